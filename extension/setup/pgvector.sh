@@ -1,0 +1,56 @@
+# pgvector 0.8 or newer: where the server has none and no package offers it, built from the distribution's source package.
+. "$ROOT/extension/setup/places.sh"
+TREE=$CACHE/pgvector/pg$PG_MAJOR
+
+[ ! -e "$TREE/.complete" ] || exit 0
+installed=$(sed -n "s/^default_version = '\(.*\)'/\1/p" "$PG_SHARE/extension/vector.control" 2>/dev/null || :)
+if [ -n "$installed" ]; then
+    [ "$(printf '0.8\n%s\n' "$installed" | sort -V | head -n 1)" != 0.8 ] || exit 0
+fi
+
+package=postgresql-$PG_MAJOR-pgvector
+offered=$(apt-cache policy "$package" 2>/dev/null | sed -n 's/^ *Candidate: \([0-9].*\)/\1/p')
+if [ "${PG_BIN#/usr/lib/postgresql/}" != "$PG_BIN" ] && [ -n "$offered" ] && dpkg --compare-versions "$offered" ge 0.8; then
+    working "pgvector: installing $package $offered"
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 install "$package" >/dev/null
+    exit 0
+fi
+
+advice="install pgvector 0.8 or newer for $PG_CONFIG (package $package of apt.postgresql.org, or its source) and run this again"
+. /etc/os-release
+case $ID in
+debian) suite=trixie component=main ;;
+ubuntu) suite=resolute component=universe ;;
+*) fail "no pgvector source package is known for $ID; $advice" ;;
+esac
+mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Origin: ${NAME%% *}" | head -n 1)
+[ -n "$mirror" ] || fail "apt has no package lists of $ID yet; run apt-get update, then this again"
+
+working "pgvector: building it from the source package of $ID $suite"
+# A private apt configuration: nothing in /etc or in the system's lists changes.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir -p "$work/parts" "$work/lists/partial" "$work/source"
+cat >"$work/parts/source.sources" <<END
+Types: deb-src
+URIs: $mirror
+Suites: $suite
+Components: $component
+Signed-By: /usr/share/keyrings/$ID-archive-keyring.gpg
+END
+private_apt() {
+    apt-get -qq -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts="$work/parts" \
+        -o Dir::State::Lists="$work/lists" -o APT::Sandbox::User=root "$@"
+}
+private_apt update || fail "the source lists of $ID $suite cannot be read; $advice"
+(cd "$work/source" && private_apt source --download-only pgvector >/dev/null) || fail "no source package; $advice"
+tar -xf "$work"/source/pgvector_*.orig.tar.* -C "$work/source" --strip-components=1
+
+rm -rf "$TREE"
+mkdir -p "$TREE"
+for goal in all install; do
+    # OPTFLAGS empty: no -march=native, so that the build may be copied to another machine.
+    make -s -C "$work/source" PG_CONFIG="$PG_CONFIG" with_llvm=no OPTFLAGS="" DESTDIR="$TREE" $goal >"$work/log" 2>&1 ||
+        { cat "$work/log" >&2; fail "pgvector does not build; $advice"; }
+done
+touch "$TREE/.complete"

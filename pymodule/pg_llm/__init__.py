@@ -1,0 +1,1 @@
+"""pg_llm: language models next to the data, called from plain SQL."""

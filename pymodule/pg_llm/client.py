@@ -1,0 +1,168 @@
+"""The backend's side of the socket, or a direct call where `llm.engine` is `backend`.
+
+A request is the same dictionary either way. Nothing here knows about plpy: whoever waits passes `poll`, which is called
+every few hundredths of a second and raises when the query was cancelled.
+"""
+
+from __future__ import annotations
+
+import itertools
+import select
+import socket
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from pg_llm import protocol
+from pg_llm.errors import HostUnavailable, from_wire
+from pg_llm.host import spawn
+from pg_llm.installation import build
+from pg_llm.protocol import Message
+
+Poll = Callable[[], object]
+
+_SLICE_MS = 50
+_CHUNK_TEXTS = 256
+_CHUNK_CHARACTERS = 1 << 20
+# Requests sent before the first is answered, so that the host never waits for the backend.
+_AHEAD = 2
+_ATTEMPTS = 3
+
+
+class _Lost(Exception):
+    """The host ended or was replaced while it was being asked."""
+
+
+class _Connection:
+    def __init__(self, channel: socket.socket, poll: Poll) -> None:
+        self._channel = channel
+        self._poll = poll
+        channel.setblocking(False)
+        self._waiting = select.poll()
+        self._ids = itertools.count()
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def exchange(self, requests: Sequence[Message], poll: Poll) -> list[Any]:
+        """The results, in the order of the requests. Raises what the host reports, what `poll` raises, and _Lost."""
+        self._poll = poll
+        results: dict[int, Any] = {}
+        first = next(self._ids)
+        sent = 0
+        while len(results) < len(requests):
+            while sent < len(requests) and sent - len(results) < _AHEAD:
+                self._send(protocol.encode({"id": first + sent, "build": build(), **requests[sent]}))
+                sent += 1
+            answer = protocol.decode(self._receive())
+            if "error" in answer:
+                raise from_wire(answer["error"])
+            results[answer["id"]] = answer["result"]
+        self._ids = itertools.count(first + len(requests))
+        return [results[first + position] for position in range(len(requests))]
+
+    def _send(self, frame: bytes) -> None:
+        rest = memoryview(frame)
+        while rest:
+            try:
+                rest = rest[self._channel.send(rest) :]
+            except BlockingIOError:
+                self._wait(select.POLLOUT)
+            except OSError as error:
+                raise _Lost from error
+
+    def _receive(self) -> bytes:
+        (size,) = protocol.HEADER.unpack(self._read(protocol.HEADER.size))
+        return self._read(size)
+
+    def _read(self, size: int) -> bytes:
+        received = bytearray(size)
+        rest = memoryview(received)
+        while rest:
+            try:
+                count = self._channel.recv_into(rest)
+            except BlockingIOError:
+                self._wait(select.POLLIN)
+                continue
+            except OSError as error:
+                raise _Lost from error
+            if not count:
+                raise _Lost
+            rest = rest[count:]
+        return bytes(received)
+
+    def _wait(self, event: int) -> None:
+        self._waiting.register(self._channel, event)
+        while not self._waiting.poll(_SLICE_MS):
+            self._poll()
+
+
+_connection: _Connection | None = None
+
+
+def run(engine: str, model: Message, inputs: Sequence[str], options: Message, poll: Poll) -> list[Any]:
+    """One result per input, in order."""
+    requests = [{"op": "run", "model": model, "inputs": chunk, "options": options} for chunk in _chunks(inputs)]
+    return list(itertools.chain.from_iterable(ask(engine, requests, poll)))
+
+
+def ask(engine: str, requests: Sequence[Message], poll: Poll) -> list[Any]:
+    """The results of the requests, in order. A host that dies is started again and asked once more."""
+    if engine == "backend":
+        from pg_llm import direct
+
+        return [direct.answer(request, poll) for request in requests]
+    return _ask_host(requests, poll, lambda: spawn.ensure(poll))
+
+
+def ask_if_running(request: Message, poll: Poll) -> Any:
+    """The result, or None where no host is running; never starts one."""
+
+    def connect() -> socket.socket:
+        channel = spawn.connect()
+        if channel is None:
+            raise _Lost
+        return channel
+
+    try:
+        return _ask_host([request], poll, connect)[0]
+    except HostUnavailable:
+        return None
+
+
+def _ask_host(requests: Sequence[Message], poll: Poll, connect: Callable[[], socket.socket]) -> list[Any]:
+    global _connection
+    for _ in range(_ATTEMPTS):
+        try:
+            if _connection is None:
+                _connection = _Connection(connect(), poll)
+            return _connection.exchange(requests, poll)
+        except _Lost:
+            disconnect()
+        except BaseException:
+            # An answer may be on its way to a question that nobody asks any more; closing also cancels queued work.
+            disconnect()
+            raise
+    raise HostUnavailable(f"the model host ended {_ATTEMPTS} times while it was answering")
+
+
+def disconnect() -> None:
+    """Close the connection to the host, if there is one."""
+    global _connection
+    if _connection is not None:
+        _connection.close()
+        _connection = None
+
+
+def _chunks(inputs: Sequence[str]) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    characters = 0
+    for text in inputs:
+        if chunk and (len(chunk) == _CHUNK_TEXTS or characters + len(text) > _CHUNK_CHARACTERS):
+            yield chunk
+            chunk, characters = [], 0
+        chunk.append(text)
+        characters += len(text)
+    if chunk:
+        yield chunk
+
+

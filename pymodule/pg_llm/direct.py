@@ -1,0 +1,100 @@
+"""Models in the calling process, for `llm.engine = 'backend'`: same tasks, same cache, no socket."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pg_llm import settings
+from pg_llm.errors import Error, HostUnavailable
+from pg_llm.installation import installation
+from pg_llm.protocol import Message
+
+if TYPE_CHECKING:
+    from pg_llm.models.cache import ModelCache
+    from pg_llm.models.spec import ModelSpec
+
+
+def answer(request: Message, poll: Callable[[], object]) -> Any:
+    """The result of one request. Raises what the host would report, and what `poll` raises between two batches."""
+    _import_from_host()
+    from pg_llm import tasks
+    from pg_llm.models import loading
+    from pg_llm.models.spec import ModelSpec
+
+    spec = ModelSpec.from_wire(request["model"])
+    match request["op"]:
+        case "run":
+            return list(_run(spec, request["inputs"], request["options"], poll))
+        case "load":
+            return tasks.about(spec.task, _model(spec))
+        case "unload":
+            return _cache().drop(spec)
+        case "resolve":
+            spec = loading.resolve(spec)
+            return {**spec.to_wire(), **tasks.about(spec.task, _model(spec))}
+        case unknown:
+            raise Error(f'the backend engine does not know the request "{unknown}"')
+
+
+def _run(spec: ModelSpec, inputs: list[str], options: Message, poll: Callable[[], object]) -> list[Any]:
+    from pg_llm import tasks
+    from pg_llm.tasks import _batches
+
+    task, model = tasks.named(spec.task), _model(spec)
+    distinct = list(dict.fromkeys(inputs))
+    with _signals_blocked():
+        units = task.prepare(model, distinct, options)
+    results: dict[str, Any] = {}
+    waiting = _batches.by_length(units)
+    while waiting:
+        poll()
+        size = 1
+        while size < len(waiting) and _batches.fits(units[waiting[size]].cost, size + 1, model.batch_tokens):
+            size += 1
+        batch, waiting = waiting[:size], waiting[size:]
+        with _signals_blocked():
+            found = task.run(model, [units[position] for position in batch])
+        results.update(zip((distinct[position] for position in batch), found, strict=True))
+    return [results[text] for text in inputs]
+
+
+def _model(spec: ModelSpec) -> Any:
+    with _signals_blocked():
+        return _cache().get(spec)
+
+
+@functools.cache
+def _cache() -> ModelCache:
+    from pg_llm.models import loading
+    from pg_llm.models.cache import ModelCache
+
+    return ModelCache(lambda spec: loading.load(spec, 0), loading.weight, settings.size("llm.memory_limit", None))
+
+
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Threads that a library starts inherit the mask, so that PostgreSQL's handlers only ever run in its own thread."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@functools.cache
+def _import_from_host() -> None:
+    """Make the model host's packages importable here. Raises HostUnavailable if they are for another Python."""
+    packages = Path(installation().site_packages)
+    mine = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    if packages.parent.name != mine:
+        raise HostUnavailable(
+            f"llm.engine = 'backend' needs the packages in \"{packages}\" to be for {mine}, which PostgreSQL runs",
+            hint="SET llm.engine = 'shared' works with any version, or install pg_llm again with PostgreSQL's Python.",
+        )
+    sys.path.append(str(packages))

@@ -1,0 +1,99 @@
+"""Every error a caller can see: one class per cause, with its SQLSTATE and a hint that says what to do.
+
+Error                      XX000  a defect in pg_llm itself
+├── InvalidInput           22023  an argument that cannot be used
+├── InsufficientPrivilege  42501  the caller lacks a right
+├── UndefinedModel         42704  a name that nobody registered
+├── DuplicateModel         42710  a name that is taken
+├── InvalidModel           22023  a source that is missing, unsafe or of the wrong kind
+├── ModelChanged           55000  files differ from those that were registered
+├── ModelInUse             2BP01  a semantic index still needs the model
+├── UndefinedIndex         42704  a table without the semantic index that was asked for
+├── DuplicateIndex         42710  a column or semantic index that is in the way
+├── MemoryLimitExceeded    53200  a model larger than the host may hold
+├── EndpointFailed         58030  a remote endpoint that did not answer as it should
+└── HostUnavailable        58000  the model host cannot be started or reached
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class Error(Exception):
+    """Base of all errors; `hint` and `detail` travel to the client beside the message."""
+
+    sqlstate = "XX000"
+    default_hint: str | None = None
+
+    def __init__(self, message: str, *, hint: str | None = None, detail: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint or self.default_hint
+        self.detail = detail
+
+
+class InvalidInput(Error):
+    sqlstate = "22023"
+
+
+class InsufficientPrivilege(Error):
+    sqlstate = "42501"
+
+
+class UndefinedModel(Error):
+    sqlstate = "42704"
+    default_hint = "SELECT name, task FROM llm_models shows the models; llm_register_model() adds one."
+
+
+class DuplicateModel(Error):
+    sqlstate = "42710"
+    default_hint = "Choose another name, or call llm_drop_model() first."
+
+
+class InvalidModel(Error):
+    sqlstate = "22023"
+
+
+class ModelChanged(Error):
+    sqlstate = "55000"
+    default_hint = "If the change is wanted, call llm_drop_model() and llm_register_model() again."
+
+
+class ModelInUse(Error):
+    sqlstate = "2BP01"
+    default_hint = "CALL semantic_drop() for those tables first."
+
+
+class UndefinedIndex(Error):
+    sqlstate = "42704"
+
+
+class DuplicateIndex(Error):
+    sqlstate = "42710"
+
+
+class MemoryLimitExceeded(Error):
+    sqlstate = "53200"
+    default_hint = "Raise llm.memory_limit in postgresql.conf and restart the model host, or use a smaller model."
+
+
+class EndpointFailed(Error):
+    sqlstate = "58030"
+
+
+class HostUnavailable(Error):
+    sqlstate = "58000"
+    default_hint = "The file pg_llm/host.log in the data directory says more."
+
+
+def to_wire(error: Error) -> dict[str, Any]:
+    """The error as a JSON object for the socket."""
+    return {"class": type(error).__name__, "message": error.message, "hint": error.hint, "detail": error.detail}
+
+
+def from_wire(wire: dict[str, Any]) -> Error:
+    """The error that `to_wire` was given on the other side."""
+    kind = globals().get(str(wire["class"]))
+    known = kind if isinstance(kind, type) and issubclass(kind, Error) else Error
+    return known(str(wire["message"]), hint=wire.get("hint"), detail=wire.get("detail"))

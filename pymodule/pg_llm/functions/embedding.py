@@ -1,0 +1,30 @@
+"""Embeddings: texts to vectors, and how alike two texts are."""
+
+from __future__ import annotations
+
+from pg_llm import vectors
+from pg_llm.functions import session
+from pg_llm.functions.session import sql_function
+
+
+@sql_function
+def llm_embed(input: str | None, model: str | None) -> str | None:
+    """The embedding of a text as a unit vector; NULL for NULL."""
+    found = session.model(model, "embedding")
+    return None if input is None else found.run([input])[0]
+
+
+@sql_function
+def llm_embed_batch(inputs: list[str | None] | None, model: str | None) -> list[tuple[int, str | None]]:
+    """The embedding of each text with its position from 1; NULL for NULL."""
+    found = session.model(model, "embedding")
+    texts = inputs or []
+    results = iter(found.run([text for text in texts if text is not None]))
+    return [(position, None if text is None else next(results)) for position, text in enumerate(texts, 1)]
+
+
+@sql_function
+def llm_similarity(a: str | None, b: str | None, model: str | None) -> float | None:
+    """The cosine similarity of two texts' embeddings, from -1 to 1; NULL if one is NULL."""
+    found = session.model(model, "embedding")
+    return None if a is None or b is None else vectors.cosine(*found.run([a, b]))

@@ -1,0 +1,41 @@
+"""What long-running commands are doing, as seen from other sessions.
+
+The model host keeps the reports, so that they are visible before the work commits and vanish with its session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pg_llm import client
+from pg_llm.functions import session
+from pg_llm.functions.session import sql_function
+
+Report = Callable[[str, int, int], None]
+
+
+@sql_function
+def progress_report() -> list[dict[str, Any]]:
+    """The reports of all sessions of the cluster, for the view llm_progress."""
+    return list(client.ask_if_running({"op": "progress"}, session.poll) or [])
+
+
+@contextlib.contextmanager
+def reported(command: str, target: str, name: str) -> Iterator[Report]:
+    """Show what this session does while the block runs; gives a function of phase, done and total (rows)."""
+    about = session.rows(
+        "SELECT pg_catalog.pg_backend_pid() AS pid, pg_catalog.current_database()::pg_catalog.text AS datname,"
+        " CURRENT_USER::pg_catalog.text AS usename, pg_catalog.now()::pg_catalog.text AS started_at"
+    )[0]
+
+    def report(phase: str, done: int, total: int) -> None:
+        state = {**about, "command": command, "target": target, "name": name}
+        client.ask_if_running({"op": "report", "report": {**state, "phase": phase, "done": done, "total": total}}, session.poll)
+
+    try:
+        yield report
+    finally:
+        # Not interrupted: after a cancel the transaction takes no more queries.
+        client.ask_if_running({"op": "report", "report": None}, lambda: None)

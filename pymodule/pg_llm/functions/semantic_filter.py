@@ -1,0 +1,59 @@
+"""The filter of a search: a JSON object of conditions on columns, turned into SQL with the values as parameters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import plpy
+
+from pg_llm.errors import InvalidInput
+
+_COMPARISONS = {"=": "=", "!=": "<>", "<>": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_PATTERNS = {"like": "LIKE", "not like": "NOT LIKE", "ilike": "ILIKE", "not ilike": "NOT ILIKE"}
+_OPERATORS = [*_COMPARISONS, *_PATTERNS, "in", "not in", "@>"]
+_EXAMPLE = """Write filter => '{"lang": "en", "year": {">=": 1990, "<": 2000}, "state": ["new", "open"]}'."""
+
+Parameter = Callable[[Any, str], str]
+
+
+def condition(filter: str | None, columns: dict[str, str], parameter: Parameter) -> str:
+    """SQL for a row called `t`; true where there is no filter. Raises InvalidInput."""
+    if filter is None:
+        return "true"
+    # Numbers stay as they are written: the column's type reads them.
+    wanted = json.loads(filter, parse_float=str, parse_int=str)
+    if not isinstance(wanted, dict):
+        raise InvalidInput("filter must be a JSON object", hint=_EXAMPLE)
+    parts = []
+    for column, test in wanted.items():
+        if column not in columns:
+            raise InvalidInput(f'filter: there is no column "{column}"', hint=f"Columns are: {', '.join(columns)}.")
+        tests = test if isinstance(test, dict) else {"in" if isinstance(test, list) else "=": test}
+        for operator, value in tests.items():
+            parts.append(_test(f"t.{plpy.quote_ident(column)}", columns[column], operator.lower(), value, parameter))
+    return " AND ".join(parts) or "true"
+
+
+def _test(column: str, type: str, operator: str, value: Any, parameter: Parameter) -> str:
+    if operator not in _OPERATORS:
+        raise InvalidInput(f'filter: there is no operator "{operator}"', hint=f"Operators are: {', '.join(_OPERATORS)}.")
+    if operator in ("in", "not in"):
+        if not isinstance(value, list):
+            raise InvalidInput(f'filter: "{operator}" takes a list', hint=_EXAMPLE)
+        members = parameter([_text(member) for member in value if member is not None], "text[]")
+        # As in Python and unlike SQL, a list with null in it holds null.
+        test = f"{column} = ANY({members}::{type}[])" + (f" OR {column} IS NULL" if None in value else "")
+        return f"({test})" if operator == "in" else f"(({test}) IS NOT TRUE)"
+    if value is None and operator in ("=", "!=", "<>"):
+        return f"{column} IS {'' if operator == '=' else 'NOT '}NULL"
+    if value is None or (isinstance(value, list | dict) and operator != "@>"):
+        raise InvalidInput(f'filter: "{operator}" takes a single value', hint=_EXAMPLE)
+    if operator in _PATTERNS:
+        return f"{column}::text {_PATTERNS[operator]} {parameter(_text(value), 'text')}"
+    return f"{column} {_COMPARISONS.get(operator, operator)} {parameter(_text(value), 'text')}::{type}"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,133 @@
+"""What every topic shares inside a backend: plans, interrupts, errors, and the model that a name stands for.
+
+The only module beside the topics that imports plpy.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any, ParamSpec, TypeVar
+
+import plpy
+
+from pg_llm import client, settings
+from pg_llm.errors import Error, InvalidInput, UndefinedModel
+from pg_llm.protocol import Message
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+Row = dict[str, Any]
+
+
+# PL/Python puts the class's qualified name before the message; builtins have no module part.
+class pg_llm(plpy.Error):  # noqa: N801, N818
+    __module__ = "builtins"
+
+
+def sql_function(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Errors reach the client with message, SQLSTATE, detail and hint."""
+
+    @functools.wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return function(*args, **kwargs)
+        except Error as error:
+            failure = _failure(error.message, error.sqlstate, error.detail, error.hint)
+        except plpy.SPIError as error:
+            # spidata: SQLSTATE, detail, hint and position, as the server gave them.
+            about = getattr(error, "spidata", None) or (None, None, None)
+            failure = _failure(str(error), error.sqlstate, about[1], about[2])
+        except plpy.Error:
+            raise
+        except Exception as error:
+            plpy.log(f"pg_llm: {traceback.format_exc()}")
+            hint = "This is a defect of pg_llm; the server's log has the details."
+            failure = _failure(f"internal error: {type(error).__name__}: {error}", Error.sqlstate, None, hint)
+        raise failure
+
+    return call
+
+
+def _failure(message: str, sqlstate: str, detail: str | None, hint: str | None) -> pg_llm:
+    failure = pg_llm(message)
+    fields = {"sqlstate": sqlstate, "detail": detail, "hint": hint}
+    # PL/Python reads each of these and trips over one that is missing.
+    others = ("query", "position", "schema_name", "table_name", "column_name", "datatype_name", "constraint_name")
+    for name, value in (fields | dict.fromkeys(others)).items():
+        setattr(failure, name, value)
+    return failure
+
+
+@functools.cache
+def plan(query: str, types: tuple[str, ...] = ()) -> Any:
+    """The prepared statement, kept for the life of the backend; for texts that do not vary."""
+    return plpy.prepare(query, list(types))
+
+
+def rows(query: str, types: Sequence[str] = (), values: Sequence[Any] = ()) -> list[Row]:
+    """The rows of a fixed query."""
+    return list(plpy.execute(plan(query, tuple(types)), list(values)))
+
+
+def rows_once(query: str, types: Sequence[str] = (), values: Sequence[Any] = ()) -> list[Row]:
+    """The rows of a query that is made for one table: prepared, run and forgotten."""
+    return list(plpy.execute(plpy.prepare(query, list(types)), list(values)))
+
+
+def poll() -> None:
+    """Let the server act on cancel, timeout or termination; raises when the query has been cancelled."""
+    plpy.execute(plan("SELECT 1"))
+
+
+_MODEL = """
+    SELECT wanted.name AS wanted, pg_catalog.current_setting('llm.engine', true) AS engine,
+           m.name, m.task, m.source, m.revision, m.digest, m.options::pg_catalog.text AS options, m.dimensions
+    FROM (SELECT coalesce($1, nullif(pg_catalog.current_setting($2, true), ''), $3) AS name) AS wanted
+    LEFT JOIN llm.model AS m ON m.name OPERATOR(pg_catalog.=) wanted.name
+"""
+
+
+class Model:
+    """A registered model and the engine that this session wants it run by."""
+
+    def __init__(self, row: Row) -> None:
+        self.name: str = row["name"]
+        self.task: str = row["task"]
+        self.dimensions: int | None = row["dimensions"]
+        self.engine = settings.engine(row["engine"])
+        self.wire: Message = {name: row[name] for name in ("name", "task", "source", "revision", "digest")}
+        self.wire["options"] = json.loads(row["options"])
+
+    def run(self, inputs: Sequence[str], **options: Any) -> list[Any]:
+        """One result per input, in order."""
+        return client.run(self.engine, self.wire, inputs, options, poll)
+
+    def ask(self, op: str) -> Any:
+        """The answer to a request about the model itself."""
+        return client.ask(self.engine, [{"op": op, "model": self.wire}], poll)[0]
+
+
+def model(name: str | None, task: str | None = None) -> Model:
+    """The model of that name, or the task's default for None. Raises UndefinedModel and InvalidInput."""
+    setting = f"llm.{task}_model" if task else ""
+    default = settings.default(setting) if setting else None
+    row = rows(_MODEL, ("text",) * 3, (name, setting, default))[0]
+    if row["name"] is None:
+        raise UndefinedModel(f'model "{row["wanted"]}" is not registered')
+    found = Model(row)
+    if task and found.task != task:
+        raise InvalidInput(
+            f'model "{found.name}" does {found.task}, and {task} is needed',
+            hint=f"SELECT name FROM llm_models WHERE task = '{task}' shows the models that can do it.",
+        )
+    return found
+
+
+def required(name: str, value: _R | None) -> _R:
+    """The value of an argument that must not be NULL."""
+    if value is None:
+        raise InvalidInput(f"{name} must not be NULL")
+    return value

@@ -1,0 +1,38 @@
+"""The host's settings, as the server's configuration files give them.
+
+Read by asking the server's own binary (`postgres -C`): a session may SET any `llm.*` name for itself, and must not
+thereby decide how much memory the shared host takes.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+
+from pg_llm import settings
+from pg_llm.host import postmaster
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Limits in bytes, threads as a count (0: one per core)."""
+
+    memory_limit: int
+    memo_limit: int
+    threads: int
+
+
+def read() -> Configuration:
+    """The settings of the server whose data directory is the working directory. Raises InvalidInput."""
+    command = postmaster.running().command
+    return Configuration(
+        memory_limit=settings.size("llm.memory_limit", _configured(command, "llm.memory_limit")),
+        memo_limit=settings.size("llm.memo_limit", _configured(command, "llm.memo_limit")),
+        threads=settings.count("llm.threads", _configured(command, "llm.threads")),
+    )
+
+
+def _configured(command: tuple[str, ...], name: str) -> str | None:
+    """The value in the configuration files, or None where they do not have it."""
+    done = subprocess.run([*command, "-C", name], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,41 @@
+"""Results the host remembers: calls are pure, so a repeated one costs nothing."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+
+Key = tuple[str, str, str]
+
+# What one entry costs beside its texts: key, pointers, string headers.
+_OVERHEAD = 400
+
+
+class Memo:
+    """Least recently used results go first once `limit` bytes are held."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._held = 0
+        self._results: OrderedDict[Key, str] = OrderedDict()
+
+    def get(self, key: Key) -> str | None:
+        """The remembered result, or None."""
+        result = self._results.get(key)
+        if result is not None:
+            self._results.move_to_end(key)
+        return result
+
+    def put(self, key: Key, result: str) -> None:
+        """Remember a result, unless it alone is over the limit."""
+        size = self._size(key, result)
+        if size > self._limit or key in self._results:
+            return
+        self._results[key] = result
+        self._held += size
+        while self._held > self._limit:
+            old, forgotten = self._results.popitem(last=False)
+            self._held -= self._size(old, forgotten)
+
+    @staticmethod
+    def _size(key: Key, result: str) -> int:
+        return _OVERHEAD + len(key[2]) + len(result)

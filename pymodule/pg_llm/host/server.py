@@ -1,0 +1,176 @@
+"""The host's side of the socket: who may connect, what each request does, what is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import logging
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from pg_llm import protocol, tasks
+from pg_llm.errors import Error, to_wire
+from pg_llm.host.memo import Memo
+from pg_llm.host.scheduler import ModelQueue, Session
+from pg_llm.installation import build
+from pg_llm.models import loading
+from pg_llm.models.cache import ModelCache
+from pg_llm.models.spec import ModelSpec
+from pg_llm.protocol import Message
+
+log = logging.getLogger("pg_llm.host")
+_T = TypeVar("_T")
+_UCRED = struct.Struct("3i")
+
+
+@dataclass(slots=True)
+class Counts:
+    """What one model was asked since the host started."""
+
+    calls: int = 0
+    rows: int = 0
+    memo_hits: int = 0
+
+
+class Server:
+    """Answers every session of one cluster; `leave` ends the process."""
+
+    def __init__(self, cache: ModelCache, memo: Memo, leave: Callable[[], None]) -> None:
+        self._cache = cache
+        self._memo = memo
+        self._leave = leave
+        self._started_at = time.time()
+        self._threads = ThreadPoolExecutor(4)
+        self._queues: dict[str, ModelQueue] = {}
+        self._counts: dict[str, Counts] = {}
+        self._progress: dict[Session, Message] = {}
+        self._sessions = itertools.count()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """One connection, until the other side closes it; what it still waits for is then dropped."""
+        session = next(self._sessions)
+        running: set[asyncio.Task[None]] = set()
+        try:
+            self._check_peer(writer)
+            while True:
+                (size,) = protocol.HEADER.unpack(await reader.readexactly(protocol.HEADER.size))
+                if size > protocol.MAX_FRAME:
+                    raise ValueError(f"a frame of {size} bytes")
+                message = protocol.decode(await reader.readexactly(size))
+                if message.get("build") != build():
+                    log.info("a newer installation is calling: leaving")
+                    self._leave()
+                    return
+                task = asyncio.create_task(self._answer(session, message, writer))
+                running.add(task)
+                task.add_done_callback(running.discard)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        except (ValueError, PermissionError) as error:
+            log.warning("connection refused: %s", error)
+        finally:
+            for queue in self._queues.values():
+                queue.cancel(session)
+            for task in running:
+                task.cancel()
+            self._progress.pop(session, None)
+            writer.close()
+
+    async def _answer(self, session: Session, message: Message, writer: asyncio.StreamWriter) -> None:
+        answer: Message = {"id": message.get("id")}
+        try:
+            answer["result"] = await self._do(session, message)
+        except Error as error:
+            answer["error"] = to_wire(error)
+        except Exception as error:
+            log.exception("request %s failed", message.get("op"))
+            answer["error"] = to_wire(Error(f"{type(error).__name__}: {error}", hint="See pg_llm/host.log in the data directory."))
+        writer.write(protocol.encode(answer))
+        await writer.drain()
+
+    async def _do(self, session: Session, message: Message) -> Any:
+        match message["op"]:
+            case "run":
+                return await self._run(session, message)
+            case "load":
+                return await self._load(ModelSpec.from_wire(message["model"]))
+            case "unload":
+                return self._cache.drop(ModelSpec.from_wire(message["model"]))
+            case "resolve":
+                spec = await self._in_thread(lambda: loading.resolve(ModelSpec.from_wire(message["model"])))
+                return {**spec.to_wire(), **await self._load(spec)}
+            case "status":
+                return self._status([ModelSpec.from_wire(wire) for wire in message["models"]])
+            case "report":
+                self._report(session, message)
+                return None
+            case "progress":
+                return list(self._progress.values())
+            case unknown:
+                raise Error(f'the model host does not know the request "{unknown}"')
+
+    async def _run(self, session: Session, message: Message) -> list[str]:
+        spec = ModelSpec.from_wire(message["model"])
+        inputs, options = message["inputs"], message["options"]
+        counts = self._counts.setdefault(spec.key, Counts())
+        counts.calls += 1
+        counts.rows += len(inputs)
+        scope = json.dumps(options, sort_keys=True)
+        results = [self._memo.get((spec.key, scope, text)) for text in inputs]
+        # A text that stands twice in a call is computed once.
+        missing = list(dict.fromkeys(text for text, found in zip(inputs, results, strict=True) if found is None))
+        counts.memo_hits += len(inputs) - len(missing)
+        if missing:
+            task = tasks.named(spec.task)
+            queue, units = await self._in_thread(lambda: self._prepare(spec, task, missing, options))
+            computed = dict(zip(missing, await queue.submit(session, units), strict=True))
+            for text, result in computed.items():
+                self._memo.put((spec.key, scope, text), result)
+            results = [computed[text] if found is None else found for text, found in zip(inputs, results, strict=True)]
+        return [result for result in results if result is not None]
+
+    def _prepare(self, spec: ModelSpec, task: tasks.Task, inputs: list[str], options: Message) -> tuple[ModelQueue, Any]:
+        model = self._cache.get(spec)
+        units = task.prepare(model, inputs, options)
+        # The model is fetched again for every batch: it may have been evicted while the work was waiting.
+        queue = self._queues.setdefault(
+            spec.key, ModelQueue(lambda batch: task.run(self._cache.get(spec), batch), model.batch_tokens)
+        )
+        return queue, units
+
+    async def _load(self, spec: ModelSpec) -> Message:
+        model = await self._in_thread(lambda: self._cache.get(spec))
+        return tasks.about(spec.task, model)
+
+    def _status(self, specs: list[ModelSpec]) -> Message:
+        return {"pid": os.getpid(), "started_at": self._started_at, "models": [self._model_status(spec) for spec in specs]}
+
+    def _model_status(self, spec: ModelSpec) -> Message:
+        model = self._cache.peek(spec)
+        queue = self._queues.get(spec.key)
+        about = {"device": model.device, "engine": model.engine, "bytes": model.bytes} if model else {}
+        counts = asdict(self._counts.get(spec.key, Counts()))
+        return {"name": spec.name, "state": self._cache.state(spec), **about, **counts, "queue": len(queue) if queue else 0}
+
+    def _report(self, session: Session, message: Message) -> None:
+        if message["report"] is None:
+            self._progress.pop(session, None)
+        else:
+            self._progress[session] = message["report"]
+
+    async def _in_thread(self, call: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, call)
+
+    @staticmethod
+    def _check_peer(writer: asyncio.StreamWriter) -> None:
+        peer = writer.get_extra_info("socket")
+        _, uid, _ = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+        if uid not in (0, os.geteuid()):
+            raise PermissionError(f"user id {uid} is not the server's")

@@ -1,0 +1,43 @@
+"""What the installer recorded beside the package: the host's interpreter and the cache folder.
+
+A file that only the installer may write, never a setting: whoever chooses the interpreter runs code as the server.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent
+_RECORD = PACKAGE / "installation.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Interpreter and packages of the model host, and the folder for exported models."""
+
+    python: str
+    site_packages: str
+    cache: str
+
+
+@functools.cache
+def installation() -> Installation:
+    """The recorded installation; in a source tree, the running interpreter."""
+    try:
+        record = json.loads(_RECORD.read_text())
+    except FileNotFoundError:
+        home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        return Installation(sys.executable, sysconfig.get_path("purelib"), os.path.join(home, "pg_llm"))
+    return Installation(record["python"], record["site_packages"], record["cache"])
+
+
+@functools.cache
+def build() -> str:
+    """Identifies the installed code, so that a host older than its backends is replaced."""
+    return f"{_RECORD.stat().st_mtime_ns:x}" if _RECORD.exists() else "source"

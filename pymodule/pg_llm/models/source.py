@@ -1,0 +1,128 @@
+"""Where a model's files are: `package:`, `path:`, `hf:` and `https:` sources, and the digest of what lies there.
+
+Only formats that hold data and no code are read: safetensors, GGUF, ONNX, JSON and plain vocabularies.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pg_llm.errors import InvalidModel
+from pg_llm.models.spec import ModelSpec
+
+SAFE_FILES = ("*.safetensors", "*.safetensors.index.json", "*.gguf", "*.onnx", "*.json", "*.txt", "*.model")
+_WEIGHTS = ("*.safetensors", "*.gguf", "*.onnx")
+_T = TypeVar("_T", dict[str, Any], list[Any])
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+KINDS = "package:NAME/path, path:/folder, hf:org/name (with a revision) or https://host/v1#model"
+
+
+def is_endpoint(source: str) -> bool:
+    """Whether the model runs elsewhere, behind an OpenAI-compatible API."""
+    return source.startswith(("https://", "http://"))
+
+
+def folder(spec: ModelSpec) -> Path:
+    """The folder with the model's files; a hub model is downloaded once. Raises InvalidModel."""
+    kind, _, rest = spec.source.partition(":")
+    if kind == "package" and rest:
+        found = _package(rest)
+    elif kind == "path" and rest.startswith("/"):
+        found = Path(rest)
+    elif kind == "hf" and rest.count("/") == 1:
+        found = _hub(rest, spec.revision)
+    else:
+        raise InvalidModel(f'not a model source: "{spec.source}"', hint=f"Write {KINDS}.")
+    return _checked(found, spec.source)
+
+
+def digest(path: Path) -> str:
+    """SHA-256, in hex, over the names and contents of the files that are read from the folder."""
+    total = hashlib.sha256()
+    for file in _files(path):
+        total.update(f"{file.relative_to(path).as_posix()}\0".encode())
+        with file.open("rb") as stream:
+            total.update(hashlib.file_digest(stream, "sha256").digest())
+    return total.hexdigest()
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted({file for pattern in SAFE_FILES for file in path.rglob(pattern) if file.is_file()})
+
+
+def _package(rest: str) -> Path:
+    name, _, inside = rest.partition("/")
+    found = importlib.util.find_spec(name) if name.isidentifier() else None
+    if found is None or not found.submodule_search_locations:
+        raise InvalidModel(
+            f'there is no Python package "{name}" beside the model host',
+            hint=f"Install it for the host's interpreter: pip install {name.replace('_', '-')}",
+        )
+    return Path(next(iter(found.submodule_search_locations))) / inside
+
+
+def _hub(name: str, revision: str | None) -> Path:
+    if not revision or not _COMMIT.fullmatch(revision):
+        raise InvalidModel(
+            f'the hub model "{name}" needs a revision that cannot move',
+            hint="Pass revision => the 40 hexadecimal digits of a commit, shown under 'Files and versions' of the model.",
+        )
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(name, revision=revision, allow_patterns=list(SAFE_FILES)))
+    except Exception as error:
+        raise InvalidModel(
+            f'cannot download "{name}" at revision {revision}: {_first_line(error)}',
+            hint="Check the name, the revision and the server's network (HF_HOME, HF_ENDPOINT and HF_TOKEN are read "
+            "from the server's environment), or copy the files and register them as path:/folder.",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+def _checked(path: Path, source: str) -> Path:
+    if not os.access(path, os.R_OK | os.X_OK) or not path.is_dir():
+        raise InvalidModel(
+            f'the model source "{source}" is not a folder that the server can read',
+            hint=f'Looked in "{path}". The folder must be readable by the operating system\'s user that runs PostgreSQL.',
+        )
+    if not any(next(path.rglob(pattern), None) for pattern in _WEIGHTS):
+        raise InvalidModel(
+            f'the model source "{source}" has no weights in a safe format',
+            hint="Use a model with safetensors, GGUF or ONNX files; pickled weights (*.bin, *.pt) can run code and are never read.",
+        )
+    for config in path.rglob("*.json"):
+        if config.name in ("config.json", "tokenizer_config.json") and "auto_map" in _json(config, {}):
+            raise InvalidModel(
+                f'the model source "{source}" needs code of its own ({config.name}: auto_map), which is never run',
+                hint="Choose a model whose architecture is part of the transformers library.",
+            )
+    for module in _json(path / "modules.json", []):
+        if not str(module.get("type", "")).startswith("sentence_transformers."):
+            raise InvalidModel(
+                f'the model source "{source}" needs code of its own (modules.json: {module.get("type")}), which is never run',
+                hint="Choose a model built from sentence-transformers' own modules.",
+            )
+    return path
+
+
+def _json(file: Path, default: _T) -> _T:
+    """The content of a JSON file that has the default's type, or the default where there is no file."""
+    if not file.exists():
+        return default
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InvalidModel(f'cannot read "{file.name}" of the model: {error}') from error
+    if not isinstance(content, type(default)):
+        raise InvalidModel(f'"{file.name}" of the model is not what it should be: {type(content).__name__}')
+    return content

@@ -1,0 +1,61 @@
+"""A model as the registry names it, and everything that makes two models different."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from pg_llm.errors import InvalidInput
+
+OPTIONS = {
+    "device": (str, "`cpu` or `cuda`; by default whichever is there"),
+    "engine": (str, "`onnx` or `torch`; by default onnx on a CPU and torch on CUDA"),
+    "precision": (str, "`fp32` (default) or `int8`, for the onnx engine"),
+    "query_prompt": (str, "text put before every query of a semantic search"),
+    "document_prompt": (str, "text put before every indexed document"),
+    "api_key_env": (str, "name of the server's environment variable that holds an endpoint's key"),
+    "timeout": (int, "seconds to wait for an endpoint, 60 by default"),
+}
+_CHOICES = {"device": ("cpu", "cuda"), "engine": ("onnx", "torch"), "precision": ("fp32", "int8")}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """One row of the registry; the digest is that of the files' content, SHA-256 in hex."""
+
+    name: str
+    task: str
+    source: str
+    revision: str | None = None
+    digest: str | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_wire(cls, wire: dict[str, Any]) -> ModelSpec:
+        """The spec in a request."""
+        return cls(**wire)
+
+    def to_wire(self) -> dict[str, Any]:
+        """The spec as a JSON object."""
+        return {
+            "name": self.name, "task": self.task, "source": self.source,
+            "revision": self.revision, "digest": self.digest, "options": self.options,
+        }  # fmt: skip
+
+    @property
+    def key(self) -> str:
+        """Equal for two specs exactly when they give the same results; the name is not part of it."""
+        return json.dumps([self.task, self.source, self.revision, self.digest, self.options], sort_keys=True)
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """Raise InvalidInput for an option that does not exist or has a value it cannot have."""
+    for name, value in options.items():
+        if name not in OPTIONS:
+            raise InvalidInput(f'unknown model option "{name}"', hint=f"Options are: {', '.join(OPTIONS)}.")
+        kind = OPTIONS[name][0]
+        choices = _CHOICES.get(name)
+        if isinstance(value, bool) or not isinstance(value, kind) or (choices and value not in choices):
+            wanted = " or ".join(choices) if choices else f"a {'number' if kind is int else 'text'}"
+            raise InvalidInput(f'invalid value for model option "{name}": {json.dumps(value)}', hint=f"Use {wanted}.")

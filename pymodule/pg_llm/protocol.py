@@ -1,0 +1,39 @@
+"""Frames on the socket: a 4-byte big-endian length, then that many bytes of JSON (never pickle).
+
+A request is {"id", "op", …}, a response {"id", "result"} or {"id", "error"}. Responses may come in any order.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import Any
+
+from pg_llm.errors import InvalidInput
+
+Message = dict[str, Any]
+
+HEADER = struct.Struct(">I")
+MAX_FRAME = 1 << 30
+
+# Relative to the data directory, which is the working directory of every backend: a Unix socket's path holds 107 bytes.
+FOLDER = "pg_llm"
+SOCKET = f"{FOLDER}/host.sock"
+
+
+def encode(message: Message) -> bytes:
+    """The message as one frame."""
+    body = json.dumps(message, separators=(",", ":")).encode("ascii")
+    if len(body) > MAX_FRAME:
+        raise InvalidInput(
+            f"the input is too large: {len(body)} bytes of at most {MAX_FRAME}", hint="Send it in smaller pieces."
+        )
+    return HEADER.pack(len(body)) + body
+
+
+def decode(body: bytes) -> Message:
+    """The message in a frame's body."""
+    message = json.loads(body)
+    if not isinstance(message, dict):
+        raise ValueError("a frame holds one JSON object")
+    return message

@@ -1,0 +1,64 @@
+"""Every setting `llm.*`, listed once: name, default, who may set it, what it means."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from pg_llm.errors import InvalidInput
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting; scope `session` may be SET by anyone, scope `server` is read from the configuration file only."""
+
+    name: str
+    default: str
+    scope: Literal["session", "server"]
+    meaning: str
+
+
+SETTINGS = {
+    setting.name: setting
+    for setting in (
+        Setting("llm.engine", "shared", "session", "where models run: `shared` (the model host) or `backend` (this session)"),
+        Setting("llm.embedding_model", "all-minilm-l6-v2", "session", "the embedding model used when none is named"),
+        Setting("llm.memory_limit", "4GB", "server", "model weights the host holds at most; least recently used go first"),
+        Setting("llm.memo_limit", "128MB", "server", "results the host remembers at most; 0 turns it off"),
+        Setting("llm.threads", "0", "server", "CPU threads of one model; 0 means one per core"),
+    )
+}
+
+ENGINES = ("shared", "backend")
+_UNITS = {"": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}
+
+
+def default(name: str) -> str:
+    """The default of a setting, as text."""
+    return SETTINGS[name].default
+
+
+def engine(value: str | None) -> str:
+    """The engine named by `llm.engine`; unset and empty mean the default."""
+    chosen = value or default("llm.engine")
+    if chosen not in ENGINES:
+        raise InvalidInput(f'invalid value for llm.engine: "{chosen}"', hint=f"Use one of: {', '.join(ENGINES)}.")
+    return chosen
+
+
+def size(name: str, value: str | None) -> int:
+    """A memory size in bytes, from PostgreSQL's notation ('512MB', '4GB', plain bytes)."""
+    text = value or default(name)
+    match = re.fullmatch(r"\s*(\d+)\s*([a-zA-Z]*)\s*", text)
+    if match is None or match[2].lower() not in _UNITS:
+        raise InvalidInput(f'invalid value for {name}: "{text}"', hint="Write a size such as '512MB' or '4GB'.")
+    return int(match[1]) * _UNITS[match[2].lower()]
+
+
+def count(name: str, value: str | None) -> int:
+    """A whole number that is not negative."""
+    text = value or default(name)
+    if not re.fullmatch(r"\d+", text):
+        raise InvalidInput(f'invalid value for {name}: "{text}"', hint="Write a whole number, 0 or more.")
+    return int(text)

@@ -1,0 +1,74 @@
+"""Runs benchmarks: this project beside a peer, from one run on one machine.
+
+A topic is a module tests/benchmarks/bench_TOPIC.py with `rows(cluster) -> list[dict]`, each row of the keys in `KEYS`.
+`python -m pg_llm.workbench.bench [TOPIC …]` prints a table and writes build/bench/TOPIC.json; no topic means all.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pg_llm.workbench.cluster import Cluster
+
+KEYS: Final = ("what", "peer", "peer_value", "value", "unit", "ratio", "higher_is_better", "command")
+SHOWN: Final = ("what", "peer", "peer_value", "value", "unit", "ratio")
+FOLDER: Final = Path("tests", "benchmarks")
+OUTPUT: Final = Path("build", "bench")
+
+
+def topics() -> list[str]:
+    """Names of the benchmarks that are there."""
+    return sorted(path.stem.removeprefix("bench_") for path in FOLDER.glob("bench_*.py"))
+
+
+def measure(topic: str, cluster: Cluster) -> list[dict[str, Any]]:
+    """Runs one benchmark and returns its rows, each with exactly the keys in `KEYS`."""
+    path = FOLDER / f"bench_{topic}.py"
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None or not path.exists():
+        raise SystemExit(f"no benchmark {topic!r}; there are: {', '.join(topics()) or 'none'}")
+    module = importlib.util.module_from_spec(spec)
+    # A benchmark may import what lies beside it.
+    sys.path.insert(0, str(FOLDER.absolute()))
+    spec.loader.exec_module(module)
+    rows: list[dict[str, Any]] = module.rows(cluster)
+    for row in rows:
+        if set(row) != set(KEYS):
+            raise ValueError(f"{path}: a row has the keys {sorted(row)}, not {sorted(KEYS)}")
+    return rows
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Lays rows out in columns, numbers to the right."""
+    cells = [list(SHOWN), *([_text(row[key]) for key in SHOWN] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    right = [bool(rows) and isinstance(rows[0][key], int | float) for key in SHOWN]
+    cells.insert(1, ["-" * width for width in widths])
+    layout = list(zip(widths, right, strict=True))
+    lines = [
+        [cell.rjust(w) if r else cell.ljust(w) for cell, (w, r) in zip(line, layout, strict=True)] for line in cells
+    ]
+    return "\n".join("  ".join(line).rstrip() for line in lines)
+
+
+def main(*chosen: str) -> None:
+    """Measures the chosen topics, or all of them, each on a fresh server."""
+    OUTPUT.mkdir(parents=True, exist_ok=True)
+    for topic in chosen or topics():
+        with Cluster() as cluster:
+            rows = measure(topic, cluster)
+        (OUTPUT / f"{topic}.json").write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        print(f"{topic}\n{table(rows)}\n", flush=True)
+
+
+def _text(value: object) -> str:
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

