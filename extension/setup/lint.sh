@@ -6,11 +6,11 @@ check() {
     "$@" || verdict=1
 }
 
-check ruff check pymodule tests setup.py extension
-check ruff format --check pymodule tests setup.py extension
+check ruff check .
+check ruff format --check --quiet .
 check mypy
 check lint-imports --cache-dir build/import-linter
-check pgspot --sql-accepting format --ignore PS000 build/pg_llm--*.sql
+check pgspot --ignore-lang plpython3u build/pg_llm--*.sql
 for script in run .ci/run extension/setup/*.sh; do
     check sh -n "$script"
 done

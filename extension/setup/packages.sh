@@ -19,7 +19,7 @@ fi
 [ -e "${PG_LIB:-}/plpython3.so" ] && [ -e "$PG_SHARE/extension/jsonb_plpython3u.control" ] ||
     want "postgresql-plpython3-$PG_MAJOR"
 [ -e "${PG_LIB:-}/pgxs/src/makefiles/pgxs.mk" ] || want "postgresql-server-dev-$PG_MAJOR"
-"${PYTHON:-/usr/bin/python3}" -c 'import ensurepip, venv' 2>/dev/null || want "${PYTHON:+$(basename "$PYTHON")-venv}" python3-venv
+"${PYTHON:-/usr/bin/python3}" -c 'import ensurepip, venv' 2>/dev/null || want "${PYTHON:+${PYTHON##*/}-venv}" python3-venv
 command -v make >/dev/null || want make
 command -v cc >/dev/null || want gcc libc6-dev
 
@@ -32,8 +32,7 @@ if [ -n "$missing" ]; then
     working "System packages: installing$missing (about 300 MB with a server and a compiler)"
     as_root apt-get -qq update
     # shellcheck disable=SC2086
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 \
-        install --no-install-recommends $missing >/dev/null
+    apt_install $missing
     . "$ROOT/extension/setup/places.sh"
 fi
 

@@ -12,7 +12,7 @@ package=postgresql-$PG_MAJOR-pgvector
 offered=$(apt-cache policy "$package" 2>/dev/null | sed -n 's/^ *Candidate: \([0-9].*\)/\1/p')
 if [ "${PG_BIN#/usr/lib/postgresql/}" != "$PG_BIN" ] && [ -n "$offered" ] && dpkg --compare-versions "$offered" ge 0.8; then
     working "pgvector: installing $package $offered"
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 install "$package" >/dev/null
+    apt_install "$package"
     exit 0
 fi
 

@@ -18,6 +18,13 @@ as_root() {
         fail "needs root (there is no sudo here); run as root: $*"
     fi
 }
+# Prints only where it fails: apt and the packages' own scripts have much to say.
+apt_install() {
+    log=$(mktemp)
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y -o Dpkg::Use-Pty=0 -o DPkg::Lock::Timeout=300 \
+        install --no-install-recommends "$@" >"$log" 2>&1 || { cat "$log" >&2; fail "apt-get could not install $*"; }
+    rm -f "$log"
+}
 # The working folder may be closed to the server's user.
 as_server() {
     if is_root; then

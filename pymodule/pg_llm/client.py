@@ -164,5 +164,3 @@ def _chunks(inputs: Sequence[str]) -> Iterator[list[str]]:
         characters += len(text)
     if chunk:
         yield chunk
-
-

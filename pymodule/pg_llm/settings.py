@@ -22,9 +22,13 @@ class Setting:
 SETTINGS = {
     setting.name: setting
     for setting in (
-        Setting("llm.engine", "shared", "session", "where models run: `shared` (the model host) or `backend` (this session)"),
+        Setting(
+            "llm.engine", "shared", "session", "where models run: `shared` (the model host) or `backend` (this session)"
+        ),
         Setting("llm.embedding_model", "all-minilm-l6-v2", "session", "the embedding model used when none is named"),
-        Setting("llm.memory_limit", "4GB", "server", "model weights the host holds at most; least recently used go first"),
+        Setting(
+            "llm.memory_limit", "4GB", "server", "model weights the host holds at most; least recently used go first"
+        ),
         Setting("llm.memo_limit", "128MB", "server", "results the host remembers at most; 0 turns it off"),
         Setting("llm.threads", "0", "server", "CPU threads of one model; 0 means one per core"),
     )

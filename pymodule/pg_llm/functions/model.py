@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from pg_llm import client, settings
@@ -22,17 +22,19 @@ def llm_register_model(
     """Add a model to the registry, after loading it once; returns its digest."""
     name, task, source = (session.required(*pair) for pair in (("name", name), ("task", task), ("source", source)))
     if not _NAME.fullmatch(name):
-        raise InvalidInput(f'not a model name: "{name}"', hint="Use letters, digits, '.', '_', '/' and '-', at most 63.")
+        raise InvalidInput(
+            f'not a model name: "{name}"', hint="Use letters, digits, '.', '_', '/' and '-', at most 63."
+        )
     if not isinstance(options, dict):
         raise InvalidInput("options must be a JSON object", hint="""Write options => '{"precision": "int8"}'.""")
     _administer("register a model")
-    if session.rows("SELECT FROM llm.model WHERE name OPERATOR(pg_catalog.=) $1", ("text",), (name,)):
+    if session.rows("SELECT FROM llm.model WHERE name = $1", ("text",), (name,)):
         raise DuplicateModel(f'model "{name}" is already registered')
     wire = {"name": name, "task": task, "source": source, "revision": revision, "digest": None, "options": options}
     found = client.ask(_engine(), [{"op": "resolve", "model": wire}], session.poll)[0]
     session.rows(
         "INSERT INTO llm.model (name, task, source, revision, digest, options, dimensions)"
-        " VALUES ($1, $2, $3, $4, $5, $6::pg_catalog.jsonb, $7)",
+        " VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7)",
         ("text", "text", "text", "text", "text", "text", "int4"),
         (name, task, source, revision, found["digest"], json.dumps(options), found.get("dimensions")),
     )
@@ -43,13 +45,12 @@ def llm_register_model(
 def llm_drop_model(name: str | None) -> None:
     """Remove a model from the registry; an error while a semantic index still needs it."""
     found = session.model(session.required("name", name))
-    users = session.rows(
-        "SELECT target::pg_catalog.text AS target FROM llm.embedding_column WHERE model OPERATOR(pg_catalog.=) $1",
-        ("text",), (name,),
-    )  # fmt: skip
+    users = session.rows("SELECT target::text AS target FROM llm.embedding_column WHERE model = $1", ("text",), (name,))
     if users:
-        raise ModelInUse(f'model "{name}" is in use', detail=f"Indexed with it: {', '.join(row['target'] for row in users)}.")
-    session.rows("DELETE FROM llm.model WHERE name OPERATOR(pg_catalog.=) $1", ("text",), (name,))
+        raise ModelInUse(
+            f'model "{name}" is in use', detail=f"Indexed with it: {', '.join(row['target'] for row in users)}."
+        )
+    session.rows("DELETE FROM llm.model WHERE name = $1", ("text",), (name,))
     client.ask_if_running({"op": "unload", "model": found.wire}, session.poll)
 
 
@@ -71,13 +72,16 @@ def llm_unload_model(name: str | None) -> bool:
 def llm_status() -> list[dict[str, Any]]:
     """The model host and each registered model: state, device, engine, memory and work done since the host started."""
     specs = [session.Model(row).wire for row in session.rows(
-        "SELECT m.name, m.task, m.source, m.revision, m.digest, m.options::pg_catalog.text AS options, m.dimensions,"
+        "SELECT m.name, m.task, m.source, m.revision, m.digest, m.options::text AS options, m.dimensions,"
         " NULL AS engine FROM llm.model AS m ORDER BY m.name"
     )]  # fmt: skip
     status = client.ask_if_running({"op": "status", "models": specs}, session.poll)
     if status is None:
         return [{**_NOTHING, "model": spec["name"], "task": spec["task"]} for spec in specs]
-    host = {"host_pid": status["pid"], "up_since": datetime.fromtimestamp(status["started_at"], timezone.utc).isoformat()}
+    host = {
+        "host_pid": status["pid"],
+        "up_since": datetime.fromtimestamp(status["started_at"], UTC).isoformat(),
+    }
     models = zip(specs, status["models"], strict=True)
     return [{**_NOTHING, **host, **state, "model": spec["name"], "task": spec["task"]} for spec, state in models]
 
@@ -89,15 +93,13 @@ _NOTHING: dict[str, Any] = {
 
 
 def _engine() -> str:
-    return settings.engine(session.rows("SELECT pg_catalog.current_setting('llm.engine', true) AS engine")[0]["engine"])
+    return settings.engine(session.rows("SELECT current_setting('llm.engine', true) AS engine")[0]["engine"])
 
 
 def _administer(what: str) -> None:
     """Loading from a source reads the server's files, so the right to write the registry is checked before."""
-    allowed = session.rows("SELECT pg_catalog.has_table_privilege('llm.model', 'INSERT') AS allowed")[0]["allowed"]
+    allowed = session.rows("SELECT has_table_privilege('llm.model', 'INSERT') AS allowed")[0]["allowed"]
     if not allowed:
         raise InsufficientPrivilege(
             f"permission denied to {what}", hint="It takes the INSERT right on llm.model; see 'Security' in the README."
         )
-
-

@@ -26,13 +26,15 @@ def progress_report() -> list[dict[str, Any]]:
 def reported(command: str, target: str, name: str) -> Iterator[Report]:
     """Show what this session does while the block runs; gives a function of phase, done and total (rows)."""
     about = session.rows(
-        "SELECT pg_catalog.pg_backend_pid() AS pid, pg_catalog.current_database()::pg_catalog.text AS datname,"
-        " CURRENT_USER::pg_catalog.text AS usename, pg_catalog.now()::pg_catalog.text AS started_at"
+        "SELECT pg_backend_pid() AS pid, current_database()::text AS datname,"
+        " CURRENT_USER::text AS usename, clock_timestamp()::text AS started_at"
     )[0]
 
     def report(phase: str, done: int, total: int) -> None:
         state = {**about, "command": command, "target": target, "name": name}
-        client.ask_if_running({"op": "report", "report": {**state, "phase": phase, "done": done, "total": total}}, session.poll)
+        client.ask_if_running(
+            {"op": "report", "report": {**state, "phase": phase, "done": done, "total": total}}, session.poll
+        )
 
     try:
         yield report

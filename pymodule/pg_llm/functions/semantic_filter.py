@@ -38,7 +38,9 @@ def condition(filter: str | None, columns: dict[str, str], parameter: Parameter)
 
 def _test(column: str, type: str, operator: str, value: Any, parameter: Parameter) -> str:
     if operator not in _OPERATORS:
-        raise InvalidInput(f'filter: there is no operator "{operator}"', hint=f"Operators are: {', '.join(_OPERATORS)}.")
+        raise InvalidInput(
+            f'filter: there is no operator "{operator}"', hint=f"Operators are: {', '.join(_OPERATORS)}."
+        )
     if operator in ("in", "not in"):
         if not isinstance(value, list):
             raise InvalidInput(f'filter: "{operator}" takes a list', hint=_EXAMPLE)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import plpy
-
 from pg_llm.errors import InvalidInput
 from pg_llm.functions import semantic_column as catalog
 from pg_llm.functions import semantic_filter, session
@@ -22,6 +20,7 @@ _MOST = 10_000
 _POOL = 100
 # Terms of a very long query that are looked up: its most frequent ones.
 _TERMS = 64
+_QUERY_CHARACTERS = 200_000
 # hnsw.ef_search is at most this.
 _BREADTH = 1000
 
@@ -53,7 +52,9 @@ class _Search:
         self._types: list[str] = []
         self._values: list[Any] = []
         self._filter = semantic_filter.condition(filter, column.table.columns, self._parameter)
-        self._hidden = [hidden for other in catalog.existing(column.table) for hidden in (other.name, other.text_name)]
+        hidden = [name for other in catalog.existing(column.table) for name in (other.name, other.text_name)]
+        self._hidden = self._parameter(hidden, "text[]")
+        self._vector_schema = catalog.schema_of("vector")
 
     def rows(self, query: str, mode: str) -> list[tuple[str, float, str]]:
         """Run it; exactly if the index could not find k rows that pass the filter and the caller's policies."""
@@ -68,80 +69,95 @@ class _Search:
         pool = self._k if mode != "hybrid" else max(_POOL, 2 * self._k)
         parts = []
         if vector:
-            session.rows(
-                "SELECT pg_catalog.set_config('hnsw.ef_search', $1, true)",
-                ("text",), (str(min(_BREADTH, max(_POOL, pool))),),
-            )  # fmt: skip
+            breadth = str(min(_BREADTH, max(_POOL, pool)))
+            session.rows("SELECT set_config('hnsw.ef_search', $1, true)", ("text",), (breadth,))
             parts.append(self._vector_hits(vector, pool, exact))
         if terms:
-            parts.extend(self._text_hits(*terms, pool))
+            parts.append(self._text_hits(*terms, pool))
         score = METRICS[self._column.metric][2]
         hits = {
             "vector": f"SELECT leaf, tid, {score} AS score FROM vector_hit",
             "text": "SELECT leaf, tid, score FROM text_hit",
-            "hybrid": "SELECT leaf, tid, sum(1.0 / (60 + rank)) AS score"
-            " FROM (SELECT leaf, tid, rank FROM vector_hit UNION ALL SELECT leaf, tid, rank FROM text_hit) AS hit GROUP BY leaf, tid",
+            "hybrid": """
+                SELECT leaf, tid, sum(1.0 / (60 + rank)) AS score
+                FROM (SELECT leaf, tid, rank FROM vector_hit UNION ALL SELECT leaf, tid, rank FROM text_hit) AS hit
+                GROUP BY leaf, tid""",
         }[mode]
-        parts.append(f"best AS ({hits} ORDER BY score DESC, leaf, tid LIMIT {self._k})")
-        counted = "(SELECT count(*) FROM vector_hit)" if vector else "0"
         return session.rows_once(
-            f"WITH {', '.join(parts)} SELECT {self._column.table.key_object}::text AS key, best.score::real AS score,"
-            f" (to_jsonb(t) - {self._parameter(self._hidden, 'text[]')})::text AS row, {counted} AS vector_hits"
-            f" FROM best JOIN {self._relation} AS t ON t.ctid = best.tid AND t.tableoid = best.leaf"
-            f" ORDER BY best.score DESC, best.leaf, best.tid",
-            self._types, self._values,
-        )  # fmt: skip
+            f"""
+            WITH {", ".join(parts)}, best AS ({hits} ORDER BY score DESC, leaf, tid LIMIT {self._k})
+            SELECT {self._column.table.key_object}::text AS key, best.score::real AS score,
+                   (to_jsonb(t) - {self._hidden})::text AS row,
+                   {"(SELECT count(*) FROM vector_hit)" if vector else 0} AS vector_hits
+            FROM best JOIN {self._relation} AS t ON t.ctid = best.tid AND t.tableoid = best.leaf
+            ORDER BY best.score DESC, best.leaf, best.tid
+            """,
+            self._types,
+            self._values,
+        )
 
     def _vector(self, query: str) -> str:
         found = session.model(self._column.model, "embedding").run([query], role="query")[0]
-        return f"{self._parameter(found)}::{catalog.vector_schema()}.vector"
+        return f"{self._parameter(found, 'text')}::{self._vector_schema}.vector"
 
     def _vector_hits(self, vector: str, pool: int, exact: bool) -> str:
-        distance = f"{self._column.vector} OPERATOR({catalog.vector_schema()}.{METRICS[self._column.metric][1]}) {vector}"
+        distance = f"{self._column.vector} OPERATOR({self._vector_schema}.{METRICS[self._column.metric][1]}) {vector}"
         # An expression that no index is on.
         order = f"({distance}) + 0" if exact else distance
-        return (
-            f"vector_hit AS MATERIALIZED (SELECT leaf, tid, distance, row_number() OVER (ORDER BY distance, leaf, tid) AS rank"
-            f" FROM (SELECT t.tableoid AS leaf, t.ctid AS tid, {distance} AS distance FROM {self._relation} AS t"
-            f" WHERE {self._column.vector} IS NOT NULL AND {self._filter} ORDER BY {order} LIMIT {pool}) AS nearest)"
-        )
+        return f"""
+            vector_hit AS MATERIALIZED (
+                SELECT leaf, tid, distance, row_number() OVER (ORDER BY distance, leaf, tid) AS rank
+                FROM (
+                    SELECT t.tableoid AS leaf, t.ctid AS tid, {distance} AS distance
+                    FROM {self._relation} AS t
+                    WHERE {self._column.vector} IS NOT NULL AND {self._filter}
+                    ORDER BY {order} LIMIT {pool}
+                ) AS nearest
+            )"""
 
     def _terms(self, query: str) -> tuple[str, str]:
         """The query's terms as parameters: a tsquery that matches any of them, and the list."""
-        column = self._column
         found = session.rows_once(
-            f"SELECT lexeme FROM unnest(to_tsvector({plpy.quote_literal(column.text_config)}::regconfig, \"left\"($1, 200000)))"
-            f' AS w(lexeme, positions, weights) ORDER BY cardinality(positions) DESC, lexeme COLLATE "C" LIMIT {_TERMS}',
-            ("text",), (query,),
-        )  # fmt: skip
+            f"""
+            SELECT lexeme
+            FROM unnest(to_tsvector({self._column.text_parser}, "left"($1, {_QUERY_CHARACTERS})))
+                 AS w (lexeme, positions, weights)
+            ORDER BY cardinality(positions) DESC, lexeme COLLATE "C" LIMIT {_TERMS}
+            """,
+            ("text",),
+            (query,),
+        )
         lexemes = [row["lexeme"] for row in found]
         quoted = ("'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'" for lexeme in lexemes)
-        return f"{self._parameter(' | '.join(quoted))}::tsquery", self._parameter(lexemes, "text[]")
+        return f"{self._parameter(' | '.join(quoted), 'text')}::tsquery", self._parameter(lexemes, "text[]")
 
-    def _text_hits(self, any_term: str, terms: str, pool: int) -> list[str]:
+    def _text_hits(self, any_term: str, terms: str, pool: int) -> str:
         """BM25; a term's rarity is that among the rows the caller sees, a document's length is in distinct terms."""
-        tsvector = self._column.tsvector
-        return [
-            f"posting AS MATERIALIZED (SELECT t.tableoid AS leaf, t.ctid AS tid, length({tsvector}) AS size, w.lexeme,"
-            f" cardinality(w.positions) AS tf FROM {self._relation} AS t, unnest({tsvector}) AS w(lexeme, positions, weights)"
-            f" WHERE {tsvector} @@ {any_term} AND w.lexeme = ANY({terms}) AND {self._filter})",
-            "corpus AS (SELECT greatest(max(c.reltuples), count(*)) AS rows, avg(p.size) AS size"
-            f" FROM (SELECT DISTINCT leaf, tid, size FROM posting) AS p, ({self._corpus()}) AS c)",
-            "term AS (SELECT p.lexeme, ln(1 + (max(c.rows) - count(*) + 0.5) / (count(*) + 0.5)) AS idf"
-            " FROM posting AS p, corpus AS c GROUP BY p.lexeme)",
-            "text_hit AS (SELECT leaf, tid, score, row_number() OVER (ORDER BY score DESC, leaf, tid) AS rank FROM ("
-            "SELECT p.leaf, p.tid, sum(term.idf * p.tf * 2.2 / (p.tf + 1.2 * (0.25 + 0.75 * p.size / c.size))) AS score"
-            " FROM posting AS p JOIN term ON term.lexeme = p.lexeme, corpus AS c GROUP BY p.leaf, p.tid"
-            f" ORDER BY score DESC, p.leaf, p.tid LIMIT {pool}) AS ranked)",
-        ]
+        tsvector, table = self._column.tsvector, self._column.table
+        return f"""
+            posting AS MATERIALIZED (
+                SELECT t.tableoid AS leaf, t.ctid AS tid, length({tsvector}) AS size,
+                       w.lexeme, cardinality(w.positions) AS tf
+                FROM {self._relation} AS t, unnest({tsvector}) AS w (lexeme, positions, weights)
+                WHERE {tsvector} @@ {any_term} AND w.lexeme = ANY({terms}) AND {self._filter}
+            ), corpus AS (
+                SELECT greatest(max(c.reltuples), count(*)) AS rows, avg(p.size) AS size
+                FROM (SELECT DISTINCT leaf, tid, size FROM posting) AS p,
+                     (SELECT sum(c.reltuples) AS reltuples FROM pg_class AS c WHERE {table.tree} AND c.relkind = 'r') AS c
+            ), term AS (
+                SELECT p.lexeme, ln(1 + (max(c.rows) - count(*) + 0.5) / (count(*) + 0.5)) AS idf
+                FROM posting AS p, corpus AS c GROUP BY p.lexeme
+            ), text_hit AS (
+                SELECT leaf, tid, score, row_number() OVER (ORDER BY score DESC, leaf, tid) AS rank
+                FROM (
+                    SELECT p.leaf, p.tid,
+                           sum(term.idf * p.tf * 2.2 / (p.tf + 1.2 * (0.25 + 0.75 * p.size / c.size))) AS score
+                    FROM posting AS p JOIN term ON term.lexeme = p.lexeme, corpus AS c
+                    GROUP BY p.leaf, p.tid ORDER BY score DESC, p.leaf, p.tid LIMIT {pool}
+                ) AS ranked
+            )"""
 
-    def _corpus(self) -> str:
-        return (
-            f"SELECT sum(greatest(c.reltuples, 0)) AS reltuples FROM pg_partition_tree({self._column.table.oid}::oid) AS p"
-            " JOIN pg_class AS c ON c.oid = p.relid WHERE p.isleaf"
-        )
-
-    def _parameter(self, value: Any, type: str = "text") -> str:
+    def _parameter(self, value: Any, type: str) -> str:
         self._types.append(type)
         self._values.append(value)
         return f"${len(self._values)}"

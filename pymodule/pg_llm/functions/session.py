@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 
 # PL/Python puts the class's qualified name before the message; builtins have no module part.
-class pg_llm(plpy.Error):  # noqa: N801, N818
+class pg_llm(plpy.Error):  # noqa: N801
     __module__ = "builtins"
 
 
@@ -42,7 +42,7 @@ def sql_function(function: Callable[_P, _R]) -> Callable[_P, _R]:
             failure = _failure(str(error), error.sqlstate, about[1], about[2])
         except plpy.Error:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - a defect, told as one
             plpy.log(f"pg_llm: {traceback.format_exc()}")
             hint = "This is a defect of pg_llm; the server's log has the details."
             failure = _failure(f"internal error: {type(error).__name__}: {error}", Error.sqlstate, None, hint)
@@ -83,10 +83,10 @@ def poll() -> None:
 
 
 _MODEL = """
-    SELECT wanted.name AS wanted, pg_catalog.current_setting('llm.engine', true) AS engine,
-           m.name, m.task, m.source, m.revision, m.digest, m.options::pg_catalog.text AS options, m.dimensions
-    FROM (SELECT coalesce($1, nullif(pg_catalog.current_setting($2, true), ''), $3) AS name) AS wanted
-    LEFT JOIN llm.model AS m ON m.name OPERATOR(pg_catalog.=) wanted.name
+    SELECT wanted.name AS wanted, current_setting('llm.engine', true) AS engine,
+           m.name, m.task, m.source, m.revision, m.digest, m.options::text AS options, m.dimensions
+    FROM (SELECT coalesce($1, nullif(current_setting($2, true), ''), $3) AS name) AS wanted
+    LEFT JOIN llm.model AS m ON m.name = wanted.name
 """
 
 

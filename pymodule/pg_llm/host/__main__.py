@@ -48,7 +48,11 @@ def main() -> int:
     if args.detach:
         _detach()
     _log_to(f"{protocol.FOLDER}/host.log" if args.detach else None)
-    asyncio.run(_serve(listener, watched, settings))
+    try:
+        asyncio.run(_serve(listener, watched, settings))
+    except Exception:
+        log.exception("the model host failed")
+        return 1
     return 0
 
 
@@ -70,11 +74,15 @@ def _detach() -> None:
 
 
 def _log_to(file: str | None) -> None:
-    handler = logging.handlers.RotatingFileHandler(file, maxBytes=1 << 20, backupCount=1) if file else logging.StreamHandler()
+    handler = (
+        logging.handlers.RotatingFileHandler(file, maxBytes=1 << 20, backupCount=1) if file else logging.StreamHandler()
+    )
     logging.basicConfig(handlers=[handler], level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
 
 
-async def _serve(listener: socket.socket, watched: postmaster.Postmaster, settings: configuration.Configuration) -> None:
+async def _serve(
+    listener: socket.socket, watched: postmaster.Postmaster, settings: configuration.Configuration
+) -> None:
     from pg_llm.host.memo import Memo
     from pg_llm.host.server import Server
     from pg_llm.models import loading

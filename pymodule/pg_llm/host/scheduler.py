@@ -95,7 +95,7 @@ class ModelQueue:
                 units = [item.unit for item in batch]
                 try:
                     results = await loop.run_in_executor(self._thread, self._run, units)
-                except Exception as error:
+                except Exception as error:  # noqa: BLE001 - every job of the batch is told
                     self._fail(batch, error)
                 else:
                     self._finish(batch, results)

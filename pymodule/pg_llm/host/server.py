@@ -91,7 +91,9 @@ class Server:
             answer["error"] = to_wire(error)
         except Exception as error:
             log.exception("request %s failed", message.get("op"))
-            answer["error"] = to_wire(Error(f"{type(error).__name__}: {error}", hint="See pg_llm/host.log in the data directory."))
+            answer["error"] = to_wire(
+                Error(f"{type(error).__name__}: {error}", hint="See pg_llm/host.log in the data directory.")
+            )
         writer.write(protocol.encode(answer))
         await writer.drain()
 
@@ -136,7 +138,9 @@ class Server:
             results = [computed[text] if found is None else found for text, found in zip(inputs, results, strict=True)]
         return [result for result in results if result is not None]
 
-    def _prepare(self, spec: ModelSpec, task: tasks.Task, inputs: list[str], options: Message) -> tuple[ModelQueue, Any]:
+    def _prepare(
+        self, spec: ModelSpec, task: tasks.Task, inputs: list[str], options: Message
+    ) -> tuple[ModelQueue, Any]:
         model = self._cache.get(spec)
         units = task.prepare(model, inputs, options)
         # The model is fetched again for every batch: it may have been evicted while the work was waiting.
@@ -150,14 +154,24 @@ class Server:
         return tasks.about(spec.task, model)
 
     def _status(self, specs: list[ModelSpec]) -> Message:
-        return {"pid": os.getpid(), "started_at": self._started_at, "models": [self._model_status(spec) for spec in specs]}
+        return {
+            "pid": os.getpid(),
+            "started_at": self._started_at,
+            "models": [self._model_status(spec) for spec in specs],
+        }
 
     def _model_status(self, spec: ModelSpec) -> Message:
         model = self._cache.peek(spec)
         queue = self._queues.get(spec.key)
         about = {"device": model.device, "engine": model.engine, "bytes": model.bytes} if model else {}
         counts = asdict(self._counts.get(spec.key, Counts()))
-        return {"name": spec.name, "state": self._cache.state(spec), **about, **counts, "queue": len(queue) if queue else 0}
+        return {
+            "name": spec.name,
+            "state": self._cache.state(spec),
+            **about,
+            **counts,
+            "queue": len(queue) if queue else 0,
+        }
 
     def _report(self, session: Session, message: Message) -> None:
         if message["report"] is None:

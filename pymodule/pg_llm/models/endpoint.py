@@ -44,9 +44,9 @@ class EndpointEmbedding:
         headers = {"Content-Type": "application/json"}
         if self._key_variable:
             headers["Authorization"] = f"Bearer {os.environ.get(self._key_variable, '')}"
-        request = urllib.request.Request(self._url, body.encode(), headers)
+        request = urllib.request.Request(self._url, body.encode(), headers)  # noqa: S310 - http or https only: source.is_endpoint
         try:
-            with urllib.request.urlopen(request, timeout=self._timeout) as response:
+            with urllib.request.urlopen(request, timeout=self._timeout) as response:  # noqa: S310
                 rows = sorted(json.load(response)["data"], key=lambda row: row["index"])
             found = np.asarray([row["embedding"] for row in rows], dtype=np.float32)
         except urllib.error.HTTPError as error:
@@ -60,4 +60,6 @@ class EndpointEmbedding:
 
     def _failed(self, what: str) -> EndpointFailed:
         key = f" The key is read from ${self._key_variable} in the server's environment." if self._key_variable else ""
-        return EndpointFailed(f"the endpoint {self._url} failed: {what}", hint=f"Check that it runs and serves this model.{key}")
+        return EndpointFailed(
+            f"the endpoint {self._url} failed: {what}", hint=f"Check that it runs and serves this model.{key}"
+        )

@@ -42,7 +42,9 @@ class OnnxEmbedding:
 
     def encode(self, texts: Sequence[str]) -> list[Encoded]:
         """Token ids and types, not padded."""
-        return [Encoded((found.ids, found.type_ids), len(found.ids)) for found in self._tokenizer.encode_batch(list(texts))]
+        return [
+            Encoded((found.ids, found.type_ids), len(found.ids)) for found in self._tokenizer.encode_batch(list(texts))
+        ]
 
     def forward(self, batch: Sequence[Encoded]) -> Any:
         """Unit vectors, float32, shape (len(batch), dimensions)."""

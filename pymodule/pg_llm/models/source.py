@@ -71,7 +71,7 @@ def _hub(name: str, revision: str | None) -> Path:
     if not revision or not _COMMIT.fullmatch(revision):
         raise InvalidModel(
             f'the hub model "{name}" needs a revision that cannot move',
-            hint="Pass revision => the 40 hexadecimal digits of a commit, shown under 'Files and versions' of the model.",
+            hint="Pass revision => the 40 hexadecimal digits of a commit, as 'Files and versions' of the model shows it.",
         )
     from huggingface_hub import snapshot_download
 
@@ -93,12 +93,12 @@ def _checked(path: Path, source: str) -> Path:
     if not os.access(path, os.R_OK | os.X_OK) or not path.is_dir():
         raise InvalidModel(
             f'the model source "{source}" is not a folder that the server can read',
-            hint=f'Looked in "{path}". The folder must be readable by the operating system\'s user that runs PostgreSQL.',
+            hint=f'Looked in "{path}". The operating system\'s user that runs PostgreSQL must be able to read it.',
         )
     if not any(next(path.rglob(pattern), None) for pattern in _WEIGHTS):
         raise InvalidModel(
             f'the model source "{source}" has no weights in a safe format',
-            hint="Use a model with safetensors, GGUF or ONNX files; pickled weights (*.bin, *.pt) can run code and are never read.",
+            hint="Use a model with safetensors, GGUF or ONNX files; pickles (*.bin, *.pt) can run code and are never read.",
         )
     for config in path.rglob("*.json"):
         if config.name in ("config.json", "tokenizer_config.json") and "auto_map" in _json(config, {}):
@@ -109,7 +109,7 @@ def _checked(path: Path, source: str) -> Path:
     for module in _json(path / "modules.json", []):
         if not str(module.get("type", "")).startswith("sentence_transformers."):
             raise InvalidModel(
-                f'the model source "{source}" needs code of its own (modules.json: {module.get("type")}), which is never run',
+                f'the model source "{source}" needs code of its own, {module.get("type")}, which is never run',
                 hint="Choose a model built from sentence-transformers' own modules.",
             )
     return path

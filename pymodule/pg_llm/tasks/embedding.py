@@ -9,8 +9,8 @@ from pg_llm.models.engine import EmbeddingEngine, Encoded
 
 
 def prepare(model: EmbeddingEngine, inputs: Sequence[str], options: dict[str, Any]) -> list[Encoded]:
-    """Tokenise; option `prompt` is the text put before each input, option `role` (`query`, `document`) the model's own."""
-    prompt = options.get("prompt", model.prompts.get(options.get("role", ""), ""))
+    """Tokenise; for option `role` (`query` or `document`) the model's prompt for that role goes before each input."""
+    prompt = model.prompts.get(options.get("role", ""), "")
     return model.encode([prompt + text for text in inputs] if prompt else inputs)
 
 

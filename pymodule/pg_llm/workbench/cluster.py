@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
@@ -164,25 +165,30 @@ class Cluster:
 
     def kill(self) -> None:
         """Ends the server at once, as a power cut would."""
-        if pid := self.pid:
+        while pid := self.pid:
             os.kill(pid, signal.SIGKILL)
+            time.sleep(0.02)
+        # Until the dead process is reaped, PostgreSQL would take these files for those of a living server.
+        for stale in (self.data / "postmaster.pid", *Path(self.host).glob(".s.PGSQL.*")):
+            stale.unlink(missing_ok=True)
 
     @property
     def pid(self) -> int | None:
-        """Process id of the running postmaster."""
+        """Process id of the postmaster; None where it does not run."""
         try:
-            lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-        except FileNotFoundError:
+            pid, _, _, port = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()[:4]
+            name, state = Path("/proc", pid, "stat").read_text(encoding="utf-8").split()[1:3]
+        except (FileNotFoundError, ProcessLookupError, ValueError):
             return None
-        return int(lines[0])
+        if name != "(postgres)" or state in "XZ":
+            return None
+        # One that another process started has chosen its own port.
+        self._port = int(port)
+        return int(pid)
 
     def is_running(self) -> bool:
-        """Whether the server runs; an already running one tells its port."""
-        if not self.data.exists() or self._program("pg_ctl", "status", "--pgdata", str(self.data), check=False) != 0:
-            return False
-        lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
-        self._port = int(lines[3])
-        return True
+        """Whether the server runs."""
+        return self.pid is not None
 
     def remove(self) -> None:
         """Stops the server and deletes its folder."""
@@ -204,7 +210,7 @@ class Cluster:
     def _control(self, action: str, *arguments: str) -> None:
         self._program("pg_ctl", action, "--silent", "--pgdata", str(self.data), *arguments)
 
-    def _program(self, name: str, *arguments: str, check: bool = True) -> int:
+    def _program(self, name: str, *arguments: str) -> None:
         own = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
         own["PYTHONPATH"] = str(self.stage / "python")
         # A file takes the output: a pipe would stay open as long as the server that pg_ctl leaves behind.
@@ -222,6 +228,5 @@ class Cluster:
                 check=False,
             )
             output.seek(0)
-            if check and done.returncode != 0:
+            if done.returncode != 0:
                 raise ClusterError(f"{name} failed:\n{output.read()}\n{self.log[-4000:]}")
-        return done.returncode

@@ -47,7 +47,7 @@ FROM semantic_search('edit photos from the command line', 'package', k => 5);
 \echo '-- A filter is applied inside the search, so five rows come back wherever five exist.'
 \set ECHO queries
 SELECT key ->> 'name' AS name, round(score::numeric, 4) AS score, left(row ->> 'summary', 60) AS summary
-FROM semantic_search('learn to read and count', 'package', k => 5, filter => '{"section": "games"}');
+FROM semantic_search('a puzzle with falling blocks', 'package', k => 5, filter => '{"section": "games"}');
 \set ECHO none
 
 \echo
@@ -57,7 +57,7 @@ INSERT INTO package VALUES
     ('sourdough', 'education', 'plan the fermentation of bread dough', 'Tells when to feed the starter and when to bake.');
 
 SELECT key ->> 'name' AS name, round(score::numeric, 4) AS score, left(row ->> 'summary', 60) AS summary
-FROM semantic_search('when does my loaf go into the oven?', 'package', k => 3);
+FROM semantic_search('when shall I bake my bread?', 'package', k => 3);
 \set ECHO none
 
 \echo

@@ -14,12 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
-SECTIONS: Final = frozenset({"database", "editors", "education", "games", "graphics", "video"})
+SECTIONS: Final = frozenset({"editors", "education", "games", "graphics", "video"})
 # Parts of a program, which repeat what the program's own entry says.
 PART: Final = re.compile(
     r"(lib|node-|python3-|r-|ruby-|fonts-|golang-|elpa-).*"
     r"|.*-(bin|common|core|data|dbg|dev|doc|docs|examples|l10n|levels|locales|music|plugins?|server|tests?|utils)"
 )
+# Characters; the few longer ones would take as long to embed as all the others.
+LONGEST: Final = 800
 FEWEST: Final = 1000
 
 
@@ -51,7 +53,7 @@ def documents() -> Iterator[Document]:
         # In Debian's format one space begins a line, and a line of one full stop separates paragraphs.
         lines = [line.removeprefix(" ") for line in rest.splitlines()]
         description = "\n".join("" if line == "." else line for line in lines)
-        if rest and description not in seen:
+        if 0 < len(description) <= LONGEST and description not in seen:
             seen.add(description)
             yield Document(entry["Package"], _section(entry), summary, description)
 
