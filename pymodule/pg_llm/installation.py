@@ -38,6 +38,6 @@ def installation() -> Installation:
 
 
 @functools.cache
-def build() -> str:
-    """Identifies the installed code, so that a host older than its backends is replaced."""
-    return f"{_RECORD.stat().st_mtime_ns:x}" if _RECORD.exists() else "source"
+def build() -> int:
+    """When the code was installed, so that a host older than its backends is replaced."""
+    return _RECORD.stat().st_mtime_ns if _RECORD.exists() else 0

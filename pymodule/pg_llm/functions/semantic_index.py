@@ -56,7 +56,7 @@ def semantic_index(
         dimensions = found.dimensions or int(found.ask("load")["dimensions"])
         if column.method != "none" and dimensions > _INDEXED_DIMENSIONS:
             raise InvalidInput(
-                f'model "{found.name}" gives {dimensions} dimensions, and pgvector indexes at most {_INDEXED_DIMENSIONS}',
+                f'model "{found.name}" gives {dimensions} dimensions; pgvector indexes {_INDEXED_DIMENSIONS}',
                 hint="Use method => 'none' (exact search), or a model with fewer dimensions.",
             )
         with reported("semantic_index", table.relation, column.name) as report:
@@ -159,7 +159,7 @@ def _is_there(column: SemanticColumn) -> bool:
         if other.name == column.name:
             raise DuplicateIndex(
                 f'table {table.relation} already has a semantic index "{column.name}" that differs',
-                detail=f"It is on {', '.join(other.columns)}: {other.model}, {other.method}, {other.metric}, {other.sync}.",
+                detail=f"On {', '.join(other.columns)}: {other.model}; {other.method}, {other.metric}, {other.sync}",
                 hint=f"CALL semantic_drop('{table.relation}', '{column.name}'); or choose another name.",
             )
     for name in (column.name, column.text_name):
@@ -265,7 +265,7 @@ def _trigger(column: SemanticColumn, event: str) -> str:
 
 
 def _sync_function(column: SemanticColumn) -> str:
-    """The function that the insert trigger calls, or a new name; a restored table has the oid of its former life in it."""
+    """The function that the insert trigger calls, or a new name; a restored table's has the oid of its former life."""
     found = session.rows(
         """
         SELECT g.tgfoid::regprocedure::text AS function FROM pg_trigger AS g

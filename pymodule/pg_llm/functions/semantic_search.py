@@ -143,7 +143,7 @@ class _Search:
             ), corpus AS (
                 SELECT greatest(max(c.reltuples), count(*)) AS rows, avg(p.size) AS size
                 FROM (SELECT DISTINCT leaf, tid, size FROM posting) AS p,
-                     (SELECT sum(c.reltuples) AS reltuples FROM pg_class AS c WHERE {table.tree} AND c.relkind = 'r') AS c
+                     (SELECT sum(reltuples) AS reltuples FROM pg_class AS c WHERE {table.tree} AND relkind = 'r') AS c
             ), term AS (
                 SELECT p.lexeme, ln(1 + (max(c.rows) - count(*) + 0.5) / (count(*) + 0.5)) AS idf
                 FROM posting AS p, corpus AS c GROUP BY p.lexeme

@@ -64,7 +64,8 @@ class Server:
                 if size > protocol.MAX_FRAME:
                     raise ValueError(f"a frame of {size} bytes")
                 message = protocol.decode(await reader.readexactly(size))
-                if message.get("build") != build():
+                # An older caller, a session from before the last installation, is served as far as may be.
+                if message["build"] > build():
                     log.info("a newer installation is calling: leaving")
                     self._leave()
                     return
@@ -73,7 +74,7 @@ class Server:
                 task.add_done_callback(running.discard)
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
-        except (ValueError, PermissionError) as error:
+        except (ValueError, KeyError, PermissionError) as error:
             log.warning("connection refused: %s", error)
         finally:
             for queue in self._queues.values():

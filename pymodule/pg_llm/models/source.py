@@ -71,7 +71,7 @@ def _hub(name: str, revision: str | None) -> Path:
     if not revision or not _COMMIT.fullmatch(revision):
         raise InvalidModel(
             f'the hub model "{name}" needs a revision that cannot move',
-            hint="Pass revision => the 40 hexadecimal digits of a commit, as 'Files and versions' of the model shows it.",
+            hint="Pass revision => the 40 hexadecimal digits of a commit, as the model's page shows it.",
         )
     from huggingface_hub import snapshot_download
 
@@ -98,7 +98,7 @@ def _checked(path: Path, source: str) -> Path:
     if not any(next(path.rglob(pattern), None) for pattern in _WEIGHTS):
         raise InvalidModel(
             f'the model source "{source}" has no weights in a safe format',
-            hint="Use a model with safetensors, GGUF or ONNX files; pickles (*.bin, *.pt) can run code and are never read.",
+            hint="Use a model with safetensors, GGUF or ONNX files; pickles (*.bin, *.pt) can run code.",
         )
     for config in path.rglob("*.json"):
         if config.name in ("config.json", "tokenizer_config.json") and "auto_map" in _json(config, {}):
