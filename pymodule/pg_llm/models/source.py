@@ -98,7 +98,7 @@ def _checked(path: Path, source: str) -> Path:
     if not any(next(path.rglob(pattern), None) for pattern in _WEIGHTS):
         raise InvalidModel(
             f'the model source "{source}" has no weights in a safe format',
-            hint="Use a model with safetensors, GGUF or ONNX files; pickles (*.bin, *.pt) can run code.",
+            hint="Use a model with safetensors, GGUF or ONNX files; pickled ones can run code and are never read.",
         )
     for config in path.rglob("*.json"):
         if config.name in ("config.json", "tokenizer_config.json") and "auto_map" in _json(config, {}):

@@ -36,18 +36,18 @@ CALL semantic_index('package', '{summary,description}');
 \echo
 \echo '-- By meaning alone, then fused with full-text search (the default).'
 \set ECHO queries
-SELECT key ->> 'name' AS name, round(score::numeric, 4) AS score, left(row ->> 'summary', 60) AS summary
-FROM semantic_search('edit photos from the command line', 'package', k => 5, mode => 'vector');
+SELECT key ->> 'name' AS name, round(score::numeric, 4) AS score, left(found.row ->> 'summary', 60) AS summary
+FROM semantic_search('edit photos from the command line', 'package', k => 5, mode => 'vector') AS found;
 
-SELECT key ->> 'name' AS name, round(score::numeric, 4) AS score, left(row ->> 'summary', 60) AS summary
-FROM semantic_search('edit photos from the command line', 'package', k => 5);
+SELECT key ->> 'name' AS name, round(score::numeric, 4) AS score, left(found.row ->> 'summary', 60) AS summary
+FROM semantic_search('edit photos from the command line', 'package', k => 5) AS found;
 \set ECHO none
 
 \echo
 \echo '-- A filter is applied inside the search, so five rows come back wherever five exist.'
 \set ECHO queries
-SELECT key ->> 'name' AS name, round(score::numeric, 4) AS score, left(row ->> 'summary', 60) AS summary
-FROM semantic_search('a puzzle with falling blocks', 'package', k => 5, filter => '{"section": "games"}');
+SELECT key ->> 'name' AS name, round(score::numeric, 4) AS score, left(found.row ->> 'summary', 60) AS summary
+FROM semantic_search('a puzzle with falling blocks', 'package', k => 5, filter => '{"section": "games"}') AS found;
 \set ECHO none
 
 \echo
@@ -56,8 +56,8 @@ FROM semantic_search('a puzzle with falling blocks', 'package', k => 5, filter =
 INSERT INTO package VALUES
     ('sourdough', 'education', 'plan the fermentation of bread dough', 'Tells when to feed the starter and when to bake.');
 
-SELECT key ->> 'name' AS name, round(score::numeric, 4) AS score, left(row ->> 'summary', 60) AS summary
-FROM semantic_search('when shall I bake my bread?', 'package', k => 3);
+SELECT key ->> 'name' AS name, round(score::numeric, 4) AS score, left(found.row ->> 'summary', 60) AS summary
+FROM semantic_search('when shall I bake my bread?', 'package', k => 3) AS found;
 \set ECHO none
 
 \echo

@@ -1,0 +1,114 @@
+"""A private server for the whole run, and a database of its own for every test, cloned from a template."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from pytest_postgresql import factories
+
+from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("PG_LLM_DATA", ROOT.parent / "shared" / "data"))
+CRASH = re.compile(r"PANIC|was terminated by signal|all server processes terminated")
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    with Cluster(settings=TEST_SETTINGS) as running:
+        yield running
+        crashes = [line for line in running.log.splitlines() if CRASH.search(line)]
+        assert not crashes, crashes
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report = yield
+    running = getattr(item, "funcargs", {}).get("cluster")
+    if report.failed and running:
+        report.sections.append(("server log", running.log[-4000:]))
+    return report
+
+
+@pytest.fixture(scope="session")
+def server(cluster: Cluster) -> SimpleNamespace:
+    return SimpleNamespace(
+        host=cluster.host, port=cluster.port, user="postgres", password=None, options="",
+        maintenance_dbname="postgres", template_dbname=None,
+    )  # fmt: skip
+
+
+def install(host: str, port: int, user: str, dbname: str, password: str | None, **_: Any) -> None:
+    with psycopg.connect(host=host, port=port, user=user, dbname=dbname, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = warning")
+        connection.execute("CREATE EXTENSION pg_llm CASCADE")
+
+
+def load_cranfield(host: str, port: int, user: str, dbname: str, password: str | None, **_: Any) -> None:
+    with psycopg.connect(host=host, port=port, user=user, dbname=dbname, autocommit=True) as connection:
+        connection.execute("CREATE TABLE document (id int PRIMARY KEY, title text, author text, body text)")
+        with (DATA / "cranfield" / "documents.csv").open(encoding="utf-8", newline="") as file:
+            rows = [(int(row["id"]), row["title"], row["author"], row["text"]) for row in csv.DictReader(file)]
+        with connection.cursor() as cursor, cursor.copy("COPY document FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+        connection.execute("CALL semantic_index('document', '{title,body}')")
+
+
+with_extension = factories.postgresql_noproc(depends_on="server", dbname="with_extension", load=[install])
+with_cranfield = factories.postgresql_noproc(depends_on="with_extension", dbname="cranfield", load=[load_cranfield])
+_fresh = factories.postgresql("with_extension")
+_indexed = factories.postgresql("with_cranfield")
+
+
+@pytest.fixture
+def db(_fresh: psycopg.Connection) -> psycopg.Connection:
+    """A fresh database with the extension."""
+    _fresh.autocommit = True
+    return _fresh
+
+
+@pytest.fixture
+def cranfield(_indexed: psycopg.Connection) -> psycopg.Connection:
+    """A database with the table `document`, 1400 abstracts, indexed."""
+    _indexed.autocommit = True
+    return _indexed
+
+
+@pytest.fixture
+def connect(db: psycopg.Connection) -> Iterator[Callable[..., psycopg.Connection]]:
+    """More connections to the test's database."""
+    opened: list[psycopg.Connection] = []
+
+    def open_another(user: str = "postgres") -> psycopg.Connection:
+        opened.append(psycopg.connect(db.info.dsn, user=user, autocommit=True))
+        return opened[-1]
+
+    yield open_another
+    for connection in opened:
+        connection.close()
+
+
+@pytest.fixture
+def role(cluster: Cluster, db: psycopg.Connection) -> Iterator[str]:
+    """A role without any right of its own."""
+    db.execute("CREATE ROLE reader LOGIN")
+    yield "reader"
+    db.execute("RESET ROLE")
+    db.execute("DROP OWNED BY reader CASCADE")
+    db.execute("DROP ROLE reader")
+
+
+def value(connection: psycopg.Connection, query: str, *parameters: Any) -> Any:
+    """The first value of the first row."""
+    row = connection.execute(query, parameters or None).fetchone()
+    assert row is not None
+    return row[0]

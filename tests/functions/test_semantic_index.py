@@ -1,0 +1,232 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from conftest import value
+
+Connect = Callable[..., psycopg.Connection]
+
+
+@pytest.fixture
+def note(db: psycopg.Connection) -> psycopg.Connection:
+    db.execute("CREATE TABLE note (id int PRIMARY KEY, title text, body text, stars int)")
+    db.execute("INSERT INTO note SELECT n, 'note ' || n, 'about the number ' || n FROM generate_series(1, 20) n")
+    return db
+
+
+def first(db: psycopg.Connection, query: str, table: str = "note") -> object:
+    rows = db.execute("SELECT s.key FROM semantic_search(%s, %s, k => 1) AS s", (query, table)).fetchall()
+    return rows[0][0] if rows else None
+
+
+def missing(db: psycopg.Connection, table: str = "note") -> int:
+    return value(db, f"SELECT count(*) FROM {table} WHERE embedding IS NULL OR embedding_text IS NULL")
+
+
+def rows_embedded(db: psycopg.Connection) -> int:
+    return value(db, "SELECT rows FROM llm_status() WHERE model = 'all-minilm-l6-v2'")
+
+
+def test_writes_keep_a_live_index_true(note: psycopg.Connection) -> None:
+    note.execute("CALL semantic_index('note', '{title,body}')")
+    assert missing(note) == 0
+    note.execute("INSERT INTO note VALUES (100, 'bread', 'bake a loaf of bread'), (101, 'car', 'repair an engine')")
+    assert first(note, "baking") == {"id": 100}
+    note.execute("UPDATE note SET body = 'grow tomatoes', title = 'garden' WHERE id = 100")
+    assert first(note, "vegetables in the garden") == {"id": 100}
+    note.execute(
+        "INSERT INTO note VALUES (101, 'music', 'play the violin') ON CONFLICT (id)"
+        " DO UPDATE SET title = excluded.title, body = excluded.body"
+    )
+    assert first(note, "an instrument in an orchestra") == {"id": 101}
+    with note.cursor() as cursor, cursor.copy("COPY note (id, title, body) FROM STDIN") as copy:
+        copy.write_row((200, "space", "a rocket flies to the moon"))
+    assert first(note, "astronauts") == {"id": 200}
+    assert missing(note) == 0
+
+
+def test_other_columns_cost_nothing(note: psycopg.Connection) -> None:
+    note.execute("CALL semantic_index('note', '{title,body}')")
+    before = rows_embedded(note)
+    note.execute("UPDATE note SET stars = 5")
+    note.execute("UPDATE note SET title = title")
+    assert rows_embedded(note) == before
+    note.execute("UPDATE note SET title = 'other' WHERE id <= 3")
+    assert rows_embedded(note) == before + 3
+
+
+def test_manual_waits_for_refresh(note: psycopg.Connection) -> None:
+    note.execute("CALL semantic_index('note', '{title}', sync => 'manual')")
+    note.execute("UPDATE note SET title = 'changed' WHERE id = 1")
+    note.execute("INSERT INTO note VALUES (100, 'new')")
+    assert missing(note) == 2
+    note.execute("CALL semantic_refresh('note')")
+    assert missing(note) == 0
+
+
+def test_rows_without_text_stay_out(note: psycopg.Connection) -> None:
+    note.execute("INSERT INTO note VALUES (50, NULL, NULL), (51, '', '')")
+    note.execute("CALL semantic_index('note', '{title,body}')")
+    assert missing(note) == 2
+    note.execute("INSERT INTO note VALUES (52, '', NULL), (53, 'text', '')")
+    assert missing(note) == 3
+
+
+@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
+def test_inside_a_transaction_block(note: psycopg.Connection, end: str) -> None:
+    note.execute("BEGIN")
+    note.execute("SET LOCAL search_path = public")
+    note.execute("CALL semantic_index('note', '{title}')")
+    assert value(note, "SHOW search_path") == "public"
+    assert missing(note) == 0
+    note.execute(end)
+    assert value(note, "SELECT count(*) FROM llm.embedding_column") == (end == "COMMIT")
+
+
+def test_a_cancelled_fill_goes_on(db: psycopg.Connection, connect: Connect) -> None:
+    db.execute("CREATE TABLE note (id int PRIMARY KEY, title text)")
+    db.execute("INSERT INTO note SELECT n, n || repeat(' some words', 30) FROM generate_series(1, 1500) n")
+    watcher, pid, seen = connect(), db.info.backend_pid, []
+
+    def cancel_after_the_first_batch() -> None:
+        while not value(watcher, "SELECT count(*) FROM llm_progress WHERE phase = 'embedding' AND done > 0"):
+            time.sleep(0.05)
+        seen.append(watcher.execute("SELECT command, target, total FROM llm_progress").fetchone())
+        watcher.execute("SELECT pg_cancel_backend(%s)", (pid,))
+
+    thread = threading.Thread(target=cancel_after_the_first_batch)
+    thread.start()
+    with pytest.raises(psycopg.errors.QueryCanceled):
+        db.execute("CALL semantic_index('note', '{title}')")
+    thread.join()
+    assert seen == [("semantic_index", "public.note", 1500)]
+    filled = 1500 - missing(db)
+    assert 0 < filled < 1500
+    assert value(watcher, "SELECT count(*) FROM llm_progress") == 0
+    before = rows_embedded(db)
+    db.execute("CALL semantic_index('note', '{title}')")
+    assert missing(db) == 0
+    assert rows_embedded(db) - before == 1500 - filled
+
+
+@pytest.mark.parametrize(
+    ("table", "key"),
+    [
+        ("public.composite", "(a int, b text, c timestamptz, body text, PRIMARY KEY (c, a, b))"),
+        ('"Weird schema"."Tä ""ble"""', '(a int, b text, c timestamptz, body text, "Ke y" uuid PRIMARY KEY)'),
+    ],
+)
+def test_any_name_and_key(db: psycopg.Connection, table: str, key: str) -> None:
+    db.execute('CREATE SCHEMA "Weird schema"')
+    db.execute(f"CREATE TABLE {table} {key}")
+    column = ', "Ke y"' if "Ke y" in key else ""
+    row = "7, 'it''s', '2020-02-02 02:02:02.123456+00', 'green apples'" + (", gen_random_uuid()" if column else "")
+    db.execute("CALL semantic_index(%s, '{body}')", (table,))
+    db.execute(f"INSERT INTO {table} (a, b, c, body{column}) VALUES ({row})")
+    assert missing(db, table) == 0
+    assert first(db, "fruit", table) == value(
+        db, f"""SELECT to_jsonb(t) - '{{body,embedding,embedding_text}}'::text[]
+                - CASE WHEN to_jsonb(t) ? 'Ke y' THEN '{{a,b,c}}'::text[] ELSE '{{}}' END FROM {table} t"""
+    )  # fmt: skip
+
+
+def test_partitions(db: psycopg.Connection) -> None:
+    db.execute("CREATE TABLE note (id int, kind text, body text, PRIMARY KEY (id, kind)) PARTITION BY LIST (kind)")
+    db.execute("CREATE TABLE note_a PARTITION OF note FOR VALUES IN ('a')")
+    db.execute("INSERT INTO note VALUES (1, 'a', 'a red rose')")
+    db.execute("CALL semantic_index('note', '{body}')")
+    db.execute("INSERT INTO note VALUES (2, 'a', 'a fast train')")
+    db.execute("INSERT INTO note_a VALUES (3, 'a', 'a slow snail')")
+    assert missing(db) == 0
+    assert first(db, "railway") == {"id": 2, "kind": "a"}
+    db.execute("CREATE TABLE note_b PARTITION OF note FOR VALUES IN ('b')")
+    db.execute("INSERT INTO note_b VALUES (4, 'b', 'a deep sea')")
+    db.execute("CALL semantic_refresh('note')")
+    db.execute("INSERT INTO note_b VALUES (5, 'b', 'a high mountain')")
+    assert missing(db) == 0
+    assert first(db, "ocean") == {"id": 4, "kind": "b"}
+    db.execute("CALL semantic_drop('note')")
+    assert value(db, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 0
+
+
+def test_who_may_only_insert_can_insert(note: psycopg.Connection, role: str) -> None:
+    note.execute("CREATE ROLE owner_of_note")
+    note.execute("ALTER TABLE note OWNER TO owner_of_note")
+    note.execute("GRANT CREATE ON SCHEMA public TO owner_of_note")
+    note.execute("CALL semantic_index('note', '{title}')")
+    sync = value(note, "SELECT tgfoid::regproc::text FROM pg_trigger WHERE tgname = 'zz_embedding_insert'")
+    assert value(note, "SELECT proowner::regrole::text FROM pg_proc WHERE oid = %s::regproc", sync) == "owner_of_note"
+    note.execute(f"GRANT INSERT ON note TO {role}; GRANT CREATE ON SCHEMA public TO {role}")
+    note.execute(f"SET ROLE {role}")
+    note.execute("INSERT INTO note VALUES (100, 'a lone wolf')")
+    note.execute("CREATE TABLE mine (id int PRIMARY KEY, embedding text)")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        note.execute(
+            f"CREATE TRIGGER t AFTER INSERT ON mine REFERENCING NEW TABLE AS changed FOR EACH STATEMENT"
+            f" EXECUTE FUNCTION {sync}()"
+        )
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        note.execute("CALL semantic_drop('note')")
+    note.execute("RESET ROLE")
+    assert missing(note) == 0
+    note.execute("CALL semantic_drop('note')")
+    note.execute("DROP OWNED BY owner_of_note CASCADE")
+    note.execute("DROP ROLE owner_of_note")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "says"),
+    [
+        ("semantic_index('note', '{nope}')", psycopg.errors.InvalidParameterValue, "no column"),
+        ("semantic_index('note', '{}')", psycopg.errors.InvalidParameterValue, "at least one"),
+        ("semantic_index('note', NULL)", psycopg.errors.InvalidParameterValue, "at least one"),
+        ("semantic_index('note', '{title}', method => 'magic')", psycopg.errors.InvalidParameterValue, "method"),
+        ("semantic_index('note', '{title}', metric => NULL)", psycopg.errors.InvalidParameterValue, "metric"),
+        ("semantic_index('note', '{title}', name => 'stars')", psycopg.errors.DuplicateObject, "already has a column"),
+        ("semantic_index('note', '{title}', name => '')", psycopg.errors.InvalidParameterValue, "bytes"),
+        ("semantic_index('keyless', '{body}')", psycopg.errors.InvalidParameterValue, "no primary key"),
+        ("semantic_index('note_view', '{title}')", psycopg.errors.InvalidParameterValue, "not a table"),
+        ("semantic_index('nowhere', '{title}')", psycopg.errors.UndefinedTable, "nowhere"),
+        ("semantic_refresh('note')", psycopg.errors.UndefinedObject, "no semantic index"),
+        ("semantic_drop('note')", psycopg.errors.UndefinedObject, "no semantic index"),
+    ],
+)
+def test_what_cannot_be_indexed(note: psycopg.Connection, call: str, error: type[Exception], says: str) -> None:
+    note.execute("CREATE TABLE keyless (body text)")
+    note.execute("CREATE VIEW note_view AS SELECT * FROM note")
+    with pytest.raises(error, match=says):
+        note.execute(f"CALL {call}")
+
+
+@pytest.mark.parametrize("method", ["hnsw", "ivfflat", "none"])
+@pytest.mark.parametrize("metric", ["cosine", "l2", "inner_product"])
+def test_methods_and_metrics(note: psycopg.Connection, method: str, metric: str) -> None:
+    note.execute("CALL semantic_index('note', '{body}', method => %s, metric => %s)", (method, metric))
+    found = note.execute("SELECT s.key FROM semantic_search('number 7', 'note', 1, 'vector') s").fetchall()
+    assert found == [({"id": 7},)]
+    assert value(note, "SELECT count(*) FROM pg_indexes WHERE indexdef LIKE %s", f"% USING {method} %") == (
+        method != "none"
+    )
+
+
+def test_drop_leaves_the_table_as_it_was(note: psycopg.Connection) -> None:
+    catalog = (
+        "SELECT (SELECT jsonb_agg(attname ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'note'::regclass"
+        " AND NOT attisdropped)::text, (SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal),"
+        " (SELECT count(*) FROM pg_proc), (SELECT count(*) FROM pg_class)"
+    )
+    before = note.execute(catalog).fetchone()
+    note.execute("CALL semantic_index('note', '{title}')")
+    note.execute("CALL semantic_index('note', '{body}', name => 'second')")
+    with pytest.raises(psycopg.errors.UndefinedObject, match="several"):
+        note.execute("SELECT * FROM semantic_search('x', 'note')")
+    assert note.execute("SELECT s.row FROM semantic_search('x', 'note', 1, name => 'second') s").fetchone()[0].keys() == {
+        "id", "title", "body", "stars",
+    }  # fmt: skip
+    note.execute("CALL semantic_drop('note', 'embedding')")
+    note.execute("CALL semantic_drop('note')")
+    assert note.execute(catalog).fetchone() == before
