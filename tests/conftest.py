@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import csv
-import os
 import re
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import psycopg
 import pytest
+from database import DATA
+from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
 from pytest_postgresql import factories
 
-from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
-
-ROOT = Path(__file__).resolve().parents[1]
-DATA = Path(os.environ.get("PG_LLM_DATA", ROOT.parent / "shared" / "data"))
 CRASH = re.compile(r"PANIC|was terminated by signal|all server processes terminated")
 
 
@@ -105,10 +101,3 @@ def role(cluster: Cluster, db: psycopg.Connection) -> Iterator[str]:
     db.execute("RESET ROLE")
     db.execute("DROP OWNED BY reader CASCADE")
     db.execute("DROP ROLE reader")
-
-
-def value(connection: psycopg.Connection, query: str, *parameters: Any) -> Any:
-    """The first value of the first row."""
-    row = connection.execute(query, parameters or None).fetchone()
-    assert row is not None
-    return row[0]

@@ -6,8 +6,7 @@ import subprocess
 
 import psycopg
 import pytest
-from conftest import ROOT, value
-
+from database import ROOT, value
 from pg_llm.workbench.cluster import Cluster
 
 OBJECTS = """
@@ -81,7 +80,9 @@ def test_every_upgrade_path_ends_as_a_fresh_install(db: psycopg.Connection) -> N
     fresh = objects(db)
     version = value(db, "SELECT extversion FROM pg_extension WHERE extname = 'pg_llm'")
     older = {step.name.split("--")[1] for step in (ROOT / "extension" / "updates").glob("*.sql")}
-    offered = {row[0] for row in db.execute("SELECT version FROM pg_available_extension_versions WHERE name = 'pg_llm'")}
+    offered = {
+        row[0] for row in db.execute("SELECT version FROM pg_available_extension_versions WHERE name = 'pg_llm'")
+    }
     assert offered >= {version}
     for start in sorted(older):
         db.execute("DROP EXTENSION pg_llm")

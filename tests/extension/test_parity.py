@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import psycopg
-from conftest import ROOT
+from database import ROOT
 
 FUNCTIONS = ROOT / "pymodule" / "pg_llm" / "functions"
 QUERY = """

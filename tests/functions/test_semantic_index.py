@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
-from conftest import value
+from database import value
 
 Connect = Callable[..., psycopg.Connection]
 

@@ -6,7 +6,7 @@ from collections import defaultdict
 
 import psycopg
 import pytest
-from conftest import DATA, value
+from database import DATA, value
 
 
 def ndcg(db: psycopg.Connection, mode: str) -> float:
@@ -125,7 +125,9 @@ def test_nothing_asked_nothing_found(cranfield: psycopg.Connection, query: str |
     assert search(cranfield, "flow", "document", k=0) == []
 
 
-@pytest.mark.parametrize("query", ["the of and", "'; DROP TABLE document; --", "\\ ' & | ! (:*)", "wing " * 20_000, "機翼"])
+@pytest.mark.parametrize(
+    "query", ["the of and", "'; DROP TABLE document; --", "\\ ' & | ! (:*)", "wing " * 20_000, "機翼"]
+)
 def test_strange_queries(cranfield: psycopg.Connection, query: str) -> None:
     assert len(search(cranfield, query, "document", k=3)) == 3
     assert len(search(cranfield, query, "document", k=3, mode="text")) <= 3

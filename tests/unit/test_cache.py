@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from pg_llm.errors import InvalidModel, MemoryLimitExceeded
 from pg_llm.models.cache import ModelCache
 from pg_llm.models.engine import Encoded

@@ -1,7 +1,6 @@
 import re
 
 import pytest
-
 from pg_llm import errors
 from pg_llm.errors import Error, InvalidInput, from_wire, to_wire
 
@@ -17,7 +16,9 @@ def test_the_tree_drawn_at_the_top_is_the_tree_of_classes() -> None:
     first, *rest = drawn = [found for line in errors.__doc__.splitlines() if (found := _LINE.fullmatch(line))]
     assert first["branch"] is None
     assert [line["branch"] for line in rest] == ["├── "] * (len(rest) - 1) + ["└── "]
-    assert [(line["name"], line["sqlstate"]) for line in drawn] == [(kind.__name__, kind.sqlstate) for kind in _classes()]
+    assert [(line["name"], line["sqlstate"]) for line in drawn] == [
+        (kind.__name__, kind.sqlstate) for kind in _classes()
+    ]
     assert {kind.__base__ for kind in _classes()} == {Exception, Error}
 
 
@@ -27,7 +28,12 @@ def test_an_error_comes_over_the_socket_as_it_was(kind: type[Error]) -> None:
         sent = kind("it is wrong", hint=hint, detail=detail)
         got = from_wire(to_wire(sent))
         assert type(got) is kind
-        assert (got.message, got.hint, got.detail, got.sqlstate) == (sent.message, sent.hint, sent.detail, sent.sqlstate)
+        assert (got.message, got.hint, got.detail, got.sqlstate) == (
+            sent.message,
+            sent.hint,
+            sent.detail,
+            sent.sqlstate,
+        )
         assert str(got) == "it is wrong"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-from conftest import ROOT
+from database import ROOT
 
 HEAVY = ("numpy", "torch", "onnxruntime", "transformers", "tokenizers", "asyncio")
 

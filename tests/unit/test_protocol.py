@@ -3,7 +3,6 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from pg_llm import protocol
 from pg_llm.errors import InvalidInput
 

@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from pg_llm.host.scheduler import ModelQueue
 from pg_llm.models.engine import Encoded
 

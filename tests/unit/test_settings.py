@@ -1,7 +1,6 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from pg_llm import settings
 from pg_llm.errors import InvalidInput
 from pg_llm.settings import SETTINGS
@@ -28,7 +27,15 @@ def test_empty_means_unset() -> None:
 
 @pytest.mark.parametrize(
     ("text", "bytes_"),
-    [("0", 0), ("1024", 1024), ("8b", 8), ("1kB", 1 << 10), ("512MB", 512 << 20), (" 2 gb ", 2 << 30), ("1TB", 1 << 40)],
+    [
+        ("0", 0),
+        ("1024", 1024),
+        ("8b", 8),
+        ("1kB", 1 << 10),
+        ("512MB", 512 << 20),
+        (" 2 gb ", 2 << 30),
+        ("1TB", 1 << 40),
+    ],
 )
 def test_size_reads_what_postgresql_writes(text: str, bytes_: int) -> None:
     assert settings.size("llm.memory_limit", text) == bytes_

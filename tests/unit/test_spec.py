@@ -1,5 +1,4 @@
 import pytest
-
 from pg_llm.errors import InvalidInput, InvalidModel
 from pg_llm.models import loading
 from pg_llm.models.spec import OPTIONS, ModelSpec, check_options
