@@ -2,17 +2,17 @@
 CREATE VIEW llm.embedding_column WITH (security_barrier) AS
 SELECT
     t.tgrelid::pg_catalog.regclass AS target,
-    a.definition ->> 'name' AS name,
-    ARRAY(SELECT pg_catalog.jsonb_array_elements_text(a.definition -> 'columns')) AS columns,
-    a.definition ->> 'model' AS model,
-    a.definition ->> 'method' AS method,
-    a.definition ->> 'metric' AS metric,
-    a.definition ->> 'sync' AS sync,
-    a.definition ->> 'text_config' AS text_config
+    a.definition OPERATOR(pg_catalog.->>) 'name' AS name,
+    ARRAY(SELECT pg_catalog.jsonb_array_elements_text(a.definition OPERATOR(pg_catalog.->) 'columns')) AS columns,
+    a.definition OPERATOR(pg_catalog.->>) 'model' AS model,
+    a.definition OPERATOR(pg_catalog.->>) 'method' AS method,
+    a.definition OPERATOR(pg_catalog.->>) 'metric' AS metric,
+    a.definition OPERATOR(pg_catalog.->>) 'sync' AS sync,
+    a.definition OPERATOR(pg_catalog.->>) 'text_config' AS text_config
 FROM pg_catalog.pg_trigger AS t
 CROSS JOIN LATERAL (
     SELECT pg_catalog.convert_from(
-        pg_catalog.substring(t.tgargs, 1, pg_catalog.length(t.tgargs) - 1), pg_catalog.getdatabaseencoding()
+        pg_catalog.substring(t.tgargs, 1, pg_catalog.length(t.tgargs) OPERATOR(pg_catalog.-) 1), pg_catalog.getdatabaseencoding()
     )::pg_catalog.jsonb
 ) AS a (definition)
 WHERE t.tgfoid OPERATOR(pg_catalog.=) 'llm.semantic_forget()'::pg_catalog.regprocedure

@@ -6,7 +6,6 @@ import re
 
 import psycopg
 from database import ROOT
-
 from pg_llm import settings
 from pg_llm.models import spec
 
@@ -32,9 +31,11 @@ def test_the_sql_runs_and_shows_what_is_shown(db: psycopg.Connection) -> None:
 
 def test_every_object_is_described(db: psycopg.Connection) -> None:
     objects = db.execute("""
-        SELECT coalesce(p.proname, c.relname), coalesce(obj_description(p.oid, 'pg_proc'), obj_description(c.oid, 'pg_class'))
+        SELECT coalesce(p.proname, c.relname),
+               coalesce(obj_description(p.oid, 'pg_proc'), obj_description(c.oid, 'pg_class'))
         FROM pg_depend d JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_llm' AND d.deptype = 'e'
-        LEFT JOIN pg_proc p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass AND p.pronamespace <> 'llm'::regnamespace
+        LEFT JOIN pg_proc p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass
+            AND p.pronamespace <> 'llm'::regnamespace
         LEFT JOIN pg_class c ON c.oid = d.objid AND d.classid = 'pg_class'::regclass AND c.relkind = 'v'
             AND c.relnamespace <> 'llm'::regnamespace
         WHERE p.oid IS NOT NULL OR c.oid IS NOT NULL""").fetchall()
@@ -47,7 +48,9 @@ def test_every_object_is_described(db: psycopg.Connection) -> None:
 def test_settings_and_options_are_listed() -> None:
     for setting in settings.SETTINGS.values():
         assert f"| `{setting.name}` | `{setting.default}` | {setting.meaning} |" in README
-    assert set(re.findall(r"`(llm\.(?!model\b|embedding_column\b|progress_report)\w+)", README)) == set(settings.SETTINGS)
+    assert set(re.findall(r"`(llm\.(?!model\b|embedding_column\b|progress_report)\w+)", README)) == set(
+        settings.SETTINGS
+    )
     for name, (_, meaning) in spec.OPTIONS.items():
         assert f"| `{name}` | {meaning} |" in README
 

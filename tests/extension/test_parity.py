@@ -11,8 +11,8 @@ from database import ROOT
 
 FUNCTIONS = ROOT / "pymodule" / "pg_llm" / "functions"
 QUERY = """
-    SELECT p.proname, p.prosrc, coalesce(p.proargnames[1:p.pronargs], '{}'), obj_description(p.oid), p.proconfig, p.prokind,
-           p.prosecdef, l.lanname
+    SELECT p.proname, p.prosrc, coalesce(p.proargnames[1:p.pronargs], '{}'), obj_description(p.oid), p.proconfig,
+           p.prokind, p.prosecdef, l.lanname
     FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.deptype = 'e'
     JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_llm' JOIN pg_language l ON l.oid = p.prolang
 """

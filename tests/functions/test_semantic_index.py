@@ -224,9 +224,8 @@ def test_drop_leaves_the_table_as_it_was(note: psycopg.Connection) -> None:
     note.execute("CALL semantic_index('note', '{body}', name => 'second')")
     with pytest.raises(psycopg.errors.UndefinedObject, match="several"):
         note.execute("SELECT * FROM semantic_search('x', 'note')")
-    assert note.execute("SELECT s.row FROM semantic_search('x', 'note', 1, name => 'second') s").fetchone()[0].keys() == {
-        "id", "title", "body", "stars",
-    }  # fmt: skip
+    row = value(note, "SELECT s.row FROM semantic_search('x', 'note', 1, name => 'second') s")
+    assert row.keys() == {"id", "title", "body", "stars"}
     note.execute("CALL semantic_drop('note', 'embedding')")
     note.execute("CALL semantic_drop('note')")
     assert note.execute(catalog).fetchone() == before
