@@ -80,10 +80,7 @@ def test_every_upgrade_path_ends_as_a_fresh_install(db: psycopg.Connection) -> N
     fresh = objects(db)
     version = value(db, "SELECT extversion FROM pg_extension WHERE extname = 'pg_llm'")
     older = {step.name.split("--")[1] for step in (ROOT / "extension" / "updates").glob("*.sql")}
-    offered = {
-        row[0] for row in db.execute("SELECT version FROM pg_available_extension_versions WHERE name = 'pg_llm'")
-    }
-    assert offered >= {version}
+    assert f"default_version = '{version}'" in (ROOT / "extension" / "pg_llm.control").read_text()
     for start in sorted(older):
         db.execute("DROP EXTENSION pg_llm")
         db.execute(f"CREATE EXTENSION pg_llm VERSION '{start}'")

@@ -37,7 +37,7 @@ def test_a_folder_becomes_a_model_and_changes_are_seen(db: psycopg.Connection, f
     (folder / "vocab.txt").write_text("changed")
     db.execute("SELECT llm_unload_model('mine')")
     with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="not those that were registered"):
-        db.execute("SELECT llm_embed('a', 'mine')")
+        db.execute("SELECT llm_embed('not in the memo', 'mine')")
     db.execute("SELECT llm_drop_model('mine')")
     with pytest.raises(psycopg.errors.UndefinedObject):
         db.execute("SELECT llm_embed('a', 'mine')")

@@ -63,7 +63,7 @@ def test_k_rows_under_a_selective_filter(cranfield: psycopg.Connection, mode: st
 def test_row_level_security_holds_and_still_gives_k_rows(cranfield: psycopg.Connection, mode: str) -> None:
     cranfield.execute("CREATE ROLE analyst; ALTER TABLE document ENABLE ROW LEVEL SECURITY")
     try:
-        cranfield.execute("CREATE POLICY some ON document FOR SELECT TO analyst USING (id % 50 = 0)")
+        cranfield.execute("CREATE POLICY fiftieth ON document FOR SELECT TO analyst USING (id % 50 = 0)")
         cranfield.execute("SET ROLE analyst")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             search(cranfield, "flow", "document", mode=mode)

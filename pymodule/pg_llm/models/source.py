@@ -107,9 +107,10 @@ def _checked(path: Path, source: str) -> Path:
                 hint="Choose a model whose architecture is part of the transformers library.",
             )
     for module in _json(path / "modules.json", []):
-        if not str(module.get("type", "")).startswith("sentence_transformers."):
+        kind = module.get("type") if isinstance(module, dict) else None
+        if not str(kind).startswith("sentence_transformers."):
             raise InvalidModel(
-                f'the model source "{source}" needs code of its own, {module.get("type")}, which is never run',
+                f'the model source "{source}" needs code of its own (modules.json: {kind}), which is never run',
                 hint="Choose a model built from sentence-transformers' own modules.",
             )
     return path
