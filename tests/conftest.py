@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any
 
 import psycopg
 import pytest
-from database import DATA
+from database import install, load_cranfield
 from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
 from pytest_postgresql import factories
 
@@ -40,23 +38,6 @@ def server(cluster: Cluster) -> SimpleNamespace:
         host=cluster.host, port=cluster.port, user="postgres", password=None, options="",
         maintenance_dbname="postgres", template_dbname=None,
     )  # fmt: skip
-
-
-def install(host: str, port: int, user: str, dbname: str, password: str | None, **_: Any) -> None:
-    with psycopg.connect(host=host, port=port, user=user, dbname=dbname, autocommit=True) as connection:
-        connection.execute("SET client_min_messages = warning")
-        connection.execute("CREATE EXTENSION pg_llm CASCADE")
-
-
-def load_cranfield(host: str, port: int, user: str, dbname: str, password: str | None, **_: Any) -> None:
-    with psycopg.connect(host=host, port=port, user=user, dbname=dbname, autocommit=True) as connection:
-        connection.execute("CREATE TABLE document (id int PRIMARY KEY, title text, author text, body text)")
-        with (DATA / "cranfield" / "documents.csv").open(encoding="utf-8", newline="") as file:
-            rows = [(int(row["id"]), row["title"], row["author"], row["text"]) for row in csv.DictReader(file)]
-        with connection.cursor() as cursor, cursor.copy("COPY document FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
-        connection.execute("CALL semantic_index('document', '{title,body}')")
 
 
 with_extension = factories.postgresql_noproc(depends_on="server", dbname="with_extension", load=[install])

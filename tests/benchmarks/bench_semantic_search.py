@@ -1,0 +1,77 @@
+"""Search quality on Cranfield: this project's modes beside exact cosine search and PostgreSQL's own ranking."""
+
+from __future__ import annotations
+
+import csv
+import math
+import statistics
+import time
+from collections import defaultdict
+from typing import Any
+
+import psycopg
+from database import DATA, install, load_cranfield
+from pg_llm.workbench.cluster import Cluster
+
+COMMAND = "./run bench semantic_search"
+EXACT = "SELECT id FROM document ORDER BY (embedding <=> llm_embed(%(query)s)) + 0 LIMIT 10"
+TS_RANK = """
+    SELECT id FROM document,
+        (SELECT string_agg(quote_literal(lexeme), ' | ')::tsquery AS terms
+         FROM unnest(to_tsvector('english', %(query)s))) AS q
+    WHERE embedding_text @@ terms ORDER BY ts_rank_cd(embedding_text, terms) DESC LIMIT 10
+"""
+SEARCH = "SELECT (s.key ->> 'id')::int FROM semantic_search(%(query)s, 'document', 10, '{mode}') AS s"
+
+
+def rows(cluster: Cluster) -> list[dict[str, Any]]:
+    """nDCG@10 over the 225 queries (grade above 0 is relevant), and the median time of a query."""
+    cluster.sql("CREATE DATABASE bench_search")
+    where = {"host": cluster.host, "port": cluster.port, "user": "postgres", "dbname": "bench_search", "password": None}
+    install(**where)
+    load_cranfield(**where)
+    with psycopg.connect(cluster.dsn("bench_search"), autocommit=True) as db:
+        relevant = _judgements()
+        with (DATA / "cranfield" / "queries.csv").open(encoding="utf-8", newline="") as file:
+            queries = [row["text"] for row in csv.DictReader(file)]
+        # Once before the clock runs, so that every way finds the queries' vectors in the memo.
+        for query in queries:
+            db.execute("SELECT llm_embed(%s)", (query,))
+        ways = {"exact": EXACT, "ts_rank_cd": TS_RANK}
+        ways |= {mode: SEARCH.format(mode=mode) for mode in ("vector", "text", "hybrid")}
+        measured = {name: _measure(db, sql, queries, relevant) for name, sql in ways.items()}
+    table = [("vector", "exact"), ("text", "ts_rank_cd"), ("hybrid", "exact"), ("hybrid", "vector")]
+    return [
+        *(_row(f"mode {mode}", peer, measured[peer][0], measured[mode][0], "nDCG@10", True) for mode, peer in table),
+        *(_row(f"mode {mode}", peer, measured[peer][1], measured[mode][1], "ms", False) for mode, peer in table[:3]),
+    ]
+
+
+def _judgements() -> dict[int, set[int]]:
+    relevant: dict[int, set[int]] = defaultdict(set)
+    with (DATA / "cranfield" / "judgements.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            if int(row["grade"]) > 0:
+                relevant[int(row["query_id"])].add(int(row["document_id"]))
+    return relevant
+
+
+def _measure(
+    db: psycopg.Connection, sql: str, queries: list[str], relevant: dict[int, set[int]]
+) -> tuple[float, float]:
+    scores, times = [], []
+    for number, query in enumerate(queries, 1):
+        started = time.perf_counter()
+        found = [row[0] for row in db.execute(sql, {"query": query})]
+        times.append((time.perf_counter() - started) * 1000)
+        gain = sum(1 / math.log2(rank + 2) for rank, found_id in enumerate(found) if found_id in relevant[number])
+        scores.append(gain / sum(1 / math.log2(rank + 2) for rank in range(min(10, len(relevant[number])))))
+    return statistics.mean(scores), statistics.median(times)
+
+
+def _row(what: str, peer: str, peer_value: float, value: float, unit: str, higher: bool) -> dict[str, Any]:
+    ratio = value / peer_value if higher else peer_value / value
+    return {
+        "what": what, "peer": peer, "peer_value": round(peer_value, 4), "value": round(value, 4), "unit": unit,
+        "ratio": round(ratio, 2), "higher_is_better": higher, "command": COMMAND,
+    }  # fmt: skip
