@@ -1,4 +1,4 @@
-"""What tests and benchmarks share beside fixtures: where things lie, what goes into a database, one value from a query."""
+"""What tests and benchmarks share: where things lie, what goes into a database, one value from a query."""
 
 from __future__ import annotations
 

@@ -40,15 +40,14 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
         naive_ms, ours_ms = _medians([(naive[0], ours[0]) for naive, ours in firsts])
         naive_mb, ours_mb = _medians([(naive[1], ours[1]) for naive, ours in firsts])
         db.execute("SELECT naive_embed('warm')")
-        texts = [f"{number}: {text}" for number, (text,) in enumerate(db.execute(
-            "SELECT description FROM pg_description WHERE length(description) > 20 ORDER BY description LIMIT %s", (TEXTS,)
-        ).fetchall())]  # fmt: skip
+        described = "SELECT description FROM pg_description WHERE length(description) > 20 ORDER BY 1 LIMIT %s"
+        texts = [f"{number}: {text}" for number, (text,) in enumerate(db.execute(described, (TEXTS,)).fetchall())]
         pairs = [(_rate(db, "naive", texts, n), _rate(db, "batch", texts, n)) for n in range(REPEATS)]
         naive_rate, batch_rate = _medians(pairs)
         plain_rate, _ = _medians([(_plain(folder, texts), 0.0) for _ in range(REPEATS)])
         warm = [
-            (_timed(lambda: db.execute("SELECT naive_embed(%s)", (f"warm {n}",))),
-             _timed(lambda: db.execute("SELECT llm_embed(%s)", (f"warm {n}",))))
+            (_timed(lambda n=n: db.execute("SELECT naive_embed(%s)", (f"warm {n}",))),
+             _timed(lambda n=n: db.execute("SELECT llm_embed(%s)", (f"warm {n}",))))
             for n in range(20)
         ]  # fmt: skip
         naive_warm, ours_warm = _medians(warm)

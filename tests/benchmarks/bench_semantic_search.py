@@ -14,7 +14,7 @@ from database import DATA, install, load_cranfield
 from pg_llm.workbench.cluster import Cluster
 
 COMMAND = "./run bench semantic_search"
-EXACT = "SELECT id FROM document ORDER BY (embedding <=> llm_embed(%(query)s)) + 0 LIMIT 10"
+EXACT = "SELECT id FROM document ORDER BY (embedding <=> (SELECT llm_embed(%(query)s))) + 0 LIMIT 10"
 TS_RANK = """
     SELECT id FROM document,
         (SELECT string_agg(quote_literal(lexeme), ' | ')::tsquery AS terms
