@@ -18,7 +18,9 @@ if [ ! -x "${PG_BIN:-}/postgres" ]; then
 fi
 [ -e "${PG_LIB:-}/plpython3.so" ] && [ -e "$PG_SHARE/extension/jsonb_plpython3u.control" ] ||
     want "postgresql-plpython3-$PG_MAJOR"
-[ -e "${PG_LIB:-}/pgxs/src/makefiles/pgxs.mk" ] || want "postgresql-server-dev-$PG_MAJOR"
+# The headers tell: Debian's server package brings the makefiles of PGXS without them.
+[ -x "${PG_CONFIG:-}" ] && [ -e "$("$PG_CONFIG" --includedir-server)/postgres.h" ] ||
+    want "postgresql-server-dev-$PG_MAJOR"
 "${PYTHON:-/usr/bin/python3}" -c 'import ensurepip, venv' 2>/dev/null || want "${PYTHON:+${PYTHON##*/}-venv}" python3-venv
 command -v make >/dev/null || want make
 command -v cc >/dev/null || want gcc libc6-dev

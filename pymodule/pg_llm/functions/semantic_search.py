@@ -87,7 +87,7 @@ class _Search:
             f"""
             WITH {", ".join(parts)}, best AS ({hits} ORDER BY score DESC, leaf, tid LIMIT {self._k})
             SELECT {self._column.table.key_object}::text AS key, best.score::real AS score,
-                   (to_jsonb(t) - {self._hidden})::text AS row,
+                   (to_jsonb(t.*) - {self._hidden})::text AS row,
                    {"(SELECT count(*) FROM vector_hit)" if vector else 0} AS vector_hits
             FROM best JOIN {self._relation} AS t ON t.ctid = best.tid AND t.tableoid = best.leaf
             ORDER BY best.score DESC, best.leaf, best.tid

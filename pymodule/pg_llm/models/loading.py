@@ -15,14 +15,6 @@ from pg_llm.models.spec import ModelSpec, check_options
 
 def load(spec: ModelSpec, threads: int) -> EmbeddingEngine:
     """The loaded model. Raises InvalidModel, ModelChanged or EndpointFailed."""
-    model = _load(spec, threads)
-    for role in ("query", "document"):
-        if (prompt := spec.options.get(f"{role}_prompt")) is not None:
-            model.prompts[role] = prompt
-    return model
-
-
-def _load(spec: ModelSpec, threads: int) -> EmbeddingEngine:
     model = _engine(spec, threads)
     own = {role: spec.options[f"{role}_prompt"] for role in ("query", "document") if f"{role}_prompt" in spec.options}
     model.prompts = {**model.prompts, **own}
