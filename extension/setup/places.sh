@@ -53,7 +53,7 @@ if [ -z "${PG_CONFIG:-}" ]; then
         [ ! -x "/usr/lib/postgresql/$PG_MAJOR/bin/postgres" ] || break
     done
     PG_CONFIG=/usr/lib/postgresql/$PG_MAJOR/bin/pg_config
-    [ -x "${PG_CONFIG%_config}" ] || [ -x "${PG_CONFIG%/*}/postgres" ] || PG_CONFIG=$(command -v pg_config || :)
+    [ -x "${PG_CONFIG%/*}/postgres" ] || PG_CONFIG=$(command -v pg_config || :)
 fi
 export PG_CONFIG
 if [ -x "${PG_CONFIG:-}" ]; then
