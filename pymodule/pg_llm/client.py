@@ -102,7 +102,7 @@ _connection: _Connection | None = None
 def run(engine: str, model: Message, inputs: Sequence[str], options: Message, poll: Poll) -> list[Any]:
     """One result per input, in order."""
     requests = [{"op": "run", "model": model, "inputs": chunk, "options": options} for chunk in _chunks(inputs)]
-    return list(itertools.chain.from_iterable(ask(engine, requests, poll)))
+    return list(itertools.chain.from_iterable(ask(engine, requests, poll))) if requests else []
 
 
 def ask(engine: str, requests: Sequence[Message], poll: Poll) -> list[Any]:

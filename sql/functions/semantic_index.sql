@@ -33,3 +33,18 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION llm.semantic_forget IS 'Row trigger of a semantic index: a vector never stands beside text that it does not describe';
+
+-- Anybody may write a trigger on a table of their own; one that makes no sense must not break the list for all.
+CREATE FUNCTION llm.semantic_definition(arguments bytea) RETURNS jsonb
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    definition jsonb;
+BEGIN
+    definition := convert_from(substring(arguments, 1, length(arguments) - 1), getdatabaseencoding());
+    RETURN CASE WHEN jsonb_typeof(definition -> 'columns') = 'array' THEN definition END;
+EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION llm.semantic_definition IS 'The definition of a semantic index from the arguments of its row trigger; NULL for arguments that are none';

@@ -10,11 +10,8 @@ SELECT
     a.definition OPERATOR(pg_catalog.->>) 'sync' AS sync,
     a.definition OPERATOR(pg_catalog.->>) 'text_config' AS text_config
 FROM pg_catalog.pg_trigger AS t
-CROSS JOIN LATERAL (
-    SELECT pg_catalog.convert_from(
-        pg_catalog.substring(t.tgargs, 1, pg_catalog.length(t.tgargs) OPERATOR(pg_catalog.-) 1), pg_catalog.getdatabaseencoding()
-    )::pg_catalog.jsonb
-) AS a (definition)
+CROSS JOIN LATERAL (SELECT llm.semantic_definition(t.tgargs) OFFSET 0) AS a (definition)
 WHERE t.tgfoid OPERATOR(pg_catalog.=) 'llm.semantic_forget()'::pg_catalog.regprocedure
-AND t.tgparentid OPERATOR(pg_catalog.=) 0;
+AND t.tgparentid OPERATOR(pg_catalog.=) 0
+AND a.definition IS NOT NULL;
 COMMENT ON VIEW llm.embedding_column IS 'The semantic indexes of this database; each is defined by the arguments of its row trigger';

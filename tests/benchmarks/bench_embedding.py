@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,8 +14,11 @@ from pg_llm.installation import installation
 from pg_llm.workbench.cluster import Cluster
 
 COMMAND = "./run bench embedding"
-TEXTS = 200
+TEXTS = 500
 REPEATS = 3
+CONNECTIONS = 8
+# Of each connection, where all work at once.
+SHARE = 25
 NAIVE = """
     CREATE FUNCTION naive_embed(input text) RETURNS vector LANGUAGE plpython3u AS $$
     if "model" not in SD:
@@ -28,7 +32,7 @@ NAIVE = """
 
 
 def rows(cluster: Cluster) -> list[dict[str, Any]]:
-    """First call and memory of a new connection, a warm call, and throughput; medians of paired repeats."""
+    """First call, memory, a warm call, throughput, and eight connections at once; medians of paired repeats."""
     cluster.sql("CREATE DATABASE bench_embedding")
     with psycopg.connect(cluster.dsn("bench_embedding"), autocommit=True) as db:
         db.execute("SET client_min_messages = warning; CREATE EXTENSION pg_llm CASCADE")
@@ -39,25 +43,39 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
         firsts = [(_first(cluster, "naive_embed"), _first(cluster, "llm_embed")) for _ in range(REPEATS)]
         naive_ms, ours_ms = _medians([(naive[0], ours[0]) for naive, ours in firsts])
         naive_mb, ours_mb = _medians([(naive[1], ours[1]) for naive, ours in firsts])
-        db.execute("SELECT naive_embed('warm')")
         described = "SELECT description FROM pg_description WHERE length(description) > 20 ORDER BY 1 LIMIT %s"
         texts = [f"{number}: {text}" for number, (text,) in enumerate(db.execute(described, (TEXTS,)).fetchall())]
-        pairs = [(_rate(db, "naive", texts, n), _rate(db, "batch", texts, n)) for n in range(REPEATS)]
-        naive_rate, batch_rate = _medians(pairs)
-        plain_rate, _ = _medians([(_plain(folder, texts), 0.0) for _ in range(REPEATS)])
+        db.execute("SELECT naive_embed('warm')")
+        plain = _plain(folder)
+        rates = [
+            (
+                _rate(db, "naive", texts, n),
+                _rate(db, "row", texts, n + REPEATS),
+                _rate(db, "batch", texts, n),
+                plain(texts),
+            )
+            for n in range(REPEATS)
+        ]
+        naive_rate, row_rate, batch_rate, plain_rate = _medians(rates)
         warm = [
             (_timed(lambda n=n: db.execute("SELECT naive_embed(%s)", (f"warm {n}",))),
              _timed(lambda n=n: db.execute("SELECT llm_embed(%s)", (f"warm {n}",))))
             for n in range(20)
         ]  # fmt: skip
         naive_warm, ours_warm = _medians(warm)
-    naive, plain = "model in the backend", "sentence-transformers in a Python process"
+    together = _together(cluster, "naive_embed", texts), _together(cluster, "llm_embed", texts)
+    (naive_all_mb, naive_all_rate), (ours_all_mb, ours_all_rate) = together
+    naive, alone = "model in the backend", "sentence-transformers in a Python process"
+    many = f"{CONNECTIONS} connections at once"
     return [
         _row("first call of a new connection", naive, naive_ms, ours_ms, "ms", False),
         _row("memory a connection adds (PSS)", naive, naive_mb, ours_mb, "MB", False),
         _row("one more text, same connection", naive, naive_warm * 1000, ours_warm * 1000, "ms", False),
+        _row(f"{TEXTS} texts, llm_embed row by row", naive, naive_rate, row_rate, "rows/s", True),
         _row(f"{TEXTS} texts, llm_embed_batch", naive, naive_rate, batch_rate, "rows/s", True),
-        _row(f"{TEXTS} texts, llm_embed_batch", plain, plain_rate, batch_rate, "rows/s", True),
+        _row(f"{TEXTS} texts, llm_embed_batch", alone, plain_rate, batch_rate, "rows/s", True),
+        _row(f"{many}: backends and host (PSS)", naive, naive_all_mb, ours_all_mb, "MB", False),
+        _row(f"{many}: llm_embed row by row", naive, naive_all_rate, ours_all_rate, "rows/s", True),
     ]
 
 
@@ -97,17 +115,46 @@ def _rate(db: psycopg.Connection, how: str, texts: list[str], repeat: int) -> fl
     fresh = [f"{repeat} {text}" for text in texts]
     query = {
         "naive": "SELECT count(naive_embed(t)) FROM unnest(%s::text[]) AS t",
+        "row": "SELECT count(llm_embed(t)) FROM unnest(%s::text[]) AS t",
         "batch": "SELECT count(embedding) FROM llm_embed_batch(%s)",
     }[how]
     return len(texts) / _timed(lambda: db.execute(query, (fresh,)))
 
 
-def _plain(folder: str, texts: list[str]) -> float:
+def _plain(folder: str) -> Callable[[list[str]], float]:
+    """A function that measures texts per second of sentence-transformers in this process."""
     from sentence_transformers import SentenceTransformer
 
     model = SentenceTransformer(folder, device="cpu")
     model.encode(["warm"])
-    return len(texts) / _timed(lambda: model.encode(texts))
+    return lambda texts: len(texts) / _timed(lambda: model.encode(texts))
+
+
+def _together(cluster: Cluster, function: str, texts: list[str]) -> tuple[float, float]:
+    """Megabytes that the backends (and the host, which the naive function has not) take, and rows a second of all."""
+    opened = [psycopg.connect(cluster.dsn("bench_embedding"), autocommit=True) for _ in range(CONNECTIONS)]
+    shares = [[f"{number} of {function}: {text}" for text in texts[:SHARE]] for number in range(CONNECTIONS)]
+    query = f"SELECT count({function}(t)) FROM unnest(%s::text[]) AS t"
+
+    def all_at_once(inputs: list[list[str]]) -> float:
+        threads = [
+            threading.Thread(target=connection.execute, args=(query, (share,)))
+            for connection, share in zip(opened, inputs, strict=True)
+        ]
+        return _timed(lambda: ([thread.start() for thread in threads], [thread.join() for thread in threads]))
+
+    try:
+        all_at_once([["warm"]] * CONNECTIONS)
+        rate = CONNECTIONS * SHARE / all_at_once(shares)
+        pids = [connection.info.backend_pid for connection in opened]
+        if function == "llm_embed":
+            host = opened[0].execute("SELECT host_pid FROM llm_status()").fetchone()
+            assert host is not None
+            pids.append(host[0])
+        return sum(map(_pss, pids)), rate
+    finally:
+        for connection in opened:
+            connection.close()
 
 
 def _timed(call: Callable[[], object]) -> float:
@@ -116,5 +163,5 @@ def _timed(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _medians(pairs: list[tuple[float, float]]) -> tuple[float, float]:
-    return statistics.median(pair[0] for pair in pairs), statistics.median(pair[1] for pair in pairs)
+def _medians(measured: list[tuple[float, ...]]) -> list[float]:
+    return [statistics.median(column) for column in zip(*measured, strict=True)]

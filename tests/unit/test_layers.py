@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 from database import ROOT
 
@@ -28,3 +31,20 @@ def test_embedding_on_the_cpu_needs_no_torch() -> None:
     found = imported("from pg_llm.models import loading, onnx, cache\nfrom pg_llm.tasks import embedding")
     assert "onnxruntime" in found
     assert "torch" not in found
+
+
+def test_the_contracts_of_the_layers_hold() -> None:
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout
+    assert "kept, 0 broken" in done.stdout
+
+
+def test_every_module_has_a_layer_or_a_reason() -> None:
+    layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
+    known = {name for layer in layers for name in re.findall(r"\w+", layer)}
+    # Between client and host, below everything, and beside the product.
+    known |= {"direct", "installation", "workbench"}
+    modules = (ROOT / "pymodule" / "pg_llm").iterdir()
+    names = {path.stem for path in modules if path.suffix == ".py" or (path / "__init__.py").exists()}
+    assert names - {"__init__"} == known

@@ -32,12 +32,14 @@ def llm_register_model(
         raise DuplicateModel(f'model "{name}" is already registered')
     wire = {"name": name, "task": task, "source": source, "revision": revision, "digest": None, "options": options}
     found = client.ask(_engine(), [{"op": "resolve", "model": wire}], session.poll)[0]
-    session.rows(
+    added = session.rows(
         "INSERT INTO llm.model (name, task, source, revision, digest, options, dimensions)"
-        " VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7)",
+        " VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7) ON CONFLICT (name) DO NOTHING RETURNING name",
         ("text", "text", "text", "text", "text", "text", "int4"),
         (name, task, source, revision, found["digest"], json.dumps(options), found.get("dimensions")),
     )
+    if not added:
+        raise DuplicateModel(f'model "{name}" has been registered meanwhile')
     return str(found["digest"])
 
 

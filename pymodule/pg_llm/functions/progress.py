@@ -6,6 +6,7 @@ The model host keeps the reports, so that they are visible before the work commi
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -18,8 +19,20 @@ Report = Callable[[str, int, int], None]
 
 @sql_function
 def progress_report() -> list[dict[str, Any]]:
-    """The reports of all sessions of the cluster, for the view llm_progress."""
-    return list(client.ask_if_running({"op": "progress"}, session.poll) or [])
+    """The reports that the caller may see, for the view llm_progress."""
+    return session.rows(
+        """
+        SELECT p.* FROM jsonb_to_recordset($1::jsonb) AS p(
+            pid int, usename text, command text, target text, name text, phase text, done bigint, total bigint,
+            started_at timestamptz, datname text
+        )
+        JOIN pg_roles AS r ON r.rolname = p.usename
+        WHERE p.datname = current_database()
+        AND (pg_has_role(r.oid, 'USAGE') OR pg_has_role('pg_read_all_stats', 'USAGE'))
+        """,
+        ("text",),
+        (json.dumps(client.ask_if_running({"op": "progress"}, session.poll) or []),),
+    )
 
 
 @contextlib.contextmanager

@@ -112,7 +112,7 @@ def table(target: str) -> Table:
         raise InvalidInput(f"{relation} is not a table", hint="Index the table behind it.")
     columns = session.rows(
         """
-        SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type,
+        SELECT a.attname::text AS name, format_type(a.atttypid, -1) AS type,
                array_position(i.indkey::smallint[], a.attnum) AS key_position
         FROM pg_attribute AS a LEFT JOIN pg_index AS i ON i.indrelid = a.attrelid AND i.indisprimary
         WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
@@ -145,12 +145,17 @@ def existing(of: Table) -> list[SemanticColumn]:
     return [SemanticColumn(of, **row) for row in found]
 
 
-def find(target: str, name: str | None) -> SemanticColumn:
-    """The semantic column of that name; NULL will do where there is only one. Raises UndefinedIndex."""
+def find(target: str, name: str | None, whole: bool = True) -> SemanticColumn:
+    """The semantic column of that name; NULL will do where there is only one. Raises UndefinedIndex.
+
+    With `whole`, also if a column that belongs to it has been renamed or dropped.
+    """
     named = table(target)
     found = existing(named)
     chosen = [column for column in found if name in (None, column.name)]
     if len(chosen) == 1:
+        if whole:
+            check_whole(chosen[0])
         return chosen[0]
     if not found:
         hint = f"CALL semantic_index('{named.relation}', '{{column}}');"
@@ -161,6 +166,17 @@ def find(target: str, name: str | None) -> SemanticColumn:
             f"table {named.relation} has several semantic indexes", hint=f"Say which: name => {names}."
         )
     raise UndefinedIndex(f'table {named.relation} has no semantic index "{name}"', hint=f"It has: {names}.")
+
+
+def check_whole(column: SemanticColumn) -> None:
+    """Raise UndefinedIndex if a column that belongs to it has been renamed or dropped."""
+    for name in (column.name, column.text_name, *column.columns):
+        if name not in column.table.columns:
+            relation = column.table.relation
+            raise UndefinedIndex(
+                f'the semantic index "{column.name}" of table {relation} has lost its column "{name}"',
+                hint=f"CALL semantic_drop('{relation}', '{column.name}'); and semantic_index again.",
+            )
 
 
 def schema_of(extension: str) -> str:

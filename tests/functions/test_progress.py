@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from database import value
+from pg_llm.workbench.cluster import Cluster
+
+Connect = Callable[..., psycopg.Connection]
+
+REPORT = "SELECT pid, usename, command, target, name, phase, done, total, started_at FROM llm_progress"
+
+
+@pytest.fixture
+def note(db: psycopg.Connection) -> psycopg.Connection:
+    db.execute('CREATE SCHEMA "My Schema"; CREATE TABLE "My Schema".note (id int PRIMARY KEY, title text)')
+    db.execute(
+        """INSERT INTO "My Schema".note SELECT n, n || repeat(' some words', 30) FROM generate_series(1, 900) n"""
+    )
+    return db
+
+
+def test_a_fill_is_seen_from_another_session(cluster: Cluster, note: psycopg.Connection, connect: Connect) -> None:
+    worker, reports, elsewhere = connect(), [], []
+    cluster.sql("CREATE DATABASE elsewhere")
+    try:
+        cluster.sql("CREATE EXTENSION pg_llm CASCADE", "elsewhere")
+        with psycopg.connect(cluster.dsn("elsewhere"), autocommit=True) as stranger:
+            thread = threading.Thread(
+                target=worker.execute, args=("""CALL semantic_index('"My Schema".note', '{title}')""",)
+            )
+            thread.start()
+            while thread.is_alive():
+                reports += note.execute(REPORT).fetchall()
+                elsewhere += stranger.execute(REPORT).fetchall()
+                time.sleep(0.005)
+            thread.join()
+    finally:
+        cluster.sql("DROP DATABASE elsewhere WITH (FORCE)")
+    constant = {
+        (pid, user, command, target, name, started) for pid, user, command, target, name, _, _, _, started in reports
+    }
+    ((pid, user, command, target, name, _),) = constant
+    assert (pid, user, command) == (worker.info.backend_pid, "postgres", "semantic_index")
+    assert (target, name) == ('"My Schema".note', "embedding")
+    phases = list(dict.fromkeys(report[5] for report in reports))
+    assert phases == ["embedding", "building indexes"]
+    done = [report[6] for report in reports if report[5] == "embedding"]
+    assert done == sorted(done)
+    assert any(0 < rows < 900 for rows in done)
+    assert {report[7] for report in reports if report[5] == "embedding"} == {900}
+    assert elsewhere == []
+    assert note.execute(REPORT).fetchall() == []
+
+
+def test_a_refresh_that_is_stopped_is_seen_no_more(note: psycopg.Connection, connect: Connect) -> None:
+    note.execute("""CALL semantic_index('"My Schema".note', '{title}', method => 'none', sync => 'manual')""")
+    note.execute("""UPDATE "My Schema".note SET title = 'again ' || title""")
+    worker, stopped = connect(), []
+
+    def refresh() -> None:
+        try:
+            worker.execute("""CALL semantic_refresh('"My Schema".note')""")
+        except psycopg.OperationalError as error:
+            stopped.append(error)
+
+    thread = threading.Thread(target=refresh)
+    thread.start()
+    while not value(note, "SELECT count(*) FROM llm_progress WHERE command = 'semantic_refresh' AND done > 0"):
+        time.sleep(0.01)
+    # The backend ends without a word to the host.
+    assert value(note, "SELECT pg_terminate_backend(%s)", worker.info.backend_pid)
+    thread.join()
+    assert len(stopped) == 1
+    while value(note, "SELECT count(*) FROM pg_stat_activity WHERE pid = %s", worker.info.backend_pid):
+        time.sleep(0.01)
+    time.sleep(0.2)
+    assert note.execute(REPORT).fetchall() == []
+    left = """SELECT count(*) FROM "My Schema".note WHERE embedding IS NULL"""
+    assert 0 < value(note, left) < 900
+    note.execute("""CALL semantic_refresh('"My Schema".note')""")
+    assert value(note, left) == 0
+
+
+def test_looking_starts_no_host(db: psycopg.Connection) -> None:
+    db.execute("SELECT llm_load_model('all-minilm-l6-v2')")
+    os.kill(value(db, "SELECT host_pid FROM llm_status()"), signal.SIGKILL)
+    assert db.execute(REPORT).fetchall() == []
+    assert db.execute("SELECT host_pid, state, rows FROM llm_status()").fetchall() == [(None, "unloaded", None)]

@@ -1,0 +1,133 @@
+import json
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from pg_llm.models import export, source
+
+PYMODULE = Path(export.__file__).resolve().parents[2]
+# A model as small as its kind can be: one layer of BERT with random weights, and a vocabulary of six words.
+TINY = """
+import sys, torch
+from pathlib import Path
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+from sentence_transformers import SentenceTransformer
+folder = Path(sys.argv[1])
+words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "one", "text"]
+tokenizer = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="[UNK]"))
+tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+special = {f"{name.strip('[]').lower()}_token": name for name in words[:4]}
+PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=32, **special).save_pretrained(folder / "bert")
+torch.manual_seed(1)
+sizes = dict(hidden_size=8, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+BertModel(BertConfig(vocab_size=6, max_position_embeddings=32, **sizes)).save_pretrained(folder / "bert")
+model = SentenceTransformer(str(folder / "bert"), device="cpu")
+model.prompts = {"query": "one ", "document": ""}
+model.save(str(folder / "model"))
+"""
+EMBED = """
+import json, sys
+from pathlib import Path
+from pg_llm.models.onnx import OnnxEmbedding
+from pg_llm.tasks import embedding
+model = OnnxEmbedding(Path(sys.argv[1]), 1)
+units = embedding.prepare(model, ["text", "", "one text " * 50], {"role": "query"})
+vectors = [json.loads(row) for row in embedding.run(model, units)]
+print([len(vector) for vector in vectors], [unit.cost for unit in units], "torch" in sys.modules)
+"""
+
+
+def run(*command: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(PYMODULE), "HF_HUB_OFFLINE": "1"}
+    return subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, check=False)
+
+
+def export_to(cache: Path, model: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    return run("-m", "pg_llm.models.export", "--source", f"path:{model}", "--cache", str(cache), *options)
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny")
+    made = run("-c", TINY, str(folder))
+    assert made.returncode == 0, made.stderr
+    return folder / "model"
+
+
+def test_an_export_is_made_once_and_needs_no_torch(tiny: Path, tmp_path: Path) -> None:
+    done = export_to(tmp_path, tiny)
+    assert done.returncode == 0, done.stderr
+    (made,) = tmp_path.iterdir()
+    assert done.stdout == f"{made}\n"
+    assert made.name == f"{source.digest(tiny)}-fp32-{export.FORMAT}"
+    meta = json.loads((made / "meta.json").read_text())
+    assert (meta["dimensions"], meta["max_tokens"], meta["pad_id"]) == (8, 32, 0)
+    assert meta["prompts"] == {"query": "one ", "document": ""}
+    assert run("-c", EMBED, str(made)).stdout == "[8, 8, 8] [4, 3, 32] False\n"
+    before = (made / "model.onnx").stat().st_mtime_ns
+    assert export_to(tmp_path, tiny).stdout == done.stdout
+    assert (made / "model.onnx").stat().st_mtime_ns == before
+
+
+def test_an_export_that_fails_leaves_nothing_and_says_why_in_its_last_line(tiny: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    shutil.copytree(tiny, broken)
+    (broken / "model.safetensors").write_bytes(b"no tensors")
+    done = export_to(tmp_path / "cache", broken)
+    assert done.returncode != 0
+    assert done.stderr.strip().splitlines()[-1]
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def write(folder: Path, scratch: Path, precision: str) -> None:
+    (scratch / "meta.json").write_text(precision)
+
+
+def test_an_export_that_is_there_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "_write", write)
+    made = export.export(tmp_path, "digest", "fp32", tmp_path / "cache")
+    monkeypatch.delattr(export, "_write")
+    assert export.export(tmp_path, "digest", "fp32", tmp_path / "cache") == made
+
+
+def test_precision_and_digest_make_another_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(export, "_write", write)
+    keys = [("a", "fp32"), ("b", "fp32"), ("a", "int8")]
+    assert len({export.export(tmp_path, *key, tmp_path / "cache") for key in keys}) == 3
+
+
+def test_of_two_at_once_one_wins_and_both_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(2)
+    found: list[Path] = []
+
+    def write_together(folder: Path, scratch: Path, precision: str) -> None:
+        write(folder, scratch, precision)
+        together.wait(10)
+
+    monkeypatch.setattr(export, "_write", write_together)
+    cache = tmp_path / "cache"
+    threads = [threading.Thread(target=lambda: found.append(export.export(tmp_path, "d", "fp32", cache))) for _ in "12"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [found[0], found[0]] == found
+    assert list(cache.iterdir()) == [found[0]]
+    assert (found[0] / "meta.json").read_text() == "fp32"
+
+
+def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fill(folder: Path, scratch: Path, precision: str) -> None:
+        (scratch / "model.onnx").write_text("half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(export, "_write", fill)
+    with pytest.raises(OSError, match="No space"):
+        export.export(tmp_path, "digest", "fp32", tmp_path / "cache")
+    assert list((tmp_path / "cache").iterdir()) == []
