@@ -9,7 +9,8 @@ from types import SimpleNamespace
 
 import psycopg
 import pytest
-from database import DATA, install, load_cranfield
+from cranfield import load_cranfield
+from database import DATA, install
 from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
 from pytest_postgresql import factories
 

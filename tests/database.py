@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from pathlib import Path
 from typing import Any
@@ -18,17 +17,6 @@ def install(host: str, port: int, user: str, dbname: str, password: str | None, 
     with psycopg.connect(host=host, port=port, user=user, dbname=dbname, autocommit=True) as connection:
         connection.execute("SET client_min_messages = warning")
         connection.execute("CREATE EXTENSION pg_llm CASCADE")
-
-
-def load_cranfield(host: str, port: int, user: str, dbname: str, password: str | None, **_: Any) -> None:
-    with psycopg.connect(host=host, port=port, user=user, dbname=dbname, autocommit=True) as connection:
-        connection.execute("CREATE TABLE document (id int PRIMARY KEY, title text, author text, body text)")
-        with (DATA / "cranfield" / "documents.csv").open(encoding="utf-8", newline="") as file:
-            rows = [(int(row["id"]), row["title"], row["author"], row["text"]) for row in csv.DictReader(file)]
-        with connection.cursor() as cursor, cursor.copy("COPY document FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
-        connection.execute("CALL semantic_index('document', '{title,body}')")
 
 
 def value(connection: psycopg.Connection, query: str, *parameters: Any) -> Any:

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 from pg_llm.installation import installation
+from pg_llm.workbench.bench import compared
 from pg_llm.workbench.cluster import Cluster
 
 COMMAND = "./run bench embedding"
@@ -68,23 +69,15 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
     naive, alone = "model in the backend", "sentence-transformers in a Python process"
     many = f"{CONNECTIONS} connections at once"
     return [
-        _row("first call of a new connection", naive, naive_ms, ours_ms, "ms", False),
-        _row("memory a connection adds (PSS)", naive, naive_mb, ours_mb, "MB", False),
-        _row("one more text, same connection", naive, naive_warm * 1000, ours_warm * 1000, "ms", False),
-        _row(f"{TEXTS} texts, llm_embed row by row", naive, naive_rate, row_rate, "rows/s", True),
-        _row(f"{TEXTS} texts, llm_embed_batch", naive, naive_rate, batch_rate, "rows/s", True),
-        _row(f"{TEXTS} texts, llm_embed_batch", alone, plain_rate, batch_rate, "rows/s", True),
-        _row(f"{many}: backends and host (PSS)", naive, naive_all_mb, ours_all_mb, "MB", False),
-        _row(f"{many}: llm_embed row by row", naive, naive_all_rate, ours_all_rate, "rows/s", True),
+        compared(COMMAND, "first call of a new connection", naive, naive_ms, ours_ms, "ms", False),
+        compared(COMMAND, "memory a connection adds (PSS)", naive, naive_mb, ours_mb, "MB", False),
+        compared(COMMAND, "one more text, same connection", naive, naive_warm * 1000, ours_warm * 1000, "ms", False),
+        compared(COMMAND, f"{TEXTS} texts, llm_embed row by row", naive, naive_rate, row_rate, "rows/s", True),
+        compared(COMMAND, f"{TEXTS} texts, llm_embed_batch", naive, naive_rate, batch_rate, "rows/s", True),
+        compared(COMMAND, f"{TEXTS} texts, llm_embed_batch", alone, plain_rate, batch_rate, "rows/s", True),
+        compared(COMMAND, f"{many}: backends and host (PSS)", naive, naive_all_mb, ours_all_mb, "MB", False),
+        compared(COMMAND, f"{many}: llm_embed row by row", naive, naive_all_rate, ours_all_rate, "rows/s", True),
     ]
-
-
-def _row(what: str, peer: str, peer_value: float, value: float, unit: str, higher: bool) -> dict[str, Any]:
-    ratio = value / peer_value if higher else peer_value / value
-    return {
-        "what": what, "peer": peer, "peer_value": round(peer_value, 2), "value": round(value, 2), "unit": unit,
-        "ratio": round(ratio, 2), "higher_is_better": higher, "command": COMMAND,
-    }  # fmt: skip
 
 
 def _packages(db: psycopg.Connection) -> str:

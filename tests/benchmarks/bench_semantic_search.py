@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import math
 import statistics
 import time
-from collections import defaultdict
 from typing import Any, NamedTuple
 
 import psycopg
-from database import DATA, install, load_cranfield
+from cranfield import load_cranfield, ndcg, queries
+from database import install
+from pg_llm.workbench.bench import compared
 from pg_llm.workbench.cluster import Cluster
 
 COMMAND = "./run bench semantic_search"
@@ -33,16 +32,13 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
     install(**where)
     load_cranfield(**where)
     with psycopg.connect(cluster.dsn("bench_search"), autocommit=True) as db:
-        relevant = _judgements()
-        with (DATA / "cranfield" / "queries.csv").open(encoding="utf-8", newline="") as file:
-            queries = [row["text"] for row in csv.DictReader(file)]
         # Once before the clock runs, so that every way finds the queries' vectors in the memo: as texts and as queries.
-        for query in queries:
+        for query, _ in queries():
             db.execute("SELECT llm_embed(%s)", (query,))
             db.execute(SEARCH.format(mode="vector"), {"query": query})
         ways = {"exact": EXACT, "by hand": BY_HAND, "ts_rank_cd": TS_RANK}
         ways |= {mode: SEARCH.format(mode=mode) for mode in ("vector", "text", "hybrid")}
-        measured = {name: _measure(db, sql, queries, relevant) for name, sql in ways.items()}
+        measured = {name: _measure(db, sql) for name, sql in ways.items()}
     quality = [("vector", "exact"), ("text", "ts_rank_cd"), ("hybrid", "exact"), ("hybrid", "ts_rank_cd")]
     speed = [("vector", "exact"), ("vector", "by hand"), ("text", "ts_rank_cd"), ("hybrid", "ts_rank_cd")]
     exact = measured["exact"].found
@@ -61,24 +57,14 @@ class Measured(NamedTuple):
     found: list[list[int]]
 
 
-def _judgements() -> dict[int, set[int]]:
-    relevant: dict[int, set[int]] = defaultdict(set)
-    with (DATA / "cranfield" / "judgements.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            if int(row["grade"]) > 0:
-                relevant[int(row["query_id"])].add(int(row["document_id"]))
-    return relevant
-
-
-def _measure(db: psycopg.Connection, sql: str, queries: list[str], relevant: dict[int, set[int]]) -> Measured:
+def _measure(db: psycopg.Connection, sql: str) -> Measured:
     scores, times, all_found = [], [], []
-    for number, query in enumerate(queries, 1):
+    for query, relevant in queries():
         started = time.perf_counter()
         found = [row[0] for row in db.execute(sql, {"query": query})]
         times.append((time.perf_counter() - started) * 1000)
         all_found.append(found)
-        gain = sum(1 / math.log2(rank + 2) for rank, found_id in enumerate(found) if found_id in relevant[number])
-        scores.append(gain / sum(1 / math.log2(rank + 2) for rank in range(min(10, len(relevant[number])))))
+        scores.append(ndcg(found, relevant))
     return Measured(statistics.mean(scores), statistics.median(times), all_found)
 
 
@@ -86,9 +72,5 @@ def _recall(found: list[list[int]], exact: list[list[int]]) -> float:
     return statistics.mean(len(set(a) & set(b)) / len(b) for a, b in zip(found, exact, strict=True))
 
 
-def _row(mode: str, peer: str, peer_value: float, value: float, unit: str, higher: bool) -> dict[str, Any]:
-    ratio = value / peer_value if higher else peer_value / value
-    return {
-        "what": f"mode {mode}", "peer": peer, "peer_value": round(peer_value, 4), "value": round(value, 4),
-        "unit": unit, "ratio": round(ratio, 2), "higher_is_better": higher, "command": COMMAND,
-    }  # fmt: skip
+def _row(mode: str, peer: str, peer_value: float, value: float, unit: str, higher_is_better: bool) -> dict[str, Any]:
+    return compared(COMMAND, f"mode {mode}", peer, peer_value, value, unit, higher_is_better, digits=4)

@@ -1,38 +1,23 @@
 from __future__ import annotations
 
-import csv
-import math
-from collections import defaultdict
 from collections.abc import Iterator
 
 import psycopg
 import pytest
-from database import DATA, value
+from cranfield import ndcg, queries
+from database import value
 
 
-def ndcg(db: psycopg.Connection, mode: str) -> float:
-    """Mean nDCG@10 over the queries of Cranfield, every judged grade above 0 being relevant."""
-    with (DATA / "cranfield" / "judgements.csv").open() as file:
-        relevant: dict[int, set[int]] = defaultdict(set)
-        for row in csv.DictReader(file):
-            if int(row["grade"]) > 0:
-                relevant[int(row["query_id"])].add(int(row["document_id"]))
-    with (DATA / "cranfield" / "queries.csv").open() as file:
-        queries = [row["text"] for row in csv.DictReader(file)]
-    scores = []
-    for number, query in enumerate(queries, 1):
-        found = db.execute(
-            "SELECT (s.key ->> 'id')::int FROM semantic_search(%s, 'document', 10, %s) AS s", (query, mode)
-        )
-        gain = sum(1 / math.log2(rank + 2) for rank, (id,) in enumerate(found) if id in relevant[number])
-        ideal = sum(1 / math.log2(rank + 2) for rank in range(min(10, len(relevant[number]))))
-        scores.append(gain / ideal)
+def quality(db: psycopg.Connection, mode: str) -> float:
+    """Mean nDCG@10 over the queries of Cranfield."""
+    search = "SELECT (s.key ->> 'id')::int FROM semantic_search(%s, 'document', 10, %s) AS s"
+    scores = [ndcg([id for (id,) in db.execute(search, (query, mode))], relevant) for query, relevant in queries()]
     assert len(scores) == 225
     return sum(scores) / len(scores)
 
 
 def test_quality_on_cranfield(cranfield: psycopg.Connection) -> None:
-    vector, hybrid = ndcg(cranfield, "vector"), ndcg(cranfield, "hybrid")
+    vector, hybrid = quality(cranfield, "vector"), quality(cranfield, "hybrid")
     assert vector >= 0.51
     assert hybrid > vector
 

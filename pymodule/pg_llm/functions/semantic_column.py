@@ -151,7 +151,11 @@ def find(target: str, name: str | None, whole: bool = True) -> SemanticColumn:
     With `whole`, also if a column that belongs to it has been renamed or dropped.
     """
     named = table(target)
-    found = existing(named)
+    return choose(named, existing(named), name, whole)
+
+
+def choose(named: Table, found: list[SemanticColumn], name: str | None, whole: bool = True) -> SemanticColumn:
+    """As `find`, among the semantic columns that were found."""
     chosen = [column for column in found if name in (None, column.name)]
     if len(chosen) == 1:
         if whole:
@@ -177,6 +181,22 @@ def check_whole(column: SemanticColumn) -> None:
                 f'the semantic index "{column.name}" of table {relation} has lost its column "{name}"',
                 hint=f"CALL semantic_drop('{relation}', '{column.name}'); and semantic_index again.",
             )
+
+
+def parts(of: Table, kinds: str, trigger: str | None = None) -> list[str]:
+    """The table and its partitions that are of these kinds (`r` has rows, `p` has partitions) and have the trigger."""
+    found = session.rows_once(
+        f"""
+        SELECT format('%I.%I', n.nspname, c.relname) AS relation
+        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE {of.tree} AND c.relkind::text = ANY(string_to_array($1, NULL)) AND (
+            $2 IS NULL OR EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = c.oid AND g.tgname = $2)
+        )
+        """,
+        ("text", "name"),
+        (kinds, trigger),
+    )
+    return [row["relation"] for row in found]
 
 
 def schema_of(extension: str) -> str:

@@ -31,18 +31,12 @@ def fill(column: SemanticColumn, report: Report, commit: Commit) -> None:
         report("embedding", done, max(total, done))
 
     report("embedding", 0, total)
-    leaves = session.rows_once(
-        f"""
-        SELECT format('%I.%I', n.nspname, c.relname) AS relation
-        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE {column.table.tree} AND c.relkind = 'r'
-        """
-    )
+    leaves = catalog.parts(column.table, "r")
     before = -1
     while before < done:
         before = done
         for leaf in leaves:
-            _fill_leaf(column, leaf["relation"], count)
+            _fill_leaf(column, leaf, count)
 
 
 def fill_keys(column: SemanticColumn, keys: str) -> None:

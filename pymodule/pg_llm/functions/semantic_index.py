@@ -147,9 +147,14 @@ def _choice(what: str, value: str | None, choices: Collection[str]) -> str:
 
 
 def _check_owner(table: Table) -> None:
-    if not session.rows("SELECT pg_has_role($1, 'USAGE') AS owns", ("text",), (table.owner,))[0]["owns"]:
+    if not _acts_for(table.owner):
         hint = f'Run it as a member of the role "{table.owner}".'
         raise InsufficientPrivilege(f"must be owner of table {table.relation}", hint=hint)
+
+
+def _acts_for(role: str) -> bool:
+    """Whether the caller has the rights of a role."""
+    return bool(session.rows("SELECT pg_has_role($1, 'USAGE') AS may", ("text",), (role,))[0]["may"])
 
 
 def _take_turns(table: Table) -> None:
@@ -207,7 +212,7 @@ def _follow(column: SemanticColumn) -> None:
         # The table has a new owner, with whose rights its writers' statements are to run from now on.
         _unfollow(column)
         function, _ = _sync_function(column)
-    missing = set(_parts(column)) - set(_parts(column, followed=True))
+    missing = set(catalog.parts(column.table, "rp")) - set(_followed(column))
     if missing:
         _create_sync_function(column, function)
     for part in sorted(missing):
@@ -224,28 +229,17 @@ def _follow(column: SemanticColumn) -> None:
 def _unfollow(column: SemanticColumn) -> None:
     """Remove the statement triggers and their function; a function that belongs to somebody else stays, unused."""
     function, owner = _sync_function(column)
-    for part in _parts(column, followed=True):
+    for part in _followed(column):
         for event in ("insert", "update"):
             plpy.execute(f"DROP TRIGGER {plpy.quote_ident(_trigger(column, event))} ON {part}")
-    if owner and session.rows("SELECT pg_has_role($1, 'USAGE') AS owns", ("text",), (owner,))[0]["owns"]:
+    if owner and _acts_for(owner):
         # With the triggers of partitions that have been detached.
         plpy.execute(f"DROP FUNCTION {function} CASCADE")
 
 
-def _parts(column: SemanticColumn, followed: bool = False) -> list[str]:
-    """The table and its partitions; only those that have the statement triggers, if asked for."""
-    found = session.rows_once(
-        f"""
-        SELECT format('%I.%I', n.nspname, c.relname) AS relation
-        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE {column.table.tree} AND c.relkind IN ('r', 'p') AND (
-            NOT $1 OR EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = c.oid AND g.tgname = $2)
-        )
-        """,
-        ("boolean", "name"),
-        (followed, _trigger(column, "insert")),
-    )
-    return [row["relation"] for row in found]
+def _followed(column: SemanticColumn) -> list[str]:
+    """The table and those partitions that have the statement triggers."""
+    return catalog.parts(column.table, "rp", _trigger(column, "insert"))
 
 
 def _create_sync_function(column: SemanticColumn, function: str) -> None:

@@ -35,8 +35,9 @@ def semantic_search(
         raise InvalidInput(f"k is {k}, and must be from 0 to {_MOST}")
     if mode not in _MODES:
         raise InvalidInput(f'invalid mode: "{mode}"', hint=f"Use one of: {', '.join(_MODES)}.")
-    column = catalog.find(session.required("target", target), name)
-    search = _Search(column, k, filter)
+    table = catalog.table(session.required("target", target))
+    existing = catalog.existing(table)
+    search = _Search(catalog.choose(table, existing, name), existing, k, filter)
     if query is None or not query.strip() or k == 0:
         return []
     return search.rows(query, mode)
@@ -45,14 +46,14 @@ def semantic_search(
 class _Search:
     """One search: its statement is put together from the rankings that the mode asks for."""
 
-    def __init__(self, column: SemanticColumn, k: int, filter: str | None) -> None:
+    def __init__(self, column: SemanticColumn, existing: list[SemanticColumn], k: int, filter: str | None) -> None:
         self._column = column
         self._relation = column.table.relation
         self._k = k
         self._types: list[str] = []
         self._values: list[Any] = []
         self._filter = semantic_filter.condition(filter, column.table.columns, self._parameter)
-        hidden = [name for other in catalog.existing(column.table) for name in (other.name, other.text_name)]
+        hidden = [name for other in existing for name in (other.name, other.text_name)]
         self._hidden = self._parameter(hidden, "text[]")
         self._vector_schema = catalog.schema_of("vector")
 

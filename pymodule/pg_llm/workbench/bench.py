@@ -21,6 +21,31 @@ FOLDER: Final = Path("tests", "benchmarks")
 OUTPUT: Final = Path("build", "bench")
 
 
+def compared(
+    command: str,
+    what: str,
+    peer: str,
+    peer_value: float,
+    value: float,
+    unit: str,
+    higher_is_better: bool,
+    digits: int = 2,
+) -> dict[str, Any]:
+    """Builds a row; the ratio says how many times better this project is than the peer."""
+    ratio = value / peer_value if higher_is_better else peer_value / value
+    row = (
+        what,
+        peer,
+        round(peer_value, digits),
+        round(value, digits),
+        unit,
+        round(ratio, 2),
+        higher_is_better,
+        command,
+    )
+    return dict(zip(KEYS, row, strict=True))
+
+
 def topics() -> list[str]:
     """Names of the benchmarks that are there."""
     return sorted(path.stem.removeprefix("bench_") for path in FOLDER.glob("bench_*.py"))
