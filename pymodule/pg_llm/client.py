@@ -14,7 +14,8 @@ from typing import Any
 
 from pg_llm import protocol
 from pg_llm.errors import HostUnavailable, from_wire
-from pg_llm.host import spawn
+from pg_llm.host import memo, spawn
+from pg_llm.host.memo import Memo
 from pg_llm.installation import build
 from pg_llm.protocol import Message
 
@@ -26,10 +27,17 @@ _CHUNK_CHARACTERS = 1 << 20
 # Requests sent before the first is answered, so that the host never waits for the backend.
 _AHEAD = 2
 _ATTEMPTS = 3
+# Texts of a call that is looked up in the session's own memo; a long batch would only flush it.
+_SHORT = 16
+_MEMO_BYTES = 2 << 20
 
 
 class _Lost(Exception):
     """The host ended or was replaced while it was being asked."""
+
+
+class _NotRunning(Exception):
+    """There is no host, and none is wanted."""
 
 
 class _Connection:
@@ -97,11 +105,26 @@ class _Connection:
 
 
 _connection: _Connection | None = None
+_memo = Memo(_MEMO_BYTES)
 
 
-def run(engine: str, model: Message, inputs: Sequence[str], options: Message, poll: Poll) -> list[Any]:
-    """One result per input, in order."""
-    requests = [{"op": "run", "model": model, "inputs": chunk, "options": options} for chunk in _chunks(inputs)]
+def run(engine: str, task: str, model: Message, inputs: Sequence[str], options: Message, poll: Poll) -> list[Any]:
+    """One result per input, in order; short calls are remembered for the life of the session."""
+    if len(inputs) > _SHORT:
+        return _compute(engine, task, model, inputs, options, poll)
+    key, scope = memo.key(engine, model), memo.scope(task, options)
+    results = {text: _memo.get((key, scope, text)) for text in inputs}
+    missing = [text for text, found in results.items() if found is None]
+    for text, result in zip(missing, _compute(engine, task, model, missing, options, poll), strict=True):
+        results[text] = result
+        _memo.put((key, scope, text), result)
+    return [results[text] for text in inputs]
+
+
+def _compute(engine: str, task: str, model: Message, inputs: Sequence[str], options: Message, poll: Poll) -> list[Any]:
+    requests = [
+        {"op": "run", "task": task, "model": model, "inputs": chunk, "options": options} for chunk in _chunks(inputs)
+    ]
     return list(itertools.chain.from_iterable(ask(engine, requests, poll))) if requests else []
 
 
@@ -120,12 +143,12 @@ def ask_if_running(request: Message, poll: Poll) -> Any:
     def connect() -> socket.socket:
         channel = spawn.connect()
         if channel is None:
-            raise _Lost
+            raise _NotRunning
         return channel
 
     try:
         return _ask_host([request], poll, connect)[0]
-    except HostUnavailable:
+    except _NotRunning:
         return None
 
 

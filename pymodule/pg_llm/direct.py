@@ -23,44 +23,46 @@ if TYPE_CHECKING:
 def answer(request: Message, poll: Callable[[], object]) -> Any:
     """The result of one request. Raises what the host would report, and what `poll` raises between two batches."""
     _import_from_host()
-    from pg_llm import tasks
     from pg_llm.models import loading
     from pg_llm.models.spec import ModelSpec
 
     spec = ModelSpec.from_wire(request["model"])
     match request["op"]:
         case "run":
-            return list(_run(spec, request["inputs"], request["options"], poll))
+            return _run(request["task"], spec, request["inputs"], request["options"], poll)
         case "load":
-            return tasks.about(spec.task, _model(spec))
+            return loading.about(_model(spec))
         case "unload":
             return _cache().drop(spec)
         case "resolve":
             spec = loading.resolve(spec)
-            return {**spec.to_wire(), **tasks.about(spec.task, _model(spec))}
+            return {**spec.to_wire(), **loading.about(_model(spec))}
         case unknown:
             raise Error(f'the backend engine does not know the request "{unknown}"')
 
 
-def _run(spec: ModelSpec, inputs: list[str], options: Message, poll: Callable[[], object]) -> list[Any]:
+def _run(task: str, spec: ModelSpec, inputs: list[str], options: Message, poll: Callable[[], object]) -> list[Any]:
     from pg_llm import tasks
     from pg_llm.tasks import _batches
 
-    task, model = tasks.named(spec.task), _model(spec)
+    model = _model(spec)
     distinct = list(dict.fromkeys(inputs))
     with _signals_blocked():
-        units = task.prepare(model, distinct, options)
-    results: dict[str, Any] = {}
-    waiting = _batches.by_length(units)
+        works = tasks.named(task).prepare(model, distinct, options)
+    windows = tasks.windows(works)
+    outputs: list[Any] = [None] * len(windows)
+    waiting = _batches.by_length(windows)
     while waiting:
         poll()
         size = 1
-        while size < len(waiting) and _batches.fits(units[waiting[size]].cost, size + 1, model.batch_tokens):
+        while size < len(waiting) and _batches.fits(windows[waiting[size]].cost, size + 1, model.batch_tokens):
             size += 1
         batch, waiting = waiting[:size], waiting[size:]
         with _signals_blocked():
-            found = task.run(model, [units[position] for position in batch])
-        results.update(zip((distinct[position] for position in batch), found, strict=True))
+            found = model.forward([windows[position] for position in batch])
+        for position, output in zip(batch, found, strict=True):
+            outputs[position] = output
+    results = dict(zip(distinct, tasks.finish(works, outputs), strict=True))
     return [results[text] for text in inputs]
 
 
@@ -74,7 +76,10 @@ def _cache() -> ModelCache:
     from pg_llm.models import loading
     from pg_llm.models.cache import ModelCache
 
-    return ModelCache(lambda spec: loading.load(spec, 0), loading.weight, settings.size("llm.memory_limit", None))
+    cache = ModelCache(
+        lambda spec: loading.load(spec, 0, cache.get), loading.weight, settings.size("llm.memory_limit", None)
+    )
+    return cache
 
 
 @contextlib.contextmanager

@@ -16,6 +16,8 @@ from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
 
 Connect = Callable[..., psycopg.Connection]
 
+# More than a session remembers by itself.
+MANY = [f"text {number}" for number in range(20)]
 LONG_BATCH = (
     "SELECT count(embedding) FROM llm_embed_batch(ARRAY(SELECT %s || n || repeat(' more words', 50)"
     " FROM generate_series(1, %s) n))"
@@ -168,14 +170,22 @@ def test_only_the_server_reaches_the_socket(cluster: Cluster, db: psycopg.Connec
         assert about.st_uid == cluster.data.stat().st_uid, name
 
 
-def test_repeated_texts_come_from_the_memo(db: psycopg.Connection) -> None:
+def test_repeated_texts_come_from_the_memo(db: psycopg.Connection, connect: Connect) -> None:
     status = "SELECT calls, rows, memo_hits FROM llm_status()"
     db.execute("SELECT llm_embed('remember me')")
     calls, rows, hits = db.execute(status).fetchone()
+    connect().execute("SELECT llm_embed('remember me')")
+    assert db.execute(status).fetchone() == (calls + 1, rows + 1, hits + 1)
+    # The session that asked first does not ask again, and a model that is gone does not answer from memory.
     db.execute("SELECT llm_embed('remember me')")
     assert db.execute(status).fetchone() == (calls + 1, rows + 1, hits + 1)
+    db.execute("BEGIN")
+    db.execute("DELETE FROM llm.model")
+    with pytest.raises(psycopg.errors.UndefinedObject):
+        db.execute("SELECT llm_embed('remember me')")
+    db.execute("ROLLBACK")
     db.execute("SELECT count(*) FROM llm_embed_batch('{remember me,a new one,a new one}')")
-    assert db.execute(status).fetchone() == (calls + 2, rows + 4, hits + 3)
+    assert db.execute(status).fetchone() == (calls + 2, rows + 2, hits + 1)
 
 
 def test_the_servers_own_settings_are_the_configuration_files() -> None:
@@ -194,7 +204,7 @@ def test_the_servers_own_settings_are_the_configuration_files() -> None:
                        """ options => '{"precision": "int8"}')""")  # fmt: skip
             # One has room at a time; the least recently used goes, and comes again when it is called.
             for name in ("all-minilm-l6-v2", "small", "all-minilm-l6-v2"):
-                assert value(db, "SELECT vector_dims(llm_embed('x', %s))", name) == 384
+                assert value(db, "SELECT max(vector_dims(embedding)) FROM llm_embed_batch(%s, %s)", MANY, name) == 384
                 loaded = db.execute("SELECT model FROM llm_status() WHERE state = 'loaded'").fetchall()
                 assert loaded == [(name,)]
             assert value(db, "SELECT sum(memo_hits) FROM llm_status()") == 0

@@ -16,11 +16,11 @@ class Loaded:
     bytes: int
     engine: str = "fake"
     device: str = "none"
-    dimensions: int = 1
+    task: str = "embedding"
     batch_tokens: int = 1
-    prompts: dict[str, str] = field(default_factory=dict)
+    details: dict[str, object] = field(default_factory=dict)
 
-    def encode(self, texts: object) -> list[Encoded]:
+    def encode(self, texts: object, overlap: int = 0) -> list[list[Encoded]]:
         raise NotImplementedError
 
     def forward(self, batch: object) -> object:

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pg_llm import client, protocol
 from pg_llm.errors import HostUnavailable, UndefinedModel, to_wire
+from pg_llm.host.memo import Memo
 from pg_llm.protocol import Message
 
 MODEL: Message = {"name": "m"}
@@ -71,6 +72,7 @@ class Host(threading.Thread):
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Host]]:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(client, "_memo", Memo(1 << 20))
     (tmp_path / protocol.FOLDER).mkdir()
     started: list[Host] = []
 
@@ -89,7 +91,7 @@ def upper(requests: list[Message]) -> list[Message | bytes]:
 
 
 def run(texts: list[str], poll: Callable[[], object] = lambda: None) -> list[str]:
-    return client.run("shared", MODEL, texts, {"role": "query"}, poll)
+    return client.run("shared", "embedding", MODEL, texts, {"role": "query"}, poll)
 
 
 def test_results_come_in_order_over_one_connection(host: Callable[..., Host]) -> None:
@@ -179,3 +181,44 @@ def test_requests_hold_every_text_once_and_are_bounded(texts: list[str]) -> None
     assert [text for chunk in chunks for text in chunk] == texts
     assert all(len(chunk) == 1 or sum(map(len, chunk)) <= client._CHUNK_CHARACTERS for chunk in chunks)
     assert all(0 < len(chunk) <= client._CHUNK_TEXTS for chunk in chunks)
+
+
+def test_short_calls_are_remembered_and_long_ones_are_not(host: Callable[..., Host]) -> None:
+    asked: list[str] = []
+
+    def answer(requests: list[Message]) -> list[Message | bytes]:
+        asked.extend(text for request in requests for text in request["inputs"])
+        return upper(requests)
+
+    host(answer)
+    assert run(["a", "b", "a"]) == ["A", "B", "A"]
+    assert run(["b", "c"]) == ["B", "C"]
+    assert asked == ["a", "b", "c"]
+    long = [f"text {number}" for number in range(100)]
+    assert run(long) == run(long) == [text.upper() for text in long]
+    assert len(asked) == 203
+
+
+def test_options_and_engine_are_part_of_what_is_remembered(host: Callable[..., Host]) -> None:
+    asked: list[Message] = []
+
+    def answer(requests: list[Message]) -> list[Message | bytes]:
+        asked.extend(requests)
+        return upper(requests)
+
+    host(answer)
+    for role in ("query", "document", "query"):
+        client.run("shared", "embedding", MODEL, ["a"], {"role": role}, lambda: None)
+    client.run("shared", "classification", MODEL, ["a"], {"role": "query"}, lambda: None)
+    client.run("shared", "embedding", {**MODEL, "digest": "other"}, ["a"], {"role": "query"}, lambda: None)
+    assert len(asked) == 4
+
+
+def test_a_host_that_cannot_be_reached_is_not_one_that_does_not_run(
+    host: Callable[..., Host], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "_connection", None)
+    assert client.ask_if_running({"op": "status"}, lambda: None) is None
+    host(lambda requests: [b""])
+    with pytest.raises(HostUnavailable, match="3 times"):
+        client.ask_if_running({"op": "status"}, lambda: None)

@@ -34,11 +34,13 @@ model.save(str(folder / "model"))
 EMBED = """
 import json, sys
 from pathlib import Path
-from pg_llm.models.onnx import OnnxEmbedding
+from pg_llm.models.onnx import OnnxModel
+from pg_llm import tasks
 from pg_llm.tasks import embedding
-model = OnnxEmbedding(Path(sys.argv[1]), 1)
-units = embedding.prepare(model, ["text", "", "one text " * 50], {"role": "query"})
-vectors = [json.loads(row) for row in embedding.run(model, units)]
+model = OnnxModel(Path(sys.argv[1]), 1)
+works = embedding.prepare(model, ["text", "", "one text " * 50], {"role": "query"})
+units = tasks.windows(works)
+vectors = [json.loads(row) for row in tasks.finish(works, model.forward(units))]
 print([len(vector) for vector in vectors], [unit.cost for unit in units], "torch" in sys.modules)
 """
 
@@ -65,9 +67,9 @@ def test_an_export_is_made_once_and_needs_no_torch(tiny: Path, tmp_path: Path) -
     assert done.returncode == 0, done.stderr
     (made,) = tmp_path.iterdir()
     assert done.stdout == f"{made}\n"
-    assert made.name == f"{source.digest(tiny)}-fp32-{export.FORMAT}"
+    assert made.name == f"{source.digest(tiny)}-embedding-fp32-{export.FORMAT}"
     meta = json.loads((made / "meta.json").read_text())
-    assert (meta["dimensions"], meta["max_tokens"], meta["pad_id"]) == (8, 32, 0)
+    assert (meta["details"]["dimensions"], meta["max_tokens"], meta["pad_id"]) == (8, 32, 0)
     assert meta["prompts"] == {"query": "one ", "document": ""}
     assert run("-c", EMBED, str(made)).stdout == "[8, 8, 8] [4, 3, 32] False\n"
     before = (made / "model.onnx").stat().st_mtime_ns
@@ -85,34 +87,38 @@ def test_an_export_that_fails_leaves_nothing_and_says_why_in_its_last_line(tiny:
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def write(folder: Path, scratch: Path, precision: str) -> None:
+def write(folder: Path, scratch: Path, task: str, precision: str) -> None:
     (scratch / "meta.json").write_text(precision)
 
 
 def test_an_export_that_is_there_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "_write", write)
-    made = export.export(tmp_path, "digest", "fp32", tmp_path / "cache")
+    made = export.export(tmp_path, "digest", "embedding", "fp32", tmp_path / "cache")
     monkeypatch.delattr(export, "_write")
-    assert export.export(tmp_path, "digest", "fp32", tmp_path / "cache") == made
+    assert export.export(tmp_path, "digest", "embedding", "fp32", tmp_path / "cache") == made
 
 
 def test_precision_and_digest_make_another_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "_write", write)
-    keys = [("a", "fp32"), ("b", "fp32"), ("a", "int8")]
-    assert len({export.export(tmp_path, *key, tmp_path / "cache") for key in keys}) == 3
+    keys = [("a", "embedding", "fp32"), ("b", "embedding", "fp32"), ("a", "embedding", "int8")]
+    keys.append(("a", "entities", "fp32"))
+    assert len({export.export(tmp_path, *key, tmp_path / "cache") for key in keys}) == 4
 
 
 def test_of_two_at_once_one_wins_and_both_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     together = threading.Barrier(2)
     found: list[Path] = []
 
-    def write_together(folder: Path, scratch: Path, precision: str) -> None:
-        write(folder, scratch, precision)
+    def write_together(folder: Path, scratch: Path, task: str, precision: str) -> None:
+        write(folder, scratch, task, precision)
         together.wait(10)
 
     monkeypatch.setattr(export, "_write", write_together)
     cache = tmp_path / "cache"
-    threads = [threading.Thread(target=lambda: found.append(export.export(tmp_path, "d", "fp32", cache))) for _ in "12"]
+    threads = [
+        threading.Thread(target=lambda: found.append(export.export(tmp_path, "d", "embedding", "fp32", cache)))
+        for _ in "12"
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -123,11 +129,11 @@ def test_of_two_at_once_one_wins_and_both_have_it(tmp_path: Path, monkeypatch: p
 
 
 def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fill(folder: Path, scratch: Path, precision: str) -> None:
+    def fill(folder: Path, scratch: Path, task: str, precision: str) -> None:
         (scratch / "model.onnx").write_text("half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(export, "_write", fill)
     with pytest.raises(OSError, match="No space"):
-        export.export(tmp_path, "digest", "fp32", tmp_path / "cache")
+        export.export(tmp_path, "digest", "embedding", "fp32", tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []

@@ -12,7 +12,7 @@ from pg_llm.functions.session import sql_function
 def llm_embed(input: str | None, model: str | None) -> str | None:
     """The embedding of a text as a unit vector; NULL for NULL."""
     found = session.model(model, "embedding")
-    return None if input is None else found.run([input])[0]
+    return None if input is None else found.run("embedding", [input])[0]
 
 
 @sql_function
@@ -22,7 +22,7 @@ def llm_embed_batch(inputs: list[str | None] | None, model: str | None) -> list[
     texts = inputs or []
     if any(isinstance(text, list) for text in texts):
         raise InvalidInput("inputs must have one dimension", hint="unnest() makes one list of an array of arrays.")
-    results = iter(found.run([text for text in texts if text is not None]))
+    results = iter(found.run("embedding", [text for text in texts if text is not None]))
     return [(position, None if text is None else next(results)) for position, text in enumerate(texts, 1)]
 
 
@@ -30,4 +30,4 @@ def llm_embed_batch(inputs: list[str | None] | None, model: str | None) -> list[
 def llm_similarity(a: str | None, b: str | None, model: str | None) -> float | None:
     """The cosine similarity of two texts' embeddings, from -1 to 1; NULL if one is NULL."""
     found = session.model(model, "embedding")
-    return None if a is None or b is None else vectors.cosine(*found.run([a, b]))
+    return None if a is None or b is None else vectors.cosine(*found.run("embedding", [a, b]))

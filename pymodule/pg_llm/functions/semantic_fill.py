@@ -89,7 +89,9 @@ def _fill_rows(column: SemanticColumn, leaf: str, ctids: list[str], count: Count
         )
         if not found:
             continue
-        vectors = session.model(column.model, "embedding").run([row["document"] for row in found], role="document")
+        vectors = session.model(column.model, "embedding").run(
+            "embedding", [row["document"] for row in found], role="document"
+        )
         update = plpy.prepare(
             f"""
             UPDATE ONLY {leaf} AS t

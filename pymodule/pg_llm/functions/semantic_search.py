@@ -98,7 +98,7 @@ class _Search:
         )
 
     def _vector(self, query: str) -> str:
-        found = session.model(self._column.model, "embedding").run([query], role="query")[0]
+        found = session.model(self._column.model, "embedding").run("embedding", [query], role="query")[0]
         return f"{self._parameter(found, 'text')}::{self._vector_schema}.vector"
 
     def _vector_hits(self, vector: str, pool: int, exact: bool) -> str:

@@ -101,9 +101,9 @@ class Model:
         self.wire: Message = {name: row[name] for name in ("name", "task", "source", "revision", "digest")}
         self.wire["options"] = json.loads(row["options"])
 
-    def run(self, inputs: Sequence[str], **options: Any) -> list[Any]:
-        """One result per input, in order."""
-        return client.run(self.engine, self.wire, inputs, options, poll)
+    def run(self, task: str, inputs: Sequence[str], **options: Any) -> list[Any]:
+        """One result of the task per input, in order."""
+        return client.run(self.engine, task, self.wire, inputs, options, poll)
 
     def ask(self, op: str) -> Any:
         """The answer to a request about the model itself."""

@@ -88,7 +88,9 @@ async def _serve(
     from pg_llm.models import loading
     from pg_llm.models.cache import ModelCache
 
-    cache = ModelCache(lambda spec: loading.load(spec, settings.threads), loading.weight, settings.memory_limit)
+    cache = ModelCache(
+        lambda spec: loading.load(spec, settings.threads, cache.get), loading.weight, settings.memory_limit
+    )
     server = Server(cache, Memo(settings.memo_limit), _leave)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import OrderedDict
+from typing import Any
 
 Key = tuple[str, str, str]
 
 # What one entry costs beside its texts: key, pointers, string headers.
 _OVERHEAD = 400
+
+
+def key(*parts: Any) -> str:
+    """One text for anything that JSON can hold."""
+    return json.dumps(parts, sort_keys=True)
+
+
+def scope(task: str, options: dict[str, Any]) -> str:
+    """What tells two calls of one model apart beside the text: a digest, as lists of labels are long."""
+    return hashlib.sha256(key(task, options).encode()).hexdigest()
 
 
 class Memo:

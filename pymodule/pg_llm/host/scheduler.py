@@ -12,20 +12,21 @@ from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from pg_llm.models.engine import Encoded
 from pg_llm.tasks import _batches
 
 Session = int
-Run = Callable[[Sequence[Encoded]], list[str]]
+Run = Callable[[Sequence[Encoded]], Sequence[Any]]
 
 
 @dataclass(slots=True)
 class _Job:
     units: Sequence[Encoded]
-    results: list[str]
+    results: list[Any]
     missing: int
-    done: asyncio.Future[list[str]]
+    done: asyncio.Future[list[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,11 @@ class ModelQueue:
         """How many texts wait."""
         return sum(len(items) for items in self._waiting.values())
 
-    async def submit(self, session: Session, units: Sequence[Encoded]) -> list[str]:
+    async def submit(self, session: Session, units: Sequence[Encoded]) -> list[Any]:
         """The results of the units, in order."""
         if not units:
             return []
-        job = _Job(units, [""] * len(units), len(units), asyncio.get_running_loop().create_future())
+        job = _Job(units, [None] * len(units), len(units), asyncio.get_running_loop().create_future())
         items = self._waiting.setdefault(session, deque())
         items.extend(_Item(job, position) for position in _batches.by_length(units))
         if self._worker is None:
@@ -102,7 +103,7 @@ class ModelQueue:
         finally:
             self._worker = None
 
-    def _finish(self, batch: list[_Item], results: list[str]) -> None:
+    def _finish(self, batch: list[_Item], results: Sequence[Any]) -> None:
         for item, result in zip(batch, results, strict=True):
             job = item.job
             job.results[item.position] = result

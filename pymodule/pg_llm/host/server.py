@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import logging
 import os
 import socket
@@ -17,6 +16,7 @@ from typing import Any, TypeVar
 
 from pg_llm import protocol, tasks
 from pg_llm.errors import Error, to_wire
+from pg_llm.host import memo
 from pg_llm.host.memo import Memo
 from pg_llm.host.scheduler import ModelQueue, Session
 from pg_llm.installation import build
@@ -125,15 +125,17 @@ class Server:
         counts = self._counts.setdefault(spec.key, Counts())
         counts.calls += 1
         counts.rows += len(inputs)
-        scope = json.dumps(options, sort_keys=True)
+        scope = memo.scope(message["task"], options)
         results = [self._memo.get((spec.key, scope, text)) for text in inputs]
         # A text that stands twice in a call is computed once.
         missing = list(dict.fromkeys(text for text, found in zip(inputs, results, strict=True) if found is None))
         counts.memo_hits += len(inputs) - len(missing)
         if missing:
-            task = tasks.named(spec.task)
-            queue, units = await self._in_thread(lambda: self._prepare(spec, task, missing, options))
-            computed = dict(zip(missing, await queue.submit(session, units), strict=True))
+            task = tasks.named(message["task"])
+            queue, works = await self._in_thread(lambda: self._prepare(spec, task, missing, options))
+            outputs = await queue.submit(session, tasks.windows(works))
+            finished = await self._in_thread(lambda: tasks.finish(works, outputs))
+            computed = dict(zip(missing, finished, strict=True))
             for text, result in computed.items():
                 self._memo.put((spec.key, scope, text), result)
             results = [computed[text] if found is None else found for text, found in zip(inputs, results, strict=True)]
@@ -141,18 +143,18 @@ class Server:
 
     def _prepare(
         self, spec: ModelSpec, task: tasks.Task, inputs: list[str], options: Message
-    ) -> tuple[ModelQueue, Any]:
+    ) -> tuple[ModelQueue, list[tasks.Work]]:
         model = self._cache.get(spec)
-        units = task.prepare(model, inputs, options)
+        works = task.prepare(model, inputs, options)
         # The model is fetched again for every batch: it may have been evicted while the work was waiting.
         queue = self._queues.setdefault(
-            spec.key, ModelQueue(lambda batch: task.run(self._cache.get(spec), batch), model.batch_tokens)
+            spec.key, ModelQueue(lambda batch: self._cache.get(spec).forward(batch), model.batch_tokens)
         )
-        return queue, units
+        return queue, works
 
     async def _load(self, spec: ModelSpec) -> Message:
         model = await self._in_thread(lambda: self._cache.get(spec))
-        return tasks.about(spec.task, model)
+        return loading.about(model)
 
     def _status(self, specs: list[ModelSpec]) -> Message:
         return {

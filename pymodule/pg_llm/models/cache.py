@@ -9,16 +9,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from pg_llm.errors import MemoryLimitExceeded
-from pg_llm.models.engine import EmbeddingEngine
+from pg_llm.models.engine import Engine
 from pg_llm.models.spec import ModelSpec
 
-Loader = Callable[[ModelSpec], EmbeddingEngine]
+Loader = Callable[[ModelSpec], Engine]
 
 
 @dataclass(slots=True)
 class _Slot:
     lock: threading.Lock = field(default_factory=threading.Lock)
-    model: EmbeddingEngine | None = None
+    model: Engine | None = None
     loaded_at: float = 0.0
 
 
@@ -32,7 +32,7 @@ class ModelCache:
         self._lock = threading.Lock()
         self._slots: OrderedDict[str, _Slot] = OrderedDict()
 
-    def get(self, spec: ModelSpec) -> EmbeddingEngine:
+    def get(self, spec: ModelSpec) -> Engine:
         """The model, loaded now if it is not there. Raises what loading raises, and MemoryLimitExceeded."""
         with self._lock:
             slot = self._slots.setdefault(spec.key, _Slot())
@@ -48,7 +48,7 @@ class ModelCache:
                     raise
             return slot.model
 
-    def peek(self, spec: ModelSpec) -> EmbeddingEngine | None:
+    def peek(self, spec: ModelSpec) -> Engine | None:
         """The model if it is loaded; does not count as a use."""
         slot = self._slots.get(spec.key)
         return slot.model if slot else None

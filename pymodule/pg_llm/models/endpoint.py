@@ -21,6 +21,7 @@ class EndpointEmbedding:
     """`POST base/embeddings`, as described in OpenAI's API reference."""
 
     engine = "endpoint"
+    task = "embedding"
     device = "remote"
     bytes = 0
     batch_tokens = 65536
@@ -33,11 +34,11 @@ class EndpointEmbedding:
         self._timeout = int(spec.options.get("timeout", 60))
         self._key_variable = spec.options.get("api_key_env")
         self.prompts: dict[str, str] = {}
-        self.dimensions = int(self.forward(self.encode(["dimensions"])).shape[1])
+        self.details = {"dimensions": int(self.forward([Encoded("dimensions", 1)]).shape[1])}
 
-    def encode(self, texts: Sequence[str]) -> list[Encoded]:
+    def encode(self, texts: Sequence[str], overlap: int = 0) -> list[list[Encoded]]:
         """The texts themselves; cost is a rough count of tokens, four characters each."""
-        return [Encoded(text, len(text) // 4 + 1) for text in texts]
+        return [[Encoded(text, len(text) // 4 + 1)] for text in texts]
 
     def forward(self, batch: Sequence[Encoded]) -> Any:
         """Unit vectors, float32, shape (len(batch), dimensions). Raises EndpointFailed."""

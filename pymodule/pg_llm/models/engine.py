@@ -6,29 +6,42 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+Span = tuple[int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """One tokenised text; cost is its length in tokens."""
+    """What a model reads at once: a text, or a window of a long one.
+
+    `cost` is its length in tokens; `spans` has, for a token that begins a word, the word's place in
+    the text, in characters.
+    """
 
     tokens: Any
     cost: int
+    spans: Sequence[Span | None] = ()
 
 
-class EmbeddingEngine(Protocol):
-    """A loaded embedding model."""
+class Engine(Protocol):
+    """A loaded model; `details` is what the registry keeps about it."""
 
+    task: str
     engine: str
     device: str
     bytes: int
-    dimensions: int
     batch_tokens: int
-    prompts: dict[str, str]
+    details: dict[str, Any]
 
-    def encode(self, texts: Sequence[str]) -> list[Encoded]:
-        """Tokenise, cutting at the model's longest input."""
+    def encode(self, texts: Sequence[str], overlap: int = 0) -> list[list[Encoded]]:
+        """The windows of each text, one at least; neighbouring ones share `overlap` tokens."""
         ...
 
     def forward(self, batch: Sequence[Encoded]) -> Any:
-        """Unit vectors, float32, shape (len(batch), dimensions)."""
+        """One output per window, in order; what it is depends on the model's task."""
         ...
+
+
+class EmbeddingEngine(Engine, Protocol):
+    """Texts to unit vectors: `forward` gives float32 of shape (len(batch), dimensions)."""
+
+    prompts: dict[str, str]

@@ -5,47 +5,49 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
 
-from pg_llm.errors import InvalidModel, ModelChanged
+from pg_llm.errors import InvalidInput, InvalidModel, ModelChanged
 from pg_llm.models import source
-from pg_llm.models.engine import EmbeddingEngine
-from pg_llm.models.spec import ModelSpec, check_options
+from pg_llm.models.engine import EmbeddingEngine, Engine
+from pg_llm.models.spec import TASKS, ModelSpec, check_options
+
+Get = Callable[[ModelSpec], Engine]
 
 
-def load(spec: ModelSpec, threads: int) -> EmbeddingEngine:
-    """The loaded model. Raises InvalidModel, ModelChanged or EndpointFailed."""
-    model = _engine(spec, threads)
-    own = {role: spec.options[f"{role}_prompt"] for role in ("query", "document") if f"{role}_prompt" in spec.options}
-    model.prompts = {**model.prompts, **own}
+def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
+    """The loaded model; `get` gives those it builds on. Raises InvalidModel, ModelChanged or EndpointFailed."""
+    if source.is_endpoint(spec.source):
+        model = _endpoint(spec)
+    else:
+        folder = source.folder(spec)
+        digest = source.digest(folder)
+        if spec.digest and spec.digest != digest:
+            raise ModelChanged(
+                f'the files of model "{spec.name}" are not those that were registered',
+                detail=f"Registered digest {spec.digest}, found {digest}.",
+            )
+        model = _transformer(spec, folder, digest, threads)
+    if spec.task == "embedding":
+        roles = ("query", "document")
+        own = {role: spec.options[f"{role}_prompt"] for role in roles if f"{role}_prompt" in spec.options}
+        embedding = cast(EmbeddingEngine, model)
+        embedding.prompts = {**embedding.prompts, **own}
     return model
 
 
-def _engine(spec: ModelSpec, threads: int) -> EmbeddingEngine:
-    if source.is_endpoint(spec.source):
-        from pg_llm.models.endpoint import EndpointEmbedding
-
-        return EndpointEmbedding(spec)
-    folder = source.folder(spec)
-    digest = source.digest(folder)
-    if spec.digest and spec.digest != digest:
-        raise ModelChanged(
-            f'the files of model "{spec.name}" are not those that were registered',
-            detail=f"Registered digest {spec.digest}, found {digest}.",
-        )
-    device = _device(spec)
-    if spec.options.get("engine", "torch" if device == "cuda" else "onnx") == "torch":
-        from pg_llm.models.torch import TorchEmbedding
-
-        return TorchEmbedding(folder, device, threads)
-    from pg_llm.models.export import exported
-    from pg_llm.models.onnx import OnnxEmbedding
-
-    return OnnxEmbedding(exported(folder, digest, spec.options.get("precision", "fp32")), threads)
+def about(model: Engine) -> dict[str, Any]:
+    """What is known of a loaded model: engine, device, bytes of weights, and what depends on its task."""
+    return {"engine": model.engine, "device": model.device, "bytes": model.bytes, **model.details}
 
 
 def resolve(spec: ModelSpec) -> ModelSpec:
     """The spec with its digest filled in: of the files, or of the address for an endpoint."""
+    if spec.task not in TASKS:
+        raise InvalidInput(f'there is no task "{spec.task}"', hint=f"Tasks are: {', '.join(TASKS)}.")
     check_options(spec.options)
     if source.is_endpoint(spec.source):
         return replace(spec, digest=hashlib.sha256(spec.source.encode()).hexdigest())
@@ -58,6 +60,26 @@ def weight(spec: ModelSpec) -> int:
         return 0
     sizes = [file.stat().st_size for file in source.folder(spec).rglob("*.safetensors")]
     return sum(sizes) // (4 if spec.options.get("precision") == "int8" else 1)
+
+
+def _endpoint(spec: ModelSpec) -> Engine:
+    if spec.task != "embedding":
+        raise InvalidModel(f"an endpoint cannot do {spec.task} yet", hint="Register it with the task embedding.")
+    from pg_llm.models.endpoint import EndpointEmbedding
+
+    return EndpointEmbedding(spec)
+
+
+def _transformer(spec: ModelSpec, folder: Path, digest: str, threads: int) -> Engine:
+    device = _device(spec)
+    if spec.options.get("engine", "torch" if device == "cuda" else "onnx") == "torch":
+        from pg_llm.models.torch import TorchModel
+
+        return TorchModel(folder, spec.task, device, threads)
+    from pg_llm.models.export import exported
+    from pg_llm.models.onnx import OnnxModel
+
+    return OnnxModel(exported(folder, digest, spec.task, spec.options.get("precision", "fp32")), threads)
 
 
 def _device(spec: ModelSpec) -> str:

@@ -1,32 +1,35 @@
-"""Tasks: what a model is asked to do. A task is a module here with `prepare`, `run` and `describe`.
+"""Tasks: what is made of a model's outputs. A task is a module here with a function `prepare`.
 
-The module's name is the task's name in the registry; adding a task adds a module.
+The module's name is the task's name in a request; adding a task adds a module.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from pg_llm.errors import InvalidInput
-from pg_llm.models.engine import EmbeddingEngine, Encoded
+from pg_llm.models.engine import Encoded, Engine
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One input: the windows that the model reads, and how their outputs become the result.
+
+    `finish` is pure, so that a call may be repeated and its result remembered.
+    """
+
+    windows: Sequence[Encoded]
+    finish: Callable[[Sequence[Any]], str]
 
 
 class Task(Protocol):
-    """What every task module offers; `run` is pure, so that a call may be repeated and its result remembered."""
+    """What every task module offers."""
 
-    def prepare(self, model: EmbeddingEngine, inputs: Sequence[str], options: dict[str, Any]) -> list[Encoded]:
-        """One unit of work per input, in order."""
-        ...
-
-    def run(self, model: EmbeddingEngine, batch: Sequence[Encoded]) -> list[str]:
-        """One result per unit, in order."""
-        ...
-
-    def describe(self, model: EmbeddingEngine) -> dict[str, Any]:
-        """What the registry keeps about the model."""
+    def prepare(self, model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+        """One piece of work per input, in order. Raises InvalidInput for options that do not fit the model."""
         ...
 
 
@@ -36,12 +39,20 @@ def names() -> list[str]:
 
 
 def named(name: str) -> Task:
-    """The task of that name. Raises InvalidInput."""
-    if name not in names():
-        raise InvalidInput(f'there is no task "{name}"', hint=f"Tasks are: {', '.join(names())}.")
+    """The task of that name."""
     return cast(Task, importlib.import_module(f"{__name__}.{name}"))
 
 
-def about(task: str, model: EmbeddingEngine) -> dict[str, Any]:
-    """What is known of a loaded model: engine, device, bytes of weights, and what the task says of it."""
-    return {"engine": model.engine, "device": model.device, "bytes": model.bytes, **named(task).describe(model)}
+def windows(works: Sequence[Work]) -> list[Encoded]:
+    """What a model has to read for all of the works."""
+    return [window for work in works for window in work.windows]
+
+
+def finish(works: Sequence[Work], outputs: Sequence[Any]) -> list[str]:
+    """The results of the works, from the outputs for `windows(works)`."""
+    results = []
+    start = 0
+    for work in works:
+        results.append(work.finish(outputs[start : start + len(work.windows)]))
+        start += len(work.windows)
+    return results

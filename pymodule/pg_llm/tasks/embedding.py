@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
-from pg_llm.models.engine import EmbeddingEngine, Encoded
-
-
-def prepare(model: EmbeddingEngine, inputs: Sequence[str], options: dict[str, Any]) -> list[Encoded]:
-    """Tokenise; for option `role` (`query` or `document`) the model's prompt for that role goes before each input."""
-    prompt = model.prompts.get(options.get("role", ""), "")
-    return model.encode([prompt + text for text in inputs] if prompt else inputs)
+from pg_llm.models.engine import EmbeddingEngine, Engine
+from pg_llm.tasks import Work
 
 
-def run(model: EmbeddingEngine, batch: Sequence[Encoded]) -> list[str]:
-    """A pgvector literal for each text, shortest decimal form of each float32."""
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+    """For option `role` (`query` or `document`) the model's prompt for that role goes before each input.
+
+    A text that is longer than the model reads is cut: its first window stands for it.
+    """
+    prompt = cast(EmbeddingEngine, model).prompts.get(options.get("role", ""), "")
+    texts = [prompt + text for text in inputs] if prompt else inputs
+    return [Work(windows[:1], _literal) for windows in model.encode(texts)]
+
+
+def _literal(outputs: Sequence[Any]) -> str:
+    """The vector as pgvector writes it, with the shortest decimal form of each float32."""
     import orjson
 
-    return [orjson.dumps(row, option=orjson.OPT_SERIALIZE_NUMPY).decode("ascii") for row in model.forward(batch)]
-
-
-def describe(model: EmbeddingEngine) -> dict[str, Any]:
-    """The vectors' length."""
-    return {"dimensions": model.dimensions}
+    return orjson.dumps(outputs[0], option=orjson.OPT_SERIALIZE_NUMPY).decode("ascii")

@@ -1,0 +1,96 @@
+"""A transformer as one PyTorch module, tokens in and outputs out: what torch runs and an export writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pg_llm.errors import InvalidModel
+from pg_llm.models.tokens import Tokenization
+
+
+@dataclass(frozen=True, slots=True)
+class Meta:
+    """What an engine must know of a network: names of its inputs, its longest input, and what the registry keeps."""
+
+    task: str
+    inputs: list[str]
+    max_tokens: int
+    pad_id: int
+    details: dict[str, Any]
+    prompts: dict[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """As an export stores it."""
+        return asdict(self)
+
+
+class Network(torch.nn.Module):
+    """Padded tokens in; unit vectors, logits of labels, or logits of labels for each token out."""
+
+    def __init__(self, folder: Path, task: str, device: str = "cpu", attention: str | None = None) -> None:
+        super().__init__()
+        load = {"embedding": self._embedding, "classification": self._labels, "entities": self._labels}[task]
+        # Never pickle, never code that comes with the model.
+        options: dict[str, Any] = {"use_safetensors": True} | ({"attn_implementation": attention} if attention else {})
+        self.meta = load(folder, task, options)
+        self.to(device).eval()
+
+    def tokenization(self) -> Tokenization:
+        """The tokenizer that belongs to the network."""
+        meta = self.meta
+        return Tokenization(self.serialized_tokenizer(), meta.inputs, meta.max_tokens, meta.pad_id)
+
+    def serialized_tokenizer(self) -> str:
+        """The tokenizer as the tokenizers library reads it."""
+        return str(self._tokenizer.backend_tokenizer.to_str())
+
+    def forward(self, *inputs: torch.Tensor) -> torch.Tensor:
+        """The inputs in the order of `meta.inputs`."""
+        named = dict(zip(self.meta.inputs, inputs, strict=True))
+        if self.meta.task == "embedding":
+            return torch.nn.functional.normalize(self.model(named)["sentence_embedding"].float(), dim=-1)
+        logits: torch.Tensor = self.model(**named).logits
+        return logits.float()
+
+    def _embedding(self, folder: Path, task: str, options: dict[str, Any]) -> Meta:
+        from sentence_transformers import SentenceTransformer
+
+        self.model = SentenceTransformer(
+            str(folder), device="cpu", trust_remote_code=False, local_files_only=True, model_kwargs=options
+        )
+        self._tokenizer = self.model.tokenizer
+        return Meta(
+            task, self._inputs(), int(self.model.max_seq_length or 512), int(self._tokenizer.pad_token_id or 0),
+            {"dimensions": int(self.model.get_embedding_dimension() or 0)},
+            {name: text for name, text in self.model.prompts.items() if name in ("query", "document")},
+        )  # fmt: skip
+
+    def _labels(self, folder: Path, task: str, options: dict[str, Any]) -> Meta:
+        from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
+
+        kind = AutoModelForTokenClassification if task == "entities" else AutoModelForSequenceClassification
+        common: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
+        self.model, report = kind.from_pretrained(str(folder), output_loading_info=True, **common, **options)
+        if report["missing_keys"]:
+            raise InvalidModel(
+                f'the model in "{folder}" has no trained layer for {task}',
+                detail=f"Missing weights: {', '.join(sorted(report['missing_keys'])[:5])}.",
+                hint="Register it for the task it was trained for, or train it with llm_fit().",
+            )
+        self._tokenizer = AutoTokenizer.from_pretrained(str(folder), **common)
+        config = self.model.config
+        longest = min(int(self._tokenizer.model_max_length), int(getattr(config, "max_position_embeddings", 512)), 512)
+        labels = [str(config.id2label[number]) for number in range(config.num_labels)]
+        details: dict[str, Any] = {"labels": labels}
+        if config.problem_type == "multi_label_classification":
+            details["multi_label"] = True
+        return Meta(task, self._inputs(), longest, int(self._tokenizer.pad_token_id or 0), details)
+
+    def _inputs(self) -> list[str]:
+        example: Sequence[str] = list(self._tokenizer("one text"))
+        return [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in example]
