@@ -1,2 +1,3 @@
 GRANT USAGE ON SCHEMA llm TO PUBLIC;
-GRANT SELECT ON llm.model, llm.embedding_column, @extschema@.llm_models, @extschema@.llm_progress TO PUBLIC;
+GRANT SELECT ON llm.model, llm.model_file, llm.run, llm.embedding_column TO PUBLIC;
+GRANT SELECT ON @extschema@.llm_models, @extschema@.llm_progress, @extschema@.llm_runs TO PUBLIC;

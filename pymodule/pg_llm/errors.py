@@ -7,6 +7,7 @@ Error                      XX000  a defect in pg_llm itself
 ├── DuplicateModel         42710  a name that is taken
 ├── InvalidModel           22023  a source that is missing, unsafe or of the wrong kind
 ├── ModelChanged           55000  files differ from those that were registered
+├── ModelFilesMissing      58P01  a trained model whose files are not in the database
 ├── ModelInUse             2BP01  a semantic index still needs the model
 ├── UndefinedIndex         42704  a table without the semantic index that was asked for
 ├── DuplicateIndex         42710  a column or semantic index that is in the way
@@ -58,6 +59,13 @@ class InvalidModel(Error):
 class ModelChanged(Error):
     sqlstate = "55000"
     default_hint = "If the change is wanted, call llm_drop_model() and llm_register_model() again."
+
+
+class ModelFilesMissing(Error):
+    """The detail is the digest of the model."""
+
+    sqlstate = "58P01"
+    default_hint = "Restore llm.model_file from a dump, or drop the model and train it again."
 
 
 class ModelInUse(Error):

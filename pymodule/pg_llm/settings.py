@@ -26,6 +26,13 @@ SETTINGS = {
             "llm.engine", "shared", "session", "where models run: `shared` (the model host) or `backend` (this session)"
         ),
         Setting("llm.embedding_model", "all-minilm-l6-v2", "session", "the embedding model used when none is named"),
+        Setting("llm.entities_model", "en-core-web-sm", "session", "the model that finds entities when none is named"),
+        Setting(
+            "llm.classification_model",
+            "all-minilm-l6-v2",
+            "session",
+            "the model that classifies and tags when none is named",
+        ),
         Setting(
             "llm.memory_limit", "4GB", "server", "model weights the host holds at most; least recently used go first"
         ),

@@ -11,6 +11,7 @@ CREATE TABLE llm.model (
     digest pg_catalog.text,
     options pg_catalog.jsonb NOT NULL DEFAULT '{}',
     dimensions pg_catalog.int4,
+    labels pg_catalog.text[],
     builtin pg_catalog.bool NOT NULL DEFAULT false,
     registered_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
@@ -19,6 +20,7 @@ COMMENT ON COLUMN llm.model.source IS 'package:NAME/path, path:/folder, hf:org/n
 COMMENT ON COLUMN llm.model.revision IS 'The commit of a hub model, 40 hexadecimal digits';
 COMMENT ON COLUMN llm.model.digest IS 'SHA-256 of the files; a model whose files differ is not loaded';
 COMMENT ON COLUMN llm.model.dimensions IS 'Length of the vectors of an embedding model';
+COMMENT ON COLUMN llm.model.labels IS 'What a trained classifier or entity model can answer; NULL where callers give the labels';
 COMMENT ON COLUMN llm.model.builtin IS 'Comes with the extension, so that pg_dump leaves it out';
 SELECT pg_catalog.pg_extension_config_dump('llm.model', 'WHERE NOT builtin');
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pg_llm import client, settings
 from pg_llm.errors import DuplicateModel, InsufficientPrivilege, InvalidInput, ModelInUse
-from pg_llm.functions import session
+from pg_llm.functions import arguments, model_file, session
 from pg_llm.functions.session import sql_function
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
@@ -20,27 +20,55 @@ def llm_register_model(
     name: str | None, task: str | None, source: str | None, revision: str | None, options: dict[str, Any] | None
 ) -> str:
     """Add a model to the registry, after loading it once; returns its digest."""
-    name, task, source = (session.required(*pair) for pair in (("name", name), ("task", task), ("source", source)))
+    task, source = session.required("task", task), session.required("source", source)
+    chosen = arguments.options(options)
+    return register(new_name(name, "register a model"), task, source, revision, chosen)
+
+
+def new_name(name: str | None, what: str) -> str:
+    """A name that can be registered, by somebody who may do so. Raises what stands in the way."""
+    name = session.required("name", name)
     if not _NAME.fullmatch(name):
         raise InvalidInput(
             f'not a model name: "{name}"', hint="Use letters, digits, '.', '_', '/' and '-', at most 63."
         )
-    if not isinstance(options, dict):
-        raise InvalidInput("options must be a JSON object", hint="""Write options => '{"precision": "int8"}'.""")
-    _administer("register a model")
+    administer(what)
     if session.rows("SELECT FROM llm.model WHERE name = $1", ("text",), (name,)):
         raise DuplicateModel(f'model "{name}" is already registered')
+    return name
+
+
+def register(name: str, task: str, source: str, revision: str | None, options: dict[str, Any]) -> str:
+    """Load a model once and add it to the registry; returns its digest."""
     wire = {"name": name, "task": task, "source": source, "revision": revision, "digest": None, "options": options}
-    found = client.ask(_engine(), [{"op": "resolve", "model": wire}], session.poll)[0]
+    request = {"op": "resolve", "model": wire}
+    found = session.with_files(lambda: client.ask(_engine(), [request], session.poll)[0])
     added = session.rows(
-        "INSERT INTO llm.model (name, task, source, revision, digest, options, dimensions)"
-        " VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7) ON CONFLICT (name) DO NOTHING RETURNING name",
-        ("text", "text", "text", "text", "text", "text", "int4"),
-        (name, task, source, revision, found["digest"], json.dumps(options), found.get("dimensions")),
-    )
+        "INSERT INTO llm.model (name, task, source, revision, digest, options, dimensions, labels)"
+        " VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8) ON CONFLICT (name) DO NOTHING RETURNING name",
+        ("text", "text", "text", "text", "text", "text", "int4", "text[]"),
+        (
+            name, task, source, revision, found["digest"], json.dumps(options), found.get("dimensions"),
+            found.get("labels"),
+        ),
+    )  # fmt: skip
     if not added:
         raise DuplicateModel(f'model "{name}" has been registered meanwhile')
     return str(found["digest"])
+
+
+def replace(name: str, by: str) -> None:
+    """Let a name stand for what another one stands for."""
+    session.rows(
+        """
+        UPDATE llm.model AS m SET (source, revision, digest, options, dimensions, labels, registered_at) =
+            (SELECT n.source, n.revision, n.digest, n.options, n.dimensions, n.labels, now()
+             FROM llm.model AS n WHERE n.name = $2)
+        WHERE m.name = $1
+        """,
+        ("text", "text"),
+        (name, by),
+    )
 
 
 @sql_function
@@ -53,7 +81,9 @@ def llm_drop_model(name: str | None) -> None:
             f'model "{name}" is in use', detail=f"Indexed with it: {', '.join(row['target'] for row in users)}."
         )
     session.rows("DELETE FROM llm.model WHERE name = $1", ("text",), (name,))
-    client.ask_if_running({"op": "unload", "model": found.wire}, session.poll)
+    trained = str(found.wire["source"]).startswith("database:")
+    if not trained or model_file.drop_unused(found.wire["digest"]):
+        client.ask_if_running({"op": "forget" if trained else "unload", "model": found.wire}, session.poll)
 
 
 @sql_function
@@ -66,7 +96,7 @@ def llm_load_model(name: str | None) -> None:
 def llm_unload_model(name: str | None) -> bool:
     """Drop a model from memory; true if it was there. The next call loads it again."""
     found = session.model(session.required("name", name))
-    _administer("unload a model")
+    administer("unload a model")
     return bool(found.ask("unload"))
 
 
@@ -75,6 +105,7 @@ def llm_status() -> list[dict[str, Any]]:
     """The model host and each registered model: state, device, engine, memory and work done since the host started."""
     specs = [session.Model(row).wire for row in session.rows(
         "SELECT m.name, m.task, m.source, m.revision, m.digest, m.options::text AS options, m.dimensions,"
+        " m.labels,"
         " NULL AS engine FROM llm.model AS m ORDER BY m.name"
     )]  # fmt: skip
     status = client.ask_if_running({"op": "status", "models": specs}, session.poll)
@@ -98,10 +129,12 @@ def _engine() -> str:
     return settings.engine(session.rows("SELECT current_setting('llm.engine', true) AS engine")[0]["engine"])
 
 
-def _administer(what: str) -> None:
+def administer(what: str, right: str = "INSERT") -> None:
     """Loading from a source reads the server's files, so the right to write the registry is checked before."""
-    allowed = session.rows("SELECT has_table_privilege('llm.model', 'INSERT') AS allowed")[0]["allowed"]
+    query = "SELECT has_table_privilege('llm.model', $1) AS allowed"
+    allowed = session.rows(query, ("text",), (right,))[0]["allowed"]
     if not allowed:
         raise InsufficientPrivilege(
-            f"permission denied to {what}", hint="It takes the INSERT right on llm.model; see 'Security' in the README."
+            f"permission denied to {what}",
+            hint=f"It takes the {right} right on llm.model; see 'Security' in the README.",
         )

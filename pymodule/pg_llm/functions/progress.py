@@ -22,9 +22,10 @@ def progress_report() -> list[dict[str, Any]]:
     """The reports that the caller may see, for the view llm_progress."""
     return session.rows(
         """
-        SELECT p.* FROM jsonb_to_recordset($1::jsonb) AS p(
+        SELECT p.pid, p.usename, p.command, p.target, p.name, p.phase, p.done, p.total, p.started_at, p.detail::text
+        FROM jsonb_to_recordset($1::jsonb) AS p(
             pid int, usename text, command text, target text, name text, phase text, done bigint, total bigint,
-            started_at timestamptz, datname text
+            started_at timestamptz, detail jsonb, datname text
         )
         JOIN pg_roles AS r ON r.rolname = p.usename
         WHERE p.datname = current_database()
@@ -35,16 +36,21 @@ def progress_report() -> list[dict[str, Any]]:
     )
 
 
-@contextlib.contextmanager
-def reported(command: str, target: str, name: str) -> Iterator[Report]:
-    """Show what this session does while the block runs; gives a function of phase, done and total (rows)."""
-    about = session.rows(
+def about(command: str, target: str, name: str) -> dict[str, Any]:
+    """What a report says of its session, whatever the phase."""
+    found = session.rows(
         "SELECT pg_backend_pid() AS pid, current_database()::text AS datname,"
         " CURRENT_USER::text AS usename, clock_timestamp()::text AS started_at"
     )[0]
+    return {**found, "command": command, "target": target, "name": name}
+
+
+@contextlib.contextmanager
+def reported(command: str, target: str, name: str) -> Iterator[Report]:
+    """Show what this session does while the block runs; gives a function of phase, done and total (rows)."""
+    state = about(command, target, name)
 
     def report(phase: str, done: int, total: int) -> None:
-        state = {**about, "command": command, "target": target, "name": name}
         client.ask_if_running(
             {"op": "report", "report": {**state, "phase": phase, "done": done, "total": total}}, session.poll
         )

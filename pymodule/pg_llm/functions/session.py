@@ -5,16 +5,17 @@ The only module beside the topics that imports plpy.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 import plpy
 
 from pg_llm import client, settings
-from pg_llm.errors import Error, InvalidInput, UndefinedModel
+from pg_llm.errors import Error, InvalidInput, ModelFilesMissing, UndefinedModel
 from pg_llm.protocol import Message
 
 _P = ParamSpec("_P")
@@ -84,7 +85,7 @@ def poll() -> None:
 
 _MODEL = """
     SELECT wanted.name AS wanted, current_setting('llm.engine', true) AS engine,
-           m.name, m.task, m.source, m.revision, m.digest, m.options::text AS options, m.dimensions
+           m.name, m.task, m.source, m.revision, m.digest, m.options::text AS options, m.dimensions, m.labels
     FROM (SELECT coalesce($1, nullif(current_setting($2, true), ''), $3) AS name) AS wanted
     LEFT JOIN llm.model AS m ON m.name = wanted.name
 """
@@ -97,33 +98,68 @@ class Model:
         self.name: str = row["name"]
         self.task: str = row["task"]
         self.dimensions: int | None = row["dimensions"]
+        self.labels: list[str] | None = row["labels"]
         self.engine = settings.engine(row["engine"])
         self.wire: Message = {name: row[name] for name in ("name", "task", "source", "revision", "digest")}
         self.wire["options"] = json.loads(row["options"])
 
     def run(self, task: str, inputs: Sequence[str], **options: Any) -> list[Any]:
         """One result of the task per input, in order."""
-        return client.run(self.engine, task, self.wire, inputs, options, poll)
+        return with_files(lambda: client.run(self.engine, task, self.wire, inputs, options, poll))
 
     def ask(self, op: str) -> Any:
         """The answer to a request about the model itself."""
-        return client.ask(self.engine, [{"op": op, "model": self.wire}], poll)[0]
+        return with_files(lambda: client.ask(self.engine, [{"op": op, "model": self.wire}], poll)[0])
 
 
-def model(name: str | None, task: str | None = None) -> Model:
-    """The model of that name, or the task's default for None. Raises UndefinedModel and InvalidInput."""
+def with_files(call: Callable[[], _R]) -> _R:
+    """The result of a call; the files of trained models that it lacks on this server are written there first."""
+    from pg_llm.functions import model_file
+
+    restored: set[str] = set()
+    while True:
+        try:
+            return call()
+        except ModelFilesMissing as error:
+            if error.detail is None or error.detail in restored:
+                raise
+            model_file.restore(error.detail)
+            restored.add(error.detail)
+
+
+def model(name: str | None, task: str | None = None, kinds: Sequence[str] = ()) -> Model:
+    """The model of that name, or the task's default for None; of one of the kinds, by default one made for the task.
+
+    Raises UndefinedModel and InvalidInput.
+    """
     setting = f"llm.{task}_model" if task else ""
     default = settings.default(setting) if setting else None
     row = rows(_MODEL, ("text",) * 3, (name, setting, default))[0]
     if row["name"] is None:
         raise UndefinedModel(f'model "{row["wanted"]}" is not registered')
     found = Model(row)
-    if task and found.task != task:
+    able = kinds or ((task,) if task else ())
+    if able and found.task not in able:
         raise InvalidInput(
-            f'model "{found.name}" does {found.task}, and {task} is needed',
-            hint=f"SELECT name FROM llm_models WHERE task = '{task}' shows the models that can do it.",
+            f'model "{found.name}" does {found.task}, and {" or ".join(able)} is needed',
+            hint=f"SELECT name FROM llm_models WHERE task IN ({', '.join(map(repr, able))}) shows what there is.",
         )
     return found
+
+
+@contextlib.contextmanager
+def pinned_path() -> Iterator[None]:
+    """Pin the search path while the block runs, in functions that begin with the caller's own."""
+    before = rows("SELECT pg_catalog.current_setting('search_path') AS path")[0]["path"]
+    set_path("pg_catalog, pg_temp")
+    yield
+    # Not after an error: the subtransaction or transaction that ends takes the setting along.
+    set_path(before)
+
+
+def set_path(path: str) -> None:
+    """Set the search path until the transaction ends."""
+    rows("SELECT pg_catalog.set_config('search_path', $1, true)", ("text",), (path,))
 
 
 def required(name: str, value: _R | None) -> _R:

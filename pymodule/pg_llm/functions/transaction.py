@@ -27,12 +27,12 @@ def pinned() -> Iterator[Commit]:
     def commit() -> None:
         if may_commit:
             plpy.commit()
-            _set_path(_PINNED)
+            session.set_path(_PINNED)
 
-    _set_path(_PINNED)
+    session.set_path(_PINNED)
     yield commit
     # Not after an error: the transaction that ends takes the setting along.
-    _set_path(before)
+    session.set_path(before)
 
 
 def _commit() -> bool:
@@ -43,7 +43,3 @@ def _commit() -> bool:
             raise
         return False
     return True
-
-
-def _set_path(path: str) -> None:
-    session.rows("SELECT pg_catalog.set_config('search_path', $1, true)", ("text",), (path,))

@@ -87,6 +87,7 @@ async def _serve(
     from pg_llm.host.server import Server
     from pg_llm.models import loading
     from pg_llm.models.cache import ModelCache
+    from pg_llm.training import process
 
     cache = ModelCache(
         lambda spec: loading.load(spec, settings.threads, cache.get), loading.weight, settings.memory_limit
@@ -96,6 +97,7 @@ async def _serve(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _leave)
     await asyncio.start_unix_server(server.serve, sock=listener)
+    process.sweep()
     log.info("ready for postmaster %d: %s", watched.pid, settings)
     await postmaster.gone(watched)
     log.info("postmaster %d is gone: leaving", watched.pid)

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from pg_llm import protocol, tasks
@@ -24,6 +25,7 @@ from pg_llm.models import loading
 from pg_llm.models.cache import ModelCache
 from pg_llm.models.spec import ModelSpec
 from pg_llm.protocol import Message
+from pg_llm.training import process
 
 log = logging.getLogger("pg_llm.host")
 _T = TypeVar("_T")
@@ -52,6 +54,9 @@ class Server:
         self._counts: dict[str, Counts] = {}
         self._progress: dict[Session, Message] = {}
         self._sessions = itertools.count()
+        # One training at a time: each takes all the processors it gets.
+        self._training = asyncio.Lock()
+        self._folders: dict[Session, list[Path]] = {}
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """One connection, until the other side closes it; what it still waits for is then dropped."""
@@ -83,6 +88,9 @@ class Server:
                 task.cancel()
             self._progress.pop(session, None)
             writer.close()
+            # A training that is being stopped removes its folder itself, once its process is gone.
+            await asyncio.gather(*running, return_exceptions=True)
+            self._release(session)
 
     async def _answer(self, session: Session, message: Message, writer: asyncio.StreamWriter) -> None:
         answer: Message = {"id": message.get("id")}
@@ -114,6 +122,15 @@ class Server:
             case "report":
                 self._report(session, message)
                 return None
+            case "train":
+                return await self._train(session, message)
+            case "release":
+                await self._in_thread(lambda: self._release(session))
+                return None
+            case "forget":
+                spec = ModelSpec.from_wire(message["model"])
+                self._cache.drop(spec)
+                return await self._in_thread(lambda: loading.forget(spec))
             case "progress":
                 return list(self._progress.values())
             case unknown:
@@ -151,6 +168,47 @@ class Server:
             spec.key, ModelQueue(lambda batch: self._cache.get(spec).forward(batch), model.batch_tokens)
         )
         return queue, works
+
+    async def _train(self, session: Session, message: Message) -> Message:
+        about = message["about"]
+        self._progress[session] = {**about, "phase": "waiting", "done": 0, "total": 1}
+        try:
+            async with self._training:
+                folder = await self._in_thread(lambda: process.prepare(message["job"], message["rows"]))
+                self._folders.setdefault(session, []).append(folder)
+                return await self._watch(session, folder, about)
+        finally:
+            self._progress.pop(session, None)
+
+    async def _watch(self, session: Session, folder: Path, about: Message) -> Message:
+        """Start the training in the folder and tell what it says; it ends when this does."""
+        with (folder / "log").open("wb") as errors:
+            running = await asyncio.create_subprocess_exec(
+                *process.command(folder), env=process.environment(), stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE, stderr=errors,
+            )  # fmt: skip
+        assert running.stdout is not None
+        result: Message | None = None
+        try:
+            async for line in running.stdout:
+                said = process.said(line)
+                if "report" in said:
+                    self._progress[session] = {**about, **said["report"]}
+                else:
+                    result = said["result"]
+            code = await running.wait()
+        finally:
+            if running.returncode is None:
+                running.kill()
+                await running.wait()
+        if result is None:
+            log.warning("training failed: %s", (folder / "log").read_text(errors="replace")[-4000:])
+            raise process.ended(code, folder)
+        return result
+
+    def _release(self, session: Session) -> None:
+        for folder in self._folders.pop(session, ()):
+            process.remove(folder)
 
     async def _load(self, spec: ModelSpec) -> Message:
         model = await self._in_thread(lambda: self._cache.get(spec))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pg_llm.errors import EndpointFailed, InvalidModel
-from pg_llm.models.engine import Encoded
+from pg_llm.models.engine import Encoded, Text
 from pg_llm.models.spec import ModelSpec
 
 
@@ -36,7 +36,7 @@ class EndpointEmbedding:
         self.prompts: dict[str, str] = {}
         self.details = {"dimensions": int(self.forward([Encoded("dimensions", 1)]).shape[1])}
 
-    def encode(self, texts: Sequence[str], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
         """The texts themselves; cost is a rough count of tokens, four characters each."""
         return [[Encoded(text, len(text) // 4 + 1)] for text in texts]
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 Span = tuple[int, int]
+# One text, or a pair of which the second stands beside every window of the first.
+Text = str | tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Engine(Protocol):
     batch_tokens: int
     details: dict[str, Any]
 
-    def encode(self, texts: Sequence[str], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
         """The windows of each text, one at least; neighbouring ones share `overlap` tokens."""
         ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +31,7 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
                 f'the files of model "{spec.name}" are not those that were registered',
                 detail=f"Registered digest {spec.digest}, found {digest}.",
             )
-        model = _transformer(spec, folder, digest, threads)
+        model = _head(folder, get) if (folder / "head.json").exists() else _transformer(spec, folder, digest, threads)
     if spec.task == "embedding":
         roles = ("query", "document")
         own = {role: spec.options[f"{role}_prompt"] for role in roles if f"{role}_prompt" in spec.options}
@@ -54,12 +55,28 @@ def resolve(spec: ModelSpec) -> ModelSpec:
     return replace(spec, digest=source.digest(source.folder(spec)))
 
 
+def forget(spec: ModelSpec) -> None:
+    """Remove what a model that was trained here has on the disk."""
+    from pg_llm.installation import installation
+
+    if spec.source.startswith("database:") and spec.digest:
+        shutil.rmtree(source.stored(spec.digest), ignore_errors=True)
+        for export in Path(installation().cache).glob(f"{spec.digest}-*"):
+            shutil.rmtree(export, ignore_errors=True)
+
+
 def weight(spec: ModelSpec) -> int:
     """Bytes of weights that loading will take, before loading; 0 for an endpoint."""
     if source.is_endpoint(spec.source):
         return 0
     sizes = [file.stat().st_size for file in source.folder(spec).rglob("*.safetensors")]
     return sum(sizes) // (4 if spec.options.get("precision") == "int8" else 1)
+
+
+def _head(folder: Path, get: Get) -> Engine:
+    from pg_llm.models.head import HeadModel
+
+    return HeadModel(folder, get)
 
 
 def _endpoint(spec: ModelSpec) -> Engine:

@@ -87,6 +87,15 @@ class Network(torch.nn.Module):
         longest = min(int(self._tokenizer.model_max_length), int(getattr(config, "max_position_embeddings", 512)), 512)
         labels = [str(config.id2label[number]) for number in range(config.num_labels)]
         details: dict[str, Any] = {"labels": labels}
+        lowered = [label.lower() for label in labels]
+        if task == "classification" and {"entailment", "contradiction"} <= set(lowered):
+            # An inference model: it judges any labels, its own are not those that callers mean.
+            details = {"entailment": [lowered.index("entailment"), lowered.index("contradiction")]}
+        if task == "entities":
+            details = {
+                "labels": sorted({tag[2:] if tag[:2] in ("B-", "I-") else tag for tag in labels if tag != "O"}),
+                "tags": labels,
+            }
         if config.problem_type == "multi_label_classification":
             details["multi_label"] = True
         return Meta(task, self._inputs(), longest, int(self._tokenizer.pad_token_id or 0), details)

@@ -9,7 +9,7 @@ from typing import Any
 
 import onnxruntime
 
-from pg_llm.models.engine import Encoded
+from pg_llm.models.engine import Encoded, Text
 from pg_llm.models.tokens import Tokenization
 
 
@@ -37,7 +37,7 @@ class OnnxModel:
         serialized = (folder / "tokenizer.json").read_text(encoding="utf-8")
         self._tokens = Tokenization(serialized, meta["inputs"], meta["max_tokens"], meta["pad_id"])
 
-    def encode(self, texts: Sequence[str], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
         """The windows of each text, not padded."""
         return self._tokens.encode(texts, overlap)
 

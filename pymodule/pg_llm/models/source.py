@@ -13,13 +13,15 @@ import re
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pg_llm.errors import InvalidModel
+from pg_llm import protocol
+from pg_llm.errors import InvalidModel, ModelFilesMissing
 from pg_llm.models.spec import ModelSpec
 
 SAFE_FILES = ("*.safetensors", "*.safetensors.index.json", "*.gguf", "*.onnx", "*.json", "*.txt", "*.model")
 _WEIGHTS = ("*.safetensors", "*.gguf", "*.onnx")
 _T = TypeVar("_T", dict[str, Any], list[Any])
 _COMMIT = re.compile(r"[0-9a-f]{40}")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 KINDS = "package:NAME/path, path:/folder, hf:org/name (with a revision) or https://host/v1#model"
 
 
@@ -37,6 +39,10 @@ def folder(spec: ModelSpec) -> Path:
         found = Path(rest)
     elif kind == "hf" and rest.count("/") == 1:
         found = _hub(rest, spec.revision)
+    elif kind == "database" and _DIGEST.fullmatch(rest):
+        found = stored(rest)
+        if not found.is_dir():
+            raise ModelFilesMissing(f'the files of model "{spec.name}" are not on this server', detail=rest)
     else:
         raise InvalidModel(f'not a model source: "{spec.source}"', hint=f"Write {KINDS}.")
     return _checked(found, spec.source)
@@ -45,7 +51,7 @@ def folder(spec: ModelSpec) -> Path:
 def digest(path: Path) -> str:
     """SHA-256, in hex, over the names and contents of the files that are read from the folder."""
     total = hashlib.sha256()
-    for file in _files(path):
+    for file in files(path):
         total.update(f"{file.relative_to(path).as_posix()}\0".encode())
         try:
             with file.open("rb") as stream:
@@ -55,7 +61,13 @@ def digest(path: Path) -> str:
     return total.hexdigest()
 
 
-def _files(path: Path) -> list[Path]:
+def stored(digest: str) -> Path:
+    """Where the files of a model that was trained here are written; below the data directory, the working directory."""
+    return Path(protocol.FOLDER, "models", digest).absolute()
+
+
+def files(path: Path) -> list[Path]:
+    """The files that are read from a model's folder."""
     return sorted({file for pattern in SAFE_FILES for file in path.rglob(pattern) if file.is_file()})
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Encoding, Tokenizer
 
-from pg_llm.models.engine import Encoded, Span
+from pg_llm.models.engine import Encoded, Span, Text
 
 
 class Tokenization:
@@ -23,8 +23,8 @@ class Tokenization:
         self._lock = threading.Lock()
         self._tokenizers: dict[int, Tokenizer] = {}
 
-    def encode(self, texts: Sequence[str], overlap: int = 0) -> list[list[Encoded]]:
-        """The windows of each text; an input of one pair of texts is a tuple."""
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
+        """The windows of each text; of a pair the second text stands in every window."""
         return [
             [_encoded(window) for window in (found, *found.overflowing)]
             for found in self._tokenizer(overlap).encode_batch(list(texts))
@@ -51,7 +51,8 @@ class Tokenization:
                 # Truncation is a state of the tokenizer, so each overlap has one of its own.
                 made = Tokenizer.from_str(self._serialized)
                 made.no_padding()
-                made.enable_truncation(self._max_tokens, stride=min(overlap, self._max_tokens // 4))
+                stride = min(overlap, self._max_tokens // 4)
+                made.enable_truncation(self._max_tokens, stride=stride, strategy="only_first")
                 self._tokenizers[overlap] = made
             return self._tokenizers[overlap]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from pg_llm.models.engine import Encoded
+from pg_llm.models.engine import Encoded, Text
 from pg_llm.models.network import Network
 
 
@@ -29,7 +29,7 @@ class TorchModel:
         self.prompts = self._network.meta.prompts
         self.bytes = sum(weight.nbytes for weight in self._network.parameters())
 
-    def encode(self, texts: Sequence[str], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
         """The windows of each text, not padded."""
         return self._tokens.encode(texts, overlap)
 

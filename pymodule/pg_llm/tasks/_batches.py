@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
-from pg_llm.models.engine import Encoded
+from pg_llm.models.engine import Encoded, Engine
 
 
 def by_length(units: Sequence[Encoded]) -> list[int]:
@@ -15,3 +16,28 @@ def by_length(units: Sequence[Encoded]) -> list[int]:
 def fits(longest: int, size: int, budget: int) -> bool:
     """Whether `size` units padded to `longest` tokens stay within the budget; one unit always does."""
     return size == 1 or longest * size <= budget
+
+
+def forward(
+    run: Callable[[Sequence[Encoded]], Any], units: Sequence[Encoded], budget: int, between: Callable[[], object]
+) -> list[Any]:
+    """The outputs of all units, in order; `between` is called before each batch and may raise."""
+    outputs: list[Any] = [None] * len(units)
+    waiting = by_length(units)
+    while waiting:
+        between()
+        size = 1
+        while size < len(waiting) and fits(units[waiting[size]].cost, size + 1, budget):
+            size += 1
+        batch, waiting = waiting[:size], waiting[size:]
+        for position, output in zip(batch, run([units[position] for position in batch]), strict=True):
+            outputs[position] = output
+    return outputs
+
+
+def embed(model: Engine, texts: Sequence[str]) -> Any:
+    """The unit vectors of texts, float32 of shape (len(texts), dimensions); of a long one its first window's."""
+    import numpy as np
+
+    windows = [found[0] for found in model.encode(texts)]
+    return np.asarray(forward(model.forward, windows, model.batch_tokens, lambda: None))

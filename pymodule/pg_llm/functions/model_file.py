@@ -1,0 +1,78 @@
+"""The files of models that were trained here: kept in a table, written to the disk where the host wants them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import plpy
+
+from pg_llm.errors import ModelFilesMissing
+from pg_llm.functions import session
+from pg_llm.models import source
+
+_PART = 1 << 20
+
+
+def store(folder: Path, digest: str) -> None:
+    """Take the files of a folder into the table."""
+    if session.rows("SELECT FROM llm.model_file WHERE digest = $1 LIMIT 1", ("text",), (digest,)):
+        return
+    for file in source.files(folder):
+        for part, content in enumerate(_parts(file)):
+            session.rows(
+                "INSERT INTO llm.model_file (digest, path, part, content) VALUES ($1, $2, $3, $4)",
+                ("text", "text", "int4", "bytea"),
+                (digest, file.relative_to(folder).as_posix(), part, content),
+            )
+
+
+def restore(digest: str) -> None:
+    """Write the files of a model to where the host looks for them. Raises ModelFilesMissing."""
+    target = source.stored(digest)
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(prefix=".restore-", dir=target.parent))
+    try:
+        plan = session.plan("SELECT path, content FROM llm.model_file WHERE digest = $1 ORDER BY path, part", ("text",))
+        written = 0
+        for row in plpy.cursor(plan, [digest]):
+            # Only plain names below the folder: whoever may write the table must not choose places on the disk.
+            path = Path(row["path"])
+            if path.is_absolute() or ".." in path.parts:
+                raise ModelFilesMissing(f'the stored model {digest} has a file "{path}" that lies elsewhere')
+            (scratch / path).parent.mkdir(parents=True, exist_ok=True)
+            with (scratch / path).open("ab") as file:
+                file.write(row["content"])
+            written += 1
+        if not written:
+            raise ModelFilesMissing(f"the files of the trained model {digest} are not in llm.model_file")
+        shutil.rmtree(target, ignore_errors=True)
+        os.rename(scratch, target)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def drop_unused(digest: str) -> bool:
+    """Delete the files of a model that nothing refers to any more; true if they are gone."""
+    used = session.rows(
+        """
+        SELECT FROM llm.model AS m WHERE m.digest = $1
+        UNION ALL SELECT FROM llm.run AS r JOIN llm.model AS m ON m.digest = r.digest WHERE r.base_digest = $1
+        LIMIT 1
+        """,
+        ("text",),
+        (digest,),
+    )
+    if not used:
+        session.rows("DELETE FROM llm.model_file WHERE digest = $1", ("text",), (digest,))
+    return not used
+
+
+def _parts(file: Path) -> Iterator[bytes]:
+    with file.open("rb") as stream:
+        while content := stream.read(_PART):
+            session.poll()
+            yield content

@@ -1,0 +1,110 @@
+"""Training: a model learns from the rows of a query, and callers can name it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pg_llm import client
+from pg_llm.errors import InvalidInput
+from pg_llm.functions import arguments, labelled, model_file, progress, session
+from pg_llm.functions import model as registry
+from pg_llm.functions.labelled import Labelled
+from pg_llm.functions.session import Model, sql_function
+from pg_llm.training import options as training_options
+
+_REGISTERED_AS = {"classify": "classification", "tag": "classification", "entities": "entities"}
+
+
+@sql_function
+def llm_fit(
+    name: str | None, task: str | None, query: str | None, base: str | None, method: str | None, options: Any
+) -> dict[str, Any]:
+    """Train a model on the rows of a query and register it; returns what was measured on rows kept back."""
+    task, query = session.required("task", task), session.required("query", query)
+    with session.pinned_path():
+        name = registry.new_name(name, "train a model")
+        chosen = training_options.method(task, method)
+        job = {"task": task, "method": chosen, "options": training_options.check(chosen, arguments.options(options))}
+        start = _base(base, chosen)
+    rows = [row for batch in labelled.batches(query, task) for row in batch]
+    with session.pinned_path():
+        check(rows, task)
+        return fit(name, job, start, rows)
+
+
+def fit(name: str, job: dict[str, Any], base: Model, rows: Sequence[Labelled]) -> dict[str, Any]:
+    """Train, keep the files in the database, register, note the run; anything that fails leaves nothing."""
+    base.ask("load")
+    about = progress.about("llm_fit", job["task"], name)
+    engine = base.engine
+    try:
+        made = client.train(engine, {**job, "base": base.wire}, rows, about, session.poll)
+        model_file.store(Path(made["folder"]), made["digest"])
+    finally:
+        client.release(engine)
+    registry.register(name, _REGISTERED_AS[job["task"]], f"database:{made['digest']}", None, {})
+    session.rows(
+        "INSERT INTO llm.run"
+        " (model, task, method, base, base_digest, digest, rows, data_hash, options, metrics, seconds)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb, $11)",
+        ("text", "text", "text", "text", "text", "text", "int8", "text", "text", "text", "float4"),
+        (
+            name, job["task"], job["method"], base.name, base.wire["digest"], made["digest"], len(rows), _hash(rows),
+            json.dumps(job["options"]), json.dumps(made["metrics"]), made["seconds"],
+        ),
+    )  # fmt: skip
+    return {"model": name, "method": job["method"], "seconds": made["seconds"], **made["metrics"]}
+
+
+def check(rows: Sequence[Labelled], task: str) -> None:
+    """Raise InvalidInput for rows that nothing can be learnt from."""
+    if task == "classify":
+        counts = Counter(label for _, label in rows)
+        if len(counts) < 2:
+            raise InvalidInput(
+                f'all {len(rows)} rows have the label "{next(iter(counts))}"', hint="Give rows of two labels at least."
+            )
+        rarest, count = min(counts.items(), key=lambda item: item[1])
+        if count < 2:
+            raise InvalidInput(
+                f'there is one row with the label "{rarest}"',
+                hint="Each label needs two rows at least: one to learn from and one to measure on.",
+            )
+        return
+    labels = Counter(item if task == "tag" else item[0] for _, truth in rows for item in truth)
+    if not labels:
+        raise InvalidInput(f"none of the {len(rows)} rows has any {'label' if task == 'tag' else 'entity'}")
+    if len(rows) < 5:
+        raise InvalidInput(f"{len(rows)} rows are too few to learn from and to measure on", hint="Give 5 at least.")
+    everywhere = [label for label, count in labels.items() if count == len(rows)] if task == "tag" else []
+    if everywhere:
+        raise InvalidInput(
+            f'the label "{everywhere[0]}" is on every row, so there is nothing to tell apart',
+            hint="Add rows without it, with an empty array of labels if need be.",
+        )
+
+
+def _base(name: str | None, method: str) -> Model:
+    """The model to start from: embeddings for a head, any transformer for the others."""
+    kinds = ("embedding",) if method == "head" else ("embedding", "classification", "entities")
+    found = session.model(name, "embedding", kinds)
+    remote = str(found.wire["source"]).startswith(("http://", "https://"))
+    heads = "SELECT FROM llm.run WHERE digest = $1 AND method = 'head' LIMIT 1"
+    if method != "head" and (remote or session.rows(heads, ("text",), (found.wire["digest"],))):
+        raise InvalidInput(
+            f'model "{found.name}" cannot be fine-tuned: its weights are not here', hint="Choose another base model."
+        )
+    return found
+
+
+def _hash(rows: Sequence[Labelled]) -> str:
+    """The same for the same rows in any order."""
+    total = hashlib.sha256()
+    for digest in sorted(hashlib.sha256(json.dumps(row).encode()).digest() for row in rows):
+        total.update(digest)
+    return total.hexdigest()

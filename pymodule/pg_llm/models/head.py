@@ -1,0 +1,40 @@
+"""A linear layer on another model's embeddings, as `pg_llm.training.head` makes it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file
+
+from pg_llm.models.engine import Encoded, Engine, Text
+from pg_llm.models.spec import ModelSpec
+
+
+class HeadModel:
+    """Logits of shape (len(batch), labels); the embedding model is fetched for every batch: it may be evicted."""
+
+    task = "classification"
+
+    def __init__(self, folder: Path, get: Callable[[ModelSpec], Engine]) -> None:
+        about = json.loads((folder / "head.json").read_text(encoding="utf-8"))
+        tensors = load_file(folder / "head.safetensors")
+        self._weights, self._bias = tensors["weights"], tensors["bias"]
+        self._base = ModelSpec.from_wire(about["base"])
+        self._get = get
+        base = get(self._base)
+        self.engine, self.device, self.batch_tokens = base.engine, base.device, base.batch_tokens
+        self.bytes = int(self._weights.nbytes + self._bias.nbytes)
+        self.details: dict[str, Any] = {"labels": about["labels"], "multi_label": about["multi_label"]}
+
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
+        """The windows of each text."""
+        return self._get(self._base).encode(texts, overlap)
+
+    def forward(self, batch: Sequence[Encoded]) -> Any:
+        """One row of logits per window."""
+        vectors = np.asarray(self._get(self._base).forward(batch))
+        return vectors @ self._weights.T + self._bias

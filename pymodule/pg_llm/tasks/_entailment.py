@@ -1,0 +1,39 @@
+"""Zero-shot classification by natural-language inference: does the text entail that it is about a label (Yin 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pg_llm.errors import InvalidInput
+from pg_llm.models.engine import Engine
+from pg_llm.tasks import _probability
+
+_WORDINGS = ("This example is {}.", "This text is about {}.", "It is {}.")
+
+
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tuple[list[str], list[Any]]:
+    """One label: softmax of the entailment logits; many: entailment against contradiction, each label for itself."""
+    if options["examples"]:
+        raise InvalidInput("an inference model takes no examples", hint="Train a classifier on them with llm_fit().")
+    labels = options["labels"]
+    entailed, contradicted = model.details["entailment"]
+    wording = _WORDINGS[options["variant"] % len(_WORDINGS)]
+    hypotheses = [wording.format(description or name) for name, description in labels]
+    prepared = []
+    for text in inputs:
+        pairs = model.encode([(text, hypothesis) for hypothesis in hypotheses])
+        ends = np.cumsum([len(windows) for windows in pairs])[:-1]
+
+        def probabilities(outputs: Sequence[Any], ends: Any = ends) -> Any:
+            # Of a long text the window that speaks most for a label counts.
+            best = [max(part, key=lambda row: row[entailed]) for part in np.split(np.asarray(outputs), ends)]
+            logits = np.asarray(best)
+            if options["many"]:
+                return _probability.softmax(logits[:, [contradicted, entailed]])[:, 1]
+            return _probability.softmax(logits[:, entailed])
+
+        prepared.append(([window for windows in pairs for window in windows], probabilities))
+    return [name for name, _ in labels], prepared

@@ -1,0 +1,117 @@
+"""One training: python -m pg_llm.training FOLDER, which holds job.json and rows.jsonl and receives the model.
+
+Reports and the result are lines of JSON on standard output. Ends with the process that started it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import logging
+import os
+import signal
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+from pg_llm.errors import Error, to_wire
+from pg_llm.models import source
+from pg_llm.training import dataset
+from pg_llm.training.dataset import Example
+from pg_llm.training.report import LineReport, say
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    """Command line of a training."""
+    _end_with(os.getppid())
+    os.nice(10)
+    os.environ.update(HF_HUB_OFFLINE="1", TQDM_DISABLE="1", TOKENIZERS_PARALLELISM="false")
+    warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    folder = Path(sys.argv[1])
+    # Libraries may print; only what `say` writes is for the caller.
+    try:
+        say({"result": _train(folder, json.loads((folder / "job.json").read_text()))})
+    except Error as error:
+        say({"error": to_wire(error)})
+        return 1
+    return 0
+
+
+def _train(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
+    started = time.monotonic()
+    examples = dataset.read(folder / "rows.jsonl")
+    training, validation = dataset.split(examples, job["options"]["validation"])
+    made = folder / "model"
+    made.mkdir()
+    run = _head if job["method"] == "head" else _transformer
+    measured = run(job, examples, training, validation, made)
+    return {
+        "metrics": {**measured, "training_rows": len(training), "validation_rows": len(validation)},
+        "seconds": round(time.monotonic() - started, 1),
+        "folder": str(made),
+        "digest": source.digest(made),
+    }
+
+
+def _head(
+    job: dict[str, Any], examples: list[Example], training: list[Example], validation: list[Example], made: Path
+) -> dict[str, Any]:
+    from pg_llm.measures import Measures
+    from pg_llm.models import loading
+    from pg_llm.models.spec import ModelSpec
+    from pg_llm.training import head
+
+    spec, many, seed = ModelSpec.from_wire(job["base"]), job["task"] == "tag", job["options"]["seed"]
+    report = LineReport()
+    ordered = training + validation
+    vectors = head.embed(loading.load(spec, 0, _no_base), [example.text for example in ordered], report)
+    report("fitting", 0, 2)
+    measures = Measures()
+    trial = head.fit(vectors[: len(training)], training, many, seed)
+    for example, answer in zip(validation, trial.answers(vectors[len(training) :]), strict=True):
+        measures.add([(label,) for label in (example.truth if many else [example.truth])], answer)
+    report("fitting", 1, 2)
+    # Measured on rows it did not see; what is kept has learnt from all of them.
+    head.fit(vectors, ordered, many, seed).save(made, job["base"])
+    report("fitting", 2, 2)
+    return measures.summary()
+
+
+def _transformer(
+    job: dict[str, Any], examples: list[Example], training: list[Example], validation: list[Example], made: Path
+) -> dict[str, Any]:
+    from pg_llm.models.spec import ModelSpec
+    from pg_llm.training.transformer import Transformer
+
+    LineReport()("loading", 0, 1)
+    if job["task"] == "classify":
+        labels = sorted({example.truth for example in examples})
+    elif job["task"] == "tag":
+        labels = sorted({label for example in examples for label in example.truth})
+    else:
+        labels = sorted({entity[0] for example in examples for entity in example.truth})
+    model = Transformer(source.folder(ModelSpec.from_wire(job["base"])), job["task"], labels, job["options"])
+    scratch = made.parent / "checkpoints"
+    measured = model.train(training, validation, job["method"], scratch, LineReport(), job.get("tensorboard"))
+    model.save(made)
+    return measured
+
+
+def _no_base(spec: Any) -> Any:
+    raise Error(f'the embedding model "{spec.name}" builds on another model')
+
+
+def _end_with(parent: int) -> None:
+    """Be killed when the process that started this one ends, however it ends."""
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

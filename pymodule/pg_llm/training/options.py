@@ -1,0 +1,75 @@
+"""What can be said about a training, listed once: methods of each task, and options with their ranges."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from pg_llm.errors import InvalidInput
+
+# The first method of each task is its default.
+METHODS = {
+    "classify": ("head", "finetune", "lora"),
+    "tag": ("head", "finetune", "lora"),
+    "entities": ("finetune", "lora"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: the methods that know it, its default, its smallest and largest value."""
+
+    methods: tuple[str, ...]
+    default: int | float
+    least: float
+    most: float
+    meaning: str
+
+
+_GRADIENT = ("finetune", "lora")
+OPTIONS = {
+    "validation": Option(("head", *_GRADIENT), 0.2, 0.01, 0.9, "share of the rows that is kept back to measure on"),
+    "seed": Option(("head", *_GRADIENT), 0, 0, 2**31, "start of the random numbers"),
+    "epochs": Option(_GRADIENT, 10, 1, 1000, "passes over the rows at most"),
+    "patience": Option(_GRADIENT, 3, 1, 1000, "epochs without gain on the validation rows before it stops"),
+    "learning_rate": Option(_GRADIENT, 0.0, 0, 1, "peak of AdamW's step; 0 chooses by method and task"),
+    "batch_size": Option(_GRADIENT, 16, 1, 1024, "rows of one step"),
+    "warmup": Option(_GRADIENT, 0.1, 0, 1, "share of the steps in which the learning rate rises"),
+    "weight_decay": Option(_GRADIENT, 0.01, 0, 1, "decay of the weights, as AdamW has it"),
+    "max_tokens": Option(_GRADIENT, 0, 0, 512, "longest input in training; 0 is the model's own"),
+    "rank": Option(("lora",), 16, 1, 256, "rank of the adapters"),
+}
+
+
+def method(task: str, wanted: str | None) -> str:
+    """The method of a task, or its default for None. Raises InvalidInput."""
+    if task not in METHODS:
+        raise InvalidInput(f'there is no training for "{task}"', hint=f"Tasks are: {', '.join(METHODS)}.")
+    chosen = wanted or METHODS[task][0]
+    if chosen not in METHODS[task]:
+        raise InvalidInput(
+            f'there is no method "{chosen}" for the task {task}', hint=f"Methods are: {', '.join(METHODS[task])}."
+        )
+    return chosen
+
+
+def check(method: str, given: dict[str, Any]) -> dict[str, Any]:
+    """All options of the method, those not given with their default. Raises InvalidInput."""
+    known = {name: option for name, option in OPTIONS.items() if method in option.methods}
+    for name, value in given.items():
+        if name not in known:
+            raise InvalidInput(
+                f'unknown option "{name}" for the method {method}', hint=f"Options are: {', '.join(known)}."
+            )
+        option = known[name]
+        whole = isinstance(option.default, int)
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and option.least <= value <= option.most
+        if not fits or (whole and value != int(value)):
+            kind = "a whole number" if whole else "a number"
+            raise InvalidInput(
+                f'invalid value for option "{name}": {value!r}',
+                hint=f"It is {kind} from {option.least:g} to {option.most:g}: {option.meaning}.",
+            )
+    whole_names = {name for name, option in known.items() if isinstance(option.default, int)}
+    chosen = {**{name: option.default for name, option in known.items()}, **given}
+    return {name: int(value) if name in whole_names else float(value) for name, value in chosen.items()}
