@@ -12,6 +12,7 @@ import pytest
 from cranfield import load_cranfield
 from database import DATA, install
 from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
+from politics import load_politics
 from pytest_postgresql import factories
 
 CRASH = re.compile(r"PANIC|was terminated by signal|all server processes terminated")
@@ -20,7 +21,7 @@ CRASH = re.compile(r"PANIC|was terminated by signal|all server processes termina
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A clone without the public data beside it runs every other test; in CI the missing data is a failure."""
     if not DATA.is_dir() and not os.environ.get("CI"):
-        needing = [item for item in items if "cranfield" in getattr(item, "fixturenames", ())]
+        needing = [item for item in items if {"cranfield", "politics"} & set(getattr(item, "fixturenames", ()))]
         items[:] = [item for item in items if item not in needing]
         config.hook.pytest_deselected(items=needing)
 
@@ -72,6 +73,13 @@ def cranfield(_indexed: psycopg.Connection) -> psycopg.Connection:
     """A database with the table `document`, 1400 abstracts, indexed."""
     _indexed.autocommit = True
     return _indexed
+
+
+@pytest.fixture
+def politics(db: psycopg.Connection) -> psycopg.Connection:
+    """A database with the table `sentence`, 741 of them with their entities."""
+    load_politics(db)
+    return db
 
 
 @pytest.fixture

@@ -25,7 +25,10 @@ def test_public_reads_the_registry_and_writes_nothing(db: psycopg.Connection, ro
         """,
         (role,),
     ).fetchall()
-    relations = ("llm.model", "llm.embedding_column", "public.llm_models", "public.llm_progress")
+    relations = (
+        "llm.model", "llm.model_file", "llm.run", "llm.embedding_column", "public.llm_models", "public.llm_progress",
+        "public.llm_runs",
+    )  # fmt: skip
     assert sorted(rights) == sorted((relation, "SELECT") for relation in relations)
     assert not value(db, "SELECT has_schema_privilege(%s, 'llm', 'CREATE')", role)
 

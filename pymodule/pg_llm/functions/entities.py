@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from pg_llm.functions import arguments, session
-from pg_llm.functions.session import sql_function
+from pg_llm.functions.arguments import Label
+from pg_llm.functions.session import Model, sql_function
 
-_MODELS = ("entities",)
+# Label, start and end from 0, score.
+Entity = tuple[str, int, int, float]
+_AROUND = 60
 
 
 @sql_function
@@ -36,13 +39,37 @@ def _found(
 ) -> list[list[dict[str, Any]]]:
     """The entities of each text that is not NULL."""
     least = 0.0 if threshold is None else arguments.threshold(threshold)
-    wanted, able = arguments.labels(labels), session.model(model, "entities", _MODELS)
+    able, wanted = session.model(model, "entities", ("entities",)), arguments.labels(labels)
     texts = [text for text in inputs if text is not None]
     return [
         [
             {"entity": text[start:end], "label": label, "start_pos": start + 1, "end_pos": end + 1, "score": score}
-            for label, start, end, score in json.loads(result)
+            for label, start, end, score in entities
             if score >= least
         ]
-        for text, result in zip(texts, able.run("entities", texts, labels=wanted), strict=True)
+        for text, entities in zip(texts, find(able, texts, wanted), strict=True)
     ]
+
+
+def find(able: Model, texts: Sequence[str], wanted: Sequence[Label] | None) -> list[list[Entity]]:
+    """The entities of each text; labels that the model does not know are told apart by the classification model."""
+    if wanted is None or {name for name, _ in wanted} & set(able.labels or ()):
+        return [json.loads(result) for result in able.run("entities", texts, labels=wanted)]
+    found = [json.loads(result) for result in able.run("entities", texts, labels=None)]
+    phrases = [_phrase(text, entity) for text, its in zip(texts, found, strict=True) for entity in its]
+    judge = session.model(None, "classification", ("embedding", "generation", "classification"))
+    answers = iter(judge.run("classification", phrases, labels=wanted, examples=[], many=False, variant=0))
+    return [[_named(entity, json.loads(next(answers))) for entity in its] for its in found]
+
+
+def _phrase(text: str, entity: Entity) -> str:
+    """The entity, what the model took it for, and the words around it."""
+    label, start, end, _ = entity
+    around = text[max(0, start - _AROUND) : end + _AROUND]
+    return f"{text[start:end]} ({label}): {around}"
+
+
+def _named(entity: Entity, scores: dict[str, float]) -> Entity:
+    _, start, end, score = entity
+    label = max(scores, key=scores.__getitem__)
+    return label, start, end, score * scores[label]

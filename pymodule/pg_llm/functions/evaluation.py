@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pg_llm.errors import InvalidInput
-from pg_llm.functions import arguments, labelled, session
+from pg_llm.functions import arguments, entities, labelled, session
 from pg_llm.functions import model as registry
 from pg_llm.functions.session import Model, sql_function
 from pg_llm.measures import Item, Measures
 
-_MODELS = ("classification", "embedding", "generation", "entities")
+_MODELS = ("classification", "embedding", "entities")
 _THRESHOLD = 0.5
 
 
@@ -88,5 +88,5 @@ def _labels(model: Model, texts: Sequence[str], labels: Any, task: str) -> Itera
 
 
 def _entities(model: Model, texts: Sequence[str], labels: Any) -> Iterable[list[Item]]:
-    for result in model.run("entities", texts, labels=labels):
-        yield [(label, start, end) for label, start, end, _ in json.loads(result)]
+    for found in entities.find(model, texts, labels):
+        yield [(label, start, end) for label, start, end, _ in found]

@@ -31,7 +31,12 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
                 f'the files of model "{spec.name}" are not those that were registered',
                 detail=f"Registered digest {spec.digest}, found {digest}.",
             )
-        model = _head(folder, get) if (folder / "head.json").exists() else _transformer(spec, folder, digest, threads)
+        if (folder / "head.json").exists():
+            model = _head(folder, get)
+        elif source.is_pipeline(folder):
+            model = _pipeline(spec, folder)
+        else:
+            model = _transformer(spec, folder, digest, threads)
     if spec.task == "embedding":
         roles = ("query", "document")
         own = {role: spec.options[f"{role}_prompt"] for role in roles if f"{role}_prompt" in spec.options}
@@ -77,6 +82,14 @@ def _head(folder: Path, get: Get) -> Engine:
     from pg_llm.models.head import HeadModel
 
     return HeadModel(folder, get)
+
+
+def _pipeline(spec: ModelSpec, folder: Path) -> Engine:
+    if spec.task != "entities":
+        raise InvalidModel(f"a spaCy pipeline cannot do {spec.task}", hint="Register it with the task entities.")
+    from pg_llm.models.spacy import SpacyModel
+
+    return SpacyModel(folder)
 
 
 def _endpoint(spec: ModelSpec) -> Engine:

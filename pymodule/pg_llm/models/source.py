@@ -61,6 +61,11 @@ def digest(path: Path) -> str:
     return total.hexdigest()
 
 
+def is_pipeline(path: Path) -> bool:
+    """Whether the folder holds a spaCy pipeline."""
+    return (path / "config.cfg").exists() and (path / "ner").is_dir()
+
+
 def stored(digest: str) -> Path:
     """Where the files of a model that was trained here are written; below the data directory, the working directory."""
     return Path(protocol.FOLDER, "models", digest).absolute()
@@ -68,6 +73,8 @@ def stored(digest: str) -> Path:
 
 def files(path: Path) -> list[Path]:
     """The files that are read from a model's folder."""
+    if is_pipeline(path):
+        return sorted(file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
     return sorted({file for pattern in SAFE_FILES for file in path.rglob(pattern) if file.is_file()})
 
 
@@ -110,6 +117,13 @@ def _checked(path: Path, source: str) -> Path:
             f'the model source "{source}" is not a folder that the server can read',
             hint=f'Looked in "{path}". The operating system\'s user that runs PostgreSQL must be able to read it.',
         )
+    if is_pipeline(path):
+        if not source.startswith("package:"):
+            raise InvalidModel(
+                f'the model source "{source}" is a spaCy pipeline outside a package',
+                hint="A pipeline's configuration names code; it is loaded from installed packages only (package:).",
+            )
+        return path
     if not any(next(path.rglob(pattern), None) for pattern in _WEIGHTS):
         raise InvalidModel(
             f'the model source "{source}" has no weights in a safe format',

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pg_llm.models.engine import Engine
-from pg_llm.tasks import Work, _classifier, _entailment, _likelihood, _similarity
+from pg_llm.tasks import Work, _classifier, _entailment, _similarity
 
 # Of the texts prepared: their windows, and from the outputs for these the probabilities in the order of the labels.
 Prepared = list[tuple[Sequence[Any], Callable[[Sequence[Any]], Any]]]
@@ -21,8 +21,6 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
     """The result is a JSON object of label and probability, in the order of the labels."""
     if model.task == "embedding":
         way: Any = _similarity
-    elif model.task == "generation":
-        way = _likelihood
     else:
         way = _classifier if "labels" in model.details else _entailment
     names, prepared = way.prepare(model, inputs, options)

