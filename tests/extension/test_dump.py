@@ -106,7 +106,7 @@ def test_data_alone_keeps_its_vectors(cluster: Cluster, source: psycopg.Connecti
         data = run(cluster, "pg_dump", "--data-only", dbname)
         run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=data)
         assert restored.execute(CONTENTS).fetchall() == source.execute(CONTENTS).fetchall()
-        assert value(restored, "SELECT count(*) FROM llm.model") == 2
+        assert value(restored, "SELECT count(*) FROM llm.model") == 3
 
 
 def test_the_owner_of_a_database_dumps_and_restores_it(
@@ -115,7 +115,9 @@ def test_the_owner_of_a_database_dumps_and_restores_it(
     # CREATE EXTENSION takes a superuser, once for each database; the rest does not.
     with psycopg.connect(cluster.dsn(empty), autocommit=True) as restored:
         restored.execute("SET client_min_messages = warning; CREATE EXTENSION pg_llm CASCADE")
-        restored.execute(f"ALTER DATABASE {empty} OWNER TO {role}; GRANT INSERT ON llm.model TO {role}")
+        restored.execute(
+            f"ALTER DATABASE {empty} OWNER TO {role}; GRANT INSERT ON llm.model, llm.model_file, llm.run TO {role}"
+        )
         restored.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
         source.execute(f"ALTER TABLE note OWNER TO {role}; GRANT SELECT ON part, part_a TO {role}")
         options = ["--no-owner", "--no-privileges", "--no-comments"]

@@ -43,7 +43,7 @@ FORGOTTEN = [
     "REVOKE EXECUTE ON FUNCTION llm_embed FROM PUBLIC",
     "ALTER PROCEDURE semantic_index SECURITY DEFINER",
     "CREATE OR REPLACE FUNCTION llm_drop_model(name text) RETURNS void LANGUAGE sql AS ''",
-    "CREATE OR REPLACE VIEW llm_models AS SELECT name, task, source, revision, dimensions, options,"
+    "CREATE OR REPLACE VIEW llm_models AS SELECT name, task, source, revision, dimensions, labels, options,"
     " '' || digest AS digest FROM llm.model",
     "ALTER VIEW llm.embedding_column RESET (security_barrier)",
     "GRANT INSERT ON llm.model TO PUBLIC",

@@ -76,7 +76,7 @@ def test_many_labels(politics: psycopg.Connection) -> None:
     told = value(politics, "SELECT llm_fit('kinds', 'tag', %s)", query)
     assert told["micro_f1"] > 0.5
     text = "Angela Merkel won the federal election of 2005 for the Christian Democratic Union."
-    assert {"election", "politician"} <= set(value(politics, "SELECT llm_tag(%s, model => 'kinds')", text))
+    assert "election" in value(politics, "SELECT llm_tag(%s, model => 'kinds')", text)
     rows = politics.execute("SELECT * FROM llm_evaluate('kinds', %s)", (query,)).fetchall()
     assert [row[0] for row in rows][-3:] == ["micro avg", "macro avg", "weighted avg"]
     assert all(0 <= number <= 1 for row in rows for number in row[1:4])
@@ -128,13 +128,13 @@ def test_fine_tuning_words_and_what_becomes_of_the_model(politics: psycopg.Conne
 
 @pytest.mark.parametrize("method", ["finetune", "lora"])
 def test_fine_tuning_labels(politics: psycopg.Connection, method: str) -> None:
-    query = "SELECT text, topic FROM sentence WHERE part = 'train' AND id % 2 = 0"
-    options = json.dumps({"epochs": 2, "max_tokens": 48, "learning_rate": 1e-4 if method == "finetune" else 2e-3})
+    query = TOPIC
+    options = json.dumps({"epochs": 4, "max_tokens": 48, "learning_rate": 1e-4 if method == "finetune" else 2e-3})
     told = value(
         politics, "SELECT llm_fit('topic', 'classify', %s, method => %s, options => %s)", query, method, options
     )
-    assert told["epochs"][-1]["loss"] < 0.7
-    assert value(politics, "SELECT llm_classify('the general election of 1998', model => 'topic')") == "election"
+    assert told["macro_f1"] > 0.7
+    assert value(politics, "SELECT f1 FROM llm_evaluate('topic', %s) WHERE label = 'macro avg'", HELD_OUT) > 0.7
 
 
 def test_promotion_needs_a_better_model(politics: psycopg.Connection) -> None:
@@ -165,9 +165,6 @@ def test_promotion_needs_a_better_model(politics: psycopg.Connection) -> None:
         ("'no name', 'classify', 'SELECT 1'", "not a model name"),
         ("'m', 'classify', 'SELECT 1'", "1 columns"),
         ("'m', 'classify', 'SELECT 1, 2, 3'", "3 columns"),
-        ("'m', 'classify', 'SELECT frm'", "cannot be run"),
-        ("'m', 'classify', 'SELEC'", "cannot be run"),
-        ("'m', 'classify', 'DELETE FROM sentence RETURNING text, topic'", "cannot be run"),
         ("'m', 'classify', 'SELECT text, topic FROM sentence WHERE false'", "no rows"),
         ("'m', 'classify', 'SELECT text, NULL FROM sentence'", "has no label"),
         ("'m', 'classify', 'SELECT NULL, topic FROM sentence'", "has no text"),
@@ -195,6 +192,15 @@ def test_what_cannot_be_learnt_from(politics: psycopg.Connection, arguments: str
     with pytest.raises(errors.InvalidParameterValue, match=says):
         politics.execute(f"SELECT llm_fit({arguments})")
     assert value(politics, "SELECT count(*) FROM llm.model WHERE NOT builtin") == 0
+
+
+@pytest.mark.parametrize(
+    "query", ["SELECT frm, x", "SELEC", "DELETE FROM sentence RETURNING text, topic", "", "SELECT 1; SELECT 2"]
+)
+def test_queries_that_are_none(politics: psycopg.Connection, query: str) -> None:
+    with pytest.raises((errors.SyntaxError, errors.UndefinedColumn)):
+        politics.execute("SELECT llm_fit('m', 'classify', %s)", (query,))
+    assert value(politics, "SELECT count(*) FROM sentence") == 741
 
 
 def test_names_and_bases_that_are_none(politics: psycopg.Connection) -> None:
@@ -228,7 +234,7 @@ def test_the_query_has_the_callers_path_and_rights(politics: psycopg.Connection,
     politics.execute(f"SET ROLE {role}")
     with pytest.raises(errors.InsufficientPrivilege, match="permission denied to train a model"):
         politics.execute("SELECT llm_fit('x', 'classify', 'SELECT * FROM note')")
-    with pytest.raises(errors.InvalidParameterValue, match="permission denied for schema mine|does not exist"):
+    with pytest.raises(errors.InsufficientPrivilege, match="schema mine"):
         politics.execute("SELECT llm_evaluate('m', 'SELECT * FROM mine.note')")
     assert value(politics, "SELECT llm_classify('the election', model => 'm')") == "election"
 

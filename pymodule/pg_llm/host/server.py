@@ -125,6 +125,7 @@ class Server:
             case "train":
                 return await self._train(session, message)
             case "release":
+                self._progress.pop(session, None)
                 await self._in_thread(lambda: self._release(session))
                 return None
             case "forget":

@@ -29,7 +29,8 @@ def split(examples: Iterable[Example], share: float) -> tuple[list[Example], lis
     """Training and validation rows: of each label the texts with the smallest digests, at least one of two."""
     groups: dict[str, dict[bytes, list[Example]]] = defaultdict(lambda: defaultdict(list))
     seen: dict[bytes, str] = {}
-    for example in examples:
+    # In an order of their own, so that the same rows make the same model however the query sorts them.
+    for example in sorted(examples, key=lambda example: (json.dumps(example.truth), example.text)):
         digest = hashlib.sha256(example.text.encode()).digest()
         # A text that has several truths stays together.
         label = seen.setdefault(digest, example.truth if isinstance(example.truth, str) else "")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,17 @@ from pg_llm.installation import PACKAGE, installation
 FOLDER = Path(protocol.FOLDER) / "training"
 
 
+_held: dict[Path, int] = {}
+
+
 def prepare(job: dict[str, Any], rows: Iterable[Any]) -> Path:
     """A folder of its own for one training, with what it works from; `remove` takes it away."""
     FOLDER.mkdir(parents=True, exist_ok=True, mode=0o700)
-    sweep()
-    folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=FOLDER)).absolute()
+    with _alone():
+        _sweep()
+        folder = Path(tempfile.mkdtemp(dir=FOLDER)).absolute()
+        # Held for as long as this process lives: the folder of one that was killed can be told by that.
+        _held[folder] = _locked(folder / "lock")
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
     with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps(row) + "\n" for row in rows)
@@ -31,13 +39,40 @@ def prepare(job: dict[str, Any], rows: Iterable[Any]) -> Path:
 
 def sweep() -> None:
     """Remove what trainings left whose owner was killed."""
-    for folder in FOLDER.glob("*-*"):
-        try:
-            os.kill(int(folder.name.partition("-")[0]), 0)
-        except ProcessLookupError:
-            remove(folder)
-        except (ValueError, PermissionError):
-            continue
+    if FOLDER.is_dir():
+        with _alone():
+            _sweep()
+
+
+def _sweep() -> None:
+    for folder in FOLDER.iterdir():
+        if folder.is_dir():
+            try:
+                os.close(_locked(folder / "lock"))
+            except BlockingIOError:
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Nobody else makes or removes folders meanwhile."""
+    lock = _locked(FOLDER.parent / "training.lock", wait=True)
+    try:
+        yield
+    finally:
+        os.close(lock)
+
+
+def _locked(file: Path, *, wait: bool = False) -> int:
+    """A descriptor that holds the file's lock until it is closed. Raises BlockingIOError."""
+    descriptor = os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def command(folder: Path) -> list[str]:
@@ -73,3 +108,4 @@ def ended(code: int, folder: Path) -> Error:
 def remove(folder: Path) -> None:
     """Take a training's folder away."""
     shutil.rmtree(folder, ignore_errors=True)
+    os.close(_held.pop(folder))
