@@ -13,6 +13,7 @@ import pytest
 from database import ROOT
 from pg_llm import errors, settings
 from pg_llm.models import spec
+from pg_llm.training import options as training
 from pg_llm.workbench.cluster import Cluster
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -96,6 +97,7 @@ OBJECTS = """
     JOIN pg_namespace AS n ON n.oid = coalesce(p.pronamespace, c.relnamespace)
 """
 # Functions of the schema llm are called by triggers and views only.
+TABLES = {"llm.model", "llm.model_file", "llm.run"}
 INTERNAL = {"llm.progress_report", "llm.semantic_forget", "llm.semantic_definition"}
 
 
@@ -103,7 +105,7 @@ def test_every_object_is_described_in_the_words_of_its_comment(db: psycopg.Conne
     rows = dict(re.findall(r"^\| (?:view )?`(?:CALL )?([\w.]+)[^|]*\| (.+) \|$", README, re.MULTILINE))
     for name, _, _, comment, *_ in db.execute(OBJECTS).fetchall():
         assert comment, name
-        if name not in INTERNAL and name != "llm.model":
+        if name not in INTERNAL | TABLES:
             assert rows.get(name) == comment
 
 
@@ -136,6 +138,9 @@ def test_settings_options_and_errors_are_those_of_the_code() -> None:
     assert dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", options, re.MULTILINE)) == {
         name: meaning for name, (_, meaning) in spec.OPTIONS.items()
     }
+    options = README.split("| training option | default | |\n|---|---|---|\n")[1].split("\n\n")[0]
+    told = re.findall(r"^\| `(\w+)` \| ([\d.]+) \| (.+?)(?: \(`.*\))? \|$", options, re.MULTILINE)
+    assert told == [(name, str(option.default), option.meaning) for name, option in training.OPTIONS.items()]
     assert {(name, state) for name, state in re.findall(r"^\| `(\w+)` \| (\w{5}) \|", README, re.MULTILINE)} == {
         (name, kind.sqlstate)
         for name, kind in vars(errors).items()

@@ -44,7 +44,11 @@ class Head:
         """Weights as safetensors, the rest as JSON; `base` is the spec of the embedding model."""
         from safetensors.numpy import save_file
 
-        tensors = {"weights": self._weights.astype(np.float32), "bias": self._bias.astype(np.float32)}
+        # safetensors writes memory as it lies, and scikit-learn may lay the weights out by columns.
+        tensors = {
+            name: np.ascontiguousarray(values, dtype=np.float32)
+            for name, values in (("weights", self._weights), ("bias", self._bias))
+        }
         save_file(tensors, folder / "head.safetensors")
         about = {"labels": self.labels, "multi_label": self.many, "base": base}
         (folder / "head.json").write_text(json.dumps(about, ensure_ascii=False, indent=1, sort_keys=True))
