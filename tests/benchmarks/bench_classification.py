@@ -1,0 +1,144 @@
+"""Labels and entities: zero-shot, from few and from all rows, beside TF-IDF and logistic regression on the same rows.
+
+Nothing was chosen on the test rows; options are the defaults, but for what OPTIONS says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+from database import install
+from pg_llm.workbench.bench import compared
+from pg_llm.workbench.cluster import Cluster
+from politics import sentences
+from sentiment import Rows, data_sets
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+
+COMMAND = "./run bench classification"
+PEER = "TF-IDF + logistic regression"
+# Two epochs over at most so many rows: what a machine with two cores does in minutes.
+OPTIONS = json.dumps({"epochs": 2, "max_tokens": 64})
+MOST = 8500
+LABELS = ["positive", "negative"]
+NAMES = ["politician", "politicalparty: political party", "organisation", "election", "event", "country",
+         "location: city or region", "person", "misc: something else"]  # fmt: skip
+
+
+def rows(cluster: Cluster) -> list[dict[str, Any]]:
+    """Accuracy on test rows for each data set, span F1 for entities, and memory over 50,000 rows."""
+    cluster.sql("CREATE DATABASE bench_classification")
+    where = {"host": cluster.host, "port": cluster.port, "user": "postgres", "password": None}
+    install(**where, dbname="bench_classification")
+    with psycopg.connect(cluster.dsn("bench_classification"), autocommit=True) as db:
+        return [*_memory(db), *_entities(db), *_sentiments(db)]
+
+
+def _sentiments(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
+    db.execute("CREATE TABLE row (data text, test bool, number int, text text, label text)")
+    for data, (training, test) in data_sets().items():
+        for part, given in ((False, training), (True, test)):
+            with db.cursor().copy("COPY row FROM STDIN") as copy:
+                for number, (text, label) in enumerate(given):
+                    copy.write_row((data, part, number, text, label))
+        zero = _accuracy(db, "all-minilm-l6-v2", data)
+        majority = max(sum(label == each for _, label in test) for each in LABELS) / len(test)
+        yield _row(f"{data}: zero-shot", "most frequent label", majority, zero)
+        for count in (8, 64, None):
+            chosen = _some(training, count)
+            name = f"{data}-{count}".replace(" ", "-")
+            _fit(db, name, data, len(training) if count is None else count, "head")
+            size = "all" if count is None else f"{count} a label"
+            yield _row(f"{data}: head, {size}", PEER, _tfidf(chosen, test), _accuracy(db, name, data))
+        name = f"{data}-finetune".replace(" ", "-")
+        started = time.monotonic()
+        _fit(db, name, data, MOST, "finetune")
+        taken = round(time.monotonic() - started)
+        few = min(len(training), 2 * MOST)
+        what = f"{data}: finetune, {few} rows, {taken} s"
+        yield _row(what, PEER, _tfidf(_some(training, MOST), test), _accuracy(db, name, data))
+
+
+def _some(training: Rows, count: int | None) -> Rows:
+    """The first rows of each label."""
+    seen: dict[str, int] = defaultdict(int)
+    found = []
+    for text, label in training:
+        seen[label] += 1
+        if count is None or seen[label] <= count:
+            found.append((text, label))
+    return found
+
+
+def _fit(db: psycopg.Connection, name: str, data: str, count: int, method: str) -> None:
+    query = f"""
+        SELECT text, label FROM (
+            SELECT text, label, row_number() OVER (PARTITION BY label ORDER BY number) AS place
+            FROM row WHERE data = '{data}' AND NOT test
+        ) AS r WHERE place <= {count}
+    """
+    options = OPTIONS if method == "finetune" else "{}"
+    db.execute("SELECT llm_fit(%s, 'classify', %s, method => %s, options => %s)", (name, query, method, options))
+
+
+def _accuracy(db: psycopg.Connection, model: str, data: str) -> float:
+    query = f"SELECT text, label FROM row WHERE data = '{data}' AND test"
+    return _score(db, model, query, LABELS)
+
+
+def _score(db: psycopg.Connection, model: str, query: str, labels: list[str] | None) -> float:
+    micro = "SELECT f1 FROM llm_evaluate(%s, %s, %s) WHERE label = 'micro avg'"
+    found = db.execute(micro, (model, query, labels)).fetchone()
+    assert found is not None
+    return float(found[0])
+
+
+def _tfidf(training: Rows, test: Rows) -> float:
+    vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit([text for text, _ in training])
+    model = LogisticRegression(C=10, max_iter=2000)
+    model.fit(vectors.transform([text for text, _ in training]), [label for _, label in training])
+    return float(model.score(vectors.transform([text for text, _ in test]), [label for _, label in test]))
+
+
+def _entities(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
+    db.execute("CREATE TABLE sentence (part text, text text, entities jsonb)")
+    for part in ("train", "test"):
+        for text, entities in sentences(part):
+            db.execute("INSERT INTO sentence VALUES (%s, %s, %s)", (part, text, json.dumps(entities)))
+    test = "SELECT text, entities FROM sentence WHERE part = 'test'"
+    default = _score(db, "en-core-web-sm", test, NAMES)
+    train = "SELECT text, entities FROM sentence WHERE part = 'train'"
+    options = json.dumps({"epochs": 20, "patience": 5})
+    db.execute("SELECT llm_fit('politics', 'entities', %s, options => %s)", (train, options))
+    trained = _score(db, "politics", test, None)
+    what = "CrossNER politics: finetune, 200 sentences"
+    yield compared(COMMAND, what, "zero-shot", default, trained, "span F1", True, 3)
+
+
+def _memory(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
+    """Growth between the 5,000th and the 50,000th row of one UPDATE's worth of calls, each of a text of its own."""
+    call = "SELECT count(llm_classify('row number ' || n, '{a,b}')) FROM generate_series(%s::int, %s::int) AS n"
+    backend = db.info.backend_pid
+    db.execute(call, (1, 5000))
+    host = db.execute("SELECT max(host_pid) FROM llm_status()").fetchone()
+    assert host is not None
+    before = {process: _rss(process) for process in (backend, host[0])}
+    db.execute(call, (5001, 50_000))
+    for process, name in ((backend, "backend"), (host[0], "model host")):
+        what = f"memory of the {name} after 50,000 rows of llm_classify"
+        yield compared(COMMAND, what, "after 5,000 rows", before[process], _rss(process), "MB", False, 1)
+
+
+def _rss(process: int) -> float:
+    with open(f"/proc/{process}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
+
+
+def _row(what: str, peer: str, peer_value: float, value: float) -> dict[str, Any]:
+    return compared(COMMAND, what, peer, peer_value, value, "accuracy", True, 3)
