@@ -5,3 +5,17 @@ CREATE FUNCTION llm_fit(
 LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb
 AS $$ from pg_llm.functions import training; return training.llm_fit(name, task, query, base, method, options) $$;
 COMMENT ON FUNCTION llm_fit IS 'Train a model on the rows of a query and register it; returns what was measured on rows kept back.';
+
+CREATE FUNCTION llm_self_train(
+    name text, query text, unlabelled text, base text DEFAULT NULL, options jsonb DEFAULT '{}'
+) RETURNS jsonb
+LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb
+AS $$ from pg_llm.functions import training; return training.llm_self_train(name, query, unlabelled, base, options) $$;
+COMMENT ON FUNCTION llm_self_train IS 'Train a classifier on labelled rows and on its own sure answers to unlabelled ones, as far as that helps.';
+
+CREATE FUNCTION llm_suspect_labels(query text, model text DEFAULT NULL) RETURNS TABLE (
+    key text, input text, label text, suggested text, quality real
+)
+LANGUAGE plpython3u VOLATILE ROWS 100
+AS $$ from pg_llm.functions import training; return training.llm_suspect_labels(query, model) $$;
+COMMENT ON FUNCTION llm_suspect_labels IS 'The rows of a query whose label is probably wrong, most doubtful first, with the label that fits better.';

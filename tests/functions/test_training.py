@@ -239,6 +239,56 @@ def test_the_query_has_the_callers_path_and_rights(politics: psycopg.Connection,
     assert value(politics, "SELECT llm_classify('the election', model => 'm')") == "election"
 
 
+def test_wrong_labels_are_suspected(politics: psycopg.Connection) -> None:
+    politics.execute("CREATE TABLE doubted AS SELECT id, text, topic FROM sentence WHERE part = 'train'")
+    wrong = politics.execute(
+        "UPDATE doubted SET topic = CASE topic WHEN 'other' THEN 'election' ELSE 'other' END"
+        " WHERE id % 20 = 3 RETURNING id::text, topic"
+    ).fetchall()
+    rows = politics.execute(
+        "SELECT key, label, suggested, quality FROM llm_suspect_labels('SELECT id, text, topic FROM doubted')"
+    ).fetchall()
+    assert [row[3] for row in rows] == sorted(row[3] for row in rows)
+    assert all(0 <= row[3] <= 1 and row[1] != row[2] for row in rows)
+    found = {row[0] for row in rows}
+    caught = {key for key, _ in wrong} & found
+    assert len(caught) >= 0.7 * len(wrong)
+    assert len(found) <= 3 * len(wrong)
+    assert value(politics, "SELECT count(*) FROM llm_runs") == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("SELECT text, topic FROM sentence", "2 columns"),
+        ("SELECT id, text, NULL FROM sentence", "lacks a text or a label"),
+        ("SELECT id, NULL, topic FROM sentence", "lacks a text or a label"),
+        ("SELECT id, text, topic FROM sentence WHERE false", "no rows"),
+        ("SELECT id, text, 'one' FROM sentence", "all 741 rows"),
+    ],
+)
+def test_rows_that_cannot_be_suspected(politics: psycopg.Connection, query: str, says: str) -> None:
+    with pytest.raises(errors.InvalidParameterValue, match=says) as caught:
+        politics.execute("SELECT llm_suspect_labels(%s)", (query,))
+    assert caught.value.diag.message_hint
+
+
+def test_self_training_keeps_gains_only(politics: psycopg.Connection) -> None:
+    few = "SELECT text, topic FROM sentence WHERE part = 'train' AND id % 5 = 0"
+    more = "SELECT text FROM sentence WHERE part = 'train' AND id % 5 <> 0"
+    told = value(politics, "SELECT llm_self_train('semi', %s, %s)", few, more)
+    assert told["method"] == "self_train"
+    assert told["macro_f1"] >= told["supervised_macro_f1"] == told["rounds"][0]
+    assert told["gained"] == (told["macro_f1"] > told["supervised_macro_f1"]) == (told["added_rows"] > 0)
+    assert value(politics, "SELECT f1 FROM llm_evaluate('semi', %s) WHERE label = 'macro avg'", HELD_OUT) > 0.5
+    with pytest.raises(errors.InvalidParameterValue, match="yields no texts"):
+        politics.execute("SELECT llm_self_train('s', %s, 'SELECT NULL')", (few,))
+    with pytest.raises(errors.InvalidParameterValue, match="2 columns"):
+        politics.execute("SELECT llm_self_train('s', %s, %s)", (few, few))
+    with pytest.raises(errors.InvalidParameterValue, match="unknown option"):
+        politics.execute("""SELECT llm_self_train('s', %s, %s, options => '{"epochs": 1}')""", (few, more))
+
+
 def test_a_rollback_undoes_a_training(politics: psycopg.Connection, cluster: Cluster) -> None:
     politics.execute("BEGIN")
     politics.execute("SELECT llm_fit('slow', 'classify', %s)", (TOPIC,))

@@ -37,6 +37,58 @@ def llm_fit(
         return fit(name, job, start, rows)
 
 
+@sql_function
+def llm_self_train(
+    name: str | None, query: str | None, unlabelled: str | None, base: str | None, options: Any
+) -> dict[str, Any]:
+    """Train a classifier on labelled rows and on its own sure answers to unlabelled ones, as far as that helps."""
+    query, unlabelled = session.required("query", query), session.required("unlabelled", unlabelled)
+    with session.pinned_path():
+        name = registry.new_name(name, "train a model")
+        chosen = training_options.check("self_train", arguments.options(options))
+        start = _base(base, "head")
+    rows = [row for batch in labelled.batches(query, "classify") for row in batch]
+    more = [(row["c1"], None) for batch in labelled.raw(unlabelled, 1, "SELECT text FROM …") for row in batch
+            if row["c1"] is not None]  # fmt: skip
+    with session.pinned_path():
+        check(rows, "classify")
+        if not more:
+            raise InvalidInput("the unlabelled query yields no texts", hint="llm_fit() needs labelled rows only.")
+        return fit(name, {"task": "classify", "method": "self_train", "options": chosen}, start, [*rows, *more])
+
+
+@sql_function
+def llm_suspect_labels(query: str | None, model: str | None) -> list[dict[str, Any]]:
+    """The rows of a query whose label is probably wrong, most doubtful first, with the label that fits better."""
+    shape = "SELECT id, text, label FROM …"
+    found = [row for batch in labelled.raw(query, 3, shape) for row in batch]
+    with session.pinned_path():
+        base = _base(model, "head")
+        rows = [(json.loads(row["c2"] or "null"), json.loads(row["c3"] or "null")) for row in found]
+        for number, row in enumerate(rows, 1):
+            if not all(isinstance(value, str) for value in row):
+                raise InvalidInput(
+                    f"row {number} of the query lacks a text or a label, or they are no texts",
+                    hint=f"It has the form {shape}.",
+                )
+        if not rows:
+            raise InvalidInput("the query yields no rows", hint=f"It has the form {shape}.")
+        check(rows, "classify")
+        base.ask("load")
+        job = {"task": "classify", "method": "suspects", "options": {}, "base": base.wire}
+        try:
+            made = client.train(base.engine, job, rows, progress.about("llm_suspect_labels", "", ""), session.poll)
+        finally:
+            client.release(base.engine)
+    return [
+        {
+            "key": found[item["position"]]["c1"], "input": rows[item["position"]][0],
+            "label": rows[item["position"]][1], "suggested": item["suggested"], "quality": item["quality"],
+        }
+        for item in made["suspects"]
+    ]  # fmt: skip
+
+
 def fit(name: str, job: dict[str, Any], base: Model, rows: Sequence[Labelled]) -> dict[str, Any]:
     """Train, keep the files in the database, register, note the run; anything that fails leaves nothing."""
     base.ask("load")
@@ -94,7 +146,7 @@ def _base(name: str | None, method: str) -> Model:
     kinds = ("embedding",) if method == "head" else ("embedding", "classification", "entities")
     found = session.model(name, "embedding", kinds)
     remote = str(found.wire["source"]).startswith(("http://", "https://"))
-    heads = "SELECT FROM llm.run WHERE digest = $1 AND method = 'head' LIMIT 1"
+    heads = "SELECT FROM llm.run WHERE digest = $1 AND method IN ('head', 'self_train') LIMIT 1"
     if method != "head" and (remote or session.rows(heads, ("text",), (found.wire["digest"],))):
         raise InvalidInput(
             f'model "{found.name}" cannot be fine-tuned: its weights are not here', hint="Choose another base model."

@@ -186,7 +186,7 @@ class Server:
         with (folder / "log").open("wb") as errors:
             running = await asyncio.create_subprocess_exec(
                 *process.command(folder), env=process.environment(), stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE, stderr=errors,
+                stdout=asyncio.subprocess.PIPE, stderr=errors, limit=protocol.MAX_FRAME,
             )  # fmt: skip
         assert running.stdout is not None
         result: Message | None = None

@@ -45,11 +45,19 @@ def main() -> int:
 def _train(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     started = time.monotonic()
     examples = dataset.read(folder / "rows.jsonl")
-    training, validation = dataset.split(examples, job["options"]["validation"])
+    if job["method"] == "suspects":
+        return {"suspects": _suspects(job, examples)}
+    labelled = [example for example in examples if example.truth is not None]
+    training, validation = dataset.split(labelled, job["options"]["validation"])
     made = folder / "model"
     made.mkdir()
-    run = _head if job["method"] == "head" else _transformer
-    measured = run(job, examples, training, validation, made)
+    if job["method"] == "head":
+        measured = _head(job, training, validation, made)
+    elif job["method"] == "self_train":
+        unlabelled = [example for example in examples if example.truth is None]
+        measured = _self_train(job, training, validation, unlabelled, made)
+    else:
+        measured = _transformer(job, training, validation, made)
     return {
         "metrics": {**measured, "training_rows": len(training), "validation_rows": len(validation)},
         "seconds": round(time.monotonic() - started, 1),
@@ -58,18 +66,13 @@ def _train(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _head(
-    job: dict[str, Any], examples: list[Example], training: list[Example], validation: list[Example], made: Path
-) -> dict[str, Any]:
+def _head(job: dict[str, Any], training: list[Example], validation: list[Example], made: Path) -> dict[str, Any]:
     from pg_llm.measures import Measures
-    from pg_llm.models import loading
-    from pg_llm.models.spec import ModelSpec
     from pg_llm.training import head
 
-    spec, many, seed = ModelSpec.from_wire(job["base"]), job["task"] == "tag", job["options"]["seed"]
-    report = LineReport()
+    many, seed, report = job["task"] == "tag", job["options"]["seed"], LineReport()
     ordered = training + validation
-    vectors = head.embed(loading.load(spec, 0, _no_base), [example.text for example in ordered], report)
+    vectors = _vectors(job, ordered, report)
     report("fitting", 0, 2)
     measures = Measures()
     trial = head.fit(vectors[: len(training)], training, many, seed)
@@ -82,13 +85,44 @@ def _head(
     return measures.summary()
 
 
-def _transformer(
-    job: dict[str, Any], examples: list[Example], training: list[Example], validation: list[Example], made: Path
+def _self_train(
+    job: dict[str, Any], training: list[Example], validation: list[Example], unlabelled: list[Example], made: Path
 ) -> dict[str, Any]:
+    from pg_llm.training import self_training
+
+    report = LineReport()
+    vectors = _vectors(job, [*training, *validation, *unlabelled], report)
+    first, second = len(training), len(training) + len(validation)
+    parts = (vectors[:first], training), (vectors[first:second], validation), vectors[second:]
+    final, measured = self_training.train(*parts, job["options"], report)
+    final.save(made, job["base"])
+    return measured
+
+
+def _suspects(job: dict[str, Any], examples: list[Example]) -> list[dict[str, Any]]:
+    from pg_llm.training import suspects
+
+    report = LineReport()
+    vectors = _vectors(job, examples, report)
+    report("judging", 0, 1)
+    return suspects.suspects(vectors, examples, 0)
+
+
+def _vectors(job: dict[str, Any], examples: list[Example], report: LineReport) -> Any:
+    from pg_llm.models import loading
+    from pg_llm.models.spec import ModelSpec
+    from pg_llm.training import head
+
+    model = loading.load(ModelSpec.from_wire(job["base"]), 0, _no_base)
+    return head.embed(model, [example.text for example in examples], report)
+
+
+def _transformer(job: dict[str, Any], training: list[Example], validation: list[Example], made: Path) -> dict[str, Any]:
     from pg_llm.models.spec import ModelSpec
     from pg_llm.training.transformer import Transformer
 
     LineReport()("loading", 0, 1)
+    examples = training + validation
     if job["task"] == "classify":
         labels = sorted({example.truth for example in examples})
     elif job["task"] == "tag":

@@ -28,8 +28,12 @@ class Option:
 
 _GRADIENT = ("finetune", "lora")
 OPTIONS = {
-    "validation": Option(("head", *_GRADIENT), 0.2, 0.01, 0.9, "share of the rows that is kept back to measure on"),
-    "seed": Option(("head", *_GRADIENT), 0, 0, 2**31, "start of the random numbers"),
+    "validation": Option(
+        ("head", "self_train", *_GRADIENT), 0.2, 0.01, 0.9, "share of the rows that is kept back to measure on"
+    ),
+    "threshold": Option(("self_train",), 0.9, 0.5, 1, "probability from which an answer counts as a label"),
+    "rounds": Option(("self_train",), 5, 1, 100, "rounds of answering and learning at most"),
+    "seed": Option(("head", "self_train", *_GRADIENT), 0, 0, 2**31, "start of the random numbers"),
     "epochs": Option(_GRADIENT, 10, 1, 1000, "passes over the rows at most"),
     "patience": Option(_GRADIENT, 3, 1, 1000, "epochs without gain on the validation rows before it stops"),
     "learning_rate": Option(_GRADIENT, 0.0, 0, 1, "peak of AdamW's step; 0 chooses by method and task"),
