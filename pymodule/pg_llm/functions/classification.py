@@ -10,7 +10,7 @@ from pg_llm.errors import InvalidInput
 from pg_llm.functions import arguments, session
 from pg_llm.functions.session import sql_function
 
-_MODELS = ("classification", "embedding")
+_MODELS = ("classification", "embedding", "generation")
 _MOST_VOTES = 9
 Scores = dict[str, float]
 

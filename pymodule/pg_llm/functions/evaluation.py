@@ -12,7 +12,7 @@ from pg_llm.functions import model as registry
 from pg_llm.functions.session import Model, sql_function
 from pg_llm.measures import Item, Measures
 
-_MODELS = ("classification", "embedding", "entities")
+_MODELS = ("classification", "embedding", "generation", "entities")
 _THRESHOLD = 0.5
 
 

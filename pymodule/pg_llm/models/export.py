@@ -17,7 +17,7 @@ import sys
 import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pg_llm.errors import Error, InvalidModel
 from pg_llm.installation import installation
@@ -78,6 +78,9 @@ def _target(cache: Path, digest: str, task: str, precision: str) -> Path:
 
 
 def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
+    if task == "generation":
+        _convert(folder, scratch)
+        return
     import torch
 
     from pg_llm.models.network import Network
@@ -98,6 +101,24 @@ def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
     if precision == "int8":
         _quantize(scratch / "model.onnx")
     _check(scratch, network, precision)
+
+
+def _convert(folder: Path, scratch: Path) -> None:
+    """GGUF to safetensors, its weights dequantised: what transformers takes minutes for at every load otherwise."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    (file,) = sorted(folder.glob("*.gguf"))[:1]
+    found: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True}
+    AutoTokenizer.from_pretrained(str(folder), **found).save_pretrained(scratch)
+    model = AutoModelForCausalLM.from_pretrained(
+        str(folder), dtype=torch.float32, quantization_config=GgufConfig(dequantize=True), **found
+    )
+    # What is kept are plain weights.
+    model.config.quantization_config = None
+    del model.config.quantization_config
+    model.save_pretrained(scratch)
+    (scratch / "meta.json").write_text(json.dumps({"task": "generation"}))
 
 
 def _check(scratch: Path, network: Network, precision: str) -> None:
@@ -138,7 +159,9 @@ def main() -> int:
     parser.add_argument("--revision")
     parser.add_argument("--digest", help="the digest of the folder, where it is known")
     parser.add_argument("--cache", type=Path, default=Path(installation().cache))
-    parser.add_argument("--task", choices=("embedding", "classification", "entities"), default="embedding")
+    parser.add_argument(
+        "--task", choices=("embedding", "classification", "entities", "generation"), default="embedding"
+    )
     parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
     args = parser.parse_args()
     warnings.simplefilter("ignore")

@@ -16,6 +16,7 @@ from pg_llm.models import source
 from pg_llm.models.engine import EmbeddingEngine, Engine
 from pg_llm.models.spec import TASKS, ModelSpec, check_options
 
+_GGUF_GROWTH = 6
 Get = Callable[[ModelSpec], Engine]
 
 
@@ -35,6 +36,8 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
             model = _head(folder, get)
         elif source.is_pipeline(folder):
             model = _pipeline(spec, folder)
+        elif spec.task == "generation":
+            model = _causal(spec, folder, digest, threads)
         else:
             model = _transformer(spec, folder, digest, threads)
     if spec.task == "embedding":
@@ -74,7 +77,10 @@ def weight(spec: ModelSpec) -> int:
     """Bytes of weights that loading will take, before loading; 0 for an endpoint."""
     if source.is_endpoint(spec.source):
         return 0
-    sizes = [file.stat().st_size for file in source.folder(spec).rglob("*.safetensors")]
+    folder = source.folder(spec)
+    # GGUF holds 4 to 8 bits of a weight, and 32 are loaded.
+    quantised = [_GGUF_GROWTH * file.stat().st_size for file in folder.rglob("*.gguf")]
+    sizes = quantised or [file.stat().st_size for file in folder.rglob("*.safetensors")]
     return sum(sizes) // (4 if spec.options.get("precision") == "int8" else 1)
 
 
@@ -98,6 +104,16 @@ def _endpoint(spec: ModelSpec) -> Engine:
     from pg_llm.models.endpoint import EndpointEmbedding
 
     return EndpointEmbedding(spec)
+
+
+def _causal(spec: ModelSpec, folder: Path, digest: str, threads: int) -> Engine:
+    from pg_llm.models.causal import CausalModel
+
+    if any(folder.glob("*.gguf")):
+        from pg_llm.models.export import exported
+
+        folder = exported(folder, digest, spec.task, "fp32")
+    return CausalModel(folder, _device(spec), threads)
 
 
 def _transformer(spec: ModelSpec, folder: Path, digest: str, threads: int) -> Engine:

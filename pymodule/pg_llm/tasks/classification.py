@@ -21,6 +21,10 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
     """The result is a JSON object of label and probability, in the order of the labels."""
     if model.task == "embedding":
         way: Any = _similarity
+    elif model.task == "generation":
+        from pg_llm.tasks import _likelihood
+
+        way = _likelihood
     else:
         way = _classifier if "labels" in model.details else _entailment
     names, prepared = way.prepare(model, inputs, options)
