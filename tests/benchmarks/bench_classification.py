@@ -5,6 +5,7 @@ Nothing was chosen on the test rows; options are the defaults, but for what OPTI
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import time
@@ -37,7 +38,12 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
     where = {"host": cluster.host, "port": cluster.port, "user": "postgres", "password": None}
     install(**where, dbname="bench_classification")
     with psycopg.connect(cluster.dsn("bench_classification"), autocommit=True) as db:
-        return [*_memory(db), *_entities(db), *_sentiments(db)]
+        found = []
+        # It takes half an hour on two cores: each figure is shown when it is there.
+        for row in itertools.chain(_memory(db), _entities(db), _sentiments(db)):
+            print(f"  {row['what']}: {row['value']} {row['unit']} ({row['peer']}: {row['peer_value']})", flush=True)
+            found.append(row)
+        return found
 
 
 def _sentiments(db: psycopg.Connection) -> Iterator[dict[str, Any]]:

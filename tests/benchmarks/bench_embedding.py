@@ -141,7 +141,7 @@ def _together(cluster: Cluster, function: str, texts: list[str]) -> tuple[float,
         rate = CONNECTIONS * SHARE / all_at_once(shares)
         pids = [connection.info.backend_pid for connection in opened]
         if function == "llm_embed":
-            host = opened[0].execute("SELECT host_pid FROM llm_status()").fetchone()
+            host = opened[0].execute("SELECT max(host_pid) FROM llm_status()").fetchone()
             assert host is not None
             pids.append(host[0])
         return sum(map(_pss, pids)), rate
