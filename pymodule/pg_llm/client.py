@@ -113,11 +113,11 @@ def run(engine: str, task: str, model: Message, inputs: Sequence[str], options: 
     if len(inputs) > _SHORT:
         return _compute(engine, task, model, inputs, options, poll)
     key, scope = memo.key(engine, model), memo.scope(task, options)
-    results = {text: _memo.get((key, scope, text)) for text in inputs}
-    missing = [text for text, found in results.items() if found is None]
-    for text, result in zip(missing, _compute(engine, task, model, missing, options, poll), strict=True):
-        results[text] = result
-        _memo.put((key, scope, text), result)
+    results = _memo.recall(key, scope, inputs)
+    missing = [text for text in dict.fromkeys(inputs) if text not in results]
+    computed = dict(zip(missing, _compute(engine, task, model, missing, options, poll), strict=True))
+    _memo.keep(key, scope, computed)
+    results.update(computed)
     return [results[text] for text in inputs]
 
 

@@ -67,7 +67,12 @@ def test_nothing_to_find(db: psycopg.Connection, text: str | None) -> None:
 
 
 def test_threshold(db: psycopg.Connection) -> None:
-    assert value(db, "SELECT count(*) FROM llm_entities(%s, threshold => 1)", TEXT) <= 4
+    text = "Jordan met May in Paris on Apple Street, and Washington wrote to Chase about the Amazon."
+    scores = [row[0] for row in db.execute("SELECT score FROM llm_entities(%s)", (text,)).fetchall()]
+    lowest, next_one = sorted(set(scores))[:2]
+    least = (lowest + next_one) / 2
+    kept = db.execute("SELECT score FROM llm_entities(%s, threshold => %s::real)", (text, least)).fetchall()
+    assert [row[0] for row in kept] == [score for score in scores if score > lowest]
     with pytest.raises(errors.InvalidParameterValue, match="between 0 and 1"):
         db.execute("SELECT llm_entities('x', threshold => 2)")
 

@@ -10,7 +10,7 @@ from pg_llm.errors import InvalidInput
 from pg_llm.functions import arguments, session
 from pg_llm.functions.session import sql_function
 
-_MODELS = ("classification", "embedding", "generation")
+MODELS = ("classification", "embedding", "generation")
 _MOST_VOTES = 9
 Scores = dict[str, float]
 
@@ -19,7 +19,7 @@ Scores = dict[str, float]
 def llm_classify(input: str | None, labels: list[str] | None, model: str | None, examples: Any) -> str | None:
     """The one label that fits a text best; NULL for NULL."""
     ask = _Question(model, labels, examples, many=False)
-    return None if input is None else _best(ask.scores([input])[0])
+    return None if input is None else best(ask.scores([input])[0])
 
 
 @sql_function
@@ -28,7 +28,7 @@ def llm_classify_batch(
 ) -> list[tuple[int, str | None]]:
     """The label of each text with its position from 1; NULL for NULL."""
     ask, given = _Question(model, labels, examples, many=False), arguments.texts(inputs)
-    return [(position, found and _best(found)) for position, found in arguments.in_place(given, ask.all(given))]
+    return [(position, found and best(found)) for position, found in arguments.in_place(given, ask.all(given))]
 
 
 @sql_function
@@ -50,9 +50,7 @@ def llm_tag_batch(
 
 
 @sql_function
-def llm_tag_scores(
-    input: str | None, labels: list[str] | None, model: str | None, examples: Any
-) -> Scores | None:  # fmt: skip
+def llm_tag_scores(input: str | None, labels: list[str] | None, model: str | None, examples: Any) -> Scores | None:
     """The probability of each label that it applies to a text, as a JSON object; NULL for NULL."""
     ask = _Question(model, labels, examples, many=True)
     return None if input is None else ask.scores([input])[0]
@@ -96,7 +94,7 @@ class _Question:
     def __init__(self, name: str | None, labels: Sequence[str | None] | None, examples: Any, *, many: bool) -> None:
         known = arguments.labels(labels)
         shown = arguments.examples(examples, known)
-        self._model = session.model(name, "classification", _MODELS)
+        self._model = session.model(name, "classification", MODELS)
         if known is None and not self._model.labels:
             raise InvalidInput(
                 f'model "{self._model.name}" has no labels of its own, so labels must be given',
@@ -122,7 +120,8 @@ class _Question:
                     hint="Use a zero-shot model, or llm_tag_votes() with several models.",
                 )
             votes = 1
-        return list(zip(*(self.scores(inputs, variant) for variant in range(votes)), strict=True))  # type: ignore[arg-type]
+        ballots = [self.scores(inputs, variant) for variant in range(votes)]
+        return [list(found) for found in zip(*ballots, strict=True)]
 
 
 def _tags(
@@ -142,7 +141,8 @@ def _elected(ballots: Sequence[Scores], least: float) -> list[str]:
     return sorted(chosen, key=lambda label: -total[label])
 
 
-def _best(scores: Scores) -> str:
+def best(scores: Scores) -> str:
+    """The most probable label."""
     return max(scores, key=scores.__getitem__)
 
 

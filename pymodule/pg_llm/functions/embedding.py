@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pg_llm import vectors
-from pg_llm.errors import InvalidInput
-from pg_llm.functions import session
+from pg_llm.functions import arguments, session
 from pg_llm.functions.session import sql_function
 
 
@@ -19,11 +18,8 @@ def llm_embed(input: str | None, model: str | None) -> str | None:
 def llm_embed_batch(inputs: list[str | None] | None, model: str | None) -> list[tuple[int, str | None]]:
     """The embedding of each text with its position from 1; NULL for NULL."""
     found = session.model(model, "embedding")
-    texts = inputs or []
-    if any(isinstance(text, list) for text in texts):
-        raise InvalidInput("inputs must have one dimension", hint="unnest() makes one list of an array of arrays.")
-    results = iter(found.run("embedding", [text for text in texts if text is not None]))
-    return [(position, None if text is None else next(results)) for position, text in enumerate(texts, 1)]
+    given = arguments.texts(inputs)
+    return list(arguments.in_place(given, found.run("embedding", [text for text in given if text is not None])))
 
 
 @sql_function

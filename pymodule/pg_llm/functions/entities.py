@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pg_llm.functions import arguments, session
+from pg_llm.functions import arguments, classification, session
 from pg_llm.functions.arguments import Label
 from pg_llm.functions.session import Model, sql_function
 
@@ -57,7 +57,7 @@ def find(able: Model, texts: Sequence[str], wanted: Sequence[Label] | None) -> l
         return [json.loads(result) for result in able.run("entities", texts, labels=wanted)]
     found = [json.loads(result) for result in able.run("entities", texts, labels=None)]
     phrases = [_phrase(text, entity) for text, its in zip(texts, found, strict=True) for entity in its]
-    judge = session.model(None, "classification", ("embedding", "generation", "classification"))
+    judge = session.model(None, "classification", classification.MODELS)
     answers = iter(judge.run("classification", phrases, labels=wanted, examples=[], many=False, variant=0))
     return [[_named(entity, json.loads(next(answers))) for entity in its] for its in found]
 
@@ -71,5 +71,5 @@ def _phrase(text: str, entity: Entity) -> str:
 
 def _named(entity: Entity, scores: dict[str, float]) -> Entity:
     _, start, end, score = entity
-    label = max(scores, key=scores.__getitem__)
+    label = classification.best(scores)
     return label, start, end, score * scores[label]

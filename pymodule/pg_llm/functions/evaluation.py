@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pg_llm.errors import InvalidInput
-from pg_llm.functions import arguments, entities, labelled, session
+from pg_llm.functions import arguments, classification, entities, labelled, session
 from pg_llm.functions import model as registry
 from pg_llm.functions.session import Model, sql_function
 from pg_llm.measures import Item, Measures
 
-_MODELS = ("classification", "embedding", "generation", "entities")
+_MODELS = (*classification.MODELS, "entities")
 _THRESHOLD = 0.5
 
 
@@ -57,9 +57,8 @@ def _measured(model: Model, query: str, labels: Sequence[arguments.Label] | None
         labels = [(label, None) for label in _labels_of(query, task)]
     measures = Measures()
     for rows in labelled.batches(query, task):
-        with session.pinned_path():
-            texts = [text for text, _ in rows]
-            found = _entities(model, texts, labels) if task == "entities" else _labels(model, texts, labels, task)
+        texts = [text for text, _ in rows]
+        found = _entities(model, texts, labels) if task == "entities" else _labels(model, texts, labels, task)
         for (_, truth), said in zip(rows, found, strict=True):
             measures.add(items(truth, task), said)
     return measures
@@ -84,7 +83,7 @@ def _labels(model: Model, texts: Sequence[str], labels: Any, task: str) -> Itera
         if many:
             yield [(label,) for label, score in scores.items() if score >= _THRESHOLD]
         else:
-            yield [(max(scores, key=scores.__getitem__),)]
+            yield [(classification.best(scores),)]
 
 
 def _entities(model: Model, texts: Sequence[str], labels: Any) -> Iterable[list[Item]]:

@@ -46,11 +46,9 @@ def batches(query: str | None, task: str) -> Iterator[list[Labelled]]:
 def kind(query: str) -> str:
     """`tag` for a query whose second column is an array or JSON, `classify` for any other."""
     types = plpy.execute(f"SELECT * FROM ({_bare(query)}\n) AS q LIMIT 0").coltypes()
-    found = session.rows(
-        "SELECT typcategory = 'A' OR typname IN ('json', 'jsonb') AS several FROM pg_catalog.pg_type WHERE oid = $1",
-        ("oid",),
-        (types[1] if len(types) > 1 else 0,),
-    )
+    several = "SELECT typcategory = 'A' OR typname IN ('json', 'jsonb') AS several FROM pg_type WHERE oid = $1"
+    with session.pinned_path():
+        found = session.rows(several, ("oid",), (types[1] if len(types) > 1 else 0,))
     return "tag" if found and found[0]["several"] else "classify"
 
 
@@ -59,7 +57,10 @@ def _bare(query: str | None) -> str:
 
 
 def raw(query: str | None, columns: int, shape: str) -> Iterator[list[dict[str, Any]]]:
-    """The rows of a query with that many columns: c1 as text, the others as JSON text. Raises InvalidInput."""
+    """The rows of a query with that many columns: c1 as text, the others as JSON text. Raises InvalidInput.
+
+    The query runs under the caller's search path; whoever takes the rows works under the pinned one.
+    """
     text = _bare(query)
     hint = f"It has the form {shape}."
     found = plpy.execute(f"SELECT * FROM ({text}\n) AS q LIMIT 0").colnames()

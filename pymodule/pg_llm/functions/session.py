@@ -21,6 +21,8 @@ from pg_llm.protocol import Message
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 Row = dict[str, Any]
+# Nothing that a caller made is found by name.
+PINNED = "pg_catalog, pg_temp"
 
 
 # PL/Python puts the class's qualified name before the message; builtins have no module part.
@@ -151,7 +153,7 @@ def model(name: str | None, task: str | None = None, kinds: Sequence[str] = ()) 
 def pinned_path() -> Iterator[None]:
     """Pin the search path while the block runs, in functions that begin with the caller's own."""
     before = rows("SELECT pg_catalog.current_setting('search_path') AS path")[0]["path"]
-    set_path("pg_catalog, pg_temp")
+    set_path(PINNED)
     yield
     # Not after an error: the subtransaction or transaction that ends takes the setting along.
     set_path(before)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from pg_llm.functions import arguments, labelled, model_file, progress, session
 from pg_llm.functions import model as registry
 from pg_llm.functions.labelled import Labelled
 from pg_llm.functions.session import Model, sql_function
+from pg_llm.models import source
 from pg_llm.training import options as training_options
 
 _REGISTERED_AS = {"classify": "classification", "tag": "classification", "entities": "entities"}
@@ -34,7 +36,7 @@ def llm_fit(
     rows = [row for batch in labelled.batches(query, task) for row in batch]
     with session.pinned_path():
         check(rows, task)
-        return fit(name, job, start, rows)
+        return fit("llm_fit", name, job, start, rows)
 
 
 @sql_function
@@ -54,7 +56,8 @@ def llm_self_train(
         check(rows, "classify")
         if not more:
             raise InvalidInput("the unlabelled query yields no texts", hint="llm_fit() needs labelled rows only.")
-        return fit(name, {"task": "classify", "method": "self_train", "options": chosen}, start, [*rows, *more])
+        job = {"task": "classify", "method": "self_train", "options": chosen}
+        return fit("llm_self_train", name, job, start, [*rows, *more])
 
 
 @sql_function
@@ -74,31 +77,22 @@ def llm_suspect_labels(query: str | None, model: str | None) -> list[dict[str, A
         if not rows:
             raise InvalidInput("the query yields no rows", hint=f"It has the form {shape}.")
         check(rows, "classify")
-        base.ask("load")
-        job = {"task": "classify", "method": "suspects", "options": {}, "base": base.wire}
-        try:
-            made = client.train(base.engine, job, rows, progress.about("llm_suspect_labels", "", ""), session.poll)
-        finally:
-            client.release(base.engine)
+        job = {"task": "classify", "method": "suspects", "options": {}}
+        with _trained(progress.about("llm_suspect_labels", "", ""), job, base, rows) as made:
+            suspects = made["suspects"]
     return [
         {
             "key": found[item["position"]]["c1"], "input": rows[item["position"]][0],
             "label": rows[item["position"]][1], "suggested": item["suggested"], "quality": item["quality"],
         }
-        for item in made["suspects"]
+        for item in suspects
     ]  # fmt: skip
 
 
-def fit(name: str, job: dict[str, Any], base: Model, rows: Sequence[Labelled]) -> dict[str, Any]:
+def fit(command: str, name: str, job: dict[str, Any], base: Model, rows: Sequence[Labelled]) -> dict[str, Any]:
     """Train, keep the files in the database, register, note the run; anything that fails leaves nothing."""
-    base.ask("load")
-    about = progress.about("llm_fit", job["task"], name)
-    engine = base.engine
-    try:
-        made = client.train(engine, {**job, "base": base.wire}, rows, about, session.poll)
+    with _trained(progress.about(command, job["task"], name), job, base, rows) as made:
         model_file.store(Path(made["folder"]), made["digest"])
-    finally:
-        client.release(engine)
     registry.register(name, _REGISTERED_AS[job["task"]], f"database:{made['digest']}", None, {})
     session.rows(
         "INSERT INTO llm.run"
@@ -111,6 +105,16 @@ def fit(name: str, job: dict[str, Any], base: Model, rows: Sequence[Labelled]) -
         ),
     )  # fmt: skip
     return {"model": name, "method": job["method"], "seconds": made["seconds"], **made["metrics"]}
+
+
+@contextlib.contextmanager
+def _trained(about: dict[str, Any], job: dict[str, Any], base: Model, rows: Sequence[Labelled]) -> Iterator[Any]:
+    """What a training says at its end; its folder is there while the block runs."""
+    base.ask("load")
+    try:
+        yield client.train(base.engine, {**job, "base": base.wire}, rows, about, session.poll)
+    finally:
+        client.release(base.engine)
 
 
 def check(rows: Sequence[Labelled], task: str) -> None:
@@ -145,7 +149,7 @@ def _base(name: str | None, method: str) -> Model:
     """The model to start from: embeddings for a head, any transformer for the others."""
     kinds = ("embedding",) if method == "head" else ("embedding", "classification", "entities")
     found = session.model(name, "embedding", kinds)
-    remote = str(found.wire["source"]).startswith(("http://", "https://"))
+    remote = source.is_endpoint(found.wire["source"])
     heads = "SELECT FROM llm.run WHERE digest = $1 AND method IN ('head', 'self_train') LIMIT 1"
     if method != "head" and (remote or session.rows(heads, ("text",), (found.wire["digest"],))):
         raise InvalidInput(

@@ -11,8 +11,6 @@ from pg_llm.functions import session
 
 Commit = Callable[[], None]
 
-_PINNED = "pg_catalog, pg_temp"
-
 
 @contextlib.contextmanager
 def pinned() -> Iterator[Commit]:
@@ -27,9 +25,9 @@ def pinned() -> Iterator[Commit]:
     def commit() -> None:
         if may_commit:
             plpy.commit()
-            session.set_path(_PINNED)
+            session.set_path(session.PINNED)
 
-    session.set_path(_PINNED)
+    session.set_path(session.PINNED)
     yield commit
     # Not after an error: the transaction that ends takes the setting along.
     session.set_path(before)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Key = tuple[str, str, str]
@@ -48,6 +49,16 @@ class Memo:
         while self._held > self._limit:
             old, forgotten = self._results.popitem(last=False)
             self._held -= self._size(old, forgotten)
+
+    def recall(self, model: str, scope: str, texts: Iterable[str]) -> dict[str, str]:
+        """The remembered results, by text; a text that is missing has none."""
+        found = {text: self.get((model, scope, text)) for text in texts}
+        return {text: result for text, result in found.items() if result is not None}
+
+    def keep(self, model: str, scope: str, results: Mapping[str, str]) -> None:
+        """Remember the result of each text."""
+        for text, result in results.items():
+            self.put((model, scope, text), result)
 
     @staticmethod
     def _size(key: Key, result: str) -> int:

@@ -144,9 +144,9 @@ class Server:
         counts.calls += 1
         counts.rows += len(inputs)
         scope = memo.scope(message["task"], options)
-        results = [self._memo.get((spec.key, scope, text)) for text in inputs]
+        results = self._memo.recall(spec.key, scope, inputs)
         # A text that stands twice in a call is computed once.
-        missing = list(dict.fromkeys(text for text, found in zip(inputs, results, strict=True) if found is None))
+        missing = [text for text in dict.fromkeys(inputs) if text not in results]
         counts.memo_hits += len(inputs) - len(missing)
         if missing:
             task = tasks.named(message["task"])
@@ -154,10 +154,9 @@ class Server:
             outputs = await queue.submit(session, tasks.windows(works))
             finished = await self._in_thread(lambda: tasks.finish(works, outputs))
             computed = dict(zip(missing, finished, strict=True))
-            for text, result in computed.items():
-                self._memo.put((spec.key, scope, text), result)
-            results = [computed[text] if found is None else found for text, found in zip(inputs, results, strict=True)]
-        return [result for result in results if result is not None]
+            self._memo.keep(spec.key, scope, computed)
+            results.update(computed)
+        return [results[text] for text in inputs]
 
     def _prepare(
         self, spec: ModelSpec, task: tasks.Task, inputs: list[str], options: Message
@@ -175,7 +174,15 @@ class Server:
         self._progress[session] = {**about, "phase": "waiting", "done": 0, "total": 1}
         try:
             async with self._training:
-                folder = await self._in_thread(lambda: process.prepare(message["job"], message["rows"]))
+                preparing = asyncio.ensure_future(
+                    self._in_thread(lambda: process.prepare(message["job"], message["rows"]))
+                )
+                try:
+                    folder = await asyncio.shield(preparing)
+                except asyncio.CancelledError:
+                    # The thread does not stop with its caller; what it makes is taken away.
+                    process.remove(await preparing)
+                    raise
                 self._folders.setdefault(session, []).append(folder)
                 return await self._watch(session, folder, about)
         finally:

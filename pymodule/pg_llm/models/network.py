@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ class Meta:
     max_tokens: int
     pad_id: int
     details: dict[str, Any]
-    prompts: dict[str, str] = field(default_factory=dict)
+    prompts: dict[str, str]
 
     def to_json(self) -> dict[str, Any]:
         """As an export stores it."""
@@ -42,8 +41,7 @@ class Network(torch.nn.Module):
 
     def tokenization(self) -> Tokenization:
         """The tokenizer that belongs to the network."""
-        meta = self.meta
-        return Tokenization(self.serialized_tokenizer(), meta.inputs, meta.max_tokens, meta.pad_id)
+        return tokenization(self._tokenizer, self.meta.max_tokens)
 
     def serialized_tokenizer(self) -> str:
         """The tokenizer as the tokenizers library reads it."""
@@ -64,11 +62,9 @@ class Network(torch.nn.Module):
             str(folder), device="cpu", trust_remote_code=False, local_files_only=True, model_kwargs=options
         )
         self._tokenizer = self.model.tokenizer
-        return Meta(
-            task, self._inputs(), int(self.model.max_seq_length or 512), int(self._tokenizer.pad_token_id or 0),
-            {"dimensions": int(self.model.get_embedding_dimension() or 0)},
-            {name: text for name, text in self.model.prompts.items() if name in ("query", "document")},
-        )  # fmt: skip
+        prompts = {name: text for name, text in self.model.prompts.items() if name in ("query", "document")}
+        dimensions = int(self.model.get_embedding_dimension() or 0)
+        return self._meta(task, int(self.model.max_seq_length or 512), {"dimensions": dimensions}, prompts)
 
     def _labels(self, folder: Path, task: str, options: dict[str, Any]) -> Meta:
         from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
@@ -84,7 +80,6 @@ class Network(torch.nn.Module):
             )
         self._tokenizer = AutoTokenizer.from_pretrained(str(folder), **common)
         config = self.model.config
-        longest = min(int(self._tokenizer.model_max_length), int(getattr(config, "max_position_embeddings", 512)), 512)
         labels = [str(config.id2label[number]) for number in range(config.num_labels)]
         details: dict[str, Any] = {"labels": labels}
         lowered = [label.lower() for label in labels]
@@ -98,8 +93,27 @@ class Network(torch.nn.Module):
             }
         if config.problem_type == "multi_label_classification":
             details["multi_label"] = True
-        return Meta(task, self._inputs(), longest, int(self._tokenizer.pad_token_id or 0), details)
+        return self._meta(task, longest_input(self._tokenizer, config), details)
 
-    def _inputs(self) -> list[str]:
-        example: Sequence[str] = list(self._tokenizer("one text"))
-        return [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in example]
+    def _meta(self, task: str, longest: int, details: dict[str, Any], prompts: dict[str, str] | None = None) -> Meta:
+        return Meta(task, _inputs(self._tokenizer), longest, _pad_id(self._tokenizer), details, prompts or {})
+
+
+def longest_input(tokenizer: Any, config: Any) -> int:
+    """Tokens that a transformer reads at once: at most 512, however many positions it has."""
+    return min(int(tokenizer.model_max_length), int(getattr(config, "max_position_embeddings", 512)), 512)
+
+
+def tokenization(tokenizer: Any, longest: int) -> Tokenization:
+    """The same tokenizer of the tokenizers library, as every engine and every training uses it."""
+    return Tokenization(str(tokenizer.backend_tokenizer.to_str()), _inputs(tokenizer), longest, _pad_id(tokenizer))
+
+
+def _inputs(tokenizer: Any) -> list[str]:
+    """What the network takes, in its order."""
+    example = tokenizer("one text")
+    return [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in example]
+
+
+def _pad_id(tokenizer: Any) -> int:
+    return int(tokenizer.pad_token_id or 0)

@@ -6,7 +6,6 @@ The module's name is the task's name in a request; adding a task adds a module.
 from __future__ import annotations
 
 import importlib
-import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
@@ -31,11 +30,6 @@ class Task(Protocol):
     def prepare(self, model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
         """One piece of work per input, in order. Raises InvalidInput for options that do not fit the model."""
         ...
-
-
-def names() -> list[str]:
-    """The tasks there are."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if not module.name.startswith("_"))
 
 
 def named(name: str) -> Task:

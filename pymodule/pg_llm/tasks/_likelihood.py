@@ -6,8 +6,6 @@ Nothing that the model writes is ever parsed.
 
 from __future__ import annotations
 
-import weakref
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -16,20 +14,20 @@ import numpy as np
 from pg_llm.models.causal import CausalModel, Message
 from pg_llm.models.engine import Encoded, Engine
 from pg_llm.tasks import _probability
+from pg_llm.tasks._kept import Kept
 
 _NOTHING = ("N/A", "[MASK]", "...")
 # More labels than this are not listed in the question.
 _LISTED = 30
-_KEPT = 64
 
-_kept: weakref.WeakKeyDictionary[Engine, OrderedDict[str, Any]] = weakref.WeakKeyDictionary()
+_kept = Kept()
 
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tuple[list[str], list[Any]]:
     """One label: softmax over the labels; many: a yes-or-no question for each. Of a long text its beginning is read."""
     causal = cast(CausalModel, model)
     names = [name for name, _ in options["labels"]]
-    without = _without_text(causal, options)
+    without = _kept.get(model, sorted(options.items()), lambda: _without_text(causal, options))
 
     def probabilities(outputs: Sequence[Any]) -> Any:
         calibrated = np.asarray(outputs) - without
@@ -73,13 +71,5 @@ def _dialogue(text: str, question: str, shown: Sequence[tuple[str, str]]) -> lis
 
 
 def _without_text(model: CausalModel, options: dict[str, Any]) -> Any:
-    """The mean log-likelihoods of the answers for texts that say nothing; kept for the next call."""
-    kept = _kept.setdefault(model, OrderedDict())
-    key = repr(sorted(options.items()))
-    found = kept.get(key)
-    if found is None:
-        answers = [model.forward(_questions(model, nothing, options)) for nothing in _NOTHING]
-        found = kept[key] = np.mean(np.asarray(answers), axis=0)
-        while len(kept) > _KEPT:
-            kept.popitem(last=False)
-    return found
+    """The mean log-likelihoods of the answers for texts that say nothing."""
+    return np.mean([model.forward(_questions(model, nothing, options)) for nothing in _NOTHING], axis=0)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +9,7 @@ import numpy as np
 
 from pg_llm.models.engine import Engine
 from pg_llm.tasks import _batches, _probability
+from pg_llm.tasks._kept import Kept
 
 _WORDINGS = ("This is an example of {}.", "This text is about {}.", "{}")
 # Chosen on film reviews, package descriptions and kinds of text, none of them rows that figures are measured on:
@@ -20,14 +19,14 @@ _SLOPE = 12.0
 _BIAS = 0.2
 # How much the mean of a label's examples counts beside its description.
 _EXAMPLES_WEIGHT = 2.0
-_KEPT = 64
 
-_kept: weakref.WeakKeyDictionary[Engine, OrderedDict[str, Any]] = weakref.WeakKeyDictionary()
+_kept = Kept()
 
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tuple[list[str], list[Any]]:
     """One label: softmax of the cosines; many: a sigmoid of each; windows of a long text are averaged."""
-    vectors = _reference(model, options)
+    about = [options[name] for name in ("labels", "examples", "variant")]
+    vectors = _kept.get(model, about, lambda: _reference(model, options))
 
     def probabilities(outputs: Sequence[Any]) -> Any:
         text = np.mean(outputs, axis=0)
@@ -40,18 +39,7 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tu
 
 
 def _reference(model: Engine, options: dict[str, Any]) -> Any:
-    """The labels' unit vectors, kept for the next call."""
-    kept = _kept.setdefault(model, OrderedDict())
-    key = repr([options[name] for name in ("labels", "examples", "variant")])
-    found = kept.get(key)
-    if found is None:
-        found = kept[key] = _computed(model, options)
-        while len(kept) > _KEPT:
-            kept.popitem(last=False)
-    return found
-
-
-def _computed(model: Engine, options: dict[str, Any]) -> Any:
+    """The labels' unit vectors, shape (labels, dimensions)."""
     wording = _WORDINGS[options["variant"] % len(_WORDINGS)]
     labels, examples = options["labels"], options["examples"]
     texts = [wording.format(f"{name}: {description}" if description else name) for name, description in labels]

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Encoded, Engine, Span
-from pg_llm.tasks import Work, _probability, _spans
+from pg_llm.tasks import Work, _labels, _probability, _spans
 
 # Words that neighbouring windows of a long text share, in tokens.
 _OVERLAP = 32
@@ -22,15 +21,7 @@ _OVERLAP = 32
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
     """One piece of work per text; a long text is read in windows that overlap."""
     tags: list[str] | None = model.details.get("tags")
-    wanted = None
-    if options["labels"] is not None:
-        wanted = {name for name, _ in options["labels"]}
-        own = model.details["labels"]
-        strange = sorted(wanted - set(own))
-        if strange:
-            raise InvalidInput(
-                f'the model was not trained on the label "{strange[0]}"', hint=f"Its labels are: {', '.join(own)}."
-            )
+    wanted = set(_labels.wanted(model, options))
     return [
         Work(windows, _Found(wanted) if tags is None else _Tagged(text, windows, tags, wanted))
         for text, windows in zip(inputs, model.encode(inputs, _OVERLAP), strict=True)
@@ -40,18 +31,18 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
 class _Found:
     """For a model that names whole entities."""
 
-    def __init__(self, wanted: set[str] | None) -> None:
+    def __init__(self, wanted: set[str]) -> None:
         self._wanted = wanted
 
     def __call__(self, outputs: Sequence[Any]) -> str:
         """Those of the wanted labels."""
-        return _result(entity for found in outputs for entity in found if not self._wanted or entity[0] in self._wanted)
+        return _result(entity for found in outputs for entity in found if entity[0] in self._wanted)
 
 
 class _Tagged:
     """For a model that tags words."""
 
-    def __init__(self, text: str, windows: Sequence[Encoded], tags: Sequence[str], wanted: set[str] | None) -> None:
+    def __init__(self, text: str, windows: Sequence[Encoded], tags: Sequence[str], wanted: set[str]) -> None:
         self._text = text
         self._windows = windows
         self._tags = tags
@@ -76,7 +67,7 @@ class _Tagged:
             scores = [sure[first] for first, last in words if first >= start and last <= end]
             # SentencePiece counts the space before a word to it.
             start += len(self._text[start:end]) - len(self._text[start:end].lstrip())
-            if (self._wanted is None or label in self._wanted) and start < end:
+            if label in self._wanted and start < end:
                 found.append((label, start, end, float(min(scores))))
         return _result(found)
 

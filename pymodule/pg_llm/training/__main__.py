@@ -67,17 +67,14 @@ def _train(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
 
 
 def _head(job: dict[str, Any], training: list[Example], validation: list[Example], made: Path) -> dict[str, Any]:
-    from pg_llm.measures import Measures
     from pg_llm.training import head
 
     many, seed, report = job["task"] == "tag", job["options"]["seed"], LineReport()
     ordered = training + validation
     vectors = _vectors(job, ordered, report)
     report("fitting", 0, 2)
-    measures = Measures()
     trial = head.fit(vectors[: len(training)], training, many, seed)
-    for example, answer in zip(validation, trial.answers(vectors[len(training) :]), strict=True):
-        measures.add([(label,) for label in (example.truth if many else [example.truth])], answer)
+    measures = trial.measured(vectors[len(training) :], validation)
     report("fitting", 1, 2)
     # Measured on rows it did not see; what is kept has learnt from all of them.
     head.fit(vectors, ordered, many, seed).save(made, job["base"])
@@ -131,7 +128,7 @@ def _transformer(job: dict[str, Any], training: list[Example], validation: list[
         labels = sorted({entity[0] for example in examples for entity in example.truth})
     model = Transformer(source.folder(ModelSpec.from_wire(job["base"])), job["task"], labels, job["options"])
     scratch = made.parent / "checkpoints"
-    measured = model.train(training, validation, job["method"], scratch, LineReport(), job.get("tensorboard"))
+    measured = model.train(training, validation, job["method"], scratch, LineReport())
     model.save(made)
     return measured
 

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
+from pg_llm.measures import Measures
 from pg_llm.models.engine import Engine
 from pg_llm.training.dataset import Example
 from pg_llm.training.report import Report
@@ -39,6 +40,13 @@ class Head:
         if self.many:
             return [{(self.labels[column],) for column in np.flatnonzero(row > 0)} for row in logits]
         return [{(self.labels[column],)} for column in logits.argmax(axis=1)]
+
+    def measured(self, vectors: Any, examples: Sequence[Example]) -> Measures:
+        """How well it labels rows whose truth is known."""
+        measures = Measures()
+        for example, answer in zip(examples, self.answers(vectors), strict=True):
+            measures.add([(label,) for label in (example.truth if self.many else [example.truth])], answer)
+        return measures
 
     def save(self, folder: Path, base: dict[str, Any]) -> None:
         """Weights as safetensors, the rest as JSON; `base` is the spec of the embedding model."""

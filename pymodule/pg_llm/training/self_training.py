@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from pg_llm.measures import Measures
 from pg_llm.tasks import _probability
 from pg_llm.training import head
 from pg_llm.training.dataset import Example
@@ -27,13 +25,13 @@ def train(
     """
     seed = options["seed"]
     learner = head.fit(*training, False, seed)
-    scores = [_score(learner, validation)]
+    scores = [learner.measured(*validation).summary()["macro_f1"]]
     best: Part = (np.empty((0, unlabelled.shape[1])), [])
     for number in range(1, options["rounds"] + 1):
         report("self-training", number - 1, options["rounds"])
         more = _sure(learner, unlabelled, options["threshold"])
         learner = head.fit(*_together(training, more), False, seed)
-        scores.append(_score(learner, validation))
+        scores.append(learner.measured(*validation).summary()["macro_f1"])
         if scores[-1] > max(scores[:-1]):
             best = more
         elif not more[1] or scores[-1] < max(scores):
@@ -60,11 +58,3 @@ def _sure(learner: Head, vectors: Any, threshold: float) -> Part:
 
 def _together(one: Part, other: Part) -> Part:
     return np.concatenate([one[0], other[0]]), [*one[1], *other[1]]
-
-
-def _score(learner: Head, validation: Part) -> float:
-    measures = Measures()
-    examples: Sequence[Example] = validation[1]
-    for example, answer in zip(examples, learner.answers(validation[0]), strict=True):
-        measures.add([(example.truth,)], answer)
-    return measures.summary()["macro_f1"]

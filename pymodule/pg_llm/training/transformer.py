@@ -23,9 +23,9 @@ from transformers import (
 )
 
 from pg_llm.errors import InvalidInput
-from pg_llm.measures import Item, Measures
+from pg_llm.measures import Measures
 from pg_llm.models.engine import Encoded
-from pg_llm.models.tokens import Tokenization
+from pg_llm.models.network import longest_input, tokenization
 from pg_llm.tasks import _spans
 from pg_llm.training.dataset import Example
 from pg_llm.training.report import Report
@@ -54,18 +54,15 @@ class Transformer:
             id2label=dict(enumerate(self.labels)), label2id={label: row for row, label in enumerate(self.labels)},
             problem_type="multi_label_classification" if task == "tag" else None,
         )  # fmt: skip
-        limit = int(getattr(self._model.config, "max_position_embeddings", 512))
-        longest = min(options["max_tokens"] or 512, int(self._tokenizer.model_max_length), limit)
-        self._tokenizer.model_max_length = longest
-        example = self._tokenizer("one text")
-        inputs = [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in example]
         if not self._tokenizer.is_fast:
             raise InvalidInput("the base model has no fast tokenizer", hint="Choose another base model.")
-        serialized = str(self._tokenizer.backend_tokenizer.to_str())
-        self._tokens = Tokenization(serialized, inputs, longest, int(self._tokenizer.pad_token_id or 0))
+        longest = min(options["max_tokens"] or 512, longest_input(self._tokenizer, self._model.config))
+        self._tokenizer.model_max_length = longest
+        self._tokens = tokenization(self._tokenizer, longest)
 
-    def train(self, training: list[Example], validation: list[Example], method: str, scratch: Path, report: Report,
-              tensorboard: str | None) -> dict[str, Any]:  # fmt: skip
+    def train(
+        self, training: list[Example], validation: list[Example], method: str, scratch: Path, report: Report
+    ) -> dict[str, Any]:
         """The best epoch's measures on the validation rows; the model is then that of this epoch."""
         options = self._options
         if method == "lora":
@@ -82,8 +79,7 @@ class Transformer:
                 weight_decay=options["weight_decay"], eval_strategy="epoch", save_strategy="epoch", save_total_limit=1,
                 save_only_model=True, load_best_model_at_end=True, metric_for_best_model="score", logging_steps=5,
                 greater_is_better=True, disable_tqdm=True, dataloader_pin_memory=False, label_names=["labels"],
-                report_to=["tensorboard"] if tensorboard else [],
-                **({"logging_dir": tensorboard} if tensorboard else {}),
+                report_to=[],
             ),
             train_dataset=self._items(training), eval_dataset=held, data_collator=self._collator(),
             compute_metrics=lambda found: self._measured(validation, held, found),
@@ -151,7 +147,7 @@ class Transformer:
                 words = [(number, number + 1) for number in range(int(mask.sum()))]
                 said = _spans.decode([self.labels[best] for best in row[: len(mask)][mask].argmax(axis=-1)], words)
                 true = _spans.decode([self.labels[number] for number in np.asarray(item["labels"])[mask]], words)
-                measures.add(map(_item, true), map(_item, said))
+                measures.add(true, said)
         else:
             for example, row in zip(validation, logits, strict=True):
                 truth = [example.truth] if self._task == "classify" else example.truth
@@ -161,11 +157,7 @@ class Transformer:
         return {**summary, "score": summary["macro_f1" if self._task == "classify" else "micro_f1"]}
 
 
-def _item(span: tuple[str, int, int]) -> Item:
-    return span
-
-
-class _Progress(TrainerCallback):  # type: ignore[misc]
+class _Progress(TrainerCallback):  # type: ignore[misc]  # the library has no types
     """Tells epoch, step and loss."""
 
     def __init__(self, report: Report) -> None:
