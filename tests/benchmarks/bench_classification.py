@@ -39,7 +39,7 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
     install(**where, dbname="bench_classification")
     with psycopg.connect(cluster.dsn("bench_classification"), autocommit=True) as db:
         found = []
-        # It takes half an hour on two cores: each figure is shown when it is there.
+        # It takes 35 minutes on two cores: each figure is shown when it is there.
         for row in itertools.chain(_memory(db), _entities(db), _sentiments(db)):
             print(f"  {row['what']}: {row['value']} {row['unit']} ({row['peer']}: {row['peer_value']})", flush=True)
             found.append(row)
