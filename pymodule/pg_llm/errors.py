@@ -9,6 +9,7 @@ Error                      XX000  a defect in pg_llm itself
 ├── ModelChanged           55000  files differ from those that were registered
 ├── ModelFilesMissing      58P01  a trained model whose files are not in the database
 ├── ModelInUse             2BP01  a semantic index still needs the model
+├── UndefinedRun           42704  a cleaning run that is not the caller's
 ├── UndefinedIndex         42704  a table without the semantic index that was asked for
 ├── DuplicateIndex         42710  a column or semantic index that is in the way
 ├── MemoryLimitExceeded    53200  a model larger than the host may hold
@@ -71,6 +72,11 @@ class ModelFilesMissing(Error):
 class ModelInUse(Error):
     sqlstate = "2BP01"
     default_hint = "CALL semantic_drop() for those tables first."
+
+
+class UndefinedRun(Error):
+    sqlstate = "42704"
+    default_hint = "llm_find_errors() returns a run; SELECT id, target FROM llm.cleaning shows yours."
 
 
 class UndefinedIndex(Error):

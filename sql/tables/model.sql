@@ -1,8 +1,3 @@
-\echo Use "CREATE EXTENSION pg_llm CASCADE" to load this file. \quit
-
-CREATE SCHEMA llm;
-COMMENT ON SCHEMA llm IS 'Tables of the extension pg_llm';
-
 CREATE TABLE llm.model (
     name pg_catalog.text PRIMARY KEY,
     task pg_catalog.text NOT NULL,

@@ -128,17 +128,29 @@ def _entities(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
 
 
 def _memory(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
-    """Growth between the 5,000th and the 50,000th row of one UPDATE's worth of calls, each of a text of its own."""
-    call = "SELECT count(llm_classify('row number ' || n, '{a,b}')) FROM generate_series(%s::int, %s::int) AS n"
-    backend = db.info.backend_pid
-    db.execute(call, (1, 5000))
+    """Growth between the 5,000th and the 50,000th row of a table that is tagged by UPDATE, zero-shot and trained."""
+    db.execute("CREATE TABLE note AS SELECT n, 'row number ' || n AS text FROM generate_series(1, 50000) AS n")
+    db.execute("ALTER TABLE note ADD class text, ADD tags text[]")
+    odd = "SELECT text, CASE n % 2 WHEN 0 THEN 'a' ELSE 'b' END FROM note WHERE n <= 100"
+    db.execute("SELECT llm_fit('odd', 'classify', %s, method => 'head')", (odd,))
+    for what, change in (
+        ("llm_classify", "class = llm_classify(text, '{a,b}')"),
+        ("llm_tag", "tags = llm_tag(text, '{a,b}')"),
+        ("llm_classify, a trained head", "class = llm_classify(text, model => 'odd')"),
+    ):
+        yield from _growth(db, what, f"UPDATE note SET {change} WHERE n BETWEEN %s AND %s")
+
+
+def _growth(db: psycopg.Connection, what: str, update: str) -> Iterator[dict[str, Any]]:
+    db.execute(update, (1, 5000))
     host = db.execute("SELECT max(host_pid) FROM llm_status()").fetchone()
     assert host is not None
-    before = {process: _rss(process) for process in (backend, host[0])}
-    db.execute(call, (5001, 50_000))
-    for process, name in ((backend, "backend"), (host[0], "model host")):
-        what = f"memory of the {name} after 50,000 rows of llm_classify"
-        yield compared(COMMAND, what, "after 5,000 rows", before[process], _rss(process), "MB", False, 1)
+    processes = {"backend": db.info.backend_pid, "model host": host[0]}
+    before = {name: _rss(process) for name, process in processes.items()}
+    db.execute(update, (5001, 50_000))
+    for name, process in processes.items():
+        row = f"memory of the {name} after 50,000 rows of {what}"
+        yield compared(COMMAND, row, "after 5,000 rows", before[name], _rss(process), "MB", False, 1)
 
 
 def _rss(process: int) -> float:

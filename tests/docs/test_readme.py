@@ -97,7 +97,7 @@ OBJECTS = """
     JOIN pg_namespace AS n ON n.oid = coalesce(p.pronamespace, c.relnamespace)
 """
 # Functions of the schema llm are called by triggers and views only.
-TABLES = {"llm.model", "llm.model_file", "llm.run"}
+TABLES = {"llm.model", "llm.model_file", "llm.run", "llm.all_cleaning", "llm.all_mark", "llm.all_change"}
 INTERNAL = {"llm.progress_report", "llm.semantic_forget", "llm.semantic_definition"}
 
 
@@ -117,9 +117,8 @@ def test_every_function_is_there_with_its_arguments(db: psycopg.Connection) -> N
         signature = re.search(rf"^\| `(CALL )?{name}\((.*?)\)( → .+?)?` \|", README, re.MULTILINE)
         assert signature, name
         assert bool(signature[1]) == (kind == "p"), name
-        assert [part.split()[0] for part in re.split(r", (?=\w+ [\w\[\]]+)", signature[2]) if part] == (
-            arguments or []
-        )[:count]
+        parts = re.split(r', (?=[\w"]+ [\w\[\]]+)', signature[2])
+        assert [part.split()[0].strip('"') for part in parts if part] == (arguments or [])[:count]
         for column, mode in zip(arguments or [], modes or [], strict=bool(modes)):
             assert mode != "t" or column in (signature[3] or ""), f"{name}: {column}"
     # The other way round: no function, procedure or view is promised that does not exist.

@@ -21,6 +21,10 @@ TRIGGERS = """
     LEFT JOIN pg_depend d ON d.classid = 'pg_trigger'::regclass AND d.objid = t.oid AND d.deptype = 'x'
     WHERE NOT t.tgisinternal ORDER BY 1, 2
 """
+CLEANING = """
+    SELECT c.target::text, c.columns, c.usename, h.*, m.* FROM llm.all_cleaning AS c
+    JOIN llm.all_change AS h ON h.run = c.id JOIN llm.all_mark AS m ON m.run = c.id
+"""
 KITTEN = "SELECT s.key, s.score FROM semantic_search('kitten', '{}', mode => '{}') s"
 
 
@@ -38,6 +42,9 @@ def source(db: psycopg.Connection, role: str) -> psycopg.Connection:
     db.execute("CREATE TABLE part_a PARTITION OF part FOR VALUES IN ('a')")
     db.execute("INSERT INTO part VALUES (11, 'a', 'a tiger'), (12, 'a', 'a turbine')")
     db.execute("CALL semantic_index('part', '{Büro Text}', 'Second', 'meaning', method => 'ivfflat', sync => 'live')")
+    label = '[{"key": {"id": 2}, "column": "body", "value": "a ship"}]'
+    db.execute(f"SELECT llm_find_errors('note', labels => '{label}')")
+    assert value(db, "SELECT count(*) FROM llm.all_change") == 1
     return db
 
 
@@ -57,7 +64,7 @@ def run(cluster: Cluster, *command: str, stdin: bytes | None = None, user: str =
 
 def check(source: psycopg.Connection, restored: psycopg.Connection) -> None:
     """The restored database is the dumped one, and goes on being kept true."""
-    for query in (CONTENTS, TRIGGERS, "SELECT * FROM llm_models ORDER BY name"):
+    for query in (CONTENTS, TRIGGERS, "SELECT * FROM llm_models ORDER BY name", CLEANING):
         assert restored.execute(query).fetchall() == source.execute(query).fetchall()
     definitions = "SELECT target::text, name, columns, model, method, sync FROM llm.embedding_column ORDER BY 1"
     assert restored.execute(definitions).fetchall() == source.execute(definitions).fetchall()
@@ -119,10 +126,12 @@ def test_the_owner_of_a_database_dumps_and_restores_it(
             f"ALTER DATABASE {empty} OWNER TO {role}; GRANT INSERT ON llm.model, llm.model_file, llm.run TO {role}"
         )
         restored.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
+        source.execute(f"ALTER DATABASE {source.info.dbname} OWNER TO {role}")
         source.execute(f"ALTER TABLE note OWNER TO {role}; GRANT SELECT ON part, part_a TO {role}")
         options = ["--no-owner", "--no-privileges", "--no-comments"]
         dump = run(cluster, "pg_dump", *options, source.info.dbname, user=role)
         run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=dump, user=role)
         with psycopg.connect(cluster.dsn(empty, role), autocommit=True) as mine:
             check(source, mine)
+        source.execute(f"ALTER DATABASE {source.info.dbname} OWNER TO postgres")
         restored.execute(f"ALTER DATABASE {empty} OWNER TO postgres; DROP OWNED BY {role} CASCADE")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 
@@ -13,7 +14,7 @@ from psycopg import errors
 Connect = Callable[..., psycopg.Connection]
 
 
-def test_public_reads_the_registry_and_writes_nothing(db: psycopg.Connection, role: str) -> None:
+def test_public_reads_the_registry_and_writes_its_own_cleanings_only(db: psycopg.Connection, role: str) -> None:
     rights = db.execute(
         """
         SELECT n.nspname || '.' || c.relname, privilege
@@ -29,7 +30,8 @@ def test_public_reads_the_registry_and_writes_nothing(db: psycopg.Connection, ro
         "llm.model", "llm.model_file", "llm.run", "llm.embedding_column", "public.llm_models", "public.llm_progress",
         "public.llm_runs",
     )  # fmt: skip
-    assert sorted(rights) == sorted((relation, "SELECT") for relation in relations)
+    own = itertools.product(("llm.cleaning", "llm.mark", "llm.change"), ("SELECT", "INSERT", "UPDATE", "DELETE"))
+    assert sorted(rights) == sorted([*((relation, "SELECT") for relation in relations), *own])
     assert not value(db, "SELECT has_schema_privilege(%s, 'llm', 'CREATE')", role)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
@@ -54,10 +55,16 @@ def threshold(value: float | None) -> float:
 
 
 def options(given: Any) -> dict[str, Any]:
-    """A JSON object, its numbers as int or float: PL/Python gives Decimals."""
+    """A JSON object."""
     if not isinstance(given, dict):
         raise InvalidInput("options must be a JSON object", hint="""Write options => '{"name": 1}'.""")
-    return {name: _number(value) if isinstance(value, Decimal) else value for name, value in given.items()}
+    found: dict[str, Any] = plain(given)
+    return found
+
+
+def plain(given: Any) -> Any:
+    """JSON as the standard library reads it, its numbers as int or float: PL/Python gives Decimals."""
+    return json.loads(json.dumps(given, default=_number))
 
 
 def _number(value: Decimal) -> int | float:

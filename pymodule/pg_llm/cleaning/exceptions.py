@@ -1,0 +1,29 @@
+"""Rows that differ together: no errors, but another rule."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pg_llm.cleaning.table import Opinion, Table
+
+# So many rows of one value of another column, and this share of its rows, are no errors.
+_LEAST = 4
+_SHARE = 0.8
+# A column with more distinct values than this share of the rows says nothing of others.
+_KEY = 0.9
+
+
+def without_exceptions(table: Table, column: int, said: Sequence[Opinion]) -> Sequence[Opinion]:
+    """The opinions on a column's filled cells, without those that hit nearly all rows with some value elsewhere."""
+    rows = {opinion.cell[0] for opinion in said if table.columns[column][opinion.cell[0]]}
+    excepted: set[int] = set()
+    for number, other in enumerate(table.columns):
+        if number != column and len(table.counts[number]) <= _KEY * table.rows:
+            found = Counter(other[row] for row in rows)
+            common = {
+                value for value, count in found.items()
+                if value and count >= _LEAST and count >= _SHARE * table.counts[number][value]
+            }  # fmt: skip
+            excepted.update(row for row in rows if other[row] in common)
+    return [opinion for opinion in said if opinion.cell[0] not in excepted]

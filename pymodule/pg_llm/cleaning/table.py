@@ -1,0 +1,52 @@
+"""A table as the detectors see it, and what they say of its cells."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+Value = str | None
+# Row and column, both from 0.
+Cell = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Opinion:
+    """That a cell is wrong; `new` is what it should hold, unless `confidence` is None: then nobody knows.
+
+    `given` is the other column, and its value, from which `new` follows.
+    """
+
+    cell: Cell
+    new: Value
+    confidence: float | None
+    detector: str
+    reason: str
+    given: tuple[int, str] | None = None
+
+
+@dataclass(slots=True)
+class Table:
+    """Columns of texts; the empty text counts as missing, as NULL does.
+
+    `marks` are cells whose truth is known, `history` what was corrected before: column, old and new value.
+    """
+
+    names: Sequence[str]
+    columns: Sequence[Sequence[Value]]
+    marks: Mapping[Cell, Value] = field(default_factory=dict)
+    history: Sequence[tuple[int, str, str]] = ()
+    counts: list[Counter[str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.counts = [Counter(value for value in column if value) for column in self.columns]
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.columns[0]) if self.columns else 0
+
+    def filled(self, column: int) -> int:
+        """How many cells of a column hold something."""
+        return self.counts[column].total()

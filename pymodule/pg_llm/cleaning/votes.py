@@ -1,0 +1,141 @@
+"""What the rows of the same group say of a cell, over all columns that determine its column (naive Bayes)."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pg_llm.cleaning.dependencies import Dependency
+from pg_llm.cleaning.distance import alike
+from pg_llm.cleaning.exceptions import without_exceptions
+from pg_llm.cleaning.table import Opinion, Table, Value
+
+DETECTOR = "dependency"
+# Evidence of determining columns overlaps: together they count as this many independent ones.
+_INDEPENDENT = 2.0
+_MOST_LEFT = 8
+# Chance that a wrong value is a misspelling of the right one.
+_MISSPELT = 0.7
+# Of the rows that differ from their group, this share are exceptions and the others wrong.
+_EXCEPTIONS = 0.2
+_MOST_SURE = 0.998
+_LEAST_LIFT = 0.75
+_LEAST_ACCURACY = 0.9
+# Chance of one particular misspelling of a value.
+_ONE_MISSPELLING = 0.05
+
+
+def opinions(table: Table, dependencies: Sequence[Dependency]) -> Iterator[Opinion]:
+    """One opinion for each cell where another value is more probable than the one it has."""
+    by_right: defaultdict[int, list[Dependency]] = defaultdict(list)
+    for dependency in dependencies:
+        if dependency.lift >= _LEAST_LIFT or dependency.accuracy >= _LEAST_ACCURACY:
+            by_right[dependency.right].append(dependency)
+    for right, found in by_right.items():
+        # Weak ones only where there is nothing better: a looser column says less of the same.
+        best = found[0]
+        chosen = [each for each in found if best.accuracy - each.accuracy <= 0.03][:_MOST_LEFT]
+        said = _Column(table, right, chosen).opinions()
+        if best.lift < _LEAST_LIFT:
+            # Where one value is nearly everywhere, rows that differ may be right; not so if they misspell it.
+            said = [each for each in said if _misspells(table, each)]
+        yield from without_exceptions(table, right, said)
+
+
+def _misspells(table: Table, opinion: Opinion) -> bool:
+    row, column = opinion.cell
+    old, new = table.columns[column][row], opinion.new
+    counts = table.counts[column]
+    return bool(old and new) and 5 * counts[str(old)] <= counts[str(new)] and alike(str(old), str(new))
+
+
+class _Column:
+    """The votes on the cells of one column."""
+
+    def __init__(self, table: Table, right: int, dependencies: Sequence[Dependency]) -> None:
+        self._table = table
+        self._right = right
+        self._dependencies = dependencies
+        self._counts = table.counts[right]
+        self._total = table.filled(right)
+        self._error = min(0.5, max(0.005, 1 - dependencies[0].accuracy))
+
+    def opinions(self) -> list[Opinion]:
+        """One for each cell that should hold something else."""
+        decided: dict[tuple[Value, ...], _Decision | None] = {}
+        said = []
+        for row, value in enumerate(self._table.columns[self._right]):
+            lefts = tuple(self._table.columns[each.left][row] for each in self._dependencies)
+            # Equal rows have equal answers.
+            key = (value, *lefts)
+            if key not in decided:
+                decided[key] = self._decide(value or "", lefts)
+            if (found := decided[key]) is not None:
+                said.append(
+                    Opinion((row, self._right), found.new, found.confidence, DETECTOR, found.reason, found.given)
+                )
+        return said
+
+    def _decide(self, value: str, lefts: Sequence[Value]) -> _Decision | None:
+        votes = []
+        for dependency, left in zip(self._dependencies, lefts, strict=True):
+            group = dependency.groups.get(left) if left else None
+            others = group.total() - bool(value) if group else 0
+            if group and others:
+                votes.append(_Vote(dependency, str(left), group, others))
+        if not votes:
+            return None
+        scores = {name: self._score(name, value, votes) for name in _candidates(votes, value)}
+        new = max(scores, key=lambda name: (scores[name], name))
+        most = max(votes, key=lambda vote: vote.group[new])
+        # Of two rows that differ none is right by vote.
+        if new == value or most.group[new] < 2:
+            return None
+        probability = 1 / sum(math.exp(score - scores[new]) for score in scores.values())
+        left = f"{self._table.names[most.dependency.left]} = {most.left!r}"
+        return _Decision(
+            new,
+            # As far as the dependency itself can be trusted.
+            probability * min(_MOST_SURE, most.dependency.accuracy**0.5),
+            f"{most.group[new]} of {most.group.total()} rows with {left} have {new!r}",
+            (most.dependency.left, most.left),
+        )
+
+    def _score(self, name: str, value: str, votes: Sequence[_Vote]) -> float:
+        own = name == value
+        elsewhere = max(self._counts[name] - own, 0.1) / self._total
+        score = 0.0
+        for vote in votes:
+            share = (vote.group[name] - own) / (vote.others + 0.5)
+            sure = min(1 - _EXCEPTIONS * (1 - vote.dependency.accuracy), _MOST_SURE)
+            score += math.log(sure * share + (1 - sure) * elsewhere + 1e-9)
+        score *= min(1.0, _INDEPENDENT / len(votes))
+        if own:
+            return score + math.log(1 - self._error)
+        if not value:
+            return score
+        swapped = (1 - _MISSPELT) * max(self._counts[value] - 1, 0.5) / self._total
+        misspelt = _MISSPELT * _ONE_MISSPELLING if alike(value, name) else 0.0
+        return score + math.log(self._error * (misspelt + swapped))
+
+
+@dataclass(frozen=True, slots=True)
+class _Vote:
+    dependency: Dependency
+    left: str
+    group: Counter[str]
+    others: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    new: str
+    confidence: float
+    reason: str
+    given: tuple[int, str]
+
+
+def _candidates(votes: Sequence[_Vote], value: str) -> set[str]:
+    return {name for vote in votes for name, _ in vote.group.most_common(3)} | ({value} - {""})

@@ -1,0 +1,145 @@
+"""Rules that the user gives: what values of a column, or of a row, must be."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import plpy
+
+from pg_llm.cleaning.distance import alike, edits
+from pg_llm.cleaning.table import Cell, Opinion, Table, Value
+from pg_llm.errors import InvalidInput
+from pg_llm.functions import cleaning_table, session
+from pg_llm.functions.cleaning_table import Target
+
+DETECTOR = "rule"
+_HINT = (
+    """Write rules => '[{"column": "zip", "regex": "^[0-9]{5}$"}, {"column": "state", "values": ["al", "ak"]},"""
+    """ {"column": "state", "references": "states.code"}, {"column": "age", "min": 0, "max": 120},"""
+    """ {"dependency": "zip -> city"}, {"column": "ends", "check": "ends >= starts"}]'."""
+)
+_KINDS = ({"regex"}, {"values"}, {"references"}, {"min"}, {"max"}, {"min", "max"}, {"check"})
+
+
+@dataclass(slots=True)
+class Rules:
+    """Conditions on values (a column, SQL in which the value is `v`, its parameter, values allowed) and on rows."""
+
+    target: Target
+    values: list[tuple[int, str, Any, list[str] | None]] = field(default_factory=list)
+    checks: list[tuple[int, str]] = field(default_factory=list)
+    dependent: list[tuple[int, int]] = field(default_factory=list)
+
+
+def parsed(target: Target, given: Any) -> Rules:
+    """The rules, each tried once. Raises InvalidInput."""
+    if not isinstance(given, list) or not all(isinstance(rule, dict) for rule in given):
+        raise InvalidInput("rules must be a JSON list of objects", hint=_HINT)
+    rules = Rules(target)
+    for rule in given:
+        if rule.keys() == {"dependency"}:
+            left, arrow, right = (part.strip() for part in str(rule["dependency"]).partition("->"))
+            if not arrow:
+                raise InvalidInput(f'not a dependency: "{rule["dependency"]}"', hint=_HINT)
+            rules.dependent.append((target.place(left), target.place(right)))
+        elif "column" in rule and rule.keys() - {"column"} in _KINDS:
+            _add(rules, target.place(str(rule["column"])), rule)
+        else:
+            raise InvalidInput(f"not a rule: {json.dumps(rule, default=str)}", hint=_HINT)
+    return rules
+
+
+def _add(rules: Rules, place: int, rule: dict[str, Any]) -> None:
+    kind = rules.target.columns[place].type
+    if "check" in rule:
+        rules.checks.append((place, str(rule["check"])))
+        cleaning_table.breaking(rules.target, str(rule["check"]), {})
+    elif "regex" in rule:
+        rules.values.append((place, "v ~ $2", str(rule["regex"]), None))
+        _violating(rules.values[-1], ["a"])
+    elif "values" in rule:
+        if not isinstance(rule["values"], list):
+            raise InvalidInput("values of a rule must be a list", hint=_HINT)
+        allowed = [str(value) for value in rule["values"]]
+        rules.values.append((place, "v = ANY($2)", allowed, allowed))
+    elif "references" in rule:
+        allowed = _referenced(str(rule["references"]))
+        rules.values.append((place, "v = ANY($2)", allowed, allowed))
+    else:
+        for name, operator in (("min", ">="), ("max", "<=")):
+            if name in rule:
+                condition = f"CASE WHEN v <> '' THEN v::{kind} {operator} $2::{kind} END"
+                rules.values.append((place, condition, str(rule[name]), None))
+                _violating(rules.values[-1], [str(rule[name])])
+
+
+def _referenced(reference: str) -> list[str]:
+    table, _, column = reference.rpartition(".")
+    if not table:
+        raise InvalidInput(f'not a reference: "{reference}"', hint="Write schema.table.column.")
+    found = session.rows("SELECT to_regclass($1)::text AS name", ("text",), (table,))[0]["name"]
+    if found is None:
+        raise InvalidInput(f'there is no table "{table}"', hint="Name it with its schema: schema.table.column.")
+    name = plpy.quote_ident(column)
+    return [row["v"] for row in session.rows_once(f"SELECT DISTINCT t.{name}::text AS v FROM {found} AS t") if row["v"]]
+
+
+def _violating(rule: tuple[int, str, Any, list[str] | None], values: Sequence[str]) -> set[str]:
+    _, condition, parameter, _ = rule
+    kind = "text[]" if isinstance(parameter, list) else "text"
+    query = f"SELECT v FROM unnest($1) AS v WHERE NOT coalesce({condition}, true)"
+    return {row["v"] for row in session.rows_once(query, ("text[]", kind), (list(values), parameter))}
+
+
+def opinions(rules: Rules, keys: Sequence[str], table: Table) -> Iterator[Opinion]:
+    """Cells that break a rule; the nearest allowed value as repair where values are listed."""
+    for rule in rules.values:
+        place, _, _, allowed = rule
+        bad = _violating(rule, list(table.counts[place]))
+        nearest = {value: _nearest(value, allowed) for value in bad} if allowed else {}
+        for row, value in enumerate(table.columns[place]):
+            if value and value in bad:
+                new = nearest.get(value)
+                sure = 0.8 if new else None
+                yield Opinion((row, place), new, sure, DETECTOR, f"{value!r} breaks a rule")
+    for place, condition in rules.checks:
+        broken = cleaning_table.breaking(rules.target, condition, {key: {} for key in keys})
+        for row, key in enumerate(keys):
+            if key in broken:
+                yield Opinion((row, place), None, None, DETECTOR, f"the row breaks {condition}")
+
+
+def _nearest(value: str, allowed: Sequence[str]) -> str | None:
+    most = len(value) // 3 or 1
+    near = sorted((edits(value.casefold(), other.casefold(), most), other) for other in allowed)
+    near = [(cost, other) for cost, other in near if cost <= most and alike(value.casefold(), other.casefold())]
+    return near[0][1] if near and (len(near) == 1 or near[0][0] < near[1][0]) else None
+
+
+def forbidden(rules: Rules, keys: Sequence[str], found: dict[Cell, Opinion]) -> set[Cell]:
+    """The cells whose repair the column's type, a rule, or a CHECK constraint of the table does not allow."""
+    by_column: dict[int, dict[Value, list[Cell]]] = {}
+    for cell, opinion in found.items():
+        if opinion.confidence is not None:
+            by_column.setdefault(cell[1], {}).setdefault(opinion.new, []).append(cell)
+    cells: set[Cell] = set()
+    for place, news in by_column.items():
+        bad = cleaning_table.impossible(rules.target.columns[place], list(news))
+        possible = [value for value in news if value is not None and value not in bad]
+        for rule in rules.values:
+            if rule[0] == place:
+                bad |= _violating(rule, possible)
+        cells.update(cell for value in bad for cell in news.get(value, ()))
+    patches: dict[str, dict[str, Value]] = {}
+    for cell, opinion in found.items():
+        if opinion.confidence is not None and cell not in cells:
+            patches.setdefault(keys[cell[0]], {})[rules.target.columns[cell[1]].name] = opinion.new
+    broken: set[str] = set()
+    if patches:
+        for condition in [*rules.target.checks, *(condition for _, condition in rules.checks)]:
+            broken |= cleaning_table.breaking(rules.target, condition, patches)
+    cells.update(cell for cell in found if keys[cell[0]] in broken)
+    return cells

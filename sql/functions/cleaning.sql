@@ -1,0 +1,49 @@
+CREATE FUNCTION llm_profile(target regclass) RETURNS TABLE (
+    "column" text, type text, looks_like text, missing bigint, "distinct" bigint, likely_key boolean,
+    patterns jsonb, outliers bigint, determined_by text[]
+)
+LANGUAGE plpython3u STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_profile(target) $$;
+COMMENT ON FUNCTION llm_profile IS 'What the columns of a table hold: types, missing and distinct values, patterns, likely keys, dependencies.';
+
+CREATE FUNCTION llm_find_errors(
+    target regclass, columns text[] DEFAULT NULL, rules jsonb DEFAULT '[]', labels jsonb DEFAULT '[]'
+) RETURNS uuid
+LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_find_errors(target, columns, rules, labels) $$;
+COMMENT ON FUNCTION llm_find_errors IS 'Find the cells of a table that look wrong and write them to llm.change; returns the run.';
+
+CREATE FUNCTION llm_propose_repairs(run uuid) RETURNS bigint
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_propose_repairs(run) $$;
+COMMENT ON FUNCTION llm_propose_repairs IS 'Fill in what the cells of a run should hold, as far as that is known; returns for how many it is.';
+
+CREATE FUNCTION llm_mark(run uuid, key jsonb, "column" text, value text) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_mark(run, key, column, value) $$;
+COMMENT ON FUNCTION llm_mark IS 'Say what a cell should hold, so that the next llm_propose_repairs learns from it; right values count too.';
+
+CREATE FUNCTION llm_review(run uuid, k int DEFAULT 10) RETURNS TABLE (
+    key jsonb, "column" text, old text, new text, confidence real, reason text, alike bigint
+)
+LANGUAGE plpython3u STABLE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_review(run, k) $$;
+COMMENT ON FUNCTION llm_review IS 'The cells that are worth marking next: those that decide most others and are least sure.';
+
+-- Without SET search_path, so that the table's triggers run as they do for any other UPDATE.
+CREATE FUNCTION llm_apply(run uuid, min_confidence real DEFAULT 0.7) RETURNS TABLE (
+    applied bigint, changed_meanwhile bigint, refused bigint
+)
+LANGUAGE plpython3u VOLATILE ROWS 1
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_apply(run, min_confidence) $$;
+COMMENT ON FUNCTION llm_apply IS 'Write the proposed repairs of a run into the table, where its cells still hold what was found.';
+
+CREATE FUNCTION llm_rollback(run uuid) RETURNS TABLE (restored bigint, edited bigint, gone bigint)
+LANGUAGE plpython3u VOLATILE ROWS 1
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_rollback(run) $$;
+COMMENT ON FUNCTION llm_rollback IS 'Put the old values back where a cell still holds what llm_apply wrote; edited and deleted ones are counted.';
+
+CREATE FUNCTION llm_rules(run uuid, target regclass DEFAULT NULL) RETURNS text
+LANGUAGE plpython3u STABLE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_rules(run, target) $$;
+COMMENT ON FUNCTION llm_rules IS 'The applied repairs of a run as one UPDATE that needs no model, for the same or another table.';

@@ -1,0 +1,44 @@
+-- Views over these leave each role its own rows: under row-level security a database's owner could not dump them.
+CREATE TABLE llm.all_cleaning (
+    id pg_catalog.uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+    target pg_catalog.regclass NOT NULL,
+    columns pg_catalog.text[] NOT NULL,
+    rules pg_catalog.jsonb NOT NULL,
+    usename pg_catalog.name NOT NULL DEFAULT CURRENT_USER,
+    started_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+COMMENT ON TABLE llm.all_cleaning IS 'The searches for errors of all roles, for dumps';
+COMMENT ON COLUMN llm.all_cleaning.columns IS 'The columns whose cells were examined';
+
+CREATE TABLE llm.all_mark (
+    run pg_catalog.uuid NOT NULL REFERENCES llm.all_cleaning ON DELETE CASCADE,
+    key pg_catalog.jsonb NOT NULL,
+    "column" pg_catalog.name NOT NULL,
+    value pg_catalog.text,
+    PRIMARY KEY (run, key, "column")
+);
+COMMENT ON TABLE llm.all_mark IS 'The marks of all roles, for dumps';
+
+CREATE TABLE llm.all_change (
+    run pg_catalog.uuid NOT NULL REFERENCES llm.all_cleaning ON DELETE CASCADE,
+    key pg_catalog.jsonb NOT NULL,
+    "column" pg_catalog.name NOT NULL,
+    old pg_catalog.text,
+    new pg_catalog.text,
+    confidence pg_catalog.float4,
+    state pg_catalog.text NOT NULL,
+    detector pg_catalog.text NOT NULL,
+    reason pg_catalog.text NOT NULL,
+    given pg_catalog.jsonb,
+    PRIMARY KEY (run, key, "column")
+);
+COMMENT ON TABLE llm.all_change IS 'The changes of all roles, for dumps';
+COMMENT ON COLUMN llm.all_change.key IS 'The primary key of the row';
+COMMENT ON COLUMN llm.all_change.new IS 'The value proposed, once applied the value that the table then held; NULL without confidence: nobody knows';
+COMMENT ON COLUMN llm.all_change.confidence IS 'How probably the new value is right, from 0 to 1; NULL where there is none';
+COMMENT ON COLUMN llm.all_change.state IS 'found, proposed, applied, refused (by the table) or restored';
+COMMENT ON COLUMN llm.all_change.given IS 'The other column and its value that the new value follows from';
+
+SELECT pg_catalog.pg_extension_config_dump('llm.all_cleaning', '');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_mark', '');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_change', '');
