@@ -18,6 +18,9 @@ _TOKENS = re.compile(r"\d+|[^\W\d_]+|\s+|.", re.DOTALL)
 _LEAST = 3
 # Of the values that an edit makes, this share occurs in the column already.
 _KNOWN_SHARE = 0.6
+# A sign of percent or of a currency means less than a word: it may be left out on less evidence.
+_SIGNS = frozenset("%$€£¥")
+_KNOWN_SHARE_OF_SIGNS = 0.3
 # A way of writing that more of the column has than this is not the odd one.
 _ODD = 0.4
 _DOMINANT = 0.6
@@ -45,8 +48,20 @@ _CHANGES: dict[str, Callable[[str], str]] = {
 
 
 def tokens(value: str) -> list[str]:
-    """Numbers, words, runs of space, and every other character for itself."""
-    return _TOKENS.findall(value)
+    """Numbers, words (each part of camelCase for itself), runs of space, and every other character."""
+    found = _TOKENS.findall(value)
+    if value.islower() or value.isupper():
+        return found
+    return [part for token in found for part in _humps(token)]
+
+
+def _humps(word: str) -> Iterator[str]:
+    start = 0
+    for place in range(1, len(word)):
+        if word[place].isupper() and word[place - 1].islower():
+            yield word[start:place]
+            start = place
+    yield word[start:]
 
 
 def shape(value: str) -> Shape:
@@ -130,7 +145,7 @@ def opinions(table: Table) -> Iterator[Opinion]:
         if not counts:
             continue
         short = {value: count for value, count in counts.items() if len(value) <= _LONGEST}
-        odd = _variants(short) | _affixes(short) | _dates(short)
+        odd = _variants(short) | _affixes(short) | _separators(short) | _dates(short)
         for row, value in enumerate(table.columns[column]):
             if value and value in odd:
                 new, sure, reason = odd[value]
@@ -185,10 +200,36 @@ def _affixes(counts: Mapping[str, int]) -> Odd:
     found: Odd = {}
     for affix, cores in made.items():
         known = sum(core in counts for core in cores.values())
-        if len(cores) >= _LEAST and known >= _KNOWN_SHARE * len(cores):
+        least = _KNOWN_SHARE_OF_SIGNS if set("".join(affix)) <= _SIGNS | {" "} else _KNOWN_SHARE
+        if len(cores) >= _LEAST and known >= least * len(cores):
             what = " and ".join(repr(part) for part in affix if part)
             for value, core in cores.items():
                 found[value] = (core, 0.5 + 0.4 * known / len(cores), f"without {what} it is as most others are")
+    return found
+
+
+def _separators(counts: Mapping[str, int]) -> Odd:
+    """Numbers in groups that other characters part than in most of the column: 555.123.4567 for 555-123-4567."""
+    groups: Counter[Shape] = Counter()
+    shapes = {value: shape(value) for value in counts}
+    for value, its in shapes.items():
+        groups[its] += counts[value]
+    if not groups:
+        return {}
+    usual, most = groups.most_common(1)[0]
+    total = sum(counts.values())
+    # Two numbers and what stands between may be a fraction, which says another thing with another character.
+    if usual.count("9") < 3 or most < _DOMINANT * total:
+        return {}
+    found: Odd = {}
+    for value, its in shapes.items():
+        differs = [place for place, kind in enumerate(its) if len(its) == len(usual) and kind != usual[place]]
+        signs = all(kind not in ("9", "a") for place in differs for kind in (its[place], usual[place]))
+        if differs and signs and _LEAST <= groups[its] <= _ODD * total:
+            parts = tokens(value)
+            for place in differs:
+                parts[place] = usual[place]
+            found[value] = ("".join(parts), 0.75, f"most others are written {''.join(usual)}")
     return found
 
 
