@@ -108,8 +108,13 @@ _connection: _Connection | None = None
 _memo = Memo(_MEMO_BYTES)
 
 
-def run(engine: str, task: str, model: Message, inputs: Sequence[str], options: Message, poll: Poll) -> list[Any]:
-    """One result per input, in order; short calls are remembered for the life of the session."""
+def run(
+    engine: str, task: str, model: Message | None, inputs: Sequence[str], options: Message, poll: Poll
+) -> list[Any]:
+    """One result per input, in order; short calls are remembered for the life of the session.
+
+    A task that needs no model has None.
+    """
     if len(inputs) > _SHORT:
         return _compute(engine, task, model, inputs, options, poll)
     key, scope = memo.key(engine, model), memo.scope(task, options)
@@ -121,7 +126,9 @@ def run(engine: str, task: str, model: Message, inputs: Sequence[str], options: 
     return [results[text] for text in inputs]
 
 
-def _compute(engine: str, task: str, model: Message, inputs: Sequence[str], options: Message, poll: Poll) -> list[Any]:
+def _compute(
+    engine: str, task: str, model: Message | None, inputs: Sequence[str], options: Message, poll: Poll
+) -> list[Any]:
     requests = [
         {"op": "run", "task": task, "model": model, "inputs": chunk, "options": options} for chunk in _chunks(inputs)
     ]

@@ -27,6 +27,8 @@ def answer(request: Message, poll: Callable[[], object]) -> Any:
     from pg_llm.models import loading
     from pg_llm.models.spec import ModelSpec
 
+    if request["model"] is None:
+        return _run_without_model(request["task"], request["inputs"], request["options"], poll)
     spec = ModelSpec.from_wire(request["model"])
     match request["op"]:
         case "run":
@@ -107,6 +109,16 @@ def _run(task: str, spec: ModelSpec, inputs: list[str], options: Message, poll: 
     outputs = _batches.forward(forward, tasks.windows(works), model.batch_tokens, poll)
     results = dict(zip(distinct, tasks.finish(works, outputs), strict=True))
     return [results[text] for text in inputs]
+
+
+def _run_without_model(task: str, inputs: list[str], options: Message, poll: Callable[[], object]) -> list[Any]:
+    from pg_llm import tasks
+
+    results = []
+    for work in tasks.named(task).prepare(None, inputs, options):
+        poll()
+        results.append(work.finish(()))
+    return results
 
 
 def _model(spec: ModelSpec) -> Any:

@@ -23,6 +23,23 @@ _REFUSALS = ("22", "23", "P0")
 
 
 @sql_function
+def llm_clean(input: str | None, instruction: str | None) -> str | None:
+    """A text without damage, in the form that the instruction names; NULL for NULL."""
+    return _cleaned([input], instruction)[0][1]
+
+
+@sql_function
+def llm_clean_batch(inputs: list[str | None] | None, instruction: str | None) -> list[tuple[int, str | None]]:
+    """Each text without damage, in the form that the instruction names, with its position from 1; NULL for NULL."""
+    return _cleaned(arguments.texts(inputs), instruction)
+
+
+def _cleaned(inputs: Sequence[str | None], instruction: str | None) -> list[tuple[int, str | None]]:
+    texts = [text for text in inputs if text is not None]
+    return list(arguments.in_place(inputs, session.run_without_model("cleaning", texts, instruction=instruction)))
+
+
+@sql_function
 def llm_profile(target: str | None) -> list[dict[str, Any]]:
     """What the columns of a table hold: types, missing and distinct values, patterns, likely keys, dependencies."""
     of = cleaning_table.target(session.required("target", target))

@@ -7,7 +7,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from pg_llm import client, settings
+from pg_llm import client
 from pg_llm.errors import DuplicateModel, InsufficientPrivilege, InvalidInput, ModelInUse
 from pg_llm.functions import arguments, model_file, session
 from pg_llm.functions.session import sql_function
@@ -42,7 +42,7 @@ def register(name: str, task: str, source: str, revision: str | None, options: d
     """Load a model once and add it to the registry; returns its digest."""
     wire = {"name": name, "task": task, "source": source, "revision": revision, "digest": None, "options": options}
     request = {"op": "resolve", "model": wire}
-    found = session.with_files(lambda: client.ask(_engine(), [request], session.poll)[0])
+    found = session.with_files(lambda: client.ask(session.engine(), [request], session.poll)[0])
     added = session.rows(
         "INSERT INTO llm.model (name, task, source, revision, digest, options, dimensions, labels)"
         " VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8) ON CONFLICT (name) DO NOTHING RETURNING name",
@@ -123,10 +123,6 @@ _NOTHING: dict[str, Any] = {
     "host_pid": None, "up_since": None, "state": "unloaded", "device": None, "engine": None,
     "bytes": None, "calls": None, "rows": None, "queue": None, "memo_hits": None,
 }  # fmt: skip
-
-
-def _engine() -> str:
-    return settings.engine(session.rows("SELECT current_setting('llm.engine', true) AS engine")[0]["engine"])
 
 
 def administer(what: str, right: str = "INSERT") -> None:

@@ -114,6 +114,16 @@ class Model:
         return with_files(lambda: client.ask(self.engine, [{"op": op, "model": self.wire}], poll)[0])
 
 
+def run_without_model(task: str, inputs: Sequence[str], **options: Any) -> list[Any]:
+    """One result per input, in order, of a task that needs no model."""
+    return client.run(engine(), task, None, inputs, options, poll)
+
+
+def engine() -> str:
+    """The engine that this session wants."""
+    return settings.engine(rows("SELECT current_setting('llm.engine', true) AS engine")[0]["engine"])
+
+
 def with_files(call: Callable[[], _R]) -> _R:
     """The result of a call; the files of trained models that it lacks on this server are written there first."""
     from pg_llm.functions import model_file

@@ -138,25 +138,33 @@ class Server:
                 raise Error(f'the model host does not know the request "{unknown}"')
 
     async def _run(self, session: Session, message: Message) -> list[str]:
-        spec = ModelSpec.from_wire(message["model"])
+        spec = ModelSpec.from_wire(message["model"]) if message["model"] else None
         inputs, options = message["inputs"], message["options"]
-        counts = self._counts.setdefault(spec.key, Counts())
-        counts.calls += 1
-        counts.rows += len(inputs)
-        scope = memo.scope(message["task"], options)
-        results = self._memo.recall(spec.key, scope, inputs)
+        key, scope = spec.key if spec else "", memo.scope(message["task"], options)
+        results = self._memo.recall(key, scope, inputs)
         # A text that stands twice in a call is computed once.
         missing = [text for text in dict.fromkeys(inputs) if text not in results]
-        counts.memo_hits += len(inputs) - len(missing)
+        if spec:
+            counts = self._counts.setdefault(key, Counts())
+            counts.calls += 1
+            counts.rows += len(inputs)
+            counts.memo_hits += len(inputs) - len(missing)
         if missing:
-            task = tasks.named(message["task"])
-            queue, works = await self._in_thread(lambda: self._prepare(spec, task, missing, options))
-            outputs = await queue.submit(session, tasks.windows(works))
-            finished = await self._in_thread(lambda: tasks.finish(works, outputs))
+            finished = await self._compute(session, spec, message["task"], missing, options)
             computed = dict(zip(missing, finished, strict=True))
-            self._memo.keep(spec.key, scope, computed)
+            self._memo.keep(key, scope, computed)
             results.update(computed)
         return [results[text] for text in inputs]
+
+    async def _compute(
+        self, session: Session, spec: ModelSpec | None, name: str, inputs: list[str], options: Message
+    ) -> list[str]:
+        task = tasks.named(name)
+        if spec is None:
+            return await self._in_thread(lambda: tasks.finish(task.prepare(None, inputs, options), ()))
+        queue, works = await self._in_thread(lambda: self._prepare(spec, task, inputs, options))
+        outputs = await queue.submit(session, tasks.windows(works))
+        return await self._in_thread(lambda: tasks.finish(works, outputs))
 
     def _prepare(
         self, spec: ModelSpec, task: tasks.Task, inputs: list[str], options: Message

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from pg_llm.models.engine import Encoded, Engine
+from pg_llm.models.engine import Encoded
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,11 @@ class Work:
 class Task(Protocol):
     """What every task module offers."""
 
-    def prepare(self, model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
-        """One piece of work per input, in order. Raises InvalidInput for options that do not fit the model."""
+    def prepare(self, model: Any, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+        """One piece of work per input, in order. Raises InvalidInput for options that do not fit the model.
+
+        A task that needs no model is given None.
+        """
         ...
 
 

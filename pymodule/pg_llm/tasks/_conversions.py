@@ -1,0 +1,198 @@
+"""One form for values that come in many: dates, phone numbers, codes, numbers, case. Unsure means no answer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+from itertools import product
+from typing import Any
+
+Convert = Callable[[str], str | None]
+
+EXAMPLES = (
+    "ISO date", "ISO timestamp", "E.164 phone, US", "country code", "country name", "US state code", "currency code",
+    "language code", "strip the unit", "number", "boolean", "email", "lower case", "upper case", "title case",
+)  # fmt: skip
+
+
+def named(instruction: str) -> Convert | None:
+    """What brings a value into the form that the instruction names; None for one that is not understood."""
+    words = re.sub(r"[\W_]+", " ", instruction.casefold()).strip()
+    for pattern, make in _FORMS:
+        if re.search(pattern, words):
+            return make(instruction)
+    return None
+
+
+def _date(instruction: str) -> Convert:
+    timed = re.search(r"(?i)time", instruction)
+    # Which of two numbers is the day, if the instruction says so.
+    day_first = {True} if re.search(r"(?i)day.?first|dd.?mm", instruction) else (
+        {False} if re.search(r"(?i)month.?first|mm.?dd", instruction) else {True, False})  # fmt: skip
+
+    def convert(text: str) -> str | None:
+        day = _read_date(text, frozenset(day_first))
+        if day is None:
+            return None
+        return day.isoformat() if timed else day.date().isoformat()
+
+    return convert
+
+
+def _read_date(text: str, day_first: frozenset[bool]) -> datetime | None:
+    """The one moment that the text may mean; None if there are several, or a part is missing."""
+    from dateutil import parser
+
+    if found := re.fullmatch(r"(\d{4})\s*[年/.]\s*(\d{1,2})\s*[月/.]\s*(\d{1,2})\s*日?", text):
+        text = f"{found[1]}-{int(found[2]):02}-{int(found[3]):02}"
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        pass
+    moments = set()
+    for day, year in product(day_first, (False, True)):
+        # What the text does not say comes from the default: two defaults tell what that is.
+        for default in (datetime(2000, 1, 1), datetime(2001, 2, 2)):
+            try:
+                moments.add(parser.parse(text, default=default, dayfirst=day, yearfirst=year))
+            except (ValueError, OverflowError):
+                return None
+    return moments.pop() if len(moments) == 1 else None
+
+
+def _phone(instruction: str) -> Convert:
+    import phonenumbers
+
+    region = _country_in(instruction)
+
+    def convert(text: str) -> str | None:
+        try:
+            number = phonenumbers.parse(text, region)
+        except phonenumbers.NumberParseException:
+            return None
+        if not phonenumbers.is_valid_number(number):
+            return None
+        return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+    return convert
+
+
+def _country_in(instruction: str) -> str | None:
+    import pycountry
+
+    found = {word for word in re.findall(r"\b[A-Z]{2}\b", instruction) if pycountry.countries.get(alpha_2=word)}
+    folded = instruction.casefold()
+    found |= {
+        country.alpha_2 for country in pycountry.countries
+        if re.search(rf"\b{re.escape(country.name.casefold())}\b", folded)
+    }  # fmt: skip
+    return found.pop() if len(found) == 1 else None
+
+
+def _looked_up(kind: str, field: str) -> Callable[[str], Convert]:
+    def make(instruction: str) -> Convert:
+        import pycountry
+
+        table: Any = getattr(pycountry, kind)
+        its = "alpha_3" if field == "alpha_2" and re.search(r"(?i)alpha.?3|three|3.?letter", instruction) else field
+
+        def convert(text: str) -> str | None:
+            try:
+                return getattr(table.lookup(text), its, None)
+            except LookupError:
+                return None
+
+        return convert
+
+    return make
+
+
+def _state(instruction: str) -> Convert:
+    parts = _parts_of(_country_in(instruction) or "US")
+    return lambda text: parts.get(text.casefold().rstrip("."))
+
+
+@cache
+def _parts_of(country: str) -> dict[str, str]:
+    import pycountry
+
+    found: dict[str, str] = {}
+    for part in pycountry.subdivisions.get(country_code=country) or ():
+        code = part.code.partition("-")[2]
+        found[part.name.casefold()] = found[code.casefold()] = code
+    return found
+
+
+def _without_unit(_: str) -> Convert:
+    def convert(text: str) -> str | None:
+        found = re.fullmatch(r"[$€£¥]?\s*([+-]?\d[\d.,]*\d|[+-]?\d)\s*[^\d\s][^\d]*", text) or re.fullmatch(
+            r"[$€£¥]\s*([+-]?\d[\d.,]*\d|[+-]?\d)", text
+        )
+        return found and found[1]
+
+    return convert
+
+
+def _number(_: str) -> Convert:
+    strip = _without_unit("")
+
+    def convert(text: str) -> str | None:
+        bare = (strip(text) or text).replace(" ", "").replace("'", "")
+        if re.fullmatch(r"[+-]?\d+(\.\d+)?", bare):
+            # 1.234 may be a thousand in one country and one in another.
+            return None if re.fullmatch(r"[+-]?[1-9]\d{0,2}\.\d{3}", bare) and "," in text else bare
+        if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+\.\d+", bare) or re.fullmatch(r"[+-]?\d{1,3}(,\d{3}){2,}", bare):
+            return bare.replace(",", "")
+        if re.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d+", bare) or re.fullmatch(r"[+-]?\d{1,3}(\.\d{3}){2,}", bare):
+            return bare.replace(".", "").replace(",", ".")
+        if re.fullmatch(r"[+-]?\d+,(\d{1,2}|\d{4,})", bare):
+            return bare.replace(",", ".")
+        return None
+
+    return convert
+
+
+_TRUE = frozenset(("true", "t", "yes", "y", "on", "1", "是", "对"))
+_FALSE = frozenset(("false", "f", "no", "n", "off", "0", "否", "不"))
+
+
+def _boolean(_: str) -> Convert:
+    return lambda text: (
+        "true" if text.casefold() in _TRUE else "false" if text.casefold() in _FALSE else None
+    )  # fmt: skip
+
+
+def _email(_: str) -> Convert:
+    def convert(text: str) -> str | None:
+        found = re.fullmatch(r"(?:mailto:)?<?([^@\s<>]+)@([^@\s<>]+\.[^@\s<>]+)>?", text)
+        return found and f"{found[1]}@{found[2].lower()}"
+
+    return convert
+
+
+def _case(change: Callable[[str], str]) -> Callable[[str], Convert]:
+    return lambda _: change
+
+
+def _title(text: str) -> str:
+    return " ".join(word[:1].upper() + word[1:].lower() for word in text.split(" "))
+
+
+_FORMS: tuple[tuple[str, Callable[[str], Convert]], ...] = (
+    (r"\bdates?\b|\btimestamps?\b|\bdatetimes?\b", _date),
+    (r"\be ?164\b|\bphone", _phone),
+    (r"\b(state|province|region|subdivision)\b.*\bcode|\bstates?\b", _state),
+    (r"\bcountry\b.*\bname\b|\bcountries\b.*\bname", _looked_up("countries", "name")),
+    (r"\bcountr(y|ies)\b", _looked_up("countries", "alpha_2")),
+    (r"\bcurrenc(y|ies)\b", _looked_up("currencies", "alpha_3")),
+    (r"\blanguages?\b", _looked_up("languages", "alpha_2")),
+    (r"\bunits?\b", _without_unit),
+    (r"\bnumbers?\b|\bnumeric\b", _number),
+    (r"\bboolean\b|\btrue or false\b|\byes or no\b", _boolean),
+    (r"\be ?mails?\b", _email),
+    (r"\blower ?case\b", _case(str.lower)),
+    (r"\bupper ?case\b", _case(str.upper)),
+    (r"\btitle ?case\b", _case(_title)),
+)

@@ -1,0 +1,34 @@
+"""What transport does to texts, undone: encodings mixed up, entities, control characters, odd spaces and widths."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import ftfy
+
+# Quotes and ligatures are how somebody wrote it; widths are dealt with here, as Chinese punctuation is full-width.
+_CONFIG = ftfy.TextFixerConfig(
+    uncurl_quotes=False, fix_character_width=False, fix_latin_ligatures=False, normalization="NFC", explain=False
+)
+_INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
+_SPACES = re.compile(r"[^\S\n]+")
+_LINES = re.compile(r" ?\n ?")
+_FULL_LETTERS = re.compile("[\uff10-\uff19\uff21-\uff3a\uff41-\uff5a]+")
+_FULL_WIDTH = re.compile("[\uff01-\uff5e]+")
+_HALF_KANA = re.compile("[\uff61-\uff9f]+")
+_EAST_ASIAN = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
+
+
+def mended(text: str) -> str:
+    """The text without damage; one that has none is not changed."""
+    found = ftfy.fix_text(text, _CONFIG)
+    found = _HALF_KANA.sub(_normal, found)
+    # Among Chinese or Japanese characters full-width punctuation is right.
+    found = (_FULL_LETTERS if _EAST_ASIAN.search(found) else _FULL_WIDTH).sub(_normal, found)
+    found = _SPACES.sub(" ", _INVISIBLE.sub("", found))
+    return _LINES.sub("\n", found).strip()
+
+
+def _normal(match: re.Match[str]) -> str:
+    return unicodedata.normalize("NFKC", match[0])
