@@ -14,23 +14,10 @@ from dirty import Pair
 
 ENVIRONMENT = Path("build", "bench", "raha")
 PACKAGES = ("raha==1.26", "numpy<2", "pandas<2", "setuptools<81")
-# Run there: detection and correction, each with a budget of 20 rows whose labels it takes from the clean table. Its
-# pools of processes are replaced by a loop: they copy everything, and hang on some machines.
+# Run there: detection and correction, each with a budget of rows whose labels it takes from the clean table.
 SCRIPT = """
-import json, multiprocessing, random, sys, time
-import numpy
-
-class Loop:
-    def __init__(self, *_): pass
-    def map(self, call, items, *_): return [call(item) for item in items]
-    def imap_unordered(self, call, items, *_): return (call(item) for item in items)
-    def __enter__(self): return self
-    def __exit__(self, *_): pass
-    def close(self): pass
-    def join(self): pass
-
-multiprocessing.Pool = Loop
-import raha
+import json, random, sys, time
+import numpy, raha
 
 folder, budget, seed = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 random.seed(seed)
