@@ -147,3 +147,15 @@ def test_long_and_odd_values_take_no_time() -> None:
     proposals.find(table(a=["x" * 1_000_000, "y" * 999_999, *map(str, range(100))], b=["\ud800", *["b"] * 101]))
     # Quadratic work on a megabyte would take hours.
     assert time.monotonic() - started < 60
+
+
+def test_numbers_signs_and_measures_are_no_typos_and_no_units() -> None:
+    below: list[Value] = [f"{n % 9}.5" for n in range(300)]
+    assert proposed(table(degrees=[*below, "-3.5", "-4.5", "5"])) == {}
+    whole: list[Value] = [str(n % 40) for n in range(200)]
+    assert proposed(table(wheat=[*whole, "12.5", "13.5", "14.5"])) == {}
+
+
+def test_a_column_of_names_is_open() -> None:
+    names: list[Value] = [f"{chr(97 + n % 26)}{chr(97 + n // 26)}rt lake" for n in range(300)]
+    assert proposed(table(place=[*names, "arrt leake", "Jake Lake"])) == {}

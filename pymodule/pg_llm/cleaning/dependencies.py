@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ _KEY = 0.9
 # Rows in groups of at least two, as a share of those that hold something.
 _LEAST_COVER = 0.3
 _SURE = 0.9
+_FRACTION = re.compile(r"[+-]?\d*\.\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,14 @@ def find(table: Table, least: float, given: Sequence[tuple[int, int]] = ()) -> l
     found = [
         Dependency(left, right, 1.0, 1.0, grouped(table.columns[left], table.columns[right])) for left, right in given
     ]
+    measured = [_is_measured(counts) for counts in table.counts]
     for right in range(len(table.columns)):
         total = table.filled(right)
         if not 1 < len(table.counts[right]) < total:
             continue
         mode = table.counts[right].most_common(1)[0][1] / total
         for left in range(len(table.columns)):
-            if left == right or (left, right) in given or len(table.counts[left]) > _KEY * table.rows:
+            if left == right or (left, right) in given or measured[left] or len(table.counts[left]) > _KEY * table.rows:
                 continue
             groups = grouped(table.columns[left], table.columns[right])
             agree, rows = _agreement(groups)
@@ -52,6 +55,12 @@ def find(table: Table, least: float, given: Sequence[tuple[int, int]] = ()) -> l
             if lift >= least or (accuracy >= _SURE and lift > 0):
                 found.append(Dependency(left, right, accuracy, lift, groups))
     return sorted(found, key=lambda dependency: -dependency.accuracy)
+
+
+def _is_measured(counts: Counter[str]) -> bool:
+    """Whether most values are decimal fractions: what was measured determines nothing, however often it recurs."""
+    fractions = sum(count for value, count in counts.items() if _FRACTION.fullmatch(value))
+    return fractions > counts.total() / 2
 
 
 def grouped(left: Sequence[Value], right: Sequence[Value]) -> Groups:

@@ -183,6 +183,9 @@ def _affixes(counts: Mapping[str, int]) -> Odd:
         return {}
     usual, most = shapes.most_common(1)[0]
     total = sum(counts.values())
+    # Of words nobody knows which is the one too many.
+    if "9" not in usual or "a" in usual:
+        return {}
     made: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
     for value in counts:
         its = shape(value)
@@ -195,7 +198,8 @@ def _affixes(counts: Mapping[str, int]) -> Odd:
             if its[start : start + len(usual)] == usual:
                 core = "".join(parts[start : start + len(usual)])
                 affix = ("".join(parts[:start]), "".join(parts[start + len(usual) :]))
-                made[affix][value] = core
+                if not any(c.isdigit() or c in "+-" for c in "".join(affix)):
+                    made[affix][value] = core
                 break
     found: Odd = {}
     for affix, cores in made.items():

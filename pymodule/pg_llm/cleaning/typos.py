@@ -15,6 +15,12 @@ DETECTOR = "typo"
 # A frequent spelling is so many times as common as a rare one, and occurs so often.
 _RATIO = 20
 _LEAST_COMMON = 10
+# In a column of ever new words, and for very short values, it must be so many times as common.
+_RATIO_OPEN = 100
+_SHORT = 3
+_LEAST_LENGTH_OPEN = 6
+# A column is open if values or words that occur once or twice make up more than this share of it.
+_OPEN = 0.05
 # Words shorter than this have too many neighbours that are words themselves.
 _SHORTEST_WORD = 4
 # Values that occur this often or less on average are names: too many of them are almost alike.
@@ -78,20 +84,23 @@ def _spelt(value: str, words: Mapping[str, str]) -> str:
 
 def _misspelt(counts: Counter[str], most: Callable[[str], int]) -> dict[str, str]:
     common = {value: count for value, count in counts.items() if count >= _LEAST_COMMON}
+    open_ended = sum(count for count in counts.values() if count <= 2) > _OPEN * counts.total()
     index: defaultdict[str, list[str]] = defaultdict(list)
     for value in common:
         for part in _bigrams(value):
             index[part].append(value)
     found = {}
     for value, count in counts.items():
-        if _RATIO * count > max(common.values(), default=0):
+        length = len(value.strip())
+        if _RATIO * count > max(common.values(), default=0) or (open_ended and length < _LEAST_LENGTH_OPEN):
             continue
+        ratio = _RATIO_OPEN if open_ended or length <= _SHORT else _RATIO
         shared = Counter(other for part in _bigrams(value) for other in index[part])
-        shared.update(dict.fromkeys((other for other in common if len(other) <= 3), 0))
+        shared.update(dict.fromkeys((other for other in common if len(other) <= _SHORT), 0))
         near = []
         for other, _ in shared.most_common(_NEAREST):
             allowed = most(value)
-            if other != value and common[other] >= _RATIO * count and _may_be(value, other):
+            if other != value and common[other] >= ratio * count and _may_be(value, other):
                 cost = edits(value, other, allowed)
                 if cost <= allowed:
                     near.append((cost, -common[other], other))
@@ -110,6 +119,8 @@ def _bigrams(value: str) -> frozenset[str]:
 
 def _may_be(value: str, other: str) -> bool:
     """Another digit is another number, not a misspelling; a letter among digits is one, and a digit among letters."""
+    if not any(c.isalpha() for c in value + other):
+        return False
     return [c for c in value if c.isdigit()] == [c for c in other if c.isdigit()] or (
         any(c.isalpha() for c in value) != any(c.isalpha() for c in other)
     )

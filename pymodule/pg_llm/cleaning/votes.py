@@ -23,6 +23,8 @@ _EXCEPTIONS = 0.2
 _MOST_SURE = 0.998
 _LEAST_LIFT = 0.75
 _LEAST_ACCURACY = 0.9
+# Rows that agree, unless the other value looks like a misspelling or the dependency is known to hold.
+_LEAST_ROWS = 3
 # Chance of one particular misspelling of a value.
 _ONE_MISSPELLING = 0.05
 
@@ -91,7 +93,8 @@ class _Column:
         new = max(scores, key=lambda name: (scores[name], name))
         most = max(votes, key=lambda vote: vote.group[new])
         # Of two rows that differ none is right by vote.
-        if new == value or most.group[new] < 2:
+        few = alike(value, new) or most.dependency.accuracy == 1
+        if new == value or most.group[new] < (2 if few else _LEAST_ROWS):
             return None
         probability = 1 / sum(math.exp(score - scores[new]) for score in scores.values())
         left = f"{self._table.names[most.dependency.left]} = {most.left!r}"
