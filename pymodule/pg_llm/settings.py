@@ -37,6 +37,12 @@ SETTINGS = {
             "llm.memory_limit", "4GB", "server", "model weights the host holds at most; least recently used go first"
         ),
         Setting("llm.memo_limit", "128MB", "server", "results the host remembers at most; 0 turns it off"),
+        Setting(
+            "llm.tensorboard_directory",
+            "",
+            "server",
+            "where the model host writes TensorBoard logs of trainings, a folder each; empty for none",
+        ),
         Setting("llm.threads", "0", "server", "CPU threads of one model; 0 means one per core"),
     )
 }
@@ -65,6 +71,14 @@ def size(name: str, value: str | None) -> int:
     if match is None or match[2].lower() not in _UNITS:
         raise InvalidInput(f'invalid value for {name}: "{text}"', hint="Write a size such as '512MB' or '4GB'.")
     return int(match[1]) * _UNITS[match[2].lower()]
+
+
+def folder(name: str, value: str | None) -> str | None:
+    """An absolute path, or None where it is empty."""
+    text = (value or default(name)).strip()
+    if text and not text.startswith("/"):
+        raise InvalidInput(f'invalid value for {name}: "{text}"', hint="Write an absolute path, or leave it empty.")
+    return text or None
 
 
 def count(name: str, value: str | None) -> int:

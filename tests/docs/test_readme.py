@@ -131,7 +131,7 @@ def test_every_function_is_there_with_its_arguments(db: psycopg.Connection) -> N
 def test_settings_options_and_errors_are_those_of_the_code() -> None:
     rows = re.findall(r"^\| `([\w.]+)` \| (?:`?([^|`]*)`? \| )?(.+) \|$", README, re.MULTILINE)
     assert {row[0]: row[1:] for row in rows if row[0].startswith("llm.") and row[1]} == {
-        setting.name: (setting.default, setting.meaning) for setting in settings.SETTINGS.values()
+        setting.name: (setting.default or "''", setting.meaning) for setting in settings.SETTINGS.values()
     }
     options = README.split("| option | |\n|---|---|\n")[1].split("\n\n")[0]
     assert dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", options, re.MULTILINE)) == {

@@ -377,3 +377,27 @@ def test_a_training_survives_the_host(politics: psycopg.Connection, cluster: Clu
     assert not raised
     politics.execute("SELECT pg_cancel_backend(%s)", (pid,))
     assert nothing_is_left(politics, cluster)
+
+
+def test_trainings_are_logged_where_the_server_says(politics: psycopg.Connection, cluster: Cluster) -> None:
+    def restart_host() -> None:
+        host = value(politics, "SELECT max(host_pid) FROM llm_status()")
+        if host:
+            os.kill(host, signal.SIGTERM)
+
+    logs = cluster.folder / "logs"
+    # A session's own setting counts for nothing.
+    politics.execute("SET llm.tensorboard_directory = '/elsewhere'")
+    cluster.configure(**{"llm.tensorboard_directory": str(logs)})
+    restart_host()
+    try:
+        options = json.dumps({"epochs": 1, "max_tokens": 16})
+        fit = "SELECT llm_fit('logged/1', 'classify', %s, method => 'finetune', options => %s)"
+        politics.execute(fit, (TOPIC, options))
+        (folder,) = logs.iterdir()
+        assert folder.name.startswith("logged_1-")
+        assert sum(file.stat().st_size for file in folder.rglob("events.out.tfevents.*")) > 0
+    finally:
+        del cluster.settings["llm.tensorboard_directory"]
+        cluster.configure()
+        restart_host()

@@ -67,3 +67,10 @@ def test_no_text_but_a_size_or_an_error(text: str) -> None:
         assert settings.size("llm.memory_limit", text) >= 0
     except InvalidInput as error:
         assert error.sqlstate == "22023"
+
+
+def test_a_folder_is_an_absolute_path_or_none() -> None:
+    assert settings.folder("llm.tensorboard_directory", None) is None
+    assert settings.folder("llm.tensorboard_directory", " /var/log/x ") == "/var/log/x"
+    with pytest.raises(InvalidInput, match="absolute path|tensorboard_directory"):
+        settings.folder("llm.tensorboard_directory", "../x")

@@ -92,7 +92,7 @@ async def _serve(
     cache = ModelCache(
         lambda spec: loading.load(spec, settings.threads, cache.get), loading.weight, settings.memory_limit
     )
-    server = Server(cache, Memo(settings.memo_limit), _leave)
+    server = Server(cache, Memo(settings.memo_limit), settings.tensorboard_directory, _leave)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _leave)

@@ -15,11 +15,12 @@ from pg_llm.host import postmaster
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Limits in bytes, threads as a count (0: one per core)."""
+    """Limits in bytes, threads as a count (0: one per core), a folder for logs of trainings."""
 
     memory_limit: int
     memo_limit: int
     threads: int
+    tensorboard_directory: str | None
 
 
 def read() -> Configuration:
@@ -29,6 +30,9 @@ def read() -> Configuration:
         memory_limit=settings.size("llm.memory_limit", _configured(command, "llm.memory_limit")),
         memo_limit=settings.size("llm.memo_limit", _configured(command, "llm.memo_limit")),
         threads=settings.count("llm.threads", _configured(command, "llm.threads")),
+        tensorboard_directory=settings.folder(
+            "llm.tensorboard_directory", _configured(command, "llm.tensorboard_directory")
+        ),
     )
 
 

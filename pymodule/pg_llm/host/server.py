@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,10 +43,11 @@ class Counts:
 
 
 class Server:
-    """Answers every session of one cluster; `leave` ends the process."""
+    """Answers every session of one cluster; `logs` receives what trainings log, `leave` ends the process."""
 
-    def __init__(self, cache: ModelCache, memo: Memo, leave: Callable[[], None]) -> None:
+    def __init__(self, cache: ModelCache, memo: Memo, logs: str | None, leave: Callable[[], None]) -> None:
         self._cache = cache
+        self._logs = logs
         self._memo = memo
         self._leave = leave
         self._started_at = time.time()
@@ -198,9 +200,10 @@ class Server:
 
     async def _watch(self, session: Session, folder: Path, about: Message) -> Message:
         """Start the training in the folder and tell what it says; it ends when this does."""
+        logs = self._logs and f"{self._logs}/{about['name'].replace('/', '_')}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
         with (folder / "log").open("wb") as errors:
             running = await asyncio.create_subprocess_exec(
-                *process.command(folder), env=process.environment(), stdin=asyncio.subprocess.DEVNULL,
+                *process.command(folder), env=process.environment(logs), stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE, stderr=errors, limit=protocol.MAX_FRAME,
             )  # fmt: skip
         assert running.stdout is not None

@@ -80,10 +80,11 @@ def command(folder: Path) -> list[str]:
     return [installation().python, "-m", "pg_llm.training", str(folder)]
 
 
-def environment() -> dict[str, str]:
-    """The environment it runs in."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "PYTHON"))}
-    return {**kept, "PYTHONPATH": str(PACKAGE.parent)}
+def environment(logs: str | None = None) -> dict[str, str]:
+    """The environment it runs in; `logs` is where TensorBoard will look for what it logs."""
+    dropped = ("PG", "PYTHON", "TENSORBOARD")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    return {**kept, "PYTHONPATH": str(PACKAGE.parent), **({"TENSORBOARD_LOGGING_DIR": logs} if logs else {})}
 
 
 def said(line: bytes) -> dict[str, Any]:

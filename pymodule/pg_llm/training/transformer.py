@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ class Transformer:
                 weight_decay=options["weight_decay"], eval_strategy="epoch", save_strategy="epoch", save_total_limit=1,
                 save_only_model=True, load_best_model_at_end=True, metric_for_best_model="score", logging_steps=5,
                 greater_is_better=True, disable_tqdm=True, dataloader_pin_memory=False, label_names=["labels"],
-                report_to=[],
+                report_to=["tensorboard"] if os.environ.get("TENSORBOARD_LOGGING_DIR") else [],
             ),
             train_dataset=self._items(training), eval_dataset=held, data_collator=self._collator(),
             compute_metrics=lambda found: self._measured(validation, held, found),
