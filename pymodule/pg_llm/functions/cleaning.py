@@ -8,7 +8,7 @@ from typing import Any
 
 import plpy
 
-from pg_llm.cleaning import dependencies, outliers, profile, proposals
+from pg_llm.cleaning import dependencies, duplicates, outliers, profile, proposals
 from pg_llm.cleaning.table import Cell, Opinion, Table, Value
 from pg_llm.errors import InvalidInput, UndefinedRun
 from pg_llm.functions import arguments, cleaning_rules, cleaning_script, cleaning_table, progress, session
@@ -60,6 +60,28 @@ def llm_profile(target: str | None) -> list[dict[str, Any]]:
         }
         for place, column in enumerate(of.columns)
     ]
+
+
+@sql_function
+def llm_duplicates(target: str | None, columns: list[str] | None, threshold: float | None) -> list[dict[str, Any]]:
+    """Pairs of rows of a table that are nearly the same, the most alike first, with the columns that differ."""
+    of = cleaning_table.target(session.required("target", target))
+    least = arguments.threshold(threshold)
+    names = columns or [column.name for column in of.columns if column.name not in of.table.key]
+    places = [of.place(name) for name in names]
+    with progress.reported("llm_duplicates", of.table.relation, "") as report:
+        report("reading", 0, 0)
+        keys, table = cleaning_table.contents(of)
+        compared = Table(names, [table.columns[place] for place in places])
+        report("comparing", 0, compared.rows)
+        found = sorted(duplicates.find(compared, least, session.poll), key=lambda pair: -pair.score)
+    return [
+        {
+            "key_a": keys[pair.first], "key_b": keys[pair.second], "score": pair.score,
+            "differs": [names[place] for place in pair.differs],
+        }
+        for pair in found
+    ]  # fmt: skip
 
 
 @sql_function
