@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -375,3 +376,26 @@ def test_duplicates(db: psycopg.Connection, role: str) -> None:
     db.execute(f"SET ROLE {role}")
     with pytest.raises(errors.InsufficientPrivilege):
         db.execute("SELECT llm_duplicates('person')")
+
+
+def test_it_can_be_watched_and_cancelled(db: psycopg.Connection, connect: Connect) -> None:
+    columns = ", ".join(f"'{letter}' || n % {count} AS {letter}" for count, letter in enumerate("abcdefghijkl", 50))
+    db.execute(f"CREATE TABLE wide AS SELECT n AS id, {columns} FROM generate_series(1, 30000) AS n")
+    db.execute("ALTER TABLE wide ADD PRIMARY KEY (id)")
+    for call in ("llm_find_errors('wide')", "llm_profile('wide')", "llm_duplicates('wide', threshold => 1)"):
+        db.execute("SET statement_timeout = '400ms'")
+        started = time.monotonic()
+        with pytest.raises(errors.QueryCanceled):
+            db.execute(f"SELECT * FROM {call}")
+        assert time.monotonic() - started < 10
+        db.execute("RESET statement_timeout")
+    assert value(db, "SELECT count(*) FROM llm.cleaning") == 0
+    # There is a host to tell of it.
+    db.execute("SELECT llm_clean('x')")
+    seen: set[str] = set()
+    working = threading.Thread(target=lambda: connect().execute("SELECT llm_find_errors('wide')"))
+    working.start()
+    while working.is_alive():
+        seen |= {row[0] for row in db.execute("SELECT phase FROM llm_progress WHERE command = 'llm_find_errors'")}
+    assert {"reading", "dependency"} & seen
+    assert value(db, "SELECT count(*) FROM llm_progress") == 0

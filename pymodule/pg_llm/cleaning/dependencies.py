@@ -46,6 +46,7 @@ def find(table: Table, least: float, given: Sequence[tuple[int, int]] = ()) -> l
         for left in range(len(table.columns)):
             if left == right or (left, right) in given or measured[left] or len(table.counts[left]) > _KEY * table.rows:
                 continue
+            table.pulse()
             groups = grouped(table.columns[left], table.columns[right])
             agree, rows = _agreement(groups)
             if rows < _LEAST_COVER * total:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -41,13 +41,13 @@ class Duplicate:
     differs: Sequence[int]
 
 
-def find(table: Table, least: float, step: Callable[[], object] = lambda: None) -> Iterator[Duplicate]:
-    """Pairs of rows that are at least so alike; `step` is called now and then, and may raise."""
+def find(table: Table, least: float) -> Iterator[Duplicate]:
+    """Pairs of rows that are at least so alike."""
     weights = [_weight(counts) for counts in table.counts]
     likeness: dict[tuple[str, str], float] = {}
     for number, (first, second) in enumerate(_candidates(table)):
         if not number % 1000:
-            step()
+            table.pulse()
         found = _compared(table, weights, likeness, first, second)
         if found is not None and found.score >= least:
             yield found
@@ -65,6 +65,7 @@ def _weight(counts: Counter[str]) -> float:
 def _candidates(table: Table) -> Iterator[tuple[int, int]]:
     rows_of: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
     for place, column in enumerate(table.columns):
+        table.pulse()
         for row, value in enumerate(column):
             for key in _keys(value):
                 rows_of[place, key].append(row)

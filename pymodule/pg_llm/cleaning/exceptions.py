@@ -19,6 +19,7 @@ def without_exceptions(table: Table, column: int, said: Sequence[Opinion]) -> Se
     rows = {opinion.cell[0] for opinion in said if table.columns[column][opinion.cell[0]]}
     excepted: set[int] = set()
     for number, other in enumerate(table.columns):
+        table.pulse()
         if number != column and len(table.counts[number]) <= _KEY * table.rows:
             found = Counter(other[row] for row in rows)
             common = {

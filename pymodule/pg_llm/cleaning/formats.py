@@ -142,6 +142,7 @@ def _sure(how: Edit, count: int, pairs: Sequence[tuple[str, str]]) -> float:
 def opinions(table: Table) -> Iterator[Opinion]:
     """What is written in an odd way, as the rest of the column would write it."""
     for column, counts in enumerate(table.counts):
+        table.pulse()
         if not counts:
             continue
         short = {value: count for value, count in counts.items() if len(value) <= _LONGEST}

@@ -19,6 +19,7 @@ _LEAST_ROWS = 20
 def opinions(table: Table) -> Iterator[Opinion]:
     """Such cells; what they should hold nobody knows."""
     for column, counts in enumerate(table.counts):
+        table.pulse()
         numbers = {value: number for value in counts if (number := _number(value)) is not None}
         known = [numbers[value] for value in table.columns[column] if value in numbers]
         if len(known) < max(_LEAST_ROWS, _LEAST_NUMBERS * counts.total()):

@@ -90,6 +90,7 @@ class _Estimate:
     def __init__(self, table: Table, found: Panel) -> None:
         self._sources = table.columns[found.source]
         self._facts = found.facts
+        self._pulse = table.pulse
         self._reports: dict[int, dict[str, list[tuple[int, str]]]] = {}
         self._known: dict[tuple[int, str], str] = {}
         for fact in found.facts:
@@ -130,6 +131,7 @@ class _Estimate:
 
     def _believe(self, unknown: float) -> None:
         for fact in self._facts:
+            self._pulse()
             right: Counter[str] = Counter()
             said: Counter[str] = Counter()
             truth = self.truth[fact] = {}

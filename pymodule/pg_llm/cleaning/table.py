@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 Value = str | None
@@ -31,12 +31,14 @@ class Table:
     """Columns of texts; the empty text counts as missing, as NULL does.
 
     `marks` are cells whose truth is known, `history` what was corrected before: column, old and new value.
+    `pulse` is called before the work on each column, and may raise to end it.
     """
 
     names: Sequence[str]
     columns: Sequence[Sequence[Value]]
     marks: Mapping[Cell, Value] = field(default_factory=dict)
     history: Sequence[tuple[int, str, str]] = ()
+    pulse: Callable[[], object] = lambda: None
     counts: list[Counter[str]] = field(init=False)
 
     def __post_init__(self) -> None:

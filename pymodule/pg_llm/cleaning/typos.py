@@ -32,6 +32,7 @@ _NEAREST = 10
 def opinions(table: Table) -> Iterator[Opinion]:
     """Whole values in columns of few distinct ones, single words in all."""
     for column, counts in enumerate(table.counts):
+        table.pulse()
         if counts:
             yield from without_exceptions(table, column, list(_of_column(table, column, counts)))
 

@@ -66,6 +66,7 @@ class _Column:
 
     def opinions(self) -> list[Opinion]:
         """One for each cell that should hold something else."""
+        self._table.pulse()
         decided: dict[tuple[Value, ...], _Decision | None] = {}
         said = []
         for row, value in enumerate(self._table.columns[self._right]):

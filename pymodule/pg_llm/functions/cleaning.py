@@ -72,9 +72,9 @@ def llm_duplicates(target: str | None, columns: list[str] | None, threshold: flo
     with progress.reported("llm_duplicates", of.table.relation, "") as report:
         report("reading", 0, 0)
         keys, table = cleaning_table.contents(of)
-        compared = Table(names, [table.columns[place] for place in places])
+        compared = Table(names, [table.columns[place] for place in places], pulse=session.poll)
         report("comparing", 0, compared.rows)
-        found = sorted(duplicates.find(compared, least, session.poll), key=lambda pair: -pair.score)
+        found = sorted(duplicates.find(compared, least), key=lambda pair: -pair.score)
     return [
         {
             "key_a": keys[pair.first], "key_b": keys[pair.second], "score": pair.score,
@@ -287,7 +287,6 @@ def _examine(run: str, of: Target, chosen: Sequence[str], rules: Rules, command:
         table.history = _history(of)
 
         def step(detector: str) -> None:
-            session.poll()
             report(detector, 0, table.rows)
 
         step(cleaning_rules.DETECTOR)
@@ -335,12 +334,10 @@ def _store(
     propose: bool,
 ) -> int:
     session.rows("DELETE FROM llm.change WHERE run = $1::uuid AND state IN ('found', 'proposed')", ("text",), (run,))
-    proposed = 0
     rows = []
     for (row, place), opinion in found.items():
         sure = opinion.confidence
         known = propose and sure is not None and sure >= proposals.LEAST and (row, place) not in unsure
-        proposed += known
         change = {
             "key": json.loads(keys[row]), "column": of.columns[place].name, "old": table.columns[place][row],
             "detector": opinion.detector, "reason": opinion.reason, "state": "proposed" if known else "found",
@@ -362,7 +359,8 @@ def _store(
             ("text", "text"),
             (run, json.dumps(part)),
         )
-    return proposed
+    proposed = "SELECT count(*) AS n FROM llm.change WHERE run = $1::uuid AND state = 'proposed'"
+    return int(session.rows(proposed, ("text",), (run,))[0]["n"])
 
 
 def _parts(rows: Sequence[dict[str, Any]]) -> Iterable[Sequence[dict[str, Any]]]:

@@ -96,7 +96,7 @@ def read(of: Target) -> tuple[list[str], list[list[Value]]]:
 def contents(of: Target) -> tuple[list[str], Table]:
     """The keys and the table as the detectors see it."""
     keys, columns = read(of)
-    return keys, Table([column.name for column in of.columns], columns)
+    return keys, Table([column.name for column in of.columns], columns, pulse=session.poll)
 
 
 def impossible(column: Column, values: Sequence[Value]) -> set[Value]:
