@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 from database import value
+from dirty import NAMES, load, read
 from psycopg import errors
 from psycopg.types.json import Jsonb
 
@@ -383,7 +384,7 @@ def test_it_can_be_watched_and_cancelled(db: psycopg.Connection, connect: Connec
     db.execute(f"CREATE TABLE wide AS SELECT n AS id, {columns} FROM generate_series(1, 30000) AS n")
     db.execute("ALTER TABLE wide ADD PRIMARY KEY (id)")
     for call in ("llm_find_errors('wide')", "llm_profile('wide')", "llm_duplicates('wide', threshold => 1)"):
-        db.execute("SET statement_timeout = '400ms'")
+        db.execute("SET statement_timeout = '50ms'")
         started = time.monotonic()
         with pytest.raises(errors.QueryCanceled):
             db.execute(f"SELECT * FROM {call}")
@@ -399,3 +400,21 @@ def test_it_can_be_watched_and_cancelled(db: psycopg.Connection, connect: Connec
         seen |= {row[0] for row in db.execute("SELECT phase FROM llm_progress WHERE command = 'llm_find_errors'")}
     assert {"reading", "dependency"} & seen
     assert value(db, "SELECT count(*) FROM llm_progress") == 0
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_rules_of_a_public_table_repair_its_second_copy(db: psycopg.Connection, name: str) -> None:
+    pair = read(name)
+    for table in ("first", "second"):
+        load(db, table, pair.names, pair.dirty)
+    run = repaired(db, "SELECT llm_find_errors('first')")
+    db.execute("SELECT llm_apply(%s, 0)", (run,))
+    calls = value(db, "SELECT coalesce(sum(calls), 0) FROM llm_status()")
+    db.execute(str(value(db, "SELECT llm_rules(%s, 'second')", run)))
+    assert value(db, "SELECT count(*) FROM (TABLE first EXCEPT TABLE second) AS d") == 0
+    assert value(db, "SELECT coalesce(sum(calls), 0) FROM llm_status()") == calls
+    assert value(db, "SELECT count(*) FROM llm.change WHERE state = 'applied'") > 400
+    # And back again, to the last cell.
+    db.execute("SELECT llm_rollback(%s)", (run,))
+    load(db, "third", pair.names, pair.dirty)
+    assert value(db, "SELECT count(*) FROM (TABLE first EXCEPT TABLE third) AS d") == 0

@@ -200,13 +200,13 @@ def llm_rules(run: str | None, target: str | None) -> str:
     found, of = _run(run)
     relation = of.table.relation if target is None else cleaning_table.target(target).table.relation
     changes = session.rows(
-        'SELECT "column"::text AS "column", old, new, given::text AS given FROM llm.change'
+        'SELECT key::text AS key, "column"::text AS "column", old, new, given::text AS given FROM llm.change'
         " WHERE run = $1::uuid AND state = 'applied' ORDER BY key",
         ("text",),
         (found["id"],),
     )
-    _, table = cleaning_table.contents(of)
-    return cleaning_script.update(relation, of, table, changes)
+    keys, table = cleaning_table.contents(of)
+    return cleaning_script.update(relation, of, keys, table, changes)
 
 
 def _in_parts(of: Target, column: cleaning_table.Column, run: str, change: str, least: float) -> tuple[int, int]:

@@ -16,26 +16,21 @@ from pg_llm.functions.cleaning_table import Target
 _Condition = tuple[tuple[int, Value], ...]
 
 
-def update(relation: str, of: Target, table: Table, changes: Sequence[dict[str, Any]]) -> str:
-    """The statement; `table` is what it holds now. Repairs that follow from no value of the row are only counted."""
-    by_column: defaultdict[int, list[tuple[list[_Condition], Value]]] = defaultdict(list)
+def update(relation: str, of: Target, keys: Sequence[str], table: Table, changes: Sequence[dict[str, Any]]) -> str:
+    """The statement; `table` is what it holds now. Repairs that follow from no value of their row are only counted."""
+    rows = {key: row for row, key in enumerate(keys)}
+    by_column: defaultdict[int, dict[int, dict[str, Any]]] = defaultdict(dict)
+    before = [list(column) for column in table.columns]
     for change in changes:
-        place = of.place(change["column"])
-        old: _Condition = ((place, change["old"]),)
-        given = json.loads(change["given"]) if change["given"] else {}
-        with_given = tuple((of.place(name), value) for name, value in given.items())
-        # With the value that the repair follows from, if there is one: elsewhere the same may be another error.
-        by_column[place].append(([(*with_given, *old), old] if with_given else [old], change["new"]))
-    left = 0
-    cases: dict[int, dict[_Condition, Value]] = {}
-    for place, wanted in by_column.items():
-        cases[place], unruled = _rules(table, place, wanted)
-        left += unruled
+        if change["key"] in rows:
+            row, place = rows[change["key"]], of.place(change["column"])
+            by_column[place][row] = change
+            before[place][row] = change["old"]
+    cases = {place: _rules(of, before, place, changed) for place, changed in sorted(by_column.items())}
+    left = len(changes) - sum(covered for _, covered in cases.values())
     note = f"-- Repairs of single rows, from which no rule follows: {left}\n" if left else ""
-    if not any(cases.values()):
-        return f"{note}-- There is nothing to do."
     sets, wheres = [], []
-    for place, rules in cases.items():
+    for place, (rules, _) in cases.items():
         if rules:
             name = plpy.quote_ident(of.columns[place].name)
             whens = "\n".join(
@@ -43,44 +38,64 @@ def update(relation: str, of: Target, table: Table, changes: Sequence[dict[str, 
                 for condition, new in rules.items()
             )
             sets.append(f"    {name} = CASE\n{whens}\n        ELSE {name}\n    END")
-            olds = {condition[-1][1] for condition in rules}
-            wheres.append(_among(of, place, olds))
+            wheres.append(_among(of, place, {condition[-1][1] for condition in rules}))
+    if not sets:
+        return f"{note}-- There is nothing to do."
     return f"{note}UPDATE {relation} SET\n" + ",\n".join(sets) + "\nWHERE " + "\n   OR ".join(wheres) + ";"
 
 
 def _rules(
-    table: Table, place: int, wanted: Sequence[tuple[list[_Condition], Value]]
+    of: Target, before: Sequence[Sequence[Value]], place: int, changed: dict[int, dict[str, Any]]
 ) -> tuple[dict[_Condition, Value], int]:
-    """The first conditions that give one value and hit no right cell, and how many repairs have none."""
-    says: defaultdict[_Condition, set[Value]] = defaultdict(set)
-    for conditions, new in wanted:
-        for condition in conditions:
-            says[condition].add(new)
-    # What is in the table now was right, or is by now: a condition that still holds would change it.
-    right = _present(table, {condition for conditions, _ in wanted for condition in conditions})
+    """Conditions that only hold for rows that are changed alike, and for how many changes there is one."""
     found: dict[_Condition, Value] = {}
-    left = 0
-    for conditions, new in wanted:
-        sound = next((each for each in conditions if len(says[each]) == 1 and each not in right), None)
-        if sound is None:
-            left += 1
-        else:
-            found[sound] = new
+    unruled = set(changed)
+    others = [
+        [number] for number, column in enumerate(of.columns) if number != place and column.name not in of.table.key
+    ]
+    # With the value that the repair follows from, if there is one: elsewhere the same may be another error. Then the
+    # old value alone, then beside any other value of the row.
+    for beside in [None, [], *others]:
+        if not unruled:
+            break
+        wanted: dict[_Condition, Value] = {}
+        for row in unruled:
+            given = json.loads(changed[row]["given"] or "{}")
+            places = [of.place(name) for name in given] if beside is None else beside
+            if places or beside is not None:
+                wanted[_condition(before, row, [*places, place])] = changed[row]["new"]
+        sound = _sound(before, place, changed, wanted)
+        found |= sound
+        unruled -= {
+            row for row in unruled for condition in _conditions(before, row, place, sound)
+            if sound[condition] == changed[row]["new"]
+        }  # fmt: skip
     # Longer conditions first: they say more.
-    return dict(sorted(found.items(), key=lambda item: -len(item[0]))), left
+    return dict(sorted(found.items(), key=lambda item: -len(item[0]))), len(changed) - len(unruled)
 
 
-def _present(table: Table, conditions: set[_Condition]) -> set[_Condition]:
-    by_places: defaultdict[tuple[int, ...], set[_Condition]] = defaultdict(set)
-    for condition in conditions:
-        by_places[tuple(place for place, _ in condition)].add(condition)
-    present: set[_Condition] = set()
-    for places, group in by_places.items():
-        for values in zip(*(table.columns[place] for place in places), strict=True):
-            condition = tuple(zip(places, values, strict=True))
-            if condition in group:
-                present.add(condition)
-    return present
+def _condition(before: Sequence[Sequence[Value]], row: int, places: Sequence[int]) -> _Condition:
+    return tuple((place, before[place][row]) for place in places)
+
+
+def _conditions(
+    before: Sequence[Sequence[Value]], row: int, place: int, among: dict[_Condition, Value]
+) -> list[_Condition]:
+    shapes = {tuple(number for number, _ in condition) for condition in among}
+    return [condition for shape in shapes if (condition := _condition(before, row, shape)) in among]
+
+
+def _sound(
+    before: Sequence[Sequence[Value]], place: int, changed: dict[int, dict[str, Any]], wanted: dict[_Condition, Value]
+) -> dict[_Condition, Value]:
+    """Those that hold for no row which was left as it was, or became something else."""
+    sound = dict(wanted)
+    for shape in {tuple(number for number, _ in condition) for condition in wanted}:
+        for row, values in enumerate(zip(*(before[number] for number in shape), strict=True)):
+            condition = tuple(zip(shape, values, strict=True))
+            if condition in sound and (row not in changed or changed[row]["new"] != sound[condition]):
+                del sound[condition]
+    return sound
 
 
 def _sql(of: Target, condition: _Condition) -> str:
