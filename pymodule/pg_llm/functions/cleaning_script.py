@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +12,7 @@ import plpy
 from pg_llm.cleaning.table import Table, Value
 from pg_llm.functions.cleaning_table import Target
 
+_LEAST = 3
 # A condition on the row as it was: columns by place, and the values they must have.
 _Condition = tuple[tuple[int, Value], ...]
 
@@ -26,7 +27,7 @@ def update(relation: str, of: Target, keys: Sequence[str], table: Table, changes
             row, place = rows[change["key"]], of.place(change["column"])
             by_column[place][row] = change
             before[place][row] = change["old"]
-    cases = {place: _rules(of, before, place, changed) for place, changed in sorted(by_column.items())}
+    cases = {place: _rules(of, before, table, place, changed) for place, changed in sorted(by_column.items())}
     left = len(changes) - sum(covered for _, covered in cases.values())
     note = f"-- Repairs of single rows, from which no rule follows: {left}\n" if left else ""
     sets, wheres = [], []
@@ -45,7 +46,7 @@ def update(relation: str, of: Target, keys: Sequence[str], table: Table, changes
 
 
 def _rules(
-    of: Target, before: Sequence[Sequence[Value]], place: int, changed: dict[int, dict[str, Any]]
+    of: Target, before: Sequence[Sequence[Value]], now: Table, place: int, changed: dict[int, dict[str, Any]]
 ) -> tuple[dict[_Condition, Value], int]:
     """Conditions that only hold for rows that are changed alike, and for how many changes there is one."""
     found: dict[_Condition, Value] = {}
@@ -54,14 +55,17 @@ def _rules(
         [number] for number, column in enumerate(of.columns) if number != place and column.name not in of.table.key
     ]
     # With the value that the repair follows from, if there is one: elsewhere the same may be another error. Then the
-    # old value alone, then beside any other value of the row.
+    # old value alone, then beside another value of the row whose rows all hold the new one now.
     for beside in [None, [], *others]:
         if not unruled:
             break
+        deciding = _deciding(before, now, beside[0], place) if beside else set()
         wanted: dict[_Condition, Value] = {}
         for row in unruled:
             given = json.loads(changed[row]["given"] or "{}")
             places = [of.place(name) for name in given] if beside is None else beside
+            if beside and before[beside[0]][row] not in deciding:
+                continue
             if places or beside is not None:
                 wanted[_condition(before, row, [*places, place])] = changed[row]["new"]
         sound = _sound(before, place, changed, wanted)
@@ -72,6 +76,14 @@ def _rules(
         }  # fmt: skip
     # Longer conditions first: they say more.
     return dict(sorted(found.items(), key=lambda item: -len(item[0]))), len(changed) - len(unruled)
+
+
+def _deciding(before: Sequence[Sequence[Value]], now: Table, left: int, right: int) -> set[Value]:
+    """The values on the left that stand in three rows at least, all with one value on the right."""
+    groups: defaultdict[Value, Counter[Value]] = defaultdict(Counter)
+    for value, new in zip(before[left], now.columns[right], strict=True):
+        groups[value][new] += 1
+    return {value for value, news in groups.items() if len(news) == 1 and news.total() >= _LEAST}
 
 
 def _condition(before: Sequence[Sequence[Value]], row: int, places: Sequence[int]) -> _Condition:
