@@ -61,6 +61,30 @@ FROM semantic_search('when shall I bake my bread?', 'package', k => 3) AS found;
 \set ECHO none
 
 \echo
+\echo '-- Which of some labels fits a text best, by meaning, without training.'
+\set ECHO queries
+SELECT name, llm_classify(summary, '{game,text editor,programming language}') AS label
+FROM package WHERE name IN ('bouncy', 'nano', 'sourdough', 'lua5.4', 'emacs') ORDER BY name;
+\set ECHO none
+
+\echo
+\echo '-- Errors of a table are found, and repairs proposed; nothing is changed before llm_apply.'
+CREATE TABLE clinic (id int PRIMARY KEY, zip text, city text, kind text);
+INSERT INTO clinic
+SELECT n, 'Z' || 10 + n / 12, (ARRAY['Oslo', 'Bergen', 'Hamar', 'Molde', 'Narvik'])[n / 12 + 1],
+       (ARRAY['public', 'private'])[n % 2 + 1]
+FROM generate_series(0, 59) AS n;
+\set ECHO queries
+UPDATE clinic SET city = 'Bergn' WHERE id = 15;
+UPDATE clinic SET city = NULL WHERE id = 30;
+UPDATE clinic SET kind = 'privat' WHERE id = 41;
+SELECT llm_find_errors('clinic') AS run \gset
+SELECT llm_propose_repairs(:'run') AS proposals;
+SELECT key ->> 'id' AS id, "column", old, new, reason FROM llm.change WHERE run = :'run' ORDER BY 1;
+SELECT * FROM llm_apply(:'run');
+\set ECHO none
+
+\echo
 \echo '-- One model host serves every connection.'
 \timing off
 \x on
