@@ -159,3 +159,12 @@ def test_numbers_signs_and_measures_are_no_typos_and_no_units() -> None:
 def test_a_column_of_names_is_open() -> None:
     names: list[Value] = [f"{chr(97 + n % 26)}{chr(97 + n // 26)}rt lake" for n in range(300)]
     assert proposed(table(place=[*names, "arrt leake", "Jake Lake"])) == {}
+
+
+def test_what_is_applied_by_default_is_right_also_where_sources_disagree() -> None:
+    pair = read("flights")
+    of = Table(pair.names, [[value or None for value in column] for column in zip(*pair.dirty, strict=True)])
+    sure = {cell: each.new for cell, each in proposals.find(of).items() if each.confidence and each.confidence >= 0.7}
+    right = sum(new == pair.clean[row][column] for (row, column), new in sure.items())
+    assert len(sure) > 1000
+    assert right >= 0.95 * len(sure)

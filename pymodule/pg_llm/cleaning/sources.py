@@ -31,6 +31,10 @@ _LOWEST, _HIGHEST = 0.02, 0.98
 # Accuracies must differ so many times more than chance makes them.
 _LEAST_VARIANCE = 3.0
 
+_SURE_IF_KNOWN = 0.95
+# Proposed at least, for people to look at.
+_LEAST_SURE = 0.51
+
 Truth = dict[str, dict[str, float]]
 
 
@@ -124,10 +128,10 @@ class _Estimate:
         return degrees > 0 and spread >= _LEAST_VARIANCE * degrees
 
     def confidence(self, fact: int, probability: float) -> float:
-        """The truth's probability, lower where sources contradict one another much and nothing is known."""
+        """The truth's probability; while nothing is known, it is no surer than the sources agree on average."""
         right, said = self._right[fact], self._said[fact]
         agreement = (right.total() + _RIGHT) / (said.total() + _RIGHT + _WRONG)
-        return probability * (agreement**0.5 if not self._known else 0.95)
+        return probability * (_SURE_IF_KNOWN if self._known else max(agreement, _LEAST_SURE))
 
     def _believe(self, unknown: float) -> None:
         for fact in self._facts:

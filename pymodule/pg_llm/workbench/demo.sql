@@ -64,7 +64,7 @@ FROM semantic_search('when shall I bake my bread?', 'package', k => 3) AS found;
 \echo '-- Which of some labels fits a text best, by meaning, without training.'
 \set ECHO queries
 SELECT name, llm_classify(summary, '{game,text editor,programming language}') AS label
-FROM package WHERE name IN ('bouncy', 'nano', 'sourdough', 'lua5.4', 'emacs') ORDER BY name;
+FROM package WHERE name IN ('bouncy', 'nano', 'lua5.4', 'emacs') ORDER BY name;
 \set ECHO none
 
 \echo
