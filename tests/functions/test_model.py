@@ -310,3 +310,12 @@ def test_loading_and_unloading(db: psycopg.Connection) -> None:
     for call in ("llm_load_model(NULL)", "llm_unload_model(NULL)", "llm_drop_model(NULL)"):
         with pytest.raises(errors.InvalidParameterValue, match="name must not be NULL"):
             db.execute(f"SELECT {call}")
+
+
+def test_a_gguf_file_that_is_none(db: psycopg.Connection, folder: Path) -> None:
+    (folder / "model.safetensors").unlink()
+    (folder / "broken.gguf").write_bytes(b"GGUF" + bytes(100))
+    (folder / "broken.gguf").chmod(0o644)
+    with pytest.raises(errors.InvalidParameterValue, match="cannot read the GGUF file") as caught:
+        db.execute("SELECT llm_register_model('broken', 'generation', %s)", (f"path:{folder}",))
+    assert "safetensors" in caught.value.diag.message_hint

@@ -34,7 +34,7 @@ _AGREEMENT = {"fp32": 0.9999, "int8": 0.95}
 
 
 def exported(folder: Path, digest: str, task: str, precision: str) -> Path:
-    """The folder of the ONNX export, made now if it is not there yet. Raises InvalidModel."""
+    """The folder of the export, made now if it is not there yet. Raises InvalidModel."""
     cache = Path(installation().cache)
     target = _target(cache, digest, task, precision)
     if (target / "meta.json").exists():
@@ -48,6 +48,11 @@ def exported(folder: Path, digest: str, task: str, precision: str) -> Path:
     )  # fmt: skip
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        if task == "generation":
+            raise InvalidModel(
+                f'cannot read the GGUF file in "{folder}": {last}',
+                hint="Register the safetensors instead, or a GGUF file of an architecture that transformers reads.",
+            )
         raise InvalidModel(
             f'cannot export the model in "{folder}" to ONNX: {last}',
             hint='Register it with options => \'{"engine": "torch"}\' to run it without an export.',
