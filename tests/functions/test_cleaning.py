@@ -418,3 +418,31 @@ def test_the_rules_of_a_public_table_repair_its_second_copy(db: psycopg.Connecti
     db.execute("SELECT llm_rollback(%s)", (run,))
     load(db, "third", pair.names, pair.dirty)
     assert value(db, "SELECT count(*) FROM (TABLE first EXCEPT TABLE third) AS d") == 0
+
+
+def test_a_table_without_anything_to_clean(db: psycopg.Connection) -> None:
+    db.execute("CREATE TABLE doc (id uuid PRIMARY KEY DEFAULT gen_random_uuid(), body jsonb)")
+    db.execute("INSERT INTO doc (body) VALUES ('{}'), ('[]')")
+    run = repaired(db, "SELECT llm_find_errors('doc')")
+    assert value(db, "SELECT count(*) FROM llm.change") == 0
+    assert db.execute("SELECT * FROM llm_apply(%s)", (run,)).fetchone() == (0, 0, 0)
+    assert db.execute("SELECT * FROM llm_profile('doc')").fetchall() == []
+    assert db.execute("SELECT * FROM llm_duplicates('doc')").fetchall() == []
+
+
+def test_odd_names_and_keys(db: psycopg.Connection) -> None:
+    table = '"O\'B"."T ""x"""'
+    db.execute(f"""
+        CREATE SCHEMA "O'B";
+        CREATE TABLE {table} ("a""b" text, "Öl" date, "%s" text, PRIMARY KEY ("a""b", "Öl"));
+        INSERT INTO {table} SELECT 'k' || n, date '2024-01-01' + n, CASE n WHEN 7 THEN 'actve' ELSE 'active' END
+        FROM generate_series(1, 60) AS n
+    """)
+    run = str(value(db, "SELECT llm_find_errors(%s::regclass)", table))
+    assert value(db, "SELECT llm_propose_repairs(%s)", run) == 1
+    assert db.execute("SELECT * FROM llm_apply(%s, 0)", (run,)).fetchone() == (1, 0, 0)
+    rules = str(value(db, "SELECT llm_rules(%s)", run))
+    assert db.execute("SELECT * FROM llm_rollback(%s)", (run,)).fetchone() == (1, 0, 0)
+    # Written by us, with a per cent sign in a name: not to be taken for parameters.
+    db.execute(rules.encode())
+    assert value(db, f"SELECT count(*) FROM {table} WHERE \"%%s\" = 'active' AND 1 = %s", 1) == 60

@@ -78,8 +78,8 @@ def target(named: str) -> Target:
 
 def read(of: Target) -> tuple[list[str], list[list[Value]]]:
     """The keys of all rows that the caller sees, as JSON, and the columns."""
-    names = ", ".join(f"t.{plpy.quote_ident(each.name)}::text AS c{n}" for n, each in enumerate(of.columns))
-    cursor = plpy.cursor(f"SELECT {of.table.key_object}::text AS k, {names} FROM {of.table.relation} AS t")
+    names = "".join(f", t.{plpy.quote_ident(each.name)}::text AS c{n}" for n, each in enumerate(of.columns))
+    cursor = plpy.cursor(f"SELECT {of.table.key_object}::text AS k{names} FROM {of.table.relation} AS t")
     keys: list[str] = []
     columns: list[list[Value]] = [[] for _ in of.columns]
     # Most values come again: one copy of each.
