@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import pytest
 from dirty import NAMES, formats, read, repair_f1, vote
 from hypothesis import given
@@ -142,11 +140,9 @@ def test_any_table_is_taken(rows: list[tuple[Value, ...]]) -> None:
         assert (opinion.new or None) != (columns[column][row] or None) or opinion.confidence is None
 
 
-def test_long_and_odd_values_take_no_time() -> None:
-    started = time.monotonic()
-    proposals.find(table(a=["x" * 1_000_000, "y" * 999_999, *map(str, range(100))], b=["\ud800", *["b"] * 101]))
-    # Quadratic work on a megabyte would take hours.
-    assert time.monotonic() - started < 60
+def test_long_and_odd_values_are_left_alone() -> None:
+    # Quadratic work on a megabyte would not end.
+    assert proposed(table(a=["x" * 1_000_000, "y" * 999_999, *map(str, range(100))], b=["\ud800", *["b"] * 101])) == {}
 
 
 def test_numbers_signs_and_measures_are_no_typos_and_no_units() -> None:
