@@ -14,7 +14,7 @@ from typing import Any
 
 import psycopg
 from database import install
-from pg_llm.workbench.bench import compared
+from pg_llm.workbench.bench import compared, shown
 from pg_llm.workbench.cluster import Cluster
 from politics import sentences
 from sentiment import Rows, data_sets
@@ -37,12 +37,8 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
     where = {"host": cluster.host, "port": cluster.port, "user": "postgres", "password": None}
     install(**where, dbname="bench_classification")
     with psycopg.connect(cluster.dsn("bench_classification"), autocommit=True) as db:
-        found = []
-        # It takes 35 minutes on two cores: each figure is shown when it is there.
-        for row in itertools.chain(_memory(db, cluster), _entities(db), _sentiments(db)):
-            print(f"  {row['what']}: {row['value']} {row['unit']} ({row['peer']}: {row['peer_value']})", flush=True)
-            found.append(row)
-        return found
+        # It takes 35 minutes on two cores.
+        return shown(itertools.chain(_memory(db, cluster), _entities(db), _sentiments(db)))
 
 
 def _sentiments(db: psycopg.Connection) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,7 @@ import psycopg
 from database import install
 from dirty import NAMES, Cell, Pair, f1, formats, load, read, repair_f1, vote
 from febrl import febrl
-from pg_llm.workbench.bench import compared
+from pg_llm.workbench.bench import compared, shown
 from pg_llm.workbench.cluster import Cluster
 from politics import sentences
 from psycopg.types.json import Jsonb
@@ -35,16 +35,10 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
     cluster.sql("CREATE DATABASE bench_cleaning")
     where = {"host": cluster.host, "port": cluster.port, "user": "postgres", "password": None}
     install(**where, dbname="bench_cleaning")
-    found = []
+    tables = [*((name, read(name)) for name in NAMES), ("formats", formats())]
     with psycopg.connect(cluster.dsn("bench_cleaning"), autocommit=True) as db:
-        for row in (*_values(db), *_duplicates(db)):
-            print(f"  {row['what']}: {row['value']} {row['unit']} ({row['peer']}: {row['peer_value']})", flush=True)
-            found.append(row)
-        for name, pair in [*((name, read(name)) for name in NAMES), ("formats", formats())]:
-            for row in (*_quality(db, name, pair), *_clean(db, name, pair), *_growth(db, name, pair)):
-                print(f"  {row['what']}: {row['value']} {row['unit']} ({row['peer']}: {row['peer_value']})", flush=True)
-                found.append(row)
-    return found
+        of_tables = (part(db, *table) for table in tables for part in (_quality, _clean, _growth))
+        return shown(itertools.chain(_values(db), _duplicates(db), *of_tables))
 
 
 def _values(db: psycopg.Connection) -> Iterator[dict[str, Any]]:

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pg_llm.cleaning.table import Table, Value
 
 Groups = Mapping[str, Counter[str]]
-# A column with more distinct values than this share of the rows is a key: it determines everything and shows nothing.
-_KEY = 0.9
 # Rows in groups of at least two, as a share of those that hold something.
 _LEAST_COVER = 0.3
 _SURE = 0.9
@@ -44,7 +42,7 @@ def find(table: Table, least: float, given: Sequence[tuple[int, int]] = ()) -> l
             continue
         mode = table.counts[right].most_common(1)[0][1] / total
         for left in range(len(table.columns)):
-            if left == right or (left, right) in given or measured[left] or len(table.counts[left]) > _KEY * table.rows:
+            if left == right or (left, right) in given or measured[left] or table.is_key(left):
                 continue
             table.pulse()
             groups = grouped(table.columns[left], table.columns[right])

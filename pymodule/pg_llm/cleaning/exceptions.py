@@ -10,8 +10,6 @@ from pg_llm.cleaning.table import Opinion, Table
 # So many rows of one value of another column, and this share of its rows, are no errors.
 _LEAST = 4
 _SHARE = 0.8
-# A column with more distinct values than this share of the rows says nothing of others.
-_KEY = 0.9
 
 
 def without_exceptions(table: Table, column: int, said: Sequence[Opinion]) -> Sequence[Opinion]:
@@ -20,7 +18,7 @@ def without_exceptions(table: Table, column: int, said: Sequence[Opinion]) -> Se
     excepted: set[int] = set()
     for number, other in enumerate(table.columns):
         table.pulse()
-        if number != column and len(table.counts[number]) <= _KEY * table.rows:
+        if number != column and not table.is_key(number):
             found = Counter(other[row] for row in rows)
             common = {
                 value for value, count in found.items()

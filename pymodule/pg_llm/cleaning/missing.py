@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pg_llm.cleaning.table import Opinion, Table
+from pg_llm.cleaning.table import Opinion, Table, number
 
 DETECTOR = "missing"
 _WORDS = frozenset(
@@ -22,17 +22,9 @@ def opinions(table: Table) -> Iterator[Opinion]:
         said = sum(counts[value] for value in words)
         if not words or said > _MOST * table.rows:
             continue
-        numbers = all(_is_number(value) for value in counts if value not in words)
+        numbers = all(number(value) is not None for value in counts if value not in words)
         if numbers or counts.total() < table.rows:
             missing = next((value for value in table.columns[column] if not value), None)
             for row, value in enumerate(table.columns[column]):
                 if value in words:
                     yield Opinion((row, column), missing, 0.9, DETECTOR, f"{value!r} means that there is no value")
-
-
-def _is_number(value: str) -> bool:
-    try:
-        float(value)
-    except ValueError:
-        return False
-    return True

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from statistics import quantiles
 
 from pg_llm.cleaning.exceptions import without_exceptions
-from pg_llm.cleaning.table import Opinion, Table
+from pg_llm.cleaning.table import Opinion, Table, number
 
 DETECTOR = "outlier"
 # Interquartile ranges beyond the quartiles; Tukey's "far out" is 3, which sound data reach often.
@@ -20,7 +20,7 @@ def opinions(table: Table) -> Iterator[Opinion]:
     """Such cells; what they should hold nobody knows."""
     for column, counts in enumerate(table.counts):
         table.pulse()
-        numbers = {value: number for value in counts if (number := _number(value)) is not None}
+        numbers = {value: its for value in counts if (its := number(value)) is not None and math.isfinite(its)}
         known = [numbers[value] for value in table.columns[column] if value in numbers]
         if len(known) < max(_LEAST_ROWS, _LEAST_NUMBERS * counts.total()):
             continue
@@ -38,11 +38,3 @@ def opinions(table: Table) -> Iterator[Opinion]:
                 if value in numbers and not low - reach <= numbers[value] <= high + reach
             ],
         )
-
-
-def _number(value: str) -> float | None:
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None

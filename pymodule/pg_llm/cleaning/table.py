@@ -6,6 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+# A column with more distinct values than this share of the rows is a key.
+_KEY = 0.9
+
 Value = str | None
 # Row and column, both from 0.
 Cell = tuple[int, int]
@@ -49,6 +52,18 @@ class Table:
         """How many rows there are."""
         return len(self.columns[0]) if self.columns else 0
 
+    def is_key(self, column: int) -> bool:
+        """Whether nearly every row has a value of its own: such a column determines everything and shows nothing."""
+        return len(self.counts[column]) > _KEY * self.rows
+
     def filled(self, column: int) -> int:
         """How many cells of a column hold something."""
         return self.counts[column].total()
+
+
+def number(text: str) -> float | None:
+    """The number that a text is, infinity and nan among them; None for any other."""
+    try:
+        return float(text)
+    except ValueError:
+        return None

@@ -62,11 +62,7 @@ def _values(counts: Counter[str]) -> dict[str, str]:
     """Rare whole values and what they should be."""
     found = _misspelt(counts, lambda value: min(3, len(value) // 4 or 1))
     # One word for another is no misspelling.
-    return {old: new for old, new in found.items() if all(map(_near, old.split(), new.split()))}
-
-
-def _near(old: str, new: str) -> bool:
-    return old == new or alike(old, new)
+    return {old: new for old, new in found.items() if all(map(alike, old.split(), new.split()))}
 
 
 def _words(counts: Counter[str]) -> dict[str, str]:

@@ -217,11 +217,11 @@ def _in_parts(of: Target, column: cleaning_table.Column, run: str, change: str, 
     except plpy.SPIError as error:
         if not str(error.sqlstate).startswith(_REFUSALS):
             raise
-    state = "proposed" if change == "apply" else "applied"
+    state, _ = cleaning_table.STATES[change]
     with session.pinned_path():
         keys = session.rows(
             'SELECT key::text AS key FROM llm.change WHERE run = $1::uuid AND "column" = $2::name AND state = $3'
-            " AND (confidence >= $4 OR $3 = 'applied')",
+            " AND confidence >= $4",
             ("text", "text", "text", "float4"),
             (run, column.name, state, least),
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import plpy
 
-from pg_llm.cleaning.distance import alike, edits
+from pg_llm.cleaning.distance import edits
 from pg_llm.cleaning.table import Cell, Opinion, Table, Value
 from pg_llm.errors import InvalidInput
 from pg_llm.functions import cleaning_table, session
@@ -115,7 +115,7 @@ def opinions(rules: Rules, keys: Sequence[str], table: Table) -> Iterator[Opinio
 def _nearest(value: str, allowed: Sequence[str]) -> str | None:
     most = len(value) // 3 or 1
     near = sorted((edits(value.casefold(), other.casefold(), most), other) for other in allowed)
-    near = [(cost, other) for cost, other in near if cost <= most and alike(value.casefold(), other.casefold())]
+    near = [(cost, other) for cost, other in near if cost <= most]
     return near[0][1] if near and (len(near) == 1 or near[0][0] < near[1][0]) else None
 
 

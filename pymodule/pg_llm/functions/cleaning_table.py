@@ -19,6 +19,8 @@ from pg_llm.functions import session
 _BATCH = 1000
 # Texts, numbers, dates, booleans, enums, intervals and network addresses have one text each that means them.
 _CATEGORIES = "SNDBETI"
+# What a change must be in for this to be done to it, and what it is in then.
+STATES = {"apply": ("proposed", "applied"), "restore": ("applied", "restored")}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,8 @@ def target(named: str) -> Target:
     return Target(found, columns, [row["condition"] for row in checks])
 
 
-def read(of: Target) -> tuple[list[str], list[list[Value]]]:
-    """The keys of all rows that the caller sees, as JSON, and the columns."""
+def contents(of: Target) -> tuple[list[str], Table]:
+    """The keys of all rows that the caller sees, as JSON, and the table as the detectors see it."""
     names = "".join(f", t.{plpy.quote_ident(each.name)}::text AS c{n}" for n, each in enumerate(of.columns))
     cursor = plpy.cursor(f"SELECT {of.table.key_object}::text AS k{names} FROM {of.table.relation} AS t")
     keys: list[str] = []
@@ -90,12 +92,6 @@ def read(of: Target) -> tuple[list[str], list[list[Value]]]:
             for number, column in enumerate(columns):
                 value = row[f"c{number}"]
                 column.append(pool.setdefault(value, value))
-    return keys, columns
-
-
-def contents(of: Target) -> tuple[list[str], Table]:
-    """The keys and the table as the detectors see it."""
-    keys, columns = read(of)
     return keys, Table([column.name for column in of.columns], columns, pulse=session.poll)
 
 
@@ -148,8 +144,8 @@ def write(of: Target, column: Column, run: str, change: str, least: float, key: 
     Under the caller's search path, so that no name or operator here is looked up in it.
     """
     name = plpy.quote_ident(column.name)
-    before, after, state = {"apply": ("old", "new", "applied"), "restore": ("new", "old", "restored")}[change]
-    wanted = {"apply": "proposed", "restore": "applied"}[change]
+    before, after, stored = ("old", "new", "w.stored") if change == "apply" else ("new", "old", "c.new")
+    wanted, state = STATES[change]
     query = f"""
         WITH written AS (
             UPDATE {of.table.relation} AS t SET {name} = c.{after}::{column.type}
@@ -157,14 +153,14 @@ def write(of: Target, column: Column, run: str, change: str, least: float, key: 
             WHERE c.run OPERATOR(pg_catalog.=) $1::pg_catalog.uuid
             AND c."column" OPERATOR(pg_catalog.=) $2::pg_catalog.name
             AND c.state OPERATOR(pg_catalog.=) '{wanted}'
-            AND (c.confidence OPERATOR(pg_catalog.>=) $3 OR '{change}' OPERATOR(pg_catalog.=) 'restore')
+            AND c.confidence OPERATOR(pg_catalog.>=) $3
             AND ($4 IS NULL OR c.key OPERATOR(pg_catalog.=) $4::pg_catalog.jsonb)
             AND {of.table.key_object} OPERATOR(pg_catalog.=) c.key
             AND (t.{name}::pg_catalog.text OPERATOR(pg_catalog.=) c.{before} OR t.{name} IS NULL AND c.{before} IS NULL)
             RETURNING c.key AS key, t.{name}::pg_catalog.text AS stored
         )
         UPDATE llm.change AS c
-        SET state = '{state}', new = CASE WHEN '{change}' OPERATOR(pg_catalog.=) 'apply' THEN w.stored ELSE c.new END
+        SET state = '{state}', new = {stored}
         FROM written AS w
         WHERE c.run OPERATOR(pg_catalog.=) $1::pg_catalog.uuid
         AND c."column" OPERATOR(pg_catalog.=) $2::pg_catalog.name AND c.key OPERATOR(pg_catalog.=) w.key

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,6 +44,15 @@ def compared(
         command,
     )
     return dict(zip(KEYS, row, strict=True))
+
+
+def shown(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Prints each row when it is there, for benchmarks that take long, and returns them all."""
+    found = []
+    for row in rows:
+        print(f"  {row['what']}: {row['value']} {row['unit']} ({row['peer']}: {row['peer_value']})", flush=True)
+        found.append(row)
+    return found
 
 
 def topics() -> list[str]:
