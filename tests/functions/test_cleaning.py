@@ -446,3 +446,14 @@ def test_odd_names_and_keys(db: psycopg.Connection) -> None:
     # Written by us, with a per cent sign in a name: not to be taken for parameters.
     db.execute(rules.encode())
     assert value(db, f"SELECT count(*) FROM {table} WHERE \"%%s\" = 'active' AND 1 = %s", 1) == 60
+
+
+def test_what_the_table_does_not_take_back_is_told(shop: psycopg.Connection) -> None:
+    run = repaired(shop)
+    assert shop.execute("SELECT * FROM llm_apply(%s, 0)", (run,)).fetchone() == (5, 0, 0)
+    shop.execute("ALTER TABLE shop ADD CHECK (status <> 'actve')")
+    assert shop.execute("SELECT * FROM llm_rollback(%s)", (run,)).fetchone() == (4, 1, 0)
+    assert changes(shop, run)[122, "status"][2] == "applied"
+    reason = value(shop, """SELECT reason FROM llm.change WHERE key = '{"id": 122}'""")
+    assert "refused: " in reason
+    assert "violates check constraint" in reason

@@ -234,14 +234,13 @@ def _in_parts(of: Target, column: cleaning_table.Column, run: str, change: str, 
             if not str(error.sqlstate).startswith(_REFUSALS):
                 raise
             failed += 1
-            if change == "apply":
-                with session.pinned_path():
-                    session.rows(
-                        "UPDATE llm.change SET state = 'refused', reason = reason || '; refused: ' || $4"
-                        ' WHERE run = $1::uuid AND "column" = $2::name AND key = $3::jsonb',
-                        ("text", "text", "text", "text"),
-                        (run, column.name, row["key"], str(error)),
-                    )
+            with session.pinned_path():
+                session.rows(
+                    "UPDATE llm.change SET state = $5, reason = reason || '; refused: ' || $4"
+                    ' WHERE run = $1::uuid AND "column" = $2::name AND key = $3::jsonb',
+                    ("text",) * 5,
+                    (run, column.name, row["key"], str(error), "refused" if change == "apply" else state),
+                )
     return done, failed
 
 
