@@ -33,6 +33,7 @@ SETTINGS = {
             "session",
             "the model that classifies and tags when none is named",
         ),
+        Setting("llm.generation_model", "smollm2-135m-instruct", "session", "the model that writes when none is named"),
         Setting(
             "llm.memory_limit", "4GB", "server", "model weights the host holds at most; least recently used go first"
         ),

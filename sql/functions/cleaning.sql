@@ -1,15 +1,3 @@
-CREATE FUNCTION llm_clean(input text, instruction text DEFAULT NULL) RETURNS text
-LANGUAGE plpython3u STABLE COST 5000 SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import cleaning; return cleaning.llm_clean(input, instruction) $$;
-COMMENT ON FUNCTION llm_clean IS 'A text without damage, in the form that the instruction names; NULL for NULL.';
-
-CREATE FUNCTION llm_clean_batch(inputs text[], instruction text DEFAULT NULL) RETURNS TABLE (
-    ordinality bigint, cleaned text
-)
-LANGUAGE plpython3u STABLE COST 50000 ROWS 1000 SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import cleaning; return cleaning.llm_clean_batch(inputs, instruction) $$;
-COMMENT ON FUNCTION llm_clean_batch IS 'Each text without damage, in the form that the instruction names, with its position from 1; NULL for NULL.';
-
 CREATE FUNCTION llm_profile(target regclass) RETURNS TABLE (
     "column" text, type text, looks_like text, missing bigint, "distinct" bigint, likely_key boolean,
     patterns jsonb, outliers bigint, determined_by text[]

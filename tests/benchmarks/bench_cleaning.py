@@ -38,7 +38,7 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
     tables = [*((name, read(name)) for name in NAMES), ("formats", formats())]
     with psycopg.connect(cluster.dsn("bench_cleaning"), autocommit=True) as db:
         of_tables = (part(db, *table) for table in tables for part in (_quality, _clean, _growth))
-        return shown(itertools.chain(_values(db), _duplicates(db), *of_tables))
+        return shown(itertools.chain(_values(db), _extraction(db), _duplicates(db), *of_tables))
 
 
 def _values(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
@@ -47,24 +47,57 @@ def _values(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
     sound = sorted(
         {value for row in read("hospital").clean for value in row[1:] if len(value) > 5 and "  " not in value}
     )
-    sound = chosen.sample(sound, 500) + [text for part in ("train", "dev", "test") for text, _ in sentences(part)][:500]
-    left = _cleaned(db, sound)
-    share = sum(new == old for new, old in zip(left, sound, strict=True)) / len(sound)
+    # What a misspelling is was looked at on the other part.
+    sound = chosen.sample(sound, 500) + [text for part in ("dev", "test") for text, _ in sentences(part)][:500]
+    share = _same(_cleaned(db, sound), sound)
     yield compared(COMMAND, "1,000 sound values, llm_clean: unchanged", "doing nothing", 1, share, "share", True, 3)
     spoilers: dict[str, Callable[[str], str]] = {
         "spaces": lambda text: f" {text.replace(' ', '  ', 1)}\t",
         "entities": lambda text: text.replace(" ", "&nbsp;", 1) if " " in text else f"{text}&nbsp;",
         "encoding": lambda text: f"{text} – déjà vu".encode().decode("latin-1"),
         "widths": lambda text: "".join(chr(ord(c) + 0xFEE0) if c.isalnum() and c.isascii() else c for c in text),
-        "misspelling": _misspelt,
+        "spelling": _misspelt,
     }
     for what, spoil in spoilers.items():
         true = [f"{text} – déjà vu" for text in sound] if what == "encoding" else sound
         spoilt = [spoil(text) for text in sound]
-        restored = sum(new == old for new, old in zip(_cleaned(db, spoilt), true, strict=True)) / len(sound)
-        nothing = sum(new == old for new, old in zip(spoilt, true, strict=True)) / len(sound)
+        restored = _same(_cleaned(db, spoilt), true)
         label = f"the same with damage to {what}, llm_clean: restored"
-        yield compared(COMMAND, label, "doing nothing", max(nothing, 0.001), restored, "share", True, 3)
+        peers = {"doing nothing": spoilt, "damage only, no model": _cleaned(db, spoilt, "damage only")}
+        for peer, left in peers.items():
+            yield compared(COMMAND, label, peer, max(_same(left, true), 0.001), restored, "share", True, 3)
+    sentences_alone = _same(_cleaned(db, spoilt[500:]), sound[500:])
+    label = "500 sentences of them with damage to spelling, llm_clean: restored"
+    nothing = max(_same(spoilt[500:], sound[500:]), 0.001)
+    yield compared(COMMAND, label, "doing nothing", nothing, sentences_alone, "share", True, 3)
+
+
+def _same(found: list[str], true: list[str]) -> float:
+    return sum(new == old for new, old in zip(found, true, strict=True)) / len(true)
+
+
+def _extraction(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
+    """Sentences that name exactly one person: who is it?"""
+    people = []
+    for part in ("dev", "test"):
+        for text, entities in sentences(part):
+            named = [entity for entity in entities if entity["label"] in ("person", "politician")]
+            if len(named) == 1 and len(text) < 300:
+                people.append((text, text[int(str(named[0]["start_pos"])) - 1 : int(str(named[0]["end_pos"])) - 1]))
+    texts, true = [text for text, _ in people], [name for _, name in people]
+    schema = Jsonb({"properties": {"person": {"type": "string", "description": "name of the person"}}})
+    query = "SELECT extracted ->> 'person' FROM llm_extract_batch(%s, %s) ORDER BY ordinality"
+    found = [row[0] for row in db.execute(query, (texts, schema))]
+    query = """SELECT (SELECT e.entity FROM llm_entities(t.text, '{PERSON}') AS e ORDER BY e.start_pos LIMIT 1)
+               FROM unnest(%s::text[]) WITH ORDINALITY AS t (text, place) ORDER BY place"""
+    first = [row[0] for row in db.execute(query, (texts,))]
+    label = f"llm_extract, the one person of {len(people)} sentences: exactly right"
+    yield compared(
+        COMMAND, label, "first PERSON of llm_entities", _same(first, true), _same(found, true), "share", True, 3
+    )
+    found = _cleaned(db, texts, "only the name of the person")
+    label = "llm_clean with the free instruction 'only the name of the person': exactly right"
+    yield compared(COMMAND, label, "doing nothing", 0.001, _same(found, true), "share", True, 3)
 
 
 def _misspelt(text: str) -> str:
@@ -74,8 +107,9 @@ def _misspelt(text: str) -> str:
     return text.replace(word, word[: middle - 1] + word[middle] + word[middle - 1] + word[middle + 1 :], 1)
 
 
-def _cleaned(db: psycopg.Connection, texts: list[str]) -> list[str]:
-    return [row[0] for row in db.execute("SELECT cleaned FROM llm_clean_batch(%s) ORDER BY ordinality", (texts,))]
+def _cleaned(db: psycopg.Connection, texts: list[str], instruction: str | None = None) -> list[str]:
+    query = "SELECT cleaned FROM llm_clean_batch(%s, %s) ORDER BY ordinality"
+    return [row[0] for row in db.execute(query, (texts, instruction))]
 
 
 def _duplicates(db: psycopg.Connection) -> Iterator[dict[str, Any]]:

@@ -176,3 +176,43 @@ def test_nothing_asked_nothing_run() -> None:
     engine = Engine()
     assert _submit_all(engine, [[]]) == [[]]
     assert engine.batches == []
+
+
+class Slow(Engine):
+    """Finishes a unit named a3 in three batches."""
+
+    def run(self, batch: Sequence[Encoded]) -> list[Any]:
+        super().run(batch)
+        return [
+            str(unit.tokens).upper()
+            if unit.tokens.endswith("1")
+            else Encoded(f"{unit.tokens[:-1]}{int(unit.tokens[-1]) - 1}", unit.cost)
+            for unit in batch
+        ]
+
+
+def test_what_is_not_finished_goes_on_and_others_get_their_turn() -> None:
+    engine = Slow()
+    found = _submit_all(engine, [[Encoded("a3", 60), Encoded("b3", 60)], [Encoded("c1", 60)]])
+    assert found == [["A1", "B1"], ["C1"]]
+    names = [[unit.tokens for unit in batch] for batch in engine.batches]
+    # The second session waits for one batch; the first one's second text for its first to be done.
+    assert names == [["a3"], ["c1"], ["a2"], ["a1"], ["b3"], ["b2"], ["b1"]]
+
+
+def test_what_is_not_finished_is_dropped_with_its_session() -> None:
+    engine = Slow()
+    engine.gate.clear()
+
+    async def work() -> None:
+        queue = ModelQueue(engine.run, _BUDGET)
+        waiting = asyncio.create_task(queue.submit(1, [Encoded("a9", 1)]))
+        await asyncio.sleep(0.05)
+        waiting.cancel()
+        queue.cancel(1)
+        engine.gate.set()
+        assert await queue.submit(2, [Encoded("b1", 1)]) == ["B1"]
+        assert len(queue) == 0
+
+    _wait(work())
+    assert [[unit.tokens for unit in batch] for batch in engine.batches] == [["a9"], ["b1"]]

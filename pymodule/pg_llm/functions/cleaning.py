@@ -1,4 +1,4 @@
-"""Cleaning: errors of a table found, repairs proposed, applied, undone, and turned into plain SQL."""
+"""Cleaning of tables: errors found, repairs proposed, applied, undone, and turned into plain SQL."""
 
 from __future__ import annotations
 
@@ -20,23 +20,6 @@ _AT_ONCE = 5000
 _LABELS_HINT = """Write labels => '[{"key": {"id": 1}, "column": "city", "value": "Oslo"}]'; value is the right one."""
 # What the table itself says no to: bad data, constraints, and exceptions of its triggers.
 _REFUSALS = ("22", "23", "P0")
-
-
-@sql_function
-def llm_clean(input: str | None, instruction: str | None) -> str | None:
-    """A text without damage, in the form that the instruction names; NULL for NULL."""
-    return _cleaned([input], instruction)[0][1]
-
-
-@sql_function
-def llm_clean_batch(inputs: list[str | None] | None, instruction: str | None) -> list[tuple[int, str | None]]:
-    """Each text without damage, in the form that the instruction names, with its position from 1; NULL for NULL."""
-    return _cleaned(arguments.texts(inputs), instruction)
-
-
-def _cleaned(inputs: Sequence[str | None], instruction: str | None) -> list[tuple[int, str | None]]:
-    texts = [text for text in inputs if text is not None]
-    return list(arguments.in_place(inputs, session.run_without_model("cleaning", texts, instruction=instruction)))
 
 
 @sql_function

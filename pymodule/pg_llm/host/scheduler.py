@@ -2,7 +2,8 @@
 
 Sessions take turns. The one whose turn it is opens a batch with its shortest waiting texts, the others fill what the
 token budget leaves with texts that are no longer than the longest there, so that nobody pays for another's padding.
-A session with 10,000 texts and one with a single text thus wait for one batch, not for each other.
+A session with 10,000 texts and one with a single text thus wait for one batch, not for each other. A text that a model
+is still writing goes on in a later batch, ahead of its session's others.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Run = Callable[[Sequence[Encoded]], Sequence[Any]]
 
 @dataclass(slots=True)
 class _Job:
-    units: Sequence[Encoded]
+    units: list[Encoded]
     results: list[Any]
     missing: int
     done: asyncio.Future[list[Any]]
@@ -31,6 +32,7 @@ class _Job:
 
 @dataclass(frozen=True, slots=True)
 class _Item:
+    session: Session
     job: _Job
     position: int
 
@@ -57,9 +59,9 @@ class ModelQueue:
         """The results of the units, in order."""
         if not units:
             return []
-        job = _Job(units, [None] * len(units), len(units), asyncio.get_running_loop().create_future())
+        job = _Job(list(units), [None] * len(units), len(units), asyncio.get_running_loop().create_future())
         items = self._waiting.setdefault(session, deque())
-        items.extend(_Item(job, position) for position in _batches.by_length(units))
+        items.extend(_Item(session, job, position) for position in _batches.by_length(units))
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
         return await job.done
@@ -104,12 +106,21 @@ class ModelQueue:
             self._worker = None
 
     def _finish(self, batch: list[_Item], results: Sequence[Any]) -> None:
+        unfinished: dict[Session, list[_Item]] = {}
         for item, result in zip(batch, results, strict=True):
             job = item.job
+            if isinstance(result, Encoded):
+                # A job that was cancelled meanwhile is not gone on with.
+                if not job.done.done():
+                    job.units[item.position] = result
+                    unfinished.setdefault(item.session, []).append(item)
+                continue
             job.results[item.position] = result
             job.missing -= 1
             if not job.missing and not job.done.done():
                 job.done.set_result(job.results)
+        for session, items in unfinished.items():
+            self._waiting.setdefault(session, deque()).extendleft(reversed(items))
 
     def _fail(self, batch: list[_Item], error: Exception) -> None:
         failed = {id(item.job): item.job for item in batch}

@@ -1,9 +1,10 @@
-"""Causal language models through torch: how likely is each of some continuations of a prompt."""
+"""Causal language models through torch: what they write, and how likely each of some continuations of a prompt is."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from pg_llm.models.engine import Encoded, Text
-
-Message = dict[str, str]
+from pg_llm.errors import InvalidInput
+from pg_llm.models import decoding
+from pg_llm.models.decoding import Writing
+from pg_llm.models.engine import Encoded, Message, Sampling, Text
+from pg_llm.models.grammars import Grammars
 
 # Continuations that are scored at once, each with a copy of the prompt's keys and values.
 _AT_ONCE = 64
@@ -22,12 +25,12 @@ _LONGEST_TEXT = 1000
 
 
 class CausalModel:
-    """`forward` takes a prompt and its continuations as token ids, and gives each one's log-likelihood."""
+    """`forward` gives the text that answers a `prompt`, and for a `question` the log-likelihood of each answer."""
 
     task = "generation"
     engine = "torch"
-    # One prompt at a time: on a CPU more are no faster, and nobody waits long for another's.
-    batch_tokens = 1
+    # Of texts that are written at once: each token costs the keys and values of all layers.
+    batch_tokens = 4096
 
     def __init__(self, folder: Path, device: str, threads: int) -> None:
         if threads:
@@ -40,9 +43,13 @@ class CausalModel:
         self._model = model.to(device).eval()
         self.bytes = sum(weight.nbytes for weight in self._model.parameters())
         self.details: dict[str, Any] = {}
+        self._window: int = getattr(model.config, "max_position_embeddings", 2048)
+        ends = model.generation_config.eos_token_id
+        listed = ends if isinstance(ends, list) else [ends, self._tokenizer.eos_token_id]
+        self._ends = frozenset(token for token in listed if token is not None)
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
-        """Prompts without continuations."""
+        """Prompts without answers."""
         return [[self.question([{"role": "user", "content": str(text)}], [""])] for text in texts]
 
     def cut(self, text: str) -> str:
@@ -54,18 +61,66 @@ class CausalModel:
 
     def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Encoded:
         """A conversation that is to be gone on with, and possible answers."""
+        prompt = self._prompt(messages)
+        ids = [self._tokenizer(answer, add_special_tokens=False)["input_ids"] for answer in answers]
+        # As costly as a batch may be: on a CPU more at once are no faster, and nobody waits long for another's.
+        return Encoded((prompt, ids), self.batch_tokens)
+
+    def likelihood(self, before: str, continuations: Sequence[str]) -> Encoded:
+        """A text that is no conversation, and ways in which it may go on."""
+        # A space belongs to the word after it.
+        space = before[len(before.rstrip()) :]
+        prompt = self._tokenizer("\n" + before.rstrip(), add_special_tokens=False)["input_ids"]
+        ids = [self._tokenizer(space + text, add_special_tokens=False)["input_ids"] for text in continuations]
+        return Encoded((prompt, ids), self.batch_tokens)
+
+    def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Encoded:
+        """A conversation that is to be gone on with by a text. Raises InvalidInput for one that is too long."""
+        prompt = self._prompt(messages)
+        room = self._window - len(prompt)
+        if room <= 0:
+            raise InvalidInput(
+                f"the prompt has {len(prompt)} tokens, and the model reads {self._window}",
+                hint="left(text, 4000) shortens a text; a model with a longer window can be registered.",
+            )
+        writing = Writing(prompt, min(room, sampling.max_tokens))
+        if sampling.temperature:
+            writing.temperature = sampling.temperature
+            writing.random = torch.Generator().manual_seed(sampling.seed)
+        if sampling.grammar is not None:
+            writing.matcher = self._grammars.matcher(sampling.grammar)
+        return Encoded(writing, len(prompt) + writing.longest)
+
+    def forward(self, batch: Sequence[Encoded]) -> Any:
+        """For each prompt its text, for each question the log-likelihoods of its answers, shape (answers,).
+
+        A text that its grammar does not let end where it ends is None; one that is not finished is its unit again.
+        """
+        decoding.advance(self._model, [unit.tokens for unit in batch if isinstance(unit.tokens, Writing)], self._ends)
+        with torch.inference_mode():
+            return [
+                self._written(unit) if isinstance(unit.tokens, Writing) else self._scores(*unit.tokens)
+                for unit in batch
+            ]
+
+    def _written(self, unit: Encoded) -> Encoded | str | None:
+        writing: Writing = unit.tokens
+        if not writing.done:
+            return unit
+        text: str = self._tokenizer.decode(writing.written, skip_special_tokens=True)
+        return text.strip() if writing.complete else None
+
+    @cached_property
+    def _grammars(self) -> Grammars:
+        return Grammars(self._tokenizer)
+
+    def _prompt(self, messages: Sequence[Message]) -> list[int]:
         if self._tokenizer.chat_template:
             text = self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
         else:
             text = "\n".join(message["content"] for message in messages) + "\n"
-        prompt = self._tokenizer(text, add_special_tokens=not self._tokenizer.chat_template)["input_ids"]
-        ids = [self._tokenizer(answer, add_special_tokens=False)["input_ids"] for answer in answers]
-        return Encoded((prompt, ids), len(prompt))
-
-    def forward(self, batch: Sequence[Encoded]) -> Any:
-        """For each prompt the log-likelihoods of its continuations, shape (continuations,)."""
-        with torch.inference_mode():
-            return [self._scores(*item.tokens) for item in batch]
+        found: list[int] = self._tokenizer(text, add_special_tokens=not self._tokenizer.chat_template)["input_ids"]
+        return found
 
     def _scores(self, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> Any:
         begun = self._model(input_ids=torch.tensor([prompt], device=self.device), use_cache=True)
@@ -74,9 +129,7 @@ class CausalModel:
         longer = [row for row, ids in enumerate(answers) if len(ids) > 1]
         for start in range(0, len(longer), _AT_ONCE):
             rows = longer[start : start + _AT_ONCE]
-            scores[rows] += self._rest(
-                [answers[row] for row in rows], len(prompt), copy.deepcopy(begun.past_key_values)
-            )
+            scores[rows] += self._rest([answers[row] for row in rows], len(prompt), copy.deepcopy(begun.cache))
         return scores
 
     def _rest(self, answers: Sequence[Sequence[int]], length: int, cache: Any) -> Any:
@@ -88,7 +141,7 @@ class CausalModel:
         cache.batch_repeat_interleave(len(answers))
         # Shorter answers are padded at their end, which nothing before it can see.
         mask = torch.ones((len(answers), length + longest), dtype=torch.long, device=self.device)
-        logits = self._model(input_ids=inputs, past_key_values=cache, attention_mask=mask).logits
+        logits = self._model(input_ids=inputs, cache=cache, attention_mask=mask).logits
         chances = logits.float().log_softmax(-1)
         return [
             sum(float(chances[row, place, token]) for place, token in enumerate(ids[1:]))

@@ -1,4 +1,4 @@
-"""Embedding models behind an OpenAI-compatible API (vLLM, TEI, Ollama and others)."""
+"""Models behind an OpenAI-compatible API (vLLM, TEI, Ollama and others), as described in OpenAI's API reference."""
 
 from __future__ import annotations
 
@@ -8,20 +8,27 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from pg_llm.errors import EndpointFailed, InvalidModel
-from pg_llm.models.engine import Encoded, Text
+from pg_llm.models.engine import Encoded, Message, Sampling, Text
 from pg_llm.models.spec import ModelSpec
 
+# Requests for texts that an endpoint is sent at once.
+_AT_ONCE = 8
+# Characters of a text that go into a prompt; some 2,000 tokens of English.
+_LONGEST_TEXT = 8000
 
-class EndpointEmbedding:
-    """`POST base/embeddings`, as described in OpenAI's API reference."""
 
+class _Endpoint:
+    """An address and how it is asked; `path` is what is asked there."""
+
+    path = ""
     engine = "endpoint"
-    task = "embedding"
     device = "remote"
     bytes = 0
     batch_tokens = 65536
@@ -30,9 +37,42 @@ class EndpointEmbedding:
         base, _, self._model = spec.source.partition("#")
         if not self._model:
             raise InvalidModel(f'the endpoint "{base}" names no model', hint="Write https://host/v1#model.")
-        self._url = f"{base.rstrip('/')}/embeddings"
+        self._url = f"{base.rstrip('/')}/{self.path}"
         self._timeout = int(spec.options.get("timeout", 60))
         self._key_variable = spec.options.get("api_key_env")
+        self.details: dict[str, Any] = {}
+
+    def _ask(self, body: dict[str, Any]) -> Any:
+        """The JSON that the endpoint answers with. Raises EndpointFailed."""
+        headers = {"Content-Type": "application/json"}
+        if self._key_variable:
+            headers["Authorization"] = f"Bearer {os.environ.get(self._key_variable, '')}"
+        text = json.dumps({"model": self._model, **body})
+        try:
+            # http or https only: source.is_endpoint
+            request = urllib.request.Request(self._url, text.encode(), headers)  # noqa: S310
+            with urllib.request.urlopen(request, timeout=self._timeout) as response:  # noqa: S310
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            raise self._failed(f"HTTP {error.code}: {error.read(300).decode(errors='replace')}") from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise self._failed(str(error)) from error
+
+    def _failed(self, what: str) -> EndpointFailed:
+        key = f" The key is read from ${self._key_variable} in the server's environment." if self._key_variable else ""
+        return EndpointFailed(
+            f"the endpoint {self._url} failed: {what}", hint=f"Check that it runs and serves this model.{key}"
+        )
+
+
+class EndpointEmbedding(_Endpoint):
+    """`POST base/embeddings`."""
+
+    task = "embedding"
+    path = "embeddings"
+
+    def __init__(self, spec: ModelSpec) -> None:
+        super().__init__(spec)
         self.prompts: dict[str, str] = {}
         self.details = {"dimensions": int(self.forward([Encoded("dimensions", 1)]).shape[1])}
 
@@ -42,19 +82,11 @@ class EndpointEmbedding:
 
     def forward(self, batch: Sequence[Encoded]) -> Any:
         """Unit vectors, float32, shape (len(batch), dimensions). Raises EndpointFailed."""
-        body = json.dumps({"model": self._model, "input": [item.tokens for item in batch], "encoding_format": "float"})
-        headers = {"Content-Type": "application/json"}
-        if self._key_variable:
-            headers["Authorization"] = f"Bearer {os.environ.get(self._key_variable, '')}"
+        answer = self._ask({"input": [item.tokens for item in batch], "encoding_format": "float"})
         try:
-            # http or https only: source.is_endpoint
-            request = urllib.request.Request(self._url, body.encode(), headers)  # noqa: S310
-            with urllib.request.urlopen(request, timeout=self._timeout) as response:  # noqa: S310
-                rows = sorted(json.load(response)["data"], key=lambda row: row["index"])
+            rows = sorted(answer["data"], key=lambda row: row["index"])
             found = np.asarray([row["embedding"] for row in rows], dtype=np.float32)
-        except urllib.error.HTTPError as error:
-            raise self._failed(f"HTTP {error.code}: {error.read(300).decode(errors='replace')}") from error
-        except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             raise self._failed(str(error)) from error
         if found.ndim != 2 or len(found) != len(batch):
             raise self._failed(f"{len(batch)} texts were sent, vectors of shape {found.shape} came back")
@@ -63,8 +95,66 @@ class EndpointEmbedding:
         lengths = np.linalg.norm(found, axis=1, keepdims=True)
         return found / np.where(lengths == 0, 1, lengths)
 
-    def _failed(self, what: str) -> EndpointFailed:
-        key = f" The key is read from ${self._key_variable} in the server's environment." if self._key_variable else ""
-        return EndpointFailed(
-            f"the endpoint {self._url} failed: {what}", hint=f"Check that it runs and serves this model.{key}"
+
+class EndpointGeneration(_Endpoint):
+    """`POST base/chat/completions`; it writes texts, and cannot say how likely one is."""
+
+    task = "generation"
+    path = "chat/completions"
+    # Every request counts one.
+    batch_tokens = _AT_ONCE
+
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
+        """Prompts that are answered with one token."""
+        return [[self.prompt([{"role": "user", "content": str(text)}], Sampling(1))] for text in texts]
+
+    def cut(self, text: str) -> str:
+        """The first characters of the text."""
+        return text[:_LONGEST_TEXT]
+
+    def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Encoded:
+        """Raises InvalidModel."""
+        raise InvalidModel(
+            "an endpoint writes texts, but cannot classify them",
+            hint="Classify with an embedding model, or with a generation model whose files are on the server.",
         )
+
+    def likelihood(self, before: str, continuations: Sequence[str]) -> Encoded:
+        """Raises InvalidModel."""
+        raise InvalidModel(
+            "an endpoint writes texts, but cannot judge spelling",
+            hint="Name a generation model whose files are on the server, or use llm_clean(value, 'damage only').",
+        )
+
+    def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Encoded:
+        """One request."""
+        body: dict[str, Any] = {
+            "messages": list(messages), "max_tokens": sampling.max_tokens, "temperature": sampling.temperature,
+            "seed": sampling.seed,
+        }  # fmt: skip
+        if sampling.schema is not None:
+            answer = {"name": "answer", "schema": sampling.schema, "strict": True}
+            body["response_format"] = {"type": "json_schema", "json_schema": answer}
+        return Encoded(body, 1)
+
+    def forward(self, batch: Sequence[Encoded]) -> list[str | None]:
+        """The text for each request, None for JSON that was cut off. Raises EndpointFailed."""
+        with ThreadPoolExecutor(len(batch)) as threads:
+            return list(threads.map(self._text, [item.tokens for item in batch]))
+
+    def _text(self, body: dict[str, Any]) -> str | None:
+        answer = self._ask(body)
+        try:
+            choice = answer["choices"][0]
+            text = str(choice["message"]["content"] or "").strip()
+        except (LookupError, TypeError) as error:
+            raise self._failed(f"an answer without a text: {json.dumps(answer)[:300]}") from error
+        if "response_format" not in body:
+            return text
+        try:
+            json.loads(text, parse_int=Decimal)
+        except ValueError as error:
+            if choice.get("finish_reason") == "length":
+                return None
+            raise self._failed(f"JSON was asked for, and this came: {text[:300]}") from error
+        return text

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 Span = tuple[int, int]
 # One text, or a pair of which the second stands beside every window of the first.
 Text = str | tuple[str, str]
+# One turn of a conversation: `role` and `content`.
+Message = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,21 @@ class Encoded:
     tokens: Any
     cost: int
     spans: Sequence[Span | None] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a text is written: at temperature 0 always the most probable token; the same seed writes the same text.
+
+    `schema` is the JSON Schema that the text follows; `grammar`, of llguidance, says the same or more for engines that
+    decode themselves.
+    """
+
+    max_tokens: int
+    temperature: float = 0.0
+    seed: int = 0
+    schema: Any = None
+    grammar: str | None = None
 
 
 class Engine(Protocol):
@@ -39,7 +56,10 @@ class Engine(Protocol):
         ...
 
     def forward(self, batch: Sequence[Encoded]) -> Any:
-        """One output per window, in order; what it is depends on the model's task."""
+        """One output per window, in order; what it is depends on the model's task.
+
+        An output that is an Encoded is not finished: it wants to be in a later batch, and others may go before.
+        """
         ...
 
 
@@ -47,3 +67,15 @@ class EmbeddingEngine(Engine, Protocol):
     """Texts to unit vectors: `forward` gives float32 of shape (len(batch), dimensions)."""
 
     prompts: dict[str, str]
+
+
+class GenerationEngine(Engine, Protocol):
+    """Conversations to texts: `forward` gives str, or None for a text that is not complete."""
+
+    def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Encoded:
+        """A conversation whose next turn is to be written."""
+        ...
+
+    def cut(self, text: str) -> str:
+        """As much of a text as goes into a prompt."""
+        ...

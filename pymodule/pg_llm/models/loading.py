@@ -99,11 +99,13 @@ def _pipeline(spec: ModelSpec, folder: Path) -> Engine:
 
 
 def _endpoint(spec: ModelSpec) -> Engine:
-    if spec.task != "embedding":
-        raise InvalidModel(f"an endpoint cannot do {spec.task} yet", hint="Register it with the task embedding.")
-    from pg_llm.models.endpoint import EndpointEmbedding
+    if spec.task not in ("embedding", "generation"):
+        raise InvalidModel(
+            f"an endpoint cannot do {spec.task}", hint="Register it with the task embedding or generation."
+        )
+    from pg_llm.models.endpoint import EndpointEmbedding, EndpointGeneration
 
-    return EndpointEmbedding(spec)
+    return EndpointEmbedding(spec) if spec.task == "embedding" else EndpointGeneration(spec)
 
 
 def _causal(spec: ModelSpec, folder: Path, digest: str, threads: int) -> Engine:

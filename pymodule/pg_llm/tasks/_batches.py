@@ -22,7 +22,7 @@ def forward(
     run: Callable[[Sequence[Encoded]], Any], units: Sequence[Encoded], budget: int, between: Callable[[], object]
 ) -> list[Any]:
     """The outputs of all units, in order; `between` is called before each batch and may raise."""
-    outputs: list[Any] = [None] * len(units)
+    outputs: list[Any] = list(units)
     waiting = by_length(units)
     while waiting:
         between()
@@ -30,8 +30,9 @@ def forward(
         while size < len(waiting) and fits(units[waiting[size]].cost, size + 1, budget):
             size += 1
         batch, waiting = waiting[:size], waiting[size:]
-        for position, output in zip(batch, run([units[position] for position in batch]), strict=True):
+        for position, output in zip(batch, run([outputs[position] for position in batch]), strict=True):
             outputs[position] = output
+        waiting = [position for position in batch if isinstance(outputs[position], Encoded)] + waiting
     return outputs
 
 

@@ -9,21 +9,16 @@ from functools import cache
 from itertools import product
 from typing import Any
 
+from pg_llm.cleaning import forms
+
 Convert = Callable[[str], str | None]
 
-EXAMPLES = (
-    "ISO date", "ISO timestamp", "E.164 phone, US", "country code", "country name", "US state code", "currency code",
-    "language code", "strip the unit", "number", "boolean", "email", "lower case", "upper case", "title case",
-)  # fmt: skip
 
-
-def named(instruction: str) -> Convert | None:
-    """What brings a value into the form that the instruction names; None for one that is not understood."""
-    words = re.sub(r"[\W_]+", " ", instruction.casefold()).strip()
-    for pattern, make in _FORMS:
-        if re.search(pattern, words):
-            return make(instruction)
-    return None
+def to(instruction: str) -> Convert:
+    """What brings a value into the form that the instruction names."""
+    form = forms.named(instruction)
+    assert form is not None
+    return _MAKERS[form](instruction)
 
 
 def _date(instruction: str) -> Convert:
@@ -180,19 +175,20 @@ def _title(text: str) -> str:
     return " ".join(word[:1].upper() + word[1:].lower() for word in text.split(" "))
 
 
-_FORMS: tuple[tuple[str, Callable[[str], Convert]], ...] = (
-    (r"\bdates?\b|\btimestamps?\b|\bdatetimes?\b", _date),
-    (r"\be ?164\b|\bphone", _phone),
-    (r"\b(state|province|region|subdivision)\b.*\bcode|\bstates?\b", _state),
-    (r"\bcountry\b.*\bname\b|\bcountries\b.*\bname", _looked_up("countries", "name")),
-    (r"\bcountr(y|ies)\b", _looked_up("countries", "alpha_2")),
-    (r"\bcurrenc(y|ies)\b", _looked_up("currencies", "alpha_3")),
-    (r"\blanguages?\b", _looked_up("languages", "alpha_2")),
-    (r"\bunits?\b", _without_unit),
-    (r"\bnumbers?\b|\bnumeric\b", _number),
-    (r"\bboolean\b|\btrue or false\b|\byes or no\b", _boolean),
-    (r"\be ?mails?\b", _email),
-    (r"\blower ?case\b", _case(str.lower)),
-    (r"\bupper ?case\b", _case(str.upper)),
-    (r"\btitle ?case\b", _case(_title)),
-)
+_MAKERS: dict[str, Callable[[str], Convert]] = {
+    "damage": lambda _: lambda text: text,
+    "date": _date,
+    "phone": _phone,
+    "state": _state,
+    "country name": _looked_up("countries", "name"),
+    "country": _looked_up("countries", "alpha_2"),
+    "currency": _looked_up("currencies", "alpha_3"),
+    "language": _looked_up("languages", "alpha_2"),
+    "unit": _without_unit,
+    "number": _number,
+    "boolean": _boolean,
+    "email": _email,
+    "lower case": _case(str.lower),
+    "upper case": _case(str.upper),
+    "title case": _case(_title),
+}

@@ -11,8 +11,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from pg_llm.models.causal import CausalModel, Message
-from pg_llm.models.engine import Encoded, Engine
+from pg_llm.models.causal import CausalModel
+from pg_llm.models.engine import Encoded, Engine, Message
 from pg_llm.tasks import _probability
 from pg_llm.tasks._kept import Kept
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Engine
 from pg_llm.tasks import Work, _conversions, _damage
 
@@ -13,12 +12,7 @@ from pg_llm.tasks import Work, _conversions, _damage
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
     """Option `instruction` names a form, or is null. A value that cannot be brought into the form stays as it is."""
     instruction = options["instruction"]
-    convert = _conversions.named(instruction) if instruction is not None else None
-    if instruction is not None and convert is None:
-        raise InvalidInput(
-            f'not an instruction that can be followed: "{instruction[:100]}"',
-            hint=f"Known are: {', '.join(_conversions.EXAMPLES)}.",
-        )
+    convert = _conversions.to(instruction) if instruction is not None else None
 
     def clean(text: str) -> str:
         mended = _damage.mended(text)
