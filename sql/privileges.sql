@@ -1,5 +1,5 @@
 GRANT USAGE ON SCHEMA llm TO PUBLIC;
-GRANT SELECT ON llm.model, llm.model_file, llm.run, llm.embedding_column TO PUBLIC;
+GRANT SELECT ON llm.model, llm.model_file, llm.run, llm.recommender, llm.embedding_column TO PUBLIC;
 -- For dumps and restores by a database's owner; everybody else has the views, each role its own rows.
 GRANT SELECT, INSERT ON llm.all_cleaning, llm.all_mark, llm.all_change TO pg_database_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON llm.cleaning, llm.mark, llm.change TO PUBLIC;

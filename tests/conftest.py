@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from cranfield import load_cranfield
 from database import DATA, install
+from films import load_shop
 from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
 from politics import load_politics
 from pytest_postgresql import factories
@@ -56,8 +57,10 @@ def server(cluster: Cluster) -> SimpleNamespace:
 
 
 with_extension = factories.postgresql_noproc(depends_on="server", dbname="with_extension", load=[install])
+with_shop = factories.postgresql_noproc(depends_on="with_extension", dbname="shop", load=[load_shop])
 with_cranfield = factories.postgresql_noproc(depends_on="with_extension", dbname="cranfield", load=[load_cranfield])
 _fresh = factories.postgresql("with_extension")
+_fitted = factories.postgresql("with_shop")
 _indexed = factories.postgresql("with_cranfield")
 
 
@@ -66,6 +69,13 @@ def db(_fresh: psycopg.Connection) -> psycopg.Connection:
     """A fresh database with the extension."""
     _fresh.autocommit = True
     return _fresh
+
+
+@pytest.fixture
+def fitted(_fitted: psycopg.Connection) -> psycopg.Connection:
+    """A database with the tables `product` and `purchase` of a made-up shop, and its recommender."""
+    _fitted.autocommit = True
+    return _fitted
 
 
 @pytest.fixture
@@ -83,12 +93,13 @@ def politics(db: psycopg.Connection) -> psycopg.Connection:
 
 
 @pytest.fixture
-def connect(db: psycopg.Connection) -> Iterator[Callable[..., psycopg.Connection]]:
+def connect(request: pytest.FixtureRequest) -> Iterator[Callable[..., psycopg.Connection]]:
     """More connections to the test's database."""
     opened: list[psycopg.Connection] = []
 
     def open_another(user: str = "postgres") -> psycopg.Connection:
-        opened.append(psycopg.connect(db.info.dsn, user=user, autocommit=True))
+        own = request.getfixturevalue("fitted" if "fitted" in request.fixturenames else "db")
+        opened.append(psycopg.connect(own.info.dsn, user=user, autocommit=True))
         return opened[-1]
 
     yield open_another
@@ -97,8 +108,9 @@ def connect(db: psycopg.Connection) -> Iterator[Callable[..., psycopg.Connection
 
 
 @pytest.fixture
-def role(cluster: Cluster, db: psycopg.Connection) -> Iterator[str]:
+def role(request: pytest.FixtureRequest) -> Iterator[str]:
     """A role without any right of its own."""
+    db = request.getfixturevalue("fitted" if "fitted" in request.fixturenames else "db")
     db.execute("CREATE ROLE reader LOGIN")
     yield "reader"
     db.execute("RESET ROLE")

@@ -10,6 +10,8 @@ Error                      XX000  a defect in pg_llm itself
 ├── ModelFilesMissing      58P01  a trained model whose files are not in the database
 ├── ModelInUse             2BP01  a semantic index still needs the model
 ├── UndefinedRun           42704  a cleaning run that is not the caller's
+├── UndefinedRecommender   42704  a recommender that nobody made
+├── DuplicateRecommender   42710  a recommender, or a table of its name, that is in the way
 ├── UndefinedIndex         42704  a table without the semantic index that was asked for
 ├── DuplicateIndex         42710  a column or semantic index that is in the way
 ├── MemoryLimitExceeded    53200  a model larger than the host may hold
@@ -77,6 +79,16 @@ class ModelInUse(Error):
 class UndefinedRun(Error):
     sqlstate = "42704"
     default_hint = "llm_find_errors() returns a run; SELECT id, target FROM llm.cleaning shows yours."
+
+
+class UndefinedRecommender(Error):
+    sqlstate = "42704"
+    default_hint = "SELECT name FROM llm.recommender shows the recommenders; llm_fit_recommender() makes one."
+
+
+class DuplicateRecommender(Error):
+    sqlstate = "42710"
+    default_hint = "Choose another name, or call llm_drop_recommender() first."
 
 
 class UndefinedIndex(Error):

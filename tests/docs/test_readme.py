@@ -97,7 +97,9 @@ OBJECTS = """
     JOIN pg_namespace AS n ON n.oid = coalesce(p.pronamespace, c.relnamespace)
 """
 # Functions of the schema llm are called by triggers and views only.
-TABLES = {"llm.model", "llm.model_file", "llm.run", "llm.all_cleaning", "llm.all_mark", "llm.all_change"}
+TABLES = {
+    "llm.model", "llm.model_file", "llm.run", "llm.recommender", "llm.all_cleaning", "llm.all_mark", "llm.all_change",
+}  # fmt: skip
 INTERNAL = {"llm.progress_report", "llm.semantic_forget", "llm.semantic_definition"}
 
 
@@ -140,6 +142,11 @@ def test_settings_options_and_errors_are_those_of_the_code() -> None:
     options = README.split("| training option | default | |\n|---|---|---|\n")[1].split("\n\n")[0]
     told = re.findall(r"^\| `(\w+)` \| ([\d.]+) \| (.+?)(?: \(`.*\))? \|$", options, re.MULTILINE)
     assert told == [(name, str(option.default), option.meaning) for name, option in training.OPTIONS.items()]
+    options = README.split("| recommender option | default | |\n|---|---|---|\n")[1].split("\n\n")[0]
+    told = re.findall(r"^\| `(\w+)` \| ([\d.]+) \| (.+) \|$", options, re.MULTILINE)
+    assert told == [
+        (name, str(option.default), option.meaning) for name, option in training.RECOMMENDER_OPTIONS.items()
+    ]
     assert {(name, state) for name, state in re.findall(r"^\| `(\w+)` \| (\w{5}) \|", README, re.MULTILINE)} == {
         (name, kind.sqlstate)
         for name, kind in vars(errors).items()

@@ -103,6 +103,16 @@ def test_a_dump_restores_everything(
         restored.execute(f"DROP OWNED BY {role}")
 
 
+def test_a_recommender_is_part_of_a_dump(cluster: Cluster, fitted: psycopg.Connection, empty: str) -> None:
+    dump = run(cluster, "pg_dump", fitted.info.dbname)
+    run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=dump)
+    with psycopg.connect(cluster.dsn(empty), autocommit=True) as restored:
+        for query in ("SELECT item, reason FROM recommend('3', 5)", "SELECT * FROM llm_evaluate_recommender('shop')"):
+            assert restored.execute(query).fetchall() == fitted.execute(query).fetchall()
+        restored.execute("SELECT llm_refit('shop', '{\"epochs\": 0}')")
+        assert len(restored.execute("SELECT * FROM recommend('3', 5)").fetchall()) == 5
+
+
 def test_data_alone_keeps_its_vectors(cluster: Cluster, source: psycopg.Connection, empty: str) -> None:
     dbname = source.info.dbname
     schema = run(cluster, "pg_dump", "--schema-only", "--no-privileges", dbname)
@@ -123,7 +133,8 @@ def test_the_owner_of_a_database_dumps_and_restores_it(
     with psycopg.connect(cluster.dsn(empty), autocommit=True) as restored:
         restored.execute("SET client_min_messages = warning; CREATE EXTENSION pg_llm CASCADE")
         restored.execute(
-            f"ALTER DATABASE {empty} OWNER TO {role}; GRANT INSERT ON llm.model, llm.model_file, llm.run TO {role}"
+            f"ALTER DATABASE {empty} OWNER TO {role};"
+            f" GRANT INSERT ON llm.model, llm.model_file, llm.run, llm.recommender TO {role}"
         )
         restored.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
         source.execute(f"ALTER DATABASE {source.info.dbname} OWNER TO {role}")

@@ -27,8 +27,8 @@ def test_public_reads_the_registry_and_writes_its_own_cleanings_only(db: psycopg
         (role,),
     ).fetchall()
     relations = (
-        "llm.model", "llm.model_file", "llm.run", "llm.embedding_column", "public.llm_models", "public.llm_progress",
-        "public.llm_runs",
+        "llm.model", "llm.model_file", "llm.run", "llm.recommender", "llm.embedding_column", "public.llm_models",
+        "public.llm_progress", "public.llm_runs",
     )  # fmt: skip
     own = itertools.product(("llm.cleaning", "llm.mark", "llm.change"), ("SELECT", "INSERT", "UPDATE", "DELETE"))
     assert sorted(rights) == sorted([*((relation, "SELECT") for relation in relations), *own])

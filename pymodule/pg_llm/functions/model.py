@@ -71,6 +71,18 @@ def replace(name: str, by: str) -> None:
     )
 
 
+def replace_files(name: str, digest: str) -> None:
+    """Let a model that was trained here have other files, and forget those that it had."""
+    old = session.model(name)
+    session.rows(
+        "UPDATE llm.model SET source = $2, digest = $3, registered_at = now() WHERE name = $1",
+        ("text", "text", "text"),
+        (name, f"database:{digest}", digest),
+    )
+    if old.wire["digest"] != digest and model_file.drop_unused(old.wire["digest"]):
+        client.ask_if_running({"op": "forget", "model": old.wire}, session.poll)
+
+
 @sql_function
 def llm_drop_model(name: str | None) -> None:
     """Remove a model from the registry; an error while a semantic index still needs it."""
@@ -80,7 +92,18 @@ def llm_drop_model(name: str | None) -> None:
         raise ModelInUse(
             f'model "{name}" is in use', detail=f"Indexed with it: {', '.join(row['target'] for row in users)}."
         )
-    session.rows("DELETE FROM llm.model WHERE name = $1", ("text",), (name,))
+    if session.rows("SELECT FROM llm.recommender WHERE name = $1", ("text",), (name,)):
+        raise ModelInUse(f'model "{name}" is a recommender\'s', hint=f"SELECT llm_drop_recommender('{name}');")
+    _drop(found)
+
+
+def drop(name: str) -> None:
+    """Remove a model that nothing needs any more."""
+    _drop(session.model(name))
+
+
+def _drop(found: session.Model) -> None:
+    session.rows("DELETE FROM llm.model WHERE name = $1", ("text",), (found.name,))
     trained = str(found.wire["source"]).startswith("database:")
     if not trained or model_file.drop_unused(found.wire["digest"]):
         client.ask_if_running({"op": "forget" if trained else "unload", "model": found.wire}, session.poll)

@@ -34,6 +34,8 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
             )
         if (folder / "head.json").exists():
             model = _head(folder, get)
+        elif (folder / "recommender.json").exists():
+            model = _recommender(folder, threads)
         elif source.is_pipeline(folder):
             model = _pipeline(spec, folder)
         elif spec.task == "generation":
@@ -88,6 +90,12 @@ def _head(folder: Path, get: Get) -> Engine:
     from pg_llm.models.head import HeadModel
 
     return HeadModel(folder, get)
+
+
+def _recommender(folder: Path, threads: int) -> Engine:
+    from pg_llm.models.recommender import RecommenderModel
+
+    return RecommenderModel(folder, threads)
 
 
 def _pipeline(spec: ModelSpec, folder: Path) -> Engine:

@@ -9,7 +9,7 @@ from typing import Any
 from pg_llm.errors import InvalidInput
 
 # What a model was made for.
-TASKS = ("classification", "embedding", "entities", "generation")
+TASKS = ("classification", "embedding", "entities", "generation", "recommendation")
 OPTIONS = {
     "device": (str, "`cpu` or `cuda`; by default whichever is there"),
     "engine": (str, "`onnx` or `torch`; by default onnx on a CPU and torch on CUDA"),

@@ -50,6 +50,8 @@ def kept(schema: Any, value: Any, text: str) -> Any:
     kind = _kind(schema)
     if kind == "object" and isinstance(value, dict):
         return {name: kept(its, value.get(name), text) for name, its in schema["properties"].items()}
+    if kind == "string" and isinstance(value, str) and len(value) > _limit(schema, "maxLength", len(value)):
+        return None
     if kind == "array" and isinstance(value, list):
         return [item for item in (kept(schema["items"], item, text) for item in value) if item is not None]
     if isinstance(schema, dict) and ("enum" in schema or "const" in schema):
@@ -84,6 +86,12 @@ def _kind(schema: Any) -> str | None:
     return kind if kind in ("string", "number", "integer") else None
 
 
+def _limit(schema: Any, name: str, default: float) -> float:
+    """A number that the schema states; what is no number states nothing."""
+    found = schema.get(name)
+    return found if isinstance(found, int | float) and not isinstance(found, bool) else default
+
+
 def _numbers(schema: Any, text: str) -> list[str]:
     """The numbers in the text that the schema allows, as JSON writes them."""
     found: dict[str, None] = {}
@@ -94,7 +102,7 @@ def _numbers(schema: Any, text: str) -> list[str]:
         number = float(bare) if "." in bare else int(bare)
         if _kind(schema) == "integer" and isinstance(number, float):
             continue
-        if schema.get("minimum", number) <= number <= schema.get("maximum", number):
+        if _limit(schema, "minimum", number) <= number <= _limit(schema, "maximum", number):
             found[json.dumps(number)] = None
     return list(found)
 
@@ -121,8 +129,8 @@ class _Grammar:
             inner = f" {_quoted(',')} ".join(parts)
             return self._add(f"{_quoted('{')} {inner} {_quoted('}')}")
         if kind == "array":
-            most = min(int(schema.get("maxItems", _MOST_ITEMS)), _MOST_ITEMS)
-            if not most:
+            most = min(int(_limit(schema, "maxItems", _MOST_ITEMS)), _MOST_ITEMS)
+            if most < 1:
                 return self._add(_quoted("[]"))
             item = self._rule(schema["items"])
             more = f"({_quoted(',')} {item}){{0,{most - 1}}}"

@@ -16,10 +16,10 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
     """
     prompt = cast(EmbeddingEngine, model).prompts.get(options.get("role", ""), "")
     texts = [prompt + text for text in inputs] if prompt else inputs
-    return [Work(windows[:1], _literal) for windows in model.encode(texts)]
+    return [Work(windows[:1], literal) for windows in model.encode(texts)]
 
 
-def _literal(outputs: Sequence[Any]) -> str:
+def literal(outputs: Sequence[Any]) -> str:
     """The vector as pgvector writes it, with the shortest decimal form of each float32."""
     import orjson
 

@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,23 +48,56 @@ def _train(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     examples = dataset.read(folder / "rows.jsonl")
     if job["method"] == "suspects":
         return {"suspects": _suspects(job, examples)}
+    if job["method"] == "recommender":
+        return _kept(started, folder / "model", lambda made: _recommender(job, examples, made))
     labelled = [example for example in examples if example.truth is not None]
     training, validation = dataset.split(labelled, job["options"]["validation"])
-    made = folder / "model"
+
+    def measured(made: Path) -> dict[str, Any]:
+        if job["method"] == "head":
+            found = _head(job, training, validation, made)
+        elif job["method"] == "self_train":
+            unlabelled = [example for example in examples if example.truth is None]
+            found = _self_train(job, training, validation, unlabelled, made)
+        else:
+            found = _transformer(job, training, validation, made)
+        return {**found, "training_rows": len(training), "validation_rows": len(validation)}
+
+    return _kept(started, folder / "model", measured)
+
+
+def _kept(started: float, made: Path, train: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """What is told of a training that leaves a model in the folder."""
     made.mkdir()
-    if job["method"] == "head":
-        measured = _head(job, training, validation, made)
-    elif job["method"] == "self_train":
-        unlabelled = [example for example in examples if example.truth is None]
-        measured = _self_train(job, training, validation, unlabelled, made)
-    else:
-        measured = _transformer(job, training, validation, made)
+    measured = train(made)
     return {
-        "metrics": {**measured, "training_rows": len(training), "validation_rows": len(validation)},
+        "metrics": measured,
         "seconds": round(time.monotonic() - started, 1),
         "folder": str(made),
         "digest": source.digest(made),
     }
+
+
+def _recommender(job: dict[str, Any], rows: list[Example], made: Path) -> dict[str, Any]:
+    """Of the rows, `item` has an item's text or null, in the order of their numbers; `user` numbers and weights."""
+    import numpy as np
+
+    from pg_llm.models.spec import ModelSpec
+    from pg_llm.training import recommender
+
+    report = LineReport()
+    items = [Example(row.truth or "", None) for row in rows if row.text == "item"]
+    users = [row.truth for row in rows if row.text == "user"]
+    texts = np.zeros((len(items), 1), dtype=np.float32)
+    if job["base"]:
+        texts = np.asarray(_vectors(job, items, report), dtype=np.float32)
+        texts[[not item.text for item in items]] = 0
+    events = recommender.Events(
+        [np.asarray(numbers, dtype=np.int64) for numbers, _ in users],
+        [np.asarray(weights, dtype=np.float32) for _, weights in users], texts,
+    )  # fmt: skip
+    before = source.folder(ModelSpec.from_wire(job["before"])) if job["before"] else None
+    return recommender.train(events, job["options"], before, made, report)
 
 
 def _head(job: dict[str, Any], training: list[Example], validation: list[Example], made: Path) -> dict[str, Any]:

@@ -45,6 +45,23 @@ OPTIONS = {
 }
 
 
+RECOMMENDER_OPTIONS = {
+    "dimensions": Option(("recommender",), 64, 8, 512, "length of an item's vector, a multiple of the heads"),
+    "layers": Option(("recommender",), 2, 1, 8, "layers of the transformer"),
+    "heads": Option(("recommender",), 2, 1, 16, "attention heads of a layer"),
+    "max_length": Option(("recommender",), 50, 2, 1000, "latest events of a user that the transformer reads"),
+    "dropout": Option(("recommender",), 0.4, 0, 0.9, "share of the activations that training leaves out"),
+    "learning_rate": Option(("recommender",), 0.001, 1e-6, 1, "Adam's step"),
+    "epochs": Option(("recommender",), 30, 0, 1000, "passes over the events at most; 0 leaves the weights as they are"),
+    "patience": Option(("recommender",), 4, 1, 1000, "passes without gain on the last events before it stops"),
+    "batch_size": Option(("recommender",), 64, 1, 4096, "sequences of one step"),
+    "seed": Option(("recommender",), 0, 0, 2**31, "start of the random numbers"),
+}
+# The last events whose neighbours are asked for a recommendation, and what neighbours say of an item they do not name.
+RECENT = 20
+EPSILON = 1e-3
+
+
 def method(task: str, wanted: str | None) -> str:
     """The method of a task, or its default for None. Raises InvalidInput."""
     if task not in METHODS:
@@ -59,7 +76,8 @@ def method(task: str, wanted: str | None) -> str:
 
 def check(method: str, given: dict[str, Any]) -> dict[str, Any]:
     """All options of the method, those not given with their default. Raises InvalidInput."""
-    known = {name: option for name, option in OPTIONS.items() if method in option.methods}
+    listed = RECOMMENDER_OPTIONS if method == "recommender" else OPTIONS
+    known = {name: option for name, option in listed.items() if method in option.methods}
     for name, value in given.items():
         if name not in known:
             raise InvalidInput(

@@ -1,13 +1,16 @@
 """Runs benchmarks: this project beside a peer, from one run on one machine.
 
 A topic is a module tests/benchmarks/bench_TOPIC.py with `rows(cluster) -> list[dict]`, each row of the keys in `KEYS`.
-`python -m pg_llm.workbench.bench [TOPIC …]` prints a table and writes build/bench/TOPIC.json; no topic means all.
+`python -m pg_llm.workbench.bench [TOPIC …]` prints a table and writes build/bench/TOPIC.json; no topic means all, and
+the beginning of a name will do.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -90,14 +93,26 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     return "\n".join("  ".join(line).rstrip() for line in lines)
 
 
-def main(*chosen: str) -> None:
+def main(*arguments: str) -> None:
     """Measures the chosen topics, or all of them, each on a fresh server."""
+    parser = argparse.ArgumentParser(prog="./run bench", description="Measures this project beside its peers.")
+    parser.add_argument("topic", nargs="*", help=", ".join(topics()))
+    parser.add_argument("--data", metavar="FOLDER", help="data of your own, for topics that know some: MovieLens-1M")
+    chosen = parser.parse_args(arguments)
+    if chosen.data:
+        os.environ["BENCH_DATA"] = chosen.data
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    for topic in chosen or topics():
+    for topic in [_topic(name) for name in chosen.topic] or topics():
         with Cluster() as cluster:
             rows = measure(topic, cluster)
         (OUTPUT / f"{topic}.json").write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         print(f"{topic}\n{table(rows)}\n", flush=True)
+
+
+def _topic(name: str) -> str:
+    """The topic of that name, or the only one that begins so."""
+    found = [topic for topic in topics() if topic.startswith(name)]
+    return found[0] if len(found) == 1 else name
 
 
 def _text(value: object) -> str:

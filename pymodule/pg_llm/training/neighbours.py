@@ -1,0 +1,89 @@
+"""Items that follow and precede each other: which items speak for which.
+
+Two items of a user count for each other the more, the closer they stand in the sequence; an item without events is
+reached through those whose text is like its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+# Steps of a sequence over which a pair's weight falls to a third, and the furthest that counts.
+_REACH = 10.0
+_FURTHEST = 30
+# Pulls what rests on few events towards nothing; how far an item's own frequency counts against it.
+_SHRINK = 10.0
+_FREQUENCY = 0.3
+# Known items whose text is most like an unknown one's, and what their word is worth for it.
+_ALIKE = 5
+_WORTH = 0.5
+_AT_ONCE = 1024
+
+
+def weights(sequences: Sequence[Any], events: Sequence[Any], items: int, most: int, backward: float) -> Any:
+    """How much each item speaks for others: sparse float32 of shape (items, items), `most` in a row.
+
+    It speaks for what came after it, and `backward` times as much for what came before.
+    """
+    flat = np.concatenate([np.asarray(each) for each in sequences])
+    worth = np.concatenate([np.asarray(each, dtype=np.float32) for each in events])
+    owner = np.repeat(np.arange(len(sequences)), [len(each) for each in sequences])
+    together = sparse.csr_matrix((items, items), dtype=np.float32)
+    for step in range(1, min(_FURTHEST, max(len(each) for each in sequences) - 1) + 1):
+        same = owner[:-step] == owner[step:]
+        first, second = flat[:-step][same], flat[step:][same]
+        value = np.sqrt(worth[:-step][same] * worth[step:][same]) * np.float32(np.exp(-step / _REACH))
+        pairs = sparse.coo_matrix((value, (first, second)), shape=(items, items)).tocsr()
+        together = together + pairs + backward * pairs.T
+    together.setdiag(0)
+    together.eliminate_zeros()
+    frequency = np.bincount(flat, weights=worth, minlength=items).astype(np.float32)
+    scaled = (
+        sparse.diags(1 / (frequency + _SHRINK)) @ together @ sparse.diags(1 / np.maximum(frequency, 1) ** _FREQUENCY)
+    )
+    return strongest(scaled.tocsr(), most)
+
+
+def reach(found: Any, known: Any, texts: Any, most: int) -> Any:
+    """The same with the unknown items in it; `texts` has a unit vector for each item, or zeros."""
+    without = np.flatnonzero(~known & (np.abs(texts).sum(1) > 0))
+    those = np.flatnonzero(known & (np.abs(texts).sum(1) > 0))
+    if not len(without) or not len(those):
+        return found
+    alike = min(_ALIKE, len(those))
+    rows, columns = [], []
+    for start in range(0, len(without), _AT_ONCE):
+        part = without[start : start + _AT_ONCE]
+        near = np.argpartition(-(texts[part] @ texts[those].T), alike - 1, axis=1)[:, :alike]
+        rows.append(those[near].ravel())
+        columns.append(np.repeat(part, alike))
+    value = np.full(len(without) * alike, _WORTH / alike, dtype=np.float32)
+    through = sparse.coo_matrix((value, (np.concatenate(rows), np.concatenate(columns))), shape=found.shape).tocsr()
+    # An unknown item also speaks for what those like it speak for.
+    return strongest((found + found @ through + through.T @ found).tocsr(), most)
+
+
+def strongest(found: Any, most: int) -> Any:
+    """The `most` largest values of each row."""
+    found = found.astype(np.float32)
+    for row in range(found.shape[0]):
+        start, end = found.indptr[row], found.indptr[row + 1]
+        if end - start > most:
+            values = found.data[start:end]
+            values[np.argpartition(-values, most)[most:]] = 0
+    found.eliminate_zeros()
+    return found
+
+
+def scores(found: Any, sequences: Sequence[Any], decay: float, longest: int) -> Any:
+    """What the last items of each sequence say of every item, in sum one: dense, (sequences, items)."""
+    recent = [np.asarray(each[-longest:]) for each in sequences]
+    rows = np.repeat(np.arange(len(recent)), [len(each) for each in recent])
+    value = np.concatenate([decay ** np.arange(len(each))[::-1] for each in recent])
+    history = sparse.coo_matrix((value, (rows, np.concatenate(recent))), shape=(len(recent), found.shape[0])).tocsr()
+    said = np.asarray((history @ found).todense(), dtype=np.float32)
+    return said / np.maximum(said.sum(1, keepdims=True), 1e-12)

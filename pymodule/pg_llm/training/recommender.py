@@ -1,0 +1,251 @@
+"""A recommender learns from sequences of items: what is kept of it, and what was measured on each user's last event."""
+
+from __future__ import annotations
+
+import copy
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+
+from pg_llm.tasks import _ranking
+from pg_llm.training import neighbours
+from pg_llm.training.options import EPSILON, RECENT
+from pg_llm.training.report import Report
+from pg_llm.training.sequences import Network, epoch
+
+# Neighbours of an item that are kept.
+MOST_NEIGHBOURS = 100
+# What is tried of a Blend.
+_SHARES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
+_DECAYS = (0.9, 0.8, 0.7, 0.6)
+# Of equals the first: that users go on, rather than back.
+_BACKWARD = (0.3, 1.0)
+# Users that are measured on, fewer where each has many items to rank, and the length of the lists that are kept.
+_MEASURED, _FEWEST_MEASURED, _RANKED = 2000, 100, 40_000_000
+_LISTED = 100
+# Passes over all events, the last ones too, once it is known how many passes are good.
+_LAST_PASSES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """For each user the items in their order, and each event's weight; `texts` has a unit vector or zeros per item."""
+
+    sequences: Sequence[Any]
+    weights: Sequence[Any]
+    texts: Any
+
+    @property
+    def items(self) -> int:
+        """How many items there are, with events or without."""
+        return len(self.texts)
+
+    def known(self) -> Any:
+        """Which items have events."""
+        found = np.zeros(self.items, dtype=bool)
+        for each in self.sequences:
+            found[each] = True
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Blend:
+    """How much the neighbours say beside the transformer, how fast their word fades, how much it says backward."""
+
+    share: float
+    decay: float
+    backward: float
+
+
+def train(events: Events, options: dict[str, Any], before: Path | None, made: Path, report: Report) -> dict[str, Any]:
+    """Write the recommender into the folder; `before` has the one that it goes on from. Returns the measures."""
+    torch.manual_seed(options["seed"])
+    random = np.random.default_rng(options["seed"])
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = Network(events.items, torch.from_numpy(events.texts).to(device), options).to(device)
+    if before is not None:
+        _go_on(network, before)
+    held = [number for number, each in enumerate(events.sequences) if len(each) > 2]
+    most = max(_FEWEST_MEASURED, min(_MEASURED, _RANKED // max(1, events.items)))
+    measured = sorted(random.permutation(held)[:most].tolist())
+    # The last event of each user is kept back; who has hardly any shows nothing.
+    seen = Events(
+        [each[:-1] if len(each) > 2 else each for each in events.sequences],
+        [each[:-1] if len(each) > 2 else each for each in events.weights], events.texts,
+    )  # fmt: skip
+    passes = _learn(network, seen, events, measured, options, random, report) if options["epochs"] else 0
+    trial = _Judged(network, seen, events, measured)
+    found = trial.tuned()
+    trial.keep(found, made)
+    optimizer = _optimizer(network, options)
+    known = torch.from_numpy(events.known()).to(device, torch.float32)
+    for number in range(_LAST_PASSES if options["epochs"] else 0):
+        for _ in epoch(network, optimizer, events.sequences, events.weights, known, options["batch_size"], random):
+            report("learning the last events", number, _LAST_PASSES)
+    _keep(network, events, known, {**asdict(found), **options}, made, report)
+    return {
+        "epochs": passes,
+        **asdict(found),
+        **_ranking.metrics(load_file(made / "validation.safetensors"), 10).get("recommender", {}),
+    }
+
+
+def _learn(
+    network: Network, seen: Events, events: Events, measured: Sequence[int], options: dict[str, Any], random: Any,
+    report: Report,
+) -> int:  # fmt: skip
+    """Until the measured users' last events are guessed no better; the network is then as it was at its best."""
+    optimizer = _optimizer(network, options)
+    known = torch.from_numpy(seen.known()).to(network.device, torch.float32)
+    best, state, at = -1.0, copy.deepcopy(network.state_dict()), 0
+    for number in range(1, options["epochs"] + 1):
+        losses = []
+        for loss in epoch(network, optimizer, seen.sequences, seen.weights, known, options["batch_size"], random):
+            losses.append(loss)
+            report("training", number - 1, options["epochs"], loss=round(loss, 4))
+        ranks = _Judged(network, seen, events, measured).ranks(0.0, None) if measured else np.zeros(1)
+        score = float(np.mean(_ranking.gain(ranks, 10)))
+        report("training", number, options["epochs"], loss=round(float(np.mean(losses)), 4), ndcg=round(score, 4))
+        if score > best:
+            best, state, at = score, copy.deepcopy(network.state_dict()), number
+        elif number - at >= options["patience"]:
+            break
+    network.load_state_dict(state)
+    return at
+
+
+def _optimizer(network: Network, options: dict[str, Any]) -> Any:
+    return torch.optim.Adam(network.parameters(), options["learning_rate"])
+
+
+class _Judged:
+    """How a network, and the neighbours of the same events, rank the measured users' last events."""
+
+    def __init__(self, network: Network, seen: Events, events: Events, measured: Sequence[int]) -> None:
+        known = torch.from_numpy(seen.known()).to(network.device, torch.float32)
+        self._seen = seen
+        self._histories = [seen.sequences[number] for number in measured]
+        self._targets = np.asarray([events.sequences[number][-1] for number in measured], dtype=np.int64)
+        self._likely = network.scores(self._histories, known) if measured else np.zeros((0, seen.items), np.float32)
+        self._popular = np.bincount(np.concatenate(seen.sequences), minlength=seen.items).astype(np.float32)
+
+    def ranks(self, share: float, said: Any) -> Any:
+        """The place of each last event among all items that the user had not seen before, from 0."""
+        return self._places(self._blend(share, said))
+
+    def tuned(self) -> Blend:
+        """What ranks the last events best."""
+        best, score = Blend(1.0, 0.8, 1.0), -1.0
+        for backward in _BACKWARD if len(self._targets) else ():
+            near = self._neighbours(backward)
+            for decay in _DECAYS:
+                said = neighbours.scores(near, self._histories, decay, RECENT)
+                for share in _SHARES:
+                    found = float(np.mean(_ranking.gain(self.ranks(share, said), 10)))
+                    if found > score:
+                        best, score = Blend(share, decay, backward), found
+        return best
+
+    def keep(self, blend: Blend, made: Path) -> None:
+        """Write what a later evaluation needs: ranks and lists of this recommender and of two plain ones."""
+        ways = {}
+        if len(self._targets):
+            said = neighbours.scores(self._neighbours(blend.backward), self._histories, blend.decay, RECENT)
+            popular = np.tile(self._popular, (len(self._targets), 1))
+            ways = {"recommender": self._blend(blend.share, said), "popularity": popular, "neighbours": said}
+        kept = {"popular": self._popular.astype(np.int32), "targets": self._targets.astype(np.int32)}
+        for way, scores in ways.items():
+            kept[f"{way}_ranks"] = self._places(scores).astype(np.int32)
+            kept[f"{way}_lists"] = self._lists(scores).astype(np.int32)
+        save_file(
+            {name: np.ascontiguousarray(values) for name, values in kept.items()}, made / "validation.safetensors"
+        )
+
+    def _neighbours(self, backward: float) -> Any:
+        seen = self._seen
+        return neighbours.weights(seen.sequences, seen.weights, seen.items, MOST_NEIGHBOURS, backward)
+
+    def _blend(self, share: float, said: Any) -> Any:
+        return self._likely + share * np.log(EPSILON + said) if share else self._likely
+
+    def _places(self, scores: Any) -> Any:
+        places = np.zeros(len(self._targets), dtype=np.int64)
+        for row, (history, target) in enumerate(zip(self._histories, self._targets, strict=True)):
+            before = scores[row] > scores[row, target]
+            before[np.asarray(history)] = False
+            # Of equals the user gets those that come first.
+            equal = scores[row, :target] == scores[row, target]
+            equal[np.asarray([item for item in history if item < target], dtype=np.int64)] = False
+            places[row] = before.sum() + equal.sum()
+        return places
+
+    def _lists(self, scores: Any) -> Any:
+        found = np.zeros((len(self._targets), min(_LISTED, self._seen.items)), dtype=np.int64)
+        for row, history in enumerate(self._histories):
+            own = scores[row].copy()
+            own[np.asarray(history)] = -np.inf
+            found[row] = np.argsort(-own, kind="stable")[: found.shape[1]]
+        return found
+
+
+def _keep(
+    network: Network, events: Events, known: Any, options: dict[str, Any], made: Path, report: Report
+) -> None:  # fmt: skip
+    """The model's files, and beside them each item's vector and neighbours, a line each."""
+    report("writing", 0, 1)
+    network.eval()
+    with torch.no_grad():
+        vectors = network.items(known).cpu().numpy()
+        biases = network.biases(known).cpu().numpy()
+    save_file({"vectors": np.ascontiguousarray(vectors)}, made / "items.safetensors")
+    state = {name: np.ascontiguousarray(value.cpu().numpy()) for name, value in network.state_dict().items()}
+    save_file(state, made / "state.safetensors")
+    (made / "recommender.json").write_text(json.dumps({"length": network.length, **options}, sort_keys=True))
+    _export(network, made / "sequence.onnx")
+    near = neighbours.weights(
+        events.sequences, events.weights, events.items, MOST_NEIGHBOURS, options["backward"]
+    )  # fmt: skip
+    near = neighbours.reach(near, events.known(), events.texts, MOST_NEIGHBOURS)
+    with (made.parent / "items.jsonl").open("w", encoding="utf-8") as file:
+        for number in range(events.items):
+            row = slice(near.indptr[number], near.indptr[number + 1])
+            vector = [*vectors[number].tolist(), float(biases[number])]
+            line = {
+                "vector": "[" + ",".join(f"{value:.6g}" for value in vector) + "]",
+                "neighbours": near.indices[row].tolist(),
+                "weights": [round(float(value), 7) for value in near.data[row]],
+            }  # fmt: skip
+            file.write(json.dumps(line) + "\n")
+    report("writing", 1, 1)
+
+
+def _export(network: Network, file: Path) -> None:
+    """The body for onnxruntime: item vectors of fixed length in, what comes after the last out."""
+    body = copy.deepcopy(network.body).cpu().eval()
+    dimensions = network.own.shape[1]
+    sample = (torch.randn(2, network.length, dimensions), torch.ones(2, network.length))
+    batch = torch.export.Dim("batch", min=1, max=4096)
+    program = torch.onnx.export(
+        body, sample, dynamo=True, dynamic_shapes=({0: batch}, {0: batch}), input_names=["vectors", "present"],
+        output_names=["after"], verbose=False,
+    )  # fmt: skip
+    assert program is not None
+    program.save(str(file), include_initializers=True)
+
+
+def _go_on(network: Network, before: Path) -> None:
+    """Take the weights over; items keep their number, new ones begin afresh."""
+    state = {name: torch.from_numpy(value) for name, value in load_file(before / "state.safetensors").items()}
+    own = network.state_dict()
+    for name, value in state.items():
+        if name in ("own", "bias"):
+            own[name][: len(value)] = value
+        else:
+            own[name] = value
+    network.load_state_dict(own)

@@ -1,0 +1,186 @@
+"""A causal transformer over sequences of items, with an item's text beside its own vector.
+
+SASRec (Kang and McAuley 2018) with the cross-entropy over all items, or over a sample of them that stands for all. An
+item without events is known by its text alone, so each item's own vector is left out now and then in training.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+# Items up to which every step compares with all of them; beyond, with so many that are drawn.
+_ALL_ITEMS = 20_000
+_DRAWN = 8_192
+_TEXT_ALONE = 0.1
+# Sequences that are encoded at once where nothing is learnt.
+_AT_ONCE = 256
+
+
+class Body(nn.Module):
+    """Item vectors (batch, length, dimensions), right-aligned, to what comes after the last: (batch, dimensions)."""
+
+    def __init__(self, dimensions: int, layers: int, heads: int, length: int, dropout: float) -> None:
+        super().__init__()
+        self.place = nn.Parameter(torch.randn(length, dimensions) * 0.02)
+        self.blocks = nn.ModuleList(_Block(dimensions, heads, dropout) for _ in range(layers))
+        self.norm = nn.LayerNorm(dimensions)
+        self.dropout = nn.Dropout(dropout)
+
+    def every(self, vectors: Tensor, present: Tensor) -> Tensor:
+        """What comes after each item: (batch, length, dimensions); `present` is 1 where there is an item, else 0."""
+        length = vectors.shape[1]
+        hidden = self.dropout(vectors + self.place[-length:])
+        # Each item sees itself and what came before.
+        later = torch.triu(torch.full((length, length), -1e9, device=vectors.device), 1)
+        mask = later + (1 - present)[:, None, None, :] * -1e9
+        for block in self.blocks:
+            hidden = block(hidden, mask)
+        found: Tensor = self.norm(hidden)
+        return found
+
+    def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
+        """What comes after the last item."""
+        return self.every(vectors, present)[:, -1]
+
+
+class _Block(nn.Module):
+    def __init__(self, dimensions: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads = heads
+        self.first, self.second = nn.LayerNorm(dimensions), nn.LayerNorm(dimensions)
+        self.mix = nn.Linear(dimensions, 3 * dimensions)
+        self.out = nn.Linear(dimensions, dimensions)
+        self.wide, self.narrow = nn.Linear(dimensions, 4 * dimensions), nn.Linear(4 * dimensions, dimensions)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        batch, length, dimensions = hidden.shape
+        parts = self.mix(self.first(hidden)).view(batch, length, 3, self.heads, dimensions // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
+        scores = query @ key.transpose(-1, -2) / math.sqrt(dimensions // self.heads) + mask
+        seen = self.dropout(scores.softmax(-1)) @ value
+        hidden = hidden + self.dropout(self.out(seen.transpose(1, 2).reshape(batch, length, dimensions)))
+        wide = functional.gelu(self.wide(self.second(hidden)))
+        found: Tensor = hidden + self.dropout(self.narrow(wide))
+        return found
+
+
+class Network(nn.Module):
+    """Vectors of all items, and the body; `texts` is (items, width), zero where an item has no text."""
+
+    def __init__(self, items: int, texts: Tensor, options: dict[str, Any]) -> None:
+        super().__init__()
+        dimensions = options["dimensions"]
+        self.length: int = options["max_length"]
+        self.own = nn.Parameter(torch.randn(items, dimensions) * 0.02)
+        self.bias = nn.Parameter(torch.zeros(items))
+        self.read = nn.Linear(texts.shape[1], dimensions, bias=False)
+        nn.init.normal_(self.read.weight, std=0.02)
+        self.body = Body(dimensions, options["layers"], options["heads"], self.length, options["dropout"])
+        self.texts = texts
+        self.device = texts.device
+
+    def items(self, known: Tensor) -> Tensor:
+        """The vectors of all items, (items, dimensions); the own part only of those that are known."""
+        found: Tensor = self.own * known[:, None] + self.read(self.texts)
+        return found
+
+    def loss(self, sequences: Sequence[Any], weights: Sequence[Any], known: Tensor) -> Tensor:
+        """Mean cross-entropy of each next item, over the known ones."""
+        shown = known * (torch.rand(len(known), device=self.device) >= _TEXT_ALONE)
+        vectors = self.items(shown)
+        ids, present = padded([each[:-1] for each in sequences], self.device)
+        after = self.body.every(functional.embedding(ids, vectors), present)[present > 0]
+        # Both are padded alike, so that each place holds the item after it.
+        wanted = torch.from_numpy(np.concatenate([each[1:] for each in sequences])).to(self.device)
+        weight = torch.from_numpy(np.concatenate([each[1:] for each in weights])).to(self.device, torch.float32)
+        if len(known) <= _ALL_ITEMS:
+            logits = after @ vectors.T + self.bias
+            logits = logits.masked_fill(known == 0, -1e9)
+            losses = functional.cross_entropy(logits, wanted, reduction="none")
+        else:
+            losses = self._sampled(after, vectors, wanted, known)
+        return (losses * weight).sum() / weight.sum()
+
+    def _sampled(self, after: Tensor, vectors: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
+        candidates = known.nonzero()[:, 0]
+        drawn = candidates[torch.randint(len(candidates), (_DRAWN,), device=self.device)]
+        right = (after * vectors[wanted]).sum(-1, keepdim=True) + self.bias[wanted, None]
+        # Each drawn item stands for as many as it was drawn from.
+        others = after @ vectors[drawn].T + self.bias[drawn] + math.log(len(candidates) / _DRAWN)
+        others = others.masked_fill(drawn[None] == wanted[:, None], -1e9)
+        first = torch.zeros(len(wanted), dtype=torch.long, device=self.device)
+        return functional.cross_entropy(torch.cat([right, others], 1), first, reduction="none")
+
+    @torch.no_grad()
+    def scores(self, sequences: Sequence[Any], known: Tensor) -> Any:
+        """Of every item after each sequence: float32, (sequences, items)."""
+        self.eval()
+        vectors = self.items(known)
+        found = []
+        for start in range(0, len(sequences), _AT_ONCE):
+            ids, present = padded([each[-self.length :] for each in sequences[start : start + _AT_ONCE]], self.device)
+            found.append(
+                (self.body(functional.embedding(ids, vectors), present) @ vectors.T + self.biases(known)).cpu()
+            )
+        return torch.cat(found).numpy()
+
+    @torch.no_grad()
+    def biases(self, known: Tensor) -> Tensor:
+        """How frequent each item is beyond what its vector says; an unknown one is like the average."""
+        mean = (self.bias * known).sum() / known.sum()
+        return torch.where(known > 0, self.bias, mean)
+
+
+def padded(sequences: Sequence[Any], device: Any) -> tuple[Tensor, Tensor]:
+    """Item numbers, right-aligned, and where there are any."""
+    longest = max(len(each) for each in sequences)
+    ids = np.zeros((len(sequences), longest), dtype=np.int64)
+    present = np.zeros((len(sequences), longest), dtype=np.float32)
+    for row, each in enumerate(sequences):
+        ids[row, longest - len(each) :] = each
+        present[row, longest - len(each) :] = 1
+    return torch.from_numpy(ids).to(device), torch.from_numpy(present).to(device)
+
+
+def windows(sequences: Sequence[Any], length: int, random: np.random.Generator) -> Iterator[tuple[int, int, int]]:
+    """Pieces of length + 1 items at most, as sequence, start and end; where long ones are cut changes every time."""
+    for number, sequence in enumerate(sequences):
+        size = len(sequence)
+        end = size
+        if size > length + 1:
+            cut = size - int(random.integers(0, length))
+            if cut < size:
+                yield number, max(0, size - length - 1), size
+            end = cut
+        while end > 1:
+            yield number, max(0, end - length - 1), end
+            end -= length
+
+
+def epoch(
+    network: Network, optimizer: Any, sequences: Sequence[Any], weights: Sequence[Any], known: Tensor, size: int,
+    random: np.random.Generator,
+) -> Iterator[float]:  # fmt: skip
+    """Learn from every sequence once; gives the loss of each step."""
+    network.train()
+    pieces = list(windows(sequences, network.length, random))
+    order = random.permutation(len(pieces))
+    for start in range(0, len(order), size):
+        chosen = [pieces[place] for place in order[start : start + size]]
+        loss = network.loss(
+            [sequences[number][begin:end] for number, begin, end in chosen],
+            [weights[number][begin:end] for number, begin, end in chosen], known,
+        )  # fmt: skip
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimizer.step()
+        yield float(loss.detach())
