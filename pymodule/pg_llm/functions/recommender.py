@@ -10,9 +10,8 @@ from typing import Any
 
 import plpy
 
-from pg_llm import client
 from pg_llm.errors import DuplicateRecommender, InsufficientPrivilege, InvalidInput
-from pg_llm.functions import arguments, model_file, progress, session
+from pg_llm.functions import arguments, model_file, progress, session, training
 from pg_llm.functions import model as registry
 from pg_llm.functions import recommender_source as source
 from pg_llm.functions import semantic_column as catalog
@@ -61,8 +60,8 @@ def llm_fit_recommender(
             raise InvalidInput('option "dimensions" must be a multiple of "heads"', hint="64 and 2 are the defaults.")
         catalogue = f"{plpy.quote_ident(place)}.{plpy.quote_ident(f'recommender_{name}')}"
         fitted = _Fit("llm_fit_recommender", row, chosen, None)
-        made = fitted.train()
-        _create(catalogue, made["dimensions"])
+        fitted.train()
+        _create(catalogue, chosen["dimensions"] + 1)
         fitted.store(catalogue, 1)
         plpy.execute(f"CREATE INDEX ON {catalogue} USING hnsw (embedding {catalog.schema_of('vector')}.vector_ip_ops)")
         _share(row, catalogue)
@@ -174,8 +173,8 @@ class _Fit:
         self.tuned: dict[str, Any] = {}
         self.said: dict[str, Any] = {}
 
-    def train(self) -> dict[str, Any]:
-        """Read, learn, keep the model; returns how long an item's vector is."""
+    def train(self) -> None:
+        """Read, learn, keep the model."""
         texts = self._catalogue()
         users = self._users()
         total = self._next
@@ -185,20 +184,17 @@ class _Fit:
             )
         rows = [*(("item", texts.get(number)) for number in range(total)), *(("user", user) for user in users)]
         base = session.model(None, "embedding") if any(texts.values()) else None
+        before = self._before and self._before[0]
         job = {
-            "task": "recommend", "method": "recommender", "options": self._options, "base": base and base.wire,
-            "before": self._before and self._before[0].wire,
+            "task": "recommend", "method": "recommender", "options": self._options, "before": before and before.wire
         }  # fmt: skip
-        if base:
-            base.ask("load")
+        if before:
+            # So that its files are on the disk.
+            before.ask("load")
         about = progress.about(self._command, self.events.relation.removesuffix(" AS e")[:60], self._row["name"])
-        engine = session.engine()
-        try:
-            made = session.with_files(lambda: client.train(engine, job, rows, about, session.poll))
+        with training.trained(about, job, base, rows) as made:
             self._lines = Path(made["folder"]).with_name("items.jsonl").read_text(encoding="utf-8").splitlines()
             model_file.store(Path(made["folder"]), made["digest"])
-        finally:
-            client.release(engine)
         if self._before:
             registry.replace_files(self._row["name"], made["digest"])
         else:
@@ -208,22 +204,12 @@ class _Fit:
             **self._options, **{each: metrics[each] for each in ("share", "decay", "backward")}, "items": total,
         }  # fmt: skip
         count = sum(len(numbers) for numbers, _ in users)
-        session.rows(
-            "INSERT INTO llm.run"
-            " (model, task, method, base, base_digest, digest, rows, data_hash, options, metrics, seconds)"
-            " VALUES ($1, 'recommend', 'recommender', $2, $3, $4, $5, $6, $7::jsonb, $8::jsonb, $9)",
-            ("text", "text", "text", "text", "int8", "text", "text", "text", "float4"),
-            (
-                self._row["name"], base.name if base else "", base and base.wire["digest"], made["digest"], count,
-                hashlib.sha256(json.dumps(users).encode()).hexdigest(), json.dumps(self._options), json.dumps(metrics),
-                made["seconds"],
-            ),
-        )  # fmt: skip
+        digest = hashlib.sha256(json.dumps(users).encode()).hexdigest()
+        training.note(self._row["name"], job, base, made, count, digest)
         self.said = {
             "recommender": self._row["name"], "seconds": made["seconds"], "events": count, "items": len(self._number),
             **metrics,
         }  # fmt: skip
-        return {"dimensions": self._options["dimensions"] + 1}
 
     def store(self, catalogue: str, version: int) -> None:
         """Write the items' vectors and neighbours."""
@@ -388,7 +374,7 @@ def _advise(row: Row, of: Events) -> None:
         return
     helped = session.rows(
         "SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
-        " JOIN pg_class AS c ON c.oid = i.indrelid WHERE i.indrelid = $1::oid AND a.attname = $2 LIMIT 1",
+        " WHERE i.indrelid = $1::oid AND a.attname = $2 LIMIT 1",
         ("int8", "text"),
         (row["events"], row["user_column"]),
     )

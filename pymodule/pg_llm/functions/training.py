@@ -78,7 +78,7 @@ def llm_suspect_labels(query: str | None, model: str | None) -> list[dict[str, A
             raise InvalidInput("the query yields no rows", hint=f"It has the form {shape}.")
         check(rows, "classify")
         job = {"task": "classify", "method": "suspects", "options": {}}
-        with _trained(progress.about("llm_suspect_labels", "", ""), job, base, rows) as made:
+        with trained(progress.about("llm_suspect_labels", "", ""), job, base, rows) as made:
             suspects = made["suspects"]
     return [
         {
@@ -91,30 +91,37 @@ def llm_suspect_labels(query: str | None, model: str | None) -> list[dict[str, A
 
 def fit(command: str, name: str, job: dict[str, Any], base: Model, rows: Sequence[Labelled]) -> dict[str, Any]:
     """Train, keep the files in the database, register, note the run; anything that fails leaves nothing."""
-    with _trained(progress.about(command, job["task"], name), job, base, rows) as made:
+    with trained(progress.about(command, job["task"], name), job, base, rows) as made:
         model_file.store(Path(made["folder"]), made["digest"])
     registry.register(name, _REGISTERED_AS[job["task"]], f"database:{made['digest']}", None, {})
+    note(name, job, base, made, len(rows), _hash(rows))
+    return {"model": name, "method": job["method"], "seconds": made["seconds"], **made["metrics"]}
+
+
+def note(name: str, job: dict[str, Any], base: Model | None, made: dict[str, Any], count: int, digest: str) -> None:
+    """Write down that a training made a model, from so many rows whose content has that digest."""
     session.rows(
         "INSERT INTO llm.run"
         " (model, task, method, base, base_digest, digest, rows, data_hash, options, metrics, seconds)"
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb, $11)",
         ("text", "text", "text", "text", "text", "text", "int8", "text", "text", "text", "float4"),
         (
-            name, job["task"], job["method"], base.name, base.wire["digest"], made["digest"], len(rows), _hash(rows),
-            json.dumps(job["options"]), json.dumps(made["metrics"]), made["seconds"],
+            name, job["task"], job["method"], base.name if base else "", base and base.wire["digest"], made["digest"],
+            count, digest, json.dumps(job["options"]), json.dumps(made["metrics"]), made["seconds"],
         ),
     )  # fmt: skip
-    return {"model": name, "method": job["method"], "seconds": made["seconds"], **made["metrics"]}
 
 
 @contextlib.contextmanager
-def _trained(about: dict[str, Any], job: dict[str, Any], base: Model, rows: Sequence[Labelled]) -> Iterator[Any]:
+def trained(about: dict[str, Any], job: dict[str, Any], base: Model | None, rows: Sequence[Any]) -> Iterator[Any]:
     """What a training says at its end; its folder is there while the block runs."""
-    base.ask("load")
+    if base:
+        base.ask("load")
+    engine = base.engine if base else session.engine()
     try:
-        yield client.train(base.engine, {**job, "base": base.wire}, rows, about, session.poll)
+        yield client.train(engine, {**job, "base": base and base.wire}, rows, about, session.poll)
     finally:
-        client.release(base.engine)
+        client.release(engine)
 
 
 def check(rows: Sequence[Labelled], task: str) -> None:

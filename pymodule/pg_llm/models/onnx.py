@@ -13,6 +13,15 @@ from pg_llm.models.engine import Encoded, Text
 from pg_llm.models.tokens import Tokenization
 
 
+def session(file: Path, threads: int) -> onnxruntime.InferenceSession:
+    """A network on the CPU; 0 threads are one per core."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    # Idle threads that spin would take the CPU away from PostgreSQL.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return onnxruntime.InferenceSession(file, sess_options=options, providers=["CPUExecutionProvider"])
+
+
 class OnnxModel:
     """An export of `pg_llm.models.export`, loaded."""
 
@@ -27,13 +36,7 @@ class OnnxModel:
         self.details: dict[str, Any] = meta["details"]
         self.prompts: dict[str, str] = meta["prompts"]
         self.bytes = (folder / "model.onnx").stat().st_size
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        # Idle threads that spin would take the CPU away from PostgreSQL.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
-            folder / "model.onnx", sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        self._session = session(folder / "model.onnx", threads)
         serialized = (folder / "tokenizer.json").read_text(encoding="utf-8")
         self._tokens = Tokenization(serialized, meta["inputs"], meta["max_tokens"], meta["pad_id"])
 

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 from safetensors.numpy import load_file
 
+from pg_llm.models import onnx
 from pg_llm.models.engine import Encoded, Text
 
 
@@ -30,12 +30,7 @@ class RecommenderModel:
         self._folder = folder
         self.bytes = int(self._items.nbytes) + (folder / "sequence.onnx").stat().st_size
         self.details: dict[str, Any] = {"dimensions": self._items.shape[1] + 1}
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = onnxruntime.InferenceSession(
-            folder / "sequence.onnx", sess_options=options, providers=["CPUExecutionProvider"]
-        )
+        self._session = onnx.session(folder / "sequence.onnx", threads)
 
     @cached_property
     def validation(self) -> dict[str, Any]:

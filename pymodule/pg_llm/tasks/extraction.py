@@ -6,7 +6,7 @@ Options: `schema`, the JSON Schema of an object; `max_tokens`. Null stands for w
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from pg_llm.models.engine import Engine, GenerationEngine
@@ -20,24 +20,23 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
     writer = cast(GenerationEngine, model)
     schema = options["schema"]
     ask = _ASK.format(names=_grounded.described(schema))
-    works = []
-    for text in inputs:
-        read = writer.cut(text)
-        given = generation.sampling(
-            {**options, "temperature": 0.0, "seed": 0}, _grounded.nullable(schema), _grounded.grammar(schema, read)
-        )
-        messages = [{"role": "system", "content": ask}, {"role": "user", "content": read}]
-        works.append(Work([writer.prompt(messages, given)], _Finish(schema, read)))
-    return works
+    return [work(writer, schema, ask, writer.cut(text), options["max_tokens"], _written) for text in inputs]
 
 
-class _Finish:
-    def __init__(self, schema: Any, text: str) -> None:
-        self._schema = schema
-        self._text = text
+def work(
+    writer: GenerationEngine, schema: Any, ask: str, text: str, max_tokens: int, finish: Callable[[Any], str]
+) -> Work:
+    """An object of the schema asked for from the text; `finish` is given it, None where it was not finished."""
+    how = {"max_tokens": max_tokens, "temperature": 0.0, "seed": 0}
+    given = generation.sampling(how, _grounded.nullable(schema), _grounded.grammar(schema, text))
+    messages = [{"role": "system", "content": ask}, {"role": "user", "content": text}]
 
-    def __call__(self, outputs: Sequence[Any]) -> str:
-        """What of the object stands in the text: not every engine can be held to that while it writes."""
-        if not outputs[0]:
-            return ""
-        return json.dumps(_grounded.kept(self._schema, _grounded.read(outputs[0]), self._text), ensure_ascii=False)
+    def found(outputs: Sequence[Any]) -> str:
+        # Only what stands in the text: not every engine can be held to that while it writes.
+        return finish(outputs[0] and _grounded.kept(schema, _grounded.read(outputs[0]), text))
+
+    return Work([writer.prompt(messages, given)], found)
+
+
+def _written(found: Any) -> str:
+    return json.dumps(found, ensure_ascii=False) if found else ""

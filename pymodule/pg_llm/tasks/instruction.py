@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from pg_llm.models.engine import Engine, GenerationEngine
-from pg_llm.tasks import Work, _grounded, generation
+from pg_llm.tasks import Work, extraction
 
 # What the model is asked for, as the one property of an object.
 _ASKED = "cleaned"
+_SCHEMA = {"type": "object", "properties": {_ASKED: {"type": "string"}}}
 _ASK = (
     "A value of a table is to be cleaned: {instruction}. Answer with a JSON object whose property cleaned is the part "
     "of the value that is asked for, or null if the value does not hold it."
@@ -23,27 +24,12 @@ _ASK = (
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
     """One value for each; a value that is longer than a prompt may be stays as it is."""
     writer = cast(GenerationEngine, model)
-    schema = {"type": "object", "properties": {_ASKED: {"type": "string"}}}
     ask = _ASK.format(instruction=options["instruction"].strip().rstrip("."))
-    sampling = {"max_tokens": options["max_tokens"], "temperature": 0.0, "seed": 0}
-    works = []
-    for text in inputs:
-        if not text.strip() or writer.cut(text) != text:
-            works.append(Work((), lambda _, text=text: text))  # type: ignore[misc]
-            continue
-        given = generation.sampling(sampling, _grounded.nullable(schema), _grounded.grammar(schema, text))
-        messages = [{"role": "system", "content": ask}, {"role": "user", "content": text}]
-        works.append(Work([writer.prompt(messages, given)], _Finish(schema, text)))
-    return works
+    return [_work(writer, ask, text, options["max_tokens"]) for text in inputs]
 
 
-class _Finish:
-    def __init__(self, schema: Any, text: str) -> None:
-        self._schema = schema
-        self._text = text
-
-    def __call__(self, outputs: Sequence[Any]) -> str:
-        """The part that was asked for, or the value."""
-        if not outputs[0]:
-            return self._text
-        return _grounded.kept(self._schema, _grounded.read(outputs[0]), self._text)[_ASKED] or self._text
+def _work(writer: GenerationEngine, ask: str, text: str, max_tokens: int) -> Work:
+    if not text.strip() or writer.cut(text) != text:
+        return Work((), lambda _: text)
+    # The part that was asked for, or the value.
+    return extraction.work(writer, _SCHEMA, ask, text, max_tokens, lambda found: (found and found[_ASKED]) or text)

@@ -130,6 +130,7 @@ class _Judged:
     def __init__(self, network: Network, seen: Events, events: Events, measured: Sequence[int]) -> None:
         known = torch.from_numpy(seen.known()).to(network.device, torch.float32)
         self._seen = seen
+        self._near: dict[float, Any] = {}
         self._histories = [seen.sequences[number] for number in measured]
         self._targets = np.asarray([events.sequences[number][-1] for number in measured], dtype=np.int64)
         self._likely = network.scores(self._histories, known) if measured else np.zeros((0, seen.items), np.float32)
@@ -169,7 +170,11 @@ class _Judged:
 
     def _neighbours(self, backward: float) -> Any:
         seen = self._seen
-        return neighbours.weights(seen.sequences, seen.weights, seen.items, MOST_NEIGHBOURS, backward)
+        if backward not in self._near:
+            self._near[backward] = neighbours.weights(
+                seen.sequences, seen.weights, seen.items, MOST_NEIGHBOURS, backward
+            )
+        return self._near[backward]
 
     def _blend(self, share: float, said: Any) -> Any:
         return self._likely + share * np.log(EPSILON + said) if share else self._likely
