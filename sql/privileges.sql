@@ -3,4 +3,18 @@ GRANT SELECT ON llm.model, llm.model_file, llm.run, llm.recommender, llm.embeddi
 -- For dumps and restores by a database's owner; everybody else has the views, each role its own rows.
 GRANT SELECT, INSERT ON llm.all_cleaning, llm.all_mark, llm.all_change TO pg_database_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON llm.cleaning, llm.mark, llm.change TO PUBLIC;
+GRANT SELECT, INSERT ON llm.all_graph, llm.all_graph_source, llm.all_graph_row, llm.all_entity, llm.all_relation, llm.all_evidence
+TO pg_database_owner;
+GRANT SELECT ON llm.graph, llm.graph_source, llm.entity_name, llm.entity, llm.relation, llm.evidence TO PUBLIC;
+GRANT SELECT, DELETE ON llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity, llm.own_relation, llm.own_evidence
+TO PUBLIC;
+-- Ids are nobody's to choose.
+GRANT INSERT (name, entity_types, relation_types, embedding_model), UPDATE (entity_types, relation_types) ON llm.own_graph TO PUBLIC;
+GRANT INSERT (graph, kind, target, columns, joined, mapping, model, sync), UPDATE (columns, joined, mapping, model, sync)
+ON llm.own_graph_source TO PUBLIC;
+GRANT INSERT (graph, source, key, hash), UPDATE (hash) ON llm.own_graph_row TO PUBLIC;
+GRANT INSERT (graph, type, name, folded, merged_into, embedding), UPDATE (merged_into, embedding) ON llm.own_entity TO PUBLIC;
+GRANT INSERT (graph, subject, predicate, object), UPDATE (predicate) ON llm.own_relation TO PUBLIC;
+GRANT INSERT (graph, source, "row", entity, relation, extracted, "column", start_pos, end_pos, confidence),
+UPDATE (entity, relation) ON llm.own_evidence TO PUBLIC;
 GRANT SELECT ON @extschema@.llm_models, @extschema@.llm_progress, @extschema@.llm_runs TO PUBLIC;

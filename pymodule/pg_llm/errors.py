@@ -12,6 +12,8 @@ Error                      XX000  a defect in pg_llm itself
 ├── UndefinedRun           42704  a cleaning run that is not the caller's
 ├── UndefinedRecommender   42704  a recommender that nobody made
 ├── DuplicateRecommender   42710  a recommender, or a table of its name, that is in the way
+├── UndefinedGraph         42704  a knowledge graph, or an entity of one, that is not there for the caller
+├── DuplicateGraph         42710  a knowledge graph, or a source of one, that differs from what was asked for
 ├── UndefinedIndex         42704  a table without the semantic index that was asked for
 ├── DuplicateIndex         42710  a column or semantic index that is in the way
 ├── MemoryLimitExceeded    53200  a model larger than the host may hold
@@ -89,6 +91,15 @@ class UndefinedRecommender(Error):
 class DuplicateRecommender(Error):
     sqlstate = "42710"
     default_hint = "Choose another name, or call llm_drop_recommender() first."
+
+
+class UndefinedGraph(Error):
+    sqlstate = "42704"
+    default_hint = "SELECT name FROM llm.graph shows the graphs; graph_create() makes one."
+
+
+class DuplicateGraph(Error):
+    sqlstate = "42710"
 
 
 class UndefinedIndex(Error):

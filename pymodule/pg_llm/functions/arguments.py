@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -52,6 +52,13 @@ def threshold(value: float | None) -> float:
     if not 0 <= value <= 1:
         raise InvalidInput(f"threshold must lie between 0 and 1, not {value:g}", hint="It is a probability.")
     return value
+
+
+def choice(what: str, value: str | None, choices: Collection[str]) -> str:
+    """One of the choices. Raises InvalidInput."""
+    if value not in choices:
+        raise InvalidInput(f'invalid {what}: "{value}"', hint=f"Use one of: {', '.join(choices)}.")
+    return str(value)
 
 
 def options(given: Any) -> dict[str, Any]:

@@ -6,13 +6,13 @@ The row trigger's arguments hold the definition, so that it lives, moves, is dum
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
 
 import plpy
 
-from pg_llm.errors import DuplicateIndex, InsufficientPrivilege, InvalidInput
+from pg_llm.errors import DuplicateIndex, InvalidInput
+from pg_llm.functions import arguments, semantic_fill, session
+from pg_llm.functions import named_table as named
 from pg_llm.functions import semantic_column as catalog
-from pg_llm.functions import semantic_fill, session
 from pg_llm.functions.progress import Report, reported
 from pg_llm.functions.semantic_column import METRICS, SemanticColumn, Table
 from pg_llm.functions.session import sql_function
@@ -38,21 +38,21 @@ def semantic_index(
     sync: str | None,
 ) -> None:
     """Index the text of a table's columns for semantic_search, and keep the index true."""
-    oid = _oid(target)
+    oid = named.oid(target)
     with pinned() as commit:
         table = catalog.table(oid)
         found = session.model(model, "embedding")
         column = SemanticColumn(
             table=table,
             name=_checked_name(name),
-            columns=_checked(table, columns),
+            columns=named.columns(table, columns),
             model=found.name,
-            method=_choice("method", method, _METHODS),
-            metric=_choice("metric", metric, METRICS),
-            sync=_choice("sync", sync, _SYNCS),
+            method=arguments.choice("method", method, _METHODS),
+            metric=arguments.choice("metric", metric, METRICS),
+            sync=arguments.choice("sync", sync, _SYNCS),
             text_config=session.rows("SELECT get_current_ts_config()::text AS config")[0]["config"],
         )
-        _check_owner(table)
+        named.check_owner(table)
         dimensions = found.dimensions or int(found.ask("load")["dimensions"])
         if column.method != "none" and dimensions > _INDEXED_DIMENSIONS:
             raise InvalidInput(
@@ -72,10 +72,10 @@ def semantic_index(
 @sql_function
 def semantic_refresh(target: str | None, name: str | None) -> None:
     """Fill in whatever a semantic index lacks: rows of a manual index, of new partitions, of an interrupted fill."""
-    oid = _oid(target)
+    oid = named.oid(target)
     with pinned() as commit:
         column = catalog.find(oid, name)
-        _check_owner(column.table)
+        named.check_owner(column.table)
         with reported("semantic_refresh", column.table.relation, column.name) as report:
             _follow(column)
             commit()
@@ -85,10 +85,10 @@ def semantic_refresh(target: str | None, name: str | None) -> None:
 @sql_function
 def semantic_drop(target: str | None, name: str | None) -> None:
     """Remove a semantic index with its columns, triggers and function."""
-    oid = _oid(target)
+    oid = named.oid(target)
     with pinned():
         column = catalog.find(oid, name, whole=False)
-        _check_owner(column.table)
+        named.check_owner(column.table)
         relation, quoted = column.table.relation, plpy.quote_ident
         plpy.execute(f"DROP TRIGGER {quoted(_trigger(column, 'forget'))} ON {relation}")
         if column.sync == "live":
@@ -110,14 +110,6 @@ def semantic_sync(target: str | None, name: str | None, keys: str | None) -> Non
         semantic_fill.fill_keys(found[0], session.required("keys", keys))
 
 
-def _oid(target: str | None) -> str:
-    """The table's oid: PL/Python has its name as the caller's search path shows it, which is about to change."""
-    named = (session.required("target", target),)
-    return str(
-        session.rows("SELECT $1::pg_catalog.oid::pg_catalog.int8 AS oid", ("pg_catalog.regclass",), named)[0]["oid"]
-    )
-
-
 def _checked_name(name: str | None) -> str:
     name = session.required("name", name)
     if not 0 < len(name.encode()) <= _NAME_BYTES:
@@ -125,36 +117,6 @@ def _checked_name(name: str | None) -> str:
             f'name is "{name}", and must have 1 to {_NAME_BYTES} bytes', hint="Triggers are named after it."
         )
     return name
-
-
-def _checked(table: Table, columns: list[str | None] | None) -> list[str]:
-    names = [column for column in columns or [] if column is not None]
-    if not names or len(names) != len(columns or []):
-        raise InvalidInput(
-            "columns must name at least one column, and no NULL", hint="Write columns => '{title,body}'."
-        )
-    for name in names:
-        if name not in table.columns:
-            known = ", ".join(table.columns)
-            raise InvalidInput(f'table {table.relation} has no column "{name}"', hint=f"It has: {known}.")
-    return names
-
-
-def _choice(what: str, value: str | None, choices: Collection[str]) -> str:
-    if value not in choices:
-        raise InvalidInput(f'invalid {what}: "{value}"', hint=f"Use one of: {', '.join(choices)}.")
-    return str(value)
-
-
-def _check_owner(table: Table) -> None:
-    if not _acts_for(table.owner):
-        hint = f'Run it as a member of the role "{table.owner}".'
-        raise InsufficientPrivilege(f"must be owner of table {table.relation}", hint=hint)
-
-
-def _acts_for(role: str) -> bool:
-    """Whether the caller has the rights of a role."""
-    return bool(session.rows("SELECT pg_has_role($1, 'USAGE') AS may", ("text",), (role,))[0]["may"])
 
 
 def _take_turns(table: Table) -> None:
@@ -232,7 +194,7 @@ def _unfollow(column: SemanticColumn) -> None:
     for part in _followed(column):
         for event in ("insert", "update"):
             plpy.execute(f"DROP TRIGGER {plpy.quote_ident(_trigger(column, event))} ON {part}")
-    if owner and _acts_for(owner):
+    if owner and named.acts_for(owner):
         # With the triggers of partitions that have been detached.
         plpy.execute(f"DROP FUNCTION {function} CASCADE")
 

@@ -1,0 +1,28 @@
+"""Whose rows a graph may speak of: the source's own row-level security decides, row by row where it is on."""
+
+from __future__ import annotations
+
+import functools
+
+from pg_llm.functions import graph_source, session
+from pg_llm.functions.session import sql_function
+
+
+@sql_function
+def graph_row_readable(source: int | None, key: str | None) -> bool:
+    """Whether the caller's row-level security shows a row that a graph has read; the views of graphs call it."""
+    if source is None or key is None:
+        return False
+    found = session.rows(
+        "SELECT s.target::oid::int8 AS target, s.target::text AS relation, s.mapping::text AS mapping"
+        " FROM llm.graph_source AS s WHERE s.id = $1",
+        ("int4",),
+        (source,),
+    )
+    return bool(found) and bool(session.rows(_probe(source, *found[0].values()), ("text",), (key,))[0]["there"])
+
+
+@functools.lru_cache(maxsize=256)
+def _probe(source: int, target: int, relation: str, mapping: str | None) -> str:
+    """The query, found once for as long as the source stays what it is."""
+    return graph_source.numbered(source).probe

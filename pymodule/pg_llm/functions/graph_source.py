@@ -1,0 +1,192 @@
+"""What a graph is made from: a table, those of its columns that are read, and others behind its foreign keys.
+
+In fragments the row is called `t`, and the row that its foreign key number n leads to is `jn`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import plpy
+
+from pg_llm.errors import InvalidInput
+from pg_llm.functions import semantic_column as catalog
+from pg_llm.functions import session
+from pg_llm.functions.semantic_column import Table
+from pg_llm.functions.session import Row
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """A foreign key of one column, and the column of the other table that it is equal to."""
+
+    column: str
+    oid: int
+    relation: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A row of llm.graph_source with what the catalog says of its table."""
+
+    row: Row
+    table: Table
+    joins: list[Join] = field(default_factory=list)
+
+    @property
+    def id(self) -> int:
+        """Its number."""
+        return int(self.row["id"])
+
+    @property
+    def graph(self) -> int:
+        """The number of its graph."""
+        return int(self.row["graph"])
+
+    @property
+    def read(self) -> list[str]:
+        """The columns that are read, one behind a foreign key as `column.column`."""
+        if self.row["kind"] == "text":
+            return list(self.row["columns"])
+        return mapped(json.loads(self.row["mapping"]))
+
+    @property
+    def rows(self) -> str:
+        """For FROM: the table, and what its foreign keys lead to."""
+        return self.relation(self.table.relation)
+
+    def relation(self, table: str) -> str:
+        """The same over one of the table's partitions."""
+        joins = (
+            f" LEFT JOIN {join.relation} AS j{number} ON j{number}.{plpy.quote_ident(join.key)}"
+            f" = t.{plpy.quote_ident(join.column)}"
+            for number, join in enumerate(self.joins)
+        )
+        return f"{table} AS t{''.join(joins)}"
+
+    @property
+    def content(self) -> str:
+        """What is read of a row, as a jsonb object of texts."""
+        pairs = (f"{plpy.quote_literal(name)}, {self._column(name)}::text" for name in self.read)
+        return f"jsonb_strip_nulls(jsonb_build_object({', '.join(pairs)}))"
+
+    def hash(self, by: str) -> str:
+        """A number that changes with what is read of a row, and with what reads it."""
+        seed = int.from_bytes(hashlib.sha256(by.encode()).digest()[:8], "big", signed=True)
+        return f"hashtextextended({self.content}::text, '{seed}'::bigint)"
+
+    @property
+    def probe(self) -> str:
+        """Whether the row with the key $1 is there for the caller, and all that was read beside it."""
+        same = " AND ".join(f"t.{name} = k.{name}" for name in map(plpy.quote_ident, self.table.key))
+        beside = "".join(
+            f" AND (t.{plpy.quote_ident(join.column)} IS NULL OR EXISTS (SELECT FROM {join.relation} AS j"
+            f" WHERE j.{plpy.quote_ident(join.key)} = t.{plpy.quote_ident(join.column)}))"
+            for join in self.joins
+        )
+        return (
+            f"SELECT EXISTS (SELECT FROM jsonb_populate_record(NULL::{self.table.relation}, $1::jsonb) AS k"
+            f" JOIN {self.table.relation} AS t ON {same}{beside}) AS there"
+        )
+
+    def _column(self, name: str) -> str:
+        column, dot, other = name.partition(".")
+        if not dot or name in self.table.columns:
+            return f"t.{plpy.quote_ident(name)}"
+        number = [join.column for join in self.joins].index(column)
+        return f"j{number}.{plpy.quote_ident(other)}"
+
+
+_SOURCE = """
+    SELECT s.id, s.graph, s.kind, s.target::oid::int8 AS target, s.columns::text[] AS columns,
+           s.mapping::text AS mapping, s.model, s.sync, g.name AS graph_name
+    FROM llm.graph_source AS s JOIN llm.graph AS g ON g.id = s.graph
+"""
+
+
+def numbered(source: int) -> Source:
+    """The source of that number. Raises InvalidInput if it is gone."""
+    found = session.rows(f"{_SOURCE} WHERE s.id = $1", ("int4",), (source,))
+    if not found or found[0]["target"] is None:
+        raise InvalidInput(f"there is no source {source} of a graph")
+    return _source(found[0])
+
+
+def of_graph(graph: int) -> list[Source]:
+    """The tables that a graph is made from; those that were dropped are left out."""
+    found = session.rows(
+        f"{_SOURCE} WHERE s.graph = $1 AND EXISTS (SELECT FROM pg_class AS c WHERE c.oid = s.target) ORDER BY s.id",
+        ("int4",),
+        (graph,),
+    )
+    return [_source(row) for row in found]
+
+
+def _source(row: Row) -> Source:
+    table = catalog.table(str(row["target"]))
+    foreign = mapped(json.loads(row["mapping"])) if row["kind"] == "columns" else []
+    of = Source(row, table, joins(table, foreign))
+    check_whole(of)
+    return of
+
+
+def check_whole(of: Source) -> None:
+    """Raise InvalidInput if a column that is read has been renamed or dropped."""
+    for name in of.row["columns"]:
+        if name not in of.table.columns:
+            raise InvalidInput(
+                f'the graph "{of.row["graph_name"]}" reads the column "{name}" of {of.table.relation}, which is gone',
+                hint=f"SELECT graph_remove('{of.row['graph_name']}', '{of.table.relation}'); and add the table again.",
+            )
+
+
+def mapped(mapping: list[dict[str, Any]]) -> list[str]:
+    """The columns that a mapping names, each once."""
+    return list(dict.fromkeys(item[side] for item in mapping for side in ("subject", "object") if side in item))
+
+
+def joins(table: Table, names: list[str]) -> list[Join]:
+    """The foreign keys that names such as `doctor_id.name` go through. Raises InvalidInput for what there is not."""
+    found: dict[str, Join] = {}
+    for name in names:
+        if name in table.columns:
+            continue
+        column, dot, other = name.partition(".")
+        if not dot or column not in table.columns:
+            known = ", ".join(table.columns)
+            raise InvalidInput(f'table {table.relation} has no column "{column}"', hint=f"It has: {known}.")
+        join = found.get(column) or _join(table, column)
+        there = session.rows(
+            "SELECT FROM pg_attribute WHERE attrelid = $1::oid AND attname = $2 AND attnum > 0 AND NOT attisdropped",
+            ("int8", "text"),
+            (join.oid, other),
+        )
+        if not there:
+            raise InvalidInput(f'table {join.relation} has no column "{other}"')
+        found[column] = join
+    return list(found.values())
+
+
+def _join(table: Table, column: str) -> Join:
+    found = session.rows(
+        """
+        SELECT c.oid::int8 AS oid, format('%I.%I', n.nspname, c.relname) AS relation, k.attname::text AS key
+        FROM pg_constraint AS f
+        JOIN pg_attribute AS a ON a.attrelid = f.conrelid AND f.conkey = ARRAY[a.attnum]
+        JOIN pg_attribute AS k ON k.attrelid = f.confrelid AND f.confkey = ARRAY[k.attnum]
+        JOIN pg_class AS c ON c.oid = f.confrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE f.contype = 'f' AND f.conrelid = $1::oid AND a.attname = $2 ORDER BY f.oid LIMIT 1
+        """,
+        ("int8", "text"),
+        (table.oid, column),
+    )
+    if not found:
+        raise InvalidInput(
+            f'column "{column}" of {table.relation} is no foreign key of one column',
+            hint='"column.other" reads the column other of the table that the foreign key leads to.',
+        )
+    return Join(column, found[0]["oid"], found[0]["relation"], found[0]["key"])

@@ -1,0 +1,305 @@
+"""Writing into a graph what its rows say: each row's own evidence replaces what the row said before.
+
+Nothing is counted: an entity or relation is there for as long as some evidence is. So writers who speak of the same
+entity do not wait for each other, and one row costs the same in a graph of any size.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pg_llm.functions import semantic_column as catalog
+from pg_llm.functions import session
+
+# Characters of a name that it is looked up by.
+FOLDED = 100
+_EMBEDDED = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """An entity where a row speaks of it; places are from 1 with the end excluded, None for a whole value."""
+
+    type: str
+    name: str
+    column: str | None = None
+    start: int | None = None
+    end: int | None = None
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A relation between two of a row's mentions, by their number."""
+
+    subject: int
+    predicate: str
+    object: int
+    column: str | None = None
+    start: int | None = None
+    end: int | None = None
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """All that one row says."""
+
+    key: str
+    hash: int
+    mentions: Sequence[Mention] = ()
+    statements: Sequence[Statement] = ()
+
+
+@dataclass(slots=True)
+class _Known:
+    """Entities by type and name: their number, and that of what stands for them. Relations by ends and predicate."""
+
+    entities: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
+    relations: dict[tuple[int, str, int], int] = field(default_factory=dict)
+
+
+def fold(name: str) -> str:
+    """The one form in which a name is looked up."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())[:FOLDED]
+
+
+def hold(source: int) -> bool:
+    """Until the transaction ends, no merging and no removal of the source; False if it is gone."""
+    return bool(session.rows("SELECT FROM llm.own_graph_source WHERE id = $1 FOR KEY SHARE", ("int4",), (source,)))
+
+
+def take(graph: int, source: int, keys: Sequence[str]) -> dict[str, int]:
+    """The numbers of these rows, by key as jsonb writes it; nobody else writes them until the transaction ends."""
+    values = (graph, source, sorted(keys))
+    session.rows(
+        "INSERT INTO llm.own_graph_row (graph, source, key, hash)"
+        " SELECT $1, $2, k::jsonb, 0 FROM unnest($3) AS u (k) ON CONFLICT DO NOTHING",
+        ("int4", "int4", "text[]"), values,
+    )  # fmt: skip
+    found = session.rows(
+        "SELECT id, key::text AS key FROM llm.own_graph_row WHERE source = $1 AND key = ANY($2::jsonb[])"
+        " ORDER BY key FOR UPDATE",
+        ("int4", "text[]"), (source, list(keys)),
+    )  # fmt: skip
+    return {row["key"]: row["id"] for row in found}
+
+
+def store(graph: int, source: int, rows: dict[str, int], said: Sequence[Said], model: str | None) -> None:
+    """Replace what these rows say; `model` embeds the names that are new, None leaves that for later."""
+    numbers = [rows[each.key] for each in said]
+    entities, relations_ = _forget(numbers)
+    known = _known(graph, said)
+    evidence = [
+        (number, *entry) for number, each in zip(numbers, said, strict=True) for entry in _evidence(each, known)
+    ]
+    _write(graph, source, evidence)
+    session.rows(
+        "UPDATE llm.own_graph_row AS r SET hash = u.hash FROM unnest($1, $2) AS u (id, hash)"
+        " WHERE r.id = u.id AND r.source = $3",
+        ("int8[]", "int8[]", "int4"), (numbers, [each.hash for each in said], source),
+    )  # fmt: skip
+    _clear(entities - {entry[1] for entry in evidence}, relations_ - {entry[2] for entry in evidence})
+    if model:
+        embed(model, sorted({number for pair in known.entities.values() for number in pair}))
+
+
+def add(graph: int, source: int, row: int, said: Sequence[Said]) -> int:
+    """Let one row say this too, each thing once; how many relations are new."""
+    known = _known(graph, said)
+    given: dict[tuple[bool, int], tuple[Any, ...]] = {}
+    for one in said:
+        for entry in _evidence(one, known):
+            given.setdefault((entry[0] is None, entry[2]), (row, *entry))
+    there = session.rows(
+        "SELECT relation IS NOT NULL AS related, extracted FROM llm.own_evidence"
+        ' WHERE "row" = $1 AND extracted = ANY($2)',
+        ("int8", "int8[]"), (row, [number for _, number in given]),
+    )  # fmt: skip
+    for found in there:
+        given.pop((found["related"], found["extracted"]), None)
+    _write(graph, source, list(given.values()))
+    return sum(related for related, _ in given)
+
+
+def remove(source: int, keys: Sequence[str]) -> None:
+    """Forget rows that are gone."""
+    found = session.rows(
+        "SELECT id FROM llm.own_graph_row WHERE source = $1 AND key = ANY($2::jsonb[]) ORDER BY key FOR UPDATE",
+        ("int4", "text[]"), (source, list(keys)),
+    )  # fmt: skip
+    if not found:
+        return
+    numbers = [row["id"] for row in found]
+    spoken_of = _forget(numbers)
+    session.rows("DELETE FROM llm.own_graph_row WHERE id = ANY($1) AND source = $2", ("int8[]", "int4"),
+                 (numbers, source))  # fmt: skip
+    _clear(*spoken_of)
+
+
+def _write(graph: int, source: int, evidence: Sequence[tuple[Any, ...]]) -> None:
+    if not evidence:
+        return
+    columns = [list(column) for column in zip(*evidence, strict=True)]
+    session.rows(
+        'INSERT INTO llm.own_evidence (graph, source, "row", entity, relation, extracted, "column", start_pos,'
+        " end_pos, confidence) SELECT $1, $2, * FROM unnest($3, $4, $5, $6, $7, $8, $9, $10)",
+        ("int4", "int4", "int8[]", "int8[]", "int8[]", "int8[]", "name[]", "int4[]", "int4[]", "float4[]"),
+        (graph, source, *columns),
+    )
+
+
+def _evidence(said: Said, known: _Known) -> Iterable[tuple[Any, ...]]:
+    """Entity, relation, what was extracted, column, start, end, confidence."""
+    ids = [known.entities[each.type, each.name] for each in said.mentions]
+    for each, (own, standing) in zip(said.mentions, ids, strict=True):
+        yield standing, None, own, each.column, each.start, each.end, each.confidence
+    for one in said.statements:
+        (subject, subject_now), (object_, object_now) = ids[one.subject], ids[one.object]
+        own = known.relations[subject, one.predicate, object_]
+        now = known.relations[subject_now, one.predicate, object_now]
+        yield None, now, own, one.column, one.start, one.end, one.confidence
+
+
+def _known(graph: int, said: Sequence[Said]) -> _Known:
+    """The numbers of all entities and relations that are spoken of; new ones are made."""
+    known = _Known()
+    names = sorted({(each.type, each.name) for one in said for each in one.mentions})
+    if names:
+        known.entities = _entities(graph, names)
+    triples = set()
+    for one in said:
+        ids = [known.entities[each.type, each.name] for each in one.mentions]
+        for each in one.statements:
+            for which in (0, 1):
+                triples.add((ids[each.subject][which], each.predicate, ids[each.object][which]))
+    if triples:
+        known.relations = relations(graph, sorted(triples))
+    return known
+
+
+def _entities(graph: int, names: Sequence[tuple[str, str]]) -> dict[tuple[str, str], tuple[int, int]]:
+    folded = [fold(name) for _, name in names]
+    types, spelt = ([name[place] for name in names] for place in range(2))
+    wanted = set(names)
+    while True:
+        # Held, so that nobody removes meanwhile what nothing speaks for any more.
+        rows = session.rows(
+            "SELECT id, coalesce(merged_into, id) AS standing, type, name FROM llm.own_entity"
+            " WHERE graph = $1 AND folded = ANY($2) ORDER BY id FOR KEY SHARE",
+            ("int4", "text[]"), (graph, sorted(set(folded))),
+        )  # fmt: skip
+        found = {(row["type"], row["name"]): (row["id"], row["standing"]) for row in rows}
+        if wanted <= found.keys():
+            return {name: found[name] for name in wanted}
+        session.rows(
+            "INSERT INTO llm.own_entity (graph, type, name, folded) SELECT $1, * FROM unnest($2, $3, $4)"
+            " ON CONFLICT DO NOTHING",
+            ("int4", "text[]", "text[]", "text[]"), (graph, types, spelt, folded),
+        )  # fmt: skip
+
+
+def relations(graph: int, triples: Sequence[tuple[int, str, int]]) -> dict[tuple[int, str, int], int]:
+    """The numbers of these relations between entities by number; new ones are made."""
+    subjects, predicates, objects = ([triple[place] for triple in triples] for place in range(3))
+    wanted = set(triples)
+    while True:
+        rows = session.rows(
+            "SELECT id, subject, predicate, object FROM llm.own_relation"
+            " WHERE subject = ANY($1) AND object = ANY($2) ORDER BY id FOR KEY SHARE",
+            ("int8[]", "int8[]"), (sorted(set(subjects)), sorted(set(objects))),
+        )  # fmt: skip
+        found = {(row["subject"], row["predicate"], row["object"]): row["id"] for row in rows}
+        if wanted <= found.keys():
+            return {triple: found[triple] for triple in wanted}
+        session.rows(
+            "INSERT INTO llm.own_relation (graph, subject, predicate, object) SELECT $1, * FROM unnest($2, $3, $4)"
+            " ON CONFLICT DO NOTHING",
+            ("int4", "int8[]", "text[]", "int8[]"), (graph, subjects, predicates, objects),
+        )  # fmt: skip
+
+
+def _forget(rows: Sequence[int]) -> tuple[set[int], set[int]]:
+    """Take the rows' evidence away; the numbers of the entities and of the relations that it spoke for."""
+    gone = session.rows(
+        'DELETE FROM llm.own_evidence WHERE "row" = ANY($1) RETURNING entity, relation, extracted',
+        ("int8[]",), (list(rows),),
+    )  # fmt: skip
+    found: tuple[set[int], set[int]] = (set(), set())
+    for row in gone:
+        kind = 0 if row["entity"] is not None else 1
+        found[kind].update((row["extracted"], row["entity"] if kind == 0 else row["relation"]))
+    return found
+
+
+def _clear(entities: set[int], relations_: set[int]) -> None:
+    """Remove those of these that nothing speaks for any more."""
+    for kind, doubtful in (("relation", relations_), ("entity", entities)):
+        if doubtful:
+            sweep(kind, sorted(doubtful))
+
+
+# A subquery with OFFSET is asked for each number, by index; as a join it would read the whole graph.
+_SPOKEN = """
+    EXISTS (SELECT FROM llm.own_evidence AS v WHERE v.{kind} = c.id OFFSET 0)
+    OR EXISTS (SELECT FROM llm.own_evidence AS v WHERE v.extracted = c.id AND v.{kind} IS NOT NULL OFFSET 0)
+"""
+_NEEDED = {
+    "relation": _SPOKEN.format(kind="relation"),
+    "entity": _SPOKEN.format(kind="entity")
+    + """
+    OR EXISTS (SELECT FROM llm.own_relation AS r WHERE r.subject = c.id OFFSET 0)
+    OR EXISTS (SELECT FROM llm.own_relation AS r WHERE r.object = c.id OFFSET 0)
+    OR EXISTS (SELECT FROM llm.own_entity AS a WHERE a.merged_into = c.id OFFSET 0)
+""",
+}
+
+
+def sweep(kind: str, numbers: Sequence[int]) -> int:
+    """Remove the entities or relations among these that nothing needs; how many that were.
+
+    They are locked before they are looked at for good: whoever has begun to speak of one holds it.
+    """
+    unneeded = f"SELECT c.id FROM unnest($1) AS c (id) WHERE NOT ({_NEEDED[kind]})"
+    removed = 0
+    # Alone names that were merged into others first, then those.
+    while found := [row["id"] for row in session.rows(unneeded, ("int8[]",), (list(numbers),))]:
+        locked = session.rows(
+            f"SELECT id FROM llm.own_{kind} WHERE id = ANY($1) ORDER BY id FOR UPDATE", ("int8[]",), (found,)
+        )
+        sure = session.rows(unneeded, ("int8[]",), ([row["id"] for row in locked],))
+        gone = [row["id"] for row in sure]
+        standing = session.rows(
+            f"DELETE FROM llm.own_{kind} WHERE id = ANY($1)"
+            f" RETURNING {'merged_into' if kind == 'entity' else 'NULL::int8'} AS other",
+            ("int8[]",), (gone,),
+        )  # fmt: skip
+        removed += len(gone)
+        numbers = [row["other"] for row in standing if row["other"] is not None]
+        if not numbers:
+            break
+    return removed
+
+
+def embed(model: str, numbers: Sequence[int]) -> int:
+    """Give those of these entities a vector that have none; how many that were."""
+    done = 0
+    for start in range(0, len(numbers), _EMBEDDED):
+        lacking = session.rows(
+            "SELECT id, name FROM llm.own_entity WHERE id = ANY($1) AND embedding IS NULL",
+            ("int8[]",), (list(numbers[start : start + _EMBEDDED]),),
+        )  # fmt: skip
+        if not lacking:
+            continue
+        names = [row["name"] for row in lacking]
+        vectors = session.model(model, "embedding").run("embedding", names, role="document")
+        session.rows(
+            f"UPDATE llm.own_entity AS e SET embedding = u.v::{catalog.schema_of('vector')}.vector"
+            " FROM unnest($1, $2) AS u (id, v) WHERE e.id = u.id",
+            ("int8[]", "text[]"), ([row["id"] for row in lacking], vectors),
+        )  # fmt: skip
+        done += len(lacking)
+    return done

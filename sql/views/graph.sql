@@ -1,0 +1,162 @@
+-- Privileges are the caller's in every view: CURRENT_USER, has_table_privilege() and row_security_active() ask for whoever
+-- runs the query, while the closed tables are read with the owner's rights.
+CREATE VIEW llm.graph WITH (security_barrier) AS
+SELECT g.id, g.name, g.entity_types, g.relation_types, g.embedding_model, g.usename, g.created_at
+FROM llm.all_graph AS g;
+COMMENT ON VIEW llm.graph IS 'The knowledge graphs of this database: name, schema, owner';
+
+CREATE VIEW llm.graph_source WITH (security_barrier) AS
+SELECT s.id, s.graph, s.kind, s.target, s.columns, s.joined, s.mapping, s.model, s.sync
+FROM llm.all_graph_source AS s;
+COMMENT ON VIEW llm.graph_source IS 'What each graph is made from: tables and their columns, kept true live or on refresh';
+
+-- Sources whose every row the caller may read, and those where row-level security decides row by row.
+CREATE VIEW llm.readable_graph_source WITH (security_barrier) AS
+SELECT
+    s.id,
+    s.target IS NULL OR NOT EXISTS (
+        SELECT FROM pg_catalog.unnest(s.joined OPERATOR(pg_catalog.||) s.target) AS t (relation)
+        WHERE pg_catalog.row_security_active(t.relation::pg_catalog.oid)
+    ) AS whole
+FROM llm.all_graph_source AS s
+WHERE CASE WHEN s.target IS NULL THEN
+    EXISTS (
+        SELECT FROM llm.all_graph AS g JOIN pg_catalog.pg_roles AS r ON r.rolname OPERATOR(pg_catalog.=) g.usename
+        WHERE g.id OPERATOR(pg_catalog.=) s.graph AND pg_catalog.pg_has_role(r.oid, 'USAGE')
+    )
+ELSE
+    NOT EXISTS (
+        SELECT FROM pg_catalog.unnest(s.joined OPERATOR(pg_catalog.||) s.target) AS t (relation)
+        LEFT JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.relation::pg_catalog.oid
+        WHERE c.oid IS NULL OR NOT pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE')
+        OR NOT (
+            pg_catalog.has_table_privilege(c.oid, 'SELECT')
+            OR c.oid OPERATOR(pg_catalog.=) s.target::pg_catalog.oid AND NOT EXISTS (
+                SELECT FROM pg_catalog.pg_attribute AS a
+                LEFT JOIN pg_catalog.pg_index AS i ON i.indrelid OPERATOR(pg_catalog.=) a.attrelid AND i.indisprimary
+                WHERE a.attrelid OPERATOR(pg_catalog.=) c.oid AND a.attnum OPERATOR(pg_catalog.>) 0 AND NOT a.attisdropped
+                AND (a.attname OPERATOR(pg_catalog.=) ANY (s.columns)
+                     OR a.attnum OPERATOR(pg_catalog.=) ANY (i.indkey::pg_catalog.int2[]))
+                AND NOT pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')
+            )
+        )
+    )
+END;
+COMMENT ON VIEW llm.readable_graph_source IS 'The sources that the caller may read, and whether every row of them';
+
+-- The part of the evidence that the caller may see; the other views are made from it.
+CREATE VIEW llm.seen_evidence AS
+SELECT e.source, e."row", e.entity, e.relation, e.extracted, e."column", e.start_pos, e.end_pos, e.confidence
+FROM llm.all_evidence AS e
+WHERE e.source OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT s.id FROM llm.readable_graph_source AS s WHERE s.whole))
+OR (
+    e.source OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT s.id FROM llm.readable_graph_source AS s WHERE NOT s.whole))
+    AND llm.graph_row_readable(
+        e.source, (SELECT r.key FROM llm.all_graph_row AS r WHERE r.id OPERATOR(pg_catalog.=) e."row")
+    )
+);
+COMMENT ON VIEW llm.seen_evidence IS 'The evidence that the caller may see, as the other views use it';
+
+CREATE VIEW llm.entity_name WITH (security_barrier) AS
+SELECT coalesce(e.merged_into, e.id) AS entity, e.graph, e.type, e.name, e.folded
+FROM llm.all_entity AS e
+WHERE EXISTS (
+    SELECT FROM llm.seen_evidence AS v
+    WHERE v.entity OPERATOR(pg_catalog.=) coalesce(e.merged_into, e.id) AND v.extracted OPERATOR(pg_catalog.=) e.id
+);
+COMMENT ON VIEW llm.entity_name IS 'Every name of every entity that the caller may see: its own and those that were merged into it';
+
+-- Where the entity's own name stands only in rows that the caller may not read, one of its other names takes its place.
+CREATE VIEW llm.entity WITH (security_barrier) AS
+SELECT
+    e.id, e.graph, e.type,
+    CASE WHEN own.seen THEN e.name ELSE other.names[1] END AS name,
+    CASE WHEN own.seen THEN other.names ELSE other.names[2:] END AS aliases,
+    CASE WHEN own.seen THEN e.embedding ELSE (
+        SELECT a.embedding FROM llm.all_entity AS a
+        WHERE a.merged_into OPERATOR(pg_catalog.=) e.id AND a.name OPERATOR(pg_catalog.=) other.names[1] LIMIT 1
+    ) END AS embedding,
+    (SELECT pg_catalog.count(*) FROM llm.seen_evidence AS v WHERE v.entity OPERATOR(pg_catalog.=) e.id) AS support
+FROM llm.all_entity AS e
+CROSS JOIN LATERAL (
+    SELECT EXISTS (
+        SELECT FROM llm.seen_evidence AS v
+        WHERE v.entity OPERATOR(pg_catalog.=) e.id AND v.extracted OPERATOR(pg_catalog.=) e.id
+    ) AS seen OFFSET 0
+) AS own
+CROSS JOIN LATERAL (
+    SELECT ARRAY(
+        SELECT a.name FROM llm.all_entity AS a
+        WHERE a.merged_into OPERATOR(pg_catalog.=) e.id AND EXISTS (
+            SELECT FROM llm.seen_evidence AS v
+            WHERE v.entity OPERATOR(pg_catalog.=) e.id AND v.extracted OPERATOR(pg_catalog.=) a.id
+        )
+        ORDER BY a.name COLLATE "C"
+    ) AS names OFFSET 0
+) AS other
+WHERE e.merged_into IS NULL AND (own.seen OR pg_catalog.cardinality(other.names) OPERATOR(pg_catalog.>) 0);
+COMMENT ON VIEW llm.entity IS 'The entities that the caller may see: type, name, other names, embedding, how many passages speak of each';
+
+CREATE VIEW llm.relation WITH (security_barrier) AS
+SELECT r.id, r.graph, r.subject, r.predicate, r.object, v.confidence, v.support
+FROM llm.all_relation AS r
+CROSS JOIN LATERAL (
+    SELECT
+        pg_catalog.count(*) AS support,
+        (1 OPERATOR(pg_catalog.-) pg_catalog.exp(pg_catalog.sum(pg_catalog.ln(
+            greatest(1 OPERATOR(pg_catalog.-) e.confidence::pg_catalog.float8, 1e-9)
+        ))))::pg_catalog.float4 AS confidence
+    FROM llm.seen_evidence AS e WHERE e.relation OPERATOR(pg_catalog.=) r.id
+) AS v
+WHERE v.support OPERATOR(pg_catalog.>) 0;
+COMMENT ON VIEW llm.relation IS 'The relations that the caller may see; confidence: that one passage at least is right, support: how many there are';
+
+CREATE VIEW llm.evidence WITH (security_barrier) AS
+SELECT v.entity, v.relation, s.graph, s.target AS "table", r.key, v."column", v.start_pos, v.end_pos, v.confidence, v.source
+FROM llm.seen_evidence AS v
+JOIN llm.all_graph_source AS s ON s.id OPERATOR(pg_catalog.=) v.source
+JOIN llm.all_graph_row AS r ON r.id OPERATOR(pg_catalog.=) v."row";
+COMMENT ON VIEW llm.evidence IS 'What speaks for an entity or a relation: table, primary key, column, place; only of rows that the caller may read';
+
+-- The same for whoever keeps a graph: all of it, and to be written.
+CREATE VIEW llm.own_graph WITH (security_barrier) AS
+SELECT g.id, g.name, g.entity_types, g.relation_types, g.embedding_model, g.usename
+FROM llm.all_graph AS g
+WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.own_graph IS 'Your graphs';
+
+CREATE VIEW llm.own_graph_source WITH (security_barrier) AS
+SELECT s.id, s.graph, s.kind, s.target, s.columns, s.joined, s.mapping, s.model, s.sync
+FROM llm.all_graph_source AS s
+WHERE s.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.own_graph_source IS 'What your graphs are made from';
+
+CREATE VIEW llm.own_graph_row WITH (security_barrier) AS
+SELECT r.id, r.graph, r.source, r.key, r.hash
+FROM llm.all_graph_row AS r
+WHERE r.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.own_graph_row IS 'The rows that your graphs have read';
+
+CREATE VIEW llm.own_entity WITH (security_barrier) AS
+SELECT e.id, e.graph, e.type, e.name, e.folded, e.merged_into, e.embedding
+FROM llm.all_entity AS e
+WHERE e.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.own_entity IS 'The entities of your graphs as they were read, merged ones too';
+
+CREATE VIEW llm.own_relation WITH (security_barrier) AS
+SELECT r.id, r.graph, r.subject, r.predicate, r.object
+FROM llm.all_relation AS r
+WHERE r.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.own_relation IS 'The relations of your graphs, those between merged entities too';
+
+CREATE VIEW llm.own_evidence WITH (security_barrier) AS
+SELECT e.graph, e.source, e."row", e.entity, e.relation, e.extracted, e."column", e.start_pos, e.end_pos, e.confidence
+FROM llm.all_evidence AS e
+WHERE e.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.own_evidence IS 'What speaks for the entities and relations of your graphs';
