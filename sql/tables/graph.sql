@@ -99,9 +99,10 @@ CREATE TABLE llm.all_evidence (
     FOREIGN KEY (relation, graph) REFERENCES llm.all_relation (id, graph)
 );
 CREATE INDEX ON llm.all_evidence ("row");
-CREATE INDEX ON llm.all_evidence (extracted);
-CREATE INDEX ON llm.all_evidence (entity) WHERE entity IS NOT NULL;
-CREATE INDEX ON llm.all_evidence (relation) WHERE relation IS NOT NULL;
+-- With all that decides who may see it, so that the table itself is hardly read.
+CREATE INDEX ON llm.all_evidence (entity, extracted) INCLUDE (source, "row") WHERE entity IS NOT NULL;
+CREATE INDEX ON llm.all_evidence (relation) INCLUDE (source, "row", confidence) WHERE relation IS NOT NULL;
+CREATE INDEX ON llm.all_evidence (extracted) WHERE relation IS NOT NULL;
 COMMENT ON TABLE llm.all_evidence IS 'What speaks for the entities and relations of all graphs, for dumps';
 COMMENT ON COLUMN llm.all_evidence.extracted IS 'The entity or relation as it was read, before merging';
 COMMENT ON COLUMN llm.all_evidence.start_pos IS 'The first character of the passage, from 1; NULL for a whole value';

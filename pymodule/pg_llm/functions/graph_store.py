@@ -6,16 +6,14 @@ entity do not wait for each other, and one row costs the same in a graph of any 
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pg_llm.functions import semantic_column as catalog
 from pg_llm.functions import session
+from pg_llm.graphs.names import fold
 
-# Characters of a name that it is looked up by.
-FOLDED = 100
 _EMBEDDED = 256
 
 
@@ -60,11 +58,6 @@ class _Known:
 
     entities: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     relations: dict[tuple[int, str, int], int] = field(default_factory=dict)
-
-
-def fold(name: str) -> str:
-    """The one form in which a name is looked up."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())[:FOLDED]
 
 
 def hold(source: int) -> bool:
@@ -243,14 +236,16 @@ def _clear(entities: set[int], relations_: set[int]) -> None:
 
 
 # A subquery with OFFSET is asked for each number, by index; as a join it would read the whole graph.
-_SPOKEN = """
-    EXISTS (SELECT FROM llm.own_evidence AS v WHERE v.{kind} = c.id OFFSET 0)
-    OR EXISTS (SELECT FROM llm.own_evidence AS v WHERE v.extracted = c.id AND v.{kind} IS NOT NULL OFFSET 0)
-"""
 _NEEDED = {
-    "relation": _SPOKEN.format(kind="relation"),
-    "entity": _SPOKEN.format(kind="entity")
-    + """
+    "relation": """
+    EXISTS (SELECT FROM llm.own_evidence AS v WHERE v.relation = c.id OFFSET 0)
+    OR EXISTS (SELECT FROM llm.own_evidence AS v WHERE v.extracted = c.id AND v.relation IS NOT NULL OFFSET 0)
+""",
+    # What was extracted as a name that is merged speaks for another entity, which its row knows.
+    "entity": """
+    EXISTS (SELECT FROM llm.own_evidence AS v WHERE v.entity = c.id OFFSET 0)
+    OR EXISTS (SELECT FROM llm.own_evidence AS v WHERE v.extracted = c.id AND v.entity = (
+        SELECT e.merged_into FROM llm.own_entity AS e WHERE e.id = c.id OFFSET 0) OFFSET 0)
     OR EXISTS (SELECT FROM llm.own_relation AS r WHERE r.subject = c.id OFFSET 0)
     OR EXISTS (SELECT FROM llm.own_relation AS r WHERE r.object = c.id OFFSET 0)
     OR EXISTS (SELECT FROM llm.own_entity AS a WHERE a.merged_into = c.id OFFSET 0)

@@ -1,0 +1,197 @@
+"""Finding entities by what they are called, what lies around them, and how two of them hang together."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import plpy
+
+from pg_llm.errors import InvalidInput, UndefinedGraph
+from pg_llm.functions import knowledge_graph, session
+from pg_llm.functions import semantic_column as catalog
+from pg_llm.functions.session import Row, sql_function
+from pg_llm.graphs import names, paths
+
+_MOST = 10_000
+_MOST_HOPS, _LONGEST_PATH = 10, 6
+# Relations that one call follows at most.
+_FOLLOWED = 100_000
+# What a name that stands in the query is worth beside one that is the query.
+_PART = 0.5
+
+
+@sql_function
+def graph_search(query: str | None, graph: str | None, k: int | None) -> list[Row]:
+    """The k entities of a graph that best match a query, by name and by meaning, best first."""
+    if k is None or not 0 <= k <= _MOST:
+        raise InvalidInput(f"k must lie between 0 and {_MOST}")
+    of = knowledge_graph.named(graph)
+    return find(of, query, k) if query is not None and query.strip() and k else []
+
+
+@sql_function
+def graph_neighbors(entity: int | None, hops: int | None, predicates: list[str] | None) -> list[tuple[Any, ...]]:
+    """The entities that a few relations lead to from one, in either direction, nearest first, then surest."""
+    if hops is None or not 1 <= hops <= _MOST_HOPS:
+        raise InvalidInput(f"hops must lie between 1 and {_MOST_HOPS}")
+    start = session.required("entity", entity)
+    exists([start])
+    reached = _reached(start, hops, predicates)
+    called = _called(list(reached))
+    found = [(number, *called[number], *way) for number, way in reached.items() if number in called]
+    return sorted(found, key=lambda row: (row[3], -row[-1], row[0]))
+
+
+@sql_function
+def graph_paths(a: int | None, b: int | None, max_hops: int | None, k: int | None) -> list[Row]:
+    """The k best ways from one entity to another over relations in either direction, shortest first, then surest."""
+    if max_hops is None or not 1 <= max_hops <= _LONGEST_PATH:
+        raise InvalidInput(f"max_hops must lie between 1 and {_LONGEST_PATH}")
+    if k is None or not 0 <= k <= _MOST:
+        raise InvalidInput(f"k must lie between 0 and {_MOST}")
+    first, last = session.required("a", a), session.required("b", b)
+    exists([first, last])
+    if not k or first == last:
+        return []
+    edges, whole = paths.Edges(), True
+    for end, steps in ((first, (max_hops + 1) // 2), (last, max_hops // 2)):
+        seen, frontier = {end}, [end]
+        for _ in range(steps):
+            rows, all_there = around(frontier, None)
+            whole = whole and all_there
+            for row in rows:
+                edges.add(*row)
+            frontier = sorted({row[side] for row in rows for side in (0, 2)} - seen)
+            seen.update(frontier)
+    found, all_counted = paths.best(edges, first, last, max_hops, k)
+    if not (whole and all_counted):
+        plpy.notice("there are more ways than were looked at", hint="Lower max_hops.")
+    called = _called(sorted({edge.end for walk in found for edge in walk} | {first}))
+    return [
+        {
+            "path": number,
+            "hops": len(walk),
+            "entities": [first, *(edge.end for edge in walk)],
+            "names": [called[number][0] for number in (first, *(edge.end for edge in walk))],
+            "predicates": [edge.predicate for edge in walk],
+            "forward": [edge.forward for edge in walk],
+            "confidence": math.prod(edge.confidence for edge in walk),
+        }
+        for number, walk in enumerate(found, 1)
+    ]
+
+
+# Distance, the entity before, predicate, whether from subject to object, confidence.
+_Way = tuple[int, int, str, bool, float]
+
+
+def find(graph: Row, query: str, k: int) -> list[Row]:
+    """As graph_search."""
+    scores = mentioned(graph["id"], query)
+    vector = session.model(graph["embedding_model"], "embedding").run("embedding", [query], role="query")[0]
+    schema = catalog.schema_of("vector")
+    near = session.rows(
+        f"SELECT e.id, 1 - (e.embedding OPERATOR({schema}.<=>) $2::{schema}.vector) AS score FROM llm.entity AS e"
+        " WHERE e.graph = $1 AND e.embedding IS NOT NULL ORDER BY score DESC, e.id LIMIT $3",
+        ("int4", "text", "int4"), (graph["id"], vector, k),
+    )  # fmt: skip
+    for row in near:
+        scores[row["id"]] = max(scores.get(row["id"], -1.0), row["score"])
+    best = sorted(scores, key=lambda number: (-scores[number], number))[:k]
+    described = {row["id"]: row for row in entities(best)}
+    return [
+        {"entity": number, **{name: described[number][name] for name in ("name", "type", "aliases")},
+         "score": scores[number]}
+        for number in best if number in described
+    ]  # fmt: skip
+
+
+def mentioned(graph: int, text: str) -> dict[int, float]:
+    """The entities that the text names: 1 for one that is the whole text, less for a smaller part of it."""
+    found = session.rows(
+        "SELECT n.entity, n.folded FROM llm.entity_name AS n WHERE n.graph = $1 AND n.folded = ANY($2)",
+        ("int4", "text[]"), (graph, sorted(names.spans(text))),
+    )  # fmt: skip
+    length = len(names.fold(text)) or 1
+    scores: dict[int, float] = {}
+    for row in found:
+        score = min(1.0, _PART + (1 - _PART) * len(row["folded"]) / length)
+        scores[row["entity"]] = max(score, scores.get(row["entity"], 0.0))
+    return scores
+
+
+def exists(numbers: Sequence[int]) -> None:
+    """Raise UndefinedGraph for an entity that is not there for the caller."""
+    found = {row["id"] for row in entities(numbers)}
+    for number in numbers:
+        if number not in found:
+            raise UndefinedGraph(
+                f"there is no entity {number}",
+                hint="SELECT entity, name FROM graph_search('…') finds entities; merging and deleting take some away.",
+            )
+
+
+def entities(numbers: Sequence[int]) -> list[Row]:
+    """Of these entities those that the caller may see: id, graph, name, type, aliases."""
+    return session.rows(
+        "SELECT e.id, e.graph, e.name, e.type, e.aliases FROM llm.entity AS e WHERE e.id = ANY($1)",
+        ("int8[]",), (list(numbers),),
+    )  # fmt: skip
+
+
+def _called(numbers: Sequence[int]) -> dict[int, tuple[str, str]]:
+    """Name and type of those that the caller may see."""
+    found = session.rows(
+        "SELECT array_agg(e.id) AS i, array_agg(e.name) AS n, array_agg(e.type) AS t FROM llm.entity AS e"
+        " WHERE e.id = ANY($1)",
+        ("int8[]",), (list(numbers),),
+    )[0]  # fmt: skip
+    return {row[0]: row[1:] for row in zip(*(found[each] or () for each in "int"), strict=True)}
+
+
+Relation = tuple[int, str, int, float]
+
+
+def around(frontier: Sequence[int], predicates: Sequence[str] | None) -> tuple[list[Relation], bool]:
+    """The relations that begin or end at one of these entities, and whether that is all of them."""
+    named = "" if predicates is None else " AND r.predicate = ANY($2)"
+    part = f"SELECT r.subject, r.predicate, r.object, r.confidence FROM llm.relation AS r WHERE r.{{}} = ANY($1){named}"
+    # As arrays: a Python object for each row would cost more than the search.
+    query = (
+        "SELECT array_agg(f.subject) AS s, array_agg(f.predicate) AS p, array_agg(f.object) AS o,"
+        f" array_agg(f.confidence) AS c FROM ({part.format('subject')} UNION ALL {part.format('object')}"
+        f" LIMIT {_FOLLOWED + 1}) AS f"
+    )
+    types, values = ("int8[]", "text[]"), [list(frontier), list(predicates or ())]
+    count = 1 if predicates is None else 2
+    found = session.rows(query, types[:count], values[:count])[0]
+    relations = list(zip(*(found[name] or () for name in "spoc"), strict=True))
+    return relations[:_FOLLOWED], len(relations) <= _FOLLOWED
+
+
+def _reached(start: int, hops: int, predicates: list[str] | None) -> dict[int, _Way]:
+    """Every entity within so many relations, with the surest of its shortest ways."""
+    sure = {start: 1.0}
+    reached: dict[int, _Way] = {}
+    frontier = [start]
+    for hop in range(1, hops + 1):
+        rows, whole = around(frontier, predicates)
+        if not whole:
+            plpy.notice(f"more than {_FOLLOWED} relations: not all were followed", hint="Name predicates.")
+        inside = set(frontier)
+        found: dict[int, _Way] = {}
+        for subject, predicate, object_, sureness in rows:
+            for via, number, forward in ((subject, object_, True), (object_, subject, False)):
+                if via not in inside or number in sure:
+                    continue
+                confidence = sure[via] * sureness
+                if number not in found or confidence > found[number][-1]:
+                    found[number] = (hop, via, predicate, forward, confidence)
+        if not found:
+            break
+        reached |= found
+        sure |= {number: way[-1] for number, way in found.items()}
+        frontier = list(found)
+    return reached

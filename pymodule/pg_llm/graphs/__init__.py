@@ -1,0 +1,1 @@
+"""Knowledge graphs without a database: names, paths, questions. Standard library only."""

@@ -1,0 +1,40 @@
+"""The one form in which names are compared, and the names that a text may hold."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Characters of a name that it is looked up by, and of a text that is looked through for names.
+FOLDED = 100
+_LONGEST_TEXT = 400
+
+
+def fold(name: str) -> str:
+    """NFKC, case folded, single spaces."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())[:FOLDED]
+
+
+def spans(text: str) -> set[str]:
+    """Every piece of the folded text that begins and ends with a word, or where a script has no spaces anywhere."""
+    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())[:_LONGEST_TEXT]
+    cuts = [place for place in range(len(folded) + 1) if _cut(folded, place)]
+    found = set()
+    for number, start in enumerate(cuts):
+        for end in cuts[number + 1 :]:
+            if end - start > FOLDED:
+                break
+            found.add(folded[start:end].strip())
+    return found - {""}
+
+
+def _cut(text: str, place: int) -> bool:
+    if place in (0, len(text)):
+        return True
+    before, after = text[place - 1], text[place]
+    return not (before.isalnum() and after.isalnum()) or not (_spaced(before) and _spaced(after))
+
+
+def _spaced(character: str) -> bool:
+    """Whether words of the character's script stand apart: not Chinese, Japanese, Thai and their like."""
+    return not ("\u0e00" <= character <= "\u0eff" or "\u3040" <= character <= "\u30ff" or character >= "\u3400" and not (
+        "\uac00" <= character <= "\ud7af" or "\uff00" <= character <= "\uffef"))  # fmt: skip
