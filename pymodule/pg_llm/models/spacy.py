@@ -1,8 +1,9 @@
-"""Entities by a spaCy pipeline: its token vectors and its recogniser, nothing else of it."""
+"""Entities by a spaCy pipeline's recogniser, and on demand words by its tagger, lemmatizer and parser."""
 
 from __future__ import annotations
 
 import re
+import threading
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 
 import spacy
 
-from pg_llm.models.engine import Encoded, Text
+from pg_llm.models.engine import Encoded, Text, Word
 
 _NEEDED = ("tok2vec", "transformer", "ner")
+_PARSING = ("tok2vec", "transformer", "tagger", "attribute_ruler", "lemmatizer", "morphologizer", "parser")
 # Characters of a window; pieces end at white space.
 _WINDOW = 4000
+_SPACE = re.compile(r"\s")
+_SENTENCE = re.compile(r"(?<=[.!?])\s|\n")
 # Readings of a text that are compared; their shares are the entities' scores.
 _BEAM = 8
 
@@ -29,8 +33,10 @@ class SpacyModel:
 
     def __init__(self, folder: Path) -> None:
         # What is left out is not even loaded.
-        others = [item.name for item in folder.iterdir() if item.is_dir() and item.name not in (*_NEEDED, "vocab")]
-        self._pipeline = spacy.load(folder, exclude=others)
+        self._folder = folder
+        self._pipeline = spacy.load(folder, exclude=_others(folder, _NEEDED))
+        self._parser: Any = None
+        self._parsing = threading.Lock()
         self._recogniser: Any = self._pipeline.get_pipe("ner")
         self._before = [part for name, part in self._pipeline.pipeline if name != "ner"]
         self.bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -43,8 +49,41 @@ class SpacyModel:
             for text in texts
         ]
 
+    def parse(self, texts: Sequence[str]) -> list[list[Encoded]]:
+        """Pieces that end with a sentence where they can; `forward` gives their words."""
+        return [
+            [Encoded((text[start:end], start, True), (end - start) // 4 + 1) for start, end in _pieces(text, _SENTENCE)]
+            for text in texts
+        ]
+
     def forward(self, batch: Sequence[Encoded]) -> Any:
-        """The entities of each window, in order of their places."""
+        """The entities of each window, in order of their places; of one to be parsed its words."""
+        parsed = [item for item in batch if len(item.tokens) > 2]
+        words = iter(self._words(parsed) if parsed else ())
+        entities = iter(self._entities([item for item in batch if len(item.tokens) == 2]))
+        return [next(words) if len(item.tokens) > 2 else next(entities) for item in batch]
+
+    def _words(self, batch: Sequence[Encoded]) -> list[list[Word]]:
+        with self._parsing:
+            if self._parser is None:
+                # Only who asks for relations pays for it.
+                others = _others(self._folder, _PARSING)
+                self._parser = spacy.load(self._folder, vocab=self._pipeline.vocab, exclude=others)
+            docs = list(self._parser.pipe([item.tokens[0] for item in batch], batch_size=len(batch)))
+        return [
+            [
+                Word(
+                    item.tokens[1] + token.idx, item.tokens[1] + token.idx + len(token), token.lemma_, token.pos_,
+                    token.tag_, token.dep_, token.head.i,
+                )
+                for token in doc
+            ]
+            for doc, item in zip(docs, batch, strict=True)
+        ]  # fmt: skip
+
+    def _entities(self, batch: Sequence[Encoded]) -> list[Any]:
+        if not batch:
+            return []
         docs = [self._pipeline.make_doc(item.tokens[0]) for item in batch]
         for part in self._before:
             docs = list(part.pipe(docs, batch_size=len(docs)))
@@ -74,14 +113,22 @@ def _entities(doc: Any, parses: Any, offset: int) -> list[tuple[str, int, int, f
     return found
 
 
-def _pieces(text: str) -> list[tuple[int, int]]:
+def _others(folder: Path, needed: Sequence[str]) -> list[str]:
+    return [item.name for item in folder.iterdir() if item.is_dir() and item.name not in (*needed, "vocab")]
+
+
+def _pieces(text: str, ends: re.Pattern[str] | None = None) -> list[tuple[int, int]]:
+    """Places of pieces that end at white space, if they can where `ends` matches."""
     found = []
     start = 0
     while start < len(text):
         end = min(start + _WINDOW, len(text))
         if end < len(text):
             # A word that is longer than half a window is cut.
-            last = max((match.start() for match in re.finditer(r"\s", text[start:end])), default=0)
+            last = 0
+            for pattern in (ends, _SPACE):
+                if pattern and last <= _WINDOW // 2:
+                    last = max((match.start() for match in pattern.finditer(text[start:end])), default=0)
             end = start + last if last > _WINDOW // 2 else end
         found.append((start, end))
         start = end

@@ -9,7 +9,7 @@ from typing import Any
 from pg_llm.errors import InvalidInput
 
 # What a model was made for.
-TASKS = ("classification", "embedding", "entities", "generation", "recommendation")
+TASKS = ("classification", "embedding", "entities", "generation", "recommendation", "relations")
 OPTIONS = {
     "device": (str, "`cpu` or `cuda`; by default whichever is there"),
     "engine": (str, "`onnx` or `torch`; by default onnx on a CPU and torch on CUDA"),
@@ -17,6 +17,7 @@ OPTIONS = {
     "query_prompt": (str, "text put before every query of a semantic search"),
     "document_prompt": (str, "text put before every indexed document"),
     "api_key_env": (str, "name of the server's environment variable that holds an endpoint's key"),
+    "entities_model": (str, "name of the model that finds the entities between which a relations model finds relations"),
     "timeout": (int, "seconds to wait for an endpoint, 60 by default"),
 }
 _CHOICES = {"device": ("cpu", "cuda"), "engine": ("onnx", "torch"), "precision": ("fp32", "int8")}

@@ -1,0 +1,89 @@
+"""Relations as classes of pairs of entities: which pairs there are, and how one is shown to a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from pg_llm.errors import InvalidInput
+from pg_llm.models.engine import Engine
+from pg_llm.tasks import Work, _probability
+from pg_llm.tasks._found import Found, Mention
+
+# The class of pairs that no relation holds between.
+NONE = "none"
+# Entities on either side, and characters between, that a pair may have: some 200 tokens.
+_NEXT = 12
+_FAR = 800
+# Characters that are shown before and after a pair.
+_AROUND = 200
+_END = re.compile(r"[.!?]['\")\]]*\s+(?=[\"'(\[]*[A-Z])|[。！？]|\n\s*\n")
+# A full stop after these ends no sentence.
+_SHORT = re.compile(r"(?:\b[A-Z]|\b(?:Mr|Mrs|Ms|Dr|St|Prof|Sen|Rep|Gov|Gen|Lt|Col|Jr|Sr|vs|No|Inc|Ltd|Co|U\.S))\.\s+$")
+
+
+def candidates(text: str, entities: Sequence[Mention]) -> Iterator[tuple[Mention, Mention]]:
+    """Ordered pairs of entities of one sentence that do not overlap, near each other, so that a long text stays bounded."""
+    ordered = sorted(entities, key=lambda mention: (mention[1], mention[2]))
+    ends = [match.end() for match in _END.finditer(text) if not _SHORT.search(text[max(0, match.end() - 12) : match.end()])]
+    number = 0
+    sentence = []
+    for mention in ordered:
+        while number < len(ends) and ends[number] <= mention[1]:
+            number += 1
+        sentence.append(number)
+    for row, one in enumerate(ordered):
+        for column in range(row + 1, min(row + 1 + _NEXT, len(ordered))):
+            other = ordered[column]
+            if sentence[row] != sentence[column] or other[1] - one[2] > _FAR:
+                break
+            if one[2] <= other[1]:
+                yield one, other
+                yield other, one
+
+
+def shown(text: str, subject: Mention, object: Mention) -> str:
+    """The words around a pair, its ends marked by what they are and which of the two."""
+    marks = sorted(((subject[1], subject[2], "subject", subject[0]), (object[1], object[2], "object", object[0])))
+    start, end = max(0, marks[0][0] - _AROUND), marks[1][1] + _AROUND
+    parts = [f"{subject[0]} {text[subject[1]:subject[2]]}, {object[0]} {text[object[1]:object[2]]}: "]
+    for first, last, role, kind in marks:
+        parts.append(f"{text[start:first]}[{role} {kind}: {text[first:last]}]")
+        start = last
+    return "".join((*parts, text[start:end]))
+
+
+def prepare(model: Engine, given: Sequence[dict[str, Any]], options: dict[str, Any]) -> list[Work]:
+    """One piece of work per text: a window for each pair."""
+    labels: list[str] = model.details.get("labels", [])
+    if NONE not in labels:
+        raise InvalidInput("this model tells no relations", hint="llm_fit() with the task relations makes one that does.")
+    works = []
+    for item in given:
+        entities: list[Mention] = [(kind, start, end, score) for kind, start, end, score in item["entities"]]
+        pairs = list(candidates(item["text"], entities))
+        windows = model.encode([shown(item["text"], *pair) for pair in pairs]) if pairs else []
+        works.append(Work([its[0] for its in windows], _finish(entities, pairs, labels, options)))
+    return works
+
+
+def _finish(
+    entities: Sequence[Mention], pairs: Sequence[tuple[Mention, Mention]], labels: Sequence[str], options: dict[str, Any]
+) -> Callable[[Sequence[Any]], str]:
+    wanted = options["relations"]
+
+    def told(outputs: Sequence[Any]) -> str:
+        found = Found(entities)
+        if pairs:
+            chances = _probability.softmax(np.asarray(outputs))
+            for (subject, object), row in zip(pairs, chances, strict=True):
+                best = labels[int(row.argmax())]
+                if best != NONE and (wanted is None or best in wanted):
+                    place = min(subject[1], object[1]), max(subject[2], object[2])
+                    found.relate(subject, best, object, place, float(row.max()))
+        return found.written()
+
+    return told

@@ -1,0 +1,57 @@
+"""Texts to the relations between the entities in them.
+
+An input is a JSON object: `text`, and `entities` as a list of [type, start, end, score]. The result is one too:
+`entities`, of the same form, and `relations`, a list of [subject, predicate, object, start, end, score] in which
+subject and object are numbers of entities; patterns add `open`, mentions whose relation a phrase may tell.
+Options: `relations`, null or an object of name and `subject`, `object`, `words`, `description`; `types`, null or a list
+of [name, description]; `known`, the types that the entity model can tell.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+from pg_llm.errors import InvalidInput
+from pg_llm.models.engine import Engine, ParsingEngine
+from pg_llm.tasks import Work, _chinese, _english, _pairs, _wanted, _written
+from pg_llm.tasks._kept import Kept
+
+_kept = Kept()
+
+
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+    """One piece of work per text."""
+    given = [json.loads(item) for item in inputs]
+    if model.task == "generation":
+        return [_written.work(cast(Any, model), item["text"], options) for item in given]
+    if model.task == "classification":
+        return _pairs.prepare(model, given, options)
+    if not hasattr(model, "parse"):
+        raise InvalidInput(
+            "this model finds no relations: it cannot parse",
+            hint="Name a spaCy pipeline, the model lac, or one that llm_fit() made for relations.",
+        )
+    return _by_patterns(cast(ParsingEngine, model), given, options)
+
+
+def _by_patterns(model: ParsingEngine, given: Sequence[dict[str, Any]], options: dict[str, Any]) -> list[Work]:
+    chinese = "PER" in model.details["labels"]
+    triggers = _chinese.triggers if chinese else lambda said: _english.triggers(model, said)
+    wanted = _kept.get(model, options["relations"], lambda: (_wanted.relations(options, triggers),))[0]
+    kind: Any = _chinese.Chinese if chinese else _english.English
+    known = set(options["known"])
+
+    def reader(item: dict[str, Any]) -> Callable[[Sequence[Any]], str]:
+        def read(outputs: Sequence[Any]) -> str:
+            entities = [(label, start, end, score) for label, start, end, score in item["entities"]]
+            reading = kind(item["text"], entities, wanted, known)
+            for words in outputs:
+                reading.read(words)
+            return str(reading.found.written())
+
+        return read
+
+    windows = model.parse([item["text"] for item in given])
+    return [Work(its, reader(item)) for item, its in zip(given, windows, strict=True)]
