@@ -22,6 +22,9 @@ _LIKE = 0.3
 # A way counts as meant from so much of the question on; ways of two relations are looked at up to so many.
 _MEANT = 0.5
 _WAYS = 5_000
+# A word beside its translation and beside another thing: how far a model that reads both languages tells them apart.
+_SAME_AND_OTHER = ("疾病", ("disease", "river"))
+_TOLD_APART = 0.2
 
 
 @sql_function
@@ -165,9 +168,17 @@ def _sure(way: _Way) -> float:
 def _scores(of: Row, asked: str, labels: Sequence[str]) -> list[float]:
     """How much of what is asked each label speaks of: by its words, else by what they mean."""
     words = [questions.coverage(asked, label) for label in labels]
-    if max(words) == 1:
+    if max(words) == 1 or not _understood(of, asked):
         return words
     return [max(pair) for pair in zip(words, _cosines(of, asked, labels), strict=True)]
+
+
+def _understood(of: Row, text: str) -> bool:
+    """Whether the embedding model reads the text's language: one for English finds all Chinese words alike."""
+    if text.isascii():
+        return True
+    same, other = _cosines(of, *_SAME_AND_OTHER)
+    return same - other > _TOLD_APART
 
 
 def _cosines(of: Row, text: str, others: Sequence[str]) -> list[float]:

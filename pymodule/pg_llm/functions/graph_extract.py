@@ -13,7 +13,7 @@ from pg_llm.functions.arguments import Label
 from pg_llm.functions.graph_schema import Schema
 from pg_llm.functions.session import Model, sql_function
 
-_MODELS = ("entities", "relations", "generation")
+MODELS = ("entities", "relations", "generation")
 _LONGEST_NAME = 1000
 # Numbers are no things, unless they are asked for.
 _NUMBERS = ("CARDINAL", "ORDINAL", "PERCENT", "QUANTITY")
@@ -99,7 +99,7 @@ def graph_extract(
 
 def find(texts: Sequence[str], schema: Schema, model: str | None) -> list[Extracted]:
     """Entities and relations of each text, of the schema's types only."""
-    able = session.model(model, "entities", _MODELS)
+    able = session.model(model, "entities", MODELS)
     if able.task == "generation":
         return relate(texts, [[] for _ in texts], schema, able, set())
     source = able if able.task == "entities" else session.model(able.option("entities_model"), "entities", ("entities",))

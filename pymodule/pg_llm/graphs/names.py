@@ -9,14 +9,19 @@ FOLDED = 100
 _LONGEST_TEXT = 400
 
 
-def fold(name: str) -> str:
+def whole(text: str) -> str:
     """NFKC, case folded, single spaces."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())[:FOLDED]
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def fold(name: str) -> str:
+    """The beginning of that, by which a name is looked up."""
+    return whole(name)[:FOLDED]
 
 
 def spans(text: str) -> set[str]:
     """Every piece of the folded text that begins and ends with a word, or where a script has no spaces anywhere."""
-    folded = " ".join(unicodedata.normalize("NFKC", text).casefold().split())[:_LONGEST_TEXT]
+    folded = whole(text)[:_LONGEST_TEXT]
     cuts = [place for place in range(len(folded) + 1) if _cut(folded, place)]
     found = set()
     for number, start in enumerate(cuts):

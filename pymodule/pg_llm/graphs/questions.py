@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable
+
+from pg_llm.graphs import names
 
 # Words that say that something is asked, not what; the Chinese ones are cut out of a text without spaces.
 _ASKING = frozenset(
@@ -21,10 +22,10 @@ _WORD = re.compile(r"[^\W_]+")
 _STEM = 4
 
 
-def rest(question: str, names: Iterable[str]) -> str:
+def rest(question: str, named: Iterable[str]) -> str:
     """What a question asks beside the entities that it names; folded, without the words that only ask."""
-    text = " ".join(unicodedata.normalize("NFKC", question).casefold().split())
-    for name in sorted(names, key=len, reverse=True):
+    text = names.whole(question)
+    for name in sorted(map(names.whole, named), key=len, reverse=True):
         text = text.replace(name, " ")
     for word in sorted(_ASKING_CHINESE, key=len, reverse=True):
         text = text.replace(word, " ")
@@ -36,7 +37,7 @@ def coverage(asked: str, said: str) -> float:
     words = asked.split()
     if not words:
         return 1.0
-    others = _WORD.findall(unicodedata.normalize("NFKC", said).casefold())
+    others = _WORD.findall(names.whole(said))
     return sum(any(_same(word, other) for other in others) for word in words) / len(words)
 
 
