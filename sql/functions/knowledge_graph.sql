@@ -37,7 +37,7 @@ COMMENT ON FUNCTION graph_drop IS 'Remove a graph with all it holds and its trig
 CREATE FUNCTION graph_triples(graph text) RETURNS TABLE (
     subject text, subject_type text, predicate text, object text, object_type text, confidence real, support bigint
 )
-LANGUAGE plpython3u STABLE ROWS 1000 SET search_path = pg_catalog, pg_temp
+LANGUAGE plpython3u STABLE ROWS 1000 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$ from pg_llm.functions import knowledge_graph; return knowledge_graph.graph_triples(graph) $$;
 COMMENT ON FUNCTION graph_triples IS 'The relations of a graph with the names and types of their ends, as far as the caller may see them.';
 
