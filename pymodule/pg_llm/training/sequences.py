@@ -129,7 +129,8 @@ class Network(nn.Module):
         false = after @ vectors[others].T + bias[others] + math.log(len(candidates) / _DRAWN)
         twice = torch.isin(wanted, drawn).nonzero()[:, 0]
         false[twice] = false[twice].masked_fill(drawn == wanted[twice, None], -1e9)
-        return torch.logaddexp(true, false.logsumexp(1)) - true
+        losses: Tensor = torch.logaddexp(true, false.logsumexp(1)) - true
+        return losses
 
     @torch.no_grad()
     def scores(self, sequences: Sequence[Any], known: Tensor) -> Any:
