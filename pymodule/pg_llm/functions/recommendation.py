@@ -33,8 +33,8 @@ _POOL = 100
 _NEAR = 200
 _DIVERSE = 100
 _FRESH = 50
-# hnsw.ef_search is at most this.
-_BREADTH = 1000
+# hnsw.ef_search, which is how many items the index finds: a short list is filled from the neighbours too.
+_BREADTH = (40, 1000)
 _LONGEST_TITLE = 60
 Found = tuple[str, float, str]
 
@@ -261,7 +261,8 @@ class _Ask:
 
     def _candidates(self, vector: str, others: list[int], seen: list[str]) -> list[session.Row]:
         """As `_found`; exactly if the index could not find k items that the user may be shown."""
-        breadth = str(min(_BREADTH, max(_POOL, 2 * self._k)))
+        least, most = _BREADTH
+        breadth = str(min(most, max(least, 2 * self._k, _DIVERSE if self._diversity else 0)))
         session.rows("SELECT set_config('hnsw.ef_search', $1, true)", ("text",), (breadth,))
         found = self._found(vector, others, seen, exact=False)
         return found if len(found) >= self._k else self._found(vector, others, seen, exact=True)
