@@ -158,6 +158,9 @@ class _Ask:
         pasts = [self._past(history) for history in histories]
         read = [json.dumps([past.number for past in reversed(each)]) for each in pasts]
         asked = [text for text, each in zip(read, pasts, strict=True) if each]
+        least, most = _BREADTH
+        breadth = str(min(most, max(least, 2 * self._k, _DIVERSE if self._diversity else 0)))
+        session.rows("SELECT set_config('hnsw.ef_search', $1, true)", ("text",), (breadth,))
         model = session.model(self._of.name, None, ("recommendation",))
         vectors = iter(model.run("recommendation", asked, k=None) if asked else [])
         return [
@@ -261,9 +264,6 @@ class _Ask:
 
     def _candidates(self, vector: str, others: list[int], seen: list[str]) -> list[session.Row]:
         """As `_found`; exactly if the index could not find k items that the user may be shown."""
-        least, most = _BREADTH
-        breadth = str(min(most, max(least, 2 * self._k, _DIVERSE if self._diversity else 0)))
-        session.rows("SELECT set_config('hnsw.ef_search', $1, true)", ("text",), (breadth,))
         found = self._found(vector, others, seen, exact=False)
         return found if len(found) >= self._k else self._found(vector, others, seen, exact=True)
 
