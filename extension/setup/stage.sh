@@ -15,6 +15,8 @@ settings=$("$PG_BIN/postgres" --describe-config | cut -f 1)
 case $settings in
 *extension_destdir*)
     echo "extension_destdir = '$STAGE'"
+    # Parallel workers look a library up by its bare name, there only.
+    echo "dynamic_library_path = '$STAGE$PG_LIB:\$libdir'"
     ;;
 *extension_control_path*)
     echo "extension_control_path = '$STAGE$PG_SHARE:\$system'"

@@ -139,6 +139,59 @@ def test_a_new_item_is_known_by_its_text(fitted: psycopg.Connection) -> None:
     assert "100" not in items(fitted, "recommend('3', 100)")
 
 
+def test_items_without_events_stand_where_their_text_puts_them(db: psycopg.Connection) -> None:
+    shop(db)
+    db.execute("""
+        INSERT INTO product
+        SELECT n, (ARRAY['tea', 'coffee'])[n % 2 + 1] || ' of Ceylon number ' || n, '', 5
+        FROM generate_series(40, 43) AS n;
+        INSERT INTO product VALUES (44, '', 'no text', 5);
+    """)
+    said = value(db, FIT.replace('"epochs": 3', '"epochs": 40, "learning_rate": 0.01'))
+    assert said["fresh"] == 4
+
+    def places(given: str) -> list[int]:
+        ranked = items(db, f"recommend_for('{given}', 45)")
+        return [ranked.index(str(number)) for number in range(40, 45)]
+
+    tea, coffee = places("{2,4,6}"), places("{3,5,7}")
+    assert tea[0] + tea[2] < tea[1] + tea[3]
+    assert coffee[0] + coffee[2] > coffee[1] + coffee[3]
+    # They get their part of the first places, about one in ten, and no more; what has no text gets none.
+    query = "SELECT item FROM recommend_batch(%s, 20)"
+    found = [int(row[0]) for row in db.execute(query, ([str(user) for user in range(60)],))]
+    assert 0.03 < sum(40 <= item < 44 for item in found) / len(found) < 0.2
+    assert 44 not in found
+    rows = db.execute("SELECT * FROM recommend('3', 20)").fetchall()
+    assert [score for _, score, _ in rows] == sorted((score for _, score, _ in rows), reverse=True)
+    assert items(db, "recommend('3', 10)") == [item for item, _, _ in rows[:10]]
+    # Alone they have their own order.
+    only = 'recommend_for(\'{2,4,6}\', 4, filter => \'{"id": {">=": 40, "<": 44}}\')'
+    assert sorted(items(db, only), key=lambda item: tea[int(item) - 40]) == items(db, only)
+    assert value(db, "SELECT llm_refit('shop', '{\"epochs\": 0}')")["fresh"] == 4
+    tea = places("{2,4,6}")
+    assert tea[0] + tea[2] < tea[1] + tea[3]
+    db.execute("INSERT INTO purchase SELECT u, 40, '2026-02-01 00:00+00', 1 FROM generate_series(1, 9) AS u")
+    assert value(db, "SELECT llm_refit('shop', '{\"epochs\": 1}')")["fresh"] == 3
+
+
+def test_where_all_items_have_events_none_is_fresh(fitted: psycopg.Connection) -> None:
+    said = value(fitted, "SELECT llm_refit('shop', '{\"epochs\": 0}')")
+    assert (said["fresh"], said["lift"]) == (0, 0)
+    assert value(fitted, "SELECT count(*) FROM recommender_shop WHERE fresh") == 0
+
+
+def test_a_large_catalogue_is_searched_as_far_as_it_takes(db: psycopg.Connection) -> None:
+    shop(db)
+    db.execute("INSERT INTO product SELECT n, 'cup number ' || n, 'cup', n % 7 FROM generate_series(100, 3000) AS n")
+    value(db, FIT)
+    db.execute("SET enable_seqscan = off; SET enable_sort = off")
+    assert len(items(db, 'recommend(\'3\', 60, filter => \'{"kind": "cup", "price": 6}\')')) == 60
+    filtered = "recommend('3', 20, filter => '{\"kind\": \"tea\"}', exclude_seen => false)"
+    assert "popular lately" not in {row[2] for row in db.execute(f"SELECT * FROM {filtered}")}
+    assert len(items(db, "recommend_for('{2,4}', 1000)")) == 1000
+
+
 def test_a_refit_learns_new_habits(fitted: psycopg.Connection) -> None:
     fitted.execute("""
         INSERT INTO purchase SELECT u, p, timestamptz '2026-02-01 00:00+00' + s * interval '1 day', 1

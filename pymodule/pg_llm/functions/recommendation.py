@@ -6,6 +6,7 @@ few say the same from who followed whom. The score is the sum of both as logarit
 
 from __future__ import annotations
 
+import bisect
 import heapq
 import json
 import math
@@ -26,11 +27,14 @@ from pg_llm.training.options import EPSILON, RECENT
 _MOST = 1000
 # A user's latest events that are read: to leave out what was seen, and those of them that the transformer reads.
 _HISTORY = 5000
-# Items that the vector search and that the neighbours give to the ranking, at least, and how many of the best diversity
-# chooses from.
+# Items that the vector search and that the neighbours give to the ranking, at least, how many of the best diversity
+# chooses from, and how many fresh items are ranked, at least.
 _POOL = 100
 _NEAR = 200
 _DIVERSE = 100
+_FRESH = 50
+# hnsw.ef_search, which is how many items the index finds: a short list is filled from the neighbours too.
+_BREADTH = (40, 1000)
 _LONGEST_TITLE = 60
 Found = tuple[str, float, str]
 
@@ -154,6 +158,9 @@ class _Ask:
         pasts = [self._past(history) for history in histories]
         read = [json.dumps([past.number for past in reversed(each)]) for each in pasts]
         asked = [text for text, each in zip(read, pasts, strict=True) if each]
+        least, most = _BREADTH
+        breadth = str(min(most, max(least, 2 * self._k, _DIVERSE if self._diversity else 0)))
+        session.rows("SELECT set_config('hnsw.ef_search', $1, true)", ("text",), (breadth,))
         model = session.model(self._of.name, None, ("recommendation",))
         vectors = iter(model.run("recommendation", asked, k=None) if asked else [])
         return [
@@ -213,10 +220,13 @@ class _Ask:
             strongest = heapq.nlargest(max(_NEAR, 2 * self._k), said, key=said.__getitem__)
             candidates = self._candidates(vector, strongest, seen)
             share = self._options["share"]
-            ranked = sorted(
-                ((row["likely"] + share * math.log(EPSILON + said.get(row["number"], 0.0)), row) for row in candidates),
-                key=lambda each: (-each[0], each[1]["number"]),
-            )
+            scored = [
+                (row["likely"] + share * math.log(EPSILON + said.get(row["number"], 0.0)), row)
+                for row in candidates
+                if not row["fresh"]
+            ]
+            scored += self._placed([row for row in candidates if row["fresh"]], scored)
+            ranked = sorted(scored, key=lambda each: (-each[0], each[1]["number"]))
             if self._diversity:
                 ranked = self._varied(ranked[: max(_DIVERSE, self._k)])
             best = ranked[: self._k]
@@ -233,7 +243,31 @@ class _Ask:
         total = sum(said.values())
         return {number: value / total for number, value in said.items()} if total else {}
 
+    def _placed(
+        self, fresh: Sequence[session.Row], others: Sequence[tuple[float, session.Row]]
+    ) -> list[tuple[float, session.Row]]:
+        """Fresh items stand among the others where the transformer alone, which reads their text, would place them."""
+        likely = sorted(row["likely"] for _, row in others)
+        scores = sorted(score for score, _ in others)
+        found = []
+        for row in fresh:
+            score = row["likely"] + self._options["lift"]
+            place = bisect.bisect_left(likely, score)
+            if likely and place in (0, len(likely)):
+                end = min(place, len(likely) - 1)
+                score = scores[end] + score - likely[end]
+            elif likely:
+                way = (score - likely[place - 1]) / (likely[place] - likely[place - 1])
+                score = scores[place - 1] + way * (scores[place] - scores[place - 1])
+            found.append((score, row))
+        return found
+
     def _candidates(self, vector: str, others: list[int], seen: list[str]) -> list[session.Row]:
+        """As `_found`; exactly if the index could not find k items that the user may be shown."""
+        found = self._found(vector, others, seen, exact=False)
+        return found if len(found) >= self._k else self._found(vector, others, seen, exact=True)
+
+    def _found(self, vector: str, others: list[int], seen: list[str], exact: bool) -> list[session.Row]:
         """The items that the transformer finds likeliest, and the others; with how likely it finds each."""
         types, values = list(self._types), list(self._values)
 
@@ -247,14 +281,18 @@ class _Ask:
         new = f"c.item NOT IN (SELECT unnest({parameter(seen, 'text[]')}))" if seen else "true"
         here = f"c.version = {self._of.version} AND {new}{self._there}"
         distance = f"c.embedding OPERATOR({self._vectors}.<#>) {wanted}"
+        columns = f"c.number, c.item, c.fresh, -({distance}) AS likely"
+        # An expression that no index is on.
+        order = f"({distance}) + 0" if exact else distance
+        parts = [
+            f"(SELECT {columns} FROM {self._of.catalogue} AS c WHERE {here} AND {which} ORDER BY {order} LIMIT {most})"
+            for which, most in (("true", max(_POOL, 2 * self._k)), ("c.fresh", max(_FRESH, self._k)))
+            if which == "true" or self._options["fresh"]
+        ]
         query = f"""
-            WITH near AS MATERIALIZED (
-                SELECT c.number, c.item, -({distance}) AS likely FROM {self._of.catalogue} AS c
-                WHERE {here} ORDER BY {distance} LIMIT {max(_POOL, 2 * self._k)}
-            )
-            SELECT number, item, likely FROM near
+            {" UNION ".join(parts)}
             UNION
-            SELECT c.number, c.item, -({distance}) FROM {self._of.catalogue} AS c
+            SELECT {columns} FROM {self._of.catalogue} AS c
             WHERE {here} AND c.number = ANY({parameter(others, "int4[]")})
         """
         return list(plpy.execute(session.plan(query, tuple(types)), values))

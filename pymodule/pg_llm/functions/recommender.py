@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -63,7 +64,7 @@ def llm_fit_recommender(
         fitted.train()
         _create(catalogue, chosen["dimensions"] + 1)
         fitted.store(catalogue, 1)
-        plpy.execute(f"CREATE INDEX ON {catalogue} USING hnsw (embedding {catalog.schema_of('vector')}.vector_ip_ops)")
+        _index(catalogue)
         _share(row, catalogue)
         plpy.execute(f"ANALYZE {catalogue}")
         session.rows(
@@ -193,7 +194,8 @@ class _Fit:
             before.ask("load")
         about = progress.about(self._command, self.events.relation.removesuffix(" AS e")[:60], self._row["name"])
         with training.trained(about, job, base, rows) as made:
-            self._lines = Path(made["folder"]).with_name("items.jsonl").read_text(encoding="utf-8").splitlines()
+            # Read on when the folder is gone: of a large catalogue it is too much to hold.
+            self._lines = Path(made["folder"]).with_name("items.jsonl").open(encoding="utf-8")
             model_file.store(Path(made["folder"]), made["digest"])
         if self._before:
             registry.replace_files(self._row["name"], made["digest"])
@@ -201,7 +203,8 @@ class _Fit:
             registry.register(self._row["name"], "recommendation", f"database:{made['digest']}", None, {})
         metrics = made["metrics"]
         self.tuned = {
-            **self._options, **{each: metrics[each] for each in ("share", "decay", "backward")}, "items": total,
+            **self._options, **{each: metrics[each] for each in ("share", "decay", "backward", "lift", "fresh")},
+            "items": total,
         }  # fmt: skip
         count = sum(len(numbers) for numbers, _ in users)
         digest = hashlib.sha256(json.dumps(users).encode()).hexdigest()
@@ -215,29 +218,29 @@ class _Fit:
         """Write the items' vectors and neighbours."""
         latest = self._latest()
         names = {number: item for item, number in self._number.items()}
-        batch: list[tuple[Any, ...]] = []
-        for number, line in enumerate(self._lines):
-            if number in names:
-                said = json.loads(line)
-                near = [
-                    (each, weight)
-                    for each, weight in zip(said["neighbours"], said["weights"], strict=True)
-                    if each in names
-                ]
-                batch.append((
-                    number, names[number], said["vector"], latest.get(names[number], 0.0),
-                    _array(each for each, _ in near), _array(each for _, each in near),
-                ))  # fmt: skip
-            if len(batch) == _AT_ONCE or (batch and number == len(self._lines) - 1):
+        with self._lines as lines:
+            described = ((names[number], number, line) for number, line in enumerate(lines) if number in names)
+            while batch := list(itertools.islice(described, _AT_ONCE)):
+                rows = [self._described(*each, latest, names) for each in batch]
                 session.rows_once(
-                    f"INSERT INTO {catalogue} (version, number, item, embedding, recent, neighbours, weights)"
-                    f" SELECT {version}, n, i, v::{catalog.schema_of('vector')}.vector, r, a::int4[], w::float4[]"
-                    " FROM unnest($1, $2, $3, $4, $5, $6) AS t (n, i, v, r, a, w)",
-                    ("int4[]", "text[]", "text[]", "float4[]", "text[]", "text[]"),
-                    [list(column) for column in zip(*batch, strict=True)],
+                    f"INSERT INTO {catalogue} (version, number, item, embedding, recent, fresh, neighbours, weights)"
+                    f" SELECT {version}, n, i, v::{catalog.schema_of('vector')}.vector, r, f, a::int4[], w::float4[]"
+                    " FROM unnest($1, $2, $3, $4, $5, $6, $7) AS t (n, i, v, r, f, a, w)",
+                    ("int4[]", "text[]", "text[]", "float4[]", "bool[]", "text[]", "text[]"),
+                    [list(column) for column in zip(*rows, strict=True)],
                 )
-                batch = []
                 session.poll()
+
+    def _described(
+        self, item: str, number: int, line: str, latest: dict[str, float], names: dict[int, str]
+    ) -> tuple[Any, ...]:
+        """A row of the catalogue; neighbours that are gone are left out."""
+        said = json.loads(line)
+        pairs = zip(said["neighbours"], said["weights"], strict=True)
+        near = [(each, weight) for each, weight in pairs if each in names]
+        recent = latest.get(item, 0.0)
+        by, weights = _array(each for each, _ in near), _array(weight for _, weight in near)
+        return number, item, said["vector"], recent, said["fresh"], by, weights
 
     def _catalogue(self) -> dict[int, str]:
         """The text of each item that has one, by number; items that are gone lose theirs."""
@@ -345,13 +348,20 @@ def _create(catalogue: str, dimensions: int) -> None:
     plpy.execute(
         f"CREATE TABLE {catalogue} (version int4 NOT NULL, number int4 NOT NULL, item text NOT NULL,"
         f" embedding {catalog.schema_of('vector')}.vector({dimensions}) NOT NULL, recent float4 NOT NULL,"
-        " neighbours int4[] NOT NULL, weights float4[] NOT NULL,"
+        " fresh boolean NOT NULL, neighbours int4[] NOT NULL, weights float4[] NOT NULL,"
         " PRIMARY KEY (version, number), UNIQUE (version, item))"
     )
     plpy.execute(f"CREATE INDEX ON {catalogue} (version, recent DESC, number)")
     plpy.execute(
         f"COMMENT ON TABLE {catalogue} IS 'Items of a recommender; whoever may read them may be shown recommendations'"
     )
+
+
+def _index(catalogue: str) -> None:
+    """Over all items, and over those that recommend() looks for by themselves."""
+    for which in ("", " WHERE fresh"):
+        method = f"hnsw (embedding {catalog.schema_of('vector')}.vector_ip_ops)"
+        plpy.execute(f"CREATE INDEX ON {catalogue} USING {method}{which}")
 
 
 def _share(row: Row, catalogue: str) -> None:

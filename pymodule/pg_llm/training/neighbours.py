@@ -1,7 +1,6 @@
 """Items that follow and precede each other: which items speak for which.
 
-Two items of a user count for each other the more, the closer they stand in the sequence; an item without events is
-reached through those whose text is like its own.
+Two items of a user count for each other the more, the closer they stand in the sequence.
 """
 
 from __future__ import annotations
@@ -18,10 +17,6 @@ _FURTHEST = 30
 # Pulls what rests on few events towards nothing; how far an item's own frequency counts against it.
 _SHRINK = 10.0
 _FREQUENCY = 0.3
-# Known items whose text is most like an unknown one's, and what their word is worth for it.
-_ALIKE = 5
-_WORTH = 0.5
-_AT_ONCE = 1024
 
 
 def weights(sequences: Sequence[Any], events: Sequence[Any], items: int, most: int, backward: float) -> Any:
@@ -46,25 +41,6 @@ def weights(sequences: Sequence[Any], events: Sequence[Any], items: int, most: i
         sparse.diags(1 / (frequency + _SHRINK)) @ together @ sparse.diags(1 / np.maximum(frequency, 1) ** _FREQUENCY)
     )
     return strongest(scaled.tocsr(), most)
-
-
-def reach(found: Any, known: Any, texts: Any, most: int) -> Any:
-    """The same with the unknown items in it; `texts` has a unit vector for each item, or zeros."""
-    without = np.flatnonzero(~known & (np.abs(texts).sum(1) > 0))
-    those = np.flatnonzero(known & (np.abs(texts).sum(1) > 0))
-    if not len(without) or not len(those):
-        return found
-    alike = min(_ALIKE, len(those))
-    rows, columns = [], []
-    for start in range(0, len(without), _AT_ONCE):
-        part = without[start : start + _AT_ONCE]
-        near = np.argpartition(-(texts[part] @ texts[those].T), alike - 1, axis=1)[:, :alike]
-        rows.append(those[near].ravel())
-        columns.append(np.repeat(part, alike))
-    value = np.full(len(without) * alike, _WORTH / alike, dtype=np.float32)
-    through = sparse.coo_matrix((value, (np.concatenate(rows), np.concatenate(columns))), shape=found.shape).tocsr()
-    # An unknown item also speaks for what those like it speak for.
-    return strongest((found + found @ through + through.T @ found).tocsr(), most)
 
 
 def strongest(found: Any, most: int) -> Any:

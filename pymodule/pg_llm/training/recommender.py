@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from pg_llm.tasks import _ranking
 from pg_llm.training import neighbours
 from pg_llm.training.options import EPSILON, RECENT
 from pg_llm.training.report import Report
-from pg_llm.training.sequences import Network, epoch
+from pg_llm.training.sequences import Network, Optimizer, epoch
 
 # Neighbours of an item that are kept.
 MOST_NEIGHBOURS = 100
@@ -29,6 +29,8 @@ _BACKWARD = (0.3, 1.0)
 # Users that are measured on, fewer where each has many items to rank, and the length of the lists that are kept.
 _MEASURED, _FEWEST_MEASURED, _RANKED = 2000, 100, 40_000_000
 _LISTED = 100
+# Of the first places of a list, fresh items get their share of all items, or this one at most.
+_PLACES, _MOST_FRESH = 50, 0.1
 # Passes over all events, the last ones too, once it is known how many passes are good.
 _LAST_PASSES = 2
 
@@ -53,14 +55,22 @@ class Events:
             found[each] = True
         return found
 
+    def fresh(self) -> Any:
+        """Which items have no events, but a text."""
+        return ~self.known() & np.any(self.texts, axis=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Blend:
-    """How much the neighbours say beside the transformer, how fast their word fades, how much it says backward."""
+    """How much the neighbours say beside the transformer, how fast their word fades, how much it says backward.
+
+    Of a fresh item they know nothing: it stands where the transformer alone would place it, `lift` added.
+    """
 
     share: float
     decay: float
     backward: float
+    lift: float = 0.0
 
 
 def train(events: Events, options: dict[str, Any], before: Path | None, made: Path, report: Report) -> dict[str, Any]:
@@ -83,7 +93,7 @@ def train(events: Events, options: dict[str, Any], before: Path | None, made: Pa
     trial = _Judged(network, seen, events, measured)
     found = trial.tuned()
     trial.keep(found, made)
-    optimizer = _optimizer(network, options)
+    optimizer = Optimizer(network, options["learning_rate"])
     known = torch.from_numpy(events.known()).to(device, torch.float32)
     for number in range(_LAST_PASSES if options["epochs"] else 0):
         for _ in epoch(network, optimizer, events.sequences, events.weights, known, options["batch_size"], random):
@@ -92,6 +102,7 @@ def train(events: Events, options: dict[str, Any], before: Path | None, made: Pa
     return {
         "epochs": passes,
         **asdict(found),
+        "fresh": int(events.fresh().sum()),
         **_ranking.metrics(load_file(made / "validation.safetensors"), 10).get("recommender", {}),
     }
 
@@ -101,7 +112,7 @@ def _learn(
     report: Report,
 ) -> int:  # fmt: skip
     """Until the measured users' last events are guessed no better; the network is then as it was at its best."""
-    optimizer = _optimizer(network, options)
+    optimizer = Optimizer(network, options["learning_rate"])
     known = torch.from_numpy(seen.known()).to(network.device, torch.float32)
     best, state, at = -1.0, copy.deepcopy(network.state_dict()), 0
     for number in range(1, options["epochs"] + 1):
@@ -120,16 +131,13 @@ def _learn(
     return at
 
 
-def _optimizer(network: Network, options: dict[str, Any]) -> Any:
-    return torch.optim.Adam(network.parameters(), options["learning_rate"])
-
-
 class _Judged:
     """How a network, and the neighbours of the same events, rank the measured users' last events."""
 
     def __init__(self, network: Network, seen: Events, events: Events, measured: Sequence[int]) -> None:
         known = torch.from_numpy(seen.known()).to(network.device, torch.float32)
         self._seen = seen
+        self._fresh = np.flatnonzero(seen.fresh())
         self._near: dict[float, Any] = {}
         self._histories = [seen.sequences[number] for number in measured]
         self._targets = np.asarray([events.sequences[number][-1] for number in measured], dtype=np.int64)
@@ -151,7 +159,26 @@ class _Judged:
                     found = float(np.mean(_ranking.gain(self.ranks(share, said), 10)))
                     if found > score:
                         best, score = Blend(share, decay, backward), found
-        return best
+        return replace(best, lift=self._lift())
+
+    def _lift(self) -> float:
+        """What gives the fresh items their part of the first places, on average over the users."""
+        fresh = self._fresh
+        places = min(_PLACES, (self._seen.items - len(fresh)) // 2)
+        if not (len(fresh) and places and len(self._targets)):
+            return 0.0
+        likely = self._likely.copy()
+        for row, history in enumerate(self._histories):
+            likely[row, history] = -np.inf
+        deep = min(places, len(fresh))
+        best = -np.sort(-likely[:, fresh], axis=1)[:, :deep]
+        likely[:, fresh] = -np.inf
+        # The n-th best fresh item is among the first when it is lifted above the n-th last of the others there.
+        needed = -np.sort(-likely, axis=1)[:, places - deep : places][:, ::-1] - best
+        # Who has seen nearly all items says nothing.
+        needed = needed[np.isfinite(needed)]
+        part = min(_MOST_FRESH, len(fresh) / self._seen.items) * places / deep
+        return float(np.quantile(needed, min(1.0, part))) if len(needed) else 0.0
 
     def keep(self, blend: Blend, made: Path) -> None:
         """Write what a later evaluation needs: ranks and lists of this recommender and of two plain ones."""
@@ -159,7 +186,10 @@ class _Judged:
         if len(self._targets):
             said = neighbours.scores(self._neighbours(blend.backward), self._histories, blend.decay, RECENT)
             popular = np.tile(self._popular, (len(self._targets), 1))
-            ways = {"recommender": self._blend(blend.share, said), "popularity": popular, "neighbours": said}
+            ways = {
+                "recommender": self._placed(self._blend(blend.share, said), blend.lift),
+                "popularity": popular, "neighbours": said,
+            }  # fmt: skip
         kept = {"popular": self._popular.astype(np.int32), "targets": self._targets.astype(np.int32)}
         for way, scores in ways.items():
             kept[f"{way}_ranks"] = self._places(scores).astype(np.int32)
@@ -178,6 +208,21 @@ class _Judged:
 
     def _blend(self, share: float, said: Any) -> Any:
         return self._likely + share * np.log(EPSILON + said) if share else self._likely
+
+    def _placed(self, scores: Any, lift: float) -> Any:
+        """The fresh items among the others, as `functions.recommendation` places them."""
+        fresh = self._fresh
+        if not len(fresh):
+            return scores
+        found = scores.copy()
+        for row, history in enumerate(self._histories):
+            others = np.setdiff1d(np.arange(self._seen.items), np.concatenate([fresh, history]))
+            if len(others):
+                likely, own = np.sort(self._likely[row, others]), np.sort(scores[row, others])
+                value = self._likely[row, fresh] + lift
+                beyond = np.maximum(value - likely[-1], 0) + np.minimum(value - likely[0], 0)
+                found[row, fresh] = np.interp(value, likely, own) + beyond
+        return found
 
     def _places(self, scores: Any) -> Any:
         places = np.zeros(len(self._targets), dtype=np.int64)
@@ -216,7 +261,7 @@ def _keep(
     near = neighbours.weights(
         events.sequences, events.weights, events.items, MOST_NEIGHBOURS, options["backward"]
     )  # fmt: skip
-    near = neighbours.reach(near, events.known(), events.texts, MOST_NEIGHBOURS)
+    fresh = events.fresh()
     with (made.parent / "items.jsonl").open("w", encoding="utf-8") as file:
         for number in range(events.items):
             row = slice(near.indptr[number], near.indptr[number + 1])
@@ -224,6 +269,7 @@ def _keep(
             line = {
                 "vector": "[" + ",".join(f"{value:.6g}" for value in vector) + "]",
                 "neighbours": near.indices[row].tolist(),
+                "fresh": bool(fresh[number]),
                 "weights": [round(float(value), 7) for value in near.data[row]],
             }  # fmt: skip
             file.write(json.dumps(line) + "\n")

@@ -92,32 +92,45 @@ class Network(nn.Module):
         found: Tensor = self.own * known[:, None] + self.read(self.texts)
         return found
 
+    @property
+    def sampled(self) -> bool:
+        """Whether a step sees only the items that it needs."""
+        return len(self.own) > _ALL_ITEMS
+
     def loss(self, sequences: Sequence[Any], weights: Sequence[Any], known: Tensor) -> Tensor:
         """Mean cross-entropy of each next item, over the known ones."""
         shown = known * (torch.rand(len(known), device=self.device) >= _TEXT_ALONE)
-        vectors = self.items(shown)
         ids, present = padded([each[:-1] for each in sequences], self.device)
-        after = self.body.every(functional.embedding(ids, vectors), present)[present > 0]
         # Both are padded alike, so that each place holds the item after it.
         wanted = torch.from_numpy(np.concatenate([each[1:] for each in sequences])).to(self.device)
         weight = torch.from_numpy(np.concatenate([each[1:] for each in weights])).to(self.device, torch.float32)
-        if len(known) <= _ALL_ITEMS:
+        if self.sampled:
+            losses = self._sampled(ids, present, wanted, known, shown)
+        else:
+            vectors = self.items(shown)
+            after = self.body.every(functional.embedding(ids, vectors), present)[present > 0]
             logits = after @ vectors.T + self.bias
             logits = logits.masked_fill(known == 0, -1e9)
             losses = functional.cross_entropy(logits, wanted, reduction="none")
-        else:
-            losses = self._sampled(after, vectors, wanted, known)
         return (losses * weight).sum() / weight.sum()
 
-    def _sampled(self, after: Tensor, vectors: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
+    def _sampled(self, ids: Tensor, present: Tensor, wanted: Tensor, known: Tensor, shown: Tensor) -> Tensor:
+        """Beside the wanted items those that are drawn; only their rows have gradients."""
         candidates = known.nonzero()[:, 0]
         drawn = candidates[torch.randint(len(candidates), (_DRAWN,), device=self.device)]
-        right = (after * vectors[wanted]).sum(-1, keepdim=True) + self.bias[wanted, None]
-        # Each drawn item stands for as many as it was drawn from.
-        others = after @ vectors[drawn].T + self.bias[drawn] + math.log(len(candidates) / _DRAWN)
-        others = others.masked_fill(drawn[None] == wanted[:, None], -1e9)
-        first = torch.zeros(len(wanted), dtype=torch.long, device=self.device)
-        return functional.cross_entropy(torch.cat([right, others], 1), first, reduction="none")
+        needed, place = torch.unique(torch.cat([ids.flatten(), wanted, drawn]), return_inverse=True)
+        own = functional.embedding(needed, self.own, sparse=True)
+        vectors = own * shown[needed, None] + self.read(self.texts[needed])
+        bias = torch.gather(self.bias, 0, needed, sparse_grad=True)
+        before, right, others = place.split([ids.numel(), len(wanted), len(drawn)])
+        after = self.body.every(functional.embedding(before.view(ids.shape), vectors), present)[present > 0]
+        true = (after * vectors[right]).sum(-1) + bias[right]
+        # Each drawn item stands for as many as it was drawn from, the wanted one for itself.
+        false = after @ vectors[others].T + bias[others] + math.log(len(candidates) / _DRAWN)
+        twice = torch.isin(wanted, drawn).nonzero()[:, 0]
+        false[twice] = false[twice].masked_fill(drawn == wanted[twice, None], -1e9)
+        losses: Tensor = torch.logaddexp(true, false.logsumexp(1)) - true
+        return losses
 
     @torch.no_grad()
     def scores(self, sequences: Sequence[Any], known: Tensor) -> Any:
@@ -165,8 +178,36 @@ def windows(sequences: Sequence[Any], length: int, random: np.random.Generator) 
             end -= length
 
 
+class Optimizer:
+    """Adam; where a step sees only some items, it moves no others."""
+
+    def __init__(self, network: Network, rate: float) -> None:
+        self._parameters = list(network.parameters())
+        rows = [network.own, network.bias] if network.sampled else []
+        others = [each for each in self._parameters if all(each is not row for row in rows)]
+        self._parts: list[Any] = [torch.optim.Adam(others, rate)]
+        if rows:
+            self._parts.append(torch.optim.SparseAdam(rows, rate))
+
+    def step(self, loss: Tensor) -> None:
+        """One step down, clipped to a norm of 1."""
+        for part in self._parts:
+            part.zero_grad()
+        torch.autograd.backward(loss)
+        gradients = [each.grad for each in self._parameters if each.grad is not None]
+        if len(self._parts) == 1:
+            nn.utils.clip_grad_norm_(self._parameters, 1.0)
+        else:
+            # clip_grad_norm_ takes no sparse gradients.
+            norm = float(torch.stack([each.norm() for each in gradients]).norm())
+            for each in gradients if norm > 1 else ():
+                each.mul_(1 / norm)
+        for part in self._parts:
+            part.step()
+
+
 def epoch(
-    network: Network, optimizer: Any, sequences: Sequence[Any], weights: Sequence[Any], known: Tensor, size: int,
+    network: Network, optimizer: Optimizer, sequences: Sequence[Any], weights: Sequence[Any], known: Tensor, size: int,
     random: np.random.Generator,
 ) -> Iterator[float]:  # fmt: skip
     """Learn from every sequence once; gives the loss of each step."""
@@ -179,8 +220,5 @@ def epoch(
             [sequences[number][begin:end] for number, begin, end in chosen],
             [weights[number][begin:end] for number, begin, end in chosen], known,
         )  # fmt: skip
-        optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
+        optimizer.step(loss)
         yield float(loss.detach())

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from pg_llm.training import sequences
+from pg_llm.training.sequences import Network, Optimizer
+
+ITEMS = 30
+OPTIONS = {"dimensions": 8, "layers": 1, "heads": 2, "max_length": 5, "dropout": 0.0}
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty items are too many to compare with all."""
+    monkeypatch.setattr(sequences, "_ALL_ITEMS", 20)
+    monkeypatch.setattr(sequences, "_DRAWN", 4)
+
+
+def network() -> Network:
+    torch.manual_seed(1)
+    return Network(ITEMS, torch.rand(ITEMS, 6), OPTIONS)
+
+
+def batch() -> tuple[list[Any], list[Any]]:
+    found = [np.array([1, 2, 3, 4]), np.array([2, 3])]
+    return found, [np.ones(len(each), dtype=np.float32) for each in found]
+
+
+def test_a_step_moves_only_what_it_saw(few: None) -> None:
+    made = network()
+    known = torch.zeros(ITEMS)
+    known[:10] = 1
+    before, bias = made.own.detach().clone(), made.bias.detach().clone()
+    Optimizer(made, 0.01).step(made.loss(*batch(), known))
+    moved = (made.own.detach() - before).abs().sum(1) > 0
+    assert moved[1:5].any()
+    # What has no events is never drawn.
+    assert not moved[10:].any()
+    assert (made.bias.detach() != bias)[2:5].all()
+    assert not (made.bias.detach() != bias)[10:].any()
+
+
+def test_what_is_drawn_stands_for_all(few: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequences, "_TEXT_ALONE", 0.0)
+    known, made = torch.ones(ITEMS), network()
+    made.own.data *= 40
+    monkeypatch.setattr(sequences, "_DRAWN", 20_000)
+    drawn = made.loss(*batch(), known).item()
+    monkeypatch.setattr(sequences, "_ALL_ITEMS", ITEMS)
+    assert drawn == pytest.approx(made.loss(*batch(), known).item(), abs=0.05)
+    assert abs(drawn - np.log(ITEMS)) > 0.1
+
+
+def test_large_gradients_are_clipped(few: None) -> None:
+    made = network()
+    optimizer = Optimizer(made, 0.01)
+    optimizer.step(1000 * made.loss(*batch(), torch.ones(ITEMS)))
+    norms = [each.grad.norm() for each in made.parameters() if each.grad is not None]
+    assert float(torch.stack(norms).norm()) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_many_items_are_learnt_too(few: None) -> None:
+    made, known = network(), torch.ones(ITEMS)
+    optimizer = Optimizer(made, 0.02)
+    for _ in range(60):
+        optimizer.step(made.loss(*batch(), known))
+    scores = made.scores([np.array([1, 2, 3])], known)
+    assert int(scores[0].argmax()) == 4
