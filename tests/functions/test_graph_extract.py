@@ -38,3 +38,56 @@ def test_roles_make_entities_that_no_model_knows(db: psycopg.Connection) -> None
         ("penicillin", "Drug", "treats", "Pneumonia", "Disease"),
         ("Pneumonia", "Disease", "causes", "fever", "Symptom"),
     }
+
+
+def test_not_what_is_denied(db: psycopg.Connection) -> None:
+    assert facts(db, "Amoxicillin does not treat influenza.", None, MEDICAL) == set()
+
+
+def marked(text: str, *items: tuple[str, str, str | None, str, str]) -> tuple[str, str]:
+    """A row to learn from: subject, its type, predicate, object, its type."""
+    found = []
+    for subject, kind, predicate, object, other in items:
+        ends = {"subject": (subject, kind), "object": (object, other)}
+        item: dict[str, Any] = {"predicate": predicate}
+        for role, (name, its) in ends.items():
+            start = text.index(name) + 1
+            item |= {f"{role}_start": start, f"{role}_end": start + len(name), f"{role}_type": its}
+        found.append(item)
+    return text, json.dumps(found)
+
+
+PEOPLE = ["Ann Lee", "Bob Ray", "Carl Fox", "Dora Kim", "Emil Orr", "Fay Day", "Gus Bell", "Hal Moss"]
+FIRMS = ["Acme", "Bolt", "Cargo", "Delta", "Eon", "Flux", "Gamma", "Halo"]
+
+
+@pytest.fixture
+def related(db: psycopg.Connection) -> psycopg.Connection:
+    """A database with the table `deed`: sentences about who runs and who left which company."""
+    db.execute("CREATE TABLE deed (text text, relations jsonb)")
+    for person, firm in zip(PEOPLE, FIRMS, strict=True):
+        for other in FIRMS[:3]:
+            rows = [
+                marked(f"{person} runs {firm}, as {other} knows.", (person, "PERSON", "head", firm, "ORG")),
+                marked(f"{person} resigned from {firm} in May.", (person, "PERSON", "former", firm, "ORG")),
+                marked(f"{person} never saw {firm}.", (person, "PERSON", None, firm, "ORG")),
+            ]
+            for row in rows:
+                db.execute("INSERT INTO deed VALUES (%s, %s)", row)
+    return db
+
+
+@pytest.mark.parametrize("method", ["head", "finetune"])
+def test_a_model_learns_relations(related: psycopg.Connection, method: str) -> None:
+    options = json.dumps({"epochs": 4, "learning_rate": 0.0005} if method == "finetune" else {})
+    query = "SELECT text, relations FROM deed"
+    measured = value(related, "SELECT llm_fit('deeds', 'relations', %s, NULL, %s, %s)", query, method, options)
+    assert measured["micro_f1"] > 0.9
+    assert value(related, "SELECT labels FROM llm_models WHERE name = 'deeds'") == ["former", "head", "none"]
+    assert facts(related, "Angela Merkel resigned from Siemens in May.", model="deeds") == {
+        ("Angela Merkel", "PERSON", "former", "Siemens", "ORG")
+    }
+    assert facts(related, "Angela Merkel resigned from Siemens in May.", None, ["head"], "deeds") == set()
+    scores = related.execute("SELECT label, f1 FROM llm_evaluate('deeds', %s)", (query,)).fetchall()
+    assert dict(scores)["micro avg"] > 0.9
+    assert "none" not in dict(scores)

@@ -44,6 +44,8 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
             model = _causal(spec, folder, digest, threads)
         else:
             model = _transformer(spec, folder, digest, threads)
+    if spec.task == "relations":
+        model.details = {**model.details, "ends": source.ends(source.folder(spec))}
     if spec.task == "embedding":
         roles = ("query", "document")
         own = {role: spec.options[f"{role}_prompt"] for role in roles if f"{role}_prompt" in spec.options}

@@ -64,14 +64,14 @@ def _placed(text: str, answer: dict[str, Any], options: dict[str, Any]) -> str:
     relations = _wanted.relations(options, lambda _: ()) or []
     by_name = {relation.name: relation for relation in relations}
     for item in answer.get("relations") or ():
-        subject, predicate, object = (item.get(part) for part in ("subject", "predicate", "object"))
-        if not subject or not predicate or not object:
+        subject, predicate, target = (item.get(part) for part in ("subject", "predicate", "object"))
+        if not subject or not predicate or not target:
             continue
         relation = by_name.get(predicate)
         one = _mention(text, subject, item.get("subject_type"), relation.subject if relation else (), 0)
         if one is None:
             continue
-        other = _mention(text, object, item.get("object_type"), relation.object if relation else (), one[2])
+        other = _mention(text, target, item.get("object_type"), relation.object if relation else (), one[2])
         if other and (relation is None or relation.fits(one[0], other[0])):
             found.relate(one, predicate, other, (one[1], one[2]), _SURE)
     return found.written()

@@ -19,7 +19,7 @@ from typing import Any
 
 from pg_llm.errors import Error, to_wire
 from pg_llm.models import source
-from pg_llm.training import dataset
+from pg_llm.training import dataset, pairs
 from pg_llm.training.dataset import Example
 from pg_llm.training.report import LineReport, say
 
@@ -52,6 +52,11 @@ def _train(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
         return _kept(started, folder / "model", lambda made: _recommender(job, examples, made))
     labelled = [example for example in examples if example.truth is not None]
     training, validation = dataset.split(labelled, job["options"]["validation"])
+    rows = {"training_rows": len(training), "validation_rows": len(validation)}
+    if job["task"] == "relations":
+        # Texts have been split, not their pairs: what is measured on has not been read.
+        ends = pairs.ends(labelled)
+        job, training, validation = pairs.as_classes(job, training, validation)
 
     def measured(made: Path) -> dict[str, Any]:
         if job["method"] == "head":
@@ -61,7 +66,9 @@ def _train(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
             found = _self_train(job, training, validation, unlabelled, made)
         else:
             found = _transformer(job, training, validation, made)
-        return {**found, "training_rows": len(training), "validation_rows": len(validation)}
+        if "nothing" in job:
+            (made / source.ENDS).write_text(json.dumps(ends, ensure_ascii=False, sort_keys=True), encoding="utf-8")
+        return {**found, **rows}
 
     return _kept(started, folder / "model", measured)
 
@@ -108,7 +115,7 @@ def _head(job: dict[str, Any], training: list[Example], validation: list[Example
     vectors = _vectors(job, ordered, report)
     report("fitting", 0, 2)
     trial = head.fit(vectors[: len(training)], training, many, seed)
-    measures = trial.measured(vectors[len(training) :], validation)
+    measures = trial.measured(vectors[len(training) :], validation, job.get("nothing"))
     report("fitting", 1, 2)
     # Measured on rows it did not see; what is kept has learnt from all of them.
     head.fit(vectors, ordered, many, seed).save(made, job["base"])
@@ -160,7 +167,9 @@ def _transformer(job: dict[str, Any], training: list[Example], validation: list[
         labels = sorted({label for example in examples for label in example.truth})
     else:
         labels = sorted({entity[0] for example in examples for entity in example.truth})
-    model = Transformer(source.folder(ModelSpec.from_wire(job["base"])), job["task"], labels, job["options"])
+    model = Transformer(
+        source.folder(ModelSpec.from_wire(job["base"])), job["task"], labels, job["options"], job.get("nothing")
+    )
     scratch = made.parent / "checkpoints"
     measured = model.train(training, validation, job["method"], scratch, LineReport())
     model.save(made)

@@ -41,11 +41,12 @@ class Head:
             return [{(self.labels[column],) for column in np.flatnonzero(row > 0)} for row in logits]
         return [{(self.labels[column],)} for column in logits.argmax(axis=1)]
 
-    def measured(self, vectors: Any, examples: Sequence[Example]) -> Measures:
-        """How well it labels rows whose truth is known."""
+    def measured(self, vectors: Any, examples: Sequence[Example], nothing: str | None = None) -> Measures:
+        """How well it labels rows whose truth is known; `nothing` is a label that says there is none."""
         measures = Measures()
         for example, answer in zip(examples, self.answers(vectors), strict=True):
-            measures.add([(label,) for label in (example.truth if self.many else [example.truth])], answer)
+            truth = example.truth if self.many else [example.truth]
+            measures.add([(label,) for label in truth if label != nothing], answer - {(str(nothing),)})
         return measures
 
     def save(self, folder: Path, base: dict[str, Any]) -> None:
