@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -28,7 +29,7 @@ class Sentence(NamedTuple):
     @property
     def row(self) -> str:
         """What llm_fit() learns relations from; each entity is in it, some in no relation."""
-        pairs = [*self.relations, *((None, one, other) for one, other in zip(self.entities, self.entities[1:]))]
+        pairs = [*self.relations, *((None, one, other) for one, other in pairwise(self.entities))]
         return json.dumps([
             {
                 "predicate": name,
@@ -55,9 +56,9 @@ def sentences(part: str) -> list[Sentence]:
         for token in given["sentence"]:
             start = places[-1][1] + 1 if places else 0
             places.append((start, start + len(token)))
-        entities = {
-            (first, last): (label, places[first][0], places[last][1]) for first, last, label in given["ner"]
-        }
+        entities = {(first, last): (label, places[first][0], places[last][1]) for first, last, label in given["ner"]}
         relations = {(item[4], entities[tuple(item[:2])], entities[tuple(item[2:4])]) for item in given["relations"]}
-        found.append(Sentence(" ".join(given["sentence"]), sorted(entities.values(), key=lambda each: each[1:]), relations))
+        found.append(
+            Sentence(" ".join(given["sentence"]), sorted(entities.values(), key=lambda each: each[1:]), relations)
+        )
     return found

@@ -33,7 +33,7 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
                 detail=f"Registered digest {spec.digest}, found {digest}.",
             )
         if (folder / "head.json").exists():
-            model = _head(folder, get)
+            model = _head(spec, folder, get)
         elif (folder / "recommender.json").exists():
             model = _recommender(folder, threads)
         elif source.is_pipeline(folder):
@@ -90,7 +90,11 @@ def weight(spec: ModelSpec) -> int:
     return sum(sizes) // (4 if spec.options.get("precision") == "int8" else 1)
 
 
-def _head(folder: Path, get: Get) -> Engine:
+def _head(spec: ModelSpec, folder: Path, get: Get) -> Engine:
+    if spec.task == "relations":
+        from pg_llm.models.pairs import PairModel
+
+        return PairModel(folder, get)
     from pg_llm.models.head import HeadModel
 
     return HeadModel(folder, get)

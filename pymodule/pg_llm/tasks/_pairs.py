@@ -19,6 +19,7 @@ _NEXT = 12
 _FAR = 800
 # Characters that are shown before and after a pair.
 _AROUND = 200
+_BESIDE = 30
 _END = re.compile(r"[.!?]['\")\]]*\s+(?=[\"'(\[]*[A-Z])|[。！？]|\n\s*\n")  # noqa: RUF001 - Chinese
 # A full stop after these ends no sentence.
 _SHORT = re.compile(r"(?:\b[A-Z]|\b(?:Mr|Mrs|Ms|Dr|St|Prof|Sen|Rep|Gov|Gen|Lt|Col|Jr|Sr|vs|No|Inc|Ltd|Co|U\.S))\.\s+$")
@@ -57,6 +58,28 @@ def shown(text: str, subject: Mention, target: Mention) -> str:
     return "".join((*parts, text[start:end]))
 
 
+def worded(text: str, subject: Mention, target: Mention) -> str:
+    """A pair for a layer on embeddings and words: types and the words between them, not the names, which vary.
+
+    Two lines: what is embedded, and words that each say of which kind of place they are from.
+    """
+    first, second = sorted((subject, target), key=lambda mention: mention[1])
+    role = "subject" if first is subject else "object"
+    other = "object" if first is subject else "subject"
+    between = text[first[2] : second[1]][:_AROUND].split()
+    before = text[max(0, first[1] - _BESIDE) : first[1]].split()[-2:]
+    after = text[second[2] : second[2] + _BESIDE].split()[:2]
+    words = [
+        f"{role}_{first[0]} {other}_{second[0]} {subject[0]}__{target[0]}",
+        *(f"{role}_{word}" for word in between),
+        *(f"before_{role}_{word}" for word in before),
+        *(f"after_{role}_{word}" for word in after),
+        *(f"{role}_{first[0]}_{second[0]}_{word}" for word in between),
+        f"length_{role}_{min(len(between), 6)}",
+    ]
+    return f"{role} {first[0]} {' '.join(between)} {other} {second[0]}\n{' '.join(words)}"
+
+
 def prepare(model: Engine, given: Sequence[dict[str, Any]], options: dict[str, Any]) -> list[Work]:
     """One piece of work per text: a window for each pair."""
     labels: list[str] = model.details.get("labels", [])
@@ -64,11 +87,12 @@ def prepare(model: Engine, given: Sequence[dict[str, Any]], options: dict[str, A
         raise InvalidInput(
             "this model tells no relations", hint="llm_fit() with the task relations makes one that does."
         )
+    render = worded if model.details.get("words") else shown
     works = []
     for item in given:
         entities: list[Mention] = [(kind, start, end, score) for kind, start, end, score in item["entities"]]
         pairs = list(candidates(item["text"], entities))
-        windows = model.encode([shown(item["text"], *pair) for pair in pairs]) if pairs else []
+        windows = model.encode([render(item["text"], *pair) for pair in pairs]) if pairs else []
         works.append(Work([its[0] for its in windows], _finish(entities, pairs, model.details, options)))
     return works
 

@@ -112,15 +112,32 @@ def _head(job: dict[str, Any], training: list[Example], validation: list[Example
 
     many, seed, report = job["task"] == "tag", job["options"]["seed"], LineReport()
     ordered = training + validation
-    vectors = _vectors(job, ordered, report)
+    vectors = _pair_vectors(job, ordered, report) if "nothing" in job else _vectors(job, ordered, report)
     report("fitting", 0, 2)
-    trial = head.fit(vectors[: len(training)], training, many, seed)
+    # Of thousands of words a search for the best strength would take minutes.
+    search = "nothing" not in job
+    trial = head.fit(vectors[: len(training)], training, many, seed, search=search)
     measures = trial.measured(vectors[len(training) :], validation, job.get("nothing"))
     report("fitting", 1, 2)
     # Measured on rows it did not see; what is kept has learnt from all of them.
-    head.fit(vectors, ordered, many, seed).save(made, job["base"])
+    head.fit(vectors, ordered, many, seed, search=search).save(made, job["base"])
     report("fitting", 2, 2)
     return measures.summary()
+
+
+def _pair_vectors(job: dict[str, Any], examples: list[Example], report: LineReport) -> Any:
+    """Embeddings of the first lines beside the words of the second ones, sparse."""
+    from scipy import sparse
+
+    lines = [example.text.partition("\n") for example in examples]
+    # Pairs of many sentences read alike once their names are left out.
+    distinct = list(dict.fromkeys(read for read, _, _ in lines))
+    vectors = _vectors(job, [Example(read, None) for read in distinct], report)
+    row = {read: number for number, read in enumerate(distinct)}
+    return sparse.hstack([
+        sparse.csr_matrix(vectors[[row[read] for read, _, _ in lines]]),
+        pairs.words([words for _, _, words in lines]),
+    ]).tocsr()  # fmt: skip
 
 
 def _self_train(
