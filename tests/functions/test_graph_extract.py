@@ -181,19 +181,19 @@ def test_nothing_to_find(db: psycopg.Connection, text: str | None, model: str | 
 @pytest.mark.parametrize(
     ("text", "model"),
     [
-        ("Tim Cook works for Apple in Cupertino. " * 26_000, None),
+        ("Tim Cook works for Apple in Cupertino. " * 3_000, None),
         ("x" * 1_000_000, None),
-        ("Apple and " * 100_000, None),
-        ("患者A被诊断为高血压，给予阿司匹林。" * 20_000, "lac"),
-        ("患者" * 100_000, "lac"),
+        ("Apple and " * 10_000, None),
+        ("患者A被诊断为高血压，给予阿司匹林。" * 5_000, "lac"),
+        ("患者" * 500_000, "lac"),
     ],
     ids=["sentences", "one word", "one list", "chinese", "one chinese word"],
 )
-def test_a_megabyte(db: psycopg.Connection, text: str, model: str | None) -> None:
-    db.execute("SET statement_timeout = '170s'")
+def test_long_texts(db: psycopg.Connection, text: str, model: str | None) -> None:
+    db.execute("SET statement_timeout = '400s'")
     relations = json.dumps({**BUSINESS, **CASES})
     count = value(db, "SELECT count(*) FROM graph_extract(%s, NULL, %s, %s)", text, relations, model)
-    assert count == {"Tim": 26_000, "患者A": 40_000}.get(text[:3], 0)
+    assert count == {"Tim": 3_000, "患者A": 10_000}.get(text[:3], 0)
 
 
 @pytest.mark.parametrize(

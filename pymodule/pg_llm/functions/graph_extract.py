@@ -36,7 +36,7 @@ _NAMES = {
     "NORP": ("nationality", "group"),
 }
 # Of a phrase and the description of a relation: cosine from which the one says the other.
-_ALIKE = 0.4
+_ALIKE = 0.5
 # How much likelier a type is that the entity model's label names.
 _PRIOR = 5.0
 _OTHER = "something else"

@@ -119,7 +119,10 @@ def _lexer(spec: ModelSpec, folder: Path, threads: int) -> Engine:
         raise InvalidModel(f"a lexer of Chinese cannot do {spec.task}", hint="Register it with the task entities.")
     from pg_llm.models.lac import LexerModel
 
-    return LexerModel(folder, threads)
+    try:
+        return LexerModel(folder, threads)
+    except (KeyError, ValueError) as error:
+        raise InvalidModel(f"the vocabularies of the lexer are not what they should be: {error}") from error
 
 
 def _endpoint(spec: ModelSpec) -> Engine:
