@@ -50,9 +50,9 @@ GIVEN = """
     LANGUAGE plpython3u TRANSFORM FOR TYPE jsonb AS $$
     from pg_llm.functions import arguments, graph_extract, graph_schema, session
     schema = graph_schema.parse(None, relation_types)
-    given = arguments.plain(given)
-    known = {entity[0] for entities in given for entity in entities}
-    found = graph_extract.relate(inputs, given, schema, session.model(None, "entities"), known)
+    marked = arguments.plain(given)
+    known = {entity[0] for entities in marked for entity in entities}
+    found = graph_extract.relate(inputs, marked, schema, session.model(None, "entities"), known)
     return [[[its.predicate, *((end.start, end.end) for end in (each.entities[its.subject], each.entities[its.object]))]
              for its in each.relations] for each in found]
     $$
