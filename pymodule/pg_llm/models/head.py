@@ -22,12 +22,12 @@ class HeadModel:
     def __init__(self, folder: Path, get: Callable[[ModelSpec], Engine]) -> None:
         about = json.loads((folder / "head.json").read_text(encoding="utf-8"))
         tensors = load_file(folder / "head.safetensors")
-        self._weights, self._bias = tensors["weights"], tensors["bias"]
+        self._weights, self._bias = self._layer(tensors["weights"]), tensors["bias"]
         self._base = ModelSpec.from_wire(about["base"])
         self._get = get
         base = get(self._base)
         self.engine, self.device, self.batch_tokens = base.engine, base.device, base.batch_tokens
-        self.bytes = int(self._weights.nbytes + self._bias.nbytes)
+        self.bytes = int(tensors["weights"].nbytes + self._bias.nbytes)
         self.details: dict[str, Any] = {"labels": about["labels"], "multi_label": about["multi_label"]}
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
@@ -38,3 +38,7 @@ class HeadModel:
         """One row of logits per window."""
         vectors = np.asarray(self._get(self._base).forward(batch))
         return vectors @ self._weights.T + self._bias
+
+    def _layer(self, weights: Any) -> Any:
+        """The weights that meet the embedding."""
+        return weights

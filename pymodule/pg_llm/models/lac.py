@@ -17,7 +17,7 @@ from pg_llm.models.engine import Encoded, Text, Word
 
 # Characters of a window; pieces end with a sentence, or else with a clause.
 _WINDOW = 400
-_ENDS = (re.compile(r"[。！？!?；;\n]"), re.compile(r"[，,、\s]"))
+_ENDS = (re.compile(r"[。！？!?；;\n]"), re.compile(r"[，,、\s]"))  # noqa: RUF001 - Chinese
 _NAMES = ("LOC", "ORG", "PER", "TIME")
 
 
@@ -69,7 +69,7 @@ class LexerModel:
         )[0][0]
         path = _best(emissions, self._transitions)
         sure = _shares(emissions, path)
-        found = []
+        found: list[Any] = []
         for first, last in self._spans(path, places):
             tag = self._tags[path[first]].rpartition("-")[0]
             start, end = offset + places[first], offset + places[last - 1] + 1

@@ -33,7 +33,7 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
                 detail=f"Registered digest {spec.digest}, found {digest}.",
             )
         if (folder / "head.json").exists():
-            model = _head(folder, get)
+            model = _head(spec, folder, get)
         elif (folder / "recommender.json").exists():
             model = _recommender(folder, threads)
         elif source.is_pipeline(folder):
@@ -44,6 +44,8 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
             model = _causal(spec, folder, digest, threads)
         else:
             model = _transformer(spec, folder, digest, threads)
+    if spec.task == "relations":
+        model.details = {**model.details, "ends": source.ends(source.folder(spec))}
     if spec.task == "embedding":
         roles = ("query", "document")
         own = {role: spec.options[f"{role}_prompt"] for role in roles if f"{role}_prompt" in spec.options}
@@ -88,7 +90,11 @@ def weight(spec: ModelSpec) -> int:
     return sum(sizes) // (4 if spec.options.get("precision") == "int8" else 1)
 
 
-def _head(folder: Path, get: Get) -> Engine:
+def _head(spec: ModelSpec, folder: Path, get: Get) -> Engine:
+    if spec.task == "relations":
+        from pg_llm.models.pairs import PairModel
+
+        return PairModel(folder, get)
     from pg_llm.models.head import HeadModel
 
     return HeadModel(folder, get)
@@ -113,7 +119,10 @@ def _lexer(spec: ModelSpec, folder: Path, threads: int) -> Engine:
         raise InvalidModel(f"a lexer of Chinese cannot do {spec.task}", hint="Register it with the task entities.")
     from pg_llm.models.lac import LexerModel
 
-    return LexerModel(folder, threads)
+    try:
+        return LexerModel(folder, threads)
+    except (KeyError, ValueError) as error:
+        raise InvalidModel(f"the vocabularies of the lexer are not what they should be: {error}") from error
 
 
 def _endpoint(spec: ModelSpec) -> Engine:

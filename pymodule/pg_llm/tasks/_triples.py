@@ -14,8 +14,24 @@ _NOMINAL = ("NOUN", "PROPN", "PRON", "NUM", "X", "SYM")
 _PRONOUNS = ("who", "which", "that", "whom")
 # What belongs to a noun's name, when it stands before it.
 _MODIFIERS = ("compound", "amod", "nmod", "nummod", "quantmod", "punct", "npadvmod", "advmod")
-_SILENT = ("be", "have", "do", "will", "would", "can", "could", "may", "might", "shall", "should", "must", "the", "a", "an")
-_JOINTS = ("-", "–", "/", ".")
+_SILENT = (
+    "be",
+    "have",
+    "do",
+    "will",
+    "would",
+    "can",
+    "could",
+    "may",
+    "might",
+    "shall",
+    "should",
+    "must",
+    "the",
+    "a",
+    "an",
+)
+_JOINTS = ("-", "–", "/", ".")  # noqa: RUF001 - a dash
 _LONGEST_NAME = 8
 _MOST_JOINED = 20
 # How far subjects are looked for above a verb that has none.
@@ -260,10 +276,10 @@ def _objects(tree: Tree, verb: int) -> Iterator[tuple[int, tuple[int, ...], bool
             for target in tree.of(child, "pobj"):
                 yield target, (child,), False, ()
             continue
-        target = _antecedent(tree, verb) if tree.words[child].lemma.lower() in _PRONOUNS else child
-        if target is None:
+        meant = _antecedent(tree, verb) if tree.words[child].lemma.lower() in _PRONOUNS else child
+        if meant is None:
             continue
-        yield target, (), False, ()
+        yield meant, (), False, ()
         if tree.words[verb].lemma != "be":
             # has its headquarters in Munich, holds a stake in Porsche
             for further, leading in _led(tree, child):

@@ -12,6 +12,8 @@ from pg_llm.tasks._found import Found, Mention
 _ASK = "List the relations that the text states, as JSON: who or what, which relation, to whom or to what.{kinds}"
 _MOST_TOKENS = 512
 _MOST_RELATIONS = 20
+# Characters of a text for each.
+_LEAST_TEXT = 20
 # A model that writes says nothing of how sure it is.
 _SURE = 0.5
 _LONGEST_NAME = 200
@@ -25,7 +27,7 @@ def work(writer: GenerationEngine, text: str, options: dict[str, Any]) -> Work:
     def finish(found: Any) -> str:
         return _placed(read, found or {}, options)
 
-    return extraction.work(writer, _schema(options), _ASK.format(kinds=_kinds(asked)), read, _MOST_TOKENS, finish)
+    return extraction.work(writer, _schema(options, read), _ASK.format(kinds=_kinds(asked)), read, _MOST_TOKENS, finish)
 
 
 def _kinds(asked: dict[str, Any] | None) -> str:
@@ -41,8 +43,9 @@ def _kinds(asked: dict[str, Any] | None) -> str:
     return " Relations are: " + "; ".join(said) + "."
 
 
-def _schema(options: dict[str, Any]) -> dict[str, Any]:
-    """The JSON Schema of the answer."""
+def _schema(options: dict[str, Any], text: str) -> dict[str, Any]:
+    """The JSON Schema of the answer; a short text cannot state many."""
+    most = min(_MOST_RELATIONS, 1 + len(text) // _LEAST_TEXT)
     name = {"type": "string", "maxLength": _LONGEST_NAME}
     properties: dict[str, Any] = {"subject": name, "predicate": name, "object": name}
     if options["relations"]:
@@ -54,7 +57,7 @@ def _schema(options: dict[str, Any]) -> dict[str, Any]:
             "object_type": kinds,
         }  # fmt: skip
     item = {"type": "object", "properties": properties}
-    its = {"relations": {"type": "array", "items": item, "maxItems": _MOST_RELATIONS}}
+    its = {"relations": {"type": "array", "items": item, "maxItems": most}}
     return {"type": "object", "properties": its}
 
 
@@ -64,14 +67,14 @@ def _placed(text: str, answer: dict[str, Any], options: dict[str, Any]) -> str:
     relations = _wanted.relations(options, lambda _: ()) or []
     by_name = {relation.name: relation for relation in relations}
     for item in answer.get("relations") or ():
-        subject, predicate, object = (item.get(part) for part in ("subject", "predicate", "object"))
-        if not subject or not predicate or not object:
+        subject, predicate, target = (item.get(part) for part in ("subject", "predicate", "object"))
+        if not subject or not predicate or not target:
             continue
         relation = by_name.get(predicate)
         one = _mention(text, subject, item.get("subject_type"), relation.subject if relation else (), 0)
         if one is None:
             continue
-        other = _mention(text, object, item.get("object_type"), relation.object if relation else (), one[2])
+        other = _mention(text, target, item.get("object_type"), relation.object if relation else (), one[2])
         if other and (relation is None or relation.fits(one[0], other[0])):
             found.relate(one, predicate, other, (one[1], one[2]), _SURE)
     return found.written()

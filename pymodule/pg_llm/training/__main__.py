@@ -19,7 +19,7 @@ from typing import Any
 
 from pg_llm.errors import Error, to_wire
 from pg_llm.models import source
-from pg_llm.training import dataset
+from pg_llm.training import dataset, pairs
 from pg_llm.training.dataset import Example
 from pg_llm.training.report import LineReport, say
 
@@ -52,6 +52,11 @@ def _train(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
         return _kept(started, folder / "model", lambda made: _recommender(job, examples, made))
     labelled = [example for example in examples if example.truth is not None]
     training, validation = dataset.split(labelled, job["options"]["validation"])
+    rows = {"training_rows": len(training), "validation_rows": len(validation)}
+    if job["task"] == "relations":
+        # Texts have been split, not their pairs: what is measured on has not been read.
+        ends = pairs.ends(labelled)
+        job, training, validation = pairs.as_classes(job, training, validation)
 
     def measured(made: Path) -> dict[str, Any]:
         if job["method"] == "head":
@@ -61,7 +66,9 @@ def _train(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
             found = _self_train(job, training, validation, unlabelled, made)
         else:
             found = _transformer(job, training, validation, made)
-        return {**found, "training_rows": len(training), "validation_rows": len(validation)}
+        if "nothing" in job:
+            (made / source.ENDS).write_text(json.dumps(ends, ensure_ascii=False, sort_keys=True), encoding="utf-8")
+        return {**found, **rows}
 
     return _kept(started, folder / "model", measured)
 
@@ -105,15 +112,32 @@ def _head(job: dict[str, Any], training: list[Example], validation: list[Example
 
     many, seed, report = job["task"] == "tag", job["options"]["seed"], LineReport()
     ordered = training + validation
-    vectors = _vectors(job, ordered, report)
+    vectors = _pair_vectors(job, ordered, report) if "nothing" in job else _vectors(job, ordered, report)
     report("fitting", 0, 2)
-    trial = head.fit(vectors[: len(training)], training, many, seed)
-    measures = trial.measured(vectors[len(training) :], validation)
+    # Of thousands of words a search for the best strength would take minutes.
+    search = "nothing" not in job
+    trial = head.fit(vectors[: len(training)], training, many, seed, search=search)
+    measures = trial.measured(vectors[len(training) :], validation, job.get("nothing"))
     report("fitting", 1, 2)
     # Measured on rows it did not see; what is kept has learnt from all of them.
-    head.fit(vectors, ordered, many, seed).save(made, job["base"])
+    head.fit(vectors, ordered, many, seed, search=search).save(made, job["base"])
     report("fitting", 2, 2)
     return measures.summary()
+
+
+def _pair_vectors(job: dict[str, Any], examples: list[Example], report: LineReport) -> Any:
+    """Embeddings of the first lines beside the words of the second ones, sparse."""
+    from scipy import sparse
+
+    lines = [example.text.partition("\n") for example in examples]
+    # Pairs of many sentences read alike once their names are left out.
+    distinct = list(dict.fromkeys(read for read, _, _ in lines))
+    vectors = _vectors(job, [Example(read, None) for read in distinct], report)
+    row = {read: number for number, read in enumerate(distinct)}
+    return sparse.hstack([
+        sparse.csr_matrix(vectors[[row[read] for read, _, _ in lines]]),
+        pairs.words([words for _, _, words in lines]),
+    ]).tocsr()  # fmt: skip
 
 
 def _self_train(
@@ -160,7 +184,9 @@ def _transformer(job: dict[str, Any], training: list[Example], validation: list[
         labels = sorted({label for example in examples for label in example.truth})
     else:
         labels = sorted({entity[0] for example in examples for entity in example.truth})
-    model = Transformer(source.folder(ModelSpec.from_wire(job["base"])), job["task"], labels, job["options"])
+    model = Transformer(
+        source.folder(ModelSpec.from_wire(job["base"])), job["task"], labels, job["options"], job.get("nothing")
+    )
     scratch = made.parent / "checkpoints"
     measured = model.train(training, validation, job["method"], scratch, LineReport())
     model.save(made)

@@ -41,11 +41,12 @@ class Head:
             return [{(self.labels[column],) for column in np.flatnonzero(row > 0)} for row in logits]
         return [{(self.labels[column],)} for column in logits.argmax(axis=1)]
 
-    def measured(self, vectors: Any, examples: Sequence[Example]) -> Measures:
-        """How well it labels rows whose truth is known."""
+    def measured(self, vectors: Any, examples: Sequence[Example], nothing: str | None = None) -> Measures:
+        """How well it labels rows whose truth is known; `nothing` is a label that says there is none."""
         measures = Measures()
         for example, answer in zip(examples, self.answers(vectors), strict=True):
-            measures.add([(label,) for label in (example.truth if self.many else [example.truth])], answer)
+            truth = example.truth if self.many else [example.truth]
+            measures.add([(label,) for label in truth if label != nothing], answer - {(str(nothing),)})
         return measures
 
     def save(self, folder: Path, base: dict[str, Any]) -> None:
@@ -82,11 +83,11 @@ def embed(model: Engine, texts: Sequence[str], report: Report) -> Any:
     return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
 
 
-def fit(vectors: Any, examples: Sequence[Example], many: bool, seed: int) -> Head:
-    """The head that explains the examples' labels; strength of regularisation by cross-validation."""
+def fit(vectors: Any, examples: Sequence[Example], many: bool, seed: int, *, search: bool = True) -> Head:
+    """The head that explains the examples' labels; strength of regularisation by cross-validation, or a usual one."""
     if not many:
         truths = np.asarray([example.truth for example in examples])
-        model = _regression(vectors, truths, seed)
+        model = _regression(vectors, truths, seed, search)
         weights, bias = model.coef_, model.intercept_
         if len(model.classes_) == 2:
             # Two rows, so that two labels are as three or more: half the difference each.
@@ -99,13 +100,13 @@ def fit(vectors: Any, examples: Sequence[Example], many: bool, seed: int) -> Hea
     return Head(labels, True, np.vstack([row.coef_ for row in rows]), np.concatenate([row.intercept_ for row in rows]))
 
 
-def _regression(vectors: Any, truths: Any, seed: int) -> Any:
+def _regression(vectors: Any, truths: Any, seed: int, search: bool = True) -> Any:
     rarest = int(np.unique(truths, return_counts=True)[1].min())
     model = LogisticRegression(C=10.0, max_iter=2000)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if rarest < 2:
+        if rarest < 2 or not search:
             return model.fit(vectors, truths)
         folds = StratifiedKFold(min(5, rarest), shuffle=True, random_state=seed)
-        search = GridSearchCV(model, {"C": _STRENGTHS}, scoring="neg_log_loss", cv=folds)
-        return search.fit(vectors, truths).best_estimator_
+        searched = GridSearchCV(model, {"C": _STRENGTHS}, scoring="neg_log_loss", cv=folds)
+        return searched.fit(vectors, truths).best_estimator_

@@ -12,6 +12,7 @@ METHODS = {
     "classify": ("head", "finetune", "lora"),
     "tag": ("head", "finetune", "lora"),
     "entities": ("finetune", "lora"),
+    "relations": ("head", "finetune", "lora"),
 }
 
 

@@ -41,8 +41,12 @@ _RATES = {
 class Transformer:
     """A base model with a new layer for the labels."""
 
-    def __init__(self, base: Path, task: str, labels: Sequence[str], options: dict[str, Any]) -> None:
+    def __init__(
+        self, base: Path, task: str, labels: Sequence[str], options: dict[str, Any], nothing: str | None = None
+    ) -> None:
         self._task = task
+        # A label that says there is none.
+        self._nothing = nothing
         self._options = options
         self.labels = _spans.tags(labels) if task == "entities" else list(labels)
         torch.manual_seed(options["seed"])
@@ -153,9 +157,13 @@ class Transformer:
             for example, row in zip(validation, logits, strict=True):
                 truth = [example.truth] if self._task == "classify" else example.truth
                 best = [row.argmax()] if self._task == "classify" else np.flatnonzero(row > 0)
-                measures.add([(label,) for label in truth], [(self.labels[number],) for number in best])
+                answered = [self.labels[number] for number in best]
+                measures.add(
+                    *([(label,) for label in labels if label != self._nothing] for labels in (truth, answered))
+                )
         summary = measures.summary()
-        return {**summary, "score": summary["macro_f1" if self._task == "classify" else "micro_f1"]}
+        by_label = self._task == "classify" and self._nothing is None
+        return {**summary, "score": summary["macro_f1" if by_label else "micro_f1"]}
 
 
 class _Progress(TrainerCallback):  # type: ignore[misc]  # the library has no types

@@ -1,0 +1,86 @@
+"""Relations: pairs stay few in a long text, words of a family have one form, what is found is there once."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pg_llm.models.pairs import WORDS, numbers
+from pg_llm.tasks import _pairs, _wanted
+from pg_llm.tasks._found import Found, Mention
+from pg_llm.tasks._stems import stem
+
+ANN: Mention = ("PERSON", 0, 3, 1.0)
+ACME: Mention = ("ORG", 10, 14, 0.8)
+
+
+@pytest.mark.parametrize(
+    "family",
+    [
+        ("treat", "treats", "treated", "treating", "treatment"),
+        ("acquire", "acquires", "acquired", "acquiring"),
+        ("cause", "causes", "caused", "causing"),
+        ("stop", "stops", "stopped", "stopping"),
+        ("lead", "leads", "leading", "leader"),
+    ],
+)
+def test_a_family_has_one_stem(family: tuple[str, ...]) -> None:
+    assert len({stem(word) for word in family}) == 1
+
+
+@pytest.mark.parametrize("word", ["", "a", "by", "as", "of", "é", "s"])
+def test_short_words_stay(word: str) -> None:
+    assert stem(word) == word
+
+
+@pytest.mark.parametrize(
+    ("name", "words"), [("works_for", "works for"), ("worksFor", "works for"), ("part-of", "part of"), ("_", "_")]
+)
+def test_a_name_is_spoken(name: str, words: str) -> None:
+    assert _wanted.spoken(name) == words
+
+
+def test_pairs_are_of_one_sentence_and_of_near_ones() -> None:
+    text = "Ann knows Acme. Bob left J. R. Smith Inc. in May."
+    places = {name: text.index(name) for name in ("Ann", "Acme", "Bob", "J. R. Smith Inc.", "May")}
+    mentions: list[Mention] = [("X", start, start + len(name), 1.0) for name, start in places.items()]
+    said = {(text[one[1] : one[2]], text[other[1] : other[2]]) for one, other in _pairs.candidates(text, mentions)}
+    assert ("Ann", "Acme") in said
+    assert ("Acme", "Ann") in said
+    assert ("Bob", "J. R. Smith Inc.") in said
+    assert ("Acme", "Bob") not in said
+    many: list[Mention] = [("X", 4 * number, 4 * number + 3, 1.0) for number in range(10_000)]
+    assert len(list(_pairs.candidates("abc " * 10_000, many))) < 25 * len(many)
+
+
+def test_a_pair_is_shown_with_its_types_and_its_direction() -> None:
+    text = "Ann heads Acme now"
+    assert _pairs.shown(text, ANN, ACME).endswith("[subject PERSON: Ann] heads [object ORG: Acme] now")
+    one, other = _pairs.worded(text, ANN, ACME), _pairs.worded(text, ACME, ANN)
+    assert one.startswith("subject PERSON heads object ORG\n")
+    assert set(one.split("\n")[1].split()).isdisjoint(other.split("\n")[1].split())
+    assert "Acme" not in one
+
+
+def test_words_are_numbers_of_length_one() -> None:
+    columns, value = numbers("a b c")
+    assert len(columns) == 5
+    assert max(columns) < WORDS
+    assert len(columns) * value**2 == pytest.approx(1)
+    assert numbers("") == ([], 0.0)
+
+
+def test_what_is_found_is_there_once_and_surest() -> None:
+    found = Found([ANN, ACME, ("ORG", 10, 14, 0.8)])
+    found.relate(ANN, "heads", ACME, (4, 9), 0.5)
+    found.relate(ANN, "heads", ACME, (4, 9), 0.7)
+    found.relate(ANN, "heads", ANN, (4, 9), 0.9)
+    written = json.loads(found.written())
+    assert written["entities"] == [["PERSON", 0, 3, 1.0], ["ORG", 10, 14, 0.8]]
+    assert written["relations"] == [[0, "heads", 1, 0, 14, 0.7]]
+
+
+def test_what_a_relation_names_takes_the_place_of_what_was_given() -> None:
+    found = Found([("ORG", 0, 7, 0.9)])
+    found.relate(("Drug", 0, 7, 0.8), "treats", ("Disease", 15, 23, 0.8), (8, 14), 0.5)
+    assert [entity[0] for entity in json.loads(found.written())["entities"]] == ["Drug", "Disease"]
