@@ -95,37 +95,38 @@ class Facts:
 class Weights:
     """What each level of agreement is worth from each side, in logarithms of odds."""
 
-    def __init__(self, facts: Facts, pairs: Sequence[tuple[float, Sequence[Agreement]]]) -> None:
+    def __init__(self, facts: Facts, pairs: Iterable[tuple[float, Sequence[Agreement]]]) -> None:
         """Learn from pairs: what their names say, and how they compare."""
-        self._facts = facts
-        sides = {each.side for _, found in pairs for each in found}
+        patterns: Counter[tuple[float, tuple[tuple[Side, int], ...]]] = Counter(
+            (round(names), tuple((each.side, each.level) for each in found)) for names, found in pairs if found
+        )
+        sides = {side for _, found in patterns for side, _ in found}
+        self._several = {side for side in sides if facts.several(side)}
         first = {side: _ONE_FUNCTIONAL if facts.functional(side) else _ONE for side in sides}
         self._one: dict[Side, Sequence[float]] = dict(first)
         self._two: dict[Side, Sequence[float]] = dict.fromkeys(sides, _TWO)
         for _ in range(_ROUNDS if sides else 0):
-            counts: dict[Side, list[list[float]]] = {
-                side: [[_BELIEF * share for share in shares] for shares in (first[side], _TWO)] for side in sides
-            }
-            for names, found in pairs:
-                if found:
-                    one = probability(names + sum(self.worth(each) for each in found))
-                    for each in found:
-                        counts[each.side][0][each.level] += one
-                        counts[each.side][1][each.level] += 1 - one
+            worth = {(side, level): self._worth(side, level) for side in sides for level in range(OTHER + 1)}
+            counts = {side: [[_BELIEF * share for share in shares] for shares in (first[side], _TWO)] for side in sides}
+            for (names, found), times in patterns.items():
+                one = probability(names + sum(worth[each] for each in found))
+                for side, level in found:
+                    counts[side][0][level] += times * one
+                    counts[side][1][level] += times * (1 - one)
             self._one = {side: _shares(counts[side][0]) for side in sides}
             self._two = {side: _shares(counts[side][1]) for side in sides}
 
     def worth(self, found: Agreement) -> float:
         """What one agreement or disagreement is worth."""
-        side = found.side
-        one, two = self._one.get(side, _ONE)[found.level], self._two.get(side, _TWO)[found.level]
-        if found.level == SAME and found.chance:
+        return self._worth(found.side, found.level, found.chance)
+
+    def _worth(self, side: Side, level: int, chance: float = 0.0) -> float:
+        one, two = self._one.get(side, _ONE)[level], self._two.get(side, _TWO)[level]
+        if level == SAME and chance:
             # Between what is usual there and what this value's own frequency says.
-            two = math.sqrt(two * min(max(found.chance, two / 20), 1.0))
+            two = math.sqrt(two * min(max(chance, two / 20), 1.0))
         worth = min(max(math.log(one / two), -_MOST), _MOST)
-        if found.level == OTHER and self._facts.several(side):
-            return max(worth, _LEAST_SEVERAL)
-        return worth
+        return max(worth, _LEAST_SEVERAL) if level == OTHER and side in self._several else worth
 
 
 def _level(alike: float) -> int:

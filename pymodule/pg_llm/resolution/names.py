@@ -10,16 +10,18 @@ import functools
 import math
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pg_llm.cleaning.distance import edits
 
 _LONGEST = 200
+_KEPT = 100_000
 _WORDS = re.compile(r"\d+(?:[.,]\d+)+|\d+|[^\W\d_]+(?:['’][^\W\d_]+)*")
 _POINTS = re.compile(r"\b(?:[^\W\d_]\.){2,}(?:[^\W\d_]\b)?")
 _ROMAN = re.compile(r"(?=[ivx]{2})x{0,2}(?:ix|iv|v?i{0,3})")
+_VOWELS = frozenset("aeiou")
 # Words that tell next to nothing apart, in any collection.
 _SMALL = frozenset(
     "a an and at de del der des di du for in la le of on the und van von y"
@@ -30,7 +32,13 @@ _LITTLE = 0.15
 # A beginning as long as this may stand for a word where another word of the names is equal.
 _SHORTENED = 3
 _ACRONYM = range(2, 8)
-_KEPT = 100_000
+_RUN = 4
+_LONG, _SHORT = 8, 6
+# A middle name more says less than a word more at an end.
+_INSIDE = 0.5
+_MIDDLE = 3
+_MEANING = 0.6
+_SPELT = 0.85
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +51,28 @@ class Name:
     whole: bool
 
     @property
+    def telling(self) -> list[str]:
+        """The words without the small ones."""
+        return [word for word in self.words if word not in _SMALL]
+
+    @property
     def initials(self) -> set[str]:
         """What the words' first letters make, with the small words and without; nothing for one word."""
         if len(self.words) < 2:
             return set()
         return {"".join(word[0] for word in words) for words in (self.words, self.telling)}
 
-    @property
-    def telling(self) -> list[str]:
-        """The words without the small ones."""
-        return [word for word in self.words if word not in _SMALL]
-
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """How two names compare: shares of their weight, and what was noticed."""
+    """How two names compare: shares of their weight, and what was noticed; `acronym` is how telling one is."""
 
     shared: float
-    missing: float
-    instead: float
-    numbers: bool
-    same: bool
-    acronym: bool
+    missing: float = 0.0
+    instead: float = 0.0
+    numbers: bool = False
+    same: bool = False
+    acronym: int = 0
 
 
 def name(text: str) -> Name:
@@ -73,9 +81,8 @@ def name(text: str) -> Name:
     plain = "".join(c for c in unicodedata.normalize("NFD", plain) if not unicodedata.combining(c))
     plain = _POINTS.sub(lambda found: found[0].replace(".", ""), plain.replace("&", " and "))
     words = tuple(re.sub("['’]", "", word) for word in _WORDS.findall(plain)) or (plain,)
-    letters = re.sub(r"[^\W\d_]|[\s.]", "", text)
     # A single word in capitals may be made of the initials of others.
-    short = len(words) == 1 and not letters and len(words[0]) in _ACRONYM and text.upper() == text
+    short = len(words) == 1 and words[0].isalpha() and len(words[0]) in _ACRONYM and text.isupper()
     return Name(words, "".join(words), short, len(text) <= _LONGEST)
 
 
@@ -86,41 +93,48 @@ class Names:
         self._names = [name(text) for text in texts]
         self._texts = texts
         self._found: Counter[str] = Counter(word for each in self._names for word in set(each.words))
-        # Values are compared time and again, and entities for every round.
+        many = len(texts) + 2
+        # What a word tells is more the fewer names have it.
+        self._weight = {
+            word: _LITTLE if word in _SMALL else _LITTLE + max(0.0, 1 - math.log(count + 1) / math.log(many))
+            for word, count in self._found.items()
+        }
+        self._meant: defaultdict[str, set[str]] = defaultdict(set)
+        for each in self._names:
+            for letters in each.initials:
+                self._meant[letters].add("".join(each.telling))
+        # Values are compared time and again, and entities in every round.
         self._kept = functools.lru_cache(maxsize=_KEPT)(self._compared)
 
     def __getitem__(self, number: int) -> Name:
         return self._names[number]
 
-    def weight(self, word: str) -> float:
-        """What a word tells: that of a rare one is more than 1."""
-        if word in _SMALL:
-            return _LITTLE
-        # One name more, so that what two of two names share still counts.
-        share = (self._found[word] + 1) / (len(self._names) + 2)
-        return max(_LITTLE, -math.log(share) / math.log(len(self._names) + 2) + _LITTLE)
-
     def likeness(self, first: int, second: int) -> Likeness:
         """How these two compare."""
         return self._kept(min(first, second), max(first, second))
 
+    def _weights(self, words: Sequence[str]) -> float:
+        return sum(self._weight[word] for word in words)
+
     def _compared(self, first: int, second: int) -> Likeness:
         one, other = self._names[first], self._names[second]
-        whole = one.whole and other.whole or self._texts[first] == self._texts[second]
+        whole = (one.whole and other.whole) or self._texts[first] == self._texts[second]
         if whole and (one.joined == other.joined or sorted(one.words) == sorted(other.words)):
-            return Likeness(1, 0, 0, False, True, False)
-        if _initials(one, other) or _initials(other, one):
-            return Likeness(0.5, 0.5, 0, False, False, True)
+            return Likeness(1.0, same=True)
+        for short, long in ((one, other), (other, one)):
+            if short.short and short.joined in long.initials:
+                # Sure if it is long, and nothing else has the same initials.
+                return Likeness(0.5, 0.5, acronym=1 if len(self._meant[short.joined]) > 1 else len(short.joined))
         shared, left, right = self._aligned(one.words, other.words)
-        total = [sum(map(self.weight, words)) for words in (one.words, other.words)]
-        rest = [sum(map(self.weight, words)) for words in (left, right)]
-        share = 2 * shared / sum(total)
-        numbers = bool(_numbers(left) and _numbers(right))
-        instead, missing = min(rest) / max(total), abs(rest[0] - rest[1]) / max(total)
-        run = _run_together(one.joined, other.joined)
-        if run > share and not numbers:
-            return Likeness(run, 0, 0, False, False, False)
-        return Likeness(share, missing, instead, numbers, False, False)
+        longest = max(self._weights(one.words), self._weights(other.words))
+        rest = [self._weights(words) for words in (left, right)]
+        inside = len({*one.words, *other.words}) <= _MIDDLE and (one.words[0], one.words[-1]) == (other.words[0], other.words[-1])
+        return Likeness(
+            2 * shared / (self._weights(one.words) + self._weights(other.words)),
+            abs(rest[0] - rest[1]) / longest * (_INSIDE if inside else 1),
+            min(rest) / longest,
+            numbers=_numbers(left, right),
+        )
 
     def _aligned(self, one: Sequence[str], other: Sequence[str]) -> tuple[float, list[str], list[str]]:
         """The weight of the words that have a partner, and the words that have none."""
@@ -128,28 +142,34 @@ class Names:
         shared = 0.0
         for word in one:
             if word in right:
-                shared += self.weight(word)
+                shared += self._weight[word]
                 left.remove(word)
                 right.remove(word)
-        company = len(left) < len(one)
-        pairs = sorted(
-            ((alike, a, b) for a in set(left) for b in set(right) if (alike := self._alike(a, b, company))),
-            key=lambda pair: (-pair[0], pair[1:]),
-        )
-        for alike, a, b in pairs:
-            if a in left and b in right:
-                left.remove(a)
-                right.remove(b)
-                shared += alike * (self.weight(a) + self.weight(b)) / 2
+        if _run_together(left, right):
+            return shared + self._weights([*left, *right]) / 2, [], []
+        # Once for misspelt words, which keep shortened ones company.
+        for _ in range(2):
+            company = len(left) < len(one)
+            pairs = sorted(
+                ((alike, a, b) for a in set(left) for b in set(right) if (alike := self._alike(a, b, company))),
+                key=lambda pair: (-pair[0], pair[1:]),
+            )
+            for alike, a, b in pairs:
+                if a in left and b in right:
+                    left.remove(a)
+                    right.remove(b)
+                    shared += alike * (self._weight[a] + self._weight[b]) / 2
+            if company or not (left and right):
+                break
         return shared, left, right
 
     def _alike(self, a: str, b: str, company: bool) -> float:
         found = _word_likeness(min(a, b), max(a, b), company)
         # Misspellings are rare; words that both come up again and again are two words.
-        return found * 0.7 if found and min(self._found[a], self._found[b]) > 2 and len(a) > 2 < len(b) else found
+        return found * 0.7 if found and min(self._found[a], self._found[b]) > 2 and min(len(a), len(b)) > 2 else found
 
 
-@functools.lru_cache(maxsize=100_000)
+@functools.lru_cache(maxsize=_KEPT)
 def _word_likeness(a: str, b: str, company: bool) -> float:
     """From 0 to 1; shortened words count only in the company of equal ones."""
     if a[0].isdigit() or b[0].isdigit() or _roman(a) or _roman(b):
@@ -160,50 +180,60 @@ def _word_likeness(a: str, b: str, company: bool) -> float:
     if company and short[0] == long[0]:
         if len(short) >= _SHORTENED and long.startswith(short):
             return 0.9
-        if _SHORTENED <= len(short) <= 5 and len(long) >= len(short) + 2 and _skips(short, long):
+        if len(short) <= 5 and len(long) >= len(short) + 2 and _skips(short, long):
             return 0.8
-    most = 0 if len(long) < 4 else 1 if len(long) < 8 else 2
-    slips = edits(a, b, most)
+    most = 0 if len(long) < 4 else 1 if len(long) < _LONG else 2
+    slips = edits(a, b, most) if len(set(a) ^ set(b)) <= 2 * most else most + 1
     if slips > most:
         return 0.0
-    return (1 - slips / len(long)) * (1 if a[0] == b[0] else 0.9)
+    # One slip in a long word is surely one; another letter in a short word makes another word.
+    grave = 1.6 if len(long) < _SHORT else 0.6 if slips == 1 and len(long) >= _LONG else 1.2
+    return (1 - slips / len(long) * grave) * (1 if a[0] == b[0] else 0.9)
 
 
 def _skips(short: str, long: str) -> bool:
     """Whether the letters of one come in the other, in order, and end as it does."""
     rest = iter(long)
+    if len(short) < _SHORTENED and not _VOWELS.isdisjoint(short):
+        return False
     return short[-1] == long[-1] and all(letter in rest for letter in short)
 
 
-def _run_together(one: str, other: str) -> float:
-    """The likeness of all letters in one run, for words that were split or joined; 0 unless it is close."""
-    longest = max(len(one), len(other))
-    if longest < 6 or abs(len(one) - len(other)) > longest // 10:
-        return 0.0
-    if re.sub(r"\D", "", one) != re.sub(r"\D", "", other):
-        return 0.0
-    slips = edits(one, other, longest // 10)
-    return 1 - slips / longest if slips <= longest // 10 and one[0] == other[0] else 0.0
+def _run_together(left: Sequence[str], right: Sequence[str]) -> bool:
+    """Whether the letters are the same, or nearly, of words that were split or joined."""
+    telling = [[word for word in words if word not in _SMALL] for words in (left, right)]
+    one, other = map("".join, telling)
+    if len(telling[0]) == len(telling[1]) or min(len(one), len(other)) < _RUN or _digits(one) != _digits(other):
+        return False
+    most = max(len(one), len(other)) // 10
+    return edits(one, other, most) <= most
 
 
-def _initials(short: Name, long: Name) -> bool:
-    return short.short and short.joined in long.initials
+def _digits(word: str) -> str:
+    return re.sub(r"\D", "", word)
 
 
 def _roman(word: str) -> bool:
     return bool(_ROMAN.fullmatch(word))
 
 
-def _numbers(words: Iterable[str]) -> bool:
-    return any(word[0].isdigit() or _roman(word) for word in words)
+def _numbers(left: Sequence[str], right: Sequence[str]) -> bool:
+    """Whether both have a number or a single letter that the other has not."""
+    return all(any(len(word) == 1 or word[0].isdigit() or _roman(word) for word in words) for words in (left, right))
 
 
 def evidence(found: Likeness, cosine: float | None) -> float:
     """How much a comparison of names and of their meaning speaks for one thing: the logarithm of the odds."""
-    meaning = 0.6 if cosine is None else max(0.0, cosine)
+    meaning = _MEANING if cosine is None else max(0.0, cosine)
     if found.same:
         return 4.0
     if found.acronym:
-        return 0.5 + 6 * (meaning - 0.6)
-    odds = -6 + 8.5 * found.shared + 4 * (meaning - 0.6) - 3 * found.missing - 8 * found.instead
+        return min(found.acronym, 4) - 1.4 + 3 * (meaning - 0.3)
+    if found.shared > _SPELT and not found.instead:
+        # Models know little of misspelt words.
+        meaning = max(meaning, 0.5)
+    odds = -5.8 + 8.5 * found.shared + 4 * (meaning - 0.6)
+    if found.missing < _LITTLE:
+        odds += 25 * max(0.0, meaning - 0.92)
+    odds -= 3 * found.missing + 8 * found.instead
     return odds - 8 if found.numbers else odds

