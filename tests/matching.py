@@ -21,7 +21,8 @@ class Twins:
     Without the second, all pairs that are not known to be one are two.
     """
 
-    name: str
+    type: str
+    tables: tuple[str, str]
     left: dict[str, dict[str, str]]
     right: dict[str, dict[str, str]]
     same: set[tuple[str, str]]
@@ -35,7 +36,7 @@ def restaurants() -> Twins:
             _read(archive, f"end-to-end/restaurants/{name}") for name in ("fodors", "zagats", "matches_fodors_zagats")
         )
     same = {(row["fodors_id"], row["zagats_id"]) for row in gold}
-    return Twins("restaurant", _by_id(left), _by_id(right), same, None)
+    return Twins("restaurant", ("fodors", "zagats"), _by_id(left), _by_id(right), same, None)
 
 
 def papers() -> Twins:
@@ -43,27 +44,22 @@ def papers() -> Twins:
     with sdist("py-entitymatching==0.4.2") as archive:
         left, right, gold = (_read(archive, name) for name in ("DBLP", "ACM", "dblp_acm_demo_labels"))
     for row in left:
-        row["year"] = str(int(float(row["year"])))
+        row["year"] = row["year"].removesuffix(".0")
     labels: dict[str, set[tuple[str, str]]] = {"0": set(), "1": set()}
     for row in gold:
         labels[row["gold"]].add((row["ltable.id"], row["rtable.id"]))
-    return Twins("paper", _by_id(left), _by_id(right), labels["1"], labels["0"])
+    return Twins("paper", ("dblp", "acm"), _by_id(left), _by_id(right), labels["1"], labels["0"])
 
 
-def load_twins(db: psycopg.Connection, twins: Twins) -> list[str]:
+def load_twins(db: psycopg.Connection, twins: Twins) -> None:
     """Two tables; what a row is called tells its table, so that nothing is one before it is resolved."""
-    tables = []
-    for side, rows in (("a", twins.left), ("b", twins.right)):
-        tables.append(f"{twins.name}_{side}")
-        called, *others = (name for name in next(iter(rows.values())) if name != "id")
-        table = sql.Identifier(tables[-1])
-        columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(name)) for name in ("name", *others))
-        db.execute(sql.SQL("CREATE TABLE {} (id text PRIMARY KEY, {})").format(table, columns))
-        with db.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(table)) as copy:
+    for name, rows in zip(twins.tables, (twins.left, twins.right), strict=True):
+        called, *others = (column for column in next(iter(rows.values())) if column != "id")
+        columns = sql.SQL(", ").join(sql.SQL("{} text").format(sql.Identifier(column)) for column in ("name", *others))
+        db.execute(sql.SQL("CREATE TABLE {} (id text PRIMARY KEY, {})").format(sql.Identifier(name), columns))
+        with db.cursor().copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier(name))) as copy:
             for row in rows.values():
-                values = (row[name] or None for name in others)
-                copy.write_row((row["id"], f"{row[called]} ({tables[-1]})", *values))
-    return tables
+                copy.write_row((row["id"], f"{row[called]} ({name})", *(row[column] or None for column in others)))
 
 
 def _read(archive: tarfile.TarFile, name: str) -> list[dict[str, str]]:

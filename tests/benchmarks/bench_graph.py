@@ -35,22 +35,22 @@ def _resolution(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
     """Both tables in one graph: a row is an entity called by its name and table, its other columns are relations."""
     db.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
     for what, twins in (("Fodors-Zagats", restaurants()), ("DBLP-ACM", papers())):
-        tables = load_twins(db, twins)
+        load_twins(db, twins)
         columns = [name for name in next(iter(twins.left.values())) if name != "id"][1:]
         mapping = json.dumps([
-            {"subject": "name", "subject_type": twins.name, "predicate": name, "object": name, "object_type": name}
+            {"subject": "name", "subject_type": twins.type, "predicate": name, "object": name, "object_type": name}
             for name in columns
         ])  # fmt: skip
         db.execute("SELECT graph_create(%s)", (what,))
-        for table in tables:
+        for table in twins.tables:
             db.execute("CALL graph_add_columns(%s, %s, %s, sync => 'manual')", (what, table, mapping))
         started = time.monotonic()
         db.execute("SELECT count(*) FROM graph_resolve(%s)", (what,))
         seconds = time.monotonic() - started
-        found = _found(db, what, tables)
+        found = _found(db, what, twins.tables)
         # The trigram's threshold is chosen on one half of the pairs that are known, both are measured on the other.
         halves = _halves(twins)
-        trigram = _trigram(db, tables, halves)
+        trigram = _trigram(db, twins.tables, halves)
         label = f"{what}: pairs across two tables, graph_resolve: "
         for place, measure in enumerate(("precision", "recall", "F1")):
             ours, theirs = (_measured(pairs, *halves[1])[place] for pairs in (found, trigram))
@@ -59,7 +59,7 @@ def _resolution(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
         yield compared(COMMAND, f"{what}: graph_resolve, {rows_} rows", "at most", 600, seconds, "s", False, 1)
 
 
-def _found(db: psycopg.Connection, graph: str, tables: list[str]) -> Pairs:
+def _found(db: psycopg.Connection, graph: str, tables: tuple[str, str]) -> Pairs:
     """Rows of the two tables that speak of the same entity."""
     query = """
         WITH said AS MATERIALIZED (
@@ -96,7 +96,7 @@ def _measured(found: Pairs, same: Pairs, other: Pairs | None, part: set[str]) ->
     return precision, recall, 2 * right / max(len(known) + len(same), 1)
 
 
-def _trigram(db: psycopg.Connection, tables: list[str], halves: list[tuple[Pairs, Pairs | None, set[str]]]) -> Pairs:
+def _trigram(db: psycopg.Connection, tables: tuple[str, str], halves: list[tuple[Pairs, Pairs | None, set[str]]]) -> Pairs:
     """Pairs whose names without the table's are at least as alike as is best on the first half."""
     plain = "regexp_replace({0}.name, ' \\([^()]*\\)$', '')"
     query = (

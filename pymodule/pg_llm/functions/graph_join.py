@@ -105,7 +105,7 @@ def _said(row: int, allowed: Allowed) -> Iterator[Sequence[Said]]:
         FROM llm.own_evidence AS v LEFT JOIN llm.own_relation AS r ON v.relation IS NOT NULL AND r.id = v.extracted
         JOIN llm.own_entity AS s ON s.id = coalesce(r.subject, v.extracted)
         LEFT JOIN llm.own_entity AS o ON o.id = r.object
-        WHERE v."row" = $1 ORDER BY r.predicate COLLATE "C" NULLS FIRST, s.name COLLATE "C"
+        WHERE v."row" = $1 ORDER BY predicate NULLS FIRST, type, name, object_type, object
     """
     found = session.rows(query, ("int8",), (row,))
     for start in range(0, len(found), _AT_ONCE):

@@ -105,12 +105,9 @@ def graph_unmerge(entity: int | None, graph: str | None) -> int:
 
 
 @sql_function
-def graph_conflicts(graph: str | None) -> Iterator[dict[str, Any]]:
+def graph_conflicts(graph: str | None) -> list[dict[str, Any]]:
     """Where a graph has several objects for a relation that can have one: the likeliest first, with what speaks for each."""
     row = knowledge_graph.named(session.required("graph", graph))
-    predicates = _functional(row)
-    if not predicates:
-        return
     found = session.rows(
         """
         SELECT r.subject, r.predicate, array_agg(r.object ORDER BY r.confidence DESC, r.support DESC, r.object) AS objects,
@@ -120,18 +117,21 @@ def graph_conflicts(graph: str | None) -> Iterator[dict[str, Any]]:
         GROUP BY r.subject, r.predicate HAVING count(*) > 1 ORDER BY r.subject, r.predicate COLLATE "C"
         """,
         ("int4", "text[]"),
-        (row["id"], predicates),
+        (row["id"], _functional(row)),
     )
-    for each in found:
-        names = session.rows(
-            "SELECT id, name FROM llm.entity WHERE id = ANY($1)", ("int8[]",), ([each["subject"], *each["objects"]],)
-        )
-        of = {name["id"]: name["name"] for name in names}
-        yield {
-            "subject": each["subject"], "subject_name": of[each["subject"]], "predicate": each["predicate"],
-            "objects": [of[number] for number in each["objects"]], "confidences": each["confidences"],
-            "evidence": _evidence([of[number] for number in each["objects"]], each["relations"]),
-        }  # fmt: skip
+    return [_conflict(each) for each in found]
+
+
+def _conflict(found: Row) -> dict[str, Any]:
+    rows = session.rows(
+        "SELECT id, name FROM llm.entity WHERE id = ANY($1)", ("int8[]",), ([found["subject"], *found["objects"]],)
+    )
+    of = {row["id"]: row["name"] for row in rows}
+    objects = [of[number] for number in found["objects"]]
+    return {
+        "subject": found["subject"], "subject_name": of[found["subject"]], "predicate": found["predicate"],
+        "objects": objects, "confidences": found["confidences"], "evidence": _evidence(objects, found["relations"]),
+    }  # fmt: skip
 
 
 def _evidence(objects: Sequence[str], relations: Sequence[int]) -> str:

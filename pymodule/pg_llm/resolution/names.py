@@ -39,6 +39,8 @@ _INSIDE = 0.5
 _MIDDLE = 3
 _MEANING = 0.6
 _SPELT = 0.85
+_CUT = 1.0
+_USUAL, _FEW = 0.3, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def name(text: str) -> Name:
     plain = unicodedata.normalize("NFKC", text[:_LONGEST]).casefold()
     plain = "".join(c for c in unicodedata.normalize("NFD", plain) if not unicodedata.combining(c))
     plain = _POINTS.sub(lambda found: found[0].replace(".", ""), plain.replace("&", " and "))
-    words = tuple(re.sub("['’]", "", word) for word in _WORDS.findall(plain)) or (plain,)
+    words = tuple(re.sub("['’]", "", word) for word in _WORDS.findall(plain)) or (plain or text,)
     # A single word in capitals may be made of the initials of others.
     short = len(words) == 1 and words[0].isalpha() and len(words[0]) in _ACRONYM and text.isupper()
     return Name(words, "".join(words), short, len(text) <= _LONGEST)
@@ -94,9 +96,11 @@ class Names:
         self._texts = texts
         self._found: Counter[str] = Counter(word for each in self._names for word in set(each.words))
         many = len(texts) + 2
+        # A word that a good part of the names have is a kind or a source, and parts none of them.
+        self._usual = {word for word, count in self._found.items() if count > max(_USUAL * many, _FEW)}
         # What a word tells is more the fewer names have it.
         self._weight = {
-            word: _LITTLE if word in _SMALL else _LITTLE + max(0.0, 1 - math.log(count + 1) / math.log(many))
+            word: _LITTLE if word in _SMALL or word in self._usual else _LITTLE + max(0.0, 1 - math.log(count + 1) / math.log(many))
             for word, count in self._found.items()
         }
         self._meant: defaultdict[str, set[str]] = defaultdict(set)
@@ -129,11 +133,13 @@ class Names:
         longest = max(self._weights(one.words), self._weights(other.words))
         rest = [self._weights(words) for words in (left, right)]
         inside = len({*one.words, *other.words}) <= _MIDDLE and (one.words[0], one.words[-1]) == (other.words[0], other.words[-1])
+        missing = abs(rest[0] - rest[1]) / longest * (_INSIDE if inside else 1)
         return Likeness(
             2 * shared / (self._weights(one.words) + self._weights(other.words)),
-            abs(rest[0] - rest[1]) / longest * (_INSIDE if inside else 1),
+            # Of two long texts that begin alike, what was cut off differs.
+            missing if whole else max(missing, _CUT),
             min(rest) / longest,
-            numbers=_numbers(left, right),
+            numbers=all(any(map(self._code, words)) for words in (left, right)),
         )
 
     def _aligned(self, one: Sequence[str], other: Sequence[str]) -> tuple[float, list[str], list[str]]:
@@ -162,6 +168,10 @@ class Names:
             if company or not (left and right):
                 break
         return shared, left, right
+
+    def _code(self, word: str) -> bool:
+        """Whether a word is a number or a single letter, which another one contradicts."""
+        return word not in self._usual and (len(word) == 1 or word[0].isdigit() or _roman(word))
 
     def _alike(self, a: str, b: str, company: bool) -> float:
         found = _word_likeness(min(a, b), max(a, b), company)
@@ -215,11 +225,6 @@ def _digits(word: str) -> str:
 
 def _roman(word: str) -> bool:
     return bool(_ROMAN.fullmatch(word))
-
-
-def _numbers(left: Sequence[str], right: Sequence[str]) -> bool:
-    """Whether both have a number or a single letter that the other has not."""
-    return all(any(len(word) == 1 or word[0].isdigit() or _roman(word) for word in words) for words in (left, right))
 
 
 def evidence(found: Likeness, cosine: float | None) -> float:
