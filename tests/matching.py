@@ -8,18 +8,15 @@ import tarfile
 from dataclasses import dataclass
 
 import psycopg
-from pypi import sdist
 from psycopg import sql
+from pypi import sdist
 
 _FOLDER = "py-entitymatching-0.4.2/py_entitymatching/datasets"
 
 
 @dataclass(frozen=True, slots=True)
 class Twins:
-    """Rows of two tables by their ids, and pairs of ids: those that are known to be one, and those that are known not to be.
-
-    Without the second, all pairs that are not known to be one are two.
-    """
+    """Rows of two tables by their ids, and pairs of ids: known to be one, and known to be two; None for all others."""
 
     type: str
     tables: tuple[str, str]

@@ -25,4 +25,4 @@ CREATE FUNCTION graph_conflicts(graph text) RETURNS TABLE (
 )
 LANGUAGE plpython3u STABLE ROWS 100 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import graph_resolve; return graph_resolve.graph_conflicts(graph) $$;
-COMMENT ON FUNCTION graph_conflicts IS 'Where a graph has several objects for a relation that can have one: the likeliest first, with what speaks for each.';
+COMMENT ON FUNCTION graph_conflicts IS 'Where a relation that can have one object has several: the likeliest first, with what speaks for each.';

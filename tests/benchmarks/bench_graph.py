@@ -96,7 +96,9 @@ def _measured(found: Pairs, same: Pairs, other: Pairs | None, part: set[str]) ->
     return precision, recall, 2 * right / max(len(known) + len(same), 1)
 
 
-def _trigram(db: psycopg.Connection, tables: tuple[str, str], halves: list[tuple[Pairs, Pairs | None, set[str]]]) -> Pairs:
+def _trigram(
+    db: psycopg.Connection, tables: tuple[str, str], halves: list[tuple[Pairs, Pairs | None, set[str]]]
+) -> Pairs:
     """Pairs whose names without the table's are at least as alike as is best on the first half."""
     plain = "regexp_replace({0}.name, ' \\([^()]*\\)$', '')"
     query = (

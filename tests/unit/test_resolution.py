@@ -119,9 +119,7 @@ def test_what_often_differs_in_one_thing_says_little() -> None:
     said, pairs = facts_of(200, 200)
     strangers = [(-9.0, said.agreements(10 * n, 10 * n + 10)) for n in range(199)]
     weights = Weights(said, [*pairs, *strangers])
-    kept, moved = (
-        weights.worth(facts.Agreement((name, True), OTHER, 0.0)) for name in ("kept", "moved")
-    )
+    kept, moved = (weights.worth(facts.Agreement((name, True), OTHER, 0.0)) for name in ("kept", "moved"))
     assert kept < -2
     assert moved > -1
     assert weights.worth(facts.Agreement(("kept", True), SAME, 0.001)) > 2

@@ -31,15 +31,15 @@ def join(row: Row, other: Row, report: Report) -> None:
         if source.row["kind"] != "import":
             named_table.check_owner(source.table)
             _check_types(row, source)
-    added = [number for source in _sources(other["id"]) if (number := _add(row, source)) is not None]
+    added = [number for each in _sources(other["id"]) if (number := _add(row, each)) is not None]
     for source in graph_source.of_graph(row["id"]):
         if source.id in added and source.row["kind"] != "import":
             if source.row["sync"] == "live":
                 graph_follow.follow(source)
             graph_fill.Filling(source, row).everything(report, lambda: None)
-    for source in _sources(other["id"]):
-        if source["kind"] == "import":
-            _import(row, source)
+    for imported in _sources(other["id"]):
+        if imported["kind"] == "import":
+            _import(row, imported)
     _decisions(row["id"], other["id"])
 
 
@@ -61,7 +61,7 @@ def _check_types(row: Row, source: graph_source.Source) -> None:
 
 
 def _add(row: Row, source: Row) -> int | None:
-    """The number of the source that was made; None for one that is there. Raises DuplicateGraph if it is another way."""
+    """The number of the source that was made; None if it is there. Raises DuplicateGraph if it reads otherwise."""
     values = (row["id"], source["kind"], source["target"])
     of = "graph = $1 AND kind = $2 AND target IS NOT DISTINCT FROM $3::oid"
     types = ("int4", "text", "int8")
@@ -90,7 +90,9 @@ def _import(row: Row, source: Row) -> None:
         ("int4", "int8"), (row["id"], source["target"]),
     )[0]["id"]  # fmt: skip
     allowed = Allowed(row)
-    rows = session.rows("SELECT id, key::text AS key FROM llm.own_graph_row WHERE source = $1", ("int4",), (source["id"],))
+    rows = session.rows(
+        "SELECT id, key::text AS key FROM llm.own_graph_row WHERE source = $1", ("int4",), (source["id"],)
+    )
     for each in rows:
         graph_store.hold(target)
         number = graph_store.take(row["id"], target, [each["key"]])[each["key"]]
@@ -101,7 +103,8 @@ def _import(row: Row, source: Row) -> None:
 
 def _said(row: int, allowed: Allowed) -> Iterator[Sequence[Said]]:
     query = """
-        SELECT DISTINCT v.confidence, s.type AS type, s.name AS name, r.predicate, o.type AS object_type, o.name AS object
+        SELECT DISTINCT v.confidence, s.type AS type, s.name AS name, r.predicate, o.type AS object_type,
+               o.name AS object
         FROM llm.own_evidence AS v LEFT JOIN llm.own_relation AS r ON v.relation IS NOT NULL AND r.id = v.extracted
         JOIN llm.own_entity AS s ON s.id = coalesce(r.subject, v.extracted)
         LEFT JOIN llm.own_entity AS o ON o.id = r.object

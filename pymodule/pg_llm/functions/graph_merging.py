@@ -139,9 +139,7 @@ def _repoint_relations(graph: int, numbers: Sequence[int]) -> None:
         ([row["extracted"] for row in said],),
     )  # fmt: skip
     ends = standing({row[end] for row in read for end in ("subject", "object")})
-    triples = {
-        row["id"]: (ends[row["subject"]], row["predicate"], ends[row["object"]]) for row in read
-    }
+    triples = {row["id"]: (ends[row["subject"]], row["predicate"], ends[row["object"]]) for row in read}
     now = graph_store.relations(graph, sorted(set(triples.values())))
     session.rows(
         "UPDATE llm.own_evidence AS v SET relation = u.standing FROM unnest($1, $2) AS u (id, standing)"

@@ -15,6 +15,8 @@ _NEIGHBOURS = 6
 _LEAST = 0.55
 # Above as many names of a type the index pays.
 _EXACT = 2000
+# What pgvector can index.
+_INDEXABLE = 2000
 _AT_ONCE = 500
 _TABLE = "pg_temp.graph_resolve_vector"
 
@@ -22,31 +24,36 @@ Cosines = Callable[[Sequence[Pair]], Mapping[Pair, float]]
 
 
 @contextlib.contextmanager
-def vectors(graph: int, model: str) -> Iterator[tuple[dict[Pair, float], Cosines]]:
+def vectors(graph: int) -> Iterator[tuple[dict[Pair, float], Cosines]]:
     """The nearest neighbours of each name among those of its type, and what gives the cosines of other pairs."""
-    dimensions = session.model(model, "embedding").dimensions
     schema = catalog.schema_of("vector")
-    session.rows_once(f"DROP TABLE IF EXISTS {_TABLE}")
+    # A model may have been replaced; vectors of two lengths cannot be compared.
+    lengths = session.rows_once(
+        f"SELECT {schema}.vector_dims(embedding) AS n FROM llm.own_entity WHERE graph = $1 AND embedding IS NOT NULL"
+        " GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
+        ("int4",), (graph,),
+    )  # fmt: skip
+    length = lengths[0]["n"] if lengths else 1
     session.rows_once(
-        f"CREATE TEMP TABLE graph_resolve_vector AS SELECT id, type, embedding::{schema}.vector({dimensions})"
-        f" FROM llm.own_entity WHERE graph = {graph} AND {schema}.vector_dims(embedding) = {dimensions}"
+        f"CREATE TEMP TABLE graph_resolve_vector AS SELECT id, type, embedding::{schema}.vector({length}) AS embedding"
+        f" FROM llm.own_entity WHERE graph = {graph} AND {schema}.vector_dims(embedding) = {length}"
     )
     session.rows_once(f"ALTER TABLE {_TABLE} ADD PRIMARY KEY (id)")
     session.rows_once(f"CREATE INDEX ON {_TABLE} (type)")
     session.rows_once(f"ANALYZE {_TABLE}")
-    types = session.rows_once(f"SELECT type, count(*) AS n FROM {_TABLE} GROUP BY type HAVING count(*) > 1")
     near: dict[Pair, float] = {}
+    types = session.rows_once(f"SELECT type, count(*) AS n FROM {_TABLE} GROUP BY type HAVING count(*) > 1")
     for row in types:
-        near.update(_nearest(row["type"], row["n"], schema))
+        near.update(_nearest(row["type"], _EXACT < row["n"] and length <= _INDEXABLE, schema))
     yield near, lambda pairs: _cosines(pairs, schema)
     # After an error the transaction takes it along.
     session.rows_once(f"DROP TABLE {_TABLE}")
 
 
-def _nearest(type_: str, names: int, schema: str) -> dict[Pair, float]:
+def _nearest(type_: str, indexed: bool, schema: str) -> dict[Pair, float]:
     index = f"CREATE INDEX graph_resolve_vector_hnsw ON {_TABLE} USING hnsw (embedding {schema}.vector_cosine_ops)"
     condition = f"type = {plpy.quote_literal(type_)}"
-    if names > _EXACT:
+    if indexed:
         session.rows_once(f"{index} WHERE {condition}")
     numbers = [row["id"] for row in session.rows_once(f"SELECT id FROM {_TABLE} WHERE {condition} ORDER BY id")]
     query = f"""
@@ -62,7 +69,7 @@ def _nearest(type_: str, names: int, schema: str) -> dict[Pair, float]:
         session.poll()
         for row in session.rows_once(query, ("int8[]",), (numbers[start : start + _AT_ONCE],)):
             found[min(row["one"], row["other"]), max(row["one"], row["other"])] = row["cosine"]
-    if names > _EXACT:
+    if indexed:
         session.rows_once("DROP INDEX pg_temp.graph_resolve_vector_hnsw")
     return found
 

@@ -106,11 +106,12 @@ def graph_unmerge(entity: int | None, graph: str | None) -> int:
 
 @sql_function
 def graph_conflicts(graph: str | None) -> list[dict[str, Any]]:
-    """Where a graph has several objects for a relation that can have one: the likeliest first, with what speaks for each."""
+    """Where a relation that can have one object has several: the likeliest first, with what speaks for each."""
     row = knowledge_graph.named(session.required("graph", graph))
     found = session.rows(
         """
-        SELECT r.subject, r.predicate, array_agg(r.object ORDER BY r.confidence DESC, r.support DESC, r.object) AS objects,
+        SELECT r.subject, r.predicate,
+               array_agg(r.object ORDER BY r.confidence DESC, r.support DESC, r.object) AS objects,
                array_agg(r.id ORDER BY r.confidence DESC, r.support DESC, r.object) AS relations,
                array_agg(r.confidence ORDER BY r.confidence DESC, r.support DESC, r.object) AS confidences
         FROM llm.relation AS r WHERE r.graph = $1 AND r.predicate = ANY($2)
@@ -166,11 +167,13 @@ def _resolve(row: Row, least: float, report: Report) -> list[dict[str, Any]]:
     report("embedding", 0, len(lacking))
     graph_store.embed(row["embedding_model"], lacking)
     report("comparing", 0, len(members))
-    triples = session.rows("SELECT subject, predicate, object FROM llm.own_relation WHERE graph = $1", ("int4",), (graph,))
+    triples = session.rows(
+        "SELECT subject, predicate, object FROM llm.own_relation WHERE graph = $1", ("int4",), (graph,)
+    )
     apart = session.rows(
         "SELECT kept, merged FROM llm.own_merge WHERE graph = $1 AND state = 'undone'", ("int4",), (graph,)
     )
-    with graph_nearest.vectors(graph, row["embedding_model"]) as (near, cosines):
+    with graph_nearest.vectors(graph) as (near, cosines):
         matching = Matching(
             [Member(each["id"], each["type"], each["name"], each["standing"]) for each in members],
             [(each["subject"], each["predicate"], each["object"]) for each in triples], _functional(row), near, cosines,
@@ -224,7 +227,7 @@ def _names(numbers: Sequence[int]) -> dict[int, str]:
 
 
 def _own(number: int) -> Row:
-    """An entity of a graph of the caller's. Raises UndefinedGraph, and InsufficientPrivilege for one that it only sees."""
+    """An entity of the caller's graphs. Raises UndefinedGraph, and InsufficientPrivilege for one that it only sees."""
     found = session.rows("SELECT id, graph, type, merged_into FROM llm.own_entity WHERE id = $1", ("int8",), (number,))
     if found:
         return found[0]

@@ -44,7 +44,9 @@ class Agreement:
 class Facts:
     """What is said of things, each by its number."""
 
-    def __init__(self, triples: Iterable[Triple], alike: Callable[[int, int], float], functional: frozenset[str]) -> None:
+    def __init__(
+        self, triples: Iterable[Triple], alike: Callable[[int, int], float], functional: frozenset[str]
+    ) -> None:
         self._alike = alike
         self._functional = functional
         self.values: defaultdict[int, defaultdict[Side, set[int]]] = defaultdict(lambda: defaultdict(set))
@@ -59,6 +61,11 @@ class Facts:
             for side, found in its.items():
                 self._things[side] += 1
                 self._counts[side].update(found)
+
+    def of(self, thing: int, side: Side) -> set[int]:
+        """What a thing is related to, seen from one side."""
+        its = self.values.get(thing)
+        return its.get(side, set()) if its else set()
 
     def related(self, one: int, other: int) -> bool:
         """Whether a relation holds between the two, which then are hardly one."""

@@ -1,4 +1,4 @@
-"""Finding out which entities of a graph are one thing: candidates, comparison, groups, and again with what they share."""
+"""Which entities of a graph are one thing: candidates, comparison, groups, and again with what these then share."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ class Matching:
                 break
             moved: dict[int, int] = {}
             for one, other, score, reason in events:
-                both = [joined.pop(entity, None) or Joined({entity}) for entity in (one, other)]
+                both = [joined.pop(entity) if entity in joined else Joined({entity}) for entity in (one, other)]
                 for part in both:
                     for entity in part.entities:
                         part.why.setdefault(entity, (score, reason))
@@ -156,8 +156,7 @@ class Matching:
         for side in sides:
             if not said.several(side):
                 yield [
-                    " ".join(self._members[value].name for value in sorted(said.values.get(entity, {}).get(side, ())))
-                    for entity in order
+                    " ".join(self._members[value].name for value in sorted(said.of(entity, side))) for entity in order
                 ]
 
     def _short(self, its: Sequence[Member]) -> Iterator[Pair]:
@@ -169,7 +168,7 @@ class Matching:
                 long[letters].append(member.id)
         for place, member in enumerate(its):
             if of[place].short:
-                for other in long[of[place].joined][:duplicates.MOST_ROWS]:
+                for other in long[of[place].joined][: duplicates.MOST_ROWS]:
                     yield _pair(member.id, other)
 
     def _round(

@@ -18,17 +18,69 @@ from pg_llm.cleaning.distance import edits
 
 _LONGEST = 200
 _KEPT = 100_000
-_WORDS = re.compile(r"\d+(?:[.,]\d+)+|\d+|[^\W\d_]+(?:['’][^\W\d_]+)*")
+_WORDS = re.compile(r"\d+(?:[.,]\d+)+|\d+|[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 _POINTS = re.compile(r"\b(?:[^\W\d_]\.){2,}(?:[^\W\d_]\b)?")
 _ROMAN = re.compile(r"(?=[ivx]{2})x{0,2}(?:ix|iv|v?i{0,3})")
 _VOWELS = frozenset("aeiou")
 # Words that tell next to nothing apart, in any collection.
 _SMALL = frozenset(
-    "a an and at de del der des di du for in la le of on the und van von y"
-    " ag bv co company corp corporation gmbh inc incorporated limited llc llp ltd nv oy plc pty sa sarl se spa srl"
-    " dr frau herr miss mr mrs ms prof professor sir".split()
+    [
+        "a",
+        "an",
+        "and",
+        "at",
+        "de",
+        "del",
+        "der",
+        "des",
+        "di",
+        "du",
+        "for",
+        "in",
+        "la",
+        "le",
+        "of",
+        "on",
+        "the",
+        "und",
+        "van",
+        "von",
+        "y",
+        "ag",
+        "bv",
+        "co",
+        "company",
+        "corp",
+        "corporation",
+        "gmbh",
+        "inc",
+        "incorporated",
+        "limited",
+        "llc",
+        "llp",
+        "ltd",
+        "nv",
+        "oy",
+        "plc",
+        "pty",
+        "sa",
+        "sarl",
+        "se",
+        "spa",
+        "srl",
+        "dr",
+        "frau",
+        "herr",
+        "miss",
+        "mr",
+        "mrs",
+        "ms",
+        "prof",
+        "professor",
+        "sir",
+    ]
 )
-_LITTLE = 0.15
+_LITTLE, _NOTHING = 0.15, 0.03
 # A beginning as long as this may stand for a word where another word of the names is equal.
 _SHORTENED = 3
 _ACRONYM = range(2, 8)
@@ -82,10 +134,14 @@ def name(text: str) -> Name:
     plain = unicodedata.normalize("NFKC", text[:_LONGEST]).casefold()
     plain = "".join(c for c in unicodedata.normalize("NFD", plain) if not unicodedata.combining(c))
     plain = _POINTS.sub(lambda found: found[0].replace(".", ""), plain.replace("&", " and "))
-    words = tuple(re.sub("['’]", "", word) for word in _WORDS.findall(plain)) or (plain or text,)
+    words = tuple(re.sub("['\u2019]", "", word) for word in _WORDS.findall(plain)) or (plain or text,)
     # A single word in capitals may be made of the initials of others.
     short = len(words) == 1 and words[0].isalpha() and len(words[0]) in _ACRONYM and text.isupper()
     return Name(words, "".join(words), short, len(text) <= _LONGEST)
+
+
+def _weight(count: int, many: int) -> float:
+    return _LITTLE + max(0.0, 1 - math.log(count + 1) / math.log(many))
 
 
 class Names:
@@ -100,7 +156,7 @@ class Names:
         self._usual = {word for word, count in self._found.items() if count > max(_USUAL * many, _FEW)}
         # What a word tells is more the fewer names have it.
         self._weight = {
-            word: _LITTLE if word in _SMALL or word in self._usual else _LITTLE + max(0.0, 1 - math.log(count + 1) / math.log(many))
+            word: _NOTHING if word in self._usual else _LITTLE if word in _SMALL else _weight(count, many)
             for word, count in self._found.items()
         }
         self._meant: defaultdict[str, set[str]] = defaultdict(set)
@@ -132,7 +188,10 @@ class Names:
         shared, left, right = self._aligned(one.words, other.words)
         longest = max(self._weights(one.words), self._weights(other.words))
         rest = [self._weights(words) for words in (left, right)]
-        inside = len({*one.words, *other.words}) <= _MIDDLE and (one.words[0], one.words[-1]) == (other.words[0], other.words[-1])
+        inside = len({*one.words, *other.words}) <= _MIDDLE and (one.words[0], one.words[-1]) == (
+            other.words[0],
+            other.words[-1],
+        )
         missing = abs(rest[0] - rest[1]) / longest * (_INSIDE if inside else 1)
         return Likeness(
             2 * shared / (self._weights(one.words) + self._weights(other.words)),
