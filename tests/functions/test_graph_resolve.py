@@ -157,6 +157,14 @@ def test_a_merged_name_without_rows_leaves_no_trace(firms: psycopg.Connection) -
         assert value(firms, f"SELECT count(*) FROM llm.all_{name}") == 0, name
 
 
+def test_a_resolved_graph_can_be_dropped(firms: psycopg.Connection) -> None:
+    firms.execute("SELECT * FROM graph_resolve('firms')")
+    firms.execute("SELECT graph_unmerge(%s)", (number(firms, "A. Berg"),))
+    firms.execute("SELECT graph_drop('firms')")
+    for name in TABLES:
+        assert value(firms, f"SELECT count(*) FROM llm.all_{name}") == 0, name
+
+
 def test_the_kept_name_may_lose_its_rows(firms: psycopg.Connection) -> None:
     rows = dict(firms.execute("SELECT name, merged_name FROM graph_resolve('firms')").fetchall())
     firms.execute("DELETE FROM firm WHERE id IN (1, 2)")
@@ -431,8 +439,8 @@ def test_an_empty_graph_has_nothing_to_merge(db: psycopg.Connection) -> None:
 def test_strange_names(db: psycopg.Connection) -> None:
     """Long ones that differ only at their ends, marks alone, other scripts."""
     names = [
-        "x" * 10_000, "x" * 9_999 + "y", "word " * 2_000, "!!!", "???", "\u0301", "北京大学", "北京 大学", "清华大学", "0",
-        "00", "'; DROP TABLE firm; --", "😀", "😃",
+        "x" * 10_000, "x" * 9_999 + "y", "word " * 2_000, "!!!", "???", "\u0301", "北京大学", "北京 大学", "清华大学",
+        "0", "00", "'; DROP TABLE firm; --", "😀", "😃",
     ]  # fmt: skip
     db.execute("CREATE TABLE thing (id serial PRIMARY KEY, name text)")
     for name in names:

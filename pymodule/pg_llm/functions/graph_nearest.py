@@ -44,7 +44,7 @@ def vectors(graph: int) -> Iterator[tuple[dict[Pair, float], Cosines]]:
     near: dict[Pair, float] = {}
     types = session.rows_once(f"SELECT type, count(*) AS n FROM {_TABLE} GROUP BY type HAVING count(*) > 1")
     for row in types:
-        near.update(_nearest(row["type"], _EXACT < row["n"] and length <= _INDEXABLE, schema))
+        near.update(_nearest(row["type"], row["n"] > _EXACT and length <= _INDEXABLE, schema))
     yield near, lambda pairs: _cosines(pairs, schema)
     # After an error the transaction takes it along.
     session.rows_once(f"DROP TABLE {_TABLE}")
