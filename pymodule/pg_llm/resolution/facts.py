@@ -24,11 +24,12 @@ _ONE_FUNCTIONAL = (0.85, 0.08, 0.04, 0.03)
 _TWO = (0.08, 0.03, 0.09, 0.80)
 _BELIEF = 20.0
 _ROUNDS = 12
-_MOST = 5.0
+_MOST, _MOST_NEAR = 5.0, 0.5
 # Where a thing has several objects, that two share none says little.
-_SEVERAL = 1.3
+_SEVERAL = 0.4
 _LEAST_SEVERAL = -0.7
 _MOST_VALUES = 20
+_MOSTLY, _PARTLY = 0.5, 0.3
 _RELATED = -2.5
 
 
@@ -57,9 +58,11 @@ class Facts:
             self._related.add((subject, object_))
         self._counts: defaultdict[Side, Counter[int]] = defaultdict(Counter)
         self._things: Counter[Side] = Counter()
+        self._many: Counter[Side] = Counter()
         for its in self.values.values():
             for side, found in its.items():
                 self._things[side] += 1
+                self._many[side] += len(found) > 1
                 self._counts[side].update(found)
 
     def of(self, thing: int, side: Side) -> set[int]:
@@ -79,10 +82,10 @@ class Facts:
         return [self._agreement(side, left[side], right[side]) for side in sorted(left.keys() & right.keys())]
 
     def several(self, side: Side) -> bool:
-        """Whether things have more than one value there."""
+        """Whether things have more than one value there as a rule."""
         if side[1] and side[0] in self._functional:
             return False
-        return self._counts[side].total() > _SEVERAL * self._things[side]
+        return self._many[side] > _SEVERAL * self._things[side]
 
     def functional(self, side: Side) -> bool:
         """Whether it was said that a thing can have one value only."""
@@ -92,8 +95,10 @@ class Facts:
         both = left & right
         if both:
             rarest = min(self._counts[side][value] for value in both)
-            share = len(both) / min(len(left), len(right))
-            return Agreement(side, SAME if share > 0.5 else CLOSE, rarest / max(self._things[side], 1))
+            # A thing with more values than is usual is several things under one name: each fits a part of it.
+            size = (min if self.several(side) else max)(len(left), len(right))
+            level = SAME if len(both) / size >= _MOSTLY else CLOSE if len(both) / size >= _PARTLY else NEAR
+            return Agreement(side, level, rarest / max(self._things[side], 1))
         some = [sorted(values)[:_MOST_VALUES] for values in (left, right)]
         best = max(self._alike(a, b) for a in some[0] for b in some[1])
         return Agreement(side, _level(best), 0.0)
@@ -132,7 +137,7 @@ class Weights:
         if level == SAME and chance:
             # Between what is usual there and what this value's own frequency says.
             two = math.sqrt(two * min(max(chance, two / 20), 1.0))
-        worth = min(max(math.log(one / two), -_MOST), _MOST)
+        worth = min(max(math.log(one / two), -_MOST), _MOST_NEAR if level == NEAR else _MOST)
         return max(worth, _LEAST_SEVERAL) if level == OTHER and side in self._several else worth
 
 

@@ -92,8 +92,11 @@ class Matching:
                     for entity in part.entities:
                         part.why.setdefault(entity, (score, reason))
                 joined[one] = Joined(both[0].entities | both[1].entities, both[0].why | both[1].why)
-                moved = {old: one if new == other else new for old, new in moved.items()} | {other: one}
-            self._standing = {member: moved.get(standing, standing) for member, standing in self._standing.items()}
+                moved[other] = one
+            for member, standing in self._standing.items():
+                while standing in moved:
+                    standing = moved[standing]
+                self._standing[member] = standing
         return list(joined.values())
 
     def _facts(self) -> Facts:

@@ -216,7 +216,13 @@ class Names:
         for _ in range(2):
             company = len(left) < len(one)
             pairs = sorted(
-                ((alike, a, b) for a in set(left) for b in set(right) if (alike := self._alike(a, b, company))),
+                (
+                    (alike, a, b)
+                    for a in set(left)
+                    for b in set(right)
+                    # Most words begin in another way, and are not looked at.
+                    if (a[0] == b[0] or a[1:3] == b[1:3]) and (alike := self._alike(a, b, company))
+                ),
                 key=lambda pair: (-pair[0], pair[1:]),
             )
             for alike, a, b in pairs:
