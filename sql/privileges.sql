@@ -3,11 +3,11 @@ GRANT SELECT ON llm.model, llm.model_file, llm.run, llm.recommender, llm.embeddi
 -- For dumps and restores by a database's owner; everybody else has the views, each role its own rows.
 GRANT SELECT, INSERT ON llm.all_cleaning, llm.all_mark, llm.all_change TO pg_database_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON llm.cleaning, llm.mark, llm.change TO PUBLIC;
-GRANT SELECT, INSERT ON llm.all_graph, llm.all_graph_source, llm.all_graph_row, llm.all_entity, llm.all_relation, llm.all_evidence
-TO pg_database_owner;
-GRANT SELECT ON llm.graph, llm.graph_source, llm.entity_name, llm.entity, llm.relation, llm.evidence TO PUBLIC;
-GRANT SELECT, DELETE ON llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity, llm.own_relation, llm.own_evidence
-TO PUBLIC;
+GRANT SELECT, INSERT ON llm.all_graph, llm.all_graph_source, llm.all_graph_row, llm.all_entity, llm.all_relation, llm.all_evidence,
+llm.all_merge TO pg_database_owner;
+GRANT SELECT ON llm.graph, llm.graph_source, llm.entity_name, llm.entity, llm.relation, llm.evidence, llm.merge TO PUBLIC;
+GRANT SELECT, DELETE ON llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity, llm.own_relation,
+llm.own_evidence, llm.own_merge TO PUBLIC;
 -- Ids are nobody's to choose.
 GRANT INSERT (name, entity_types, relation_types, embedding_model), UPDATE (entity_types, relation_types) ON llm.own_graph TO PUBLIC;
 GRANT INSERT (graph, kind, target, columns, joined, mapping, model, sync), UPDATE (columns, joined, mapping, model, sync)
@@ -17,4 +17,6 @@ GRANT INSERT (graph, type, name, folded, merged_into, embedding), UPDATE (merged
 GRANT INSERT (graph, subject, predicate, object), UPDATE (predicate) ON llm.own_relation TO PUBLIC;
 GRANT INSERT (graph, source, "row", entity, relation, extracted, "column", start_pos, end_pos, confidence),
 UPDATE (entity, relation) ON llm.own_evidence TO PUBLIC;
+GRANT INSERT (graph, kept, merged, score, reason, state), UPDATE (score, reason, state, merged_at) ON llm.own_merge
+TO PUBLIC;
 GRANT SELECT ON @extschema@.llm_models, @extschema@.llm_progress, @extschema@.llm_runs TO PUBLIC;

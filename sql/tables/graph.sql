@@ -108,12 +108,32 @@ COMMENT ON COLUMN llm.all_evidence.extracted IS 'The entity or relation as it wa
 COMMENT ON COLUMN llm.all_evidence.start_pos IS 'The first character of the passage, from 1; NULL for a whole value';
 COMMENT ON COLUMN llm.all_evidence.end_pos IS 'The first character behind the passage';
 
+CREATE TABLE llm.all_merge (
+    graph pg_catalog.int4 NOT NULL,
+    kept pg_catalog.int8 NOT NULL,
+    merged pg_catalog.int8 NOT NULL,
+    score pg_catalog.float4,
+    reason pg_catalog.text NOT NULL,
+    state pg_catalog.text NOT NULL DEFAULT 'merged',
+    merged_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (merged, kept),
+    FOREIGN KEY (kept, graph) REFERENCES llm.all_entity (id, graph) ON DELETE CASCADE,
+    FOREIGN KEY (merged, graph) REFERENCES llm.all_entity (id, graph) ON DELETE CASCADE
+);
+CREATE UNIQUE INDEX ON llm.all_merge (merged) WHERE state OPERATOR(pg_catalog.=) 'merged';
+CREATE INDEX ON llm.all_merge (kept);
+COMMENT ON TABLE llm.all_merge IS 'Which entities of all graphs were merged, for dumps';
+COMMENT ON COLUMN llm.all_merge.kept IS 'The entity that it was merged into, which may be merged into another by now';
+COMMENT ON COLUMN llm.all_merge.score IS 'How likely they are one thing; NULL where a person said so';
+COMMENT ON COLUMN llm.all_merge.state IS 'merged, or undone: then they are not merged again unless a person says so';
+
 SELECT pg_catalog.pg_extension_config_dump('llm.all_graph', '');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_graph_source', '');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_graph_row', '');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_entity', '');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_relation', '');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_evidence', '');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_merge', '');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_graph_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_graph_source_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_graph_row_id_seq', '');

@@ -118,6 +118,21 @@ JOIN llm.all_graph_source AS s ON s.id OPERATOR(pg_catalog.=) v.source
 JOIN llm.all_graph_row AS r ON r.id OPERATOR(pg_catalog.=) v."row";
 COMMENT ON VIEW llm.evidence IS 'What speaks for an entity or a relation: table, primary key, column, place; only of rows that the caller may read';
 
+-- Without reason and score: those may come from rows that the caller may not read.
+CREATE VIEW llm.merge WITH (security_barrier) AS
+SELECT m.graph, m.kept, k.name, m.merged, e.name AS merged_name, m.merged_at
+FROM llm.all_merge AS m
+JOIN llm.all_entity AS k ON k.id OPERATOR(pg_catalog.=) m.kept
+JOIN llm.all_entity AS e ON e.id OPERATOR(pg_catalog.=) m.merged
+WHERE m.state OPERATOR(pg_catalog.=) 'merged' AND EXISTS (
+    SELECT FROM llm.seen_evidence AS v
+    WHERE v.entity OPERATOR(pg_catalog.=) coalesce(k.merged_into, k.id) AND v.extracted OPERATOR(pg_catalog.=) k.id
+) AND EXISTS (
+    SELECT FROM llm.seen_evidence AS v
+    WHERE v.entity OPERATOR(pg_catalog.=) coalesce(e.merged_into, e.id) AND v.extracted OPERATOR(pg_catalog.=) e.id
+);
+COMMENT ON VIEW llm.merge IS 'The names that were merged, where the caller may see both';
+
 -- The same for whoever keeps a graph: all of it, and to be written.
 CREATE VIEW llm.own_graph WITH (security_barrier) AS
 SELECT g.id, g.name, g.entity_types, g.relation_types, g.embedding_model, g.usename
@@ -160,3 +175,10 @@ FROM llm.all_evidence AS e
 WHERE e.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
 WITH CHECK OPTION;
 COMMENT ON VIEW llm.own_evidence IS 'What speaks for the entities and relations of your graphs';
+
+CREATE VIEW llm.own_merge WITH (security_barrier) AS
+SELECT m.graph, m.kept, m.merged, m.score, m.reason, m.state, m.merged_at
+FROM llm.all_merge AS m
+WHERE m.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.own_merge IS 'What was merged in your graphs and what of it was undone, with score and reason';

@@ -113,6 +113,26 @@ def test_a_recommender_is_part_of_a_dump(cluster: Cluster, fitted: psycopg.Conne
         assert len(restored.execute("SELECT * FROM recommend('3', 5)").fetchall()) == 5
 
 
+def test_merged_entities_are_part_of_a_dump(cluster: Cluster, db: psycopg.Connection, empty: str) -> None:
+    names = "SELECT * FROM (VALUES ('Angela Merkel'), ('Merkel, Angela'), ('A. Merkel')) AS t (subject)"
+    db.execute("SELECT graph_create('people')")
+    db.execute(
+        "SELECT graph_import('people', %s)", (f"SELECT t.*, 'in' AS predicate, 'list' AS object FROM ({names}) AS t",)
+    )
+    assert len(db.execute("SELECT * FROM graph_resolve('people')").fetchall()) == 2
+    db.execute("SELECT graph_unmerge((SELECT max(merged) FROM llm.own_merge))")
+    run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=run(cluster, "pg_dump", db.info.dbname))
+    with psycopg.connect(cluster.dsn(empty), autocommit=True) as restored:
+        for query in (
+            "SELECT * FROM llm.own_merge ORDER BY merged",
+            "SELECT name, aliases FROM llm.entity ORDER BY name",
+        ):
+            assert restored.execute(query).fetchall() == db.execute(query).fetchall()
+        # What was parted is remembered there too.
+        assert restored.execute("SELECT * FROM graph_resolve('people')").fetchall() == []
+        assert value(restored, "SELECT graph_unmerge(graph => 'people')") == 1
+
+
 def test_data_alone_keeps_its_vectors(cluster: Cluster, source: psycopg.Connection, empty: str) -> None:
     dbname = source.info.dbname
     schema = run(cluster, "pg_dump", "--schema-only", "--no-privileges", dbname)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -16,7 +16,7 @@ from pg_llm.cleaning.distance import edits
 from pg_llm.cleaning.table import Table, Value
 
 # A word that more rows have says nothing, and would make too many pairs.
-_MOST_ROWS = 30
+MOST_ROWS = 30
 # Beginnings of words are compared too, so that a misspelling does not part what belongs together.
 _BEGINNING = 4
 # Pairs must share so many words or beginnings; one is enough if it is rarer than this.
@@ -45,7 +45,7 @@ def find(table: Table, least: float) -> Iterator[Duplicate]:
     """Pairs of rows that are at least so alike."""
     weights = [_weight(counts) for counts in table.counts]
     likeness: dict[tuple[str, str], float] = {}
-    for number, (first, second) in enumerate(_candidates(table)):
+    for number, (first, second) in enumerate(candidates(table.columns, table.pulse)):
         if not number % 1000:
             table.pulse()
         found = _compared(table, weights, likeness, first, second)
@@ -62,16 +62,17 @@ def _weight(counts: Counter[str]) -> float:
     return -math.log(agree)
 
 
-def _candidates(table: Table) -> Iterator[tuple[int, int]]:
+def candidates(columns: Iterable[Sequence[Value]], pulse: Callable[[], object]) -> Iterator[tuple[int, int]]:
+    """Pairs of rows, the smaller first, that share rare words or beginnings of words in some column."""
     rows_of: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
-    for place, column in enumerate(table.columns):
-        table.pulse()
+    for place, column in enumerate(columns):
+        pulse()
         for row, value in enumerate(column):
             for key in _keys(value):
                 rows_of[place, key].append(row)
     shared: Counter[tuple[int, int]] = Counter()
     for rows in rows_of.values():
-        if 2 <= len(rows) <= _MOST_ROWS:
+        if 2 <= len(rows) <= MOST_ROWS:
             for pair in combinations(rows, 2):
                 shared[pair] += _LEAST_SHARED if len(rows) <= _RARE else 1
     return (pair for pair, count in shared.items() if count >= _LEAST_SHARED)
