@@ -38,11 +38,14 @@ CREATE TABLE llm.all_graph_row (
     graph pg_catalog.int4 NOT NULL,
     source pg_catalog.int4 NOT NULL,
     key pg_catalog.jsonb NOT NULL,
+    found_by pg_catalog.int8 NOT NULL GENERATED ALWAYS AS (pg_catalog.hashtextextended(key::pg_catalog.text, 0)) STORED,
     hash pg_catalog.int8 NOT NULL,
     PRIMARY KEY (id, source),
     UNIQUE (source, key),
     FOREIGN KEY (source, graph) REFERENCES llm.all_graph_source (id, graph) ON DELETE CASCADE
 );
+CREATE INDEX ON llm.all_graph_row (source, found_by);
+COMMENT ON COLUMN llm.all_graph_row.found_by IS 'A number made of the key: jsonb is not compared before a barrier, numbers are';
 COMMENT ON TABLE llm.all_graph_row IS 'The rows that were read, for dumps';
 COMMENT ON COLUMN llm.all_graph_row.hash IS 'Of what was read and by what: a row whose hash differs is read again';
 

@@ -27,7 +27,11 @@ WHERE CASE WHEN s.target IS NULL THEN
 ELSE
     NOT EXISTS (
         SELECT FROM pg_catalog.unnest(s.joined OPERATOR(pg_catalog.||) s.target) AS t (relation)
-        LEFT JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.relation::pg_catalog.oid
+        -- By index: a join would go through all of pg_class.
+        LEFT JOIN LATERAL (
+            SELECT c.oid, c.relnamespace FROM pg_catalog.pg_class AS c
+            WHERE c.oid OPERATOR(pg_catalog.=) t.relation::pg_catalog.oid OFFSET 0
+        ) AS c ON true
         WHERE c.oid IS NULL OR NOT pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE')
         OR NOT (
             pg_catalog.has_table_privilege(c.oid, 'SELECT')
@@ -149,7 +153,7 @@ WITH CHECK OPTION;
 COMMENT ON VIEW llm.own_graph_source IS 'What your graphs are made from';
 
 CREATE VIEW llm.own_graph_row WITH (security_barrier) AS
-SELECT r.id, r.graph, r.source, r.key, r.hash
+SELECT r.id, r.graph, r.source, r.key, r.found_by, r.hash
 FROM llm.all_graph_row AS r
 WHERE r.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
 WITH CHECK OPTION;

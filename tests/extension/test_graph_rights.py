@@ -7,7 +7,9 @@ import pytest
 from database import value
 from psycopg import errors
 
-MAPPING = '[{"subject": "name", "predicate": "knows", "object": "friend", "object_type": "person", "subject_type": "person"}]'
+MAPPING = (
+    '[{"subject": "name", "predicate": "knows", "object": "friend", "object_type": "person", "subject_type": "person"}]'
+)
 
 
 @pytest.fixture

@@ -53,7 +53,9 @@ def test_columns_become_entities_and_relations(clinic: psycopg.Connection) -> No
         ("Ann", "has", "flu"), ("Ann", "sees", "Dr Li"), ("Bob", "has", "flu"), ("Bob", "sees", "Dr Wu"),
         ("Cid", "has", "gout"),
     ]  # fmt: skip
-    types = clinic.execute("SELECT type, name, support FROM llm.entity WHERE name IN ('flu', 'Dr Li', 'Ann') ORDER BY 1")
+    types = clinic.execute(
+        "SELECT type, name, support FROM llm.entity WHERE name IN ('flu', 'Dr Li', 'Ann') ORDER BY 1"
+    )
     assert types.fetchall() == [("disease", "flu", 2), ("doctor", "Dr Li", 1), ("patient", "Ann", 1)]
     assert value(clinic, "SELECT bool_and(embedding IS NOT NULL) FROM llm.entity")
 
@@ -103,7 +105,9 @@ def change(db: psycopg.Connection, chance: random.Random, values: Callable[[], t
         case 1:
             db.execute("UPDATE fact SET (s, o) = (%s, %s) WHERE id BETWEEN %s AND %s", (*values(), number, number + 2))
         case _:
-            query = "INSERT INTO fact VALUES (%s, %s, %s) ON CONFLICT (id) DO UPDATE SET (s, o) = (EXCLUDED.s, EXCLUDED.o)"
+            query = (
+                "INSERT INTO fact VALUES (%s, %s, %s) ON CONFLICT (id) DO UPDATE SET (s, o) = (EXCLUDED.s, EXCLUDED.o)"
+            )
             db.execute(query, (number, *values()))
 
 
@@ -201,7 +205,9 @@ def test_triples_are_imported_once(db: psycopg.Connection, role: str) -> None:
                FROM unnest('{gout,flu,NULL,flu," "}'::text[]) AS u (o)"""
     assert value(db, "SELECT graph_import('g', %s)", query) == 2
     assert value(db, "SELECT graph_import('g', %s)", query) == 0
-    rows = db.execute("SELECT subject_type, object, object_type, confidence, support FROM graph_triples('g')").fetchall()
+    rows = db.execute(
+        "SELECT subject_type, object, object_type, confidence, support FROM graph_triples('g')"
+    ).fetchall()
     assert rows == [("drug", "flu", "entity", 0.5, 1), ("drug", "gout", "entity", 0.5, 1)]
     db.execute("CALL graph_refresh('g')")
     assert value(db, "SELECT bool_and(embedding IS NOT NULL) FROM llm.entity")
@@ -291,7 +297,9 @@ def test_bad_input_is_told_and_loses_nothing(
     assert clinic.execute(CONTENT, {"graph": "clinic"}).fetchall() == before
 
 
-@pytest.mark.parametrize("name", ["'; DROP TABLE patient; --", "x" * 10_000, "患者A 🧪", '"quoted" \\ back', "%s {} $1"])
+@pytest.mark.parametrize(
+    "name", ["'; DROP TABLE patient; --", "x" * 10_000, "患者A 🧪", '"quoted" \\ back', "%s {} $1"]
+)
 def test_names_are_only_names(clinic: psycopg.Connection, name: str) -> None:
     clinic.execute("INSERT INTO patient VALUES (8, %s, %s, NULL)", (name, name))
     assert (name, "has", name) in clinic.execute(TRIPLES, ("clinic",)).fetchall()

@@ -32,7 +32,9 @@ def test_spans_of_a_long_text_are_bounded() -> None:
     assert len(names.spans(" ".join(str(n) for n in range(100_000)))) < 20_000
 
 
-def all_paths(relations: list[tuple[int, int, float]], a: int, b: int, hops: int) -> list[tuple[float, tuple[int, ...]]]:
+def all_paths(
+    relations: list[tuple[int, int, float]], a: int, b: int, hops: int
+) -> list[tuple[float, tuple[int, ...]]]:
     near: dict[int, dict[int, float]] = {}
     for one, other, sure in relations:
         for start, end in ((one, other), (other, one)):
@@ -46,7 +48,9 @@ def all_paths(relations: list[tuple[int, int, float]], a: int, b: int, hops: int
             found.append((len(walk), -sure, walk))
             continue
         if len(walk) <= hops:
-            stack += [((*walk, other), sure * its) for other, its in near.get(walk[-1], {}).items() if other not in walk]
+            stack += [
+                ((*walk, other), sure * its) for other, its in near.get(walk[-1], {}).items() if other not in walk
+            ]
     return [(-sure, walk) for _, sure, walk in sorted(found)]
 
 

@@ -61,17 +61,10 @@ class Filling:
         )  # fmt: skip
         if gone:
             graph_store.remove(self._source.id, [row["key"] for row in gone])
-        known = self._known([row["key"] for row in there])
+        known = graph_store.known(self._source.id, [row["key"] for row in there])
         changed = [row for row in there if known.get(row["key"]) != row["hash"]]
         for start in range(0, len(changed), _BATCH):
             self._store(changed[start : start + _BATCH])
-
-    def _known(self, keys: list[str]) -> dict[str, int]:
-        found = session.rows(
-            "SELECT key::text AS key, hash FROM llm.own_graph_row WHERE source = $1 AND key = ANY($2::jsonb[])",
-            ("int4", "text[]"), (self._source.id, keys),
-        )  # fmt: skip
-        return {row["key"]: row["hash"] for row in found}
 
     def _store(self, rows: list[Row]) -> int:
         """Read and write; a row that changed while it was read is left to whoever changed it. How many were written."""
@@ -108,7 +101,7 @@ class Filling:
                     f"SELECT {self._columns} FROM {self._source.relation(f'ONLY {leaf}')}"
                     f" WHERE t.ctid >= '({first},0)' AND t.ctid < '({first + _BLOCKS},0)'"
                 )
-                known = self._known([row["key"] for row in rows])
+                known = graph_store.known(self._source.id, [row["key"] for row in rows])
                 yield [row for row in rows if known.get(row["key"]) != row["hash"]], len(rows)
 
     def _forget_gone(self, commit: Commit) -> None:

@@ -37,8 +37,10 @@ def graph_neighbors(entity: int | None, hops: int | None, predicates: list[str] 
     if hops is None or not 1 <= hops <= _MOST_HOPS:
         raise InvalidInput(f"hops must lie between 1 and {_MOST_HOPS}")
     start = session.required("entity", entity)
-    exists([start])
     reached = _reached(start, hops, predicates)
+    if not reached:
+        # Whoever has a neighbour that can be seen is there.
+        exists([start])
     called = _called(list(reached))
     found = [(number, *called[number], *way) for number, way in reached.items() if number in called]
     return sorted(found, key=lambda row: (row[3], -row[-1], row[0]))

@@ -60,6 +60,17 @@ class _Known:
     relations: dict[tuple[int, str, int], int] = field(default_factory=dict)
 
 
+_ROWS = """
+    SELECT id, key::text AS key, hash FROM llm.own_graph_row WHERE source = $1 AND key = ANY($2::jsonb[])
+    AND found_by = ANY(ARRAY(SELECT hashtextextended(k::jsonb::text, 0) FROM unnest($2) AS u (k)))
+"""
+
+
+def known(source: int, keys: Sequence[str]) -> dict[str, int]:
+    """The hash of each of these rows when it was last read."""
+    return {row["key"]: row["hash"] for row in session.rows(_ROWS, ("int4", "text[]"), (source, list(keys)))}
+
+
 def hold(source: int) -> bool:
     """Until the transaction ends, no merging and no removal of the source; False if it is gone."""
     return bool(session.rows("SELECT FROM llm.own_graph_source WHERE id = $1 FOR KEY SHARE", ("int4",), (source,)))
@@ -74,9 +85,7 @@ def take(graph: int, source: int, keys: Sequence[str]) -> dict[str, int]:
         ("int4", "int4", "text[]"), values,
     )  # fmt: skip
     found = session.rows(
-        "SELECT id, key::text AS key FROM llm.own_graph_row WHERE source = $1 AND key = ANY($2::jsonb[])"
-        " ORDER BY key FOR UPDATE",
-        ("int4", "text[]"), (source, list(keys)),
+        f"{_ROWS} ORDER BY key FOR UPDATE", ("int4", "text[]"), (source, list(keys)),
     )  # fmt: skip
     return {row["key"]: row["id"] for row in found}
 
@@ -121,8 +130,7 @@ def add(graph: int, source: int, row: int, said: Sequence[Said]) -> int:
 def remove(source: int, keys: Sequence[str]) -> None:
     """Forget rows that are gone."""
     found = session.rows(
-        "SELECT id FROM llm.own_graph_row WHERE source = $1 AND key = ANY($2::jsonb[]) ORDER BY key FOR UPDATE",
-        ("int4", "text[]"), (source, list(keys)),
+        f"{_ROWS} ORDER BY key FOR UPDATE", ("int4", "text[]"), (source, list(keys)),
     )  # fmt: skip
     if not found:
         return

@@ -41,5 +41,5 @@ def _cut(text: str, place: int) -> bool:
 
 def _spaced(character: str) -> bool:
     """Whether words of the character's script stand apart: not Chinese, Japanese, Thai and their like."""
-    return not ("\u0e00" <= character <= "\u0eff" or "\u3040" <= character <= "\u30ff" or character >= "\u3400" and not (
-        "\uac00" <= character <= "\ud7af" or "\uff00" <= character <= "\uffef"))  # fmt: skip
+    return not ("\u0e00" <= character <= "\u0eff" or "\u3040" <= character <= "\u30ff" or (character >= "\u3400" and not (
+        "\uac00" <= character <= "\ud7af" or "\uff00" <= character <= "\uffef")))  # fmt: skip

@@ -9,9 +9,70 @@ from pg_llm.graphs import names
 
 # Words that say that something is asked, not what; the Chinese ones are cut out of a text without spaces.
 _ASKING = frozenset(
-    "a an and are at be been by can could did do does for from give had has have he her his how i in is it its list"
-    " me of on or s she show tell that the their them there these they this those to was we were what when where"
-    " which who whom whose why will with would you".split()
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "at",
+        "be",
+        "been",
+        "by",
+        "can",
+        "could",
+        "did",
+        "do",
+        "does",
+        "for",
+        "from",
+        "give",
+        "had",
+        "has",
+        "have",
+        "he",
+        "her",
+        "his",
+        "how",
+        "i",
+        "in",
+        "is",
+        "it",
+        "its",
+        "list",
+        "me",
+        "of",
+        "on",
+        "or",
+        "s",
+        "she",
+        "show",
+        "tell",
+        "that",
+        "the",
+        "their",
+        "them",
+        "there",
+        "these",
+        "they",
+        "this",
+        "those",
+        "to",
+        "was",
+        "we",
+        "were",
+        "what",
+        "when",
+        "where",
+        "which",
+        "who",
+        "whom",
+        "whose",
+        "why",
+        "will",
+        "with",
+        "would",
+        "you",
+    ]
 )
 _ASKING_CHINESE = (
     "什么时候", "是什么", "有哪些", "什么", "哪些", "哪个", "哪里", "哪儿", "哪", "谁", "多少", "几", "怎么", "如何", "为什么", "请问",
@@ -48,4 +109,4 @@ def _same(one: str, other: str) -> bool:
         common = min(len(one), len(other))
         return common >= _STEM and one[: max(_STEM, common - 2)] == other[: max(_STEM, common - 2)]
     # No spaces tell where a word ends.
-    return len(other) > 1 and other in one or len(one) > 1 and one in other
+    return (len(other) > 1 and other in one) or (len(one) > 1 and one in other)
