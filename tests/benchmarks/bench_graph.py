@@ -1,4 +1,4 @@
-"""Knowledge graphs: reading texts, one thing under several names, missing relations, and what questions and changes cost.
+"""Knowledge graphs: reading texts, one thing under several names, missing relations, the cost of questions and changes.
 
 PART=speed (relations, resolution, reasoning, speed) measures one of them.
 """

@@ -91,17 +91,20 @@ def make(db: psycopg.Connection, name: str, entities: int, relations: int) -> No
     db.execute(f"""
         SET session_replication_role = replica; SET maintenance_work_mem = '512MB';
         INSERT INTO {name}
-        SELECT n, 'e' || (hashint8(n) & 2147483647) % {entities}, 'e' || (hashint8(n + 7000001) & 2147483647) % {entities}
+        SELECT n, 'e' || (hashint8(n) & 2147483647) % {entities},
+               'e' || (hashint8(n + 7000001) & 2147483647) % {entities}
         FROM generate_series(1, {relations}) AS n;
         CREATE TEMP TABLE of AS
         SELECT s.id AS source, s.graph FROM llm.all_graph_source AS s WHERE s.target = '{name}'::regclass;
         INSERT INTO llm.all_graph_row (graph, source, key, hash)
         SELECT graph, source, jsonb_build_object('id', id), 0 FROM {name}, of;
         INSERT INTO llm.all_entity (graph, type, name, folded, embedding)
-        SELECT graph, 'thing', 'e' || n, 'e' || n, (SELECT llm_embed('e')) FROM generate_series(0, {entities} - 1) AS n, of;
+        SELECT graph, 'thing', 'e' || n, 'e' || n, (SELECT llm_embed('e'))
+        FROM generate_series(0, {entities} - 1) AS n, of;
         INSERT INTO llm.all_relation (graph, subject, predicate, object)
         SELECT DISTINCT graph, a.id, 'p', b.id FROM {name} AS f, of
-        JOIN llm.all_entity AS a USING (graph) JOIN llm.all_entity AS b USING (graph) WHERE a.name = f.s AND b.name = f.o;
+        JOIN llm.all_entity AS a USING (graph) JOIN llm.all_entity AS b USING (graph)
+        WHERE a.name = f.s AND b.name = f.o;
         INSERT INTO llm.all_evidence (graph, source, "row", relation, extracted, "column", confidence)
         SELECT of.graph, of.source, w.id, r.id, r.id, 'o', 1
         FROM of JOIN llm.all_graph_row AS w ON w.source = of.source JOIN {name} AS f ON f.id = (w.key ->> 'id')::int

@@ -155,7 +155,7 @@ def test_writers_beside_each_other_lose_nothing(clinic: psycopg.Connection, conn
                 connection.execute("INSERT INTO patient VALUES (%s, %s, 'flu', 1)", (key, f"P{number}"))
                 if number % 3 == 0:
                     connection.execute("DELETE FROM patient WHERE id = %s", (key,))
-        except Exception as error:
+        except psycopg.Error as error:
             failed.append(error)
 
     connections = [connect() for _ in range(4)]
@@ -201,8 +201,8 @@ def test_partitions_are_followed(db: psycopg.Connection) -> None:
 
 def test_triples_are_imported_once(db: psycopg.Connection, role: str) -> None:
     db.execute("SELECT graph_create('g')")
-    query = """SELECT 'Aspirin' AS subject, 'drug' AS subject_type, 'treats' AS predicate, o AS object, 0.5 AS confidence
-               FROM unnest('{gout,flu,NULL,flu," "}'::text[]) AS u (o)"""
+    query = """SELECT 'Aspirin' AS subject, 'drug' AS subject_type, 'treats' AS predicate, o AS object,
+                      0.5 AS confidence FROM unnest('{gout,flu,NULL,flu," "}'::text[]) AS u (o)"""
     assert value(db, "SELECT graph_import('g', %s)", query) == 2
     assert value(db, "SELECT graph_import('g', %s)", query) == 0
     rows = db.execute(
@@ -256,8 +256,8 @@ def test_the_schema_keeps_out_what_does_not_belong(db: psycopg.Connection) -> No
     for query, message in (
         ("SELECT 1 AS subject, 2 AS object", 'no column "predicate"'),
         ("SELECT 1 AS subject, 2 AS predicate, 3 AS object, 4 AS colour", 'column "colour"'),
-        ("SELECT 'a' AS subject, 'drug' AS subject_type, 'treats' AS predicate, 'b' AS object, 'disease' AS object_type,"
-         " 7 AS confidence", "between 0 and 1"),
+        ("SELECT 'a' AS subject, 'drug' AS subject_type, 'treats' AS predicate, 'b' AS object,"
+         " 'disease' AS object_type, 7 AS confidence", "between 0 and 1"),
     ):  # fmt: skip
         with pytest.raises(errors.InvalidParameterValue, match=message):
             db.execute("SELECT graph_import('g', %s)", (query,))
@@ -333,11 +333,9 @@ def test_reading_can_be_cancelled_and_taken_up_again(db: psycopg.Connection) -> 
     db.execute("CREATE TABLE t (id int PRIMARY KEY, a text, b text); SELECT graph_create('g')")
     db.execute("INSERT INTO t SELECT n, 'a' || n, 'b' || n % 7 FROM generate_series(1, 3000) n")
     mapping = '{"subject": "a", "predicate": "p", "object": "b"}'
-    db.execute("SET statement_timeout = '700ms'")
+    db.execute("SET statement_timeout = '300ms'")
     with pytest.raises(errors.QueryCanceled):
-        while True:
-            db.execute("CALL graph_add_columns('g', 't', %s)", (mapping,))
-            db.execute("SELECT graph_drop('g'); SELECT graph_create('g')")
+        db.execute("CALL graph_add_columns('g', 't', %s)", (mapping,))
     db.execute("RESET statement_timeout")
     db.execute("CALL graph_add_columns('g', 't', %s)", (mapping,))
     assert len(db.execute(TRIPLES, ("g",)).fetchall()) == 3000

@@ -1,4 +1,4 @@
-"""What stands behind relations: the rows that support them, and the passages that say so, as the caller may read them."""
+"""What stands behind relations: rows that support them, and passages that say so, as the caller may read them."""
 
 from __future__ import annotations
 

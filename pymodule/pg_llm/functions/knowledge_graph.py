@@ -172,7 +172,7 @@ def graph_triples(graph: str | None) -> Iterator[Row]:
 
 @sql_function
 def graph_sync(source: int | None, keys: str | None) -> None:
-    """Read rows with these primary keys into a graph again, or with NULL forget all; a live source's triggers call it."""
+    """Read rows with these keys into a graph again, or with NULL forget all; a live source's triggers call it."""
     number = session.required("source", source)
     if not graph_store.hold(number):
         # Dropped meanwhile, or none of the caller's.

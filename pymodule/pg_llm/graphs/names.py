@@ -7,6 +7,11 @@ import unicodedata
 # Characters of a name that it is looked up by, and of a text that is looked through for names.
 FOLDED = 100
 _LONGEST_TEXT = 400
+# Thai and Lao, Hiragana and Katakana, Chinese characters, their compatibility forms, and those of the further planes.
+_UNSPACED = (
+    ("\u0e00", "\u0eff"), ("\u3040", "\u30ff"), ("\u3400", "\u9fff"), ("\uf900", "\ufaff"),
+    ("\U00020000", "\U0003ffff"),
+)  # fmt: skip
 
 
 def whole(text: str) -> str:
@@ -41,5 +46,4 @@ def _cut(text: str, place: int) -> bool:
 
 def _spaced(character: str) -> bool:
     """Whether words of the character's script stand apart: not Chinese, Japanese, Thai and their like."""
-    return not ("\u0e00" <= character <= "\u0eff" or "\u3040" <= character <= "\u30ff" or (character >= "\u3400" and not (
-        "\uac00" <= character <= "\ud7af" or "\uff00" <= character <= "\uffef")))  # fmt: skip
+    return not any(first <= character <= last for first, last in _UNSPACED)

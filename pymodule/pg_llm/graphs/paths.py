@@ -47,7 +47,7 @@ class Edges:
 
 
 def best(edges: Edges, a: int, b: int, hops: int, k: int) -> tuple[list[Walk], bool]:
-    """The k paths without a circle of `hops` relations at most, the shortest first, then the surest; and if all counted.
+    """The k paths without a circle of `hops` relations at most, the shortest first, then the surest; if all counted.
 
     `edges` has those of everything within half the hops of either end.
     """
