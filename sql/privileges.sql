@@ -5,7 +5,7 @@ GRANT SELECT, INSERT ON llm.all_cleaning, llm.all_mark, llm.all_change TO pg_dat
 GRANT SELECT, INSERT, UPDATE, DELETE ON llm.cleaning, llm.mark, llm.change TO PUBLIC;
 GRANT SELECT, INSERT ON llm.all_graph, llm.all_graph_source, llm.all_graph_row, llm.all_entity, llm.all_relation, llm.all_evidence,
 llm.all_merge TO pg_database_owner;
-GRANT SELECT ON llm.graph, llm.graph_source, llm.entity_name, llm.entity, llm.relation, llm.evidence, llm.merge TO PUBLIC;
+GRANT SELECT ON llm.graph, llm.graph_source, llm.readable_graph_source, llm.entity_name, llm.entity, llm.relation, llm.evidence, llm.merge TO PUBLIC;
 GRANT SELECT, DELETE ON llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity, llm.own_relation,
 llm.own_evidence, llm.own_merge TO PUBLIC;
 -- Ids are nobody's to choose.

@@ -52,9 +52,10 @@ COMMENT ON VIEW llm.readable_graph_source IS 'The sources that the caller may re
 CREATE VIEW llm.seen_evidence AS
 SELECT e.source, e."row", e.entity, e.relation, e.extracted, e."column", e.start_pos, e.end_pos, e.confidence
 FROM llm.all_evidence AS e
-WHERE e.source OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT s.id FROM llm.readable_graph_source AS s WHERE s.whole))
+-- Functions, once a query: as subqueries they would be estimated for every row, and such plans compiled (jit) for seconds.
+WHERE e.source OPERATOR(pg_catalog.=) ANY ((SELECT llm.readable_graph_sources(true))::pg_catalog.int4[])
 OR (
-    e.source OPERATOR(pg_catalog.=) ANY (ARRAY(SELECT s.id FROM llm.readable_graph_source AS s WHERE NOT s.whole))
+    e.source OPERATOR(pg_catalog.=) ANY ((SELECT llm.readable_graph_sources(false))::pg_catalog.int4[])
     AND llm.graph_row_readable(
         e.source, (SELECT r.key FROM llm.all_graph_row AS r WHERE r.id OPERATOR(pg_catalog.=) e."row")
     )

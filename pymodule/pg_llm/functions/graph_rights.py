@@ -9,6 +9,13 @@ from pg_llm.functions.session import sql_function
 
 
 @sql_function
+def readable_graph_sources(whole: bool | None) -> list[int]:
+    """The sources of graphs whose every row the caller may read, or those where row-level security decides."""
+    query = "SELECT coalesce(array_agg(s.id), '{}') AS ids FROM llm.readable_graph_source AS s WHERE s.whole = $1"
+    return list(session.rows(query, ("bool",), (whole,))[0]["ids"])
+
+
+@sql_function
 def graph_row_readable(source: int | None, key: str | None) -> bool:
     """Whether the caller's row-level security shows a row that a graph has read; the views of graphs call it."""
     if source is None or key is None:
