@@ -196,7 +196,7 @@ def test_the_registry_takes_rights(db: psycopg.Connection, role: str) -> None:
     assert value(db, "SELECT vector_dims(llm_embed('x', 'mine'))") == 384
     assert value(db, "SELECT llm_unload_model('mine')")
     db.execute("SELECT llm_drop_model('other'), llm_drop_model('mine')")
-    assert value(db, "SELECT count(*) FROM llm_models") == 3
+    assert value(db, "SELECT count(*) FROM llm_models") == 4
 
 
 def test_a_model_in_use_stays(db: psycopg.Connection) -> None:
@@ -274,7 +274,7 @@ def test_an_endpoint_that_fails_says_how(db: psycopg.Connection, endpoint: str) 
     for address in ("http://127.0.0.1:1/v1#m", "http://127.0.0.1:port/v1#m", "http://[::1/v1#m", "https://a b/v1#m"):
         with pytest.raises(errors.IoError, match="the endpoint .* failed"):
             register(db, "nobody", address)
-    assert value(db, "SELECT count(*) FROM llm_models") == 3
+    assert value(db, "SELECT count(*) FROM llm_models") == 4
 
 
 def test_an_endpoint_that_went_away_and_came_back(db: psycopg.Connection) -> None:

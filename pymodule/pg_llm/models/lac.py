@@ -75,7 +75,8 @@ class LexerModel:
             start, end = offset + places[first], offset + places[last - 1] + 1
             if words:
                 found.append(Word(start, end, text[places[first] : places[last - 1] + 1], tag, tag, "", len(found)))
-            elif tag in _NAMES:
+            # What it does not know, such as signs and pictures, it may take for names.
+            elif tag in _NAMES and any(text[place].isalnum() for place in places[first:last]):
                 found.append((tag, start, end, float(sure[first:last].min())))
         return found
 

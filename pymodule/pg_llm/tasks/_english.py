@@ -20,7 +20,8 @@ from pg_llm.tasks._wanted import MEANS, Relation, Trigger
 _SAYS_NOTHING = frozenset(map(stem, ("be", "is", "are", "was", "were", "been", "being", "has", "have", "had", "a", "an",
                                      "the", "to", "of", "it")))  # fmt: skip
 _NOUNS = ("NOUN", "PROPN", "X", "NUM", "SYM")
-_OUTSIDE = ("PUNCT", "CCONJ", "SCONJ", "VERB", "AUX", "ADP", "DET", "PRON")
+_OUTSIDE = ("CCONJ", "SCONJ", "VERB", "AUX")
+_STOPS = (".", ",", ";", ":")
 _NOUN_PHRASE = ("NOUN", "PROPN", "X", "NUM", "ADJ")
 # Words between two entities, and entities between them, at which a connection is no longer looked for.
 _FAR = 40
@@ -92,17 +93,19 @@ class English:
         self._between_given(said)
 
     def _trimmed(self, mention: Mention, words: Sequence[Word], first: int, last: int) -> Mention:
-        """The entity without words at its ends that belong to no name, and without the relation that it took along."""
-        while last - first > 1 and (words[last - 1].pos in _OUTSIDE or self._says(words[last - 1])):
+        """The entity without a full stop, an "and" or a verb that it took along at its end."""
+        while last - first > 1 and self._took_along(words[last - 1]):
             last -= 1
-        while last - first > 1 and words[first].pos in _OUTSIDE:
-            first += 1
-        start, end = max(mention[1], words[first].start), min(mention[2], words[last - 1].end)
+        start, end = mention[1], min(mention[2], words[last - 1].end)
         if (start, end) == mention[1:3]:
             return mention
         better = (mention[0], start, end, mention[3])
         self.found.replace(mention, better)
         return better
+
+    def _took_along(self, word: Word) -> bool:
+        text = self._text[word.start : word.end]
+        return text in _STOPS or (text.islower() and (word.pos in _OUTSIDE or self._says(word)))
 
     def _says(self, word: Word) -> bool:
         """Whether a word alone says one of the relations, in a form that is no name's."""

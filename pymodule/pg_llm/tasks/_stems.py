@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 _ENDINGS = (
     "ations", "ation", "ments", "ment", "ings", "ing", "ions", "ion", "ors", "or", "ers", "er", "ies", "ied", "ed",
     "es", "al", "s", "e", "y",
@@ -10,6 +12,7 @@ _ENDINGS = (
 _SHORTEST = 3
 
 
+@lru_cache(1 << 16)
 def stem(word: str) -> str:
     """The word without an ending; not a word of the language, and the same for most of a family."""
     word = word.lower()
