@@ -88,10 +88,14 @@ def _trigram(
     db: psycopg.Connection, tables: tuple[str, str], halves: list[tuple[Pairs, Pairs | None, set[str]]]
 ) -> Pairs:
     """Pairs whose names without the table's are at least as alike as is best on the first half."""
-    plain = "regexp_replace({0}.name, ' \\([^()]*\\)$', '')"
+    for name in tables:
+        plain = f"SELECT id, regexp_replace(name, ' [(][^()]*[)]$', '') AS name FROM {name}"
+        db.execute(f"CREATE TEMP TABLE plain_{name} AS {plain}")
+        db.execute(f"CREATE INDEX ON plain_{name} USING gin (name gin_trgm_ops)")
+    # The operator takes pairs that are at least 0.3 alike.
     query = (
-        f"SELECT a.id, b.id, similarity({plain.format('a')}, {plain.format('b')}) AS s"
-        f" FROM {tables[0]} AS a, {tables[1]} AS b WHERE similarity({plain.format('a')}, {plain.format('b')}) >= 0.3"
+        f"SELECT a.id, b.id, similarity(a.name, b.name) FROM plain_{tables[0]} AS a"
+        f" JOIN plain_{tables[1]} AS b ON b.name % a.name"
     )
     scored = [((row[0], row[1]), row[2]) for row in db.execute(query)]
 

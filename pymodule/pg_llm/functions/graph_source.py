@@ -128,10 +128,9 @@ def of_graph(graph: int) -> list[Source]:
 
 def _source(row: Row) -> Source:
     table = catalog.table(str(row["target"]))
+    check_whole(Source(row, table))
     foreign = mapped(json.loads(row["mapping"])) if row["kind"] == "columns" else []
-    of = Source(row, table, joins(table, foreign))
-    check_whole(of)
-    return of
+    return Source(row, table, joins(table, foreign))
 
 
 def check_whole(of: Source) -> None:

@@ -238,6 +238,8 @@ def _forget(rows: Sequence[int]) -> tuple[set[int], set[int]]:
 
 def _clear(entities: set[int], relations_: set[int]) -> None:
     """Remove those of these that nothing speaks for any more."""
+    # Locked in the order in which writers hold them: entities, then relations.
+    _locked("entity", sorted(entities), "NOT EXISTS (SELECT FROM llm.own_evidence AS v WHERE v.entity = c.id OFFSET 0)")
     for kind, doubtful in (("relation", relations_), ("entity", entities)):
         if doubtful:
             sweep(kind, sorted(doubtful))
@@ -266,25 +268,31 @@ def sweep(kind: str, numbers: Sequence[int]) -> int:
 
     They are locked before they are looked at for good: whoever has begun to speak of one holds it.
     """
-    unneeded = f"SELECT c.id FROM unnest($1) AS c (id) WHERE NOT ({_NEEDED[kind]})"
+    unneeded = f"NOT ({_NEEDED[kind]})"
     removed = 0
-    # Alone names that were merged into others first, then those.
-    while found := [row["id"] for row in session.rows(unneeded, ("int8[]",), (list(numbers),))]:
-        locked = session.rows(
-            f"SELECT id FROM llm.own_{kind} WHERE id = ANY($1) ORDER BY id FOR UPDATE", ("int8[]",), (found,)
-        )
-        sure = session.rows(unneeded, ("int8[]",), ([row["id"] for row in locked],))
-        gone = [row["id"] for row in sure]
-        standing = session.rows(
+    # Names that were merged into others first, then those.
+    while numbers and (locked := _locked(kind, numbers, unneeded)):
+        sure = session.rows(f"SELECT c.id FROM unnest($1) AS c (id) WHERE {unneeded}", ("int8[]",), (locked,))
+        gone = session.rows(
             f"DELETE FROM llm.own_{kind} WHERE id = ANY($1)"
             f" RETURNING {'merged_into' if kind == 'entity' else 'NULL::int8'} AS other",
-            ("int8[]",), (gone,),
+            ("int8[]",), ([row["id"] for row in sure],),
         )  # fmt: skip
         removed += len(gone)
-        numbers = [row["other"] for row in standing if row["other"] is not None]
-        if not numbers:
-            break
+        numbers = [row["other"] for row in gone if row["other"] is not None]
     return removed
+
+
+def _locked(kind: str, numbers: Sequence[int], condition: str) -> list[int]:
+    """Those of these that the condition on `c.id` holds for, locked until the transaction ends."""
+    if not numbers:
+        return []
+    found = session.rows(f"SELECT c.id FROM unnest($1) AS c (id) WHERE {condition}", ("int8[]",), (list(numbers),))
+    locked = session.rows(
+        f"SELECT id FROM llm.own_{kind} WHERE id = ANY($1) ORDER BY id FOR UPDATE",
+        ("int8[]",), ([row["id"] for row in found],),
+    ) if found else []  # fmt: skip
+    return [row["id"] for row in locked]
 
 
 def embed(model: str, numbers: Sequence[int]) -> int:
@@ -292,7 +300,9 @@ def embed(model: str, numbers: Sequence[int]) -> int:
     done = 0
     for start in range(0, len(numbers), _EMBEDDED):
         lacking = session.rows(
-            "SELECT id, name FROM llm.own_entity WHERE id = ANY($1) AND embedding IS NULL",
+            # What somebody else is giving a vector needs none from here.
+            "SELECT id, name FROM llm.own_entity WHERE id = ANY($1) AND embedding IS NULL"
+            " ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
             ("int8[]",), (list(numbers[start : start + _EMBEDDED]),),
         )  # fmt: skip
         if not lacking:

@@ -157,17 +157,7 @@ def graph_drop(graph: str | None) -> None:
 @sql_function
 def graph_triples(graph: str | None) -> Iterator[Row]:
     """The relations of a graph with the names and types of their ends, as far as the caller may see them."""
-    query = """
-        SELECT s.name AS subject, s.type AS subject_type, r.predicate, o.name AS object, o.type AS object_type,
-               r.confidence, r.support
-        FROM llm.relation AS r JOIN llm.entity AS s ON s.id = r.subject AND s.graph = r.graph
-        JOIN llm.entity AS o ON o.id = r.object AND o.graph = r.graph
-        WHERE r.graph = $1 AND s.graph = $1 AND o.graph = $1
-        ORDER BY s.name COLLATE "C", s.type COLLATE "C", r.predicate COLLATE "C", o.name COLLATE "C", o.type COLLATE "C"
-    """
-    cursor = plpy.cursor(session.plan(query, ("int4",)), [named(graph)["id"]])
-    while rows := list(cursor.fetch(_SWEPT)):
-        yield from rows
+    return _triples(named(graph)["id"])
 
 
 @sql_function
@@ -321,6 +311,20 @@ def _remove(source: int) -> None:
     graph_follow.unfollow(source)
     graph_fill.forget_all(source, lambda: None)
     session.rows("DELETE FROM llm.own_graph_source WHERE id = $1", ("int4",), (source,))
+
+
+def _triples(graph: int) -> Iterator[Row]:
+    query = """
+        SELECT s.name AS subject, s.type AS subject_type, r.predicate, o.name AS object, o.type AS object_type,
+               r.confidence, r.support
+        FROM llm.relation AS r JOIN llm.entity AS s ON s.id = r.subject AND s.graph = r.graph
+        JOIN llm.entity AS o ON o.id = r.object AND o.graph = r.graph
+        WHERE r.graph = $1 AND s.graph = $1 AND o.graph = $1
+        ORDER BY s.name COLLATE "C", s.type COLLATE "C", r.predicate COLLATE "C", o.name COLLATE "C", o.type COLLATE "C"
+    """
+    cursor = plpy.cursor(session.plan(query, ("int4",)), [graph])
+    while rows := list(cursor.fetch(_SWEPT)):
+        yield from rows
 
 
 def _numbers(kind: str, graph: int, condition: str = "") -> Iterator[Sequence[int]]:

@@ -183,6 +183,8 @@ class Matching:
         def agreed(pair: Pair) -> list[Agreement]:
             standing = _pair(*(self._standing[number] for number in pair))
             if standing not in agreements:
+                if not len(agreements) % 1000:
+                    self._pulse()
                 agreements[standing] = said.agreements(*standing)
             return agreements[standing]
 
