@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+import plpy
+
 from pg_llm.functions import optimization_calls as calls
 from pg_llm.functions import query, session
 from pg_llm.functions.optimization_plan import Plan, Statement, Suggestion
@@ -13,18 +15,25 @@ from pg_llm.functions.optimization_plan import Plan, Statement, Suggestion
 _LEAST_SHARE, _LEAST = 0.01, 0.001
 # A statement that may be run for comparison: the planner's cost at most, and how many rows are compared.
 _MOST_COST, _MOST_ROWS = 20_000.0, 10_000
+# Classes of SQLSTATE: out of resources, cancelled, a broken system, a defect.
+_GRAVE = ("53", "57", "58", "XX")
 _NULLABLE = """
-    SELECT NOT a.attnotnull AS nullable FROM pg_attribute AS a
+    SELECT NOT a.attnotnull OR (c.relhassubclass AND c.relkind = 'r') AS nullable
+    FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
     WHERE a.attrelid = $1::oid AND a.attname = $2 AND a.attnum > 0
 """
-# Unique, of columns alone, for all rows, at once, and without NULL in any.
+# Unique, of columns alone, for all rows, at once, and without NULL in any; tables that inherit have rows beside it.
 _KEYS = """
     SELECT i.indexrelid::regclass::text AS name, array_agg(a.attname::text ORDER BY a.attnum) AS columns
-    FROM pg_index AS i JOIN pg_attribute AS a
-    ON a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::int2[])[0 : i.indnkeyatts - 1])
+    FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indrelid AND NOT (c.relhassubclass AND c.relkind = 'r')
+    JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY ((i.indkey::int2[])[0 : i.indnkeyatts - 1])
     WHERE i.indrelid = $1::oid AND i.indisunique AND i.indisvalid AND i.indimmediate
     AND i.indpred IS NULL AND i.indexprs IS NULL
     GROUP BY i.indexrelid HAVING bool_and(a.attnotnull) ORDER BY 1
+"""
+# Each of these functions gives the same for the same row, however often and when it is called, and gives one value.
+_STABLE = """
+    SELECT NOT EXISTS (SELECT FROM pg_proc WHERE proname = ANY ($1) AND (provolatile = 'v' OR proretset)) AS stable
 """
 
 
@@ -37,6 +46,8 @@ def suggestions(statement: Statement, plan: Plan, candidates: list[dict[str, Any
         if after is None or plan.cost - after.cost < max(_LEAST, _LEAST_SHARE * plan.cost):
             continue
         if candidate["rule"] in calls.RULES:
+            if not session.rows(_STABLE, ("text[]",), (candidate["needs"]["stable"],))[0]["stable"]:
+                continue
             kind, why = "model calls", calls.RULES[candidate["rule"]](statement, plan, after)
         else:
             kind, why = "rewrite", _equal(statement, other, candidate, max(plan.cost, after.cost))
@@ -79,11 +90,19 @@ def _trial(*statements: Statement) -> str | None:
     """That all give the same rows now, read only; None where they do not, or give too many to compare."""
     rows = []
     for statement in statements:
-        with statement.names():
-            answer = query.read(f"SELECT whole::pg_catalog.text FROM ({statement.text}\n) AS whole", _MOST_ROWS)
+        try:
+            with statement.names():
+                answer = query.read(f"SELECT whole::pg_catalog.text FROM ({statement.text}\n) AS whole", _MOST_ROWS)
+        except plpy.SPIError as error:
+            # A statement that fails, or would write, has no rows to compare; what ends the whole call does end it.
+            if (error.sqlstate or "")[:2] in _GRAVE:
+                raise
+            session.set_path(session.PINNED)
+            return None
         if answer.cut:
             return None
         rows.append(Counter(str(row[0]) for row in answer.rows))
-    if any(each != rows[0] for each in rows):
+    # That both give nothing says little.
+    if not rows[0] or any(each != rows[0] for each in rows):
         return None
     return f"both gave the same {sum(rows[0].values()):,} rows just now; no constraint says that they always will"

@@ -66,7 +66,7 @@ def models_last(text: str) -> Rewrite | None:
     tree.fromClause = (ast.RangeVar(relname=_CANDIDATES, inh=True),)
     tree.whereClause = _statement.conjunction(late)
     tree.withClause = _with({_CANDIDATES: inner})
-    return {"rule": "models last", "sql": _statement.written(tree), "needs": {}}
+    return {"rule": "models last", "sql": _statement.written(tree), "needs": {"stable": _functions(late)}}
 
 
 def once_per_row(text: str) -> Rewrite | None:
@@ -137,7 +137,8 @@ def once_per_row(text: str) -> Rewrite | None:
 
     tree.fromClause = _statement.replaced(tree.fromClause, renamed)
     tree.withClause = _with(queries)
-    return {"rule": "once per row", "sql": _statement.written(tree), "needs": {}}
+    moved = _functions([call for _, call in wanted.values()])
+    return {"rule": "once per row", "sql": _statement.written(tree), "needs": {"stable": moved}}
 
 
 def _is_call(node: Any) -> bool:
@@ -149,6 +150,14 @@ def _is_call(node: Any) -> bool:
 def calls(tree: Any) -> bool:
     """Whether a model is called anywhere in a tree."""
     return any(_is_call(node) for node in _statement.nodes(tree))
+
+
+def _functions(trees: list[Any]) -> list[str]:
+    """The names of all functions that are called."""
+    from pglast import ast
+
+    called = (node for tree in trees for node in _statement.nodes(tree) if isinstance(node, ast.FuncCall))
+    return sorted({node.funcname[-1].sval for node in called})
 
 
 def _named(call: Any) -> bool:

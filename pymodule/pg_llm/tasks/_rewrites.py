@@ -76,8 +76,8 @@ def not_in_to_not_exists(text: str) -> Rewrite | None:
         if mine is None or theirs is None or aliases & {_statement.alias(table) for table in inside[0]}:
             return node
         for (table, column), outer in ((mine, around[1]), (theirs, inside[1])):
-            # An outer join makes NULL of any column; no constraint speaks against it.
-            needs.append(["" if outer else _statement.relation(table), column])
+            # An outer join makes NULL of any column, and a CTE may bear a table's name: no constraint tells of those.
+            needs.append(["" if outer or tree.withClause else _statement.relation(table), column])
         equal = ast.A_Expr(
             kind=A_Expr_Kind.AEXPR_OP, name=(ast.String(sval="="),),
             lexpr=_statement.column(_statement.alias(theirs[0]), theirs[1]),
@@ -101,6 +101,9 @@ def distinct_of_key(text: str) -> Rewrite | None:
     tree = _statement.select(text)
     found = _statement.tables(tree)
     if tree.distinctClause != (None,) or tree.op or tree.groupClause or tree.havingClause or tree.windowClause:
+        return None
+    # The name of a CTE may be that of a table as well.
+    if tree.withClause:
         return None
     if found is None or len(found[0]) != 1 or found[0][0] is not tree.fromClause[0]:
         return None
