@@ -5,4 +5,4 @@ CREATE FUNCTION llm_optimize(sql text) RETURNS TABLE (
 )
 LANGUAGE plpython3u VOLATILE COST 100000 ROWS 5
 AS $$ from pg_llm.functions import optimization; return optimization.llm_optimize(sql) $$;
-COMMENT ON FUNCTION llm_optimize IS 'What would make a SELECT cheaper: indexes, statistics and rewrites, with the planner''s costs; nothing is changed.';
+COMMENT ON FUNCTION llm_optimize IS 'What would make a SELECT cheaper: indexes, statistics, rewrites, with the planner''s costs; nothing is changed.';

@@ -62,6 +62,7 @@ INDEXES = {
     "SELECT * FROM customer WHERE email = 'user7@example.org'": ("index", "customer (email)"),
     "SELECT * FROM customer WHERE 'user7@example.org' = email": ("index", "customer (email)"),
     "SELECT * FROM purchase WHERE amount = ANY ('{7}')": ("index", "purchase (amount)"),
+    "SELECT * FROM purchase WHERE code = 'c77' OR code = 'c78'": ("index", "purchase (code)"),
     "SELECT * FROM purchase WHERE code = 'c77'": ("index", "purchase (code)"),
     "SELECT * FROM purchase WHERE bought_at < '2024-01-01 01:00+00'": ("index", "purchase (bought_at)"),
     "SELECT * FROM customer WHERE lower(email) = 'user7@example.org'": ("expression index", "customer (lower(email))"),

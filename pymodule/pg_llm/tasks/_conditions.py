@@ -15,31 +15,44 @@ def terms(text: str) -> list[dict[str, Any]]:
 
     `kind` is equal, range or pattern; `column` is None for an expression, `cast` the type a column is cast to.
     """
-    from pglast import ast
-    from pglast.enums import A_Expr_Kind
-
     tree = _expression(f"SELECT {text}")
-    found: list[dict[str, Any]] = []
-    for part in _statement.conjuncts(tree.targetList[0].val) if tree is not None else ():
-        if not isinstance(part, ast.A_Expr) or part.kind not in (A_Expr_Kind.AEXPR_OP, A_Expr_Kind.AEXPR_OP_ANY):
+    parts = _statement.conjuncts(tree.targetList[0].val) if tree is not None and tree.targetList else []
+    return [term for part in parts for term in _compared(part)]
+
+
+def _compared(part: Any) -> list[dict[str, Any]]:
+    from pglast import ast
+    from pglast.enums import A_Expr_Kind, BoolExprType
+
+    if isinstance(part, ast.BoolExpr) and part.boolop == BoolExprType.OR_EXPR:
+        return _either([_compared(each) for each in part.args])
+    if not isinstance(part, ast.A_Expr) or part.kind not in (A_Expr_Kind.AEXPR_OP, A_Expr_Kind.AEXPR_OP_ANY):
+        return []
+    operator = part.name[-1].sval
+    if operator not in (*_EQUAL, *_RANGE, *_PATTERN):
+        return []
+    found = []
+    for side, other in ((part.lexpr, part.rexpr), (part.rexpr, part.lexpr)):
+        owners = _owners(side)
+        if side is None or len(owners) != 1 or owners & _owners(other):
             continue
-        operator = part.name[-1].sval
-        if operator not in (*_EQUAL, *_RANGE, *_PATTERN):
+        if operator in _PATTERN and not (side is part.lexpr and _prefix(other)):
             continue
-        for side, other in ((part.lexpr, part.rexpr), (part.rexpr, part.lexpr)):
-            owners = _owners(side)
-            if side is None or len(owners) != 1 or owners & _owners(other):
-                continue
-            if operator in _PATTERN and not (side is part.lexpr and _prefix(other)):
-                continue
-            found.append(_term(side, owners.pop(), operator, other))
+        found.append(_term(side, owners.pop(), operator, other))
     return found
+
+
+def _either(alternatives: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """What all alternatives compare with constants, as one index serves them all."""
+    first = alternatives[0]
+    same = all(each == first for each in alternatives)
+    return first if same and len(first) == 1 and first[0]["constant"] and first[0]["kind"] == "equal" else []
 
 
 def calls(text: str) -> list[dict[str, Any]]:
     """The parts of a condition in their order, and whether each calls a model."""
     tree = _expression(f"SELECT {text}")
-    parts = _statement.conjuncts(tree.targetList[0].val) if tree is not None else []
+    parts = _statement.conjuncts(tree.targetList[0].val) if tree is not None and tree.targetList else []
     return [{"text": _statement.written(part), "model": _model_calls.calls(part)} for part in parts]
 
 
