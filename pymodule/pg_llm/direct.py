@@ -117,8 +117,7 @@ def _run_without_model(task: str, inputs: list[str], options: Message, poll: Cal
     results = []
     for work in tasks.named(task).prepare(None, inputs, options):
         poll()
-        with _signals_blocked():
-            results.append(work.finish(()))
+        results.append(work.finish(()))
     return results
 
 

@@ -171,7 +171,7 @@ def test_statements_of_any_depth_end_in_an_answer_or_an_error(part: str) -> None
 from pg_llm.errors import InvalidInput
 from pg_llm.tasks import optimization
 try:
-    optimization._read(optimization._rewritten, "SELECT " + {part!r} * ({19_900} // len({part!r})) + "1")
+    optimization.apart("statement", "SELECT " + {part!r} * ({19_900} // len({part!r})) + "1")
 except InvalidInput as error:
     print(error.message[:40])
 print("alive")

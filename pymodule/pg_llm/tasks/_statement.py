@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Iterator
-from functools import cache
 from typing import Any
 
 from pg_llm.errors import InvalidInput
@@ -17,7 +14,6 @@ _HINT = "Give one SELECT, as it would be run, with values in place of parameters
 
 def select(text: str) -> Any:
     """The tree of the one SELECT in the text. Raises InvalidInput, with the position from 1 of what is wrong."""
-    _load()
     from pglast import ast, parse_sql
     from pglast.parser import ParseError
 
@@ -50,17 +46,6 @@ def select(text: str) -> Any:
         if isinstance(node, ast.ParamRef):
             raise InvalidInput(f"sql has the parameter ${node.number}", hint=_HINT)
     return tree
-
-
-@cache
-def _load() -> None:
-    """Import the parser, which is PostgreSQL's: inside PostgreSQL its names must not be taken for the server's own."""
-    before = sys.getdlopenflags()
-    sys.setdlopenflags(before | getattr(os, "RTLD_DEEPBIND", 0))
-    try:
-        import pglast.parser  # noqa: F401
-    finally:
-        sys.setdlopenflags(before)
 
 
 def _begin(text: str, byte: int) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Engine
-from pg_llm.tasks import Work
+from pg_llm.tasks import Work, _apart
 
 # The version of Vega-Lite that the specifications are written for.
 _VERSION = "5.21"
@@ -23,10 +23,11 @@ _REFERENCES = {"data", "datasets", "url", "href"}
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
     """Option `format` is svg or png, `scale` the pixels of a PNG for each of the specification's."""
     how = options["format"], float(options["scale"])
-    return [Work((), lambda _, text=text: _draw(text, *how)) for text in inputs]  # type: ignore[misc]
+    return [Work((), lambda _, text=text: _apart.call("chart", text, *how)) for text in inputs]  # type: ignore[misc]
 
 
-def _draw(text: str, format: str, scale: float) -> str:
+def apart(text: str, format: str, scale: float) -> str:
+    """The picture; the renderer, which is a JavaScript engine, holds Python's lock while it draws."""
     spec = json.loads(text)
     _check(spec)
     try:

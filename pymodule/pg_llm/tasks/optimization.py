@@ -11,18 +11,19 @@ from typing import Any
 
 from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Engine
-from pg_llm.tasks import Work, _conditions, _model_calls, _rewrites, _statement
+from pg_llm.tasks import Work, _apart, _conditions, _model_calls, _rewrites, _statement
 
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
     """Option `read` is statement, condition, calls or sort key; each result is a JSON list. Raises InvalidInput."""
-    read = _READ[options["read"]]
-    return [Work((), lambda _, text=text: _read(read, text)) for text in inputs]  # type: ignore[misc]
+    how = options["read"]
+    return [Work((), lambda _, text=text: _apart.call("optimization", how, text)) for text in inputs]  # type: ignore[misc]
 
 
-def _read(read: Callable[[str], list[dict[str, Any]]], text: str) -> str:
+def apart(how: str, text: str) -> str:
+    """What is read; the parser is PostgreSQL's own, whose names inside a server would be taken for the server's."""
     try:
-        return json.dumps(read(text))
+        return json.dumps(_READ[how](text))
     except RecursionError:
         raise InvalidInput("sql is nested too deeply", hint="Ask about a part of it.") from None
 
