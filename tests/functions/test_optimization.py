@@ -278,10 +278,10 @@ def test_a_statement_that_fails_or_writes_is_not_compared(shop: psycopg.Connecti
 
 REVIEWS = """
     CREATE TABLE product (id int PRIMARY KEY, brand text);
-    INSERT INTO product SELECT n, 'brand ' || n FROM generate_series(1, 500) n;
+    INSERT INTO product SELECT n, 'brand ' || n FROM generate_series(1, 300) n;
     CREATE TABLE review (id int PRIMARY KEY, product_id int NOT NULL, body text);
-    INSERT INTO review SELECT n, n % 500 + 1, CASE WHEN n % 2 = 0 THEN 'bread and cheese' ELSE 'a football match' END
-    FROM generate_series(1, 2000) n;
+    INSERT INTO review SELECT n, n % 300 + 1, CASE WHEN n % 2 = 0 THEN 'bread and cheese' ELSE 'a football match' END
+    FROM generate_series(1, 600) n;
     ANALYZE product, review;
 """
 
@@ -463,6 +463,15 @@ def test_statements_of_every_form(hypopg: psycopg.Connection, sql: str) -> None:
         assert evidence
         assert before > 0
         assert after is None or after < before
+
+
+def test_a_statement_with_very_many_conditions_has_its_advice(hypopg: psycopg.Connection) -> None:
+    columns = [f"c{number}" for number in range(150)]
+    hypopg.execute(f"CREATE TABLE wide ({', '.join(f'{column} int' for column in columns)})")
+    hypopg.execute(f"INSERT INTO wide SELECT {', '.join('n' for _ in columns)} FROM generate_series(1, 3000) n")
+    hypopg.execute("ANALYZE wide")
+    found = only(advice(hypopg, f"SELECT 1 FROM wide WHERE {' AND '.join(f'{each} = 7' for each in columns)}"), "index")
+    assert found[1].startswith("CREATE INDEX ON public.wide (c")
 
 
 def test_the_largest_saving_comes_first(hypopg: psycopg.Connection) -> None:

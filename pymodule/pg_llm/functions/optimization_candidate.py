@@ -13,6 +13,8 @@ from pg_llm.functions import session
 from pg_llm.functions.optimization_plan import Node, Plan, Table
 
 _MOST_COLUMNS = 3
+# Each is planned with.
+_MOST_CANDIDATES = 60
 _SCANS = ("Seq Scan", "Bitmap Heap Scan", "Index Scan")
 _CONDITIONS = ("Filter", "Hash Cond", "Merge Cond", "Join Filter", "Index Cond", "Recheck Cond")
 _DEFAULT_COLLATION = 100
@@ -92,7 +94,7 @@ def candidates(plan: Plan) -> list[Candidate]:
         for each in (*_of_filter(node, table, keys), *_of_joins(plan, node, table, keys),
                      *_of_sorts(plan, node, table, keys)):  # fmt: skip
             found.setdefault((table.oid, each.keys), each)
-    return [each for each in found.values() if not _served(each)]
+    return [each for each in found.values() if not _served(each)][:_MOST_CANDIDATES]
 
 
 def _of_filter(node: Node, table: Table, keys: list[Key]) -> Iterator[Candidate]:
