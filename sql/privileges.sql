@@ -17,4 +17,7 @@ GRANT INSERT (graph, type, name, folded, merged_into, embedding), UPDATE (merged
 GRANT INSERT (graph, subject, predicate, object), UPDATE (predicate) ON llm.own_relation TO PUBLIC;
 GRANT INSERT (graph, source, "row", entity, relation, extracted, "column", start_pos, end_pos, confidence),
 UPDATE (entity, relation) ON llm.own_evidence TO PUBLIC;
+GRANT SELECT, INSERT ON llm.all_graph_model, llm.all_graph_model_file TO pg_database_owner;
+GRANT SELECT ON llm.readable_graph_source, llm.graph_model, llm.graph_model_file TO PUBLIC;
+GRANT SELECT, INSERT, DELETE ON llm.own_graph_model, llm.own_graph_model_file TO PUBLIC;
 GRANT SELECT ON @extschema@.llm_models, @extschema@.llm_progress, @extschema@.llm_runs TO PUBLIC;
