@@ -16,7 +16,7 @@ from pg_llm.functions.knowledge_graph import named, numbered
 from pg_llm.functions.session import Row, sql_function
 
 _MOST_HOPS = 10
-_MOST_DRAWN = 500
+_MOST_DRAWN = 300
 _MOST_WRITTEN = 1_000_000
 _FETCHED = 10_000
 _COLUMNS = "id, subject, predicate, object, confidence, support"

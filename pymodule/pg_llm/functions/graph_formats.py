@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from pg_llm.tasks._xml import escaped
+
 Row = dict[str, Any]
-# What XML 1.0 has no way to write.
-_NOT_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _VOCABULARIES = {
     "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
     "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
     "skos": "http://www.w3.org/2004/02/skos/core#",
 }
-
-
-def xml(text: str) -> str:
-    """For text and for attributes in either quotes."""
-    safe = _NOT_XML.sub("\ufffd", text)
-    for character, entity in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"), ("'", "&#39;"),
-                              ("\t", "&#9;"), ("\n", "&#10;"), ("\r", "&#13;")):  # fmt: skip
-        safe = safe.replace(character, entity)
-    return safe
 
 
 def graphml(name: str, entities: Iterable[Row], relations: Iterable[Row]) -> Iterator[str]:
@@ -35,7 +25,7 @@ def graphml(name: str, entities: Iterable[Row], relations: Iterable[Row]) -> Ite
             ("edge", "predicate", "string"), ("edge", "confidence", "double"), ("edge", "support", "long"))  # fmt: skip
     for kind, key, type_ in keys:
         yield f'  <key id="{key}" for="{kind}" attr.name="{key}" attr.type="{type_}"/>\n'
-    yield f'  <graph id="{xml(name)}" edgedefault="directed">\n'
+    yield f'  <graph id="{escaped(name)}" edgedefault="directed">\n'
     for row in entities:
         aliases = json.dumps(row["aliases"], ensure_ascii=False) if row["aliases"] else None
         data = {"name": row["name"], "type": row["type"], "aliases": aliases}
@@ -123,7 +113,7 @@ FORMATS: dict[str, Writer] = {"graphml": graphml, "turtle": turtle, "jsonld": js
 
 def _data(values: dict[str, Any]) -> str:
     return "".join(
-        f'<data key="{key}">{xml(str(value))}</data>' for key, value in values.items() if value is not None
+        f'<data key="{key}">{escaped(str(value))}</data>' for key, value in values.items() if value is not None
     )  # fmt: skip
 
 
