@@ -44,6 +44,8 @@ def drawn(connection: psycopg.Connection, arguments: str) -> str:
     return str(value(connection, f"SELECT graph_draw({arguments})"))
 
 
+# rdflib warns of itself.
+@pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated")
 def test_every_format_has_every_relation(people: psycopg.Connection) -> None:
     triples = set(people.execute("SELECT subject, predicate, object FROM graph_triples('people')").fetchall())
     graphml = networkx.read_graphml(io.BytesIO(value(people, "SELECT graph_export('people')").encode()))
@@ -113,11 +115,15 @@ def test_a_picture_says_what_it_needs(people: psycopg.Connection) -> None:
 
 def test_each_tenant_draws_and_writes_what_it_sees(db: psycopg.Connection, role: str, connect: Connect) -> None:
     db.execute("CREATE TABLE visit (id int PRIMARY KEY, tenant text, who text, what text)")
-    db.execute(f"INSERT INTO visit VALUES (1, '{role}', 'Ada', 'flu'), (2, 'other', 'Bob', 'flu'), (3, 'other', 'Ada', 'gout')")
+    db.execute(
+        f"INSERT INTO visit VALUES (1, '{role}', 'Ada', 'flu'), (2, 'other', 'Bob', 'flu'), (3, 'other', 'Ada', 'gout')"
+    )
     db.execute("ALTER TABLE visit ENABLE ROW LEVEL SECURITY; CREATE POLICY own ON visit USING (tenant = CURRENT_USER)")
     db.execute(f"GRANT SELECT ON visit TO {role}")
     db.execute("SELECT graph_create('clinic')")
-    db.execute("""CALL graph_add_columns('clinic', 'visit', '{"subject": "who", "predicate": "has", "object": "what"}')""")
+    db.execute(
+        """CALL graph_add_columns('clinic', 'visit', '{"subject": "who", "predicate": "has", "object": "what"}')"""
+    )
     assert names(drawn(db, "'clinic'")) == {"Ada", "Bob", "flu", "gout"}
     reader = connect(user=role)
     assert names(drawn(reader, "'clinic'")) == {"Ada", "flu"}

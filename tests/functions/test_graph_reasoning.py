@@ -66,7 +66,9 @@ def test_what_is_missing_is_predicted(fitted: psycopg.Connection) -> None:
     ]
     right = 0
     for n in range(1, 9):
-        rows = fitted.execute("SELECT * FROM graph_predict('world', %s, 'speaks')", (entity(fitted, f"person {n}"),)).fetchall()
+        rows = fitted.execute(
+            "SELECT * FROM graph_predict('world', %s, 'speaks')", (entity(fitted, f"person {n}"),)
+        ).fetchall()
         # Of four languages, and nothing but languages.
         assert len(rows) == 4
         assert {row[2] for row in rows} == {"language"}
@@ -79,8 +81,12 @@ def test_what_is_missing_is_predicted(fitted: psycopg.Connection) -> None:
 
 def test_what_the_graph_holds_is_left_out(fitted: psycopg.Connection) -> None:
     person, language = entity(fitted, "person 20"), entity(fitted, "language 0")
-    assert language not in {row[0] for row in fitted.execute("SELECT * FROM graph_predict('world', %s, 'speaks')", (person,))}
-    others = fitted.execute("SELECT object, type FROM graph_predict('world', %s, 'speaks', reverse => true)", (language,))
+    assert language not in {
+        row[0] for row in fitted.execute("SELECT * FROM graph_predict('world', %s, 'speaks')", (person,))
+    }
+    others = fitted.execute(
+        "SELECT object, type FROM graph_predict('world', %s, 'speaks', reverse => true)", (language,)
+    )
     found = others.fetchall()
     held = {row[0] for row in fitted.execute("SELECT subject FROM llm.relation WHERE object = %s", (language,))}
     assert len(found) == 10
@@ -101,7 +107,9 @@ def test_every_method_learns(db: psycopg.Connection, method: str) -> None:
     assert told["method"] == method
     # By chance it would be 0.04.
     assert told["mrr"] > 0.15
-    assert len(db.execute("SELECT FROM graph_predict('world', %s, 'speaks')", (entity(db, "person 1"),)).fetchall()) == 4
+    assert (
+        len(db.execute("SELECT FROM graph_predict('world', %s, 'speaks')", (entity(db, "person 1"),)).fetchall()) == 4
+    )
 
 
 def test_the_same_seed_makes_the_same_model(fitted: psycopg.Connection) -> None:
@@ -133,7 +141,9 @@ def test_prediction_where_nothing_is_known(fitted: psycopg.Connection, engine: s
         fitted.execute("SELECT * FROM graph_predict('none', 1, 'speaks')")
     # Whoever came after the learning is unknown to it.
     fitted.execute("SELECT graph_import('world', $$SELECT 'new' AS subject, 'knows' AS predicate, 'newer' AS object$$)")
-    assert fitted.execute("SELECT * FROM graph_predict('world', %s, 'speaks')", (entity(fitted, "new"),)).fetchall() == []
+    assert (
+        fitted.execute("SELECT * FROM graph_predict('world', %s, 'speaks')", (entity(fitted, "new"),)).fetchall() == []
+    )
     assert fitted.execute("SELECT * FROM graph_predict('world', %s, %s)", (person, "x" * 1_000_000)).fetchall() == []
 
 
@@ -220,7 +230,9 @@ def test_an_owner_who_may_not_read_everything_does_not_fit(db: psycopg.Connectio
     owner.execute("CREATE TABLE visit (id int PRIMARY KEY, who text, what text)")
     owner.execute("INSERT INTO visit SELECT n, 'p' || n % 40, 'd' || n % 7 FROM generate_series(1, 100) AS n")
     owner.execute("SELECT graph_create('clinic')")
-    owner.execute("""CALL graph_add_columns('clinic', 'visit', '{"subject": "who", "predicate": "has", "object": "what"}')""")
+    owner.execute(
+        """CALL graph_add_columns('clinic', 'visit', '{"subject": "who", "predicate": "has", "object": "what"}')"""
+    )
     assert value(owner, """SELECT graph_fit('clinic', options => '{"epochs": 2}')""")["relations"] > 50
     owner.execute("ALTER TABLE visit ENABLE ROW LEVEL SECURITY; ALTER TABLE visit FORCE ROW LEVEL SECURITY")
     owner.execute("CREATE POLICY some ON visit USING (id < 90)")
@@ -233,14 +245,17 @@ def test_nobody_gives_a_graph_another_models_files(fitted: psycopg.Connection, r
     thief.execute("SELECT graph_create('theirs')")
     for query in ("INSERT INTO llm.own_graph_model (graph, method, digest, sources, options, metrics, seconds)"
                   " SELECT id, 'complex', repeat('0', 64), '{}', '{}', '{}', 0 FROM llm.graph WHERE name = 'world'",
-                  "INSERT INTO llm.own_graph_model_file SELECT id, 'graph.json', 0, '' FROM llm.graph WHERE name = 'world'"):  # fmt: skip
+                  "INSERT INTO llm.own_graph_model_file SELECT id, 'graph.json', 0, '' FROM llm.graph"
+                  " WHERE name = 'world'"):  # fmt: skip
         with pytest.raises(errors.WithCheckOptionViolation):
             thief.execute(query)
     thief.execute(
         "INSERT INTO llm.own_graph_model (graph, method, digest, sources, options, metrics, seconds)"
         " SELECT id, 'complex', repeat('0', 64), '{}', '{}', '{}', 0 FROM llm.graph WHERE name = 'theirs'"
     )
-    thief.execute("INSERT INTO llm.own_graph_model_file SELECT id, '../../x', 0, '' FROM llm.graph WHERE name = 'theirs'")
+    thief.execute(
+        "INSERT INTO llm.own_graph_model_file SELECT id, '../../x', 0, '' FROM llm.graph WHERE name = 'theirs'"
+    )
     thief.execute("SELECT graph_import('theirs', $$SELECT 'a' AS subject, 'b' AS predicate, 'c' AS object$$)")
     with pytest.raises(psycopg.Error, match="not in the database") as caught:
         thief.execute("SELECT * FROM graph_predict('theirs', (SELECT id FROM llm.entity WHERE name = 'a'), 'b')")
@@ -321,7 +336,8 @@ def test_rules_over_two_steps_in_all_directions(db: psycopg.Connection) -> None:
         $$)
     """)
     found = {row[0]: row[1:] for row in db.execute(
-        "SELECT rule, support, round(confidence::numeric, 3), round(pca_confidence::numeric, 3) FROM graph_rules('kin', 0.1)"
+        "SELECT rule, support, round(confidence::numeric, 3), round(pca_confidence::numeric, 3)"
+        " FROM graph_rules('kin', 0.1)"
     )}  # fmt: skip
     assert found["parent(x, z) ∧ parent(z, y) ⇒ grandparent(x, y)"][0] == 9
     assert float(found["parent(x, z) ∧ parent(z, y) ⇒ grandparent(x, y)"][1]) == 0.5

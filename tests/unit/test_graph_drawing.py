@@ -54,7 +54,12 @@ def test_the_same_graph_makes_the_same_picture() -> None:
 
 def test_hostile_names_stay_text() -> None:
     name = "<script>alert('x')</script>\0\x1b\"&\ud800"
-    picture = drawn([[1, name, name], [2, "王小明在北京大学附属医院工作了很多年", "人物"]], [[1, 1, name, 2, 0.5]], graph=name, about=name)
+    picture = drawn(
+        [[1, name, name], [2, "王小明在北京大学附属医院工作了很多年", "人物"]],
+        [[1, 1, name, 2, 0.5]],
+        graph=name,
+        about=name,
+    )
     assert {element.tag.removeprefix(SVG) for element in picture.iter()} == {
         "svg", "title", "desc", "rect", "text", "g", "path", "polygon", "tspan"
     }  # fmt: skip
@@ -89,5 +94,6 @@ def test_the_legend_names_the_types() -> None:
 def test_parts_do_not_overlap() -> None:
     spots = _placing.place([(100, 30)] * 8, [(0, 1), (1, 2), (3, 4), (4, 5)], [150.0] * 4)
     parts = [spots[:3], spots[3:6]]
-    (a, b), (c, d) = [(part.min(axis=0) - [50, 15], part.max(axis=0) + [50, 15]) for part in parts]
+    half = np.asarray([50, 15])
+    (a, b), (c, d) = [(part.min(axis=0) - half, part.max(axis=0) + half) for part in parts]
     assert (b < c).any() or (d < a).any()

@@ -11,15 +11,16 @@ import rdflib
 from pg_llm.functions import graph_formats
 from pg_llm.tasks import _xml
 
-HOSTILE = ["a", "", "<script>&\"'`", "tab\tand\nline\r", "back\\slash \\u0060 `", "王小明", "\x01\x1f", "ends.", "  ", "%20:;#?",
+HOSTILE = ["a", "", "<script>&\"'`", "tab\tand\nline\r", "back\\slash \\u0060 `",
+           "王小明", "\x01\x1f", "ends.", "  ", "%20:;#?",
            "'; MATCH (n) DETACH DELETE n; //", "\ud7ff\ue000\U0010ffff", "x" * 100_000]  # fmt: skip
 ENTITIES: list[dict[str, Any]] = [
     {"id": number, "name": name, "type": HOSTILE[-1 - number] or "t", "aliases": HOSTILE[:number]}
     for number, name in enumerate(HOSTILE)
 ]
 RELATIONS: list[dict[str, Any]] = [
-    {"id": 7 * number, "subject": number, "predicate": name or "p", "object": (3 * number) % len(HOSTILE), "confidence": 0.25,
-     "support": 3}
+    {"id": 7 * number, "subject": number, "predicate": name or "p", "object": (3 * number) % len(HOSTILE),
+     "confidence": 0.25, "support": 3}
     for number, name in enumerate(HOSTILE)
 ] + [
     {"id": 1, "subject": 0, "predicate": "other", "object": 0, "confidence": 1.0, "support": 1},
@@ -54,6 +55,11 @@ def test_graphml_comes_back() -> None:
     )
 
 
+# rdflib warns of itself.
+RDFLIB = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated")
+
+
+@RDFLIB
 @pytest.mark.parametrize(("format", "parser"), [("turtle", "turtle"), ("jsonld", "json-ld")])
 def test_rdf_comes_back(format: str, parser: str) -> None:
     found = rdflib.Graph().parse(data=written(format), format=parser)
@@ -71,6 +77,7 @@ def test_rdf_comes_back(format: str, parser: str) -> None:
     assert aliases == {(row["id"], alias) for row in ENTITIES for alias in row["aliases"]}
 
 
+@RDFLIB
 def test_both_rdf_forms_say_the_same() -> None:
     turtle, jsonld = (
         rdflib.Graph().parse(data=written(format), format=parser)
@@ -80,7 +87,7 @@ def test_both_rdf_forms_say_the_same() -> None:
 
 
 def test_nothing_breaks_out_of_cypher() -> None:
-    lines = written("cypher").splitlines()
+    lines = written("cypher").removesuffix("\n").split("\n")
     assert len(lines) == 1 + len(ENTITIES) + len(RELATIONS)
     string = r"'(?:[^'\\\n]|\\u[0-9A-F]{4}|\\['\\])*'"
     name = r"`(?:[^`\\\n]|``)*`"
@@ -95,4 +102,6 @@ def test_nothing_breaks_out_of_cypher() -> None:
 
 
 def test_xml_keeps_what_it_can() -> None:
-    assert _xml.escaped("<a b=\"c\" d='e'>&\n\0\ud800") == "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;&#10;\ufffd\ufffd"
+    assert (
+        _xml.escaped("<a b=\"c\" d='e'>&\n\0\ud800") == "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;&#10;\ufffd\ufffd"
+    )

@@ -115,7 +115,7 @@ def _weightiest(graph: int, limit: int) -> tuple[list[int], list[Row], bool]:
 
 
 def _near(graph: int, entity: int, hops: int, limit: int) -> tuple[list[int], list[Row], bool]:
-    """Entities in so many steps, the best supported of the last step; the relations between them, whether that is all."""
+    """Entities in so many steps, the best supported of the last; the relations between them, whether that is all."""
     chosen = {entity: None}
     relations: dict[int, Row] = {}
     edge, all_there = [entity], True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -16,6 +17,8 @@ _VOCABULARIES = {
     "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
     "skos": "http://www.w3.org/2004/02/skos/core#",
 }
+
+_CONTROL = re.compile("[\0-\x1f]")
 
 
 def graphml(name: str, entities: Iterable[Row], relations: Iterable[Row]) -> Iterator[str]:
@@ -48,7 +51,8 @@ def turtle(name: str, entities: Iterable[Row], relations: Iterable[Row]) -> Iter
         types.setdefault(row["type"])
         others = "".join(f" ;\n    skos:altLabel {_literal(alias)}" for alias in row["aliases"])
         yield (
-            f"entity:{row['id']} a <{_iri(name, 'type', row['type'])}> ;\n    rdfs:label {_literal(row['name'])}{others} .\n"
+            f"entity:{row['id']} a <{_iri(name, 'type', row['type'])}> ;\n"
+            f"    rdfs:label {_literal(row['name'])}{others} .\n"
         )
     predicates: dict[str, None] = {}
     for row in relations:
@@ -101,7 +105,8 @@ def cypher(name: str, entities: Iterable[Row], relations: Iterable[Row]) -> Iter
         )
     for row in relations:
         yield (
-            f"MATCH (s:Entity {{id: {row['subject']}, graph: {graph}}}), (o:Entity {{id: {row['object']}, graph: {graph}}})"
+            f"MATCH (s:Entity {{id: {row['subject']}, graph: {graph}}}),"
+            f" (o:Entity {{id: {row['object']}, graph: {graph}}})"
             f" MERGE (s)-[r:{_identifier(row['predicate'])}]->(o)"
             f" SET r.confidence = {row['confidence']:.6g}, r.support = {row['support']};\n"
         )
@@ -139,5 +144,5 @@ def _escaped(text: str, special: Sequence[str]) -> str:
 
 
 def _identifier(text: str) -> str:
-    """Of Cypher, whose versions differ in whether a backslash begins an escape there: it becomes a slash."""
-    return "`" + text.replace("\\", "/").replace("`", "``") + "`"
+    """Of Cypher, whose versions differ in what a backslash means there: it becomes a slash, a control a space."""
+    return "`" + _CONTROL.sub(" ", text).replace("\\", "/").replace("`", "``") + "`"

@@ -115,7 +115,9 @@ def _sources(row: Row) -> list[int]:
     """What the graph is made from, all of it readable. Raises InsufficientPrivilege."""
     sources = session.rows("SELECT id FROM llm.graph_source WHERE graph = $1 ORDER BY id", ("int4",), (row["id"],))
     numbers = [each["id"] for each in sources]
-    whole = session.rows("SELECT id FROM llm.readable_graph_source WHERE whole AND id = ANY($1)", ("int4[]",), (numbers,))
+    whole = session.rows(
+        "SELECT id FROM llm.readable_graph_source WHERE whole AND id = ANY($1)", ("int4[]",), (numbers,)
+    )
     if len(whole) < len(numbers):
         raise InsufficientPrivilege(
             f'you may not read every row that the graph "{row["name"]}" is made from',

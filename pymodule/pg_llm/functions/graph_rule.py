@@ -41,7 +41,7 @@ class Rule:
 
     @property
     def _pca(self) -> float:
-        """Of the pairs whose x has the head's predicate at all: for the others it may be unknown (Galárraga et al. 2013)."""
+        """Of the pairs whose x has the head's predicate at all, as of the others it may be unknown (Galárraga 2013)."""
         return self.support / self.begun
 
     def _atom(self, step: int, here: str, there: str) -> str:

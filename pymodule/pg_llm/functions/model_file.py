@@ -91,4 +91,3 @@ def drop_unused(digest: str) -> bool:
     if not used:
         session.rows("DELETE FROM llm.model_file WHERE digest = $1", ("text",), (digest,))
     return not used
-

@@ -1,4 +1,4 @@
-"""What was learnt from a graph, as `pg_llm.training.knowledge_graph` writes it: how likely a relation leads to each entity."""
+"""What was learnt from a graph, as `pg_llm.training.knowledge_graph` writes it: how likely a relation leads where."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class GraphModel:
         self.details: dict[str, Any] = {"dimensions": arrays["entities"].shape[1]}
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
-        """One window per text, a JSON list of entity, predicate and 0 for its objects or 1 for subjects; none if unknown."""
+        """One window per text, a JSON list of entity, predicate, 0 for objects or 1 for subjects; none if unknown."""
         found: list[list[Encoded]] = []
         for text in texts:
             entity, predicate, back = json.loads(str(text))
@@ -71,7 +71,9 @@ class GraphModel:
         start, step = self._entities[entity], self._predicates[predicate]
         if self._method in ("complex", "rotate"):
             real, imaginary = start.reshape(-1, 2).T
-            start = np.stack([real * step[:, 0] - imaginary * step[:, 1], real * step[:, 1] + imaginary * step[:, 0]], 1)
+            start = np.stack(
+                [real * step[:, 0] - imaginary * step[:, 1], real * step[:, 1] + imaginary * step[:, 0]], 1
+            )
             wanted = start.ravel()
         else:
             wanted = start + step if self._method == "transe" else start * step

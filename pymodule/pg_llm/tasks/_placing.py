@@ -37,7 +37,9 @@ def place(sizes: Sequence[tuple[float, float]], edges: Sequence[tuple[int, int]]
         low, high = (spots - boxes[own] / 2).min(axis=0), (spots + boxes[own] / 2).max(axis=0)
         found[own] = spots - low
         blocks.append((own, high - low))
-    for (own, _), corner in zip(blocks, _shelves([size for _, size in blocks], sum(len(own) > 1 for own, _ in blocks)), strict=True):
+    for (own, _), corner in zip(
+        blocks, _shelves([size for _, size in blocks], sum(len(own) > 1 for own, _ in blocks)), strict=True
+    ):
         found[own] += corner
     return found
 
@@ -86,7 +88,7 @@ def _apart(spots: Any, boxes: Any) -> Any:
 
 
 def _shelves(sizes: Sequence[Any], alone: int) -> list[tuple[float, float]]:
-    """The upper left corner of each block, in rows; from number `alone` on they are single nodes, in rows of their own."""
+    """The upper left corner of each block, in rows; from number `alone` on single nodes, in rows of their own."""
     area = sum((width + _BETWEEN_PARTS) * (height + _BETWEEN_PARTS) for width, height in sizes)
     most = max([math.sqrt(area * 1.6), *(width for width, _ in sizes)])
     corners = []

@@ -6,6 +6,7 @@ name, type] and `edges` as [id, subject, predicate, object, confidence]; the res
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import math
@@ -20,7 +21,18 @@ from pg_llm.tasks._xml import escaped
 
 Point = tuple[float, float]
 # Ten that can be told apart, the last for all other types.
-_COLOURS = ("#2f6fb5", "#d1701f", "#2f9150", "#b23a48", "#7a55b0", "#8a6a2f", "#c2549a", "#3a9aa8", "#7d8f1e", "#6b7280")
+_COLOURS = (
+    "#2f6fb5",
+    "#d1701f",
+    "#2f9150",
+    "#b23a48",
+    "#7a55b0",
+    "#8a6a2f",
+    "#c2549a",
+    "#3a9aa8",
+    "#7d8f1e",
+    "#6b7280",
+)
 _FONT = "Helvetica, Arial, 'Noto Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
 _SIZE, _SMALL = 13.0, 10.5
 _LINE = 16.0
@@ -34,7 +46,11 @@ _CELL = 48.0
 
 def prepare(model: None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
     """One picture per graph."""
-    return [Work((), lambda _, text=text: _Picture(json.loads(text)).svg()) for text in inputs]
+    return [Work((), functools.partial(_drawn, text)) for text in inputs]
+
+
+def _drawn(text: str, outputs: Sequence[Any]) -> str:
+    return _Picture(json.loads(text)).svg()
 
 
 @dataclass(slots=True)
@@ -87,7 +103,7 @@ class _Labels:
 
     def put(self, choices: Sequence[tuple[Point, float]], width: float) -> tuple[Point, float]:
         """The best of the places, each a middle and an angle in degrees; now taken."""
-        best = min(choices, key=lambda choice: self._touched(*choice, width))
+        best = min(choices, key=lambda choice: self._touched(choice[0], choice[1], width))
         self.add(self._own(*best, width))
         return best
 
@@ -206,7 +222,8 @@ class _Picture:
                 what = f"{self._nodes[start].name} {predicate} {self._nodes[end].name} (confidence {confidence:.2f})"
                 lines.append(
                     f'<g opacity="{shade:.2f}"><title>{escaped(what)}</title>'
-                    f'<path d="{_path(curve, tip)}" fill="none" stroke="#7b8794" stroke-width="1.3"/>{_arrow(tail, tip)}</g>'
+                    f'<path d="{_path(curve, tip)}" fill="none" stroke="#7b8794" stroke-width="1.3"/>'
+                    f"{_arrow(tail, tip)}</g>"
                 )
                 at, angle = self._labels.put(self._label_places(curve), _width(label, _SMALL))
                 self._reach.append(at)
@@ -263,7 +280,8 @@ class _Picture:
                 x, y = left, y + 20
             parts.append(
                 f'<g><rect x="{x:.1f}" y="{y - 6:.1f}" width="12" height="12" rx="4" fill="{_tint(colour, 0.7)}"'
-                f' stroke="{colour}" stroke-width="1.4"/><text x="{x + 18:.1f}" y="{y + 4:.1f}" font-size="{_SMALL + 1:g}"'
+                f' stroke="{colour}" stroke-width="1.4"/><text x="{x + 18:.1f}" y="{y + 4:.1f}"'
+                f' font-size="{_SMALL + 1:g}"'
                 f' fill="#374151">{escaped(label)}</text></g>'
             )
             x += needed
@@ -307,7 +325,8 @@ def _width(text: str, size: float) -> float:
     """What a text takes in a usual sans serif."""
     return size * sum(
         0.0 if unicodedata.combining(character) else 1.0 if unicodedata.east_asian_width(character) in "WF"
-        else 0.3 if character in "iljtfrI.,:;'|!()[] " else 0.85 if character in "mwMW@%" else 0.68 if character.isupper()
+        else 0.3 if character in "iljtfrI.,:;'|!()[] " else 0.85 if character in "mwMW@%"
+        else 0.68 if character.isupper()
         else 0.56
         for character in text
     )  # fmt: skip
@@ -322,10 +341,7 @@ def _on(curve: Sequence[Point], share: float) -> Point:
     """The point of a Bézier curve, by de Casteljau."""
     points = list(curve)
     while len(points) > 1:
-        points = [
-            (a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share)
-            for a, b in zip(points, points[1:], strict=False)
-        ]
+        points = [(a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share) for a, b in itertools.pairwise(points)]
     return points[0]
 
 

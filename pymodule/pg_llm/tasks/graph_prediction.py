@@ -6,6 +6,7 @@ result is a JSON list of the k likeliest entities and their probabilities, or nu
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Sequence
 from typing import Any
@@ -21,14 +22,15 @@ def prepare(model: GraphModel, inputs: Sequence[str], options: dict[str, Any]) -
     asked = [json.loads(text) for text in inputs]
     windows = model.encode([json.dumps(each[:3]) for each in asked])
 
-    def best(outputs: Sequence[Any], without: Sequence[int]) -> str:
-        if not outputs:
-            return "null"
-        chances = np.where(np.isin(model.ids, without), 0.0, outputs[0])
-        order = np.argsort(-chances, kind="stable")[: options["k"]]
-        return json.dumps([[int(model.ids[row]), float(chances[row])] for row in order if chances[row] > 0])
-
     return [
-        Work(window, lambda outputs, without=each[3]: best(outputs, without))
+        Work(window, functools.partial(_best, model, each[3], options["k"]))
         for window, each in zip(windows, asked, strict=True)
     ]
+
+
+def _best(model: GraphModel, without: Sequence[int], k: int, outputs: Sequence[Any]) -> str:
+    if not outputs:
+        return "null"
+    chances = np.where(np.isin(model.ids, without), 0.0, outputs[0])
+    order = np.argsort(-chances, kind="stable")[:k]
+    return json.dumps([[int(model.ids[row]), float(chances[row])] for row in order if chances[row] > 0])

@@ -1,11 +1,12 @@
 """Horn rules that hold in a graph, over paths of one and two relations.
 
-An input is a JSON list of [subject, predicate, object], all numbers from 0; the result is a JSON object of `rules` and of
+An input is a JSON list of [subject, predicate, object], all numbers from 0; the result is a JSON object of `rules` and
 `passed_over`, pairs of predicates whose paths are too many to be counted.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -23,11 +24,12 @@ _MOST_IN_ALL = 400_000_000
 def prepare(model: None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
     """The rules of each graph."""
 
-    def mined(text: str) -> str:
-        rows = np.asarray(json.loads(text), dtype=np.int64).reshape(-1, 3)
-        return json.dumps(_Miner(rows, options["min_support"], options["min_confidence"]).mine())
+    return [Work((), functools.partial(_mined, text, options)) for text in inputs]
 
-    return [Work((), lambda _, text=text: mined(text)) for text in inputs]
+
+def _mined(text: str, options: dict[str, Any], outputs: Sequence[Any]) -> str:
+    rows = np.asarray(json.loads(text), dtype=np.int64).reshape(-1, 3)
+    return json.dumps(_Miner(rows, options["min_support"], options["min_confidence"]).mine())
 
 
 class _Miner:
@@ -49,7 +51,7 @@ class _Miner:
     def mine(self) -> dict[str, Any]:
         """Rules as [body, head, support, pairs of the body, pairs of it whose x has some such relation]."""
         rules = []
-        for step in range(0, len(self._steps)):
+        for step in range(len(self._steps)):
             rules += self._of([step], self._steps[step])
         bodies, passed_over = self._bodies()
         for first, second in bodies:
@@ -89,11 +91,10 @@ class _Miner:
         there = at[self._pairs[at] == keys]
         support = np.asarray(self._heads[there].sum(axis=0)).ravel()
         begun = self._starts.T @ np.bincount(start, minlength=self._entities)
-        found = []
-        for head in np.flatnonzero((support >= self._support) & (support >= self._confidence * len(start))):
-            if body != [2 * head]:
-                found.append([body, int(head), int(support[head]), len(start), int(begun[head])])
-        return found
+        held = np.flatnonzero((support >= self._support) & (support >= self._confidence * len(start)))
+        return [
+            [body, int(head), int(support[head]), len(start), int(begun[head])] for head in held if body != [2 * head]
+        ]
 
 
 def _matrix(rows: Any, columns: Any, shape: tuple[int, int]) -> Any:

@@ -1,7 +1,7 @@
 """Link prediction learnt from the relations of a graph: vectors of entities and predicates, by PyKEEN's models.
 
-Every relation is learnt in both directions, each predicate having a second vector for the way back (Lacroix, Usunier and
-Obozinski 2018), with cross-entropy of the right entity against all others, or against a sample where there are many.
+Every relation is learnt in both directions, each predicate having a second vector for the way back (Lacroix, Usunier
+and Obozinski 2018), with cross-entropy of the right entity against all others, or a sample where there are many.
 """
 
 from __future__ import annotations
@@ -81,7 +81,8 @@ class Graph:
 def train(graph: Graph, method: str, options: dict[str, Any], made: Path, report: Report) -> dict[str, Any]:
     """Write the model into the folder: learnt from all relations, measured on some that a first one did not see."""
     learnt, held = graph.split(options["validation"], options["seed"])
-    epochs, metrics = options["epochs"], {}
+    epochs: int = options["epochs"]
+    metrics: dict[str, Any] = {}
     if len(held):
         first = Learner(graph, method, options)
         epochs, metrics = first.until_good(learnt, held, report)
@@ -158,7 +159,7 @@ class Learner:
         types = sorted(set(self._graph.types))
         place = {type_: number for number, type_ in enumerate(types)}
         of = [place[type_] for type_ in self._graph.types]
-        rows = {
+        rows: dict[str, Any] = {
             **{name: each.astype(np.float32) for name, each in arrays.items()},
             "ids": np.asarray(self._graph.entities, dtype=np.int64), "types": np.asarray(of, dtype=np.int32),
         }  # fmt: skip
@@ -182,7 +183,7 @@ class Learner:
         both = torch.cat([forth, back])
         losses = []
         size = self._options["batch_size"]
-        for batch in both[torch.randperm(len(both), generator=self._random)].split(size):
+        for batch in both[torch.randperm(len(both), generator=self._random)].split(size):  # type: ignore[no-untyped-call]  # torch's own lacks types
             self._optimizer.zero_grad()
             loss = self._loss(batch.to(self._device))
             loss.backward()
@@ -245,7 +246,9 @@ def _interaction(method: str) -> Any:
         "distmult": modules.DistMultInteraction, "transe": modules.TransEInteraction,
     }  # fmt: skip
 
-    class Quick(kinds[method]):  # type: ignore[misc]  # chosen at run time
+    own: Any = kinds[method]
+
+    class Quick(own):  # type: ignore[misc]  # chosen at run time
         def forward(self, h: Any, r: Any, t: Any) -> Any:
             if h.ndim != 3 or h.shape[1] != 1 or t.ndim != 3 or t.shape[0] != 1:
                 return super().forward(h, r, t)
