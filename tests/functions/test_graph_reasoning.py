@@ -308,7 +308,7 @@ def test_a_rule_is_what_its_query_counts(db: psycopg.Connection) -> None:
     world(db)
     before = {tuple(row) for row in db.execute("SELECT subject, predicate, object FROM graph_triples('world')")}
     rows = db.execute("SELECT rule, head, support, confidence, sql FROM graph_rules('world', 0.01, 2)").fetchall()
-    assert len(rows) > 5
+    assert len(rows) >= 4
     for rule, head, support, confidence, sql in rows:
         new = db.execute(sql).fetchall()
         # Body pairs are those that hold already and those that would be new.

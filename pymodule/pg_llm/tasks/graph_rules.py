@@ -23,7 +23,6 @@ _MOST_IN_ALL = 400_000_000
 
 def prepare(model: None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
     """The rules of each graph."""
-
     return [Work((), functools.partial(_mined, text, options)) for text in inputs]
 
 
