@@ -57,7 +57,7 @@ def test_every_format_has_every_relation(people: psycopg.Connection) -> None:
         label = {node: str(name) for node, name in found.subject_objects(rdflib.RDFS.label)}
         assert {(label[s], label[p], label[o]) for s, p, o in found if ":entity:" in o} == triples
     cypher = value(people, "SELECT graph_export('people', 'cypher')").splitlines()
-    assert len(cypher) == 1 + 8 + 6
+    assert len(cypher) == 1 + 7 + 6
     assert sum("MERGE (s)-[r:`lives in`]->(o)" in line for line in cypher) == 2
 
 

@@ -200,7 +200,7 @@ class Learner:
             target = at[: len(target)]
         scores = self.model.score_t(batch[:, :2], tails=tails)
         loss = torch.nn.functional.cross_entropy(scores, target)
-        weight = self._options["regularization"]
+        weight = self._options.get("regularization")
         if weight:
             loss = loss + weight * self._cubes(batch)
         return loss

@@ -59,11 +59,13 @@ RECOMMENDER_OPTIONS = {
 }
 # The first is the default.
 GRAPH_METHODS = ("complex", "rotate", "distmult", "transe")
+# Those whose scores grow with the vectors; the others are distances.
+_PRODUCTS = ("complex", "distmult")
 GRAPH_OPTIONS = {
     "validation": Option(GRAPH_METHODS, 0.1, 0, 0.5, "share of the relations that is kept back to measure on"),
     "dimensions": Option(GRAPH_METHODS, 100, 4, 1024, "numbers of a vector, complex ones for complex and rotate"),
     "learning_rate": Option(GRAPH_METHODS, 0.01, 1e-6, 1, "Adam's step"),
-    "regularization": Option(GRAPH_METHODS, 0.01, 0, 10, "weight of the vectors' size, by its third power"),
+    "regularization": Option(_PRODUCTS, 0.01, 0, 10, "weight of the vectors' size, by its third power"),
     "epochs": Option(GRAPH_METHODS, 150, 1, 10000, "passes over the relations at most"),
     "patience": Option(GRAPH_METHODS, 20, 1, 10000, "passes without gain on the relations kept back before it stops"),
     "batch_size": Option(GRAPH_METHODS, 512, 1, 65536, "relations of one step"),
