@@ -19,4 +19,7 @@ GRANT INSERT (graph, source, "row", entity, relation, extracted, "column", start
 UPDATE (entity, relation) ON llm.own_evidence TO PUBLIC;
 GRANT INSERT (graph, kept, merged, score, reason, state), UPDATE (score, reason, state, merged_at) ON llm.own_merge
 TO PUBLIC;
+GRANT SELECT, INSERT ON llm.all_graph_model, llm.all_graph_model_file TO pg_database_owner;
+GRANT SELECT ON llm.graph_model, llm.graph_model_file TO PUBLIC;
+GRANT SELECT, INSERT, DELETE ON llm.own_graph_model, llm.own_graph_model_file TO PUBLIC;
 GRANT SELECT ON @extschema@.llm_models, @extschema@.llm_progress, @extschema@.llm_runs TO PUBLIC;

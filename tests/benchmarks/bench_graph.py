@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import graph_reasoning
 import graph_relations
 import graph_resolution
 import graph_speed
@@ -20,6 +21,7 @@ from pg_llm.workbench.cluster import Cluster
 PARTS: dict[str, tuple[Callable[[psycopg.Connection], Iterator[dict[str, Any]]], ...]] = {
     "relations": (graph_relations.measured,),
     "resolution": (graph_resolution.measured,),
+    "reasoning": (graph_reasoning.measured,),
     "speed": (graph_speed.questions, graph_speed.changes),
 }
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import plpy
 
@@ -21,24 +24,43 @@ def store(folder: Path, digest: str) -> None:
     """Take the files of a folder into the table."""
     if session.rows("SELECT FROM llm.model_file WHERE digest = $1 LIMIT 1", ("text",), (digest,)):
         return
+    for path, part, content in parts(folder):
+        session.rows(
+            "INSERT INTO llm.model_file (digest, path, part, content) VALUES ($1, $2, $3, $4)",
+            ("text", "text", "int4", "bytea"), (digest, path, part, content),
+        )  # fmt: skip
+
+
+def parts(folder: Path) -> Iterator[tuple[str, int, bytes]]:
+    """The files of a model's folder in parts: path, number of the part, content."""
     for file in source.files(folder):
-        for part, content in enumerate(_parts(file)):
-            session.rows(
-                "INSERT INTO llm.model_file (digest, path, part, content) VALUES ($1, $2, $3, $4)",
-                ("text", "text", "int4", "bytea"),
-                (digest, file.relative_to(folder).as_posix(), part, content),
-            )
+        with file.open("rb") as stream:
+            for part in itertools.count():
+                if not (content := stream.read(_PART)):
+                    break
+                session.poll()
+                yield file.relative_to(folder).as_posix(), part, content
 
 
 def restore(digest: str) -> None:
     """Write the files of a model to where the host looks for them. Raises ModelFilesMissing."""
+    own = "SELECT path, content FROM llm.model_file WHERE digest = $1 ORDER BY path, part"
+    if session.rows("SELECT FROM llm.model_file WHERE digest = $1 LIMIT 1", ("text",), (digest,)):
+        return _restore(digest, own, ("text",), (digest,))
+    graphs = session.rows("SELECT graph FROM llm.graph_model WHERE digest = $1 ORDER BY graph", ("text",), (digest,))
+    for found in graphs:
+        of_graph = "SELECT path, content FROM llm.graph_model_file WHERE graph = $1 ORDER BY path, part"
+        with contextlib.suppress(ModelFilesMissing):
+            return _restore(digest, of_graph, ("int4",), (found["graph"],))
+    raise ModelFilesMissing(f"the files of the trained model {digest} are not in the database")
+
+
+def _restore(digest: str, query: str, types: tuple[str, ...], values: tuple[Any, ...]) -> None:
     target = source.stored(digest)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".restore-", dir=target.parent))
     try:
-        plan = session.plan("SELECT path, content FROM llm.model_file WHERE digest = $1 ORDER BY path, part", ("text",))
-        written = 0
-        for row in plpy.cursor(plan, [digest]):
+        for row in plpy.cursor(session.plan(query, types), list(values)):
             # Only plain names below the folder: whoever may write the table must not choose places on the disk.
             path = Path(row["path"])
             if path.is_absolute() or ".." in path.parts:
@@ -46,9 +68,9 @@ def restore(digest: str) -> None:
             (scratch / path).parent.mkdir(parents=True, exist_ok=True)
             with (scratch / path).open("ab") as file:
                 file.write(row["content"])
-            written += 1
-        if not written:
-            raise ModelFilesMissing(f"the files of the trained model {digest} are not in llm.model_file")
+        # Nobody's files may take the place of another model's.
+        if source.digest(scratch) != digest:
+            raise ModelFilesMissing(f"the stored files of the trained model {digest} are not those that it had")
         shutil.rmtree(target, ignore_errors=True)
         os.rename(scratch, target)
     finally:
@@ -69,10 +91,3 @@ def drop_unused(digest: str) -> bool:
     if not used:
         session.rows("DELETE FROM llm.model_file WHERE digest = $1", ("text",), (digest,))
     return not used
-
-
-def _parts(file: Path) -> Iterator[bytes]:
-    with file.open("rb") as stream:
-        while content := stream.read(_PART):
-            session.poll()
-            yield content

@@ -36,6 +36,8 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
             model = _head(spec, folder, get)
         elif (folder / "recommender.json").exists():
             model = _recommender(folder, threads)
+        elif (folder / "graph.json").exists():
+            model = _graph(folder)
         elif source.is_pipeline(folder):
             model = _pipeline(spec, folder)
         elif source.is_lexer(folder):
@@ -104,6 +106,12 @@ def _recommender(folder: Path, threads: int) -> Engine:
     from pg_llm.models.recommender import RecommenderModel
 
     return RecommenderModel(folder, threads)
+
+
+def _graph(folder: Path) -> Engine:
+    from pg_llm.models.graph import GraphModel
+
+    return GraphModel(folder)
 
 
 def _pipeline(spec: ModelSpec, folder: Path) -> Engine:

@@ -50,6 +50,8 @@ def _train(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
         return {"suspects": _suspects(job, examples)}
     if job["method"] == "recommender":
         return _kept(started, folder / "model", lambda made: _recommender(job, examples, made))
+    if job["task"] == "graph":
+        return _kept(started, folder / "model", lambda made: _graph(folder, job, examples, made))
     labelled = [example for example in examples if example.truth is not None]
     training, validation = dataset.split(labelled, job["options"]["validation"])
     rows = {"training_rows": len(training), "validation_rows": len(validation)}
@@ -105,6 +107,19 @@ def _recommender(job: dict[str, Any], rows: list[Example], made: Path) -> dict[s
     )  # fmt: skip
     before = source.folder(ModelSpec.from_wire(job["before"])) if job["before"] else None
     return recommender.train(events, job["options"], before, made, report)
+
+
+def _graph(folder: Path, job: dict[str, Any], rows: list[Example], made: Path) -> dict[str, Any]:
+    """Of the rows, an entity's text is empty, and a relation's is its predicate."""
+    # PyKEEN makes folders where this says as soon as it is imported.
+    os.environ["PYSTOW_HOME"] = str(folder / "pystow")
+    from pg_llm.training import knowledge_graph
+
+    graph = knowledge_graph.Graph.read(
+        [(row.truth[0], row.truth[1]) for row in rows if not row.text],
+        [(row.truth[0], row.text, row.truth[1]) for row in rows if row.text],
+    )
+    return knowledge_graph.train(graph, job["method"], job["options"], made, LineReport())
 
 
 def _head(job: dict[str, Any], training: list[Example], validation: list[Example], made: Path) -> dict[str, Any]:

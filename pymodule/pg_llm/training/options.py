@@ -58,6 +58,20 @@ RECOMMENDER_OPTIONS = {
     "batch_size": Option(("recommender",), 64, 1, 4096, "sequences of one step"),
     "seed": Option(("recommender",), 0, 0, 2**31, "start of the random numbers"),
 }
+# The first is the default.
+GRAPH_METHODS = ("complex", "rotate", "distmult", "transe")
+# Those whose scores grow with the vectors; the others are distances.
+_PRODUCTS = ("complex", "distmult")
+GRAPH_OPTIONS = {
+    "validation": Option(GRAPH_METHODS, 0.1, 0, 0.5, "share of the relations that is kept back to measure on"),
+    "dimensions": Option(GRAPH_METHODS, 100, 4, 1024, "numbers of a vector, complex ones for complex and rotate"),
+    "learning_rate": Option(GRAPH_METHODS, 0.01, 1e-6, 1, "Adam's step"),
+    "regularization": Option(_PRODUCTS, 0.01, 0, 10, "weight of the vectors' size, by its third power"),
+    "epochs": Option(GRAPH_METHODS, 150, 1, 10000, "passes over the relations at most"),
+    "patience": Option(GRAPH_METHODS, 20, 1, 10000, "passes without gain on the relations kept back before it stops"),
+    "batch_size": Option(GRAPH_METHODS, 512, 1, 65536, "relations of one step"),
+    "seed": Option(GRAPH_METHODS, 0, 0, 2**31, "start of the random numbers"),
+}
 # The last events whose neighbours are asked for a recommendation, and what neighbours say of an item they do not name.
 RECENT = 20
 EPSILON = 1e-3
@@ -77,7 +91,7 @@ def method(task: str, wanted: str | None) -> str:
 
 def check(method: str, given: dict[str, Any]) -> dict[str, Any]:
     """All options of the method, those not given with their default. Raises InvalidInput."""
-    listed = RECOMMENDER_OPTIONS if method == "recommender" else OPTIONS
+    listed = GRAPH_OPTIONS if method in GRAPH_METHODS else RECOMMENDER_OPTIONS if method == "recommender" else OPTIONS
     known = {name: option for name, option in listed.items() if method in option.methods}
     for name, value in given.items():
         if name not in known:
