@@ -92,7 +92,7 @@ def _answer(of: Row, question: str) -> tuple[_Way, float] | None:
     for seed in seeds:
         for way in _ways(seed, set(seeds)):
             by_label[way.label, way.hops].append(way)
-    merged = [way for ways in by_label.values() if (way := _common(ways, len(seeds))) is not None]
+    merged = [way for way in (_common(ways, len(seeds)) for ways in by_label.values()) if way is not None]
     if not merged:
         return None
     scores = _scores(of, asked, [way.label for way in merged])
@@ -122,7 +122,7 @@ def _ways(seed: int, without: set[int]) -> list[_Way]:
     beyond = graph_search.around(sorted(middle), None)[0][:_WAYS] if middle else []
     types = {
         row["id"]: row["type"]
-        for row in graph_search.entities(sorted({row[side] for row in (*near, *beyond) for side in (0, 2)}))
+        for row in graph_search.entities(sorted(graph_search.ends([*near, *beyond])))
     }
     ways: dict[str, _Way] = {}
 
@@ -195,8 +195,7 @@ def _alike(of: Row, question: str, texts: Sequence[str]) -> list[int]:
 
 def _spoken(triples: Sequence[Triple]) -> dict[Triple, str]:
     """Each relation in words."""
-    ends = sorted({triple[side] for triple in triples for side in (0, 2)})
-    names = {row["id"]: row["name"] for row in graph_search.entities(ends)}
+    names = {row["id"]: row["name"] for row in graph_search.entities(sorted(graph_search.ends(triples)))}
     return {triple: f"{names[triple[0]]} {triple[1]} {names[triple[2]]}" for triple in triples}
 
 

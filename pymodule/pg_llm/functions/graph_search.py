@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import plpy
@@ -65,7 +65,7 @@ def graph_paths(a: int | None, b: int | None, max_hops: int | None, k: int | Non
             whole = whole and all_there
             for row in rows:
                 edges.add(*row)
-            frontier = sorted({row[side] for row in rows for side in (0, 2)} - seen)
+            frontier = sorted(ends(rows) - seen)
             seen.update(frontier)
     found, all_counted = paths.best(edges, first, last, max_hops, k)
     if not (whole and all_counted):
@@ -85,6 +85,8 @@ def graph_paths(a: int | None, b: int | None, max_hops: int | None, k: int | Non
     ]
 
 
+# Subject, predicate, object, confidence.
+Relation = tuple[int, str, int, float]
 # Distance, the entity before, predicate, whether from subject to object, confidence.
 _Way = tuple[int, int, str, bool, float]
 
@@ -143,6 +145,11 @@ def entities(numbers: Sequence[int]) -> list[Row]:
     )  # fmt: skip
 
 
+def ends(relations: Collection[tuple[int, str, int] | Relation]) -> set[int]:
+    """The entities that relations begin or end at."""
+    return {row[0] for row in relations} | {row[2] for row in relations}
+
+
 def _called(numbers: Sequence[int]) -> dict[int, tuple[str, str]]:
     """Name and type of those that the caller may see."""
     found = session.rows(
@@ -151,9 +158,6 @@ def _called(numbers: Sequence[int]) -> dict[int, tuple[str, str]]:
         ("int8[]",), (list(numbers),),
     )[0]  # fmt: skip
     return {row[0]: row[1:] for row in zip(*(found[each] or () for each in "int"), strict=True)}
-
-
-Relation = tuple[int, str, int, float]
 
 
 def around(frontier: Sequence[int], predicates: Sequence[str] | None) -> tuple[list[Relation], bool]:
