@@ -108,7 +108,8 @@ def test_what_the_graph_holds_is_left_out(fitted: psycopg.Connection) -> None:
 @pytest.mark.parametrize("method", ["rotate", "distmult", "transe"])
 def test_every_method_learns(db: psycopg.Connection, method: str) -> None:
     world(db)
-    told = value(db, f"""SELECT graph_fit('world', '{method}', '{{"epochs": 40, "dimensions": 16, "learning_rate": 0.05}}')""")
+    options = '{"epochs": 40, "dimensions": 16, "learning_rate": 0.05}'
+    told = value(db, "SELECT graph_fit('world', %s, %s)", method, options)
     assert told["method"] == method
     # By chance it would be 0.04.
     assert told["mrr"] > 0.15
