@@ -122,7 +122,8 @@ def _pykeen(parts: dict[str, list[Triple]]) -> dict[str, Any]:
             stopper_kwargs={"frequency": 5, "patience": int(option["patience"]) // 5, "metric": "mrr",
                             "larger_is_better": True, "relative_delta": 0.0,
                             "evaluation_batch_size": 1024},
-            evaluation_kwargs={"use_tqdm": False, "batch_size": 1024, "additional_filter_triples": [valid.mapped_triples]},
+            evaluation_kwargs={"use_tqdm": False, "batch_size": 1024,
+                               "additional_filter_triples": [valid.mapped_triples]},
         )  # fmt: skip
     return {
         "mrr": round(found.get_metric("both.realistic.mrr"), 3),
