@@ -111,10 +111,10 @@ def _pykeen(parts: dict[str, list[Triple]]) -> dict[str, Any]:
             training_kwargs={"num_epochs": option["epochs"], "batch_size": option["batch_size"], "use_tqdm": False},
             stopper="early",
             stopper_kwargs={"frequency": 5, "patience": int(option["patience"]) // 5, "metric": "mrr",
-                            "larger_is_better": True, "relative_delta": 0.0, "evaluation_batch_size": 1024},
-            evaluation_kwargs={
-                "use_tqdm": False, "batch_size": 1024, "additional_filter_triples": [valid.mapped_triples],
-            },
+                            "larger_is_better": True, "relative_delta": 0.0,
+                            "evaluation_batch_size": 1024},
+            evaluation_kwargs={"use_tqdm": False, "batch_size": 1024,
+                               "additional_filter_triples": [valid.mapped_triples]},
         )  # fmt: skip
     return {
         "mrr": round(found.get_metric("both.realistic.mrr"), 3),

@@ -22,7 +22,8 @@ def graph_row_readable(source: int | None, key: str | None) -> bool:
         return False
     found = session.rows(
         "SELECT s.target::oid::int8 AS target, s.target::text AS relation, s.mapping::text AS mapping"
-        " FROM llm.graph_source AS s WHERE s.id = $1",
+        # Triples that were imported are of no row: where rows are hidden they are.
+        " FROM llm.graph_source AS s WHERE s.id = $1 AND s.kind <> 'import'",
         ("int4",),
         (source,),
     )
