@@ -214,8 +214,13 @@ def test_triples_are_imported_once(db: psycopg.Connection, role: str) -> None:
     # Nobody else sees them, unless they come with a table whose readers may.
     db.execute(f"CREATE TABLE shown (id int PRIMARY KEY); GRANT SELECT ON shown TO {role}")
     db.execute("SELECT graph_import('g', 'SELECT 1 AS subject, 2 AS predicate, 3 AS object', 'shown')")
+    db.execute("CALL graph_refresh('g')")
     db.execute(f"SET ROLE {role}")
     assert db.execute(TRIPLES, ("g",)).fetchall() == [("1", "2", "3")]
+    # Of no row, they are not for those from whom rows are hidden.
+    db.execute("RESET ROLE; ALTER TABLE shown ENABLE ROW LEVEL SECURITY")
+    db.execute(f"SET ROLE {role}")
+    assert db.execute(TRIPLES, ("g",)).fetchall() == []
     db.execute("RESET ROLE; SELECT graph_remove('g')")
     assert db.execute(TRIPLES, ("g",)).fetchall() == [("1", "2", "3")]
     db.execute("SELECT graph_drop('g')")

@@ -120,10 +120,7 @@ def _ways(seed: int, without: set[int]) -> list[_Way]:
     near = graph_search.around([seed], None)[0][:_WAYS]
     middle = {(o if s == seed else s) for s, _, o, _ in near} - without
     beyond = graph_search.around(sorted(middle), None)[0][:_WAYS] if middle else []
-    types = {
-        row["id"]: row["type"]
-        for row in graph_search.entities(sorted(graph_search.ends([*near, *beyond])))
-    }
+    types = {row["id"]: row["type"] for row in graph_search.entities(sorted(graph_search.ends([*near, *beyond])))}
     ways: dict[str, _Way] = {}
 
     def add(label: str, hops: int, answer: int, confidence: float, *triples: Triple) -> None:

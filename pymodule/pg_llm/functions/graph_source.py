@@ -119,7 +119,8 @@ def numbered(source: int) -> Source:
 def of_graph(graph: int) -> list[Source]:
     """The tables that a graph is made from; those that were dropped are left out."""
     found = session.rows(
-        f"{_SOURCE} WHERE s.graph = $1 AND s.kind <> 'import' AND EXISTS (SELECT FROM pg_class AS c WHERE c.oid = s.target) ORDER BY s.id",
+        f"{_SOURCE} WHERE s.graph = $1 AND s.kind <> 'import'"
+        " AND EXISTS (SELECT FROM pg_class AS c WHERE c.oid = s.target) ORDER BY s.id",
         ("int4",),
         (graph,),
     )
