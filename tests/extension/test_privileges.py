@@ -14,7 +14,7 @@ from psycopg import errors
 Connect = Callable[..., psycopg.Connection]
 
 
-def test_public_reads_the_registry_and_writes_its_own_cleanings_only(db: psycopg.Connection, role: str) -> None:
+def test_public_reads_the_registry_and_writes_its_own_cleanings_and_graphs_only(db: psycopg.Connection, role: str) -> None:
     rights = db.execute(
         """
         SELECT n.nspname || '.' || c.relname, privilege
@@ -28,10 +28,16 @@ def test_public_reads_the_registry_and_writes_its_own_cleanings_only(db: psycopg
     ).fetchall()
     relations = (
         "llm.model", "llm.model_file", "llm.run", "llm.recommender", "llm.embedding_column", "public.llm_models",
-        "public.llm_progress", "public.llm_runs",
+        "public.llm_progress", "public.llm_runs", "llm.graph", "llm.graph_source", "llm.readable_graph_source",
+        "llm.entity", "llm.entity_name", "llm.relation", "llm.evidence", "llm.merge", "llm.graph_model",
+        "llm.graph_model_file",
     )  # fmt: skip
     own = itertools.product(("llm.cleaning", "llm.mark", "llm.change"), ("SELECT", "INSERT", "UPDATE", "DELETE"))
-    assert sorted(rights) == sorted([*((relation, "SELECT") for relation in relations), *own])
+    # What may be inserted and updated of graphs is a matter of columns.
+    graphs = ("graph", "graph_source", "graph_row", "entity", "relation", "evidence", "merge")
+    own_graphs = itertools.product((f"llm.own_{name}" for name in graphs), ("SELECT", "DELETE"))
+    models = itertools.product(("llm.own_graph_model", "llm.own_graph_model_file"), ("SELECT", "INSERT", "DELETE"))
+    assert sorted(rights) == sorted([*((relation, "SELECT") for relation in relations), *own, *own_graphs, *models])
     assert not value(db, "SELECT has_schema_privilege(%s, 'llm', 'CREATE')", role)
 
 
