@@ -57,8 +57,7 @@ CREATE TABLE llm.all_entity (
     folded pg_catalog.text NOT NULL,
     merged_into pg_catalog.int8,
     embedding vector,
-    PRIMARY KEY (id, graph),
-    FOREIGN KEY (merged_into, graph) REFERENCES llm.all_entity (id, graph)
+    PRIMARY KEY (id, graph)
 );
 -- A name may be longer than an index entry.
 CREATE UNIQUE INDEX ON llm.all_entity (graph, type, (pg_catalog.md5(name)));
