@@ -25,7 +25,10 @@ class Question(NamedTuple):
 
 def questions() -> list[Question]:
     with (FOLDER / "questions.csv").open(encoding="utf-8", newline="") as file:
-        return [Question(row["question"], row["query"], row["db_name"], row["query_category"]) for row in csv.DictReader(file)]
+        return [
+            Question(row["question"], row["query"], row["db_name"], row["query_category"])
+            for row in csv.DictReader(file)
+        ]
 
 
 def load(db: psycopg.Connection, database: str) -> None:

@@ -35,7 +35,10 @@ SETTINGS = {
         ),
         Setting("llm.generation_model", "smollm2-135m-instruct", "session", "the model that writes when none is named"),
         Setting(
-            "llm.ask_timeout", "5s", "session", "how long one query that answers a question may run: `500ms`, `5s`, `1min`"
+            "llm.ask_timeout",
+            "5s",
+            "session",
+            "how long one query that answers a question may run: `500ms`, `5s`, `1min`",
         ),
         Setting(
             "llm.ask_cost_limit",
@@ -45,7 +48,10 @@ SETTINGS = {
         ),
         Setting("llm.ask_row_limit", "1000", "session", "rows that such a query returns at most"),
         Setting(
-            "llm.ask_threshold", "0.5", "session", "how sure an answer must be, from 0 to 1; `ask` says nothing below it"
+            "llm.ask_threshold",
+            "0.5",
+            "session",
+            "how sure an answer must be, from 0 to 1; `ask` says nothing below it",
         ),
         Setting("llm.ask_log", "off", "session", "`on` keeps your questions with their SQL in `llm.ask_log`"),
         Setting(
@@ -99,7 +105,9 @@ def seconds(name: str, value: str | None) -> float:
     match = re.fullmatch(r"\s*(\d+)\s*(ms|s|min)?\s*", text)
     found = int(match[1]) * _SECONDS[match[2]] if match else 0
     if not 0 < found <= _LONGEST:
-        raise InvalidInput(f'invalid value for {name}: "{text}"', hint="Write a time such as '500ms' or '5s', up to a day.")
+        raise InvalidInput(
+            f'invalid value for {name}: "{text}"', hint="Write a time such as '500ms' or '5s', up to a day."
+        )
     return found
 
 

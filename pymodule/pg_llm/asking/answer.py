@@ -31,7 +31,9 @@ def sentence(question: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     shown = [_row(row) for row in values[: _MOST_SHOWN // 2]]
     more = len(rows) - len(shown)
     if chinese:
-        return f"共{len(rows)}{'+' if cut else ''}条:{';'.join(shown)}{'等' if more > 0 else ''}。".replace(":", "\uff1a").replace(";", "\uff1b")
+        return f"共{len(rows)}{'+' if cut else ''}条:{';'.join(shown)}{'等' if more > 0 else ''}。".replace(
+            ":", "\uff1a"
+        ).replace(";", "\uff1b")
     tail = f"; and {'at least ' if cut else ''}{more} more" if more > 0 or cut else ""
     return f"{'; '.join(shown)}{tail}."
 

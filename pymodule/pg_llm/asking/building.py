@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from pg_llm.asking import lexicon
+from pg_llm.asking import lexicon, words
 from pg_llm.asking.linking import Mention
 from pg_llm.asking.query import Condition, Expr, Query, Writer
 from pg_llm.asking.reading import Comparison, Measure, Named, Reading, Superlative
@@ -59,6 +59,9 @@ class Builder:
             self._group(mention)
         targets = self._targets()
         measures = [self._measure(measure) for measure in reading.measures]
+        measures += [expr for expr in targets if expr.kind == "agg"]
+        targets = [expr for expr in targets if expr.kind != "agg"]
+        measures = list(dict.fromkeys(measures))
         if reading.ratio is not None:
             measures.append(self._ratio(targets))
             if reading.share and not self._grouped:
@@ -79,7 +82,13 @@ class Builder:
         self._order(targets)
         self._share()
         self._settle()
-        self._cost += 0.3 * len(reading.unread)
+        self._cost += sum(_weight(word) for word in reading.unread)
+        query = self._query
+        if not (query.where or query.group or query.order or query.having or query.per) and not any(
+            expr.is_aggregate for expr in query.select
+        ):
+            # Nothing of the question but what it is about.
+            self._cost += 0.4 * min(1, len(reading.unread))
         return Built(self._query, self._cost, self._notes)
 
     def _ref(self, mention: Mention) -> Ref:
@@ -103,7 +112,12 @@ class Builder:
         for superlative in reading.superlatives:
             if superlative.operand is not None:
                 return self._ref(superlative.operand)[0]
-        for mention in (*(reading.ratio[0] if reading.ratio else ()), *reading.context, *reading.groups, *reading.denied):
+        for mention in (
+            *(reading.ratio[0] if reading.ratio else ()),
+            *reading.context,
+            *reading.groups,
+            *reading.denied,
+        ):
             if mention.start in self._choice:
                 return self._ref(mention)[0]
         for named in reading.named:
@@ -116,8 +130,7 @@ class Builder:
         raise Impossible("it names no table or column")
 
     def _show(self, table: int) -> list[Expr]:
-        shown = self._schema.display(table)
-        places = [shown] if shown is not None else self._schema.identity(table)
+        places = self._schema.shown(table) or self._schema.identity(table)
         if not places:
             if len(self._schema.tables[table].columns) > 6:
                 raise Impossible("a table has nothing to call its rows by")
@@ -132,6 +145,8 @@ class Builder:
 
     def _group(self, mention: Mention) -> None:
         ref = self._ref(mention)
+        if any(expr.ref == ref for expr in self._shown):
+            return
         if ref[1] < 0:
             self._shown += self._show(ref[0])
             self._grouped += self._entity(ref[0])
@@ -139,9 +154,18 @@ class Builder:
             return
         column = self._schema.column(ref)
         table = self._schema.tables[ref[0]]
-        if ref[1] == self._schema.display(ref[0]) and table.key and not column.unique and set(column.words) & {"name", "title"}:
+        if (
+            ref[1] == self._schema.display(ref[0])
+            and table.key
+            and not column.unique
+            and set(column.words) & {"name", "title"}
+        ):
             self._grouped += [Expr("column", (ref[0], place)) for place in table.key]
-        if column.kind == "number" and not column.is_key and not set(column.words) & {"year", "month", "rating", "age", "level", "grade", "quarter"}:
+        if (
+            column.kind == "number"
+            and not column.is_key
+            and not set(column.words) & {"year", "month", "rating", "age", "level", "grade", "quarter"}
+        ):
             self._cost += 0.2
         self._shown.append(Expr("column", ref))
         self._grouped.append(Expr("column", ref))
@@ -150,13 +174,25 @@ class Builder:
         reading = self._reading
         owners = {self._ref(mention)[0] for mention in reading.owners if self._ref(mention)[1] < 0}
         found: list[Expr] = []
+        named = [mention for mention in reading.targets if mention.said.lower() in ("name", "names")]
         for mention in reading.targets:
             ref = self._ref(mention)
-            if ref[1] < 0:
+            if mention in named and (whose := self._whose(owners, named)) is not None:
+                if ref[0] != whose:
+                    self._cost += 0.02
+                found += self._show(whose)
+            elif ref[1] < 0:
                 found += self._show(ref[0])
                 if not self._grouped:
                     self._query.tables.append(ref[0])
             else:
+                if (
+                    mention.said.lower().startswith("total ")
+                    and (reading.groups or reading.superlatives)
+                    and self._schema.column(ref).is_measure
+                ):
+                    found.append(Expr("agg", ref, "sum"))
+                    continue
                 found.append(Expr("column", ref))
                 if owners and ref[0] not in owners:
                     self._cost += 0.15
@@ -170,8 +206,25 @@ class Builder:
                 self._query.tables.insert(0, ref[0])
         return list(dict.fromkeys(found))
 
+    def _whose(self, owners: set[int], named: list[Mention]) -> int | None:
+        """The table that names are asked of, where the question says it."""
+        if owners:
+            return min(owners)
+        others = [self._ref(mention)[0] for mention in self._reading.targets if mention not in named]
+        others += [
+            self._choice[value.start][0]
+            for each in self._reading.named
+            for value in each.mentions
+            if value.start in self._choice
+        ]
+        return others[0] if others else None
+
     def _measure(self, of: Measure) -> Expr:
         if of.of is not None:
+            if of.of.operand is not None and of.said in ("avg", "sum"):
+                ref = self._ref(of.of.operand)
+                if ref[1] >= 0 and self._schema.column(ref).is_measure:
+                    return Expr("agg", ref, of.said)
             inner = self._measure(of.of)
             if not self._grouped:
                 raise Impossible("of what each there is a number")
@@ -195,14 +248,18 @@ class Builder:
             self._query.tables.append(ref[0])
             return Expr("count", (ref[0], -1))
         if of.said == "count":
-            if column.kind == "number" and not column.is_key and "id" not in column.words and not set(column.words) & {"year"}:
+            if column.is_measure:
                 self._cost += 0.02
                 return Expr("agg", ref, "sum")
-            if ref[1] in (self._schema.display(ref[0]), *self._schema.tables[ref[0]].key) and not self._reading.distinct and self._schema.tables[ref[0]].key:
+            if (
+                ref[1] in (self._schema.display(ref[0]), *self._schema.tables[ref[0]].key)
+                and not self._reading.distinct
+                and self._schema.tables[ref[0]].key
+            ):
                 self._query.tables.append(ref[0])
                 return Expr("count", (ref[0], -1))
             return Expr("agg", ref, "count", distinct=True)
-        if column.kind == "number" and not column.is_key or of.said in ("min", "max") and column.kind in ("date", "number"):
+        if column.is_measure or of.said in ("min", "max") and column.kind in ("date", "number"):
             return Expr("agg", ref, of.said)
         if of.said == "sum":
             self._cost += 0.1
@@ -220,15 +277,25 @@ class Builder:
 
     def _numbers(self, table: int) -> list[Ref]:
         columns = self._schema.tables[table].columns
-        return [(table, n) for n, column in enumerate(columns) if column.kind == "number" and not column.is_key and n not in self._schema.tables[table].key]
+        return [
+            (table, n)
+            for n, column in enumerate(columns)
+            if column.is_measure and n not in self._schema.tables[table].key
+        ]
 
-    def _attribute(self, names: Sequence[str], tables: Sequence[int], kinds: Sequence[str] = ("number", "date")) -> Ref | None:
+    def _attribute(
+        self, names: Sequence[str], tables: Sequence[int], kinds: Sequence[str] = ("number", "date")
+    ) -> Ref | None:
         """The column that an adjective speaks of."""
         for name in names:
             for wanted in lexicon.ATTRIBUTES.get(name, ()):
                 for table in tables:
                     for place, column in enumerate(self._schema.tables[table].columns):
-                        if column.kind in kinds and not column.is_key and set(wanted.split()) <= {*column.words, *_phrase_words(column.phrases)}:
+                        if (
+                            column.kind in kinds
+                            and not column.is_key
+                            and set(wanted.split()) <= {*column.words, *_phrase_words(column.phrases)}
+                        ):
                             return table, place
             if name == "date":
                 for table in tables:
@@ -248,6 +315,13 @@ class Builder:
         return list(dict.fromkeys(tables))
 
     def _superlative(self, of: Superlative, targets: list[Expr], measures: list[Expr]) -> None:
+        if (
+            of.operand is not None
+            and of.operand.said.lower().startswith("total ")
+            and targets
+            and self._ref(of.operand)[1] >= 0
+        ):
+            of = replace(of, measure=Measure("sum", of.operand), operand=None)
         if of.measure is not None:
             self._first_by(self._measure(of.measure), of, targets)
             return
@@ -255,12 +329,29 @@ class Builder:
         if operand is not None and operand[1] >= 0:
             column = self._schema.column(operand)
             if column.kind in ("number", "date") and not column.is_key:
-                if not targets and not self._reading.measures and of.plain and not (self._reading.groups and len(self._reading.superlatives) > 1):
+                if (
+                    not targets
+                    and not self._reading.measures
+                    and of.plain
+                    and not (self._reading.groups and len(self._reading.superlatives) > 1)
+                ):
                     measures.append(Expr("agg", operand, "max" if of.down else "min"))
                     return
                 if self._reading.groups and targets and not self._is_group_target(targets):
-                    raise Impossible("the first of each group is not known")
-                self._first_by(Expr("column", operand), of, targets)
+                    self._first_of_each(Expr("column", operand), of)
+                    return
+                by = Expr("column", operand)
+                if column.kind == "number" and targets and not self._reading.groups and self._many_of(operand, targets):
+                    by = Expr(
+                        "agg",
+                        operand,
+                        "sum"
+                        if of.word in ("most", "least", "fewest", "最多", "最少", "top", "largest", "biggest")
+                        else "max"
+                        if of.down
+                        else "min",
+                    )
+                self._first_by(by, of, targets)
                 return
             if of.word in ("first", "last", "latest", "newest") and not of.attribute and column.kind == "text":
                 raise Impossible("first by what is not said")
@@ -297,8 +388,22 @@ class Builder:
             column = self._schema.column(found)
             of = replace(of, down=of.down == ("age" in column.words))
         if self._reading.groups and not self._is_group_target(targets):
-            raise Impossible("the first of each group is not known")
+            self._first_of_each(Expr("column", found), of)
+            return
         self._first_by(Expr("column", found), of, targets)
+
+    def _many_of(self, operand: Ref, targets: Sequence[Expr]) -> bool:
+        """Whether what is asked for has several of the numbers."""
+        refs = [expr.ref for expr in targets if expr.ref]
+        if any(ref[0] == operand[0] for ref in refs):
+            own = [ref for ref in refs if ref[0] == operand[0]]
+            shown = (self._schema.display(operand[0]), *self._schema.tables[operand[0]].key)
+            return all(
+                ref[1] not in shown and not self._schema.column(ref).unique and self._schema.column(ref).kind == "text"
+                for ref in own
+            )
+        found = self._schema.path([refs[0][0], operand[0]]) if refs else None
+        return found is not None and self._schema.fans_out(found[0], refs[0][0])
 
     def _same_thing(self, operand: Ref, targets: Sequence[Expr]) -> bool:
         if operand[1] < 0:
@@ -339,7 +444,13 @@ class Builder:
             by = Expr("agg", by.ref, "max" if of.down else "min")
         self._query.order.append((by, of.down))
         self._query.limit = of.n
-        if not by.is_aggregate and by.kind == "column" and not of.down and by.ref is not None and self._schema.column(by.ref).nullable:
+        if (
+            not by.is_aggregate
+            and by.kind == "column"
+            and not of.down
+            and by.ref is not None
+            and self._schema.column(by.ref).nullable
+        ):
             # Nothing known is not the least.
             pass
         if not of.plain or by.kind == "count" and not of.plain:
@@ -351,7 +462,9 @@ class Builder:
                 continue
             self._grouped.append(expr)
             if expr.ref[1] == self._schema.display(expr.ref[0]):
-                self._grouped += [Expr("column", (expr.ref[0], place)) for place in self._schema.tables[expr.ref[0]].key]
+                self._grouped += [
+                    Expr("column", (expr.ref[0], place)) for place in self._schema.tables[expr.ref[0]].key
+                ]
         self._grouped = list(dict.fromkeys(self._grouped))
 
     def _time_column(self, of: Comparison) -> Expr:
@@ -362,9 +475,19 @@ class Builder:
             if ref[1] < 0:
                 self._query.tables.append(ref[0])
         for extra in (0, 1):
-            tables = self._in_play() if not extra else [t for t in range(len(self._schema.tables)) if t not in self._in_play()]
+            tables = (
+                self._in_play()
+                if not extra
+                else [t for t in range(len(self._schema.tables)) if t not in self._in_play()]
+            )
             found = [
-                ((0 if column.kind == "date" else 1) + (0.5 if {"update", "end", "birth", "due", "modify"} & set(column.words) else 0) + 0.1 * n + 0.01 * place, (table, place))
+                (
+                    (0 if column.kind == "date" else 1)
+                    + (0.5 if {"update", "end", "birth", "due", "modify"} & set(column.words) else 0)
+                    + 0.1 * n
+                    + 0.01 * place,
+                    (table, place),
+                )
                 for n, table in enumerate(tables)
                 for place, column in enumerate(self._schema.tables[table].columns)
                 if column.kind == "date" or (column.kind == "number" and "year" in column.words and of.time == "year")
@@ -486,7 +609,9 @@ class Builder:
         if not of.negated:
             self._query.where.append(condition)
             if of.both and len(values) > 1:
-                self._query.having.append(Condition(Expr("agg", ref, "count", distinct=True), "=", (float(len(values)),)))
+                self._query.having.append(
+                    Condition(Expr("agg", ref, "count", distinct=True), "=", (float(len(values)),))
+                )
             return
         if ref[0] == self._main or not self._many(ref[0]):
             op = {"=": "<>", "in": "not in", "ilike": "not ilike"}[condition.op]
@@ -513,12 +638,22 @@ class Builder:
         ref = self._ref(mention)
         if ref[1] >= 0:
             column = self._schema.column(ref)
+            if column.is_measure:
+                self._query.where.append(Condition(Expr("column", ref), "=", (0.0,)))
+                return
             self._query.where.append(Condition(Expr("column", ref), "false" if column.kind == "bool" else "null"))
             return
         if ref[0] == self._main:
             raise Impossible("what is not there")
-        edge = next((edge for edge in self._schema.edges if edge.one == self._main and edge.other == ref[0] and edge.single), None)
-        if edge is not None and len(edge.columns) == 1 and self._schema.column((self._main, edge.columns[0][0])).nullable:
+        edge = next(
+            (edge for edge in self._schema.edges if edge.one == self._main and edge.other == ref[0] and edge.single),
+            None,
+        )
+        if (
+            edge is not None
+            and len(edge.columns) == 1
+            and self._schema.column((self._main, edge.columns[0][0])).nullable
+        ):
             self._query.where.append(Condition(Expr("column", (self._main, edge.columns[0][0])), "null"))
             return
         if self._schema.path([self._main, ref[0]]) is None:
@@ -537,6 +672,10 @@ class Builder:
                 self._query.tables.append(ref[0])
             return
         column = self._schema.column(ref)
+        if any(ref in expr.refs() for expr in (*self._shown, *self._grouped)) or any(
+            ref in condition.refs() for condition in self._query.where
+        ):
+            return
         if column.kind == "bool":
             self._query.where.append(Condition(Expr("column", ref), "true"))
             return
@@ -569,7 +708,12 @@ class Builder:
         top, its_only = self._side(above)
         bottom, other_only = self._side(below)
         if top.kind == "column" and bottom.kind == "column":
-            if self._grouped and not (top.ref and self._grouped[0].ref and top.ref[0] == self._grouped[0].ref[0] and (self._grouped[0].ref[1] == self._schema.display(top.ref[0]))):
+            if self._grouped and not (
+                top.ref
+                and self._grouped[0].ref
+                and top.ref[0] == self._grouped[0].ref[0]
+                and (self._grouped[0].ref[1] == self._schema.display(top.ref[0]))
+            ):
                 top, bottom = replace(top, kind="agg", said="sum"), replace(bottom, kind="agg", said="sum")
             else:
                 if self._grouped and not targets:
@@ -589,7 +733,11 @@ class Builder:
                 if ref is None:
                     raise Impossible(f"no row has {mention.said}")
                 found = [value.value for value in mention.values if value.ref == ref and value.whole]
-                only.append(Condition(Expr("column", ref), "=" if found else "ilike", (found[0] if found else f"%{mention.said}%",)))
+                only.append(
+                    Condition(
+                        Expr("column", ref), "=" if found else "ilike", (found[0] if found else f"%{mention.said}%",)
+                    )
+                )
                 if expr is None:
                     expr = Expr("count", (ref[0], -1))
                 continue
@@ -606,7 +754,9 @@ class Builder:
                     expr = Expr("count", (ref[0], -1))
                     self._query.tables.append(ref[0])
             elif ref[1] < 0 and expr.ref is not None and ref[0] != expr.ref[0]:
-                edge = next((e for e in self._schema.edges if e.one == expr.ref[0] and e.other == ref[0] and e.single), None)
+                edge = next(
+                    (e for e in self._schema.edges if e.one == expr.ref[0] and e.other == ref[0] and e.single), None
+                )
                 if edge is None:
                     self._cost += 0.2
                     self._query.tables.append(ref[0])
@@ -635,11 +785,20 @@ class Builder:
             own = [expr for expr in targets if expr not in self._shown]
             if own and (aggregates or query.having or "by" in self._notes):
                 # The names of the conferences, where each conference was said already.
-                inside = [expr for expr in own if expr.ref and any(e.ref and e.ref[0] == expr.ref[0] for e in self._grouped)]
+                inside = [
+                    expr for expr in own if expr.ref and any(e.ref and e.ref[0] == expr.ref[0] for e in self._grouped)
+                ]
                 if inside:
-                    self._shown = [expr for expr in self._shown if not any(e.ref and expr.ref and e.ref[0] == expr.ref[0] for e in inside)] + inside
+                    self._shown = [
+                        expr
+                        for expr in self._shown
+                        if not any(e.ref and expr.ref and e.ref[0] == expr.ref[0] for e in inside)
+                    ] + inside
                 self._shown += [expr for expr in own if expr not in inside]
                 self._grouped += [expr for expr in own if expr not in self._grouped]
+            if query.per:
+                query.select = [*self._shown, *own, query.order[-1][0]]
+                return
             if not aggregates and not query.having and "by" not in self._notes:
                 if not own:
                     # By country, and nothing is said to be counted.
@@ -664,12 +823,24 @@ class Builder:
         if query.order and query.order[0][0].kind in ("count", "agg") and query.order[0][0] not in query.select:
             if "shown" in self._notes:
                 query.select.append(query.order[0][0])
-        elif query.order and "shown" in self._notes and query.order[0][0] not in query.select and not self._asks_columns():
+        elif (
+            query.order
+            and "shown" in self._notes
+            and query.order[0][0] not in query.select
+            and not self._asks_columns()
+        ):
             query.select.append(query.order[0][0])
 
     def _asks_columns(self) -> bool:
         """Whether columns were asked for by name, and not things."""
         return any(self._ref(mention)[1] >= 0 for mention in self._reading.targets)
+
+    def _first_of_each(self, by: Expr, of: Superlative) -> None:
+        """The highest building of each campus: one row for each group."""
+        if of.n != 1 or self._reading.measures or self._reading.units:
+            raise Impossible("several of each group")
+        self._query.per = list(self._shown)
+        self._query.order = [*((expr, False) for expr in self._shown), (by, of.down)]
 
     def _order(self, targets: list[Expr]) -> None:
         query = self._query
@@ -693,11 +864,21 @@ class Builder:
                     query.order.append((same[0] if same else shown, down))
                     continue
                 expr = Expr("column", ref)
+                if by.said.lower().startswith("total ") and query.group:
+                    expr = Expr("agg", ref, "sum")
                 over = [each for each in query.select if each.ref == ref and each.is_aggregate]
                 query.order.append((over[0] if over else expr, down))
         if query.group:
             known = {*query.group}
-            query.order = [(expr if expr in known or expr.is_aggregate or expr.kind == "count" else Expr("agg", expr.ref, "max"), down) for expr, down in query.order]
+            query.order = [
+                (
+                    expr
+                    if expr in known or expr.is_aggregate or expr.kind == "count"
+                    else Expr("agg", expr.ref, "max"),
+                    down,
+                )
+                for expr, down in query.order
+            ]
 
     def _settle(self) -> None:
         """Count rows once each, show rows once each, and weigh what it takes to join them."""
@@ -722,7 +903,13 @@ class Builder:
             if expr.parts:
                 expr = replace(expr, parts=tuple(counted(part) for part in expr.parts))
             if expr.kind != "count":
-                if expr.kind == "agg" and expr.said in ("sum", "avg") and expr.ref is not None and edges and self._schema.fans_out(edges, expr.ref[0]):
+                if (
+                    expr.kind == "agg"
+                    and expr.said in ("sum", "avg")
+                    and expr.ref is not None
+                    and edges
+                    and self._schema.fans_out(edges, expr.ref[0])
+                ):
                     self._cost += 0.3
                 return expr
             assert expr.ref is not None
@@ -739,13 +926,16 @@ class Builder:
         query.order = [(counted(expr), down) for expr, down in query.order]
         query.having = [replace(each, expr=counted(each.expr) if each.expr else None) for each in query.having]
         aggregated = any(expr.is_aggregate and not (expr.kind == "ratio" and expr.distinct) for expr in query.select)
-        if not query.group and not aggregated:
+        if not query.group and not aggregated and not query.per:
             self._distinct(edges)
         if query.distinct and query.order:
             missing = [expr for expr, _ in query.order if expr not in query.select]
             if missing:
                 query.group = list(query.select)
-                query.order = [(expr if expr in query.select else Expr("agg", expr.ref, "max" if down else "min"), down) for expr, down in query.order]
+                query.order = [
+                    (expr if expr in query.select else Expr("agg", expr.ref, "max" if down else "min"), down)
+                    for expr, down in query.order
+                ]
                 query.distinct = False
 
     def _apart(self) -> bool:
@@ -777,7 +967,7 @@ class Builder:
             return
         column = self._schema.column(refs[0])
         display = refs[0][1] == self._schema.display(refs[0][0])
-        if column.kind == "text" and not display and not column.unique and not self._reading.owners and not self._names_a_row():
+        if column.kind == "text" and not display and not column.unique and not self._names_a_row():
             query.distinct = True
 
     def _names_a_row(self) -> bool:
@@ -787,6 +977,17 @@ class Builder:
             and condition.expr.ref[1] == self._schema.display(condition.expr.ref[0])
             for condition in self._query.where
         )  # fmt: skip
+
+
+def _weight(word: str) -> float:
+    """What a word that nothing stands for speaks against a query: names most, verbs least."""
+    if words.stem(word) in lexicon.WRITING:
+        return 3.0
+    if word.endswith("est") and len(word) > 5:
+        return 1.2
+    if word[:1].isupper() or not word.isascii():
+        return 0.6
+    return 0.12 if word.endswith(("ed", "ing", "ly", "en")) else 0.7
 
 
 def _phrase_words(phrases: Sequence[str]) -> set[str]:

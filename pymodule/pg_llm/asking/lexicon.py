@@ -61,6 +61,7 @@ between and: between
 group each: each, per, every, for each, for every, in each, within each, of each, by each, to each, at each, from each, with each, grouped by, group by, broken down by, break down by, across, for different, across different, split by, by, according to, differ by, differ across, vary by, vary across, change over, over the, across all, based on
 order asc: order by, ordered by, sorted by, sort by, ranked by, rank by, arranged by, arrange by, in order of, ordering by
 order word: alphabetically, alphabetical order, in alphabetical order, alphabetical
+idle sum: in total, altogether, in all
 direction desc: descending, descending order, in descending order, decreasing order, from highest to lowest, from most to least, highest to lowest, highest first, from largest to smallest, largest first, reverse order, desc, newest first, most recent first, from high to low, reverse alphabetical order, from newest to oldest
 direction asc: ascending, ascending order, in ascending order, increasing order, from lowest to highest, from least to most, lowest to highest, lowest first, from smallest to largest, smallest first, asc, oldest first, chronologically, chronological order, in chronological order, from low to high, from oldest to newest
 not no: not, no, without, never, none, do not, don't, doesn't, didn't, isn't, aren't, wasn't, weren't, hasn't, haven't, hadn't, cannot, have not, have no, be not, lack, miss, do not have, not have, not have any, do not have any, without any, not any, not be, n't, neither, have never, who have never, that have never, be not part of any, not part of any
@@ -101,7 +102,7 @@ EMPTY = ASKING | set(
     order ordered total overall number find found make made contain total include included one per each every whether
     who's what's he/she year-wise various separate individual single specific given particular currently current not no
     currently both either total amount other more less most least have having no get use used come live work take write
-    give show say provide return group hold reach across flow through cover place go run happen occur appear differ
+    dr mr mrs ms prof give show say provide return group hold reach across flow through cover place go run happen occur appear differ
     different vary sorted ranked top first last whole entire every everyone everything anything ever always name
     """.split()
 )
@@ -166,6 +167,17 @@ for _line in _CHINESE.strip().splitlines():
     _kind, _said = _head.split()
     for _phrase in _phrases.split(","):
         CHINESE[_phrase] = (_kind, _said)
+
+# Values that are written short, and how questions say them.
+SHORT_VALUES = {
+    "m": r"\b(?:male|men|man)s?\b|男(?:性|的)?", "f": r"\b(?:female|women|woman)s?\b|女(?:性|的)?", "male": r"\bm[ae]n\b|男(?:性|的)?",
+    "female": r"\bwom[ae]n\b|女(?:性|的)?", "男": r"\b(?:male|men)s?\b", "女": r"\b(?:female|women)s?\b",
+}  # fmt: skip
+# What is not asked but ordered; nothing here is ever done.
+WRITING = {
+    "delete", "drop", "insert", "update", "truncate", "alter", "create", "grant", "revoke", "remove", "erase", "modify",
+    "rename", "copy", "execute", "install", "kill", "terminate", "overwrite", "rewrite", "删除", "修改", "更新", "插入", "清空",
+}  # fmt: skip
 
 NUMBERS = {word: n for n, word in enumerate(
     "zero one two three four five six seven eight nine ten eleven twelve".split())} | {"dozen": 12, "twenty": 20,

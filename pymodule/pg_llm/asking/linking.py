@@ -14,7 +14,23 @@ from pg_llm.asking.tokens import Token
 # From phrases to columns (or, with -1, tables) that are near in meaning, each with a similarity from 0 to 1.
 Similar = Callable[[Sequence[str]], Sequence[Sequence[tuple[Ref, float]]]]
 
-_SUFFIXES = {"number", "count", "name", "date", "id", "code", "time", "text", "value", "at", "title", "year", "total", "key", "type"}
+_SUFFIXES = {
+    "number",
+    "count",
+    "name",
+    "date",
+    "id",
+    "code",
+    "time",
+    "text",
+    "value",
+    "at",
+    "title",
+    "year",
+    "total",
+    "key",
+    "type",
+}
 _SKIPPED = {"of", "the", "a", "an", "'s"}
 _LONGEST = 5
 _MOST = 6
@@ -72,19 +88,29 @@ class _Variants:
     def __init__(self, schema: Schema) -> None:
         self.by_word: dict[str, list[tuple[Ref, tuple[str, ...], float]]] = defaultdict(list)
         self.chinese: dict[str, list[tuple[Ref, float]]] = defaultdict(list)
+        self.names: dict[Ref, tuple[str, ...]] = {}
         for place, table in enumerate(schema.tables):
             self._add((place, -1), table.words, 1.0)
+            self.names[place, -1] = table.words
             if len(table.words) > 1:
-                self._add((place, -1), table.words[-1:], 0.6)
+                self._add((place, -1), table.words[-1:], 0.75)
                 self._add((place, -1), table.words[:1], 0.5)
             self._phrases((place, -1), table.phrases)
             own = set(table.words)
             for number, column in enumerate(table.columns):
                 ref = (place, number)
                 its = column.words
+                self.names[ref] = its
                 self._add(ref, its, 1.0)
+                short = tuple(word for word in its if word not in _SUFFIXES)
+                if column.is_key or number in table.key and column.kind == "number":
+                    # What a key is named after is the row behind it.
+                    self._add(ref, short, 0.45)
+                    if table.key == [number]:
+                        self._add((place, -1), short, 0.85)
+                    continue
                 self._add(ref, tuple(word for word in its if word not in own), 0.97)
-                self._add(ref, tuple(word for word in its if word not in _SUFFIXES), 0.86)
+                self._add(ref, short, 0.86)
                 if len(its) > 1:
                     self._add(ref, its[-1:], 0.6)
                     for word in its[:-1]:
@@ -124,7 +150,9 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
     """The mentions of a question; `values` are those of rows that it may name."""
     variants = _Variants(schema)
     known = {*variants.chinese, *(question[value.start : value.end] for value in values)}
-    cut = tokens.cut(question, {word for word in known if _CJK.search(word) and len(word) > 1} | _single(known, values, question))
+    cut = tokens.cut(
+        question, {word for word in known if _CJK.search(word) and len(word) > 1} | _single(known, values, question)
+    )
     chinese = any(token.chinese for token in cut)
     proposals = [*_values(cut, values), *_numbers(cut), *_markers(cut), *_elements(cut, variants)]
     chosen: list[Mention] = []
@@ -134,12 +162,59 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
         if not span & taken:
             taken |= span
             chosen.append(mention)
+    chosen = _without_idle(sorted(chosen, key=lambda mention: mention.start))
     unknown = [n for n, token in enumerate(cut) if n not in taken and _has_content(token, n)]
     chosen += _meant(cut, unknown, similar, taken)
-    chosen.sort(key=lambda mention: mention.start)
+    chosen = _compound(sorted(chosen, key=lambda mention: mention.start), cut)
     covered = {place for mention in chosen for place in range(mention.start, mention.end)}
     left = [cut[place].text for place in unknown if place not in covered]
     return Linked(question, cut, chosen, left, chinese)
+
+
+def _without_idle(chosen: Sequence[Mention]) -> list[Mention]:
+    """Without words such as from and until where no time or number follows them."""
+    found = []
+    for place, mention in enumerate(chosen):
+        following = chosen[place + 1] if place + 1 < len(chosen) else None
+        before = chosen[place - 1] if place else None
+        timed = ("year", "period", "date", "month", "number")
+        if mention.kind == "idle":
+            continue
+        if mention.kind == "cmp" and mention.said.endswith(".time"):
+            near = following is not None and following.kind in timed and following.start - mention.end <= 2
+            behind = before is not None and before.kind in timed and mention.start == before.end
+            if not near and not behind:
+                continue
+        found.append(mention)
+    return found
+
+
+def _compound(chosen: Sequence[Mention], cut: Sequence[Token]) -> list[Mention]:
+    """A table's name right before one of its columns says whose it is: doctor specialty, the doctor's specialty."""
+    found: list[Mention] = []
+    for mention in chosen:
+        before = found[-1] if found else None
+        if (
+            before is None
+            or {before.kind, mention.kind} != {"element"}
+            or before.end != mention.start
+            or cut[mention.start].chinese
+            or (_plural(cut[before.end - 1]) or cut[mention.start].text.endswith("ed"))
+        ):
+            found.append(mention)
+            continue
+        tables = {ref[0] for ref, score in before.refs if ref[1] < 0 and score >= before.score - 0.05}
+        inside = [(ref, min(1.0, score + 0.1)) for ref, score in mention.refs if ref[1] >= 0 and ref[0] in tables]
+        if inside and inside[0][1] >= mention.score - 0.1 and before.refs[0][0][1] < 0:
+            found[-1] = Mention("element", before.start, mention.end, f"{before.said} {mention.said}", inside)
+        else:
+            found.append(mention)
+    return found
+
+
+def _plural(token: Token) -> bool:
+    """Students major, employees earn: what follows is no column of theirs but what they do."""
+    return token.text.lower().rstrip("s") != token.text.lower() and not token.text.endswith(("'s", "\u2019s", "ss"))
 
 
 def _single(known: set[str], values: Sequence[ValueMatch], question: str) -> set[str]:
@@ -152,7 +227,9 @@ def _has_content(token: Token, place: int) -> bool:
         return True
     if token.kind != "word" or token.stem in lexicon.EMPTY or token.text.lower() in lexicon.EMPTY:
         return False
-    return token.chinese or len(token.stem) > 1 or token.capital and place > 0
+    if token.chinese:
+        return lexicon.CHINESE.get(token.text, ("word", ""))[0] == "word" and token.text not in lexicon.UNITS
+    return len(token.stem) > 1 or token.capital and place > 0
 
 
 def _values(cut: Sequence[Token], values: Sequence[ValueMatch]) -> Iterable[tuple[Mention, float]]:
@@ -163,7 +240,7 @@ def _values(cut: Sequence[Token], values: Sequence[ValueMatch]) -> Iterable[tupl
             continue
         first, last = cut[inside[0]], cut[inside[-1]]
         slack = 1 if first.kind == "quoted" else 0
-        if first.start + slack >= value.start - slack and last.end <= value.end + 2 * slack + (2 if last.text.endswith("'s") else 0):
+        if first.start + slack >= value.start - slack and last.end <= value.end + 2 * slack + _ending(last):
             spans[inside[0], inside[-1] + 1].append(value)
     for (start, end), found in spans.items():
         quoted = cut[start].kind == "quoted"
@@ -182,6 +259,11 @@ def _values(cut: Sequence[Token], values: Sequence[ValueMatch]) -> Iterable[tupl
             yield Mention("value", place, place + 1, token.text), 50
 
 
+def _ending(last: Token) -> int:
+    """How many letters of a plural or genitive may stand behind a value."""
+    return 2 if last.text.endswith(("'s", "\u2019s")) else 1 if last.kind == "word" and last.text.endswith("s") else 0
+
+
 def _numbers(cut: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
     for place, token in enumerate(cut):
         following = cut[place + 1] if place + 1 < len(cut) else None
@@ -197,10 +279,16 @@ def _numbers(cut: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
             yield Mention("number", place, place + 1, token.text, number=number), 12
         elif token.chinese and token.text[0] in lexicon.CHINESE_DIGITS and len(token.text) == 1:
             yield Mention("number", place, place + 1, token.text, number=lexicon.CHINESE_DIGITS[token.text]), 9
-        elif token.stem in lexicon.MONTHS and token.capital and (token.text != "May" or before in ("in", "of", "during", "since", "and", "after", "before")):
+        elif (
+            token.stem in lexicon.MONTHS
+            and token.capital
+            and (token.text != "May" or before in ("in", "of", "during", "since", "and", "after", "before"))
+        ):
             month = lexicon.MONTHS[token.stem]
             after = cut[place + 1 : place + 3]
-            year = next((each for each in after if each.kind == "number" and re.fullmatch(r"(19|20)\d\d", each.text)), None)
+            year = next(
+                (each for each in after if each.kind == "number" and re.fullmatch(r"(19|20)\d\d", each.text)), None
+            )
             if year is None:
                 yield Mention("month", place, place + 1, str(month)), 12
             else:
@@ -213,7 +301,17 @@ def _number(cut: Sequence[Token], place: int, following: Token | None) -> Iterab
     percent = text.endswith("%")
     number = float(text.rstrip("%"))
     end = place + 1
-    scale = {"k": 1e3, "thousand": 1e3, "million": 1e6, "billion": 1e9, "m": 1e6, "万": 1e4, "亿": 1e8, "千": 1e3, "百": 100}
+    scale = {
+        "k": 1e3,
+        "thousand": 1e3,
+        "million": 1e6,
+        "billion": 1e9,
+        "m": 1e6,
+        "万": 1e4,
+        "亿": 1e8,
+        "千": 1e3,
+        "百": 100,
+    }
     if following is not None and following.text.lower() in scale and not percent:
         number, end = number * scale[following.text.lower()], end + 1
     elif following is not None and following.text in ("年", "年份") and re.fullmatch(r"(19|20)\d\d", text):
@@ -264,7 +362,10 @@ def _elements(cut: Sequence[Token], variants: _Variants) -> Iterable[tuple[Menti
         if token.chinese:
             if token.text in variants.chinese:
                 refs = _best(variants.chinese[token.text])
-                yield Mention("element", start, start + 1, token.text, refs), 10 * refs[0][1] + (3 if refs[0][1] > 0.8 else 0)
+                yield (
+                    Mention("element", start, start + 1, token.text, refs),
+                    10 * refs[0][1] + (3 if refs[0][1] > 0.8 else 0),
+                )
             continue
         if token.kind != "word" or token.stem in _SKIPPED:
             continue
@@ -275,11 +376,21 @@ def _elements(cut: Sequence[Token], variants: _Variants) -> Iterable[tuple[Menti
             refs = _best(_matching([each.stem for each in span], like, variants))
             if not refs:
                 continue
+            if span[0].stem in ("number", "total") and any(each.stem == "of" for each in cut[start:end]):
+                # The number of flights is no flight number.
+                refs = [pair for pair in refs if variants.names[pair[0]][:1] == (span[0].stem,)]
+                if not refs:
+                    continue
             score = refs[0][1]
-            if all(each.stem in lexicon.EMPTY for each in span) and (score < 0.84 or (start == 0 and len(span) == 1)):
+            if all(each.stem in lexicon.EMPTY for each in span) and (
+                score < 0.84 or (start == 0 and len(span) == 1 and token.text.lower() in lexicon.ASKING)
+            ):
                 continue
             length = (end - start) if score >= 0.7 else 1
-            yield Mention("element", start, end, " ".join(each.text for each in span), refs), 10 * length + 4 * score - 1.5
+            yield (
+                Mention("element", start, end, " ".join(each.text for each in span), refs),
+                10 * length + 4 * score - 1.5,
+            )
     return
 
 
@@ -313,9 +424,7 @@ def _best(found: Iterable[tuple[Ref, float]]) -> list[tuple[Ref, float]]:
     return [pair for pair in ranked if pair[1] >= ranked[0][1] - _MARGIN][:_MOST]
 
 
-def _meant(
-    cut: Sequence[Token], unknown: Sequence[int], similar: Similar | None, taken: set[int]
-) -> list[Mention]:
+def _meant(cut: Sequence[Token], unknown: Sequence[int], similar: Similar | None, taken: set[int]) -> list[Mention]:
     """Mentions of words that no name has, by their meaning."""
     places = [n for n in unknown if cut[n].kind == "word" and not cut[n].capital]
     if similar is None or not places:

@@ -18,7 +18,9 @@ def prompt(question: str, schema: Schema, values: Sequence[ValueMatch], taught: 
     """The tables with what is known of them, worked examples, values that the question names, and the question."""
     lines = ["You write one PostgreSQL SELECT statement that answers a question about these tables.", ""]
     lines += _tables(schema)
-    named = sorted({f"{schema.tables[v.ref[0]].sql}.{schema.column(v.ref).sql} = '{v.value}'" for v in values if v.whole})
+    named = sorted(
+        {f"{schema.tables[v.ref[0]].sql}.{schema.column(v.ref).sql} = '{v.value}'" for v in values if v.whole}
+    )
     if named:
         lines += ["", "Values that the question names:", *named[:20]]
     for its, sql in taught:
@@ -43,7 +45,9 @@ def _tables(schema: Schema) -> list[str]:
     for edge in schema.edges:
         if edge.single:
             one, other = schema.tables[edge.one], schema.tables[edge.other]
-            pairs = " AND ".join(f"{one.sql}.{one.columns[a].sql} = {other.sql}.{other.columns[b].sql}" for a, b in edge.columns)
+            pairs = " AND ".join(
+                f"{one.sql}.{one.columns[a].sql} = {other.sql}.{other.columns[b].sql}" for a, b in edge.columns
+            )
             lines.append(f"-- {pairs}")
     return lines
 

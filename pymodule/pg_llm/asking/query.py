@@ -65,6 +65,8 @@ class Query:
     order: list[tuple[Expr, bool]] = field(default_factory=list)
     limit: int | None = None
     distinct: bool = False
+    # The first row for each of these only.
+    per: list[Expr] = field(default_factory=list)
 
     def all_tables(self) -> list[int]:
         """The tables, each once."""
@@ -100,6 +102,8 @@ class Writer:
             return f"SELECT {self._item(query.select[0], {}, query)}"
         names, source = self._from(query.all_tables(), found[0], set())
         text = "SELECT " + ("DISTINCT " if query.distinct else "")
+        if query.per:
+            text += f"DISTINCT ON ({', '.join(self._expr(expr, names) for expr in query.per)}) "
         text += ", ".join(self._item(expr, names, query) for expr in query.select)
         text += f" FROM {source}"
         if query.where:
@@ -128,7 +132,7 @@ class Writer:
             number = 2
             alias = name
             while alias in names.values() or alias in used:
-                alias = f"{name[:-1]}_{number}\"" if name.endswith('"') else f"{name}_{number}"
+                alias = f'{name[:-1]}_{number}"' if name.endswith('"') else f"{name}_{number}"
                 number += 1
             names[place] = alias
         first = order[0]
@@ -162,7 +166,11 @@ class Writer:
             its = self._schema.column(expr.ref).name.lower() if expr.ref else ""
             alias = "_".join(filter(None, ("ratio" if expr.kind == "ratio" else expr.said, its)))
             alias = alias if alias.isidentifier() and alias.isascii() else expr.said or "ratio"
-            same = [each for each in query.select if each.kind == expr.kind and each.said == expr.said and each.ref == expr.ref]
+            same = [
+                each
+                for each in query.select
+                if each.kind == expr.kind and each.said == expr.said and each.ref == expr.ref
+            ]
             alias += f"_{same.index(expr) + 1}" if len(same) > 1 else ""
         return f"{text} AS {alias}" if alias else text
 
@@ -236,7 +244,9 @@ class Writer:
         touching = [edge for edge in found[0] if outer in (edge.one, edge.other)]
         rest = [edge for edge in found[0] if edge not in touching]
         start = [edge.other if edge.one == outer else edge.one for edge in touching]
-        used = {name for name in names.values() if name} | {self._schema.tables[place].sql.rsplit(".", 1)[-1] for place in names}
+        used = {name for name in names.values() if name} | {
+            self._schema.tables[place].sql.rsplit(".", 1)[-1] for place in names
+        }
         inner, source = self._from([start[0], *of.tables[1:]], rest, used)
         outer_name = names[outer] or self._schema.tables[outer].sql.rsplit(".", 1)[-1]
         conditions = []

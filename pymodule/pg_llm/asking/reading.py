@@ -2,15 +2,72 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pg_llm.asking import lexicon
 from pg_llm.asking.linking import Linked, Mention
 
-_LABEL = {"of", "is", "name", "be", "call", "the", "title", "'s", "=", ":", "titled", "for", "id", "with", "a", "an", "的", "为", "是", "叫", "名", "个", "位"}
+_LABEL = {
+    "of",
+    "is",
+    "name",
+    "be",
+    "call",
+    "the",
+    "title",
+    "'s",
+    "=",
+    ":",
+    "titled",
+    "for",
+    "id",
+    "with",
+    "a",
+    "an",
+    "的",
+    "为",
+    "是",
+    "叫",
+    "名",
+    "个",
+    "位",
+}
 _JOINERS = {"and", "or", ",", "、", "和", "与", "及", "以及", "nor", "&", "或", "或者"}
-_AGAIN = {"return", "give", "show", "include", "including", "along", "together", "also", "list", "provide", "display", "their", "its", "respective", "corresponding"}
+_AGAIN = {
+    "return",
+    "give",
+    "show",
+    "include",
+    "including",
+    "along",
+    "together",
+    "also",
+    "list",
+    "provide",
+    "display",
+    "their",
+    "its",
+    "respective",
+    "corresponding",
+}
+_GROUPING = {
+    "grouped",
+    "sorted",
+    "ordered",
+    "ranked",
+    "split",
+    "broken",
+    "divided",
+    "separated",
+    "listed",
+    "arranged",
+    "categorized",
+    "aggregated",
+    "counted",
+    "segmented",
+}
 _TIMES = {"year", "period", "date", "month"}
 
 
@@ -34,6 +91,7 @@ class Superlative:
     measure: Measure | None = None
     plain: bool = True
     word: str = ""
+    by: bool = False
 
 
 @dataclass(slots=True)
@@ -100,7 +158,7 @@ class _Reader:
     def read(self) -> Reading:
         """The parts, those first that bind others most tightly."""
         for step in (
-            self._ratios, self._times, self._comparisons, self._patterns, self._superlatives, self._orders, self._groups,
+            self._ratios, self._times, self._comparisons, self._patterns, self._superlatives, self._equalities, self._orders, self._groups,
             self._measures, self._values, self._denials, self._rest,
         ):  # fmt: skip
             step()
@@ -118,7 +176,9 @@ class _Reader:
         """The words between two mentions."""
         return [token.stem for token in self._tokens[self._all[left].end : self._all[right].start]]
 
-    def _next(self, place: int, kinds: Sequence[str] = ("element",), gap: int = 4, past: Sequence[str] = ("distinct", "group")) -> int | None:
+    def _next(
+        self, place: int, kinds: Sequence[str] = ("element",), gap: int = 4, past: Sequence[str] = ("distinct", "group")
+    ) -> int | None:
         """The mention of these kinds that follows closely; `past` may lie between."""
         for other in range(place + 1, len(self._all)):
             mention = self._all[other]
@@ -160,7 +220,12 @@ class _Reader:
                 passed = [token.stem for token in self._tokens[start : its.start]]
                 if side == 0 and sides[0] and ("to" in passed or "and" in passed or "versus" in passed):
                     side = 1
-                if its.kind in ("group", "order", "super", "cmp", "not") or len(passed) > 4 or "?" in passed or "." in passed:
+                if (
+                    its.kind in ("group", "order", "super", "cmp", "not")
+                    or len(passed) > 4
+                    or "?" in passed
+                    or "." in passed
+                ):
                     break
                 if side == 1 and sides[1] and ({"for", "in", "of", "within"} & set(passed)) and its.kind != "value":
                     break
@@ -177,7 +242,11 @@ class _Reader:
         for place, mention in self._of_kind("time"):
             number, end = 1.0, mention.end
             following = place + 1
-            if following < len(self._all) and self._all[following].kind == "number" and self._all[following].start == end:
+            if (
+                following < len(self._all)
+                and self._all[following].kind == "number"
+                and self._all[following].start == end
+            ):
                 number, end = self._all[following].number, self._all[following].end
             word = self._tokens[end].stem if end < len(self._tokens) else ""
             if word in lexicon.UNITS:
@@ -192,11 +261,17 @@ class _Reader:
             if place in self._done:
                 continue
             before = place - 1
-            marker = self._all[before] if before >= 0 and before not in self._done and self._all[before].end >= mention.start - 2 else None
+            marker = (
+                self._all[before]
+                if before >= 0 and before not in self._done and self._all[before].end >= mention.start - 2
+                else None
+            )
             op, values, used = "=", [mention.said], [place]
             following = self._next(place, ("year", "period", "date", "month"), 2, ("and", "cmp"))
             word = self._word(mention.start - 1)
-            if following is not None and (word in ("between", "from") or marker and (marker.kind == "between" or marker.said == ">=.time")):
+            if following is not None and (
+                word in ("between", "from") or marker and (marker.kind == "between" or marker.said == ">=.time")
+            ):
                 op, values = "between", [mention.said, self._all[following].said]
                 used += list(range(place, following + 1))
             elif following is not None and self._word(mention.end) in ("and", "or", "和"):
@@ -206,7 +281,12 @@ class _Reader:
                 op = marker.said.removesuffix(".time")
             else:
                 after = place + 1
-                if after < len(self._all) and self._all[after].kind == "cmp" and self._all[after].start <= mention.end + 1 and self._chinese:
+                if (
+                    after < len(self._all)
+                    and self._all[after].kind == "cmp"
+                    and self._all[after].start <= mention.end + 1
+                    and self._chinese
+                ):
                     op = self._all[after].said.removesuffix(".time")
                     used.append(after)
             if marker and marker.kind in ("cmp", "between"):
@@ -261,15 +341,49 @@ class _Reader:
         # 5 or more, 10 or less
         for place, mention in self._of_kind("number"):
             words = (self._word(mention.end), self._word(mention.end + 1))
-            op = {("or", "more"): ">=", ("or", "higher"): ">=", ("or", "above"): ">=", ("or", "less"): "<=", ("or", "fewer"): "<=", ("or", "lower"): "<=", ("and", "above"): ">=", ("or", "below"): "<="}.get(words)
+            op = {
+                ("or", "more"): ">=",
+                ("or", "higher"): ">=",
+                ("or", "above"): ">=",
+                ("or", "less"): "<=",
+                ("or", "fewer"): "<=",
+                ("or", "lower"): "<=",
+                ("and", "above"): ">=",
+                ("or", "below"): "<=",
+            }.get(words)
             if op:
                 self._take(place)
                 self._compare(place, place, op, [mention.number])
 
+    def _equalities(self) -> None:
+        """With 2 stops, a rating of 5."""
+        for place, mention in self._of_kind("number"):
+            before = self._word(mention.start - 1)
+            right = self._next(place, ("element",), 0, ())
+            left = self._before(place, ("element",), 2)
+            if (
+                right is not None
+                and self._all[right].start == mention.end
+                and before in ("with", "have", "has", "had", "having", "exactly", "only", "of", "for")
+            ):
+                self._take(place, right)
+                self._found.comparisons.append(Comparison("=", [mention.number], self._all[right], place=place))
+            elif (
+                left is not None
+                and left == place - 1
+                and set(self._between(left, place)) <= {"of", "be", "is", "=", ":", "to", "equal", "为", "是"}
+            ):
+                self._take(place, left)
+                self._found.comparisons.append(Comparison("=", [mention.number], self._all[left], place=place))
+
     def _chinese_between(self) -> None:
         for place, mention in self._of_kind("number"):
             following = place + 2
-            if following < len(self._all) and self._all[place + 1].kind == "between" and self._all[following].kind == "number":
+            if (
+                following < len(self._all)
+                and self._all[place + 1].kind == "between"
+                and self._all[following].kind == "number"
+            ):
                 self._take(place, place + 1, following)
                 self._compare(place, following, "between", [mention.number, self._all[following].number])
 
@@ -281,10 +395,27 @@ class _Reader:
         """Compare what stands beside: after the number where it touches it, else before the comparison."""
         mention = self._all[first]
         attribute = self._adjective(mention) if mention.kind == "cmp" else ""
-        right = self._next(last, ("element",), 1, ()) if not self._chinese or self._all[last].end < len(self._tokens) else None
+        right = (
+            self._next(last, ("element",), 1, ())
+            if not self._chinese or self._all[last].end < len(self._tokens)
+            else None
+        )
         if right is not None:
             passed = self._between(last, right)
-            if passed and passed[0] not in ("different", "distinct", "个", "名", "位", "条", "次", "家", "本", "种", "of", "unique"):
+            if passed and passed[0] not in (
+                "different",
+                "distinct",
+                "个",
+                "名",
+                "位",
+                "条",
+                "次",
+                "家",
+                "本",
+                "种",
+                "of",
+                "unique",
+            ):
                 right = None
         left = self._before(first)
         if left is None and first > 0 and self._all[first - 1].kind in ("count", "agg") and self._chinese:
@@ -293,23 +424,53 @@ class _Reader:
             self._take(counted)
             if of is not None:
                 self._take(of)
-            measure = Measure(self._all[counted].said if self._all[counted].kind == "agg" else "count", self._all[of] if of is not None else None)
+            measure = Measure(
+                self._all[counted].said if self._all[counted].kind == "agg" else "count",
+                self._all[of] if of is not None else None,
+            )
             self._found.comparisons.append(Comparison(op, values, measure=measure, place=first))
             return
-        if left is not None and left > 0 and self._all[left - 1].kind in ("agg", "count") and left - 1 not in self._done and self._all[left - 1].end >= self._all[left].start - 1:
+        if (
+            left is not None
+            and left > 0
+            and not attribute
+            and self._measured(left - 1)
+            and left - 1 not in self._done
+            and self._all[left - 1].end >= self._all[left].start - 1
+        ):
             # With an average rating above 4.
-            measure = Measure("count" if self._all[left - 1].kind == "count" else self._all[left - 1].said, self._all[left])
+            measure = Measure(
+                "count" if self._all[left - 1].kind == "count" else self._all[left - 1].said, self._all[left]
+            )
             self._take(left, left - 1)
             self._found.comparisons.append(Comparison(op, values, measure=measure, place=first))
             return
-        units = {"year", "day", "hour", "minute", "meter", "km", "kilometer", "dollar", "percent", "people", "old", "usd", "元", "岁", "分", "米", "公里"}
+        units = {
+            "year",
+            "day",
+            "hour",
+            "minute",
+            "meter",
+            "km",
+            "kilometer",
+            "dollar",
+            "percent",
+            "people",
+            "old",
+            "usd",
+            "元",
+            "岁",
+            "分",
+            "米",
+            "公里",
+        }
         operand: int | None
         if self._chinese:
             operand = left if left is not None else right
         else:
             operand = right if right is not None and not attribute else None
-            if operand is not None and self._tokens[self._all[operand].start].stem in units and left is not None:
-                operand = left
+            if operand is not None and left is not None and self._tokens[self._all[operand].start].stem in units:
+                operand = left if self._all[operand].end - self._all[operand].start == 1 else operand
             if operand is None and not attribute:
                 operand = left
             if operand == left and left is not None and self._heads(left) and right is None and left == 0:
@@ -317,7 +478,17 @@ class _Reader:
         if operand is not None:
             self._take(operand)
         self._found.comparisons.append(
-            Comparison(op, values, self._all[operand] if operand is not None else None, attribute=attribute, place=first)
+            Comparison(
+                op, values, self._all[operand] if operand is not None else None, attribute=attribute, place=first
+            )
+        )
+
+    def _measured(self, place: int) -> bool:
+        """Whether a mention begins a measure; how many does not stand before a comparison of its own."""
+        return (
+            self._all[place].kind == "agg"
+            or self._all[place].kind == "count"
+            and self._word(self._all[place].start) != "how"
         )
 
     def _heads(self, place: int) -> bool:
@@ -329,18 +500,31 @@ class _Reader:
             text = self._next(place, ("value", "element", "number"), 4, ())
             said = self._all[text] if text is not None else None
             if said is None and mention.end < len(self._tokens):
-                rest = [token for token in self._tokens[mention.end : mention.end + 4] if token.kind == "word" and (len(token.text) == 1 and token.text != "a" or token.capital)]
+                rest = [
+                    token
+                    for token in self._tokens[mention.end : mention.end + 4]
+                    if token.kind == "word" and (len(token.text) == 1 and token.text != "a" or token.capital)
+                ]
                 if rest:
                     said = Mention("value", 0, 0, rest[0].text)
             if self._chinese and text is None:
                 near = self._before(place, ("value", "number"), 2)
                 said, text = (self._all[near], near) if near is not None else (None, None)
-            if said is None or (said.kind == "element" and self._tokens[said.start].kind != "quoted" and mention.kind == "like"):
+            if said is None or (
+                said.kind == "element" and self._tokens[said.start].kind != "quoted" and mention.kind == "like"
+            ):
                 continue
             self._take(place, *([text] if text is not None else []))
             raw = Mention("value", said.start, said.end, said.said)
             self._found.unread = [word for word in self._found.unread if word != said.said]
-            label = next((n for n in range((min(place, text) if text is not None else place) - 1, -1, -1) if self._all[n].kind == "element" and n not in self._done), None)
+            label = next(
+                (
+                    n
+                    for n in range((min(place, text) if text is not None else place) - 1, -1, -1)
+                    if self._all[n].kind == "element" and n not in self._done
+                ),
+                None,
+            )
             its = self._all[label] if label is not None else None
             if label is not None and label > 0 and not self._heads(label):
                 self._take(label)
@@ -351,7 +535,11 @@ class _Reader:
 
     def _superlatives(self) -> None:
         for place, mention in self._of_kind("super", "top"):
-            down, attribute = (True, "") if mention.kind == "top" else (mention.said.startswith("desc"), mention.said.partition(".")[2])
+            down, attribute = (
+                (True, "")
+                if mention.kind == "top"
+                else (mention.said.startswith("desc"), mention.said.partition(".")[2])
+            )
             used = [place]
             n, plural = 1, False
             number = self._touching(place)
@@ -374,7 +562,62 @@ class _Reader:
             super_ = Superlative(down, n, attribute, word=words[0] if words else "", plain=not plural)
             self._operand(place, used, super_)
             self._take(*used)
+            self._by(super_)
             self._found.superlatives.append(super_)
+        self._merge()
+
+    def _by(self, found: Superlative) -> None:
+        """The top 3 products by price: what stands before the by is asked for."""
+        if found.measure is not None or found.attribute:
+            return
+        for place, mention in self._of_kind("group"):
+            if self._word(mention.start) != "by" or mention.end - mention.start > 1:
+                continue
+            of = self._next(place, ("element", "count", "agg"), 2, ())
+            if of is None:
+                continue
+            its = self._all[of]
+            measure = None
+            if its.kind != "element":
+                inner = self._next(of, ("element",), 3, ("count",))
+                if inner is None:
+                    continue
+                measure = Measure("count" if its.kind == "count" else its.said, self._all[inner])
+                self._take(*range(of, inner + 1))
+            self._take(place, of)
+            self._free(found.operand)
+            found.operand, found.measure = (None, measure) if measure else (its, None)
+            found.by = True
+            return
+
+    def _free(self, mention: Mention | None) -> None:
+        """Let a mention be read as something else."""
+        if mention is not None:
+            self._done -= {n for n, each in enumerate(self._all) if each is mention}
+
+    def _merge(self) -> None:
+        """The top 3 courses with the highest number of students: how many, and by what; the least and most of one."""
+        found = self._found.superlatives
+        for first, second in itertools.pairwise(found):
+            if (
+                first.operand is None
+                and first.measure is None
+                and not first.attribute
+                and second.operand is not None
+                and first.plain
+                and first.word != "top"
+            ):
+                first.operand = second.operand
+        if (
+            len(found) == 2
+            and not found[0].attribute
+            and found[0].measure is None
+            and (not found[0].plain or found[0].word == "top")
+            and found[0].down
+        ):
+            self._free(found[0].operand)
+            found[1].n, found[1].plain = found[0].n, found[0].plain
+            del found[0]
 
     def _touching(self, place: int) -> int | None:
         mention = self._all[place]
@@ -397,7 +640,12 @@ class _Reader:
                 found.measure = Measure("count", self._all[of] if of is not None else None)
                 used += [near] + ([of] if of is not None else [])
                 return
-            if near >= 0 and near not in self._done and self._all[near].kind == "element" and self._all[place].start - self._all[near].end <= 1:
+            if (
+                near >= 0
+                and near not in self._done
+                and self._all[near].kind == "element"
+                and self._all[place].start - self._all[near].end <= 1
+            ):
                 if near > 0 and self._all[near - 1].kind == "agg" and near - 1 not in self._done:
                     found.measure = Measure(self._all[near - 1].said, self._all[near])
                     used += [near - 1, near]
@@ -412,8 +660,11 @@ class _Reader:
             if of is not None:
                 found.measure = Measure(said, self._all[of])
                 used += [counted, of]
-                if counted + 1 < of:
-                    used += list(range(counted, of))
+                used += list(range(counted, of))
+                noun = self._noun(of)
+                if noun != of:
+                    used.append(noun)
+                    found.measure.operand = self._all[noun]
                 return
         if found.attribute:
             return
@@ -422,8 +673,20 @@ class _Reader:
             found.operand = self._all[of]
             used.append(of)
 
+    def _noun(self, place: int) -> int:
+        """Enrolled students: the second, where the first only says which."""
+        following = place + 1
+        if following >= len(self._all) or following in self._done or self._all[following].kind != "element":
+            return place
+        its, first = self._all[following], self._all[place]
+        said = self._word(first.end - 1).endswith(("ed", "ing", "en"))
+        said = said or first.score < 0.8
+        return following if its.start == first.end and said and its.refs[0][0][1] < 0 and its.score >= 0.75 else place
+
     def _far(self, left: int, right: int) -> bool:
-        return bool({"of", "in", "for", "by", "with", "who", "that", "which", "from", "on"} & set(self._between(left, right)))
+        return bool(
+            {"of", "in", "for", "by", "with", "who", "that", "which", "from", "on"} & set(self._between(left, right))
+        )
 
     def _orders(self) -> None:
         down = None
@@ -433,7 +696,11 @@ class _Reader:
         for place, mention in self._of_kind("order"):
             self._take(place)
             if mention.said in ("word", "of"):
-                self._found.order.append((None, bool(down)))
+                by = self._next(place, ("group",), 1, ())
+                of = self._next(by, ("element",), 1, ()) if by is not None else None
+                if by is not None and of is not None:
+                    self._take(by, of)
+                self._found.order.append((self._all[of] if of is not None else None, bool(down)))
                 continue
             if self._chinese:
                 near = self._before(place, ("element", "count"), 3)
@@ -467,6 +734,16 @@ class _Reader:
 
     def _groups(self) -> None:
         for place, mention in self._of_kind("group"):
+            before = self._word(mention.start - 1)
+            if (
+                self._word(mention.start) == "by"
+                and mention.end - mention.start == 1
+                and before.endswith(("ed", "en", "wn", "de"))
+                and before not in _GROUPING
+            ):
+                # Written by: who did it, no group.
+                self._take(place)
+                continue
             if mention.role == "unit":
                 self._take(place)
                 self._found.units.append(mention.said)
@@ -475,7 +752,11 @@ class _Reader:
             token = self._tokens[mention.end].stem if mention.end < len(self._tokens) else ""
             if token in lexicon.UNITS and (following is None or self._all[following].start == mention.end):
                 self._take(place)
-                exact = following is not None and self._all[following].score >= 0.9 and self._all[following].kind == "element"
+                exact = (
+                    following is not None
+                    and self._all[following].score >= 0.9
+                    and self._all[following].kind == "element"
+                )
                 if exact and following is not None:
                     self._take(following)
                     self._found.groups.append(self._all[following])
@@ -531,6 +812,11 @@ class _Reader:
             if place + 1 <= of - 1 and self._all[of - 1].kind == "distinct":
                 self._found.distinct = True
             self._take(of)
+            noun = self._noun(of)
+            if noun != of:
+                self._found.context.append(self._all[of])
+                self._take(noun)
+                of = noun
             self._found.measures.append(Measure(said, self._all[of]))
             while not self._chinese:
                 more = self._next(of, ("element",), 2, ())
@@ -556,16 +842,31 @@ class _Reader:
             first, last = group[0], group[-1]
             self._take(*group)
             label = self._label(first, last)
-            negated = first > 0 and self._all[first - 1].kind in ("not", "except") and self._all[first].start - self._all[first - 1].end <= 4
+            negated = (
+                first > 0
+                and self._all[first - 1].kind in ("not", "except")
+                and self._all[first].start - self._all[first - 1].end <= 4
+            )
             before = first - 1
             if label is not None and label == first - 1:
                 before = first - 2
-                negated = before >= 0 and self._all[before].kind in ("not", "except") and self._all[label].start - self._all[before].end <= 4
-            if not negated and before >= 0 and self._all[before].kind == "cmp" and self._all[before].said in ("<>", "="):
+                negated = (
+                    before >= 0
+                    and self._all[before].kind in ("not", "except")
+                    and self._all[label].start - self._all[before].end <= 4
+                )
+            if (
+                not negated
+                and before >= 0
+                and self._all[before].kind == "cmp"
+                and self._all[before].said in ("<>", "=")
+            ):
                 negated = self._all[before].said == "<>"
                 self._take(before)
             if negated:
-                self._take(*(n for n in (first - 1, first - 2) if n >= 0 and self._all[n].kind in ("not", "except", "cmp")))
+                self._take(
+                    *(n for n in (first - 1, first - 2) if n >= 0 and self._all[n].kind in ("not", "except", "cmp"))
+                )
             both = len(group) > 1 and any(self._all[n].kind == "both" for n in range(max(0, first - 3), first))
             its = self._all[label] if label is not None else None
             self._found.named.append(Named([self._all[n] for n in group], its, negated, both, place=first))
@@ -575,7 +876,15 @@ class _Reader:
         between = [n for n in range(left + 1, right) if self._all[n].kind == "element"]
         if between:
             same = self._label(left, left) is not None and len(between) == 1
-            return same and bool(passed & {"and", "or"}) or bool(same and {"and", "or"} & {token.stem for token in self._tokens[self._all[left].end : self._all[right].start]})
+            return (
+                same
+                and bool(passed & {"and", "or"})
+                or bool(
+                    same
+                    and {"and", "or"}
+                    & {token.stem for token in self._tokens[self._all[left].end : self._all[right].start]}
+                )
+            )
         words = {token.stem for token in self._tokens[self._all[left].end : self._all[right].start]}
         return bool(words & _JOINERS) and len(words - _JOINERS - {"the", "in", "to"}) == 0
 
@@ -586,13 +895,26 @@ class _Reader:
             left -= 1
         if left >= 0 and self._all[left].kind == "element" and left not in self._done:
             passed = {token.stem for token in self._tokens[self._all[left].end : self._all[first].start]}
-            if passed <= _LABEL | {token.stem for token in self._tokens if token.text == '"'}:
+            if self._labels(self._all[left], self._all[first]) and passed <= _LABEL | {
+                token.stem for token in self._tokens if token.text == '"'
+            }:
                 return left
         right = last + 1
         if right < len(self._all) and self._all[right].kind == "element" and right not in self._done:
-            if self._all[right].start == self._all[last].end:
+            if self._all[right].start == self._all[last].end and self._labels(self._all[right], self._all[last]):
                 return right
         return None
+
+    def _labels(self, label: Mention, value: Mention) -> bool:
+        """Whether a mention may say what a value is: its column or table."""
+        if not value.refs:
+            return True
+        refs = [ref for ref, _ in value.refs]
+        return any(
+            ref in refs or ref[1] < 0 and ref[0] in {its[0] for its in refs}
+            for ref, score in label.refs
+            if score >= label.score - 0.2
+        )
 
     def _denials(self) -> None:
         for place, mention in self._of_kind("not", "except"):
@@ -603,6 +925,13 @@ class _Reader:
             if following is not None:
                 self._take(following)
                 self._found.denied.append(self._all[following])
+                more = self._next(following, ("element",), 3, ())
+                if (
+                    more is not None
+                    and set(self._between(following, more)) & {"any", "a"}
+                    and not {"and", "or", "who", "that"} & set(self._between(following, more))
+                ):
+                    self._take(more)
             else:
                 self._found.unread.append(" ".join(token.text for token in self._tokens[mention.start : mention.end]))
 
@@ -630,20 +959,48 @@ class _Reader:
             previous = free[n - 1] if n else None
             passed = self._between_any(previous, place)
             again = bool(_AGAIN & set(passed)) and n > 0
+            if not heads and self._after_extreme(place):
+                self._found.context.append(mention)
+                continue
+            if not heads and asks and self._begins(mention, "total") and not again:
+                self._found.measures.append(Measure("sum", mention))
+                asks = False
+                continue
             if not heads and (asks or again):
                 if asks or again:
                     heads.append(place)
                     chain = True
                 continue
-            if chain and previous is not None and passed and passed[0] in ("of", "'s", "for", "from", "in") and len(passed) <= 4 and place == previous + 1:
+            if (
+                chain
+                and previous is not None
+                and passed
+                and passed[0] in ("of", "'s", "for", "from", "in")
+                and len(passed) <= 4
+                and place == previous + 1
+            ):
                 self._found.owners.append(mention)
                 chain = False
-            elif chain and previous is not None and place == previous + 1 and passed and passed[0] in _JOINERS | {"as"} and len(passed) <= 5 and not {"who", "that", "have"} & set(passed):
+            elif (
+                chain
+                and previous is not None
+                and place == previous + 1
+                and passed
+                and passed[0] in _JOINERS | {"as"}
+                and len(passed) <= 5
+                and not {"who", "that", "have"} & set(passed)
+            ):
                 heads.append(place)
             elif again and heads and self._is_column(mention):
                 heads.append(place)
                 chain = True
-            elif chain and previous is not None and not passed and place == previous + 1 and self._tokens[self._all[previous].end - 1].text.endswith(("'s", "s'", "\u2019s")):
+            elif (
+                chain
+                and previous is not None
+                and not passed
+                and place == previous + 1
+                and self._tokens[self._all[previous].end - 1].text.endswith(("'s", "s'", "\u2019s"))
+            ):
                 # A publication's title: the second is asked for, the first owns it.
                 heads.remove(previous)
                 self._found.owners.append(self._all[previous])
@@ -664,6 +1021,21 @@ class _Reader:
         for place in rest:
             if place not in free and not heads and asks and not self._found.targets:
                 self._found.targets.append(self._all[place])
+
+    def _after_extreme(self, place: int) -> bool:
+        """The highest salary of employees: the salary is asked for."""
+        before = place - 1
+        if before < 0 or not any(each.operand is self._all[before] and each.plain for each in self._found.superlatives):
+            return False
+        passed = self._between(before, place)
+        return (
+            bool(passed)
+            and passed[0] in ("of", "among", "for", "in", "across")
+            and self._all[before].refs[0][0][1] >= 0
+        )
+
+    def _begins(self, mention: Mention, word: str) -> bool:
+        return self._tokens[mention.start].stem == word and mention.end - mention.start > 1
 
     def _is_column(self, mention: Mention) -> bool:
         return any(ref[1] >= 0 for ref, score in mention.refs[:2] if score > 0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,8 @@ from pg_llm.asking import words
 Ref = tuple[int, int]
 
 _KEY_ENDS = ("id", "key", "code", "uuid", "number")
+_PERSONAL = {"first", "last", "middle", "full", "given", "family", "nick", "display"}
+_NO_IDS = ("paid", "bid", "said", "void", "grid", "valid", "kid")
 _GENERIC = {
     "id", "name", "title", "description", "comment", "status", "type", "date", "year", "month", "value", "note", "url",
     "homepage", "key", "code", "number", "uuid",
@@ -40,10 +43,22 @@ class Column:
         return words.split(self.name)
 
     @property
+    def is_measure(self) -> bool:
+        """Whether its numbers can be added up or averaged: those that name something cannot."""
+        its = self.words
+        named = (
+            len(its) > 1
+            and its[-1] == "number"
+            or its[-1:] in (("year",), ("zip",), ("phone",), ("postcode",), ("code",))
+        )
+        return self.kind == "number" and not self.is_key and not named
+
+    @property
     def is_key(self) -> bool:
         """Whether its name says that it points to a row."""
         last = self.words[-1:] or ("",)
-        return last[0] in _KEY_ENDS[:4] or (self.name.lower().endswith("id") and self.kind in ("number", "other"))
+        short = re.fullmatch(r"(?:.*_)?[a-z]{0,4}id", self.name.lower()) and not self.name.lower().endswith(_NO_IDS)
+        return last[0] in _KEY_ENDS[:4] or bool(short and self.kind in ("number", "other"))
 
 
 @dataclass(slots=True)
@@ -110,7 +125,7 @@ class Schema:
         best: tuple[float, int] | None = None
         for place, column in enumerate(columns):
             its = column.words
-            if column.kind != "text" or not its:
+            if column.kind != "text" or not its or self._leads_away(table, place):
                 continue
             rank = next((n for n, word in enumerate(_DISPLAY) if word in its), None)
             if rank is None:
@@ -120,6 +135,23 @@ class Schema:
             if best is None or score < best[0]:
                 best = (score, place)
         return None if best is None or best[0] > 11.5 else best[1]
+
+    def _leads_away(self, table: int, place: int) -> bool:
+        """Whether a column calls a row of another table."""
+        own = set(self.tables[table].words) & set(self.tables[table].columns[place].words)
+        return not own and any(
+            edge.one == table and edge.single and (place,) == tuple(a for a, _ in edge.columns) for edge in self.edges
+        )
+
+    def shown(self, table: int) -> list[int]:
+        """As `display`, with all parts of a person's name."""
+        columns = self.tables[table].columns
+        first = [n for n, column in enumerate(columns) if column.words[-2:] == ("first", "name")]
+        last = [n for n, column in enumerate(columns) if column.words[-2:] == ("last", "name")]
+        if first and last:
+            return [first[0], last[0]]
+        found = self.display(table)
+        return [] if found is None else [found]
 
     def identity(self, table: int) -> list[int]:
         """The columns that tell rows of a table apart: its key, or what people call them by."""
@@ -155,7 +187,9 @@ class Schema:
         return found, total
 
     def _nearest(self, reached: set[int], missing: set[int]) -> tuple[float, list[Edge]] | None:
-        queue: list[tuple[float, int, int, tuple[Edge, ...]]] = [(0.0, n, table, ()) for n, table in enumerate(sorted(reached))]
+        queue: list[tuple[float, int, int, tuple[Edge, ...]]] = [
+            (0.0, n, table, ()) for n, table in enumerate(sorted(reached))
+        ]
         count = itertools.count(len(queue))
         seen: set[int] = set()
         while queue:
@@ -198,6 +232,8 @@ class Schema:
                 if column.kind != its.kind or column.kind not in ("number", "text", "other"):
                     continue
                 same = column.name.lower() == its.name.lower()
+                if same and set(column.words) & _PERSONAL:
+                    continue
                 if same and (not column.is_key and not (column.words[-1:] in (("name",), ("code",), ("number",)))):
                     # A name without such an ending joins only where it is the key of one table and not generic.
                     if not its.unique or column.name.lower() in _GENERIC or its.kind != "text":
@@ -218,8 +254,8 @@ def _names(column: tuple[str, ...], table: tuple[str, ...], key: tuple[str, ...]
     if len(column) < 2:
         return column == table and key[-1:] == ("id",)
     wanted = (*table, *key[-1:])
-    return column == wanted or (column[-len(wanted) :] == wanted) or (
-        len(table) > 1 and column == (table[-1], *key[-1:])
+    return (
+        column == wanted or (column[-len(wanted) :] == wanted) or (len(table) > 1 and column == (table[-1], *key[-1:]))
     )
 
 
@@ -229,7 +265,9 @@ def _guessed_key(table: Table) -> list[int]:
     joined = "".join(table.words)
     for place, column in enumerate(table.columns):
         name = column.name.lower().replace("_", "")
-        if column.unique and (name in ("id", "uuid", f"{joined}id", f"{first}id", f"{joined}code", f"{joined}key") or column.is_key):
+        if column.unique and (
+            name in ("id", "uuid", f"{joined}id", f"{first}id", f"{joined}code", f"{joined}key") or column.is_key
+        ):
             return [place]
     for place, column in enumerate(table.columns):
         if column.unique and place == 0 and column.kind in ("number", "text", "other"):

@@ -15,6 +15,7 @@ from pg_llm.asking.query import Query, Writer
 from pg_llm.asking.schema import Ref, Schema
 
 _MOST_CHOICES = 150
+_SECOND_THOUGHT = 0.3
 _MOST_CANDIDATES = 6
 _PER_MENTION = 4
 
@@ -46,17 +47,23 @@ def candidates(
     writer = Writer(schema)
     found: dict[str, Candidate] = {}
     reasons: dict[str, None] = {}
+    least: float | None = None
+    spoilt = 0.0
     for against, choice in itertools.islice(_choices(linked.mentions), _MOST_CHOICES):
         try:
             built = Builder(schema, parts, choice).build()
         except Impossible as impossible:
             reasons[str(impossible)] = None
+            if least is None:
+                # What was most likely meant cannot be said in SQL: what can is a second thought.
+                least, spoilt = against, _SECOND_THOUGHT
             continue
+        least = against if least is None else least
         sql = writer.sql(built.query)
         if sql is None:
             reasons["the tables cannot be joined"] = None
             continue
-        cost = against + built.cost
+        cost = against + built.cost + spoilt
         if sql not in found or found[sql].cost > cost:
             found[sql] = Candidate(sql, built.query, cost, linked)
     ranked = sorted(found.values(), key=lambda candidate: candidate.cost)
@@ -83,7 +90,10 @@ def _choices(mentions: Sequence[Mention]) -> Iterator[tuple[float, dict[int, Ref
     seen = {first}
     while queue:
         against, places = heapq.heappop(queue)
-        yield against, {mention.start: lists[n][place][0] for n, (mention, place) in enumerate(zip(open_, places, strict=True))}
+        yield (
+            against,
+            {mention.start: lists[n][place][0] for n, (mention, place) in enumerate(zip(open_, places, strict=True))},
+        )
         for n, place in enumerate(places):
             if place + 1 < len(lists[n]):
                 following = (*places[:n], place + 1, *places[n + 1 :])

@@ -6,6 +6,8 @@ import re
 from functools import cache
 
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
+# A letter or two of the table's name before what a column holds: sname, pid.
+_PREFIXED = re.compile(r"[a-z]{1,2}(name|title|date|code|type|desc)")
 _SHORT = {
     "num": "number", "no": "number", "nr": "number", "cnt": "count", "qty": "quantity", "amt": "amount", "dept": "department",
     "emp": "employee", "cust": "customer", "addr": "address", "desc": "description", "avg": "average", "pct": "percent",
@@ -114,9 +116,11 @@ def stem(word: str) -> str:
 
 def _wants_e(base: str) -> bool:
     """Whether the verb behind a base ends with an e: price(d), use(d), locate(d), but visit(ed), own(ed)."""
-    return bool(re.search(r"([^aeiou][aiou](?:[bcdgkmpstuvz])|[aeiou]?[aeo]?[csuvz]|at|iv|(?:[^aeiou])l|in|ir|os|ag|ang|arg)$", base)) and not base.endswith(
-        ("it", "ss", "own", "er", "on", "et", "join", "ain", "iss", "lis", "min")
-    )
+    return bool(
+        re.search(
+            r"([^aeiou][aiou](?:[bcdgkmpstuvz])|[aeiou]?[aeo]?[csuvz]|at|iv|(?:[^aeiou])l|in|ir|os|ag|ang|arg)$", base
+        )
+    ) and not base.endswith(("it", "ss", "own", "er", "on", "et", "join", "ain", "iss", "lis", "min"))
 
 
 @cache
@@ -124,7 +128,8 @@ def split(name: str) -> tuple[str, ...]:
     """The words of a name, stemmed, short forms in full: `orderQty_total` is order, quantity, total."""
     words: list[str] = []
     for part in _PARTS.findall(name):
-        words += _SHORT.get(part.lower(), part.lower()).split()
+        ending = _PREFIXED.fullmatch(part.lower())
+        words += _SHORT.get(part.lower(), ending[1] if ending else part.lower()).split()
     return tuple(stem(word) for word in words)
 
 
@@ -144,6 +149,12 @@ def likeness(a: str, b: str) -> float:
     if len(short) >= 4 and long.startswith(short) and len(short) >= 0.6 * len(long):
         return 0.8
     common = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(short))
-    if common >= 4 and common >= 0.75 * len(long) or common >= 4 and common == len(short) - 1 and len(long) - common <= 4:
+    if (
+        common >= 4
+        and common >= 0.75 * len(long)
+        or common >= 4
+        and common == len(short) - 1
+        and len(long) - common <= 4
+    ):
         return 0.7
     return 0.0

@@ -37,7 +37,15 @@ def ask(question: str | None, tables: list[str] | None, model: str | None) -> li
         asked = _asked(question)
         found, sure = _answered(asked, tables, model, path)
         if not sure or found.result is None:
-            return [{"answer": None, "sql": found.sql, "rows": None, "confidence": found.confidence, "reason": found.unclear}]
+            return [
+                {
+                    "answer": None,
+                    "sql": found.sql,
+                    "rows": None,
+                    "confidence": found.confidence,
+                    "reason": found.unclear,
+                }
+            ]
         result = found.result
         names = [name for name, _ in result.columns]
         said = answer.sentence(asked, names, result.rows, result.cut, found.chinese)
@@ -85,7 +93,9 @@ def ask_feedback(id: str | None, correct: bool | None, sql: str | None) -> None:
 def _asked(question: str | None) -> str:
     text = session.required("question", question).strip()
     if not 0 < len(text) <= _LONGEST:
-        raise InvalidInput(f"a question has 1 to {_LONGEST} characters, not {len(text)}", hint="Ask one thing at a time.")
+        raise InvalidInput(
+            f"a question has 1 to {_LONGEST} characters, not {len(text)}", hint="Ask one thing at a time."
+        )
     return text
 
 
@@ -94,7 +104,12 @@ def _oids(tables: list[str] | None) -> list[int] | None:
         return None
     if any(table is None for table in tables):
         raise InvalidInput("tables must not hold NULL", hint="array_remove(tables, NULL) leaves it out.")
-    return [int(row["oid"]) for row in session.rows("SELECT t.oid::oid::bigint AS oid FROM unnest($1::regclass[]) AS t (oid)", ("text[]",), (list(tables),))]
+    return [
+        int(row["oid"])
+        for row in session.rows(
+            "SELECT t.oid::oid::bigint AS oid FROM unnest($1::regclass[]) AS t (oid)", ("text[]",), (list(tables),)
+        )
+    ]
 
 
 def _answered(question: str, tables: list[str] | None, model: str | None, path: list[str]) -> tuple[Outcome, bool]:

@@ -64,7 +64,9 @@ def outcome(question: str, tables: Sequence[int] | None, model: str | None, path
     embedder = session.model(None, "embedding")
     known = catalog_reading.schema(question, tables, path, embedder)
     if not known.tables:
-        return Outcome(None, 0.0, None, "", "there is no table that you may read and that the question may be about", False)
+        return Outcome(
+            None, 0.0, None, "", "there is no table that you may read and that the question may be about", False
+        )
     values = catalog_reading.values(question, known)
     found, reasons, linked = synthesis.candidates(question, known, values, catalog_reading.Meanings(known, embedder))
     taught = _taught(question, embedder)
@@ -121,7 +123,9 @@ def _written(
 def _run(tries: Sequence[Try], path: Sequence[str]) -> list[Try]:
     """The likeliest of each source first; what comes twice is run once."""
     ordered = sorted(tries, key=lambda each: -each.likely)
-    chosen = [each for each in ordered if each.source != "grammar"] + [each for each in ordered if each.source == "grammar"][:_MOST_RUN]
+    chosen = [each for each in ordered if each.source != "grammar"] + [
+        each for each in ordered if each.source == "grammar"
+    ][:_MOST_RUN]
     limits = read_only.limits()
     ends = time.monotonic() + _TOGETHER * limits.seconds
     done: dict[str, Try] = {}
@@ -145,7 +149,9 @@ def _run(tries: Sequence[Try], path: Sequence[str]) -> list[Try]:
     return chosen
 
 
-def _best(ran: Sequence[Try], found: Sequence[synthesis.Candidate], reasons: list[str], linked: Linked, known: Schema) -> Outcome:
+def _best(
+    ran: Sequence[Try], found: Sequence[synthesis.Candidate], reasons: list[str], linked: Linked, known: Schema
+) -> Outcome:
     good = [each for each in ran if each.result is not None and each.checked is not None]
     unclear = _unclear(linked, reasons, ran)
     if not good:
@@ -154,21 +160,43 @@ def _best(ran: Sequence[Try], found: Sequence[synthesis.Candidate], reasons: lis
     groups: dict[str | None, list[Try]] = {}
     for each in good:
         groups.setdefault(each.key(), []).append(each)
-    scored = sorted(((_confidence(group, good), group) for group in groups.values()), key=lambda pair: -pair[0])
+    scored = sorted(
+        ((_confidence(group, good), group) for group in groups.values()), key=lambda pair: -_rank(pair[1], pair[0])
+    )
     confidence, group = scored[0]
     best = max(group, key=lambda each: each.likely)
     assert best.result is not None and best.checked is not None
     sure = max(0.0, min(0.99, confidence))
     others = [(sure_, max(its, key=lambda each: each.likely)) for sure_, its in scored[1:]]
     alternatives = [
-        {"sql": each.checked.sql, "confidence": round(max(0.0, min(0.99, sure_)), 3)} for sure_, each in others if each.checked
+        {"sql": each.checked.sql, "confidence": round(max(0.0, min(0.99, sure_)), 3)}
+        for sure_, each in others
+        if each.checked
     ]
     explanation = _explanation(linked, known, best, len(group), len(good))
     if alternatives and sure < 0.75:
         unclear = "; ".join(filter(None, (unclear, f"it may also mean: {alternatives[0]['sql']}")))
     if not best.result.rows:
         unclear = "; ".join(filter(None, (unclear, "no rows match that reading")))
-    return Outcome(best.checked.sql, round(sure, 3), best.result, explanation, unclear or "no reading is sure enough", linked.chinese, alternatives)
+    return Outcome(
+        best.checked.sql,
+        round(sure, 3),
+        best.result,
+        explanation,
+        unclear or "no reading is sure enough",
+        linked.chinese,
+        alternatives,
+    )
+
+
+def _rank(group: Sequence[Try], confidence: float) -> float:
+    """The likeliest first: that others say the same makes it surer, but not another one likelier."""
+    return max(each.likely for each in group) * (_EMPTY if _is_empty(group[0]) else 1.0) + 0.1 * confidence
+
+
+def _is_empty(of: Try) -> bool:
+    rows = of.result.rows if of.result else []
+    return not rows or all(value is None for row in rows for value in row) or rows == [[0]]
 
 
 def _confidence(group: Sequence[Try], good: Sequence[Try]) -> float:
@@ -183,10 +211,7 @@ def _confidence(group: Sequence[Try], good: Sequence[Try]) -> float:
     against = sum((each.likely / likely) ** 4 for each in good if each not in group and each.source != "model")
     together = sum((each.likely / likely) ** 4 for each in group if each.source != "model") or 1.0
     share = together / (together + against) if "taught" not in sources else 1.0
-    result = group[0].result
-    assert result is not None
-    empty = not result.rows or all(value is None for row in result.rows for value in row) or result.rows == [[0]]
-    return likely * (0.45 + 0.55 * share) * (_EMPTY if empty else 1.0)
+    return likely * (0.45 + 0.55 * share) * (_EMPTY if _is_empty(group[0]) else 1.0)
 
 
 def _explanation(linked: Linked, known: Schema, best: Try, agree: int, all_: int) -> str:

@@ -39,10 +39,14 @@ def llm_catalog_refresh(schemas: list[str] | None) -> None:
         _known_schemas(schemas)
         model = session.model(None, "embedding")
         report("reading the catalog", 0, 0)
-        contents = {(row["oid"], row["column"]): _content(row) for row in session.rows(_CONTENTS, ("text[]",), (schemas,))}
+        contents = {
+            (row["oid"], row["column"]): _content(row) for row in session.rows(_CONTENTS, ("text[]",), (schemas,))
+        }
         held = {
             (row["oid"], row["column"]): (row["model"], row["content"])
-            for row in session.rows('SELECT target::oid::bigint AS oid, "column"::text AS "column", model, content FROM llm.catalog')
+            for row in session.rows(
+                'SELECT target::oid::bigint AS oid, "column"::text AS "column", model, content FROM llm.catalog'
+            )
         }
         _forget(_gone(schemas, set(held) - set(contents)))
         commit()
@@ -60,7 +64,9 @@ def _known_schemas(schemas: list[str] | None) -> None:
     query = "SELECT min(s.name) AS name FROM unnest($1::text[]) AS s (name) WHERE s.name IS NULL OR to_regnamespace(quote_ident(s.name)) IS NULL"
     unknown = session.rows(query, ("text[]",), (schemas,))[0]["name"]
     if unknown is not None:
-        raise InvalidInput(f'there is no schema "{unknown}"', hint="NULL means all schemas with tables that you may read.")
+        raise InvalidInput(
+            f'there is no schema "{unknown}"', hint="NULL means all schemas with tables that you may read."
+        )
 
 
 def _content(row: dict[str, Any]) -> str:
@@ -186,7 +192,9 @@ def teach(question: str, sql: str | None, path: Sequence[str]) -> None:
         return
     checked = read_only.check([sql], path)[0]
     if isinstance(checked, read_only.Refused):
-        raise InvalidInput(str(checked), hint="One SELECT on tables that you may read, with PostgreSQL's own functions.")
+        raise InvalidInput(
+            str(checked), hint="One SELECT on tables that you may read, with PostgreSQL's own functions."
+        )
     model = session.model(None, "embedding")
     session.rows(
         f"INSERT INTO llm.taught (question, sql, model, embedding) VALUES ($1, $2, $3, $4::{vector_type()})",

@@ -129,10 +129,18 @@ def schema(question: str, tables: Sequence[int] | None, path: Sequence[str], mod
 def _named(tables: Sequence[int]) -> list[dict[str, Any]]:
     if not tables:
         raise InvalidInput("tables must not be empty", hint="NULL means all tables that you may read.")
-    found = session.rows(f"{_CHOSEN.replace(' AND NOT c.relispartition', '')} AND c.oid = ANY($1::bigint[]::oid[])", ("bigint[]",), (list(tables),))
+    found = session.rows(
+        f"{_CHOSEN.replace(' AND NOT c.relispartition', '')} AND c.oid = ANY($1::bigint[]::oid[])",
+        ("bigint[]",),
+        (list(tables),),
+    )
     missing = set(tables) - {row["oid"] for row in found}
     if missing:
-        names = session.rows("SELECT string_agg(t.oid::oid::regclass::text, ', ') AS names FROM unnest($1::bigint[]) AS t (oid)", ("bigint[]",), (sorted(missing),))
+        names = session.rows(
+            "SELECT string_agg(t.oid::oid::regclass::text, ', ') AS names FROM unnest($1::bigint[]) AS t (oid)",
+            ("bigint[]",),
+            (sorted(missing),),
+        )
         raise InsufficientPrivilege(
             f"not to be asked about: {names[0]['names']}",
             hint="Tables, views and materialized views will do whose rows you may SELECT; no catalogs, no foreign tables.",
@@ -151,7 +159,11 @@ def _chosen(question: str, model: session.Model | None) -> list[dict[str, Any]]:
     from pg_llm.functions.semantic_column import schema_of
 
     ranked = _RANKED.replace("<vector>", schema_of("vector"))
-    chosen = session.rows(ranked, ("text[]", "text", "text", "float8[]"), (list(said), vector, model.name if model else "", list(said.values())))
+    chosen = session.rows(
+        ranked,
+        ("text[]", "text", "text", "float8[]"),
+        (list(said), vector, model.name if model else "", list(said.values())),
+    )
     if not chosen:
         return []
     oids = [row["oid"] for row in chosen[: _MOST_TABLES // 2]]
@@ -213,7 +225,10 @@ def _read(oids: Sequence[int], path: Sequence[str]) -> Schema:
         tables[oid].key = [column for _, column in sorted(its.items())]
     edges = []
     for row in session.rows(_KEYS, ("bigint[]",), (list(oids),)):
-        pairs = [(numbers.get((row["one"], a)), numbers.get((row["other"], b))) for a, b in zip(row["conkey"], row["confkey"], strict=True)]
+        pairs = [
+            (numbers.get((row["one"], a)), numbers.get((row["other"], b)))
+            for a, b in zip(row["conkey"], row["confkey"], strict=True)
+        ]
         if all(a is not None and b is not None for a, b in pairs):
             edges.append(Edge(places[row["one"]], places[row["other"]], tuple(pairs), 1.0, True))  # type: ignore[arg-type]
     found = [table for table in tables.values()]
@@ -250,7 +265,11 @@ def _part(columns: Sequence[Column]) -> str:
 
 def _looked_up(query: str, oid: int, types: Sequence[str] = (), values: Sequence[Any] = ()) -> list[dict[str, Any]]:
     """Rows of a query on a table, read under the limits of one question; none where it takes too long or fails."""
-    relation = session.rows("SELECT format('%I.%I', n.nspname, c.relname) AS relation FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1::oid", ("bigint",), (oid,))[0]["relation"]
+    relation = session.rows(
+        "SELECT format('%I.%I', n.nspname, c.relname) AS relation FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
+        ("bigint",),
+        (oid,),
+    )[0]["relation"]
     found: list[dict[str, Any]] = []
     try:
         with within(read_only.limits().seconds):
@@ -279,7 +298,12 @@ def values(question: str, of: Schema) -> list[ValueMatch]:
 
 def _name_parts(question: str) -> list[str]:
     """Words that may be a part of a value: those in quotes and those with a capital inside a sentence."""
-    quoted = [text for pair in re.findall(r"""["\u201c]([^"\u201d]{2,100})["\u201d]|(?<!\w)'([^']{2,100})'(?!\w)""", question) for text in pair if text]
+    quoted = [
+        text
+        for pair in re.findall(r"""["\u201c]([^"\u201d]{2,100})["\u201d]|(?<!\w)'([^']{2,100})'(?!\w)""", question)
+        for text in pair
+        if text
+    ]
     rest = re.sub(r"""["\u201c][^"\u201d]{2,100}["\u201d]""", " ", question)
     capital = [
         match[0] for match in re.finditer(r"\b[A-Z][\w'-]*(?: [A-Z][\w'-]*)*", rest)
@@ -292,19 +316,20 @@ def _values(
     question: str, parts: Sequence[str], place: int, table: Table, texts: Sequence[tuple[int, Column]]
 ) -> list[ValueMatch]:
     columns = ", ".join(f"({n}, t.{column.sql}::text)" for n, column in texts)
+    short = [value for value, said in lexicon.SHORT_VALUES.items() if re.search(said, question.lower())]
     rows = _looked_up(
         f"""
         SELECT DISTINCT c.place, c.value, strpos($1, lower(c.value)) > 0 AS whole
         FROM {_part([column for _, column in texts])} AS t CROSS JOIN LATERAL (VALUES {columns}) AS c (place, value)
         WHERE c.value <> '' AND length(c.value) <= {_LONGEST_VALUE} AND (
-            strpos($1, lower(c.value)) > 0
+            strpos($1, lower(c.value)) > 0 OR lower(c.value) = ANY($3)
             OR EXISTS (SELECT FROM unnest($2::text[]) AS p (part) WHERE strpos(lower(c.value), p.part) > 0)
         )
         ORDER BY whole DESC, c.place, c.value LIMIT {_MOST_VALUES}
         """,
         table.oid,
-        ("text", "text[]"),
-        (question.lower(), list(parts)),
+        ("text", "text[]", "text[]"),
+        (question.lower(), list(parts), short),
     )
     found = []
     lower = question.lower()
@@ -315,6 +340,9 @@ def _values(
             for match in re.finditer(re.escape(text), lower):
                 if _bounded(lower, match.start(), match.end()):
                     found.append(ValueMatch((place, row["place"]), row["value"], match.start(), match.end(), whole))
+    for row in rows:
+        for match in re.finditer(lexicon.SHORT_VALUES.get(row["value"].lower(), "(?!)"), lower):
+            found.append(ValueMatch((place, row["place"]), row["value"], match.start(), match.end(), True))
     return found
 
 
@@ -322,8 +350,10 @@ def _bounded(text: str, start: int, end: int) -> bool:
     """Whether a place in a text begins and ends where words do; Chinese has no such places."""
     before, after = text[start - 1 : start], text[end : end + 1]
     rest = text[end : end + 2]
+
     def inside(a: str, b: str) -> bool:
         return a.isalnum() and b.isalnum() and not (_CJK.match(a) or _CJK.match(b))
+
     plural = rest.startswith("s") and not text[end + 1 : end + 2].isalnum()
     return not (before and inside(before, text[start])) and (not (after and inside(text[end - 1], after)) or plural)
 

@@ -36,9 +36,7 @@ class _SigEvent(ctypes.Structure):
 
 
 class _TimerSpec(ctypes.Structure):
-    _fields_ = tuple(
-        (name, ctypes.c_long) for name in ("interval_s", "interval_ns", "value_s", "value_ns")
-    )
+    _fields_ = tuple((name, ctypes.c_long) for name in ("interval_s", "interval_ns", "value_s", "value_ns"))
 
 
 @contextlib.contextmanager
