@@ -168,6 +168,10 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
     chosen = _compound(sorted(chosen, key=lambda mention: mention.start), cut)
     covered = {place for mention in chosen for place in range(mention.start, mention.end)}
     left = [cut[place].text for place in unknown if place not in covered]
+    first = next((token for token in cut if token.kind == "word" and token.stem != "please"), None)
+    if first is not None and (first.stem in lexicon.WRITING or first.text in lexicon.WRITING) and first.text not in left:
+        # What is ordered is no question, whatever else is called so.
+        left.append(first.text)
     return Linked(question, cut, chosen, left, chinese)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from pg_llm import settings
@@ -18,9 +17,9 @@ _LONGEST = 4000
 @sql_function
 def llm_sql(question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
     """The SELECT that answers a question about your tables, how sure it is, and what else the question may mean."""
-    path = read_only.search_path()
+    path, oids = read_only.search_path(), _oids(tables)
     with session.pinned_path():
-        found = ask_candidates.outcome(_asked(question), _oids(tables), model, path)
+        found = ask_candidates.outcome(_asked(question), oids, model, path)
         return [
             {
                 "sql": found.sql, "confidence": found.confidence, "explanation": found.explanation or found.unclear,
@@ -32,10 +31,10 @@ def llm_sql(question: str | None, tables: list[str] | None, model: str | None) -
 @sql_function
 def ask(question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
     """The answer to a question about your tables, with its SQL and rows; below llm.ask_threshold only the reason why there is none."""
-    path = read_only.search_path()
+    path, oids = read_only.search_path(), _oids(tables)
     with session.pinned_path():
         asked = _asked(question)
-        found, sure = _answered(asked, tables, model, path)
+        found, sure = _answered(asked, oids, model, path)
         if not sure or found.result is None:
             return [
                 {
@@ -60,9 +59,9 @@ def ask(question: str | None, tables: list[str] | None, model: str | None) -> li
 @sql_function
 def ask_rows(question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
     """The rows that answer a question about your tables, one object each; an error where nothing sure enough was found."""
-    path = read_only.search_path()
+    path, oids = read_only.search_path(), _oids(tables)
     with session.pinned_path():
-        found, sure = _answered(_asked(question), tables, model, path)
+        found, sure = _answered(_asked(question), oids, model, path)
         if not sure or found.result is None:
             raise NoAnswer(f"no answer: {found.unclear}")
         return found.result.objects()
@@ -100,21 +99,18 @@ def _asked(question: str | None) -> str:
 
 
 def _oids(tables: list[str] | None) -> list[int] | None:
+    """The tables, whose names are those of the caller's path: asked before it is pinned."""
     if tables is None:
         return None
     if any(table is None for table in tables):
         raise InvalidInput("tables must not hold NULL", hint="array_remove(tables, NULL) leaves it out.")
-    return [
-        int(row["oid"])
-        for row in session.rows(
-            "SELECT t.oid::oid::bigint AS oid FROM unnest($1::regclass[]) AS t (oid)", ("text[]",), (list(tables),)
-        )
-    ]
+    query = "SELECT t.name::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8 AS oid FROM pg_catalog.unnest($1) AS t (name)"
+    return [int(row["oid"]) for row in session.rows(query, ("pg_catalog.text[]",), (list(tables),))]
 
 
-def _answered(question: str, tables: list[str] | None, model: str | None, path: list[str]) -> tuple[Outcome, bool]:
+def _answered(question: str, tables: list[int] | None, model: str | None, path: list[str]) -> tuple[Outcome, bool]:
     threshold = settings.share("llm.ask_threshold", read_only.setting("llm.ask_threshold"))
-    found = ask_candidates.outcome(question, _oids(tables), model, path)
+    found = ask_candidates.outcome(question, tables, model, path)
     sure = found.result is not None and found.confidence >= threshold
     if settings.switch("llm.ask_log", read_only.setting("llm.ask_log")):
         session.rows(

@@ -63,19 +63,19 @@ def outcome(question: str, tables: Sequence[int] | None, model: str | None, path
     writer = session.model(model, "generation") if model is not None else None
     embedder = session.model(None, "embedding")
     known = catalog_reading.schema(question, tables, path, embedder)
-    if not known.tables:
+    taught = _taught(question, embedder)
+    if not known.tables and not taught:
         return Outcome(
             None, 0.0, None, "", "there is no table that you may read and that the question may be about", False
         )
     values = catalog_reading.values(question, known)
     found, reasons, linked = synthesis.candidates(question, known, values, catalog_reading.Meanings(known, embedder))
-    taught = _taught(question, embedder)
     tries = [_from_taught(question, *row) for row in taught]
     tries = [each for each in tries if each is not None]
     tries += [Try(each.sql, each.likely, "grammar") for each in found]
     if writer is not None:
         tries += _written(writer, question, known, values, [(row[0], row[1]) for row in taught])
-    ran = _run([each for each in tries if each is not None], path)
+    ran = _run([each for each in tries if each is not None], path, tables)
     return _best(ran, found, reasons, linked, known)
 
 
@@ -120,8 +120,8 @@ def _written(
     return found
 
 
-def _run(tries: Sequence[Try], path: Sequence[str]) -> list[Try]:
-    """The likeliest of each source first; what comes twice is run once."""
+def _run(tries: Sequence[Try], path: Sequence[str], tables: Sequence[int] | None) -> list[Try]:
+    """The likeliest of each source first; what comes twice is run once, and nothing on other tables than those named."""
     ordered = sorted(tries, key=lambda each: -each.likely)
     chosen = [each for each in ordered if each.source != "grammar"] + [
         each for each in ordered if each.source == "grammar"
@@ -132,6 +132,9 @@ def _run(tries: Sequence[Try], path: Sequence[str]) -> list[Try]:
     for each, checked in zip(chosen, read_only.check([each.sql for each in chosen], path), strict=True):
         if isinstance(checked, Refused):
             each.failed = str(checked)
+            continue
+        if tables is not None and not set(checked.relations) <= set(tables):
+            each.failed = "the SQL reads other tables than those named"
             continue
         each.checked = checked
         before = done.get(checked.qualified)
