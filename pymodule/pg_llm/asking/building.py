@@ -82,13 +82,14 @@ class Builder:
         self._order(targets)
         self._share()
         self._settle()
-        self._cost += sum(_weight(word) for word in reading.unread)
+        self._elsewhere()
+        self._cost += sum(0.12 if word in reading.linked.verbs else _weight(word) for word in reading.unread)
         query = self._query
         if not (query.where or query.group or query.order or query.having or query.per) and not any(
             expr.is_aggregate for expr in query.select
         ):
             # Nothing of the question but what it is about.
-            self._cost += 0.4 * min(1, len(reading.unread))
+            self._cost += 0.8 * min(1, len(reading.unread))
         return Built(self._query, self._cost, self._notes)
 
     def _ref(self, mention: Mention) -> Ref:
@@ -104,7 +105,8 @@ class Builder:
             if ref[1] < 0:
                 return ref[0]
         for mention in reading.targets:
-            return self._ref(mention)[0]
+            whose = self._whose(set(), [mention]) if mention.said.lower() in ("name", "names") else None
+            return self._ref(mention)[0] if whose is None else whose
         for measure in reading.measures:
             its = measure.of or measure
             if its.operand is not None:
@@ -217,6 +219,7 @@ class Builder:
             for value in each.mentions
             if value.start in self._choice
         ]
+        others += [self._ref(each.operand)[0] for each in self._reading.superlatives if each.operand is not None]
         return others[0] if others else None
 
     def _measure(self, of: Measure) -> Expr:
@@ -230,6 +233,9 @@ class Builder:
                 raise Impossible("of what each there is a number")
             if of.said != "avg":
                 raise Impossible("only averages of numbers are known")
+            if inner.kind == "count":
+                # Of each pair of the two there is one row.
+                inner = Expr("agg", None, "count")
             identity = self._grouped[-1]
             self._query.tables.append(self._grouped[-1].ref[0] if self._grouped[-1].ref else 0)
             self._grouped, self._shown = [], []
@@ -360,7 +366,7 @@ class Builder:
                 targets += self._show(operand[0]) if operand[1] < 0 else [Expr("column", operand)]
             self._most_frequent(of, targets)
             return
-        if operand is not None and targets and (not self._same_thing(operand, targets)):
+        if operand is not None and targets and not of.attribute and not self._same_thing(operand, targets):
             if operand[1] < 0:
                 self._query.tables.append(operand[0])
                 self._first_by(Expr("count", (operand[0], -1)), of, targets)
@@ -453,7 +459,7 @@ class Builder:
         ):
             # Nothing known is not the least.
             pass
-        if not of.plain or by.kind == "count" and not of.plain:
+        if of.shown or not of.plain or by.kind == "count" and not of.plain:
             self._notes.append("shown")
 
     def _group_targets(self, targets: Sequence[Expr]) -> None:
@@ -666,6 +672,8 @@ class Builder:
             return
         ref = self._ref(mention)
         if ref[1] < 0:
+            if mention.role == "meant" and ref[0] in self._in_play():
+                self._cost += 0.3
             if ref[0] in self._inner_tables:
                 return
             if mention.score >= 0.7:
@@ -681,7 +689,8 @@ class Builder:
             return
         if ref[0] not in self._in_play():
             self._cost += 0.1
-        self._cost += 0.08 * mention.score
+        # What is only near in meaning, and asks for nothing, is not understood.
+        self._cost += 0.1 * mention.score if mention.score > 0.8 else 0.4
 
     def _unit(self, unit: str) -> None:
         expr = None
@@ -895,7 +904,7 @@ class Builder:
             raise Impossible("the tables cannot be joined")
         edges, cost = found
         needed = len(query.all_tables()) - 1
-        self._cost += 0.08 * max(0.0, cost - needed) + 0.03 * needed
+        self._cost += 0.08 * max(0.0, cost - needed) + 0.06 * needed
         if query.limit is not None and query.order and not query.order[0][1] and query.order[0][0].kind == "column":
             pass
 
@@ -937,6 +946,20 @@ class Builder:
                     for expr, down in query.order
                 ]
                 query.distinct = False
+
+    def _elsewhere(self) -> None:
+        """A column of another table, where the one that is spoken of has one of that name."""
+        reading = self._reading
+        mentions = (*reading.groups, *reading.targets, *reading.owners)
+        tables = {self._ref(mention)[0] for mention in mentions if self._ref(mention)[1] < 0}
+        for mention in reading.linked.mentions:
+            ref = self._choice.get(mention.start)
+            if ref is None or ref[1] < 0 or ref[0] in tables or mention.kind != "element":
+                continue
+            name = self._schema.column(ref).words
+            own = (column for table in tables for column in self._schema.tables[table].columns)
+            if any(column.words == name and not column.is_key for column in own):
+                self._cost += 0.25
 
     def _apart(self) -> bool:
         """Two counts of tables that nothing else connects are counted each for itself."""
@@ -987,7 +1010,7 @@ def _weight(word: str) -> float:
         return 1.2
     if word[:1].isupper() or not word.isascii():
         return 0.6
-    return 0.12 if word.endswith(("ed", "ing", "ly", "en")) else 0.7
+    return 0.7
 
 
 def _phrase_words(phrases: Sequence[str]) -> set[str]:

@@ -102,7 +102,8 @@ EMPTY = ASKING | set(
     order ordered total overall number find found make made contain total include included one per each every whether
     who's what's he/she year-wise various separate individual single specific given particular currently current not no
     currently both either total amount other more less most least have having no get use used come live work take write
-    dr mr mrs ms prof give show say provide return group hold reach across flow through cover place go run happen occur appear differ
+    meter metre kilometer km mile foot dollar usd euro percent minute hour second kg kilogram pound letter letters
+    character dr mr mrs ms prof give show say provide return group hold reach across flow through cover place go run happen occur appear differ
     different vary sorted ranked top first last whole entire every everyone everything anything ever always name
     """.split()
 )
@@ -207,5 +208,5 @@ ADJECTIVES = {
     "old": "age", "older": "age", "young": "age", "younger": "age", "long": "long", "longer": "long", "short": "long",
     "shorter": "long", "tall": "tall", "taller": "tall", "heavy": "weight", "heavier": "weight", "lighter": "weight",
     "cheap": "price", "cheaper": "price", "expensive": "price", "deep": "deep", "fast": "speed", "faster": "speed",
-    "populous": "population", "populated": "population", "rated": "rating", "large": "big", "larger": "big", "big": "big", "bigger": "big",
+    "higher": "tall", "lower": "tall", "populous": "population", "populated": "population", "rated": "rating", "large": "big", "larger": "big", "big": "big", "bigger": "big",
 }  # fmt: skip

@@ -31,6 +31,7 @@ _SUFFIXES = {
     "key",
     "type",
 }
+_PREPOSITIONS = {"in", "at", "on", "to", "from", "for", "with", "by", "per"}
 _SKIPPED = {"of", "the", "a", "an", "'s"}
 _LONGEST = 5
 _MOST = 6
@@ -80,6 +81,8 @@ class Linked:
     mentions: list[Mention]
     unknown: list[str]
     chinese: bool
+    # Those of the unknown words that say what somebody does, not what there is.
+    verbs: frozenset[str] = frozenset()
 
 
 class _Variants:
@@ -172,7 +175,8 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
     if first is not None and (first.stem in lexicon.WRITING or first.text in lexicon.WRITING) and first.text not in left:
         # What is ordered is no question, whatever else is called so.
         left.append(first.text)
-    return Linked(question, cut, chosen, left, chinese)
+    verbs = frozenset(cut[place].text for place in unknown if _is_verb(cut, place))
+    return Linked(question, cut, chosen, left, chinese, verbs)
 
 
 def _without_idle(chosen: Sequence[Mention]) -> list[Mention]:
@@ -216,6 +220,16 @@ def _compound(chosen: Sequence[Mention], cut: Sequence[Token]) -> list[Mention]:
     return found
 
 
+def _is_verb(cut: Sequence[Token], place: int) -> bool:
+    text = cut[place].text.lower()
+    if text.endswith(("ed", "ing", "ly")) or text in words.PAST:
+        return True
+    before = [token.text.lower() for token in cut[:place]]
+    last = place + 1 == len(cut) or cut[place + 1].kind == "punct" or cut[place + 1].text.lower() in _PREPOSITIONS
+    asked = bool({"do", "does", "did"} & set(before)) and last
+    return asked or before[-1:] in (["to"], ["who"], ["that"], ["which"], ["can"])
+
+
 def _plural(token: Token) -> bool:
     """Students major, employees earn: what follows is no column of theirs but what they do."""
     return token.text.lower().rstrip("s") != token.text.lower() and not token.text.endswith(("'s", "\u2019s", "ss"))
@@ -229,7 +243,7 @@ def _single(known: set[str], values: Sequence[ValueMatch], question: str) -> set
 def _has_content(token: Token, place: int) -> bool:
     if token.kind in ("quoted", "date"):
         return True
-    if token.kind != "word" or token.stem in lexicon.EMPTY or token.text.lower() in lexicon.EMPTY:
+    if token.kind != "word" or token.stem in lexicon.UNITS or token.stem in lexicon.EMPTY or token.text.lower() in lexicon.EMPTY:
         return False
     if token.chinese:
         return lexicon.CHINESE.get(token.text, ("word", ""))[0] == "word" and token.text not in lexicon.UNITS
@@ -377,7 +391,11 @@ def _elements(cut: Sequence[Token], variants: _Variants) -> Iterable[tuple[Menti
             span = [each for each in cut[start:end] if each.stem not in _SKIPPED]
             if cut[end - 1].stem in _SKIPPED or any(each.kind != "word" or each.chinese for each in span):
                 continue
-            refs = _best(_matching([each.stem for each in span], like, variants))
+            matching = _matching([each.stem for each in span], like, variants)
+            if len(span) == 1 and token.stem in lexicon.UNITS:
+                # Any column of years is meant by the year: where it stands says which.
+                matching = [(ref, max(score, 0.93)) for ref, score in matching]
+            refs = _best(matching)
             if not refs:
                 continue
             if span[0].stem in ("number", "total") and any(each.stem == "of" for each in cut[start:end]):
@@ -437,5 +455,5 @@ def _meant(cut: Sequence[Token], unknown: Sequence[int], similar: Similar | None
     for place, near in zip(places, similar([cut[place].text for place in places]), strict=True):
         refs = [(ref, 0.8 * score) for ref, score in near if score >= _NEAR]
         if refs:
-            found.append(Mention("element", place, place + 1, cut[place].text, _best(refs)))
+            found.append(Mention("element", place, place + 1, cut[place].text, _best(refs), role="done" if _is_verb(cut, place) else "meant"))
     return found

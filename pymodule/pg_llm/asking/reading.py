@@ -92,6 +92,7 @@ class Superlative:
     plain: bool = True
     word: str = ""
     by: bool = False
+    shown: bool = False
 
 
 @dataclass(slots=True)
@@ -154,6 +155,7 @@ class _Reader:
         self._chinese = linked.chinese
         self._found = Reading(linked, unread=list(linked.unknown))
         self._done: set[int] = set()
+        self._first_measure = len(linked.tokens)
 
     def read(self) -> Reading:
         """The parts, those first that bind others most tightly."""
@@ -266,6 +268,9 @@ class _Reader:
                 if before >= 0 and before not in self._done and self._all[before].end >= mention.start - 2
                 else None
             )
+            if marker and marker.kind == "cmp" and mention.kind == "year" and marker.said in (">", "<", ">=", "<=", "<>"):
+                # More than 2000 is a number, after 2000 a year.
+                continue
             op, values, used = "=", [mention.said], [place]
             following = self._next(place, ("year", "period", "date", "month"), 2, ("and", "cmp"))
             word = self._word(mention.start - 1)
@@ -469,6 +474,8 @@ class _Reader:
             operand = left if left is not None else right
         else:
             operand = right if right is not None and not attribute else None
+            if attribute and left is not None and self._all[left].refs[0][0][1] >= 0:
+                operand = left
             if operand is not None and left is not None and self._tokens[self._all[operand].start].stem in units:
                 operand = left if self._all[operand].end - self._all[operand].start == 1 else operand
             if operand is None and not attribute:
@@ -497,7 +504,8 @@ class _Reader:
     def _patterns(self) -> None:
         """Names that start with, end with, contain a text."""
         for place, mention in self._of_kind("start", "end", "like"):
-            text = self._next(place, ("value", "element", "number"), 4, ())
+            text = self._next(place, ("value",), 4, ("element",))
+            text = self._next(place, ("value", "element", "number"), 4, ()) if text is None else text
             said = self._all[text] if text is not None else None
             if said is None and mention.end < len(self._tokens):
                 rest = [
@@ -510,6 +518,9 @@ class _Reader:
             if self._chinese and text is None:
                 near = self._before(place, ("value", "number"), 2)
                 said, text = (self._all[near], near) if near is not None else (None, None)
+            if said is not None and mention.kind == "like" and any(each.whole for each in said.values):
+                # Playlists that contain the song Moon: no text is looked for in another.
+                continue
             if said is None or (
                 said.kind == "element" and self._tokens[said.start].kind != "quoted" and mention.kind == "like"
             ):
@@ -666,7 +677,7 @@ class _Reader:
                     used.append(noun)
                     found.measure.operand = self._all[noun]
                 return
-        if found.attribute:
+        if found.attribute == "*":
             return
         of = self._next(last, ("element",), 2, ("distinct",))
         if of is not None and not self._far(last, of):
@@ -787,6 +798,7 @@ class _Reader:
             if place in self._done:
                 continue
             self._take(place)
+            self._first_measure = min(self._first_measure, mention.start)
             inner = self._next(place, ("count", "agg"), 1, ())
             if inner is not None and mention.kind == "agg":
                 of = self._next(inner, ("element",), 3, ("distinct",))
@@ -806,6 +818,10 @@ class _Reader:
                 of = self._before(place, ("element",), 2)
             if of is not None and self._crosses(place, of):
                 of = None
+            if of is None and said == "count" and self._found.superlatives:
+                # And how many: that by which the first was found.
+                self._found.superlatives[0].shown = True
+                continue
             if of is None:
                 self._found.measures.append(Measure(said))
                 continue
@@ -966,10 +982,9 @@ class _Reader:
                 self._found.measures.append(Measure("sum", mention))
                 asks = False
                 continue
-            if not heads and (asks or again):
-                if asks or again:
-                    heads.append(place)
-                    chain = True
+            if not heads and (asks or again or (n == 0 and self._listed(mention))):
+                heads.append(place)
+                chain = True
                 continue
             if (
                 chain
@@ -1019,8 +1034,14 @@ class _Reader:
                 self._found.context.append(mention)
         self._found.targets = [self._all[place] for place in heads]
         for place in rest:
-            if place not in free and not heads and asks and not self._found.targets:
+            if place not in free and not heads and asks and not (self._found.targets or self._found.superlatives):
                 self._found.targets.append(self._all[place])
+
+    def _listed(self, mention: Mention) -> bool:
+        """List the writers and the number of their books: what stands before the measure is asked for as well."""
+        before = {token.stem for token in self._tokens[: mention.start]}
+        asks = bool(before & lexicon.ASKING) and not before & {"for", "among", "in", "of"}
+        return asks and mention.end <= self._first_measure < len(self._tokens)
 
     def _after_extreme(self, place: int) -> bool:
         """The highest salary of employees: the salary is asked for."""

@@ -15,7 +15,7 @@ Ref = tuple[int, int]
 
 _KEY_ENDS = ("id", "key", "code", "uuid", "number")
 _PERSONAL = {"first", "last", "middle", "full", "given", "family", "nick", "display"}
-_NO_IDS = ("paid", "bid", "said", "void", "grid", "valid", "kid")
+_NO_IDS = ("paid", "said", "void", "grid", "valid")
 _GENERIC = {
     "id", "name", "title", "description", "comment", "status", "type", "date", "year", "month", "value", "note", "url",
     "homepage", "key", "code", "number", "uuid",

@@ -92,6 +92,15 @@ _ALIKE = [
 ]
 
 
+# Verbs of the past that show no ending.
+PAST = frozenset(
+    """
+    bought sold wrote written made paid spent given gave took taken held won lost taught built sent began got sung sang
+    drove driven flew flown ate eaten met read ran left kept led fell grew grown knew known rose shown stood spoke wore
+    """.split()
+)
+
+
 @cache
 def stem(word: str) -> str:
     """A word without the endings of number, person and tense."""
