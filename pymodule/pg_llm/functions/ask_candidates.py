@@ -111,10 +111,11 @@ def _written(
 ) -> list[Try]:
     """What a generation model writes, several times."""
     text = prompt.prompt(question, known, values, taught)
+    names = [each.sql for table in known.tables for each in (table, *table.columns)]
     found = []
     for seed, temperature in enumerate(_TEMPERATURES):
-        options = {"max_tokens": _MOST_TOKENS, "temperature": temperature, "seed": seed, "schema": None}
-        sql = prompt.sql(writer.run("generation", [text], **options)[0])
+        options = {"max_tokens": _MOST_TOKENS, "temperature": temperature, "seed": seed, "names": names}
+        sql = prompt.sql(writer.run("sql_writing", [text], **options)[0])
         if sql is not None:
             found.append(Try(sql, _WRITTEN if seed == 0 else _WRITTEN - 0.02 * seed, "model"))
     return found

@@ -17,7 +17,7 @@ from pg_llm.tasks import Work
 _LONGEST = 20_000
 _DEEPEST = 200
 # Immutable and stable functions of PostgreSQL that read their arguments and nothing else, and cost little.
-_FUNCTIONS = frozenset(
+FUNCTIONS = frozenset(
     """
     count sum avg min max bool_and bool_or every stddev stddev_pop stddev_samp variance var_pop var_samp corr
     covar_pop covar_samp regr_slope regr_intercept regr_r2 mode percentile_cont percentile_disc string_agg array_agg
@@ -34,7 +34,7 @@ _FUNCTIONS = frozenset(
     json_extract_path_text
     """.split()
 )
-_TYPES = frozenset(
+TYPES = frozenset(
     """
     int2 int4 int8 smallint integer int bigint float4 float8 real float decimal numeric text varchar bpchar char bool
     boolean date time timetz timestamp timestamptz interval uuid json jsonb money name
@@ -157,13 +157,13 @@ class _Reader:
 
     def _check_FuncCall(self, node: Any) -> None:  # noqa: N802
         *schema, name = [part.sval for part in node.funcname]
-        if schema not in ([], ["pg_catalog"]) or name not in _FUNCTIONS:
+        if schema not in ([], ["pg_catalog"]) or name not in FUNCTIONS:
             raise _Refused(f"calls {'.'.join([*schema, name])}(), which is not among the functions allowed")
 
     def _check_TypeName(self, node: Any) -> None:  # noqa: N802
         *schema, name = [part.sval for part in node.names]
         if schema in ([], ["pg_catalog"]):
-            if name not in _TYPES:
+            if name not in TYPES:
                 raise _Refused(f"names the type {name}, which is not among those allowed")
         else:
             raise _Refused(f"names a type of somebody's own ({'.'.join([*schema, name])})")
