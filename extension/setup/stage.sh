@@ -6,6 +6,17 @@ vector=$CACHE/pgvector/pg$PG_MAJOR
 rm -rf "$new"
 mkdir -p "$new"
 [ ! -d "$vector" ] || cp -R "$vector/." "$new/"
+# HypoPG, which pg_llm makes use of where it is installed: the tests are to see both.
+hypopg=$CACHE/hypopg/pg$PG_MAJOR
+if [ ! -e "$hypopg/.complete" ] && command -v apt-get >/dev/null; then
+    rm -rf "$hypopg"
+    mkdir -p "$hypopg"
+    if (cd "$hypopg" && apt-get -qq -o APT::Sandbox::User=root download "postgresql-$PG_MAJOR-hypopg" && dpkg -x ./*.deb .); then
+        rm -f "$hypopg"/*.deb
+        touch "$hypopg/.complete"
+    fi
+fi
+[ ! -e "$hypopg/.complete" ] || cp -R "$hypopg/." "$new/"
 make -s -C "$ROOT/extension" install PG_CONFIG="$PG_CONFIG" DESTDIR="$new" >/dev/null
 sh "$ROOT/extension/setup/package.sh" "$new/python" "$VENV" "$MODELS"
 ln -s "$PG_BIN" "$new/bin"

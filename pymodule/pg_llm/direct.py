@@ -117,7 +117,8 @@ def _run_without_model(task: str, inputs: list[str], options: Message, poll: Cal
     results = []
     for work in tasks.named(task).prepare(None, inputs, options):
         poll()
-        results.append(work.finish(()))
+        with _signals_blocked():
+            results.append(work.finish(()))
     return results
 
 
