@@ -7,7 +7,7 @@ AS $$ from pg_llm.functions import ask; return ask.llm_sql(question, tables, mod
 COMMENT ON FUNCTION llm_sql IS 'The SELECT that answers a question about your tables, how sure it is, and what else the question may mean.';
 
 CREATE FUNCTION ask(question text, tables regclass[] DEFAULT NULL, model text DEFAULT NULL) RETURNS TABLE (
-    answer text, sql text, "rows" jsonb, confidence real, reason text
+    answer text, sql text, "rows" jsonb, confidence real, chart jsonb, reason text
 )
 LANGUAGE plpython3u VOLATILE COST 100000 ROWS 1 TRANSFORM FOR TYPE jsonb
 AS $$ from pg_llm.functions import ask; return ask.ask(question, tables, model) $$;

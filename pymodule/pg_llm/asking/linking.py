@@ -113,7 +113,7 @@ class _Variants:
                         self._add((place, -1), short, 0.85)
                     continue
                 self._add(ref, tuple(word for word in its if word not in own), 0.97)
-                self._add(ref, short, 0.86)
+                self._add(ref, short, 0.72 if column.kind in ("date", "time") else 0.86)
                 if len(its) > 1:
                     self._add(ref, its[-1:], 0.6)
                     for word in its[:-1]:

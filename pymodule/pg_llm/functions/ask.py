@@ -7,7 +7,7 @@ from typing import Any
 from pg_llm import settings
 from pg_llm.asking import answer
 from pg_llm.errors import InvalidInput, NoAnswer, UndefinedQuestion
-from pg_llm.functions import ask_candidates, catalog, read_only, session
+from pg_llm.functions import ask_candidates, catalog, chart, read_only, session
 from pg_llm.functions.ask_candidates import Outcome
 from pg_llm.functions.session import sql_function
 
@@ -42,6 +42,7 @@ def ask(question: str | None, tables: list[str] | None, model: str | None) -> li
                     "sql": found.sql,
                     "rows": None,
                     "confidence": found.confidence,
+                    "chart": None,
                     "reason": found.unclear,
                 }
             ]
@@ -51,6 +52,7 @@ def ask(question: str | None, tables: list[str] | None, model: str | None) -> li
         return [
             {
                 "answer": said, "sql": found.sql, "rows": result.objects(), "confidence": found.confidence,
+                "chart": chart.specification(result.columns, result.rows, None, asked),
                 "reason": found.explanation,
             }
         ]  # fmt: skip
