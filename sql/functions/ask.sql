@@ -11,12 +11,12 @@ CREATE FUNCTION ask(question text, tables regclass[] DEFAULT NULL, model text DE
 )
 LANGUAGE plpython3u VOLATILE COST 100000 ROWS 1 TRANSFORM FOR TYPE jsonb
 AS $$ from pg_llm.functions import ask; return ask.ask(question, tables, model) $$;
-COMMENT ON FUNCTION ask IS 'The answer to a question about your tables, with its SQL and rows; below llm.ask_threshold only the reason why there is none.';
+COMMENT ON FUNCTION ask IS 'The answer to a question about your tables, SQL, rows, chart; below llm.ask_threshold only why there is none.';
 
 CREATE FUNCTION ask_rows(question text, tables regclass[] DEFAULT NULL, model text DEFAULT NULL) RETURNS SETOF jsonb
 LANGUAGE plpython3u VOLATILE COST 100000 ROWS 100 TRANSFORM FOR TYPE jsonb
 AS $$ from pg_llm.functions import ask; return ask.ask_rows(question, tables, model) $$;
-COMMENT ON FUNCTION ask_rows IS 'The rows that answer a question about your tables, one object each; an error where nothing sure enough was found.';
+COMMENT ON FUNCTION ask_rows IS 'The rows that answer a question about your tables, one object each; an error where none are sure enough.';
 
 CREATE FUNCTION ask_feedback(id uuid, correct boolean, sql text DEFAULT NULL) RETURNS void
 LANGUAGE plpython3u VOLATILE

@@ -13,4 +13,4 @@ COMMENT ON FUNCTION llm_describe IS 'Say what a table or column means in your qu
 CREATE FUNCTION llm_teach(question text, sql text) RETURNS void
 LANGUAGE plpython3u VOLATILE
 AS $$ from pg_llm.functions import catalog; return catalog.llm_teach(question, sql) $$;
-COMMENT ON FUNCTION llm_teach IS 'Say which SELECT answers a question, so that the same and similar ones of yours are answered so; NULL forgets it.';
+COMMENT ON FUNCTION llm_teach IS 'Say which SELECT answers a question, so that similar ones of yours are answered so; NULL forgets it.';

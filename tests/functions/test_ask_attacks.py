@@ -1,4 +1,4 @@
-"""Whatever a question, a comment, a value, a taught SQL or a name says: nothing is written, nothing leaks, nothing runs."""
+"""Whatever a question, a comment, a value, a taught SQL or a name says: nothing is written, leaks or runs."""
 
 from __future__ import annotations
 
@@ -323,7 +323,8 @@ def test_each_role_sees_its_own_catalogue_teaching_and_log(tenants: psycopg.Conn
         tenants.execute("SELECT * FROM ask('codes', ARRAY['vault'::regclass])")
     with pytest.raises(errors.WithCheckOptionViolation):
         tenants.execute(
-            "INSERT INTO llm.description (usename, target, \"column\", description) VALUES ('postgres', 'account', '', 'x')"
+            'INSERT INTO llm.description (usename, target, "column", description)'
+            " VALUES ('postgres', 'account', '', 'x')"
         )
 
 

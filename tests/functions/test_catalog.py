@@ -69,7 +69,6 @@ def test_a_refresh_of_one_schema_leaves_the_others(ward: psycopg.Connection) -> 
 
 def test_a_refresh_reports_progress_commits_and_can_be_cancelled(db: psycopg.Connection, connect: Connect) -> None:
     columns = ", ".join(f"measured_{n} int" for n in range(40))
-    db.execute(f"SELECT count(*) FROM generate_series(1, 60) AS n")
     for number in range(60):
         db.execute(f"CREATE TABLE station_{number} ({columns.replace('measured', f'measured_{number}')})")
     worker = connect()
@@ -168,7 +167,10 @@ def test_teaching_takes_sql_that_may_be_run(ward: psycopg.Connection) -> None:
 
 
 def test_what_a_role_keeps_goes_into_dumps_and_stays_its_own(ward: psycopg.Connection, role: str) -> None:
-    query = "SELECT count(*) FROM unnest((SELECT extconfig FROM pg_extension WHERE extname = 'pg_llm')) AS t (oid) WHERE t.oid::regclass::text IN ('llm.all_catalog', 'llm.all_description', 'llm.all_taught', 'llm.all_ask')"
+    query = """
+        SELECT count(*) FROM unnest((SELECT extconfig FROM pg_extension WHERE extname = 'pg_llm')) AS t (oid)
+        WHERE t.oid::regclass::text IN ('llm.all_catalog', 'llm.all_description', 'llm.all_taught', 'llm.all_ask')
+    """
     assert value(ward, query) == 4
     ward.execute("SELECT llm_describe('ward', 'mine')")
     ward.execute(f"GRANT SELECT ON ward TO {role}; SET ROLE {role}")

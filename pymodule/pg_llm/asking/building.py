@@ -16,9 +16,12 @@ from pg_llm.asking.schema import Ref, Schema
 Choice = Mapping[int, Ref]
 
 _GENERIC_WORDS = {
-    "largest": ("big", "population"), "biggest": ("big", "population"), "smallest": ("big", "population"), "highest": ("tall", "rating", "big"),
-    "lowest": ("tall", "rating", "big"), "best": ("rating",), "worst": ("rating",), "top": ("rating", "big"), "first": ("date",),
-    "last": ("date",), "greatest": ("big",), "earliest": ("date",), "latest": ("date",), "longest": ("long",), "最大": ("big", "age"), "最小": ("big", "age"),
+    "largest": ("big", "population"), "biggest": ("big", "population"), "smallest": ("big", "population"),
+    "highest": ("tall", "rating", "big"),
+    "lowest": ("tall", "rating", "big"), "best": ("rating",), "worst": ("rating",), "top": ("rating", "big"),
+    "first": ("date",),
+    "last": ("date",), "greatest": ("big",), "earliest": ("date",), "latest": ("date",), "longest": ("long",),
+    "最大": ("big", "age"), "最小": ("big", "age"),
     "最高": ("tall", "rating"), "最低": ("tall", "rating"), "richest": ("price",),
 }  # fmt: skip
 
@@ -83,6 +86,7 @@ class Builder:
         self._share()
         self._settle()
         self._elsewhere()
+        self._idle()
         self._cost += sum(0.12 if word in reading.linked.verbs else _weight(word) for word in reading.unread)
         query = self._query
         if not (query.where or query.group or query.order or query.having or query.per) and not any(
@@ -265,7 +269,7 @@ class Builder:
                 self._query.tables.append(ref[0])
                 return Expr("count", (ref[0], -1))
             return Expr("agg", ref, "count", distinct=True)
-        if column.is_measure or of.said in ("min", "max") and column.kind in ("date", "number"):
+        if column.is_measure or (of.said in ("min", "max") and column.kind in ("date", "number")):
             return Expr("agg", ref, of.said)
         if of.said == "sum":
             self._cost += 0.1
@@ -441,9 +445,8 @@ class Builder:
         if by.is_aggregate or by.kind == "count":
             if not self._grouped and targets:
                 self._group_targets(targets)
-            elif not self._grouped:
-                if by.ref is not None and not self._grouped and not targets:
-                    raise Impossible("which of what is not said")
+            elif not self._grouped and by.ref is not None and not self._grouped and not targets:
+                raise Impossible("which of what is not said")
             self._notes.append("by")
         elif self._reading.measures and self._grouped:
             self._cost += 0.2
@@ -459,7 +462,7 @@ class Builder:
         ):
             # Nothing known is not the least.
             pass
-        if of.shown or not of.plain or by.kind == "count" and not of.plain:
+        if of.shown or not of.plain or (by.kind == "count" and not of.plain):
             self._notes.append("shown")
 
     def _group_targets(self, targets: Sequence[Expr]) -> None:
@@ -588,12 +591,11 @@ class Builder:
             return
         refs: dict[Ref, list[tuple[str, bool]]] = {}
         for mention in of.mentions:
-            ref = self._choice.get(mention.start)
-            if ref is None:
-                ref = self._text_column(label)
+            if mention.start not in self._choice:
                 self._cost += 0.35
-                refs.setdefault(ref, []).append((mention.said, True))
+                refs.setdefault(self._text_column(label), []).append((mention.said, True))
                 continue
+            ref = self._choice[mention.start]
             found = [value for value in mention.values if value.ref == ref]
             whole = [value.value for value in found if value.whole]
             refs.setdefault(ref, []).append((whole[0], True) if whole else (mention.said, False))
@@ -809,10 +811,9 @@ class Builder:
                 query.select = [*self._shown, *own, query.order[-1][0]]
                 return
             if not aggregates and not query.having and "by" not in self._notes:
-                if not own:
+                if not own and not self._reading.targets:
                     # By country, and nothing is said to be counted.
-                    if not self._reading.targets and self._main is not None:
-                        raise Impossible("what of each")
+                    raise Impossible("what of each")
                 query.select = [*self._shown, *own]
                 query.distinct = True
                 return
@@ -947,6 +948,13 @@ class Builder:
                 ]
                 query.distinct = False
 
+    def _idle(self) -> None:
+        """A query that tells only what its condition says."""
+        query = self._query
+        known = {each.expr.ref for each in query.where if each.expr is not None and each.op == "="}
+        if len(query.select) == 1 and query.select[0].kind == "column" and query.select[0].ref in known:
+            self._cost += 0.6
+
     def _elsewhere(self) -> None:
         """A column of another table, where the one that is spoken of has one of that name."""
         reading = self._reading
@@ -1009,7 +1017,7 @@ def _weight(word: str) -> float:
     if word.endswith("est") and len(word) > 5:
         return 1.2
     if word[:1].isupper() or not word.isascii():
-        return 0.6
+        return 0.9
     return 0.7
 
 

@@ -23,7 +23,7 @@ def adapted(question: str, taught: str, sql: str) -> str | None:
         if not before or not after:
             continue
         # One value may stand in the SQL once only, or nobody knows which is meant.
-        literals = [match for match in re.finditer(r"'((?:[^']|'')*)'|(?<![\w.])\d+(?:\.\d+)?(?![\w.])", found)]
+        literals = list(re.finditer(r"'((?:[^']|'')*)'|(?<![\w.])\d+(?:\.\d+)?(?![\w.])", found))
         its = [match for match in literals if _bare(match[0]).lower() == before.lower()]
         if len(its) != 1:
             return None

@@ -1,4 +1,4 @@
-"""What the words of a question stand for: tables, columns, values of rows, numbers, and words that say what is asked."""
+"""What the words of a question stand for: tables, columns, values of rows, numbers, words that say what is asked."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class _Variants:
                 self.names[ref] = its
                 self._add(ref, its, 1.0)
                 short = tuple(word for word in its if word not in _SUFFIXES)
-                if column.is_key or number in table.key and column.kind == "number":
+                if column.is_key or (number in table.key and column.kind == "number"):
                     # What a key is named after is the row behind it.
                     self._add(ref, short, 0.45)
                     if table.key == [number]:
@@ -172,7 +172,11 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
     covered = {place for mention in chosen for place in range(mention.start, mention.end)}
     left = [cut[place].text for place in unknown if place not in covered]
     first = next((token for token in cut if token.kind == "word" and token.stem != "please"), None)
-    if first is not None and (first.stem in lexicon.WRITING or first.text in lexicon.WRITING) and first.text not in left:
+    if (
+        first is not None
+        and (first.stem in lexicon.WRITING or first.text in lexicon.WRITING)
+        and first.text not in left
+    ):
         # What is ordered is no question, whatever else is called so.
         left.append(first.text)
     verbs = frozenset(cut[place].text for place in unknown if _is_verb(cut, place))
@@ -243,11 +247,16 @@ def _single(known: set[str], values: Sequence[ValueMatch], question: str) -> set
 def _has_content(token: Token, place: int) -> bool:
     if token.kind in ("quoted", "date"):
         return True
-    if token.kind != "word" or token.stem in lexicon.UNITS or token.stem in lexicon.EMPTY or token.text.lower() in lexicon.EMPTY:
+    if (
+        token.kind != "word"
+        or token.stem in lexicon.UNITS
+        or token.stem in lexicon.EMPTY
+        or token.text.lower() in lexicon.EMPTY
+    ):
         return False
     if token.chinese:
         return lexicon.CHINESE.get(token.text, ("word", ""))[0] == "word" and token.text not in lexicon.UNITS
-    return len(token.stem) > 1 or token.capital and place > 0
+    return len(token.stem) > 1 or (token.capital and place > 0)
 
 
 def _values(cut: Sequence[Token], values: Sequence[ValueMatch]) -> Iterable[tuple[Mention, float]]:
@@ -455,5 +464,14 @@ def _meant(cut: Sequence[Token], unknown: Sequence[int], similar: Similar | None
     for place, near in zip(places, similar([cut[place].text for place in places]), strict=True):
         refs = [(ref, 0.8 * score) for ref, score in near if score >= _NEAR]
         if refs:
-            found.append(Mention("element", place, place + 1, cut[place].text, _best(refs), role="done" if _is_verb(cut, place) else "meant"))
+            found.append(
+                Mention(
+                    "element",
+                    place,
+                    place + 1,
+                    cut[place].text,
+                    _best(refs),
+                    role="done" if _is_verb(cut, place) else "meant",
+                )
+            )
     return found

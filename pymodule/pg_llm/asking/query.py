@@ -55,7 +55,7 @@ class Condition:
 
 @dataclass(slots=True)
 class Query:
-    """What is asked; `tables` are joined besides those whose columns are read, the first is the one that it is about."""
+    """What is asked; `tables` are joined besides those whose columns are read, the first is what it is about."""
 
     tables: list[int] = field(default_factory=list)
     select: list[Expr] = field(default_factory=list)
@@ -162,7 +162,7 @@ class Writer:
         alias = None
         if expr.kind == "part":
             alias = expr.said
-        elif expr.kind == "agg" and len(query.select) > 1 or expr.kind == "ratio":
+        elif (expr.kind == "agg" and len(query.select) > 1) or expr.kind == "ratio":
             its = self._schema.column(expr.ref).name.lower() if expr.ref else ""
             alias = "_".join(filter(None, ("ratio" if expr.kind == "ratio" else expr.said, its)))
             alias = alias if alias.isidentifier() and alias.isascii() else expr.said or "ratio"

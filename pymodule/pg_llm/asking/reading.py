@@ -97,7 +97,7 @@ class Superlative:
 
 @dataclass(slots=True)
 class Comparison:
-    """`operand` `op` `values`; `time` where they are times, `measure` where groups are compared; `average` of itself."""
+    """`operand` `op` `values`; `time` where these are times, `measure` where groups are compared."""
 
     op: str
     values: list[str | float]
@@ -160,8 +160,8 @@ class _Reader:
     def read(self) -> Reading:
         """The parts, those first that bind others most tightly."""
         for step in (
-            self._ratios, self._times, self._comparisons, self._patterns, self._superlatives, self._equalities, self._orders, self._groups,
-            self._measures, self._values, self._denials, self._rest,
+            self._ratios, self._times, self._comparisons, self._patterns, self._superlatives, self._equalities,
+            self._orders, self._groups, self._measures, self._values, self._denials, self._rest,
         ):  # fmt: skip
             step()
         return self._found
@@ -268,20 +268,25 @@ class _Reader:
                 if before >= 0 and before not in self._done and self._all[before].end >= mention.start - 2
                 else None
             )
-            if marker and marker.kind == "cmp" and mention.kind == "year" and marker.said in (">", "<", ">=", "<=", "<>"):
+            if (
+                marker
+                and marker.kind == "cmp"
+                and mention.kind == "year"
+                and marker.said in (">", "<", ">=", "<=", "<>")
+            ):
                 # More than 2000 is a number, after 2000 a year.
                 continue
             op, values, used = "=", [mention.said], [place]
-            following = self._next(place, ("year", "period", "date", "month"), 2, ("and", "cmp"))
+            until = self._next(place, ("year", "period", "date", "month"), 2, ("and", "cmp"))
             word = self._word(mention.start - 1)
-            if following is not None and (
-                word in ("between", "from") or marker and (marker.kind == "between" or marker.said == ">=.time")
+            if until is not None and (
+                word in ("between", "from") or (marker and (marker.kind == "between" or marker.said == ">=.time"))
             ):
-                op, values = "between", [mention.said, self._all[following].said]
-                used += list(range(place, following + 1))
-            elif following is not None and self._word(mention.end) in ("and", "or", "和"):
-                op, values = "in", [mention.said, self._all[following].said]
-                used += list(range(place, following + 1))
+                op, values = "between", [mention.said, self._all[until].said]
+                used += list(range(place, until + 1))
+            elif until is not None and self._word(mention.end) in ("and", "or", "和"):
+                op, values = "in", [mention.said, self._all[until].said]
+                used += list(range(place, until + 1))
             elif marker and marker.kind == "cmp":
                 op = marker.said.removesuffix(".time")
             else:
@@ -308,7 +313,7 @@ class _Reader:
         return place > 0 and self._all[place - 1].kind == "group"
 
     def _comparisons(self) -> None:
-        for place, mention in self._of_kind("between"):
+        for place, _ in self._of_kind("between"):
             first = self._next(place, ("number",), 2, ())
             second = self._next(first, ("number",), 3, ()) if first is not None else None
             if first is None or second is None:
@@ -346,7 +351,7 @@ class _Reader:
         # 5 or more, 10 or less
         for place, mention in self._of_kind("number"):
             words = (self._word(mention.end), self._word(mention.end + 1))
-            op = {
+            bound = {
                 ("or", "more"): ">=",
                 ("or", "higher"): ">=",
                 ("or", "above"): ">=",
@@ -356,9 +361,9 @@ class _Reader:
                 ("and", "above"): ">=",
                 ("or", "below"): "<=",
             }.get(words)
-            if op:
+            if bound:
                 self._take(place)
-                self._compare(place, place, op, [mention.number])
+                self._compare(place, place, bound, [mention.number])
 
     def _equalities(self) -> None:
         """With 2 stops, a rating of 5."""
@@ -492,10 +497,8 @@ class _Reader:
 
     def _measured(self, place: int) -> bool:
         """Whether a mention begins a measure; how many does not stand before a comparison of its own."""
-        return (
-            self._all[place].kind == "agg"
-            or self._all[place].kind == "count"
-            and self._word(self._all[place].start) != "how"
+        return self._all[place].kind == "agg" or (
+            self._all[place].kind == "count" and self._word(self._all[place].start) != "how"
         )
 
     def _heads(self, place: int) -> bool:
@@ -511,7 +514,7 @@ class _Reader:
                 rest = [
                     token
                     for token in self._tokens[mention.end : mention.end + 4]
-                    if token.kind == "word" and (len(token.text) == 1 and token.text != "a" or token.capital)
+                    if token.kind == "word" and ((len(token.text) == 1 and token.text != "a") or token.capital)
                 ]
                 if rest:
                     said = Mention("value", 0, 0, rest[0].text)
@@ -892,14 +895,9 @@ class _Reader:
         between = [n for n in range(left + 1, right) if self._all[n].kind == "element"]
         if between:
             same = self._label(left, left) is not None and len(between) == 1
-            return (
+            return (same and bool(passed & {"and", "or"})) or bool(
                 same
-                and bool(passed & {"and", "or"})
-                or bool(
-                    same
-                    and {"and", "or"}
-                    & {token.stem for token in self._tokens[self._all[left].end : self._all[right].start]}
-                )
+                and {"and", "or"} & {token.stem for token in self._tokens[self._all[left].end : self._all[right].start]}
             )
         words = {token.stem for token in self._tokens[self._all[left].end : self._all[right].start]}
         return bool(words & _JOINERS) and len(words - _JOINERS - {"the", "in", "to"}) == 0
@@ -916,9 +914,9 @@ class _Reader:
             }:
                 return left
         right = last + 1
-        if right < len(self._all) and self._all[right].kind == "element" and right not in self._done:
-            if self._all[right].start == self._all[last].end and self._labels(self._all[right], self._all[last]):
-                return right
+        beside = right < len(self._all) and self._all[right].kind == "element" and right not in self._done
+        if beside and self._all[right].start == self._all[last].end and self._labels(self._all[right], self._all[last]):
+            return right
         return None
 
     def _labels(self, label: Mention, value: Mention) -> bool:
@@ -927,7 +925,7 @@ class _Reader:
             return True
         refs = [ref for ref, _ in value.refs]
         return any(
-            ref in refs or ref[1] < 0 and ref[0] in {its[0] for its in refs}
+            ref in refs or (ref[1] < 0 and ref[0] in {its[0] for its in refs})
             for ref, score in label.refs
             if score >= label.score - 0.2
         )
@@ -1074,7 +1072,7 @@ class _Reader:
         while heads and free and heads[0] != free[0]:
             before = free[free.index(heads[0]) - 1]
             passed = self._between(before, heads[0]) if heads[0] == before + 1 else [""]
-            if passed and set(passed) <= _JOINERS | {",", "，"}:
+            if passed and set(passed) <= _JOINERS | {",", "\uff0c"}:
                 heads.insert(0, before)
             else:
                 break

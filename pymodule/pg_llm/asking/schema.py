@@ -46,10 +46,12 @@ class Column:
     def is_measure(self) -> bool:
         """Whether its numbers can be added up or averaged: those that name something cannot."""
         its = self.words
-        named = (
-            len(its) > 1
-            and its[-1] == "number"
-            or its[-1:] in (("year",), ("zip",), ("phone",), ("postcode",), ("code",))
+        named = (len(its) > 1 and its[-1] == "number") or its[-1:] in (
+            ("year",),
+            ("zip",),
+            ("phone",),
+            ("postcode",),
+            ("code",),
         )
         return self.kind == "number" and not self.is_key and not named
 
@@ -234,10 +236,10 @@ class Schema:
                 same = column.name.lower() == its.name.lower()
                 if same and set(column.words) & _PERSONAL:
                     continue
-                if same and (not column.is_key and not (column.words[-1:] in (("name",), ("code",), ("number",)))):
-                    # A name without such an ending joins only where it is the key of one table and not generic.
-                    if not its.unique or column.name.lower() in _GENERIC or its.kind != "text":
-                        continue
+                telling = column.is_key or column.words[-1:] in (("name",), ("code",), ("number",))
+                # A name without such an ending joins only where it is the key of one table and not generic.
+                if same and not telling and (not its.unique or column.name.lower() in _GENERIC or its.kind != "text"):
+                    continue
                 if same and column.name.lower() not in _GENERIC:
                     if its.unique:
                         found.append(Edge(one, other, ((a, b),), _TOLD, True))

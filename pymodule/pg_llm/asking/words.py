@@ -9,21 +9,30 @@ _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 # A letter or two of the table's name before what a column holds: sname, pid.
 _PREFIXED = re.compile(r"[a-z]{1,2}(name|title|date|code|type|desc)")
 _SHORT = {
-    "num": "number", "no": "number", "nr": "number", "cnt": "count", "qty": "quantity", "amt": "amount", "dept": "department",
-    "emp": "employee", "cust": "customer", "addr": "address", "desc": "description", "avg": "average", "pct": "percent",
+    "num": "number", "no": "number", "nr": "number", "cnt": "count", "qty": "quantity", "amt": "amount",
+    "dept": "department",
+    "emp": "employee", "cust": "customer", "addr": "address", "desc": "description", "avg": "average",
+    "pct": "percent",
     "dob": "birth date", "yr": "year", "tel": "phone", "img": "image", "acct": "account", "prod": "product",
-    "cat": "category", "org": "organization", "mgr": "manager", "msg": "message", "txn": "transaction", "tx": "transaction",
+    "cat": "category", "org": "organization", "mgr": "manager", "msg": "message", "txn": "transaction",
+    "tx": "transaction",
     "dt": "date", "ts": "time", "fname": "first name", "lname": "last name", "pos": "position", "ref": "reference",
-    "bal": "balance", "loc": "location", "info": "information", "doc": "doctor", "temp": "temperature", "max": "maximum",
+    "bal": "balance", "loc": "location", "info": "information", "doc": "doctor", "temp": "temperature",
+    "max": "maximum",
     "min": "minimum",
 }  # fmt: skip
 _IRREGULAR = {
     "people": "person", "persons": "person", "children": "child", "men": "man", "women": "woman", "wives": "wife",
-    "mice": "mouse", "feet": "foot", "criteria": "criterion", "data": "data", "series": "series", "species": "species",
-    "has": "have", "had": "have", "having": "have", "did": "do", "does": "do", "done": "do", "was": "be", "were": "be",
-    "is": "be", "are": "be", "been": "be", "being": "be", "am": "be", "bought": "buy", "sold": "sell", "wrote": "write",
-    "written": "write", "made": "make", "paid": "pay", "spent": "spend", "given": "give", "gave": "give", "took": "take",
-    "taken": "take", "held": "hold", "won": "win", "lost": "lose", "taught": "teach", "built": "build", "sent": "send",
+    "mice": "mouse", "feet": "foot", "criteria": "criterion", "data": "data", "series": "series",
+    "species": "species",
+    "has": "have", "had": "have", "having": "have", "did": "do", "does": "do", "done": "do", "was": "be",
+    "were": "be",
+    "is": "be", "are": "be", "been": "be", "being": "be", "am": "be", "bought": "buy", "sold": "sell",
+    "wrote": "write",
+    "written": "write", "made": "make", "paid": "pay", "spent": "spend", "given": "give", "gave": "give",
+    "took": "take",
+    "taken": "take", "held": "hold", "won": "win", "lost": "lose", "taught": "teach", "built": "build",
+    "sent": "send",
     "born": "birth", "began": "begin", "got": "get", "cities": "city", "salaries": "salary", "staff": "staff",
     "analyses": "analysis", "statuses": "status", "addresses": "address", "buses": "bus", "classes": "class",
     "movies": "movie", "cookies": "cookie", "heights": "height", "taxes": "tax", "boxes": "box", "hired": "hire",
@@ -94,10 +103,51 @@ _ALIKE = [
 
 # Verbs of the past that show no ending.
 PAST = frozenset(
-    """
-    bought sold wrote written made paid spent given gave took taken held won lost taught built sent began got sung sang
-    drove driven flew flown ate eaten met read ran left kept led fell grew grown knew known rose shown stood spoke wore
-    """.split()
+    [
+        "bought",
+        "sold",
+        "wrote",
+        "written",
+        "made",
+        "paid",
+        "spent",
+        "given",
+        "gave",
+        "took",
+        "taken",
+        "held",
+        "won",
+        "lost",
+        "taught",
+        "built",
+        "sent",
+        "began",
+        "got",
+        "sung",
+        "sang",
+        "drove",
+        "driven",
+        "flew",
+        "flown",
+        "ate",
+        "eaten",
+        "met",
+        "read",
+        "ran",
+        "left",
+        "kept",
+        "led",
+        "fell",
+        "grew",
+        "grown",
+        "knew",
+        "known",
+        "rose",
+        "shown",
+        "stood",
+        "spoke",
+        "wore",
+    ]
 )
 
 
@@ -158,12 +208,8 @@ def likeness(a: str, b: str) -> float:
     if len(short) >= 4 and long.startswith(short) and len(short) >= 0.6 * len(long):
         return 0.8
     common = next((n for n, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), len(short))
-    if (
-        common >= 4
-        and common >= 0.75 * len(long)
-        or common >= 4
-        and common == len(short) - 1
-        and len(long) - common <= 4
+    if (common >= 4 and common >= 0.75 * len(long)) or (
+        common >= 4 and common == len(short) - 1 and len(long) - common <= 4
     ):
         return 0.7
     return 0.0

@@ -30,7 +30,7 @@ def llm_sql(question: str | None, tables: list[str] | None, model: str | None) -
 
 @sql_function
 def ask(question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
-    """The answer to a question about your tables, with its SQL and rows; below llm.ask_threshold only the reason why there is none."""
+    """The answer to a question about your tables, SQL, rows, chart; below llm.ask_threshold only why there is none."""
     path, oids = read_only.search_path(), _oids(tables)
     with session.pinned_path():
         asked = _asked(question)
@@ -60,7 +60,7 @@ def ask(question: str | None, tables: list[str] | None, model: str | None) -> li
 
 @sql_function
 def ask_rows(question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
-    """The rows that answer a question about your tables, one object each; an error where nothing sure enough was found."""
+    """The rows that answer a question about your tables, one object each; an error where none are sure enough."""
     path, oids = read_only.search_path(), _oids(tables)
     with session.pinned_path():
         found, sure = _answered(_asked(question), oids, model, path)
@@ -106,7 +106,10 @@ def _oids(tables: list[str] | None) -> list[int] | None:
         return None
     if any(table is None for table in tables):
         raise InvalidInput("tables must not hold NULL", hint="array_remove(tables, NULL) leaves it out.")
-    query = "SELECT t.name::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8 AS oid FROM pg_catalog.unnest($1) AS t (name)"
+    query = (
+        "SELECT t.name::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8 AS oid"
+        " FROM pg_catalog.unnest($1) AS t (name)"
+    )
     return [int(row["oid"]) for row in session.rows(query, ("pg_catalog.text[]",), (list(tables),))]
 
 

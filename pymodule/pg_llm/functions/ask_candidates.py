@@ -22,9 +22,12 @@ _NEAR, _SAME, _ADAPTED = 0.6, 0.99, 0.9
 _MOST_TAUGHT = 3
 # What a model's text is worth: on its own, and with each other candidate that says the same.
 _WRITTEN, _AGREED = 0.45, 0.85
-_TEMPERATURES = (0.0, 0.6, 0.6)
-_MOST_TOKENS = 320
+_TEMPERATURES = (0.0, 0.6)
+_MOST_TOKENS = 160
 _EMPTY = 0.55
+# How fast less likely candidates lose their say, and what all of them can leave of the best one's likelihood: of two
+# that are as likely, neither is sure.
+_APART, _ALONE = 6, 0.0
 
 
 @dataclass(slots=True)
@@ -111,7 +114,7 @@ def _written(
 ) -> list[Try]:
     """What a generation model writes, several times."""
     text = prompt.prompt(question, known, values, taught)
-    names = [each.sql for table in known.tables for each in (table, *table.columns)]
+    names = [name for table in known.tables for name in (table.sql, *(column.sql for column in table.columns))]
     found = []
     for seed, temperature in enumerate(_TEMPERATURES):
         options = {"max_tokens": _MOST_TOKENS, "temperature": temperature, "seed": seed, "names": names}
@@ -122,7 +125,7 @@ def _written(
 
 
 def _run(tries: Sequence[Try], path: Sequence[str], tables: Sequence[int] | None) -> list[Try]:
-    """The likeliest of each source first; what comes twice is run once, and nothing on other tables than those named."""
+    """The likeliest of each source first; what comes twice is run once, and only what reads the tables named."""
     ordered = sorted(tries, key=lambda each: -each.likely)
     chosen = [each for each in ordered if each.source != "grammar"] + [
         each for each in ordered if each.source == "grammar"
@@ -168,8 +171,9 @@ def _best(
         ((_confidence(group, good), group) for group in groups.values()), key=lambda pair: -_rank(pair[1], pair[0])
     )
     confidence, group = scored[0]
-    best = max(group, key=lambda each: each.likely)
-    assert best.result is not None and best.checked is not None
+    best = max(group, key=lambda each: (each.source == "taught", each.likely))
+    assert best.result is not None
+    assert best.checked is not None
     sure = max(0.0, min(0.99, confidence))
     others = [(sure_, max(its, key=lambda each: each.likely)) for sure_, its in scored[1:]]
     alternatives = [
@@ -212,10 +216,10 @@ def _confidence(group: Sequence[Try], good: Sequence[Try]) -> float:
     elif sources == {"model"}:
         likely = min(0.7, likely + 0.1 * (len(group) - 1))
     # Of candidates that are as likely as the best, each that disagrees counts; of those far behind, hardly.
-    against = sum((each.likely / likely) ** 4 for each in good if each not in group and each.source != "model")
-    together = sum((each.likely / likely) ** 4 for each in group if each.source != "model") or 1.0
+    against = sum((each.likely / likely) ** _APART for each in good if each not in group and each.source != "model")
+    together = sum((each.likely / likely) ** _APART for each in group if each.source != "model") or 1.0
     share = together / (together + against) if "taught" not in sources else 1.0
-    return likely * (0.45 + 0.55 * share) * (_EMPTY if _is_empty(group[0]) else 1.0)
+    return likely * (_ALONE + (1 - _ALONE) * share) * (_EMPTY if _is_empty(group[0]) else 1.0)
 
 
 def _explanation(linked: Linked, known: Schema, best: Try, agree: int, all_: int) -> str:

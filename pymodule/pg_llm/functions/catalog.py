@@ -61,9 +61,11 @@ def llm_catalog_refresh(schemas: list[str] | None) -> None:
 def _known_schemas(schemas: list[str] | None) -> None:
     if schemas is None:
         return
-    query = "SELECT min(s.name) AS name FROM unnest($1::text[]) AS s (name) WHERE s.name IS NULL OR to_regnamespace(quote_ident(s.name)) IS NULL"
-    unknown = session.rows(query, ("text[]",), (schemas,))[0]["name"]
-    if unknown is not None:
+    query = """
+        SELECT coalesce(s.name, 'NULL') AS name FROM unnest($1::text[]) AS s (name)
+        WHERE s.name IS NULL OR to_regnamespace(quote_ident(s.name)) IS NULL LIMIT 1
+    """
+    for unknown in (row["name"] for row in session.rows(query, ("text[]",), (schemas,))):
         raise InvalidInput(
             f'there is no schema "{unknown}"', hint="NULL means all schemas with tables that you may read."
         )
@@ -176,7 +178,7 @@ def _object(name: str, path: Sequence[str]) -> tuple[int, str]:
 
 @sql_function
 def llm_teach(question: str | None, sql: str | None) -> None:
-    """Say which SELECT answers a question, so that the same and similar ones of yours are answered so; NULL forgets it."""
+    """Say which SELECT answers a question, so that similar ones of yours are answered so; NULL forgets it."""
     path = read_only.search_path()
     with session.pinned_path():
         teach(session.required("question", question), sql, path)

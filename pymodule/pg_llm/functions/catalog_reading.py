@@ -1,4 +1,4 @@
-"""The tables that the caller may ask about, read from the catalog at the time of the question, with the caller's rights.
+"""The tables that the caller may ask about, read from the catalog when the question is asked, with the caller's rights.
 
 Nothing of it is kept but names, comments and embeddings; values are looked up in the rows that the caller may see.
 """
@@ -143,7 +143,7 @@ def _named(tables: Sequence[int]) -> list[dict[str, Any]]:
         )
         raise InsufficientPrivilege(
             f"not to be asked about: {names[0]['names']}",
-            hint="Tables, views and materialized views will do whose rows you may SELECT; no catalogs, no foreign tables.",
+            hint="Tables and views will do whose rows you may SELECT; no catalogs, no foreign tables.",
         )
     return found
 
@@ -231,7 +231,7 @@ def _read(oids: Sequence[int], path: Sequence[str]) -> Schema:
         ]
         if all(a is not None and b is not None for a, b in pairs):
             edges.append(Edge(places[row["one"]], places[row["other"]], tuple(pairs), 1.0, True))  # type: ignore[arg-type]
-    found = [table for table in tables.values()]
+    found = list(tables.values())
     _find_keys(found)
     return Schema(found, edges)
 
@@ -247,7 +247,8 @@ def _find_keys(tables: Sequence[Table]) -> None:
             continue
         asked = [
             column for place, column in enumerate(table.columns)
-            if not column.unique and (place == 0 or column.is_key or column.words[-1:] in (("name",), ("title",), ("code",)))
+            if not column.unique
+            and (place == 0 or column.is_key or column.words[-1:] in (("name",), ("title",), ("code",)))
             and column.kind in ("number", "text")
         ][:8]  # fmt: skip
         if not asked:
@@ -266,7 +267,8 @@ def _part(columns: Sequence[Column]) -> str:
 def _looked_up(query: str, oid: int, types: Sequence[str] = (), values: Sequence[Any] = ()) -> list[dict[str, Any]]:
     """Rows of a query on a table, read under the limits of one question; none where it takes too long or fails."""
     relation = session.rows(
-        "SELECT format('%I.%I', n.nspname, c.relname) AS relation FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
+        "SELECT format('%I.%I', n.nspname, c.relname) AS relation"
+        " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
         ("bigint",),
         (oid,),
     )[0]["relation"]
@@ -280,7 +282,7 @@ def _looked_up(query: str, oid: int, types: Sequence[str] = (), values: Sequence
     except plpy.SPIError as error:
         if str(error.sqlstate) == "57014":
             raise
-        plpy.debug1(f"pg_llm: {error}")
+        plpy.log(f"pg_llm: values of {relation} were not looked up: {error.sqlstate}")
     return found
 
 
@@ -337,12 +339,11 @@ def _values(
         value = row["value"].lower()
         texts_ = [(value, True)] if row["whole"] else [(part, False) for part in parts if part in value]
         for text, whole in texts_:
-            for match in re.finditer(re.escape(text), lower):
-                if _bounded(lower, match.start(), match.end()):
-                    found.append(ValueMatch((place, row["place"]), row["value"], match.start(), match.end(), whole))
+            spans = [match.span() for match in re.finditer(re.escape(text), lower) if _bounded(lower, *match.span())]
+            found += [ValueMatch((place, row["place"]), row["value"], *span, whole) for span in spans]
     for row in rows:
-        for match in re.finditer(lexicon.SHORT_VALUES.get(row["value"].lower(), "(?!)"), lower):
-            found.append(ValueMatch((place, row["place"]), row["value"], match.start(), match.end(), True))
+        written = re.finditer(lexicon.SHORT_VALUES.get(row["value"].lower(), "(?!)"), lower)
+        found += [ValueMatch((place, row["place"]), row["value"], *match.span(), whole=True) for match in written]
     return found
 
 

@@ -35,7 +35,8 @@ _STRANGE_TYPE = """
         SELECT FROM pg_attribute AS a JOIN pg_type AS o ON o.oid = a.atttypid
         JOIN pg_type AS t ON t.oid = coalesce(nullif(o.typbasetype, 0), nullif(o.typelem, 0), o.oid)
         JOIN pg_roles AS w ON w.oid = t.typowner
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND t.typnamespace <> 'pg_catalog'::regnamespace
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+        AND t.typnamespace <> 'pg_catalog'::regnamespace
         AND NOT w.rolsuper AND w.rolname <> CURRENT_USER
         AND (t.typtype <> 'e' OR EXISTS (SELECT FROM pg_cast AS x WHERE x.castsource = t.oid))
     )
@@ -229,7 +230,8 @@ def run(checked: Checked, given: Limits) -> Result:
 
 
 def _estimate(sql: str, most: int) -> None:
-    plan = json.loads(plpy.execute(f"EXPLAIN (FORMAT JSON) {sql}")[0]["QUERY PLAN"])
+    rows: Any = plpy.execute(f"EXPLAIN (FORMAT JSON) {sql}")
+    plan = json.loads(rows[0]["QUERY PLAN"])
     cost = float(plan[0]["Plan"]["Total Cost"])
     if not math.isfinite(cost) or cost > most:
         raise Refused(f"the query would cost {cost:.0f}, more than llm.ask_cost_limit ({most})")

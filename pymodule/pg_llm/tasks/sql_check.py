@@ -12,44 +12,260 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pg_llm.models.engine import Engine
-from pg_llm.tasks import Work
+from pg_llm.tasks import Work, _parser
 
 _LONGEST = 20_000
 _DEEPEST = 200
 # Immutable and stable functions of PostgreSQL that read their arguments and nothing else, and cost little.
 FUNCTIONS = frozenset(
-    """
-    count sum avg min max bool_and bool_or every stddev stddev_pop stddev_samp variance var_pop var_samp corr
-    covar_pop covar_samp regr_slope regr_intercept regr_r2 mode percentile_cont percentile_disc string_agg array_agg
-    row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value
-    abs ceil ceiling floor round trunc sign sqrt cbrt exp ln log power mod div greatest least width_bucket degrees
-    radians sin cos tan asin acos atan atan2 pi gcd lcm
-    lower upper initcap length char_length character_length octet_length btrim ltrim rtrim trim substring substr
-    position strpos left right reverse replace translate split_part concat concat_ws starts_with ascii chr md5
-    overlay like_escape similar_to_escape regexp_match regexp_replace regexp_like regexp_count regexp_substr normalize format to_char
-    to_date to_number to_timestamp date_part extract date_trunc age make_date make_time make_timestamp make_interval
-    justify_days justify_hours justify_interval isfinite now timezone
-    coalesce nullif num_nulls num_nonnulls array_length cardinality array_position array_to_string string_to_array
-    array_remove unnest json_array_length jsonb_array_length jsonb_typeof json_typeof jsonb_extract_path_text
-    json_extract_path_text
-    """.split()
+    [
+        "count",
+        "sum",
+        "avg",
+        "min",
+        "max",
+        "bool_and",
+        "bool_or",
+        "every",
+        "stddev",
+        "stddev_pop",
+        "stddev_samp",
+        "variance",
+        "var_pop",
+        "var_samp",
+        "corr",
+        "covar_pop",
+        "covar_samp",
+        "regr_slope",
+        "regr_intercept",
+        "regr_r2",
+        "mode",
+        "percentile_cont",
+        "percentile_disc",
+        "string_agg",
+        "array_agg",
+        "row_number",
+        "rank",
+        "dense_rank",
+        "percent_rank",
+        "cume_dist",
+        "ntile",
+        "lag",
+        "lead",
+        "first_value",
+        "last_value",
+        "nth_value",
+        "abs",
+        "ceil",
+        "ceiling",
+        "floor",
+        "round",
+        "trunc",
+        "sign",
+        "sqrt",
+        "cbrt",
+        "exp",
+        "ln",
+        "log",
+        "power",
+        "mod",
+        "div",
+        "greatest",
+        "least",
+        "width_bucket",
+        "degrees",
+        "radians",
+        "sin",
+        "cos",
+        "tan",
+        "asin",
+        "acos",
+        "atan",
+        "atan2",
+        "pi",
+        "gcd",
+        "lcm",
+        "lower",
+        "upper",
+        "initcap",
+        "length",
+        "char_length",
+        "character_length",
+        "octet_length",
+        "btrim",
+        "ltrim",
+        "rtrim",
+        "trim",
+        "substring",
+        "substr",
+        "position",
+        "strpos",
+        "left",
+        "right",
+        "reverse",
+        "replace",
+        "translate",
+        "split_part",
+        "concat",
+        "concat_ws",
+        "starts_with",
+        "ascii",
+        "chr",
+        "md5",
+        "overlay",
+        "like_escape",
+        "similar_to_escape",
+        "regexp_match",
+        "regexp_replace",
+        "regexp_like",
+        "regexp_count",
+        "regexp_substr",
+        "normalize",
+        "format",
+        "to_char",
+        "to_date",
+        "to_number",
+        "to_timestamp",
+        "date_part",
+        "extract",
+        "date_trunc",
+        "age",
+        "make_date",
+        "make_time",
+        "make_timestamp",
+        "make_interval",
+        "justify_days",
+        "justify_hours",
+        "justify_interval",
+        "isfinite",
+        "now",
+        "timezone",
+        "coalesce",
+        "nullif",
+        "num_nulls",
+        "num_nonnulls",
+        "array_length",
+        "cardinality",
+        "array_position",
+        "array_to_string",
+        "string_to_array",
+        "array_remove",
+        "unnest",
+        "json_array_length",
+        "jsonb_array_length",
+        "jsonb_typeof",
+        "json_typeof",
+        "jsonb_extract_path_text",
+        "json_extract_path_text",
+    ]
 )
 TYPES = frozenset(
-    """
-    int2 int4 int8 smallint integer int bigint float4 float8 real float decimal numeric text varchar bpchar char bool
-    boolean date time timetz timestamp timestamptz interval uuid json jsonb money name
-    """.split()
+    [
+        "int2",
+        "int4",
+        "int8",
+        "smallint",
+        "integer",
+        "int",
+        "bigint",
+        "float4",
+        "float8",
+        "real",
+        "float",
+        "decimal",
+        "numeric",
+        "text",
+        "varchar",
+        "bpchar",
+        "char",
+        "bool",
+        "boolean",
+        "date",
+        "time",
+        "timetz",
+        "timestamp",
+        "timestamptz",
+        "interval",
+        "uuid",
+        "json",
+        "jsonb",
+        "money",
+        "name",
+    ]
 )
 _OPERATORS = frozenset(
-    "= <> != < > <= >= + - * / % ^ || ~ ~* !~ !~* ~~ ~~* !~~ !~~* -> ->> #> #>> @> <@ && ?".split()
+    [
+        "=",
+        "<>",
+        "!=",
+        "<",
+        ">",
+        "<=",
+        ">=",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "^",
+        "||",
+        "~",
+        "~*",
+        "!~",
+        "!~*",
+        "~~",
+        "~~*",
+        "!~~",
+        "!~~*",
+        "->",
+        "->>",
+        "#>",
+        "#>>",
+        "@>",
+        "<@",
+        "&&",
+        "?",
+    ]
 ) | {"BETWEEN", "NOT BETWEEN", "BETWEEN SYMMETRIC", "NOT BETWEEN SYMMETRIC"}
 _NODES = frozenset(
-    """
-    SelectStmt ResTarget ColumnRef A_Star A_Const String Integer Float Boolean A_Expr BoolExpr FuncCall TypeCast
-    TypeName SubLink CaseExpr CaseWhen CoalesceExpr MinMaxExpr NullTest BooleanTest RangeVar JoinExpr RangeSubselect
-    Alias SortBy WindowDef WithClause CommonTableExpr A_ArrayExpr RowExpr GroupingSet SQLValueFunction A_Indices
-    A_Indirection List
-    """.split()
+    [
+        "SelectStmt",
+        "ResTarget",
+        "ColumnRef",
+        "A_Star",
+        "A_Const",
+        "String",
+        "Integer",
+        "Float",
+        "Boolean",
+        "A_Expr",
+        "BoolExpr",
+        "FuncCall",
+        "TypeCast",
+        "TypeName",
+        "SubLink",
+        "CaseExpr",
+        "CaseWhen",
+        "CoalesceExpr",
+        "MinMaxExpr",
+        "NullTest",
+        "BooleanTest",
+        "RangeVar",
+        "JoinExpr",
+        "RangeSubselect",
+        "Alias",
+        "SortBy",
+        "WindowDef",
+        "WithClause",
+        "CommonTableExpr",
+        "A_ArrayExpr",
+        "RowExpr",
+        "GroupingSet",
+        "SQLValueFunction",
+        "A_Indices",
+        "A_Indirection",
+        "List",
+    ]
 )
 _TIMES = frozenset(
     f"SVFOP_{name}"
@@ -76,16 +292,14 @@ def _answer(text: str, view: bool) -> str:
 
 def check(text: str, view: bool = False) -> dict[str, Any]:
     """The statement and its relations. Raises _Refused."""
-    from pglast import parse_sql
-    from pglast.parser import ParseError
-
+    pglast = _parser.pglast()
     if len(text) > _LONGEST:
         raise _Refused(f"is longer than {_LONGEST} characters")
     if "\0" in text:
         raise _Refused("holds a NUL character")
     try:
-        statements = parse_sql(text)
-    except (ParseError, RecursionError, UnicodeError) as error:
+        statements = pglast.parse_sql(text)
+    except (pglast.parser.ParseError, RecursionError, UnicodeError) as error:
         raise _Refused(f"cannot be parsed: {str(error).split(', at')[0]}") from error
     if len(statements) != 1:
         raise _Refused(f"holds {len(statements)} statements, and one SELECT is allowed")
