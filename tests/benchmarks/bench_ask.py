@@ -140,7 +140,7 @@ def _fill(db: psycopg.Connection, count: int) -> None:
         " FROM generate_series(1, 1000) AS n",
         (),
     )
-    nouns = [
+    nouns = (
         "sensor",
         "meter",
         "valve",
@@ -152,13 +152,9 @@ def _fill(db: psycopg.Connection, count: int) -> None:
         "crane",
         "truck",
         "vessel",
-        "drill",
         "lamp",
-        "motor",
-        "switch",
-        "relay",
-    ]
-    words = [
+    )
+    words = (
         "speed",
         "level",
         "depth",
@@ -166,16 +162,12 @@ def _fill(db: psycopg.Connection, count: int) -> None:
         "colour",
         "maker",
         "model",
-        "state",
         "batch",
         "grade",
         "width",
         "angle",
         "load",
-        "phase",
-        "force",
-        "rate",
-    ]
+    )
     for number in range(1, count):
-        columns = ", ".join(f"{words[n % 16]}_{n}_{number} {('int', 'text')[n % 2]}" for n in range(20))
-        db.execute(f"CREATE TABLE {nouns[number % 16]}_{number} ({columns})")
+        columns = ", ".join(f"{words[n % 12]}_{n}_{number} {('int', 'text')[n % 2]}" for n in range(20))
+        db.execute(f"CREATE TABLE {nouns[number % 12]}_{number} ({columns})")

@@ -479,7 +479,8 @@ class Builder:
     def _time_column(self, of: Comparison) -> Expr:
         if of.operand is not None:
             ref = self._ref(of.operand)
-            if ref[1] >= 0 and (self._schema.column(ref).kind == "date" or "year" in self._schema.column(ref).words):
+            column = self._schema.column(ref)
+            if ref[1] >= 0 and (column.kind == "date" or "year" in column.words or column.kind == "number"):
                 return Expr("column", ref)
             if ref[1] < 0:
                 self._query.tables.append(ref[0])

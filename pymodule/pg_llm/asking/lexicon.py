@@ -439,7 +439,7 @@ UNITS = {"year": "year", "month": "month", "week": "week", "day": "day", "quarte
          "季度": "quarter"}  # fmt: skip
 # What columns an adjective speaks of, the likeliest first.
 ATTRIBUTES = {
-    "long": ("length", "duration", "distance", "time", "year", "page"),
+    "long": ("length", "duration", "distance", "page"),
     "tall": ("height", "altitude", "elevation"),
     "weight": ("weight", "mass"),
     "price": ("price", "cost", "fee", "amount", "rate", "rent"),

@@ -168,6 +168,9 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
     chosen = _without_idle(sorted(chosen, key=lambda mention: mention.start))
     unknown = [n for n, token in enumerate(cut) if n not in taken and _has_content(token, n)]
     chosen += _meant(cut, unknown, similar, taken)
+    for mention in chosen:
+        if mention.kind == "element" and mention.end == mention.start + 1 and not mention.role and _is_past(cut[mention.start]):
+            mention.role = "verb"
     chosen = _compound(sorted(chosen, key=lambda mention: mention.start), cut)
     covered = {place for mention in chosen for place in range(mention.start, mention.end)}
     left = [cut[place].text for place in unknown if place not in covered]
@@ -222,6 +225,10 @@ def _compound(chosen: Sequence[Mention], cut: Sequence[Token]) -> list[Mention]:
         else:
             found.append(mention)
     return found
+
+
+def _is_past(token: Token) -> bool:
+    return token.text.lower() in words.PAST or token.text.lower().endswith("ed")
 
 
 def _is_verb(cut: Sequence[Token], place: int) -> bool:

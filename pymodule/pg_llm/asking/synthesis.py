@@ -80,7 +80,7 @@ def _value_refs(mention: Mention) -> list[tuple[Ref, float]]:
 def _choices(mentions: Sequence[Mention]) -> Iterator[tuple[float, dict[int, Ref]]]:
     """What the mentions may mean together, the likeliest first, and what speaks against it."""
     open_ = [mention for mention in mentions if mention.refs]
-    lists = [mention.refs[:_PER_MENTION] for mention in open_]
+    lists = [mention.refs[: 1 if mention.role == "verb" else _PER_MENTION] for mention in open_]
     first = tuple(0 for _ in lists)
 
     def cost(places: tuple[int, ...]) -> float:

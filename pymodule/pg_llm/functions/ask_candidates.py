@@ -27,7 +27,7 @@ _MOST_TOKENS = 160
 _EMPTY = 0.55
 # How fast less likely candidates lose their say, and what all of them can leave of the best one's likelihood: of two
 # that are as likely, neither is sure.
-_APART, _ALONE = 6, 0.0
+_APART, _ALONE = 12, 0.0
 
 
 @dataclass(slots=True)
