@@ -57,7 +57,7 @@ def test_a_question_has_rows_and_a_sentence(
     found = bakery.execute("SELECT answer, rows, confidence, reason, sql FROM ask(%s)", (question,)).fetchone()
     assert found is not None
     assert found[1] == rows, found
-    assert found[2] >= 0.5
+    assert found[2] >= 0.65
     assert answer is None or found[0] == answer
     assert len(bakery.execute("SELECT * FROM ask_rows(%s)", (question,)).fetchall()) == len(rows)
 
@@ -82,7 +82,7 @@ def test_what_is_not_understood_is_said_and_not_answered(bakery: psycopg.Connect
             "SELECT answer, rows, chart, confidence, reason FROM ask(%s)", (question,)
         ).fetchone()
         assert (answer, rows, chart) == (None, None, None), question
-        assert confidence < 0.5
+        assert confidence < 0.65
         assert word in reason
         with pytest.raises(errors.NoDataFound, match="no answer"):
             bakery.execute("SELECT * FROM ask_rows(%s)", (question,))

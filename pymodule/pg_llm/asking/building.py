@@ -231,6 +231,9 @@ class Builder:
             if of.of.operand is not None and of.said in ("avg", "sum"):
                 ref = self._ref(of.of.operand)
                 if ref[1] >= 0 and self._schema.column(ref).is_measure:
+                    if self._entities == [ref[0]]:
+                        # Nights per stay: every row is a stay.
+                        self._grouped, self._shown = [], []
                     return Expr("agg", ref, of.said)
             inner = self._measure(of.of)
             if not self._grouped:
@@ -312,6 +315,11 @@ class Builder:
                     for place, column in enumerate(self._schema.tables[table].columns):
                         if column.kind == "date":
                             return table, place
+            if name == "age":
+                its = self._schema.tables[tables[0]].columns if tables else []
+                dates = [place for place, column in enumerate(its) if column.kind == "date"]
+                if len(dates) == 1:
+                    return tables[0], dates[0]
         return None
 
     def _in_play(self) -> list[int]:

@@ -169,7 +169,12 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
     unknown = [n for n, token in enumerate(cut) if n not in taken and _has_content(token, n)]
     chosen += _meant(cut, unknown, similar, taken)
     for mention in chosen:
-        if mention.kind == "element" and mention.end == mention.start + 1 and not mention.role and _is_past(cut[mention.start]):
+        if (
+            mention.kind == "element"
+            and mention.end == mention.start + 1
+            and not mention.role
+            and _is_past(cut[mention.start])
+        ):
             mention.role = "verb"
     chosen = _compound(sorted(chosen, key=lambda mention: mention.start), cut)
     covered = {place for mention in chosen for place in range(mention.start, mention.end)}

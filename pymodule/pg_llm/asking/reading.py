@@ -900,7 +900,7 @@ class _Reader:
                 and {"and", "or"} & {token.stem for token in self._tokens[self._all[left].end : self._all[right].start]}
             )
         words = {token.stem for token in self._tokens[self._all[left].end : self._all[right].start]}
-        return bool(words & _JOINERS) and len(words - _JOINERS - {"the", "in", "to"}) == 0
+        return bool(words & _JOINERS) and len(words - _JOINERS - {"the", "in", "to", "a", "an"}) == 0
 
     def _label(self, first: int, last: int) -> int | None:
         """A mention right before or behind values that says what they are."""
@@ -946,6 +946,9 @@ class _Reader:
                     and not {"and", "or", "who", "that"} & set(self._between(following, more))
                 ):
                     self._take(more)
+                    if self._all[following].role:
+                        # Did not leave a review: the verb says nothing that the review does not.
+                        self._found.denied[-1] = self._all[more]
             else:
                 self._found.unread.append(" ".join(token.text for token in self._tokens[mention.start : mention.end]))
 

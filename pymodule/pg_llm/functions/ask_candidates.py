@@ -199,10 +199,13 @@ def _best(
 
 def _rank(group: Sequence[Try], confidence: float) -> float:
     """The likeliest first: that others say the same makes it surer, but not another one likelier."""
-    return max(each.likely for each in group) * (_EMPTY if _is_empty(group[0]) else 1.0) + 0.1 * confidence
+    return max(each.likely for each in group) * (_EMPTY if all(map(_is_empty, group)) else 1.0) + 0.1 * confidence
 
 
 def _is_empty(of: Try) -> bool:
+    """Whether there are no rows, or nothing in them; what was taught may well have none."""
+    if of.source == "taught":
+        return False
     rows = of.result.rows if of.result else []
     return not rows or all(value is None for row in rows for value in row) or rows == [[0]]
 
@@ -219,7 +222,7 @@ def _confidence(group: Sequence[Try], good: Sequence[Try]) -> float:
     against = sum((each.likely / likely) ** _APART for each in good if each not in group and each.source != "model")
     together = sum((each.likely / likely) ** _APART for each in group if each.source != "model") or 1.0
     share = together / (together + against) if "taught" not in sources else 1.0
-    return likely * (_ALONE + (1 - _ALONE) * share) * (_EMPTY if _is_empty(group[0]) else 1.0)
+    return likely * (_ALONE + (1 - _ALONE) * share) * (_EMPTY if all(map(_is_empty, group)) else 1.0)
 
 
 def _explanation(linked: Linked, known: Schema, best: Try, agree: int, all_: int) -> str:
