@@ -22,6 +22,7 @@ from pg_llm.functions.read_only import READABLE
 
 # Beyond this, tables are chosen by the question's words; so many are looked at closely.
 _MOST_TABLES = 24
+_MOST_CHOSEN = 10
 _MOST_COLUMNS = 60
 # Rows of a table whose values are compared with the question, and values found in it.
 _ROWS_LOOKED_AT = 50_000
@@ -41,29 +42,27 @@ _RANKED = f"""
             FROM llm.catalog AS g WHERE g.model = $3 AND $2 IS NOT NULL
             ORDER BY g.embedding OPERATOR(<vector>.<=>) $2::<vector>.vector LIMIT 40
         ) AS e GROUP BY 1
-    ), said AS (
-        SELECT r.oid,
-               sum(CASE WHEN a.attnum IS NULL THEN 3 ELSE 1 END * w.weight) AS score
+    ), spoken AS (
+        SELECT c.oid, lower(c.relname || ' ' || coalesce(min(d.description) FILTER (WHERE d.objsubid = 0), '')) AS own,
+               lower(string_agg(coalesce(a.attname, '') || ' ' || coalesce(d.description, ''), ' ')) AS its
         FROM readable AS r JOIN pg_class AS c ON c.oid = r.oid
-        CROSS JOIN unnest($1::text[], $4::float8[]) AS w (word, weight)
-        JOIN LATERAL (
-            SELECT NULL::int2 AS attnum WHERE strpos(lower(c.relname), w.word) > 0
-                OR strpos(lower(obj_description(c.oid, 'pg_class')), w.word) > 0
-            UNION ALL (
-                SELECT f.attnum FROM pg_attribute AS f
-                WHERE f.attrelid = c.oid AND f.attnum > 0 AND NOT f.attisdropped AND (
-                    strpos(lower(f.attname), w.word) > 0
-                    OR strpos(lower(col_description(f.attrelid, f.attnum)), w.word) > 0
-                ) LIMIT 1
-            )
-        ) AS a ON true
-        GROUP BY r.oid
+        JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            AND has_column_privilege(c.oid, a.attnum, 'SELECT')
+        LEFT JOIN pg_description AS d
+            ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid IN (0, a.attnum)
+        GROUP BY c.oid, c.relname
+    ), said AS (
+        SELECT s.oid, sum(
+            w.weight * (CASE WHEN strpos(s.own, w.word) > 0 THEN 3 WHEN strpos(s.its, w.word) > 0 THEN 1 ELSE 0 END)
+        ) AS score
+        FROM spoken AS s CROSS JOIN unnest($1::text[], $4::float8[]) AS w (word, weight)
+        GROUP BY s.oid
     )
     SELECT r.oid, r.relkind, r.relation FROM readable AS r
     LEFT JOIN said AS s ON s.oid = r.oid LEFT JOIN near AS m ON m.oid = r.oid
-    WHERE s.oid IS NOT NULL OR m.oid IS NOT NULL
+    WHERE s.score > 0 OR m.oid IS NOT NULL
     ORDER BY coalesce(s.score, 0) + 4 * coalesce(m.score, 0) DESC, r.oid
-    LIMIT {_MOST_TABLES}
+    LIMIT {_MOST_CHOSEN}
 """
 _TABLES = """
     SELECT c.oid::bigint AS oid, c.relname::text AS name, c.reltuples,
@@ -114,7 +113,7 @@ _NEIGHBOURS = f"""
         SELECT k.confrelid FROM pg_constraint AS k WHERE k.contype = 'f' AND k.conrelid = ANY($1::bigint[]::oid[])
         UNION SELECT k.conrelid FROM pg_constraint AS k WHERE k.contype = 'f' AND k.confrelid = ANY($1::bigint[]::oid[])
     )
-    LIMIT {_MOST_TABLES}
+    LIMIT {_MOST_CHOSEN}
 """
 _KINDS = {"N": "number", "S": "text", "E": "text", "D": "date", "B": "bool"}
 
@@ -166,10 +165,7 @@ def _chosen(question: str, model: session.Model | None) -> list[dict[str, Any]]:
     )
     if not chosen:
         return []
-    oids = [row["oid"] for row in chosen[: _MOST_TABLES // 2]]
-    near = session.rows(_NEIGHBOURS, ("bigint[]",), ([row["oid"] for row in chosen],))
-    linking = [row for row in near if row["oid"] not in oids]
-    return [*chosen[: _MOST_TABLES - len(linking[:8])], *linking[:8]]
+    return [*chosen, *session.rows(_NEIGHBOURS, ("bigint[]",), ([row["oid"] for row in chosen],))]
 
 
 def _stems(question: str) -> dict[str, float]:
