@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -238,6 +239,7 @@ def _phrases(row: dict[str, Any]) -> list[str]:
 
 def _find_keys(tables: Sequence[Table]) -> None:
     """Which columns are unique, where no constraint says so: looked up in small tables."""
+    ends = time.monotonic() + read_only.limits().seconds
     for table in tables:
         if table.key or table.rows > _ROWS_LOOKED_AT:
             continue
@@ -250,7 +252,7 @@ def _find_keys(tables: Sequence[Table]) -> None:
         if not asked:
             continue
         counts = ", ".join(f"count(DISTINCT t.{column.sql}) = count(*) AS c{n}" for n, column in enumerate(asked))
-        row = _looked_up(f"SELECT count(*) AS n, {counts} FROM {_part(asked)} AS t", table.oid)
+        row = _looked_up(ends, f"SELECT count(*) AS n, {counts} FROM {_part(asked)} AS t", table.oid)
         for n, column in enumerate(asked):
             column.unique = bool(row) and row[0]["n"] > 0 and row[0][f"c{n}"]
 
@@ -260,8 +262,13 @@ def _part(columns: Sequence[Column]) -> str:
     return f"(SELECT {', '.join(column.sql for column in columns)} FROM {{}} LIMIT {_ROWS_LOOKED_AT})"
 
 
-def _looked_up(query: str, oid: int, types: Sequence[str] = (), values: Sequence[Any] = ()) -> list[dict[str, Any]]:
-    """Rows of a query on a table, read under the limits of one question; none where it takes too long or fails."""
+def _looked_up(
+    ends: float, query: str, oid: int, types: Sequence[str] = (), values: Sequence[Any] = ()
+) -> list[dict[str, Any]]:
+    """Rows of a query on a table; none where it fails or takes until after `ends`."""
+    left = ends - time.monotonic()
+    if left <= 0:
+        return []
     relation = session.rows(
         "SELECT format('%I.%I', n.nspname, c.relname) AS relation"
         " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
@@ -270,7 +277,7 @@ def _looked_up(query: str, oid: int, types: Sequence[str] = (), values: Sequence
     )[0]["relation"]
     found: list[dict[str, Any]] = []
     try:
-        with within(read_only.limits().seconds):
+        with within(left):
             plpy.execute(read_only.STATE)
             found = session.rows_once(query.format(relation), types, values)
     except OutOfTime:
@@ -287,10 +294,11 @@ def values(question: str, of: Schema) -> list[ValueMatch]:
     said = question[:2000]
     parts = _name_parts(said)
     found: list[ValueMatch] = []
+    ends = time.monotonic() + read_only.limits().seconds
     for place, table in enumerate(of.tables):
         texts = [(n, column) for n, column in enumerate(table.columns) if column.kind == "text"]
         if texts:
-            found += _values(said, parts, place, table, texts)
+            found += _values(ends, said, parts, place, table, texts)
     return found
 
 
@@ -311,11 +319,12 @@ def _name_parts(question: str) -> list[str]:
 
 
 def _values(
-    question: str, parts: Sequence[str], place: int, table: Table, texts: Sequence[tuple[int, Column]]
+    ends: float, question: str, parts: Sequence[str], place: int, table: Table, texts: Sequence[tuple[int, Column]]
 ) -> list[ValueMatch]:
     columns = ", ".join(f"({n}, t.{column.sql}::text)" for n, column in texts)
     short = [value for value, said in lexicon.SHORT_VALUES.items() if re.search(said, question.lower())]
     rows = _looked_up(
+        ends,
         f"""
         SELECT DISTINCT c.place, c.value, strpos($1, lower(c.value)) > 0 AS whole
         FROM {_part([column for _, column in texts])} AS t CROSS JOIN LATERAL (VALUES {columns}) AS c (place, value)
