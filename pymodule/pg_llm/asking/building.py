@@ -93,7 +93,8 @@ class Builder:
             expr.is_aggregate for expr in query.select
         ):
             # Nothing of the question but what it is about.
-            self._cost += 0.8 * min(1, len(reading.unread))
+            vague = bool(reading.unread) or any(mention.role in ("meant", "done") for mention in reading.context)
+            self._cost += 0.8 if vague else 0.0
         return Built(self._query, self._cost, self._notes)
 
     def _ref(self, mention: Mention) -> Ref:
