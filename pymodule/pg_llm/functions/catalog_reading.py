@@ -24,6 +24,8 @@ from pg_llm.functions.read_only import READABLE
 # Beyond this, tables are chosen by the question's words; so many are looked at closely.
 _MOST_TABLES = 24
 _MOST_CHOSEN = 10
+# The score of a table whose name holds a word of the question.
+_NAMED = 3
 _MOST_COLUMNS = 60
 # Rows of a table whose values are compared with the question, and values found in it.
 _ROWS_LOOKED_AT = 50_000
@@ -59,7 +61,7 @@ _RANKED = f"""
         FROM spoken AS s CROSS JOIN unnest($1::text[], $4::float8[]) AS w (word, weight)
         GROUP BY s.oid
     )
-    SELECT r.oid, r.relkind, r.relation FROM readable AS r
+    SELECT r.oid, r.relkind, r.relation, coalesce(s.score, 0) AS score FROM readable AS r
     LEFT JOIN said AS s ON s.oid = r.oid LEFT JOIN near AS m ON m.oid = r.oid
     WHERE s.score > 0 OR m.oid IS NOT NULL
     ORDER BY coalesce(s.score, 0) + 4 * coalesce(m.score, 0) DESC, r.oid
@@ -153,20 +155,24 @@ def _chosen(question: str, model: session.Model | None) -> list[dict[str, Any]]:
     if len(found) <= _MOST_TABLES:
         return found
     said = _stems(question)
-    vector = None
-    if model is not None and session.rows("SELECT FROM llm.catalog LIMIT 1"):
-        vector = model.run("embedding", [question[:2000]])[0]
-    from pg_llm.functions.semantic_column import schema_of
-
-    ranked = _RANKED.replace("<vector>", schema_of("vector"))
-    chosen = session.rows(
-        ranked,
-        ("text[]", "text", "text", "float8[]"),
-        (list(said), vector, model.name if model else "", list(said.values())),
-    )
+    chosen = _ranked(said, None, "")
+    # By meaning only where no table is called by its name: that takes as long again.
+    if all(row["score"] < _NAMED for row in chosen) and model is not None:
+        if session.rows("SELECT FROM llm.catalog LIMIT 1"):
+            chosen = _ranked(said, model.run("embedding", [question[:2000]])[0], model.name)
     if not chosen:
         return []
     return [*chosen, *session.rows(_NEIGHBOURS, ("bigint[]",), ([row["oid"] for row in chosen],))]
+
+
+def _ranked(said: dict[str, float], vector: str | None, model: str) -> list[dict[str, Any]]:
+    from pg_llm.functions.semantic_column import schema_of
+
+    return session.rows(
+        _RANKED.replace("<vector>", schema_of("vector")),
+        ("text[]", "text", "text", "float8[]"),
+        (list(said), vector, model, list(said.values())),
+    )
 
 
 def _stems(question: str) -> dict[str, float]:
