@@ -157,9 +157,9 @@ def _chosen(question: str, model: session.Model | None) -> list[dict[str, Any]]:
     said = _stems(question)
     chosen = _ranked(said, None, "")
     # By meaning only where no table is called by its name: that takes as long again.
-    if all(row["score"] < _NAMED for row in chosen) and model is not None:
-        if session.rows("SELECT FROM llm.catalog LIMIT 1"):
-            chosen = _ranked(said, model.run("embedding", [question[:2000]])[0], model.name)
+    unnamed = model is not None and all(row["score"] < _NAMED for row in chosen)
+    if model is not None and unnamed and session.rows("SELECT FROM llm.catalog LIMIT 1"):
+        chosen = _ranked(said, model.run("embedding", [question[:2000]])[0], model.name)
     if not chosen:
         return []
     return [*chosen, *session.rows(_NEIGHBOURS, ("bigint[]",), ([row["oid"] for row in chosen],))]
