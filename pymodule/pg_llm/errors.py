@@ -14,6 +14,9 @@ Error                      XX000  a defect in pg_llm itself
 ├── DuplicateRecommender   42710  a recommender, or a table of its name, that is in the way
 ├── UndefinedGraph         42704  a knowledge graph, or an entity of one, that is not there for the caller
 ├── DuplicateGraph         42710  a knowledge graph, or a source of one, that differs from what was asked for
+├── UndefinedObject        42704  a table or column that the caller cannot ask about
+├── UndefinedQuestion      42704  a question that is not in the caller's log
+├── NoAnswer               P0002  a question that no query answers surely enough
 ├── UndefinedIndex         42704  a table without the semantic index that was asked for
 ├── DuplicateIndex         42710  a column or semantic index that is in the way
 ├── MemoryLimitExceeded    53200  a model larger than the host may hold
@@ -100,6 +103,21 @@ class UndefinedGraph(Error):
 
 class DuplicateGraph(Error):
     sqlstate = "42710"
+
+
+class UndefinedObject(Error):
+    sqlstate = "42704"
+    default_hint = "Write table, schema.table, table.column or schema.table.column."
+
+
+class UndefinedQuestion(Error):
+    sqlstate = "42704"
+    default_hint = "SELECT id, question FROM llm.ask_log shows yours; SET llm.ask_log = on keeps them."
+
+
+class NoAnswer(Error):
+    sqlstate = "P0002"
+    default_hint = "Name tables and columns as the database does, llm_describe() them, or llm_teach() the question."
 
 
 class UndefinedIndex(Error):

@@ -35,6 +35,26 @@ SETTINGS = {
         ),
         Setting("llm.generation_model", "smollm2-135m-instruct", "session", "the model that writes when none is named"),
         Setting(
+            "llm.ask_timeout",
+            "5s",
+            "session",
+            "how long one query that answers a question may run: `500ms`, `5s`, `1min`",
+        ),
+        Setting(
+            "llm.ask_cost_limit",
+            "10000000",
+            "session",
+            "what the planner may estimate such a query to cost; dearer ones are not run",
+        ),
+        Setting("llm.ask_row_limit", "1000", "session", "rows that such a query returns at most"),
+        Setting(
+            "llm.ask_threshold",
+            "0.65",
+            "session",
+            "how sure an answer must be, from 0 to 1; `ask` says nothing below it",
+        ),
+        Setting("llm.ask_log", "off", "session", "`on` keeps your questions with their SQL in `llm.ask_log`"),
+        Setting(
             "llm.memory_limit", "4GB", "server", "model weights the host holds at most; least recently used go first"
         ),
         Setting("llm.memo_limit", "128MB", "server", "results the host remembers at most; 0 turns it off"),
@@ -49,6 +69,11 @@ SETTINGS = {
 }
 
 ENGINES = ("shared", "backend")
+_SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, None: 0.001}
+_LONGEST = 86400
+_SWITCH = {
+    "on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False,
+}  # fmt: skip
 _UNITS = {"": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}
 
 
@@ -72,6 +97,34 @@ def size(name: str, value: str | None) -> int:
     if match is None or match[2].lower() not in _UNITS:
         raise InvalidInput(f'invalid value for {name}: "{text}"', hint="Write a size such as '512MB' or '4GB'.")
     return int(match[1]) * _UNITS[match[2].lower()]
+
+
+def seconds(name: str, value: str | None) -> float:
+    """A time in seconds, from PostgreSQL's notation ('500ms', '5s', '1min', plain milliseconds)."""
+    text = value or default(name)
+    match = re.fullmatch(r"\s*(\d+)\s*(ms|s|min)?\s*", text)
+    found = int(match[1]) * _SECONDS[match[2]] if match else 0
+    if not 0 < found <= _LONGEST:
+        raise InvalidInput(
+            f'invalid value for {name}: "{text}"', hint="Write a time such as '500ms' or '5s', up to a day."
+        )
+    return found
+
+
+def share(name: str, value: str | None) -> float:
+    """A number from 0 to 1."""
+    text = value or default(name)
+    if not re.fullmatch(r"\d*\.?\d+", text) or float(text) > 1:
+        raise InvalidInput(f'invalid value for {name}: "{text}"', hint="Write a number from 0 to 1.")
+    return float(text)
+
+
+def switch(name: str, value: str | None) -> bool:
+    """On or off, in PostgreSQL's words."""
+    text = (value or default(name)).strip().lower()
+    if text not in _SWITCH:
+        raise InvalidInput(f'invalid value for {name}: "{text}"', hint="Write on or off.")
+    return _SWITCH[text]
 
 
 def folder(name: str, value: str | None) -> str | None:

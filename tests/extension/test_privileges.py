@@ -14,7 +14,9 @@ from psycopg import errors
 Connect = Callable[..., psycopg.Connection]
 
 
-def test_public_reads_the_registry_and_writes_its_own_cleanings_and_graphs_only(db: psycopg.Connection, role: str) -> None:
+def test_public_reads_the_registry_and_writes_what_is_its_own_only(
+    db: psycopg.Connection, role: str
+) -> None:
     rights = db.execute(
         """
         SELECT n.nspname || '.' || c.relname, privilege
@@ -32,7 +34,8 @@ def test_public_reads_the_registry_and_writes_its_own_cleanings_and_graphs_only(
         "llm.entity", "llm.entity_name", "llm.relation", "llm.evidence", "llm.merge", "llm.graph_model",
         "llm.graph_model_file",
     )  # fmt: skip
-    own = itertools.product(("llm.cleaning", "llm.mark", "llm.change"), ("SELECT", "INSERT", "UPDATE", "DELETE"))
+    kept = ("llm.cleaning", "llm.mark", "llm.change", "llm.catalog", "llm.description", "llm.taught", "llm.ask_log")
+    own = itertools.product(kept, ("SELECT", "INSERT", "UPDATE", "DELETE"))
     # What may be inserted and updated of graphs is a matter of columns.
     graphs = ("graph", "graph_source", "graph_row", "entity", "relation", "evidence", "merge")
     own_graphs = itertools.product((f"llm.own_{name}" for name in graphs), ("SELECT", "DELETE"))

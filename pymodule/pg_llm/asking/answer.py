@@ -1,0 +1,99 @@
+"""Results as sentences, in the language of the question; no model writes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+_MOST_SHOWN = 10
+_WHAT = re.compile(r"(?:what|which|who|whom)(?:\s+(is|are|was|were)|['\u2019]s)\s+(.+)", re.I | re.S)
+_HOW_MANY = re.compile(r"how many\s+(.+?)\s+(?:are|were|is) there\b\s*(.*)", re.I | re.S)
+_HOW_MANY_VERB = re.compile(r"how many\s+(?!.*\b(?:do|does|did|has|is|are|was|were)\b)(.+)", re.I | re.S)
+_CHINESE_IS = re.compile(
+    r"^(?:请问|请)?(.+?)(?:分别)?(?:是什么|是谁|是多少|是哪个|是哪些|是哪一个|有哪些|为多少|为何|是几|叫什么|是哪位|是哪家|什么)[?\uff1f。\uff01!\s]*$"
+)
+_CHINESE_MANY = re.compile(r"多少|几(?=[\u4e00-\u9fff])")
+_END = " \t\n?\uff1f.。!\uff01"
+
+
+def sentence(question: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], cut: bool, chinese: bool) -> str:
+    """What the rows say, as an answer to the question."""
+    values = [row for row in rows if any(value is not None for value in row)]
+    if not values:
+        return "没有符合条件的数据。" if chinese else "Nothing in the tables matches."
+    if len(columns) == 1:
+        texts = [text(row[0]) for row in values]
+        said = _listed(texts, len(rows), cut, chinese)
+        return _chinese(question, said, len(texts) == 1) if chinese else _english(question, said, len(texts))
+    if len(values) == 1:
+        return _pairs(columns, values[0], chinese) + ("。" if chinese else ".")
+    shown = [_row(row) for row in values[: _MOST_SHOWN // 2]]
+    more = len(rows) - len(shown)
+    if chinese:
+        return f"共{len(rows)}{'+' if cut else ''}条:{';'.join(shown)}{'等' if more > 0 else ''}。".replace(
+            ":", "\uff1a"
+        ).replace(";", "\uff1b")
+    tail = f"; and {'at least ' if cut else ''}{more} more" if more > 0 or cut else ""
+    return f"{'; '.join(shown)}{tail}."
+
+
+def text(value: Any) -> str:
+    """A value as people write it."""
+    if value is None:
+        return "—"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        rounded = round(value, 2) if abs(value) >= 1 else float(f"{value:.3g}")
+        return f"{rounded:g}" if abs(rounded) < 1e6 else f"{rounded:.2f}".rstrip("0").rstrip(".")
+    if isinstance(value, dict | list):
+        import json
+
+        return json.dumps(value, ensure_ascii=False)[:200]
+    return str(value)[:500]
+
+
+def _row(row: Sequence[Any]) -> str:
+    first, *rest = (text(value) for value in row)
+    return f"{first} ({', '.join(rest)})"
+
+
+def _pairs(columns: Sequence[str], row: Sequence[Any], chinese: bool) -> str:
+    colon = "\uff1a" if chinese else ": "
+    pairs = [f"{name}{colon}{text(value)}" for name, value in zip(columns, row, strict=True)]
+    return ("\uff0c" if chinese else ", ").join(pairs)
+
+
+def _listed(texts: Sequence[str], rows: int, cut: bool, chinese: bool) -> str:
+    shown = texts[:_MOST_SHOWN]
+    more = rows - len(shown)
+    if chinese:
+        return "、".join(shown) + (f"等{rows}{'+' if cut else ''}项" if more > 0 else "")
+    if more > 0 or cut:
+        return ", ".join(shown) + f" and {'at least ' if cut else ''}{max(more, 1)} more"
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
+
+
+def _english(question: str, said: str, count: int) -> str:
+    asked = " ".join(question.split()).strip(_END)
+    if count == 1 and (match := _HOW_MANY.fullmatch(asked)):
+        what = " ".join(filter(None, (match[1], match[2])))
+        return f"There {'is' if said == '1' else 'are'} {said} {what}."
+    if count == 1 and (match := _HOW_MANY_VERB.fullmatch(asked)):
+        return f"{said} {match[1]}."
+    match = _WHAT.fullmatch(asked)
+    if match and "?" not in match[2] and "." not in match[2]:
+        verb = match[1] or "is"
+        subject = match[2][0].upper() + match[2][1:]
+        return f"{subject} {verb.lower()} {said}."
+    return f"The answer is {said}." if count == 1 else f"There are {count}: {said}."
+
+
+def _chinese(question: str, said: str, single: bool) -> str:
+    asked = "".join(question.split()).strip(_END)
+    if match := _CHINESE_IS.fullmatch(asked):
+        return f"{match[1]}为{said}。"
+    if single and _CHINESE_MANY.search(asked):
+        return _CHINESE_MANY.sub(said, asked, count=1) + "。"
+    return f"答案为{said}。"

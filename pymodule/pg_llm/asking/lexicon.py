@@ -1,0 +1,461 @@
+"""Words that say what is asked, in English and Chinese, whatever the database is about.
+
+Each marker has a kind and what it says. English phrases are of stems.
+"""
+
+from __future__ import annotations
+
+from pg_llm.asking import words
+
+Marker = tuple[str, str]
+
+
+def _joined(lines: str) -> list[str]:
+    """A line that begins with blanks goes on with the one before."""
+    return lines.strip().replace("\n  ", " ").splitlines()
+
+
+def _of(lines: str) -> dict[tuple[str, ...], Marker]:
+    found: dict[tuple[str, ...], Marker] = {}
+    for line in _joined(lines):
+        head, _, phrases = line.partition(":")
+        kind, said = head.split()
+        for phrase in phrases.split(","):
+            found[tuple(words.stem(word) for word in phrase.split())] = (kind, said)
+    return found
+
+
+ENGLISH = _of("""
+count *: how many, number of, total number of, count of, total count of, the number of, count, how often,
+  number, overall number of
+agg avg: average, mean, avg, on average
+agg sum: total, sum of, sum, overall, combined, total amount of, total sum of, how much, cumulative, aggregate
+agg median: median
+super desc: most, highest, largest, biggest, greatest, maximum, max, top, best, largest number of, strongest,
+  richest
+super asc: least, lowest, fewest, smallest, minimum, min, worst, bottom, poorest
+super desc.long: longest
+super asc.long: shortest
+super desc.tall: tallest
+super desc.weight: heaviest
+super asc.weight: lightest
+super desc.price: most expensive, costliest, priciest
+super asc.price: cheapest, least expensive
+super desc.age: oldest
+super asc.age: youngest
+super desc.date: latest, newest, most recent, last, most recently
+super asc.date: earliest, first
+super desc.population: most populous, most populated
+super asc.population: least populous, least populated
+super desc.deep: deepest
+super desc.speed: fastest
+super asc.speed: slowest
+super desc.rating: best rated, highest rated, top rated, best reviewed
+super asc.rating: worst rated, lowest rated
+super desc.*: most popular, most common, most frequent, busiest, most frequently, most often, most active
+super asc.*: least popular, least common, least frequent, rarest
+cmp >: more than, greater than, over, above, exceed, higher than, larger than, longer than, bigger than,
+  taller than, older than, heavier than, in excess of, better than, bigger, greater, is over, be over
+cmp >=: at least, no less than, not less than, no fewer than, minimum of, greater than or equal to,
+  more than or equal to, a minimum of, equal to or more than, equal to or greater than
+cmp <: less than, fewer than, under, below, lower than, smaller than, shorter than, younger than, cheaper than,
+  lighter than
+cmp <=: at most, no more than, not more than, up to, maximum of, a maximum of, less than or equal to,
+  equal to or less than
+cmp =: exactly, equal to, equals, equal
+cmp <>: not equal to, different from, other than
+cmp >.time: after, later than
+cmp <.time: before, earlier than, prior to
+cmp >=.time: since, starting from, from
+cmp <=.time: until, through, till
+between and: between
+group each: each, per, every, for each, for every, in each, within each, of each, by each, to each, at each,
+  from each, with each, grouped by, group by, broken down by, break down by, across, for different,
+  across different, split by, by, according to, differ by, differ across, vary by, vary across, change over,
+  over the, across all, based on
+order asc: order by, ordered by, sorted by, sort by, ranked by, rank by, arranged by, arrange by, in order of,
+  ordering by
+order word: alphabetically, alphabetical order, in alphabetical order, alphabetical
+idle sum: in total, altogether, in all
+direction desc: descending, descending order, in descending order, decreasing order, from highest to lowest,
+  from most to least, highest to lowest, highest first, from largest to smallest, largest first, reverse order,
+  desc, newest first, most recent first, from high to low, reverse alphabetical order, from newest to oldest
+direction asc: ascending, ascending order, in ascending order, increasing order, from lowest to highest,
+  from least to most, lowest to highest, lowest first, from smallest to largest, smallest first, asc,
+  oldest first, chronologically, chronological order, in chronological order, from low to high,
+  from oldest to newest
+not no: not, no, without, never, none, do not, don't, doesn't, didn't, isn't, aren't, wasn't, weren't, hasn't,
+  haven't, hadn't, cannot, have not, have no, be not, lack, miss, do not have, not have, not have any,
+  do not have any, without any, not any, not be, n't, neither, have never, who have never, that have never,
+  be not part of any, not part of any
+except not: except, except for, excluding, exclude, apart from, but not
+ratio ratio: ratio of, ratio between, ratio, proportion between, ratio of number of
+share 100: percentage of, percentage, percent of, percent, per cent of
+share 1: proportion of, fraction of, share of, proportion, fraction
+distinct yes: different, distinct, unique
+both and: both
+either or: either
+start with: start with, starting with, begin with, beginning with, starts with
+end with: end with, ending with, end in
+like in: contain, containing, include the word, contains, with the word, contains the word, containing the word,
+  that include
+same as: same, the same, same as
+order of: order of
+unit year: yearly, annually, annual, year over year
+unit month: monthly
+unit day: daily
+unit week: weekly
+unit quarter: quarterly
+time last: in the last, in the past, over the last, over the past, during the last, during the past,
+  within the last, within the past, past, within
+time this: this
+time previous: last
+null yes: null, missing, unknown, empty
+""")
+# "last" and "first" say when or how many, as what follows them shows; times are read before.
+ASKING = {"what", "which", "who", "whom", "whose", "where", "when", "list", "show", "give", "find", "display", "return",
+          "get", "tell", "name", "provide", "select", "identify", "retrieve", "me", "please", "see"}  # fmt: skip
+# Words that say nothing of what is asked.
+EMPTY = ASKING | {
+    "a",
+    "an",
+    "the",
+    "of",
+    "in",
+    "on",
+    "at",
+    "to",
+    "for",
+    "from",
+    "with",
+    "by",
+    "and",
+    "or",
+    "be",
+    "have",
+    "do",
+    "that",
+    "this",
+    "these",
+    "those",
+    "their",
+    "its",
+    "it",
+    "there",
+    "all",
+    "any",
+    "some",
+    "as",
+    "into",
+    "than",
+    "s",
+    "t",
+    "i",
+    "we",
+    "our",
+    "us",
+    "you",
+    "your",
+    "they",
+    "them",
+    "he",
+    "she",
+    "his",
+    "her",
+    "him",
+    "can",
+    "could",
+    "will",
+    "would",
+    "should",
+    "may",
+    "might",
+    "must",
+    "been",
+    "if",
+    "many",
+    "much",
+    "how",
+    "when",
+    "then",
+    "also",
+    "only",
+    "just",
+    "so",
+    "such",
+    "about",
+    "between",
+    "among",
+    "within",
+    "during",
+    "up",
+    "out",
+    "over",
+    "under",
+    "where",
+    "please",
+    "want",
+    "need",
+    "know",
+    "like",
+    "look",
+    "kind",
+    "sort",
+    "along",
+    "together",
+    "respective",
+    "respectively",
+    "corresponding",
+    "follow",
+    "following",
+    "present",
+    "available",
+    "exist",
+    "existing",
+    "database",
+    "table",
+    "record",
+    "row",
+    "data",
+    "result",
+    "information",
+    "value",
+    "detail",
+    "belong",
+    "part",
+    "own",
+    "located",
+    "based",
+    "locate",
+    "associate",
+    "associated",
+    "relate",
+    "related",
+    "register",
+    "registered",
+    "receive",
+    "received",
+    "recorded",
+    "order",
+    "ordered",
+    "total",
+    "overall",
+    "number",
+    "find",
+    "found",
+    "make",
+    "made",
+    "contain",
+    "include",
+    "included",
+    "one",
+    "per",
+    "each",
+    "every",
+    "whether",
+    "who's",
+    "what's",
+    "he/she",
+    "year-wise",
+    "various",
+    "separate",
+    "individual",
+    "single",
+    "specific",
+    "given",
+    "particular",
+    "currently",
+    "current",
+    "not",
+    "no",
+    "both",
+    "either",
+    "amount",
+    "other",
+    "more",
+    "less",
+    "most",
+    "least",
+    "having",
+    "get",
+    "use",
+    "used",
+    "come",
+    "live",
+    "work",
+    "take",
+    "write",
+    "meter",
+    "metre",
+    "kilometer",
+    "km",
+    "mile",
+    "foot",
+    "dollar",
+    "usd",
+    "euro",
+    "percent",
+    "minute",
+    "hour",
+    "second",
+    "kg",
+    "kilogram",
+    "pound",
+    "letter",
+    "letters",
+    "character",
+    "dr",
+    "mr",
+    "mrs",
+    "ms",
+    "prof",
+    "give",
+    "show",
+    "say",
+    "provide",
+    "return",
+    "group",
+    "hold",
+    "reach",
+    "across",
+    "flow",
+    "through",
+    "cover",
+    "place",
+    "go",
+    "run",
+    "happen",
+    "occur",
+    "appear",
+    "differ",
+    "different",
+    "vary",
+    "sorted",
+    "ranked",
+    "top",
+    "first",
+    "last",
+    "whole",
+    "entire",
+    "everyone",
+    "everything",
+    "anything",
+    "ever",
+    "always",
+    "name",
+}
+
+_CHINESE = """
+count *:多少个,多少名,多少位,多少条,多少家,多少本,多少部,多少种,多少人,多少次,多少辆,多少只,多少台,多少件,
+  多少张,多少门,多少款,多少项,多少所,多少间,多少座,多少份,多少,几个,几名,几位,几家,几条,几种,几本,几次,几门,
+  数量,总数,个数,人数,总人数,次数,数目,有几,共有多少,一共有多少,总共有多少
+agg avg:平均值,平均,均值,平均数
+agg sum:总和,总计,合计,总额,总共,求和,总,一共
+agg median:中位数
+super desc:最多,最高,最大,最好,最强,最大值,最高值
+super asc:最少,最低,最小,最差,最小值,最低值
+super desc.long:最长
+super asc.long:最短
+super desc.weight:最重
+super asc.weight:最轻
+super desc.price:最贵
+super asc.price:最便宜
+super desc.age:年龄最大,最年长,最老
+super asc.age:年龄最小,最年轻
+super desc.date:最新,最近,最晚,最后
+super asc.date:最早,最先
+super desc.*:最受欢迎,最常见,最热门
+cmp >:大于,多于,高于,超过,超出,长于,重于,贵于
+cmp >=:不少于,不低于,不小于,至少,大于等于,大于或等于
+cmp <:小于,少于,低于,不到,不足,短于
+cmp <=:不超过,不多于,不高于,不大于,至多,最多不超过,小于等于,小于或等于
+cmp =:等于,为,是,叫,名叫,姓名为,名字是,名为
+cmp <>:不等于,不是,不为,不属于,除了,以外
+cmp >.time:之后,以后,晚于
+cmp <.time:之前,以前,早于
+cmp >=.time:以来,自从,起
+above >=:以上
+above <=:以下,以内
+between and:介于,之间,到,至
+group each:每个,每名,每位,每家,每种,每类,每本,每部,每一个,每一,每,各个,各,按照,按,根据,不同的,不同,分别
+order asc:排序,排列,排名
+direction desc:降序,从高到低,从大到小,从多到少,倒序,由高到低,由大到小
+direction asc:升序,从低到高,从小到大,从少到多,由低到高,由小到大
+not no:没有,没,无,不,未,未曾,从未
+ratio ratio:比例,比率,之比
+share 100:百分比,占比,百分之几
+distinct yes:种类
+both and:同时,既
+either or:或者,或
+start with:开头,以开头
+end with:结尾
+like in:包含,含有,包括
+unit year:每年,各年,按年,年度,逐年
+unit month:每月,每个月,各月,按月,月度,逐月
+unit day:每天,每日,按天,按日
+unit week:每周,按周
+unit quarter:每季度,按季度,各季度
+ask what:什么,哪些,哪个,哪位,哪家,哪种,哪一个,哪,谁,何,怎样,请问,列出,显示,查询,给出,找出,告诉我,查找,请,有哪些,
+  是什么,是谁,是哪个,是哪些,是多少,为多少,为什么值
+and and:和,与,以及,并且,且,及,、
+of of:的,之
+empty no:了,吗,呢,在,中,里,有,所有,全部,被,由,对,给,把,我,我们,个,名,位,条,家,共,其,该,这,那,都,也,其中,属于,
+  来自,位于,进行,情况,信息,记录,数据,名单,等,于,从,以,患有,得了,拥有
+top n:前
+"""
+CHINESE: dict[str, Marker] = {}
+for _line in _joined(_CHINESE):
+    _head, _, _phrases = _line.partition(":")
+    _kind, _said = _head.split()
+    for _phrase in _phrases.split(","):
+        CHINESE[_phrase.strip()] = (_kind, _said)
+
+# Values that are written short, and how questions say them.
+SHORT_VALUES = {
+    "m": r"\b(?:male|men|man)s?\b|男(?:性|的)?", "f": r"\b(?:female|women|woman)s?\b|女(?:性|的)?",
+    "male": r"\bm[ae]n\b|男(?:性|的)?",
+    "female": r"\bwom[ae]n\b|女(?:性|的)?", "男": r"\b(?:male|men)s?\b", "女": r"\b(?:female|women)s?\b",
+}  # fmt: skip
+# What is not asked but ordered; nothing here is ever done.
+WRITING = {
+    "delete", "drop", "insert", "update", "truncate", "alter", "create", "grant", "revoke", "remove", "erase", "modify",
+    "rename", "copy", "execute", "install", "kill", "terminate", "overwrite", "rewrite",
+    "删除", "修改", "更新", "插入", "清空",
+}  # fmt: skip
+
+NUMBERS = {
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
+    "ten": 10, "eleven": 11, "twelve": 12, "dozen": 12, "twenty": 20,
+    "thirty": 30, "forty": 40, "fifty": 50, "hundred": 100, "thousand": 1000, "million": 1_000_000,
+}  # fmt: skip
+CHINESE_DIGITS = {digit: n for n, digit in enumerate("零一二三四五六七八九")} | {"两": 2}
+MONTHS = {
+    "january": 1, "february": 2, "march": 3, "april": 4, "may": 5, "june": 6, "july": 7, "august": 8, "september": 9,
+    "october": 10, "november": 11, "december": 12,
+}  # fmt: skip
+MONTHS |= {name[:3]: n for name, n in MONTHS.items()}
+UNITS = {"year": "year", "month": "month", "week": "week", "day": "day", "quarter": "quarter", "hour": "hour",
+         "年": "year", "年份": "year", "月": "month", "月份": "month", "周": "week", "天": "day", "日": "day",
+         "季度": "quarter"}  # fmt: skip
+# What columns an adjective speaks of, the likeliest first.
+ATTRIBUTES = {
+    "long": ("length", "duration", "distance", "page"),
+    "tall": ("height", "altitude", "elevation"),
+    "weight": ("weight", "mass"),
+    "price": ("price", "cost", "fee", "amount", "rate", "rent"),
+    "age": ("age", "birth date", "birth", "birthday", "founded", "year", "date"),
+    "date": ("date", "time", "year", "created", "timestamp", "day"),
+    "population": ("population", "inhabitant"),
+    "deep": ("depth", "deep"),
+    "speed": ("speed", "velocity", "time"),
+    "rating": ("rating", "score", "star", "grade"),
+    "big": ("size", "area", "population", "amount", "capacity"),
+}
+# An adjective in a question that compares: "older than 30" speaks of the age.
+ADJECTIVES = {
+    "old": "age", "older": "age", "young": "age", "younger": "age", "long": "long", "longer": "long", "short": "long",
+    "shorter": "long", "tall": "tall", "taller": "tall", "heavy": "weight", "heavier": "weight", "lighter": "weight",
+    "cheap": "price", "cheaper": "price", "expensive": "price", "deep": "deep", "fast": "speed", "faster": "speed",
+    "higher": "tall", "lower": "tall", "populous": "population", "populated": "population", "rated": "rating",
+    "large": "big", "larger": "big", "big": "big", "bigger": "big",
+}  # fmt: skip

@@ -1,0 +1,280 @@
+"""Tables as a question sees them: columns with their words, keys, and how rows of one lead to rows of another."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pg_llm.asking import words
+
+# A column, by its table's place and its own.
+Ref = tuple[int, int]
+
+_KEY_ENDS = ("id", "key", "code", "uuid", "number")
+_PERSONAL = {"first", "last", "middle", "full", "given", "family", "nick", "display"}
+_NO_IDS = ("paid", "said", "void", "grid", "valid")
+_GENERIC = {
+    "id", "name", "title", "description", "comment", "status", "type", "date", "year", "month", "value", "note", "url",
+    "homepage", "key", "code", "number", "uuid",
+}  # fmt: skip
+_DISPLAY = ("name", "title", "label", "subject", "word", "description", "code")
+# What a step costs that joins along a declared key, along one that names tell, and along columns that share a name.
+_DECLARED, _TOLD, _SHARED = 1.0, 1.1, 2.6
+
+
+@dataclass(slots=True)
+class Column:
+    """One column; `kind` is number, text, date, time, bool or other; `phrases` say in words what it holds."""
+
+    name: str
+    sql: str
+    type: str
+    kind: str
+    phrases: list[str] = field(default_factory=list)
+    unique: bool = False
+    nullable: bool = True
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of its name."""
+        return words.split(self.name)
+
+    @property
+    def is_measure(self) -> bool:
+        """Whether its numbers can be added up or averaged: those that name something cannot."""
+        its = self.words
+        named = (len(its) > 1 and its[-1] == "number") or its[-1:] in (
+            ("year",),
+            ("zip",),
+            ("phone",),
+            ("postcode",),
+            ("code",),
+        )
+        return self.kind == "number" and not self.is_key and not named
+
+    @property
+    def is_key(self) -> bool:
+        """Whether its name says that it points to a row."""
+        last = self.words[-1:] or ("",)
+        short = re.fullmatch(r"(?:.*_)?[a-z]{0,4}id", self.name.lower()) and not self.name.lower().endswith(_NO_IDS)
+        return last[0] in _KEY_ENDS[:4] or bool(short and self.kind in ("number", "other"))
+
+
+@dataclass(slots=True)
+class Table:
+    """One relation; `sql` is how the caller writes it."""
+
+    oid: int
+    name: str
+    sql: str
+    columns: list[Column]
+    phrases: list[str] = field(default_factory=list)
+    key: list[int] = field(default_factory=list)
+    rows: float = 0.0
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The words of its name."""
+        return words.split(self.name)
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Rows of `one` belong to rows of `other` where these columns are equal; the other's are unique if `single`."""
+
+    one: int
+    other: int
+    columns: tuple[tuple[int, int], ...]
+    cost: float
+    single: bool
+
+
+class Schema:
+    """The tables and the edges between them, declared ones and those that names tell."""
+
+    def __init__(self, tables: Sequence[Table], declared: Iterable[Edge] = ()) -> None:
+        self.tables = list(tables)
+        self.edges = list(declared)
+        for table in self.tables:
+            if not table.key:
+                table.key = _guessed_key(table)
+            if len(table.key) == 1:
+                table.columns[table.key[0]].unique = True
+        known = {frozenset((edge.one, edge.other)) for edge in self.edges}
+        for one, other in itertools.permutations(range(len(self.tables)), 2):
+            if frozenset((one, other)) not in known:
+                self.edges += self._told(one, other)
+        self._at: dict[int, list[Edge]] = {}
+        for edge in self.edges:
+            self._at.setdefault(edge.one, []).append(edge)
+            self._at.setdefault(edge.other, []).append(edge)
+
+    def column(self, ref: Ref) -> Column:
+        """The column at a place."""
+        return self.tables[ref[0]].columns[ref[1]]
+
+    def refs(self) -> Iterable[Ref]:
+        """All columns."""
+        return ((t, c) for t, table in enumerate(self.tables) for c in range(len(table.columns)))
+
+    def display(self, table: int) -> int | None:
+        """The column that people call a row by."""
+        columns = self.tables[table].columns
+        own = set(self.tables[table].words)
+        best: tuple[float, int] | None = None
+        for place, column in enumerate(columns):
+            its = column.words
+            if column.kind != "text" or not its or self._leads_away(table, place):
+                continue
+            rank = next((n for n, word in enumerate(_DISPLAY) if word in its), None)
+            if rank is None:
+                rank = 8 if set(its) & own else 9
+            extra = len(set(its) - own - set(_DISPLAY))
+            score = rank + 2 * extra + 0.01 * place
+            if best is None or score < best[0]:
+                best = (score, place)
+        return None if best is None or best[0] > 11.5 else best[1]
+
+    def _leads_away(self, table: int, place: int) -> bool:
+        """Whether a column calls a row of another table."""
+        own = set(self.tables[table].words) & set(self.tables[table].columns[place].words)
+        return not own and any(
+            edge.one == table and edge.single and (place,) == tuple(a for a, _ in edge.columns) for edge in self.edges
+        )
+
+    def shown(self, table: int) -> list[int]:
+        """As `display`, with all parts of a person's name."""
+        columns = self.tables[table].columns
+        first = [n for n, column in enumerate(columns) if column.words[-2:] == ("first", "name")]
+        last = [n for n, column in enumerate(columns) if column.words[-2:] == ("last", "name")]
+        if first and last:
+            return [first[0], last[0]]
+        found = self.display(table)
+        return [] if found is None else [found]
+
+    def identity(self, table: int) -> list[int]:
+        """The columns that tell rows of a table apart: its key, or what people call them by."""
+        its = self.tables[table]
+        if its.key:
+            return its.key
+        shown = self.display(table)
+        return [] if shown is None else [shown]
+
+    def is_link(self, table: int) -> bool:
+        """Whether a table does nothing but connect others."""
+        of = self.tables[table]
+        joined = {c for edge in self.edges if edge.one == table for c, _ in edge.columns}
+        return len(of.columns) <= 4 and len(joined) >= 2 and len(joined) >= len(of.columns) - 1
+
+    def path(self, wanted: Sequence[int]) -> tuple[list[Edge], float] | None:
+        """The cheapest edges that connect the tables, found greedily from the first, and what they cost."""
+        reached = {wanted[0]}
+        found: list[Edge] = []
+        total = 0.0
+        missing = set(wanted) - reached
+        while missing:
+            best = self._nearest(reached, missing)
+            if best is None:
+                return None
+            cost, edges = best
+            total += cost
+            for edge in edges:
+                if edge not in found:
+                    found.append(edge)
+                reached |= {edge.one, edge.other}
+            missing -= reached
+        return found, total
+
+    def _nearest(self, reached: set[int], missing: set[int]) -> tuple[float, list[Edge]] | None:
+        queue: list[tuple[float, int, int, tuple[Edge, ...]]] = [
+            (0.0, n, table, ()) for n, table in enumerate(sorted(reached))
+        ]
+        count = itertools.count(len(queue))
+        seen: set[int] = set()
+        while queue:
+            cost, _, table, edges = heapq.heappop(queue)
+            if table in missing:
+                return cost, list(edges)
+            if table in seen:
+                continue
+            seen.add(table)
+            for edge in self._at.get(table, ()):
+                further = edge.other if edge.one == table else edge.one
+                if further not in seen:
+                    heapq.heappush(queue, (cost + edge.cost, next(count), further, (*edges, edge)))
+        return None
+
+    def fans_out(self, edges: Sequence[Edge], table: int) -> bool:
+        """Whether a row of the table may come more than once when these edges are joined."""
+        reached = {table}
+        rest = list(edges)
+        while rest:
+            edge = next((each for each in rest if each.one in reached or each.other in reached), None)
+            if edge is None:
+                return True
+            rest.remove(edge)
+            if edge.one not in reached or not edge.single:
+                # From the one side to the many.
+                if edge.other in reached and edge.one in reached:
+                    continue
+                if edge.other in reached or not edge.single:
+                    return True
+            reached |= {edge.one, edge.other}
+        return False
+
+    def _told(self, one: int, other: int) -> Iterable[Edge]:
+        """Edges from a table to another that the names of columns tell."""
+        left, right = self.tables[one], self.tables[other]
+        found: list[Edge] = []
+        for a, column in enumerate(left.columns):
+            for b, its in enumerate(right.columns):
+                if column.kind != its.kind or column.kind not in ("number", "text", "other"):
+                    continue
+                same = column.name.lower() == its.name.lower()
+                if same and set(column.words) & _PERSONAL:
+                    continue
+                telling = column.is_key or column.words[-1:] in (("name",), ("code",), ("number",))
+                # A name without such an ending joins only where it is the key of one table and not generic.
+                if same and not telling and (not its.unique or column.name.lower() in _GENERIC or its.kind != "text"):
+                    continue
+                if same and column.name.lower() not in _GENERIC:
+                    if its.unique:
+                        found.append(Edge(one, other, ((a, b),), _TOLD, True))
+                    elif not column.unique and one < other:
+                        found.append(Edge(one, other, ((a, b),), _SHARED, False))
+                elif its.unique and b in right.key and _names(column.words, right.words, its.words):
+                    found.append(Edge(one, other, ((a, b),), _TOLD, True))
+        singles = [edge for edge in found if edge.single]
+        return (singles or found)[:2]
+
+
+def _names(column: tuple[str, ...], table: tuple[str, ...], key: tuple[str, ...]) -> bool:
+    """Whether a column's name is a table's with its key's: customer_id for customer.id, buyer_customer_id as well."""
+    if len(column) < 2:
+        return column == table and key[-1:] == ("id",)
+    wanted = (*table, *key[-1:])
+    return (
+        column == wanted or (column[-len(wanted) :] == wanted) or (len(table) > 1 and column == (table[-1], *key[-1:]))
+    )
+
+
+def _guessed_key(table: Table) -> list[int]:
+    """The column that looks as if it told rows apart, among those found to be unique where that is known."""
+    first = "".join(word[0] for word in table.words if word)
+    joined = "".join(table.words)
+    for place, column in enumerate(table.columns):
+        name = column.name.lower().replace("_", "")
+        if column.unique and (
+            name in ("id", "uuid", f"{joined}id", f"{first}id", f"{joined}code", f"{joined}key") or column.is_key
+        ):
+            return [place]
+    for place, column in enumerate(table.columns):
+        if column.unique and place == 0 and column.kind in ("number", "text", "other"):
+            return [place]
+    for place, column in enumerate(table.columns):
+        if column.unique and column.kind == "text" and set(column.words) & {"name", "code", "title"}:
+            return [place]
+    return []

@@ -1,0 +1,102 @@
+"""The queries that a question may mean, the likeliest first."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pg_llm.asking import linking, reading
+from pg_llm.asking.building import Builder, Impossible
+from pg_llm.asking.linking import Linked, Mention, Similar, ValueMatch
+from pg_llm.asking.query import Query, Writer
+from pg_llm.asking.schema import Ref, Schema
+
+_MOST_CHOICES = 150
+_SECOND_THOUGHT = 0.3
+_MOST_CANDIDATES = 6
+_PER_MENTION = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A query with its SQL; `cost` is what speaks against it, `linked` says what was understood of the question."""
+
+    sql: str
+    query: Query
+    cost: float
+    linked: Linked
+
+    @property
+    def likely(self) -> float:
+        """From 0 to 1, how well it fits the question."""
+        return math.exp(-self.cost)
+
+
+def candidates(
+    question: str, schema: Schema, values: Sequence[ValueMatch], similar: Similar | None = None
+) -> tuple[list[Candidate], list[str], Linked]:
+    """Queries with the least against them first; why others could not be made; what was understood."""
+    linked = linking.link(question, schema, values, similar)
+    for mention in linked.mentions:
+        if mention.kind == "value":
+            mention.refs = _value_refs(mention)
+    parts = reading.read(linked)
+    writer = Writer(schema)
+    found: dict[str, Candidate] = {}
+    reasons: dict[str, None] = {}
+    least: float | None = None
+    spoilt = 0.0
+    for against, choice in itertools.islice(_choices(linked.mentions), _MOST_CHOICES):
+        try:
+            built = Builder(schema, parts, choice).build()
+        except Impossible as impossible:
+            reasons[str(impossible)] = None
+            if least is None:
+                # What was most likely meant cannot be said in SQL: what can is a second thought.
+                least, spoilt = against, _SECOND_THOUGHT
+            continue
+        least = against if least is None else least
+        sql = writer.sql(built.query)
+        if sql is None:
+            reasons["the tables cannot be joined"] = None
+            continue
+        cost = against + built.cost + spoilt
+        if sql not in found or found[sql].cost > cost:
+            found[sql] = Candidate(sql, built.query, cost, linked)
+    ranked = sorted(found.values(), key=lambda candidate: candidate.cost)
+    return ranked[:_MOST_CANDIDATES], list(reasons), linked
+
+
+def _value_refs(mention: Mention) -> list[tuple[Ref, float]]:
+    refs: dict[Ref, float] = {}
+    for value in mention.values:
+        refs[value.ref] = max(refs.get(value.ref, 0.0), 1.0 if value.whole else 0.85)
+    return sorted(refs.items(), key=lambda pair: -pair[1])
+
+
+def _choices(mentions: Sequence[Mention]) -> Iterator[tuple[float, dict[int, Ref]]]:
+    """What the mentions may mean together, the likeliest first, and what speaks against it."""
+    open_ = [mention for mention in mentions if mention.refs]
+    lists = [mention.refs[: 1 if mention.role == "verb" else _PER_MENTION] for mention in open_]
+    first = tuple(0 for _ in lists)
+
+    def cost(places: tuple[int, ...]) -> float:
+        return sum(1.0 - lists[n][place][1] for n, place in enumerate(places)) * 0.8
+
+    queue = [(cost(first), first)]
+    seen = {first}
+    while queue:
+        against, places = heapq.heappop(queue)
+        yield (
+            against,
+            {mention.start: lists[n][place][0] for n, (mention, place) in enumerate(zip(open_, places, strict=True))},
+        )
+        for n, place in enumerate(places):
+            if place + 1 < len(lists[n]):
+                following = (*places[:n], place + 1, *places[n + 1 :])
+                if following not in seen:
+                    seen.add(following)
+                    heapq.heappush(queue, (cost(following), following))

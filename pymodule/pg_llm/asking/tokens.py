@@ -1,0 +1,93 @@
+"""A question cut into tokens: words, numbers, quoted texts, and Chinese by the longest words that are known."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from pg_llm.asking import lexicon, words
+
+_TOKEN = re.compile(
+    r"""(?P<quoted>"[^"]{1,200}"|\u201c[^\u201d]{1,200}\u201d|\u2018[^\u2019]{1,200}\u2019|\u300c[^\u300d]{1,200}\u300d
+        |\u300a[^\u300b]{1,200}\u300b|(?<!\w)'[^']{1,200}'(?!\w)|`[^`]{1,200}`)
+    |(?P<date>\d{4}-\d{1,2}-\d{1,2}|\d{4}/\d{1,2}/\d{1,2})
+    |(?P<number>[$€£¥]?\d+(?:,\d{3})+(?:\.\d+)?%?|[$€£¥]?\d+(?:\.\d+)?(?:%|(?=[\W_]|$|[kKmM]\b|[\u4e00-\u9fff])))
+    |(?P<cjk>[\u3400-\u9fff]+)
+    |(?P<word>[^\W_](?:(?![\u3400-\u9fff])[\w.'\u2019&-])*(?![\u3400-\u9fff])[^\W_]|[^\W_])
+    |(?P<punct>[^\s\w])""",
+    re.X,
+)
+_MOST_TOKENS = 200
+
+
+@dataclass(slots=True)
+class Token:
+    """A piece of the question from `start` to `end`; `kind` is word, number, quoted, date or punct."""
+
+    text: str
+    stem: str
+    start: int
+    end: int
+    kind: str
+    chinese: bool = False
+
+    @property
+    def capital(self) -> bool:
+        """Whether it begins as names do."""
+        return self.kind == "word" and self.text[:1].isupper()
+
+
+def cut(question: str, known: Collection[str] = ()) -> list[Token]:
+    """The tokens of a question; `known` are Chinese words of the tables at hand, beside those that ask."""
+    found: list[Token] = []
+    vocabulary = sorted({*lexicon.CHINESE, *known, *_chinese_units()}, key=len, reverse=True)
+    for match in _TOKEN.finditer(question):
+        kind, text = str(match.lastgroup), match[0]
+        if kind == "cjk":
+            found += _chinese(text, match.start(), vocabulary)
+        elif kind == "quoted":
+            found.append(Token(text[1:-1], text[1:-1].lower(), match.start(), match.end(), kind))
+        elif kind == "word":
+            found += _words(text, match.start())
+        else:
+            found.append(Token(text, text.lower(), match.start(), match.end(), kind))
+        if len(found) > _MOST_TOKENS:
+            break
+    return found[:_MOST_TOKENS]
+
+
+def _words(text: str, start: int) -> list[Token]:
+    """One token, or two where a negation hangs on a verb."""
+    plain = text.replace("\u2019", "'")
+    if plain.lower().endswith("n't") and len(plain) > 3:
+        cut = len(text) - 3
+        return [
+            Token(text[:cut], words.stem(text[:cut]), start, start + cut, "word"),
+            Token("not", "not", start + cut, start + len(text), "word"),
+        ]
+    return [Token(text, words.stem(plain), start, start + len(text), "word")]
+
+
+def _chinese_units() -> set[str]:
+    return {unit for unit in lexicon.UNITS if not unit.isascii()}
+
+
+def _chinese(text: str, start: int, vocabulary: list[str]) -> list[Token]:
+    """The longest known word at each place; what is between them stays together."""
+    found: list[Token] = []
+    place = rest = 0
+    while place <= len(text):
+        word = next((word for word in vocabulary if text.startswith(word, place)), None) if place < len(text) else ""
+        if word is None:
+            place += 1
+            continue
+        if place > rest:
+            piece = text[rest:place]
+            found.append(Token(piece, piece, start + rest, start + place, "word", True))
+        if word == "":
+            break
+        found.append(Token(word, word, start + place, start + place + len(word), "word", True))
+        place += len(word)
+        rest = place
+    return found

@@ -1,0 +1,401 @@
+"""The tables that the caller may ask about, read from the catalog when the question is asked, with the caller's rights.
+
+Nothing of it is kept but names, comments and embeddings; values are looked up in the rows that the caller may see.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import plpy
+
+from pg_llm.asking import lexicon, words
+from pg_llm.asking.linking import ValueMatch
+from pg_llm.asking.schema import Column, Edge, Ref, Schema, Table
+from pg_llm.errors import InsufficientPrivilege, InvalidInput
+from pg_llm.functions import read_only, session
+from pg_llm.functions.deadline import OutOfTime, within
+from pg_llm.functions.read_only import READABLE
+
+# Beyond this, tables are chosen by the question's words; so many are looked at closely.
+_MOST_TABLES = 24
+_MOST_CHOSEN = 10
+# The score of a table whose name holds a word of the question.
+_NAMED = 3
+_MOST_COLUMNS = 60
+# Rows of a table whose values are compared with the question, and values found in it.
+_ROWS_LOOKED_AT = 50_000
+_MOST_VALUES = 60
+_LONGEST_VALUE = 100
+_CJK = re.compile(r"[\u3400-\u9fff]")
+
+_CHOSEN = f"""
+    SELECT c.oid::bigint AS oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS relation
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE {READABLE} AND NOT c.relispartition
+"""
+_RANKED = f"""
+    WITH readable AS ({_CHOSEN} LIMIT 5000), near AS (
+        SELECT e.target::oid::bigint AS oid, max(e.score) AS score FROM (
+            SELECT g.target, 1 - (g.embedding OPERATOR(<vector>.<=>) $2::<vector>.vector) AS score
+            FROM llm.catalog AS g WHERE g.model = $3 AND $2 IS NOT NULL
+            ORDER BY g.embedding OPERATOR(<vector>.<=>) $2::<vector>.vector LIMIT 40
+        ) AS e GROUP BY 1
+    ), spoken AS (
+        SELECT c.oid, lower(c.relname || ' ' || coalesce(min(d.description) FILTER (WHERE d.objsubid = 0), '')) AS own,
+               lower(string_agg(coalesce(a.attname, '') || ' ' || coalesce(d.description, ''), ' ')) AS its
+        FROM readable AS r JOIN pg_class AS c ON c.oid = r.oid
+        JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            AND has_column_privilege(c.oid, a.attnum, 'SELECT')
+        LEFT JOIN pg_description AS d
+            ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid IN (0, a.attnum)
+        GROUP BY c.oid, c.relname
+    ), said AS (
+        SELECT s.oid, sum(
+            w.weight * (CASE WHEN strpos(s.own, w.word) > 0 THEN 3 WHEN strpos(s.its, w.word) > 0 THEN 1 ELSE 0 END)
+        ) AS score
+        FROM spoken AS s CROSS JOIN unnest($1::text[], $4::float8[]) AS w (word, weight)
+        GROUP BY s.oid
+    )
+    SELECT r.oid, r.relkind, r.relation, coalesce(s.score, 0) AS score FROM readable AS r
+    LEFT JOIN said AS s ON s.oid = r.oid LEFT JOIN near AS m ON m.oid = r.oid
+    WHERE s.score > 0 OR m.oid IS NOT NULL
+    ORDER BY coalesce(s.score, 0) + 4 * coalesce(m.score, 0) DESC, r.oid
+    LIMIT {_MOST_CHOSEN}
+"""
+_TABLES = """
+    SELECT c.oid::bigint AS oid, c.relname::text AS name, c.reltuples,
+           CASE WHEN n.nspname = (
+               SELECT v.schema FROM unnest($2::text[]) WITH ORDINALITY AS v (schema, place)
+               JOIN pg_namespace AS s ON s.nspname = v.schema
+               JOIN pg_class AS o ON o.relnamespace = s.oid AND o.relname = c.relname
+               ORDER BY v.place LIMIT 1
+           ) THEN quote_ident(c.relname) ELSE format('%I.%I', n.nspname, c.relname) END AS sql,
+           obj_description(c.oid, 'pg_class') AS comment,
+           (SELECT d.description FROM llm.description AS d WHERE d.target = c.oid AND d."column" = '') AS description
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.oid = ANY($1::bigint[]::oid[])
+    ORDER BY array_position($1::bigint[], c.oid::bigint)
+"""
+_COLUMNS = """
+    SELECT a.attrelid::bigint AS oid, a.attnum, a.attname::text AS name, quote_ident(a.attname) AS sql,
+           format_type(a.atttypid, a.atttypmod) AS type, coalesce(b.typcategory, t.typcategory) AS category,
+           coalesce(b.typname, t.typname)::text AS typname, NOT a.attnotnull AS nullable,
+           col_description(a.attrelid, a.attnum) AS comment, (
+               SELECT d.description FROM llm.description AS d WHERE d.target = a.attrelid AND d."column" = a.attname
+           ) AS description,
+           EXISTS (
+               SELECT FROM pg_index AS i WHERE i.indrelid = a.attrelid AND i.indisunique AND i.indpred IS NULL
+               AND i.indnkeyatts = 1 AND i.indkey[0] = a.attnum
+           ) AS single, (
+               SELECT array_position(i.indkey::int2[], a.attnum) FROM pg_index AS i
+               WHERE i.indrelid = a.attrelid AND i.indisprimary
+           ) AS key_place
+    FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+    LEFT JOIN pg_type AS b ON b.oid = nullif(t.typbasetype, 0)
+    WHERE a.attrelid = ANY($1::bigint[]::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
+    AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')
+    ORDER BY array_position($1::bigint[], a.attrelid::bigint), a.attnum
+"""
+_KEYS = """
+    SELECT k.conrelid::bigint AS one, k.confrelid::bigint AS other, k.conkey, k.confkey
+    FROM pg_constraint AS k
+    WHERE k.contype = 'f' AND k.conrelid = ANY($1::bigint[]::oid[]) AND k.confrelid = ANY($1::bigint[]::oid[])
+    AND k.conrelid <> k.confrelid AND k.conparentid = 0
+    ORDER BY k.oid
+"""
+# Tables that foreign keys lead to, so that those between two chosen ones are there.
+_NEIGHBOURS = f"""
+    SELECT c.oid::bigint AS oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS relation
+    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE {READABLE} AND NOT c.relispartition AND NOT c.oid = ANY($1::bigint[]::oid[]) AND c.oid IN (
+        SELECT k.confrelid FROM pg_constraint AS k WHERE k.contype = 'f' AND k.conrelid = ANY($1::bigint[]::oid[])
+        UNION SELECT k.conrelid FROM pg_constraint AS k WHERE k.contype = 'f' AND k.confrelid = ANY($1::bigint[]::oid[])
+    )
+    LIMIT {_MOST_CHOSEN}
+"""
+_KINDS = {"N": "number", "S": "text", "E": "text", "D": "date", "B": "bool"}
+
+
+def schema(question: str, tables: Sequence[int] | None, path: Sequence[str], model: session.Model | None) -> Schema:
+    """The tables named, or those that the question may be about. Raises InsufficientPrivilege for one named in vain."""
+    chosen = _named(tables) if tables is not None else _chosen(question, model)
+    oids = [row["oid"] for row in _safe(chosen, tables is not None)]
+    return _read(oids, path)
+
+
+def _named(tables: Sequence[int]) -> list[dict[str, Any]]:
+    if not tables:
+        raise InvalidInput("tables must not be empty", hint="NULL means all tables that you may read.")
+    found = session.rows(
+        f"{_CHOSEN.replace(' AND NOT c.relispartition', '')} AND c.oid = ANY($1::bigint[]::oid[])",
+        ("bigint[]",),
+        (list(tables),),
+    )
+    missing = set(tables) - {row["oid"] for row in found}
+    if missing:
+        names = session.rows(
+            "SELECT string_agg(t.oid::oid::regclass::text, ', ') AS names FROM unnest($1::bigint[]) AS t (oid)",
+            ("bigint[]",),
+            (sorted(missing),),
+        )
+        raise InsufficientPrivilege(
+            f"not to be asked about: {names[0]['names']}",
+            hint="Tables and views will do whose rows you may SELECT; no catalogs, no foreign tables.",
+        )
+    return found
+
+
+def _chosen(question: str, model: session.Model | None) -> list[dict[str, Any]]:
+    found = session.rows(f"{_CHOSEN} ORDER BY c.oid LIMIT {_MOST_TABLES + 1}")
+    if len(found) <= _MOST_TABLES:
+        return found
+    said = _stems(question)
+    chosen = _ranked(said, None, "")
+    # By meaning only where no table is called by its name: that takes as long again.
+    unnamed = model is not None and all(row["score"] < _NAMED for row in chosen)
+    if model is not None and unnamed and session.rows("SELECT FROM llm.catalog LIMIT 1"):
+        chosen = _ranked(said, model.run("embedding", [question[:2000]])[0], model.name)
+    if not chosen:
+        return []
+    return [*chosen, *session.rows(_NEIGHBOURS, ("bigint[]",), ([row["oid"] for row in chosen],))]
+
+
+def _ranked(said: dict[str, float], vector: str | None, model: str) -> list[dict[str, Any]]:
+    from pg_llm.functions.semantic_column import schema_of
+
+    return session.rows(
+        _RANKED.replace("<vector>", schema_of("vector")),
+        ("text[]", "text", "text", "float8[]"),
+        (list(said), vector, model, list(said.values())),
+    )
+
+
+def _stems(question: str) -> dict[str, float]:
+    """What names of tables and columns may hold of a question, with weights: longer words say more."""
+    found: dict[str, float] = {}
+    for word in re.findall(r"[^\W_]+", question[:4000]):
+        if _CJK.search(word):
+            for start in range(len(word) - 1):
+                if word[start : start + 2] not in lexicon.CHINESE:
+                    found[word[start : start + 2]] = 1.0
+            continue
+        its = words.stem(word)
+        if len(its) >= 3 and its not in lexicon.EMPTY and word.lower() not in lexicon.EMPTY:
+            for each in (its, *(other for line in words._ALIKE if its in line for other in line)):
+                found[each[:-1] if each.endswith("y") and len(each) > 4 else each] = 1.0 if each == its else 0.5
+    return dict(sorted(found.items(), key=lambda pair: -pair[1])[:60])
+
+
+def _safe(rows: Sequence[dict[str, Any]], named: bool) -> list[dict[str, Any]]:
+    """Without views that hide what a question may not call; such a view that was named is an error."""
+    found = []
+    for row in rows:
+        text = f"SELECT * FROM {row['relation']}"
+        checked = read_only.check([text], ["pg_catalog"])[0]
+        if isinstance(checked, read_only.Checked):
+            found.append(row)
+        elif named:
+            raise InvalidInput(f"not to be asked about: {checked}", hint="Ask about the tables behind it.")
+    return found
+
+
+def _read(oids: Sequence[int], path: Sequence[str]) -> Schema:
+    tables: dict[int, Table] = {}
+    places: dict[int, int] = {}
+    for row in session.rows(_TABLES, ("bigint[]", "text[]"), (list(oids), list(path))):
+        places[row["oid"]] = len(tables)
+        tables[row["oid"]] = Table(row["oid"], row["name"], row["sql"], [], _phrases(row), rows=row["reltuples"])
+    numbers: dict[tuple[int, int], int] = {}
+    keys: dict[int, dict[int, int]] = {}
+    for row in session.rows(_COLUMNS, ("bigint[]",), (list(oids),)):
+        table = tables[row["oid"]]
+        if len(table.columns) >= _MOST_COLUMNS:
+            continue
+        numbers[row["oid"], row["attnum"]] = len(table.columns)
+        if row["key_place"] is not None:
+            keys.setdefault(row["oid"], {})[row["key_place"]] = len(table.columns)
+        kind = "time" if row["typname"] in ("time", "timetz") else _KINDS.get(row["category"], "other")
+        kind = "other" if row["typname"] in ("oid", "regclass", "regproc") else kind
+        table.columns.append(
+            Column(row["name"], row["sql"], row["type"], kind, _phrases(row), row["single"], row["nullable"])
+        )
+    for oid, its in keys.items():
+        tables[oid].key = [column for _, column in sorted(its.items())]
+    edges = []
+    for row in session.rows(_KEYS, ("bigint[]",), (list(oids),)):
+        pairs = [
+            (numbers.get((row["one"], a)), numbers.get((row["other"], b)))
+            for a, b in zip(row["conkey"], row["confkey"], strict=True)
+        ]
+        if all(a is not None and b is not None for a, b in pairs):
+            edges.append(Edge(places[row["one"]], places[row["other"]], tuple(pairs), 1.0, True))  # type: ignore[arg-type]
+    found = list(tables.values())
+    _find_keys(found)
+    return Schema(found, edges)
+
+
+def _phrases(row: dict[str, Any]) -> list[str]:
+    return [text[:500] for text in (row["description"], row["comment"]) if text]
+
+
+def _find_keys(tables: Sequence[Table]) -> None:
+    """Which columns are unique, where no constraint says so: looked up in small tables."""
+    ends = time.monotonic() + read_only.limits().seconds
+    for table in tables:
+        if table.key or table.rows > _ROWS_LOOKED_AT:
+            continue
+        asked = [
+            column for place, column in enumerate(table.columns)
+            if not column.unique
+            and (place == 0 or column.is_key or column.words[-1:] in (("name",), ("title",), ("code",)))
+            and column.kind in ("number", "text")
+        ][:8]  # fmt: skip
+        if not asked:
+            continue
+        counts = ", ".join(f"count(DISTINCT t.{column.sql}) = count(*) AS c{n}" for n, column in enumerate(asked))
+        row = _looked_up(ends, f"SELECT count(*) AS n, {counts} FROM {_part(asked)} AS t", table.oid)
+        for n, column in enumerate(asked):
+            column.unique = bool(row) and row[0]["n"] > 0 and row[0][f"c{n}"]
+
+
+def _part(columns: Sequence[Column]) -> str:
+    """The first rows of a table, of it only the columns that are read: the caller may have a right to no others."""
+    return f"(SELECT {', '.join(column.sql for column in columns)} FROM {{}} LIMIT {_ROWS_LOOKED_AT})"
+
+
+def _looked_up(
+    ends: float, query: str, oid: int, types: Sequence[str] = (), values: Sequence[Any] = ()
+) -> list[dict[str, Any]]:
+    """Rows of a query on a table; none where it fails or takes until after `ends`."""
+    left = ends - time.monotonic()
+    if left <= 0:
+        return []
+    relation = session.rows(
+        "SELECT format('%I.%I', n.nspname, c.relname) AS relation"
+        " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
+        ("bigint",),
+        (oid,),
+    )[0]["relation"]
+    found: list[dict[str, Any]] = []
+    try:
+        with within(left):
+            plpy.execute(read_only.STATE)
+            found = session.rows_once(query.format(relation), types, values)
+    except OutOfTime:
+        pass
+    except plpy.SPIError as error:
+        if str(error.sqlstate) == "57014":
+            raise
+        plpy.log(f"pg_llm: values of {relation} were not looked up: {error.sqlstate}")
+    return found
+
+
+def values(question: str, of: Schema) -> list[ValueMatch]:
+    """The values of text columns that the question names, wholly or by a word of theirs."""
+    said = question[:2000]
+    parts = _name_parts(said)
+    found: list[ValueMatch] = []
+    ends = time.monotonic() + read_only.limits().seconds
+    for place, table in enumerate(of.tables):
+        texts = [(n, column) for n, column in enumerate(table.columns) if column.kind == "text"]
+        if texts:
+            found += _values(ends, said, parts, place, table, texts)
+    return found
+
+
+def _name_parts(question: str) -> list[str]:
+    """Words that may be a part of a value: those in quotes and those with a capital inside a sentence."""
+    quoted = [
+        text
+        for pair in re.findall(r"""["\u201c]([^"\u201d]{2,100})["\u201d]|(?<!\w)'([^']{2,100})'(?!\w)""", question)
+        for text in pair
+        if text
+    ]
+    rest = re.sub(r"""["\u201c][^"\u201d]{2,100}["\u201d]""", " ", question)
+    capital = [
+        match[0] for match in re.finditer(r"\b[A-Z][\w'-]*(?: [A-Z][\w'-]*)*", rest)
+        if match.start() and rest[: match.start()].rstrip()[-1:] not in (".", "?", "!") and len(match[0]) > 2
+    ]  # fmt: skip
+    return list(dict.fromkeys(text.lower().removesuffix("'s") for text in (*quoted, *capital)))[:20]
+
+
+def _values(
+    ends: float, question: str, parts: Sequence[str], place: int, table: Table, texts: Sequence[tuple[int, Column]]
+) -> list[ValueMatch]:
+    columns = ", ".join(f"({n}, t.{column.sql}::text)" for n, column in texts)
+    short = [value for value, said in lexicon.SHORT_VALUES.items() if re.search(said, question.lower())]
+    rows = _looked_up(
+        ends,
+        f"""
+        SELECT DISTINCT c.place, c.value, strpos($1, lower(c.value)) > 0 AS whole
+        FROM {_part([column for _, column in texts])} AS t CROSS JOIN LATERAL (VALUES {columns}) AS c (place, value)
+        WHERE c.value <> '' AND length(c.value) <= {_LONGEST_VALUE} AND (
+            strpos($1, lower(c.value)) > 0 OR lower(c.value) = ANY($3)
+            OR EXISTS (SELECT FROM unnest($2::text[]) AS p (part) WHERE strpos(lower(c.value), p.part) > 0)
+        )
+        ORDER BY whole DESC, c.place, c.value LIMIT {_MOST_VALUES}
+        """,
+        table.oid,
+        ("text", "text[]", "text[]"),
+        (question.lower(), list(parts), short),
+    )
+    found = []
+    lower = question.lower()
+    for row in rows:
+        value = row["value"].lower()
+        texts_ = [(value, True)] if row["whole"] else [(part, False) for part in parts if part in value]
+        for text, whole in texts_:
+            spans = [match.span() for match in re.finditer(re.escape(text), lower) if _bounded(lower, *match.span())]
+            found += [ValueMatch((place, row["place"]), row["value"], *span, whole) for span in spans]
+    for row in rows:
+        written = re.finditer(lexicon.SHORT_VALUES.get(row["value"].lower(), "(?!)"), lower)
+        found += [ValueMatch((place, row["place"]), row["value"], *match.span(), whole=True) for match in written]
+    return found
+
+
+def _bounded(text: str, start: int, end: int) -> bool:
+    """Whether a place in a text begins and ends where words do; Chinese has no such places."""
+    before, after = text[start - 1 : start], text[end : end + 1]
+    rest = text[end : end + 2]
+
+    def inside(a: str, b: str) -> bool:
+        return a.isalnum() and b.isalnum() and not (_CJK.match(a) or _CJK.match(b))
+
+    plural = rest.startswith("s") and not text[end + 1 : end + 2].isalnum()
+    return not (before and inside(before, text[start])) and (not (after and inside(text[end - 1], after)) or plural)
+
+
+class Meanings:
+    """Which columns and tables are near a word in meaning, by an embedding model."""
+
+    def __init__(self, of: Schema, model: session.Model) -> None:
+        self._schema = of
+        self._model = model
+
+    def __call__(self, phrases: Sequence[str]) -> list[list[tuple[Ref, float]]]:
+        """For each phrase the nearest, with cosine similarities."""
+        names: dict[str, list[Ref]] = {}
+        for t, table in enumerate(self._schema.tables):
+            names.setdefault(" ".join(table.words), []).append((t, -1))
+            for c, column in enumerate(table.columns):
+                if not column.is_key:
+                    names.setdefault(" ".join(column.words), []).append((t, c))
+        names.pop("", None)
+        asked = list(names)[:400]
+        embedded = [json.loads(text) for text in self._model.run("embedding", [*asked, *phrases])]
+        found = []
+        for vector in embedded[len(asked) :]:
+            near = []
+            for name, other in zip(asked, embedded, strict=False):
+                near += [(ref, _dot(vector, other)) for ref in names[name]]
+            found.append(sorted(near, key=lambda pair: -pair[1])[:5])
+        return found
+
+
+def _dot(a: Sequence[float], b: Sequence[float]) -> float:
+    return sum(x * y for x, y in zip(a, b, strict=True))

@@ -1,0 +1,14 @@
+-- As of cleaning: a view over it leaves each role its own rows.
+CREATE TABLE llm.all_ask (
+    id pg_catalog.uuid PRIMARY KEY DEFAULT pg_catalog.gen_random_uuid(),
+    usename pg_catalog.name NOT NULL DEFAULT CURRENT_USER,
+    question pg_catalog.text NOT NULL,
+    sql pg_catalog.text,
+    confidence pg_catalog.float4 NOT NULL,
+    reason pg_catalog.text NOT NULL,
+    correct pg_catalog.bool,
+    asked_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+);
+COMMENT ON TABLE llm.all_ask IS 'The questions of all roles that keep them, for dumps';
+COMMENT ON COLUMN llm.all_ask.correct IS 'What ask_feedback() said';
+SELECT pg_catalog.pg_extension_config_dump('llm.all_ask', '');

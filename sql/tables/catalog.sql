@@ -1,0 +1,38 @@
+-- As of cleaning: views over these leave each role its own rows.
+CREATE TABLE llm.all_catalog (
+    usename pg_catalog.name NOT NULL DEFAULT CURRENT_USER,
+    target pg_catalog.regclass NOT NULL,
+    "column" pg_catalog.name NOT NULL,
+    model pg_catalog.text NOT NULL,
+    content pg_catalog.text NOT NULL,
+    embedding vector NOT NULL,
+    PRIMARY KEY (usename, target, "column")
+);
+COMMENT ON TABLE llm.all_catalog IS 'The catalogues of all roles, for dumps';
+COMMENT ON COLUMN llm.all_catalog."column" IS 'Empty for the table itself';
+COMMENT ON COLUMN llm.all_catalog.content IS 'What was embedded: the name in words, the comment and what llm_describe() said; no value of a row';
+
+CREATE TABLE llm.all_description (
+    usename pg_catalog.name NOT NULL DEFAULT CURRENT_USER,
+    target pg_catalog.regclass NOT NULL,
+    "column" pg_catalog.name NOT NULL,
+    description pg_catalog.text NOT NULL,
+    PRIMARY KEY (usename, target, "column")
+);
+COMMENT ON TABLE llm.all_description IS 'The descriptions of all roles, for dumps';
+COMMENT ON COLUMN llm.all_description."column" IS 'Empty for the table itself';
+
+CREATE TABLE llm.all_taught (
+    usename pg_catalog.name NOT NULL DEFAULT CURRENT_USER,
+    question pg_catalog.text NOT NULL,
+    sql pg_catalog.text NOT NULL,
+    model pg_catalog.text NOT NULL,
+    embedding vector NOT NULL,
+    taught_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    PRIMARY KEY (usename, question)
+);
+COMMENT ON TABLE llm.all_taught IS 'The taught questions of all roles, for dumps';
+
+SELECT pg_catalog.pg_extension_config_dump('llm.all_catalog', '');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_description', '');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_taught', '');

@@ -1,0 +1,173 @@
+"""Questions with known SQL: how many are answered rightly, wrongly, not at all; and what many tables cost.
+
+Two results are the same where they have the same rows in whatever order, of columns too. With QWEN=FOLDER, where the
+GGUF file of Qwen2.5-Coder-0.5B-Instruct lies, also with that model, and beside it prompted plainly with the tables:
+an hour on two cores. Nothing in the product knows these databases.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+from database import install, value
+from nl2sql import FOLDER, Question, load, questions, right
+from pg_llm.workbench.bench import compared, shown
+from pg_llm.workbench.cluster import Cluster
+
+COMMAND = "./run bench ask"
+PLAIN = "Qwen2.5-Coder-0.5B, plain prompt"
+NOBODY = "guessing that there are no rows"
+# What a question may cost for a model that is prompted plainly.
+MOST_TOKENS = 160
+
+Answer = tuple[str | None, bool]
+
+
+def rows(cluster: Cluster) -> list[dict[str, Any]]:
+    """Execution accuracy, abstentions and wrong answers; seconds with few tables and many."""
+    databases = {}
+    for name in dict.fromkeys(question.database for question in questions()):
+        cluster.sql(f"CREATE DATABASE {name}")
+        install(host=cluster.host, port=cluster.port, user="postgres", password=None, dbname=name)
+        databases[name] = psycopg.connect(cluster.dsn(name), autocommit=True)
+        load(databases[name], name)
+        if "QWEN" in os.environ:
+            query = "SELECT llm_register_model('qwen', 'generation', 'path:' || %s)"
+            databases[name].execute(query, (os.environ["QWEN"],))
+    return shown(itertools.chain(_quality(databases), _growth(cluster)))
+
+
+def _quality(databases: dict[str, psycopg.Connection]) -> Iterator[dict[str, Any]]:
+    empty = _counted(databases, lambda db, question: ("SELECT 1 WHERE false", True))
+    ways: dict[str, Callable[[psycopg.Connection, Question], Answer]] = {"default, offline": _ours(None)}
+    peer, peer_counts = NOBODY, empty
+    if "QWEN" in os.environ:
+        ways["Qwen2.5-Coder-0.5B"] = _ours("qwen")
+        peer, peer_counts = PLAIN, _counted(databases, _plain)
+    for name, way in ways.items():
+        found = _counted(databases, way)
+        total = sum(found[kind] for kind in ("right", "wrong", "nothing"))
+        for kind, what, better in (
+            ("right", "answered rightly", True),
+            ("wrong", "answered wrongly, sure enough to answer", False),
+            ("nothing", "not answered", False),
+            ("unsure", "right, but not sure enough to be answered", False),
+        ):
+            share, other = found[kind] / total, max(peer_counts[kind] / total, 0.001)
+            yield compared(COMMAND, f"ask, {total} questions, {name}: {what}", peer, other, share, "share", better, 3)
+        seconds = found["milliseconds"] / total / 1000
+        other = max(peer_counts["milliseconds"] / total / 1000, 0.001)
+        yield compared(COMMAND, f"ask, {name}: a question", peer, other, seconds, "s", False, 3)
+
+
+def _counted(
+    databases: dict[str, psycopg.Connection], way: Callable[[psycopg.Connection, Question], Answer]
+) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for question in questions():
+        db = databases[question.database]
+        started = time.monotonic()
+        sql, sure = way(db, question)
+        found["milliseconds"] += int(1000 * (time.monotonic() - started))
+        good = sql is not None and _right(db, question.gold, sql)
+        found["right" if sure and good else "wrong" if sure else "nothing"] += 1
+        found["unsure"] += good and not sure
+    return found
+
+
+def _right(db: psycopg.Connection, gold: str, sql: str) -> bool:
+    try:
+        return right(db, gold, sql)
+    except psycopg.Error:
+        return False
+
+
+def _ours(model: str | None) -> Callable[[psycopg.Connection, Question], Answer]:
+    def answer(db: psycopg.Connection, question: Question) -> Answer:
+        query = "SELECT sql, answer IS NOT NULL FROM ask(%s, model => %s)"
+        sql, sure = db.execute(query, (question.text, model)).fetchone() or (None, False)
+        return sql, sure
+
+    return answer
+
+
+def _plain(db: psycopg.Connection, question: Question) -> Answer:
+    """The tables as they are created and the question, and no more."""
+    schema = (FOLDER / f"{question.database}.sql").read_text(encoding="utf-8")
+    tables = "\n".join(re.findall(r"CREATE TABLE.*?\);", schema, re.S))
+    prompt = f"{tables}\n\nWrite a PostgreSQL query that answers: {question.text}\nAnswer with the SQL only."
+    written = value(db, "SELECT llm_generate(%s, 'qwen', %s)", prompt, MOST_TOKENS)
+    block = re.search(r"```(?:sql)?\s*(.*?)(?:```|$)", written, re.S)
+    return (block[1] if block else written).split(";")[0], True
+
+
+def _growth(cluster: Cluster) -> Iterator[dict[str, Any]]:
+    """A question about one table among 10 and among 500 with 20 columns each."""
+    seconds = {}
+    for count in (10, 500):
+        name = f"tables_{count}"
+        cluster.sql(f"CREATE DATABASE {name}")
+        install(host=cluster.host, port=cluster.port, user="postgres", password=None, dbname=name)
+        with psycopg.connect(cluster.dsn(name), autocommit=True) as db:
+            _fill(db, count)
+            started = time.monotonic()
+            db.execute("CALL llm_catalog_refresh()")
+            refreshed = time.monotonic() - started
+            asked = []
+            for town in ("Ulm", "Bonn", "Kiel", "Jena", "Trier"):
+                started = time.monotonic()
+                found = value(db, "SELECT rows FROM ask(%s)", f"What is the average price of houses in {town}?")
+                asked.append(time.monotonic() - started)
+                assert found == [{"avg": 100}], (count, town, found)
+            seconds[count] = sorted(asked)[2]
+            columns = value(db, "SELECT count(*) FROM llm.catalog WHERE \"column\" <> ''")
+    what = f"llm_catalog_refresh, 500 tables with {columns} columns"
+    yield compared(COMMAND, what, "5 minutes", 300, refreshed, "s", False, 1)
+    yield compared(COMMAND, "ask among 500 tables", "among 10 tables", seconds[10], seconds[500], "s", False, 3)
+
+
+def _fill(db: psycopg.Connection, count: int) -> None:
+    db.execute("CREATE TABLE house (house_id int PRIMARY KEY, town text, price numeric)")
+    db.execute(
+        "INSERT INTO house SELECT n, (ARRAY['Ulm', 'Bonn', 'Kiel', 'Jena', 'Trier'])[1 + n %% 5], 100"
+        " FROM generate_series(1, 1000) AS n",
+        (),
+    )
+    nouns = (
+        "sensor",
+        "meter",
+        "valve",
+        "pump",
+        "engine",
+        "gauge",
+        "filter",
+        "boiler",
+        "crane",
+        "truck",
+        "vessel",
+        "lamp",
+    )
+    words = (
+        "speed",
+        "level",
+        "depth",
+        "weight",
+        "colour",
+        "maker",
+        "model",
+        "batch",
+        "grade",
+        "width",
+        "angle",
+        "load",
+    )
+    for number in range(1, count):
+        columns = ", ".join(f"{words[n % 12]}_{n}_{number} {('int', 'text')[n % 2]}" for n in range(20))
+        db.execute(f"CREATE TABLE {nouns[number % 12]}_{number} ({columns})")
