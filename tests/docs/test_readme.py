@@ -100,7 +100,8 @@ OBJECTS = """
 TABLES = {
     "llm.model", "llm.model_file", "llm.run", "llm.recommender", "llm.all_cleaning", "llm.all_mark", "llm.all_change",
     "llm.all_graph", "llm.all_graph_source", "llm.all_graph_row", "llm.all_entity", "llm.all_relation",
-    "llm.all_evidence", "llm.all_merge", "llm.all_graph_model", "llm.all_graph_model_file",
+    "llm.all_evidence", "llm.all_merge", "llm.all_graph_model", "llm.all_graph_model_file", "llm.all_catalog",
+    "llm.all_description", "llm.all_taught", "llm.all_ask",
 }  # fmt: skip
 # Views that others are made from, and those that the functions write to.
 PARTS = {
