@@ -85,6 +85,27 @@ SELECT * FROM llm_apply(:'run');
 \set ECHO none
 
 \echo
+\echo '-- A question is answered by SQL that is shown, or not at all.'
+\set ECHO queries
+SELECT answer, sql, round(confidence::numeric, 2) AS confidence FROM ask('How many packages are in the section games?', '{package}');
+SELECT answer, reason FROM ask('Which package is the most beautiful?', '{package}');
+\set ECHO none
+
+\echo
+\echo '-- Texts become a graph of entities and relations, with the passages that say so; every change of a row changes it.'
+CREATE TABLE record (id int PRIMARY KEY, note text);
+INSERT INTO record VALUES (1, '患者A被诊断为高血压，服用硝苯地平。'), (2, '患者B患有糖尿病。');
+\set ECHO queries
+SELECT graph_create('records', relation_types => '{
+    "疾病": {"subject": "患者", "object": "疾病", "words": ["诊断为", "患有"]},
+    "用药": {"subject": "患者", "object": "药物", "words": ["服用"]}}');
+CALL graph_add('records', 'record', '{note}', model => 'lac');
+INSERT INTO record VALUES (3, '患者C被诊断为高血压。');
+SELECT subject, predicate, object FROM graph_triples('records');
+SELECT answer, evidence -> 0 ->> 'passage' AS because FROM graph_answer('哪些患者有高血压？', 'records');
+\set ECHO none
+
+\echo
 \echo '-- One model host serves every connection.'
 \timing off
 \x on
