@@ -237,18 +237,20 @@ def test_an_owner_who_may_not_read_everything_does_not_fit(db: psycopg.Connectio
     )
     assert value(owner, """SELECT graph_fit('clinic', options => '{"epochs": 2}')""")["relations"] > 50
     owner.execute("ALTER TABLE visit ENABLE ROW LEVEL SECURITY; ALTER TABLE visit FORCE ROW LEVEL SECURITY")
-    owner.execute("CREATE POLICY some ON visit USING (id < 90)")
+    owner.execute("CREATE POLICY own_part ON visit USING (id < 90)")
     with pytest.raises(errors.InsufficientPrivilege, match="may not read every row"):
         owner.execute("SELECT graph_fit('clinic')")
 
 
 def test_nobody_gives_a_graph_another_models_files(fitted: psycopg.Connection, role: str, connect: Connect) -> None:
+    # One without a model of its own, so that nothing else can be in the way.
+    fitted.execute("SELECT graph_create('bare')")
     thief = connect(user=role)
     thief.execute("SELECT graph_create('theirs')")
     for query in ("INSERT INTO llm.own_graph_model (graph, method, digest, sources, options, metrics, seconds)"
-                  " SELECT id, 'complex', repeat('0', 64), '{}', '{}', '{}', 0 FROM llm.graph WHERE name = 'world'",
+                  " SELECT id, 'complex', repeat('0', 64), '{}', '{}', '{}', 0 FROM llm.graph WHERE name = 'bare'",
                   "INSERT INTO llm.own_graph_model_file SELECT id, 'graph.json', 0, '' FROM llm.graph"
-                  " WHERE name = 'world'"):  # fmt: skip
+                  " WHERE name = 'bare'"):  # fmt: skip
         with pytest.raises(errors.WithCheckOptionViolation):
             thief.execute(query)
     thief.execute(
