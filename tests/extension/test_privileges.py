@@ -14,9 +14,7 @@ from psycopg import errors
 Connect = Callable[..., psycopg.Connection]
 
 
-def test_public_reads_the_registry_and_writes_what_is_its_own_only(
-    db: psycopg.Connection, role: str
-) -> None:
+def test_public_reads_the_registry_and_writes_what_is_its_own_only(db: psycopg.Connection, role: str) -> None:
     rights = db.execute(
         """
         SELECT n.nspname || '.' || c.relname, privilege
