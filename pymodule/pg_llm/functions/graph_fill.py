@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import plpy
-
 from pg_llm.functions import graph_store, session
 from pg_llm.functions import semantic_column as catalog
 from pg_llm.functions.graph_reading import Reader
@@ -49,15 +47,16 @@ class Filling:
     def keys(self, keys: str) -> None:
         """Read the rows with these primary keys, a JSON array of objects, in the caller's transaction."""
         table = self._source.table
-        same = " AND ".join(f"t.{name} = k.{name}" for name in map(plpy.quote_ident, table.key))
         wanted = f"jsonb_populate_recordset(NULL::{table.relation}, $1::jsonb)"
         there = session.rows_once(
-            f"SELECT {self._columns} FROM {wanted} AS k JOIN {self._source.rows} ON {same}", ("text",), (keys,)
+            f"SELECT {self._columns} FROM {wanted} AS k JOIN {self._source.rows} ON {table.same_key}",
+            ("text",),
+            (keys,),
         )
         of_key = table.key_object.replace("t.", "k.")
         gone = session.rows_once(
             f"SELECT {of_key}::text AS key FROM {wanted} AS k"
-            f" WHERE NOT EXISTS (SELECT FROM {table.relation} AS t WHERE {same})", ("text",), (keys,),
+            f" WHERE NOT EXISTS (SELECT FROM {table.relation} AS t WHERE {table.same_key})", ("text",), (keys,),
         )  # fmt: skip
         if gone:
             graph_store.remove(self._source.id, [row["key"] for row in gone])
@@ -73,11 +72,10 @@ class Filling:
             return 0
         numbers = graph_store.take(self._source.graph, self._source.id, [row["key"] for row in rows])
         table = self._source.table
-        same = " AND ".join(f"t.{name} = k.{name}" for name in map(plpy.quote_ident, table.key))
         now = session.rows_once(
             f"SELECT {table.key_object}::text AS key, {self._hash} AS hash"
             f" FROM unnest($1::jsonb[]) AS u (key), jsonb_populate_record(NULL::{table.relation}, u.key) AS k"
-            f" JOIN {self._source.rows} ON {same}",
+            f" JOIN {self._source.rows} ON {table.same_key}",
             ("text[]",),
             ([row["key"] for row in rows],),
         )
@@ -106,7 +104,6 @@ class Filling:
 
     def _forget_gone(self, commit: Commit) -> None:
         table = self._source.table
-        same = " AND ".join(f"t.{name} = k.{name}" for name in map(plpy.quote_ident, table.key))
         last = 0
         while True:
             rows = session.rows(
@@ -118,7 +115,7 @@ class Filling:
             last = rows[-1]["id"]
             gone = session.rows_once(
                 f"SELECT u.key FROM unnest($1) AS u (key), jsonb_populate_record(NULL::{table.relation}, u.key::jsonb)"
-                f" AS k WHERE NOT EXISTS (SELECT FROM {table.relation} AS t WHERE {same})",
+                f" AS k WHERE NOT EXISTS (SELECT FROM {table.relation} AS t WHERE {table.same_key})",
                 ("text[]",),
                 ([row["key"] for row in rows],),
             )

@@ -82,7 +82,6 @@ class Source:
     @property
     def probe(self) -> str:
         """Whether the row with the key $1 is there for the caller, and all that was read beside it."""
-        same = " AND ".join(f"t.{name} = k.{name}" for name in map(plpy.quote_ident, self.table.key))
         beside = "".join(
             f" AND (t.{plpy.quote_ident(join.column)} IS NULL OR EXISTS (SELECT FROM {join.relation} AS j"
             f" WHERE j.{plpy.quote_ident(join.key)} = t.{plpy.quote_ident(join.column)}))"
@@ -90,7 +89,7 @@ class Source:
         )
         return (
             f"SELECT EXISTS (SELECT FROM jsonb_populate_record(NULL::{self.table.relation}, $1::jsonb) AS k"
-            f" JOIN {self.table.relation} AS t ON {same}{beside}) AS there"
+            f" JOIN {self.table.relation} AS t ON {self.table.same_key}{beside}) AS there"
         )
 
     def _column(self, name: str) -> str:

@@ -47,6 +47,11 @@ class Table:
         pairs = (f"{plpy.quote_literal(name)}, t.{plpy.quote_ident(name)}" for name in self.key)
         return f"pg_catalog.jsonb_build_object({', '.join(pairs)})"
 
+    @property
+    def same_key(self) -> str:
+        """Condition: the row has the primary key of another one, called `k`."""
+        return " AND ".join(f"t.{name} = k.{name}" for name in map(plpy.quote_ident, self.key))
+
 
 @dataclass(frozen=True, slots=True)
 class SemanticColumn:

@@ -42,11 +42,10 @@ def fill(column: SemanticColumn, report: Report, commit: Commit) -> None:
 def fill_keys(column: SemanticColumn, keys: str) -> None:
     """Embed the rows with these primary keys, a JSON array of objects, in the caller's transaction."""
     types = ", ".join(f"{plpy.quote_ident(name)} {kind}" for name, kind in column.table.key.items())
-    same = " AND ".join(f"t.{name} = k.{name}" for name in map(plpy.quote_ident, column.table.key))
     found = session.rows_once(
         f"""
         SELECT t.tableoid::regclass::text AS leaf, t.ctid::text AS ctid
-        FROM jsonb_to_recordset($1::jsonb) AS k ({types}) JOIN {column.table.relation} AS t ON {same}
+        FROM jsonb_to_recordset($1::jsonb) AS k ({types}) JOIN {column.table.relation} AS t ON {column.table.same_key}
         WHERE {column.vector} IS NULL
         """,
         ("text",),
