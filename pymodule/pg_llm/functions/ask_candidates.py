@@ -115,13 +115,9 @@ def _written(
     """What a generation model writes, several times."""
     text = prompt.prompt(question, known, values, taught)
     names = [name for table in known.tables for name in (table.sql, *(column.sql for column in table.columns))]
-    found = []
-    for seed, temperature in enumerate(_TEMPERATURES):
-        options = {"max_tokens": _MOST_TOKENS, "temperature": temperature, "seed": seed, "names": names}
-        sql = prompt.sql(writer.run("sql_writing", [text], **options)[0])
-        if sql is not None:
-            found.append(Try(sql, _WRITTEN if seed == 0 else _WRITTEN - 0.02 * seed, "model"))
-    return found
+    options = {"max_tokens": _MOST_TOKENS, "temperatures": _TEMPERATURES, "names": names}
+    written = map(prompt.sql, writer.run("sql_writing", [text], **options)[0])
+    return [Try(sql, _WRITTEN - 0.02 * place, "model") for place, sql in enumerate(written) if sql is not None]
 
 
 def _run(tries: Sequence[Try], path: Sequence[str], tables: Sequence[int] | None) -> list[Try]:

@@ -123,7 +123,8 @@ class CausalModel:
         return found
 
     def _scores(self, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> Any:
-        begun = self._model(input_ids=torch.tensor([prompt], device=self.device), use_cache=True)
+        ids = torch.tensor([prompt], device=self.device)
+        begun = self._model(input_ids=ids, use_cache=True, logits_to_keep=1)
         first = begun.logits[0, -1].float().log_softmax(-1)
         scores = np.asarray([float(first[ids[0]]) if ids else 0.0 for ids in answers])
         longer = [row for row, ids in enumerate(answers) if len(ids) > 1]

@@ -5,6 +5,7 @@ Between two slices others get their turn, and what nobody waits for any more is 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,16 +68,29 @@ class Writing:
 def advance(model: Any, writings: Sequence[Writing], ends: frozenset[int]) -> None:
     """Write up to a slice of tokens of each text; those that are `done` stay as they are."""
     with torch.inference_mode():
-        for writing in writings:
-            if writing.cache is None and not writing.done:
-                begun = model(input_ids=torch.tensor([writing.tokens], device=model.device), use_cache=True)
-                writing.cache, writing.logits = begun.cache, begun.logits[0, -1].float()
-                writing.choose(ends)
+        begun: dict[tuple[int, ...], Any] = {}
+        started = [writing for writing in writings if writing.cache is None and not writing.done]
+        for writing in started:
+            _begin(model, writing, begun)
+        for writing in started:
+            writing.choose(ends)
         going = [writing for writing in writings if not writing.done]
         together = [writing for writing in going if all(type(layer) is DynamicLayer for layer in writing.cache.layers)]
         alone = [writing for writing in going if writing not in together]
         for group in ([together] if together else []) + [[writing] for writing in alone]:
             _slice(model, group, ends)
+
+
+def _begin(model: Any, writing: Writing, begun: dict[tuple[int, ...], Any]) -> None:
+    """Read the prompt, unless another text of this batch has just begun with the same."""
+    prompt = tuple(writing.tokens)
+    if prompt not in begun:
+        ids = torch.tensor([writing.tokens], device=model.device)
+        begun[prompt] = model(input_ids=ids, use_cache=True, logits_to_keep=1)
+        writing.cache = begun[prompt].cache
+    else:
+        writing.cache = copy.deepcopy(begun[prompt].cache)
+    writing.logits = begun[prompt].logits[0, -1].float()
 
 
 def _slice(model: Any, group: Sequence[Writing], ends: frozenset[int]) -> None:

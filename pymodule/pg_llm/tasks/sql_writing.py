@@ -1,6 +1,7 @@
 """Prompts to SQL that a generation model writes, held to the names that exist while it decodes itself.
 
-Options: `names` of tables and columns, quoted as SQL has them; `max_tokens`, `temperature` and `seed` as in generation.
+Options: `names` of tables and columns, quoted as SQL has them; `temperatures`, a text is written at each; `max_tokens`
+as in generation.
 """
 
 from __future__ import annotations
@@ -98,11 +99,18 @@ ALIAS: /[a-z][a-z]?[0-9]?/
 
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
-    """What is written to each prompt; the empty text where it was not finished."""
+    """What is written to each prompt, at each temperature; the empty text where it was not finished."""
     writer = cast(GenerationEngine, model)
-    given = generation.sampling(options, None, grammar(options["names"]))
+    held = grammar(options["names"])
+    ways = [
+        generation.sampling({**options, "temperature": temperature, "seed": seed}, None, held)
+        for seed, temperature in enumerate(options["temperatures"])
+    ]
     return [
-        Work([writer.prompt([{"role": "user", "content": prompt}], given)], lambda outputs: outputs[0] or "")
+        Work(
+            [writer.prompt([{"role": "user", "content": prompt}], way) for way in ways],
+            lambda outputs: [written or "" for written in outputs],
+        )
         for prompt in inputs
     ]
 
