@@ -44,7 +44,7 @@ from pg_llm.tasks import _batches
 def texts(prompts, **how):
     units = [model.prompt([{"role": "user", "content": prompt}], Sampling(40, **how)) for prompt in prompts]
     return _batches.forward(model.forward, units, model.batch_tokens, lambda: None)
-prompts = ["a", "b c d e f g h a b c d e f g", "h h", "c"]
+prompts = ["a", "b c d e f g h a b c d e f g", "h h", "c", "a"]
 for how in ({}, {"temperature": 1.5, "seed": 3}):
     together = texts(prompts, **how)
     assert together == [texts([prompt], **how)[0] for prompt in prompts], together

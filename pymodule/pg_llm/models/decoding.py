@@ -19,7 +19,7 @@ from transformers.cache_utils import DynamicLayer
 _SLICE = 16
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Writing:
     """A text that is being written: the prompt's tokens and those after it, and what the next one depends on.
 
