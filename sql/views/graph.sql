@@ -71,16 +71,36 @@ WHERE EXISTS (
 );
 COMMENT ON VIEW llm.entity_name IS 'Every name of every entity that the caller may see: its own and those that were merged into it';
 
+-- Merged into another, and seen by the caller.
+CREATE VIEW llm.seen_alias AS
+SELECT a.merged_into AS entity, a.id, a.name
+FROM llm.all_entity AS a
+WHERE a.merged_into IS NOT NULL AND EXISTS (
+    SELECT FROM llm.seen_evidence AS v
+    WHERE v.entity OPERATOR(pg_catalog.=) a.merged_into AND v.extracted OPERATOR(pg_catalog.=) a.id
+);
+COMMENT ON VIEW llm.seen_alias IS 'The names merged into others that the caller may see, as the view of entities uses them';
+
 -- Where the entity's own name stands only in rows that the caller may not read, one of its other names takes its place.
+-- Those are looked for in each column by itself, so that a query that asks for none does not look.
 CREATE VIEW llm.entity WITH (security_barrier) AS
 SELECT
     e.id, e.graph, e.type,
-    CASE WHEN own.seen THEN e.name ELSE other.names[1] END AS name,
-    CASE WHEN own.seen THEN other.names ELSE other.names[2:] END AS aliases,
-    CASE WHEN own.seen THEN e.embedding ELSE (
-        SELECT a.embedding FROM llm.all_entity AS a
-        WHERE a.merged_into OPERATOR(pg_catalog.=) e.id AND a.name OPERATOR(pg_catalog.=) other.names[1] LIMIT 1
-    ) END AS embedding,
+    CASE WHEN own.seen THEN e.name ELSE (
+        SELECT a.name FROM llm.seen_alias AS a
+        WHERE a.entity OPERATOR(pg_catalog.=) e.id ORDER BY a.name COLLATE "C" LIMIT 1
+    ) END AS name,
+    (ARRAY(
+        SELECT a.name FROM llm.seen_alias AS a
+        WHERE a.entity OPERATOR(pg_catalog.=) e.id ORDER BY a.name COLLATE "C"
+    ))[CASE WHEN own.seen THEN 1 ELSE 2 END:] AS aliases,
+    (
+        SELECT m.embedding FROM llm.all_entity_embedding AS m
+        WHERE m.graph OPERATOR(pg_catalog.=) e.graph AND m.entity OPERATOR(pg_catalog.=) CASE WHEN own.seen THEN e.id ELSE (
+            SELECT a.id FROM llm.seen_alias AS a
+            WHERE a.entity OPERATOR(pg_catalog.=) e.id ORDER BY a.name COLLATE "C" LIMIT 1
+        ) END
+    ) AS embedding,
     (SELECT pg_catalog.count(*) FROM llm.seen_evidence AS v WHERE v.entity OPERATOR(pg_catalog.=) e.id) AS support
 FROM llm.all_entity AS e
 CROSS JOIN LATERAL (
@@ -89,32 +109,47 @@ CROSS JOIN LATERAL (
         WHERE v.entity OPERATOR(pg_catalog.=) e.id AND v.extracted OPERATOR(pg_catalog.=) e.id
     ) AS seen OFFSET 0
 ) AS own
-CROSS JOIN LATERAL (
-    SELECT ARRAY(
-        SELECT a.name FROM llm.all_entity AS a
-        WHERE a.merged_into OPERATOR(pg_catalog.=) e.id AND EXISTS (
-            SELECT FROM llm.seen_evidence AS v
-            WHERE v.entity OPERATOR(pg_catalog.=) e.id AND v.extracted OPERATOR(pg_catalog.=) a.id
-        )
-        ORDER BY a.name COLLATE "C"
-    ) AS names OFFSET 0
-) AS other
-WHERE e.merged_into IS NULL AND (own.seen OR pg_catalog.cardinality(other.names) OPERATOR(pg_catalog.>) 0);
+WHERE e.merged_into IS NULL AND (
+    own.seen OR EXISTS (SELECT FROM llm.seen_alias AS a WHERE a.entity OPERATOR(pg_catalog.=) e.id OFFSET 0)
+);
 COMMENT ON VIEW llm.entity IS 'The entities that the caller may see: type, name, other names, embedding, how many passages speak of each';
 
+-- Whoever sees a relation sees a row that names both its ends: under their own name, unless they have several.
 CREATE VIEW llm.relation WITH (security_barrier) AS
-SELECT r.id, r.graph, r.subject, r.predicate, r.object, v.confidence, v.support
+SELECT
+    r.id, r.graph, r.subject, r.predicate, r.object,
+    CASE WHEN sole.seen THEN r.sole_confidence ELSE v.confidence END AS confidence,
+    CASE WHEN sole.seen THEN 1 ELSE v.support END AS support,
+    (
+        SELECT CASE WHEN EXISTS (SELECT FROM llm.all_entity AS a WHERE a.merged_into OPERATOR(pg_catalog.=) e.id OFFSET 0)
+        THEN (SELECT ARRAY[n.name, n.type] FROM llm.entity AS n WHERE n.id OPERATOR(pg_catalog.=) e.id)
+        ELSE ARRAY[e.name, e.type] END
+        FROM llm.all_entity AS e WHERE e.id OPERATOR(pg_catalog.=) r.subject
+    ) AS subject_entity,
+    (
+        SELECT CASE WHEN EXISTS (SELECT FROM llm.all_entity AS a WHERE a.merged_into OPERATOR(pg_catalog.=) e.id OFFSET 0)
+        THEN (SELECT ARRAY[n.name, n.type] FROM llm.entity AS n WHERE n.id OPERATOR(pg_catalog.=) e.id)
+        ELSE ARRAY[e.name, e.type] END
+        FROM llm.all_entity AS e WHERE e.id OPERATOR(pg_catalog.=) r.object
+    ) AS object_entity
 FROM llm.all_relation AS r
+CROSS JOIN LATERAL (
+    SELECT coalesce(
+        r.sole_source OPERATOR(pg_catalog.=) ANY ((SELECT llm.readable_graph_sources(true))::pg_catalog.int4[]), false
+    ) AS seen OFFSET 0
+) AS sole
 CROSS JOIN LATERAL (
     SELECT
         pg_catalog.count(*) AS support,
         (1 OPERATOR(pg_catalog.-) pg_catalog.exp(pg_catalog.sum(pg_catalog.ln(
             greatest(1 OPERATOR(pg_catalog.-) e.confidence::pg_catalog.float8, 1e-9)
         ))))::pg_catalog.float4 AS confidence
-    FROM llm.seen_evidence AS e WHERE e.relation OPERATOR(pg_catalog.=) r.id
+    FROM llm.seen_evidence AS e WHERE e.relation OPERATOR(pg_catalog.=) r.id AND NOT sole.seen
 ) AS v
-WHERE v.support OPERATOR(pg_catalog.>) 0;
+WHERE sole.seen OR v.support OPERATOR(pg_catalog.>) 0;
 COMMENT ON VIEW llm.relation IS 'The relations that the caller may see; confidence: that one passage at least is right, support: how many there are';
+COMMENT ON COLUMN llm.relation.subject_entity IS 'Name and type of the subject';
+COMMENT ON COLUMN llm.relation.object_entity IS 'Name and type of the object';
 
 CREATE VIEW llm.evidence WITH (security_barrier) AS
 SELECT v.entity, v.relation, s.graph, s.target AS "table", r.key, v."column", v.start_pos, v.end_pos, v.confidence, v.source
@@ -161,14 +196,21 @@ WITH CHECK OPTION;
 COMMENT ON VIEW llm.own_graph_row IS 'The rows that your graphs have read';
 
 CREATE VIEW llm.own_entity WITH (security_barrier) AS
-SELECT e.id, e.graph, e.type, e.name, e.folded, e.merged_into, e.embedding
+SELECT e.id, e.graph, e.type, e.name, e.folded, e.merged_into
 FROM llm.all_entity AS e
 WHERE e.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
 WITH CHECK OPTION;
 COMMENT ON VIEW llm.own_entity IS 'The entities of your graphs as they were read, merged ones too';
 
+CREATE VIEW llm.own_entity_embedding WITH (security_barrier) AS
+SELECT m.graph, m.entity, m.embedding
+FROM llm.all_entity_embedding AS m
+WHERE m.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.own_entity_embedding IS 'The vectors of the names in your graphs';
+
 CREATE VIEW llm.own_relation WITH (security_barrier) AS
-SELECT r.id, r.graph, r.subject, r.predicate, r.object
+SELECT r.id, r.graph, r.subject, r.predicate, r.object, r.sole_source, r.sole_confidence
 FROM llm.all_relation AS r
 WHERE r.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
 WITH CHECK OPTION;

@@ -24,7 +24,7 @@ NEAR_BY_HAND = """
             UNION ALL SELECT r.subject FROM llm.all_relation AS r WHERE r.object = w.id
         ) AS n WHERE w.hops < 2
     )
-    SELECT w.id, min(w.hops), e.name FROM walk AS w JOIN llm.all_entity AS e ON e.id = w.id GROUP BY w.id, e.name
+    SELECT w.id, min(w.hops), (SELECT e.name FROM llm.all_entity AS e WHERE e.id = w.id) FROM walk AS w GROUP BY w.id
 """
 PATHS_BY_HAND = """
     WITH RECURSIVE walk (id, way) AS (
@@ -98,13 +98,17 @@ def make(db: psycopg.Connection, name: str, entities: int, relations: int) -> No
         SELECT s.id AS source, s.graph FROM llm.all_graph_source AS s WHERE s.target = '{name}'::regclass;
         INSERT INTO llm.all_graph_row (graph, source, key, hash)
         SELECT graph, source, jsonb_build_object('id', id), 0 FROM {name}, of;
-        INSERT INTO llm.all_entity (graph, type, name, folded, embedding)
-        SELECT graph, 'thing', 'e' || n, 'e' || n, (SELECT llm_embed('e'))
-        FROM generate_series(0, {entities} - 1) AS n, of;
-        INSERT INTO llm.all_relation (graph, subject, predicate, object)
-        SELECT DISTINCT graph, a.id, 'p', b.id FROM {name} AS f, of
+        INSERT INTO llm.all_entity (graph, type, name, folded)
+        SELECT graph, 'thing', 'e' || n, 'e' || n FROM generate_series(0, {entities} - 1) AS n, of;
+        ANALYZE llm.all_entity; ANALYZE {name};
+        INSERT INTO llm.all_entity_embedding (graph, entity, embedding)
+        SELECT graph, e.id, (SELECT llm_embed('e')) FROM llm.all_entity AS e JOIN of USING (graph);
+        INSERT INTO llm.all_relation (graph, subject, predicate, object, sole_source, sole_confidence)
+        SELECT graph, a.id, 'p', b.id, CASE WHEN count(*) = 1 THEN source END, CASE WHEN count(*) = 1 THEN 1 END
+        FROM {name} AS f, of
         JOIN llm.all_entity AS a USING (graph) JOIN llm.all_entity AS b USING (graph)
-        WHERE a.name = f.s AND b.name = f.o;
+        WHERE a.name = f.s AND b.name = f.o GROUP BY graph, source, a.id, b.id;
+        ANALYZE llm.all_relation; ANALYZE llm.all_graph_row;
         INSERT INTO llm.all_evidence (graph, source, "row", relation, extracted, "column", confidence)
         SELECT of.graph, of.source, w.id, r.id, r.id, 'o', 1
         FROM of JOIN llm.all_graph_row AS w ON w.source = of.source JOIN {name} AS f ON f.id = (w.key ->> 'id')::int
@@ -119,7 +123,7 @@ def make(db: psycopg.Connection, name: str, entities: int, relations: int) -> No
         DROP TABLE of;
         RESET session_replication_role;
     """)
-    for table in ("graph_row", "entity", "relation", "evidence"):
+    for table in ("graph_row", "entity", "entity_embedding", "relation", "evidence"):
         db.execute(f"VACUUM ANALYZE llm.all_{table}")
 
 

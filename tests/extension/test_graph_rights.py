@@ -55,6 +55,34 @@ def test_a_tenant_sees_what_its_rows_support(shared: psycopg.Connection, role: s
     assert value(shared, "SELECT answer FROM graph_answer('Whom does Secret know?', 'contacts')") is None
 
 
+def test_a_hidden_name_is_shown_nowhere_after_merging(shared: psycopg.Connection, role: str) -> None:
+    shared.execute("""
+        CREATE TABLE hidden (id int PRIMARY KEY, name text, friend text);
+        CREATE TABLE shown (id int PRIMARY KEY, name text, friend text);
+        INSERT INTO hidden VALUES (1, 'Concealed', 'Carl'); INSERT INTO shown VALUES (1, 'Dora', 'Carl');
+    """)
+    for table in ("hidden", "shown"):
+        shared.execute("CALL graph_add_columns('contacts', %s::regclass, %s)", (table, MAPPING))
+    # Names that the reader may not see stand for others: of rows, and of a table.
+    for kept, merged in (("Secret", "Zoe"), ("Concealed", "Dora")):
+        query = "SELECT graph_merge_entities(%s, %s)"
+        shared.execute(query, (number(shared, kept), number(shared, merged)))
+    bob, carl = number(shared, "Bob"), number(shared, "Carl")
+    shared.execute(f"GRANT SELECT ON shown TO {role}; SET ROLE {role}")
+    for start, name in ((bob, "Zoe"), (carl, "Dora")):
+        assert shared.execute("SELECT name, type FROM graph_neighbors(%s)", (start,)).fetchall() == [(name, "person")]
+        found = shared.execute("SELECT subject_entity FROM llm.relation WHERE object = %s", (start,)).fetchall()
+        assert found == [([name, "person"],)]
+    for query in ("SELECT name, aliases, embedding FROM llm.entity", "SELECT * FROM llm.relation"):
+        said = str(shared.execute(query).fetchall())
+        assert "Ann" in said or "Dora" in said
+        assert "Secret" not in said
+        assert "Concealed" not in said
+    shared.execute("RESET ROLE")
+    names = [row[0] for row in shared.execute("SELECT name FROM graph_neighbors(%s)", (carl,))]
+    assert names == ["Concealed"]
+
+
 def test_a_hostile_condition_meets_no_hidden_row(shared: psycopg.Connection, role: str) -> None:
     shared.execute(f"GRANT CREATE ON SCHEMA public TO {role}; SET ROLE {role}")
     shared.execute("""
@@ -115,6 +143,7 @@ def test_a_graph_of_ones_own_opens_no_door_to_another(shared: psycopg.Connection
          errors.InsufficientPrivilege),
         ("SELECT * FROM llm.all_entity", errors.InsufficientPrivilege),
         ("SELECT * FROM llm.seen_evidence", errors.InsufficientPrivilege),
+        ("SELECT * FROM llm.seen_alias", errors.InsufficientPrivilege),
     ):  # fmt: skip
         with pytest.raises(error):
             shared.execute(statement)

@@ -37,7 +37,8 @@ def test_public_reads_the_registry_and_writes_what_is_its_own_only(db: psycopg.C
     # What may be inserted and updated of graphs is a matter of columns.
     graphs = ("graph", "graph_source", "graph_row", "entity", "relation", "evidence", "merge")
     own_graphs = itertools.product((f"llm.own_{name}" for name in graphs), ("SELECT", "DELETE"))
-    models = itertools.product(("llm.own_graph_model", "llm.own_graph_model_file"), ("SELECT", "INSERT", "DELETE"))
+    made = ("llm.own_graph_model", "llm.own_graph_model_file", "llm.own_entity_embedding")
+    models = itertools.product(made, ("SELECT", "INSERT", "DELETE"))
     assert sorted(rights) == sorted([*((relation, "SELECT") for relation in relations), *own, *own_graphs, *models])
     assert not value(db, "SELECT has_schema_privilege(%s, 'llm', 'CREATE')", role)
 

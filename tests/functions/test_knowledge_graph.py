@@ -20,13 +20,20 @@ MAPPING = json.dumps([
 ])  # fmt: skip
 # All of a graph by names and rows: two graphs that say the same are equal in this.
 CONTENT = """
-    SELECT 'entity', e.type, e.name, '', '', v.key::text, v."column", v.start_pos, v.end_pos
+    SELECT 'entity', e.type, e.name, '', '', e.support, NULL, v.key::text, v."column", v.start_pos, v.end_pos
     FROM llm.entity e JOIN llm.graph g ON g.id = e.graph AND g.name = %(graph)s JOIN llm.evidence v ON v.entity = e.id
     UNION ALL
-    SELECT 'relation', s.type, s.name, r.predicate, o.name, v.key::text, v."column", v.start_pos, v.end_pos
+    SELECT 'relation', s.type, s.name, r.predicate, o.name, r.support, r.confidence, v.key::text, v."column",
+        v.start_pos, v.end_pos
     FROM llm.relation r JOIN llm.graph g ON g.id = r.graph AND g.name = %(graph)s
     JOIN llm.entity s ON s.id = r.subject JOIN llm.entity o ON o.id = r.object JOIN llm.evidence v ON v.relation = r.id
-    ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9
+    ORDER BY 1, 2, 3, 4, 5, 8, 9, 10, 11
+"""
+# What a relation keeps of its only evidence, where it is not that.
+FALSE_SOLE = """
+    SELECT r.id FROM llm.all_relation AS r WHERE r.sole_source IS NOT NULL AND ARRAY(
+        SELECT (v.source, v.confidence)::text FROM llm.all_evidence AS v WHERE v.relation = r.id
+    ) <> ARRAY[(r.sole_source, r.sole_confidence)::text]
 """
 
 
@@ -123,6 +130,8 @@ def test_after_a_thousand_random_changes_it_equals_one_built_from_scratch(db: ps
     content = db.execute(CONTENT, {"graph": "live"}).fetchall()
     assert len(content) > 10
     assert content == db.execute(CONTENT, {"graph": "anew"}).fetchall()
+    assert db.execute(FALSE_SOLE).fetchall() == []
+    assert value(db, "SELECT count(*) FROM llm.all_relation WHERE sole_source IS NOT NULL") > 0
     # No entity is kept that nobody speaks of.
     count = "SELECT count(*) FROM llm.all_entity e JOIN llm.graph g ON g.id = e.graph WHERE g.name = %s"
     assert value(db, count, "live") == value(db, count, "anew")
@@ -141,6 +150,7 @@ def test_the_same_holds_for_texts(db: psycopg.Connection) -> None:
     db.execute("CALL graph_add('anew', 'fact', '{s,o}', sync => 'manual')")
     content = db.execute(CONTENT, {"graph": "live"}).fetchall()
     assert {row[3] for row in content} == {"", "knows"}
+    assert db.execute(FALSE_SOLE).fetchall() == []
     assert content == db.execute(CONTENT, {"graph": "anew"}).fetchall()
 
 
@@ -152,7 +162,9 @@ def test_writers_beside_each_other_lose_nothing(clinic: psycopg.Connection, conn
         try:
             for number in range(20):
                 key = 1000 + 100 * first + number
-                connection.execute("INSERT INTO patient VALUES (%s, %s, 'flu', 1)", (key, f"P{number}"))
+                # Every other name is written by all four.
+                name = f"P{number}" if number % 2 else f"P{key}"
+                connection.execute("INSERT INTO patient VALUES (%s, %s, 'flu', 1)", (key, name))
                 if number % 3 == 0:
                     connection.execute("DELETE FROM patient WHERE id = %s", (key,))
         except psycopg.Error as error:
@@ -165,6 +177,7 @@ def test_writers_beside_each_other_lose_nothing(clinic: psycopg.Connection, conn
     for thread in threads:
         thread.join()
     assert not failed
+    assert clinic.execute(FALSE_SOLE).fetchall() == []
     clinic.execute("SELECT graph_create('anew')")
     clinic.execute("CALL graph_add_columns('anew', 'patient', %s, sync => 'manual')", (MAPPING,))
     content = clinic.execute(CONTENT, {"graph": "clinic"}).fetchall()

@@ -92,7 +92,7 @@ def _taught(question: str, embedder: session.Model) -> list[tuple[str, str, floa
     rows = session.rows(
         f"""
         SELECT t.question, t.sql, CASE WHEN lower(t.question) = lower($3) THEN 1
-               ELSE 1 - (t.embedding OPERATOR({vector}.<=>) $1::{vector}.vector) END AS near
+               ELSE 1 - (t.embedding OPERATOR({vector}.<=>) (SELECT $1::{vector}.vector)) END AS near
         FROM llm.taught AS t WHERE t.model = $2 OR lower(t.question) = lower($3)
         ORDER BY near DESC, t.question LIMIT {_MOST_TAUGHT}
         """,

@@ -36,7 +36,7 @@ def graph_context(question: str | None, graph: str | None, token_limit: int | No
     if question is None:
         return None
     seeds = [row["entity"] for row in graph_search.find(of, question, _SEEDS) if row["score"] >= _LIKE]
-    facts = list(dict.fromkeys(row[:3] for row in graph_search.around(seeds, None)[0]))[:_WEIGHED] if seeds else []
+    facts = list(dict.fromkeys(row[:3] for row in graph_search.around(seeds)[0]))[:_WEIGHED] if seeds else []
     if not facts:
         return ""
     said = _spoken(facts)
@@ -117,9 +117,9 @@ def _seeds(of: Row, question: str) -> dict[int, tuple[str, str]]:
 
 def _ways(seed: int, without: set[int]) -> list[_Way]:
     """What leads on from an entity, over one relation and over two."""
-    near = graph_search.around([seed], None)[0][:_WAYS]
+    near = graph_search.around([seed])[0][:_WAYS]
     middle = {(o if s == seed else s) for s, _, o, _ in near} - without
-    beyond = graph_search.around(sorted(middle), None)[0][:_WAYS] if middle else []
+    beyond = graph_search.around(sorted(middle))[0][:_WAYS] if middle else []
     types = {row["id"]: row["type"] for row in graph_search.entities(sorted(graph_search.ends([*near, *beyond])))}
     ways: dict[str, _Way] = {}
 

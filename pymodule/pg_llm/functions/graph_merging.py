@@ -146,6 +146,8 @@ def _repoint_relations(graph: int, numbers: Sequence[int]) -> None:
         " WHERE v.extracted = ANY($1) AND v.extracted = u.id AND v.relation IS NOT NULL",
         ("int8[]", "int8[]"), (list(triples), [now[triple] for triple in triples.values()]),
     )  # fmt: skip
+    moved = [(row["relation"], now[triples[row["extracted"]]]) for row in said]
+    graph_store.weigh({number for before, after in moved if before != after for number in (before, after)})
     graph_store.sweep("relation", sorted({row["relation"] for row in said}))
 
 

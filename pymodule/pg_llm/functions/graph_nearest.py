@@ -29,14 +29,16 @@ def vectors(graph: int) -> Iterator[tuple[dict[Pair, float], Cosines]]:
     schema = catalog.schema_of("vector")
     # A model may have been replaced; vectors of two lengths cannot be compared.
     lengths = session.rows_once(
-        f"SELECT {schema}.vector_dims(embedding) AS n FROM llm.own_entity WHERE graph = $1 AND embedding IS NOT NULL"
+        f"SELECT {schema}.vector_dims(embedding) AS n FROM llm.own_entity_embedding WHERE graph = $1"
         " GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
         ("int4",), (graph,),
     )  # fmt: skip
     length = lengths[0]["n"] if lengths else 1
     session.rows_once(
-        f"CREATE TEMP TABLE graph_resolve_vector AS SELECT id, type, embedding::{schema}.vector({length}) AS embedding"
-        f" FROM llm.own_entity WHERE graph = {graph} AND {schema}.vector_dims(embedding) = {length}"
+        "CREATE TEMP TABLE graph_resolve_vector AS"
+        f" SELECT e.id, e.type, m.embedding::{schema}.vector({length}) AS embedding"
+        " FROM llm.own_entity AS e JOIN llm.own_entity_embedding AS m ON m.entity = e.id"
+        f" WHERE e.graph = {graph} AND m.graph = {graph} AND {schema}.vector_dims(m.embedding) = {length}"
     )
     session.rows_once(f"ALTER TABLE {_TABLE} ADD PRIMARY KEY (id)")
     session.rows_once(f"CREATE INDEX ON {_TABLE} (type)")

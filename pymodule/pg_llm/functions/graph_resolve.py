@@ -198,8 +198,9 @@ def _resolve(row: Row, least: float, report: Report) -> list[dict[str, Any]]:
 
 def _members(graph: int) -> list[Row]:
     return session.rows(
-        "SELECT id, type, name, coalesce(merged_into, id) AS standing, embedding IS NOT NULL AS embedded"
-        " FROM llm.own_entity WHERE graph = $1 ORDER BY id",
+        "SELECT e.id, e.type, e.name, coalesce(e.merged_into, e.id) AS standing, m.entity IS NOT NULL AS embedded"
+        " FROM llm.own_entity AS e LEFT JOIN llm.own_entity_embedding AS m ON m.entity = e.id AND m.graph = $1"
+        " WHERE e.graph = $1 ORDER BY e.id",
         ("int4",), (graph,),
     )  # fmt: skip
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 import plpy
@@ -32,7 +32,7 @@ def graph_search(query: str | None, graph: str | None, k: int | None) -> list[Ro
 
 
 @sql_function
-def graph_neighbors(entity: int | None, hops: int | None, predicates: list[str] | None) -> list[tuple[Any, ...]]:
+def graph_neighbors(entity: int | None, hops: int | None, predicates: list[str] | None) -> list[_Neighbor]:
     """The entities that a few relations lead to from one, in either direction, nearest first, then surest."""
     if hops is None or not 1 <= hops <= _MOST_HOPS:
         raise InvalidInput(f"hops must lie between 1 and {_MOST_HOPS}")
@@ -41,9 +41,7 @@ def graph_neighbors(entity: int | None, hops: int | None, predicates: list[str] 
     if not reached:
         # Whoever has a neighbour that can be seen is there.
         exists([start])
-    called = _called(list(reached))
-    found = [(number, *called[number], *way) for number, way in reached.items() if number in called]
-    return sorted(found, key=lambda row: (row[3], -row[-1], row[0]))
+    return sorted(reached, key=lambda row: (row[3], -row[-1], row[0]))
 
 
 @sql_function
@@ -61,7 +59,7 @@ def graph_paths(a: int | None, b: int | None, max_hops: int | None, k: int | Non
     for end, steps in ((first, (max_hops + 1) // 2), (last, max_hops // 2)):
         seen, frontier = {end}, [end]
         for _ in range(steps):
-            rows, all_there = around(frontier, None)
+            rows, all_there = around(frontier)
             whole = whole and all_there
             for row in rows:
                 edges.add(*row)
@@ -70,13 +68,13 @@ def graph_paths(a: int | None, b: int | None, max_hops: int | None, k: int | Non
     found, all_counted = paths.best(edges, first, last, max_hops, k)
     if not (whole and all_counted):
         plpy.notice("there are more ways than were looked at", hint="Lower max_hops.")
-    called = _called(sorted({edge.end for walk in found for edge in walk} | {first}))
+    called = {row["id"]: row["name"] for row in entities([first, *{edge.end for walk in found for edge in walk}])}
     return [
         {
             "path": number,
             "hops": len(walk),
             "entities": [first, *(edge.end for edge in walk)],
-            "names": [called[number][0] for number in (first, *(edge.end for edge in walk))],
+            "names": [called[number] for number in (first, *(edge.end for edge in walk))],
             "predicates": [edge.predicate for edge in walk],
             "forward": [edge.forward for edge in walk],
             "confidence": math.prod(edge.confidence for edge in walk),
@@ -87,8 +85,8 @@ def graph_paths(a: int | None, b: int | None, max_hops: int | None, k: int | Non
 
 # Subject, predicate, object, confidence.
 Relation = tuple[int, str, int, float]
-# Distance, the entity before, predicate, whether from subject to object, confidence.
-_Way = tuple[int, int, str, bool, float]
+# Number, name, type, distance, the entity before, predicate, whether from subject to object, confidence.
+_Neighbor = tuple[int, str, str, int, int, str, bool, float]
 
 
 def find(graph: Row, query: str, k: int) -> list[Row]:
@@ -97,12 +95,14 @@ def find(graph: Row, query: str, k: int) -> list[Row]:
     vector = session.model(graph["embedding_model"], "embedding").run("embedding", [query], role="query")[0]
     schema = catalog.schema_of("vector")
     near = session.rows(
-        f"SELECT e.id, 1 - (e.embedding OPERATOR({schema}.<=>) $2::{schema}.vector) AS score FROM llm.entity AS e"
-        " WHERE e.graph = $1 AND e.embedding IS NOT NULL ORDER BY score DESC, e.id LIMIT $3",
+        # As a subquery: text would be read as a vector again for every entity.
+        f"SELECT e.id, 1 - (e.embedding OPERATOR({schema}.<=>) (SELECT $2::{schema}.vector)) AS score"
+        " FROM llm.entity AS e WHERE e.graph = $1 ORDER BY score DESC NULLS LAST, e.id LIMIT $3",
         ("int4", "text", "int4"), (graph["id"], vector, k),
     )  # fmt: skip
     for row in near:
-        scores[row["id"]] = max(scores.get(row["id"], -1.0), row["score"])
+        if row["score"] is not None:
+            scores[row["id"]] = max(scores.get(row["id"], -1.0), row["score"])
     best = sorted(scores, key=lambda number: (-scores[number], number))[:k]
     described = {row["id"]: row for row in entities(best)}
     return [
@@ -150,54 +150,66 @@ def ends(relations: Collection[tuple[int, str, int] | Relation]) -> set[int]:
     return {row[0] for row in relations} | {row[2] for row in relations}
 
 
-def _called(numbers: Sequence[int]) -> dict[int, tuple[str, str]]:
-    """Name and type of those that the caller may see."""
-    found = session.rows(
-        "SELECT array_agg(e.id) AS i, array_agg(e.name) AS n, array_agg(e.type) AS t FROM llm.entity AS e"
-        " WHERE e.id = ANY($1)",
-        ("int8[]",), (list(numbers),),
-    )[0]  # fmt: skip
-    return {row[0]: row[1:] for row in zip(*(found[each] or () for each in "int"), strict=True)}
-
-
-def around(frontier: Sequence[int], predicates: Sequence[str] | None) -> tuple[list[Relation], bool]:
+def around(frontier: Sequence[int]) -> tuple[list[Relation], bool]:
     """The relations that begin or end at one of these entities, and whether that is all of them."""
-    named = "" if predicates is None else " AND r.predicate = ANY($2)"
-    part = f"SELECT r.subject, r.predicate, r.object, r.confidence FROM llm.relation AS r WHERE r.{{}} = ANY($1){named}"
-    # As arrays: a Python object for each row would cost more than the search.
-    query = (
+    columns, whole = _arrays(
         "SELECT array_agg(f.subject) AS s, array_agg(f.predicate) AS p, array_agg(f.object) AS o,"
-        f" array_agg(f.confidence) AS c FROM ({part.format('subject')} UNION ALL {part.format('object')}"
-        f" LIMIT {_FOLLOWED + 1}) AS f"
-    )
-    types, values = ("int8[]", "text[]"), [list(frontier), list(predicates or ())]
-    count = 1 if predicates is None else 2
-    found = session.rows(query, types[:count], values[:count])[0]
-    relations = list(zip(*(found[name] or () for name in "spoc"), strict=True))
-    return relations[:_FOLLOWED], len(relations) <= _FOLLOWED
+        " array_agg(f.confidence) AS c FROM (SELECT r.subject, r.predicate, r.object, r.confidence"
+        f" FROM llm.relation AS r WHERE r.subject = ANY($1) OR r.object = ANY($1) LIMIT {_FOLLOWED + 1}) AS f",
+        frontier, None,
+    )  # fmt: skip
+    return list(zip(*columns, strict=True)), whole
 
 
-def _reached(start: int, hops: int, predicates: list[str] | None) -> dict[int, _Way]:
+def _reached(start: int, hops: int, predicates: list[str] | None) -> list[_Neighbor]:
     """Every entity within so many relations, with the surest of its shortest ways."""
     sure = {start: 1.0}
-    reached: dict[int, _Way] = {}
+    reached: list[_Neighbor] = []
     frontier = [start]
     for hop in range(1, hops + 1):
-        rows, whole = around(frontier, predicates)
-        if not whole:
-            plpy.notice(f"more than {_FOLLOWED} relations: not all were followed", hint="Name predicates.")
-        inside = set(frontier)
-        found: dict[int, _Way] = {}
-        for subject, predicate, object_, sureness in rows:
-            for via, number, forward in ((subject, object_, True), (object_, subject, False)):
-                if via not in inside or number in sure:
-                    continue
+        found: dict[int, _Neighbor] = {}
+        for via, number, name, type_, predicate, forward, sureness in _steps(frontier, predicates):
+            if number not in sure and name is not None:
                 confidence = sure[via] * sureness
                 if number not in found or confidence > found[number][-1]:
-                    found[number] = (hop, via, predicate, forward, confidence)
+                    found[number] = (number, name, type_, hop, via, predicate, forward, confidence)
         if not found:
             break
-        reached |= found
+        reached += found.values()
         sure |= {number: way[-1] for number, way in found.items()}
         frontier = list(found)
     return reached
+
+
+def _steps(frontier: Sequence[int], predicates: Sequence[str] | None) -> Iterator[tuple[Any, ...]]:
+    """From each of these entities along each relation: from where, and all of a neighbor but the distance."""
+    named = "" if predicates is None else " AND r.predicate = ANY($2)"
+    # Each end by itself, so that only the other one's name is looked up.
+    query = (
+        "SELECT array_agg(f.via) AS v, array_agg(f.number) AS i, array_agg(f.entity[1]) AS n,"
+        " array_agg(f.entity[2]) AS t, array_agg(f.predicate) AS p, array_agg(f.forward) AS f,"
+        " array_agg(f.confidence) AS c FROM ("
+        "SELECT r.subject, r.object, r.object_entity, r.predicate, true, r.confidence"
+        f" FROM llm.relation AS r WHERE r.subject = ANY($1){named} UNION ALL "
+        "SELECT r.object, r.subject, r.subject_entity, r.predicate, false, r.confidence"
+        f" FROM llm.relation AS r WHERE r.object = ANY($1){named} LIMIT {_FOLLOWED + 1}"
+        ") AS f (via, number, entity, predicate, forward, confidence)"
+    )
+    columns, whole = _arrays(query, frontier, predicates)
+    if not whole:
+        plpy.notice(f"more than {_FOLLOWED} relations: not all were followed", hint="Name predicates.")
+    return zip(*columns, strict=True)
+
+
+def _arrays(
+    query: str, frontier: Sequence[int], predicates: Sequence[str] | None
+) -> tuple[list[Sequence[Any]], bool]:
+    """What a query found, each column in an array, and whether that is all.
+
+    As arrays: a Python object for each row would cost more than the search.
+    """
+    types, values = ("int8[]", "text[]"), [list(frontier), list(predicates or ())]
+    count = 1 if predicates is None else 2
+    found = session.rows(query, types[:count], values[:count])[0]
+    columns = [column or () for column in found.values()]
+    return [column[:_FOLLOWED] for column in columns], len(columns[0]) <= _FOLLOWED

@@ -1,12 +1,14 @@
 """Writing into a graph what its rows say: each row's own evidence replaces what the row said before.
 
 Nothing is counted: an entity or relation is there for as long as some evidence is. So writers who speak of the same
-entity do not wait for each other, and one row costs the same in a graph of any size.
+entity do not wait for each other, and one row costs the same in a graph of any size. Only who is the second to state a
+relation writes to it: that its evidence has to be looked at from now on.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +17,8 @@ from pg_llm.functions import session
 from pg_llm.graphs.names import fold
 
 _EMBEDDED = 256
+# Subject, predicate, object; entities by number.
+Triple = tuple[int, str, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +58,14 @@ class Said:
 
 @dataclass(slots=True)
 class _Known:
-    """Entities by type and name: their number, and that of what stands for them. Relations by ends and predicate."""
+    """Entities by type and name: their number, and that of what stands for them. Relations by ends and predicate.
+
+    `stated_before` are those relations that may have other evidence than what is about to be written.
+    """
 
     entities: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
-    relations: dict[tuple[int, str, int], int] = field(default_factory=dict)
+    relations: dict[Triple, int] = field(default_factory=dict)
+    stated_before: set[int] = field(default_factory=set)
 
 
 _ROWS = """
@@ -94,11 +102,11 @@ def store(graph: int, source: int, rows: dict[str, int], said: Sequence[Said], m
     """Replace what these rows say; `model` embeds the names that are new, None leaves that for later."""
     numbers = [rows[each.key] for each in said]
     entities, relations_ = _forget(numbers)
-    known = _known(graph, said)
+    known = _known(graph, source, said)
     evidence = [
         (number, *entry) for number, each in zip(numbers, said, strict=True) for entry in _evidence(each, known)
     ]
-    _write(graph, source, evidence)
+    _write(graph, source, evidence, known)
     session.rows(
         "UPDATE llm.own_graph_row AS r SET hash = u.hash FROM unnest($1, $2) AS u (id, hash)"
         " WHERE r.id = u.id AND r.source = $3",
@@ -111,7 +119,7 @@ def store(graph: int, source: int, rows: dict[str, int], said: Sequence[Said], m
 
 def add(graph: int, source: int, row: int, said: Sequence[Said]) -> int:
     """Let one row say this too, each thing once; how many relations are new."""
-    known = _known(graph, said)
+    known = _known(graph, source, said)
     given: dict[tuple[bool, int], tuple[Any, ...]] = {}
     for one in said:
         for entry in _evidence(one, known):
@@ -123,7 +131,7 @@ def add(graph: int, source: int, row: int, said: Sequence[Said]) -> int:
     )  # fmt: skip
     for found in there:
         given.pop((found["related"], found["extracted"]), None)
-    _write(graph, source, list(given.values()))
+    _write(graph, source, list(given.values()), known)
     return sum(related for related, _ in given)
 
 
@@ -141,9 +149,10 @@ def remove(source: int, keys: Sequence[str]) -> None:
     _clear(*spoken_of)
 
 
-def _write(graph: int, source: int, evidence: Sequence[tuple[Any, ...]]) -> None:
+def _write(graph: int, source: int, evidence: Sequence[tuple[Any, ...]], known: _Known) -> None:
     if not evidence:
         return
+    _state_again({entry[2] for entry in evidence} & known.stated_before)
     columns = [list(column) for column in zip(*evidence, strict=True)]
     session.rows(
         'INSERT INTO llm.own_evidence (graph, source, "row", entity, relation, extracted, "column", start_pos,'
@@ -165,20 +174,24 @@ def _evidence(said: Said, known: _Known) -> Iterable[tuple[Any, ...]]:
         yield None, now, own, one.column, one.start, one.end, one.confidence
 
 
-def _known(graph: int, said: Sequence[Said]) -> _Known:
+def _known(graph: int, source: int, said: Sequence[Said]) -> _Known:
     """The numbers of all entities and relations that are spoken of; new ones are made."""
     known = _Known()
     names = sorted({(each.type, each.name) for one in said for each in one.mentions})
     if names:
         known.entities = _entities(graph, names)
-    triples = set()
+    read: set[Triple] = set()
+    stated: dict[Triple, list[float]] = defaultdict(list)
     for one in said:
         ids = [known.entities[each.type, each.name] for each in one.mentions]
         for each in one.statements:
-            for which in (0, 1):
-                triples.add((ids[each.subject][which], each.predicate, ids[each.object][which]))
-    if triples:
-        known.relations = relations(graph, sorted(triples))
+            (subject, subject_now), (object_, object_now) = ids[each.subject], ids[each.object]
+            read.add((subject, each.predicate, object_))
+            stated[subject_now, each.predicate, object_now].append(each.confidence)
+    if stated:
+        once = {triple: confidences[0] for triple, confidences in stated.items() if len(confidences) == 1}
+        known.relations, made = _relations(graph, sorted(read | stated.keys()), source, once)
+        known.stated_before = {known.relations[triple] for triple in stated} - made
     return known
 
 
@@ -203,10 +216,18 @@ def _entities(graph: int, names: Sequence[tuple[str, str]]) -> dict[tuple[str, s
         )  # fmt: skip
 
 
-def relations(graph: int, triples: Sequence[tuple[int, str, int]]) -> dict[tuple[int, str, int], int]:
-    """The numbers of these relations between entities by number; new ones are made."""
+def relations(graph: int, triples: Sequence[Triple]) -> dict[Triple, int]:
+    """The numbers of these relations; new ones are made."""
+    return _relations(graph, triples, None, {})[0]
+
+
+def _relations(
+    graph: int, triples: Sequence[Triple], source: int | None, once: Mapping[Triple, float]
+) -> tuple[dict[Triple, int], set[int]]:
+    """The same, and which are new; of those the source will state `once` some, with that confidence."""
     subjects, predicates, objects = ([triple[place] for triple in triples] for place in range(3))
-    wanted = set(triples)
+    sources, confidences = [source if triple in once else None for triple in triples], [*map(once.get, triples)]
+    wanted, made = set(triples), set()
     while True:
         rows = session.rows(
             "SELECT id, subject, predicate, object FROM llm.own_relation"
@@ -215,12 +236,39 @@ def relations(graph: int, triples: Sequence[tuple[int, str, int]]) -> dict[tuple
         )  # fmt: skip
         found = {(row["subject"], row["predicate"], row["object"]): row["id"] for row in rows}
         if wanted <= found.keys():
-            return {triple: found[triple] for triple in wanted}
-        session.rows(
-            "INSERT INTO llm.own_relation (graph, subject, predicate, object) SELECT $1, * FROM unnest($2, $3, $4)"
-            " ON CONFLICT DO NOTHING",
-            ("int4", "int8[]", "text[]", "int8[]"), (graph, subjects, predicates, objects),
+            return {triple: found[triple] for triple in wanted}, made
+        new = session.rows(
+            "INSERT INTO llm.own_relation (graph, subject, predicate, object, sole_source, sole_confidence)"
+            " SELECT $1, * FROM unnest($2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING id",
+            ("int4", "int8[]", "text[]", "int8[]", "int4[]", "float4[]"),
+            (graph, subjects, predicates, objects, sources, confidences),
         )  # fmt: skip
+        made |= {row["id"] for row in new}
+
+
+def _state_again(numbers: Collection[int]) -> None:
+    """These relations get evidence beside what there was."""
+    if not numbers:
+        return
+    locked = session.rows(
+        "SELECT id FROM llm.own_relation WHERE id = ANY($1) AND sole_source IS NOT NULL"
+        " ORDER BY id FOR NO KEY UPDATE",
+        ("int8[]",), (sorted(numbers),),
+    )  # fmt: skip
+    session.rows(
+        "UPDATE llm.own_relation SET sole_source = NULL, sole_confidence = NULL WHERE id = ANY($1)",
+        ("int8[]",), ([row["id"] for row in locked],),
+    )  # fmt: skip
+
+
+def weigh(numbers: Collection[int]) -> None:
+    """Look how often these relations are stated now, which nobody else may be about to change."""
+    session.rows(
+        "UPDATE llm.own_relation AS r SET (sole_source, sole_confidence) = (SELECT"
+        " CASE WHEN count(*) = 1 THEN min(v.source) END, CASE WHEN count(*) = 1 THEN min(v.confidence) END"
+        " FROM llm.own_evidence AS v WHERE v.relation = r.id) WHERE r.id = ANY($1)",
+        ("int8[]",), (sorted(numbers),),
+    )  # fmt: skip
 
 
 def _forget(rows: Sequence[int]) -> tuple[set[int], set[int]]:
@@ -301,8 +349,9 @@ def embed(model: str, numbers: Sequence[int]) -> int:
     for start in range(0, len(numbers), _EMBEDDED):
         lacking = session.rows(
             # What somebody else is giving a vector needs none from here.
-            "SELECT id, name FROM llm.own_entity WHERE id = ANY($1) AND embedding IS NULL"
-            " ORDER BY id FOR NO KEY UPDATE SKIP LOCKED",
+            "SELECT e.graph, e.id, e.name FROM llm.own_entity AS e WHERE e.id = ANY($1)"
+            " AND NOT EXISTS (SELECT FROM llm.own_entity_embedding AS m WHERE m.entity = e.id OFFSET 0)"
+            " ORDER BY e.id FOR NO KEY UPDATE OF e SKIP LOCKED",
             ("int8[]",), (list(numbers[start : start + _EMBEDDED]),),
         )  # fmt: skip
         if not lacking:
@@ -310,9 +359,10 @@ def embed(model: str, numbers: Sequence[int]) -> int:
         names = [row["name"] for row in lacking]
         vectors = session.model(model, "embedding").run("embedding", names, role="document")
         session.rows(
-            f"UPDATE llm.own_entity AS e SET embedding = u.v::{catalog.schema_of('vector')}.vector"
-            " FROM unnest($1, $2) AS u (id, v) WHERE e.id = u.id",
-            ("int8[]", "text[]"), ([row["id"] for row in lacking], vectors),
+            "INSERT INTO llm.own_entity_embedding (graph, entity, embedding)"
+            f" SELECT g, e, v::{catalog.schema_of('vector')}.vector FROM unnest($1, $2, $3) AS u (g, e, v)"
+            " ON CONFLICT DO NOTHING",
+            ("int4[]", "int8[]", "text[]"), (*([row[name] for row in lacking] for name in ("graph", "id")), vectors),
         )  # fmt: skip
         done += len(lacking)
     return done

@@ -117,7 +117,8 @@ def graph_refresh(graph: str | None, target: str | None) -> None:
                 for numbers in _numbers(kind, row["id"]):
                     graph_store.sweep(kind, numbers)
                     commit()
-            for done, numbers in enumerate(_numbers("entity", row["id"], "AND embedding IS NULL")):
+            bare = "AND NOT EXISTS (SELECT FROM llm.own_entity_embedding AS m WHERE m.entity = c.id OFFSET 0)"
+            for done, numbers in enumerate(_numbers("entity", row["id"], bare)):
                 graph_store.embed(row["embedding_model"], numbers)
                 commit()
                 report("embedding", done * _SWEPT + len(numbers), done * _SWEPT + len(numbers))
@@ -330,7 +331,7 @@ def _triples(graph: int) -> Iterator[Row]:
 def _numbers(kind: str, graph: int, condition: str = "") -> Iterator[Sequence[int]]:
     """The numbers of a graph's entities or relations, some at a time."""
     last = 0
-    query = f"SELECT id FROM llm.own_{kind} WHERE graph = $1 AND id > $2 {condition} ORDER BY id LIMIT {_SWEPT}"
+    query = f"SELECT id FROM llm.own_{kind} AS c WHERE graph = $1 AND id > $2 {condition} ORDER BY id LIMIT {_SWEPT}"
     while found := [row["id"] for row in session.rows(query, ("int4", "int8"), (graph, last))]:
         yield found
         last = found[-1]
