@@ -201,9 +201,7 @@ def _steps(frontier: Sequence[int], predicates: Sequence[str] | None) -> Iterato
     return zip(*columns, strict=True)
 
 
-def _arrays(
-    query: str, frontier: Sequence[int], predicates: Sequence[str] | None
-) -> tuple[list[Sequence[Any]], bool]:
+def _arrays(query: str, frontier: Sequence[int], predicates: Sequence[str] | None) -> tuple[list[Sequence[Any]], bool]:
     """What a query found, each column in an array, and whether that is all.
 
     As arrays: a Python object for each row would cost more than the search.
