@@ -99,9 +99,9 @@ OBJECTS = """
 # Functions of the schema llm are called by triggers and views only.
 TABLES = {
     "llm.model", "llm.model_file", "llm.run", "llm.recommender", "llm.all_cleaning", "llm.all_mark", "llm.all_change",
-    "llm.all_graph", "llm.all_graph_source", "llm.all_graph_row", "llm.all_entity",
-    "llm.all_entity_embedding", "llm.all_relation", "llm.all_evidence", "llm.all_merge", "llm.all_graph_model", "llm.all_graph_model_file", "llm.all_catalog",
-    "llm.all_description", "llm.all_taught", "llm.all_ask",
+    "llm.all_graph", "llm.all_graph_source", "llm.all_graph_row", "llm.all_entity", "llm.all_entity_embedding",
+    "llm.all_relation", "llm.all_evidence", "llm.all_merge", "llm.all_graph_model", "llm.all_graph_model_file",
+    "llm.all_catalog", "llm.all_description", "llm.all_taught", "llm.all_ask",
 }  # fmt: skip
 # Views that others are made from, and those that the functions write to.
 PARTS = {
