@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pg_llm import settings
 from pg_llm.errors import Error, HostUnavailable
-from pg_llm.installation import installation
+from pg_llm.installation import PATIENT, installation
 from pg_llm.protocol import Message
 
 if TYPE_CHECKING:
@@ -158,3 +159,5 @@ def _import_from_host() -> None:
             hint="SET llm.engine = 'shared' works with any version, or install pg_llm again with PostgreSQL's Python.",
         )
     sys.path.append(str(packages))
+    # Read when the library is loaded.
+    os.environ.update(PATIENT | os.environ)

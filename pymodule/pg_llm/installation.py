@@ -15,6 +15,9 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 _RECORD = PACKAGE / "installation.json"
+# For processes that compute. Threads that spin while they wait take the processors away from PostgreSQL and from each
+# other: two trainings beside each other would be five times slower.
+PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
 
 
 @dataclass(frozen=True, slots=True)

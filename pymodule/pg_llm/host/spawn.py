@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from pg_llm import protocol
 from pg_llm.errors import HostUnavailable
-from pg_llm.installation import PACKAGE, installation
+from pg_llm.installation import PACKAGE, PATIENT, installation
 
 _PATIENCE = 60.0
 _SLICE = 0.01
@@ -55,7 +55,7 @@ def _start(poll: Callable[[], object], deadline: float) -> None:
     command = [python, "-m", "pg_llm.host", "--detach", "--data-directory", os.getcwd()]
     try:
         starting = subprocess.Popen(
-            command, env={**environment, "PYTHONPATH": str(PACKAGE.parent)}, start_new_session=True,
+            command, env={**PATIENT, **environment, "PYTHONPATH": str(PACKAGE.parent)}, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
     except OSError as error:

@@ -14,7 +14,7 @@ from typing import Any
 
 from pg_llm import protocol
 from pg_llm.errors import Error, from_wire
-from pg_llm.installation import PACKAGE, installation
+from pg_llm.installation import PACKAGE, PATIENT, installation
 
 # Below the data directory, which is the working directory of backends and host.
 FOLDER = Path(protocol.FOLDER) / "training"
@@ -84,7 +84,7 @@ def environment(logs: str | None = None) -> dict[str, str]:
     """The environment it runs in; `logs` is where TensorBoard will look for what it logs."""
     dropped = ("PG", "PYTHON", "TENSORBOARD")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-    return {**kept, "PYTHONPATH": str(PACKAGE.parent), **({"TENSORBOARD_LOGGING_DIR": logs} if logs else {})}
+    return {**PATIENT, **kept, "PYTHONPATH": str(PACKAGE.parent), **({"TENSORBOARD_LOGGING_DIR": logs} if logs else {})}
 
 
 def said(line: bytes) -> dict[str, Any]:
