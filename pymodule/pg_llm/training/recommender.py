@@ -144,9 +144,9 @@ class _Judged:
         self._likely = network.scores(self._histories, known) if measured else np.zeros((0, seen.items), np.float32)
         self._popular = np.bincount(np.concatenate(seen.sequences), minlength=seen.items).astype(np.float32)
 
-    def ranks(self, share: float, said: Any) -> Any:
+    def ranks(self, share: float, spoken: Any) -> Any:
         """The place of each last event among all items that the user had not seen before, from 0."""
-        return self._places(self._blend(share, said))
+        return self._places(self._blend(share, spoken))
 
     def tuned(self) -> Blend:
         """What ranks the last events best."""
@@ -154,9 +154,9 @@ class _Judged:
         for backward in _BACKWARD if len(self._targets) else ():
             near = self._neighbours(backward)
             for decay in _DECAYS:
-                said = neighbours.scores(near, self._histories, decay, RECENT)
+                spoken = np.log(EPSILON + neighbours.scores(near, self._histories, decay, RECENT))
                 for share in _SHARES:
-                    found = float(np.mean(_ranking.gain(self.ranks(share, said), 10)))
+                    found = float(np.mean(_ranking.gain(self.ranks(share, spoken), 10)))
                     if found > score:
                         best, score = Blend(share, decay, backward), found
         return replace(best, lift=self._lift())
@@ -187,7 +187,7 @@ class _Judged:
             said = neighbours.scores(self._neighbours(blend.backward), self._histories, blend.decay, RECENT)
             popular = np.tile(self._popular, (len(self._targets), 1))
             ways = {
-                "recommender": self._placed(self._blend(blend.share, said), blend.lift),
+                "recommender": self._placed(self._blend(blend.share, np.log(EPSILON + said)), blend.lift),
                 "popularity": popular, "neighbours": said,
             }  # fmt: skip
         kept = {"popular": self._popular.astype(np.int32), "targets": self._targets.astype(np.int32)}
@@ -206,8 +206,8 @@ class _Judged:
             )
         return self._near[backward]
 
-    def _blend(self, share: float, said: Any) -> Any:
-        return self._likely + share * np.log(EPSILON + said) if share else self._likely
+    def _blend(self, share: float, spoken: Any) -> Any:
+        return self._likely + share * spoken if share else self._likely
 
     def _placed(self, scores: Any, lift: float) -> Any:
         """The fresh items among the others, as `functions.recommendation` places them."""

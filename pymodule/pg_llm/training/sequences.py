@@ -19,6 +19,8 @@ from torch.nn import functional
 _ALL_ITEMS = 20_000
 _DRAWN = 8_192
 _TEXT_ALONE = 0.1
+# Places of sequences that are compared with the drawn items at once.
+_PART = 128
 # Sequences that are encoded at once where nothing is learnt.
 _AT_ONCE = 256
 
@@ -99,37 +101,38 @@ class Network(nn.Module):
 
     def loss(self, sequences: Sequence[Any], weights: Sequence[Any], known: Tensor) -> Tensor:
         """Mean cross-entropy of each next item, over the known ones."""
-        shown = known * (torch.rand(len(known), device=self.device) >= _TEXT_ALONE)
         ids, present = padded([each[:-1] for each in sequences], self.device)
         # Both are padded alike, so that each place holds the item after it.
         wanted = torch.from_numpy(np.concatenate([each[1:] for each in sequences])).to(self.device)
         weight = torch.from_numpy(np.concatenate([each[1:] for each in weights])).to(self.device, torch.float32)
         if self.sampled:
-            losses = self._sampled(ids, present, wanted, known, shown)
+            losses = self._sampled(ids, present, wanted, known)
         else:
-            vectors = self.items(shown)
+            vectors = self.items(known * self._shown(len(known)))
             after = self.body.every(functional.embedding(ids, vectors), present)[present > 0]
-            logits = after @ vectors.T + self.bias
-            logits = logits.masked_fill(known == 0, -1e9)
+            # In place: each copy of this many numbers costs as much as the product.
+            logits = (after @ vectors.T).add_(self.bias).masked_fill_(known == 0, -1e9)
             losses = functional.cross_entropy(logits, wanted, reduction="none")
         return (losses * weight).sum() / weight.sum()
 
-    def _sampled(self, ids: Tensor, present: Tensor, wanted: Tensor, known: Tensor, shown: Tensor) -> Tensor:
+    def _shown(self, items: int) -> Tensor:
+        return torch.rand(items, device=self.device) >= _TEXT_ALONE
+
+    def _sampled(self, ids: Tensor, present: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
         """Beside the wanted items those that are drawn; only their rows have gradients."""
         candidates = known.nonzero()[:, 0]
         drawn = candidates[torch.randint(len(candidates), (_DRAWN,), device=self.device)]
         needed, place = torch.unique(torch.cat([ids.flatten(), wanted, drawn]), return_inverse=True)
         own = functional.embedding(needed, self.own, sparse=True)
-        vectors = own * shown[needed, None] + self.read(self.texts[needed])
+        vectors = own * (known[needed] * self._shown(len(needed)))[:, None] + self.read(self.texts[needed])
         bias = torch.gather(self.bias, 0, needed, sparse_grad=True)
         before, right, others = place.split([ids.numel(), len(wanted), len(drawn)])
         after = self.body.every(functional.embedding(before.view(ids.shape), vectors), present)[present > 0]
         true = (after * vectors[right]).sum(-1) + bias[right]
         # Each drawn item stands for as many as it was drawn from, the wanted one for itself.
-        false = after @ vectors[others].T + bias[others] + math.log(len(candidates) / _DRAWN)
-        twice = torch.isin(wanted, drawn).nonzero()[:, 0]
-        false[twice] = false[twice].masked_fill(drawn == wanted[twice, None], -1e9)
-        losses: Tensor = torch.logaddexp(true, false.logsumexp(1)) - true
+        worth = bias[others] + math.log(len(candidates) / _DRAWN)
+        false = _Drawn.apply(after, vectors[others], worth, wanted, drawn)
+        losses: Tensor = torch.logaddexp(true, false) - true
         return losses
 
     @torch.no_grad()
@@ -140,16 +143,49 @@ class Network(nn.Module):
         found = []
         for start in range(0, len(sequences), _AT_ONCE):
             ids, present = padded([each[-self.length :] for each in sequences[start : start + _AT_ONCE]], self.device)
-            found.append(
-                (self.body(functional.embedding(ids, vectors), present) @ vectors.T + self.biases(known)).cpu()
-            )
-        return torch.cat(found).numpy()
+            found.append((self.body(functional.embedding(ids, vectors), present) @ vectors.T).add_(self.biases(known)))
+        return torch.cat([each.cpu() for each in found]).numpy()
 
     @torch.no_grad()
     def biases(self, known: Tensor) -> Tensor:
         """How frequent each item is beyond what its vector says; an unknown one is like the average."""
         mean = (self.bias * known).sum() / known.sum()
         return torch.where(known > 0, self.bias, mean)
+
+
+class _Drawn(torch.autograd.Function):
+    """Log of the summed likelihood of the drawn items, without the wanted one where it is among them: (places,).
+
+    In parts that stay in the processor's cache, computed again on the way back.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, after: Tensor, vectors: Tensor, worth: Tensor, wanted: Tensor, drawn: Tensor) -> Tensor:
+        found = torch.cat([
+            _likely(part, vectors, worth, own, drawn).logsumexp(1)
+            for part, own in zip(after.split(_PART), wanted.split(_PART), strict=True)
+        ])  # fmt: skip
+        ctx.save_for_backward(after, vectors, worth, wanted, drawn, found)
+        return found
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+        after, vectors, worth, wanted, drawn, found = ctx.saved_tensors
+        of_after, of_vectors, of_worth = [], torch.zeros_like(vectors), torch.zeros_like(worth)
+        parts = (each.split(_PART) for each in (after, wanted, found, gradient))
+        for part, own, total, share in zip(*parts, strict=True):
+            likely = _likely(part, vectors, worth, own, drawn).sub_(total[:, None]).exp_().mul_(share[:, None])
+            of_after.append(likely @ vectors)
+            of_vectors.addmm_(likely.T, part)
+            of_worth += likely.sum(0)
+        return torch.cat(of_after), of_vectors, of_worth, None, None
+
+
+def _likely(after: Tensor, vectors: Tensor, worth: Tensor, wanted: Tensor, drawn: Tensor) -> Tensor:
+    found = torch.addmm(worth, after, vectors.T)
+    twice = torch.isin(wanted, drawn).nonzero()[:, 0]
+    found[twice] = found[twice].masked_fill(drawn == wanted[twice, None], -1e9)
+    return found
 
 
 def padded(sequences: Sequence[Any], device: Any) -> tuple[Tensor, Tensor]:
