@@ -54,6 +54,22 @@ def test_what_is_drawn_stands_for_all(few: None, monkeypatch: pytest.MonkeyPatch
     assert abs(drawn - np.log(ITEMS)) > 0.1
 
 
+def test_parts_have_the_gradient_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sequences, "_PART", 3)
+    torch.manual_seed(2)
+    wanted, drawn = torch.tensor([0, 5, 7, 1, 9, 5, 3]), torch.tensor([5, 2, 9, 9, 4])
+    given = [torch.rand(shape, dtype=torch.float64, requires_grad=True) for shape in ((7, 4), (5, 4), (5,))]
+
+    def whole(after: torch.Tensor, vectors: torch.Tensor, worth: torch.Tensor) -> torch.Tensor:
+        return (after @ vectors.T + worth).masked_fill(drawn == wanted[:, None], -1e9).logsumexp(1)
+
+    def parts(*given: torch.Tensor) -> Any:
+        return sequences._Drawn.apply(*given, wanted, drawn)
+
+    assert torch.allclose(parts(*given), whole(*given))
+    assert torch.autograd.gradcheck(parts, given)
+
+
 def test_large_gradients_are_clipped(few: None) -> None:
     made = network()
     optimizer = Optimizer(made, 0.01)
@@ -65,7 +81,7 @@ def test_large_gradients_are_clipped(few: None) -> None:
 def test_many_items_are_learnt_too(few: None) -> None:
     made, known = network(), torch.ones(ITEMS)
     optimizer = Optimizer(made, 0.02)
-    for _ in range(60):
+    for _ in range(600):
         optimizer.step(made.loss(*batch(), known))
     scores = made.scores([np.array([1, 2, 3])], known)
     assert int(scores[0].argmax()) == 4
