@@ -12,6 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 from database import value
+from pg_llm.installation import PATIENT
+from pg_llm.training import process
 from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
 
 Connect = Callable[..., psycopg.Connection]
@@ -32,13 +34,13 @@ def host_pid(db: psycopg.Connection) -> int:
 def hosts(cluster: Cluster) -> list[int]:
     """Every process that runs a host for this cluster's data directory."""
     found = []
-    for process in Path("/proc").glob("[0-9]*"):
+    for each in Path("/proc").glob("[0-9]*"):
         try:
-            command = (process / "cmdline").read_bytes().decode().split("\0")
+            command = (each / "cmdline").read_bytes().decode().split("\0")
         except (FileNotFoundError, ProcessLookupError):
             continue
         if "pg_llm.host" in command and str(cluster.data) in command:
-            found.append(int(process.name))
+            found.append(int(each.name))
     return found
 
 
@@ -47,6 +49,13 @@ def gone(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").split()[2] == "Z"
     except (FileNotFoundError, ProcessLookupError):
         return True
+
+
+def test_threads_of_host_and_training_do_not_spin_for_long(db: psycopg.Connection) -> None:
+    environment = Path(f"/proc/{host_pid(db)}/environ").read_text(encoding="utf-8").split("\0")
+    for name, given in PATIENT.items():
+        assert f"{name}={os.environ.get(name, given)}" in environment
+        assert process.environment()[name] == os.environ.get(name, given)
 
 
 def test_32_connections_start_and_share_one_host_and_one_model(
