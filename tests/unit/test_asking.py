@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pg_llm.asking import answer, example, prompt, synthesis, tokens, words
+from pg_llm.asking.linking import Similar, ValueMatch
 from pg_llm.asking.schema import Column, Edge, Schema, Table
 
 NUMBER, TEXT, DATE = "number", "text", "date"
@@ -44,6 +45,30 @@ def test_words_have_stems(word: str, stem: str) -> None:
 )  # fmt: skip
 def test_names_are_split_into_words(name: str, found: tuple[str, ...]) -> None:
     assert words.split(name) == found
+
+
+@pytest.mark.parametrize(
+    ("question", "sql"),
+    [
+        ("患者A的疾病是什么？", "SELECT disease FROM patient WHERE name = 'A'"),
+        ("年龄最大的患者是谁？", "SELECT name FROM patient ORDER BY age DESC NULLS LAST LIMIT 1"),
+        ("每个科室有多少患者？", "SELECT department, count(*) AS count FROM patient GROUP BY department"),
+    ],
+)
+def test_a_model_of_both_languages_stands_in_for_chinese_comments(question: str, sql: str) -> None:
+    columns = {"id": NUMBER, "name": TEXT, "disease": TEXT, "age": NUMBER, "department": TEXT}
+    meant = {"患者": (0, -1), "疾病": (0, 2), "年龄": (0, 3), "科室": (0, 4)}
+
+    def near(best: float, other: float) -> Similar:
+        return lambda phrases: [[(meant[word], best), ((0, 0), other)] if word in meant else [] for word in phrases]
+
+    named = [ValueMatch((0, 1), "A", 2, 3, True)] if "A" in question else []
+    schema = Schema([table("patient", columns, "id")])
+    clear, vague = (
+        synthesis.candidates(question, schema, named, near(*how))[0][0] for how in ((0.85, 0.4), (0.85, 0.8))
+    )
+    assert clear.sql == vague.sql == sql
+    assert clear.likely > max(0.7, vague.likely)
 
 
 @given(st.text(max_size=300))

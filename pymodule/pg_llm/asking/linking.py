@@ -38,6 +38,10 @@ _MOST = 6
 # Below the best candidate by so much, another is not worth a query.
 _MARGIN = 0.4
 _NEAR = 0.5
+# What nearness in meaning is worth beside a name; more for a Chinese word that is clearly nearest to one name, as the
+# same word in two languages is.
+_MEANT, _TRANSLATED = 0.8, 0.97
+_SAME, _APART = 0.75, 0.1
 _CJK = re.compile(r"[\u3400-\u9fff]")
 
 
@@ -467,6 +471,12 @@ def _best(found: Iterable[tuple[Ref, float]]) -> list[tuple[Ref, float]]:
     return [pair for pair in ranked if pair[1] >= ranked[0][1] - _MARGIN][:_MOST]
 
 
+def _stands_out(near: Sequence[tuple[Ref, float]]) -> bool:
+    scores = [score for _, score in near]
+    others = [score for score in scores if score < scores[0] - 1e-6]
+    return bool(scores) and scores[0] >= _SAME and scores[0] - max(others, default=0.0) >= _APART
+
+
 def _meant(cut: Sequence[Token], unknown: Sequence[int], similar: Similar | None, taken: set[int]) -> list[Mention]:
     """Mentions of words that no name has, by their meaning."""
     places = [n for n in unknown if cut[n].kind == "word" and not cut[n].capital]
@@ -474,7 +484,8 @@ def _meant(cut: Sequence[Token], unknown: Sequence[int], similar: Similar | None
         return []
     found = []
     for place, near in zip(places, similar([cut[place].text for place in places]), strict=True):
-        refs = [(ref, 0.8 * score) for ref, score in near if score >= _NEAR]
+        worth = _TRANSLATED if cut[place].chinese and _stands_out(near) else _MEANT
+        refs = [(ref, worth * score) for ref, score in near if score >= _NEAR]
         if refs:
             found.append(
                 Mention(

@@ -116,7 +116,7 @@ def _written(
     text = prompt.prompt(question, known, values, taught)
     names = [name for table in known.tables for name in (table.sql, *(column.sql for column in table.columns))]
     options = {"max_tokens": _MOST_TOKENS, "temperatures": _TEMPERATURES, "names": names}
-    written = map(prompt.sql, writer.run("sql_writing", [text], **options)[0])
+    written = map(prompt.sql, json.loads(writer.run("sql_writing", [text], **options)[0]))
     return [Try(sql, _WRITTEN - 0.02 * place, "model") for place, sql in enumerate(written) if sql is not None]
 
 

@@ -227,7 +227,8 @@ def _relations(
     """The same, and which are new; of those the source will state `once` some, with that confidence."""
     subjects, predicates, objects = ([triple[place] for triple in triples] for place in range(3))
     sources, confidences = [source if triple in once else None for triple in triples], [*map(once.get, triples)]
-    wanted, made = set(triples), set()
+    wanted = set(triples)
+    made: set[int] = set()
     while True:
         rows = session.rows(
             "SELECT id, subject, predicate, object FROM llm.own_relation"

@@ -6,6 +6,7 @@ as in generation.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any, cast
@@ -99,7 +100,7 @@ ALIAS: /[a-z][a-z]?[0-9]?/
 
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
-    """What is written to each prompt, at each temperature; the empty text where it was not finished."""
+    """What is written to each prompt at each temperature, a JSON list; the empty text where it was not finished."""
     writer = cast(GenerationEngine, model)
     held = grammar(options["names"])
     ways = [
@@ -109,7 +110,7 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
     return [
         Work(
             [writer.prompt([{"role": "user", "content": prompt}], way) for way in ways],
-            lambda outputs: [written or "" for written in outputs],
+            lambda outputs: json.dumps([written or "" for written in outputs]),
         )
         for prompt in inputs
     ]

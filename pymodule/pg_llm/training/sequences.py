@@ -131,7 +131,7 @@ class Network(nn.Module):
         true = (after * vectors[right]).sum(-1) + bias[right]
         # Each drawn item stands for as many as it was drawn from, the wanted one for itself.
         worth = bias[others] + math.log(len(candidates) / _DRAWN)
-        false = _Drawn.apply(after, vectors[others], worth, wanted, drawn)
+        false: Tensor = _Drawn.apply(after, vectors[others], worth, wanted, drawn)  # type: ignore[no-untyped-call]  # torch's own lacks types
         losses: Tensor = torch.logaddexp(true, false) - true
         return losses
 
@@ -163,22 +163,25 @@ class _Drawn(torch.autograd.Function):
     def forward(ctx: Any, after: Tensor, vectors: Tensor, worth: Tensor, wanted: Tensor, drawn: Tensor) -> Tensor:
         found = torch.cat([
             _likely(part, vectors, worth, own, drawn).logsumexp(1)
-            for part, own in zip(after.split(_PART), wanted.split(_PART), strict=True)
+            for part, own in zip(*_parts(after, wanted), strict=True)
         ])  # fmt: skip
         ctx.save_for_backward(after, vectors, worth, wanted, drawn, found)
         return found
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         after, vectors, worth, wanted, drawn, found = ctx.saved_tensors
         of_after, of_vectors, of_worth = [], torch.zeros_like(vectors), torch.zeros_like(worth)
-        parts = (each.split(_PART) for each in (after, wanted, found, gradient))
-        for part, own, total, share in zip(*parts, strict=True):
+        for part, own, total, share in zip(*_parts(after, wanted, found, gradient), strict=True):
             likely = _likely(part, vectors, worth, own, drawn).sub_(total[:, None]).exp_().mul_(share[:, None])
             of_after.append(likely @ vectors)
             of_vectors.addmm_(likely.T, part)
             of_worth += likely.sum(0)
         return torch.cat(of_after), of_vectors, of_worth, None, None
+
+
+def _parts(*given: Tensor) -> Iterator[Sequence[Tensor]]:
+    return (each.split(_PART) for each in given)  # type: ignore[no-untyped-call]  # torch's own lacks types
 
 
 def _likely(after: Tensor, vectors: Tensor, worth: Tensor, wanted: Tensor, drawn: Tensor) -> Tensor:
