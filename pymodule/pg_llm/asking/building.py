@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from pg_llm.asking import lexicon, words
-from pg_llm.asking.linking import Mention
+from pg_llm.asking.mention import Mention
 from pg_llm.asking.query import Condition, Expr, Query, Writer
-from pg_llm.asking.reading import Comparison, Measure, Named, Reading, Superlative
+from pg_llm.asking.reading.parts import Comparison, Measure, Named, Reading, Superlative
 from pg_llm.asking.schema import Ref, Schema
 
 # Of each mention (by its start) what it is taken to mean.

@@ -8,10 +8,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pg_llm.asking import linking, reading
+from pg_llm.asking import linking
 from pg_llm.asking.building import Builder, Impossible
-from pg_llm.asking.linking import Linked, Mention, Similar, ValueMatch
+from pg_llm.asking.mention import Linked, Mention, Similar, ValueMatch
 from pg_llm.asking.query import Query, Writer
+from pg_llm.asking.reading import passes
 from pg_llm.asking.schema import Ref, Schema
 
 _MOST_CHOICES = 150
@@ -43,7 +44,7 @@ def candidates(
     for mention in linked.mentions:
         if mention.kind == "value":
             mention.refs = _value_refs(mention)
-    parts = reading.read(linked)
+    parts = passes.read(linked)
     writer = Writer(schema)
     found: dict[str, Candidate] = {}
     reasons: dict[str, None] = {}
