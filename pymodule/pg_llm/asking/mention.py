@@ -42,6 +42,10 @@ class Mention:
         """That of the best candidate."""
         return self.refs[0][1] if self.refs else 1.0
 
+    def whole(self, ref: Ref) -> str | None:
+        """The value of a column that is named wholly."""
+        return next((value.value for value in self.values if value.ref == ref and value.whole), None)
+
 
 @dataclass(frozen=True, slots=True)
 class Linked:

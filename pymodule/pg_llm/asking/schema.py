@@ -163,6 +163,10 @@ class Schema:
         shown = self.display(table)
         return [] if shown is None else [shown]
 
+    def reference(self, one: int, other: int) -> Edge | None:
+        """The edge along which each row of a table belongs to one row of another."""
+        return next((edge for edge in self.edges if edge.one == one and edge.other == other and edge.single), None)
+
     def path(self, wanted: Sequence[int]) -> tuple[list[Edge], float] | None:
         """The cheapest edges that connect the tables, found greedily from the first, and what they cost."""
         reached = {wanted[0]}
