@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pg_llm.asking import answer, example, prompt, synthesis, tokens, words
-from pg_llm.asking.linking import Similar, ValueMatch
+from pg_llm.asking.mention import Similar, ValueMatch
 from pg_llm.asking.schema import Column, Edge, Schema, Table
 
 NUMBER, TEXT, DATE = "number", "text", "date"

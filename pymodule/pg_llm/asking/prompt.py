@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from pg_llm.asking.linking import ValueMatch
+from pg_llm.asking.mention import ValueMatch
 from pg_llm.asking.schema import Schema
 
 _MOST_COLUMNS = 200

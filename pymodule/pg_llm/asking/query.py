@@ -28,6 +28,11 @@ class Expr:
         """Whether it speaks of many rows."""
         return self.kind in ("agg", "ratio")
 
+    @property
+    def is_measure(self) -> bool:
+        """Whether it is an aggregate, or a count that is to become one."""
+        return self.is_aggregate or self.kind == "count"
+
     def refs(self) -> Iterable[Ref]:
         """The columns that it reads."""
         if self.ref is not None:

@@ -163,11 +163,9 @@ class Schema:
         shown = self.display(table)
         return [] if shown is None else [shown]
 
-    def is_link(self, table: int) -> bool:
-        """Whether a table does nothing but connect others."""
-        of = self.tables[table]
-        joined = {c for edge in self.edges if edge.one == table for c, _ in edge.columns}
-        return len(of.columns) <= 4 and len(joined) >= 2 and len(joined) >= len(of.columns) - 1
+    def reference(self, one: int, other: int) -> Edge | None:
+        """The edge along which each row of a table belongs to one row of another."""
+        return next((edge for edge in self.edges if edge.one == one and edge.other == other and edge.single), None)
 
     def path(self, wanted: Sequence[int]) -> tuple[list[Edge], float] | None:
         """The cheapest edges that connect the tables, found greedily from the first, and what they cost."""

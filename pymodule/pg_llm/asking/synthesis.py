@@ -8,10 +8,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pg_llm.asking import linking, reading
-from pg_llm.asking.building import Builder, Impossible
-from pg_llm.asking.linking import Linked, Mention, Similar, ValueMatch
+from pg_llm.asking import linking
+from pg_llm.asking.building import steps
+from pg_llm.asking.building.draft import Impossible
+from pg_llm.asking.mention import Linked, Mention, Similar, ValueMatch
 from pg_llm.asking.query import Query, Writer
+from pg_llm.asking.reading import passes
 from pg_llm.asking.schema import Ref, Schema
 
 _MOST_CHOICES = 150
@@ -43,7 +45,7 @@ def candidates(
     for mention in linked.mentions:
         if mention.kind == "value":
             mention.refs = _value_refs(mention)
-    parts = reading.read(linked)
+    parts = passes.read(linked)
     writer = Writer(schema)
     found: dict[str, Candidate] = {}
     reasons: dict[str, None] = {}
@@ -51,7 +53,7 @@ def candidates(
     spoilt = 0.0
     for against, choice in itertools.islice(_choices(linked.mentions), _MOST_CHOICES):
         try:
-            built = Builder(schema, parts, choice).build()
+            query, cost = steps.build(schema, parts, choice)
         except Impossible as impossible:
             reasons[str(impossible)] = None
             if least is None:
@@ -59,13 +61,13 @@ def candidates(
                 least, spoilt = against, _SECOND_THOUGHT
             continue
         least = against if least is None else least
-        sql = writer.sql(built.query)
+        sql = writer.sql(query)
         if sql is None:
             reasons["the tables cannot be joined"] = None
             continue
-        cost = against + built.cost + spoilt
+        cost = against + cost + spoilt
         if sql not in found or found[sql].cost > cost:
-            found[sql] = Candidate(sql, built.query, cost, linked)
+            found[sql] = Candidate(sql, query, cost, linked)
     ranked = sorted(found.values(), key=lambda candidate: candidate.cost)
     return ranked[:_MOST_CANDIDATES], list(reasons), linked
 

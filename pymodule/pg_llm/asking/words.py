@@ -39,7 +39,7 @@ _IRREGULAR = {
     "theses": "thesis", "ties": "tie", "lives": "life", "shelves": "shelf", "leaves": "leave", "years": "year",
 }  # fmt: skip
 # Sets of words of which one may stand for another, each less surely than for itself.
-_ALIKE = [
+ALIKE = [
     line.split()
     for line in """
     salary pay wage compensation earning remuneration
@@ -102,53 +102,12 @@ _ALIKE = [
 
 
 # Verbs of the past that show no ending.
-PAST = frozenset(
-    [
-        "bought",
-        "sold",
-        "wrote",
-        "written",
-        "made",
-        "paid",
-        "spent",
-        "given",
-        "gave",
-        "took",
-        "taken",
-        "held",
-        "won",
-        "lost",
-        "taught",
-        "built",
-        "sent",
-        "began",
-        "got",
-        "sung",
-        "sang",
-        "drove",
-        "driven",
-        "flew",
-        "flown",
-        "ate",
-        "eaten",
-        "met",
-        "read",
-        "ran",
-        "left",
-        "kept",
-        "led",
-        "fell",
-        "grew",
-        "grown",
-        "knew",
-        "known",
-        "rose",
-        "shown",
-        "stood",
-        "spoke",
-        "wore",
-    ]
-)
+PAST = {
+    "bought", "sold", "wrote", "written", "made", "paid", "spent", "given", "gave", "took", "taken", "held", "won",
+    "lost", "taught", "built", "sent", "began", "got", "sung", "sang", "drove", "driven", "flew", "flown", "ate",
+    "eaten", "met", "read", "ran", "left", "kept", "led", "fell", "grew", "grown", "knew", "known", "rose", "shown",
+    "stood", "spoke", "wore",
+}  # fmt: skip
 
 
 @cache
@@ -194,7 +153,7 @@ def split(name: str) -> tuple[str, ...]:
 
 @cache
 def _sets(word: str) -> frozenset[int]:
-    return frozenset(place for place, words in enumerate(_ALIKE) if word in words)
+    return frozenset(place for place, words in enumerate(ALIKE) if word in words)
 
 
 @cache

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pg_llm.asking import example, prompt, synthesis
-from pg_llm.asking.linking import Linked, ValueMatch
+from pg_llm.asking.mention import Linked, ValueMatch
 from pg_llm.asking.schema import Schema
 from pg_llm.functions import catalog_reading, read_only, session
 from pg_llm.functions.read_only import Checked, Refused, Result

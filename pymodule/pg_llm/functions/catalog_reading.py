@@ -14,7 +14,7 @@ from typing import Any
 import plpy
 
 from pg_llm.asking import lexicon, words
-from pg_llm.asking.linking import ValueMatch
+from pg_llm.asking.mention import ValueMatch
 from pg_llm.asking.schema import Column, Edge, Ref, Schema, Table
 from pg_llm.errors import InsufficientPrivilege, InvalidInput
 from pg_llm.functions import read_only, session
@@ -186,7 +186,7 @@ def _stems(question: str) -> dict[str, float]:
             continue
         its = words.stem(word)
         if len(its) >= 3 and its not in lexicon.EMPTY and word.lower() not in lexicon.EMPTY:
-            for each in (its, *(other for line in words._ALIKE if its in line for other in line)):
+            for each in (its, *(other for line in words.ALIKE if its in line for other in line)):
                 found[each[:-1] if each.endswith("y") and len(each) > 4 else each] = 1.0 if each == its else 0.5
     return dict(sorted(found.items(), key=lambda pair: -pair[1])[:60])
 

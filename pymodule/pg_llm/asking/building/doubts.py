@@ -1,0 +1,55 @@
+"""What speaks against a query that could be built."""
+
+from __future__ import annotations
+
+from pg_llm.asking import lexicon, words
+from pg_llm.asking.building.draft import Draft
+
+
+def weigh(draft: Draft) -> None:
+    """Add what speaks against the query to its cost."""
+    _elsewhere(draft)
+    _idle(draft)
+    unread, verbs = draft.reading.unread, draft.reading.linked.verbs
+    draft.cost += sum(0.12 if word in verbs else _weight(word) for word in unread)
+    query = draft.query
+    if not (query.where or query.group or query.order or query.having or query.per) and not any(
+        expr.is_aggregate for expr in query.select
+    ):
+        # Nothing of the question but what it is about.
+        vague = bool(unread) or any(mention.role in ("meant", "done") for mention in draft.reading.context)
+        draft.cost += 0.8 if vague else 0.0
+
+
+def _elsewhere(draft: Draft) -> None:
+    """A column of another table, where the one that is spoken of has one of that name."""
+    reading = draft.reading
+    mentions = (*reading.groups, *reading.targets, *reading.owners)
+    tables = {draft.ref(mention)[0] for mention in mentions if draft.ref(mention)[1] < 0}
+    for mention in reading.linked.mentions:
+        ref = draft.choice.get(mention.start)
+        if ref is None or ref[1] < 0 or ref[0] in tables or mention.kind != "element":
+            continue
+        name = draft.schema.column(ref).words
+        own = (column for table in tables for column in draft.schema.tables[table].columns)
+        if any(column.words == name and not column.is_key for column in own):
+            draft.cost += 0.25
+
+
+def _idle(draft: Draft) -> None:
+    """A query that tells only what its condition says."""
+    query = draft.query
+    known = {each.expr.ref for each in query.where if each.expr is not None and each.op == "="}
+    if len(query.select) == 1 and query.select[0].kind == "column" and query.select[0].ref in known:
+        draft.cost += 0.6
+
+
+def _weight(word: str) -> float:
+    """What a word that nothing stands for speaks against a query: names most, verbs least."""
+    if words.stem(word) in lexicon.WRITING:
+        return 3.0
+    if word.endswith("est") and len(word) > 5:
+        return 1.2
+    if word[:1].isupper() or not word.isascii():
+        return 0.9
+    return 0.7

@@ -1,0 +1,113 @@
+"""A query in the making: the parts of the question, what each mention is taken to mean, and what is built of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+from pg_llm.asking import lexicon
+from pg_llm.asking.mention import Mention
+from pg_llm.asking.query import Expr, Query
+from pg_llm.asking.reading.parts import Reading
+from pg_llm.asking.schema import Column, Ref, Schema
+
+# Of each mention (by its start) what it is taken to mean.
+Choice = Mapping[int, Ref]
+
+
+class Impossible(Exception):
+    """The parts do not fit together this way."""
+
+
+class Draft:
+    """What the steps share; `cost` is what speaks against the query, from 0."""
+
+    # The table that the question is about.
+    main: int
+
+    def __init__(self, schema: Schema, reading: Reading, choice: Choice) -> None:
+        self.schema = schema
+        self.reading = reading
+        self.choice = choice
+        self.query = Query()
+        self.cost = 0.0
+        # What groups are shown by, and what they are told apart by.
+        self.shown: list[Expr] = []
+        self.grouped: list[Expr] = []
+        # Tables of which each row is a group.
+        self.entities: list[int] = []
+        # Tables that a condition looks into, whose rows are not joined.
+        self.inner_tables: set[int] = set()
+        # The first rows are found by what is measured; by what they are found is shown.
+        self.by_measure = False
+        self.shows_order = False
+
+    def ref(self, mention: Mention) -> Ref:
+        """What a mention is taken to mean. Raises Impossible."""
+        if mention.start not in self.choice:
+            raise Impossible(f"nothing is known as {mention.said}")
+        return self.choice[mention.start]
+
+    def show(self, table: int) -> list[Expr]:
+        """What a row is shown by. Raises Impossible."""
+        places = self.schema.shown(table) or self.schema.identity(table)
+        if not places:
+            if len(self.schema.tables[table].columns) > 6:
+                raise Impossible("a table has nothing to call its rows by")
+            places = list(range(len(self.schema.tables[table].columns)))
+        return [Expr("column", (table, place)) for place in places]
+
+    def entity(self, table: int) -> list[Expr]:
+        """What a row is shown by, and what it is told apart by."""
+        exprs = self.show(table)
+        exprs += [Expr("column", (table, place)) for place in self.schema.identity(table)]
+        return list(dict.fromkeys(exprs))
+
+    def in_play(self) -> list[int]:
+        """The tables that the question speaks of, as far as the query is made."""
+        tables = [*self.query.tables, self.main, *self.query.all_tables()]
+        tables += [expr.ref[0] for expr in (*self.shown, *self.grouped) if expr.ref]
+        for mentions in (self.reading.targets, self.reading.context, self.reading.owners):
+            tables += [self.ref(mention)[0] for mention in mentions if mention.start in self.choice]
+        for measure in self.reading.measures:
+            its = measure.of or measure
+            tables += [self.ref(its.operand)[0]] if its.operand is not None else []
+        return list(dict.fromkeys(tables))
+
+    def only_number(self, table: int, otherwise: str, cost: float) -> Ref:
+        """The one column that can be meant where some number is. Raises Impossible with what it is otherwise."""
+        its = self.schema.tables[table]
+        found = [(table, n) for n, column in enumerate(its.columns) if column.is_measure and n not in its.key]
+        if len(found) != 1:
+            raise Impossible(otherwise)
+        self.cost += cost
+        return found[0]
+
+    def attribute(self, names: Sequence[str], tables: Sequence[int]) -> Ref | None:
+        """The column that an adjective speaks of."""
+        for name in names:
+            for wanted in lexicon.ATTRIBUTES.get(name, ()):
+                for ref, column in self._columns(tables):
+                    if (
+                        column.kind in ("number", "date")
+                        and not column.is_key
+                        and set(wanted.split()) <= {*column.words, *_phrase_words(column.phrases)}
+                    ):
+                        return ref
+            dates = [ref for ref, column in self._columns(tables) if column.kind == "date"]
+            if name == "date" and dates:
+                return dates[0]
+            if name == "age":
+                dates = [ref for ref in dates if ref[0] == tables[0]]
+                if len(dates) == 1:
+                    return dates[0]
+        return None
+
+    def _columns(self, tables: Sequence[int]) -> Iterator[tuple[Ref, Column]]:
+        for table in tables:
+            for place, column in enumerate(self.schema.tables[table].columns):
+                yield (table, place), column
+
+
+def _phrase_words(phrases: Sequence[str]) -> set[str]:
+    return {word.lower() for phrase in phrases for word in re.findall(r"[^\W_]+", phrase)}

@@ -1,0 +1,74 @@
+"""Counts and aggregates."""
+
+from __future__ import annotations
+
+from pg_llm.asking.building.draft import Draft, Impossible
+from pg_llm.asking.query import Expr
+from pg_llm.asking.reading.parts import Measure
+from pg_llm.asking.schema import Ref
+
+
+def expr(draft: Draft, of: Measure) -> Expr:
+    """How many flights, the average price. Raises Impossible."""
+    if of.of is not None:
+        return _of_each(draft, of.said, of.of)
+    if of.operand is None:
+        if of.said != "count":
+            return _only_number(draft, of.said, draft.main)
+        draft.query.tables.append(draft.main)
+        return Expr("count", (draft.main, -1))
+    ref = draft.ref(of.operand)
+    if ref[1] < 0:
+        if of.said not in ("count", "sum"):
+            return _only_number(draft, of.said, ref[0])
+        draft.cost += 0.05 if of.said == "sum" else 0.0
+        draft.query.tables.append(ref[0])
+        return Expr("count", (ref[0], -1))
+    column = draft.schema.column(ref)
+    if of.said == "count":
+        return _count(draft, ref)
+    if column.is_measure or (of.said in ("min", "max") and column.kind in ("date", "number")):
+        return Expr("agg", ref, of.said)
+    if of.said == "sum":
+        draft.cost += 0.1
+        return Expr("agg", ref, "count", distinct=True)
+    raise Impossible(f"{of.operand.said} is no number")
+
+
+def _of_each(draft: Draft, said: str, of: Measure) -> Expr:
+    """The average number of flights of each group: flights by groups."""
+    if of.operand is not None and said in ("avg", "sum"):
+        ref = draft.ref(of.operand)
+        if ref[1] >= 0 and draft.schema.column(ref).is_measure:
+            if draft.entities == [ref[0]]:
+                # Nights per stay: every row is a stay.
+                draft.grouped, draft.shown = [], []
+            return Expr("agg", ref, said)
+    inner = expr(draft, of)
+    if not draft.grouped:
+        raise Impossible("of what each there is a number")
+    if said != "avg":
+        raise Impossible("only averages of numbers are known")
+    if inner.kind == "count":
+        # Of each pair of the two there is one row.
+        inner = Expr("agg", None, "count")
+    identity = draft.grouped[-1]
+    draft.query.tables.append(identity.ref[0] if identity.ref else 0)
+    draft.grouped, draft.shown = [], []
+    return Expr("ratio", parts=(inner, Expr("agg", identity.ref, "count", distinct=True)))
+
+
+def _count(draft: Draft, ref: Ref) -> Expr:
+    """The number in a column of numbers; else how many rows, or different values, a column has."""
+    if draft.schema.column(ref).is_measure:
+        draft.cost += 0.02
+        return Expr("agg", ref, "sum")
+    key = draft.schema.tables[ref[0]].key
+    if key and ref[1] in (draft.schema.display(ref[0]), *key) and not draft.reading.distinct:
+        draft.query.tables.append(ref[0])
+        return Expr("count", (ref[0], -1))
+    return Expr("agg", ref, "count", distinct=True)
+
+
+def _only_number(draft: Draft, said: str, table: int) -> Expr:
+    return Expr("agg", draft.only_number(table, "it does not say of which number", 0.3), said)

@@ -1,0 +1,58 @@
+"""The steps from the parts of a question to a query, each on what those before have built."""
+
+from __future__ import annotations
+
+from pg_llm.asking.building import (
+    comparisons,
+    denials,
+    doubts,
+    groups,
+    joins,
+    measures,
+    order,
+    ratios,
+    selection,
+    superlatives,
+    tables,
+    targets,
+    values,
+)  # fmt: skip
+from pg_llm.asking.building.draft import Choice, Draft
+from pg_llm.asking.query import Query
+from pg_llm.asking.reading.parts import Reading
+from pg_llm.asking.schema import Schema
+
+
+def build(schema: Schema, reading: Reading, choice: Choice) -> tuple[Query, float]:
+    """The query of one reading with one choice of meanings, and what speaks against it, from 0. Raises Impossible."""
+    draft = Draft(schema, reading, choice)
+    draft.main = tables.main(draft)
+    for mention in reading.groups:
+        groups.add(draft, mention)
+    asked = targets.exprs(draft)
+    measured = [measures.expr(draft, measure) for measure in reading.measures]
+    measured = list(dict.fromkeys([*measured, *(expr for expr in asked if expr.kind == "agg")]))
+    asked = [expr for expr in asked if expr.kind != "agg"]
+    if reading.ratio is not None:
+        measured.append(ratios.expr(draft, reading.ratio, asked))
+        if reading.share and not draft.grouped:
+            asked = []
+    for named in reading.named:
+        values.add(draft, named)
+    for comparison in reading.comparisons:
+        comparisons.add(draft, comparison)
+    for mention in reading.denied:
+        denials.add(draft, mention)
+    for mention in reading.context:
+        targets.add_context(draft, mention)
+    for unit in reading.units:
+        groups.add_unit(draft, unit)
+    for superlative in reading.superlatives:
+        superlatives.add(draft, superlative, asked, measured)
+    selection.select(draft, asked, measured)
+    order.add(draft)
+    if reading.share:
+        ratios.restrict(draft)
+    joins.settle(draft)
+    doubts.weigh(draft)
+    return draft.query, draft.cost

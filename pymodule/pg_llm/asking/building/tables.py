@@ -1,0 +1,52 @@
+"""The table that a question is about, and the one that names are asked of."""
+
+from __future__ import annotations
+
+from pg_llm.asking.building.draft import Draft, Impossible
+from pg_llm.asking.mention import Mention
+
+
+def main(draft: Draft) -> int:
+    """The table that the question is about. Raises Impossible."""
+    reading = draft.reading
+    for mention in (*reading.owners, *reading.targets):
+        ref = draft.ref(mention)
+        if ref[1] < 0:
+            return ref[0]
+    for mention in reading.targets:
+        its = whose(draft, set(), [mention]) if is_name(mention) else None
+        return draft.ref(mention)[0] if its is None else its
+    operands = [(measure.of or measure).operand for measure in reading.measures]
+    operands += [superlative.operand for superlative in reading.superlatives]
+    for operand in operands:
+        if operand is not None:
+            return draft.ref(operand)[0]
+    others = [*(reading.ratio[0] if reading.ratio else ()), *reading.context, *reading.groups, *reading.denied]
+    others += [mention for named in reading.named for mention in named.mentions]
+    for mention in others:
+        if mention.start in draft.choice:
+            return draft.ref(mention)[0]
+    for comparison in reading.comparisons:
+        if comparison.operand is not None:
+            return draft.ref(comparison.operand)[0]
+    raise Impossible("it names no table or column")
+
+
+def is_name(mention: Mention) -> bool:
+    """Whether names are asked for, of whatever table."""
+    return mention.said.lower() in ("name", "names")
+
+
+def whose(draft: Draft, owners: set[int], named: list[Mention]) -> int | None:
+    """The table that names are asked of, where the question says it."""
+    if owners:
+        return min(owners)
+    others = [draft.ref(mention)[0] for mention in draft.reading.targets if mention not in named]
+    others += [
+        draft.choice[value.start][0]
+        for each in draft.reading.named
+        for value in each.mentions
+        if value.start in draft.choice
+    ]
+    others += [draft.ref(each.operand)[0] for each in draft.reading.superlatives if each.operand is not None]
+    return others[0] if others else None

@@ -1,0 +1,87 @@
+"""Times: the column that they are compared with, and the days that they span."""
+
+from __future__ import annotations
+
+import datetime
+import re
+
+from pg_llm.asking.building.draft import Draft, Impossible
+from pg_llm.asking.mention import Mention
+from pg_llm.asking.query import Condition, Expr
+from pg_llm.asking.reading.parts import Comparison
+
+# Dates that are seldom meant where it is not said which.
+_SELDOM = {"update", "end", "birth", "due", "modify"}
+
+
+def condition(draft: Draft, of: Comparison) -> Condition:
+    """After March 2020, in the last 30 days. Raises Impossible."""
+    left = column(draft, of.operand, of.time)
+    assert left.ref is not None
+    if draft.schema.column(left.ref).kind == "number":
+        values = [float(value) for value in of.values if re.fullmatch(r"\d+", str(value))]
+        if len(values) != len(of.values):
+            raise Impossible("years only are known")
+        return Condition(left, of.op, tuple(values))
+    first = str(of.values[0])
+    if of.op in ("since", "this"):
+        return Condition(left, of.op, (first,))
+    if of.time == "month":
+        return Condition(Expr("part", left.ref, "month number"), "=", (float(first),))
+    begin, end = _span(first)[0], _span(str(of.values[-1]))[1]
+    match of.op:
+        case "=" | "between":
+            return Condition(left, "period", (begin, end))
+        case "in":
+            return Condition(Expr("part", left.ref, "year"), "in", tuple(float(value) for value in of.values))
+        case ">":
+            return Condition(left, ">=", (_span(first)[1],))
+        case ">=":
+            return Condition(left, ">=", (begin,))
+        case "<":
+            return Condition(left, "<", (begin,))
+        case "<=":
+            return Condition(left, "<", (end,))
+    raise Impossible("times are compared otherwise")
+
+
+def column(draft: Draft, operand: Mention | None, time: str) -> Expr:
+    """The column of times that is said, else the likeliest of the tables in play, else of others. Raises Impossible."""
+    if operand is not None:
+        ref = draft.ref(operand)
+        if ref[1] < 0:
+            draft.query.tables.append(ref[0])
+        elif (its := draft.schema.column(ref)).kind in ("date", "number") or "year" in its.words:
+            return Expr("column", ref)
+    played = draft.in_play()
+    for extra, tables in enumerate((played, [t for t in range(len(draft.schema.tables)) if t not in played])):
+        found = [
+            (
+                (0 if its.kind == "date" else 1) + (0.5 if _SELDOM & set(its.words) else 0) + 0.1 * n + 0.01 * place,
+                (table, place),
+            )
+            for n, table in enumerate(tables)
+            for place, its in enumerate(draft.schema.tables[table].columns)
+            if its.kind == "date" or (its.kind == "number" and "year" in its.words and time == "year")
+        ]
+        if found:
+            draft.cost += 0.2 * extra + (0.04 if len(found) > 1 else 0)
+            if extra and draft.schema.path([draft.main, min(found)[1][0]]) is None:
+                continue
+            return Expr("column", min(found)[1])
+    raise Impossible("there is no column of dates to look at")
+
+
+def _span(text: str) -> tuple[str, str]:
+    """The first day of a year, month or day, and the first behind it."""
+    parts = [int(part) for part in text.split("-")]
+    if len(parts) == 1:
+        return f"{parts[0]}-01-01", f"{parts[0] + 1}-01-01"
+    if len(parts) == 2:
+        year, month = parts
+        return f"{year}-{month:02}-01", f"{year + month // 12}-{month % 12 + 1:02}-01"
+    try:
+        day = datetime.date(*parts)
+    except ValueError:
+        raise Impossible(f"there is no day {text}") from None
+    return day.isoformat(), (day + datetime.timedelta(days=1)).isoformat()

@@ -1,0 +1,73 @@
+"""Conditions on values that the question names."""
+
+from __future__ import annotations
+
+from pg_llm.asking.building.draft import Draft, Impossible
+from pg_llm.asking.query import Condition, Expr
+from pg_llm.asking.reading.parts import Named
+from pg_llm.asking.schema import Ref
+
+
+def add(draft: Draft, of: Named) -> None:
+    """In Bonn, not in Ulm, with a name that starts with A. Raises Impossible."""
+    label = draft.choice.get(of.label.start) if of.label is not None else None
+    if of.op:
+        pattern = {"start": "{}%", "end": "%{}", "like": "%{}%"}[of.op].format(of.mentions[0].said)
+        expr = Expr("column", _text_column(draft, label))
+        draft.query.where.append(Condition(expr, "not ilike" if of.negated else "ilike", (pattern,)))
+        return
+    refs: dict[Ref, list[tuple[str, bool]]] = {}
+    for mention in of.mentions:
+        if mention.start not in draft.choice:
+            draft.cost += 0.35
+            refs.setdefault(_text_column(draft, label), []).append((mention.said, True))
+            continue
+        ref = draft.choice[mention.start]
+        whole = mention.whole(ref)
+        refs.setdefault(ref, []).append((mention.said, False) if whole is None else (whole, True))
+        if label is not None and label[0] != ref[0] and label != ref:
+            draft.cost += 0.15
+            draft.query.tables.append(label[0])
+    for ref, values in refs.items():
+        _add(draft, ref, values, of)
+
+
+def _add(draft: Draft, ref: Ref, values: list[tuple[str, bool]], of: Named) -> None:
+    """Values of one column, each with whether it is a whole one."""
+    expr = Expr("column", ref)
+    if all(whole for _, whole in values):
+        texts = tuple(text for text, _ in values)
+        condition = Condition(expr, "=" if len(texts) == 1 else "in", texts)
+    elif len(values) == 1:
+        condition = Condition(expr, "ilike", (f"%{values[0][0]}%",))
+    else:
+        raise Impossible("several parts of names at once")
+    if not of.negated:
+        draft.query.where.append(condition)
+        if of.both and len(values) > 1:
+            both = Condition(Expr("agg", ref, "count", distinct=True), "=", (float(len(values)),))
+            draft.query.having.append(both)
+        return
+    if ref[0] == draft.main or not _many(draft, ref[0]):
+        op = {"=": "<>", "in": "not in", "ilike": "not ilike"}[condition.op]
+        draft.query.where.append(Condition(expr, op, condition.values))
+        return
+    draft.inner_tables.add(ref[0])
+    draft.query.where.append(Condition(None, "not exists", tables=(draft.main, ref[0]), inner=(condition,)))
+
+
+def _many(draft: Draft, table: int) -> bool:
+    """Whether a row of the main table may have several rows of this one."""
+    found = draft.schema.path([draft.main, table])
+    return found is None or draft.schema.fans_out(found[0], draft.main)
+
+
+def _text_column(draft: Draft, label: Ref | None) -> Ref:
+    """The column of a value that no row has."""
+    if label is not None and label[1] >= 0:
+        return label
+    table = draft.main if label is None else label[0]
+    shown = draft.schema.display(table)
+    if shown is None:
+        raise Impossible("what has that name")
+    return table, shown

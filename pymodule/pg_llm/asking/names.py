@@ -1,0 +1,164 @@
+"""Tables and columns as questions name them: by their names, parts of these, and what is said of them."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from pg_llm.asking import lexicon, words
+from pg_llm.asking.mention import Mention
+from pg_llm.asking.schema import Ref, Schema
+from pg_llm.asking.tokens import Token
+
+_SUFFIXES = {
+    "number", "count", "name", "date", "id", "code", "time", "text", "value", "at", "title", "year", "total", "key",
+    "type",
+}  # fmt: skip
+_SKIPPED = {"of", "the", "a", "an", "'s"}
+_LONGEST = 5
+_MOST = 6
+# Below the best candidate by so much, another is not worth a query.
+_MARGIN = 0.4
+_CJK = re.compile(r"[\u3400-\u9fff]")
+
+
+class Variants:
+    """Word lists that may stand for a table or column, found by any of their words."""
+
+    def __init__(self, schema: Schema) -> None:
+        self.by_word: dict[str, list[tuple[Ref, tuple[str, ...], float]]] = defaultdict(list)
+        self.chinese: dict[str, list[tuple[Ref, float]]] = defaultdict(list)
+        self.names: dict[Ref, tuple[str, ...]] = {}
+        for place, table in enumerate(schema.tables):
+            self._add((place, -1), table.words, 1.0)
+            self.names[place, -1] = table.words
+            if len(table.words) > 1:
+                self._add((place, -1), table.words[-1:], 0.75)
+                self._add((place, -1), table.words[:1], 0.5)
+            self._phrases((place, -1), table.phrases)
+            own = set(table.words)
+            for number, column in enumerate(table.columns):
+                ref = (place, number)
+                its = column.words
+                self.names[ref] = its
+                self._add(ref, its, 1.0)
+                short = tuple(word for word in its if word not in _SUFFIXES)
+                if column.is_key or (number in table.key and column.kind == "number"):
+                    # What a key is named after is the row behind it.
+                    self._add(ref, short, 0.45)
+                    if table.key == [number]:
+                        self._add((place, -1), short, 0.85)
+                    continue
+                self._add(ref, tuple(word for word in its if word not in own), 0.97)
+                self._add(ref, short, 0.72 if column.kind in ("date", "time") else 0.86)
+                if len(its) > 1:
+                    self._add(ref, its[-1:], 0.6)
+                    for word in its[:-1]:
+                        self._add(ref, (word,), 0.55)
+                self._phrases(ref, column.phrases)
+
+    def _add(self, ref: Ref, its: tuple[str, ...], score: float) -> None:
+        if its:
+            for word in set(its):
+                self.by_word[word].append((ref, its, score))
+
+    def _phrases(self, ref: Ref, phrases: Iterable[str]) -> None:
+        for phrase in phrases:
+            for part in re.split(r"[,;/|(){}\[\]:\u3001\uff0c\uff1b\uff1a\u3002\uff08\uff09]", phrase):
+                if _CJK.search(part):
+                    self._chinese_phrase(ref, part.strip())
+                    continue
+                its = tuple(words.stem(word) for word in re.findall(r"[^\W_]+", part))
+                its = tuple(word for word in its if word not in lexicon.EMPTY)
+                if 0 < len(its) <= 3:
+                    self._add(ref, its, 0.95)
+                for word in its if len(its) <= 12 else ():
+                    self._add(ref, (word,), 0.42)
+
+    def _chinese_phrase(self, ref: Ref, part: str) -> None:
+        self.chinese[part].append((ref, 1.0))
+        for ending in ("名称", "名字", "姓名", "表", "编号", "数量", "金额", "信息", "日期", "时间", "名", "数"):
+            if part.endswith(ending) and len(part) > len(ending):
+                self.chinese[part.removesuffix(ending)].append((ref, 0.85))
+                self.chinese[ending].append((ref, 0.5))
+        for middle in range(1, len(part) - 1):
+            if part[middle] == "的":
+                self.chinese[part[middle + 1 :]].append((ref, 0.85))
+
+
+def elements(cut: Sequence[Token], variants: Variants) -> Iterable[tuple[Mention, float]]:
+    """Mentions of tables and columns, each with a rank among all mentions that may stand there."""
+    like: dict[str, list[tuple[str, float]]] = {}
+    for token in cut:
+        if token.kind == "word" and not token.chinese and token.stem not in like:
+            pairs = ((word, words.likeness(token.stem, word)) for word in variants.by_word)
+            like[token.stem] = [(word, score) for word, score in pairs if score]
+    for start, token in enumerate(cut):
+        if token.chinese:
+            if token.text in variants.chinese:
+                refs = best(variants.chinese[token.text])
+                yield (
+                    Mention("element", start, start + 1, token.text, refs),
+                    10 * refs[0][1] + (3 if refs[0][1] > 0.8 else 0),
+                )
+            continue
+        if token.kind != "word" or token.stem in _SKIPPED:
+            continue
+        for end in range(min(len(cut), start + _LONGEST), start, -1):
+            span = [each for each in cut[start:end] if each.stem not in _SKIPPED]
+            if cut[end - 1].stem in _SKIPPED or any(each.kind != "word" or each.chinese for each in span):
+                continue
+            matching = _matching([each.stem for each in span], like, variants)
+            if len(span) == 1 and token.stem in lexicon.UNITS:
+                # Any column of years is meant by the year: where it stands says which.
+                matching = [(ref, max(score, 0.93)) for ref, score in matching]
+            refs = best(matching)
+            if not refs:
+                continue
+            if span[0].stem in ("number", "total") and any(each.stem == "of" for each in cut[start:end]):
+                # The number of flights is no flight number.
+                refs = [pair for pair in refs if variants.names[pair[0]][:1] == (span[0].stem,)]
+                if not refs:
+                    continue
+            score = refs[0][1]
+            if all(each.stem in lexicon.EMPTY for each in span) and (
+                score < 0.84 or (start == 0 and len(span) == 1 and token.text.lower() in lexicon.ASKING)
+            ):
+                continue
+            length = (end - start) if score >= 0.7 else 1
+            yield (
+                Mention("element", start, end, " ".join(each.text for each in span), refs),
+                10 * length + 4 * score - 1.5,
+            )
+
+
+def _matching(
+    span: list[str], like: dict[str, list[tuple[str, float]]], variants: Variants
+) -> Iterable[tuple[Ref, float]]:
+    for word, first in like.get(span[0], ()):
+        for ref, its, score in variants.by_word[word]:
+            if len(its) != len(span):
+                continue
+            if len(span) == 1:
+                yield ref, score * first
+                continue
+            total, rest = first, list(its)
+            rest.remove(word)
+            for other in span[1:]:
+                near = max(((likeness, its) for its, likeness in like.get(other, ()) if its in rest), default=None)
+                if near is None:
+                    break
+                total += near[0]
+                rest.remove(near[1])
+            else:
+                yield ref, score * total / len(span)
+
+
+def best(found: Iterable[tuple[Ref, float]]) -> list[tuple[Ref, float]]:
+    """The candidates worth a query, the best first."""
+    best: dict[Ref, float] = {}
+    for ref, score in found:
+        best[ref] = max(score, best.get(ref, 0.0))
+    ranked = sorted(best.items(), key=lambda pair: -pair[1])
+    return [pair for pair in ranked if pair[1] >= ranked[0][1] - _MARGIN][:_MOST]

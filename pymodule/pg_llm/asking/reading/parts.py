@@ -1,0 +1,76 @@
+"""The parts of a question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from pg_llm.asking.mention import Linked, Mention
+
+
+@dataclass(slots=True)
+class Measure:
+    """A count (`count`) or an aggregate of an operand; without one, of the rows."""
+
+    said: str
+    operand: Mention | None = None
+    of: Measure | None = None
+
+
+@dataclass(slots=True)
+class Superlative:
+    """The first `n` by a measure, an operand or an attribute, from the largest if `down`."""
+
+    down: bool
+    n: int
+    attribute: str = ""
+    operand: Mention | None = None
+    measure: Measure | None = None
+    plain: bool = True
+    word: str = ""
+    shown: bool = False
+
+
+@dataclass(slots=True)
+class Comparison:
+    """`operand` `op` `values`; `time` where these are times, `measure` where groups are compared."""
+
+    op: str
+    values: list[str | float]
+    operand: Mention | None = None
+    attribute: str = ""
+    measure: Measure | None = None
+    time: str = ""
+    average: bool = False
+
+
+@dataclass(slots=True)
+class Named:
+    """Values that a column has, or has not; `label` is a mention beside them that says of what."""
+
+    mentions: list[Mention]
+    label: Mention | None
+    negated: bool
+    both: bool = False
+    op: str = ""
+
+
+@dataclass(slots=True)
+class Reading:
+    """The parts of a question."""
+
+    linked: Linked
+    targets: list[Mention] = field(default_factory=list)
+    owners: list[Mention] = field(default_factory=list)
+    measures: list[Measure] = field(default_factory=list)
+    groups: list[Mention] = field(default_factory=list)
+    units: list[str] = field(default_factory=list)
+    superlatives: list[Superlative] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    named: list[Named] = field(default_factory=list)
+    denied: list[Mention] = field(default_factory=list)
+    context: list[Mention] = field(default_factory=list)
+    order: list[tuple[Mention | Measure | None, bool]] = field(default_factory=list)
+    ratio: tuple[list[Mention], list[Mention], str] | None = None
+    share: bool = False
+    distinct: bool = False
+    unread: list[str] = field(default_factory=list)

@@ -1,0 +1,149 @@
+"""Superlatives: the oldest, the top 3 by price, the most books."""
+
+from __future__ import annotations
+
+import itertools
+
+from pg_llm.asking.mention import Mention
+from pg_llm.asking.reading.cursor import Cursor
+from pg_llm.asking.reading.parts import Superlative
+
+# What begins a part that the superlative does not speak of.
+_APART = {"of", "in", "for", "by", "with", "who", "that", "which", "from", "on"}
+
+
+def read(cursor: Cursor) -> None:
+    """How many come first, and by what."""
+    for place, mention in cursor.of_kind("super", "top"):
+        used = [place]
+        number = _touching(cursor, place)
+        n = 1 if number is None else max(1, int(cursor.mentions[number].number))
+        if number is not None:
+            used.append(number)
+        words = [token.text.lower() for token in cursor.tokens[mention.start : mention.end]]
+        more = cursor.after(used[-1], ("super",), 2, ())
+        if words == ["top"] and more is not None:
+            # The top 5 highest paid: the second says by what.
+            cursor.take(*used)
+            cursor.mentions[more].number = float(n)
+            cursor.mentions[more].role = "n"
+            continue
+        found = _begun(mention, words[0] if words else "", n, number is None)
+        _operand(cursor, place, used, found)
+        cursor.take(*used)
+        _by(cursor, found)
+        cursor.found.superlatives.append(found)
+    _merge(cursor)
+
+
+def _begun(mention: Mention, word: str, n: int, plain: bool) -> Superlative:
+    """What the word alone says."""
+    n = int(mention.number) if mention.role == "n" else n
+    if mention.kind == "top":
+        return Superlative(True, n, word=word, plain=plain)
+    return Superlative(mention.said.startswith("desc"), n, mention.said.partition(".")[2], word=word, plain=plain)
+
+
+def _touching(cursor: Cursor, place: int) -> int | None:
+    """The number beside a word."""
+    mention = cursor.mentions[place]
+    for other in (place + 1, place - 1):
+        if 0 <= other < len(cursor.mentions) and other not in cursor.done and cursor.mentions[other].kind == "number":
+            its = cursor.mentions[other]
+            if 0 <= its.start - mention.end <= 1 or its.end == mention.start:
+                return other
+    return None
+
+
+def _operand(cursor: Cursor, place: int, used: list[int], found: Superlative) -> None:
+    """By what: an attribute the word has, a number of things, or a column beside it."""
+    last = max(used)
+    if cursor.chinese and _chinese(cursor, place, used, found):
+        return
+    counted = cursor.after(last, ("count", "agg"), 2, ())
+    if counted is not None and found.attribute in ("", "*"):
+        of = cursor.after(counted, ("element",), 3, ("distinct", "count"))
+        if of is not None:
+            noun = cursor.noun(of)
+            found.measure = cursor.measure(counted, noun)
+            used += [*range(counted, of + 1), noun]
+            return
+    if found.attribute == "*":
+        return
+    of = cursor.after(last, ("element",), 2, ("distinct",))
+    if of is not None and not _APART & set(cursor.between(last, of)):
+        found.operand = cursor.mentions[of]
+        used.append(of)
+
+
+def _chinese(cursor: Cursor, place: int, used: list[int], found: Superlative) -> bool:
+    """Whether it stands before the word."""
+    near = place - 1
+    while near >= 0 and near in used:
+        near -= 1
+    if near < 0 or near in cursor.done:
+        return False
+    its = cursor.mentions[near]
+    if its.kind == "count":
+        of = cursor.before(near)
+        found.measure = cursor.measure(near, of)
+        used += [near, *([of] if of is not None else [])]
+        return True
+    if its.kind != "element" or cursor.mentions[place].start - its.end > 1:
+        return False
+    used.append(near)
+    if near > 0 and cursor.mentions[near - 1].kind == "agg" and near - 1 not in cursor.done:
+        found.measure = cursor.measure(near - 1, near)
+        used.append(near - 1)
+    else:
+        found.operand = its
+    return True
+
+
+def _by(cursor: Cursor, found: Superlative) -> None:
+    """The top 3 products by price: what stands before the by is asked for."""
+    if found.measure is not None or found.attribute:
+        return
+    for place, mention in cursor.of_kind("group"):
+        if cursor.word(mention.start) != "by" or mention.end - mention.start > 1:
+            continue
+        of = cursor.after(place, ("element", "count", "agg"), 2, ())
+        if of is None:
+            continue
+        its = cursor.mentions[of]
+        measure = None
+        if its.kind != "element":
+            inner = cursor.after(of, ("element",), 3, ("count",))
+            if inner is None:
+                continue
+            measure = cursor.measure(of, inner)
+            cursor.take(*range(of, inner + 1))
+        cursor.take(place, of)
+        cursor.free(found.operand)
+        found.operand, found.measure = (None, measure) if measure else (its, None)
+        return
+
+
+def _merge(cursor: Cursor) -> None:
+    """The top 3 courses with the highest number of students: how many, and by what; the least and most of one."""
+    found = cursor.found.superlatives
+    for first, second in itertools.pairwise(found):
+        if (
+            first.operand is None
+            and first.measure is None
+            and not first.attribute
+            and second.operand is not None
+            and first.plain
+            and first.word != "top"
+        ):
+            first.operand = second.operand
+    if (
+        len(found) == 2
+        and not found[0].attribute
+        and found[0].measure is None
+        and (not found[0].plain or found[0].word == "top")
+        and found[0].down
+    ):
+        cursor.free(found[0].operand)
+        found[1].n, found[1].plain = found[0].n, found[0].plain
+        del found[0]

@@ -1,0 +1,137 @@
+"""What is asked for, and whose it is; all that is left only leads there."""
+
+from __future__ import annotations
+
+from pg_llm.asking import lexicon
+from pg_llm.asking.mention import Mention
+from pg_llm.asking.reading.cursor import JOINERS, Cursor
+from pg_llm.asking.reading.parts import Measure
+
+# Words before more of what is asked for: along with their names.
+_AGAIN = {
+    "return", "give", "show", "include", "including", "along", "together", "also", "list", "provide", "display",
+    "their", "its", "respective", "corresponding",
+}  # fmt: skip
+
+
+def read(cursor: Cursor) -> None:
+    """What is asked for comes first, with whose it is; in Chinese it comes last."""
+    found = cursor.found
+    rest = [n for n, _ in cursor.of_kind("element")]
+    labels = {id(each.label) for each in found.named if each.label is not None}
+    free = [n for n in rest if id(cursor.mentions[n]) not in labels]
+    _markers(cursor)
+    asks = not found.measures and found.ratio is None
+    if cursor.chinese:
+        _chinese(cursor, free, asks)
+        return
+    heads = _heads(cursor, free, asks)
+    asks = not found.measures and found.ratio is None
+    found.targets = [cursor.mentions[place] for place in heads]
+    if asks and not heads and not found.superlatives:
+        found.targets = [cursor.mentions[place] for place in rest if place not in free][:1]
+
+
+def _markers(cursor: Cursor) -> None:
+    """Words that ask, without anything that they belong to."""
+    for kind in ("distinct", "both", "either"):
+        for place, _ in cursor.of_kind(kind):
+            cursor.take(place)
+            cursor.found.distinct |= kind == "distinct"
+    for place, mention in cursor.of_kind("number", "cmp", "group", "top", "super", "same"):
+        cursor.take(place)
+        if mention.kind in ("number", "same"):
+            cursor.found.unread.append(cursor.text(mention))
+
+
+def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
+    """The places of what is asked for; the others become owners or lead there."""
+    found = cursor.found
+    heads: list[int] = []
+    chain = False
+    for n, place in enumerate(free):
+        mention = cursor.mentions[place]
+        previous = free[n - 1] if n else None
+        passed = cursor.stems(cursor.mentions[previous].end if previous is not None else 0, mention.start)
+        again = n > 0 and bool(_AGAIN & set(passed))
+        beside = previous if chain and previous is not None and place == previous + 1 else None
+        if not heads and _after_extreme(cursor, place):
+            found.context.append(mention)
+        elif not heads and asks and not again and _begins_total(cursor, mention):
+            found.measures.append(Measure("sum", mention))
+            asks = False
+        elif not heads and (asks or again or (n == 0 and _listed(cursor, mention))):
+            heads.append(place)
+            chain = True
+        elif beside is not None and passed and passed[0] in ("of", "'s", "for", "from", "in") and len(passed) <= 4:
+            found.owners.append(mention)
+            chain = False
+        elif beside is not None and _goes_on(passed):
+            heads.append(place)
+        elif again and heads and _is_column(mention):
+            heads.append(place)
+            chain = True
+        elif beside is not None and not passed:
+            genitive = cursor.tokens[cursor.mentions[beside].end - 1].text.endswith(("'s", "s'", "\u2019s"))
+            if genitive or _is_column(mention):
+                # A publication's title, author names: the second is asked for, the first owns it.
+                heads[-1] = place
+                found.owners.append(cursor.mentions[beside])
+            else:
+                found.owners.append(mention)
+            chain = genitive
+        else:
+            chain = False
+            found.context.append(mention)
+    return heads
+
+
+def _goes_on(passed: list[str]) -> bool:
+    """Whether these words join what is asked for: the name and the age."""
+    joins = bool(passed) and passed[0] in JOINERS | {"as"} and len(passed) <= 5
+    return joins and not {"who", "that", "have"} & set(passed)
+
+
+def _listed(cursor: Cursor, mention: Mention) -> bool:
+    """List the writers and the number of their books: what stands before the measure is asked for as well."""
+    before = set(cursor.stems(0, mention.start))
+    asks = bool(before & lexicon.ASKING) and not before & {"for", "among", "in", "of"}
+    return asks and mention.end <= cursor.first_measure < len(cursor.tokens)
+
+
+def _after_extreme(cursor: Cursor, place: int) -> bool:
+    """The highest salary of employees: the salary is asked for."""
+    if place == 0:
+        return False
+    before = cursor.mentions[place - 1]
+    if not any(each.operand is before and each.plain for each in cursor.found.superlatives):
+        return False
+    passed = cursor.between(place - 1, place)
+    return before.refs[0][0][1] >= 0 and bool(passed) and passed[0] in ("of", "among", "for", "in", "across")
+
+
+def _begins_total(cursor: Cursor, mention: Mention) -> bool:
+    """The total price, where that is no column's name but a sum."""
+    return cursor.tokens[mention.start].stem == "total" and mention.end - mention.start > 1
+
+
+def _is_column(mention: Mention) -> bool:
+    return any(ref[1] >= 0 for ref, score in mention.refs[:2] if score > 0.5)
+
+
+def _chinese(cursor: Cursor, free: list[int], asks: bool) -> None:
+    """The last is asked for, what stands before a 的 owns it."""
+    if not asks:
+        cursor.found.context += [cursor.mentions[place] for place in free]
+        return
+    heads = free[-1:]
+    while heads and heads[0] != free[0]:
+        before = free[free.index(heads[0]) - 1]
+        passed = cursor.between(before, heads[0]) if heads[0] == before + 1 else [""]
+        if not passed or not set(passed) <= JOINERS | {"\uff0c"}:
+            break
+        heads.insert(0, before)
+    cursor.found.targets = [cursor.mentions[place] for place in heads]
+    cursor.found.owners = [cursor.mentions[place] for place in free if place not in heads]
+    if not heads:
+        cursor.found.targets = [each.label for each in cursor.found.named if each.label is not None][-1:]
