@@ -5,7 +5,8 @@ Two items of a user count for each other the more, the closer they stand in the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -46,20 +47,21 @@ def weights(sequences: Sequence[Any], events: Sequence[Any], items: int, most: i
 def strongest(found: Any, most: int) -> Any:
     """The `most` largest values of each row."""
     found = found.astype(np.float32)
-    for row in range(found.shape[0]):
-        start, end = found.indptr[row], found.indptr[row + 1]
-        if end - start > most:
-            values = found.data[start:end]
-            values[np.argpartition(-values, most)[most:]] = 0
+    for row in np.flatnonzero(np.diff(found.indptr) > most):
+        values = found.data[found.indptr[row] : found.indptr[row + 1]]
+        values[np.argpartition(-values, most)[most:]] = 0
     found.eliminate_zeros()
     return found
 
 
-def scores(found: Any, sequences: Sequence[Any], decay: float, longest: int) -> Any:
-    """What the last items of each sequence say of every item, in sum one: dense, (sequences, items)."""
+def scores(found: Any, sequences: Sequence[Any], decay: float, longest: int) -> Iterator[Any]:
+    """What the last items of each sequence say of every item, in sum one: float32 of shape (items,) for each."""
     recent = [np.asarray(each[-longest:]) for each in sequences]
     rows = np.repeat(np.arange(len(recent)), [len(each) for each in recent])
     value = np.concatenate([decay ** np.arange(len(each))[::-1] for each in recent])
     history = sparse.coo_matrix((value, (rows, np.concatenate(recent))), shape=(len(recent), found.shape[0])).tocsr()
-    said = np.asarray((history @ found).todense(), dtype=np.float32)
-    return said / np.maximum(said.sum(1, keepdims=True), 1e-12)
+    together = history @ found
+    for start, end in itertools.pairwise(together.indptr):
+        said = np.zeros(found.shape[1], dtype=np.float32)
+        said[together.indices[start:end]] = together.data[start:end]
+        yield said / np.maximum(said.sum(), 1e-12)
