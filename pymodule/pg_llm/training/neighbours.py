@@ -28,20 +28,28 @@ def weights(sequences: Sequence[Any], events: Sequence[Any], items: int, most: i
     flat = np.concatenate([np.asarray(each) for each in sequences])
     worth = np.concatenate([np.asarray(each, dtype=np.float32) for each in events])
     owner = np.repeat(np.arange(len(sequences)), [len(each) for each in sequences])
-    together = sparse.csr_matrix((items, items), dtype=np.float32)
+    parts = []
     for step in range(1, min(_FURTHEST, max(len(each) for each in sequences) - 1) + 1):
-        same = owner[:-step] == owner[step:]
-        first, second = flat[:-step][same], flat[step:][same]
-        value = np.sqrt(worth[:-step][same] * worth[step:][same]) * np.float32(np.exp(-step / _REACH))
-        pairs = sparse.coo_matrix((value, (first, second)), shape=(items, items)).tocsr()
-        together = together + pairs + backward * pairs.T
-    together.setdiag(0)
-    together.eliminate_zeros()
+        first, second = flat[:-step], flat[step:]
+        apart = (owner[:-step] == owner[step:]) & (first != second)
+        value = np.sqrt(worth[:-step][apart] * worth[step:][apart]) * np.float32(np.exp(-step / _REACH))
+        pairs = sparse.coo_matrix((value, (first[apart], second[apart])), shape=(items, items)).tocsr()
+        parts += [pairs, backward * pairs.T.tocsr()]
+    found = _summed(parts, items)
     frequency = np.bincount(flat, weights=worth, minlength=items).astype(np.float32)
-    scaled = (
-        sparse.diags(1 / (frequency + _SHRINK)) @ together @ sparse.diags(1 / np.maximum(frequency, 1) ** _FREQUENCY)
-    )
-    return strongest(scaled.tocsr(), most)
+    found.data *= np.repeat(1 / (frequency + _SHRINK), np.diff(found.indptr))
+    found.data *= (1 / np.maximum(frequency, 1) ** _FREQUENCY)[found.indices]
+    return strongest(found, most)
+
+
+def _summed(parts: Sequence[Any], items: int) -> Any:
+    """The sum of square matrices in compressed rows; one by one, each sum would be as large as the last."""
+    beside = sparse.hstack(parts, format="csr")
+    found = sparse.csr_matrix((beside.data, beside.indices % items, beside.indptr), shape=(items, items))
+    # There and back the columns are sorted, and what stands in one place stays in the order of the parts.
+    found = found.tocsc().tocsr()
+    found.sum_duplicates()
+    return found
 
 
 def strongest(found: Any, most: int) -> Any:
