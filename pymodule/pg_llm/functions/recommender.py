@@ -195,7 +195,7 @@ class _Fit:
         about = progress.about(self._command, self.events.relation.removesuffix(" AS e")[:60], self._row["name"])
         with training.trained(about, job, base, rows) as made:
             # Read on when the folder is gone: of a large catalogue it is too much to hold.
-            self._lines = Path(made["folder"]).with_name("items.jsonl").open(encoding="utf-8")
+            self._lines = Path(made["folder"]).with_name("items.tsv").open(encoding="ascii")
             model_file.store(Path(made["folder"]), made["digest"])
         if self._before:
             registry.replace_files(self._row["name"], made["digest"])
@@ -235,12 +235,12 @@ class _Fit:
         self, item: str, number: int, line: str, latest: dict[str, float], names: dict[int, str]
     ) -> tuple[Any, ...]:
         """A row of the catalogue; neighbours that are gone are left out."""
-        said = json.loads(line)
-        pairs = zip(said["neighbours"], said["weights"], strict=True)
-        near = [(each, weight) for each, weight in pairs if each in names]
-        recent = latest.get(item, 0.0)
-        by, weights = _array(each for each, _ in near), _array(weight for _, weight in near)
-        return number, item, said["vector"], recent, said["fresh"], by, weights
+        vector, fresh, near, weights = line.rstrip("\n").split("\t")
+        if len(names) < self._next:
+            pairs = zip(_values(near), _values(weights), strict=True)
+            there = [(each, weight) for each, weight in pairs if int(each) in names]
+            near, weights = (_array(pair[side] for pair in there) for side in (0, 1))
+        return number, item, vector, latest.get(item, 0.0), fresh == "t", near, weights
 
     def _catalogue(self) -> dict[int, str]:
         """The text of each item that has one, by number; items that are gone lose theirs."""
@@ -295,8 +295,12 @@ def _rows(query: str) -> Iterator[Row]:
         yield from rows
 
 
-def _array(values: Iterable[Any]) -> str:
-    return "{" + ",".join(map(str, values)) + "}"
+def _array(values: Iterable[str]) -> str:
+    return "{" + ",".join(values) + "}"
+
+
+def _values(array: str) -> list[str]:
+    return array[1:-1].split(",") if array != "{}" else []
 
 
 def _oid(events: str) -> int | None:

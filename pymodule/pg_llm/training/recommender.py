@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import orjson
 import torch
 from safetensors.numpy import load_file, save_file
 
@@ -33,6 +35,7 @@ _LISTED = 100
 _PLACES, _MOST_FRESH = 50, 0.1
 # Passes over all events, the last ones too, once it is known how many passes are good.
 _LAST_PASSES = 2
+_BRACES = bytes.maketrans(b"[]", b"{}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,7 @@ class Events:
     def known(self) -> Any:
         """Which items have events."""
         found = np.zeros(self.items, dtype=bool)
-        for each in self.sequences:
-            found[each] = True
+        found[np.concatenate(self.sequences)] = True
         return found
 
     def fresh(self) -> Any:
@@ -120,7 +122,7 @@ def _learn(
         for loss in epoch(network, optimizer, seen.sequences, seen.weights, known, options["batch_size"], random):
             losses.append(loss)
             report("training", number - 1, options["epochs"], loss=round(loss, 4))
-        ranks = _Judged(network, seen, events, measured).ranks(0.0, None) if measured else np.zeros(1)
+        ranks = _Judged(network, seen, events, measured).alone() if measured else np.zeros(1)
         score = float(np.mean(_ranking.gain(ranks, 10)))
         report("training", number, options["epochs"], loss=round(float(np.mean(losses)), 4), ndcg=round(score, 4))
         if score > best:
@@ -132,31 +134,36 @@ def _learn(
 
 
 class _Judged:
-    """How a network, and the neighbours of the same events, rank the measured users' last events."""
+    """How a network, and the neighbours of the same events, rank the measured users' last events.
+
+    User by user: of many items, what is said of all of them for all users would be too much to hold.
+    """
 
     def __init__(self, network: Network, seen: Events, events: Events, measured: Sequence[int]) -> None:
         known = torch.from_numpy(seen.known()).to(network.device, torch.float32)
         self._seen = seen
         self._fresh = np.flatnonzero(seen.fresh())
         self._near: dict[float, Any] = {}
-        self._histories = [seen.sequences[number] for number in measured]
+        self._histories = [np.asarray(seen.sequences[number]) for number in measured]
         self._targets = np.asarray([events.sequences[number][-1] for number in measured], dtype=np.int64)
         self._likely = network.scores(self._histories, known) if measured else np.zeros((0, seen.items), np.float32)
         self._popular = np.bincount(np.concatenate(seen.sequences), minlength=seen.items).astype(np.float32)
 
-    def ranks(self, share: float, spoken: Any) -> Any:
-        """The place of each last event among all items that the user had not seen before, from 0."""
-        return self._places(self._blend(share, spoken))
+    def alone(self) -> Any:
+        """The place of each last event among all items that the user had not seen before, from 0; without neighbours."""
+        return np.asarray([self._place(user, likely) for user, likely in enumerate(self._likely)])
 
     def tuned(self) -> Blend:
         """What ranks the last events best."""
         best, score = Blend(1.0, 0.8, 1.0), -1.0
         for backward in _BACKWARD if len(self._targets) else ():
-            near = self._neighbours(backward)
             for decay in _DECAYS:
-                spoken = np.log(EPSILON + neighbours.scores(near, self._histories, decay, RECENT))
-                for share in _SHARES:
-                    found = float(np.mean(_ranking.gain(self.ranks(share, spoken), 10)))
+                places = np.asarray([
+                    [self._place(user, self._blend(user, spoken, share)) for share in _SHARES]
+                    for user, spoken in enumerate(map(_spoken, self._said(decay, backward)))
+                ])  # fmt: skip
+                for share, of_share in zip(_SHARES, places.T, strict=True):
+                    found = float(np.mean(_ranking.gain(of_share, 10)))
                     if found > score:
                         best, score = Blend(share, decay, backward), found
         return replace(best, lift=self._lift())
@@ -167,81 +174,99 @@ class _Judged:
         places = min(_PLACES, (self._seen.items - len(fresh)) // 2)
         if not (len(fresh) and places and len(self._targets)):
             return 0.0
-        likely = self._likely.copy()
-        for row, history in enumerate(self._histories):
-            likely[row, history] = -np.inf
         deep = min(places, len(fresh))
-        best = -np.sort(-likely[:, fresh], axis=1)[:, :deep]
-        likely[:, fresh] = -np.inf
-        # The n-th best fresh item is among the first when it is lifted above the n-th last of the others there.
-        needed = -np.sort(-likely, axis=1)[:, places - deep : places][:, ::-1] - best
+        found = []
+        for user, likely in enumerate(self._likely):
+            best = _first(likely[fresh], deep)
+            # The n-th best fresh item is among the first when it is lifted above the n-th last of the others there.
+            found.append(_first(likely[self._others(user)], places)[places - deep :][::-1] - best)
         # Who has seen nearly all items says nothing.
+        needed = np.concatenate(found)
         needed = needed[np.isfinite(needed)]
         part = min(_MOST_FRESH, len(fresh) / self._seen.items) * places / deep
         return float(np.quantile(needed, min(1.0, part))) if len(needed) else 0.0
 
     def keep(self, blend: Blend, made: Path) -> None:
         """Write what a later evaluation needs: ranks and lists of this recommender and of two plain ones."""
-        ways = {}
-        if len(self._targets):
-            said = neighbours.scores(self._neighbours(blend.backward), self._histories, blend.decay, RECENT)
-            popular = np.tile(self._popular, (len(self._targets), 1))
+        kept = {"popular": self._popular, "targets": self._targets}
+        found: dict[str, list[Any]] = {}
+        for user, said in enumerate(self._said(blend.decay, blend.backward)) if len(self._targets) else ():
             ways = {
-                "recommender": self._placed(self._blend(blend.share, np.log(EPSILON + said)), blend.lift),
-                "popularity": popular, "neighbours": said,
+                "recommender": self._placed(user, self._blend(user, _spoken(said), blend.share), blend.lift),
+                "popularity": self._popular, "neighbours": said,
             }  # fmt: skip
-        kept = {"popular": self._popular.astype(np.int32), "targets": self._targets.astype(np.int32)}
-        for way, scores in ways.items():
-            kept[f"{way}_ranks"] = self._places(scores).astype(np.int32)
-            kept[f"{way}_lists"] = self._lists(scores).astype(np.int32)
-        save_file(
-            {name: np.ascontiguousarray(values) for name, values in kept.items()}, made / "validation.safetensors"
-        )
+            for way, scores in ways.items():
+                found.setdefault(f"{way}_ranks", []).append(self._place(user, scores))
+                found.setdefault(f"{way}_lists", []).append(self._list(user, scores))
+        kept |= {name: np.asarray(values) for name, values in found.items()}
+        save_file({name: values.astype(np.int32) for name, values in kept.items()}, made / "validation.safetensors")
 
-    def _neighbours(self, backward: float) -> Any:
+    def _said(self, decay: float, backward: float) -> Iterator[Any]:
+        """What the neighbours say of all items, for each user."""
         seen = self._seen
         if backward not in self._near:
             self._near[backward] = neighbours.weights(
                 seen.sequences, seen.weights, seen.items, MOST_NEIGHBOURS, backward
             )
-        return self._near[backward]
+        return neighbours.scores(self._near[backward], self._histories, decay, RECENT)
 
-    def _blend(self, share: float, spoken: Any) -> Any:
-        return self._likely + share * spoken if share else self._likely
+    def _blend(self, user: int, spoken: Any, share: float) -> Any:
+        likely = self._likely[user]
+        return likely + share * spoken if share else likely
 
-    def _placed(self, scores: Any, lift: float) -> Any:
+    def _others(self, user: int) -> Any:
+        """Which items are neither fresh nor the user's own."""
+        others = np.ones(self._seen.items, dtype=bool)
+        others[self._fresh] = False
+        others[self._histories[user]] = False
+        return others
+
+    def _placed(self, user: int, scores: Any, lift: float) -> Any:
         """The fresh items among the others, as `functions.recommendation` places them."""
-        fresh = self._fresh
-        if not len(fresh):
+        others = self._others(user)
+        if not (len(self._fresh) and others.any()):
             return scores
         found = scores.copy()
-        for row, history in enumerate(self._histories):
-            others = np.setdiff1d(np.arange(self._seen.items), np.concatenate([fresh, history]))
-            if len(others):
-                likely, own = np.sort(self._likely[row, others]), np.sort(scores[row, others])
-                value = self._likely[row, fresh] + lift
-                beyond = np.maximum(value - likely[-1], 0) + np.minimum(value - likely[0], 0)
-                found[row, fresh] = np.interp(value, likely, own) + beyond
+        likely, own = np.sort(self._likely[user, others]), np.sort(scores[others])
+        value = self._likely[user, self._fresh] + lift
+        beyond = np.maximum(value - likely[-1], 0) + np.minimum(value - likely[0], 0)
+        found[self._fresh] = np.interp(value, likely, own) + beyond
         return found
 
-    def _places(self, scores: Any) -> Any:
-        places = np.zeros(len(self._targets), dtype=np.int64)
-        for row, (history, target) in enumerate(zip(self._histories, self._targets, strict=True)):
-            before = scores[row] > scores[row, target]
-            before[np.asarray(history)] = False
-            # Of equals the user gets those that come first.
-            equal = scores[row, :target] == scores[row, target]
-            equal[np.asarray([item for item in history if item < target], dtype=np.int64)] = False
-            places[row] = before.sum() + equal.sum()
-        return places
+    def _place(self, user: int, scores: Any) -> int:
+        target = self._targets[user]
+        history = np.unique(self._histories[user])
+        least = scores[target]
+        # Of equals the user gets those that come first.
+        before = np.count_nonzero(scores[:target] >= least) + np.count_nonzero(scores[target:] > least)
+        own = scores[history]
+        return int(before - np.count_nonzero(own > least) - np.count_nonzero(own[history < target] == least))
 
-    def _lists(self, scores: Any) -> Any:
-        found = np.zeros((len(self._targets), min(_LISTED, self._seen.items)), dtype=np.int64)
-        for row, history in enumerate(self._histories):
-            own = scores[row].copy()
-            own[np.asarray(history)] = -np.inf
-            found[row] = np.argsort(-own, kind="stable")[: found.shape[1]]
-        return found
+    def _list(self, user: int, scores: Any) -> Any:
+        own = scores.copy()
+        own[self._histories[user]] = -np.inf
+        return _best(own, min(_LISTED, len(own)))
+
+
+def _spoken(said: Any) -> Any:
+    """As a logarithm, which the transformer's word is too."""
+    return np.log(EPSILON + said)
+
+
+def _best(scores: Any, most: int) -> Any:
+    """The places of the largest, best first; of equals the first."""
+    least = np.partition(scores, len(scores) - most)[len(scores) - most]
+    above = np.flatnonzero(scores > least)
+    equal = np.flatnonzero(scores == least)[: most - len(above)]
+    return np.concatenate([above[np.argsort(-scores[above], kind="stable")], equal])
+
+
+def _first(values: Any, most: int) -> Any:
+    """The largest, best first; endlessly small where there are no more."""
+    found = np.full(most, -np.inf, dtype=values.dtype)
+    best = -np.sort(-values)[:most]
+    found[: len(best)] = best
+    return found
 
 
 def _keep(
@@ -261,19 +286,21 @@ def _keep(
     near = neighbours.weights(
         events.sequences, events.weights, events.items, MOST_NEIGHBOURS, options["backward"]
     )  # fmt: skip
-    fresh = events.fresh()
-    with (made.parent / "items.jsonl").open("w", encoding="utf-8") as file:
-        for number in range(events.items):
-            row = slice(near.indptr[number], near.indptr[number + 1])
-            vector = [*vectors[number].tolist(), float(biases[number])]
-            line = {
-                "vector": "[" + ",".join(f"{value:.6g}" for value in vector) + "]",
-                "neighbours": near.indices[row].tolist(),
-                "fresh": bool(fresh[number]),
-                "weights": [round(float(value), 7) for value in near.data[row]],
-            }  # fmt: skip
-            file.write(json.dumps(line) + "\n")
-    report("writing", 1, 1)
+    # Literals of PostgreSQL, so that a backend passes them on unread: a large catalogue has gigabytes of them.
+    vector = "[" + ",".join(["%.6g"] * (vectors.shape[1] + 1)) + "]"
+    rows = zip(vectors, biases, events.fresh(), itertools.pairwise(near.indptr), strict=True)
+    with (made.parent / "items.tsv").open("wb") as file:
+        for own, bias, fresh, (start, end) in rows:
+            weights = np.round(near.data[start:end].astype(np.float64), 7)
+            parts = (
+                (vector % (*own.tolist(), bias)).encode(), b"t" if fresh else b"f",
+                _array(near.indices[start:end]), _array(weights),
+            )  # fmt: skip
+            file.write(b"\t".join(parts) + b"\n")
+
+
+def _array(values: Any) -> bytes:
+    return orjson.dumps(values, option=orjson.OPT_SERIALIZE_NUMPY).translate(_BRACES)
 
 
 def _export(network: Network, file: Path) -> None:
