@@ -188,7 +188,7 @@ class _Judged:
 
     def keep(self, blend: Blend, made: Path) -> None:
         """Write what a later evaluation needs: ranks and lists of this recommender and of two plain ones."""
-        kept = {"popular": self._popular, "targets": self._targets}
+        kept: dict[str, Any] = {"popular": self._popular, "targets": self._targets}
         found: dict[str, list[Any]] = {}
         for user, said in enumerate(self._said(blend.decay, blend.backward)) if len(self._targets) else ():
             ways = {
