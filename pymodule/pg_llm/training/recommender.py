@@ -150,7 +150,7 @@ class _Judged:
         self._popular = np.bincount(np.concatenate(seen.sequences), minlength=seen.items).astype(np.float32)
 
     def alone(self) -> Any:
-        """The place of each last event among all items that the user had not seen before, from 0; without neighbours."""
+        """The place of each last event among all items that the user had not seen, from 0, without neighbours."""
         return np.asarray([self._place(user, likely) for user, likely in enumerate(self._likely)])
 
     def tuned(self) -> Blend:
@@ -188,7 +188,7 @@ class _Judged:
 
     def keep(self, blend: Blend, made: Path) -> None:
         """Write what a later evaluation needs: ranks and lists of this recommender and of two plain ones."""
-        kept = {"popular": self._popular, "targets": self._targets}
+        kept: dict[str, Any] = {"popular": self._popular, "targets": self._targets}
         found: dict[str, list[Any]] = {}
         for user, said in enumerate(self._said(blend.decay, blend.backward)) if len(self._targets) else ():
             ways = {
