@@ -150,7 +150,7 @@ class _Judged:
         self._popular = np.bincount(np.concatenate(seen.sequences), minlength=seen.items).astype(np.float32)
 
     def alone(self) -> Any:
-        """The place of each last event among the items that the user had not seen, from 0; without neighbours."""
+        """The place of each last event among all items that the user had not seen, from 0, without neighbours."""
         return np.asarray([self._place(user, likely) for user, likely in enumerate(self._likely)])
 
     def tuned(self) -> Blend:
