@@ -375,6 +375,22 @@ def test_a_cancel_goes_through(db: psycopg.Connection) -> None:
     assert time.monotonic() - before < 5
 
 
+def test_what_a_policy_would_write_is_not_written(db: psycopg.Connection, role: str) -> None:
+    db.execute("""
+        CREATE TABLE secret (i int, town text); CREATE TABLE spy (at timestamptz); CREATE SEQUENCE seen;
+        INSERT INTO secret VALUES (1, 'Ulm');
+        CREATE FUNCTION looked() RETURNS boolean VOLATILE LANGUAGE plpgsql SECURITY DEFINER AS
+            $$ BEGIN PERFORM nextval('public.seen'); INSERT INTO public.spy VALUES (now()); RETURN true; END $$;
+        CREATE POLICY watch ON secret USING (looked()); ALTER TABLE secret ENABLE ROW LEVEL SECURITY;
+    """)
+    db.execute(f"GRANT SELECT ON secret TO {role}; SET ROLE {role}")
+    assert "read-only" in taught(db, "SELECT count(*) FROM secret")[2]
+    db.execute("SELECT * FROM ask('How many secrets are there in Ulm?')")
+    db.execute("RESET ROLE")
+    assert value(db, "SELECT count(*) FROM spy") == 0
+    assert not value(db, "SELECT is_called FROM seen")
+
+
 def test_a_question_leaves_the_transaction_as_it_was(clinic: psycopg.Connection) -> None:
     with clinic.transaction():
         settings = "SELECT current_setting('transaction_read_only'), current_setting('search_path')"

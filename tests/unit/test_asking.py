@@ -47,6 +47,14 @@ def test_names_are_split_into_words(name: str, found: tuple[str, ...]) -> None:
     assert words.split(name) == found
 
 
+def test_what_cannot_be_built_is_told_and_no_defect() -> None:
+    months = "How many books were published in March 2020 or April 2020?"
+    assert synthesis.candidates(months, library(), [])[:2] == ([], ["several months or days at once"])
+    apart = Schema([library().tables[2], table("shop", {"sid": NUMBER, "town": TEXT}, "sid")])
+    named = [ValueMatch((1, 1), "Bonn", 23, 27, True)]
+    assert synthesis.candidates("Which books are not in Bonn?", apart, named)[:2] == ([], ["nothing leads there"])
+
+
 @pytest.mark.parametrize(
     ("question", "sql"),
     [

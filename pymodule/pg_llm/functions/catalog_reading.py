@@ -19,6 +19,7 @@ from pg_llm.asking.schema import Column, Edge, Ref, Schema, Table
 from pg_llm.errors import InsufficientPrivilege, InvalidInput
 from pg_llm.functions import read_only, session
 from pg_llm.functions.deadline import OutOfTime, within
+from pg_llm.functions.query import READ_ONLY
 from pg_llm.functions.read_only import READABLE
 
 # Beyond this, tables are chosen by the question's words; so many are looked at closely.
@@ -265,7 +266,8 @@ def _find_keys(tables: Sequence[Table]) -> None:
 
 def _part(columns: Sequence[Column]) -> str:
     """The first rows of a table, of it only the columns that are read: the caller may have a right to no others."""
-    return f"(SELECT {', '.join(column.sql for column in columns)} FROM {{}} LIMIT {_ROWS_LOOKED_AT})"
+    names = ", ".join(column.sql for column in columns)
+    return f"(SELECT {names} FROM {{}} WHERE {READ_ONLY} LIMIT {_ROWS_LOOKED_AT})"
 
 
 def _looked_up(

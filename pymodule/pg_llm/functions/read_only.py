@@ -17,6 +17,7 @@ import plpy
 from pg_llm import settings
 from pg_llm.functions import session
 from pg_llm.functions.deadline import OutOfTime, within
+from pg_llm.functions.query import READ_ONLY
 
 # Of a relation `c` in the schema `n`: may the caller ask about it?
 READABLE = """
@@ -58,11 +59,10 @@ _RELATIONS = f"""
 _DEEPEST_VIEW = 20
 _MOST_COLUMNS = 100
 _MOST_CHARACTERS = 4 << 20
-_BATCH = 200
-# Whatever the session has set, the text is read as it was checked, and nothing is written.
+# Whatever the session has set, the text is read as it was checked. That nothing is written is each query's READ_ONLY.
 STATE = """
-    SELECT set_config('standard_conforming_strings', 'on', true), set_config('transaction_read_only', 'on', true),
-           set_config('jit', 'off', true), set_config('search_path', 'pg_catalog, pg_temp', true)
+    SELECT set_config('standard_conforming_strings', 'on', true), set_config('jit', 'off', true),
+           set_config('search_path', 'pg_catalog, pg_temp', true)
 """
 
 
@@ -249,14 +249,16 @@ def _fetched(sql: str, most: int) -> Result:
     )
     columns = [f"c{number}" for number in range(len(names))]
     values = ", ".join(f"to_jsonb(q.{column})" for column in columns)
-    cursor = plpy.cursor(
-        f"SELECT jsonb_build_array({values})::text AS row FROM ({sql}\n) AS q ({', '.join(columns)}) LIMIT {most + 1}"
-    )
-    rows: list[list[Any]] = []
-    characters = 0
-    while batch := list(cursor.fetch(_BATCH)):
-        characters += sum(len(row["row"]) for row in batch)
-        if characters > _MOST_CHARACTERS:
-            raise Refused(f"the result is longer than {_MOST_CHARACTERS} characters")
-        rows += [json.loads(row["row"]) for row in batch]
+    # At once, as a second call would not be read only, and so with a total, past which rows stay in the server.
+    found = plpy.execute(f"""
+        SELECT line, total FROM (
+            SELECT line, sum(length(line)) OVER (ROWS UNBOUNDED PRECEDING) AS total FROM (
+                SELECT jsonb_build_array({values})::text AS line FROM ({sql}
+                ) AS q ({", ".join(columns)}) WHERE {READ_ONLY} LIMIT {most + 1}
+            ) AS r
+        ) AS t WHERE total - length(line) <= {_MOST_CHARACTERS}
+    """)
+    if found and found[len(found) - 1]["total"] > _MOST_CHARACTERS:
+        raise Refused(f"the result is longer than {_MOST_CHARACTERS} characters")
+    rows = [json.loads(row["line"]) for row in found]
     return Result(list(zip(names, (row["type"] for row in types), strict=True)), rows[:most], len(rows) > most)

@@ -25,7 +25,4 @@ def add(draft: Draft, mention: Mention) -> None:
     if pointer is not None and draft.schema.column(pointer).nullable:
         where.append(Condition(Expr("column", pointer), "null"))
         return
-    if draft.schema.path([draft.main, ref[0]]) is None:
-        raise Impossible("nothing leads there")
-    draft.inner_tables.add(ref[0])
-    where.append(Condition(None, "not exists", tables=(draft.main, ref[0])))
+    draft.without(ref[0])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from pg_llm.asking import lexicon
 from pg_llm.asking.mention import Mention
-from pg_llm.asking.query import Expr, Query
+from pg_llm.asking.query import Condition, Expr, Query
 from pg_llm.asking.reading.parts import Reading
 from pg_llm.asking.schema import Column, Ref, Schema
 
@@ -82,6 +82,13 @@ class Draft:
             raise Impossible(otherwise)
         self.cost += cost
         return found[0]
+
+    def without(self, table: int, *which: Condition) -> None:
+        """Keep rows that no row of another table belongs to, or none for which this holds. Raises Impossible."""
+        if self.schema.path([self.main, table]) is None:
+            raise Impossible("nothing leads there")
+        self.inner_tables.add(table)
+        self.query.where.append(Condition(None, "not exists", tables=(self.main, table), inner=which))
 
     def attribute(self, names: Sequence[str], tables: Sequence[int]) -> Ref | None:
         """The column that an adjective speaks of."""

@@ -33,6 +33,8 @@ def condition(draft: Draft, of: Comparison) -> Condition:
         case "=" | "between":
             return Condition(left, "period", (begin, end))
         case "in":
+            if not all(str(value).isdigit() for value in of.values):
+                raise Impossible("several months or days at once")
             return Condition(Expr("part", left.ref, "year"), "in", tuple(float(value) for value in of.values))
         case ">":
             return Condition(left, ">=", (_span(first)[1],))

@@ -52,8 +52,7 @@ def _add(draft: Draft, ref: Ref, values: list[tuple[str, bool]], of: Named) -> N
         op = {"=": "<>", "in": "not in", "ilike": "not ilike"}[condition.op]
         draft.query.where.append(Condition(expr, op, condition.values))
         return
-    draft.inner_tables.add(ref[0])
-    draft.query.where.append(Condition(None, "not exists", tables=(draft.main, ref[0]), inner=(condition,)))
+    draft.without(ref[0], condition)
 
 
 def _many(draft: Draft, table: int) -> bool:
