@@ -115,23 +115,20 @@ WHERE e.merged_into IS NULL AND (
 COMMENT ON VIEW llm.entity IS 'The entities that the caller may see: type, name, other names, embedding, how many passages speak of each';
 
 -- Whoever sees a relation sees a row that names both its ends: under their own name, unless they have several.
+CREATE VIEW llm.relation_end AS
+SELECT e.id, CASE WHEN EXISTS (SELECT FROM llm.all_entity AS a WHERE a.merged_into OPERATOR(pg_catalog.=) e.id OFFSET 0)
+THEN (SELECT ARRAY[n.name, n.type] FROM llm.entity AS n WHERE n.id OPERATOR(pg_catalog.=) e.id)
+ELSE ARRAY[e.name, e.type] END AS entity
+FROM llm.all_entity AS e;
+COMMENT ON VIEW llm.relation_end IS 'Name and type of each entity, as whoever sees a relation of it may know them';
+
 CREATE VIEW llm.relation WITH (security_barrier) AS
 SELECT
     r.id, r.graph, r.subject, r.predicate, r.object,
     CASE WHEN sole.seen THEN r.sole_confidence ELSE v.confidence END AS confidence,
     CASE WHEN sole.seen THEN 1 ELSE v.support END AS support,
-    (
-        SELECT CASE WHEN EXISTS (SELECT FROM llm.all_entity AS a WHERE a.merged_into OPERATOR(pg_catalog.=) e.id OFFSET 0)
-        THEN (SELECT ARRAY[n.name, n.type] FROM llm.entity AS n WHERE n.id OPERATOR(pg_catalog.=) e.id)
-        ELSE ARRAY[e.name, e.type] END
-        FROM llm.all_entity AS e WHERE e.id OPERATOR(pg_catalog.=) r.subject
-    ) AS subject_entity,
-    (
-        SELECT CASE WHEN EXISTS (SELECT FROM llm.all_entity AS a WHERE a.merged_into OPERATOR(pg_catalog.=) e.id OFFSET 0)
-        THEN (SELECT ARRAY[n.name, n.type] FROM llm.entity AS n WHERE n.id OPERATOR(pg_catalog.=) e.id)
-        ELSE ARRAY[e.name, e.type] END
-        FROM llm.all_entity AS e WHERE e.id OPERATOR(pg_catalog.=) r.object
-    ) AS object_entity
+    (SELECT e.entity FROM llm.relation_end AS e WHERE e.id OPERATOR(pg_catalog.=) r.subject) AS subject_entity,
+    (SELECT e.entity FROM llm.relation_end AS e WHERE e.id OPERATOR(pg_catalog.=) r.object) AS object_entity
 FROM llm.all_relation AS r
 CROSS JOIN LATERAL (
     SELECT coalesce(

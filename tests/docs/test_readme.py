@@ -105,9 +105,9 @@ TABLES = {
 }  # fmt: skip
 # Views that others are made from, and those that the functions write to.
 PARTS = {
-    "llm.readable_graph_source", "llm.seen_alias", "llm.seen_evidence", "llm.own_graph", "llm.own_graph_source",
-    "llm.own_graph_row", "llm.own_entity", "llm.own_entity_embedding", "llm.own_relation", "llm.own_evidence",
-    "llm.own_graph_model", "llm.own_graph_model_file",
+    "llm.readable_graph_source", "llm.seen_alias", "llm.relation_end", "llm.seen_evidence", "llm.own_graph",
+    "llm.own_graph_source", "llm.own_graph_row", "llm.own_entity", "llm.own_entity_embedding", "llm.own_relation",
+    "llm.own_evidence", "llm.own_graph_model", "llm.own_graph_model_file",
 }  # fmt: skip
 INTERNAL = {
     "llm.progress_report", "llm.semantic_forget", "llm.semantic_definition", "llm.graph_row_readable",

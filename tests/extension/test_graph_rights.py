@@ -144,6 +144,7 @@ def test_a_graph_of_ones_own_opens_no_door_to_another(shared: psycopg.Connection
         ("SELECT * FROM llm.all_entity", errors.InsufficientPrivilege),
         ("SELECT * FROM llm.seen_evidence", errors.InsufficientPrivilege),
         ("SELECT * FROM llm.seen_alias", errors.InsufficientPrivilege),
+        ("SELECT * FROM llm.relation_end", errors.InsufficientPrivilege),
     ):  # fmt: skip
         with pytest.raises(error):
             shared.execute(statement)
