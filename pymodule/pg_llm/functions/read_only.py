@@ -250,7 +250,8 @@ def _fetched(sql: str, most: int) -> Result:
     columns = [f"c{number}" for number in range(len(names))]
     values = ", ".join(f"to_jsonb(q.{column})" for column in columns)
     # At once, as a second call would not be read only, and so with a total, past which rows stay in the server.
-    found = plpy.execute(f"""
+    found = list(
+        plpy.execute(f"""
         SELECT line, total FROM (
             SELECT line, sum(length(line)) OVER (ROWS UNBOUNDED PRECEDING) AS total FROM (
                 SELECT jsonb_build_array({values})::text AS line FROM ({sql}
@@ -258,7 +259,8 @@ def _fetched(sql: str, most: int) -> Result:
             ) AS r
         ) AS t WHERE total - length(line) <= {_MOST_CHARACTERS}
     """)
-    if found and found[len(found) - 1]["total"] > _MOST_CHARACTERS:
+    )
+    if found and found[-1]["total"] > _MOST_CHARACTERS:
         raise Refused(f"the result is longer than {_MOST_CHARACTERS} characters")
     rows = [json.loads(row["line"]) for row in found]
     return Result(list(zip(names, (row["type"] for row in types), strict=True)), rows[:most], len(rows) > most)
