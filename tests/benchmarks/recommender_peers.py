@@ -25,7 +25,7 @@ def popularity(histories: Histories, items: int, seed: int) -> Any:
 
 
 def neighbours(decay: float) -> Callable[[Histories, int, int], Any]:
-    """Cosine of items over users, 200 neighbours, shrunk by 10; older items count less by `decay` a step."""
+    """Cosine of items over users, 200 neighbours each, shrunk by 10; older items count less by `decay` a step."""
 
     def scores(histories: Histories, items: int, seed: int) -> Any:
         seen = np.zeros((len(histories), items), np.float32)
@@ -35,7 +35,8 @@ def neighbours(decay: float) -> Callable[[Histories, int, int], Any]:
         length = np.sqrt(np.diag(together))
         alike = together / (length[:, None] * length[None] + 10)
         np.fill_diagonal(alike, 0)
-        least = np.partition(alike, -200, axis=1)[:, -200][:, None]
+        # Of each item that may be recommended, its nearest.
+        least = np.partition(alike, -200, axis=0)[-200][None]
         alike[alike < least] = 0
         return np.stack([(decay ** np.arange(len(each))[::-1]) @ alike[list(each)] for each in histories])
 

@@ -1,4 +1,4 @@
-"""pg_dump and restore: vectors, triggers, search, registry and rights survive, in every form of a dump."""
+"""pg_dump and restore: vectors, triggers, search, registry, teachings and rights survive, in every form of a dump."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ CLEANING = """
     SELECT c.target::text, c.columns, c.usename, h.*, m.* FROM llm.all_cleaning AS c
     JOIN llm.all_change AS h ON h.run = c.id JOIN llm.all_mark AS m ON m.run = c.id
 """
+ASKING = (
+    'SELECT target::text, "column", description, usename FROM llm.all_description ORDER BY 1, 2',
+    'SELECT target::text, "column", model, content, embedding::text, usename FROM llm.all_catalog ORDER BY 1, 2',
+    "SELECT question, sql, model, embedding::text, taught_at, usename FROM llm.all_taught",
+    "SELECT * FROM llm.all_ask",
+)
 KITTEN = "SELECT s.key, s.score FROM semantic_search('kitten', '{}', mode => '{}') s"
 
 
@@ -45,6 +51,12 @@ def source(db: psycopg.Connection, role: str) -> psycopg.Connection:
     label = '[{"key": {"id": 2}, "column": "body", "value": "a ship"}]'
     db.execute(f"SELECT llm_find_errors('note', labels => '{label}')")
     assert value(db, "SELECT count(*) FROM llm.all_change") == 1
+    db.execute("SELECT llm_describe('note', 'jottings')")
+    db.execute("""SELECT llm_describe('part."Büro Text"', 'devices')""")
+    db.execute("SELECT llm_teach('What floats?', 'SELECT body FROM note WHERE id = 2')")
+    db.execute("CALL llm_catalog_refresh()")
+    db.execute("SET llm.ask_log = on; SELECT ask('How many jottings are there?'); RESET llm.ask_log")
+    assert all(db.execute(query).fetchall() for query in ASKING)
     return db
 
 
@@ -64,7 +76,7 @@ def run(cluster: Cluster, *command: str, stdin: bytes | None = None, user: str =
 
 def check(source: psycopg.Connection, restored: psycopg.Connection) -> None:
     """The restored database is the dumped one, and goes on being kept true."""
-    for query in (CONTENTS, TRIGGERS, "SELECT * FROM llm_models ORDER BY name", CLEANING):
+    for query in (CONTENTS, TRIGGERS, "SELECT * FROM llm_models ORDER BY name", CLEANING, *ASKING):
         assert restored.execute(query).fetchall() == source.execute(query).fetchall()
     definitions = "SELECT target::text, name, columns, model, method, sync FROM llm.embedding_column ORDER BY 1"
     assert restored.execute(definitions).fetchall() == source.execute(definitions).fetchall()

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from database import value
+from multilingual import save_multilingual
 from psycopg import errors
 
 Connect = Callable[..., psycopg.Connection]
@@ -209,6 +213,36 @@ def test_chinese_is_answered_in_chinese(db: psycopg.Connection, question: str, a
     assert found[0] == answer
     if answer.endswith(("A的疾病为高血压。", "patient A is 高血压.")):
         assert found[1] == "SELECT disease FROM patient WHERE name = 'A'"
+
+
+@pytest.fixture(scope="module")
+def multilingual() -> Iterator[Path]:
+    """A folder with a model of many languages, which the server's user can read."""
+    with tempfile.TemporaryDirectory(prefix="pg_llm-multilingual-", dir="/var/tmp") as made:
+        Path(made).chmod(0o755)
+        save_multilingual(Path(made))
+        yield Path(made)
+
+
+def test_a_multilingual_model_stands_in_for_chinese_comments(db: psycopg.Connection, multilingual: Path) -> None:
+    db.execute(re.sub("COMMENT ON .*;", "", HOSPITAL))
+    assert value(db, "SELECT answer FROM ask('患者A的疾病是什么？')") is None
+    db.execute("SELECT llm_register_model('e5', 'embedding', %s)", (f"path:{multilingual}",))
+    db.execute("SET llm.embedding_model = 'e5'")
+    expected = {
+        "患者A的疾病是什么？": "患者A的疾病为高血压。",
+        "What is the disease of patient A?": "The disease of patient A is 高血压.",
+        "患者王芳的年龄是多少？": "患者王芳的年龄为33。",
+        "有多少患者？": "有3患者。",
+        "年龄最大的患者是谁？": "年龄最大的患者为A。",
+        "年龄大于40的患者有哪些？": "年龄大于40的患者为A、B。",
+        "患者A的身高是多少？": None,
+        "患者A的血型是什么？": None,
+        "What is the blood type of patient A?": None,
+    }
+    assert {question: value(db, "SELECT answer FROM ask(%s)", question) for question in expected} == expected
+    sql = "SELECT sql FROM ask('患者A的疾病是什么？')"
+    assert value(db, sql) == "SELECT disease FROM patient WHERE name = 'A'"
 
 
 def test_a_chinese_group_and_what_is_not_known(db: psycopg.Connection) -> None:

@@ -206,7 +206,7 @@ def _meant(cut: Sequence[Token], unknown: Sequence[int], similar: Similar | None
     found = []
     for place, near in zip(places, similar([cut[place].text for place in places]), strict=True):
         worth = _TRANSLATED if cut[place].chinese and _stands_out(near) else _MEANT
-        refs = [(ref, worth * score) for ref, score in near if score >= _NEAR]
+        refs = [(ref, worth * min(1.0, score)) for ref, score in near if score >= _NEAR]
         if refs:
             found.append(
                 Mention(

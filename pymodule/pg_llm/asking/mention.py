@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pg_llm.asking.schema import Ref
 from pg_llm.asking.tokens import Token
 
-# From phrases to columns (or, with -1, tables) that are near in meaning, each with a similarity from 0 to 1.
+# From phrases to columns (or, with -1, tables) that are near in meaning, each with its nearness (meaning.Scale).
 Similar = Callable[[Sequence[str]], Sequence[Sequence[tuple[Ref, float]]]]
 
 

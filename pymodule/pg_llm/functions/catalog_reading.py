@@ -5,6 +5,7 @@ Nothing of it is kept but names, comments and embeddings; values are looked up i
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import time
@@ -14,6 +15,7 @@ from typing import Any
 import plpy
 
 from pg_llm.asking import lexicon, words
+from pg_llm.asking.meaning import Scale, dot
 from pg_llm.asking.mention import ValueMatch
 from pg_llm.asking.schema import Column, Edge, Ref, Schema, Table
 from pg_llm.errors import InsufficientPrivilege, InvalidInput
@@ -33,6 +35,7 @@ _ROWS_LOOKED_AT = 50_000
 _MOST_VALUES = 60
 _LONGEST_VALUE = 100
 _CJK = re.compile(r"[\u3400-\u9fff]")
+_scales: dict[str, Scale] = {}
 
 _CHOSEN = f"""
     SELECT c.oid::bigint AS oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS relation
@@ -378,9 +381,10 @@ class Meanings:
     def __init__(self, of: Schema, model: session.Model) -> None:
         self._schema = of
         self._model = model
+        self._scale = _scale(model)
 
     def __call__(self, phrases: Sequence[str]) -> list[list[tuple[Ref, float]]]:
-        """For each phrase the nearest, with cosine similarities."""
+        """For each phrase the nearest, with how near on the scale of meanings."""
         names: dict[str, list[Ref]] = {}
         for t, table in enumerate(self._schema.tables):
             names.setdefault(" ".join(table.words), []).append((t, -1))
@@ -389,15 +393,21 @@ class Meanings:
                     names.setdefault(" ".join(column.words), []).append((t, c))
         names.pop("", None)
         asked = list(names)[:400]
-        embedded = [json.loads(text) for text in self._model.run("embedding", [*asked, *phrases])]
+        embedded = _embedded(self._model, [*asked, *phrases])
         found = []
-        for vector in embedded[len(asked) :]:
+        for phrase, vector in zip(phrases, embedded[len(asked) :], strict=True):
             near = []
             for name, other in zip(asked, embedded, strict=False):
-                near += [(ref, _dot(vector, other)) for ref in names[name]]
+                nearness = self._scale.nearness(phrase, name, dot(vector, other))
+                near += [(ref, nearness) for ref in names[name]]
             found.append(sorted(near, key=lambda pair: -pair[1])[:5])
         return found
 
 
-def _dot(a: Sequence[float], b: Sequence[float]) -> float:
-    return sum(x * y for x, y in zip(a, b, strict=True))
+def _scale(model: session.Model) -> Scale:
+    """The model's, measured once in a session."""
+    return _scales.setdefault(json.dumps(model.wire, sort_keys=True), Scale(functools.partial(_embedded, model)))
+
+
+def _embedded(model: session.Model, texts: Sequence[str]) -> list[list[float]]:
+    return [json.loads(text) for text in model.run("embedding", texts)]
