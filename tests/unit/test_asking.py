@@ -178,6 +178,55 @@ def test_keys_are_joined_as_declared_or_as_names_tell() -> None:
     assert joined.fans_out(joined.edges, 1)
 
 
+def clinic() -> Schema:
+    """A town has doctors and patients; who was with whom, a visit says."""
+    town, doctor, patient, room, visit = (
+        table("town", {"town_id": NUMBER, "name": TEXT}, "town_id"),
+        table("doctor", {"did": NUMBER, "name": TEXT, "town_id": NUMBER}, "did"),
+        table("patient", {"id": NUMBER, "name": TEXT, "town_id": NUMBER}, "id"),
+        table("room", {"id": NUMBER, "floor": NUMBER}, "id"),
+        table("visit", {"id": NUMBER, "doctor_id": NUMBER, "patient_id": NUMBER, "room_id": NUMBER}, "id"),
+    )
+    return Schema([town, doctor, patient, room, visit], [Edge(1, 0, ((2, 0),), 1.0, True)])
+
+
+def test_all_tables_are_joined_at_once_by_what_they_have_to_do_with_each_other() -> None:
+    schema = clinic()
+    joined = schema.path([1, 2])
+    assert joined is not None
+    # Who saw whom, not who lives in one town: though that is declared.
+    assert {(edge.one, edge.other) for edge in joined[0]} == {(4, 1), (4, 2)}
+    joined = schema.path([2, 3, 1])
+    assert joined is not None
+    assert {(edge.one, edge.other) for edge in joined[0]} == {(4, 1), (4, 2), (4, 3)}
+    assert schema.path(list(range(5)) * 2) is not None
+    assert Schema([table(f"t{n}", {"id": NUMBER}) for n in range(9)]).path(range(9)) is None
+
+
+def test_what_is_unique_in_a_table_of_keys_is_so_by_chance() -> None:
+    link = table("treats", {"did": NUMBER, "pid": NUMBER})
+    link.columns[0].unique = True
+    schema = Schema([table("doctor", {"did": NUMBER, "name": TEXT}, "did"), link])
+    assert [(edge.one, edge.other, edge.single) for edge in schema.edges] == [(1, 0, True)]
+
+
+@pytest.mark.parametrize(
+    ("question", "column", "doubtful"),
+    [
+        ("How many parcels were sent from Ulm?", "origin_office_id", False),
+        ("How many parcels have Ulm as their destination?", "dest_office_id", False),
+        ("How many parcels concern Ulm?", "origin_office_id", True),
+    ],
+)
+def test_of_several_keys_between_two_tables_the_words_choose(question: str, column: str, doubtful: bool) -> None:
+    parcel = {"id": NUMBER, "origin_office_id": NUMBER, "dest_office_id": NUMBER}
+    schema = Schema([table("parcel", parcel, "id"), table("office", {"id": NUMBER, "town": TEXT}, "id")])
+    start = question.index("Ulm")
+    found = synthesis.candidates(question, schema, [ValueMatch((1, 1), "Ulm", start, start + 3, True)])[0]
+    assert f"parcel.{column} = office.id" in found[0].sql
+    assert (found[0].likely < 0.6) == doubtful
+
+
 @pytest.mark.parametrize(
     ("question", "adapted"),
     [

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import heapq
+import copy
 import itertools
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from pg_llm.asking import words
+from pg_llm.asking.ways import Edge, Ways
 
 # A column, by its table's place and its own.
 Ref = tuple[int, int]
@@ -21,6 +22,14 @@ _GENERIC = {
     "homepage", "key", "code", "number", "uuid",
 }  # fmt: skip
 _DISPLAY = ("name", "title", "label", "subject", "word", "description", "code")
+__all__ = ["Column", "Edge", "Ref", "Schema", "Table"]
+# What columns are called that lead where something comes from, and where it goes.
+_DIRECTIONS = {
+    "from": ("source", "src", "origin", "departure", "start", "sender"),
+    "to": ("destination", "dest", "arrival", "target", "end", "receiver", "recipient"),
+}
+# How much less a key costs whose name the question says.
+_SAID = 0.3
 # What a step costs that joins along a declared key, along one that names tell, and along columns that share a name.
 _DECLARED, _TOLD, _SHARED = 1.0, 1.1, 2.6
 
@@ -76,20 +85,14 @@ class Table:
     rows: float = 0.0
 
     @property
+    def is_link(self) -> bool:
+        """Whether it only says which rows of other tables belong together."""
+        return len(self.columns) > 1 and all(column.is_key for column in self.columns)
+
+    @property
     def words(self) -> tuple[str, ...]:
         """The words of its name."""
         return words.split(self.name)
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """Rows of `one` belong to rows of `other` where these columns are equal; the other's are unique if `single`."""
-
-    one: int
-    other: int
-    columns: tuple[tuple[int, int], ...]
-    cost: float
-    single: bool
 
 
 class Schema:
@@ -104,13 +107,12 @@ class Schema:
             if len(table.key) == 1:
                 table.columns[table.key[0]].unique = True
         known = {frozenset((edge.one, edge.other)) for edge in self.edges}
+        self._keys_called = self._calling()
         for one, other in itertools.permutations(range(len(self.tables)), 2):
             if frozenset((one, other)) not in known:
                 self.edges += self._told(one, other)
-        self._at: dict[int, list[Edge]] = {}
-        for edge in self.edges:
-            self._at.setdefault(edge.one, []).append(edge)
-            self._at.setdefault(edge.other, []).append(edge)
+        self.edges = _without_shortcuts(self.edges)
+        self._ways = Ways(self.edges)
 
     def column(self, ref: Ref) -> Column:
         """The column at a place."""
@@ -165,45 +167,43 @@ class Schema:
 
     def reference(self, one: int, other: int) -> Edge | None:
         """The edge along which each row of a table belongs to one row of another."""
-        return next((edge for edge in self.edges if edge.one == one and edge.other == other and edge.single), None)
+        found = [edge for edge in self.edges if edge.one == one and edge.other == other and edge.single]
+        return min(found, default=None, key=lambda edge: edge.cost)
+
+    def heard(self, said: Collection[str]) -> Schema:
+        """As this one, where of several keys between two tables the one that a question's stems name comes first."""
+        found = copy.copy(self)
+        found.edges = [
+            replace(edge, cost=edge.cost - _SAID) if self._beside(edge) and self._is_said(edge, said) else edge
+            for edge in self.edges
+        ]
+        found._ways = Ways(found.edges)
+        return found
+
+    def _beside(self, edge: Edge) -> list[Edge]:
+        """Other edges between the same tables."""
+        return [other for other in self.edges if {other.one, other.other} == {edge.one, edge.other} and other != edge]
+
+    def _is_said(self, edge: Edge, said: Collection[str]) -> bool:
+        said = {*said, *(word for stem in said for word in _DIRECTIONS.get(stem, ()))}
+        return any(_calls(stem, role) for role in self._roles(edge) for stem in said)
+
+    def _roles(self, edge: Edge) -> set[str]:
+        """What a key's name says besides the tables that it connects."""
+        known = {*_KEY_ENDS, *self.tables[edge.other].words, *self.tables[edge.one].words}
+        return {word for a, _ in edge.columns for word in self.column((edge.one, a)).words} - known
+
+    def choosing(self, edges: Iterable[Edge], stem: str) -> bool:
+        """Whether a word tells one of the edges from another between the same tables."""
+        return any(_calls(stem, role) for edge in edges if self._beside(edge) for role in self._roles(edge))
+
+    def rivals(self, edges: Iterable[Edge]) -> bool:
+        """Whether another edge between the same tables would do as well as one of these."""
+        return any(other.cost == edge.cost for edge in edges for other in self._beside(edge))
 
     def path(self, wanted: Sequence[int]) -> tuple[list[Edge], float] | None:
-        """The cheapest edges that connect the tables, found greedily from the first, and what they cost."""
-        reached = {wanted[0]}
-        found: list[Edge] = []
-        total = 0.0
-        missing = set(wanted) - reached
-        while missing:
-            best = self._nearest(reached, missing)
-            if best is None:
-                return None
-            cost, edges = best
-            total += cost
-            for edge in edges:
-                if edge not in found:
-                    found.append(edge)
-                reached |= {edge.one, edge.other}
-            missing -= reached
-        return found, total
-
-    def _nearest(self, reached: set[int], missing: set[int]) -> tuple[float, list[Edge]] | None:
-        queue: list[tuple[float, int, int, tuple[Edge, ...]]] = [
-            (0.0, n, table, ()) for n, table in enumerate(sorted(reached))
-        ]
-        count = itertools.count(len(queue))
-        seen: set[int] = set()
-        while queue:
-            cost, _, table, edges = heapq.heappop(queue)
-            if table in missing:
-                return cost, list(edges)
-            if table in seen:
-                continue
-            seen.add(table)
-            for edge in self._at.get(table, ()):
-                further = edge.other if edge.one == table else edge.one
-                if further not in seen:
-                    heapq.heappush(queue, (cost + edge.cost, next(count), further, (*edges, edge)))
-        return None
+        """The cheapest edges that connect the tables, and what they cost."""
+        return self._ways.tree(wanted)
 
     def fans_out(self, edges: Sequence[Edge], table: int) -> bool:
         """Whether a row of the table may come more than once when these edges are joined."""
@@ -223,6 +223,16 @@ class Schema:
             reached |= {edge.one, edge.other}
         return False
 
+    def _calling(self) -> dict[str, Ref | None]:
+        """What key a column of a name leads to, as declared for others of that name; None where they differ."""
+        found: dict[str, Ref | None] = {}
+        for edge in self.edges:
+            if len(edge.columns) == 1:
+                ((a, b),) = edge.columns
+                name = self.column((edge.one, a)).name
+                found[name] = (edge.other, b) if found.get(name, (edge.other, b)) == (edge.other, b) else None
+        return found
+
     def _told(self, one: int, other: int) -> Iterable[Edge]:
         """Edges from a table to another that the names of columns tell."""
         left, right = self.tables[one], self.tables[other]
@@ -238,25 +248,48 @@ class Schema:
                 # A name without such an ending joins only where it is the key of one table and not generic.
                 if same and not telling and (not its.unique or column.name.lower() in _GENERIC or its.kind != "text"):
                     continue
+                # What is unique in a table of keys alone is so by chance.
                 if same and column.name.lower() not in _GENERIC:
-                    if its.unique:
+                    if its.unique and not right.is_link:
                         found.append(Edge(one, other, ((a, b),), _TOLD, True))
-                    elif not column.unique and one < other:
+                    elif (not column.unique or left.is_link) and one < other:
                         found.append(Edge(one, other, ((a, b),), _SHARED, False))
-                elif its.unique and b in right.key and _names(column.words, right.words, its.words):
+                elif (
+                    its.unique
+                    and b in right.key
+                    and (_names(column.words, right.words, its) or self._keys_called.get(column.name) == (other, b))
+                ):
                     found.append(Edge(one, other, ((a, b),), _TOLD, True))
         singles = [edge for edge in found if edge.single]
         return (singles or found)[:2]
 
 
-def _names(column: tuple[str, ...], table: tuple[str, ...], key: tuple[str, ...]) -> bool:
+def _calls(stem: str, role: str) -> bool:
+    return words.likeness(role, stem) >= 0.7 or (len(role) > 2 and stem.startswith(role))
+
+
+def _without_shortcuts(edges: Sequence[Edge]) -> list[Edge]:
+    """Without those between columns that both lead to one key: what they share is its row."""
+    leading: dict[Ref, set[Ref]] = {}
+    for edge in edges:
+        for a, b in edge.columns if edge.single else ():
+            leading.setdefault((edge.one, a), set()).add((edge.other, b))
+    nothing: set[Ref] = set()
+    return [
+        edge for edge in edges
+        if edge.single
+        or not any(leading.get((edge.one, a), nothing) & leading.get((edge.other, b), nothing) for a, b in edge.columns)
+    ]  # fmt: skip
+
+
+def _names(column: tuple[str, ...], table: tuple[str, ...], key: Column) -> bool:
     """Whether a column's name is a table's with its key's: customer_id for customer.id, buyer_customer_id as well."""
+    # The uid of users is what others call user_id.
+    last = "id" if re.fullmatch("[a-z]{0,2}id", key.name.lower()) else key.words[-1]
     if len(column) < 2:
-        return column == table and key[-1:] == ("id",)
-    wanted = (*table, *key[-1:])
-    return (
-        column == wanted or (column[-len(wanted) :] == wanted) or (len(table) > 1 and column == (table[-1], *key[-1:]))
-    )
+        return column == table and last == "id"
+    wanted = (*table, last)
+    return column == wanted or (column[-len(wanted) :] == wanted) or (len(table) > 1 and column == (table[-1], last))
 
 
 def _guessed_key(table: Table) -> list[int]:

@@ -46,6 +46,7 @@ def candidates(
         if mention.kind == "value":
             mention.refs = _value_refs(mention)
     parts = passes.read(linked)
+    schema = schema.heard({token.stem for token in linked.tokens})
     writer = Writer(schema)
     found: dict[str, Candidate] = {}
     reasons: dict[str, None] = {}

@@ -10,7 +10,8 @@ def weigh(draft: Draft) -> None:
     """Add what speaks against the query to its cost."""
     _elsewhere(draft)
     _idle(draft)
-    unread, verbs = draft.reading.unread, draft.reading.linked.verbs
+    verbs = draft.reading.linked.verbs
+    unread = [word for word in draft.reading.unread if not draft.schema.choosing(draft.edges, words.stem(word))]
     draft.cost += sum(0.12 if word in verbs else _weight(word) for word in unread)
     query = draft.query
     if not (query.where or query.group or query.order or query.having or query.per) and not any(

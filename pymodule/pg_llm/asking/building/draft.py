@@ -9,7 +9,7 @@ from pg_llm.asking import lexicon
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.query import Condition, Expr, Query
 from pg_llm.asking.reading.parts import Reading
-from pg_llm.asking.schema import Column, Ref, Schema
+from pg_llm.asking.schema import Column, Edge, Ref, Schema
 
 # Of each mention (by its start) what it is taken to mean.
 Choice = Mapping[int, Ref]
@@ -34,6 +34,8 @@ class Draft:
         # What groups are shown by, and what they are told apart by.
         self.shown: list[Expr] = []
         self.grouped: list[Expr] = []
+        # How its tables are joined, once that is settled.
+        self.edges: Sequence[Edge] = ()
         # Tables of which each row is a group.
         self.entities: list[int] = []
         # Tables that a condition looks into, whose rows are not joined.

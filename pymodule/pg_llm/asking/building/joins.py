@@ -23,6 +23,10 @@ def settle(draft: Draft) -> None:
     if found is None:
         raise Impossible("the tables cannot be joined")
     edges, cost = found
+    draft.edges = edges
+    if draft.schema.rivals(edges):
+        # From which of two airports is not said.
+        draft.cost += 0.3
     needed = len(query.all_tables()) - 1
     draft.cost += 0.08 * max(0.0, cost - needed) + 0.06 * needed
     query.select = [_counted(draft, edges, expr) for expr in query.select]
