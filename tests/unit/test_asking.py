@@ -227,6 +227,40 @@ def test_of_several_keys_between_two_tables_the_words_choose(question: str, colu
     assert (found[0].likely < 0.6) == doubtful
 
 
+def nursery() -> Schema:
+    columns = {"id": NUMBER, "gardener_id": NUMBER, "species": TEXT, "planted_on": DATE, "watered": DATE}
+    gardener, plant = table("gardener", {"id": NUMBER, "name": TEXT, "town": TEXT}, "id"), table("plant", columns, "id")
+    plant.columns[3].nullable = False
+    return Schema([gardener, plant])
+
+
+@pytest.mark.parametrize(
+    ("question", "condition"),
+    [
+        ("Which gardeners have no plants?", "NOT EXISTS (SELECT 1 FROM plant WHERE gardener_id = gardener.id)"),
+        ("Which gardeners haven't got any plants?", "gardener_id = gardener.id)"),
+        ("Which gardeners in Bonn have no plants at all?", "town = 'Bonn' AND NOT EXISTS (SELECT 1 FROM plant"),
+        (
+            "Which gardeners have no plants of the species Ivy?",
+            "NOT EXISTS (SELECT 1 FROM plant WHERE gardener_id = gardener.id AND species = 'Ivy')",
+        ),
+        ("Which gardeners have no plants since 2020?", "gardener_id = gardener.id AND planted_on >= '2020-01-01')"),
+        ("Which gardeners live neither in Bonn nor in Ulm?", "town NOT IN ('Bonn', 'Ulm')"),
+        ("Which gardeners live in a town other than Ulm?", "town <> 'Ulm'"),
+        ("List all gardeners except those in Ulm", "town <> 'Ulm'"),
+        ("Which plants have not been watered?", "watered IS NULL"),
+    ],
+)
+def test_what_is_denied_is_not_there(question: str, condition: str) -> None:
+    refs = {"Bonn": (0, 2), "Ulm": (0, 2), "Ivy": (1, 2)}
+    starts = ((text, ref, question.find(text)) for text, ref in refs.items())
+    named = [ValueMatch(ref, text, start, start + len(text), True) for text, ref, start in starts if start >= 0]
+    found, _, _ = synthesis.candidates(question, nursery(), named)
+    assert condition in found[0].sql.replace("plant.", "")
+    assert found[0].likely > 0.65
+    assert not any("planted_on IS NULL" in each.sql for each in found)
+
+
 @pytest.mark.parametrize(
     ("question", "adapted"),
     [

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from pg_llm.asking import linking
 from pg_llm.asking.building import steps
-from pg_llm.asking.building.draft import Impossible
+from pg_llm.asking.building.draft import DONE, Impossible, doubt
 from pg_llm.asking.mention import Linked, Mention, Similar, ValueMatch
 from pg_llm.asking.query import Query, Writer
 from pg_llm.asking.reading import passes
@@ -87,7 +87,10 @@ def _choices(mentions: Sequence[Mention]) -> Iterator[tuple[float, dict[int, Ref
     first = tuple(0 for _ in lists)
 
     def cost(places: tuple[int, ...]) -> float:
-        return sum(1.0 - lists[n][place][1] for n, place in enumerate(places)) * 0.8
+        return sum(
+            DONE if mention.role == "done" else doubt(mention, lists[n][places[n]][0])
+            for n, mention in enumerate(open_)
+        )
 
     queue = [(cost(first), first)]
     seen = {first}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pg_llm.asking.building.draft import Draft, Impossible
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.query import Condition, Expr
+from pg_llm.asking.schema import Ref
 
 
 def add(draft: Draft, mention: Mention) -> None:
@@ -12,11 +13,7 @@ def add(draft: Draft, mention: Mention) -> None:
     where = draft.query.where
     ref = draft.ref(mention)
     if ref[1] >= 0:
-        column = draft.schema.column(ref)
-        if column.is_measure:
-            where.append(Condition(Expr("column", ref), "=", (0.0,)))
-        else:
-            where.append(Condition(Expr("column", ref), "false" if column.kind == "bool" else "null"))
+        where.append(_empty(draft, ref))
         return
     if ref[0] == draft.main:
         raise Impossible("what is not there")
@@ -25,4 +22,23 @@ def add(draft: Draft, mention: Mention) -> None:
     if pointer is not None and draft.schema.column(pointer).nullable:
         where.append(Condition(Expr("column", pointer), "null"))
         return
-    draft.without(ref[0])
+    # No orders in 2023: what is said of them says which are not there.
+    its = [each for each in where if {table for table, _ in each.refs()} == {ref[0]}]
+    draft.query.where = [each for each in where if each not in its]
+    draft.query.tables = [table for table in draft.query.tables if table != ref[0]]
+    draft.without(ref[0], *its)
+
+
+def _empty(draft: Draft, ref: Ref) -> Condition:
+    """No stars, no town, not vegan. Raises Impossible."""
+    column = draft.schema.column(ref)
+    if ref[0] != draft.main:
+        # Who has no row there at all has none with nothing in it either.
+        draft.cost += 0.4
+    if column.kind == "bool":
+        return Condition(Expr("column", ref), "false")
+    if column.is_measure:
+        return Condition(Expr("column", ref), "=", (0.0,))
+    if not column.nullable:
+        raise Impossible(f"{column.name} is never missing")
+    return Condition(Expr("column", ref), "null")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pg_llm.asking import lexicon, words
-from pg_llm.asking.building.draft import Draft
+from pg_llm.asking.building.draft import DONE, Draft
 
 
 def weigh(draft: Draft) -> None:
@@ -12,7 +12,7 @@ def weigh(draft: Draft) -> None:
     _idle(draft)
     verbs = draft.reading.linked.verbs
     unread = [word for word in draft.reading.unread if not draft.schema.choosing(draft.edges, words.stem(word))]
-    draft.cost += sum(0.12 if word in verbs else _weight(word) for word in unread)
+    draft.cost += sum(DONE if word in verbs else _weight(word) for word in unread)
     query = draft.query
     if not (query.where or query.group or query.order or query.having or query.per) and not any(
         expr.is_aggregate for expr in query.select

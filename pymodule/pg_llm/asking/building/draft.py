@@ -15,6 +15,15 @@ from pg_llm.asking.schema import Column, Edge, Ref, Schema
 Choice = Mapping[int, Ref]
 
 
+# What a verb speaks against a query that it has nothing to do with.
+DONE = 0.12
+
+
+def doubt(mention: Mention, ref: Ref) -> float:
+    """What speaks against taking a mention to mean this."""
+    return 0.8 * (1.0 - dict(mention.refs)[ref])
+
+
 class Impossible(Exception):
     """The parts do not fit together this way."""
 
@@ -34,6 +43,8 @@ class Draft:
         # What groups are shown by, and what they are told apart by.
         self.shown: list[Expr] = []
         self.grouped: list[Expr] = []
+        # The verbs of whose meaning something is made.
+        self._made_of: set[int] = set()
         # How its tables are joined, once that is settled.
         self.edges: Sequence[Edge] = ()
         # Tables of which each row is a group.
@@ -48,7 +59,12 @@ class Draft:
         """What a mention is taken to mean. Raises Impossible."""
         if mention.start not in self.choice:
             raise Impossible(f"nothing is known as {mention.said}")
-        return self.choice[mention.start]
+        found = self.choice[mention.start]
+        if mention.role == "done" and mention.start not in self._made_of:
+            # A verb says little, unless something is made of what it may mean.
+            self._made_of.add(mention.start)
+            self.cost += doubt(mention, found) - DONE
+        return found
 
     def show(self, table: int) -> list[Expr]:
         """What a row is shown by. Raises Impossible."""
@@ -70,7 +86,7 @@ class Draft:
         tables = [*self.query.tables, self.main, *self.query.all_tables()]
         tables += [expr.ref[0] for expr in (*self.shown, *self.grouped) if expr.ref]
         for mentions in (self.reading.targets, self.reading.context, self.reading.owners):
-            tables += [self.ref(mention)[0] for mention in mentions if mention.start in self.choice]
+            tables += [self.choice[mention.start][0] for mention in mentions if mention.start in self.choice]
         for measure in self.reading.measures:
             its = measure.of or measure
             tables += [self.ref(its.operand)[0]] if its.operand is not None else []
