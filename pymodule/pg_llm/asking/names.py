@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from pg_llm.asking import lexicon, words
 from pg_llm.asking.mention import Mention
-from pg_llm.asking.schema import Ref, Schema
+from pg_llm.asking.schema import Column, Ref, Schema, Table
 from pg_llm.asking.tokens import Token
 
 _SUFFIXES = {
@@ -28,10 +28,12 @@ class Variants:
 
     def __init__(self, schema: Schema) -> None:
         self.by_word: dict[str, list[tuple[Ref, tuple[str, ...], float]]] = defaultdict(list)
+        self._initial: dict[str, list[str]] = defaultdict(list)
         self.chinese: dict[str, list[tuple[Ref, float]]] = defaultdict(list)
         self.names: dict[Ref, tuple[str, ...]] = {}
         for place, table in enumerate(schema.tables):
             self._add((place, -1), table.words, 1.0)
+            self._in_full((place, -1), table)
             self.names[place, -1] = table.words
             if len(table.words) > 1:
                 self._add((place, -1), table.words[-1:], 0.75)
@@ -43,7 +45,8 @@ class Variants:
                 its = column.words
                 self.names[ref] = its
                 self._add(ref, its, 1.0)
-                short = tuple(word for word in its if word not in _SUFFIXES)
+                self._in_full(ref, column)
+                short = tuple(word for word in its if word not in _SUFFIXES and not word.isdigit())
                 if column.is_key or (number in table.key and column.kind == "number"):
                     # What a key is named after is the row behind it.
                     self._add(ref, short, 0.45)
@@ -58,10 +61,25 @@ class Variants:
                         self._add(ref, (word,), 0.55)
                 self._phrases(ref, column.phrases)
 
+    def like(self, stem: str) -> list[tuple[str, float]]:
+        """The words of names that a word of a question may mean, with how surely."""
+        if not self._initial:
+            for word in self.by_word:
+                self._initial[word[:1]].append(word)
+        near = {*self._initial.get(stem[:1], ()), *(word for word in words.alike(stem) if word in self.by_word)}
+        pairs = ((word, words.likeness(stem, word)) for word in sorted(near))
+        return [(word, score) for word, score in pairs if score]
+
     def _add(self, ref: Ref, its: tuple[str, ...], score: float) -> None:
         if its:
             for word in set(its):
                 self.by_word[word].append((ref, its, score))
+
+    def _in_full(self, ref: Ref, named: Table | Column) -> None:
+        """As it is written, with the prefix that it shares with others and with its words as one."""
+        full = words.split(named.name)
+        if full != named.words:
+            self._add(ref, full, 1.0)
 
     def _phrases(self, ref: Ref, phrases: Iterable[str]) -> None:
         for phrase in phrases:
@@ -92,8 +110,7 @@ def elements(cut: Sequence[Token], variants: Variants) -> Iterable[tuple[Mention
     like: dict[str, list[tuple[str, float]]] = {}
     for token in cut:
         if token.kind == "word" and not token.chinese and token.stem not in like:
-            pairs = ((word, words.likeness(token.stem, word)) for word in variants.by_word)
-            like[token.stem] = [(word, score) for word, score in pairs if score]
+            like[token.stem] = variants.like(token.stem)
     for start, token in enumerate(cut):
         if token.chinese:
             if token.text in variants.chinese:

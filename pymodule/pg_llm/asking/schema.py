@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pg_llm.asking import words
+from pg_llm.asking import naming, words
 
 # A column, by its table's place and its own.
 Ref = tuple[int, int]
@@ -36,11 +36,13 @@ class Column:
     phrases: list[str] = field(default_factory=list)
     unique: bool = False
     nullable: bool = True
+    # Its name, and the words of it, which the schema reads without what the names of all columns share.
+    bare: str = field(init=False)
+    words: tuple[str, ...] = field(init=False)
 
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The words of its name."""
-        return words.split(self.name)
+    def __post_init__(self) -> None:
+        self.bare = self.name
+        self.words = words.split(self.name)
 
     @property
     def is_measure(self) -> bool:
@@ -74,11 +76,11 @@ class Table:
     phrases: list[str] = field(default_factory=list)
     key: list[int] = field(default_factory=list)
     rows: float = 0.0
+    # As a column's.
+    words: tuple[str, ...] = field(init=False)
 
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The words of its name."""
-        return words.split(self.name)
+    def __post_init__(self) -> None:
+        self.words = words.split(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,7 @@ class Schema:
 
     def __init__(self, tables: Sequence[Table], declared: Iterable[Edge] = ()) -> None:
         self.tables = list(tables)
+        self._prefix = self._read_names()
         self.edges = list(declared)
         for table in self.tables:
             if not table.key:
@@ -111,6 +114,25 @@ class Schema:
         for edge in self.edges:
             self._at.setdefault(edge.one, []).append(edge)
             self._at.setdefault(edge.other, []).append(edge)
+
+    def _read_names(self) -> str:
+        """Find the words of all names, without prefixes that all share; that of tables."""
+        columns = [[column.name.lower() for column in table.columns] for table in self.tables]
+        names = [table.name.lower() for table in self.tables]
+        later = {part for name in names for part in name.split("_")[1:]}
+        prefix = naming.shared(names, later | {part for its in columns for name in its for part in name.split("_")})
+        for table, its in zip(self.tables, columns, strict=True):
+            own = naming.without(table.name, prefix)
+            table.words = words.split(own)
+            shared = naming.shared(its, {*own.lower().split("_"), *table.words})
+            for column in table.columns:
+                column.bare = naming.without(column.name, shared)
+                column.words = words.split(column.bare)
+        known = {word for table in self.tables for word in table.words if len(word) > 1}
+        known |= {word for table in self.tables for column in table.columns for word in column.words if len(word) > 2}
+        for named in (*self.tables, *(column for table in self.tables for column in table.columns)):
+            named.words = tuple(part for word in named.words for part in words.compound(word, known))
+        return prefix
 
     def column(self, ref: Ref) -> Column:
         """The column at a place."""
@@ -243,10 +265,18 @@ class Schema:
                         found.append(Edge(one, other, ((a, b),), _TOLD, True))
                     elif not column.unique and one < other:
                         found.append(Edge(one, other, ((a, b),), _SHARED, False))
-                elif its.unique and b in right.key and _names(column.words, right.words, its.words):
+                elif (
+                    its.unique and b in right.key
+                    and (_names(column.words, right.words, its.words) or self._calls(column, its))
+                ):  # fmt: skip
                     found.append(Edge(one, other, ((a, b),), _TOLD, True))
         singles = [edge for edge in found if edge.single]
         return (singles or found)[:2]
+
+    def _calls(self, column: Column, key: Column) -> bool:
+        """Whether a column is called as the key of another table in full: `x_tid` as `app_t_id`, of the tables `app…`."""
+        full = naming.without(key.name.lower(), self._prefix)
+        return column.is_key and full != key.bare.lower() and re.sub(r"\W|_", "", column.bare.lower()) == full.replace("_", "")
 
 
 def _names(column: tuple[str, ...], table: tuple[str, ...], key: tuple[str, ...]) -> bool:
