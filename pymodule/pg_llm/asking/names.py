@@ -18,6 +18,8 @@ _SUFFIXES = {
 _SKIPPED = {"of", "the", "a", "an", "'s"}
 _LONGEST = 5
 _MOST = 6
+# What first letters are worth beside words.
+_INITIALS = 0.85
 # Below the best candidate by so much, another is not worth a query.
 _MARGIN = 0.4
 _CJK = re.compile(r"[\u3400-\u9fff]")
@@ -126,7 +128,7 @@ def elements(cut: Sequence[Token], variants: Variants) -> Iterable[tuple[Mention
             span = [each for each in cut[start:end] if each.stem not in _SKIPPED]
             if cut[end - 1].stem in _SKIPPED or any(each.kind != "word" or each.chinese for each in span):
                 continue
-            matching = _matching([each.stem for each in span], like, variants)
+            matching = [*_matching([each.stem for each in span], like, variants), *_as_one(span, variants)]
             if len(span) == 1 and token.stem in lexicon.UNITS:
                 # Any column of years is meant by the year: where it stands says which.
                 matching = [(ref, max(score, 0.93)) for ref, score in matching]
@@ -170,6 +172,18 @@ def _matching(
                 rest.remove(near[1])
             else:
                 yield ref, score * total / len(span)
+
+
+def _as_one(span: Sequence[Token], variants: Variants) -> Iterable[tuple[Ref, float]]:
+    """Names that write several words as one, or their first letters."""
+    if len(span) < 2 or any(each.stem in lexicon.EMPTY for each in span):
+        return
+    written = [("".join(each.stem for each in span), 1.0)]
+    first = "".join(each.stem[:1] for each in span)
+    if not words.is_whole(first):
+        written.append((first, _INITIALS))
+    for one, worth in written:
+        yield from ((ref, score * worth) for ref, its, score in variants.by_word.get(one, ()) if its == (one,))
 
 
 def best(found: Iterable[tuple[Ref, float]]) -> list[tuple[Ref, float]]:

@@ -106,6 +106,7 @@ class Schema:
                 table.key = _guessed_key(table)
             if len(table.key) == 1:
                 table.columns[table.key[0]].unique = True
+        self._read_keys()
         known = {frozenset((edge.one, edge.other)) for edge in self.edges}
         for one, other in itertools.permutations(range(len(self.tables)), 2):
             if frozenset((one, other)) not in known:
@@ -133,6 +134,17 @@ class Schema:
         for named in (*self.tables, *(column for table in self.tables for column in table.columns)):
             named.words = tuple(part for word in named.words for part in words.compound(word, known))
         return prefix
+
+    def _read_keys(self) -> None:
+        """Read `x_tid` as what the key `app_t_id` of a table `app…` calls, with the prefix of its own table."""
+        keys: dict[str, tuple[str, ...]] = {}
+        for table in self.tables:
+            for key in (table.columns[place] for place in table.key if len(table.key) == 1):
+                full = naming.without(key.name, self._prefix)
+                if full != key.bare:
+                    keys[_joined(full)] = (*table.words, *key.words[-1:])
+        for column in (column for table in self.tables for column in table.columns):
+            column.words = keys.get(_joined(column.bare), column.words)
 
     def column(self, ref: Ref) -> Column:
         """The column at a place."""
@@ -265,18 +277,14 @@ class Schema:
                         found.append(Edge(one, other, ((a, b),), _TOLD, True))
                     elif not column.unique and one < other:
                         found.append(Edge(one, other, ((a, b),), _SHARED, False))
-                elif (
-                    its.unique and b in right.key
-                    and (_names(column.words, right.words, its.words) or self._calls(column, its))
-                ):  # fmt: skip
+                elif its.unique and b in right.key and _names(column.words, right.words, its.words):
                     found.append(Edge(one, other, ((a, b),), _TOLD, True))
         singles = [edge for edge in found if edge.single]
         return (singles or found)[:2]
 
-    def _calls(self, column: Column, key: Column) -> bool:
-        """Whether a column is called as the key of another table in full: `x_tid` as `app_t_id`, of the tables `app…`."""
-        full = naming.without(key.name.lower(), self._prefix)
-        return column.is_key and full != key.bare.lower() and re.sub(r"\W|_", "", column.bare.lower()) == full.replace("_", "")
+
+def _joined(name: str) -> str:
+    return name.lower().replace("_", "")
 
 
 def _names(column: tuple[str, ...], table: tuple[str, ...], key: tuple[str, ...]) -> bool:

@@ -212,6 +212,11 @@ def compound(word: str, known: Collection[str]) -> tuple[str, ...]:
     return (word,)
 
 
+def is_whole(word: str) -> bool:
+    """Whether it is a word of its own, no short form of another."""
+    return word in _WHOLE or word in _KNOWN
+
+
 def is_known(word: str) -> bool:
     """Whether it is a common word, or a common short form of one."""
     return word in _SHORT or stem(word) in _KNOWN
@@ -224,7 +229,7 @@ def abbreviates(short: str, word: str) -> float:
     A short form is how the word begins, best up to a vowel (trans|action), or its first letter and most of the
     consonants (shr of share); the rest of such a form counts as far as the consonants go.
     """
-    if not 1 < len(short) < len(word) or short[0] != word[0] or short in _WHOLE or short in _KNOWN:
+    if not 1 < len(short) < len(word) or short[0] != word[0] or is_whole(short):
         return 0.0
     if word.startswith(short):
         share = len(short) / len(word)
@@ -263,6 +268,8 @@ def likeness(a: str, b: str) -> float:
         return 1.0
     if _sets(a) & _sets(b):
         return 0.75
+    if a in _KNOWN and b in _KNOWN:
+        return 0.0
     short, long = sorted((a, b), key=len)
     if len(short) >= 4 and long.startswith(short) and len(short) >= 0.6 * len(long):
         return 0.8
@@ -271,5 +278,6 @@ def likeness(a: str, b: str) -> float:
         common >= 4 and common == len(short) - 1 and len(long) - common <= 4
     ):
         return 0.7
-    left = abbreviates(b, a)
+    # The ending of a number may be part of a short form, and the other way round.
+    left = max(abbreviates(form, a) for form in (b, f"{b}s", b.removesuffix("s")))
     return _ABBREVIATED + (1 - _ABBREVIATED) * 0.7 * left if left else 0.0
