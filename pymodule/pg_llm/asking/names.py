@@ -33,6 +33,7 @@ class Variants:
         self._initial: dict[str, list[str]] = defaultdict(list)
         self.chinese: dict[str, list[tuple[Ref, float]]] = defaultdict(list)
         self.names: dict[Ref, tuple[str, ...]] = {}
+        tables = {table.words for table in schema.tables}
         for place, table in enumerate(schema.tables):
             self._add((place, -1), table.words, 1.0)
             self._in_full((place, -1), table)
@@ -56,7 +57,9 @@ class Variants:
                         self._add((place, -1), short, 0.85)
                     continue
                 self._add(ref, tuple(word for word in its if word not in own), 0.97)
-                self._add(ref, short, 0.72 if column.kind in ("date", "time") else 0.86)
+                # Where that is what a table is named, its rows are meant.
+                numbered = short in tables and its[-1] in ("number", "code")
+                self._add(ref, short, 0.45 if numbered else 0.72 if column.kind in ("date", "time") else 0.86)
                 if len(its) > 1:
                     self._add(ref, its[-1:], 0.6)
                     for word in its[:-1]:

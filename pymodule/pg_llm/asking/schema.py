@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pg_llm.asking import naming, words
@@ -143,8 +143,11 @@ class Schema:
                 full = naming.without(key.name, self._prefix)
                 if full != key.bare:
                     keys[_joined(full)] = (*table.words, *key.words[-1:])
-        for column in (column for table in self.tables for column in table.columns):
-            column.words = keys.get(_joined(column.bare), column.words)
+        whole = {table.words[0] for table in self.tables if len(table.words) == 1}
+        for table in self.tables:
+            table.words = _in_full(table.words, (), whole)
+            for column in table.columns:
+                column.words = _in_full(keys.get(_joined(column.bare), column.words), table.words, whole)
 
     def column(self, ref: Ref) -> Column:
         """The column at a place."""
@@ -281,6 +284,17 @@ class Schema:
                     found.append(Edge(one, other, ((a, b),), _TOLD, True))
         singles = [edge for edge in found if edge.single]
         return (singles or found)[:2]
+
+
+def _in_full(its: tuple[str, ...], own: tuple[str, ...], tables: Collection[str]) -> tuple[str, ...]:
+    """A name's words, of those that are short the words of its table, or of the one table that fits."""
+    found = []
+    for word in its:
+        fitting = [full for full in own if words.abbreviates(word, full)]
+        if not fitting and len(its) > 1 and word not in tables:
+            fitting = [full for full in tables if words.abbreviates(word, full)]
+        found.append(fitting[0] if len(fitting) == 1 else word)
+    return tuple(found)
 
 
 def _joined(name: str) -> str:
