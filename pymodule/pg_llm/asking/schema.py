@@ -265,13 +265,13 @@ class Schema:
         left, right = self.tables[one], self.tables[other]
         found: list[Edge] = []
         for a, column in enumerate(left.columns):
+            telling = column.is_key or column.words[-1:] in (("name",), ("code",), ("number",))
             for b, its in enumerate(right.columns):
                 if column.kind != its.kind or column.kind not in ("number", "text", "other"):
                     continue
                 same = column.name.lower() == its.name.lower()
                 if same and set(column.words) & _PERSONAL:
                     continue
-                telling = column.is_key or column.words[-1:] in (("name",), ("code",), ("number",))
                 # A name without such an ending joins only where it is the key of one table and not generic.
                 if same and not telling and (not its.unique or column.name.lower() in _GENERIC or its.kind != "text"):
                     continue

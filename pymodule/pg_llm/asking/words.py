@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Collection, Iterable
 from functools import cache
@@ -168,6 +169,8 @@ def stem(word: str) -> str:
         return _IRREGULAR[word]
     if len(word) < 4 or not word.isascii():
         return word
+    if word.endswith("people"):
+        return f"{word[:-6]}person"
     for ending, other in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("zes", "z")):
         if word.endswith(ending) and len(word) > len(ending) + 1:
             return word[: -len(ending)] + other
@@ -240,6 +243,14 @@ def abbreviates(short: str, word: str) -> float:
         return 0.0
     share = len(_consonants(short)) / len(_consonants(word))
     return share if share >= _MOST else 0.0
+
+
+def shortened(word: str) -> Iterable[str]:
+    """Short forms that names may well have of a word: known ones, up to the second vowel or later, the consonants."""
+    yield from (short for short, said in _SHORT.items() if word in said.split())
+    cuts = (end for end in range(4, len(word) - 1) if word[end] in _VOWELS and word[end - 1] not in _VOWELS)
+    yield from (word[:end] for end in itertools.islice(cuts, 1))
+    yield _consonants(word)
 
 
 @cache
