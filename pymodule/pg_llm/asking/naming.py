@@ -11,13 +11,12 @@ from pg_llm.asking import words
 # So many names must share a prefix, and so large a part of all.
 _FEWEST, _MOST = 3, 0.75
 _LONGEST_GLUED = 5
-# What English words begin with that no vowel follows at once; two or more other consonants are no part of a word.
-_ONSETS = set(
-    """
-    bl br ch chr cl cr dr dw fl fr gh gl gn gr kn kr ph pl pr ps rh sc sch scr sh shr sk sl sm sn sp sph spl spr sq st
-    str sw th thr tr ts tw wh wr
-    """.split()
-)
+# Consonants that English words begin with; a name that begins with others has a prefix.
+_ONSETS = {
+    "bl", "br", "ch", "chr", "cl", "cr", "dr", "dw", "fl", "fr", "gh", "gl", "gn", "gr", "kn", "kr", "ph", "pl",
+    "pr", "ps", "rh", "sc", "sch", "scr", "sh", "shr", "sk", "sl", "sm", "sn", "sp", "sph", "spl", "spr", "sq",
+    "st", "str", "sw", "th", "thr", "tr", "ts", "tw", "wh", "wr",
+}  # fmt: skip
 
 
 def shared(names: Sequence[str], words_elsewhere: Collection[str] = ()) -> str:

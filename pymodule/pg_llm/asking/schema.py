@@ -131,8 +131,10 @@ class Schema:
                 column.words = words.split(column.bare)
         known = {word for table in self.tables for word in table.words if len(word) > 1}
         known |= {word for table in self.tables for column in table.columns for word in column.words if len(word) > 2}
-        for named in (*self.tables, *(column for table in self.tables for column in table.columns)):
-            named.words = tuple(part for word in named.words for part in words.compound(word, known))
+        for table in self.tables:
+            its_names: list[Table | Column] = [table, *table.columns]
+            for named in its_names:
+                named.words = tuple(part for word in named.words for part in words.compound(word, known))
         return prefix
 
     def _read_keys(self) -> None:

@@ -7,32 +7,11 @@ import re
 from collections.abc import Collection, Iterable
 from functools import cache
 
+from pg_llm.asking.vocabulary import ALIKE, ENDINGS, KNOWN, SHORT, WHOLE
+
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 # A letter or two of the table's name before what a column holds: sname, pid.
 _PREFIXED = re.compile(r"[a-z]{1,2}(name|title|date|code|type|desc)")
-# Short forms that stand for one word in most schemas; of others (comm, exch) the question must tell what they are of.
-# Short forms that stand for the same word in most schemas; what others (comm, exch) stand for, the question tells.
-_SHORT = {
-    short: said
-    for short, said in (
-        pair.split(maxsplit=1)
-        for pair in """
-        num number, no number, nr number, nbr number, cnt count, qty quantity, amt amount, dept
-        department, emp employee, cust customer, addr address, desc description, descr description, avg
-        average, pct percent, dob birth date, yr year, tel phone, ph phone, img image, acct account, acc
-        account, prod product, cat category, org organization, mgr manager, msg message, txn transaction,
-        tx transaction, dt date, ts time, tm time, nm name, fname first name, lname last name, mname
-        middle name, pos position, ref reference, bal balance, loc location, info information, doc doctor,
-        temp temperature, max maximum, min minimum, tot total, ccy currency, ctry country, cntry country,
-        st state, stat status, sts status, typ type, cd code, lang language, pmt payment, pymt payment,
-        ord order, qtr quarter, wk week, mth month, hr hour, hrs hour, secs second, mins minute, lvl
-        level, grp group, mkt market, mfr manufacturer, wt weight, ht height, len length, vol volume, univ
-        university, sal salary, appt appointment, sched schedule, cmt comment, pkg package, lat latitude,
-        lon longitude, lng longitude, freq frequency, dur duration, dest destination, orig origin, src
-        source, sess session
-        """.split(",")
-    )
-}
 _IRREGULAR = {
     "people": "person", "persons": "person", "children": "child", "men": "man", "women": "woman", "wives": "wife",
     "mice": "mouse", "feet": "foot", "criteria": "criterion", "data": "data", "series": "series",
@@ -50,100 +29,6 @@ _IRREGULAR = {
     "movies": "movie", "cookies": "cookie", "heights": "height", "taxes": "tax", "boxes": "box", "hired": "hire",
     "theses": "thesis", "ties": "tie", "lives": "life", "shelves": "shelf", "leaves": "leave", "years": "year",
 }  # fmt: skip
-# Sets of words of which one may stand for another, each less surely than for itself.
-ALIKE = [
-    line.split()
-    for line in """
-    salary pay wage compensation earning remuneration
-    price cost fee charge
-    revenue sale turnover income
-    customer client buyer purchaser shopper
-    employee staff worker personnel
-    teacher professor instructor lecturer
-    student pupil learner
-    movie film
-    city town
-    country nation
-    company firm corporation organization enterprise business
-    order purchase
-    product item article goods
-    quantity amount unit
-    phone telephone mobile
-    email mail
-    start begin
-    end finish
-    location place address
-    doctor physician
-    patient case
-    disease illness diagnosis condition
-    paper publication article
-    book title volume
-    category kind type genre cuisine
-    gender sex
-    department division
-    vendor supplier seller
-    author writer
-    journal magazine
-    review rating
-    user member account
-    vehicle car
-    flight trip
-    transaction payment transfer
-    age birth
-    job position role occupation
-    boss manager supervisor
-    house home building
-    height altitude elevation tall high
-    length long duration
-    area size surface
-    population inhabitant resident people
-    weight heavy
-    date day time
-    hire join employ
-    semester term
-    course class lecture
-    score grade mark point
-    warehouse depot store shop
-    discount rebate
-    shipment delivery
-    stock inventory
-    zip postcode postal
-    nationality country
-    """.strip().splitlines()
-]
-
-
-# Parts of names that are written together with others, beside those above.
-_PARTS_OF_NAMES = set(
-    """
-    id name date code number time type key first last full middle birth day year month count status state street line
-    group level rate percent value limit balance url text note file user hour week total net gross tax unit ship bill
-    due create update
-    """.split()
-)
-# Short words that are no short form of a longer one.
-_WHOLE = set(
-    """
-    act ad age aid aim air am an and are area arm art as ask at back bad bag ban band bank bar base bat bath be bed
-    bet bid big bill bin bit boat body bond book box boy bug bus but buy by call camp can cap car card care case cash
-    cast cell cent chat city club coat cold cook cost crew crop cup cut data day deal death debt deck desk diet do dog
-    door draw drug due each egg end eye face fact fair fall fan farm fast fat fee film fine fire firm fish fit flat
-    fly food foot for form free fuel full fun fund gain game gap gas gate gift girl go goal gold good grade ground
-    hall hand hat he head heat her hill him hit home hot i id idea if in inn is it item job join key kid kind king kit
-    lab lake land lane law lead left let lid lie life light line link list load loan long lot love low mail main male
-    man many map mark mass me meal men mile milk mind mine mode moon my need net new news night node note of off oil
-    old on open or order out own pack page pain paid pair pan park part pass path pay pen per pet pick pie pin pipe
-    plan plane plant plate play plot plus poem pool poor port post press pub pump race rain rank rate raw read real
-    red rent rest rice ride ring risk road rock role roof room root rose row rule run safe sale salt sea seat self
-    sell set sex she shop show side sign sin site size skin sky slot snow so soil son song star stay step stop store
-    sun tag take tale talk tank tap task tax tea team tell ten test text than that the then they thing this tie till
-    time tip to toe ton tone tool top tour town toy trade train tree trip try tub turn two type unit up us use van
-    view vote wage walk wall war was water way we wed well wet who win wind wine wire with wood word work year yes you
-    zip zone
-    """.split()
-)
-
-
 # Verbs of the past that show no ending.
 PAST = {
     "bought", "sold", "wrote", "written", "made", "paid", "spent", "given", "gave", "took", "taken", "held", "won",
@@ -151,14 +36,12 @@ PAST = {
     "eaten", "met", "read", "ran", "left", "kept", "led", "fell", "grew", "grown", "knew", "known", "rose", "shown",
     "stood", "spoke", "wore",
 }  # fmt: skip
-# Short forms that no English word ends with.
-_ENDINGS = frozenset({"dt", "nm", "cd", "qty", "amt", "cnt", "pct", "nbr", "addr", "desc"})
 _VOWELS = frozenset("aeiou")
 _SHORTEST_COMPOUND = 4
 # Shares of a word that its short form must keep: of its letters where it is cut anywhere, of its consonants.
 _MUCH, _MOST = 0.4, 0.6
-# What a short form is worth of which nearly nothing is left.
-_ABBREVIATED = 0.72
+# What a short form is worth that keeps nearly nothing of a word, and nearly all.
+_LEAST_SHORT, _MOST_SHORT = 0.72, 0.92
 
 
 @cache
@@ -200,37 +83,37 @@ def split(name: str) -> tuple[str, ...]:
     words: list[str] = []
     for part in _PARTS.findall(name):
         ending = _PREFIXED.fullmatch(part.lower())
-        words += _SHORT.get(part.lower(), ending[1] if ending else part.lower()).split()
+        words += SHORT.get(part.lower(), ending[1] if ending else part.lower()).split()
     return tuple(stem(word) for word in words)
 
 
 def compound(word: str, known: Collection[str]) -> tuple[str, ...]:
     """The words of a name's part that are written as one, if they are known: `unitprice` is unit, price."""
-    if len(word) < _SHORTEST_COMPOUND or word in _KNOWN or not word.isalpha():
+    if len(word) < _SHORTEST_COMPOUND or word in KNOWN or not word.isalpha():
         return (word,)
     for cut in range(len(word) - 2, 1, -1):
         parts = (word[:cut], word[cut:])
-        if parts[1] in _ENDINGS or all(is_known(part) or part in known for part in parts):
+        if parts[1] in ENDINGS or all(is_known(part) or part in known for part in parts):
             return tuple(each for part in parts for each in split(part))
     return (word,)
 
 
 def is_whole(word: str) -> bool:
     """Whether it is a word of its own, no short form of another."""
-    return word in _WHOLE or word in _KNOWN
+    return word in WHOLE or word in KNOWN
 
 
 def is_known(word: str) -> bool:
     """Whether it is a common word, or a common short form of one."""
-    return word in _SHORT or stem(word) in _KNOWN
+    return word in SHORT or stem(word) in KNOWN
 
 
 @cache
 def abbreviates(short: str, word: str) -> float:
     """How much of a word is left in its short form, from 0 (it is none) to 1.
 
-    A short form is how the word begins, best up to a vowel (trans|action), or its first letter and most of the
-    consonants (shr of share); the rest of such a form counts as far as the consonants go.
+    A short form is how the word begins, up to a vowel (trans|action) or a good part of it (stu|dent), or its first
+    letter and most of the consonants (shr of share).
     """
     if not 1 < len(short) < len(word) or short[0] != word[0] or is_whole(short):
         return 0.0
@@ -246,10 +129,10 @@ def abbreviates(short: str, word: str) -> float:
 
 
 def shortened(word: str) -> Iterable[str]:
-    """Short forms that names may well have of a word: known ones, up to the second vowel or later, the consonants."""
-    yield from (short for short, said in _SHORT.items() if word in said.split())
+    """Short forms that names may well have of a word: known ones, the word up to a vowel, its consonants."""
+    yield from (short for short, said in SHORT.items() if word in said.split())
     cuts = (end for end in range(4, len(word) - 1) if word[end] in _VOWELS and word[end - 1] not in _VOWELS)
-    yield from (word[:end] for end in itertools.islice(cuts, 1))
+    yield from itertools.islice((word[:end] for end in cuts), 1)
     yield _consonants(word)
 
 
@@ -257,9 +140,6 @@ def shortened(word: str) -> Iterable[str]:
 def _consonants(word: str) -> str:
     """A word's first letter and the consonants after it, double ones once."""
     return word[:1] + re.sub(r"[aeiou]|(.)(?=\1)", "", word[1:])
-
-
-_KNOWN = frozenset({word for line in ALIKE for word in line} | {word for said in _SHORT.values() for word in said.split()} | _PARTS_OF_NAMES)
 
 
 @cache
@@ -274,13 +154,21 @@ def alike(word: str) -> Iterable[str]:
 
 @cache
 def likeness(a: str, b: str) -> float:
-    """From 0 to 1, how surely a word of a question means one of a name, both stemmed: the latter may be a short form."""
+    """From 0 to 1, how surely a word of a question means one of a name, which may be short; both are stems."""
     if a == b:
         return 1.0
     if _sets(a) & _sets(b):
         return 0.75
-    if a in _KNOWN and b in _KNOWN:
+    if a in KNOWN and b in KNOWN:
         return 0.0
+    # The ending of a number may be part of a short form, and the other way round.
+    forms = () if is_whole(b) else (b, f"{b}s", b.removesuffix("s"))
+    left = max((abbreviates(form, a) for form in forms), default=0.0)
+    return max(_beginning(a, b), _LEAST_SHORT + (_MOST_SHORT - _LEAST_SHORT) * left if left else 0.0)
+
+
+def _beginning(a: str, b: str) -> float:
+    """How surely words mean the same that begin alike."""
     short, long = sorted((a, b), key=len)
     if len(short) >= 4 and long.startswith(short) and len(short) >= 0.6 * len(long):
         return 0.8
@@ -289,6 +177,4 @@ def likeness(a: str, b: str) -> float:
         common >= 4 and common == len(short) - 1 and len(long) - common <= 4
     ):
         return 0.7
-    # The ending of a number may be part of a short form, and the other way round.
-    left = max(abbreviates(form, a) for form in (b, f"{b}s", b.removesuffix("s")))
-    return _ABBREVIATED + (1 - _ABBREVIATED) * 0.7 * left if left else 0.0
+    return 0.0
