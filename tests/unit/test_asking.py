@@ -83,7 +83,7 @@ def test_words_written_as_one_are_split_where_both_are_known(word: str, parts: t
         (("zk_keeper", "zk_cage", "zk_feed"), "zk_"), (("zkkeeper", "zkcage", "zkfeed"), "zk"),
         (("appuser", "apporder", "appitem"), "app"), (("order", "order_item", "order_note"), ""),
         (("store", "staff", "street"), ""), (("course", "college", "contact"), ""),
-        (("zk_cage", "zk_feed"), ""), ((), ""),
+        (("zk_cage", "zk_feed"), ""), ((), ""), (("zk_cage", "zk_feed", "log_zk"), ""),
     ],
 )  # fmt: skip
 def test_what_all_names_share_is_a_prefix(names: tuple[str, ...], prefix: str) -> None:
@@ -121,6 +121,18 @@ def zoo() -> Schema:
 )  # fmt: skip
 def test_names_with_prefixes_and_short_forms_are_read(question: str, sql: str) -> None:
     assert synthesis.candidates(question, zoo(), [])[0][0].sql == sql
+
+
+def test_keys_are_the_same_but_for_the_prefixes_of_their_tables() -> None:
+    schema = Schema(
+        [
+            table("berth", {"b_berthkey": NUMBER, "b_name": TEXT, "b_depth": NUMBER}, "b_berthkey"),
+            table("mooring", {"m_id": NUMBER, "m_name": TEXT, "m_berthkey": NUMBER, "m_from": DATE}, "m_id"),
+            table("tug", {"t_id": NUMBER, "t_name": TEXT, "t_mid": NUMBER}, "t_id"),
+        ]
+    )
+    found = [(edge.one, edge.other, edge.columns) for edge in schema.edges]
+    assert sorted(found) == [(1, 0, ((2, 0),)), (2, 1, ((2, 0),))]
 
 
 def test_names_say_several_words_as_one_or_by_first_letters() -> None:

@@ -24,8 +24,8 @@ def shared(names: Sequence[str], words_elsewhere: Collection[str] = ()) -> str:
     parts = Counter(name.split("_")[0] for name in names if "_" in name.strip("_"))
     if parts and not names[0].startswith("_"):
         part, count = parts.most_common(1)[0]
-        if count >= max(_FEWEST, _MOST * len(names)) and part not in names and part not in words_elsewhere:
-            return f"{part}_"
+        if count >= max(_FEWEST, _MOST * len(names)):
+            return f"{part}_" if part not in names and part not in words_elsewhere else ""
     return _glued(names)
 
 

@@ -271,7 +271,7 @@ class Schema:
             for b, its in enumerate(right.columns):
                 if column.kind != its.kind or column.kind not in ("number", "text", "other"):
                     continue
-                same = column.name.lower() == its.name.lower()
+                same = column.name.lower() == its.name.lower() or _same_key(column, its)
                 if same and set(column.words) & _PERSONAL:
                     continue
                 # A name without such an ending joins only where it is the key of one table and not generic.
@@ -286,6 +286,11 @@ class Schema:
                     found.append(Edge(one, other, ((a, b),), _TOLD, True))
         singles = [edge for edge in found if edge.single]
         return (singles or found)[:2]
+
+
+def _same_key(one: Column, other: Column) -> bool:
+    """Whether two are a key with a name of its own, each with the prefix of its table: `o_custkey`, `c_custkey`."""
+    return one.bare.lower() == other.bare.lower() and len(one.words) > 1 and one.is_key
 
 
 def _in_full(its: tuple[str, ...], own: tuple[str, ...], tables: Collection[str]) -> tuple[str, ...]:
