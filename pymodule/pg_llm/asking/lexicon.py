@@ -92,7 +92,7 @@ except not: except, except for, excluding, exclude, apart from, but not
 ratio ratio: ratio of, ratio between, ratio, proportion between, ratio of number of
 share 100: percentage of, percentage, percent of, percent, per cent of
 share 1: proportion of, fraction of, share of, proportion, fraction
-distinct yes: different, distinct, unique
+distinct yes: different, distinct, unique, do not repeat, without repeating, without duplicate, no duplicate
 both and: both
 either or: either
 start with: start with, starting with, begin with, beginning with, starts with
@@ -129,7 +129,7 @@ EMPTY = ASKING | {
     "registered", "receive", "received", "recorded", "order", "ordered", "total", "overall", "number", "find",
     "found", "make", "made", "contain", "include", "included", "one", "per", "each", "every", "whether", "who's",
     "what's", "he/she", "year-wise", "various", "separate", "individual", "single", "specific", "given",
-    "particular", "currently", "current", "not", "no", "both", "either", "amount", "other", "more", "less", "most",
+    "particular", "currently", "current", "not", "no", "nor", "both", "either", "amount", "other", "more", "less", "most",
     "least", "having", "get", "use", "used", "come", "live", "work", "take", "write", "meter", "metre", "kilometer",
     "km", "mile", "foot", "dollar", "usd", "euro", "percent", "minute", "hour", "second", "kg", "kilogram", "pound",
     "letter", "letters", "character", "dr", "mr", "mrs", "ms", "prof", "give", "show", "say", "provide", "return",
@@ -232,18 +232,20 @@ UNITS = {"year": "year", "month": "month", "week": "week", "day": "day", "quarte
          "季度": "quarter"}  # fmt: skip
 # What columns an adjective speaks of, the likeliest first.
 ATTRIBUTES = {
-    "long": ("length", "duration", "distance", "page"),
-    "tall": ("height", "altitude", "elevation"),
-    "weight": ("weight", "mass"),
-    "price": ("price", "cost", "fee", "amount", "rate", "rent"),
-    "age": ("age", "birth date", "birth", "birthday", "founded", "year", "date"),
-    "date": ("date", "time", "year", "created", "timestamp", "day"),
-    "population": ("population", "inhabitant"),
-    "deep": ("depth", "deep"),
-    "speed": ("speed", "velocity", "time"),
-    "rating": ("rating", "score", "star", "grade"),
-    "big": ("size", "area", "population", "amount", "capacity"),
+    "long": ("length", "duration", "distance", "page", "长度", "时长", "距离", "页数"),
+    "tall": ("height", "altitude", "elevation", "身高", "高度", "海拔"),
+    "weight": ("weight", "mass", "体重", "重量"),
+    "price": ("price", "cost", "fee", "amount", "rate", "rent", "价格", "单价", "费用", "金额", "租金"),
+    "age": ("age", "年龄", "birth date", "birth", "birthday", "founded", "year", "date", "出生", "生日", "成立"),
+    "date": ("date", "time", "year", "created", "timestamp", "day", "日期", "时间", "年份"),
+    "population": ("population", "inhabitant", "人口"),
+    "deep": ("depth", "deep", "深度"),
+    "speed": ("speed", "velocity", "time", "速度"),
+    "rating": ("rating", "score", "star", "grade", "评分", "得分", "分数"),
+    "big": ("size", "area", "population", "amount", "capacity", "面积", "人口", "容量"),
 }
+# Columns of these grow with age; of others, as a birth or a foundation, the oldest have the smallest.
+AGES = ("age", "年龄")
 # An adjective in a question that compares: "older than 30" speaks of the age.
 ADJECTIVES = {
     "old": "age", "older": "age", "young": "age", "younger": "age", "long": "long", "longer": "long", "short": "long",
