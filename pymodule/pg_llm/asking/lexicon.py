@@ -129,13 +129,13 @@ EMPTY = ASKING | {
     "registered", "receive", "received", "recorded", "order", "ordered", "total", "overall", "number", "find",
     "found", "make", "made", "contain", "include", "included", "one", "per", "each", "every", "whether", "who's",
     "what's", "he/she", "year-wise", "various", "separate", "individual", "single", "specific", "given",
-    "particular", "currently", "current", "not", "no", "nor", "both", "either", "amount", "other", "more", "less", "most",
+    "particular", "currently", "current", "not", "no", "both", "either", "amount", "other", "more", "less", "most",
     "least", "having", "get", "use", "used", "come", "live", "work", "take", "write", "meter", "metre", "kilometer",
     "km", "mile", "foot", "dollar", "usd", "euro", "percent", "minute", "hour", "second", "kg", "kilogram", "pound",
     "letter", "letters", "character", "dr", "mr", "mrs", "ms", "prof", "give", "show", "say", "provide", "return",
     "group", "hold", "reach", "across", "flow", "through", "cover", "place", "go", "run", "happen", "occur",
     "appear", "differ", "different", "vary", "sorted", "ranked", "top", "first", "last", "whole", "entire",
-    "everyone", "everything", "anything", "ever", "always", "name",
+    "everyone", "everything", "anything", "ever", "always", "name", "nor",
 }  # fmt: skip
 
 _CHINESE = """

@@ -10,7 +10,7 @@ from pg_llm.asking.schema import Edge, Ref, Schema
 
 @dataclass(frozen=True, slots=True)
 class Expr:
-    """`column`, a date's `part`, an aggregate, or a `ratio` of two others.
+    """`column`, a date's `part`, an aggregate, a `ratio` of two others, or the `whole` of another over all groups.
 
     For `part`, `said` is the unit; for `agg` it is count, sum, avg, min, max or median. A count without a column counts
     rows; `only` restricts an aggregate to rows.
@@ -26,7 +26,7 @@ class Expr:
     @property
     def is_aggregate(self) -> bool:
         """Whether it speaks of many rows."""
-        return self.kind in ("agg", "ratio")
+        return self.kind in ("agg", "ratio", "whole")
 
     @property
     def is_measure(self) -> bool:
@@ -199,6 +199,8 @@ class Writer:
             top, below = (self._expr(part, names) for part in expr.parts)
             scale = "100.0 * " if expr.said == "100" else "1.0 * "
             return f"{scale}{top} / nullif({below}, 0)"
+        if expr.kind == "whole":
+            return f"sum({self._expr(expr.parts[0], names)}) OVER ()"
         if expr.said == "median":
             text = f"percentile_cont(0.5) WITHIN GROUP (ORDER BY {column})"
         else:

@@ -47,6 +47,8 @@ class Draft:
         self._made_of: set[int] = set()
         # How its tables are joined, once that is settled.
         self.edges: Sequence[Edge] = ()
+        # Where in the question conditions on values are said.
+        self.said_at: dict[Condition, int] = {}
         # Tables of which each row is a group.
         self.entities: list[int] = []
         # Tables that a condition looks into, whose rows are not joined.

@@ -5,21 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pg_llm.asking.building import measures
 from pg_llm.asking.building.draft import Draft, Impossible
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.query import Condition, Expr
+from pg_llm.asking.reading.parts import Measure, Share
 from pg_llm.asking.schema import Ref
+
+# How times are compared.
+_TIMED = ("period", "since", "this")
 
 
 def expr(draft: Draft, sides: tuple[list[Mention], list[Mention], str], targets: list[Expr]) -> Expr:
     """One count or column by another. Raises Impossible."""
     above, below, scale = sides
-    if draft.reading.share:
-        draft.query.tables.append(draft.main)
+    if draft.reading.share is not None:
         if draft.reading.measures:
             raise Impossible("a share of what is measured")
-        rows = Expr("count", (draft.main, -1))
-        return Expr("ratio", said=scale, parts=(rows, rows))
+        whole = measures.expr(draft, draft.reading.share.whole or Measure("count"))
+        return Expr("ratio", said=scale, parts=(whole, whole))
     if not above or not below:
         raise Impossible("the ratio of what to what")
     top, its_only = _side(draft, above)
@@ -48,6 +52,7 @@ def _side(draft: Draft, mentions: Sequence[Mention]) -> tuple[Expr, tuple[Condit
     """What is counted or read, and for which rows only."""
     only: list[Condition] = []
     expr: Expr | None = None
+    valued = {draft.choice[each.start][0] for each in mentions if each.kind == "value" and each.start in draft.choice}
     for mention in mentions:
         if mention.kind == "value":
             ref = draft.choice.get(mention.start)
@@ -63,6 +68,9 @@ def _side(draft: Draft, mentions: Sequence[Mention]) -> tuple[Expr, tuple[Condit
         ref = draft.ref(mention)
         if expr is None:
             expr = _begun(draft, ref)
+            if ref[0] in valued and expr.kind == "agg":
+                # Of payments by card the rows are counted.
+                expr = Expr("count", (ref[0], -1))
             if ref[1] >= 0 and draft.schema.column(ref).kind == "bool":
                 only.append(Condition(Expr("column", ref), "true"))
         elif ref[1] < 0 and expr.ref is not None and ref[0] != expr.ref[0]:
@@ -90,12 +98,37 @@ def _begun(draft: Draft, ref: Ref) -> Expr:
     return Expr("agg", ref, "count", distinct=True)
 
 
-def restrict(draft: Draft) -> None:
-    """Of a share, what restricts it restricts the upper number only. Raises Impossible."""
-    conditions = tuple(draft.query.where)
-    if not conditions or draft.query.having:
+def restrict(draft: Draft, share: Share) -> None:
+    """What restricts a share restricts the part only; without that, it is each group's. Raises Impossible."""
+    query = draft.query
+    if query.having:
         raise Impossible("the share of what")
-    draft.query.where = []
-    for n, expr in enumerate(draft.query.select):
+    whole, part = _scopes(draft, share)
+    if not part and not query.group:
+        raise Impossible("the share of what")
+    query.where = whole
+    for n, expr in enumerate(query.select):
         if expr.kind == "ratio":
-            draft.query.select[n] = replace(expr, parts=(replace(expr.parts[0], only=conditions), expr.parts[1]))
+            above, below = expr.parts
+            above = replace(above, only=tuple(part))
+            query.select[n] = replace(expr, parts=(above, below if part else Expr("whole", parts=(below,))))
+
+
+def _scopes(draft: Draft, share: Share) -> tuple[list[Condition], list[Condition]]:
+    """The conditions on the whole, and those on the part of it.
+
+    Of the books from Bonn that were sold in May, which share is long: what is said before the verb, or before the share
+    is asked for, is of the whole, and so are times, unless nothing else is said of the part.
+    """
+    whole, times, part = [], [], []
+    for each in draft.query.where:
+        at = draft.said_at.get(each)
+        if at is not None and (at < share.begin or at < share.verb):
+            whole.append(each)
+        elif at is None and each.expr is not None and each.op in _TIMED:
+            times.append(each)
+        else:
+            part.append(each)
+    if part or draft.query.group:
+        return [*whole, *times], part
+    return (whole, times) if times else ([], whole)

@@ -35,10 +35,12 @@ def build(schema: Schema, reading: Reading, choice: Choice) -> tuple[Query, floa
     asked = [expr for expr in asked if expr.kind != "agg"]
     if reading.ratio is not None:
         measured.append(ratios.expr(draft, reading.ratio, asked))
-        if reading.share and not draft.grouped:
+        if reading.share is not None and not draft.grouped:
             asked = []
     for named in reading.named:
+        known = len(draft.query.where)
         values.add(draft, named)
+        draft.said_at.update((each, named.mentions[0].start) for each in draft.query.where[known:])
     for comparison in reading.comparisons:
         comparisons.add(draft, comparison)
     for mention in reading.denied:
@@ -51,8 +53,8 @@ def build(schema: Schema, reading: Reading, choice: Choice) -> tuple[Query, floa
         superlatives.add(draft, superlative, asked, measured)
     selection.select(draft, asked, measured)
     order.add(draft)
-    if reading.share:
-        ratios.restrict(draft)
+    if reading.share is not None:
+        ratios.restrict(draft, reading.share)
     joins.settle(draft)
     doubts.weigh(draft)
     return draft.query, draft.cost

@@ -9,6 +9,8 @@ from pg_llm.asking.mention import Mention
 def main(draft: Draft) -> int:
     """The table that the question is about. Raises Impossible."""
     reading = draft.reading
+    if reading.share is not None and reading.share.whole is not None and reading.share.whole.operand is not None:
+        return draft.ref(reading.share.whole.operand)[0]
     for mention in (*reading.owners, *reading.targets):
         ref = draft.ref(mention)
         if ref[1] < 0:

@@ -87,6 +87,17 @@ class Cursor:
         said = said or first.score < 0.8
         return following if its.start == first.end and said and its.refs[0][0][1] < 0 and its.score >= 0.75 else place
 
+    def compound(self, place: int) -> int:
+        """Course enrolments: the last of the nouns that stand together, which the others only describe."""
+        while True:
+            following = place + 1
+            if following >= len(self.mentions) or following in self.done:
+                return place
+            its = self.mentions[following]
+            if its.kind != "element" or its.start != self.mentions[place].end or its.role in ("verb", "done"):
+                return place
+            place = following
+
     def measure(self, place: int, of: int | None) -> Measure:
         """What the count or aggregate at a place makes of an element."""
         mention = self.mentions[place]

@@ -44,6 +44,15 @@ class Comparison:
 
 
 @dataclass(slots=True)
+class Share:
+    """What the whole is; what is said of it before the token `verb`, or before `begin`, restricts the whole as well."""
+
+    whole: Measure | None
+    begin: int
+    verb: int
+
+
+@dataclass(slots=True)
 class Named:
     """Values that a column has, or has not; `label` is a mention beside them that says of what."""
 
@@ -71,6 +80,6 @@ class Reading:
     context: list[Mention] = field(default_factory=list)
     order: list[tuple[Mention | Measure | None, bool]] = field(default_factory=list)
     ratio: tuple[list[Mention], list[Mention], str] | None = None
-    share: bool = False
+    share: Share | None = None
     distinct: bool = False
     unread: list[str] = field(default_factory=list)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.reading.cursor import Cursor
+from pg_llm.asking.reading.parts import Measure, Share
 
+_AUXILIARIES = ("be", "have", "do", "can", "will")
+_RELATIVE = ("who", "that", "which", "whose")
 # What begins another part of the question.
 _ENDS = ("group", "order", "super", "cmp", "not")
 
@@ -14,13 +17,39 @@ def read(cursor: Cursor) -> None:
     for place, mention in cursor.of_kind("ratio", "share"):
         cursor.take(place)
         if mention.kind == "share":
-            cursor.found.share = True
-            cursor.found.ratio = ([], [], mention.said)
+            if cursor.found.share is None or cursor.found.share.whole is None:
+                cursor.found.ratio = ([], [], mention.said)
+                cursor.found.share = _share(cursor, place)
             continue
         if cursor.chinese and place and not any(each.kind == "element" for each in cursor.mentions[place + 1 :]):
             _chinese(cursor, place)
             return
         cursor.found.ratio = (*_sides(cursor, place), "")
+
+
+def _share(cursor: Cursor, place: int) -> Share:
+    """Of all enrolled students, of the total amount: the noun behind the preposition is the whole."""
+    mention = cursor.mentions[place]
+    whole = cursor.after(place, ("element",), 4, ("distinct", "agg", "count", "value"))
+    if whole is None or "of" not in cursor.stems(mention.end - 1, cursor.mentions[whole].start):
+        return Share(None, mention.start, mention.end)
+    noun = cursor.compound(whole)
+    between = [n for n in range(place + 1, whole) if cursor.mentions[n].kind in ("agg", "count")]
+    said = next((cursor.mentions[n].said for n in between if cursor.mentions[n].kind == "agg"), "count")
+    cursor.take(*between, *range(whole, noun + 1))
+    its = cursor.mentions[noun]
+    return Share(Measure(said, its), mention.start, _verb(cursor, its.end))
+
+
+def _verb(cursor: Cursor, start: int) -> int:
+    """Where the verb of the main clause stands; that of those who have paid is another's."""
+    relative = False
+    for place in range(start, len(cursor.tokens)):
+        stem = cursor.tokens[place].stem
+        if stem in _AUXILIARIES and not relative:
+            return place
+        relative = stem in _RELATIVE or (relative and stem not in _AUXILIARIES)
+    return start
 
 
 def _chinese(cursor: Cursor, place: int) -> None:
@@ -40,6 +69,15 @@ def _sides(cursor: Cursor, place: int) -> tuple[list[Mention], list[Mention]]:
         passed = cursor.stems(start, its.start)
         if side == 0 and sides[0] and {"to", "and", "versus"} & set(passed):
             side = 1
+        if (
+            its.kind == "group"
+            and cursor.word(its.start) == "by"
+            and cursor.after(other, ("value",), 1, ()) is not None
+        ):
+            # Payments by card are no groups.
+            cursor.take(other)
+            start = its.end
+            continue
         if its.kind in _ENDS or len(passed) > 4 or {"?", "."} & set(passed):
             break
         if side == 1 and sides[1] and {"for", "in", "of", "within"} & set(passed) and its.kind != "value":
