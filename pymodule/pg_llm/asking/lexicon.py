@@ -138,6 +138,12 @@ EMPTY = ASKING | {
     "everyone", "everything", "anything", "ever", "always", "name", "nor",
 }  # fmt: skip
 
+# Who keeps the database, unless a table is called so: the college has hired, in our shop.
+KEEPERS = {
+    "company", "firm", "business", "organization", "institution", "college", "university", "school", "shop", "store",
+    "dealership", "bank", "hospital", "clinic", "library", "museum", "club", "airline", "hotel", "platform", "system",
+}  # fmt: skip
+
 _CHINESE = """
 count *:多少个,多少名,多少位,多少条,多少家,多少本,多少部,多少种,多少人,多少次,多少辆,多少只,多少台,多少件,
   多少张,多少门,多少款,多少项,多少所,多少间,多少座,多少份,多少,几个,几名,几位,几家,几条,几种,几本,几次,几门,

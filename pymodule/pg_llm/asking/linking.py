@@ -35,7 +35,7 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
             taken |= span
             chosen.append(mention)
     chosen = _without_idle(sorted(chosen, key=lambda mention: mention.start))
-    unknown = [n for n, token in enumerate(cut) if n not in taken and _has_content(token, n)]
+    unknown = [n for n, token in enumerate(cut) if n not in taken and _has_content(token, n) and not _keeps(cut, n)]
     chosen += _meant(cut, unknown, similar)
     for mention in chosen:
         if (
@@ -99,6 +99,11 @@ def _compound(chosen: Sequence[Mention], cut: Sequence[Token]) -> list[Mention]:
         else:
             found.append(mention)
     return found
+
+
+def _keeps(cut: Sequence[Token], place: int) -> bool:
+    """The college, our shop: those whose database it is."""
+    return cut[place].stem in lexicon.KEEPERS and place > 0 and cut[place - 1].stem in ("the", "our", "this", "your")
 
 
 def _is_past(token: Token) -> bool:

@@ -87,10 +87,12 @@ def _choices(mentions: Sequence[Mention]) -> Iterator[tuple[float, dict[int, Ref
     first = tuple(0 for _ in lists)
 
     def cost(places: tuple[int, ...]) -> float:
-        return sum(
-            DONE if mention.role == "done" else doubt(mention, lists[n][places[n]][0])
-            for n, mention in enumerate(open_)
-        )
+        # A word that comes twice is doubted once.
+        against: dict[tuple[str, Ref], float] = {}
+        for mention, its, place in zip(open_, lists, places, strict=True):
+            ref = its[place][0]
+            against[mention.said.lower(), ref] = DONE if mention.role == "done" else doubt(mention, ref)
+        return sum(against.values())
 
     queue = [(cost(first), first)]
     seen = {first}

@@ -45,6 +45,7 @@ class Draft:
         self.grouped: list[Expr] = []
         # The verbs of whose meaning something is made.
         self._made_of: set[int] = set()
+        self._confirmed: set[tuple[str, Ref]] = set()
         # How its tables are joined, once that is settled.
         self.edges: Sequence[Edge] = ()
         # Where in the question conditions on values are said.
@@ -67,6 +68,13 @@ class Draft:
             self._made_of.add(mention.start)
             self.cost += doubt(mention, found) - DONE
         return found
+
+    def confirm(self, mention: Mention, ref: Ref) -> None:
+        """No doubt is left that a column is meant, where what else is said of it fits."""
+        said = (mention.said.lower(), ref)
+        if self.choice.get(mention.start) == ref and said not in self._confirmed and mention.role != "done":
+            self._confirmed.add(said)
+            self.cost -= doubt(mention, ref)
 
     def show(self, table: int) -> list[Expr]:
         """What a row is shown by. Raises Impossible."""

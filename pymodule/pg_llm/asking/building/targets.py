@@ -50,16 +50,20 @@ def add_context(draft: Draft, mention: Mention) -> None:
     """What is neither asked for nor compared: a table is joined, a yes-or-no column holds, another says little."""
     if mention.start not in draft.choice:
         return
-    ref = draft.ref(mention)
+    ref = draft.choice[mention.start]
+    if mention.role == "done" and mention.score < 0.7:
+        return
     if ref[1] < 0:
         if mention.role == "meant" and ref[0] in draft.in_play():
             draft.cost += 0.3
         if ref[0] not in draft.inner_tables and mention.score >= 0.7:
             draft.query.tables.append(ref[0])
         return
-    if any(ref in expr.refs() for expr in (*draft.shown, *draft.grouped)) or any(
-        ref in condition.refs() for condition in draft.query.where
-    ):
+    if any(ref in condition.refs() for condition in draft.query.where):
+        # The rank of professor: a value says that this is the column.
+        draft.confirm(mention, ref)
+        return
+    if any(ref in expr.refs() for expr in (*draft.shown, *draft.grouped)):
         return
     if draft.schema.column(ref).kind == "bool":
         draft.query.where.append(Condition(Expr("column", ref), "true"))

@@ -54,6 +54,9 @@ def column(draft: Draft, operand: Mention | None, time: str) -> Expr:
         if ref[1] < 0:
             draft.query.tables.append(ref[0])
         elif (its := draft.schema.column(ref)).kind in ("date", "number") or "year" in its.words:
+            if its.kind == "date":
+                # Hired since 2015: of what else than the date of that.
+                draft.confirm(operand, ref)
             return Expr("column", ref)
     played = draft.in_play()
     for extra, tables in enumerate((played, [t for t in range(len(draft.schema.tables)) if t not in played])):
