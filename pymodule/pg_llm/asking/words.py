@@ -24,10 +24,11 @@ _IRREGULAR = {
     "took": "take",
     "taken": "take", "held": "hold", "won": "win", "lost": "lose", "taught": "teach", "built": "build",
     "sent": "send",
-    "born": "birth", "began": "begin", "got": "get",  "cities": "city", "salaries": "salary", "staff": "staff",
+    "born": "birth", "began": "begin", "got": "get", "cities": "city", "salaries": "salary", "staff": "staff",
     "analyses": "analysis", "statuses": "status", "addresses": "address", "buses": "bus", "classes": "class",
     "movies": "movie", "cookies": "cookie", "heights": "height", "taxes": "tax", "boxes": "box", "hired": "hire",
-    "came": "come", "went": "go", "gone": "go", "theses": "thesis", "ties": "tie", "lives": "life", "shelves": "shelf", "leaves": "leave", "years": "year",
+    "came": "come", "went": "go", "gone": "go",
+    "theses": "thesis", "ties": "tie", "lives": "life", "shelves": "shelf", "leaves": "leave", "years": "year",
 }  # fmt: skip
 # Verbs of the past that show no ending.
 PAST = {
