@@ -333,7 +333,14 @@ def test_of_several_keys_between_two_tables_the_words_choose(question: str, colu
 
 
 def nursery() -> Schema:
-    columns = {"id": NUMBER, "gardener_id": NUMBER, "species": TEXT, "planted_on": DATE, "watered": DATE}
+    columns = {
+        "id": NUMBER,
+        "gardener_id": NUMBER,
+        "species": TEXT,
+        "planted_on": DATE,
+        "watered": DATE,
+        "height": NUMBER,
+    }
     gardener, plant = table("gardener", {"id": NUMBER, "name": TEXT, "town": TEXT}, "id"), table("plant", columns, "id")
     plant.columns[3].nullable = False
     return Schema([gardener, plant])
@@ -364,6 +371,62 @@ def test_what_is_denied_is_not_there(question: str, condition: str) -> None:
     assert condition in found[0].sql.replace("plant.", "")
     assert found[0].likely > 0.65
     assert not any("planted_on IS NULL" in each.sql for each in found)
+
+
+_OF_GROUP = "SELECT gardener.name, 100.0 * count(*) FILTER (WHERE plant.species = 'Ivy') / nullif(count(*), 0) AS ratio"
+
+
+@pytest.mark.parametrize(
+    ("question", "sql"),
+    [
+        (
+            "What percentage of our plants are of the species Ivy?",
+            "SELECT 100.0 * count(*) FILTER (WHERE species = 'Ivy') / nullif(count(*), 0) AS ratio FROM plant",
+        ),
+        (
+            "For each gardener, what percent of the plants are Ivy? Show the gardener's name and the percentage.",
+            _OF_GROUP,
+        ),
+        (
+            "What share of our plants does each species account for?",
+            "SELECT species, 1.0 * count(*) / nullif(sum(count(*)) OVER (), 0) AS ratio FROM plant GROUP BY species",
+        ),
+        (
+            "Per species, what fraction of the total height is it?",
+            "SELECT species, 1.0 * sum(height) / nullif(sum(sum(height)) OVER (), 0) AS ratio FROM plant GROUP BY species",
+        ),
+        (
+            "What fraction of the plants that were planted in 2020 are Ivy?",
+            "SELECT 1.0 * count(*) FILTER (WHERE species = 'Ivy') / nullif(count(*), 0) AS ratio FROM plant "
+            "WHERE planted_on >= '2020-01-01' AND planted_on < '2021-01-01'",
+        ),
+        (
+            "What fraction of the gardeners have no plants?",
+            "SELECT 1.0 * count(*) FILTER (WHERE NOT EXISTS (SELECT 1 FROM plant WHERE plant.gardener_id = gardener.id))"
+            " / nullif(count(*), 0) AS ratio FROM gardener",
+        ),
+        (
+            "What is the ratio of the number of Ivy plants to the number of plants by Moss?",
+            "SELECT 1.0 * count(*) FILTER (WHERE species = 'Ivy') / nullif(count(*) FILTER (WHERE species = 'Moss'), 0)"
+            " AS ratio FROM plant",
+        ),
+    ],
+)
+def test_shares_are_of_the_noun_that_is_said(question: str, sql: str) -> None:
+    starts = ((text, question.find(text)) for text in ("Ivy", "Moss"))
+    named = [ValueMatch((1, 2), text, start, start + len(text), True) for text, start in starts if start >= 0]
+    found, _, _ = synthesis.candidates(question, nursery(), named)
+    assert found[0].sql.startswith(sql)
+    assert found[0].likely > 0.65
+
+
+def test_what_says_little_is_little_doubt() -> None:
+    def near(phrases: Sequence[str]) -> list[list[tuple[tuple[int, int], float]]]:
+        return [[((0, -1), 0.5)] for _ in phrases]
+
+    for question in ("How many plants has our company?", "How many plants came in?", "How many plants were pruned?"):
+        found = synthesis.candidates(question, nursery(), [], near)[0][0]
+        assert (found.sql, found.likely > 0.8) == ("SELECT count(*) FROM plant", True)
 
 
 @pytest.mark.parametrize(
