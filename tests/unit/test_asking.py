@@ -406,6 +406,16 @@ _OF_GROUP = "SELECT gardener.name, 100.0 * count(*) FILTER (WHERE plant.species 
             " / nullif(count(*), 0) AS ratio FROM gardener",
         ),
         (
+            "What percentage of gardeners have an Ivy?",
+            "SELECT 100.0 * count(*) FILTER (WHERE EXISTS (SELECT 1 FROM plant WHERE plant.gardener_id = gardener.id"
+            " AND plant.species = 'Ivy')) / nullif(count(*), 0) AS ratio FROM gardener",
+        ),
+        (
+            "What percentage of the gardeners have plants?",
+            "SELECT 100.0 * count(*) FILTER (WHERE EXISTS (SELECT 1 FROM plant WHERE plant.gardener_id = gardener.id))"
+            " / nullif(count(*), 0) AS ratio FROM gardener",
+        ),
+        (
             "What is the ratio of the number of Ivy plants to the number of plants by Moss?",
             "SELECT 1.0 * count(*) FILTER (WHERE species = 'Ivy') / nullif(count(*) FILTER (WHERE species = 'Moss'), 0)"
             " AS ratio FROM plant",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from pg_llm.asking import lexicon
 from pg_llm.asking.mention import Mention
@@ -111,12 +112,24 @@ class Draft:
         self.cost += cost
         return found[0]
 
+    def has_many(self, table: int) -> bool:
+        """Whether a row of the main table may have several rows of another."""
+        found = self.schema.path([self.main, table])
+        return found is None or self.schema.fans_out(found[0], self.main)
+
     def without(self, table: int, *which: Condition) -> None:
         """Keep rows that no row of another table belongs to, or none for which this holds. Raises Impossible."""
-        if self.schema.path([self.main, table]) is None:
+        self.query.where.append(replace(self.there([table], which), op="not exists"))
+
+    def there(self, tables: Sequence[int], which: Sequence[Condition]) -> Condition:
+        """That rows of other tables belong to those of the main table. Raises Impossible."""
+        found = self.schema.path([self.main, *tables])
+        if found is None:
             raise Impossible("nothing leads there")
-        self.inner_tables.add(table)
-        self.query.where.append(Condition(None, "not exists", tables=(self.main, table), inner=which))
+        if sum(self.main in (edge.one, edge.other) for edge in found[0]) != 1:
+            raise Impossible("two ways lead there")
+        self.inner_tables |= set(tables)
+        return Condition(None, "exists", tables=(self.main, *dict.fromkeys(tables)), inner=tuple(which))
 
     def attribute(self, names: Sequence[str], tables: Sequence[int]) -> Ref | None:
         """The column that an adjective speaks of."""

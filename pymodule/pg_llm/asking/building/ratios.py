@@ -104,6 +104,7 @@ def restrict(draft: Draft, share: Share) -> None:
     if query.having:
         raise Impossible("the share of what")
     whole, part = _scopes(draft, share)
+    part = _looked_up(draft, share, whole, part)
     if not part and not query.group:
         raise Impossible("the share of what")
     query.where = whole
@@ -112,6 +113,29 @@ def restrict(draft: Draft, share: Share) -> None:
             above, below = expr.parts
             above = replace(above, only=tuple(part))
             query.select[n] = replace(expr, parts=(above, below if part else Expr("whole", parts=(below,))))
+
+
+def _looked_up(draft: Draft, share: Share, whole: list[Condition], part: list[Condition]) -> list[Condition]:
+    """What is said of the part, with rows of other tables looked up: joined, they would leave out what has none there.
+
+    What share of the readers live in Bonn, have borrowed, have borrowed a novel.
+    """
+    query = draft.query
+    refs = [ref for expr in (*query.select, *query.group) for ref in expr.refs()]
+    refs += [ref for each in whole for ref in each.refs()]
+    joined = {draft.main, *(table for table, _ in refs)}
+    inside = [each for each in part if each.expr is not None and not {table for table, _ in each.refs()} <= joined]
+    mentioned = [table for table in query.tables if table not in joined]
+    if not part and not mentioned:
+        later = (each for each in draft.reading.context if each.start >= share.verb and each.start in draft.choice)
+        mentioned = [table for table, _ in map(draft.ref, later) if table not in joined][:1]
+    query.tables = [table for table in query.tables if table in joined]
+    # That a row belongs to one of another table says nothing of it; that others belong to it does.
+    others = [table for each in inside for table, _ in each.refs()]
+    others += [table for table in mentioned if draft.has_many(table)]
+    if not others:
+        return part
+    return [*(each for each in part if each not in inside), draft.there(others, inside)]
 
 
 def _scopes(draft: Draft, share: Share) -> tuple[list[Condition], list[Condition]]:

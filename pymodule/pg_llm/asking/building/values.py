@@ -48,17 +48,11 @@ def _add(draft: Draft, ref: Ref, values: list[tuple[str, bool]], of: Named) -> N
             both = Condition(Expr("agg", ref, "count", distinct=True), "=", (float(len(values)),))
             draft.query.having.append(both)
         return
-    if ref[0] == draft.main or not _many(draft, ref[0]):
+    if ref[0] == draft.main or not draft.has_many(ref[0]):
         op = {"=": "<>", "in": "not in", "ilike": "not ilike"}[condition.op]
         draft.query.where.append(Condition(expr, op, condition.values))
         return
     draft.without(ref[0], condition)
-
-
-def _many(draft: Draft, table: int) -> bool:
-    """Whether a row of the main table may have several rows of this one."""
-    found = draft.schema.path([draft.main, table])
-    return found is None or draft.schema.fans_out(found[0], draft.main)
 
 
 def _text_column(draft: Draft, label: Ref | None) -> Ref:

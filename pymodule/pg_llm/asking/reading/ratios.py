@@ -31,6 +31,9 @@ def _share(cursor: Cursor, place: int) -> Share:
     """Of all enrolled students, of the total amount: the noun behind the preposition is the whole."""
     mention = cursor.mentions[place]
     whole = cursor.after(place, ("element",), 4, ("distinct", "agg", "count", "value"))
+    if cursor.chinese:
+        # What restricts the part stands before the word.
+        return Share(None, 0, 0)
     if whole is None or "of" not in cursor.stems(mention.end - 1, cursor.mentions[whole].start):
         return Share(None, mention.start, mention.end)
     noun = cursor.compound(whole)
