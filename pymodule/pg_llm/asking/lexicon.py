@@ -77,13 +77,11 @@ order asc: order by, ordered by, sorted by, sort by, ranked by, rank by, arrange
   ordering by
 order word: alphabetically, alphabetical order, in alphabetical order, alphabetical
 idle sum: in total, altogether, in all
-direction desc: descending, descending order, in descending order, decreasing order, from highest to lowest,
-  from most to least, highest to lowest, highest first, from largest to smallest, largest first, reverse order,
-  desc, newest first, most recent first, from high to low, reverse alphabetical order, from newest to oldest
-direction asc: ascending, ascending order, in ascending order, increasing order, from lowest to highest,
-  from least to most, lowest to highest, lowest first, from smallest to largest, smallest first, asc,
-  oldest first, chronologically, chronological order, in chronological order, from low to high,
-  from oldest to newest
+order verb: rank, sort, arrange, order the, order all
+direction desc: descending, descending order, in descending order, decreasing order, reverse order, desc,
+  from high to low, reverse alphabetical order
+direction asc: ascending, ascending order, in ascending order, increasing order, asc, chronologically,
+  chronological order, in chronological order, from low to high
 not no: not, no, without, never, none, do not, don't, doesn't, didn't, isn't, aren't, wasn't, weren't, hasn't,
   haven't, hadn't, cannot, have not, have no, be not, lack, miss, do not have, not have, not have any,
   do not have any, without any, not any, not be, n't, neither, have never, who have never, that have never,

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pg_llm.asking import lexicon
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.query import Condition, Expr, Query
-from pg_llm.asking.reading.parts import Reading
+from pg_llm.asking.reading.parts import Order, Reading, Superlative
 from pg_llm.asking.schema import Column, Ref, Schema
 
 # Of each mention (by its start) what it is taken to mean.
@@ -82,6 +82,10 @@ class Draft:
             raise Impossible(otherwise)
         self.cost += cost
         return found[0]
+
+    def down(self, of: Superlative | Order, ref: Ref) -> bool:
+        """Whether from the largest: the oldest has the highest age, but the earliest birth."""
+        return of.down == ("age" in self.schema.column(ref).words) if of.attribute == "age" else of.down
 
     def without(self, table: int, *which: Condition) -> None:
         """Keep rows that no row of another table belongs to, or none for which this holds. Raises Impossible."""

@@ -25,11 +25,17 @@ def select(draft: Draft, targets: list[Expr], measured: list[Expr]) -> None:
             query.tables.insert(0, draft.main)
         if query.having:
             raise Impossible("of which that many are needed")
-    if draft.shows_order and query.order and query.order[0][0] not in query.select:
-        by = query.order[0][0]
-        # Who asks for columns by name wants no other, unless it was counted.
-        if by.kind in ("count", "agg") or not any(draft.ref(each)[1] >= 0 for each in draft.reading.targets):
-            query.select.append(by)
+
+
+def show_order(draft: Draft) -> None:
+    """Show by what the first rows were found."""
+    query = draft.query
+    if not draft.shows_order or query.per or query.distinct or not query.order or query.order[0][0] in query.select:
+        return
+    by = query.order[0][0]
+    # Who asks for columns by name wants no other, unless it was counted.
+    if by.kind in ("count", "agg") or not any(draft.ref(each)[1] >= 0 for each in draft.reading.targets):
+        query.select.append(by)
 
 
 def _groups(draft: Draft, targets: list[Expr], measured: list[Expr], aggregated: bool) -> bool:

@@ -83,9 +83,7 @@ def _by_attribute(draft: Draft, operand: Ref | None, of: Superlative, targets: l
         if of.attribute:
             raise Impossible(unsaid)
         found = draft.only_number(tables[0], unsaid, 0.25)
-    if of.attribute == "age":
-        # The oldest has the highest age, but the earliest birth.
-        of = replace(of, down=of.down == ("age" in draft.schema.column(found).words))
+    of = replace(of, down=draft.down(of, found))
     if draft.reading.groups and not _grouped(draft, targets):
         _first_of_each(draft, Expr("column", found), of)
     else:

@@ -92,6 +92,10 @@ class Cursor:
         mention = self.mentions[place]
         return Measure("count" if mention.kind == "count" else mention.said, self.at(of))
 
+    def closed(self, token: int) -> bool:
+        """Whether a clause ends before a token."""
+        return self.word(token) in ("", "?", ".", "!", ";") or self.word(token) in JOINERS
+
     def word(self, token: int) -> str:
         """The token at a place, in small letters; nothing beyond the ends."""
         return self.tokens[token].text.lower() if 0 <= token < len(self.tokens) else ""

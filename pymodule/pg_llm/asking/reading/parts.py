@@ -31,6 +31,16 @@ class Superlative:
 
 
 @dataclass(slots=True)
+class Order:
+    """All rows by an operand, a measure or an attribute, else by what is shown; from the largest if `down`."""
+
+    down: bool
+    operand: Mention | None = None
+    measure: Measure | None = None
+    attribute: str = ""
+
+
+@dataclass(slots=True)
 class Comparison:
     """`operand` `op` `values`; `time` where these are times, `measure` where groups are compared."""
 
@@ -69,7 +79,7 @@ class Reading:
     named: list[Named] = field(default_factory=list)
     denied: list[Mention] = field(default_factory=list)
     context: list[Mention] = field(default_factory=list)
-    order: list[tuple[Mention | Measure | None, bool]] = field(default_factory=list)
+    order: list[Order] = field(default_factory=list)
     ratio: tuple[list[Mention], list[Mention], str] | None = None
     share: bool = False
     distinct: bool = False
