@@ -25,6 +25,10 @@ def expr(draft: Draft, of: Measure) -> Expr:
         draft.query.tables.append(ref[0])
         return Expr("count", (ref[0], -1))
     column = draft.schema.column(ref)
+    if of.said == "count" and any(each.label is of.operand for each in draft.reading.named):
+        # The number of F grades: of the rows that have that value.
+        draft.query.tables.append(ref[0])
+        return Expr("count", (ref[0], -1))
     if of.said == "count":
         return _count(draft, ref)
     if column.is_measure or (of.said in ("min", "max") and column.kind in ("date", "number")):

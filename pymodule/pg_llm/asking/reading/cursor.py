@@ -62,6 +62,17 @@ class Cursor:
             return other if self.mentions[place].start - self.mentions[other].end <= gap else None
         return None
 
+    def described(self, place: int) -> int | None:
+        """The element that follows with values before it that say which: red cars, red and blue cars."""
+        last = self.after(place, ("value",), 2, ("distinct",))
+        while last is not None:
+            of = self.after(last, ("element",), 0, ())
+            if of is not None:
+                return of
+            more = self.after(last, ("value",), 1, ())
+            last = more if more is not None and set(self.between(last, more)) <= JOINERS else None
+        return None
+
     def joined(self, place: int, but: Collection[str]) -> Iterator[int]:
         """The elements that a joiner hangs on this one, one after another, without these words between; taken."""
         while True:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from pg_llm.asking import lexicon
+from pg_llm.asking.mention import Mention
 from pg_llm.asking.reading.cursor import Cursor
 
 _GROUPING = {
     "grouped", "sorted", "ordered", "ranked", "split", "broken", "divided", "separated", "listed", "arranged",
     "categorized", "aggregated", "counted", "segmented",
 }  # fmt: skip
+_THEM = {"them", "these", "those", "whom", "which"}
+
+
+def _stands_for(cursor: Cursor, mention: Mention) -> bool:
+    """How many each of them bought, how many did each buy: no group but those of whom it was said."""
+    if cursor.word(mention.end - 1) != "each":
+        return False
+    after, verb = cursor.word(mention.end), cursor.closed(mention.end + 1)
+    asked = cursor.word(mention.start - 1) in ("do", "does", "did") and verb
+    return asked or cursor.closed(mention.end) or (after == "of" and cursor.word(mention.end + 1) in _THEM)
 
 
 def read(cursor: Cursor) -> None:
@@ -24,6 +35,8 @@ def read(cursor: Cursor) -> None:
             and before not in _GROUPING
         ):
             # Written by: who did it, no group.
+            continue
+        if _stands_for(cursor, mention):
             continue
         if mention.role == "unit":
             found.units.append(mention.said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pg_llm.asking.mention import Mention
 from pg_llm.asking.reading.cursor import Cursor
 from pg_llm.asking.reading.parts import Measure
 
@@ -18,6 +19,10 @@ def read(cursor: Cursor) -> None:
             continue
         said = cursor.measure(place, None).said
         of = cursor.after(place, ("element",), 4, ("distinct",))
+        if of is None and (of := cursor.described(place)) is not None and not _is_table(cursor.mentions[of]):
+            # F grades: what the value is of as well, which is read later.
+            found.measures.append(Measure(said, cursor.mentions[of]))
+            continue
         if of is None and cursor.chinese:
             of = cursor.before(place, ("element",), 2)
         if of is not None and {"?", ".", ";", "who", "where", "that"} & set(cursor.between(place, of)):
@@ -25,6 +30,9 @@ def read(cursor: Cursor) -> None:
         if of is None and said == "count" and found.superlatives:
             # And how many: that by which the first was found.
             found.superlatives[0].shown = True
+            continue
+        if of is None and said == "count" and (counted := _counted(cursor)) is not None:
+            found.measures.append(counted)
             continue
         if of is None:
             found.measures.append(Measure(said))
@@ -40,6 +48,16 @@ def read(cursor: Cursor) -> None:
         found.measures.append(Measure(said, cursor.mentions[of]))
         if not cursor.chinese:
             found.measures += [Measure(said, cursor.mentions[more]) for more in cursor.joined(of, ("their",))]
+
+
+def _counted(cursor: Cursor) -> Measure | None:
+    """And how many: what was compared with a number before, as in more than one book."""
+    compared = (each for each in cursor.found.comparisons if each.operand is not None and not each.time)
+    return next((Measure("count", each.operand) for each in compared), None)
+
+
+def _is_table(mention: Mention) -> bool:
+    return mention.refs[0][0][1] < 0
 
 
 def _nested(cursor: Cursor, said: str, inner: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pg_llm.asking import lexicon
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.reading.cursor import JOINERS, Cursor
@@ -12,6 +14,8 @@ _AGAIN = {
     "return", "give", "show", "include", "including", "along", "together", "also", "list", "provide", "display",
     "their", "its", "respective", "corresponding",
 }  # fmt: skip
+# Words that ask anew, with at most so many words to what they ask for.
+_ASKS, _NEAR = {"which", "what", "when", "where", "how", "whose"}, 4
 
 
 def read(cursor: Cursor) -> None:
@@ -19,6 +23,7 @@ def read(cursor: Cursor) -> None:
     found = cursor.found
     rest = [n for n, _ in cursor.of_kind("element")]
     labels = {id(each.label) for each in found.named if each.label is not None}
+    labels |= {id(each.operand) for each in found.measures}
     free = [n for n in rest if id(cursor.mentions[n]) not in labels]
     _markers(cursor)
     asks = not found.measures and found.ratio is None
@@ -27,7 +32,7 @@ def read(cursor: Cursor) -> None:
         return
     heads = _heads(cursor, free, asks)
     asks = not found.measures and found.ratio is None
-    found.targets = [cursor.mentions[place] for place in heads]
+    found.targets = [*_first(cursor, heads), *(cursor.mentions[place] for place in heads)]
     if asks and not heads and not found.superlatives:
         found.targets = [cursor.mentions[place] for place in rest if place not in free][:1]
 
@@ -53,7 +58,8 @@ def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
         mention = cursor.mentions[place]
         previous = free[n - 1] if n else None
         passed = cursor.stems(cursor.mentions[previous].end if previous is not None else 0, mention.start)
-        again = n > 0 and bool(_AGAIN & set(passed))
+        again = n > 0 and (bool(_AGAIN & set(passed)) or passed[-2:] == ["with", "the"])
+        besides = place > 0 and _asks_besides(cursor.between(place - 1, place), passed)
         beside = previous if chain and previous is not None and place == previous + 1 else None
         if not heads and _after_extreme(cursor, place):
             found.context.append(mention)
@@ -68,7 +74,7 @@ def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
             chain = False
         elif beside is not None and _goes_on(passed):
             heads.append(place)
-        elif again and heads and _is_column(mention):
+        elif heads and (besides or (again and _is_column(mention))):
             heads.append(place)
             chain = True
         elif beside is not None and not passed:
@@ -84,6 +90,29 @@ def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
             chain = False
             found.context.append(mention)
     return heads
+
+
+def _asks_besides(near: Sequence[str], passed: Sequence[str]) -> bool:
+    """Whether the words right before ask anew, joined to what was asked: and from which country, and when."""
+    asked = max((n for n, word in enumerate(near) if word in _ASKS), default=None)
+    if asked is None or len(near) - asked > _NEAR:
+        return False
+    before = passed[: len(passed) - len(near) + asked]
+    return bool(JOINERS & set(before[-2:]))
+
+
+def _first(cursor: Cursor, heads: Sequence[int]) -> list[Mention]:
+    """The youngest guests and when they were born: what is ranked is shown too, where it is asked for first."""
+    if not heads:
+        return []
+    begin = cursor.mentions[heads[0]].start
+    ranked = [each.operand for each in cursor.found.superlatives if each.operand is not None]
+    before = [each for each in ranked if each.end <= begin and each.refs[0][0][1] < 0]
+    if not before:
+        return []
+    passed = cursor.stems(before[0].end, begin)
+    again = _asks_besides(passed, passed) or bool(_AGAIN & set(passed)) or passed[-2:] == ["with", "the"]
+    return before[:1] if again or _goes_on(passed) else []
 
 
 def _goes_on(passed: list[str]) -> bool:
