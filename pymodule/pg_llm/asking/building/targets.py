@@ -30,6 +30,8 @@ def exprs(draft: Draft) -> list[Expr]:
             found.append(Expr("column", ref))
             if owners and ref[0] not in owners:
                 draft.cost += 0.15
+    if not found and reading.who and draft.schema.persons(draft.main):
+        found += draft.show(draft.main)
     for mention in reading.owners:
         ref = draft.ref(mention)
         if ref[1] >= 0 and draft.schema.column(ref).kind == "bool":

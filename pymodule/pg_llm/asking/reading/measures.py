@@ -34,6 +34,9 @@ def read(cursor: Cursor) -> None:
         if of is None and said == "count" and (counted := _counted(cursor)) is not None:
             found.measures.append(counted)
             continue
+        if of is None and said == "sum" and (found.measures or found.superlatives or found.comparisons):
+            # The most sales overall.
+            continue
         if of is None:
             found.measures.append(Measure(said))
             continue

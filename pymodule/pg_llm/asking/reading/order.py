@@ -18,11 +18,12 @@ def ends(cursor: Cursor) -> None:
         last = place if of is None else of
         used = [place, last]
         behind = last + 1
-        if _closes(cursor, last):
-            if behind < len(cursor.mentions) and cursor.word(cursor.mentions[behind].start) in _ENDS:
-                # Whatever else is called first.
-                cursor.mentions[behind].refs.clear()
-                used.append(behind)
+        if end := _closes(cursor, last):
+            for n in range(behind, len(cursor.mentions)):
+                if cursor.mentions[n].start < end:
+                    # Whatever else is called first.
+                    cursor.mentions[n].refs.clear()
+                    used.append(n)
         elif _opposite(cursor, last):
             more = cursor.after(behind, ("element",), 0, ())
             used += [behind, *([more] if more is not None else [])]
@@ -35,11 +36,11 @@ def ends(cursor: Cursor) -> None:
         cursor.found.order.append(Order(side == "desc", cursor.at(of), attribute=attribute.strip("*")))
 
 
-def _closes(cursor: Cursor, last: int) -> bool:
-    """Whether a first stands behind at the end of a clause: most credits first, the best one first."""
+def _closes(cursor: Cursor, last: int) -> int:
+    """The end of a first that closes a clause, else 0: most credits first, the best one first."""
     end = cursor.mentions[last].end
     end += cursor.word(end) in _ARTICLES
-    return cursor.word(end) in _ENDS and cursor.closed(end + 1)
+    return end + 1 if cursor.word(end) in _ENDS and cursor.closed(end + 1) else 0
 
 
 def _opposite(cursor: Cursor, last: int) -> bool:

@@ -82,5 +82,7 @@ class Reading:
     order: list[Order] = field(default_factory=list)
     ratio: tuple[list[Mention], list[Mention], str] | None = None
     share: bool = False
+    # Persons are asked for, and none are named.
+    who: bool = False
     distinct: bool = False
     unread: list[str] = field(default_factory=list)

@@ -11,17 +11,22 @@ from pg_llm.asking.reading.parts import Superlative
 # What begins a part that the superlative does not speak of.
 _APART = {"of", "in", "for", "by", "with", "who", "that", "which", "from", "on"}
 
+# Words around a number of things that are ranked: which three hotels with the most rooms.
+_LINKING = {"with", "have", "be", "that", "who", "which", "by"}
+_COUNTED = {"", "the", "which", "what", "list", "show", "give", "me", "find", "name", "of", "our", "those", "is", "are"}
+
 
 def read(cursor: Cursor) -> None:
     """How many come first, and by what."""
     for place, mention in cursor.of_kind("super", "top"):
         used = [place]
         number = _touching(cursor, place)
+        number = _leading(cursor, place) if number is None else number
         n = 1 if number is None else max(1, int(cursor.mentions[number].number))
         if number is not None:
             used.append(number)
         words = [token.text.lower() for token in cursor.tokens[mention.start : mention.end]]
-        more = cursor.after(used[-1], ("super",), 2, ())
+        more = cursor.after(max(used), ("super",), 2, ())
         if words == ["top"] and more is not None:
             # The top 5 highest paid: the second says by what.
             cursor.take(*used)
@@ -53,6 +58,15 @@ def _touching(cursor: Cursor, place: int) -> int | None:
             if 0 <= its.start - mention.end <= 1 or its.end == mention.start:
                 return other
     return None
+
+
+def _leading(cursor: Cursor, place: int) -> int | None:
+    """The number before the noun that is ranked: which three hotels have the most rooms."""
+    noun = cursor.before(place, ("element",), 3)
+    number = cursor.before(noun, ("number",), 0) if noun is not None else None
+    if number is None or _LINKING.isdisjoint(cursor.between(place - 1, place)):
+        return None
+    return number if cursor.word(cursor.mentions[number].start - 1) in _COUNTED else None
 
 
 def _operand(cursor: Cursor, place: int, used: list[int], found: Superlative) -> None:

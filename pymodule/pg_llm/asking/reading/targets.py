@@ -33,6 +33,7 @@ def read(cursor: Cursor) -> None:
     heads = _heads(cursor, free, asks)
     asks = not found.measures and found.ratio is None
     found.targets = [*_first(cursor, heads), *(cursor.mentions[place] for place in heads)]
+    found.who = not found.targets and cursor.tokens[0].stem == "who"
     if asks and not heads and not found.superlatives:
         found.targets = [cursor.mentions[place] for place in rest if place not in free][:1]
 
@@ -61,7 +62,7 @@ def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
         again = n > 0 and (bool(_AGAIN & set(passed)) or passed[-2:] == ["with", "the"])
         besides = place > 0 and _asks_besides(cursor.between(place - 1, place), passed)
         beside = previous if chain and previous is not None and place == previous + 1 else None
-        if not heads and _after_extreme(cursor, place):
+        if not heads and (_after_extreme(cursor, place) or _done(cursor, mention)):
             found.context.append(mention)
         elif not heads and asks and not again and _begins_total(cursor, mention):
             found.measures.append(Measure("sum", mention))
@@ -137,6 +138,12 @@ def _after_extreme(cursor: Cursor, place: int) -> bool:
         return False
     passed = cursor.between(place - 1, place)
     return before.refs[0][0][1] >= 0 and bool(passed) and passed[0] in ("of", "among", "for", "in", "across")
+
+
+def _done(cursor: Cursor, mention: Mention) -> bool:
+    """Who booked, who has paid: what somebody did is not asked for."""
+    before = cursor.stems(0, mention.start)
+    return before[:1] == ["who"] and set(before[1:]) <= {"have", "ever"} and mention.role in ("verb", "done")
 
 
 def _begins_total(cursor: Cursor, mention: Mention) -> bool:
