@@ -234,6 +234,7 @@ ATTRIBUTES = {
     "tall": ("height", "altitude", "elevation"),
     "weight": ("weight", "mass"),
     "price": ("price", "cost", "fee", "amount", "rate", "rent"),
+    "worth": ("amount", "value", "total", "price", "cost", "revenue"),
     "age": ("age", "birth date", "birth", "birthday", "founded", "year", "date"),
     "date": ("date", "time", "year", "created", "timestamp", "day"),
     "population": ("population", "inhabitant"),

@@ -49,6 +49,7 @@ class Variants:
                     self._add(ref, short, 0.45)
                     if table.key == [number]:
                         self._add((place, -1), short, 0.85)
+                        self._add(ref, its[-1:], 0.85)
                     continue
                 self._add(ref, tuple(word for word in its if word not in own), 0.97)
                 self._add(ref, short, 0.72 if column.kind in ("date", "time") else 0.86)

@@ -59,9 +59,11 @@ class Draft:
 
     def entity(self, table: int) -> list[Expr]:
         """What a row is shown by, and what it is told apart by."""
-        exprs = self.show(table)
-        exprs += [Expr("column", (table, place)) for place in self.schema.identity(table)]
-        return list(dict.fromkeys(exprs))
+        return list(dict.fromkeys([*self.show(table), *self.key(table)]))
+
+    def key(self, table: int) -> list[Expr]:
+        """What rows are told apart by."""
+        return [Expr("column", (table, place)) for place in self.schema.identity(table)]
 
     def in_play(self) -> list[int]:
         """The tables that the question speaks of, as far as the query is made."""

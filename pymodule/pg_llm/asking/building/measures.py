@@ -14,13 +14,16 @@ def expr(draft: Draft, of: Measure) -> Expr:
         return _of_each(draft, of.said, of.of)
     if of.operand is None:
         if of.said != "count":
-            return _only_number(draft, of.said, draft.main)
+            return _only_number(draft, of, draft.main)
         draft.query.tables.append(draft.main)
         return Expr("count", (draft.main, -1))
     ref = draft.ref(of.operand)
+    if of.operand.kind == "value":
+        # Completed payments: the rows that have the value.
+        ref = (ref[0], -1)
     if ref[1] < 0:
-        if of.said not in ("count", "sum"):
-            return _only_number(draft, of.said, ref[0])
+        if of.worth or of.said not in ("count", "sum"):
+            return _only_number(draft, of, ref[0])
         draft.cost += 0.05 if of.said == "sum" else 0.0
         draft.query.tables.append(ref[0])
         return Expr("count", (ref[0], -1))
@@ -74,5 +77,7 @@ def _count(draft: Draft, ref: Ref) -> Expr:
     return Expr("agg", ref, "count", distinct=True)
 
 
-def _only_number(draft: Draft, said: str, table: int) -> Expr:
-    return Expr("agg", draft.only_number(table, "it does not say of which number", 0.3), said)
+def _only_number(draft: Draft, of: Measure, table: int) -> Expr:
+    """The number that says what rows are worth, where that is asked, else the only one. Raises Impossible."""
+    worth = draft.attribute(["worth"], [table]) if of.worth else None
+    return Expr("agg", worth or draft.only_number(table, "it does not say of which number", 0.3), of.said)

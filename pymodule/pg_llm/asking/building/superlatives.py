@@ -77,7 +77,7 @@ def _by_column(draft: Draft, operand: Ref, of: Superlative, targets: list[Expr],
 def _by_attribute(draft: Draft, operand: Ref | None, of: Superlative, targets: list[Expr]) -> None:
     tables = draft.in_play() if operand is None else [operand[0]]
     names = [of.attribute] if of.attribute else _MEANT.get(of.word, ())
-    found = draft.attribute(names, tables)
+    found = (None if of.attribute else _number(draft, targets)) or draft.attribute(names, tables)
     if found is None:
         unsaid = f"by what {of.word or 'the first'} is meant"
         if of.attribute:
@@ -88,6 +88,13 @@ def _by_attribute(draft: Draft, operand: Ref | None, of: Superlative, targets: l
         _first_of_each(draft, Expr("column", found), of)
     else:
         _first_by(draft, Expr("column", found), of, targets)
+
+
+def _number(draft: Draft, targets: Sequence[Expr]) -> Ref | None:
+    """The one number that is asked for besides: the name and the fee of the highest."""
+    refs = [expr.ref for expr in targets if expr.kind == "column" and expr.ref is not None]
+    found = [ref for ref in refs if draft.schema.column(ref).is_measure]
+    return found[0] if len(found) == 1 else None
 
 
 def _most_frequent(draft: Draft, of: Superlative, targets: list[Expr]) -> None:

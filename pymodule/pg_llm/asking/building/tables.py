@@ -5,6 +5,7 @@ from __future__ import annotations
 from pg_llm.asking.building.draft import Draft, Impossible
 from pg_llm.asking.mention import Mention
 
+_IDS = ("id", "ids")
 # What speaks against an answer to who that is no person.
 _NO_PERSON = 0.5
 
@@ -51,8 +52,13 @@ def _persons(draft: Draft) -> int | None:
 
 
 def is_name(mention: Mention) -> bool:
-    """Whether names are asked for, of whatever table."""
-    return mention.said.lower() in ("name", "names")
+    """Whether names or numbers of rows are asked for, of whatever table."""
+    return mention.said.lower() in ("name", "names", *_IDS)
+
+
+def is_id(mention: Mention) -> bool:
+    """Whether what tells rows apart is asked for."""
+    return mention.said.lower() in _IDS
 
 
 def whose(draft: Draft, owners: set[int], named: list[Mention]) -> int | None:

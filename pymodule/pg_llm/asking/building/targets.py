@@ -19,7 +19,7 @@ def exprs(draft: Draft) -> list[Expr]:
         if mention in named and (whose := tables.whose(draft, owners, named)) is not None:
             if ref[0] != whose:
                 draft.cost += 0.02
-            found += draft.show(whose)
+            found += draft.key(whose) if tables.is_id(mention) else draft.show(whose)
         elif ref[1] < 0:
             found += draft.show(ref[0])
             if not draft.grouped:

@@ -8,6 +8,8 @@ from pg_llm.asking.mention import Linked, Mention
 from pg_llm.asking.reading.parts import Measure, Reading
 
 JOINERS = {"and", "or", ",", "、", "和", "与", "及", "以及", "nor", "&", "或", "或者"}
+# The total value of the sales: a sum of what each is worth.
+_WORTH = {"value", "amount", "worth", "money"}
 
 
 class Cursor:
@@ -63,14 +65,16 @@ class Cursor:
         return None
 
     def described(self, place: int) -> int | None:
-        """The element that follows with values before it that say which: red cars, red and blue cars."""
+        """The element that follows with values before it that say which, as red and blue cars; else the last value."""
         last = self.after(place, ("value",), 2, ("distinct",))
         while last is not None:
             of = self.after(last, ("element",), 0, ())
             if of is not None:
                 return of
             more = self.after(last, ("value",), 1, ())
-            last = more if more is not None and set(self.between(last, more)) <= JOINERS else None
+            if more is None or not set(self.between(last, more)) <= JOINERS:
+                return last
+            last = more
         return None
 
     def joined(self, place: int, but: Collection[str]) -> Iterator[int]:
@@ -101,7 +105,9 @@ class Cursor:
     def measure(self, place: int, of: int | None) -> Measure:
         """What the count or aggregate at a place makes of an element."""
         mention = self.mentions[place]
-        return Measure("count" if mention.kind == "count" else mention.said, self.at(of))
+        said = self.stems(mention.start, mention.end if of is None else self.mentions[of].start)
+        worth = mention.kind == "agg" and bool(_WORTH & set(said))
+        return Measure("count" if mention.kind == "count" else mention.said, self.at(of), worth=worth)
 
     def closed(self, token: int) -> bool:
         """Whether a clause ends before a token."""

@@ -9,11 +9,12 @@ from pg_llm.asking.mention import Linked, Mention
 
 @dataclass(slots=True)
 class Measure:
-    """A count (`count`) or an aggregate of an operand; without one, of the rows."""
+    """A count (`count`) or an aggregate of an operand; without one, of the rows; of what they are `worth`."""
 
     said: str
     operand: Mention | None = None
     of: Measure | None = None
+    worth: bool = False
 
 
 @dataclass(slots=True)

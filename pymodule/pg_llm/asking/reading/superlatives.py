@@ -77,6 +77,10 @@ def _operand(cursor: Cursor, place: int, used: list[int], found: Superlative) ->
     counted = cursor.after(last, ("count", "agg"), 2, ())
     if counted is not None and found.attribute in ("", "*"):
         of = cursor.after(counted, ("element",), 3, ("distinct", "count"))
+        if of is None and (of := cursor.described(counted)) is not None:
+            found.measure = cursor.measure(counted, of)
+            used += [counted]
+            return
         if of is not None:
             noun = cursor.noun(of)
             found.measure = cursor.measure(counted, noun)
@@ -127,7 +131,7 @@ def _by(cursor: Cursor, found: Superlative) -> None:
         its = cursor.mentions[of]
         measure = None
         if its.kind != "element":
-            inner = cursor.after(of, ("element",), 3, ("count",))
+            inner = cursor.after(of, ("element",), 3, ("count", "distinct"))
             if inner is None:
                 continue
             measure = cursor.measure(of, inner)

@@ -23,7 +23,8 @@ def read(cursor: Cursor) -> None:
     found = cursor.found
     rest = [n for n, _ in cursor.of_kind("element")]
     labels = {id(each.label) for each in found.named if each.label is not None}
-    labels |= {id(each.operand) for each in found.measures}
+    measures = [*found.measures, *(each.measure for each in found.superlatives if each.measure is not None)]
+    labels |= {id(each.operand) for each in measures}
     free = [n for n in rest if id(cursor.mentions[n]) not in labels]
     _markers(cursor)
     asks = not found.measures and found.ratio is None
@@ -33,7 +34,7 @@ def read(cursor: Cursor) -> None:
     heads = _heads(cursor, free, asks)
     asks = not found.measures and found.ratio is None
     found.targets = [*_first(cursor, heads), *(cursor.mentions[place] for place in heads)]
-    found.who = not found.targets and cursor.tokens[0].stem == "who"
+    found.who = not found.targets and cursor.word(0) == "who"
     if asks and not heads and not found.superlatives:
         found.targets = [cursor.mentions[place] for place in rest if place not in free][:1]
 
