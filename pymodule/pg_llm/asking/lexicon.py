@@ -77,6 +77,7 @@ order asc: order by, ordered by, sorted by, sort by, ranked by, rank by, arrange
   ordering by
 order word: alphabetically, alphabetical order, in alphabetical order, alphabetical
 idle sum: in total, altogether, in all
+idle verb: break down, split up
 order verb: rank, sort, arrange, order the, order all
 direction desc: descending, descending order, in descending order, decreasing order, reverse order, desc,
   from high to low, reverse alphabetical order
@@ -99,11 +100,11 @@ like in: contain, containing, include the word, contains, with the word, contain
   that include
 same as: same, the same, same as
 order of: order of
-unit year: yearly, annually, annual, year over year
-unit month: monthly
-unit day: daily
-unit week: weekly
-unit quarter: quarterly
+unit year: yearly, annually, annual, year over year, year by year
+unit month: monthly, month by month
+unit day: daily, day by day
+unit week: weekly, week by week
+unit quarter: quarterly, quarter by quarter
 time last: in the last, in the past, over the last, over the past, during the last, during the past,
   within the last, within the past, past, within
 time this: this
@@ -133,7 +134,7 @@ EMPTY = ASKING | {
     "letter", "letters", "character", "dr", "mr", "mrs", "ms", "prof", "give", "show", "say", "provide", "return",
     "group", "hold", "reach", "across", "flow", "through", "cover", "place", "go", "run", "happen", "occur",
     "appear", "differ", "different", "vary", "sorted", "ranked", "top", "first", "last", "whole", "entire",
-    "everyone", "everything", "anything", "ever", "always", "name",
+    "we've", "i've", "you've", "they've", "we're", "they're", "everyone", "everything", "anything", "ever", "always", "name",
 }  # fmt: skip
 
 _CHINESE = """

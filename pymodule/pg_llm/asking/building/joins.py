@@ -82,7 +82,7 @@ def _distinct(draft: Draft, edges: Sequence[Edge]) -> None:
     query = draft.query
     refs = [expr.ref for expr in query.select if expr.ref]
     tables = {ref[0] for ref in refs}
-    if draft.reading.distinct or (edges and any(draft.schema.fans_out(edges, table) for table in tables)):
+    if draft.reading.distinct or (edges and all(draft.schema.fans_out(edges, table) for table in tables)):
         query.distinct = True
         return
     if query.limit is not None or len(refs) != 1:

@@ -56,8 +56,13 @@ def add_context(draft: Draft, mention: Mention) -> None:
     if ref[1] < 0:
         if mention.role == "meant" and ref[0] in draft.in_play():
             draft.cost += 0.3
-        if ref[0] not in draft.inner_tables and mention.score >= 0.7:
+        if ref[0] in draft.inner_tables:
+            return
+        if mention.score >= 0.7:
             draft.query.tables.append(ref[0])
+        elif ref[0] not in {draft.main, *draft.query.tables}:
+            # What is done is left out: no better than a verb that nothing stands for.
+            draft.cost += 0.12
         return
     if any(ref in expr.refs() for expr in (*draft.shown, *draft.grouped)) or any(
         ref in condition.refs() for condition in draft.query.where

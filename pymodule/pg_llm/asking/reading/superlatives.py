@@ -131,12 +131,14 @@ def _by(cursor: Cursor, found: Superlative) -> None:
         its = cursor.mentions[of]
         measure = None
         if its.kind != "element":
-            inner = cursor.after(of, ("element",), 3, ("count", "distinct"))
+            inner = cursor.after(of, ("element",), 5, ("count", "distinct"))
             if inner is None:
                 continue
             measure = cursor.measure(of, inner)
             cursor.take(*range(of, inner + 1))
         cursor.take(place, of)
+        judged = cursor.tokens[mention.start - 1].text
+        cursor.found.unread = [word for word in cursor.found.unread if word != judged]
         cursor.free(found.operand)
         found.operand, found.measure = (None, measure) if measure else (its, None)
         return
