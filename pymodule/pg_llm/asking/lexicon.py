@@ -72,7 +72,7 @@ between and: between
 group each: each, per, every, for each, for every, in each, within each, of each, by each, to each, at each,
   from each, with each, grouped by, group by, broken down by, break down by, across, for different,
   across different, split by, by, according to, differ by, differ across, vary by, vary across, change over,
-  over the, across all, based on
+  over the, across all, based on, in terms of
 order asc: order by, ordered by, sorted by, sort by, ranked by, rank by, arranged by, arrange by, in order of,
   ordering by
 order word: alphabetically, alphabetical order, in alphabetical order, alphabetical

@@ -108,6 +108,8 @@ def elements(cut: Sequence[Token], variants: Variants) -> Iterable[tuple[Mention
             continue
         for end in range(min(len(cut), start + _LONGEST), start, -1):
             span = [each for each in cut[start:end] if each.stem not in _SKIPPED]
+            if [each.stem for each in span] in (["first"], ["last"]) and not _of_name(cut, end):
+                continue
             if cut[end - 1].stem in _SKIPPED or any(each.kind != "word" or each.chinese for each in span):
                 continue
             matching = _matching([each.stem for each in span], like, variants)
@@ -132,6 +134,11 @@ def elements(cut: Sequence[Token], variants: Variants) -> Iterable[tuple[Mention
                 Mention("element", start, end, " ".join(each.text for each in span), refs),
                 10 * length + 4 * score - 1.5,
             )
+
+
+def _of_name(cut: Sequence[Token], end: int) -> bool:
+    """Whether a first is that of the first and last name."""
+    return any(each.stem == "name" for each in cut[end : end + 3])
 
 
 def _matching(

@@ -50,8 +50,10 @@ def add_unit(draft: Draft, unit: str) -> None:
 
 def add_targets(draft: Draft, targets: Sequence[Expr]) -> None:
     """Group by what is asked for, and by whose it is: each row of a table that is named is a group."""
-    named = (draft.ref(mention) for mention in (*draft.reading.targets, *draft.reading.owners))
-    rows = {table for table, place in named if place < 0}
+    reading = draft.reading
+    # The kind and the rate of rooms are of each room, kinds of rooms are not.
+    owners = reading.owners if len(reading.targets) > 1 else []
+    rows = {table for table, place in map(draft.ref, (*reading.targets, *owners)) if place < 0}
     for expr in targets:
         if expr.ref is None:
             continue

@@ -58,7 +58,7 @@ def _groups(draft: Draft, targets: list[Expr], measured: list[Expr], aggregated:
             # By country, and nothing is said to be counted.
             raise Impossible("what of each")
         query.select = [*draft.shown, *own]
-        query.distinct = True
+        query.distinct = not draft.entities
         return False
     query.select = [*draft.shown, *measured]
     query.group = list(dict.fromkeys([*draft.shown, *draft.grouped]))

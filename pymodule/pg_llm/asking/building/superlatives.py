@@ -37,7 +37,7 @@ def add(draft: Draft, of: Superlative, targets: list[Expr], measured: list[Expr]
     if of.attribute == "*":
         targets += _shown(draft, operand, targets)
         _most_frequent(draft, of, targets)
-    elif operand is not None and targets and not of.attribute and not _same_thing(operand, targets):
+    elif operand is not None and not of.attribute and _counted(draft, operand, of, targets):
         if operand[1] < 0:
             draft.query.tables.append(operand[0])
             _first_by(draft, Expr("count", (operand[0], -1)), of, targets)
@@ -136,6 +136,16 @@ def _same_thing(operand: Ref, targets: Sequence[Expr]) -> bool:
     if operand[1] < 0:
         return all(expr.ref is not None and expr.ref[0] == operand[0] for expr in targets)
     return any(expr.ref == operand for expr in targets)
+
+
+def _counted(draft: Draft, operand: Ref, of: Superlative, targets: Sequence[Expr]) -> bool:
+    """Whether rows or values are counted for each of what is asked for: which country most guests come from."""
+    if not targets:
+        return bool(draft.reading.units)
+    if not _same_thing(operand, targets):
+        return True
+    several = not any(expr.ref is not None and draft.schema.calls_rows(expr.ref) for expr in targets)
+    return operand[1] < 0 and several and of.word in ("most", "fewest", "least")
 
 
 def _grouped(draft: Draft, targets: Sequence[Expr]) -> bool:

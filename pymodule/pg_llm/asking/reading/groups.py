@@ -13,6 +13,14 @@ _GROUPING = {
 _THEM = {"them", "these", "those", "whom", "which"}
 
 
+def _unit_asked(cursor: Cursor) -> None:
+    """Which month had the most sales: months are groups, where no column is called so."""
+    for place, token in enumerate(cursor.tokens):
+        asked = token.stem in lexicon.UNITS and cursor.word(place - 1) in ("which", "what")
+        if asked and cursor.found.superlatives and not any(its.start <= place < its.end for its in cursor.mentions):
+            cursor.found.units.append(lexicon.UNITS[token.stem])
+
+
 def _stands_for(cursor: Cursor, mention: Mention) -> bool:
     """How many each of them bought, how many did each buy: no group but those of whom it was said."""
     if cursor.word(mention.end - 1) != "each":
@@ -25,6 +33,7 @@ def _stands_for(cursor: Cursor, mention: Mention) -> bool:
 def read(cursor: Cursor) -> None:
     """Elements that rows are grouped by, and units of time."""
     found = cursor.found
+    _unit_asked(cursor)
     for place, mention in cursor.of_kind("group"):
         cursor.take(place)
         before = cursor.word(mention.start - 1)
@@ -52,6 +61,9 @@ def read(cursor: Cursor) -> None:
             else:
                 found.units.append(lexicon.UNITS[token])
             continue
+        if token in lexicon.UNITS:
+            # Per year and status.
+            found.units.append(lexicon.UNITS[token])
         if following is None or its is None or its.kind == "group":
             continue
         cursor.take(following)

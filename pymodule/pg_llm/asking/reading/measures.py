@@ -58,6 +58,9 @@ def _alone(cursor: Cursor, measure: Measure) -> None:
     if measure.said == "count" and found.superlatives:
         # And how many: that by which the first was found.
         found.superlatives[0].shown = True
+    elif any(each.measure is not None and each.measure.said == measure.said for each in found.superlatives):
+        # Along with that average.
+        found.superlatives[0].shown = True
     elif measure.said == "count" and (counted := _counted(cursor)) is not None:
         found.measures.append(counted)
     elif measure.said != "sum" or not (found.measures or found.superlatives or found.comparisons):

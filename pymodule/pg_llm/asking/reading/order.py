@@ -12,7 +12,7 @@ _ENDS = {"first", "last"}
 def ends(cursor: Cursor) -> None:
     """Superlatives that say at which end all rows begin: cheapest first, starting with the lowest, newest to oldest."""
     for place, mention in cursor.of_kind("super"):
-        of = cursor.after(place, ("element",), 0, ())
+        of = cursor.after(place, ("element", "agg", "count"), 0, ())
         if of is not None and cursor.word(cursor.mentions[of].start) in _ENDS:
             of = None
         last = place if of is None else of
@@ -33,7 +33,9 @@ def ends(cursor: Cursor) -> None:
             continue
         cursor.take(*used)
         side, _, attribute = mention.said.partition(".")
-        cursor.found.order.append(Order(side == "desc", cursor.at(of), attribute=attribute.strip("*")))
+        its = cursor.at(of)
+        operand = its if its is not None and its.kind == "element" else None
+        cursor.found.order.append(Order(side == "desc", operand, attribute=attribute.strip("*")))
 
 
 def _closes(cursor: Cursor, last: int) -> int:
@@ -64,6 +66,10 @@ def read(cursor: Cursor) -> None:
     for place, mention in cursor.of_kind("direction"):
         cursor.take(place)
         down = mention.said == "desc"
+        of = cursor.after(place, ("element",), 2, ())
+        if of is not None and cursor.between(place, of)[:1] == ["of"]:
+            cursor.take(of)
+            order.append(Order(down, cursor.mentions[of]))
     for place, mention in cursor.of_kind("order"):
         cursor.take(place)
         if mention.said in ("word", "of"):

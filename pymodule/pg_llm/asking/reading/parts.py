@@ -30,6 +30,11 @@ class Superlative:
     word: str = ""
     shown: bool = False
 
+    @property
+    def bare(self) -> bool:
+        """Whether it does not say by what."""
+        return not self.attribute and self.operand is None and self.measure is None
+
 
 @dataclass(slots=True)
 class Order:

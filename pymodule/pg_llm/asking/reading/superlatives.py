@@ -11,6 +11,7 @@ from pg_llm.asking.reading.parts import Superlative
 # What begins a part that the superlative does not speak of.
 _APART = {"of", "in", "for", "by", "with", "who", "that", "which", "from", "on"}
 
+_BY = {"by", "in terms of", "according to", "based on"}
 # Words around a number of things that are ranked: which three hotels with the most rooms.
 _LINKING = {"with", "have", "be", "that", "who", "which", "by"}
 _COUNTED = {"", "the", "which", "what", "list", "show", "give", "me", "find", "name", "of", "our", "those", "is", "are"}
@@ -123,7 +124,7 @@ def _by(cursor: Cursor, found: Superlative) -> None:
     if found.measure is not None or found.attribute:
         return
     for place, mention in cursor.of_kind("group"):
-        if cursor.word(mention.start) != "by" or mention.end - mention.start > 1:
+        if cursor.text(mention).lower() not in _BY:
             continue
         of = cursor.after(place, ("element", "count", "agg"), 2, ())
         if of is None:
@@ -147,6 +148,10 @@ def _by(cursor: Cursor, found: Superlative) -> None:
 def _merge(cursor: Cursor) -> None:
     """The top 3 courses with the highest number of students: how many, and by what; the least and most of one."""
     found = cursor.found.superlatives
+    if len(found) == 2 and found[1].word == "top" and found[1].bare and not found[0].bare:
+        # Those with the most books, the top 3 only.
+        found[0].n, found[0].plain = found[1].n, False
+        del found[1]
     for first, second in itertools.pairwise(found):
         if (
             first.operand is None

@@ -79,6 +79,9 @@ def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
         elif heads and (besides or (again and _is_column(mention))):
             heads.append(place)
             chain = True
+        elif beside is not None and not passed and mention.role == "verb":
+            # Workers hired after 2019: what was done to them is not asked for.
+            found.context.append(mention)
         elif beside is not None and not passed:
             genitive = cursor.tokens[cursor.mentions[beside].end - 1].text.endswith(("'s", "s'", "\u2019s"))
             if genitive or _is_column(mention):
