@@ -95,7 +95,7 @@ class Writer:
     def edges(self, query: Query) -> tuple[list[Edge], float] | None:
         """How the tables of a query are joined, and what that costs; None where they cannot be."""
         tables = query.all_tables()
-        tables = tables if query.tables or not query.select or query.select[0].kind != "ratio" else []
+        tables = tables if query.tables or not query.select or query.select[0].kind not in ("ratio", "rows") else []
         return self._schema.path(tables) if tables else ([], 0.0)
 
     def sql(self, query: Query) -> str | None:
@@ -103,8 +103,9 @@ class Writer:
         found = self.edges(query)
         if found is None or not query.select:
             return None
-        if query.select[0].kind == "ratio" and query.select[0].parts[0].kind == "rows":
-            return f"SELECT {self._item(query.select[0], {}, query)}"
+        first = query.select[0]
+        if first.kind == "rows" or (first.kind == "ratio" and first.parts[0].kind == "rows"):
+            return f"SELECT {', '.join(self._item(expr, {}, query) for expr in query.select)}"
         names, source = self._from(query.all_tables(), found[0], set())
         text = "SELECT " + ("DISTINCT " if query.distinct else "")
         if query.per:

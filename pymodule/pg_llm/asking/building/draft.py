@@ -13,6 +13,8 @@ from pg_llm.asking.schema import Column, Ref, Schema
 
 # Of each mention (by its start) what it is taken to mean.
 Choice = Mapping[int, Ref]
+# Dates that are seldom meant where it is not said which.
+SELDOM = {"update", "end", "birth", "due", "modify"}
 
 
 class Impossible(Exception):
@@ -104,6 +106,7 @@ class Draft:
                     if (
                         column.kind in ("number", "date")
                         and not column.is_key
+                        and not (name == "date" and SELDOM & set(column.words))
                         and set(wanted.split()) <= {*column.words, *_phrase_words(column.phrases)}
                     ):
                         return ref
@@ -118,7 +121,8 @@ class Draft:
 
     def _columns(self, tables: Sequence[int]) -> Iterator[tuple[Ref, Column]]:
         for table in tables:
-            for place, column in enumerate(self.schema.tables[table].columns):
+            columns = enumerate(self.schema.tables[table].columns)
+            for place, column in sorted(columns, key=lambda pair: bool(SELDOM & set(pair[1].words))):
                 yield (table, place), column
 
 

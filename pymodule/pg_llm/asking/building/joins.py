@@ -43,8 +43,13 @@ def settle(draft: Draft) -> None:
 
 
 def _apart(draft: Draft) -> bool:
-    """Two counts of tables that nothing else connects are counted each for itself."""
+    """Counts of tables that nothing else connects are counted each for itself."""
     query = draft.query
+    if len(query.select) > 1 and not (query.group or query.where or query.having):
+        counts = [expr.ref for expr in query.select if expr.kind == "count" and expr.ref and not expr.only]
+        if len({ref[0] for ref in counts}) == len(query.select):
+            query.tables, query.select = [], [Expr("rows", ref) for ref in counts]
+            return True
     ratio = next((expr for expr in query.select if expr.kind == "ratio"), None)
     if ratio is None or query.group or query.where or len(query.select) > 1:
         return False

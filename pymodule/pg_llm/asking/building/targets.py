@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pg_llm.asking.building import tables
+from pg_llm.asking.building import tables, times
 from pg_llm.asking.building.draft import Draft
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.query import Condition, Expr
@@ -40,6 +40,8 @@ def exprs(draft: Draft) -> list[Expr]:
             draft.cost += 0.1
         if ref[0] not in draft.query.tables:
             draft.query.tables.insert(0, ref[0])
+    if reading.when and not any(expr.ref and draft.schema.column(expr.ref).kind == "date" for expr in found):
+        return [times.column(draft, None, "when")]
     return list(dict.fromkeys(found))
 
 

@@ -39,9 +39,9 @@ def ends(cursor: Cursor) -> None:
 
 
 def _closes(cursor: Cursor, last: int) -> int:
-    """The end of a first that closes a clause, else 0: most credits first, the best one first."""
+    """The end of a first that closes a clause, else 0: most credits first, the best one first, last registered first."""
     end = cursor.mentions[last].end
-    end += cursor.word(end) in _ARTICLES
+    end += cursor.word(end) in _ARTICLES or cursor.word(end).endswith("ed")
     return end + 1 if cursor.word(end) in _ENDS and cursor.closed(end + 1) else 0
 
 

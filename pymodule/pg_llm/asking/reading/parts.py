@@ -90,5 +90,7 @@ class Reading:
     share: bool = False
     # Persons are asked for, and none are named.
     who: bool = False
+    # A time is asked for.
+    when: bool = False
     distinct: bool = False
     unread: list[str] = field(default_factory=list)

@@ -121,7 +121,7 @@ def _chinese(cursor: Cursor, place: int, used: list[int], found: Superlative) ->
 
 def _by(cursor: Cursor, found: Superlative) -> None:
     """The top 3 products by price: what stands before the by is asked for."""
-    if found.measure is not None or found.attribute:
+    if found.measure is not None or (found.attribute and found.word not in ("first", "last")):
         return
     for place, mention in cursor.of_kind("group"):
         if cursor.text(mention).lower() not in _BY:
@@ -141,7 +141,7 @@ def _by(cursor: Cursor, found: Superlative) -> None:
         judged = cursor.tokens[mention.start - 1].text
         cursor.found.unread = [word for word in cursor.found.unread if word != judged]
         cursor.free(found.operand)
-        found.operand, found.measure = (None, measure) if measure else (its, None)
+        found.operand, found.measure, found.attribute = (None, measure, "") if measure else (its, None, "")
         return
 
 
