@@ -134,7 +134,8 @@ EMPTY = ASKING | {
     "letter", "letters", "character", "dr", "mr", "mrs", "ms", "prof", "give", "show", "say", "provide", "return",
     "group", "hold", "reach", "across", "flow", "through", "cover", "place", "go", "run", "happen", "occur",
     "appear", "differ", "different", "vary", "sorted", "ranked", "top", "first", "last", "whole", "entire",
-    "we've", "i've", "you've", "they've", "we're", "they're", "everyone", "everything", "anything", "ever", "always", "name",
+    "everyone", "everything", "anything", "ever", "always", "name", "we've", "i've", "you've", "they've", "we're",
+    "they're",
 }  # fmt: skip
 
 _CHINESE = """

@@ -18,7 +18,8 @@ _PERSONAL = {"first", "last", "middle", "full", "given", "family", "nick", "disp
 _NO_IDS = ("paid", "said", "void", "grid", "valid")
 _PERSONS = {
     "person", "user", "member", "customer", "client", "employee", "staff", "worker", "teacher", "professor", "student",
-    "author", "writer", "doctor", "patient", "player", "driver", "guest", "manager", "buyer", "owner", "actor", "singer",
+    "author", "writer", "doctor", "patient", "player", "driver", "guest", "manager", "buyer", "owner", "actor",
+    "singer",
 }  # fmt: skip
 _GENERIC = {
     "id", "name", "title", "description", "comment", "status", "type", "date", "year", "month", "value", "note", "url",
@@ -153,8 +154,10 @@ class Schema:
         """Whether the rows are persons: by what the table is called, or by columns that only persons have."""
         its = self.tables[table]
         columns = {word for column in its.columns for word in column.words}
-        return bool(set(its.words[-1:]) & _PERSONS) or bool(columns & {"birth", "gender", "sex"}) or (
-            {"first", "last", "name"} <= columns
+        return (
+            bool(set(its.words[-1:]) & _PERSONS)
+            or bool(columns & {"birth", "gender", "sex"})
+            or ({"first", "last", "name"} <= columns)
         )
 
     def calls_rows(self, ref: Ref) -> bool:

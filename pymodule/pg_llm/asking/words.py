@@ -22,9 +22,9 @@ _SHORT = {
     "min": "minimum",
 }  # fmt: skip
 _IRREGULAR = {
-    "people": "person", "persons": "person", "children": "child", "ids": "id", "men": "man", "women": "woman", "wives": "wife",
+    "people": "person", "persons": "person", "children": "child", "men": "man", "women": "woman", "wives": "wife",
     "mice": "mouse", "feet": "foot", "criteria": "criterion", "data": "data", "series": "series",
-    "species": "species",
+    "species": "species", "ids": "id",
     "has": "have", "had": "have", "having": "have", "did": "do", "does": "do", "done": "do", "was": "be",
     "were": "be",
     "is": "be", "are": "be", "been": "be", "being": "be", "am": "be", "bought": "buy", "sold": "sell",

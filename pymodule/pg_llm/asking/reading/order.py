@@ -1,4 +1,4 @@
-"""Order: sorted by name, by the number of flights in descending order, cheapest first, from the oldest to the newest."""
+"""Order: sorted by name, by the number of flights in descending order, cheapest first, the oldest to the newest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _ENDS = {"first", "last"}
 
 
 def ends(cursor: Cursor) -> None:
-    """Superlatives that say at which end all rows begin: cheapest first, starting with the lowest, newest to oldest."""
+    """Superlatives that say where all rows begin: cheapest first, starting with the lowest, newest to oldest."""
     for place, mention in cursor.of_kind("super"):
         of = cursor.after(place, ("element", "agg", "count"), 0, ())
         if of is not None and cursor.word(cursor.mentions[of].start) in _ENDS:
@@ -39,7 +39,7 @@ def ends(cursor: Cursor) -> None:
 
 
 def _closes(cursor: Cursor, last: int) -> int:
-    """The end of a first that closes a clause, else 0: most credits first, the best one first, last registered first."""
+    """The end of a first that closes a clause, else 0: most pages first, the best one first, last registered first."""
     end = cursor.mentions[last].end
     end += cursor.word(end) in _ARTICLES or cursor.word(end).endswith("ed")
     return end + 1 if cursor.word(end) in _ENDS and cursor.closed(end + 1) else 0
