@@ -69,6 +69,7 @@ class Query:
     having: list[Condition] = field(default_factory=list)
     order: list[tuple[Expr, bool]] = field(default_factory=list)
     limit: int | None = None
+    offset: int = 0
     distinct: bool = False
     # The first row for each of these only.
     per: list[Expr] = field(default_factory=list)
@@ -123,7 +124,7 @@ class Writer:
                 self._expr(expr, names) + (" DESC NULLS LAST" if down else "") for expr, down in query.order
             )
         if query.limit is not None:
-            text += f" LIMIT {query.limit}"
+            text += f" LIMIT {query.limit}" + (f" OFFSET {query.offset}" if query.offset else "")
         return text
 
     def _from(self, tables: Sequence[int], edges: Sequence[Edge], used: set[str]) -> tuple[dict[int, str], str]:

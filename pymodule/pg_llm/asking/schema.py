@@ -150,7 +150,7 @@ class Schema:
             edge.one == table and edge.single and (place,) == tuple(a for a, _ in edge.columns) for edge in self.edges
         )
 
-    def persons(self, table: int) -> bool:
+    def has_persons(self, table: int) -> bool:
         """Whether the rows are persons: by what the table is called, or by columns that only persons have."""
         its = self.tables[table]
         columns = {word for column in its.columns for word in column.words}
@@ -164,7 +164,7 @@ class Schema:
         """Whether a column is what rows are called by, and not what others are: the supplier's name of an invoice."""
         its = set(self.column(ref).words)
         return ref[1] in (self.display(ref[0]), *self.shown(ref[0])) and (
-            self.column(ref).unique or not its - {*self.tables[ref[0]].words, *_DISPLAY, *_PERSONAL}
+            self.column(ref).unique or not its - {*self.tables[ref[0]].words, *_DISPLAY, *_PERSONAL, "number"}
         )
 
     def shown(self, table: int) -> list[int]:

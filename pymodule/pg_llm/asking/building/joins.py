@@ -93,8 +93,9 @@ def _distinct(draft: Draft, edges: Sequence[Edge]) -> None:
     if query.limit is not None or len(refs) != 1:
         return
     column = draft.schema.column(refs[0])
-    display = refs[0][1] == draft.schema.display(refs[0][0])
-    if column.kind == "text" and not display and not column.unique and not _names_a_row(draft):
+    named = {its[0] for its in draft.choice.values() if its[1] < 0}
+    row = draft.schema.calls_rows(refs[0]) or (refs[0][1] in draft.schema.shown(refs[0][0]) and refs[0][0] in named)
+    if column.kind == "text" and not row and not column.unique and not _names_a_row(draft):
         query.distinct = True
 
 

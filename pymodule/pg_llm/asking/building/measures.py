@@ -47,9 +47,10 @@ def _of_each(draft: Draft, said: str, of: Measure) -> Expr:
     if of.operand is not None and said in ("avg", "sum"):
         ref = draft.ref(of.operand)
         if ref[1] >= 0 and draft.schema.column(ref).is_measure:
-            if draft.entities == [ref[0]]:
+            if ref[0] in draft.entities:
                 # Nights per stay: every row is a stay.
-                draft.grouped, draft.shown = [], []
+                draft.grouped = [each for each in draft.grouped if each.ref is None or each.ref[0] != ref[0]]
+                draft.shown = [each for each in draft.shown if each.ref is None or each.ref[0] != ref[0]]
             return Expr("agg", ref, said)
     inner = expr(draft, of)
     if not draft.grouped:

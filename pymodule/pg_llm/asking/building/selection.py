@@ -47,7 +47,8 @@ def _groups(draft: Draft, targets: list[Expr], measured: list[Expr], aggregated:
         tables = {expr.ref[0] for expr in draft.grouped if expr.ref}
         inside = [expr for expr in own if expr.ref and expr.ref[0] in tables]
         known = {expr.ref[0] for expr in inside if expr.ref}
-        draft.shown = [expr for expr in draft.shown if not (expr.ref and expr.ref[0] in known)] + inside
+        draft.shown = [each for each in draft.shown if each in targets or not (each.ref and each.ref[0] in known)]
+        draft.shown += inside
         draft.shown += [expr for expr in own if expr not in inside]
         draft.grouped += [expr for expr in own if expr not in draft.grouped]
     if query.per:

@@ -43,8 +43,9 @@ def add(draft: Draft, of: Superlative, targets: list[Expr], measured: list[Expr]
             _first_by(draft, Expr("count", (operand[0], -1)), of, targets)
         else:
             _first_by(draft, Expr("agg", operand, "count", distinct=True), of, targets)
-    elif measured and (draft.grouped or targets) and not of.attribute:
+    elif measured and not of.attribute and (draft.grouped or targets or _counts(operand, measured[0])):
         # The three departments with …, by what was measured.
+        targets += [] if draft.grouped else _shown(draft, operand, targets)
         _first_by(draft, measured[0], of, targets)
         if operand is not None and not targets and not any(e.ref and e.ref[0] == operand[0] for e in draft.grouped):
             draft.cost += 0.2
@@ -138,6 +139,11 @@ def _same_thing(operand: Ref, targets: Sequence[Expr]) -> bool:
     return any(expr.ref == operand for expr in targets)
 
 
+def _counts(operand: Ref | None, by: Expr) -> bool:
+    """Whether other rows are counted: the top 5 guests with their number of bookings."""
+    return operand is not None and by.kind == "count" and by.ref is not None and by.ref[0] != operand[0]
+
+
 def _counted(draft: Draft, operand: Ref, of: Superlative, targets: Sequence[Expr]) -> bool:
     """Whether rows or values are counted for each of what is asked for: which country most guests come from."""
     if not targets:
@@ -163,15 +169,17 @@ def _first_by(draft: Draft, by: Expr, of: Superlative, targets: list[Expr]) -> N
     elif draft.reading.measures and draft.grouped:
         draft.cost += 0.2
         by = Expr("agg", by.ref, "max" if of.down else "min")
+    if (by, not of.down) in draft.query.order:
+        raise Impossible("the first and the last at once")
     draft.query.order.append((by, of.down))
-    draft.query.limit = of.n
+    draft.query.limit, draft.query.offset = of.n, of.skipped
     if of.shown or not of.plain:
         draft.shows_order = True
 
 
 def _first_of_each(draft: Draft, by: Expr, of: Superlative) -> None:
     """The highest building of each campus: one row for each group."""
-    if of.n != 1 or draft.reading.measures or draft.reading.units:
+    if of.n != 1 or of.skipped or draft.reading.measures or draft.reading.units:
         raise Impossible("several of each group")
     draft.query.per = list(draft.shown)
     draft.query.order = [*((expr, False) for expr in draft.shown), (by, of.down)]

@@ -30,7 +30,7 @@ def exprs(draft: Draft) -> list[Expr]:
             found.append(Expr("column", ref))
             if owners and ref[0] not in owners:
                 draft.cost += 0.15
-    if not found and reading.who and draft.schema.persons(draft.main):
+    if not found and reading.who and draft.schema.has_persons(draft.main):
         found += draft.show(draft.main)
     for mention in reading.owners:
         ref = draft.ref(mention)
@@ -40,6 +40,12 @@ def exprs(draft: Draft) -> list[Expr]:
             draft.cost += 0.1
         if ref[0] not in draft.query.tables:
             draft.query.tables.insert(0, ref[0])
+    if reading.who_too:
+        who = tables.persons(draft)
+        if who is None:
+            draft.cost += tables.NO_PERSON
+        elif all(expr.ref is None or expr.ref[0] != who for expr in found):
+            found += draft.show(who)
     if reading.when and not any(expr.ref and draft.schema.column(expr.ref).kind == "date" for expr in found):
         return [times.column(draft, None, "when")]
     return list(dict.fromkeys(found))

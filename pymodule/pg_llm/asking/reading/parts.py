@@ -29,6 +29,8 @@ class Superlative:
     plain: bool = True
     word: str = ""
     shown: bool = False
+    # How many come before: one before the second.
+    skipped: int = 0
 
     @property
     def bare(self) -> bool:
@@ -90,6 +92,8 @@ class Reading:
     share: bool = False
     # Persons are asked for, and none are named.
     who: bool = False
+    # They are asked for besides: and who made it.
+    who_too: bool = False
     # A time is asked for.
     when: bool = False
     distinct: bool = False

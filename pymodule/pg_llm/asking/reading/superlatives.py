@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+from pg_llm.asking import lexicon
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.reading.cursor import Cursor
 from pg_llm.asking.reading.parts import Superlative
@@ -35,6 +36,7 @@ def read(cursor: Cursor) -> None:
             cursor.mentions[more].role = "n"
             continue
         found = _begun(mention, words[0] if words else "", n, number is None)
+        found.skipped = lexicon.ORDINALS.get(cursor.word(mention.start - 1), 1) - 1
         _operand(cursor, place, used, found)
         cursor.take(*used)
         _by(cursor, found)
@@ -88,6 +90,12 @@ def _operand(cursor: Cursor, place: int, used: list[int], found: Superlative) ->
             used += [*range(counted, of + 1), noun]
             return
     if found.attribute == "*":
+        return
+    done = cursor.before(place, ("element",), 0)
+    if found.attribute == "date" and done is not None and cursor.mentions[done].role == "verb":
+        # Hired first.
+        found.operand = cursor.mentions[done]
+        used.append(done)
         return
     of = cursor.after(last, ("element",), 2, ("distinct",))
     if of is not None and not _APART & set(cursor.between(last, of)):

@@ -35,6 +35,8 @@ def read(cursor: Cursor) -> None:
     asks = not found.measures and found.ratio is None
     found.targets = [*_first(cursor, heads), *(cursor.mentions[place] for place in heads)]
     found.who = not found.targets and cursor.word(0) == "who"
+    words = [token.text.lower() for token in cursor.tokens]
+    found.who_too = any(word == "who" and words[n - 1] == "and" for n, word in enumerate(words) if n)
     found.when = cursor.word(0) == "when"
     if asks and not heads and not found.superlatives:
         found.targets = [cursor.mentions[place] for place in rest if place not in free][:1]
