@@ -227,6 +227,22 @@ EACH_HOTEL = "GROUP BY hotels.hotel_name, hotels.hotel_id"
             f"{GUESTS} {BOOKINGS} {EACH_GUEST} ORDER BY count(*) DESC NULLS LAST LIMIT 1",
         ),
         ("When was the last booking?", "SELECT arrival FROM bookings ORDER BY arrival DESC NULLS LAST LIMIT 1"),
+        (
+            "What is the highest salary in each hotel, and who earns it?",
+            "SELECT DISTINCT ON (hotels.hotel_name) hotels.hotel_name, workers.first_name, workers.last_name,"
+            " workers.salary FROM workers JOIN hotels ON workers.hotel_id = hotels.hotel_id"
+            " ORDER BY hotels.hotel_name, workers.salary DESC NULLS LAST",
+        ),
+        (
+            "Whose booking was the most expensive?",
+            f"{GUESTS} {BOOKINGS} GROUP BY guests.first_name, guests.last_name"
+            " ORDER BY max(bookings.price) DESC NULLS LAST LIMIT 1",
+        ),
+        (
+            "Show the three most recent bookings with guest name and price",
+            "SELECT bookings.booking_id, guests.first_name, guests.last_name, bookings.price"
+            f" {BOOKED} ORDER BY bookings.arrival DESC NULLS LAST LIMIT 3",
+        ),
         # All rows in an order.
         ("List all rooms with their rate, cheapest first.", "SELECT room_no, rate FROM rooms ORDER BY rate"),
         (
@@ -242,7 +258,10 @@ EACH_HOTEL = "GROUP BY hotels.hotel_name, hotels.hotel_id"
             "List our guests with their birth date, from the youngest to the oldest",
             "SELECT first_name, last_name, birth_date FROM guests ORDER BY birth_date DESC NULLS LAST",
         ),
-        ("Show the bookings by arrival, latest first", "SELECT status FROM bookings ORDER BY arrival DESC NULLS LAST"),
+        (
+            "Show the bookings by arrival, latest first",
+            "SELECT booking_id FROM bookings ORDER BY arrival DESC NULLS LAST",
+        ),
         (
             "List the hotels in descending order of stars",
             "SELECT hotel_name FROM hotels ORDER BY stars DESC NULLS LAST",
@@ -270,7 +289,25 @@ EACH_HOTEL = "GROUP BY hotels.hotel_name, hotels.hotel_id"
             f"{GUESTS}, sum(bookings.price) AS sum_price {BOOKED} {EACH_GUEST}"
             " ORDER BY sum(bookings.price) DESC NULLS LAST LIMIT 5",
         ),
+        (
+            "Top 5 guests with their number of bookings",
+            f"{GUESTS}, count(*) AS count {BOOKINGS} {EACH_GUEST} ORDER BY count(*) DESC NULLS LAST LIMIT 5",
+        ),
+        (
+            "What is the second most expensive room?",
+            "SELECT room_no FROM rooms ORDER BY rate DESC NULLS LAST LIMIT 1 OFFSET 1",
+        ),
         # What is counted, and in what groups.
+        (
+            "What is the average number of nights per booking for each kind of room?",
+            "SELECT rooms.kind, avg(bookings.nights) AS avg_nights FROM rooms"
+            " JOIN bookings ON bookings.room_id = rooms.room_id GROUP BY rooms.kind",
+        ),
+        ("Who has made more than 3 bookings?", f"{GUESTS} {BOOKINGS} {EACH_GUEST} HAVING count(*) > 3"),
+        (
+            "Which guests have at least one cancelled booking?",
+            f"{GUESTS} {BOOKED} WHERE bookings.status = 'cancelled' {EACH_GUEST} HAVING count(*) >= 1",
+        ),
         (
             "Which guests have made more than one booking and how many did each of them make?",
             f"{GUESTS}, count(*) AS count {BOOKED} {EACH_GUEST} HAVING count(*) > 1",
@@ -321,6 +358,17 @@ def test_rows_show_what_is_asked_in_the_order_that_is_asked(question: str, sql: 
     assert found, reasons
     assert found[0].sql == sql
     assert found[0].likely > 0.7
+
+
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [
+        ("Which room is the cheapest and which is the most expensive?", "the first and the last at once"),
+        ("List the guests, best ones first", "by what the rows are ordered"),
+    ],
+)
+def test_an_order_that_cannot_be_is_told(question: str, reason: str) -> None:
+    assert synthesis.candidates(question, hotel(), [])[:2] == ([], [reason])
 
 
 def test_keys_are_joined_as_declared_or_as_names_tell() -> None:

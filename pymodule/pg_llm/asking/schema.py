@@ -26,6 +26,8 @@ _GENERIC = {
     "homepage", "key", "code", "number", "uuid",
 }  # fmt: skip
 _DISPLAY = ("name", "title", "label", "subject", "word", "description", "code")
+# What only says of what sort rows are calls none.
+_SORTS = {"status", "state", "type", "kind", "category", "class", "gender", "sex", "level", "grade", "unit", "currency"}
 # What a step costs that joins along a declared key, along one that names tell, and along columns that share a name.
 _DECLARED, _TOLD, _SHARED = 1.0, 1.1, 2.6
 
@@ -132,7 +134,7 @@ class Schema:
         best: tuple[float, int] | None = None
         for place, column in enumerate(columns):
             its = column.words
-            if column.kind != "text" or not its or self._leads_away(table, place):
+            if column.kind != "text" or not its or its[-1] in _SORTS or self._leads_away(table, place):
                 continue
             rank = next((n for n, word in enumerate(_DISPLAY) if word in its), None)
             if rank is None:

@@ -24,6 +24,8 @@ def exprs(draft: Draft) -> list[Expr]:
             found += draft.show(ref[0])
             if not draft.grouped:
                 draft.query.tables.append(ref[0])
+        elif draft.schema.column(ref).kind == "bool" and mention.start and _with(draft, mention):
+            draft.query.where.append(Condition(Expr("column", ref), "true"))
         elif is_total(mention) and (reading.groups or reading.superlatives) and draft.schema.column(ref).is_measure:
             found.append(Expr("agg", ref, "sum"))
         else:
@@ -49,6 +51,11 @@ def exprs(draft: Draft) -> list[Expr]:
     if reading.when and not any(expr.ref and draft.schema.column(expr.ref).kind == "date" for expr in found):
         return [times.column(draft, None, "when")]
     return list(dict.fromkeys(found))
+
+
+def _with(draft: Draft, mention: Mention) -> bool:
+    """Rooms with a balcony: those that have one, not whether they do."""
+    return "with" in [token.stem for token in draft.reading.linked.tokens[max(0, mention.start - 2) : mention.start]]
 
 
 def is_total(mention: Mention) -> bool:

@@ -152,8 +152,13 @@ def _right(cursor: Cursor, last: int) -> int | None:
     if cursor.chinese and cursor.mentions[last].end >= len(cursor.tokens):
         return None
     right = cursor.after(last, ("element",), 1, ())
-    passed = cursor.between(last, right) if right is not None else []
-    return right if not passed or passed[0] in _COUNTING else None
+    if right is None:
+        # At least one cancelled order.
+        of = cursor.described(last)
+        return of if of is not None and cursor.mentions[of].kind == "element" else None
+    passed = cursor.between(last, right)
+    which = cursor.word(cursor.mentions[last].end).endswith("ed")
+    return right if not passed or passed[0] in _COUNTING or which else None
 
 
 def _measured(cursor: Cursor, place: int) -> bool:

@@ -35,7 +35,7 @@ def ends(cursor: Cursor) -> None:
         side, _, attribute = mention.said.partition(".")
         its = cursor.at(of)
         operand = its if its is not None and its.kind == "element" else None
-        cursor.found.order.append(Order(side == "desc", operand, attribute=attribute.strip("*")))
+        cursor.found.order.append(Order(side == "desc", operand, attribute=attribute or "*"))
 
 
 def _closes(cursor: Cursor, last: int) -> int:

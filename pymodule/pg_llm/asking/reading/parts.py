@@ -40,7 +40,7 @@ class Superlative:
 
 @dataclass(slots=True)
 class Order:
-    """All rows by an operand, a measure or an attribute, else by what is shown; from the largest if `down`."""
+    """All rows by an operand, a measure or an attribute (`*`: some number), else by what is shown; `down` or up."""
 
     down: bool
     operand: Mention | None = None

@@ -34,7 +34,11 @@ def read(cursor: Cursor) -> None:
     heads = _heads(cursor, free, asks)
     asks = not found.measures and found.ratio is None
     found.targets = [*_first(cursor, heads), *(cursor.mentions[place] for place in heads)]
-    found.who = not found.targets and cursor.word(0) == "who"
+    if cursor.word(0) == "whose":
+        # Whose bag is the largest: the bag only leads to them.
+        found.context += found.targets[:1]
+        del found.targets[:1]
+    found.who = not found.targets and cursor.word(0) in ("who", "whose")
     words = [token.text.lower() for token in cursor.tokens]
     found.who_too = any(word == "who" and words[n - 1] == "and" for n, word in enumerate(words) if n)
     found.when = cursor.word(0) == "when"
@@ -63,7 +67,7 @@ def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
         mention = cursor.mentions[place]
         previous = free[n - 1] if n else None
         passed = cursor.stems(cursor.mentions[previous].end if previous is not None else 0, mention.start)
-        again = n > 0 and (bool(_AGAIN & set(passed)) or passed[-2:] == ["with", "the"])
+        again = n > 0 and _again(passed)
         besides = place > 0 and _asks_besides(cursor.between(place - 1, place), passed)
         beside = previous if chain and previous is not None and place == previous + 1 else None
         if not heads and (_after_extreme(cursor, place) or _done(cursor, mention)):
@@ -79,7 +83,7 @@ def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
             chain = False
         elif beside is not None and _goes_on(passed):
             heads.append(place)
-        elif heads and (besides or (again and _is_column(mention))):
+        elif heads and (besides or (again and (_is_column(mention) or _owns(cursor, place)))):
             heads.append(place)
             chain = True
         elif beside is not None and not passed and mention.role == "verb":
@@ -93,7 +97,7 @@ def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
                 found.owners.append(cursor.mentions[beside])
             else:
                 found.owners.append(mention)
-            chain = genitive
+            chain = genitive or _is_column(mention)
         else:
             chain = False
             found.context.append(mention)
@@ -109,6 +113,17 @@ def _asks_besides(near: Sequence[str], passed: Sequence[str]) -> bool:
     return bool(JOINERS & set(before[-2:]))
 
 
+def _again(passed: Sequence[str]) -> bool:
+    """Whether these words ask for more: along with their, with the."""
+    return bool(_AGAIN & set(passed)) or passed[-1:] == ["with"] or passed[-2:] == ["with", "the"]
+
+
+def _owns(cursor: Cursor, place: int) -> bool:
+    """Whether a column of it follows: the guest name."""
+    following = cursor.at(cursor.after(place, ("element",), 0, ()))
+    return following is not None and _is_column(following)
+
+
 def _first(cursor: Cursor, heads: Sequence[int]) -> list[Mention]:
     """The youngest guests and when they were born: what is ranked is shown too, where it is asked for first."""
     if not heads:
@@ -119,7 +134,7 @@ def _first(cursor: Cursor, heads: Sequence[int]) -> list[Mention]:
     if not before:
         return []
     passed = cursor.stems(before[0].end, begin)
-    again = _asks_besides(passed, passed) or bool(_AGAIN & set(passed)) or passed[-2:] == ["with", "the"]
+    again = _asks_besides(passed, passed) or _again(passed) or passed[:1] == ["with"]
     return before[:1] if again or _goes_on(passed) else []
 
 
