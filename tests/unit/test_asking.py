@@ -325,6 +325,10 @@ EACH_HOTEL = "GROUP BY hotels.hotel_name, hotels.hotel_id"
             "SELECT supplier_name FROM invoices GROUP BY supplier_name HAVING sum(amount) > 500",
         ),
         (
+            "How many bookings are there in each status, and what do they add up to in money?",
+            "SELECT status, count(*) AS count, sum(price) AS sum_price FROM bookings GROUP BY status",
+        ),
+        (
             "Which country do most guests come from?",
             "SELECT country FROM guests GROUP BY country ORDER BY count(*) DESC NULLS LAST LIMIT 1",
         ),

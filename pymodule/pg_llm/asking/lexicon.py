@@ -29,7 +29,8 @@ ENGLISH = _of("""
 count *: how many, number of, total number of, count of, total count of, the number of, count, how often,
   number, overall number of
 agg avg: average, mean, avg, on average
-agg sum: total, sum of, sum, overall, combined, total amount of, total sum of, how much, cumulative, aggregate
+agg sum: total, sum of, sum, overall, combined, total amount of, total sum of, how much, cumulative,
+  aggregate, add up to
 agg median: median
 super desc: most, highest, largest, biggest, greatest, maximum, max, top, best, largest number of, strongest,
   richest
@@ -44,7 +45,7 @@ super asc.price: cheapest, least expensive
 super desc.age: oldest
 super asc.age: youngest
 super desc.date: latest, newest, most recent, last, most recently
-super asc.date: earliest, first
+super asc.date: earliest, soonest, first
 super desc.population: most populous, most populated
 super asc.population: least populous, least populated
 super desc.deep: deepest

@@ -115,7 +115,9 @@ def elements(cut: Sequence[Token], variants: Variants) -> Iterable[tuple[Mention
             matching = _matching([each.stem for each in span], like, variants)
             if len(span) == 1 and token.stem in lexicon.UNITS:
                 # Any column of years is meant by the year: where it stands says which.
-                matching = [(ref, max(score, 0.93)) for ref, score in matching]
+                matching = [
+                    (ref, max(score, 0.93) if token.stem in variants.names[ref] else score) for ref, score in matching
+                ]
             refs = best(matching)
             if not refs:
                 continue

@@ -34,6 +34,11 @@ class Cursor:
         """What one pass has read no other reads."""
         self.done |= set(places)
 
+    def drop(self, place: int) -> None:
+        """What a word says here is nothing that is called so."""
+        self.take(place)
+        self.mentions[place].refs.clear()
+
     def free(self, mention: Mention | None) -> None:
         """Let a mention be read as something else."""
         if mention is not None:
@@ -105,7 +110,7 @@ class Cursor:
     def measure(self, place: int, of: int | None) -> Measure:
         """What the count or aggregate at a place makes of an element."""
         mention = self.mentions[place]
-        said = self.stems(mention.start, mention.end if of is None else self.mentions[of].start)
+        said = self.stems(mention.start, mention.end + 2 if of is None else self.mentions[of].start)
         worth = mention.kind == "agg" and bool(_WORTH & set(said))
         return Measure("count" if mention.kind == "count" else mention.said, self.at(of), worth=worth)
 

@@ -54,12 +54,13 @@ def read(cursor: Cursor) -> None:
         its = cursor.at(following)
         token = cursor.tokens[mention.end].stem if mention.end < len(cursor.tokens) else ""
         if token in lexicon.UNITS and (its is None or its.start == mention.end):
-            if its is not None and following is not None:
+            if its is not None and following is not None and its.score >= 0.9 and its.kind == "element":
                 cursor.take(following)
-            if its is not None and its.score >= 0.9 and its.kind == "element":
                 found.groups.append(its)
-            else:
-                found.units.append(lexicon.UNITS[token])
+                continue
+            if following is not None:
+                cursor.drop(following)
+            found.units.append(lexicon.UNITS[token])
             continue
         if token in lexicon.UNITS:
             # Per year and status.

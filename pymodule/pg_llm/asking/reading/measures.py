@@ -5,6 +5,8 @@ from __future__ import annotations
 from pg_llm.asking.reading.cursor import Cursor
 from pg_llm.asking.reading.parts import Measure
 
+_OVERALL = {"overall", "combined"}
+
 
 def read(cursor: Cursor) -> None:
     """Counts and aggregates with what they are taken of."""
@@ -27,7 +29,7 @@ def read(cursor: Cursor) -> None:
                 found.measures.append(cursor.measure(place, described))
                 continue
         if of is None:
-            _alone(cursor, cursor.measure(place, None))
+            _alone(cursor, cursor.measure(place, None), cursor.text(mention).lower())
             continue
         if place + 1 <= of - 1 and cursor.mentions[of - 1].kind == "distinct":
             found.distinct = True
@@ -52,7 +54,7 @@ def _operand(cursor: Cursor, place: int) -> int | None:
     return of
 
 
-def _alone(cursor: Cursor, measure: Measure) -> None:
+def _alone(cursor: Cursor, measure: Measure, said: str) -> None:
     """A measure of which it is not said what it is of."""
     found = cursor.found
     if measure.said == "count" and found.superlatives:
@@ -63,7 +65,7 @@ def _alone(cursor: Cursor, measure: Measure) -> None:
         found.superlatives[0].shown = True
     elif measure.said == "count" and (counted := _counted(cursor)) is not None:
         found.measures.append(counted)
-    elif measure.said != "sum" or not (found.measures or found.superlatives or found.comparisons):
+    elif said not in _OVERALL or not (found.measures or found.superlatives or found.comparisons):
         # The most sales overall: nothing is added up.
         found.measures.append(measure)
 

@@ -22,8 +22,7 @@ def ends(cursor: Cursor) -> None:
             for n in range(behind, len(cursor.mentions)):
                 if cursor.mentions[n].start < end:
                     # Whatever else is called first.
-                    cursor.mentions[n].refs.clear()
-                    used.append(n)
+                    cursor.drop(n)
         elif _opposite(cursor, last):
             more = cursor.after(behind, ("element",), 0, ())
             used += [behind, *([more] if more is not None else [])]
