@@ -29,7 +29,8 @@ ENGLISH = _of("""
 count *: how many, number of, total number of, count of, total count of, the number of, count, how often,
   number, overall number of
 agg avg: average, mean, avg, on average
-agg sum: total, sum of, sum, overall, combined, total amount of, total sum of, how much, cumulative, aggregate
+agg sum: total, sum of, sum, overall, combined, total amount of, total sum of, how much, cumulative,
+  aggregate, add up to
 agg median: median
 super desc: most, highest, largest, biggest, greatest, maximum, max, top, best, largest number of, strongest,
   richest
@@ -44,7 +45,7 @@ super asc.price: cheapest, least expensive
 super desc.age: oldest
 super asc.age: youngest
 super desc.date: latest, newest, most recent, last, most recently
-super asc.date: earliest, first
+super asc.date: earliest, soonest, first
 super desc.population: most populous, most populated
 super asc.population: least populous, least populated
 super desc.deep: deepest
@@ -72,18 +73,17 @@ between and: between
 group each: each, per, every, for each, for every, in each, within each, of each, by each, to each, at each,
   from each, with each, grouped by, group by, broken down by, break down by, across, for different,
   across different, split by, by, according to, differ by, differ across, vary by, vary across, change over,
-  over the, across all, based on
+  over the, across all, based on, in terms of
 order asc: order by, ordered by, sorted by, sort by, ranked by, rank by, arranged by, arrange by, in order of,
   ordering by
 order word: alphabetically, alphabetical order, in alphabetical order, alphabetical
 idle sum: in total, altogether, in all
-direction desc: descending, descending order, in descending order, decreasing order, from highest to lowest,
-  from most to least, highest to lowest, highest first, from largest to smallest, largest first, reverse order,
-  desc, newest first, most recent first, from high to low, reverse alphabetical order, from newest to oldest
-direction asc: ascending, ascending order, in ascending order, increasing order, from lowest to highest,
-  from least to most, lowest to highest, lowest first, from smallest to largest, smallest first, asc,
-  oldest first, chronologically, chronological order, in chronological order, from low to high,
-  from oldest to newest
+idle verb: break down, split up
+order verb: rank, sort, arrange, order the, order all
+direction desc: descending, descending order, in descending order, decreasing order, reverse order, desc,
+  from high to low, reverse alphabetical order
+direction asc: ascending, ascending order, in ascending order, increasing order, asc, chronologically,
+  chronological order, in chronological order, from low to high
 not no: not, no, without, never, none, do not, don't, doesn't, didn't, isn't, aren't, wasn't, weren't, hasn't,
   haven't, hadn't, cannot, have not, have no, be not, lack, miss, do not have, not have, not have any,
   do not have any, without any, not any, not be, n't, neither, have never, who have never, that have never,
@@ -101,11 +101,11 @@ like in: contain, containing, include the word, contains, with the word, contain
   that include
 same as: same, the same, same as
 order of: order of
-unit year: yearly, annually, annual, year over year
-unit month: monthly
-unit day: daily
-unit week: weekly
-unit quarter: quarterly
+unit year: yearly, annually, annual, year over year, year by year
+unit month: monthly, month by month
+unit day: daily, day by day
+unit week: weekly, week by week
+unit quarter: quarterly, quarter by quarter
 time last: in the last, in the past, over the last, over the past, during the last, during the past,
   within the last, within the past, past, within
 time this: this
@@ -135,7 +135,8 @@ EMPTY = ASKING | {
     "letter", "letters", "character", "dr", "mr", "mrs", "ms", "prof", "give", "show", "say", "provide", "return",
     "group", "hold", "reach", "across", "flow", "through", "cover", "place", "go", "run", "happen", "occur",
     "appear", "differ", "different", "vary", "sorted", "ranked", "top", "first", "last", "whole", "entire",
-    "everyone", "everything", "anything", "ever", "always", "name", "nor",
+    "everyone", "everything", "anything", "ever", "always", "name", "nor", "we've", "i've", "you've", "they've",
+    "we're", "they're",
 }  # fmt: skip
 
 # Who keeps the database, unless a table is called so: the college has hired, in our shop.
@@ -227,6 +228,10 @@ NUMBERS = {
     "ten": 10, "eleven": 11, "twelve": 12, "dozen": 12, "twenty": 20,
     "thirty": 30, "forty": 40, "fifty": 50, "hundred": 100, "thousand": 1000, "million": 1_000_000,
 }  # fmt: skip
+ORDINALS = {
+    "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10,
+    "2nd": 2, "3rd": 3, "4th": 4, "5th": 5,
+}  # fmt: skip
 CHINESE_DIGITS = {digit: n for n, digit in enumerate("零一二三四五六七八九")} | {"两": 2}
 MONTHS = {
     "january": 1, "february": 2, "march": 3, "april": 4, "may": 5, "june": 6, "july": 7, "august": 8, "september": 9,
@@ -242,6 +247,7 @@ ATTRIBUTES = {
     "tall": ("height", "altitude", "elevation", "身高", "高度", "海拔"),
     "weight": ("weight", "mass", "体重", "重量"),
     "price": ("price", "cost", "fee", "amount", "rate", "rent", "价格", "单价", "费用", "金额", "租金"),
+    "worth": ("amount", "value", "total", "price", "cost", "revenue", "金额", "总价", "价值"),
     "age": ("age", "年龄", "birth date", "birth", "birthday", "founded", "year", "date", "出生", "生日", "成立"),
     "date": ("date", "time", "year", "created", "timestamp", "day", "日期", "时间", "年份"),
     "population": ("population", "inhabitant", "人口"),
