@@ -10,6 +10,7 @@ def weigh(draft: Draft) -> None:
     """Add what speaks against the query to its cost."""
     _elsewhere(draft)
     _idle(draft)
+    _undone(draft)
     if any(ref[0] in draft.inner_tables for expr in draft.query.select for ref in expr.refs()):
         # What is denied has nothing to show.
         draft.cost += 0.6
@@ -38,6 +39,16 @@ def _elsewhere(draft: Draft) -> None:
         own = (column for table in tables for column in draft.schema.tables[table].columns)
         if any(column.words == name and not column.is_key for column in own):
             draft.cost += 0.25
+
+
+def _undone(draft: Draft) -> None:
+    """Sold, and no sales are looked at: what was done may matter."""
+    looked_at = {table for edge in draft.edges for table in (edge.one, edge.other)}
+    looked_at |= {draft.main, *draft.query.all_tables(), *draft.inner_tables}
+    for mention in draft.reading.linked.mentions:
+        ref = draft.choice.get(mention.start)
+        if mention.role == "done" and ref is not None and ref[0] not in looked_at:
+            draft.mind(mention, ref)
 
 
 def _idle(draft: Draft) -> None:

@@ -46,8 +46,8 @@ class Draft:
         # What groups are shown by, and what they are told apart by.
         self.shown: list[Expr] = []
         self.grouped: list[Expr] = []
-        # The verbs of whose meaning something is made.
-        self._made_of: set[int] = set()
+        # The verbs of which it matters what they mean.
+        self._minded: set[int] = set()
         self._confirmed: set[tuple[str, Ref]] = set()
         # How its tables are joined, once that is settled.
         self.edges: Sequence[Edge] = ()
@@ -66,11 +66,15 @@ class Draft:
         if mention.start not in self.choice:
             raise Impossible(f"nothing is known as {mention.said}")
         found = self.choice[mention.start]
-        if mention.role == "done" and mention.start not in self._made_of:
-            # A verb says little, unless something is made of what it may mean.
-            self._made_of.add(mention.start)
-            self.cost += doubt(mention, found) - DONE
+        if mention.role == "done":
+            self.mind(mention, found)
         return found
+
+    def mind(self, mention: Mention, ref: Ref) -> None:
+        """A verb is doubted like other words where it matters what it means."""
+        if mention.start not in self._minded:
+            self._minded.add(mention.start)
+            self.cost += doubt(mention, ref) - DONE
 
     def confirm(self, mention: Mention, ref: Ref) -> None:
         """No doubt is left that a column is meant, where what else is said of it fits."""

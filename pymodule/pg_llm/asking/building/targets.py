@@ -69,6 +69,13 @@ def add_context(draft: Draft, mention: Mention) -> None:
         return
     ref = draft.choice[mention.start]
     if mention.role == "done" and mention.score < 0.7:
+        if (
+            ref[1] < 0
+            and mention.score >= 0.5
+            and any(draft.schema.reference(ref[0], each) for each in draft.in_play())
+        ):
+            # The cars that we sold: rows that belong to a thing say what was done with it.
+            draft.query.tables.append(draft.ref(mention)[0])
         return
     if ref[1] < 0:
         if mention.role == "meant" and ref[0] in draft.in_play():
