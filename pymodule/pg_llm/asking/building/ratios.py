@@ -108,11 +108,17 @@ def restrict(draft: Draft, share: Share) -> None:
     if not part and not query.group:
         raise Impossible("the share of what")
     query.where = whole
-    for n, expr in enumerate(query.select):
-        if expr.kind == "ratio":
-            above, below = expr.parts
-            above = replace(above, only=tuple(part))
-            query.select[n] = replace(expr, parts=(above, below if part else Expr("whole", parts=(below,))))
+    query.select = [_restricted(expr, part) for expr in query.select]
+    query.order = [(_restricted(expr, part), down) for expr, down in query.order]
+
+
+def _restricted(expr: Expr, part: Sequence[Condition]) -> Expr:
+    """A ratio with the rows of the part only above, or with those of all groups below."""
+    if expr.kind != "ratio":
+        return expr
+    above, below = expr.parts
+    below = below if part else Expr("whole", parts=(below,))
+    return replace(expr, parts=(replace(above, only=tuple(part)), below))
 
 
 def _looked_up(draft: Draft, share: Share, whole: list[Condition], part: list[Condition]) -> list[Condition]:
