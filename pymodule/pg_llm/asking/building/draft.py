@@ -47,7 +47,7 @@ class Draft:
         self.shown: list[Expr] = []
         self.grouped: list[Expr] = []
         # The verbs of which it matters what they mean.
-        self._minded: set[int] = set()
+        self._minded: set[tuple[str, Ref]] = set()
         self._confirmed: set[tuple[str, Ref]] = set()
         # How its tables are joined, once that is settled.
         self.edges: Sequence[Edge] = ()
@@ -72,8 +72,9 @@ class Draft:
 
     def mind(self, mention: Mention, ref: Ref) -> None:
         """A verb is doubted like other words where it matters what it means."""
-        if mention.start not in self._minded:
-            self._minded.add(mention.start)
+        said = (mention.said.lower(), ref)
+        if said not in self._minded:
+            self._minded.add(said)
             self.cost += doubt(mention, ref) - DONE
 
     def confirm(self, mention: Mention, ref: Ref) -> None:
