@@ -66,8 +66,13 @@ cmp =: exactly, equal to, equals, equal
 cmp <>: not equal to, different from, other than
 cmp >.time: after, later than
 cmp <.time: before, earlier than, prior to
-cmp >=.time: since, starting from, from
-cmp <=.time: until, through, till
+cmp >=.time: since, starting from, from, as from, starting in, beginning in, starting, beginning, on or after,
+  no earlier than, not earlier than, not before, ever since
+cmp <=.time: until, through, till, on or before, no later than, not later than, not after, up until
+above >=: or more, or higher, or above, and above, or greater, or over, and over, and up, or later, or after, or newer,
+  and later, and after, or more recent, onward, onwards, at the earliest
+above <=: or less, or fewer, or lower, or below, and below, or under, and under, or earlier, or before, and earlier,
+  at the latest
 between and: between
 group each: each, per, every, for each, for every, in each, within each, of each, by each, to each, at each,
   from each, with each, grouped by, group by, broken down by, break down by, across, for different,
@@ -101,15 +106,17 @@ like in: contain, containing, include the word, contains, with the word, contain
   that include
 same as: same, the same, same as
 order of: order of
-unit year: yearly, annually, annual, year over year
-unit month: monthly
-unit day: daily
-unit week: weekly
-unit quarter: quarterly
+unit year: yearly, annually, annual, year over year, year by year
+unit month: monthly, month by month, month over month
+unit day: daily, day by day
+unit week: weekly, week by week
+unit quarter: quarterly, quarter by quarter
 time last: in the last, in the past, over the last, over the past, during the last, during the past,
   within the last, within the past, past, within
 time this: this
 time previous: last
+when this.day: today
+when previous.day: yesterday
 null yes: null, missing, unknown, empty
 """)
 # "last" and "first" say when or how many, as what follows them shows; times are read before.
@@ -137,6 +144,11 @@ EMPTY = ASKING | {
     "appear", "differ", "different", "vary", "sorted", "ranked", "top", "first", "last", "whole", "entire",
     "everyone", "everything", "anything", "ever", "always", "name",
 }  # fmt: skip
+
+# What hangs on a word with an apostrophe, and what it stands for: after other words, 's is a genitive.
+HUNG = {"n't": "not", "'ve": "have", "'ll": "will", "'re": "are", "'d": "would", "'m": "am", "'s": "is"}
+WITH_IS = {"who", "what", "where", "when", "how", "which", "that", "it", "there", "he", "she", "here"}
+CLIPPED = {"ca": "can", "wo": "will", "sha": "shall"}
 
 _CHINESE = """
 count *:多少个,多少名,多少位,多少条,多少家,多少本,多少部,多少种,多少人,多少次,多少辆,多少只,多少台,多少件,
@@ -167,8 +179,19 @@ cmp <>:不等于,不是,不为,不属于,除了,以外
 cmp >.time:之后,以后,晚于
 cmp <.time:之前,以前,早于
 cmp >=.time:以来,自从,起
-above >=:以上
-above <=:以下,以内
+above >=:以上,及以上
+above <=:以下,以内,及以下
+when this.year:今年,本年
+when previous.year:去年,上一年
+when this.quarter:本季度,这个季度
+when previous.quarter:上季度,上个季度
+when this.month:本月,这个月
+when previous.month:上月,上个月
+when this.week:本周,这周
+when previous.week:上周
+when this.day:今天,今日
+when previous.day:昨天,昨日
+time last:过去,近
 between and:介于,之间,到,至
 group each:每个,每名,每位,每家,每种,每类,每本,每部,每一个,每一,每,各个,各,按照,按,根据,不同的,不同,分别
 order asc:排序,排列,排名
@@ -221,12 +244,19 @@ NUMBERS = {
     "ten": 10, "eleven": 11, "twelve": 12, "dozen": 12, "twenty": 20,
     "thirty": 30, "forty": 40, "fifty": 50, "hundred": 100, "thousand": 1000, "million": 1_000_000,
 }  # fmt: skip
+# What a number is multiplied by.
+SCALE = {
+    "k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "million": 1e6, "bn": 1e9, "billion": 1e9,
+    "百": 100, "千": 1e3, "万": 1e4, "亿": 1e8,
+}  # fmt: skip
 CHINESE_DIGITS = {digit: n for n, digit in enumerate("零一二三四五六七八九")} | {"两": 2}
 MONTHS = {
     "january": 1, "february": 2, "march": 3, "april": 4, "may": 5, "june": 6, "july": 7, "august": 8, "september": 9,
     "october": 10, "november": 11, "december": 12,
 }  # fmt: skip
-MONTHS |= {name[:3]: n for name, n in MONTHS.items()}
+MONTHS |= {name[:3]: n for name, n in MONTHS.items()} | {"sept": 9}
+# Parts of a year.
+CHINESE_PARTS = {"上半年", "下半年", *(f"{which}季度" for n in "一二三四" for which in (n, f"第{n}"))}
 UNITS = {"year": "year", "month": "month", "week": "week", "day": "day", "quarter": "quarter", "hour": "hour",
          "年": "year", "年份": "year", "月": "month", "月份": "month", "周": "week", "天": "day", "日": "day",
          "季度": "quarter"}  # fmt: skip

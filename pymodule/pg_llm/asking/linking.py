@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from pg_llm.asking import lexicon, names, numbers, tokens, words
+from pg_llm.asking import dates, lexicon, names, numbers, tokens, words
 from pg_llm.asking.mention import Linked, Mention, Similar, ValueMatch
 from pg_llm.asking.schema import Ref, Schema
 from pg_llm.asking.tokens import Token
@@ -26,7 +26,7 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
     known = {*variants.chinese, *(question[value.start : value.end] for value in values)}
     cut = tokens.cut(question, {word for word in known if _CJK.search(word)})
     chinese = any(token.chinese for token in cut)
-    proposals = [*_values(cut, values), *numbers.numbers(cut), *_markers(cut), *names.elements(cut, variants)]
+    proposals = [*_values(cut, values), *dates.dates(cut), *numbers.numbers(cut), *_markers(cut), *names.elements(cut, variants)]
     chosen: list[Mention] = []
     taken: set[int] = set()
     for mention, _ in sorted(proposals, key=lambda pair: (-pair[1], pair[0].start)):

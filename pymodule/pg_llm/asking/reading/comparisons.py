@@ -7,11 +7,6 @@ from pg_llm.asking.mention import Mention
 from pg_llm.asking.reading.cursor import Cursor
 from pg_llm.asking.reading.parts import Comparison
 
-# 5 or more, 10 or less.
-_BEHIND = {
-    ("or", "more"): ">=", ("or", "higher"): ">=", ("or", "above"): ">=", ("and", "above"): ">=",
-    ("or", "less"): "<=", ("or", "fewer"): "<=", ("or", "lower"): "<=", ("or", "below"): "<=",
-}  # fmt: skip
 # What may stand between a number and what is counted by it.
 _COUNTING = ("different", "distinct", "unique", "of", "个", "名", "位", "条", "次", "家", "本", "种")
 # What a number is measured in is not what is compared.
@@ -44,11 +39,6 @@ def read(cursor: Cursor) -> None:
         if number is not None:
             cursor.take(place, number)
             _compare(cursor, number, place, mention.said, [cursor.mentions[number].number])
-    for place, mention in cursor.of_kind("number"):
-        bound = _BEHIND.get((cursor.word(mention.end), cursor.word(mention.end + 1)))
-        if bound:
-            cursor.take(place)
-            _compare(cursor, place, place, bound, [mention.number])
 
 
 def equalities(cursor: Cursor) -> None:
