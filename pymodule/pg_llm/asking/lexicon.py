@@ -82,6 +82,9 @@ order asc: order by, ordered by, sorted by, sort by, ranked by, rank by, arrange
   ordering by
 order word: alphabetically, alphabetical order, in alphabetical order, alphabetical
 idle sum: in total, altogether, in all
+idle said: on record, on file, in our database, in the database, in this database, in our system, in the system,
+  in our records, in the records, in our books, in our files, in terms of, so far, up to now, to date, until now,
+  at all, at least once, as a whole, of ours, by any chance, if any, in question
 direction desc: descending, descending order, in descending order, decreasing order, from highest to lowest,
   from most to least, highest to lowest, highest first, from largest to smallest, largest first, reverse order,
   desc, newest first, most recent first, from high to low, reverse alphabetical order, from newest to oldest
@@ -91,13 +94,16 @@ direction asc: ascending, ascending order, in ascending order, increasing order,
   from oldest to newest
 not no: not, no, without, never, none, do not, don't, doesn't, didn't, isn't, aren't, wasn't, weren't, hasn't,
   haven't, hadn't, cannot, have not, have no, be not, lack, miss, do not have, not have, not have any,
-  do not have any, without any, not any, not be, n't, neither, have never, who have never, that have never,
+  nobody, no one, nothing, no-one, do not have any, without any, not any, not be, n't, neither, have never, who have never, that have never,
   be not part of any, not part of any
-except not: except, except for, excluding, exclude, apart from, but not
+except not: except, except for, excluding, exclude, apart from, but not, aside from, skip, ignore, omit,
+  disregard, leave out, left out, leave aside, not count, not include, not consider, do not count, do not include,
+  do not consider
 ratio ratio: ratio of, ratio between, ratio, proportion between, ratio of number of
 share 100: percentage of, percentage, percent of, percent, per cent of
 share 1: proportion of, fraction of, share of, proportion, fraction
-distinct yes: different, distinct, unique
+distinct yes: different, distinct, unique, no duplicate, without duplicate, without repetition, no repetition,
+  not repeat, do not repeat, not list twice, do not list twice
 both and: both
 either or: either
 start with: start with, starting with, begin with, beginning with, starts with
@@ -120,29 +126,45 @@ when previous.day: yesterday
 null yes: null, missing, unknown, empty
 """)
 # "last" and "first" say when or how many, as what follows them shows; times are read before.
+POLITE = {"please", "kindly", "thank", "thanks", "hello", "hi", "hey", "dear"}
+FIRST_PERSON = {"i", "me", "my", "mine", "myself", "we", "us", "our", "ours", "ourselves", "let", "lets"}
+# Words that stress what others say.
+EMPHASIS = {
+    "just", "so", "far", "actually", "actual", "really", "already", "even", "simply", "altogether", "exactly",
+    "specifically", "precisely", "indeed", "ever", "always", "overall", "currently", "current",
+}  # fmt: skip
+# Words that keep rows out, whatever they are near in meaning.
+RESTRICTING = {"but", "only", "still", "yet", "once", "twice", "solely", "exclusively", "otherwise", "instead"}
+# Verbs that say no more than that something is there, or is had, or is done.
+LIGHT = {
+    "be", "have", "do", "come", "go", "get", "take", "make", "bring", "hand", "hold", "reach", "place", "run", "put",
+    "happen", "occur", "appear", "own", "use", "contain", "exist", "belong", "carry", "lie", "stand", "see",
+}  # fmt: skip
+# Verbs and nouns that only say by what, or how, an answer is shown.
+SHOWING = {
+    "break", "down", "report", "compute", "calculate", "determine", "output", "print", "pull", "fetch", "present",
+    "enumerate", "judge", "measure", "tabulate", "summarize", "summarise", "count",
+    "overview", "summary", "breakdown", "calendar",
+}  # fmt: skip
 ASKING = {"what", "which", "who", "whom", "whose", "where", "when", "list", "show", "give", "find", "display", "return",
-          "get", "tell", "name", "provide", "select", "identify", "retrieve", "me", "please", "see"}  # fmt: skip
+          "get", "tell", "name", "provide", "select", "identify", "retrieve", "me", "please", "see", "include"}  # fmt: skip
 # Words that say nothing of what is asked.
-EMPTY = ASKING | {
-    "a", "an", "the", "of", "in", "on", "at", "to", "for", "from", "with", "by", "and", "or", "be", "have", "do",
-    "that", "this", "these", "those", "their", "its", "it", "there", "all", "any", "some", "as", "into", "than",
-    "s", "t", "i", "we", "our", "us", "you", "your", "they", "them", "he", "she", "his", "her", "him", "can",
-    "could", "will", "would", "should", "may", "might", "must", "been", "if", "many", "much", "how", "when", "then",
-    "also", "only", "just", "so", "such", "about", "between", "among", "within", "during", "up", "out", "over",
-    "under", "where", "please", "want", "need", "know", "like", "look", "kind", "sort", "along", "together",
-    "respective", "respectively", "corresponding", "follow", "following", "present", "available", "exist",
-    "existing", "database", "table", "record", "row", "data", "result", "information", "value", "detail", "belong",
-    "part", "own", "located", "based", "locate", "associate", "associated", "relate", "related", "register",
-    "registered", "receive", "received", "recorded", "order", "ordered", "total", "overall", "number", "find",
-    "found", "make", "made", "contain", "include", "included", "one", "per", "each", "every", "whether", "who's",
-    "what's", "he/she", "year-wise", "various", "separate", "individual", "single", "specific", "given",
-    "particular", "currently", "current", "not", "no", "both", "either", "amount", "other", "more", "less", "most",
-    "least", "having", "get", "use", "used", "come", "live", "work", "take", "write", "meter", "metre", "kilometer",
-    "km", "mile", "foot", "dollar", "usd", "euro", "percent", "minute", "hour", "second", "kg", "kilogram", "pound",
-    "letter", "letters", "character", "dr", "mr", "mrs", "ms", "prof", "give", "show", "say", "provide", "return",
-    "group", "hold", "reach", "across", "flow", "through", "cover", "place", "go", "run", "happen", "occur",
-    "appear", "differ", "different", "vary", "sorted", "ranked", "top", "first", "last", "whole", "entire",
-    "everyone", "everything", "anything", "ever", "always", "name",
+EMPTY = ASKING | POLITE | FIRST_PERSON | EMPHASIS | LIGHT | SHOWING | {
+    "a", "an", "the", "of", "in", "on", "at", "to", "for", "from", "with", "by", "and", "or", "that", "this", "these",
+    "those", "their", "its", "it", "there", "all", "any", "some", "as", "into", "than", "s", "t", "you", "your", "they",
+    "them", "he", "she", "his", "her", "him", "can", "could", "will", "would", "should", "may", "might", "must", "been",
+    "if", "many", "much", "how", "then", "also", "such", "about", "between", "among", "within", "during", "up",
+    "out", "over", "under", "want", "need", "know", "like", "look", "kind", "sort", "along", "together", "respective",
+    "respectively", "corresponding", "follow", "following", "available", "existing", "database", "table", "record",
+    "row", "data", "result", "information", "value", "detail", "part", "located", "based", "locate", "associate",
+    "associated", "relate", "related", "register", "registered", "receive", "received", "recorded", "order", "ordered",
+    "total", "number", "found", "made", "included", "one", "per", "each", "every", "whether", "who's", "what's",
+    "he/she", "year-wise", "various", "separate", "individual", "single", "specific", "given", "particular", "not",
+    "no", "both", "either", "amount", "other", "more", "less", "most", "least", "having", "used", "live", "work",
+    "write", "meter", "metre", "kilometer", "km", "mile", "foot", "dollar", "usd", "euro", "percent", "minute", "hour",
+    "second", "kg", "kilogram", "pound", "letter", "letters", "character", "dr", "mr", "mrs", "ms", "prof", "say",
+    "group", "across", "flow", "through", "cover", "differ", "different", "vary", "sorted", "ranked", "top", "first",
+    "last", "whole", "entire", "everyone", "everything", "anything",
 }  # fmt: skip
 
 # What hangs on a word with an apostrophe, and what it stands for: after other words, 's is a genitive.

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from pg_llm.asking import dates, lexicon, names, numbers, tokens, words
+from pg_llm.asking import asides, dates, lexicon, names, numbers, tokens, words
 from pg_llm.asking.mention import Linked, Mention, Similar, ValueMatch
 from pg_llm.asking.schema import Ref, Schema
 from pg_llm.asking.tokens import Token
@@ -24,7 +24,7 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
     """The mentions of a question; `values` are those of rows that it may name."""
     variants = names.Variants(schema)
     known = {*variants.chinese, *(question[value.start : value.end] for value in values)}
-    cut = tokens.cut(question, {word for word in known if _CJK.search(word)})
+    cut = asides.without_waivers(tokens.cut(question, {word for word in known if _CJK.search(word)}))
     chinese = any(token.chinese for token in cut)
     proposals = [*_values(cut, values), *dates.dates(cut), *numbers.numbers(cut), *_markers(cut), *names.elements(cut, variants)]
     chosen: list[Mention] = []
@@ -35,7 +35,12 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
             taken |= span
             chosen.append(mention)
     chosen = _without_idle(sorted(chosen, key=lambda mention: mention.start))
-    unknown = [n for n, token in enumerate(cut) if n not in taken and _has_content(token, n)]
+    states = {each.start for each in chosen if each.kind == "value" or _is_bool(each, schema)}
+    unknown = [
+        n
+        for n, token in enumerate(cut)
+        if n not in taken and _has_content(token, n) and not asides.stresses(cut, n, states)
+    ]
     chosen += _meant(cut, unknown, similar)
     for mention in chosen:
         if (
@@ -58,6 +63,11 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
         left.append(first.text)
     verbs = frozenset(cut[place].text for place in unknown if _is_verb(cut, place))
     return Linked(question, cut, chosen, left, chinese, verbs)
+
+
+def _is_bool(mention: Mention, schema: Schema) -> bool:
+    ref = mention.refs[0][0] if mention.kind == "element" else (0, -1)
+    return ref[1] >= 0 and schema.column(ref).kind == "bool"
 
 
 def _without_idle(chosen: Sequence[Mention]) -> list[Mention]:
@@ -200,7 +210,10 @@ def _stands_out(near: Sequence[tuple[Ref, float]]) -> bool:
 
 def _meant(cut: Sequence[Token], unknown: Sequence[int], similar: Similar | None) -> list[Mention]:
     """Mentions of words that no name has, by their meaning."""
-    places = [n for n in unknown if cut[n].kind == "word" and not cut[n].capital]
+    places = [
+        n for n in unknown
+        if cut[n].kind == "word" and not cut[n].capital and cut[n].text not in lexicon.RESTRICTING
+    ]  # fmt: skip
     if similar is None or not places:
         return []
     found = []

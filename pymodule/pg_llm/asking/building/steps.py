@@ -41,6 +41,8 @@ def build(schema: Schema, reading: Reading, choice: Choice) -> tuple[Query, floa
         values.add(draft, named)
     for comparison in reading.comparisons:
         comparisons.add(draft, comparison)
+    for mention in reading.known:
+        denials.add_known(draft, mention)
     for mention in reading.denied:
         denials.add(draft, mention)
     for mention in reading.context:

@@ -36,7 +36,11 @@ def read(cursor: Cursor) -> None:
         near = cursor.before(min(used), gap=2)
         if near is not None and near > 0 and cursor.mentions[near - 1].kind == "group":
             near = None
-        cursor.found.comparisons.append(Comparison(op, list(values), cursor.at(near), time=mention.kind))
+        its = cursor.at(near)
+        if near is not None and its is not None and its.role == "verb":
+            # Admitted in May: the verb only says which time.
+            cursor.take(near)
+        cursor.found.comparisons.append(Comparison(op, list(values), its, time=mention.kind))
 
 
 def _last(cursor: Cursor, place: int, mention: Mention) -> None:
