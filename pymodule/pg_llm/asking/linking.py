@@ -26,7 +26,7 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
     known = {*variants.chinese, *(question[value.start : value.end] for value in values)}
     cut = asides.without_waivers(tokens.cut(question, {word for word in known if _CJK.search(word)}))
     chinese = any(token.chinese for token in cut)
-    proposals = [*_values(cut, values), *dates.dates(cut), *numbers.numbers(cut), *_markers(cut), *names.elements(cut, variants)]
+    proposals = [*_values(question, cut, values), *dates.dates(cut), *numbers.numbers(cut), *_markers(cut), *names.elements(cut, variants)]
     chosen: list[Mention] = []
     taken: set[int] = set()
     for mention, _ in sorted(proposals, key=lambda pair: (-pair[1], pair[0].start)):
@@ -145,7 +145,7 @@ def _has_content(token: Token, place: int) -> bool:
     return len(token.stem) > 1 or (token.capital and place > 0)
 
 
-def _values(cut: Sequence[Token], values: Sequence[ValueMatch]) -> Iterable[tuple[Mention, float]]:
+def _values(question: str, cut: Sequence[Token], values: Sequence[ValueMatch]) -> Iterable[tuple[Mention, float]]:
     spans: dict[tuple[int, int], list[ValueMatch]] = defaultdict(list)
     for value in values:
         inside = [n for n, token in enumerate(cut) if token.start < value.end and value.start < token.end]
@@ -166,7 +166,9 @@ def _values(cut: Sequence[Token], values: Sequence[ValueMatch]) -> Iterable[tupl
         rank = 10 * (end - start) + (100 if quoted else 6 if named and whole else 2 if whole else -6)
         if start == 0 and not quoted and cut[0].capital and not whole:
             rank -= 5
-        yield Mention("value", start, end, best[0].value, values=best), rank
+        # Of a part, what is said is looked for, not one of the values that hold it.
+        said = best[0].value if whole or quoted else question[cut[start].start : best[0].end]
+        yield Mention("value", start, end, said, values=best), rank
     for place, token in enumerate(cut):
         if token.kind == "quoted":
             yield Mention("value", place, place + 1, token.text), 50

@@ -52,6 +52,9 @@ class Variants:
                     continue
                 self._add(ref, tuple(word for word in its if word not in own), 0.97)
                 self._add(ref, short, 0.72 if column.kind in ("date", "time") else 0.86)
+                if its[-1:] in (("email",), ("mail",)):
+                    self._add(ref, (*its, "address"), 1.0)
+                    self._add(ref, ("address",), 0.6)
                 if len(its) > 1:
                     self._add(ref, its[-1:], 0.6)
                     for word in its[:-1]:

@@ -75,7 +75,7 @@ def candidates(
 def _value_refs(mention: Mention) -> list[tuple[Ref, float]]:
     refs: dict[Ref, float] = {}
     for value in mention.values:
-        refs[value.ref] = max(refs.get(value.ref, 0.0), 1.0 if value.whole else 0.85)
+        refs[value.ref] = max(refs.get(value.ref, 0.0), value.sure * (1.0 if value.whole else 0.85))
     return sorted(refs.items(), key=lambda pair: -pair[1])
 
 
