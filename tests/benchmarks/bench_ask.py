@@ -60,10 +60,10 @@ def _quality(databases: dict[str, psycopg.Connection]) -> Iterator[dict[str, Any
             ("nothing", "not answered", False),
             ("unsure", "right, but not sure enough to be answered", False),
         ):
-            share, other = found[kind] / total, max(peer_counts[kind] / total, 0.001)
+            share, other = found[kind] / total, peer_counts[kind] / total
             yield compared(COMMAND, f"ask, {total} questions, {name}: {what}", peer, other, share, "share", better, 3)
         seconds = found["milliseconds"] / total / 1000
-        other = max(peer_counts["milliseconds"] / total / 1000, 0.001)
+        other = peer_counts["milliseconds"] / total / 1000
         yield compared(COMMAND, f"ask, {name}: a question", peer, other, seconds, "s", False, 3)
 
 

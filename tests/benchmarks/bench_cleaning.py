@@ -65,10 +65,10 @@ def _values(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
         label = f"the same with damage to {what}, llm_clean: restored"
         peers = {"doing nothing": spoilt, "damage only, no model": _cleaned(db, spoilt, "damage only")}
         for peer, left in peers.items():
-            yield compared(COMMAND, label, peer, max(_same(left, true), 0.001), restored, "share", True, 3)
+            yield compared(COMMAND, label, peer, _same(left, true), restored, "share", True, 3)
     sentences_alone = _same(_cleaned(db, spoilt[500:]), sound[500:])
     label = "500 sentences of them with damage to spelling, llm_clean: restored"
-    nothing = max(_same(spoilt[500:], sound[500:]), 0.001)
+    nothing = _same(spoilt[500:], sound[500:])
     yield compared(COMMAND, label, "doing nothing", nothing, sentences_alone, "share", True, 3)
 
 
@@ -143,7 +143,7 @@ def _quality(db: psycopg.Connection, name: str, pair: Pair) -> Iterator[dict[str
         for place, what in enumerate(("detection", "repair")):
             value = statistics.mean(run[place] for run in runs)
             label = f"{name}: {what}, {marked} marked rows"
-            yield compared(COMMAND, label, PEER, max(peer[what], 0.001), value, "F1", True, 3)
+            yield compared(COMMAND, label, PEER, peer[what], value, "F1", True, 3)
             if raha:
                 yield compared(COMMAND, label, f"Raha + Baran, {MARKED} rows", raha[what], value, "F1", True, 3)
         seconds = statistics.mean(run[2] for run in runs)
@@ -183,7 +183,7 @@ def _clean(db: psycopg.Connection, name: str, pair: Pair) -> Iterator[dict[str, 
     load(db, name, pair.names, pair.clean)
     changes = _changes(db, name, pair, [])
     share = 100 * sum(state == "proposed" for _, state in changes.values()) / (len(pair.clean) * len(pair.names))
-    yield compared(COMMAND, f"{name}, clean: cells with a proposal", "at most", 0.5, max(share, 0.001), "%", False, 3)
+    yield compared(COMMAND, f"{name}, clean: cells with a proposal", "at most", 0.5, share, "%", False, 3)
 
 
 def _growth(db: psycopg.Connection, name: str, pair: Pair) -> Iterator[dict[str, Any]]:

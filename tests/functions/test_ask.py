@@ -215,6 +215,32 @@ def test_chinese_is_answered_in_chinese(db: psycopg.Connection, question: str, a
         assert found[1] == "SELECT disease FROM patient WHERE name = 'A'"
 
 
+@pytest.mark.parametrize(
+    ("question", "sql"),
+    [
+        ("患者王芳的疾病是什么？", """SELECT "疾病" FROM "患者" WHERE "姓名" = '王芳'"""),
+        ("王芳的年龄和疾病是什么？", """SELECT "年龄", "疾病" FROM "患者" WHERE "姓名" = '王芳'"""),
+        ("列出所有患者的姓名和疾病", 'SELECT "姓名", "疾病" FROM "患者"'),
+        ("年龄大于40的患者有哪些？", """SELECT "姓名" FROM "患者" WHERE "年龄" > 40"""),
+        (
+            "平均年龄最大的科室是哪个？",
+            """SELECT "科室" FROM "患者" GROUP BY "科室" ORDER BY avg("年龄") DESC NULLS LAST LIMIT 1""",
+        ),
+        ("每个科室有多少患者？", 'SELECT "科室", count(*) AS count FROM "患者" GROUP BY "科室"'),
+        ("患者王芳的血型是什么？", None),
+        ("身高最高的患者是谁？", None),
+    ],
+)
+def test_tables_may_have_chinese_names(db: psycopg.Connection, question: str, sql: str | None) -> None:
+    db.execute(
+        """
+        CREATE TABLE 患者 (编号 int PRIMARY KEY, 姓名 text, 疾病 text, 年龄 int, 科室 text);
+        INSERT INTO 患者 VALUES (1, '王芳', '哮喘', 33, '儿科'), (2, '李强', '高血压', 67, '内科')
+        """
+    )
+    assert value(db, "SELECT CASE WHEN answer IS NOT NULL THEN sql END FROM ask(%s)", question) == sql
+
+
 @pytest.fixture(scope="module")
 def multilingual() -> Iterator[Path]:
     """A folder with a model of many languages, which the server's user can read."""

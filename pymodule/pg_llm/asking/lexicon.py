@@ -284,18 +284,20 @@ UNITS = {"year": "year", "month": "month", "week": "week", "day": "day", "quarte
          "季度": "quarter"}  # fmt: skip
 # What columns an adjective speaks of, the likeliest first.
 ATTRIBUTES = {
-    "long": ("length", "duration", "distance", "page"),
-    "tall": ("height", "altitude", "elevation"),
-    "weight": ("weight", "mass"),
-    "price": ("price", "cost", "fee", "amount", "rate", "rent"),
-    "age": ("age", "birth date", "birth", "birthday", "founded", "year", "date"),
-    "date": ("date", "time", "year", "created", "timestamp", "day"),
-    "population": ("population", "inhabitant"),
-    "deep": ("depth", "deep"),
-    "speed": ("speed", "velocity", "time"),
-    "rating": ("rating", "score", "star", "grade"),
-    "big": ("size", "area", "population", "amount", "capacity"),
+    "long": ("length", "duration", "distance", "page", "长度", "时长", "距离", "页数"),
+    "tall": ("height", "altitude", "elevation", "身高", "高度", "海拔"),
+    "weight": ("weight", "mass", "体重", "重量"),
+    "price": ("price", "cost", "fee", "amount", "rate", "rent", "价格", "单价", "费用", "金额", "租金"),
+    "age": ("age", "年龄", "birth date", "birth", "birthday", "founded", "year", "date", "出生", "生日", "成立"),
+    "date": ("date", "time", "year", "created", "timestamp", "day", "日期", "时间", "年份"),
+    "population": ("population", "inhabitant", "人口"),
+    "deep": ("depth", "deep", "深度"),
+    "speed": ("speed", "velocity", "time", "速度"),
+    "rating": ("rating", "score", "star", "grade", "评分", "得分", "分数"),
+    "big": ("size", "area", "population", "amount", "capacity", "面积", "人口", "容量"),
 }
+# Columns of these grow with age; of others, as a birth or a foundation, the oldest have the smallest.
+AGES = ("age", "年龄")
 # An adjective in a question that compares: "older than 30" speaks of the age.
 ADJECTIVES = {
     "old": "age", "older": "age", "young": "age", "younger": "age", "long": "long", "longer": "long", "short": "long",

@@ -62,9 +62,10 @@ class Variants:
                 self._phrases(ref, column.phrases)
 
     def _add(self, ref: Ref, its: tuple[str, ...], score: float) -> None:
-        if its:
-            for word in set(its):
-                self.by_word[word].append((ref, its, score))
+        for word in set(its):
+            if _CJK.search(word):
+                self._chinese_phrase(ref, word, score)
+            self.by_word[word].append((ref, its, score))
 
     def _phrases(self, ref: Ref, phrases: Iterable[str]) -> None:
         for phrase in phrases:
@@ -79,15 +80,15 @@ class Variants:
                 for word in its if len(its) <= 12 else ():
                     self._add(ref, (word,), 0.42)
 
-    def _chinese_phrase(self, ref: Ref, part: str) -> None:
-        self.chinese[part].append((ref, 1.0))
+    def _chinese_phrase(self, ref: Ref, part: str, score: float = 1.0) -> None:
+        self.chinese[part].append((ref, score))
         for ending in ("名称", "名字", "姓名", "表", "编号", "数量", "金额", "信息", "日期", "时间", "名", "数"):
             if part.endswith(ending) and len(part) > len(ending):
-                self.chinese[part.removesuffix(ending)].append((ref, 0.85))
-                self.chinese[ending].append((ref, 0.5))
+                self.chinese[part.removesuffix(ending)].append((ref, 0.85 * score))
+                self.chinese[ending].append((ref, 0.5 * score))
         for middle in range(1, len(part) - 1):
             if part[middle] == "的":
-                self.chinese[part[middle + 1 :]].append((ref, 0.85))
+                self.chinese[part[middle + 1 :]].append((ref, 0.85 * score))
 
 
 def elements(cut: Sequence[Token], variants: Variants) -> Iterable[tuple[Mention, float]]:

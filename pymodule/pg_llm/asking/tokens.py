@@ -48,7 +48,7 @@ def cut(question: str, known: Collection[str] = ()) -> list[Token]:
             scaled = bool(found) and found[-1].kind == "number" and text[0] in lexicon.SCALE
             if scaled:
                 found.append(Token(text[0], text[0], match.start(), match.start() + 1, "word", True))
-            found += _chinese(text[scaled:], match.start() + scaled, vocabulary)
+            found += _chinese(text[scaled:], match.start() + scaled, vocabulary, known)
         elif kind == "quoted":
             found.append(Token(text[1:-1], text[1:-1].lower(), match.start(), match.end(), kind))
         elif kind == "word":
@@ -80,12 +80,13 @@ def _chinese_units() -> set[str]:
     return {unit for unit in lexicon.UNITS if not unit.isascii()} | lexicon.CHINESE_PARTS
 
 
-def _chinese(text: str, start: int, vocabulary: list[str]) -> list[Token]:
+def _chinese(text: str, start: int, vocabulary: list[str], known: Collection[str]) -> list[Token]:
     """The longest known word at each place; what is between them stays together."""
     found: list[Token] = []
     place = rest = 0
     while place <= len(text):
-        word = next((word for word in vocabulary if text.startswith(word, place)), None) if place < len(text) else ""
+        there = (word for word in vocabulary if text.startswith(word, place) and _whole(text, place, word, known))
+        word = next(there, None) if place < len(text) else ""
         if word is None:
             place += 1
             continue
@@ -98,3 +99,15 @@ def _chinese(text: str, start: int, vocabulary: list[str]) -> list[Token]:
         place += len(word)
         rest = place
     return found
+
+
+def _whole(text: str, place: int, word: str, known: Collection[str]) -> bool:
+    """Whether a word that asks leaves the tables' words whole: by age is no 'by year', the highest age is two words."""
+    if word in known:
+        return True
+    ends = place + len(word)
+    return not any(
+        text.startswith(name, inside) and (inside + len(name) > ends or inside == place)
+        for name in known
+        for inside in range(place, ends)
+    )

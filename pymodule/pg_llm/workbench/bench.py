@@ -34,15 +34,15 @@ def compared(
     higher_is_better: bool,
     digits: int = 2,
 ) -> dict[str, Any]:
-    """Builds a row; the ratio says how many times better this project is than the peer."""
-    ratio = value / peer_value if higher_is_better else peer_value / value
+    """Builds a row; the ratio says how many times better this project is than the peer, None over 0."""
+    better, worse = (value, peer_value) if higher_is_better else (peer_value, value)
     row = (
         what,
         peer,
         round(peer_value, digits),
         round(value, digits),
         unit,
-        round(ratio, 2),
+        round(better / worse, 2) if worse else None,
         higher_is_better,
         command,
     )
@@ -84,7 +84,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """Lays rows out in columns, numbers to the right."""
     cells = [list(SHOWN), *([_text(row[key]) for key in SHOWN] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    right = [bool(rows) and isinstance(rows[0][key], int | float) for key in SHOWN]
+    right = [any(isinstance(row[key], int | float) for row in rows) for key in SHOWN]
     cells.insert(1, ["-" * width for width in widths])
     layout = list(zip(widths, right, strict=True))
     lines = [
@@ -116,7 +116,7 @@ def _topic(name: str) -> str:
 
 
 def _text(value: object) -> str:
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+    return f"{value:,.4g}" if isinstance(value, float) else "" if value is None else str(value)
 
 
 if __name__ == "__main__":

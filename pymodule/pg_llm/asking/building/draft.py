@@ -95,11 +95,7 @@ class Draft:
         for name in names:
             for wanted in lexicon.ATTRIBUTES.get(name, ()):
                 for ref, column in self._columns(tables):
-                    if (
-                        column.kind in ("number", "date")
-                        and not column.is_key
-                        and set(wanted.split()) <= {*column.words, *_phrase_words(column.phrases)}
-                    ):
+                    if column.kind in ("number", "date") and not column.is_key and says(column, wanted):
                         return ref
             dates = [ref for ref, column in self._columns(tables) if column.kind == "date"]
             if name == "date" and dates:
@@ -116,5 +112,7 @@ class Draft:
                 yield (table, place), column
 
 
-def _phrase_words(phrases: Sequence[str]) -> set[str]:
-    return {word.lower() for phrase in phrases for word in re.findall(r"[^\W_]+", phrase)}
+def says(column: Column, wanted: str) -> bool:
+    """Whether a column's name and what is said of it have these words; Chinese ones are parts of longer words."""
+    its = {*column.words, *(word.lower() for phrase in column.phrases for word in re.findall(r"[^\W_]+", phrase))}
+    return set(wanted.split()) <= its if wanted.isascii() else any(wanted in word for word in its)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pg_llm.asking import lexicon
 from pg_llm.asking.building import groups, measures
-from pg_llm.asking.building.draft import Draft, Impossible
+from pg_llm.asking.building.draft import Draft, Impossible, says
 from pg_llm.asking.building.targets import is_total
 from pg_llm.asking.query import Expr
 from pg_llm.asking.reading.parts import Measure, Superlative
@@ -85,7 +86,7 @@ def _by_attribute(draft: Draft, operand: Ref | None, of: Superlative, targets: l
         found = draft.only_number(tables[0], unsaid, 0.25)
     if of.attribute == "age":
         # The oldest has the highest age, but the earliest birth.
-        of = replace(of, down=of.down == ("age" in draft.schema.column(found).words))
+        of = replace(of, down=of.down == any(says(draft.schema.column(found), age) for age in lexicon.AGES))
     if draft.reading.groups and not _grouped(draft, targets):
         _first_of_each(draft, Expr("column", found), of)
     else:

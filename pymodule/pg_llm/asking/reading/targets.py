@@ -127,7 +127,7 @@ def _chinese(cursor: Cursor, free: list[int], asks: bool) -> None:
     heads = free[-1:]
     while heads and heads[0] != free[0]:
         before = free[free.index(heads[0]) - 1]
-        passed = cursor.between(before, heads[0]) if heads[0] == before + 1 else [""]
+        passed = cursor.between(before, heads[0])
         if not passed or not set(passed) <= JOINERS | {"\uff0c"}:
             break
         heads.insert(0, before)
