@@ -14,7 +14,7 @@ _GOES_ON = {"and", "by", "for", "per", "in", "with", "who", "that", "which", "wh
 # not meant; still, where no state follows; yet, where nothing is denied; only, where it says what is done.
 _BUT = {"all", "nothing", "none", "anything", "everything", "everyone", "nobody", "any", "every"}
 _LEADS = {"but", "and", "count", "include", "show", "list", "give", "consider", "need", "want", "take", "use", "return"}
-_SAYS = {"the", "those", "these", "for", "in", "if", "where", "when", "with", "one", "once", "from", "if", "after",
+_SAYS = {"the", "those", "these", "for", "in", "if", "where", "when", "with", "one", "once", "from", "after",
          "before", "between", "on", "at", "count", "include", "show", "list", "give", "consider", "return"}  # fmt: skip
 
 
@@ -38,9 +38,7 @@ def without_waivers(cut: Sequence[Token]) -> list[Token]:
 
 def stresses(cut: Sequence[Token], place: int, states: Collection[int]) -> bool:
     """Whether a word that may restrict says nothing here; `states` is where values and yes-or-no columns begin."""
-    word, before, after = (
-        cut[n].text.lower() if 0 <= n < len(cut) else "" for n in (place, place - 1, place + 1)
-    )
+    word, before, after = (cut[n].text.lower() if 0 <= n < len(cut) else "" for n in (place, place - 1, place + 1))
     sentence = {token.text.lower() for token in cut[max(0, place - 12) : place]}
     match word:
         case "but":

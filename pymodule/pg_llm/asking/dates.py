@@ -60,10 +60,11 @@ def days(said: str) -> tuple[datetime.date, datetime.date]:
         return days(first)[0], days(last)[1]
     parts = [int(part) for part in first.split("-")]
     if len(parts) == 3:
-        day = datetime.date(*parts)
+        day = datetime.date(parts[0], parts[1], parts[2])
         return day, day + datetime.timedelta(days=1)
     if len(parts) == 2:
-        return datetime.date(*parts, 1), _later(datetime.date(*parts, 1), 1, "month")
+        month = datetime.date(parts[0], parts[1], 1)
+        return month, _later(month, 1, "month")
     return datetime.date(parts[0], 1, 1), datetime.date(parts[0] + 1, 1, 1)
 
 

@@ -8,6 +8,10 @@ from collections.abc import Collection
 from pg_llm.asking import lexicon, words
 
 _WORD = re.compile(r"[^\W\d_](?:[\w-]*\w)?")
+_CALLED = re.compile(r"\b(?:called|named|names? (?:is|are|=|of)) $", re.I)
+_ARTICLE = re.compile(
+    r"\b(?:the|an?|our|your|their|its|this|that|these|those|any|each|every|all|which|what|many) $", re.I
+)
 _SHORTEST, _SHORTEST_PART = 3, 4
 
 
@@ -28,16 +32,31 @@ def bases(question: str) -> dict[str, list[tuple[int, int]]]:
 
 
 def parts(question: str, known: Collection[str]) -> list[tuple[int, int]]:
-    """Where words stand that may be a part of a value: those unlike all that names say, or behind a name's verb."""
+    """Where words stand that may be a part of a value: unlike all that names say, no verbs, no nouns of their own."""
     found = []
     for match in _WORD.finditer(question):
-        word = match[0]
-        called = re.search(r"\b(?:called|named|names? (?:is|are|=|of)) $", question[: match.start()], re.I)
-        if not called and (len(word) < _SHORTEST_PART or (words.stem(word),) in lexicon.ENGLISH):
+        word, before = match[0], question[: match.start()]
+        if not word.isascii() or _is_empty(word) or _named(words.stem(word), known):
             continue
-        if word.isascii() and not _is_empty(word) and not any(words.likeness(words.stem(word), its) for its in known):
-            found.append(match.span())
+        if not _CALLED.search(before):
+            short = len(word) < _SHORTEST_PART or (words.stem(word),) in lexicon.ENGLISH
+            if short or _is_verb(word):
+                continue
+            following = _WORD.match(question, match.end() + 1)
+            noun = following is not None and not _is_verb(following[0]) and _named(words.stem(following[0]), known)
+            if _ARTICLE.search(before) and not noun:
+                # The college, every shop: what these words say is no name.
+                continue
+        found.append(match.span())
     return found
+
+
+def _is_verb(word: str) -> bool:
+    return word.endswith(("ed", "ing", "ly")) or word in words.PAST
+
+
+def _named(stem: str, known: Collection[str]) -> bool:
+    return any(words.likeness(stem, its) for its in known)
 
 
 def grown(question: str, start: int, end: int, values: Collection[str]) -> tuple[int, int]:

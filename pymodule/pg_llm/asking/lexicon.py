@@ -92,10 +92,9 @@ direction asc: ascending, ascending order, in ascending order, increasing order,
   from least to most, lowest to highest, lowest first, from smallest to largest, smallest first, asc,
   oldest first, chronologically, chronological order, in chronological order, from low to high,
   from oldest to newest
-not no: not, no, without, never, none, do not, don't, doesn't, didn't, isn't, aren't, wasn't, weren't, hasn't,
-  haven't, hadn't, cannot, have not, have no, be not, lack, miss, do not have, not have, not have any,
-  nobody, no one, nothing, no-one, do not have any, without any, not any, not be, n't, neither, have never, who have never, that have never,
-  be not part of any, not part of any
+not no: not, no, without, never, none, do not, cannot, have not, have no, be not, lack, miss, do not have, not have,
+  not have any, do not have any, without any, not any, not be, neither, have never, who have never, that have never,
+  be not part of any, not part of any, nobody, no one, nothing, no-one
 except not: except, except for, excluding, exclude, apart from, but not, aside from, skip, ignore, omit,
   disregard, leave out, left out, leave aside, not count, not include, not consider, do not count, do not include,
   do not consider
@@ -147,7 +146,8 @@ SHOWING = {
     "overview", "summary", "breakdown", "calendar",
 }  # fmt: skip
 ASKING = {"what", "which", "who", "whom", "whose", "where", "when", "list", "show", "give", "find", "display", "return",
-          "get", "tell", "name", "provide", "select", "identify", "retrieve", "me", "please", "see", "include"}  # fmt: skip
+          "get", "tell", "name", "provide", "select", "identify", "retrieve", "me", "please", "see",
+          "include"}  # fmt: skip
 # Words that say nothing of what is asked.
 EMPTY = ASKING | POLITE | FIRST_PERSON | EMPHASIS | LIGHT | SHOWING | {
     "a", "an", "the", "of", "in", "on", "at", "to", "for", "from", "with", "by", "and", "or", "that", "this", "these",
@@ -271,6 +271,8 @@ SCALE = {
     "k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "million": 1e6, "bn": 1e9, "billion": 1e9,
     "百": 100, "千": 1e3, "万": 1e4, "亿": 1e8,
 }  # fmt: skip
+# Words that begin like such a number.
+MEASURES = {"千克", "千米", "千瓦", "百分", "百货"}
 CHINESE_DIGITS = {digit: n for n, digit in enumerate("零一二三四五六七八九")} | {"两": 2}
 MONTHS = {
     "january": 1, "february": 2, "march": 3, "april": 4, "may": 5, "june": 6, "july": 7, "august": 8, "september": 9,

@@ -26,7 +26,13 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
     known = {*variants.chinese, *(question[value.start : value.end] for value in values)}
     cut = asides.without_waivers(tokens.cut(question, {word for word in known if _CJK.search(word)}))
     chinese = any(token.chinese for token in cut)
-    proposals = [*_values(question, cut, values), *dates.dates(cut), *numbers.numbers(cut), *_markers(cut), *names.elements(cut, variants)]
+    proposals = [
+        *_values(question, cut, values),
+        *dates.dates(cut),
+        *numbers.numbers(cut),
+        *_markers(cut),
+        *names.elements(cut, variants),
+    ]
     chosen: list[Mention] = []
     taken: set[int] = set()
     for mention, _ in sorted(proposals, key=lambda pair: (-pair[1], pair[0].start)):
@@ -34,6 +40,8 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
         if not span & taken:
             taken |= span
             chosen.append(mention)
+    chosen = [each for each in chosen if not _lone_letter(each, chosen, cut)]
+    taken = {place for mention in chosen for place in range(mention.start, mention.end)}
     chosen = _without_idle(sorted(chosen, key=lambda mention: mention.start))
     states = {each.start for each in chosen if each.kind == "value" or _is_bool(each, schema)}
     unknown = [
@@ -63,6 +71,25 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
         left.append(first.text)
     verbs = frozenset(cut[place].text for place in unknown if _is_verb(cut, place))
     return Linked(question, cut, chosen, left, chinese, verbs)
+
+
+def _lone_letter(mention: Mention, chosen: Sequence[Mention], cut: Sequence[Token]) -> bool:
+    """Whether one letter is taken for a value where neither quotes, its column or table beside it nor an A tells so."""
+    token = cut[mention.start]
+    if mention.kind != "value" or len(token.text) > 1 or mention.end > mention.start + 1 or not token.text.isascii():
+        return False
+    if token.kind != "word" or not mention.values or any(len(each.value) > 1 and each.whole for each in mention.values):
+        return False
+    if any(each.chinese for each in cut[max(0, mention.start - 1) : mention.end + 1]):
+        return False
+    tables = {each.ref[0] for each in mention.values}
+    beside = (
+        each for each in chosen
+        if each.kind == "element" and (each.end in (mention.start, mention.start - 1) or each.start == mention.end)
+    )  # fmt: skip
+    if any(ref[0] in tables for each in beside for ref, _ in each.refs):
+        return False
+    return mention.start == 0 or cut[mention.start - 1].text.lower() not in ("a", "an", "=", ":", "(")
 
 
 def _is_bool(mention: Mention, schema: Schema) -> bool:

@@ -51,7 +51,7 @@ def _words(cut: Sequence[Token], place: int) -> tuple[int, float | None]:
             whole, part = whole + (part or 1) * its, 0.0
         elif its in (100, 12):
             part = (part or 1) * its
-        elif end > place and not part % 10 == 0:
+        elif end > place and part % 10 != 0:
             break
         else:
             part += its

@@ -46,6 +46,7 @@ def cut(question: str, known: Collection[str] = ()) -> list[Token]:
         kind, text = str(match.lastgroup), match[0]
         if kind == "cjk":
             scaled = bool(found) and found[-1].kind == "number" and text[0] in lexicon.SCALE
+            scaled = scaled and text[:2] not in lexicon.MEASURES
             if scaled:
                 found.append(Token(text[0], text[0], match.start(), match.start() + 1, "word", True))
             found += _chinese(text[scaled:], match.start() + scaled, vocabulary, known)

@@ -28,7 +28,9 @@ def values(question: str, of: Schema) -> list[ValueMatch]:
     """The values of text columns that the question names, wholly, by another name or by a word of theirs."""
     said = question[:2000]
     capital = _name_parts(said)
-    plain = [span for span in forms.parts(said, names.Variants(of).by_word) if said[slice(*span)].lower() not in capital]
+    plain = [
+        span for span in forms.parts(said, names.Variants(of).by_word) if said[slice(*span)].lower() not in capital
+    ]
     found: list[ValueMatch] = []
     ends = time.monotonic() + read_only.limits().seconds
     for place, table in enumerate(of.tables):
@@ -50,7 +52,8 @@ def _name_parts(question: str) -> list[str]:
     rest = re.sub(r"""["\u201c][^"\u201d]{2,100}["\u201d]""", " ", question)
     capital = [
         match[0] for match in re.finditer(r"\b[A-Z][\w'-]*(?: [A-Z][\w'-]*)*", rest)
-        if match.start() and rest[: match.start()].rstrip()[-1:] not in (".", "?", "!") and (len(match[0]) > 2 or re.search(r"\d", match[0]))
+        if match.start() and rest[: match.start()].rstrip()[-1:] not in (".", "?", "!")
+        and (len(match[0]) > 2 or re.search(r"\d", match[0]))
     ]  # fmt: skip
     return list(dict.fromkeys(text.lower().removesuffix("'s") for text in (*quoted, *capital)))[:20]
 

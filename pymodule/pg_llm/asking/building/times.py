@@ -30,9 +30,7 @@ def condition(draft: Draft, of: Comparison) -> Condition:
     if of.time == "month":
         return Condition(Expr("part", left.ref, "month number"), "=", (float(first),))
     try:
-        begin, end = (
-            day.isoformat() for day in (dates.days(first)[0], dates.days(str(of.values[-1]))[1])
-        )
+        begin, end = (day.isoformat() for day in (dates.days(first)[0], dates.days(str(of.values[-1]))[1]))
     except ValueError:
         raise Impossible(f"there is no day {first}") from None
     match of.op:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pg_llm.asking.reading.cursor import Cursor
 
-
 _NOBODY = {"nobody", "nothing", "none", "no one", "no-one"}
 
 

@@ -30,8 +30,9 @@ def read(cursor: Cursor) -> None:
             continue
         following = cursor.after(place, ("element", "group"), 2, ("distinct",))
         its = cursor.at(following)
-        token = cursor.tokens[mention.end].stem if mention.end < len(cursor.tokens) else ""
-        if token in lexicon.UNITS and (its is None or its.start == mention.end):
+        unit = mention.end + (cursor.word(mention.end) in ("calendar", "single", "given", "the"))
+        token = cursor.tokens[unit].stem if unit < len(cursor.tokens) else ""
+        if token in lexicon.UNITS and (its is None or its.start == unit):
             if its is not None and following is not None:
                 cursor.take(following)
             if its is not None and its.score >= 0.9 and its.kind == "element":

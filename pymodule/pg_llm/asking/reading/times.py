@@ -75,8 +75,8 @@ def _compared(cursor: Cursor, place: int, marker: Mention | None) -> tuple[str, 
         return "<=", values, [place]
     after = place + 1
     behind = cursor.mentions[after] if after < len(cursor.mentions) else None
-    if behind is not None and behind.start <= mention.end + 1:
+    bounds = behind is not None and (behind.kind == "above" or (cursor.chinese and behind.kind == "cmp"))
+    if behind is not None and bounds and behind.start <= mention.end + 1:
         # 2020 or later, 2020年以后
-        if behind.kind == "above" or (cursor.chinese and behind.kind == "cmp"):
-            return behind.said.removesuffix(".time"), values, [place, after]
+        return behind.said.removesuffix(".time"), values, [place, after]
     return "=" if len(values) == 1 else "between", values, [place]
