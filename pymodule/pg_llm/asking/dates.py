@@ -174,6 +174,9 @@ def _part(cut: Sequence[Token], place: int) -> tuple[str, int] | None:
     at = place + (3 if count else 2)
     if unit not in (*_MONTHS_OF, "week", "day") or _word(cut, at) not in ("of", "in"):
         return None
+    if unit == "week" and not count and ordinal not in (1, -1):
+        # Whether weeks are counted from the first day or from the first Monday is not said.
+        return None
     of = time_at(cut, _past_articles(cut, at + 1))
     return (_counted(of[0], ordinal, count or 1, unit), of[1]) if of is not None else None
 
@@ -272,9 +275,11 @@ def _with_year(cut: Sequence[Token], place: int, month: int, day: int) -> tuple[
 
 
 def _month(cut: Sequence[Token], place: int) -> tuple[str, int] | None:
-    """A month of any year, or of one that a later month says: in May or June 2020."""
+    """A month of any year."""
     month = _named_month(cut, place)
     token = cut[place]
+    if _word(cut, place + 1) in ("月", "月份") and 1 <= _day(cut, place) <= 12:
+        return token.text, place + 2
     if not month or not token.capital:
         return None
     if token.text.lower() in _AS_WORD and _word(cut, place - 1) not in _BEFORE_MONTHS:

@@ -144,6 +144,8 @@ def _is_past(token: Token) -> bool:
 
 def _is_verb(cut: Sequence[Token], place: int) -> bool:
     text = cut[place].text.lower()
+    if cut[place].capital and place:
+        return False
     if text.endswith(("ed", "ing", "ly")) or text in words.PAST:
         return True
     before = [token.text.lower() for token in cut[:place]]

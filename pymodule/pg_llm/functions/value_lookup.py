@@ -51,11 +51,15 @@ def _name_parts(question: str) -> list[str]:
     ]
     rest = re.sub(r"""["\u201c][^"\u201d]{2,100}["\u201d]""", " ", question)
     capital = [
-        match[0] for match in re.finditer(r"\b[A-Z][\w'-]*(?: [A-Z][\w'-]*)*", rest)
-        if match.start() and rest[: match.start()].rstrip()[-1:] not in (".", "?", "!")
-        and (len(match[0]) > 2 or re.search(r"\d", match[0]))
+        match[0] for match in re.finditer(r"\b[A-Z][\w'-]*(?: [A-Z][\w'-]*)*", _without_first_words(rest))
+        if len(match[0]) > 2 or re.search(r"\d", match[0])
     ]  # fmt: skip
     return list(dict.fromkeys(text.lower().removesuffix("'s") for text in (*quoted, *capital)))[:20]
+
+
+def _without_first_words(question: str) -> str:
+    """Blanks where words stand that have a capital only as they begin a sentence."""
+    return re.sub(r"(^|[.?!])(\W*[A-Z][\w'-]*)", lambda match: match[1] + " ." * (len(match[2]) // 2), question)
 
 
 def _values(
@@ -88,7 +92,7 @@ def _values(
     kinds = _kinds(ends, table, texts) if any(row["value"].lower() in held for row in rows) else {}
     for row in rows:
         value, ref = row["value"].lower(), (place, row["place"])
-        whole = [(value, True)] if row["whole"] else [(part, False) for part in parts if part in value]
+        whole = [(value, True)] if row["whole"] else [(part, False) for part in parts if _begins_word(part, value)]
         for text, is_whole in whole:
             spans = [match.span() for match in re.finditer(re.escape(text), lower) if _bounded(lower, *match.span())]
             yield from (ValueMatch(ref, row["value"], *span, is_whole) for span in spans)
@@ -154,6 +158,11 @@ def _plain_parts(
                 start, end = forms.grown(question, *span, held)
                 sure = 1.0 if " " in question[start:end] else _PLAIN
                 yield ValueMatch((place, row["place"]), question[start:end], start, end, False, sure)
+
+
+def _begins_word(part: str, value: str) -> bool:
+    """Whether a value has a part where a word of it begins; Chinese has no such places."""
+    return part in value if _CJK.search(part) else re.search(rf"(?<!\w){re.escape(part)}", value) is not None
 
 
 def _bounded(text: str, start: int, end: int) -> bool:

@@ -56,6 +56,9 @@ def add_context(draft: Draft, mention: Mention) -> None:
             draft.cost += 0.3
         if ref[0] not in draft.inner_tables and mention.score >= 0.7:
             draft.query.tables.append(ref[0])
+        elif mention.role == "done" and ref[0] not in (draft.main, *draft.query.all_tables()):
+            # A verb that is near a table in meaning, and leads to none of those that are read.
+            draft.cost += 0.12
         return
     if any(ref in expr.refs() for expr in (*draft.shown, *draft.grouped)) or any(
         ref in condition.refs() for condition in draft.query.where

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pg_llm.asking import lexicon
+from pg_llm.asking import lexicon, words
 from pg_llm.asking.reading.cursor import Cursor
 
 _GROUPING = {
@@ -20,7 +20,7 @@ def read(cursor: Cursor) -> None:
         if (
             cursor.word(mention.start) == "by"
             and mention.end - mention.start == 1
-            and before.endswith(("ed", "en", "wn", "de"))
+            and (before.endswith(("ed", "en", "wn", "de")) or before in words.PAST)
             and before not in _GROUPING
         ):
             # Written by: who did it, no group.

@@ -37,10 +37,16 @@ def read(cursor: Cursor) -> None:
         if near is not None and near > 0 and cursor.mentions[near - 1].kind == "group":
             near = None
         its = cursor.at(near)
-        if near is not None and its is not None and its.role == "verb":
-            # Admitted in May: the verb only says which time.
+        if near is not None and its is not None and _only_says_which(cursor, near, min(used)):
             cursor.take(near)
         cursor.found.comparisons.append(Comparison(op, list(values), its, time=mention.kind))
+
+
+def _only_says_which(cursor: Cursor, near: int, first: int) -> bool:
+    """Admitted in May, the cars of model year 2020: what stands before the time is not asked for."""
+    mention = cursor.mentions[near]
+    touches = mention.end == cursor.mentions[first].start and mention.refs[0][0][1] >= 0
+    return mention.role == "verb" or (touches and not cursor.leads(near))
 
 
 def _last(cursor: Cursor, place: int, mention: Mention) -> None:
