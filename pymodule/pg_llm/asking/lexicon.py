@@ -95,7 +95,7 @@ direction asc: ascending, ascending order, in ascending order, increasing order,
 not no: not, no, without, never, none, do not, cannot, have not, have no, be not, lack, miss, do not have, not have,
   not have any, do not have any, without any, not any, not be, neither, have never, who have never, that have never,
   be not part of any, not part of any, nobody, no one, nothing, no-one
-except not: except, except for, excluding, exclude, apart from, but not, aside from, skip, ignore, omit,
+except not: except, except for, excluding, exclude, apart from, but not, aside from, skip, ignore, ignoring, omit,
   disregard, leave out, left out, leave aside, not count, not include, not consider, do not count, do not include,
   do not consider
 ratio ratio: ratio of, ratio between, ratio, proportion between, ratio of number of

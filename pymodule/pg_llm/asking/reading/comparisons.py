@@ -35,8 +35,13 @@ def read(cursor: Cursor) -> None:
         cursor.take(place, number)
         _compare(cursor, place, number, mention.said.removesuffix(".time"), [cursor.mentions[number].number])
     for place, mention in cursor.of_kind("above"):
-        number = cursor.before(place, ("number",), 1)
-        if number is not None:
+        unit = cursor.before(place, ("element",), 0)
+        number = cursor.before(place if unit is None else unit, ("number",), 1)
+        if number is not None and unit is not None:
+            # 300 pages or more
+            cursor.take(place, number)
+            _compare(cursor, number, number, mention.said, [cursor.mentions[number].number])
+        elif number is not None:
             cursor.take(place, number)
             _compare(cursor, number, place, mention.said, [cursor.mentions[number].number])
 
