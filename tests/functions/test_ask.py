@@ -360,6 +360,9 @@ def test_among_many_tables_the_right_ones_are_found(bakery: psycopg.Connection) 
     bakery.execute("CALL llm_catalog_refresh()")
     assert value(bakery, "SELECT sql FROM ask(%s)", question) == "SELECT avg(price) FROM bread"
     assert value(bakery, "SELECT rows FROM ask('Which bakers have no batches?')") == [{"name": "Dan"}]
+    bakery.execute("CREATE TABLE bk_subscr AS SELECT 1 AS subscr_id, 30 AS dscnt")
+    question = "What is the average discount of our subscribers?"
+    assert value(bakery, "SELECT sql FROM ask(%s)", question) == "SELECT avg(dscnt) FROM bk_subscr"
 
 
 def test_a_model_that_writes_is_held_to_what_exists(bakery: psycopg.Connection) -> None:

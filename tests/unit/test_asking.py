@@ -13,6 +13,7 @@ from pg_llm.asking import (
     example,
     forms,
     meaning,
+    naming,
     numbers,
     places,
     prompt,
@@ -62,6 +63,111 @@ def test_words_have_stems(word: str, stem: str) -> None:
 )  # fmt: skip
 def test_names_are_split_into_words(name: str, found: tuple[str, ...]) -> None:
     assert words.split(name) == found
+
+
+@pytest.mark.parametrize(
+    ("asked", "most", "less", "least"),
+    [
+        ("customer", "customer", "cust", "cost"), ("portion", "portn", "prt", "port"), ("share", "shr", "sh", "she"),
+        ("transaction", "transact", "tran", "train"), ("salespeople", "salesperson", "slsprsn", "sale"),
+        ("point", "points", "pts", "paint"), ("agent", "agnt", "agt", "age"),
+    ],
+)  # fmt: skip
+def test_short_forms_count_by_what_is_left_of_a_word(asked: str, most: str, less: str, least: str) -> None:
+    found = [words.likeness(words.stem(asked), words.stem(each)) for each in (most, less, least)]
+    assert found == sorted(found, reverse=True)
+    assert found[1] > found[2] == 0
+    assert found[0] > 0.7
+
+
+@pytest.mark.parametrize(
+    ("word", "parts"),
+    [
+        ("keeperid", ("keeper", "id")), ("unitprice", ("unit", "price")), ("feeddt", ("feed", "date")),
+        ("mileage", ("mileage",)), ("void", ("void",)), ("average", ("average",)),
+    ],
+)  # fmt: skip
+def test_words_written_as_one_are_split_where_both_are_known(word: str, parts: tuple[str, ...]) -> None:
+    assert words.compound(word, {"keeper"}) == parts
+
+
+@pytest.mark.parametrize(
+    ("names", "prefix"),
+    [
+        (("zk_keeper", "zk_cage", "zk_feed"), "zk_"), (("zkkeeper", "zkcage", "zkfeed"), "zk"),
+        (("appuser", "apporder", "appitem"), "app"), (("order", "order_item", "order_note"), ""),
+        (("store", "staff", "street"), ""), (("course", "college", "contact"), ""),
+        (("zk_cage", "zk_feed"), ""), ((), ""), (("zk_cage", "zk_feed", "log_zk"), ""),
+    ],
+)  # fmt: skip
+def test_what_all_names_share_is_a_prefix(names: tuple[str, ...], prefix: str) -> None:
+    assert naming.shared(names) == prefix
+
+
+def zoo() -> Schema:
+    return Schema(
+        [
+            table("zkkeep", {"zkk_id": NUMBER, "zkk_nm": TEXT, "zkk_dstrct": TEXT}, "zkk_id"),
+            table("zkanml", {"zka_id": TEXT, "zka_nm": TEXT, "zka_wt": NUMBER, "zka_kid": NUMBER}, "zka_id"),
+            table("zkfeed", {"zkf_no": NUMBER, "zkf_anmlid": TEXT, "zkf_feeddt": DATE, "zkf_prtn": NUMBER}, "zkf_no"),
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("question", "sql"),
+    [
+        (
+            "How many keepers are there per district?",
+            "SELECT zkk_dstrct, count(*) AS count FROM zkkeep GROUP BY zkk_dstrct",
+        ),
+        (
+            "Which animals have never had a feed?",
+            "SELECT zka_nm FROM zkanml WHERE NOT EXISTS (SELECT 1 FROM zkfeed WHERE zkfeed.zkf_anmlid = zkanml.zka_id)",
+        ),
+        (
+            "What is the average weight of the animals of each keeper?",
+            "SELECT zkkeep.zkk_nm, avg(zkanml.zka_wt) AS avg_zka_wt FROM zkanml JOIN zkkeep"
+            " ON zkanml.zka_kid = zkkeep.zkk_id GROUP BY zkkeep.zkk_nm, zkkeep.zkk_id",
+        ),
+        ("What is the total portion?", "SELECT sum(zkf_prtn) FROM zkfeed"),
+    ],
+)  # fmt: skip
+def test_names_with_prefixes_and_short_forms_are_read(question: str, sql: str) -> None:
+    assert synthesis.candidates(question, zoo(), [])[0][0].sql == sql
+
+
+def test_keys_are_the_same_but_for_the_prefixes_of_their_tables() -> None:
+    schema = Schema(
+        [
+            table("berth", {"b_berthkey": NUMBER, "b_name": TEXT, "b_depth": NUMBER}, "b_berthkey"),
+            table("mooring", {"m_id": NUMBER, "m_name": TEXT, "m_berthkey": NUMBER, "m_from": DATE}, "m_id"),
+            table("tug", {"t_id": NUMBER, "t_name": TEXT, "t_mid": NUMBER}, "t_id"),
+        ]
+    )
+    found = [(edge.one, edge.other, edge.columns) for edge in schema.edges]
+    assert sorted(found) == [(1, 0, ((2, 0),)), (2, 1, ((2, 0),))]
+
+
+def test_names_say_several_words_as_one_or_by_first_letters() -> None:
+    ward = table("ward", {"wid": NUMBER, "name": TEXT, "nightnurse": TEXT, "bmi": NUMBER}, "wid")
+    for question, sql in (
+        ("List the night nurses.", "SELECT DISTINCT nightnurse FROM ward"),
+        ("What is the average body mass index?", "SELECT avg(bmi) FROM ward"),
+    ):
+        assert synthesis.candidates(question, Schema([ward]), [])[0][0].sql == sql
+
+
+def test_a_number_named_after_a_table_is_not_what_its_rows_are() -> None:
+    schema = Schema(
+        [
+            table("parcel", {"prcl_no": TEXT, "label": TEXT}, "prcl_no"),
+            table("scan", {"sid": NUMBER, "prcl_no": TEXT, "depot": TEXT}, "sid"),
+        ]
+    )
+    first, *others = synthesis.candidates("Which parcels have at least three scans?", schema, [])[0]
+    assert first.sql.startswith("SELECT parcel.label FROM parcel JOIN scan ON scan.prcl_no = parcel.prcl_no GROUP BY")
+    assert all(other.likely < 0.8 * first.likely for other in others)
 
 
 def test_what_cannot_be_built_is_told_and_no_defect() -> None:

@@ -13,9 +13,9 @@ from pg_llm.asking.tokens import Token
 
 _PREPOSITIONS = {"in", "at", "on", "to", "from", "for", "with", "by", "per"}
 _NEAR = 0.5
-# What nearness in meaning is worth beside a name; more for a Chinese word that is clearly nearest to one name, as the
-# same word in two languages is.
-_MEANT, _TRANSLATED = 0.8, 0.97
+# What nearness in meaning is worth beside a name; more for a word that is clearly nearest to one name, as the same word
+# in two languages is.
+_MEANT, _CLEARLY_MEANT = 0.8, 0.97
 _SAME, _APART = 0.75, 0.1
 _CJK = re.compile(r"[\u3400-\u9fff]")
 
@@ -249,7 +249,7 @@ def _meant(cut: Sequence[Token], unknown: Sequence[int], similar: Similar | None
         return []
     found = []
     for place, near in zip(places, similar([cut[place].text for place in places]), strict=True):
-        worth = _TRANSLATED if cut[place].chinese and _stands_out(near) else _MEANT
+        worth = _CLEARLY_MEANT if _stands_out(near) else _MEANT
         refs = [(ref, worth * min(1.0, score)) for ref, score in near if score >= _NEAR]
         if refs:
             found.append(

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from pg_llm.asking import lexicon, words
 from pg_llm.asking.mention import Mention
-from pg_llm.asking.schema import Ref, Schema
+from pg_llm.asking.schema import Column, Ref, Schema, Table
 from pg_llm.asking.tokens import Token
 
 _SUFFIXES = {
@@ -18,6 +18,8 @@ _SUFFIXES = {
 _SKIPPED = {"of", "the", "a", "an", "'s"}
 _LONGEST = 5
 _MOST = 6
+# What first letters are worth beside words.
+_INITIALS = 0.85
 # Below the best candidate by so much, another is not worth a query.
 _MARGIN = 0.4
 _CJK = re.compile(r"[\u3400-\u9fff]")
@@ -28,10 +30,13 @@ class Variants:
 
     def __init__(self, schema: Schema) -> None:
         self.by_word: dict[str, list[tuple[Ref, tuple[str, ...], float]]] = defaultdict(list)
+        self._initial: dict[str, list[str]] = defaultdict(list)
         self.chinese: dict[str, list[tuple[Ref, float]]] = defaultdict(list)
         self.names: dict[Ref, tuple[str, ...]] = {}
+        tables = {table.words for table in schema.tables}
         for place, table in enumerate(schema.tables):
             self._add((place, -1), table.words, 1.0)
+            self._in_full((place, -1), table)
             self.names[place, -1] = table.words
             if len(table.words) > 1:
                 self._add((place, -1), table.words[-1:], 0.75)
@@ -43,7 +48,8 @@ class Variants:
                 its = column.words
                 self.names[ref] = its
                 self._add(ref, its, 1.0)
-                short = tuple(word for word in its if word not in _SUFFIXES)
+                self._in_full(ref, column)
+                short = tuple(word for word in its if word not in _SUFFIXES and not word.isdigit())
                 if column.is_key or (number in table.key and column.kind == "number"):
                     # What a key is named after is the row behind it.
                     self._add(ref, short, 0.45)
@@ -51,7 +57,9 @@ class Variants:
                         self._add((place, -1), short, 0.85)
                     continue
                 self._add(ref, tuple(word for word in its if word not in own), 0.97)
-                self._add(ref, short, 0.72 if column.kind in ("date", "time") else 0.86)
+                # Where that is what a table is named, its rows are meant.
+                numbered = short in tables and its[-1] in ("number", "code")
+                self._add(ref, short, 0.45 if numbered else 0.72 if column.kind in ("date", "time") else 0.86)
                 if its[-1:] in (("email",), ("mail",)):
                     self._add(ref, (*its, "address"), 1.0)
                     self._add(ref, ("address",), 0.6)
@@ -61,11 +69,26 @@ class Variants:
                         self._add(ref, (word,), 0.55)
                 self._phrases(ref, column.phrases)
 
+    def like(self, stem: str) -> list[tuple[str, float]]:
+        """The words of names that a word of a question may mean, with how surely."""
+        if not self._initial:
+            for word in self.by_word:
+                self._initial[word[:1]].append(word)
+        near = {*self._initial.get(stem[:1], ()), *(word for word in words.alike(stem) if word in self.by_word)}
+        pairs = ((word, words.likeness(stem, word)) for word in sorted(near))
+        return [(word, score) for word, score in pairs if score]
+
     def _add(self, ref: Ref, its: tuple[str, ...], score: float) -> None:
         for word in set(its):
             if _CJK.search(word):
                 self._chinese_phrase(ref, word, score)
             self.by_word[word].append((ref, its, score))
+
+    def _in_full(self, ref: Ref, named: Table | Column) -> None:
+        """As it is written, with the prefix that it shares with others and with its words as one."""
+        full = words.split(named.name)
+        if full != named.words:
+            self._add(ref, full, 1.0)
 
     def _phrases(self, ref: Ref, phrases: Iterable[str]) -> None:
         for phrase in phrases:
@@ -96,8 +119,7 @@ def elements(cut: Sequence[Token], variants: Variants) -> Iterable[tuple[Mention
     like: dict[str, list[tuple[str, float]]] = {}
     for token in cut:
         if token.kind == "word" and not token.chinese and token.stem not in like:
-            pairs = ((word, words.likeness(token.stem, word)) for word in variants.by_word)
-            like[token.stem] = [(word, score) for word, score in pairs if score]
+            like[token.stem] = variants.like(token.stem)
     for start, token in enumerate(cut):
         if token.chinese:
             if token.text in variants.chinese:
@@ -113,7 +135,7 @@ def elements(cut: Sequence[Token], variants: Variants) -> Iterable[tuple[Mention
             span = [each for each in cut[start:end] if each.stem not in _SKIPPED]
             if cut[end - 1].stem in _SKIPPED or any(each.kind != "word" or each.chinese for each in span):
                 continue
-            matching = _matching([each.stem for each in span], like, variants)
+            matching = [*_matching([each.stem for each in span], like, variants), *_as_one(span, variants)]
             if len(span) == 1 and token.stem in lexicon.UNITS:
                 # Any column of years is meant by the year: where it stands says which.
                 matching = [(ref, max(score, 0.93)) for ref, score in matching]
@@ -157,6 +179,18 @@ def _matching(
                 rest.remove(near[1])
             else:
                 yield ref, score * total / len(span)
+
+
+def _as_one(span: Sequence[Token], variants: Variants) -> Iterable[tuple[Ref, float]]:
+    """Names that write several words as one, or their first letters."""
+    if len(span) < 2 or any(each.stem in lexicon.EMPTY for each in span):
+        return
+    written = [("".join(each.stem for each in span), 1.0)]
+    first = "".join(each.stem[:1] for each in span)
+    if not words.is_whole(first):
+        written.append((first, _INITIALS))
+    for one, worth in written:
+        yield from ((ref, score * worth) for ref, its, score in variants.by_word.get(one, ()) if its == (one,))
 
 
 def best(found: Iterable[tuple[Ref, float]]) -> list[tuple[Ref, float]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import heapq
 import itertools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from pg_llm.asking import words
+from pg_llm.asking import naming, words
 
 # A column, by its table's place and its own.
 Ref = tuple[int, int]
@@ -36,11 +36,13 @@ class Column:
     phrases: list[str] = field(default_factory=list)
     unique: bool = False
     nullable: bool = True
+    # Its name, and the words of it, which the schema reads without what the names of all columns share.
+    bare: str = field(init=False)
+    words: tuple[str, ...] = field(init=False)
 
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The words of its name."""
-        return words.split(self.name)
+    def __post_init__(self) -> None:
+        self.bare = self.name
+        self.words = words.split(self.name)
 
     @property
     def is_measure(self) -> bool:
@@ -74,11 +76,11 @@ class Table:
     phrases: list[str] = field(default_factory=list)
     key: list[int] = field(default_factory=list)
     rows: float = 0.0
+    # As a column's.
+    words: tuple[str, ...] = field(init=False)
 
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The words of its name."""
-        return words.split(self.name)
+    def __post_init__(self) -> None:
+        self.words = words.split(self.name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +99,14 @@ class Schema:
 
     def __init__(self, tables: Sequence[Table], declared: Iterable[Edge] = ()) -> None:
         self.tables = list(tables)
+        self._prefix = self._read_names()
         self.edges = list(declared)
         for table in self.tables:
             if not table.key:
                 table.key = _guessed_key(table)
             if len(table.key) == 1:
                 table.columns[table.key[0]].unique = True
+        self._read_keys()
         known = {frozenset((edge.one, edge.other)) for edge in self.edges}
         for one, other in itertools.permutations(range(len(self.tables)), 2):
             if frozenset((one, other)) not in known:
@@ -111,6 +115,41 @@ class Schema:
         for edge in self.edges:
             self._at.setdefault(edge.one, []).append(edge)
             self._at.setdefault(edge.other, []).append(edge)
+
+    def _read_names(self) -> str:
+        """Find the words of all names, without prefixes that all share; that of tables."""
+        columns = [[column.name.lower() for column in table.columns] for table in self.tables]
+        names = [table.name.lower() for table in self.tables]
+        later = {part for name in names for part in name.split("_")[1:]}
+        prefix = naming.shared(names, later | {part for its in columns for name in its for part in name.split("_")})
+        for table, its in zip(self.tables, columns, strict=True):
+            own = naming.without(table.name, prefix)
+            table.words = words.split(own)
+            shared = naming.shared(its, {*own.lower().split("_"), *table.words})
+            for column in table.columns:
+                column.bare = naming.without(column.name, shared)
+                column.words = words.split(column.bare)
+        known = {word for table in self.tables for word in table.words if len(word) > 1}
+        known |= {word for table in self.tables for column in table.columns for word in column.words if len(word) > 2}
+        for table in self.tables:
+            its_names: list[Table | Column] = [table, *table.columns]
+            for named in its_names:
+                named.words = tuple(part for word in named.words for part in words.compound(word, known))
+        return prefix
+
+    def _read_keys(self) -> None:
+        """Read `x_tid` as what the key `app_t_id` of a table `app…` calls, with the prefix of its own table."""
+        keys: dict[str, tuple[str, ...]] = {}
+        for table in self.tables:
+            for key in (table.columns[place] for place in table.key if len(table.key) == 1):
+                full = naming.without(key.name, self._prefix)
+                if full != key.bare:
+                    keys[_joined(full)] = (*table.words, *key.words[-1:])
+        whole = {table.words[0] for table in self.tables if len(table.words) == 1}
+        for table in self.tables:
+            table.words = _in_full(table.words, (), whole)
+            for column in table.columns:
+                column.words = _in_full(keys.get(_joined(column.bare), column.words), table.words, whole)
 
     def column(self, ref: Ref) -> Column:
         """The column at a place."""
@@ -228,13 +267,13 @@ class Schema:
         left, right = self.tables[one], self.tables[other]
         found: list[Edge] = []
         for a, column in enumerate(left.columns):
+            telling = column.is_key or column.words[-1:] in (("name",), ("code",), ("number",))
             for b, its in enumerate(right.columns):
                 if column.kind != its.kind or column.kind not in ("number", "text", "other"):
                     continue
-                same = column.name.lower() == its.name.lower()
+                same = column.name.lower() == its.name.lower() or _same_key(column, its)
                 if same and set(column.words) & _PERSONAL:
                     continue
-                telling = column.is_key or column.words[-1:] in (("name",), ("code",), ("number",))
                 # A name without such an ending joins only where it is the key of one table and not generic.
                 if same and not telling and (not its.unique or column.name.lower() in _GENERIC or its.kind != "text"):
                     continue
@@ -247,6 +286,26 @@ class Schema:
                     found.append(Edge(one, other, ((a, b),), _TOLD, True))
         singles = [edge for edge in found if edge.single]
         return (singles or found)[:2]
+
+
+def _same_key(one: Column, other: Column) -> bool:
+    """Whether two are a key with a name of its own, each with the prefix of its table: `o_custkey`, `c_custkey`."""
+    return one.bare.lower() == other.bare.lower() and len(one.words) > 1 and one.is_key
+
+
+def _in_full(its: tuple[str, ...], own: tuple[str, ...], tables: Collection[str]) -> tuple[str, ...]:
+    """A name's words, of those that are short the words of its table, or of the one table that fits."""
+    found = []
+    for word in its:
+        fitting = [full for full in own if words.abbreviates(word, full)]
+        if not fitting and len(its) > 1 and word not in tables:
+            fitting = [full for full in tables if words.abbreviates(word, full)]
+        found.append(fitting[0] if len(fitting) == 1 else word)
+    return tuple(found)
+
+
+def _joined(name: str) -> str:
+    return name.lower().replace("_", "")
 
 
 def _names(column: tuple[str, ...], table: tuple[str, ...], key: tuple[str, ...]) -> bool:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import re
+from collections.abc import Collection, Iterable
 from functools import cache
+
+from pg_llm.asking.vocabulary import ALIKE, ENDINGS, KNOWN, SHORT, WHOLE
 
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 # A letter or two of the table's name before what a column holds: sname, pid.
 _PREFIXED = re.compile(r"[a-z]{1,2}(name|title|date|code|type|desc)")
-_SHORT = {
-    "num": "number", "no": "number", "nr": "number", "cnt": "count", "qty": "quantity", "amt": "amount",
-    "dept": "department",
-    "emp": "employee", "cust": "customer", "addr": "address", "desc": "description", "avg": "average",
-    "pct": "percent",
-    "dob": "birth date", "yr": "year", "tel": "phone", "img": "image", "acct": "account", "prod": "product",
-    "cat": "category", "org": "organization", "mgr": "manager", "msg": "message", "txn": "transaction",
-    "tx": "transaction",
-    "dt": "date", "ts": "time", "fname": "first name", "lname": "last name", "pos": "position", "ref": "reference",
-    "bal": "balance", "loc": "location", "info": "information", "doc": "doctor", "temp": "temperature",
-    "max": "maximum",
-    "min": "minimum",
-}  # fmt: skip
 _IRREGULAR = {
     "people": "person", "persons": "person", "children": "child", "men": "man", "women": "woman", "wives": "wife",
     "mice": "mouse", "feet": "foot", "criteria": "criterion", "data": "data", "series": "series",
@@ -38,69 +29,6 @@ _IRREGULAR = {
     "movies": "movie", "cookies": "cookie", "heights": "height", "taxes": "tax", "boxes": "box", "hired": "hire",
     "theses": "thesis", "ties": "tie", "lives": "life", "shelves": "shelf", "leaves": "leave", "years": "year",
 }  # fmt: skip
-# Sets of words of which one may stand for another, each less surely than for itself.
-ALIKE = [
-    line.split()
-    for line in """
-    salary pay wage compensation earning remuneration
-    price cost fee charge
-    revenue sale turnover income
-    customer client buyer purchaser shopper
-    employee staff worker personnel
-    teacher professor instructor lecturer
-    student pupil learner
-    movie film
-    city town
-    country nation
-    company firm corporation organization enterprise business
-    order purchase
-    product item article goods
-    quantity amount unit
-    phone telephone mobile
-    email mail
-    start begin
-    end finish
-    location place address
-    doctor physician
-    patient case
-    disease illness diagnosis condition
-    paper publication article
-    book title volume
-    category kind type genre cuisine
-    gender sex
-    department division
-    vendor supplier seller
-    author writer
-    journal magazine
-    review rating
-    user member account
-    vehicle car
-    flight trip
-    transaction payment transfer
-    age birth
-    job position role occupation
-    boss manager supervisor
-    house home building
-    height altitude elevation tall high
-    length long duration
-    area size surface
-    population inhabitant resident people
-    weight heavy
-    date day time
-    hire join employ
-    semester term
-    course class lecture
-    score grade mark point
-    warehouse depot store shop
-    discount rebate
-    shipment delivery
-    stock inventory
-    zip postcode postal
-    nationality country
-    """.strip().splitlines()
-]
-
-
 # Verbs of the past that show no ending.
 PAST = {
     "bought", "sold", "wrote", "written", "made", "paid", "spent", "given", "gave", "took", "taken", "held", "won",
@@ -108,6 +36,12 @@ PAST = {
     "eaten", "met", "read", "ran", "left", "kept", "led", "fell", "grew", "grown", "knew", "known", "rose", "shown",
     "stood", "spoke", "wore",
 }  # fmt: skip
+_VOWELS = frozenset("aeiou")
+_SHORTEST_COMPOUND = 4
+# Shares of a word that its short form must keep: of its letters where it is cut anywhere, of its consonants.
+_MUCH, _MOST = 0.4, 0.6
+# What a short form is worth that keeps nearly nothing of a word, and nearly all.
+_LEAST_SHORT, _MOST_SHORT = 0.72, 0.92
 
 
 @cache
@@ -118,6 +52,8 @@ def stem(word: str) -> str:
         return _IRREGULAR[word]
     if len(word) < 4 or not word.isascii():
         return word
+    if word.endswith("people"):
+        return f"{word[:-6]}person"
     for ending, other in (("ies", "y"), ("sses", "ss"), ("xes", "x"), ("ches", "ch"), ("shes", "sh"), ("zes", "z")):
         if word.endswith(ending) and len(word) > len(ending) + 1:
             return word[: -len(ending)] + other
@@ -147,8 +83,63 @@ def split(name: str) -> tuple[str, ...]:
     words: list[str] = []
     for part in _PARTS.findall(name):
         ending = _PREFIXED.fullmatch(part.lower())
-        words += _SHORT.get(part.lower(), ending[1] if ending else part.lower()).split()
+        words += SHORT.get(part.lower(), ending[1] if ending else part.lower()).split()
     return tuple(stem(word) for word in words)
+
+
+def compound(word: str, known: Collection[str]) -> tuple[str, ...]:
+    """The words of a name's part that are written as one, if they are known: `unitprice` is unit, price."""
+    if len(word) < _SHORTEST_COMPOUND or word in KNOWN or not word.isalpha():
+        return (word,)
+    for cut in range(len(word) - 2, 1, -1):
+        parts = (word[:cut], word[cut:])
+        if parts[1] in ENDINGS or all(is_known(part) or part in known for part in parts):
+            return tuple(each for part in parts for each in split(part))
+    return (word,)
+
+
+def is_whole(word: str) -> bool:
+    """Whether it is a word of its own, no short form of another."""
+    return word in WHOLE or word in KNOWN
+
+
+def is_known(word: str) -> bool:
+    """Whether it is a common word, or a common short form of one."""
+    return word in SHORT or stem(word) in KNOWN
+
+
+@cache
+def abbreviates(short: str, word: str) -> float:
+    """How much of a word is left in its short form, from 0 (it is none) to 1.
+
+    A short form is how the word begins, up to a vowel (trans|action) or a good part of it (stu|dent), or its first
+    letter and most of the consonants (shr of share).
+    """
+    if not 1 < len(short) < len(word) or short[0] != word[0] or is_whole(short):
+        return 0.0
+    if word.startswith(short):
+        share = len(short) / len(word)
+        cut = len(short) > 2 and short[-1] not in _VOWELS and word[len(short)] in _VOWELS
+        return share if cut or share >= _MUCH else 0.0
+    rest = iter(word)
+    if sum(letter in _VOWELS for letter in short[1:]) > 1 or not all(letter in rest for letter in short):
+        return 0.0
+    share = len(_consonants(short)) / len(_consonants(word))
+    return share if share >= _MOST else 0.0
+
+
+def shortened(word: str) -> Iterable[str]:
+    """Short forms that names may well have of a word: known ones, the word up to a vowel, its consonants."""
+    yield from (short for short, said in SHORT.items() if word in said.split())
+    cuts = (end for end in range(4, len(word) - 1) if word[end] in _VOWELS and word[end - 1] not in _VOWELS)
+    yield from itertools.islice((word[:end] for end in cuts), 1)
+    yield _consonants(word)
+
+
+@cache
+def _consonants(word: str) -> str:
+    """A word's first letter and the consonants after it, double ones once."""
+    return word[:1] + re.sub(r"[aeiou]|(.)(?=\1)", "", word[1:])
 
 
 @cache
@@ -156,13 +147,28 @@ def _sets(word: str) -> frozenset[int]:
     return frozenset(place for place, words in enumerate(ALIKE) if word in words)
 
 
+def alike(word: str) -> Iterable[str]:
+    """The words that may stand for it."""
+    return (other for place in _sets(word) for other in ALIKE[place])
+
+
 @cache
 def likeness(a: str, b: str) -> float:
-    """From 0 to 1, how surely one stem means the other."""
+    """From 0 to 1, how surely a word of a question means one of a name, which may be short; both are stems."""
     if a == b:
         return 1.0
     if _sets(a) & _sets(b):
         return 0.75
+    if a in KNOWN and b in KNOWN:
+        return 0.0
+    # The ending of a number may be part of a short form, and the other way round.
+    forms = () if is_whole(b) else (b, f"{b}s", b.removesuffix("s"))
+    left = max((abbreviates(form, a) for form in forms), default=0.0)
+    return max(_beginning(a, b), _LEAST_SHORT + (_MOST_SHORT - _LEAST_SHORT) * left if left else 0.0)
+
+
+def _beginning(a: str, b: str) -> float:
+    """How surely words mean the same that begin alike."""
     short, long = sorted((a, b), key=len)
     if len(short) >= 4 and long.startswith(short) and len(short) >= 0.6 * len(long):
         return 0.8

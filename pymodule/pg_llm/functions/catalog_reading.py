@@ -187,9 +187,15 @@ def _stems(question: str) -> dict[str, float]:
             continue
         its = words.stem(word)
         if len(its) >= 3 and its not in lexicon.EMPTY and word.lower() not in lexicon.EMPTY:
-            for each in (its, *(other for line in words.ALIKE if its in line for other in line)):
-                found[each[:-1] if each.endswith("y") and len(each) > 4 else each] = 1.0 if each == its else 0.5
+            for each in (*words.alike(its), *(short for short in words.shortened(its) if len(short) >= 3)):
+                found.setdefault(_beginning(each), 0.5)
+            found[_beginning(its)] = 1.0
     return dict(sorted(found.items(), key=lambda pair: -pair[1])[:60])
+
+
+def _beginning(word: str) -> str:
+    """What a word and its plural have in common."""
+    return word[:-1] if word.endswith("y") and len(word) > 4 else word
 
 
 def _safe(rows: Sequence[dict[str, Any]], named: bool) -> list[dict[str, Any]]:

@@ -1,0 +1,127 @@
+"""Words that names in databases are made of: short forms, words that may stand for one another, common parts."""
+
+from __future__ import annotations
+
+# Short forms that stand for the same word in most schemas; what others (comm, exch) stand for, the question tells.
+SHORT = {
+    "num": "number", "no": "number", "nr": "number", "nbr": "number", "cnt": "count", "qty": "quantity",
+    "amt": "amount", "dept": "department", "emp": "employee", "cust": "customer", "addr": "address",
+    "desc": "description", "descr": "description", "avg": "average", "pct": "percent", "dob": "birth date",
+    "yr": "year", "tel": "phone", "ph": "phone", "img": "image", "acct": "account", "acc": "account",
+    "prod": "product", "cat": "category", "org": "organization", "mgr": "manager", "msg": "message",
+    "txn": "transaction", "tx": "transaction", "dt": "date", "ts": "time", "tm": "time", "nm": "name",
+    "fname": "first name", "lname": "last name", "mname": "middle name", "pos": "position", "ref": "reference",
+    "bal": "balance", "loc": "location", "info": "information", "doc": "doctor", "temp": "temperature",
+    "max": "maximum", "min": "minimum", "tot": "total", "ccy": "currency", "ctry": "country", "cntry": "country",
+    "st": "state", "stat": "status", "sts": "status", "typ": "type", "cd": "code", "lang": "language",
+    "pmt": "payment", "pymt": "payment", "ord": "order", "qtr": "quarter", "wk": "week", "mth": "month",
+    "hr": "hour", "hrs": "hour", "secs": "second", "mins": "minute", "lvl": "level", "grp": "group",
+    "mkt": "market", "mfr": "manufacturer", "wt": "weight", "ht": "height", "len": "length", "vol": "volume",
+    "univ": "university", "sal": "salary", "appt": "appointment", "sched": "schedule", "cmt": "comment",
+    "pkg": "package", "lat": "latitude", "lon": "longitude", "lng": "longitude", "freq": "frequency",
+    "dur": "duration", "dest": "destination", "orig": "origin", "src": "source", "sess": "session",
+}  # fmt: skip
+# Sets of words of which one may stand for another, each less surely than for itself.
+ALIKE = [
+    line.split()
+    for line in """
+    salary pay wage compensation earning remuneration
+    price cost fee charge
+    revenue sale turnover income
+    customer client buyer purchaser shopper
+    employee staff worker personnel
+    teacher professor instructor lecturer
+    student pupil learner
+    movie film
+    city town
+    country nation
+    company firm corporation organization enterprise business
+    order purchase
+    product item article goods
+    quantity amount unit
+    phone telephone mobile
+    email mail
+    start begin
+    end finish
+    location place address
+    doctor physician
+    patient case
+    disease illness diagnosis condition
+    paper publication article
+    book title volume
+    category kind type genre cuisine
+    gender sex
+    department division
+    vendor supplier seller
+    author writer
+    journal magazine
+    review rating
+    user member account
+    vehicle car
+    flight trip
+    transaction payment transfer
+    age birth
+    job position role occupation
+    boss manager supervisor
+    house home building
+    height altitude elevation tall high
+    length long duration
+    area size surface
+    population inhabitant resident people
+    weight heavy
+    date day time
+    hire join employ
+    semester term
+    course class lecture
+    score grade mark point
+    warehouse depot store shop
+    discount rebate
+    shipment delivery
+    stock inventory
+    zip postcode postal
+    nationality country
+    """.strip().splitlines()
+]
+# Parts of names that are written together with others, beside those above.
+_PARTS = {
+    "id", "name", "date", "code", "number", "time", "type", "key", "first", "last", "full", "middle", "birth",
+    "day", "year", "month", "count", "status", "state", "street", "line", "group", "level", "rate", "percent",
+    "value", "limit", "balance", "url", "text", "note", "file", "user", "hour", "week", "total", "net", "gross",
+    "tax", "unit", "ship", "bill", "due", "create", "update",
+}  # fmt: skip
+# Words that are whole where they are a name or a part of it.
+KNOWN = frozenset(
+    {*_PARTS, *(word for line in ALIKE for word in line), *(word for said in SHORT.values() for word in said.split())}
+)
+# Short words that are no short form of a longer one, beside those.
+WHOLE = {
+    "act", "ad", "age", "aid", "aim", "air", "am", "an", "and", "are", "area", "arm", "art", "as", "ask", "at",
+    "back", "bad", "bag", "ban", "band", "bank", "bar", "base", "bat", "bath", "be", "bed", "bet", "bid", "big",
+    "bill", "bin", "bit", "boat", "body", "bond", "book", "box", "boy", "bug", "bus", "but", "buy", "by", "call",
+    "camp", "can", "cap", "car", "card", "care", "case", "cash", "cast", "cell", "cent", "chat", "city", "club",
+    "coat", "cold", "cook", "cost", "crew", "crop", "cup", "cut", "data", "day", "deal", "death", "debt", "deck",
+    "desk", "diet", "do", "dog", "door", "draw", "drug", "due", "each", "egg", "end", "eye", "face", "fact",
+    "fair", "fall", "fan", "farm", "fast", "fat", "fee", "film", "fine", "fire", "firm", "fish", "fit", "flat",
+    "fly", "food", "foot", "for", "form", "free", "fuel", "full", "fun", "fund", "gain", "game", "gap", "gas",
+    "gate", "gift", "girl", "go", "goal", "gold", "good", "grade", "ground", "hall", "hand", "hat", "he", "head",
+    "heat", "her", "hill", "him", "hit", "home", "hot", "i", "id", "idea", "if", "in", "inn", "is", "it", "item",
+    "job", "join", "key", "kid", "kind", "king", "kit", "lab", "lake", "land", "lane", "law", "lead", "left",
+    "let", "lid", "lie", "life", "light", "line", "link", "list", "load", "loan", "long", "lot", "love", "low",
+    "mail", "main", "male", "man", "many", "map", "mark", "mass", "me", "meal", "men", "mile", "milk", "mind",
+    "mine", "mode", "moon", "my", "need", "net", "new", "news", "night", "node", "note", "of", "off", "oil",
+    "old", "on", "open", "or", "order", "out", "own", "pack", "page", "paid", "pain", "pair", "pan", "park",
+    "part", "pass", "path", "pay", "pen", "per", "pet", "pick", "pie", "pin", "pipe", "plan", "plane", "plant",
+    "plate", "play", "plot", "plus", "poem", "pool", "poor", "port", "post", "press", "pub", "pump", "race",
+    "rain", "rank", "rate", "raw", "read", "real", "red", "rent", "rest", "rice", "ride", "ring", "risk", "road",
+    "rock", "role", "roof", "room", "root", "rose", "row", "rule", "run", "safe", "sale", "salt", "sea", "seat",
+    "self", "sell", "set", "sex", "she", "shop", "show", "side", "sign", "sin", "site", "size", "skin", "sky",
+    "slot", "snow", "so", "soil", "son", "song", "star", "stay", "step", "stop", "store", "sun", "tag", "take",
+    "tale", "talk", "tank", "tap", "task", "tax", "tea", "team", "tell", "ten", "test", "text", "than", "that",
+    "the", "then", "they", "thing", "this", "tie", "till", "time", "tip", "to", "toe", "ton", "tone", "tool",
+    "top", "tour", "town", "toy", "trade", "train", "tree", "trip", "try", "tub", "turn", "two", "type", "unit",
+    "up", "us", "use", "van", "view", "vote", "wage", "walk", "wall", "war", "was", "water", "way", "we", "wed",
+    "well", "wet", "who", "win", "wind", "wine", "wire", "with", "wood", "word", "work", "year", "yes", "you",
+    "zip", "zone",
+}  # fmt: skip
+# Short forms that no English word ends with.
+ENDINGS = {"dt", "nm", "cd", "qty", "amt", "cnt", "pct", "nbr", "addr", "desc"}
