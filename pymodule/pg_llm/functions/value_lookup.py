@@ -113,7 +113,7 @@ def _rows(texts: Texts) -> str:
 
 
 def _kinds(ends: float, table: Table, texts: Texts) -> dict[int, set[str]]:
-    """The columns that hold codes of places, with the kinds these may be."""
+    """The columns that hold codes of places, with the kinds these may be; where both may be, the name tells."""
     rows = looked_up(
         ends,
         f"""
@@ -130,7 +130,9 @@ def _kinds(ends: float, table: Table, texts: Texts) -> dict[int, set[str]]:
     for row in rows:
         most = max(row["state"], row["country"])
         if most >= _CODES * row["n"]:
-            found[row["place"]] = {kind for kind in ("state", "country") if row[kind] == most}
+            kinds = {kind for kind in ("state", "country") if row[kind] == most}
+            named = kinds & set(table.columns[row["place"]].words)
+            found[row["place"]] = named or kinds
     return found
 
 

@@ -16,6 +16,8 @@ def add(draft: Draft, of: Named) -> None:
     if of.op:
         pattern = _PATTERNS[of.op].format(of.mentions[0].said)
         chosen = draft.choice.get(of.mentions[0].start) if of.op in ("surname", "forename") else None
+        if chosen is not None and "name" not in draft.schema.column(chosen).words:
+            draft.cost += 0.3
         expr = Expr("column", chosen or _text_column(draft, label))
         draft.query.where.append(Condition(expr, "not ilike" if of.negated else "ilike", (pattern,)))
         return
