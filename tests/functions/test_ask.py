@@ -87,7 +87,8 @@ def test_values_go_by_other_names(db: psycopg.Connection, question: str, conditi
         );
         INSERT INTO guest VALUES (1, 'Ann Ross', 'ann@proton.me', 'OH', 'US', 'cancel', 'B'),
             (2, 'Bob Rossi', 'bob@web.de', 'ON', 'CA', 'stay', 'A'),
-            (3, 'Cid Vox', 'cid@proton.me', 'CA', 'US', 'stay', 'B'), (4, 'Dot Lee', 'dot@web.de', 'NY', 'US', 'stay', 'A')
+            (3, 'Cid Vox', 'cid@proton.me', 'CA', 'US', 'stay', 'B'),
+            (4, 'Dot Lee', 'dot@web.de', 'NY', 'US', 'stay', 'A')
         """
     )
     assert value(db, "SELECT sql FROM llm_sql(%s)", question) == f"SELECT count(*) FROM guest WHERE {condition}"
