@@ -208,6 +208,10 @@ EQUAL = {
 def test_a_rewrite_that_is_equal_by_definition_or_constraints(shop: psycopg.Connection, sql: str) -> None:
     # Too little for a hash table of the subquery's rows, which is when NOT IN is slow.
     shop.execute("SET work_mem = '64kB'")
+    if " OR " in sql and shop.info.server_version >= 180000:
+        # The planner does it by itself.
+        assert advice(shop, sql) == []
+        return
     _, suggestion, before, after, evidence = only(advice(shop, sql), "rewrite")
     assert suggestion == EQUAL[sql]
     assert (before, after) == (cost(shop, sql), cost(shop, suggestion))
@@ -253,6 +257,9 @@ def test_a_key_of_a_parent_or_of_a_namesake_is_no_key(shop: psycopg.Connection) 
     assert only(advice(shop, "SELECT DISTINCT id FROM customer"), "rewrite")
     shop.execute("CREATE TABLE child () INHERITS (customer); INSERT INTO child SELECT * FROM customer; ANALYZE child")
     assert [each for each in advice(shop, "SELECT DISTINCT id FROM customer") if each[0] == "rewrite"] == []
+    if shop.info.server_version >= 180000:
+        # There a child cannot have NULLs that its parent has not.
+        return
     shop.execute(
         "ALTER TABLE child ALTER id DROP NOT NULL; INSERT INTO child (email) VALUES ('x'); SET work_mem = '64kB'"
     )

@@ -405,6 +405,220 @@ def test_values_have_forms_and_places_other_names() -> None:
     assert {"ca", "can", "canada"} <= found["country", 17]
 
 
+def hotel() -> Schema:
+    person = {"first_name": TEXT, "last_name": TEXT}
+    return Schema(
+        [
+            table("hotels", {"hotel_id": NUMBER, "hotel_name": TEXT, "city": TEXT, "stars": NUMBER}, "hotel_id"),
+            table(
+                "guests",
+                {"guest_id": NUMBER, **person, "birth_date": DATE, "country": TEXT, "registered_on": DATE},
+                "guest_id",
+            ),
+            table(
+                "rooms",
+                {"room_id": NUMBER, "hotel_id": NUMBER, "room_no": TEXT, "kind": TEXT, "rate": NUMBER},
+                "room_id",
+            ),
+            table(
+                "bookings",
+                {"booking_id": NUMBER, "guest_id": NUMBER, "room_id": NUMBER, "arrival": DATE, "nights": NUMBER,
+                 "price": NUMBER, "status": TEXT},
+                "booking_id",
+            ),
+            table("invoices", {"invoice_id": NUMBER, "supplier_name": TEXT, "amount": NUMBER}, "invoice_id"),
+            table("workers", {"worker_id": NUMBER, **person, "hotel_id": NUMBER, "salary": NUMBER}, "worker_id"),
+        ]
+    )  # fmt: skip
+
+
+VALUES = {"cancelled": (3, 6), "confirmed": (3, 6), "Spain": (1, 4)}
+GUESTS = "SELECT guests.first_name, guests.last_name"
+BOOKED = "FROM guests JOIN bookings ON bookings.guest_id = guests.guest_id"
+BOOKINGS = "FROM bookings JOIN guests ON bookings.guest_id = guests.guest_id"
+EACH_GUEST = "GROUP BY guests.first_name, guests.last_name, guests.guest_id"
+ROOMS = "FROM hotels JOIN rooms ON rooms.hotel_id = hotels.hotel_id"
+EACH_HOTEL = "GROUP BY hotels.hotel_name, hotels.hotel_id"
+
+
+@pytest.mark.parametrize(
+    ("question", "sql"),
+    [
+        # What is ranked is shown, with what else is asked of it.
+        (
+            "List the five best paid workers, highest salary first",
+            "SELECT first_name, last_name, salary FROM workers ORDER BY salary DESC NULLS LAST LIMIT 5",
+        ),
+        (
+            "Who are the three youngest guests and when were they born?",
+            "SELECT first_name, last_name, birth_date FROM guests ORDER BY birth_date DESC NULLS LAST LIMIT 3",
+        ),
+        (
+            "Which guests have never made a booking, and from which country are they?",
+            "SELECT first_name, last_name, country FROM guests WHERE NOT EXISTS"
+            " (SELECT 1 FROM bookings WHERE bookings.guest_id = guests.guest_id)",
+        ),
+        (
+            "Show the id and the price of the biggest cancelled booking.",
+            "SELECT booking_id, price FROM bookings WHERE status = 'cancelled' ORDER BY price DESC NULLS LAST LIMIT 1",
+        ),
+        (
+            "Who has the highest salary?",
+            "SELECT first_name, last_name FROM workers ORDER BY salary DESC NULLS LAST LIMIT 1",
+        ),
+        (
+            "Who made the most bookings overall?",
+            f"{GUESTS} {BOOKINGS} {EACH_GUEST} ORDER BY count(*) DESC NULLS LAST LIMIT 1",
+        ),
+        ("When was the last booking?", "SELECT arrival FROM bookings ORDER BY arrival DESC NULLS LAST LIMIT 1"),
+        (
+            "What is the highest salary in each hotel, and who earns it?",
+            "SELECT DISTINCT ON (hotels.hotel_name) hotels.hotel_name, workers.first_name, workers.last_name,"
+            " workers.salary FROM workers JOIN hotels ON workers.hotel_id = hotels.hotel_id"
+            " ORDER BY hotels.hotel_name, workers.salary DESC NULLS LAST",
+        ),
+        (
+            "Whose booking was the most expensive?",
+            f"{GUESTS} {BOOKINGS} GROUP BY guests.first_name, guests.last_name"
+            " ORDER BY max(bookings.price) DESC NULLS LAST LIMIT 1",
+        ),
+        (
+            "Show the three most recent bookings with guest name and price",
+            "SELECT bookings.booking_id, guests.first_name, guests.last_name, bookings.price"
+            f" {BOOKED} ORDER BY bookings.arrival DESC NULLS LAST LIMIT 3",
+        ),
+        # All rows in an order.
+        ("List all rooms with their rate, cheapest first.", "SELECT room_no, rate FROM rooms ORDER BY rate"),
+        (
+            "Give me the guests from Spain, most recently registered first.",
+            "SELECT first_name, last_name FROM guests WHERE country = 'Spain' ORDER BY registered_on DESC NULLS LAST",
+        ),
+        (
+            "List the hotels with most stars first and alphabetically by name",
+            "SELECT hotel_name FROM hotels ORDER BY stars DESC NULLS LAST, hotel_name",
+        ),
+        ("List the rates of all rooms, starting with the lowest", "SELECT rate FROM rooms ORDER BY rate"),
+        (
+            "List our guests with their birth date, from the youngest to the oldest",
+            "SELECT first_name, last_name, birth_date FROM guests ORDER BY birth_date DESC NULLS LAST",
+        ),
+        (
+            "Show the bookings by arrival, latest first",
+            "SELECT booking_id FROM bookings ORDER BY arrival DESC NULLS LAST",
+        ),
+        (
+            "List the hotels in descending order of stars",
+            "SELECT hotel_name FROM hotels ORDER BY stars DESC NULLS LAST",
+        ),
+        (
+            "Sort the hotels by the average rate of their rooms, cheapest first.",
+            f"SELECT hotels.hotel_name, avg(rooms.rate) AS avg_rate {ROOMS} {EACH_HOTEL} ORDER BY avg(rooms.rate)",
+        ),
+        (
+            "Rank the hotels by number of rooms",
+            f"SELECT hotels.hotel_name, count(*) AS count {ROOMS} {EACH_HOTEL} ORDER BY count(*) DESC NULLS LAST",
+        ),
+        # How many come first.
+        (
+            "Which three hotels have the most rooms and how many do they have?",
+            f"SELECT hotels.hotel_name, count(*) AS count {ROOMS} {EACH_HOTEL}"
+            " ORDER BY count(*) DESC NULLS LAST LIMIT 3",
+        ),
+        (
+            "Who are the guests with the most bookings? Show the top 3.",
+            f"{GUESTS}, count(*) AS count {BOOKED} {EACH_GUEST} ORDER BY count(*) DESC NULLS LAST LIMIT 3",
+        ),
+        (
+            "Who are our five best guests, judged by the total price of their bookings?",
+            f"{GUESTS}, sum(bookings.price) AS sum_price {BOOKED} {EACH_GUEST}"
+            " ORDER BY sum(bookings.price) DESC NULLS LAST LIMIT 5",
+        ),
+        (
+            "Top 5 guests with their number of bookings",
+            f"{GUESTS}, count(*) AS count {BOOKINGS} {EACH_GUEST} ORDER BY count(*) DESC NULLS LAST LIMIT 5",
+        ),
+        (
+            "What is the second most expensive room?",
+            "SELECT room_no FROM rooms ORDER BY rate DESC NULLS LAST LIMIT 1 OFFSET 1",
+        ),
+        # What is counted, and in what groups.
+        (
+            "What is the average number of nights per booking for each kind of room?",
+            "SELECT rooms.kind, avg(bookings.nights) AS avg_nights FROM rooms"
+            " JOIN bookings ON bookings.room_id = rooms.room_id GROUP BY rooms.kind",
+        ),
+        ("Who has made more than 3 bookings?", f"{GUESTS} {BOOKINGS} {EACH_GUEST} HAVING count(*) > 3"),
+        (
+            "Which guests have at least one cancelled booking?",
+            f"{GUESTS} {BOOKED} WHERE bookings.status = 'cancelled' {EACH_GUEST} HAVING count(*) >= 1",
+        ),
+        (
+            "Which guests have made more than one booking and how many did each of them make?",
+            f"{GUESTS}, count(*) AS count {BOOKED} {EACH_GUEST} HAVING count(*) > 1",
+        ),
+        (
+            "Number of cancelled bookings per guest",
+            f"{GUESTS}, count(*) AS count {BOOKINGS} WHERE bookings.status = 'cancelled' {EACH_GUEST}",
+        ),
+        (
+            "What is the total value of confirmed bookings?",
+            "SELECT sum(price) FROM bookings WHERE status = 'confirmed'",
+        ),
+        (
+            "Show the suppliers with invoices over 500 in total",
+            "SELECT supplier_name FROM invoices GROUP BY supplier_name HAVING sum(amount) > 500",
+        ),
+        (
+            "How many bookings are there in each status, and what do they add up to in money?",
+            "SELECT status, count(*) AS count, sum(price) AS sum_price FROM bookings GROUP BY status",
+        ),
+        (
+            "Which country do most guests come from?",
+            "SELECT country FROM guests GROUP BY country ORDER BY count(*) DESC NULLS LAST LIMIT 1",
+        ),
+        (
+            "Which month had the most bookings?",
+            "SELECT date_trunc('month', arrival)::date AS month FROM bookings"
+            " GROUP BY date_trunc('month', arrival)::date ORDER BY count(*) DESC NULLS LAST LIMIT 1",
+        ),
+        (
+            "How many bookings are there per year and status?",
+            "SELECT status, extract(year FROM arrival)::int AS year, count(*) AS count FROM bookings"
+            " GROUP BY status, extract(year FROM arrival)::int",
+        ),
+        (
+            "How many guests and how many bookings are there?",
+            "SELECT (SELECT count(*) FROM guests), (SELECT count(*) FROM bookings)",
+        ),
+        (
+            "Show the name and city of every hotel, sorted by stars from highest to lowest",
+            "SELECT hotel_name, city FROM hotels ORDER BY stars DESC NULLS LAST",
+        ),
+    ],
+)
+def test_rows_show_what_is_asked_in_the_order_that_is_asked(question: str, sql: str) -> None:
+    values = [
+        ValueMatch(ref, word, start, start + len(word), True)
+        for word, ref in VALUES.items()
+        if (start := question.find(word)) >= 0
+    ]
+    found, reasons, _ = synthesis.candidates(question, hotel(), values)
+    assert found, reasons
+    assert found[0].sql == sql
+    assert found[0].likely > 0.7
+
+
+@pytest.mark.parametrize(
+    ("question", "reason"),
+    [
+        ("Which room is the cheapest and which is the most expensive?", "the first and the last at once"),
+        ("List the guests, best ones first", "by what the rows are ordered"),
+    ],
+)
+def test_an_order_that_cannot_be_is_told(question: str, reason: str) -> None:
+    assert synthesis.candidates(question, hotel(), [])[:2] == ([], [reason])
+
+
 def test_keys_are_joined_as_declared_or_as_names_tell() -> None:
     schema = library()
     edges, cost = schema.path([0, 2]) or ([], 0.0)

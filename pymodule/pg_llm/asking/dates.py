@@ -20,9 +20,7 @@ _CHINESE_PART = re.compile(r"第?([一二三四1-4])(?:季度|个季度)")
 _HALVES = {"上半年": 1, "下半年": 2}
 # Months of a part of the year that is counted.
 _MONTHS_OF = {"quarter": 3, "half": 6, "month": 1, "q": 3, "h": 6}
-_ORDINALS = {
-    "first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4, "last": -1, "final": -1,
-}  # fmt: skip
+_ORDINALS = lexicon.ORDINALS | {"first": 1, "1st": 1, "last": -1, "final": -1}
 _EDGES = {"start": 0, "beginning": 0, "end": -1, "close": -1}
 _BEFORE, _AFTER = {"before", "preceding", "prior"}, {"after", "following"}
 # What joins the ends of a span; and does where it was begun.

@@ -29,7 +29,8 @@ ENGLISH = _of("""
 count *: how many, number of, total number of, count of, total count of, the number of, count, how often,
   number, overall number of
 agg avg: average, mean, avg, on average
-agg sum: total, sum of, sum, overall, combined, total amount of, total sum of, how much, cumulative, aggregate
+agg sum: total, sum of, sum, overall, combined, total amount of, total sum of, how much, cumulative,
+  aggregate, add up to
 agg median: median
 super desc: most, highest, largest, biggest, greatest, maximum, max, top, best, largest number of, strongest,
   richest
@@ -44,7 +45,7 @@ super asc.price: cheapest, least expensive
 super desc.age: oldest
 super asc.age: youngest
 super desc.date: latest, newest, most recent, last, most recently
-super asc.date: earliest, first
+super asc.date: earliest, soonest, first
 super desc.population: most populous, most populated
 super asc.population: least populous, least populated
 super desc.deep: deepest
@@ -77,21 +78,20 @@ between and: between
 group each: each, per, every, for each, for every, in each, within each, of each, by each, to each, at each,
   from each, with each, grouped by, group by, broken down by, break down by, across, for different,
   across different, split by, by, according to, differ by, differ across, vary by, vary across, change over,
-  over the, across all, based on
+  over the, across all, based on, in terms of
 order asc: order by, ordered by, sorted by, sort by, ranked by, rank by, arranged by, arrange by, in order of,
   ordering by
 order word: alphabetically, alphabetical order, in alphabetical order, alphabetical
 idle sum: in total, altogether, in all
 idle said: on record, on file, in our database, in the database, in this database, in our system, in the system,
-  in our records, in the records, in our books, in our files, in terms of, so far, up to now, to date, until now,
+  in our records, in the records, in our books, in our files, so far, up to now, to date, until now,
   at all, at least once, as a whole, of ours, by any chance, if any, in question
-direction desc: descending, descending order, in descending order, decreasing order, from highest to lowest,
-  from most to least, highest to lowest, highest first, from largest to smallest, largest first, reverse order,
-  desc, newest first, most recent first, from high to low, reverse alphabetical order, from newest to oldest
-direction asc: ascending, ascending order, in ascending order, increasing order, from lowest to highest,
-  from least to most, lowest to highest, lowest first, from smallest to largest, smallest first, asc,
-  oldest first, chronologically, chronological order, in chronological order, from low to high,
-  from oldest to newest
+idle verb: break down, split up
+order verb: rank, sort, arrange, order the, order all
+direction desc: descending, descending order, in descending order, decreasing order, reverse order, desc,
+  from high to low, reverse alphabetical order
+direction asc: ascending, ascending order, in ascending order, increasing order, asc, chronologically,
+  chronological order, in chronological order, from low to high
 not no: not, no, without, never, none, do not, cannot, have not, have no, be not, lack, miss, do not have, not have,
   not have any, do not have any, without any, not any, not be, neither, have never, who have never, that have never,
   be not part of any, not part of any, nobody, no one, nothing, no-one
@@ -273,6 +273,10 @@ SCALE = {
 }  # fmt: skip
 # Words that begin like such a number.
 MEASURES = {"千克", "千米", "千瓦", "百分", "百货"}
+ORDINALS = {
+    "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10,
+    "2nd": 2, "3rd": 3, "4th": 4, "5th": 5,
+}  # fmt: skip
 CHINESE_DIGITS = {digit: n for n, digit in enumerate("零一二三四五六七八九")} | {"两": 2}
 MONTHS = {
     "january": 1, "february": 2, "march": 3, "april": 4, "may": 5, "june": 6, "july": 7, "august": 8, "september": 9,
@@ -290,6 +294,7 @@ ATTRIBUTES = {
     "tall": ("height", "altitude", "elevation", "身高", "高度", "海拔"),
     "weight": ("weight", "mass", "体重", "重量"),
     "price": ("price", "cost", "fee", "amount", "rate", "rent", "价格", "单价", "费用", "金额", "租金"),
+    "worth": ("amount", "value", "total", "price", "cost", "revenue", "金额", "总价", "价值"),
     "age": ("age", "年龄", "birth date", "birth", "birthday", "founded", "year", "date", "出生", "生日", "成立"),
     "date": ("date", "time", "year", "created", "timestamp", "day", "日期", "时间", "年份"),
     "population": ("population", "inhabitant", "人口"),

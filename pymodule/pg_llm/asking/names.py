@@ -55,6 +55,7 @@ class Variants:
                     self._add(ref, short, 0.45)
                     if table.key == [number]:
                         self._add((place, -1), short, 0.85)
+                        self._add(ref, its[-1:], 0.85)
                     continue
                 self._add(ref, tuple(word for word in its if word not in own), 0.97)
                 # Where that is what a table is named, its rows are meant.
@@ -133,12 +134,16 @@ def elements(cut: Sequence[Token], variants: Variants) -> Iterable[tuple[Mention
             continue
         for end in range(min(len(cut), start + _LONGEST), start, -1):
             span = [each for each in cut[start:end] if each.stem not in _SKIPPED]
+            if [each.stem for each in span] in (["first"], ["last"]) and not _of_name(cut, end):
+                continue
             if cut[end - 1].stem in _SKIPPED or any(each.kind != "word" or each.chinese for each in span):
                 continue
             matching = [*_matching([each.stem for each in span], like, variants), *_as_one(span, variants)]
             if len(span) == 1 and token.stem in lexicon.UNITS:
                 # Any column of years is meant by the year: where it stands says which.
-                matching = [(ref, max(score, 0.93)) for ref, score in matching]
+                matching = [
+                    (ref, max(score, 0.93) if token.stem in variants.names[ref] else score) for ref, score in matching
+                ]
             refs = best(matching)
             if not refs:
                 continue
@@ -157,6 +162,11 @@ def elements(cut: Sequence[Token], variants: Variants) -> Iterable[tuple[Mention
                 Mention("element", start, end, " ".join(each.text for each in span), refs),
                 10 * length + 4 * score - 1.5,
             )
+
+
+def _of_name(cut: Sequence[Token], end: int) -> bool:
+    """Whether a first is that of the first and last name."""
+    return any(each.stem == "name" for each in cut[end : end + 3])
 
 
 def _matching(

@@ -69,6 +69,7 @@ class Query:
     having: list[Condition] = field(default_factory=list)
     order: list[tuple[Expr, bool]] = field(default_factory=list)
     limit: int | None = None
+    offset: int = 0
     distinct: bool = False
     # The first row for each of these only.
     per: list[Expr] = field(default_factory=list)
@@ -95,7 +96,7 @@ class Writer:
     def edges(self, query: Query) -> tuple[list[Edge], float] | None:
         """How the tables of a query are joined, and what that costs; None where they cannot be."""
         tables = query.all_tables()
-        tables = tables if query.tables or not query.select or query.select[0].kind != "ratio" else []
+        tables = tables if query.tables or not query.select or query.select[0].kind not in ("ratio", "rows") else []
         return self._schema.path(tables) if tables else ([], 0.0)
 
     def sql(self, query: Query) -> str | None:
@@ -103,8 +104,9 @@ class Writer:
         found = self.edges(query)
         if found is None or not query.select:
             return None
-        if query.select[0].kind == "ratio" and query.select[0].parts[0].kind == "rows":
-            return f"SELECT {self._item(query.select[0], {}, query)}"
+        first = query.select[0]
+        if first.kind == "rows" or (first.kind == "ratio" and first.parts[0].kind == "rows"):
+            return f"SELECT {', '.join(self._item(expr, {}, query) for expr in query.select)}"
         names, source = self._from(query.all_tables(), found[0], set())
         text = "SELECT " + ("DISTINCT " if query.distinct else "")
         if query.per:
@@ -122,7 +124,7 @@ class Writer:
                 self._expr(expr, names) + (" DESC NULLS LAST" if down else "") for expr, down in query.order
             )
         if query.limit is not None:
-            text += f" LIMIT {query.limit}"
+            text += f" LIMIT {query.limit}" + (f" OFFSET {query.offset}" if query.offset else "")
         return text
 
     def _from(self, tables: Sequence[int], edges: Sequence[Edge], used: set[str]) -> tuple[dict[int, str], str]:

@@ -16,11 +16,18 @@ Ref = tuple[int, int]
 _KEY_ENDS = ("id", "key", "code", "uuid", "number")
 _PERSONAL = {"first", "last", "middle", "full", "given", "family", "nick", "display"}
 _NO_IDS = ("paid", "said", "void", "grid", "valid")
+_PERSONS = {
+    "person", "user", "member", "customer", "client", "employee", "staff", "worker", "teacher", "professor", "student",
+    "author", "writer", "doctor", "patient", "player", "driver", "guest", "manager", "buyer", "owner", "actor",
+    "singer",
+}  # fmt: skip
 _GENERIC = {
     "id", "name", "title", "description", "comment", "status", "type", "date", "year", "month", "value", "note", "url",
     "homepage", "key", "code", "number", "uuid",
 }  # fmt: skip
 _DISPLAY = ("name", "title", "label", "subject", "word", "description", "code")
+# What only says of what sort rows are calls none.
+_SORTS = {"status", "state", "type", "kind", "category", "class", "gender", "sex", "level", "grade", "unit", "currency"}
 # What a step costs that joins along a declared key, along one that names tell, and along columns that share a name.
 _DECLARED, _TOLD, _SHARED = 1.0, 1.1, 2.6
 
@@ -166,7 +173,7 @@ class Schema:
         best: tuple[float, int] | None = None
         for place, column in enumerate(columns):
             its = column.words
-            if column.kind != "text" or not its or self._leads_away(table, place):
+            if column.kind != "text" or not its or its[-1] in _SORTS or self._leads_away(table, place):
                 continue
             rank = next((n for n, word in enumerate(_DISPLAY) if word in its), None)
             if rank is None:
@@ -182,6 +189,23 @@ class Schema:
         own = set(self.tables[table].words) & set(self.tables[table].columns[place].words)
         return not own and any(
             edge.one == table and edge.single and (place,) == tuple(a for a, _ in edge.columns) for edge in self.edges
+        )
+
+    def has_persons(self, table: int) -> bool:
+        """Whether the rows are persons: by what the table is called, or by columns that only persons have."""
+        its = self.tables[table]
+        columns = {word for column in its.columns for word in column.words}
+        return (
+            bool(set(its.words[-1:]) & _PERSONS)
+            or bool(columns & {"birth", "gender", "sex"})
+            or ({"first", "last", "name"} <= columns)
+        )
+
+    def calls_rows(self, ref: Ref) -> bool:
+        """Whether a column is what rows are called by, and not what others are: the supplier's name of an invoice."""
+        its = set(self.column(ref).words)
+        return ref[1] in (self.display(ref[0]), *self.shown(ref[0])) and (
+            self.column(ref).unique or not its - {*self.tables[ref[0]].words, *_DISPLAY, *_PERSONAL, "number"}
         )
 
     def shown(self, table: int) -> list[int]:

@@ -15,7 +15,7 @@ _PREFIXED = re.compile(r"[a-z]{1,2}(name|title|date|code|type|desc)")
 _IRREGULAR = {
     "people": "person", "persons": "person", "children": "child", "men": "man", "women": "woman", "wives": "wife",
     "mice": "mouse", "feet": "foot", "criteria": "criterion", "data": "data", "series": "series",
-    "species": "species",
+    "species": "species", "ids": "id",
     "has": "have", "had": "have", "having": "have", "did": "do", "does": "do", "done": "do", "was": "be",
     "were": "be",
     "is": "be", "are": "be", "been": "be", "being": "be", "am": "be", "bought": "buy", "sold": "sell",

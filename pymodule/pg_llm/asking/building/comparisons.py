@@ -24,7 +24,7 @@ def add(draft: Draft, of: Comparison) -> None:
         draft.query.where.append(Condition(Expr("column", operand), f"{of.op} avg"))
         return
     if operand[1] < 0:
-        if not (draft.reading.targets or draft.grouped or draft.reading.measures):
+        if not (draft.reading.targets or draft.reading.who or draft.grouped or draft.reading.measures):
             raise Impossible("which have that many is not said")
         draft.query.tables.append(operand[0])
         _having(draft, Expr("count", (operand[0], -1)), of)

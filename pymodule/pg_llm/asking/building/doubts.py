@@ -10,6 +10,9 @@ def weigh(draft: Draft) -> None:
     """Add what speaks against the query to its cost."""
     _elsewhere(draft)
     _idle(draft)
+    if any(ref[0] in draft.inner_tables for expr in draft.query.select for ref in expr.refs()):
+        # What is denied has nothing to show.
+        draft.cost += 0.6
     unread, verbs = draft.reading.unread, draft.reading.linked.verbs
     draft.cost += sum(0.12 if word in verbs else _weight(word) for word in unread)
     query = draft.query

@@ -8,11 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pg_llm.asking import lexicon
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.query import Condition, Expr, Query
-from pg_llm.asking.reading.parts import Reading
+from pg_llm.asking.reading.parts import Order, Reading, Superlative
 from pg_llm.asking.schema import Column, Ref, Schema
 
 # Of each mention (by its start) what it is taken to mean.
 Choice = Mapping[int, Ref]
+# Dates that are seldom meant where it is not said which.
+SELDOM = {"update", "end", "birth", "due", "modify"}
 
 
 class Impossible(Exception):
@@ -59,9 +61,11 @@ class Draft:
 
     def entity(self, table: int) -> list[Expr]:
         """What a row is shown by, and what it is told apart by."""
-        exprs = self.show(table)
-        exprs += [Expr("column", (table, place)) for place in self.schema.identity(table)]
-        return list(dict.fromkeys(exprs))
+        return list(dict.fromkeys([*self.show(table), *self.key(table)]))
+
+    def key(self, table: int) -> list[Expr]:
+        """What rows are told apart by."""
+        return [Expr("column", (table, place)) for place in self.schema.identity(table)]
 
     def in_play(self) -> list[int]:
         """The tables that the question speaks of, as far as the query is made."""
@@ -83,6 +87,12 @@ class Draft:
         self.cost += cost
         return found[0]
 
+    def down(self, of: Superlative | Order, ref: Ref) -> bool:
+        """Whether from the largest: the oldest has the highest age, but the earliest birth."""
+        if of.attribute != "age":
+            return of.down
+        return of.down == any(says(self.schema.column(ref), age) for age in lexicon.AGES)
+
     def without(self, table: int, *which: Condition) -> None:
         """Keep rows that no row of another table belongs to, or none for which this holds. Raises Impossible."""
         if self.schema.path([self.main, table]) is None:
@@ -95,7 +105,12 @@ class Draft:
         for name in names:
             for wanted in lexicon.ATTRIBUTES.get(name, ()):
                 for ref, column in self._columns(tables):
-                    if column.kind in ("number", "date") and not column.is_key and says(column, wanted):
+                    if (
+                        column.kind in ("number", "date")
+                        and not column.is_key
+                        and not (name == "date" and SELDOM & set(column.words))
+                        and says(column, wanted)
+                    ):
                         return ref
             dates = [ref for ref, column in self._columns(tables) if column.kind == "date"]
             if name == "date" and dates:
@@ -108,7 +123,8 @@ class Draft:
 
     def _columns(self, tables: Sequence[int]) -> Iterator[tuple[Ref, Column]]:
         for table in tables:
-            for place, column in enumerate(self.schema.tables[table].columns):
+            columns = enumerate(self.schema.tables[table].columns)
+            for place, column in sorted(columns, key=lambda pair: bool(SELDOM & set(pair[1].words))):
                 yield (table, place), column
 
 

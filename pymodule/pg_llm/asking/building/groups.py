@@ -25,7 +25,7 @@ def add(draft: Draft, mention: Mention) -> None:
         return
     column = draft.schema.column(ref)
     table = draft.schema.tables[ref[0]]
-    named = ref[1] == draft.schema.display(ref[0]) and set(column.words) & {"name", "title"}
+    named = draft.schema.calls_rows(ref) and set(column.words) & {"name", "title"}
     if named and table.key and not column.unique:
         draft.grouped += [Expr("column", (ref[0], place)) for place in table.key]
     if column.kind == "number" and not column.is_key and not set(column.words) & _GROUPING:
@@ -49,11 +49,15 @@ def add_unit(draft: Draft, unit: str) -> None:
 
 
 def add_targets(draft: Draft, targets: Sequence[Expr]) -> None:
-    """Group by what is asked for."""
+    """Group by what is asked for, and by whose it is: each row of a table that is named is a group."""
+    reading = draft.reading
+    # The kind and the rate of rooms are of each room, kinds of rooms are not.
+    owners = reading.owners if len(reading.targets) > 1 else []
+    rows = {table for table, place in map(draft.ref, (*reading.targets, *owners)) if place < 0}
     for expr in targets:
         if expr.ref is None:
             continue
         draft.grouped.append(expr)
-        if expr.ref[1] == draft.schema.display(expr.ref[0]):
+        if expr.ref[0] in rows or draft.schema.calls_rows(expr.ref):
             draft.grouped += [Expr("column", (expr.ref[0], place)) for place in draft.schema.tables[expr.ref[0]].key]
     draft.grouped = list(dict.fromkeys(draft.grouped))

@@ -43,8 +43,13 @@ def settle(draft: Draft) -> None:
 
 
 def _apart(draft: Draft) -> bool:
-    """Two counts of tables that nothing else connects are counted each for itself."""
+    """Counts of tables that nothing else connects are counted each for itself."""
     query = draft.query
+    if len(query.select) > 1 and not (query.group or query.where or query.having):
+        counts = [expr.ref for expr in query.select if expr.kind == "count" and expr.ref and not expr.only]
+        if len({ref[0] for ref in counts}) == len(query.select):
+            query.tables, query.select = [], [Expr("rows", ref) for ref in counts]
+            return True
     ratio = next((expr for expr in query.select if expr.kind == "ratio"), None)
     if ratio is None or query.group or query.where or len(query.select) > 1:
         return False
@@ -82,14 +87,15 @@ def _distinct(draft: Draft, edges: Sequence[Edge]) -> None:
     query = draft.query
     refs = [expr.ref for expr in query.select if expr.ref]
     tables = {ref[0] for ref in refs}
-    if draft.reading.distinct or (edges and any(draft.schema.fans_out(edges, table) for table in tables)):
+    if draft.reading.distinct or (edges and all(draft.schema.fans_out(edges, table) for table in tables)):
         query.distinct = True
         return
     if query.limit is not None or len(refs) != 1:
         return
     column = draft.schema.column(refs[0])
-    display = refs[0][1] == draft.schema.display(refs[0][0])
-    if column.kind == "text" and not display and not column.unique and not _names_a_row(draft):
+    named = {its[0] for its in draft.choice.values() if its[1] < 0}
+    row = draft.schema.calls_rows(refs[0]) or (refs[0][1] in draft.schema.shown(refs[0][0]) and refs[0][0] in named)
+    if column.kind == "text" and not row and not column.unique and not _names_a_row(draft):
         query.distinct = True
 
 

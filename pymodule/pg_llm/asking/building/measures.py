@@ -14,17 +14,24 @@ def expr(draft: Draft, of: Measure) -> Expr:
         return _of_each(draft, of.said, of.of)
     if of.operand is None:
         if of.said != "count":
-            return _only_number(draft, of.said, draft.main)
+            return _only_number(draft, of, draft.main)
         draft.query.tables.append(draft.main)
         return Expr("count", (draft.main, -1))
     ref = draft.ref(of.operand)
+    if of.operand.kind == "value":
+        # Completed payments: the rows that have the value.
+        ref = (ref[0], -1)
     if ref[1] < 0:
-        if of.said not in ("count", "sum"):
-            return _only_number(draft, of.said, ref[0])
+        if of.worth or of.said not in ("count", "sum"):
+            return _only_number(draft, of, ref[0])
         draft.cost += 0.05 if of.said == "sum" else 0.0
         draft.query.tables.append(ref[0])
         return Expr("count", (ref[0], -1))
     column = draft.schema.column(ref)
+    if of.said == "count" and any(each.label is of.operand for each in draft.reading.named):
+        # The number of F grades: of the rows that have that value.
+        draft.query.tables.append(ref[0])
+        return Expr("count", (ref[0], -1))
     if of.said == "count":
         return _count(draft, ref)
     if column.is_measure or (of.said in ("min", "max") and column.kind in ("date", "number")):
@@ -40,9 +47,10 @@ def _of_each(draft: Draft, said: str, of: Measure) -> Expr:
     if of.operand is not None and said in ("avg", "sum"):
         ref = draft.ref(of.operand)
         if ref[1] >= 0 and draft.schema.column(ref).is_measure:
-            if draft.entities == [ref[0]]:
+            if ref[0] in draft.entities:
                 # Nights per stay: every row is a stay.
-                draft.grouped, draft.shown = [], []
+                draft.grouped = [each for each in draft.grouped if each.ref is None or each.ref[0] != ref[0]]
+                draft.shown = [each for each in draft.shown if each.ref is None or each.ref[0] != ref[0]]
             return Expr("agg", ref, said)
     inner = expr(draft, of)
     if not draft.grouped:
@@ -70,5 +78,7 @@ def _count(draft: Draft, ref: Ref) -> Expr:
     return Expr("agg", ref, "count", distinct=True)
 
 
-def _only_number(draft: Draft, said: str, table: int) -> Expr:
-    return Expr("agg", draft.only_number(table, "it does not say of which number", 0.3), said)
+def _only_number(draft: Draft, of: Measure, table: int) -> Expr:
+    """The number that says what rows are worth, where that is asked, else the only one. Raises Impossible."""
+    worth = draft.attribute(["worth"], [table]) if of.worth else None
+    return Expr("agg", worth or draft.only_number(table, "it does not say of which number", 0.3), of.said)

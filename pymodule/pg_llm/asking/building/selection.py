@@ -25,11 +25,17 @@ def select(draft: Draft, targets: list[Expr], measured: list[Expr]) -> None:
             query.tables.insert(0, draft.main)
         if query.having:
             raise Impossible("of which that many are needed")
-    if draft.shows_order and query.order and query.order[0][0] not in query.select:
-        by = query.order[0][0]
-        # Who asks for columns by name wants no other, unless it was counted.
-        if by.kind in ("count", "agg") or not any(draft.ref(each)[1] >= 0 for each in draft.reading.targets):
-            query.select.append(by)
+
+
+def show_order(draft: Draft) -> None:
+    """Show by what the first rows were found."""
+    query = draft.query
+    if not draft.shows_order or query.per or query.distinct or not query.order or query.order[0][0] in query.select:
+        return
+    by = query.order[0][0]
+    # Who asks for columns by name wants no other, unless it was counted.
+    if by.kind in ("count", "agg") or not any(draft.ref(each)[1] >= 0 for each in draft.reading.targets):
+        query.select.append(by)
 
 
 def _groups(draft: Draft, targets: list[Expr], measured: list[Expr], aggregated: bool) -> bool:
@@ -41,7 +47,8 @@ def _groups(draft: Draft, targets: list[Expr], measured: list[Expr], aggregated:
         tables = {expr.ref[0] for expr in draft.grouped if expr.ref}
         inside = [expr for expr in own if expr.ref and expr.ref[0] in tables]
         known = {expr.ref[0] for expr in inside if expr.ref}
-        draft.shown = [expr for expr in draft.shown if not (expr.ref and expr.ref[0] in known)] + inside
+        draft.shown = [each for each in draft.shown if each in targets or not (each.ref and each.ref[0] in known)]
+        draft.shown += inside
         draft.shown += [expr for expr in own if expr not in inside]
         draft.grouped += [expr for expr in own if expr not in draft.grouped]
     if query.per:
@@ -52,7 +59,7 @@ def _groups(draft: Draft, targets: list[Expr], measured: list[Expr], aggregated:
             # By country, and nothing is said to be counted.
             raise Impossible("what of each")
         query.select = [*draft.shown, *own]
-        query.distinct = True
+        query.distinct = not draft.entities
         return False
     query.select = [*draft.shown, *measured]
     query.group = list(dict.fromkeys([*draft.shown, *draft.grouped]))

@@ -51,8 +51,10 @@ def build(schema: Schema, reading: Reading, choice: Choice) -> tuple[Query, floa
         groups.add_unit(draft, unit)
     for superlative in reading.superlatives:
         superlatives.add(draft, superlative, asked, measured)
+    order.group(draft, asked)
     selection.select(draft, asked, measured)
     order.add(draft)
+    selection.show_order(draft)
     if reading.share:
         ratios.restrict(draft)
     joins.settle(draft)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pg_llm.asking import lexicon
 from pg_llm.asking.building import groups, measures
-from pg_llm.asking.building.draft import Draft, Impossible, says
+from pg_llm.asking.building.draft import Draft, Impossible
 from pg_llm.asking.building.targets import is_total
 from pg_llm.asking.query import Expr
 from pg_llm.asking.reading.parts import Measure, Superlative
@@ -38,14 +37,15 @@ def add(draft: Draft, of: Superlative, targets: list[Expr], measured: list[Expr]
     if of.attribute == "*":
         targets += _shown(draft, operand, targets)
         _most_frequent(draft, of, targets)
-    elif operand is not None and targets and not of.attribute and not _same_thing(operand, targets):
+    elif operand is not None and not of.attribute and _counted(draft, operand, of, targets):
         if operand[1] < 0:
             draft.query.tables.append(operand[0])
             _first_by(draft, Expr("count", (operand[0], -1)), of, targets)
         else:
             _first_by(draft, Expr("agg", operand, "count", distinct=True), of, targets)
-    elif measured and (draft.grouped or targets) and not of.attribute:
+    elif measured and not of.attribute and (draft.grouped or targets or _counts(operand, measured[0])):
         # The three departments with …, by what was measured.
+        targets += [] if draft.grouped else _shown(draft, operand, targets)
         _first_by(draft, measured[0], of, targets)
         if operand is not None and not targets and not any(e.ref and e.ref[0] == operand[0] for e in draft.grouped):
             draft.cost += 0.2
@@ -78,19 +78,24 @@ def _by_column(draft: Draft, operand: Ref, of: Superlative, targets: list[Expr],
 def _by_attribute(draft: Draft, operand: Ref | None, of: Superlative, targets: list[Expr]) -> None:
     tables = draft.in_play() if operand is None else [operand[0]]
     names = [of.attribute] if of.attribute else _MEANT.get(of.word, ())
-    found = draft.attribute(names, tables)
+    found = (None if of.attribute else _number(draft, targets)) or draft.attribute(names, tables)
     if found is None:
         unsaid = f"by what {of.word or 'the first'} is meant"
         if of.attribute:
             raise Impossible(unsaid)
         found = draft.only_number(tables[0], unsaid, 0.25)
-    if of.attribute == "age":
-        # The oldest has the highest age, but the earliest birth.
-        of = replace(of, down=of.down == any(says(draft.schema.column(found), age) for age in lexicon.AGES))
+    of = replace(of, down=draft.down(of, found))
     if draft.reading.groups and not _grouped(draft, targets):
         _first_of_each(draft, Expr("column", found), of)
     else:
         _first_by(draft, Expr("column", found), of, targets)
+
+
+def _number(draft: Draft, targets: Sequence[Expr]) -> Ref | None:
+    """The one number that is asked for besides: the name and the fee of the highest."""
+    refs = [expr.ref for expr in targets if expr.kind == "column" and expr.ref is not None]
+    found = [ref for ref in refs if draft.schema.column(ref).is_measure]
+    return found[0] if len(found) == 1 else None
 
 
 def _most_frequent(draft: Draft, of: Superlative, targets: list[Expr]) -> None:
@@ -134,6 +139,21 @@ def _same_thing(operand: Ref, targets: Sequence[Expr]) -> bool:
     return any(expr.ref == operand for expr in targets)
 
 
+def _counts(operand: Ref | None, by: Expr) -> bool:
+    """Whether other rows are counted: the top 5 guests with their number of bookings."""
+    return operand is not None and by.kind == "count" and by.ref is not None and by.ref[0] != operand[0]
+
+
+def _counted(draft: Draft, operand: Ref, of: Superlative, targets: Sequence[Expr]) -> bool:
+    """Whether rows or values are counted for each of what is asked for: which country most guests come from."""
+    if not targets:
+        return bool(draft.reading.units)
+    if not _same_thing(operand, targets):
+        return True
+    several = not any(expr.ref is not None and draft.schema.calls_rows(expr.ref) for expr in targets)
+    return operand[1] < 0 and several and of.word in ("most", "fewest", "least")
+
+
 def _grouped(draft: Draft, targets: Sequence[Expr]) -> bool:
     """Whether nothing is asked for but the groups."""
     return all(expr in draft.grouped or expr in draft.shown for expr in targets)
@@ -149,15 +169,17 @@ def _first_by(draft: Draft, by: Expr, of: Superlative, targets: list[Expr]) -> N
     elif draft.reading.measures and draft.grouped:
         draft.cost += 0.2
         by = Expr("agg", by.ref, "max" if of.down else "min")
+    if (by, not of.down) in draft.query.order:
+        raise Impossible("the first and the last at once")
     draft.query.order.append((by, of.down))
-    draft.query.limit = of.n
+    draft.query.limit, draft.query.offset = of.n, of.skipped
     if of.shown or not of.plain:
         draft.shows_order = True
 
 
 def _first_of_each(draft: Draft, by: Expr, of: Superlative) -> None:
     """The highest building of each campus: one row for each group."""
-    if of.n != 1 or draft.reading.measures or draft.reading.units:
+    if of.n != 1 or of.skipped or draft.reading.measures or draft.reading.units:
         raise Impossible("several of each group")
     draft.query.per = list(draft.shown)
     draft.query.order = [*((expr, False) for expr in draft.shown), (by, of.down)]

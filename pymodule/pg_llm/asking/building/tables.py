@@ -5,10 +5,19 @@ from __future__ import annotations
 from pg_llm.asking.building.draft import Draft, Impossible
 from pg_llm.asking.mention import Mention
 
+_IDS = ("id", "ids")
+# What speaks against an answer to who that is no person.
+NO_PERSON = 0.5
+
 
 def main(draft: Draft) -> int:
     """The table that the question is about. Raises Impossible."""
     reading = draft.reading
+    if reading.who:
+        who = persons(draft)
+        if who is not None:
+            return who
+        draft.cost += 0.0 if reading.superlatives else NO_PERSON
     for mention in (*reading.owners, *reading.targets):
         ref = draft.ref(mention)
         if ref[1] < 0:
@@ -32,9 +41,24 @@ def main(draft: Draft) -> int:
     raise Impossible("it names no table or column")
 
 
+def persons(draft: Draft) -> int | None:
+    """Who it is that something is said of: rows of persons that are named, or those to whom such rows belong."""
+    named = [draft.choice[each.start][0] for each in draft.reading.linked.mentions if each.start in draft.choice]
+    belongs = (edge.other for table in named for edge in draft.schema.edges if edge.one == table and edge.single)
+    found = list(dict.fromkeys(table for table in named if draft.schema.has_persons(table)))
+    found = found or list(dict.fromkeys(table for table in belongs if draft.schema.has_persons(table)))
+    draft.cost += 0.2 * max(0, len(found) - 1)
+    return found[0] if found else None
+
+
 def is_name(mention: Mention) -> bool:
-    """Whether names are asked for, of whatever table."""
-    return mention.said.lower() in ("name", "names")
+    """Whether names or numbers of rows are asked for, of whatever table."""
+    return mention.said.lower() in ("name", "names", *_IDS)
+
+
+def is_id(mention: Mention) -> bool:
+    """Whether what tells rows apart is asked for."""
+    return mention.said.lower() in _IDS
 
 
 def whose(draft: Draft, owners: set[int], named: list[Mention]) -> int | None:

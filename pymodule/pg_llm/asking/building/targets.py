@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pg_llm.asking.building import tables
+from pg_llm.asking.building import tables, times
 from pg_llm.asking.building.draft import Draft
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.query import Condition, Expr
@@ -19,17 +19,21 @@ def exprs(draft: Draft) -> list[Expr]:
         if mention in named and (whose := tables.whose(draft, owners, named)) is not None:
             if ref[0] != whose:
                 draft.cost += 0.02
-            found += draft.show(whose)
+            found += draft.key(whose) if tables.is_id(mention) else draft.show(whose)
         elif ref[1] < 0:
             found += draft.show(ref[0])
             if not draft.grouped:
                 draft.query.tables.append(ref[0])
+        elif draft.schema.column(ref).kind == "bool" and mention.start and _with(draft, mention):
+            draft.query.where.append(Condition(Expr("column", ref), "true"))
         elif is_total(mention) and (reading.groups or reading.superlatives) and draft.schema.column(ref).is_measure:
             found.append(Expr("agg", ref, "sum"))
         else:
             found.append(Expr("column", ref))
             if owners and ref[0] not in owners:
                 draft.cost += 0.15
+    if not found and reading.who and draft.schema.has_persons(draft.main):
+        found += draft.show(draft.main)
     for mention in reading.owners:
         ref = draft.ref(mention)
         if ref[1] >= 0 and draft.schema.column(ref).kind == "bool":
@@ -38,7 +42,20 @@ def exprs(draft: Draft) -> list[Expr]:
             draft.cost += 0.1
         if ref[0] not in draft.query.tables:
             draft.query.tables.insert(0, ref[0])
+    if reading.who_too:
+        who = tables.persons(draft)
+        if who is None:
+            draft.cost += tables.NO_PERSON
+        elif all(expr.ref is None or expr.ref[0] != who for expr in found):
+            found += draft.show(who)
+    if reading.when and not any(expr.ref and draft.schema.column(expr.ref).kind == "date" for expr in found):
+        return [times.column(draft, None, "when")]
     return list(dict.fromkeys(found))
+
+
+def _with(draft: Draft, mention: Mention) -> bool:
+    """Rooms with a balcony: those that have one, not whether they do."""
+    return "with" in [token.stem for token in draft.reading.linked.tokens[max(0, mention.start - 2) : mention.start]]
 
 
 def is_total(mention: Mention) -> bool:
@@ -54,10 +71,12 @@ def add_context(draft: Draft, mention: Mention) -> None:
     if ref[1] < 0:
         if mention.role == "meant" and ref[0] in draft.in_play():
             draft.cost += 0.3
-        if ref[0] not in draft.inner_tables and mention.score >= 0.7:
+        if ref[0] in draft.inner_tables:
+            return
+        if mention.score >= 0.7:
             draft.query.tables.append(ref[0])
-        elif mention.role == "done" and ref[0] not in (draft.main, *draft.query.all_tables()):
-            # A verb that is near a table in meaning, and leads to none of those that are read.
+        elif ref[0] not in {draft.main, *draft.query.tables}:
+            # What is done is left out: no better than a verb that nothing stands for.
             draft.cost += 0.12
         return
     if any(ref in expr.refs() for expr in (*draft.shown, *draft.grouped)) or any(

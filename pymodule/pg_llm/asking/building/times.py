@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 
 from pg_llm.asking import dates
-from pg_llm.asking.building.draft import Draft, Impossible
+from pg_llm.asking.building.draft import SELDOM, Draft, Impossible
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.query import Condition, Expr
 from pg_llm.asking.reading.parts import Comparison
-
-# Dates that are seldom meant where it is not said which.
-_SELDOM = {"update", "end", "birth", "due", "modify"}
 
 
 def condition(draft: Draft, of: Comparison) -> Condition:
@@ -63,7 +60,7 @@ def column(draft: Draft, operand: Mention | None, time: str) -> Expr:
     for extra, tables in enumerate((played, [t for t in range(len(draft.schema.tables)) if t not in played])):
         found = [
             (
-                (0 if its.kind == "date" else 1) + (0.5 if _SELDOM & set(its.words) else 0) + 0.1 * n + 0.01 * place,
+                (0 if its.kind == "date" else 1) + (0.5 if SELDOM & set(its.words) else 0) + 0.1 * n + 0.01 * place,
                 (table, place),
             )
             for n, table in enumerate(tables)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pg_llm.asking import lexicon
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.reading.cursor import Cursor
-from pg_llm.asking.reading.parts import Comparison
+from pg_llm.asking.reading.parts import Comparison, Measure
 
+_SUMS = {"altogether", "overall", "combined", "in total", "in all"}
 # What may stand between a number and what is counted by it.
 _COUNTING = ("different", "distinct", "unique", "of", "个", "名", "位", "条", "次", "家", "本", "种")
 # What a number is measured in is not what is compared.
@@ -126,7 +127,19 @@ def _compare(cursor: Cursor, first: int, last: int, op: str, values: list[str | 
     operand = _operand(cursor, left, right, attribute)
     if operand is not None:
         cursor.take(operand)
+    if operand is not None and operand != right and _altogether(cursor, cursor.mentions[last].end):
+        measure = Measure("sum", cursor.mentions[operand], worth=True)
+        cursor.found.comparisons.append(Comparison(op, values, measure=measure))
+        return
     cursor.found.comparisons.append(Comparison(op, values, cursor.at(operand), attribute=attribute))
+
+
+def _altogether(cursor: Cursor, end: int) -> bool:
+    """Whether each one's sum is compared: over 15,000 altogether."""
+    for place, mention in cursor.of_kind("agg"):
+        if mention.start == end and cursor.text(mention).lower() in _SUMS:
+            cursor.take(place)
+    return cursor.word(end) in _SUMS or f"{cursor.word(end)} {cursor.word(end + 1)}" in _SUMS
 
 
 def _right(cursor: Cursor, last: int) -> int | None:
@@ -134,8 +147,13 @@ def _right(cursor: Cursor, last: int) -> int | None:
     if cursor.chinese and cursor.mentions[last].end >= len(cursor.tokens):
         return None
     right = cursor.after(last, ("element",), 1, ())
-    passed = cursor.between(last, right) if right is not None else []
-    return right if not passed or passed[0] in _COUNTING else None
+    if right is None:
+        # At least one cancelled order.
+        of = cursor.described(last)
+        return of if of is not None and cursor.mentions[of].kind == "element" else None
+    passed = cursor.between(last, right)
+    which = cursor.word(cursor.mentions[last].end).endswith("ed")
+    return right if not passed or passed[0] in _COUNTING or which else None
 
 
 def _measured(cursor: Cursor, place: int) -> bool:

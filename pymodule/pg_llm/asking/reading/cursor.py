@@ -8,6 +8,8 @@ from pg_llm.asking.mention import Linked, Mention
 from pg_llm.asking.reading.parts import Measure, Reading
 
 JOINERS = {"and", "or", ",", "、", "和", "与", "及", "以及", "nor", "&", "或", "或者"}
+# The total value of the sales: a sum of what each is worth.
+_WORTH = {"value", "amount", "worth", "money"}
 
 
 class Cursor:
@@ -31,6 +33,11 @@ class Cursor:
     def take(self, *places: int) -> None:
         """What one pass has read no other reads."""
         self.done |= set(places)
+
+    def drop(self, place: int) -> None:
+        """What a word says here is nothing that is called so."""
+        self.take(place)
+        self.mentions[place].refs.clear()
 
     def free(self, mention: Mention | None) -> None:
         """Let a mention be read as something else."""
@@ -62,6 +69,19 @@ class Cursor:
             return other if self.mentions[place].start - self.mentions[other].end <= gap else None
         return None
 
+    def described(self, place: int) -> int | None:
+        """The element that follows with values before it that say which, as red and blue cars; else the last value."""
+        last = self.after(place, ("value",), 2, ("distinct",))
+        while last is not None:
+            of = self.after(last, ("element",), 0, ())
+            if of is not None:
+                return of
+            more = self.after(last, ("value",), 1, ())
+            if more is None or not set(self.between(last, more)) <= JOINERS:
+                return last
+            last = more
+        return None
+
     def joined(self, place: int, but: Collection[str]) -> Iterator[int]:
         """The elements that a joiner hangs on this one, one after another, without these words between; taken."""
         while True:
@@ -90,7 +110,13 @@ class Cursor:
     def measure(self, place: int, of: int | None) -> Measure:
         """What the count or aggregate at a place makes of an element."""
         mention = self.mentions[place]
-        return Measure("count" if mention.kind == "count" else mention.said, self.at(of))
+        said = self.stems(mention.start, mention.end + 2 if of is None else self.mentions[of].start)
+        worth = mention.kind == "agg" and bool(_WORTH & set(said))
+        return Measure("count" if mention.kind == "count" else mention.said, self.at(of), worth=worth)
+
+    def closed(self, token: int) -> bool:
+        """Whether a clause ends before a token."""
+        return self.word(token) in ("", "?", ".", "!", ";") or self.word(token) in JOINERS
 
     def word(self, token: int) -> str:
         """The token at a place, in small letters; nothing beyond the ends."""

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from pg_llm.asking import lexicon, words
+from pg_llm.asking.mention import Mention
 from pg_llm.asking.reading.cursor import Cursor
 
 _GROUPING = {
     "grouped", "sorted", "ordered", "ranked", "split", "broken", "divided", "separated", "listed", "arranged",
     "categorized", "aggregated", "counted", "segmented",
 }  # fmt: skip
+_THEM = {"them", "these", "those", "whom", "which"}
+
+
+def _unit_asked(cursor: Cursor) -> None:
+    """Which month had the most sales: months are groups, where no column is called so."""
+    for place, token in enumerate(cursor.tokens):
+        asked = token.stem in lexicon.UNITS and cursor.word(place - 1) in ("which", "what")
+        if asked and cursor.found.superlatives and not any(its.start <= place < its.end for its in cursor.mentions):
+            cursor.found.units.append(lexicon.UNITS[token.stem])
+
+
+def _stands_for(cursor: Cursor, mention: Mention) -> bool:
+    """How many each of them bought, how many did each buy: no group but those of whom it was said."""
+    if cursor.word(mention.end - 1) != "each":
+        return False
+    after, verb = cursor.word(mention.end), cursor.closed(mention.end + 1)
+    asked = cursor.word(mention.start - 1) in ("do", "does", "did") and verb
+    return asked or cursor.closed(mention.end) or (after == "of" and cursor.word(mention.end + 1) in _THEM)
 
 
 def read(cursor: Cursor) -> None:
     """Elements that rows are grouped by, and units of time."""
     found = cursor.found
+    _unit_asked(cursor)
     for place, mention in cursor.of_kind("group"):
         cursor.take(place)
         before = cursor.word(mention.start - 1)
@@ -25,6 +45,8 @@ def read(cursor: Cursor) -> None:
         ):
             # Written by: who did it, no group.
             continue
+        if _stands_for(cursor, mention):
+            continue
         if mention.role == "unit":
             found.units.append(mention.said)
             continue
@@ -33,13 +55,17 @@ def read(cursor: Cursor) -> None:
         unit = mention.end + (cursor.word(mention.end) in ("calendar", "single", "given", "the"))
         token = cursor.tokens[unit].stem if unit < len(cursor.tokens) else ""
         if token in lexicon.UNITS and (its is None or its.start == unit):
-            if its is not None and following is not None:
+            if its is not None and following is not None and its.score >= 0.9 and its.kind == "element":
                 cursor.take(following)
-            if its is not None and its.score >= 0.9 and its.kind == "element":
                 found.groups.append(its)
-            else:
-                found.units.append(lexicon.UNITS[token])
+                continue
+            if following is not None:
+                cursor.drop(following)
+            found.units.append(lexicon.UNITS[token])
             continue
+        if token in lexicon.UNITS:
+            # Per year and status.
+            found.units.append(lexicon.UNITS[token])
         if following is None or its is None or its.kind == "group":
             continue
         cursor.take(following)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pg_llm.asking.reading.cursor import Cursor
 from pg_llm.asking.reading.parts import Measure
 
+_OVERALL = {"overall", "combined"}
+
 
 def read(cursor: Cursor) -> None:
     """Counts and aggregates with what they are taken of."""
@@ -16,18 +18,18 @@ def read(cursor: Cursor) -> None:
         if inner is not None and mention.kind == "agg":
             _nested(cursor, mention.said, inner)
             continue
-        said = cursor.measure(place, None).said
-        of = cursor.after(place, ("element",), 4, ("distinct",))
-        if of is None and cursor.chinese:
-            of = cursor.before(place, ("element",), 2)
-        if of is not None and {"?", ".", ";", "who", "where", "that"} & set(cursor.between(place, of)):
-            of = None
-        if of is None and said == "count" and found.superlatives:
-            # And how many: that by which the first was found.
-            found.superlatives[0].shown = True
-            continue
+        of = _operand(cursor, place)
         if of is None:
-            found.measures.append(Measure(said))
+            described = cursor.described(place)
+            its = cursor.at(described)
+            if its is not None and its.kind == "element" and its.refs[0][0][1] < 0:
+                of = described
+            elif its is not None and (its.kind == "element" or mention.kind == "agg"):
+                # F grades, the value of completed payments: what the value is of is read later as well.
+                found.measures.append(cursor.measure(place, described))
+                continue
+        if of is None:
+            _alone(cursor, cursor.measure(place, None), cursor.text(mention).lower())
             continue
         if place + 1 <= of - 1 and cursor.mentions[of - 1].kind == "distinct":
             found.distinct = True
@@ -36,10 +38,42 @@ def read(cursor: Cursor) -> None:
         if noun != of:
             found.context.append(cursor.mentions[of])
             cursor.take(noun)
-            of = noun
-        found.measures.append(Measure(said, cursor.mentions[of]))
+        found.measures.append(cursor.measure(place, noun))
         if not cursor.chinese:
-            found.measures += [Measure(said, cursor.mentions[more]) for more in cursor.joined(of, ("their",))]
+            said = found.measures[-1].said
+            found.measures += [Measure(said, cursor.mentions[more]) for more in cursor.joined(noun, ("their",))]
+
+
+def _operand(cursor: Cursor, place: int) -> int | None:
+    """What is counted or measured: what follows in the clause, in Chinese what stands before."""
+    of = cursor.after(place, ("element",), 4, ("distinct",))
+    if of is None and cursor.chinese:
+        of = cursor.before(place, ("element",), 2)
+    if of is not None and {"?", ".", ";", "who", "where", "that"} & set(cursor.between(place, of)):
+        return None
+    return of
+
+
+def _alone(cursor: Cursor, measure: Measure, said: str) -> None:
+    """A measure of which it is not said what it is of."""
+    found = cursor.found
+    if measure.said == "count" and found.superlatives:
+        # And how many: that by which the first was found.
+        found.superlatives[0].shown = True
+    elif any(each.measure is not None and each.measure.said == measure.said for each in found.superlatives):
+        # Along with that average.
+        found.superlatives[0].shown = True
+    elif measure.said == "count" and (counted := _counted(cursor)) is not None:
+        found.measures.append(counted)
+    elif said not in _OVERALL or not (found.measures or found.superlatives or found.comparisons):
+        # The most sales overall: nothing is added up.
+        found.measures.append(measure)
+
+
+def _counted(cursor: Cursor) -> Measure | None:
+    """And how many: what was compared with a number before, as in more than one book."""
+    compared = (each for each in cursor.found.comparisons if each.operand is not None and not each.time)
+    return next((Measure("count", each.operand) for each in compared), None)
 
 
 def _nested(cursor: Cursor, said: str, inner: int) -> None:

@@ -9,11 +9,12 @@ from pg_llm.asking.mention import Linked, Mention
 
 @dataclass(slots=True)
 class Measure:
-    """A count (`count`) or an aggregate of an operand; without one, of the rows."""
+    """A count (`count`) or an aggregate of an operand; without one, of the rows; of what they are `worth`."""
 
     said: str
     operand: Mention | None = None
     of: Measure | None = None
+    worth: bool = False
 
 
 @dataclass(slots=True)
@@ -28,6 +29,23 @@ class Superlative:
     plain: bool = True
     word: str = ""
     shown: bool = False
+    # How many come before: one before the second.
+    skipped: int = 0
+
+    @property
+    def bare(self) -> bool:
+        """Whether it does not say by what."""
+        return not self.attribute and self.operand is None and self.measure is None
+
+
+@dataclass(slots=True)
+class Order:
+    """All rows by an operand, a measure or an attribute (`*`: some number), else by what is shown; `down` or up."""
+
+    down: bool
+    operand: Mention | None = None
+    measure: Measure | None = None
+    attribute: str = ""
 
 
 @dataclass(slots=True)
@@ -70,8 +88,14 @@ class Reading:
     known: list[Mention] = field(default_factory=list)
     denied: list[Mention] = field(default_factory=list)
     context: list[Mention] = field(default_factory=list)
-    order: list[tuple[Mention | Measure | None, bool]] = field(default_factory=list)
+    order: list[Order] = field(default_factory=list)
     ratio: tuple[list[Mention], list[Mention], str] | None = None
     share: bool = False
+    # Persons are asked for, and none are named.
+    who: bool = False
+    # They are asked for besides: and who made it.
+    who_too: bool = False
+    # A time is asked for.
+    when: bool = False
     distinct: bool = False
     unread: list[str] = field(default_factory=list)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 
+from pg_llm.asking import lexicon
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.reading.cursor import Cursor
 from pg_llm.asking.reading.parts import Superlative
@@ -11,17 +12,23 @@ from pg_llm.asking.reading.parts import Superlative
 # What begins a part that the superlative does not speak of.
 _APART = {"of", "in", "for", "by", "with", "who", "that", "which", "from", "on"}
 
+_BY = {"by", "in terms of", "according to", "based on"}
+# Words around a number of things that are ranked: which three hotels with the most rooms.
+_LINKING = {"with", "have", "be", "that", "who", "which", "by"}
+_COUNTED = {"", "the", "which", "what", "list", "show", "give", "me", "find", "name", "of", "our", "those", "is", "are"}
+
 
 def read(cursor: Cursor) -> None:
     """How many come first, and by what."""
     for place, mention in cursor.of_kind("super", "top"):
         used = [place]
         number = _touching(cursor, place)
+        number = _leading(cursor, place) if number is None else number
         n = 1 if number is None else max(1, int(cursor.mentions[number].number))
         if number is not None:
             used.append(number)
         words = [token.text.lower() for token in cursor.tokens[mention.start : mention.end]]
-        more = cursor.after(used[-1], ("super",), 2, ())
+        more = cursor.after(max(used), ("super",), 2, ())
         if words == ["top"] and more is not None:
             # The top 5 highest paid: the second says by what.
             cursor.take(*used)
@@ -29,6 +36,7 @@ def read(cursor: Cursor) -> None:
             cursor.mentions[more].role = "n"
             continue
         found = _begun(mention, words[0] if words else "", n, number is None)
+        found.skipped = lexicon.ORDINALS.get(cursor.word(mention.start - 1), 1) - 1
         _operand(cursor, place, used, found)
         cursor.take(*used)
         _by(cursor, found)
@@ -55,6 +63,15 @@ def _touching(cursor: Cursor, place: int) -> int | None:
     return None
 
 
+def _leading(cursor: Cursor, place: int) -> int | None:
+    """The number before the noun that is ranked: which three hotels have the most rooms."""
+    noun = cursor.before(place, ("element",), 3)
+    number = cursor.before(noun, ("number",), 0) if noun is not None else None
+    if number is None or _LINKING.isdisjoint(cursor.between(place - 1, place)):
+        return None
+    return number if cursor.word(cursor.mentions[number].start - 1) in _COUNTED else None
+
+
 def _operand(cursor: Cursor, place: int, used: list[int], found: Superlative) -> None:
     """By what: an attribute the word has, a number of things, or a column beside it."""
     last = max(used)
@@ -63,12 +80,22 @@ def _operand(cursor: Cursor, place: int, used: list[int], found: Superlative) ->
     counted = cursor.after(last, ("count", "agg"), 2, ())
     if counted is not None and found.attribute in ("", "*"):
         of = cursor.after(counted, ("element",), 3, ("distinct", "count"))
+        if of is None and (of := cursor.described(counted)) is not None:
+            found.measure = cursor.measure(counted, of)
+            used += [counted]
+            return
         if of is not None:
             noun = cursor.noun(of)
             found.measure = cursor.measure(counted, noun)
             used += [*range(counted, of + 1), noun]
             return
     if found.attribute == "*":
+        return
+    done = cursor.before(place, ("element",), 0)
+    if found.attribute == "date" and done is not None and cursor.mentions[done].role == "verb":
+        # Hired first.
+        found.operand = cursor.mentions[done]
+        used.append(done)
         return
     of = cursor.after(last, ("element",), 2, ("distinct",))
     if of is not None and not _APART & set(cursor.between(last, of)):
@@ -102,10 +129,10 @@ def _chinese(cursor: Cursor, place: int, used: list[int], found: Superlative) ->
 
 def _by(cursor: Cursor, found: Superlative) -> None:
     """The top 3 products by price: what stands before the by is asked for."""
-    if found.measure is not None or found.attribute:
+    if found.measure is not None or (found.attribute and found.word not in ("first", "last")):
         return
     for place, mention in cursor.of_kind("group"):
-        if cursor.word(mention.start) != "by" or mention.end - mention.start > 1:
+        if cursor.text(mention).lower() not in _BY:
             continue
         of = cursor.after(place, ("element", "count", "agg"), 2, ())
         if of is None:
@@ -113,20 +140,26 @@ def _by(cursor: Cursor, found: Superlative) -> None:
         its = cursor.mentions[of]
         measure = None
         if its.kind != "element":
-            inner = cursor.after(of, ("element",), 3, ("count",))
+            inner = cursor.after(of, ("element",), 5, ("count", "distinct"))
             if inner is None:
                 continue
             measure = cursor.measure(of, inner)
             cursor.take(*range(of, inner + 1))
         cursor.take(place, of)
+        judged = cursor.tokens[mention.start - 1].text
+        cursor.found.unread = [word for word in cursor.found.unread if word != judged]
         cursor.free(found.operand)
-        found.operand, found.measure = (None, measure) if measure else (its, None)
+        found.operand, found.measure, found.attribute = (None, measure, "") if measure else (its, None, "")
         return
 
 
 def _merge(cursor: Cursor) -> None:
     """The top 3 courses with the highest number of students: how many, and by what; the least and most of one."""
     found = cursor.found.superlatives
+    if len(found) == 2 and found[1].word == "top" and found[1].bare and not found[0].bare:
+        # Those with the most books, the top 3 only.
+        found[0].n, found[0].plain = found[1].n, False
+        del found[1]
     for first, second in itertools.pairwise(found):
         if (
             first.operand is None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pg_llm.asking import lexicon
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.reading.cursor import JOINERS, Cursor
@@ -12,6 +14,8 @@ _AGAIN = {
     "return", "give", "show", "include", "including", "along", "together", "also", "list", "provide", "display",
     "their", "its", "respective", "corresponding",
 }  # fmt: skip
+# Words that ask anew, with at most so many words to what they ask for.
+_ASKS, _NEAR = {"which", "what", "when", "where", "how", "whose"}, 4
 
 
 def read(cursor: Cursor) -> None:
@@ -19,6 +23,8 @@ def read(cursor: Cursor) -> None:
     found = cursor.found
     rest = [n for n, _ in cursor.of_kind("element")]
     labels = {id(each.label) for each in found.named if each.label is not None}
+    measures = [*found.measures, *(each.measure for each in found.superlatives if each.measure is not None)]
+    labels |= {id(each.operand) for each in measures}
     free = [n for n in rest if id(cursor.mentions[n]) not in labels]
     _markers(cursor)
     asks = not found.measures and found.ratio is None
@@ -27,7 +33,15 @@ def read(cursor: Cursor) -> None:
         return
     heads = _heads(cursor, free, asks)
     asks = not found.measures and found.ratio is None
-    found.targets = [cursor.mentions[place] for place in heads]
+    found.targets = [*_first(cursor, heads), *(cursor.mentions[place] for place in heads)]
+    if cursor.word(0) == "whose":
+        # Whose bag is the largest: the bag only leads to them.
+        found.context += found.targets[:1]
+        del found.targets[:1]
+    found.who = not found.targets and cursor.word(0) in ("who", "whose")
+    words = [token.text.lower() for token in cursor.tokens]
+    found.who_too = any(word == "who" and words[n - 1] == "and" for n, word in enumerate(words) if n)
+    found.when = cursor.word(0) == "when"
     if asks and not heads and not found.superlatives:
         found.targets = [cursor.mentions[place] for place in rest if place not in free][:1]
 
@@ -53,9 +67,10 @@ def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
         mention = cursor.mentions[place]
         previous = free[n - 1] if n else None
         passed = cursor.stems(cursor.mentions[previous].end if previous is not None else 0, mention.start)
-        again = n > 0 and bool(_AGAIN & set(passed))
+        again = n > 0 and _again(passed)
+        besides = place > 0 and _asks_besides(cursor.between(place - 1, place), passed)
         beside = previous if chain and previous is not None and place == previous + 1 else None
-        if not heads and _after_extreme(cursor, place):
+        if not heads and (_after_extreme(cursor, place) or _done(cursor, mention)):
             found.context.append(mention)
         elif not heads and asks and not again and _begins_total(cursor, mention):
             found.measures.append(Measure("sum", mention))
@@ -68,9 +83,12 @@ def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
             chain = False
         elif beside is not None and _goes_on(passed):
             heads.append(place)
-        elif again and heads and _is_column(mention):
+        elif heads and (besides or (again and (_is_column(mention) or _owns(cursor, place)))):
             heads.append(place)
             chain = True
+        elif beside is not None and not passed and mention.role == "verb":
+            # Workers hired after 2019: what was done to them is not asked for.
+            found.context.append(mention)
         elif beside is not None and not passed:
             genitive = cursor.tokens[cursor.mentions[beside].end - 1].text.endswith(("'s", "s'", "\u2019s"))
             if genitive or _is_column(mention):
@@ -79,11 +97,45 @@ def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
                 found.owners.append(cursor.mentions[beside])
             else:
                 found.owners.append(mention)
-            chain = genitive
+            chain = genitive or _is_column(mention)
         else:
             chain = False
             found.context.append(mention)
     return heads
+
+
+def _asks_besides(near: Sequence[str], passed: Sequence[str]) -> bool:
+    """Whether the words right before ask anew, joined to what was asked: and from which country, and when."""
+    asked = max((n for n, word in enumerate(near) if word in _ASKS), default=None)
+    if asked is None or len(near) - asked > _NEAR:
+        return False
+    before = passed[: len(passed) - len(near) + asked]
+    return bool(JOINERS & set(before[-2:]))
+
+
+def _again(passed: Sequence[str]) -> bool:
+    """Whether these words ask for more: along with their, with the."""
+    return bool(_AGAIN & set(passed)) or passed[-1:] == ["with"] or passed[-2:] == ["with", "the"]
+
+
+def _owns(cursor: Cursor, place: int) -> bool:
+    """Whether a column of it follows: the guest name."""
+    following = cursor.at(cursor.after(place, ("element",), 0, ()))
+    return following is not None and _is_column(following)
+
+
+def _first(cursor: Cursor, heads: Sequence[int]) -> list[Mention]:
+    """The youngest guests and when they were born: what is ranked is shown too, where it is asked for first."""
+    if not heads:
+        return []
+    begin = cursor.mentions[heads[0]].start
+    ranked = [each.operand for each in cursor.found.superlatives if each.operand is not None]
+    before = [each for each in ranked if each.end <= begin and each.refs[0][0][1] < 0]
+    if not before:
+        return []
+    passed = cursor.stems(before[0].end, begin)
+    again = _asks_besides(passed, passed) or _again(passed) or passed[:1] == ["with"]
+    return before[:1] if again or _goes_on(passed) else []
 
 
 def _goes_on(passed: list[str]) -> bool:
@@ -108,6 +160,12 @@ def _after_extreme(cursor: Cursor, place: int) -> bool:
         return False
     passed = cursor.between(place - 1, place)
     return before.refs[0][0][1] >= 0 and bool(passed) and passed[0] in ("of", "among", "for", "in", "across")
+
+
+def _done(cursor: Cursor, mention: Mention) -> bool:
+    """Who booked, who has paid: what somebody did is not asked for."""
+    before = cursor.stems(0, mention.start)
+    return before[:1] == ["who"] and set(before[1:]) <= {"have", "ever"} and mention.role in ("verb", "done")
 
 
 def _begins_total(cursor: Cursor, mention: Mention) -> bool:
