@@ -56,8 +56,8 @@ def _last(cursor: Cursor, place: int, mention: Mention) -> None:
         number, end = following.number, following.end
     word = cursor.tokens[end].stem if end < len(cursor.tokens) else ""
     if word not in lexicon.UNITS or (mention.kind == "super" and not number):
-        if mention.said == "previous":
-            # The last order: no time, but which one.
+        if mention.said == "previous" and word != "name":
+            # The last order: no time, but which one; a last name is neither.
             mention.kind, mention.said = "super", "desc.date"
         return
     cursor.take(*(n for n, its in enumerate(cursor.mentions) if mention.start <= its.start <= end))
