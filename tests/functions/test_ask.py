@@ -66,6 +66,34 @@ def test_a_question_has_rows_and_a_sentence(
     assert len(bakery.execute("SELECT * FROM ask_rows(%s)", (question,)).fetchall()) == len(rows)
 
 
+@pytest.mark.parametrize(
+    ("question", "condition"),
+    [
+        ("How many guests are from Ohio?", "state = 'OH'"),
+        ("How many guests are from Canada?", "country = 'CA'"),
+        ("How many Canadian guests are there?", "country = 'CA'"),
+        ("How many guests live in the US?", "country = 'US'"),
+        ("How many guests have cancelled?", "status = 'cancel'"),
+        ("How many guests with a proton address are there?", "email ILIKE '%proton%'"),
+        ("How many guests have the last name ross?", "name ILIKE '% ross'"),
+        ("How many guests with level B are there?", "level = 'B'"),
+    ],
+)
+def test_values_go_by_other_names(db: psycopg.Connection, question: str, condition: str) -> None:
+    db.execute(
+        """
+        CREATE TABLE guest (
+            guest_id int PRIMARY KEY, name text, email text, state text, country text, status text, level text
+        );
+        INSERT INTO guest VALUES (1, 'Ann Ross', 'ann@proton.me', 'OH', 'US', 'cancel', 'B'),
+            (2, 'Bob Rossi', 'bob@web.de', 'ON', 'CA', 'stay', 'A'),
+            (3, 'Cid Vox', 'cid@proton.me', 'CA', 'US', 'stay', 'B'),
+            (4, 'Dot Lee', 'dot@web.de', 'NY', 'US', 'stay', 'A')
+        """
+    )
+    assert value(db, "SELECT sql FROM llm_sql(%s)", question) == f"SELECT count(*) FROM guest WHERE {condition}"
+
+
 def test_groups_come_with_a_chart_and_a_row_each(bakery: psycopg.Connection) -> None:
     answer, rows, chart = bakery.execute(
         "SELECT answer, rows, chart FROM ask('How many loaves did each baker bake?')"

@@ -6,7 +6,21 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.asking import answer, example, meaning, naming, prompt, synthesis, tokens, words
+from pg_llm.asking import (
+    answer,
+    asides,
+    dates,
+    example,
+    forms,
+    meaning,
+    naming,
+    numbers,
+    places,
+    prompt,
+    synthesis,
+    tokens,
+    words,
+)  # fmt: skip
 from pg_llm.asking.meaning import Embed, dot
 from pg_llm.asking.mention import Similar, ValueMatch
 from pg_llm.asking.schema import Column, Edge, Schema, Table
@@ -259,11 +273,136 @@ def test_every_question_has_candidates_or_reasons(question: str) -> None:
             "How many books were published in 2020?",
             "SELECT count(*) FROM book WHERE published >= '2020-01-01' AND published < '2021-01-01'",
         ),
+        (
+            "Which books were published between May 2020 and the end of 2021?",
+            "SELECT title FROM book WHERE published >= '2020-05-01' AND published < '2022-01-01'",
+        ),
+        (
+            "How many books were published in 2020 or later?",
+            "SELECT count(*) FROM book WHERE published >= '2020-01-01'",
+        ),
+        (
+            "How many books were published no later than May 5, 2020?",
+            "SELECT count(*) FROM book WHERE published < '2020-05-06'",
+        ),
+        (
+            "How many books were published by the end of the first quarter of 2020?",
+            "SELECT count(*) FROM book WHERE published < '2020-04-01'",
+        ),
+        (
+            "How many books were published last month?",
+            "SELECT count(*) FROM book WHERE date_trunc('month', published)"
+            " = date_trunc('month', current_date) - interval '1 month'",
+        ),
+        ("Which books have 300 pages or more?", "SELECT title FROM book WHERE pages >= 300"),
+        ("Which books have 300 or more pages?", "SELECT title FROM book WHERE pages >= 300"),
+        (
+            "How many writers are there in each country? Skip countries that have nobody.",
+            "SELECT country, count(*) AS count FROM writer GROUP BY country",
+        ),
+        ("List the books, ignoring those without pages", "SELECT title FROM book WHERE pages IS NOT NULL"),
     ],
 )
 def test_questions_become_queries(question: str, sql: str) -> None:
     found, _, _ = synthesis.candidates(question, library(), [])
     assert found[0].sql == sql
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "time"),
+    [
+        ("from March 27 to March 31, 2023", "period", "2023-03-27/2023-03-31"),
+        ("March 27-31, 2023", "period", "2023-03-27/2023-03-31"),
+        ("27 to 31 March 2023", "period", "2023-03-27/2023-03-31"),
+        ("between 2021-08 and the end of January 2022", "period", "2021-08/2022-01-31"),
+        ("from December to February 2021", "period", "2020-12/2021-02"),
+        ("2019-2021", "year", "2019/2021"),
+        ("since the start of 2020", "date", "2020-01-01"),
+        ("by the end of February 2024", "date", "2024-02-29"),
+        ("the 5th of May 2020", "date", "2020-05-05"),
+        ("2020/5/5", "date", "2020-05-05"),
+        ("the first half of 2023", "period", "2023-01-01/2023-06-30"),
+        ("Q3 2023", "period", "2023-07-01/2023-09-30"),
+        ("the last 10 days of May 2020", "period", "2020-05-22/2020-05-31"),
+        ("the 30 days before April 1, 2023", "period", "2023-03-02/2023-03-31"),
+        ("the 6 months after 2023-03-31", "period", "2023-04-01/2023-09-30"),
+        ("in the 1990s", "year", "1990/1999"),
+        ("in May", "month", "5"),
+        ("2023年上半年", "period", "2023-01-01/2023-06-30"),
+        ("2023年第二季度", "period", "2023-04-01/2023-06-30"),
+        ("2023年3月5日", "date", "2023-03-05"),
+        ("从2021年3月至2021年5月", "period", "2021-03/2021-05"),
+        ("5月", "month", "5"),
+    ],
+)
+def test_times_are_found_as_they_are_said(said: str, kind: str, time: str) -> None:
+    (found,) = [mention for mention, _ in dates.dates(tokens.cut(said))]
+    assert (found.kind, found.said) == (kind, time)
+
+
+@pytest.mark.parametrize("said", ["may I see", "from 5 to 10 people", "the second week", "the start of it"])
+def test_other_words_are_no_times(said: str) -> None:
+    assert list(dates.dates(tokens.cut(said))) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ("25k", 25e3), ("15 thousand", 15e3), ("$2bn", 2e9), ("5 m", 5), ("1,200.50", 1200.5), ("five thousand", 5000),
+        ("two hundred fifty", 250), ("two dozen", 24), ("三千五百", 3500), ("100万元", 1e6), ("5千克", 5), ("十二", 12),
+    ],
+)  # fmt: skip
+def test_numbers_are_read_as_they_are_said(said: str, number: float) -> None:
+    (found,) = [mention for mention, _ in numbers.numbers(tokens.cut(said))]
+    assert found.number == number
+
+
+def test_verbs_that_hang_on_a_word_are_words() -> None:
+    found = tokens.cut("who's won what we've made, can't John's wait")
+    assert [token.text for token in found] == [
+        "who", "is", "won", "what", "we", "have", "made", ",", "can", "not", "John's", "wait",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("question", "left"),
+    [
+        ("Which books, please, do we have on record so far?", []),
+        ("Break down the number of books by year, no matter how these sold, and show the count", []),
+        ("Which books have just 300 pages but only one writer", []),
+        ("Which books are still there", ["still"]),
+        ("Which books only sold abroad", ["only", "sold", "abroad"]),
+        ("Which books have not been sold yet", ["sold"]),
+        ("Nothing but books with 300 pages", ["but"]),
+    ],
+)
+def test_words_that_restrict_are_not_swallowed(question: str, left: list[str]) -> None:
+    _, _, linked = synthesis.candidates(question, library(), [])
+    assert linked.unknown == left
+
+
+def test_a_condition_that_is_waived_goes_no_further_than_its_clause() -> None:
+    cut = tokens.cut("Regardless of status by year, no matter who and how, and sorted")
+    assert [token.text for token in asides.without_waivers(cut)] == [
+        "by",
+        "year",
+        ",",
+        "and",
+        "how",
+        ",",
+        "and",
+        "sorted",
+    ]
+
+
+def test_values_have_forms_and_places_other_names() -> None:
+    assert {forms.base(word) for word in ("sold", "sells", "selling", "sell")} == {"sel"}
+    assert {forms.base(word) for word in ("cancelled", "canceled", "cancel", "cancels")} == {"cancel"}
+    assert forms.base("successfully") == forms.base("success") != forms.base("succession")
+    found = {(kind, start): held for kind, held, start, _ in places.said("Tell us of Ohio, Canadian and US turkey")}
+    assert set(found) == {("state", 11), ("country", 17), ("country", 30)}
+    assert {"oh", "ohio"} <= found["state", 11]
+    assert {"ca", "can", "canada"} <= found["country", 17]
 
 
 def hotel() -> Schema:

@@ -67,8 +67,13 @@ cmp =: exactly, equal to, equals, equal
 cmp <>: not equal to, different from, other than
 cmp >.time: after, later than
 cmp <.time: before, earlier than, prior to
-cmp >=.time: since, starting from, from
-cmp <=.time: until, through, till
+cmp >=.time: since, starting from, from, as from, starting in, beginning in, starting, beginning, on or after,
+  no earlier than, not earlier than, not before, ever since
+cmp <=.time: until, through, till, on or before, no later than, not later than, not after, up until
+above >=: or more, or higher, or above, and above, or greater, or over, and over, and up, or later, or after, or newer,
+  and later, and after, or more recent, onward, onwards, at the earliest
+above <=: or less, or fewer, or lower, or below, and below, or under, and under, or earlier, or before, and earlier,
+  at the latest
 between and: between
 group each: each, per, every, for each, for every, in each, within each, of each, by each, to each, at each,
   from each, with each, grouped by, group by, broken down by, break down by, across, for different,
@@ -78,21 +83,26 @@ order asc: order by, ordered by, sorted by, sort by, ranked by, rank by, arrange
   ordering by
 order word: alphabetically, alphabetical order, in alphabetical order, alphabetical
 idle sum: in total, altogether, in all
+idle said: on record, on file, in our database, in the database, in this database, in our system, in the system,
+  in our records, in the records, in our books, in our files, so far, up to now, to date, until now,
+  at all, at least once, as a whole, of ours, by any chance, if any, in question
 idle verb: break down, split up
 order verb: rank, sort, arrange, order the, order all
 direction desc: descending, descending order, in descending order, decreasing order, reverse order, desc,
   from high to low, reverse alphabetical order
 direction asc: ascending, ascending order, in ascending order, increasing order, asc, chronologically,
   chronological order, in chronological order, from low to high
-not no: not, no, without, never, none, do not, don't, doesn't, didn't, isn't, aren't, wasn't, weren't, hasn't,
-  haven't, hadn't, cannot, have not, have no, be not, lack, miss, do not have, not have, not have any,
-  do not have any, without any, not any, not be, n't, neither, have never, who have never, that have never,
-  be not part of any, not part of any
-except not: except, except for, excluding, exclude, apart from, but not
+not no: not, no, without, never, none, do not, cannot, have not, have no, be not, lack, miss, do not have, not have,
+  not have any, do not have any, without any, not any, not be, neither, have never, who have never, that have never,
+  be not part of any, not part of any, nobody, no one, nothing, no-one
+except not: except, except for, excluding, exclude, apart from, but not, aside from, skip, ignore, ignoring, omit,
+  disregard, leave out, left out, leave aside, not count, not include, not consider, do not count, do not include,
+  do not consider
 ratio ratio: ratio of, ratio between, ratio, proportion between, ratio of number of
 share 100: percentage of, percentage, percent of, percent, per cent of
 share 1: proportion of, fraction of, share of, proportion, fraction
-distinct yes: different, distinct, unique, do not repeat, without repeating, without duplicate, no duplicate
+distinct yes: different, distinct, unique, no duplicate, without duplicate, without repetition, no repetition,
+  not repeat, do not repeat, not list twice, do not list twice
 both and: both
 either or: either
 start with: start with, starting with, begin with, beginning with, starts with
@@ -102,7 +112,7 @@ like in: contain, containing, include the word, contains, with the word, contain
 same as: same, the same, same as
 order of: order of
 unit year: yearly, annually, annual, year over year, year by year
-unit month: monthly, month by month
+unit month: monthly, month by month, month over month
 unit day: daily, day by day
 unit week: weekly, week by week
 unit quarter: quarterly, quarter by quarter
@@ -110,40 +120,62 @@ time last: in the last, in the past, over the last, over the past, during the la
   within the last, within the past, past, within
 time this: this
 time previous: last
+when this.day: today
+when previous.day: yesterday
 null yes: null, missing, unknown, empty
 """)
 # "last" and "first" say when or how many, as what follows them shows; times are read before.
-ASKING = {"what", "which", "who", "whom", "whose", "where", "when", "list", "show", "give", "find", "display", "return",
-          "get", "tell", "name", "provide", "select", "identify", "retrieve", "me", "please", "see"}  # fmt: skip
-# Words that say nothing of what is asked.
-EMPTY = ASKING | {
-    "a", "an", "the", "of", "in", "on", "at", "to", "for", "from", "with", "by", "and", "or", "be", "have", "do",
-    "that", "this", "these", "those", "their", "its", "it", "there", "all", "any", "some", "as", "into", "than",
-    "s", "t", "i", "we", "our", "us", "you", "your", "they", "them", "he", "she", "his", "her", "him", "can",
-    "could", "will", "would", "should", "may", "might", "must", "been", "if", "many", "much", "how", "when", "then",
-    "also", "only", "just", "so", "such", "about", "between", "among", "within", "during", "up", "out", "over",
-    "under", "where", "please", "want", "need", "know", "like", "look", "kind", "sort", "along", "together",
-    "respective", "respectively", "corresponding", "follow", "following", "present", "available", "exist",
-    "existing", "database", "table", "record", "row", "data", "result", "information", "value", "detail", "belong",
-    "part", "own", "located", "based", "locate", "associate", "associated", "relate", "related", "register",
-    "registered", "receive", "received", "recorded", "order", "ordered", "total", "overall", "number", "find",
-    "found", "make", "made", "contain", "include", "included", "one", "per", "each", "every", "whether", "who's",
-    "what's", "he/she", "year-wise", "various", "separate", "individual", "single", "specific", "given",
-    "particular", "currently", "current", "not", "no", "both", "either", "amount", "other", "more", "less", "most",
-    "least", "having", "get", "use", "used", "come", "live", "work", "take", "write", "meter", "metre", "kilometer",
-    "km", "mile", "foot", "dollar", "usd", "euro", "percent", "minute", "hour", "second", "kg", "kilogram", "pound",
-    "letter", "letters", "character", "dr", "mr", "mrs", "ms", "prof", "give", "show", "say", "provide", "return",
-    "group", "hold", "reach", "across", "flow", "through", "cover", "place", "go", "run", "happen", "occur",
-    "appear", "differ", "different", "vary", "sorted", "ranked", "top", "first", "last", "whole", "entire",
-    "everyone", "everything", "anything", "ever", "always", "name", "nor", "we've", "i've", "you've", "they've",
-    "we're", "they're",
-}  # fmt: skip
-
 # Who keeps the database, unless a table is called so: the college has hired, in our shop.
 KEEPERS = {
     "company", "firm", "business", "organization", "institution", "college", "university", "school", "shop", "store",
     "dealership", "bank", "hospital", "clinic", "library", "museum", "club", "airline", "hotel", "platform", "system",
 }  # fmt: skip
+POLITE = {"please", "kindly", "thank", "thanks", "hello", "hi", "hey", "dear"}
+FIRST_PERSON = {"i", "me", "my", "mine", "myself", "we", "us", "our", "ours", "ourselves", "let", "lets"}
+# Words that stress what others say.
+EMPHASIS = {
+    "just", "so", "far", "actually", "actual", "really", "already", "even", "simply", "altogether", "exactly",
+    "specifically", "precisely", "indeed", "ever", "always", "overall", "currently", "current",
+}  # fmt: skip
+# Words that keep rows out, whatever they are near in meaning.
+RESTRICTING = {"but", "only", "still", "yet", "once", "twice", "solely", "exclusively", "otherwise", "instead"}
+# Verbs that say no more than that something is there, or is had, or is done.
+LIGHT = {
+    "be", "have", "do", "come", "go", "get", "take", "make", "bring", "hand", "hold", "reach", "place", "run", "put",
+    "happen", "occur", "appear", "own", "use", "contain", "exist", "belong", "carry", "lie", "stand", "see",
+}  # fmt: skip
+# Verbs and nouns that only say by what, or how, an answer is shown.
+SHOWING = {
+    "break", "down", "report", "compute", "calculate", "determine", "output", "print", "pull", "fetch", "present",
+    "enumerate", "judge", "measure", "tabulate", "summarize", "summarise", "count",
+    "overview", "summary", "breakdown", "calendar",
+}  # fmt: skip
+ASKING = {"what", "which", "who", "whom", "whose", "where", "when", "list", "show", "give", "find", "display", "return",
+          "get", "tell", "name", "provide", "select", "identify", "retrieve", "me", "please", "see",
+          "include"}  # fmt: skip
+# Words that say nothing of what is asked.
+EMPTY = ASKING | POLITE | FIRST_PERSON | EMPHASIS | LIGHT | SHOWING | {
+    "a", "an", "the", "of", "in", "on", "at", "to", "for", "from", "with", "by", "and", "or", "that", "this", "these",
+    "those", "their", "its", "it", "there", "all", "any", "some", "as", "into", "than", "s", "t", "you", "your", "they",
+    "them", "he", "she", "his", "her", "him", "can", "could", "will", "would", "should", "may", "might", "must", "been",
+    "if", "many", "much", "how", "then", "also", "such", "about", "between", "among", "within", "during", "up",
+    "out", "over", "under", "want", "need", "know", "like", "look", "kind", "sort", "along", "together", "respective",
+    "respectively", "corresponding", "follow", "following", "available", "existing", "database", "table", "record",
+    "row", "data", "result", "information", "value", "detail", "part", "located", "based", "locate", "associate",
+    "associated", "relate", "related", "register", "registered", "receive", "received", "recorded", "order", "ordered",
+    "total", "number", "found", "made", "included", "one", "per", "each", "every", "whether", "who's", "what's",
+    "he/she", "year-wise", "various", "separate", "individual", "single", "specific", "given", "particular", "not",
+    "no", "both", "either", "amount", "other", "more", "less", "most", "least", "having", "used", "live", "work",
+    "write", "meter", "metre", "kilometer", "km", "mile", "foot", "dollar", "usd", "euro", "percent", "minute", "hour",
+    "second", "kg", "kilogram", "pound", "letter", "letters", "character", "dr", "mr", "mrs", "ms", "prof", "say",
+    "group", "across", "flow", "through", "cover", "differ", "different", "vary", "sorted", "ranked", "top", "first",
+    "last", "whole", "entire", "everyone", "everything", "anything", "nor",
+}  # fmt: skip
+
+# What hangs on a word with an apostrophe, and what it stands for: after other words, 's is a genitive.
+HUNG = {"n't": "not", "'ve": "have", "'ll": "will", "'re": "are", "'d": "would", "'m": "am", "'s": "is"}
+WITH_IS = {"who", "what", "where", "when", "how", "which", "that", "it", "there", "he", "she", "here"}
+CLIPPED = {"ca": "can", "wo": "will", "sha": "shall"}
 
 _CHINESE = """
 count *:多少个,多少名,多少位,多少条,多少家,多少本,多少部,多少种,多少人,多少次,多少辆,多少只,多少台,多少件,
@@ -174,8 +206,19 @@ cmp <>:不等于,不是,不为,不属于,除了,以外
 cmp >.time:之后,以后,晚于
 cmp <.time:之前,以前,早于
 cmp >=.time:以来,自从,起
-above >=:以上
-above <=:以下,以内
+above >=:以上,及以上
+above <=:以下,以内,及以下
+when this.year:今年,本年
+when previous.year:去年,上一年
+when this.quarter:本季度,这个季度
+when previous.quarter:上季度,上个季度
+when this.month:本月,这个月
+when previous.month:上月,上个月
+when this.week:本周,这周
+when previous.week:上周
+when this.day:今天,今日
+when previous.day:昨天,昨日
+time last:过去,近
 between and:介于,之间,到,至
 group each:每个,每名,每位,每家,每种,每类,每本,每部,每一个,每一,每,各个,各,按照,按,根据,不同的,不同,分别
 order asc:排序,排列,排名
@@ -228,6 +271,13 @@ NUMBERS = {
     "ten": 10, "eleven": 11, "twelve": 12, "dozen": 12, "twenty": 20,
     "thirty": 30, "forty": 40, "fifty": 50, "hundred": 100, "thousand": 1000, "million": 1_000_000,
 }  # fmt: skip
+# What a number is multiplied by.
+SCALE = {
+    "k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "million": 1e6, "bn": 1e9, "billion": 1e9,
+    "百": 100, "千": 1e3, "万": 1e4, "亿": 1e8,
+}  # fmt: skip
+# Words that begin like such a number.
+MEASURES = {"千克", "千米", "千瓦", "百分", "百货"}
 ORDINALS = {
     "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10,
     "2nd": 2, "3rd": 3, "4th": 4, "5th": 5,
@@ -237,7 +287,9 @@ MONTHS = {
     "january": 1, "february": 2, "march": 3, "april": 4, "may": 5, "june": 6, "july": 7, "august": 8, "september": 9,
     "october": 10, "november": 11, "december": 12,
 }  # fmt: skip
-MONTHS |= {name[:3]: n for name, n in MONTHS.items()}
+MONTHS |= {name[:3]: n for name, n in MONTHS.items()} | {"sept": 9}
+# Parts of a year.
+CHINESE_PARTS = {"上半年", "下半年", *(f"{which}季度" for n in "一二三四" for which in (n, f"第{n}"))}
 UNITS = {"year": "year", "month": "month", "week": "week", "day": "day", "quarter": "quarter", "hour": "hour",
          "年": "year", "年份": "year", "月": "month", "月份": "month", "周": "week", "天": "day", "日": "day",
          "季度": "quarter"}  # fmt: skip

@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from pg_llm.asking import lexicon, names, numbers, tokens, words
+from pg_llm.asking import asides, dates, lexicon, names, numbers, tokens, words
 from pg_llm.asking.mention import Linked, Mention, Similar, ValueMatch
 from pg_llm.asking.schema import Ref, Schema
 from pg_llm.asking.tokens import Token
@@ -24,9 +24,15 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
     """The mentions of a question; `values` are those of rows that it may name."""
     variants = names.Variants(schema)
     known = {*variants.chinese, *(question[value.start : value.end] for value in values)}
-    cut = tokens.cut(question, {word for word in known if _CJK.search(word)})
+    cut = asides.without_waivers(tokens.cut(question, {word for word in known if _CJK.search(word)}))
     chinese = any(token.chinese for token in cut)
-    proposals = [*_values(cut, values), *numbers.numbers(cut), *_markers(cut), *names.elements(cut, variants)]
+    proposals = [
+        *_values(question, cut, values),
+        *dates.dates(cut),
+        *numbers.numbers(cut),
+        *_markers(cut),
+        *names.elements(cut, variants),
+    ]
     chosen: list[Mention] = []
     taken: set[int] = set()
     for mention, _ in sorted(proposals, key=lambda pair: (-pair[1], pair[0].start)):
@@ -34,8 +40,15 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
         if not span & taken:
             taken |= span
             chosen.append(mention)
+    chosen = [each for each in chosen if not _lone_letter(each, chosen, cut)]
+    taken = {place for mention in chosen for place in range(mention.start, mention.end)}
     chosen = _without_idle(sorted(chosen, key=lambda mention: mention.start))
-    unknown = [n for n, token in enumerate(cut) if n not in taken and _has_content(token, n) and not _keeps(cut, n)]
+    states = {each.start for each in chosen if each.kind == "value" or _is_bool(each, schema)}
+    unknown = [
+        n
+        for n, token in enumerate(cut)
+        if n not in taken and _has_content(token, n) and not _keeps(cut, n) and not asides.stresses(cut, n, states)
+    ]
     chosen += _meant(cut, unknown, similar)
     for mention in chosen:
         if (
@@ -58,6 +71,30 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
         left.append(first.text)
     verbs = frozenset(cut[place].text for place in unknown if _is_verb(cut, place))
     return Linked(question, cut, chosen, left, chinese, verbs)
+
+
+def _lone_letter(mention: Mention, chosen: Sequence[Mention], cut: Sequence[Token]) -> bool:
+    """Whether one letter is taken for a value where neither quotes, its column or table beside it nor an A tells so."""
+    token = cut[mention.start]
+    if mention.kind != "value" or len(token.text) > 1 or mention.end > mention.start + 1 or not token.text.isascii():
+        return False
+    if token.kind != "word" or not mention.values or any(len(each.value) > 1 and each.whole for each in mention.values):
+        return False
+    if any(each.chinese for each in cut[max(0, mention.start - 1) : mention.end + 1]):
+        return False
+    tables = {each.ref[0] for each in mention.values}
+    beside = (
+        each for each in chosen
+        if each.kind == "element" and (each.end in (mention.start, mention.start - 1) or each.start == mention.end)
+    )  # fmt: skip
+    if any(ref[0] in tables for each in beside for ref, _ in each.refs):
+        return False
+    return mention.start == 0 or cut[mention.start - 1].text.lower() not in ("a", "an", "=", ":", "(")
+
+
+def _is_bool(mention: Mention, schema: Schema) -> bool:
+    ref = mention.refs[0][0] if mention.kind == "element" else (0, -1)
+    return ref[1] >= 0 and schema.column(ref).kind == "bool"
 
 
 def _without_idle(chosen: Sequence[Mention]) -> list[Mention]:
@@ -112,6 +149,8 @@ def _is_past(token: Token) -> bool:
 
 def _is_verb(cut: Sequence[Token], place: int) -> bool:
     text = cut[place].text.lower()
+    if cut[place].capital and place:
+        return False
     if text.endswith(("ed", "ing", "ly")) or text in words.PAST:
         return True
     before = [token.text.lower() for token in cut[:place]]
@@ -140,7 +179,7 @@ def _has_content(token: Token, place: int) -> bool:
     return len(token.stem) > 1 or (token.capital and place > 0)
 
 
-def _values(cut: Sequence[Token], values: Sequence[ValueMatch]) -> Iterable[tuple[Mention, float]]:
+def _values(question: str, cut: Sequence[Token], values: Sequence[ValueMatch]) -> Iterable[tuple[Mention, float]]:
     spans: dict[tuple[int, int], list[ValueMatch]] = defaultdict(list)
     for value in values:
         inside = [n for n, token in enumerate(cut) if token.start < value.end and value.start < token.end]
@@ -161,7 +200,9 @@ def _values(cut: Sequence[Token], values: Sequence[ValueMatch]) -> Iterable[tupl
         rank = 10 * (end - start) + (100 if quoted else 6 if named and whole else 2 if whole else -6)
         if start == 0 and not quoted and cut[0].capital and not whole:
             rank -= 5
-        yield Mention("value", start, end, best[0].value, values=best), rank
+        # Of a part, what is said is looked for, not one of the values that hold it.
+        said = best[0].value if whole or quoted else question[cut[start].start : best[0].end]
+        yield Mention("value", start, end, said, values=best), rank
     for place, token in enumerate(cut):
         if token.kind == "quoted":
             yield Mention("value", place, place + 1, token.text), 50
@@ -205,7 +246,10 @@ def _stands_out(near: Sequence[tuple[Ref, float]]) -> bool:
 
 def _meant(cut: Sequence[Token], unknown: Sequence[int], similar: Similar | None) -> list[Mention]:
     """Mentions of words that no name has, by their meaning."""
-    places = [n for n in unknown if cut[n].kind == "word" and not cut[n].capital]
+    places = [
+        n for n in unknown
+        if cut[n].kind == "word" and not cut[n].capital and cut[n].text not in lexicon.RESTRICTING
+    ]  # fmt: skip
     if similar is None or not places:
         return []
     found = []

@@ -14,13 +14,14 @@ Similar = Callable[[Sequence[str]], Sequence[Sequence[tuple[Ref, float]]]]
 
 @dataclass(frozen=True, slots=True)
 class ValueMatch:
-    """A value of a column that the question names from `start` to `end`, wholly or by a part of it."""
+    """A value of a column that the question names from `start` to `end`, wholly or by a part of it, how surely."""
 
     ref: Ref
     value: str
     start: int
     end: int
     whole: bool
+    sure: float = 1.0
 
 
 @dataclass(slots=True)

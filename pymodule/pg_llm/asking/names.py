@@ -61,6 +61,9 @@ class Variants:
                 # Where that is what a table is named, its rows are meant.
                 numbered = short in tables and its[-1] in ("number", "code")
                 self._add(ref, short, 0.45 if numbered else 0.72 if column.kind in ("date", "time") else 0.86)
+                if its[-1:] in (("email",), ("mail",)):
+                    self._add(ref, (*its, "address"), 1.0)
+                    self._add(ref, ("address",), 0.6)
                 if len(its) > 1:
                     self._add(ref, its[-1:], 0.6)
                     for word in its[:-1]:

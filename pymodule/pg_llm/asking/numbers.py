@@ -1,67 +1,86 @@
-"""Numbers, dates, months and years in a question."""
+"""Numbers in a question."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 
 from pg_llm.asking import lexicon
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.tokens import Token
 
-_SCALE = {
-    "k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "billion": 1e9, "百": 100, "千": 1e3, "万": 1e4, "亿": 1e8,
-}  # fmt: skip
-
 
 def numbers(cut: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
-    """Mentions of numbers and times, each with a rank among all mentions that may stand there."""
-    for place, token in enumerate(cut):
-        following = cut[place + 1] if place + 1 < len(cut) else None
+    """Mentions of numbers, each with a rank among all mentions that may stand there."""
+    place = 0
+    while place < len(cut):
+        token = cut[place]
+        end, number = place, None
+        if token.kind == "number":
+            end, number = _figures(cut, place)
+        elif token.chinese:
+            number = _chinese(token.text)
+            end, rank = place + 1, 9
+        elif _named(token) is not None:
+            end, number = _words(cut, place)
+        if number is not None:
+            said = " ".join(each.text for each in cut[place:end])
+            rank = 9 if token.chinese else 12 * (end - place)
+            yield Mention("number", place, end, said, number=number), rank
+        place = max(end, place + 1)
+
+
+def _figures(cut: Sequence[Token], place: int) -> tuple[int, float]:
+    """25, 1,200.50, 30%, 25k, 15 thousand, 100万."""
+    text = cut[place].text.strip("$\u20ac\u00a3\u00a5").replace(",", "")
+    following = cut[place + 1] if place + 1 < len(cut) else None
+    scale = lexicon.SCALE.get(following.text.lower()) if following is not None else None
+    if scale is None or following is None or text.endswith("%"):
+        return place + 1, float(text.rstrip("%"))
+    if following.text.isascii() and len(following.text) == 1 and following.start > cut[place].end:
+        # 5 m is a length, 5m a number.
+        return place + 1, float(text.rstrip("%"))
+    return place + 2, float(text) * scale
+
+
+def _words(cut: Sequence[Token], place: int) -> tuple[int, float | None]:
+    """Five, twenty-five thousand, a hundred; no number in: the one, which one."""
+    whole = part = 0.0
+    end = place
+    while end < len(cut) and (its := _named(cut[end])) is not None:
+        if its >= 1000:
+            whole, part = whole + (part or 1) * its, 0.0
+        elif its in (100, 12):
+            part = (part or 1) * its
+        elif end > place and part % 10 != 0:
+            break
+        else:
+            part += its
+        end += 1
+    if end == place + 1 and cut[place].stem == "one":
         before = cut[place - 1].text.lower() if place else ""
-        if token.kind == "date":
-            yield Mention("date", place, place + 1, token.text.replace("/", "-")), 60
-        elif token.kind == "number":
-            yield from _number(cut, place, following)
-        elif token.stem in lexicon.NUMBERS and not token.chinese:
-            number = float(lexicon.NUMBERS[token.stem])
-            if token.stem in ("one",) and before in ("the", "which", "only", "this"):
-                continue
-            yield Mention("number", place, place + 1, token.text, number=number), 12
-        elif token.chinese and token.text[0] in lexicon.CHINESE_DIGITS and len(token.text) == 1:
-            yield Mention("number", place, place + 1, token.text, number=lexicon.CHINESE_DIGITS[token.text]), 9
-        elif (
-            token.stem in lexicon.MONTHS
-            and token.capital
-            and (token.text != "May" or before in ("in", "of", "during", "since", "and", "after", "before"))
-        ):
-            month = lexicon.MONTHS[token.stem]
-            after = cut[place + 1 : place + 3]
-            year = next(
-                (each for each in after if each.kind == "number" and re.fullmatch(r"(19|20)\d\d", each.text)), None
-            )
-            if year is None:
-                yield Mention("month", place, place + 1, str(month)), 12
+        if before in ("the", "which", "only", "this"):
+            return end, None
+    return end, whole + part
+
+
+def _named(token: Token) -> float | None:
+    return lexicon.NUMBERS.get(token.text.lower(), lexicon.NUMBERS.get(token.stem)) if token.kind == "word" else None
+
+
+def _chinese(text: str) -> float | None:
+    """三, 十二, 三千五百."""
+    whole = part = digit = 0.0
+    for place, sign in enumerate(text):
+        if sign in lexicon.CHINESE_DIGITS:
+            digit = lexicon.CHINESE_DIGITS[sign]
+        elif sign == "十" and (digit or not place or text[place - 1] in "零百千万亿"):
+            part, digit = part + (digit or 1) * 10, 0.0
+        elif sign in lexicon.SCALE and place:
+            scale = lexicon.SCALE[sign]
+            if scale >= 1e4:
+                whole, part, digit = whole + (part + digit) * scale, 0.0, 0.0
             else:
-                end = cut.index(year) + 1
-                yield Mention("period", place, end, f"{year.text}-{month:02}"), 10 * (end - place) + 15
-
-
-def _number(cut: Sequence[Token], place: int, following: Token | None) -> Iterable[tuple[Mention, float]]:
-    text = cut[place].text.strip("$€£¥").replace(",", "")
-    percent = text.endswith("%")
-    number = float(text.rstrip("%"))
-    end = place + 1
-    if following is not None and following.text.lower() in _SCALE and not percent:
-        number, end = number * _SCALE[following.text.lower()], end + 1
-    elif following is not None and following.text in ("年", "年份") and re.fullmatch(r"(19|20)\d\d", text):
-        month = cut[place + 2] if place + 3 < len(cut) else None
-        if month is not None and month.kind == "number" and cut[place + 3].text in ("月", "月份"):
-            yield Mention("period", place, place + 4, f"{text}-{int(month.text):02}"), 70
-            return
-        yield Mention("year", place, end + 1, text, number=number), 60
-        return
-    if re.fullmatch(r"(19|20)\d\d", text) and end == place + 1:
-        yield Mention("year", place, end, text, number=number), 12
-        return
-    yield Mention("number", place, end, text, number=number), 12 * (end - place)
+                part, digit = part + digit * scale, 0.0
+        else:
+            return None
+    return whole + part + digit

@@ -235,6 +235,9 @@ class Writer:
                 return f"{left} >= current_date - interval {values[0]}"
             case "this":
                 return f"date_trunc({values[0]}, {left}) = date_trunc({values[0]}, current_date)"
+            case "previous":
+                months = "3 month" if of.values[0] == "quarter" else f"1 {of.values[0]}"
+                return f"date_trunc({values[0]}, {left}) = date_trunc({values[0]}, current_date) - interval '{months}'"
             case "ilike" | "not ilike":
                 return f"{left} {of.op.upper()} {values[0]}"
             case op if op.endswith(" avg"):

@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pg_llm.asking import linking
+from pg_llm.asking import lexicon, linking
 from pg_llm.asking.building import steps
 from pg_llm.asking.building.draft import DONE, Impossible, doubt
 from pg_llm.asking.mention import Linked, Mention, Similar, ValueMatch
@@ -20,6 +20,8 @@ _MOST_CHOICES = 150
 _SECOND_THOUGHT = 0.3
 _MOST_CANDIDATES = 6
 _PER_MENTION = 4
+# What a value is worth in a table that is not the one spoken of.
+_ELSEWHERE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +44,9 @@ def candidates(
 ) -> tuple[list[Candidate], list[str], Linked]:
     """Queries with the least against them first; why others could not be made; what was understood."""
     linked = linking.link(question, schema, values, similar)
-    for mention in linked.mentions:
+    for place, mention in enumerate(linked.mentions):
         if mention.kind == "value":
-            mention.refs = _value_refs(mention)
+            mention.refs = _value_refs(mention, _owners(linked, place))
     parts = passes.read(linked)
     schema = schema.heard({token.stem for token in linked.tokens})
     writer = Writer(schema)
@@ -73,10 +75,25 @@ def candidates(
     return ranked[:_MOST_CANDIDATES], list(reasons), linked
 
 
-def _value_refs(mention: Mention) -> list[tuple[Ref, float]]:
+def _owners(linked: Linked, place: int) -> set[int]:
+    """The tables whose rows a value is said of: customers from Bonn, the users who live in Ulm."""
+    before = linked.mentions[place - 1] if place else None
+    if before is None or before.kind != "element" or before.role:
+        return set()
+    passed = linked.tokens[before.end : linked.mentions[place].start]
+    if not 0 < len(passed) <= 4 or any(token.kind != "word" or token.stem not in lexicon.EMPTY for token in passed):
+        return set()
+    if {"and", "or"} & {token.stem for token in passed}:
+        return set()
+    return {ref[0] for ref, score in before.refs if ref[1] < 0 and score >= before.score - 0.05}
+
+
+def _value_refs(mention: Mention, owners: set[int]) -> list[tuple[Ref, float]]:
     refs: dict[Ref, float] = {}
     for value in mention.values:
-        refs[value.ref] = max(refs.get(value.ref, 0.0), 1.0 if value.whole else 0.85)
+        refs[value.ref] = max(refs.get(value.ref, 0.0), value.sure * (1.0 if value.whole else 0.85))
+    if any(ref[0] in owners for ref in refs):
+        refs = {ref: score * (1.0 if ref[0] in owners else _ELSEWHERE) for ref, score in refs.items()}
     return sorted(refs.items(), key=lambda pair: -pair[1])
 
 

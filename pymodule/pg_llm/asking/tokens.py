@@ -11,8 +11,8 @@ from pg_llm.asking import lexicon, words
 _TOKEN = re.compile(
     r"""(?P<quoted>"[^"]{1,200}"|\u201c[^\u201d]{1,200}\u201d|\u2018[^\u2019]{1,200}\u2019|\u300c[^\u300d]{1,200}\u300d
         |\u300a[^\u300b]{1,200}\u300b|(?<!\w)'[^']{1,200}'(?!\w)|`[^`]{1,200}`)
-    |(?P<date>\d{4}-\d{1,2}-\d{1,2}|\d{4}/\d{1,2}/\d{1,2})
-    |(?P<number>[$€£¥]?\d+(?:,\d{3})+(?:\.\d+)?%?|[$€£¥]?\d+(?:\.\d+)?(?:%|(?=[\W_]|$|[kKmM]\b|[\u4e00-\u9fff])))
+    |(?P<date>\d{4}-\d{1,2}-\d{1,2}|\d{4}/\d{1,2}/\d{1,2}|(?:19|20)\d\d-(?:0[1-9]|1[0-2])(?![\d-]))
+    |(?P<number>[$€£¥]?\d+(?:,\d{3})+(?:\.\d+)?%?|[$€£¥]?\d+(?:\.\d+)?(?:%|(?=[\W_]|$|(?:[kKmM]|[bm]n)\b|[\u4e00-\u9fff])))
     |(?P<cjk>[\u3400-\u9fff]+)
     |(?P<word>[^\W_](?:(?![\u3400-\u9fff])[\w.'\u2019&-])*(?![\u3400-\u9fff])[^\W_]|[^\W_])
     |(?P<punct>[^\s\w])""",
@@ -45,7 +45,11 @@ def cut(question: str, known: Collection[str] = ()) -> list[Token]:
     for match in _TOKEN.finditer(question):
         kind, text = str(match.lastgroup), match[0]
         if kind == "cjk":
-            found += _chinese(text, match.start(), vocabulary, known)
+            scaled = bool(found) and found[-1].kind == "number" and text[0] in lexicon.SCALE
+            scaled = scaled and text[:2] not in lexicon.MEASURES
+            if scaled:
+                found.append(Token(text[0], text[0], match.start(), match.start() + 1, "word", True))
+            found += _chinese(text[scaled:], match.start() + scaled, vocabulary, known)
         elif kind == "quoted":
             found.append(Token(text[1:-1], text[1:-1].lower(), match.start(), match.end(), kind))
         elif kind == "word":
@@ -58,19 +62,23 @@ def cut(question: str, known: Collection[str] = ()) -> list[Token]:
 
 
 def _words(text: str, start: int) -> list[Token]:
-    """One token, or two where a negation hangs on a verb."""
-    plain = text.replace("\u2019", "'")
-    if plain.lower().endswith("n't") and len(plain) > 3:
-        cut = len(text) - 3
-        return [
-            Token(text[:cut], words.stem(text[:cut]), start, start + cut, "word"),
-            Token("not", "not", start + cut, start + len(text), "word"),
-        ]
-    return [Token(text, words.stem(plain), start, start + len(text), "word")]
+    """One token, or two where a negation or a short verb hangs on a word."""
+    plain = text.replace("\u2019", "'").lower()
+    hung = next((ending for ending in lexicon.HUNG if plain.endswith(ending) and len(plain) > len(ending)), None)
+    if hung == "'s" and plain.removesuffix("'s") not in lexicon.WITH_IS:
+        hung = None
+    if hung is None:
+        return [Token(text, words.stem(plain), start, start + len(text), "word")]
+    cut, said = len(text) - len(hung), lexicon.HUNG[hung]
+    first = lexicon.CLIPPED.get(text[:cut].lower(), text[:cut]) if hung == "n't" else text[:cut]
+    return [
+        Token(first, words.stem(first), start, start + cut, "word"),
+        Token(said, words.stem(said), start + cut, start + len(text), "word"),
+    ]
 
 
 def _chinese_units() -> set[str]:
-    return {unit for unit in lexicon.UNITS if not unit.isascii()}
+    return {unit for unit in lexicon.UNITS if not unit.isascii()} | lexicon.CHINESE_PARTS
 
 
 def _chinese(text: str, start: int, vocabulary: list[str], known: Collection[str]) -> list[Token]:

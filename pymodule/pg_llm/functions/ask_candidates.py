@@ -11,7 +11,7 @@ from typing import Any
 from pg_llm.asking import example, prompt, synthesis
 from pg_llm.asking.mention import Linked, ValueMatch
 from pg_llm.asking.schema import Schema
-from pg_llm.functions import catalog_reading, read_only, session
+from pg_llm.functions import catalog_reading, read_only, session, value_lookup
 from pg_llm.functions.read_only import Checked, Refused, Result
 
 # Queries of one question that are run, and how many times the time of one they may take together.
@@ -71,7 +71,7 @@ def outcome(question: str, tables: Sequence[int] | None, model: str | None, path
         return Outcome(
             None, 0.0, None, "", "there is no table that you may read and that the question may be about", False
         )
-    values = catalog_reading.values(question, known)
+    values = value_lookup.values(question, known)
     found, reasons, linked = synthesis.candidates(question, known, values, catalog_reading.Meanings(known, embedder))
     tries = [_from_taught(question, *row) for row in taught]
     tries = [each for each in tries if each is not None]

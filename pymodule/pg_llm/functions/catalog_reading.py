@@ -16,7 +16,6 @@ import plpy
 
 from pg_llm.asking import lexicon, words
 from pg_llm.asking.meaning import Scale, dot
-from pg_llm.asking.mention import ValueMatch
 from pg_llm.asking.schema import Column, Edge, Ref, Schema, Table
 from pg_llm.errors import InsufficientPrivilege, InvalidInput
 from pg_llm.functions import read_only, session
@@ -30,10 +29,8 @@ _MOST_CHOSEN = 10
 # The score of a table whose name holds a word of the question.
 _NAMED = 3
 _MOST_COLUMNS = 60
-# Rows of a table whose values are compared with the question, and values found in it.
+# Rows of a table whose values are looked at.
 _ROWS_LOOKED_AT = 50_000
-_MOST_VALUES = 60
-_LONGEST_VALUE = 100
 _CJK = re.compile(r"[\u3400-\u9fff]")
 _scales: dict[str, Scale] = {}
 
@@ -268,18 +265,18 @@ def _find_keys(tables: Sequence[Table]) -> None:
         if not asked:
             continue
         counts = ", ".join(f"count(DISTINCT t.{column.sql}) = count(*) AS c{n}" for n, column in enumerate(asked))
-        row = _looked_up(ends, f"SELECT count(*) AS n, {counts} FROM {_part(asked)} AS t", table.oid)
+        row = looked_up(ends, f"SELECT count(*) AS n, {counts} FROM {first_rows(asked)} AS t", table.oid)
         for n, column in enumerate(asked):
             column.unique = bool(row) and row[0]["n"] > 0 and row[0][f"c{n}"]
 
 
-def _part(columns: Sequence[Column]) -> str:
+def first_rows(columns: Sequence[Column]) -> str:
     """The first rows of a table, of it only the columns that are read: the caller may have a right to no others."""
     names = ", ".join(column.sql for column in columns)
     return f"(SELECT {names} FROM {{}} WHERE {READ_ONLY} LIMIT {_ROWS_LOOKED_AT})"
 
 
-def _looked_up(
+def looked_up(
     ends: float, query: str, oid: int, types: Sequence[str] = (), values: Sequence[Any] = ()
 ) -> list[dict[str, Any]]:
     """Rows of a query on a table; none where it fails or takes until after `ends`."""
@@ -304,81 +301,6 @@ def _looked_up(
             raise
         plpy.log(f"pg_llm: values of {relation} were not looked up: {error.sqlstate}")
     return found
-
-
-def values(question: str, of: Schema) -> list[ValueMatch]:
-    """The values of text columns that the question names, wholly or by a word of theirs."""
-    said = question[:2000]
-    parts = _name_parts(said)
-    found: list[ValueMatch] = []
-    ends = time.monotonic() + read_only.limits().seconds
-    for place, table in enumerate(of.tables):
-        texts = [(n, column) for n, column in enumerate(table.columns) if column.kind == "text"]
-        if texts:
-            found += _values(ends, said, parts, place, table, texts)
-    return found
-
-
-def _name_parts(question: str) -> list[str]:
-    """Words that may be a part of a value: those in quotes and those with a capital inside a sentence."""
-    quoted = [
-        text
-        for pair in re.findall(r"""["\u201c]([^"\u201d]{2,100})["\u201d]|(?<!\w)'([^']{2,100})'(?!\w)""", question)
-        for text in pair
-        if text
-    ]
-    rest = re.sub(r"""["\u201c][^"\u201d]{2,100}["\u201d]""", " ", question)
-    capital = [
-        match[0] for match in re.finditer(r"\b[A-Z][\w'-]*(?: [A-Z][\w'-]*)*", rest)
-        if match.start() and rest[: match.start()].rstrip()[-1:] not in (".", "?", "!") and len(match[0]) > 2
-    ]  # fmt: skip
-    return list(dict.fromkeys(text.lower().removesuffix("'s") for text in (*quoted, *capital)))[:20]
-
-
-def _values(
-    ends: float, question: str, parts: Sequence[str], place: int, table: Table, texts: Sequence[tuple[int, Column]]
-) -> list[ValueMatch]:
-    columns = ", ".join(f"({n}, t.{column.sql}::text)" for n, column in texts)
-    short = [value for value, said in lexicon.SHORT_VALUES.items() if re.search(said, question.lower())]
-    rows = _looked_up(
-        ends,
-        f"""
-        SELECT DISTINCT c.place, c.value, strpos($1, lower(c.value)) > 0 AS whole
-        FROM {_part([column for _, column in texts])} AS t CROSS JOIN LATERAL (VALUES {columns}) AS c (place, value)
-        WHERE c.value <> '' AND length(c.value) <= {_LONGEST_VALUE} AND (
-            strpos($1, lower(c.value)) > 0 OR lower(c.value) = ANY($3)
-            OR EXISTS (SELECT FROM unnest($2::text[]) AS p (part) WHERE strpos(lower(c.value), p.part) > 0)
-        )
-        ORDER BY whole DESC, c.place, c.value LIMIT {_MOST_VALUES}
-        """,
-        table.oid,
-        ("text", "text[]", "text[]"),
-        (question.lower(), list(parts), short),
-    )
-    found = []
-    lower = question.lower()
-    for row in rows:
-        value = row["value"].lower()
-        texts_ = [(value, True)] if row["whole"] else [(part, False) for part in parts if part in value]
-        for text, whole in texts_:
-            spans = [match.span() for match in re.finditer(re.escape(text), lower) if _bounded(lower, *match.span())]
-            found += [ValueMatch((place, row["place"]), row["value"], *span, whole) for span in spans]
-    for row in rows:
-        written = re.finditer(lexicon.SHORT_VALUES.get(row["value"].lower(), "(?!)"), lower)
-        found += [ValueMatch((place, row["place"]), row["value"], *match.span(), whole=True) for match in written]
-    return found
-
-
-def _bounded(text: str, start: int, end: int) -> bool:
-    """Whether a place in a text begins and ends where words do; Chinese has no such places."""
-    before, after = text[start - 1 : start], text[end : end + 1]
-    rest = text[end : end + 2]
-
-    def inside(a: str, b: str) -> bool:
-        return a.isalnum() and b.isalnum() and not (_CJK.match(a) or _CJK.match(b))
-
-    plural = rest.startswith("s") and not text[end + 1 : end + 2].isalnum()
-    return not (before and inside(before, text[start])) and (not (after and inside(text[end - 1], after)) or plural)
 
 
 class Meanings:

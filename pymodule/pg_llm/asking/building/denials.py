@@ -8,6 +8,16 @@ from pg_llm.asking.query import Condition, Expr
 from pg_llm.asking.schema import Ref
 
 
+def add_known(draft: Draft, mention: Mention) -> None:
+    """With a town: a table is joined. Raises Impossible."""
+    ref = draft.ref(mention)
+    if ref[1] < 0:
+        draft.query.tables.append(ref[0])
+        return
+    kind = draft.schema.column(ref).kind
+    draft.query.where.append(Condition(Expr("column", ref), "true" if kind == "bool" else "not null"))
+
+
 def add(draft: Draft, mention: Mention) -> None:
     """Without batches, with no town, not vegan. Raises Impossible."""
     where = draft.query.where

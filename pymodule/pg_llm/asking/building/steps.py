@@ -43,6 +43,8 @@ def build(schema: Schema, reading: Reading, choice: Choice) -> tuple[Query, floa
         draft.said_at.update((each, named.mentions[0].start) for each in draft.query.where[known:])
     for comparison in reading.comparisons:
         comparisons.add(draft, comparison)
+    for mention in reading.known:
+        denials.add_known(draft, mention)
     for mention in reading.denied:
         denials.add(draft, mention)
     for mention in reading.context:

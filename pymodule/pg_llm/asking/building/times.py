@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 import re
 
+from pg_llm.asking import dates
 from pg_llm.asking.building.draft import SELDOM, Draft, Impossible
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.query import Condition, Expr
@@ -19,13 +19,17 @@ def condition(draft: Draft, of: Comparison) -> Condition:
         values = [float(value) for value in of.values if re.fullmatch(r"\d+", str(value))]
         if len(values) != len(of.values):
             raise Impossible("years only are known")
-        return Condition(left, of.op, tuple(values))
+        edge = values[-1] if of.op in (">", "<=") else values[0]
+        return Condition(left, of.op, tuple(values) if of.op in ("in", "between") else (edge,))
     first = str(of.values[0])
-    if of.op in ("since", "this"):
+    if of.op in ("since", "this", "previous"):
         return Condition(left, of.op, (first,))
     if of.time == "month":
         return Condition(Expr("part", left.ref, "month number"), "=", (float(first),))
-    begin, end = _span(first)[0], _span(str(of.values[-1]))[1]
+    try:
+        begin, end = (day.isoformat() for day in (dates.days(first)[0], dates.days(str(of.values[-1]))[1]))
+    except ValueError:
+        raise Impossible(f"there is no day {first}") from None
     match of.op:
         case "=" | "between":
             return Condition(left, "period", (begin, end))
@@ -34,7 +38,7 @@ def condition(draft: Draft, of: Comparison) -> Condition:
                 raise Impossible("several months or days at once")
             return Condition(Expr("part", left.ref, "year"), "in", tuple(float(value) for value in of.values))
         case ">":
-            return Condition(left, ">=", (_span(first)[1],))
+            return Condition(left, ">=", (end,))
         case ">=":
             return Condition(left, ">=", (begin,))
         case "<":
@@ -72,18 +76,3 @@ def column(draft: Draft, operand: Mention | None, time: str) -> Expr:
                 continue
             return Expr("column", min(found)[1])
     raise Impossible("there is no column of dates to look at")
-
-
-def _span(text: str) -> tuple[str, str]:
-    """The first day of a year, month or day, and the first behind it."""
-    parts = [int(part) for part in text.split("-")]
-    if len(parts) == 1:
-        return f"{parts[0]}-01-01", f"{parts[0] + 1}-01-01"
-    if len(parts) == 2:
-        year, month = parts
-        return f"{year}-{month:02}-01", f"{year + month // 12}-{month % 12 + 1:02}-01"
-    try:
-        day = datetime.date(*parts)
-    except ValueError:
-        raise Impossible(f"there is no day {text}") from None
-    return day.isoformat(), (day + datetime.timedelta(days=1)).isoformat()

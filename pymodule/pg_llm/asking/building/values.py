@@ -7,13 +7,18 @@ from pg_llm.asking.query import Condition, Expr
 from pg_llm.asking.reading.parts import Named
 from pg_llm.asking.schema import Ref
 
+_PATTERNS = {"start": "{}%", "end": "%{}", "like": "%{}%", "surname": "% {}", "forename": "{} %"}
+
 
 def add(draft: Draft, of: Named) -> None:
     """In Bonn, not in Ulm, with a name that starts with A. Raises Impossible."""
     label = draft.choice.get(of.label.start) if of.label is not None else None
     if of.op:
-        pattern = {"start": "{}%", "end": "%{}", "like": "%{}%"}[of.op].format(of.mentions[0].said)
-        expr = Expr("column", _text_column(draft, label))
+        pattern = _PATTERNS[of.op].format(of.mentions[0].said)
+        chosen = draft.choice.get(of.mentions[0].start) if of.op in ("surname", "forename") else None
+        if chosen is not None and "name" not in draft.schema.column(chosen).words:
+            draft.cost += 0.3
+        expr = Expr("column", chosen or _text_column(draft, label))
         draft.query.where.append(Condition(expr, "not ilike" if of.negated else "ilike", (pattern,)))
         return
     refs: dict[Ref, list[tuple[str, bool]]] = {}

@@ -7,11 +7,6 @@ from pg_llm.asking.mention import Mention
 from pg_llm.asking.reading.cursor import Cursor
 from pg_llm.asking.reading.parts import Comparison, Measure
 
-# 5 or more, 10 or less.
-_BEHIND = {
-    ("or", "more"): ">=", ("or", "higher"): ">=", ("or", "above"): ">=", ("and", "above"): ">=",
-    ("or", "less"): "<=", ("or", "fewer"): "<=", ("or", "lower"): "<=", ("or", "below"): "<=",
-}  # fmt: skip
 _SUMS = {"altogether", "overall", "combined", "in total", "in all"}
 # What may stand between a number and what is counted by it.
 _COUNTING = ("different", "distinct", "unique", "of", "个", "名", "位", "条", "次", "家", "本", "种")
@@ -41,15 +36,15 @@ def read(cursor: Cursor) -> None:
         cursor.take(place, number)
         _compare(cursor, place, number, mention.said.removesuffix(".time"), [cursor.mentions[number].number])
     for place, mention in cursor.of_kind("above"):
-        number = cursor.before(place, ("number",), 1)
-        if number is not None:
+        unit = cursor.before(place, ("element",), 0)
+        number = cursor.before(place if unit is None else unit, ("number",), 1)
+        if number is not None and unit is not None:
+            # 300 pages or more
+            cursor.take(place, number)
+            _compare(cursor, number, number, mention.said, [cursor.mentions[number].number])
+        elif number is not None:
             cursor.take(place, number)
             _compare(cursor, number, place, mention.said, [cursor.mentions[number].number])
-    for place, mention in cursor.of_kind("number"):
-        bound = _BEHIND.get((cursor.word(mention.end), cursor.word(mention.end + 1)))
-        if bound:
-            cursor.take(place)
-            _compare(cursor, place, place, bound, [mention.number])
 
 
 def equalities(cursor: Cursor) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pg_llm.asking import lexicon
+from pg_llm.asking import lexicon, words
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.reading.cursor import Cursor
 
@@ -40,7 +40,7 @@ def read(cursor: Cursor) -> None:
         if (
             cursor.word(mention.start) == "by"
             and mention.end - mention.start == 1
-            and before.endswith(("ed", "en", "wn", "de"))
+            and (before.endswith(("ed", "en", "wn", "de")) or before in words.PAST)
             and before not in _GROUPING
         ):
             # Written by: who did it, no group.
@@ -52,8 +52,9 @@ def read(cursor: Cursor) -> None:
             continue
         following = cursor.after(place, ("element", "group"), 2, ("distinct",))
         its = cursor.at(following)
-        token = cursor.tokens[mention.end].stem if mention.end < len(cursor.tokens) else ""
-        if token in lexicon.UNITS and (its is None or its.start == mention.end):
+        unit = mention.end + (cursor.word(mention.end) in ("calendar", "single", "given", "the"))
+        token = cursor.tokens[unit].stem if unit < len(cursor.tokens) else ""
+        if token in lexicon.UNITS and (its is None or its.start == unit):
             if its is not None and following is not None and its.score >= 0.9 and its.kind == "element":
                 cursor.take(following)
                 found.groups.append(its)

@@ -94,6 +94,7 @@ class Reading:
     superlatives: list[Superlative] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
     named: list[Named] = field(default_factory=list)
+    known: list[Mention] = field(default_factory=list)
     denied: list[Mention] = field(default_factory=list)
     context: list[Mention] = field(default_factory=list)
     order: list[Order] = field(default_factory=list)

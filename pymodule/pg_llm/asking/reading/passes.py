@@ -24,7 +24,7 @@ def read(linked: Linked) -> Reading:
     """The parts of a question, from its mentions."""
     cursor = Cursor(linked)
     for step in (
-        ratios.read, times.read, order.ends, comparisons.read, patterns.read, superlatives.read,
+        denials.doubled, ratios.read, times.read, order.ends, comparisons.read, patterns.read, superlatives.read,
         comparisons.equalities, order.read, groups.read, measures.read, values.read, denials.read, targets.read,
     ):  # fmt: skip
         step(cursor)

@@ -6,6 +6,9 @@ from pg_llm.asking.mention import Mention
 from pg_llm.asking.reading.cursor import Cursor
 from pg_llm.asking.reading.parts import Named
 
+# What may stand between the end of a text and the text.
+_LEADS = {"a", "an", "the", "letter", "letters", "character", "word", "text", "string", "phrase", "suffix", ":", "in"}
+
 
 def read(cursor: Cursor) -> None:
     """The text that is looked for, and what is said to have it."""
@@ -17,6 +20,9 @@ def read(cursor: Cursor) -> None:
             # Playlists that contain the song Moon: no text is looked for in another.
             continue
         if mention.kind == "like" and said.kind == "element" and cursor.tokens[said.start].kind != "quoted":
+            continue
+        if mention.kind == "end" and text is not None and text > place and set(cursor.between(place, text)) - _LEADS:
+            # Ended in a draw (code D): no text ends so.
             continue
         cursor.take(place, *([text] if text is not None else []))
         raw = Mention("value", said.start, said.end, said.said)

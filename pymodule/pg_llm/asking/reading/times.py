@@ -12,8 +12,13 @@ _TIMES = ("year", "period", "date", "month")
 
 def read(cursor: Cursor) -> None:
     """Times that are counted back from now, then those with a name."""
-    for place, mention in cursor.of_kind("time"):
-        _last(cursor, place, mention)
+    for place, mention in cursor.of_kind("when"):
+        cursor.take(place)
+        op, unit = mention.said.split(".")
+        cursor.found.comparisons.append(Comparison(op, [unit], time=unit))
+    for place, mention in cursor.of_kind("time", "super"):
+        if mention.kind == "time" or (cursor.chinese and mention.said == "desc.date"):
+            _last(cursor, place, mention)
     for place, mention in cursor.of_kind(*_TIMES):
         before = place - 1
         marker = (
@@ -25,31 +30,43 @@ def read(cursor: Cursor) -> None:
             # More than 2000 is a number, after 2000 a year.
             continue
         op, values, used = _compared(cursor, place, marker)
-        if marker and marker.kind in ("cmp", "between"):
+        if marker and (marker.kind in ("cmp", "between") or cursor.text(marker).lower() == "by"):
             used.append(before)
         cursor.take(*used)
         near = cursor.before(min(used), gap=2)
         if near is not None and near > 0 and cursor.mentions[near - 1].kind == "group":
             near = None
-        cursor.found.comparisons.append(Comparison(op, list(values), cursor.at(near), time=mention.kind))
+        its = cursor.at(near)
+        if near is not None and its is not None and _only_says_which(cursor, near, min(used)):
+            cursor.take(near)
+        cursor.found.comparisons.append(Comparison(op, list(values), its, time=mention.kind))
+
+
+def _only_says_which(cursor: Cursor, near: int, first: int) -> bool:
+    """Admitted in May, the cars of model year 2020: what stands before the time is not asked for."""
+    mention = cursor.mentions[near]
+    touches = mention.end == cursor.mentions[first].start and mention.refs[0][0][1] >= 0
+    return mention.role == "verb" or (touches and not cursor.leads(near))
 
 
 def _last(cursor: Cursor, place: int, mention: Mention) -> None:
-    number, end = 1.0, mention.end
+    number, end = 0.0, mention.end
     following = cursor.mentions[place + 1] if place + 1 < len(cursor.mentions) else None
     if following is not None and following.kind == "number" and following.start == end:
         number, end = following.number, following.end
     word = cursor.tokens[end].stem if end < len(cursor.tokens) else ""
-    if word not in lexicon.UNITS:
-        if mention.said == "previous":
-            # The last order: no time, but which one.
+    if word not in lexicon.UNITS or (mention.kind == "super" and not number):
+        if mention.said == "previous" and word != "name":
+            # The last order: no time, but which one; a last name is neither.
             mention.kind, mention.said = "super", "desc.date"
         return
     cursor.take(*(n for n, its in enumerate(cursor.mentions) if mention.start <= its.start <= end))
     unit = lexicon.UNITS[word]
-    if mention.said == "this":
-        cursor.found.comparisons.append(Comparison("this", [unit], time=unit))
+    if mention.said in ("this", "previous") and not number:
+        # Last year is the one before this one, the last 2 years are counted from today.
+        cursor.found.comparisons.append(Comparison(mention.said, [unit], time=unit))
         return
+    number = number or 1.0
     said = f"{3 * number:g} month" if unit == "quarter" else f"{number:g} {unit}"
     cursor.found.comparisons.append(Comparison("since", [said], time=unit))
 
@@ -57,22 +74,18 @@ def _last(cursor: Cursor, place: int, mention: Mention) -> None:
 def _compared(cursor: Cursor, place: int, marker: Mention | None) -> tuple[str, list[str], list[int]]:
     """How columns are compared with the time, with which times, and the places of the mentions that say so."""
     mention = cursor.mentions[place]
-    until = cursor.after(place, _TIMES, 2, ("and", "cmp"))
-    if until is not None:
-        values, used = [mention.said, cursor.mentions[until].said], [place, *range(place, until + 1)]
-        spans = marker is not None and (marker.kind == "between" or marker.said == ">=.time")
-        if spans or cursor.word(mention.start - 1) in ("between", "from"):
-            return "between", values, used
-        if cursor.word(mention.end) in ("and", "or", "和"):
-            return "in", values, used
+    until = cursor.after(place, _TIMES, 1, ())
+    if until is not None and cursor.word(mention.end) in ("and", "or", ",", "和", "或"):
+        return "in", [mention.said, cursor.mentions[until].said], [place, until]
+    values = mention.said.split("/")
     if marker and marker.kind == "cmp":
-        return marker.said.removesuffix(".time"), [mention.said], [place]
+        return marker.said.removesuffix(".time"), values, [place]
+    if marker and cursor.text(marker).lower() == "by":
+        return "<=", values, [place]
     after = place + 1
-    if (
-        cursor.chinese
-        and after < len(cursor.mentions)
-        and cursor.mentions[after].kind == "cmp"
-        and cursor.mentions[after].start <= mention.end + 1
-    ):
-        return cursor.mentions[after].said.removesuffix(".time"), [mention.said], [place, after]
-    return "=", [mention.said], [place]
+    behind = cursor.mentions[after] if after < len(cursor.mentions) else None
+    bounds = behind is not None and (behind.kind == "above" or (cursor.chinese and behind.kind == "cmp"))
+    if behind is not None and bounds and behind.start <= mention.end + 1:
+        # 2020 or later, 2020年以后
+        return behind.said.removesuffix(".time"), values, [place, after]
+    return "=" if len(values) == 1 else "between", values, [place]

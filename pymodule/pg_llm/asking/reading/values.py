@@ -28,7 +28,22 @@ def read(cursor: Cursor) -> None:
         label = _label(cursor, first, last)
         negated = _negated(cursor, first, label)
         both = len(group) > 1 and any(cursor.mentions[n].kind == "both" for n in range(max(0, first - 3), first))
-        cursor.found.named.append(Named([cursor.mentions[n] for n in group], cursor.at(label), negated, both))
+        op = _part_of_name(cursor, cursor.mentions[first]) if len(group) == 1 else ""
+        cursor.found.named.append(Named([cursor.mentions[n] for n in group], cursor.at(label), negated, both, op))
+
+
+def _part_of_name(cursor: Cursor, value: Mention) -> str:
+    """Whose last name is Ross: where whole names are held, the end of one."""
+    if not value.values or any(each.whole for each in value.values):
+        return ""
+    before = cursor.stems(max(0, value.start - 5), value.start)
+    for place, word in enumerate(before):
+        which = before[place - 1] if place else ""
+        if word == "surname" or (word == "name" and which in ("last", "family")):
+            return "surname"
+        if word == "name" and which in ("first", "given"):
+            return "forename"
+    return ""
 
 
 def _negated(cursor: Cursor, first: int, label: int | None) -> bool:

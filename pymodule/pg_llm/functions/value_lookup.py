@@ -1,0 +1,179 @@
+"""The values of text columns that a question names, looked up in the rows when the question is asked."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterable, Sequence
+
+from pg_llm.asking import forms, lexicon, names, places
+from pg_llm.asking.mention import ValueMatch
+from pg_llm.asking.schema import Column, Schema, Table
+from pg_llm.functions import read_only
+from pg_llm.functions.catalog_reading import first_rows, looked_up
+
+# Values found in one table.
+_MOST_VALUES = 60
+_LONGEST_VALUE = 100
+# How sure a value is that is named by another name, by a form of it, by one plain word of it.
+_PLACE, _FORM, _PLAIN = 0.97, 0.9, 0.9
+# Of the values of a column of codes so many are codes.
+_CODES = 0.5
+_CJK = re.compile(r"[\u3400-\u9fff]")
+
+Texts = Sequence[tuple[int, Column]]
+
+
+def values(question: str, of: Schema) -> list[ValueMatch]:
+    """The values of text columns that the question names, wholly, by another name or by a word of theirs."""
+    said = question[:2000]
+    capital = _name_parts(said)
+    plain = [
+        span for span in forms.parts(said, names.Variants(of).by_word) if said[slice(*span)].lower() not in capital
+    ]
+    found: list[ValueMatch] = []
+    ends = time.monotonic() + read_only.limits().seconds
+    for place, table in enumerate(of.tables):
+        texts = [(n, column) for n, column in enumerate(table.columns) if column.kind == "text"]
+        if texts:
+            found += _values(ends, said, capital, place, table, texts)
+            found += _plain_parts(ends, said, plain, place, table, texts) if plain else ()
+    return found
+
+
+def _name_parts(question: str) -> list[str]:
+    """Words that may be a part of a value: those in quotes and those with a capital inside a sentence."""
+    quoted = [
+        text
+        for pair in re.findall(r"""["\u201c]([^"\u201d]{2,100})["\u201d]|(?<!\w)'([^']{2,100})'(?!\w)""", question)
+        for text in pair
+        if text
+    ]
+    rest = re.sub(r"""["\u201c][^"\u201d]{2,100}["\u201d]""", " ", question)
+    capital = [
+        match[0] for match in re.finditer(r"\b[A-Z][\w'-]*(?: [A-Z][\w'-]*)*", _without_first_words(rest))
+        if len(match[0]) > 2 or re.search(r"\d", match[0])
+    ]  # fmt: skip
+    return list(dict.fromkeys(text.lower().removesuffix("'s") for text in (*quoted, *capital)))[:20]
+
+
+def _without_first_words(question: str) -> str:
+    """Blanks where words stand that have a capital only as they begin a sentence."""
+    return re.sub(r"(^|[.?!])(\W*[A-Z][\w'-]*)", lambda match: match[1] + " ." * (len(match[2]) // 2), question)
+
+
+def _values(
+    ends: float, question: str, parts: Sequence[str], place: int, table: Table, texts: Texts
+) -> Iterable[ValueMatch]:
+    lower = question.lower()
+    short = [value for value, said in lexicon.SHORT_VALUES.items() if re.search(said, lower)]
+    named = list(places.said(question))
+    held = {each for _, its, _, _ in named for each in its}
+    bases = forms.bases(question)
+    rows = looked_up(
+        ends,
+        f"""
+        SELECT DISTINCT c.place, c.value, strpos($1, lower(c.value)) > 0 AS whole
+        FROM {_rows(texts)}
+        WHERE c.value <> '' AND length(c.value) <= {_LONGEST_VALUE} AND (
+            strpos($1, lower(c.value)) > 0 OR lower(c.value) = ANY($3)
+            OR EXISTS (SELECT FROM unnest($2::text[]) AS p (part) WHERE strpos(lower(c.value), p.part) > 0)
+            OR EXISTS (
+                SELECT FROM unnest($4::text[]) AS b (base)
+                WHERE starts_with(lower(c.value), b.base) AND length(c.value) <= length(b.base) + 4
+            )
+        )
+        ORDER BY whole DESC, c.place, c.value LIMIT {_MOST_VALUES}
+        """,
+        table.oid,
+        ("text", "text[]", "text[]", "text[]"),
+        (lower, list(parts), [*short, *held], list(bases)),
+    )
+    kinds = _kinds(ends, table, texts) if any(row["value"].lower() in held for row in rows) else {}
+    for row in rows:
+        value, ref = row["value"].lower(), (place, row["place"])
+        whole = [(value, True)] if row["whole"] else [(part, False) for part in parts if _begins_word(part, value)]
+        for text, is_whole in whole:
+            spans = [match.span() for match in re.finditer(re.escape(text), lower) if _bounded(lower, *match.span())]
+            yield from (ValueMatch(ref, row["value"], *span, is_whole) for span in spans)
+        for match in re.finditer(lexicon.SHORT_VALUES.get(value, "(?!)"), lower):
+            yield ValueMatch(ref, row["value"], *match.span(), whole=True)
+        for kind, its, start, end in named:
+            if value in its and value != lower[start:end] and (len(value) > 3 or kind in kinds.get(row["place"], ())):
+                yield ValueMatch(ref, row["value"], start, end, True, _PLACE)
+        for span in bases.get(forms.base(value), ()):
+            if value != lower[slice(*span)]:
+                yield ValueMatch(ref, row["value"], *span, True, _FORM)
+
+
+def _rows(texts: Texts) -> str:
+    columns = ", ".join(f"({n}, t.{column.sql}::text)" for n, column in texts)
+    part = first_rows([column for _, column in texts])
+    return f"{part} AS t CROSS JOIN LATERAL (VALUES {columns}) AS c (place, value)"
+
+
+def _kinds(ends: float, table: Table, texts: Texts) -> dict[int, set[str]]:
+    """The columns that hold codes of places, with the kinds these may be; where both may be, the name tells."""
+    rows = looked_up(
+        ends,
+        f"""
+        SELECT c.place, count(DISTINCT lower(c.value)) AS n,
+               count(DISTINCT lower(c.value)) FILTER (WHERE lower(c.value) = ANY($1)) AS state,
+               count(DISTINCT lower(c.value)) FILTER (WHERE lower(c.value) = ANY($2)) AS country
+        FROM {_rows(texts)} WHERE c.value <> '' GROUP BY c.place
+        """,
+        table.oid,
+        ("text[]", "text[]"),
+        (sorted(places.CODES["state"]), sorted(places.CODES["country"])),
+    )
+    found = {}
+    for row in rows:
+        most = max(row["state"], row["country"])
+        if most >= _CODES * row["n"]:
+            kinds = {kind for kind in ("state", "country") if row[kind] == most}
+            named = kinds & set(table.columns[row["place"]].words)
+            found[row["place"]] = named or kinds
+    return found
+
+
+def _plain_parts(
+    ends: float, question: str, spans: Sequence[tuple[int, int]], place: int, table: Table, texts: Texts
+) -> Iterable[ValueMatch]:
+    """Values of which the question names a word in small letters, or several words that follow each other."""
+    lower = question.lower()
+    rows = looked_up(
+        ends,
+        f"""
+        SELECT c.place, p.part, (array_agg(DISTINCT lower(c.value)))[1:{_MOST_VALUES}] AS held
+        FROM {_rows(texts)} JOIN unnest($1::text[]) AS p (part) ON strpos(lower(c.value), p.part) > 0
+        WHERE length(c.value) <= {_LONGEST_VALUE} GROUP BY c.place, p.part
+        """,
+        table.oid,
+        ("text[]",),
+        (sorted({lower[slice(*span)] for span in spans}),),
+    )
+    for row in rows:
+        word = re.compile(rf"(?<!\w){re.escape(row['part'])}(?!\w)")
+        held = [value for value in row["held"] if word.search(value) and value != row["part"]]
+        for span in spans if held else ():
+            if lower[slice(*span)] == row["part"]:
+                start, end = forms.grown(question, *span, held)
+                sure = 1.0 if " " in question[start:end] else _PLAIN
+                yield ValueMatch((place, row["place"]), question[start:end], start, end, False, sure)
+
+
+def _begins_word(part: str, value: str) -> bool:
+    """Whether a value has a part where a word of it begins; Chinese has no such places."""
+    return part in value if _CJK.search(part) else re.search(rf"(?<!\w){re.escape(part)}", value) is not None
+
+
+def _bounded(text: str, start: int, end: int) -> bool:
+    """Whether a place in a text begins and ends where words do; Chinese has no such places."""
+    before, after = text[start - 1 : start], text[end : end + 1]
+    rest = text[end : end + 2]
+
+    def inside(a: str, b: str) -> bool:
+        return a.isalnum() and b.isalnum() and not (_CJK.match(a) or _CJK.match(b))
+
+    plural = rest.startswith("s") and not text[end + 1 : end + 2].isalnum()
+    return not (before and inside(before, text[start])) and (not (after and inside(text[end - 1], after)) or plural)
