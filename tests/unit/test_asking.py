@@ -798,6 +798,19 @@ def test_what_says_little_is_little_doubt() -> None:
         assert found.likely == pytest.approx(likely, abs=0.05)
 
 
+def _best(question: str) -> synthesis.Candidate:
+    spans = ((text, question.find(text)) for text in ("Ivy", "Moss", "Fern"))
+    named = [ValueMatch((1, 2), text, start, start + len(text), True) for text, start in spans if start >= 0]
+    return synthesis.candidates(question, nursery(), named)[0][0]
+
+
+def test_a_condition_on_what_tells_the_sides_of_a_ratio_apart_is_doubted() -> None:
+    asked = "For each gardener{}, what is the ratio of Ivy plants to Moss plants?"
+    clear, doubtful = (_best(asked.format(which)) for which in ("", " with Fern"))
+    assert "WHERE plant.species = 'Fern'" in doubtful.sql
+    assert doubtful.likely < 0.6 < clear.likely
+
+
 def test_rows_that_belong_to_a_thing_say_what_was_done_with_it() -> None:
     def near(phrases: Sequence[str]) -> list[list[tuple[tuple[int, int], float]]]:
         return [[((1, -1), 0.65)] if phrase == "pruned" else [] for phrase in phrases]

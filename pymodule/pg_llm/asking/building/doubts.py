@@ -11,6 +11,7 @@ def weigh(draft: Draft) -> None:
     _elsewhere(draft)
     _idle(draft)
     _undone(draft)
+    _contradicted(draft)
     if any(ref[0] in draft.inner_tables for expr in draft.query.select for ref in expr.refs()):
         # What is denied has nothing to show.
         draft.cost += 0.6
@@ -49,6 +50,14 @@ def _undone(draft: Draft) -> None:
         ref = draft.choice.get(mention.start)
         if mention.role == "done" and ref is not None and ref[0] not in looked_at:
             draft.mind(mention, ref)
+
+
+def _contradicted(draft: Draft) -> None:
+    """Shares bought to shares sold, of what was sold: a condition on what tells the sides of a ratio apart."""
+    parts = (part for expr in draft.query.select if expr.kind == "ratio" for part in expr.parts)
+    sides = {each.expr.ref for part in parts for each in part.only if each.expr is not None and each.op == "="}
+    if any(each.expr is not None and each.op == "=" and each.expr.ref in sides for each in draft.query.where):
+        draft.cost += 0.6
 
 
 def _idle(draft: Draft) -> None:
