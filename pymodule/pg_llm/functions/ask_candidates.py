@@ -12,7 +12,8 @@ from pg_llm.asking import example, prompt, synthesis
 from pg_llm.asking.mention import Linked, ValueMatch
 from pg_llm.asking.schema import Schema
 from pg_llm.functions import catalog_reading, read_only, session, value_lookup
-from pg_llm.functions.read_only import Checked, Refused, Result
+from pg_llm.functions.query import Result
+from pg_llm.functions.read_only import Checked, Refused
 
 # Queries of one question that are run, and how many times the time of one they may take together.
 _MOST_RUN = 6

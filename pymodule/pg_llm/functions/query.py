@@ -31,25 +31,43 @@ _TYPES = """
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """Columns with their types, the rows, and whether there were more of either.
-
-    Numbers are int, float or Decimal, an interval is its seconds, a time is ISO 8601 without zone as the session's time
-    zone shows it, all else is text.
-    """
+class Result:
+    """Columns with their types, the rows, and whether there were more of either."""
 
     columns: list[tuple[str, str]]
     rows: list[list[Any]]
     cut: bool
 
+    def objects(self) -> list[dict[str, Any]]:
+        """Each row with the names of its columns; a name that comes twice is numbered."""
+        names: list[str] = []
+        for name, _ in self.columns:
+            number = 2
+            its = name
+            while its in names:
+                its, number = f"{name}_{number}", number + 1
+            names.append(its)
+        return [dict(zip(names, row, strict=True)) for row in self.rows]
+
 
 class _Read(Exception):
-    def __init__(self, answer: Answer) -> None:
-        self.answer = answer
+    def __init__(self, result: Result) -> None:
+        self.result = result
 
 
-def read(query: str, limit: int) -> Answer:
-    """The first rows of a query. Raises InvalidInput for what is no query."""
+def columns(query: str) -> list[tuple[str, str]]:
+    """The names of a query's columns and their types; of a domain the type that it is made of."""
+    head = plpy.execute(f"SELECT * FROM ({query}\n) AS q LIMIT 0")
+    types = session.rows(_TYPES, ("int8[]",), (list(head.coltypes()),))
+    return list(zip(head.colnames(), (row["type"] for row in types), strict=True))
+
+
+def read(query: str, limit: int) -> Result:
+    """The first rows of a query. Raises InvalidInput for what is no query.
+
+    Numbers are int, float or Decimal, an interval is its seconds, a time is ISO 8601 without zone as the session's time
+    zone shows it, all else is text.
+    """
     text = query.strip().rstrip(";").rstrip()
     if not text:
         raise InvalidInput("query is empty", hint=_HINT)
@@ -58,31 +76,28 @@ def read(query: str, limit: int) -> Answer:
         with plpy.subtransaction():
             raise _Read(_read(text, limit))
     except _Read as done:
-        return done.answer
+        return done.result
     except plpy.SPIError as error:
         if error.sqlstate == _SYNTAX_ERROR or str(error).startswith("cannot open multi-query plan"):
             raise InvalidInput(f"query cannot be read: {error}", hint=_HINT) from None
         raise
 
 
-def _read(query: str, limit: int) -> Answer:
-    whole = f"SELECT * FROM ({query}\n) AS q LIMIT 0"
+def _read(query: str, limit: int) -> Result:
     # A cursor takes one statement only.
-    plpy.cursor(whole).close()
-    shape = plpy.execute(whole)
-    names = shape.colnames()
-    if not names:
+    plpy.cursor(f"SELECT * FROM ({query}\n) AS q LIMIT 0").close()
+    found = columns(query)
+    if not found:
         raise InvalidInput("query has no columns", hint=_HINT)
-    types = [row["type"] for row in session.rows(_TYPES, ("int8[]",), (list(shape.coltypes()),))]
-    kept = range(min(len(names), _MOST_COLUMNS))
-    read = ", ".join(f"{_value(f'q.c{place}', types[place])} AS c{place}" for place in kept)
+    kept = found[:_MOST_COLUMNS]
+    read = ", ".join(f"{_value(f'q.c{place}', its)} AS c{place}" for place, (_, its) in enumerate(kept))
     # By place, as two columns may bear one name.
-    columns = ", ".join(f"c{place}" for place in range(len(names)))
-    found = list(plpy.execute(f"SELECT {read} FROM ({query}\n) AS q ({columns}) WHERE {READ_ONLY} LIMIT {limit + 1}"))
-    return Answer(
-        [(names[place], types[place]) for place in kept],
-        [[row[f"c{place}"] for place in kept] for row in found[:limit]],
-        len(found) > limit or len(names) > _MOST_COLUMNS,
+    places = ", ".join(f"c{place}" for place in range(len(found)))
+    rows = list(plpy.execute(f"SELECT {read} FROM ({query}\n) AS q ({places}) WHERE {READ_ONLY} LIMIT {limit + 1}"))
+    return Result(
+        kept,
+        [[row[f"c{place}"] for place in range(len(kept))] for row in rows[:limit]],
+        len(rows) > limit or len(found) > _MOST_COLUMNS,
     )
 
 

@@ -17,7 +17,7 @@ import plpy
 from pg_llm import settings
 from pg_llm.functions import session
 from pg_llm.functions.deadline import OutOfTime, within
-from pg_llm.functions.query import READ_ONLY
+from pg_llm.functions.query import READ_ONLY, Result, columns
 
 # Of a relation `c` in the schema `n`: may the caller ask about it?
 READABLE = """
@@ -86,26 +86,6 @@ class Checked:
     sql: str
     qualified: str
     relations: list[int]
-
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """Rows as JSON values; `columns` are names and types. `cut` says that there were more."""
-
-    columns: list[tuple[str, str]]
-    rows: list[list[Any]]
-    cut: bool
-
-    def objects(self) -> list[dict[str, Any]]:
-        """Each row with the names of its columns; a name that comes twice is numbered."""
-        names: list[str] = []
-        for name, _ in self.columns:
-            number = 2
-            its = name
-            while its in names:
-                its, number = f"{name}_{number}", number + 1
-            names.append(its)
-        return [dict(zip(names, row, strict=True)) for row in self.rows]
 
 
 def limits() -> Limits:
@@ -238,24 +218,19 @@ def _estimate(sql: str, most: int) -> None:
 
 
 def _fetched(sql: str, most: int) -> Result:
-    head = plpy.execute(f"SELECT * FROM ({sql}\n) AS q LIMIT 0")
-    names = list(head.colnames())
-    if not 0 < len(names) <= _MOST_COLUMNS:
-        raise Refused(f"the query has {len(names)} columns, and 1 to {_MOST_COLUMNS} are read")
-    types = session.rows(
-        "SELECT format_type(t.oid, -1) AS type FROM unnest($1::oid[]) WITH ORDINALITY AS t (oid, place) ORDER BY place",
-        ("bigint[]",),
-        (list(head.coltypes()),),
-    )
-    columns = [f"c{number}" for number in range(len(names))]
-    values = ", ".join(f"to_jsonb(q.{column})" for column in columns)
+    """The rows as JSON values."""
+    head = columns(sql)
+    if not 0 < len(head) <= _MOST_COLUMNS:
+        raise Refused(f"the query has {len(head)} columns, and 1 to {_MOST_COLUMNS} are read")
+    places = [f"c{number}" for number in range(len(head))]
+    values = ", ".join(f"to_jsonb(q.{place})" for place in places)
     # At once, as a second call would not be read only, and so with a total, past which rows stay in the server.
     found = list(
         plpy.execute(f"""
         SELECT line, total FROM (
             SELECT line, sum(length(line)) OVER (ROWS UNBOUNDED PRECEDING) AS total FROM (
                 SELECT jsonb_build_array({values})::text AS line FROM ({sql}
-                ) AS q ({", ".join(columns)}) WHERE {READ_ONLY} LIMIT {most + 1}
+                ) AS q ({", ".join(places)}) WHERE {READ_ONLY} LIMIT {most + 1}
             ) AS r
         ) AS t WHERE total - length(line) <= {_MOST_CHARACTERS}
     """)
@@ -263,4 +238,4 @@ def _fetched(sql: str, most: int) -> Result:
     if found and found[-1]["total"] > _MOST_CHARACTERS:
         raise Refused(f"the result is longer than {_MOST_CHARACTERS} characters")
     rows = [json.loads(row["line"]) for row in found]
-    return Result(list(zip(names, (row["type"] for row in types), strict=True)), rows[:most], len(rows) > most)
+    return Result(head, rows[:most], len(rows) > most)
