@@ -269,6 +269,24 @@ def test_tables_may_have_chinese_names(db: psycopg.Connection, question: str, sq
     assert value(db, "SELECT CASE WHEN answer IS NOT NULL THEN sql END FROM ask(%s)", question) == sql
 
 
+@pytest.mark.parametrize(
+    ("question", "sql"),
+    [
+        ("取消的订单有几个？", """SELECT count(*) FROM "订单" WHERE "状态" = '已取消'"""),
+        ("已取消的订单有几个？", """SELECT count(*) FROM "订单" WHERE "状态" = '已取消'"""),
+        ("没取消的订单有几个？", None),
+    ],
+)
+def test_what_is_done_is_said_without_its_particle(db: psycopg.Connection, question: str, sql: str | None) -> None:
+    db.execute(
+        """
+        CREATE TABLE 订单 (订单编号 int PRIMARY KEY, 状态 text);
+        INSERT INTO 订单 VALUES (1, '已取消'), (2, '已完成'), (3, '待付款')
+        """
+    )
+    assert value(db, "SELECT CASE WHEN answer IS NOT NULL THEN sql END FROM ask(%s)", question) == sql
+
+
 @pytest.fixture(scope="module")
 def multilingual() -> Iterator[Path]:
     """A folder with a model of many languages, which the server's user can read."""

@@ -220,7 +220,7 @@ def _later(day: datetime.date, count: int, unit: str) -> datetime.date:
 
 
 def _chinese(cut: Sequence[Token], place: int) -> tuple[str, int] | None:
-    """2023年, 2023年3月, 2023年3月5日, 2023年上半年, 2023年第一季度."""
+    """2023年, 2023年3月, 2023年3月5日, 2023年3月到5月, 2023年上半年, 2023年第一季度."""
     year = _year(cut, place)
     if not year or _word(cut, place + 1) not in ("年", "年份"):
         return None
@@ -233,6 +233,8 @@ def _chinese(cut: Sequence[Token], place: int) -> tuple[str, int] | None:
     if following.isdigit() and _word(cut, place + 3) in ("月", "月份"):
         if _word(cut, place + 4).isdigit() and _word(cut, place + 5) == "日":
             return f"{year}-{int(following):02}-{int(_word(cut, place + 4)):02}", place + 6
+        if _word(cut, place + 4) in _TO and _word(cut, place + 5).isdigit() and _word(cut, place + 6) in ("月", "月份"):
+            return f"{year}-{int(following):02}/{year}-{int(_word(cut, place + 5)):02}", place + 7
         return f"{year}-{int(following):02}", place + 4
     return year, place + 2
 

@@ -1,4 +1,4 @@
-"""Words that say what is asked, in English and Chinese, whatever the database is about.
+"""Words that say what is asked, whatever the database is about; those of Chinese questions are in `chinese`.
 
 Each marker has a kind and what it says. English phrases are of stems.
 """
@@ -176,82 +176,6 @@ EMPTY = ASKING | POLITE | FIRST_PERSON | EMPHASIS | LIGHT | SHOWING | {
 HUNG = {"n't": "not", "'ve": "have", "'ll": "will", "'re": "are", "'d": "would", "'m": "am", "'s": "is"}
 WITH_IS = {"who", "what", "where", "when", "how", "which", "that", "it", "there", "he", "she", "here"}
 CLIPPED = {"ca": "can", "wo": "will", "sha": "shall"}
-
-_CHINESE = """
-count *:多少个,多少名,多少位,多少条,多少家,多少本,多少部,多少种,多少人,多少次,多少辆,多少只,多少台,多少件,
-  多少张,多少门,多少款,多少项,多少所,多少间,多少座,多少份,多少,几个,几名,几位,几家,几条,几种,几本,几次,几门,
-  数量,总数,个数,人数,总人数,次数,数目,有几,共有多少,一共有多少,总共有多少
-agg avg:平均值,平均,均值,平均数
-agg sum:总和,总计,合计,总额,总共,求和,总,一共
-agg median:中位数
-super desc:最多,最高,最大,最好,最强,最大值,最高值
-super asc:最少,最低,最小,最差,最小值,最低值
-super desc.long:最长
-super asc.long:最短
-super desc.weight:最重
-super asc.weight:最轻
-super desc.price:最贵
-super asc.price:最便宜
-super desc.age:年龄最大,最年长,最老
-super asc.age:年龄最小,最年轻
-super desc.date:最新,最近,最晚,最后
-super asc.date:最早,最先
-super desc.*:最受欢迎,最常见,最热门
-cmp >:大于,多于,高于,超过,超出,长于,重于,贵于
-cmp >=:不少于,不低于,不小于,至少,大于等于,大于或等于
-cmp <:小于,少于,低于,不到,不足,短于
-cmp <=:不超过,不多于,不高于,不大于,至多,最多不超过,小于等于,小于或等于
-cmp =:等于,为,是,叫,名叫,姓名为,名字是,名为
-cmp <>:不等于,不是,不为,不属于,除了,以外
-cmp >.time:之后,以后,晚于
-cmp <.time:之前,以前,早于
-cmp >=.time:以来,自从,起
-above >=:以上,及以上
-above <=:以下,以内,及以下
-when this.year:今年,本年
-when previous.year:去年,上一年
-when this.quarter:本季度,这个季度
-when previous.quarter:上季度,上个季度
-when this.month:本月,这个月
-when previous.month:上月,上个月
-when this.week:本周,这周
-when previous.week:上周
-when this.day:今天,今日
-when previous.day:昨天,昨日
-time last:过去,近
-between and:介于,之间,到,至
-group each:每个,每名,每位,每家,每种,每类,每本,每部,每一个,每一,每,各个,各,按照,按,根据,不同的,不同,分别
-order asc:排序,排列,排名
-direction desc:降序,从高到低,从大到小,从多到少,倒序,由高到低,由大到小
-direction asc:升序,从低到高,从小到大,从少到多,由低到高,由小到大
-not no:没有,没,无,不,未,未曾,从未
-ratio ratio:比例,比率,之比
-share 100:百分比,占比,百分之几
-distinct yes:种类
-both and:同时,既
-either or:或者,或
-start with:开头,以开头
-end with:结尾
-like in:包含,含有,包括
-unit year:每年,各年,按年,年度,逐年
-unit month:每月,每个月,各月,按月,月度,逐月
-unit day:每天,每日,按天,按日
-unit week:每周,按周
-unit quarter:每季度,按季度,各季度
-ask what:什么,哪些,哪个,哪位,哪家,哪种,哪一个,哪,谁,何,怎样,请问,列出,显示,查询,给出,找出,告诉我,查找,请,有哪些,
-  是什么,是谁,是哪个,是哪些,是多少,为多少,为什么值
-and and:和,与,以及,并且,且,及,、
-of of:的,之
-empty no:了,吗,呢,在,中,里,有,所有,全部,被,由,对,给,把,我,我们,个,名,位,条,家,共,其,该,这,那,都,也,其中,属于,
-  来自,位于,进行,情况,信息,记录,数据,名单,等,于,从,以,患有,得了,拥有
-top n:前
-"""
-CHINESE: dict[str, Marker] = {}
-for _line in _joined(_CHINESE):
-    _head, _, _phrases = _line.partition(":")
-    _kind, _said = _head.split()
-    for _phrase in _phrases.split(","):
-        CHINESE[_phrase.strip()] = (_kind, _said)
 
 # Values that are written short, and how questions say them.
 SHORT_VALUES = {

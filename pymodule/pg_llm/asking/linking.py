@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from pg_llm.asking import asides, dates, lexicon, names, numbers, tokens, words
+from pg_llm.asking import asides, chinese, dates, lexicon, names, numbers, tokens, words
 from pg_llm.asking.mention import Linked, Mention, Similar, ValueMatch
 from pg_llm.asking.schema import Ref, Schema
 from pg_llm.asking.tokens import Token
@@ -23,15 +23,21 @@ _CJK = re.compile(r"[\u3400-\u9fff]")
 def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: Similar | None = None) -> Linked:
     """The mentions of a question; `values` are those of rows that it may name."""
     variants = names.Variants(schema)
-    known = {*variants.chinese, *(question[value.start : value.end] for value in values)}
-    cut = asides.without_waivers(tokens.cut(question, {word for word in known if _CJK.search(word)}))
-    chinese = any(token.chinese for token in cut)
+    said = {text for value in values if _CJK.search(text := question[value.start : value.end])}
+    said |= variants.states
+    nouns = {character for character, _ in variants.nouns}
+    known = {word for word in variants.chinese if _CJK.search(word)}
+    cut = asides.without_waivers(tokens.cut(question, known, nouns, said))
+
+    def noun(token: Token) -> str:
+        return chinese.noun_stands(question, token.start, said)
+
     proposals = [
         *_values(question, cut, values),
         *dates.dates(cut),
         *numbers.numbers(cut),
         *_markers(cut),
-        *names.elements(cut, variants),
+        *names.elements(cut, variants, noun),
     ]
     chosen: list[Mention] = []
     taken: set[int] = set()
@@ -47,7 +53,10 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
     unknown = [
         n
         for n, token in enumerate(cut)
-        if n not in taken and _has_content(token, n) and not _keeps(cut, n) and not asides.stresses(cut, n, states)
+        if n not in taken
+        and _has_content(token, n, cut[n - 1 : n])
+        and not _keeps(cut, n)
+        and not asides.stresses(cut, n, states)
     ]
     chosen += _meant(cut, unknown, similar)
     for mention in chosen:
@@ -70,7 +79,8 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
         # What is ordered is no question, whatever else is called so.
         left.append(first.text)
     verbs = frozenset(cut[place].text for place in unknown if _is_verb(cut, place))
-    return Linked(question, cut, chosen, left, chinese, verbs)
+    in_chinese = [token.chinese for token in cut if token.kind == "word"]
+    return Linked(question, cut, chosen, left, any(in_chinese) and 2 * sum(in_chinese) >= len(in_chinese), verbs)
 
 
 def _lone_letter(mention: Mention, chosen: Sequence[Mention], cut: Sequence[Token]) -> bool:
@@ -151,6 +161,8 @@ def _is_verb(cut: Sequence[Token], place: int) -> bool:
     text = cut[place].text.lower()
     if cut[place].capital and place:
         return False
+    if cut[place].chinese:
+        return text in chinese.VERBS
     if text.endswith(("ed", "ing", "ly")) or text in words.PAST:
         return True
     before = [token.text.lower() for token in cut[:place]]
@@ -164,7 +176,7 @@ def _plural(token: Token) -> bool:
     return token.text.lower().rstrip("s") != token.text.lower() and not token.text.endswith(("'s", "\u2019s", "ss"))
 
 
-def _has_content(token: Token, place: int) -> bool:
+def _has_content(token: Token, place: int, before: Sequence[Token]) -> bool:
     if token.kind in ("quoted", "date"):
         return True
     if (
@@ -175,7 +187,9 @@ def _has_content(token: Token, place: int) -> bool:
     ):
         return False
     if token.chinese:
-        return lexicon.CHINESE.get(token.text, ("word", ""))[0] == "word" and token.text not in lexicon.UNITS
+        sex = before and before[0].text in chinese.SEXES and token.text in chinese.PERSONS
+        empty = chinese.is_empty(token.text, before[0].text if before else "")
+        return not sex and not empty and token.text not in lexicon.UNITS
     return len(token.stem) > 1 or (token.capital and place > 0)
 
 
@@ -216,10 +230,12 @@ def _ending(last: Token) -> int:
 def _markers(cut: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
     for start, token in enumerate(cut):
         if token.chinese:
-            if token.text in lexicon.CHINESE:
-                kind, said = lexicon.CHINESE[token.text]
+            if token.text in chinese.MARKERS:
+                kind, said = chinese.MARKERS[token.text]
                 if kind == "unit":
                     yield Mention("group", start, start + 1, said, role="unit"), 11
+                elif kind == "count" and _asks_what(cut, start):
+                    continue
                 elif kind not in ("empty", "of", "ask"):
                     yield Mention(kind, start, start + 1, said), 11
             continue
@@ -236,6 +252,12 @@ def _markers(cut: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
                 else:
                     yield Mention(kind, start, end, said), 10 * (end - start) + 1
                 break
+
+
+def _asks_what(cut: Sequence[Token], place: int) -> bool:
+    """The phone number 多少: nothing is counted where the word ends what it is asked of."""
+    ends = place + 1 == len(cut) or cut[place + 1].kind == "punct"
+    return cut[place].text == "多少" and ends and place > 0 and cut[place - 1].text not in chinese.MARKERS
 
 
 def _stands_out(near: Sequence[tuple[Ref, float]]) -> bool:

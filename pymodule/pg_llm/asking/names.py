@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
-from pg_llm.asking import lexicon, words
+from pg_llm.asking import chinese, chinese_names, lexicon, words
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.schema import Column, Ref, Schema, Table
 from pg_llm.asking.tokens import Token
@@ -23,6 +23,8 @@ _INITIALS = 0.85
 # Below the best candidate by so much, another is not worth a query.
 _MARGIN = 0.4
 _CJK = re.compile(r"[\u3400-\u9fff]")
+# Names that are meant as surely as this are said with one character as well.
+_NOUN = 0.9
 
 
 class Variants:
@@ -32,7 +34,15 @@ class Variants:
         self.by_word: dict[str, list[tuple[Ref, tuple[str, ...], float]]] = defaultdict(list)
         self._initial: dict[str, list[str]] = defaultdict(list)
         self.chinese: dict[str, list[tuple[Ref, float]]] = defaultdict(list)
+        # Characters that stand for a longer name where only a noun can stand.
+        self.nouns: dict[tuple[str, str], list[tuple[Ref, float]]] = defaultdict(list)
         self.names: dict[Ref, tuple[str, ...]] = {}
+        # What holds or does not, as a yes-or-no column says.
+        self.states: set[str] = set()
+        self._keys = {ref for ref in schema.refs() if schema.column(ref).is_key}
+        # What happens at the times in columns.
+        self.verbs: set[str] = set()
+        self._own = [chinese_names.called([table.name, *table.phrases]) for table in schema.tables]
         tables = {table.words for table in schema.tables}
         for place, table in enumerate(schema.tables):
             self._add((place, -1), table.words, 1.0)
@@ -47,10 +57,15 @@ class Variants:
                 ref = (place, number)
                 its = column.words
                 self.names[ref] = its
+                if column.kind == "bool":
+                    self.states |= chinese_names.states([column.name, *column.phrases])
+                if column.kind == "date":
+                    self.verbs |= chinese_names.happening([column.name, *column.phrases])
                 self._add(ref, its, 1.0)
                 self._in_full(ref, column)
                 short = tuple(word for word in its if word not in _SUFFIXES and not word.isdigit())
                 if column.is_key or (number in table.key and column.kind == "number"):
+                    self._key_phrases(ref, column.phrases)
                     # What a key is named after is the row behind it.
                     self._add(ref, short, 0.45)
                     if table.key == [number]:
@@ -93,6 +108,8 @@ class Variants:
 
     def _phrases(self, ref: Ref, phrases: Iterable[str]) -> None:
         for phrase in phrases:
+            if _CJK.search(phrase):
+                phrase = chinese_names.said(phrase)
             for part in re.split(r"[,;/|(){}\[\]:\u3001\uff0c\uff1b\uff1a\u3002\uff08\uff09]", phrase):
                 if _CJK.search(part):
                     self._chinese_phrase(ref, part.strip())
@@ -104,29 +121,47 @@ class Variants:
                 for word in its if len(its) <= 12 else ():
                     self._add(ref, (word,), 0.42)
 
+    def _key_phrases(self, ref: Ref, phrases: Iterable[str]) -> None:
+        """A key is called by all of its name only: parts of it say the row behind it."""
+        for phrase in phrases:
+            for part in chinese_names.parts(phrase):
+                self.chinese[part].append((ref, 0.9))
+
     def _chinese_phrase(self, ref: Ref, part: str, score: float = 1.0) -> None:
-        self.chinese[part].append((ref, score))
-        for ending in ("名称", "名字", "姓名", "表", "编号", "数量", "金额", "信息", "日期", "时间", "名", "数"):
-            if part.endswith(ending) and len(part) > len(ending):
-                self.chinese[part.removesuffix(ending)].append((ref, 0.85 * score))
-                self.chinese[ending].append((ref, 0.5 * score))
-        for middle in range(1, len(part) - 1):
-            if part[middle] == "的":
-                self.chinese[part[middle + 1 :]].append((ref, 0.85 * score))
+        own = self._own[ref[0]] if ref[1] >= 0 else ""
+        if ref in self._keys:
+            role = chinese_names.pointed(part)
+            self.chinese[part].append((ref, score))
+            if role:
+                # The key of a table is no better name for its rows than the table's.
+                self.chinese[role].append((ref, score * (0.45 if role in self._own else 0.85)))
+            return
+        for form, its in chinese_names.forms(part, own, ref[1] < 0).items():
+            self.chinese[form].append((ref, its * score))
+            if its >= (_NOUN if ref[1] < 0 else 0.95) and form not in self.states:
+                for character, place, worth in chinese_names.characters(form):
+                    self.nouns[character, place].append((ref, worth * its * score))
 
 
-def elements(cut: Sequence[Token], variants: Variants) -> Iterable[tuple[Mention, float]]:
-    """Mentions of tables and columns, each with a rank among all mentions that may stand there."""
+def elements(cut: Sequence[Token], variants: Variants, noun: Callable[[Token], str]) -> Iterable[tuple[Mention, float]]:
+    """Mentions of tables and columns, each with a rank among all mentions that may stand there.
+
+    `noun` tells whether a character stands where it is short for a longer noun, and which of its characters that is.
+    """
     like: dict[str, list[tuple[str, float]]] = {}
     for token in cut:
         if token.kind == "word" and not token.chinese and token.stem not in like:
             like[token.stem] = variants.like(token.stem)
     for start, token in enumerate(cut):
         if token.chinese:
-            if token.text in variants.chinese:
-                refs = best(variants.chinese[token.text])
+            known = variants.chinese.get(token.text, [])
+            if not known and (place := noun(token)):
+                known = variants.nouns.get((token.text, place), [])
+            if known:
+                refs = best(known)
+                role = "verb" if token.text in chinese.VERBS or token.text in variants.verbs else ""
                 yield (
-                    Mention("element", start, start + 1, token.text, refs),
+                    Mention("element", start, start + 1, token.text, refs, role=role),
                     10 * refs[0][1] + (3 if refs[0][1] > 0.8 else 0),
                 )
             continue

@@ -73,6 +73,8 @@ class Query:
     distinct: bool = False
     # The first row for each of these only.
     per: list[Expr] = field(default_factory=list)
+    # Numbers that are worked out are rounded to so many decimals.
+    digits: int | None = None
 
     def all_tables(self) -> list[int]:
         """The tables, each once."""
@@ -166,6 +168,8 @@ class Writer:
 
     def _item(self, expr: Expr, names: dict[int, str], query: Query) -> str:
         text = self._expr(expr, names)
+        if query.digits is not None and (expr.kind == "ratio" or expr.said in ("avg", "sum")):
+            text = f"round(({text})::numeric, {query.digits})"
         alias = None
         if expr.kind == "part":
             alias = expr.said

@@ -27,6 +27,8 @@ _GENERIC = {
     "homepage", "key", "code", "number", "uuid",
 }  # fmt: skip
 _DISPLAY = ("name", "title", "label", "subject", "word", "description", "code")
+_CHINESE_KEYS = ("编号", "学号", "工号", "编码", "代码")
+_CHINESE_NAMES = ("名", "名称", "名字", "标题", "题目")
 __all__ = ["Column", "Edge", "Ref", "Schema", "Table"]
 # What columns are called that lead where something comes from, and where it goes.
 _DIRECTIONS = {
@@ -36,6 +38,7 @@ _DIRECTIONS = {
 # How much less a key costs whose name the question says.
 _SAID = 0.3
 # What only says of what sort rows are calls none.
+_CHINESE_SORTS = ("状态", "类型", "类别", "种类", "性别", "等级", "级别", "方式", *_CHINESE_KEYS)
 _SORTS = {"status", "state", "type", "kind", "category", "class", "gender", "sex", "level", "grade", "unit", "currency"}
 # What a step costs that joins along a declared key, along one that names tell, and along columns that share a name.
 _DECLARED, _TOLD, _SHARED = 1.0, 1.1, 2.6
@@ -77,6 +80,8 @@ class Column:
     def is_key(self) -> bool:
         """Whether its name says that it points to a row."""
         last = self.words[-1:] or ("",)
+        if self.name.endswith(_CHINESE_KEYS):
+            return True
         short = re.fullmatch(r"(?:.*_)?[a-z]{0,4}id", self.name.lower()) and not self.name.lower().endswith(_NO_IDS)
         return last[0] in _KEY_ENDS[:4] or bool(short and self.kind in ("number", "other"))
 
@@ -177,7 +182,10 @@ class Schema:
             its = column.words
             if column.kind != "text" or not its or its[-1] in _SORTS or self._leads_away(table, place):
                 continue
+            if column.name.endswith(_CHINESE_SORTS):
+                continue
             rank = next((n for n, word in enumerate(_DISPLAY) if word in its), None)
+            rank = 0 if column.name.endswith(_CHINESE_NAMES) else rank
             if rank is None:
                 rank = 8 if set(its) & own else 9
             extra = len(set(its) - own - set(_DISPLAY))

@@ -1,12 +1,12 @@
-"""A question cut into tokens: words, numbers, quoted texts, and Chinese by the longest words that are known."""
+"""A question cut into tokens: words, numbers, quoted texts, and Chinese by words that are known."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from pg_llm.asking import lexicon, words
+from pg_llm.asking import chinese, lexicon, words
 
 _TOKEN = re.compile(
     r"""(?P<quoted>"[^"]{1,200}"|\u201c[^\u201d]{1,200}\u201d|\u2018[^\u2019]{1,200}\u2019|\u300c[^\u300d]{1,200}\u300d
@@ -19,6 +19,8 @@ _TOKEN = re.compile(
     re.X,
 )
 _MOST_TOKENS = 200
+# What a character weighs that is of no known word, beside a known word.
+_UNKNOWN = 2.5
 
 
 @dataclass(slots=True)
@@ -38,10 +40,47 @@ class Token:
         return self.kind == "word" and self.text[:1].isupper()
 
 
-def cut(question: str, known: Collection[str] = ()) -> list[Token]:
-    """The tokens of a question; `known` are Chinese words of the tables at hand, beside those that ask."""
+class Vocabulary:
+    """The Chinese words that a question may have: those that ask, and those of the tables and values at hand."""
+
+    def __init__(self, known: Collection[str], nouns: Collection[str], values: Collection[str]) -> None:
+        self._known, self._nouns, self._values = set(known), set(nouns), tuple(values)
+        # Verbs with something between their characters: 下过单 is 下单.
+        self.spelled = {word[0] + inside + word[1]: word for word in known if len(word) == 2 for inside in "过了"}
+        self._words = {*chinese.MARKERS, *chinese.VERBS, *known, *nouns, *_chinese_units(), *self.spelled}
+        self._longest = max(map(len, self._words))
+
+    def at(self, question: str, place: int, end: int) -> Iterator[str]:
+        """The words that may stand at a place."""
+        numeral = chinese.numeral(question, place)
+        if numeral:
+            yield numeral
+        for length in range(1, min(self._longest, end - place) + 1):
+            word = question[place : place + length]
+            if word in self._words and self._stands(question, place, word):
+                yield word
+
+    def _stands(self, question: str, place: int, word: str) -> bool:
+        if word in self._known:
+            return True
+        if word in self._nouns and chinese.noun_stands(question, place, self._values):
+            return True
+        if word in chinese.MARKERS:
+            # The highest age is two words where there is an age.
+            parted = any(word[:length] in self._known for length in range(2, len(word)))
+            return not parted and chinese.stands(question, place, word)
+        return word not in self._nouns or word in chinese.VERBS
+
+
+def cut(
+    question: str, known: Collection[str] = (), nouns: Collection[str] = (), values: Collection[str] = ()
+) -> list[Token]:
+    """The tokens of a question; `known` are Chinese words of the tables and values at hand, beside those that ask.
+
+    `nouns` are characters that stand for a longer name in some places.
+    """
     found: list[Token] = []
-    vocabulary = sorted({*lexicon.CHINESE, *known, *_chinese_units()}, key=len, reverse=True)
+    vocabulary = Vocabulary({*known, *values}, nouns, values)
     for match in _TOKEN.finditer(question):
         kind, text = str(match.lastgroup), match[0]
         if kind == "cjk":
@@ -49,7 +88,7 @@ def cut(question: str, known: Collection[str] = ()) -> list[Token]:
             scaled = scaled and text[:2] not in lexicon.MEASURES
             if scaled:
                 found.append(Token(text[0], text[0], match.start(), match.start() + 1, "word", True))
-            found += _chinese(text[scaled:], match.start() + scaled, vocabulary, known)
+            found += _chinese(question, match.start() + scaled, match.end(), vocabulary)
         elif kind == "quoted":
             found.append(Token(text[1:-1], text[1:-1].lower(), match.start(), match.end(), kind))
         elif kind == "word":
@@ -81,34 +120,27 @@ def _chinese_units() -> set[str]:
     return {unit for unit in lexicon.UNITS if not unit.isascii()} | lexicon.CHINESE_PARTS
 
 
-def _chinese(text: str, start: int, vocabulary: list[str], known: Collection[str]) -> list[Token]:
-    """The longest known word at each place; what is between them stays together."""
-    found: list[Token] = []
-    place = rest = 0
-    while place <= len(text):
-        there = (word for word in vocabulary if text.startswith(word, place) and _whole(text, place, word, known))
-        word = next(there, None) if place < len(text) else ""
-        if word is None:
+def _chinese(question: str, start: int, end: int, vocabulary: Vocabulary) -> Iterator[Token]:
+    """The fewest known words that leave the fewest characters unknown; what is between them stays together."""
+    # From each place to the end: what is left unknown and how many words, and the word that begins there.
+    best: list[tuple[float, str]] = [(0.0, "")] * (end - start + 1)
+    for place in range(end - 1, start - 1, -1):
+        found = (_UNKNOWN + best[place + 1 - start][0], "")
+        for word in vocabulary.at(question, place, end):
+            cost = 1.0 + best[place + len(word) - start][0]
+            if (cost, -len(word)) < (found[0], -len(found[1])):
+                found = cost, word
+        best[place - start] = found
+    place = rest = start
+    while place <= end:
+        word = best[place - start][1]
+        if place < end and not word:
             place += 1
             continue
         if place > rest:
-            piece = text[rest:place]
-            found.append(Token(piece, piece, start + rest, start + place, "word", True))
-        if word == "":
-            break
-        found.append(Token(word, word, start + place, start + place + len(word), "word", True))
-        place += len(word)
-        rest = place
-    return found
-
-
-def _whole(text: str, place: int, word: str, known: Collection[str]) -> bool:
-    """Whether a word that asks leaves the tables' words whole: by age is no 'by year', the highest age is two words."""
-    if word in known:
-        return True
-    ends = place + len(word)
-    return not any(
-        text.startswith(name, inside) and (inside + len(name) > ends or inside == place)
-        for name in known
-        for inside in range(place, ends)
-    )
+            yield Token(question[rest:place], question[rest:place], rest, place, "word", True)
+        if place == end:
+            return
+        text = vocabulary.spelled.get(word, word)
+        yield Token(text, text, place, place + len(word), "word", True)
+        place = rest = place + len(word)

@@ -14,7 +14,7 @@ from typing import Any
 
 import plpy
 
-from pg_llm.asking import lexicon, words
+from pg_llm.asking import chinese, lexicon, words
 from pg_llm.asking.meaning import Scale, dot
 from pg_llm.asking.schema import Column, Edge, Ref, Schema, Table
 from pg_llm.errors import InsufficientPrivilege, InvalidInput
@@ -182,7 +182,7 @@ def _stems(question: str) -> dict[str, float]:
     for word in re.findall(r"[^\W_]+", question[:4000]):
         if _CJK.search(word):
             for start in range(len(word) - 1):
-                if word[start : start + 2] not in lexicon.CHINESE:
+                if word[start : start + 2] not in chinese.MARKERS:
                     found[word[start : start + 2]] = 1.0
             continue
         its = words.stem(word)

@@ -77,6 +77,7 @@ def _values(
         FROM {_rows(texts)}
         WHERE c.value <> '' AND length(c.value) <= {_LONGEST_VALUE} AND (
             strpos($1, lower(c.value)) > 0 OR lower(c.value) = ANY($3)
+            OR c.value ~ '^已..' AND strpos($1, substr(lower(c.value), 2)) > 0
             OR EXISTS (SELECT FROM unnest($2::text[]) AS p (part) WHERE strpos(lower(c.value), p.part) > 0)
             OR EXISTS (
                 SELECT FROM unnest($4::text[]) AS b (base)
@@ -96,6 +97,8 @@ def _values(
         for text, is_whole in whole:
             spans = [match.span() for match in re.finditer(re.escape(text), lower) if _bounded(lower, *match.span())]
             yield from (ValueMatch(ref, row["value"], *span, is_whole) for span in spans)
+        for match in re.finditer(_done(value), lower):
+            yield ValueMatch(ref, row["value"], *match.span(), whole=True)
         for match in re.finditer(lexicon.SHORT_VALUES.get(value, "(?!)"), lower):
             yield ValueMatch(ref, row["value"], *match.span(), whole=True)
         for kind, its, start, end in named:
@@ -104,6 +107,11 @@ def _values(
         for span in bases.get(forms.base(value), ()):
             if value != lower[slice(*span)]:
                 yield ValueMatch(ref, row["value"], *span, True, _FORM)
+
+
+def _done(value: str) -> str:
+    """How a question says in Chinese what is done: 取消 for 已取消, but not behind a word that denies it."""
+    return rf"(?<![已未没不待]){re.escape(value[1:])}" if value[0] == "已" and len(value) > 2 else "(?!)"
 
 
 def _rows(texts: Texts) -> str:

@@ -15,6 +15,8 @@ def add(draft: Draft, of: Comparison) -> None:
         draft.query.where.append(times.condition(draft, of))
         return
     if of.measure is not None:
+        if draft.reading.linked.chinese and of.measure.operand is None and not of.measure.times and not draft.grouped:
+            raise Impossible("what is counted is not said")
         _having(draft, measures.expr(draft, of.measure), of)
         return
     operand = draft.ref(of.operand) if of.operand is not None else _unsaid(draft, of)

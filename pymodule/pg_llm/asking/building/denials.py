@@ -22,6 +22,11 @@ def add(draft: Draft, mention: Mention) -> None:
     """Without batches, with no town, not vegan. Raises Impossible."""
     where = draft.query.where
     ref = draft.ref(mention)
+    if mention.role == "verb" and ref[0] != draft.main and _begins(draft, ref):
+        # Never ordered: there is no order.
+        ref = (ref[0], -1)
+    if mention.role == "is" and (ref[1] < 0 or draft.schema.column(ref).kind != "bool"):
+        raise Impossible("what it is not is not known of it")
     if ref[1] >= 0:
         where.append(_empty(draft, ref))
         return
@@ -52,3 +57,17 @@ def _empty(draft: Draft, ref: Ref) -> Condition:
     if not column.nullable:
         raise Impossible(f"{column.name} is never missing")
     return Condition(Expr("column", ref), "null")
+
+
+def add_never(draft: Draft) -> None:
+    """Nobody has borrowed it: no row belongs to it of the one table whose rows do. Raises Impossible."""
+    found = {edge.one for edge in draft.schema.edges if edge.other == draft.main and edge.single} - {draft.main}
+    if len(found) != 1:
+        raise Impossible("what never happened")
+    draft.without(found.pop())
+
+
+def _begins(draft: Draft, ref: Ref) -> bool:
+    """Whether what happens at a column's time makes its row: the first time that a row has."""
+    columns = draft.schema.tables[ref[0]].columns
+    return ref[1] >= 0 and all(column.kind != "date" for column in columns[: ref[1]])

@@ -17,7 +17,7 @@ def weigh(draft: Draft) -> None:
         draft.cost += 0.6
     verbs = draft.reading.linked.verbs
     unread = [word for word in draft.reading.unread if not draft.schema.choosing(draft.edges, words.stem(word))]
-    draft.cost += sum(DONE if word in verbs else _weight(word) for word in unread)
+    draft.cost += sum(_verb(draft, word) if word in verbs else _weight(word) for word in unread)
     query = draft.query
     if not (query.where or query.group or query.order or query.having or query.per) and not any(
         expr.is_aggregate for expr in query.select
@@ -66,6 +66,18 @@ def _idle(draft: Draft) -> None:
     known = {each.expr.ref for each in query.where if each.expr is not None and each.op == "="}
     if len(query.select) == 1 and query.select[0].kind == "column" and query.select[0].ref in known:
         draft.cost += 0.6
+
+
+def _verb(draft: Draft, word: str) -> float:
+    """What a verb that nothing stands for speaks against a query.
+
+    In Chinese, one that says how rows of two tables belong together hardly does; where nothing is joined, one of two
+    characters is a condition.
+    """
+    if word.isascii():
+        return DONE
+    joined = len(draft.query.all_tables()) > 1 or draft.inner_tables
+    return 0.05 if joined or len(word) == 1 else _weight(word)
 
 
 def _weight(word: str) -> float:

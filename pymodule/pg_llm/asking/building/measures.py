@@ -15,8 +15,10 @@ def expr(draft: Draft, of: Measure) -> Expr:
     if of.operand is None:
         if of.said != "count":
             return _only_number(draft, of, draft.main)
-        draft.query.tables.append(draft.main)
-        return Expr("count", (draft.main, -1))
+        alone = draft.entities == [draft.main] or of.times or _named(draft)
+        counted = _counted(draft, of.persons or of.times) if alone else draft.main
+        draft.query.tables.append(counted)
+        return Expr("count", (counted, -1))
     ref = draft.ref(of.operand)
     if of.operand.kind == "value":
         # Completed payments: the rows that have the value.
@@ -24,12 +26,18 @@ def expr(draft: Draft, of: Measure) -> Expr:
     if ref[1] < 0:
         if of.worth or of.said not in ("count", "sum"):
             return _only_number(draft, of, ref[0])
+        if of.times:
+            # How many times books were borrowed: what happened is counted, not the books.
+            draft.query.tables.append(ref[0])
+            return Expr("agg", None, "count")
         draft.cost += 0.05 if of.said == "sum" else 0.0
         draft.query.tables.append(ref[0])
         return Expr("count", (ref[0], -1))
     column = draft.schema.column(ref)
-    if of.said == "count" and any(each.label is of.operand for each in draft.reading.named):
-        # The number of F grades: of the rows that have that value.
+    happened = of.operand.role == "verb" and column.kind == "date"
+    labels = (each.label for each in draft.reading.named if not each.op)
+    if of.said == "count" and (happened or any(label is of.operand for label in labels)):
+        # How often it happened; the number of F grades: of the rows that have that value.
         draft.query.tables.append(ref[0])
         return Expr("count", (ref[0], -1))
     if of.said == "count":
@@ -40,6 +48,23 @@ def expr(draft: Draft, of: Measure) -> Expr:
         draft.cost += 0.1
         return Expr("agg", ref, "count", distinct=True)
     raise Impossible(f"{of.operand.said} is no number")
+
+
+def _named(draft: Draft) -> bool:
+    """Whether groups are rows by their names, in Chinese, where the table is called as its column of names is."""
+    shown = (draft.main, draft.schema.display(draft.main))
+    return draft.reading.linked.chinese and any(expr.ref == shown for expr in draft.grouped)
+
+
+def _counted(draft: Draft, known: bool) -> int:
+    """Who there is of each row, or how often something happened: the rows of the one table that belong to it."""
+    if not known and draft.reading.linked.chinese:
+        # What follows the number says what things are counted, and they are none of a table.
+        raise Impossible("what is counted is not said")
+    found = {edge.one for edge in draft.schema.edges if edge.other == draft.main and edge.single} - {draft.main}
+    if len(found) != 1:
+        raise Impossible("what is counted is not said")
+    return found.pop()
 
 
 def _of_each(draft: Draft, said: str, of: Measure) -> Expr:

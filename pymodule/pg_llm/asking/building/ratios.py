@@ -22,7 +22,7 @@ def expr(draft: Draft, sides: tuple[list[Mention], list[Mention], str], targets:
     if draft.reading.share is not None:
         if draft.reading.measures:
             raise Impossible("a share of what is measured")
-        whole = measures.expr(draft, draft.reading.share.whole or Measure("count"))
+        whole = _shared(draft) or measures.expr(draft, draft.reading.share.whole or Measure("count"))
         return Expr("ratio", said=scale, parts=(whole, whole))
     if not above or not below:
         raise Impossible("the ratio of what to what")
@@ -38,6 +38,17 @@ def expr(draft: Draft, sides: tuple[list[Mention], list[Mention], str], targets:
             return Expr("ratio", parts=(top, bottom), distinct=True)
         top, bottom = replace(top, kind="agg", said="sum"), replace(bottom, kind="agg", said="sum")
     return Expr("ratio", parts=(replace(top, only=its_only), replace(bottom, only=other_only)))
+
+
+def _shared(draft: Draft) -> Expr | None:
+    """The sum that is shared, where a column of numbers is said to be."""
+    share = draft.reading.share
+    part = share.part if share is not None and share.part is not None else range(0)
+    for mention in draft.reading.context:
+        ref = draft.choice.get(mention.start)
+        if mention.start in part and ref is not None and ref[1] >= 0 and draft.schema.column(ref).is_measure:
+            return Expr("agg", ref, "sum")
+    return None
 
 
 def _of_groups(draft: Draft, top: Expr) -> bool:
@@ -153,7 +164,7 @@ def _scopes(draft: Draft, share: Share) -> tuple[list[Condition], list[Condition
     whole, times, part = [], [], []
     for each in draft.query.where:
         at = draft.said_at.get(each)
-        if at is not None and (at < share.begin or at < share.verb):
+        if at is not None and share.says_whole(at):
             whole.append(each)
         elif at is None and each.expr is not None and each.op in _TIMED:
             times.append(each)

@@ -37,16 +37,22 @@ def build(schema: Schema, reading: Reading, choice: Choice) -> tuple[Query, floa
         measured.append(ratios.expr(draft, reading.ratio, asked))
         if reading.share is not None and not draft.grouped:
             asked = []
+    draft.query.digits = reading.digits
     for named in reading.named:
         known = len(draft.query.where)
         values.add(draft, named)
         draft.said_at.update((each, named.mentions[0].start) for each in draft.query.where[known:])
     for comparison in reading.comparisons:
+        known = len(draft.query.where)
         comparisons.add(draft, comparison)
+        if reading.share is not None and reading.share.part is not None:
+            draft.said_at.update((each, comparison.start) for each in draft.query.where[known:])
     for mention in reading.known:
         denials.add_known(draft, mention)
     for mention in reading.denied:
         denials.add(draft, mention)
+    if reading.never:
+        denials.add_never(draft)
     for mention in reading.context:
         targets.add_context(draft, mention)
     for unit in reading.units:

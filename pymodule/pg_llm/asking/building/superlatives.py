@@ -133,6 +133,11 @@ def _many(draft: Draft, operand: Ref, targets: Sequence[Expr]) -> bool:
     return found is not None and draft.schema.fans_out(found[0], refs[0][0])
 
 
+def _has_several(draft: Draft, table: int, other: int) -> bool:
+    found = draft.schema.path([table, other])
+    return found is not None and draft.schema.fans_out(found[0], table)
+
+
 def _same_thing(operand: Ref, targets: Sequence[Expr]) -> bool:
     if operand[1] < 0:
         return all(expr.ref is not None and expr.ref[0] == operand[0] for expr in targets)
@@ -151,7 +156,7 @@ def _counted(draft: Draft, operand: Ref, of: Superlative, targets: Sequence[Expr
     if not _same_thing(operand, targets):
         return True
     several = not any(expr.ref is not None and draft.schema.calls_rows(expr.ref) for expr in targets)
-    return operand[1] < 0 and several and of.word in ("most", "fewest", "least")
+    return operand[1] < 0 and several and of.word in ("most", "fewest", "least", "最多", "最少")
 
 
 def _grouped(draft: Draft, targets: Sequence[Expr]) -> bool:
@@ -160,6 +165,10 @@ def _grouped(draft: Draft, targets: Sequence[Expr]) -> bool:
 
 
 def _first_by(draft: Draft, by: Expr, of: Superlative, targets: list[Expr]) -> None:
+    noun = draft.choice.get(of.noun.start) if of.noun is not None else None
+    asked = {expr.ref[0] for expr in targets if expr.ref}
+    if noun is not None and any(_has_several(draft, noun[0], table) for table in asked - {noun[0]}):
+        raise Impossible("the first has several of what is asked for")
     if by.is_measure:
         if not draft.grouped and targets:
             groups.add_targets(draft, targets)

@@ -55,7 +55,7 @@ def persons(draft: Draft) -> int | None:
 
 def is_name(mention: Mention) -> bool:
     """Whether names or numbers of rows are asked for, of whatever table."""
-    return mention.said.lower() in ("name", "names", *_IDS)
+    return mention.said.lower() in ("name", "names", "名字", "姓名", "名称", *_IDS)
 
 
 def is_id(mention: Mention) -> bool:

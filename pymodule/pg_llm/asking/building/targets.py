@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pg_llm.asking import chinese_names
 from pg_llm.asking.building import tables, times
 from pg_llm.asking.building.draft import Draft
 from pg_llm.asking.mention import Mention
@@ -26,6 +27,9 @@ def exprs(draft: Draft) -> list[Expr]:
                 draft.query.tables.append(ref[0])
         elif draft.schema.column(ref).kind == "bool" and mention.start and _with(draft, mention):
             draft.query.where.append(Condition(Expr("column", ref), "true"))
+        elif reading.units and draft.schema.column(ref).is_measure and chinese_names.adds_up(mention.said):
+            # By month, the amount: of many rows, its sum.
+            found.append(Expr("agg", ref, "sum"))
         elif is_total(mention) and (reading.groups or reading.superlatives) and draft.schema.column(ref).is_measure:
             found.append(Expr("agg", ref, "sum"))
         else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pg_llm.asking.building import tables
 from pg_llm.asking.building.draft import Draft, Impossible
 from pg_llm.asking.query import Condition, Expr
 from pg_llm.asking.reading.parts import Named
@@ -13,6 +14,9 @@ _PATTERNS = {"start": "{}%", "end": "%{}", "like": "%{}%", "surname": "% {}", "f
 def add(draft: Draft, of: Named) -> None:
     """In Bonn, not in Ulm, with a name that starts with A. Raises Impossible."""
     label = draft.choice.get(of.label.start) if of.label is not None else None
+    if of.op and of.label is not None and draft.reading.linked.chinese and tables.is_name(of.label):
+        # The names of what the question is about.
+        label = (draft.main, -1)
     if of.op:
         pattern = _PATTERNS[of.op].format(of.mentions[0].said)
         chosen = draft.choice.get(of.mentions[0].start) if of.op in ("surname", "forename") else None
@@ -31,8 +35,12 @@ def add(draft: Draft, of: Named) -> None:
         whole = mention.whole(ref)
         refs.setdefault(ref, []).append((mention.said, False) if whole is None else (whole, True))
         if label is not None and label[0] != ref[0] and label != ref:
-            draft.cost += 0.15
+            # In Chinese, what a value is said of touches it.
+            draft.cost += 0.35 if draft.reading.linked.chinese else 0.15
             draft.query.tables.append(label[0])
+    if len(refs) > 1 and set.intersection(*({ref for ref, _ in mention.refs} for mention in of.mentions)):
+        # What is listed is of one column, where it can be.
+        draft.cost += 0.5
     for ref, values in refs.items():
         _add(draft, ref, values, of)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pg_llm.asking import lexicon
+from pg_llm.asking import chinese, lexicon
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.reading.cursor import Cursor
 from pg_llm.asking.reading.parts import Comparison, Measure
@@ -53,6 +53,8 @@ def equalities(cursor: Cursor) -> None:
         before = cursor.word(mention.start - 1)
         right = cursor.after(place, ("element",), 0, ())
         left = cursor.before(place, ("element",), 2)
+        if cursor.chinese and cursor.word(mention.end) in chinese.MEASURE_WORDS:
+            continue
         if (
             right is not None
             and cursor.mentions[right].start == mention.end
@@ -125,13 +127,26 @@ def _compare(cursor: Cursor, first: int, last: int, op: str, values: list[str | 
         cursor.found.comparisons.append(Comparison(op, values, measure=cursor.measure(left - 1, left)))
         return
     operand = _operand(cursor, left, right, attribute)
+    if operand is None and cursor.chinese and cursor.word(cursor.mentions[last].end) in chinese.MEASURE_WORDS:
+        # At least 3 times: what happened is counted, of whatever it is asked.
+        measure = Measure("count", times=cursor.word(cursor.mentions[last].end) == "次")
+        cursor.found.comparisons.append(Comparison(op, values, measure=measure, start=mention.start))
+        return
     if operand is not None:
         cursor.take(operand)
     if operand is not None and operand != right and _altogether(cursor, cursor.mentions[last].end):
         measure = Measure("sum", cursor.mentions[operand], worth=True)
         cursor.found.comparisons.append(Comparison(op, values, measure=measure))
         return
-    cursor.found.comparisons.append(Comparison(op, values, cursor.at(operand), attribute=attribute))
+    unit = cursor.word(cursor.mentions[last].end)
+    if cursor.chinese and chinese.UNITS.get(unit) and (operand is None or cursor.mentions[operand].refs[0][0][1] < 0):
+        # Above 60 岁: the unit says of what.
+        attribute = chinese.UNITS[unit]
+        cursor.free(cursor.at(operand))
+        operand = None
+    cursor.found.comparisons.append(
+        Comparison(op, values, cursor.at(operand), attribute=attribute, start=mention.start)
+    )
 
 
 def _altogether(cursor: Cursor, end: int) -> bool:

@@ -123,7 +123,9 @@ class Cursor:
         mention = self.mentions[place]
         said = self.stems(mention.start, mention.end + 2 if of is None else self.mentions[of].start)
         worth = mention.kind == "agg" and bool(_WORTH & set(said))
-        return Measure("count" if mention.kind == "count" else mention.said, self.at(of), worth=worth)
+        its = self.text(mention)
+        of_what = "count" if mention.kind == "count" else mention.said
+        return Measure(of_what, self.at(of), worth=worth, persons="人" in its, times="次" in its)
 
     def closed(self, token: int) -> bool:
         """Whether a clause ends before a token."""

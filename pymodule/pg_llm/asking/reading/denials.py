@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pg_llm.asking import chinese
+from pg_llm.asking.mention import Mention
 from pg_llm.asking.reading.cursor import Cursor
 
 _NOBODY = {"nobody", "nothing", "none", "no one", "no-one"}
@@ -35,6 +37,11 @@ def read(cursor: Cursor) -> None:
         following = cursor.after(place, ("element",), 5, ("distinct", "count", "group"))
         if following is None and cursor.chinese:
             following = cursor.after(place, ("element",), 6, ("cmp",))
+        if following is None and cursor.chinese:
+            following = _not_one(cursor, place)
+        if following is None and cursor.chinese and _never(cursor, mention.end):
+            cursor.found.never = True
+            continue
         if following is None:
             cursor.found.unread.append(cursor.text(mention))
             continue
@@ -47,3 +54,34 @@ def read(cursor: Cursor) -> None:
             # Did not leave a review: the verb says nothing that the review does not.
             denied = cursor.mentions[more] if denied.role else denied
         cursor.found.denied.append(denied)
+    for place, _ in _is_not(cursor):
+        cursor.take(place, place + 1)
+        cursor.mentions[place + 1].role = "is"
+        cursor.found.denied.append(cursor.mentions[place + 1])
+
+
+def _not_one(cursor: Cursor, place: int) -> int | None:
+    """Not even one: what there is not one of stands before the denial."""
+    before = cursor.before(place, ("element",), 2)
+    if before is None or before == 0 or cursor.mentions[before - 1].kind != "number":
+        return None
+    if cursor.mentions[before - 1].number != 1 or cursor.mentions[before].start - cursor.mentions[before - 1].end > 1:
+        return None
+    cursor.take(before - 1)
+    return before
+
+
+def _never(cursor: Cursor, start: int) -> bool:
+    """Whether a verb alone is denied of all times: nobody has borrowed it."""
+    words = [word for word in cursor.stems(start, start + 4) if word != "被"]
+    ends = words[2:3] in ([], ["的"], ["?"], ["\uff1f"])
+    return len(words) > 1 and words[0] in chinese.VERBS and words[1] == "过" and ends
+
+
+def _is_not(cursor: Cursor) -> list[tuple[int, Mention]]:
+    """Words that say that something is no other thing, in Chinese, with this thing behind them: who is no member."""
+    words = cursor.of_kind("cmp") if cursor.chinese else ()
+    return [
+        (place, mention) for place, mention in words
+        if mention.said == "<>" and cursor.after(place, ("element",), 0, ()) == place + 1
+    ]  # fmt: skip

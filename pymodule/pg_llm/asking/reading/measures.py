@@ -15,6 +15,11 @@ def read(cursor: Cursor) -> None:
         cursor.take(place)
         cursor.first_measure = min(cursor.first_measure, mention.start)
         inner = cursor.after(place, ("count", "agg"), 1, ())
+        if inner is not None and cursor.chinese and (of := cursor.before(place, ("element",), 1)) is not None:
+            # The freight, in all how much.
+            cursor.take(inner, of)
+            found.measures.append(Measure(mention.said if mention.kind == "agg" else "count", cursor.mentions[of]))
+            continue
         if inner is not None and mention.kind == "agg":
             _nested(cursor, mention.said, inner)
             continue

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from pg_llm.asking.reading import chinese_order
 from pg_llm.asking.reading.cursor import Cursor
-from pg_llm.asking.reading.parts import Measure, Order
+from pg_llm.asking.reading.parts import Order
 
 _ARTICLES = {"the", "a", "an", "one", "ones", "those", "with"}
 _ENDS = {"first", "last"}
@@ -60,6 +61,9 @@ def _begins(cursor: Cursor, place: int) -> bool:
 
 def read(cursor: Cursor) -> None:
     """By what rows are ordered, and whether from the largest."""
+    if cursor.chinese:
+        chinese_order.read(cursor)
+        return
     order = cursor.found.order
     down = None
     for place, mention in cursor.of_kind("direction"):
@@ -107,16 +111,7 @@ def _by(cursor: Cursor) -> None:
 
 
 def _said(cursor: Cursor, place: int, verb: bool) -> Order | None:
-    """What rows are ordered by, that follows the word, in Chinese stands before it; a verb has its object between."""
-    if cursor.chinese:
-        near = cursor.before(place, ("element", "count"), 3)
-        if near is None:
-            return None
-        its = cursor.mentions[near]
-        if its.kind != "element":
-            return Order(False, measure=Measure("count"))
-        cursor.take(near)
-        return Order(False, its)
+    """What rows are ordered by, that follows the word; a verb has its object between."""
     start = place
     if verb:
         by = next((n for n, its in cursor.of_kind("group") if n > place and cursor.word(its.start) == "by"), None)

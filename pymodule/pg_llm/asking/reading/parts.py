@@ -14,6 +14,10 @@ class Measure:
     said: str
     operand: Mention | None = None
     of: Measure | None = None
+    # It is people that are counted.
+    persons: bool = False
+    # How many times something happened.
+    times: bool = False
     worth: bool = False
 
 
@@ -26,6 +30,8 @@ class Superlative:
     attribute: str = ""
     operand: Mention | None = None
     measure: Measure | None = None
+    # What is the first, where that is said and need not be what is asked for.
+    noun: Mention | None = None
     plain: bool = True
     word: str = ""
     shown: bool = False
@@ -59,15 +65,25 @@ class Comparison:
     measure: Measure | None = None
     time: str = ""
     average: bool = False
+    # The token at which it begins.
+    start: int = -1
 
 
 @dataclass(slots=True)
 class Share:
-    """What the whole is; what is said of it before the token `verb`, or before `begin`, restricts the whole as well."""
+    """What the whole is; what is said of it before the token `verb`, or before `begin`, restricts the whole as well.
+
+    In Chinese what restricts the whole stands outside the tokens of the `part`.
+    """
 
     whole: Measure | None
     begin: int
     verb: int
+    part: range | None = None
+
+    def says_whole(self, token: int) -> bool:
+        """Whether what is said at a token restricts the whole."""
+        return token < self.begin or token < self.verb if self.part is None else token not in self.part
 
 
 @dataclass(slots=True)
@@ -100,6 +116,10 @@ class Reading:
     order: list[Order] = field(default_factory=list)
     ratio: tuple[list[Mention], list[Mention], str] | None = None
     share: Share | None = None
+    # To how many decimals numbers are rounded.
+    digits: int | None = None
+    # Nothing ever happened to what the question is about.
+    never: bool = False
     # Persons are asked for, and none are named.
     who: bool = False
     # They are asked for besides: and who made it.

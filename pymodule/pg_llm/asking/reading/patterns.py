@@ -12,6 +12,13 @@ _LEADS = {"a", "an", "the", "letter", "letters", "character", "word", "text", "s
 
 def read(cursor: Cursor) -> None:
     """The text that is looked for, and what is said to have it."""
+    for place, mention in cursor.of_kind("surname"):
+        name = cursor.word(mention.end)
+        if name in cursor.found.unread and len(name) <= 2:
+            cursor.take(place)
+            cursor.found.unread.remove(name)
+            raw = Mention("value", mention.end, mention.end + 1, name)
+            cursor.found.named.append(Named([raw], cursor.at(_person(cursor, place)), False, op="start"))
     for place, mention in cursor.of_kind("start", "end", "like"):
         said, text = _text(cursor, place)
         if said is None:
@@ -25,7 +32,8 @@ def read(cursor: Cursor) -> None:
             # Ended in a draw (code D): no text ends so.
             continue
         cursor.take(place, *([text] if text is not None else []))
-        raw = Mention("value", said.start, said.end, said.said)
+        token = cursor.tokens[said.start] if said.end else None
+        raw = Mention("value", said.start, said.end, token.text if token and token.kind == "quoted" else said.said)
         cursor.found.unread = [word for word in cursor.found.unread if word != said.said]
         label = next(
             (
@@ -40,6 +48,12 @@ def read(cursor: Cursor) -> None:
         if negated:
             cursor.take(place - 1)
         cursor.found.named.append(Named([raw], cursor.at(label), negated, op=mention.kind))
+
+
+def _person(cursor: Cursor, place: int) -> int | None:
+    """Who has a surname: what follows."""
+    following = range(place + 1, min(place + 3, len(cursor.mentions)))
+    return next((n for n in following if cursor.mentions[n].kind == "element"), None)
 
 
 def _text(cursor: Cursor, place: int) -> tuple[Mention | None, int | None]:

@@ -12,10 +12,16 @@ _RELATIVE = ("who", "that", "which", "whose")
 _ENDS = ("group", "order", "super", "cmp", "not")
 
 
+# What ends the topic that a share is taken in.
+_WITHIN = {"里", "中", "内", "里面", "当中", "之中", "其中", "\uff0c", ","}
+
+
 def read(cursor: Cursor) -> None:
     """The ratio of flights to airports, the percentage of flights."""
     for place, mention in cursor.of_kind("ratio", "share"):
         cursor.take(place)
+        if mention.kind == "share" and mention.said == "1" and cursor.chinese and _two_sides(cursor, place):
+            return
         if mention.kind == "share":
             if cursor.found.share is None or cursor.found.share.whole is None:
                 cursor.found.ratio = ([], [], mention.said)
@@ -27,13 +33,43 @@ def read(cursor: Cursor) -> None:
         cursor.found.ratio = (*_sides(cursor, place), "")
 
 
+def _two_sides(cursor: Cursor, place: int) -> bool:
+    """Whether two things are compared: the ratio of cats and dogs."""
+    elements = [n for n in range(place) if cursor.mentions[n].kind == "element"]
+    values = [n for n in range(place) if cursor.mentions[n].kind == "value"]
+    if any(mention.kind == "takes" for mention in cursor.mentions):
+        return False
+    if len(values) == 2 and cursor.mentions[values[1]].start - cursor.mentions[values[0]].end <= 2:
+        # Men and women: how many of these to one of those.
+        cursor.found.ratio = ([cursor.mentions[values[0]]], [cursor.mentions[values[1]]], "")
+        cursor.take(*values)
+        return True
+    if len(elements) < 2:
+        return False
+    if not {"和", "与"} & set(cursor.between(elements[-2], elements[-1])):
+        return False
+    _chinese(cursor, place)
+    return True
+
+
+def _part(cursor: Cursor, place: int) -> range:
+    """The tokens that say what has the share: those before 占, without the topic that they stand in."""
+    takes = next((n for n, mention in cursor.of_kind("takes")), None)
+    end = cursor.mentions[place if takes is None else takes].start
+    if takes is not None:
+        cursor.take(takes)
+    inside = [n for n in range(end) if cursor.word(n) in _WITHIN]
+    start = inside[-1] + 1 if inside else 0
+    spoken = any(start <= mention.start < end for mention in cursor.mentions if mention.kind in ("element", "value"))
+    return range(start if spoken else 0, end)
+
+
 def _share(cursor: Cursor, place: int) -> Share:
     """Of all enrolled students, of the total amount: the noun behind the preposition is the whole."""
     mention = cursor.mentions[place]
-    whole = cursor.after(place, ("element",), 4, ("distinct", "agg", "count", "value"))
     if cursor.chinese:
-        # What restricts the part stands before the word.
-        return Share(None, 0, 0)
+        return Share(None, 0, 0, _part(cursor, place))
+    whole = cursor.after(place, ("element",), 4, ("distinct", "agg", "count", "value"))
     if whole is None or "of" not in cursor.stems(mention.end - 1, cursor.mentions[whole].start):
         return Share(None, mention.start, mention.end)
     noun = cursor.compound(whole)

@@ -7,7 +7,7 @@ import itertools
 from pg_llm.asking import lexicon
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.reading.cursor import Cursor
-from pg_llm.asking.reading.parts import Superlative
+from pg_llm.asking.reading.parts import Measure, Superlative
 
 # What begins a part that the superlative does not speak of.
 _APART = {"of", "in", "for", "by", "with", "who", "that", "which", "from", "on"}
@@ -27,6 +27,11 @@ def read(cursor: Cursor) -> None:
         n = 1 if number is None else max(1, int(cursor.mentions[number].number))
         if number is not None:
             used.append(number)
+        if cursor.chinese and number is None and (following := cursor.after(place, ("top",), 1, ())) is not None:
+            # The highest, of them the first 3.
+            number = _touching(cursor, following)
+            n = 1 if number is None else max(1, int(cursor.mentions[number].number))
+            used += [following, *([number] if number is not None else [])]
         words = [token.text.lower() for token in cursor.tokens[mention.start : mention.end]]
         more = cursor.after(max(used), ("super",), 2, ())
         if words == ["top"] and more is not None:
@@ -39,6 +44,11 @@ def read(cursor: Cursor) -> None:
         found.skipped = lexicon.ORDINALS.get(cursor.word(mention.start - 1), 1) - 1
         _operand(cursor, place, used, found)
         cursor.take(*used)
+        if cursor.chinese and found.noun is None:
+            found.noun = _noun(cursor, max(used))
+        if cursor.chinese and _is_measure(cursor, mention, found):
+            cursor.found.measures.append(Measure("max" if found.down else "min", found.operand))
+            continue
         _by(cursor, found)
         cursor.found.superlatives.append(found)
     _merge(cursor)
@@ -98,6 +108,10 @@ def _operand(cursor: Cursor, place: int, used: list[int], found: Superlative) ->
         used.append(done)
         return
     of = cursor.after(last, ("element",), 2, ("distinct",))
+    if of is not None and cursor.chinese and cursor.mentions[of].refs[0][0][1] < 0:
+        # The dearest goods: whose name is asked, as any noun at the end.
+        found.noun = cursor.mentions[of]
+        return
     if of is not None and not _APART & set(cursor.between(last, of)):
         found.operand = cursor.mentions[of]
         used.append(of)
@@ -105,6 +119,12 @@ def _operand(cursor: Cursor, place: int, used: list[int], found: Superlative) ->
 
 def _chinese(cursor: Cursor, place: int, used: list[int], found: Superlative) -> bool:
     """Whether it stands before the word."""
+    following = cursor.after(place, ("element",), 0, ())
+    if following is not None and cursor.mentions[following].refs[0][0][1] >= 0 and not _right_before(cursor, place):
+        # The highest mark, said as one word.
+        found.operand = cursor.mentions[following]
+        used.append(following)
+        return True
     near = place - 1
     while near >= 0 and near in used:
         near -= 1
@@ -116,15 +136,49 @@ def _chinese(cursor: Cursor, place: int, used: list[int], found: Superlative) ->
         found.measure = cursor.measure(near, of)
         used += [near, *([of] if of is not None else [])]
         return True
+    of = cursor.before(near, ("element",), 0) if its.kind == "agg" else None
+    if of is not None and its.end == cursor.mentions[place].start:
+        # The fines' total highest.
+        found.measure = cursor.measure(near, of)
+        used += [near, of]
+        return True
     if its.kind != "element" or cursor.mentions[place].start - its.end > 1:
         return False
+    if found.attribute and its.refs[0][0][1] < 0:
+        # Each shop's dearest: that shops are dear is not said.
+        return False
     used.append(near)
+    if its.role == "verb" and not found.attribute:
+        # Who ordered most: how often it happened.
+        found.measure = Measure("count", its)
+        return True
     if near > 0 and cursor.mentions[near - 1].kind == "agg" and near - 1 not in cursor.done:
         found.measure = cursor.measure(near - 1, near)
         used.append(near - 1)
     else:
         found.operand = its
     return True
+
+
+def _noun(cursor: Cursor, place: int) -> Mention | None:
+    """What is the first: the table behind the words."""
+    of = cursor.after(place, ("element",), 2, ())
+    return cursor.mentions[of] if of is not None and cursor.mentions[of].refs[0][0][1] < 0 else None
+
+
+def _is_measure(cursor: Cursor, mention: Mention, found: Superlative) -> bool:
+    """The highest mark itself, in one word, and not whose it is."""
+    of = found.operand
+    if of is None or of.start != mention.end or of.refs[0][0][1] < 0 or not found.plain:
+        return False
+    behind = cursor.word(of.end)
+    return behind != "的" and not any(each in behind for each in ("谁", "哪"))
+
+
+def _right_before(cursor: Cursor, place: int) -> bool:
+    """Whether a column or a count stands right before: the price highest."""
+    near = cursor.before(place, ("element", "count"), 0)
+    return near is not None and (cursor.mentions[near].kind == "count" or cursor.mentions[near].refs[0][0][1] >= 0)
 
 
 def _by(cursor: Cursor, found: Superlative) -> None:

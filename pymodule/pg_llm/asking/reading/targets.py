@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pg_llm.asking import lexicon
+from pg_llm.asking import chinese, lexicon
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.reading.cursor import JOINERS, Cursor
 from pg_llm.asking.reading.parts import Measure
@@ -18,6 +18,23 @@ _AGAIN = {
 _ASKS, _NEAR = {"which", "what", "when", "where", "how", "whose"}, 4
 
 
+# Words that restrict what is asked for, so that they cannot be left out; is and called restrict nothing alone.
+_RESTRICTING = ("number", "same")
+_RESTRICTING_CHINESE = (
+    *_RESTRICTING,
+    "surname",
+    "takes",
+    "cmp",
+    "above",
+    "like",
+    "start",
+    "end",
+    "top",
+    "super",
+    "time",
+)
+
+
 def read(cursor: Cursor) -> None:
     """What is asked for comes first, with whose it is; in Chinese it comes last."""
     found = cursor.found
@@ -29,7 +46,7 @@ def read(cursor: Cursor) -> None:
     _markers(cursor)
     asks = not found.measures and found.ratio is None
     if cursor.chinese:
-        _chinese(cursor, free, asks)
+        _chinese(cursor, sorted({*free, *_asked(cursor, rest)}), asks)
         return
     heads = _heads(cursor, free, asks)
     asks = not found.measures and found.ratio is None
@@ -52,9 +69,19 @@ def _markers(cursor: Cursor) -> None:
         for place, _ in cursor.of_kind(kind):
             cursor.take(place)
             cursor.found.distinct |= kind == "distinct"
-    for place, mention in cursor.of_kind("number", "cmp", "group", "top", "super", "same"):
+    for place, mention in cursor.of_kind("only", "round"):
         cursor.take(place)
-        if mention.kind in ("number", "same"):
+        digits = cursor.after(place, ("number",), 1, ()) if mention.kind == "round" else None
+        if digits is not None:
+            cursor.take(digits)
+            cursor.found.digits = int(cursor.mentions[digits].number)
+        elif mention.kind == "round" or place + 1 not in cursor.done:
+            # Only what: that restricts, and nothing that was read.
+            cursor.found.unread.append(cursor.text(mention))
+    restricts = _RESTRICTING_CHINESE if cursor.chinese else _RESTRICTING
+    for place, mention in cursor.of_kind("number", "cmp", "group", "top", "super", "same", *_RESTRICTING_CHINESE):
+        cursor.take(place)
+        if mention.kind in restricts and mention.said != "=":
             cursor.found.unread.append(cursor.text(mention))
 
 
@@ -178,18 +205,50 @@ def _is_column(mention: Mention) -> bool:
 
 
 def _chinese(cursor: Cursor, free: list[int], asks: bool) -> None:
-    """The last is asked for, what stands before a 的 owns it."""
-    if not asks:
-        cursor.found.context += [cursor.mentions[place] for place in free]
+    """What is beside a word that asks, else the last, with what is joined to it; what stands before owns it."""
+    found = cursor.found
+    heads = _asked(cursor, free) if found.ratio is None else []
+    if not asks and not heads:
+        labels = [each.label for each in found.named if each.label is not None]
+        found.context += [cursor.mentions[place] for place in free]
+        found.context += [label for label in labels if label.refs[0][0][1] < 0]
         return
-    heads = free[-1:]
-    while heads and heads[0] != free[0]:
-        before = free[free.index(heads[0]) - 1]
-        passed = cursor.between(before, heads[0])
-        if not passed or not set(passed) <= JOINERS | {"\uff0c"}:
-            break
-        heads.insert(0, before)
-    cursor.found.targets = [cursor.mentions[place] for place in heads]
-    cursor.found.owners = [cursor.mentions[place] for place in free if place not in heads]
+    heads = heads or free[-1:]
+    first, last = (free.index(heads[0]), free.index(heads[-1])) if heads else (0, -1)
+    while first > 0 and _goes_on_chinese(cursor, free[first - 1], free[first]):
+        first -= 1
+    while last + 1 < len(free) and _goes_on_chinese(cursor, free[last], free[last + 1]):
+        last += 1
+    heads = free[first : last + 1]
+    found.targets = [cursor.mentions[place] for place in heads]
+    others = [cursor.mentions[place] for place in free if place not in heads]
+    if asks:
+        found.owners = others
+    else:
+        found.context += others
     if not heads:
-        cursor.found.targets = [each.label for each in cursor.found.named if each.label is not None][-1:]
+        found.targets = [each.label for each in found.named if each.label is not None][-1:]
+
+
+def _asked(cursor: Cursor, free: list[int]) -> list[int]:
+    """Which doctors; the doctors are who."""
+
+    def asks(token: int, words: tuple[str, ...]) -> bool:
+        word = cursor.word(token)
+        return word in chinese.MARKERS and chinese.MARKERS[word][0] == "ask" and any(each in word for each in words)
+
+    behind = [n for n in free if asks(cursor.mentions[n].start - 1, ("哪", "什么"))]
+    before = [n for n in free if asks(cursor.mentions[n].end, ("哪", "谁", "叫什么", "是什么"))]
+    return behind or before
+
+
+def _goes_on_chinese(cursor: Cursor, left: int, right: int) -> bool:
+    """Whether both are asked for: the name and the age; what is it called, what does it cost."""
+    if any(cursor.mentions[n].kind not in ("and", "either") for n in range(left + 1, right)):
+        return False
+    passed = cursor.between(left, right)
+    commas = {"\uff0c", ",", "\uff1b"}
+    asks = [word for word in passed if chinese.MARKERS.get(word, ("", ""))[0] == "ask"]
+    columns = _is_column(cursor.mentions[left]) and _is_column(cursor.mentions[right])
+    joins = bool(JOINERS - {","} & set(passed)) or (bool(commas & set(passed)) and (bool(asks) or columns))
+    return joins and set(passed) <= JOINERS | commas | chinese.VERBS | {*asks}

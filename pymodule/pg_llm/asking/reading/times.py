@@ -39,7 +39,18 @@ def read(cursor: Cursor) -> None:
         its = cursor.at(near)
         if near is not None and its is not None and _only_says_which(cursor, near, min(used)):
             cursor.take(near)
-        cursor.found.comparisons.append(Comparison(op, list(values), its, time=mention.kind))
+        if cursor.chinese and near is None:
+            its = cursor.at(_happens(cursor, max(used)))
+        cursor.found.comparisons.append(Comparison(op, list(values), its, time=mention.kind, start=mention.start))
+
+
+def _happens(cursor: Cursor, place: int) -> int | None:
+    """What happened then, said right behind the time: 2020年出生."""
+    following = cursor.after(place, ("element",), 1, ())
+    if following is None or cursor.mentions[following].role != "verb":
+        return None
+    cursor.take(following)
+    return following
 
 
 def _only_says_which(cursor: Cursor, near: int, first: int) -> bool:
@@ -54,6 +65,8 @@ def _last(cursor: Cursor, place: int, mention: Mention) -> None:
     following = cursor.mentions[place + 1] if place + 1 < len(cursor.mentions) else None
     if following is not None and following.kind == "number" and following.start == end:
         number, end = following.number, following.end
+    if cursor.word(end) == "个":
+        end += 1
     word = cursor.tokens[end].stem if end < len(cursor.tokens) else ""
     if word not in lexicon.UNITS or (mention.kind == "super" and not number):
         if mention.said == "previous" and word != "name":

@@ -27,6 +27,11 @@ def read(cursor: Cursor) -> None:
         first, last = group[0], group[-1]
         label = _label(cursor, first, last)
         negated = _negated(cursor, first, label)
+        if len(group) > 1 and any(mention.kind == "apart" for mention in cursor.mentions):
+            # Of men and of women, each: a group for each value.
+            cursor.found.groups.append(cursor.mentions[first])
+        if negated and cursor.chinese:
+            _denied(cursor, last)
         both = len(group) > 1 and any(cursor.mentions[n].kind == "both" for n in range(max(0, first - 3), first))
         op = _part_of_name(cursor, cursor.mentions[first]) if len(group) == 1 else ""
         cursor.found.named.append(Named([cursor.mentions[n] for n in group], cursor.at(label), negated, both, op))
@@ -60,13 +65,33 @@ def _negated(cursor: Cursor, first: int, label: int | None) -> bool:
     return negated
 
 
+def _denied(cursor: Cursor, last: int) -> None:
+    """Take what else is said of what is denied, until what it is denied of: not the maths exams' students."""
+    for n in range(last + 1, len(cursor.mentions)):
+        if cursor.mentions[n].kind != "element" or {"的", "\uff0c"} & set(cursor.between(n - 1, n)):
+            return
+        cursor.take(n)
+
+
 def _joined(cursor: Cursor, left: int, right: int) -> bool:
     """Whether two values are of one list: Ada and Ben, the city Bonn or the city Ulm."""
     passed = set(cursor.between(left, right))
+    if cursor.chinese and _repeats(cursor, left, right):
+        return True
     elements = [n for n in range(left + 1, right) if cursor.mentions[n].kind == "element"]
     if elements:
         return _label(cursor, left, left) is not None and len(elements) == 1 and bool(passed & {"and", "or"})
     return bool(passed & JOINERS) and not passed - JOINERS - {"the", "in", "to", "a", "an"}
+
+
+def _repeats(cursor: Cursor, left: int, right: int) -> bool:
+    """Whether two values of one column follow each other, each with the same noun or with none: 男生女生."""
+    one, other = ({ref for ref, _ in cursor.mentions[n].refs} for n in (left, right))
+    nouns = [cursor.stems(cursor.mentions[n].end, cursor.mentions[n].end + 1) for n in (left, right)]
+    passed = cursor.between(left, right)
+    if not one & other or right - left > 3:
+        return False
+    return not passed or (passed[:1] == nouns[1] and set(passed[1:]) <= JOINERS)
 
 
 def _label(cursor: Cursor, first: int, last: int) -> int | None:
@@ -80,7 +105,9 @@ def _label(cursor: Cursor, first: int, last: int) -> int | None:
         if _labels(cursor.mentions[left], cursor.mentions[first]) and passed <= _LABEL | quotes:
             return left
     right = last + 1
-    if right >= len(cursor.mentions) or cursor.mentions[right].kind != "element" or right in cursor.done:
+    if right >= len(cursor.mentions) or cursor.mentions[right].kind != "element":
+        return None
+    if right in cursor.done and not cursor.chinese:
         return None
     its, value = cursor.mentions[right], cursor.mentions[last]
     return right if its.start == value.end and _labels(its, value) else None
