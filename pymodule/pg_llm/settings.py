@@ -49,7 +49,7 @@ SETTINGS = {
         Setting("llm.ask_row_limit", "1000", "session", "rows that such a query returns at most"),
         Setting(
             "llm.ask_threshold",
-            "0.65",
+            "0.6",
             "session",
             "how sure an answer must be, from 0 to 1; `ask` says nothing below it",
         ),

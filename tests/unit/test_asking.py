@@ -23,6 +23,7 @@ from pg_llm.asking import (
 )  # fmt: skip
 from pg_llm.asking.meaning import Embed, dot
 from pg_llm.asking.mention import Similar, ValueMatch
+from pg_llm.asking.query import Condition, Expr, Query, Writer
 from pg_llm.asking.schema import Column, Edge, Schema, Table
 
 NUMBER, TEXT, DATE = "number", "text", "date"
@@ -235,6 +236,16 @@ def test_models_are_measured_before_their_similarities_count() -> None:
     scale = meaning.Scale(_embedding(english, 0.3))
     assert scale.nearness("wage", "salary", 0.9) > 0.5
     assert scale.nearness("工资", "薪水", 1.0) == scale.nearness("狗", "dog", 0.9) == 0
+
+
+def test_rows_are_looked_up_from_a_table_that_is_joined() -> None:
+    schema = library()
+    query = Query(select=[Expr("agg", (2, 0), "count")], where=[Condition(None, "exists", tables=(0, 1))])
+    assert query.all_tables() == [2, 0]
+    sql = Writer(schema).sql(query)
+    assert sql is not None
+    assert "JOIN writer" in sql
+    assert sql.endswith("WHERE EXISTS (SELECT 1 FROM wrote AS wrote_2 WHERE wrote_2.wid = writer.wid)")
 
 
 @given(st.text(max_size=300))

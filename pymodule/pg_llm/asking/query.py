@@ -54,8 +54,8 @@ class Condition:
     inner: tuple[Condition, ...] = ()
 
     def refs(self) -> Iterable[Ref]:
-        """The columns that it reads of the outer query."""
-        return self.expr.refs() if self.expr else ()
+        """The columns that it reads of the outer query; -1 where it needs a table's rows."""
+        return self.expr.refs() if self.expr else [(table, -1) for table in self.tables[:1]]
 
 
 @dataclass(slots=True)

@@ -38,7 +38,7 @@ def add(draft: Draft, mention: Mention) -> None:
         where.append(Condition(Expr("column", pointer), "null"))
         return
     # No orders in 2023: what is said of them says which are not there.
-    its = [each for each in where if {table for table, _ in each.refs()} == {ref[0]}]
+    its = [each for each in where if each.expr and {table for table, _ in each.refs()} == {ref[0]}]
     draft.query.where = [each for each in where if each not in its]
     draft.query.tables = [table for table in draft.query.tables if table != ref[0]]
     draft.without(ref[0], *its)
