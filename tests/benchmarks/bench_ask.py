@@ -12,12 +12,12 @@ import os
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import psycopg
 from database import install, value
-from nl2sql import FOLDER, Question, load, questions, right
+from nl2sql import FOLDER, HELD, SEEN, Question, load, own_questions, questions, right
 from pg_llm.workbench.bench import compared, shown
 from pg_llm.workbench.cluster import Cluster
 
@@ -32,46 +32,69 @@ Answer = tuple[str | None, bool]
 
 def rows(cluster: Cluster) -> list[dict[str, Any]]:
     """Execution accuracy, abstentions and wrong answers; seconds with few tables and many."""
+    return shown(itertools.chain(_public(cluster), _own(cluster), _growth(cluster)))
+
+
+def _databases(cluster: Cluster, asked: Sequence[Question]) -> dict[str, psycopg.Connection]:
     databases = {}
-    for name in dict.fromkeys(question.database for question in questions()):
+    for name in dict.fromkeys(question.database for question in asked):
         cluster.sql(f"CREATE DATABASE {name}")
         install(host=cluster.host, port=cluster.port, user="postgres", password=None, dbname=name)
         databases[name] = psycopg.connect(cluster.dsn(name), autocommit=True)
         load(databases[name], name)
-        if "QWEN" in os.environ:
-            query = "SELECT llm_register_model('qwen', 'generation', 'path:' || %s)"
-            databases[name].execute(query, (os.environ["QWEN"],))
-    return shown(itertools.chain(_quality(databases), _growth(cluster)))
+    return databases
 
 
-def _quality(databases: dict[str, psycopg.Connection]) -> Iterator[dict[str, Any]]:
-    empty = _counted(databases, lambda db, question: ("SELECT 1 WHERE false", True))
+def _own(cluster: Cluster) -> Iterator[dict[str, Any]]:
+    """Our own questions: those that were looked at while rules were made, and others."""
+    for kind, names in (("looked at", SEEN), ("held back", HELD)):
+        asked = own_questions(names)
+        databases = _databases(cluster, asked)
+        empty = _counted(databases, asked, _nothing)
+        yield from _shares(f"own {kind}, default", NOBODY, empty, _counted(databases, asked, _ours(None)))
+
+
+def _public(cluster: Cluster) -> Iterator[dict[str, Any]]:
+    asked = questions()
+    databases = _databases(cluster, asked)
+    for db in databases.values() if "QWEN" in os.environ else ():
+        db.execute("SELECT llm_register_model('qwen', 'generation', 'path:' || %s)", (os.environ["QWEN"],))
+    empty = _counted(databases, asked, _nothing)
     ways: dict[str, Callable[[psycopg.Connection, Question], Answer]] = {"default, offline": _ours(None)}
     peer, peer_counts = NOBODY, empty
     if "QWEN" in os.environ:
         ways["Qwen2.5-Coder-0.5B"] = _ours("qwen")
-        peer, peer_counts = PLAIN, _counted(databases, _plain)
+        peer, peer_counts = PLAIN, _counted(databases, asked, _plain)
     for name, way in ways.items():
-        found = _counted(databases, way)
-        total = sum(found[kind] for kind in ("right", "wrong", "nothing"))
-        for kind, what, better in (
-            ("right", "answered rightly", True),
-            ("wrong", "answered wrongly, sure enough to answer", False),
-            ("nothing", "not answered", False),
-            ("unsure", "right, but not sure enough to be answered", False),
-        ):
-            share, other = found[kind] / total, peer_counts[kind] / total
-            yield compared(COMMAND, f"ask, {total} questions, {name}: {what}", peer, other, share, "share", better, 3)
-        seconds = found["milliseconds"] / total / 1000
-        other = peer_counts["milliseconds"] / total / 1000
-        yield compared(COMMAND, f"ask, {name}: a question", peer, other, seconds, "s", False, 3)
+        yield from _shares(name, peer, peer_counts, _counted(databases, asked, way))
+
+
+def _shares(name: str, peer: str, peer_counts: Counter[str], found: Counter[str]) -> Iterator[dict[str, Any]]:
+    total = sum(found[kind] for kind in ("right", "wrong", "nothing"))
+    for kind, what, better in (
+        ("right", "answered rightly", True),
+        ("wrong", "answered wrongly, sure enough to answer", False),
+        ("nothing", "not answered", False),
+        ("unsure", "right, but not sure enough to be answered", False),
+    ):
+        share, other = found[kind] / total, peer_counts[kind] / total
+        yield compared(COMMAND, f"ask, {total} questions, {name}: {what}", peer, other, share, "share", better, 3)
+    seconds = found["milliseconds"] / total / 1000
+    other = peer_counts["milliseconds"] / total / 1000
+    yield compared(COMMAND, f"ask, {name}: a question", peer, other, seconds, "s", False, 3)
+
+
+def _nothing(db: psycopg.Connection, question: Question) -> Answer:
+    return "SELECT 1 WHERE false", True
 
 
 def _counted(
-    databases: dict[str, psycopg.Connection], way: Callable[[psycopg.Connection, Question], Answer]
+    databases: dict[str, psycopg.Connection],
+    asked: Sequence[Question],
+    way: Callable[[psycopg.Connection, Question], Answer],
 ) -> Counter[str]:
     found: Counter[str] = Counter()
-    for question in questions():
+    for question in asked:
         db = databases[question.database]
         started = time.monotonic()
         sql, sure = way(db, question)

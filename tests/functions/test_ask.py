@@ -4,12 +4,14 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import psycopg
 import pytest
 from database import value
 from multilingual import save_multilingual
+from nl2sql import HELD, SEEN, load, own_questions
 from psycopg import errors
 
 Connect = Callable[..., psycopg.Connection]
@@ -396,3 +398,21 @@ def test_a_model_that_writes_is_held_to_what_exists(bakery: psycopg.Connection) 
 def test_the_backend_engine_answers_the_same(bakery: psycopg.Connection) -> None:
     bakery.execute("SET llm.engine = 'backend'")
     assert value(bakery, "SELECT rows FROM ask('How many bakers live in Bonn?')") == [{"count": 2}]
+
+
+@pytest.mark.parametrize("database", [*SEEN, *HELD])
+def test_no_question_is_a_defect(db: psycopg.Connection, database: str) -> None:
+    load(db, database)
+    asked = [question.text for question in own_questions([database])]
+    random = Random(database)
+    pieces = [re.findall(r"[A-Za-z0-9]+|[\u4e00-\u9fff]{1,3}|\S", text) for text in asked]
+    for _ in range(50):
+        one, other = random.sample(pieces, 2)
+        joined = [*one[: random.randrange(len(one))], *other[random.randrange(len(other)) :]]
+        joined.insert(random.randrange(len(joined) + 1), random.choice(random.choice(pieces)))
+        asked.append(("" if database.endswith("_zh") else " ").join(joined))
+    for question in asked:
+        found = db.execute("SELECT sql, confidence, explanation FROM llm_sql(%s)", (question,)).fetchone()
+        assert found is not None, question
+        assert 0 <= found[1] <= 1
+        assert found[0] or found[2], question
