@@ -23,6 +23,8 @@ debian) suite=trixie component=main ;;
 ubuntu) suite=resolute component=universe ;;
 *) fail "no pgvector source package is known for $ID; $advice" ;;
 esac
+# PostgreSQL 18 takes pgvector 0.8.1 or newer, which trixie has not.
+[ "$PG_MAJOR" -lt 18 ] || [ "$suite" != trixie ] || suite=sid
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Origin: ${NAME%% *}" | head -n 1)
 [ -n "$mirror" ] || fail "apt has no package lists of $ID yet; run apt-get update, then this again"
 
