@@ -103,8 +103,8 @@ def _lone_letter(mention: Mention, chosen: Sequence[Mention], cut: Sequence[Toke
 
 
 def _is_bool(mention: Mention, schema: Schema) -> bool:
-    ref = mention.refs[0][0] if mention.kind == "element" else (0, -1)
-    return ref[1] >= 0 and schema.column(ref).kind == "bool"
+    column = mention.kind == "element" and mention.names_column
+    return column and schema.column(mention.refs[0][0]).kind == "bool"
 
 
 def _without_idle(chosen: Sequence[Mention]) -> list[Mention]:
@@ -141,7 +141,7 @@ def _compound(chosen: Sequence[Mention], cut: Sequence[Token]) -> list[Mention]:
             continue
         tables = {ref[0] for ref, score in before.refs if ref[1] < 0 and score >= before.score - 0.05}
         inside = [(ref, min(1.0, score + 0.1)) for ref, score in mention.refs if ref[1] >= 0 and ref[0] in tables]
-        if inside and inside[0][1] >= mention.score - 0.1 and before.refs[0][0][1] < 0:
+        if inside and inside[0][1] >= mention.score - 0.1 and before.names_table:
             found[-1] = Mention("element", before.start, mention.end, f"{before.said} {mention.said}", inside)
         else:
             found.append(mention)

@@ -157,7 +157,7 @@ def _first(cursor: Cursor, heads: Sequence[int]) -> list[Mention]:
         return []
     begin = cursor.mentions[heads[0]].start
     ranked = [each.operand for each in cursor.found.superlatives if each.operand is not None]
-    before = [each for each in ranked if each.end <= begin and each.refs[0][0][1] < 0]
+    before = [each for each in ranked if each.end <= begin and each.names_table]
     if not before:
         return []
     passed = cursor.stems(before[0].end, begin)
@@ -186,7 +186,7 @@ def _after_extreme(cursor: Cursor, place: int) -> bool:
     if not any(each.operand is before and each.plain for each in cursor.found.superlatives):
         return False
     passed = cursor.between(place - 1, place)
-    return before.refs[0][0][1] >= 0 and bool(passed) and passed[0] in ("of", "among", "for", "in", "across")
+    return before.names_column and bool(passed) and passed[0] in ("of", "among", "for", "in", "across")
 
 
 def _done(cursor: Cursor, mention: Mention) -> bool:
@@ -211,7 +211,7 @@ def _chinese(cursor: Cursor, free: list[int], asks: bool) -> None:
     if not asks and not heads:
         labels = [each.label for each in found.named if each.label is not None]
         found.context += [cursor.mentions[place] for place in free]
-        found.context += [label for label in labels if label.refs[0][0][1] < 0]
+        found.context += [label for label in labels if label.names_table]
         return
     heads = heads or free[-1:]
     first, last = (free.index(heads[0]), free.index(heads[-1])) if heads else (0, -1)
