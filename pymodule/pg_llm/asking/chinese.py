@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from pg_llm.asking import lexicon
+from pg_llm.asking.lexicon import Marker
 
-Marker = tuple[str, str]
+_CHARACTER = re.compile(r"[\u3400-\u9fff]")
 
 
 def _list(text: str) -> list[str]:
@@ -153,6 +154,11 @@ SEXES, PERSONS = {"男", "女"}, {"生", "性", "士", "人", "孩", "子"}
 _BEHIND_NUMBER = {*MEASURE_WORDS, *UNITS}
 _ALWAYS_EMPTY = {"个", "名", "位", "条", "家"}
 MARKERS |= {word: ("empty", "no") for word in _BEHIND_NUMBER if word not in MARKERS}
+
+
+def is_in(text: str) -> bool:
+    """Whether a text has Chinese characters."""
+    return _CHARACTER.search(text) is not None
 
 
 def numeral(text: str, place: int) -> str:

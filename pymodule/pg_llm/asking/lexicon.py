@@ -172,6 +172,12 @@ EMPTY = ASKING | POLITE | FIRST_PERSON | EMPHASIS | LIGHT | SHOWING | {
     "last", "whole", "entire", "everyone", "everything", "anything", "nor",
 }  # fmt: skip
 
+
+def is_empty(word: str) -> bool:
+    """Whether a word, as it stands or by its stem, says nothing of what is asked."""
+    return word.lower() in EMPTY or words.stem(word) in EMPTY
+
+
 # What hangs on a word with an apostrophe, and what it stands for: after other words, 's is a genitive.
 HUNG = {"n't": "not", "'ve": "have", "'ll": "will", "'re": "are", "'d": "would", "'m": "am", "'s": "is"}
 WITH_IS = {"who", "what", "where", "when", "how", "which", "that", "it", "there", "he", "she", "here"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -17,16 +16,15 @@ _NEAR = 0.5
 # in two languages is.
 _MEANT, _CLEARLY_MEANT = 0.8, 0.97
 _SAME, _APART = 0.75, 0.1
-_CJK = re.compile(r"[\u3400-\u9fff]")
 
 
 def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: Similar | None = None) -> Linked:
     """The mentions of a question; `values` are those of rows that it may name."""
     variants = names.Variants(schema)
-    said = {text for value in values if _CJK.search(text := question[value.start : value.end])}
+    said = {text for value in values if chinese.is_in(text := question[value.start : value.end])}
     said |= variants.states
     nouns = {character for character, _ in variants.nouns}
-    known = {word for word in variants.chinese if _CJK.search(word)}
+    known = {word for word in variants.chinese if chinese.is_in(word)}
     cut = asides.without_waivers(tokens.cut(question, known, nouns, said))
 
     def noun(token: Token) -> str:
@@ -60,12 +58,8 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
     ]
     chosen += _meant(cut, unknown, similar)
     for mention in chosen:
-        if (
-            mention.kind == "element"
-            and mention.end == mention.start + 1
-            and not mention.role
-            and _is_past(cut[mention.start])
-        ):
+        single = mention.kind == "element" and mention.end == mention.start + 1
+        if single and not mention.role and _is_past(cut[mention.start].text):
             mention.role = "verb"
     chosen = _compound(sorted(chosen, key=lambda mention: mention.start), cut)
     covered = {place for mention in chosen for place in range(mention.start, mention.end)}
@@ -153,8 +147,8 @@ def _keeps(cut: Sequence[Token], place: int) -> bool:
     return cut[place].stem in lexicon.KEEPERS and place > 0 and cut[place - 1].stem in ("the", "our", "this", "your")
 
 
-def _is_past(token: Token) -> bool:
-    return token.text.lower() in words.PAST or token.text.lower().endswith("ed")
+def _is_past(word: str) -> bool:
+    return word.lower() in words.PAST or word.lower().endswith("ed")
 
 
 def _is_verb(cut: Sequence[Token], place: int) -> bool:
@@ -163,7 +157,7 @@ def _is_verb(cut: Sequence[Token], place: int) -> bool:
         return False
     if cut[place].chinese:
         return text in chinese.VERBS
-    if text.endswith(("ed", "ing", "ly")) or text in words.PAST:
+    if words.acts(text):
         return True
     before = [token.text.lower() for token in cut[:place]]
     last = place + 1 == len(cut) or cut[place + 1].kind == "punct" or cut[place + 1].text.lower() in _PREPOSITIONS
@@ -179,12 +173,7 @@ def _plural(token: Token) -> bool:
 def _has_content(token: Token, place: int, before: Sequence[Token]) -> bool:
     if token.kind in ("quoted", "date"):
         return True
-    if (
-        token.kind != "word"
-        or token.stem in lexicon.UNITS
-        or token.stem in lexicon.EMPTY
-        or token.text.lower() in lexicon.EMPTY
-    ):
+    if token.kind != "word" or token.stem in lexicon.UNITS or lexicon.is_empty(token.text):
         return False
     if token.chinese:
         sex = before and before[0].text in chinese.SEXES and token.text in chinese.PERSONS

@@ -22,7 +22,6 @@ _MOST = 6
 _INITIALS = 0.85
 # Below the best candidate by so much, another is not worth a query.
 _MARGIN = 0.4
-_CJK = re.compile(r"[\u3400-\u9fff]")
 # Names that are meant as surely as this are said with one character as well.
 _NOUN = 0.9
 
@@ -96,7 +95,7 @@ class Variants:
 
     def _add(self, ref: Ref, its: tuple[str, ...], score: float) -> None:
         for word in set(its):
-            if _CJK.search(word):
+            if chinese.is_in(word):
                 self._chinese_phrase(ref, word, score)
             self.by_word[word].append((ref, its, score))
 
@@ -108,10 +107,10 @@ class Variants:
 
     def _phrases(self, ref: Ref, phrases: Iterable[str]) -> None:
         for phrase in phrases:
-            if _CJK.search(phrase):
+            if chinese.is_in(phrase):
                 phrase = chinese_names.said(phrase)
             for part in re.split(r"[,;/|(){}\[\]:\u3001\uff0c\uff1b\uff1a\u3002\uff08\uff09]", phrase):
-                if _CJK.search(part):
+                if chinese.is_in(part):
                     self._chinese_phrase(ref, part.strip())
                     continue
                 its = tuple(words.stem(word) for word in re.findall(r"[^\W_]+", part))

@@ -88,6 +88,11 @@ def split(name: str) -> tuple[str, ...]:
     return tuple(stem(word) for word in words)
 
 
+def acts(word: str) -> bool:
+    """Whether its form says what is or was done, or how."""
+    return word.endswith(("ed", "ing", "ly")) or word in PAST
+
+
 def compound(word: str, known: Collection[str]) -> tuple[str, ...]:
     """The words of a name's part that are written as one, if they are known: `unitprice` is unit, price."""
     if len(word) < _SHORTEST_COMPOUND or word in KNOWN or not word.isalpha():

@@ -31,7 +31,6 @@ _NAMED = 3
 _MOST_COLUMNS = 60
 # Rows of a table whose values are looked at.
 _ROWS_LOOKED_AT = 50_000
-_CJK = re.compile(r"[\u3400-\u9fff]")
 _scales: dict[str, Scale] = {}
 
 _CHOSEN = f"""
@@ -180,13 +179,13 @@ def _stems(question: str) -> dict[str, float]:
     """What names of tables and columns may hold of a question, with weights: longer words say more."""
     found: dict[str, float] = {}
     for word in re.findall(r"[^\W_]+", question[:4000]):
-        if _CJK.search(word):
+        if chinese.is_in(word):
             for start in range(len(word) - 1):
                 if word[start : start + 2] not in chinese.MARKERS:
                     found[word[start : start + 2]] = 1.0
             continue
         its = words.stem(word)
-        if len(its) >= 3 and its not in lexicon.EMPTY and word.lower() not in lexicon.EMPTY:
+        if len(its) >= 3 and not lexicon.is_empty(word):
             for each in (*words.alike(its), *(short for short in words.shortened(its) if len(short) >= 3)):
                 found.setdefault(_beginning(each), 0.5)
             found[_beginning(its)] = 1.0

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Iterable, Sequence
 
-from pg_llm.asking import forms, lexicon, names, places
+from pg_llm.asking import chinese, forms, lexicon, names, places
 from pg_llm.asking.mention import ValueMatch
 from pg_llm.asking.schema import Column, Schema, Table
 from pg_llm.functions import read_only
@@ -19,7 +19,6 @@ _LONGEST_VALUE = 100
 _PLACE, _FORM, _PLAIN = 0.97, 0.9, 0.9
 # Of the values of a column of codes so many are codes.
 _CODES = 0.5
-_CJK = re.compile(r"[\u3400-\u9fff]")
 
 Texts = Sequence[tuple[int, Column]]
 
@@ -172,7 +171,7 @@ def _plain_parts(
 
 def _begins_word(part: str, value: str) -> bool:
     """Whether a value has a part where a word of it begins; Chinese has no such places."""
-    return part in value if _CJK.search(part) else re.search(rf"(?<!\w){re.escape(part)}", value) is not None
+    return part in value if chinese.is_in(part) else re.search(rf"(?<!\w){re.escape(part)}", value) is not None
 
 
 def _bounded(text: str, start: int, end: int) -> bool:
@@ -181,7 +180,7 @@ def _bounded(text: str, start: int, end: int) -> bool:
     rest = text[end : end + 2]
 
     def inside(a: str, b: str) -> bool:
-        return a.isalnum() and b.isalnum() and not (_CJK.match(a) or _CJK.match(b))
+        return a.isalnum() and b.isalnum() and not (chinese.is_in(a) or chinese.is_in(b))
 
     plural = rest.startswith("s") and not text[end + 1 : end + 2].isalnum()
     return not (before and inside(before, text[start])) and (not (after and inside(text[end - 1], after)) or plural)
