@@ -239,8 +239,8 @@ def _as_one(span: Sequence[Token], variants: Variants) -> Iterable[tuple[Ref, fl
 
 def best(found: Iterable[tuple[Ref, float]]) -> list[tuple[Ref, float]]:
     """The candidates worth a query, the best first."""
-    best: dict[Ref, float] = {}
+    scores: dict[Ref, float] = {}
     for ref, score in found:
-        best[ref] = max(score, best.get(ref, 0.0))
-    ranked = sorted(best.items(), key=lambda pair: -pair[1])
+        scores[ref] = max(score, scores.get(ref, 0.0))
+    ranked = sorted(scores.items(), key=lambda pair: -pair[1])
     return [pair for pair in ranked if pair[1] >= ranked[0][1] - _MARGIN][:_MOST]

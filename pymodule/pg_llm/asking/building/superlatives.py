@@ -129,11 +129,11 @@ def _many(draft: Draft, operand: Ref, targets: Sequence[Expr]) -> bool:
         shown = (draft.schema.display(operand[0]), *draft.schema.tables[operand[0]].key)
         columns = [draft.schema.column(ref) for ref in own if ref[1] not in shown]
         return len(columns) == len(own) and all(not column.unique and column.kind == "text" for column in columns)
-    found = draft.schema.path([refs[0][0], operand[0]]) if refs else None
-    return found is not None and draft.schema.fans_out(found[0], refs[0][0])
+    return bool(refs) and _has_several(draft, refs[0][0], operand[0])
 
 
 def _has_several(draft: Draft, table: int, other: int) -> bool:
+    """Whether rows of a table are joined with several of another."""
     found = draft.schema.path([table, other])
     return found is not None and draft.schema.fans_out(found[0], table)
 

@@ -13,7 +13,6 @@ _COUNTING = ("different", "distinct", "unique", "of", "个", "名", "位", "条"
 # What a number is measured in is not what is compared.
 _UNITS = {
     "year", "day", "hour", "minute", "meter", "km", "kilometer", "dollar", "percent", "people", "old", "usd",
-    "元", "岁", "分", "米", "公里",
 }  # fmt: skip
 
 

@@ -11,7 +11,6 @@ from pg_llm.asking.reading.parts import Measure, Superlative
 
 # What begins a part that the superlative does not speak of.
 _APART = {"of", "in", "for", "by", "with", "who", "that", "which", "from", "on"}
-
 _BY = {"by", "in terms of", "according to", "based on"}
 # Words around a number of things that are ranked: which three hotels with the most rooms.
 _LINKING = {"with", "have", "be", "that", "who", "which", "by"}

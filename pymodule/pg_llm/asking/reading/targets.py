@@ -16,23 +16,11 @@ _AGAIN = {
 }  # fmt: skip
 # Words that ask anew, with at most so many words to what they ask for.
 _ASKS, _NEAR = {"which", "what", "when", "where", "how", "whose"}, 4
-
-
 # Words that restrict what is asked for, so that they cannot be left out; is and called restrict nothing alone.
 _RESTRICTING = ("number", "same")
 _RESTRICTING_CHINESE = (
-    *_RESTRICTING,
-    "surname",
-    "takes",
-    "cmp",
-    "above",
-    "like",
-    "start",
-    "end",
-    "top",
-    "super",
-    "time",
-)
+    *_RESTRICTING, "surname", "takes", "cmp", "above", "like", "start", "end", "top", "super", "time",
+)  # fmt: skip
 
 
 def read(cursor: Cursor) -> None:
@@ -79,7 +67,7 @@ def _markers(cursor: Cursor) -> None:
             # Only what: that restricts, and nothing that was read.
             cursor.found.unread.append(cursor.text(mention))
     restricts = _RESTRICTING_CHINESE if cursor.chinese else _RESTRICTING
-    for place, mention in cursor.of_kind("number", "cmp", "group", "top", "super", "same", *_RESTRICTING_CHINESE):
+    for place, mention in cursor.of_kind("group", *_RESTRICTING_CHINESE):
         cursor.take(place)
         if mention.kind in restricts and mention.said != "=":
             cursor.found.unread.append(cursor.text(mention))
