@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from pg_llm.asking import asides, chinese, dates, lexicon, names, numbers, tokens, words
 from pg_llm.asking.mention import Linked, Mention, Similar, ValueMatch
@@ -37,6 +37,23 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
         *_markers(cut),
         *names.elements(cut, variants, noun),
     ]
+    found = _best(proposals, cut)
+    chosen = _without_idle(found)
+    unknown = _unknown(cut, chosen, _covered(found), schema)
+    chosen += _meant(cut, unknown, similar)
+    for mention in chosen:
+        single = mention.kind == "element" and mention.end == mention.start + 1
+        if single and not mention.role and _is_past(cut[mention.start].text):
+            mention.role = "verb"
+    chosen = _compound(sorted(chosen, key=lambda mention: mention.start), cut)
+    verbs = frozenset(cut[place].text for place in unknown if _is_verb(cut, place))
+    in_chinese = [token.chinese for token in cut if token.kind == "word"]
+    mostly = any(in_chinese) and 2 * sum(in_chinese) >= len(in_chinese)
+    return Linked(question, cut, chosen, _left(cut, chosen, unknown), mostly, verbs)
+
+
+def _best(proposals: Iterable[tuple[Mention, float]], cut: Sequence[Token]) -> list[Mention]:
+    """Of mentions that share tokens the one with the highest rank, in their order."""
     chosen: list[Mention] = []
     taken: set[int] = set()
     for mention, _ in sorted(proposals, key=lambda pair: (-pair[1], pair[0].start)):
@@ -44,37 +61,32 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
         if not span & taken:
             taken |= span
             chosen.append(mention)
-    chosen = [each for each in chosen if not _lone_letter(each, chosen, cut)]
-    taken = {place for mention in chosen for place in range(mention.start, mention.end)}
-    chosen = _without_idle(sorted(chosen, key=lambda mention: mention.start))
+    kept = [each for each in chosen if not _lone_letter(each, chosen, cut)]
+    return sorted(kept, key=lambda mention: mention.start)
+
+
+def _covered(chosen: Iterable[Mention]) -> set[int]:
+    return {place for mention in chosen for place in range(mention.start, mention.end)}
+
+
+def _unknown(cut: Sequence[Token], chosen: Sequence[Mention], taken: Collection[int], schema: Schema) -> list[int]:
+    """The places of words that say something, and nothing stands for them."""
     states = {each.start for each in chosen if each.kind == "value" or _is_bool(each, schema)}
-    unknown = [
-        n
-        for n, token in enumerate(cut)
-        if n not in taken
-        and _has_content(token, n, cut[n - 1 : n])
-        and not _keeps(cut, n)
+    return [
+        n for n, token in enumerate(cut)
+        if n not in taken and _has_content(token, n, cut[n - 1 : n]) and not _keeps(cut, n)
         and not asides.stresses(cut, n, states)
-    ]
-    chosen += _meant(cut, unknown, similar)
-    for mention in chosen:
-        single = mention.kind == "element" and mention.end == mention.start + 1
-        if single and not mention.role and _is_past(cut[mention.start].text):
-            mention.role = "verb"
-    chosen = _compound(sorted(chosen, key=lambda mention: mention.start), cut)
-    covered = {place for mention in chosen for place in range(mention.start, mention.end)}
+    ]  # fmt: skip
+
+
+def _left(cut: Sequence[Token], chosen: Sequence[Mention], unknown: Sequence[int]) -> list[str]:
+    """The words that nothing stands for, and one that orders something: that is no question, whatever it is called."""
+    covered = _covered(chosen)
     left = [cut[place].text for place in unknown if place not in covered]
     first = next((token for token in cut if token.kind == "word" and token.stem != "please"), None)
-    if (
-        first is not None
-        and (first.stem in lexicon.WRITING or first.text in lexicon.WRITING)
-        and first.text not in left
-    ):
-        # What is ordered is no question, whatever else is called so.
+    if first is not None and {first.stem, first.text} & lexicon.WRITING and first.text not in left:
         left.append(first.text)
-    verbs = frozenset(cut[place].text for place in unknown if _is_verb(cut, place))
-    in_chinese = [token.chinese for token in cut if token.kind == "word"]
-    return Linked(question, cut, chosen, left, any(in_chinese) and 2 * sum(in_chinese) >= len(in_chinese), verbs)
+    return left
 
 
 def _lone_letter(mention: Mention, chosen: Sequence[Mention], cut: Sequence[Token]) -> bool:
