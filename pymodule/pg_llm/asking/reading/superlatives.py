@@ -147,16 +147,21 @@ def _chinese(cursor: Cursor, place: int, used: list[int], found: Superlative) ->
         # Each shop's dearest: that shops are dear is not said.
         return False
     used.append(near)
+    _by_element(cursor, near, used, found)
+    return True
+
+
+def _by_element(cursor: Cursor, near: int, used: list[int], found: Superlative) -> None:
+    """An element before the word: how often it happened, what is measured of it, or itself."""
+    its = cursor.mentions[near]
     if its.role == "verb" and not found.attribute:
-        # Who ordered most: how often it happened.
+        # Who ordered most.
         found.measure = Measure("count", its)
-        return True
-    if near > 0 and cursor.mentions[near - 1].kind == "agg" and near - 1 not in cursor.done:
+    elif near > 0 and cursor.mentions[near - 1].kind == "agg" and near - 1 not in cursor.done:
         found.measure = cursor.measure(near - 1, near)
         used.append(near - 1)
     else:
         found.operand = its
-    return True
 
 
 def _noun(cursor: Cursor, place: int) -> Mention | None:
