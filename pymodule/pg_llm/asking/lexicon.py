@@ -144,7 +144,7 @@ LIGHT = {
 SHOWING = {
     "break", "down", "report", "compute", "calculate", "determine", "output", "print", "pull", "fetch", "present",
     "enumerate", "judge", "measure", "tabulate", "summarize", "summarise", "count",
-    "overview", "summary", "breakdown", "calendar",
+    "overview", "summary", "breakdown",
 }  # fmt: skip
 ASKING = {"what", "which", "who", "whom", "whose", "where", "when", "list", "show", "give", "find", "display", "return",
           "get", "tell", "name", "provide", "select", "identify", "retrieve", "me", "please", "see",
@@ -165,7 +165,7 @@ EMPTY = ASKING | POLITE | FIRST_PERSON | EMPHASIS | LIGHT | SHOWING | {
     "write", "meter", "metre", "kilometer", "km", "mile", "foot", "dollar", "usd", "euro", "percent", "minute", "hour",
     "second", "kg", "kilogram", "pound", "letter", "letters", "character", "dr", "mr", "mrs", "ms", "prof", "say",
     "group", "across", "flow", "through", "cover", "differ", "different", "vary", "sorted", "ranked", "top", "first",
-    "last", "whole", "entire", "everyone", "everything", "anything", "nor",
+    "last", "whole", "entire", "calendar", "everyone", "everything", "anything", "nor",
 }  # fmt: skip
 
 

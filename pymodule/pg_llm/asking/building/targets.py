@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pg_llm.asking import chinese_names
 from pg_llm.asking.building import tables, times
-from pg_llm.asking.building.draft import Draft
+from pg_llm.asking.building.draft import DONE, Draft
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.query import Condition, Expr
 
@@ -106,7 +106,7 @@ def add_context(draft: Draft, mention: Mention) -> None:
             draft.query.tables.append(ref[0])
         elif ref[0] not in {draft.main, *draft.query.tables}:
             # What is done is left out: no better than a verb that nothing stands for.
-            draft.cost += 0.12
+            draft.cost += DONE
         return
     if any(ref in condition.refs() for condition in draft.query.where):
         # The rank of professor: a value says that this is the column.

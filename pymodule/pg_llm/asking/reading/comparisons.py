@@ -9,7 +9,7 @@ from pg_llm.asking.reading.parts import Comparison, Measure
 
 _SUMS = {"altogether", "overall", "combined", "in total", "in all"}
 # What may stand between a number and what is counted by it.
-_COUNTING = ("different", "distinct", "unique", "of", "个", "名", "位", "条", "次", "家", "本", "种")
+_COUNTING = {"different", "distinct", "unique", "of", *chinese.MEASURE_WORDS}
 # What a number is measured in is not what is compared.
 _UNITS = {
     "year", "day", "hour", "minute", "meter", "km", "kilometer", "dollar", "percent", "people", "old", "usd",

@@ -105,14 +105,10 @@ def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
             # Workers hired after 2019: what was done to them is not asked for.
             found.context.append(mention)
         elif beside is not None and not passed:
-            genitive = cursor.tokens[cursor.mentions[beside].end - 1].text.endswith(("'s", "s'", "\u2019s"))
-            if genitive or _is_column(mention):
-                # A publication's title, author names: the second is asked for, the first owns it.
+            chain = _is_owned(cursor, beside, place)
+            if chain:
                 heads[-1] = place
-                found.owners.append(cursor.mentions[beside])
-            else:
-                found.owners.append(mention)
-            chain = genitive or _is_column(mention)
+            found.owners.append(cursor.mentions[beside] if chain else mention)
         else:
             chain = False
             found.context.append(mention)
@@ -131,6 +127,12 @@ def _asks_besides(near: Sequence[str], passed: Sequence[str]) -> bool:
 def _again(passed: Sequence[str]) -> bool:
     """Whether these words ask for more: along with their, with the."""
     return bool(_AGAIN & set(passed)) or passed[-1:] == ["with"] or passed[-2:] == ["with", "the"]
+
+
+def _is_owned(cursor: Cursor, first: int, second: int) -> bool:
+    """Whether of two nouns the second is asked for and the first owns it: a publication's title, author names."""
+    genitive = cursor.tokens[cursor.mentions[first].end - 1].text.endswith(("'s", "s'", "\u2019s"))
+    return genitive or _is_column(cursor.mentions[second])
 
 
 def _owns(cursor: Cursor, place: int) -> bool:
