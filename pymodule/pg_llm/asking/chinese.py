@@ -180,6 +180,11 @@ def _counts(character: str) -> bool:
     return character.isdigit() or bool(_NUMERAL.fullmatch(character))
 
 
+def asks(word: str) -> bool:
+    """Whether a word asks for something."""
+    return MARKERS.get(word, ("", ""))[0] == "ask"
+
+
 def is_marker(word: str) -> bool:
     """Whether a word says what is asked wherever it stands."""
     return word in MARKERS and word not in _BEHIND_NUMBER

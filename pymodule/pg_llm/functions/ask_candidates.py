@@ -11,7 +11,7 @@ from typing import Any
 from pg_llm.asking import example, prompt, synthesis
 from pg_llm.asking.mention import Linked, ValueMatch
 from pg_llm.asking.schema import Schema
-from pg_llm.functions import catalog_reading, read_only, session, value_lookup
+from pg_llm.functions import catalog_reading, name_meanings, read_only, session, value_lookup
 from pg_llm.functions.query import Result
 from pg_llm.functions.read_only import Checked, Refused
 
@@ -72,7 +72,8 @@ def outcome(question: str, tables: Sequence[int] | None, model: str | None, path
             None, 0.0, None, "", "there is no table that you may read and that the question may be about", False
         )
     values = value_lookup.values(question, known)
-    found, reasons, linked = synthesis.candidates(question, known, values, catalog_reading.Meanings(known, embedder))
+    similar = name_meanings.Meanings(known, embedder)
+    found, reasons, linked = synthesis.candidates(question, known, values, similar)
     tries = [each for row in taught if (each := _from_taught(question, *row)) is not None]
     tries += [Try(each.sql, each.likely, "grammar") for each in found]
     if writer is not None:

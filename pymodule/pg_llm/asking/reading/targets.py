@@ -225,7 +225,7 @@ def _asked(cursor: Cursor, free: list[int]) -> list[int]:
 
     def asks(token: int, words: tuple[str, ...]) -> bool:
         word = cursor.word(token)
-        return word in chinese.MARKERS and chinese.MARKERS[word][0] == "ask" and any(each in word for each in words)
+        return chinese.asks(word) and any(each in word for each in words)
 
     behind = [n for n in free if asks(cursor.mentions[n].start - 1, ("哪", "什么"))]
     before = [n for n in free if asks(cursor.mentions[n].end, ("哪", "谁", "叫什么", "是什么"))]
@@ -238,7 +238,7 @@ def _goes_on_chinese(cursor: Cursor, left: int, right: int) -> bool:
         return False
     passed = cursor.between(left, right)
     commas = {"\uff0c", ",", "\uff1b"}
-    asks = [word for word in passed if chinese.MARKERS.get(word, ("", ""))[0] == "ask"]
+    asks = [word for word in passed if chinese.asks(word)]
     columns = _is_column(cursor.mentions[left]) and _is_column(cursor.mentions[right])
     joins = bool(JOINERS - {","} & set(passed)) or (bool(commas & set(passed)) and (bool(asks) or columns))
     return joins and set(passed) <= JOINERS | commas | chinese.VERBS | {*asks}
