@@ -171,6 +171,13 @@ def test_a_number_named_after_a_table_is_not_what_its_rows_are() -> None:
     assert all(other.likely < 0.8 * first.likely for other in others)
 
 
+@pytest.mark.parametrize("word", ["unknown", "empty", "null"])
+def test_a_word_that_restricts_is_not_left_out(word: str) -> None:
+    asked, plain = f"Which writers have an {word} country?", "Which writers have a country?"
+    doubted, sure = (synthesis.candidates(question, library(), [])[0][0] for question in (asked, plain))
+    assert doubted.likely < 0.3 < sure.likely
+
+
 def test_what_cannot_be_built_is_told_and_no_defect() -> None:
     months = "How many books were published in March 2020 or April 2020?"
     assert synthesis.candidates(months, library(), [])[:2] == ([], ["several months or days at once"])

@@ -10,8 +10,9 @@ import re
 from collections.abc import Iterable, Iterator
 
 from pg_llm.asking import lexicon
+from pg_llm.asking.lexicon import Marker
 
-Marker = tuple[str, str]
+_CHARACTER = re.compile(r"[\u3400-\u9fff]")
 
 
 def _list(text: str) -> list[str]:
@@ -63,7 +64,7 @@ cmp >=.time:以来,自从,起
 above >=:以上,及以上,或以上
 above <=:以下,以内,及以下,或以下
 between and:介于,之间,到,至
-group each:每,每一,各个,各,按照,按,根据,不同的,不同
+group each:每,每一,各,按照,按,根据,不同的,不同
 apart each:分别,各自,各有,各是,各为
 order asc:排序,排列,排,排个序,排好序
 order desc:排名,排行
@@ -99,8 +100,8 @@ when previous.week:上周,上星期,上个星期
 when this.day:今天,今日
 when previous.day:昨天,昨日
 time last:过去,近
-ask what:什么,哪些,哪个,哪,谁,何,怎样,请问,列出,显示,查询,给出,找出,告诉我,查找,请,是什么,是谁,是哪个,
-  是哪些,是多少,为多少,为什么值,有哪些,叫什么,叫什么名字,名叫什么,叫啥,是几,哪几个,哪里,哪儿,哪些人,有谁,
+ask what:什么,哪些,哪,谁,何,怎样,请问,列出,显示,查询,给出,找出,告诉我,查找,请,是什么,是谁,
+  是哪些,是多少,为多少,为什么值,有哪些,叫什么,叫什么名字,名叫什么,叫啥,是几,哪里,哪儿,哪些人,有谁,
   都有谁,都有哪些,想知道,想看,帮我,帮忙,麻烦,给我,查一下,查下,查查,查,看一下,看下,看看,看,统计,
   统计一下,统计下,汇总,算一下,算算,计算,求,求出,列一下,列出来,列,显示出来,展示,返回,输出,查出,问一下,
   导出,筛选,筛选出,选出,罗列,整理,多大,怎么样,如何,是否有,分组,来看,划分
@@ -155,6 +156,11 @@ _ALWAYS_EMPTY = {"个", "名", "位", "条", "家"}
 MARKERS |= {word: ("empty", "no") for word in _BEHIND_NUMBER if word not in MARKERS}
 
 
+def is_in(text: str) -> bool:
+    """Whether a text has Chinese characters."""
+    return _CHARACTER.search(text) is not None
+
+
 def numeral(text: str, place: int) -> str:
     """The numeral that begins at a place, where it counts something or says how many come first; else nothing."""
     match = _NUMERAL.match(text, place)
@@ -172,6 +178,11 @@ def stands(text: str, place: int, word: str) -> bool:
 
 def _counts(character: str) -> bool:
     return character.isdigit() or bool(_NUMERAL.fullmatch(character))
+
+
+def asks(word: str) -> bool:
+    """Whether a word asks for something."""
+    return MARKERS.get(word, ("", ""))[0] == "ask"
 
 
 def is_marker(word: str) -> bool:

@@ -75,7 +75,7 @@ def parts(phrase: str) -> list[str]:
 
 def called(phrases: Iterable[str]) -> str:
     """What a table is called, of its name and comment, in Chinese."""
-    names = (part for phrase in phrases for part in parts(phrase) if "\u3400" <= part[0] <= "\u9fff")
+    names = (part for phrase in phrases for part in parts(phrase) if chinese.is_in(part[0]))
     name = next(names, "")
     ending = next((each for each in _TABLE_ENDINGS if name.endswith(each) and name != each), "")
     return name.removesuffix(ending)

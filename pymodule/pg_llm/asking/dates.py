@@ -16,8 +16,6 @@ from pg_llm.asking.tokens import Token
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _DAY = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?")
 _PART = re.compile(r"([qh])([1-4])")
-_CHINESE_PART = re.compile(r"第?([一二三四1-4])(?:季度|个季度)")
-_HALVES = {"上半年": 1, "下半年": 2}
 # Months of a part of the year that is counted.
 _MONTHS_OF = {"quarter": 3, "half": 6, "month": 1, "q": 3, "h": 6}
 _ORDINALS = lexicon.ORDINALS | {"first": 1, "1st": 1, "last": -1, "final": -1}
@@ -225,11 +223,9 @@ def _chinese(cut: Sequence[Token], place: int) -> tuple[str, int] | None:
     if not year or _word(cut, place + 1) not in ("年", "年份"):
         return None
     following = _word(cut, place + 2)
-    part = _CHINESE_PART.fullmatch(following)
-    if following in _HALVES:
-        return _counted(year, _HALVES[following], 1, "half"), place + 3
-    if part:
-        return _counted(year, lexicon.CHINESE_DIGITS.get(part[1]) or int(part[1]), 1, "quarter"), place + 3
+    if following in lexicon.CHINESE_PARTS:
+        ordinal, unit = lexicon.CHINESE_PARTS[following]
+        return _counted(year, ordinal, 1, unit), place + 3
     if following.isdigit() and _word(cut, place + 3) in ("月", "月份"):
         if _word(cut, place + 4).isdigit() and _word(cut, place + 5) == "日":
             return f"{year}-{int(following):02}-{int(_word(cut, place + 4)):02}", place + 6

@@ -26,7 +26,7 @@ def bases(question: str) -> dict[str, list[tuple[int, int]]]:
     found: dict[str, list[tuple[int, int]]] = {}
     for match in _WORD.finditer(question):
         its = base(match[0])
-        if match[0].isascii() and len(its) >= _SHORTEST and not _is_empty(match[0]):
+        if match[0].isascii() and len(its) >= _SHORTEST and not lexicon.is_empty(match[0]):
             found.setdefault(its, []).append(match.span())
     return found
 
@@ -36,23 +36,19 @@ def parts(question: str, known: Collection[str]) -> list[tuple[int, int]]:
     found = []
     for match in _WORD.finditer(question):
         word, before = match[0], question[: match.start()]
-        if not word.isascii() or _is_empty(word) or _named(words.stem(word), known):
+        if not word.isascii() or lexicon.is_empty(word) or _named(words.stem(word), known):
             continue
         if not _CALLED.search(before):
             short = len(word) < _SHORTEST_PART or (words.stem(word),) in lexicon.ENGLISH
-            if short or _is_verb(word):
+            if short or words.acts(word):
                 continue
             following = _WORD.match(question, match.end() + 1)
-            noun = following is not None and not _is_verb(following[0]) and _named(words.stem(following[0]), known)
+            noun = following is not None and not words.acts(following[0]) and _named(words.stem(following[0]), known)
             if _ARTICLE.search(before) and not noun:
                 # The college, every shop: what these words say is no name.
                 continue
         found.append(match.span())
     return found
-
-
-def _is_verb(word: str) -> bool:
-    return word.endswith(("ed", "ing", "ly")) or word in words.PAST
 
 
 def _named(stem: str, known: Collection[str]) -> bool:
@@ -73,7 +69,3 @@ def grown(question: str, start: int, end: int, values: Collection[str]) -> tuple
     while last + 1 < len(spans) and held(spans[first][0], spans[last + 1][1]):
         last += 1
     return spans[first][0], spans[last][1]
-
-
-def _is_empty(word: str) -> bool:
-    return word.lower() in lexicon.EMPTY or words.stem(word) in lexicon.EMPTY

@@ -1,6 +1,6 @@
-"""Words that say what is asked, whatever the database is about; those of Chinese questions are in `chinese`.
+"""Words that say what is asked, whatever the database is about; what asks in Chinese is in `chinese`.
 
-Each marker has a kind and what it says. English phrases are of stems.
+Each marker has a kind and what it says. English phrases are of stems. Numbers, units and attributes are of both.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ super desc.price: most expensive, costliest, priciest
 super asc.price: cheapest, least expensive
 super desc.age: oldest
 super asc.age: youngest
-super desc.date: latest, newest, most recent, last, most recently
+super desc.date: latest, newest, most recent, most recently
 super asc.date: earliest, soonest, first
 super desc.population: most populous, most populated
 super asc.population: least populous, least populated
@@ -56,14 +56,14 @@ super asc.rating: worst rated, lowest rated
 super desc.*: most popular, most common, most frequent, busiest, most frequently, most often, most active
 super asc.*: least popular, least common, least frequent, rarest
 cmp >: more than, greater than, over, above, exceed, higher than, larger than, longer than, bigger than,
-  taller than, older than, heavier than, in excess of, better than, bigger, greater, is over, be over
+  taller than, older than, heavier than, in excess of, better than, bigger, greater, be over
 cmp >=: at least, no less than, not less than, no fewer than, minimum of, greater than or equal to,
   more than or equal to, a minimum of, equal to or more than, equal to or greater than
 cmp <: less than, fewer than, under, below, lower than, smaller than, shorter than, younger than, cheaper than,
   lighter than
 cmp <=: at most, no more than, not more than, up to, maximum of, a maximum of, less than or equal to,
   equal to or less than
-cmp =: exactly, equal to, equals, equal
+cmp =: exactly, equal to, equal
 cmp <>: not equal to, different from, other than
 cmp >.time: after, later than
 cmp <.time: before, earlier than, prior to
@@ -71,16 +71,15 @@ cmp >=.time: since, starting from, from, as from, starting in, beginning in, sta
   no earlier than, not earlier than, not before, ever since
 cmp <=.time: until, through, till, on or before, no later than, not later than, not after, up until
 above >=: or more, or higher, or above, and above, or greater, or over, and over, and up, or later, or after, or newer,
-  and later, and after, or more recent, onward, onwards, at the earliest
+  and later, and after, or more recent, onward, at the earliest
 above <=: or less, or fewer, or lower, or below, and below, or under, and under, or earlier, or before, and earlier,
   at the latest
 between and: between
 group each: each, per, every, for each, for every, in each, within each, of each, by each, to each, at each,
-  from each, with each, grouped by, group by, broken down by, break down by, across, for different,
+  from each, with each, group by, broken down by, break down by, across, for different,
   across different, split by, by, according to, differ by, differ across, vary by, vary across, change over,
   over the, across all, based on, in terms of
-order asc: order by, ordered by, sorted by, sort by, ranked by, rank by, arranged by, arrange by, in order of,
-  ordering by
+order asc: order by, sort by, rank by, arrange by, in order of
 order word: alphabetically, alphabetical order, in alphabetical order, alphabetical
 idle sum: in total, altogether, in all
 idle said: on record, on file, in our database, in the database, in this database, in our system, in the system,
@@ -95,7 +94,7 @@ direction asc: ascending, ascending order, in ascending order, increasing order,
 not no: not, no, without, never, none, do not, cannot, have not, have no, be not, lack, miss, do not have, not have,
   not have any, do not have any, without any, not any, not be, neither, have never, who have never, that have never,
   be not part of any, not part of any, nobody, no one, nothing, no-one
-except not: except, except for, excluding, exclude, apart from, but not, aside from, skip, ignore, ignoring, omit,
+except not: except, except for, exclude, apart from, but not, aside from, skip, ignore, ignoring, omit,
   disregard, leave out, left out, leave aside, not count, not include, not consider, do not count, do not include,
   do not consider
 ratio ratio: ratio of, ratio between, ratio, proportion between, ratio of number of
@@ -105,10 +104,9 @@ distinct yes: different, distinct, unique, no duplicate, without duplicate, with
   not repeat, do not repeat, not list twice, do not list twice
 both and: both
 either or: either
-start with: start with, starting with, begin with, beginning with, starts with
-end with: end with, ending with, end in
-like in: contain, containing, include the word, contains, with the word, contains the word, containing the word,
-  that include
+start with: start with, begin with
+end with: end with, end in
+like in: contain, include the word, with the word, contain the word, that include
 same as: same, the same, same as
 order of: order of
 unit year: yearly, annually, annual, year over year, year by year
@@ -122,9 +120,7 @@ time this: this
 time previous: last
 when this.day: today
 when previous.day: yesterday
-null yes: null, missing, unknown, empty
 """)
-# "last" and "first" say when or how many, as what follows them shows; times are read before.
 # Who keeps the database, unless a table is called so: the college has hired, in our shop.
 KEEPERS = {
     "company", "firm", "business", "organization", "institution", "college", "university", "school", "shop", "store",
@@ -148,7 +144,7 @@ LIGHT = {
 SHOWING = {
     "break", "down", "report", "compute", "calculate", "determine", "output", "print", "pull", "fetch", "present",
     "enumerate", "judge", "measure", "tabulate", "summarize", "summarise", "count",
-    "overview", "summary", "breakdown", "calendar",
+    "overview", "summary", "breakdown",
 }  # fmt: skip
 ASKING = {"what", "which", "who", "whom", "whose", "where", "when", "list", "show", "give", "find", "display", "return",
           "get", "tell", "name", "provide", "select", "identify", "retrieve", "me", "please", "see",
@@ -169,8 +165,14 @@ EMPTY = ASKING | POLITE | FIRST_PERSON | EMPHASIS | LIGHT | SHOWING | {
     "write", "meter", "metre", "kilometer", "km", "mile", "foot", "dollar", "usd", "euro", "percent", "minute", "hour",
     "second", "kg", "kilogram", "pound", "letter", "letters", "character", "dr", "mr", "mrs", "ms", "prof", "say",
     "group", "across", "flow", "through", "cover", "differ", "different", "vary", "sorted", "ranked", "top", "first",
-    "last", "whole", "entire", "everyone", "everything", "anything", "nor",
+    "last", "whole", "entire", "calendar", "everyone", "everything", "anything", "nor",
 }  # fmt: skip
+
+
+def is_empty(word: str) -> bool:
+    """Whether a word, as it stands or by its stem, says nothing of what is asked."""
+    return word.lower() in EMPTY or words.stem(word) in EMPTY
+
 
 # What hangs on a word with an apostrophe, and what it stands for: after other words, 's is a genitive.
 HUNG = {"n't": "not", "'ve": "have", "'ll": "will", "'re": "are", "'d": "would", "'m": "am", "'s": "is"}
@@ -200,8 +202,8 @@ SCALE = {
     "k": 1e3, "thousand": 1e3, "m": 1e6, "mn": 1e6, "million": 1e6, "bn": 1e9, "billion": 1e9,
     "百": 100, "千": 1e3, "万": 1e4, "亿": 1e8,
 }  # fmt: skip
-# Words that begin like such a number.
-MEASURES = {"千克", "千米", "千瓦", "百分", "百货"}
+# Words that begin like such a number and are none.
+UNSCALED = {"千克", "千米", "千瓦", "百分", "百货"}
 ORDINALS = {
     "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7, "eighth": 8, "ninth": 9, "tenth": 10,
     "2nd": 2, "3rd": 3, "4th": 4, "5th": 5,
@@ -212,8 +214,10 @@ MONTHS = {
     "october": 10, "november": 11, "december": 12,
 }  # fmt: skip
 MONTHS |= {name[:3]: n for name, n in MONTHS.items()} | {"sept": 9}
-# Parts of a year.
-CHINESE_PARTS = {"上半年", "下半年", *(f"{which}季度" for n in "一二三四" for which in (n, f"第{n}"))}
+# Parts of a year: which of what.
+CHINESE_PARTS = {"上半年": (1, "half"), "下半年": (2, "half")} | {
+    f"{before}{digit}季度": (n, "quarter") for n, digit in enumerate("一二三四", 1) for before in ("", "第")
+}
 UNITS = {"year": "year", "month": "month", "week": "week", "day": "day", "quarter": "quarter", "hour": "hour",
          "年": "year", "年份": "year", "月": "month", "月份": "month", "周": "week", "天": "day", "日": "day",
          "季度": "quarter"}  # fmt: skip

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from pg_llm.asking import asides, chinese, dates, lexicon, names, numbers, tokens, words
 from pg_llm.asking.mention import Linked, Mention, Similar, ValueMatch
@@ -17,16 +16,15 @@ _NEAR = 0.5
 # in two languages is.
 _MEANT, _CLEARLY_MEANT = 0.8, 0.97
 _SAME, _APART = 0.75, 0.1
-_CJK = re.compile(r"[\u3400-\u9fff]")
 
 
 def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: Similar | None = None) -> Linked:
     """The mentions of a question; `values` are those of rows that it may name."""
     variants = names.Variants(schema)
-    said = {text for value in values if _CJK.search(text := question[value.start : value.end])}
+    said = {text for value in values if chinese.is_in(text := question[value.start : value.end])}
     said |= variants.states
     nouns = {character for character, _ in variants.nouns}
-    known = {word for word in variants.chinese if _CJK.search(word)}
+    known = {word for word in variants.chinese if chinese.is_in(word)}
     cut = asides.without_waivers(tokens.cut(question, known, nouns, said))
 
     def noun(token: Token) -> str:
@@ -39,6 +37,23 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
         *_markers(cut),
         *names.elements(cut, variants, noun),
     ]
+    found = _best(proposals, cut)
+    chosen = _without_idle(found)
+    unknown = _unknown(cut, chosen, _covered(found), schema)
+    chosen += _meant(cut, unknown, similar)
+    for mention in chosen:
+        single = mention.kind == "element" and mention.end == mention.start + 1
+        if single and not mention.role and _is_past(cut[mention.start].text):
+            mention.role = "verb"
+    chosen = _compound(sorted(chosen, key=lambda mention: mention.start), cut)
+    verbs = frozenset(cut[place].text for place in unknown if _is_verb(cut, place))
+    in_chinese = [token.chinese for token in cut if token.kind == "word"]
+    mostly = any(in_chinese) and 2 * sum(in_chinese) >= len(in_chinese)
+    return Linked(question, cut, chosen, _left(cut, chosen, unknown), mostly, verbs)
+
+
+def _best(proposals: Iterable[tuple[Mention, float]], cut: Sequence[Token]) -> list[Mention]:
+    """Of mentions that share tokens the one with the highest rank, in their order."""
     chosen: list[Mention] = []
     taken: set[int] = set()
     for mention, _ in sorted(proposals, key=lambda pair: (-pair[1], pair[0].start)):
@@ -46,41 +61,32 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
         if not span & taken:
             taken |= span
             chosen.append(mention)
-    chosen = [each for each in chosen if not _lone_letter(each, chosen, cut)]
-    taken = {place for mention in chosen for place in range(mention.start, mention.end)}
-    chosen = _without_idle(sorted(chosen, key=lambda mention: mention.start))
+    kept = [each for each in chosen if not _lone_letter(each, chosen, cut)]
+    return sorted(kept, key=lambda mention: mention.start)
+
+
+def _covered(chosen: Iterable[Mention]) -> set[int]:
+    return {place for mention in chosen for place in range(mention.start, mention.end)}
+
+
+def _unknown(cut: Sequence[Token], chosen: Sequence[Mention], taken: Collection[int], schema: Schema) -> list[int]:
+    """The places of words that say something, and nothing stands for them."""
     states = {each.start for each in chosen if each.kind == "value" or _is_bool(each, schema)}
-    unknown = [
-        n
-        for n, token in enumerate(cut)
-        if n not in taken
-        and _has_content(token, n, cut[n - 1 : n])
-        and not _keeps(cut, n)
+    return [
+        n for n, token in enumerate(cut)
+        if n not in taken and _has_content(token, n, cut[n - 1 : n]) and not _keeps(cut, n)
         and not asides.stresses(cut, n, states)
-    ]
-    chosen += _meant(cut, unknown, similar)
-    for mention in chosen:
-        if (
-            mention.kind == "element"
-            and mention.end == mention.start + 1
-            and not mention.role
-            and _is_past(cut[mention.start])
-        ):
-            mention.role = "verb"
-    chosen = _compound(sorted(chosen, key=lambda mention: mention.start), cut)
-    covered = {place for mention in chosen for place in range(mention.start, mention.end)}
+    ]  # fmt: skip
+
+
+def _left(cut: Sequence[Token], chosen: Sequence[Mention], unknown: Sequence[int]) -> list[str]:
+    """The words that nothing stands for, and one that orders something: that is no question, whatever it is called."""
+    covered = _covered(chosen)
     left = [cut[place].text for place in unknown if place not in covered]
     first = next((token for token in cut if token.kind == "word" and token.stem != "please"), None)
-    if (
-        first is not None
-        and (first.stem in lexicon.WRITING or first.text in lexicon.WRITING)
-        and first.text not in left
-    ):
-        # What is ordered is no question, whatever else is called so.
+    if first is not None and {first.stem, first.text} & lexicon.WRITING and first.text not in left:
         left.append(first.text)
-    verbs = frozenset(cut[place].text for place in unknown if _is_verb(cut, place))
-    in_chinese = [token.chinese for token in cut if token.kind == "word"]
-    return Linked(question, cut, chosen, left, any(in_chinese) and 2 * sum(in_chinese) >= len(in_chinese), verbs)
+    return left
 
 
 def _lone_letter(mention: Mention, chosen: Sequence[Mention], cut: Sequence[Token]) -> bool:
@@ -103,8 +109,8 @@ def _lone_letter(mention: Mention, chosen: Sequence[Mention], cut: Sequence[Toke
 
 
 def _is_bool(mention: Mention, schema: Schema) -> bool:
-    ref = mention.refs[0][0] if mention.kind == "element" else (0, -1)
-    return ref[1] >= 0 and schema.column(ref).kind == "bool"
+    column = mention.kind == "element" and mention.names_column
+    return column and schema.column(mention.refs[0][0]).kind == "bool"
 
 
 def _without_idle(chosen: Sequence[Mention]) -> list[Mention]:
@@ -141,7 +147,7 @@ def _compound(chosen: Sequence[Mention], cut: Sequence[Token]) -> list[Mention]:
             continue
         tables = {ref[0] for ref, score in before.refs if ref[1] < 0 and score >= before.score - 0.05}
         inside = [(ref, min(1.0, score + 0.1)) for ref, score in mention.refs if ref[1] >= 0 and ref[0] in tables]
-        if inside and inside[0][1] >= mention.score - 0.1 and before.refs[0][0][1] < 0:
+        if inside and inside[0][1] >= mention.score - 0.1 and before.names_table:
             found[-1] = Mention("element", before.start, mention.end, f"{before.said} {mention.said}", inside)
         else:
             found.append(mention)
@@ -153,8 +159,8 @@ def _keeps(cut: Sequence[Token], place: int) -> bool:
     return cut[place].stem in lexicon.KEEPERS and place > 0 and cut[place - 1].stem in ("the", "our", "this", "your")
 
 
-def _is_past(token: Token) -> bool:
-    return token.text.lower() in words.PAST or token.text.lower().endswith("ed")
+def _is_past(word: str) -> bool:
+    return word.lower() in words.PAST or word.lower().endswith("ed")
 
 
 def _is_verb(cut: Sequence[Token], place: int) -> bool:
@@ -163,7 +169,7 @@ def _is_verb(cut: Sequence[Token], place: int) -> bool:
         return False
     if cut[place].chinese:
         return text in chinese.VERBS
-    if text.endswith(("ed", "ing", "ly")) or text in words.PAST:
+    if words.acts(text):
         return True
     before = [token.text.lower() for token in cut[:place]]
     last = place + 1 == len(cut) or cut[place + 1].kind == "punct" or cut[place + 1].text.lower() in _PREPOSITIONS
@@ -179,12 +185,7 @@ def _plural(token: Token) -> bool:
 def _has_content(token: Token, place: int, before: Sequence[Token]) -> bool:
     if token.kind in ("quoted", "date"):
         return True
-    if (
-        token.kind != "word"
-        or token.stem in lexicon.UNITS
-        or token.stem in lexicon.EMPTY
-        or token.text.lower() in lexicon.EMPTY
-    ):
+    if token.kind != "word" or token.stem in lexicon.UNITS or lexicon.is_empty(token.text):
         return False
     if token.chinese:
         sex = before and before[0].text in chinese.SEXES and token.text in chinese.PERSONS

@@ -7,12 +7,12 @@ once, on words of which it is known whether they mean the same.
 
 from __future__ import annotations
 
-import re
 import statistics
 from collections.abc import Callable, Sequence
 
+from pg_llm.asking import chinese
+
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
-_CJK = re.compile(r"[\u3400-\u9fff]")
 # Words of everyday life, each pair far from the others.
 _ENGLISH = (
     ("car", "automobile"), ("begin", "start"), ("wage", "salary"), ("rock", "stone"), ("forest", "woods"),
@@ -45,7 +45,7 @@ class Scale:
 
     def nearness(self, one: str, other: str, similarity: float) -> float:
         """0 where the model cannot tell, about 0.3 for unrelated words, from 0.7 for synonyms, about 1 for the same."""
-        languages = (bool(_CJK.search(one)), bool(_CJK.search(other)))
+        languages = (chinese.is_in(one), chinese.is_in(other))
         if languages not in self._lines:
             self._lines[languages] = self._lines[languages[::-1]] = self._measured(*languages)
         line = self._lines[languages]

@@ -43,6 +43,16 @@ class Mention:
         """That of the best candidate."""
         return self.refs[0][1] if self.refs else 1.0
 
+    @property
+    def names_table(self) -> bool:
+        """Whether the best candidate is a table."""
+        return bool(self.refs) and self.refs[0][0][1] < 0
+
+    @property
+    def names_column(self) -> bool:
+        """Whether the best candidate is a column."""
+        return bool(self.refs) and self.refs[0][0][1] >= 0
+
     def whole(self, ref: Ref) -> str | None:
         """The value of a column that is named wholly."""
         return next((value.value for value in self.values if value.ref == ref and value.whole), None)

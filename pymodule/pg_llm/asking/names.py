@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 
 from pg_llm.asking import chinese, chinese_names, lexicon, words
 from pg_llm.asking.mention import Mention
@@ -22,7 +22,6 @@ _MOST = 6
 _INITIALS = 0.85
 # Below the best candidate by so much, another is not worth a query.
 _MARGIN = 0.4
-_CJK = re.compile(r"[\u3400-\u9fff]")
 # Names that are meant as surely as this are said with one character as well.
 _NOUN = 0.9
 
@@ -45,45 +44,55 @@ class Variants:
         self._own = [chinese_names.called([table.name, *table.phrases]) for table in schema.tables]
         tables = {table.words for table in schema.tables}
         for place, table in enumerate(schema.tables):
-            self._add((place, -1), table.words, 1.0)
-            self._in_full((place, -1), table)
-            self.names[place, -1] = table.words
-            if len(table.words) > 1:
-                self._add((place, -1), table.words[-1:], 0.75)
-                self._add((place, -1), table.words[:1], 0.5)
-            self._phrases((place, -1), table.phrases)
-            own = set(table.words)
-            for number, column in enumerate(table.columns):
-                ref = (place, number)
-                its = column.words
-                self.names[ref] = its
-                if column.kind == "bool":
-                    self.states |= chinese_names.states([column.name, *column.phrases])
-                if column.kind == "date":
-                    self.verbs |= chinese_names.happening([column.name, *column.phrases])
-                self._add(ref, its, 1.0)
-                self._in_full(ref, column)
-                short = tuple(word for word in its if word not in _SUFFIXES and not word.isdigit())
-                if column.is_key or (number in table.key and column.kind == "number"):
-                    self._key_phrases(ref, column.phrases)
-                    # What a key is named after is the row behind it.
-                    self._add(ref, short, 0.45)
-                    if table.key == [number]:
-                        self._add((place, -1), short, 0.85)
-                        self._add(ref, its[-1:], 0.85)
-                    continue
-                self._add(ref, tuple(word for word in its if word not in own), 0.97)
-                # Where that is what a table is named, its rows are meant.
-                numbered = short in tables and its[-1] in ("number", "code")
-                self._add(ref, short, 0.45 if numbered else 0.72 if column.kind in ("date", "time") else 0.86)
-                if its[-1:] in (("email",), ("mail",)):
-                    self._add(ref, (*its, "address"), 1.0)
-                    self._add(ref, ("address",), 0.6)
-                if len(its) > 1:
-                    self._add(ref, its[-1:], 0.6)
-                    for word in its[:-1]:
-                        self._add(ref, (word,), 0.55)
-                self._phrases(ref, column.phrases)
+            self._add_table(place, table)
+            for number in range(len(table.columns)):
+                self._add_column((place, number), table, tables)
+
+    def _add_table(self, place: int, table: Table) -> None:
+        ref = (place, -1)
+        self.names[ref] = table.words
+        self._add(ref, table.words, 1.0)
+        self._in_full(ref, table)
+        if len(table.words) > 1:
+            self._add(ref, table.words[-1:], 0.75)
+            self._add(ref, table.words[:1], 0.5)
+        self._phrases(ref, table.phrases)
+
+    def _add_column(self, ref: Ref, table: Table, tables: Collection[tuple[str, ...]]) -> None:
+        column = table.columns[ref[1]]
+        its = column.words
+        self.names[ref] = its
+        if column.kind == "bool":
+            self.states |= chinese_names.states([column.name, *column.phrases])
+        if column.kind == "date":
+            self.verbs |= chinese_names.happening([column.name, *column.phrases])
+        self._add(ref, its, 1.0)
+        self._in_full(ref, column)
+        short = tuple(word for word in its if word not in _SUFFIXES and not word.isdigit())
+        if column.is_key or (ref[1] in table.key and column.kind == "number"):
+            self._add_key(ref, short, table)
+            return
+        self._add(ref, tuple(word for word in its if word not in table.words), 0.97)
+        # Where that is what a table is named, its rows are meant.
+        numbered = short in tables and its[-1] in ("number", "code")
+        self._add(ref, short, 0.45 if numbered else 0.72 if column.kind in ("date", "time") else 0.86)
+        if its[-1:] in (("email",), ("mail",)):
+            self._add(ref, (*its, "address"), 1.0)
+            self._add(ref, ("address",), 0.6)
+        if len(its) > 1:
+            self._add(ref, its[-1:], 0.6)
+            for word in its[:-1]:
+                self._add(ref, (word,), 0.55)
+        self._phrases(ref, column.phrases)
+
+    def _add_key(self, ref: Ref, short: tuple[str, ...], table: Table) -> None:
+        """What a key is named after is the row behind it."""
+        column = table.columns[ref[1]]
+        self._key_phrases(ref, column.phrases)
+        self._add(ref, short, 0.45)
+        if table.key == [ref[1]]:
+            self._add((ref[0], -1), short, 0.85)
+            self._add(ref, column.words[-1:], 0.85)
 
     def like(self, stem: str) -> list[tuple[str, float]]:
         """The words of names that a word of a question may mean, with how surely."""
@@ -96,7 +105,7 @@ class Variants:
 
     def _add(self, ref: Ref, its: tuple[str, ...], score: float) -> None:
         for word in set(its):
-            if _CJK.search(word):
+            if chinese.is_in(word):
                 self._chinese_phrase(ref, word, score)
             self.by_word[word].append((ref, its, score))
 
@@ -108,10 +117,10 @@ class Variants:
 
     def _phrases(self, ref: Ref, phrases: Iterable[str]) -> None:
         for phrase in phrases:
-            if _CJK.search(phrase):
+            if chinese.is_in(phrase):
                 phrase = chinese_names.said(phrase)
             for part in re.split(r"[,;/|(){}\[\]:\u3001\uff0c\uff1b\uff1a\u3002\uff08\uff09]", phrase):
-                if _CJK.search(part):
+                if chinese.is_in(part):
                     self._chinese_phrase(ref, part.strip())
                     continue
                 its = tuple(words.stem(word) for word in re.findall(r"[^\W_]+", part))
@@ -154,49 +163,51 @@ def elements(cut: Sequence[Token], variants: Variants, noun: Callable[[Token], s
             like[token.stem] = variants.like(token.stem)
     for start, token in enumerate(cut):
         if token.chinese:
-            known = variants.chinese.get(token.text, [])
-            if not known and (place := noun(token)):
-                known = variants.nouns.get((token.text, place), [])
-            if known:
-                refs = best(known)
-                role = "verb" if token.text in chinese.VERBS or token.text in variants.verbs else ""
-                yield (
-                    Mention("element", start, start + 1, token.text, refs, role=role),
-                    10 * refs[0][1] + (3 if refs[0][1] > 0.8 else 0),
-                )
-            continue
-        if token.kind != "word" or token.stem in _SKIPPED:
-            continue
-        for end in range(min(len(cut), start + _LONGEST), start, -1):
-            span = [each for each in cut[start:end] if each.stem not in _SKIPPED]
-            if [each.stem for each in span] in (["first"], ["last"]) and not _of_name(cut, end):
-                continue
-            if cut[end - 1].stem in _SKIPPED or any(each.kind != "word" or each.chinese for each in span):
-                continue
-            matching = [*_matching([each.stem for each in span], like, variants), *_as_one(span, variants)]
-            if len(span) == 1 and token.stem in lexicon.UNITS:
-                # Any column of years is meant by the year: where it stands says which.
-                matching = [
-                    (ref, max(score, 0.93) if token.stem in variants.names[ref] else score) for ref, score in matching
-                ]
-            refs = best(matching)
-            if not refs:
-                continue
-            if span[0].stem in ("number", "total") and any(each.stem == "of" for each in cut[start:end]):
-                # The number of flights is no flight number.
-                refs = [pair for pair in refs if variants.names[pair[0]][:1] == (span[0].stem,)]
-                if not refs:
-                    continue
-            score = refs[0][1]
-            if all(each.stem in lexicon.EMPTY for each in span) and (
-                score < 0.84 or (start == 0 and len(span) == 1 and token.text.lower() in lexicon.ASKING)
-            ):
-                continue
-            length = (end - start) if score >= 0.7 else 1
-            yield (
-                Mention("element", start, end, " ".join(each.text for each in span), refs),
-                10 * length + 4 * score - 1.5,
-            )
+            yield from _chinese(start, token, variants, noun)
+        elif token.kind == "word" and token.stem not in _SKIPPED:
+            for end in range(min(len(cut), start + _LONGEST), start, -1):
+                yield from _spoken(cut, start, end, like, variants)
+
+
+def _chinese(
+    start: int, token: Token, variants: Variants, noun: Callable[[Token], str]
+) -> Iterable[tuple[Mention, float]]:
+    known = variants.chinese.get(token.text, [])
+    if not known and (place := noun(token)):
+        known = variants.nouns.get((token.text, place), [])
+    if known:
+        refs = best(known)
+        role = "verb" if token.text in chinese.VERBS or token.text in variants.verbs else ""
+        rank = 10 * refs[0][1] + (3 if refs[0][1] > 0.8 else 0)
+        yield Mention("element", start, start + 1, token.text, refs, role=role), rank
+
+
+def _spoken(
+    cut: Sequence[Token], start: int, end: int, like: dict[str, list[tuple[str, float]]], variants: Variants
+) -> Iterable[tuple[Mention, float]]:
+    """The mention that these tokens are, if they are any."""
+    span = [each for each in cut[start:end] if each.stem not in _SKIPPED]
+    stems = [each.stem for each in span]
+    if stems in (["first"], ["last"]) and not _of_name(cut, end):
+        return
+    if cut[end - 1].stem in _SKIPPED or any(each.kind != "word" or each.chinese for each in span):
+        return
+    matching = [*_matching(stems, like, variants), *_as_one(span, variants)]
+    if len(span) == 1 and stems[0] in lexicon.UNITS:
+        # Any column of years is meant by the year: where it stands says which.
+        matching = [(ref, max(score, 0.93) if stems[0] in variants.names[ref] else score) for ref, score in matching]
+    refs = best(matching)
+    if stems[0] in ("number", "total") and any(each.stem == "of" for each in cut[start:end]):
+        # The number of flights is no flight number.
+        refs = [pair for pair in refs if variants.names[pair[0]][:1] == (stems[0],)]
+    if not refs:
+        return
+    score = refs[0][1]
+    asks = start == 0 and len(span) == 1 and cut[start].text.lower() in lexicon.ASKING
+    if all(stem in lexicon.EMPTY for stem in stems) and (score < 0.84 or asks):
+        return
+    length = (end - start) if score >= 0.7 else 1
+    yield Mention("element", start, end, " ".join(each.text for each in span), refs), 10 * length + 4 * score - 1.5
 
 
 def _of_name(cut: Sequence[Token], end: int) -> bool:
@@ -240,8 +251,8 @@ def _as_one(span: Sequence[Token], variants: Variants) -> Iterable[tuple[Ref, fl
 
 def best(found: Iterable[tuple[Ref, float]]) -> list[tuple[Ref, float]]:
     """The candidates worth a query, the best first."""
-    best: dict[Ref, float] = {}
+    scores: dict[Ref, float] = {}
     for ref, score in found:
-        best[ref] = max(score, best.get(ref, 0.0))
-    ranked = sorted(best.items(), key=lambda pair: -pair[1])
+        scores[ref] = max(score, scores.get(ref, 0.0))
+    ranked = sorted(scores.items(), key=lambda pair: -pair[1])
     return [pair for pair in ranked if pair[1] >= ranked[0][1] - _MARGIN][:_MOST]

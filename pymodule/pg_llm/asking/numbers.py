@@ -1,4 +1,4 @@
-"""Numbers in a question."""
+"""Numbers in a question, in figures and in words."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def numbers(cut: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
             end, number = _figures(cut, place)
         elif token.chinese:
             number = _chinese(token.text)
-            end, rank = place + 1, 9
+            end = place + 1
         elif _named(token) is not None:
             end, number = _words(cut, place)
         if number is not None:

@@ -85,7 +85,7 @@ def cut(
         kind, text = str(match.lastgroup), match[0]
         if kind == "cjk":
             scaled = bool(found) and found[-1].kind == "number" and text[0] in lexicon.SCALE
-            scaled = scaled and text[:2] not in lexicon.MEASURES
+            scaled = scaled and text[:2] not in lexicon.UNSCALED
             if scaled:
                 found.append(Token(text[0], text[0], match.start(), match.start() + 1, "word", True))
             found += _chinese(question, match.start() + scaled, match.end(), vocabulary)
@@ -117,7 +117,7 @@ def _words(text: str, start: int) -> list[Token]:
 
 
 def _chinese_units() -> set[str]:
-    return {unit for unit in lexicon.UNITS if not unit.isascii()} | lexicon.CHINESE_PARTS
+    return {unit for unit in lexicon.UNITS if not unit.isascii()} | lexicon.CHINESE_PARTS.keys()
 
 
 def _chinese(question: str, start: int, end: int, vocabulary: Vocabulary) -> Iterator[Token]:

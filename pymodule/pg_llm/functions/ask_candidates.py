@@ -11,7 +11,7 @@ from typing import Any
 from pg_llm.asking import example, prompt, synthesis
 from pg_llm.asking.mention import Linked, ValueMatch
 from pg_llm.asking.schema import Schema
-from pg_llm.functions import catalog_reading, read_only, session, value_lookup
+from pg_llm.functions import catalog_reading, name_meanings, read_only, session, value_lookup
 from pg_llm.functions.query import Result
 from pg_llm.functions.read_only import Checked, Refused
 
@@ -26,9 +26,8 @@ _WRITTEN, _AGREED = 0.45, 0.85
 _TEMPERATURES = (0.0, 0.6)
 _MOST_TOKENS = 160
 _EMPTY = 0.55
-# How fast less likely candidates lose their say, and what all of them can leave of the best one's likelihood: of two
-# that are as likely, neither is sure.
-_APART, _ALONE = 12, 0.0
+# How fast less likely candidates lose their say; of two that are as likely, neither is sure.
+_APART = 12
 
 
 @dataclass(slots=True)
@@ -73,14 +72,14 @@ def outcome(question: str, tables: Sequence[int] | None, model: str | None, path
             None, 0.0, None, "", "there is no table that you may read and that the question may be about", False
         )
     values = value_lookup.values(question, known)
-    found, reasons, linked = synthesis.candidates(question, known, values, catalog_reading.Meanings(known, embedder))
-    tries = [_from_taught(question, *row) for row in taught]
-    tries = [each for each in tries if each is not None]
+    similar = name_meanings.Meanings(known, embedder)
+    found, reasons, linked = synthesis.candidates(question, known, values, similar)
+    tries = [each for row in taught if (each := _from_taught(question, *row)) is not None]
     tries += [Try(each.sql, each.likely, "grammar") for each in found]
     if writer is not None:
         tries += _written(writer, question, known, values, [(row[0], row[1]) for row in taught])
-    ran = _run([each for each in tries if each is not None], path, tables)
-    return _best(ran, found, reasons, linked, known)
+    ran = _run(tries, path, tables)
+    return _best(ran, reasons, linked, known)
 
 
 def _taught(question: str, embedder: session.Model) -> list[tuple[str, str, float]]:
@@ -153,9 +152,7 @@ def _run(tries: Sequence[Try], path: Sequence[str], tables: Sequence[int] | None
     return chosen
 
 
-def _best(
-    ran: Sequence[Try], found: Sequence[synthesis.Candidate], reasons: list[str], linked: Linked, known: Schema
-) -> Outcome:
+def _best(ran: Sequence[Try], reasons: list[str], linked: Linked, known: Schema) -> Outcome:
     good = [each for each in ran if each.result is not None and each.checked is not None]
     unclear = _unclear(linked, reasons, ran)
     if not good:
@@ -219,7 +216,7 @@ def _confidence(group: Sequence[Try], good: Sequence[Try]) -> float:
     against = sum((each.likely / likely) ** _APART for each in good if each not in group and each.source != "model")
     together = sum((each.likely / likely) ** _APART for each in group if each.source != "model") or 1.0
     share = together / (together + against) if "taught" not in sources else 1.0
-    return likely * (_ALONE + (1 - _ALONE) * share) * (_EMPTY if all(map(_is_empty, group)) else 1.0)
+    return likely * share * (_EMPTY if all(map(_is_empty, group)) else 1.0)
 
 
 def _explanation(linked: Linked, known: Schema, best: Try, agree: int, all_: int) -> str:
@@ -229,10 +226,10 @@ def _explanation(linked: Linked, known: Schema, best: Try, agree: int, all_: int
     for mention in linked.mentions:
         if mention.kind == "element" and mention.refs:
             ref = mention.refs[0][0]
-            table = known.tables[ref[0]]
-            name = table.sql if ref[1] < 0 else f"{table.sql}.{table.columns[ref[1]].sql}"
-            if name in best.sql or known.column(ref).sql in best.sql if ref[1] >= 0 else name in best.sql:
-                parts.append(f"“{mention.said}” read as {name}")
+            table = known.tables[ref[0]].sql
+            column = "" if ref[1] < 0 else known.column(ref).sql
+            if (column or table) in best.sql:
+                parts.append(f"“{mention.said}” read as {table}{'.' if column else ''}{column}")
     parts = list(dict.fromkeys(parts))
     said = [f"{agree} of {all_} queries tried agree"] if all_ > 1 else []
     source = ["written by the model"] if best.source == "model" else []

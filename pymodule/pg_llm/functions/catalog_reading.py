@@ -5,8 +5,6 @@ Nothing of it is kept but names, comments and embeddings; values are looked up i
 
 from __future__ import annotations
 
-import functools
-import json
 import re
 import time
 from collections.abc import Sequence
@@ -15,8 +13,7 @@ from typing import Any
 import plpy
 
 from pg_llm.asking import chinese, lexicon, words
-from pg_llm.asking.meaning import Scale, dot
-from pg_llm.asking.schema import Column, Edge, Ref, Schema, Table
+from pg_llm.asking.schema import Column, Edge, Schema, Table
 from pg_llm.errors import InsufficientPrivilege, InvalidInput
 from pg_llm.functions import read_only, session
 from pg_llm.functions.deadline import OutOfTime, within
@@ -31,8 +28,6 @@ _NAMED = 3
 _MOST_COLUMNS = 60
 # Rows of a table whose values are looked at.
 _ROWS_LOOKED_AT = 50_000
-_CJK = re.compile(r"[\u3400-\u9fff]")
-_scales: dict[str, Scale] = {}
 
 _CHOSEN = f"""
     SELECT c.oid::bigint AS oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS relation
@@ -180,13 +175,13 @@ def _stems(question: str) -> dict[str, float]:
     """What names of tables and columns may hold of a question, with weights: longer words say more."""
     found: dict[str, float] = {}
     for word in re.findall(r"[^\W_]+", question[:4000]):
-        if _CJK.search(word):
+        if chinese.is_in(word):
             for start in range(len(word) - 1):
                 if word[start : start + 2] not in chinese.MARKERS:
                     found[word[start : start + 2]] = 1.0
             continue
         its = words.stem(word)
-        if len(its) >= 3 and its not in lexicon.EMPTY and word.lower() not in lexicon.EMPTY:
+        if len(its) >= 3 and not lexicon.is_empty(word):
             for each in (*words.alike(its), *(short for short in words.shortened(its) if len(short) >= 3)):
                 found.setdefault(_beginning(each), 0.5)
             found[_beginning(its)] = 1.0
@@ -301,41 +296,3 @@ def looked_up(
             raise
         plpy.log(f"pg_llm: values of {relation} were not looked up: {error.sqlstate}")
     return found
-
-
-class Meanings:
-    """Which columns and tables are near a word in meaning, by an embedding model."""
-
-    def __init__(self, of: Schema, model: session.Model) -> None:
-        self._schema = of
-        self._model = model
-        self._scale = _scale(model)
-
-    def __call__(self, phrases: Sequence[str]) -> list[list[tuple[Ref, float]]]:
-        """For each phrase the nearest, with how near on the scale of meanings."""
-        names: dict[str, list[Ref]] = {}
-        for t, table in enumerate(self._schema.tables):
-            names.setdefault(" ".join(table.words), []).append((t, -1))
-            for c, column in enumerate(table.columns):
-                if not column.is_key:
-                    names.setdefault(" ".join(column.words), []).append((t, c))
-        names.pop("", None)
-        asked = list(names)[:400]
-        embedded = _embedded(self._model, [*asked, *phrases])
-        found = []
-        for phrase, vector in zip(phrases, embedded[len(asked) :], strict=True):
-            near = []
-            for name, other in zip(asked, embedded, strict=False):
-                nearness = self._scale.nearness(phrase, name, dot(vector, other))
-                near += [(ref, nearness) for ref in names[name]]
-            found.append(sorted(near, key=lambda pair: -pair[1])[:5])
-        return found
-
-
-def _scale(model: session.Model) -> Scale:
-    """The model's, measured once in a session."""
-    return _scales.setdefault(json.dumps(model.wire, sort_keys=True), Scale(functools.partial(_embedded, model)))
-
-
-def _embedded(model: session.Model, texts: Sequence[str]) -> list[list[float]]:
-    return [json.loads(text) for text in model.run("embedding", texts)]

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-from pg_llm.asking import forms, lexicon, names, places
+from pg_llm.asking import chinese, forms, lexicon, names, places
 from pg_llm.asking.mention import ValueMatch
 from pg_llm.asking.schema import Column, Schema, Table
 from pg_llm.functions import read_only
@@ -19,7 +20,6 @@ _LONGEST_VALUE = 100
 _PLACE, _FORM, _PLAIN = 0.97, 0.9, 0.9
 # Of the values of a column of codes so many are codes.
 _CODES = 0.5
-_CJK = re.compile(r"[\u3400-\u9fff]")
 
 Texts = Sequence[tuple[int, Column]]
 
@@ -66,11 +66,35 @@ def _values(
     ends: float, question: str, parts: Sequence[str], place: int, table: Table, texts: Texts
 ) -> Iterable[ValueMatch]:
     lower = question.lower()
-    short = [value for value, said in lexicon.SHORT_VALUES.items() if re.search(said, lower)]
     named = list(places.said(question))
     held = {each for _, its, _, _ in named for each in its}
     bases = forms.bases(question)
-    rows = looked_up(
+    rows = _named(ends, lower, parts, held, bases, table, texts)
+    kinds = _kinds(ends, table, texts) if any(row["value"].lower() in held for row in rows) else {}
+    for row in rows:
+        value, ref = row["value"].lower(), (place, row["place"])
+        said = [value] if row["whole"] else [part for part in parts if _begins_word(part, value)]
+        for match in (match for text in said for match in re.finditer(re.escape(text), lower)):
+            if _bounded(lower, *match.span()):
+                yield ValueMatch(ref, row["value"], *match.span(), row["whole"])
+        for short in (_done(value), lexicon.SHORT_VALUES.get(value, "(?!)")):
+            for match in re.finditer(short, lower):
+                yield ValueMatch(ref, row["value"], *match.span(), whole=True)
+        for kind, its, start, end in named:
+            if value in its and value != lower[start:end] and (len(value) > 3 or kind in kinds.get(row["place"], ())):
+                yield ValueMatch(ref, row["value"], start, end, True, _PLACE)
+        for span in bases.get(forms.base(value), ()):
+            if value != lower[slice(*span)]:
+                yield ValueMatch(ref, row["value"], *span, True, _FORM)
+
+
+def _named(
+    ends: float, question: str, parts: Sequence[str], held: Iterable[str], bases: Iterable[str], table: Table,
+    texts: Texts,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """The values of a table that the question, in small letters, may name; `whole` are those that it has in it."""
+    short = [value for value, said in lexicon.SHORT_VALUES.items() if re.search(said, question)]
+    return looked_up(
         ends,
         f"""
         SELECT DISTINCT c.place, c.value, strpos($1, lower(c.value)) > 0 AS whole
@@ -88,25 +112,8 @@ def _values(
         """,
         table.oid,
         ("text", "text[]", "text[]", "text[]"),
-        (lower, list(parts), [*short, *held], list(bases)),
+        (question, list(parts), [*short, *held], list(bases)),
     )
-    kinds = _kinds(ends, table, texts) if any(row["value"].lower() in held for row in rows) else {}
-    for row in rows:
-        value, ref = row["value"].lower(), (place, row["place"])
-        whole = [(value, True)] if row["whole"] else [(part, False) for part in parts if _begins_word(part, value)]
-        for text, is_whole in whole:
-            spans = [match.span() for match in re.finditer(re.escape(text), lower) if _bounded(lower, *match.span())]
-            yield from (ValueMatch(ref, row["value"], *span, is_whole) for span in spans)
-        for match in re.finditer(_done(value), lower):
-            yield ValueMatch(ref, row["value"], *match.span(), whole=True)
-        for match in re.finditer(lexicon.SHORT_VALUES.get(value, "(?!)"), lower):
-            yield ValueMatch(ref, row["value"], *match.span(), whole=True)
-        for kind, its, start, end in named:
-            if value in its and value != lower[start:end] and (len(value) > 3 or kind in kinds.get(row["place"], ())):
-                yield ValueMatch(ref, row["value"], start, end, True, _PLACE)
-        for span in bases.get(forms.base(value), ()):
-            if value != lower[slice(*span)]:
-                yield ValueMatch(ref, row["value"], *span, True, _FORM)
 
 
 def _done(value: str) -> str:
@@ -172,7 +179,7 @@ def _plain_parts(
 
 def _begins_word(part: str, value: str) -> bool:
     """Whether a value has a part where a word of it begins; Chinese has no such places."""
-    return part in value if _CJK.search(part) else re.search(rf"(?<!\w){re.escape(part)}", value) is not None
+    return part in value if chinese.is_in(part) else re.search(rf"(?<!\w){re.escape(part)}", value) is not None
 
 
 def _bounded(text: str, start: int, end: int) -> bool:
@@ -181,7 +188,7 @@ def _bounded(text: str, start: int, end: int) -> bool:
     rest = text[end : end + 2]
 
     def inside(a: str, b: str) -> bool:
-        return a.isalnum() and b.isalnum() and not (_CJK.match(a) or _CJK.match(b))
+        return a.isalnum() and b.isalnum() and not (chinese.is_in(a) or chinese.is_in(b))
 
     plural = rest.startswith("s") and not text[end + 1 : end + 2].isalnum()
     return not (before and inside(before, text[start])) and (not (after and inside(text[end - 1], after)) or plural)

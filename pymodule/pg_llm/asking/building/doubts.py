@@ -53,7 +53,7 @@ def _undone(draft: Draft) -> None:
 
 
 def _contradicted(draft: Draft) -> None:
-    """Shares bought to shares sold, of what was sold: a condition on what tells the sides of a ratio apart."""
+    """Flights delayed to flights on time, of the delayed: a condition on what tells the sides of a ratio apart."""
     parts = (part for expr in draft.query.select if expr.kind == "ratio" for part in expr.parts)
     sides = {each.expr.ref for part in parts for each in part.only if each.expr is not None and each.op == "="}
     if any(each.expr is not None and each.op == "=" and each.expr.ref in sides for each in draft.query.where):

@@ -16,8 +16,6 @@ from pg_llm.asking.schema import Column, Edge, Ref, Schema
 Choice = Mapping[int, Ref]
 # Dates that are seldom meant where it is not said which.
 SELDOM = {"update", "end", "birth", "due", "modify"}
-
-
 # What a verb speaks against a query that it has nothing to do with.
 DONE = 0.12
 

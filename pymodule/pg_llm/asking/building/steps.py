@@ -38,6 +38,25 @@ def build(schema: Schema, reading: Reading, choice: Choice) -> tuple[Query, floa
         if reading.share is not None and not draft.grouped:
             asked = []
     draft.query.digits = reading.digits
+    _restrict(draft)
+    for unit in reading.units:
+        groups.add_unit(draft, unit)
+    for superlative in reading.superlatives:
+        superlatives.add(draft, superlative, asked, measured)
+    order.group(draft, asked)
+    selection.select(draft, asked, measured)
+    order.add(draft)
+    selection.show_order(draft)
+    if reading.share is not None:
+        ratios.restrict(draft, reading.share)
+    joins.settle(draft)
+    doubts.weigh(draft)
+    return draft.query, draft.cost
+
+
+def _restrict(draft: Draft) -> None:
+    """Which rows: by values, comparisons, what is there and what is not, and what is mentioned besides."""
+    reading = draft.reading
     for named in reading.named:
         known = len(draft.query.where)
         values.add(draft, named)
@@ -55,16 +74,3 @@ def build(schema: Schema, reading: Reading, choice: Choice) -> tuple[Query, floa
         denials.add_never(draft)
     for mention in reading.context:
         targets.add_context(draft, mention)
-    for unit in reading.units:
-        groups.add_unit(draft, unit)
-    for superlative in reading.superlatives:
-        superlatives.add(draft, superlative, asked, measured)
-    order.group(draft, asked)
-    selection.select(draft, asked, measured)
-    order.add(draft)
-    selection.show_order(draft)
-    if reading.share is not None:
-        ratios.restrict(draft, reading.share)
-    joins.settle(draft)
-    doubts.weigh(draft)
-    return draft.query, draft.cost

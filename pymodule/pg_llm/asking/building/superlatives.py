@@ -20,8 +20,9 @@ _MEANT = {
     "first": ("date",), "last": ("date",), "earliest": ("date",), "latest": ("date",),
     "最大": ("big", "age"), "最小": ("big", "age"), "最高": ("tall", "rating"), "最低": ("tall", "rating"),
 }  # fmt: skip
-# Words of sums: the most sales, where each thing has several.
-_SUMMED = ("most", "least", "fewest", "最多", "最少", "top", "largest", "biggest")
+# Words of counts; and of sums: the most sales, where each thing has several.
+_COUNTING = ("most", "least", "fewest", "最多", "最少")
+_SUMMED = (*_COUNTING, "top", "largest", "biggest")
 
 
 def add(draft: Draft, of: Superlative, targets: list[Expr], measured: list[Expr]) -> None:
@@ -129,11 +130,11 @@ def _many(draft: Draft, operand: Ref, targets: Sequence[Expr]) -> bool:
         shown = (draft.schema.display(operand[0]), *draft.schema.tables[operand[0]].key)
         columns = [draft.schema.column(ref) for ref in own if ref[1] not in shown]
         return len(columns) == len(own) and all(not column.unique and column.kind == "text" for column in columns)
-    found = draft.schema.path([refs[0][0], operand[0]]) if refs else None
-    return found is not None and draft.schema.fans_out(found[0], refs[0][0])
+    return bool(refs) and _has_several(draft, refs[0][0], operand[0])
 
 
 def _has_several(draft: Draft, table: int, other: int) -> bool:
+    """Whether rows of a table are joined with several of another."""
     found = draft.schema.path([table, other])
     return found is not None and draft.schema.fans_out(found[0], table)
 
@@ -156,7 +157,7 @@ def _counted(draft: Draft, operand: Ref, of: Superlative, targets: Sequence[Expr
     if not _same_thing(operand, targets):
         return True
     several = not any(expr.ref is not None and draft.schema.calls_rows(expr.ref) for expr in targets)
-    return operand[1] < 0 and several and of.word in ("most", "fewest", "least", "最多", "最少")
+    return operand[1] < 0 and several and of.word in _COUNTING
 
 
 def _grouped(draft: Draft, targets: Sequence[Expr]) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pg_llm.asking import chinese_names
 from pg_llm.asking.building import tables, times
-from pg_llm.asking.building.draft import Draft
+from pg_llm.asking.building.draft import DONE, Draft
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.query import Condition, Expr
 
@@ -16,36 +16,12 @@ def exprs(draft: Draft) -> list[Expr]:
     found: list[Expr] = []
     named = [mention for mention in reading.targets if tables.is_name(mention)]
     for mention in reading.targets:
-        ref = draft.ref(mention)
-        if mention in named and (whose := tables.whose(draft, owners, named)) is not None:
-            if ref[0] != whose:
-                draft.cost += 0.02
-            found += draft.key(whose) if tables.is_id(mention) else draft.show(whose)
-        elif ref[1] < 0:
-            found += draft.show(ref[0])
-            if not draft.grouped:
-                draft.query.tables.append(ref[0])
-        elif draft.schema.column(ref).kind == "bool" and mention.start and _with(draft, mention):
-            draft.query.where.append(Condition(Expr("column", ref), "true"))
-        elif reading.units and draft.schema.column(ref).is_measure and chinese_names.adds_up(mention.said):
-            # By month, the amount: of many rows, its sum.
-            found.append(Expr("agg", ref, "sum"))
-        elif is_total(mention) and (reading.groups or reading.superlatives) and draft.schema.column(ref).is_measure:
-            found.append(Expr("agg", ref, "sum"))
-        else:
-            found.append(Expr("column", ref))
-            if owners and ref[0] not in owners:
-                draft.cost += 0.15
+        whose = tables.whose(draft, owners, named) if mention in named else None
+        found += _shown(draft, mention, owners) if whose is None else _called(draft, mention, whose)
     if not found and reading.who and draft.schema.has_persons(draft.main):
         found += draft.show(draft.main)
     for mention in reading.owners:
-        ref = draft.ref(mention)
-        if ref[1] >= 0 and draft.schema.column(ref).kind == "bool":
-            draft.query.where.append(Condition(Expr("column", ref), "true"))
-        elif ref[1] >= 0:
-            draft.cost += 0.1
-        if ref[0] not in draft.query.tables:
-            draft.query.tables.insert(0, ref[0])
+        _add_owner(draft, mention)
     if reading.who_too:
         who = tables.persons(draft)
         if who is None:
@@ -55,6 +31,46 @@ def exprs(draft: Draft) -> list[Expr]:
     if reading.when and not any(expr.ref and draft.schema.column(expr.ref).kind == "date" for expr in found):
         return [times.column(draft, None, "when")]
     return list(dict.fromkeys(found))
+
+
+def _called(draft: Draft, mention: Mention, whose: int) -> list[Expr]:
+    """The names or the ids of rows of a table."""
+    if draft.ref(mention)[0] != whose:
+        draft.cost += 0.02
+    return draft.key(whose) if tables.is_id(mention) else draft.show(whose)
+
+
+def _shown(draft: Draft, mention: Mention, owners: set[int]) -> list[Expr]:
+    """What one mention asks for: rows, a column or its sum; nothing where it says which rows."""
+    reading = draft.reading
+    ref = draft.ref(mention)
+    if ref[1] < 0:
+        if not draft.grouped:
+            draft.query.tables.append(ref[0])
+        return draft.show(ref[0])
+    column = draft.schema.column(ref)
+    if column.kind == "bool" and mention.start and _with(draft, mention):
+        draft.query.where.append(Condition(Expr("column", ref), "true"))
+        return []
+    # By month, the amount: of many rows, its sum.
+    sums = bool(reading.units) and chinese_names.adds_up(mention.said)
+    sums = sums or (is_total(mention) and bool(reading.groups or reading.superlatives))
+    if sums and column.is_measure:
+        return [Expr("agg", ref, "sum")]
+    if owners and ref[0] not in owners:
+        draft.cost += 0.15
+    return [Expr("column", ref)]
+
+
+def _add_owner(draft: Draft, mention: Mention) -> None:
+    """Whose it is: a table is joined, a yes-or-no column holds."""
+    ref = draft.ref(mention)
+    if ref[1] >= 0 and draft.schema.column(ref).kind == "bool":
+        draft.query.where.append(Condition(Expr("column", ref), "true"))
+    elif ref[1] >= 0:
+        draft.cost += 0.1
+    if ref[0] not in draft.query.tables:
+        draft.query.tables.insert(0, ref[0])
 
 
 def _with(draft: Draft, mention: Mention) -> bool:
@@ -90,7 +106,7 @@ def add_context(draft: Draft, mention: Mention) -> None:
             draft.query.tables.append(ref[0])
         elif ref[0] not in {draft.main, *draft.query.tables}:
             # What is done is left out: no better than a verb that nothing stands for.
-            draft.cost += 0.12
+            draft.cost += DONE
         return
     if any(ref in condition.refs() for condition in draft.query.where):
         # The rank of professor: a value says that this is the column.

@@ -9,11 +9,10 @@ from pg_llm.asking.reading.parts import Comparison, Measure
 
 _SUMS = {"altogether", "overall", "combined", "in total", "in all"}
 # What may stand between a number and what is counted by it.
-_COUNTING = ("different", "distinct", "unique", "of", "个", "名", "位", "条", "次", "家", "本", "种")
+_COUNTING = {"different", "distinct", "unique", "of", *chinese.MEASURE_WORDS}
 # What a number is measured in is not what is compared.
 _UNITS = {
     "year", "day", "hour", "minute", "meter", "km", "kilometer", "dollar", "percent", "people", "old", "usd",
-    "元", "岁", "分", "米", "公里",
 }  # fmt: skip
 
 
@@ -139,7 +138,7 @@ def _compare(cursor: Cursor, first: int, last: int, op: str, values: list[str | 
         cursor.found.comparisons.append(Comparison(op, values, measure=measure))
         return
     unit = cursor.word(cursor.mentions[last].end)
-    if cursor.chinese and chinese.UNITS.get(unit) and (operand is None or cursor.mentions[operand].refs[0][0][1] < 0):
+    if cursor.chinese and chinese.UNITS.get(unit) and (operand is None or cursor.mentions[operand].names_table):
         # Above 60 岁: the unit says of what.
         attribute = chinese.UNITS[unit]
         cursor.free(cursor.at(operand))
@@ -182,7 +181,7 @@ def _operand(cursor: Cursor, left: int | None, right: int | None, attribute: str
     if cursor.chinese:
         return left if left is not None else right
     if attribute:
-        return left if left is not None and cursor.mentions[left].refs[0][0][1] >= 0 else None
+        return left if left is not None and cursor.mentions[left].names_column else None
     if right is None or left is None:
         return left if right is None else right
     its = cursor.mentions[right]

@@ -105,7 +105,7 @@ class Cursor:
         its, first = self.mentions[following], self.mentions[place]
         said = self.word(first.end - 1).endswith(("ed", "ing", "en"))
         said = said or first.score < 0.8
-        return following if its.start == first.end and said and its.refs[0][0][1] < 0 and its.score >= 0.75 else place
+        return following if its.start == first.end and said and its.names_table and its.score >= 0.75 else place
 
     def compound(self, place: int) -> int:
         """Course enrolments: the last of the nouns that stand together, which the others only describe."""

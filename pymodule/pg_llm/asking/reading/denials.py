@@ -24,7 +24,7 @@ def doubled(cursor: Cursor) -> None:
             its = cursor.at(following)
             if its is None and cursor.text(denial).lower() not in _NOBODY:
                 cursor.found.unread.append(cursor.text(denial))
-            elif its is not None and following is not None and its.kind == "element" and its.refs[0][0][1] >= 0:
+            elif its is not None and following is not None and its.kind == "element" and its.names_column:
                 cursor.take(following)
                 cursor.found.known.append(its)
             break

@@ -30,22 +30,22 @@ def _stands_for(cursor: Cursor, mention: Mention) -> bool:
     return asked or cursor.closed(mention.end) or (after == "of" and cursor.word(mention.end + 1) in _THEM)
 
 
+def _says_who(cursor: Cursor, mention: Mention) -> bool:
+    """Written by: who did it, no group."""
+    if cursor.text(mention).lower() != "by":
+        return False
+    before = cursor.word(mention.start - 1)
+    done = before.endswith(("ed", "en", "wn", "de")) or before in words.PAST
+    return done and before not in _GROUPING
+
+
 def read(cursor: Cursor) -> None:
     """Elements that rows are grouped by, and units of time."""
     found = cursor.found
     _unit_asked(cursor)
     for place, mention in cursor.of_kind("group"):
         cursor.take(place)
-        before = cursor.word(mention.start - 1)
-        if (
-            cursor.word(mention.start) == "by"
-            and mention.end - mention.start == 1
-            and (before.endswith(("ed", "en", "wn", "de")) or before in words.PAST)
-            and before not in _GROUPING
-        ):
-            # Written by: who did it, no group.
-            continue
-        if _stands_for(cursor, mention):
+        if _says_who(cursor, mention) or _stands_for(cursor, mention):
             continue
         if mention.role == "unit":
             found.units.append(mention.said)

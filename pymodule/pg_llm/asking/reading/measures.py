@@ -27,7 +27,7 @@ def read(cursor: Cursor) -> None:
         if of is None:
             described = cursor.described(place)
             its = cursor.at(described)
-            if its is not None and its.kind == "element" and its.refs[0][0][1] < 0:
+            if its is not None and its.kind == "element" and its.names_table:
                 of = described
             elif its is not None and (its.kind == "element" or mention.kind == "agg"):
                 # F grades, the value of completed payments: what the value is of is read later as well.

@@ -10,8 +10,6 @@ _AUXILIARIES = ("be", "have", "do", "can", "will")
 _RELATIVE = ("who", "that", "which", "whose")
 # What begins another part of the question.
 _ENDS = ("group", "order", "super", "cmp", "not")
-
-
 # What ends the topic that a share is taken in.
 _WITHIN = {"里", "中", "内", "里面", "当中", "之中", "其中", "\uff0c", ","}
 

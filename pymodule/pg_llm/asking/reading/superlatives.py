@@ -11,7 +11,6 @@ from pg_llm.asking.reading.parts import Measure, Superlative
 
 # What begins a part that the superlative does not speak of.
 _APART = {"of", "in", "for", "by", "with", "who", "that", "which", "from", "on"}
-
 _BY = {"by", "in terms of", "according to", "based on"}
 # Words around a number of things that are ranked: which three hotels with the most rooms.
 _LINKING = {"with", "have", "be", "that", "who", "which", "by"}
@@ -108,7 +107,7 @@ def _operand(cursor: Cursor, place: int, used: list[int], found: Superlative) ->
         used.append(done)
         return
     of = cursor.after(last, ("element",), 2, ("distinct",))
-    if of is not None and cursor.chinese and cursor.mentions[of].refs[0][0][1] < 0:
+    if of is not None and cursor.chinese and cursor.mentions[of].names_table:
         # The dearest goods: whose name is asked, as any noun at the end.
         found.noun = cursor.mentions[of]
         return
@@ -120,7 +119,7 @@ def _operand(cursor: Cursor, place: int, used: list[int], found: Superlative) ->
 def _chinese(cursor: Cursor, place: int, used: list[int], found: Superlative) -> bool:
     """Whether it stands before the word."""
     following = cursor.after(place, ("element",), 0, ())
-    if following is not None and cursor.mentions[following].refs[0][0][1] >= 0 and not _right_before(cursor, place):
+    if following is not None and cursor.mentions[following].names_column and not _right_before(cursor, place):
         # The highest mark, said as one word.
         found.operand = cursor.mentions[following]
         used.append(following)
@@ -144,32 +143,37 @@ def _chinese(cursor: Cursor, place: int, used: list[int], found: Superlative) ->
         return True
     if its.kind != "element" or cursor.mentions[place].start - its.end > 1:
         return False
-    if found.attribute and its.refs[0][0][1] < 0:
+    if found.attribute and its.names_table:
         # Each shop's dearest: that shops are dear is not said.
         return False
     used.append(near)
+    _by_element(cursor, near, used, found)
+    return True
+
+
+def _by_element(cursor: Cursor, near: int, used: list[int], found: Superlative) -> None:
+    """An element before the word: how often it happened, what is measured of it, or itself."""
+    its = cursor.mentions[near]
     if its.role == "verb" and not found.attribute:
-        # Who ordered most: how often it happened.
+        # Who ordered most.
         found.measure = Measure("count", its)
-        return True
-    if near > 0 and cursor.mentions[near - 1].kind == "agg" and near - 1 not in cursor.done:
+    elif near > 0 and cursor.mentions[near - 1].kind == "agg" and near - 1 not in cursor.done:
         found.measure = cursor.measure(near - 1, near)
         used.append(near - 1)
     else:
         found.operand = its
-    return True
 
 
 def _noun(cursor: Cursor, place: int) -> Mention | None:
     """What is the first: the table behind the words."""
     of = cursor.after(place, ("element",), 2, ())
-    return cursor.mentions[of] if of is not None and cursor.mentions[of].refs[0][0][1] < 0 else None
+    return cursor.mentions[of] if of is not None and cursor.mentions[of].names_table else None
 
 
 def _is_measure(cursor: Cursor, mention: Mention, found: Superlative) -> bool:
     """The highest mark itself, in one word, and not whose it is."""
     of = found.operand
-    if of is None or of.start != mention.end or of.refs[0][0][1] < 0 or not found.plain:
+    if of is None or of.start != mention.end or of.names_table or not found.plain:
         return False
     behind = cursor.word(of.end)
     return behind != "的" and not any(each in behind for each in ("谁", "哪"))
@@ -178,7 +182,7 @@ def _is_measure(cursor: Cursor, mention: Mention, found: Superlative) -> bool:
 def _right_before(cursor: Cursor, place: int) -> bool:
     """Whether a column or a count stands right before: the price highest."""
     near = cursor.before(place, ("element", "count"), 0)
-    return near is not None and (cursor.mentions[near].kind == "count" or cursor.mentions[near].refs[0][0][1] >= 0)
+    return near is not None and (cursor.mentions[near].kind == "count" or cursor.mentions[near].names_column)
 
 
 def _by(cursor: Cursor, found: Superlative) -> None:

@@ -16,23 +16,11 @@ _AGAIN = {
 }  # fmt: skip
 # Words that ask anew, with at most so many words to what they ask for.
 _ASKS, _NEAR = {"which", "what", "when", "where", "how", "whose"}, 4
-
-
 # Words that restrict what is asked for, so that they cannot be left out; is and called restrict nothing alone.
 _RESTRICTING = ("number", "same")
 _RESTRICTING_CHINESE = (
-    *_RESTRICTING,
-    "surname",
-    "takes",
-    "cmp",
-    "above",
-    "like",
-    "start",
-    "end",
-    "top",
-    "super",
-    "time",
-)
+    *_RESTRICTING, "surname", "takes", "cmp", "above", "like", "start", "end", "top", "super", "time",
+)  # fmt: skip
 
 
 def read(cursor: Cursor) -> None:
@@ -79,7 +67,7 @@ def _markers(cursor: Cursor) -> None:
             # Only what: that restricts, and nothing that was read.
             cursor.found.unread.append(cursor.text(mention))
     restricts = _RESTRICTING_CHINESE if cursor.chinese else _RESTRICTING
-    for place, mention in cursor.of_kind("number", "cmp", "group", "top", "super", "same", *_RESTRICTING_CHINESE):
+    for place, mention in cursor.of_kind("group", *_RESTRICTING_CHINESE):
         cursor.take(place)
         if mention.kind in restricts and mention.said != "=":
             cursor.found.unread.append(cursor.text(mention))
@@ -117,14 +105,10 @@ def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
             # Workers hired after 2019: what was done to them is not asked for.
             found.context.append(mention)
         elif beside is not None and not passed:
-            genitive = cursor.tokens[cursor.mentions[beside].end - 1].text.endswith(("'s", "s'", "\u2019s"))
-            if genitive or _is_column(mention):
-                # A publication's title, author names: the second is asked for, the first owns it.
+            chain = _is_owned(cursor, beside, place)
+            if chain:
                 heads[-1] = place
-                found.owners.append(cursor.mentions[beside])
-            else:
-                found.owners.append(mention)
-            chain = genitive or _is_column(mention)
+            found.owners.append(cursor.mentions[beside] if chain else mention)
         else:
             chain = False
             found.context.append(mention)
@@ -145,6 +129,12 @@ def _again(passed: Sequence[str]) -> bool:
     return bool(_AGAIN & set(passed)) or passed[-1:] == ["with"] or passed[-2:] == ["with", "the"]
 
 
+def _is_owned(cursor: Cursor, first: int, second: int) -> bool:
+    """Whether of two nouns the second is asked for and the first owns it: a publication's title, author names."""
+    genitive = cursor.tokens[cursor.mentions[first].end - 1].text.endswith(("'s", "s'", "\u2019s"))
+    return genitive or _is_column(cursor.mentions[second])
+
+
 def _owns(cursor: Cursor, place: int) -> bool:
     """Whether a column of it follows: the guest name."""
     following = cursor.at(cursor.after(place, ("element",), 0, ()))
@@ -157,7 +147,7 @@ def _first(cursor: Cursor, heads: Sequence[int]) -> list[Mention]:
         return []
     begin = cursor.mentions[heads[0]].start
     ranked = [each.operand for each in cursor.found.superlatives if each.operand is not None]
-    before = [each for each in ranked if each.end <= begin and each.refs[0][0][1] < 0]
+    before = [each for each in ranked if each.end <= begin and each.names_table]
     if not before:
         return []
     passed = cursor.stems(before[0].end, begin)
@@ -186,7 +176,7 @@ def _after_extreme(cursor: Cursor, place: int) -> bool:
     if not any(each.operand is before and each.plain for each in cursor.found.superlatives):
         return False
     passed = cursor.between(place - 1, place)
-    return before.refs[0][0][1] >= 0 and bool(passed) and passed[0] in ("of", "among", "for", "in", "across")
+    return before.names_column and bool(passed) and passed[0] in ("of", "among", "for", "in", "across")
 
 
 def _done(cursor: Cursor, mention: Mention) -> bool:
@@ -211,7 +201,7 @@ def _chinese(cursor: Cursor, free: list[int], asks: bool) -> None:
     if not asks and not heads:
         labels = [each.label for each in found.named if each.label is not None]
         found.context += [cursor.mentions[place] for place in free]
-        found.context += [label for label in labels if label.refs[0][0][1] < 0]
+        found.context += [label for label in labels if label.names_table]
         return
     heads = heads or free[-1:]
     first, last = (free.index(heads[0]), free.index(heads[-1])) if heads else (0, -1)
@@ -235,7 +225,7 @@ def _asked(cursor: Cursor, free: list[int]) -> list[int]:
 
     def asks(token: int, words: tuple[str, ...]) -> bool:
         word = cursor.word(token)
-        return word in chinese.MARKERS and chinese.MARKERS[word][0] == "ask" and any(each in word for each in words)
+        return chinese.asks(word) and any(each in word for each in words)
 
     behind = [n for n in free if asks(cursor.mentions[n].start - 1, ("哪", "什么"))]
     before = [n for n in free if asks(cursor.mentions[n].end, ("哪", "谁", "叫什么", "是什么"))]
@@ -248,7 +238,7 @@ def _goes_on_chinese(cursor: Cursor, left: int, right: int) -> bool:
         return False
     passed = cursor.between(left, right)
     commas = {"\uff0c", ",", "\uff1b"}
-    asks = [word for word in passed if chinese.MARKERS.get(word, ("", ""))[0] == "ask"]
+    asks = [word for word in passed if chinese.asks(word)]
     columns = _is_column(cursor.mentions[left]) and _is_column(cursor.mentions[right])
     joins = bool(JOINERS - {","} & set(passed)) or (bool(commas & set(passed)) and (bool(asks) or columns))
     return joins and set(passed) <= JOINERS | commas | chinese.VERBS | {*asks}

@@ -56,7 +56,7 @@ def _happens(cursor: Cursor, place: int) -> int | None:
 def _only_says_which(cursor: Cursor, near: int, first: int) -> bool:
     """Admitted in May, the cars of model year 2020: what stands before the time is not asked for."""
     mention = cursor.mentions[near]
-    touches = mention.end == cursor.mentions[first].start and mention.refs[0][0][1] >= 0
+    touches = mention.end == cursor.mentions[first].start and mention.names_column
     return mention.role == "verb" or (touches and not cursor.leads(near))
 
 
