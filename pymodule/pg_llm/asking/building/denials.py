@@ -53,6 +53,9 @@ def _empty(draft: Draft, ref: Ref) -> Condition:
     if column.kind == "bool":
         return Condition(Expr("column", ref), "false")
     if column.is_measure:
+        if column.nullable:
+            # No points may be none, or not known.
+            draft.cost += 0.4
         return Condition(Expr("column", ref), "=", (0.0,))
     if not column.nullable:
         raise Impossible(f"{column.name} is never missing")
