@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import tempfile
 import time
 from collections import defaultdict
@@ -19,7 +18,7 @@ from typing import Any
 import psycopg
 from database import install
 from multilingual import save_multilingual
-from pg_llm.workbench.bench import compared, shown
+from pg_llm.workbench.bench import compared, parts, shown
 from pg_llm.workbench.cluster import Cluster
 from politics import sentences
 from sentiment import Rows, data_sets
@@ -42,20 +41,19 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
     where = {"host": cluster.host, "port": cluster.port, "user": "postgres", "password": None}
     install(**where, dbname="bench_classification")
     with psycopg.connect(cluster.dsn("bench_classification"), autocommit=True) as db:
-        parts: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
+        there: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
             "memory": lambda: _memory(db, cluster), "entities": lambda: _entities(db),
             "sentiments": lambda: _sentiments(db), "multilingual": lambda: _multilingual(db),
         }  # fmt: skip
-        chosen = [os.environ["PART"]] if "PART" in os.environ else list(parts)
-        return shown(itertools.chain.from_iterable(parts[part]() for part in chosen))
+        return shown(itertools.chain.from_iterable(there[part]() for part in parts(there)))
 
 
 def _loaded(db: psycopg.Connection) -> dict[str, tuple[Rows, Rows]]:
     """Rows to learn from and to be tested on of each data set, in the table `row` too."""
     found = data_sets()
     db.execute("DROP TABLE IF EXISTS row; CREATE TABLE row (data text, test bool, number int, text text, label text)")
-    for data, parts in found.items():
-        for test, given in zip((False, True), parts, strict=True):
+    for data, both in found.items():
+        for test, given in zip((False, True), both, strict=True):
             with db.cursor().copy("COPY row FROM STDIN") as copy:
                 for number, (text, label) in enumerate(given):
                     copy.write_row((data, test, number, text, label))

@@ -5,7 +5,6 @@ PART=speed (relations, resolution, reasoning, speed) measures one of them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,7 +14,7 @@ import graph_resolution
 import graph_speed
 import psycopg
 from database import install
-from pg_llm.workbench.bench import shown
+from pg_llm.workbench.bench import parts, shown
 from pg_llm.workbench.cluster import Cluster
 
 PARTS: dict[str, tuple[Callable[[psycopg.Connection], Iterator[dict[str, Any]]], ...]] = {
@@ -29,7 +28,7 @@ PARTS: dict[str, tuple[Callable[[psycopg.Connection], Iterator[dict[str, Any]]],
 def rows(cluster: Cluster) -> list[dict[str, Any]]:
     """Every part in a database of its own."""
     found = []
-    for part in [os.environ["PART"]] if "PART" in os.environ else PARTS:
+    for part in parts(PARTS):
         cluster.sql(f"CREATE DATABASE bench_{part}")
         install(host=cluster.host, port=cluster.port, user="postgres", password=None, dbname=f"bench_{part}")
         with psycopg.connect(cluster.dsn(f"bench_{part}"), autocommit=True) as db:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from pg_llm.asking import lexicon, words
 
@@ -31,28 +31,27 @@ def bases(question: str) -> dict[str, list[tuple[int, int]]]:
     return found
 
 
-def parts(question: str, known: Collection[str]) -> list[tuple[int, int]]:
-    """Where words stand that may be a part of a value: unlike all that names say, no verbs, no nouns of their own."""
+def parts(question: str, names: Callable[[str], object]) -> list[tuple[int, int]]:
+    """Where words stand that may be a part of a value: unlike all that names say, no verbs, no nouns of their own.
+
+    `names` is true of stems that a name may mean.
+    """
     found = []
     for match in _WORD.finditer(question):
         word, before = match[0], question[: match.start()]
-        if not word.isascii() or lexicon.is_empty(word) or _named(words.stem(word), known):
+        if not word.isascii() or lexicon.is_empty(word) or names(words.stem(word)):
             continue
         if not _CALLED.search(before):
             short = len(word) < _SHORTEST_PART or (words.stem(word),) in lexicon.ENGLISH
             if short or words.acts(word):
                 continue
             following = _WORD.match(question, match.end() + 1)
-            noun = following is not None and not words.acts(following[0]) and _named(words.stem(following[0]), known)
+            noun = following is not None and not words.acts(following[0]) and names(words.stem(following[0]))
             if _ARTICLE.search(before) and not noun:
                 # The college, every shop: what these words say is no name.
                 continue
         found.append(match.span())
     return found
-
-
-def _named(stem: str, known: Collection[str]) -> bool:
-    return any(words.likeness(stem, its) for its in known)
 
 
 def grown(question: str, start: int, end: int, values: Collection[str]) -> tuple[int, int]:

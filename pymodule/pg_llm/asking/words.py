@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Collection, Iterable
-from functools import cache
+from functools import lru_cache
 
 from pg_llm.asking.vocabulary import ALIKE, ENDINGS, KNOWN, SHORT, WHOLE
 
@@ -30,6 +30,8 @@ PAST = {
     "eaten", "met", "read", "ran", "left", "kept", "led", "fell", "grew", "grown", "knew", "known", "rose", "shown",
     "stood", "spoke", "wore",
 }  # fmt: skip
+# Questions have words without end.
+_remembered = lru_cache(maxsize=1 << 15)
 _VOWELS = frozenset("aeiou")
 _SHORTEST_COMPOUND = 4
 # Shares of a word that its short form must keep: of its letters where it is cut anywhere, of its consonants.
@@ -38,7 +40,7 @@ _MUCH, _MOST = 0.4, 0.6
 _LEAST_SHORT, _MOST_SHORT = 0.72, 0.92
 
 
-@cache
+@_remembered
 def stem(word: str) -> str:
     """A word without the endings of number, person and tense."""
     word = word.lower().removesuffix("'s").removesuffix("\u2019s")
@@ -71,7 +73,7 @@ def _wants_e(base: str) -> bool:
     ) and not base.endswith(("it", "ss", "own", "er", "on", "et", "join", "ain", "iss", "lis", "min"))
 
 
-@cache
+@_remembered
 def split(name: str) -> tuple[str, ...]:
     """The words of a name, stemmed, short forms in full: `orderQty_total` is order, quantity, total."""
     words: list[str] = []
@@ -107,7 +109,7 @@ def is_known(word: str) -> bool:
     return word in SHORT or stem(word) in KNOWN
 
 
-@cache
+@_remembered
 def abbreviates(short: str, word: str) -> float:
     """How much of a word is left in its short form, from 0 (it is none) to 1.
 
@@ -135,13 +137,13 @@ def shortened(word: str) -> Iterable[str]:
     yield _consonants(word)
 
 
-@cache
+@_remembered
 def _consonants(word: str) -> str:
     """A word's first letter and the consonants after it, double ones once."""
     return word[:1] + re.sub(r"[aeiou]|(.)(?=\1)", "", word[1:])
 
 
-@cache
+@_remembered
 def _sets(word: str) -> frozenset[int]:
     return frozenset(place for place, words in enumerate(ALIKE) if word in words)
 
@@ -151,7 +153,7 @@ def alike(word: str) -> Iterable[str]:
     return (other for place in _sets(word) for other in ALIKE[place])
 
 
-@cache
+@_remembered
 def likeness(a: str, b: str) -> float:
     """From 0 to 1, how surely a word of a question means one of a name, which may be short; both are stems."""
     if a == b:

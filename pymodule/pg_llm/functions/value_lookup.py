@@ -28,9 +28,7 @@ def values(question: str, of: Schema) -> list[ValueMatch]:
     """The values of text columns that the question names, wholly, by another name or by a word of theirs."""
     said = question[:2000]
     capital = _name_parts(said)
-    plain = [
-        span for span in forms.parts(said, names.Variants(of).by_word) if said[slice(*span)].lower() not in capital
-    ]
+    plain = [span for span in forms.parts(said, names.Variants(of).like) if said[slice(*span)].lower() not in capital]
     found: list[ValueMatch] = []
     ends = time.monotonic() + read_only.limits().seconds
     for place, table in enumerate(of.tables):
@@ -101,10 +99,12 @@ def _named(
         FROM {_rows(texts)}
         WHERE c.value <> '' AND length(c.value) <= {_LONGEST_VALUE} AND (
             strpos($1, lower(c.value)) > 0 OR lower(c.value) = ANY($3)
-            OR c.value ~ '^已..' AND strpos($1, substr(lower(c.value), 2)) > 0
-            OR EXISTS (SELECT FROM unnest($2::text[]) AS p (part) WHERE strpos(lower(c.value), p.part) > 0)
-            OR EXISTS (
-                SELECT FROM unnest($4::text[]) AS b (base)
+            OR c.value LIKE '已__%' AND strpos($1, substr(lower(c.value), 2)) > 0
+            OR cardinality($2) > 0 AND EXISTS (
+                SELECT FROM unnest($2) AS p (part) WHERE strpos(lower(c.value), p.part) > 0
+            )
+            OR lower(c.value) ^@ ANY($4) AND EXISTS (
+                SELECT FROM unnest($4) AS b (base)
                 WHERE starts_with(lower(c.value), b.base) AND length(c.value) <= length(b.base) + 4
             )
         )

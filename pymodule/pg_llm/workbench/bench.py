@@ -58,6 +58,15 @@ def shown(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+def parts(there: Iterable[str]) -> list[str]:
+    """The part of a benchmark that the variable PART names, or all that there are."""
+    known = list(there)
+    chosen = os.environ.get("PART")
+    if chosen is not None and chosen not in known:
+        raise SystemExit(f"no part {chosen!r}; there are: {', '.join(known)}")
+    return known if chosen is None else [chosen]
+
+
 def topics() -> list[str]:
     """Names of the benchmarks that are there."""
     return sorted(path.stem.removeprefix("bench_") for path in FOLDER.glob("bench_*.py"))

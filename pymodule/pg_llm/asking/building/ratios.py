@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pg_llm.asking.building import measures
+from pg_llm.asking.building import measures, values
 from pg_llm.asking.building.draft import Draft, Impossible
 from pg_llm.asking.mention import Mention
 from pg_llm.asking.query import Condition, Expr
@@ -69,11 +69,7 @@ def _side(draft: Draft, mentions: Sequence[Mention]) -> tuple[Expr, tuple[Condit
             ref = draft.choice.get(mention.start)
             if ref is None:
                 raise Impossible(f"no row has {mention.said}")
-            whole = mention.whole(ref)
-            only.append(
-                Condition(Expr("column", ref), "ilike", (f"%{mention.said}%",)) if whole is None
-                else Condition(Expr("column", ref), "=", (whole,))
-            )  # fmt: skip
+            only.append(values.condition(ref, [values.said(mention, ref)]))
             expr = expr or Expr("count", (ref[0], -1))
             continue
         ref = draft.ref(mention)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from pg_llm.asking.building import tables
 from pg_llm.asking.building.draft import Draft, Impossible
+from pg_llm.asking.mention import Mention
 from pg_llm.asking.query import Condition, Expr
 from pg_llm.asking.reading.parts import Named
 from pg_llm.asking.schema import Ref
 
+# A value, or a part of one, and whether it is a whole one.
+Said = tuple[str, bool]
 _PATTERNS = {"start": "{}%", "end": "%{}", "like": "%{}%", "surname": "% {}", "forename": "{} %"}
 
 
@@ -25,15 +31,14 @@ def add(draft: Draft, of: Named) -> None:
         expr = Expr("column", chosen or _text_column(draft, label))
         draft.query.where.append(Condition(expr, "not ilike" if of.negated else "ilike", (pattern,)))
         return
-    refs: dict[Ref, list[tuple[str, bool]]] = {}
+    refs: dict[Ref, list[Said]] = {}
     for mention in of.mentions:
         if mention.start not in draft.choice:
             draft.cost += 0.35
             refs.setdefault(_text_column(draft, label), []).append((mention.said, True))
             continue
         ref = draft.choice[mention.start]
-        whole = mention.whole(ref)
-        refs.setdefault(ref, []).append((mention.said, False) if whole is None else (whole, True))
+        refs.setdefault(ref, []).append(said(mention, ref))
         if label is not None and label[0] != ref[0] and label != ref:
             # In Chinese, what a value is said of touches it.
             draft.cost += 0.35 if draft.reading.linked.chinese else 0.15
@@ -45,27 +50,37 @@ def add(draft: Draft, of: Named) -> None:
         _add(draft, ref, values, of)
 
 
-def _add(draft: Draft, ref: Ref, values: list[tuple[str, bool]], of: Named) -> None:
-    """Values of one column, each with whether it is a whole one."""
+def said(mention: Mention, ref: Ref) -> Said:
+    """The value of a column that a mention names, or the part of one."""
+    whole = mention.whole(ref)
+    return (mention.said, False) if whole is None else (whole, True)
+
+
+def condition(ref: Ref, values: Sequence[Said]) -> Condition:
+    """That a column has one of these values. Raises Impossible."""
     expr = Expr("column", ref)
     if all(whole for _, whole in values):
         texts = tuple(text for text, _ in values)
-        condition = Condition(expr, "=" if len(texts) == 1 else "in", texts)
-    elif len(values) == 1:
-        condition = Condition(expr, "ilike", (f"%{values[0][0]}%",))
-    else:
-        raise Impossible("several parts of names at once")
+        return Condition(expr, "=" if len(texts) == 1 else "in", texts)
+    if len(values) == 1:
+        return Condition(expr, "ilike", (f"%{values[0][0]}%",))
+    raise Impossible("several parts of names at once")
+
+
+def _add(draft: Draft, ref: Ref, values: list[Said], of: Named) -> None:
+    """Values of one column."""
+    its = condition(ref, values)
     if not of.negated:
-        draft.query.where.append(condition)
+        draft.query.where.append(its)
         if of.both and len(values) > 1:
             both = Condition(Expr("agg", ref, "count", distinct=True), "=", (float(len(values)),))
             draft.query.having.append(both)
         return
     if ref[0] == draft.main or not draft.has_many(ref[0]):
-        op = {"=": "<>", "in": "not in", "ilike": "not ilike"}[condition.op]
-        draft.query.where.append(Condition(expr, op, condition.values))
+        op = {"=": "<>", "in": "not in", "ilike": "not ilike"}[its.op]
+        draft.query.where.append(replace(its, op=op))
         return
-    draft.without(ref[0], condition)
+    draft.without(ref[0], its)
 
 
 def _text_column(draft: Draft, label: Ref | None) -> Ref:
