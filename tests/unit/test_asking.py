@@ -13,9 +13,9 @@ from pg_llm.asking import (
     example,
     forms,
     meaning,
-    naming,
     numbers,
     places,
+    prefixes,
     prompt,
     synthesis,
     tokens,
@@ -102,7 +102,7 @@ def test_words_written_as_one_are_split_where_both_are_known(word: str, parts: t
     ],
 )  # fmt: skip
 def test_what_all_names_share_is_a_prefix(names: tuple[str, ...], prefix: str) -> None:
-    assert naming.shared(names) == prefix
+    assert prefixes.shared(names) == prefix
 
 
 def zoo() -> Schema:

@@ -8,7 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from pg_llm.asking import naming, words
+from pg_llm.asking import prefixes, words
 from pg_llm.asking.ways import Edge, Ways
 
 # A column, by its table's place and its own.
@@ -135,13 +135,13 @@ class Schema:
         columns = [[column.name.lower() for column in table.columns] for table in self.tables]
         names = [table.name.lower() for table in self.tables]
         later = {part for name in names for part in name.split("_")[1:]}
-        prefix = naming.shared(names, later | {part for its in columns for name in its for part in name.split("_")})
+        prefix = prefixes.shared(names, later | {part for its in columns for name in its for part in name.split("_")})
         for table, its in zip(self.tables, columns, strict=True):
-            own = naming.without(table.name, prefix)
+            own = prefixes.without(table.name, prefix)
             table.words = words.split(own)
-            shared = naming.shared(its, {*own.lower().split("_"), *table.words})
+            shared = prefixes.shared(its, {*own.lower().split("_"), *table.words})
             for column in table.columns:
-                column.bare = naming.without(column.name, shared)
+                column.bare = prefixes.without(column.name, shared)
                 column.words = words.split(column.bare)
         known = {word for table in self.tables for word in table.words if len(word) > 1}
         known |= {word for table in self.tables for column in table.columns for word in column.words if len(word) > 2}
@@ -156,7 +156,7 @@ class Schema:
         keys: dict[str, tuple[str, ...]] = {}
         for table in self.tables:
             for key in (table.columns[place] for place in table.key if len(table.key) == 1):
-                full = naming.without(key.name, self._prefix)
+                full = prefixes.without(key.name, self._prefix)
                 if full != key.bare:
                     keys[_joined(full)] = (*table.words, *key.words[-1:])
         whole = {table.words[0] for table in self.tables if len(table.words) == 1}
