@@ -21,13 +21,34 @@ METRICS = {
     "l1": ("vector_l1_ops", "<+>", "-distance"),
 }
 
+_COLUMNS = """
+    WITH RECURSIVE attribute AS (
+        SELECT a.attnum, a.attname::text AS name, format_type(a.atttypid, -1) AS type, a.atttypid AS base,
+               array_position(i.indkey::smallint[], a.attnum) AS key_position
+        FROM pg_attribute AS a LEFT JOIN pg_index AS i ON i.indrelid = a.attrelid AND i.indisprimary
+        WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
+    ), made_of AS (
+        SELECT a.attnum, a.base FROM attribute AS a
+        UNION ALL
+        SELECT m.attnum, t.typbasetype FROM made_of AS m JOIN pg_type AS t ON t.oid = m.base AND t.typtype = 'd'
+    )
+    SELECT a.name, a.type, format_type(t.oid, -1) AS base, a.key_position,
+           t.typnamespace = 'pg_catalog'::regnamespace AS builtin
+    FROM attribute AS a JOIN made_of AS m ON m.attnum = a.attnum
+    JOIN pg_type AS t ON t.oid = m.base AND t.typtype <> 'd'
+    ORDER BY a.attnum
+"""
+
 # PostgreSQL's tsvector holds 1 MB; this many characters of any script stay below it.
 _TEXT_SEARCH_CHARACTERS = 200_000
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as the catalog knows it; `relation` is quoted and qualified, `key` and `columns` map names to types."""
+    """A table as the catalog knows it; `relation` is quoted and qualified, `key` and `columns` map names to types.
+
+    Of a domain in the key the type is the one that it is made of; `builtin` are the columns of PostgreSQL's own types.
+    """
 
     oid: int
     relation: str
@@ -35,6 +56,7 @@ class Table:
     schema: str
     key: dict[str, str]
     columns: dict[str, str]
+    builtin: frozenset[str]
 
     @property
     def tree(self) -> str:
@@ -44,8 +66,22 @@ class Table:
     @property
     def key_object(self) -> str:
         """A row's primary key as a jsonb object."""
-        pairs = (f"{plpy.quote_literal(name)}, t.{plpy.quote_ident(name)}" for name in self.key)
+        # jsonb_build_object() would use a cast to json that the owner of a type may have made.
+        values = (f"t.{plpy.quote_ident(name)}" if name in self.builtin else self.text(name) for name in self.key)
+        pairs = (f"{plpy.quote_literal(name)}, {value}" for name, value in zip(self.key, values, strict=True))
         return f"pg_catalog.jsonb_build_object({', '.join(pairs)})"
+
+    def text(self, column: str) -> str:
+        """The value of a column as text, NULL for NULL; no code of anybody's runs for it."""
+        return as_text(f"t.{plpy.quote_ident(column)}", column in self.builtin)
+
+    def keys(self, objects: str) -> str:
+        """FROM item `k`: the keys in a parameter that holds a jsonb array of objects, without the table's row type.
+
+        To fill that type would run the checks of its domains.
+        """
+        types = ", ".join(f"{plpy.quote_ident(name)} {kind}" for name, kind in self.key.items())
+        return f"pg_catalog.jsonb_to_recordset({objects}) AS k ({types})"
 
     @property
     def same_key(self) -> str:
@@ -84,7 +120,7 @@ class SemanticColumn:
     @property
     def document(self) -> str:
         """The text that is indexed; empty where there is none."""
-        parts = (f"nullif(t.{plpy.quote_ident(column)}::text, '')" for column in self.columns)
+        parts = (f"nullif({self.table.text(column)}, '')" for column in self.columns)
         return f"concat_ws(E'\\n', {', '.join(parts)})"
 
     @property
@@ -115,25 +151,26 @@ def table(target: str) -> Table:
     relation = found[0]["relation"]
     if found[0]["relkind"] not in ("r", "p"):
         raise InvalidInput(f"{relation} is not a table", hint="Index the table behind it.")
-    columns = session.rows(
-        """
-        SELECT a.attname::text AS name, format_type(a.atttypid, -1) AS type,
-               array_position(i.indkey::smallint[], a.attnum) AS key_position
-        FROM pg_attribute AS a LEFT JOIN pg_index AS i ON i.indrelid = a.attrelid AND i.indisprimary
-        WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
-        ORDER BY a.attnum
-        """,
-        ("bigint",),
-        (found[0]["oid"],),
-    )
+    columns = session.rows(_COLUMNS, ("bigint",), (found[0]["oid"],))
     key = sorted((row for row in columns if row["key_position"] is not None), key=lambda row: int(row["key_position"]))
     if not key:
         raise InvalidInput(
             f"table {relation} has no primary key", hint=f"ALTER TABLE {relation} ADD PRIMARY KEY (column);"
         )
     types = {row["name"]: row["type"] for row in columns}
-    keyed = {row["name"]: row["type"] for row in key}
-    return Table(found[0]["oid"], relation, found[0]["owner"], found[0]["schema"], keyed, types)
+    keyed = {row["name"]: row["base"] for row in key}
+    builtin = frozenset(row["name"] for row in columns if row["builtin"])
+    return Table(found[0]["oid"], relation, found[0]["owner"], found[0]["schema"], keyed, types, builtin)
+
+
+def as_text(value: str, builtin: bool) -> str:
+    """SQL for a value as text. Of a type that is not PostgreSQL's own the output function writes it, as COPY does.
+
+    A cast to text may be any function that the type's owner made.
+    """
+    if builtin:
+        return f"{value}::pg_catalog.text"
+    return f"CASE WHEN {value} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', {value}) END"
 
 
 def existing(of: Table) -> list[SemanticColumn]:

@@ -1,0 +1,65 @@
+"""Another role's rights for a piece of our own work, as autovacuum and logical replication take them.
+
+The server's own security-restricted operation: SET ROLE and SET SESSION AUTHORIZATION fail inside it, nothing is left
+open in the session, settings that change are put back. PL/Python has no word for it, so the server's functions are
+called; extensions written in C rely on the same ones, in every version.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+from collections.abc import Callable
+from typing import TypeVar
+
+from pg_llm.functions import session
+
+_R = TypeVar("_R")
+# miscadmin.h: SECURITY_LOCAL_USERID_CHANGE, SECURITY_RESTRICTED_OPERATION
+_RESTRICTED = 0x1 | 0x2
+
+
+def run_as(role: int, work: Callable[[], _R]) -> _R:
+    """Run `work` to its end with the rights of a role (its oid), and of nobody else.
+
+    A callable and no context manager: a generator that stopped inside would hand the role to the caller's query.
+    """
+    server = _server()
+    before, flags = ctypes.c_uint(), ctypes.c_int()
+    server.GetUserIdAndSecContext(ctypes.byref(before), ctypes.byref(flags))
+    server.SetUserIdAndSecContext(role, flags.value | _RESTRICTED)
+    level = server.NewGUCNestLevel()
+    try:
+        return work()
+    finally:
+        server.AtEOXact_GUC(False, level)
+        server.SetUserIdAndSecContext(before.value, flags.value)
+
+
+def run_as_extension_owner(work: Callable[[], _R]) -> _R:
+    """Run `work`, statements on tables of the extension and nothing else, with the rights of the extension's owner.
+
+    No statement of it may touch what a user can attach code to.
+    """
+    return run_as(_extension_owner(), work)
+
+
+@functools.cache
+def _extension_owner() -> int:
+    query = "SELECT extowner::int8 AS owner FROM pg_catalog.pg_extension WHERE extname = 'pg_llm'"
+    return int(session.rows(query)[0]["owner"])
+
+
+@functools.cache
+def _server() -> ctypes.CDLL:
+    server = ctypes.CDLL(None)
+    pointers = (ctypes.POINTER(ctypes.c_uint), ctypes.POINTER(ctypes.c_int))
+    for name, arguments, result in (
+        ("GetUserIdAndSecContext", pointers, None),
+        ("SetUserIdAndSecContext", (ctypes.c_uint, ctypes.c_int), None),
+        ("NewGUCNestLevel", (), ctypes.c_int),
+        ("AtEOXact_GUC", (ctypes.c_bool, ctypes.c_int), None),
+    ):
+        function = getattr(server, name)
+        function.argtypes, function.restype = arguments, result
+    return server
