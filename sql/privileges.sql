@@ -1,5 +1,7 @@
 GRANT USAGE ON SCHEMA llm TO PUBLIC;
-GRANT SELECT ON llm.model, llm.model_file, llm.run, llm.recommender, llm.embedding_column TO PUBLIC;
+GRANT SELECT ON llm.model, llm.run, llm.recommender, llm.embedding_column TO PUBLIC;
+-- What a model was trained on shows in its files.
+GRANT SELECT, INSERT ON llm.model_file TO pg_database_owner;
 -- For dumps and restores by a database's owner; everybody else has the views, each role its own rows.
 GRANT SELECT, INSERT ON llm.all_cleaning, llm.all_mark, llm.all_change, llm.all_catalog, llm.all_description,
     llm.all_taught, llm.all_ask TO pg_database_owner;

@@ -7,6 +7,7 @@ CREATE TABLE llm.model (
     options pg_catalog.jsonb NOT NULL DEFAULT '{}',
     dimensions pg_catalog.int4,
     labels pg_catalog.text[],
+    base pg_catalog.jsonb,
     builtin pg_catalog.bool NOT NULL DEFAULT false,
     registered_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
 );
@@ -16,6 +17,7 @@ COMMENT ON COLUMN llm.model.revision IS 'The commit of a hub model, 40 hexadecim
 COMMENT ON COLUMN llm.model.digest IS 'SHA-256 of the files; a model whose files differ is not loaded';
 COMMENT ON COLUMN llm.model.dimensions IS 'Length of the vectors of an embedding model';
 COMMENT ON COLUMN llm.model.labels IS 'What a trained classifier or entity model can answer; NULL where callers give the labels';
+COMMENT ON COLUMN llm.model.base IS 'The model that a trained head reads with, as it was registered when the head was trained';
 COMMENT ON COLUMN llm.model.builtin IS 'Comes with the extension, so that pg_dump leaves it out';
 SELECT pg_catalog.pg_extension_config_dump('llm.model', 'WHERE NOT builtin');
 

@@ -5,7 +5,7 @@ CREATE TABLE llm.model_file (
     content pg_catalog.bytea NOT NULL,
     PRIMARY KEY (digest, path, part)
 );
-COMMENT ON TABLE llm.model_file IS 'The files of models that were trained here, in parts of 1 MB, so that dumps and replicas have them';
+COMMENT ON TABLE llm.model_file IS 'The files of models that were trained here, in parts of 1 MB, so that dumps and replicas have them; closed to all but the database''s owner';
 COMMENT ON COLUMN llm.model_file.digest IS 'SHA-256 of all files of the model; the source database:DIGEST of llm.model means these';
 ALTER TABLE llm.model_file ALTER COLUMN content SET STORAGE EXTERNAL;
 SELECT pg_catalog.pg_extension_config_dump('llm.model_file', '');

@@ -27,7 +27,7 @@ def test_public_reads_the_registry_and_writes_what_is_its_own_only(db: psycopg.C
         (role,),
     ).fetchall()
     relations = (
-        "llm.model", "llm.model_file", "llm.run", "llm.recommender", "llm.embedding_column", "public.llm_models",
+        "llm.model", "llm.run", "llm.recommender", "llm.embedding_column", "public.llm_models",
         "public.llm_progress", "public.llm_runs", "llm.graph", "llm.graph_source", "llm.readable_graph_source",
         "llm.entity", "llm.entity_name", "llm.relation", "llm.evidence", "llm.merge", "llm.graph_model",
         "llm.graph_model_file",

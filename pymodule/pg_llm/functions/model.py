@@ -38,18 +38,28 @@ def new_name(name: str | None, what: str) -> str:
     return name
 
 
-def register(name: str, task: str, source: str, revision: str | None, options: dict[str, Any]) -> str:
-    """Load a model once and add it to the registry; returns its digest."""
-    wire = {"name": name, "task": task, "source": source, "revision": revision, "digest": None, "options": options}
+def register(
+    name: str,
+    task: str,
+    source: str,
+    revision: str | None,
+    options: dict[str, Any],
+    base: dict[str, Any] | None = None,
+) -> str:
+    """Load a model once and add it to the registry; returns its digest. `base` is what a trained head reads with."""
+    wire = {
+        "name": name, "task": task, "source": source, "revision": revision, "digest": None, "options": options,
+        "base": base,
+    }  # fmt: skip
     request = {"op": "resolve", "model": wire}
     found = session.with_files(lambda: client.ask(session.engine(), [request], session.poll)[0])
     added = session.rows(
-        "INSERT INTO llm.model (name, task, source, revision, digest, options, dimensions, labels)"
-        " VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8) ON CONFLICT (name) DO NOTHING RETURNING name",
-        ("text", "text", "text", "text", "text", "text", "int4", "text[]"),
+        "INSERT INTO llm.model (name, task, source, revision, digest, options, dimensions, labels, base)"
+        " VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8, $9::jsonb) ON CONFLICT (name) DO NOTHING RETURNING name",
+        ("text", "text", "text", "text", "text", "text", "int4", "text[]", "text"),
         (
             name, task, source, revision, found["digest"], json.dumps(options), found.get("dimensions"),
-            found.get("labels"),
+            found.get("labels"), json.dumps(base) if base else None,
         ),
     )  # fmt: skip
     if not added:
@@ -61,8 +71,8 @@ def replace(name: str, by: str) -> None:
     """Let a name stand for what another one stands for."""
     session.rows(
         """
-        UPDATE llm.model AS m SET (source, revision, digest, options, dimensions, labels, registered_at) =
-            (SELECT n.source, n.revision, n.digest, n.options, n.dimensions, n.labels, now()
+        UPDATE llm.model AS m SET (source, revision, digest, options, base, dimensions, labels, registered_at) =
+            (SELECT n.source, n.revision, n.digest, n.options, n.base, n.dimensions, n.labels, now()
              FROM llm.model AS n WHERE n.name = $2)
         WHERE m.name = $1
         """,
@@ -127,9 +137,8 @@ def llm_unload_model(name: str | None) -> bool:
 def llm_status() -> list[dict[str, Any]]:
     """The model host and each registered model: state, device, engine, memory and work done since the host started."""
     specs = [session.Model(row).wire for row in session.rows(
-        "SELECT m.name, m.task, m.source, m.revision, m.digest, m.options::text AS options, m.dimensions,"
-        " m.labels,"
-        " NULL AS engine FROM llm.model AS m ORDER BY m.name"
+        "SELECT m.name, m.task, m.source, m.revision, m.digest, m.options::text AS options, m.base::text AS base,"
+        " m.dimensions, m.labels, NULL AS engine FROM llm.model AS m ORDER BY m.name"
     )]  # fmt: skip
     status = client.ask_if_running({"op": "status", "models": specs}, session.poll)
     if status is None:

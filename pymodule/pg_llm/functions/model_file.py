@@ -1,4 +1,8 @@
-"""The files of models that were trained here: kept in a table, written to the disk where the host wants them."""
+"""The files of models that were trained here: kept in a table, written to the disk where the host wants them.
+
+They tell of the rows that were learnt from, so that nobody reads or writes that table by hand: who may register models
+has their files kept, and who may use a model has them written to where the host reads them, and nowhere else.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +19,18 @@ import plpy
 
 from pg_llm.errors import ModelFilesMissing
 from pg_llm.functions import session
+from pg_llm.functions.security_context import run_as_extension_owner
 from pg_llm.models import source
 
 _PART = 1 << 20
 
 
 def store(folder: Path, digest: str) -> None:
-    """Take the files of a folder into the table."""
+    """Take the files of a folder into the table; the caller has been found to be one who may register models."""
+    run_as_extension_owner(lambda: _store(folder, digest))
+
+
+def _store(folder: Path, digest: str) -> None:
     if session.rows("SELECT FROM llm.model_file WHERE digest = $1 LIMIT 1", ("text",), (digest,)):
         return
     for path, part, content in parts(folder):
@@ -44,12 +53,16 @@ def parts(folder: Path) -> Iterator[tuple[str, int, bytes]]:
 
 def restore(digest: str) -> None:
     """Write the files of a model to where the host looks for them. Raises ModelFilesMissing."""
+    run_as_extension_owner(lambda: _restore_any(digest))
+
+
+def _restore_any(digest: str) -> None:
     own = "SELECT path, content FROM llm.model_file WHERE digest = $1 ORDER BY path, part"
     if session.rows("SELECT FROM llm.model_file WHERE digest = $1 LIMIT 1", ("text",), (digest,)):
         return _restore(digest, own, ("text",), (digest,))
-    graphs = session.rows("SELECT graph FROM llm.graph_model WHERE digest = $1 ORDER BY graph", ("text",), (digest,))
-    for found in graphs:
-        of_graph = "SELECT path, content FROM llm.graph_model_file WHERE graph = $1 ORDER BY path, part"
+    graphs = "SELECT graph FROM llm.all_graph_model WHERE digest = $1 ORDER BY graph"
+    for found in session.rows(graphs, ("text",), (digest,)):
+        of_graph = "SELECT path, content FROM llm.all_graph_model_file WHERE graph = $1 ORDER BY path, part"
         with contextlib.suppress(ModelFilesMissing):
             return _restore(digest, of_graph, ("int4",), (found["graph"],))
     raise ModelFilesMissing(f"the files of the trained model {digest} are not in the database")
@@ -79,6 +92,10 @@ def _restore(digest: str, query: str, types: tuple[str, ...], values: tuple[Any,
 
 def drop_unused(digest: str) -> bool:
     """Delete the files of a model that nothing refers to any more; true if they are gone."""
+    return run_as_extension_owner(lambda: _drop_unused(digest))
+
+
+def _drop_unused(digest: str) -> bool:
     used = session.rows(
         """
         SELECT FROM llm.model AS m WHERE m.digest = $1

@@ -87,7 +87,8 @@ def poll() -> None:
 
 _MODEL = """
     SELECT wanted.name AS wanted, current_setting('llm.engine', true) AS engine,
-           m.name, m.task, m.source, m.revision, m.digest, m.options::text AS options, m.dimensions, m.labels
+           m.name, m.task, m.source, m.revision, m.digest, m.options::text AS options, m.base::text AS base,
+           m.dimensions, m.labels
     FROM (SELECT coalesce($1, nullif(current_setting($2, true), ''), $3) AS name) AS wanted
     LEFT JOIN llm.model AS m ON m.name = wanted.name
 """
@@ -104,6 +105,7 @@ class Model:
         self.engine = settings.engine(row["engine"])
         self.wire: Message = {name: row[name] for name in ("name", "task", "source", "revision", "digest")}
         self.wire["options"] = json.loads(row["options"])
+        self.wire["base"] = json.loads(row.get("base") or "null")
 
     def option(self, name: str) -> Any:
         """What the model was registered with for an option, or None."""

@@ -120,7 +120,8 @@ def fit(
     """
     with trained(progress.about(command, job["task"], name), job, base, rows) as made:
         model_file.store(Path(made["folder"]), made["digest"])
-    registry.register(name, _REGISTERED_AS[job["task"]], f"database:{made['digest']}", None, about or {})
+    reads_with = base.wire if job["method"] in training_options.HEAD_METHODS else None
+    registry.register(name, _REGISTERED_AS[job["task"]], f"database:{made['digest']}", None, about or {}, reads_with)
     note(name, job, base, made, len(rows), _hash(rows))
     return {"model": name, "method": job["method"], "seconds": made["seconds"], **made["metrics"]}
 
@@ -187,8 +188,7 @@ def _base(name: str | None, method: str) -> Model:
     kinds = ("embedding",) if method == "head" else ("embedding", "classification", "entities", "relations")
     found = session.model(name, "embedding", kinds)
     remote = source.is_endpoint(found.wire["source"])
-    heads = "SELECT FROM llm.run WHERE digest = $1 AND method IN ('head', 'self_train') LIMIT 1"
-    if method != "head" and (remote or session.rows(heads, ("text",), (found.wire["digest"],))):
+    if method != "head" and (remote or found.wire["base"]):
         raise InvalidInput(
             f'model "{found.name}" cannot be fine-tuned: its weights are not here', hint="Choose another base model."
         )

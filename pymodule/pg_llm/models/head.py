@@ -19,14 +19,14 @@ class HeadModel:
 
     task = "classification"
 
-    def __init__(self, folder: Path, get: Callable[[ModelSpec], Engine]) -> None:
+    def __init__(self, folder: Path, base: ModelSpec, get: Callable[[ModelSpec], Engine]) -> None:
         about = json.loads((folder / "head.json").read_text(encoding="utf-8"))
         tensors = load_file(folder / "head.safetensors")
         self._weights, self._bias = self._layer(tensors["weights"]), tensors["bias"]
-        self._base = ModelSpec.from_wire(about["base"])
+        self._base = base
         self._get = get
-        base = get(self._base)
-        self.engine, self.device, self.batch_tokens = base.engine, base.device, base.batch_tokens
+        model = get(base)
+        self.engine, self.device, self.batch_tokens = model.engine, model.device, model.batch_tokens
         self.bytes = int(tensors["weights"].nbytes + self._bias.nbytes)
         self.details: dict[str, Any] = {"labels": about["labels"], "multi_label": about["multi_label"]}
 

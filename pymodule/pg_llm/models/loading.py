@@ -32,12 +32,18 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
                 f'the files of model "{spec.name}" are not those that were registered',
                 detail=f"Registered digest {spec.digest}, found {digest}.",
             )
-        if (folder / "head.json").exists():
-            model = _head(spec, folder, get)
-        elif (folder / "recommender.json").exists():
+        # The registry says of what kind a model is, never a file of it.
+        if spec.task == "recommendation":
             model = _recommender(folder, threads)
-        elif (folder / "graph.json").exists():
+        elif spec.task == "graph":
             model = _graph(folder)
+        elif spec.base:
+            model = _head(spec, ModelSpec.from_wire(spec.base), folder, get)
+        elif (folder / "head.json").exists():
+            raise InvalidModel(
+                f'model "{spec.name}" is a head, and the registry does not say of which model',
+                hint="Train it here with llm_fit(): a head is not registered from files.",
+            )
         elif source.is_pipeline(folder):
             model = _pipeline(spec, folder)
         elif source.is_lexer(folder):
@@ -92,14 +98,14 @@ def weight(spec: ModelSpec) -> int:
     return sum(sizes) // (4 if spec.options.get("precision") == "int8" else 1)
 
 
-def _head(spec: ModelSpec, folder: Path, get: Get) -> Engine:
+def _head(spec: ModelSpec, base: ModelSpec, folder: Path, get: Get) -> Engine:
     if spec.task == "relations":
         from pg_llm.models.pairs import PairModel
 
-        return PairModel(folder, get)
+        return PairModel(folder, base, get)
     from pg_llm.models.head import HeadModel
 
-    return HeadModel(folder, get)
+    return HeadModel(folder, base, get)
 
 
 def _recommender(folder: Path, threads: int) -> Engine:

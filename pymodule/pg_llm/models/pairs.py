@@ -24,8 +24,8 @@ WORDS = 8192
 class PairModel(HeadModel):
     """Logits of shape (len(batch), labels)."""
 
-    def __init__(self, folder: Path, get: Callable[[ModelSpec], Engine]) -> None:
-        super().__init__(folder, get)
+    def __init__(self, folder: Path, base: ModelSpec, get: Callable[[ModelSpec], Engine]) -> None:
+        super().__init__(folder, base, get)
         self.details["words"] = True
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:

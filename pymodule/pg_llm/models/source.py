@@ -43,7 +43,7 @@ def folder(spec: ModelSpec) -> Path:
         found = Path(rest)
     elif kind == "hf" and rest.count("/") == 1:
         found = _hub(rest, spec.revision)
-    elif kind == "database" and _DIGEST.fullmatch(rest):
+    elif kind == "database":
         found = stored(rest)
         if not found.is_dir():
             raise ModelFilesMissing(f'the files of model "{spec.name}" are not on this server', detail=rest)
@@ -76,7 +76,12 @@ def is_lexer(path: Path) -> bool:
 
 
 def stored(digest: str) -> Path:
-    """Where the files of a model that was trained here are written; below the data directory, the working directory."""
+    """Where the files of a model that was trained here are written; below the data directory, the working directory.
+
+    Raises InvalidModel for what is no digest: it becomes a path.
+    """
+    if not _DIGEST.fullmatch(digest):
+        raise InvalidModel("not the digest of a trained model", hint="A digest has 64 hexadecimal digits.")
     return Path(protocol.FOLDER, "models", digest).absolute()
 
 

@@ -30,7 +30,10 @@ _CHOICES = {"device": ("cpu", "cuda"), "engine": ("onnx", "torch"), "precision":
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """One row of the registry; the digest is that of the files' content, SHA-256 in hex."""
+    """One row of the registry; the digest is that of the files' content, SHA-256 in hex.
+
+    `base` is the spec of the model that a trained head reads with, as the registry has it: a file never names a source.
+    """
 
     name: str
     task: str
@@ -38,6 +41,7 @@ class ModelSpec:
     revision: str | None = None
     digest: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
+    base: dict[str, Any] | None = None
 
     @classmethod
     def from_wire(cls, wire: dict[str, Any]) -> ModelSpec:
@@ -48,13 +52,13 @@ class ModelSpec:
         """The spec as a JSON object."""
         return {
             "name": self.name, "task": self.task, "source": self.source,
-            "revision": self.revision, "digest": self.digest, "options": self.options,
+            "revision": self.revision, "digest": self.digest, "options": self.options, "base": self.base,
         }  # fmt: skip
 
     @property
     def key(self) -> str:
         """Equal for two specs exactly when they give the same results; the name is not part of it."""
-        return json.dumps([self.task, self.source, self.revision, self.digest, self.options], sort_keys=True)
+        return json.dumps([self.task, self.source, self.revision, self.digest, self.options, self.base], sort_keys=True)
 
 
 def check_options(options: dict[str, Any]) -> None:

@@ -135,7 +135,7 @@ def _head(job: dict[str, Any], training: list[Example], validation: list[Example
     measures = trial.measured(vectors[len(training) :], validation, job.get("nothing"))
     report("fitting", 1, 2)
     # Measured on rows it did not see; what is kept has learnt from all of them.
-    head.fit(vectors, ordered, many, seed, search=search).save(made, job["base"])
+    head.fit(vectors, ordered, many, seed, search=search).save(made)
     report("fitting", 2, 2)
     return measures.summary()
 
@@ -165,7 +165,7 @@ def _self_train(
     first, second = len(training), len(training) + len(validation)
     parts = (vectors[:first], training), (vectors[first:second], validation), vectors[second:]
     final, measured = self_training.train(*parts, job["options"], report)
-    final.save(made, job["base"])
+    final.save(made)
     return measured
 
 

@@ -49,8 +49,8 @@ class Head:
             measures.add([(label,) for label in truth if label != nothing], answer - {(str(nothing),)})
         return measures
 
-    def save(self, folder: Path, base: dict[str, Any]) -> None:
-        """Weights as safetensors, the rest as JSON; `base` is the spec of the embedding model."""
+    def save(self, folder: Path) -> None:
+        """Weights as safetensors, the rest as JSON."""
         from safetensors.numpy import save_file
 
         # safetensors writes memory as it lies, and scikit-learn may lay the weights out by columns.
@@ -59,7 +59,7 @@ class Head:
             for name, values in (("weights", self._weights), ("bias", self._bias))
         }
         save_file(tensors, folder / "head.safetensors")
-        about = {"labels": self.labels, "multi_label": self.many, "base": base}
+        about = {"labels": self.labels, "multi_label": self.many}
         (folder / "head.json").write_text(json.dumps(about, ensure_ascii=False, indent=1, sort_keys=True))
 
 

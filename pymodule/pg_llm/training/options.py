@@ -8,6 +8,8 @@ from typing import Any
 from pg_llm.errors import InvalidInput
 
 # The first method of each task is its default.
+# What these leave is a layer on another model, which stays as it is.
+HEAD_METHODS = ("head", "self_train")
 METHODS = {
     "classify": ("head", "finetune", "lora"),
     "tag": ("head", "finetune", "lora"),
