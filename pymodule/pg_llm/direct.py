@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pg_llm import settings
+from pg_llm import interrupts, settings
 from pg_llm.errors import Error, HostUnavailable
 from pg_llm.installation import PATIENT, installation
 from pg_llm.protocol import Message
@@ -57,7 +57,7 @@ def train(job: Message, rows: Sequence[Any], report: Callable[[Message], None], 
 
     folder = process.prepare(job, rows)
     _folders.append(folder)
-    with (folder / "log").open("wb") as log:
+    with (folder / "log").open("wb") as log, interrupts.held():
         running = subprocess.Popen(
             process.command(folder), env=process.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=log,
@@ -78,9 +78,10 @@ def train(job: Message, rows: Sequence[Any], report: Callable[[Message], None], 
                 found = said["result"]
         running.wait()
     finally:
-        running.kill()
-        running.wait()
-        running.stdout.close()
+        with interrupts.held():
+            running.kill()
+            running.wait()
+            running.stdout.close()
     if found is None:
         raise process.ended(running.returncode, folder)
     return found

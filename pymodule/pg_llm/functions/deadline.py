@@ -13,8 +13,10 @@ from collections.abc import Iterator
 
 import plpy
 
+from pg_llm import interrupts
 from pg_llm.errors import Error
 from pg_llm.functions import session
+from pg_llm.interrupts import Interrupted
 
 _CLOCK_MONOTONIC = 1
 _SIGEV_SIGNAL = 0
@@ -53,8 +55,8 @@ def within(seconds: float) -> Iterator[None]:
             raise _Over
     except _Over:
         pass
-    except plpy.SPIError as error:
-        if error.sqlstate != _CANCELLED or time.monotonic() < ends:
+    except (plpy.SPIError, Interrupted) as error:
+        if not _is_cancel(error) or time.monotonic() < ends:
             raise
         raise OutOfTime from error
     if time.monotonic() >= ends:
@@ -79,7 +81,8 @@ def _timer(seconds: float) -> Iterator[None]:
             raise Error(f"timer_settime failed: errno {ctypes.get_errno()}")
         yield
     finally:
-        library.timer_delete(timer)
+        with interrupts.held():
+            library.timer_delete(timer)
 
 
 def _take_late_signal() -> None:
@@ -87,6 +90,11 @@ def _take_late_signal() -> None:
     try:
         with plpy.subtransaction():
             session.poll()
-    except plpy.SPIError as error:
-        if error.sqlstate != _CANCELLED:
+    except Interrupted as error:
+        if not _is_cancel(error):
             raise
+
+
+def _is_cancel(error: BaseException) -> bool:
+    said = error.error if isinstance(error, Interrupted) else error
+    return isinstance(said, plpy.SPIError) and said.sqlstate == _CANCELLED

@@ -17,6 +17,7 @@ from typing import Any
 
 import plpy
 
+from pg_llm import interrupts
 from pg_llm.errors import ModelFilesMissing
 from pg_llm.functions import session
 from pg_llm.functions.security_context import run_as_extension_owner
@@ -71,7 +72,8 @@ def _restore_any(digest: str) -> None:
 def _restore(digest: str, query: str, types: tuple[str, ...], values: tuple[Any, ...]) -> None:
     target = source.stored(digest)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".restore-", dir=target.parent))
+    with interrupts.held():
+        scratch = Path(tempfile.mkdtemp(prefix=".restore-", dir=target.parent))
     try:
         for row in plpy.cursor(session.plan(query, types), list(values)):
             # Only plain names below the folder: whoever may write the table must not choose places on the disk.
@@ -87,7 +89,8 @@ def _restore(digest: str, query: str, types: tuple[str, ...], values: tuple[Any,
         shutil.rmtree(target, ignore_errors=True)
         os.rename(scratch, target)
     finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        with interrupts.held():
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def drop_unused(digest: str) -> bool:

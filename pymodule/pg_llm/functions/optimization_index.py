@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 
+from pg_llm import interrupts
 from pg_llm.functions import optimization_candidate as candidates
 from pg_llm.functions import session
 from pg_llm.functions.optimization_candidate import Candidate
@@ -57,13 +58,14 @@ def _tried(statement: Statement, plan: Plan, candidate: Candidate, schema: str) 
 @contextlib.contextmanager
 def _hypothetical(statement: Statement, sql: str, schema: str) -> Iterator[int]:
     made = f"SELECT indexrelid::pg_catalog.int8 AS oid FROM {schema}.hypopg_create_index($1)"
-    with statement.names():
+    with interrupts.held(), statement.names():
         oid = int(session.rows_once(made, ("text",), (sql,))[0]["oid"])
     try:
         yield oid
     finally:
         # Not hypopg_reset(): those that the caller made stay. Nor does a transaction's end take one along.
-        session.rows_once(f"SELECT {schema}.hypopg_drop_index({oid}::pg_catalog.oid)")
+        with interrupts.held():
+            session.rows_once(f"SELECT {schema}.hypopg_drop_index({oid}::pg_catalog.oid)")
 
 
 def _estimated(plan: Plan, candidate: Candidate, reason: str) -> Suggestion | None:

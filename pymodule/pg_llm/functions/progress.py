@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from pg_llm import client
+from pg_llm import client, interrupts
 from pg_llm.functions import session
 from pg_llm.functions.session import sql_function
 
@@ -58,5 +58,5 @@ def reported(command: str, target: str, name: str) -> Iterator[Report]:
     try:
         yield report
     finally:
-        # Not interrupted: after a cancel the transaction takes no more queries.
-        client.ask_if_running({"op": "report", "report": None}, lambda: None)
+        with interrupts.held():
+            client.ask_if_running({"op": "report", "report": None}, lambda: None)

@@ -10,12 +10,13 @@ import functools
 import json
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import plpy
 
-from pg_llm import client, settings
+from pg_llm import client, interrupts, settings
 from pg_llm.errors import Error, InvalidInput, ModelFilesMissing, UndefinedModel
+from pg_llm.interrupts import Interrupted
 from pg_llm.protocol import Message
 
 _P = ParamSpec("_P")
@@ -31,27 +32,55 @@ class pg_llm(plpy.Error):  # noqa: N801
 
 
 def sql_function(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Errors reach the client with message, SQLSTATE, detail and hint."""
+    """Errors reach the client with message, SQLSTATE, detail and hint; cancel and timeout end it wherever it is.
+
+    So it is with the rows of an iterator that it returns.
+    """
+    heeding = interrupts.heeding(function, poll)
 
     @functools.wraps(function)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
-            return function(*args, **kwargs)
-        except Error as error:
-            failure = _failure(error.message, error.sqlstate, error.detail, error.hint)
-        except plpy.SPIError as error:
-            # spidata: SQLSTATE, detail, hint and position, as the server gave them.
-            about = getattr(error, "spidata", None) or (None, None, None)
-            failure = _failure(str(error), error.sqlstate, about[1], about[2])
-        except plpy.Error:
-            raise
-        except Exception as error:  # noqa: BLE001 - a defect, told as one
-            plpy.log(f"pg_llm: {traceback.format_exc()}")
-            hint = "This is a defect of pg_llm; the server's log has the details."
-            failure = _failure(f"internal error: {type(error).__name__}: {error}", Error.sqlstate, None, hint)
+            found = heeding(*args, **kwargs)
+        except BaseException as error:  # noqa: BLE001 - every one is told or raised again
+            failure = _told(error)
+        else:
+            return cast(_R, _each(found)) if isinstance(found, Iterator) else found
         raise failure
 
     return call
+
+
+def _each(found: Iterator[_R]) -> Iterator[_R]:
+    step = interrupts.heeding(found.__next__, poll)
+    while True:
+        try:
+            row = step()
+        except StopIteration:
+            return
+        except BaseException as error:  # noqa: BLE001 - every one is told or raised again
+            failure = _told(error)
+        else:
+            yield row
+            continue
+        raise failure
+
+
+def _told(error: BaseException) -> BaseException:
+    """What the client is told of an error."""
+    if isinstance(error, Interrupted):
+        error = error.error
+    if isinstance(error, Error):
+        return _failure(error.message, error.sqlstate, error.detail, error.hint)
+    if isinstance(error, plpy.SPIError):
+        # spidata: SQLSTATE, detail, hint and position, as the server gave them.
+        about = getattr(error, "spidata", None) or (None, None, None)
+        return _failure(str(error), error.sqlstate, about[1], about[2])
+    if isinstance(error, plpy.Error) or not isinstance(error, Exception):
+        return error
+    plpy.log(f"pg_llm: {''.join(traceback.format_exception(error))}")
+    hint = "This is a defect of pg_llm; the server's log has the details."
+    return _failure(f"internal error: {type(error).__name__}: {error}", Error.sqlstate, None, hint)
 
 
 def _failure(message: str, sqlstate: str, detail: str | None, hint: str | None) -> pg_llm:
@@ -81,8 +110,14 @@ def rows_once(query: str, types: Sequence[str] = (), values: Sequence[Any] = ())
 
 
 def poll() -> None:
-    """Let the server act on cancel, timeout or termination; raises when the query has been cancelled."""
-    plpy.execute(plan("SELECT 1"))
+    """Let the server act on cancel, timeout or termination. Raises Interrupted when the query has been cancelled.
+
+    Python code that computes is polled by itself; this is for waiting.
+    """
+    try:
+        plpy.execute(plan("SELECT 1"))
+    except plpy.SPIError as error:
+        raise Interrupted(error) from error
 
 
 _MODEL = """

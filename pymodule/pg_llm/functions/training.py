@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pg_llm import client
+from pg_llm import client, interrupts
 from pg_llm.errors import InvalidInput
 from pg_llm.functions import arguments, labelled, model_file, progress, session
 from pg_llm.functions import model as registry
@@ -149,7 +149,8 @@ def trained(about: dict[str, Any], job: dict[str, Any], base: Model | None, rows
     try:
         yield client.train(engine, {**job, "base": base and base.wire}, rows, about, session.poll)
     finally:
-        client.release(engine)
+        with interrupts.held():
+            client.release(engine)
 
 
 def check(rows: Sequence[Labelled], task: str) -> None:

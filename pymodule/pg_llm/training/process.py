@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pg_llm import protocol
+from pg_llm import interrupts, protocol
 from pg_llm.errors import Error, from_wire
 from pg_llm.installation import PACKAGE, PATIENT, installation
 
@@ -26,14 +26,18 @@ _held: dict[Path, int] = {}
 def prepare(job: dict[str, Any], rows: Iterable[Any]) -> Path:
     """A folder of its own for one training, with what it works from; `remove` takes it away."""
     FOLDER.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _alone():
+    with interrupts.held(), _alone():
         _sweep()
         folder = Path(tempfile.mkdtemp(dir=FOLDER)).absolute()
         # Held for as long as this process lives: the folder of one that was killed can be told by that.
         _held[folder] = _locked(folder / "lock")
-    (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
-    with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
+    try:
+        (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
+        with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+    except BaseException:
+        remove(folder)
+        raise
     return folder
 
 
