@@ -23,8 +23,8 @@ FOLDER = Path(protocol.FOLDER) / "training"
 _held: dict[Path, int] = {}
 
 
-def prepare(job: dict[str, Any], rows: Iterable[Any]) -> Path:
-    """A folder of its own for one training, with what it works from; `remove` takes it away."""
+def prepare(job: dict[str, Any], rows: Iterable[str]) -> Path:
+    """A folder of its own for one training, with the JSON of each row; `remove` takes it away."""
     FOLDER.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _alone():
         _sweep()
@@ -33,7 +33,7 @@ def prepare(job: dict[str, Any], rows: Iterable[Any]) -> Path:
         _held[folder] = _locked(folder / "lock")
     (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
     with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
+        file.writelines(f"{row}\n" for row in rows)
     return folder
 
 
