@@ -6,15 +6,19 @@ every few hundredths of a second and raises when the query was cancelled.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import json
 import select
 import socket
+import struct
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pg_llm import protocol
 from pg_llm.errors import HostUnavailable, from_wire
-from pg_llm.host import memo, spawn
+from pg_llm.host import lock, memo, spawn
 from pg_llm.host.memo import Memo
 from pg_llm.installation import build
 from pg_llm.protocol import Message
@@ -22,6 +26,9 @@ from pg_llm.protocol import Message
 Poll = Callable[[], object]
 
 _SLICE_MS = 50
+# Seconds that a question about the host itself waits for an answer.
+_PATIENCE = 0.7
+_UCRED = struct.Struct("3i")
 _CHUNK_TEXTS = 256
 _CHUNK_CHARACTERS = 1 << 20
 # Requests sent before the first is answered, so that the host never waits for the backend.
@@ -36,8 +43,19 @@ class _Lost(Exception):
     """The host ended or was replaced while it was being asked."""
 
 
+class _Stopped(Exception):
+    """The host's heartbeat has stopped, or it is no longer the one that others find."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+
 class _NotRunning(Exception):
     """There is no host, and none is wanted."""
+
+
+class NotAnswering(Exception):
+    """The host did not answer in time: it is frozen, or busy with something that cannot be interrupted."""
 
 
 class _Connection:
@@ -45,6 +63,9 @@ class _Connection:
         self._channel = channel
         self._poll = poll
         channel.setblocking(False)
+        # Who began to listen on the socket.
+        peer = channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        self._pid = int(_UCRED.unpack(peer)[0])
         self._waiting = select.poll()
         self._ids = itertools.count()
 
@@ -52,16 +73,21 @@ class _Connection:
         self._channel.close()
 
     def exchange(self, requests: Sequence[Message], poll: Poll) -> list[Any]:
-        """The results, in the order of the requests. Raises what the host reports, what `poll` raises, and _Lost."""
+        """The results, in the order of the requests.
+
+        Raises what the host reports, what `poll` raises, _Lost and _Stopped.
+        """
         self._poll = poll
+        self._watch = lock.Watch()
         results: dict[int, Any] = {}
         first = next(self._ids)
         sent = 0
+        about = {"build": build(), "reads": ["texts"]}
         while len(results) < len(requests):
             while sent < len(requests) and sent - len(results) < _AHEAD:
-                self._send(protocol.encode({"id": first + sent, "build": build(), **requests[sent]}))
+                self._send(protocol.encode({"id": first + sent, **about, **requests[sent]}))
                 sent += 1
-            answer = protocol.decode(self._receive())
+            answer = self._receive()
             if "error" in answer:
                 raise from_wire(answer["error"])
             results[answer["id"]] = answer["result"]
@@ -78,9 +104,9 @@ class _Connection:
             except OSError as error:
                 raise _Lost from error
 
-    def _receive(self) -> bytes:
-        (size,) = protocol.HEADER.unpack(self._read(protocol.HEADER.size))
-        return self._read(size)
+    def _receive(self) -> Message:
+        answer = protocol.decode(self._read(protocol.size(self._read(protocol.HEADER.size))))
+        return protocol.complete(answer, self._read(protocol.texts_size(answer)))
 
     def _read(self, size: int) -> bytes:
         received = bytearray(size)
@@ -102,6 +128,8 @@ class _Connection:
         self._waiting.register(self._channel, event)
         while not self._waiting.poll(_SLICE_MS):
             self._poll()
+            if self._watch.stopped() or lock.holder() not in (self._pid, None):
+                raise _Stopped(self._pid)
 
 
 _connection: _Connection | None = None
@@ -150,10 +178,11 @@ def train(engine: str, job: Message, rows: Sequence[Any], about: Message, poll: 
         from pg_llm import direct
 
         def report(found: Message) -> None:
-            ask_if_running({"op": "report", "report": {**about, **found}}, poll)
+            inform({"op": "report", "report": {**about, **found}}, poll)
 
         return direct.train(job, rows, report, poll)
-    return ask(engine, [{"op": "train", "job": job, "rows": rows, "about": about}], poll)[0]
+    parts = [{"op": "rows", "inputs": part} for part in _chunks([json.dumps(row) for row in rows])]
+    return ask(engine, [*parts, {"op": "train", "job": job, "about": about}], poll)[-1]
 
 
 def release(engine: str) -> None:
@@ -162,14 +191,33 @@ def release(engine: str) -> None:
         from pg_llm import direct
 
         direct.release()
-    ask_if_running({"op": "release"}, lambda: None)
+    inform({"op": "release"}, lambda: None)
+
+
+def inform(request: Message, poll: Poll) -> None:
+    """Tell a host that is running something that nothing depends on."""
+    # From a host that does not answer, what it held for this session goes with the connection.
+    with contextlib.suppress(NotAnswering):
+        inquire(request, poll)
+
+
+def inquire(request: Message, poll: Poll) -> Any:
+    """The result, or None where no host is running. Raises NotAnswering where it takes longer than a moment."""
+    until = time.monotonic() + _PATIENCE
+
+    def hurry() -> None:
+        poll()
+        if time.monotonic() > until:
+            raise NotAnswering
+
+    return ask_if_running(request, hurry)
 
 
 def ask_if_running(request: Message, poll: Poll) -> Any:
     """The result, or None where no host is running; never starts one."""
 
     def connect() -> socket.socket:
-        channel = spawn.connect()
+        channel = spawn.connect(poll)
         if channel is None:
             raise _NotRunning
         return channel
@@ -182,6 +230,7 @@ def ask_if_running(request: Message, poll: Poll) -> Any:
 
 def _ask_host(requests: Sequence[Message], poll: Poll, connect: Callable[[], socket.socket]) -> list[Any]:
     global _connection
+    stopped = 0
     for _ in range(_ATTEMPTS):
         try:
             if _connection is None:
@@ -189,11 +238,26 @@ def _ask_host(requests: Sequence[Message], poll: Poll, connect: Callable[[], soc
             return _connection.exchange(requests, poll)
         except _Lost:
             disconnect()
+        except _Stopped as error:
+            disconnect()
+            stopped += 1
+            lock.end(error.pid)
+            if stopped > 1:
+                break
         except BaseException:
             # An answer may be on its way to a question that nobody asks any more; closing also cancels queued work.
             disconnect()
             raise
-    raise HostUnavailable(f"the model host ended {_ATTEMPTS} times while it was answering")
+    if stopped > 1:
+        raise HostUnavailable(
+            "the model host stopped answering, and so did the one that was started in its place",
+            hint="llm.host_timeout in postgresql.conf says how long it may stand still; pg_llm/host.log says more.",
+        )
+    raise HostUnavailable(
+        f"the model host ended {_ATTEMPTS} times while it was answering",
+        hint="pg_llm/host.log in the data directory says more. Where the kernel's log says that memory ran out, lower"
+        " llm.memory_limit, choose a smaller model, or send shorter texts.",
+    )
 
 
 def disconnect() -> None:

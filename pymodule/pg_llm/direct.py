@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import signal
 import sys
@@ -55,7 +56,7 @@ def train(job: Message, rows: Sequence[Any], report: Callable[[Message], None], 
 
     from pg_llm.training import process
 
-    folder = process.prepare(job, rows)
+    folder = process.prepare(job, (json.dumps(row) for row in rows))
     _folders.append(folder)
     with (folder / "log").open("wb") as log, interrupts.held():
         running = subprocess.Popen(
@@ -96,30 +97,47 @@ def release() -> None:
 
 
 def _run(task: str, spec: ModelSpec, inputs: list[str], options: Message, poll: Callable[[], object]) -> list[Any]:
-    from pg_llm import tasks
     from pg_llm.tasks import _batches
 
     model = _model(spec)
     distinct = list(dict.fromkeys(inputs))
-    with _signals_blocked():
-        works = tasks.named(task).prepare(model, distinct, options)
 
     def forward(batch: Sequence[Encoded]) -> Any:
         with _signals_blocked():
             return model.forward(batch)
 
-    outputs = _batches.forward(forward, tasks.windows(works), model.batch_tokens, poll)
-    results = dict(zip(distinct, tasks.finish(works, outputs), strict=True))
+    def read(windows: Sequence[Encoded]) -> Sequence[Any]:
+        return _batches.forward(forward, windows, model.batch_tokens, poll)
+
+    results = dict(zip(distinct, _results(task, model, distinct, options, read, poll), strict=True))
     return [results[text] for text in inputs]
 
 
 def _run_without_model(task: str, inputs: list[str], options: Message, poll: Callable[[], object]) -> list[Any]:
+    return _results(task, None, inputs, options, lambda _: (), poll)
+
+
+def _results(
+    name: str, model: Any, inputs: Sequence[str], options: Message,
+    read: Callable[[Sequence[Encoded]], Sequence[Any]], poll: Callable[[], object],
+) -> list[Any]:
+    """One result per input, in order; long texts are read in steps."""
     from pg_llm import tasks
 
-    results = []
-    for work in tasks.named(task).prepare(None, inputs, options):
-        poll()
-        results.append(work.finish(()))
+    task = tasks.named(name)
+    weight = task.weight(model, options) if hasattr(task, "weight") else 1
+    results: list[Any] = []
+    for portion in tasks.portions(inputs, weight):
+        with _signals_blocked():
+            found: list[Any] = list(task.prepare(model, portion, options))
+        while left := [place for place, work in enumerate(found) if isinstance(work, tasks.Work)]:
+            works = [found[place] for place in left]
+            finishing = tasks.finish(works, read(tasks.windows(works)))
+            for place in left:
+                poll()
+                with _signals_blocked():
+                    found[place] = next(finishing)
+        results += found
     return results
 
 

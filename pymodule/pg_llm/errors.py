@@ -19,13 +19,17 @@ Error                      XX000  a defect in pg_llm itself
 ├── NoAnswer               P0002  a question that no query answers surely enough
 ├── UndefinedIndex         42704  a table without the semantic index that was asked for
 ├── DuplicateIndex         42710  a column or semantic index that is in the way
-├── MemoryLimitExceeded    53200  a model larger than the host may hold
+├── MemoryLimitExceeded    53200  a model or a text larger than the host may hold
+├── OutOfMemory            53200  the machine has no memory left
+├── DiskFull               53100  the disk has no room left
 ├── EndpointFailed         58030  a remote endpoint that did not answer as it should
 └── HostUnavailable        58000  the model host cannot be started or reached
 """
 
 from __future__ import annotations
 
+import errno
+import re
 from typing import Any
 
 
@@ -133,6 +137,18 @@ class MemoryLimitExceeded(Error):
     default_hint = "Raise llm.memory_limit in postgresql.conf and restart the model host, or use a smaller model."
 
 
+class OutOfMemory(Error):
+    sqlstate = "53200"
+    default_hint = (
+        "Lower llm.memory_limit, choose a smaller model or send shorter texts, or give the server more memory."
+    )
+
+
+class DiskFull(Error):
+    sqlstate = "53100"
+    default_hint = "Make room in the data directory and in the folder of exported models, and call again."
+
+
 class EndpointFailed(Error):
     sqlstate = "58030"
 
@@ -140,6 +156,23 @@ class EndpointFailed(Error):
 class HostUnavailable(Error):
     sqlstate = "58000"
     default_hint = "The file pg_llm/host.log in the data directory says more."
+
+
+# What the libraries' own errors call it: torch, onnxruntime and C++.
+_NO_MEMORY = re.compile(r"out of memory|failed to allocate|not enough memory|cannot allocate memory|bad_alloc", re.I)
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+
+
+def told(error: BaseException, *, hint: str | None = None) -> Error:
+    """The error that a caller is told instead of one that nobody foresaw; `hint` is for a defect."""
+    said = f"{type(error).__name__}: {error}"
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return DiskFull(f"no room is left on the disk: {error}")
+    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
+        return OutOfMemory("memory is exhausted")
+    if _NO_MEMORY.search(said):
+        return OutOfMemory(f"memory is exhausted: {next(iter(str(error).splitlines()), '')}")
+    return Error(said, hint=hint)
 
 
 def to_wire(error: Error) -> dict[str, Any]:

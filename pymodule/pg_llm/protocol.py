@@ -1,6 +1,8 @@
-"""Frames on the socket: a 4-byte big-endian length, then that many bytes of JSON (never pickle).
+"""Frames on the socket: a 4-byte big-endian length, then that many bytes of JSON (never pickle), then plain texts.
 
-A request is {"id", "op", …}, a response {"id", "result"} or {"id", "error"}. Responses may come in any order.
+A request is {"id", "op", …}, a response {"id", "result"} or {"id", "error"}. Responses may come in any order. Texts
+under `inputs` or `result` may stand after the JSON as UTF-8: decoding JSON holds Python's lock, and long texts would
+hold it for long. The JSON then has `texts`, the place of their list and their lengths in bytes.
 """
 
 from __future__ import annotations
@@ -14,26 +16,67 @@ from pg_llm.errors import InvalidInput
 Message = dict[str, Any]
 
 HEADER = struct.Struct(">I")
-MAX_FRAME = 1 << 30
+# Of the JSON, and of the texts after it: what is decoded in a fraction of a second.
+MAX_JSON = 1 << 25
+MAX_TEXTS = 1 << 27
 
 # Relative to the data directory, which is the working directory of every backend: a Unix socket's path holds 107 bytes.
 FOLDER = "pg_llm"
 SOCKET = f"{FOLDER}/host.sock"
+LOCK = f"{FOLDER}/host.lock"
 
 
-def encode(message: Message) -> bytes:
-    """The message as one frame."""
+def encode(message: Message, *, plain: bool = False) -> bytes:
+    """The message as one frame; a plain one is JSON and nothing else. Raises InvalidInput for one that is too large."""
+    texts: list[bytes] = []
+    for name in () if plain else ("inputs", "result"):
+        listed = message.get(name)
+        if listed and isinstance(listed, list) and all(isinstance(text, str) for text in listed):
+            # Python strings may hold what UTF-8 cannot.
+            texts = [text.encode("utf-8", "surrogatepass") for text in listed]
+            message = {**message, name: None, "texts": [name, list(map(len, texts))]}
     body = json.dumps(message, separators=(",", ":")).encode("ascii")
-    if len(body) > MAX_FRAME:
-        raise InvalidInput(
-            f"the input is too large: {len(body)} bytes of at most {MAX_FRAME}", hint="Send it in smaller pieces."
-        )
-    return HEADER.pack(len(body)) + body
+    for size, most in ((len(body), MAX_JSON), (sum(map(len, texts)), MAX_TEXTS)):
+        if size > most:
+            raise InvalidInput(
+                f"the input is too large: {size} bytes of at most {most}", hint="Send it in smaller pieces."
+            )
+    return b"".join((HEADER.pack(len(body)), body, *texts))
+
+
+def size(header: bytes) -> int:
+    """Bytes of JSON that follow. Raises ValueError for more than a frame may hold."""
+    found = int(HEADER.unpack(header)[0])
+    if found > MAX_JSON:
+        raise ValueError(f"a frame of {found} bytes")
+    return found
 
 
 def decode(body: bytes) -> Message:
-    """The message in a frame's body."""
+    """The JSON of a frame. Raises ValueError."""
     message = json.loads(body)
     if not isinstance(message, dict):
         raise ValueError("a frame holds one JSON object")
     return message
+
+
+def texts_size(message: Message) -> int:
+    """Bytes of texts that follow a frame's JSON. Raises ValueError for more than a frame may hold."""
+    name, lengths = message.get("texts") or ("", [])
+    if not isinstance(name, str) or not all(type(length) is int and length >= 0 for length in lengths):
+        raise ValueError("a frame's texts have lengths")
+    found = sum(lengths)
+    if found > MAX_TEXTS:
+        raise ValueError(f"a frame with {found} bytes of texts")
+    return found
+
+
+def complete(message: Message, texts: bytes) -> Message:
+    """The message with its texts in their place."""
+    name, lengths = message.pop("texts", None) or ("", [])
+    listed = []
+    start = 0
+    for length in lengths:
+        listed.append(str(memoryview(texts)[start : start + length], "utf-8", "surrogatepass"))
+        start += length
+    return {**message, name: listed} if name else message

@@ -57,6 +57,18 @@ SETTINGS = {
         Setting(
             "llm.memory_limit", "4GB", "server", "model weights the host holds at most; least recently used go first"
         ),
+        Setting(
+            "llm.host_memory_limit",
+            "",
+            "server",
+            "size of the whole host over which large texts are refused; empty for 2GB more than `llm.memory_limit`",
+        ),
+        Setting(
+            "llm.host_timeout",
+            "60s",
+            "server",
+            "time without a heartbeat after which who waits for the host ends it and starts another",
+        ),
         Setting("llm.memo_limit", "128MB", "server", "results the host remembers at most; 0 turns it off"),
         Setting(
             "llm.tensorboard_directory",

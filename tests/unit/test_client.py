@@ -60,7 +60,10 @@ class Host(threading.Thread):
     @staticmethod
     def _read(stream: Any) -> Message | None:
         header = stream.read(protocol.HEADER.size)
-        return protocol.decode(stream.read(*protocol.HEADER.unpack(header))) if len(header) == 4 else None
+        if len(header) < protocol.HEADER.size:
+            return None
+        message = protocol.decode(stream.read(protocol.size(header)))
+        return protocol.complete(message, stream.read(protocol.texts_size(message)))
 
     def close(self) -> None:
         client.disconnect()

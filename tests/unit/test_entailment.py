@@ -52,7 +52,7 @@ def ask(model: Inference, text: str, many: bool, variant: int = 0) -> dict[str, 
     labels = [["sport", None], ["food", "cooking and bread"]]
     options = {"labels": labels, "many": many, "examples": [], "variant": variant}
     works = classification.prepare(model, [text], options)
-    return json.loads(tasks.finish(works, model.forward(tasks.windows(works)))[0])
+    return json.loads(next(tasks.finish(works, model.forward(tasks.windows(works)))))
 
 
 def test_one_label_is_the_softmax_of_the_entailments() -> None:

@@ -13,19 +13,28 @@ _VALUES = st.recursive(
 )
 
 
-@given(st.dictionaries(st.text(), _VALUES, max_size=5))
+def decoded(frame: bytes) -> protocol.Message:
+    size = protocol.size(frame[: protocol.HEADER.size])
+    body, texts = frame[protocol.HEADER.size :][:size], frame[protocol.HEADER.size + size :]
+    message = protocol.decode(body)
+    assert protocol.texts_size(message) == len(texts)
+    return protocol.complete(message, texts)
+
+
+@given(st.dictionaries(st.text().filter(lambda name: name != "texts"), _VALUES, max_size=5))
 def test_a_message_comes_back_as_it_was(message: protocol.Message) -> None:
-    frame = protocol.encode(message)
-    (size,) = protocol.HEADER.unpack(frame[: protocol.HEADER.size])
-    body = frame[protocol.HEADER.size :]
-    assert len(body) == size
-    assert protocol.decode(body) == message
+    assert decoded(protocol.encode(message)) == message
+    assert decoded(protocol.encode(message, plain=True)) == message
 
 
-def test_lone_surrogates_survive() -> None:
+@pytest.mark.parametrize("name", ["inputs", "result"])
+def test_texts_stand_after_the_json(name: str) -> None:
     # Python strings may hold what UTF-8 cannot.
-    message = {"inputs": ["\ud800 and \udfff"]}
-    assert protocol.decode(protocol.encode(message)[4:]) == message
+    message = {"id": 1, name: ["é" * 1000, "", "\ud800 and \udfff"]}
+    frame = protocol.encode(message)
+    assert decoded(frame) == message
+    assert protocol.size(frame[:4]) < 100
+    assert decoded(protocol.encode(message, plain=True)) == message
 
 
 @pytest.mark.parametrize("body", [b"[]", b"1", b'"text"', b"null", b"", b"{", b"\xff\xfe", b"\x80\x04]."])
@@ -34,16 +43,24 @@ def test_a_frame_holds_one_json_object(body: bytes) -> None:
         protocol.decode(body)
 
 
+@pytest.mark.parametrize(
+    "texts", [["inputs", [-1]], ["inputs", [1 << 40]], [1, [2]], ["inputs", ["9"]], "inputs", [[]]]
+)
+def test_lengths_of_texts_are_numbers_within_the_limit(texts: object) -> None:
+    with pytest.raises((ValueError, TypeError)):
+        protocol.texts_size({"texts": texts})
+
+
 def test_a_frame_that_would_be_too_large_is_refused_where_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "MAX_FRAME", 30)
-    assert protocol.encode({"inputs": "x" * 10})
-    with pytest.raises(InvalidInput, match="too large") as caught:
-        protocol.encode({"inputs": "x" * 100})
-    assert caught.value.hint
-
-
-def test_the_largest_frame_fits_its_header() -> None:
-    assert protocol.HEADER.unpack(protocol.HEADER.pack(protocol.MAX_FRAME)) == (protocol.MAX_FRAME,)
+    monkeypatch.setattr(protocol, "MAX_JSON", 60)
+    monkeypatch.setattr(protocol, "MAX_TEXTS", 60)
+    assert protocol.encode({"options": "x" * 10})
+    for message in ({"options": "x" * 100}, {"inputs": ["x" * 100]}):
+        with pytest.raises(InvalidInput, match="too large") as caught:
+            protocol.encode(message)
+        assert caught.value.hint
+    with pytest.raises(ValueError, match="61 bytes"):
+        protocol.size(protocol.HEADER.pack(61))
 
 
 def test_frames_are_plain_json_to_any_other_reader() -> None:

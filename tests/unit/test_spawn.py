@@ -22,12 +22,12 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_no_host_is_no_connection(data: Path) -> None:
-    assert spawn.connect() is None
+    assert spawn.connect(lambda: None) is None
     (data / protocol.FOLDER).mkdir()
     # What a killed host leaves behind.
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(protocol.SOCKET)
-    assert spawn.connect() is None
+    assert spawn.connect(lambda: None) is None
 
 
 def test_a_host_that_runs_is_not_started_again(data: Path) -> None:

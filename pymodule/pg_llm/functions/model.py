@@ -11,6 +11,7 @@ from pg_llm import client
 from pg_llm.errors import DuplicateModel, InsufficientPrivilege, InvalidInput, ModelInUse
 from pg_llm.functions import arguments, model_file, session
 from pg_llm.functions.session import sql_function
+from pg_llm.host import lock
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
 
@@ -140,7 +141,11 @@ def llm_status() -> list[dict[str, Any]]:
         "SELECT m.name, m.task, m.source, m.revision, m.digest, m.options::text AS options, m.base::text AS base,"
         " m.dimensions, m.labels, NULL AS engine FROM llm.model AS m ORDER BY m.name"
     )]  # fmt: skip
-    status = client.ask_if_running({"op": "status", "models": specs}, session.poll)
+    try:
+        status = client.inquire({"op": "status", "models": specs}, session.poll)
+    except client.NotAnswering:
+        nothing = {**_NOTHING, "host_pid": lock.holder(), "state": "not answering"}
+        return [{**nothing, "model": spec["name"], "task": spec["task"]} for spec in specs]
     if status is None:
         return [{**_NOTHING, "model": spec["name"], "task": spec["task"]} for spec in specs]
     host = {

@@ -13,6 +13,7 @@ from typing import Any
 from pg_llm import client, interrupts
 from pg_llm.functions import session
 from pg_llm.functions.session import sql_function
+from pg_llm.host import lock
 
 Report = Callable[[str, int, int], None]
 
@@ -20,6 +21,10 @@ Report = Callable[[str, int, int], None]
 @sql_function
 def progress_report() -> list[dict[str, Any]]:
     """The reports that the caller may see, for the view llm_progress."""
+    try:
+        reports = client.inquire({"op": "progress"}, session.poll) or []
+    except client.NotAnswering:
+        return [{**_NOTHING, "pid": lock.holder(), "command": "model host", "phase": "not answering"}]
     return session.rows(
         """
         SELECT p.pid, p.usename, p.command, p.target, p.name, p.phase, p.done, p.total, p.started_at, p.detail::text
@@ -32,8 +37,13 @@ def progress_report() -> list[dict[str, Any]]:
         AND (pg_has_role(r.oid, 'USAGE') OR pg_has_role('pg_read_all_stats', 'USAGE'))
         """,
         ("text",),
-        (json.dumps(client.ask_if_running({"op": "progress"}, session.poll) or []),),
+        (json.dumps(reports),),
     )
+
+
+_NOTHING: dict[str, Any] = dict.fromkeys(
+    ("pid", "usename", "command", "target", "name", "phase", "done", "total", "started_at", "detail")
+)
 
 
 def about(command: str, target: str, name: str) -> dict[str, Any]:
@@ -51,12 +61,10 @@ def reported(command: str, target: str, name: str) -> Iterator[Report]:
     state = about(command, target, name)
 
     def report(phase: str, done: int, total: int) -> None:
-        client.ask_if_running(
-            {"op": "report", "report": {**state, "phase": phase, "done": done, "total": total}}, session.poll
-        )
+        client.inform({"op": "report", "report": {**state, "phase": phase, "done": done, "total": total}}, session.poll)
 
     try:
         yield report
     finally:
         with interrupts.held():
-            client.ask_if_running({"op": "report", "report": None}, lambda: None)
+            client.inform({"op": "report", "report": None}, lambda: None)

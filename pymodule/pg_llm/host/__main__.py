@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
+import contextlib
 import logging
 import logging.handlers
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 
 from pg_llm import protocol
 from pg_llm.errors import Error
-from pg_llm.host import configuration, postmaster
+from pg_llm.host import configuration, lock, postmaster, spawn
+from pg_llm.host.listener import Listener
+from pg_llm.host.memory import Memory
 
 log = logging.getLogger("pg_llm.host")
+
+# The kernel, short of memory, ends this process before any of the server's (proc(5): 0 is usual, 1000 the most).
+_OOM_SCORE = "500"
 
 
 def main() -> int:
@@ -33,44 +37,57 @@ def main() -> int:
     os.chdir(args.data_directory)
     os.umask(0o077)
     os.makedirs(protocol.FOLDER, exist_ok=True)
-    lock = os.open(f"{protocol.FOLDER}/host.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return 0
+    # Before the lock is taken: it belongs to one process.
+    ready = _detach() if args.detach else None
     try:
         watched = postmaster.running()
         settings = configuration.read()
-        listener = _listen()
+        held = None if spawn.is_served() else lock.acquire(settings.host_timeout)
+        listener = Listener() if held is not None else None
     except (Error, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    if args.detach:
-        _detach()
+    if ready is not None:
+        _say(ready)
+    if held is None or listener is None:
+        return 0
+    with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
+        score.write(_OOM_SCORE)
     _log_to(f"{protocol.FOLDER}/host.log" if args.detach else None)
     try:
-        asyncio.run(_serve(listener, watched, settings))
+        asyncio.run(_serve(listener, held, watched, settings))
     except Exception:
         log.exception("the model host failed")
         return 1
     return 0
 
 
-def _listen() -> socket.socket:
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    Path(protocol.SOCKET).unlink(missing_ok=True)
-    listener.bind(protocol.SOCKET)
-    listener.listen(1024)
-    return listener
+def _detach() -> int:
+    """Leave the backend that started us: it must neither wait for us nor take us along.
+
+    The process that it started stays until `_say`, and ends as this one does if that comes first.
+    """
+    word, ready = os.pipe()
+    if child := os.fork():
+        os.close(ready)
+        if os.read(word, 1):
+            os._exit(0)
+        code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if code < 0:
+            os.kill(os.getpid(), -code)
+        os._exit(code)
+    os.close(word)
+    return ready
 
 
-def _detach() -> None:
-    """Leave the backend that started us: it must neither wait for us nor take us along."""
-    if os.fork():
-        os._exit(0)
+def _say(ready: int) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
+    # Who started us may be gone.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(ready, b"1")
+    os.close(ready)
 
 
 def _log_to(file: str | None) -> None:
@@ -81,7 +98,7 @@ def _log_to(file: str | None) -> None:
 
 
 async def _serve(
-    listener: socket.socket, watched: postmaster.Postmaster, settings: configuration.Configuration
+    listener: Listener, held: int, watched: postmaster.Postmaster, settings: configuration.Configuration
 ) -> None:
     from pg_llm.host.memo import Memo
     from pg_llm.host.server import Server
@@ -89,26 +106,49 @@ async def _serve(
     from pg_llm.models.cache import ModelCache
     from pg_llm.training import process
 
+    def leave() -> None:
+        """End at once: a model that is running cannot be asked to stop, and nothing here needs saving."""
+        listener.remove()
+        logging.shutdown()
+        os._exit(0)
+
+    memory = Memory(settings.host_memory_limit)
     cache = ModelCache(
-        lambda spec: loading.load(spec, settings.threads, cache.get), loading.weight, settings.memory_limit
+        lambda spec: loading.load(spec, settings.threads, cache.get),
+        loading.weight,
+        min(settings.memory_limit, settings.host_memory_limit),
     )
-    server = Server(cache, Memo(settings.memo_limit), settings.tensorboard_directory, _leave)
+    server = Server(cache, Memo(settings.memo_limit), memory, settings.tensorboard_directory, leave)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, _leave)
-    await asyncio.start_unix_server(server.serve, sock=listener)
+        loop.add_signal_handler(number, leave)
+    await listener.serve(server.serve)
     process.sweep()
     log.info("ready for postmaster %d: %s", watched.pid, settings)
-    await postmaster.gone(watched)
-    log.info("postmaster %d is gone: leaving", watched.pid)
-    _leave()
+    keeping = asyncio.create_task(_keep(listener, held, settings, memory))
+    gone = asyncio.create_task(postmaster.gone(watched))
+    await asyncio.wait((keeping, gone), return_when=asyncio.FIRST_COMPLETED)
+    if keeping.done() and keeping.exception():
+        log.error("the model host cannot go on", exc_info=keeping.exception())
+    else:
+        log.info("leaving: %s", "another host has come" if keeping.done() else f"postmaster {watched.pid} is gone")
+    leave()
 
 
-def _leave() -> None:
-    """End at once: a model that is running cannot be asked to stop, and nothing here needs saving."""
-    Path(protocol.SOCKET).unlink(missing_ok=True)
-    logging.shutdown()
-    os._exit(0)
+async def _keep(listener: Listener, held: int, settings: configuration.Configuration, memory: Memory) -> None:
+    """Show that the host is alive, and stay the one that others find; returns when another one is."""
+    while True:
+        lock.beat(held)
+        memory.relieve()
+        if not lock.is_in_place(held):
+            again = lock.acquire(settings.host_timeout)
+            if again is None:
+                return
+            log.warning("the lock file was gone")
+            # Closing any descriptor of a file lets go of a process's locks on it; the old file has no other reader.
+            held = again
+        await listener.restore()
+        await asyncio.sleep(lock.BEAT)
 
 
 if __name__ == "__main__":

@@ -12,12 +12,17 @@ from dataclasses import dataclass
 from pg_llm import settings
 from pg_llm.host import postmaster
 
+# Beside the models' weights: libraries, the memo, texts that are being worked on.
+_WORKING_ROOM = 2 << 30
+
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """Limits in bytes, threads as a count (0: one per core), a folder for logs of trainings."""
+    """Limits in bytes, the timeout in seconds, threads as a count (0: one per core), a folder for logs of trainings."""
 
     memory_limit: int
+    host_memory_limit: int
+    host_timeout: float
     memo_limit: int
     threads: int
     tensorboard_directory: str | None
@@ -26,8 +31,12 @@ class Configuration:
 def read() -> Configuration:
     """The settings of the server whose data directory is the working directory. Raises InvalidInput."""
     command = postmaster.running().command
+    memory_limit = settings.size("llm.memory_limit", _configured(command, "llm.memory_limit"))
+    whole = _configured(command, "llm.host_memory_limit")
     return Configuration(
-        memory_limit=settings.size("llm.memory_limit", _configured(command, "llm.memory_limit")),
+        memory_limit=memory_limit,
+        host_memory_limit=settings.size("llm.host_memory_limit", whole) if whole else memory_limit + _WORKING_ROOM,
+        host_timeout=settings.seconds("llm.host_timeout", _configured(command, "llm.host_timeout")),
         memo_limit=settings.size("llm.memo_limit", _configured(command, "llm.memo_limit")),
         threads=settings.count("llm.threads", _configured(command, "llm.threads")),
         tensorboard_directory=settings.folder(

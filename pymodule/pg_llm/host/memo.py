@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,6 +13,8 @@ Key = tuple[str, str, str]
 
 # What one entry costs beside its texts: key, pointers, string headers.
 _OVERHEAD = 400
+# Bytes of an entry that is remembered: longer texts are seldom asked about twice.
+_LARGEST = 1 << 18
 
 
 def key(*parts: Any) -> str:
@@ -40,9 +43,9 @@ class Memo:
         return result
 
     def put(self, key: Key, result: str) -> None:
-        """Remember a result, unless it alone is over the limit."""
+        """Remember a result, unless it is over the limit, or so large that it would push out many others."""
         size = self._size(key, result)
-        if size > self._limit or key in self._results:
+        if size > min(self._limit, _LARGEST) or key in self._results:
             return
         self._results[key] = result
         self._held += size
@@ -62,4 +65,4 @@ class Memo:
 
     @staticmethod
     def _size(key: Key, result: str) -> int:
-        return _OVERHEAD + len(key[2]) + len(result)
+        return _OVERHEAD + sys.getsizeof(key[2]) + sys.getsizeof(result)

@@ -1,4 +1,4 @@
-"""Starting the model host from a backend."""
+"""Finding the model host from a backend, and starting it."""
 
 from __future__ import annotations
 
@@ -11,42 +11,100 @@ from collections.abc import Callable, Iterator
 
 from pg_llm import protocol
 from pg_llm.errors import HostUnavailable
+from pg_llm.host import lock
 from pg_llm.installation import PACKAGE, PATIENT, installation
 
 _PATIENCE = 60.0
 _SLICE = 0.01
+# Times that it may end while it starts: killed from outside, or short of memory.
+_MOST_STARTS = 5
+
+# Each pool of freed memory that threads have of their own keeps what it once held.
+_FRUGAL = {"MALLOC_ARENA_MAX": "2"}
+
+Poll = Callable[[], object]
 
 
-def connect() -> socket.socket | None:
-    """A connection to the host, or None where none is running."""
-    channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        channel.connect(protocol.SOCKET)
-    except (FileNotFoundError, ConnectionRefusedError):
-        channel.close()
-        return None
-    except OSError as error:
-        channel.close()
-        raise HostUnavailable(f"cannot connect to the model host: {error}") from error
-    return channel
+def connect(poll: Poll) -> socket.socket | None:
+    """A connection to the host, or None where none is running; `poll` is called while waiting and may raise.
+
+    One that has stood still for too long is ended.
+    """
+    watch = lock.Watch()
+    while True:
+        channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        # Where nobody accepts, the line of those who wait may be full.
+        channel.setblocking(False)
+        try:
+            channel.connect(protocol.SOCKET)
+        except (FileNotFoundError, ConnectionRefusedError):
+            channel.close()
+            return None
+        except BlockingIOError:
+            channel.close()
+        except OSError as error:
+            channel.close()
+            raise HostUnavailable(f"cannot connect to the model host: {error}") from error
+        else:
+            return channel
+        _pause(poll)
+        _end_if_stopped(watch)
 
 
-def ensure(poll: Callable[[], object]) -> socket.socket:
+def is_served() -> bool:
+    """Whether some process listens on the socket, even if it accepts nothing."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as channel:
+        channel.setblocking(False)
+        try:
+            channel.connect(protocol.SOCKET)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return False
+        except BlockingIOError:
+            pass
+    return True
+
+
+def ensure(poll: Poll) -> socket.socket:
     """A connection to the host, which is started if need be; `poll` is called while waiting and may raise.
 
     Raises HostUnavailable.
     """
-    deadline = time.monotonic() + _PATIENCE
-    if channel := connect():
+    if channel := connect(poll):
         return channel
-    with _one_at_a_time(poll, deadline):
-        # Whoever held the lock before may have started it.
-        while (channel := connect()) is None:
-            _start(poll, deadline)
+    watch, starts, since = lock.Watch(), 0, time.monotonic()
+    with _turn() as is_mine:
+        # Whoever had the turn before may have started it.
+        while (channel := connect(poll)) is None:
+            if lock.holder() is None and is_mine():
+                if starts == _MOST_STARTS:
+                    raise HostUnavailable(
+                        f"the model host ended {starts} times while it started",
+                        hint="pg_llm/host.log says more, or the kernel's log where memory ran out.",
+                    )
+                starts += 1
+                _start(poll)
+                since = time.monotonic()
+            elif _end_if_stopped(watch):
+                since = time.monotonic()
+            elif time.monotonic() - since > _PATIENCE:
+                raise _too_slow()
+            _pause(poll)
     return channel
 
 
-def _start(poll: Callable[[], object], deadline: float) -> None:
+def _end_if_stopped(watch: lock.Watch) -> bool:
+    """End a host that has neither begun to listen, nor noticed that its socket is gone."""
+    pid = lock.holder() if watch.stopped() else None
+    if pid:
+        lock.end(pid)
+    return pid is not None
+
+
+def _start(poll: Poll) -> None:
+    """Start the host and wait until it listens, or another does, or it is killed. Raises HostUnavailable.
+
+    Who is interrupted here leaves it starting: whoever asks next finds it.
+    """
     # Imported here: a backend that finds the host running never needs it.
     import subprocess
 
@@ -55,44 +113,50 @@ def _start(poll: Callable[[], object], deadline: float) -> None:
     command = [python, "-m", "pg_llm.host", "--detach", "--data-directory", os.getcwd()]
     try:
         starting = subprocess.Popen(
-            command, env={**PATIENT, **environment, "PYTHONPATH": str(PACKAGE.parent)}, start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+            command, env={**PATIENT, **_FRUGAL, **environment, "PYTHONPATH": str(PACKAGE.parent)},
+            start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
     except OSError as error:
         raise HostUnavailable(
             f'cannot start the model host with "{python}": {error}', hint="Install pg_llm again: ./run setup"
         ) from error
+    deadline = time.monotonic() + _PATIENCE
     while starting.poll() is None:
-        _pause(poll, deadline)
+        _pause(poll)
+        if time.monotonic() > deadline:
+            raise _too_slow()
     assert starting.stderr is not None
     with starting.stderr:
-        said = starting.stderr.read().decode(errors="replace").strip() if starting.returncode else ""
-    if starting.returncode:
+        said = starting.stderr.read().decode(errors="replace").strip() if starting.returncode > 0 else ""
+    if starting.returncode > 0:
         last = said.splitlines()[-1] if said else f"exit status {starting.returncode}"
         raise HostUnavailable(f"the model host did not start: {last}")
-    _pause(poll, deadline)
 
 
 @contextlib.contextmanager
-def _one_at_a_time(poll: Callable[[], object], deadline: float) -> Iterator[None]:
-    """Hold the right to start the host; it ends with the process that holds it."""
+def _turn() -> Iterator[Callable[[], bool]]:
+    """Tells whether it is this process's turn to start the host; a turn ends with the block, or with the process."""
     with contextlib.suppress(FileExistsError):
         os.mkdir(protocol.FOLDER, 0o700)
-    lock = os.open(f"{protocol.FOLDER}/spawn.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    held = os.open(f"{protocol.FOLDER}/spawn.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
+    def is_mine() -> bool:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
+
     try:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                _pause(poll, deadline)
-        yield
+        yield is_mine
     finally:
-        os.close(lock)
+        os.close(held)
 
 
-def _pause(poll: Callable[[], object], deadline: float) -> None:
+def _too_slow() -> HostUnavailable:
+    return HostUnavailable(f"the model host did not start within {_PATIENCE:.0f} seconds")
+
+
+def _pause(poll: Poll) -> None:
     poll()
-    if time.monotonic() > deadline:
-        raise HostUnavailable(f"the model host did not start within {_PATIENCE:.0f} seconds")
     time.sleep(_SLICE)

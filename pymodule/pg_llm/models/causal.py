@@ -54,6 +54,7 @@ class CausalModel:
 
     def cut(self, text: str) -> str:
         """As much of the text as goes into a prompt."""
+        text = text[: _LONGEST_TEXT * self._longest_token]
         found = self._tokenizer(
             text, truncation=True, max_length=_LONGEST_TEXT, return_offsets_mapping=True, add_special_tokens=False
         )["offset_mapping"]
@@ -79,10 +80,7 @@ class CausalModel:
         prompt = self._prompt(messages)
         room = self._window - len(prompt)
         if room <= 0:
-            raise InvalidInput(
-                f"the prompt has {len(prompt)} tokens, and the model reads {self._window}",
-                hint="left(text, 4000) shortens a text; a model with a longer window can be registered.",
-            )
+            raise self._too_long(f"{len(prompt)}")
         writing = Writing(prompt, min(room, sampling.max_tokens))
         if sampling.temperature:
             writing.temperature = sampling.temperature
@@ -114,7 +112,22 @@ class CausalModel:
     def _grammars(self) -> Grammars:
         return Grammars(self._tokenizer)
 
+    @cached_property
+    def _longest_token(self) -> int:
+        """Characters that one token stands for at most."""
+        return max(map(len, self._tokenizer.get_vocab()), default=1)
+
+    def _too_long(self, tokens: str) -> InvalidInput:
+        return InvalidInput(
+            f"the prompt has {tokens} tokens, and the model reads {self._window}",
+            hint="left(text, 4000) shortens a text; a model with a longer window can be registered.",
+        )
+
     def _prompt(self, messages: Sequence[Message]) -> list[int]:
+        # Too long, however few tokens it is cut into.
+        least = sum(len(message["content"]) for message in messages) // self._longest_token
+        if least > self._window:
+            raise self._too_long(f"{least} or more")
         if self._tokenizer.chat_template:
             text = self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
         else:

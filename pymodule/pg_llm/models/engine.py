@@ -100,6 +100,6 @@ class GenerationEngine(Engine, Protocol):
 class ParsingEngine(Engine, Protocol):
     """Texts to their words, beside what else the engine does."""
 
-    def parse(self, texts: Sequence[str]) -> list[list[Encoded]]:
-        """Windows of each text for which `forward` gives the list of their words, places in the whole text."""
+    def parse(self, texts: Sequence[str], start: int = 0) -> list[list[Encoded]]:
+        """Windows of each text for which `forward` gives the list of their words; places count from `start`."""
         ...

@@ -27,8 +27,8 @@ class LexerModel:
     task = "entities"
     engine = "onnx"
     device = "cpu"
-    # Each window is run alone: the network takes no padding.
-    batch_tokens = 2048
+    # Each window is run alone, as the network takes no padding: others have their turn after each.
+    batch_tokens = 400
 
     def __init__(self, folder: Path, threads: int) -> None:
         numbers = {character: int(number) for number, character in _pairs(folder / "word.dic")}
@@ -44,18 +44,18 @@ class LexerModel:
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
         """Pieces of some hundred characters, whose names are asked for."""
-        return [[self._piece(str(text), *place, words=False) for place in _pieces(str(text))] for text in texts]
+        return [self._pieces(str(text), 0, words=False) for text in texts]
 
-    def parse(self, texts: Sequence[str]) -> list[list[Encoded]]:
+    def parse(self, texts: Sequence[str], start: int = 0) -> list[list[Encoded]]:
         """Pieces of some hundred characters, whose words are asked for."""
-        return [[self._piece(text, *place, words=True) for place in _pieces(text)] for text in texts]
+        return [self._pieces(text, start, words=True) for text in texts]
 
     def forward(self, batch: Sequence[Encoded]) -> Any:
         """The names, or the words, of each window."""
         return [self._judged(*item.tokens) for item in batch]
 
-    def _piece(self, text: str, start: int, end: int, *, words: bool) -> Encoded:
-        return Encoded((text[start:end], start, words), end - start)
+    def _pieces(self, text: str, offset: int, *, words: bool) -> list[Encoded]:
+        return [Encoded((text[start:end], offset + start, words), end - start) for start, end in _pieces(text)]
 
     def _judged(self, text: str, offset: int, words: bool) -> list[Any]:
         # The network has no word for white space, so it does not see it.

@@ -16,7 +16,7 @@ from pg_llm.models.engine import Encoded, Text, Word
 _NEEDED = ("tok2vec", "transformer", "ner")
 _PARSING = ("tok2vec", "transformer", "tagger", "attribute_ruler", "lemmatizer", "morphologizer", "parser")
 # Characters of a window; pieces end at white space.
-_WINDOW = 4000
+_WINDOW = 2000
 _SPACE = re.compile(r"\s")
 _SENTENCE = re.compile(r"(?<=[.!?])\s|\n")
 # Readings of a text that are compared; their shares are the entities' scores.
@@ -29,14 +29,16 @@ class SpacyModel:
     task = "entities"
     engine = "spacy"
     device = "cpu"
-    batch_tokens = 8192
+    # Python's lock is held for a whole batch: some 80 ms on one core.
+    batch_tokens = 500
 
     def __init__(self, folder: Path) -> None:
         # What is left out is not even loaded.
         self._folder = folder
         self._pipeline = spacy.load(folder, exclude=_others(folder, _NEEDED))
         self._parser: Any = None
-        self._parsing = threading.Lock()
+        # The pipelines share a vocabulary, which what a text brings is taken out of again.
+        self._running = threading.Lock()
         self._recogniser: Any = self._pipeline.get_pipe("ner")
         self._before = [part for name, part in self._pipeline.pipeline if name != "ner"]
         self.bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
@@ -49,49 +51,55 @@ class SpacyModel:
             for text in texts
         ]
 
-    def parse(self, texts: Sequence[str]) -> list[list[Encoded]]:
+    def parse(self, texts: Sequence[str], start: int = 0) -> list[list[Encoded]]:
         """Pieces that end with a sentence where they can; `forward` gives their words."""
         return [
-            [Encoded((text[start:end], start, True), (end - start) // 4 + 1) for start, end in _pieces(text, _SENTENCE)]
+            [
+                Encoded((text[first:last], start + first, True), (last - first) // 4 + 1)
+                for first, last in _pieces(text, _SENTENCE)
+            ]
             for text in texts
         ]
 
     def forward(self, batch: Sequence[Encoded]) -> Any:
         """The entities of each window, in order of their places; of one to be parsed its words."""
         parsed = [item for item in batch if len(item.tokens) > 2]
-        words = iter(self._words(parsed) if parsed else ())
-        entities = iter(self._entities([item for item in batch if len(item.tokens) == 2]))
+        with self._running:
+            words = iter(self._words(parsed) if parsed else ())
+            entities = iter(self._entities([item for item in batch if len(item.tokens) == 2]))
         return [next(words) if len(item.tokens) > 2 else next(entities) for item in batch]
 
     def _words(self, batch: Sequence[Encoded]) -> list[list[Word]]:
-        with self._parsing:
-            if self._parser is None:
-                # Only who asks for relations pays for it.
-                others = _others(self._folder, _PARSING)
-                self._parser = spacy.load(self._folder, vocab=self._pipeline.vocab, exclude=others)
-            docs = list(self._parser.pipe([item.tokens[0] for item in batch], batch_size=len(batch)))
-        return [
-            [
-                Word(
-                    item.tokens[1] + token.idx, item.tokens[1] + token.idx + len(token), token.lemma_, token.pos_,
-                    token.tag_, token.dep_, token.head.i,
-                )
-                for token in doc
-            ]
-            for doc, item in zip(docs, batch, strict=True)
-        ]  # fmt: skip
+        if self._parser is None:
+            # Only who asks for relations pays for it.
+            others = _others(self._folder, _PARSING)
+            self._parser = spacy.load(self._folder, vocab=self._pipeline.vocab, exclude=others)
+        with self._parser.memory_zone():
+            docs = self._parser.pipe([item.tokens[0] for item in batch], batch_size=len(batch))
+            return [_parsed(doc, item.tokens[1]) for doc, item in zip(docs, batch, strict=True)]
 
     def _entities(self, batch: Sequence[Encoded]) -> list[Any]:
         if not batch:
             return []
-        docs = [self._pipeline.make_doc(item.tokens[0]) for item in batch]
-        for part in self._before:
-            docs = list(part.pipe(docs, batch_size=len(docs)))
-        beams = self._recogniser.beam_parse(docs, beam_width=_BEAM, beam_density=0.001)
-        return [
-            _entities(doc, self._recogniser.moves.get_beam_parses(beam), item.tokens[1])
-            for doc, beam, item in zip(docs, beams, batch, strict=True)
-        ]
+        with self._pipeline.memory_zone():
+            docs = [self._pipeline.make_doc(item.tokens[0]) for item in batch]
+            for part in self._before:
+                docs = list(part.pipe(docs, batch_size=len(docs)))
+            beams = self._recogniser.beam_parse(docs, beam_width=_BEAM, beam_density=0.001)
+            return [
+                _entities(doc, self._recogniser.moves.get_beam_parses(beam), item.tokens[1])
+                for doc, beam, item in zip(docs, beams, batch, strict=True)
+            ]
+
+
+def _parsed(doc: Any, offset: int) -> list[Word]:
+    return [
+        Word(
+            offset + token.idx, offset + token.idx + len(token), token.lemma_, token.pos_, token.tag_, token.dep_,
+            token.head.i,
+        )
+        for token in doc
+    ]  # fmt: skip
 
 
 def _entities(doc: Any, parses: Any, offset: int) -> list[tuple[str, int, int, float]]:

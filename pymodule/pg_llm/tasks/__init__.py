@@ -5,23 +5,50 @@ The module's name is the task's name in a request; adding a task adds a module.
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from pg_llm.models.engine import Encoded
+from pg_llm.tasks import _passages as passages
+
+# Characters that are prepared at once.
+_PORTION = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """One input: the windows that the model reads, and how their outputs become the result.
 
-    `finish` is pure, so that a call may be repeated and its result remembered.
+    `finish` gives the result, or for a long text more work: what is to be read next. It is pure but for that, so that
+    a call may be repeated and its result remembered.
     """
 
     windows: Sequence[Encoded]
-    finish: Callable[[Sequence[Any]], str]
+    finish: Callable[[Sequence[Any]], str | Work]
+
+
+Steps = Generator[Sequence[Encoded], Sequence[Any], str]
+
+
+def stepwise(steps: Steps) -> Work:
+    """An input that is read in steps: the generator yields windows, is sent their outputs, and returns the result."""
+    try:
+        windows = next(steps)
+    except StopIteration as end:
+        result = str(end.value)
+        return Work((), lambda _: result)
+    return Work(windows, functools.partial(_step, steps))
+
+
+def _step(steps: Steps, outputs: Sequence[Any]) -> str | Work:
+    try:
+        return Work(steps.send(outputs), functools.partial(_step, steps))
+    except StopIteration as end:
+        return str(end.value)
 
 
 class Task(Protocol):
@@ -45,11 +72,33 @@ def windows(works: Sequence[Work]) -> list[Encoded]:
     return [window for work in works for window in work.windows]
 
 
-def finish(works: Sequence[Work], outputs: Sequence[Any]) -> list[str]:
-    """The results of the works, from the outputs for `windows(works)`."""
-    results = []
+def finish(works: Sequence[Work], outputs: Sequence[Any]) -> Iterator[str | Work]:
+    """The results of the works, from the outputs for `windows(works)`; of a long text the work that is left."""
     start = 0
     for work in works:
-        results.append(work.finish(outputs[start : start + len(work.windows)]))
+        yield work.finish(outputs[start : start + len(work.windows)])
         start += len(work.windows)
-    return results
+
+
+def some(results: Iterator[str | Work], seconds: float) -> list[str | Work]:
+    """As many of the results as come within the time, one at least where there is one."""
+    until = time.monotonic() + seconds
+    found = []
+    for result in results:
+        found.append(result)
+        if time.monotonic() > until:
+            break
+    return found
+
+
+def portions(inputs: Sequence[str], weight: int = 1) -> Iterator[Sequence[str]]:
+    """The inputs in groups that are prepared at once; `weight` is how often the model reads each."""
+    start = taken = 0
+    for position, text in enumerate(inputs):
+        size = min(len(text), passages.LONGEST) * weight
+        if position > start and taken + size > _PORTION:
+            yield inputs[start:position]
+            start, taken = position, 0
+        taken += size
+    if start < len(inputs):
+        yield inputs[start:]

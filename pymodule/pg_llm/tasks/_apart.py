@@ -58,9 +58,12 @@ class _Process:
         assert running.stdout is not None
         until = time.monotonic() + _LONGEST
         try:
-            running.stdin.write(protocol.encode({"arguments": arguments}))
+            # Texts go as they are, not as JSON.
+            texts = [each for each in arguments if isinstance(each, str)]
+            others = [None if isinstance(each, str) else each for each in arguments]
+            running.stdin.write(protocol.encode({"arguments": others, "inputs": texts}))
             running.stdin.flush()
-            answer = protocol.decode(_read(running.stdout.fileno(), until))
+            answer = _message(running.stdout.fileno(), until)
         except TimeoutError:
             self._end()
             raise InvalidInput(
@@ -71,7 +74,7 @@ class _Process:
             raise _Lost from error
         if "error" in answer:
             raise from_wire(answer["error"])
-        return str(answer["result"])
+        return str(answer["result"][0])
 
     def _start(self) -> subprocess.Popen[bytes]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "PYTHON"))}
@@ -100,10 +103,11 @@ def _process(task: str) -> _Process:
     return _Process(task)
 
 
-def _read(channel: int, until: float) -> bytes:
-    """The body of one frame. Raises EOFError and TimeoutError."""
-    size = protocol.HEADER.unpack(_bytes(channel, protocol.HEADER.size, until))[0]
-    return _bytes(channel, size, until)
+def _message(channel: int, until: float) -> protocol.Message:
+    """What one frame says. Raises EOFError and TimeoutError."""
+    size = protocol.size(_bytes(channel, protocol.HEADER.size, until))
+    message = protocol.decode(_bytes(channel, size, until))
+    return protocol.complete(message, _bytes(channel, protocol.texts_size(message), until))
 
 
 def _bytes(channel: int, size: int, until: float) -> bytes:
@@ -128,11 +132,13 @@ def main(task: str) -> None:
         try:
             if not select.select([0], [], [], _IDLE)[0]:
                 return
-            asked = protocol.decode(_read(0, time.monotonic() + _LONGEST))
+            asked = _message(0, time.monotonic() + _LONGEST)
         except (EOFError, TimeoutError):
             return
         try:
-            answer: dict[str, Any] = {"result": work(*asked["arguments"])}
+            texts = iter(asked["inputs"])
+            arguments = [next(texts) if each is None else each for each in asked["arguments"]]
+            answer: dict[str, Any] = {"result": [work(*arguments)]}
         except Error as error:
             answer = {"error": to_wire(error)}
         except Exception as error:  # noqa: BLE001 - a defect, told as one

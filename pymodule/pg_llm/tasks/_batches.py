@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pg_llm.models.engine import Encoded, Engine
+from pg_llm.tasks import _passages
 
 
 def by_length(units: Sequence[Encoded]) -> list[int]:
@@ -40,5 +41,5 @@ def embed(model: Engine, texts: Sequence[str]) -> Any:
     """The unit vectors of texts, float32 of shape (len(texts), dimensions); of a long one its first window's."""
     import numpy as np
 
-    windows = [found[0] for found in model.encode(texts)]
+    windows = _passages.first_windows(model, texts)
     return np.asarray(forward(model.forward, windows, model.batch_tokens, lambda: None))

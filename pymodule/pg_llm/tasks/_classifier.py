@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Engine
-from pg_llm.tasks import _labels, _probability
+from pg_llm.tasks import _labels, _passages, _probability
 
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tuple[Sequence[str], list[Any]]:
@@ -20,7 +18,4 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tu
     wanted = [model.details["labels"].index(name) for name in names]
     activation = _probability.sigmoid if model.details.get("multi_label") else _probability.softmax
 
-    def probabilities(outputs: Sequence[Any]) -> Any:
-        return activation(np.mean(outputs, axis=0)[wanted])
-
-    return names, [(windows, probabilities) for windows in model.encode(inputs)]
+    return names, _passages.averaged(model, inputs, lambda logits: activation(logits[wanted]))

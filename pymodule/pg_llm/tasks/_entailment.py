@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 import numpy as np
 
 from pg_llm.errors import InvalidInput
-from pg_llm.models.engine import Engine
-from pg_llm.tasks import _probability
+from pg_llm.models.engine import Encoded, Engine
+from pg_llm.tasks import _passages, _probability
 
 _WORDINGS = ("This example is {}.", "This text is about {}.", "It is {}.")
 
@@ -22,18 +22,19 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tu
     entailed, contradicted = model.details["entailment"]
     wording = _WORDINGS[options["variant"] % len(_WORDINGS)]
     hypotheses = [wording.format(description or name) for name, description in labels]
-    prepared = []
-    for text in inputs:
-        pairs = model.encode([(text, hypothesis) for hypothesis in hypotheses])
-        ends = np.cumsum([len(windows) for windows in pairs])[:-1]
 
-        def probabilities(outputs: Sequence[Any], ends: Any = ends) -> Any:
-            # Of a long text the window that speaks most for a label counts.
-            best = [max(part, key=lambda row: row[entailed]) for part in np.split(np.asarray(outputs), ends)]
-            logits = np.asarray(best)
-            if options["many"]:
-                return _probability.softmax(logits[:, [contradicted, entailed]])[:, 1]
-            return _probability.softmax(logits[:, entailed])
+    def read(text: str) -> Generator[Sequence[Encoded], Sequence[Any], Any]:
+        best: list[Any] = [None] * len(hypotheses)
+        for start, end in _passages.places(text):
+            pairs = model.encode([(text[start:end], hypothesis) for hypothesis in hypotheses])
+            outputs = yield [window for windows in pairs for window in windows]
+            ends = np.cumsum([len(windows) for windows in pairs])[:-1]
+            for row, part in enumerate(np.split(np.asarray(outputs), ends)):
+                # Of a long text the window that speaks most for a label counts.
+                best[row] = max((*part, *best[row : row + 1]) if start else part, key=lambda row: row[entailed])
+        logits = np.asarray(best)
+        if options["many"]:
+            return _probability.softmax(logits[:, [contradicted, entailed]])[:, 1]
+        return _probability.softmax(logits[:, entailed])
 
-        prepared.append(([window for windows in pairs for window in windows], probabilities))
-    return [name for name, _ in labels], prepared
+    return [name for name, _ in labels], [read(text) for text in inputs]

@@ -6,7 +6,7 @@ Nothing that the model writes is ever parsed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -29,13 +29,14 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tu
     names = [name for name, _ in options["labels"]]
     without = _kept.get(model, sorted(options.items()), lambda: _without_text(causal, options))
 
-    def probabilities(outputs: Sequence[Any]) -> Any:
+    def read(text: str) -> Generator[Sequence[Encoded], Sequence[Any], Any]:
+        outputs = yield _questions(causal, causal.cut(text), options)
         calibrated = np.asarray(outputs) - without
         if options["many"]:
             return _probability.sigmoid(calibrated[:, 0] - calibrated[:, 1])
         return _probability.softmax(calibrated[0])
 
-    return names, [(_questions(causal, causal.cut(text), options), probabilities) for text in inputs]
+    return names, [read(text) for text in inputs]
 
 
 def _questions(model: CausalModel, text: str, options: dict[str, Any]) -> list[Encoded]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -11,12 +12,14 @@ import numpy as np
 from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Engine
 from pg_llm.models.spec import NO_RELATION
-from pg_llm.tasks import Work, _probability
+from pg_llm.tasks import Steps, Work, _probability, stepwise
 from pg_llm.tasks._found import Found, Mention
 
 # Entities on either side, and characters between, that a pair may have: some 200 tokens.
 _NEXT = 12
 _FAR = 800
+# Pairs that are shown to the model before it is others' turn.
+_AT_ONCE = 256
 # Characters that are shown before and after a pair.
 _AROUND = 200
 _BESIDE = 30
@@ -88,22 +91,13 @@ def prepare(model: Engine, given: Sequence[dict[str, Any]], options: dict[str, A
             "this model tells no relations", hint="llm_fit() with the task relations makes one that does."
         )
     render = worded if model.details.get("words") else shown
-    works = []
-    for item in given:
-        entities: list[Mention] = [(kind, start, end, score) for kind, start, end, score in item["entities"]]
-        pairs = list(candidates(item["text"], entities))
-        windows = model.encode([render(item["text"], *pair) for pair in pairs]) if pairs else []
-        works.append(Work([its[0] for its in windows], _finish(entities, pairs, model.details, options)))
-    return works
+    return [stepwise(_read(model, item, render, options)) for item in given]
 
 
-def _finish(
-    entities: Sequence[Mention],
-    pairs: Sequence[tuple[Mention, Mention]],
-    details: dict[str, Any],
-    options: dict[str, Any],
-) -> Callable[[Sequence[Any]], str]:
-    labels, ends, wanted = details["labels"], details.get("ends"), options["relations"]
+def _read(model: Engine, item: dict[str, Any], render: Callable[..., str], options: dict[str, Any]) -> Steps:
+    text = item["text"]
+    entities: list[Mention] = [(kind, start, end, score) for kind, start, end, score in item["entities"]]
+    labels, ends, wanted = model.details["labels"], model.details.get("ends"), options["relations"]
 
     def able(label: str, subject: Mention, target: Mention) -> bool:
         """Whether a relation has been seen between two such types; what is not asked for is told apart all the same."""
@@ -118,17 +112,15 @@ def _finish(
             not its[role] or end[0] in its[role] for role, end in (("subject", subject), ("object", target))
         )
 
-    def told(outputs: Sequence[Any]) -> str:
-        found = Found(entities)
-        if pairs:
-            chances = _probability.softmax(np.asarray(outputs))
-            for (subject, target), row in zip(pairs, chances, strict=True):
-                _, chance, best = max(
-                    (able(label, subject, target), chance, label) for label, chance in zip(labels, row, strict=True)
-                )
-                if best != NO_RELATION and asked(best, subject, target):
-                    place = min(subject[1], target[1]), max(subject[2], target[2])
-                    found.relate(subject, best, target, place, float(chance))
-        return found.written()
-
-    return told
+    found = Found(entities)
+    waiting = candidates(text, entities)
+    while pairs := list(itertools.islice(waiting, _AT_ONCE)):
+        outputs = yield [its[0] for its in model.encode([render(text, *pair) for pair in pairs])]
+        for (subject, target), row in zip(pairs, _probability.softmax(np.asarray(outputs)), strict=True):
+            _, chance, best = max(
+                (able(label, subject, target), chance, label) for label, chance in zip(labels, row, strict=True)
+            )
+            if best != NO_RELATION and asked(best, subject, target):
+                place = min(subject[1], target[1]), max(subject[2], target[2])
+                found.relate(subject, best, target, place, float(chance))
+    return found.written()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pg_llm.models.engine import Engine
-from pg_llm.tasks import _batches, _probability
+from pg_llm.tasks import _batches, _passages, _probability
 from pg_llm.tasks._kept import Kept
 
 _WORDINGS = ("This is an example of {}.", "This text is about {}.", "{}")
@@ -28,14 +28,13 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tu
     about = [options[name] for name in ("labels", "examples", "variant")]
     vectors = _kept.get(model, about, lambda: _reference(model, options))
 
-    def probabilities(outputs: Sequence[Any]) -> Any:
-        text = np.mean(outputs, axis=0)
+    def probabilities(text: Any) -> Any:
         alike = vectors @ (text / (np.linalg.norm(text) or 1))
         if options["many"]:
             return _probability.sigmoid(_SLOPE * (alike - _BIAS))
         return _probability.softmax(alike / _TEMPERATURE)
 
-    return [name for name, _ in options["labels"]], [(windows, probabilities) for windows in model.encode(inputs)]
+    return [name for name, _ in options["labels"]], _passages.averaged(model, inputs, probabilities)
 
 
 def _reference(model: Engine, options: dict[str, Any]) -> Any:

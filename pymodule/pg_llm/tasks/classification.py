@@ -7,14 +7,14 @@ several labels may apply; `examples`, a list of [text, [labels]]; `variant`, whi
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
-from pg_llm.models.engine import Engine
-from pg_llm.tasks import Work, _classifier, _entailment, _similarity
+from pg_llm.models.engine import Encoded, Engine
+from pg_llm.tasks import Steps, Work, _classifier, _entailment, _similarity, stepwise
 
-# Of the texts prepared: their windows, and from the outputs for these the probabilities in the order of the labels.
-Prepared = list[tuple[Sequence[Any], Callable[[Sequence[Any]], Any]]]
+# The probabilities in the order of the labels, once the windows that are yielded have been read.
+Judging = Generator[Sequence[Encoded], Sequence[Any], Any]
 
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
@@ -27,15 +27,15 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
         way = _likelihood
     else:
         way = _classifier if "labels" in model.details else _entailment
-    names, prepared = way.prepare(model, inputs, options)
-    return [Work(windows, _Finish(names, probabilities)) for windows, probabilities in prepared]
+    names, judgings = way.prepare(model, inputs, options)
+    return [stepwise(_named(names, judging)) for judging in judgings]
 
 
-class _Finish:
-    def __init__(self, names: Sequence[str], probabilities: Callable[[Sequence[Any]], Any]) -> None:
-        self._names = names
-        self._probabilities = probabilities
+def weight(model: Engine, options: dict[str, Any]) -> int:
+    """An inference model reads a text once for each label."""
+    return len(options["labels"] or ()) if "entailment" in model.details else 1
 
-    def __call__(self, outputs: Sequence[Any]) -> str:
-        found = [round(float(value), 6) for value in self._probabilities(outputs)]
-        return json.dumps(dict(zip(self._names, found, strict=True)), ensure_ascii=False)
+
+def _named(names: Sequence[str], judging: Judging) -> Steps:
+    found = [round(float(value), 6) for value in (yield from judging)]
+    return json.dumps(dict(zip(names, found, strict=True)), ensure_ascii=False)

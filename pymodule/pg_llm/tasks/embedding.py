@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from pg_llm.models.engine import EmbeddingEngine, Engine
-from pg_llm.tasks import Work
+from pg_llm.tasks import Work, _passages
 
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
@@ -16,7 +16,7 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
     """
     prompt = cast(EmbeddingEngine, model).prompts.get(options.get("role", ""), "")
     texts = [prompt + text for text in inputs] if prompt else inputs
-    return [Work(windows[:1], literal) for windows in model.encode(texts)]
+    return [Work([window], literal) for window in _passages.first_windows(model, texts)]
 
 
 def literal(outputs: Sequence[Any]) -> str:

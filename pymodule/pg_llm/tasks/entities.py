@@ -5,73 +5,67 @@ Option `labels`, a list of [name, description or null], restricts the result to 
 
 from __future__ import annotations
 
+import itertools
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from pg_llm.models.engine import Encoded, Engine, Span
-from pg_llm.tasks import Work, _labels, _probability, _spans
+from pg_llm.tasks import Steps, Work, _labels, _passages, _probability, _spans, stepwise
 
-# Words that neighbouring windows of a long text share, in tokens.
+# Words that neighbouring windows of a passage share, in tokens.
 _OVERLAP = 32
+
+Entity = tuple[str, int, int, float]
 
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
-    """One piece of work per text; a long text is read in windows that overlap."""
+    """One piece of work per text; a long text is read in passages, and these in windows that overlap."""
     tags: list[str] | None = model.details.get("tags")
     wanted = set(_labels.wanted(model, options))
-    return [
-        Work(windows, _Found(wanted) if tags is None else _Tagged(text, windows, tags, wanted))
-        for text, windows in zip(inputs, model.encode(inputs, _OVERLAP), strict=True)
-    ]
+
+    cut = _passages.encoded(model, inputs, _OVERLAP)
+    return [stepwise(_read(text, passages, tags, wanted)) for text, passages in zip(inputs, cut, strict=True)]
 
 
-class _Found:
-    """For a model that names whole entities."""
-
-    def __init__(self, wanted: set[str]) -> None:
-        self._wanted = wanted
-
-    def __call__(self, outputs: Sequence[Any]) -> str:
-        """Those of the wanted labels."""
-        return _result(entity for found in outputs for entity in found if entity[0] in self._wanted)
-
-
-class _Tagged:
-    """For a model that tags words."""
-
-    def __init__(self, text: str, windows: Sequence[Encoded], tags: Sequence[str], wanted: set[str]) -> None:
-        self._text = text
-        self._windows = windows
-        self._tags = tags
-        self._wanted = wanted
-
-    def __call__(self, outputs: Sequence[Any]) -> str:
-        """Each word is judged in the window in which it stands furthest from an edge."""
-        judged: dict[Span, tuple[int, Any]] = {}
-        for window, output in zip(self._windows, outputs, strict=True):
-            for position, span in enumerate(window.spans):
-                room = min(position, window.cost - 1 - position)
-                if span and room > judged.get(span, (-1, None))[0]:
-                    judged[span] = (room, output[position])
-        words = sorted(judged)
-        if not words:
-            return "[]"
-        chances = _probability.softmax(np.asarray([judged[word][1] for word in words]))
-        best = chances.argmax(axis=-1)
-        sure = dict(zip((start for start, _ in words), chances[np.arange(len(words)), best], strict=True))
-        found = []
-        for label, start, end in _spans.decode([self._tags[number] for number in best], words):
-            scores = [sure[first] for first, last in words if first >= start and last <= end]
+def _read(text: str, passages: _passages.Passages, tags: list[str] | None, wanted: set[str]) -> Steps:
+    """Those of the wanted labels, as JSON: text that is joined, so that no list of all is ever made."""
+    written = []
+    for offset, windows in passages:
+        outputs = yield windows
+        found = itertools.chain.from_iterable(outputs) if tags is None else _tagged(windows, outputs, tags)
+        for label, first, last, score in found:
+            start, end = first + offset, last + offset
             # SentencePiece counts the space before a word to it.
-            start += len(self._text[start:end]) - len(self._text[start:end].lstrip())
-            if label in self._wanted and start < end:
-                found.append((label, start, end, float(min(scores))))
-        return _result(found)
+            start += len(text[start:end]) - len(text[start:end].lstrip())
+            if label in wanted and start < end:
+                written.append(json.dumps([label, start, end, round(float(score), 6)], ensure_ascii=False))
+    return f"[{', '.join(written)}]"
 
 
-def _result(entities: Iterable[tuple[str, int, int, float]]) -> str:
-    found = [[label, start, end, round(score, 6)] for label, start, end, score in entities]
-    return json.dumps(found, ensure_ascii=False)
+def _tagged(windows: Sequence[Encoded], outputs: Sequence[Any], tags: Sequence[str]) -> list[Entity]:
+    """The entities of a model that tags words; each is judged in the window in which it is furthest from an edge."""
+    judged: dict[Span, tuple[int, Any]] = {}
+    for window, output in zip(windows, outputs, strict=True):
+        for position, span in enumerate(window.spans):
+            room = min(position, window.cost - 1 - position)
+            if span and room > judged.get(span, (-1, None))[0]:
+                judged[span] = (room, output[position])
+    words = sorted(judged)
+    if not words:
+        return []
+    chances = _probability.softmax(np.asarray([judged[word][1] for word in words]))
+    best = chances.argmax(axis=-1)
+    sure = chances[np.arange(len(words)), best]
+    found = []
+    row = 0
+    for label, start, end in _spans.decode([tags[number] for number in best], words):
+        while words[row][0] < start:
+            row += 1
+        last = row
+        while last < len(words) and words[last][1] <= end:
+            last += 1
+        found.append((label, start, end, float(sure[row:last].min())))
+    return found

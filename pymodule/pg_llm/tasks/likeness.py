@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pg_llm.models.engine import Engine
-from pg_llm.tasks import Work, _batches
+from pg_llm.tasks import Work, _batches, _passages
 from pg_llm.tasks._kept import Kept
 
 _kept = Kept()
@@ -24,4 +24,4 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
     def alike(outputs: Sequence[Any]) -> str:
         return json.dumps([round(float(value), 4) for value in vectors @ outputs[0]])
 
-    return [Work(windows[:1], alike) for windows in model.encode(inputs)]
+    return [Work([window], alike) for window in _passages.first_windows(model, inputs)]

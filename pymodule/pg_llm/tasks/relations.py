@@ -10,12 +10,12 @@ of [name, description]; `known`, the types that the entity model can tell.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Engine, ParsingEngine
-from pg_llm.tasks import Work, _chinese, _english, _pairs, _wanted, _written
+from pg_llm.tasks import Steps, Work, _chinese, _english, _pairs, _passages, _wanted, _written, stepwise
 from pg_llm.tasks._kept import Kept
 
 _kept = Kept()
@@ -43,15 +43,14 @@ def _by_patterns(model: ParsingEngine, given: Sequence[dict[str, Any]], options:
     kind: Any = _chinese.Chinese if chinese else _english.English
     known = set(options["known"])
 
-    def reader(item: dict[str, Any]) -> Callable[[Sequence[Any]], str]:
-        def read(outputs: Sequence[Any]) -> str:
-            entities = [(label, start, end, score) for label, start, end, score in item["entities"]]
-            reading = kind(item["text"], entities, wanted, known)
+    def read(item: dict[str, Any]) -> Steps:
+        text = item["text"]
+        entities = [(label, start, end, score) for label, start, end, score in item["entities"]]
+        reading = kind(text, entities, wanted, known)
+        for start, end in _passages.places(text):
+            outputs = yield model.parse([text[start:end]], start)[0]
             for words in outputs:
                 reading.read(words)
-            return str(reading.found.written())
+        return str(reading.found.written())
 
-        return read
-
-    windows = model.parse([item["text"] for item in given])
-    return [Work(its, reader(item)) for item, its in zip(given, windows, strict=True)]
+    return [stepwise(read(item)) for item in given]

@@ -9,10 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pg_llm.models.engine import Engine
-from pg_llm.tasks import Work
+from pg_llm.tasks import Steps, Work, _passages, stepwise
+
+if TYPE_CHECKING:
+    from pg_llm.models.causal import CausalModel
 
 # Natural language: at least so many words, and so large a share of them in the dictionary.
 _FEWEST_WORDS = 4
@@ -32,37 +35,39 @@ Suspect = tuple[int, int, list[str]]
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
     """One text for each; without a model `yes` where one could change it, else the empty text."""
-    if model is None:
-        return [Work((), lambda _, text=text: "yes" if suspects(text) else "") for text in inputs]  # type: ignore[misc]
-    judge: Any = model
-    works = []
-    for text in inputs:
-        found = suspects(text)
-        windows = [
-            judge.likelihood(
-                text[max(0, start - _BEFORE) : start],
-                [word + text[end : end + _AFTER] for word in (text[start:end], *others)],
-            )
-            for start, end, others in found
-        ]
-        works.append(Work(windows, _Finish(text, found)))
-    return works
+    return [stepwise(_read(cast("CausalModel | None", model), text)) for text in inputs]
 
 
-class _Finish:
-    def __init__(self, text: str, found: Sequence[Suspect]) -> None:
-        self._text = text
-        self._found = found
+def _read(judge: CausalModel | None, text: str) -> Steps:
+    found: list[Suspect] = []
+    for first, last in _passages.places(text):
+        here = suspects(text[first:last])
+        found += [(start + first, end + first, others) for start, end, others in here]
+        if len(found) >= _MOST_SUSPECTS or (found and judge is None):
+            break
+        # Other texts have their turn.
+        yield ()
+    if judge is None:
+        return "yes" if found else ""
+    del found[_MOST_SUSPECTS:]
+    outputs = yield [
+        judge.likelihood(
+            text[max(0, start - _BEFORE) : start],
+            [word + text[end : end + _AFTER] for word in (text[start:end], *others)],
+        )
+        for start, end, others in found
+    ]
+    return _corrected(text, found, outputs)
 
-    def __call__(self, outputs: Sequence[Any]) -> str:
-        """The text with each word replaced that the model is sure of."""
-        text = self._text
-        for (start, end, others), scores in reversed(list(zip(self._found, outputs, strict=True))):
-            best = int(scores[1:].argmax())
-            common = _dictionary().word_usage_frequency(others[best]) >= _COMMON
-            if scores[1 + best] - scores[0] > (_SURE_OF_COMMON if common else _SURE):
-                text = text[:start] + others[best] + text[end:]
-        return text
+
+def _corrected(text: str, found: Sequence[Suspect], outputs: Sequence[Any]) -> str:
+    """The text with each word replaced that the model is sure of."""
+    for (start, end, others), scores in reversed(list(zip(found, outputs, strict=True))):
+        best = int(scores[1:].argmax())
+        common = _dictionary().word_usage_frequency(others[best]) >= _COMMON
+        if scores[1 + best] - scores[0] > (_SURE_OF_COMMON if common else _SURE):
+            text = text[:start] + others[best] + text[end:]
+    return text
 
 
 def suspects(text: str) -> list[Suspect]:

@@ -23,8 +23,8 @@ FOLDER = Path(protocol.FOLDER) / "training"
 _held: dict[Path, int] = {}
 
 
-def prepare(job: dict[str, Any], rows: Iterable[Any]) -> Path:
-    """A folder of its own for one training, with what it works from; `remove` takes it away."""
+def prepare(job: dict[str, Any], rows: Iterable[str]) -> Path:
+    """A folder of its own for one training, with the JSON of each row; `remove` takes it away."""
     FOLDER.mkdir(parents=True, exist_ok=True, mode=0o700)
     with interrupts.held(), _alone():
         _sweep()
@@ -34,7 +34,7 @@ def prepare(job: dict[str, Any], rows: Iterable[Any]) -> Path:
     try:
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
-            file.writelines(json.dumps(row) + "\n" for row in rows)
+            file.writelines(f"{row}\n" for row in rows)
     except BaseException:
         remove(folder)
         raise
