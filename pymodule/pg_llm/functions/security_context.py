@@ -10,10 +10,11 @@ from __future__ import annotations
 import ctypes
 import functools
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from pg_llm.functions import session
 
+_P = ParamSpec("_P")
 _R = TypeVar("_R")
 # miscadmin.h: SECURITY_LOCAL_USERID_CHANGE, SECURITY_RESTRICTED_OPERATION
 _RESTRICTED = 0x1 | 0x2
@@ -44,6 +45,27 @@ def run_as_extension_owner(work: Callable[[], _R]) -> _R:
     return run_as(_extension_owner(), work)
 
 
+def as_extension_owner(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Make of a function one that `run_as_extension_owner` runs."""
+
+    @functools.wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return run_as_extension_owner(lambda: function(*args, **kwargs))
+
+    return call
+
+
+def current_role() -> int:
+    """The role whose rights this is running with."""
+    return int(_server().GetUserId())
+
+
+def moment() -> tuple[int, int, int]:
+    """Transaction, statement of the client, role: what was found out under a lock holds while these are the same."""
+    server = _server()
+    return server.GetCurrentTransactionStartTimestamp(), server.GetCurrentStatementStartTimestamp(), current_role()
+
+
 @functools.cache
 def _extension_owner() -> int:
     query = "SELECT extowner::int8 AS owner FROM pg_catalog.pg_extension WHERE extname = 'pg_llm'"
@@ -59,6 +81,9 @@ def _server() -> ctypes.CDLL:
         ("SetUserIdAndSecContext", (ctypes.c_uint, ctypes.c_int), None),
         ("NewGUCNestLevel", (), ctypes.c_int),
         ("AtEOXact_GUC", (ctypes.c_bool, ctypes.c_int), None),
+        ("GetUserId", (), ctypes.c_uint),
+        ("GetCurrentTransactionStartTimestamp", (), ctypes.c_int64),
+        ("GetCurrentStatementStartTimestamp", (), ctypes.c_int64),
     ):
         function = getattr(server, name)
         function.argtypes, function.restype = arguments, result

@@ -32,12 +32,13 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
                 f'the files of model "{spec.name}" are not those that were registered',
                 detail=f"Registered digest {spec.digest}, found {digest}.",
             )
-        if (folder / "head.json").exists():
+        # A graph's model is made from rows, and whatever lies among its files is nothing but that.
+        if spec.task == "graph":
+            model = _graph(spec, folder)
+        elif (folder / "head.json").exists():
             model = _head(spec, folder, get)
         elif (folder / "recommender.json").exists():
             model = _recommender(folder, threads)
-        elif (folder / "graph.json").exists():
-            model = _graph(folder)
         elif source.is_pipeline(folder):
             model = _pipeline(spec, folder)
         elif source.is_lexer(folder):
@@ -76,6 +77,7 @@ def forget(spec: ModelSpec) -> None:
     from pg_llm.installation import installation
 
     if spec.source.startswith("database:") and spec.digest:
+        # Whose check is that of the patterns below, too.
         shutil.rmtree(source.stored(spec.digest), ignore_errors=True)
         for export in Path(installation().cache).glob(f"{spec.digest}-*"):
             shutil.rmtree(export, ignore_errors=True)
@@ -108,7 +110,9 @@ def _recommender(folder: Path, threads: int) -> Engine:
     return RecommenderModel(folder, threads)
 
 
-def _graph(folder: Path) -> Engine:
+def _graph(spec: ModelSpec, folder: Path) -> Engine:
+    if not spec.source.startswith("database:"):
+        raise InvalidModel("the model of a graph is kept in the database and nowhere else")
     from pg_llm.models.graph import GraphModel
 
     return GraphModel(folder)

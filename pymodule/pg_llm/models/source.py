@@ -76,7 +76,12 @@ def is_lexer(path: Path) -> bool:
 
 
 def stored(digest: str) -> Path:
-    """Where the files of a model that was trained here are written; below the data directory, the working directory."""
+    """Where the files of a model that was trained here are written; below the data directory, the working directory.
+
+    Raises InvalidModel for what is no digest: it becomes a path.
+    """
+    if not _DIGEST.fullmatch(digest):
+        raise InvalidModel(f'not the digest of a model: "{digest}"')
     return Path(protocol.FOLDER, "models", digest).absolute()
 
 
