@@ -12,22 +12,8 @@ llm.all_relation_id_seq TO pg_database_owner;
 GRANT SELECT, INSERT ON llm.all_graph, llm.all_graph_source, llm.all_graph_row, llm.all_entity, llm.all_entity_embedding,
 llm.all_relation, llm.all_evidence, llm.all_merge TO pg_database_owner;
 GRANT SELECT ON llm.graph, llm.graph_source, llm.readable_graph_source, llm.entity_name, llm.entity, llm.relation, llm.evidence, llm.merge TO PUBLIC;
-GRANT SELECT, DELETE ON llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity, llm.own_entity_embedding,
-llm.own_relation, llm.own_evidence, llm.own_merge TO PUBLIC;
--- Ids are nobody's to choose.
-GRANT INSERT (name, entity_types, relation_types, embedding_model), UPDATE (entity_types, relation_types) ON llm.own_graph TO PUBLIC;
-GRANT INSERT (graph, kind, target, columns, joined, mapping, model, sync), UPDATE (columns, joined, mapping, model, sync)
-ON llm.own_graph_source TO PUBLIC;
-GRANT INSERT (graph, source, key, hash), UPDATE (hash) ON llm.own_graph_row TO PUBLIC;
-GRANT INSERT (graph, type, name, folded, merged_into), UPDATE (merged_into) ON llm.own_entity TO PUBLIC;
-GRANT INSERT ON llm.own_entity_embedding TO PUBLIC;
-GRANT INSERT (graph, subject, predicate, object, sole_source, sole_confidence), UPDATE (predicate, sole_source, sole_confidence)
-ON llm.own_relation TO PUBLIC;
-GRANT INSERT (graph, source, "row", entity, relation, extracted, "column", start_pos, end_pos, confidence),
-UPDATE (entity, relation) ON llm.own_evidence TO PUBLIC;
-GRANT INSERT (graph, kept, merged, score, reason, state), UPDATE (score, reason, state, merged_at) ON llm.own_merge
-TO PUBLIC;
+GRANT SELECT ON llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity, llm.own_entity_embedding,
+llm.own_relation, llm.own_evidence, llm.own_merge, llm.own_graph_model, llm.own_graph_model_file TO PUBLIC;
 GRANT SELECT, INSERT ON llm.all_graph_model, llm.all_graph_model_file TO pg_database_owner;
 GRANT SELECT ON llm.graph_model, llm.graph_model_file TO PUBLIC;
-GRANT SELECT, INSERT, DELETE ON llm.own_graph_model, llm.own_graph_model_file TO PUBLIC;
 GRANT SELECT ON @extschema@.llm_models, @extschema@.llm_progress, @extschema@.llm_runs TO PUBLIC;

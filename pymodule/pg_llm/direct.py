@@ -118,8 +118,12 @@ def _run_without_model(task: str, inputs: list[str], options: Message, poll: Cal
 
 
 def _results(
-    name: str, model: Any, inputs: Sequence[str], options: Message,
-    read: Callable[[Sequence[Encoded]], Sequence[Any]], poll: Callable[[], object],
+    name: str,
+    model: Any,
+    inputs: Sequence[str],
+    options: Message,
+    read: Callable[[Sequence[Encoded]], Sequence[Any]],
+    poll: Callable[[], object],
 ) -> list[Any]:
     """One result per input, in order; long texts are read in steps."""
     from pg_llm import tasks

@@ -45,4 +45,4 @@ COMMENT ON FUNCTION graph_triples IS 'The relations of a graph with the names an
 CREATE FUNCTION graph_sync(source int, keys jsonb) RETURNS void
 LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$ from pg_llm.functions import knowledge_graph; return knowledge_graph.graph_sync(source, keys) $$;
-COMMENT ON FUNCTION graph_sync IS 'Read rows with these keys into a graph again, or with NULL forget all; a live source''s triggers call it.';
+COMMENT ON FUNCTION graph_sync IS 'Read rows with these keys into a graph of one''s own again, or with NULL forget all.';

@@ -2,8 +2,8 @@
 -- may not have them.
 CREATE TABLE llm.all_graph_model (
     graph pg_catalog.int4 PRIMARY KEY REFERENCES llm.all_graph ON DELETE CASCADE,
-    method pg_catalog.text NOT NULL,
-    digest pg_catalog.text NOT NULL,
+    method pg_catalog.text NOT NULL CHECK (method OPERATOR(pg_catalog.=) ANY ('{complex,rotate,distmult,transe}')),
+    digest pg_catalog.text NOT NULL CHECK (digest OPERATOR(pg_catalog.~) '^[0-9a-f]{64}$'),
     sources pg_catalog.int4[] NOT NULL,
     options pg_catalog.jsonb NOT NULL,
     metrics pg_catalog.jsonb NOT NULL,
@@ -17,8 +17,8 @@ COMMENT ON COLUMN llm.all_graph_model.metrics IS 'Measured on relations kept bac
 
 CREATE TABLE llm.all_graph_model_file (
     graph pg_catalog.int4 NOT NULL REFERENCES llm.all_graph_model ON DELETE CASCADE,
-    path pg_catalog.text NOT NULL,
-    part pg_catalog.int4 NOT NULL,
+    path pg_catalog.text NOT NULL CHECK (path OPERATOR(pg_catalog.=) ANY ('{graph.json,graph.safetensors}')),
+    part pg_catalog.int4 NOT NULL CHECK (part OPERATOR(pg_catalog.>=) 0),
     content pg_catalog.bytea NOT NULL,
     PRIMARY KEY (graph, path, part)
 );

@@ -1,9 +1,13 @@
 -- Privileges are the caller's in every view: CURRENT_USER, has_table_privilege() and row_security_active() ask for whoever
 -- runs the query, while the closed tables are read with the owner's rights.
 CREATE VIEW llm.graph WITH (security_barrier) AS
-SELECT g.id, g.name, g.entity_types, g.relation_types, g.embedding_model, g.usename, g.created_at
+SELECT
+    g.id, g.name, g.entity_types, g.relation_types, g.embedding_model,
+    CASE WHEN pg_catalog.pg_get_userbyid(g.owner) OPERATOR(pg_catalog.=) g.usename THEN g.usename END AS usename,
+    g.created_at
 FROM llm.all_graph AS g;
 COMMENT ON VIEW llm.graph IS 'The knowledge graphs of this database: name, schema, owner';
+COMMENT ON COLUMN llm.graph.usename IS 'The owner; NULL where that role was renamed or dropped';
 
 CREATE VIEW llm.graph_source WITH (security_barrier) AS
 SELECT s.id, s.graph, s.kind, s.target, s.columns, s.joined, s.mapping, s.model, s.sync
@@ -21,7 +25,7 @@ SELECT
 FROM llm.all_graph_source AS s
 WHERE CASE WHEN s.target IS NULL THEN
     EXISTS (
-        SELECT FROM llm.all_graph AS g JOIN pg_catalog.pg_roles AS r ON r.rolname OPERATOR(pg_catalog.=) g.usename
+        SELECT FROM llm.graph AS g JOIN pg_catalog.pg_roles AS r ON r.rolname OPERATOR(pg_catalog.=) g.usename
         WHERE g.id OPERATOR(pg_catalog.=) s.graph AND pg_catalog.pg_has_role(r.oid, 'USAGE')
     )
 ELSE
@@ -170,59 +174,51 @@ WHERE m.state OPERATOR(pg_catalog.=) 'merged' AND EXISTS (
 );
 COMMENT ON VIEW llm.merge IS 'The names that were merged, where the caller may see both';
 
--- The same for whoever keeps a graph: all of it, and to be written.
+-- The same for whoever keeps a graph: all of it.
 CREATE VIEW llm.own_graph WITH (security_barrier) AS
 SELECT g.id, g.name, g.entity_types, g.relation_types, g.embedding_model, g.usename
-FROM llm.all_graph AS g
-WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER
-WITH CHECK OPTION;
+FROM llm.graph AS g
+WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER;
 COMMENT ON VIEW llm.own_graph IS 'Your graphs';
 
 CREATE VIEW llm.own_graph_source WITH (security_barrier) AS
 SELECT s.id, s.graph, s.kind, s.target, s.columns, s.joined, s.mapping, s.model, s.sync
 FROM llm.all_graph_source AS s
-WHERE s.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
-WITH CHECK OPTION;
+WHERE s.graph IN (SELECT g.id FROM llm.graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER);
 COMMENT ON VIEW llm.own_graph_source IS 'What your graphs are made from';
 
 CREATE VIEW llm.own_graph_row WITH (security_barrier) AS
 SELECT r.id, r.graph, r.source, r.key, r.found_by, r.hash
 FROM llm.all_graph_row AS r
-WHERE r.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
-WITH CHECK OPTION;
+WHERE r.graph IN (SELECT g.id FROM llm.graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER);
 COMMENT ON VIEW llm.own_graph_row IS 'The rows that your graphs have read';
 
 CREATE VIEW llm.own_entity WITH (security_barrier) AS
 SELECT e.id, e.graph, e.type, e.name, e.folded, e.merged_into
 FROM llm.all_entity AS e
-WHERE e.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
-WITH CHECK OPTION;
+WHERE e.graph IN (SELECT g.id FROM llm.graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER);
 COMMENT ON VIEW llm.own_entity IS 'The entities of your graphs as they were read, merged ones too';
 
 CREATE VIEW llm.own_entity_embedding WITH (security_barrier) AS
 SELECT m.graph, m.entity, m.embedding
 FROM llm.all_entity_embedding AS m
-WHERE m.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
-WITH CHECK OPTION;
+WHERE m.graph IN (SELECT g.id FROM llm.graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER);
 COMMENT ON VIEW llm.own_entity_embedding IS 'The vectors of the names in your graphs';
 
 CREATE VIEW llm.own_relation WITH (security_barrier) AS
 SELECT r.id, r.graph, r.subject, r.predicate, r.object, r.sole_source, r.sole_confidence
 FROM llm.all_relation AS r
-WHERE r.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
-WITH CHECK OPTION;
+WHERE r.graph IN (SELECT g.id FROM llm.graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER);
 COMMENT ON VIEW llm.own_relation IS 'The relations of your graphs, those between merged entities too';
 
 CREATE VIEW llm.own_evidence WITH (security_barrier) AS
 SELECT e.graph, e.source, e."row", e.entity, e.relation, e.extracted, e."column", e.start_pos, e.end_pos, e.confidence
 FROM llm.all_evidence AS e
-WHERE e.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
-WITH CHECK OPTION;
+WHERE e.graph IN (SELECT g.id FROM llm.graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER);
 COMMENT ON VIEW llm.own_evidence IS 'What speaks for the entities and relations of your graphs';
 
 CREATE VIEW llm.own_merge WITH (security_barrier) AS
 SELECT m.graph, m.kept, m.merged, m.score, m.reason, m.state, m.merged_at
 FROM llm.all_merge AS m
-WHERE m.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
-WITH CHECK OPTION;
+WHERE m.graph IN (SELECT g.id FROM llm.graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER);
 COMMENT ON VIEW llm.own_merge IS 'What was merged in your graphs and what of it was undone, with score and reason';

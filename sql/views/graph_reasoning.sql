@@ -22,13 +22,11 @@ COMMENT ON VIEW llm.graph_model_file IS 'The files of what was learnt from graph
 CREATE VIEW llm.own_graph_model WITH (security_barrier) AS
 SELECT m.graph, m.method, m.digest, m.sources, m.options, m.metrics, m.seconds
 FROM llm.all_graph_model AS m
-WHERE m.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
-WITH CHECK OPTION;
+WHERE m.graph IN (SELECT g.id FROM llm.graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER);
 COMMENT ON VIEW llm.own_graph_model IS 'What was learnt from your graphs';
 
 CREATE VIEW llm.own_graph_model_file WITH (security_barrier) AS
 SELECT f.graph, f.path, f.part, f.content
 FROM llm.all_graph_model_file AS f
-WHERE f.graph IN (SELECT g.id FROM llm.all_graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER)
-WITH CHECK OPTION;
+WHERE f.graph IN (SELECT g.id FROM llm.graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER);
 COMMENT ON VIEW llm.own_graph_model_file IS 'The files of what was learnt from your graphs';

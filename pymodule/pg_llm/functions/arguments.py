@@ -70,6 +70,14 @@ def options(given: Any) -> dict[str, Any]:
     return found
 
 
+def parsed(name: str, given: str | None) -> Any:
+    """A jsonb argument that came as text; None for NULL. Raises InvalidInput for one too deep to be read."""
+    try:
+        return json.loads(given) if given is not None else None
+    except RecursionError as error:
+        raise InvalidInput(f"{name} is nested too deeply") from error
+
+
 def plain(given: Any) -> Any:
     """JSON as the standard library reads it, its numbers as int or float: PL/Python gives Decimals."""
     return json.loads(json.dumps(given, default=_number))

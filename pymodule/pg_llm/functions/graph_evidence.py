@@ -7,9 +7,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-import plpy
-
-from pg_llm.functions import session
+from pg_llm.errors import InvalidInput
+from pg_llm.functions import graph_rights, session
+from pg_llm.functions import semantic_column as catalog
+from pg_llm.functions.session import Row
 
 Triple = tuple[int, str, int]
 # Passages that are shown of one relation, and characters of each.
@@ -49,7 +50,7 @@ def behind(triples: Sequence[Triple]) -> dict[Triple, list[dict[str, Any]]]:
     return behind
 
 
-def _passages(rows: Sequence[session.Row]) -> dict[int, str]:
+def _passages(rows: Sequence[Row]) -> dict[int, str]:
     """The words of each passage, or the whole value; none where the column is not there any more."""
     places: dict[tuple[int, str], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
@@ -57,24 +58,27 @@ def _passages(rows: Sequence[session.Row]) -> dict[int, str]:
             places[row["target"], row["column"]].append(number)
     found: dict[int, str] = {}
     for (target, column), numbers in places.items():
-        about = session.rows(
-            "SELECT format('%I.%I', n.nspname, c.relname) AS relation FROM pg_class AS c"
-            " JOIN pg_namespace AS n ON n.oid = c.relnamespace JOIN pg_attribute AS a ON a.attrelid = c.oid"
-            " WHERE c.oid = $1::oid AND a.attname = $2 AND a.attnum > 0 AND NOT a.attisdropped",
-            ("int8", "text"), (target, column),
-        )  # fmt: skip
-        if not about:
-            continue
-        relation, name = about[0]["relation"], plpy.quote_ident(column)
-        keys = json.loads(rows[numbers[0]]["key"])
-        same = " AND ".join(f"t.{key} = k.{key}" for key in map(plpy.quote_ident, keys))
-        texts = session.rows_once(
-            f"SELECT u.number, substr(t.{name}::text, coalesce(u.first, 1),"
-            f" least(coalesce(u.last - u.first, {_LONGEST}), {_LONGEST})) AS passage"
-            " FROM unnest($1, $2::jsonb[], $3, $4) AS u (number, key, first, last)"
-            f" CROSS JOIN LATERAL jsonb_populate_record(NULL::{relation}, u.key) AS k JOIN {relation} AS t ON {same}",
-            ("int4[]", "text[]", "int4[]", "int4[]"),
-            (numbers, *([rows[number][field] for number in numbers] for field in ("key", "start_pos", "end_pos"))),
-        )
-        found.update({row["number"]: row["passage"] for row in texts if row["passage"] is not None})
+        for row in _read(target, column, [rows[number] for number in numbers], numbers):
+            if row["passage"] is not None:
+                found[row["number"]] = row["passage"]
     return found
+
+
+def _read(target: int, column: str, rows: Sequence[Row], numbers: Sequence[int]) -> list[Row]:
+    """The passages in one column, by these numbers; none of a table that the caller cannot trust."""
+    try:
+        table = catalog.table(str(target))
+    except InvalidInput:
+        return []
+    if column not in table.columns:
+        return []
+    plan = graph_rights.prepared(
+        [target],
+        f"SELECT u.number, substr({table.text(column)}, coalesce(u.first, 1),"
+        f" least(coalesce(u.last - u.first, {_LONGEST}), {_LONGEST})) AS passage"
+        " FROM unnest($1, $2::jsonb[], $3, $4) AS u (number, key, first, last)"
+        f" CROSS JOIN LATERAL {table.keys('jsonb_build_array(u.key)')} JOIN {table.relation} AS t ON {table.same_key}",
+        ("int4[]", "text[]", "int4[]", "int4[]"),
+    )
+    places = ([row[field] for row in rows] for field in ("key", "start_pos", "end_pos"))
+    return graph_rights.found(plan, (list(numbers), *places)) if plan else []

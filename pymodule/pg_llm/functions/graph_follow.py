@@ -2,117 +2,150 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import plpy
 
+from pg_llm.functions import graph_fill, graph_source, session, table_access
 from pg_llm.functions import semantic_column as catalog
-from pg_llm.functions import session
-from pg_llm.functions.graph_source import Join, Source
+from pg_llm.functions.graph_access import Trigger
+from pg_llm.functions.graph_source import Source
+from pg_llm.functions.security_context import run_as_extension_owner
+from pg_llm.functions.session import Row, sql_function
 
 _EVENTS = {
-    "insert": "REFERENCING NEW TABLE AS changed",
-    "update": "REFERENCING OLD TABLE AS former NEW TABLE AS changed",
-    "delete": "REFERENCING OLD TABLE AS former",
-    "truncate": "",
+    "INSERT": "REFERENCING NEW TABLE AS changed",
+    "UPDATE": "REFERENCING OLD TABLE AS former NEW TABLE AS changed",
+    "DELETE": "REFERENCING OLD TABLE AS former",
+    "TRUNCATE": "",
 }
+# A joined table's rows are only what the source's rows lead to: whoever deletes one has changed those before.
+_JOINED_EVENTS = ("INSERT", "UPDATE")
+# The live source of that number, if the relation and the trigger on it are what follow() makes; the graph's owner may
+# have lost the right to the table since. Locked: no merging and no removal of the source until the transaction ends.
+_FOLLOWED = """
+    SELECT s.id, s.graph, s.kind, s.target::oid::int8 AS target, s.columns::text[] AS columns,
+           s.mapping::text AS mapping, s.model, s.sync, g.name AS graph_name, g.entity_types,
+           g.relation_types::text AS relation_types, g.embedding_model, g.owner::int8 AS graph_owner,
+           c.relowner::int8 AS table_owner,
+           s.target = $2::oid OR s.target IN (SELECT a.relid FROM pg_partition_ancestors($2::oid) AS a) AS own
+    FROM llm.all_graph_source AS s JOIN llm.all_graph AS g ON g.id = s.graph
+    JOIN pg_class AS c ON c.oid = s.target JOIN pg_trigger AS t ON t.tgrelid = $2::oid AND t.tgname = $3
+    WHERE s.id = $1 AND s.sync = 'live' AND s.kind <> 'import'
+    AND (s.target = $2::oid OR s.joined @> ARRAY[$2::oid::regclass]
+         OR s.target IN (SELECT a.relid FROM pg_partition_ancestors($2::oid) AS a))
+    AND (t.tgnewtable, t.tgoldtable) IS NOT DISTINCT FROM (
+        CASE WHEN $4 IN ('INSERT', 'UPDATE') THEN 'changed'::name END,
+        CASE WHEN $4 IN ('UPDATE', 'DELETE') THEN 'former'::name END
+    )
+    AND pg_get_userbyid(g.owner) = g.usename AND pg_has_role(g.owner, c.relowner, 'USAGE')
+    FOR KEY SHARE OF s
+"""
+
+
+@sql_function
+def graph_follow(event: dict[str, Any]) -> None:
+    """Statement trigger of live graphs: reads the rows that changed with the rights of their table's owner.
+
+    Of a trigger that somebody made otherwise it takes no notice.
+    """
+    number = _number(event["args"])
+    if number is None or event["when"] != "AFTER" or event["level"] != "STATEMENT":
+        return
+    values = (number, int(event["relid"]), event["name"], event["event"])
+    found = run_as_extension_owner(lambda: session.rows(_FOLLOWED, ("int4", "int8", "name", "text"), values))
+    if not found:
+        return
+    row = found[0]
+    source = graph_source.of_row(row)
+    access = Trigger(row["table_owner"], row["graph_owner"])
+    queries = [*(_changed(source, event["event"]) if row["own"] else ()), *_leading(source, event)]
+    keys = {
+        each["key"]
+        for query in queries
+        for each in access.read(source, lambda query=query: session.rows_once(query))  # type: ignore[misc]
+    }
+    filling = graph_fill.Filling(source, row, access) if keys or event["event"] == "TRUNCATE" else None
+    if filling and keys:
+        filling.keys(sorted(keys))
+    elif filling:
+        filling.forget_gone(lambda: None)
+
+
+def check(source: Source) -> None:
+    """Raise InsufficientPrivilege for a table whose reading in its owner's name would run somebody else's code."""
+    owner = session.rows(
+        "SELECT relowner::int8 AS oid FROM pg_class WHERE oid = $1::oid", ("int8",), (source.table.oid,)
+    )
+    table_access.check_reading([source.table.oid, *source.beside], owner[0]["oid"])
 
 
 def follow(source: Source) -> None:
     """Put the triggers on the table, its partitions and what its foreign keys lead to, where they are missing."""
-    table = source.table
-    function = _function(source, "")
-    missing = set(catalog.parts(table, "rp")) - set(catalog.parts(table, "rp", _trigger(source, "insert")))
-    if missing:
-        _create_function(source, function, _body(source))
-    for part in sorted(missing):
-        for event in _EVENTS:
-            _create_trigger(source, event, part, function)
+    parts = catalog.parts(source.table, "rp")
+    for event in _EVENTS:
+        for part in sorted(set(parts) - _followed(source.id, event)):
+            _create_trigger(source.id, event, part)
     for number, join in enumerate(source.joins):
-        there = "SELECT FROM pg_trigger WHERE tgrelid = $1::oid AND tgname = $2"
-        if not session.rows(there, ("int8", "name"), (join.oid, _trigger(source, f"{number}_insert"))):
-            function = _function(source, f"_{number}")
-            _create_function(source, function, _joined_body(source, join))
-            for event in ("insert", "update"):
-                _create_trigger(source, event, join.relation, function, f"{number}_")
+        for event in _JOINED_EVENTS:
+            if join.relation not in parts and join.relation not in _followed(source.id, event, f"{number}_"):
+                _create_trigger(source.id, event, join.relation, f"{number}_")
 
 
 def unfollow(source: int) -> None:
-    """Take the triggers of a source and their functions away, wherever they are."""
-    found = session.rows(
-        "SELECT p.oid::regprocedure::text AS function FROM pg_proc AS p JOIN pg_roles AS r ON r.oid = p.proowner"
-        " WHERE p.proname ~ $1 AND p.prorettype = 'trigger'::regtype AND r.rolname = CURRENT_USER",
-        ("text",),
-        (f"^graph_{source}_sync(_[0-9]+)?$",),
-    )
-    for row in found:
-        plpy.execute(f"DROP FUNCTION {row['function']} CASCADE")
+    """Take the triggers of a source away, wherever they are: also from tables that are somebody else's by now."""
+    for row in _triggers(source):
+        statement = f"DROP TRIGGER {plpy.quote_ident(row['name'])} ON {row['relation']}"
+        # Of the extension's own function, and for a source that the caller has been found to own.
+        run_as_extension_owner(lambda statement=statement: plpy.execute(statement))  # type: ignore[misc]
 
 
-def _body(source: Source) -> str:
-    """Hands the keys of the changed rows over; only PL/pgSQL can read what a statement changed."""
-    key = source.table.key_object
-    return f"""
-DECLARE
-    keys jsonb;
-BEGIN
-    IF TG_OP = 'INSERT' THEN
-        SELECT jsonb_agg({key}) INTO keys FROM changed AS t;
-    ELSIF TG_OP = 'DELETE' THEN
-        SELECT jsonb_agg({key}) INTO keys FROM former AS t;
-    ELSIF TG_OP = 'UPDATE' THEN
-        SELECT jsonb_agg(u.key) INTO keys
-        FROM (SELECT {key} FROM changed AS t UNION SELECT {key} FROM former AS t) AS u (key);
-    END IF;
-    IF TG_OP = 'TRUNCATE' OR keys IS NOT NULL THEN
-        PERFORM {catalog.schema_of("pg_llm")}.graph_sync({source.id}, keys);
-    END IF;
-    RETURN NULL;
-END
-"""
+def _number(arguments: Sequence[str] | None) -> int | None:
+    """The number of a source, from a trigger that anybody may have made."""
+    if not arguments or len(arguments) != 1 or len(arguments[0]) > 9 or not arguments[0].isascii():
+        return None
+    return int(arguments[0]) if arguments[0].isdigit() else None
 
 
-def _joined_body(source: Source, join: Join) -> str:
-    """The same for rows that lead to a changed row of another table."""
-    return f"""
-DECLARE
-    keys jsonb;
-BEGIN
-    SELECT jsonb_agg({source.table.key_object}) INTO keys FROM {source.table.relation} AS t
-    WHERE t.{plpy.quote_ident(join.column)} IN (SELECT c.{plpy.quote_ident(join.key)} FROM changed AS c);
-    IF keys IS NOT NULL THEN
-        PERFORM {catalog.schema_of("pg_llm")}.graph_sync({source.id}, keys);
-    END IF;
-    RETURN NULL;
-END
-"""
+def _changed(source: Source, event: str) -> list[str]:
+    """Queries for the keys of the rows that a statement changed."""
+    tables = [name for name in ("changed", "former") if f" AS {name}" in _EVENTS[event]]
+    return [f"SELECT {source.table.key_object}::text AS key FROM {name} AS t" for name in tables]
 
 
-def _create_function(source: Source, function: str, body: str) -> None:
-    """With the rights of the graph's owner: who may write to the table need not see the graph."""
-    about = f"Keeps the graph {source.row['graph_name']} true"
-    for statement in (
-        f"CREATE OR REPLACE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
-        # Keys in full, however few digits the writer's session shows.
-        f" SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 AS {plpy.quote_literal(body)}",
-        f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC",
-        f"COMMENT ON FUNCTION {function} IS {plpy.quote_literal(about)}",
-        f"ALTER FUNCTION {function} DEPENDS ON EXTENSION pg_llm",
-    ):
-        plpy.execute(statement)
+def _leading(source: Source, event: dict[str, Any]) -> list[str]:
+    """The same for rows that lead to a changed row, of another table or of the same."""
+    return [
+        f"SELECT {source.table.key_object}::text AS key FROM {source.table.relation} AS t"
+        f" WHERE t.{plpy.quote_ident(join.column)} IN (SELECT c.{plpy.quote_ident(join.key)} FROM changed AS c)"
+        for join in source.joins if join.oid == int(event["relid"]) and event["event"] in _JOINED_EVENTS
+    ]  # fmt: skip
 
 
-def _create_trigger(source: Source, event: str, relation: str, function: str, prefix: str = "") -> None:
+def _followed(source: int, event: str, prefix: str = "") -> set[str]:
+    return {row["relation"] for row in _triggers(source) if row["name"] == _name(source, event, prefix)}
+
+
+def _triggers(source: int) -> list[Row]:
+    """The triggers of a source: others may have its names, and not its function."""
+    return session.rows(
+        "SELECT g.tgname::text AS name, format('%I.%I', n.nspname, c.relname) AS relation FROM pg_trigger AS g"
+        " JOIN pg_class AS c ON c.oid = g.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+        " WHERE g.tgfoid = 'llm.graph_follow()'::regprocedure AND g.tgargs = convert_to($1, 'UTF8') || '\\x00'::bytea",
+        ("text",), (str(source),),
+    )  # fmt: skip
+
+
+def _create_trigger(source: int, event: str, relation: str, prefix: str = "") -> None:
     """A trigger that DROP EXTENSION removes, so that an uninstalled pg_llm never stops anybody from writing."""
-    name = plpy.quote_ident(_trigger(source, f"{prefix}{event}"))
+    name = plpy.quote_ident(_name(source, event, prefix))
     plpy.execute(
-        f"CREATE TRIGGER {name} AFTER {event.upper()} ON {relation} {_EVENTS[event]}"
-        f" FOR EACH STATEMENT EXECUTE FUNCTION {function}"
+        f"CREATE TRIGGER {name} AFTER {event} ON {relation} {_EVENTS[event]}"
+        f" FOR EACH STATEMENT EXECUTE FUNCTION llm.graph_follow('{source}')"
     )
     plpy.execute(f"ALTER TRIGGER {name} ON {relation} DEPENDS ON EXTENSION pg_llm")
 
 
-def _trigger(source: Source, event: str) -> str:
-    return f"zz_graph_{source.id}_{event}"
-
-
-def _function(source: Source, suffix: str) -> str:
-    return f"{source.table.schema}.{plpy.quote_ident(f'graph_{source.id}_sync{suffix}')}()"
+def _name(source: int, event: str, prefix: str) -> str:
+    return f"zz_graph_{source}_{prefix}{event.lower()}"

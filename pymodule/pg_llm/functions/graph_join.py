@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 
 from pg_llm.errors import DuplicateGraph
 from pg_llm.functions import (
+    graph_catalog,
     graph_fill,
     graph_follow,
     graph_merging,
@@ -15,6 +15,7 @@ from pg_llm.functions import (
     named_table,
     session,
 )
+from pg_llm.functions.graph_access import Command
 from pg_llm.functions.graph_merging import Merge
 from pg_llm.functions.graph_store import Mention, Said, Statement
 from pg_llm.functions.graph_types import Allowed
@@ -28,15 +29,17 @@ _AT_ONCE = 1000
 def join(row: Row, other: Row, report: Report) -> None:
     """Give a graph all sources of another that it lacks, read them, and merge there what was merged by hand here."""
     for source in graph_source.of_graph(other["id"]):
-        if source.row["kind"] != "import":
-            named_table.check_owner(source.table)
-            _check_types(row, source)
+        named_table.check_owner(source.table)
+        _check_types(row, source)
+    for target in graph_source.imported(other["id"]):
+        named_table.check_owner(target)
     added = [number for each in _sources(other["id"]) if (number := _add(row, each)) is not None]
     for source in graph_source.of_graph(row["id"]):
-        if source.id in added and source.row["kind"] != "import":
+        if source.id in added:
             if source.row["sync"] == "live":
+                graph_follow.check(source)
                 graph_follow.follow(source)
-            graph_fill.Filling(source, row).everything(report, lambda: None)
+            graph_fill.Filling(source, row, Command()).everything(report, lambda: None)
     for imported in _sources(other["id"]):
         if imported["kind"] == "import":
             _import(row, imported)
@@ -52,7 +55,7 @@ def _sources(graph: int) -> list[Row]:
 
 def _check_types(row: Row, source: graph_source.Source) -> None:
     allowed = Allowed(row)
-    for item in json.loads(source.row["mapping"] or "[]"):
+    for item in graph_source.mapping(source.row) if source.row["mapping"] else []:
         for side in ("subject_type", "object_type"):
             if side in item:
                 allowed.type(item[side])
@@ -73,12 +76,8 @@ def _add(row: Row, source: Row) -> int | None:
                 hint=f"SELECT target, columns, mapping FROM llm.graph_source WHERE graph = {row['id']};",
             )
         return None
-    session.rows(
-        "INSERT INTO llm.own_graph_source (graph, kind, target, columns, joined, mapping, model, sync)"
-        " VALUES ($1, $2, $3::oid, $4, $5::oid[]::regclass[], $6::jsonb, $7, $8)",
-        (*types, "name[]", "int8[]", "text", "text", "text"),
-        (*values, source["columns"], source["joined"], source["mapping"], source["model"], source["sync"]),
-    )
+    about = ("kind", "columns", "joined", "mapping", "model", "sync")
+    graph_catalog.make_source(row["id"], source["target"], [source[name] for name in about])
     return int(session.rows(f"SELECT id FROM llm.own_graph_source WHERE {of}", types, values)[0]["id"])
 
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pg_llm.functions import graph_extract, graph_schema, session
+from pg_llm.functions import graph_extract, graph_schema, graph_source, session
 from pg_llm.functions.graph_source import Source
 from pg_llm.functions.graph_store import Mention, Said, Statement
 from pg_llm.functions.session import Row
@@ -18,7 +18,7 @@ class Reader:
     def __init__(self, source: Source, graph: Row) -> None:
         self._source = source
         self._kind: str = source.row["kind"]
-        self._mapping: list[dict[str, Any]] = json.loads(source.row["mapping"] or "[]")
+        self._mapping = graph_source.mapping(source.row) if self._kind == "columns" else []
         self._schema = graph_schema.parse(graph["entity_types"], json.loads(graph["relation_types"] or "null"))
         self._model: str | None = source.row["model"]
         by: dict[str, Any] = {"mapping": self._mapping}
@@ -41,13 +41,13 @@ class Reader:
             mentions, statements = found[number]
             first = len(mentions)
             mentions += [
-                Mention(each.type, each.name, column, each.start + 1, each.end + 1, each.score)
+                Mention(each.type, each.name, column, each.start + 1, each.end + 1, min(1.0, each.score))
                 for each in result.entities
             ]
             statements += [
                 Statement(
                     first + each.subject, each.predicate, first + each.object, column, each.start + 1, each.end + 1,
-                    each.score,
+                    min(1.0, each.score),
                 )
                 for each in result.relations
             ]  # fmt: skip
@@ -57,7 +57,7 @@ class Reader:
         places: dict[tuple[str, str], int] = {}
         mentions: list[Mention] = []
 
-        def mention(item: dict[str, Any], side: str) -> int | None:
+        def mention(item: dict[str, str], side: str) -> int | None:
             name = " ".join(content.get(item.get(side, ""), "").split())
             if not name:
                 return None

@@ -13,6 +13,7 @@ from pg_llm import client
 from pg_llm.errors import InsufficientPrivilege, InvalidInput, UndefinedGraph, UndefinedModel
 from pg_llm.functions import arguments, graph_rule, model_file, progress, session, training
 from pg_llm.functions.knowledge_graph import named, owned
+from pg_llm.functions.security_context import as_extension_owner
 from pg_llm.functions.session import Model, Row, sql_function
 from pg_llm.training import options as training_options
 
@@ -139,24 +140,29 @@ def _rows(query: str, row: Row) -> Iterator[Row]:
 def _keep(row: Row, job: dict[str, Any], made: dict[str, Any], sources: list[int]) -> None:
     """Put what was learnt in the place of what there was."""
     old = session.rows("SELECT digest FROM llm.own_graph_model WHERE graph = $1", ("int4",), (row["id"],))
-    session.rows("DELETE FROM llm.own_graph_model WHERE graph = $1", ("int4",), (row["id"],))
+    _replace(row["id"], job, made, sources)
+    for each in old:
+        if each["digest"] != made["digest"]:
+            client.ask_if_running({"op": "forget", "model": _wire(row, each["digest"])}, session.poll)
+
+
+@as_extension_owner
+def _replace(graph: int, job: dict[str, Any], made: dict[str, Any], sources: list[int]) -> None:
+    session.rows("DELETE FROM llm.all_graph_model WHERE graph = $1", ("int4",), (graph,))
     session.rows(
-        "INSERT INTO llm.own_graph_model (graph, method, digest, sources, options, metrics, seconds)"
+        "INSERT INTO llm.all_graph_model (graph, method, digest, sources, options, metrics, seconds)"
         " VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7)",
         ("int4", "text", "text", "int4[]", "text", "text", "float4"),
         (
-            row["id"], job["method"], made["digest"], sources, json.dumps(job["options"]), json.dumps(made["metrics"]),
+            graph, job["method"], made["digest"], sources, json.dumps(job["options"]), json.dumps(made["metrics"]),
             made["seconds"],
         ),
     )  # fmt: skip
     for path, part, content in model_file.parts(Path(made["folder"])):
         session.rows(
-            "INSERT INTO llm.own_graph_model_file (graph, path, part, content) VALUES ($1, $2, $3, $4)",
-            ("int4", "text", "int4", "bytea"), (row["id"], path, part, content),
+            "INSERT INTO llm.all_graph_model_file (graph, path, part, content) VALUES ($1, $2, $3, $4)",
+            ("int4", "text", "int4", "bytea"), (graph, path, part, content),
         )  # fmt: skip
-    for each in old:
-        if each["digest"] != made["digest"]:
-            client.ask_if_running({"op": "forget", "model": _wire(row, each["digest"])}, session.poll)
 
 
 def _model(row: Row) -> Model:

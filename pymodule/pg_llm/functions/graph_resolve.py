@@ -9,13 +9,12 @@ from typing import Any
 from pg_llm.errors import InvalidInput, UndefinedGraph
 from pg_llm.functions import (
     arguments,
+    graph_embedding,
     graph_join,
     graph_merging,
     graph_nearest,
     graph_schema,
-    graph_store,
     knowledge_graph,
-    named_table,
     session,
 )
 from pg_llm.functions.graph_merging import Merge
@@ -165,7 +164,7 @@ def _resolve(row: Row, least: float, report: Report) -> list[dict[str, Any]]:
     members = _members(graph)
     lacking = [each["id"] for each in members if not each["embedded"]]
     report("embedding", 0, len(lacking))
-    graph_store.embed(row["embedding_model"], lacking)
+    graph_embedding.embed(graph_embedding.embedder(row["embedding_model"]), lacking)
     report("comparing", 0, len(members))
     triples = session.rows(
         "SELECT subject, predicate, object FROM llm.own_relation WHERE graph = $1", ("int4",), (graph,)
@@ -237,7 +236,7 @@ def _own(number: int) -> Row:
         ("int8",), (number,),
     )  # fmt: skip
     if seen:
-        raise named_table.not_owner(f'graph "{seen[0]["name"]}"', seen[0]["usename"])
+        raise knowledge_graph.not_owner(seen[0])
     raise UndefinedGraph(f"there is no entity {number}", hint=_ENTITY_HINT)
 
 

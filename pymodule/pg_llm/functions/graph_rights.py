@@ -1,11 +1,23 @@
-"""Whose rows a graph may speak of: the source's own row-level security decides, row by row where it is on."""
+"""Whose rows a graph may speak of: the source's own row-level security decides, row by row where it is on.
+
+Those tables nobody has named. So they are looked into only where that runs no code whose owner the caller cannot
+trust; else, and where looking fails, their rows are hidden.
+"""
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Sequence
+from typing import Any
 
-from pg_llm.functions import graph_source, session
-from pg_llm.functions.session import sql_function
+import plpy
+
+from pg_llm.errors import Error
+from pg_llm.functions import graph_source, security_context, session, table_access
+from pg_llm.functions.session import Row, sql_function
+
+# Of errors, those that are not the table's: cancelled or shut down, deadlocks, no memory or disk, a lock not got.
+_NOT_THE_TABLES = ("57", "40", "53", "55")
+_Moment = tuple[int, int, int]
 
 
 @sql_function
@@ -20,17 +32,62 @@ def graph_row_readable(source: int | None, key: str | None) -> bool:
     """Whether the caller's row-level security shows a row that a graph has read; the views of graphs call it."""
     if source is None or key is None:
         return False
-    found = session.rows(
-        "SELECT s.target::oid::int8 AS target, s.target::text AS relation, s.mapping::text AS mapping"
-        # Triples that were imported are of no row: where rows are hidden they are.
-        " FROM llm.graph_source AS s WHERE s.id = $1 AND s.kind <> 'import'",
-        ("int4",),
-        (source,),
-    )
-    return bool(found) and bool(session.rows(_probe(source, *found[0].values()), ("text",), (key,))[0]["there"])
+    probe = _probes.of(source)
+    return probe is not None and any(row["there"] for row in found(probe, (key,)))
 
 
-@functools.lru_cache(maxsize=256)
-def _probe(source: int, target: int, relation: str, mapping: str | None) -> str:
-    """The query, found once for as long as the source stays what it is."""
-    return graph_source.numbered(source).probe
+def prepared(oids: Sequence[int], query: str, types: Sequence[str]) -> Any | None:
+    """A statement on tables that the caller did not name, or None where these hide themselves from it."""
+    try:
+        # Which locks them, before anything of theirs can run.
+        plan = plpy.prepare(query, list(types))
+    except plpy.SPIError as error:
+        _raise_unless_hidden(error)
+        return None
+    return None if table_access.foreign_code(oids, security_context.current_role()) else plan
+
+
+def found(plan: Any, values: Sequence[Any]) -> list[Row]:
+    """The rows of such a statement; none where it fails."""
+    try:
+        return list(plpy.execute(plan, list(values)))
+    except plpy.SPIError as error:
+        _raise_unless_hidden(error)
+        return []
+
+
+class _Probes:
+    """The statements that look for rows of sources, for as long as what was found out about these holds."""
+
+    def __init__(self) -> None:
+        self._moment: _Moment | None = None
+        self._plans: dict[int, Any | None] = {}
+
+    def of(self, source: int) -> Any | None:
+        """The source's, or None where none of its rows is shown."""
+        now = security_context.moment()
+        if now != self._moment:
+            self._moment, self._plans = now, {}
+        if source not in self._plans:
+            self._plans[source] = _probe(source)
+        return self._plans[source]
+
+
+_probes = _Probes()
+
+
+def _probe(source: int) -> Any | None:
+    # Triples that were imported are of no row: where rows are hidden they are.
+    if not session.rows("SELECT FROM llm.graph_source WHERE id = $1 AND kind <> 'import'", ("int4",), (source,)):
+        return None
+    try:
+        of = graph_source.numbered(source)
+    except Error:
+        # It does not fit its table any more.
+        return None
+    return prepared([of.table.oid, *of.beside], of.probe, ("text",))
+
+
+def _raise_unless_hidden(error: plpy.SPIError) -> None:
+    if error.sqlstate.startswith(_NOT_THE_TABLES):
+        raise error

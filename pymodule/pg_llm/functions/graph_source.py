@@ -6,15 +6,14 @@ In fragments the row is called `t`, and the row that its foreign key number n le
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import dataclass, field
 from typing import Any
 
 import plpy
 
 from pg_llm.errors import InvalidInput
+from pg_llm.functions import arguments, session
 from pg_llm.functions import semantic_column as catalog
-from pg_llm.functions import session
 from pg_llm.functions.semantic_column import Table
 from pg_llm.functions.session import Row
 
@@ -27,6 +26,8 @@ class Join:
     oid: int
     relation: str
     key: str
+    # The other table's columns of PostgreSQL's own types.
+    builtin: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +49,16 @@ class Source:
         return int(self.row["graph"])
 
     @property
+    def beside(self) -> list[int]:
+        """The tables that its foreign keys lead to."""
+        return [join.oid for join in self.joins]
+
+    @property
     def read(self) -> list[str]:
         """The columns that are read, one behind a foreign key as `column.column`."""
         if self.row["kind"] == "text":
             return list(self.row["columns"])
-        return mapped(json.loads(self.row["mapping"]))
+        return mapped(mapping(self.row))
 
     @property
     def rows(self) -> str:
@@ -71,7 +77,7 @@ class Source:
     @property
     def content(self) -> str:
         """What is read of a row, as a jsonb object of texts."""
-        pairs = (f"{plpy.quote_literal(name)}, {self._column(name)}::text" for name in self.read)
+        pairs = (f"{plpy.quote_literal(name)}, {self._text(name)}" for name in self.read)
         return f"jsonb_strip_nulls(jsonb_build_object({', '.join(pairs)}))"
 
     def hash(self, by: str) -> str:
@@ -88,16 +94,16 @@ class Source:
             for join in self.joins
         )
         return (
-            f"SELECT EXISTS (SELECT FROM jsonb_populate_record(NULL::{self.table.relation}, $1::jsonb) AS k"
+            f"SELECT EXISTS (SELECT FROM {self.table.keys('jsonb_build_array($1::jsonb)')}"
             f" JOIN {self.table.relation} AS t ON {self.table.same_key}{beside}) AS there"
         )
 
-    def _column(self, name: str) -> str:
+    def _text(self, name: str) -> str:
         column, dot, other = name.partition(".")
         if not dot or name in self.table.columns:
-            return f"t.{plpy.quote_ident(name)}"
+            return self.table.text(name)
         number = [join.column for join in self.joins].index(column)
-        return f"j{number}.{plpy.quote_ident(other)}"
+        return catalog.as_text(f"j{number}.{plpy.quote_ident(other)}", other in self.joins[number].builtin)
 
 
 _SOURCE = """
@@ -112,7 +118,7 @@ def numbered(source: int) -> Source:
     found = session.rows(f"{_SOURCE} WHERE s.id = $1", ("int4",), (source,))
     if not found or found[0]["target"] is None:
         raise InvalidInput(f"there is no source {source} of a graph")
-    return _source(found[0])
+    return of_row(found[0])
 
 
 def of_graph(graph: int) -> list[Source]:
@@ -123,13 +129,25 @@ def of_graph(graph: int) -> list[Source]:
         ("int4",),
         (graph,),
     )
-    return [_source(row) for row in found]
+    return [of_row(row) for row in found]
 
 
-def _source(row: Row) -> Source:
+def imported(graph: int) -> list[Table]:
+    """The tables that imported triples are said to come from, as far as they are still there."""
+    found = session.rows(
+        "SELECT s.target::oid::int8 AS target FROM llm.graph_source AS s JOIN pg_class AS c ON c.oid = s.target"
+        " WHERE s.graph = $1 AND s.kind = 'import' ORDER BY s.id",
+        ("int4",),
+        (graph,),
+    )
+    return [catalog.table(str(row["target"])) for row in found]
+
+
+def of_row(row: Row) -> Source:
+    """The source of a row as the queries here have it. Raises InvalidInput for one that does not fit its table."""
     table = catalog.table(str(row["target"]))
     check_whole(Source(row, table))
-    foreign = mapped(json.loads(row["mapping"])) if row["kind"] == "columns" else []
+    foreign = mapped(mapping(row)) if row["kind"] == "columns" else []
     return Source(row, table, joins(table, foreign))
 
 
@@ -143,9 +161,25 @@ def check_whole(of: Source) -> None:
             )
 
 
-def mapped(mapping: list[dict[str, Any]]) -> list[str]:
+def mapping(row: Row) -> list[dict[str, str]]:
+    """The mapping of a source's row. Raises InvalidInput for one that a dump may have brought and nobody wrote."""
+    found = arguments.parsed("mapping", row["mapping"])
+    if not isinstance(found, list) or not all(_well_formed(item) for item in found):
+        raise InvalidInput("the mapping of a source of a graph is not what graph_add_columns() writes")
+    return found
+
+
+def _well_formed(item: Any) -> bool:
+    if not isinstance(item, dict) or not all(isinstance(value, str) for value in item.values()):
+        return False
+    return "subject" in item and "subject_type" in item and (
+        "object" not in item or ("object_type" in item and "predicate" in item)
+    )  # fmt: skip
+
+
+def mapped(items: list[dict[str, str]]) -> list[str]:
     """The columns that a mapping names, each once."""
-    return list(dict.fromkeys(item[side] for item in mapping for side in ("subject", "object") if side in item))
+    return list(dict.fromkeys(item[side] for item in items for side in ("subject", "object") if side in item))
 
 
 def joins(table: Table, names: list[str]) -> list[Join]:
@@ -173,7 +207,10 @@ def joins(table: Table, names: list[str]) -> list[Join]:
 def _join(table: Table, column: str) -> Join:
     found = session.rows(
         """
-        SELECT c.oid::int8 AS oid, format('%I.%I', n.nspname, c.relname) AS relation, k.attname::text AS key
+        SELECT c.oid::int8 AS oid, format('%I.%I', n.nspname, c.relname) AS relation, k.attname::text AS key, ARRAY(
+            SELECT b.attname::text FROM pg_attribute AS b JOIN pg_type AS y ON y.oid = b.atttypid
+            WHERE b.attrelid = c.oid AND y.typnamespace = 'pg_catalog'::regnamespace
+        ) AS builtin
         FROM pg_constraint AS f
         JOIN pg_attribute AS a ON a.attrelid = f.conrelid AND f.conkey = ARRAY[a.attnum]
         JOIN pg_attribute AS k ON k.attrelid = f.confrelid AND f.confkey = ARRAY[k.attnum]
@@ -188,4 +225,5 @@ def _join(table: Table, column: str) -> Join:
             f'column "{column}" of {table.relation} is no foreign key of one column',
             hint='"column.other" reads the column other of the table that the foreign key leads to.',
         )
-    return Join(column, found[0]["oid"], found[0]["relation"], found[0]["key"])
+    of = found[0]
+    return Join(column, of["oid"], of["relation"], of["key"], frozenset(of["builtin"]))

@@ -1,5 +1,8 @@
 """Writing into a graph what its rows say: each row's own evidence replaces what the row said before.
 
+Only here, in `graph_merging` and in `graph_reasoning` are graphs written, with the rights of the extension's owner and
+under numbers that the caller has checked: who may write to a graph is decided before.
+
 Nothing is counted: an entity or relation is there for as long as some evidence is. So writers who speak of the same
 entity do not wait for each other, and one row costs the same in a graph of any size. Only who is the second to state a
 relation writes to it: that its evidence has to be looked at from now on.
@@ -12,11 +15,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pg_llm.functions import semantic_column as catalog
 from pg_llm.functions import session
+from pg_llm.functions.security_context import as_extension_owner
+from pg_llm.functions.session import Row
 from pg_llm.graphs.names import fold
 
-_EMBEDDED = 256
 # Subject, predicate, object; entities by number.
 Triple = tuple[int, str, int]
 
@@ -69,26 +72,38 @@ class _Known:
 
 
 _ROWS = """
-    SELECT id, key::text AS key, hash FROM llm.own_graph_row WHERE source = $1 AND key = ANY($2::jsonb[])
+    SELECT id, key::text AS key, hash FROM llm.all_graph_row WHERE source = $1 AND key = ANY($2::jsonb[])
     AND found_by = ANY(ARRAY(SELECT hashtextextended(k::jsonb::text, 0) FROM unnest($2) AS u (k)))
 """
 
 
+@as_extension_owner
 def known(source: int, keys: Sequence[str]) -> dict[str, int]:
     """The hash of each of these rows when it was last read."""
     return {row["key"]: row["hash"] for row in session.rows(_ROWS, ("int4", "text[]"), (source, list(keys)))}
 
 
+@as_extension_owner
 def hold(source: int) -> bool:
     """Until the transaction ends, no merging and no removal of the source; False if it is gone."""
-    return bool(session.rows("SELECT FROM llm.own_graph_source WHERE id = $1 FOR KEY SHARE", ("int4",), (source,)))
+    return bool(session.rows("SELECT FROM llm.all_graph_source WHERE id = $1 FOR KEY SHARE", ("int4",), (source,)))
 
 
+@as_extension_owner
+def keys(source: int, after: int, most: int) -> list[Row]:
+    """Rows that were read, in the order of their numbers: `id` and `key`."""
+    return session.rows(
+        "SELECT id, key::text AS key FROM llm.all_graph_row WHERE source = $1 AND id > $2 ORDER BY id LIMIT $3",
+        ("int4", "int8", "int4"), (source, after, most),
+    )  # fmt: skip
+
+
+@as_extension_owner
 def take(graph: int, source: int, keys: Sequence[str]) -> dict[str, int]:
     """The numbers of these rows, by key as jsonb writes it; nobody else writes them until the transaction ends."""
     values = (graph, source, sorted(keys))
     session.rows(
-        "INSERT INTO llm.own_graph_row (graph, source, key, hash)"
+        "INSERT INTO llm.all_graph_row (graph, source, key, hash)"
         " SELECT $1, $2, k::jsonb, 0 FROM unnest($3) AS u (k) ON CONFLICT DO NOTHING",
         ("int4", "int4", "text[]"), values,
     )  # fmt: skip
@@ -98,8 +113,9 @@ def take(graph: int, source: int, keys: Sequence[str]) -> dict[str, int]:
     return {row["key"]: row["id"] for row in found}
 
 
-def store(graph: int, source: int, rows: dict[str, int], said: Sequence[Said], model: str | None) -> None:
-    """Replace what these rows say; `model` embeds the names that are new, None leaves that for later."""
+@as_extension_owner
+def store(graph: int, source: int, rows: dict[str, int], said: Sequence[Said]) -> list[int]:
+    """Replace what these rows say; the numbers of the entities that they speak of."""
     numbers = [rows[each.key] for each in said]
     entities, relations_ = _forget(numbers)
     known = _known(graph, source, said)
@@ -108,15 +124,15 @@ def store(graph: int, source: int, rows: dict[str, int], said: Sequence[Said], m
     ]
     _write(graph, source, evidence, known)
     session.rows(
-        "UPDATE llm.own_graph_row AS r SET hash = u.hash FROM unnest($1, $2) AS u (id, hash)"
+        "UPDATE llm.all_graph_row AS r SET hash = u.hash FROM unnest($1, $2) AS u (id, hash)"
         " WHERE r.id = u.id AND r.source = $3",
         ("int8[]", "int8[]", "int4"), (numbers, [each.hash for each in said], source),
     )  # fmt: skip
     _clear(entities - {entry[1] for entry in evidence}, relations_ - {entry[2] for entry in evidence})
-    if model:
-        embed(model, sorted({number for pair in known.entities.values() for number in pair}))
+    return sorted({number for pair in known.entities.values() for number in pair})
 
 
+@as_extension_owner
 def add(graph: int, source: int, row: int, said: Sequence[Said]) -> int:
     """Let one row say this too, each thing once; how many relations are new."""
     known = _known(graph, source, said)
@@ -125,7 +141,7 @@ def add(graph: int, source: int, row: int, said: Sequence[Said]) -> int:
         for entry in _evidence(one, known):
             given.setdefault((entry[0] is None, entry[2]), (row, *entry))
     there = session.rows(
-        "SELECT relation IS NOT NULL AS related, extracted FROM llm.own_evidence"
+        "SELECT relation IS NOT NULL AS related, extracted FROM llm.all_evidence"
         ' WHERE "row" = $1 AND extracted = ANY($2)',
         ("int8", "int8[]"), (row, [number for _, number in given]),
     )  # fmt: skip
@@ -135,6 +151,7 @@ def add(graph: int, source: int, row: int, said: Sequence[Said]) -> int:
     return sum(related for related, _ in given)
 
 
+@as_extension_owner
 def remove(source: int, keys: Sequence[str]) -> None:
     """Forget rows that are gone."""
     found = session.rows(
@@ -144,7 +161,7 @@ def remove(source: int, keys: Sequence[str]) -> None:
         return
     numbers = [row["id"] for row in found]
     spoken_of = _forget(numbers)
-    session.rows("DELETE FROM llm.own_graph_row WHERE id = ANY($1) AND source = $2", ("int8[]", "int4"),
+    session.rows("DELETE FROM llm.all_graph_row WHERE id = ANY($1) AND source = $2", ("int8[]", "int4"),
                  (numbers, source))  # fmt: skip
     _clear(*spoken_of)
 
@@ -155,7 +172,7 @@ def _write(graph: int, source: int, evidence: Sequence[tuple[Any, ...]], known: 
     _state_again({entry[2] for entry in evidence} & known.stated_before)
     columns = [list(column) for column in zip(*evidence, strict=True)]
     session.rows(
-        'INSERT INTO llm.own_evidence (graph, source, "row", entity, relation, extracted, "column", start_pos,'
+        'INSERT INTO llm.all_evidence (graph, source, "row", entity, relation, extracted, "column", start_pos,'
         " end_pos, confidence) SELECT $1, $2, * FROM unnest($3, $4, $5, $6, $7, $8, $9, $10)",
         ("int4", "int4", "int8[]", "int8[]", "int8[]", "int8[]", "name[]", "int4[]", "int4[]", "float4[]"),
         (graph, source, *columns),
@@ -202,7 +219,7 @@ def _entities(graph: int, names: Sequence[tuple[str, str]]) -> dict[tuple[str, s
     while True:
         # Held, so that nobody removes meanwhile what nothing speaks for any more.
         rows = session.rows(
-            "SELECT id, coalesce(merged_into, id) AS standing, type, name FROM llm.own_entity"
+            "SELECT id, coalesce(merged_into, id) AS standing, type, name FROM llm.all_entity"
             " WHERE graph = $1 AND folded = ANY($2) ORDER BY id FOR KEY SHARE",
             ("int4", "text[]"), (graph, sorted(set(folded))),
         )  # fmt: skip
@@ -210,12 +227,13 @@ def _entities(graph: int, names: Sequence[tuple[str, str]]) -> dict[tuple[str, s
         if wanted <= found.keys():
             return {name: found[name] for name in wanted}
         session.rows(
-            "INSERT INTO llm.own_entity (graph, type, name, folded) SELECT $1, * FROM unnest($2, $3, $4)"
+            "INSERT INTO llm.all_entity (graph, type, name, folded) SELECT $1, * FROM unnest($2, $3, $4)"
             " ON CONFLICT DO NOTHING",
             ("int4", "text[]", "text[]", "text[]"), (graph, types, spelt, folded),
         )  # fmt: skip
 
 
+@as_extension_owner
 def relations(graph: int, triples: Sequence[Triple]) -> dict[Triple, int]:
     """The numbers of these relations; new ones are made."""
     return _relations(graph, triples, None, {})[0]
@@ -231,7 +249,7 @@ def _relations(
     made: set[int] = set()
     while True:
         rows = session.rows(
-            "SELECT id, subject, predicate, object FROM llm.own_relation"
+            "SELECT id, subject, predicate, object FROM llm.all_relation"
             " WHERE subject = ANY($1) AND object = ANY($2) ORDER BY id FOR KEY SHARE",
             ("int8[]", "int8[]"), (sorted(set(subjects)), sorted(set(objects))),
         )  # fmt: skip
@@ -239,7 +257,7 @@ def _relations(
         if wanted <= found.keys():
             return {triple: found[triple] for triple in wanted}, made
         new = session.rows(
-            "INSERT INTO llm.own_relation (graph, subject, predicate, object, sole_source, sole_confidence)"
+            "INSERT INTO llm.all_relation (graph, subject, predicate, object, sole_source, sole_confidence)"
             " SELECT $1, * FROM unnest($2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING id",
             ("int4", "int8[]", "text[]", "int8[]", "int4[]", "float4[]"),
             (graph, subjects, predicates, objects, sources, confidences),
@@ -252,22 +270,23 @@ def _state_again(numbers: Collection[int]) -> None:
     if not numbers:
         return
     locked = session.rows(
-        "SELECT id FROM llm.own_relation WHERE id = ANY($1) AND sole_source IS NOT NULL"
+        "SELECT id FROM llm.all_relation WHERE id = ANY($1) AND sole_source IS NOT NULL"
         " ORDER BY id FOR NO KEY UPDATE",
         ("int8[]",), (sorted(numbers),),
     )  # fmt: skip
     session.rows(
-        "UPDATE llm.own_relation SET sole_source = NULL, sole_confidence = NULL WHERE id = ANY($1)",
+        "UPDATE llm.all_relation SET sole_source = NULL, sole_confidence = NULL WHERE id = ANY($1)",
         ("int8[]",), ([row["id"] for row in locked],),
     )  # fmt: skip
 
 
+@as_extension_owner
 def weigh(numbers: Collection[int]) -> None:
     """Look how often these relations are stated now, which nobody else may be about to change."""
     session.rows(
-        "UPDATE llm.own_relation AS r SET (sole_source, sole_confidence) = (SELECT"
+        "UPDATE llm.all_relation AS r SET (sole_source, sole_confidence) = (SELECT"
         " CASE WHEN count(*) = 1 THEN min(v.source) END, CASE WHEN count(*) = 1 THEN min(v.confidence) END"
-        " FROM llm.own_evidence AS v WHERE v.relation = r.id) WHERE r.id = ANY($1)",
+        " FROM llm.all_evidence AS v WHERE v.relation = r.id) WHERE r.id = ANY($1)",
         ("int8[]",), (sorted(numbers),),
     )  # fmt: skip
 
@@ -275,7 +294,7 @@ def weigh(numbers: Collection[int]) -> None:
 def _forget(rows: Sequence[int]) -> tuple[set[int], set[int]]:
     """Take the rows' evidence away; the numbers of the entities and of the relations that it spoke for."""
     gone = session.rows(
-        'DELETE FROM llm.own_evidence WHERE "row" = ANY($1) RETURNING entity, relation, extracted',
+        'DELETE FROM llm.all_evidence WHERE "row" = ANY($1) RETURNING entity, relation, extracted',
         ("int8[]",), (list(rows),),
     )  # fmt: skip
     found: tuple[set[int], set[int]] = (set(), set())
@@ -288,7 +307,7 @@ def _forget(rows: Sequence[int]) -> tuple[set[int], set[int]]:
 def _clear(entities: set[int], relations_: set[int]) -> None:
     """Remove those of these that nothing speaks for any more."""
     # Locked in the order in which writers hold them: entities, then relations.
-    _locked("entity", sorted(entities), "NOT EXISTS (SELECT FROM llm.own_evidence AS v WHERE v.entity = c.id OFFSET 0)")
+    _locked("entity", sorted(entities), "NOT EXISTS (SELECT FROM llm.all_evidence AS v WHERE v.entity = c.id OFFSET 0)")
     for kind, doubtful in (("relation", relations_), ("entity", entities)):
         if doubtful:
             sweep(kind, sorted(doubtful))
@@ -297,21 +316,22 @@ def _clear(entities: set[int], relations_: set[int]) -> None:
 # A subquery with OFFSET is asked for each number, by index; as a join it would read the whole graph.
 _NEEDED = {
     "relation": """
-    EXISTS (SELECT FROM llm.own_evidence AS v WHERE v.relation = c.id OFFSET 0)
-    OR EXISTS (SELECT FROM llm.own_evidence AS v WHERE v.extracted = c.id AND v.relation IS NOT NULL OFFSET 0)
+    EXISTS (SELECT FROM llm.all_evidence AS v WHERE v.relation = c.id OFFSET 0)
+    OR EXISTS (SELECT FROM llm.all_evidence AS v WHERE v.extracted = c.id AND v.relation IS NOT NULL OFFSET 0)
 """,
     # What was extracted as a name that is merged speaks for another entity, which its row knows.
     "entity": """
-    EXISTS (SELECT FROM llm.own_evidence AS v WHERE v.entity = c.id OFFSET 0)
-    OR EXISTS (SELECT FROM llm.own_evidence AS v WHERE v.extracted = c.id AND v.entity = (
-        SELECT e.merged_into FROM llm.own_entity AS e WHERE e.id = c.id OFFSET 0) OFFSET 0)
-    OR EXISTS (SELECT FROM llm.own_relation AS r WHERE r.subject = c.id OFFSET 0)
-    OR EXISTS (SELECT FROM llm.own_relation AS r WHERE r.object = c.id OFFSET 0)
-    OR EXISTS (SELECT FROM llm.own_entity AS a WHERE a.merged_into = c.id OFFSET 0)
+    EXISTS (SELECT FROM llm.all_evidence AS v WHERE v.entity = c.id OFFSET 0)
+    OR EXISTS (SELECT FROM llm.all_evidence AS v WHERE v.extracted = c.id AND v.entity = (
+        SELECT e.merged_into FROM llm.all_entity AS e WHERE e.id = c.id OFFSET 0) OFFSET 0)
+    OR EXISTS (SELECT FROM llm.all_relation AS r WHERE r.subject = c.id OFFSET 0)
+    OR EXISTS (SELECT FROM llm.all_relation AS r WHERE r.object = c.id OFFSET 0)
+    OR EXISTS (SELECT FROM llm.all_entity AS a WHERE a.merged_into = c.id OFFSET 0)
 """,
 }
 
 
+@as_extension_owner
 def sweep(kind: str, numbers: Sequence[int]) -> int:
     """Remove the entities or relations among these that nothing needs; how many that were.
 
@@ -323,7 +343,7 @@ def sweep(kind: str, numbers: Sequence[int]) -> int:
     while numbers and (locked := _locked(kind, numbers, unneeded)):
         sure = session.rows(f"SELECT c.id FROM unnest($1) AS c (id) WHERE {unneeded}", ("int8[]",), (locked,))
         gone = session.rows(
-            f"DELETE FROM llm.own_{kind} WHERE id = ANY($1)"
+            f"DELETE FROM llm.all_{kind} WHERE id = ANY($1)"
             f" RETURNING {'merged_into' if kind == 'entity' else 'NULL::int8'} AS other",
             ("int8[]",), ([row["id"] for row in sure],),
         )  # fmt: skip
@@ -338,32 +358,7 @@ def _locked(kind: str, numbers: Sequence[int], condition: str) -> list[int]:
         return []
     found = session.rows(f"SELECT c.id FROM unnest($1) AS c (id) WHERE {condition}", ("int8[]",), (list(numbers),))
     locked = session.rows(
-        f"SELECT id FROM llm.own_{kind} WHERE id = ANY($1) ORDER BY id FOR UPDATE",
+        f"SELECT id FROM llm.all_{kind} WHERE id = ANY($1) ORDER BY id FOR UPDATE",
         ("int8[]",), ([row["id"] for row in found],),
     ) if found else []  # fmt: skip
     return [row["id"] for row in locked]
-
-
-def embed(model: str, numbers: Sequence[int]) -> int:
-    """Give those of these entities a vector that have none; how many that were."""
-    done = 0
-    for start in range(0, len(numbers), _EMBEDDED):
-        lacking = session.rows(
-            # What somebody else is giving a vector needs none from here.
-            "SELECT e.graph, e.id, e.name FROM llm.own_entity AS e WHERE e.id = ANY($1)"
-            " AND NOT EXISTS (SELECT FROM llm.own_entity_embedding AS m WHERE m.entity = e.id OFFSET 0)"
-            " ORDER BY e.id FOR NO KEY UPDATE OF e SKIP LOCKED",
-            ("int8[]",), (list(numbers[start : start + _EMBEDDED]),),
-        )  # fmt: skip
-        if not lacking:
-            continue
-        names = [row["name"] for row in lacking]
-        vectors = session.model(model, "embedding").run("embedding", names, role="document")
-        session.rows(
-            "INSERT INTO llm.own_entity_embedding (graph, entity, embedding)"
-            f" SELECT g, e, v::{catalog.schema_of('vector')}.vector FROM unnest($1, $2, $3) AS u (g, e, v)"
-            " ON CONFLICT DO NOTHING",
-            ("int4[]", "int8[]", "text[]"), (*([row[name] for row in lacking] for name in ("graph", "id")), vectors),
-        )  # fmt: skip
-        done += len(lacking)
-    return done

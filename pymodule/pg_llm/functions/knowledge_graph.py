@@ -9,9 +9,11 @@ from typing import Any
 
 import plpy
 
-from pg_llm.errors import DuplicateGraph, InvalidInput, UndefinedGraph
+from pg_llm.errors import DuplicateGraph, InsufficientPrivilege, InvalidInput, UndefinedGraph
 from pg_llm.functions import (
     arguments,
+    graph_catalog,
+    graph_embedding,
     graph_extract,
     graph_fill,
     graph_follow,
@@ -24,6 +26,7 @@ from pg_llm.functions import (
     session,
 )
 from pg_llm.functions import semantic_column as catalog
+from pg_llm.functions.graph_access import Command
 from pg_llm.functions.progress import reported
 from pg_llm.functions.semantic_column import Table
 from pg_llm.functions.session import Row, sql_function
@@ -45,15 +48,9 @@ def graph_create(name: str | None, entity_types: list[str | None] | None, relati
     name = session.required("name", name)
     if not name.strip() or len(name) > _NAME_CHARACTERS:
         raise InvalidInput(f"a graph's name has 1 to {_NAME_CHARACTERS} characters")
-    graph_schema.parse(entity_types, json.loads(relation_types or "null"))
-    made = session.rows(
-        "INSERT INTO llm.own_graph (name, entity_types, relation_types, embedding_model)"
-        " SELECT $1, $2, $3::jsonb, $4 WHERE NOT EXISTS (SELECT FROM llm.graph AS g WHERE g.name = $1)"
-        " RETURNING id",
-        ("text", "text[]", "text", "text"),
-        (name, entity_types, relation_types, session.model(None, "embedding").name),
-    )
-    if not made:
+    graph_schema.parse(entity_types, arguments.parsed("relation_types", relation_types))
+    owner = session.rows("SELECT CURRENT_USER::text AS name")[0]["name"]
+    if not graph_catalog.make_graph(name, entity_types, relation_types, session.model(None, "embedding").name, owner):
         raise DuplicateGraph(
             f'there is already a graph "{name}"', hint="Choose another name, or call graph_drop() first."
         )
@@ -76,7 +73,7 @@ def graph_add(
 def graph_add_columns(graph: str | None, target: str | None, mapping: str | None, sync: str | None) -> None:
     """Read a table's columns into a graph as entities and relations, without a model, and keep the graph true."""
     with _adding(graph, target, sync) as (row, table, commit):
-        found = _mapping(json.loads(mapping or "null"), row, table)
+        found = _mapping(arguments.parsed("mapping", mapping), row, table)
         names = graph_source.mapped(found)
         joins = graph_source.joins(table, names)
         own = [name if name in table.columns else name.partition(".")[0] for name in names]
@@ -94,7 +91,10 @@ def graph_import(graph: str | None, query: str | None, source: str | None) -> in
     with session.pinned_path():
         row = owned(graph)
         table = catalog.table(oid) if oid is not None else None
-        number = _import_source(row, table)
+        if table:
+            # What is said to come from a table speaks in the name of its owner.
+            named_table.check_owner(table)
+        number = _import_source(row["id"], table.oid if table else None)
     return graph_import_rows.store(row, number, query)
 
 
@@ -118,8 +118,9 @@ def graph_refresh(graph: str | None, target: str | None) -> None:
                     graph_store.sweep(kind, numbers)
                     commit()
             bare = "AND NOT EXISTS (SELECT FROM llm.own_entity_embedding AS m WHERE m.entity = c.id OFFSET 0)"
+            embed = graph_embedding.embedder(row["embedding_model"])
             for done, numbers in enumerate(_numbers("entity", row["id"], bare)):
-                graph_store.embed(row["embedding_model"], numbers)
+                graph_embedding.embed(embed, numbers)
                 commit()
                 report("embedding", done * _SWEPT + len(numbers), done * _SWEPT + len(numbers))
 
@@ -147,12 +148,7 @@ def graph_drop(graph: str | None) -> None:
     row = owned(graph)
     for source in session.rows("SELECT id FROM llm.own_graph_source WHERE graph = $1", ("int4",), (row["id"],)):
         graph_follow.unfollow(source["id"])
-    for name in ("own_evidence", "own_relation"):
-        session.rows(f"DELETE FROM llm.{name} WHERE graph = $1", ("int4",), (row["id"],))
-    session.rows("UPDATE llm.own_entity SET merged_into = NULL WHERE graph = $1", ("int4",), (row["id"],))
-    for name in ("own_entity", "own_graph_row", "own_graph_source"):
-        session.rows(f"DELETE FROM llm.{name} WHERE graph = $1", ("int4",), (row["id"],))
-    session.rows("DELETE FROM llm.own_graph WHERE id = $1", ("int4",), (row["id"],))
+    graph_catalog.remove_graph(row["id"])
 
 
 @sql_function
@@ -163,16 +159,30 @@ def graph_triples(graph: str | None) -> Iterator[Row]:
 
 @sql_function
 def graph_sync(source: int | None, keys: str | None) -> None:
-    """Read rows with these keys into a graph again, or with NULL forget all; a live source's triggers call it."""
+    """Read rows with these keys into a graph of one's own again, or with NULL forget all."""
     number = session.required("source", source)
-    if not graph_store.hold(number):
-        # Dropped meanwhile, or none of the caller's.
+    own = session.rows(
+        "SELECT graph FROM llm.own_graph_source WHERE id = $1 AND kind <> 'import'", ("int4",), (number,)
+    )
+    if not own or not graph_store.hold(number):
+        # None of the caller's, or dropped meanwhile.
         return
     if keys is None:
         graph_fill.forget_all(number, lambda: None)
         return
-    of = graph_source.numbered(number)
-    graph_fill.Filling(of, numbered(of.graph)).keys(keys)
+    graph_fill.Filling(graph_source.numbered(number), numbered(own[0]["graph"]), Command()).keys(_keys(keys))
+
+
+def _keys(given: str) -> list[str]:
+    """Each once, as jsonb writes it."""
+    found = session.rows(
+        "SELECT k.key::text AS key, jsonb_typeof(k.key) = 'object' AS well FROM jsonb_array_elements("
+        "CASE WHEN jsonb_typeof($1::jsonb) = 'array' THEN $1::jsonb ELSE '[1]' END) AS k (key)",
+        ("text",), (given,),
+    )  # fmt: skip
+    if not all(row["well"] for row in found):
+        raise InvalidInput("keys must be a JSON list of objects", hint="""Write keys => '[{"id": 1}]'.""")
+    return list(dict.fromkeys(row["key"] for row in found))
 
 
 _GRAPH = """
@@ -204,8 +214,18 @@ def owned(graph: str | None) -> Row:
     """The same, and its owner is asking. Raises InsufficientPrivilege."""
     found = named(session.required("graph", graph))
     if not found["own"]:
-        raise named_table.not_owner(f'graph "{found["name"]}"', found["usename"])
+        raise not_owner(found)
     return found
+
+
+def not_owner(graph: Row) -> InsufficientPrivilege:
+    """The error for somebody who does not own a graph."""
+    if graph["usename"] is not None:
+        return named_table.not_owner(f'graph "{graph["name"]}"', graph["usename"])
+    return InsufficientPrivilege(
+        f'the owner of the graph "{graph["name"]}" was renamed or dropped',
+        hint="A superuser gives it to a role: UPDATE llm.all_graph SET usename = 'ROLE' WHERE name = …;",
+    )
 
 
 @contextlib.contextmanager
@@ -269,12 +289,7 @@ def _add(row: Row, table: Table, wanted: dict[str, Any], commit: Commit) -> None
                 hint=f"SELECT graph_remove('{row['name']}', '{table.relation}'); first.",
             )
     else:
-        session.rows(
-            "INSERT INTO llm.own_graph_source (graph, target, kind, columns, joined, mapping, model, sync)"
-            " VALUES ($1, $2::oid, $3, $4, $5::oid[]::regclass[], $6::jsonb, $7, $8)",
-            ("int4", "int8", "text", "name[]", "int8[]", "text", "text", "text"),
-            (row["id"], table.oid, *(wanted[name] for name in columns)),
-        )
+        graph_catalog.make_source(row["id"], table.oid, [wanted[name] for name in columns])
     source = next(
         each for each in graph_source.of_graph(row["id"])
         if each.table.oid == table.oid and each.row["kind"] == wanted["kind"]
@@ -285,25 +300,22 @@ def _add(row: Row, table: Table, wanted: dict[str, Any], commit: Commit) -> None
 def _fill(command: str, row: Row, source: graph_source.Source, commit: Commit) -> None:
     with reported(command, source.table.relation, row["name"]) as report:
         if source.row["sync"] == "live":
+            graph_follow.check(source)
             graph_follow.follow(source)
             commit()
-        graph_fill.Filling(source, row).everything(report, commit)
+        graph_fill.Filling(source, row, Command()).everything(report, commit)
 
 
-def _import_source(row: Row, table: Table | None) -> int:
+def _import_source(graph: int, target: int | None) -> int:
     """The source that imports for the readers of that table are kept under."""
-    oid = table.oid if table else None
     find = (
         "SELECT id FROM llm.own_graph_source"
         " WHERE graph = $1 AND kind = 'import' AND target IS NOT DISTINCT FROM $2::oid"
     )
-    values = (row["id"], oid)
+    values = (graph, target)
     found = session.rows(find, ("int4", "int8"), values)
     if not found:
-        session.rows(
-            "INSERT INTO llm.own_graph_source (graph, target, kind, columns, sync)"
-            " VALUES ($1, $2::oid, 'import', '{}', 'manual')", ("int4", "int8"), values,
-        )  # fmt: skip
+        graph_catalog.make_source(graph, target, ("import", [], [], None, None, "manual"))
         found = session.rows(find, ("int4", "int8"), values)
     return int(found[0]["id"])
 
@@ -311,7 +323,7 @@ def _import_source(row: Row, table: Table | None) -> int:
 def _remove(source: int) -> None:
     graph_follow.unfollow(source)
     graph_fill.forget_all(source, lambda: None)
-    session.rows("DELETE FROM llm.own_graph_source WHERE id = $1", ("int4",), (source,))
+    graph_catalog.remove_source(source)
 
 
 def _triples(graph: int) -> Iterator[Row]:

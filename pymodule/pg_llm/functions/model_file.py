@@ -76,12 +76,12 @@ def _restore(digest: str, query: str, types: tuple[str, ...], values: tuple[Any,
         scratch = Path(tempfile.mkdtemp(prefix=".restore-", dir=target.parent))
     try:
         for row in plpy.cursor(session.plan(query, types), list(values)):
-            # Only plain names below the folder: whoever may write the table must not choose places on the disk.
-            path = Path(row["path"])
-            if path.is_absolute() or ".." in path.parts:
-                raise ModelFilesMissing(f'the stored model {digest} has a file "{path}" that lies elsewhere')
-            (scratch / path).parent.mkdir(parents=True, exist_ok=True)
-            with (scratch / path).open("ab") as file:
+            # Whoever may write the table must not choose places on the disk.
+            path = (scratch / row["path"]).resolve()
+            if not path.is_relative_to(scratch.resolve()) or path == scratch.resolve():
+                raise ModelFilesMissing(f'the stored model {digest} has a file "{row["path"]}" that lies elsewhere')
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
                 file.write(row["content"])
         # Nobody's files may take the place of another model's.
         if source.digest(scratch) != digest:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import ctypes
 import functools
 from collections.abc import Callable
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
+from pg_llm import interrupts
 from pg_llm.functions import session
 
+_P = ParamSpec("_P")
 _R = TypeVar("_R")
 # miscadmin.h: SECURITY_LOCAL_USERID_CHANGE, SECURITY_RESTRICTED_OPERATION
 _RESTRICTED = 0x1 | 0x2
@@ -27,13 +29,18 @@ def run_as(role: int, work: Callable[[], _R]) -> _R:
     server = _server()
     before, flags = ctypes.c_uint(), ctypes.c_int()
     server.GetUserIdAndSecContext(ctypes.byref(before), ctypes.byref(flags))
-    server.SetUserIdAndSecContext(role, flags.value | _RESTRICTED)
-    level = server.NewGUCNestLevel()
+    levels: list[int] = []
     try:
+        # Whole or not at all: an interrupt in between would leave the role behind.
+        with interrupts.held():
+            levels.append(server.NewGUCNestLevel())
+            server.SetUserIdAndSecContext(role, flags.value | _RESTRICTED)
         return work()
     finally:
-        server.AtEOXact_GUC(False, level)
-        server.SetUserIdAndSecContext(before.value, flags.value)
+        with interrupts.held():
+            for level in levels:
+                server.AtEOXact_GUC(False, level)
+            server.SetUserIdAndSecContext(before.value, flags.value)
 
 
 def run_as_extension_owner(work: Callable[[], _R]) -> _R:
@@ -42,6 +49,27 @@ def run_as_extension_owner(work: Callable[[], _R]) -> _R:
     No statement of it may touch what a user can attach code to.
     """
     return run_as(_extension_owner(), work)
+
+
+def as_extension_owner(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Make of a function one that `run_as_extension_owner` runs."""
+
+    @functools.wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        return run_as_extension_owner(lambda: function(*args, **kwargs))
+
+    return call
+
+
+def current_role() -> int:
+    """The role whose rights this is running with."""
+    return int(_server().GetUserId())
+
+
+def moment() -> tuple[int, int, int]:
+    """Transaction, statement of the client, role: what was found out under a lock holds while these are the same."""
+    server = _server()
+    return server.GetCurrentTransactionStartTimestamp(), server.GetCurrentStatementStartTimestamp(), current_role()
 
 
 @functools.cache
@@ -59,6 +87,9 @@ def _server() -> ctypes.CDLL:
         ("SetUserIdAndSecContext", (ctypes.c_uint, ctypes.c_int), None),
         ("NewGUCNestLevel", (), ctypes.c_int),
         ("AtEOXact_GUC", (ctypes.c_bool, ctypes.c_int), None),
+        ("GetUserId", (), ctypes.c_uint),
+        ("GetCurrentTransactionStartTimestamp", (), ctypes.c_int64),
+        ("GetCurrentStatementStartTimestamp", (), ctypes.c_int64),
     ):
         function = getattr(server, name)
         function.argtypes, function.restype = arguments, result

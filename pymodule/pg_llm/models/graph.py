@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from pg_llm.errors import InvalidModel
 from pg_llm.models.engine import Encoded, Text
 
-# A graph's owner may write these files, and the host's memory is everybody's.
+# Whoever restores a dump may have written these files, and the host's memory is everybody's.
 _LONGEST = 16 << 20
+_SHAPES = {"complex": 3, "rotate": 3, "distmult": 2, "transe": 2}
 
 
 class GraphModel:
@@ -26,24 +28,19 @@ class GraphModel:
     batch_tokens = 64
 
     def __init__(self, folder: Path) -> None:
-        if (folder / "graph.json").stat().st_size > _LONGEST:
-            raise InvalidModel("the stored model of a graph has more predicates than fit into memory")
-        about = json.loads((folder / "graph.json").read_text(encoding="utf-8"))
-        arrays = load_file(folder / "graph.safetensors")
-        self.ids = arrays["ids"]
+        about = _about(folder / "graph.json")
         self._method: str = about["method"]
+        arrays = _arrays(folder / "graph.safetensors", self._method, len(about["predicates"]))
+        self.ids = arrays["ids"]
         self._entities = _flat(arrays["entities"])
         self._predicates = arrays["predicates"]
         self._squares = (self._entities**2).sum(axis=1)
         self._row = {int(number): row for row, number in enumerate(self.ids)}
         self.predicates = {name: row for row, name in enumerate(about["predicates"])}
-        # Per predicate and direction, which entities can stand at the other end.
-        self._fitting = [
-            [np.isin(arrays["types"], side) for side in (objects, subjects)] for subjects, objects in about["ends"]
-        ]
-        self.bytes = sum(int(array.nbytes) for array in arrays.values()) + sum(
-            int(mask.nbytes) for both in self._fitting for mask in both
-        )
+        self._types = arrays["types"]
+        # Per predicate, the types that can stand at each end.
+        self._ends = about["ends"]
+        self.bytes = sum(int(array.nbytes) for array in arrays.values())
         self.details: dict[str, Any] = {"dimensions": arrays["entities"].shape[1]}
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
@@ -61,7 +58,9 @@ class GraphModel:
 
     def _probabilities(self, entity: int, predicate: int, back: int) -> Any:
         """Softmax over the entities whose type fits."""
-        fitting = self._fitting[predicate][back]
+        fitting = np.isin(self._types, self._ends[predicate][0 if back else 1])
+        if not fitting.any():
+            return np.zeros(len(self.ids))
         scores = np.where(fitting, self._scores(entity, 2 * predicate + back), -np.inf)
         weights = np.exp(scores - scores.max())
         return weights / weights.sum()
@@ -85,3 +84,56 @@ class GraphModel:
 
 def _flat(vectors: Any) -> Any:
     return np.ascontiguousarray(vectors.reshape(len(vectors), -1))
+
+
+def _about(file: Path) -> dict[str, Any]:
+    """Method, predicates, and of each predicate the types of its subjects and of its objects. Raises InvalidModel."""
+    try:
+        if file.stat().st_size > _LONGEST:
+            raise InvalidModel("the stored model of a graph has more predicates than fit into memory")
+        about = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InvalidModel(f"the stored model of a graph cannot be read: {type(error).__name__}") from error
+    well = isinstance(about, dict) and str(about.get("method")) in _SHAPES and all(
+        isinstance(about.get(name), list) for name in ("predicates", "ends")
+    )  # fmt: skip
+    _check(
+        well and len(about["ends"]) == len(about["predicates"])
+        and all(isinstance(name, str) for name in about["predicates"]) and all(map(_well_formed, about["ends"])),
+        "what its numbers stand for",
+    )  # fmt: skip
+    return dict(about)
+
+
+def _well_formed(ends: Any) -> bool:
+    return isinstance(ends, list) and len(ends) == 2 and all(
+        isinstance(side, list) and all(type(number) is int and 0 <= number < 1 << 31 for number in side)
+        for side in ends
+    )  # fmt: skip
+
+
+def _arrays(file: Path, method: str, predicates: int) -> dict[str, Any]:
+    """Numbers, types and vectors of the entities, and two vectors of each predicate. Raises InvalidModel."""
+    try:
+        arrays = load_file(file)
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        raise InvalidModel(f"the stored model of a graph cannot be read: {type(error).__name__}") from error
+    kinds = {"ids": ("<i8", 1), "types": ("<i4", 1), "entities": ("<f4", _SHAPES[method]),
+             "predicates": ("<f4", _SHAPES[method])}  # fmt: skip
+    _check(arrays.keys() == kinds.keys(), "its arrays")
+    for name, (kind, axes) in kinds.items():
+        array = arrays[name]
+        _check(array.dtype.str == kind and array.ndim == axes and array.size > 0, f"the array {name}")
+    width = arrays["entities"].shape[1:]
+    _check(
+        arrays["types"].shape == arrays["ids"].shape and arrays["entities"].shape[0] == len(arrays["ids"])
+        and arrays["predicates"].shape == (2 * predicates, *width) and width[1:] in ((), (2,)),
+        "how many there are",
+    )  # fmt: skip
+    _check(all(np.isfinite(arrays[name]).all() for name in ("entities", "predicates")), "its vectors")
+    return arrays
+
+
+def _check(well: bool, what: str) -> None:
+    if not well:
+        raise InvalidModel(f"the stored model of a graph is not what graph_fit() makes: {what}")

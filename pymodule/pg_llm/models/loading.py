@@ -36,7 +36,7 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
         if spec.task == "recommendation":
             model = _recommender(folder, threads)
         elif spec.task == "graph":
-            model = _graph(folder)
+            model = _graph(spec, folder)
         elif spec.base:
             model = _head(spec, ModelSpec.from_wire(spec.base), folder, get)
         elif (folder / "head.json").exists():
@@ -82,6 +82,7 @@ def forget(spec: ModelSpec) -> None:
     from pg_llm.installation import installation
 
     if spec.source.startswith("database:") and spec.digest:
+        # Whose check is that of the patterns below, too.
         shutil.rmtree(source.stored(spec.digest), ignore_errors=True)
         for export in Path(installation().cache).glob(f"{spec.digest}-*"):
             shutil.rmtree(export, ignore_errors=True)
@@ -114,7 +115,9 @@ def _recommender(folder: Path, threads: int) -> Engine:
     return RecommenderModel(folder, threads)
 
 
-def _graph(folder: Path) -> Engine:
+def _graph(spec: ModelSpec, folder: Path) -> Engine:
+    if not spec.source.startswith("database:"):
+        raise InvalidModel("the model of a graph is kept in the database and nowhere else")
     from pg_llm.models.graph import GraphModel
 
     return GraphModel(folder)
