@@ -1,4 +1,4 @@
-"""Every function and every relation of the extension × who asks, as one table.
+"""Every function and every relation of the extension by who asks, as one table.
 
 superuser; owner of the tables, the graph and the cleaning run; granted: SELECT and UPDATE on the owner's tables; plain:
 a role that may log in; barred: one that may not even EXECUTE. `ok`, or the SQLSTATE of the refusal.
