@@ -12,7 +12,7 @@ from database import ROOT
 FUNCTIONS = ROOT / "pymodule" / "pg_llm" / "functions"
 QUERY = """
     SELECT p.proname, p.prosrc, coalesce(p.proargnames[1:p.pronargs], '{}'), obj_description(p.oid), p.proconfig,
-           p.prokind, p.prosecdef, l.lanname
+           p.prokind, p.prosecdef, p.prorettype = 'trigger'::regtype, l.lanname
     FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.deptype = 'e'
     JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_llm' JOIN pg_language l ON l.oid = p.prolang
 """
@@ -26,19 +26,21 @@ def defined(topic: str, name: str) -> ast.FunctionDef:
 def test_sql_mirrors_python(db: psycopg.Connection) -> None:
     rows = [row for row in db.execute(QUERY) if row[-1] == "plpython3u"]
     assert len(rows) >= 14
-    for name, body, arguments, comment, *_ in rows:
+    for name, body, arguments, comment, *_, trigger, _ in rows:
         call = re.fullmatch(r" from pg_llm.functions import (\w+); return (\w+)\.(\w+)\(([\w, ]*)\) ", body)
         assert call, body
         topic = call[1]
-        assert (call[2], call[3], call[4]) == (topic, name, ", ".join(arguments))
+        # A trigger's function has no arguments, and is given what fired it.
+        given, takes = (["TD"], ["trigger"]) if trigger else (arguments, arguments)
+        assert (call[2], call[3], call[4]) == (topic, name, ", ".join(given))
         function = defined(topic, name)
-        assert [argument.arg for argument in function.args.args] == arguments
+        assert [argument.arg for argument in function.args.args] == takes
         assert (ast.get_docstring(function) or "").split("\n\n")[0] == comment
         assert f" {name}(" in (ROOT / "sql" / "functions" / f"{topic}.sql").read_text().replace("llm.", " ")
 
 
 def test_every_function_is_pinned_and_none_has_its_owners_rights(db: psycopg.Connection) -> None:
-    for name, _, arguments, comment, config, kind, definer, _ in db.execute(QUERY).fetchall():
+    for name, _, arguments, comment, config, kind, definer, *_ in db.execute(QUERY).fetchall():
         assert comment, name
         assert not definer, name
         # A procedure that commits cannot carry a setting; it pins the path itself.
