@@ -23,3 +23,23 @@ CREATE FUNCTION llm_drop_recommender(name text) RETURNS void
 LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import recommender; return recommender.llm_drop_recommender(name) $$;
 COMMENT ON FUNCTION llm_drop_recommender IS 'Remove a recommender, its table and its model.';
+
+-- Whoever calls a recommender trusts the author of its query, whom nobody may name but that role and its members.
+CREATE FUNCTION llm.recommender_author() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_roles AS me LEFT JOIN pg_roles AS author ON author.rolname = NEW.usename
+        WHERE me.rolname = CURRENT_USER AND (me.rolsuper OR pg_has_role(author.oid, 'USAGE'))
+    ) THEN
+        RAISE EXCEPTION 'must be a member of the role "%" to write in its name', NEW.usename
+            USING ERRCODE = 'insufficient_privilege', HINT = 'llm_fit_recommender() makes a recommender of your own.';
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION llm.recommender_author IS 'Row trigger of llm.recommender: what a recommender reads is said in nobody else''s name';
+CREATE TRIGGER author BEFORE INSERT OR UPDATE OF usename, events, query, search_path, user_column, item_column,
+    time_column, weight_column, items, item_key, item_text, catalogue ON llm.recommender
+FOR EACH ROW EXECUTE FUNCTION llm.recommender_author();

@@ -15,13 +15,20 @@ COMMENT ON PROCEDURE semantic_refresh IS 'Fill in whatever a semantic index lack
 CREATE PROCEDURE semantic_drop(target regclass, name text DEFAULT NULL)
 LANGUAGE plpython3u
 AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_drop(target, name) $$;
-COMMENT ON PROCEDURE semantic_drop IS 'Remove a semantic index with its columns, triggers and function.';
+COMMENT ON PROCEDURE semantic_drop IS 'Remove a semantic index with its columns and triggers.';
 
 -- jsonb without TRANSFORM: the keys pass through as text, exact and unparsed.
 CREATE FUNCTION semantic_sync(target regclass, name text, keys jsonb) RETURNS void
 LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_sync(target, name, keys) $$;
-COMMENT ON FUNCTION semantic_sync IS 'Embed the rows with these primary keys that lack an embedding; the triggers of a live index call it.';
+COMMENT ON FUNCTION semantic_sync IS 'Embed the rows with these primary keys that lack an embedding; for the table''s owner.';
+
+-- One for all tables, and the extension's: nobody can plant another under its name. Keys in full, however few digits the
+-- writer's session shows.
+CREATE FUNCTION llm.semantic_follow() RETURNS trigger
+LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_follow(TD) $$;
+COMMENT ON FUNCTION llm.semantic_follow IS 'Statement trigger of a live semantic index: embeds what was written, with the rights of the table''s owner.';
 
 CREATE FUNCTION llm.semantic_forget() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
@@ -42,7 +49,14 @@ DECLARE
     definition jsonb;
 BEGIN
     definition := convert_from(substring(arguments, 1, length(arguments) - 1), getdatabaseencoding());
-    RETURN CASE WHEN jsonb_typeof(definition -> 'columns') = 'array' THEN definition END;
+    RETURN CASE WHEN jsonb_typeof(definition -> 'columns') = 'array'
+        AND NOT jsonb_path_exists(definition -> 'columns', 'strict $[*] ? (@.type() != "string")')
+        AND NOT EXISTS (
+            SELECT FROM unnest('{name,model,method,metric,sync,text_config}'::text[]) AS k (key)
+            WHERE jsonb_typeof(definition -> k.key) IS DISTINCT FROM 'string'
+        )
+        AND definition ->> 'metric' IN ('cosine', 'inner_product', 'l2', 'l1')
+        THEN definition END;
 EXCEPTION WHEN data_exception OR program_limit_exceeded THEN
     RETURN NULL;
 END

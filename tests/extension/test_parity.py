@@ -30,10 +30,11 @@ def test_sql_mirrors_python(db: psycopg.Connection) -> None:
         call = re.fullmatch(r" from pg_llm.functions import (\w+); return (\w+)\.(\w+)\(([\w, ]*)\) ", body)
         assert call, body
         topic = call[1]
-        # A trigger function passes on what PL/Python tells it.
-        assert (call[2], call[3], call[4]) == (topic, name, "TD" if trigger else ", ".join(arguments))
+        # A trigger's function has no arguments, and is given what fired it.
+        given, takes = (["TD"], ["trigger"]) if trigger else (arguments, arguments)
+        assert (call[2], call[3], call[4]) == (topic, name, ", ".join(given))
         function = defined(topic, name)
-        assert [argument.arg for argument in function.args.args] == (["event"] if trigger else arguments)
+        assert [argument.arg for argument in function.args.args] == takes
         assert (ast.get_docstring(function) or "").split("\n\n")[0] == comment
         assert f" {name}(" in (ROOT / "sql" / "functions" / f"{topic}.sql").read_text().replace("llm.", " ")
 

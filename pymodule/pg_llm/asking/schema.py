@@ -46,7 +46,10 @@ _DECLARED, _TOLD, _SHARED = 1.0, 1.1, 2.6
 
 @dataclass(slots=True)
 class Column:
-    """One column; `kind` is number, text, date, time, bool or other; `phrases` say in words what it holds."""
+    """One column; `kind` is number, text, date, time, bool or other; `phrases` say in words what it holds.
+
+    `builtin`: its type is one of PostgreSQL's own.
+    """
 
     name: str
     sql: str
@@ -55,6 +58,7 @@ class Column:
     phrases: list[str] = field(default_factory=list)
     unique: bool = False
     nullable: bool = True
+    builtin: bool = True
     # Its name, and the words of it, which the schema reads without what the names of all columns share.
     bare: str = field(init=False)
     words: tuple[str, ...] = field(init=False)

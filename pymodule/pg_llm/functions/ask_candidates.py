@@ -6,12 +6,14 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from pg_llm.asking import example, prompt, synthesis
 from pg_llm.asking.mention import Linked, ValueMatch
 from pg_llm.asking.schema import Schema
-from pg_llm.functions import catalog_reading, name_meanings, read_only, session, value_lookup
+from pg_llm.functions import catalog_reading, name_meanings, read_only, session, table_access, value_lookup
+from pg_llm.functions.catalog_reading import Chosen
 from pg_llm.functions.query import Result
 from pg_llm.functions.read_only import Checked, Refused
 
@@ -65,21 +67,27 @@ def outcome(question: str, tables: Sequence[int] | None, model: str | None, path
     """The best candidate with its rows. Raises what cannot be said of the question: errors of arguments, cancel."""
     writer = session.model(model, "generation") if model is not None else None
     embedder = session.model(None, "embedding")
-    known = catalog_reading.schema(question, tables, path, embedder)
+    chosen = catalog_reading.chosen(question, tables, embedder)
+    known = catalog_reading.schema(chosen, path)
     taught = _taught(question, embedder)
     if not known.tables and not taught:
-        return Outcome(
-            None, 0.0, None, "", "there is no table that you may read and that the question may be about", False
-        )
-    values = value_lookup.values(question, known)
+        nothing = "there is no table that you may read and that the question may be about"
+        return Outcome(None, 0.0, None, "", _together(nothing, chosen.left_out), False)
+    values = value_lookup.values(question, known, chosen.lookup())
     similar = name_meanings.Meanings(known, embedder)
     found, reasons, linked = synthesis.candidates(question, known, values, similar)
     tries = [each for row in taught if (each := _from_taught(question, *row)) is not None]
     tries += [Try(each.sql, each.likely, "grammar") for each in found]
     if writer is not None:
         tries += _written(writer, question, known, values, [(row[0], row[1]) for row in taught])
-    ran = _run(tries, path, tables)
-    return _best(ran, reasons, linked, known)
+    ran = _run(tries, path, tables, chosen)
+    best = _best(ran, reasons, linked, known)
+    best.explanation, best.unclear = (_together(each, chosen.left_out) for each in (best.explanation, best.unclear))
+    return best
+
+
+def _together(*parts: str) -> str:
+    return "; ".join(filter(None, parts))
 
 
 def _taught(question: str, embedder: session.Model) -> list[tuple[str, str, float]]:
@@ -120,8 +128,11 @@ def _written(
     return [Try(sql, _WRITTEN - 0.02 * place, "model") for place, sql in enumerate(written) if sql is not None]
 
 
-def _run(tries: Sequence[Try], path: Sequence[str], tables: Sequence[int] | None) -> list[Try]:
-    """The likeliest of each source first; what comes twice is run once, and only what reads the tables named."""
+def _run(tries: Sequence[Try], path: Sequence[str], tables: Sequence[int] | None, known: Chosen) -> list[Try]:
+    """The likeliest of each source first; what comes twice is run once, and only what reads the tables named.
+
+    Where none were named it may read others, unless those run code that the caller cannot trust.
+    """
     ordered = sorted(tries, key=lambda each: -each.likely)
     chosen = [each for each in ordered if each.source != "grammar"] + [
         each for each in ordered if each.source == "grammar"
@@ -136,6 +147,10 @@ def _run(tries: Sequence[Try], path: Sequence[str], tables: Sequence[int] | None
         if tables is not None and not set(checked.relations) <= set(tables):
             each.failed = "the SQL reads other tables than those named"
             continue
+        others = [oid for oid in checked.relations if oid not in known.oids]
+        each.failed = catalog_reading.left_out(catalog_reading.foreign_code(others)) if tables is None else ""
+        if each.failed:
+            continue
         each.checked = checked
         before = done.get(checked.qualified)
         if before is not None:
@@ -146,7 +161,7 @@ def _run(tries: Sequence[Try], path: Sequence[str], tables: Sequence[int] | None
             each.failed = "other readings took all the time"
             continue
         try:
-            each.result = read_only.run(checked, limits)
+            each.result = table_access.as_role(known.role, partial(read_only.run, checked, limits))
         except Refused as refused:
             each.failed = str(refused)
     return chosen

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import plpy
@@ -15,7 +16,7 @@ import plpy
 from pg_llm.asking import chinese, lexicon, words
 from pg_llm.asking.schema import Column, Edge, Schema, Table
 from pg_llm.errors import InsufficientPrivilege, InvalidInput
-from pg_llm.functions import read_only, session
+from pg_llm.functions import read_only, session, table_access
 from pg_llm.functions.deadline import OutOfTime, within
 from pg_llm.functions.query import READ_ONLY
 from pg_llm.functions.read_only import READABLE
@@ -28,6 +29,8 @@ _NAMED = 3
 _MOST_COLUMNS = 60
 # Rows of a table whose values are looked at.
 _ROWS_LOOKED_AT = 50_000
+# Tables that were left out and are told by name.
+_MOST_TOLD = 3
 
 _CHOSEN = f"""
     SELECT c.oid::bigint AS oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS relation
@@ -80,7 +83,9 @@ _TABLES = """
 _COLUMNS = """
     SELECT a.attrelid::bigint AS oid, a.attnum, a.attname::text AS name, quote_ident(a.attname) AS sql,
            format_type(a.atttypid, a.atttypmod) AS type, coalesce(b.typcategory, t.typcategory) AS category,
-           coalesce(b.typname, t.typname)::text AS typname, NOT a.attnotnull AS nullable,
+           coalesce(b.typname, t.typname)::text AS typname,
+           coalesce(b.typnamespace, t.typnamespace) = 'pg_catalog'::regnamespace AS builtin,
+           NOT a.attnotnull AS nullable,
            col_description(a.attrelid, a.attnum) AS comment, (
                SELECT d.description FROM llm.description AS d WHERE d.target = a.attrelid AND d."column" = a.attname
            ) AS description,
@@ -117,11 +122,90 @@ _NEIGHBOURS = f"""
 _KINDS = {"N": "number", "S": "text", "E": "text", "D": "date", "B": "bool"}
 
 
-def schema(question: str, tables: Sequence[int] | None, path: Sequence[str], model: session.Model | None) -> Schema:
-    """The tables named, or those that the question may be about. Raises InsufficientPrivilege for one named in vain."""
-    chosen = _named(tables) if tables is not None else _chosen(question, model)
-    oids = [row["oid"] for row in _safe(chosen, tables is not None)]
-    return _read(oids, path)
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Values looked up in tables with the rights of a role, until a moment of the monotonic clock."""
+
+    role: int
+    ends: float
+
+    def rows(self, query: str, oid: int, types: Sequence[str] = (), values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """Rows of a query on a table, which stands for `{}` in it; none where it fails or takes too long."""
+        left = self.ends - time.monotonic()
+        if left <= 0:
+            return []
+        relation = session.rows(
+            "SELECT format('%I.%I', n.nspname, c.relname) AS relation"
+            " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
+            ("bigint",),
+            (oid,),
+        )[0]["relation"]
+
+        def read() -> list[dict[str, Any]]:
+            found: list[dict[str, Any]] = []
+            with within(left):
+                plpy.execute(read_only.STATE)
+                found += session.rows_once(query.format(relation), types, values)
+            return found
+
+        try:
+            return table_access.as_role(self.role, read)
+        except OutOfTime:
+            return []
+        except plpy.SPIError as error:
+            if str(error.sqlstate) == "57014":
+                raise
+            plpy.log(f"pg_llm: values of {relation} were not looked up: {error.sqlstate}")
+            return []
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The tables that a question may be about, with whose rights they are read, and which were left out, in words."""
+
+    oids: list[int]
+    role: int
+    left_out: str
+
+    def lookup(self) -> Lookup:
+        """Looking values up in them from now on."""
+        return Lookup(self.role, time.monotonic() + read_only.limits().seconds)
+
+
+def chosen(question: str, tables: Sequence[int] | None, model: session.Model | None) -> Chosen:
+    """The tables named, or those that the question may be about and that run no code which the caller cannot trust.
+
+    Raises InsufficientPrivilege for tables named in vain.
+    """
+    if tables is not None:
+        rows = _safe(_named(tables), named=True)
+        return Chosen([row["oid"] for row in rows], table_access.role_for(tables), "")
+    rows = _candidates(question, model)
+    code = foreign_code([row["oid"] for row in rows])
+    safe = _safe([row for row in rows if row["oid"] not in code], named=False)
+    return Chosen([row["oid"] for row in safe], table_access.caller(), left_out(code))
+
+
+def foreign_code(oids: Sequence[int]) -> dict[int, session.Row]:
+    """For each of these relations that runs code which the caller cannot trust the first of it."""
+    found: dict[int, session.Row] = {}
+    for row in table_access.foreign_code(oids, table_access.caller()) if oids else ():
+        found.setdefault(row["root"], row)
+    return found
+
+
+def left_out(code: Mapping[int, session.Row]) -> str:
+    """In words which tables were not looked at, and why; empty for none."""
+    if not code:
+        return ""
+    query = "SELECT o.oid::regclass::text AS name FROM unnest($1::oid[]) AS o (oid)"
+    names = session.rows(query, ("int8[]",), (list(code),))
+    told = [
+        f'{row["name"]} ({first["what"]} runs code of "{first["owner"]}")'
+        for row, first in zip(names, code.values(), strict=True)
+    ]
+    more = f" and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
+    return f"left out: {', '.join(told[:_MOST_TOLD])}{more}"
 
 
 def _named(tables: Sequence[int]) -> list[dict[str, Any]]:
@@ -146,7 +230,7 @@ def _named(tables: Sequence[int]) -> list[dict[str, Any]]:
     return found
 
 
-def _chosen(question: str, model: session.Model | None) -> list[dict[str, Any]]:
+def _candidates(question: str, model: session.Model | None) -> list[dict[str, Any]]:
     found = session.rows(f"{_CHOSEN} ORDER BY c.oid LIMIT {_MOST_TABLES + 1}")
     if len(found) <= _MOST_TABLES:
         return found
@@ -206,7 +290,9 @@ def _safe(rows: Sequence[dict[str, Any]], named: bool) -> list[dict[str, Any]]:
     return found
 
 
-def _read(oids: Sequence[int], path: Sequence[str]) -> Schema:
+def schema(of: Chosen, path: Sequence[str]) -> Schema:
+    """The chosen tables with their columns, and how rows of one lead to rows of another."""
+    oids = of.oids
     tables: dict[int, Table] = {}
     places: dict[int, int] = {}
     for row in session.rows(_TABLES, ("bigint[]", "text[]"), (list(oids), list(path))):
@@ -224,8 +310,11 @@ def _read(oids: Sequence[int], path: Sequence[str]) -> Schema:
         kind = "time" if row["typname"] in ("time", "timetz") else _KINDS.get(row["category"], "other")
         kind = "other" if row["typname"] in ("oid", "regclass", "regproc") else kind
         table.columns.append(
-            Column(row["name"], row["sql"], row["type"], kind, _phrases(row), row["single"], row["nullable"])
-        )
+            Column(
+                row["name"], row["sql"], row["type"], kind, _phrases(row), row["single"], row["nullable"],
+                row["builtin"],
+            )
+        )  # fmt: skip
     for oid, its in keys.items():
         tables[oid].key = [column for _, column in sorted(its.items())]
     edges = []
@@ -237,7 +326,7 @@ def _read(oids: Sequence[int], path: Sequence[str]) -> Schema:
         if all(a is not None and b is not None for a, b in pairs):
             edges.append(Edge(places[row["one"]], places[row["other"]], tuple(pairs), 1.0, True))  # type: ignore[arg-type]
     found = list(tables.values())
-    _find_keys(found)
+    _find_keys(found, of.lookup())
     return Schema(found, edges)
 
 
@@ -245,9 +334,8 @@ def _phrases(row: dict[str, Any]) -> list[str]:
     return [text[:500] for text in (row["description"], row["comment"]) if text]
 
 
-def _find_keys(tables: Sequence[Table]) -> None:
+def _find_keys(tables: Sequence[Table], lookup: Lookup) -> None:
     """Which columns are unique, where no constraint says so: looked up in small tables."""
-    ends = time.monotonic() + read_only.limits().seconds
     for table in tables:
         if table.key or table.rows > _ROWS_LOOKED_AT:
             continue
@@ -260,7 +348,7 @@ def _find_keys(tables: Sequence[Table]) -> None:
         if not asked:
             continue
         counts = ", ".join(f"count(DISTINCT t.{column.sql}) = count(*) AS c{n}" for n, column in enumerate(asked))
-        row = looked_up(ends, f"SELECT count(*) AS n, {counts} FROM {first_rows(asked)} AS t", table.oid)
+        row = lookup.rows(f"SELECT count(*) AS n, {counts} FROM {first_rows(asked)} AS t", table.oid)
         for n, column in enumerate(asked):
             column.unique = bool(row) and row[0]["n"] > 0 and row[0][f"c{n}"]
 
@@ -269,30 +357,3 @@ def first_rows(columns: Sequence[Column]) -> str:
     """The first rows of a table, of it only the columns that are read: the caller may have a right to no others."""
     names = ", ".join(column.sql for column in columns)
     return f"(SELECT {names} FROM {{}} WHERE {READ_ONLY} LIMIT {_ROWS_LOOKED_AT})"
-
-
-def looked_up(
-    ends: float, query: str, oid: int, types: Sequence[str] = (), values: Sequence[Any] = ()
-) -> list[dict[str, Any]]:
-    """Rows of a query on a table; none where it fails or takes until after `ends`."""
-    left = ends - time.monotonic()
-    if left <= 0:
-        return []
-    relation = session.rows(
-        "SELECT format('%I.%I', n.nspname, c.relname) AS relation"
-        " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
-        ("bigint",),
-        (oid,),
-    )[0]["relation"]
-    found: list[dict[str, Any]] = []
-    try:
-        with within(left):
-            plpy.execute(read_only.STATE)
-            found = session.rows_once(query.format(relation), types, values)
-    except OutOfTime:
-        pass
-    except plpy.SPIError as error:
-        if str(error.sqlstate) == "57014":
-            raise
-        plpy.log(f"pg_llm: values of {relation} were not looked up: {error.sqlstate}")
-    return found

@@ -13,7 +13,7 @@ from pg_llm.cleaning.table import Cell, Opinion, Table, Value
 from pg_llm.errors import InvalidInput, UndefinedRun
 from pg_llm.functions import arguments, cleaning_rules, cleaning_script, cleaning_table, progress, session
 from pg_llm.functions.cleaning_rules import Rules
-from pg_llm.functions.cleaning_table import Target
+from pg_llm.functions.cleaning_table import Column, Target
 from pg_llm.functions.session import sql_function
 
 _AT_ONCE = 5000
@@ -102,8 +102,7 @@ def llm_mark(run: str | None, key: str | None, column: str | None, value: str | 
     found, of = _run(run)
     of.place(session.required("column", column))
     key = session.required("key", key)
-    known = f"SELECT FROM {of.table.relation} AS t WHERE {of.table.key_object} = $1::jsonb"
-    if not session.rows_once(known, ("text",), (key,)):
+    if not cleaning_table.present(of, [key]):
         names = ", ".join(f'"{name}": …' for name in of.table.key)
         raise InvalidInput(f"{of.table.relation} has no row {key}", hint=f"A key is {{{names}}}, as llm.change has it.")
     _mark(found["id"], key, str(column), value)
@@ -142,17 +141,13 @@ def llm_apply(run: str | None, min_confidence: float | None) -> list[dict[str, A
     least = 0.0 if min_confidence is None else min_confidence
     with session.pinned_path():
         found, of = _run(run)
-        wanted = (
-            'SELECT "column"::text AS "column", count(*) AS n FROM llm.change WHERE run = $1::uuid'
-            " AND state = 'proposed' AND confidence >= $2 GROUP BY 1"
-        )
-        counts = {row["column"]: row["n"] for row in session.rows(wanted, ("text", "float4"), (found["id"], least))}
-    applied = refused = 0
+    wanted = applied = refused = 0
     for column in of.columns:
-        if column.name in counts and not column.fixed:
-            done, failed = _in_parts(of, column, found["id"], "apply", least)
-            applied, refused = applied + done, refused + failed
-    return [{"applied": applied, "changed_meanwhile": sum(counts.values()) - applied - refused, "refused": refused}]
+        if not column.fixed:
+            changes = _changes(found["id"], column, "proposed", least)
+            done, failed = _in_parts(of, column, found["id"], changes, "applied")
+            wanted, applied, refused = wanted + len(changes), applied + done, refused + failed
+    return [{"applied": applied, "changed_meanwhile": wanted - applied - refused, "refused": refused}]
 
 
 @sql_function
@@ -163,18 +158,14 @@ def llm_rollback(run: str | None) -> list[dict[str, Any]]:
     restored = 0
     for column in of.columns:
         if not column.fixed:
-            restored += _in_parts(of, column, found["id"], "restore", 0.0)[0]
+            changes = _changes(found["id"], column, "applied", 0.0)
+            restored += _in_parts(of, column, found["id"], changes, "restored")[0]
     with session.pinned_path():
-        left = session.rows_once(
-            f"""
-            SELECT count(t) AS edited, count(*) - count(t) AS gone
-            FROM llm.change AS c LEFT JOIN {of.table.relation} AS t ON {of.table.key_object} = c.key
-            WHERE c.run = $1::uuid AND c.state = 'applied'
-            """,
-            ("text",),
-            (found["id"],),
-        )[0]
-    return [{"restored": restored, **left}]
+        query = "SELECT key::text AS key FROM llm.change WHERE run = $1::uuid AND state = 'applied'"
+        left = [row["key"] for row in session.rows(query, ("text",), (found["id"],))]
+        there = cleaning_table.present(of, left) if left else set()
+    edited = sum(key in there for key in left)
+    return [{"restored": restored, "edited": edited, "gone": len(left) - edited}]
 
 
 @sql_function
@@ -192,39 +183,59 @@ def llm_rules(run: str | None, target: str | None) -> str:
     return cleaning_script.update(relation, of, keys, table, changes)
 
 
-def _in_parts(of: Target, column: cleaning_table.Column, run: str, change: str, least: float) -> tuple[int, int]:
+def _changes(run: str, column: Column, state: str, least: float) -> list[session.Row]:
+    """What is to be written into a column: where, instead of what, and what."""
+    before, after = ("old", "new") if state == "proposed" else ("new", "old")
+    query = (
+        f"SELECT key::text AS key, {before} AS before, {after} AS after FROM llm.change"
+        ' WHERE run = $1::uuid AND "column" = $2::name AND state = $3 AND confidence >= $4 ORDER BY key'
+    )
+    with session.pinned_path():
+        return session.rows(query, ("text", "text", "text", "float4"), (run, column.name, state, least))
+
+
+def _in_parts(of: Target, column: Column, run: str, changes: list[session.Row], becomes: str) -> tuple[int, int]:
     """All changes of a column at once; where the table refuses that, each for itself, and those that fail are noted."""
+    if not changes:
+        return 0, 0
     try:
         with plpy.subtransaction():
-            return cleaning_table.write(of, column, run, change, least), 0
+            return _written(of, column, run, changes, becomes), 0
     except plpy.SPIError as error:
         if not str(error.sqlstate).startswith(_REFUSALS):
             raise
-    state, _ = cleaning_table.STATES[change]
-    with session.pinned_path():
-        keys = session.rows(
-            'SELECT key::text AS key FROM llm.change WHERE run = $1::uuid AND "column" = $2::name AND state = $3'
-            " AND confidence >= $4",
-            ("text", "text", "text", "float4"),
-            (run, column.name, state, least),
-        )
     done = failed = 0
-    for row in keys:
+    for change in changes:
         try:
             with plpy.subtransaction():
-                done += cleaning_table.write(of, column, run, change, least, row["key"])
+                done += _written(of, column, run, [change], becomes)
         except plpy.SPIError as error:
             if not str(error.sqlstate).startswith(_REFUSALS):
                 raise
             failed += 1
             with session.pinned_path():
                 session.rows(
-                    "UPDATE llm.change SET state = $5, reason = reason || '; refused: ' || $4"
+                    "UPDATE llm.change SET state = coalesce($5, state), reason = reason || '; refused: ' || $4"
                     ' WHERE run = $1::uuid AND "column" = $2::name AND key = $3::jsonb',
                     ("text",) * 5,
-                    (run, column.name, row["key"], str(error), "refused" if change == "apply" else state),
+                    (run, column.name, change["key"], str(error), "refused" if becomes == "applied" else None),
                 )
     return done, failed
+
+
+def _written(of: Target, column: Column, run: str, changes: list[session.Row], becomes: str) -> int:
+    """Write, and note what the table then holds as the new value; how many cells were written."""
+    rows = cleaning_table.write(of, column, changes)
+    stored = "w.stored" if becomes == "applied" else "c.new"
+    with session.pinned_path():
+        session.rows(
+            f"UPDATE llm.change AS c SET state = $5, new = {stored}"
+            " FROM unnest($3::jsonb[], $4) AS w (key, stored)"
+            ' WHERE c.run = $1::uuid AND c."column" = $2::name AND c.key = w.key',
+            ("text", "text", "text[]", "text[]", "text"),
+            (run, column.name, *([row[each] for row in rows] for each in ("key", "stored")), becomes),
+        )
+    return len(rows)
 
 
 def _run(run: str | None) -> tuple[dict[str, Any], Target]:

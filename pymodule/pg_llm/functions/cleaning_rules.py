@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import plpy
@@ -12,7 +13,7 @@ import plpy
 from pg_llm.cleaning.distance import edits
 from pg_llm.cleaning.table import Cell, Opinion, Table, Value
 from pg_llm.errors import InvalidInput
-from pg_llm.functions import cleaning_table, session
+from pg_llm.functions import cleaning_table, column_types, session, table_access
 from pg_llm.functions.cleaning_table import Target
 
 DETECTOR = "rule"
@@ -53,7 +54,7 @@ def parsed(target: Target, given: Any) -> Rules:
 
 
 def _add(rules: Rules, place: int, rule: dict[str, Any]) -> None:
-    kind = rules.target.columns[place].type
+    column = rules.target.columns[place]
     if "check" in rule:
         rules.checks.append((place, str(rule["check"])))
         cleaning_table.breaking(rules.target, str(rule["check"]), {})
@@ -71,7 +72,9 @@ def _add(rules: Rules, place: int, rule: dict[str, Any]) -> None:
     else:
         for name, operator in (("min", ">="), ("max", "<=")):
             if name in rule:
-                condition = f"CASE WHEN v <> '' THEN v::{kind} {operator} $2::{kind} END"
+                if not column.base.builtin:
+                    raise InvalidInput(f'"{name}" of a rule takes a column of a type of PostgreSQL\'s own', hint=_HINT)
+                condition = f"CASE WHEN v <> '' THEN v::{column.base.name} {operator} $2::{column.base.name} END"
                 rules.values.append((place, condition, str(rule[name]), None))
                 _violating(rules.values[-1], [str(rule[name])])
 
@@ -80,11 +83,17 @@ def _referenced(reference: str) -> list[str]:
     table, _, column = reference.rpartition(".")
     if not table:
         raise InvalidInput(f'not a reference: "{reference}"', hint="Write schema.table.column.")
-    found = session.rows("SELECT to_regclass($1)::text AS name", ("text",), (table,))[0]["name"]
-    if found is None:
+    found = session.rows(
+        "SELECT to_regclass($1)::text AS name, to_regclass($1)::oid::int8 AS oid", ("text",), (table,)
+    )[0]
+    if found["name"] is None:
         raise InvalidInput(f'there is no table "{table}"', hint="Name it with its schema: schema.table.column.")
-    name = plpy.quote_ident(column)
-    return [row["v"] for row in session.rows_once(f"SELECT DISTINCT t.{name}::text AS v FROM {found} AS t") if row["v"]]
+    columns = column_types.of_relation(found["oid"])
+    if column not in columns:
+        raise InvalidInput(f'{table} has no column "{column}"', hint=f"It has: {', '.join(columns)}.")
+    text = columns[column].text(f"t.{plpy.quote_ident(column)}")
+    read = partial(session.rows_once, f"SELECT DISTINCT {text} AS v FROM {found['name']} AS t")
+    return [row["v"] for row in table_access.on_table(found["oid"], read) if row["v"]]
 
 
 def _violating(rule: tuple[int, str, Any, list[str] | None], values: Sequence[str]) -> set[str]:
@@ -127,7 +136,7 @@ def forbidden(rules: Rules, keys: Sequence[str], found: dict[Cell, Opinion]) -> 
             by_column.setdefault(cell[1], {}).setdefault(opinion.new, []).append(cell)
     cells: set[Cell] = set()
     for place, news in by_column.items():
-        bad = cleaning_table.impossible(rules.target.columns[place], list(news))
+        bad = cleaning_table.impossible(rules.target, rules.target.columns[place], list(news))
         possible = [value for value in news if value is not None and value not in bad]
         for rule in rules.values:
             if rule[0] == place:

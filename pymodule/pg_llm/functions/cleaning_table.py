@@ -8,29 +8,42 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import plpy
 
 from pg_llm.cleaning.table import Table, Value
 from pg_llm.errors import InvalidInput
 from pg_llm.functions import semantic_column as catalog
-from pg_llm.functions import session
+from pg_llm.functions import session, table_access
+from pg_llm.functions.column_types import ColumnType
 
 _BATCH = 1000
 # Texts, numbers, dates, booleans, enums, intervals and network addresses have one text each that means them.
 _CATEGORIES = "SNDBETI"
-# What a change must be in for this to be done to it, and what it is in then.
-STATES = {"apply": ("proposed", "applied"), "restore": ("applied", "restored")}
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """`fixed`: cannot be written, or is part of the key; `required`: NOT NULL."""
+    """`type` is what was declared, `base` what it is made of.
+
+    `fixed`: cannot be written, or is part of the key; `required`: NOT NULL.
+    """
 
     name: str
     type: str
+    base: ColumnType
     fixed: bool
     required: bool
+
+    def values(self, parameter: str) -> tuple[str, str]:
+        """SQL for an array of values that come as texts in a parameter, and that parameter's type.
+
+        The type's input function reads them; a cast from text may be a function of the type's owner.
+        """
+        if self.base.builtin:
+            return f"{parameter}::{self.type}[]", "pg_catalog.text[]"
+        return parameter, f"{self.type}[]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +80,12 @@ def target(named: str) -> Target:
         (found.oid, _CATEGORIES),
     )
     columns = [
-        Column(row["name"], row["type"], row["fixed"] or row["name"] in found.key, row["required"]) for row in rows
-    ]
+        Column(
+            row["name"], row["type"], found.columns[row["name"]], row["fixed"] or row["name"] in found.key,
+            row["required"],
+        )
+        for row in rows
+    ]  # fmt: skip
     checks = session.rows(
         "SELECT pg_get_expr(conbin, conrelid) AS condition FROM pg_constraint"
         " WHERE conrelid = $1::oid AND contype = 'c'",
@@ -80,10 +97,16 @@ def target(named: str) -> Target:
 
 def contents(of: Target) -> tuple[list[str], Table]:
     """The keys of all rows that the caller sees, as JSON, and the table as the detectors see it."""
-    names = "".join(f", t.{plpy.quote_ident(each.name)}::text AS c{n}" for n, each in enumerate(of.columns))
-    cursor = plpy.cursor(f"SELECT {of.table.key_object}::text AS k{names} FROM {of.table.relation} AS t")
+    names = "".join(f", {of.table.text(each.name)} AS c{n}" for n, each in enumerate(of.columns))
+    query = f"SELECT {of.table.key_object}::text AS k{names} FROM {of.table.relation} AS t"
+    keys, columns = table_access.on_table(of.table.oid, lambda: _read(query, len(of.columns)))
+    return keys, Table([column.name for column in of.columns], columns, pulse=session.poll)
+
+
+def _read(query: str, width: int) -> tuple[list[str], list[list[Value]]]:
+    cursor = plpy.cursor(query)
     keys: list[str] = []
-    columns: list[list[Value]] = [[] for _ in of.columns]
+    columns: list[list[Value]] = [[] for _ in range(width)]
     # Most values come again: one copy of each.
     pool: dict[Value, Value] = {}
     while rows := list(cursor.fetch(_BATCH)):
@@ -92,23 +115,32 @@ def contents(of: Target) -> tuple[list[str], Table]:
             for number, column in enumerate(columns):
                 value = row[f"c{number}"]
                 column.append(pool.setdefault(value, value))
-    return keys, Table([column.name for column in of.columns], columns, pulse=session.poll)
+    return keys, columns
 
 
-def impossible(column: Column, values: Sequence[Value]) -> set[Value]:
+def present(of: Target, keys: Sequence[str]) -> set[str]:
+    """Those of the keys that are those of rows which the caller sees."""
+    key = of.table.key_object
+    query = f"SELECT {key}::text AS k FROM {of.table.relation} AS t WHERE {key} = ANY($1::jsonb[])"
+    run = partial(session.rows_once, query, ("text[]",), (list(keys),))
+    return {row["k"] for row in table_access.on_table(of.table.oid, run)}
+
+
+def impossible(of: Target, column: Column, values: Sequence[Value]) -> set[Value]:
     """Those of the values that the column's type does not take, or does not take as NULL."""
     found: set[Value] = {None} if column.required else set()
     candidates = [value for value in values if value is not None]
-    return found | set(_impossible(column.type, candidates))
+    if not candidates or column.type == "text":
+        return found
+    # Checks of a domain are run, as writing would.
+    return found | table_access.on_table(of.table.oid, lambda: set(_impossible(column, candidates)), writes=True)
 
 
-def _impossible(kind: str, values: Sequence[str]) -> Iterator[str]:
-    if not values or kind == "text":
-        return
-    cast = f"SELECT count(v::{kind}) FROM unnest($1) AS v"
+def _impossible(column: Column, values: Sequence[str]) -> Iterator[str]:
+    read, kind = column.values("$1")
     try:
         with plpy.subtransaction():
-            session.rows_once(cast, ("text[]",), (list(values),))
+            session.rows_once(f"SELECT count(v) FROM unnest({read}) AS v", (kind,), (list(values),))
     except plpy.SPIError as error:
         if not str(error.sqlstate).startswith(("22", "23")):
             raise
@@ -116,54 +148,57 @@ def _impossible(kind: str, values: Sequence[str]) -> Iterator[str]:
             yield values[0]
         else:
             middle = len(values) // 2
-            yield from _impossible(kind, values[:middle])
-            yield from _impossible(kind, values[middle:])
+            yield from _impossible(column, values[:middle])
+            yield from _impossible(column, values[middle:])
 
 
 def breaking(of: Target, condition: str, patches: dict[str, dict[str, Value]]) -> set[str]:
     """The keys of the rows that a condition is false for, with some cells as in `patches` (key to name to value)."""
-    listed = [{"k": json.loads(key), "p": patch} for key, patch in patches.items()]
-    return {
-        row["k"]
-        for row in session.rows_once(
-            f"""
-            SELECT {of.table.key_object}::text AS k
-            FROM {of.table.relation} AS t
-            JOIN jsonb_to_recordset($1::jsonb) AS p (k jsonb, p jsonb) ON p.k = {of.table.key_object}
-            WHERE NOT (SELECT ({condition}) FROM (SELECT (jsonb_populate_record(t, p.p)).*) AS r)
-            """,
-            ("text",),
-            (json.dumps(listed),),
-        )
-    }
+    patched = {name for patch in patches.values() for name in patch}
+    types = {column.name: column.base.name for column in of.columns if column.name in patched}
+    listed = [
+        {"k": json.loads(key), "p": patch, **{f"p {name}": value for name, value in patch.items()}}
+        for key, patch in patches.items()
+    ]
+    # Cell by cell, and of a domain the type that it is made of: the row's type would bring all its checks.
+    fields = "".join(f", {plpy.quote_ident(f'p {name}')} {kind}" for name, kind in types.items())
+    cells = ", ".join(
+        f"CASE WHEN p.p ? {plpy.quote_literal(name)} THEN p.{plpy.quote_ident(f'p {name}')} ELSE {cell} END AS {quoted}"
+        if name in types
+        else f"{cell} AS {quoted}"
+        for name in of.table.columns
+        for cell, quoted in ((of.table.cell(name), plpy.quote_ident(name)),)
+    )
+    query = f"""
+        SELECT {of.table.key_object}::text AS k
+        FROM {of.table.relation} AS t
+        JOIN jsonb_to_recordset($1::jsonb) AS p (k jsonb, p jsonb{fields}) ON p.k = {of.table.key_object}
+        WHERE NOT (SELECT ({condition}) FROM (SELECT {cells}) AS r)
+    """
+    run = partial(session.rows_once, query, ("text",), (json.dumps(listed),))
+    return {row["k"] for row in table_access.on_table(of.table.oid, run)}
 
 
-def write(of: Target, column: Column, run: str, change: str, least: float, key: str | None = None) -> int:
-    """Apply or restore the changes of one column, or of one row of it; returns how many cells were written.
+def write(of: Target, column: Column, changes: Sequence[session.Row]) -> list[session.Row]:
+    """Give cells of a column that hold `before` what they are to hold `after`; returns `key` and `stored` of each.
 
-    Under the caller's search path, so that no name or operator here is looked up in it.
+    Under the caller's search path, as the table's triggers are, so that no name or operator here is looked up in it.
     """
     name = plpy.quote_ident(column.name)
-    before, after, stored = ("old", "new", "w.stored") if change == "apply" else ("new", "old", "c.new")
-    wanted, state = STATES[change]
+    after, kind = column.values("$3")
     query = f"""
-        WITH written AS (
-            UPDATE {of.table.relation} AS t SET {name} = c.{after}::{column.type}
-            FROM llm.change AS c
-            WHERE c.run OPERATOR(pg_catalog.=) $1::pg_catalog.uuid
-            AND c."column" OPERATOR(pg_catalog.=) $2::pg_catalog.name
-            AND c.state OPERATOR(pg_catalog.=) '{wanted}'
-            AND c.confidence OPERATOR(pg_catalog.>=) $3
-            AND ($4 IS NULL OR c.key OPERATOR(pg_catalog.=) $4::pg_catalog.jsonb)
-            AND {of.table.key_object} OPERATOR(pg_catalog.=) c.key
-            AND (t.{name}::pg_catalog.text OPERATOR(pg_catalog.=) c.{before} OR t.{name} IS NULL AND c.{before} IS NULL)
-            RETURNING c.key AS key, t.{name}::pg_catalog.text AS stored
-        )
-        UPDATE llm.change AS c
-        SET state = '{state}', new = {stored}
-        FROM written AS w
-        WHERE c.run OPERATOR(pg_catalog.=) $1::pg_catalog.uuid
-        AND c."column" OPERATOR(pg_catalog.=) $2::pg_catalog.name AND c.key OPERATOR(pg_catalog.=) w.key
+        UPDATE {of.table.relation} AS t SET {name} = c.after
+        FROM ROWS FROM (
+            pg_catalog.unnest($1::pg_catalog.jsonb[]), pg_catalog.unnest($2), pg_catalog.unnest({after})
+        ) AS c (key, before, after)
+        WHERE {of.table.key_object} OPERATOR(pg_catalog.=) c.key
+        AND ({of.table.text(column.name)} OPERATOR(pg_catalog.=) c.before OR t.{name} IS NULL AND c.before IS NULL)
+        RETURNING c.key::pg_catalog.text AS key, {of.table.text(column.name)} AS stored
     """
-    plan = plpy.prepare(query, ["pg_catalog.text", "pg_catalog.text", "pg_catalog.float4", "pg_catalog.text"])
-    return int(plpy.execute(plan, [run, column.name, least, key]).nrows())
+    run = partial(
+        session.rows_once,
+        query,
+        ("pg_catalog.text[]", "pg_catalog.text[]", kind),
+        [[change[each] for change in changes] for each in ("key", "before", "after")],
+    )
+    return table_access.on_table(of.table.oid, run, writes=True)

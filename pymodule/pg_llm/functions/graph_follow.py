@@ -45,28 +45,28 @@ _FOLLOWED = """
 
 
 @sql_function
-def graph_follow(event: dict[str, Any]) -> None:
+def graph_follow(trigger: dict[str, Any]) -> None:
     """Statement trigger of live graphs: reads the rows that changed with the rights of their table's owner.
 
     Of a trigger that somebody made otherwise it takes no notice.
     """
-    number = _number(event["args"])
-    if number is None or event["when"] != "AFTER" or event["level"] != "STATEMENT":
+    number = _number(trigger["args"])
+    if number is None or trigger["when"] != "AFTER" or trigger["level"] != "STATEMENT":
         return
-    values = (number, int(event["relid"]), event["name"], event["event"])
+    values = (number, int(trigger["relid"]), trigger["name"], trigger["event"])
     found = run_as_extension_owner(lambda: session.rows(_FOLLOWED, ("int4", "int8", "name", "text"), values))
     if not found:
         return
     row = found[0]
     source = graph_source.of_row(row)
     access = Trigger(row["table_owner"], row["graph_owner"])
-    queries = [*(_changed(source, event["event"]) if row["own"] else ()), *_leading(source, event)]
+    queries = [*(_changed(source, trigger["event"]) if row["own"] else ()), *_leading(source, trigger)]
     keys = {
         each["key"]
         for query in queries
         for each in access.read(source, lambda query=query: session.rows_once(query))  # type: ignore[misc]
     }
-    filling = graph_fill.Filling(source, row, access) if keys or event["event"] == "TRUNCATE" else None
+    filling = graph_fill.Filling(source, row, access) if keys or trigger["event"] == "TRUNCATE" else None
     if filling and keys:
         filling.keys(sorted(keys))
     elif filling:
@@ -114,12 +114,12 @@ def _changed(source: Source, event: str) -> list[str]:
     return [f"SELECT {source.table.key_object}::text AS key FROM {name} AS t" for name in tables]
 
 
-def _leading(source: Source, event: dict[str, Any]) -> list[str]:
+def _leading(source: Source, trigger: dict[str, Any]) -> list[str]:
     """The same for rows that lead to a changed row, of another table or of the same."""
     return [
         f"SELECT {source.table.key_object}::text AS key FROM {source.table.relation} AS t"
         f" WHERE t.{plpy.quote_ident(join.column)} IN (SELECT c.{plpy.quote_ident(join.key)} FROM changed AS c)"
-        for join in source.joins if join.oid == int(event["relid"]) and event["event"] in _JOINED_EVENTS
+        for join in source.joins if join.oid == int(trigger["relid"]) and trigger["event"] in _JOINED_EVENTS
     ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import plpy
 
 from pg_llm.errors import InvalidInput
 from pg_llm.functions import session
+from pg_llm.functions.query import columns as query_columns
 from pg_llm.models.spec import NO_RELATION
 
 _BATCH = 256
@@ -68,12 +69,15 @@ def raw(query: str | None, columns: int, shape: str) -> Iterator[list[dict[str, 
     """
     text = _bare(query)
     hint = f"It has the form {shape}."
-    found = plpy.execute(f"SELECT * FROM ({text}\n) AS q LIMIT 0").colnames()
-    if len(found) != columns:
-        raise InvalidInput(f"the query has {len(found)} columns, and {columns} are needed", hint=hint)
+    types = [its for _, its in query_columns(text)]
+    if len(types) != columns:
+        raise InvalidInput(f"the query has {len(types)} columns, and {columns} are needed", hint=hint)
     names = [f"c{number}" for number in range(1, columns + 1)]
-    others = "".join(f", pg_catalog.to_jsonb(q.{name})::pg_catalog.text AS {name}" for name in names[1:])
-    cursor = plpy.cursor(f"SELECT q.c1::pg_catalog.text AS c1{others} FROM ({text}\n) AS q ({', '.join(names)})")
+    others = "".join(
+        f", pg_catalog.to_jsonb({its.json(f'q.{name}')})::pg_catalog.text AS {name}"
+        for name, its in zip(names[1:], types[1:], strict=True)
+    )
+    cursor = plpy.cursor(f"SELECT {types[0].text('q.c1')} AS c1{others} FROM ({text}\n) AS q ({', '.join(names)})")
     try:
         while rows := list(cursor.fetch(_BATCH)):
             with session.pinned_path():

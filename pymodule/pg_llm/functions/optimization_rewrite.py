@@ -8,7 +8,7 @@ from typing import Any
 import plpy
 
 from pg_llm.functions import optimization_calls as calls
-from pg_llm.functions import query, session
+from pg_llm.functions import query, read_only, session, table_access
 from pg_llm.functions.optimization_plan import Plan, Statement, Suggestion
 
 # What a rewrite must save: a share of the cost, and in the planner's units.
@@ -87,17 +87,18 @@ def _oid(statement: Statement, table: str) -> int | None:
 
 
 def _trial(*statements: Statement) -> str | None:
-    """That all give the same rows now, read only; None where they do not, or give too many to compare."""
+    """That all give the same rows now, read only; None where they do not, give too many, or are not to be run."""
+    texts = [_harmless(statement) for statement in statements]
     rows = []
-    for statement in statements:
+    for text in texts:
+        if text is None:
+            return None
         try:
-            with statement.names():
-                answer = query.read(f"SELECT whole::pg_catalog.text FROM ({statement.text}\n) AS whole", _MOST_ROWS)
+            answer = query.read(f"SELECT whole::pg_catalog.text FROM ({text}\n) AS whole", _MOST_ROWS)
         except plpy.SPIError as error:
-            # A statement that fails, or would write, has no rows to compare; what ends the whole call does end it.
+            # A statement that fails has no rows to compare; what ends the whole call does end it.
             if (error.sqlstate or "")[:2] in _GRAVE:
                 raise
-            session.set_path(session.PINNED)
             return None
         if answer.cut:
             return None
@@ -106,3 +107,13 @@ def _trial(*statements: Statement) -> str | None:
     if not rows[0] or any(each != rows[0] for each in rows):
         return None
     return f"both gave the same {sum(rows[0].values()):,} rows just now; no constraint says that they always will"
+
+
+def _harmless(statement: Statement) -> str | None:
+    """The statement, named in full, where running it runs nobody's code; the caller only asked what it would cost."""
+    with statement.names():
+        path = read_only.search_path()
+    checked = read_only.check([statement.text], path)[0]
+    if isinstance(checked, read_only.Refused):
+        return None
+    return None if table_access.foreign_code(checked.relations, table_access.caller()) else checked.qualified

@@ -8,7 +8,8 @@ from typing import Any
 import plpy
 
 from pg_llm.errors import InvalidInput
-from pg_llm.functions import session
+from pg_llm.functions import column_types, session
+from pg_llm.functions.column_types import ColumnType
 
 NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
 # A longer text is cut: nothing that shows it has more room.
@@ -18,16 +19,6 @@ _SYNTAX_ERROR = "42601"
 # Evaluated before the first row: each call from PL/Python is a subtransaction, and read-only ends with that.
 READ_ONLY = "(SELECT pg_catalog.set_config('transaction_read_only', 'on', true)) OPERATOR(pg_catalog.=) 'on'"
 _HINT = "query is one SELECT, WITH … SELECT, VALUES or TABLE."
-_TYPES = """
-    WITH RECURSIVE base (place, oid) AS (
-        SELECT place, o FROM pg_catalog.unnest($1::pg_catalog.oid[]) WITH ORDINALITY AS given (o, place)
-        UNION ALL
-        SELECT base.place, t.typbasetype FROM base JOIN pg_catalog.pg_type AS t
-            ON t.oid OPERATOR(pg_catalog.=) base.oid WHERE t.typtype OPERATOR(pg_catalog.=) 'd'
-    )
-    SELECT pg_catalog.format_type(base.oid, NULL) AS type FROM base JOIN pg_catalog.pg_type AS t
-        ON t.oid OPERATOR(pg_catalog.=) base.oid WHERE t.typtype OPERATOR(pg_catalog.<>) 'd' ORDER BY base.place
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +46,11 @@ class _Read(Exception):
         self.result = result
 
 
-def columns(query: str) -> list[tuple[str, str]]:
-    """The names of a query's columns and their types; of a domain the type that it is made of."""
+def columns(query: str) -> list[tuple[str, ColumnType]]:
+    """The names of a query's columns and what they are."""
     head = plpy.execute(f"SELECT * FROM ({query}\n) AS q LIMIT 0")
-    types = session.rows(_TYPES, ("int8[]",), (list(head.coltypes()),))
-    return list(zip(head.colnames(), (row["type"] for row in types), strict=True))
+    with session.pinned_path():
+        return list(zip(head.colnames(), column_types.of(head.coltypes()), strict=True))
 
 
 def read(query: str, limit: int) -> Result:
@@ -95,24 +86,26 @@ def _read(query: str, limit: int) -> Result:
     places = ", ".join(f"c{place}" for place in range(len(found)))
     rows = list(plpy.execute(f"SELECT {read} FROM ({query}\n) AS q ({places}) WHERE {READ_ONLY} LIMIT {limit + 1}"))
     return Result(
-        kept,
+        [(name, its.name) for name, its in kept],
         [[row[f"c{place}"] for place in range(len(kept))] for row in rows[:limit]],
         len(rows) > limit or len(found) > _MOST_COLUMNS,
     )
 
 
-def _value(column: str, type: str) -> str:
-    if type in NUMBERS:
+def _value(column: str, its: ColumnType) -> str:
+    # Types of somebody's making are not told by their names, which may be these.
+    kind = its.name if its.builtin else ""
+    if kind in NUMBERS:
         return column
-    if type == "money":
+    if kind == "money":
         return f"{column}::pg_catalog.numeric"
-    if type == "interval":
+    if kind == "interval":
         return f"EXTRACT(epoch FROM {column})::pg_catalog.float8"
-    if type == "date" or type.startswith("timestamp "):
+    if kind == "date" or kind.startswith("timestamp "):
         local = f"{column}::pg_catalog.timestamp"
         written = f"pg_catalog.to_char({local}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"
         # Years that four digits can say.
         least, most = (f"pg_catalog.make_timestamp({year}, 1, 1, 0, 0, 0)" for year in (1, 10000))
         ordered = f"{local} OPERATOR(pg_catalog.>=) {least} AND {local} OPERATOR(pg_catalog.<) {most}"
         return f"CASE WHEN {ordered} THEN {written} END"
-    return f"pg_catalog.left({column}::pg_catalog.text, {_LONGEST_TEXT})"
+    return f"pg_catalog.left({its.text(column)}, {_LONGEST_TEXT})"

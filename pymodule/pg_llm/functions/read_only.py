@@ -223,7 +223,7 @@ def _fetched(sql: str, most: int) -> Result:
     if not 0 < len(head) <= _MOST_COLUMNS:
         raise Refused(f"the query has {len(head)} columns, and 1 to {_MOST_COLUMNS} are read")
     places = [f"c{number}" for number in range(len(head))]
-    values = ", ".join(f"to_jsonb(q.{place})" for place in places)
+    values = ", ".join(f"to_jsonb({its.json(f'q.{place}')})" for place, (_, its) in zip(places, head, strict=True))
     # At once, as a second call would not be read only, and so with a total, past which rows stay in the server.
     found = list(
         plpy.execute(f"""
@@ -238,4 +238,4 @@ def _fetched(sql: str, most: int) -> Result:
     if found and found[-1]["total"] > _MOST_CHARACTERS:
         raise Refused(f"the result is longer than {_MOST_CHARACTERS} characters")
     rows = [json.loads(row["line"]) for row in found]
-    return Result(head, rows[:most], len(rows) > most)
+    return Result([(name, its.name) for name, its in head], rows[:most], len(rows) > most)

@@ -17,7 +17,7 @@ from typing import Any
 import plpy
 
 from pg_llm.errors import InvalidInput
-from pg_llm.functions import arguments, semantic_filter, session
+from pg_llm.functions import arguments, semantic_filter, session, table_access
 from pg_llm.functions import recommender_source as source
 from pg_llm.functions import semantic_column as catalog
 from pg_llm.functions.recommender_source import Recommender
@@ -122,40 +122,44 @@ class _Ask:
         # What has been deleted is not recommended; the key's own type, so that its index serves.
         self._there = ""
         if self._items is not None:
-            key = plpy.quote_ident(self._items.key)
-            self._there = (
-                f" AND EXISTS (SELECT FROM {self._items.relation} AS t"
-                f" WHERE t.{key} = c.item::{self._items.columns[self._items.key]} AND {condition})"
-            )
+            same = self._items.same("c.item")
+            self._there = f" AND EXISTS (SELECT FROM {self._items.relation} AS t WHERE {same} AND {condition})"
+        tables = [self._of.row["catalogue_oid"], *([self._items.oid] if self._items else [])]
+        self._role = table_access.role_for(tables)
 
     def readable(self) -> None:
         """Raises what reading the events raises."""
-        with source.reading(self._of.row):
-            source.readable(self._events)
+        source.readable(self._events)
 
     def history(self, user: str) -> list[str]:
         """The user's items, the latest first; none for a user that there cannot be."""
         of = self._events
-        with source.reading(self._of.row):
-            query = (
-                f"SELECT {of.item}::text AS item FROM {of.relation} WHERE {of.user} = $1::{of.user_type}"
-                f" AND {of.usable} ORDER BY {of.ordered(' DESC')} LIMIT {_HISTORY}"
-            )
-            try:
-                with plpy.subtransaction():
-                    found = list(plpy.execute(session.plan(query, ("text",)), [user]))
-            except plpy.SPIError as error:
-                # Data exceptions: no value of the column's type.
-                if not str(error.sqlstate).startswith("22"):
-                    raise
-                return []
+        types: list[str] = []
+
+        def parameter(value: Any, type: str) -> str:
+            types.append(type)
+            return "$1"
+
+        its = of.user_type.parameter(parameter, user)
+        query = (
+            f"SELECT {of.item_text} AS item FROM {of.relation} WHERE {of.user} = {its}"
+            f" AND {of.usable} ORDER BY {of.ordered(' DESC')} LIMIT {_HISTORY}"
+        )
+        try:
+            with plpy.subtransaction():
+                found = of.read(lambda: list(plpy.execute(session.plan(query, tuple(types)), [user])))
+        except plpy.SPIError as error:
+            # Data exceptions: no value of the column's type.
+            if not str(error.sqlstate).startswith("22"):
+                raise
+            return []
         return [row["item"] for row in found]
 
     def lists(self, histories: Sequence[Sequence[str]]) -> list[list[Found]]:
         """What comes after each history."""
         if not self._k:
             return [[] for _ in histories]
-        pasts = [self._past(history) for history in histories]
+        pasts = table_access.as_role(self._role, lambda: [self._past(history) for history in histories])
         read = [json.dumps([past.number for past in reversed(each)]) for each in pasts]
         asked = [text for text, each in zip(read, pasts, strict=True) if each]
         least, most = _BREADTH
@@ -163,20 +167,22 @@ class _Ask:
         session.rows("SELECT set_config('hnsw.ef_search', $1, true)", ("text",), (breadth,))
         model = session.model(self._of.name, None, ("recommendation",))
         vectors = iter(model.run("recommendation", asked, k=None) if asked else [])
-        return [
-            self._ranked(history, past, next(vectors) if past else None)
-            for history, past in zip(histories, pasts, strict=True)
-        ]
+        return table_access.as_role(
+            self._role,
+            lambda: [
+                self._ranked(history, past, next(vectors) if past else None)
+                for history, past in zip(histories, pasts, strict=True)
+            ],
+        )
 
     def similar(self, item: str) -> list[tuple[str, float]]:
         """By cosine, without what a vector says of how frequent its item is."""
         part = f"{self._vectors}.subvector({{}}, 1, {self._options['dimensions']})"
-        found = session.rows_once(
-            f"""
+        query = f"""
             WITH one AS MATERIALIZED (
                 SELECT number, {part.format("embedding")} AS own, neighbours,
                        ({part.format("embedding")} OPERATOR({self._vectors}.||) '[0]'::{self._vectors}.vector) AS probe
-                FROM {self._of.catalogue} WHERE version = {self._of.version} AND item = {self._parameter(item, 'text')}
+                FROM {self._of.catalogue} WHERE version = {self._of.version} AND item = {self._parameter(item, "text")}
             ), near AS (
                 SELECT number FROM (
                     SELECT c.number FROM {self._of.catalogue} AS c WHERE c.version = {self._of.version}
@@ -188,9 +194,8 @@ class _Ask:
             FROM near JOIN {self._of.catalogue} AS c ON c.version = {self._of.version} AND c.number = near.number, one
             WHERE c.number <> one.number {self._there}
             ORDER BY score DESC, c.number LIMIT {self._k}
-            """,
-            self._types, self._values,
-        )  # fmt: skip
+        """
+        found = table_access.as_role(self._role, lambda: session.rows_once(query, self._types, self._values))
         return [(row["item"], row["score"]) for row in found]
 
     def _past(self, history: Sequence[str]) -> list[_Past]:
@@ -347,10 +352,9 @@ class _Ask:
         """How the items are called, where their table has a text: its first line."""
         if self._items is None or not self._items.texts:
             return {}
-        key = plpy.quote_ident(self._items.key)
         query = (
-            f"SELECT t.{key}::text AS item, {self._items.text} AS title FROM {self._items.relation} AS t"
-            f" WHERE t.{key} = ANY($1::{self._items.columns[self._items.key]}[])"
+            f"SELECT {self._items.item} AS item, {self._items.text} AS title FROM {self._items.relation} AS t,"
+            f" unnest($1) AS w (item) WHERE {self._items.same('w.item')}"
         )
         found = plpy.execute(session.plan(query, ("text[]",)), [items])
         return {row["item"]: row["title"].partition("\n")[0][:_LONGEST_TITLE] or row["item"] for row in found}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import plpy
 
 from pg_llm.errors import DuplicateRecommender, InsufficientPrivilege, InvalidInput
-from pg_llm.functions import arguments, model_file, progress, session, training
+from pg_llm.functions import arguments, model_file, progress, session, table_access, training
 from pg_llm.functions import model as registry
 from pg_llm.functions import recommender_source as source
 from pg_llm.functions import semantic_column as catalog
@@ -46,7 +47,8 @@ def llm_fit_recommender(
         name = _new_name(name, place)
         row: Row = {
             "name": name, "events": table, "query": None if table else events.strip().rstrip(";"),
-            "search_path": None if table else path, "user_column": session.required("user_column", user_column),
+            "search_path": None if table else path, "author": _me(),
+            "user_column": session.required("user_column", user_column),
             "item_column": session.required("item_column", item_column),
             "time_column": session.required("time_column", time_column), "weight_column": weight_column,
             "items": of_items,
@@ -63,7 +65,7 @@ def llm_fit_recommender(
         fitted = _Fit("llm_fit_recommender", row, chosen, None)
         fitted.train()
         _create(catalogue, chosen["dimensions"] + 1)
-        fitted.store(catalogue, 1)
+        fitted.store(catalogue, 1, table_access.caller())
         _index(catalogue)
         _share(row, catalogue)
         plpy.execute(f"ANALYZE {catalogue}")
@@ -100,19 +102,19 @@ def llm_refit(name: str | None, options: Any) -> dict[str, Any]:
         "recommender", {**{each: kept[each] for each in training_options.RECOMMENDER_OPTIONS}, **given}
     )
     old = session.model(found.name, None, ("recommendation",))
-    numbers = {
-        each["item"]: each["number"]
-        for each in session.rows_once(f"SELECT item, number FROM {found.catalogue} WHERE version = {found.version}")
-    }
+    role = table_access.role_for([found.row["catalogue_oid"]], writes=True)
+    known = f"SELECT item, number FROM {found.catalogue} WHERE version = {found.version}"
+    numbers = {each["item"]: each["number"] for each in table_access.as_role(role, lambda: session.rows_once(known))}
     fitted = _Fit("llm_refit", row, chosen, (old, numbers, kept["items"]))
     fitted.train()
-    fitted.store(found.catalogue, found.version + 1)
+    fitted.store(found.catalogue, found.version + 1, role)
     session.rows(
         "UPDATE llm.recommender SET version = version + 1, options = $2::jsonb, fitted_at = clock_timestamp()"
         " WHERE name = $1",
         ("text", "text"), (found.name, json.dumps(fitted.tuned)),
     )  # fmt: skip
-    session.rows_once(f"DELETE FROM {found.catalogue} WHERE version = {found.version}")
+    old_rows = f"DELETE FROM {found.catalogue} WHERE version = {found.version}"
+    table_access.as_role(role, lambda: session.rows_once(old_rows))
     return fitted.said
 
 
@@ -122,9 +124,7 @@ def llm_evaluate_recommender(name: str | None, k: int | None) -> list[dict[str, 
     found = source.named(session.required("name", name))
     if k is None or not 1 <= k <= _LONGEST_LIST:
         raise InvalidInput(f"k must lie between 1 and {_LONGEST_LIST}")
-    of = source.events(found.row)
-    with source.reading(found.row):
-        source.readable(of)
+    source.readable(source.events(found.row))
     said = session.model(found.name, None, ("recommendation",)).run("recommendation", ["[]"], k=k)[0]
     ways = json.loads(said)
     return [
@@ -214,21 +214,23 @@ class _Fit:
             **metrics,
         }  # fmt: skip
 
-    def store(self, catalogue: str, version: int) -> None:
-        """Write the items' vectors and neighbours."""
+    def store(self, catalogue: str, version: int, role: int) -> None:
+        """Write the items' vectors and neighbours, with the rights of a role."""
         latest = self._latest()
         names = {number: item for item, number in self._number.items()}
         with self._lines as lines:
             described = ((names[number], number, line) for number, line in enumerate(lines) if number in names)
             while batch := list(itertools.islice(described, _AT_ONCE)):
                 rows = [self._described(*each, latest, names) for each in batch]
-                session.rows_once(
+                insert = partial(
+                    session.rows_once,
                     f"INSERT INTO {catalogue} (version, number, item, embedding, recent, fresh, neighbours, weights)"
                     f" SELECT {version}, n, i, v::{catalog.schema_of('vector')}.vector, r, f, a::int4[], w::float4[]"
                     " FROM unnest($1, $2, $3, $4, $5, $6, $7) AS t (n, i, v, r, f, a, w)",
                     ("int4[]", "text[]", "text[]", "float4[]", "bool[]", "text[]", "text[]"),
                     [list(column) for column in zip(*rows, strict=True)],
                 )
+                table_access.as_role(role, insert)
                 session.poll()
 
     def _described(
@@ -248,9 +250,11 @@ class _Fit:
             return {}
         texts = {}
         there = set()
-        for found in _rows(f"SELECT t.{plpy.quote_ident(self._items.key)}::text AS i, {self._items.text} AS x"
-                           f" FROM {self._items.relation} AS t WHERE t.{plpy.quote_ident(self._items.key)} IS NOT NULL"
-                           " ORDER BY 1"):  # fmt: skip
+        of = self._items
+        query = (
+            f"SELECT {of.item} AS i, {of.text} AS x FROM {of.relation} AS t WHERE {of.column} IS NOT NULL ORDER BY 1"
+        )
+        for found in table_access.on_table(of.oid, lambda: session.rows_once(query)):
             number = self._numbered(found["i"])
             there.add(found["i"])
             if found["x"]:
@@ -268,31 +272,26 @@ class _Fit:
     def _users(self) -> list[tuple[list[int], list[float]]]:
         """The item numbers and weights of every user; events of items that do not exist do not count."""
         found = []
-        with source.reading(self._row):
+
+        def read() -> None:
             for _, sequence in source.each_user(self.events):
                 if self._items is not None:
                     sequence = [(item, weight) for item, weight in sequence if item in self._number]
                 if sequence:
                     found.append(([self._numbered(item) for item, _ in sequence], [weight for _, weight in sequence]))
+
+        self.events.read(read)
         return found
 
     def _latest(self) -> dict[str, float]:
         """How much each item occurs in the latest events."""
         of = self.events
-        with source.reading(self._row):
-            found = session.rows_once(
-                f"SELECT i, sum(w)::float8 AS popularity FROM (SELECT {of.item}::text AS i, {of.weight} AS w"
-                f" FROM {of.relation} WHERE {of.usable} ORDER BY {of.ordered(' DESC')} LIMIT $1) AS latest GROUP BY i",
-                ("int8",),
-                (max(_FEWEST_LATEST, int(_LATEST * self.said["events"])),),
-            )
-        return {row["i"]: row["popularity"] for row in found}
-
-
-def _rows(query: str) -> Iterator[Row]:
-    cursor = plpy.cursor(query)
-    while rows := list(cursor.fetch(_AT_ONCE)):
-        yield from rows
+        query = (
+            f"SELECT i, sum(w)::float8 AS popularity FROM (SELECT {of.item_text} AS i, {of.weight} AS w"
+            f" FROM {of.relation} WHERE {of.usable} ORDER BY {of.ordered(' DESC')} LIMIT $1) AS latest GROUP BY i"
+        )
+        most = max(_FEWEST_LATEST, int(_LATEST * self.said["events"]))
+        return {row["i"]: row["popularity"] for row in of.read(lambda: session.rows_once(query, ("int8",), (most,)))}
 
 
 def _array(values: Iterable[str]) -> str:
@@ -337,6 +336,10 @@ def _new_name(name: str | None, schema: str | None) -> str:
     if session.rows(taken, ("text", "text"), (schema, f"recommender_{name}")):
         raise DuplicateRecommender(f'the table "recommender_{name}" is in the way')
     return name
+
+
+def _me() -> str:
+    return str(session.rows("SELECT CURRENT_USER::text AS name")[0]["name"])
 
 
 def _administer(what: str, right: str = "UPDATE") -> None:

@@ -6,12 +6,14 @@ Queries here and in the other semantic modules count on a pinned search_path: th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import plpy
 
 from pg_llm.errors import InvalidInput, UndefinedIndex
-from pg_llm.functions import session
+from pg_llm.functions import column_types, session
+from pg_llm.functions.column_types import ColumnType
 
 METRICS = {
     # name: operator class, operator, score (higher is better) from distance
@@ -21,33 +23,22 @@ METRICS = {
     "l1": ("vector_l1_ops", "<+>", "-distance"),
 }
 
-_COLUMNS = """
-    WITH RECURSIVE attribute AS (
-        SELECT a.attnum, a.attname::text AS name, format_type(a.atttypid, -1) AS type, a.atttypid AS base,
-               array_position(i.indkey::smallint[], a.attnum) AS key_position
-        FROM pg_attribute AS a LEFT JOIN pg_index AS i ON i.indrelid = a.attrelid AND i.indisprimary
-        WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped
-    ), made_of AS (
-        SELECT a.attnum, a.base FROM attribute AS a
-        UNION ALL
-        SELECT m.attnum, t.typbasetype FROM made_of AS m JOIN pg_type AS t ON t.oid = m.base AND t.typtype = 'd'
-    )
-    SELECT a.name, a.type, format_type(t.oid, -1) AS base, a.key_position,
-           t.typnamespace = 'pg_catalog'::regnamespace AS builtin
-    FROM attribute AS a JOIN made_of AS m ON m.attnum = a.attnum
-    JOIN pg_type AS t ON t.oid = m.base AND t.typtype <> 'd'
-    ORDER BY a.attnum
+_KEY = """
+    SELECT a.attname::text AS name FROM pg_index AS i
+    JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+    WHERE i.indrelid = $1::oid AND i.indisprimary ORDER BY array_position(i.indkey::smallint[], a.attnum)
 """
 
 # PostgreSQL's tsvector holds 1 MB; this many characters of any script stay below it.
 _TEXT_SEARCH_CHARACTERS = 200_000
+_MOST_PAIRS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table as the catalog knows it; `relation` is quoted and qualified, `key` and `columns` map names to types.
+    """A table as the catalog knows it; `relation` is quoted and qualified, `columns` says what they are made of.
 
-    Of a domain in the key the type is the one that it is made of; `builtin` are the columns of PostgreSQL's own types.
+    `key` maps the names of the primary key to types, of a domain the one that it is made of.
     """
 
     oid: int
@@ -55,8 +46,7 @@ class Table:
     owner: str
     schema: str
     key: dict[str, str]
-    columns: dict[str, str]
-    builtin: frozenset[str]
+    columns: dict[str, ColumnType]
 
     @property
     def tree(self) -> str:
@@ -66,14 +56,22 @@ class Table:
     @property
     def key_object(self) -> str:
         """A row's primary key as a jsonb object."""
-        # jsonb_build_object() would use a cast to json that the owner of a type may have made.
-        values = (f"t.{plpy.quote_ident(name)}" if name in self.builtin else self.text(name) for name in self.key)
-        pairs = (f"{plpy.quote_literal(name)}, {value}" for name, value in zip(self.key, values, strict=True))
-        return f"pg_catalog.jsonb_build_object({', '.join(pairs)})"
+        return self.object(self.key)
+
+    def object(self, names: Iterable[str]) -> str:
+        """These columns of a row as a jsonb object."""
+        pairs = [f"{plpy.quote_literal(name)}, {self.columns[name].json(self.cell(name))}" for name in names]
+        # A function takes 100 arguments at most.
+        parts = [", ".join(pairs[start : start + _MOST_PAIRS]) for start in range(0, len(pairs), _MOST_PAIRS)]
+        return " OPERATOR(pg_catalog.||) ".join(f"pg_catalog.jsonb_build_object({part})" for part in parts or [""])
+
+    def cell(self, column: str) -> str:
+        """A column of a row."""
+        return f"t.{plpy.quote_ident(column)}"
 
     def text(self, column: str) -> str:
         """The value of a column as text, NULL for NULL; no code of anybody's runs for it."""
-        return as_text(f"t.{plpy.quote_ident(column)}", column in self.builtin)
+        return self.columns[column].text(self.cell(column))
 
     def keys(self, objects: str) -> str:
         """FROM item `k`: the keys in a parameter that holds a jsonb array of objects, without the table's row type.
@@ -151,26 +149,18 @@ def table(target: str) -> Table:
     relation = found[0]["relation"]
     if found[0]["relkind"] not in ("r", "p"):
         raise InvalidInput(f"{relation} is not a table", hint="Index the table behind it.")
-    columns = session.rows(_COLUMNS, ("bigint",), (found[0]["oid"],))
-    key = sorted((row for row in columns if row["key_position"] is not None), key=lambda row: int(row["key_position"]))
+    oid = found[0]["oid"]
+    key = [row["name"] for row in session.rows(_KEY, ("bigint",), (oid,))]
     if not key:
         raise InvalidInput(
             f"table {relation} has no primary key", hint=f"ALTER TABLE {relation} ADD PRIMARY KEY (column);"
         )
-    types = {row["name"]: row["type"] for row in columns}
-    keyed = {row["name"]: row["base"] for row in key}
-    builtin = frozenset(row["name"] for row in columns if row["builtin"])
-    return Table(found[0]["oid"], relation, found[0]["owner"], found[0]["schema"], keyed, types, builtin)
+    columns = column_types.of_relation(oid)
+    keyed = {name: columns[name].name for name in key}
+    return Table(oid, relation, found[0]["owner"], found[0]["schema"], keyed, columns)
 
 
-def as_text(value: str, builtin: bool) -> str:
-    """SQL for a value as text. Of a type that is not PostgreSQL's own the output function writes it, as COPY does.
-
-    A cast to text may be any function that the type's owner made.
-    """
-    if builtin:
-        return f"{value}::pg_catalog.text"
-    return f"CASE WHEN {value} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', {value}) END"
+as_text = column_types.as_text
 
 
 def existing(of: Table) -> list[SemanticColumn]:

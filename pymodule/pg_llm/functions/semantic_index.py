@@ -6,10 +6,11 @@ The row trigger's arguments hold the definition, so that it lives, moves, is dum
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import plpy
 
-from pg_llm.errors import DuplicateIndex, InvalidInput
+from pg_llm.errors import DuplicateIndex, Error, InvalidInput
 from pg_llm.functions import arguments, semantic_fill, session
 from pg_llm.functions import named_table as named
 from pg_llm.functions import semantic_column as catalog
@@ -25,6 +26,19 @@ _DEFINITION = ("name", "columns", "model", "method", "metric", "sync", "text_con
 _NAME_BYTES = 36
 # pgvector's limit for an index on the type vector.
 _INDEXED_DIMENSIONS = 2000
+# SQLSTATE of a query that was cancelled, and of a session that was ended.
+_CANCELLED = ("57014", "57P01")
+_EVENTS = ("insert", "update")
+# Statement triggers that follow no index any more, also of partitions that were detached.
+_ORPHANS = """
+    SELECT g.tgname::text AS trigger, format('%I.%I', n.nspname, c.relname) AS relation
+    FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE g.tgfoid = 'llm.semantic_follow()'::regprocedure AND g.tgname = ANY($1)
+    AND pg_has_role(c.relowner, 'USAGE') AND NOT EXISTS (
+        SELECT FROM llm.embedding_column AS e WHERE e.target = coalesce(pg_partition_root(c.oid), c.oid)
+        AND g.tgname IN ('zz_' || e.name || '_insert', 'zz_' || e.name || '_update')
+    )
+"""
 
 
 @sql_function
@@ -61,11 +75,19 @@ def semantic_index(
             )
         with reported("semantic_index", table.relation, column.name) as report:
             _take_turns(table)
-            if not _is_there(column):
+            new = not _is_there(column)
+            if new:
                 _define(column, dimensions)
             _follow(column)
             commit()
-            semantic_fill.fill(column, report, commit)
+            try:
+                semantic_fill.fill(column, report, commit)
+            except (Error, plpy.SPIError) as error:
+                # What was cancelled, or has gone well for a while, is taken up again by another call.
+                if new and error.sqlstate not in _CANCELLED and not semantic_fill.filled(column):
+                    _remove(column)
+                    commit()
+                raise
             _build(column, report)
 
 
@@ -84,30 +106,46 @@ def semantic_refresh(target: str | None, name: str | None) -> None:
 
 @sql_function
 def semantic_drop(target: str | None, name: str | None) -> None:
-    """Remove a semantic index with its columns, triggers and function."""
+    """Remove a semantic index with its columns and triggers."""
     oid = named.oid(target)
     with pinned():
         column = catalog.find(oid, name, whole=False)
         named.check_owner(column.table)
-        relation, quoted = column.table.relation, plpy.quote_ident
-        plpy.execute(f"DROP TRIGGER {quoted(_trigger(column, 'forget'))} ON {relation}")
-        if column.sync == "live":
-            _unfollow(column)
-        plpy.execute(
-            f"ALTER TABLE {relation} DROP COLUMN IF EXISTS {quoted(column.name)},"
-            f" DROP COLUMN IF EXISTS {quoted(column.text_name)}"
-        )
+        _remove(column)
 
 
 @sql_function
 def semantic_sync(target: str | None, name: str | None, keys: str | None) -> None:
-    """Embed the rows with these primary keys that lack an embedding; the triggers of a live index call it."""
-    table = catalog.table(session.required("target", target))
-    found = [column for column in catalog.existing(table) if column.name == session.required("name", name)]
+    """Embed the rows with these primary keys that lack an embedding; for the table's owner."""
+    column = catalog.find(session.required("target", target), session.required("name", name))
+    named.check_owner(column.table)
+    keys = session.required("keys", keys)
+    semantic_fill.as_owner(column.table, lambda: semantic_fill.fill_keys(column, keys))
+
+
+@sql_function
+def semantic_follow(trigger: dict[str, Any]) -> None:
+    """Statement trigger of a live semantic index: embeds what was written, with the rights of the table's owner."""
+    if len(trigger["args"] or ()) != 1:
+        return
+    (name,) = trigger["args"]
+    if not session.rows_once(f"SELECT FROM changed AS t WHERE t.{plpy.quote_ident(name)} IS NULL LIMIT 1"):
+        return
+    table = catalog.table(trigger["relid"])
+    found = [column for column in catalog.existing(table) if column.name == name]
     # None on a partition that has been detached, or once an indexed column has been dropped with CASCADE.
     if found:
         catalog.check_whole(found[0])
-        semantic_fill.fill_keys(found[0], session.required("keys", keys))
+        semantic_fill.as_owner(table, lambda: _embed_changed(found[0]))
+
+
+def _embed_changed(column: SemanticColumn) -> None:
+    keys = session.rows_once(
+        f"SELECT jsonb_agg({column.table.key_object})::text AS keys FROM changed AS t"
+        f" WHERE {column.vector} IS NULL AND {column.document} <> ''"
+    )[0]["keys"]
+    if keys is not None:
+        semantic_fill.fill_keys(column, keys)
 
 
 def _checked_name(name: str | None) -> str:
@@ -154,7 +192,10 @@ def _define(column: SemanticColumn, dimensions: int) -> None:
     about = f"of {', '.join(column.columns)}, kept by pg_llm"
     for name, what in ((column.name, f"Embedding by {column.model}"), (column.text_name, "Full-text form")):
         plpy.execute(f"COMMENT ON COLUMN {relation}.{quoted(name)} IS {literal(f'{what} {about}')}")
-    changed = (f"OLD.{c}::text IS DISTINCT FROM NEW.{c}::text" for c in map(quoted, column.columns))
+    changed = (
+        " IS DISTINCT FROM ".join(column.table.columns[name].text(f"{row}.{quoted(name)}") for row in ("OLD", "NEW"))
+        for name in column.columns
+    )
     definition = json.dumps({name: getattr(column, name) for name in _DEFINITION})
     _create_trigger(
         column,
@@ -169,68 +210,41 @@ def _follow(column: SemanticColumn) -> None:
     """Give a live index its statement triggers, on the table and on each partition, where they are missing."""
     if column.sync != "live":
         return
-    function, owner = _sync_function(column)
-    if owner not in (None, column.table.owner):
-        # The table has a new owner, with whose rights its writers' statements are to run from now on.
-        _unfollow(column)
-        function, _ = _sync_function(column)
-    missing = set(catalog.parts(column.table, "rp")) - set(_followed(column))
-    if missing:
-        _create_sync_function(column, function)
-    for part in sorted(missing):
-        for event in ("insert", "update"):
+    for part in sorted(set(catalog.parts(column.table, "rp")) - set(_followed(column))):
+        for event in _EVENTS:
             _create_trigger(
                 column,
                 event,
                 part,
                 f"AFTER {event.upper()} ON {part} REFERENCING NEW TABLE AS changed"
-                f" FOR EACH STATEMENT EXECUTE FUNCTION {function}",
+                f" FOR EACH STATEMENT EXECUTE FUNCTION llm.semantic_follow({plpy.quote_literal(column.name)})",
             )
 
 
-def _unfollow(column: SemanticColumn) -> None:
-    """Remove the statement triggers and their function; a function that belongs to somebody else stays, unused."""
-    function, owner = _sync_function(column)
-    for part in _followed(column):
-        for event in ("insert", "update"):
-            plpy.execute(f"DROP TRIGGER {plpy.quote_ident(_trigger(column, event))} ON {part}")
-    if owner and named.acts_for(owner):
-        # With the triggers of partitions that have been detached.
-        plpy.execute(f"DROP FUNCTION {function} CASCADE")
+def _remove(column: SemanticColumn) -> None:
+    relation, quoted = column.table.relation, plpy.quote_ident
+    plpy.execute(f"DROP TRIGGER {quoted(_trigger(column, 'forget'))} ON {relation}")
+    for row in session.rows(_ORPHANS, ("name[]",), ([_trigger(column, event) for event in _EVENTS],)):
+        plpy.execute(f"DROP TRIGGER {quoted(row['trigger'])} ON {row['relation']}")
+    plpy.execute(
+        f"ALTER TABLE {relation} DROP COLUMN IF EXISTS {quoted(column.name)},"
+        f" DROP COLUMN IF EXISTS {quoted(column.text_name)}"
+    )
 
 
 def _followed(column: SemanticColumn) -> list[str]:
     """The table and those partitions that have the statement triggers."""
-    return catalog.parts(column.table, "rp", _trigger(column, "insert"))
-
-
-def _create_sync_function(column: SemanticColumn, function: str) -> None:
-    """A function that writers' statements run with the table owner's rights: who may INSERT need not see the vectors.
-
-    It reads the transition table, which only PL/pgSQL can, and hands over keys. Nobody else may attach it to a table.
-    """
-    table = column.table
-    body = f"""
-BEGIN
-    IF EXISTS (SELECT FROM changed AS t WHERE {column.vector} IS NULL) THEN
-        PERFORM {catalog.schema_of("pg_llm")}.semantic_sync(
-            TG_RELID, {plpy.quote_literal(column.name)},
-            (SELECT pg_catalog.jsonb_agg({table.key_object}) FROM changed AS t WHERE {column.vector} IS NULL)
-        );
-    END IF;
-    RETURN NULL;
-END
-"""
-    for statement in (
-        f"CREATE OR REPLACE FUNCTION {function} RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER"
-        # Keys in full, however few digits the writer's session shows.
-        f" SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 AS {plpy.quote_literal(body)}",
-        f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC",
-        f"COMMENT ON FUNCTION {function} IS {plpy.quote_literal(f'Keeps {column.name} of {table.relation} true')}",
-        f"ALTER FUNCTION {function} DEPENDS ON EXTENSION pg_llm",
-        f"ALTER FUNCTION {function} OWNER TO {plpy.quote_ident(table.owner)}",
-    ):
-        plpy.execute(statement)
+    found = session.rows_once(
+        f"""
+        SELECT format('%I.%I', n.nspname, c.relname) AS relation
+        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        JOIN pg_trigger AS g ON g.tgrelid = c.oid AND g.tgname = $1
+        WHERE {column.table.tree} AND g.tgfoid = 'llm.semantic_follow()'::regprocedure
+        """,
+        ("name",),
+        (_trigger(column, "insert"),),
+    )
+    return [row["relation"] for row in found]
 
 
 def _create_trigger(column: SemanticColumn, event: str, relation: str, definition: str) -> None:
@@ -243,29 +257,6 @@ def _create_trigger(column: SemanticColumn, event: str, relation: str, definitio
 def _trigger(column: SemanticColumn, event: str) -> str:
     # Row triggers fire in the order of their names; this one must see what the others made of the row.
     return f"zz_{column.name}_{event}"
-
-
-def _sync_function(column: SemanticColumn) -> tuple[str, str | None]:
-    """The function that the insert trigger calls with its owner, or a new name and None.
-
-    A restored table's has the oids of its former life in its name.
-    """
-    table = column.table
-    found = session.rows(
-        """
-        SELECT g.tgfoid::regprocedure::text AS function, pg_get_userbyid(f.proowner)::text AS owner
-        FROM pg_trigger AS g JOIN pg_proc AS f ON f.oid = g.tgfoid
-        WHERE g.tgrelid = coalesce(pg_partition_root($1::oid), $1::oid) AND g.tgname = $2
-        """,
-        ("bigint", "name"),
-        (table.oid, _trigger(column, "insert")),
-    )
-    if found:
-        return found[0]["function"], found[0]["owner"]
-    owner = session.rows("SELECT $1::regrole::oid::bigint AS oid", ("text",), (plpy.quote_ident(table.owner),))[0][
-        "oid"
-    ]
-    return f"{table.schema}.{plpy.quote_ident(f'{column.name}_sync_{table.oid}_{owner}')}()", None
 
 
 def _build(column: SemanticColumn, report: Report) -> None:
@@ -296,6 +287,6 @@ def _build(column: SemanticColumn, report: Report) -> None:
 def _index_options(column: SemanticColumn) -> str:
     if column.method != "ivfflat":
         return ""
-    rows = session.rows_once(f"SELECT count({column.vector}) AS n FROM {column.table.relation} AS t")[0]["n"]
+    rows = semantic_fill.filled(column)
     # pgvector's README: rows / 1000 up to a million rows, sqrt(rows) above.
     return f" WITH (lists = {max(1, rows // 1000 if rows <= 1_000_000 else int(rows**0.5))})"

@@ -10,7 +10,7 @@ from typing import Any
 
 from pg_llm.errors import InvalidInput
 from pg_llm.functions import semantic_column as catalog
-from pg_llm.functions import semantic_filter, session
+from pg_llm.functions import semantic_filter, session, table_access
 from pg_llm.functions.semantic_column import METRICS, SemanticColumn
 from pg_llm.functions.session import sql_function
 
@@ -53,18 +53,22 @@ class _Search:
         self._types: list[str] = []
         self._values: list[Any] = []
         self._filter = semantic_filter.condition(filter, column.table.columns, self._parameter)
-        hidden = [name for other in existing for name in (other.name, other.text_name)]
-        self._hidden = self._parameter(hidden, "text[]")
+        hidden = {name for other in existing for name in (other.name, other.text_name)}
+        self._shown = column.table.object(name for name in column.table.columns if name not in hidden)
         self._vector_schema = catalog.schema_of("vector")
 
     def rows(self, query: str, mode: str) -> list[tuple[str, float, str]]:
         """Run it; exactly if the index could not find k rows that pass the filter and the caller's policies."""
         vector = self._vector(query) if mode != "text" else None
         terms = self._terms(query) if mode != "vector" else None
+        found = table_access.on_table(self._column.table.oid, lambda: self._found(mode, vector, terms))
+        return [(row["key"], row["score"], row["row"]) for row in found]
+
+    def _found(self, mode: str, vector: str | None, terms: tuple[str, str] | None) -> list[session.Row]:
         found = self._run(mode, vector, terms, exact=False)
         if vector and (not found or found[0]["vector_hits"] < self._k):
-            found = self._run(mode, vector, terms, exact=True)
-        return [(row["key"], row["score"], row["row"]) for row in found]
+            return self._run(mode, vector, terms, exact=True)
+        return found
 
     def _run(self, mode: str, vector: str | None, terms: tuple[str, str] | None, exact: bool) -> list[session.Row]:
         pool = self._k if mode != "hybrid" else max(_POOL, 2 * self._k)
@@ -88,7 +92,7 @@ class _Search:
             f"""
             WITH {", ".join(parts)}, best AS ({hits} ORDER BY score DESC, leaf, tid LIMIT {self._k})
             SELECT {self._column.table.key_object}::text AS key, best.score::real AS score,
-                   (to_jsonb(t.*) - {self._hidden})::text AS row,
+                   ({self._shown})::text AS row,
                    {"(SELECT count(*) FROM vector_hit)" if vector else 0} AS vector_hits
             FROM best JOIN {self._relation} AS t ON t.ctid = best.tid AND t.tableoid = best.leaf
             ORDER BY best.score DESC, best.leaf, best.tid

@@ -204,6 +204,9 @@ def model(name: str | None, task: str | None = None, kinds: Sequence[str] = ()) 
 def pinned_path() -> Iterator[None]:
     """Pin the search path while the block runs, in functions that begin with the caller's own."""
     before = rows("SELECT pg_catalog.current_setting('search_path') AS path")[0]["path"]
+    if before == PINNED:
+        yield
+        return
     set_path(PINNED)
     yield
     # Not after an error: the subtransaction or transaction that ends takes the setting along.

@@ -15,23 +15,22 @@ import plpy
 
 from pg_llm.errors import InsufficientPrivilege
 from pg_llm.functions import session
-from pg_llm.functions.security_context import run_as, run_as_extension_owner
+from pg_llm.functions.security_context import current_role, run_as, run_as_extension_owner
 
 _R = TypeVar("_R")
 
-_OWNER = """
-    SELECT c.relowner::int8 AS owner, me.oid::int8 AS caller,
-           pg_has_role(c.relowner, me.oid, 'USAGE') AS trusted, pg_has_role(me.oid, c.relowner, 'USAGE') AS shared
-    FROM pg_class AS c, pg_roles AS me WHERE c.oid = $1::oid AND me.rolname = CURRENT_USER
+_OWNERS = "SELECT DISTINCT relowner::int8 AS oid FROM pg_class WHERE oid = ANY($1::oid[])"
+_BETWEEN = """
+    SELECT pg_has_role($1::oid, $2::oid, 'USAGE') AS trusted, pg_has_role($2::oid, $1::oid, 'USAGE') AS shared
 """
 # Expressions that reading or writing a relation evaluates, as node trees, and triggers, for the relations named, their
 # children and whatever those expressions read. Of a role that $2 trusts nothing is listed; nor what calls PostgreSQL's
-# own functions only, of which none writes or runs a text as a query.
+# own functions only, of which none writes or runs a text as a query; nor triggers and rules that will not fire.
 _FOREIGN_CODE = """
-    WITH RECURSIVE reached (oid) AS (
-        SELECT unnest($1::oid[])
+    WITH RECURSIVE reached (root, oid) AS (
+        SELECT given.oid, given.oid FROM unnest($1::oid[]) AS given (oid)
         UNION
-        SELECT next.oid FROM reached AS r CROSS JOIN LATERAL (
+        SELECT r.root, next.oid FROM reached AS r CROSS JOIN LATERAL (
             SELECT i.inhrelid FROM pg_inherits AS i WHERE i.inhparent = r.oid
             UNION ALL
             SELECT m.found[1]::oid FROM (
@@ -43,51 +42,58 @@ _FOREIGN_CODE = """
     ), relation AS (
         SELECT c.oid, c.relname, c.relowner, c.relrowsecurity, c.relkind,
                pg_has_role(c.relowner, $2::oid, 'USAGE') AS trusted
-        FROM reached AS r JOIN pg_class AS c ON c.oid = r.oid
-    ), expression (what, owner, tree) AS (
-        SELECT format('policy %I on %I', p.polname, c.relname), c.relowner,
+        FROM pg_class AS c WHERE c.oid IN (SELECT r.oid FROM reached AS r)
+    ), firing (enabled) AS (
+        SELECT unnest(CASE current_setting('session_replication_role') WHEN 'replica' THEN '{A,R}' ELSE '{A,O}' END
+                      ::"char"[])
+    ), expression (relation, what, owner, tree) AS (
+        SELECT c.oid, format('policy %I on %I', p.polname, c.relname), c.relowner,
                concat(p.polqual::text, p.polwithcheck::text)
         FROM relation AS c JOIN pg_policy AS p ON p.polrelid = c.oid WHERE NOT c.trusted AND c.relrowsecurity
         UNION ALL
-        SELECT format('index %s', i.indexrelid::regclass), c.relowner, concat(i.indexprs::text, i.indpred::text)
+        SELECT c.oid, format('index %s', i.indexrelid::regclass), c.relowner, concat(i.indexprs::text, i.indpred::text)
         FROM relation AS c JOIN pg_index AS i ON i.indrelid = c.oid WHERE NOT c.trusted
         UNION ALL
-        SELECT format('constraint %I on %I', k.conname, c.relname), c.relowner, k.conbin::text
+        SELECT c.oid, format('constraint %I on %I', k.conname, c.relname), c.relowner, k.conbin::text
         FROM relation AS c JOIN pg_constraint AS k ON k.conrelid = c.oid WHERE NOT c.trusted AND k.contype = 'c'
         UNION ALL
-        SELECT format('partition key of %I', c.relname), c.relowner, k.partexprs::text
+        SELECT c.oid, format('partition key of %I', c.relname), c.relowner, k.partexprs::text
         FROM relation AS c JOIN pg_partitioned_table AS k ON k.partrelid = c.oid WHERE NOT c.trusted
         UNION ALL
-        SELECT format('rule %I on %I', w.rulename, c.relname), c.relowner, concat(w.ev_qual::text, w.ev_action::text)
+        SELECT c.oid, format('rule %I on %I', w.rulename, c.relname), c.relowner,
+               concat(w.ev_qual::text, w.ev_action::text)
         FROM relation AS c JOIN pg_rewrite AS w ON w.ev_class = c.oid
-        WHERE NOT c.trusted AND ($3 OR w.rulename = '_RETURN')
+        WHERE NOT c.trusted AND ($3 AND w.ev_enabled IN (SELECT f.enabled FROM firing AS f) OR w.rulename = '_RETURN')
         UNION ALL
-        SELECT format('default of %I.%I', c.relname, a.attname), c.relowner, d.adbin::text
+        SELECT c.oid, format('default of %I.%I', c.relname, a.attname), c.relowner, d.adbin::text
         FROM relation AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
         JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum WHERE NOT c.trusted AND $3
         UNION ALL
-        SELECT format('domain %s', t.oid::regtype), t.typowner, k.conbin::text
+        SELECT c.oid, format('domain %s', t.oid::regtype), t.typowner, k.conbin::text
         FROM relation AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
         JOIN pg_type AS t ON t.oid = a.atttypid AND t.typtype = 'd' JOIN pg_constraint AS k ON k.contypid = t.oid
         WHERE $3 AND NOT pg_has_role(t.typowner, $2::oid, 'USAGE')
     )
-    SELECT e.what, pg_get_userbyid(e.owner)::text AS owner, e.owner::int8 AS oid FROM expression AS e
-    WHERE e.tree LIKE '%{COERCETODOMAIN%' OR EXISTS (
-        SELECT FROM (
-            SELECT m.found[1]::oid AS oid
-            FROM regexp_matches(e.tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([1-9][0-9]*)', 'g') AS m (found)
-            UNION ALL
-            SELECT o.oprcode::oid FROM regexp_matches(e.tree, ':opnos? \\(?o? ?([1-9][0-9 ]*)', 'g') AS m (found),
-                string_to_table(trim(m.found[1]), ' ') AS n (number) JOIN pg_operator AS o ON o.oid = n.number::oid
-        ) AS f LEFT JOIN pg_proc AS p ON p.oid = f.oid
-        WHERE p.pronamespace IS DISTINCT FROM 'pg_catalog'::regnamespace OR p.provolatile = 'v'
-        OR p.proname ~ '_to_xml|populate_record|^ts_(stat|rewrite)$'
-    )
-    UNION ALL
-    SELECT format('trigger %I on %I', g.tgname, c.relname), pg_get_userbyid(p.proowner)::text, p.proowner::int8
-    FROM relation AS c JOIN pg_trigger AS g ON g.tgrelid = c.oid JOIN pg_proc AS p ON p.oid = g.tgfoid
-    WHERE $3 AND NOT g.tgisinternal AND g.tgenabled <> 'D' AND NOT pg_has_role(p.proowner, $2::oid, 'USAGE')
-    ORDER BY 1
+    SELECT r.root::int8 AS root, code.what, pg_get_userbyid(code.owner)::text AS owner, code.owner::int8 AS oid FROM (
+        SELECT e.relation, e.what, e.owner FROM expression AS e
+        WHERE e.tree LIKE '%{COERCETODOMAIN%' OR EXISTS (
+            SELECT FROM (
+                SELECT m.found[1]::oid AS oid
+                FROM regexp_matches(e.tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([1-9][0-9]*)', 'g') AS m (found)
+                UNION ALL
+                SELECT o.oprcode::oid FROM regexp_matches(e.tree, ':opnos? \\(?o? ?([1-9][0-9 ]*)', 'g') AS m (found),
+                    string_to_table(trim(m.found[1]), ' ') AS n (number) JOIN pg_operator AS o ON o.oid = n.number::oid
+            ) AS f LEFT JOIN pg_proc AS p ON p.oid = f.oid
+            WHERE p.pronamespace IS DISTINCT FROM 'pg_catalog'::regnamespace OR p.provolatile = 'v'
+            OR p.proname ~ '_to_xml|populate_record|^ts_(stat|rewrite)$'
+        )
+        UNION ALL
+        SELECT c.oid, format('trigger %I on %I', g.tgname, c.relname), p.proowner
+        FROM relation AS c JOIN pg_trigger AS g ON g.tgrelid = c.oid JOIN pg_proc AS p ON p.oid = g.tgfoid
+        WHERE $3 AND NOT g.tgisinternal AND g.tgenabled IN (SELECT f.enabled FROM firing AS f)
+        AND NOT pg_has_role(p.proowner, $2::oid, 'USAGE')
+    ) AS code JOIN reached AS r ON r.oid = code.relation
+    ORDER BY 1, 2
 """
 # Whether a role owns all of these relations and their children, and no policy applies to it: then reading runs its own
 # code only. Of the two queries this is the quick one.
@@ -128,41 +134,103 @@ def on_table(oid: int, work: Callable[[], _R], writes: bool = False, beside: Seq
 
     Raises InsufficientPrivilege where code of somebody else would run with rights that are not its owner's.
     """
-    found = session.rows(_OWNER, ("int8",), (oid,))
-    if not found:
-        return work()
-    row = found[0]
-    role = row["owner"] if row["shared"] and not row["trusted"] else row["caller"]
-    _refuse_foreign_code([oid, *beside], role, writes, own=role == row["caller"])
-    return work() if role == row["caller"] else run_as(role, work)
+    return as_role(role_for([oid], writes, beside), work)
+
+
+def on_part(oid: int, work: Callable[[], _R], writes: bool) -> _R:
+    """As `on_table` for a part that the caller did not name: no code is run that the role cannot trust."""
+    with session.pinned_path():
+        role = _role([oid])
+        lock([oid], writes)
+        _refuse(foreign_code([oid], role, writes), role, named=False)
+    return as_role(role, work)
+
+
+def role_for(oids: Sequence[int], writes: bool = False, beside: Sequence[int] = ()) -> int:
+    """The role with whose rights a statement on these tables is run; the owner's only where all have the same.
+
+    Raises InsufficientPrivilege where code of somebody else would run with rights that are not its owner's.
+    """
+    with session.pinned_path():
+        role = _role(oids)
+        touched = [*oids, *beside]
+        lock(touched, writes)
+        _refuse(foreign_code(touched, role, writes), role, named=role == caller())
+    return role
+
+
+def role_for_author(author: int, what: str) -> int:
+    """The role with whose rights code that a role wrote is run: the author's where the caller could take them.
+
+    Raises InsufficientPrivilege for a caller who cannot trust the author and is more powerful.
+    """
+    with session.pinned_path():
+        role = _choose(author, caller())
+        if role != author and not _between(author, role)["trusted"]:
+            name = session.rows("SELECT pg_get_userbyid($1::oid)::text AS name", ("int8",), (author,))[0]["name"]
+            _refuse([{"what": what, "owner": name, "oid": author}], role, named=True)
+    return role
+
+
+def as_role(role: int, work: Callable[[], _R]) -> _R:
+    """Run `work` to its end with the rights of a role that `role_for` or `role_for_author` gave."""
+    return work() if role == caller() else run_as(role, work)
 
 
 def foreign_code(oids: Sequence[int], role: int, writes: bool = False) -> list[session.Row]:
     """What of these relations, their children and what their policies read runs code whose owner the role cannot trust.
 
-    `what` and its `owner` by name and `oid`; to be called with a pinned search path. Until the transaction ends nobody
-    gives the tables another policy, rule or check.
+    `root` is the relation of those given, `what` and its `owner` by name and `oid`; to be called with a pinned search
+    path, and under a lock where the answer is to hold.
     """
     if not writes and session.rows(_ALONE, ("int8[]", "int8"), (list(oids), role))[0]["alone"]:
         return []
+    return session.rows(_FOREIGN_CODE, ("int8[]", "int8", "bool"), (list(oids), role, writes))
+
+
+def lock(oids: Sequence[int], writes: bool = False) -> None:
+    """Until the transaction ends, nobody gives these tables another policy, rule or check, nor a trigger if `writes`.
+
+    Nothing that the caller could not do: a PREPARE of a statement on a table takes these locks as well.
+    """
     tables = session.rows(_TABLES, ("int8[]",), (list(oids),))[0]["tables"]
     if tables:
-        run_as_extension_owner(lambda: plpy.execute(f"LOCK TABLE {tables} IN ACCESS SHARE MODE"))
-    return session.rows(_FOREIGN_CODE, ("int8[]", "int8", "bool"), (list(oids), role, writes))
+        mode = "ROW EXCLUSIVE" if writes else "ACCESS SHARE"
+        run_as_extension_owner(lambda: plpy.execute(f"LOCK TABLE {tables} IN {mode} MODE"))
 
 
 def check_reading(oids: Sequence[int], role: int) -> None:
     """Raise InsufficientPrivilege where reading these tables in the name of a role would run somebody else's code."""
-    _refuse_foreign_code(oids, role, writes=False, own=False)
+    lock(oids)
+    _refuse(foreign_code(oids, role), role, named=False)
 
 
-def _refuse_foreign_code(oids: Sequence[int], role: int, writes: bool, own: bool) -> None:
-    """A role of no particular power may run it in its own name, as in any statement of its own on that table."""
-    code = foreign_code(oids, role, writes)
+def caller() -> int:
+    """The role with whose rights statements run."""
+    return current_role()
+
+
+def _role(oids: Sequence[int]) -> int:
+    owners = [int(row["oid"]) for row in session.rows(_OWNERS, ("int8[]",), (list(oids),))]
+    me = caller()
+    return _choose(owners[0], me) if len(owners) == 1 else me
+
+
+def _choose(owner: int, me: int) -> int:
+    between = _between(owner, me)
+    return owner if between["shared"] and not between["trusted"] else me
+
+
+def _between(owner: int, me: int) -> session.Row:
+    return session.rows(_BETWEEN, ("int8", "int8"), (owner, me))[0]
+
+
+def _refuse(code: Sequence[session.Row], role: int, named: bool) -> None:
+    """A role of no particular power may run what it has named, as in any statement of its own on that table."""
     if not code:
         return
     owners = sorted({row["oid"] for row in code})
-    if own and not session.rows(_MORE_POWERFUL, ("int8", "int8[]"), (role, owners))[0]["more"]:
+    if named and not session.rows(_MORE_POWERFUL, ("int8", "int8[]"), (role, owners))[0]["more"]:
         return
     first = code[0]
     raise InsufficientPrivilege(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pg_llm.asking import chinese, forms, lexicon, names, places
 from pg_llm.asking.mention import ValueMatch
 from pg_llm.asking.schema import Column, Schema, Table
-from pg_llm.functions import read_only
-from pg_llm.functions.catalog_reading import first_rows, looked_up
+from pg_llm.functions.catalog_reading import Lookup, first_rows
+from pg_llm.functions.column_types import as_text
 
 # Values found in one table.
 _MOST_VALUES = 60
@@ -24,18 +23,17 @@ _CODES = 0.5
 Texts = Sequence[tuple[int, Column]]
 
 
-def values(question: str, of: Schema) -> list[ValueMatch]:
+def values(question: str, of: Schema, lookup: Lookup) -> list[ValueMatch]:
     """The values of text columns that the question names, wholly, by another name or by a word of theirs."""
     said = question[:2000]
     capital = _name_parts(said)
     plain = [span for span in forms.parts(said, names.Variants(of).like) if said[slice(*span)].lower() not in capital]
     found: list[ValueMatch] = []
-    ends = time.monotonic() + read_only.limits().seconds
     for place, table in enumerate(of.tables):
         texts = [(n, column) for n, column in enumerate(table.columns) if column.kind == "text"]
         if texts:
-            found += _values(ends, said, capital, place, table, texts)
-            found += _plain_parts(ends, said, plain, place, table, texts) if plain else ()
+            found += _values(lookup, said, capital, place, table, texts)
+            found += _plain_parts(lookup, said, plain, place, table, texts) if plain else ()
     return found
 
 
@@ -61,14 +59,14 @@ def _without_first_words(question: str) -> str:
 
 
 def _values(
-    ends: float, question: str, parts: Sequence[str], place: int, table: Table, texts: Texts
+    lookup: Lookup, question: str, parts: Sequence[str], place: int, table: Table, texts: Texts
 ) -> Iterable[ValueMatch]:
     lower = question.lower()
     named = list(places.said(question))
     held = {each for _, its, _, _ in named for each in its}
     bases = forms.bases(question)
-    rows = _named(ends, lower, parts, held, bases, table, texts)
-    kinds = _kinds(ends, table, texts) if any(row["value"].lower() in held for row in rows) else {}
+    rows = _named(lookup, lower, parts, held, bases, table, texts)
+    kinds = _kinds(lookup, table, texts) if any(row["value"].lower() in held for row in rows) else {}
     for row in rows:
         value, ref = row["value"].lower(), (place, row["place"])
         said = [value] if row["whole"] else [part for part in parts if _begins_word(part, value)]
@@ -87,13 +85,12 @@ def _values(
 
 
 def _named(
-    ends: float, question: str, parts: Sequence[str], held: Iterable[str], bases: Iterable[str], table: Table,
+    lookup: Lookup, question: str, parts: Sequence[str], held: Iterable[str], bases: Iterable[str], table: Table,
     texts: Texts,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The values of a table that the question, in small letters, may name; `whole` are those that it has in it."""
     short = [value for value, said in lexicon.SHORT_VALUES.items() if re.search(said, question)]
-    return looked_up(
-        ends,
+    return lookup.rows(
         f"""
         SELECT DISTINCT c.place, c.value, strpos($1, lower(c.value)) > 0 AS whole
         FROM {_rows(texts)}
@@ -122,15 +119,14 @@ def _done(value: str) -> str:
 
 
 def _rows(texts: Texts) -> str:
-    columns = ", ".join(f"({n}, t.{column.sql}::text)" for n, column in texts)
+    columns = ", ".join(f"({n}, {as_text(f't.{column.sql}', column.builtin)})" for n, column in texts)
     part = first_rows([column for _, column in texts])
     return f"{part} AS t CROSS JOIN LATERAL (VALUES {columns}) AS c (place, value)"
 
 
-def _kinds(ends: float, table: Table, texts: Texts) -> dict[int, set[str]]:
+def _kinds(lookup: Lookup, table: Table, texts: Texts) -> dict[int, set[str]]:
     """The columns that hold codes of places, with the kinds these may be; where both may be, the name tells."""
-    rows = looked_up(
-        ends,
+    rows = lookup.rows(
         f"""
         SELECT c.place, count(DISTINCT lower(c.value)) AS n,
                count(DISTINCT lower(c.value)) FILTER (WHERE lower(c.value) = ANY($1)) AS state,
@@ -152,12 +148,11 @@ def _kinds(ends: float, table: Table, texts: Texts) -> dict[int, set[str]]:
 
 
 def _plain_parts(
-    ends: float, question: str, spans: Sequence[tuple[int, int]], place: int, table: Table, texts: Texts
+    lookup: Lookup, question: str, spans: Sequence[tuple[int, int]], place: int, table: Table, texts: Texts
 ) -> Iterable[ValueMatch]:
     """Values of which the question names a word in small letters, or several words that follow each other."""
     lower = question.lower()
-    rows = looked_up(
-        ends,
+    rows = lookup.rows(
         f"""
         SELECT c.place, p.part, (array_agg(DISTINCT lower(c.value)))[1:{_MOST_VALUES}] AS held
         FROM {_rows(texts)} JOIN unnest($1::text[]) AS p (part) ON strpos(lower(c.value), p.part) > 0
