@@ -7,9 +7,9 @@ CREATE TABLE llm.model (
     options pg_catalog.jsonb NOT NULL DEFAULT '{}',
     dimensions pg_catalog.int4,
     labels pg_catalog.text[],
-    base pg_catalog.jsonb,
     builtin pg_catalog.bool NOT NULL DEFAULT false,
-    registered_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()
+    registered_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(),
+    base pg_catalog.jsonb
 );
 COMMENT ON TABLE llm.model IS 'The models that callers can name; who may INSERT here decides which those are';
 COMMENT ON COLUMN llm.model.source IS 'package:NAME/path, path:/folder, hf:org/name or https://host/v1#model';

