@@ -19,8 +19,16 @@ from pytest_postgresql import factories
 CRASH = re.compile(r"PANIC|was terminated by signal|all server processes terminated")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run tests that take long")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """A clone without the public data beside it runs every other test; in CI the missing data is a failure."""
+    if not config.getoption("--slow"):
+        slow = [item for item in items if item.get_closest_marker("slow")]
+        items[:] = [item for item in items if item not in slow]
+        config.hook.pytest_deselected(items=slow)
     if not DATA.is_dir() and not os.environ.get("CI"):
         needing = [item for item in items if {"cranfield", "politics"} & set(getattr(item, "fixturenames", ()))]
         items[:] = [item for item in items if item not in needing]

@@ -117,8 +117,12 @@ def _run_without_model(task: str, inputs: list[str], options: Message, poll: Cal
 
 
 def _results(
-    name: str, model: Any, inputs: Sequence[str], options: Message,
-    read: Callable[[Sequence[Encoded]], Sequence[Any]], poll: Callable[[], object],
+    name: str,
+    model: Any,
+    inputs: Sequence[str],
+    options: Message,
+    read: Callable[[Sequence[Encoded]], Sequence[Any]],
+    poll: Callable[[], object],
 ) -> list[Any]:
     """One result per input, in order; long texts are read in steps."""
     from pg_llm import tasks
@@ -151,7 +155,7 @@ def _cache() -> ModelCache:
     from pg_llm.models.cache import ModelCache
 
     cache = ModelCache(
-        lambda spec: loading.load(spec, 0, cache.get), loading.weight, settings.size("llm.memory_limit", None)
+        lambda spec: loading.loaded(spec, 0, cache.get), loading.weight, settings.size("llm.memory_limit", None)
     )
     return cache
 

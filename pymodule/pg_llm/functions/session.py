@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar
 import plpy
 
 from pg_llm import client, settings
-from pg_llm.errors import Error, InvalidInput, ModelFilesMissing, UndefinedModel
+from pg_llm.errors import Error, InvalidInput, ModelFilesMissing, UndefinedModel, lacking
 from pg_llm.protocol import Message
 
 _P = ParamSpec("_P")
@@ -47,8 +47,12 @@ def sql_function(function: Callable[_P, _R]) -> Callable[_P, _R]:
             raise
         except Exception as error:  # noqa: BLE001 - a defect, told as one
             plpy.log(f"pg_llm: {traceback.format_exc()}")
-            hint = "This is a defect of pg_llm; the server's log has the details."
-            failure = _failure(f"internal error: {type(error).__name__}: {error}", Error.sqlstate, None, hint)
+            said = f"{type(error).__name__}: {error}"
+            if lack := lacking(said):
+                failure = _failure(lack.message, lack.sqlstate, None, lack.hint)
+            else:
+                hint = "This is a defect of pg_llm; the server's log has the details."
+                failure = _failure(f"internal error: {said}", Error.sqlstate, None, hint)
         raise failure
 
     return call

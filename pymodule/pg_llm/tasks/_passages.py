@@ -44,9 +44,7 @@ def encoded(model: Engine, texts: Sequence[str], overlap: int = 0) -> list[Passa
     return [_rest(model, *each, overlap) for each in zip(texts, cut, begun, strict=True)]
 
 
-def _rest(
-    model: Engine, text: str, cut: Iterator[tuple[int, int]], begun: list[Encoded], overlap: int
-) -> Passages:
+def _rest(model: Engine, text: str, cut: Iterator[tuple[int, int]], begun: list[Encoded], overlap: int) -> Passages:
     yield 0, begun
     for start, end in cut:
         yield start, model.encode([text[start:end]], overlap)[0]
