@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import os
 import select
 import socket
 import struct
@@ -28,6 +29,8 @@ Poll = Callable[[], object]
 _SLICE_MS = 50
 # Seconds that a question about the host itself waits for an answer.
 _PATIENCE = 0.7
+# Seconds that a host which is ending may take for it.
+_DYING = 0.5
 _UCRED = struct.Struct("3i")
 _CHUNK_TEXTS = 256
 _CHUNK_CHARACTERS = 1 << 20
@@ -41,6 +44,9 @@ _MEMO_BYTES = 2 << 20
 
 class _Lost(Exception):
     """The host ended or was replaced while it was being asked."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
 
 
 class _Stopped(Exception):
@@ -102,7 +108,7 @@ class _Connection:
             except BlockingIOError:
                 self._wait(select.POLLOUT)
             except OSError as error:
-                raise _Lost from error
+                raise _Lost(self._pid) from error
 
     def _receive(self) -> Message:
         answer = protocol.decode(self._read(protocol.size(self._read(protocol.HEADER.size))))
@@ -118,9 +124,9 @@ class _Connection:
                 self._wait(select.POLLIN)
                 continue
             except OSError as error:
-                raise _Lost from error
+                raise _Lost(self._pid) from error
             if not count:
-                raise _Lost
+                raise _Lost(self._pid)
             rest = rest[count:]
         return bytes(received)
 
@@ -236,8 +242,9 @@ def _ask_host(requests: Sequence[Message], poll: Poll, connect: Callable[[], soc
             if _connection is None:
                 _connection = _Connection(connect(), poll)
             return _connection.exchange(requests, poll)
-        except _Lost:
+        except _Lost as error:
             disconnect()
+            _await_end(error.pid, poll)
         except _Stopped as error:
             disconnect()
             stopped += 1
@@ -258,6 +265,22 @@ def _ask_host(requests: Sequence[Message], poll: Poll, connect: Callable[[], soc
         hint="pg_llm/host.log in the data directory says more. Where the kernel's log says that memory ran out, lower"
         " llm.memory_limit, choose a smaller model, or send shorter texts.",
     )
+
+
+def _await_end(pid: int, poll: Poll) -> None:
+    """Wait a moment for a process to end: its socket still takes connections while its other files are being closed."""
+    try:
+        process = os.pidfd_open(pid)
+    except OSError:
+        return
+    try:
+        ended = select.poll()
+        ended.register(process, select.POLLIN)
+        until = time.monotonic() + _DYING
+        while not ended.poll(_SLICE_MS) and time.monotonic() < until:
+            poll()
+    finally:
+        os.close(process)
 
 
 def disconnect() -> None:

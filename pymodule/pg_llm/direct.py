@@ -156,7 +156,7 @@ def _cache() -> ModelCache:
     from pg_llm.models.cache import ModelCache
 
     cache = ModelCache(
-        lambda spec: loading.load(spec, 0, cache.get), loading.weight, settings.size("llm.memory_limit", None)
+        lambda spec: loading.loaded(spec, 0, cache.get), loading.weight, settings.size("llm.memory_limit", None)
     )
     return cache
 

@@ -28,7 +28,6 @@ Error                      XX000  a defect in pg_llm itself
 
 from __future__ import annotations
 
-import errno
 import re
 from typing import Any
 
@@ -158,21 +157,24 @@ class HostUnavailable(Error):
     default_hint = "The file pg_llm/host.log in the data directory says more."
 
 
-# What the libraries' own errors call it: torch, onnxruntime and C++.
-_NO_MEMORY = re.compile(r"out of memory|failed to allocate|not enough memory|cannot allocate memory|bad_alloc", re.I)
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+# What the libraries' own errors call it: Python, torch, onnxruntime, C++ and the C library.
+_NO_MEMORY = re.compile(
+    r"MemoryError|out of memory|failed to allocate|not enough memory|cannot allocate memory|bad_alloc", re.I
+)
+_NO_ROOM = re.compile(r"no space left on device|disk quota exceeded", re.I)
+
+
+def lacking(said: str) -> Error | None:
+    """What ran out, where the text of an error says that something did."""
+    if _NO_ROOM.search(said):
+        return DiskFull(f"no room is left on the disk: {said}")
+    return OutOfMemory(f"memory is exhausted: {said}") if _NO_MEMORY.search(said) else None
 
 
 def told(error: BaseException, *, hint: str | None = None) -> Error:
     """The error that a caller is told instead of one that nobody foresaw; `hint` is for a defect."""
-    said = f"{type(error).__name__}: {error}"
-    if isinstance(error, OSError) and error.errno in _NO_ROOM:
-        return DiskFull(f"no room is left on the disk: {error}")
-    if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
-        return OutOfMemory("memory is exhausted")
-    if _NO_MEMORY.search(said):
-        return OutOfMemory(f"memory is exhausted: {next(iter(str(error).splitlines()), '')}")
-    return Error(said, hint=hint)
+    said = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+    return lacking(said) or Error(said, hint=hint)
 
 
 def to_wire(error: Error) -> dict[str, Any]:

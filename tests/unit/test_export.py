@@ -4,10 +4,14 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from pg_llm.models import export, source
+from pg_llm.errors import DiskFull, Error, InvalidModel, OutOfMemory
+from pg_llm.installation import Installation
+from pg_llm.models import export, manifest, source
 
 PYMODULE = Path(export.__file__).resolve().parents[2]
 # A model as small as its kind can be: one layer of BERT with random weights, and a vocabulary of six words.
@@ -115,17 +119,120 @@ def test_of_two_at_once_one_wins_and_both_have_it(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(export, "_write", write_together)
     cache = tmp_path / "cache"
-    threads = [
-        threading.Thread(target=lambda: found.append(export.export(tmp_path, "d", "embedding", "fp32", cache)))
-        for _ in "12"
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [found[0], found[0]] == found
-    assert list(cache.iterdir()) == [found[0]]
-    assert (found[0] / "meta.json").read_text() == "fp32"
+    target = export._target(cache, "d", "embedding", "fp32")
+    # With nothing there, and with something damaged there.
+    for _ in "12":
+        found.clear()
+        threads = [
+            threading.Thread(target=lambda: found.append(export.export(tmp_path, "d", "embedding", "fp32", cache)))
+            for _ in "12"
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert found == [target, target]
+        assert list(cache.iterdir()) == [target]
+        assert (target / "meta.json").read_text() == "fp32"
+        assert manifest.is_whole(target)
+        (target / "meta.json").write_text("fp33")
+
+
+def test_what_a_killed_export_left_is_swept_away_and_what_others_make_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, made = tmp_path / ".export-left", tmp_path / ".export-made"
+    for folder in (left, made):
+        folder.mkdir()
+        (folder / "model.onnx").write_text("half")
+    held = export._locked(made)
+    monkeypatch.setattr(export, "_write", write)
+    export.export(tmp_path, "d", "embedding", "fp32", tmp_path)
+    assert made.exists()
+    assert not left.exists()
+    os.close(held)
+
+
+@pytest.fixture(scope="module")
+def whole(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An export that is as it should be."""
+    cache = tmp_path_factory.mktemp("whole")
+    assert export_to(cache, tiny).returncode == 0
+    return next(cache.iterdir())
+
+
+def flip(file: Path) -> None:
+    """One bit of each of the last kilobytes: weights, not structure."""
+    content = bytearray(file.read_bytes())
+    for place in range(len(content) // 2, len(content), 64):
+        content[place] ^= 0x40
+    file.write_bytes(content)
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "bits of the network": lambda folder: flip(folder / "model.onnx"),
+    "a network cut off": lambda folder: os.truncate(folder / "model.onnx", 1000),
+    "an empty network": lambda folder: os.truncate(folder / "model.onnx", 0),
+    "no network": lambda folder: (folder / "model.onnx").unlink(),
+    "no tokenizer": lambda folder: (folder / "tokenizer.json").unlink(),
+    "another tokenizer": lambda folder: (folder / "tokenizer.json").write_text("{}"),
+    "no meta": lambda folder: (folder / "meta.json").unlink(),
+    "no manifest": lambda folder: (folder / manifest.NAME).unlink(),
+    "a broken manifest": lambda folder: (folder / manifest.NAME).write_text("[1"),
+    "a file too many": lambda folder: (folder / "model.onnx.data").write_text("weights"),
+    "no folder": shutil.rmtree,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_export_is_made_anew(
+    tiny: Path, whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str
+) -> None:
+    """That what is made is right is for the export itself, and one test of a whole server, to say."""
+    cache = tmp_path / "cache"
+    damaged = cache / whole.name
+    shutil.copytree(whole, damaged)
+    DAMAGES[damage](damaged)
+    assert not manifest.is_whole(damaged)
+
+    def copy(folder: Path, scratch: Path, task: str, precision: str) -> None:
+        shutil.copytree(whole, scratch, dirs_exist_ok=True)
+        (scratch / manifest.NAME).unlink()
+
+    def start(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        export.export(tiny, source.digest(tiny), "embedding", "fp32", cache)
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(export, "_write", copy)
+    monkeypatch.setattr(export.subprocess, "run", start)
+    monkeypatch.setattr(export, "installation", lambda: Installation(sys.executable, "", str(cache)))
+    assert export.exported(tiny, source.digest(tiny), "embedding", "fp32") == damaged
+    assert manifest.is_whole(damaged)
+    assert list(cache.iterdir()) == [damaged]
+    assert (damaged / "model.onnx").read_bytes() == (whole / "model.onnx").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "error"),
+    [
+        (1, "OSError: [Errno 28] No space left on device: '/x'", DiskFull),
+        (1, "RuntimeError: [enforce fail] DefaultCPUAllocator: not enough memory: you tried", OutOfMemory),
+        (1, "MemoryError", OutOfMemory),
+        (-9, "", OutOfMemory),
+        (1, "KeyError: 'bert'", InvalidModel),
+    ],
+)
+def test_an_export_that_fails_says_what_ran_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, said: str, error: type[Error]
+) -> None:
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, code, "", f"lines before\n{said}\n")
+
+    monkeypatch.setattr(export.subprocess, "run", run)
+    monkeypatch.setattr(export, "installation", lambda: Installation(sys.executable, "", str(tmp_path)))
+    with pytest.raises(error) as caught:
+        export.exported(tmp_path, "d", "embedding", "fp32")
+    assert caught.value.hint
 
 
 def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 import plpy
 
 from pg_llm import client, interrupts, settings
-from pg_llm.errors import Error, InvalidInput, ModelFilesMissing, UndefinedModel
+from pg_llm.errors import Error, InvalidInput, ModelFilesMissing, UndefinedModel, lacking
 from pg_llm.interrupts import Interrupted
 from pg_llm.protocol import Message
 
@@ -79,8 +79,11 @@ def _told(error: BaseException) -> BaseException:
     if isinstance(error, plpy.Error) or not isinstance(error, Exception):
         return error
     plpy.log(f"pg_llm: {''.join(traceback.format_exception(error))}")
+    said = f"{type(error).__name__}: {error}"
+    if lack := lacking(said):
+        return _failure(lack.message, lack.sqlstate, None, lack.hint)
     hint = "This is a defect of pg_llm; the server's log has the details."
-    return _failure(f"internal error: {type(error).__name__}: {error}", Error.sqlstate, None, hint)
+    return _failure(f"internal error: {said}", Error.sqlstate, None, hint)
 
 
 def _failure(message: str, sqlstate: str, detail: str | None, hint: str | None) -> pg_llm:

@@ -189,7 +189,7 @@ def foreign_code(oids: Sequence[int], role: int, writes: bool = False) -> list[s
 
 
 def lock(oids: Sequence[int], writes: bool = False) -> None:
-    """Until the transaction ends, nobody gives these tables another policy, rule or check, nor a trigger if `writes`."""
+    """Until the transaction ends nobody gives these tables another policy, rule or check, nor a trigger if `writes`."""
     for row in session.rows(_TABLES, ("int8[]",), (list(oids),)):
         # Which takes the lock and runs nothing; LOCK TABLE is not for functions that are STABLE.
         plpy.prepare(f"{'DELETE' if writes else 'SELECT'} FROM ONLY {row['relation']}")

@@ -8,11 +8,15 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 from pg_llm import protocol
 from pg_llm.errors import HostUnavailable
 from pg_llm.host import lock
 from pg_llm.installation import PACKAGE, PATIENT, installation
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 _PATIENCE = 60.0
 _SLICE = 0.01
@@ -72,23 +76,29 @@ def ensure(poll: Poll) -> socket.socket:
     if channel := connect(poll):
         return channel
     watch, starts, since = lock.Watch(), 0, time.monotonic()
+    starting: Popen[bytes] | None = None
     with _turn() as is_mine:
         # Whoever had the turn before may have started it.
         while (channel := connect(poll)) is None:
-            if lock.holder() is None and is_mine():
+            if starting and starting.poll() is not None:
+                _check(starting)
+                starting = None
+            if starting is None and lock.holder() is None and is_mine():
                 if starts == _MOST_STARTS:
                     raise HostUnavailable(
                         f"the model host ended {starts} times while it started",
                         hint="pg_llm/host.log says more, or the kernel's log where memory ran out.",
                     )
-                starts += 1
-                _start(poll)
-                since = time.monotonic()
+                starts, since, starting = starts + 1, time.monotonic(), _start()
             elif _end_if_stopped(watch):
                 since = time.monotonic()
             elif time.monotonic() - since > _PATIENCE:
-                raise _too_slow()
+                if starting:
+                    starting.kill()
+                raise HostUnavailable(f"the model host did not start within {_PATIENCE:.0f} seconds")
             _pause(poll)
+    if starting:
+        _reap(starting, poll)
     return channel
 
 
@@ -100,10 +110,10 @@ def _end_if_stopped(watch: lock.Watch) -> bool:
     return pid is not None
 
 
-def _start(poll: Poll) -> None:
-    """Start the host and wait until it listens, or another does, or it is killed. Raises HostUnavailable.
+def _start() -> Popen[bytes]:
+    """A process that ends once the host listens, or another does. Raises HostUnavailable.
 
-    Who is interrupted here leaves it starting: whoever asks next finds it.
+    Who is interrupted meanwhile leaves it starting: whoever asks next finds it.
     """
     # Imported here: a backend that finds the host running never needs it.
     import subprocess
@@ -112,7 +122,7 @@ def _start(poll: Poll) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "PYTHON"))}
     command = [python, "-m", "pg_llm.host", "--detach", "--data-directory", os.getcwd()]
     try:
-        starting = subprocess.Popen(
+        return subprocess.Popen(
             command, env={**PATIENT, **_FRUGAL, **environment, "PYTHONPATH": str(PACKAGE.parent)},
             start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
@@ -120,17 +130,26 @@ def _start(poll: Poll) -> None:
         raise HostUnavailable(
             f'cannot start the model host with "{python}": {error}', hint="Install pg_llm again: ./run setup"
         ) from error
-    deadline = time.monotonic() + _PATIENCE
-    while starting.poll() is None:
-        _pause(poll)
-        if time.monotonic() > deadline:
-            raise _too_slow()
-    assert starting.stderr is not None
-    with starting.stderr:
-        said = starting.stderr.read().decode(errors="replace").strip() if starting.returncode > 0 else ""
-    if starting.returncode > 0:
-        last = said.splitlines()[-1] if said else f"exit status {starting.returncode}"
+
+
+def _check(ended: Popen[bytes]) -> None:
+    """Raise HostUnavailable for what cannot start a host; one that was killed can be started again."""
+    assert ended.stderr is not None
+    with ended.stderr:
+        # One that was killed may have left a child that holds the pipe.
+        said = ended.stderr.read().decode(errors="replace").strip() if ended.returncode > 0 else ""
+    if ended.returncode > 0:
+        last = said.splitlines()[-1] if said else f"exit status {ended.returncode}"
         raise HostUnavailable(f"the model host did not start: {last}")
+
+
+def _reap(starting: Popen[bytes], poll: Poll) -> None:
+    """Wait for the process that started the host, which has nothing left to do."""
+    until = time.monotonic() + 1
+    while starting.poll() is None and time.monotonic() < until:
+        _pause(poll)
+    assert starting.stderr is not None
+    starting.stderr.close()
 
 
 @contextlib.contextmanager
@@ -151,10 +170,6 @@ def _turn() -> Iterator[Callable[[], bool]]:
         yield is_mine
     finally:
         os.close(held)
-
-
-def _too_slow() -> HostUnavailable:
-    return HostUnavailable(f"the model host did not start within {_PATIENCE:.0f} seconds")
 
 
 def _pause(poll: Poll) -> None:

@@ -8,36 +8,44 @@ Runs in a process of its own, so that the model host never imports torch for a m
 from __future__ import annotations
 
 import argparse
+import contextlib
+import ctypes
+import fcntl
 import json
 import logging
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pg_llm.errors import Error, InvalidModel
+from pg_llm import errors
+from pg_llm.errors import Error, InvalidModel, OutOfMemory
 from pg_llm.installation import installation
-from pg_llm.models import source
+from pg_llm.models import manifest, source
 from pg_llm.models.spec import ModelSpec
 
 if TYPE_CHECKING:
     from pg_llm.models.network import Network
 
 # Raised whenever an export of the same model would come out different.
-FORMAT = 2
+FORMAT = 3
+_SCRATCH = ".export-"
+_PR_SET_PDEATHSIG = 1
 # Least cosine similarity between the model's output for a text and its export's.
 _AGREEMENT = {"fp32": 0.9999, "int8": 0.95}
 
 
 def exported(folder: Path, digest: str, task: str, precision: str) -> Path:
-    """The folder of the export, made now if it is not there yet. Raises InvalidModel."""
+    """The folder of the export, made now if it is not there or damaged. Raises InvalidModel, OutOfMemory, DiskFull."""
     cache = Path(installation().cache)
     target = _target(cache, digest, task, precision)
-    if (target / "meta.json").exists():
+    if manifest.is_whole(target):
         return target
     here = Path(__file__).resolve().parents[2]
     command = [installation().python, "-m", "pg_llm.models.export", "--folder", str(folder), "--digest", digest]
@@ -46,8 +54,12 @@ def exported(folder: Path, digest: str, task: str, precision: str) -> Path:
         env={**os.environ, "PYTHONPATH": str(here)}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
         errors="replace", check=False,
     )  # fmt: skip
+    if done.returncode == -signal.SIGKILL:
+        raise OutOfMemory("the export of the model was killed, as happens where memory runs out")
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        if lacking := errors.lacking(last):
+            raise lacking
         if task == "generation":
             raise InvalidModel(
                 f'cannot read the GGUF file in "{folder}": {last}',
@@ -61,21 +73,61 @@ def exported(folder: Path, digest: str, task: str, precision: str) -> Path:
 
 
 def export(folder: Path, digest: str, task: str, precision: str, cache: Path) -> Path:
-    """Write the export of the model in `folder` below `cache`; atomic, safe to race."""
+    """Write the export of the model in `folder` below `cache`, in place of a damaged one; atomic, safe to race."""
     target = _target(cache, digest, task, precision)
-    if target.exists():
+    if manifest.is_whole(target):
         return target
     cache.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=".export-", dir=cache))
+    with _alone(cache):
+        _sweep(cache)
+        scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=cache))
+        held = _locked(scratch)
     try:
         _write(folder, scratch, task, precision)
-        os.rename(scratch, target)
-    except OSError:
-        if not target.exists():
-            raise
+        manifest.write(scratch)
+        with _alone(cache):
+            # Another may have made it meanwhile; one that is whole is never taken away from who reads it.
+            if not manifest.is_whole(target):
+                if target.exists():
+                    os.rename(target, scratch / "damaged")
+                    shutil.rmtree(scratch / "damaged")
+                os.rename(scratch, target)
     finally:
+        os.close(held)
         shutil.rmtree(scratch, ignore_errors=True)
     return target
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what exports left that were killed."""
+    for scratch in cache.glob(f"{_SCRATCH}*"):
+        try:
+            held = _locked(scratch, wait=False)
+        except BlockingIOError:
+            continue
+        shutil.rmtree(scratch, ignore_errors=True)
+        os.close(held)
+
+
+@contextlib.contextmanager
+def _alone(cache: Path) -> Iterator[None]:
+    """Nobody else moves folders of the cache meanwhile."""
+    held = _locked(cache)
+    try:
+        yield
+    finally:
+        os.close(held)
+
+
+def _locked(folder: Path, *, wait: bool = True) -> int:
+    """A descriptor that holds the folder's lock until it is closed, or the process ends. Raises BlockingIOError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _target(cache: Path, digest: str, task: str, precision: str) -> Path:
@@ -168,6 +220,9 @@ def main() -> int:
     )
     parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
     args = parser.parse_args()
+    if args.folder:
+        # A host started this one, and is asked again if it dies: the next one exports anew.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     # Progress bars of the libraries would be the last line of an error.

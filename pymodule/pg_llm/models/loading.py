@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import hashlib
+import logging
 import os
 import shutil
 from collections.abc import Callable
@@ -11,13 +12,35 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from pg_llm.errors import InvalidInput, InvalidModel, ModelChanged
+from pg_llm import errors
+from pg_llm.errors import Error, InvalidInput, InvalidModel, ModelChanged
 from pg_llm.models import source
 from pg_llm.models.engine import EmbeddingEngine, Engine
 from pg_llm.models.spec import TASKS, ModelSpec, check_options
 
+log = logging.getLogger(__name__)
+
 _GGUF_GROWTH = 6
 Get = Callable[[ModelSpec], Engine]
+
+
+def loaded(spec: ModelSpec, threads: int, get: Get) -> Engine:
+    """As `load`, whatever the libraries raise. Raises OutOfMemory, DiskFull and ModelFilesMissing besides."""
+    try:
+        return load(spec, threads, get)
+    except (InvalidModel, ModelChanged):
+        # The database has the files of a model that was trained here.
+        source.discard_damaged(spec)
+        raise
+    except Error:
+        raise
+    except Exception as error:
+        log.exception("model %s cannot be loaded", spec.name)
+        said = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+        raise errors.lacking(said) or InvalidModel(
+            f'model "{spec.name}" cannot be loaded: {said}',
+            hint="Its files may be damaged: install or copy them again, or train the model again.",
+        ) from error
 
 
 def load(spec: ModelSpec, threads: int, get: Get) -> Engine:

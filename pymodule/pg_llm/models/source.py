@@ -10,6 +10,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -50,6 +51,14 @@ def folder(spec: ModelSpec) -> Path:
     else:
         raise InvalidModel(f'not a model source: "{spec.source}"', hint=f"Write {KINDS}.")
     return _checked(found, spec.source)
+
+
+def discard_damaged(spec: ModelSpec) -> None:
+    """Remove the files of a model that was trained here, where they are no longer those. Raises ModelFilesMissing."""
+    kind, _, rest = spec.source.partition(":")
+    if kind == "database" and _DIGEST.fullmatch(rest) and digest(stored(rest)) != rest:
+        shutil.rmtree(stored(rest), ignore_errors=True)
+        raise ModelFilesMissing(f'the files of model "{spec.name}" on this server were damaged', detail=rest)
 
 
 def digest(path: Path) -> str:

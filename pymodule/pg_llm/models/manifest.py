@@ -1,0 +1,31 @@
+"""What a folder that we made holds: the SHA-256 of each file, so that damage is noticed before anything is read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+NAME = "manifest.json"
+
+
+def write(folder: Path) -> None:
+    """Note what the folder holds now."""
+    (folder / NAME).write_text(json.dumps(_digests(folder), indent=1), encoding="utf-8")
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether the folder holds what was noted, and nothing else."""
+    try:
+        return bool(json.loads((folder / NAME).read_text(encoding="utf-8")) == _digests(folder))
+    except (OSError, ValueError):
+        return False
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    found = {}
+    for file in sorted(folder.rglob("*")):
+        if file.is_file() and file != folder / NAME:
+            with file.open("rb") as stream:
+                found[file.relative_to(folder).as_posix()] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return found

@@ -1,0 +1,96 @@
+"""Long texts: others are served meanwhile, memory is given back, and the host's size has a limit."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import psycopg
+import pytest
+from database import value
+from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
+from test_host_faults import host_pid, resident
+
+Connect = Callable[..., psycopg.Connection]
+
+SENTENCE = "Angela Merkel of Siemens visited Paris in March and met 500 people from Berlin. "
+LONG = {
+    "entities": "SELECT count(*) FROM llm_entities(%s)",
+    "relations": "SELECT count(*) FROM graph_extract(%s)",
+    "classification": "SELECT llm_classify(%s, ARRAY['sport', 'politics'])",
+    "embedding": "SELECT llm_embed(%s) IS NOT NULL",
+    "cleaning": "SELECT length(llm_clean(%s))",
+}
+
+
+def text(size: int) -> str:
+    """Text of so many characters, in which most sentences have a word that no other has."""
+    sentences = size // (len(SENTENCE) + 8)
+    return "".join(f"{SENTENCE}w{number:x} " for number in range(sentences))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("task", "size"), [(task, 5_000_000 if task != "relations" else 3_000_000) for task in LONG])
+def test_a_long_text_holds_nobody(db: psycopg.Connection, connect: Connect, task: str, size: int) -> None:
+    worker = connect()
+    for own in (db, worker):
+        own.execute(LONG[task], (SENTENCE,))
+    pid = host_pid(db)
+    before, peak = resident(pid), 0
+    stopped: list[psycopg.Error] = []
+
+    def work() -> None:
+        try:
+            worker.execute(LONG[task], (text(size),))
+        except psycopg.errors.QueryCanceled as error:
+            stopped.append(error)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    waited = []
+    until = time.monotonic() + 60
+    while thread.is_alive() and time.monotonic() < until:
+        started = time.monotonic()
+        db.execute("SELECT llm_embed(%s)", (f"a short text, number {len(waited)} of {task}",))
+        waited.append(time.monotonic() - started)
+        started = time.monotonic()
+        db.execute("SELECT * FROM llm_status()")
+        assert time.monotonic() - started < 1
+        peak = max(peak, resident(pid))
+    worker.cancel()
+    thread.join()
+    print(f"{task}: {len(waited)} short calls, median {sorted(waited)[len(waited) // 2]:.3f} s, longest "
+          f"{max(waited):.3f} s; {before >> 20} MB before, {peak >> 20} MB at most")  # fmt: skip
+    assert max(waited) < 2
+    assert peak - before < 500 << 20
+    until = time.monotonic() + 10
+    while resident(pid) - before > 100 << 20:
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
+def test_a_long_text_is_read_to_its_end(db: psycopg.Connection) -> None:
+    given = text(100_000)
+    found = db.execute("SELECT entity, start_pos, end_pos FROM llm_entities(%s)", (given,)).fetchall()
+    assert all(given[start - 1 : end - 1] == entity for entity, start, end in found)
+    places = [start for entity, start, _ in found if entity == "Paris"]
+    assert len(places) > 0.95 * given.count("Paris")
+    assert max(places) > len(given) - 200
+    relations = db.execute("SELECT subject, object, start_pos, end_pos FROM graph_extract(%s)", (given,)).fetchall()
+    assert len(relations) > 500
+    assert all(subject in given[start - 1 : end - 1] for subject, _, start, end in relations)
+
+
+def test_over_the_limit_large_texts_are_refused_and_small_ones_served() -> None:
+    with Cluster(settings={**TEST_SETTINGS, "llm.host_memory_limit": "300MB"}) as own:
+        own.sql("CREATE EXTENSION pg_llm CASCADE")
+        with psycopg.connect(own.dsn(), autocommit=True) as db:
+            assert value(db, "SELECT count(*) FROM llm_entities(%s)", SENTENCE) > 1
+            pid = host_pid(db)
+            for _ in range(3):
+                with pytest.raises(psycopg.errors.OutOfMemory, match="may take 300 MB") as caught:
+                    db.execute("SELECT count(*) FROM llm_entities(%s)", (text(20_000_000),))
+                assert "llm.host_memory_limit" in caught.value.diag.message_hint
+                assert value(db, "SELECT count(*) FROM llm_entities(%s)", f"{SENTENCE} {_}") > 1
+            assert host_pid(db) == pid
