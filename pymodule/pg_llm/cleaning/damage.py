@@ -43,9 +43,11 @@ def mended(value: str) -> str:
 def _decoded(value: str) -> str:
     try:
         # Windows-1252 leaves five bytes undefined; programs pass them on.
-        return b"".join(_byte(c) for c in value).decode()
+        found = b"".join(_byte(c) for c in value).decode()
     except UnicodeError:
         return value
+    # What was lost before stays lost.
+    return value if "\ufffd" in found else found
 
 
 def _byte(character: str) -> bytes:

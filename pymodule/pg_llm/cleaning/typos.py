@@ -22,14 +22,13 @@ DETECTOR = "typo"
 _RATIO = 20
 _LEAST_COMMON = 10
 # Words shorter than this have too many neighbours that are words themselves.
-_SHORTEST_WORD = 4
-_SHORTEST = 3
+_SHORTEST_WORD = 5
 # Less probable ones are not worth a look.
 LEAST = 0.05
 # So many values tell how near one another a column's values are.
 _SAMPLE = 1000
-_MOST_SURE = 0.97
-# Chance that one sound value at least is near another, before any was seen.
+_UNKNOWN = 0.75
+# Before any was seen: values that are near another, and rare ones that are words, names or codes of their own.
 _PRIOR = 0.5
 _LONGEST = 100
 _LONGEST_TEXT = 1000
@@ -61,16 +60,18 @@ def _of_column(table: Table, column: int, counts: Counter[str]) -> Iterator[Opin
         elif (new := _spelt(value, words.of)) != value:
             changed = [(old, words.of[old]) for old in _WORDS.findall(value) if old in words.of]
             reason = ", ".join(f"{word!r} occurs often, {old!r} hardly" for old, word in changed)
-            yield Opinion((row, column), new, words.probability ** len(changed), DETECTOR, reason)
+            # A value that is known after the repair bears it out; others may be wrong in other words, too.
+            sure = words.probability ** len(changed) * (1.0 if new in counts else _UNKNOWN)
+            yield Opinion((row, column), new, sure, DETECTOR, reason)
 
 
 def _word_by_word(old: str, new: str) -> bool:
-    olds, news = old.split(), new.split()
+    olds, news = _WORDS.findall(old), _WORDS.findall(new)
     if len(olds) != len(news):
         # A space too many or too few.
         return alike(old, new)
     pairs = [pair for pair in zip(olds, news, strict=True) if pair[0] != pair[1]]
-    return all(alike(*pair) and len(min(pair, key=len)) >= _SHORTEST for pair in pairs)
+    return all(alike(*pair) and len(min(pair, key=len)) >= _SHORTEST_WORD for pair in pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,12 @@ def misspelt(counts: Counter[str], most: Callable[[str], int], pulse: Pulse) -> 
     short = {value: count for value, count in watched(counts.items(), pulse) if len(value) <= _LONGEST}
     common = {value: count for value, count in watched(short.items(), pulse) if count >= _LEAST_COMMON}
     highest = max(common.values(), default=0)
-    rare = [value for value, count in watched(short.items(), pulse) if _RATIO * count <= highest]
+    # Another case or space is another way of writing, and no misspelling.
+    written = {_folded(value) for value in watched(common, pulse)}
+    rare = [
+        value for value, count in watched(short.items(), pulse)
+        if _RATIO * count <= highest and _folded(value) not in written
+    ]  # fmt: skip
     if not common or not rare:
         return _NOTHING
     near = Neighbours(watched(common, pulse), most)
@@ -115,6 +121,10 @@ def misspelt(counts: Counter[str], most: Callable[[str], int], pulse: Pulse) -> 
     if len(drawn) < len(rare):
         found = _nearest(rare, near, short, pulse)
     return Misspelt(found, probability)
+
+
+def _folded(value: str) -> str:
+    return " ".join(value.casefold().split())
 
 
 def _nearest(values: Collection[str], near: Neighbours, counts: Mapping[str, int], pulse: Pulse) -> dict[str, str]:
@@ -144,4 +154,4 @@ def _probability(
         close += any(near.of(value))
     chance = (close + _PRIOR) / (len(asked) + 1)
     expected = (sound + 1) * chance / (1 - chance) if chance < 1 else float(len(found))
-    return min(_MOST_SURE, max(0.0, 1 - expected / len(found)))
+    return max(0.0, 1 - (expected + _PRIOR) / (len(found) + _PRIOR))

@@ -21,7 +21,7 @@ _MOST_LIKELY = 3
 _MISSPELT = 0.7
 # Of the rows that differ from their group, this share are exceptions and the others wrong.
 _EXCEPTIONS = 0.2
-_MOST_SURE = 0.998
+_MOST_SURE = 0.9995
 # What a column must tell of another, beyond what that mostly is, before its rows have a vote.
 _LEAST_INFORMED = 0.75
 # Chance that what looks like a misspelling is one.
