@@ -38,7 +38,7 @@ AS $$ from pg_llm.functions import cleaning; return cleaning.llm_review(run, k) 
 COMMENT ON FUNCTION llm_review IS 'The cells that are worth marking next: those that decide most others and are least sure.';
 
 -- Without SET search_path, so that the table's triggers run as they do for any other UPDATE.
-CREATE FUNCTION llm_apply(run uuid, min_confidence real DEFAULT 0.7) RETURNS TABLE (
+CREATE FUNCTION llm_apply(run uuid, min_confidence real DEFAULT 0.95) RETURNS TABLE (
     applied bigint, changed_meanwhile bigint, refused bigint
 )
 LANGUAGE plpython3u VOLATILE ROWS 1

@@ -4,8 +4,8 @@ import pytest
 from dirty import NAMES, formats, read, repair_f1, vote
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.cleaning import dependencies, distance, missing, outliers, profile, proposals, sources
-from pg_llm.cleaning import formats as writing
+from pg_llm.cleaning import dependencies, distance, learnt, missing, outliers, profile, proposals, sources
+from pg_llm.cleaning.shapes import shape
 from pg_llm.cleaning.table import Table, Value
 
 
@@ -33,13 +33,13 @@ def test_neighbours_that_are_swapped_are_one_edit() -> None:
 
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_an_edit_makes_what_it_was_learnt_from(old: str, new: str) -> None:
-    assert writing.edited(old, writing.edit(old, new)) == new
+    assert learnt.edited(old, learnt.edit(old, new)) == new
 
 
 def test_an_edit_goes_over_to_values_of_the_same_shape() -> None:
-    how = writing.edit("7:10aDec 1", "7:10 a.m.")
-    assert how[0] == writing.shape("11:45pDec 2")
-    assert writing.edited("11:45pDec 2", how) == "11:45 p.m."
+    how = learnt.edit("7:10aDec 1", "7:10 a.m.")
+    assert how[0] == shape("11:45pDec 2")
+    assert learnt.edited("11:45pDec 2", how) == "11:45 p.m."
 
 
 def test_a_dependency_is_seen_through_errors() -> None:

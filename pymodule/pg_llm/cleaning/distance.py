@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
+
+# Longer ones are no words or names, and comparing them takes time.
+_LONGEST = 100
+# A misspelling is so many times as rare as what is meant.
+_RARER = 5
+
 
 def edits(one: str, other: str, most: int) -> int:
     """Insertions, deletions, replacements and swaps of neighbours (optimal string alignment); `most` + 1 for more."""
@@ -22,7 +30,29 @@ def edits(one: str, other: str, most: int) -> int:
     return min(last[-1], most + 1)
 
 
+@lru_cache(100_000)
 def alike(one: str, other: str) -> bool:
-    """Whether one may be a misspelling of the other: at most a third of the characters differ."""
-    most = max(len(one), len(other)) // 3 or 1
-    return edits(one, other, most) <= most
+    """Whether one may be a misspelling of the other: at most a third of the characters differ, and no number."""
+    longest = max(len(one), len(other))
+    if longest > _LONGEST or not may_be_misspelt(one, other):
+        return False
+    most = longest // 3 or 1
+    # Of a single letter nothing is left that is alike.
+    return longest > 1 and edits(one, other, most) <= most
+
+
+def may_be_misspelt(one: str, other: str) -> bool:
+    """Whether a misspelling can be what they differ by: another digit is another number.
+
+    A letter among digits may be a misspelling, and a digit among letters.
+    """
+    if not any(c.isalpha() for c in one + other):
+        return False
+    return [c for c in one if c.isdigit()] == [c for c in other if c.isdigit()] or (
+        any(c.isalpha() for c in one) != any(c.isalpha() for c in other)
+    )
+
+
+def misspells(one: str, other: str, counts: Mapping[str, int]) -> bool:
+    """Whether one is alike the other and much rarer."""
+    return _RARER * counts[one] <= counts[other] and alike(one, other)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from pg_llm.cleaning.distance import edits
-from pg_llm.cleaning.table import Table, Value
+from pg_llm.cleaning.table import Table, Value, watched
 
 # A word that more rows have says nothing, and would make too many pairs.
 MOST_ROWS = 30
@@ -43,22 +43,22 @@ class Duplicate:
 
 def find(table: Table, least: float) -> Iterator[Duplicate]:
     """Pairs of rows that are at least so alike."""
-    weights = [_weight(counts) for counts in table.counts]
+    weights = [_weight(table, counts) for counts in table.counts]
     likeness: dict[tuple[str, str], float] = {}
-    for number, (first, second) in enumerate(candidates(table.columns, table.pulse)):
-        if not number % 1000:
-            table.pulse()
+    for first, second in candidates(table.columns, table.pulse):
+        # One comparison of long texts takes milliseconds.
+        table.pulse()
         found = _compared(table, weights, likeness, first, second)
         if found is not None and found.score >= least:
             yield found
 
 
-def _weight(counts: Counter[str]) -> float:
+def _weight(table: Table, counts: Counter[str]) -> float:
     """-log of the chance that two rows agree by chance; 0 for a column that is a key or always the same."""
     total = counts.total()
     if total < 2 or len(counts) < 2:
         return 0.0
-    agree = sum(count * count for count in counts.values()) / total**2
+    agree = sum(count * count for count in table.watched(counts.values())) / total**2
     return -math.log(agree)
 
 
@@ -66,16 +66,15 @@ def candidates(columns: Iterable[Sequence[Value]], pulse: Callable[[], object]) 
     """Pairs of rows, the smaller first, that share rare words or beginnings of words in some column."""
     rows_of: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
     for place, column in enumerate(columns):
-        pulse()
-        for row, value in enumerate(column):
+        for row, value in enumerate(watched(column, pulse)):
             for key in _keys(value):
                 rows_of[place, key].append(row)
     shared: Counter[tuple[int, int]] = Counter()
-    for rows in rows_of.values():
+    for rows in watched(rows_of.values(), pulse):
         if 2 <= len(rows) <= MOST_ROWS:
             for pair in combinations(rows, 2):
                 shared[pair] += _LEAST_SHARED if len(rows) <= _RARE else 1
-    return (pair for pair, count in shared.items() if count >= _LEAST_SHARED)
+    return (pair for pair, count in watched(shared.items(), pulse) if count >= _LEAST_SHARED)
 
 
 def _keys(value: Value) -> set[str]:

@@ -14,15 +14,16 @@ _SHARE = 0.8
 
 def without_exceptions(table: Table, column: int, said: Sequence[Opinion]) -> Sequence[Opinion]:
     """The opinions on a column's filled cells, without those that hit nearly all rows with some value elsewhere."""
-    rows = {opinion.cell[0] for opinion in said if table.columns[column][opinion.cell[0]]}
+    rows = {opinion.cell[0] for opinion in table.watched(said) if table.columns[column][opinion.cell[0]]}
+    if not rows:
+        return said
     excepted: set[int] = set()
     for number, other in enumerate(table.columns):
-        table.pulse()
         if number != column and not table.is_key(number):
-            found = Counter(other[row] for row in rows)
+            found = Counter(other[row] for row in table.watched(rows))
             common = {
-                value for value, count in found.items()
+                value for value, count in table.watched(found.items())
                 if value and count >= _LEAST and count >= _SHARE * table.counts[number][value]
             }  # fmt: skip
-            excepted.update(row for row in rows if other[row] in common)
-    return [opinion for opinion in said if opinion.cell[0] not in excepted]
+            excepted.update(row for row in table.watched(rows) if other[row] in common)
+    return [opinion for opinion in table.watched(said) if opinion.cell[0] not in excepted]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from statistics import quantiles
+from collections import Counter
+from collections.abc import Iterator, Mapping
 
 from pg_llm.cleaning.exceptions import without_exceptions
-from pg_llm.cleaning.table import Opinion, Table, number
+from pg_llm.cleaning.table import Opinion, Table, number, ordered
 
 DETECTOR = "outlier"
 # Interquartile ranges beyond the quartiles; Tukey's "far out" is 3, which sound data reach often.
@@ -19,14 +19,18 @@ _LEAST_ROWS = 20
 def opinions(table: Table) -> Iterator[Opinion]:
     """Such cells; what they should hold nobody knows."""
     for column, counts in enumerate(table.counts):
-        table.pulse()
-        numbers = {value: its for value in counts if (its := number(value)) is not None and math.isfinite(its)}
-        known = [numbers[value] for value in table.columns[column] if value in numbers]
-        if len(known) < max(_LEAST_ROWS, _LEAST_NUMBERS * counts.total()):
+        numbers = {
+            value: its for value in table.watched(counts) if (its := number(value)) is not None and math.isfinite(its)
+        }
+        many = sum(counts[value] for value in table.watched(numbers))
+        if many < max(_LEAST_ROWS, _LEAST_NUMBERS * counts.total()):
             continue
-        low, _, high = quantiles(known, n=4)
+        low, high = _quartiles(table, numbers, counts, many)
         reach = _FAR * (high - low)
         if reach == 0:
+            continue
+        far = {value for value, its in table.watched(numbers.items()) if not low - reach <= its <= high + reach}
+        if not far:
             continue
         reason = f"far from the middle half, {low:g} to {high:g}"
         yield from without_exceptions(
@@ -34,7 +38,19 @@ def opinions(table: Table) -> Iterator[Opinion]:
             column,
             [
                 Opinion((row, column), None, None, DETECTOR, reason)
-                for row, value in enumerate(table.columns[column])
-                if value in numbers and not low - reach <= numbers[value] <= high + reach
+                for row, value in enumerate(table.watched(table.columns[column])) if value in far
             ],
-        )
+        )  # fmt: skip
+
+
+def _quartiles(table: Table, numbers: Mapping[str, float], counts: Counter[str], many: int) -> tuple[float, float]:
+    """The numbers that a quarter of the rows, and three, are at most."""
+    rows: Counter[float] = Counter()
+    for value, its in table.watched(numbers.items()):
+        rows[its] += counts[value]
+    found = []
+    seen = 0
+    for its in ordered(rows, table.pulse):
+        before, seen = seen, seen + rows[its]
+        found += [its for share in (0.25, 0.75) if before < share * many <= seen]
+    return found[0], found[1]

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
 
-from pg_llm.cleaning import formats
+from pg_llm.cleaning import dates
+from pg_llm.cleaning.shapes import shape
+from pg_llm.cleaning.table import Pulse, watched
 
 _MOST_PATTERNS = 5
 _LEAST_SHARE = 0.95
@@ -19,26 +22,29 @@ _KINDS = {
 }
 _FEW = 0.1
 _LONG = 40
+# Longer ones are texts; some patterns take long to see that.
+_LONGEST = 100
 
 
-def kind(counts: Counter[str]) -> str | None:
+def kind(counts: Counter[str], pulse: Pulse = lambda: None) -> str | None:
     """What at least 95 % of the values look like; None for an empty column."""
     total = counts.total()
     if not total:
         return None
-    for name, pattern in _KINDS.items():
-        if sum(count for value, count in counts.items() if pattern.fullmatch(value)) >= _LEAST_SHARE * total:
+    kinds: dict[str, Callable[[str], object]] = {name: pattern.fullmatch for name, pattern in _KINDS.items()} | {"date": dates.is_date}
+    for name, fits in kinds.items():
+        share = sum(count for value, count in watched(counts.items(), pulse) if len(value) <= _LONGEST and fits(value))
+        if share >= _LEAST_SHARE * total:
             return name
-    if sum(count for value, count in counts.items() if formats.is_date(value)) >= _LEAST_SHARE * total:
-        return "date"
     if len(counts) <= max(2, _FEW * total):
         return "category"
-    return "text" if sum(len(value) * count for value, count in counts.items()) > _LONG * total else "name"
+    length = sum(len(value) * count for value, count in watched(counts.items(), pulse))
+    return "text" if length > _LONG * total else "name"
 
 
-def patterns(counts: Counter[str]) -> dict[str, int]:
+def patterns(counts: Counter[str], pulse: Pulse = lambda: None) -> dict[str, int]:
     """The most frequent patterns and how many cells have them: 9 stands for digits, a for letters."""
     found: Counter[str] = Counter()
-    for value, count in counts.items():
-        found["".join(formats.shape(value[:100]))] += count
+    for value, count in watched(counts.items(), pulse):
+        found["".join(shape(value[:_LONGEST]))] += count
     return dict(found.most_common(_MOST_PATTERNS))

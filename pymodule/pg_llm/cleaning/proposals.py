@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from pg_llm.cleaning import dependencies, formats, missing, outliers, sources, typos, votes
-from pg_llm.cleaning.table import Cell, Opinion, Table
+from pg_llm.cleaning import damage, dependencies, formats, learnt, missing, outliers, sources, typos, votes
+from pg_llm.cleaning.table import Cell, Opinion, Table, is_quantity
 
 MARK = "mark"
 _LEAST_DEPENDENCY = 0.3
@@ -26,33 +26,33 @@ def find(
     `dependent` are columns of which the first is known to determine the second, `said` what others found.
     """
     step("dependency")
-    known = dependencies.find(table, _LEAST_DEPENDENCY, dependent)
+    # Of a number the spelling says nothing, and one that recurs is often no more than usual: no votes on those.
+    spelt = [place for place, counts in enumerate(table.counts) if not all(map(is_quantity, table.watched(counts)))]
+    known = dependencies.find(table, _LEAST_DEPENDENCY, dependent, spelt)
     said = list(said)
     panel = sources.panel(table, known)
     found = list(sources.opinions(table, panel)) if panel else []
     # What sources contradict one another about is no matter of votes.
     settled = set(panel.facts) - {right for _, right in dependent} if panel and found else set()
-    found = [opinion for opinion in found if opinion.cell[1] in settled]
+    found = [opinion for opinion in table.watched(found) if opinion.cell[1] in settled]
     said += found
     said += votes.opinions(table, [each for each in known if each.right not in settled])
-    for detector in (typos, formats, missing, outliers):
+    for detector in (damage, typos, formats, missing, outliers, learnt):
         step(detector.DETECTOR)
         said += [opinion for opinion in detector.opinions(table) if opinion.cell[1] not in settled]
-    step(formats.LEARNT)
-    said += [opinion for opinion in formats.learnt(table) if opinion.cell[1] not in settled]
     return _weighed(table, said)
 
 
 def _weighed(table: Table, said: Sequence[Opinion]) -> dict[Cell, Opinion]:
     by_cell: defaultdict[Cell, list[Opinion]] = defaultdict(list)
-    for opinion in said:
+    for opinion in table.watched(said):
         by_cell[opinion.cell].append(opinion)
     trust = _trust(table, said)
     found = {}
-    for cell, opinions in by_cell.items():
+    for cell, opinions in table.watched(by_cell.items()):
         if cell not in table.marks:
             found[cell] = _together([_trusted(opinion, trust) for opinion in opinions])
-    for (row, column), truth in table.marks.items():
+    for (row, column), truth in table.watched(table.marks.items()):
         if (table.columns[column][row] or None) != (truth or None):
             found[row, column] = Opinion((row, column), truth, 1.0, MARK, "marked")
     return found
@@ -79,7 +79,7 @@ Trust = dict[tuple[int, str], float]
 def _trust(table: Table, said: Sequence[Opinion]) -> Trust:
     """How often a detector is right in a column, as marked cells show; it begins with three right answers."""
     right: defaultdict[tuple[int, str], list[bool]] = defaultdict(list)
-    for opinion in said:
+    for opinion in table.watched(said):
         if opinion.cell in table.marks and opinion.confidence is not None:
             its = (table.marks[opinion.cell] or "") == (opinion.new or "")
             right[opinion.cell[1], opinion.detector].append(its)

@@ -55,15 +55,16 @@ def panel(table: Table, dependencies: Sequence[Dependency]) -> Panel | None:
     ]  # fmt: skip
     decided: defaultdict[int, set[int]] = defaultdict(set)
     for dependency in dependencies:
-        if dependency.lift >= _LEAST_LIFT:
+        if dependency.lift >= _LEAST_LIFT and not table.quantities[dependency.right]:
             decided[dependency.left].add(dependency.right)
     best = None
+    # What is reported by years or by numbers changes, and is no contradiction.
     for thing in usable:
-        for source in usable:
+        for source in (number for number in usable if not table.quantities[number]):
             facts = decided[thing] - decided[source] - {source}
             if thing == source or len(facts) < 2 or source in decided[thing] or thing in decided[source]:
                 continue
-            pairs = len(set(zip(table.columns[thing], table.columns[source], strict=True)))
+            pairs = len(set(table.watched(zip(table.columns[thing], table.columns[source], strict=True))))
             if pairs >= (1 - _REPEATED) * table.rows and (best is None or len(facts) > len(best.facts)):
                 best = Panel(thing, source, sorted(facts))
     return best
@@ -76,7 +77,7 @@ def opinions(table: Table, found: Panel) -> Iterator[Opinion]:
         return
     things, names = table.columns[found.thing], table.names
     for fact in found.facts:
-        for row, value in enumerate(table.columns[fact]):
+        for row, value in enumerate(table.watched(table.columns[fact])):
             truth = estimate.truth[fact].get(things[row] or "")
             if not truth:
                 continue
@@ -94,12 +95,12 @@ class _Estimate:
     def __init__(self, table: Table, found: Panel) -> None:
         self._sources = table.columns[found.source]
         self._facts = found.facts
-        self._pulse = table.pulse
+        self._watched = table.watched
         self._reports: dict[int, dict[str, list[tuple[int, str]]]] = {}
         self._known: dict[tuple[int, str], str] = {}
         for fact in found.facts:
             reports: defaultdict[str, list[tuple[int, str]]] = defaultdict(list)
-            for row, value in enumerate(table.columns[fact]):
+            for row, value in enumerate(table.watched(table.columns[fact])):
                 thing = table.columns[found.thing][row] or ""
                 if value:
                     reports[thing].append((row, value))
@@ -121,7 +122,7 @@ class _Estimate:
         for fact in self._facts:
             right, said = self._right[fact], self._said[fact]
             mean = (right.total() + _RIGHT) / (said.total() + _RIGHT + _WRONG)
-            for source, count in said.items():
+            for source, count in self._watched(said.items()):
                 if count:
                     spread += (right[source] - count * mean) ** 2 / (count * mean * (1 - mean))
                     degrees += 1
@@ -135,20 +136,19 @@ class _Estimate:
 
     def _believe(self, unknown: float) -> None:
         for fact in self._facts:
-            self._pulse()
             right: Counter[str] = Counter()
             said: Counter[str] = Counter()
             truth = self.truth[fact] = {}
-            for thing, reports in self._reports[fact].items():
+            for thing, reports in self._watched(self._reports[fact].items()):
                 known = self._known.get((fact, thing))
                 truth[thing] = {known: 1.0} if known else self._probable(fact, reports)
                 weight = 1.0 if known else unknown
-                for row, value in reports:
+                for row, value in self._watched(reports):
                     source = self._sources[row] or ""
                     right[source] += weight * truth[thing].get(value, 0.0)  # type: ignore[assignment]
                     said[source] += weight  # type: ignore[assignment]
             self._right[fact], self._said[fact] = right, said
-        for source in {source or "" for source in self._sources}:
+        for source in {source or "" for source in self._watched(self._sources)}:
             all_right = sum(self._right[fact][source] for fact in self._facts) + _RIGHT
             overall = all_right / (sum(self._said[fact][source] for fact in self._facts) + _RIGHT + _WRONG)
             for fact in self._facts:

@@ -1,123 +1,157 @@
-"""Misspellings: a rare value or word that is almost a frequent one of the same column."""
+"""Misspellings: a rare value or word that is almost a frequent one of the same column.
+
+That one is rare and near a frequent one is no error by itself: how many sound values would be so by chance is estimated
+from the column's other values (a local false discovery rate, Efron 2008).
+"""
 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from random import Random
 
-from pg_llm.cleaning.distance import alike, edits
+from pg_llm.cleaning.distance import alike
 from pg_llm.cleaning.exceptions import without_exceptions
-from pg_llm.cleaning.table import Opinion, Table
+from pg_llm.cleaning.neighbours import Neighbours
+from pg_llm.cleaning.table import Opinion, Pulse, Table, watched
 
 DETECTOR = "typo"
 # A frequent spelling is so many times as common as a rare one, and occurs so often.
 _RATIO = 20
 _LEAST_COMMON = 10
-# In a column of ever new words, and for very short values, it must be so many times as common.
-_RATIO_OPEN = 100
-_SHORT = 3
-_LEAST_LENGTH_OPEN = 6
-# A column is open if values or words that occur once or twice make up more than this share of it.
-_OPEN = 0.05
 # Words shorter than this have too many neighbours that are words themselves.
-_SHORTEST_WORD = 4
-# Values that occur this often or less on average are names: too many of them are almost alike.
-_LEAST_REPEATED = 5
+_SHORTEST_WORD = 5
+# Less probable ones are not worth a look.
+LEAST = 0.05
+# So many values tell how near one another a column's values are.
+_SAMPLE = 1000
+_UNKNOWN = 0.75
+# Before any was seen: values that are near another, and rare ones that are words, names or codes of their own.
+_PRIOR = 0.5
+_LONGEST = 100
+_LONGEST_TEXT = 1000
 _WORDS = re.compile(r"[^\W_]+|[\W_]+")
-_NEAREST = 10
 
 
 def opinions(table: Table) -> Iterator[Opinion]:
-    """Whole values in columns of few distinct ones, single words in all."""
+    """Whole values and single words; nothing of numbers and codes of digits."""
     for column, counts in enumerate(table.counts):
         table.pulse()
-        if counts:
+        if counts and not table.quantities[column]:
             yield from without_exceptions(table, column, list(_of_column(table, column, counts)))
 
 
 def _of_column(table: Table, column: int, counts: Counter[str]) -> Iterator[Opinion]:
-    fixed = _values(counts) if counts.total() >= _LEAST_REPEATED * len(counts) else {}
-    words = _words(counts)
-    for row, value in enumerate(table.columns[column]):
-        if not value:
-            continue
-        if value in fixed:
-            new = fixed[value]
-            reason = f"{new!r} occurs {counts[new]} times, {value!r} {counts[value]}"
-            yield Opinion((row, column), new, _confidence(value, new), DETECTOR, reason)
-        elif (new := _spelt(value, words)) != value:
-            changed = [(old, words[old]) for old in _WORDS.findall(value) if old in words]
-            reason = ", ".join(f"{word!r} occurs often, {old!r} hardly" for old, word in changed)
-            yield Opinion((row, column), new, min(_confidence(*pair) for pair in changed), DETECTOR, reason)
-
-
-def _confidence(old: str, new: str) -> float:
-    """Longer words have fewer neighbours by chance."""
-    return 0.95 - edits(old, new, 3) / (len(new) + 1)
-
-
-def _values(counts: Counter[str]) -> dict[str, str]:
-    """Rare whole values and what they should be."""
-    found = _misspelt(counts, lambda value: min(3, len(value) // 4 or 1))
+    values = misspelt(counts, lambda value: min(3, len(value) // 4 or 1), table.pulse)
     # One word for another is no misspelling.
-    return {old: new for old, new in found.items() if all(map(alike, old.split(), new.split()))}
+    whole = {old: new for old, new in values.of.items() if _word_by_word(old, new)}
+    words = _words(counts, table.pulse)
+    if not whole and not words.of:
+        return
+    for row, value in enumerate(table.watched(table.columns[column])):
+        if not value or len(value) > _LONGEST_TEXT:
+            continue
+        if value in whole:
+            new = whole[value]
+            reason = f"{new!r} occurs {counts[new]} times, {value!r} {counts[value]}"
+            yield Opinion((row, column), new, values.probability, DETECTOR, reason)
+        elif (new := _spelt(value, words.of)) != value:
+            changed = [(old, words.of[old]) for old in _WORDS.findall(value) if old in words.of]
+            reason = ", ".join(f"{word!r} occurs often, {old!r} hardly" for old, word in changed)
+            # A value that is known after the repair bears it out; others may be wrong in other words, too.
+            sure = words.probability ** len(changed) * (1.0 if new in counts else _UNKNOWN)
+            yield Opinion((row, column), new, sure, DETECTOR, reason)
 
 
-def _words(counts: Counter[str]) -> dict[str, str]:
-    """Rare words and what they should be; a word counts once for each value that has it, however often that occurs."""
+def _word_by_word(old: str, new: str) -> bool:
+    olds, news = _WORDS.findall(old), _WORDS.findall(new)
+    if len(olds) != len(news):
+        # A space too many or too few.
+        return alike(old, new)
+    pairs = [pair for pair in zip(olds, news, strict=True) if pair[0] != pair[1]]
+    return all(alike(*pair) and len(min(pair, key=len)) >= _SHORTEST_WORD for pair in pairs)
+
+
+@dataclass(frozen=True, slots=True)
+class Misspelt:
+    """Rare spellings with the frequent ones that are probably meant, and how probably."""
+
+    of: Mapping[str, str]
+    probability: float
+
+
+_NOTHING = Misspelt({}, 0.0)
+
+
+def _words(counts: Counter[str], pulse: Pulse) -> Misspelt:
+    """A word counts once for each value that has it, however often that occurs."""
     occurrences: Counter[str] = Counter()
-    for value, count in counts.items():
-        for word in set(_WORDS.findall(value)):
-            if len(word) >= _SHORTEST_WORD and not word.isspace():
+    for value, count in watched(counts.items(), pulse):
+        for word in set(_WORDS.findall(value[:_LONGEST_TEXT])):
+            if _SHORTEST_WORD <= len(word) and word[0].isalnum():
                 occurrences[word] += count
-    return _misspelt(occurrences, lambda word: 1 if len(word) < 9 else 2)
+    return misspelt(occurrences, lambda word: 1 if len(word) < 9 else 2, pulse)
 
 
 def _spelt(value: str, words: Mapping[str, str]) -> str:
     return "".join(words.get(word, word) for word in _WORDS.findall(value)) if words else value
 
 
-def _misspelt(counts: Counter[str], most: Callable[[str], int]) -> dict[str, str]:
-    common = {value: count for value, count in counts.items() if count >= _LEAST_COMMON}
-    open_ended = sum(count for count in counts.values() if count <= 2) > _OPEN * counts.total()
-    index: defaultdict[str, list[str]] = defaultdict(list)
-    for value in common:
-        for part in _bigrams(value):
-            index[part].append(value)
+def misspelt(counts: Counter[str], most: Callable[[str], int], pulse: Pulse) -> Misspelt:
+    """The misspellings among the keys; `most` says how many edits a value of that length may differ by."""
+    short = {value: count for value, count in watched(counts.items(), pulse) if len(value) <= _LONGEST}
+    common = {value: count for value, count in watched(short.items(), pulse) if count >= _LEAST_COMMON}
+    highest = max(common.values(), default=0)
+    # Another case or space is another way of writing, and no misspelling.
+    written = {_folded(value) for value in watched(common, pulse)}
+    rare = [
+        value for value, count in watched(short.items(), pulse)
+        if _RATIO * count <= highest and _folded(value) not in written
+    ]  # fmt: skip
+    if not common or not rare:
+        return _NOTHING
+    near = Neighbours(watched(common, pulse), most)
+    drawn = rare if len(rare) <= _SAMPLE else Random(0).sample(rare, _SAMPLE)
+    found = _nearest(drawn, near, short, pulse)
+    probability = _probability(found, drawn, near, pulse)
+    if probability < LEAST:
+        return _NOTHING
+    if len(drawn) < len(rare):
+        found = _nearest(rare, near, short, pulse)
+    return Misspelt(found, probability)
+
+
+def _folded(value: str) -> str:
+    return " ".join(value.casefold().split())
+
+
+def _nearest(values: Collection[str], near: Neighbours, counts: Mapping[str, int], pulse: Pulse) -> dict[str, str]:
+    """The one frequent value that each is nearest to; two that are as near and as frequent tell nothing."""
     found = {}
-    for value, count in counts.items():
-        length = len(value.strip())
-        if _RATIO * count > max(common.values(), default=0) or (open_ended and length < _LEAST_LENGTH_OPEN):
-            continue
-        ratio = _RATIO_OPEN if open_ended or length <= _SHORT else _RATIO
-        shared = Counter(other for part in _bigrams(value) for other in index[part])
-        shared.update(dict.fromkeys((other for other in common if len(other) <= _SHORT), 0))
-        near = []
-        for other, _ in shared.most_common(_NEAREST):
-            allowed = most(value)
-            if other != value and common[other] >= ratio * count and _may_be(value, other):
-                cost = edits(value, other, allowed)
-                if cost <= allowed:
-                    near.append((cost, -common[other], other))
-        near.sort()
-        # Two spellings that are as near as each other: nobody knows.
-        if near and (len(near) == 1 or near[0][0] < near[1][0] or near[0][1] <= 10 * near[1][1]):
-            found[value] = near[0][2]
+    for value in values:
+        pulse()
+        others = sorted(
+            (cost, -counts[other], other) for other, cost in near.of(value) if counts[other] >= _RATIO * counts[value]
+        )
+        if others and (len(others) == 1 or others[0][0] < others[1][0] or others[0][1] <= 10 * others[1][1]):
+            found[value] = others[0][2]
     return found
 
 
-@cache
-def _bigrams(value: str) -> frozenset[str]:
-    padded = f"\x02{value}\x03"
-    return frozenset(padded[place : place + 2] for place in range(len(padded) - 1))
-
-
-def _may_be(value: str, other: str) -> bool:
-    """Another digit is another number, not a misspelling; a letter among digits is one, and a digit among letters."""
-    if not any(c.isalpha() for c in value + other):
-        return False
-    return [c for c in value if c.isdigit()] == [c for c in other if c.isdigit()] or (
-        any(c.isalpha() for c in value) != any(c.isalpha() for c in other)
-    )
+def _probability(
+    found: Mapping[str, str], rare: Collection[str], near: Neighbours, pulse: Pulse
+) -> float:
+    """The share of those found that no chance explains: sound values, too, are sometimes near a frequent one."""
+    if not found:
+        return 0.0
+    sound = sum(value not in found for value in rare)
+    asked = list(near.texts) if len(near.texts) <= _SAMPLE else Random(0).sample(near.texts, _SAMPLE)
+    close = 0
+    for value in asked:
+        pulse()
+        close += any(near.of(value))
+    chance = (close + _PRIOR) / (len(asked) + 1)
+    expected = (sound + 1) * chance / (1 - chance) if chance < 1 else float(len(found))
+    return max(0.0, 1 - (expected + _PRIOR) / (len(found) + _PRIOR))

@@ -8,23 +8,30 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pg_llm.cleaning.dependencies import Dependency
-from pg_llm.cleaning.distance import alike
+from pg_llm.cleaning.distance import alike, edits, misspells
 from pg_llm.cleaning.exceptions import without_exceptions
-from pg_llm.cleaning.table import Opinion, Table, Value
+from pg_llm.cleaning.table import Opinion, Table, Value, is_quantity
 
 DETECTOR = "dependency"
 # Evidence of determining columns overlaps: together they count as this many independent ones.
 _INDEPENDENT = 2.0
 _MOST_LEFT = 8
+_MOST_LIKELY = 3
 # Chance that a wrong value is a misspelling of the right one.
 _MISSPELT = 0.7
 # Of the rows that differ from their group, this share are exceptions and the others wrong.
 _EXCEPTIONS = 0.2
-_MOST_SURE = 0.998
-_LEAST_LIFT = 0.75
-_LEAST_ACCURACY = 0.9
+_MOST_SURE = 0.9995
+# What a column must tell of another, beyond what that mostly is, before its rows have a vote.
+_LEAST_INFORMED = 0.75
+# Chance that what looks like a misspelling is one.
+_LOOKS_MISSPELT = 0.9
+# Chance that a value that is sound elsewhere is wrong where a dependency says so.
+_SOUND_ELSEWHERE = 0.9
 # Rows that agree, unless the other value looks like a misspelling or the dependency is known to hold.
 _LEAST_ROWS = 3
+# Numbers longer than this twice over are not compared.
+_LONGEST = 20
 # Chance of one particular misspelling of a value.
 _ONE_MISSPELLING = 0.05
 
@@ -33,24 +40,14 @@ def opinions(table: Table, dependencies: Sequence[Dependency]) -> Iterator[Opini
     """One opinion for each cell where another value is more probable than the one it has."""
     by_right: defaultdict[int, list[Dependency]] = defaultdict(list)
     for dependency in dependencies:
-        if dependency.lift >= _LEAST_LIFT or dependency.accuracy >= _LEAST_ACCURACY:
+        if dependency.informedness >= _LEAST_INFORMED:
             by_right[dependency.right].append(dependency)
     for right, found in by_right.items():
         # Weak ones only where there is nothing better: a looser column says less of the same.
         best = found[0]
         chosen = [each for each in found if best.accuracy - each.accuracy <= 0.03][:_MOST_LEFT]
         said = _Column(table, right, chosen).opinions()
-        if best.lift < _LEAST_LIFT:
-            # Where one value is nearly everywhere, rows that differ may be right; not so if they misspell it.
-            said = [each for each in said if _misspells(table, each)]
         yield from without_exceptions(table, right, said)
-
-
-def _misspells(table: Table, opinion: Opinion) -> bool:
-    row, column = opinion.cell
-    old, new = table.columns[column][row], opinion.new
-    counts = table.counts[column]
-    return bool(old and new) and 5 * counts[str(old)] <= counts[str(new)] and alike(str(old), str(new))
 
 
 class _Column:
@@ -62,14 +59,14 @@ class _Column:
         self._dependencies = dependencies
         self._counts = table.counts[right]
         self._total = table.filled(right)
+        self._groups: dict[tuple[int, str], _Group | None] = {}
         self._error = min(0.5, max(0.005, 1 - dependencies[0].accuracy))
 
     def opinions(self) -> list[Opinion]:
         """One for each cell that should hold something else."""
-        self._table.pulse()
         decided: dict[tuple[Value, ...], _Decision | None] = {}
         said = []
-        for row, value in enumerate(self._table.columns[self._right]):
+        for row, value in enumerate(self._table.watched(self._table.columns[self._right])):
             lefts = tuple(self._table.columns[each.left][row] for each in self._dependencies)
             # Equal rows have equal answers.
             key = (value, *lefts)
@@ -84,35 +81,60 @@ class _Column:
     def _decide(self, value: str, lefts: Sequence[Value]) -> _Decision | None:
         votes = []
         for dependency, left in zip(self._dependencies, lefts, strict=True):
-            group = dependency.groups.get(left) if left else None
-            others = group.total() - bool(value) if group else 0
+            group = self._group(dependency, left) if left else None
+            others = group.size - bool(value) if group else 0
             if group and others:
                 votes.append(_Vote(dependency, str(left), group, others))
         if not votes:
             return None
         scores = {name: self._score(name, value, votes) for name in _candidates(votes, value)}
         new = max(scores, key=lambda name: (scores[name], name))
-        most = max(votes, key=lambda vote: vote.group[new])
+        most = max(votes, key=lambda vote: vote.group.counts[new])
         # Of two rows that differ none is right by vote.
-        few = alike(value, new) or most.dependency.accuracy == 1
-        if new == value or most.group[new] < (2 if few else _LEAST_ROWS):
+        few = alike(value, new) or most.dependency.given
+        if new == value or most.group.counts[new] < (2 if few else _LEAST_ROWS):
+            return None
+        sure = self._sure(value, new, most.dependency)
+        if not sure:
             return None
         probability = 1 / sum(math.exp(score - scores[new]) for score in scores.values())
         left = f"{self._table.names[most.dependency.left]} = {most.left!r}"
         return _Decision(
             new,
-            # As far as the dependency itself can be trusted.
-            probability * min(_MOST_SURE, most.dependency.accuracy**0.5),
-            f"{most.group[new]} of {most.group.total()} rows with {left} have {new!r}",
+            probability * min(_MOST_SURE, sure),
+            f"{most.group.counts[new]} of {most.group.size} rows with {left} have {new!r}",
             (most.dependency.left, most.left),
         )
+
+    def _group(self, dependency: Dependency, left: str) -> _Group | None:
+        # Large ones are asked for again and again.
+        key = (dependency.left, left)
+        if key not in self._groups:
+            counts = dependency.groups.get(left)
+            likely = [name for name, _ in counts.most_common(_MOST_LIKELY)] if counts else []
+            self._groups[key] = _Group(counts, counts.total(), likely) if counts else None
+        return self._groups[key]
+
+    def _sure(self, value: str, new: str, dependency: Dependency) -> float:
+        """How far the dependency decides, by what else speaks against the value than that others have another."""
+        if dependency.given:
+            return 1.0
+        # What is no number among numbers is wrong, however often.
+        strange = self._table.quantities[self._right] and is_quantity(new) and not is_quantity(value)
+        half = min(len(new) // 2, _LONGEST)
+        if misspells(value, new, self._counts) or (value and strange and edits(value, new, half) <= half):
+            return 1 - (1 - dependency.reliability) * (1 - _LOOKS_MISSPELT)
+        # One number for another is no misspelling, and numbers that recur are often no more than usual.
+        if self._table.quantities[self._right] or (is_quantity(value) and is_quantity(new)):
+            return 0.0
+        return dependency.reliability * (_SOUND_ELSEWHERE if value else 1.0)
 
     def _score(self, name: str, value: str, votes: Sequence[_Vote]) -> float:
         own = name == value
         elsewhere = max(self._counts[name] - own, 0.1) / self._total
         score = 0.0
         for vote in votes:
-            share = (vote.group[name] - own) / (vote.others + 0.5)
+            share = (vote.group.counts[name] - own) / (vote.others + 0.5)
             sure = min(1 - _EXCEPTIONS * (1 - vote.dependency.accuracy), _MOST_SURE)
             score += math.log(sure * share + (1 - sure) * elsewhere + 1e-9)
         score *= min(1.0, _INDEPENDENT / len(votes))
@@ -129,8 +151,15 @@ class _Column:
 class _Vote:
     dependency: Dependency
     left: str
-    group: Counter[str]
+    group: _Group
     others: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    counts: Counter[str]
+    size: int
+    likely: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,4 +171,4 @@ class _Decision:
 
 
 def _candidates(votes: Sequence[_Vote], value: str) -> set[str]:
-    return {name for vote in votes for name, _ in vote.group.most_common(3)} | ({value} - {""})
+    return {name for vote in votes for name in vote.group.likely} | ({value} - {""})

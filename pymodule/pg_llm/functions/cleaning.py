@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import plpy
 
 from pg_llm.cleaning import dependencies, duplicates, outliers, profile, proposals
-from pg_llm.cleaning.table import Cell, Opinion, Table, Value
+from pg_llm.cleaning.table import Cell, Opinion, Table, Value, parts, paused, uncollected, watched
 from pg_llm.errors import InvalidInput, UndefinedRun
 from pg_llm.functions import arguments, cleaning_rules, cleaning_script, cleaning_table, progress, session
 from pg_llm.functions.cleaning_rules import Rules
@@ -26,19 +27,24 @@ _REFUSALS = ("22", "23", "P0")
 def llm_profile(target: str | None) -> list[dict[str, Any]]:
     """What the columns of a table hold: types, missing and distinct values, patterns, likely keys, dependencies."""
     of = cleaning_table.target(session.required("target", target))
-    _, table = cleaning_table.contents(of)
-    strange = {opinion.cell for opinion in outliers.opinions(table)}
+    with uncollected():
+        _, table = cleaning_table.contents(of)
+        return _profiled(of, table)
+
+
+def _profiled(of: Target, table: Table) -> list[dict[str, Any]]:
+    strange = Counter(opinion.cell[1] for opinion in outliers.opinions(table))
     strong = [each for each in dependencies.find(table, 0.9) if each.lift >= 0.9]
     return [
         {
             "column": column.name,
             "type": column.type,
-            "looks_like": profile.kind(table.counts[place]),
+            "looks_like": profile.kind(table.counts[place], table.pulse),
             "missing": table.rows - table.filled(place),
             "distinct": len(table.counts[place]),
             "likely_key": table.rows > 1 and len(table.counts[place]) == table.rows,
-            "patterns": json.dumps(profile.patterns(table.counts[place])),
-            "outliers": sum(cell[1] == place for cell in strange),
+            "patterns": json.dumps(profile.patterns(table.counts[place], table.pulse)),
+            "outliers": strange[place],
             "determined_by": [of.columns[each.left].name for each in strong if each.right == place],
         }
         for place, column in enumerate(of.columns)
@@ -52,7 +58,7 @@ def llm_duplicates(target: str | None, columns: list[str] | None, threshold: flo
     least = arguments.threshold(threshold)
     names = columns or [column.name for column in of.columns if column.name not in of.table.key]
     places = [of.place(name) for name in names]
-    with progress.reported("llm_duplicates", of.table.relation, "") as report:
+    with progress.reported("llm_duplicates", of.table.relation, "") as report, uncollected():
         report("reading", 0, 0)
         keys, table = cleaning_table.contents(of)
         compared = Table(names, [table.columns[place] for place in places], pulse=session.poll)
@@ -179,8 +185,9 @@ def llm_rules(run: str | None, target: str | None) -> str:
         ("text",),
         (found["id"],),
     )
-    keys, table = cleaning_table.contents(of)
-    return cleaning_script.update(relation, of, keys, table, changes)
+    with uncollected():
+        keys, table = cleaning_table.contents(of)
+        return cleaning_script.update(relation, of, keys, table, changes)
 
 
 def _changes(run: str, column: Column, state: str, least: float) -> list[session.Row]:
@@ -273,7 +280,7 @@ def _labels(of: Target, given: Any) -> list[tuple[str, str, Value]]:
 
 
 def _examine(run: str, of: Target, chosen: Sequence[str], rules: Rules, command: str, propose: bool) -> int:
-    with progress.reported(command, of.table.relation, run) as report:
+    with progress.reported(command, of.table.relation, run) as report, uncollected():
         report("reading", 0, 0)
         keys, table = cleaning_table.contents(of)
         table.marks = _marks(run, of, keys)
@@ -286,14 +293,14 @@ def _examine(run: str, of: Target, chosen: Sequence[str], rules: Rules, command:
         said = list(cleaning_rules.opinions(rules, keys, table))
         found = proposals.find(table, step, rules.dependent, said)
         writable = {place for place, each in enumerate(of.columns) if each.name in chosen and not each.fixed}
-        found = {cell: opinion for cell, opinion in found.items() if cell[1] in writable}
+        found = {cell: opinion for cell, opinion in table.watched(found.items()) if cell[1] in writable}
         report("writing", 0, len(found))
         unsure = cleaning_rules.forbidden(rules, keys, found) if propose else set()
         return _store(run, of, keys, table, found, unsure, propose)
 
 
 def _marks(run: str, of: Target, keys: Sequence[str]) -> dict[Cell, Value]:
-    rows = {key: row for row, key in enumerate(keys)}
+    rows = {key: row for row, key in enumerate(watched(keys, paused(session.poll)))}
     marks = session.rows(
         'SELECT key::text AS key, "column"::text AS "column", value FROM llm.mark WHERE run = $1::uuid',
         ("text",),
@@ -306,7 +313,7 @@ def _history(of: Target) -> list[tuple[int, str, str]]:
     """What was corrected in this table before, whatever stood beside it."""
     applied = session.rows(
         """
-        SELECT DISTINCT h."column"::text AS "column", h.old, h.new
+        SELECT h."column"::text AS "column", h.old, h.new
         FROM llm.change AS h JOIN llm.cleaning AS r ON r.id = h.run
         WHERE r.target = $1::oid AND h.state = 'applied' AND h.given IS NULL AND h.old <> '' AND h.new <> ''
         """,
@@ -328,7 +335,7 @@ def _store(
 ) -> int:
     session.rows("DELETE FROM llm.change WHERE run = $1::uuid AND state IN ('found', 'proposed')", ("text",), (run,))
     rows = []
-    for (row, place), opinion in found.items():
+    for (row, place), opinion in table.watched(found.items()):
         sure = opinion.confidence
         known = propose and sure is not None and sure >= proposals.LEAST and (row, place) not in unsure
         change = {
@@ -340,7 +347,7 @@ def _store(
             if opinion.given:
                 change["given"] = {of.columns[opinion.given[0]].name: opinion.given[1]}
         rows.append(change)
-    for part in _parts(rows):
+    for part in parts(rows, _AT_ONCE):
         session.rows(
             """
             INSERT INTO llm.change (run, key, "column", old, new, confidence, state, detector, reason, given)
@@ -355,6 +362,3 @@ def _store(
     proposed = "SELECT count(*) AS n FROM llm.change WHERE run = $1::uuid AND state = 'proposed'"
     return int(session.rows(proposed, ("text",), (run,))[0]["n"])
 
-
-def _parts(rows: Sequence[dict[str, Any]]) -> Iterable[Sequence[dict[str, Any]]]:
-    return (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))

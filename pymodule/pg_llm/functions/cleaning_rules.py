@@ -11,12 +11,13 @@ from typing import Any
 import plpy
 
 from pg_llm.cleaning.distance import edits
-from pg_llm.cleaning.table import Cell, Opinion, Table, Value
+from pg_llm.cleaning.table import Cell, Opinion, Pulse, Table, Value, parts, paused, watched
 from pg_llm.errors import InvalidInput
 from pg_llm.functions import cleaning_table, column_types, session, table_access
 from pg_llm.functions.cleaning_table import Target
 
 DETECTOR = "rule"
+_LONGEST = 200
 _HINT = (
     """Write rules => '[{"column": "zip", "regex": "^[0-9]{5}$"}, {"column": "state", "values": ["al", "ak"]},"""
     """ {"column": "state", "references": "states.code"}, {"column": "age", "min": 0, "max": 120},"""
@@ -107,23 +108,30 @@ def opinions(rules: Rules, keys: Sequence[str], table: Table) -> Iterator[Opinio
     """Cells that break a rule; the nearest allowed value as repair where values are listed."""
     for rule in rules.values:
         place, _, _, allowed = rule
-        bad = _violating(rule, list(table.counts[place]))
-        nearest = {value: _nearest(value, allowed) for value in bad} if allowed else {}
-        for row, value in enumerate(table.columns[place]):
+        # Arrays of all values of a large table are long in the making, and then nothing can be ended.
+        bad = {value for part in parts(table.counts[place]) for value in _violating(rule, part)}
+        nearest = {value: _nearest(value, allowed, table.pulse) for value in bad} if allowed else {}
+        for row, value in enumerate(table.watched(table.columns[place])):
             if value and value in bad:
                 new = nearest.get(value)
                 sure = 0.8 if new else None
                 yield Opinion((row, place), new, sure, DETECTOR, f"{value!r} breaks a rule")
     for place, condition in rules.checks:
-        broken = cleaning_table.breaking(rules.target, condition, {key: {} for key in keys})
-        for row, key in enumerate(keys):
+        broken = {
+            key for part in parts(keys)
+            for key in cleaning_table.breaking(rules.target, condition, {key: {} for key in part})
+        }  # fmt: skip
+        for row, key in enumerate(table.watched(keys)):
             if key in broken:
                 yield Opinion((row, place), None, None, DETECTOR, f"the row breaks {condition}")
 
 
-def _nearest(value: str, allowed: Sequence[str]) -> str | None:
+def _nearest(value: str, allowed: Sequence[str], pulse: Pulse) -> str | None:
+    if len(value) > _LONGEST:
+        return None
     most = len(value) // 3 or 1
-    near = sorted((edits(value.casefold(), other.casefold(), most), other) for other in allowed)
+    folded = value.casefold()
+    near = sorted((edits(folded, other.casefold(), most), other) for other in watched(allowed, pulse))
     near = [(cost, other) for cost, other in near if cost <= most]
     return near[0][1] if near and (len(near) == 1 or near[0][0] < near[1][0]) else None
 
@@ -131,7 +139,7 @@ def _nearest(value: str, allowed: Sequence[str]) -> str | None:
 def forbidden(rules: Rules, keys: Sequence[str], found: dict[Cell, Opinion]) -> set[Cell]:
     """The cells whose repair the column's type, a rule, or a CHECK constraint of the table does not allow."""
     by_column: dict[int, dict[Value, list[Cell]]] = {}
-    for cell, opinion in found.items():
+    for cell, opinion in watched(found.items(), paused(session.poll)):
         if opinion.confidence is not None:
             by_column.setdefault(cell[1], {}).setdefault(opinion.new, []).append(cell)
     cells: set[Cell] = set()
@@ -140,15 +148,16 @@ def forbidden(rules: Rules, keys: Sequence[str], found: dict[Cell, Opinion]) -> 
         possible = [value for value in news if value is not None and value not in bad]
         for rule in rules.values:
             if rule[0] == place:
-                bad |= _violating(rule, possible)
+                bad |= {value for part in parts(possible) for value in _violating(rule, part)}
         cells.update(cell for value in bad for cell in news.get(value, ()))
     patches: dict[str, dict[str, Value]] = {}
-    for cell, opinion in found.items():
+    for cell, opinion in watched(found.items(), paused(session.poll)):
         if opinion.confidence is not None and cell not in cells:
             patches.setdefault(keys[cell[0]], {})[rules.target.columns[cell[1]].name] = opinion.new
     broken: set[str] = set()
     if patches:
         for condition in [*rules.target.checks, *(condition for _, condition in rules.checks)]:
-            broken |= cleaning_table.breaking(rules.target, condition, patches)
+            for part in parts(patches.items()):
+                broken |= cleaning_table.breaking(rules.target, condition, dict(part))
     cells.update(cell for cell in found if keys[cell[0]] in broken)
     return cells

@@ -13,16 +13,18 @@ from pg_llm.cleaning.table import Table, Value
 from pg_llm.functions.cleaning_table import Target
 
 _LEAST = 3
+# No value: NULL is one.
+_NONE = object()
 # A condition on the row as it was: columns by place, and the values they must have.
 _Condition = tuple[tuple[int, Value], ...]
 
 
 def update(relation: str, of: Target, keys: Sequence[str], table: Table, changes: Sequence[dict[str, Any]]) -> str:
     """The statement; `table` is what it holds now. Repairs that follow from no value of their row are only counted."""
-    rows = {key: row for row, key in enumerate(keys)}
+    rows = {key: row for row, key in enumerate(table.watched(keys))}
     by_column: defaultdict[int, dict[int, dict[str, Any]]] = defaultdict(dict)
-    before = [list(column) for column in table.columns]
-    for change in changes:
+    before = [list(table.watched(column)) for column in table.columns]
+    for change in table.watched(changes):
         if change["key"] in rows:
             row, place = rows[change["key"]], of.place(change["column"])
             by_column[place][row] = change
@@ -61,18 +63,19 @@ def _rules(
             break
         deciding = _deciding(before, now, beside[0], place) if beside else set()
         wanted: dict[_Condition, Value] = {}
-        for row in unruled:
+        for row in now.watched(unruled):
             given = json.loads(changed[row]["given"] or "{}")
             places = [of.place(name) for name in given] if beside is None else beside
             if beside and before[beside[0]][row] not in deciding:
                 continue
             if places or beside is not None:
                 wanted[_condition(before, row, [*places, place])] = changed[row]["new"]
-        sound = _sound(before, place, changed, wanted)
+        sound = _sound(before, now, place, changed, wanted)
         found |= sound
+        shapes = {tuple(number for number, _ in condition) for condition in sound}
         unruled -= {
-            row for row in unruled for condition in _conditions(before, row, place, sound)
-            if sound[condition] == changed[row]["new"]
+            row for row in now.watched(unruled) for shape in shapes
+            if sound.get(_condition(before, row, shape), _NONE) == changed[row]["new"]
         }  # fmt: skip
     # Longer conditions first: they say more.
     return dict(sorted(found.items(), key=lambda item: -len(item[0]))), len(changed) - len(unruled)
@@ -81,29 +84,26 @@ def _rules(
 def _deciding(before: Sequence[Sequence[Value]], now: Table, left: int, right: int) -> set[Value]:
     """The values on the left that stand in three rows at least, all with one value on the right."""
     groups: defaultdict[Value, Counter[Value]] = defaultdict(Counter)
-    for value, new in zip(before[left], now.columns[right], strict=True):
+    for value, new in now.watched(zip(before[left], now.columns[right], strict=True)):
         groups[value][new] += 1
-    return {value for value, news in groups.items() if len(news) == 1 and news.total() >= _LEAST}
+    return {value for value, news in now.watched(groups.items()) if len(news) == 1 and news.total() >= _LEAST}
 
 
 def _condition(before: Sequence[Sequence[Value]], row: int, places: Sequence[int]) -> _Condition:
     return tuple((place, before[place][row]) for place in places)
 
 
-def _conditions(
-    before: Sequence[Sequence[Value]], row: int, place: int, among: dict[_Condition, Value]
-) -> list[_Condition]:
-    shapes = {tuple(number for number, _ in condition) for condition in among}
-    return [condition for shape in shapes if (condition := _condition(before, row, shape)) in among]
-
-
 def _sound(
-    before: Sequence[Sequence[Value]], place: int, changed: dict[int, dict[str, Any]], wanted: dict[_Condition, Value]
+    before: Sequence[Sequence[Value]],
+    now: Table,
+    place: int,
+    changed: dict[int, dict[str, Any]],
+    wanted: dict[_Condition, Value],
 ) -> dict[_Condition, Value]:
     """Those that hold for no row which was left as it was, or became something else."""
     sound = dict(wanted)
     for shape in {tuple(number for number, _ in condition) for condition in wanted}:
-        for row, values in enumerate(zip(*(before[number] for number in shape), strict=True)):
+        for row, values in enumerate(now.watched(zip(*(before[number] for number in shape), strict=True))):
             condition = tuple(zip(shape, values, strict=True))
             if condition in sound and (row not in changed or changed[row]["new"] != sound[condition]):
                 del sound[condition]
