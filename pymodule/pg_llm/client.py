@@ -28,7 +28,7 @@ Poll = Callable[[], object]
 
 _SLICE_MS = 50
 # Seconds that a question about the host itself waits for an answer.
-_PATIENCE = 0.7
+_PATIENCE = 0.8
 # Seconds that a host which is ending may take for it.
 _DYING = 0.5
 _UCRED = struct.Struct("3i")

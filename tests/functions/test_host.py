@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from database import value
+from hosts import gone, host_pid, hosts
 from pg_llm.installation import PATIENT
 from pg_llm.training import process
 from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
@@ -24,31 +25,6 @@ LONG_BATCH = (
     "SELECT count(embedding) FROM llm_embed_batch(ARRAY(SELECT %s || n || repeat(' more words', 50)"
     " FROM generate_series(1, %s) n))"
 )
-
-
-def host_pid(db: psycopg.Connection) -> int:
-    db.execute("SELECT llm_load_model('all-minilm-l6-v2')")
-    return value(db, "SELECT max(host_pid) FROM llm_status()")
-
-
-def hosts(cluster: Cluster) -> list[int]:
-    """Every process that runs a host for this cluster's data directory."""
-    found = []
-    for each in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (each / "cmdline").read_bytes().decode().split("\0")
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        if "pg_llm.host" in command and str(cluster.data) in command:
-            found.append(int(each.name))
-    return found
-
-
-def gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").split()[2] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def test_threads_of_host_and_training_do_not_spin_for_long(db: psycopg.Connection) -> None:
@@ -78,7 +54,7 @@ def test_32_connections_start_and_share_one_host_and_one_model(
         thread.start()
     for thread in threads:
         thread.join()
-    assert {host for host, _ in found.values()} == set(hosts(cluster)) == {host_pid(db)}
+    assert {host for host, _ in found.values()} == set(hosts(cluster.data)) == {host_pid(db)}
     assert value(db, "SELECT bytes FROM llm_status() WHERE model = 'all-minilm-l6-v2'") == before
     for number in range(32):
         assert found[number][1] == pytest.approx(alone[number], abs=1e-5)
@@ -135,7 +111,7 @@ def test_a_killed_host_is_replaced_within_the_query(cluster: Cluster, db: psycop
     assert value(db, LONG_BATCH, "kill", 200) == 200
     killer.join()
     assert gone(first)
-    assert [host_pid(db)] == hosts(cluster) != [first]
+    assert [host_pid(db)] == hosts(cluster.data) != [first]
 
 
 def test_a_host_that_does_not_answer_holds_nobody(db: psycopg.Connection, connect: Connect) -> None:
@@ -161,18 +137,18 @@ def test_the_host_ends_with_the_server() -> None:
             own.start()
             own.sql("SELECT llm_load_model('all-minilm-l6-v2')")
             pid = int(own.sql("SELECT max(host_pid) FROM llm_status()"))
-            assert hosts(own) == [pid]
+            assert hosts(own.data) == [pid]
             end()
             time.sleep(1)
             assert gone(pid)
-            assert hosts(own) == []
+            assert hosts(own.data) == []
 
 
 def test_only_the_server_reaches_the_socket(cluster: Cluster, db: psycopg.Connection) -> None:
     host_pid(db)
     folder = cluster.data / "pg_llm"
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    files = {path.name: path.stat() for path in folder.iterdir()}
+    files = {path.name: path.stat() for path in folder.rglob("*")}
     assert {"host.sock", "host.lock", "host.log", "spawn.lock"} <= files.keys()
     for name, about in files.items():
         assert stat.S_IMODE(about.st_mode) & 0o077 == 0, name

@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from database import value
+from hosts import host_pid, hosts, resident
 from pg_llm import protocol
 from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
 
@@ -34,22 +35,6 @@ def hasty() -> Iterator[Cluster]:
 
 def session(cluster: Cluster) -> psycopg.Connection:
     return psycopg.connect(cluster.dsn(), autocommit=True)
-
-
-def host_pid(db: psycopg.Connection) -> int:
-    db.execute("SELECT llm_load_model('all-minilm-l6-v2')")
-    return value(db, "SELECT max(host_pid) FROM llm_status()")
-
-
-def hosts(data: Path) -> list[int]:
-    """Every process that runs a host for this data directory, or is about to."""
-    found = []
-    for each in Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            command = (each / "cmdline").read_bytes().decode().split("\0")
-            if "pg_llm.host" in command and str(data) in command:
-                found.append(int(each.name))
-    return found
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
@@ -314,7 +299,3 @@ def test_half_frames_hold_nobody_and_no_memory(db: psycopg.Connection) -> None:
         assert time.monotonic() - started < 5
         assert resident(pid) - before < 50 << 20
     assert host_pid(db) == pid
-
-
-def resident(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import psycopg
 import pytest
 from database import value
+from hosts import host_pid, resident
 from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
-from test_host_faults import host_pid, resident
 
 Connect = Callable[..., psycopg.Connection]
 

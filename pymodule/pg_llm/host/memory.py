@@ -26,8 +26,7 @@ class Memory:
         self._ended: set[asyncio.Task[None]] = set()
         self._library = ctypes.CDLL(None)
 
-    @staticmethod
-    def size() -> int:
+    def size(self) -> int:
         """Bytes of memory that the process holds."""
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * _PAGE

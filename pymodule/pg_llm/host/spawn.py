@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from pg_llm import protocol
-from pg_llm.errors import HostUnavailable
+from pg_llm.errors import HostUnavailable, lacking
 from pg_llm.host import lock
 from pg_llm.installation import PACKAGE, PATIENT, installation
 
@@ -140,7 +140,7 @@ def _check(ended: Popen[bytes]) -> None:
         said = ended.stderr.read().decode(errors="replace").strip() if ended.returncode > 0 else ""
     if ended.returncode > 0:
         last = said.splitlines()[-1] if said else f"exit status {ended.returncode}"
-        raise HostUnavailable(f"the model host did not start: {last}")
+        raise lacking(last) or HostUnavailable(f"the model host did not start: {last}")
 
 
 def _reap(starting: Popen[bytes], poll: Poll) -> None:

@@ -22,7 +22,7 @@ class TorchModel:
             torch.set_num_threads(threads)
         self.task = task
         self.device = device
-        self.batch_tokens = 32768 if device == "cuda" else 1024
+        self.batch_tokens = 32768 if device == "cuda" else 512
         self._network = Network(folder, task, device)
         self._tokens = self._network.tokenization()
         self.details = self._network.meta.details
