@@ -19,12 +19,23 @@ from pytest_postgresql import factories
 CRASH = re.compile(r"PANIC|was terminated by signal|all server processes terminated")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="also run tests that take long")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A clone without the public data beside it runs every other test; in CI the missing data is a failure."""
-    if not DATA.is_dir() and not os.environ.get("CI"):
-        needing = [item for item in items if {"cranfield", "politics"} & set(getattr(item, "fixturenames", ()))]
-        items[:] = [item for item in items if item not in needing]
-        config.hook.pytest_deselected(items=needing)
+    """Leaves out the slow tests, and those on public data in a clone without it; in CI missing data is a failure."""
+    without_slow = not config.getoption("--slow")
+    without_data = not DATA.is_dir() and not os.environ.get("CI")
+
+    def is_left_out(item: pytest.Item) -> bool:
+        needs_data = {"cranfield", "politics"} & set(getattr(item, "fixturenames", ()))
+        return bool((without_slow and item.get_closest_marker("slow")) or (without_data and needs_data))
+
+    left_out = [item for item in items if is_left_out(item)]
+    if left_out:
+        items[:] = [item for item in items if not is_left_out(item)]
+        config.hook.pytest_deselected(items=left_out)
 
 
 def pytest_report_header() -> str:
