@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pg_llm.cleaning.distance import edits, may_be_misspelt
 
 # Of texts that share a part with one another, so many are compared.
-_MOST = 200
+_MOST = 50
 
 
 class Neighbours:

@@ -25,7 +25,7 @@ _SHORTEST_WORD = 5
 # Less probable ones are not worth a look.
 LEAST = 0.05
 # So many values, all over the column, tell how near one another its values are.
-_SAMPLE = 1000
+_SAMPLE = 500
 _UNKNOWN = 0.75
 # Before any was seen: values that are near another, and rare ones that are words, names or codes of their own.
 _PRIOR = 0.5
