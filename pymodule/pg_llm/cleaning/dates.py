@@ -80,4 +80,3 @@ def _written(day: datetime, name: str, padded: bool) -> str:
     text = day.strftime(name)
     # Whether the column writes 03 or 3 for March.
     return text if padded or "%Y-" in name or "%H" in name or "%Y%" in name else re.sub(r"\b0(\d)", r"\1", text)
-

@@ -6,7 +6,7 @@ An edit says how the tokens of a value become those of another: which to keep, i
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from pg_llm.cleaning.shapes import Shape, shape, tokens
 from pg_llm.cleaning.table import Opinion, Table
@@ -84,9 +84,7 @@ def _of_column(table: Table, column: int, pairs: Counter[Pair]) -> Iterator[Opin
         for how, sure, example in by_shape.get(shape(value), ()) if by_shape else ():
             new = edited(value, how)
             if new != value:
-                yield Opinion(
-                    (row, column), new, sure, DETECTOR, f"as {example[0]!r} became {example[1]!r}"
-                )
+                yield Opinion((row, column), new, sure, DETECTOR, f"as {example[0]!r} became {example[1]!r}")
 
 
 def _wholes(pairs: Counter[Pair], counts: Counter[str]) -> dict[str, tuple[str, float]]:

@@ -8,20 +8,20 @@ from collections.abc import Callable, Iterable, Iterator
 from pg_llm.cleaning.distance import edits, may_be_misspelt
 
 # Of texts that share a part with one another, so many are compared.
-_MOST = 200
+_MOST = 50
 
 
 class Neighbours:
     """Texts by their parts: of two that differ in k places, one of k + 2 parts is the same, near the same place."""
 
     def __init__(self, texts: Iterable[str], most: Callable[[str], int]) -> None:
-        self._most = most
         self._parts: defaultdict[tuple[int, int, str], list[str]] = defaultdict(list)
         self._edits: dict[int, int] = {}
         self.texts: list[str] = []
         for text in texts:
             self.texts.append(text)
-            self._edits.setdefault(len(text), most(text))
+            if not self._edits.setdefault(len(text), most(text)):
+                continue
             for number, (start, end) in enumerate(_places(len(text), self._edits[len(text)])):
                 its = self._parts[len(text), number, text[start:end]]
                 if len(its) < _MOST:
@@ -31,7 +31,7 @@ class Neighbours:
         """Other texts that this one may be a misspelling of, and by how many edits."""
         seen = {text}
         for length, most in self._edits.items():
-            if abs(length - len(text)) > most:
+            if not most or abs(length - len(text)) > most:
                 continue
             for number, (start, end) in enumerate(_places(length, most)):
                 for shift in range(-most, most + 1):

@@ -31,7 +31,9 @@ def kind(counts: Counter[str], pulse: Pulse = lambda: None) -> str | None:
     total = counts.total()
     if not total:
         return None
-    kinds: dict[str, Callable[[str], object]] = {name: pattern.fullmatch for name, pattern in _KINDS.items()} | {"date": dates.is_date}
+    kinds: dict[str, Callable[[str], object]] = {name: pattern.fullmatch for name, pattern in _KINDS.items()} | {
+        "date": dates.is_date
+    }
     for name, fits in kinds.items():
         share = sum(count for value, count in watched(counts.items(), pulse) if len(value) <= _LONGEST and fits(value))
         if share >= _LEAST_SHARE * total:

@@ -10,7 +10,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from random import Random
 
 from pg_llm.cleaning.distance import alike
 from pg_llm.cleaning.exceptions import without_exceptions
@@ -25,8 +24,8 @@ _LEAST_COMMON = 10
 _SHORTEST_WORD = 5
 # Less probable ones are not worth a look.
 LEAST = 0.05
-# So many values tell how near one another a column's values are.
-_SAMPLE = 1000
+# So many values, all over the column, tell how near one another its values are.
+_SAMPLE = 500
 _UNKNOWN = 0.75
 # Before any was seen: values that are near another, and rare ones that are words, names or codes of their own.
 _PRIOR = 0.5
@@ -44,17 +43,15 @@ def opinions(table: Table) -> Iterator[Opinion]:
 
 
 def _of_column(table: Table, column: int, counts: Counter[str]) -> Iterator[Opinion]:
-    values = misspelt(counts, lambda value: min(3, len(value) // 4 or 1), table.pulse)
-    # One word for another is no misspelling.
-    whole = {old: new for old, new in values.of.items() if _word_by_word(old, new)}
+    values = misspelt(counts, _edits_of_value, table.pulse)
     words = _words(counts, table.pulse)
-    if not whole and not words.of:
+    if not values.of and not words.of:
         return
     for row, value in enumerate(table.watched(table.columns[column])):
         if not value or len(value) > _LONGEST_TEXT:
             continue
-        if value in whole:
-            new = whole[value]
+        if value in values.of:
+            new = values.of[value]
             reason = f"{new!r} occurs {counts[new]} times, {value!r} {counts[value]}"
             yield Opinion((row, column), new, values.probability, DETECTOR, reason)
         elif (new := _spelt(value, words.of)) != value:
@@ -66,6 +63,7 @@ def _of_column(table: Table, column: int, counts: Counter[str]) -> Iterator[Opin
 
 
 def _word_by_word(old: str, new: str) -> bool:
+    """Whether each word of one may be a misspelling of the other's: one word for another is none."""
     olds, news = _WORDS.findall(old), _WORDS.findall(new)
     if len(olds) != len(news):
         # A space too many or too few.
@@ -90,9 +88,17 @@ def _words(counts: Counter[str], pulse: Pulse) -> Misspelt:
     occurrences: Counter[str] = Counter()
     for value, count in watched(counts.items(), pulse):
         for word in set(_WORDS.findall(value[:_LONGEST_TEXT])):
-            if _SHORTEST_WORD <= len(word) and word[0].isalnum():
+            if word[0].isalnum() and not word.isdecimal():
                 occurrences[word] += count
-    return misspelt(occurrences, lambda word: 1 if len(word) < 9 else 2, pulse)
+    return misspelt(occurrences, _edits_of_word, pulse)
+
+
+def _edits_of_value(value: str) -> int:
+    return min(3, len(value) // 4)
+
+
+def _edits_of_word(word: str) -> int:
+    return 0 if len(word) < _SHORTEST_WORD else 1 if len(word) < 9 else 2
 
 
 def _spelt(value: str, words: Mapping[str, str]) -> str:
@@ -100,7 +106,7 @@ def _spelt(value: str, words: Mapping[str, str]) -> str:
 
 
 def misspelt(counts: Counter[str], most: Callable[[str], int], pulse: Pulse) -> Misspelt:
-    """The misspellings among the keys; `most` says how many edits a value of that length may differ by."""
+    """The misspellings among the keys; `most` says how many edits a value of that length may differ by, 0 for none."""
     short = {value: count for value, count in watched(counts.items(), pulse) if len(value) <= _LONGEST}
     common = {value: count for value, count in watched(short.items(), pulse) if count >= _LEAST_COMMON}
     highest = max(common.values(), default=0)
@@ -113,7 +119,7 @@ def misspelt(counts: Counter[str], most: Callable[[str], int], pulse: Pulse) -> 
     if not common or not rare:
         return _NOTHING
     near = Neighbours(watched(common, pulse), most)
-    drawn = rare if len(rare) <= _SAMPLE else Random(0).sample(rare, _SAMPLE)
+    drawn = rare[:: len(rare) // _SAMPLE + 1]
     found = _nearest(drawn, near, short, pulse)
     probability = _probability(found, drawn, near, pulse)
     if probability < LEAST:
@@ -133,21 +139,20 @@ def _nearest(values: Collection[str], near: Neighbours, counts: Mapping[str, int
     for value in values:
         pulse()
         others = sorted(
-            (cost, -counts[other], other) for other, cost in near.of(value) if counts[other] >= _RATIO * counts[value]
-        )
+            (cost, -counts[other], other) for other, cost in near.of(value)
+            if counts[other] >= _RATIO * counts[value] and _word_by_word(value, other)
+        )  # fmt: skip
         if others and (len(others) == 1 or others[0][0] < others[1][0] or others[0][1] <= 10 * others[1][1]):
             found[value] = others[0][2]
     return found
 
 
-def _probability(
-    found: Mapping[str, str], rare: Collection[str], near: Neighbours, pulse: Pulse
-) -> float:
+def _probability(found: Mapping[str, str], rare: Collection[str], near: Neighbours, pulse: Pulse) -> float:
     """The share of those found that no chance explains: sound values, too, are sometimes near a frequent one."""
     if not found:
         return 0.0
     sound = sum(value not in found for value in rare)
-    asked = list(near.texts) if len(near.texts) <= _SAMPLE else Random(0).sample(near.texts, _SAMPLE)
+    asked = near.texts[:: len(near.texts) // _SAMPLE + 1]
     close = 0
     for value in asked:
         pulse()

@@ -361,4 +361,3 @@ def _store(
         )
     proposed = "SELECT count(*) AS n FROM llm.change WHERE run = $1::uuid AND state = 'proposed'"
     return int(session.rows(proposed, ("text",), (run,))[0]["n"])
-

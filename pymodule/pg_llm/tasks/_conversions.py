@@ -40,12 +40,19 @@ def _read_date(text: str, day_first: frozenset[bool]) -> datetime | None:
     """The one moment that the text may mean; None if there are several, or a part is missing."""
     from dateutil import parser
 
-    if found := re.fullmatch(r"(\d{4})\s*[年/.]\s*(\d{1,2})\s*[月/.]\s*(\d{1,2})\s*日?", text):
-        text = f"{found[1]}-{int(found[2]):02}-{int(found[3]):02}"
+    # After a year comes the month, whatever is said of the day.
+    if found := re.match(r"(\d{4})\s*[-年/.]\s*(\d{1,2})\s*[-月/.]\s*(\d{1,2})(?!\d)\s*日?", text):
+        if int(found[2]) > 12:
+            return None
+        text = f"{found[1]}-{int(found[2]):02}-{int(found[3]):02}{text[found.end() :]}"
+        day_first = frozenset((False,))
     try:
         return datetime.fromisoformat(text)
     except ValueError:
         pass
+    # A year of two digits has no century, and may be any of three numbers; of digits alone any part may be anything.
+    if not re.search(r"\d{3}", text) or text.isdecimal():
+        return None
     moments = set()
     for day, year in product(day_first, (False, True)):
         # What the text does not say comes from the default: two defaults tell what that is.
