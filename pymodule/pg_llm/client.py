@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import select
 import socket
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -156,13 +157,21 @@ def train(engine: str, job: Message, rows: Sequence[Any], about: Message, poll: 
     return ask(engine, [{"op": "train", "job": job, "rows": rows, "about": about}], poll)[0]
 
 
-def release(engine: str) -> None:
-    """Let go of what a training left on the disk, however it ended."""
+def release(engine: str, poll: Poll) -> None:
+    """Let go of what a training left on the disk."""
     if engine == "backend":
         from pg_llm import direct
 
         direct.release()
-    ask_if_running({"op": "release"}, lambda: None)
+    ask_if_running({"op": "release"}, poll)
+
+
+def abandon() -> None:
+    """Whatever this session was doing: the host forgets it when the connection ends, without an answer."""
+    disconnect()
+    # Only where models were run in this process.
+    if direct := sys.modules.get("pg_llm.direct"):
+        direct.release()
 
 
 def ask_if_running(request: Message, poll: Poll) -> Any:

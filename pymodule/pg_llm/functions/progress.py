@@ -57,6 +57,8 @@ def reported(command: str, target: str, name: str) -> Iterator[Report]:
 
     try:
         yield report
-    finally:
+        client.ask_if_running({"op": "report", "report": None}, session.poll)
+    except BaseException:
         with interrupts.held():
-            client.ask_if_running({"op": "report", "report": None}, lambda: None)
+            client.abandon()
+        raise
