@@ -13,6 +13,7 @@ import os
 import select
 import socket
 import struct
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -191,13 +192,13 @@ def train(engine: str, job: Message, rows: Sequence[Any], about: Message, poll: 
     return ask(engine, [*parts, {"op": "train", "job": job, "about": about}], poll)[-1]
 
 
-def release(engine: str) -> None:
-    """Let go of what a training left on the disk, however it ended."""
+def release(engine: str, poll: Poll) -> None:
+    """Let go of what a training left on the disk."""
     if engine == "backend":
         from pg_llm import direct
 
         direct.release()
-    inform({"op": "release"}, lambda: None)
+    inform({"op": "release"}, poll)
 
 
 def inform(request: Message, poll: Poll) -> None:
@@ -217,6 +218,14 @@ def inquire(request: Message, poll: Poll) -> Any:
             raise NotAnswering
 
     return ask_if_running(request, hurry)
+
+
+def abandon() -> None:
+    """Whatever this session was doing: the host forgets it when the connection ends, without an answer."""
+    disconnect()
+    # Only where models were run in this process.
+    if direct := sys.modules.get("pg_llm.direct"):
+        direct.release()
 
 
 def ask_if_running(request: Message, poll: Poll) -> Any:

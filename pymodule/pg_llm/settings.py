@@ -105,7 +105,7 @@ def engine(value: str | None) -> str:
 def size(name: str, value: str | None) -> int:
     """A memory size in bytes, from PostgreSQL's notation ('512MB', '4GB', plain bytes)."""
     text = value or default(name)
-    match = re.fullmatch(r"\s*(\d+)\s*([a-zA-Z]*)\s*", text)
+    match = re.fullmatch(r"\s*+(\d++)\s*+([a-zA-Z]*+)\s*+", text)
     if match is None or match[2].lower() not in _UNITS:
         raise InvalidInput(f'invalid value for {name}: "{text}"', hint="Write a size such as '512MB' or '4GB'.")
     return int(match[1]) * _UNITS[match[2].lower()]
@@ -114,7 +114,7 @@ def size(name: str, value: str | None) -> int:
 def seconds(name: str, value: str | None) -> float:
     """A time in seconds, from PostgreSQL's notation ('500ms', '5s', '1min', plain milliseconds)."""
     text = value or default(name)
-    match = re.fullmatch(r"\s*(\d+)\s*(ms|s|min)?\s*", text)
+    match = re.fullmatch(r"\s*+(\d++)\s*+(ms|s|min)?\s*+", text)
     found = int(match[1]) * _SECONDS[match[2]] if match else 0
     if not 0 < found <= _LONGEST:
         raise InvalidInput(
@@ -126,7 +126,7 @@ def seconds(name: str, value: str | None) -> float:
 def share(name: str, value: str | None) -> float:
     """A number from 0 to 1."""
     text = value or default(name)
-    if not re.fullmatch(r"\d*\.?\d+", text) or float(text) > 1:
+    if not re.fullmatch(r"\d++(?:\.\d++)?|\.\d++", text) or float(text) > 1:
         raise InvalidInput(f'invalid value for {name}: "{text}"', hint="Write a number from 0 to 1.")
     return float(text)
 

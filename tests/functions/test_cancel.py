@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import psycopg
 import pytest
 from database import install, value
+from films import FIT, shop
 from pg_llm.workbench.cluster import Cluster
 from psycopg import errors
 
@@ -106,3 +107,136 @@ CASES = [
     Case("llm_catalog_refresh", "CALL llm_catalog_refresh()"),
 ]
 # fmt: on
+
+
+@pytest.fixture(scope="module")
+def crowded(cluster: Cluster) -> Iterator[str]:
+    """The connection string of a database with much in it."""
+    with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+        connection.execute("CREATE DATABASE crowded")
+    install(cluster.host, cluster.port, "postgres", "crowded", None)
+    with psycopg.connect(cluster.dsn("crowded"), autocommit=True) as connection:
+        fill(connection)
+    yield cluster.dsn("crowded")
+    with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
+        connection.execute("DROP DATABASE crowded WITH (FORCE)")
+
+
+def fill(connection: psycopg.Connection) -> None:
+    """What the cases read."""
+    connection.execute(DATA)
+    for graph in ("things", "people", "empty"):
+        connection.execute("SELECT graph_create(%s)", (graph,))
+    connection.execute("SELECT graph_import('things', %s)", (TRIPLES,))
+    connection.execute(
+        "CALL graph_add_columns('people', 'person', %s, sync => 'manual')",
+        ("""[{"subject": "name", "subject_type": "person", "predicate": "works for", "object": "firm"}]""",),
+    )
+    load_shop_into(connection)
+
+
+def load_shop_into(connection: psycopg.Connection) -> None:
+    """A small recommender."""
+    shop(connection)
+    connection.execute(FIT)
+
+
+# What must be the same after a call that did not come to its end.
+STATE = """
+    SELECT (SELECT count(*) FROM pg_class WHERE relpersistence <> 't' AND relname !~ '^pg_toast'),
+           (SELECT count(*) FROM pg_proc), (SELECT count(*) FROM pg_trigger),
+           (SELECT count(*) FROM llm.model), (SELECT count(*) FROM llm.model_file), (SELECT count(*) FROM llm_runs),
+           (SELECT count(*) FROM llm.recommender), (SELECT count(*) FROM llm.own_merge),
+           (SELECT count(*) FROM llm.own_graph_model)
+"""
+
+
+class Watch:
+    """How long after a cancel a query of PostgreSQL's own ends on this machine."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+
+    def __enter__(self) -> Watch:
+        self.sleeping = psycopg.connect(self._dsn, autocommit=True)
+        self.ended = 0.0
+        self._thread = threading.Thread(target=self._sleep)
+        self._thread.start()
+        return self
+
+    def _sleep(self) -> None:
+        try:
+            self.sleeping.execute("SELECT pg_sleep(600)")
+        except ENDED:
+            self.ended = time.monotonic()
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.join()
+        self.sleeping.close()
+
+
+def stop(dsn: str, case: Case, how: str, after: float) -> tuple[float, float] | None:
+    """Seconds from the end that was asked for to the error, and those of the sleeper; None where it was done before."""
+    with psycopg.connect(dsn, autocommit=True) as control, psycopg.connect(dsn, autocommit=True) as running, \
+            Watch(dsn) as watch:  # fmt: skip
+        pid, sleeper = running.info.backend_pid, watch.sleeping.info.backend_pid
+        for statement in case.before:
+            running.execute(statement)
+        if how == "timeout":
+            running.execute("SELECT set_config('statement_timeout', %s, false)", (str(max(1, int(after * 1000))),))
+        done = threading.Event()
+        asked = [0.0]
+
+        def end() -> None:
+            if not done.wait(after) or how == "timeout":
+                asked[0] = time.monotonic()
+                if how != "timeout":
+                    control.execute("SELECT pg_%s_backend(%s)" % (how, pid))
+            control.execute("SELECT pg_cancel_backend(%s)", (sleeper,))
+
+        thread = threading.Thread(target=end)
+        begun = time.monotonic()
+        thread.start()
+        ended = None
+        try:
+            running.execute(case.call)
+        except ENDED:
+            ended = time.monotonic()
+        finally:
+            done.set()
+            thread.join()
+    if ended is None:
+        return None
+    if how == "timeout":
+        return ended - begun - after, 0.0
+    return ended - asked[0], max(0.0, watch.ended - asked[0])
+
+
+def is_left(dsn: str, cluster: Cluster) -> list[str]:
+    """What calls that ended have left."""
+    return [str(path) for path in (cluster.data / "pg_llm" / "training").glob("*")]
+
+
+@pytest.mark.parametrize("case", [pytest.param(each, id=each.name, marks=() if each.quick else pytest.mark.slow) for each in CASES])
+def test_ends_within_a_second(crowded: str, cluster: Cluster, case: Case) -> None:
+    chosen = random.Random(f"{SEED} {case.name}")
+    moments = [(how, chosen.uniform(0.02, case.latest)) for how in ("cancel", "cancel", "timeout", "terminate")]
+    with psycopg.connect(crowded, autocommit=True) as control:
+        before = control.execute(STATE).fetchone()
+        late, ended = [], 0
+        for how, after in moments:
+            found = stop(crowded, case, how, after)
+            if found is not None:
+                ended += 1
+                if found[0] - found[1] > LONGEST:
+                    late.append((how, after, *found))
+        assert not late, f"PG_LLM_SEED={SEED}: {late}"
+        assert ended, f"PG_LLM_SEED={SEED}: every call came to its end before it was to be ended: {moments}"
+        deadline = time.monotonic() + 10
+        while (left := is_left(crowded, cluster)) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not left
+        assert control.execute(STATE).fetchone() == before
+        assert value(control, "SELECT count(*) FROM llm_progress") == 0
+        for statement in case.after:
+            control.execute(statement)

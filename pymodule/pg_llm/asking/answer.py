@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from typing import Any
 
 _MOST_SHOWN = 10
-_WHAT = re.compile(r"(?:what|which|who|whom)(?:\s+(is|are|was|were)|['\u2019]s)\s+(.+)", re.I | re.S)
-_HOW_MANY = re.compile(r"how many\s+(.+?)\s+(?:are|were|is) there\b\s*(.*)", re.I | re.S)
-_HOW_MANY_VERB = re.compile(r"how many\s+(?!.*\b(?:do|does|did|has|is|are|was|were)\b)(.+)", re.I | re.S)
+# Of questions whose words have one space between them.
+_WHAT = re.compile(r"(?:what|which|who|whom)(?: (is|are|was|were)|['\u2019]s) (.+)", re.I | re.S)
+_HOW_MANY = re.compile(r"how many (.+?) (?:are|were|is) there\b ?(.*)", re.I | re.S)
+_HOW_MANY_VERB = re.compile(r"how many (?!.*\b(?:do|does|did|has|is|are|was|were)\b)(.+)", re.I | re.S)
 _CHINESE_IS = re.compile(
     r"^(?:请问|请)?(.+?)(?:分别)?(?:是什么|是谁|是多少|是哪个|是哪些|是哪一个|有哪些|为多少|为何|是几|叫什么|是哪位|是哪家|什么)[?\uff1f。\uff01!\s]*$"
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 
-_PIECE = re.compile(r'"[^"]*"|[\w.\'-]*\w|[^\w\s]')
+_PIECE = re.compile(r'"[^"]*"|(?:[.\'-]{0,9}\w)++|[^\w\s]')
 _CJK_PIECE = re.compile(r"[\u3400-\u9fff]|[^\u3400-\u9fff]+")
 
 

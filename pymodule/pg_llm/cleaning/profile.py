@@ -14,9 +14,9 @@ _MOST_PATTERNS = 5
 _LEAST_SHARE = 0.95
 _KINDS = {
     "integer": re.compile(r"[+-]?\d+"),
-    "number": re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"),
+    "number": re.compile(r"[+-]?(\d++\.?\d*+|\.\d++)([eE][+-]?\d+)?"),
     "boolean": re.compile(r"(?i)true|false|yes|no|t|f|y|n"),
-    "email": re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+"),
+    "email": re.compile(r"[^@\s]++@[^@\s][^@\s.]*+\.[^@\s]++"),
     "url": re.compile(r"https?://\S+"),
     "time": re.compile(r"\d{1,2}:\d{2}(:\d{2})?(\s?[aApP]\.?[mM]\.?)?"),
 }

@@ -14,7 +14,7 @@ _LONGEST_INSTRUCTION = 1000
 # Tokens that a model may write for one value.
 _MOST_TOKENS = 256
 # A text with fewer words is no sentence, so that names and codes cost no look into a dictionary.
-_SENTENCE = re.compile(r"(?:[^\W\d_]+[\W\d_]+){3}[^\W\d_]")
+_SENTENCE = re.compile(r"(?<![^\W\d_])(?:[^\W\d_]++[\W\d_]++){3}[^\W\d_]")
 
 
 @sql_function

@@ -65,6 +65,8 @@ def reported(command: str, target: str, name: str) -> Iterator[Report]:
 
     try:
         yield report
-    finally:
+        client.inform({"op": "report", "report": None}, session.poll)
+    except BaseException:
         with interrupts.held():
-            client.inform({"op": "report", "report": None}, lambda: None)
+            client.abandon()
+        raise

@@ -148,9 +148,11 @@ def trained(about: dict[str, Any], job: dict[str, Any], base: Model | None, rows
     engine = base.engine if base else session.engine()
     try:
         yield client.train(engine, {**job, "base": base and base.wire}, rows, about, session.poll)
-    finally:
+        client.release(engine, session.poll)
+    except BaseException:
         with interrupts.held():
-            client.release(engine)
+            client.abandon()
+        raise
 
 
 def check(rows: Sequence[Labelled], task: str) -> None:

@@ -55,7 +55,7 @@ def _name_parts(question: str) -> list[str]:
 
 def _without_first_words(question: str) -> str:
     """Blanks where words stand that have a capital only as they begin a sentence."""
-    return re.sub(r"(^|[.?!])(\W*[A-Z][\w'-]*)", lambda match: match[1] + " ." * (len(match[2]) // 2), question)
+    return re.sub(r"(^|[.?!])(\W{0,9}+[A-Z][\w'-]*)", lambda match: match[1] + " ." * (len(match[2]) // 2), question)
 
 
 def _values(

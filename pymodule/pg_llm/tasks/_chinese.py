@@ -42,7 +42,7 @@ _DOERS = ("被", "由", "遭", "受", "为")
 # Nouns for a while or a degree: no names, and none of theirs ends with one.
 _WHILES = ("长期", "目前", "平时", "近期", "早期", "晚期", "既往", "今日", "当时", "同时", "现", "曾", "其", "本", "该")
 _TAILS = ("病史", "治疗", "史")
-_NUMBERED = re.compile(r"[\dA-Za-z一二三四五六七八九十]+[号型期级#]|[A-Za-z][A-Za-z0-9-]*\d*")
+_NUMBERED = re.compile(r"[\dA-Za-z一二三四五六七八九十]++[号型期级#]|[A-Za-z][A-Za-z0-9-]*+\d*+")
 _LETTERS = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
 # Characters of a verb that is rather a phrase: 润滑不足.
 _WHOLE = 4

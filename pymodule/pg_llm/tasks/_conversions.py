@@ -13,12 +13,19 @@ from pg_llm.cleaning import forms
 
 Convert = Callable[[str], str | None]
 
+# A longer text is no date, number, address or name of anything.
+_LONGEST = 300
+_ANY_LENGTH = ("damage", "lower case", "upper case", "title case")
+
 
 def to(instruction: str) -> Convert:
     """What brings a value into the form that the instruction names."""
     form = forms.named(instruction)
     assert form is not None
-    return _MAKERS[form](instruction)
+    convert = _MAKERS[form](instruction)
+    if form in _ANY_LENGTH:
+        return convert
+    return lambda text: convert(text) if len(text) <= _LONGEST else None
 
 
 def _date(instruction: str) -> Convert:
@@ -168,7 +175,7 @@ def _boolean(_: str) -> Convert:
 
 def _email(_: str) -> Convert:
     def convert(text: str) -> str | None:
-        found = re.fullmatch(r"(?:mailto:)?<?([^@\s<>]+)@([^@\s<>]+\.[^@\s<>]+)>?", text)
+        found = re.fullmatch(r"(?:mailto:)?<?([^@\s<>]++)@([^@\s<>][^@\s<>.]*+\.[^@\s<>]++)>?", text)
         return found and f"{found[1]}@{found[2].lower()}"
 
     return convert

@@ -11,6 +11,8 @@ import ftfy
 _CONFIG = ftfy.TextFixerConfig(
     uncurl_quotes=False, fix_character_width=False, fix_latin_ligatures=False, normalization="NFC", explain=False
 )
+# ASCII without control characters, entities and tags has no damage.
+_PLAIN = re.compile(r"[\t\n -%'-;=-~]*+")
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r" ?\n ?")
@@ -22,7 +24,7 @@ _EAST_ASIAN = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]
 
 def mended(text: str) -> str:
     """The text without damage; one that has none is not changed."""
-    found = ftfy.fix_text(text, _CONFIG)
+    found = text if _PLAIN.fullmatch(text) else ftfy.fix_text(text, _CONFIG)
     found = _HALF_KANA.sub(_normal, found)
     # Among Chinese or Japanese characters full-width punctuation is right.
     found = (_FULL_LETTERS if _EAST_ASIAN.search(found) else _FULL_WIDTH).sub(_normal, found)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 # Natural language: at least so many words, and so large a share of them in the dictionary.
 _FEWEST_WORDS = 4
 _KNOWN = 0.6
-_SHORTEST = 4
+# Letters of a word that may be misspelt: the candidates for one are as many as it has letters, and as long.
+_SHORTEST, _LONGEST = 4, 40
 # Words of a text that are judged at most, candidates for each, characters read on both sides.
 _MOST_SUSPECTS = 20
 _MOST_CANDIDATES = 8
@@ -86,7 +87,7 @@ def suspects(text: str) -> list[Suspect]:
             continue
         # Names begin with a capital, codes and addresses touch digits and signs.
         beside = text[max(0, start - 1) : start] + text[end : end + 1]
-        if len(word) < _SHORTEST or not (word.isascii() and word.isalpha() and word.islower()):
+        if not _SHORTEST <= len(word) <= _LONGEST or not (word.isascii() and word.isalpha() and word.islower()):
             continue
         if re.search(r"[\w@#/\\_=&<>-]", beside) or len(found) == _MOST_SUSPECTS:
             continue
