@@ -147,7 +147,8 @@ def foreign_code(oids: Sequence[int], role: int, writes: bool = False) -> list[s
         return []
     tables = session.rows(_TABLES, ("int8[]",), (list(oids),))[0]["tables"]
     if tables:
-        run_as_extension_owner(lambda: plpy.execute(f"LOCK TABLE {tables} IN ACCESS SHARE MODE"))
+        # To parse is to lock, which LOCK TABLE may not in a function that is STABLE.
+        run_as_extension_owner(lambda: plpy.prepare(f"SELECT FROM {tables}"))
     return session.rows(_FOREIGN_CODE, ("int8[]", "int8", "bool"), (list(oids), role, writes))
 
 
