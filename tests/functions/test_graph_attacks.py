@@ -319,6 +319,24 @@ def test_looking_into_a_table_can_be_cancelled(mallory: psycopg.Connection, cler
         clerk.execute("SELECT * FROM llm.entity")
 
 
+def test_a_locked_table_makes_nobody_wait(
+    db: psycopg.Connection, mallory: psycopg.Connection, clerk: psycopg.Connection
+) -> None:
+    mallory.execute("CREATE TABLE lair.shut (id int PRIMARY KEY, a text, b text); SELECT graph_create('shut')")
+    mallory.execute("INSERT INTO lair.shut VALUES (1, 'Mal', 'x')")
+    mallory.execute("CALL graph_add_columns('shut', 'lair.shut', %s)", (MAPPING,))
+    mallory.execute("ALTER TABLE lair.shut ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON lair.shut USING (true)")
+    assert value(clerk, "SELECT count(*) FROM llm.entity WHERE name = 'Mal'") == 1
+    mallory.execute("BEGIN; LOCK TABLE lair.shut")
+    for connection in (clerk, db):
+        connection.execute("SET statement_timeout = '5s'")
+        assert value(connection, "SELECT count(*) FROM llm.entity WHERE name = 'Eve'") == 1
+        connection.execute("SELECT graph_context('Who is Mal?', 'shut')")
+        assert value(connection, "SHOW lock_timeout") == "0"
+    mallory.execute("ROLLBACK")
+    assert value(clerk, "SELECT count(*) FROM llm.entity WHERE name = 'Mal'") == 1
+
+
 def test_passages_are_read_without_mallorys_code(db: psycopg.Connection, mallory: psycopg.Connection) -> None:
     mallory.execute("SELECT graph_create('bait'); CREATE TABLE lair.page (id int PRIMARY KEY, a text, b lair.mood)")
     mallory.execute("INSERT INTO lair.page VALUES (1, 'Mal', 'glad')")
@@ -364,7 +382,7 @@ def test_a_joined_table_of_mallorys_is_not_read_in_anothers_name(
     mallory.execute(
         "ALTER TABLE lair.doctor ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON lair.doctor USING (lair.note())"
     )
-    for sync in ("live", "manual"):
+    for sync in ("manual", "live"):
         with pytest.raises(errors.InsufficientPrivilege, match="policy p on doctor"):
             clerk.execute(add, (mapping, sync))
     mallory.execute("DROP POLICY p ON lair.doctor; CREATE POLICY p ON lair.doctor USING (true)")
