@@ -129,27 +129,22 @@ def test_a_graph_of_ones_own_opens_no_door_to_another(shared: psycopg.Connection
     source = value(shared, "SELECT id FROM llm.own_graph_source")
     mine = value(shared, "SELECT min(id) FROM llm.own_entity")
     my_row = value(shared, "SELECT id FROM llm.own_graph_row")
-    insert = 'INSERT INTO llm.own_evidence (graph, source, "row", entity, extracted, confidence) VALUES'
-    for statement, error in (
-        (f"{insert} ({own}, {source}, {my_row}, {secret}, {secret}, 1)", errors.ForeignKeyViolation),
-        (f"{insert} ({own}, {source}, {row}, {mine}, {mine}, 1)", errors.ForeignKeyViolation),
-        (f"{insert} ({theirs}, {source}, {my_row}, {secret}, {secret}, 1)", errors.WithCheckOptionViolation),
-        (f"INSERT INTO llm.own_entity (id, graph, type, name, folded) OVERRIDING SYSTEM VALUE"
-         f" VALUES ({secret}, {own}, 'x', 'x', 'x')", errors.InsufficientPrivilege),
-        (f"UPDATE llm.own_entity SET graph = {theirs}", errors.InsufficientPrivilege),
-        (f"INSERT INTO llm.own_relation (graph, subject, predicate, object) VALUES ({own}, {mine}, 'p', {secret})",
-         errors.ForeignKeyViolation),
-        ("INSERT INTO llm.own_graph (name, embedding_model, usename) VALUES ('x', 'x', 'postgres')",
-         errors.InsufficientPrivilege),
-        ("SELECT * FROM llm.all_entity", errors.InsufficientPrivilege),
-        ("SELECT * FROM llm.seen_evidence", errors.InsufficientPrivilege),
-        ("SELECT * FROM llm.seen_alias", errors.InsufficientPrivilege),
-        ("SELECT * FROM llm.relation_end", errors.InsufficientPrivilege),
-    ):  # fmt: skip
-        with pytest.raises(error):
+    for closed in ("all_entity", "seen_evidence", "seen_alias", "relation_end"):
+        with pytest.raises(errors.InsufficientPrivilege):
+            shared.execute(f"SELECT * FROM llm.{closed}")
+    # Not even what a restored dump may bring, which the database's owner writes, vouches for another graph.
+    shared.execute("RESET ROLE")
+    insert = 'INSERT INTO llm.all_evidence (graph, source, "row", entity, extracted, confidence) VALUES'
+    for statement in (
+        f"{insert} ({own}, {source}, {my_row}, {secret}, {secret}, 1)",
+        f"{insert} ({own}, {source}, {row}, {mine}, {mine}, 1)",
+        f"{insert} ({theirs}, {source}, {my_row}, {secret}, {secret}, 1)",
+        f"INSERT INTO llm.all_relation (graph, subject, predicate, object) VALUES ({own}, {mine}, 'p', {secret})",
+    ):
+        with pytest.raises(errors.ForeignKeyViolation):
             shared.execute(statement)
     # Said to be one with a hidden entity, it shows nothing of that.
-    shared.execute(f"UPDATE llm.own_entity SET merged_into = {secret}")
+    shared.execute(f"UPDATE llm.all_entity SET merged_into = {secret} WHERE graph = {own}; SET ROLE {role}")
     assert value(shared, f"SELECT count(*) FROM llm.entity WHERE id = {secret} OR name = 'Secret'") == 0
     assert value(shared, f"SELECT count(*) FROM llm.entity_name WHERE entity = {secret}") == 0
     shared.execute("SELECT graph_drop('own')")

@@ -243,24 +243,16 @@ def test_an_owner_who_may_not_read_everything_does_not_fit(db: psycopg.Connectio
 
 
 def test_nobody_gives_a_graph_another_models_files(fitted: psycopg.Connection, role: str, connect: Connect) -> None:
-    # One without a model of its own, so that nothing else can be in the way.
-    fitted.execute("SELECT graph_create('bare')")
     thief = connect(user=role)
     thief.execute("SELECT graph_create('theirs')")
-    for query in ("INSERT INTO llm.own_graph_model (graph, method, digest, sources, options, metrics, seconds)"
-                  " SELECT id, 'complex', repeat('0', 64), '{}', '{}', '{}', 0 FROM llm.graph WHERE name = 'bare'",
-                  "INSERT INTO llm.own_graph_model_file SELECT id, 'graph.json', 0, '' FROM llm.graph"
-                  " WHERE name = 'bare'"):  # fmt: skip
-        with pytest.raises(errors.WithCheckOptionViolation):
-            thief.execute(query)
-    thief.execute(
-        "INSERT INTO llm.own_graph_model (graph, method, digest, sources, options, metrics, seconds)"
-        " SELECT id, 'complex', repeat('0', 64), '{}', '{}', '{}', 0 FROM llm.graph WHERE name = 'theirs'"
-    )
-    thief.execute(
-        "INSERT INTO llm.own_graph_model_file SELECT id, '../../x', 0, '' FROM llm.graph WHERE name = 'theirs'"
-    )
     thief.execute("SELECT graph_import('theirs', $$SELECT 'a' AS subject, 'b' AS predicate, 'c' AS object$$)")
+    # Only a dump that is restored may bring a model; its digest has to be that of its files.
+    fitted.execute("""
+        INSERT INTO llm.all_graph_model (graph, method, digest, sources, options, metrics, seconds)
+        SELECT id, 'complex', repeat('0', 64), '{}', '{}', '{}', 0 FROM llm.graph WHERE name = 'theirs'
+    """)
+    fitted.execute("INSERT INTO llm.all_graph_model_file SELECT id, 'graph.json', 0, '' FROM llm.graph"
+                   " WHERE name = 'theirs'")  # fmt: skip
     with pytest.raises(psycopg.Error, match="not in the database") as caught:
         thief.execute("SELECT * FROM graph_predict('theirs', (SELECT id FROM llm.entity WHERE name = 'a'), 'b')")
     assert caught.value.sqlstate == "58P01"

@@ -104,7 +104,7 @@ def test_parting_restores_the_graph_exactly(firms: psycopg.Connection, whole: bo
         # What was parted one by one is remembered, and otherwise all is as it was.
         assert value(firms, "SELECT count(*) FROM llm.own_merge WHERE state = 'undone'") == 3
         assert firms.execute("SELECT * FROM graph_resolve('firms')").fetchall() == []
-        firms.execute("DELETE FROM llm.own_merge")
+        firms.execute("DELETE FROM llm.all_merge")
     assert contents(firms) == before
     assert len(merged(firms)) == 3
 
@@ -123,7 +123,7 @@ def test_parting_one_of_several_leaves_the_others(firms: psycopg.Connection) -> 
     assert ("Nordwind Logistics", ["Südwind Logistics"]) in names
     assert ("Nordwind Logistics GmbH", ["Nordwind Bakery"]) in names
     firms.execute("SELECT graph_unmerge(graph => 'firms')")
-    firms.execute("DELETE FROM llm.own_merge")
+    firms.execute("DELETE FROM llm.all_merge")
     assert contents(firms) == before
 
 

@@ -72,13 +72,13 @@ def _read(target: int, column: str, rows: Sequence[Row], numbers: Sequence[int])
         return []
     if column not in table.columns:
         return []
-    plan = graph_rights.prepared(
+    places = ([row[field] for row in rows] for field in ("key", "start_pos", "end_pos"))
+    return graph_rights.looked_up(
         [target],
         f"SELECT u.number, substr({table.text(column)}, coalesce(u.first, 1),"
         f" least(coalesce(u.last - u.first, {_LONGEST}), {_LONGEST})) AS passage"
         " FROM unnest($1, $2::jsonb[], $3, $4) AS u (number, key, first, last)"
         f" CROSS JOIN LATERAL {table.keys('jsonb_build_array(u.key)')} JOIN {table.relation} AS t ON {table.same_key}",
         ("int4[]", "text[]", "int4[]", "int4[]"),
+        (list(numbers), *places),
     )
-    places = ([row[field] for row in rows] for field in ("key", "start_pos", "end_pos"))
-    return graph_rights.found(plan, (list(numbers), *places)) if plan else []

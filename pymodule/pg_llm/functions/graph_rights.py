@@ -6,7 +6,8 @@ trust; else, and where looking fails, their rows are hidden.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import plpy
@@ -15,8 +16,10 @@ from pg_llm.errors import Error
 from pg_llm.functions import graph_source, security_context, session, table_access
 from pg_llm.functions.session import Row, sql_function
 
-# Of errors, those that are not the table's: cancelled or shut down, deadlocks, no memory or disk, a lock not got.
-_NOT_THE_TABLES = ("57", "40", "53", "55")
+# Of errors, those that are not the table's: cancelled or shut down, deadlocks, no memory or disk.
+_NOT_THE_TABLES = ("57", "40", "53")
+# For a lock on a table, so that its owner makes nobody wait.
+_PATIENCE = "100ms"
 _Moment = tuple[int, int, int]
 
 
@@ -33,11 +36,17 @@ def graph_row_readable(source: int | None, key: str | None) -> bool:
     if source is None or key is None:
         return False
     probe = _probes.of(source)
-    return probe is not None and any(row["there"] for row in found(probe, (key,)))
+    return probe is not None and any(row["there"] for row in _found(probe, (key,)))
 
 
-def prepared(oids: Sequence[int], query: str, types: Sequence[str]) -> Any | None:
-    """A statement on tables that the caller did not name, or None where these hide themselves from it."""
+def looked_up(oids: Sequence[int], query: str, types: Sequence[str], values: Sequence[Any]) -> list[Row]:
+    """The rows of a query on tables that the caller did not name; none where these hide themselves from it."""
+    with _hastily():
+        plan = _prepared(oids, query, types)
+        return _found(plan, values) if plan else []
+
+
+def _prepared(oids: Sequence[int], query: str, types: Sequence[str]) -> Any | None:
     try:
         # Which locks them, before anything of theirs can run.
         plan = plpy.prepare(query, list(types))
@@ -47,13 +56,22 @@ def prepared(oids: Sequence[int], query: str, types: Sequence[str]) -> Any | Non
     return None if table_access.foreign_code(oids, security_context.current_role()) else plan
 
 
-def found(plan: Any, values: Sequence[Any]) -> list[Row]:
-    """The rows of such a statement; none where it fails."""
+def _found(plan: Any, values: Sequence[Any]) -> list[Row]:
     try:
         return list(plpy.execute(plan, list(values)))
     except plpy.SPIError as error:
         _raise_unless_hidden(error)
         return []
+
+
+@contextlib.contextmanager
+def _hastily() -> Iterator[None]:
+    """Do not wait for whoever has locked a table."""
+    query = "SELECT current_setting('lock_timeout') AS before, set_config('lock_timeout', $1, true)"
+    before = session.rows(query, ("text",), (_PATIENCE,))[0]["before"]
+    yield
+    # Not after an error that is the statement's: the transaction that ends takes the setting along.
+    session.rows(query, ("text",), (before,))
 
 
 class _Probes:
@@ -85,7 +103,10 @@ def _probe(source: int) -> Any | None:
     except Error:
         # It does not fit its table any more.
         return None
-    return prepared([of.table.oid, *of.beside], of.probe, ("text",))
+    with _hastily():
+        plan = _prepared([of.table.oid, *of.beside], of.probe, ("text",))
+        # The first run locks whatever else it reads.
+        return plan if plan and _found(plan, ("{}",)) else None
 
 
 def _raise_unless_hidden(error: plpy.SPIError) -> None:
