@@ -57,6 +57,12 @@ COMMENT ON COLUMN llm.model.base IS 'The model that a trained head reads with, a
 
 COMMENT ON TABLE llm.model_file IS 'The files of models that were trained here, in parts of 1 MB, so that dumps and replicas have them; closed to all but the database''s owner';
 
+CREATE OR REPLACE FUNCTION llm_apply(run uuid, min_confidence real DEFAULT 0.95) RETURNS TABLE (
+    applied bigint, changed_meanwhile bigint, refused bigint
+)
+LANGUAGE plpython3u VOLATILE ROWS 1
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_apply(run, min_confidence) $$;
+
 CREATE OR REPLACE FUNCTION llm.graph_follow() RETURNS trigger
 LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 SET jit = off
 AS $$ from pg_llm.functions import graph_follow; return graph_follow.graph_follow(TD) $$;

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import threading
 from collections.abc import Callable
 
@@ -12,36 +11,6 @@ from database import value
 from psycopg import errors
 
 Connect = Callable[..., psycopg.Connection]
-
-
-def test_public_reads_the_registry_and_writes_what_is_its_own_only(db: psycopg.Connection, role: str) -> None:
-    rights = db.execute(
-        """
-        SELECT n.nspname || '.' || c.relname, privilege
-        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-        JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'e'
-        JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_llm',
-        unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[]) privilege
-        WHERE c.relkind IN ('r', 'v') AND has_table_privilege(%s, c.oid, privilege)
-        """,
-        (role,),
-    ).fetchall()
-    relations = (
-        "llm.model", "llm.run", "llm.recommender", "llm.embedding_column", "public.llm_models",
-        "public.llm_progress", "public.llm_runs", "llm.graph", "llm.graph_source", "llm.readable_graph_source",
-        "llm.entity", "llm.entity_name", "llm.relation", "llm.evidence", "llm.merge", "llm.graph_model",
-        "llm.graph_model_file",
-    )  # fmt: skip
-    kept = ("llm.cleaning", "llm.mark", "llm.change", "llm.catalog", "llm.description", "llm.taught", "llm.ask_log")
-    own = itertools.product(kept, ("SELECT", "INSERT", "UPDATE", "DELETE"))
-    # Graphs are written by their functions only.
-    graphs = (
-        "graph", "graph_source", "graph_row", "entity", "relation", "evidence", "merge", "graph_model",
-        "graph_model_file", "entity_embedding",
-    )  # fmt: skip
-    own_graphs = [(f"llm.own_{name}", "SELECT") for name in graphs]
-    assert sorted(rights) == sorted([*((relation, "SELECT") for relation in relations), *own, *own_graphs])
-    assert not value(db, "SELECT has_schema_privilege(%s, 'llm', 'CREATE')", role)
 
 
 def test_the_extension_makes_no_role(db: psycopg.Connection) -> None:

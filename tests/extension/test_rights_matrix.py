@@ -109,11 +109,68 @@ graph_rules('g')                                                        ok      
 llm.readable_graph_sources(true)                                        ok        ok    ok      ok    42501
 llm.graph_row_readable({source}, '{"id": 1}')                           ok        ok    ok      ok    42501
 llm.progress_report()                                                   ok        ok    ok      ok    42501
+llm.role_number('owner')                                                ok        ok    ok      ok    42501
 llm.semantic_definition('a')                                            ok        ok    ok      ok    42501
 """
-# Who may SELECT (r), INSERT (a), UPDATE (w), DELETE (d); TRUNCATE, REFERENCES and TRIGGER are the superuser's alone.
+# Who may SELECT (r), INSERT (a), UPDATE (w), DELETE (d); the rest is the superuser's alone. What a plain role may write
+# are rows of its own, which nobody else is shown.
 RELATIONS = """
-                                superuser owner granted plain barred
+                               plain  the database's owner
+llm.all_ask                    -      ra
+llm.all_catalog                -      ra
+llm.all_change                 -      ra
+llm.all_cleaning               -      ra
+llm.all_description            -      ra
+llm.all_entity                 -      ra
+llm.all_entity_embedding       -      ra
+llm.all_evidence               -      ra
+llm.all_graph                  -      ra
+llm.all_graph_model            -      ra
+llm.all_graph_model_file       -      ra
+llm.all_graph_row              -      ra
+llm.all_graph_source           -      ra
+llm.all_mark                   -      ra
+llm.all_merge                  -      ra
+llm.all_relation               -      ra
+llm.all_taught                 -      ra
+llm.ask_log                    rawd   rawd
+llm.catalog                    rawd   rawd
+llm.change                     rawd   rawd
+llm.cleaning                   rawd   rawd
+llm.description                rawd   rawd
+llm.embedding_column           r      r
+llm.entity                     r      r
+llm.entity_name                r      r
+llm.evidence                   r      r
+llm.graph                      r      r
+llm.graph_model                r      r
+llm.graph_model_file           r      r
+llm.graph_source               r      r
+llm.mark                       rawd   rawd
+llm.merge                      r      r
+llm.model                      r      r
+llm.model_file                 -      ra
+llm.own_entity                 r      r
+llm.own_entity_embedding       r      r
+llm.own_evidence               r      r
+llm.own_graph                  r      r
+llm.own_graph_model            r      r
+llm.own_graph_model_file       r      r
+llm.own_graph_row              r      r
+llm.own_graph_source           r      r
+llm.own_merge                  r      r
+llm.own_relation               r      r
+llm.readable_graph_source      r      r
+llm.recommender                r      r
+llm.relation                   r      r
+llm.relation_end               -      -
+llm.run                        r      r
+llm.seen_alias                 -      -
+llm.seen_evidence              -      -
+llm.taught                     rawd   rawd
+llm_models                     r      r
+llm_progress                   r      r
+llm_runs                       r      r
 """
 # Where the outcomes begin in a line.
 _CALL = 72
@@ -202,8 +259,10 @@ def test_who_may_do_what_with_relations(db: psycopg.Connection) -> None:
     try:
         rights = db.execute(
             """
-            SELECT c.oid::regclass::text, string_agg(p.letter, '' ORDER BY p.place)
-                FILTER (WHERE has_table_privilege('plain', c.oid, p.name))
+            SELECT c.oid::regclass::text, coalesce(string_agg(p.letter, '' ORDER BY p.place)
+                FILTER (WHERE has_table_privilege('plain', c.oid, p.name)), '-'),
+                coalesce(string_agg(p.letter, '' ORDER BY p.place)
+                FILTER (WHERE has_table_privilege('pg_database_owner', c.oid, p.name)), '-')
             FROM pg_class c JOIN pg_depend d ON d.objid = c.oid AND d.classid = 'pg_class'::regclass AND d.deptype = 'e'
             JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_llm',
             unnest('{SELECT,INSERT,UPDATE,DELETE,TRUNCATE,REFERENCES,TRIGGER}'::text[], '{r,a,w,d,D,x,t}'::text[])
@@ -213,7 +272,8 @@ def test_who_may_do_what_with_relations(db: psycopg.Connection) -> None:
         ).fetchall()
     finally:
         db.execute("DROP ROLE plain")
-    assert [f"{name:36} {letters or '-'}" for name, letters in rights] == [" ".join(x) for x in ()]
+    assert [f"{name:30} {public:6} {owner}" for name, public, owner in rights] == table(RELATIONS)
+    assert not value(db, "SELECT has_schema_privilege('pg_database_owner', 'llm', 'CREATE')")
 
 
 def table(text: str) -> list[str]:

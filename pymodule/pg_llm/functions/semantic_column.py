@@ -6,7 +6,7 @@ Queries here and in the other semantic modules count on a pinned search_path: th
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import plpy
@@ -55,15 +55,14 @@ class Table:
 
     @property
     def key_object(self) -> str:
-        """A row's primary key as a jsonb object."""
-        return self.object(self.key)
+        """A row's primary key as a jsonb object, the same whoever asks."""
+        return _object({
+            name: self.cell(name) if self.columns[name].builtin else self.text(name) for name in self.key
+        })  # fmt: skip
 
     def object(self, names: Iterable[str]) -> str:
         """These columns of a row as a jsonb object."""
-        pairs = [f"{plpy.quote_literal(name)}, {self.columns[name].json(self.cell(name))}" for name in names]
-        # A function takes 100 arguments at most.
-        parts = [", ".join(pairs[start : start + _MOST_PAIRS]) for start in range(0, len(pairs), _MOST_PAIRS)]
-        return " OPERATOR(pg_catalog.||) ".join(f"pg_catalog.jsonb_build_object({part})" for part in parts or [""])
+        return _object({name: self.columns[name].json(self.cell(name)) for name in names})
 
     def cell(self, column: str) -> str:
         """A column of a row."""
@@ -85,6 +84,13 @@ class Table:
     def same_key(self) -> str:
         """Condition: the row has the primary key of another one, called `k`."""
         return " AND ".join(f"t.{name} = k.{name}" for name in map(plpy.quote_ident, self.key))
+
+
+def _object(fields: Mapping[str, str]) -> str:
+    pairs = [f"{plpy.quote_literal(name)}, {value}" for name, value in fields.items()]
+    # A function takes 100 arguments at most.
+    parts = [", ".join(pairs[start : start + _MOST_PAIRS]) for start in range(0, len(pairs), _MOST_PAIRS)]
+    return " OPERATOR(pg_catalog.||) ".join(f"pg_catalog.jsonb_build_object({part})" for part in parts or [""])
 
 
 @dataclass(frozen=True, slots=True)
