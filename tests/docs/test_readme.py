@@ -111,7 +111,8 @@ PARTS = {
 }  # fmt: skip
 INTERNAL = {
     "llm.progress_report", "llm.semantic_forget", "llm.semantic_definition", "llm.graph_row_readable",
-    "llm.readable_graph_sources", "llm.role_number", "llm.graph_follow", "llm.semantic_follow", "llm.recommender_author",
+    "llm.readable_graph_sources", "llm.role_number", "llm.graph_follow", "llm.semantic_follow",
+    "llm.recommender_author",
 }  # fmt: skip
 
 
