@@ -457,3 +457,36 @@ def test_what_the_table_does_not_take_back_is_told(shop: psycopg.Connection) -> 
     reason = value(shop, """SELECT reason FROM llm.change WHERE key = '{"id": 122}'""")
     assert "refused: " in reason
     assert "violates check constraint" in reason
+
+
+def test_by_default_only_what_is_near_certain_is_applied(shop: psycopg.Connection) -> None:
+    run = repaired(shop)
+    assert shop.execute("SELECT * FROM llm_apply(%s)", (run,)).fetchone() == (2, 0, 0)
+    applied = {cell for cell, (_, _, state) in changes(shop, run).items() if state == "applied"}
+    assert applied == {(57, "region"), (131, "status")}
+
+
+def test_recorded_numbers_stay(db: psycopg.Connection) -> None:
+    db.execute("CREATE TABLE strike (id int PRIMARY KEY, repair int, other int, total int, remark text)")
+    db.execute("INSERT INTO strike SELECT n, r, o, r + o, CASE WHEN r + o > 0 THEN 'paid ' || r + o ELSE 'none' END FROM "
+               "(SELECT n, CASE WHEN n % 20 = 0 THEN n ELSE 0 END AS r, CASE WHEN n % 100 = 7 THEN n * 3 ELSE 0 END AS o "
+               "FROM generate_series(1, 1000) AS n) AS t")  # fmt: skip
+    before = db.execute("SELECT * FROM strike ORDER BY id").fetchall()
+    run = repaired(db, "SELECT llm_find_errors('strike')")
+    assert not [cell for cell, (_, _, state) in changes(db, run).items() if state == "proposed"]
+    assert db.execute("SELECT * FROM llm_apply(%s, 0)", (run,)).fetchone() == (0, 0, 0)
+    assert db.execute("SELECT * FROM strike ORDER BY id").fetchall() == before
+
+
+def test_nothing_is_learnt_of_other_cells_from_one_mark(db: psycopg.Connection) -> None:
+    db.execute("CREATE TABLE shop (id int PRIMARY KEY, size text)")
+    db.execute("INSERT INTO shop SELECT n, 10 + n % 7 FROM generate_series(0, 97) AS n")
+    run = str(value(db, FIND))
+    for number in range(2):
+        db.execute("SELECT llm_mark(%s, '{\"id\": 0}', 'size', '10.50')", (run,))
+        assert value(db, "SELECT llm_propose_repairs(%s)", run) == 1
+        if not number:
+            assert db.execute("SELECT * FROM llm_apply(%s)", (run,)).fetchone() == (1, 0, 0)
+            db.execute("UPDATE shop SET size = '10' WHERE id = 0")
+            # What one mark changed before says as little.
+            run = str(value(db, FIND))

@@ -314,7 +314,15 @@ def test_words_for_nothing_among_words_are_suspicions() -> None:
 def test_mixed_up_encodings_are_mended() -> None:
     of = table(
         name=texts(
-            ["Chlo\u00c3\u00a9 Vik", "AT&amp;T", "Jos\u00c3\u00a9 y Mar\u00c3\u00ada", "Ã", "a&copy=2", "<b>&amp;</b>", "&lt;script&gt;"]
+            [
+                "Chlo\u00c3\u00a9 Vik",
+                "AT&amp;T",
+                "Jos\u00c3\u00a9 y Mar\u00c3\u00ada",
+                "Ã",
+                "a&copy=2",
+                "<b>&amp;</b>",
+                "&lt;script&gt;",
+            ]
         )
     )
     assert applied(of) == {(0, 0): "Chloé Vik", (1, 0): "AT&T", (2, 0): "José y María"}
