@@ -11,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from database import value
+from pg_llm.models import source
 from pg_llm.workbench.cluster import Cluster
 from psycopg import errors
 
@@ -69,6 +70,21 @@ def test_a_head_learns_what_the_zero_shot_model_does_not_know(politics: psycopg.
     assert value(politics, "SELECT llm_tag_scores('x', '{other}', model => 'topic')") == {"other": 1}
     run = politics.execute("SELECT model, task, method, base, rows, seconds > 0, usename FROM llm_runs").fetchall()
     assert run == [("topic", "classify", "head", "all-minilm-l6-v2", 200, True, "postgres")]
+
+
+def test_damaged_files_of_a_trained_model_are_written_again(politics: psycopg.Connection, cluster: Cluster) -> None:
+    politics.execute("SELECT llm_fit('topic', 'classify', %s)", (TOPIC,))
+    digest = value(politics, "SELECT digest FROM llm_models WHERE name = 'topic'")
+    folder = cluster.data / "pg_llm" / "models" / digest
+    politics.execute("SELECT llm_load_model('topic')")
+    for name, damage in (("head.safetensors", b"\0" * 100), ("head.json", b"{}"), ("head.safetensors", None)):
+        assert value(politics, "SELECT llm_unload_model('topic')")
+        if damage is None:
+            (folder / name).unlink()
+        else:
+            (folder / name).write_bytes(damage)
+        politics.execute("SELECT llm_load_model('topic')")
+        assert source.digest(folder) == digest
 
 
 def test_many_labels(politics: psycopg.Connection) -> None:
