@@ -319,3 +319,29 @@ def test_a_gguf_file_that_is_none(db: psycopg.Connection, folder: Path) -> None:
     with pytest.raises(errors.InvalidParameterValue, match="cannot read the GGUF file") as caught:
         db.execute("SELECT llm_register_model('broken', 'generation', %s)", (f"path:{folder}",))
     assert "safetensors" in caught.value.diag.message_hint
+
+
+@pytest.mark.slow
+def test_a_damaged_export_gives_the_same_vectors(db: psycopg.Connection, folder: Path) -> None:
+    # An export of its own: that of the default model is shared.
+    (folder / "notes.txt").write_text("another digest")
+    digest = register(db, "mine", f"path:{folder}")
+    installed = Path(os.environ["PG_LLM_STAGE"], "python", "pg_llm", "installation.json")
+    (export,) = Path(json.loads(installed.read_text())["cache"]).glob(f"{digest}-*")
+    same = "SELECT 1 - (llm_embed(%s, 'mine') <=> llm_embed(%s))"
+    try:
+        for damage in ("flip", "cut", "tokenizer.json", "meta.json"):
+            assert value(db, "SELECT llm_unload_model('mine')")
+            if damage == "flip":
+                content = bytearray((export / "model.onnx").read_bytes())
+                for place in range(len(content) // 2, len(content), 1024):
+                    content[place] ^= 0x40
+                (export / "model.onnx").write_bytes(content)
+            elif damage == "cut":
+                os.truncate(export / "model.onnx", 1 << 20)
+            else:
+                (export / damage).unlink()
+            text = f"right after {damage}"
+            assert value(db, same, text, text) > 0.999
+    finally:
+        shutil.rmtree(export)

@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from database import value
+from pg_llm.models import source
 from pg_llm.workbench.cluster import Cluster
 from psycopg import errors
 
@@ -90,6 +91,21 @@ def test_the_files_of_a_model_are_closed_and_yet_used(
     politics.execute("SET llm.engine = 'backend'")
     assert value(politics, "SELECT llm_classify('the elections of 1998', model => 'topic')") == "election"
     assert (cluster.data / "pg_llm" / "models" / digest / "head.json").exists()
+
+
+def test_damaged_files_of_a_trained_model_are_written_again(politics: psycopg.Connection, cluster: Cluster) -> None:
+    politics.execute("SELECT llm_fit('topic', 'classify', %s)", (TOPIC,))
+    digest = value(politics, "SELECT digest FROM llm_models WHERE name = 'topic'")
+    folder = cluster.data / "pg_llm" / "models" / digest
+    politics.execute("SELECT llm_load_model('topic')")
+    for name, damage in (("head.safetensors", b"\0" * 100), ("head.json", b"{}"), ("head.safetensors", None)):
+        assert value(politics, "SELECT llm_unload_model('topic')")
+        if damage is None:
+            (folder / name).unlink()
+        else:
+            (folder / name).write_bytes(damage)
+        politics.execute("SELECT llm_load_model('topic')")
+        assert source.digest(folder) == digest
 
 
 def test_many_labels(politics: psycopg.Connection) -> None:

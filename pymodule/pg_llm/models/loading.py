@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import hashlib
 import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -26,8 +27,15 @@ Get = Callable[[ModelSpec], Engine]
 
 def loaded(spec: ModelSpec, threads: int, get: Get) -> Engine:
     """As `load`, whatever the libraries raise. Raises OutOfMemory, DiskFull and ModelFilesMissing besides."""
-    try:
+    with _told(spec):
         return load(spec, threads, get)
+
+
+@contextlib.contextmanager
+def _told(spec: ModelSpec) -> Iterator[None]:
+    """Files that are damaged, and whatever runs out, are told as what they are."""
+    try:
+        yield
     except (InvalidModel, ModelChanged):
         # The database has the files of a model that was trained here.
         source.discard_damaged(spec)
@@ -115,7 +123,8 @@ def weight(spec: ModelSpec) -> int:
     """Bytes of weights that loading will take, before loading; 0 for an endpoint."""
     if source.is_endpoint(spec.source):
         return 0
-    folder = source.folder(spec)
+    with _told(spec):
+        folder = source.folder(spec)
     # GGUF holds 4 to 8 bits of a weight, and 32 are loaded.
     quantised = [_GGUF_GROWTH * file.stat().st_size for file in folder.rglob("*.gguf")]
     sizes = quantised or [file.stat().st_size for file in folder.rglob("*.safetensors")]
