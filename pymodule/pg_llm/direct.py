@@ -115,7 +115,9 @@ def _run(task: str, spec: ModelSpec, inputs: list[str], options: Message, poll: 
 
 def _run_without_model(task: str, inputs: list[str], options: Message, poll: Callable[[], object]) -> list[Any]:
     from pg_llm import tasks
+    from pg_llm.tasks import _apart
 
+    _apart.between = poll
     results = []
     for work in tasks.named(task).prepare(None, inputs, options):
         poll()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import plpy
 
+from pg_llm import protocol
 from pg_llm.errors import DuplicateRecommender, InsufficientPrivilege, InvalidInput
 from pg_llm.functions import arguments, model_file, progress, session, training
 from pg_llm.functions import model as registry
@@ -102,7 +103,7 @@ def llm_refit(name: str | None, options: Any) -> dict[str, Any]:
     old = session.model(found.name, None, ("recommendation",))
     numbers = {
         each["item"]: each["number"]
-        for each in session.rows_once(f"SELECT item, number FROM {found.catalogue} WHERE version = {found.version}")
+        for each in session.stream(f"SELECT item, number FROM {found.catalogue} WHERE version = {found.version}")
     }
     fitted = _Fit("llm_refit", row, chosen, (old, numbers, kept["items"]))
     fitted.train()
@@ -207,7 +208,7 @@ class _Fit:
             "items": total,
         }  # fmt: skip
         count = sum(len(numbers) for numbers, _ in users)
-        digest = hashlib.sha256(json.dumps(users).encode()).hexdigest()
+        digest = hashlib.sha256(protocol.dumps(users).encode()).hexdigest()
         training.note(self._row["name"], job, base, made, count, digest)
         self.said = {
             "recommender": self._row["name"], "seconds": made["seconds"], "events": count, "items": len(self._number),
@@ -248,7 +249,7 @@ class _Fit:
             return {}
         texts = {}
         there = set()
-        for found in _rows(f"SELECT t.{plpy.quote_ident(self._items.key)}::text AS i, {self._items.text} AS x"
+        for found in session.stream(f"SELECT t.{plpy.quote_ident(self._items.key)}::text AS i, {self._items.text} AS x"
                            f" FROM {self._items.relation} AS t WHERE t.{plpy.quote_ident(self._items.key)} IS NOT NULL"
                            " ORDER BY 1"):  # fmt: skip
             number = self._numbered(found["i"])
@@ -287,12 +288,6 @@ class _Fit:
                 (max(_FEWEST_LATEST, int(_LATEST * self.said["events"])),),
             )
         return {row["i"]: row["popularity"] for row in found}
-
-
-def _rows(query: str) -> Iterator[Row]:
-    cursor = plpy.cursor(query)
-    while rows := list(cursor.fetch(_AT_ONCE)):
-        yield from rows
 
 
 def _array(values: Iterable[str]) -> str:
