@@ -127,7 +127,9 @@ def _results(
 ) -> list[Any]:
     """One result per input, in order; long texts are read in steps."""
     from pg_llm import tasks
+    from pg_llm.tasks import _apart
 
+    _apart.between = poll
     task = tasks.named(name)
     weight = task.weight(model, options) if hasattr(task, "weight") else 1
     results: list[Any] = []

@@ -19,6 +19,7 @@ HEADER = struct.Struct(">I")
 # Of the JSON, and of the texts after it: what is decoded in a fraction of a second.
 MAX_JSON = 1 << 25
 MAX_TEXTS = 1 << 27
+_AT_ONCE = 1000
 
 # Relative to the data directory, which is the working directory of every backend: a Unix socket's path holds 107 bytes.
 FOLDER = "pg_llm"
@@ -50,6 +51,18 @@ def size(header: bytes) -> int:
     if found > MAX_JSON:
         raise ValueError(f"a frame of {found} bytes")
     return found
+
+
+def dumps(value: Any) -> str:
+    """JSON of a value, of a long list some items at a time: nothing interrupts the library's own loop."""
+    if isinstance(value, list | tuple) and len(value) > _AT_ONCE:
+        parts = (_json(value[start : start + _AT_ONCE])[1:-1] for start in range(0, len(value), _AT_ONCE))
+        return f"[{','.join(parts)}]"
+    return _json(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
 
 
 def decode(body: bytes) -> Message:

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 
 import psycopg
 import pytest
 from database import value
 from psycopg import errors
+
+Connect = Callable[..., psycopg.Connection]
 
 DAMAGED = [
     ("  two   spaces\t", "two spaces"),
@@ -164,3 +168,51 @@ def test_a_huge_text(db: psycopg.Connection) -> None:
 
 def test_everybody_may_clean(db: psycopg.Connection, role: str, connect: Callable[..., psycopg.Connection]) -> None:
     assert value(connect(role), "SELECT llm_clean('schÃ¶n')") == "schön"
+
+
+MEGABYTE = 1_000_000
+HOSTILE = {
+    "letters": "a" * MEGABYTE,
+    "digits": "1" * MEGABYTE,
+    "dots of an e-mail": "a@" + "." * MEGABYTE + " ",
+    "dots": "." * MEGABYTE,
+    "blanks": " " * MEGABYTE + "a",
+    "lines": "\n" * MEGABYTE + "a",
+    "a long word among words": f"this is one of the words {'a' * MEGABYTE} of the many more",
+    "signs": ":'$" * (MEGABYTE // 3),
+    "entities": "&amp;" * (MEGABYTE // 5),
+    "mixed encodings": "Ã©" * (MEGABYTE // 2),
+    "Chinese": "中" * MEGABYTE,
+}
+
+
+@pytest.mark.parametrize("engine", ["shared", pytest.param("backend", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("shape", HOSTILE)
+def test_a_hostile_megabyte_is_answered_and_holds_up_nobody(
+    db: psycopg.Connection, connect: Connect, shape: str, engine: str
+) -> None:
+    other = connect()
+    for connection in (db, other):
+        connection.execute("SELECT llm_clean('begin')")
+    db.execute(f"SET llm.engine = '{engine}'")
+    waits: list[float] = []
+    done = threading.Event()
+
+    def ask() -> None:
+        number = 0
+        while not done.is_set():
+            begun = time.monotonic()
+            other.execute("SELECT llm_clean(%s)", (f"text {number}",))
+            waits.append(time.monotonic() - begun)
+            number += 1
+
+    beside = threading.Thread(target=ask)
+    beside.start()
+    try:
+        db.execute("SET statement_timeout = '15s'")
+        for instruction in (None, "email", "ISO date", "E.164 phone, US", "number", "country code", "title case"):
+            assert isinstance(value(db, "SELECT llm_clean(%s, %s)", HOSTILE[shape], instruction), str)
+    finally:
+        done.set()
+        beside.join()
+    assert max(waits) < 2

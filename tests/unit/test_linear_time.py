@@ -98,9 +98,9 @@ def used(tree: ast.Module) -> dict[int, set[str]]:
             lines[node.targets[0].id] = node.value.lineno
     found: dict[int, set[str]] = {}
     for node in ast.walk(tree):
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.attr in METHODS:
-            if node.value.id != "re" and node.attr != "split":
-                found.setdefault(lines.get(node.value.id, 0), set()).add(node.attr)
+        of = node.value if isinstance(node, ast.Attribute) and node.attr in METHODS else None
+        if isinstance(node, ast.Attribute) and isinstance(of, ast.Name) and of.id != "re" and node.attr != "split":
+            found.setdefault(lines.get(of.id, 0), set()).add(node.attr)
     return found
 
 
@@ -109,7 +109,7 @@ def flags_of(node: ast.Call, rest: list[ast.expr], known: Names) -> int:
     for each in given:
         try:
             value = eval(compile(ast.Expression(each), "flags", "eval"), {}, known)
-        except Exception:
+        except Exception:  # noqa: BLE001 - no constant
             continue
         if isinstance(value, re.RegexFlag):
             return int(value)
@@ -120,7 +120,7 @@ def text_of(node: ast.expr, known: Names) -> str:
     """The pattern; where a part of it is known at run time only, a word stands for that."""
     try:
         return str(eval(compile(ast.Expression(node), "pattern", "eval"), {}, known))
-    except Exception:
+    except Exception:  # noqa: BLE001 - known at run time only
         pass
     if isinstance(node, ast.JoinedStr):
         return "".join(str(part.value) if isinstance(part, ast.Constant) else "word" for part in node.values)
@@ -263,9 +263,14 @@ def test_a_pattern_takes_time_in_proportion_to_the_text(pattern: Pattern) -> Non
 def readers() -> dict[str, Callable[[str], object]]:
     """What reads a text by a library, and has no pattern of its own."""
     from pg_llm.cleaning import forms as known
+    from pg_llm.models.spacy import readable
     from pg_llm.tasks import _conversions, _damage, spelling
+    from spacy.lang.en import English
 
+    words = English().tokenizer
     return {
+        # PostgreSQL has no half pairs.
+        "words": lambda text: words(readable(text.encode("utf-8", "replace").decode("utf-8"))),
         "damage": _damage.mended,
         "suspects": spelling.suspects,
         "suspects in a sentence": lambda text: spelling.suspects(f"this is one of the words {text} of many more"),
@@ -275,8 +280,9 @@ def readers() -> dict[str, Callable[[str], object]]:
 
 READERS = readers()
 PIECES = (
-    "a", "A", "1", " ", ".", "-", "@", "/", "&", "<", "(", "'", "+", "\n", "\x1b", "\x1b[", "é", "Ã©", "â€", "ï¿½", "中", "ｱ", "１",
-    "\u200b", "\ud800", "a.", "a@", "a ", "1 ", "1.", "1,", "&amp;", "&#", "&lt", "à ", "2020-01-01 ", "Jan ", "0:",
+    "a", "A", "1", " ", ".", "-", "@", "/", "&", "<", "(", "'", "+", "\n", "\x1b", "\x1b[", "é", "Ã©", "â€", "ï¿½",
+    "中", "ｱ", "１", "\u200b", "\ud800", "a.", "a@", "a ", "1 ", "1.", "1,", ":", "'s", "$A", ":)", "=", "%.", "_",
+    "&amp;", "&#", "&lt", "à ", "2020-01-01 ", "Jan ", "0:",
 )  # fmt: skip
 
 

@@ -59,7 +59,9 @@ _SYNONYM, _ENDING, _OWN, _PART, _BEGINNING, _CHARACTER = 0.92, 0.85, 0.97, 0.8, 
 _ENDINGS = ("名称", "名字", "姓名", "编号", "数量", "金额", "信息", "日期", "时间", "名", "数", "ID", "id", "号")
 _TABLE_ENDINGS = ("信息表", "记录表", "明细表", "档案表", "表", "信息", "记录", "档案")
 _BEFORE = ("是否", "所在", "所属", "当前", "主要")
-_BRACKETS = re.compile(r"[(\uff08\[\u3010][^()\uff08\uff09\[\]\u3010\u3011]*[/\u3400-\u9fff][^)\uff09\]\u3011]*[)\uff09\]\u3011]?")
+_BRACKETS = re.compile(
+    r"[(\uff08\[\u3010][^()\uff08\uff09\[\]\u3010\u3011]*[/\u3400-\u9fff][^)\uff09\]\u3011]*[)\uff09\]\u3011]?"
+)
 _APART = re.compile(r"[,;/|:\u3001\uff0c\uff1b\uff1a\u3002]")
 
 

@@ -8,8 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import plpy
-
 from pg_llm.errors import InvalidInput, UndefinedGraph
 from pg_llm.functions import arguments, graph_formats, session
 from pg_llm.functions.knowledge_graph import named, numbered
@@ -18,7 +16,6 @@ from pg_llm.functions.session import Row, sql_function
 _MOST_HOPS = 10
 _MOST_DRAWN = 300
 _MOST_WRITTEN = 1_000_000
-_FETCHED = 10_000
 _COLUMNS = "id, subject, predicate, object, confidence, support"
 
 
@@ -57,13 +54,15 @@ def graph_export(graph: str | None, format: str | None) -> str:
     """A graph as GraphML, Turtle, JSON-LD or Cypher, as far as the caller may see it."""
     row = named(session.required("graph", graph))
     write = graph_formats.FORMATS[arguments.choice("format", format, graph_formats.FORMATS)]
-    entities = _fetched("SELECT id, name, type, aliases FROM llm.entity WHERE graph = $1 ORDER BY id", row["id"])
+    entities = session.stream(
+        "SELECT id, name, type, aliases FROM llm.entity WHERE graph = $1 ORDER BY id", ("int4",), (row["id"],)
+    )
     return "".join(write(row["name"], entities, _written(row)))
 
 
 def _written(row: Row) -> Iterator[Row]:
     query = f"SELECT {_COLUMNS} FROM llm.relation WHERE graph = $1 ORDER BY id"
-    for number, each in enumerate(_fetched(query, row["id"])):
+    for number, each in enumerate(session.stream(query, ("int4",), (row["id"],))):
         if number == _MOST_WRITTEN:
             raise InvalidInput(
                 f'the graph "{row["name"]}" has more than {_MOST_WRITTEN} relations, too many for one text',
@@ -86,7 +85,9 @@ def _of(graph: str | None, entity: int) -> Row:
 
 def _weightiest(graph: int, limit: int) -> tuple[list[int], list[Row], bool]:
     """Entities from the best supported one on along relations, the relations between them, whether that is all."""
-    relations = list(_fetched(f"SELECT {_COLUMNS} FROM llm.relation WHERE graph = $1 ORDER BY id", graph))
+    relations = list(
+        session.stream(f"SELECT {_COLUMNS} FROM llm.relation WHERE graph = $1 ORDER BY id", ("int4",), (graph,))
+    )
     beside: dict[int, set[int]] = defaultdict(set)
     weight: dict[int, int] = defaultdict(int)
     for each in relations:
@@ -146,9 +147,3 @@ def _beside(graph: int, numbers: Sequence[int]) -> Iterator[Row]:
 
 def _between(relations: Sequence[Row], chosen: dict[int, Any]) -> list[Row]:
     return [each for each in relations if each["subject"] in chosen and each["object"] in chosen]
-
-
-def _fetched(query: str, graph: int) -> Iterator[Row]:
-    cursor = plpy.cursor(session.plan(query, ("int4",)), [graph])
-    while rows := list(cursor.fetch(_FETCHED)):
-        yield from rows

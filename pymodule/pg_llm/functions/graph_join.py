@@ -89,8 +89,10 @@ def _import(row: Row, source: Row) -> None:
         ("int4", "int8"), (row["id"], source["target"]),
     )[0]["id"]  # fmt: skip
     allowed = Allowed(row)
-    rows = session.rows(
-        "SELECT id, key::text AS key FROM llm.own_graph_row WHERE source = $1", ("int4",), (source["id"],)
+    rows = list(
+        session.stream(
+            "SELECT id, key::text AS key FROM llm.own_graph_row WHERE source = $1", ("int4",), (source["id"],)
+        )
     )
     for each in rows:
         graph_store.hold(target)
@@ -109,7 +111,7 @@ def _said(row: int, allowed: Allowed) -> Iterator[Sequence[Said]]:
         LEFT JOIN llm.own_entity AS o ON o.id = r.object
         WHERE v."row" = $1 ORDER BY predicate NULLS FIRST, type, name, object_type, object
     """
-    found = session.rows(query, ("int8",), (row,))
+    found = list(session.stream(query, ("int8",), (row,)))
     for start in range(0, len(found), _AT_ONCE):
         said = []
         for each in found[start : start + _AT_ONCE]:

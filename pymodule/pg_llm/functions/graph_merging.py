@@ -86,10 +86,8 @@ def part(graph: int, kept: int, merged: int, reason: str) -> None:
 @as_extension_owner
 def unmerge_all(graph: int) -> int:
     """Let every entity of a graph stand alone again; how many those are. The graph is locked."""
-    rows = session.rows(
-        "SELECT id, merged_into FROM llm.all_entity WHERE graph = $1 AND merged_into IS NOT NULL ORDER BY id",
-        ("int4",), (graph,),
-    )  # fmt: skip
+    query = "SELECT id, merged_into FROM llm.all_entity WHERE graph = $1 AND merged_into IS NOT NULL ORDER BY id"
+    rows = list(session.stream(query, ("int4",), (graph,)))
     changed = [row["id"] for row in rows]
     _alone(changed)
     session.rows("DELETE FROM llm.all_merge WHERE graph = $1 AND state = 'merged'", ("int4",), (graph,))

@@ -9,7 +9,7 @@ from typing import Any
 
 import plpy
 
-from pg_llm import client
+from pg_llm import client, protocol
 from pg_llm.errors import InsufficientPrivilege, InvalidInput, UndefinedGraph, UndefinedModel
 from pg_llm.functions import arguments, graph_rule, model_file, progress, session, training
 from pg_llm.functions.knowledge_graph import named, owned
@@ -19,7 +19,6 @@ from pg_llm.training import options as training_options
 
 _MOST = 1000
 _FEWEST = 10
-_FETCHED = 10_000
 # Beside those wanted, since some may have gone from the graph since it was learnt from.
 _SPARE = 20
 
@@ -33,7 +32,8 @@ def graph_fit(graph: str | None, method: str | None, options: Any) -> dict[str, 
         "task": "graph", "method": chosen, "options": training_options.check(chosen, arguments.options(options))
     }  # fmt: skip
     sources = _sources(row)
-    rows = [("", (each["id"], each["type"])) for each in _rows("SELECT id, type FROM llm.entity WHERE graph = $1", row)]
+    entities = session.stream("SELECT id, type FROM llm.entity WHERE graph = $1", ("int4",), (row["id"],))
+    rows = [("", (each["id"], each["type"])) for each in entities]
     relations = [(each["predicate"], (each["subject"], each["object"])) for each in _relations(row)]
     if len(relations) < _FEWEST:
         raise InvalidInput(
@@ -99,7 +99,7 @@ def graph_rules(graph: str | None, min_confidence: float | None, min_support: in
     ]
     found = json.loads(
         session.run_without_model(
-            "graph_rules", [json.dumps(numbered)], min_support=min_support, min_confidence=min_confidence
+            "graph_rules", [protocol.dumps(numbered)], min_support=min_support, min_confidence=min_confidence
         )[0]
     )
     if found["passed_over"]:
@@ -128,13 +128,9 @@ def _sources(row: Row) -> list[int]:
 
 
 def _relations(row: Row) -> Iterator[Row]:
-    return _rows("SELECT subject, predicate, object FROM llm.relation WHERE graph = $1", row)
-
-
-def _rows(query: str, row: Row) -> Iterator[Row]:
-    cursor = plpy.cursor(session.plan(query, ("int4",)), [row["id"]])
-    while rows := list(cursor.fetch(_FETCHED)):
-        yield from rows
+    return session.stream(
+        "SELECT subject, predicate, object FROM llm.relation WHERE graph = $1", ("int4",), (row["id"],)
+    )
 
 
 def _keep(row: Row, job: dict[str, Any], made: dict[str, Any], sources: list[int]) -> None:

@@ -166,10 +166,10 @@ def _resolve(row: Row, least: float, report: Report) -> list[dict[str, Any]]:
     report("embedding", 0, len(lacking))
     graph_embedding.embed(graph_embedding.embedder(row["embedding_model"]), lacking)
     report("comparing", 0, len(members))
-    triples = session.rows(
+    triples = session.stream(
         "SELECT subject, predicate, object FROM llm.own_relation WHERE graph = $1", ("int4",), (graph,)
     )
-    apart = session.rows(
+    apart = session.stream(
         "SELECT kept, merged FROM llm.own_merge WHERE graph = $1 AND state = 'undone'", ("int4",), (graph,)
     )
     with graph_nearest.vectors(graph) as (near, cosines):
@@ -196,12 +196,13 @@ def _resolve(row: Row, least: float, report: Report) -> list[dict[str, Any]]:
 
 
 def _members(graph: int) -> list[Row]:
-    return session.rows(
+    found = session.stream(
         "SELECT e.id, e.type, e.name, coalesce(e.merged_into, e.id) AS standing, m.entity IS NOT NULL AS embedded"
         " FROM llm.own_entity AS e LEFT JOIN llm.own_entity_embedding AS m ON m.entity = e.id AND m.graph = $1"
         " WHERE e.graph = $1 ORDER BY e.id",
         ("int4",), (graph,),
     )  # fmt: skip
+    return list(found)
 
 
 def _support(numbers: Sequence[int]) -> dict[int, int]:

@@ -7,8 +7,6 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import plpy
-
 from pg_llm.errors import DuplicateGraph, InsufficientPrivilege, InvalidInput, UndefinedGraph
 from pg_llm.functions import (
     arguments,
@@ -335,9 +333,7 @@ def _triples(graph: int) -> Iterator[Row]:
         WHERE r.graph = $1 AND s.graph = $1 AND o.graph = $1
         ORDER BY s.name COLLATE "C", s.type COLLATE "C", r.predicate COLLATE "C", o.name COLLATE "C", o.type COLLATE "C"
     """
-    cursor = plpy.cursor(session.plan(query, ("int4",)), [graph])
-    while rows := list(cursor.fetch(_SWEPT)):
-        yield from rows
+    return session.stream(query, ("int4",), (graph,))
 
 
 def _numbers(kind: str, graph: int, condition: str = "") -> Iterator[Sequence[int]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import plpy
 
+from pg_llm import protocol
 from pg_llm.errors import DuplicateRecommender, InsufficientPrivilege, InvalidInput
 from pg_llm.functions import arguments, model_file, progress, session, table_access, training
 from pg_llm.functions import model as registry
@@ -104,7 +105,7 @@ def llm_refit(name: str | None, options: Any) -> dict[str, Any]:
     old = session.model(found.name, None, ("recommendation",))
     role = table_access.role_for([found.row["catalogue_oid"]], writes=True)
     known = f"SELECT item, number FROM {found.catalogue} WHERE version = {found.version}"
-    numbers = {each["item"]: each["number"] for each in table_access.as_role(role, lambda: session.rows_once(known))}
+    numbers = {each["item"]: each["number"] for each in table_access.as_role(role, lambda: list(session.stream(known)))}
     fitted = _Fit("llm_refit", row, chosen, (old, numbers, kept["items"]))
     fitted.train()
     fitted.store(found.catalogue, found.version + 1, role)
@@ -207,7 +208,7 @@ class _Fit:
             "items": total,
         }  # fmt: skip
         count = sum(len(numbers) for numbers, _ in users)
-        digest = hashlib.sha256(json.dumps(users).encode()).hexdigest()
+        digest = hashlib.sha256(protocol.dumps(users).encode()).hexdigest()
         training.note(self._row["name"], job, base, made, count, digest)
         self.said = {
             "recommender": self._row["name"], "seconds": made["seconds"], "events": count, "items": len(self._number),
@@ -254,7 +255,7 @@ class _Fit:
         query = (
             f"SELECT {of.item} AS i, {of.text} AS x FROM {of.relation} AS t WHERE {of.column} IS NOT NULL ORDER BY 1"
         )
-        for found in table_access.on_table(of.oid, lambda: session.rows_once(query)):
+        for found in table_access.on_table(of.oid, lambda: list(session.stream(query))):
             number = self._numbered(found["i"])
             there.add(found["i"])
             if found["x"]:
@@ -291,7 +292,7 @@ class _Fit:
             f" FROM {of.relation} WHERE {of.usable} ORDER BY {of.ordered(' DESC')} LIMIT $1) AS latest GROUP BY i"
         )
         most = max(_FEWEST_LATEST, int(_LATEST * self.said["events"]))
-        return {row["i"]: row["popularity"] for row in of.read(lambda: session.rows_once(query, ("int8",), (most,)))}
+        return {row["i"]: row["popularity"] for row in of.read(lambda: list(session.stream(query, ("int8",), (most,))))}
 
 
 def _array(values: Iterable[str]) -> str:

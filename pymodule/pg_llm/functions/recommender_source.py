@@ -15,7 +15,6 @@ from pg_llm.functions.session import Row
 
 _R = TypeVar("_R")
 
-_BATCH = 1000
 _EXAMPLE = "Name columns of the events: user_column => 'user_id', item_column => 'item_id', time_column => 'time'."
 
 
@@ -213,20 +212,18 @@ def each_user(of: Events) -> Iterator[tuple[str, list[tuple[str, float]]]]:
         f"SELECT {of.user_type.text(of.user)} AS u, {of.item_text} AS i, {of.weight}::float8 AS w,"
         f" {of.time_type.text(of.time)} AS t FROM {of.relation} WHERE {of.usable} ORDER BY {of.user}, {of.ordered()}"
     )
-    cursor = plpy.cursor(wanted)
     user = ""
     sequence: list[tuple[str, float]] = []
     last: tuple[str, str] | None = None
-    while rows := list(cursor.fetch(_BATCH)):
-        for row in rows:
-            if row["u"] != user or last is None:
-                if sequence:
-                    yield user, sequence
-                user, sequence, last = row["u"], [], None
-            now = (row["i"], row["t"])
-            if now != last and row["w"] == row["w"]:
-                sequence.append((row["i"], row["w"]))
-            last = now
+    for row in session.stream(wanted):
+        if row["u"] != user or last is None:
+            if sequence:
+                yield user, sequence
+            user, sequence, last = row["u"], [], None
+        now = (row["i"], row["t"])
+        if now != last and row["w"] == row["w"]:
+            sequence.append((row["i"], row["w"]))
+        last = now
     if sequence:
         yield user, sequence
 

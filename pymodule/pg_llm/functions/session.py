@@ -24,6 +24,7 @@ _R = TypeVar("_R")
 Row = dict[str, Any]
 # Nothing that a caller made is found by name.
 PINNED = "pg_catalog, pg_temp"
+_FETCHED = 5000
 
 
 # PL/Python puts the class's qualified name before the message; builtins have no module part.
@@ -110,6 +111,13 @@ def rows(query: str, types: Sequence[str] = (), values: Sequence[Any] = ()) -> l
 def rows_once(query: str, types: Sequence[str] = (), values: Sequence[Any] = ()) -> list[Row]:
     """The rows of a query that is made for one table: prepared, run and forgotten."""
     return list(plpy.execute(plpy.prepare(query, list(types)), list(values)))
+
+
+def stream(query: str, types: Sequence[str] = (), values: Sequence[Any] = ()) -> Iterator[Row]:
+    """The rows of a query that gives as many as a table has, some at a time: PL/Python makes each batch in one go."""
+    cursor = plpy.cursor(plpy.prepare(query, list(types)), list(values))
+    while found := list(cursor.fetch(_FETCHED)):
+        yield from found
 
 
 def poll() -> None:

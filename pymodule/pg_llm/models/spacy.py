@@ -19,6 +19,10 @@ _PARSING = ("tok2vec", "transformer", "tagger", "attribute_ruler", "lemmatizer",
 _WINDOW = 2000
 _SPACE = re.compile(r"\s")
 _SENTENCE = re.compile(r"(?<=[.!?])\s|\n")
+# What white space or East Asian characters end, and so many characters of which are no words any more.
+_CHUNK = re.compile(r"[^\s\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef]++")
+_LONGEST = 200
+_SIGN = re.compile(r"[\W_]")
 # Readings of a text that are compared; their shares are the entities' scores.
 _BEAM = 8
 
@@ -47,8 +51,8 @@ class SpacyModel:
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
         """Pieces of some thousand characters; cost is a rough count of tokens, four characters each."""
         return [
-            [Encoded((text[start:end], start), (end - start) // 4 + 1) for start, end in _pieces(str(text))]
-            for text in texts
+            [Encoded((text[start:end], start), (end - start) // 4 + 1) for start, end in _pieces(text)]
+            for text in map(readable, map(str, texts))
         ]
 
     def parse(self, texts: Sequence[str], start: int = 0) -> list[list[Encoded]]:
@@ -58,7 +62,7 @@ class SpacyModel:
                 Encoded((text[first:last], start + first, True), (last - first) // 4 + 1)
                 for first, last in _pieces(text, _SENTENCE)
             ]
-            for text in texts
+            for text in map(readable, texts)
         ]
 
     def forward(self, batch: Sequence[Encoded]) -> Any:
@@ -100,6 +104,14 @@ def _parsed(doc: Any, offset: int) -> list[Word]:
         )
         for token in doc
     ]  # fmt: skip
+
+
+def readable(text: str) -> str:
+    """The text, of the same length, with blanks for the signs in chunks that are too long for words.
+
+    spaCy's tokenizer takes signs off a chunk one by one, in time that grows with the square of its length.
+    """
+    return _CHUNK.sub(lambda found: found[0] if len(found[0]) <= _LONGEST else _SIGN.sub(" ", found[0]), text)
 
 
 def _entities(doc: Any, parses: Any, offset: int) -> list[tuple[str, int, int, float]]:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from functools import cache
 from typing import Any
 
@@ -24,6 +25,9 @@ from pg_llm.installation import PACKAGE, installation
 
 # Seconds that one piece of work may take, and that the process waits for the next.
 _LONGEST, _IDLE = 60.0, 120.0
+# Seconds between two calls of `between`, which a backend that waits here itself puts its poll in the place of.
+_SLICE = 0.05
+between: Callable[[], object] = lambda: None  # noqa: E731 - the type is said once
 
 
 def call(task: str, *arguments: Any) -> str:
@@ -72,6 +76,10 @@ class _Process:
         except (OSError, EOFError) as error:
             self._end()
             raise _Lost from error
+        except BaseException:
+            # Nobody waits for the answer that would come next.
+            self._end()
+            raise
         if "error" in answer:
             raise from_wire(answer["error"])
         return str(answer["result"][0])
@@ -113,8 +121,10 @@ def _message(channel: int, until: float) -> protocol.Message:
 def _bytes(channel: int, size: int, until: float) -> bytes:
     found = bytearray()
     while len(found) < size:
-        if not select.select([channel], [], [], max(0.0, until - time.monotonic()))[0]:
-            raise TimeoutError
+        while not select.select([channel], [], [], _SLICE)[0]:
+            between()
+            if time.monotonic() > until:
+                raise TimeoutError
         part = os.read(channel, min(size - len(found), 1 << 20))
         if not part:
             raise EOFError
