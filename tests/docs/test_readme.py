@@ -103,7 +103,7 @@ TABLES = {
     "llm.all_relation", "llm.all_evidence", "llm.all_merge", "llm.all_graph_model", "llm.all_graph_model_file",
     "llm.all_catalog", "llm.all_description", "llm.all_taught", "llm.all_ask",
 }  # fmt: skip
-# Views that others are made from, and those that the functions write to.
+# Views that others are made from, and those that show a role all of its graphs.
 PARTS = {
     "llm.readable_graph_source", "llm.seen_alias", "llm.relation_end", "llm.seen_evidence", "llm.own_graph",
     "llm.own_graph_source", "llm.own_graph_row", "llm.own_entity", "llm.own_entity_embedding", "llm.own_relation",
@@ -111,7 +111,7 @@ PARTS = {
 }  # fmt: skip
 INTERNAL = {
     "llm.progress_report", "llm.semantic_forget", "llm.semantic_definition", "llm.graph_row_readable",
-    "llm.readable_graph_sources",
+    "llm.readable_graph_sources", "llm.graph_follow", "llm.role_number",
 }  # fmt: skip
 
 
