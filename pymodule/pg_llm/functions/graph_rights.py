@@ -53,7 +53,7 @@ def _prepared(oids: Sequence[int], query: str, types: Sequence[str]) -> Any | No
     except plpy.SPIError as error:
         _raise_unless_hidden(error)
         return None
-    return None if table_access.foreign_code(oids, security_context.current_role()) else plan
+    return None if table_access.foreign_code_ever(oids, security_context.current_role()) else plan
 
 
 def _found(plan: Any, values: Sequence[Any]) -> list[Row]:
@@ -86,9 +86,11 @@ class _Probes:
         now = security_context.moment()
         if now != self._moment:
             self._moment, self._plans = now, {}
-        if source not in self._plans:
-            self._plans[source] = _probe(source)
-        return self._plans[source]
+        # Of this role, whoever else asks meanwhile.
+        plans = self._plans
+        if source not in plans:
+            plans[source] = _probe(source)
+        return plans[source]
 
 
 _probes = _Probes()

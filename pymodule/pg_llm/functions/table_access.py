@@ -26,7 +26,8 @@ _OWNER = """
 """
 # Expressions that reading or writing a relation evaluates, as node trees, and triggers, for the relations named, their
 # children and whatever those expressions read. Of a role that $2 trusts nothing is listed; nor what calls PostgreSQL's
-# own functions only, of which none writes or runs a text as a query.
+# own functions only, of which none writes, runs a text as a query or reads a value by the name of its type, and on
+# values of no type of others: the input of one may be checked, its output to JSON be a cast, by any function.
 _FOREIGN_CODE = """
     WITH RECURSIVE reached (oid) AS (
         SELECT unnest($1::oid[])
@@ -81,7 +82,17 @@ _FOREIGN_CODE = """
                 string_to_table(trim(m.found[1]), ' ') AS n (number) JOIN pg_operator AS o ON o.oid = n.number::oid
         ) AS f LEFT JOIN pg_proc AS p ON p.oid = f.oid
         WHERE p.pronamespace IS DISTINCT FROM 'pg_catalog'::regnamespace OR p.provolatile = 'v'
-        OR p.proname ~ '_to_xml|populate_record|^ts_(stat|rewrite)$'
+        OR p.proname ~ '_to_xml|populate_record|^ts_(stat|rewrite)$|^pg_input_'
+        OR 'cstring'::regtype = ANY(p.proargtypes)
+    ) OR EXISTS (
+        SELECT FROM (
+            SELECT m.found[1]::oid AS oid
+            FROM regexp_matches(e.tree, ':[a-z_]*typ(?:e|eid|id) ([1-9][0-9]*)', 'gi') AS m (found)
+            UNION ALL
+            SELECT n.number::oid FROM regexp_matches(e.tree, ':[a-z_]*types [(]o ([0-9 ]+)[)]', 'gi') AS m (found),
+                string_to_table(trim(m.found[1]), ' ') AS n (number)
+        ) AS y JOIN pg_type AS t ON t.oid = y.oid
+        WHERE t.typnamespace <> 'pg_catalog'::regnamespace AND NOT pg_has_role(t.typowner, $2::oid, 'USAGE')
     )
     UNION ALL
     SELECT format('trigger %I on %I', g.tgname, c.relname), pg_get_userbyid(p.proowner)::text, p.proowner::int8
@@ -102,10 +113,19 @@ _ALONE = """
         WHERE c.relowner <> $2::oid OR c.relkind NOT IN ('r', 'p') OR c.relforcerowsecurity
     ) AS alone
 """
+# The relations named and their children, as far as their owners are not to be trusted. One that has children, or may be
+# given partitions, may have others at any time.
 _TABLES = """
-    SELECT string_agg(format('ONLY %I.%I', n.nspname, c.relname), ', ' ORDER BY c.oid) AS tables
-    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.oid = ANY($1::oid[]) AND c.relkind IN ('r', 'p')
+    WITH RECURSIVE reached (oid) AS (
+        SELECT unnest($1::oid[])
+        UNION
+        SELECT i.inhrelid FROM reached AS r JOIN pg_inherits AS i ON i.inhparent = r.oid
+    )
+    SELECT format('%I.%I', n.nspname, c.relname) AS relation, format('parts of %I', c.relname) AS what,
+           pg_get_userbyid(c.relowner)::text AS owner, c.relowner::int8 AS oid,
+           c.relkind = 'p' OR c.relhassubclass AS open, pg_is_in_recovery() AS replica
+    FROM reached AS r JOIN pg_class AS c ON c.oid = r.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND NOT pg_has_role(c.relowner, $2::oid, 'USAGE') ORDER BY c.oid
 """
 # What makes a role more powerful than another: attributes, and predefined roles that the other has not.
 _MORE_POWERFUL = """
@@ -141,20 +161,35 @@ def foreign_code(oids: Sequence[int], role: int, writes: bool = False) -> list[s
     """What of these relations, their children and what their policies read runs code whose owner the role cannot trust.
 
     `what` and its `owner` by name and `oid`; to be called with a pinned search path. Until the transaction ends nobody
-    gives the tables another policy, rule or check.
+    gives the tables another policy, rule, check or index.
     """
-    if not writes and session.rows(_ALONE, ("int8[]", "int8"), (list(oids), role))[0]["alone"]:
+    if not writes and _alone(oids, role):
         return []
-    tables = session.rows(_TABLES, ("int8[]",), (list(oids),))[0]["tables"]
-    if tables:
-        # To parse is to lock, which LOCK TABLE may not in a function that is STABLE.
-        run_as_extension_owner(lambda: plpy.prepare(f"SELECT FROM {tables}"))
+    for row in session.rows(_TABLES, ("int8[]", "int8"), (list(oids), role)):
+        if not row["replica"]:
+            # To parse is to lock, as a writer would; LOCK TABLE may not, in a function that is STABLE.
+            query = f"DELETE FROM ONLY {row['relation']}"
+            run_as_extension_owner(lambda query=query: plpy.prepare(query))  # type: ignore[misc]
     return session.rows(_FOREIGN_CODE, ("int8[]", "int8", "bool"), (list(oids), role, writes))
+
+
+def foreign_code_ever(oids: Sequence[int], role: int) -> list[session.Row]:
+    """The same for reading, and what there may be by then; of a table without children ONLY that is to be read."""
+    if _alone(oids, role):
+        return []
+    return foreign_code(oids, role) or [
+        row for row in session.rows(_TABLES, ("int8[]", "int8"), (list(oids), role)) if row["open"]
+    ]
+
+
+def _alone(oids: Sequence[int], role: int) -> bool:
+    return bool(session.rows(_ALONE, ("int8[]", "int8"), (list(oids), role))[0]["alone"])
 
 
 def check_reading(oids: Sequence[int], role: int) -> None:
     """Raise InsufficientPrivilege where reading these tables in the name of a role would run somebody else's code."""
-    _refuse_foreign_code(oids, role, writes=False, own=False)
+    if code := foreign_code_ever(oids, role):
+        raise _refused(code)
 
 
 def _refuse_foreign_code(oids: Sequence[int], role: int, writes: bool, own: bool) -> None:
@@ -165,8 +200,12 @@ def _refuse_foreign_code(oids: Sequence[int], role: int, writes: bool, own: bool
     owners = sorted({row["oid"] for row in code})
     if own and not session.rows(_MORE_POWERFUL, ("int8", "int8[]"), (role, owners))[0]["more"]:
         return
+    raise _refused(code)
+
+
+def _refused(code: Sequence[session.Row]) -> InsufficientPrivilege:
     first = code[0]
-    raise InsufficientPrivilege(
+    return InsufficientPrivilege(
         f'{first["what"]} would run code of the role "{first["owner"]}" with rights that are not its own',
         detail=f"In all: {', '.join(row['what'] for row in code[:20])}.",
         hint="Call this as a member of that role that has no more rights than it, or give the object to an owner that"
