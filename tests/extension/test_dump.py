@@ -145,6 +145,42 @@ def test_merged_entities_are_part_of_a_dump(cluster: Cluster, db: psycopg.Connec
         assert value(restored, "SELECT graph_unmerge(graph => 'people')") == 1
 
 
+def follows(restored: psycopg.Connection) -> None:
+    """The graph of the table `fact` is there and is kept true, and leaves nothing behind."""
+    triples = "SELECT subject, object FROM graph_triples('facts')"
+    assert restored.execute(triples).fetchall() == [("a", "b")]
+    restored.execute("INSERT INTO fact VALUES (2, 'c', 'd'); UPDATE fact SET b = 'e' WHERE id = 1")
+    assert restored.execute(triples).fetchall() == [("a", "e"), ("c", "d")]
+    restored.execute("SELECT graph_drop('facts')")
+    assert value(restored, "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'fact'::regclass") == 0
+
+
+@pytest.mark.parametrize("user", ["postgres", "reader"])
+def test_a_live_graph_follows_after_a_restore(
+    cluster: Cluster, db: psycopg.Connection, empty: str, role: str, user: str
+) -> None:
+    db.execute(f"GRANT CREATE ON SCHEMA public TO {role}; SET ROLE {user}")
+    db.execute("CREATE TABLE fact (id int PRIMARY KEY, a text, b text); INSERT INTO fact VALUES (1, 'a', 'b')")
+    db.execute("SELECT graph_create('facts')")
+    db.execute("""CALL graph_add_columns('facts', 'fact', '{"subject": "a", "predicate": "p", "object": "b"}')""")
+    db.execute("RESET ROLE")
+    with psycopg.connect(cluster.dsn(empty), autocommit=True) as restored:
+        # A database's owner restores it as well as a superuser, once there is the extension.
+        restored.execute("SET client_min_messages = warning; CREATE EXTENSION pg_llm CASCADE")
+        for database in (empty, db.info.dbname):
+            restored.execute(f"ALTER DATABASE {database} OWNER TO {user}")
+        restored.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
+        restored.execute(f"GRANT INSERT ON llm.model, llm.model_file, llm.run, llm.recommender TO {role}")
+        dump = run(cluster, "pg_dump", "--no-owner", "--no-privileges", "--no-comments", db.info.dbname, user=user)
+        run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=dump, user=user)
+        with psycopg.connect(cluster.dsn(empty, user), autocommit=True) as mine:
+            assert mine.execute("SELECT usename FROM llm.graph").fetchall() == [(user,)]
+            follows(mine)
+        for database in (empty, db.info.dbname):
+            restored.execute(f"ALTER DATABASE {database} OWNER TO postgres")
+        restored.execute(f"DROP OWNED BY {role} CASCADE")
+
+
 def test_data_alone_keeps_its_vectors(cluster: Cluster, source: psycopg.Connection, empty: str) -> None:
     dbname = source.info.dbname
     schema = run(cluster, "pg_dump", "--schema-only", "--no-privileges", dbname)

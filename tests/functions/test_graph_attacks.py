@@ -319,6 +319,26 @@ def test_looking_into_a_table_can_be_cancelled(mallory: psycopg.Connection, cler
         clerk.execute("SELECT * FROM llm.entity")
 
 
+def test_what_is_looked_into_cannot_be_changed_meanwhile(
+    mallory: psycopg.Connection, clerk: psycopg.Connection
+) -> None:
+    mallory.execute("CREATE TABLE lair.calm (id int PRIMARY KEY, a text, b text); SELECT graph_create('calm')")
+    mallory.execute("INSERT INTO lair.calm SELECT n, 'Mal ' || n, 'x' FROM generate_series(1, 20) AS n")
+    mallory.execute("CALL graph_add_columns('calm', 'lair.calm', %s)", (MAPPING,))
+    mallory.execute("ALTER TABLE lair.calm ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON lair.calm USING (id < 20)")
+    clerk.execute("BEGIN")
+    assert len(clerk.execute(TRIPLES, ("calm",)).fetchall()) == 19
+    mallory.execute("SET lock_timeout = '200ms'")
+    with pytest.raises(errors.LockNotAvailable):
+        mallory.execute("CREATE INDEX ON lair.calm (a) WHERE lair.still(1) = 1")
+    # One that has children may have others at any time.
+    mallory.execute("CREATE TABLE lair.child (CHECK (lair.still(1) = 1)) INHERITS (lair.calm)")
+    mallory.execute("CREATE INDEX ON lair.child (a) WHERE lair.still(1) = 1; TRUNCATE lair.log")
+    assert clerk.execute(TRIPLES, ("calm",)).fetchall() == []
+    clerk.execute("COMMIT")
+    assert caught(mallory) == set()
+
+
 def test_a_locked_table_makes_nobody_wait(
     db: psycopg.Connection, mallory: psycopg.Connection, clerk: psycopg.Connection
 ) -> None:

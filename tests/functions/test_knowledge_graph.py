@@ -212,6 +212,31 @@ def test_partitions_are_followed(db: psycopg.Connection) -> None:
     assert [row[0] for row in db.execute(TRIPLES, ("g",))] == ["a", "c", "e", "g"]
 
 
+def test_a_truncated_partition_takes_only_its_own_rows(db: psycopg.Connection) -> None:
+    db.execute("""
+        CREATE TABLE part (id int PRIMARY KEY, a text, b text) PARTITION BY RANGE (id);
+        CREATE TABLE low PARTITION OF part FOR VALUES FROM (0) TO (10);
+        CREATE TABLE high PARTITION OF part FOR VALUES FROM (10) TO (20);
+        INSERT INTO part VALUES (1, 'a', 'b'), (11, 'c', 'd'); SELECT graph_create('g');
+    """)
+    db.execute("""CALL graph_add_columns('g', 'part', '{"subject": "a", "predicate": "p", "object": "b"}')""")
+    db.execute("TRUNCATE low")
+    assert db.execute(TRIPLES, ("g",)).fetchall() == [("c", "p", "d")]
+    db.execute("TRUNCATE part")
+    assert db.execute(TRIPLES, ("g",)).fetchall() == []
+
+
+def test_a_table_that_leads_to_itself_is_followed_both_ways(db: psycopg.Connection) -> None:
+    db.execute("""
+        CREATE TABLE staff (id int PRIMARY KEY, name text, boss int REFERENCES staff);
+        INSERT INTO staff VALUES (1, 'Ann', NULL), (2, 'Bob', 1); SELECT graph_create('g');
+    """)
+    mapping = '{"subject": "name", "predicate": "reports to", "object": "boss.name"}'
+    db.execute("CALL graph_add_columns('g', 'staff', %s)", (mapping,))
+    db.execute("UPDATE staff SET name = 'Eve' WHERE id = 1; INSERT INTO staff VALUES (3, 'Cid', 2)")
+    assert db.execute(TRIPLES, ("g",)).fetchall() == [("Bob", "reports to", "Eve"), ("Cid", "reports to", "Bob")]
+
+
 def test_triples_are_imported_once(db: psycopg.Connection, role: str) -> None:
     db.execute("SELECT graph_create('g')")
     query = """SELECT 'Aspirin' AS subject, 'drug' AS subject_type, 'treats' AS predicate, o AS object,

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import psycopg
 import pytest
 from database import value
 from psycopg import errors
 
+Connect = Callable[..., psycopg.Connection]
 CODE = """
     CREATE FUNCTION pg_temp.code(target regclass, role regrole, writes boolean) RETURNS text[] LANGUAGE plpython3u
     SET search_path = pg_catalog, pg_temp AS $$
-    from pg_llm.functions import table_access
+    from pg_llm.functions import foreign_code
     oid = lambda name, kind: plpy.execute(f"SELECT {plpy.quote_literal(name)}::{kind}::oid::int8 AS oid")[0]["oid"]
-    found = table_access.foreign_code([int(oid(target, "regclass"))], oid(role, "regrole"), writes)
+    found = foreign_code.find([int(oid(target, "regclass"))], oid(role, "regrole"), writes)
     return [row["what"] for row in found]
     $$;
     CREATE FUNCTION pg_temp.acting(target regclass, query text) RETURNS text LANGUAGE plpython3u AS $$
@@ -36,10 +39,50 @@ def mallory(db: psycopg.Connection, role: str) -> psycopg.Connection:
         CREATE FUNCTION lair.still() RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
         CREATE FUNCTION lair.fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
         CREATE TABLE lair.trap (id int PRIMARY KEY, body text, tenant text);
+        CREATE DOMAIN lair.checked AS text CHECK (lair.evil()); CREATE TYPE lair.pair AS (x lair.checked);
+        CREATE TYPE lair.mood AS ENUM ('sad');
+        CREATE FUNCTION lair.written(lair.mood) RETURNS json LANGUAGE sql AS $$ SELECT '1'::json $$;
+        CREATE CAST (lair.mood AS json) WITH FUNCTION lair.written;
         RESET ROLE;
     """)
     db.execute(CODE)
     return db
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "body::lair.pair IS NOT NULL", "body::lair.checked[] IS NOT NULL", "body::lair.checked IS NOT NULL",
+        "EXISTS (SELECT FROM json_to_record(body::json) AS k (x lair.checked))",
+        "EXISTS (SELECT FROM ROWS FROM (json_to_recordset(body::json) AS (x lair.checked)) AS k)",
+        "EXISTS (SELECT FROM xmltable('/a' PASSING (body::xml) COLUMNS x lair.checked PATH '.') AS k)",
+        "domain_in('x', 'lair.checked'::regtype, -1) IS NOT NULL", "to_json('sad'::lair.mood) IS NOT NULL",
+        "json_build_array('sad'::lair.mood) IS NOT NULL", "row_to_json(trap) IS NOT NULL",
+        "(SELECT jsonb_agg(m) FROM unnest(enum_range(NULL::lair.mood)) AS m) IS NOT NULL",
+    ],
+)  # fmt: skip
+def test_code_of_types_is_seen(mallory: psycopg.Connection, role: str, policy: str) -> None:
+    mallory.execute(f"SET ROLE {role}; ALTER TABLE lair.trap ENABLE ROW LEVEL SECURITY")
+    mallory.execute(f"CREATE POLICY p ON lair.trap USING ({policy}); RESET ROLE")
+    assert value(mallory, "SELECT pg_temp.code('lair.trap', 'postgres', false)") == ["policy p on trap"]
+    assert value(mallory, "SELECT pg_temp.code('lair.trap', %s::regrole, false)", role) == []
+
+
+def test_what_was_looked_at_stays_as_it_is(mallory: psycopg.Connection, role: str, connect: Connect) -> None:
+    mallory.execute("BEGIN")
+    assert value(mallory, "SELECT pg_temp.code('lair.trap', 'postgres', false)") == []
+    hostile = connect(user=role)
+    hostile.execute("SET lock_timeout = '200ms'")
+    for change in (
+        "CREATE INDEX ON lair.trap (id) WHERE lair.still()", "ALTER TABLE lair.trap ADD CHECK (lair.still())",
+        "CREATE POLICY p ON lair.trap USING (lair.evil())", "ALTER TABLE lair.trap ENABLE ROW LEVEL SECURITY",
+        "CREATE INDEX CONCURRENTLY ON lair.trap (id) WHERE lair.still()",
+    ):  # fmt: skip
+        with pytest.raises(errors.LockNotAvailable):
+            hostile.execute(change)
+    assert value(mallory, "SELECT bool_or(indisvalid) FROM pg_index"
+                          " WHERE indrelid = 'lair.trap'::regclass AND NOT indisprimary") in (None, False)  # fmt: skip
+    mallory.execute("ROLLBACK")
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def _run(tries: Sequence[Try], path: Sequence[str], tables: Sequence[int] | None
             each.failed = "the SQL reads other tables than those named"
             continue
         others = [oid for oid in checked.relations if oid not in known.oids]
-        each.failed = catalog_reading.left_out(catalog_reading.foreign_code(others)) if tables is None else ""
+        each.failed = catalog_reading.left_out(catalog_reading.untrusted(others)) if tables is None else ""
         if each.failed:
             continue
         each.checked = checked

@@ -16,7 +16,7 @@ import plpy
 from pg_llm.asking import chinese, lexicon, words
 from pg_llm.asking.schema import Column, Edge, Schema, Table
 from pg_llm.errors import InsufficientPrivilege, InvalidInput
-from pg_llm.functions import read_only, session, table_access
+from pg_llm.functions import foreign_code, read_only, session, table_access
 from pg_llm.functions.deadline import OutOfTime, within
 from pg_llm.functions.query import READ_ONLY
 from pg_llm.functions.read_only import READABLE
@@ -181,15 +181,15 @@ def chosen(question: str, tables: Sequence[int] | None, model: session.Model | N
         rows = _safe(_named(tables), named=True)
         return Chosen([row["oid"] for row in rows], table_access.role_for(tables), "")
     rows = _candidates(question, model)
-    code = foreign_code([row["oid"] for row in rows])
+    code = untrusted([row["oid"] for row in rows])
     safe = _safe([row for row in rows if row["oid"] not in code], named=False)
     return Chosen([row["oid"] for row in safe], table_access.caller(), left_out(code))
 
 
-def foreign_code(oids: Sequence[int]) -> dict[int, session.Row]:
+def untrusted(oids: Sequence[int]) -> dict[int, session.Row]:
     """For each of these relations that runs code which the caller cannot trust the first of it."""
     found: dict[int, session.Row] = {}
-    for row in table_access.foreign_code(oids, table_access.caller()) if oids else ():
+    for row in foreign_code.find(oids, table_access.caller()) if oids else ():
         found.setdefault(row["root"], row)
     return found
 

@@ -10,6 +10,7 @@ from typing import Any
 from pg_llm.errors import InvalidInput
 from pg_llm.functions import graph_rights, session
 from pg_llm.functions import semantic_column as catalog
+from pg_llm.functions.graph_source import rows_of
 from pg_llm.functions.session import Row
 
 Triple = tuple[int, str, int]
@@ -78,7 +79,7 @@ def _read(target: int, column: str, rows: Sequence[Row], numbers: Sequence[int])
         f"SELECT u.number, substr({table.text(column)}, coalesce(u.first, 1),"
         f" least(coalesce(u.last - u.first, {_LONGEST}), {_LONGEST})) AS passage"
         " FROM unnest($1, $2::jsonb[], $3, $4) AS u (number, key, first, last)"
-        f" CROSS JOIN LATERAL {table.keys('jsonb_build_array(u.key)')} JOIN {table.relation} AS t ON {table.same_key}",
+        f" CROSS JOIN LATERAL {table.keys('jsonb_build_array(u.key)')} JOIN {rows_of(table)} AS t ON {table.same_key}",
         ("int4[]", "text[]", "int4[]", "int4[]"),
         (list(numbers), *places),
     )

@@ -33,7 +33,7 @@ class Filling:
 
     def everything(self, report: Report, commit: Commit) -> None:
         """Read whatever is not as the graph knows it; forget rows that are gone. Passes until nothing is left to do."""
-        total = int(self._rows(f"SELECT count(*) AS n FROM {self._source.table.relation}")[0]["n"])
+        total = int(self._rows(f"SELECT count(*) AS n FROM {self._source.target}")[0]["n"])
         self.forget_gone(commit)
         progress = -1
         while progress:
@@ -62,7 +62,7 @@ class Filling:
             last = rows[-1]["id"]
             keys = [row["key"] for row in rows]
             table = self._source.table
-            there = self._keyed(f"{table.key_object}::text AS key", f"{table.relation} AS t", keys)
+            there = self._keyed(f"{table.key_object}::text AS key", f"{self._source.target} AS t", keys)
             if gone := set(keys) - {row["key"] for row in there}:
                 self._forget(gone)
                 commit()

@@ -28,7 +28,7 @@ _FOLLOWED = """
     SELECT s.id, s.graph, s.kind, s.target::oid::int8 AS target, s.columns::text[] AS columns,
            s.mapping::text AS mapping, s.model, s.sync, g.name AS graph_name, g.entity_types,
            g.relation_types::text AS relation_types, g.embedding_model, g.owner::int8 AS graph_owner,
-           c.relowner::int8 AS table_owner,
+           c.relowner::int8 AS table_owner, c.relkind = 'r' AND NOT c.relhassubclass AS childless,
            s.target = $2::oid OR s.target IN (SELECT a.relid FROM pg_partition_ancestors($2::oid) AS a) AS own
     FROM llm.all_graph_source AS s JOIN llm.all_graph AS g ON g.id = s.graph
     JOIN pg_class AS c ON c.oid = s.target JOIN pg_trigger AS t ON t.tgrelid = $2::oid AND t.tgname = $3
@@ -117,7 +117,7 @@ def _changed(source: Source, event: str) -> list[str]:
 def _leading(source: Source, trigger: dict[str, Any]) -> list[str]:
     """The same for rows that lead to a changed row, of another table or of the same."""
     return [
-        f"SELECT {source.table.key_object}::text AS key FROM {source.table.relation} AS t"
+        f"SELECT {source.table.key_object}::text AS key FROM {source.target} AS t"
         f" WHERE t.{plpy.quote_ident(join.column)} IN (SELECT c.{plpy.quote_ident(join.key)} FROM changed AS c)"
         for join in source.joins if join.oid == int(trigger["relid"]) and trigger["event"] in _JOINED_EVENTS
     ]  # fmt: skip

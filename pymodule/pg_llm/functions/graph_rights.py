@@ -13,7 +13,7 @@ from typing import Any
 import plpy
 
 from pg_llm.errors import Error
-from pg_llm.functions import graph_source, security_context, session, table_access
+from pg_llm.functions import foreign_code, graph_source, security_context, session
 from pg_llm.functions.session import Row, sql_function
 
 # Of errors, those that are not the table's: cancelled or shut down, deadlocks, no memory or disk.
@@ -53,7 +53,7 @@ def _prepared(oids: Sequence[int], query: str, types: Sequence[str]) -> Any | No
     except plpy.SPIError as error:
         _raise_unless_hidden(error)
         return None
-    return None if table_access.foreign_code(oids, security_context.current_role()) else plan
+    return None if foreign_code.find_ever(oids, security_context.current_role()) else plan
 
 
 def _found(plan: Any, values: Sequence[Any]) -> list[Row]:
@@ -86,9 +86,11 @@ class _Probes:
         now = security_context.moment()
         if now != self._moment:
             self._moment, self._plans = now, {}
-        if source not in self._plans:
-            self._plans[source] = _probe(source)
-        return self._plans[source]
+        # Of this role, whoever else asks meanwhile.
+        plans = self._plans
+        if source not in plans:
+            plans[source] = _probe(source)
+        return plans[source]
 
 
 _probes = _Probes()

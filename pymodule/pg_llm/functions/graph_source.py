@@ -25,6 +25,8 @@ class Join:
     column: str
     oid: int
     relation: str
+    # For FROM.
+    rows: str
     key: str
     # The other table's columns of PostgreSQL's own types.
     builtin: frozenset[str]
@@ -61,14 +63,19 @@ class Source:
         return mapped(mapping(self.row))
 
     @property
+    def target(self) -> str:
+        """For FROM: the table."""
+        return f"{_ONLY if self.row['childless'] else ''}{self.table.relation}"
+
+    @property
     def rows(self) -> str:
         """For FROM: the table, and what its foreign keys lead to."""
-        return self.relation(self.table.relation)
+        return self.relation(self.target)
 
     def relation(self, table: str) -> str:
         """The same over one of the table's partitions."""
         joins = (
-            f" LEFT JOIN {join.relation} AS j{number} ON j{number}.{plpy.quote_ident(join.key)}"
+            f" LEFT JOIN {join.rows} AS j{number} ON j{number}.{plpy.quote_ident(join.key)}"
             f" = t.{plpy.quote_ident(join.column)}"
             for number, join in enumerate(self.joins)
         )
@@ -89,13 +96,13 @@ class Source:
     def probe(self) -> str:
         """Whether the row with the key $1 is there for the caller, and all that was read beside it."""
         beside = "".join(
-            f" AND (t.{plpy.quote_ident(join.column)} IS NULL OR EXISTS (SELECT FROM {join.relation} AS j"
+            f" AND (t.{plpy.quote_ident(join.column)} IS NULL OR EXISTS (SELECT FROM {join.rows} AS j"
             f" WHERE j.{plpy.quote_ident(join.key)} = t.{plpy.quote_ident(join.column)}))"
             for join in self.joins
         )
         return (
             f"SELECT EXISTS (SELECT FROM {self.table.keys('jsonb_build_array($1::jsonb)')}"
-            f" JOIN {self.table.relation} AS t ON {self.table.same_key}{beside}) AS there"
+            f" JOIN {self.target} AS t ON {self.table.same_key}{beside}) AS there"
         )
 
     def _text(self, name: str) -> str:
@@ -108,9 +115,13 @@ class Source:
 
 _SOURCE = """
     SELECT s.id, s.graph, s.kind, s.target::oid::int8 AS target, s.columns::text[] AS columns,
-           s.mapping::text AS mapping, s.model, s.sync, g.name AS graph_name
+           s.mapping::text AS mapping, s.model, s.sync, g.name AS graph_name, (
+               SELECT c.relkind = 'r' AND NOT c.relhassubclass FROM pg_class AS c WHERE c.oid = s.target
+           ) AS childless
     FROM llm.graph_source AS s JOIN llm.graph AS g ON g.id = s.graph
 """
+# Of a table without children: so that it can be given none that run code of their owner's while it is read.
+_ONLY = "ONLY "
 
 
 def numbered(source: int) -> Source:
@@ -161,6 +172,15 @@ def check_whole(of: Source) -> None:
             )
 
 
+def rows_of(table: Table) -> str:
+    """For FROM: a table that may be no source."""
+    found = session.rows(
+        "SELECT c.relkind = 'r' AND NOT c.relhassubclass AS childless FROM pg_class AS c WHERE c.oid = $1::oid",
+        ("int8",), (table.oid,),
+    )  # fmt: skip
+    return f"{_ONLY if found and found[0]['childless'] else ''}{table.relation}"
+
+
 def mapping(row: Row) -> list[dict[str, str]]:
     """The mapping of a source's row. Raises InvalidInput for one that a dump may have brought and nobody wrote."""
     found = arguments.parsed("mapping", row["mapping"])
@@ -207,7 +227,8 @@ def joins(table: Table, names: list[str]) -> list[Join]:
 def _join(table: Table, column: str) -> Join:
     found = session.rows(
         """
-        SELECT c.oid::int8 AS oid, format('%I.%I', n.nspname, c.relname) AS relation, k.attname::text AS key, ARRAY(
+        SELECT c.oid::int8 AS oid, format('%I.%I', n.nspname, c.relname) AS relation, k.attname::text AS key,
+               c.relkind = 'r' AND NOT c.relhassubclass AS childless, ARRAY(
             SELECT b.attname::text FROM pg_attribute AS b JOIN pg_type AS y ON y.oid = b.atttypid
             WHERE b.attrelid = c.oid AND y.typnamespace = 'pg_catalog'::regnamespace
         ) AS builtin
@@ -226,4 +247,5 @@ def _join(table: Table, column: str) -> Join:
             hint='"column.other" reads the column other of the table that the foreign key leads to.',
         )
     of = found[0]
-    return Join(column, of["oid"], of["relation"], of["key"], frozenset(of["builtin"]))
+    rows = f"{_ONLY if of['childless'] else ''}{of['relation']}"
+    return Join(column, of["oid"], of["relation"], rows, of["key"], frozenset(of["builtin"]))

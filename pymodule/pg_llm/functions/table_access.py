@@ -11,10 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import plpy
-
 from pg_llm.errors import InsufficientPrivilege
-from pg_llm.functions import session
+from pg_llm.functions import foreign_code, session
 from pg_llm.functions.security_context import current_role, run_as
 
 _R = TypeVar("_R")
@@ -22,96 +20,6 @@ _R = TypeVar("_R")
 _OWNERS = "SELECT DISTINCT relowner::int8 AS oid FROM pg_class WHERE oid = ANY($1::oid[])"
 _BETWEEN = """
     SELECT pg_has_role($1::oid, $2::oid, 'USAGE') AS trusted, pg_has_role($2::oid, $1::oid, 'USAGE') AS shared
-"""
-# Expressions that reading or writing a relation evaluates, as node trees, and triggers, for the relations named, their
-# children and whatever those expressions read. Of a role that $2 trusts nothing is listed; nor what calls PostgreSQL's
-# own functions only, of which none writes or runs a text as a query; nor triggers and rules that will not fire.
-_FOREIGN_CODE = """
-    WITH RECURSIVE reached (root, oid) AS (
-        SELECT given.oid, given.oid FROM unnest($1::oid[]) AS given (oid)
-        UNION
-        SELECT r.root, next.oid FROM reached AS r CROSS JOIN LATERAL (
-            SELECT i.inhrelid FROM pg_inherits AS i WHERE i.inhparent = r.oid
-            UNION ALL
-            SELECT m.found[1]::oid FROM (
-                SELECT concat(p.polqual::text, p.polwithcheck::text) FROM pg_policy AS p WHERE p.polrelid = r.oid
-                UNION ALL
-                SELECT w.ev_action::text FROM pg_rewrite AS w WHERE w.ev_class = r.oid
-            ) AS e (tree), regexp_matches(e.tree, ':relid ([1-9][0-9]*)', 'g') AS m (found)
-        ) AS next (oid)
-    ), relation AS (
-        SELECT c.oid, c.relname, c.relowner, c.relrowsecurity, c.relkind,
-               pg_has_role(c.relowner, $2::oid, 'USAGE') AS trusted
-        FROM pg_class AS c WHERE c.oid IN (SELECT r.oid FROM reached AS r)
-    ), firing (enabled) AS (
-        SELECT unnest(CASE current_setting('session_replication_role') WHEN 'replica' THEN '{A,R}' ELSE '{A,O}' END
-                      ::"char"[])
-    ), expression (relation, what, owner, tree) AS (
-        SELECT c.oid, format('policy %I on %I', p.polname, c.relname), c.relowner,
-               concat(p.polqual::text, p.polwithcheck::text)
-        FROM relation AS c JOIN pg_policy AS p ON p.polrelid = c.oid WHERE NOT c.trusted AND c.relrowsecurity
-        UNION ALL
-        SELECT c.oid, format('index %s', i.indexrelid::regclass), c.relowner, concat(i.indexprs::text, i.indpred::text)
-        FROM relation AS c JOIN pg_index AS i ON i.indrelid = c.oid WHERE NOT c.trusted
-        UNION ALL
-        SELECT c.oid, format('constraint %I on %I', k.conname, c.relname), c.relowner, k.conbin::text
-        FROM relation AS c JOIN pg_constraint AS k ON k.conrelid = c.oid WHERE NOT c.trusted AND k.contype = 'c'
-        UNION ALL
-        SELECT c.oid, format('partition key of %I', c.relname), c.relowner, k.partexprs::text
-        FROM relation AS c JOIN pg_partitioned_table AS k ON k.partrelid = c.oid WHERE NOT c.trusted
-        UNION ALL
-        SELECT c.oid, format('rule %I on %I', w.rulename, c.relname), c.relowner,
-               concat(w.ev_qual::text, w.ev_action::text)
-        FROM relation AS c JOIN pg_rewrite AS w ON w.ev_class = c.oid
-        WHERE NOT c.trusted AND ($3 AND w.ev_enabled IN (SELECT f.enabled FROM firing AS f) OR w.rulename = '_RETURN')
-        UNION ALL
-        SELECT c.oid, format('default of %I.%I', c.relname, a.attname), c.relowner, d.adbin::text
-        FROM relation AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
-        JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum WHERE NOT c.trusted AND $3
-        UNION ALL
-        SELECT c.oid, format('domain %s', t.oid::regtype), t.typowner, k.conbin::text
-        FROM relation AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        JOIN pg_type AS t ON t.oid = a.atttypid AND t.typtype = 'd' JOIN pg_constraint AS k ON k.contypid = t.oid
-        WHERE $3 AND NOT pg_has_role(t.typowner, $2::oid, 'USAGE')
-    )
-    SELECT r.root::int8 AS root, code.what, pg_get_userbyid(code.owner)::text AS owner, code.owner::int8 AS oid FROM (
-        SELECT e.relation, e.what, e.owner FROM expression AS e
-        WHERE e.tree LIKE '%{COERCETODOMAIN%' OR EXISTS (
-            SELECT FROM (
-                SELECT m.found[1]::oid AS oid
-                FROM regexp_matches(e.tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([1-9][0-9]*)', 'g') AS m (found)
-                UNION ALL
-                SELECT o.oprcode::oid FROM regexp_matches(e.tree, ':opnos? \\(?o? ?([1-9][0-9 ]*)', 'g') AS m (found),
-                    string_to_table(trim(m.found[1]), ' ') AS n (number) JOIN pg_operator AS o ON o.oid = n.number::oid
-            ) AS f LEFT JOIN pg_proc AS p ON p.oid = f.oid
-            WHERE p.pronamespace IS DISTINCT FROM 'pg_catalog'::regnamespace OR p.provolatile = 'v'
-            OR p.proname ~ '_to_xml|populate_record|^ts_(stat|rewrite)$'
-        )
-        UNION ALL
-        SELECT c.oid, format('trigger %I on %I', g.tgname, c.relname), p.proowner
-        FROM relation AS c JOIN pg_trigger AS g ON g.tgrelid = c.oid JOIN pg_proc AS p ON p.oid = g.tgfoid
-        WHERE $3 AND NOT g.tgisinternal AND g.tgenabled IN (SELECT f.enabled FROM firing AS f)
-        AND NOT pg_has_role(p.proowner, $2::oid, 'USAGE')
-    ) AS code JOIN reached AS r ON r.oid = code.relation
-    ORDER BY 1, 2
-"""
-# Whether a role owns all of these relations and their children, and no policy applies to it: then reading runs its own
-# code only. Of the two queries this is the quick one.
-_ALONE = """
-    WITH RECURSIVE reached (oid) AS (
-        SELECT unnest($1::oid[])
-        UNION
-        SELECT i.inhrelid FROM reached AS r JOIN pg_inherits AS i ON i.inhparent = r.oid
-    )
-    SELECT NOT EXISTS (
-        SELECT FROM reached AS r JOIN pg_class AS c ON c.oid = r.oid
-        WHERE c.relowner <> $2::oid OR c.relkind NOT IN ('r', 'p') OR c.relforcerowsecurity
-    ) AS alone
-"""
-_TABLES = """
-    SELECT format('%I.%I', n.nspname, c.relname) AS relation
-    FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.oid = ANY($1::oid[]) AND c.relkind IN ('r', 'p') ORDER BY c.oid
 """
 # What makes a role more powerful than another: attributes, and predefined roles that the other has not.
 _MORE_POWERFUL = """
@@ -141,8 +49,8 @@ def on_part(oid: int, work: Callable[[], _R], writes: bool) -> _R:
     """As `on_table` for a part that the caller did not name: no code is run that the role cannot trust."""
     with session.pinned_path():
         role = _role([oid])
-        lock([oid], writes)
-        _refuse(foreign_code([oid], role, writes), role, named=False)
+        foreign_code.lock([oid], role, writes)
+        _refuse(foreign_code.find([oid], role, writes), role, named=False)
     return as_role(role, work)
 
 
@@ -154,8 +62,8 @@ def role_for(oids: Sequence[int], writes: bool = False, beside: Sequence[int] = 
     with session.pinned_path():
         role = _role(oids)
         touched = [*oids, *beside]
-        lock(touched, writes)
-        _refuse(foreign_code(touched, role, writes), role, named=role == caller())
+        foreign_code.lock(touched, role, writes)
+        _refuse(foreign_code.find(touched, role, writes), role, named=role == caller())
     return role
 
 
@@ -177,28 +85,9 @@ def as_role(role: int, work: Callable[[], _R]) -> _R:
     return work() if role == caller() else run_as(role, work)
 
 
-def foreign_code(oids: Sequence[int], role: int, writes: bool = False) -> list[session.Row]:
-    """What of these relations, their children and what their policies read runs code whose owner the role cannot trust.
-
-    `root` is the relation of those given, `what` and its `owner` by name and `oid`; to be called with a pinned search
-    path, and under a lock where the answer is to hold.
-    """
-    if not writes and session.rows(_ALONE, ("int8[]", "int8"), (list(oids), role))[0]["alone"]:
-        return []
-    return session.rows(_FOREIGN_CODE, ("int8[]", "int8", "bool"), (list(oids), role, writes))
-
-
-def lock(oids: Sequence[int], writes: bool = False) -> None:
-    """Until the transaction ends nobody gives these tables another policy, rule or check, nor a trigger if `writes`."""
-    for row in session.rows(_TABLES, ("int8[]",), (list(oids),)):
-        # Which takes the lock and runs nothing; LOCK TABLE is not for functions that are STABLE.
-        plpy.prepare(f"{'DELETE' if writes else 'SELECT'} FROM ONLY {row['relation']}")
-
-
 def check_reading(oids: Sequence[int], role: int) -> None:
     """Raise InsufficientPrivilege where reading these tables in the name of a role would run somebody else's code."""
-    lock(oids)
-    _refuse(foreign_code(oids, role), role, named=False)
+    _refuse(foreign_code.find_ever(oids, role), role, named=False)
 
 
 def caller() -> int:
