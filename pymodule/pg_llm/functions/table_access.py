@@ -28,9 +28,10 @@ _BETWEEN = """
 # Expressions that reading or writing a relation evaluates, as node trees, and triggers, for the relations named, their
 # children and whatever those expressions read. Of a role that $2 trusts nothing is listed; nor what calls PostgreSQL's
 # own functions only, of which none writes or runs a text as a query; nor triggers and rules that will not fire.
-_FOREIGN_CODE = """
+# Laterally, so that indexes of the catalog serve; a text for each kind of work, so that a plan can be kept.
+_CODE = """
     WITH RECURSIVE reached (root, oid) AS (
-        SELECT given.oid, given.oid FROM unnest($1::oid[]) AS given (oid)
+        SELECT given.oid, given.oid FROM unnest((SELECT $1::oid[])) AS given (oid)
         UNION
         SELECT r.root, next.oid FROM reached AS r CROSS JOIN LATERAL (
             SELECT i.inhrelid FROM pg_inherits AS i WHERE i.inhparent = r.oid
@@ -42,42 +43,43 @@ _FOREIGN_CODE = """
             ) AS e (tree), regexp_matches(e.tree, ':relid ([1-9][0-9]*)', 'g') AS m (found)
         ) AS next (oid)
     ), relation AS (
-        SELECT c.oid, c.relname, c.relowner, c.relrowsecurity, c.relkind,
-               pg_has_role(c.relowner, $2::oid, 'USAGE') AS trusted
-        FROM pg_class AS c WHERE c.oid IN (SELECT r.oid FROM reached AS r)
+        SELECT c.oid, c.relname, c.relowner, c.relrowsecurity, pg_has_role(c.relowner, $2::oid, 'USAGE') AS trusted
+        FROM (SELECT DISTINCT r.oid FROM reached AS r) AS r JOIN pg_class AS c ON c.oid = r.oid
     ), firing (enabled) AS (
         SELECT unnest(CASE current_setting('session_replication_role') WHEN 'replica' THEN '{A,R}' ELSE '{A,O}' END
                       ::"char"[])
-    ), expression (relation, what, owner, tree) AS (
-        SELECT c.oid, format('policy %I on %I', p.polname, c.relname), c.relowner,
-               concat(p.polqual::text, p.polwithcheck::text)
-        FROM relation AS c JOIN pg_policy AS p ON p.polrelid = c.oid WHERE NOT c.trusted AND c.relrowsecurity
-        UNION ALL
-        SELECT c.oid, format('index %s', i.indexrelid::regclass), c.relowner, concat(i.indexprs::text, i.indpred::text)
-        FROM relation AS c JOIN pg_index AS i ON i.indrelid = c.oid WHERE NOT c.trusted
-        UNION ALL
-        SELECT c.oid, format('constraint %I on %I', k.conname, c.relname), c.relowner, k.conbin::text
-        FROM relation AS c JOIN pg_constraint AS k ON k.conrelid = c.oid WHERE NOT c.trusted AND k.contype = 'c'
-        UNION ALL
-        SELECT c.oid, format('partition key of %I', c.relname), c.relowner, k.partexprs::text
-        FROM relation AS c JOIN pg_partitioned_table AS k ON k.partrelid = c.oid WHERE NOT c.trusted
-        UNION ALL
-        SELECT c.oid, format('rule %I on %I', w.rulename, c.relname), c.relowner,
-               concat(w.ev_qual::text, w.ev_action::text)
-        FROM relation AS c JOIN pg_rewrite AS w ON w.ev_class = c.oid
-        WHERE NOT c.trusted AND ($3 AND w.ev_enabled IN (SELECT f.enabled FROM firing AS f) OR w.rulename = '_RETURN')
-        UNION ALL
-        SELECT c.oid, format('default of %I.%I', c.relname, a.attname), c.relowner, d.adbin::text
-        FROM relation AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
-        JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum WHERE NOT c.trusted AND $3
-        UNION ALL
-        SELECT c.oid, format('domain %s', t.oid::regtype), t.typowner, k.conbin::text
-        FROM relation AS c JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-        JOIN pg_type AS t ON t.oid = a.atttypid AND t.typtype = 'd' JOIN pg_constraint AS k ON k.contypid = t.oid
-        WHERE $3 AND NOT pg_has_role(t.typowner, $2::oid, 'USAGE')
     )
     SELECT r.root::int8 AS root, code.what, pg_get_userbyid(code.owner)::text AS owner, code.owner::int8 AS oid FROM (
-        SELECT e.relation, e.what, e.owner FROM expression AS e
+        SELECT c.oid AS relation, e.what, e.owner FROM relation AS c CROSS JOIN LATERAL (
+            SELECT format('policy %I on %I', p.polname, c.relname), c.relowner,
+                   concat(p.polqual::text, p.polwithcheck::text)
+            FROM pg_policy AS p WHERE p.polrelid = c.oid AND NOT c.trusted AND c.relrowsecurity
+            UNION ALL
+            SELECT format('index %s', i.indexrelid::regclass), c.relowner, concat(i.indexprs::text, i.indpred::text)
+            FROM pg_index AS i WHERE i.indrelid = c.oid AND NOT c.trusted
+            UNION ALL
+            SELECT format('constraint %I on %I', k.conname, c.relname), c.relowner, k.conbin::text
+            FROM pg_constraint AS k WHERE k.conrelid = c.oid AND NOT c.trusted AND k.contype = 'c'
+            UNION ALL
+            SELECT format('partition key of %I', c.relname), c.relowner, k.partexprs::text
+            FROM pg_partitioned_table AS k WHERE k.partrelid = c.oid AND NOT c.trusted
+            UNION ALL
+            SELECT format('rule %I on %I', w.rulename, c.relname), c.relowner,
+                   concat(w.ev_qual::text, w.ev_action::text)
+            FROM pg_rewrite AS w WHERE w.ev_class = c.oid AND NOT c.trusted AND (
+                <writes> AND w.ev_enabled IN (SELECT f.enabled FROM firing AS f) OR w.rulename = '_RETURN'
+            )
+            UNION ALL
+            SELECT format('default of %I.%I', c.relname, a.attname), c.relowner, d.adbin::text
+            FROM pg_attrdef AS d JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+            WHERE d.adrelid = c.oid AND NOT c.trusted AND <writes>
+            UNION ALL
+            SELECT format('domain %s', t.oid::regtype), t.typowner, k.conbin::text
+            FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid AND t.typtype = 'd'
+            JOIN pg_constraint AS k ON k.contypid = t.oid
+            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+            AND <writes> AND NOT pg_has_role(t.typowner, $2::oid, 'USAGE')
+        ) AS e (what, owner, tree)
         WHERE e.tree LIKE '%{COERCETODOMAIN%' OR EXISTS (
             SELECT FROM (
                 SELECT m.found[1]::oid AS oid
@@ -90,12 +92,25 @@ _FOREIGN_CODE = """
             OR p.proname ~ '_to_xml|populate_record|^ts_(stat|rewrite)$'
         )
         UNION ALL
-        SELECT c.oid, format('trigger %I on %I', g.tgname, c.relname), p.proowner
-        FROM relation AS c JOIN pg_trigger AS g ON g.tgrelid = c.oid JOIN pg_proc AS p ON p.oid = g.tgfoid
-        WHERE $3 AND NOT g.tgisinternal AND g.tgenabled IN (SELECT f.enabled FROM firing AS f)
-        AND NOT pg_has_role(p.proowner, $2::oid, 'USAGE')
+        SELECT c.oid, format('trigger %I on %I', g.tgname, c.relname), g.proowner
+        FROM relation AS c CROSS JOIN LATERAL (
+            SELECT g.tgname, p.proowner FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid
+            WHERE g.tgrelid = c.oid AND <writes> AND NOT g.tgisinternal
+            AND g.tgenabled IN (SELECT f.enabled FROM firing AS f) AND NOT pg_has_role(p.proowner, $2::oid, 'USAGE')
+        ) AS g
     ) AS code JOIN reached AS r ON r.oid = code.relation
     ORDER BY 1, 2
+"""
+_FOREIGN_CODE = {writes: _CODE.replace("<writes>", str(writes).lower()) for writes in (False, True)}
+# A table of an owner that the role trusts, which has no part, reads no other by a rule or a policy, and fires nothing.
+_PLAIN = """
+    SELECT count(*) = cardinality($1::oid[]) AS plain FROM pg_class AS c
+    WHERE c.oid = ANY($1::oid[]) AND pg_has_role(c.relowner, $2::oid, 'USAGE') AND c.relkind = 'r'
+    AND NOT c.relhassubclass AND NOT c.relhasrules AND NOT c.relrowsecurity
+    AND (NOT $3 OR NOT c.relhastriggers AND NOT EXISTS (
+        SELECT FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid AND t.typtype = 'd'
+        WHERE a.attrelid = c.oid AND a.attnum > 0
+    ))
 """
 # What makes a role more powerful than another: attributes, and predefined roles that the other has not.
 _MORE_POWERFUL = """
@@ -162,7 +177,9 @@ def foreign_code(oids: Sequence[int], role: int, writes: bool = False) -> list[s
     `root` is the relation of those given, `what` and its `owner` by name and `oid`; to be called with a pinned search
     path.
     """
-    return session.rows(_FOREIGN_CODE, ("int8[]", "int8", "bool"), (list(oids), role, writes))
+    if session.rows(_PLAIN, ("int8[]", "int8", "bool"), (list(oids), role, writes))[0]["plain"]:
+        return []
+    return session.rows(_FOREIGN_CODE[writes], ("int8[]", "int8"), (list(oids), role))
 
 
 def caller() -> int:
