@@ -327,3 +327,22 @@ def test_a_recommender_runs_its_query_as_its_author(
             "DELETE FROM llm.recommender WHERE name = 'bait'; DROP OWNED BY mallory, plain CASCADE;"
             " DROP ROLE mallory, plain"
         )
+
+
+def test_ask_says_which_tables_it_left_out(lair: psycopg.Connection, connect: Connect) -> None:
+    connect(user="mallory").execute(OBJECTS["policy"])
+    lair.execute("CREATE TABLE engine (id int PRIMARY KEY, name text); INSERT INTO engine VALUES (1, 'diesel')")
+    lair.execute("GRANT SELECT ON engine TO powerful, plain")
+    told = 'left out: lair.trap (policy p on trap runs code of "mallory")'
+    # What mallory may see is what mallory's rights show, and a role that risks nothing may ask in its own name.
+    for name, named in (("postgres", None), ("powerful", errors.InsufficientPrivilege), ("plain", None)):
+        victim = connect(user=name)
+        assert told in value(victim, "SELECT reason FROM ask('How many engines are there?')")
+        assert told in value(victim, "SELECT reason FROM ask('How many traps are there?')")
+        question = "SELECT rows FROM ask('How many traps are there?', tables => '{lair.trap}')"
+        if named:
+            with pytest.raises(named, match="policy p on trap"):
+                victim.execute(question)
+        else:
+            (only,) = value(victim, question)
+            assert list(only.values()) == [6]

@@ -414,10 +414,12 @@ def test_drop_leaves_the_table_as_it_was(note: psycopg.Connection) -> None:
 def test_a_new_owner_takes_the_index_over(note: psycopg.Connection, role: str) -> None:
     note.execute("CALL semantic_index('note', '{title}')")
     note.execute(f"GRANT CREATE ON SCHEMA public TO {role}; ALTER TABLE note OWNER TO {role}")
+    # Writers go on at once.
+    note.execute("INSERT INTO note VALUES (99, 'a grand piano')")
     note.execute(f"SET ROLE {role}")
-    note.execute("CALL semantic_refresh('note')")
     note.execute("INSERT INTO note VALUES (100, 'a lone wolf')")
     assert missing(note) == 0
+    note.execute("CALL semantic_refresh('note')")
     note.execute("CALL semantic_drop('note')")
     assert value(note, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'zz%'") == 0
 
@@ -431,3 +433,36 @@ def test_a_lost_column_is_told(note: psycopg.Connection) -> None:
         assert "semantic_drop" in caught.value.diag.message_hint
     note.execute("CALL semantic_drop('note')")
     note.execute("INSERT INTO note VALUES (100, 'x')")
+
+
+def test_triggers_of_the_table_fire_once(note: psycopg.Connection) -> None:
+    note.execute("""
+        CREATE TABLE fired (event text);
+        CREATE FUNCTION fire() RETURNS trigger LANGUAGE plpgsql AS
+            'BEGIN INSERT INTO fired VALUES (TG_LEVEL || TG_OP); RETURN NEW; END';
+        CREATE TRIGGER each_row BEFORE INSERT OR UPDATE ON note FOR EACH ROW EXECUTE FUNCTION fire();
+        CREATE TRIGGER statement AFTER INSERT OR UPDATE ON note EXECUTE FUNCTION fire();
+    """)
+    note.execute("CALL semantic_index('note', '{title}')")
+    assert value(note, "SELECT count(*) FROM fired") == 0
+    note.execute("INSERT INTO note VALUES (100, 'a lone wolf'); UPDATE note SET title = 'a sheep' WHERE id = 100")
+    fired = [event for (event,) in note.execute("SELECT event FROM fired ORDER BY event")]
+    assert fired == ["ROWINSERT", "ROWUPDATE", "STATEMENTINSERT", "STATEMENTUPDATE"]
+    assert missing(note) == 0
+
+
+def test_what_fails_leaves_nothing_behind(note: psycopg.Connection) -> None:
+    note.execute("""
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$not now$$; END';
+        CREATE TRIGGER refuse BEFORE UPDATE ON note FOR EACH ROW EXECUTE FUNCTION refuse();
+        ALTER TABLE note ENABLE ALWAYS TRIGGER refuse;
+    """)
+    catalog = (
+        "SELECT (SELECT array_agg(attname::text) FROM pg_attribute WHERE attrelid = 'note'::regclass AND attnum > 0"
+        " AND NOT attisdropped), (SELECT count(*) FROM pg_trigger), (SELECT count(*) FROM pg_proc),"
+        " (SELECT count(*) FROM pg_class)"
+    )
+    before = note.execute(catalog).fetchone()
+    with pytest.raises(psycopg.errors.RaiseException, match="not now"):
+        note.execute("CALL semantic_index('note', '{title}')")
+    assert note.execute(catalog).fetchone() == before

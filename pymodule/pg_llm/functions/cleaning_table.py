@@ -121,7 +121,9 @@ def _read(query: str, width: int) -> tuple[list[str], list[list[Value]]]:
 def present(of: Target, keys: Sequence[str]) -> set[str]:
     """Those of the keys that are those of rows which the caller sees."""
     key = of.table.key_object
-    query = f"SELECT {key}::text AS k FROM {of.table.relation} AS t WHERE {key} = ANY($1::jsonb[])"
+    query = (
+        f"SELECT k.key::text AS k FROM {of.table.relation} AS t JOIN unnest($1::jsonb[]) AS k (key) ON k.key = {key}"
+    )
     run = partial(session.rows_once, query, ("text[]",), (list(keys),))
     return {row["k"] for row in table_access.on_table(of.table.oid, run)}
 

@@ -14,7 +14,7 @@ from pg_llm.functions import session
 
 _TYPES = """
     WITH RECURSIVE made_of (place, oid) AS (
-        SELECT g.place, g.oid FROM unnest($1::oid[]) WITH ORDINALITY AS g (oid, place)
+        SELECT g.place, g.oid FROM unnest((SELECT $1::oid[])) WITH ORDINALITY AS g (oid, place)
         UNION ALL
         SELECT m.place, t.typbasetype FROM made_of AS m JOIN pg_type AS t ON t.oid = m.oid AND t.typtype = 'd'
     ), part (place, oid) AS (

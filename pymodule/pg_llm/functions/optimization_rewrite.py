@@ -7,8 +7,8 @@ from typing import Any
 
 import plpy
 
-from pg_llm.functions import optimization_calls as calls
 from pg_llm.functions import foreign_code, query, read_only, session, table_access
+from pg_llm.functions import optimization_calls as calls
 from pg_llm.functions.optimization_plan import Plan, Statement, Suggestion
 
 # What a rewrite must save: a share of the cost, and in the planner's units.

@@ -23,6 +23,13 @@ from pg_llm.functions.transaction import Commit
 _R = TypeVar("_R")
 _BATCH = 256
 _BLOCKS = 256
+_PARTS = """
+    SELECT c.oid::int8 AS oid, c.relkind = 'r' AS leaf, c.relowner <> w.relowner AS strange,
+           CASE WHEN c.relkind = 'r' THEN 'ONLY ' ELSE '' END || format('%I.%I', n.nspname, c.relname) AS rows
+    FROM pg_class AS w, (SELECT $1::oid UNION SELECT p.relid FROM pg_partition_tree($1::oid) AS p) AS p (oid)
+    JOIN pg_class AS c ON c.oid = p.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE w.oid = $1::oid AND c.relkind IN ('r', 'p') ORDER BY c.oid
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,15 +89,7 @@ def fill_keys(column: SemanticColumn, keys: str) -> None:
 
 
 def _parts(table: Table) -> list[_Part]:
-    found = session.rows_once(
-        f"""
-        SELECT c.oid::int8 AS oid, c.relkind = 'r' AS leaf, c.relowner <> w.relowner AS strange,
-               CASE WHEN c.relkind = 'r' THEN 'ONLY ' ELSE '' END || format('%I.%I', n.nspname, c.relname) AS rows
-        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace, pg_class AS w
-        WHERE {table.tree} AND c.relkind IN ('r', 'p') AND w.oid = {table.oid} ORDER BY c.oid
-        """
-    )
-    return [_Part(**row) for row in found]
+    return [_Part(**row) for row in session.rows(_PARTS, ("int8",), (table.oid,))]
 
 
 def _lacking(column: SemanticColumn) -> str:
