@@ -183,6 +183,11 @@ def chosen(question: str, tables: Sequence[int] | None, model: session.Model | N
     rows = _candidates(question, model)
     code = untrusted([row["oid"] for row in rows])
     safe = _safe([row for row in rows if row["oid"] not in code], named=False)
+    oids = [row["oid"] for row in safe]
+    if oids and foreign_code.lock(oids, table_access.caller()):
+        # What was found out about tables of others holds from now on.
+        code |= untrusted(oids)
+        safe = [row for row in safe if row["oid"] not in code]
     return Chosen([row["oid"] for row in safe], table_access.caller(), left_out(code))
 
 
