@@ -284,7 +284,7 @@ def _examine(run: str, of: Target, chosen: Sequence[str], rules: Rules, command:
         report("reading", 0, 0)
         keys, table = cleaning_table.contents(of)
         table.marks = _marks(run, of, keys)
-        table.history = _history(of)
+        table.history = _history(run, of)
 
         def step(detector: str) -> None:
             report(detector, 0, table.rows)
@@ -309,16 +309,19 @@ def _marks(run: str, of: Target, keys: Sequence[str]) -> dict[Cell, Value]:
     return {(rows[mark["key"]], of.place(mark["column"])): mark["value"] for mark in marks if mark["key"] in rows}
 
 
-def _history(of: Target) -> list[tuple[int, str, str]]:
-    """What was corrected in this table before, whatever stood beside it."""
+def _history(run: str, of: Target) -> list[tuple[int, str, str]]:
+    """What was corrected in other cells of this table before, whatever stood beside it."""
     applied = session.rows(
         """
-        SELECT h."column"::text AS "column", h.old, h.new
+        SELECT DISTINCT h."column"::text AS "column", h.old, h.new, h.key
         FROM llm.change AS h JOIN llm.cleaning AS r ON r.id = h.run
         WHERE r.target = $1::oid AND h.state = 'applied' AND h.given IS NULL AND h.old <> '' AND h.new <> ''
+        AND NOT EXISTS (
+            SELECT FROM llm.mark AS m WHERE m.run = $2::uuid AND m.key = h.key AND m."column" = h."column"
+        )
         """,
-        ("bigint",),
-        (of.table.oid,),
+        ("bigint", "text"),
+        (of.table.oid, run),
     )
     names = {column.name: place for place, column in enumerate(of.columns)}
     return [(names[row["column"]], row["old"], row["new"]) for row in applied if row["column"] in names]

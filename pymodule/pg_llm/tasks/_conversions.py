@@ -48,7 +48,7 @@ def _read_date(text: str, day_first: frozenset[bool]) -> datetime | None:
     from dateutil import parser
 
     # After a year comes the month, whatever is said of the day.
-    if found := re.match(r"(\d{4})\s*[-年/.]\s*(\d{1,2})\s*[-月/.]\s*(\d{1,2})(?!\d)\s*日?", text):
+    if found := re.match(r"(\d{4})\s*[-年/.]\s*(\d{1,2})\s*[-月/.]\s*(\d{1,2})(?!\d)(?:\s*日)?", text):
         if int(found[2]) > 12:
             return None
         text = f"{found[1]}-{int(found[2]):02}-{int(found[3]):02}{text[found.end() :]}"
