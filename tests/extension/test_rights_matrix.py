@@ -36,8 +36,8 @@ llm_generate('a', max_tokens => 1)                                      ok      
 llm_generate_batch('{a}', max_tokens => 1)                              ok        ok    ok      ok    42501
 llm_generate_json('a', '{"type": "boolean"}')                           ok        ok    ok      ok    42501
 llm_generate_json_batch('{a}', '{"type": "boolean"}')                   ok        ok    ok      ok    42501
-llm_extract('a', '{"n": "number"}')                                     ok        ok    ok      ok    42501
-llm_extract_batch('{a}', '{"n": "number"}')                             ok        ok    ok      ok    42501
+llm_extract('a', '{"properties": {"n": {"type": "null"}}}')             ok        ok    ok      ok    42501
+llm_extract_batch('{a}', '{"properties": {"n": {"type": "null"}}}')     ok        ok    ok      ok    42501
 graph_extract('Ann knows Bob.')                                         ok        ok    ok      ok    42501
 llm_status()                                                            ok        ok    ok      ok    42501
 llm_load_model('all-minilm-l6-v2')                                      ok        ok    ok      ok    42501
@@ -48,7 +48,7 @@ llm_fit('x', 'classify', '{rows}')                                      ok      
 llm_self_train('x', '{rows}', 'SELECT $$a$$')                           ok        42501 42501   42501 42501
 llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok        ok    ok      42501 42501
 llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
-llm_promote('topic', 'topic', '{rows}')                                 ok        42501 42501   42501 42501
+llm_promote('topic', 'topic', '{rows}')                                 22023     42501 42501   42501 42501
 llm_fit_recommender('x', 'shop.event', 'u', 'i', 't')                   ok        42501 42501   42501 42501
 llm_refit('films', '{"epochs": 0}')                                     ok        42501 42501   42501 42501
 llm_evaluate_recommender('films')                                       ok        ok    ok      42501 42501
@@ -70,7 +70,7 @@ CALL semantic_index('shop.note', '{kind}', name => 'other')             ok      
 CALL semantic_refresh('shop.note')                                      ok        ok    42501   42501 42501
 CALL semantic_drop('shop.note')                                         ok        ok    42501   42501 42501
 semantic_search('a', 'shop.note')                                       ok        ok    ok      42501 42501
-semantic_sync('shop.note', 'embedding', '[{"id": 1}]')                  ok        ok    ok      42501 42501
+semantic_sync('shop.note', 'embedding', '[{"id": 1}]')                  ok        ok    42501   42501 42501
 llm_chart('SELECT kind FROM shop.note')                                 ok        ok    ok      42501 42501
 llm_chart_svg('SELECT kind FROM shop.note')                             ok        ok    ok      42501 42501
 llm_chart_png('SELECT kind FROM shop.note')                             ok        ok    ok      42501 42501

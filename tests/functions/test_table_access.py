@@ -15,7 +15,9 @@ CODE = """
     SET search_path = pg_catalog, pg_temp AS $$
     from pg_llm.functions import foreign_code
     oid = lambda name, kind: plpy.execute(f"SELECT {plpy.quote_literal(name)}::{kind}::oid::int8 AS oid")[0]["oid"]
-    found = foreign_code.find([int(oid(target, "regclass"))], oid(role, "regrole"), writes)
+    relations = [int(oid(target, "regclass"))]
+    foreign_code.lock(relations, oid(role, "regrole"), writes)
+    found = foreign_code.find(relations, oid(role, "regrole"), writes)
     return [row["what"] for row in found]
     $$;
     CREATE FUNCTION pg_temp.acting(target regclass, query text) RETURNS text LANGUAGE plpython3u AS $$

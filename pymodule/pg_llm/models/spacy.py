@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import threading
 from collections import defaultdict
@@ -15,8 +16,10 @@ from pg_llm.models.engine import Encoded, Text, Word
 
 _NEEDED = ("tok2vec", "transformer", "ner")
 _PARSING = ("tok2vec", "transformer", "tagger", "attribute_ruler", "lemmatizer", "morphologizer", "parser")
-# Characters of a window; pieces end at white space.
-_WINDOW = 2000
+# Characters and tokens of a window, which ends at white space: the time for one grows with the square of its tokens
+# where they are not apart.
+_WINDOW, _TOKENS = 2000, 400
+_TOKEN = re.compile(r"\w+|[^\w\s]")
 _SPACE = re.compile(r"\s")
 _SENTENCE = re.compile(r"(?<=[.!?])\s|\n")
 # What white space or East Asian characters end, and so many characters of which are no words any more.
@@ -49,19 +52,16 @@ class SpacyModel:
         self.details: dict[str, Any] = {"labels": sorted(self._recogniser.labels)}
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
-        """Pieces of some thousand characters; cost is a rough count of tokens, four characters each."""
+        """Pieces of some hundred words."""
         return [
-            [Encoded((text[start:end], start), (end - start) // 4 + 1) for start, end in _pieces(text)]
+            [Encoded((text[start:end], start), cost) for start, end, cost in _pieces(text)]
             for text in map(readable, map(str, texts))
         ]
 
     def parse(self, texts: Sequence[str], start: int = 0) -> list[list[Encoded]]:
         """Pieces that end with a sentence where they can; `forward` gives their words."""
         return [
-            [
-                Encoded((text[first:last], start + first, True), (last - first) // 4 + 1)
-                for first, last in _pieces(text, _SENTENCE)
-            ]
+            [Encoded((text[first:last], start + first, True), cost) for first, last, cost in _pieces(text, _SENTENCE)]
             for text in map(readable, texts)
         ]
 
@@ -137,19 +137,22 @@ def _others(folder: Path, needed: Sequence[str]) -> list[str]:
     return [item.name for item in folder.iterdir() if item.is_dir() and item.name not in (*needed, "vocab")]
 
 
-def _pieces(text: str, ends: re.Pattern[str] | None = None) -> list[tuple[int, int]]:
-    """Places of pieces that end at white space, if they can where `ends` matches."""
+def _pieces(text: str, ends: re.Pattern[str] | None = None) -> list[tuple[int, int, int]]:
+    """Places of pieces that end at white space, if they can where `ends` matches; and a rough count of their tokens."""
     found = []
     start = 0
     while start < len(text):
         end = min(start + _WINDOW, len(text))
+        tokens = [match.start() for match in itertools.islice(_TOKEN.finditer(text, start, end), _TOKENS + 1)]
+        if len(tokens) > _TOKENS:
+            end = tokens.pop()
         if end < len(text):
             # A word that is longer than half a window is cut.
             last = 0
             for pattern in (ends, _SPACE):
-                if pattern and last <= _WINDOW // 2:
+                if pattern and last <= (end - start) // 2:
                     last = max((match.start() for match in pattern.finditer(text[start:end])), default=0)
-            end = start + last if last > _WINDOW // 2 else end
-        found.append((start, end))
+            end = start + last if last > (end - start) // 2 else end
+        found.append((start, end, len(tokens) + 1))
         start = end
     return found
