@@ -339,15 +339,16 @@ def test_what_is_looked_into_cannot_be_changed_meanwhile(
     assert caught(mallory) == set()
 
 
+@pytest.mark.parametrize("mode", ["ACCESS EXCLUSIVE", "SHARE"])
 def test_a_locked_table_makes_nobody_wait(
-    db: psycopg.Connection, mallory: psycopg.Connection, clerk: psycopg.Connection
+    db: psycopg.Connection, mallory: psycopg.Connection, clerk: psycopg.Connection, mode: str
 ) -> None:
     mallory.execute("CREATE TABLE lair.shut (id int PRIMARY KEY, a text, b text); SELECT graph_create('shut')")
     mallory.execute("INSERT INTO lair.shut VALUES (1, 'Mal', 'x')")
     mallory.execute("CALL graph_add_columns('shut', 'lair.shut', %s)", (MAPPING,))
     mallory.execute("ALTER TABLE lair.shut ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON lair.shut USING (true)")
     assert value(clerk, "SELECT count(*) FROM llm.entity WHERE name = 'Mal'") == 1
-    mallory.execute("BEGIN; LOCK TABLE lair.shut")
+    mallory.execute(f"BEGIN; LOCK TABLE lair.shut IN {mode} MODE")
     for connection in (clerk, db):
         connection.execute("SET statement_timeout = '5s'")
         assert value(connection, "SELECT count(*) FROM llm.entity WHERE name = 'Eve'") == 1

@@ -79,7 +79,7 @@ def _read(target: int, column: str, rows: Sequence[Row], numbers: Sequence[int])
         f"SELECT u.number, substr({table.text(column)}, coalesce(u.first, 1),"
         f" least(coalesce(u.last - u.first, {_LONGEST}), {_LONGEST})) AS passage"
         " FROM unnest($1, $2::jsonb[], $3, $4) AS u (number, key, first, last)"
-        f" CROSS JOIN LATERAL {table.keys('jsonb_build_array(u.key)')} JOIN {rows_of(table)} AS t ON {table.same_key}",
+        f" CROSS JOIN LATERAL {table.one_key('u.key')} JOIN {rows_of(table)} AS t ON {table.same_key}",
         ("int4[]", "text[]", "int4[]", "int4[]"),
         (list(numbers), *places),
     )

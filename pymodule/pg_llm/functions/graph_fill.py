@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 
 from pg_llm.functions import graph_embedding, graph_store, session
@@ -23,13 +24,22 @@ class Filling:
 
     def __init__(self, source: Source, graph: Row, access: Access) -> None:
         self._source = source
+        self._graph = graph
         self._access = access
-        self._reader = access.model(lambda: Reader(source, graph))
         self._embed = graph_embedding.embedder(graph["embedding_model"])
-        self._hash = source.hash(self._reader.by)
-        self._columns = (
-            f"{source.table.key_object}::text AS key, {self._hash} AS hash, {source.content}::text AS content"
-        )
+
+    @functools.cached_property
+    def _reader(self) -> Reader:
+        """Not before it is needed: to forget takes no model."""
+        return self._access.model(lambda: Reader(self._source, self._graph))
+
+    @functools.cached_property
+    def _key_and_hash(self) -> str:
+        return f"{self._source.table.key_object}::text AS key, {self._source.hash(self._reader.by)} AS hash"
+
+    @property
+    def _columns(self) -> str:
+        return f"{self._key_and_hash}, {self._source.content}::text AS content"
 
     def everything(self, report: Report, commit: Commit) -> None:
         """Read whatever is not as the graph knows it; forget rows that are gone. Passes until nothing is left to do."""
@@ -87,9 +97,7 @@ class Filling:
             return 0
         keys = [row["key"] for row in rows]
         numbers = graph_store.take(self._source.graph, self._source.id, keys)
-        now = self._keyed(
-            f"{self._source.table.key_object}::text AS key, {self._hash} AS hash", self._source.rows, keys
-        )
+        now = self._keyed(self._key_and_hash, self._source.rows, keys)
         current = {row["key"]: row["hash"] for row in now}
         unchanged = [each for each in said if current.get(each.key) == each.hash]
         spoken_of = graph_store.store(self._source.graph, self._source.id, numbers, unchanged)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,7 @@ _EVENTS = {
     "DELETE": "REFERENCING OLD TABLE AS former",
     "TRUNCATE": "",
 }
+_NUMBER = re.compile("[1-9][0-9]{0,9}", re.ASCII)
 # A joined table's rows are only what the source's rows lead to: whoever deletes one has changed those before.
 _JOINED_EVENTS = ("INSERT", "UPDATE")
 # The live source of that number, if the relation and the trigger on it are what follow() makes; the graph's owner may
@@ -66,11 +68,11 @@ def graph_follow(trigger: dict[str, Any]) -> None:
         for query in queries
         for each in access.read(source, lambda query=query: session.rows_once(query))  # type: ignore[misc]
     }
-    filling = graph_fill.Filling(source, row, access) if keys or trigger["event"] == "TRUNCATE" else None
-    if filling and keys:
-        filling.keys(sorted(keys))
-    elif filling:
+    filling = graph_fill.Filling(source, row, access)
+    if trigger["event"] == "TRUNCATE":
         filling.forget_gone(lambda: None)
+    elif keys:
+        filling.keys(sorted(keys))
 
 
 def check(source: Source) -> None:
@@ -103,9 +105,10 @@ def unfollow(source: int) -> None:
 
 def _number(arguments: Sequence[str] | None) -> int | None:
     """The number of a source, from a trigger that anybody may have made."""
-    if not arguments or len(arguments) != 1 or len(arguments[0]) > 9 or not arguments[0].isascii():
+    if not arguments or len(arguments) != 1 or not _NUMBER.fullmatch(arguments[0]):
         return None
-    return int(arguments[0]) if arguments[0].isdigit() else None
+    number = int(arguments[0])
+    return number if number < 1 << 31 else None
 
 
 def _changed(source: Source, event: str) -> list[str]:

@@ -50,10 +50,10 @@ def _prepared(oids: Sequence[int], query: str, types: Sequence[str]) -> Any | No
     try:
         # Which locks them, before anything of theirs can run.
         plan = plpy.prepare(query, list(types))
+        return None if foreign_code.find_ever(oids, security_context.current_role()) else plan
     except plpy.SPIError as error:
         _raise_unless_hidden(error)
         return None
-    return None if foreign_code.find_ever(oids, security_context.current_role()) else plan
 
 
 def _found(plan: Any, values: Sequence[Any]) -> list[Row]:

@@ -101,7 +101,7 @@ class Source:
             for join in self.joins
         )
         return (
-            f"SELECT EXISTS (SELECT FROM {self.table.keys('jsonb_build_array($1::jsonb)')}"
+            f"SELECT EXISTS (SELECT FROM {self.table.one_key('$1::jsonb')}"
             f" JOIN {self.target} AS t ON {self.table.same_key}{beside}) AS there"
         )
 

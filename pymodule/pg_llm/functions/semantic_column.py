@@ -77,8 +77,15 @@ class Table:
 
         To fill that type would run the checks of its domains.
         """
-        types = ", ".join(f"{plpy.quote_ident(name)} {kind}" for name, kind in self.key.items())
-        return f"pg_catalog.jsonb_to_recordset({objects}) AS k ({types})"
+        return f"pg_catalog.jsonb_to_recordset({objects}) AS {self._key_row}"
+
+    def one_key(self, object_: str) -> str:
+        """The same for one key, a jsonb object."""
+        return f"pg_catalog.jsonb_to_record({object_}) AS {self._key_row}"
+
+    @property
+    def _key_row(self) -> str:
+        return f"k ({', '.join(f'{plpy.quote_ident(name)} {kind}' for name, kind in self.key.items())})"
 
     @property
     def same_key(self) -> str:
