@@ -272,7 +272,7 @@ def test_dropping_leaves_tables_and_nothing_else(clinic: psycopg.Connection) -> 
     assert len(clinic.execute(TRIPLES, ("clinic",)).fetchall()) == 5
     clinic.execute("SELECT graph_drop('clinic')")
     assert nothing_is_left(clinic)
-    assert value(clinic, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'zz%%'") == 0
+    assert value(clinic, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'zz%'") == 0
     assert value(clinic, "SELECT count(*) FROM pg_proc WHERE proname LIKE 'graph\\_%\\_sync%'") == 0
     clinic.execute("INSERT INTO patient VALUES (9, 'Zoe', 'flu', 1)")
 
