@@ -31,7 +31,7 @@ _SLICE_MS = 50
 # Seconds that a question about the host itself waits for an answer.
 _PATIENCE = 0.8
 # Seconds that a host which is ending may take for it.
-_DYING = 0.5
+_DYING = 5.0
 _UCRED = struct.Struct("3i")
 _CHUNK_TEXTS = 256
 _CHUNK_CHARACTERS = 1 << 20
@@ -258,6 +258,7 @@ def _ask_host(requests: Sequence[Message], poll: Poll, connect: Callable[[], soc
             disconnect()
             stopped += 1
             lock.end(error.pid)
+            _await_end(error.pid, poll)
             if stopped > 1:
                 break
         except BaseException:

@@ -76,6 +76,8 @@ class Host(threading.Thread):
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Host]]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(client, "_memo", Memo(1 << 20))
+    # The host's process is the test's own, and does not end.
+    monkeypatch.setattr(client, "_DYING", 0.05)
     (tmp_path / protocol.FOLDER).mkdir()
     started: list[Host] = []
 
