@@ -7,7 +7,9 @@ import functools
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,17 +37,19 @@ def answer(request: Message, poll: Callable[[], object]) -> Any:
         case "run":
             return _run(request["task"], spec, request["inputs"], request["options"], poll)
         case "load":
-            return loading.about(_model(spec))
+            return loading.about(_model(spec, poll))
         case "unload":
             return _cache().drop(spec)
         case "resolve":
             spec = loading.resolve(spec)
-            return {**spec.to_wire(), **loading.about(_model(spec))}
+            return {**spec.to_wire(), **loading.about(_model(spec, poll))}
         case unknown:
             raise Error(f'the backend engine does not know the request "{unknown}"')
 
 
 _folders: list[Path] = []
+# Seconds between two polls while an endpoint is waited for.
+_SLICE = 0.05
 
 
 def train(job: Message, rows: Sequence[Any], report: Callable[[Message], None], poll: Callable[[], object]) -> Any:
@@ -99,14 +103,13 @@ def _run(task: str, spec: ModelSpec, inputs: list[str], options: Message, poll: 
     from pg_llm import tasks
     from pg_llm.tasks import _batches
 
-    model = _model(spec)
+    model = _model(spec, poll)
     distinct = list(dict.fromkeys(inputs))
     with _signals_blocked():
         works = tasks.named(task).prepare(model, distinct, options)
 
     def forward(batch: Sequence[Encoded]) -> Any:
-        with _signals_blocked():
-            return model.forward(batch)
+        return _computed(spec, lambda: model.forward(batch), poll)
 
     outputs = _batches.forward(forward, tasks.windows(works), model.batch_tokens, poll)
     results = dict(zip(distinct, tasks.finish(works, outputs), strict=True))
@@ -125,9 +128,30 @@ def _run_without_model(task: str, inputs: list[str], options: Message, poll: Cal
     return results
 
 
-def _model(spec: ModelSpec) -> Any:
+def _model(spec: ModelSpec, poll: Callable[[], object]) -> Any:
+    return _computed(spec, lambda: _cache().get(spec), poll)
+
+
+def _computed(spec: ModelSpec, call: Callable[[], Any], poll: Callable[[], object]) -> Any:
+    """What a call of a model gives. An endpoint is waited for in a thread, which whoever gives up leaves behind."""
+    from pg_llm.models import source
+
+    if not source.is_endpoint(spec.source):
+        with _signals_blocked():
+            return call()
+    found: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            found.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            found.set_exception(error)
+
     with _signals_blocked():
-        return _cache().get(spec)
+        threading.Thread(target=work, daemon=True).start()
+    while not wait([found], _SLICE).done:
+        poll()
+    return found.result()
 
 
 @functools.cache
