@@ -8,7 +8,9 @@ import json
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,17 +38,19 @@ def answer(request: Message, poll: Callable[[], object]) -> Any:
         case "run":
             return _run(request["task"], spec, request["inputs"], request["options"], poll)
         case "load":
-            return loading.about(_model(spec))
+            return loading.about(_model(spec, poll))
         case "unload":
             return _cache().drop(spec)
         case "resolve":
             spec = loading.resolve(spec)
-            return {**spec.to_wire(), **loading.about(_model(spec))}
+            return {**spec.to_wire(), **loading.about(_model(spec, poll))}
         case unknown:
             raise Error(f'the backend engine does not know the request "{unknown}"')
 
 
 _folders: list[Path] = []
+# Seconds between two polls while an endpoint is waited for.
+_SLICE = 0.05
 
 
 def train(job: Message, rows: Sequence[Any], report: Callable[[Message], None], poll: Callable[[], object]) -> Any:
@@ -99,12 +103,11 @@ def release() -> None:
 def _run(task: str, spec: ModelSpec, inputs: list[str], options: Message, poll: Callable[[], object]) -> list[Any]:
     from pg_llm.tasks import _batches
 
-    model = _model(spec)
+    model = _model(spec, poll)
     distinct = list(dict.fromkeys(inputs))
 
     def forward(batch: Sequence[Encoded]) -> Any:
-        with _signals_blocked():
-            return model.forward(batch)
+        return _computed(spec, lambda: model.forward(batch), poll)
 
     def read(windows: Sequence[Encoded]) -> Sequence[Any]:
         return _batches.forward(forward, windows, model.batch_tokens, poll)
@@ -147,9 +150,30 @@ def _results(
     return results
 
 
-def _model(spec: ModelSpec) -> Any:
+def _model(spec: ModelSpec, poll: Callable[[], object]) -> Any:
+    return _computed(spec, lambda: _cache().get(spec), poll)
+
+
+def _computed(spec: ModelSpec, call: Callable[[], Any], poll: Callable[[], object]) -> Any:
+    """What a call of a model gives. An endpoint is waited for in a thread, which whoever gives up leaves behind."""
+    from pg_llm.models import source
+
+    if not source.is_endpoint(spec.source):
+        with _signals_blocked():
+            return call()
+    found: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            found.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            found.set_exception(error)
+
     with _signals_blocked():
-        return _cache().get(spec)
+        threading.Thread(target=work, daemon=True).start()
+    while not wait([found], _SLICE).done:
+        poll()
+    return found.result()
 
 
 @functools.cache

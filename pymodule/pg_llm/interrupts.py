@@ -77,7 +77,7 @@ def _install(act: Callable[[], object]) -> None:
     pending = ctypes.c_int.in_dll(ctypes.CDLL(None), "InterruptPending")
 
     def tick(number: int, frame: FrameType | None) -> None:
-        if pending.value and _running and not _held and (frame is None or frame.f_globals["__name__"] not in _CLEANING):
+        if pending.value and _running and not _held and not (frame and frame.f_globals.get("__name__") in _CLEANING):
             act()
 
     signal.signal(signal.SIGVTALRM, tick)

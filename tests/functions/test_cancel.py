@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import textwrap
 import threading
 import time
@@ -280,6 +281,19 @@ def test_python_code_that_never_asks_is_ended(db: psycopg.Connection, body: str,
     found = stop(db.info.dsn, Case(body, "SELECT * FROM endless()"), how, 0.3)
     assert found is not None
     assert found < LONGEST
+
+
+@pytest.mark.parametrize("engine", ["shared", "backend"])
+def test_an_endpoint_that_does_not_answer_holds_nobody(db: psycopg.Connection, engine: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        source = f"http://127.0.0.1:{silent.getsockname()[1]}/v1#m"
+        db.execute("SELECT llm_register_model('silent', 'generation', %s)", (source,))
+        db.execute(f"SET llm.engine = '{engine}'")
+        db.execute("SET statement_timeout = '2s'")
+        begun = time.monotonic()
+        with pytest.raises(errors.QueryCanceled):
+            db.execute("SELECT llm_generate('hello', model => 'silent')")
+        assert time.monotonic() - begun < 2 + 2 * LONGEST
 
 
 def test_a_busy_backend_holds_up_no_database(db: psycopg.Connection, cluster: Cluster) -> None:

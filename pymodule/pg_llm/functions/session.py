@@ -43,10 +43,10 @@ def sql_function(function: Callable[_P, _R]) -> Callable[_P, _R]:
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         try:
             found = heeding(*args, **kwargs)
+            # Inside, as an interrupt that came last is raised here where another function of ours called this one.
+            return cast(_R, _each(found)) if isinstance(found, Iterator) else found
         except BaseException as error:  # noqa: BLE001 - every one is told or raised again
             failure = _told(error)
-        else:
-            return cast(_R, _each(found)) if isinstance(found, Iterator) else found
         raise failure
 
     return call
