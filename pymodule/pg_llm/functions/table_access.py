@@ -194,7 +194,7 @@ def check_reading(oids: Sequence[int], role: int) -> None:
 
 def _refuse_foreign_code(oids: Sequence[int], role: int, writes: bool, own: bool) -> None:
     """A role of no particular power may run it in its own name, as in any statement of its own on that table."""
-    code = foreign_code(oids, role, writes)
+    code = foreign_code(oids, role, writes) if writes else foreign_code_ever(oids, role)
     if not code:
         return
     owners = sorted({row["oid"] for row in code})
