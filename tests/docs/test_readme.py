@@ -111,7 +111,7 @@ PARTS = {
 }  # fmt: skip
 INTERNAL = {
     "llm.progress_report", "llm.semantic_forget", "llm.semantic_definition", "llm.graph_row_readable",
-    "llm.readable_graph_sources",
+    "llm.readable_graph_sources", "llm.semantic_follow", "llm.recommender_author",
 }  # fmt: skip
 
 
