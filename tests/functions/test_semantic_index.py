@@ -229,11 +229,13 @@ def test_any_name_and_key(db: psycopg.Connection, table: str, key: str) -> None:
         ("text[]", "'{a,NULL,\"b,c\"}'"),
         ("mood", "'so so'"),
         ("positive", "1.10"),
+        ("fine", "'so so'"),
     ],
 )
 def test_any_type_of_key(db: psycopg.Connection, type: str, key: str) -> None:
     db.execute("SET DateStyle = 'SQL, DMY'; SET TimeZone = 'Asia/Tokyo'; SET extra_float_digits = 0")
     db.execute("CREATE TYPE mood AS ENUM ('so so'); CREATE DOMAIN positive AS numeric CHECK (value > 0)")
+    db.execute("CREATE DOMAIN fine AS mood")
     db.execute(f"CREATE TABLE note (id {type} PRIMARY KEY, body text)")
     db.execute("CALL semantic_index('note', '{body}')")
     db.execute(f"INSERT INTO note VALUES ({key}, 'green apples')")

@@ -57,6 +57,10 @@ class ColumnType:
         """SQL for a value as text, NULL for NULL."""
         return as_text(value, self.builtin)
 
+    def plain(self, value: str) -> str:
+        """SQL for a value as the type itself: operators for any enumeration do not take a domain over one."""
+        return value if self.builtin else f"{value}::{self.name}"
+
     def json(self, value: str) -> str:
         """SQL for a value that jsonb_build_object() and to_jsonb() may be given."""
         return value if self.jsonable else self.text(value)

@@ -90,7 +90,9 @@ class Table:
     @property
     def same_key(self) -> str:
         """Condition: the row has the primary key of another one, called `k`."""
-        return " AND ".join(f"t.{name} = k.{name}" for name in map(plpy.quote_ident, self.key))
+        return " AND ".join(
+            f"{self.columns[name].plain(self.cell(name))} = k.{plpy.quote_ident(name)}" for name in self.key
+        )
 
 
 def _object(fields: Mapping[str, str]) -> str:

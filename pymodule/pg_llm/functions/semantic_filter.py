@@ -49,6 +49,7 @@ def _test(column: str, its: ColumnType, operator: str, value: Any, parameter: Pa
     if its.composite:
         # To read one from a text would run the checks of the domains in it.
         column, its = its.text(column), _TEXT
+    column = its.plain(column)
     if operator not in _OPERATORS:
         raise InvalidInput(
             f'filter: there is no operator "{operator}"', hint=f"Operators are: {', '.join(_OPERATORS)}."
