@@ -53,6 +53,16 @@ UPDATE llm.model AS m SET base = f.base FROM (
 );
 
 -- Functions and views.
+SELECT pg_catalog.pg_extension_config_dump('llm.all_catalog', 'WHERE target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t'')');
+
+SELECT pg_catalog.pg_extension_config_dump('llm.all_description', 'WHERE target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t'')');
+
+SELECT pg_catalog.pg_extension_config_dump('llm.all_cleaning', 'WHERE target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t'')');
+
+SELECT pg_catalog.pg_extension_config_dump('llm.all_mark', 'WHERE run IN (SELECT r.id FROM llm.all_cleaning AS r WHERE r.target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t''))');
+
+SELECT pg_catalog.pg_extension_config_dump('llm.all_change', 'WHERE run IN (SELECT r.id FROM llm.all_cleaning AS r WHERE r.target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t''))');
+
 COMMENT ON COLUMN llm.model.base IS 'The model that a trained head reads with, as it was registered when the head was trained';
 
 COMMENT ON TABLE llm.model_file IS 'The files of models that were trained here, in parts of 1 MB, so that dumps and replicas have them; closed to all but the database''s owner';

@@ -33,6 +33,7 @@ CREATE TABLE llm.all_taught (
 );
 COMMENT ON TABLE llm.all_taught IS 'The taught questions of all roles, for dumps';
 
-SELECT pg_catalog.pg_extension_config_dump('llm.all_catalog', '');
-SELECT pg_catalog.pg_extension_config_dump('llm.all_description', '');
+-- Without those of tables that a restored database has not by then, such as temporary ones: one name would fail them all.
+SELECT pg_catalog.pg_extension_config_dump('llm.all_catalog', 'WHERE target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t'')');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_description', 'WHERE target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t'')');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_taught', '');

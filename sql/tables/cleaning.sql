@@ -39,6 +39,7 @@ COMMENT ON COLUMN llm.all_change.confidence IS 'How probably the new value is ri
 COMMENT ON COLUMN llm.all_change.state IS 'found, proposed, applied, refused (by the table) or restored';
 COMMENT ON COLUMN llm.all_change.given IS 'The other column and its value that the new value follows from';
 
-SELECT pg_catalog.pg_extension_config_dump('llm.all_cleaning', '');
-SELECT pg_catalog.pg_extension_config_dump('llm.all_mark', '');
-SELECT pg_catalog.pg_extension_config_dump('llm.all_change', '');
+-- Without those of tables that a restored database has not by then, such as temporary ones: one name would fail them all.
+SELECT pg_catalog.pg_extension_config_dump('llm.all_cleaning', 'WHERE target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t'')');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_mark', 'WHERE run IN (SELECT r.id FROM llm.all_cleaning AS r WHERE r.target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t''))');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_change', 'WHERE run IN (SELECT r.id FROM llm.all_cleaning AS r WHERE r.target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t''))');

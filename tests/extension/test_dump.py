@@ -115,6 +115,21 @@ def test_a_dump_restores_everything(
         restored.execute(f"DROP OWNED BY {role}")
 
 
+def test_runs_on_passing_tables_do_not_spoil_a_dump(cluster: Cluster, source: psycopg.Connection, empty: str) -> None:
+    source.execute("CREATE TEMP TABLE passing (id int PRIMARY KEY, body text)")
+    source.execute(
+        'SELECT llm_find_errors(\'passing\', labels => \'[{"key": {"id": 1}, "column": "body", "value": "x"}]\')'
+    )
+    # As anybody can: views leave a role its own rows, whatever table they name.
+    source.execute("INSERT INTO llm.cleaning (target, columns, rules)"
+                   " SELECT reltoastrelid, '{}', '{}' FROM pg_class WHERE oid = 'note'::regclass")  # fmt: skip
+    dump = run(cluster, "pg_dump", source.info.dbname)
+    run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=dump)
+    with psycopg.connect(cluster.dsn(empty), autocommit=True) as restored:
+        assert restored.execute("SELECT target::text FROM llm.all_cleaning").fetchall() == [("note",)]
+        assert value(restored, "SELECT count(*) FROM llm.all_mark") == 1
+
+
 def test_a_recommender_is_part_of_a_dump(cluster: Cluster, fitted: psycopg.Connection, empty: str) -> None:
     dump = run(cluster, "pg_dump", fitted.info.dbname)
     run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=dump)

@@ -399,3 +399,9 @@ def test_a_question_leaves_the_transaction_as_it_was(clinic: psycopg.Connection)
         assert clinic.execute(settings).fetchone() == before
         clinic.execute("INSERT INTO patient VALUES (4, 'D', 'cold')")
     assert value(clinic, "SELECT rows FROM ask('How many patients are there?')") == [{"count": 4}]
+
+
+def test_braces_in_names_break_no_question(db: psycopg.Connection) -> None:
+    db.execute('CREATE TABLE city (id int PRIMARY KEY, name text); CREATE TABLE brace ("{" text, "{}" text, "{0}" int)')
+    db.execute("INSERT INTO city VALUES (1, 'Rome'); INSERT INTO brace VALUES ('{}', '{', 1)")
+    assert value(db, "SELECT answer FROM ask('how many cities are there?')") is not None

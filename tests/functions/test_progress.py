@@ -94,3 +94,19 @@ def test_looking_starts_no_host(db: psycopg.Connection) -> None:
     assert db.execute("SELECT host_pid, state, rows FROM llm_status() WHERE model = 'all-minilm-l6-v2'").fetchall() == [
         (None, "unloaded", None)
     ]
+
+
+def test_a_report_is_read_whatever_its_session_is_set_to(db: psycopg.Connection, connect: Connect) -> None:
+    strange = connect()
+    strange.execute("SET datestyle = 'SQL, DMY'; SET timezone = 'XYZ3'")
+    strange.execute("CREATE TABLE long (id int PRIMARY KEY, body text)")
+    strange.execute("INSERT INTO long SELECT n, 'sentence number ' || n FROM generate_series(1, 2000) n")
+    seen = []
+    thread = threading.Thread(target=lambda: strange.execute("CALL semantic_index('long', '{body}', method => 'none')"))
+    thread.start()
+    while thread.is_alive():
+        seen += db.execute(
+            "SELECT started_at <= clock_timestamp() FROM llm_progress WHERE target = 'public.long'"
+        ).fetchall()
+    thread.join()
+    assert set(seen) == {(True,)}

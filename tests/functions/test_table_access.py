@@ -109,6 +109,23 @@ def test_what_was_looked_at_stays_as_it_is(mallory: psycopg.Connection, role: st
         ),
         ("CREATE INDEX bait ON lair.trap (lower(body)) WHERE lair.still()", 1, 1),
         ("CREATE INDEX fine ON lair.trap (lower(body)) WHERE body LIKE 'a%'", 0, 0),
+        ("CREATE STATISTICS lair.s ON (body || lair.still()::text) FROM lair.trap", 1, 1),
+        (
+            "CREATE DOMAIN lair.d AS text CHECK (lair.evil()); CREATE TYPE lair.twin AS (x lair.d);"
+            "ALTER TABLE lair.trap ADD x lair.twin",
+            1, 1,
+        ),
+        ("CREATE DOMAIN lair.d AS text CHECK (lair.evil()); ALTER TABLE lair.trap ADD x lair.d[]", 1, 1),
+        (
+            "CREATE DOMAIN lair.d AS int CHECK (lair.evil()); CREATE DOMAIN lair.dd AS lair.d;"
+            "CREATE TYPE lair.r AS RANGE (SUBTYPE = lair.dd); ALTER TABLE lair.trap ADD x lair.r",
+            1, 1,
+        ),
+        (
+            "ALTER TABLE lair.trap ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON lair.trap"
+            " USING ((SELECT count(*) FROM generate_series(1, 1000000000000) g WHERE g > id) > 0)",
+            1, 1,
+        ),
         ("ALTER TABLE lair.trap ADD CHECK (lair.still())", 1, 1),
         ("ALTER TABLE lair.trap ADD made boolean DEFAULT lair.evil()", 0, 1),
         ("CREATE TRIGGER t BEFORE UPDATE ON lair.trap FOR EACH ROW EXECUTE FUNCTION lair.fire()", 0, 1),

@@ -80,7 +80,8 @@ def split(name: str) -> tuple[str, ...]:
     for part in _PARTS.findall(name):
         ending = _PREFIXED.fullmatch(part.lower())
         words += SHORT.get(part.lower(), ending[1] if ending else part.lower()).split()
-    return tuple(stem(word) for word in words)
+    # A name that is all signs is its own word.
+    return tuple(stem(word) for word in words) or (name.lower(),)
 
 
 def acts(word: str) -> bool:

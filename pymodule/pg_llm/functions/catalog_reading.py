@@ -29,6 +29,8 @@ _NAMED = 3
 _MOST_COLUMNS = 60
 # Rows of a table whose values are looked at.
 _ROWS_LOOKED_AT = 50_000
+# Stands for a table in a query; no identifier holds this character.
+TABLE = "\0"
 # Tables that were left out and are told by name.
 _MOST_TOLD = 3
 
@@ -130,7 +132,7 @@ class Lookup:
     ends: float
 
     def rows(self, query: str, oid: int, types: Sequence[str] = (), values: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """Rows of a query on a table, which stands for `{}` in it; none where it fails or takes too long."""
+        """Rows of a query on a table, whose name is `TABLE` in it; none where it fails or takes too long."""
         left = self.ends - time.monotonic()
         if left <= 0:
             return []
@@ -145,7 +147,7 @@ class Lookup:
             found: list[dict[str, Any]] = []
             with within(left):
                 plpy.execute(read_only.STATE)
-                found += session.rows_once(query.format(relation), types, values)
+                found += session.rows_once(query.replace(TABLE, relation), types, values)
             return found
 
         try:
@@ -361,4 +363,4 @@ def _find_keys(tables: Sequence[Table], lookup: Lookup) -> None:
 def first_rows(columns: Sequence[Column]) -> str:
     """The first rows of a table, of it only the columns that are read: the caller may have a right to no others."""
     names = ", ".join(column.sql for column in columns)
-    return f"(SELECT {names} FROM {{}} WHERE {READ_ONLY} LIMIT {_ROWS_LOOKED_AT})"
+    return f"(SELECT {names} FROM {TABLE} WHERE {READ_ONLY} LIMIT {_ROWS_LOOKED_AT})"

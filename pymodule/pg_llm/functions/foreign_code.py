@@ -14,7 +14,8 @@ from pg_llm.functions.session import Row
 # children and whatever those expressions read. Of a role that $2 trusts nothing is listed; nor what calls PostgreSQL's
 # own functions only, of which none writes, runs a text as a query or reads a value by the name of its type, and on
 # values of no type of others: the input of one may be checked, its output to JSON be a cast, by any function; nor
-# triggers and rules that will not fire.
+# triggers and rules that will not fire. A query inside an expression counts as code: it may run for as long as it
+# likes. Of a domain that is a column's own type the base is read; one inside an array is checked with the array.
 _CODE = """
     WITH RECURSIVE reached (root, oid) AS (
         SELECT given.oid, given.oid FROM unnest((SELECT $1::oid[])) AS given (oid)
@@ -34,6 +35,21 @@ _CODE = """
     ), firing (enabled) AS (
         SELECT unnest(CASE current_setting('session_replication_role') WHEN 'replica' THEN '{A,R}' ELSE '{A,O}' END
                       ::"char"[])
+    ), part (relation, oid, inside) AS (
+        SELECT c.oid, a.atttypid, false FROM relation AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+        WHERE a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
+        UNION
+        SELECT p.relation, next.oid, p.inside OR next.inside
+        FROM part AS p JOIN pg_type AS t ON t.oid = p.oid CROSS JOIN LATERAL (
+            SELECT t.typbasetype, false
+            UNION ALL
+            SELECT t.typelem, true
+            UNION ALL
+            SELECT a.atttypid, true FROM pg_attribute AS a
+            WHERE a.attrelid = nullif(t.typrelid, 0) AND a.attnum > 0 AND NOT a.attisdropped
+            UNION ALL
+            SELECT r.rngsubtype, true FROM pg_range AS r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)
+        ) AS next (oid, inside) WHERE next.oid >= 16384
     )
     SELECT r.root::int8 AS root, code.what, pg_get_userbyid(code.owner)::text AS owner, code.owner::int8 AS oid FROM (
         SELECT c.oid AS relation, e.what, e.owner FROM relation AS c CROSS JOIN LATERAL (
@@ -60,13 +76,15 @@ _CODE = """
             FROM pg_attrdef AS d JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
             WHERE d.adrelid = c.oid AND NOT c.trusted AND <writes>
             UNION ALL
+            SELECT format('statistics %I on %I', x.stxname, c.relname), c.relowner, x.stxexprs::text
+            FROM pg_statistic_ext AS x WHERE x.stxrelid = c.oid AND NOT c.trusted
+            UNION ALL
             SELECT format('domain %s', t.oid::regtype), t.typowner, k.conbin::text
-            FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid AND t.typtype = 'd'
+            FROM part AS p JOIN pg_type AS t ON t.oid = p.oid AND t.typtype = 'd'
             JOIN pg_constraint AS k ON k.contypid = t.oid
-            WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-            AND <writes> AND NOT pg_has_role(t.typowner, $2::oid, 'USAGE')
+            WHERE p.relation = c.oid AND (<writes> OR p.inside) AND NOT pg_has_role(t.typowner, $2::oid, 'USAGE')
         ) AS e (what, owner, tree)
-        WHERE e.tree LIKE '%{COERCETODOMAIN%' OR EXISTS (
+        WHERE e.tree LIKE '%{COERCETODOMAIN%' OR e.tree LIKE '%{QUERY%' AND e.what NOT LIKE 'rule %' OR EXISTS (
             SELECT FROM (
                 SELECT m.found[1]::oid AS oid
                 FROM regexp_matches(e.tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([1-9][0-9]*)', 'g') AS m (found)
@@ -103,10 +121,10 @@ _PLAIN = """
     SELECT count(*) = cardinality($1::oid[]) AS plain FROM pg_class AS c
     WHERE c.oid = ANY($1::oid[]) AND pg_has_role(c.relowner, $2::oid, 'USAGE') AND c.relkind = 'r'
     AND NOT c.relhassubclass AND NOT c.relhasrules AND NOT c.relrowsecurity
-    AND (NOT $3 OR NOT c.relhastriggers AND NOT EXISTS (
-        SELECT FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid AND t.typtype = 'd'
-        WHERE a.attrelid = c.oid AND a.attnum > 0
-    ))
+    AND (NOT $3 OR NOT c.relhastriggers) AND NOT EXISTS (
+        SELECT FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND t.oid >= 16384 AND NOT pg_has_role(t.typowner, $2::oid, 'USAGE')
+    )
 """
 # Whether a role owns all of these relations and their children, and no policy applies to it: then reading runs its own
 # code only. Of the two queries this is the quick one.

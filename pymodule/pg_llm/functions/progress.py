@@ -25,16 +25,18 @@ def progress_report() -> list[dict[str, Any]]:
         reports = client.inquire({"op": "progress"}, session.poll) or []
     except client.NotAnswering:
         return [{**_NOTHING, "pid": lock.holder(), "command": "model host", "phase": "not answering"}]
+    here = session.rows("SELECT current_database()::text AS name")[0]["name"]
+    # Of other databases nothing is read: their texts may be none here.
+    reports = [report for report in reports if report["datname"] == here]
     return session.rows(
         """
         SELECT p.pid, p.usename, p.command, p.target, p.name, p.phase, p.done, p.total, p.started_at, p.detail::text
         FROM jsonb_to_recordset($1::jsonb) AS p(
             pid int, usename text, command text, target text, name text, phase text, done bigint, total bigint,
-            started_at timestamptz, detail jsonb, datname text
+            started_at timestamptz, detail jsonb
         )
         JOIN pg_roles AS r ON r.rolname = p.usename
-        WHERE p.datname = current_database()
-        AND (pg_has_role(r.oid, 'USAGE') OR pg_has_role('pg_read_all_stats', 'USAGE'))
+        WHERE (pg_has_role(r.oid, 'USAGE') OR pg_has_role('pg_read_all_stats', 'USAGE'))
         """,
         ("text",),
         (json.dumps(reports),),
@@ -50,7 +52,7 @@ def about(command: str, target: str, name: str) -> dict[str, Any]:
     """What a report says of its session, whatever the phase."""
     found = session.rows(
         "SELECT pg_backend_pid() AS pid, current_database()::text AS datname,"
-        " CURRENT_USER::text AS usename, clock_timestamp()::text AS started_at"
+        " CURRENT_USER::text AS usename, to_jsonb(clock_timestamp()) #>> '{}' AS started_at"
     )[0]
     return {**found, "command": command, "target": target, "name": name}
 
