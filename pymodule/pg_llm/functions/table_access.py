@@ -62,12 +62,8 @@ def role_for(oids: Sequence[int], writes: bool = False, beside: Sequence[int] = 
     with session.pinned_path():
         role = _role(oids)
         touched = [*oids, *beside]
-        if writes:
-            foreign_code.lock(touched, role, writes)
-            code = foreign_code.find(touched, role, writes)
-        else:
-            code = foreign_code.find_ever(touched, role)
-        _refuse(code, role, named=role == caller())
+        foreign_code.lock(touched, role, writes)
+        _refuse(foreign_code.find(touched, role, writes), role, named=role == caller())
     return role
 
 
