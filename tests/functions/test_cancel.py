@@ -110,7 +110,8 @@ CASES = [
     Case("graph_neighbors", "SELECT count(*) FROM graph_neighbors((SELECT min(id) FROM llm.entity), 10)", latest=0.6),
     Case("graph_triples", "SELECT count(*) FROM graph_triples('things')", latest=0.4),
     Case("graph_conflicts", "SELECT count(*) FROM graph_conflicts('things')", latest=0.1),
-    Case("llm_chart", "SELECT llm_chart('SELECT city, at, amount, item FROM event ORDER BY md5(item)')", quick=True, latest=0.4),
+    Case("llm_chart", "SELECT llm_chart('SELECT city, at, amount FROM event ORDER BY md5(item)')", quick=True,
+         latest=0.4),
     Case("llm_chart_svg", "SELECT llm_chart_svg('SELECT at, amount FROM event ORDER BY md5(item)')", latest=0.5),
     Case("llm_optimize", "SELECT count(*) FROM llm_optimize($$SELECT * FROM event AS a"
          " JOIN event AS b ON a.city = b.city WHERE a.item || '' = 'item 7' AND b.amount > 5 ORDER BY a.at LIMIT 10$$)",
