@@ -65,7 +65,7 @@ class Column:
 
     def __post_init__(self) -> None:
         self.bare = self.name
-        self.words = words.split(self.name)
+        self.words = _words(self.name)
 
     @property
     def is_measure(self) -> bool:
@@ -105,7 +105,7 @@ class Table:
     words: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.words = words.split(self.name)
+        self.words = _words(self.name)
 
     @property
     def is_link(self) -> bool:
@@ -142,11 +142,11 @@ class Schema:
         prefix = prefixes.shared(names, later | {part for its in columns for name in its for part in name.split("_")})
         for table, its in zip(self.tables, columns, strict=True):
             own = prefixes.without(table.name, prefix)
-            table.words = words.split(own)
+            table.words = _words(own)
             shared = prefixes.shared(its, {*own.lower().split("_"), *table.words})
             for column in table.columns:
                 column.bare = prefixes.without(column.name, shared)
-                column.words = words.split(column.bare)
+                column.words = _words(column.bare)
         known = {word for table in self.tables for word in table.words if len(word) > 1}
         known |= {word for table in self.tables for column in table.columns for word in column.words if len(word) > 2}
         for table in self.tables:
@@ -375,6 +375,11 @@ def _in_full(its: tuple[str, ...], own: tuple[str, ...], tables: Collection[str]
 
 def _joined(name: str) -> str:
     return name.lower().replace("_", "")
+
+
+def _words(name: str) -> tuple[str, ...]:
+    """The words of a name; one that is all signs is its own word."""
+    return words.split(name) or (name.lower(),)
 
 
 def _names(column: tuple[str, ...], table: tuple[str, ...], key: Column) -> bool:

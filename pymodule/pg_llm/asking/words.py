@@ -80,8 +80,7 @@ def split(name: str) -> tuple[str, ...]:
     for part in _PARTS.findall(name):
         ending = _PREFIXED.fullmatch(part.lower())
         words += SHORT.get(part.lower(), ending[1] if ending else part.lower()).split()
-    # A name that is all signs is its own word.
-    return tuple(stem(word) for word in words) or (name.lower(),)
+    return tuple(stem(word) for word in words)
 
 
 def acts(word: str) -> bool:
