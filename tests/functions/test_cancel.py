@@ -218,7 +218,11 @@ def check(dsn: str, cluster: Cluster, case: Case) -> None:
         for statement in case.before:
             control.execute(statement)
         before = control.execute(STATE).fetchone()
-        found = [(how, after, stop(dsn, case, how, after)) for how, after in moments]
+        found: list[tuple[str, float, float | None]] = []
+        # On a quick machine a call may come to its end before: then sooner.
+        for sooner in (1.0, 0.25, 0.05):
+            if all(each[2] is None for each in found):
+                found += [(how, after * sooner, stop(dsn, case, how, after * sooner)) for how, after in moments]
         late = [each for each in found if each[2] is not None and each[2] > LONGEST]
         assert not late, f"PG_LLM_SEED={SEED}: how, after how long, and how long until the end: {late}"
         assert any(each[2] is not None for each in found), (
