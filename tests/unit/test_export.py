@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pg_llm import file_locks
 from pg_llm.errors import DiskFull, Error, InvalidModel, OutOfMemory
 from pg_llm.installation import Installation
 from pg_llm.models import export, manifest, source
@@ -145,7 +146,7 @@ def test_what_a_killed_export_left_is_swept_away_and_what_others_make_is_not(
     for folder in (left, made):
         folder.mkdir()
         (folder / "model.onnx").write_text("half")
-    held = export._locked(made)
+    held = file_locks.hold(made, wait=True)
     monkeypatch.setattr(export, "_write", write)
     export.export(tmp_path, "d", "embedding", "fp32", tmp_path)
     assert made.exists()

@@ -16,7 +16,7 @@ import plpy
 from pg_llm.asking import chinese, lexicon, words
 from pg_llm.asking.schema import Column, Edge, Schema, Table
 from pg_llm.errors import InsufficientPrivilege, InvalidInput
-from pg_llm.functions import foreign_code, read_only, session, table_access
+from pg_llm.functions import foreign_code, read_only, security_context, session, table_access
 from pg_llm.functions.deadline import OutOfTime, within
 from pg_llm.functions.query import READ_ONLY
 from pg_llm.functions.read_only import READABLE
@@ -186,17 +186,17 @@ def chosen(question: str, tables: Sequence[int] | None, model: session.Model | N
     code = untrusted([row["oid"] for row in rows])
     safe = _safe([row for row in rows if row["oid"] not in code], named=False)
     oids = [row["oid"] for row in safe]
-    if oids and foreign_code.lock(oids, table_access.caller()):
+    if oids and foreign_code.lock(oids, security_context.current_role()):
         # What was found out about tables of others holds from now on.
         code |= untrusted(oids)
         safe = [row for row in safe if row["oid"] not in code]
-    return Chosen([row["oid"] for row in safe], table_access.caller(), left_out(code))
+    return Chosen([row["oid"] for row in safe], security_context.current_role(), left_out(code))
 
 
 def untrusted(oids: Sequence[int]) -> dict[int, session.Row]:
     """For each of these relations that runs code which the caller cannot trust the first of it."""
     found: dict[int, session.Row] = {}
-    for row in foreign_code.find(oids, table_access.caller()) if oids else ():
+    for row in foreign_code.find(oids, security_context.current_role()) if oids else ():
         found.setdefault(row["root"], row)
     return found
 

@@ -18,7 +18,6 @@ from pg_llm.functions import semantic_column as catalog
 from pg_llm.functions import session, table_access
 from pg_llm.functions.column_types import ColumnType
 
-_BATCH = 1000
 # Texts, numbers, dates, booleans, enums, intervals and network addresses have one text each that means them.
 _CATEGORIES = "SNDBETI"
 
@@ -104,17 +103,15 @@ def contents(of: Target) -> tuple[list[str], Table]:
 
 
 def _read(query: str, width: int) -> tuple[list[str], list[list[Value]]]:
-    cursor = plpy.cursor(query)
     keys: list[str] = []
     columns: list[list[Value]] = [[] for _ in range(width)]
     # Most values come again: one copy of each.
     pool: dict[Value, Value] = {}
-    while rows := list(cursor.fetch(_BATCH)):
-        for row in rows:
-            keys.append(row["k"])
-            for number, column in enumerate(columns):
-                value = row[f"c{number}"]
-                column.append(pool.setdefault(value, value))
+    for row in session.stream(query):
+        keys.append(row["k"])
+        for number, column in enumerate(columns):
+            value = row[f"c{number}"]
+            column.append(pool.setdefault(value, value))
     return keys, columns
 
 

@@ -126,14 +126,17 @@ _PLAIN = """
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND t.oid >= 16384 AND NOT pg_has_role(t.typowner, $2::oid, 'USAGE')
     )
 """
-# Whether a role owns all of these relations and their children, and no policy applies to it: then reading runs its own
-# code only. Of the two queries this is the quick one.
-_ALONE = """
+_WITH_CHILDREN = """
     WITH RECURSIVE reached (oid) AS (
         SELECT unnest($1::oid[])
         UNION
         SELECT i.inhrelid FROM reached AS r JOIN pg_inherits AS i ON i.inhparent = r.oid
     )
+"""
+# Whether a role owns all of these relations and their children, and no policy applies to it: then reading runs its own
+# code only. Of the two queries this is the quick one.
+_ALONE = f"""
+    {_WITH_CHILDREN}
     SELECT NOT EXISTS (
         SELECT FROM reached AS r JOIN pg_class AS c ON c.oid = r.oid
         WHERE c.relowner <> $2::oid OR c.relkind NOT IN ('r', 'p') OR c.relforcerowsecurity
@@ -141,12 +144,8 @@ _ALONE = """
 """
 # The relations named and their children, of which $3 leaves out those whose owners are to be trusted. One that has
 # children, or may be given partitions, may have others at any time.
-_TABLES = """
-    WITH RECURSIVE reached (oid) AS (
-        SELECT unnest($1::oid[])
-        UNION
-        SELECT i.inhrelid FROM reached AS r JOIN pg_inherits AS i ON i.inhparent = r.oid
-    )
+_TABLES = f"""
+    {_WITH_CHILDREN}
     SELECT format('%I.%I', n.nspname, c.relname) AS relation, format('parts of %I', c.relname) AS what,
            pg_get_userbyid(c.relowner)::text AS owner, c.relowner::int8 AS oid,
            c.relkind = 'p' OR c.relhassubclass AS open, pg_is_in_recovery() AS replica

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import plpy
 
 from pg_llm.errors import InvalidInput
-from pg_llm.functions import graph_store, session
-from pg_llm.functions import semantic_column as catalog
+from pg_llm.functions import column_types, graph_store, session
+from pg_llm.functions.column_types import ColumnType
 from pg_llm.functions.graph_store import Mention, Said, Statement
 from pg_llm.functions.graph_types import Allowed
 from pg_llm.functions.session import Row
@@ -47,31 +47,19 @@ def _batches(query: str) -> Iterator[list[Row]]:
     strange = [name for name in names if name not in (*_NEEDED, *_OPTIONAL)]
     if strange:
         raise InvalidInput(f'the query has a column "{strange[0]}" that means nothing here', hint=_HINT)
-    builtin = _builtin(shape.coltypes())
-    columns = ", ".join(
-        f"{_value(name, type_ in builtin)} AS {name}" for name, type_ in zip(names, shape.coltypes(), strict=True)
-    )
+    with session.pinned_path():
+        types = column_types.of(shape.coltypes())
+    columns = ", ".join(f"{_value(name, its)} AS {name}" for name, its in zip(names, types, strict=True))
     cursor = plpy.cursor(f"SELECT {columns} FROM ({query}\n) AS q")
     while rows := list(cursor.fetch(_BATCH)):
         yield rows
 
 
-def _builtin(types: Sequence[int]) -> set[int]:
-    """Those of these types that are PostgreSQL's own: of others a cast may run whatever their owner made."""
-    found = session.rows(
-        "SELECT t.oid::pg_catalog.int8 AS oid FROM pg_catalog.pg_type AS t"
-        " WHERE t.oid OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.oid[])"
-        " AND t.typnamespace OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.regnamespace",
-        ("pg_catalog.int8[]",), (list(types),),
-    )  # fmt: skip
-    return {row["oid"] for row in found}
-
-
-def _value(name: str, builtin: bool) -> str:
-    text = catalog.as_text(f"q.{name}", builtin)
+def _value(name: str, its: ColumnType) -> str:
+    text = its.text(f"q.{name}")
     if name != "confidence":
         return text
-    return f"{f'q.{name}' if builtin else f'({text})'}::pg_catalog.float4"
+    return f"{f'q.{name}' if its.builtin else f'({text})'}::pg_catalog.float4"
 
 
 def _said(row: dict[str, Any], allowed: Allowed) -> Said:

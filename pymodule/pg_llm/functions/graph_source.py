@@ -6,14 +6,16 @@ In fragments the row is called `t`, and the row that its foreign key number n le
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import plpy
 
 from pg_llm.errors import InvalidInput
-from pg_llm.functions import arguments, session
+from pg_llm.functions import arguments, column_types, session
 from pg_llm.functions import semantic_column as catalog
+from pg_llm.functions.column_types import ColumnType
 from pg_llm.functions.semantic_column import Table
 from pg_llm.functions.session import Row
 
@@ -28,8 +30,8 @@ class Join:
     # For FROM.
     rows: str
     key: str
-    # The other table's columns of PostgreSQL's own types.
-    builtin: frozenset[str]
+    # The other table's.
+    columns: Mapping[str, ColumnType]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Source:
         if not dot or name in self.table.columns:
             return self.table.text(name)
         number = [join.column for join in self.joins].index(column)
-        return catalog.as_text(f"j{number}.{plpy.quote_ident(other)}", other in self.joins[number].builtin)
+        return self.joins[number].columns[other].text(f"j{number}.{plpy.quote_ident(other)}")
 
 
 _SOURCE = """
@@ -213,12 +215,7 @@ def joins(table: Table, names: list[str]) -> list[Join]:
             known = ", ".join(table.columns)
             raise InvalidInput(f'table {table.relation} has no column "{column}"', hint=f"It has: {known}.")
         join = found.get(column) or _join(table, column)
-        there = session.rows(
-            "SELECT FROM pg_attribute WHERE attrelid = $1::oid AND attname = $2 AND attnum > 0 AND NOT attisdropped",
-            ("int8", "text"),
-            (join.oid, other),
-        )
-        if not there:
+        if other not in join.columns:
             raise InvalidInput(f'table {join.relation} has no column "{other}"')
         found[column] = join
     return list(found.values())
@@ -228,10 +225,7 @@ def _join(table: Table, column: str) -> Join:
     found = session.rows(
         """
         SELECT c.oid::int8 AS oid, format('%I.%I', n.nspname, c.relname) AS relation, k.attname::text AS key,
-               c.relkind = 'r' AND NOT c.relhassubclass AS childless, ARRAY(
-            SELECT b.attname::text FROM pg_attribute AS b JOIN pg_type AS y ON y.oid = b.atttypid
-            WHERE b.attrelid = c.oid AND y.typnamespace = 'pg_catalog'::regnamespace
-        ) AS builtin
+               c.relkind = 'r' AND NOT c.relhassubclass AS childless
         FROM pg_constraint AS f
         JOIN pg_attribute AS a ON a.attrelid = f.conrelid AND f.conkey = ARRAY[a.attnum]
         JOIN pg_attribute AS k ON k.attrelid = f.confrelid AND f.confkey = ARRAY[k.attnum]
@@ -248,4 +242,4 @@ def _join(table: Table, column: str) -> Join:
         )
     of = found[0]
     rows = f"{_ONLY if of['childless'] else ''}{of['relation']}"
-    return Join(column, of["oid"], of["relation"], rows, of["key"], frozenset(of["builtin"]))
+    return Join(column, of["oid"], of["relation"], rows, of["key"], column_types.of_relation(of["oid"]))

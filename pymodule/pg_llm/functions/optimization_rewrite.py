@@ -7,7 +7,7 @@ from typing import Any
 
 import plpy
 
-from pg_llm.functions import foreign_code, query, read_only, session, table_access
+from pg_llm.functions import foreign_code, query, read_only, security_context, session
 from pg_llm.functions import optimization_calls as calls
 from pg_llm.functions.optimization_plan import Plan, Statement, Suggestion
 
@@ -116,4 +116,4 @@ def _harmless(statement: Statement) -> str | None:
     checked = read_only.check([statement.text], path)[0]
     if isinstance(checked, read_only.Refused):
         return None
-    return None if foreign_code.find(checked.relations, table_access.caller()) else checked.qualified
+    return None if foreign_code.find(checked.relations, security_context.current_role()) else checked.qualified

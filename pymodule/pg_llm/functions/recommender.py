@@ -14,7 +14,7 @@ import plpy
 
 from pg_llm import protocol
 from pg_llm.errors import DuplicateRecommender, InsufficientPrivilege, InvalidInput
-from pg_llm.functions import arguments, model_file, progress, session, table_access, training
+from pg_llm.functions import arguments, model_file, progress, security_context, session, table_access, training
 from pg_llm.functions import model as registry
 from pg_llm.functions import recommender_source as source
 from pg_llm.functions import semantic_column as catalog
@@ -66,7 +66,7 @@ def llm_fit_recommender(
         fitted = _Fit("llm_fit_recommender", row, chosen, None)
         fitted.train()
         _create(catalogue, chosen["dimensions"] + 1)
-        fitted.store(catalogue, 1, table_access.caller())
+        fitted.store(catalogue, 1, security_context.current_role())
         _index(catalogue)
         _share(row, catalogue)
         plpy.execute(f"ANALYZE {catalogue}")

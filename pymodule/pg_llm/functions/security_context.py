@@ -26,24 +26,6 @@ def run_as(role: int, work: Callable[[], _R]) -> _R:
 
     A callable and no context manager: a generator that stopped inside would hand the role to the caller's query.
     """
-    return _restricted(role, work)
-
-
-def replicate_as(role: int, work: Callable[[], _R]) -> _R:
-    """As `run_as`, and as logical replication writes: of a table's triggers and rules only those fire that are for it.
-
-    Nobody but a table's owner can have made those so.
-    """
-
-    def replicating() -> _R:
-        session.rows("SELECT pg_catalog.set_config('session_replication_role', 'replica', true)")
-        _server().SetUserIdAndSecContext(role, _RESTRICTED)
-        return work()
-
-    return _restricted(_extension_owner(), replicating)
-
-
-def _restricted(role: int, work: Callable[[], _R]) -> _R:
     server = _server()
     before, flags = ctypes.c_uint(), ctypes.c_int()
     server.GetUserIdAndSecContext(ctypes.byref(before), ctypes.byref(flags))
@@ -59,6 +41,20 @@ def _restricted(role: int, work: Callable[[], _R]) -> _R:
             for level in levels:
                 server.AtEOXact_GUC(False, level)
             server.SetUserIdAndSecContext(before.value, flags.value)
+
+
+def replicate_as(role: int, work: Callable[[], _R]) -> _R:
+    """As `run_as`, and as logical replication writes: of a table's triggers and rules only those fire that are for it.
+
+    Nobody but a table's owner can have made those so.
+    """
+
+    def replicating() -> _R:
+        session.rows("SELECT pg_catalog.set_config('session_replication_role', 'replica', true)")
+        _server().SetUserIdAndSecContext(role, _RESTRICTED)
+        return work()
+
+    return run_as(_extension_owner(), replicating)
 
 
 def run_as_extension_owner(work: Callable[[], _R]) -> _R:

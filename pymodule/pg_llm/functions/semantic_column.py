@@ -175,9 +175,6 @@ def table(target: str) -> Table:
     return Table(oid, relation, found[0]["owner"], found[0]["schema"], keyed, columns)
 
 
-as_text = column_types.as_text
-
-
 def existing(of: Table) -> list[SemanticColumn]:
     """The semantic columns of the table, or of the partitioned table it belongs to."""
     found = session.rows(

@@ -63,7 +63,7 @@ def role_for(oids: Sequence[int], writes: bool = False, beside: Sequence[int] = 
         role = _role(oids)
         touched = [*oids, *beside]
         foreign_code.lock(touched, role, writes)
-        _refuse(foreign_code.find(touched, role, writes), role, named=role == caller())
+        _refuse(foreign_code.find(touched, role, writes), role, named=role == current_role())
     return role
 
 
@@ -73,7 +73,7 @@ def role_for_author(author: int, what: str) -> int:
     Raises InsufficientPrivilege for a caller who cannot trust the author and is more powerful.
     """
     with session.pinned_path():
-        role = _choose(author, caller())
+        role = _choose(author, current_role())
         if role != author and not _between(author, role)["trusted"]:
             name = session.rows("SELECT pg_get_userbyid($1::oid)::text AS name", ("int8",), (author,))[0]["name"]
             _refuse([{"what": what, "owner": name, "oid": author}], role, named=True)
@@ -82,7 +82,7 @@ def role_for_author(author: int, what: str) -> int:
 
 def as_role(role: int, work: Callable[[], _R]) -> _R:
     """Run `work` to its end with the rights of a role that `role_for` or `role_for_author` gave."""
-    return work() if role == caller() else run_as(role, work)
+    return work() if role == current_role() else run_as(role, work)
 
 
 def check_reading(oids: Sequence[int], role: int) -> None:
@@ -90,14 +90,9 @@ def check_reading(oids: Sequence[int], role: int) -> None:
     _refuse(foreign_code.find_ever(oids, role), role, named=False)
 
 
-def caller() -> int:
-    """The role with whose rights statements run."""
-    return current_role()
-
-
 def _role(oids: Sequence[int]) -> int:
     owners = [int(row["oid"]) for row in session.rows(_OWNERS, ("int8[]",), (list(oids),))]
-    me = caller()
+    me = current_role()
     return _choose(owners[0], me) if len(owners) == 1 else me
 
 

@@ -8,9 +8,7 @@ Runs in a process of its own, so that the model host never imports torch for a m
 from __future__ import annotations
 
 import argparse
-import contextlib
 import ctypes
-import fcntl
 import json
 import logging
 import os
@@ -20,11 +18,10 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pg_llm import errors
+from pg_llm import errors, file_locks
 from pg_llm.errors import Error, InvalidModel, OutOfMemory
 from pg_llm.installation import installation
 from pg_llm.models import manifest, source
@@ -78,14 +75,14 @@ def export(folder: Path, digest: str, task: str, precision: str, cache: Path) ->
     if manifest.is_whole(target):
         return target
     cache.mkdir(parents=True, exist_ok=True)
-    with _alone(cache):
+    with file_locks.alone(cache):
         _sweep(cache)
         scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=cache))
-        held = _locked(scratch)
+        held = file_locks.hold(scratch, wait=True)
     try:
         _write(folder, scratch, task, precision)
         manifest.write(scratch)
-        with _alone(cache):
+        with file_locks.alone(cache):
             # Another may have made it meanwhile; one that is whole is never taken away from who reads it.
             if not manifest.is_whole(target):
                 if target.exists():
@@ -102,32 +99,11 @@ def _sweep(cache: Path) -> None:
     """Remove what exports left that were killed."""
     for scratch in cache.glob(f"{_SCRATCH}*"):
         try:
-            held = _locked(scratch, wait=False)
+            held = file_locks.hold(scratch)
         except BlockingIOError:
             continue
         shutil.rmtree(scratch, ignore_errors=True)
         os.close(held)
-
-
-@contextlib.contextmanager
-def _alone(cache: Path) -> Iterator[None]:
-    """Nobody else moves folders of the cache meanwhile."""
-    held = _locked(cache)
-    try:
-        yield
-    finally:
-        os.close(held)
-
-
-def _locked(folder: Path, *, wait: bool = True) -> int:
-    """A descriptor that holds the folder's lock until it is closed, or the process ends. Raises BlockingIOError."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def _target(cache: Path, digest: str, task: str, precision: str) -> Path:

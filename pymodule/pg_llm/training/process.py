@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from pg_llm import interrupts, protocol
+from pg_llm import file_locks, interrupts, protocol
 from pg_llm.errors import Error, from_wire
 from pg_llm.installation import PACKAGE, PATIENT, installation
 
 # Below the data directory, which is the working directory of backends and host.
 FOLDER = Path(protocol.FOLDER) / "training"
-
+_LOCK = FOLDER.parent / "training.lock"
 
 _held: dict[Path, int] = {}
 
@@ -26,11 +24,11 @@ _held: dict[Path, int] = {}
 def prepare(job: dict[str, Any], rows: Iterable[str]) -> Path:
     """A folder of its own for one training, with the JSON of each row; `remove` takes it away."""
     FOLDER.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with interrupts.held(), _alone():
+    with interrupts.held(), file_locks.alone(_LOCK):
         _sweep()
         folder = Path(tempfile.mkdtemp(dir=FOLDER)).absolute()
         # Held for as long as this process lives: the folder of one that was killed can be told by that.
-        _held[folder] = _locked(folder / "lock")
+        _held[folder] = file_locks.hold(folder / "lock")
     try:
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
@@ -44,7 +42,7 @@ def prepare(job: dict[str, Any], rows: Iterable[str]) -> Path:
 def sweep() -> None:
     """Remove what trainings left whose owner was killed."""
     if FOLDER.is_dir():
-        with _alone():
+        with file_locks.alone(_LOCK):
             _sweep()
 
 
@@ -52,31 +50,10 @@ def _sweep() -> None:
     for folder in FOLDER.iterdir():
         if folder.is_dir():
             try:
-                os.close(_locked(folder / "lock"))
+                os.close(file_locks.hold(folder / "lock"))
             except BlockingIOError:
                 continue
             shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """Nobody else makes or removes folders meanwhile."""
-    lock = _locked(FOLDER.parent / "training.lock", wait=True)
-    try:
-        yield
-    finally:
-        os.close(lock)
-
-
-def _locked(file: Path, *, wait: bool = False) -> int:
-    """A descriptor that holds the file's lock until it is closed. Raises BlockingIOError."""
-    descriptor = os.open(file, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
 
 
 def command(folder: Path) -> list[str]:
