@@ -43,8 +43,8 @@ def test_the_contracts_of_the_layers_hold() -> None:
 def test_every_module_has_a_layer_or_a_reason() -> None:
     layers = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"][0]["layers"]
     known = {name for layer in layers for name in re.findall(r"\w+", layer)}
-    # Between client and host, below everything, and beside the product.
-    known |= {"direct", "installation", "workbench"}
+    # Between client and host, and below everything.
+    known |= {"direct", "installation"}
     modules = (ROOT / "pymodule" / "pg_llm").iterdir()
     names = {path.stem for path in modules if path.suffix == ".py" or (path / "__init__.py").exists()}
     assert names - {"__init__"} == known
