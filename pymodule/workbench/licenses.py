@@ -1,6 +1,6 @@
 """The licenses of all that ./run setup installs, as the packages themselves state them.
 
-`python -m workbench.licenses` writes the tables in extension/doc/licenses.md anew, in the environment of ./run test.
+`./run licenses` writes the tables in extension/doc/licenses.md anew.
 """
 
 from __future__ import annotations
