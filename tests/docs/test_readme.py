@@ -12,7 +12,9 @@ import psycopg
 import pytest
 from database import ROOT
 from pg_llm import errors, settings
+from pg_llm.graph import options as graph_options
 from pg_llm.models import spec
+from pg_llm.recommend import options as recommend_options
 from pg_llm.training import options as training
 from workbench.cluster import Cluster
 
@@ -159,12 +161,10 @@ def test_settings_options_and_errors_are_those_of_the_code() -> None:
     assert told == [(name, str(option.default), option.meaning) for name, option in training.OPTIONS.items()]
     options = README.split("| recommender option | default | |\n|---|---|---|\n")[1].split("\n\n")[0]
     told = re.findall(r"^\| `(\w+)` \| ([\d.]+) \| (.+) \|$", options, re.MULTILINE)
-    assert told == [
-        (name, str(option.default), option.meaning) for name, option in training.RECOMMENDER_OPTIONS.items()
-    ]
+    assert told == [(name, str(option.default), option.meaning) for name, option in recommend_options.OPTIONS.items()]
     options = README.split("| graph option | default | |\n|---|---|---|\n")[1].split("\n\n")[0]
     told = re.findall(r"^\| `(\w+)` \| ([\d.]+) \| (.+?)(?: \(`.*\))? \|$", options, re.MULTILINE)
-    assert told == [(name, str(option.default), option.meaning) for name, option in training.GRAPH_OPTIONS.items()]
+    assert told == [(name, str(option.default), option.meaning) for name, option in graph_options.OPTIONS.items()]
     assert {(name, state) for name, state in re.findall(r"^\| `(\w+)` \| (\w{5}) \|", README, re.MULTILINE)} == {
         (name, kind.sqlstate)
         for name, kind in vars(errors).items()
