@@ -14,10 +14,10 @@ from typing import Any
 import psycopg
 from pg_llm.graph.host import entity_pairs
 from pg_llm.training.metrics import Measures
-from pg_llm.workbench.bench import compared
 from relations import Entity, Sentence, sentences
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from workbench.bench import compared
 
 COMMAND = "./run bench graph"
 TYPES = ["politician", "politicalparty: political party", "organisation", "election", "event", "country",

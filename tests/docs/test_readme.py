@@ -16,7 +16,7 @@ from pg_llm.graph import options as graph_options
 from pg_llm.models import spec
 from pg_llm.recommend import options as recommend_options
 from pg_llm.training import options as training
-from pg_llm.workbench.cluster import Cluster
+from workbench.cluster import Cluster
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 # Blocks of code are no prose: links and headings in them are none.

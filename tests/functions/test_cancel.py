@@ -19,8 +19,8 @@ import psycopg
 import pytest
 from database import install
 from films import FIT, shop
-from pg_llm.workbench.cluster import Cluster
 from psycopg import errors
+from workbench.cluster import Cluster
 
 # Seconds from the cancel to the error.
 LONGEST = 1.0
