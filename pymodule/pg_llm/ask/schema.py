@@ -17,51 +17,13 @@ Ref = tuple[int, int]
 _KEY_ENDS = ("id", "key", "code", "uuid", "number")
 _PERSONAL = {"first", "last", "middle", "full", "given", "family", "nick", "display"}
 _NO_IDS = ("paid", "said", "void", "grid", "valid")
-_PERSONS = {
-    "person",
-    "user",
-    "member",
-    "customer",
-    "client",
-    "employee",
-    "staff",
-    "worker",
-    "teacher",
-    "professor",
-    "student",
-    "author",
-    "writer",
-    "doctor",
-    "patient",
-    "player",
-    "driver",
-    "guest",
-    "manager",
-    "buyer",
-    "owner",
-    "actor",
-    "singer",
-}
-_GENERIC = {
-    "id",
-    "name",
-    "title",
-    "description",
-    "comment",
-    "status",
-    "type",
-    "date",
-    "year",
-    "month",
-    "value",
-    "note",
-    "url",
-    "homepage",
-    "key",
-    "code",
-    "number",
-    "uuid",
-}
+_PERSONS = frozenset("""
+    person user member customer client employee staff worker teacher professor student author writer doctor patient
+    player driver guest manager buyer owner actor singer
+""".split())
+_GENERIC = frozenset("""
+    id name title description comment status type date year month value note url homepage key code number uuid
+""".split())
 _DISPLAY = ("name", "title", "label", "subject", "word", "description", "code")
 _CHINESE_KEYS = ("编号", "学号", "工号", "编码", "代码")
 _CHINESE_NAMES = ("名", "名称", "名字", "标题", "题目")

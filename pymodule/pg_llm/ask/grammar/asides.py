@@ -14,32 +14,10 @@ _GOES_ON = {"and", "by", "for", "per", "in", "with", "who", "that", "which", "wh
 # not meant; still, where no state follows; yet, where nothing is denied; only, where it says what is done.
 _BUT = {"all", "nothing", "none", "anything", "everything", "everyone", "nobody", "any", "every"}
 _LEADS = {"but", "and", "count", "include", "show", "list", "give", "consider", "need", "want", "take", "use", "return"}
-_SAYS = {
-    "the",
-    "those",
-    "these",
-    "for",
-    "in",
-    "if",
-    "where",
-    "when",
-    "with",
-    "one",
-    "once",
-    "from",
-    "after",
-    "before",
-    "between",
-    "on",
-    "at",
-    "count",
-    "include",
-    "show",
-    "list",
-    "give",
-    "consider",
-    "return",
-}
+_SAYS = frozenset("""
+    the those these for in if where when with one once from after before between on at count include show list give
+    consider return
+""".split())
 
 
 def without_waivers(cut: Sequence[Token]) -> list[Token]:

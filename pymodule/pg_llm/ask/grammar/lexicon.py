@@ -122,135 +122,33 @@ when this.day: today
 when previous.day: yesterday
 """)
 # Who keeps the database, unless a table is called so: the college has hired, in our shop.
-KEEPERS = {
-    "company",
-    "firm",
-    "business",
-    "organization",
-    "institution",
-    "college",
-    "university",
-    "school",
-    "shop",
-    "store",
-    "dealership",
-    "bank",
-    "hospital",
-    "clinic",
-    "library",
-    "museum",
-    "club",
-    "airline",
-    "hotel",
-    "platform",
-    "system",
-}
+KEEPERS = frozenset("""
+    company firm business organization institution college university school shop store dealership bank hospital
+    clinic library museum club airline hotel platform system
+""".split())
 POLITE = {"please", "kindly", "thank", "thanks", "hello", "hi", "hey", "dear"}
 FIRST_PERSON = {"i", "me", "my", "mine", "myself", "we", "us", "our", "ours", "ourselves", "let", "lets"}
 # Words that stress what others say.
-EMPHASIS = {
-    "just",
-    "so",
-    "far",
-    "actually",
-    "actual",
-    "really",
-    "already",
-    "even",
-    "simply",
-    "altogether",
-    "exactly",
-    "specifically",
-    "precisely",
-    "indeed",
-    "ever",
-    "always",
-    "overall",
-    "currently",
-    "current",
-}
+EMPHASIS = frozenset("""
+    just so far actually actual really already even simply altogether exactly specifically precisely indeed ever
+    always overall currently current
+""".split())
 # Words that keep rows out, whatever they are near in meaning.
 RESTRICTING = {"but", "only", "still", "yet", "once", "twice", "solely", "exclusively", "otherwise", "instead"}
 # Verbs that say no more than that something is there, or is had, or is done.
-LIGHT = {
-    "be",
-    "have",
-    "do",
-    "come",
-    "go",
-    "get",
-    "take",
-    "make",
-    "bring",
-    "hand",
-    "hold",
-    "reach",
-    "place",
-    "run",
-    "put",
-    "happen",
-    "occur",
-    "appear",
-    "own",
-    "use",
-    "contain",
-    "exist",
-    "belong",
-    "carry",
-    "lie",
-    "stand",
-    "see",
-}
+LIGHT = frozenset("""
+    be have do come go get take make bring hand hold reach place run put happen occur appear own use contain exist
+    belong carry lie stand see
+""".split())
 # Verbs and nouns that only say by what, or how, an answer is shown.
-SHOWING = {
-    "break",
-    "down",
-    "report",
-    "compute",
-    "calculate",
-    "determine",
-    "output",
-    "print",
-    "pull",
-    "fetch",
-    "present",
-    "enumerate",
-    "judge",
-    "measure",
-    "tabulate",
-    "summarize",
-    "summarise",
-    "count",
-    "overview",
-    "summary",
-    "breakdown",
-}
-ASKING = {
-    "what",
-    "which",
-    "who",
-    "whom",
-    "whose",
-    "where",
-    "when",
-    "list",
-    "show",
-    "give",
-    "find",
-    "display",
-    "return",
-    "get",
-    "tell",
-    "name",
-    "provide",
-    "select",
-    "identify",
-    "retrieve",
-    "me",
-    "please",
-    "see",
-    "include",
-}
+SHOWING = frozenset("""
+    break down report compute calculate determine output print pull fetch present enumerate judge measure tabulate
+    summarize summarise count overview summary breakdown
+""".split())
+ASKING = frozenset("""
+    what which who whom whose where when list show give find display return get tell name provide select identify
+    retrieve me please see include
+""".split())
 # Words that say nothing of what is asked.
 EMPTY = (
     ASKING
@@ -259,193 +157,19 @@ EMPTY = (
     | EMPHASIS
     | LIGHT
     | SHOWING
-    | {
-        "a",
-        "an",
-        "the",
-        "of",
-        "in",
-        "on",
-        "at",
-        "to",
-        "for",
-        "from",
-        "with",
-        "by",
-        "and",
-        "or",
-        "that",
-        "this",
-        "these",
-        "those",
-        "their",
-        "its",
-        "it",
-        "there",
-        "all",
-        "any",
-        "some",
-        "as",
-        "into",
-        "than",
-        "s",
-        "t",
-        "you",
-        "your",
-        "they",
-        "them",
-        "he",
-        "she",
-        "his",
-        "her",
-        "him",
-        "can",
-        "could",
-        "will",
-        "would",
-        "should",
-        "may",
-        "might",
-        "must",
-        "been",
-        "if",
-        "many",
-        "much",
-        "how",
-        "then",
-        "also",
-        "such",
-        "about",
-        "between",
-        "among",
-        "within",
-        "during",
-        "up",
-        "out",
-        "over",
-        "under",
-        "want",
-        "need",
-        "know",
-        "like",
-        "look",
-        "kind",
-        "sort",
-        "along",
-        "together",
-        "respective",
-        "respectively",
-        "corresponding",
-        "follow",
-        "following",
-        "available",
-        "existing",
-        "database",
-        "table",
-        "record",
-        "row",
-        "data",
-        "result",
-        "information",
-        "value",
-        "detail",
-        "part",
-        "located",
-        "based",
-        "locate",
-        "associate",
-        "associated",
-        "relate",
-        "related",
-        "register",
-        "registered",
-        "receive",
-        "received",
-        "recorded",
-        "order",
-        "ordered",
-        "total",
-        "number",
-        "found",
-        "made",
-        "included",
-        "one",
-        "per",
-        "each",
-        "every",
-        "whether",
-        "who's",
-        "what's",
-        "he/she",
-        "year-wise",
-        "various",
-        "separate",
-        "individual",
-        "single",
-        "specific",
-        "given",
-        "particular",
-        "not",
-        "no",
-        "both",
-        "either",
-        "amount",
-        "other",
-        "more",
-        "less",
-        "most",
-        "least",
-        "having",
-        "used",
-        "live",
-        "work",
-        "write",
-        "meter",
-        "metre",
-        "kilometer",
-        "km",
-        "mile",
-        "foot",
-        "dollar",
-        "usd",
-        "euro",
-        "percent",
-        "minute",
-        "hour",
-        "second",
-        "kg",
-        "kilogram",
-        "pound",
-        "letter",
-        "letters",
-        "character",
-        "dr",
-        "mr",
-        "mrs",
-        "ms",
-        "prof",
-        "say",
-        "group",
-        "across",
-        "flow",
-        "through",
-        "cover",
-        "differ",
-        "different",
-        "vary",
-        "sorted",
-        "ranked",
-        "top",
-        "first",
-        "last",
-        "whole",
-        "entire",
-        "calendar",
-        "everyone",
-        "everything",
-        "anything",
-        "nor",
-    }
+    | frozenset("""
+        a an the of in on at to for from with by and or that this these those their its it there all any some as
+        into than s t you your they them he she his her him can could will would should may might must been if many
+        much how then also such about between among within during up out over under want need know like look kind
+        sort along together respective respectively corresponding follow following available existing database table
+        record row data result information value detail part located based locate associate associated relate
+        related register registered receive received recorded order ordered total number found made included one per
+        each every whether who's what's he/she year-wise various separate individual single specific given
+        particular not no both either amount other more less most least having used live work write meter metre
+        kilometer km mile foot dollar usd euro percent minute hour second kg kilogram pound letter letters character
+        dr mr mrs ms prof say group across flow through cover differ different vary sorted ranked top first last
+        whole entire calendar everyone everything anything nor
+    """.split())
 )
 
 
@@ -469,33 +193,10 @@ SHORT_VALUES = {
     "女": r"\b(?:female|women)s?\b",
 }
 # What is not asked but ordered; nothing here is ever done.
-WRITING = {
-    "delete",
-    "drop",
-    "insert",
-    "update",
-    "truncate",
-    "alter",
-    "create",
-    "grant",
-    "revoke",
-    "remove",
-    "erase",
-    "modify",
-    "rename",
-    "copy",
-    "execute",
-    "install",
-    "kill",
-    "terminate",
-    "overwrite",
-    "rewrite",
-    "删除",
-    "修改",
-    "更新",
-    "插入",
-    "清空",
-}
+WRITING = frozenset("""
+    delete drop insert update truncate alter create grant revoke remove erase modify rename copy execute install
+    kill terminate overwrite rewrite 删除 修改 更新 插入 清空
+""".split())
 
 NUMBERS = {
     "zero": 0,
@@ -571,22 +272,10 @@ MONTHS |= {name[:3]: n for name, n in MONTHS.items()} | {"sept": 9}
 CHINESE_PARTS = {"上半年": (1, "half"), "下半年": (2, "half")} | {
     f"{before}{digit}季度": (n, "quarter") for n, digit in enumerate("一二三四", 1) for before in ("", "第")
 }
-UNITS = {
-    "year": "year",
-    "month": "month",
-    "week": "week",
-    "day": "day",
-    "quarter": "quarter",
-    "hour": "hour",
-    "年": "year",
-    "年份": "year",
-    "月": "month",
-    "月份": "month",
-    "周": "week",
-    "天": "day",
-    "日": "day",
-    "季度": "quarter",
-}
+UNITS = dict(entry.split(":") for entry in """
+    year:year month:month week:week day:day quarter:quarter hour:hour 年:year 年份:year 月:month 月份:month 周:week 天:day
+    日:day 季度:quarter
+""".split())
 # What columns an adjective speaks of, the likeliest first.
 ATTRIBUTES = {
     "long": ("length", "duration", "distance", "page", "长度", "时长", "距离", "页数"),
@@ -605,33 +294,9 @@ ATTRIBUTES = {
 # Columns of these grow with age; of others, as a birth or a foundation, the oldest have the smallest.
 AGES = ("age", "年龄")
 # An adjective in a question that compares: "older than 30" speaks of the age.
-ADJECTIVES = {
-    "old": "age",
-    "older": "age",
-    "young": "age",
-    "younger": "age",
-    "long": "long",
-    "longer": "long",
-    "short": "long",
-    "shorter": "long",
-    "tall": "tall",
-    "taller": "tall",
-    "heavy": "weight",
-    "heavier": "weight",
-    "lighter": "weight",
-    "cheap": "price",
-    "cheaper": "price",
-    "expensive": "price",
-    "deep": "deep",
-    "fast": "speed",
-    "faster": "speed",
-    "higher": "tall",
-    "lower": "tall",
-    "populous": "population",
-    "populated": "population",
-    "rated": "rating",
-    "large": "big",
-    "larger": "big",
-    "big": "big",
-    "bigger": "big",
-}
+ADJECTIVES = dict(entry.split(":") for entry in """
+    old:age older:age young:age younger:age long:long longer:long short:long shorter:long tall:tall taller:tall
+    heavy:weight heavier:weight lighter:weight cheap:price cheaper:price expensive:price deep:deep fast:speed
+    faster:speed higher:tall lower:tall populous:population populated:population rated:rating large:big larger:big
+    big:big bigger:big
+""".split())

@@ -11,23 +11,9 @@ from pg_llm.ask.grammar.tokens import Token
 from pg_llm.ask.mention import Mention
 from pg_llm.ask.schema import Column, Ref, Schema, Table
 
-_SUFFIXES = {
-    "number",
-    "count",
-    "name",
-    "date",
-    "id",
-    "code",
-    "time",
-    "text",
-    "value",
-    "at",
-    "title",
-    "year",
-    "total",
-    "key",
-    "type",
-}
+_SUFFIXES = frozenset("""
+    number count name date id code time text value at title year total key type
+""".split())
 _SKIPPED = {"of", "the", "a", "an", "'s"}
 _LONGEST = 5
 _MOST = 6

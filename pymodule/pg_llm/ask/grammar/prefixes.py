@@ -12,53 +12,10 @@ from pg_llm.ask.grammar import words
 _FEWEST, _MOST = 3, 0.75
 _LONGEST_GLUED = 5
 # Consonants that English words begin with; a name that begins with others has a prefix.
-_ONSETS = {
-    "bl",
-    "br",
-    "ch",
-    "chr",
-    "cl",
-    "cr",
-    "dr",
-    "dw",
-    "fl",
-    "fr",
-    "gh",
-    "gl",
-    "gn",
-    "gr",
-    "kn",
-    "kr",
-    "ph",
-    "pl",
-    "pr",
-    "ps",
-    "rh",
-    "sc",
-    "sch",
-    "scr",
-    "sh",
-    "shr",
-    "sk",
-    "sl",
-    "sm",
-    "sn",
-    "sp",
-    "sph",
-    "spl",
-    "spr",
-    "sq",
-    "st",
-    "str",
-    "sw",
-    "th",
-    "thr",
-    "tr",
-    "ts",
-    "tw",
-    "wh",
-    "wr",
-}
+_ONSETS = frozenset("""
+    bl br ch chr cl cr dr dw fl fr gh gl gn gr kn kr ph pl pr ps rh sc sch scr sh shr sk sl sm sn sp sph spl spr sq
+    st str sw th thr tr ts tw wh wr
+""".split())
 
 
 def shared(names: Sequence[str], words_elsewhere: Collection[str] = ()) -> str:

@@ -12,107 +12,20 @@ from pg_llm.ask.grammar.vocabulary import ALIKE, ENDINGS, KNOWN, SHORT, WHOLE
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
 # A letter or two of the table's name before what a column holds: sname, pid.
 _PREFIXED = re.compile(r"[a-z]{1,2}(name|title|date|code|type|desc)")
-_IRREGULAR = {
-    "children": "child",
-    "men": "man",
-    "women": "woman",
-    "wives": "wife",
-    "mice": "mouse",
-    "feet": "foot",
-    "criteria": "criterion",
-    "series": "series",
-    "species": "species",
-    "ids": "id",
-    "has": "have",
-    "had": "have",
-    "did": "do",
-    "does": "do",
-    "done": "do",
-    "was": "be",
-    "were": "be",
-    "is": "be",
-    "are": "be",
-    "been": "be",
-    "being": "be",
-    "am": "be",
-    "bought": "buy",
-    "sold": "sell",
-    "wrote": "write",
-    "written": "write",
-    "made": "make",
-    "paid": "pay",
-    "spent": "spend",
-    "given": "give",
-    "gave": "give",
-    "took": "take",
-    "taken": "take",
-    "held": "hold",
-    "won": "win",
-    "lost": "lose",
-    "taught": "teach",
-    "built": "build",
-    "sent": "send",
-    "born": "birth",
-    "began": "begin",
-    "got": "get",
-    "analyses": "analysis",
-    "statuses": "status",
-    "buses": "bus",
-    "movies": "movie",
-    "cookies": "cookie",
-    "came": "come",
-    "went": "go",
-    "gone": "go",
-    "theses": "thesis",
-    "lives": "life",
-    "shelves": "shelf",
-}
+_IRREGULAR = dict(entry.split(":") for entry in """
+    children:child men:man women:woman wives:wife mice:mouse feet:foot criteria:criterion series:series
+    species:species ids:id has:have had:have did:do does:do done:do was:be were:be is:be are:be been:be being:be
+    am:be bought:buy sold:sell wrote:write written:write made:make paid:pay spent:spend given:give gave:give
+    took:take taken:take held:hold won:win lost:lose taught:teach built:build sent:send born:birth began:begin
+    got:get analyses:analysis statuses:status buses:bus movies:movie cookies:cookie came:come went:go gone:go
+    theses:thesis lives:life shelves:shelf
+""".split())
 # Verbs of the past that show no ending.
-PAST = {
-    "bought",
-    "sold",
-    "wrote",
-    "written",
-    "made",
-    "paid",
-    "spent",
-    "given",
-    "gave",
-    "took",
-    "taken",
-    "held",
-    "won",
-    "lost",
-    "taught",
-    "built",
-    "sent",
-    "began",
-    "got",
-    "sung",
-    "sang",
-    "drove",
-    "driven",
-    "flew",
-    "flown",
-    "ate",
-    "eaten",
-    "met",
-    "read",
-    "ran",
-    "left",
-    "kept",
-    "led",
-    "fell",
-    "grew",
-    "grown",
-    "knew",
-    "known",
-    "rose",
-    "shown",
-    "stood",
-    "spoke",
-    "wore",
-}
+PAST = frozenset("""
+    bought sold wrote written made paid spent given gave took taken held won lost taught built sent began got sung
+    sang drove driven flew flown ate eaten met read ran left kept led fell grew grown knew known rose shown stood
+    spoke wore
+""".split())
 # Questions have words without end.
 _remembered = lru_cache(maxsize=1 << 15)
 _VOWELS = frozenset("aeiou")

@@ -11,20 +11,9 @@ _SUMS = {"altogether", "overall", "combined", "in total", "in all"}
 # What may stand between a number and what is counted by it.
 _COUNTING = {"different", "distinct", "unique", "of", *chinese.MEASURE_WORDS}
 # What a number is measured in is not what is compared.
-_UNITS = {
-    "year",
-    "day",
-    "hour",
-    "minute",
-    "meter",
-    "km",
-    "kilometer",
-    "dollar",
-    "percent",
-    "people",
-    "old",
-    "usd",
-}
+_UNITS = frozenset("""
+    year day hour minute meter km kilometer dollar percent people old usd
+""".split())
 
 
 def read(cursor: Cursor) -> None:
@@ -71,17 +60,9 @@ def equalities(cursor: Cursor) -> None:
             and before in ("with", "have", "has", "had", "having", "exactly", "only", "of", "for")
         ):
             operand = right
-        elif left is not None and set(cursor.between(left, place)) <= {
-            "of",
-            "be",
-            "is",
-            "=",
-            ":",
-            "to",
-            "equal",
-            "为",
-            "是",
-        }:
+        elif left is not None and set(cursor.between(left, place)) <= frozenset("""
+            of be is = : to equal 为 是
+        """.split()):
             operand = left
         else:
             continue

@@ -6,22 +6,10 @@ from pg_llm.ask.grammar import lexicon, words
 from pg_llm.ask.grammar.reading.cursor import Cursor
 from pg_llm.ask.mention import Mention
 
-_GROUPING = {
-    "grouped",
-    "sorted",
-    "ordered",
-    "ranked",
-    "split",
-    "broken",
-    "divided",
-    "separated",
-    "listed",
-    "arranged",
-    "categorized",
-    "aggregated",
-    "counted",
-    "segmented",
-}
+_GROUPING = frozenset("""
+    grouped sorted ordered ranked split broken divided separated listed arranged categorized aggregated counted
+    segmented
+""".split())
 _THEM = {"them", "these", "those", "whom", "which"}
 
 
