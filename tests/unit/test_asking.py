@@ -6,20 +6,20 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.ask import answer, example, prompt
+from pg_llm.ask import verbalization, taught_examples, prompt
 from pg_llm.ask.grammar import (
-    asides,
+    fillers,
     dates,
-    forms,
-    meaning,
+    word_forms,
+    similarity_scale,
     numbers,
-    places,
-    prefixes,
+    place_names,
+    name_prefixes,
     synthesis,
-    tokens,
+    tokenizer,
     words,
 )
-from pg_llm.ask.grammar.meaning import Embed, dot
+from pg_llm.ask.grammar.similarity_scale import Embed, dot
 from pg_llm.ask.grammar.query import Condition, Expr, Query, Writer
 from pg_llm.ask.mention import Similar, ValueMatch
 from pg_llm.ask.schema import Column, Edge, Schema, Table
@@ -126,7 +126,7 @@ def test_words_written_as_one_are_split_where_both_are_known(word: str, parts: t
     ],
 )
 def test_what_all_names_share_is_a_prefix(names: tuple[str, ...], prefix: str) -> None:
-    assert prefixes.shared(names) == prefix
+    assert name_prefixes.shared(names) == prefix
 
 
 def zoo() -> Schema:
@@ -250,13 +250,13 @@ def _embedding(of: dict[str, int], noise: float) -> Embed:
 
 
 def test_models_are_measured_before_their_similarities_count() -> None:
-    pairs = (*meaning._BOTH, *meaning._ENGLISH, *meaning._CHINESE)
+    pairs = (*similarity_scale._BOTH, *similarity_scale._ENGLISH, *similarity_scale._CHINESE)
     same: dict[str, int] = {}
     for number, (one, other) in enumerate(pairs):
         same.setdefault(one, same.get(other, number))
         same.setdefault(other, same[one])
     near = _embedding(same, 0.3)
-    scale = meaning.Scale(near)
+    scale = similarity_scale.Scale(near)
     known = (("wage", "salary", 0.73), ("工资", "薪水", 0.73), ("狗", "dog", 0.9), ("dog", "狗", 0.9))
     for one, other, stands in known:
         assert scale.nearness(one, other, dot(*near([one, other]))) == pytest.approx(stands, abs=0.02)
@@ -264,7 +264,7 @@ def test_models_are_measured_before_their_similarities_count() -> None:
         assert scale.nearness(one, other, dot(*near([one, other]))) == pytest.approx(0.27, abs=0.02)
     # A model of English alone: all Chinese words are one, or each is far from every English one.
     english = {word: number if word.isascii() else 99 for word, number in same.items()}
-    scale = meaning.Scale(_embedding(english, 0.3))
+    scale = similarity_scale.Scale(_embedding(english, 0.3))
     assert scale.nearness("wage", "salary", 0.9) > 0.5
     assert scale.nearness("工资", "薪水", 1.0) == scale.nearness("狗", "dog", 0.9) == 0
 
@@ -281,7 +281,7 @@ def test_rows_are_looked_up_from_a_table_that_is_joined() -> None:
 
 @given(st.text(max_size=300))
 def test_tokens_are_pieces_of_the_question_in_order(question: str) -> None:
-    found = tokens.cut(question, {"患者", "疾病"})
+    found = tokenizer.cut(question, {"患者", "疾病"})
     assert all(0 <= token.start < token.end <= len(question) for token in found)
     assert [token.start for token in found] == sorted(token.start for token in found)
 
@@ -378,13 +378,13 @@ def test_questions_become_queries(question: str, sql: str) -> None:
     ],
 )
 def test_times_are_found_as_they_are_said(said: str, kind: str, time: str) -> None:
-    (found,) = [mention for mention, _ in dates.dates(tokens.cut(said))]
+    (found,) = [mention for mention, _ in dates.dates(tokenizer.cut(said))]
     assert (found.kind, found.said) == (kind, time)
 
 
 @pytest.mark.parametrize("said", ["may I see", "from 5 to 10 people", "the second week", "the start of it"])
 def test_other_words_are_no_times(said: str) -> None:
-    assert list(dates.dates(tokens.cut(said))) == []
+    assert list(dates.dates(tokenizer.cut(said))) == []
 
 
 @pytest.mark.parametrize(
@@ -405,12 +405,12 @@ def test_other_words_are_no_times(said: str) -> None:
     ],
 )
 def test_numbers_are_read_as_they_are_said(said: str, number: float) -> None:
-    (found,) = [mention for mention, _ in numbers.numbers(tokens.cut(said))]
+    (found,) = [mention for mention, _ in numbers.numbers(tokenizer.cut(said))]
     assert found.number == number
 
 
 def test_verbs_that_hang_on_a_word_are_words() -> None:
-    found = tokens.cut("who's won what we've made, can't John's wait")
+    found = tokenizer.cut("who's won what we've made, can't John's wait")
     assert [token.text for token in found] == [
         "who",
         "is",
@@ -445,8 +445,8 @@ def test_words_that_restrict_are_not_swallowed(question: str, left: list[str]) -
 
 
 def test_a_condition_that_is_waived_goes_no_further_than_its_clause() -> None:
-    cut = tokens.cut("Regardless of status by year, no matter who and how, and sorted")
-    assert [token.text for token in asides.without_waivers(cut)] == [
+    cut = tokenizer.cut("Regardless of status by year, no matter who and how, and sorted")
+    assert [token.text for token in fillers.without_waivers(cut)] == [
         "by",
         "year",
         ",",
@@ -459,10 +459,10 @@ def test_a_condition_that_is_waived_goes_no_further_than_its_clause() -> None:
 
 
 def test_values_have_forms_and_places_other_names() -> None:
-    assert {forms.base(word) for word in ("sold", "sells", "selling", "sell")} == {"sel"}
-    assert {forms.base(word) for word in ("cancelled", "canceled", "cancel", "cancels")} == {"cancel"}
-    assert forms.base("successfully") == forms.base("success") != forms.base("succession")
-    found = {(kind, start): held for kind, held, start, _ in places.said("Tell us of Ohio, Canadian and US turkey")}
+    assert {word_forms.base(word) for word in ("sold", "sells", "selling", "sell")} == {"sel"}
+    assert {word_forms.base(word) for word in ("cancelled", "canceled", "cancel", "cancels")} == {"cancel"}
+    assert word_forms.base("successfully") == word_forms.base("success") != word_forms.base("succession")
+    found = {(kind, start): held for kind, held, start, _ in place_names.said("Tell us of Ohio, Canadian and US turkey")}
     assert set(found) == {("state", 11), ("country", 17), ("country", 30)}
     assert {"oh", "ohio"} <= found["state", 11]
     assert {"ca", "can", "canada"} <= found["country", 17]
@@ -900,7 +900,7 @@ def test_rows_that_belong_to_a_thing_say_what_was_done_with_it() -> None:
     ],
 )
 def test_a_taught_question_fits_one_that_differs_in_values(question: str, adapted: str | None) -> None:
-    assert example.adapted(question, "How old is Ada?", "SELECT age FROM p WHERE name = 'Ada'") == adapted
+    assert taught_examples.adapted(question, "How old is Ada?", "SELECT age FROM p WHERE name = 'Ada'") == adapted
 
 
 @pytest.mark.parametrize(
@@ -920,7 +920,7 @@ def test_a_taught_question_fits_one_that_differs_in_values(question: str, adapte
 )
 def test_results_are_said(question: str, columns: list[str], rows: list[list[object]], said: str) -> None:
     chinese = not question.isascii()
-    assert answer.sentence(question, columns, rows, False, chinese) == said
+    assert verbalization.sentence(question, columns, rows, False, chinese) == said
 
 
 @pytest.mark.parametrize(

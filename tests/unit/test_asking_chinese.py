@@ -8,7 +8,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.ask.grammar import chinese_names, synthesis, tokens
+from pg_llm.ask.grammar import chinese_names, synthesis, tokenizer
 from pg_llm.ask.mention import ValueMatch
 from pg_llm.ask.schema import Column, Edge, Schema, Table
 
@@ -176,6 +176,6 @@ def test_names_are_said_short_or_by_other_words() -> None:
 
 @given(st.text(alphabet="每个三前名班级人分的没下过单多少男女生最高0123，", max_size=30))
 def test_tokens_of_chinese_are_pieces_in_order(question: str) -> None:
-    found = tokens.cut(question, {"班级", "分数", "下单"}, {"班", "分"}, {"男", "女"})
+    found = tokenizer.cut(question, {"班级", "分数", "下单"}, {"班", "分"}, {"男", "女"})
     assert all(left.end <= right.start for left, right in itertools.pairwise(found))
     assert "".join(question[token.start : token.end] for token in found) == question

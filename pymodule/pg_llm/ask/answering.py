@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pg_llm import arguments, settings
-from pg_llm.ask import answer, candidates, catalog
+from pg_llm.ask import verbalization, candidates, catalog
 from pg_llm.ask.candidates import Outcome
 from pg_llm.charts import drawing
 from pg_llm.database import sandbox, search_path
@@ -49,7 +49,7 @@ def ask(db: Connection, question: str | None, tables: list[str] | None, model: s
             ]
         result = found.result
         names = [name for name, _ in result.columns]
-        said = answer.sentence(asked, names, result.rows, result.cut, found.chinese)
+        said = verbalization.sentence(asked, names, result.rows, result.cut, found.chinese)
         return [
             {
                 "answer": said,

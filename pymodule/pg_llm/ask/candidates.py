@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from pg_llm.ask import example, name_embeddings, prompt, schema_reader, value_lookup
+from pg_llm.ask import taught_examples, name_embeddings, prompt, schema_reader, value_lookup
 from pg_llm.ask.grammar import synthesis
 from pg_llm.ask.mention import Linked, ValueMatch
 from pg_llm.ask.schema import Schema
@@ -116,7 +116,7 @@ def _taught(db: Connection, question: str, embedder: Model) -> list[tuple[str, s
 def _from_taught(question: str, taught: str, sql: str, near: float) -> Try | None:
     if near == 1 or " ".join(question.split()).lower() == taught.lower():
         return Try(sql, _SAME, "taught")
-    adapted = example.adapted(" ".join(question.split()), taught, sql)
+    adapted = taught_examples.adapted(" ".join(question.split()), taught, sql)
     return None if adapted is None else Try(adapted, _ADAPTED, "taught")
 
 

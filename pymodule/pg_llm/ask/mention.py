@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pg_llm.ask.grammar.tokens import Token
+from pg_llm.ask.grammar.tokenizer import Token
 from pg_llm.ask.schema import Ref
 
 # From phrases to columns (or, with -1, tables) that are near in meaning, each with its nearness (meaning.Scale).

@@ -6,7 +6,7 @@ import functools
 import json
 from collections.abc import Sequence
 
-from pg_llm.ask.grammar.meaning import Scale, dot
+from pg_llm.ask.grammar.similarity_scale import Scale, dot
 from pg_llm.ask.schema import Ref, Schema
 from pg_llm.database.models import Model
 

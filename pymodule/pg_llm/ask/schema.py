@@ -8,8 +8,8 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from pg_llm.ask.grammar import prefixes, words
-from pg_llm.ask.grammar.ways import Edge, Ways
+from pg_llm.ask.grammar import name_prefixes, words
+from pg_llm.ask.grammar.join_graph import Edge, Ways
 
 # A column, by its table's place and its own.
 Ref = tuple[int, int]
@@ -137,13 +137,13 @@ class Schema:
         columns = [[column.name.lower() for column in table.columns] for table in self.tables]
         names = [table.name.lower() for table in self.tables]
         later = {part for name in names for part in name.split("_")[1:]}
-        prefix = prefixes.shared(names, later | {part for its in columns for name in its for part in name.split("_")})
+        prefix = name_prefixes.shared(names, later | {part for its in columns for name in its for part in name.split("_")})
         for table, its in zip(self.tables, columns, strict=True):
-            own = prefixes.without(table.name, prefix)
+            own = name_prefixes.without(table.name, prefix)
             table.words = _words(own)
-            shared = prefixes.shared(its, {*own.lower().split("_"), *table.words})
+            shared = name_prefixes.shared(its, {*own.lower().split("_"), *table.words})
             for column in table.columns:
-                column.bare = prefixes.without(column.name, shared)
+                column.bare = name_prefixes.without(column.name, shared)
                 column.words = _words(column.bare)
         known = {word for table in self.tables for word in table.words if len(word) > 1}
         known |= {word for table in self.tables for column in table.columns for word in column.words if len(word) > 2}
@@ -158,7 +158,7 @@ class Schema:
         keys: dict[str, tuple[str, ...]] = {}
         for table in self.tables:
             for key in (table.columns[place] for place in table.key if len(table.key) == 1):
-                full = prefixes.without(key.name, self._prefix)
+                full = name_prefixes.without(key.name, self._prefix)
                 if full != key.bare:
                     keys[_joined(full)] = (*table.words, *key.words[-1:])
         whole = {table.words[0] for table in self.tables if len(table.words) == 1}

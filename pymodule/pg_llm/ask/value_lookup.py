@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pg_llm.ask.grammar import chinese, forms, lexicon, names, places
+from pg_llm.ask.grammar import chinese, word_forms, lexicon, name_linking, place_names
 from pg_llm.ask.mention import ValueMatch
 from pg_llm.ask.schema import Column, Schema, Table
 from pg_llm.ask.schema_reader import Lookup, first_rows
@@ -28,7 +28,7 @@ def values(db: Connection, question: str, of: Schema, lookup: Lookup) -> list[Va
     """The values of text columns that the question names, wholly, by another name or by a word of theirs."""
     said = question[:2000]
     capital = _name_parts(said)
-    plain = [span for span in forms.parts(said, names.Variants(of).like) if said[slice(*span)].lower() not in capital]
+    plain = [span for span in word_forms.parts(said, name_linking.Variants(of).like) if said[slice(*span)].lower() not in capital]
     found: list[ValueMatch] = []
     for place, table in enumerate(of.tables):
         texts = [(n, column) for n, column in enumerate(table.columns) if column.kind == "text"]
@@ -64,9 +64,9 @@ def _values(
     db: Connection, lookup: Lookup, question: str, parts: Sequence[str], place: int, table: Table, texts: Texts
 ) -> Iterable[ValueMatch]:
     lower = question.lower()
-    named = list(places.said(question))
+    named = list(place_names.said(question))
     held = {each for _, its, _, _ in named for each in its}
-    bases = forms.bases(question)
+    bases = word_forms.bases(question)
     rows = _named(db, lookup, lower, parts, held, bases, table, texts)
     kinds = _kinds(db, lookup, table, texts) if any(row["value"].lower() in held for row in rows) else {}
     for row in rows:
@@ -81,7 +81,7 @@ def _values(
         for kind, its, start, end in named:
             if value in its and value != lower[start:end] and (len(value) > 3 or kind in kinds.get(row["place"], ())):
                 yield ValueMatch(ref, row["value"], start, end, True, _PLACE)
-        for span in bases.get(forms.base(value), ()):
+        for span in bases.get(word_forms.base(value), ()):
             if value != lower[slice(*span)]:
                 yield ValueMatch(ref, row["value"], *span, True, _FORM)
 
@@ -143,7 +143,7 @@ def _kinds(db: Connection, lookup: Lookup, table: Table, texts: Texts) -> dict[i
         """,
         table.oid,
         ("text[]", "text[]"),
-        (sorted(places.CODES["state"]), sorted(places.CODES["country"])),
+        (sorted(place_names.CODES["state"]), sorted(place_names.CODES["country"])),
     )
     found = {}
     for row in rows:
@@ -181,7 +181,7 @@ def _plain_parts(
         held = [value for value in row["held"] if word.search(value) and value != row["part"]]
         for span in spans if held else ():
             if lower[slice(*span)] == row["part"]:
-                start, end = forms.grown(question, *span, held)
+                start, end = word_forms.grown(question, *span, held)
                 sure = 1.0 if " " in question[start:end] else _PLAIN
                 yield ValueMatch((place, row["place"]), question[start:end], start, end, False, sure)
 

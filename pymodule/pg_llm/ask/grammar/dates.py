@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from pg_llm.ask.grammar import lexicon
-from pg_llm.ask.grammar.tokens import Token
+from pg_llm.ask.grammar.tokenizer import Token
 from pg_llm.ask.mention import Mention
 
 _YEAR = re.compile(r"(?:19|20)\d\d")

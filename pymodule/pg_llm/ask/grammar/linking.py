@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
-from pg_llm.ask.grammar import asides, chinese, dates, lexicon, names, numbers, tokens, words
-from pg_llm.ask.grammar.tokens import Token
+from pg_llm.ask.grammar import fillers, chinese, dates, lexicon, name_linking, numbers, tokenizer, words
+from pg_llm.ask.grammar.tokenizer import Token
 from pg_llm.ask.mention import Linked, Mention, Similar, ValueMatch
 from pg_llm.ask.schema import Ref, Schema
 
@@ -20,12 +20,12 @@ _SAME, _APART = 0.75, 0.1
 
 def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: Similar | None = None) -> Linked:
     """The mentions of a question; `values` are those of rows that it may name."""
-    variants = names.Variants(schema)
+    variants = name_linking.Variants(schema)
     said = {text for value in values if chinese.is_in(text := question[value.start : value.end])}
     said |= variants.states
     nouns = {character for character, _ in variants.nouns}
     known = {word for word in variants.chinese if chinese.is_in(word)}
-    cut = asides.without_waivers(tokens.cut(question, known, nouns, said))
+    cut = fillers.without_waivers(tokenizer.cut(question, known, nouns, said))
 
     def noun(token: Token) -> str:
         return chinese.noun_stands(question, token.start, said)
@@ -35,7 +35,7 @@ def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: S
         *dates.dates(cut),
         *numbers.numbers(cut),
         *_markers(cut),
-        *names.elements(cut, variants, noun),
+        *name_linking.elements(cut, variants, noun),
     ]
     found = _best(proposals, cut)
     chosen = _without_idle(found)
@@ -78,7 +78,7 @@ def _unknown(cut: Sequence[Token], chosen: Sequence[Mention], taken: Collection[
         if n not in taken
         and _has_content(token, n, cut[n - 1 : n])
         and not _keeps(cut, n)
-        and not asides.stresses(cut, n, states)
+        and not fillers.stresses(cut, n, states)
     ]
 
 
@@ -289,7 +289,7 @@ def _meant(cut: Sequence[Token], unknown: Sequence[int], similar: Similar | None
                     place,
                     place + 1,
                     cut[place].text,
-                    names.best(refs),
+                    name_linking.best(refs),
                     role="done" if _is_verb(cut, place) else "meant",
                 )
             )

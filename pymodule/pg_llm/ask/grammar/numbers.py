@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from pg_llm.ask.grammar import lexicon
-from pg_llm.ask.grammar.tokens import Token
+from pg_llm.ask.grammar.tokenizer import Token
 from pg_llm.ask.mention import Mention
 
 

@@ -12,7 +12,7 @@ from pg_llm.ask.grammar import lexicon, linking
 from pg_llm.ask.grammar.building import steps
 from pg_llm.ask.grammar.building.draft import DONE, Impossible, doubt
 from pg_llm.ask.grammar.query import Query, Writer
-from pg_llm.ask.grammar.reading import passes
+from pg_llm.ask.grammar.reading import parser
 from pg_llm.ask.mention import Linked, Mention, Similar, ValueMatch
 from pg_llm.ask.schema import Ref, Schema
 
@@ -47,7 +47,7 @@ def candidates(
     for place, mention in enumerate(linked.mentions):
         if mention.kind == "value":
             mention.refs = _value_refs(mention, _owners(linked, place))
-    parts = passes.read(linked)
+    parts = parser.read(linked)
     schema = schema.heard({token.stem for token in linked.tokens})
     writer = Writer(schema)
     found: dict[str, Candidate] = {}

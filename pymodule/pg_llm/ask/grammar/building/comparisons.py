@@ -5,7 +5,7 @@ from __future__ import annotations
 from pg_llm.ask.grammar.building import measures, times
 from pg_llm.ask.grammar.building.draft import Draft, Impossible
 from pg_llm.ask.grammar.query import Condition, Expr
-from pg_llm.ask.grammar.reading.parts import Comparison
+from pg_llm.ask.grammar.reading.parsed_question import Comparison
 from pg_llm.ask.schema import Ref
 
 

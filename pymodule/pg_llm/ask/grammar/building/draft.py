@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from pg_llm.ask.grammar import lexicon
 from pg_llm.ask.grammar.query import Condition, Expr, Query
-from pg_llm.ask.grammar.reading.parts import Order, Reading, Superlative
+from pg_llm.ask.grammar.reading.parsed_question import Order, Reading, Superlative
 from pg_llm.ask.mention import Mention
 from pg_llm.ask.schema import Column, Edge, Ref, Schema
 

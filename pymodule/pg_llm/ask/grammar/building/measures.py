@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pg_llm.ask.grammar.building.draft import Draft, Impossible
 from pg_llm.ask.grammar.query import Expr
-from pg_llm.ask.grammar.reading.parts import Measure
+from pg_llm.ask.grammar.reading.parsed_question import Measure
 from pg_llm.ask.schema import Ref
 
 

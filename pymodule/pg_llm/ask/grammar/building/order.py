@@ -8,7 +8,7 @@ from pg_llm.ask.grammar.building import groups, measures
 from pg_llm.ask.grammar.building.draft import Draft
 from pg_llm.ask.grammar.building.targets import is_total
 from pg_llm.ask.grammar.query import Expr
-from pg_llm.ask.grammar.reading.parts import Order
+from pg_llm.ask.grammar.reading.parsed_question import Order
 from pg_llm.ask.schema import Ref
 
 

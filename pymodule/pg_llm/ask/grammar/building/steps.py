@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pg_llm.ask.grammar.building import (
     comparisons,
-    denials,
-    doubts,
+    negations,
+    penalties,
     groups,
     joins,
     measures,
@@ -19,7 +19,7 @@ from pg_llm.ask.grammar.building import (
 )
 from pg_llm.ask.grammar.building.draft import Choice, Draft
 from pg_llm.ask.grammar.query import Query
-from pg_llm.ask.grammar.reading.parts import Reading
+from pg_llm.ask.grammar.reading.parsed_question import Reading
 from pg_llm.ask.schema import Schema
 
 
@@ -50,7 +50,7 @@ def build(schema: Schema, reading: Reading, choice: Choice) -> tuple[Query, floa
     if reading.share is not None:
         ratios.restrict(draft, reading.share)
     joins.settle(draft)
-    doubts.weigh(draft)
+    penalties.weigh(draft)
     return draft.query, draft.cost
 
 
@@ -67,10 +67,10 @@ def _restrict(draft: Draft) -> None:
         if reading.share is not None and reading.share.part is not None:
             draft.said_at.update((each, comparison.start) for each in draft.query.where[known:])
     for mention in reading.known:
-        denials.add_known(draft, mention)
+        negations.add_known(draft, mention)
     for mention in reading.denied:
-        denials.add(draft, mention)
+        negations.add(draft, mention)
     if reading.never:
-        denials.add_never(draft)
+        negations.add_never(draft)
     for mention in reading.context:
         targets.add_context(draft, mention)

@@ -9,7 +9,7 @@ from pg_llm.ask.grammar.building import groups, measures
 from pg_llm.ask.grammar.building.draft import Draft, Impossible
 from pg_llm.ask.grammar.building.targets import is_total
 from pg_llm.ask.grammar.query import Expr
-from pg_llm.ask.grammar.reading.parts import Measure, Superlative
+from pg_llm.ask.grammar.reading.parsed_question import Measure, Superlative
 from pg_llm.ask.schema import Ref
 
 # What attributes a word speaks of where no other word says it.

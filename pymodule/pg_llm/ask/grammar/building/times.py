@@ -7,7 +7,7 @@ import re
 from pg_llm.ask.grammar import dates
 from pg_llm.ask.grammar.building.draft import SELDOM, Draft, Impossible
 from pg_llm.ask.grammar.query import Condition, Expr
-from pg_llm.ask.grammar.reading.parts import Comparison
+from pg_llm.ask.grammar.reading.parsed_question import Comparison
 from pg_llm.ask.mention import Mention
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pg_llm.ask.grammar.building import tables
 from pg_llm.ask.grammar.building.draft import Draft, Impossible
 from pg_llm.ask.grammar.query import Condition, Expr
-from pg_llm.ask.grammar.reading.parts import Named
+from pg_llm.ask.grammar.reading.parsed_question import Named
 from pg_llm.ask.mention import Mention
 from pg_llm.ask.schema import Ref
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pg_llm.ask.grammar import chinese, lexicon
 from pg_llm.ask.grammar.reading.cursor import Cursor
-from pg_llm.ask.grammar.reading.parts import Comparison, Measure
+from pg_llm.ask.grammar.reading.parsed_question import Comparison, Measure
 from pg_llm.ask.mention import Mention
 
 _SUMS = {"altogether", "overall", "combined", "in total", "in all"}

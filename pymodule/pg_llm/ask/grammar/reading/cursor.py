@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from pg_llm.ask.grammar.reading.parts import Measure, Reading
+from pg_llm.ask.grammar.reading.parsed_question import Measure, Reading
 from pg_llm.ask.mention import Linked, Mention
 
 JOINERS = {"and", "or", ",", "、", "和", "与", "及", "以及", "nor", "&", "或", "或者"}

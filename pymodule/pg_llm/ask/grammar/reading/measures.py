@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pg_llm.ask.grammar.reading.cursor import Cursor
-from pg_llm.ask.grammar.reading.parts import Measure
+from pg_llm.ask.grammar.reading.parsed_question import Measure
 
 _OVERALL = {"overall", "combined"}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pg_llm.ask.grammar.reading import chinese_order
 from pg_llm.ask.grammar.reading.cursor import Cursor
-from pg_llm.ask.grammar.reading.parts import Order
+from pg_llm.ask.grammar.reading.parsed_question import Order
 
 _ARTICLES = {"the", "a", "an", "one", "ones", "those", "with"}
 _ENDS = {"first", "last"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pg_llm.ask.grammar.reading.cursor import Cursor
-from pg_llm.ask.grammar.reading.parts import Named
+from pg_llm.ask.grammar.reading.parsed_question import Named
 from pg_llm.ask.mention import Mention
 
 # What may stand between the end of a text and the text.

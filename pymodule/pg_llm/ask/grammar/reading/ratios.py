@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pg_llm.ask.grammar.reading.cursor import Cursor
-from pg_llm.ask.grammar.reading.parts import Measure, Share
+from pg_llm.ask.grammar.reading.parsed_question import Measure, Share
 from pg_llm.ask.mention import Mention
 
 _AUXILIARIES = ("be", "have", "do", "can", "will")

@@ -6,7 +6,7 @@ import itertools
 
 from pg_llm.ask.grammar import lexicon
 from pg_llm.ask.grammar.reading.cursor import Cursor
-from pg_llm.ask.grammar.reading.parts import Measure, Superlative
+from pg_llm.ask.grammar.reading.parsed_question import Measure, Superlative
 from pg_llm.ask.mention import Mention
 
 # What begins a part that the superlative does not speak of.

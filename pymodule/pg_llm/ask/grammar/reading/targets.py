@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pg_llm.ask.grammar import chinese, lexicon
 from pg_llm.ask.grammar.reading.cursor import JOINERS, Cursor
-from pg_llm.ask.grammar.reading.parts import Measure
+from pg_llm.ask.grammar.reading.parsed_question import Measure
 from pg_llm.ask.mention import Mention
 
 # Words before more of what is asked for: along with their names.

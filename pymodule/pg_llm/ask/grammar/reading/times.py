@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pg_llm.ask.grammar import lexicon
 from pg_llm.ask.grammar.reading.cursor import Cursor
-from pg_llm.ask.grammar.reading.parts import Comparison
+from pg_llm.ask.grammar.reading.parsed_question import Comparison
 from pg_llm.ask.mention import Mention
 
 _TIMES = ("year", "period", "date", "month")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pg_llm.ask.grammar.reading import (
     comparisons,
-    denials,
+    negations,
     groups,
     measures,
     order,
@@ -16,7 +16,7 @@ from pg_llm.ask.grammar.reading import (
     values,
 )
 from pg_llm.ask.grammar.reading.cursor import Cursor
-from pg_llm.ask.grammar.reading.parts import Reading
+from pg_llm.ask.grammar.reading.parsed_question import Reading
 from pg_llm.ask.mention import Linked
 
 
@@ -24,7 +24,7 @@ def read(linked: Linked) -> Reading:
     """The parts of a question, from its mentions."""
     cursor = Cursor(linked)
     for step in (
-        denials.doubled,
+        negations.doubled,
         ratios.read,
         times.read,
         order.ends,
@@ -36,7 +36,7 @@ def read(linked: Linked) -> Reading:
         groups.read,
         measures.read,
         values.read,
-        denials.read,
+        negations.read,
         targets.read,
     ):
         step(cursor)

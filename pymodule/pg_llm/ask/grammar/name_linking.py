@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 
 from pg_llm.ask.grammar import chinese, chinese_names, lexicon, words
-from pg_llm.ask.grammar.tokens import Token
+from pg_llm.ask.grammar.tokenizer import Token
 from pg_llm.ask.mention import Mention
 from pg_llm.ask.schema import Column, Ref, Schema, Table
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from pg_llm.ask.grammar.tokens import Token
+from pg_llm.ask.grammar.tokenizer import Token
 
 _WAIVERS = (("no", "matter"), ("regardless", "of"), ("irrespective", "of"), ("regardless",))
 _ASKING = {"how", "who", "which", "what", "whether", "where", "when", "if"}
