@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pg_llm import arguments, settings
-from pg_llm.ask import verbalization, candidates, catalog
+from pg_llm.ask import candidates, catalog, verbalization
 from pg_llm.ask.candidates import Outcome
 from pg_llm.charts import drawing
 from pg_llm.database import sandbox, search_path
@@ -15,27 +15,29 @@ from pg_llm.errors import InvalidInput, NoAnswer, UndefinedQuestion
 _LONGEST = 4000
 
 
-def llm_sql(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
+def suggest_sql(
+    db: Connection, question: str | None, tables: list[str] | None, model: str | None
+) -> list[dict[str, Any]]:
     """The SELECT that answers a question about your tables, how sure it is, and what else the question may mean."""
-    path, oids = sandbox.search_path(db), _oids(db, tables)
+    path, oids = sandbox.search_path(db), _table_oids(db, tables)
     with search_path.pinned(db):
-        found = candidates.outcome(db, _asked(question), oids, model, path)
+        found = candidates.best_outcome(db, _checked_question(question), oids, model, path)
         return [
             {
                 "sql": found.sql,
                 "confidence": found.confidence,
-                "explanation": found.explanation or found.unclear,
+                "explanation": found.explanation or found.doubt,
                 "alternatives": found.alternatives,
             }
         ]
 
 
-def ask(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
+def answer(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
     """The answer to a question about your tables, SQL, rows, chart; below llm.ask_threshold only why there is none."""
-    path, oids = sandbox.search_path(db), _oids(db, tables)
+    path, oids = sandbox.search_path(db), _table_oids(db, tables)
     with search_path.pinned(db):
-        asked = _asked(question)
-        found, sure = _answered(db, asked, oids, model, path)
+        asked = _checked_question(question)
+        found, sure = _answer_and_log(db, asked, oids, model, path)
         if not sure or found.result is None:
             return [
                 {
@@ -44,12 +46,12 @@ def ask(db: Connection, question: str | None, tables: list[str] | None, model: s
                     "rows": None,
                     "confidence": found.confidence,
                     "chart": None,
-                    "reason": found.unclear,
+                    "reason": found.doubt,
                 }
             ]
         result = found.result
         names = [name for name, _ in result.columns]
-        said = verbalization.sentence(asked, names, result.rows, result.cut, found.chinese)
+        said = verbalization.verbalize(asked, names, result.rows, result.cut, found.chinese)
         return [
             {
                 "answer": said,
@@ -62,17 +64,19 @@ def ask(db: Connection, question: str | None, tables: list[str] | None, model: s
         ]
 
 
-def ask_rows(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
+def answer_rows(
+    db: Connection, question: str | None, tables: list[str] | None, model: str | None
+) -> list[dict[str, Any]]:
     """The rows that answer a question about your tables, one object each; an error where none are sure enough."""
-    path, oids = sandbox.search_path(db), _oids(db, tables)
+    path, oids = sandbox.search_path(db), _table_oids(db, tables)
     with search_path.pinned(db):
-        found, sure = _answered(db, _asked(question), oids, model, path)
+        found, sure = _answer_and_log(db, _checked_question(question), oids, model, path)
         if not sure or found.result is None:
-            raise NoAnswer(f"no answer: {found.unclear}")
+            raise NoAnswer(f"no answer: {found.doubt}")
         return found.result.objects()
 
 
-def ask_feedback(db: Connection, id: str | None, correct: bool | None, sql: str | None) -> None:
+def record_feedback(db: Connection, id: str | None, correct: bool | None, sql: str | None) -> None:
     """Say whether a question of your llm.ask_log was answered rightly, or by which SQL it is; this teaches."""
     path = sandbox.search_path(db)
     with search_path.pinned(db):
@@ -88,12 +92,12 @@ def ask_feedback(db: Connection, id: str | None, correct: bool | None, sql: str 
         if right and taught is None:
             raise InvalidInput("that question had no SQL", hint="Give the right one: sql => 'SELECT …'.")
         if taught is not None:
-            catalog.teach(db, found[0]["question"], taught, path)
+            catalog.store_example(db, found[0]["question"], taught, path)
         elif not right:
-            catalog.forget(db, found[0]["question"], found[0]["sql"])
+            catalog.forget_example(db, found[0]["question"], found[0]["sql"])
 
 
-def _asked(question: str | None) -> str:
+def _checked_question(question: str | None) -> str:
     text = arguments.required("question", question).strip()
     if not 0 < len(text) <= _LONGEST:
         raise InvalidInput(
@@ -102,7 +106,7 @@ def _asked(question: str | None) -> str:
     return text
 
 
-def _oids(db: Connection, tables: list[str] | None) -> list[int] | None:
+def _table_oids(db: Connection, tables: list[str] | None) -> list[int] | None:
     """The tables, whose names are those of the caller's path: asked before it is pinned."""
     if tables is None:
         return None
@@ -115,16 +119,16 @@ def _oids(db: Connection, tables: list[str] | None) -> list[int] | None:
     return [int(row["oid"]) for row in db.rows(query, ("pg_catalog.text[]",), (list(tables),))]
 
 
-def _answered(
+def _answer_and_log(
     db: Connection, question: str, tables: list[int] | None, model: str | None, path: list[str]
 ) -> tuple[Outcome, bool]:
     threshold = settings.share("llm.ask_threshold", sandbox.setting(db, "llm.ask_threshold"))
-    found = candidates.outcome(db, question, tables, model, path)
+    found = candidates.best_outcome(db, question, tables, model, path)
     sure = found.result is not None and found.confidence >= threshold
     if settings.switch("llm.ask_log", sandbox.setting(db, "llm.ask_log")):
         db.rows(
             "INSERT INTO llm.ask_log (question, sql, confidence, reason) VALUES ($1, $2, $3, $4)",
             ("text", "text", "float4", "text"),
-            (question, found.sql, found.confidence, found.explanation if sure else found.unclear),
+            (question, found.sql, found.confidence, found.explanation if sure else found.doubt),
         )
     return found, sure

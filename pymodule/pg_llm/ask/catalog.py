@@ -32,30 +32,32 @@ _CONTENTS = f"""
 """
 
 
-def llm_catalog_refresh(db: Connection, schemas: list[str] | None) -> None:
+def refresh(db: Connection, schemas: list[str] | None) -> None:
     """Embed names and meanings of the tables and columns that you may read, so that questions find them among many."""
     with transaction.pinned(db) as commit, progress.reported(db, "llm_catalog_refresh", "", "") as report:
-        _known_schemas(db, schemas)
+        _check_schemas(db, schemas)
         model = models.find(db, None, "embedding")
         report("reading the catalog", 0, 0)
-        contents = {(row["oid"], row["column"]): _content(row) for row in db.rows(_CONTENTS, ("text[]",), (schemas,))}
+        contents = {
+            (row["oid"], row["column"]): _entry_text(row) for row in db.rows(_CONTENTS, ("text[]",), (schemas,))
+        }
         held = {
             (row["oid"], row["column"]): (row["model"], row["content"])
             for row in db.rows(
                 'SELECT target::oid::bigint AS oid, "column"::text AS "column", model, content FROM llm.catalog'
             )
         }
-        _forget(db, _gone(db, schemas, set(held) - set(contents)))
+        _delete_entries(db, _stale_entries(db, schemas, set(held) - set(contents)))
         commit()
         missing = [key for key, text in contents.items() if held.get(key) != (model.name, text)]
         for start in range(0, len(missing), _AT_ONCE):
             report("embedding", start, len(missing))
             part = missing[start : start + _AT_ONCE]
-            _store(db, part, [contents[key] for key in part], model)
+            _store_entries(db, part, [contents[key] for key in part], model)
             commit()
 
 
-def _known_schemas(db: Connection, schemas: list[str] | None) -> None:
+def _check_schemas(db: Connection, schemas: list[str] | None) -> None:
     if schemas is None:
         return
     query = """
@@ -68,14 +70,14 @@ def _known_schemas(db: Connection, schemas: list[str] | None) -> None:
         )
 
 
-def _content(row: dict[str, Any]) -> str:
+def _entry_text(row: dict[str, Any]) -> str:
     from pg_llm.ask.grammar import words
 
-    parts = (" ".join(words.split(row["name"])), row["description"], row["comment"])
+    parts = (" ".join(words.split_name(row["name"])), row["description"], row["comment"])
     return ". ".join(part for part in parts if part)[:_LONGEST] or row["name"]
 
 
-def _gone(db: Connection, schemas: list[str] | None, keys: set[tuple[int, str]]) -> list[tuple[int, str]]:
+def _stale_entries(db: Connection, schemas: list[str] | None, keys: set[tuple[int, str]]) -> list[tuple[int, str]]:
     """Those of the schemas at hand, and of tables that are no more."""
     if schemas is None or not keys:
         return sorted(keys)
@@ -91,7 +93,7 @@ def _gone(db: Connection, schemas: list[str] | None, keys: set[tuple[int, str]])
     return sorted(key for key in keys if key[0] in known)
 
 
-def _forget(db: Connection, keys: Sequence[tuple[int, str]]) -> None:
+def _delete_entries(db: Connection, keys: Sequence[tuple[int, str]]) -> None:
     db.rows(
         """
         DELETE FROM llm.catalog AS c USING unnest($1::bigint[], $2::text[]) AS g (oid, "column")
@@ -102,7 +104,7 @@ def _forget(db: Connection, keys: Sequence[tuple[int, str]]) -> None:
     )
 
 
-def _store(db: Connection, keys: Sequence[tuple[int, str]], texts: Sequence[str], model: Model) -> None:
+def _store_entries(db: Connection, keys: Sequence[tuple[int, str]], texts: Sequence[str], model: Model) -> None:
     vectors = model.run("embedding", texts)
     db.rows(
         f"""
@@ -124,11 +126,11 @@ def vector_type(db: Connection) -> str:
     return f"{schema_of(db, 'vector')}.vector"
 
 
-def llm_describe(db: Connection, object: str | None, text: str | None) -> None:
+def describe(db: Connection, object: str | None, text: str | None) -> None:
     """Say what a table or column means in your questions; NULL takes it back."""
     path = sandbox.search_path(db)
     with search_path.pinned(db):
-        target, column = _object(db, arguments.required("object", object), path)
+        target, column = _resolve_object(db, arguments.required("object", object), path)
         if text is not None and (len(text) > _LONGEST or not text.strip()):
             raise InvalidInput(f"a description has 1 to {_LONGEST} characters", hint="NULL takes it back.")
         query = 'DELETE FROM llm.description WHERE target = $1::bigint::oid AND "column" = $2::name'
@@ -141,7 +143,7 @@ def llm_describe(db: Connection, object: str | None, text: str | None) -> None:
             )
 
 
-def _object(db: Connection, name: str, path: Sequence[str]) -> tuple[int, str]:
+def _resolve_object(db: Connection, name: str, path: Sequence[str]) -> tuple[int, str]:
     """The table, and the column or an empty text, that a name stands for. Raises UndefinedObject."""
     try:
         with db.savepoint():
@@ -172,14 +174,14 @@ def _object(db: Connection, name: str, path: Sequence[str]) -> tuple[int, str]:
     raise UndefinedObject(f"there is no table or column {name[:100]} that you may read")
 
 
-def llm_teach(db: Connection, question: str | None, sql: str | None) -> None:
+def teach_question(db: Connection, question: str | None, sql: str | None) -> None:
     """Say which SELECT answers a question, so that similar ones of yours are answered so; NULL forgets it."""
     path = sandbox.search_path(db)
     with search_path.pinned(db):
-        teach(db, arguments.required("question", question), sql, path)
+        store_example(db, arguments.required("question", question), sql, path)
 
 
-def teach(db: Connection, question: str, sql: str | None, path: Sequence[str]) -> None:
+def store_example(db: Connection, question: str, sql: str | None, path: Sequence[str]) -> None:
     """Keep a question with its SQL, or forget it. Raises InvalidInput for SQL that would not be run."""
     asked = " ".join(question.split())
     if not 0 < len(asked) <= _LONGEST:
@@ -200,7 +202,7 @@ def teach(db: Connection, question: str, sql: str | None, path: Sequence[str]) -
     )
 
 
-def forget(db: Connection, question: str, sql: str | None) -> None:
+def forget_example(db: Connection, question: str, sql: str | None) -> None:
     """Forget a taught question that was answered wrongly by this SQL."""
     query = "DELETE FROM llm.taught WHERE lower(question) = lower($1) AND (sql = $2 OR $2 IS NULL)"
     db.rows(query, ("text", "text"), (" ".join(question.split()), sql))

@@ -9,7 +9,7 @@ from pg_llm.ask.grammar.tokenizer import Token
 from pg_llm.ask.schema import Ref
 
 # From phrases to columns (or, with -1, tables) that are near in meaning, each with its nearness (meaning.Scale).
-Similar = Callable[[Sequence[str]], Sequence[Sequence[tuple[Ref, float]]]]
+NameMatcher = Callable[[Sequence[str]], Sequence[Sequence[tuple[Ref, float]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class ValueMatch:
     start: int
     end: int
     whole: bool
-    sure: float = 1.0
+    confidence: float = 1.0
 
 
 @dataclass(slots=True)
@@ -31,10 +31,10 @@ class Mention:
     kind: str
     start: int
     end: int
-    said: str = ""
+    normalized: str = ""
     # Tables have -1 for a column; the best first.
     refs: list[tuple[Ref, float]] = field(default_factory=list)
-    values: list[ValueMatch] = field(default_factory=list)
+    value_matches: list[ValueMatch] = field(default_factory=list)
     number: float = 0.0
     role: str = ""
 
@@ -53,19 +53,19 @@ class Mention:
         """Whether the best candidate is a column."""
         return bool(self.refs) and self.refs[0][0][1] >= 0
 
-    def whole(self, ref: Ref) -> str | None:
+    def whole_value(self, ref: Ref) -> str | None:
         """The value of a column that is named wholly."""
-        return next((value.value for value in self.values if value.ref == ref and value.whole), None)
+        return next((value.value for value in self.value_matches if value.ref == ref and value.whole), None)
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
+class LinkedQuestion:
     """A question with its mentions in order, and the words that nothing stands for."""
 
     question: str
     tokens: list[Token]
     mentions: list[Mention]
-    unknown: list[str]
+    unlinked: list[str]
     chinese: bool
     # Those of the unknown words that say what somebody does, not what there is.
     verbs: frozenset[str] = frozenset()

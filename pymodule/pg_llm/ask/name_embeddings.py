@@ -6,20 +6,20 @@ import functools
 import json
 from collections.abc import Sequence
 
-from pg_llm.ask.grammar.similarity_scale import Scale, dot
+from pg_llm.ask.grammar.similarity_scale import SimilarityScale, dot
 from pg_llm.ask.schema import Ref, Schema
 from pg_llm.database.models import Model
 
-_scales: dict[str, Scale] = {}
+_scales: dict[str, SimilarityScale] = {}
 
 
-class Meanings:
+class NameEmbeddings:
     """Which columns and tables are near a word in meaning, by an embedding model."""
 
     def __init__(self, of: Schema, model: Model) -> None:
         self._schema = of
         self._model = model
-        self._scale = _scale(model)
+        self._scale = _scale_of(model)
 
     def __call__(self, phrases: Sequence[str]) -> list[list[tuple[Ref, float]]]:
         """For each phrase the nearest, with how near on the scale of meanings."""
@@ -31,7 +31,7 @@ class Meanings:
                     names.setdefault(" ".join(column.words), []).append((t, c))
         names.pop("", None)
         asked = list(names)[:400]
-        embedded = _embedded(self._model, [*asked, *phrases])
+        embedded = _embed(self._model, [*asked, *phrases])
         found = []
         for phrase, vector in zip(phrases, embedded[len(asked) :], strict=True):
             near = []
@@ -42,10 +42,10 @@ class Meanings:
         return found
 
 
-def _scale(model: Model) -> Scale:
+def _scale_of(model: Model) -> SimilarityScale:
     """The model's, measured once in a session."""
-    return _scales.setdefault(json.dumps(model.wire, sort_keys=True), Scale(functools.partial(_embedded, model)))
+    return _scales.setdefault(json.dumps(model.wire, sort_keys=True), SimilarityScale(functools.partial(_embed, model)))
 
 
-def _embedded(model: Model, texts: Sequence[str]) -> list[list[float]]:
+def _embed(model: Model, texts: Sequence[str]) -> list[list[float]]:
     return [json.loads(text) for text in model.run("embedding", texts)]

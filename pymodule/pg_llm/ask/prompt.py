@@ -14,10 +14,10 @@ _BLOCK = re.compile(r"```(?:sql|postgresql|postgres)?\s*(.*?)(?:```|$)", re.S | 
 _SELECT = re.compile(r"\b(?:SELECT|WITH)\b.*", re.S | re.I)
 
 
-def prompt(question: str, schema: Schema, values: Sequence[ValueMatch], taught: Sequence[tuple[str, str]]) -> str:
+def build_prompt(question: str, schema: Schema, values: Sequence[ValueMatch], taught: Sequence[tuple[str, str]]) -> str:
     """The tables with what is known of them, worked examples, values that the question names, and the question."""
     lines = ["You write one PostgreSQL SELECT statement that answers a question about these tables.", ""]
-    lines += _tables(schema)
+    lines += _table_lines(schema)
     named = sorted(
         {f"{schema.tables[v.ref[0]].sql}.{schema.column(v.ref).sql} = '{v.value}'" for v in values if v.whole}
     )
@@ -29,7 +29,7 @@ def prompt(question: str, schema: Schema, values: Sequence[ValueMatch], taught: 
     return "\n".join(lines)
 
 
-def _tables(schema: Schema) -> list[str]:
+def _table_lines(schema: Schema) -> list[str]:
     lines = []
     columns = 0
     for table in schema.tables:
@@ -38,13 +38,13 @@ def _tables(schema: Schema) -> list[str]:
         its = []
         for column in table.columns:
             columns += 1
-            said = f" /* {_plain(column.phrases[0])} */" if column.phrases else ""
+            said = f" /* {_comment_text(column.phrases[0])} */" if column.phrases else ""
             its.append(f"{column.sql} {column.type}{said}")
-        said = f" -- {_plain(table.phrases[0])}" if table.phrases else ""
+        said = f" -- {_comment_text(table.phrases[0])}" if table.phrases else ""
         lines.append(f"CREATE TABLE {table.sql} ({', '.join(its)});{said}")
     for edge in schema.edges:
-        if edge.single:
-            one, other = schema.tables[edge.one], schema.tables[edge.other]
+        if edge.many_to_one:
+            one, other = schema.tables[edge.source], schema.tables[edge.target]
             pairs = " AND ".join(
                 f"{one.sql}.{one.columns[a].sql} = {other.sql}.{other.columns[b].sql}" for a, b in edge.columns
             )
@@ -52,12 +52,12 @@ def _tables(schema: Schema) -> list[str]:
     return lines
 
 
-def _plain(text: str) -> str:
+def _comment_text(text: str) -> str:
     """A comment on one line, that ends nothing it stands in."""
     return re.sub(r"\s+", " ", text).replace("*/", "* /")[:_LONGEST_PHRASE]
 
 
-def sql(written: str) -> str | None:
+def first_statement(written: str) -> str | None:
     """The first statement in what a model wrote; None where there is none."""
     block = _BLOCK.search(written)
     found = _SELECT.search(block[1] if block else written)

@@ -25,22 +25,22 @@ from pg_llm.errors import InsufficientPrivilege, InvalidInput
 _MOST_TABLES = 24
 _MOST_CHOSEN = 10
 # The score of a table whose name holds a word of the question.
-_NAMED = 3
+_NAME_SCORE = 3
 _MOST_COLUMNS = 60
 # Rows of a table whose values are looked at.
-_ROWS_LOOKED_AT = 50_000
+_SAMPLED_ROWS = 50_000
 # Stands for a table in a query; no identifier holds this character.
 TABLE = "\0"
 # Tables that were left out and are told by name.
-_MOST_TOLD = 3
+_MOST_NAMED = 3
 
-_CHOSEN = f"""
+_READABLE_TABLES = f"""
     SELECT c.oid::bigint AS oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS relation
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE {READABLE} AND NOT c.relispartition
 """
-_RANKED = f"""
-    WITH readable AS ({_CHOSEN} LIMIT 5000), near AS (
+_RANKED_TABLES = f"""
+    WITH readable AS ({_READABLE_TABLES} LIMIT 5000), near AS (
         SELECT e.target::oid::bigint AS oid, max(e.score) AS score FROM (
             SELECT g.target, 1 - (g.embedding OPERATOR(<vector>.<=>) $2::<vector>.vector) AS score
             FROM llm.catalog AS g WHERE g.model = $3 AND $2 IS NOT NULL
@@ -104,7 +104,7 @@ _COLUMNS = """
     AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')
     ORDER BY array_position($1::bigint[], a.attrelid::bigint), a.attnum
 """
-_KEYS = """
+_FOREIGN_KEYS = """
     SELECT k.conrelid::bigint AS one, k.confrelid::bigint AS other, k.conkey, k.confkey
     FROM pg_constraint AS k
     WHERE k.contype = 'f' AND k.conrelid = ANY($1::bigint[]::oid[]) AND k.confrelid = ANY($1::bigint[]::oid[])
@@ -112,7 +112,7 @@ _KEYS = """
     ORDER BY k.oid
 """
 # Tables that foreign keys lead to, so that those between two chosen ones are there.
-_NEIGHBOURS = f"""
+_NEIGHBOR_TABLES = f"""
     SELECT c.oid::bigint AS oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS relation
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE {READABLE} AND NOT c.relispartition AND NOT c.oid = ANY($1::bigint[]::oid[]) AND c.oid IN (
@@ -125,16 +125,16 @@ _KINDS = {"N": "number", "S": "text", "E": "text", "D": "date", "B": "bool"}
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
+class ValueLookup:
     """Values looked up in tables with the rights of a role, until a moment of the monotonic clock."""
 
     db: Connection
     role: int
-    ends: float
+    deadline: float
 
     def rows(self, query: str, oid: int, types: Sequence[str] = (), values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Rows of a query on a table, whose name is `TABLE` in it; none where it fails or takes too long."""
-        left = self.ends - time.monotonic()
+        left = self.deadline - time.monotonic()
         if left <= 0:
             return []
         relation = self.db.rows(
@@ -163,36 +163,36 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class TableSelection:
     """The tables that a question may be about, with whose rights they are read, and which were left out, in words."""
 
     db: Connection
     oids: list[int]
     role: int
-    left_out: str
+    exclusion_note: str
 
-    def lookup(self) -> Lookup:
+    def lookup(self) -> ValueLookup:
         """Looking values up in them from now on."""
-        return Lookup(self.db, self.role, time.monotonic() + sandbox.limits(self.db).seconds)
+        return ValueLookup(self.db, self.role, time.monotonic() + sandbox.limits(self.db).seconds)
 
 
-def chosen(db: Connection, question: str, tables: Sequence[int] | None, model: Model | None) -> Chosen:
+def select_tables(db: Connection, question: str, tables: Sequence[int] | None, model: Model | None) -> TableSelection:
     """The tables named, or those that the question may be about and that run no code which the caller cannot trust.
 
     Raises InsufficientPrivilege for tables named in vain.
     """
     if tables is not None:
-        rows = _safe(db, _named(db, tables), named=True)
-        return Chosen(db, [row["oid"] for row in rows], table_access.role_for(db, tables), "")
-    rows = _candidates(db, question, model)
+        rows = _without_unsafe_views(db, _named_tables(db, tables), named=True)
+        return TableSelection(db, [row["oid"] for row in rows], table_access.role_for(db, tables), "")
+    rows = _candidate_tables(db, question, model)
     code = untrusted(db, [row["oid"] for row in rows])
-    safe = _safe(db, [row for row in rows if row["oid"] not in code], named=False)
+    safe = _without_unsafe_views(db, [row for row in rows if row["oid"] not in code], named=False)
     oids = [row["oid"] for row in safe]
     if oids and foreign_code.lock(db, oids, db.current_role()):
         # What was found out about tables of others holds from now on.
         code |= untrusted(db, oids)
         safe = [row for row in safe if row["oid"] not in code]
-    return Chosen(db, [row["oid"] for row in safe], db.current_role(), left_out(db, code))
+    return TableSelection(db, [row["oid"] for row in safe], db.current_role(), exclusion_note(db, code))
 
 
 def untrusted(db: Connection, oids: Sequence[int]) -> dict[int, Row]:
@@ -203,7 +203,7 @@ def untrusted(db: Connection, oids: Sequence[int]) -> dict[int, Row]:
     return found
 
 
-def left_out(db: Connection, code: Mapping[int, Row]) -> str:
+def exclusion_note(db: Connection, code: Mapping[int, Row]) -> str:
     """In words which tables were not looked at, and why; empty for none."""
     if not code:
         return ""
@@ -213,15 +213,15 @@ def left_out(db: Connection, code: Mapping[int, Row]) -> str:
         f'{row["name"]} ({first["what"]} runs code of "{first["owner"]}")'
         for row, first in zip(names, code.values(), strict=True)
     ]
-    more = f" and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
-    return f"left out: {', '.join(told[:_MOST_TOLD])}{more}"
+    more = f" and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
+    return f"left out: {', '.join(told[:_MOST_NAMED])}{more}"
 
 
-def _named(db: Connection, tables: Sequence[int]) -> list[dict[str, Any]]:
+def _named_tables(db: Connection, tables: Sequence[int]) -> list[dict[str, Any]]:
     if not tables:
         raise InvalidInput("tables must not be empty", hint="NULL means all tables that you may read.")
     found = db.rows(
-        f"{_CHOSEN.replace(' AND NOT c.relispartition', '')} AND c.oid = ANY($1::bigint[]::oid[])",
+        f"{_READABLE_TABLES.replace(' AND NOT c.relispartition', '')} AND c.oid = ANY($1::bigint[]::oid[])",
         ("bigint[]",),
         (list(tables),),
     )
@@ -239,54 +239,57 @@ def _named(db: Connection, tables: Sequence[int]) -> list[dict[str, Any]]:
     return found
 
 
-def _candidates(db: Connection, question: str, model: Model | None) -> list[dict[str, Any]]:
-    found = db.rows(f"{_CHOSEN} ORDER BY c.oid LIMIT {_MOST_TABLES + 1}")
+def _candidate_tables(db: Connection, question: str, model: Model | None) -> list[dict[str, Any]]:
+    found = db.rows(f"{_READABLE_TABLES} ORDER BY c.oid LIMIT {_MOST_TABLES + 1}")
     if len(found) <= _MOST_TABLES:
         return found
-    said = _stems(question)
-    chosen = _ranked(db, said, None, "")
+    said = _weighted_words(question)
+    chosen = _rank_tables(db, said, None, "")
     # By meaning only where no table is called by its name: that takes as long again.
-    unnamed = model is not None and all(row["score"] < _NAMED for row in chosen)
+    unnamed = model is not None and all(row["score"] < _NAME_SCORE for row in chosen)
     if model is not None and unnamed and db.rows("SELECT FROM llm.catalog LIMIT 1"):
-        chosen = _ranked(db, said, model.run("embedding", [question[:2000]])[0], model.name)
+        chosen = _rank_tables(db, said, model.run("embedding", [question[:2000]])[0], model.name)
     if not chosen:
         return []
-    return [*chosen, *db.rows(_NEIGHBOURS, ("bigint[]",), ([row["oid"] for row in chosen],))]
+    return [*chosen, *db.rows(_NEIGHBOR_TABLES, ("bigint[]",), ([row["oid"] for row in chosen],))]
 
 
-def _ranked(db: Connection, said: dict[str, float], vector: str | None, model: str) -> list[dict[str, Any]]:
+def _rank_tables(db: Connection, said: dict[str, float], vector: str | None, model: str) -> list[dict[str, Any]]:
     from pg_llm.database.catalog import schema_of
 
     return db.rows(
-        _RANKED.replace("<vector>", schema_of(db, "vector")),
+        _RANKED_TABLES.replace("<vector>", schema_of(db, "vector")),
         ("text[]", "text", "text", "float8[]"),
         (list(said), vector, model, list(said.values())),
     )
 
 
-def _stems(question: str) -> dict[str, float]:
+def _weighted_words(question: str) -> dict[str, float]:
     """What names of tables and columns may hold of a question, with weights: longer words say more."""
     found: dict[str, float] = {}
     for word in re.findall(r"[^\W_]+", question[:4000]):
-        if chinese.is_in(word):
+        if chinese.contains_chinese(word):
             for start in range(len(word) - 1):
                 if word[start : start + 2] not in chinese.MARKERS:
                     found[word[start : start + 2]] = 1.0
             continue
         its = words.stem(word)
-        if len(its) >= 3 and not lexicon.is_empty(word):
-            for each in (*words.alike(its), *(short for short in words.shortened(its) if len(short) >= 3)):
-                found.setdefault(_beginning(each), 0.5)
-            found[_beginning(its)] = 1.0
+        if len(its) >= 3 and not lexicon.is_stopword(word):
+            for each in (
+                *words.synonyms(its),
+                *(short for short in words.likely_abbreviations(its) if len(short) >= 3),
+            ):
+                found.setdefault(_without_y(each), 0.5)
+            found[_without_y(its)] = 1.0
     return dict(sorted(found.items(), key=lambda pair: -pair[1])[:60])
 
 
-def _beginning(word: str) -> str:
+def _without_y(word: str) -> str:
     """What a word and its plural have in common."""
     return word[:-1] if word.endswith("y") and len(word) > 4 else word
 
 
-def _safe(db: Connection, rows: Sequence[dict[str, Any]], named: bool) -> list[dict[str, Any]]:
+def _without_unsafe_views(db: Connection, rows: Sequence[dict[str, Any]], named: bool) -> list[dict[str, Any]]:
     """Without views that hide what a question may not call; such a view that was named is an error."""
     found = []
     for row in rows:
@@ -299,14 +302,14 @@ def _safe(db: Connection, rows: Sequence[dict[str, Any]], named: bool) -> list[d
     return found
 
 
-def schema(db: Connection, of: Chosen, path: Sequence[str]) -> Schema:
+def read_schema(db: Connection, of: TableSelection, path: Sequence[str]) -> Schema:
     """The chosen tables with their columns, and how rows of one lead to rows of another."""
     oids = of.oids
     tables: dict[int, Table] = {}
     places: dict[int, int] = {}
     for row in db.rows(_TABLES, ("bigint[]", "text[]"), (list(oids), list(path))):
         places[row["oid"]] = len(tables)
-        tables[row["oid"]] = Table(row["oid"], row["name"], row["sql"], [], _phrases(row), rows=row["reltuples"])
+        tables[row["oid"]] = Table(row["oid"], row["name"], row["sql"], [], _phrases(row), row_count=row["reltuples"])
     numbers: dict[tuple[int, int], int] = {}
     keys: dict[int, dict[int, int]] = {}
     for row in db.rows(_COLUMNS, ("bigint[]",), (list(oids),)):
@@ -333,7 +336,7 @@ def schema(db: Connection, of: Chosen, path: Sequence[str]) -> Schema:
     for oid, its in keys.items():
         tables[oid].key = [column for _, column in sorted(its.items())]
     edges = []
-    for row in db.rows(_KEYS, ("bigint[]",), (list(oids),)):
+    for row in db.rows(_FOREIGN_KEYS, ("bigint[]",), (list(oids),)):
         pairs = [
             (numbers.get((row["one"], a)), numbers.get((row["other"], b)))
             for a, b in zip(row["conkey"], row["confkey"], strict=True)
@@ -341,7 +344,7 @@ def schema(db: Connection, of: Chosen, path: Sequence[str]) -> Schema:
         if all(a is not None and b is not None for a, b in pairs):
             edges.append(Edge(places[row["one"]], places[row["other"]], tuple(pairs), 1.0, True))  # type: ignore[arg-type]
     found = list(tables.values())
-    _find_keys(db, found, of.lookup())
+    _find_unique_columns(db, found, of.lookup())
     return Schema(found, edges)
 
 
@@ -349,10 +352,10 @@ def _phrases(row: dict[str, Any]) -> list[str]:
     return [text[:500] for text in (row["description"], row["comment"]) if text]
 
 
-def _find_keys(db: Connection, tables: Sequence[Table], lookup: Lookup) -> None:
+def _find_unique_columns(db: Connection, tables: Sequence[Table], lookup: ValueLookup) -> None:
     """Which columns are unique, where no constraint says so: looked up in small tables."""
     for table in tables:
-        if table.key or table.rows > _ROWS_LOOKED_AT:
+        if table.key or table.row_count > _SAMPLED_ROWS:
             continue
         asked = [
             column
@@ -364,12 +367,12 @@ def _find_keys(db: Connection, tables: Sequence[Table], lookup: Lookup) -> None:
         if not asked:
             continue
         counts = ", ".join(f"count(DISTINCT t.{column.sql}) = count(*) AS c{n}" for n, column in enumerate(asked))
-        row = lookup.rows(f"SELECT count(*) AS n, {counts} FROM {first_rows(asked)} AS t", table.oid)
+        row = lookup.rows(f"SELECT count(*) AS n, {counts} FROM {sample_rows(asked)} AS t", table.oid)
         for n, column in enumerate(asked):
             column.unique = bool(row) and row[0]["n"] > 0 and row[0][f"c{n}"]
 
 
-def first_rows(columns: Sequence[Column]) -> str:
+def sample_rows(columns: Sequence[Column]) -> str:
     """The first rows of a table, of it only the columns that are read: the caller may have a right to no others."""
     names = ", ".join(column.sql for column in columns)
-    return f"(SELECT {names} FROM {TABLE} WHERE {READ_ONLY} LIMIT {_ROWS_LOOKED_AT})"
+    return f"(SELECT {names} FROM {TABLE} WHERE {READ_ONLY} LIMIT {_SAMPLED_ROWS})"

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pg_llm.ask.grammar import chinese, word_forms, lexicon, name_linking, place_names
+from pg_llm.ask.grammar import chinese, lexicon, name_linking, place_names, word_forms
 from pg_llm.ask.mention import ValueMatch
 from pg_llm.ask.schema import Column, Schema, Table
-from pg_llm.ask.schema_reader import Lookup, first_rows
+from pg_llm.ask.schema_reader import ValueLookup, sample_rows
 from pg_llm.database.column_types import as_text
 from pg_llm.database.connection import Connection
 
@@ -17,28 +17,32 @@ from pg_llm.database.connection import Connection
 _MOST_VALUES = 60
 _LONGEST_VALUE = 100
 # How sure a value is that is named by another name, by a form of it, by one plain word of it.
-_PLACE, _FORM, _PLAIN = 0.97, 0.9, 0.9
+_PLACE_CONFIDENCE, _FORM_CONFIDENCE, _LOWERCASE_CONFIDENCE = 0.97, 0.9, 0.9
 # Of the values of a column of codes so many are codes.
-_CODES = 0.5
+_LEAST_CODE_SHARE = 0.5
 
-Texts = Sequence[tuple[int, Column]]
+TextColumns = Sequence[tuple[int, Column]]
 
 
-def values(db: Connection, question: str, of: Schema, lookup: Lookup) -> list[ValueMatch]:
+def find_values(db: Connection, question: str, of: Schema, lookup: ValueLookup) -> list[ValueMatch]:
     """The values of text columns that the question names, wholly, by another name or by a word of theirs."""
     said = question[:2000]
-    capital = _name_parts(said)
-    plain = [span for span in word_forms.parts(said, name_linking.Variants(of).like) if said[slice(*span)].lower() not in capital]
+    capital = _capitalized_words(said)
+    plain = [
+        span
+        for span in word_forms.value_word_spans(said, name_linking.NameIndex(of).similar_words)
+        if said[slice(*span)].lower() not in capital
+    ]
     found: list[ValueMatch] = []
     for place, table in enumerate(of.tables):
         texts = [(n, column) for n, column in enumerate(table.columns) if column.kind == "text"]
         if texts:
-            found += _values(db, lookup, said, capital, place, table, texts)
-            found += _plain_parts(db, lookup, said, plain, place, table, texts) if plain else ()
+            found += _match_values(db, lookup, said, capital, place, table, texts)
+            found += _match_lowercase_words(db, lookup, said, plain, place, table, texts) if plain else ()
     return found
 
 
-def _name_parts(question: str) -> list[str]:
+def _capitalized_words(question: str) -> list[str]:
     """Words that may be a part of a value: those in quotes and those with a capital inside a sentence."""
     quoted = [
         text
@@ -49,59 +53,65 @@ def _name_parts(question: str) -> list[str]:
     rest = re.sub(r"""["\u201c][^"\u201d]{2,100}["\u201d]""", " ", question)
     capital = [
         match[0]
-        for match in re.finditer(r"\b[A-Z][\w'-]*(?: [A-Z][\w'-]*)*", _without_first_words(rest))
+        for match in re.finditer(r"\b[A-Z][\w'-]*(?: [A-Z][\w'-]*)*", _blank_sentence_starts(rest))
         if len(match[0]) > 2 or re.search(r"\d", match[0])
     ]
     return list(dict.fromkeys(text.lower().removesuffix("'s") for text in (*quoted, *capital)))[:20]
 
 
-def _without_first_words(question: str) -> str:
+def _blank_sentence_starts(question: str) -> str:
     """Blanks where words stand that have a capital only as they begin a sentence."""
     return re.sub(r"(^|[.?!])(\W{0,9}+[A-Z][\w'-]*)", lambda match: match[1] + " ." * (len(match[2]) // 2), question)
 
 
-def _values(
-    db: Connection, lookup: Lookup, question: str, parts: Sequence[str], place: int, table: Table, texts: Texts
+def _match_values(
+    db: Connection,
+    lookup: ValueLookup,
+    question: str,
+    parts: Sequence[str],
+    place: int,
+    table: Table,
+    texts: TextColumns,
 ) -> Iterable[ValueMatch]:
     lower = question.lower()
-    named = list(place_names.said(question))
+    named = list(place_names.find_places(question))
     held = {each for _, its, _, _ in named for each in its}
-    bases = word_forms.bases(question)
-    rows = _named(db, lookup, lower, parts, held, bases, table, texts)
-    kinds = _kinds(db, lookup, table, texts) if any(row["value"].lower() in held for row in rows) else {}
+    bases = word_forms.base_forms(question)
+    rows = _candidate_values(db, lookup, lower, parts, held, bases, table, texts)
+    kinds = _place_kinds(db, lookup, table, texts) if any(row["value"].lower() in held for row in rows) else {}
     for row in rows:
         value, ref = row["value"].lower(), (place, row["place"])
-        said = [value] if row["whole"] else [part for part in parts if _begins_word(part, value)]
+        said = [value] if row["whole"] else [part for part in parts if _starts_at_word(part, value)]
         for match in (match for text in said for match in re.finditer(re.escape(text), lower)):
-            if _bounded(lower, *match.span()):
+            if _is_whole_word(lower, *match.span()):
                 yield ValueMatch(ref, row["value"], *match.span(), row["whole"])
-        for short in (_done(value), lexicon.SHORT_VALUES.get(value, "(?!)")):
+        for short in (_completed_pattern(value), lexicon.SHORT_VALUES.get(value, "(?!)")):
             for match in re.finditer(short, lower):
                 yield ValueMatch(ref, row["value"], *match.span(), whole=True)
         for kind, its, start, end in named:
             if value in its and value != lower[start:end] and (len(value) > 3 or kind in kinds.get(row["place"], ())):
-                yield ValueMatch(ref, row["value"], start, end, True, _PLACE)
-        for span in bases.get(word_forms.base(value), ()):
+                yield ValueMatch(ref, row["value"], start, end, True, _PLACE_CONFIDENCE)
+        for span in bases.get(word_forms.base_form(value), ()):
             if value != lower[slice(*span)]:
-                yield ValueMatch(ref, row["value"], *span, True, _FORM)
+                yield ValueMatch(ref, row["value"], *span, True, _FORM_CONFIDENCE)
 
 
-def _named(
+def _candidate_values(
     db: Connection,
-    lookup: Lookup,
+    lookup: ValueLookup,
     question: str,
     parts: Sequence[str],
     held: Iterable[str],
     bases: Iterable[str],
     table: Table,
-    texts: Texts,
+    texts: TextColumns,
 ) -> list[dict[str, Any]]:
     """The values of a table that the question, in small letters, may name; `whole` are those that it has in it."""
     short = [value for value, said in lexicon.SHORT_VALUES.items() if re.search(said, question)]
     return lookup.rows(
         f"""
         SELECT DISTINCT c.place, c.value, strpos($1, lower(c.value)) > 0 AS whole
-        FROM {_rows(texts)}
+        FROM {_value_rows(texts)}
         WHERE c.value <> '' AND length(c.value) <= {_LONGEST_VALUE} AND (
             strpos($1, lower(c.value)) > 0 OR lower(c.value) = ANY($3)
             OR c.value LIKE '已__%' AND strpos($1, substr(lower(c.value), 2)) > 0
@@ -121,25 +131,25 @@ def _named(
     )
 
 
-def _done(value: str) -> str:
+def _completed_pattern(value: str) -> str:
     """How a question says in Chinese what is done: 取消 for 已取消, but not behind a word that denies it."""
     return rf"(?<![已未没不待]){re.escape(value[1:])}" if value[0] == "已" and len(value) > 2 else "(?!)"
 
 
-def _rows(texts: Texts) -> str:
+def _value_rows(texts: TextColumns) -> str:
     columns = ", ".join(f"({n}, {as_text(f't.{column.sql}', column.builtin)})" for n, column in texts)
-    part = first_rows([column for _, column in texts])
+    part = sample_rows([column for _, column in texts])
     return f"{part} AS t CROSS JOIN LATERAL (VALUES {columns}) AS c (place, value)"
 
 
-def _kinds(db: Connection, lookup: Lookup, table: Table, texts: Texts) -> dict[int, set[str]]:
+def _place_kinds(db: Connection, lookup: ValueLookup, table: Table, texts: TextColumns) -> dict[int, set[str]]:
     """The columns that hold codes of places, with the kinds these may be; where both may be, the name tells."""
     rows = lookup.rows(
         f"""
         SELECT c.place, count(DISTINCT lower(c.value)) AS n,
                count(DISTINCT lower(c.value)) FILTER (WHERE lower(c.value) = ANY($1)) AS state,
                count(DISTINCT lower(c.value)) FILTER (WHERE lower(c.value) = ANY($2)) AS country
-        FROM {_rows(texts)} WHERE c.value <> '' GROUP BY c.place
+        FROM {_value_rows(texts)} WHERE c.value <> '' GROUP BY c.place
         """,
         table.oid,
         ("text[]", "text[]"),
@@ -148,28 +158,28 @@ def _kinds(db: Connection, lookup: Lookup, table: Table, texts: Texts) -> dict[i
     found = {}
     for row in rows:
         most = max(row["state"], row["country"])
-        if most >= _CODES * row["n"]:
+        if most >= _LEAST_CODE_SHARE * row["n"]:
             kinds = {kind for kind in ("state", "country") if row[kind] == most}
             named = kinds & set(table.columns[row["place"]].words)
             found[row["place"]] = named or kinds
     return found
 
 
-def _plain_parts(
+def _match_lowercase_words(
     db: Connection,
-    lookup: Lookup,
+    lookup: ValueLookup,
     question: str,
     spans: Sequence[tuple[int, int]],
     place: int,
     table: Table,
-    texts: Texts,
+    texts: TextColumns,
 ) -> Iterable[ValueMatch]:
     """Values of which the question names a word in small letters, or several words that follow each other."""
     lower = question.lower()
     rows = lookup.rows(
         f"""
         SELECT c.place, p.part, (array_agg(DISTINCT lower(c.value)))[1:{_MOST_VALUES}] AS held
-        FROM {_rows(texts)} JOIN unnest($1::text[]) AS p (part) ON strpos(lower(c.value), p.part) > 0
+        FROM {_value_rows(texts)} JOIN unnest($1::text[]) AS p (part) ON strpos(lower(c.value), p.part) > 0
         WHERE length(c.value) <= {_LONGEST_VALUE} GROUP BY c.place, p.part
         """,
         table.oid,
@@ -181,23 +191,25 @@ def _plain_parts(
         held = [value for value in row["held"] if word.search(value) and value != row["part"]]
         for span in spans if held else ():
             if lower[slice(*span)] == row["part"]:
-                start, end = word_forms.grown(question, *span, held)
-                sure = 1.0 if " " in question[start:end] else _PLAIN
+                start, end = word_forms.longest_match(question, *span, held)
+                sure = 1.0 if " " in question[start:end] else _LOWERCASE_CONFIDENCE
                 yield ValueMatch((place, row["place"]), question[start:end], start, end, False, sure)
 
 
-def _begins_word(part: str, value: str) -> bool:
+def _starts_at_word(part: str, value: str) -> bool:
     """Whether a value has a part where a word of it begins; Chinese has no such places."""
-    return part in value if chinese.is_in(part) else re.search(rf"(?<!\w){re.escape(part)}", value) is not None
+    return (
+        part in value if chinese.contains_chinese(part) else re.search(rf"(?<!\w){re.escape(part)}", value) is not None
+    )
 
 
-def _bounded(text: str, start: int, end: int) -> bool:
+def _is_whole_word(text: str, start: int, end: int) -> bool:
     """Whether a place in a text begins and ends where words do; Chinese has no such places."""
     before, after = text[start - 1 : start], text[end : end + 1]
     rest = text[end : end + 2]
 
     def inside(a: str, b: str) -> bool:
-        return a.isalnum() and b.isalnum() and not (chinese.is_in(a) or chinese.is_in(b))
+        return a.isalnum() and b.isalnum() and not (chinese.contains_chinese(a) or chinese.contains_chinese(b))
 
     plural = rest.startswith("s") and not text[end + 1 : end + 2].isalnum()
     return not (before and inside(before, text[start])) and (not (after and inside(text[end - 1], after)) or plural)

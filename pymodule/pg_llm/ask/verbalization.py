@@ -15,21 +15,25 @@ _CHINESE_IS = re.compile(
     r"^(?:请问|请)?(.+?)(?:分别)?(?:是什么|是谁|是多少|是哪个|是哪些|是哪一个|有哪些|为多少|为何|是几|叫什么|是哪位|是哪家|什么)[?\uff1f。\uff01!\s]*$"
 )
 _CHINESE_MANY = re.compile(r"多少|几(?=[\u4e00-\u9fff])")
-_END = " \t\n?\uff1f.。!\uff01"
+_TRIMMED = " \t\n?\uff1f.。!\uff01"
 
 
-def sentence(question: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], cut: bool, chinese: bool) -> str:
+def verbalize(question: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], cut: bool, chinese: bool) -> str:
     """What the rows say, as an answer to the question."""
     values = [row for row in rows if any(value is not None for value in row)]
     if not values:
         return "没有符合条件的数据。" if chinese else "Nothing in the tables matches."
     if len(columns) == 1:
-        texts = [text(row[0]) for row in values]
-        said = _listed(texts, len(rows), cut, chinese)
-        return _chinese(question, said, len(texts) == 1) if chinese else _english(question, said, len(texts))
+        texts = [format_value(row[0]) for row in values]
+        said = _join_values(texts, len(rows), cut, chinese)
+        return (
+            _chinese_sentence(question, said, len(texts) == 1)
+            if chinese
+            else _english_sentence(question, said, len(texts))
+        )
     if len(values) == 1:
-        return _pairs(columns, values[0], chinese) + ("。" if chinese else ".")
-    shown = [_row(row) for row in values[: _MOST_SHOWN // 2]]
+        return _join_pairs(columns, values[0], chinese) + ("。" if chinese else ".")
+    shown = [_format_row(row) for row in values[: _MOST_SHOWN // 2]]
     more = len(rows) - len(shown)
     if chinese:
         return f"共{len(rows)}{'+' if cut else ''}条:{';'.join(shown)}{'等' if more > 0 else ''}。".replace(
@@ -39,7 +43,7 @@ def sentence(question: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     return f"{'; '.join(shown)}{tail}."
 
 
-def text(value: Any) -> str:
+def format_value(value: Any) -> str:
     """A value as people write it."""
     if value is None:
         return "—"
@@ -55,18 +59,18 @@ def text(value: Any) -> str:
     return str(value)[:500]
 
 
-def _row(row: Sequence[Any]) -> str:
-    first, *rest = (text(value) for value in row)
+def _format_row(row: Sequence[Any]) -> str:
+    first, *rest = (format_value(value) for value in row)
     return f"{first} ({', '.join(rest)})"
 
 
-def _pairs(columns: Sequence[str], row: Sequence[Any], chinese: bool) -> str:
+def _join_pairs(columns: Sequence[str], row: Sequence[Any], chinese: bool) -> str:
     colon = "\uff1a" if chinese else ": "
-    pairs = [f"{name}{colon}{text(value)}" for name, value in zip(columns, row, strict=True)]
+    pairs = [f"{name}{colon}{format_value(value)}" for name, value in zip(columns, row, strict=True)]
     return ("\uff0c" if chinese else ", ").join(pairs)
 
 
-def _listed(texts: Sequence[str], rows: int, cut: bool, chinese: bool) -> str:
+def _join_values(texts: Sequence[str], rows: int, cut: bool, chinese: bool) -> str:
     shown = texts[:_MOST_SHOWN]
     more = rows - len(shown)
     if chinese:
@@ -76,8 +80,8 @@ def _listed(texts: Sequence[str], rows: int, cut: bool, chinese: bool) -> str:
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
-def _english(question: str, said: str, count: int) -> str:
-    asked = " ".join(question.split()).strip(_END)
+def _english_sentence(question: str, said: str, count: int) -> str:
+    asked = " ".join(question.split()).strip(_TRIMMED)
     if count == 1 and (match := _HOW_MANY.fullmatch(asked)):
         what = " ".join(filter(None, (match[1], match[2])))
         return f"There {'is' if said == '1' else 'are'} {said} {what}."
@@ -91,8 +95,8 @@ def _english(question: str, said: str, count: int) -> str:
     return f"The answer is {said}." if count == 1 else f"There are {count}: {said}."
 
 
-def _chinese(question: str, said: str, single: bool) -> str:
-    asked = "".join(question.split()).strip(_END)
+def _chinese_sentence(question: str, said: str, single: bool) -> str:
+    asked = "".join(question.split()).strip(_TRIMMED)
     if match := _CHINESE_IS.fullmatch(asked):
         return f"{match[1]}为{said}。"
     if single and _CHINESE_MANY.search(asked):

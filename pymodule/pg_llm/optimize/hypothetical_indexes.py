@@ -70,6 +70,6 @@ def _hypothetical(db: Connection, statement: Statement, sql: str, schema: str) -
 
 def _estimated(plan: Plan, candidate: Candidate, reason: str) -> Suggestion | None:
     """Without a figure, and told as such."""
-    if candidate.share is None or candidate.share > _SELECTIVE or candidate.table.rows < _FEWEST_ROWS:
+    if candidate.share is None or candidate.share > _SELECTIVE or candidate.table.row_count < _FEWEST_ROWS:
         return None
     return candidate.kind, candidate.sql, plan.cost, None, f"{candidate.why}; an estimate, as {reason}"

@@ -103,15 +103,15 @@ def _of_filter(db: Connection, node: Node, table: Table, keys: list[Key]) -> Ite
     """An index for each condition alone, the most telling first, and one for all equalities and one condition more."""
     keys = [key for key in keys if key.constant]
     wanted = float(node["Plan Rows"])
-    share = wanted / table.rows if table.rows > 0 else None
-    rows = f"{wanted:,.0f} of {table.rows:,.0f} rows" if table.rows > 0 else f"{wanted:,.0f} rows"
+    share = wanted / table.row_count if table.row_count > 0 else None
+    rows = f"{wanted:,.0f} of {table.row_count:,.0f} rows" if table.row_count > 0 else f"{wanted:,.0f} rows"
     why = f"a {node['Node Type']} of {table.name} is to find {rows} by {node.get('Filter', 'a condition')}"
     known = {row["column"]: row["distinct"] for row in db.rows(_DISTINCT, ("int8",), (table.oid,))}
 
     def values(key: Key) -> float:
         # Negative: a share of the rows.
         found = float(known.get(key.text, 0.0))
-        return -found * table.rows if found < 0 else found
+        return -found * table.row_count if found < 0 else found
 
     keys.sort(key=lambda key: (key.kind != "equal", -values(key)))
     equal = [key for key in keys if key.kind == "equal"]
@@ -125,7 +125,7 @@ def _of_joins(plan: Plan, node: Node, table: Table, keys: list[Key]) -> Iterator
     other = next((other for join in plan.nodes() if (other := _other_side(join, node)) is not None), None)
     if other is None:
         return
-    share = float(other["Plan Rows"]) / table.rows if table.rows > 0 else None
+    share = float(other["Plan Rows"]) / table.row_count if table.row_count > 0 else None
     for key in keys:
         if not key.constant and key.kind == "equal" and not key.expression:
             why = f"{table.name} is joined by {key.text} with {float(other['Plan Rows']):,.0f} rows"
@@ -162,7 +162,7 @@ def _of_sorts(db: Connection, plan: Plan, node: Node, table: Table, keys: list[K
         why = f"the first {wanted:,.0f} rows of {table.name} are wanted in the order {', '.join(inner[0]['Sort Key'])}"
         for first in ([], fixed) if fixed else ([],):
             text = (*first[:_MOST_COLUMNS], *order[:_MOST_COLUMNS])
-            yield Candidate(table, text, why, wanted / table.rows if table.rows > 0 else None)
+            yield Candidate(table, text, why, wanted / table.row_count if table.row_count > 0 else None)
 
 
 def _key(db: Connection, table: Table, term: dict[str, Any]) -> Key | None:

@@ -34,7 +34,7 @@ class Table:
 
     oid: int
     name: str
-    rows: float
+    row_count: float
     partition: bool
     root: str
 

@@ -141,7 +141,7 @@ VERBS = set(
 _BEFORE_NOUN = ("每", "各", "哪", "几", "多少", "的", "什么", "哪些", "平均", "最高", "最低", "总", "没有", "没")
 
 
-def _read(lines: str) -> dict[str, Marker]:
+def _parse_markers(lines: str) -> dict[str, Marker]:
     found: dict[str, Marker] = {}
     for line in lines.strip().replace("\n  ", "").splitlines():
         head, _, phrases = line.partition(":")
@@ -150,7 +150,7 @@ def _read(lines: str) -> dict[str, Marker]:
     return found
 
 
-def _measured() -> Iterator[tuple[str, Marker]]:
+def _measure_word_markers() -> Iterator[tuple[str, Marker]]:
     """How many, which and each with what things are counted by; people are counted by themselves."""
     for word in (*MEASURE_WORDS, "人"):
         for begin in ("多少", "几", "有几"):
@@ -161,16 +161,16 @@ def _measured() -> Iterator[tuple[str, Marker]]:
             yield begin + word, ("group", "each")
 
 
-MARKERS: dict[str, Marker] = dict(_measured()) | _read(_MARKERS)
+MARKERS: dict[str, Marker] = dict(_measure_word_markers()) | _parse_markers(_MARKERS)
 # Who is a man or a woman: 女生, 男士.
-SEXES, PERSONS = {"男", "女"}, {"生", "性", "士", "人", "孩", "子"}
+SEX_PREFIXES, PERSON_SUFFIXES = {"男", "女"}, {"生", "性", "士", "人", "孩", "子"}
 # Words in certain places only: behind a number.
-_BEHIND_NUMBER = {*MEASURE_WORDS, *UNITS}
-_ALWAYS_EMPTY = {"个", "名", "位", "条", "家"}
-MARKERS |= {word: ("empty", "no") for word in _BEHIND_NUMBER if word not in MARKERS}
+_AFTER_NUMBER = {*MEASURE_WORDS, *UNITS}
+_ALWAYS_FUNCTION_WORDS = {"个", "名", "位", "条", "家"}
+MARKERS |= {word: ("empty", "no") for word in _AFTER_NUMBER if word not in MARKERS}
 
 
-def is_in(text: str) -> bool:
+def contains_chinese(text: str) -> bool:
     """Whether a text has Chinese characters."""
     return _CHARACTER.search(text) is not None
 
@@ -181,35 +181,35 @@ def numeral(text: str, place: int) -> str:
     if match is None:
         return ""
     behind = text[match.end() :]
-    return match[0] if text[:place].endswith("前") or behind.startswith(tuple(_BEHIND_NUMBER)) else ""
+    return match[0] if text[:place].endswith("前") or behind.startswith(tuple(_AFTER_NUMBER)) else ""
 
 
-def stands(text: str, place: int, word: str) -> bool:
+def marker_may_stand(text: str, place: int, word: str) -> bool:
     """Whether a marker may stand at this place of a question: what things are counted by, only behind a number."""
     before = text[place - 1 : place]
-    return word not in _BEHIND_NUMBER or word in _ALWAYS_EMPTY or _counts(before)
+    return word not in _AFTER_NUMBER or word in _ALWAYS_FUNCTION_WORDS or _is_numeric(before)
 
 
-def _counts(character: str) -> bool:
+def _is_numeric(character: str) -> bool:
     return character.isdigit() or bool(_NUMERAL.fullmatch(character))
 
 
-def asks(word: str) -> bool:
+def is_question_word(word: str) -> bool:
     """Whether a word asks for something."""
     return MARKERS.get(word, ("", ""))[0] == "ask"
 
 
 def is_marker(word: str) -> bool:
     """Whether a word says what is asked wherever it stands."""
-    return word in MARKERS and word not in _BEHIND_NUMBER
+    return word in MARKERS and word not in _AFTER_NUMBER
 
 
-def is_empty(text: str, before: str) -> bool:
+def is_function_word(text: str, before: str) -> bool:
     """Whether a word says nothing of what is asked, behind this one: what counts things, only behind numbers."""
-    return text in MARKERS and stands(before + text, len(before), text)
+    return text in MARKERS and marker_may_stand(before + text, len(before), text)
 
 
-def noun_stands(text: str, place: int, values: Iterable[str]) -> str:
+def noun_context(text: str, place: int, values: Iterable[str]) -> str:
     """Whether a noun of one character may stand there: behind a value that is said of it, or as in each class.
 
     Empty where it may not.
@@ -219,5 +219,5 @@ def noun_stands(text: str, place: int, values: Iterable[str]) -> str:
         return "behind"
     if before.endswith((*_BEFORE_NOUN, *VERBS)):
         return "noun"
-    counted = before[-1:] in _BEHIND_NUMBER and before[-2:-1] != ""
-    return "noun" if counted and (before[-2] in "每各哪几" or _counts(before[-2])) else ""
+    counted = before[-1:] in _AFTER_NUMBER and before[-2:-1] != ""
+    return "noun" if counted and (before[-2] in "每各哪几" or _is_numeric(before[-2])) else ""

@@ -8,24 +8,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 # Beyond so many tables a question is not understood, and finding how they are joined takes long.
-_MOST = 8
+_MOST_TABLES = 8
 # What it costs to join rows only because they belong to the same row of a third table, spoken of or not.
-_SIBLINGS, _UNSAID_SIBLINGS = 0.1, 0.8
+_SIBLING_COST, _UNMENTIONED_SIBLING_COST = 0.1, 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
     """Rows of `one` belong to rows of `other` where these columns are equal; the other's are unique if `single`."""
 
-    one: int
-    other: int
+    source: int
+    target: int
     columns: tuple[tuple[int, int], ...]
     cost: float
-    single: bool
+    many_to_one: bool
 
-    def beyond(self, table: int) -> int:
+    def other_end(self, table: int) -> int:
         """The table at the other end."""
-        return self.other if table == self.one else self.one
+        return self.target if table == self.source else self.source
 
 
 # A table that is reached, and whether rows that belong to one of its rows are joined there already.
@@ -33,25 +33,25 @@ _State = tuple[int, bool]
 _Tree = tuple[float, tuple[Edge, ...]]
 
 
-class Ways:
+class JoinGraph:
     """Trees of edges, each with what it costs."""
 
     def __init__(self, edges: Sequence[Edge]) -> None:
-        self._at: dict[int, list[Edge]] = {}
+        self._edges_at: dict[int, list[Edge]] = {}
         for edge in edges:
-            self._at.setdefault(edge.one, []).append(edge)
-            self._at.setdefault(edge.other, []).append(edge)
-        self._known: dict[tuple[int, ...], tuple[list[Edge], float] | None] = {}
+            self._edges_at.setdefault(edge.source, []).append(edge)
+            self._edges_at.setdefault(edge.target, []).append(edge)
+        self._cache: dict[tuple[int, ...], tuple[list[Edge], float] | None] = {}
 
-    def tree(self, tables: Sequence[int]) -> tuple[list[Edge], float] | None:
+    def steiner_tree(self, tables: Sequence[int]) -> tuple[list[Edge], float] | None:
         """The cheapest edges that connect the tables, those that lead to the first of them first; None without any."""
         wanted = tuple(dict.fromkeys(tables))
-        if wanted not in self._known:
-            found = self._cheapest(wanted) if len(wanted) <= _MOST else None
-            self._known[wanted] = None if found is None else (_ordered(found[1], wanted), found[0])
-        return self._known[wanted]
+        if wanted not in self._cache:
+            found = self._dreyfus_wagner(wanted) if len(wanted) <= _MOST_TABLES else None
+            self._cache[wanted] = None if found is None else (_ordered_edges(found[1], wanted), found[0])
+        return self._cache[wanted]
 
-    def _cheapest(self, wanted: tuple[int, ...]) -> _Tree | None:
+    def _dreyfus_wagner(self, wanted: tuple[int, ...]) -> _Tree | None:
         """As Dreyfus and Wagner do it: the best trees of all sets of tables, from those of the sets' parts."""
         root, *others = wanted
         best: dict[int, dict[_State, _Tree]] = {}
@@ -61,13 +61,15 @@ class Ways:
                 begun: dict[_State, _Tree] = {(table, False): (0.0, ())}
             else:
                 begun = {}
-                for half in _halves(part):
+                for half in _bipartitions(part):
                     self._merge(best[half], best[part ^ half], wanted, begun)
-            best[part] = self._grown(begun, wanted)
+            best[part] = self._grow(begun, wanted)
         if not others:
             return 0.0, ()
         found = best[(1 << len(others)) - 1]
-        return min((found[state] for state in ((root, False), (root, True)) if state in found), default=None, key=_cost)
+        return min(
+            (found[state] for state in ((root, False), (root, True)) if state in found), default=None, key=_tree_cost
+        )
 
     def _merge(
         self,
@@ -80,12 +82,12 @@ class Ways:
             for more in (False, True):
                 if (table, more) in other:
                     further, its = other[table, more]
-                    total = cost + further + (_siblings(table, wanted) if many and more else 0.0)
+                    total = cost + further + (_sibling_cost(table, wanted) if many and more else 0.0)
                     state = (table, many or more)
                     if state not in into or total < into[state][0]:
                         into[state] = (total, (*edges, *its))
 
-    def _grown(self, begun: Mapping[_State, _Tree], wanted: Sequence[int]) -> dict[_State, _Tree]:
+    def _grow(self, begun: Mapping[_State, _Tree], wanted: Sequence[int]) -> dict[_State, _Tree]:
         """The trees, and what they become by edges from where they are rooted."""
         number = itertools.count()
         queue = [(cost, next(number), state, edges) for state, (cost, edges) in begun.items()]
@@ -97,25 +99,25 @@ class Ways:
                 continue
             found[state] = (cost, edges)
             table, many = state
-            for edge in self._at.get(table, ()):
-                further = edge.beyond(table)
-                down = many and edge.single and table == edge.other
-                following = (further, edge.single and further == edge.other)
+            for edge in self._edges_at.get(table, ()):
+                further = edge.other_end(table)
+                down = many and edge.many_to_one and table == edge.target
+                following = (further, edge.many_to_one and further == edge.target)
                 if following not in found:
-                    total = cost + edge.cost + (_siblings(table, wanted) if down else 0.0)
+                    total = cost + edge.cost + (_sibling_cost(table, wanted) if down else 0.0)
                     heapq.heappush(queue, (total, next(number), following, (*edges, edge)))
         return found
 
 
-def _siblings(table: int, wanted: Sequence[int]) -> float:
-    return _SIBLINGS if table in wanted else _UNSAID_SIBLINGS
+def _sibling_cost(table: int, wanted: Sequence[int]) -> float:
+    return _SIBLING_COST if table in wanted else _UNMENTIONED_SIBLING_COST
 
 
-def _cost(tree: _Tree) -> float:
+def _tree_cost(tree: _Tree) -> float:
     return tree[0]
 
 
-def _halves(part: int) -> Iterator[int]:
+def _bipartitions(part: int) -> Iterator[int]:
     """One half of each way to cut a set in two."""
     half = (part - 1) & part
     while half > part ^ half:
@@ -123,23 +125,23 @@ def _halves(part: int) -> Iterator[int]:
         half = (half - 1) & part
 
 
-def _ordered(edges: Sequence[Edge], wanted: Sequence[int]) -> list[Edge]:
+def _ordered_edges(edges: Sequence[Edge], wanted: Sequence[int]) -> list[Edge]:
     """The edges as they lead from the first table to each of the others in turn."""
     found: list[Edge] = []
     for table in wanted[1:]:
-        found += [edge for edge in _path(edges, wanted[0], table) if edge not in found]
+        found += [edge for edge in _shortest_path(edges, wanted[0], table) if edge not in found]
     return found
 
 
-def _path(edges: Sequence[Edge], start: int, end: int) -> Sequence[Edge]:
+def _shortest_path(edges: Sequence[Edge], start: int, end: int) -> Sequence[Edge]:
     queue: list[tuple[int, tuple[Edge, ...]]] = [(start, ())]
     seen = {start}
     for table, its in queue:
         if table == end:
             return its
         for edge in edges:
-            further = edge.beyond(table)
-            if table in (edge.one, edge.other) and further not in seen:
+            further = edge.other_end(table)
+            if table in (edge.source, edge.target) and further not in seen:
                 seen.add(further)
                 queue.append((further, (*its, edge)))
     return ()

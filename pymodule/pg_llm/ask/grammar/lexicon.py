@@ -10,14 +10,14 @@ from pg_llm.ask.grammar import words
 Marker = tuple[str, str]
 
 
-def _joined(lines: str) -> list[str]:
+def _joined_lines(lines: str) -> list[str]:
     """A line that begins with blanks goes on with the one before."""
     return lines.strip().replace("\n  ", " ").splitlines()
 
 
-def _of(lines: str) -> dict[tuple[str, ...], Marker]:
+def _parse_markers(lines: str) -> dict[tuple[str, ...], Marker]:
     found: dict[tuple[str, ...], Marker] = {}
-    for line in _joined(lines):
+    for line in _joined_lines(lines):
         head, _, phrases = line.partition(":")
         kind, said = head.split()
         for phrase in phrases.split(","):
@@ -25,7 +25,7 @@ def _of(lines: str) -> dict[tuple[str, ...], Marker]:
     return found
 
 
-ENGLISH = _of("""
+ENGLISH_MARKERS = _parse_markers("""
 count *: how many, number of, total number of, count of, total count of, the number of, count, how often,
   number, overall number of
 agg avg: average, mean, avg, on average
@@ -122,42 +122,53 @@ when this.day: today
 when previous.day: yesterday
 """)
 # Who keeps the database, unless a table is called so: the college has hired, in our shop.
-KEEPERS = frozenset("""
+OWNER_WORDS = frozenset(
+    """
     company firm business organization institution college university school shop store dealership bank hospital
     clinic library museum club airline hotel platform system
-""".split())
-POLITE = {"please", "kindly", "thank", "thanks", "hello", "hi", "hey", "dear"}
-FIRST_PERSON = {"i", "me", "my", "mine", "myself", "we", "us", "our", "ours", "ourselves", "let", "lets"}
+""".split()
+)
+POLITE_WORDS = {"please", "kindly", "thank", "thanks", "hello", "hi", "hey", "dear"}
+FIRST_PERSON_WORDS = {"i", "me", "my", "mine", "myself", "we", "us", "our", "ours", "ourselves", "let", "lets"}
 # Words that stress what others say.
-EMPHASIS = frozenset("""
+EMPHATIC_WORDS = frozenset(
+    """
     just so far actually actual really already even simply altogether exactly specifically precisely indeed ever
     always overall currently current
-""".split())
+""".split()
+)
 # Words that keep rows out, whatever they are near in meaning.
-RESTRICTING = {"but", "only", "still", "yet", "once", "twice", "solely", "exclusively", "otherwise", "instead"}
+RESTRICTIVE_WORDS = {"but", "only", "still", "yet", "once", "twice", "solely", "exclusively", "otherwise", "instead"}
 # Verbs that say no more than that something is there, or is had, or is done.
-LIGHT = frozenset("""
+LIGHT_VERBS = frozenset(
+    """
     be have do come go get take make bring hand hold reach place run put happen occur appear own use contain exist
     belong carry lie stand see
-""".split())
+""".split()
+)
 # Verbs and nouns that only say by what, or how, an answer is shown.
-SHOWING = frozenset("""
+PRESENTATION_WORDS = frozenset(
+    """
     break down report compute calculate determine output print pull fetch present enumerate judge measure tabulate
     summarize summarise count overview summary breakdown
-""".split())
-ASKING = frozenset("""
+""".split()
+)
+QUESTION_WORDS = frozenset(
+    """
     what which who whom whose where when list show give find display return get tell name provide select identify
     retrieve me please see include
-""".split())
+""".split()
+)
 # Words that say nothing of what is asked.
-EMPTY = (
-    ASKING
-    | POLITE
-    | FIRST_PERSON
-    | EMPHASIS
-    | LIGHT
-    | SHOWING
-    | frozenset("""
+STOPWORDS = (
+    QUESTION_WORDS
+    | POLITE_WORDS
+    | FIRST_PERSON_WORDS
+    | EMPHATIC_WORDS
+    | LIGHT_VERBS
+    | PRESENTATION_WORDS
+    | frozenset(
+        """
         a an the of in on at to for from with by and or that this these those their its it there all any some as
         into than s t you your they them he she his her him can could will would should may might must been if many
         much how then also such about between among within during up out over under want need know like look kind
@@ -169,19 +180,20 @@ EMPTY = (
         kilometer km mile foot dollar usd euro percent minute hour second kg kilogram pound letter letters character
         dr mr mrs ms prof say group across flow through cover differ different vary sorted ranked top first last
         whole entire calendar everyone everything anything nor
-    """.split())
+    """.split()
+    )
 )
 
 
-def is_empty(word: str) -> bool:
+def is_stopword(word: str) -> bool:
     """Whether a word, as it stands or by its stem, says nothing of what is asked."""
-    return word.lower() in EMPTY or words.stem(word) in EMPTY
+    return word.lower() in STOPWORDS or words.stem(word) in STOPWORDS
 
 
 # What hangs on a word with an apostrophe, and what it stands for: after other words, 's is a genitive.
-HUNG = {"n't": "not", "'ve": "have", "'ll": "will", "'re": "are", "'d": "would", "'m": "am", "'s": "is"}
-WITH_IS = {"who", "what", "where", "when", "how", "which", "that", "it", "there", "he", "she", "here"}
-CLIPPED = {"ca": "can", "wo": "will", "sha": "shall"}
+CONTRACTIONS = {"n't": "not", "'ve": "have", "'ll": "will", "'re": "are", "'d": "would", "'m": "am", "'s": "is"}
+CONTRACTED_WITH_IS = {"who", "what", "where", "when", "how", "which", "that", "it", "there", "he", "she", "here"}
+CONTRACTED_STEMS = {"ca": "can", "wo": "will", "sha": "shall"}
 
 # Values that are written short, and how questions say them.
 SHORT_VALUES = {
@@ -193,12 +205,14 @@ SHORT_VALUES = {
     "女": r"\b(?:female|women)s?\b",
 }
 # What is not asked but ordered; nothing here is ever done.
-WRITING = frozenset("""
+WRITE_COMMANDS = frozenset(
+    """
     delete drop insert update truncate alter create grant revoke remove erase modify rename copy execute install
     kill terminate overwrite rewrite 删除 修改 更新 插入 清空
-""".split())
+""".split()
+)
 
-NUMBERS = {
+NUMBER_WORDS = {
     "zero": 0,
     "one": 1,
     "two": 2,
@@ -222,7 +236,7 @@ NUMBERS = {
     "million": 1_000_000,
 }
 # What a number is multiplied by.
-SCALE = {
+MULTIPLIERS = {
     "k": 1e3,
     "thousand": 1e3,
     "m": 1e6,
@@ -236,7 +250,7 @@ SCALE = {
     "亿": 1e8,
 }
 # Words that begin like such a number and are none.
-UNSCALED = {"千克", "千米", "千瓦", "百分", "百货"}
+NOT_MULTIPLIED = {"千克", "千米", "千瓦", "百分", "百货"}
 ORDINALS = {
     "second": 2,
     "third": 3,
@@ -269,13 +283,16 @@ MONTHS = {
 }
 MONTHS |= {name[:3]: n for name, n in MONTHS.items()} | {"sept": 9}
 # Parts of a year: which of what.
-CHINESE_PARTS = {"上半年": (1, "half"), "下半年": (2, "half")} | {
+CHINESE_YEAR_PARTS = {"上半年": (1, "half"), "下半年": (2, "half")} | {
     f"{before}{digit}季度": (n, "quarter") for n, digit in enumerate("一二三四", 1) for before in ("", "第")
 }
-UNITS = dict(entry.split(":") for entry in """
+TIME_UNITS = dict(
+    entry.split(":")
+    for entry in """
     year:year month:month week:week day:day quarter:quarter hour:hour 年:year 年份:year 月:month 月份:month 周:week 天:day
     日:day 季度:quarter
-""".split())
+""".split()
+)
 # What columns an adjective speaks of, the likeliest first.
 ATTRIBUTES = {
     "long": ("length", "duration", "distance", "page", "长度", "时长", "距离", "页数"),
@@ -292,11 +309,14 @@ ATTRIBUTES = {
     "big": ("size", "area", "population", "amount", "capacity", "面积", "人口", "容量"),
 }
 # Columns of these grow with age; of others, as a birth or a foundation, the oldest have the smallest.
-AGES = ("age", "年龄")
+AGE_WORDS = ("age", "年龄")
 # An adjective in a question that compares: "older than 30" speaks of the age.
-ADJECTIVES = dict(entry.split(":") for entry in """
+COMPARATIVE_ADJECTIVES = dict(
+    entry.split(":")
+    for entry in """
     old:age older:age young:age younger:age long:long longer:long short:long shorter:long tall:tall taller:tall
     heavy:weight heavier:weight lighter:weight cheap:price cheaper:price expensive:price deep:deep fast:speed
     faster:speed higher:tall lower:tall populous:population populated:population rated:rating large:big larger:big
     big:big bigger:big
-""".split())
+""".split()
+)

@@ -5,54 +5,56 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
-from pg_llm.ask.grammar import fillers, chinese, dates, lexicon, name_linking, numbers, tokenizer, words
+from pg_llm.ask.grammar import chinese, dates, fillers, lexicon, name_linking, numbers, tokenizer, words
 from pg_llm.ask.grammar.tokenizer import Token
-from pg_llm.ask.mention import Linked, Mention, Similar, ValueMatch
+from pg_llm.ask.mention import LinkedQuestion, Mention, NameMatcher, ValueMatch
 from pg_llm.ask.schema import Ref, Schema
 
 _PREPOSITIONS = {"in", "at", "on", "to", "from", "for", "with", "by", "per"}
-_NEAR = 0.5
+_LEAST_SIMILARITY = 0.5
 # What nearness in meaning is worth beside a name; more for a word that is clearly nearest to one name, as the same word
 # in two languages is.
-_MEANT, _CLEARLY_MEANT = 0.8, 0.97
-_SAME, _APART = 0.75, 0.1
+_SIMILAR_WEIGHT, _CLEAR_MATCH_WEIGHT = 0.8, 0.97
+_CLEAR_MATCH, _CLEAR_MARGIN = 0.75, 0.1
 
 
-def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: Similar | None = None) -> Linked:
+def link(
+    question: str, schema: Schema, values: Sequence[ValueMatch], similar: NameMatcher | None = None
+) -> LinkedQuestion:
     """The mentions of a question; `values` are those of rows that it may name."""
-    variants = name_linking.Variants(schema)
-    said = {text for value in values if chinese.is_in(text := question[value.start : value.end])}
-    said |= variants.states
-    nouns = {character for character, _ in variants.nouns}
-    known = {word for word in variants.chinese if chinese.is_in(word)}
-    cut = fillers.without_waivers(tokenizer.cut(question, known, nouns, said))
+    variants = name_linking.NameIndex(schema)
+    said = {text for value in values if chinese.contains_chinese(text := question[value.start : value.end])}
+    said |= variants.boolean_states
+    nouns = {character for character, _ in variants.short_nouns}
+    known = {word for word in variants.chinese if chinese.contains_chinese(word)}
+    cut = fillers.without_waivers(tokenizer.tokenize(question, known, nouns, said))
 
     def noun(token: Token) -> str:
-        return chinese.noun_stands(question, token.start, said)
+        return chinese.noun_context(question, token.start, said)
 
     proposals = [
-        *_values(question, cut, values),
-        *dates.dates(cut),
-        *numbers.numbers(cut),
-        *_markers(cut),
-        *name_linking.elements(cut, variants, noun),
+        *_value_mentions(question, cut, values),
+        *dates.time_mentions(cut),
+        *numbers.number_mentions(cut),
+        *_marker_mentions(cut),
+        *name_linking.name_mentions(cut, variants, noun),
     ]
-    found = _best(proposals, cut)
-    chosen = _without_idle(found)
-    unknown = _unknown(cut, chosen, _covered(found), schema)
-    chosen += _meant(cut, unknown, similar)
+    found = _non_overlapping(proposals, cut)
+    chosen = _drop_idle_markers(found)
+    unknown = _unlinked_places(cut, chosen, _covered_places(found), schema)
+    chosen += _similar_mentions(cut, unknown, similar)
     for mention in chosen:
         single = mention.kind == "element" and mention.end == mention.start + 1
-        if single and not mention.role and _is_past(cut[mention.start].text):
+        if single and not mention.role and _is_past_form(cut[mention.start].text):
             mention.role = "verb"
-    chosen = _compound(sorted(chosen, key=lambda mention: mention.start), cut)
+    chosen = _merge_compounds(sorted(chosen, key=lambda mention: mention.start), cut)
     verbs = frozenset(cut[place].text for place in unknown if _is_verb(cut, place))
     in_chinese = [token.chinese for token in cut if token.kind == "word"]
     mostly = any(in_chinese) and 2 * sum(in_chinese) >= len(in_chinese)
-    return Linked(question, cut, chosen, _left(cut, chosen, unknown), mostly, verbs)
+    return LinkedQuestion(question, cut, chosen, _unlinked_words(cut, chosen, unknown), mostly, verbs)
 
 
-def _best(proposals: Iterable[tuple[Mention, float]], cut: Sequence[Token]) -> list[Mention]:
+def _non_overlapping(proposals: Iterable[tuple[Mention, float]], cut: Sequence[Token]) -> list[Mention]:
     """Of mentions that share tokens the one with the highest rank, in their order."""
     chosen: list[Mention] = []
     taken: set[int] = set()
@@ -65,11 +67,13 @@ def _best(proposals: Iterable[tuple[Mention, float]], cut: Sequence[Token]) -> l
     return sorted(kept, key=lambda mention: mention.start)
 
 
-def _covered(chosen: Iterable[Mention]) -> set[int]:
+def _covered_places(chosen: Iterable[Mention]) -> set[int]:
     return {place for mention in chosen for place in range(mention.start, mention.end)}
 
 
-def _unknown(cut: Sequence[Token], chosen: Sequence[Mention], taken: Collection[int], schema: Schema) -> list[int]:
+def _unlinked_places(
+    cut: Sequence[Token], chosen: Sequence[Mention], taken: Collection[int], schema: Schema
+) -> list[int]:
     """The places of words that say something, and nothing stands for them."""
     states = {each.start for each in chosen if each.kind == "value" or _is_bool(each, schema)}
     return [
@@ -77,17 +81,17 @@ def _unknown(cut: Sequence[Token], chosen: Sequence[Mention], taken: Collection[
         for n, token in enumerate(cut)
         if n not in taken
         and _has_content(token, n, cut[n - 1 : n])
-        and not _keeps(cut, n)
-        and not fillers.stresses(cut, n, states)
+        and not _is_owner(cut, n)
+        and not fillers.is_filler(cut, n, states)
     ]
 
 
-def _left(cut: Sequence[Token], chosen: Sequence[Mention], unknown: Sequence[int]) -> list[str]:
+def _unlinked_words(cut: Sequence[Token], chosen: Sequence[Mention], unknown: Sequence[int]) -> list[str]:
     """The words that nothing stands for, and one that orders something: that is no question, whatever it is called."""
-    covered = _covered(chosen)
+    covered = _covered_places(chosen)
     left = [cut[place].text for place in unknown if place not in covered]
     first = next((token for token in cut if token.kind == "word" and token.stem != "please"), None)
-    if first is not None and {first.stem, first.text} & lexicon.WRITING and first.text not in left:
+    if first is not None and {first.stem, first.text} & lexicon.WRITE_COMMANDS and first.text not in left:
         left.append(first.text)
     return left
 
@@ -97,11 +101,11 @@ def _lone_letter(mention: Mention, chosen: Sequence[Mention], cut: Sequence[Toke
     token = cut[mention.start]
     if mention.kind != "value" or len(token.text) > 1 or mention.end > mention.start + 1 or not token.text.isascii():
         return False
-    if token.kind != "word" or not mention.values or any(len(each.value) > 1 and each.whole for each in mention.values):
+    if token.kind != "word" or not mention.value_matches or any(len(each.value) > 1 and each.whole for each in mention.value_matches):
         return False
     if any(each.chinese for each in cut[max(0, mention.start - 1) : mention.end + 1]):
         return False
-    tables = {each.ref[0] for each in mention.values}
+    tables = {each.ref[0] for each in mention.value_matches}
     beside = (
         each
         for each in chosen
@@ -117,7 +121,7 @@ def _is_bool(mention: Mention, schema: Schema) -> bool:
     return column and schema.column(mention.refs[0][0]).kind == "bool"
 
 
-def _without_idle(chosen: Sequence[Mention]) -> list[Mention]:
+def _drop_idle_markers(chosen: Sequence[Mention]) -> list[Mention]:
     """Without words such as from and until where no time or number follows them."""
     found = []
     for place, mention in enumerate(chosen):
@@ -126,7 +130,7 @@ def _without_idle(chosen: Sequence[Mention]) -> list[Mention]:
         timed = ("year", "period", "date", "month", "number")
         if mention.kind == "idle":
             continue
-        if mention.kind == "cmp" and mention.said.endswith(".time"):
+        if mention.kind == "cmp" and mention.normalized.endswith(".time"):
             near = following is not None and following.kind in timed and following.start - mention.end <= 2
             behind = before is not None and before.kind in timed and mention.start == before.end
             if not near and not behind:
@@ -135,7 +139,7 @@ def _without_idle(chosen: Sequence[Mention]) -> list[Mention]:
     return found
 
 
-def _compound(chosen: Sequence[Mention], cut: Sequence[Token]) -> list[Mention]:
+def _merge_compounds(chosen: Sequence[Mention], cut: Sequence[Token]) -> list[Mention]:
     """A table's name right before one of its columns says whose it is: doctor specialty, the doctor's specialty."""
     found: list[Mention] = []
     for mention in chosen:
@@ -152,28 +156,30 @@ def _compound(chosen: Sequence[Mention], cut: Sequence[Token]) -> list[Mention]:
         tables = {ref[0] for ref, score in before.refs if ref[1] < 0 and score >= before.score - 0.05}
         inside = [(ref, min(1.0, score + 0.1)) for ref, score in mention.refs if ref[1] >= 0 and ref[0] in tables]
         if inside and inside[0][1] >= mention.score - 0.1 and before.names_table:
-            found[-1] = Mention("element", before.start, mention.end, f"{before.said} {mention.said}", inside)
+            found[-1] = Mention("element", before.start, mention.end, f"{before.normalized} {mention.normalized}", inside)
         else:
             found.append(mention)
     return found
 
 
-def _keeps(cut: Sequence[Token], place: int) -> bool:
+def _is_owner(cut: Sequence[Token], place: int) -> bool:
     """The college, our shop: those whose database it is."""
-    return cut[place].stem in lexicon.KEEPERS and place > 0 and cut[place - 1].stem in ("the", "our", "this", "your")
+    return (
+        cut[place].stem in lexicon.OWNER_WORDS and place > 0 and cut[place - 1].stem in ("the", "our", "this", "your")
+    )
 
 
-def _is_past(word: str) -> bool:
-    return word.lower() in words.PAST or word.lower().endswith("ed")
+def _is_past_form(word: str) -> bool:
+    return word.lower() in words.IRREGULAR_PASTS or word.lower().endswith("ed")
 
 
 def _is_verb(cut: Sequence[Token], place: int) -> bool:
     text = cut[place].text.lower()
-    if cut[place].capital and place:
+    if cut[place].is_capitalized and place:
         return False
     if cut[place].chinese:
         return text in chinese.VERBS
-    if words.acts(text):
+    if words.is_verb_form(text):
         return True
     before = [token.text.lower() for token in cut[:place]]
     last = place + 1 == len(cut) or cut[place + 1].kind == "punct" or cut[place + 1].text.lower() in _PREPOSITIONS
@@ -189,16 +195,18 @@ def _plural(token: Token) -> bool:
 def _has_content(token: Token, place: int, before: Sequence[Token]) -> bool:
     if token.kind in ("quoted", "date"):
         return True
-    if token.kind != "word" or token.stem in lexicon.UNITS or lexicon.is_empty(token.text):
+    if token.kind != "word" or token.stem in lexicon.TIME_UNITS or lexicon.is_stopword(token.text):
         return False
     if token.chinese:
-        sex = before and before[0].text in chinese.SEXES and token.text in chinese.PERSONS
-        empty = chinese.is_empty(token.text, before[0].text if before else "")
-        return not sex and not empty and token.text not in lexicon.UNITS
-    return len(token.stem) > 1 or (token.capital and place > 0)
+        sex = before and before[0].text in chinese.SEX_PREFIXES and token.text in chinese.PERSON_SUFFIXES
+        empty = chinese.is_function_word(token.text, before[0].text if before else "")
+        return not sex and not empty and token.text not in lexicon.TIME_UNITS
+    return len(token.stem) > 1 or (token.is_capitalized and place > 0)
 
 
-def _values(question: str, cut: Sequence[Token], values: Sequence[ValueMatch]) -> Iterable[tuple[Mention, float]]:
+def _value_mentions(
+    question: str, cut: Sequence[Token], values: Sequence[ValueMatch]
+) -> Iterable[tuple[Mention, float]]:
     spans: dict[tuple[int, int], list[ValueMatch]] = defaultdict(list)
     for value in values:
         inside = [n for n, token in enumerate(cut) if token.start < value.end and value.start < token.end]
@@ -206,40 +214,40 @@ def _values(question: str, cut: Sequence[Token], values: Sequence[ValueMatch]) -
             continue
         first, last = cut[inside[0]], cut[inside[-1]]
         slack = 1 if first.kind == "quoted" else 0
-        if first.start + slack >= value.start - slack and last.end <= value.end + 2 * slack + _ending(last):
+        if first.start + slack >= value.start - slack and last.end <= value.end + 2 * slack + _suffix_length(last):
             spans[inside[0], inside[-1] + 1].append(value)
     for (start, end), found in spans.items():
         quoted = cut[start].kind == "quoted"
-        named = quoted or any(token.capital or token.chinese or token.kind == "number" for token in cut[start:end])
-        plain = all(token.stem in lexicon.EMPTY for token in cut[start:end]) and not quoted
+        named = quoted or any(token.is_capitalized or token.chinese or token.kind == "number" for token in cut[start:end])
+        plain = all(token.stem in lexicon.STOPWORDS for token in cut[start:end]) and not quoted
         if plain and not (named and start > 0):
             continue
         whole = any(value.whole for value in found)
         best = [value for value in found if value.whole == whole]
         rank = 10 * (end - start) + (100 if quoted else 6 if named and whole else 2 if whole else -6)
-        if start == 0 and not quoted and cut[0].capital and not whole:
+        if start == 0 and not quoted and cut[0].is_capitalized and not whole:
             rank -= 5
         # Of a part, what is said is looked for, not one of the values that hold it.
         said = best[0].value if whole or quoted else question[cut[start].start : best[0].end]
-        yield Mention("value", start, end, said, values=best), rank
+        yield Mention("value", start, end, said, value_matches=best), rank
     for place, token in enumerate(cut):
         if token.kind == "quoted":
             yield Mention("value", place, place + 1, token.text), 50
 
 
-def _ending(last: Token) -> int:
+def _suffix_length(last: Token) -> int:
     """How many letters of a plural or genitive may stand behind a value."""
     return 2 if last.text.endswith(("'s", "\u2019s")) else 1 if last.kind == "word" and last.text.endswith("s") else 0
 
 
-def _markers(cut: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
+def _marker_mentions(cut: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
     for start, token in enumerate(cut):
         if token.chinese:
             if token.text in chinese.MARKERS:
                 kind, said = chinese.MARKERS[token.text]
                 if kind == "unit":
                     yield Mention("group", start, start + 1, said, role="unit"), 11
-                elif kind == "count" and _asks_what(cut, start):
+                elif kind == "count" and _asks_for_value(cut, start):
                     continue
                 elif kind not in ("empty", "of", "ask"):
                     yield Mention(kind, start, start + 1, said), 11
@@ -247,7 +255,7 @@ def _markers(cut: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
         for end in range(min(len(cut), start + 6), start, -1):
             phrase = tuple(each.stem for each in cut[start:end])
             plain = tuple(each.text.lower() for each in cut[start:end])
-            marker = lexicon.ENGLISH.get(phrase) or lexicon.ENGLISH.get(plain)
+            marker = lexicon.ENGLISH_MARKERS.get(phrase) or lexicon.ENGLISH_MARKERS.get(plain)
             if marker and any(each.kind != "word" for each in cut[start:end]):
                 marker = None
             if marker:
@@ -259,29 +267,31 @@ def _markers(cut: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
                 break
 
 
-def _asks_what(cut: Sequence[Token], place: int) -> bool:
+def _asks_for_value(cut: Sequence[Token], place: int) -> bool:
     """The phone number 多少: nothing is counted where the word ends what it is asked of."""
     ends = place + 1 == len(cut) or cut[place + 1].kind == "punct"
     return cut[place].text == "多少" and ends and place > 0 and cut[place - 1].text not in chinese.MARKERS
 
 
-def _stands_out(near: Sequence[tuple[Ref, float]]) -> bool:
+def _is_clear_match(near: Sequence[tuple[Ref, float]]) -> bool:
     scores = [score for _, score in near]
     others = [score for score in scores if score < scores[0] - 1e-6]
-    return bool(scores) and scores[0] >= _SAME and scores[0] - max(others, default=0.0) >= _APART
+    return bool(scores) and scores[0] >= _CLEAR_MATCH and scores[0] - max(others, default=0.0) >= _CLEAR_MARGIN
 
 
-def _meant(cut: Sequence[Token], unknown: Sequence[int], similar: Similar | None) -> list[Mention]:
+def _similar_mentions(cut: Sequence[Token], unknown: Sequence[int], similar: NameMatcher | None) -> list[Mention]:
     """Mentions of words that no name has, by their meaning."""
     places = [
-        n for n in unknown if cut[n].kind == "word" and not cut[n].capital and cut[n].text not in lexicon.RESTRICTING
+        n
+        for n in unknown
+        if cut[n].kind == "word" and not cut[n].is_capitalized and cut[n].text not in lexicon.RESTRICTIVE_WORDS
     ]
     if similar is None or not places:
         return []
     found = []
     for place, near in zip(places, similar([cut[place].text for place in places]), strict=True):
-        worth = _CLEARLY_MEANT if _stands_out(near) else _MEANT
-        refs = [(ref, worth * min(1.0, score)) for ref, score in near if score >= _NEAR]
+        worth = _CLEAR_MATCH_WEIGHT if _is_clear_match(near) else _SIMILAR_WEIGHT
+        refs = [(ref, worth * min(1.0, score)) for ref, score in near if score >= _LEAST_SIMILARITY]
         if refs:
             found.append(
                 Mention(
@@ -289,7 +299,7 @@ def _meant(cut: Sequence[Token], unknown: Sequence[int], similar: Similar | None
                     place,
                     place + 1,
                     cut[place].text,
-                    name_linking.best(refs),
+                    name_linking.best_candidates(refs),
                     role="done" if _is_verb(cut, place) else "meant",
                 )
             )

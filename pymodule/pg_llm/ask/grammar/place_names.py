@@ -57,7 +57,7 @@ US USA United States|United States of America|USA|U.S.A|US|U.S|America/American,
 VE VEN Venezuela/Venezuelan, VN VNM Vietnam/Vietnamese, YE YEM Yemen, ZM ZMB Zambia, ZW ZWE Zimbabwe
 """
 # Names that are words as well, or small letters that are a word.
-_AS_WORDS = {"us", "turkey", "chad", "jordan", "china", "polish", "indian", "georgia", "guinea", "virginia"}
+_AMBIGUOUS = {"us", "turkey", "chad", "jordan", "china", "polish", "indian", "georgia", "guinea", "virginia"}
 
 
 def _entries(table: str) -> list[str]:
@@ -75,20 +75,20 @@ for _kind, _table, _codes in (("state", _STATES, 1), ("country", _COUNTRIES, 2))
         for _name in (*_names.split("|"), *filter(None, _people.split("|"))):
             KINDS[_kind][_name] = _held
     CODES[_kind] = frozenset(held for its in KINDS[_kind].values() for held in its)
-_SAID = {
+_PATTERNS = {
     kind: re.compile(
         rf"(?<![\w.])(?:{'|'.join(re.escape(name) for name in sorted(names, key=len, reverse=True))})\b", re.I
     )
     for kind, names in KINDS.items()
 }
-_NAMES = {kind: {name.lower(): held for name, held in names.items()} for kind, names in KINDS.items()}
+_CODES_BY_NAME = {kind: {name.lower(): held for name, held in names.items()} for kind, names in KINDS.items()}
 
 
-def said(question: str) -> Iterable[tuple[str, frozenset[str], int, int]]:
+def find_places(question: str) -> Iterable[tuple[str, frozenset[str], int, int]]:
     """The places that a question names: the kind, what a column may hold for it, and where it stands."""
-    for kind, pattern in _SAID.items():
+    for kind, pattern in _PATTERNS.items():
         for match in pattern.finditer(question):
             name = match[0].lower()
             written = match[0].isupper() if name in ("us", "u.s", "uk", "uae") else match[0][0].isupper()
-            if written or (name not in _AS_WORDS and len(name) > 3):
-                yield kind, _NAMES[kind][name], match.start(), match.end()
+            if written or (name not in _AMBIGUOUS and len(name) > 3):
+                yield kind, _CODES_BY_NAME[kind][name], match.start(), match.end()

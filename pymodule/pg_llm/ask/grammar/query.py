@@ -18,10 +18,10 @@ class Expr:
 
     kind: str
     ref: Ref | None = None
-    said: str = ""
+    function: str = ""
     distinct: bool = False
-    parts: tuple[Expr, ...] = ()
-    only: tuple[Condition, ...] = ()
+    operands: tuple[Expr, ...] = ()
+    filters: tuple[Condition, ...] = ()
 
     @property
     def is_aggregate(self) -> bool:
@@ -37,9 +37,9 @@ class Expr:
         """The columns that it reads."""
         if self.ref is not None:
             yield self.ref
-        for part in self.parts:
+        for part in self.operands:
             yield from part.refs()
-        for condition in self.only:
+        for condition in self.filters:
             yield from condition.refs()
 
 
@@ -72,9 +72,9 @@ class Query:
     offset: int = 0
     distinct: bool = False
     # The first row for each of these only.
-    per: list[Expr] = field(default_factory=list)
+    distinct_on: list[Expr] = field(default_factory=list)
     # Numbers that are worked out are rounded to so many decimals.
-    digits: int | None = None
+    decimals: int | None = None
 
     def all_tables(self) -> list[int]:
         """The tables, each once."""
@@ -84,36 +84,36 @@ class Query:
         return list(dict.fromkeys([*self.tables, *(ref[0] for ref in refs)]))
 
 
-def quoted(text: str) -> str:
+def quote_text(text: str) -> str:
     """A text as SQL writes it."""
     return "'" + text.replace("'", "''") + "'"
 
 
-class Writer:
+class SqlWriter:
     """Queries over a schema as SQL."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
 
-    def edges(self, query: Query) -> tuple[list[Edge], float] | None:
+    def join_edges(self, query: Query) -> tuple[list[Edge], float] | None:
         """How the tables of a query are joined, and what that costs; None where they cannot be."""
         tables = query.all_tables()
         tables = tables if query.tables or not query.select or query.select[0].kind not in ("ratio", "rows") else []
-        return self._schema.path(tables) if tables else ([], 0.0)
+        return self._schema.join_tree(tables) if tables else ([], 0.0)
 
     def sql(self, query: Query) -> str | None:
         """The query as SQL; None where its tables cannot be joined."""
-        found = self.edges(query)
+        found = self.join_edges(query)
         if found is None or not query.select:
             return None
         first = query.select[0]
-        if first.kind == "rows" or (first.kind == "ratio" and first.parts[0].kind == "rows"):
-            return f"SELECT {', '.join(self._item(expr, {}, query) for expr in query.select)}"
-        names, source = self._from(query.all_tables(), found[0], set())
+        if first.kind == "rows" or (first.kind == "ratio" and first.operands[0].kind == "rows"):
+            return f"SELECT {', '.join(self._select_item(expr, {}, query) for expr in query.select)}"
+        names, source = self._from_clause(query.all_tables(), found[0], set())
         text = "SELECT " + ("DISTINCT " if query.distinct else "")
-        if query.per:
-            text += f"DISTINCT ON ({', '.join(self._expr(expr, names) for expr in query.per)}) "
-        text += ", ".join(self._item(expr, names, query) for expr in query.select)
+        if query.distinct_on:
+            text += f"DISTINCT ON ({', '.join(self._expr(expr, names) for expr in query.distinct_on)}) "
+        text += ", ".join(self._select_item(expr, names, query) for expr in query.select)
         text += f" FROM {source}"
         if query.where:
             text += " WHERE " + " AND ".join(self._condition(each, names) for each in query.where)
@@ -129,9 +129,9 @@ class Writer:
             text += f" LIMIT {query.limit}" + (f" OFFSET {query.offset}" if query.offset else "")
         return text
 
-    def _from(self, tables: Sequence[int], edges: Sequence[Edge], used: set[str]) -> tuple[dict[int, str], str]:
+    def _from_clause(self, tables: Sequence[int], edges: Sequence[Edge], used: set[str]) -> tuple[dict[int, str], str]:
         names: dict[int, str] = {}
-        order = list(dict.fromkeys([*tables[:1], *(place for edge in edges for place in (edge.one, edge.other))]))
+        order = list(dict.fromkeys([*tables[:1], *(place for edge in edges for place in (edge.source, edge.target))]))
         short = len(order) == 1 and not used
         for place in order:
             its = self._schema.tables[place]
@@ -145,42 +145,42 @@ class Writer:
                 number += 1
             names[place] = alias
         first = order[0]
-        text = self._named(first, names[first])
+        text = self._aliased_table(first, names[first])
         joined = {first}
         rest = list(edges)
         while rest:
-            edge = next(each for each in rest if each.one in joined or each.other in joined)
+            edge = next(each for each in rest if each.source in joined or each.target in joined)
             rest.remove(edge)
-            new = [place for place in (edge.one, edge.other) if place not in joined]
+            new = [place for place in (edge.source, edge.target) if place not in joined]
             on = " AND ".join(
-                f"{names[edge.one]}.{self._schema.column((edge.one, a)).sql} = "
-                f"{names[edge.other]}.{self._schema.column((edge.other, b)).sql}"
+                f"{names[edge.source]}.{self._schema.column((edge.source, a)).sql} = "
+                f"{names[edge.target]}.{self._schema.column((edge.target, b)).sql}"
                 for a, b in edge.columns
             )
             if new:
-                text += f" JOIN {self._named(new[0], names[new[0]])} ON {on}"
+                text += f" JOIN {self._aliased_table(new[0], names[new[0]])} ON {on}"
                 joined.add(new[0])
         return ({first: ""} if short else names), text
 
-    def _named(self, place: int, alias: str) -> str:
+    def _aliased_table(self, place: int, alias: str) -> str:
         sql = self._schema.tables[place].sql
         return sql if alias == sql or sql.endswith(f".{alias}") else f"{sql} AS {alias}"
 
-    def _item(self, expr: Expr, names: dict[int, str], query: Query) -> str:
+    def _select_item(self, expr: Expr, names: dict[int, str], query: Query) -> str:
         text = self._expr(expr, names)
-        if query.digits is not None and (expr.kind == "ratio" or expr.said in ("avg", "sum")):
-            text = f"round(({text})::numeric, {query.digits})"
+        if query.decimals is not None and (expr.kind == "ratio" or expr.function in ("avg", "sum")):
+            text = f"round(({text})::numeric, {query.decimals})"
         alias = None
         if expr.kind == "part":
-            alias = expr.said
+            alias = expr.function
         elif (expr.kind == "agg" and len(query.select) > 1) or expr.kind == "ratio":
             its = self._schema.column(expr.ref).name.lower() if expr.ref else ""
-            alias = "_".join(filter(None, ("ratio" if expr.kind == "ratio" else expr.said, its)))
-            alias = alias if alias.isidentifier() and alias.isascii() else expr.said or "ratio"
+            alias = "_".join(filter(None, ("ratio" if expr.kind == "ratio" else expr.function, its)))
+            alias = alias if alias.isidentifier() and alias.isascii() else expr.function or "ratio"
             same = [
                 each
                 for each in query.select
-                if each.kind == expr.kind and each.said == expr.said and each.ref == expr.ref
+                if each.kind == expr.kind and each.function == expr.function and each.ref == expr.ref
             ]
             alias += f"_{same.index(expr) + 1}" if len(same) > 1 else ""
         return f"{text} AS {alias}" if alias else text
@@ -195,31 +195,31 @@ class Writer:
         if expr.kind == "column":
             return column
         if expr.kind == "part":
-            if expr.said in ("year", "month number", "hour", "dow"):
-                return f"extract({expr.said.split()[0]} FROM {column})::int"
-            return f"date_trunc('{expr.said}', {column})::date"
+            if expr.function in ("year", "month number", "hour", "dow"):
+                return f"extract({expr.function.split()[0]} FROM {column})::int"
+            return f"date_trunc('{expr.function}', {column})::date"
         if expr.kind == "rows":
             assert expr.ref is not None
             return f"(SELECT count(*) FROM {self._schema.tables[expr.ref[0]].sql})"
         if expr.kind == "ratio":
-            top, below = (self._expr(part, names) for part in expr.parts)
-            scale = "100.0 * " if expr.said == "100" else "1.0 * "
+            top, below = (self._expr(part, names) for part in expr.operands)
+            scale = "100.0 * " if expr.function == "100" else "1.0 * "
             return f"{scale}{top} / nullif({below}, 0)"
         if expr.kind == "whole":
-            return f"sum({self._expr(expr.parts[0], names)}) OVER ()"
-        if expr.said == "median":
+            return f"sum({self._expr(expr.operands[0], names)}) OVER ()"
+        if expr.function == "median":
             text = f"percentile_cont(0.5) WITHIN GROUP (ORDER BY {column})"
         else:
-            text = f"{expr.said}({'DISTINCT ' if expr.distinct else ''}{column or '*'})"
-        if expr.only:
-            text += " FILTER (WHERE " + " AND ".join(self._condition(each, names) for each in expr.only) + ")"
+            text = f"{expr.function}({'DISTINCT ' if expr.distinct else ''}{column or '*'})"
+        if expr.filters:
+            text += " FILTER (WHERE " + " AND ".join(self._condition(each, names) for each in expr.filters) + ")"
         return text
 
     def _condition(self, of: Condition, names: dict[int, str]) -> str:
         if of.expr is None:
-            return self._inner(of, names)
+            return self._exists(of, names)
         left = self._expr(of.expr, names)
-        values = [value(each) for each in of.values]
+        values = [value_literal(each) for each in of.values]
         match of.op:
             case "null":
                 return f"{left} IS NULL"
@@ -252,23 +252,23 @@ class Writer:
             case op:
                 return f"{left} {op} {values[0]}"
 
-    def _inner(self, of: Condition, names: dict[int, str]) -> str:
+    def _exists(self, of: Condition, names: dict[int, str]) -> str:
         """EXISTS over a path: its first table is the outer query's, joined by the first edge's columns."""
-        found = self._schema.path(of.tables)
+        found = self._schema.join_tree(of.tables)
         assert found is not None
         outer = of.tables[0]
-        touching = [edge for edge in found[0] if outer in (edge.one, edge.other)]
+        touching = [edge for edge in found[0] if outer in (edge.source, edge.target)]
         rest = [edge for edge in found[0] if edge not in touching]
-        start = [edge.other if edge.one == outer else edge.one for edge in touching]
+        start = [edge.target if edge.source == outer else edge.source for edge in touching]
         used = {name for name in names.values() if name} | {
             self._schema.tables[place].sql.rsplit(".", 1)[-1] for place in names
         }
-        inner, source = self._from([start[0], *of.tables[1:]], rest, used)
+        inner, source = self._from_clause([start[0], *of.tables[1:]], rest, used)
         outer_name = names[outer] or self._schema.tables[outer].sql.rsplit(".", 1)[-1]
         conditions = []
         for edge in touching[:1]:
             for a, b in edge.columns:
-                mine, its = (a, b) if edge.one == outer else (b, a)
+                mine, its = (a, b) if edge.source == outer else (b, a)
                 conditions.append(
                     f"{inner[start[0]] or self._schema.tables[start[0]].sql}.{self._schema.column((start[0], its)).sql}"
                     f" = {outer_name}.{self._schema.column((outer, mine)).sql}"
@@ -277,8 +277,8 @@ class Writer:
         return f"{of.op.upper()} (SELECT 1 FROM {source} WHERE {' AND '.join(conditions)})"
 
 
-def value(of: str | float) -> str:
+def value_literal(of: str | float) -> str:
     """A value as SQL writes it."""
     if isinstance(of, str):
-        return quoted(of)
+        return quote_text(of)
     return str(int(of)) if of == int(of) else repr(of)

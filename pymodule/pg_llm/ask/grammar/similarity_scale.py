@@ -64,33 +64,33 @@ _BOTH = (
 # English), and the same word in two.
 _UNRELATED, _SYNONYM, _TRANSLATION = 0.27, 0.73, 0.9
 # A model that cannot tell apart what means the same by so many standard deviations of the unrelated does not know it.
-_KNOWN = 3.0
+_LEAST_SEPARATION = 3.0
 
 
-class Scale:
+class SimilarityScale:
     """What a model's cosine similarities say, each pair of languages measured when it is first asked about."""
 
     def __init__(self, embed: Embed) -> None:
         self._embed = embed
         # Offset and slope, or None where the model cannot tell.
-        self._lines: dict[tuple[bool, bool], tuple[float, float] | None] = {}
+        self._calibrations: dict[tuple[bool, bool], tuple[float, float] | None] = {}
 
     def nearness(self, one: str, other: str, similarity: float) -> float:
         """0 where the model cannot tell, about 0.3 for unrelated words, from 0.7 for synonyms, about 1 for the same."""
-        languages = (chinese.is_in(one), chinese.is_in(other))
-        if languages not in self._lines:
-            self._lines[languages] = self._lines[languages[::-1]] = self._measured(*languages)
-        line = self._lines[languages]
+        languages = (chinese.contains_chinese(one), chinese.contains_chinese(other))
+        if languages not in self._calibrations:
+            self._calibrations[languages] = self._calibrations[languages[::-1]] = self._calibrate(*languages)
+        line = self._calibrations[languages]
         return 0.0 if line is None else max(0.0, line[0] + line[1] * similarity)
 
-    def _measured(self, one: bool, other: bool) -> tuple[float, float] | None:
+    def _calibrate(self, one: bool, other: bool) -> tuple[float, float] | None:
         pairs, stands = (_BOTH, _TRANSLATION) if one != other else (_CHINESE if one else _ENGLISH, _SYNONYM)
         found = self._embed([word for pair in pairs for word in pair])
         first, second = found[::2], found[1::2]
         same = statistics.mean(map(dot, first, second))
         others = [dot(a, b) for i, a in enumerate(first) for j, b in enumerate(second) if i != j]
         unrelated = statistics.mean(others)
-        if same - unrelated <= _KNOWN * statistics.pstdev(others):
+        if same - unrelated <= _LEAST_SEPARATION * statistics.pstdev(others):
             return None
         slope = (stands - _UNRELATED) / (same - unrelated)
         return _UNRELATED - slope * unrelated, slope

@@ -20,7 +20,7 @@ _TOKEN = re.compile(
 )
 _MOST_TOKENS = 200
 # What a character weighs that is of no known word, beside a known word.
-_UNKNOWN = 2.5
+_UNKNOWN_CHARACTER_COST = 2.5
 
 
 @dataclass(slots=True)
@@ -35,7 +35,7 @@ class Token:
     chinese: bool = False
 
     @property
-    def capital(self) -> bool:
+    def is_capitalized(self) -> bool:
         """Whether it begins as names do."""
         return self.kind == "word" and self.text[:1].isupper()
 
@@ -46,33 +46,33 @@ class Vocabulary:
     def __init__(self, known: Collection[str], nouns: Collection[str], values: Collection[str]) -> None:
         self._known, self._nouns, self._values = set(known), set(nouns), tuple(values)
         # Verbs with something between their characters: 下过单 is 下单.
-        self.spelled = {word[0] + inside + word[1]: word for word in known if len(word) == 2 for inside in "过了"}
-        self._words = {*chinese.MARKERS, *chinese.VERBS, *known, *nouns, *_chinese_units(), *self.spelled}
+        self._separated = {word[0] + inside + word[1]: word for word in known if len(word) == 2 for inside in "过了"}
+        self._words = {*chinese.MARKERS, *chinese.VERBS, *known, *nouns, *_chinese_time_words(), *self._separated}
         self._longest = max(map(len, self._words))
 
-    def at(self, question: str, place: int, end: int) -> Iterator[str]:
+    def words_at(self, question: str, place: int, end: int) -> Iterator[str]:
         """The words that may stand at a place."""
         numeral = chinese.numeral(question, place)
         if numeral:
             yield numeral
         for length in range(1, min(self._longest, end - place) + 1):
             word = question[place : place + length]
-            if word in self._words and self._stands(question, place, word):
+            if word in self._words and self._may_stand(question, place, word):
                 yield word
 
-    def _stands(self, question: str, place: int, word: str) -> bool:
+    def _may_stand(self, question: str, place: int, word: str) -> bool:
         if word in self._known:
             return True
-        if word in self._nouns and chinese.noun_stands(question, place, self._values):
+        if word in self._nouns and chinese.noun_context(question, place, self._values):
             return True
         if word in chinese.MARKERS:
             # The highest age is two words where there is an age.
             parted = any(word[:length] in self._known for length in range(2, len(word)))
-            return not parted and chinese.stands(question, place, word)
+            return not parted and chinese.marker_may_stand(question, place, word)
         return word not in self._nouns or word in chinese.VERBS
 
 
-def cut(
+def tokenize(
     question: str, known: Collection[str] = (), nouns: Collection[str] = (), values: Collection[str] = ()
 ) -> list[Token]:
     """The tokens of a question; `known` are Chinese words of the tables and values at hand, beside those that ask.
@@ -84,15 +84,15 @@ def cut(
     for match in _TOKEN.finditer(question):
         kind, text = str(match.lastgroup), match[0]
         if kind == "cjk":
-            scaled = bool(found) and found[-1].kind == "number" and text[0] in lexicon.SCALE
-            scaled = scaled and text[:2] not in lexicon.UNSCALED
+            scaled = bool(found) and found[-1].kind == "number" and text[0] in lexicon.MULTIPLIERS
+            scaled = scaled and text[:2] not in lexicon.NOT_MULTIPLIED
             if scaled:
                 found.append(Token(text[0], text[0], match.start(), match.start() + 1, "word", True))
-            found += _chinese(question, match.start() + scaled, match.end(), vocabulary)
+            found += _segment_chinese(question, match.start() + scaled, match.end(), vocabulary)
         elif kind == "quoted":
             found.append(Token(text[1:-1], text[1:-1].lower(), match.start(), match.end(), kind))
         elif kind == "word":
-            found += _words(text, match.start())
+            found += _split_contraction(text, match.start())
         else:
             found.append(Token(text, text.lower(), match.start(), match.end(), kind))
         if len(found) > _MOST_TOKENS:
@@ -100,33 +100,35 @@ def cut(
     return found[:_MOST_TOKENS]
 
 
-def _words(text: str, start: int) -> list[Token]:
+def _split_contraction(text: str, start: int) -> list[Token]:
     """One token, or two where a negation or a short verb hangs on a word."""
     plain = text.replace("\u2019", "'").lower()
-    hung = next((ending for ending in lexicon.HUNG if plain.endswith(ending) and len(plain) > len(ending)), None)
-    if hung == "'s" and plain.removesuffix("'s") not in lexicon.WITH_IS:
+    hung = next(
+        (ending for ending in lexicon.CONTRACTIONS if plain.endswith(ending) and len(plain) > len(ending)), None
+    )
+    if hung == "'s" and plain.removesuffix("'s") not in lexicon.CONTRACTED_WITH_IS:
         hung = None
     if hung is None:
         return [Token(text, words.stem(plain), start, start + len(text), "word")]
-    cut, said = len(text) - len(hung), lexicon.HUNG[hung]
-    first = lexicon.CLIPPED.get(text[:cut].lower(), text[:cut]) if hung == "n't" else text[:cut]
+    cut, said = len(text) - len(hung), lexicon.CONTRACTIONS[hung]
+    first = lexicon.CONTRACTED_STEMS.get(text[:cut].lower(), text[:cut]) if hung == "n't" else text[:cut]
     return [
         Token(first, words.stem(first), start, start + cut, "word"),
         Token(said, words.stem(said), start + cut, start + len(text), "word"),
     ]
 
 
-def _chinese_units() -> set[str]:
-    return {unit for unit in lexicon.UNITS if not unit.isascii()} | lexicon.CHINESE_PARTS.keys()
+def _chinese_time_words() -> set[str]:
+    return {unit for unit in lexicon.TIME_UNITS if not unit.isascii()} | lexicon.CHINESE_YEAR_PARTS.keys()
 
 
-def _chinese(question: str, start: int, end: int, vocabulary: Vocabulary) -> Iterator[Token]:
+def _segment_chinese(question: str, start: int, end: int, vocabulary: Vocabulary) -> Iterator[Token]:
     """The fewest known words that leave the fewest characters unknown; what is between them stays together."""
     # From each place to the end: what is left unknown and how many words, and the word that begins there.
     best: list[tuple[float, str]] = [(0.0, "")] * (end - start + 1)
     for place in range(end - 1, start - 1, -1):
-        found = (_UNKNOWN + best[place + 1 - start][0], "")
-        for word in vocabulary.at(question, place, end):
+        found = (_UNKNOWN_CHARACTER_COST + best[place + 1 - start][0], "")
+        for word in vocabulary.words_at(question, place, end):
             cost = 1.0 + best[place + len(word) - start][0]
             if (cost, -len(word)) < (found[0], -len(found[1])):
                 found = cost, word
@@ -141,6 +143,6 @@ def _chinese(question: str, start: int, end: int, vocabulary: Vocabulary) -> Ite
             yield Token(question[rest:place], question[rest:place], rest, place, "word", True)
         if place == end:
             return
-        text = vocabulary.spelled.get(word, word)
+        text = vocabulary._separated.get(word, word)
         yield Token(text, text, place, place + len(word), "word", True)
         place = rest = place + len(word)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Short forms that stand for the same word in most schemas; what others (comm, exch) stand for, the question tells.
-SHORT = dict(
+ABBREVIATIONS = dict(
     entry.split(maxsplit=1)
     for entry in """
     num number, no number, nr number, nbr number, cnt count, qty quantity, amt amount, dept department,
@@ -19,7 +19,7 @@ SHORT = dict(
     freq frequency, dur duration, dest destination, orig origin, src source, sess session""".split(",")
 )
 # Sets of words of which one may stand for another, each less surely than for itself.
-ALIKE = [
+SYNONYM_SETS = [
     line.split()
     for line in """
     salary pay wage compensation earning remuneration
@@ -80,17 +80,24 @@ ALIKE = [
     """.strip().splitlines()
 ]
 # Parts of names that are written together with others, beside those above.
-_PARTS = frozenset("""
+_COMMON_PARTS = frozenset(
+    """
     id name date code number time type key first last full middle birth day year month count status state street
     line group level rate percent value limit balance url text note file user hour week total net gross tax unit
     ship bill due create update
-""".split())
+""".split()
+)
 # Words that are whole where they are a name or a part of it.
-KNOWN = frozenset(
-    {*_PARTS, *(word for line in ALIKE for word in line), *(word for said in SHORT.values() for word in said.split())}
+KNOWN_WORDS = frozenset(
+    {
+        *_COMMON_PARTS,
+        *(word for line in SYNONYM_SETS for word in line),
+        *(word for said in ABBREVIATIONS.values() for word in said.split()),
+    }
 )
 # Short words that are no short form of a longer one, beside those.
-WHOLE = frozenset("""
+SHORT_WORDS = frozenset(
+    """
     act ad age aid aim air am an and are area arm art as ask at back bad bag ban band bank bar base bat bath be bed
     bet bid big bill bin bit boat body bond book box boy bug bus but buy by call camp can cap car card care case
     cash cast cell cent chat city club coat cold cook cost crew crop cup cut data day deal death debt deck desk diet
@@ -107,6 +114,7 @@ WHOLE = frozenset("""
     thing this tie till time tip to toe ton tone tool top tour town toy trade train tree trip try tub turn two type
     unit up us use van view vote wage walk wall war was water way we wed well wet who win wind wine wire with wood
     word work year yes you zip zone
-""".split())
+""".split()
+)
 # Short forms that no English word ends with.
-ENDINGS = {"dt", "nm", "cd", "qty", "amt", "cnt", "pct", "nbr", "addr", "desc"}
+ABBREVIATED_ENDINGS = {"dt", "nm", "cd", "qty", "amt", "cnt", "pct", "nbr", "addr", "desc"}

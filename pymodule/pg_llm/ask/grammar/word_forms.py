@@ -8,30 +8,30 @@ from collections.abc import Callable, Collection
 from pg_llm.ask.grammar import lexicon, words
 
 _WORD = re.compile(r"[^\W\d_](?:[\w-]*\w)?")
-_CALLED = re.compile(r"\b(?:called|named|names? (?:is|are|=|of)) $", re.I)
+_NAMING_PHRASE = re.compile(r"\b(?:called|named|names? (?:is|are|=|of)) $", re.I)
 _ARTICLE = re.compile(
     r"\b(?:the|an?|our|your|their|its|this|that|these|those|any|each|every|all|which|what|many) $", re.I
 )
-_SHORTEST, _SHORTEST_PART = 3, 4
+_SHORTEST_BASE, _SHORTEST_WORD = 3, 4
 
 
-def base(word: str) -> str:
+def base_form(word: str) -> str:
     """A stem without what may be doubled or dropped before an ending."""
     found = words.stem(word.lower().removesuffix("ly").removesuffix("ful")).removesuffix("e")
-    return found[:-1] if len(found) > _SHORTEST and found[-1:] == found[-2:-1] else found
+    return found[:-1] if len(found) > _SHORTEST_BASE and found[-1:] == found[-2:-1] else found
 
 
-def bases(question: str) -> dict[str, list[tuple[int, int]]]:
+def base_forms(question: str) -> dict[str, list[tuple[int, int]]]:
     """The bases of the words of a question that say something, with where they stand."""
     found: dict[str, list[tuple[int, int]]] = {}
     for match in _WORD.finditer(question):
-        its = base(match[0])
-        if match[0].isascii() and len(its) >= _SHORTEST and not lexicon.is_empty(match[0]):
+        its = base_form(match[0])
+        if match[0].isascii() and len(its) >= _SHORTEST_BASE and not lexicon.is_stopword(match[0]):
             found.setdefault(its, []).append(match.span())
     return found
 
 
-def parts(question: str, names: Callable[[str], object]) -> list[tuple[int, int]]:
+def value_word_spans(question: str, names: Callable[[str], object]) -> list[tuple[int, int]]:
     """Where words stand that may be a part of a value: unlike all that names say, no verbs, no nouns of their own.
 
     `names` is true of stems that a name may mean.
@@ -39,14 +39,14 @@ def parts(question: str, names: Callable[[str], object]) -> list[tuple[int, int]
     found = []
     for match in _WORD.finditer(question):
         word, before = match[0], question[: match.start()]
-        if not word.isascii() or lexicon.is_empty(word) or names(words.stem(word)):
+        if not word.isascii() or lexicon.is_stopword(word) or names(words.stem(word)):
             continue
-        if not _CALLED.search(before):
-            short = len(word) < _SHORTEST_PART or (words.stem(word),) in lexicon.ENGLISH
-            if short or words.acts(word):
+        if not _NAMING_PHRASE.search(before):
+            short = len(word) < _SHORTEST_WORD or (words.stem(word),) in lexicon.ENGLISH_MARKERS
+            if short or words.is_verb_form(word):
                 continue
             following = _WORD.match(question, match.end() + 1)
-            noun = following is not None and not words.acts(following[0]) and names(words.stem(following[0]))
+            noun = following is not None and not words.is_verb_form(following[0]) and names(words.stem(following[0]))
             if _ARTICLE.search(before) and not noun:
                 # The college, every shop: what these words say is no name.
                 continue
@@ -54,7 +54,7 @@ def parts(question: str, names: Callable[[str], object]) -> list[tuple[int, int]
     return found
 
 
-def grown(question: str, start: int, end: int, values: Collection[str]) -> tuple[int, int]:
+def longest_match(question: str, start: int, end: int, values: Collection[str]) -> tuple[int, int]:
     """The longest run of words around a place that one of the values holds."""
 
     def held(a: int, b: int) -> bool:

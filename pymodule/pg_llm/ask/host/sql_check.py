@@ -17,7 +17,8 @@ from pg_llm.tasks import Work, worker_process
 _LONGEST = 20_000
 _DEEPEST = 200
 # Immutable and stable functions of PostgreSQL that read their arguments and nothing else, and cost little.
-FUNCTIONS = frozenset("""
+FUNCTIONS = frozenset(
+    """
     count sum avg min max bool_and bool_or every stddev stddev_pop stddev_samp variance var_pop var_samp corr
     covar_pop covar_samp regr_slope regr_intercept regr_r2 mode percentile_cont percentile_disc string_agg array_agg
     row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value abs ceil
@@ -30,21 +31,28 @@ FUNCTIONS = frozenset("""
     isfinite now timezone coalesce nullif num_nulls num_nonnulls array_length cardinality array_position
     array_to_string string_to_array array_remove unnest json_array_length jsonb_array_length jsonb_typeof
     json_typeof jsonb_extract_path_text json_extract_path_text
-""".split())
-TYPES = frozenset("""
+""".split()
+)
+TYPES = frozenset(
+    """
     int2 int4 int8 smallint integer int bigint float4 float8 real float decimal numeric text varchar bpchar char
     bool boolean date time timetz timestamp timestamptz interval uuid json jsonb money name
-""".split())
-_OPERATORS = frozenset("""
+""".split()
+)
+_OPERATORS = frozenset(
+    """
     = <> != < > <= >= + - * / % ^ || ~ ~* !~ !~* ~~ ~~* !~~ !~~* -> ->> #> #>> @> <@ && ?
-""".split()) | {"BETWEEN", "NOT BETWEEN", "BETWEEN SYMMETRIC", "NOT BETWEEN SYMMETRIC"}
-_NODES = frozenset("""
+""".split()
+) | {"BETWEEN", "NOT BETWEEN", "BETWEEN SYMMETRIC", "NOT BETWEEN SYMMETRIC"}
+_NODES = frozenset(
+    """
     SelectStmt ResTarget ColumnRef A_Star A_Const String Integer Float Boolean A_Expr BoolExpr FuncCall TypeCast
     TypeName SubLink CaseExpr CaseWhen CoalesceExpr MinMaxExpr NullTest BooleanTest RangeVar JoinExpr RangeSubselect
     Alias SortBy WindowDef WithClause CommonTableExpr A_ArrayExpr RowExpr GroupingSet SQLValueFunction A_Indices
     A_Indirection List
-""".split())
-_TIMES = frozenset(
+""".split()
+)
+_TIME_FUNCTIONS = frozenset(
     f"SVFOP_{name}"
     for time in ("CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP")
     for name in (time, f"{time}_N")
@@ -87,7 +95,7 @@ def check(text: str, view: bool = False) -> dict[str, Any]:
     statement = statements[0]
     if type(statement.stmt).__name__ != "SelectStmt":
         raise _Refused("is no SELECT")
-    reader = _Reader(view)
+    reader = _AstValidator(view)
     found = list(reader.relations(statement.stmt, frozenset(), 0))
     start = statement.stmt_location or 0
     body = text[start : start + statement.stmt_len if statement.stmt_len else None]
@@ -99,7 +107,7 @@ def check(text: str, view: bool = False) -> dict[str, Any]:
     return {"sql": body, "relations": relations, "types": sorted(reader.types)}
 
 
-class _Reader:
+class _AstValidator:
     def __init__(self, view: bool) -> None:
         self._view = view
         self.types: set[str] = set()
@@ -117,7 +125,7 @@ class _Reader:
         name = type(node).__name__
         if name not in _NODES:
             raise _Refused(f"has a part that is not allowed ({name})")
-        getattr(self, f"_check_{name}", _fine)(node)
+        getattr(self, f"_check_{name}", _accept)(node)
         if name == "TypeCast" and self._view and type(node.arg).__name__ == "A_Const" and len(node.typeName.names) == 2:
             schema, its = [part.sval for part in node.typeName.names]
             if schema != "pg_catalog":
@@ -174,17 +182,17 @@ class _Reader:
 
     def _check_SubLink(self, node: Any) -> None:  # noqa: N802
         if node.operName:
-            self._check_A_Expr(_Named(node.operName))
+            self._check_A_Expr(_OperatorNode(node.operName))
 
     def _check_SQLValueFunction(self, node: Any) -> None:  # noqa: N802
-        if node.op.name not in _TIMES:
+        if node.op.name not in _TIME_FUNCTIONS:
             raise _Refused("asks who is asking or where")
 
 
-class _Named:
+class _OperatorNode:
     def __init__(self, name: Any) -> None:
         self.name = name
 
 
-def _fine(node: Any) -> None:
+def _accept(node: Any) -> None:
     """Most kinds of nodes have nothing of their own to look at."""

@@ -8,7 +8,7 @@ from pg_llm.ask.mention import Mention
 from pg_llm.ask.schema import Ref
 
 
-def add_known(draft: Draft, mention: Mention) -> None:
+def add_required(draft: Draft, mention: Mention) -> None:
     """With a town: a table is joined. Raises Impossible."""
     ref = draft.ref(mention)
     if ref[1] < 0:
@@ -22,18 +22,18 @@ def add(draft: Draft, mention: Mention) -> None:
     """Without batches, with no town, not vegan. Raises Impossible."""
     where = draft.query.where
     ref = draft.ref(mention)
-    if mention.role == "verb" and ref[0] != draft.main and _begins(draft, ref):
+    if mention.role == "verb" and ref[0] != draft.main_table and _starts_row(draft, ref):
         # Never ordered: there is no order.
         ref = (ref[0], -1)
     if mention.role == "is" and (ref[1] < 0 or draft.schema.column(ref).kind != "bool"):
         raise Impossible("what it is not is not known of it")
     if ref[1] >= 0:
-        where.append(_empty(draft, ref))
+        where.append(_empty_condition(draft, ref))
         return
-    if ref[0] == draft.main:
+    if ref[0] == draft.main_table:
         raise Impossible("what is not there")
-    edge = draft.schema.reference(draft.main, ref[0])
-    pointer = (draft.main, edge.columns[0][0]) if edge is not None and len(edge.columns) == 1 else None
+    edge = draft.schema.reference_edge(draft.main_table, ref[0])
+    pointer = (draft.main_table, edge.columns[0][0]) if edge is not None and len(edge.columns) == 1 else None
     if pointer is not None and draft.schema.column(pointer).nullable:
         where.append(Condition(Expr("column", pointer), "null"))
         return
@@ -41,13 +41,13 @@ def add(draft: Draft, mention: Mention) -> None:
     its = [each for each in where if each.expr and {table for table, _ in each.refs()} == {ref[0]}]
     draft.query.where = [each for each in where if each not in its]
     draft.query.tables = [table for table in draft.query.tables if table != ref[0]]
-    draft.without(ref[0], *its)
+    draft.require_absent(ref[0], *its)
 
 
-def _empty(draft: Draft, ref: Ref) -> Condition:
+def _empty_condition(draft: Draft, ref: Ref) -> Condition:
     """No stars, no town, not vegan. Raises Impossible."""
     column = draft.schema.column(ref)
-    if ref[0] != draft.main:
+    if ref[0] != draft.main_table:
         # Who has no row there at all has none with nothing in it either.
         draft.cost += 0.4
     if column.kind == "bool":
@@ -62,15 +62,15 @@ def _empty(draft: Draft, ref: Ref) -> Condition:
     return Condition(Expr("column", ref), "null")
 
 
-def add_never(draft: Draft) -> None:
+def add_never_happened(draft: Draft) -> None:
     """Nobody has borrowed it: no row belongs to it of the one table whose rows do. Raises Impossible."""
-    found = {edge.one for edge in draft.schema.edges if edge.other == draft.main and edge.single} - {draft.main}
+    found = {edge.source for edge in draft.schema.edges if edge.target == draft.main_table and edge.many_to_one} - {draft.main_table}
     if len(found) != 1:
         raise Impossible("what never happened")
-    draft.without(found.pop())
+    draft.require_absent(found.pop())
 
 
-def _begins(draft: Draft, ref: Ref) -> bool:
+def _starts_row(draft: Draft, ref: Ref) -> bool:
     """Whether what happens at a column's time makes its row: the first time that a row has."""
     columns = draft.schema.tables[ref[0]].columns
     return ref[1] >= 0 and all(column.kind != "date" for column in columns[: ref[1]])

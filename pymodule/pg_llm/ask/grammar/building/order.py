@@ -12,21 +12,21 @@ from pg_llm.ask.grammar.reading.parsed_question import Order
 from pg_llm.ask.schema import Ref
 
 
-def group(draft: Draft, targets: Sequence[Expr]) -> None:
+def group_by_order(draft: Draft, targets: Sequence[Expr]) -> None:
     """Rows are ordered by what is measured of each: each is a group, and shown with its measure."""
-    if draft.query.limit is not None or not any(each.measure for each in draft.reading.order):
+    if draft.query.limit is not None or not any(each.measure for each in draft.parsed.order):
         return
-    if not draft.grouped and targets:
+    if not draft.group_keys and targets:
         groups.add_targets(draft, targets)
-    draft.by_measure = draft.by_measure or bool(draft.grouped)
-    draft.shows_order = all(draft.ref(each)[1] < 0 for each in draft.reading.targets)
+    draft.ordered_by_measure = draft.ordered_by_measure or bool(draft.group_keys)
+    draft.shows_sort_key = all(draft.ref(each)[1] < 0 for each in draft.parsed.targets)
 
 
-def add(draft: Draft) -> None:
+def add_order(draft: Draft) -> None:
     """The order that the question asks for, where the first rows are not asked for."""
     query = draft.query
     if query.limit is None:
-        query.order += [_by(draft, each) for each in draft.reading.order]
+        query.order += [_sort_key(draft, each) for each in draft.parsed.order]
     if query.group:
         known = {*query.group}
         query.order = [
@@ -35,44 +35,44 @@ def add(draft: Draft) -> None:
         ]
 
 
-def _by(draft: Draft, of: Order) -> tuple[Expr, bool]:
+def _sort_key(draft: Draft, of: Order) -> tuple[Expr, bool]:
     """By what, and whether from the largest. Raises Impossible."""
     select = draft.query.select
     counted = [each for each in select if each.is_measure]
     if of.measure is not None:
-        expr = measures.expr(draft, of.measure)
-        return (counted[0] if expr not in select and len(counted) == 1 else expr), of.down
+        expr = measures.measure_expr(draft, of.measure)
+        return (counted[0] if expr not in select and len(counted) == 1 else expr), of.descending
     if of.operand is None:
-        return _unsaid(draft, of, counted)
+        return _implied_sort_key(draft, of, counted)
     ref = draft.ref(of.operand)
     if ref[1] < 0:
-        if of.attribute and (its := draft.attribute([of.attribute], [ref[0]])) is not None:
-            return Expr("column", its), draft.down(of, its)
-        shown = draft.show(ref[0])[0]
-        return next((each for each in select if each.kind == "count" and each.ref == ref), shown), of.down
+        if of.attribute and (its := draft.attribute_column([of.attribute], [ref[0]])) is not None:
+            return Expr("column", its), draft.is_descending(of, its)
+        shown = draft.display_exprs(ref[0])[0]
+        return next((each for each in select if each.kind == "count" and each.ref == ref), shown), of.descending
     over = next((each for each in select if each.ref == ref and each.is_aggregate), None)
     if over is not None:
-        return over, of.down
+        return over, of.descending
     expr = Expr("agg", ref, "sum") if is_total(of.operand) and draft.query.group else Expr("column", ref)
-    return expr, draft.down(of, ref)
+    return expr, draft.is_descending(of, ref)
 
 
-def _unsaid(draft: Draft, of: Order, counted: list[Expr]) -> tuple[Expr, bool]:
+def _implied_sort_key(draft: Draft, of: Order, counted: list[Expr]) -> tuple[Expr, bool]:
     """By what is counted, what an adjective speaks of, or what is shown, numbers before others. Raises Impossible."""
     select = draft.query.select
     if counted:
-        return counted[0], of.down
+        return counted[0], of.descending
     if of.attribute:
-        found = _shown(draft, ("date",) if of.attribute in ("age", "date") else ("number",))
-        found = found or draft.attribute([of.attribute], draft.in_play())
+        found = _only_selected(draft, ("date",) if of.attribute in ("age", "date") else ("number",))
+        found = found or draft.attribute_column([of.attribute], draft.tables_in_play())
         if found is None:
-            found = draft.only_number(draft.main, "by what the rows are ordered", 0.25)
-        return Expr("column", found), draft.down(of, found)
-    found = _shown(draft, ("number",))
-    return (select[0] if found is None else Expr("column", found)), of.down
+            found = draft.only_numeric_column(draft.main_table, "by what the rows are ordered", 0.25)
+        return Expr("column", found), draft.is_descending(of, found)
+    found = _only_selected(draft, ("number",))
+    return (select[0] if found is None else Expr("column", found)), of.descending
 
 
-def _shown(draft: Draft, kinds: tuple[str, ...]) -> Ref | None:
+def _only_selected(draft: Draft, kinds: tuple[str, ...]) -> Ref | None:
     """The one column of such a kind that is shown."""
     refs = [expr.ref for expr in draft.query.select if expr.kind == "column" and expr.ref is not None]
     found = [ref for ref in refs if (column := draft.schema.column(ref)).kind in kinds and not column.is_key]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 
 from pg_llm.ask.grammar import dates
-from pg_llm.ask.grammar.building.draft import SELDOM, Draft, Impossible
+from pg_llm.ask.grammar.building.draft import SECONDARY_DATES, Draft, Impossible
 from pg_llm.ask.grammar.query import Condition, Expr
 from pg_llm.ask.grammar.reading.parsed_question import Comparison
 from pg_llm.ask.mention import Mention
 
 
-def condition(draft: Draft, of: Comparison) -> Condition:
+def time_condition(draft: Draft, of: Comparison) -> Condition:
     """After March 2020, in the last 30 days. Raises Impossible."""
-    left = column(draft, of.operand, of.time)
+    left = time_column(draft, of.operand, of.time_kind)
     assert left.ref is not None
     if draft.schema.column(left.ref).kind == "number":
         values = [float(value) for value in of.values if re.fullmatch(r"\d+", str(value))]
@@ -24,10 +24,10 @@ def condition(draft: Draft, of: Comparison) -> Condition:
     first = str(of.values[0])
     if of.op in ("since", "this", "previous"):
         return Condition(left, of.op, (first,))
-    if of.time == "month":
+    if of.time_kind == "month":
         return Condition(Expr("part", left.ref, "month number"), "=", (float(first),))
     try:
-        begin, end = (day.isoformat() for day in (dates.days(first)[0], dates.days(str(of.values[-1]))[1]))
+        begin, end = (day.isoformat() for day in (dates.day_range(first)[0], dates.day_range(str(of.values[-1]))[1]))
     except ValueError:
         raise Impossible(f"there is no day {first}") from None
     match of.op:
@@ -48,7 +48,7 @@ def condition(draft: Draft, of: Comparison) -> Condition:
     raise Impossible("times are compared otherwise")
 
 
-def column(draft: Draft, operand: Mention | None, time: str) -> Expr:
+def time_column(draft: Draft, operand: Mention | None, time: str) -> Expr:
     """The column of times that is said, else the likeliest of the tables in play, else of others. Raises Impossible."""
     if operand is not None:
         ref = draft.ref(operand)
@@ -59,11 +59,14 @@ def column(draft: Draft, operand: Mention | None, time: str) -> Expr:
                 # Hired since 2015: of what else than the date of that.
                 draft.confirm(operand, ref)
             return Expr("column", ref)
-    played = draft.in_play()
+    played = draft.tables_in_play()
     for extra, tables in enumerate((played, [t for t in range(len(draft.schema.tables)) if t not in played])):
         found = [
             (
-                (0 if its.kind == "date" else 1) + (0.5 if SELDOM & set(its.words) else 0) + 0.1 * n + 0.01 * place,
+                (0 if its.kind == "date" else 1)
+                + (0.5 if SECONDARY_DATES & set(its.words) else 0)
+                + 0.1 * n
+                + 0.01 * place,
                 (table, place),
             )
             for n, table in enumerate(tables)
@@ -72,7 +75,7 @@ def column(draft: Draft, operand: Mention | None, time: str) -> Expr:
         ]
         if found:
             draft.cost += 0.2 * extra + (0.04 if len(found) > 1 else 0)
-            if extra and draft.schema.path([draft.main, min(found)[1][0]]) is None:
+            if extra and draft.schema.join_tree([draft.main_table, min(found)[1][0]]) is None:
                 continue
             return Expr("column", min(found)[1])
     raise Impossible("there is no column of dates to look at")

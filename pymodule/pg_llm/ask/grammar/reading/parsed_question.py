@@ -4,42 +4,42 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pg_llm.ask.mention import Linked, Mention
+from pg_llm.ask.mention import LinkedQuestion, Mention
 
 
 @dataclass(slots=True)
 class Measure:
     """A count (`count`) or an aggregate of an operand; without one, of the rows; of what they are `worth`."""
 
-    said: str
+    function: str
     operand: Mention | None = None
-    of: Measure | None = None
+    inner: Measure | None = None
     # It is people that are counted.
-    persons: bool = False
+    counts_persons: bool = False
     # How many times something happened.
-    times: bool = False
-    worth: bool = False
+    counts_events: bool = False
+    monetary: bool = False
 
 
 @dataclass(slots=True)
 class Superlative:
     """The first `n` by a measure, an operand or an attribute, from the largest if `down`."""
 
-    down: bool
-    n: int
+    descending: bool
+    limit: int
     attribute: str = ""
     operand: Mention | None = None
     measure: Measure | None = None
     # What is the first, where that is said and need not be what is asked for.
     noun: Mention | None = None
-    plain: bool = True
+    unnumbered: bool = True
     word: str = ""
-    shown: bool = False
+    shows_measure: bool = False
     # How many come before: one before the second.
-    skipped: int = 0
+    offset: int = 0
 
     @property
-    def bare(self) -> bool:
+    def has_no_key(self) -> bool:
         """Whether it does not say by what."""
         return not self.attribute and self.operand is None and self.measure is None
 
@@ -48,7 +48,7 @@ class Superlative:
 class Order:
     """All rows by an operand, a measure or an attribute (`*`: some number), else by what is shown; `down` or up."""
 
-    down: bool
+    descending: bool
     operand: Mention | None = None
     measure: Measure | None = None
     attribute: str = ""
@@ -63,7 +63,7 @@ class Comparison:
     operand: Mention | None = None
     attribute: str = ""
     measure: Measure | None = None
-    time: str = ""
+    time_kind: str = ""
     average: bool = False
     # The token at which it begins.
     start: int = -1
@@ -81,13 +81,13 @@ class Share:
     verb: int
     part: range | None = None
 
-    def says_whole(self, token: int) -> bool:
+    def restricts_whole(self, token: int) -> bool:
         """Whether what is said at a token restricts the whole."""
         return token < self.begin or token < self.verb if self.part is None else token not in self.part
 
 
 @dataclass(slots=True)
-class Named:
+class ValueFilter:
     """Values that a column has, or has not; `label` is a mention beside them that says of what."""
 
     mentions: list[Mention]
@@ -98,33 +98,33 @@ class Named:
 
 
 @dataclass(slots=True)
-class Reading:
+class ParsedQuestion:
     """The parts of a question."""
 
-    linked: Linked
+    linked: LinkedQuestion
     targets: list[Mention] = field(default_factory=list)
     owners: list[Mention] = field(default_factory=list)
     measures: list[Measure] = field(default_factory=list)
     groups: list[Mention] = field(default_factory=list)
-    units: list[str] = field(default_factory=list)
+    time_units: list[str] = field(default_factory=list)
     superlatives: list[Superlative] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
-    named: list[Named] = field(default_factory=list)
-    known: list[Mention] = field(default_factory=list)
-    denied: list[Mention] = field(default_factory=list)
+    value_filters: list[ValueFilter] = field(default_factory=list)
+    required: list[Mention] = field(default_factory=list)
+    negated: list[Mention] = field(default_factory=list)
     context: list[Mention] = field(default_factory=list)
     order: list[Order] = field(default_factory=list)
     ratio: tuple[list[Mention], list[Mention], str] | None = None
     share: Share | None = None
     # To how many decimals numbers are rounded.
-    digits: int | None = None
+    decimals: int | None = None
     # Nothing ever happened to what the question is about.
-    never: bool = False
+    never_happened: bool = False
     # Persons are asked for, and none are named.
-    who: bool = False
+    asks_person: bool = False
     # They are asked for besides: and who made it.
-    who_too: bool = False
+    asks_person_too: bool = False
     # A time is asked for.
-    when: bool = False
+    asks_time: bool = False
     distinct: bool = False
     unread: list[str] = field(default_factory=list)

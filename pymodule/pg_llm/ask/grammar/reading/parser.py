@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pg_llm.ask.grammar.reading import (
     comparisons,
-    negations,
     groups,
     measures,
+    negations,
     order,
     patterns,
     ratios,
@@ -16,22 +16,22 @@ from pg_llm.ask.grammar.reading import (
     values,
 )
 from pg_llm.ask.grammar.reading.cursor import Cursor
-from pg_llm.ask.grammar.reading.parsed_question import Reading
-from pg_llm.ask.mention import Linked
+from pg_llm.ask.grammar.reading.parsed_question import ParsedQuestion
+from pg_llm.ask.mention import LinkedQuestion
 
 
-def read(linked: Linked) -> Reading:
+def parse(linked: LinkedQuestion) -> ParsedQuestion:
     """The parts of a question, from its mentions."""
     cursor = Cursor(linked)
     for step in (
-        negations.doubled,
+        negations.read_double_negation,
         ratios.read,
         times.read,
-        order.ends,
+        order.read_leading_superlatives,
         comparisons.read,
         patterns.read,
         superlatives.read,
-        comparisons.equalities,
+        comparisons.read_equalities,
         order.read,
         groups.read,
         measures.read,
@@ -40,4 +40,4 @@ def read(linked: Linked) -> Reading:
         targets.read,
     ):
         step(cursor)
-    return cursor.found
+    return cursor.parsed

@@ -10,7 +10,7 @@ from pg_llm.ask.grammar.reading.parsed_question import Measure, Superlative
 from pg_llm.ask.mention import Mention
 
 # What begins a part that the superlative does not speak of.
-_APART = {"of", "in", "for", "by", "with", "who", "that", "which", "from", "on"}
+_CLAUSE_WORDS = {"of", "in", "for", "by", "with", "who", "that", "which", "from", "on"}
 _BY = {"by", "in terms of", "according to", "based on"}
 # Words around a number of things that are ranked: which three hotels with the most rooms.
 _LINKING = {"with", "have", "be", "that", "who", "which", "by"}
@@ -21,80 +21,80 @@ def read(cursor: Cursor) -> None:
     """How many come first, and by what."""
     for place, mention in cursor.of_kind("super", "top"):
         used = [place]
-        number = _touching(cursor, place)
-        number = _leading(cursor, place) if number is None else number
+        number = _adjacent_number(cursor, place)
+        number = _number_before_noun(cursor, place) if number is None else number
         n = 1 if number is None else max(1, int(cursor.mentions[number].number))
         if number is not None:
             used.append(number)
         if cursor.chinese and number is None and (following := cursor.after(place, ("top",), 1, ())) is not None:
             # The highest, of them the first 3.
-            number = _touching(cursor, following)
+            number = _adjacent_number(cursor, following)
             n = 1 if number is None else max(1, int(cursor.mentions[number].number))
             used += [following, *([number] if number is not None else [])]
         words = [token.text.lower() for token in cursor.tokens[mention.start : mention.end]]
         more = cursor.after(max(used), ("super",), 2, ())
         if words == ["top"] and more is not None:
             # The top 5 highest paid: the second says by what.
-            cursor.take(*used)
+            cursor.consume(*used)
             cursor.mentions[more].number = float(n)
             cursor.mentions[more].role = "n"
             continue
-        found = _begun(mention, words[0] if words else "", n, number is None)
-        found.skipped = lexicon.ORDINALS.get(cursor.word(mention.start - 1), 1) - 1
-        _operand(cursor, place, used, found)
-        cursor.take(*used)
+        found = _from_word(mention, words[0] if words else "", n, number is None)
+        found.offset = lexicon.ORDINALS.get(cursor.word(mention.start - 1), 1) - 1
+        _read_operand(cursor, place, used, found)
+        cursor.consume(*used)
         if cursor.chinese and found.noun is None:
-            found.noun = _noun(cursor, max(used))
-        if cursor.chinese and _is_measure(cursor, mention, found):
-            cursor.found.measures.append(Measure("max" if found.down else "min", found.operand))
+            found.noun = _noun_after(cursor, max(used))
+        if cursor.chinese and _is_extreme_value(cursor, mention, found):
+            cursor.parsed.measures.append(Measure("max" if found.descending else "min", found.operand))
             continue
-        _by(cursor, found)
-        cursor.found.superlatives.append(found)
-    _merge(cursor)
+        _read_by(cursor, found)
+        cursor.parsed.superlatives.append(found)
+    _merge_pairs(cursor)
 
 
-def _begun(mention: Mention, word: str, n: int, plain: bool) -> Superlative:
+def _from_word(mention: Mention, word: str, n: int, plain: bool) -> Superlative:
     """What the word alone says."""
     n = int(mention.number) if mention.role == "n" else n
     if mention.kind == "top":
-        return Superlative(True, n, word=word, plain=plain)
-    return Superlative(mention.said.startswith("desc"), n, mention.said.partition(".")[2], word=word, plain=plain)
+        return Superlative(True, n, word=word, unnumbered=plain)
+    return Superlative(mention.normalized.startswith("desc"), n, mention.normalized.partition(".")[2], word=word, unnumbered=plain)
 
 
-def _touching(cursor: Cursor, place: int) -> int | None:
+def _adjacent_number(cursor: Cursor, place: int) -> int | None:
     """The number beside a word."""
     mention = cursor.mentions[place]
     for other in (place + 1, place - 1):
-        if 0 <= other < len(cursor.mentions) and other not in cursor.done and cursor.mentions[other].kind == "number":
+        if 0 <= other < len(cursor.mentions) and other not in cursor.consumed and cursor.mentions[other].kind == "number":
             its = cursor.mentions[other]
             if 0 <= its.start - mention.end <= 1 or its.end == mention.start:
                 return other
     return None
 
 
-def _leading(cursor: Cursor, place: int) -> int | None:
+def _number_before_noun(cursor: Cursor, place: int) -> int | None:
     """The number before the noun that is ranked: which three hotels have the most rooms."""
     noun = cursor.before(place, ("element",), 3)
     number = cursor.before(noun, ("number",), 0) if noun is not None else None
-    if number is None or _LINKING.isdisjoint(cursor.between(place - 1, place)):
+    if number is None or _LINKING.isdisjoint(cursor.stems_between(place - 1, place)):
         return None
     return number if cursor.word(cursor.mentions[number].start - 1) in _COUNTED else None
 
 
-def _operand(cursor: Cursor, place: int, used: list[int], found: Superlative) -> None:
+def _read_operand(cursor: Cursor, place: int, used: list[int], found: Superlative) -> None:
     """By what: an attribute the word has, a number of things, or a column beside it."""
     last = max(used)
-    if cursor.chinese and _chinese(cursor, place, used, found):
+    if cursor.chinese and _read_chinese_operand(cursor, place, used, found):
         return
     counted = cursor.after(last, ("count", "agg"), 2, ())
     if counted is not None and found.attribute in ("", "*"):
         of = cursor.after(counted, ("element",), 3, ("distinct", "count"))
-        if of is None and (of := cursor.described(counted)) is not None:
+        if of is None and (of := cursor.described_element(counted)) is not None:
             found.measure = cursor.measure(counted, of)
             used += [counted]
             return
         if of is not None:
-            noun = cursor.noun(of)
+            noun = cursor.head_noun(of)
             found.measure = cursor.measure(counted, noun)
             used += [*range(counted, of + 1), noun]
             return
@@ -111,15 +111,15 @@ def _operand(cursor: Cursor, place: int, used: list[int], found: Superlative) ->
         # The dearest goods: whose name is asked, as any noun at the end.
         found.noun = cursor.mentions[of]
         return
-    if of is not None and not _APART & set(cursor.between(last, of)):
+    if of is not None and not _CLAUSE_WORDS & set(cursor.stems_between(last, of)):
         found.operand = cursor.mentions[of]
         used.append(of)
 
 
-def _chinese(cursor: Cursor, place: int, used: list[int], found: Superlative) -> bool:
+def _read_chinese_operand(cursor: Cursor, place: int, used: list[int], found: Superlative) -> bool:
     """Whether it stands before the word."""
     following = cursor.after(place, ("element",), 0, ())
-    if following is not None and cursor.mentions[following].names_column and not _right_before(cursor, place):
+    if following is not None and cursor.mentions[following].names_column and not _follows_column(cursor, place):
         # The highest mark, said as one word.
         found.operand = cursor.mentions[following]
         used.append(following)
@@ -127,7 +127,7 @@ def _chinese(cursor: Cursor, place: int, used: list[int], found: Superlative) ->
     near = place - 1
     while near >= 0 and near in used:
         near -= 1
-    if near < 0 or near in cursor.done:
+    if near < 0 or near in cursor.consumed:
         return False
     its = cursor.mentions[near]
     if its.kind == "count":
@@ -147,45 +147,45 @@ def _chinese(cursor: Cursor, place: int, used: list[int], found: Superlative) ->
         # Each shop's dearest: that shops are dear is not said.
         return False
     used.append(near)
-    _by_element(cursor, near, used, found)
+    _read_element(cursor, near, used, found)
     return True
 
 
-def _by_element(cursor: Cursor, near: int, used: list[int], found: Superlative) -> None:
+def _read_element(cursor: Cursor, near: int, used: list[int], found: Superlative) -> None:
     """An element before the word: how often it happened, what is measured of it, or itself."""
     its = cursor.mentions[near]
     if its.role == "verb" and not found.attribute:
         # Who ordered most.
         found.measure = Measure("count", its)
-    elif near > 0 and cursor.mentions[near - 1].kind == "agg" and near - 1 not in cursor.done:
+    elif near > 0 and cursor.mentions[near - 1].kind == "agg" and near - 1 not in cursor.consumed:
         found.measure = cursor.measure(near - 1, near)
         used.append(near - 1)
     else:
         found.operand = its
 
 
-def _noun(cursor: Cursor, place: int) -> Mention | None:
+def _noun_after(cursor: Cursor, place: int) -> Mention | None:
     """What is the first: the table behind the words."""
     of = cursor.after(place, ("element",), 2, ())
     return cursor.mentions[of] if of is not None and cursor.mentions[of].names_table else None
 
 
-def _is_measure(cursor: Cursor, mention: Mention, found: Superlative) -> bool:
+def _is_extreme_value(cursor: Cursor, mention: Mention, found: Superlative) -> bool:
     """The highest mark itself, in one word, and not whose it is."""
     of = found.operand
-    if of is None or of.start != mention.end or of.names_table or not found.plain:
+    if of is None or of.start != mention.end or of.names_table or not found.unnumbered:
         return False
     behind = cursor.word(of.end)
     return behind != "的" and not any(each in behind for each in ("谁", "哪"))
 
 
-def _right_before(cursor: Cursor, place: int) -> bool:
+def _follows_column(cursor: Cursor, place: int) -> bool:
     """Whether a column or a count stands right before: the price highest."""
     near = cursor.before(place, ("element", "count"), 0)
     return near is not None and (cursor.mentions[near].kind == "count" or cursor.mentions[near].names_column)
 
 
-def _by(cursor: Cursor, found: Superlative) -> None:
+def _read_by(cursor: Cursor, found: Superlative) -> None:
     """The top 3 products by price: what stands before the by is asked for."""
     if found.measure is not None or (found.attribute and found.word not in ("first", "last")):
         return
@@ -202,21 +202,21 @@ def _by(cursor: Cursor, found: Superlative) -> None:
             if inner is None:
                 continue
             measure = cursor.measure(of, inner)
-            cursor.take(*range(of, inner + 1))
-        cursor.take(place, of)
+            cursor.consume(*range(of, inner + 1))
+        cursor.consume(place, of)
         judged = cursor.tokens[mention.start - 1].text
-        cursor.found.unread = [word for word in cursor.found.unread if word != judged]
-        cursor.free(found.operand)
+        cursor.parsed.unread = [word for word in cursor.parsed.unread if word != judged]
+        cursor.release(found.operand)
         found.operand, found.measure, found.attribute = (None, measure, "") if measure else (its, None, "")
         return
 
 
-def _merge(cursor: Cursor) -> None:
+def _merge_pairs(cursor: Cursor) -> None:
     """The top 3 courses with the highest number of students: how many, and by what; the least and most of one."""
-    found = cursor.found.superlatives
-    if len(found) == 2 and found[1].word == "top" and found[1].bare and not found[0].bare:
+    found = cursor.parsed.superlatives
+    if len(found) == 2 and found[1].word == "top" and found[1].has_no_key and not found[0].has_no_key:
         # Those with the most books, the top 3 only.
-        found[0].n, found[0].plain = found[1].n, False
+        found[0].limit, found[0].unnumbered = found[1].limit, False
         del found[1]
     for first, second in itertools.pairwise(found):
         if (
@@ -224,7 +224,7 @@ def _merge(cursor: Cursor) -> None:
             and first.measure is None
             and not first.attribute
             and second.operand is not None
-            and first.plain
+            and first.unnumbered
             and first.word != "top"
         ):
             first.operand = second.operand
@@ -232,9 +232,9 @@ def _merge(cursor: Cursor) -> None:
         len(found) == 2
         and not found[0].attribute
         and found[0].measure is None
-        and (not found[0].plain or found[0].word == "top")
-        and found[0].down
+        and (not found[0].unnumbered or found[0].word == "top")
+        and found[0].descending
     ):
-        cursor.free(found[0].operand)
-        found[1].n, found[1].plain = found[0].n, found[0].plain
+        cursor.release(found[0].operand)
+        found[1].limit, found[1].unnumbered = found[0].limit, found[0].unnumbered
         del found[0]
