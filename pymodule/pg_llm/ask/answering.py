@@ -21,13 +21,13 @@ def suggest_sql(
     """The SELECT that answers a question about your tables, how sure it is, and what else the question may mean."""
     path, oids = sandbox.search_path(db), _table_oids(db, tables)
     with search_path.pinned(db):
-        found = candidates.best_outcome(db, _checked_question(question), oids, model, path)
+        outcome = candidates.best_outcome(db, _checked_question(question), oids, model, path)
         return [
             {
-                "sql": found.sql,
-                "confidence": found.confidence,
-                "explanation": found.explanation or found.doubt,
-                "alternatives": found.alternatives,
+                "sql": outcome.sql,
+                "confidence": outcome.confidence,
+                "explanation": outcome.explanation or outcome.doubt,
+                "alternatives": outcome.alternatives,
             }
         ]
 
@@ -36,30 +36,30 @@ def answer(db: Connection, question: str | None, tables: list[str] | None, model
     """The answer to a question about your tables, SQL, rows, chart; below llm.ask_threshold only why there is none."""
     path, oids = sandbox.search_path(db), _table_oids(db, tables)
     with search_path.pinned(db):
-        asked = _checked_question(question)
-        found, sure = _answer_and_log(db, asked, oids, model, path)
-        if not sure or found.result is None:
+        text = _checked_question(question)
+        outcome, confident = _answer_and_log(db, text, oids, model, path)
+        if not confident or outcome.result is None:
             return [
                 {
                     "answer": None,
-                    "sql": found.sql,
+                    "sql": outcome.sql,
                     "rows": None,
-                    "confidence": found.confidence,
+                    "confidence": outcome.confidence,
                     "chart": None,
-                    "reason": found.doubt,
+                    "reason": outcome.doubt,
                 }
             ]
-        result = found.result
+        result = outcome.result
         names = [name for name, _ in result.columns]
-        said = verbalization.verbalize(asked, names, result.rows, result.cut, found.chinese)
+        sentence = verbalization.verbalize(text, names, result.rows, result.cut, outcome.chinese)
         return [
             {
-                "answer": said,
-                "sql": found.sql,
+                "answer": sentence,
+                "sql": outcome.sql,
                 "rows": result.objects(),
-                "confidence": found.confidence,
-                "chart": drawing.specification(result.columns, result.rows, None, asked),
-                "reason": found.explanation,
+                "confidence": outcome.confidence,
+                "chart": drawing.specification(result.columns, result.rows, None, text),
+                "reason": outcome.explanation,
             }
         ]
 
@@ -70,31 +70,31 @@ def answer_rows(
     """The rows that answer a question about your tables, one object each; an error where none are sure enough."""
     path, oids = sandbox.search_path(db), _table_oids(db, tables)
     with search_path.pinned(db):
-        found, sure = _answer_and_log(db, _checked_question(question), oids, model, path)
-        if not sure or found.result is None:
-            raise NoAnswer(f"no answer: {found.doubt}")
-        return found.result.objects()
+        outcome, confident = _answer_and_log(db, _checked_question(question), oids, model, path)
+        if not confident or outcome.result is None:
+            raise NoAnswer(f"no answer: {outcome.doubt}")
+        return outcome.result.objects()
 
 
 def record_feedback(db: Connection, id: str | None, correct: bool | None, sql: str | None) -> None:
     """Say whether a question of your llm.ask_log was answered rightly, or by which SQL it is; this teaches."""
     path = sandbox.search_path(db)
     with search_path.pinned(db):
-        right = arguments.required("correct", correct)
-        found = db.rows(
+        is_right = arguments.required("correct", correct)
+        rows = db.rows(
             "UPDATE llm.ask_log SET correct = $2 WHERE id = $1::uuid RETURNING question, sql",
             ("text", "bool"),
-            (arguments.required("id", id), right),
+            (arguments.required("id", id), is_right),
         )
-        if not found:
+        if not rows:
             raise UndefinedQuestion(f"there is no question {id} in your llm.ask_log")
-        taught = sql if sql is not None else found[0]["sql"] if right else None
-        if right and taught is None:
+        taught = sql if sql is not None else rows[0]["sql"] if is_right else None
+        if is_right and taught is None:
             raise InvalidInput("that question had no SQL", hint="Give the right one: sql => 'SELECT …'.")
         if taught is not None:
-            catalog.store_example(db, found[0]["question"], taught, path)
-        elif not right:
-            catalog.forget_example(db, found[0]["question"], found[0]["sql"])
+            catalog.store_example(db, rows[0]["question"], taught, path)
+        elif not is_right:
+            catalog.forget_example(db, rows[0]["question"], rows[0]["sql"])
 
 
 def _checked_question(question: str | None) -> str:
@@ -123,12 +123,12 @@ def _answer_and_log(
     db: Connection, question: str, tables: list[int] | None, model: str | None, path: list[str]
 ) -> tuple[Outcome, bool]:
     threshold = settings.share("llm.ask_threshold", sandbox.setting(db, "llm.ask_threshold"))
-    found = candidates.best_outcome(db, question, tables, model, path)
-    sure = found.result is not None and found.confidence >= threshold
+    outcome = candidates.best_outcome(db, question, tables, model, path)
+    confident = outcome.result is not None and outcome.confidence >= threshold
     if settings.switch("llm.ask_log", sandbox.setting(db, "llm.ask_log")):
         db.rows(
             "INSERT INTO llm.ask_log (question, sql, confidence, reason) VALUES ($1, $2, $3, $4)",
             ("text", "text", "float4", "text"),
-            (question, found.sql, found.confidence, found.explanation if sure else found.doubt),
+            (question, outcome.sql, outcome.confidence, outcome.explanation if confident else outcome.doubt),
         )
-    return found, sure
+    return outcome, confident

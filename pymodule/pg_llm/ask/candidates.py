@@ -73,21 +73,23 @@ def best_outcome(
     writer = models.find(db, model, "generation") if model is not None else None
     embedder = models.find(db, None, "embedding")
     chosen = schema_reader.select_tables(db, question, tables, embedder)
-    known = schema_reader.read_schema(db, chosen, path)
+    schema = schema_reader.read_schema(db, chosen, path)
     taught = _similar_taught(db, question, embedder)
-    if not known.tables and not taught:
+    if not schema.tables and not taught:
         nothing = "there is no table that you may read and that the question may be about"
         return Outcome(None, 0.0, None, "", _join_reasons(nothing, chosen.exclusion_note), False)
-    values = value_lookup.find_values(db, question, known, chosen.lookup())
-    similar = name_embeddings.NameEmbeddings(known, embedder)
-    found, reasons, linked = synthesis.candidates(question, known, values, similar)
-    tries = [each for row in taught if (each := _taught_candidate(question, *row)) is not None]
-    tries += [Candidate(each.sql, each.score, "grammar") for each in found]
+    values = value_lookup.find_values(db, question, schema, chosen.lookup())
+    similar = name_embeddings.NameEmbeddings(schema, embedder)
+    queries, reasons, linked = synthesis.candidates(question, schema, values, similar)
+    proposed = [query for row in taught if (query := _taught_candidate(question, *row)) is not None]
+    proposed += [Candidate(query.sql, query.score, "grammar") for query in queries]
     if writer is not None:
-        tries += _generated_candidates(writer, question, known, values, [(row[0], row[1]) for row in taught])
-    ran = _validate_and_run(db, tries, path, tables, chosen)
-    best = _vote(ran, reasons, linked, known)
-    best.explanation, best.doubt = (_join_reasons(each, chosen.exclusion_note) for each in (best.explanation, best.doubt))
+        proposed += _generated_candidates(writer, question, schema, values, [(row[0], row[1]) for row in taught])
+    tried = _validate_and_run(db, proposed, path, tables, chosen)
+    best = _vote(tried, reasons, linked, schema)
+    best.explanation, best.doubt = (
+        _join_reasons(query, chosen.exclusion_note) for query in (best.explanation, best.doubt)
+    )
     return best
 
 
@@ -115,19 +117,19 @@ def _similar_taught(db: Connection, question: str, embedder: Model) -> list[tupl
     return [(row["question"], row["sql"], row["near"]) for row in rows if row["near"] >= _LEAST_SIMILARITY]
 
 
-def _taught_candidate(question: str, taught: str, sql: str, near: float) -> Candidate | None:
-    if near == 1 or " ".join(question.split()).lower() == taught.lower():
+def _taught_candidate(question: str, taught: str, sql: str, similarity: float) -> Candidate | None:
+    if similarity == 1 or " ".join(question.split()).lower() == taught.lower():
         return Candidate(sql, _SAME_SCORE, "taught")
-    adapted = taught_examples.adapt_sql(" ".join(question.split()), taught, sql)
-    return None if adapted is None else Candidate(adapted, _ADAPTED_SCORE, "taught")
+    adapted_sql = taught_examples.adapt_sql(" ".join(question.split()), taught, sql)
+    return None if adapted_sql is None else Candidate(adapted_sql, _ADAPTED_SCORE, "taught")
 
 
 def _generated_candidates(
-    writer: Model, question: str, known: Schema, values: Sequence[ValueMatch], taught: list[tuple[str, str]]
+    writer: Model, question: str, schema: Schema, values: Sequence[ValueMatch], taught: list[tuple[str, str]]
 ) -> list[Candidate]:
     """What a generation model writes, several times."""
-    text = prompt.build_prompt(question, known, values, taught)
-    names = [name for table in known.tables for name in (table.sql, *(column.sql for column in table.columns))]
+    text = prompt.build_prompt(question, schema, values, taught)
+    names = [name for table in schema.tables for name in (table.sql, *(column.sql for column in table.columns))]
     options = {"max_tokens": _MOST_TOKENS, "temperatures": _TEMPERATURES, "names": names}
     written = map(prompt.first_statement, json.loads(writer.run("sql_writing", [text], **options)[0]))
     return [
@@ -136,78 +138,88 @@ def _generated_candidates(
 
 
 def _validate_and_run(
-    db: Connection, tries: Sequence[Candidate], path: Sequence[str], tables: Sequence[int] | None, known: TableSelection
+    db: Connection,
+    candidates: Sequence[Candidate],
+    path: Sequence[str],
+    tables: Sequence[int] | None,
+    selection: TableSelection,
 ) -> list[Candidate]:
     """The likeliest of each source first; what comes twice is run once, and only what reads the tables named.
 
     Where none were named it may read others, unless those run code that the caller cannot trust.
     """
-    ordered = sorted(tries, key=lambda each: -each.score)
-    chosen = [each for each in ordered if each.source != "grammar"] + [
-        each for each in ordered if each.source == "grammar"
+    ordered = sorted(candidates, key=lambda candidate: -candidate.score)
+    chosen = [candidate for candidate in ordered if candidate.source != "grammar"] + [
+        candidate for candidate in ordered if candidate.source == "grammar"
     ][:_MOST_RUN]
     limits = sandbox.limits(db)
     ends = time.monotonic() + _TOTAL_TIME * limits.seconds
-    done: dict[str, Candidate] = {}
-    for each, checked in zip(chosen, sandbox.check(db, [each.sql for each in chosen], path), strict=True):
-        if isinstance(checked, Refused):
-            each.failure = str(checked)
+    first_of: dict[str, Candidate] = {}
+    for candidate, validated in zip(
+        chosen, sandbox.check(db, [candidate.sql for candidate in chosen], path), strict=True
+    ):
+        if isinstance(validated, Refused):
+            candidate.failure = str(validated)
             continue
-        if tables is not None and not set(checked.relations) <= set(tables):
-            each.failure = "the SQL reads other tables than those named"
+        if tables is not None and not set(validated.relations) <= set(tables):
+            candidate.failure = "the SQL reads other tables than those named"
             continue
-        others = [oid for oid in checked.relations if oid not in known.oids]
-        each.failure = schema_reader.exclusion_note(db, schema_reader.untrusted(db, others)) if tables is None else ""
-        if each.failure:
+        others = [oid for oid in validated.relations if oid not in selection.oids]
+        candidate.failure = (
+            schema_reader.exclusion_note(db, schema_reader.untrusted(db, others)) if tables is None else ""
+        )
+        if candidate.failure:
             continue
-        each.checked = checked
-        before = done.get(checked.qualified)
-        if before is not None:
-            each.result, each.failure = before.result, before.failure
+        candidate.checked = validated
+        same = first_of.get(validated.qualified)
+        if same is not None:
+            candidate.result, candidate.failure = same.result, same.failure
             continue
-        done[checked.qualified] = each
+        first_of[validated.qualified] = candidate
         if time.monotonic() > ends:
-            each.failure = "other readings took all the time"
+            candidate.failure = "other readings took all the time"
             continue
         try:
-            each.result = table_access.as_role(db, known.role, partial(sandbox.run, db, checked, limits))
+            candidate.result = table_access.as_role(db, selection.role, partial(sandbox.run, db, validated, limits))
         except Refused as refused:
-            each.failure = str(refused)
+            candidate.failure = str(refused)
     return chosen
 
 
-def _vote(ran: Sequence[Candidate], reasons: list[str], linked: LinkedQuestion, known: Schema) -> Outcome:
-    good = [each for each in ran if each.result is not None and each.checked is not None]
-    unclear = _explain_doubt(linked, reasons, ran)
-    if not good:
-        first = next((each for each in ran if each.checked is not None), None)
+def _vote(tried: Sequence[Candidate], reasons: list[str], linked: LinkedQuestion, schema: Schema) -> Outcome:
+    successful = [candidate for candidate in tried if candidate.result is not None and candidate.checked is not None]
+    unclear = _explain_doubt(linked, reasons, tried)
+    if not successful:
+        first = next((candidate for candidate in tried if candidate.checked is not None), None)
         return Outcome(first.checked.sql if first and first.checked else None, 0.0, None, "", unclear, linked.chinese)
     groups: dict[str | None, list[Candidate]] = {}
-    for each in good:
-        groups.setdefault(each.fingerprint(), []).append(each)
+    for candidate in successful:
+        groups.setdefault(candidate.fingerprint(), []).append(candidate)
     scored = sorted(
-        ((_confidence(group, good), group) for group in groups.values()),
+        ((_confidence(group, successful), group) for group in groups.values()),
         key=lambda pair: -_group_rank(pair[1], pair[0]),
     )
     confidence, group = scored[0]
-    best = max(group, key=lambda each: (each.source == "taught", each.score))
+    best = max(group, key=lambda candidate: (candidate.source == "taught", candidate.score))
     assert best.result is not None
     assert best.checked is not None
-    sure = max(0.0, min(0.99, confidence))
-    others = [(sure_, max(its, key=lambda each: each.score)) for sure_, its in scored[1:]]
-    alternatives = [
-        {"sql": each.checked.sql, "confidence": round(max(0.0, min(0.99, sure_)), 3)}
-        for sure_, each in others
-        if each.checked
+    confidence_ = max(0.0, min(0.99, confidence))
+    others = [
+        (confidence__, max(members, key=lambda candidate: candidate.score)) for confidence__, members in scored[1:]
     ]
-    explanation = _explain(linked, known, best, len(group), len(good))
-    if alternatives and sure < 0.75:
+    alternatives = [
+        {"sql": candidate.checked.sql, "confidence": round(max(0.0, min(0.99, confidence__)), 3)}
+        for confidence__, candidate in others
+        if candidate.checked
+    ]
+    explanation = _explain(linked, schema, best, len(group), len(successful))
+    if alternatives and confidence_ < 0.75:
         unclear = "; ".join(filter(None, (unclear, f"it may also mean: {alternatives[0]['sql']}")))
     if not best.result.rows:
         unclear = "; ".join(filter(None, (unclear, "no rows match that reading")))
     return Outcome(
         best.checked.sql,
-        round(sure, 3),
+        round(confidence_, 3),
         best.result,
         explanation,
         unclear or "no reading is sure enough",
@@ -219,59 +231,63 @@ def _vote(ran: Sequence[Candidate], reasons: list[str], linked: LinkedQuestion, 
 def _group_rank(group: Sequence[Candidate], confidence: float) -> float:
     """The likeliest first: that others say the same makes it surer, but not another one likelier."""
     return (
-        max(each.score for each in group) * (_EMPTY_WEIGHT if all(map(_is_empty, group)) else 1.0) + 0.1 * confidence
+        max(candidate.score for candidate in group) * (_EMPTY_WEIGHT if all(map(_is_empty, group)) else 1.0)
+        + 0.1 * confidence
     )
 
 
-def _is_empty(of: Candidate) -> bool:
+def _is_empty(candidate: Candidate) -> bool:
     """Whether there are no rows, or nothing in them; what was taught may well have none."""
-    if of.source == "taught":
+    if candidate.source == "taught":
         return False
-    rows = of.result.rows if of.result else []
+    rows = candidate.result.rows if candidate.result else []
     return not rows or all(value is None for row in rows for value in row) or rows == [[0]]
 
 
-def _confidence(group: Sequence[Candidate], good: Sequence[Candidate]) -> float:
+def _confidence(group: Sequence[Candidate], successful: Sequence[Candidate]) -> float:
     """How likely the best of the group is, less the more the others weigh that say otherwise."""
-    likely = max(each.score for each in group)
-    sources = {each.source for each in group}
+    score = max(candidate.score for candidate in group)
+    sources = {candidate.source for candidate in group}
     if "model" in sources and len(sources) > 1:
-        likely = max(likely, _AGREEMENT_SCORE)
+        score = max(score, _AGREEMENT_SCORE)
     elif sources == {"model"}:
-        likely = min(0.7, likely + 0.1 * (len(group) - 1))
+        score = min(0.7, score + 0.1 * (len(group) - 1))
     # Of candidates that are as likely as the best, each that disagrees counts; of those far behind, hardly.
-    against = sum(
-        (each.score / likely) ** _DISAGREEMENT_EXPONENT
-        for each in good
-        if each not in group and each.source != "model"
+    disagreeing = sum(
+        (candidate.score / score) ** _DISAGREEMENT_EXPONENT
+        for candidate in successful
+        if candidate not in group and candidate.source != "model"
     )
-    together = sum((each.score / likely) ** _DISAGREEMENT_EXPONENT for each in group if each.source != "model") or 1.0
-    share = together / (together + against) if "taught" not in sources else 1.0
-    return likely * share * (_EMPTY_WEIGHT if all(map(_is_empty, group)) else 1.0)
+    agreeing = (
+        sum((candidate.score / score) ** _DISAGREEMENT_EXPONENT for candidate in group if candidate.source != "model")
+        or 1.0
+    )
+    share = agreeing / (agreeing + disagreeing) if "taught" not in sources else 1.0
+    return score * share * (_EMPTY_WEIGHT if all(map(_is_empty, group)) else 1.0)
 
 
-def _explain(linked: LinkedQuestion, known: Schema, best: Candidate, agree: int, all_: int) -> str:
+def _explain(linked: LinkedQuestion, schema: Schema, best: Candidate, agree: int, all_: int) -> str:
     if best.source == "taught":
         return "as taught by llm_teach()"
-    parts = []
+    mappings = []
     for mention in linked.mentions:
         if mention.kind == "element" and mention.refs:
             ref = mention.refs[0][0]
-            table = known.tables[ref[0]].sql
-            column = "" if ref[1] < 0 else known.column(ref).sql
+            table = schema.tables[ref[0]].sql
+            column = "" if ref[1] < 0 else schema.column(ref).sql
             if (column or table) in best.sql:
-                parts.append(f"“{mention.normalized}” read as {table}{'.' if column else ''}{column}")
-    parts = list(dict.fromkeys(parts))
-    said = [f"{agree} of {all_} queries tried agree"] if all_ > 1 else []
+                mappings.append(f"“{mention.normalized}” read as {table}{'.' if column else ''}{column}")
+    mappings = list(dict.fromkeys(mappings))
+    agreement = [f"{agree} of {all_} queries tried agree"] if all_ > 1 else []
     source = ["written by the model"] if best.source == "model" else []
-    return "; ".join([*source, *parts, *said])
+    return "; ".join([*source, *mappings, *agreement])
 
 
-def _explain_doubt(linked: LinkedQuestion, reasons: Sequence[str], ran: Sequence[Candidate]) -> str:
+def _explain_doubt(linked: LinkedQuestion, reasons: Sequence[str], tried: Sequence[Candidate]) -> str:
     parts = []
     if linked.unlinked:
         parts.append("not understood: " + ", ".join(dict.fromkeys(linked.unlinked)))
-    if not any(each.result is not None for each in ran):
+    if not any(candidate.result is not None for candidate in tried):
         parts += reasons[:2]
-        parts += list(dict.fromkeys(each.failure for each in ran if each.failure))[:2]
+        parts += list(dict.fromkeys(candidate.failure for candidate in tried if candidate.failure))[:2]
     return "; ".join(parts)

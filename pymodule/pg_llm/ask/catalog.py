@@ -41,19 +41,19 @@ def refresh(db: Connection, schemas: list[str] | None) -> None:
         contents = {
             (row["oid"], row["column"]): _entry_text(row) for row in db.rows(_CONTENTS, ("text[]",), (schemas,))
         }
-        held = {
+        stored = {
             (row["oid"], row["column"]): (row["model"], row["content"])
             for row in db.rows(
                 'SELECT target::oid::bigint AS oid, "column"::text AS "column", model, content FROM llm.catalog'
             )
         }
-        _delete_entries(db, _stale_entries(db, schemas, set(held) - set(contents)))
+        _delete_entries(db, _stale_entries(db, schemas, set(stored) - set(contents)))
         commit()
-        missing = [key for key, text in contents.items() if held.get(key) != (model.name, text)]
+        missing = [key for key, text in contents.items() if stored.get(key) != (model.name, text)]
         for start in range(0, len(missing), _AT_ONCE):
             report("embedding", start, len(missing))
-            part = missing[start : start + _AT_ONCE]
-            _store_entries(db, part, [contents[key] for key in part], model)
+            batch = missing[start : start + _AT_ONCE]
+            _store_entries(db, batch, [contents[key] for key in batch], model)
             commit()
 
 
@@ -152,11 +152,11 @@ def _resolve_object(db: Connection, name: str, path: Sequence[str]) -> tuple[int
         if error.sqlstate != "22023":
             raise
         raise UndefinedObject(f'not a name: "{name[:100]}"') from error
-    ways = [(None, parts[0], "")] if len(parts) == 1 else []
-    ways += [(None, parts[0], parts[1]), (parts[0], parts[1], "")] if len(parts) == 2 else []
-    ways += [(parts[0], parts[1], parts[2])] if len(parts) == 3 else []
-    for schema, table, column in ways:
-        found = db.rows(
+    readings = [(None, parts[0], "")] if len(parts) == 1 else []
+    readings += [(None, parts[0], parts[1]), (parts[0], parts[1], "")] if len(parts) == 2 else []
+    readings += [(parts[0], parts[1], parts[2])] if len(parts) == 3 else []
+    for schema, table, column in readings:
+        matches = db.rows(
             f"""
             SELECT c.oid::bigint AS oid FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
             WHERE c.relname = $2 AND (n.nspname = $1 OR $1 IS NULL AND n.nspname = ANY($3::text[])) AND {READABLE}
@@ -169,8 +169,8 @@ def _resolve_object(db: Connection, name: str, path: Sequence[str]) -> tuple[int
             ("text", "text", "text[]", "text"),
             (schema, table, list(path), column),
         )
-        if found:
-            return int(found[0]["oid"]), column
+        if matches:
+            return int(matches[0]["oid"]), column
     raise UndefinedObject(f"there is no table or column {name[:100]} that you may read")
 
 
@@ -183,10 +183,10 @@ def teach_question(db: Connection, question: str | None, sql: str | None) -> Non
 
 def store_example(db: Connection, question: str, sql: str | None, path: Sequence[str]) -> None:
     """Keep a question with its SQL, or forget it. Raises InvalidInput for SQL that would not be run."""
-    asked = " ".join(question.split())
-    if not 0 < len(asked) <= _LONGEST:
+    text = " ".join(question.split())
+    if not 0 < len(text) <= _LONGEST:
         raise InvalidInput(f"a question has 1 to {_LONGEST} characters")
-    db.rows("DELETE FROM llm.taught WHERE question = $1", ("text",), (asked,))
+    db.rows("DELETE FROM llm.taught WHERE question = $1", ("text",), (text,))
     if sql is None:
         return
     checked = sandbox.check(db, [sql], path)[0]
@@ -198,7 +198,7 @@ def store_example(db: Connection, question: str, sql: str | None, path: Sequence
     db.rows(
         f"INSERT INTO llm.taught (question, sql, model, embedding) VALUES ($1, $2, $3, $4::{vector_type(db)})",
         ("text",) * 4,
-        (asked, checked.qualified.strip(), model.name, model.run("embedding", [asked])[0]),
+        (text, checked.qualified.strip(), model.name, model.run("embedding", [text])[0]),
     )
 
 

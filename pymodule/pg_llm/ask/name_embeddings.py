@@ -16,8 +16,8 @@ _scales: dict[str, SimilarityScale] = {}
 class NameEmbeddings:
     """Which columns and tables are near a word in meaning, by an embedding model."""
 
-    def __init__(self, of: Schema, model: Model) -> None:
-        self._schema = of
+    def __init__(self, schema: Schema, model: Model) -> None:
+        self._schema = schema
         self._model = model
         self._scale = _scale_of(model)
 
@@ -30,16 +30,16 @@ class NameEmbeddings:
                 if not column.is_key:
                     names.setdefault(" ".join(column.words), []).append((t, c))
         names.pop("", None)
-        asked = list(names)[:400]
-        embedded = _embed(self._model, [*asked, *phrases])
-        found = []
-        for phrase, vector in zip(phrases, embedded[len(asked) :], strict=True):
-            near = []
-            for name, other in zip(asked, embedded, strict=False):
+        texts = list(names)[:400]
+        embedded = _embed(self._model, [*texts, *phrases])
+        matches = []
+        for phrase, vector in zip(phrases, embedded[len(texts) :], strict=True):
+            scored = []
+            for name, other in zip(texts, embedded, strict=False):
                 nearness = self._scale.nearness(phrase, name, dot(vector, other))
-                near += [(ref, nearness) for ref in names[name]]
-            found.append(sorted(near, key=lambda pair: -pair[1])[:5])
-        return found
+                scored += [(ref, nearness) for ref in names[name]]
+            matches.append(sorted(scored, key=lambda pair: -pair[1])[:5])
+        return matches
 
 
 def _scale_of(model: Model) -> SimilarityScale:

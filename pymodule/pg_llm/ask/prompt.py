@@ -18,13 +18,13 @@ def build_prompt(question: str, schema: Schema, values: Sequence[ValueMatch], ta
     """The tables with what is known of them, worked examples, values that the question names, and the question."""
     lines = ["You write one PostgreSQL SELECT statement that answers a question about these tables.", ""]
     lines += _table_lines(schema)
-    named = sorted(
+    conditions = sorted(
         {f"{schema.tables[v.ref[0]].sql}.{schema.column(v.ref).sql} = '{v.value}'" for v in values if v.whole}
     )
-    if named:
-        lines += ["", "Values that the question names:", *named[:20]]
-    for its, sql in taught:
-        lines += ["", f"Question: {its}", f"SQL: {sql}"]
+    if conditions:
+        lines += ["", "Values that the question names:", *conditions[:20]]
+    for example, sql in taught:
+        lines += ["", f"Question: {example}", f"SQL: {sql}"]
     lines += ["", f"Question: {question}", "Answer with the SQL only, using the names above."]
     return "\n".join(lines)
 
@@ -35,13 +35,13 @@ def _table_lines(schema: Schema) -> list[str]:
     for table in schema.tables:
         if columns > _MOST_COLUMNS:
             break
-        its = []
+        columns_ = []
         for column in table.columns:
             columns += 1
-            said = f" /* {_comment_text(column.phrases[0])} */" if column.phrases else ""
-            its.append(f"{column.sql} {column.type}{said}")
-        said = f" -- {_comment_text(table.phrases[0])}" if table.phrases else ""
-        lines.append(f"CREATE TABLE {table.sql} ({', '.join(its)});{said}")
+            comment = f" /* {_comment_text(column.phrases[0])} */" if column.phrases else ""
+            columns_.append(f"{column.sql} {column.type}{comment}")
+        comment = f" -- {_comment_text(table.phrases[0])}" if table.phrases else ""
+        lines.append(f"CREATE TABLE {table.sql} ({', '.join(columns_)});{comment}")
     for edge in schema.edges:
         if edge.many_to_one:
             one, other = schema.tables[edge.source], schema.tables[edge.target]
@@ -60,7 +60,7 @@ def _comment_text(text: str) -> str:
 def first_statement(written: str) -> str | None:
     """The first statement in what a model wrote; None where there is none."""
     block = _BLOCK.search(written)
-    found = _SELECT.search(block[1] if block else written)
-    if found is None:
+    statement = _SELECT.search(block[1] if block else written)
+    if statement is None:
         return None
-    return found[0].split(";")[0].strip() or None
+    return statement[0].split(";")[0].strip() or None

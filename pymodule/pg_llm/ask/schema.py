@@ -85,15 +85,15 @@ class Column:
     @property
     def is_measure(self) -> bool:
         """Whether its numbers can be added up or averaged: those that name something cannot."""
-        its = self.words
-        named = (len(its) > 1 and its[-1] == "number") or its[-1:] in (
+        name = self.words
+        is_label = (len(name) > 1 and name[-1] == "number") or name[-1:] in (
             ("year",),
             ("zip",),
             ("phone",),
             ("postcode",),
             ("code",),
         )
-        return self.kind == "number" and not self.is_key and not named
+        return self.kind == "number" and not self.is_key and not is_label
 
     @property
     def is_key(self) -> bool:
@@ -157,12 +157,12 @@ class Schema:
         names = [table.name.lower() for table in self.tables]
         later = {part for name in names for part in name.split("_")[1:]}
         prefix = name_prefixes.shared_prefix(
-            names, later | {part for its in columns for name in its for part in name.split("_")}
+            names, later | {part for column_names in columns for name in column_names for part in name.split("_")}
         )
-        for table, its in zip(self.tables, columns, strict=True):
+        for table, column_names in zip(self.tables, columns, strict=True):
             own = name_prefixes.strip_prefix(table.name, prefix)
             table.words = _name_words(own)
-            shared = name_prefixes.shared_prefix(its, {*own.lower().split("_"), *table.words})
+            shared = name_prefixes.shared_prefix(column_names, {*own.lower().split("_"), *table.words})
             for column in table.columns:
                 column.base_name = name_prefixes.strip_prefix(column.name, shared)
                 column.words = _name_words(column.base_name)
@@ -204,16 +204,16 @@ class Schema:
         own = set(self.tables[table].words)
         best: tuple[float, int] | None = None
         for place, column in enumerate(columns):
-            its = column.words
-            if column.kind != "text" or not its or its[-1] in _CATEGORY_WORDS or self._is_reference(table, place):
+            name = column.words
+            if column.kind != "text" or not name or name[-1] in _CATEGORY_WORDS or self._is_reference(table, place):
                 continue
             if column.name.endswith(_CHINESE_CATEGORY_ENDINGS):
                 continue
-            rank = next((n for n, word in enumerate(_NAME_WORDS) if word in its), None)
+            rank = next((n for n, word in enumerate(_NAME_WORDS) if word in name), None)
             rank = 0 if column.name.endswith(_CHINESE_NAME_ENDINGS) else rank
             if rank is None:
-                rank = 8 if set(its) & own else 9
-            extra = len(set(its) - own - set(_NAME_WORDS))
+                rank = 8 if set(name) & own else 9
+            extra = len(set(name) - own - set(_NAME_WORDS))
             score = rank + 2 * extra + 0.01 * place
             if best is None or score < best[0]:
                 best = (score, place)
@@ -223,25 +223,26 @@ class Schema:
         """Whether a column calls a row of another table."""
         own = set(self.tables[table].words) & set(self.tables[table].columns[place].words)
         return not own and any(
-            edge.source == table and edge.many_to_one and (place,) == tuple(a for a, _ in edge.columns) for edge in self.edges
+            edge.source == table and edge.many_to_one and (place,) == tuple(a for a, _ in edge.columns)
+            for edge in self.edges
         )
 
     def has_persons(self, table: int) -> bool:
         """Whether the rows are persons: by what the table is called, or by columns that only persons have."""
-        its = self.tables[table]
-        columns = {word for column in its.columns for word in column.words}
+        description = self.tables[table]
+        columns = {word for column in description.columns for word in column.words}
         return (
-            bool(set(its.words[-1:]) & _PERSON_WORDS)
+            bool(set(description.words[-1:]) & _PERSON_WORDS)
             or bool(columns & {"birth", "gender", "sex"})
             or ({"first", "last", "name"} <= columns)
         )
 
     def names_row(self, ref: Ref) -> bool:
         """Whether a column is what rows are called by, and not what others are: the supplier's name of an invoice."""
-        its = set(self.column(ref).words)
+        name = set(self.column(ref).words)
         return ref[1] in (self.display_column(ref[0]), *self.display_columns(ref[0])) and (
             self.column(ref).unique
-            or not its - {*self.tables[ref[0]].words, *_NAME_WORDS, *_PERSONAL_NAME_WORDS, "number"}
+            or not name - {*self.tables[ref[0]].words, *_NAME_WORDS, *_PERSONAL_NAME_WORDS, "number"}
         )
 
     def display_columns(self, table: int) -> list[int]:
@@ -256,36 +257,40 @@ class Schema:
 
     def identity_columns(self, table: int) -> list[int]:
         """The columns that tell rows of a table apart: its key, or what people call them by."""
-        its = self.tables[table]
-        if its.key:
-            return its.key
-        shown = self.display_column(table)
-        return [] if shown is None else [shown]
+        description = self.tables[table]
+        if description.key:
+            return description.key
+        column = self.display_column(table)
+        return [] if column is None else [column]
 
-    def reference_edge(self, one: int, other: int) -> Edge | None:
+    def reference_edge(self, source: int, target: int) -> Edge | None:
         """The edge along which each row of a table belongs to one row of another."""
-        found = [edge for edge in self.edges if edge.source == one and edge.target == other and edge.many_to_one]
-        return min(found, default=None, key=lambda edge: edge.cost)
+        edges = [edge for edge in self.edges if edge.source == source and edge.target == target and edge.many_to_one]
+        return min(edges, default=None, key=lambda edge: edge.cost)
 
-    def with_question_stems(self, said: Collection[str]) -> Schema:
+    def with_question_stems(self, stems: Collection[str]) -> Schema:
         """As this one, where of several keys between two tables the one that a question's stems name comes first."""
-        found = copy.copy(self)
-        found.edges = [
+        schema = copy.copy(self)
+        schema.edges = [
             replace(edge, cost=edge.cost - _MENTION_DISCOUNT)
-            if self._parallel_edges(edge) and self._is_mentioned(edge, said)
+            if self._parallel_edges(edge) and self._is_mentioned(edge, stems)
             else edge
             for edge in self.edges
         ]
-        found._join_graph = JoinGraph(found.edges)
-        return found
+        schema._join_graph = JoinGraph(schema.edges)
+        return schema
 
     def _parallel_edges(self, edge: Edge) -> list[Edge]:
         """Other edges between the same tables."""
-        return [other for other in self.edges if {other.source, other.target} == {edge.source, edge.target} and other != edge]
+        return [
+            other
+            for other in self.edges
+            if {other.source, other.target} == {edge.source, edge.target} and other != edge
+        ]
 
-    def _is_mentioned(self, edge: Edge, said: Collection[str]) -> bool:
-        said = {*said, *(word for stem in said for word in _DIRECTIONS.get(stem, ()))}
-        return any(_stem_matches_role(stem, role) for role in self._roles(edge) for stem in said)
+    def _is_mentioned(self, edge: Edge, stems: Collection[str]) -> bool:
+        stems = {*stems, *(word for stem in stems for word in _DIRECTIONS.get(stem, ()))}
+        return any(_stem_matches_role(stem, role) for role in self._roles(edge) for stem in stems)
 
     def _roles(self, edge: Edge) -> set[str]:
         """What a key's name says besides the tables that it connects."""
@@ -294,7 +299,9 @@ class Schema:
 
     def disambiguates_edge(self, edges: Iterable[Edge], stem: str) -> bool:
         """Whether a word tells one of the edges from another between the same tables."""
-        return any(_stem_matches_role(stem, role) for edge in edges if self._parallel_edges(edge) for role in self._roles(edge))
+        return any(
+            _stem_matches_role(stem, role) for edge in edges if self._parallel_edges(edge) for role in self._roles(edge)
+        )
 
     def has_parallel_edge(self, edges: Iterable[Edge]) -> bool:
         """Whether another edge between the same tables would do as well as one of these."""
@@ -309,7 +316,9 @@ class Schema:
         reached = {table}
         rest = list(edges)
         while rest:
-            edge = next((each for each in rest if each.source in reached or each.target in reached), None)
+            edge = next(
+                (candidate for candidate in rest if candidate.source in reached or candidate.target in reached), None
+            )
             if edge is None:
                 return True
             rest.remove(edge)
@@ -324,47 +333,52 @@ class Schema:
 
     def _declared_targets(self) -> dict[str, Ref | None]:
         """What key a column of a name leads to, as declared for others of that name; None where they differ."""
-        found: dict[str, Ref | None] = {}
+        targets: dict[str, Ref | None] = {}
         for edge in self.edges:
             if len(edge.columns) == 1:
                 ((a, b),) = edge.columns
                 name = self.column((edge.source, a)).name
-                found[name] = (edge.target, b) if found.get(name, (edge.target, b)) == (edge.target, b) else None
-        return found
+                targets[name] = (edge.target, b) if targets.get(name, (edge.target, b)) == (edge.target, b) else None
+        return targets
 
-    def _inferred_foreign_keys(self, one: int, other: int) -> Iterable[Edge]:
+    def _inferred_foreign_keys(self, source: int, target: int) -> Iterable[Edge]:
         """Edges from a table to another that the names of columns tell."""
-        left, right = self.tables[one], self.tables[other]
-        found: list[Edge] = []
+        left, right = self.tables[source], self.tables[target]
+        edges: list[Edge] = []
         for a, column in enumerate(left.columns):
-            telling = column.is_key or column.words[-1:] in (("name",), ("code",), ("number",))
-            for b, its in enumerate(right.columns):
-                if column.kind != its.kind or column.kind not in ("number", "text", "other"):
+            is_key_like = column.is_key or column.words[-1:] in (("name",), ("code",), ("number",))
+            for b, other_column in enumerate(right.columns):
+                if column.kind != other_column.kind or column.kind not in ("number", "text", "other"):
                     continue
-                same = column.name.lower() == its.name.lower() or _same_key(column, its)
+                same = column.name.lower() == other_column.name.lower() or _same_key(column, other_column)
                 if same and set(column.words) & _PERSONAL_NAME_WORDS:
                     continue
                 # A name without such an ending joins only where it is the key of one table and not generic.
                 if (
                     same
-                    and not telling
-                    and (not its.unique or column.name.lower() in _GENERIC_NAMES or its.kind != "text")
+                    and not is_key_like
+                    and (
+                        not other_column.unique or column.name.lower() in _GENERIC_NAMES or other_column.kind != "text"
+                    )
                 ):
                     continue
                 # What is unique in a table of keys alone is so by chance.
                 if same and column.name.lower() not in _GENERIC_NAMES:
-                    if its.unique and not right.is_link:
-                        found.append(Edge(one, other, ((a, b),), _INFERRED, True))
-                    elif (not column.unique or left.is_link) and one < other:
-                        found.append(Edge(one, other, ((a, b),), _SHARED_COLUMN, False))
+                    if other_column.unique and not right.is_link:
+                        edges.append(Edge(source, target, ((a, b),), _INFERRED, True))
+                    elif (not column.unique or left.is_link) and source < target:
+                        edges.append(Edge(source, target, ((a, b),), _SHARED_COLUMN, False))
                 elif (
-                    its.unique
+                    other_column.unique
                     and b in right.key
-                    and (_names_key(column.words, right.words, its) or self._targets_by_name.get(column.name) == (other, b))
+                    and (
+                        _names_key(column.words, right.words, other_column)
+                        or self._targets_by_name.get(column.name) == (target, b)
+                    )
                 ):
-                    found.append(Edge(one, other, ((a, b),), _INFERRED, True))
-        singles = [edge for edge in found if edge.many_to_one]
-        return (singles or found)[:2]
+                    edges.append(Edge(source, target, ((a, b),), _INFERRED, True))
+        singles = [edge for edge in edges if edge.many_to_one]
+        return (singles or edges)[:2]
 
 
 def _stem_matches_role(stem: str, role: str) -> bool:
@@ -382,7 +396,9 @@ def _without_shortcuts(edges: Sequence[Edge]) -> list[Edge]:
         edge
         for edge in edges
         if edge.many_to_one
-        or not any(leading.get((edge.source, a), nothing) & leading.get((edge.target, b), nothing) for a, b in edge.columns)
+        or not any(
+            leading.get((edge.source, a), nothing) & leading.get((edge.target, b), nothing) for a, b in edge.columns
+        )
     ]
 
 
@@ -391,15 +407,17 @@ def _same_key(one: Column, other: Column) -> bool:
     return one.base_name.lower() == other.base_name.lower() and len(one.words) > 1 and one.is_key
 
 
-def _expand_abbreviations(its: tuple[str, ...], own: tuple[str, ...], tables: Collection[str]) -> tuple[str, ...]:
+def _expand_abbreviations(
+    name: tuple[str, ...], table_words: tuple[str, ...], tables: Collection[str]
+) -> tuple[str, ...]:
     """A name's words, of those that are short the words of its table, or of the one table that fits."""
-    found = []
-    for word in its:
-        fitting = [full for full in own if words.abbreviation_score(word, full)]
-        if not fitting and len(its) > 1 and word not in tables:
+    expanded = []
+    for word in name:
+        fitting = [full for full in table_words if words.abbreviation_score(word, full)]
+        if not fitting and len(name) > 1 and word not in tables:
             fitting = [full for full in tables if words.abbreviation_score(word, full)]
-        found.append(fitting[0] if len(fitting) == 1 else word)
-    return tuple(found)
+        expanded.append(fitting[0] if len(fitting) == 1 else word)
+    return tuple(expanded)
 
 
 def _without_underscores(name: str) -> str:

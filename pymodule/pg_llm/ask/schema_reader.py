@@ -145,11 +145,11 @@ class ValueLookup:
         )[0]["relation"]
 
         def read() -> list[dict[str, Any]]:
-            found: list[dict[str, Any]] = []
+            rows: list[dict[str, Any]] = []
             with time_limit(self.db, left):
                 self.db.execute(sandbox.STATE)
-                found += self.db.query_unprepared(query.replace(TABLE, relation), types, values)
-            return found
+                rows += self.db.query_unprepared(query.replace(TABLE, relation), types, values)
+            return rows
 
         try:
             return table_access.as_role(self.db, self.role, read)
@@ -197,10 +197,10 @@ def select_tables(db: Connection, question: str, tables: Sequence[int] | None, m
 
 def untrusted(db: Connection, oids: Sequence[int]) -> dict[int, Row]:
     """For each of these relations that runs code which the caller cannot trust the first of it."""
-    found: dict[int, Row] = {}
+    first_by_oid: dict[int, Row] = {}
     for row in foreign_code.find(db, oids, db.current_role()) if oids else ():
-        found.setdefault(row["root"], row)
-    return found
+        first_by_oid.setdefault(row["root"], row)
+    return first_by_oid
 
 
 def exclusion_note(db: Connection, code: Mapping[int, Row]) -> str:
@@ -209,23 +209,23 @@ def exclusion_note(db: Connection, code: Mapping[int, Row]) -> str:
         return ""
     query = "SELECT o.oid::regclass::text AS name FROM unnest($1::oid[]) AS o (oid)"
     names = db.rows(query, ("int8[]",), (list(code),))
-    told = [
+    reasons = [
         f'{row["name"]} ({first["what"]} runs code of "{first["owner"]}")'
         for row, first in zip(names, code.values(), strict=True)
     ]
-    more = f" and {len(told) - _MOST_NAMED} more" if len(told) > _MOST_NAMED else ""
-    return f"left out: {', '.join(told[:_MOST_NAMED])}{more}"
+    more = f" and {len(reasons) - _MOST_NAMED} more" if len(reasons) > _MOST_NAMED else ""
+    return f"left out: {', '.join(reasons[:_MOST_NAMED])}{more}"
 
 
 def _named_tables(db: Connection, tables: Sequence[int]) -> list[dict[str, Any]]:
     if not tables:
         raise InvalidInput("tables must not be empty", hint="NULL means all tables that you may read.")
-    found = db.rows(
+    rows = db.rows(
         f"{_READABLE_TABLES.replace(' AND NOT c.relispartition', '')} AND c.oid = ANY($1::bigint[]::oid[])",
         ("bigint[]",),
         (list(tables),),
     )
-    missing = set(tables) - {row["oid"] for row in found}
+    missing = set(tables) - {row["oid"] for row in rows}
     if missing:
         names = db.rows(
             "SELECT string_agg(t.oid::oid::regclass::text, ', ') AS names FROM unnest($1::bigint[]) AS t (oid)",
@@ -236,52 +236,52 @@ def _named_tables(db: Connection, tables: Sequence[int]) -> list[dict[str, Any]]
             f"not to be asked about: {names[0]['names']}",
             hint="Tables and views will do whose rows you may SELECT; no catalogs, no foreign tables.",
         )
-    return found
+    return rows
 
 
 def _candidate_tables(db: Connection, question: str, model: Model | None) -> list[dict[str, Any]]:
-    found = db.rows(f"{_READABLE_TABLES} ORDER BY c.oid LIMIT {_MOST_TABLES + 1}")
-    if len(found) <= _MOST_TABLES:
-        return found
-    said = _weighted_words(question)
-    chosen = _rank_tables(db, said, None, "")
+    tables = db.rows(f"{_READABLE_TABLES} ORDER BY c.oid LIMIT {_MOST_TABLES + 1}")
+    if len(tables) <= _MOST_TABLES:
+        return tables
+    weights = _weighted_words(question)
+    chosen = _rank_tables(db, weights, None, "")
     # By meaning only where no table is called by its name: that takes as long again.
     unnamed = model is not None and all(row["score"] < _NAME_SCORE for row in chosen)
     if model is not None and unnamed and db.rows("SELECT FROM llm.catalog LIMIT 1"):
-        chosen = _rank_tables(db, said, model.run("embedding", [question[:2000]])[0], model.name)
+        chosen = _rank_tables(db, weights, model.run("embedding", [question[:2000]])[0], model.name)
     if not chosen:
         return []
     return [*chosen, *db.rows(_NEIGHBOR_TABLES, ("bigint[]",), ([row["oid"] for row in chosen],))]
 
 
-def _rank_tables(db: Connection, said: dict[str, float], vector: str | None, model: str) -> list[dict[str, Any]]:
+def _rank_tables(db: Connection, weights: dict[str, float], vector: str | None, model: str) -> list[dict[str, Any]]:
     from pg_llm.database.catalog import schema_of
 
     return db.rows(
         _RANKED_TABLES.replace("<vector>", schema_of(db, "vector")),
         ("text[]", "text", "text", "float8[]"),
-        (list(said), vector, model, list(said.values())),
+        (list(weights), vector, model, list(weights.values())),
     )
 
 
 def _weighted_words(question: str) -> dict[str, float]:
     """What names of tables and columns may hold of a question, with weights: longer words say more."""
-    found: dict[str, float] = {}
+    weights: dict[str, float] = {}
     for word in re.findall(r"[^\W_]+", question[:4000]):
         if chinese.contains_chinese(word):
             for start in range(len(word) - 1):
                 if word[start : start + 2] not in chinese.MARKERS:
-                    found[word[start : start + 2]] = 1.0
+                    weights[word[start : start + 2]] = 1.0
             continue
-        its = words.stem(word)
-        if len(its) >= 3 and not lexicon.is_stopword(word):
-            for each in (
-                *words.synonyms(its),
-                *(short for short in words.likely_abbreviations(its) if len(short) >= 3),
+        stem = words.stem(word)
+        if len(stem) >= 3 and not lexicon.is_stopword(word):
+            for synonym in (
+                *words.synonyms(stem),
+                *(short for short in words.likely_abbreviations(stem) if len(short) >= 3),
             ):
-                found.setdefault(_without_y(each), 0.5)
-            found[_without_y(its)] = 1.0
-    return dict(sorted(found.items(), key=lambda pair: -pair[1])[:60])
+                weights.setdefault(_without_y(synonym), 0.5)
+            weights[_without_y(stem)] = 1.0
+    return dict(sorted(weights.items(), key=lambda pair: -pair[1])[:60])
 
 
 def _without_y(word: str) -> str:
@@ -291,20 +291,20 @@ def _without_y(word: str) -> str:
 
 def _without_unsafe_views(db: Connection, rows: Sequence[dict[str, Any]], named: bool) -> list[dict[str, Any]]:
     """Without views that hide what a question may not call; such a view that was named is an error."""
-    found = []
+    safe = []
     for row in rows:
         text = f"SELECT * FROM {row['relation']}"
         checked = sandbox.check(db, [text], ["pg_catalog"])[0]
         if isinstance(checked, sandbox.Checked):
-            found.append(row)
+            safe.append(row)
         elif named:
             raise InvalidInput(f"not to be asked about: {checked}", hint="Ask about the tables behind it.")
-    return found
+    return safe
 
 
-def read_schema(db: Connection, of: TableSelection, path: Sequence[str]) -> Schema:
+def read_schema(db: Connection, selection: TableSelection, path: Sequence[str]) -> Schema:
     """The chosen tables with their columns, and how rows of one lead to rows of another."""
-    oids = of.oids
+    oids = selection.oids
     tables: dict[int, Table] = {}
     places: dict[int, int] = {}
     for row in db.rows(_TABLES, ("bigint[]", "text[]"), (list(oids), list(path))):
@@ -333,8 +333,8 @@ def read_schema(db: Connection, of: TableSelection, path: Sequence[str]) -> Sche
                 row["builtin"],
             )
         )
-    for oid, its in keys.items():
-        tables[oid].key = [column for _, column in sorted(its.items())]
+    for oid, columns in keys.items():
+        tables[oid].key = [column for _, column in sorted(columns.items())]
     edges = []
     for row in db.rows(_FOREIGN_KEYS, ("bigint[]",), (list(oids),)):
         pairs = [
@@ -343,9 +343,9 @@ def read_schema(db: Connection, of: TableSelection, path: Sequence[str]) -> Sche
         ]
         if all(a is not None and b is not None for a, b in pairs):
             edges.append(Edge(places[row["one"]], places[row["other"]], tuple(pairs), 1.0, True))  # type: ignore[arg-type]
-    found = list(tables.values())
-    _find_unique_columns(db, found, of.lookup())
-    return Schema(found, edges)
+    ordered = list(tables.values())
+    _find_unique_columns(db, ordered, selection.lookup())
+    return Schema(ordered, edges)
 
 
 def _phrases(row: dict[str, Any]) -> list[str]:
@@ -357,18 +357,18 @@ def _find_unique_columns(db: Connection, tables: Sequence[Table], lookup: ValueL
     for table in tables:
         if table.key or table.row_count > _SAMPLED_ROWS:
             continue
-        asked = [
+        candidates = [
             column
             for place, column in enumerate(table.columns)
             if not column.unique
             and (place == 0 or column.is_key or column.words[-1:] in (("name",), ("title",), ("code",)))
             and column.kind in ("number", "text")
         ][:8]
-        if not asked:
+        if not candidates:
             continue
-        counts = ", ".join(f"count(DISTINCT t.{column.sql}) = count(*) AS c{n}" for n, column in enumerate(asked))
-        row = lookup.rows(f"SELECT count(*) AS n, {counts} FROM {sample_rows(asked)} AS t", table.oid)
-        for n, column in enumerate(asked):
+        counts = ", ".join(f"count(DISTINCT t.{column.sql}) = count(*) AS c{n}" for n, column in enumerate(candidates))
+        row = lookup.rows(f"SELECT count(*) AS n, {counts} FROM {sample_rows(candidates)} AS t", table.oid)
+        for n, column in enumerate(candidates):
             column.unique = bool(row) and row[0]["n"] > 0 and row[0][f"c{n}"]
 
 

@@ -13,7 +13,7 @@ def adapt_sql(question: str, taught: str, sql: str) -> str | None:
     """The SQL with the values of the new question; None where something else is different too."""
     old, new = _split_pieces(taught), _split_pieces(question)
     same = [piece.lower() for piece in old], [piece.lower() for piece in new]
-    found = sql
+    adapted = sql
     for kind, a, b, c, d in difflib.SequenceMatcher(None, *same, autojunk=False).get_opcodes():
         if kind == "equal":
             continue
@@ -23,16 +23,16 @@ def adapt_sql(question: str, taught: str, sql: str) -> str | None:
         if not before or not after:
             continue
         # One value may stand in the SQL once only, or nobody knows which is meant.
-        literals = list(re.finditer(r"'((?:[^']|'')*)'|(?<![\w.])\d+(?:\.\d+)?(?![\w.])", found))
-        its = [match for match in literals if _literal_text(match[0]).lower() == before.lower()]
-        if len(its) != 1:
+        literals = list(re.finditer(r"'((?:[^']|'')*)'|(?<![\w.])\d+(?:\.\d+)?(?![\w.])", adapted))
+        matches = [match for match in literals if _literal_text(match[0]).lower() == before.lower()]
+        if len(matches) != 1:
             return None
-        number = its[0][0][0] != "'"
+        number = matches[0][0][0] != "'"
         if number and not re.fullmatch(r"\d+(\.\d+)?", after):
             return None
         literal = after if number else "'" + after.replace("'", "''") + "'"
-        found = found[: its[0].start()] + literal + found[its[0].end() :]
-    return found
+        adapted = adapted[: matches[0].start()] + literal + adapted[matches[0].end() :]
+    return adapted
 
 
 def _literal_text(literal: str) -> str:

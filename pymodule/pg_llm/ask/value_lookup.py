@@ -24,22 +24,22 @@ _LEAST_CODE_SHARE = 0.5
 TextColumns = Sequence[tuple[int, Column]]
 
 
-def find_values(db: Connection, question: str, of: Schema, lookup: ValueLookup) -> list[ValueMatch]:
+def find_values(db: Connection, question: str, schema: Schema, lookup: ValueLookup) -> list[ValueMatch]:
     """The values of text columns that the question names, wholly, by another name or by a word of theirs."""
-    said = question[:2000]
-    capital = _capitalized_words(said)
+    text = question[:2000]
+    capital = _capitalized_words(text)
     plain = [
         span
-        for span in word_forms.value_word_spans(said, name_linking.NameIndex(of).similar_words)
-        if said[slice(*span)].lower() not in capital
+        for span in word_forms.value_word_spans(text, name_linking.NameIndex(schema).similar_words)
+        if text[slice(*span)].lower() not in capital
     ]
-    found: list[ValueMatch] = []
-    for place, table in enumerate(of.tables):
-        texts = [(n, column) for n, column in enumerate(table.columns) if column.kind == "text"]
-        if texts:
-            found += _match_values(db, lookup, said, capital, place, table, texts)
-            found += _match_lowercase_words(db, lookup, said, plain, place, table, texts) if plain else ()
-    return found
+    matches: list[ValueMatch] = []
+    for place, table in enumerate(schema.tables):
+        text_columns = [(n, column) for n, column in enumerate(table.columns) if column.kind == "text"]
+        if text_columns:
+            matches += _match_values(db, lookup, text, capital, place, table, text_columns)
+            matches += _match_lowercase_words(db, lookup, text, plain, place, table, text_columns) if plain else ()
+    return matches
 
 
 def _capitalized_words(question: str) -> list[str]:
@@ -68,28 +68,28 @@ def _match_values(
     db: Connection,
     lookup: ValueLookup,
     question: str,
-    parts: Sequence[str],
+    capitalized: Sequence[str],
     place: int,
     table: Table,
     texts: TextColumns,
 ) -> Iterable[ValueMatch]:
     lower = question.lower()
-    named = list(place_names.find_places(question))
-    held = {each for _, its, _, _ in named for each in its}
+    found_places = list(place_names.find_places(question))
+    place_codes = {code for _, codes, _, _ in found_places for code in codes}
     bases = word_forms.base_forms(question)
-    rows = _candidate_values(db, lookup, lower, parts, held, bases, table, texts)
-    kinds = _place_kinds(db, lookup, table, texts) if any(row["value"].lower() in held for row in rows) else {}
+    rows = _candidate_values(db, lookup, lower, capitalized, place_codes, bases, table, texts)
+    kinds = _place_kinds(db, lookup, table, texts) if any(row["value"].lower() in place_codes for row in rows) else {}
     for row in rows:
         value, ref = row["value"].lower(), (place, row["place"])
-        said = [value] if row["whole"] else [part for part in parts if _starts_at_word(part, value)]
+        said = [value] if row["whole"] else [part for part in capitalized if _starts_at_word(part, value)]
         for match in (match for text in said for match in re.finditer(re.escape(text), lower)):
             if _is_whole_word(lower, *match.span()):
                 yield ValueMatch(ref, row["value"], *match.span(), row["whole"])
         for short in (_completed_pattern(value), lexicon.SHORT_VALUES.get(value, "(?!)")):
             for match in re.finditer(short, lower):
                 yield ValueMatch(ref, row["value"], *match.span(), whole=True)
-        for kind, its, start, end in named:
-            if value in its and value != lower[start:end] and (len(value) > 3 or kind in kinds.get(row["place"], ())):
+        for kind, codes, start, end in found_places:
+            if value in codes and value != lower[start:end] and (len(value) > 3 or kind in kinds.get(row["place"], ())):
                 yield ValueMatch(ref, row["value"], start, end, True, _PLACE_CONFIDENCE)
         for span in bases.get(word_forms.base_form(value), ()):
             if value != lower[slice(*span)]:
@@ -100,14 +100,14 @@ def _candidate_values(
     db: Connection,
     lookup: ValueLookup,
     question: str,
-    parts: Sequence[str],
-    held: Iterable[str],
+    capitalized: Sequence[str],
+    place_codes: Iterable[str],
     bases: Iterable[str],
     table: Table,
     texts: TextColumns,
 ) -> list[dict[str, Any]]:
     """The values of a table that the question, in small letters, may name; `whole` are those that it has in it."""
-    short = [value for value, said in lexicon.SHORT_VALUES.items() if re.search(said, question)]
+    short = [value for value, pattern in lexicon.SHORT_VALUES.items() if re.search(pattern, question)]
     return lookup.rows(
         f"""
         SELECT DISTINCT c.place, c.value, strpos($1, lower(c.value)) > 0 AS whole
@@ -127,7 +127,7 @@ def _candidate_values(
         """,
         table.oid,
         ("text", "text[]", "text[]", "text[]"),
-        (question, list(parts), [*short, *held], list(bases)),
+        (question, list(capitalized), [*short, *place_codes], list(bases)),
     )
 
 
@@ -155,14 +155,14 @@ def _place_kinds(db: Connection, lookup: ValueLookup, table: Table, texts: TextC
         ("text[]", "text[]"),
         (sorted(place_names.CODES["state"]), sorted(place_names.CODES["country"])),
     )
-    found = {}
+    kinds_by_column = {}
     for row in rows:
         most = max(row["state"], row["country"])
         if most >= _LEAST_CODE_SHARE * row["n"]:
             kinds = {kind for kind in ("state", "country") if row[kind] == most}
             named = kinds & set(table.columns[row["place"]].words)
-            found[row["place"]] = named or kinds
-    return found
+            kinds_by_column[row["place"]] = named or kinds
+    return kinds_by_column
 
 
 def _match_lowercase_words(
@@ -188,12 +188,12 @@ def _match_lowercase_words(
     )
     for row in rows:
         word = re.compile(rf"(?<!\w){re.escape(row['part'])}(?!\w)")
-        held = [value for value in row["held"] if word.search(value) and value != row["part"]]
-        for span in spans if held else ():
+        values = [value for value in row["held"] if word.search(value) and value != row["part"]]
+        for span in spans if values else ():
             if lower[slice(*span)] == row["part"]:
-                start, end = word_forms.longest_match(question, *span, held)
-                sure = 1.0 if " " in question[start:end] else _LOWERCASE_CONFIDENCE
-                yield ValueMatch((place, row["place"]), question[start:end], start, end, False, sure)
+                start, end = word_forms.longest_match(question, *span, values)
+                confidence = 1.0 if " " in question[start:end] else _LOWERCASE_CONFIDENCE
+                yield ValueMatch((place, row["place"]), question[start:end], start, end, False, confidence)
 
 
 def _starts_at_word(part: str, value: str) -> bool:

@@ -18,28 +18,30 @@ _CHINESE_MANY = re.compile(r"多少|几(?=[\u4e00-\u9fff])")
 _TRIMMED = " \t\n?\uff1f.。!\uff01"
 
 
-def verbalize(question: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], cut: bool, chinese: bool) -> str:
+def verbalize(
+    question: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], truncated: bool, chinese: bool
+) -> str:
     """What the rows say, as an answer to the question."""
     values = [row for row in rows if any(value is not None for value in row)]
     if not values:
         return "没有符合条件的数据。" if chinese else "Nothing in the tables matches."
     if len(columns) == 1:
         texts = [format_value(row[0]) for row in values]
-        said = _join_values(texts, len(rows), cut, chinese)
+        answer_text = _join_values(texts, len(rows), truncated, chinese)
         return (
-            _chinese_sentence(question, said, len(texts) == 1)
+            _chinese_sentence(question, answer_text, len(texts) == 1)
             if chinese
-            else _english_sentence(question, said, len(texts))
+            else _english_sentence(question, answer_text, len(texts))
         )
     if len(values) == 1:
         return _join_pairs(columns, values[0], chinese) + ("。" if chinese else ".")
     shown = [_format_row(row) for row in values[: _MOST_SHOWN // 2]]
     more = len(rows) - len(shown)
     if chinese:
-        return f"共{len(rows)}{'+' if cut else ''}条:{';'.join(shown)}{'等' if more > 0 else ''}。".replace(
+        return f"共{len(rows)}{'+' if truncated else ''}条:{';'.join(shown)}{'等' if more > 0 else ''}。".replace(
             ":", "\uff1a"
         ).replace(";", "\uff1b")
-    tail = f"; and {'at least ' if cut else ''}{more} more" if more > 0 or cut else ""
+    tail = f"; and {'at least ' if truncated else ''}{more} more" if more > 0 or truncated else ""
     return f"{'; '.join(shown)}{tail}."
 
 
@@ -70,35 +72,35 @@ def _join_pairs(columns: Sequence[str], row: Sequence[Any], chinese: bool) -> st
     return ("\uff0c" if chinese else ", ").join(pairs)
 
 
-def _join_values(texts: Sequence[str], rows: int, cut: bool, chinese: bool) -> str:
+def _join_values(texts: Sequence[str], rows: int, truncated: bool, chinese: bool) -> str:
     shown = texts[:_MOST_SHOWN]
     more = rows - len(shown)
     if chinese:
-        return "、".join(shown) + (f"等{rows}{'+' if cut else ''}项" if more > 0 else "")
-    if more > 0 or cut:
-        return ", ".join(shown) + f" and {'at least ' if cut else ''}{max(more, 1)} more"
+        return "、".join(shown) + (f"等{rows}{'+' if truncated else ''}项" if more > 0 else "")
+    if more > 0 or truncated:
+        return ", ".join(shown) + f" and {'at least ' if truncated else ''}{max(more, 1)} more"
     return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
 
 
-def _english_sentence(question: str, said: str, count: int) -> str:
-    asked = " ".join(question.split()).strip(_TRIMMED)
-    if count == 1 and (match := _HOW_MANY.fullmatch(asked)):
+def _english_sentence(question: str, answer_text: str, count: int) -> str:
+    text = " ".join(question.split()).strip(_TRIMMED)
+    if count == 1 and (match := _HOW_MANY.fullmatch(text)):
         what = " ".join(filter(None, (match[1], match[2])))
-        return f"There {'is' if said == '1' else 'are'} {said} {what}."
-    if count == 1 and (match := _HOW_MANY_VERB.fullmatch(asked)):
-        return f"{said} {match[1]}."
-    match = _WHAT.fullmatch(asked)
+        return f"There {'is' if answer_text == '1' else 'are'} {answer_text} {what}."
+    if count == 1 and (match := _HOW_MANY_VERB.fullmatch(text)):
+        return f"{answer_text} {match[1]}."
+    match = _WHAT.fullmatch(text)
     if match and "?" not in match[2] and "." not in match[2]:
         verb = match[1] or "is"
         subject = match[2][0].upper() + match[2][1:]
-        return f"{subject} {verb.lower()} {said}."
-    return f"The answer is {said}." if count == 1 else f"There are {count}: {said}."
+        return f"{subject} {verb.lower()} {answer_text}."
+    return f"The answer is {answer_text}." if count == 1 else f"There are {count}: {answer_text}."
 
 
-def _chinese_sentence(question: str, said: str, single: bool) -> str:
-    asked = "".join(question.split()).strip(_TRIMMED)
-    if match := _CHINESE_IS.fullmatch(asked):
-        return f"{match[1]}为{said}。"
-    if single and _CHINESE_MANY.search(asked):
-        return _CHINESE_MANY.sub(said, asked, count=1) + "。"
-    return f"答案为{said}。"
+def _chinese_sentence(question: str, answer_text: str, single: bool) -> str:
+    text = "".join(question.split()).strip(_TRIMMED)
+    if match := _CHINESE_IS.fullmatch(text):
+        return f"{match[1]}为{answer_text}。"
+    if single and _CHINESE_MANY.search(text):
+        return _CHINESE_MANY.sub(answer_text, text, count=1) + "。"
+    return f"答案为{answer_text}。"

@@ -142,12 +142,12 @@ _BEFORE_NOUN = ("每", "各", "哪", "几", "多少", "的", "什么", "哪些",
 
 
 def _parse_markers(lines: str) -> dict[str, Marker]:
-    found: dict[str, Marker] = {}
+    markers: dict[str, Marker] = {}
     for line in lines.strip().replace("\n  ", "").splitlines():
         head, _, phrases = line.partition(":")
-        kind, said = head.split()
-        found |= dict.fromkeys((phrase for phrase in phrases.split(",") if phrase), (kind, said))
-    return found
+        kind, meaning = head.split()
+        markers |= dict.fromkeys((phrase for phrase in phrases.split(",") if phrase), (kind, meaning))
+    return markers
 
 
 def _measure_word_markers() -> Iterator[tuple[str, Marker]]:

@@ -86,7 +86,7 @@ def table_noun(phrases: Iterable[str]) -> str:
     """What a table is called, of its name and comment, in Chinese."""
     names = (part for phrase in phrases for part in comment_names(phrase) if chinese.contains_chinese(part[0]))
     name = next(names, "")
-    ending = next((each for each in _TABLE_ENDINGS if name.endswith(each) and name != each), "")
+    ending = next((suffix for suffix in _TABLE_ENDINGS if name.endswith(suffix) and name != suffix), "")
     return name.removesuffix(ending)
 
 
@@ -108,27 +108,27 @@ def is_additive(name: str) -> bool:
 
 def key_referent(name: str) -> str:
     """What a key is named after: the row that it points to."""
-    ending = next((each for each in ("编号", "ID", "id", "编码", "代码", "号") if name.endswith(each)), "")
+    ending = next((suffix for suffix in ("编号", "ID", "id", "编码", "代码", "号") if name.endswith(suffix)), "")
     return name.removesuffix(ending) if ending and len(name) > len(ending) + 1 else ""
 
 
-def name_forms(phrase: str, own: str, table: bool) -> dict[str, float]:
+def name_forms(phrase: str, table_name: str, table: bool) -> dict[str, float]:
     """How a name may be said, each with how surely it is meant; `own` is what its table is called."""
-    found = {phrase: 1.0}
+    scores = {phrase: 1.0}
 
     def add(form: str, score: float) -> None:
         if form and (len(form) > 1 or (table and form in _SINGLE_CHARACTERS)):
-            found[form] = max(score, found.get(form, 0.0))
+            scores[form] = max(score, scores.get(form, 0.0))
 
-    ending = next((each for each in (_TABLE_ENDINGS if table else _NAME_ENDINGS) if phrase.endswith(each)), "")
+    ending = next((suffix for suffix in (_TABLE_ENDINGS if table else _NAME_ENDINGS) if phrase.endswith(suffix)), "")
     if ending and phrase != ending:
         add(phrase.removesuffix(ending), _TABLE_PREFIX_SCORE if table else _ENDING_SCORE)
         add(ending, 0.5)
         phrase = phrase.removesuffix(ending) if table else phrase
-    if own and phrase.startswith(own):
-        add(phrase.removeprefix(own), _TABLE_PREFIX_SCORE)
-    elif own:
-        add(own + phrase, _TABLE_PREFIX_SCORE)
+    if table_name and phrase.startswith(table_name):
+        add(phrase.removeprefix(table_name), _TABLE_PREFIX_SCORE)
+    elif table_name:
+        add(table_name + phrase, _TABLE_PREFIX_SCORE)
     for before in _NAME_PREFIXES:
         if phrase.startswith(before):
             add(phrase.removeprefix(before), _TABLE_PREFIX_SCORE)
@@ -139,7 +139,7 @@ def name_forms(phrase: str, own: str, table: bool) -> dict[str, float]:
     for middle in range(2 - len(phrase) % 2, len(phrase), 2 - len(phrase) % 2) if len(phrase) <= 8 else ():
         add(phrase[middle:], _SECOND_PART_SCORE)
         add(phrase[:middle], 0.5 if table else _FIRST_PART_SCORE)
-    for form, score in list(found.items()):
+    for form, score in list(scores.items()):
         for line in _SYNONYM_SETS:
             for word in line:
                 if form == word or (
@@ -149,7 +149,7 @@ def name_forms(phrase: str, own: str, table: bool) -> dict[str, float]:
                         if table and other.startswith("多少"):
                             continue
                         add(form.removesuffix(word) + other, _SYNONYM_SCORE * score)
-    return found
+    return scores
 
 
 def short_forms(name: str) -> Iterator[tuple[str, str, float]]:

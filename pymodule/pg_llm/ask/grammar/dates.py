@@ -29,29 +29,29 @@ _AMBIGUOUS_MONTHS = {"may"}
 _BEFORE_MONTHS = {"in", "of", "during", "since", "and", "or", "after", "before", "until", "to", "from", "between"}
 
 
-def time_mentions(cut: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
+def time_mentions(tokens: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
     """Mentions of times, each with a rank among all mentions that may stand there: behind a value as long."""
     place = 0
-    while place < len(cut):
-        found = _time_span(cut, place) or time_at(cut, place)
-        if found is None:
-            found = _yearless_month(cut, place)
-            if found is not None:
-                yield Mention("month", place, found[1], found[0]), 12
-            place = found[1] if found is not None else place + 1
+    while place < len(tokens):
+        time = _time_span(tokens, place) or time_at(tokens, place)
+        if time is None:
+            time = _yearless_month(tokens, place)
+            if time is not None:
+                yield Mention("month", place, time[1], time[0]), 12
+            place = time[1] if time is not None else place + 1
             continue
-        said, end = found
-        number = float(said) if _YEAR.fullmatch(said) else 0.0
-        kind = "year" if all(_YEAR.fullmatch(each) for each in said.split("/")) else _kind(said)
-        chinese = any(token.chinese for token in cut[place:end])
+        iso, end = time
+        number = float(iso) if _YEAR.fullmatch(iso) else 0.0
+        kind = "year" if all(_YEAR.fullmatch(part) for part in iso.split("/")) else _kind(iso)
+        chinese = any(token.chinese for token in tokens[place:end])
         rank = 60 if kind == "date" or chinese else 12 if end == place + 1 else 5
-        yield Mention(kind, place, end, said, number=number), rank + (10 * (end - place) if rank in (5, 60) else 0)
+        yield Mention(kind, place, end, iso, number=number), rank + (10 * (end - place) if rank in (5, 60) else 0)
         place = end
 
 
-def day_range(said: str) -> tuple[datetime.date, datetime.date]:
+def day_range(iso: str) -> tuple[datetime.date, datetime.date]:
     """The first day of a time and the first behind it. Raises ValueError where there is no such day."""
-    first, _, last = said.partition("/")
+    first, _, last = iso.partition("/")
     if last:
         return day_range(first)[0], day_range(last)[1]
     parts = [int(part) for part in first.split("-")]
@@ -64,47 +64,47 @@ def day_range(said: str) -> tuple[datetime.date, datetime.date]:
     return datetime.date(parts[0], 1, 1), datetime.date(parts[0] + 1, 1, 1)
 
 
-def _kind(said: str) -> str:
-    return "date" if "/" not in said and said.count("-") == 2 else "period"
+def _kind(iso: str) -> str:
+    return "date" if "/" not in iso and iso.count("-") == 2 else "period"
 
 
-def _time_span(cut: Sequence[Token], place: int) -> tuple[str, int] | None:
+def _time_span(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
     """From one time to another, which may say the year, or the month, of both."""
-    word = cut[place].text.lower()
+    word = tokens[place].text.lower()
     start = place + 1 if word in _SPAN_STARTS else place
     joiners = _SPAN_STARTS.get(word, _SPAN_JOINERS)
-    while start > place and start < len(cut) and cut[start].text.lower() in ("the", "year", "years"):
+    while start > place and start < len(tokens) and tokens[start].text.lower() in ("the", "year", "years"):
         start += 1
-    for first, at in _span_starts(cut, start):
-        if at >= len(cut) or cut[at].text.lower() not in joiners:
+    for first, position in _span_starts(tokens, start):
+        if position >= len(tokens) or tokens[position].text.lower() not in joiners:
             continue
-        second = time_at(cut, _skip_articles(cut, at + 1))
+        second = time_at(tokens, _skip_articles(tokens, position + 1))
         if second is None and isinstance(first, tuple) and all(first):
             # March 27 to 31, 2023
-            second = _month_day(cut, at + 1, first[0])
+            second = _month_day(tokens, position + 1, first[0])
         if second is None:
             continue
-        said = first if isinstance(first, str) else _with_year_of(first, second[0])
-        if said is not None and _ordered(said, second[0]):
-            return f"{said.partition('/')[0]}/{second[0].rpartition('/')[2]}", second[1]
+        begin = first if isinstance(first, str) else _with_year_of(first, second[0])
+        if begin is not None and _ordered(begin, second[0]):
+            return f"{begin.partition('/')[0]}/{second[0].rpartition('/')[2]}", second[1]
     return None
 
 
-def _span_starts(cut: Sequence[Token], start: int) -> Iterator[tuple[str | tuple[int, int], int]]:
+def _span_starts(tokens: Sequence[Token], start: int) -> Iterator[tuple[str | tuple[int, int], int]]:
     """The times that may stand at a place: with a year, a month with or without a day, a day."""
-    whole = time_at(cut, start)
+    whole = time_at(tokens, start)
     if whole is not None:
         yield whole
-    if start < len(cut):
-        month = _month_at(cut, start)
-        day = _day_at(cut, start + 1) if month else _day_at(cut, start)
+    if start < len(tokens):
+        month = _month_at(tokens, start)
+        day = _day_at(tokens, start + 1) if month else _day_at(tokens, start)
         if month:
             if day:
                 yield (month, day), start + 2
             yield (month, 0), start + 1
         elif day:
-            of = _month_at(cut, start + 1)
-            yield (of, day), start + (2 if of else 1)
+            month_behind = _month_at(tokens, start + 1)
+            yield (month_behind, day), start + (2 if month_behind else 1)
 
 
 def _with_year_of(first: tuple[int, int], last: str) -> str | None:
@@ -113,9 +113,9 @@ def _with_year_of(first: tuple[int, int], last: str) -> str | None:
     parts = last.rpartition("/")[2].split("-")
     if len(parts) < 2:
         return None
-    year, of = int(parts[0]), month or int(parts[1])
-    year -= of > int(parts[1])
-    return f"{year}-{of:02}-{day:02}" if day else f"{year}-{of:02}"
+    year, first_month = int(parts[0]), month or int(parts[1])
+    year -= first_month > int(parts[1])
+    return f"{year}-{first_month:02}-{day:02}" if day else f"{year}-{first_month:02}"
 
 
 def _ordered(first: str, last: str) -> bool:
@@ -125,86 +125,86 @@ def _ordered(first: str, last: str) -> bool:
         return False
 
 
-def time_at(cut: Sequence[Token], place: int) -> tuple[str, int] | None:
+def time_at(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
     """The time with its year that begins at a place, as ISO writes it, and where it ends."""
-    if not 0 <= place < len(cut):
+    if not 0 <= place < len(tokens):
         return None
     for read in (_edge_day, _part_of_time, _days_around, _chinese, _western_date):
-        found = read(cut, place)
-        if found is not None:
-            return found if _is_valid(found[0]) else None
+        time = read(tokens, place)
+        if time is not None:
+            return time if _is_valid(time[0]) else None
     return None
 
 
-def _is_valid(said: str) -> bool:
+def _is_valid(iso: str) -> bool:
     try:
-        return bool(day_range(said))
+        return bool(day_range(iso))
     except (ValueError, OverflowError):
         return False
 
 
-def _edge_day(cut: Sequence[Token], place: int) -> tuple[str, int] | None:
+def _edge_day(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
     """The start of 2020, the end of May 2021: a day."""
-    if cut[place].text.lower() not in _EDGE_WORDS or _word_at(cut, place + 1) != "of":
+    if tokens[place].text.lower() not in _EDGE_WORDS or _word_at(tokens, place + 1) != "of":
         return None
-    of = time_at(cut, _skip_articles(cut, place + 2))
-    if of is None:
+    whole = time_at(tokens, _skip_articles(tokens, place + 2))
+    if whole is None:
         return None
-    begin, end = day_range(of[0])
-    day = begin if _EDGE_WORDS[cut[place].text.lower()] == 0 else end - datetime.timedelta(days=1)
-    return day.isoformat(), of[1]
+    begin, end = day_range(whole[0])
+    day = begin if _EDGE_WORDS[tokens[place].text.lower()] == 0 else end - datetime.timedelta(days=1)
+    return day.isoformat(), whole[1]
 
 
-def _part_of_time(cut: Sequence[Token], place: int) -> tuple[str, int] | None:
+def _part_of_time(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
     """The first quarter of 2023, the last 10 days of May 2020, Q1 2023."""
-    short = _PART.fullmatch(cut[place].text.lower())
+    short = _PART.fullmatch(tokens[place].text.lower())
     if short:
-        at = place + 2 if _word_at(cut, place + 1) in ("of", ",") else place + 1
-        year = _year_at(cut, at)
-        return (_nth_part(f"{year}", int(short[2]), 1, short[1]), at + 1) if year else None
-    ordinal = _ORDINALS.get(cut[place].text.lower())
+        position = place + 2 if _word_at(tokens, place + 1) in ("of", ",") else place + 1
+        year = _year_at(tokens, position)
+        return (_nth_part(f"{year}", int(short[2]), 1, short[1]), position + 1) if year else None
+    ordinal = _ORDINALS.get(tokens[place].text.lower())
     if ordinal is None:
         return None
-    count = _count_at(cut, place + 1)
+    count = _count_at(tokens, place + 1)
     unit = lexicon.TIME_UNITS.get(
-        _stem_at(cut, place + (2 if count else 1)), _stem_at(cut, place + (2 if count else 1))
+        _stem_at(tokens, place + (2 if count else 1)), _stem_at(tokens, place + (2 if count else 1))
     )
-    at = place + (3 if count else 2)
-    if unit not in (*_MONTHS_OF, "week", "day") or _word_at(cut, at) not in ("of", "in"):
+    position = place + (3 if count else 2)
+    if unit not in (*_MONTHS_OF, "week", "day") or _word_at(tokens, position) not in ("of", "in"):
         return None
     if unit == "week" and not count and ordinal not in (1, -1):
         # Whether weeks are counted from the first day or from the first Monday is not said.
         return None
-    of = time_at(cut, _skip_articles(cut, at + 1))
-    return (_nth_part(of[0], ordinal, count or 1, unit), of[1]) if of is not None else None
+    whole = time_at(tokens, _skip_articles(tokens, position + 1))
+    return (_nth_part(whole[0], ordinal, count or 1, unit), whole[1]) if whole is not None else None
 
 
-def _nth_part(of: str, ordinal: int, count: int, unit: str) -> str:
+def _nth_part(iso: str, ordinal: int, count: int, unit: str) -> str:
     """The n-th part of a time, its last one for -1."""
-    begin, end = day_range(of)
+    begin, end = day_range(iso)
     if ordinal < 0:
         return _iso_span(_add(end, -count, unit), end)
     first = _add(begin, (ordinal - 1) * count, unit)
     return _iso_span(first, _add(first, count, unit))
 
 
-def _days_around(cut: Sequence[Token], place: int) -> tuple[str, int] | None:
+def _days_around(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
     """The 30 days before April 1, 2023."""
-    count = _count_at(cut, place)
-    unit = lexicon.TIME_UNITS.get(_stem_at(cut, place + 1))
-    before = _word_at(cut, place - 1)
-    side = _word_at(cut, place + 2)
+    count = _count_at(tokens, place)
+    unit = lexicon.TIME_UNITS.get(_stem_at(tokens, place + 1))
+    before = _word_at(tokens, place - 1)
+    side = _word_at(tokens, place + 2)
     if not count or unit is None or unit == "hour" or side not in _BEFORE | _AFTER:
         return None
     if before not in ("the", "last", "past", "previous", "within", "final", "next", "first"):
         return None
-    of = time_at(cut, _skip_articles(cut, place + (4 if _word_at(cut, place + 3) == "to" else 3)))
-    if of is None:
+    center = time_at(tokens, _skip_articles(tokens, place + (4 if _word_at(tokens, place + 3) == "to" else 3)))
+    if center is None:
         return None
-    begin, end = day_range(of[0])
+    begin, end = day_range(center[0])
     return (
         _iso_span(_add(begin, -count, unit), begin) if side in _BEFORE else _iso_span(end, _add(end, count, unit))
-    ), of[1]
+    ), center[1]
 
 
 def _iso_span(begin: datetime.date, end: datetime.date) -> str:
@@ -219,105 +219,105 @@ def _add(day: datetime.date, count: int, unit: str) -> datetime.date:
     return datetime.date(months // 12, months % 12 + 1, min(day.day, last))
 
 
-def _chinese(cut: Sequence[Token], place: int) -> tuple[str, int] | None:
+def _chinese(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
     """2023年, 2023年3月, 2023年3月5日, 2023年3月到5月, 2023年上半年, 2023年第一季度."""
-    year = _year_at(cut, place)
-    if not year or _word_at(cut, place + 1) not in ("年", "年份"):
+    year = _year_at(tokens, place)
+    if not year or _word_at(tokens, place + 1) not in ("年", "年份"):
         return None
-    following = _word_at(cut, place + 2)
+    following = _word_at(tokens, place + 2)
     if following in lexicon.CHINESE_YEAR_PARTS:
         ordinal, unit = lexicon.CHINESE_YEAR_PARTS[following]
         return _nth_part(year, ordinal, 1, unit), place + 3
-    if following.isdigit() and _word_at(cut, place + 3) in ("月", "月份"):
-        if _word_at(cut, place + 4).isdigit() and _word_at(cut, place + 5) == "日":
-            return f"{year}-{int(following):02}-{int(_word_at(cut, place + 4)):02}", place + 6
+    if following.isdigit() and _word_at(tokens, place + 3) in ("月", "月份"):
+        if _word_at(tokens, place + 4).isdigit() and _word_at(tokens, place + 5) == "日":
+            return f"{year}-{int(following):02}-{int(_word_at(tokens, place + 4)):02}", place + 6
         if (
-            _word_at(cut, place + 4) in _SPAN_JOINERS
-            and _word_at(cut, place + 5).isdigit()
-            and _word_at(cut, place + 6) in ("月", "月份")
+            _word_at(tokens, place + 4) in _SPAN_JOINERS
+            and _word_at(tokens, place + 5).isdigit()
+            and _word_at(tokens, place + 6) in ("月", "月份")
         ):
-            return f"{year}-{int(following):02}/{year}-{int(_word_at(cut, place + 5)):02}", place + 7
+            return f"{year}-{int(following):02}/{year}-{int(_word_at(tokens, place + 5)):02}", place + 7
         return f"{year}-{int(following):02}", place + 4
     return year, place + 2
 
 
-def _western_date(cut: Sequence[Token], place: int) -> tuple[str, int] | None:
+def _western_date(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
     """2023, 2023-03-05, March 2023, March 5, 2023, 5th of March 2023, the 1990s."""
-    token = cut[place]
+    token = tokens[place]
     if token.kind == "date":
         year, *rest = re.split("[-/]", token.text)
         return "-".join([year, *(f"{int(part):02}" for part in rest)]), place + 1
     if re.fullmatch(r"(?:19|20)\d0s", token.text):
         return f"{token.text[:4]}/{token.text[:3]}9", place + 1
-    if _year_at(cut, place):
-        part = _PART.fullmatch(_word_at(cut, place + 1))
+    if _year_at(tokens, place):
+        part = _PART.fullmatch(_word_at(tokens, place + 1))
         if part:
             return _nth_part(token.text, int(part[2]), 1, part[1]), place + 2
         return token.text, place + 1
-    month = _month_at(cut, place)
+    month = _month_at(tokens, place)
     if month:
-        return _month_day(cut, place + 1, month) or _with_year(cut, place + 1, month, 0)
-    day = _day_at(cut, place)
-    at = place + (2 if _word_at(cut, place + 1) == "of" else 1)
-    month = _month_at(cut, at) if day else 0
-    return _with_year(cut, at + 1, month, day) if month else None
+        return _month_day(tokens, place + 1, month) or _with_year(tokens, place + 1, month, 0)
+    day = _day_at(tokens, place)
+    position = place + (2 if _word_at(tokens, place + 1) == "of" else 1)
+    month = _month_at(tokens, position) if day else 0
+    return _with_year(tokens, position + 1, month, day) if month else None
 
 
-def _month_day(cut: Sequence[Token], place: int, month: int) -> tuple[str, int] | None:
-    day = _day_at(cut, place)
-    return _with_year(cut, place + 1, month, day) if day else None
+def _month_day(tokens: Sequence[Token], place: int, month: int) -> tuple[str, int] | None:
+    day = _day_at(tokens, place)
+    return _with_year(tokens, place + 1, month, day) if day else None
 
 
-def _with_year(cut: Sequence[Token], place: int, month: int, day: int) -> tuple[str, int] | None:
-    at = place + 1 if _word_at(cut, place) in (",", "of", ".") else place
-    year = _year_at(cut, at)
+def _with_year(tokens: Sequence[Token], place: int, month: int, day: int) -> tuple[str, int] | None:
+    position = place + 1 if _word_at(tokens, place) in (",", "of", ".") else place
+    year = _year_at(tokens, position)
     if not year:
         return None
-    return (f"{year}-{month:02}-{day:02}" if day else f"{year}-{month:02}"), at + 1
+    return (f"{year}-{month:02}-{day:02}" if day else f"{year}-{month:02}"), position + 1
 
 
-def _yearless_month(cut: Sequence[Token], place: int) -> tuple[str, int] | None:
+def _yearless_month(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
     """A month of any year."""
-    month = _month_at(cut, place)
-    token = cut[place]
-    if _word_at(cut, place + 1) in ("月", "月份") and 1 <= _day_at(cut, place) <= 12:
+    month = _month_at(tokens, place)
+    token = tokens[place]
+    if _word_at(tokens, place + 1) in ("月", "月份") and 1 <= _day_at(tokens, place) <= 12:
         return token.text, place + 2
     if not month or not token.is_capitalized:
         return None
-    if token.text.lower() in _AMBIGUOUS_MONTHS and _word_at(cut, place - 1) not in _BEFORE_MONTHS:
+    if token.text.lower() in _AMBIGUOUS_MONTHS and _word_at(tokens, place - 1) not in _BEFORE_MONTHS:
         return None
     return str(month), place + 1
 
 
-def _month_at(cut: Sequence[Token], place: int) -> int:
-    token = cut[place] if 0 <= place < len(cut) else None
+def _month_at(tokens: Sequence[Token], place: int) -> int:
+    token = tokens[place] if 0 <= place < len(tokens) else None
     return lexicon.MONTHS.get(token.stem, 0) if token is not None and token.kind == "word" else 0
 
 
-def _year_at(cut: Sequence[Token], place: int) -> str:
-    word = _word_at(cut, place)
+def _year_at(tokens: Sequence[Token], place: int) -> str:
+    word = _word_at(tokens, place)
     return word if _YEAR.fullmatch(word) else ""
 
 
-def _day_at(cut: Sequence[Token], place: int) -> int:
-    found = _DAY.fullmatch(_word_at(cut, place))
-    return int(found[1]) if found and 1 <= int(found[1]) <= 31 else 0
+def _day_at(tokens: Sequence[Token], place: int) -> int:
+    match = _DAY.fullmatch(_word_at(tokens, place))
+    return int(match[1]) if match and 1 <= int(match[1]) <= 31 else 0
 
 
-def _count_at(cut: Sequence[Token], place: int) -> int:
-    word = _word_at(cut, place)
+def _count_at(tokens: Sequence[Token], place: int) -> int:
+    word = _word_at(tokens, place)
     return int(word) if re.fullmatch(r"\d{1,3}", word) else int(lexicon.NUMBER_WORDS.get(word, 0))
 
 
-def _skip_articles(cut: Sequence[Token], place: int) -> int:
-    while _word_at(cut, place) in ("the", "year", "calendar"):
+def _skip_articles(tokens: Sequence[Token], place: int) -> int:
+    while _word_at(tokens, place) in ("the", "year", "calendar"):
         place += 1
     return place
 
 
-def _word_at(cut: Sequence[Token], place: int) -> str:
-    return cut[place].text.lower() if 0 <= place < len(cut) else ""
+def _word_at(tokens: Sequence[Token], place: int) -> str:
+    return tokens[place].text.lower() if 0 <= place < len(tokens) else ""
 
 
-def _stem_at(cut: Sequence[Token], place: int) -> str:
-    return cut[place].stem if 0 <= place < len(cut) else ""
+def _stem_at(tokens: Sequence[Token], place: int) -> str:
+    return tokens[place].stem if 0 <= place < len(tokens) else ""

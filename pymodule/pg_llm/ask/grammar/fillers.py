@@ -36,28 +36,30 @@ _COMPLEMENTS = frozenset(
 )
 
 
-def without_waivers(cut: Sequence[Token]) -> list[Token]:
+def without_waivers(tokens: Sequence[Token]) -> list[Token]:
     """The tokens without clauses such as: no matter how those ended."""
     kept: list[Token] = []
     place = 0
-    while place < len(cut):
-        waiver = next((each for each in _WAIVERS if _lower_words(cut, place, len(each)) == each), None)
+    while place < len(tokens):
+        waiver = next((phrase for phrase in _WAIVERS if _lower_words(tokens, place, len(phrase)) == phrase), None)
         if waiver is None:
-            kept.append(cut[place])
+            kept.append(tokens[place])
             place += 1
             continue
         place += len(waiver)
-        clause = place < len(cut) and cut[place].text.lower() in _QUESTION_WORDS
+        clause = place < len(tokens) and tokens[place].text.lower() in _QUESTION_WORDS
         ends = {"and"} if clause else _CLAUSE_STARTS
-        while place < len(cut) and cut[place].kind != "punct" and cut[place].text.lower() not in ends:
+        while place < len(tokens) and tokens[place].kind != "punct" and tokens[place].text.lower() not in ends:
             place += 1
     return kept
 
 
-def is_filler(cut: Sequence[Token], place: int, states: Collection[int]) -> bool:
+def is_filler(tokens: Sequence[Token], place: int, states: Collection[int]) -> bool:
     """Whether a word that may restrict says nothing here; `states` is where values and yes-or-no columns begin."""
-    word, before, after = (cut[n].text.lower() if 0 <= n < len(cut) else "" for n in (place, place - 1, place + 1))
-    sentence = {token.text.lower() for token in cut[max(0, place - 12) : place]}
+    word, before, after = (
+        tokens[n].text.lower() if 0 <= n < len(tokens) else "" for n in (place, place - 1, place + 1)
+    )
+    sentence = {token.text.lower() for token in tokens[max(0, place - 12) : place]}
     match word:
         case "but":
             return before not in _QUANTIFIERS
@@ -69,9 +71,9 @@ def is_filler(cut: Sequence[Token], place: int, states: Collection[int]) -> bool
             ends = not after or not after[0].isalnum()
             begins = not before or not before[0].isalnum()
             stands = begins or ends or before in _COMMANDS or after in _COMPLEMENTS or place + 1 in states
-            return stands or cut[place + 1].kind in ("number", "quoted", "date")
+            return stands or tokens[place + 1].kind in ("number", "quoted", "date")
     return False
 
 
-def _lower_words(cut: Sequence[Token], place: int, length: int) -> tuple[str, ...]:
-    return tuple(token.text.lower() for token in cut[place : place + length])
+def _lower_words(tokens: Sequence[Token], place: int, length: int) -> tuple[str, ...]:
+    return tuple(token.text.lower() for token in tokens[place : place + length])

@@ -47,8 +47,8 @@ class JoinGraph:
         """The cheapest edges that connect the tables, those that lead to the first of them first; None without any."""
         wanted = tuple(dict.fromkeys(tables))
         if wanted not in self._cache:
-            found = self._dreyfus_wagner(wanted) if len(wanted) <= _MOST_TABLES else None
-            self._cache[wanted] = None if found is None else (_ordered_edges(found[1], wanted), found[0])
+            tree = self._dreyfus_wagner(wanted) if len(wanted) <= _MOST_TABLES else None
+            self._cache[wanted] = None if tree is None else (_ordered_edges(tree[1], wanted), tree[0])
         return self._cache[wanted]
 
     def _dreyfus_wagner(self, wanted: tuple[int, ...]) -> _Tree | None:
@@ -58,17 +58,17 @@ class JoinGraph:
         for part in range(1, 1 << len(others)):
             if part & (part - 1) == 0:
                 table = others[part.bit_length() - 1]
-                begun: dict[_State, _Tree] = {(table, False): (0.0, ())}
+                seeds: dict[_State, _Tree] = {(table, False): (0.0, ())}
             else:
-                begun = {}
+                seeds = {}
                 for half in _bipartitions(part):
-                    self._merge(best[half], best[part ^ half], wanted, begun)
-            best[part] = self._grow(begun, wanted)
+                    self._merge(best[half], best[part ^ half], wanted, seeds)
+            best[part] = self._grow(seeds, wanted)
         if not others:
             return 0.0, ()
-        found = best[(1 << len(others)) - 1]
+        trees = best[(1 << len(others)) - 1]
         return min(
-            (found[state] for state in ((root, False), (root, True)) if state in found), default=None, key=_tree_cost
+            (trees[state] for state in ((root, False), (root, True)) if state in trees), default=None, key=_tree_cost
         )
 
     def _merge(
@@ -79,34 +79,34 @@ class JoinGraph:
         into: dict[_State, _Tree],
     ) -> None:
         for (table, many), (cost, edges) in one.items():
-            for more in (False, True):
-                if (table, more) in other:
-                    further, its = other[table, more]
-                    total = cost + further + (_sibling_cost(table, wanted) if many and more else 0.0)
-                    state = (table, many or more)
+            for other_many in (False, True):
+                if (table, other_many) in other:
+                    other_cost, other_edges = other[table, other_many]
+                    total = cost + other_cost + (_sibling_cost(table, wanted) if many and other_many else 0.0)
+                    state = (table, many or other_many)
                     if state not in into or total < into[state][0]:
-                        into[state] = (total, (*edges, *its))
+                        into[state] = (total, (*edges, *other_edges))
 
-    def _grow(self, begun: Mapping[_State, _Tree], wanted: Sequence[int]) -> dict[_State, _Tree]:
+    def _grow(self, seeds: Mapping[_State, _Tree], wanted: Sequence[int]) -> dict[_State, _Tree]:
         """The trees, and what they become by edges from where they are rooted."""
         number = itertools.count()
-        queue = [(cost, next(number), state, edges) for state, (cost, edges) in begun.items()]
+        queue = [(cost, next(number), state, edges) for state, (cost, edges) in seeds.items()]
         heapq.heapify(queue)
-        found: dict[_State, _Tree] = {}
+        settled: dict[_State, _Tree] = {}
         while queue:
             cost, _, state, edges = heapq.heappop(queue)
-            if state in found:
+            if state in settled:
                 continue
-            found[state] = (cost, edges)
+            settled[state] = (cost, edges)
             table, many = state
             for edge in self._edges_at.get(table, ()):
-                further = edge.other_end(table)
+                neighbor = edge.other_end(table)
                 down = many and edge.many_to_one and table == edge.target
-                following = (further, edge.many_to_one and further == edge.target)
-                if following not in found:
+                next_state = (neighbor, edge.many_to_one and neighbor == edge.target)
+                if next_state not in settled:
                     total = cost + edge.cost + (_sibling_cost(table, wanted) if down else 0.0)
-                    heapq.heappush(queue, (total, next(number), following, (*edges, edge)))
-        return found
+                    heapq.heappush(queue, (total, next(number), next_state, (*edges, edge)))
+        return settled
 
 
 def _sibling_cost(table: int, wanted: Sequence[int]) -> float:
@@ -127,21 +127,21 @@ def _bipartitions(part: int) -> Iterator[int]:
 
 def _ordered_edges(edges: Sequence[Edge], wanted: Sequence[int]) -> list[Edge]:
     """The edges as they lead from the first table to each of the others in turn."""
-    found: list[Edge] = []
+    ordered: list[Edge] = []
     for table in wanted[1:]:
-        found += [edge for edge in _shortest_path(edges, wanted[0], table) if edge not in found]
-    return found
+        ordered += [edge for edge in _shortest_path(edges, wanted[0], table) if edge not in ordered]
+    return ordered
 
 
 def _shortest_path(edges: Sequence[Edge], start: int, end: int) -> Sequence[Edge]:
     queue: list[tuple[int, tuple[Edge, ...]]] = [(start, ())]
     seen = {start}
-    for table, its in queue:
+    for table, path in queue:
         if table == end:
-            return its
+            return path
         for edge in edges:
-            further = edge.other_end(table)
-            if table in (edge.source, edge.target) and further not in seen:
-                seen.add(further)
-                queue.append((further, (*its, edge)))
+            neighbor = edge.other_end(table)
+            if table in (edge.source, edge.target) and neighbor not in seen:
+                seen.add(neighbor)
+                queue.append((neighbor, (*path, edge)))
     return ()

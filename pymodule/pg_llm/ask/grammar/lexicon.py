@@ -16,13 +16,13 @@ def _joined_lines(lines: str) -> list[str]:
 
 
 def _parse_markers(lines: str) -> dict[tuple[str, ...], Marker]:
-    found: dict[tuple[str, ...], Marker] = {}
+    markers: dict[tuple[str, ...], Marker] = {}
     for line in _joined_lines(lines):
         head, _, phrases = line.partition(":")
-        kind, said = head.split()
+        kind, meaning = head.split()
         for phrase in phrases.split(","):
-            found[tuple(words.stem(word) for word in phrase.split())] = (kind, said)
-    return found
+            markers[tuple(words.stem(word) for word in phrase.split())] = (kind, meaning)
+    return markers
 
 
 ENGLISH_MARKERS = _parse_markers("""

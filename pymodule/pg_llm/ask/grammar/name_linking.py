@@ -61,28 +61,28 @@ class NameIndex:
 
     def _add_column(self, ref: Ref, table: Table, tables: Collection[tuple[str, ...]]) -> None:
         column = table.columns[ref[1]]
-        its = column.words
-        self.names[ref] = its
+        name = column.words
+        self.names[ref] = name
         if column.kind == "bool":
             self.boolean_states |= chinese_names.boolean_states([column.name, *column.phrases])
         if column.kind == "date":
             self.event_verbs |= chinese_names.event_verbs([column.name, *column.phrases])
-        self._add(ref, its, 1.0)
+        self._add(ref, name, 1.0)
         self._add_full_name(ref, column)
-        short = tuple(word for word in its if word not in _GENERIC_WORDS and not word.isdigit())
+        short = tuple(word for word in name if word not in _GENERIC_WORDS and not word.isdigit())
         if column.is_key or (ref[1] in table.key and column.kind == "number"):
             self._add_key(ref, short, table)
             return
-        self._add(ref, tuple(word for word in its if word not in table.words), 0.97)
+        self._add(ref, tuple(word for word in name if word not in table.words), 0.97)
         # Where that is what a table is named, its rows are meant.
-        numbered = short in tables and its[-1] in ("number", "code")
+        numbered = short in tables and name[-1] in ("number", "code")
         self._add(ref, short, 0.45 if numbered else 0.72 if column.kind in ("date", "time") else 0.86)
-        if its[-1:] in (("email",), ("mail",)):
-            self._add(ref, (*its, "address"), 1.0)
+        if name[-1:] in (("email",), ("mail",)):
+            self._add(ref, (*name, "address"), 1.0)
             self._add(ref, ("address",), 0.6)
-        if len(its) > 1:
-            self._add(ref, its[-1:], 0.6)
-            for word in its[:-1]:
+        if len(name) > 1:
+            self._add(ref, name[-1:], 0.6)
+            for word in name[:-1]:
                 self._add(ref, (word,), 0.55)
         self._add_phrases(ref, column.phrases)
 
@@ -100,15 +100,18 @@ class NameIndex:
         if not self._words_by_initial:
             for word in self.by_word:
                 self._words_by_initial[word[:1]].append(word)
-        near = {*self._words_by_initial.get(stem[:1], ()), *(word for word in words.synonyms(stem) if word in self.by_word)}
+        near = {
+            *self._words_by_initial.get(stem[:1], ()),
+            *(word for word in words.synonyms(stem) if word in self.by_word),
+        }
         pairs = ((word, words.word_similarity(stem, word)) for word in sorted(near))
         return [(word, score) for word, score in pairs if score]
 
-    def _add(self, ref: Ref, its: tuple[str, ...], score: float) -> None:
-        for word in set(its):
+    def _add(self, ref: Ref, name: tuple[str, ...], score: float) -> None:
+        for word in set(name):
             if chinese.contains_chinese(word):
                 self._add_chinese(ref, word, score)
-            self.by_word[word].append((ref, its, score))
+            self.by_word[word].append((ref, name, score))
 
     def _add_full_name(self, ref: Ref, named: Table | Column) -> None:
         """As it is written, with the prefix that it shares with others and with its words as one."""
@@ -124,11 +127,11 @@ class NameIndex:
                 if chinese.contains_chinese(part):
                     self._add_chinese(ref, part.strip())
                     continue
-                its = tuple(words.stem(word) for word in re.findall(r"[^\W_]+", part))
-                its = tuple(word for word in its if word not in lexicon.STOPWORDS)
-                if 0 < len(its) <= 3:
-                    self._add(ref, its, 0.95)
-                for word in its if len(its) <= 12 else ():
+                name = tuple(words.stem(word) for word in re.findall(r"[^\W_]+", part))
+                name = tuple(word for word in name if word not in lexicon.STOPWORDS)
+                if 0 < len(name) <= 3:
+                    self._add(ref, name, 0.95)
+                for word in name if len(name) <= 12 else ():
                     self._add(ref, (word,), 0.42)
 
     def _add_key_phrases(self, ref: Ref, phrases: Iterable[str]) -> None:
@@ -138,7 +141,7 @@ class NameIndex:
                 self.chinese[part].append((ref, 0.9))
 
     def _add_chinese(self, ref: Ref, part: str, score: float = 1.0) -> None:
-        own = self._table_nouns[ref[0]] if ref[1] >= 0 else ""
+        table_noun = self._table_nouns[ref[0]] if ref[1] >= 0 else ""
         if ref in self._keys:
             role = chinese_names.key_referent(part)
             self.chinese[part].append((ref, score))
@@ -146,116 +149,118 @@ class NameIndex:
                 # The key of a table is no better name for its rows than the table's.
                 self.chinese[role].append((ref, score * (0.45 if role in self._table_nouns else 0.85)))
             return
-        for form, its in chinese_names.name_forms(part, own, ref[1] < 0).items():
-            self.chinese[form].append((ref, its * score))
-            if its >= (_SHORTENED_SCORE if ref[1] < 0 else 0.95) and form not in self.boolean_states:
-                for character, place, worth in chinese_names.short_forms(form):
-                    self.short_nouns[character, place].append((ref, worth * its * score))
+        for form, form_score in chinese_names.name_forms(part, table_noun, ref[1] < 0).items():
+            self.chinese[form].append((ref, form_score * score))
+            if form_score >= (_SHORTENED_SCORE if ref[1] < 0 else 0.95) and form not in self.boolean_states:
+                for character, context, weight in chinese_names.short_forms(form):
+                    self.short_nouns[character, context].append((ref, weight * form_score * score))
 
 
 def name_mentions(
-    cut: Sequence[Token], variants: NameIndex, noun: Callable[[Token], str]
+    tokens: Sequence[Token], index: NameIndex, context_of: Callable[[Token], str]
 ) -> Iterable[tuple[Mention, float]]:
     """Mentions of tables and columns, each with a rank among all mentions that may stand there.
 
     `noun` tells whether a character stands where it is short for a longer noun, and which of its characters that is.
     """
-    like: dict[str, list[tuple[str, float]]] = {}
-    for token in cut:
-        if token.kind == "word" and not token.chinese and token.stem not in like:
-            like[token.stem] = variants.similar_words(token.stem)
-    for start, token in enumerate(cut):
+    similar: dict[str, list[tuple[str, float]]] = {}
+    for token in tokens:
+        if token.kind == "word" and not token.chinese and token.stem not in similar:
+            similar[token.stem] = index.similar_words(token.stem)
+    for start, token in enumerate(tokens):
         if token.chinese:
-            yield from _chinese_mention(start, token, variants, noun)
+            yield from _chinese_mention(start, token, index, context_of)
         elif token.kind == "word" and token.stem not in _FUNCTION_WORDS:
-            for end in range(min(len(cut), start + _LONGEST_SPAN), start, -1):
-                yield from _mention_of_span(cut, start, end, like, variants)
+            for end in range(min(len(tokens), start + _LONGEST_SPAN), start, -1):
+                yield from _mention_of_span(tokens, start, end, similar, index)
 
 
 def _chinese_mention(
-    start: int, token: Token, variants: NameIndex, noun: Callable[[Token], str]
+    start: int, token: Token, index: NameIndex, context_of: Callable[[Token], str]
 ) -> Iterable[tuple[Mention, float]]:
-    known = variants.chinese.get(token.text, [])
-    if not known and (place := noun(token)):
-        known = variants.short_nouns.get((token.text, place), [])
-    if known:
-        refs = best_candidates(known)
-        role = "verb" if token.text in chinese.VERBS or token.text in variants.event_verbs else ""
+    refs_ = index.chinese.get(token.text, [])
+    if not refs_ and (place := context_of(token)):
+        refs_ = index.short_nouns.get((token.text, place), [])
+    if refs_:
+        refs = best_candidates(refs_)
+        role = "verb" if token.text in chinese.VERBS or token.text in index.event_verbs else ""
         rank = 10 * refs[0][1] + (3 if refs[0][1] > 0.8 else 0)
         yield Mention("element", start, start + 1, token.text, refs, role=role), rank
 
 
 def _mention_of_span(
-    cut: Sequence[Token], start: int, end: int, like: dict[str, list[tuple[str, float]]], variants: NameIndex
+    tokens: Sequence[Token], start: int, end: int, similar: dict[str, list[tuple[str, float]]], index: NameIndex
 ) -> Iterable[tuple[Mention, float]]:
     """The mention that these tokens are, if they are any."""
-    span = [each for each in cut[start:end] if each.stem not in _FUNCTION_WORDS]
-    stems = [each.stem for each in span]
-    if stems in (["first"], ["last"]) and not _precedes_name(cut, end):
+    span = [token for token in tokens[start:end] if token.stem not in _FUNCTION_WORDS]
+    stems = [token.stem for token in span]
+    if stems in (["first"], ["last"]) and not _precedes_name(tokens, end):
         return
-    if cut[end - 1].stem in _FUNCTION_WORDS or any(each.kind != "word" or each.chinese for each in span):
+    if tokens[end - 1].stem in _FUNCTION_WORDS or any(token.kind != "word" or token.chinese for token in span):
         return
-    matching = [*_match_words(stems, like, variants), *_match_joined(span, variants)]
+    matching = [*_match_words(stems, similar, index), *_match_joined(span, index)]
     if len(span) == 1 and stems[0] in lexicon.TIME_UNITS:
         # Any column of years is meant by the year: where it stands says which.
-        matching = [(ref, max(score, 0.93) if stems[0] in variants.names[ref] else score) for ref, score in matching]
+        matching = [(ref, max(score, 0.93) if stems[0] in index.names[ref] else score) for ref, score in matching]
     refs = best_candidates(matching)
-    if stems[0] in ("number", "total") and any(each.stem == "of" for each in cut[start:end]):
+    if stems[0] in ("number", "total") and any(token.stem == "of" for token in tokens[start:end]):
         # The number of flights is no flight number.
-        refs = [pair for pair in refs if variants.names[pair[0]][:1] == (stems[0],)]
+        refs = [pair for pair in refs if index.names[pair[0]][:1] == (stems[0],)]
     if not refs:
         return
     score = refs[0][1]
-    asks = start == 0 and len(span) == 1 and cut[start].text.lower() in lexicon.QUESTION_WORDS
-    if all(stem in lexicon.STOPWORDS for stem in stems) and (score < 0.84 or asks):
+    is_question = start == 0 and len(span) == 1 and tokens[start].text.lower() in lexicon.QUESTION_WORDS
+    if all(stem in lexicon.STOPWORDS for stem in stems) and (score < 0.84 or is_question):
         return
     length = (end - start) if score >= 0.7 else 1
-    yield Mention("element", start, end, " ".join(each.text for each in span), refs), 10 * length + 4 * score - 1.5
+    yield Mention("element", start, end, " ".join(token.text for token in span), refs), 10 * length + 4 * score - 1.5
 
 
-def _precedes_name(cut: Sequence[Token], end: int) -> bool:
+def _precedes_name(tokens: Sequence[Token], end: int) -> bool:
     """Whether a first is that of the first and last name."""
-    return any(each.stem == "name" for each in cut[end : end + 3])
+    return any(token.stem == "name" for token in tokens[end : end + 3])
 
 
 def _match_words(
-    span: list[str], like: dict[str, list[tuple[str, float]]], variants: NameIndex
+    span: list[str], similar: dict[str, list[tuple[str, float]]], index: NameIndex
 ) -> Iterable[tuple[Ref, float]]:
-    for word, first in like.get(span[0], ()):
-        for ref, its, score in variants.by_word[word]:
-            if len(its) != len(span):
+    for word, first in similar.get(span[0], ()):
+        for ref, name, score in index.by_word[word]:
+            if len(name) != len(span):
                 continue
             if len(span) == 1:
                 yield ref, score * first
                 continue
-            total, rest = first, list(its)
+            total, rest = first, list(name)
             rest.remove(word)
             for other in span[1:]:
-                near = max(((likeness, its) for its, likeness in like.get(other, ()) if its in rest), default=None)
-                if near is None:
+                best = max(
+                    ((likeness, name) for name, likeness in similar.get(other, ()) if name in rest), default=None
+                )
+                if best is None:
                     break
-                total += near[0]
-                rest.remove(near[1])
+                total += best[0]
+                rest.remove(best[1])
             else:
                 yield ref, score * total / len(span)
 
 
-def _match_joined(span: Sequence[Token], variants: NameIndex) -> Iterable[tuple[Ref, float]]:
+def _match_joined(span: Sequence[Token], index: NameIndex) -> Iterable[tuple[Ref, float]]:
     """Names that write several words as one, or their first letters."""
-    if len(span) < 2 or any(each.stem in lexicon.STOPWORDS for each in span):
+    if len(span) < 2 or any(token.stem in lexicon.STOPWORDS for token in span):
         return
-    written = [("".join(each.stem for each in span), 1.0)]
-    first = "".join(each.stem[:1] for each in span)
+    spellings = [("".join(token.stem for token in span), 1.0)]
+    first = "".join(token.stem[:1] for token in span)
     if not words.is_full_word(first):
-        written.append((first, _INITIALS_WEIGHT))
-    for one, worth in written:
-        yield from ((ref, score * worth) for ref, its, score in variants.by_word.get(one, ()) if its == (one,))
+        spellings.append((first, _INITIALS_WEIGHT))
+    for joined, weight in spellings:
+        yield from ((ref, score * weight) for ref, name, score in index.by_word.get(joined, ()) if name == (joined,))
 
 
-def best_candidates(found: Iterable[tuple[Ref, float]]) -> list[tuple[Ref, float]]:
+def best_candidates(scored: Iterable[tuple[Ref, float]]) -> list[tuple[Ref, float]]:
     """The candidates worth a query, the best first."""
     scores: dict[Ref, float] = {}
-    for ref, score in found:
+    for ref, score in scored:
         scores[ref] = max(score, scores.get(ref, 0.0))
     ranked = sorted(scores.items(), key=lambda pair: -pair[1])
     return [pair for pair in ranked if pair[1] >= ranked[0][1] - _MARGIN][:_MOST_CANDIDATES]

@@ -9,55 +9,55 @@ from pg_llm.ask.grammar.tokenizer import Token
 from pg_llm.ask.mention import Mention
 
 
-def number_mentions(cut: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
+def number_mentions(tokens: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
     """Mentions of numbers, each with a rank among all mentions that may stand there."""
     place = 0
-    while place < len(cut):
-        token = cut[place]
+    while place < len(tokens):
+        token = tokens[place]
         end, number = place, None
         if token.kind == "number":
-            end, number = _numeric(cut, place)
+            end, number = _numeric(tokens, place)
         elif token.chinese:
             number = _chinese_number(token.text)
             end = place + 1
         elif _number_value(token) is not None:
-            end, number = _number_words(cut, place)
+            end, number = _number_words(tokens, place)
         if number is not None:
-            said = " ".join(each.text for each in cut[place:end])
+            text = " ".join(token_.text for token_ in tokens[place:end])
             rank = 9 if token.chinese else 12 * (end - place)
-            yield Mention("number", place, end, said, number=number), rank
+            yield Mention("number", place, end, text, number=number), rank
         place = max(end, place + 1)
 
 
-def _numeric(cut: Sequence[Token], place: int) -> tuple[int, float]:
+def _numeric(tokens: Sequence[Token], place: int) -> tuple[int, float]:
     """25, 1,200.50, 30%, 25k, 15 thousand, 100万."""
-    text = cut[place].text.strip("$\u20ac\u00a3\u00a5").replace(",", "")
-    following = cut[place + 1] if place + 1 < len(cut) else None
+    text = tokens[place].text.strip("$\u20ac\u00a3\u00a5").replace(",", "")
+    following = tokens[place + 1] if place + 1 < len(tokens) else None
     scale = lexicon.MULTIPLIERS.get(following.text.lower()) if following is not None else None
     if scale is None or following is None or text.endswith("%"):
         return place + 1, float(text.rstrip("%"))
-    if following.text.isascii() and len(following.text) == 1 and following.start > cut[place].end:
+    if following.text.isascii() and len(following.text) == 1 and following.start > tokens[place].end:
         # 5 m is a length, 5m a number.
         return place + 1, float(text.rstrip("%"))
     return place + 2, float(text) * scale
 
 
-def _number_words(cut: Sequence[Token], place: int) -> tuple[int, float | None]:
+def _number_words(tokens: Sequence[Token], place: int) -> tuple[int, float | None]:
     """Five, twenty-five thousand, a hundred; no number in: the one, which one."""
     whole = part = 0.0
     end = place
-    while end < len(cut) and (its := _number_value(cut[end])) is not None:
-        if its >= 1000:
-            whole, part = whole + (part or 1) * its, 0.0
-        elif its in (100, 12):
-            part = (part or 1) * its
+    while end < len(tokens) and (number := _number_value(tokens[end])) is not None:
+        if number >= 1000:
+            whole, part = whole + (part or 1) * number, 0.0
+        elif number in (100, 12):
+            part = (part or 1) * number
         elif end > place and part % 10 != 0:
             break
         else:
-            part += its
+            part += number
         end += 1
-    if end == place + 1 and cut[place].stem == "one":
-        before = cut[place - 1].text.lower() if place else ""
+    if end == place + 1 and tokens[place].stem == "one":
+        before = tokens[place - 1].text.lower() if place else ""
         if before in ("the", "which", "only", "this"):
             return end, None
     return end, whole + part

@@ -103,24 +103,24 @@ class SqlWriter:
 
     def sql(self, query: Query) -> str | None:
         """The query as SQL; None where its tables cannot be joined."""
-        found = self.join_edges(query)
-        if found is None or not query.select:
+        joins = self.join_edges(query)
+        if joins is None or not query.select:
             return None
         first = query.select[0]
         if first.kind == "rows" or (first.kind == "ratio" and first.operands[0].kind == "rows"):
             return f"SELECT {', '.join(self._select_item(expr, {}, query) for expr in query.select)}"
-        names, source = self._from_clause(query.all_tables(), found[0], set())
+        names, source = self._from_clause(query.all_tables(), joins[0], set())
         text = "SELECT " + ("DISTINCT " if query.distinct else "")
         if query.distinct_on:
             text += f"DISTINCT ON ({', '.join(self._expr(expr, names) for expr in query.distinct_on)}) "
         text += ", ".join(self._select_item(expr, names, query) for expr in query.select)
         text += f" FROM {source}"
         if query.where:
-            text += " WHERE " + " AND ".join(self._condition(each, names) for each in query.where)
+            text += " WHERE " + " AND ".join(self._condition(condition, names) for condition in query.where)
         if query.group:
             text += " GROUP BY " + ", ".join(self._expr(expr, names) for expr in query.group)
         if query.having:
-            text += " HAVING " + " AND ".join(self._condition(each, names) for each in query.having)
+            text += " HAVING " + " AND ".join(self._condition(condition, names) for condition in query.having)
         if query.order:
             text += " ORDER BY " + ", ".join(
                 self._expr(expr, names) + (" DESC NULLS LAST" if down else "") for expr, down in query.order
@@ -134,9 +134,9 @@ class SqlWriter:
         order = list(dict.fromkeys([*tables[:1], *(place for edge in edges for place in (edge.source, edge.target))]))
         short = len(order) == 1 and not used
         for place in order:
-            its = self._schema.tables[place]
-            name = its.sql.rsplit(".", 1)[-1] if not its.sql.endswith('"') else its.sql.split('."')[-1]
-            if its.sql.endswith('"') and not name.startswith('"'):
+            table = self._schema.tables[place]
+            name = table.sql.rsplit(".", 1)[-1] if not table.sql.endswith('"') else table.sql.split('."')[-1]
+            if table.sql.endswith('"') and not name.startswith('"'):
                 name = f'"{name}'
             number = 2
             alias = name
@@ -149,7 +149,7 @@ class SqlWriter:
         joined = {first}
         rest = list(edges)
         while rest:
-            edge = next(each for each in rest if each.source in joined or each.target in joined)
+            edge = next(candidate for candidate in rest if candidate.source in joined or candidate.target in joined)
             rest.remove(edge)
             new = [place for place in (edge.source, edge.target) if place not in joined]
             on = " AND ".join(
@@ -174,13 +174,13 @@ class SqlWriter:
         if expr.kind == "part":
             alias = expr.function
         elif (expr.kind == "agg" and len(query.select) > 1) or expr.kind == "ratio":
-            its = self._schema.column(expr.ref).name.lower() if expr.ref else ""
-            alias = "_".join(filter(None, ("ratio" if expr.kind == "ratio" else expr.function, its)))
+            column = self._schema.column(expr.ref).name.lower() if expr.ref else ""
+            alias = "_".join(filter(None, ("ratio" if expr.kind == "ratio" else expr.function, column)))
             alias = alias if alias.isidentifier() and alias.isascii() else expr.function or "ratio"
             same = [
-                each
-                for each in query.select
-                if each.kind == expr.kind and each.function == expr.function and each.ref == expr.ref
+                selected
+                for selected in query.select
+                if selected.kind == expr.kind and selected.function == expr.function and selected.ref == expr.ref
             ]
             alias += f"_{same.index(expr) + 1}" if len(same) > 1 else ""
         return f"{text} AS {alias}" if alias else text
@@ -212,15 +212,17 @@ class SqlWriter:
         else:
             text = f"{expr.function}({'DISTINCT ' if expr.distinct else ''}{column or '*'})"
         if expr.filters:
-            text += " FILTER (WHERE " + " AND ".join(self._condition(each, names) for each in expr.filters) + ")"
+            text += (
+                " FILTER (WHERE " + " AND ".join(self._condition(condition, names) for condition in expr.filters) + ")"
+            )
         return text
 
-    def _condition(self, of: Condition, names: dict[int, str]) -> str:
-        if of.expr is None:
-            return self._exists(of, names)
-        left = self._expr(of.expr, names)
-        values = [value_literal(each) for each in of.values]
-        match of.op:
+    def _condition(self, condition: Condition, names: dict[int, str]) -> str:
+        if condition.expr is None:
+            return self._exists(condition, names)
+        left = self._expr(condition.expr, names)
+        values = [value_literal(value) for value in condition.values]
+        match condition.op:
             case "null":
                 return f"{left} IS NULL"
             case "not null":
@@ -230,7 +232,7 @@ class SqlWriter:
             case "false":
                 return f"NOT {left}"
             case "in" | "not in":
-                return f"{left} {of.op.upper()} ({', '.join(values)})"
+                return f"{left} {condition.op.upper()} ({', '.join(values)})"
             case "between":
                 return f"{left} BETWEEN {values[0]} AND {values[1]}"
             case "period":
@@ -240,45 +242,45 @@ class SqlWriter:
             case "this":
                 return f"date_trunc({values[0]}, {left}) = date_trunc({values[0]}, current_date)"
             case "previous":
-                months = "3 month" if of.values[0] == "quarter" else f"1 {of.values[0]}"
+                months = "3 month" if condition.values[0] == "quarter" else f"1 {condition.values[0]}"
                 return f"date_trunc({values[0]}, {left}) = date_trunc({values[0]}, current_date) - interval '{months}'"
             case "ilike" | "not ilike":
-                return f"{left} {of.op.upper()} {values[0]}"
+                return f"{left} {condition.op.upper()} {values[0]}"
             case op if op.endswith(" avg"):
-                ref = of.expr.ref
+                ref = condition.expr.ref
                 assert ref is not None
                 table, column = self._schema.tables[ref[0]].sql, self._schema.column(ref).sql
                 return f"{left} {op.removesuffix(' avg')} (SELECT avg({column}) FROM {table})"
             case op:
                 return f"{left} {op} {values[0]}"
 
-    def _exists(self, of: Condition, names: dict[int, str]) -> str:
+    def _exists(self, condition: Condition, names: dict[int, str]) -> str:
         """EXISTS over a path: its first table is the outer query's, joined by the first edge's columns."""
-        found = self._schema.join_tree(of.tables)
-        assert found is not None
-        outer = of.tables[0]
-        touching = [edge for edge in found[0] if outer in (edge.source, edge.target)]
-        rest = [edge for edge in found[0] if edge not in touching]
+        tree = self._schema.join_tree(condition.tables)
+        assert tree is not None
+        outer = condition.tables[0]
+        touching = [edge for edge in tree[0] if outer in (edge.source, edge.target)]
+        rest = [edge for edge in tree[0] if edge not in touching]
         start = [edge.target if edge.source == outer else edge.source for edge in touching]
         used = {name for name in names.values() if name} | {
             self._schema.tables[place].sql.rsplit(".", 1)[-1] for place in names
         }
-        inner, source = self._from_clause([start[0], *of.tables[1:]], rest, used)
+        inner, source = self._from_clause([start[0], *condition.tables[1:]], rest, used)
         outer_name = names[outer] or self._schema.tables[outer].sql.rsplit(".", 1)[-1]
         conditions = []
         for edge in touching[:1]:
             for a, b in edge.columns:
-                mine, its = (a, b) if edge.source == outer else (b, a)
+                mine, their = (a, b) if edge.source == outer else (b, a)
                 conditions.append(
-                    f"{inner[start[0]] or self._schema.tables[start[0]].sql}.{self._schema.column((start[0], its)).sql}"
+                    f"{inner[start[0]] or self._schema.tables[start[0]].sql}.{self._schema.column((start[0], their)).sql}"
                     f" = {outer_name}.{self._schema.column((outer, mine)).sql}"
                 )
-        conditions += [self._condition(each, inner) for each in of.inner]
-        return f"{of.op.upper()} (SELECT 1 FROM {source} WHERE {' AND '.join(conditions)})"
+        conditions += [self._condition(inner_condition, inner) for inner_condition in condition.inner]
+        return f"{condition.op.upper()} (SELECT 1 FROM {source} WHERE {' AND '.join(conditions)})"
 
 
-def value_literal(of: str | float) -> str:
+def value_literal(value: str | float) -> str:
     """A value as SQL writes it."""
-    if isinstance(of, str):
-        return quote_text(of)
-    return str(int(of)) if of == int(of) else repr(of)
+    if isinstance(value, str):
+        return quote_text(value)
+    return str(int(value)) if value == int(value) else repr(value)

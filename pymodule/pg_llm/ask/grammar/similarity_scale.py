@@ -84,15 +84,15 @@ class SimilarityScale:
         return 0.0 if line is None else max(0.0, line[0] + line[1] * similarity)
 
     def _calibrate(self, one: bool, other: bool) -> tuple[float, float] | None:
-        pairs, stands = (_BOTH, _TRANSLATION) if one != other else (_CHINESE if one else _ENGLISH, _SYNONYM)
-        found = self._embed([word for pair in pairs for word in pair])
-        first, second = found[::2], found[1::2]
+        pairs, expected = (_BOTH, _TRANSLATION) if one != other else (_CHINESE if one else _ENGLISH, _SYNONYM)
+        vectors = self._embed([word for pair in pairs for word in pair])
+        first, second = vectors[::2], vectors[1::2]
         same = statistics.mean(map(dot, first, second))
         others = [dot(a, b) for i, a in enumerate(first) for j, b in enumerate(second) if i != j]
         unrelated = statistics.mean(others)
         if same - unrelated <= _LEAST_SEPARATION * statistics.pstdev(others):
             return None
-        slope = (stands - _UNRELATED) / (same - unrelated)
+        slope = (expected - _UNRELATED) / (same - unrelated)
         return _UNRELATED - slope * unrelated, slope
 
 

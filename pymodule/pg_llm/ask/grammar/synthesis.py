@@ -47,31 +47,31 @@ def candidates(
     for place, mention in enumerate(linked.mentions):
         if mention.kind == "value":
             mention.refs = _ranked_value_columns(mention, _owner_tables(linked, place))
-    parts = parser.parse(linked)
+    parsed = parser.parse(linked)
     schema = schema.with_question_stems({token.stem for token in linked.tokens})
     writer = SqlWriter(schema)
-    found: dict[str, ParsedQuery] = {}
+    queries: dict[str, ParsedQuery] = {}
     reasons: dict[str, None] = {}
     least: float | None = None
-    spoilt = 0.0
-    for against, choice in itertools.islice(_interpretations(linked.mentions), _MOST_INTERPRETATIONS):
+    extra_cost = 0.0
+    for ambiguity, interpretation in itertools.islice(_interpretations(linked.mentions), _MOST_INTERPRETATIONS):
         try:
-            query, cost = steps.build(schema, parts, choice)
+            query, cost = steps.build(schema, parsed, interpretation)
         except Impossible as impossible:
             reasons[str(impossible)] = None
             if least is None:
                 # What was most likely meant cannot be said in SQL: what can is a second thought.
-                least, spoilt = against, _FALLBACK_COST
+                least, extra_cost = ambiguity, _FALLBACK_COST
             continue
-        least = against if least is None else least
+        least = ambiguity if least is None else least
         sql = writer.sql(query)
         if sql is None:
             reasons["the tables cannot be joined"] = None
             continue
-        cost = against + cost + spoilt
-        if sql not in found or found[sql].cost > cost:
-            found[sql] = ParsedQuery(sql, query, cost, linked)
-    ranked = sorted(found.values(), key=lambda candidate: candidate.cost)
+        cost = ambiguity + cost + extra_cost
+        if sql not in queries or queries[sql].cost > cost:
+            queries[sql] = ParsedQuery(sql, query, cost, linked)
+    ranked = sorted(queries.values(), key=lambda candidate: candidate.cost)
     return ranked[:_MOST_CANDIDATES], list(reasons), linked
 
 
@@ -105,20 +105,20 @@ def _interpretations(mentions: Sequence[Mention]) -> Iterator[tuple[float, dict[
 
     def cost(places: tuple[int, ...]) -> float:
         # A word that comes twice is doubted once.
-        against: dict[tuple[str, Ref], float] = {}
-        for mention, its, place in zip(open_, lists, places, strict=True):
-            ref = its[place][0]
-            against[mention.normalized.lower(), ref] = (
+        costs: dict[tuple[str, Ref], float] = {}
+        for mention, options, place in zip(open_, lists, places, strict=True):
+            ref = options[place][0]
+            costs[mention.normalized.lower(), ref] = (
                 VERB_PENALTY if mention.role == "done" else ambiguity_cost(mention, ref)
             )
-        return sum(against.values())
+        return sum(costs.values())
 
     queue = [(cost(first), first)]
     seen = {first}
     while queue:
-        against, places = heapq.heappop(queue)
+        costs, places = heapq.heappop(queue)
         yield (
-            against,
+            costs,
             {mention.start: lists[n][place][0] for n, (mention, place) in enumerate(zip(open_, places, strict=True))},
         )
         for n, place in enumerate(places):

@@ -79,42 +79,44 @@ def tokenize(
 
     `nouns` are characters that stand for a longer name in some places.
     """
-    found: list[Token] = []
+    tokens: list[Token] = []
     vocabulary = Vocabulary({*known, *values}, nouns, values)
     for match in _TOKEN.finditer(question):
         kind, text = str(match.lastgroup), match[0]
         if kind == "cjk":
-            scaled = bool(found) and found[-1].kind == "number" and text[0] in lexicon.MULTIPLIERS
+            scaled = bool(tokens) and tokens[-1].kind == "number" and text[0] in lexicon.MULTIPLIERS
             scaled = scaled and text[:2] not in lexicon.NOT_MULTIPLIED
             if scaled:
-                found.append(Token(text[0], text[0], match.start(), match.start() + 1, "word", True))
-            found += _segment_chinese(question, match.start() + scaled, match.end(), vocabulary)
+                tokens.append(Token(text[0], text[0], match.start(), match.start() + 1, "word", True))
+            tokens += _segment_chinese(question, match.start() + scaled, match.end(), vocabulary)
         elif kind == "quoted":
-            found.append(Token(text[1:-1], text[1:-1].lower(), match.start(), match.end(), kind))
+            tokens.append(Token(text[1:-1], text[1:-1].lower(), match.start(), match.end(), kind))
         elif kind == "word":
-            found += _split_contraction(text, match.start())
+            tokens += _split_contraction(text, match.start())
         else:
-            found.append(Token(text, text.lower(), match.start(), match.end(), kind))
-        if len(found) > _MOST_TOKENS:
+            tokens.append(Token(text, text.lower(), match.start(), match.end(), kind))
+        if len(tokens) > _MOST_TOKENS:
             break
-    return found[:_MOST_TOKENS]
+    return tokens[:_MOST_TOKENS]
 
 
 def _split_contraction(text: str, start: int) -> list[Token]:
     """One token, or two where a negation or a short verb hangs on a word."""
     plain = text.replace("\u2019", "'").lower()
-    hung = next(
+    contraction = next(
         (ending for ending in lexicon.CONTRACTIONS if plain.endswith(ending) and len(plain) > len(ending)), None
     )
-    if hung == "'s" and plain.removesuffix("'s") not in lexicon.CONTRACTED_WITH_IS:
-        hung = None
-    if hung is None:
+    if contraction == "'s" and plain.removesuffix("'s") not in lexicon.CONTRACTED_WITH_IS:
+        contraction = None
+    if contraction is None:
         return [Token(text, words.stem(plain), start, start + len(text), "word")]
-    cut, said = len(text) - len(hung), lexicon.CONTRACTIONS[hung]
-    first = lexicon.CONTRACTED_STEMS.get(text[:cut].lower(), text[:cut]) if hung == "n't" else text[:cut]
+    length, expansion = len(text) - len(contraction), lexicon.CONTRACTIONS[contraction]
+    first = (
+        lexicon.CONTRACTED_STEMS.get(text[:length].lower(), text[:length]) if contraction == "n't" else text[:length]
+    )
     return [
-        Token(first, words.stem(first), start, start + cut, "word"),
-        Token(said, words.stem(said), start + cut, start + len(text), "word"),
+        Token(first, words.stem(first), start, start + length, "word"),
+        Token(expansion, words.stem(expansion), start + length, start + len(text), "word"),
     ]
 
 
@@ -127,12 +129,12 @@ def _segment_chinese(question: str, start: int, end: int, vocabulary: Vocabulary
     # From each place to the end: what is left unknown and how many words, and the word that begins there.
     best: list[tuple[float, str]] = [(0.0, "")] * (end - start + 1)
     for place in range(end - 1, start - 1, -1):
-        found = (_UNKNOWN_CHARACTER_COST + best[place + 1 - start][0], "")
+        choice = (_UNKNOWN_CHARACTER_COST + best[place + 1 - start][0], "")
         for word in vocabulary.words_at(question, place, end):
             cost = 1.0 + best[place + len(word) - start][0]
-            if (cost, -len(word)) < (found[0], -len(found[1])):
-                found = cost, word
-        best[place - start] = found
+            if (cost, -len(word)) < (choice[0], -len(choice[1])):
+                choice = cost, word
+        best[place - start] = choice
     place = rest = start
     while place <= end:
         word = best[place - start][1]

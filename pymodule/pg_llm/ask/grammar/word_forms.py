@@ -17,18 +17,18 @@ _SHORTEST_BASE, _SHORTEST_WORD = 3, 4
 
 def base_form(word: str) -> str:
     """A stem without what may be doubled or dropped before an ending."""
-    found = words.stem(word.lower().removesuffix("ly").removesuffix("ful")).removesuffix("e")
-    return found[:-1] if len(found) > _SHORTEST_BASE and found[-1:] == found[-2:-1] else found
+    form = words.stem(word.lower().removesuffix("ly").removesuffix("ful")).removesuffix("e")
+    return form[:-1] if len(form) > _SHORTEST_BASE and form[-1:] == form[-2:-1] else form
 
 
 def base_forms(question: str) -> dict[str, list[tuple[int, int]]]:
     """The bases of the words of a question that say something, with where they stand."""
-    found: dict[str, list[tuple[int, int]]] = {}
+    spans: dict[str, list[tuple[int, int]]] = {}
     for match in _WORD.finditer(question):
-        its = base_form(match[0])
-        if match[0].isascii() and len(its) >= _SHORTEST_BASE and not lexicon.is_stopword(match[0]):
-            found.setdefault(its, []).append(match.span())
-    return found
+        form = base_form(match[0])
+        if match[0].isascii() and len(form) >= _SHORTEST_BASE and not lexicon.is_stopword(match[0]):
+            spans.setdefault(form, []).append(match.span())
+    return spans
 
 
 def value_word_spans(question: str, names: Callable[[str], object]) -> list[tuple[int, int]]:
@@ -36,7 +36,7 @@ def value_word_spans(question: str, names: Callable[[str], object]) -> list[tupl
 
     `names` is true of stems that a name may mean.
     """
-    found = []
+    spans = []
     for match in _WORD.finditer(question):
         word, before = match[0], question[: match.start()]
         if not word.isascii() or lexicon.is_stopword(word) or names(words.stem(word)):
@@ -50,8 +50,8 @@ def value_word_spans(question: str, names: Callable[[str], object]) -> list[tupl
             if _ARTICLE.search(before) and not noun:
                 # The college, every shop: what these words say is no name.
                 continue
-        found.append(match.span())
-    return found
+        spans.append(match.span())
+    return spans
 
 
 def longest_match(question: str, start: int, end: int, values: Collection[str]) -> tuple[int, int]:

@@ -93,10 +93,10 @@ def split_compound(word: str, known: Collection[str]) -> tuple[str, ...]:
     """The words of a name's part that are written as one, if they are known: `unitprice` is unit, price."""
     if len(word) < _SHORTEST_COMPOUND or word in KNOWN_WORDS or not word.isalpha():
         return (word,)
-    for cut in range(len(word) - 2, 1, -1):
-        parts = (word[:cut], word[cut:])
+    for middle in range(len(word) - 2, 1, -1):
+        parts = (word[:middle], word[middle:])
         if parts[1] in ABBREVIATED_ENDINGS or all(is_known_word(part) or part in known for part in parts):
-            return tuple(each for part in parts for each in split_name(part))
+            return tuple(word_ for part in parts for word_ in split_name(part))
     return (word,)
 
 
@@ -121,8 +121,8 @@ def abbreviation_score(short: str, word: str) -> float:
         return 0.0
     if word.startswith(short):
         share = len(short) / len(word)
-        cut = len(short) > 2 and short[-1] not in _VOWELS and word[len(short)] in _VOWELS
-        return share if cut or share >= _LEAST_PREFIX else 0.0
+        ends_at_vowel = len(short) > 2 and short[-1] not in _VOWELS and word[len(short)] in _VOWELS
+        return share if ends_at_vowel or share >= _LEAST_PREFIX else 0.0
     rest = iter(word)
     if sum(letter in _VOWELS for letter in short[1:]) > 1 or not all(letter in rest for letter in short):
         return 0.0
@@ -132,7 +132,7 @@ def abbreviation_score(short: str, word: str) -> float:
 
 def likely_abbreviations(word: str) -> Iterable[str]:
     """Short forms that names may well have of a word: known ones, the word up to a vowel, its consonants."""
-    yield from (short for short, said in ABBREVIATIONS.items() if word in said.split())
+    yield from (short for short, expansion in ABBREVIATIONS.items() if word in expansion.split())
     cuts = (end for end in range(4, len(word) - 1) if word[end] in _VOWELS and word[end - 1] not in _VOWELS)
     yield from itertools.islice((word[:end] for end in cuts), 1)
     yield _consonants(word)

@@ -96,13 +96,15 @@ def check(text: str, view: bool = False) -> dict[str, Any]:
     if type(statement.stmt).__name__ != "SelectStmt":
         raise _Refused("is no SELECT")
     reader = _AstValidator(view)
-    found = list(reader.relations(statement.stmt, frozenset(), 0))
+    tables = list(reader.relations(statement.stmt, frozenset(), 0))
     start = statement.stmt_location or 0
     body = text[start : start + statement.stmt_len if statement.stmt_len else None]
     relations = [
-        {"schema": of.schemaname, "name": of.relname, "at": of.location - start} for of in found if not of.catalogname
+        {"schema": table.schemaname, "name": table.relname, "at": table.location - start}
+        for table in tables
+        if not table.catalogname
     ]
-    if len(relations) != len(found):
+    if len(relations) != len(tables):
         raise _Refused("names another database")
     return {"sql": body, "relations": relations, "types": sorted(reader.types)}
 
@@ -115,8 +117,8 @@ class _AstValidator:
     def relations(self, node: Any, known: frozenset[str], depth: int) -> Iterator[Any]:
         """The tables that a node reads; `known` are the WITH queries it can see. Raises _Refused."""
         if isinstance(node, tuple | list):
-            for each in node:
-                yield from self.relations(each, known, depth)
+            for item in node:
+                yield from self.relations(item, known, depth)
             return
         if type(node).__module__ != "pglast.ast":
             return
@@ -127,9 +129,9 @@ class _AstValidator:
             raise _Refused(f"has a part that is not allowed ({name})")
         getattr(self, f"_check_{name}", _accept)(node)
         if name == "TypeCast" and self._view and type(node.arg).__name__ == "A_Const" and len(node.typeName.names) == 2:
-            schema, its = [part.sval for part in node.typeName.names]
+            schema, type_name = [part.sval for part in node.typeName.names]
             if schema != "pg_catalog":
-                self.types.add(f"{schema}.{its}")
+                self.types.add(f"{schema}.{type_name}")
                 return
         if name == "RangeVar":
             if node.schemaname or node.relname not in known:

@@ -38,14 +38,14 @@ ALIAS: /[a-z][a-z]?[0-9]?/
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
     """What is written to each prompt at each temperature, a JSON list; the empty text where it was not finished."""
     writer = cast(GenerationEngine, model)
-    held = grammar(options["names"])
-    ways = [
-        generation.sampling({**options, "temperature": temperature, "seed": seed}, None, held)
+    constraint = grammar(options["names"])
+    samplings = [
+        generation.sampling({**options, "temperature": temperature, "seed": seed}, None, constraint)
         for seed, temperature in enumerate(options["temperatures"])
     ]
     return [
         Work(
-            [writer.prompt([{"role": "user", "content": prompt}], way) for way in ways],
+            [writer.prompt([{"role": "user", "content": prompt}], sampling) for sampling in samplings],
             lambda outputs: json.dumps([written or "" for written in outputs]),
         )
         for prompt in inputs

@@ -15,7 +15,12 @@ def add(draft: Draft, of: Comparison) -> None:
         draft.query.where.append(times.time_condition(draft, of))
         return
     if of.measure is not None:
-        if draft.parsed.linked.chinese and of.measure.operand is None and not of.measure.counts_events and not draft.group_keys:
+        if (
+            draft.parsed.linked.chinese
+            and of.measure.operand is None
+            and not of.measure.counts_events
+            and not draft.group_keys
+        ):
             raise Impossible("what is counted is not said")
         _add_having(draft, measures.measure_expr(draft, of.measure), of)
         return

@@ -63,23 +63,27 @@ class Draft:
         """What a mention is taken to mean. Raises Impossible."""
         if mention.start not in self.interpretation:
             raise Impossible(f"nothing is known as {mention.normalized}")
-        found = self.interpretation[mention.start]
+        ref = self.interpretation[mention.start]
         if mention.role == "done":
-            self.penalise_verb(mention, found)
-        return found
+            self.penalise_verb(mention, ref)
+        return ref
 
     def penalise_verb(self, mention: Mention, ref: Ref) -> None:
         """A verb is doubted like other words where it matters what it means."""
-        said = (mention.normalized.lower(), ref)
-        if said not in self._penalised_verbs:
-            self._penalised_verbs.add(said)
+        occurrence = (mention.normalized.lower(), ref)
+        if occurrence not in self._penalised_verbs:
+            self._penalised_verbs.add(occurrence)
             self.cost += ambiguity_cost(mention, ref) - VERB_PENALTY
 
     def confirm(self, mention: Mention, ref: Ref) -> None:
         """No doubt is left that a column is meant, where what else is said of it fits."""
-        said = (mention.normalized.lower(), ref)
-        if self.interpretation.get(mention.start) == ref and said not in self._confirmed and mention.role != "done":
-            self._confirmed.add(said)
+        occurrence = (mention.normalized.lower(), ref)
+        if (
+            self.interpretation.get(mention.start) == ref
+            and occurrence not in self._confirmed
+            and mention.role != "done"
+        ):
+            self._confirmed.add(occurrence)
             self.cost -= ambiguity_cost(mention, ref)
 
     def display_exprs(self, table: int) -> list[Expr]:
@@ -104,45 +108,49 @@ class Draft:
         tables = [*self.query.tables, self.main_table, *self.query.all_tables()]
         tables += [expr.ref[0] for expr in (*self.group_labels, *self.group_keys) if expr.ref]
         for mentions in (self.parsed.targets, self.parsed.context, self.parsed.owners):
-            tables += [self.interpretation[mention.start][0] for mention in mentions if mention.start in self.interpretation]
+            tables += [
+                self.interpretation[mention.start][0] for mention in mentions if mention.start in self.interpretation
+            ]
         for measure in self.parsed.measures:
-            its = measure.inner or measure
-            tables += [self.ref(its.operand)[0]] if its.operand is not None else []
+            innermost = measure.inner or measure
+            tables += [self.ref(innermost.operand)[0]] if innermost.operand is not None else []
         return list(dict.fromkeys(tables))
 
     def only_numeric_column(self, table: int, otherwise: str, cost: float) -> Ref:
         """The one column that can be meant where some number is. Raises Impossible with what it is otherwise."""
-        its = self.schema.tables[table]
-        found = [(table, n) for n, column in enumerate(its.columns) if column.is_measure and n not in its.key]
-        if len(found) != 1:
+        description = self.schema.tables[table]
+        measures = [
+            (table, n) for n, column in enumerate(description.columns) if column.is_measure and n not in description.key
+        ]
+        if len(measures) != 1:
             raise Impossible(otherwise)
         self.cost += cost
-        return found[0]
+        return measures[0]
 
     def has_many(self, table: int) -> bool:
         """Whether a row of the main table may have several rows of another."""
-        found = self.schema.join_tree([self.main_table, table])
-        return found is None or self.schema.fans_out(found[0], self.main_table)
+        tree = self.schema.join_tree([self.main_table, table])
+        return tree is None or self.schema.fans_out(tree[0], self.main_table)
 
-    def is_descending(self, of: Superlative | Order, ref: Ref) -> bool:
+    def is_descending(self, sort: Superlative | Order, ref: Ref) -> bool:
         """Whether from the largest: the oldest has the highest age, but the earliest birth."""
-        if of.attribute != "age":
-            return of.descending
-        return of.descending == any(mentions_word(self.schema.column(ref), age) for age in lexicon.AGE_WORDS)
+        if sort.attribute != "age":
+            return sort.descending
+        return sort.descending == any(mentions_word(self.schema.column(ref), age) for age in lexicon.AGE_WORDS)
 
-    def require_absent(self, table: int, *which: Condition) -> None:
+    def require_absent(self, table: int, *conditions: Condition) -> None:
         """Keep rows that no row of another table belongs to, or none for which this holds. Raises Impossible."""
-        self.query.where.append(replace(self.exists_condition([table], which), op="not exists"))
+        self.query.where.append(replace(self.exists_condition([table], conditions), op="not exists"))
 
-    def exists_condition(self, tables: Sequence[int], which: Sequence[Condition]) -> Condition:
+    def exists_condition(self, tables: Sequence[int], conditions: Sequence[Condition]) -> Condition:
         """That rows of other tables belong to those of the main table. Raises Impossible."""
-        found = self.schema.join_tree([self.main_table, *tables])
-        if found is None:
+        tree = self.schema.join_tree([self.main_table, *tables])
+        if tree is None:
             raise Impossible("nothing leads there")
-        if sum(self.main_table in (edge.source, edge.target) for edge in found[0]) != 1:
+        if sum(self.main_table in (edge.source, edge.target) for edge in tree[0]) != 1:
             raise Impossible("two ways lead there")
         self.inner_tables |= set(tables)
-        return Condition(None, "exists", tables=(self.main_table, *dict.fromkeys(tables)), inner=tuple(which))
+        return Condition(None, "exists", tables=(self.main_table, *dict.fromkeys(tables)), inner=tuple(conditions))
 
     def attribute_column(self, names: Sequence[str], tables: Sequence[int]) -> Ref | None:
         """The column that an adjective speaks of."""
@@ -174,5 +182,8 @@ class Draft:
 
 def mentions_word(column: Column, wanted: str) -> bool:
     """Whether a column's name and what is said of it have these words; Chinese ones are parts of longer words."""
-    its = {*column.words, *(word.lower() for phrase in column.phrases for word in re.findall(r"[^\W_]+", phrase))}
-    return set(wanted.split()) <= its if wanted.isascii() else any(wanted in word for word in its)
+    known_words = {
+        *column.words,
+        *(word.lower() for phrase in column.phrases for word in re.findall(r"[^\W_]+", phrase)),
+    }
+    return set(wanted.split()) <= known_words if wanted.isascii() else any(wanted in word for word in known_words)

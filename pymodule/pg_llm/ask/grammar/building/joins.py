@@ -19,10 +19,10 @@ def plan_joins(draft: Draft) -> None:
         query.tables.insert(0, draft.main_table)
     if _count_separately(draft):
         return
-    found = SqlWriter(draft.schema).join_edges(query)
-    if found is None:
+    plan = SqlWriter(draft.schema).join_edges(query)
+    if plan is None:
         raise Impossible("the tables cannot be joined")
-    edges, cost = found
+    edges, cost = plan
     draft.edges = edges
     if draft.schema.has_parallel_edge(edges):
         # From which of two airports is not said.
@@ -32,7 +32,8 @@ def plan_joins(draft: Draft) -> None:
     query.select = [_as_aggregate(draft, edges, expr) for expr in query.select]
     query.order = [(_as_aggregate(draft, edges, expr), down) for expr, down in query.order]
     query.having = [
-        replace(each, expr=_as_aggregate(draft, edges, each.expr) if each.expr else None) for each in query.having
+        replace(condition, expr=_as_aggregate(draft, edges, condition.expr) if condition.expr else None)
+        for condition in query.having
     ]
     aggregated = any(expr.is_aggregate and not (expr.kind == "ratio" and expr.distinct) for expr in query.select)
     if not query.group and not aggregated and not query.distinct_on:
@@ -97,8 +98,10 @@ def _remove_duplicates(draft: Draft, edges: Sequence[Edge]) -> None:
     if query.limit is not None or len(refs) != 1:
         return
     column = draft.schema.column(refs[0])
-    named = {its[0] for its in draft.interpretation.values() if its[1] < 0}
-    row = draft.schema.names_row(refs[0]) or (refs[0][1] in draft.schema.display_columns(refs[0][0]) and refs[0][0] in named)
+    named = {meant_ref[0] for meant_ref in draft.interpretation.values() if meant_ref[1] < 0}
+    row = draft.schema.names_row(refs[0]) or (
+        refs[0][1] in draft.schema.display_columns(refs[0][0]) and refs[0][0] in named
+    )
     if column.kind == "text" and not row and not column.unique and not _names_a_row(draft):
         query.distinct = True
 

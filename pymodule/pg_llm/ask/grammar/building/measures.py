@@ -8,46 +8,46 @@ from pg_llm.ask.grammar.reading.parsed_question import Measure
 from pg_llm.ask.schema import Ref
 
 
-def measure_expr(draft: Draft, of: Measure) -> Expr:
+def measure_expr(draft: Draft, measure: Measure) -> Expr:
     """How many flights, the average price. Raises Impossible."""
-    if of.inner is not None:
-        return _average_per_group(draft, of.function, of.inner)
-    if of.operand is None:
-        if of.function != "count":
-            return _aggregate_of_table(draft, of, draft.main_table)
-        alone = draft.entity_groups == [draft.main_table] or of.counts_events or _groups_by_name(draft)
-        counted = _counted_table(draft, of.counts_persons or of.counts_events) if alone else draft.main_table
+    if measure.inner is not None:
+        return _average_per_group(draft, measure.function, measure.inner)
+    if measure.operand is None:
+        if measure.function != "count":
+            return _aggregate_of_table(draft, measure, draft.main_table)
+        alone = draft.entity_groups == [draft.main_table] or measure.counts_events or _groups_by_name(draft)
+        counted = _counted_table(draft, measure.counts_persons or measure.counts_events) if alone else draft.main_table
         draft.query.tables.append(counted)
         return Expr("count", (counted, -1))
-    ref = draft.ref(of.operand)
-    if of.operand.kind == "value":
+    ref = draft.ref(measure.operand)
+    if measure.operand.kind == "value":
         # Completed payments: the rows that have the value.
         ref = (ref[0], -1)
     if ref[1] < 0:
-        if of.monetary or of.function not in ("count", "sum"):
-            return _aggregate_of_table(draft, of, ref[0])
-        if of.counts_events:
+        if measure.monetary or measure.function not in ("count", "sum"):
+            return _aggregate_of_table(draft, measure, ref[0])
+        if measure.counts_events:
             # How many times books were borrowed: what happened is counted, not the books.
             draft.query.tables.append(ref[0])
             return Expr("agg", None, "count")
-        draft.cost += 0.05 if of.function == "sum" else 0.0
+        draft.cost += 0.05 if measure.function == "sum" else 0.0
         draft.query.tables.append(ref[0])
         return Expr("count", (ref[0], -1))
     column = draft.schema.column(ref)
-    happened = of.operand.role == "verb" and column.kind == "date"
-    labels = (each.label for each in draft.parsed.value_filters if not each.op)
-    if of.function == "count" and (happened or any(label is of.operand for label in labels)):
+    happened = measure.operand.role == "verb" and column.kind == "date"
+    labels = (value_filter.label for value_filter in draft.parsed.value_filters if not value_filter.op)
+    if measure.function == "count" and (happened or any(label is measure.operand for label in labels)):
         # How often it happened; the number of F grades: of the rows that have that value.
         draft.query.tables.append(ref[0])
         return Expr("count", (ref[0], -1))
-    if of.function == "count":
+    if measure.function == "count":
         return _count_of_column(draft, ref)
-    if column.is_measure or (of.function in ("min", "max") and column.kind in ("date", "number")):
-        return Expr("agg", ref, of.function)
-    if of.function == "sum":
+    if column.is_measure or (measure.function in ("min", "max") and column.kind in ("date", "number")):
+        return Expr("agg", ref, measure.function)
+    if measure.function == "sum":
         draft.cost += 0.1
         return Expr("agg", ref, "count", distinct=True)
-    raise Impossible(f"{of.operand.normalized} is no number")
+    raise Impossible(f"{measure.operand.normalized} is no number")
 
 
 def _groups_by_name(draft: Draft) -> bool:
@@ -61,26 +61,32 @@ def _counted_table(draft: Draft, known: bool) -> int:
     if not known and draft.parsed.linked.chinese:
         # What follows the number says what things are counted, and they are none of a table.
         raise Impossible("what is counted is not said")
-    found = {edge.source for edge in draft.schema.edges if edge.target == draft.main_table and edge.many_to_one} - {draft.main_table}
-    if len(found) != 1:
+    referencing = {
+        edge.source for edge in draft.schema.edges if edge.target == draft.main_table and edge.many_to_one
+    } - {draft.main_table}
+    if len(referencing) != 1:
         raise Impossible("what is counted is not said")
-    return found.pop()
+    return referencing.pop()
 
 
-def _average_per_group(draft: Draft, said: str, of: Measure) -> Expr:
+def _average_per_group(draft: Draft, function: str, measure: Measure) -> Expr:
     """The average number of flights of each group: flights by groups."""
-    if of.operand is not None and said in ("avg", "sum"):
-        ref = draft.ref(of.operand)
+    if measure.operand is not None and function in ("avg", "sum"):
+        ref = draft.ref(measure.operand)
         if ref[1] >= 0 and draft.schema.column(ref).is_measure:
             if ref[0] in draft.entity_groups:
                 # Nights per stay: every row is a stay.
-                draft.group_keys = [each for each in draft.group_keys if each.ref is None or each.ref[0] != ref[0]]
-                draft.group_labels = [each for each in draft.group_labels if each.ref is None or each.ref[0] != ref[0]]
-            return Expr("agg", ref, said)
-    inner = measure_expr(draft, of)
+                draft.group_keys = [
+                    key_expr for key_expr in draft.group_keys if key_expr.ref is None or key_expr.ref[0] != ref[0]
+                ]
+                draft.group_labels = [
+                    key_expr for key_expr in draft.group_labels if key_expr.ref is None or key_expr.ref[0] != ref[0]
+                ]
+            return Expr("agg", ref, function)
+    inner = measure_expr(draft, measure)
     if not draft.group_keys:
         raise Impossible("of what each there is a number")
-    if said != "avg":
+    if function != "avg":
         raise Impossible("only averages of numbers are known")
     if inner.kind == "count":
         # Of each pair of the two there is one row.
@@ -103,7 +109,9 @@ def _count_of_column(draft: Draft, ref: Ref) -> Expr:
     return Expr("agg", ref, "count", distinct=True)
 
 
-def _aggregate_of_table(draft: Draft, of: Measure, table: int) -> Expr:
+def _aggregate_of_table(draft: Draft, measure: Measure, table: int) -> Expr:
     """The number that says what rows are worth, where that is asked, else the only one. Raises Impossible."""
-    worth = draft.attribute_column(["worth"], [table]) if of.monetary else None
-    return Expr("agg", worth or draft.only_numeric_column(table, "it does not say of which number", 0.3), of.function)
+    worth = draft.attribute_column(["worth"], [table]) if measure.monetary else None
+    return Expr(
+        "agg", worth or draft.only_numeric_column(table, "it does not say of which number", 0.3), measure.function
+    )

@@ -38,10 +38,10 @@ def add(draft: Draft, mention: Mention) -> None:
         where.append(Condition(Expr("column", pointer), "null"))
         return
     # No orders in 2023: what is said of them says which are not there.
-    its = [each for each in where if each.expr and {table for table, _ in each.refs()} == {ref[0]}]
-    draft.query.where = [each for each in where if each not in its]
+    own = [condition for condition in where if condition.expr and {table for table, _ in condition.refs()} == {ref[0]}]
+    draft.query.where = [condition for condition in where if condition not in own]
     draft.query.tables = [table for table in draft.query.tables if table != ref[0]]
-    draft.require_absent(ref[0], *its)
+    draft.require_absent(ref[0], *own)
 
 
 def _empty_condition(draft: Draft, ref: Ref) -> Condition:
@@ -64,10 +64,12 @@ def _empty_condition(draft: Draft, ref: Ref) -> Condition:
 
 def add_never_happened(draft: Draft) -> None:
     """Nobody has borrowed it: no row belongs to it of the one table whose rows do. Raises Impossible."""
-    found = {edge.source for edge in draft.schema.edges if edge.target == draft.main_table and edge.many_to_one} - {draft.main_table}
-    if len(found) != 1:
+    referencing = {
+        edge.source for edge in draft.schema.edges if edge.target == draft.main_table and edge.many_to_one
+    } - {draft.main_table}
+    if len(referencing) != 1:
         raise Impossible("what never happened")
-    draft.require_absent(found.pop())
+    draft.require_absent(referencing.pop())
 
 
 def _starts_row(draft: Draft, ref: Ref) -> bool:

@@ -14,19 +14,19 @@ from pg_llm.ask.schema import Ref
 
 def group_by_order(draft: Draft, targets: Sequence[Expr]) -> None:
     """Rows are ordered by what is measured of each: each is a group, and shown with its measure."""
-    if draft.query.limit is not None or not any(each.measure for each in draft.parsed.order):
+    if draft.query.limit is not None or not any(item.measure for item in draft.parsed.order):
         return
     if not draft.group_keys and targets:
         groups.add_targets(draft, targets)
     draft.ordered_by_measure = draft.ordered_by_measure or bool(draft.group_keys)
-    draft.shows_sort_key = all(draft.ref(each)[1] < 0 for each in draft.parsed.targets)
+    draft.shows_sort_key = all(draft.ref(item)[1] < 0 for item in draft.parsed.targets)
 
 
 def add_order(draft: Draft) -> None:
     """The order that the question asks for, where the first rows are not asked for."""
     query = draft.query
     if query.limit is None:
-        query.order += [_sort_key(draft, each) for each in draft.parsed.order]
+        query.order += [_sort_key(draft, order) for order in draft.parsed.order]
     if query.group:
         known = {*query.group}
         query.order = [
@@ -35,45 +35,47 @@ def add_order(draft: Draft) -> None:
         ]
 
 
-def _sort_key(draft: Draft, of: Order) -> tuple[Expr, bool]:
+def _sort_key(draft: Draft, order: Order) -> tuple[Expr, bool]:
     """By what, and whether from the largest. Raises Impossible."""
     select = draft.query.select
-    counted = [each for each in select if each.is_measure]
-    if of.measure is not None:
-        expr = measures.measure_expr(draft, of.measure)
-        return (counted[0] if expr not in select and len(counted) == 1 else expr), of.descending
-    if of.operand is None:
-        return _implied_sort_key(draft, of, counted)
-    ref = draft.ref(of.operand)
+    counted = [selected for selected in select if selected.is_measure]
+    if order.measure is not None:
+        expr = measures.measure_expr(draft, order.measure)
+        return (counted[0] if expr not in select and len(counted) == 1 else expr), order.descending
+    if order.operand is None:
+        return _implied_sort_key(draft, order, counted)
+    ref = draft.ref(order.operand)
     if ref[1] < 0:
-        if of.attribute and (its := draft.attribute_column([of.attribute], [ref[0]])) is not None:
-            return Expr("column", its), draft.is_descending(of, its)
+        if order.attribute and (column := draft.attribute_column([order.attribute], [ref[0]])) is not None:
+            return Expr("column", column), draft.is_descending(order, column)
         shown = draft.display_exprs(ref[0])[0]
-        return next((each for each in select if each.kind == "count" and each.ref == ref), shown), of.descending
-    over = next((each for each in select if each.ref == ref and each.is_aggregate), None)
+        return next(
+            (selected for selected in select if selected.kind == "count" and selected.ref == ref), shown
+        ), order.descending
+    over = next((selected for selected in select if selected.ref == ref and selected.is_aggregate), None)
     if over is not None:
-        return over, of.descending
-    expr = Expr("agg", ref, "sum") if is_total(of.operand) and draft.query.group else Expr("column", ref)
-    return expr, draft.is_descending(of, ref)
+        return over, order.descending
+    expr = Expr("agg", ref, "sum") if is_total(order.operand) and draft.query.group else Expr("column", ref)
+    return expr, draft.is_descending(order, ref)
 
 
-def _implied_sort_key(draft: Draft, of: Order, counted: list[Expr]) -> tuple[Expr, bool]:
+def _implied_sort_key(draft: Draft, order: Order, counted: list[Expr]) -> tuple[Expr, bool]:
     """By what is counted, what an adjective speaks of, or what is shown, numbers before others. Raises Impossible."""
     select = draft.query.select
     if counted:
-        return counted[0], of.descending
-    if of.attribute:
-        found = _only_selected(draft, ("date",) if of.attribute in ("age", "date") else ("number",))
-        found = found or draft.attribute_column([of.attribute], draft.tables_in_play())
-        if found is None:
-            found = draft.only_numeric_column(draft.main_table, "by what the rows are ordered", 0.25)
-        return Expr("column", found), draft.is_descending(of, found)
-    found = _only_selected(draft, ("number",))
-    return (select[0] if found is None else Expr("column", found)), of.descending
+        return counted[0], order.descending
+    if order.attribute:
+        column = _only_selected(draft, ("date",) if order.attribute in ("age", "date") else ("number",))
+        column = column or draft.attribute_column([order.attribute], draft.tables_in_play())
+        if column is None:
+            column = draft.only_numeric_column(draft.main_table, "by what the rows are ordered", 0.25)
+        return Expr("column", column), draft.is_descending(order, column)
+    column = _only_selected(draft, ("number",))
+    return (select[0] if column is None else Expr("column", column)), order.descending
 
 
 def _only_selected(draft: Draft, kinds: tuple[str, ...]) -> Ref | None:
     """The one column of such a kind that is shown."""
     refs = [expr.ref for expr in draft.query.select if expr.kind == "column" and expr.ref is not None]
-    found = [ref for ref in refs if (column := draft.schema.column(ref)).kind in kinds and not column.is_key]
-    return found[0] if len(found) == 1 else None
+    candidates = [ref for ref in refs if (column := draft.schema.column(ref)).kind in kinds and not column.is_key]
+    return candidates[0] if len(candidates) == 1 else None

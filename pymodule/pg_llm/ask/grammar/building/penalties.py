@@ -16,7 +16,9 @@ def add_penalties(draft: Draft) -> None:
         # What is denied has nothing to show.
         draft.cost += 0.6
     verbs = draft.parsed.linked.verbs
-    unread = [word for word in draft.parsed.unread if not draft.schema.disambiguates_edge(draft.edges, words.stem(word))]
+    unread = [
+        word for word in draft.parsed.unread if not draft.schema.disambiguates_edge(draft.edges, words.stem(word))
+    ]
     draft.cost += sum(
         _unlinked_verb_cost(draft, word) if word in verbs else _unlinked_word_cost(word) for word in unread
     )
@@ -57,15 +59,23 @@ def _penalise_ignored_verbs(draft: Draft) -> None:
 def _penalise_contradiction(draft: Draft) -> None:
     """Flights delayed to flights on time, of the delayed: a condition on what tells the sides of a ratio apart."""
     parts = (part for expr in draft.query.select if expr.kind == "ratio" for part in expr.operands)
-    sides = {each.expr.ref for part in parts for each in part.filters if each.expr is not None and each.op == "="}
-    if any(each.expr is not None and each.op == "=" and each.expr.ref in sides for each in draft.query.where):
+    sides = {
+        condition.expr.ref
+        for part in parts
+        for condition in part.filters
+        if condition.expr is not None and condition.op == "="
+    }
+    if any(
+        condition.expr is not None and condition.op == "=" and condition.expr.ref in sides
+        for condition in draft.query.where
+    ):
         draft.cost += 0.6
 
 
 def _penalise_tautology(draft: Draft) -> None:
     """A query that tells only what its condition says."""
     query = draft.query
-    known = {each.expr.ref for each in query.where if each.expr is not None and each.op == "="}
+    known = {condition.expr.ref for condition in query.where if condition.expr is not None and condition.op == "="}
     if len(query.select) == 1 and query.select[0].kind == "column" and query.select[0].ref in known:
         draft.cost += 0.6
 

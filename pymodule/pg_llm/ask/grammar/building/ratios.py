@@ -63,7 +63,11 @@ def _read_side(draft: Draft, mentions: Sequence[Mention]) -> tuple[Expr, tuple[C
     """What is counted or read, and for which rows only."""
     only: list[Condition] = []
     expr: Expr | None = None
-    valued = {draft.interpretation[each.start][0] for each in mentions if each.kind == "value" and each.start in draft.interpretation}
+    valued = {
+        draft.interpretation[mention_.start][0]
+        for mention_ in mentions
+        if mention_.kind == "value" and mention_.start in draft.interpretation
+    }
     for mention in mentions:
         if mention.kind == "value":
             ref = draft.interpretation.get(mention.start)
@@ -135,20 +139,22 @@ def _with_subqueries(draft: Draft, share: Share, whole: list[Condition], part: l
     """
     query = draft.query
     refs = [ref for expr in (*query.select, *query.group) for ref in expr.refs()]
-    refs += [ref for each in whole for ref in each.refs()]
+    refs += [ref for item in whole for ref in item.refs()]
     joined = {draft.main_table, *(table for table, _ in refs)}
-    inside = [each for each in part if each.expr is not None and not {table for table, _ in each.refs()} <= joined]
+    inside = [item for item in part if item.expr is not None and not {table for table, _ in item.refs()} <= joined]
     mentioned = [table for table in query.tables if table not in joined]
     if not part and not mentioned:
-        later = (each for each in draft.parsed.context if each.start >= share.verb and each.start in draft.interpretation)
+        later = (
+            item for item in draft.parsed.context if item.start >= share.verb and item.start in draft.interpretation
+        )
         mentioned = [table for table, _ in map(draft.ref, later) if table not in joined][:1]
     query.tables = [table for table in query.tables if table in joined]
     # That a row belongs to one of another table says nothing of it; that others belong to it does.
-    others = [table for each in inside for table, _ in each.refs()]
+    others = [table for item in inside for table, _ in item.refs()]
     others += [table for table in mentioned if draft.has_many(table)]
     if not others:
         return part
-    return [*(each for each in part if each not in inside), draft.exists_condition(others, inside)]
+    return [*(item for item in part if item not in inside), draft.exists_condition(others, inside)]
 
 
 def _split_conditions(draft: Draft, share: Share) -> tuple[list[Condition], list[Condition]]:
@@ -158,14 +164,14 @@ def _split_conditions(draft: Draft, share: Share) -> tuple[list[Condition], list
     is asked for, is of the whole, and so are times, unless nothing else is said of the part.
     """
     whole, times, part = [], [], []
-    for each in draft.query.where:
-        at = draft.condition_positions.get(each)
+    for condition in draft.query.where:
+        at = draft.condition_positions.get(condition)
         if at is not None and share.restricts_whole(at):
-            whole.append(each)
-        elif at is None and each.expr is not None and each.op in _TIME_OPERATORS:
-            times.append(each)
+            whole.append(condition)
+        elif at is None and condition.expr is not None and condition.op in _TIME_OPERATORS:
+            times.append(condition)
         else:
-            part.append(each)
+            part.append(condition)
     if part or draft.query.group:
         return [*whole, *times], part
     return (whole, times) if times else ([], whole)

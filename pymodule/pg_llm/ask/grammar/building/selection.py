@@ -30,11 +30,17 @@ def select(draft: Draft, targets: list[Expr], measured: list[Expr]) -> None:
 def show_order(draft: Draft) -> None:
     """Show by what the first rows were found."""
     query = draft.query
-    if not draft.shows_sort_key or query.distinct_on or query.distinct or not query.order or query.order[0][0] in query.select:
+    if (
+        not draft.shows_sort_key
+        or query.distinct_on
+        or query.distinct
+        or not query.order
+        or query.order[0][0] in query.select
+    ):
         return
     by = query.order[0][0]
     # Who asks for columns by name wants no other, unless it was counted.
-    if by.kind in ("count", "agg") or not any(draft.ref(each)[1] >= 0 for each in draft.parsed.targets):
+    if by.kind in ("count", "agg") or not any(draft.ref(target)[1] >= 0 for target in draft.parsed.targets):
         query.select.append(by)
 
 
@@ -47,7 +53,9 @@ def _select_groups(draft: Draft, targets: list[Expr], measured: list[Expr], aggr
         tables = {expr.ref[0] for expr in draft.group_keys if expr.ref}
         inside = [expr for expr in own if expr.ref and expr.ref[0] in tables]
         known = {expr.ref[0] for expr in inside if expr.ref}
-        draft.group_labels = [each for each in draft.group_labels if each in targets or not (each.ref and each.ref[0] in known)]
+        draft.group_labels = [
+            label for label in draft.group_labels if label in targets or not (label.ref and label.ref[0] in known)
+        ]
         draft.group_labels += inside
         draft.group_labels += [expr for expr in own if expr not in inside]
         draft.group_keys += [expr for expr in own if expr not in draft.group_keys]

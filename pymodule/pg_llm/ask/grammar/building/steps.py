@@ -29,22 +29,22 @@ def build(schema: Schema, reading: ParsedQuestion, choice: Interpretation) -> tu
     draft.main_table = tables.main_table(draft)
     for mention in reading.groups:
         groups.add(draft, mention)
-    asked = targets.target_exprs(draft)
+    requested = targets.target_exprs(draft)
     measured = [measures.measure_expr(draft, measure) for measure in reading.measures]
-    measured = list(dict.fromkeys([*measured, *(expr for expr in asked if expr.kind == "agg")]))
-    asked = [expr for expr in asked if expr.kind != "agg"]
+    measured = list(dict.fromkeys([*measured, *(expr for expr in requested if expr.kind == "agg")]))
+    requested = [expr for expr in requested if expr.kind != "agg"]
     if reading.ratio is not None:
-        measured.append(ratios.ratio_expr(draft, reading.ratio, asked))
+        measured.append(ratios.ratio_expr(draft, reading.ratio, requested))
         if reading.share is not None and not draft.group_keys:
-            asked = []
+            requested = []
     draft.query.decimals = reading.decimals
     _add_conditions(draft)
     for unit in reading.time_units:
         groups.add_unit(draft, unit)
     for superlative in reading.superlatives:
-        superlatives.add(draft, superlative, asked, measured)
-    order.group_by_order(draft, asked)
-    selection.select(draft, asked, measured)
+        superlatives.add(draft, superlative, requested, measured)
+    order.group_by_order(draft, requested)
+    selection.select(draft, requested, measured)
     order.add_order(draft)
     selection.show_order(draft)
     if reading.share is not None:
@@ -57,15 +57,19 @@ def build(schema: Schema, reading: ParsedQuestion, choice: Interpretation) -> tu
 def _add_conditions(draft: Draft) -> None:
     """Which rows: by values, comparisons, what is there and what is not, and what is mentioned besides."""
     reading = draft.parsed
-    for named in reading.value_filters:
-        known = len(draft.query.where)
-        values.add_filter(draft, named)
-        draft.condition_positions.update((each, named.mentions[0].start) for each in draft.query.where[known:])
+    for value_filter in reading.value_filters:
+        count_before = len(draft.query.where)
+        values.add_filter(draft, value_filter)
+        draft.condition_positions.update(
+            (condition, value_filter.mentions[0].start) for condition in draft.query.where[count_before:]
+        )
     for comparison in reading.comparisons:
-        known = len(draft.query.where)
+        count_before = len(draft.query.where)
         comparisons.add(draft, comparison)
         if reading.share is not None and reading.share.part is not None:
-            draft.condition_positions.update((each, comparison.start) for each in draft.query.where[known:])
+            draft.condition_positions.update(
+                (condition, comparison.start) for condition in draft.query.where[count_before:]
+            )
     for mention in reading.required:
         negations.add_required(draft, mention)
     for mention in reading.negated:

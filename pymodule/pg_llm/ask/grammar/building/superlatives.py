@@ -39,81 +39,104 @@ _COUNT_WORDS = ("most", "least", "fewest", "最多", "最少")
 _SUM_WORDS = (*_COUNT_WORDS, "top", "largest", "biggest")
 
 
-def add(draft: Draft, of: Superlative, targets: list[Expr], measured: list[Expr]) -> None:
+def add(draft: Draft, superlative: Superlative, targets: list[Expr], measured: list[Expr]) -> None:
     """The first by what is said, counted, measured or an adjective's attribute. Raises Impossible."""
-    if of.operand is not None and is_total(of.operand) and targets and draft.ref(of.operand)[1] >= 0:
-        of = replace(of, measure=Measure("sum", of.operand), operand=None)
-    if of.measure is not None:
-        _order_and_limit(draft, measures.measure_expr(draft, of.measure), of, targets)
+    if (
+        superlative.operand is not None
+        and is_total(superlative.operand)
+        and targets
+        and draft.ref(superlative.operand)[1] >= 0
+    ):
+        superlative = replace(superlative, measure=Measure("sum", superlative.operand), operand=None)
+    if superlative.measure is not None:
+        _order_and_limit(draft, measures.measure_expr(draft, superlative.measure), superlative, targets)
         return
-    operand = draft.ref(of.operand) if of.operand is not None else None
-    if operand is not None and operand[1] >= 0 and _order_by_column(draft, operand, of, targets, measured):
+    operand = draft.ref(superlative.operand) if superlative.operand is not None else None
+    if operand is not None and operand[1] >= 0 and _order_by_column(draft, operand, superlative, targets, measured):
         return
-    if of.attribute == "*":
+    if superlative.attribute == "*":
         targets += _operand_columns(draft, operand, targets)
-        _order_by_frequency(draft, of, targets)
-    elif operand is not None and not of.attribute and _is_counted(draft, operand, of, targets):
+        _order_by_frequency(draft, superlative, targets)
+    elif operand is not None and not superlative.attribute and _is_counted(draft, operand, superlative, targets):
         if operand[1] < 0:
             draft.query.tables.append(operand[0])
-            _order_and_limit(draft, Expr("count", (operand[0], -1)), of, targets)
+            _order_and_limit(draft, Expr("count", (operand[0], -1)), superlative, targets)
         else:
-            _order_and_limit(draft, Expr("agg", operand, "count", distinct=True), of, targets)
-    elif measured and not of.attribute and (draft.group_keys or targets or _counts_other_rows(operand, measured[0])):
+            _order_and_limit(draft, Expr("agg", operand, "count", distinct=True), superlative, targets)
+    elif (
+        measured
+        and not superlative.attribute
+        and (draft.group_keys or targets or _counts_other_rows(operand, measured[0]))
+    ):
         # The three departments with …, by what was measured.
         targets += [] if draft.group_keys else _operand_columns(draft, operand, targets)
-        _order_and_limit(draft, measured[0], of, targets)
-        if operand is not None and not targets and not any(e.ref and e.ref[0] == operand[0] for e in draft.group_keys):
+        _order_and_limit(draft, measured[0], superlative, targets)
+        if (
+            operand is not None
+            and not targets
+            and not any(key_expr.ref and key_expr.ref[0] == operand[0] for key_expr in draft.group_keys)
+        ):
             draft.cost += 0.2
     else:
         targets += _operand_columns(draft, operand, targets)
-        _order_by_attribute(draft, operand, of, targets)
+        _order_by_attribute(draft, operand, superlative, targets)
 
 
-def _order_by_column(draft: Draft, operand: Ref, of: Superlative, targets: list[Expr], measured: list[Expr]) -> bool:
+def _order_by_column(
+    draft: Draft, operand: Ref, superlative: Superlative, targets: list[Expr], measured: list[Expr]
+) -> bool:
     """Whether a column of numbers or dates says by what. Raises Impossible."""
     reading = draft.parsed
     column = draft.schema.column(operand)
     if column.kind not in ("number", "date") or column.is_key:
-        if of.word in ("first", "last", "latest", "newest") and not of.attribute and column.kind == "text":
+        if (
+            superlative.word in ("first", "last", "latest", "newest")
+            and not superlative.attribute
+            and column.kind == "text"
+        ):
             raise Impossible("first by what is not said")
         return False
     several = reading.groups and len(reading.superlatives) > 1
-    if not targets and not reading.measures and of.unnumbered and not several:
-        measured.append(Expr("agg", operand, "max" if of.descending else "min"))
+    if not targets and not reading.measures and superlative.unnumbered and not several:
+        measured.append(Expr("agg", operand, "max" if superlative.descending else "min"))
     elif reading.groups and targets and not _asks_for_groups(draft, targets):
-        _first_per_group(draft, Expr("column", operand), of)
+        _first_per_group(draft, Expr("column", operand), superlative)
     else:
         by = Expr("column", operand)
         if column.kind == "number" and targets and not reading.groups and _aggregates_column(draft, operand, targets):
-            by = Expr("agg", operand, "sum" if of.word in _SUM_WORDS else "max" if of.descending else "min")
-        _order_and_limit(draft, by, of, targets)
+            by = Expr(
+                "agg", operand, "sum" if superlative.word in _SUM_WORDS else "max" if superlative.descending else "min"
+            )
+        _order_and_limit(draft, by, superlative, targets)
     return True
 
 
-def _order_by_attribute(draft: Draft, operand: Ref | None, of: Superlative, targets: list[Expr]) -> None:
+def _order_by_attribute(draft: Draft, operand: Ref | None, superlative: Superlative, targets: list[Expr]) -> None:
     tables = draft.tables_in_play() if operand is None else [operand[0]]
-    names = [of.attribute] if of.attribute else _IMPLIED_ATTRIBUTES.get(of.word, ())
-    found = (None if of.attribute else _only_requested_number(draft, targets)) or draft.attribute_column(names, tables)
-    if found is None:
-        unsaid = f"by what {of.word or 'the first'} is meant"
-        if of.attribute:
+    names = [superlative.attribute] if superlative.attribute else _IMPLIED_ATTRIBUTES.get(superlative.word, ())
+    column = (None if superlative.attribute else _only_requested_number(draft, targets)) or draft.attribute_column(
+        names, tables
+    )
+    if column is None:
+        unsaid = f"by what {superlative.word or 'the first'} is meant"
+        if superlative.attribute:
             raise Impossible(unsaid)
-        found = draft.only_numeric_column(tables[0], unsaid, 0.25)
-    of = replace(of, descending=draft.is_descending(of, found))
+        column = draft.only_numeric_column(tables[0], unsaid, 0.25)
+    superlative = replace(superlative, descending=draft.is_descending(superlative, column))
     if draft.parsed.groups and not _asks_for_groups(draft, targets):
-        _first_per_group(draft, Expr("column", found), of)
+        _first_per_group(draft, Expr("column", column), superlative)
     else:
-        _order_and_limit(draft, Expr("column", found), of, targets)
+        _order_and_limit(draft, Expr("column", column), superlative, targets)
 
 
 def _only_requested_number(draft: Draft, targets: Sequence[Expr]) -> Ref | None:
     """The one number that is asked for besides: the name and the fee of the highest."""
     refs = [expr.ref for expr in targets if expr.kind == "column" and expr.ref is not None]
-    found = [ref for ref in refs if draft.schema.column(ref).is_measure]
-    return found[0] if len(found) == 1 else None
+    measures = [ref for ref in refs if draft.schema.column(ref).is_measure]
+    return measures[0] if len(measures) == 1 else None
 
 
-def _order_by_frequency(draft: Draft, of: Superlative, targets: list[Expr]) -> None:
+def _order_by_frequency(draft: Draft, superlative: Superlative, targets: list[Expr]) -> None:
     if not targets or targets[0].ref is None:
         raise Impossible("most frequent among what")
     table = targets[0].ref[0]
@@ -126,7 +149,7 @@ def _order_by_frequency(draft: Draft, of: Superlative, targets: list[Expr]) -> N
         others = counts[:1]
     counted = others[0] if others and whole else table
     draft.query.tables.append(counted)
-    _order_and_limit(draft, Expr("count", (counted, -1)), of, targets)
+    _order_and_limit(draft, Expr("count", (counted, -1)), superlative, targets)
 
 
 def _operand_columns(draft: Draft, operand: Ref | None, targets: Sequence[Expr]) -> list[Expr]:
@@ -149,8 +172,8 @@ def _aggregates_column(draft: Draft, operand: Ref, targets: Sequence[Expr]) -> b
 
 def _fans_out(draft: Draft, table: int, other: int) -> bool:
     """Whether rows of a table are joined with several of another."""
-    found = draft.schema.join_tree([table, other])
-    return found is not None and draft.schema.fans_out(found[0], table)
+    tree = draft.schema.join_tree([table, other])
+    return tree is not None and draft.schema.fans_out(tree[0], table)
 
 
 def _is_requested(operand: Ref, targets: Sequence[Expr]) -> bool:
@@ -164,14 +187,14 @@ def _counts_other_rows(operand: Ref | None, by: Expr) -> bool:
     return operand is not None and by.kind == "count" and by.ref is not None and by.ref[0] != operand[0]
 
 
-def _is_counted(draft: Draft, operand: Ref, of: Superlative, targets: Sequence[Expr]) -> bool:
+def _is_counted(draft: Draft, operand: Ref, superlative: Superlative, targets: Sequence[Expr]) -> bool:
     """Whether rows or values are counted for each of what is asked for: which country most guests come from."""
     if not targets:
         return bool(draft.parsed.time_units)
     if not _is_requested(operand, targets):
         return True
     several = not any(expr.ref is not None and draft.schema.names_row(expr.ref) for expr in targets)
-    return operand[1] < 0 and several and of.word in _COUNT_WORDS
+    return operand[1] < 0 and several and superlative.word in _COUNT_WORDS
 
 
 def _asks_for_groups(draft: Draft, targets: Sequence[Expr]) -> bool:
@@ -179,10 +202,10 @@ def _asks_for_groups(draft: Draft, targets: Sequence[Expr]) -> bool:
     return all(expr in draft.group_keys or expr in draft.group_labels for expr in targets)
 
 
-def _order_and_limit(draft: Draft, by: Expr, of: Superlative, targets: list[Expr]) -> None:
-    noun = draft.interpretation.get(of.noun.start) if of.noun is not None else None
-    asked = {expr.ref[0] for expr in targets if expr.ref}
-    if noun is not None and any(_fans_out(draft, noun[0], table) for table in asked - {noun[0]}):
+def _order_and_limit(draft: Draft, by: Expr, superlative: Superlative, targets: list[Expr]) -> None:
+    noun = draft.interpretation.get(superlative.noun.start) if superlative.noun is not None else None
+    target_tables = {expr.ref[0] for expr in targets if expr.ref}
+    if noun is not None and any(_fans_out(draft, noun[0], table) for table in target_tables - {noun[0]}):
         raise Impossible("the first has several of what is asked for")
     if by.is_measure:
         if not draft.group_keys and targets:
@@ -192,18 +215,18 @@ def _order_and_limit(draft: Draft, by: Expr, of: Superlative, targets: list[Expr
         draft.ordered_by_measure = True
     elif draft.parsed.measures and draft.group_keys:
         draft.cost += 0.2
-        by = Expr("agg", by.ref, "max" if of.descending else "min")
-    if (by, not of.descending) in draft.query.order:
+        by = Expr("agg", by.ref, "max" if superlative.descending else "min")
+    if (by, not superlative.descending) in draft.query.order:
         raise Impossible("the first and the last at once")
-    draft.query.order.append((by, of.descending))
-    draft.query.limit, draft.query.offset = of.limit, of.offset
-    if of.shows_measure or not of.unnumbered:
+    draft.query.order.append((by, superlative.descending))
+    draft.query.limit, draft.query.offset = superlative.limit, superlative.offset
+    if superlative.shows_measure or not superlative.unnumbered:
         draft.shows_sort_key = True
 
 
-def _first_per_group(draft: Draft, by: Expr, of: Superlative) -> None:
+def _first_per_group(draft: Draft, by: Expr, superlative: Superlative) -> None:
     """The highest building of each campus: one row for each group."""
-    if of.limit != 1 or of.offset or draft.parsed.measures or draft.parsed.time_units:
+    if superlative.limit != 1 or superlative.offset or draft.parsed.measures or draft.parsed.time_units:
         raise Impossible("several of each group")
     draft.query.distinct_on = list(draft.group_labels)
-    draft.query.order = [*((expr, False) for expr in draft.group_labels), (by, of.descending)]
+    draft.query.order = [*((expr, False) for expr in draft.group_labels), (by, superlative.descending)]

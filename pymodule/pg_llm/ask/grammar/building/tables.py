@@ -25,8 +25,8 @@ def main_table(draft: Draft) -> int:
         if ref[1] < 0:
             return ref[0]
     for mention in reading.targets:
-        its = owner_table(draft, set(), [mention]) if asks_name(mention) else None
-        return draft.ref(mention)[0] if its is None else its
+        owner = owner_table(draft, set(), [mention]) if asks_name(mention) else None
+        return draft.ref(mention)[0] if owner is None else owner
     operands = [(measure.inner or measure).operand for measure in reading.measures]
     operands += [superlative.operand for superlative in reading.superlatives]
     for operand in operands:
@@ -45,12 +45,18 @@ def main_table(draft: Draft) -> int:
 
 def person_table(draft: Draft) -> int | None:
     """Who it is that something is said of: rows of persons that are named, or those to whom such rows belong."""
-    named = [draft.interpretation[each.start][0] for each in draft.parsed.linked.mentions if each.start in draft.interpretation]
-    belongs = (edge.target for table in named for edge in draft.schema.edges if edge.source == table and edge.many_to_one)
-    found = list(dict.fromkeys(table for table in named if draft.schema.has_persons(table)))
-    found = found or list(dict.fromkeys(table for table in belongs if draft.schema.has_persons(table)))
-    draft.cost += 0.2 * max(0, len(found) - 1)
-    return found[0] if found else None
+    named = [
+        draft.interpretation[mention.start][0]
+        for mention in draft.parsed.linked.mentions
+        if mention.start in draft.interpretation
+    ]
+    belongs = (
+        edge.target for table in named for edge in draft.schema.edges if edge.source == table and edge.many_to_one
+    )
+    persons = list(dict.fromkeys(table for table in named if draft.schema.has_persons(table)))
+    persons = persons or list(dict.fromkeys(table for table in belongs if draft.schema.has_persons(table)))
+    draft.cost += 0.2 * max(0, len(persons) - 1)
+    return persons[0] if persons else None
 
 
 def asks_name(mention: Mention) -> bool:
@@ -70,9 +76,9 @@ def owner_table(draft: Draft, owners: set[int], named: list[Mention]) -> int | N
     others = [draft.ref(mention)[0] for mention in draft.parsed.targets if mention not in named]
     others += [
         draft.interpretation[value.start][0]
-        for each in draft.parsed.value_filters
-        for value in each.mentions
+        for item in draft.parsed.value_filters
+        for value in item.mentions
         if value.start in draft.interpretation
     ]
-    others += [draft.ref(each.operand)[0] for each in draft.parsed.superlatives if each.operand is not None]
+    others += [draft.ref(item.operand)[0] for item in draft.parsed.superlatives if item.operand is not None]
     return others[0] if others else None

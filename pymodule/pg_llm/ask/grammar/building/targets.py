@@ -13,31 +13,31 @@ def target_exprs(draft: Draft) -> list[Expr]:
     """The columns that are asked for, and sums of them; tables stand for what their rows are shown by."""
     reading = draft.parsed
     owners = {draft.ref(mention)[0] for mention in reading.owners if draft.ref(mention)[1] < 0}
-    found: list[Expr] = []
-    named = [mention for mention in reading.targets if tables.asks_name(mention)]
+    exprs: list[Expr] = []
+    name_mentions = [mention for mention in reading.targets if tables.asks_name(mention)]
     for mention in reading.targets:
-        whose = tables.owner_table(draft, owners, named) if mention in named else None
-        found += _exprs_of(draft, mention, owners) if whose is None else _name_columns(draft, mention, whose)
-    if not found and reading.asks_person and draft.schema.has_persons(draft.main_table):
-        found += draft.display_exprs(draft.main_table)
+        owner = tables.owner_table(draft, owners, name_mentions) if mention in name_mentions else None
+        exprs += _exprs_of(draft, mention, owners) if owner is None else _name_columns(draft, mention, owner)
+    if not exprs and reading.asks_person and draft.schema.has_persons(draft.main_table):
+        exprs += draft.display_exprs(draft.main_table)
     for mention in reading.owners:
         _add_owner(draft, mention)
     if reading.asks_person_too:
-        who = tables.person_table(draft)
-        if who is None:
+        person = tables.person_table(draft)
+        if person is None:
             draft.cost += tables.NO_PERSON_PENALTY
-        elif all(expr.ref is None or expr.ref[0] != who for expr in found):
-            found += draft.display_exprs(who)
-    if reading.asks_time and not any(expr.ref and draft.schema.column(expr.ref).kind == "date" for expr in found):
+        elif all(expr.ref is None or expr.ref[0] != person for expr in exprs):
+            exprs += draft.display_exprs(person)
+    if reading.asks_time and not any(expr.ref and draft.schema.column(expr.ref).kind == "date" for expr in exprs):
         return [times.time_column(draft, None, "when")]
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(exprs))
 
 
-def _name_columns(draft: Draft, mention: Mention, whose: int) -> list[Expr]:
+def _name_columns(draft: Draft, mention: Mention, owner: int) -> list[Expr]:
     """The names or the ids of rows of a table."""
-    if draft.ref(mention)[0] != whose:
+    if draft.ref(mention)[0] != owner:
         draft.cost += 0.02
-    return draft.key_exprs(whose) if tables.asks_id(mention) else draft.display_exprs(whose)
+    return draft.key_exprs(owner) if tables.asks_id(mention) else draft.display_exprs(owner)
 
 
 def _exprs_of(draft: Draft, mention: Mention, owners: set[int]) -> list[Expr]:
@@ -92,7 +92,7 @@ def add_context(draft: Draft, mention: Mention) -> None:
         if (
             ref[1] < 0
             and mention.score >= 0.5
-            and any(draft.schema.reference_edge(ref[0], each) for each in draft.tables_in_play())
+            and any(draft.schema.reference_edge(ref[0], table) for table in draft.tables_in_play())
         ):
             # The cars that we sold: rows that belong to a thing say what was done with it.
             draft.query.tables.append(draft.ref(mention)[0])

@@ -17,22 +17,31 @@ ValueText = tuple[str, bool]
 _PATTERNS = {"start": "{}%", "end": "%{}", "like": "%{}%", "surname": "% {}", "forename": "{} %"}
 
 
-def add_filter(draft: Draft, of: ValueFilter) -> None:
+def add_filter(draft: Draft, value_filter: ValueFilter) -> None:
     """In Bonn, not in Ulm, with a name that starts with A. Raises Impossible."""
-    label = draft.interpretation.get(of.label.start) if of.label is not None else None
-    if of.op and of.label is not None and draft.parsed.linked.chinese and tables.asks_name(of.label):
+    label = draft.interpretation.get(value_filter.label.start) if value_filter.label is not None else None
+    if (
+        value_filter.op
+        and value_filter.label is not None
+        and draft.parsed.linked.chinese
+        and tables.asks_name(value_filter.label)
+    ):
         # The names of what the question is about.
         label = (draft.main_table, -1)
-    if of.op:
-        pattern = _PATTERNS[of.op].format(of.mentions[0].normalized)
-        chosen = draft.interpretation.get(of.mentions[0].start) if of.op in ("surname", "forename") else None
+    if value_filter.op:
+        pattern = _PATTERNS[value_filter.op].format(value_filter.mentions[0].normalized)
+        chosen = (
+            draft.interpretation.get(value_filter.mentions[0].start)
+            if value_filter.op in ("surname", "forename")
+            else None
+        )
         if chosen is not None and "name" not in draft.schema.column(chosen).words:
             draft.cost += 0.3
         expr = Expr("column", chosen or _text_column(draft, label))
-        draft.query.where.append(Condition(expr, "not ilike" if of.negated else "ilike", (pattern,)))
+        draft.query.where.append(Condition(expr, "not ilike" if value_filter.negated else "ilike", (pattern,)))
         return
     refs: dict[Ref, list[ValueText]] = {}
-    for mention in of.mentions:
+    for mention in value_filter.mentions:
         if mention.start not in draft.interpretation:
             draft.cost += 0.35
             refs.setdefault(_text_column(draft, label), []).append((mention.normalized, True))
@@ -43,11 +52,11 @@ def add_filter(draft: Draft, of: ValueFilter) -> None:
             # In Chinese, what a value is said of touches it.
             draft.cost += 0.35 if draft.parsed.linked.chinese else 0.15
             draft.query.tables.append(label[0])
-    if len(refs) > 1 and set.intersection(*({ref for ref, _ in mention.refs} for mention in of.mentions)):
+    if len(refs) > 1 and set.intersection(*({ref for ref, _ in mention.refs} for mention in value_filter.mentions)):
         # What is listed is of one column, where it can be.
         draft.cost += 0.5
     for ref, values in refs.items():
-        _add_column_filter(draft, ref, values, of)
+        _add_column_filter(draft, ref, values, value_filter)
 
 
 def value_text(mention: Mention, ref: Ref) -> ValueText:
@@ -67,20 +76,20 @@ def value_condition(ref: Ref, values: Sequence[ValueText]) -> Condition:
     raise Impossible("several parts of names at once")
 
 
-def _add_column_filter(draft: Draft, ref: Ref, values: list[ValueText], of: ValueFilter) -> None:
+def _add_column_filter(draft: Draft, ref: Ref, values: list[ValueText], value_filter: ValueFilter) -> None:
     """Values of one column."""
-    its = value_condition(ref, values)
-    if not of.negated:
-        draft.query.where.append(its)
-        if of.both and len(values) > 1:
+    condition = value_condition(ref, values)
+    if not value_filter.negated:
+        draft.query.where.append(condition)
+        if value_filter.both and len(values) > 1:
             both = Condition(Expr("agg", ref, "count", distinct=True), "=", (float(len(values)),))
             draft.query.having.append(both)
         return
     if ref[0] == draft.main_table or not draft.has_many(ref[0]):
-        op = {"=": "<>", "in": "not in", "ilike": "not ilike"}[its.op]
-        draft.query.where.append(replace(its, op=op))
+        op = {"=": "<>", "in": "not in", "ilike": "not ilike"}[condition.op]
+        draft.query.where.append(replace(condition, op=op))
         return
-    draft.require_absent(ref[0], its)
+    draft.require_absent(ref[0], condition)
 
 
 def _text_column(draft: Draft, label: Ref | None) -> Ref:

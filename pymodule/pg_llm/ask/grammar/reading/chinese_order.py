@@ -25,10 +25,10 @@ def _sort_key(cursor: Cursor, place: int, down: bool) -> Order:
     near = cursor.before(place, ("element", "count"), 1)
     if near is None or not _is_adjacent(cursor, near, place):
         return Order(down)
-    of = cursor.before(near, ("element",), 1) if cursor.mentions[near].kind == "count" else near
+    operand = cursor.before(near, ("element",), 1) if cursor.mentions[near].kind == "count" else near
     agg = cursor.before(near, ("agg",), 0) if cursor.mentions[near].kind == "element" else near
-    measure = None if agg is None else cursor.measure(agg, of)
-    first = min(n for n in (near, of, agg) if n is not None)
+    measure = None if agg is None else cursor.measure(agg, operand)
+    first = min(n for n in (near, operand, agg) if n is not None)
     before = first - 1
     if before >= 0 and cursor.mentions[before].kind == "group" and _is_adjacent(cursor, before, first):
         cursor.consume(*range(before, near + 1))

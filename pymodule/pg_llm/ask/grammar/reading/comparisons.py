@@ -37,7 +37,9 @@ def read(cursor: Cursor) -> None:
             _read_average(cursor, place, mention)
             continue
         cursor.consume(place, number)
-        _add_comparison(cursor, place, number, mention.normalized.removesuffix(".time"), [cursor.mentions[number].number])
+        _add_comparison(
+            cursor, place, number, mention.normalized.removesuffix(".time"), [cursor.mentions[number].number]
+        )
     for place, mention in cursor.of_kind("above"):
         unit = cursor.before(place, ("element",), 0)
         number = cursor.before(place if unit is None else unit, ("number",), 1)
@@ -114,9 +116,9 @@ def _add_comparison(cursor: Cursor, first: int, last: int, op: str, values: list
     right = _counted_element(cursor, last)
     left = cursor.before(first)
     if left is None and first > 0 and cursor.mentions[first - 1].kind in ("count", "agg") and cursor.chinese:
-        of = cursor.before(first - 1)
-        cursor.consume(first - 1, *([of] if of is not None else []))
-        cursor.parsed.comparisons.append(Comparison(op, values, measure=cursor.measure(first - 1, of)))
+        operand_before = cursor.before(first - 1)
+        cursor.consume(first - 1, *([operand_before] if operand_before is not None else []))
+        cursor.parsed.comparisons.append(Comparison(op, values, measure=cursor.measure(first - 1, operand_before)))
         return
     if left is not None and left > 0 and not attribute and _follows_measure(cursor, left):
         # With an average rating above 4.
@@ -161,8 +163,8 @@ def _counted_element(cursor: Cursor, last: int) -> int | None:
     right = cursor.after(last, ("element",), 1, ())
     if right is None:
         # At least one cancelled order.
-        of = cursor.described_element(last)
-        return of if of is not None and cursor.mentions[of].kind == "element" else None
+        described = cursor.described_element(last)
+        return described if described is not None and cursor.mentions[described].kind == "element" else None
     passed = cursor.stems_between(last, right)
     which = cursor.word(cursor.mentions[last].end).endswith("ed")
     return right if not passed or passed[0] in _COUNT_FILLERS or which else None
@@ -182,8 +184,8 @@ def _operand(cursor: Cursor, left: int | None, right: int | None, attribute: str
         return left if left is not None and cursor.mentions[left].names_column else None
     if right is None or left is None:
         return left if right is None else right
-    its = cursor.mentions[right]
-    return left if cursor.tokens[its.start].stem in _MEASURE_UNITS and its.end - its.start == 1 else right
+    mention = cursor.mentions[right]
+    return left if cursor.tokens[mention.start].stem in _MEASURE_UNITS and mention.end - mention.start == 1 else right
 
 
 def _adjective_attribute(cursor: Cursor, mention: Mention) -> str:

@@ -42,7 +42,7 @@ class Cursor:
     def release(self, mention: Mention | None) -> None:
         """Let a mention be read as something else."""
         if mention is not None:
-            self.consumed -= {n for n, each in enumerate(self.mentions) if each is mention}
+            self.consumed -= {n for n, candidate in enumerate(self.mentions) if candidate is mention}
 
     def mention_at(self, place: int | None) -> Mention | None:
         """The mention at a place."""
@@ -73,9 +73,9 @@ class Cursor:
         """The element that follows with values before it that say which, as red and blue cars; else the last value."""
         last = self.after(place, ("value",), 2, ("distinct",))
         while last is not None:
-            of = self.after(last, ("element",), 0, ())
-            if of is not None:
-                return of
+            element = self.after(last, ("element",), 0, ())
+            if element is not None:
+                return element
             more = self.after(last, ("value",), 1, ())
             if more is None or not set(self.stems_between(last, more)) <= CONJUNCTIONS:
                 return last
@@ -102,10 +102,14 @@ class Cursor:
         following = place + 1
         if following >= len(self.mentions) or following in self.consumed or self.mentions[following].kind != "element":
             return place
-        its, first = self.mentions[following], self.mentions[place]
-        said = self.word(first.end - 1).endswith(("ed", "ing", "en"))
-        said = said or first.score < 0.8
-        return following if its.start == first.end and said and its.names_table and its.score >= 0.75 else place
+        second, first = self.mentions[following], self.mentions[place]
+        is_modifier = self.word(first.end - 1).endswith(("ed", "ing", "en"))
+        is_modifier = is_modifier or first.score < 0.8
+        return (
+            following
+            if second.start == first.end and is_modifier and second.names_table and second.score >= 0.75
+            else place
+        )
 
     def compound_head(self, place: int) -> int:
         """Course enrolments: the last of the nouns that stand together, which the others only describe."""
@@ -113,19 +117,29 @@ class Cursor:
             following = place + 1
             if following >= len(self.mentions) or following in self.consumed:
                 return place
-            its = self.mentions[following]
-            if its.kind != "element" or its.start != self.mentions[place].end or its.role in ("verb", "done"):
+            mention = self.mentions[following]
+            if (
+                mention.kind != "element"
+                or mention.start != self.mentions[place].end
+                or mention.role in ("verb", "done")
+            ):
                 return place
             place = following
 
-    def measure(self, place: int, of: int | None) -> Measure:
+    def measure(self, place: int, operand: int | None) -> Measure:
         """What the count or aggregate at a place makes of an element."""
         mention = self.mentions[place]
-        said = self.stems(mention.start, mention.end + 2 if of is None else self.mentions[of].start)
-        worth = mention.kind == "agg" and bool(_MONETARY_WORDS & set(said))
-        its = self.text(mention)
+        stems = self.stems(mention.start, mention.end + 2 if operand is None else self.mentions[operand].start)
+        monetary = mention.kind == "agg" and bool(_MONETARY_WORDS & set(stems))
+        text = self.text(mention)
         of_what = "count" if mention.kind == "count" else mention.normalized
-        return Measure(of_what, self.mention_at(of), monetary=worth, counts_persons="人" in its, counts_events="次" in its)
+        return Measure(
+            of_what,
+            self.mention_at(operand),
+            monetary=monetary,
+            counts_persons="人" in text,
+            counts_events="次" in text,
+        )
 
     def ends_clause(self, token: int) -> bool:
         """Whether a clause ends before a token."""

@@ -18,8 +18,12 @@ _PRONOUNS = {"them", "these", "those", "whom", "which"}
 def _read_asked_unit(cursor: Cursor) -> None:
     """Which month had the most sales: months are groups, where no column is called so."""
     for place, token in enumerate(cursor.tokens):
-        asked = token.stem in lexicon.TIME_UNITS and cursor.word(place - 1) in ("which", "what")
-        if asked and cursor.parsed.superlatives and not any(its.start <= place < its.end for its in cursor.mentions):
+        is_asked = token.stem in lexicon.TIME_UNITS and cursor.word(place - 1) in ("which", "what")
+        if (
+            is_asked
+            and cursor.parsed.superlatives
+            and not any(mention.start <= place < mention.end for mention in cursor.mentions)
+        ):
             cursor.parsed.time_units.append(lexicon.TIME_UNITS[token.stem])
 
 
@@ -28,8 +32,10 @@ def _is_pronoun_each(cursor: Cursor, mention: Mention) -> bool:
     if cursor.word(mention.end - 1) != "each":
         return False
     after, verb = cursor.word(mention.end), cursor.ends_clause(mention.end + 1)
-    asked = cursor.word(mention.start - 1) in ("do", "does", "did") and verb
-    return asked or cursor.ends_clause(mention.end) or (after == "of" and cursor.word(mention.end + 1) in _PRONOUNS)
+    is_subject = cursor.word(mention.start - 1) in ("do", "does", "did") and verb
+    return (
+        is_subject or cursor.ends_clause(mention.end) or (after == "of" and cursor.word(mention.end + 1) in _PRONOUNS)
+    )
 
 
 def _names_agent(cursor: Cursor, mention: Mention) -> bool:
@@ -43,33 +49,33 @@ def _names_agent(cursor: Cursor, mention: Mention) -> bool:
 
 def read(cursor: Cursor) -> None:
     """Elements that rows are grouped by, and units of time."""
-    found = cursor.parsed
+    parsed = cursor.parsed
     _read_asked_unit(cursor)
     for place, mention in cursor.of_kind("group"):
         cursor.consume(place)
         if _names_agent(cursor, mention) or _is_pronoun_each(cursor, mention):
             continue
         if mention.role == "unit":
-            found.time_units.append(mention.normalized)
+            parsed.time_units.append(mention.normalized)
             continue
         following = cursor.after(place, ("element", "group"), 2, ("distinct",))
-        its = cursor.mention_at(following)
+        element = cursor.mention_at(following)
         unit = mention.end + (cursor.word(mention.end) in ("calendar", "single", "given", "the"))
         token = cursor.tokens[unit].stem if unit < len(cursor.tokens) else ""
-        if token in lexicon.TIME_UNITS and (its is None or its.start == unit):
-            if its is not None and following is not None and its.score >= 0.9 and its.kind == "element":
+        if token in lexicon.TIME_UNITS and (element is None or element.start == unit):
+            if element is not None and following is not None and element.score >= 0.9 and element.kind == "element":
                 cursor.consume(following)
-                found.groups.append(its)
+                parsed.groups.append(element)
                 continue
             if following is not None:
                 cursor.discard(following)
-            found.time_units.append(lexicon.TIME_UNITS[token])
+            parsed.time_units.append(lexicon.TIME_UNITS[token])
             continue
         if token in lexicon.TIME_UNITS:
             # Per year and status.
-            found.time_units.append(lexicon.TIME_UNITS[token])
-        if following is None or its is None or its.kind == "group":
+            parsed.time_units.append(lexicon.TIME_UNITS[token])
+        if following is None or element is None or element.kind == "group":
             continue
         cursor.consume(following)
-        found.groups.append(its)
-        found.groups += [cursor.mentions[more] for more in cursor.conjoined(following, ("the", "their"))]
+        parsed.groups.append(element)
+        parsed.groups += [cursor.mentions[more] for more in cursor.conjoined(following, ("the", "their"))]

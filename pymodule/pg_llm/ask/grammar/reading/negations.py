@@ -16,17 +16,17 @@ def read_double_negation(cursor: Cursor) -> None:
             denial = cursor.mentions[other] if 0 <= other < len(cursor.mentions) else None
             if denial is None or denial.kind != "not" or other in cursor.consumed:
                 continue
-            first, last = sorted((mention, denial), key=lambda each: each.start)
+            first, last = sorted((mention, denial), key=lambda mention_: mention_.start)
             if any(token.kind == "punct" for token in cursor.tokens[first.end : last.start]):
                 continue
             cursor.consume(place, other)
             following = cursor.after(other, ("element", "value"), 5, ())
-            its = cursor.mention_at(following)
-            if its is None and cursor.text(denial).lower() not in _NEGATIVE_PRONOUNS:
+            element = cursor.mention_at(following)
+            if element is None and cursor.text(denial).lower() not in _NEGATIVE_PRONOUNS:
                 cursor.parsed.unread.append(cursor.text(denial))
-            elif its is not None and following is not None and its.kind == "element" and its.names_column:
+            elif element is not None and following is not None and element.kind == "element" and element.names_column:
                 cursor.consume(following)
-                cursor.parsed.required.append(its)
+                cursor.parsed.required.append(element)
             break
 
 

@@ -13,10 +13,10 @@ _ENDS = {"first", "last"}
 def read_leading_superlatives(cursor: Cursor) -> None:
     """Superlatives that say where all rows begin: cheapest first, starting with the lowest, newest to oldest."""
     for place, mention in cursor.of_kind("super"):
-        of = cursor.after(place, ("element", "agg", "count"), 0, ())
-        if of is not None and cursor.word(cursor.mentions[of].start) in _ENDS:
-            of = None
-        last = place if of is None else of
+        operand_place = cursor.after(place, ("element", "agg", "count"), 0, ())
+        if operand_place is not None and cursor.word(cursor.mentions[operand_place].start) in _ENDS:
+            operand_place = None
+        last = place if operand_place is None else operand_place
         used = [place, last]
         behind = last + 1
         if end := _closing_end(cursor, last):
@@ -33,8 +33,8 @@ def read_leading_superlatives(cursor: Cursor) -> None:
             continue
         cursor.consume(*used)
         side, _, attribute = mention.normalized.partition(".")
-        its = cursor.mention_at(of)
-        operand = its if its is not None and its.kind == "element" else None
+        element = cursor.mention_at(operand_place)
+        operand = element if element is not None and element.kind == "element" else None
         cursor.parsed.order.append(Order(side == "desc", operand, attribute=attribute or "*"))
 
 
@@ -69,29 +69,29 @@ def read(cursor: Cursor) -> None:
     for place, mention in cursor.of_kind("direction"):
         cursor.consume(place)
         down = mention.normalized == "desc"
-        of = cursor.after(place, ("element",), 2, ())
-        if of is not None and cursor.stems_between(place, of)[:1] == ["of"]:
-            cursor.consume(of)
-            order.append(Order(down, cursor.mentions[of]))
+        operand = cursor.after(place, ("element",), 2, ())
+        if operand is not None and cursor.stems_between(place, operand)[:1] == ["of"]:
+            cursor.consume(operand)
+            order.append(Order(down, cursor.mentions[operand]))
     for place, mention in cursor.of_kind("order"):
         cursor.consume(place)
         if mention.normalized in ("word", "of"):
             by = cursor.after(place, ("group",), 1, ())
-            of = cursor.after(by, ("element",), 1, ()) if by is not None else None
-            if by is not None and of is not None:
-                cursor.consume(by, of)
-            order.append(Order(bool(down), cursor.mention_at(of)))
+            operand = cursor.after(by, ("element",), 1, ()) if by is not None else None
+            if by is not None and operand is not None:
+                cursor.consume(by, operand)
+            order.append(Order(bool(down), cursor.mention_at(operand)))
             continue
-        said = _sort_key(cursor, place, mention.normalized == "verb")
-        if said is None:
+        sort_key = _sort_key(cursor, place, mention.normalized == "verb")
+        if sort_key is None:
             continue
         if down is not None:
-            said.descending = down
+            sort_key.descending = down
         elif order and order[0].operand is None and order[0].measure is None:
             # Sorted by price, cheapest first: the words that follow say only the direction.
-            said.descending, said.attribute = order[0].descending, order[0].attribute
+            sort_key.descending, sort_key.attribute = order[0].descending, order[0].attribute
             del order[0]
-        order.append(said)
+        order.append(sort_key)
     if down is not None and not order:
         order.append(Order(down))
     _read_by(cursor)
@@ -103,10 +103,10 @@ def _read_by(cursor: Cursor) -> None:
     if not order or order[0].operand is not None or any(True for _ in cursor.of_kind("count", "agg")):
         return
     for place, mention in cursor.of_kind("group"):
-        of = cursor.after(place, ("element",), 1, ()) if cursor.text(mention).lower() == "by" else None
-        if of is not None:
-            cursor.consume(place, of)
-            order[0].operand = cursor.mentions[of]
+        operand = cursor.after(place, ("element",), 1, ()) if cursor.text(mention).lower() == "by" else None
+        if operand is not None:
+            cursor.consume(place, operand)
+            order[0].operand = cursor.mentions[operand]
             return
 
 
@@ -114,7 +114,9 @@ def _sort_key(cursor: Cursor, place: int, verb: bool) -> Order | None:
     """What rows are ordered by, that follows the word; a verb has its object between."""
     start = place
     if verb:
-        by = next((n for n, its in cursor.of_kind("group") if n > place and cursor.word(its.start) == "by"), None)
+        by = next(
+            (n for n, mention in cursor.of_kind("group") if n > place and cursor.word(mention.start) == "by"), None
+        )
         if by is None:
             return Order(True)
         cursor.consume(by)
@@ -122,18 +124,18 @@ def _sort_key(cursor: Cursor, place: int, verb: bool) -> Order | None:
     following = cursor.after(start, ("element", "count", "agg"), 3, ("distinct",))
     if following is None:
         return None if verb else Order(False)
-    its = cursor.mentions[following]
+    mention = cursor.mentions[following]
     # Who ranks begins with the best.
     down = verb and cursor.word(cursor.mentions[place].start) == "rank"
-    if its.kind == "element":
+    if mention.kind == "element":
         cursor.consume(following)
-        return Order(down, its)
-    of = cursor.after(following, ("element",), 3, ("distinct", "count"))
-    if of is None:
+        return Order(down, mention)
+    operand = cursor.after(following, ("element",), 3, ("distinct", "count"))
+    if operand is None:
         return None
-    cursor.consume(*range(following, of + 1))
-    whose = cursor.after(of, ("element",), 2, ())
-    if whose is not None and cursor.stems_between(of, whose)[:1] in (["of"], ["for"], ["in"]):
+    cursor.consume(*range(following, operand + 1))
+    whose = cursor.after(operand, ("element",), 2, ())
+    if whose is not None and cursor.stems_between(operand, whose)[:1] in (["of"], ["for"], ["in"]):
         cursor.consume(whose)
         cursor.parsed.context.append(cursor.mentions[whose])
-    return Order(down, measure=cursor.measure(following, of))
+    return Order(down, measure=cursor.measure(following, operand))

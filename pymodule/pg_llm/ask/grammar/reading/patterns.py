@@ -32,15 +32,17 @@ def read(cursor: Cursor) -> None:
             cursor.consume(place)
             cursor.parsed.unread.remove(name)
             raw = Mention("value", mention.end, mention.end + 1, name)
-            cursor.parsed.value_filters.append(ValueFilter([raw], cursor.mention_at(_person_after(cursor, place)), False, op="start"))
+            cursor.parsed.value_filters.append(
+                ValueFilter([raw], cursor.mention_at(_person_after(cursor, place)), False, op="start")
+            )
     for place, mention in cursor.of_kind("start", "end", "like"):
-        said, text = _pattern_text(cursor, place)
-        if said is None:
+        pattern, text = _pattern_text(cursor, place)
+        if pattern is None:
             continue
-        if mention.kind == "like" and any(each.whole for each in said.value_matches):
+        if mention.kind == "like" and any(match.whole for match in pattern.value_matches):
             # Playlists that contain the song Moon: no text is looked for in another.
             continue
-        if mention.kind == "like" and said.kind == "element" and cursor.tokens[said.start].kind != "quoted":
+        if mention.kind == "like" and pattern.kind == "element" and cursor.tokens[pattern.start].kind != "quoted":
             continue
         if (
             mention.kind == "end"
@@ -51,9 +53,11 @@ def read(cursor: Cursor) -> None:
             # Ended in a draw (code D): no text ends so.
             continue
         cursor.consume(place, *([text] if text is not None else []))
-        token = cursor.tokens[said.start] if said.end else None
-        raw = Mention("value", said.start, said.end, token.text if token and token.kind == "quoted" else said.normalized)
-        cursor.parsed.unread = [word for word in cursor.parsed.unread if word != said.normalized]
+        token = cursor.tokens[pattern.start] if pattern.end else None
+        raw = Mention(
+            "value", pattern.start, pattern.end, token.text if token and token.kind == "quoted" else pattern.normalized
+        )
+        cursor.parsed.unread = [word for word in cursor.parsed.unread if word != pattern.normalized]
         label = next(
             (
                 n

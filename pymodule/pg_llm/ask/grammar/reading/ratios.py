@@ -25,7 +25,7 @@ def read(cursor: Cursor) -> None:
                 cursor.parsed.ratio = ([], [], mention.normalized)
                 cursor.parsed.share = _share(cursor, place)
             continue
-        if cursor.chinese and place and not any(each.kind == "element" for each in cursor.mentions[place + 1 :]):
+        if cursor.chinese and place and not any(item.kind == "element" for item in cursor.mentions[place + 1 :]):
             _read_chinese_sides(cursor, place)
             return
         cursor.parsed.ratio = (*_read_sides(cursor, place), "")
@@ -72,10 +72,10 @@ def _share(cursor: Cursor, place: int) -> Share:
         return Share(None, mention.start, mention.end)
     noun = cursor.compound_head(whole)
     between = [n for n in range(place + 1, whole) if cursor.mentions[n].kind in ("agg", "count")]
-    said = next((cursor.mentions[n].normalized for n in between if cursor.mentions[n].kind == "agg"), "count")
+    function = next((cursor.mentions[n].normalized for n in between if cursor.mentions[n].kind == "agg"), "count")
     cursor.consume(*between, *range(whole, noun + 1))
-    its = cursor.mentions[noun]
-    return Share(Measure(said, its), mention.start, _main_verb(cursor, its.end))
+    element = cursor.mentions[noun]
+    return Share(Measure(function, element), mention.start, _main_verb(cursor, element.end))
 
 
 def _main_verb(cursor: Cursor, start: int) -> int:
@@ -102,27 +102,27 @@ def _read_sides(cursor: Cursor, place: int) -> tuple[list[Mention], list[Mention
     side = 0
     start = cursor.mentions[place].end
     for other in range(place + 1, len(cursor.mentions)):
-        its = cursor.mentions[other]
-        passed = cursor.stems(start, its.start)
+        mention = cursor.mentions[other]
+        passed = cursor.stems(start, mention.start)
         if side == 0 and sides[0] and {"to", "and", "versus"} & set(passed):
             side = 1
         if (
-            its.kind == "group"
-            and cursor.word(its.start) == "by"
+            mention.kind == "group"
+            and cursor.word(mention.start) == "by"
             and cursor.after(other, ("value",), 1, ()) is not None
         ):
             # Payments by card are no groups.
             cursor.consume(other)
-            start = its.end
+            start = mention.end
             continue
-        if its.kind in _CLAUSE_KINDS or len(passed) > 4 or {"?", "."} & set(passed):
+        if mention.kind in _CLAUSE_KINDS or len(passed) > 4 or {"?", "."} & set(passed):
             break
-        if side == 1 and sides[1] and {"for", "in", "of", "within"} & set(passed) and its.kind != "value":
+        if side == 1 and sides[1] and {"for", "in", "of", "within"} & set(passed) and mention.kind != "value":
             break
-        if its.kind in ("element", "value"):
-            sides[side].append(its)
+        if mention.kind in ("element", "value"):
+            sides[side].append(mention)
             cursor.consume(other)
-        elif its.kind in ("count", "agg"):
+        elif mention.kind in ("count", "agg"):
             cursor.consume(other)
-        start = its.end
+        start = mention.end
     return sides

@@ -39,17 +39,17 @@ def read(cursor: Cursor) -> None:
             cursor.mentions[more].number = float(n)
             cursor.mentions[more].role = "n"
             continue
-        found = _from_word(mention, words[0] if words else "", n, number is None)
-        found.offset = lexicon.ORDINALS.get(cursor.word(mention.start - 1), 1) - 1
-        _read_operand(cursor, place, used, found)
+        superlative = _from_word(mention, words[0] if words else "", n, number is None)
+        superlative.offset = lexicon.ORDINALS.get(cursor.word(mention.start - 1), 1) - 1
+        _read_operand(cursor, place, used, superlative)
         cursor.consume(*used)
-        if cursor.chinese and found.noun is None:
-            found.noun = _noun_after(cursor, max(used))
-        if cursor.chinese and _is_extreme_value(cursor, mention, found):
-            cursor.parsed.measures.append(Measure("max" if found.descending else "min", found.operand))
+        if cursor.chinese and superlative.noun is None:
+            superlative.noun = _noun_after(cursor, max(used))
+        if cursor.chinese and _is_extreme_value(cursor, mention, superlative):
+            cursor.parsed.measures.append(Measure("max" if superlative.descending else "min", superlative.operand))
             continue
-        _read_by(cursor, found)
-        cursor.parsed.superlatives.append(found)
+        _read_by(cursor, superlative)
+        cursor.parsed.superlatives.append(superlative)
     _merge_pairs(cursor)
 
 
@@ -58,16 +58,22 @@ def _from_word(mention: Mention, word: str, n: int, plain: bool) -> Superlative:
     n = int(mention.number) if mention.role == "n" else n
     if mention.kind == "top":
         return Superlative(True, n, word=word, unnumbered=plain)
-    return Superlative(mention.normalized.startswith("desc"), n, mention.normalized.partition(".")[2], word=word, unnumbered=plain)
+    return Superlative(
+        mention.normalized.startswith("desc"), n, mention.normalized.partition(".")[2], word=word, unnumbered=plain
+    )
 
 
 def _adjacent_number(cursor: Cursor, place: int) -> int | None:
     """The number beside a word."""
     mention = cursor.mentions[place]
     for other in (place + 1, place - 1):
-        if 0 <= other < len(cursor.mentions) and other not in cursor.consumed and cursor.mentions[other].kind == "number":
-            its = cursor.mentions[other]
-            if 0 <= its.start - mention.end <= 1 or its.end == mention.start:
+        if (
+            0 <= other < len(cursor.mentions)
+            and other not in cursor.consumed
+            and cursor.mentions[other].kind == "number"
+        ):
+            number = cursor.mentions[other]
+            if 0 <= number.start - mention.end <= 1 or number.end == mention.start:
                 return other
     return None
 
@@ -81,47 +87,47 @@ def _number_before_noun(cursor: Cursor, place: int) -> int | None:
     return number if cursor.word(cursor.mentions[number].start - 1) in _COUNTED else None
 
 
-def _read_operand(cursor: Cursor, place: int, used: list[int], found: Superlative) -> None:
+def _read_operand(cursor: Cursor, place: int, used: list[int], superlative: Superlative) -> None:
     """By what: an attribute the word has, a number of things, or a column beside it."""
     last = max(used)
-    if cursor.chinese and _read_chinese_operand(cursor, place, used, found):
+    if cursor.chinese and _read_chinese_operand(cursor, place, used, superlative):
         return
     counted = cursor.after(last, ("count", "agg"), 2, ())
-    if counted is not None and found.attribute in ("", "*"):
-        of = cursor.after(counted, ("element",), 3, ("distinct", "count"))
-        if of is None and (of := cursor.described_element(counted)) is not None:
-            found.measure = cursor.measure(counted, of)
+    if counted is not None and superlative.attribute in ("", "*"):
+        operand = cursor.after(counted, ("element",), 3, ("distinct", "count"))
+        if operand is None and (operand := cursor.described_element(counted)) is not None:
+            superlative.measure = cursor.measure(counted, operand)
             used += [counted]
             return
-        if of is not None:
-            noun = cursor.head_noun(of)
-            found.measure = cursor.measure(counted, noun)
-            used += [*range(counted, of + 1), noun]
+        if operand is not None:
+            noun = cursor.head_noun(operand)
+            superlative.measure = cursor.measure(counted, noun)
+            used += [*range(counted, operand + 1), noun]
             return
-    if found.attribute == "*":
+    if superlative.attribute == "*":
         return
-    done = cursor.before(place, ("element",), 0)
-    if found.attribute == "date" and done is not None and cursor.mentions[done].role == "verb":
+    verb = cursor.before(place, ("element",), 0)
+    if superlative.attribute == "date" and verb is not None and cursor.mentions[verb].role == "verb":
         # Hired first.
-        found.operand = cursor.mentions[done]
-        used.append(done)
+        superlative.operand = cursor.mentions[verb]
+        used.append(verb)
         return
-    of = cursor.after(last, ("element",), 2, ("distinct",))
-    if of is not None and cursor.chinese and cursor.mentions[of].names_table:
+    operand = cursor.after(last, ("element",), 2, ("distinct",))
+    if operand is not None and cursor.chinese and cursor.mentions[operand].names_table:
         # The dearest goods: whose name is asked, as any noun at the end.
-        found.noun = cursor.mentions[of]
+        superlative.noun = cursor.mentions[operand]
         return
-    if of is not None and not _CLAUSE_WORDS & set(cursor.stems_between(last, of)):
-        found.operand = cursor.mentions[of]
-        used.append(of)
+    if operand is not None and not _CLAUSE_WORDS & set(cursor.stems_between(last, operand)):
+        superlative.operand = cursor.mentions[operand]
+        used.append(operand)
 
 
-def _read_chinese_operand(cursor: Cursor, place: int, used: list[int], found: Superlative) -> bool:
+def _read_chinese_operand(cursor: Cursor, place: int, used: list[int], superlative: Superlative) -> bool:
     """Whether it stands before the word."""
     following = cursor.after(place, ("element",), 0, ())
     if following is not None and cursor.mentions[following].names_column and not _follows_column(cursor, place):
         # The highest mark, said as one word.
-        found.operand = cursor.mentions[following]
+        superlative.operand = cursor.mentions[following]
         used.append(following)
         return True
     near = place - 1
@@ -129,54 +135,54 @@ def _read_chinese_operand(cursor: Cursor, place: int, used: list[int], found: Su
         near -= 1
     if near < 0 or near in cursor.consumed:
         return False
-    its = cursor.mentions[near]
-    if its.kind == "count":
-        of = cursor.before(near)
-        found.measure = cursor.measure(near, of)
-        used += [near, *([of] if of is not None else [])]
+    mention = cursor.mentions[near]
+    if mention.kind == "count":
+        operand = cursor.before(near)
+        superlative.measure = cursor.measure(near, operand)
+        used += [near, *([operand] if operand is not None else [])]
         return True
-    of = cursor.before(near, ("element",), 0) if its.kind == "agg" else None
-    if of is not None and its.end == cursor.mentions[place].start:
+    operand = cursor.before(near, ("element",), 0) if mention.kind == "agg" else None
+    if operand is not None and mention.end == cursor.mentions[place].start:
         # The fines' total highest.
-        found.measure = cursor.measure(near, of)
-        used += [near, of]
+        superlative.measure = cursor.measure(near, operand)
+        used += [near, operand]
         return True
-    if its.kind != "element" or cursor.mentions[place].start - its.end > 1:
+    if mention.kind != "element" or cursor.mentions[place].start - mention.end > 1:
         return False
-    if found.attribute and its.names_table:
+    if superlative.attribute and mention.names_table:
         # Each shop's dearest: that shops are dear is not said.
         return False
     used.append(near)
-    _read_element(cursor, near, used, found)
+    _read_element(cursor, near, used, superlative)
     return True
 
 
-def _read_element(cursor: Cursor, near: int, used: list[int], found: Superlative) -> None:
+def _read_element(cursor: Cursor, near: int, used: list[int], superlative: Superlative) -> None:
     """An element before the word: how often it happened, what is measured of it, or itself."""
-    its = cursor.mentions[near]
-    if its.role == "verb" and not found.attribute:
+    element = cursor.mentions[near]
+    if element.role == "verb" and not superlative.attribute:
         # Who ordered most.
-        found.measure = Measure("count", its)
+        superlative.measure = Measure("count", element)
     elif near > 0 and cursor.mentions[near - 1].kind == "agg" and near - 1 not in cursor.consumed:
-        found.measure = cursor.measure(near - 1, near)
+        superlative.measure = cursor.measure(near - 1, near)
         used.append(near - 1)
     else:
-        found.operand = its
+        superlative.operand = element
 
 
 def _noun_after(cursor: Cursor, place: int) -> Mention | None:
     """What is the first: the table behind the words."""
-    of = cursor.after(place, ("element",), 2, ())
-    return cursor.mentions[of] if of is not None and cursor.mentions[of].names_table else None
+    noun = cursor.after(place, ("element",), 2, ())
+    return cursor.mentions[noun] if noun is not None and cursor.mentions[noun].names_table else None
 
 
-def _is_extreme_value(cursor: Cursor, mention: Mention, found: Superlative) -> bool:
+def _is_extreme_value(cursor: Cursor, mention: Mention, superlative: Superlative) -> bool:
     """The highest mark itself, in one word, and not whose it is."""
-    of = found.operand
-    if of is None or of.start != mention.end or of.names_table or not found.unnumbered:
+    operand = superlative.operand
+    if operand is None or operand.start != mention.end or operand.names_table or not superlative.unnumbered:
         return False
-    behind = cursor.word(of.end)
-    return behind != "的" and not any(each in behind for each in ("谁", "哪"))
+    behind = cursor.word(operand.end)
+    return behind != "的" and not any(word in behind for word in ("谁", "哪"))
 
 
 def _follows_column(cursor: Cursor, place: int) -> bool:
@@ -185,40 +191,47 @@ def _follows_column(cursor: Cursor, place: int) -> bool:
     return near is not None and (cursor.mentions[near].kind == "count" or cursor.mentions[near].names_column)
 
 
-def _read_by(cursor: Cursor, found: Superlative) -> None:
+def _read_by(cursor: Cursor, superlative: Superlative) -> None:
     """The top 3 products by price: what stands before the by is asked for."""
-    if found.measure is not None or (found.attribute and found.word not in ("first", "last")):
+    if superlative.measure is not None or (superlative.attribute and superlative.word not in ("first", "last")):
         return
     for place, mention in cursor.of_kind("group"):
         if cursor.text(mention).lower() not in _BY:
             continue
-        of = cursor.after(place, ("element", "count", "agg"), 2, ())
-        if of is None:
+        operand = cursor.after(place, ("element", "count", "agg"), 2, ())
+        if operand is None:
             continue
-        its = cursor.mentions[of]
+        element = cursor.mentions[operand]
         measure = None
-        if its.kind != "element":
-            inner = cursor.after(of, ("element",), 5, ("count", "distinct"))
+        if element.kind != "element":
+            inner = cursor.after(operand, ("element",), 5, ("count", "distinct"))
             if inner is None:
                 continue
-            measure = cursor.measure(of, inner)
-            cursor.consume(*range(of, inner + 1))
-        cursor.consume(place, of)
-        judged = cursor.tokens[mention.start - 1].text
-        cursor.parsed.unread = [word for word in cursor.parsed.unread if word != judged]
-        cursor.release(found.operand)
-        found.operand, found.measure, found.attribute = (None, measure, "") if measure else (its, None, "")
+            measure = cursor.measure(operand, inner)
+            cursor.consume(*range(operand, inner + 1))
+        cursor.consume(place, operand)
+        verb = cursor.tokens[mention.start - 1].text
+        cursor.parsed.unread = [word for word in cursor.parsed.unread if word != verb]
+        cursor.release(superlative.operand)
+        superlative.operand, superlative.measure, superlative.attribute = (
+            (None, measure, "") if measure else (element, None, "")
+        )
         return
 
 
 def _merge_pairs(cursor: Cursor) -> None:
     """The top 3 courses with the highest number of students: how many, and by what; the least and most of one."""
-    found = cursor.parsed.superlatives
-    if len(found) == 2 and found[1].word == "top" and found[1].has_no_key and not found[0].has_no_key:
+    superlatives = cursor.parsed.superlatives
+    if (
+        len(superlatives) == 2
+        and superlatives[1].word == "top"
+        and superlatives[1].has_no_key
+        and not superlatives[0].has_no_key
+    ):
         # Those with the most books, the top 3 only.
-        found[0].limit, found[0].unnumbered = found[1].limit, False
-        del found[1]
-    for first, second in itertools.pairwise(found):
+        superlatives[0].limit, superlatives[0].unnumbered = superlatives[1].limit, False
+        del superlatives[1]
+    for first, second in itertools.pairwise(superlatives):
         if (
             first.operand is None
             and first.measure is None
@@ -229,12 +242,12 @@ def _merge_pairs(cursor: Cursor) -> None:
         ):
             first.operand = second.operand
     if (
-        len(found) == 2
-        and not found[0].attribute
-        and found[0].measure is None
-        and (not found[0].unnumbered or found[0].word == "top")
-        and found[0].descending
+        len(superlatives) == 2
+        and not superlatives[0].attribute
+        and superlatives[0].measure is None
+        and (not superlatives[0].unnumbered or superlatives[0].word == "top")
+        and superlatives[0].descending
     ):
-        cursor.release(found[0].operand)
-        found[1].limit, found[1].unnumbered = found[0].limit, found[0].unnumbered
-        del found[0]
+        cursor.release(superlatives[0].operand)
+        superlatives[1].limit, superlatives[1].unnumbered = superlatives[0].limit, superlatives[0].unnumbered
+        del superlatives[0]

@@ -36,30 +36,30 @@ _RESTRICTING_CHINESE = (
 
 def read(cursor: Cursor) -> None:
     """What is asked for comes first, with whose it is; in Chinese it comes last."""
-    found = cursor.parsed
+    parsed = cursor.parsed
     rest = [n for n, _ in cursor.of_kind("element")]
-    labels = {id(each.label) for each in found.value_filters if each.label is not None}
-    measures = [*found.measures, *(each.measure for each in found.superlatives if each.measure is not None)]
-    labels |= {id(each.operand) for each in measures}
+    labels = {id(part.label) for part in parsed.value_filters if part.label is not None}
+    measures = [*parsed.measures, *(part.measure for part in parsed.superlatives if part.measure is not None)]
+    labels |= {id(part.operand) for part in measures}
     free = [n for n in rest if id(cursor.mentions[n]) not in labels]
     _read_markers(cursor)
-    asks = not found.measures and found.ratio is None
+    asks = not parsed.measures and parsed.ratio is None
     if cursor.chinese:
         _read_chinese(cursor, sorted({*free, *_beside_question_word(cursor, rest)}), asks)
         return
     heads = _heads(cursor, free, asks)
-    asks = not found.measures and found.ratio is None
-    found.targets = [*_ranked_targets(cursor, heads), *(cursor.mentions[place] for place in heads)]
+    asks = not parsed.measures and parsed.ratio is None
+    parsed.targets = [*_ranked_targets(cursor, heads), *(cursor.mentions[place] for place in heads)]
     if cursor.word(0) == "whose":
         # Whose bag is the largest: the bag only leads to them.
-        found.context += found.targets[:1]
-        del found.targets[:1]
-    found.asks_person = not found.targets and cursor.word(0) in ("who", "whose")
+        parsed.context += parsed.targets[:1]
+        del parsed.targets[:1]
+    parsed.asks_person = not parsed.targets and cursor.word(0) in ("who", "whose")
     words = [token.text.lower() for token in cursor.tokens]
-    found.asks_person_too = any(word == "who" and words[n - 1] == "and" for n, word in enumerate(words) if n)
-    found.asks_time = cursor.word(0) == "when"
-    if asks and not heads and not found.superlatives:
-        found.targets = [cursor.mentions[place] for place in rest if place not in free][:1]
+    parsed.asks_person_too = any(word == "who" and words[n - 1] == "and" for n, word in enumerate(words) if n)
+    parsed.asks_time = cursor.word(0) == "when"
+    if asks and not heads and not parsed.superlatives:
+        parsed.targets = [cursor.mentions[place] for place in rest if place not in free][:1]
 
 
 def _read_markers(cursor: Cursor) -> None:
@@ -86,52 +86,52 @@ def _read_markers(cursor: Cursor) -> None:
 
 def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
     """The places of what is asked for; the others become owners or lead there."""
-    found = cursor.parsed
+    parsed = cursor.parsed
     heads: list[int] = []
     chain = False
     for n, place in enumerate(free):
         mention = cursor.mentions[place]
         previous = free[n - 1] if n else None
         passed = cursor.stems(cursor.mentions[previous].end if previous is not None else 0, mention.start)
-        again = n > 0 and _asks_for_more(passed)
+        asks_more = n > 0 and _asks_for_more(passed)
         besides = place > 0 and _asks_another(cursor.stems_between(place - 1, place), passed)
         beside = previous if chain and previous is not None and place == previous + 1 else None
         if not heads and (_is_of_extreme(cursor, place) or _is_action(cursor, mention)):
-            found.context.append(mention)
-        elif not heads and asks and not again and _is_total(cursor, mention):
-            found.measures.append(Measure("sum", mention))
+            parsed.context.append(mention)
+        elif not heads and asks and not asks_more and _is_total(cursor, mention):
+            parsed.measures.append(Measure("sum", mention))
             asks = False
-        elif not heads and (asks or again or (n == 0 and _is_listed_before_measure(cursor, mention))):
+        elif not heads and (asks or asks_more or (n == 0 and _is_listed_before_measure(cursor, mention))):
             heads.append(place)
             chain = True
         elif beside is not None and passed and passed[0] in ("of", "'s", "for", "from", "in") and len(passed) <= 4:
-            found.owners.append(mention)
+            parsed.owners.append(mention)
             chain = False
         elif beside is not None and _is_conjoined(passed):
             heads.append(place)
-        elif heads and (besides or (again and (_is_column(mention) or _has_column_after(cursor, place)))):
+        elif heads and (besides or (asks_more and (_is_column(mention) or _has_column_after(cursor, place)))):
             heads.append(place)
             chain = True
         elif beside is not None and not passed and mention.role == "verb":
             # Workers hired after 2019: what was done to them is not asked for.
-            found.context.append(mention)
+            parsed.context.append(mention)
         elif beside is not None and not passed:
             chain = _is_owned(cursor, beside, place)
             if chain:
                 heads[-1] = place
-            found.owners.append(cursor.mentions[beside] if chain else mention)
+            parsed.owners.append(cursor.mentions[beside] if chain else mention)
         else:
             chain = False
-            found.context.append(mention)
+            parsed.context.append(mention)
     return heads
 
 
-def _asks_another(near: Sequence[str], passed: Sequence[str]) -> bool:
+def _asks_another(between: Sequence[str], passed: Sequence[str]) -> bool:
     """Whether the words right before ask anew, joined to what was asked: and from which country, and when."""
-    asked = max((n for n, word in enumerate(near) if word in _QUESTION_WORDS), default=None)
-    if asked is None or len(near) - asked > _QUESTION_REACH:
+    position = max((n for n, word in enumerate(between) if word in _QUESTION_WORDS), default=None)
+    if position is None or len(between) - position > _QUESTION_REACH:
         return False
-    before = passed[: len(passed) - len(near) + asked]
+    before = passed[: len(passed) - len(between) + position]
     return bool(CONJUNCTIONS & set(before[-2:]))
 
 
@@ -157,8 +157,8 @@ def _ranked_targets(cursor: Cursor, heads: Sequence[int]) -> list[Mention]:
     if not heads:
         return []
     begin = cursor.mentions[heads[0]].start
-    ranked = [each.operand for each in cursor.parsed.superlatives if each.operand is not None]
-    before = [each for each in ranked if each.end <= begin and each.names_table]
+    ranked = [item.operand for item in cursor.parsed.superlatives if item.operand is not None]
+    before = [item for item in ranked if item.end <= begin and item.names_table]
     if not before:
         return []
     passed = cursor.stems(before[0].end, begin)
@@ -184,7 +184,7 @@ def _is_of_extreme(cursor: Cursor, place: int) -> bool:
     if place == 0:
         return False
     before = cursor.mentions[place - 1]
-    if not any(each.operand is before and each.unnumbered for each in cursor.parsed.superlatives):
+    if not any(superlative.operand is before and superlative.unnumbered for superlative in cursor.parsed.superlatives):
         return False
     passed = cursor.stems_between(place - 1, place)
     return before.names_column and bool(passed) and passed[0] in ("of", "among", "for", "in", "across")
@@ -207,12 +207,12 @@ def _is_column(mention: Mention) -> bool:
 
 def _read_chinese(cursor: Cursor, free: list[int], asks: bool) -> None:
     """What is beside a word that asks, else the last, with what is joined to it; what stands before owns it."""
-    found = cursor.parsed
-    heads = _beside_question_word(cursor, free) if found.ratio is None else []
+    parsed = cursor.parsed
+    heads = _beside_question_word(cursor, free) if parsed.ratio is None else []
     if not asks and not heads:
-        labels = [each.label for each in found.value_filters if each.label is not None]
-        found.context += [cursor.mentions[place] for place in free]
-        found.context += [label for label in labels if label.names_table]
+        labels = [value_filter.label for value_filter in parsed.value_filters if value_filter.label is not None]
+        parsed.context += [cursor.mentions[place] for place in free]
+        parsed.context += [label for label in labels if label.names_table]
         return
     heads = heads or free[-1:]
     first, last = (free.index(heads[0]), free.index(heads[-1])) if heads else (0, -1)
@@ -221,14 +221,16 @@ def _read_chinese(cursor: Cursor, free: list[int], asks: bool) -> None:
     while last + 1 < len(free) and _is_conjoined_chinese(cursor, free[last], free[last + 1]):
         last += 1
     heads = free[first : last + 1]
-    found.targets = [cursor.mentions[place] for place in heads]
+    parsed.targets = [cursor.mentions[place] for place in heads]
     others = [cursor.mentions[place] for place in free if place not in heads]
     if asks:
-        found.owners = others
+        parsed.owners = others
     else:
-        found.context += others
+        parsed.context += others
     if not heads:
-        found.targets = [each.label for each in found.value_filters if each.label is not None][-1:]
+        parsed.targets = [
+            value_filter.label for value_filter in parsed.value_filters if value_filter.label is not None
+        ][-1:]
 
 
 def _beside_question_word(cursor: Cursor, free: list[int]) -> list[int]:
@@ -236,11 +238,11 @@ def _beside_question_word(cursor: Cursor, free: list[int]) -> list[int]:
 
     def asks(token: int, words: tuple[str, ...]) -> bool:
         word = cursor.word(token)
-        return chinese.is_question_word(word) and any(each in word for each in words)
+        return chinese.is_question_word(word) and any(part in word for part in words)
 
-    behind = [n for n in free if asks(cursor.mentions[n].start - 1, ("哪", "什么"))]
+    after = [n for n in free if asks(cursor.mentions[n].start - 1, ("哪", "什么"))]
     before = [n for n in free if asks(cursor.mentions[n].end, ("哪", "谁", "叫什么", "是什么"))]
-    return behind or before
+    return after or before
 
 
 def _is_conjoined_chinese(cursor: Cursor, left: int, right: int) -> bool:

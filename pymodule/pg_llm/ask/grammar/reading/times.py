@@ -26,7 +26,12 @@ def read(cursor: Cursor) -> None:
             if before >= 0 and before not in cursor.consumed and cursor.mentions[before].end >= mention.start - 2
             else None
         )
-        if marker and marker.kind == "cmp" and mention.kind == "year" and marker.normalized in (">", "<", ">=", "<=", "<>"):
+        if (
+            marker
+            and marker.kind == "cmp"
+            and mention.kind == "year"
+            and marker.normalized in (">", "<", ">=", "<=", "<>")
+        ):
             # More than 2000 is a number, after 2000 a year.
             continue
         op, values, used = _time_comparison(cursor, place, marker)
@@ -36,12 +41,14 @@ def read(cursor: Cursor) -> None:
         near = cursor.before(min(used), gap=2)
         if near is not None and near > 0 and cursor.mentions[near - 1].kind == "group":
             near = None
-        its = cursor.mention_at(near)
-        if near is not None and its is not None and _is_modifier(cursor, near, min(used)):
+        operand = cursor.mention_at(near)
+        if near is not None and operand is not None and _is_modifier(cursor, near, min(used)):
             cursor.consume(near)
         if cursor.chinese and near is None:
-            its = cursor.mention_at(_event_after(cursor, max(used)))
-        cursor.parsed.comparisons.append(Comparison(op, list(values), its, time_kind=mention.kind, start=mention.start))
+            operand = cursor.mention_at(_event_after(cursor, max(used)))
+        cursor.parsed.comparisons.append(
+            Comparison(op, list(values), operand, time_kind=mention.kind, start=mention.start)
+        )
 
 
 def _event_after(cursor: Cursor, place: int) -> int | None:
@@ -73,15 +80,15 @@ def _read_relative(cursor: Cursor, place: int, mention: Mention) -> None:
             # The last order: no time, but which one; a last name is neither.
             mention.kind, mention.normalized = "super", "desc.date"
         return
-    cursor.consume(*(n for n, its in enumerate(cursor.mentions) if mention.start <= its.start <= end))
+    cursor.consume(*(n for n, other in enumerate(cursor.mentions) if mention.start <= other.start <= end))
     unit = lexicon.TIME_UNITS[word]
     if mention.normalized in ("this", "previous") and not number:
         # Last year is the one before this one, the last 2 years are counted from today.
         cursor.parsed.comparisons.append(Comparison(mention.normalized, [unit], time_kind=unit))
         return
     number = number or 1.0
-    said = f"{3 * number:g} month" if unit == "quarter" else f"{number:g} {unit}"
-    cursor.parsed.comparisons.append(Comparison("since", [said], time_kind=unit))
+    interval = f"{3 * number:g} month" if unit == "quarter" else f"{number:g} {unit}"
+    cursor.parsed.comparisons.append(Comparison("since", [interval], time_kind=unit))
 
 
 def _time_comparison(cursor: Cursor, place: int, marker: Mention | None) -> tuple[str, list[str], list[int]]:
@@ -96,9 +103,11 @@ def _time_comparison(cursor: Cursor, place: int, marker: Mention | None) -> tupl
     if marker and cursor.text(marker).lower() == "by":
         return "<=", values, [place]
     after = place + 1
-    behind = cursor.mentions[after] if after < len(cursor.mentions) else None
-    bounds = behind is not None and (behind.kind == "above" or (cursor.chinese and behind.kind == "cmp"))
-    if behind is not None and bounds and behind.start <= mention.end + 1:
+    next_mention = cursor.mentions[after] if after < len(cursor.mentions) else None
+    is_bound = next_mention is not None and (
+        next_mention.kind == "above" or (cursor.chinese and next_mention.kind == "cmp")
+    )
+    if next_mention is not None and is_bound and next_mention.start <= mention.end + 1:
         # 2020 or later, 2020年以后
-        return behind.normalized.removesuffix(".time"), values, [place, after]
+        return next_mention.normalized.removesuffix(".time"), values, [place, after]
     return "=" if len(values) == 1 else "between", values, [place]

@@ -35,12 +35,14 @@ def read(cursor: Cursor) -> None:
             _skip_negated_nouns(cursor, last)
         both = len(group) > 1 and any(cursor.mentions[n].kind == "both" for n in range(max(0, first - 3), first))
         op = _name_part(cursor, cursor.mentions[first]) if len(group) == 1 else ""
-        cursor.parsed.value_filters.append(ValueFilter([cursor.mentions[n] for n in group], cursor.mention_at(label), negated, both, op))
+        cursor.parsed.value_filters.append(
+            ValueFilter([cursor.mentions[n] for n in group], cursor.mention_at(label), negated, both, op)
+        )
 
 
 def _name_part(cursor: Cursor, value: Mention) -> str:
     """Whose last name is Ross: where whole names are held, the end of one."""
-    if not value.value_matches or any(each.whole for each in value.value_matches):
+    if not value.value_matches or any(match.whole for match in value.value_matches):
         return ""
     before = cursor.stems(max(0, value.start - 5), value.start)
     for place, word in enumerate(before):
@@ -110,8 +112,8 @@ def _label(cursor: Cursor, first: int, last: int) -> int | None:
         return None
     if right in cursor.consumed and not cursor.chinese:
         return None
-    its, value = cursor.mentions[right], cursor.mentions[last]
-    return right if its.start == value.end and _may_label(its, value) else None
+    element, value = cursor.mentions[right], cursor.mentions[last]
+    return right if element.start == value.end and _may_label(element, value) else None
 
 
 def _may_label(label: Mention, value: Mention) -> bool:
@@ -120,7 +122,7 @@ def _may_label(label: Mention, value: Mention) -> bool:
         return True
     refs = [ref for ref, _ in value.refs]
     return any(
-        ref in refs or (ref[1] < 0 and ref[0] in {its[0] for its in refs})
+        ref in refs or (ref[1] < 0 and ref[0] in {value_ref[0] for value_ref in refs})
         for ref, score in label.refs
         if score >= label.score - 0.2
     )
