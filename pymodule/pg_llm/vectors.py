@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 
 
 def cosine(a: str, b: str) -> float:
     """Cosine similarity of two vector literals of the same length; 0 where one of them has no length."""
     left, right = json.loads(a), json.loads(b)
-    dot = sum(x * y for x, y in zip(left, right, strict=True))
     norm = math.hypot(*left) * math.hypot(*right)
-    return dot / norm if norm else 0.0
+    return dot(left, right) / norm if norm else 0.0
+
+
+def dot(a: Sequence[float], b: Sequence[float]) -> float:
+    """The inner product: the cosine similarity of vectors of length 1."""
+    return sum(x * y for x, y in zip(a, b, strict=True))

@@ -20,9 +20,10 @@ from pg_llm.ask.grammar import (
     words,
 )
 from pg_llm.ask.grammar.query import Condition, Expr, Query, SqlWriter
-from pg_llm.ask.grammar.similarity_scale import Embed, dot
+from pg_llm.ask.grammar.similarity_scale import Embed
 from pg_llm.ask.mention import NameMatcher, ValueMatch
 from pg_llm.ask.schema import Column, Edge, Schema, Table
+from pg_llm.vectors import dot
 
 NUMBER, TEXT, DATE = "number", "text", "date"
 

@@ -6,9 +6,10 @@ import functools
 import json
 from collections.abc import Sequence
 
-from pg_llm.ask.grammar.similarity_scale import SimilarityScale, dot
+from pg_llm.ask.grammar.similarity_scale import SimilarityScale
 from pg_llm.ask.schema import Ref, Schema
 from pg_llm.database.models import Model
+from pg_llm.vectors import dot
 
 _scales: dict[str, SimilarityScale] = {}
 

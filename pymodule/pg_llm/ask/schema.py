@@ -1,4 +1,4 @@
-"""Tables as a question sees them: columns with their words, keys, and how rows of one lead to rows of another."""
+"""The schema graph that questions are linked to: tables, columns with the words of their names, keys and join edges."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pg_llm.ask.grammar import name_prefixes, words
 from pg_llm.ask.grammar.join_graph import Edge, JoinGraph
 
-# A column, by its table's place and its own.
+# A column as the indexes of its table and of itself.
 Ref = tuple[int, int]
 
 _KEY_WORDS = ("id", "key", "code", "uuid", "number")
@@ -32,14 +32,14 @@ _NAME_WORDS = ("name", "title", "label", "subject", "word", "description", "code
 _CHINESE_KEY_ENDINGS = ("编号", "学号", "工号", "编码", "代码")
 _CHINESE_NAME_ENDINGS = ("名", "名称", "名字", "标题", "题目")
 __all__ = ["Column", "Edge", "Ref", "Schema", "Table"]
-# What columns are called that lead where something comes from, and where it goes.
+# Words in the names of keys that point to an origin, and to a destination.
 _DIRECTIONS = {
     "from": ("source", "src", "origin", "departure", "start", "sender"),
     "to": ("destination", "dest", "arrival", "target", "end", "receiver", "recipient"),
 }
-# How much less a key costs whose name the question says.
+# How much cheaper an edge becomes whose role the question mentions.
 _MENTION_DISCOUNT = 0.3
-# What only says of what sort rows are calls none.
+# Columns of categories do not name rows.
 _CHINESE_CATEGORY_ENDINGS = ("状态", "类型", "类别", "种类", "性别", "等级", "级别", "方式", *_CHINESE_KEY_ENDINGS)
 _CATEGORY_WORDS = {
     "status",
@@ -55,15 +55,15 @@ _CATEGORY_WORDS = {
     "unit",
     "currency",
 }
-# What a step costs that joins along a declared key, along one that names tell, and along columns that share a name.
+# Costs of joining along a declared foreign key, one inferred from names, and columns that only share a name.
 _DECLARED, _INFERRED, _SHARED_COLUMN = 1.0, 1.1, 2.6
 
 
 @dataclass(slots=True)
 class Column:
-    """One column; `kind` is number, text, date, time, bool or other; `phrases` say in words what it holds.
+    """One column; `kind` is number, text, date, time, bool or other; `phrases` are its comment and description.
 
-    `builtin`: its type is one of PostgreSQL's own.
+    `builtin` is true if its type is one of PostgreSQL's own.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Column:
     unique: bool = False
     nullable: bool = True
     builtin: bool = True
-    # Its name, and the words of it, which the schema reads without what the names of all columns share.
+    # The name without the prefix that all columns of the table share, and its words.
     base_name: str = field(init=False)
     words: tuple[str, ...] = field(init=False)
 
@@ -84,7 +84,7 @@ class Column:
 
     @property
     def is_measure(self) -> bool:
-        """Whether its numbers can be added up or averaged: those that name something cannot."""
+        """True if sums and averages of its numbers make sense; numbers that identify something have none."""
         name = self.words
         is_label = (len(name) > 1 and name[-1] == "number") or name[-1:] in (
             ("year",),
@@ -97,7 +97,7 @@ class Column:
 
     @property
     def is_key(self) -> bool:
-        """Whether its name says that it points to a row."""
+        """True if the name says that the column references a row."""
         last = self.words[-1:] or ("",)
         if self.name.endswith(_CHINESE_KEY_ENDINGS):
             return True
@@ -109,7 +109,7 @@ class Column:
 
 @dataclass(slots=True)
 class Table:
-    """One relation; `sql` is how the caller writes it."""
+    """One relation; `sql` is its name as the caller writes it."""
 
     oid: int
     name: str
@@ -118,7 +118,7 @@ class Table:
     phrases: list[str] = field(default_factory=list)
     key: list[int] = field(default_factory=list)
     row_count: float = 0.0
-    # As a column's.
+    # The words of the name without the prefix that all tables share.
     words: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -126,12 +126,12 @@ class Table:
 
     @property
     def is_link(self) -> bool:
-        """Whether it only says which rows of other tables belong together."""
+        """True for a link table, which only relates rows of other tables."""
         return len(self.columns) > 1 and all(column.is_key for column in self.columns)
 
 
 class Schema:
-    """The tables and the edges between them, declared ones and those that names tell."""
+    """Tables and the edges along which they can be joined: declared foreign keys and keys inferred from names."""
 
     def __init__(self, tables: Sequence[Table], declared: Iterable[Edge] = ()) -> None:
         self.tables = list(tables)
@@ -152,7 +152,7 @@ class Schema:
         self._join_graph = JoinGraph(self.edges)
 
     def _split_names(self) -> str:
-        """Find the words of all names, without prefixes that all share; that of tables."""
+        """Set the words of all names without shared prefixes; returns the prefix that tables share."""
         columns = [[column.name.lower() for column in table.columns] for table in self.tables]
         names = [table.name.lower() for table in self.tables]
         later = {part for name in names for part in name.split("_")[1:]}
@@ -175,7 +175,7 @@ class Schema:
         return prefix
 
     def _expand_key_names(self) -> None:
-        """Read `x_tid` as what the key `app_t_id` of a table `app…` calls, with the prefix of its own table."""
+        """Expand abbreviated tables in keys: read `x_tid` as the key `app_t_id` of a table with the prefix `app`."""
         keys: dict[str, tuple[str, ...]] = {}
         for table in self.tables:
             for key in (table.columns[place] for place in table.key if len(table.key) == 1):
@@ -191,15 +191,15 @@ class Schema:
                 )
 
     def column(self, ref: Ref) -> Column:
-        """The column at a place."""
+        """The column with these indexes."""
         return self.tables[ref[0]].columns[ref[1]]
 
     def column_refs(self) -> Iterable[Ref]:
-        """All columns."""
+        """The indexes of all columns."""
         return ((t, c) for t, table in enumerate(self.tables) for c in range(len(table.columns)))
 
     def display_column(self, table: int) -> int | None:
-        """The column that people call a row by."""
+        """The column that names a row, as a person would: name, title, label; None if there is none."""
         columns = self.tables[table].columns
         own = set(self.tables[table].words)
         best: tuple[float, int] | None = None
@@ -220,7 +220,7 @@ class Schema:
         return None if best is None or best[0] > 11.5 else best[1]
 
     def _is_reference(self, table: int, place: int) -> bool:
-        """Whether a column calls a row of another table."""
+        """True if the column references a row of another table."""
         own = set(self.tables[table].words) & set(self.tables[table].columns[place].words)
         return not own and any(
             edge.source == table and edge.many_to_one and (place,) == tuple(a for a, _ in edge.columns)
@@ -228,7 +228,7 @@ class Schema:
         )
 
     def has_persons(self, table: int) -> bool:
-        """Whether the rows are persons: by what the table is called, or by columns that only persons have."""
+        """True if the rows are persons, judged by the table's name or by columns that only persons have."""
         description = self.tables[table]
         columns = {word for column in description.columns for word in column.words}
         return (
@@ -238,7 +238,7 @@ class Schema:
         )
 
     def names_row(self, ref: Ref) -> bool:
-        """Whether a column is what rows are called by, and not what others are: the supplier's name of an invoice."""
+        """True if the column names the row itself (invoice.number), not a related entity (invoice.supplier_name)."""
         name = set(self.column(ref).words)
         return ref[1] in (self.display_column(ref[0]), *self.display_columns(ref[0])) and (
             self.column(ref).unique
@@ -246,7 +246,7 @@ class Schema:
         )
 
     def display_columns(self, table: int) -> list[int]:
-        """As `display`, with all parts of a person's name."""
+        """Like `display_column`, but with first and last name of a person."""
         columns = self.tables[table].columns
         first = [n for n, column in enumerate(columns) if column.words[-2:] == ("first", "name")]
         last = [n for n, column in enumerate(columns) if column.words[-2:] == ("last", "name")]
@@ -256,7 +256,7 @@ class Schema:
         return [] if found is None else [found]
 
     def identity_columns(self, table: int) -> list[int]:
-        """The columns that tell rows of a table apart: its key, or what people call them by."""
+        """The columns that identify a row: the key, else the columns that name it."""
         description = self.tables[table]
         if description.key:
             return description.key
@@ -264,12 +264,12 @@ class Schema:
         return [] if column is None else [column]
 
     def reference_edge(self, source: int, target: int) -> Edge | None:
-        """The edge along which each row of a table belongs to one row of another."""
+        """The cheapest foreign key from one table to another."""
         edges = [edge for edge in self.edges if edge.source == source and edge.target == target and edge.many_to_one]
         return min(edges, default=None, key=lambda edge: edge.cost)
 
     def with_question_stems(self, stems: Collection[str]) -> Schema:
-        """As this one, where of several keys between two tables the one that a question's stems name comes first."""
+        """A copy in which, of parallel edges between two tables, those are cheaper whose role the question mentions."""
         schema = copy.copy(self)
         schema.edges = [
             replace(edge, cost=edge.cost - _MENTION_DISCOUNT)
@@ -281,7 +281,7 @@ class Schema:
         return schema
 
     def _parallel_edges(self, edge: Edge) -> list[Edge]:
-        """Other edges between the same tables."""
+        """Other edges between the same two tables."""
         return [
             other
             for other in self.edges
@@ -293,26 +293,26 @@ class Schema:
         return any(_stem_matches_role(stem, role) for role in self._roles(edge) for stem in stems)
 
     def _roles(self, edge: Edge) -> set[str]:
-        """What a key's name says besides the tables that it connects."""
+        """Words of a key's name beyond the names of the tables that it connects."""
         known = {*_KEY_WORDS, *self.tables[edge.target].words, *self.tables[edge.source].words}
         return {word for a, _ in edge.columns for word in self.column((edge.source, a)).words} - known
 
     def disambiguates_edge(self, edges: Iterable[Edge], stem: str) -> bool:
-        """Whether a word tells one of the edges from another between the same tables."""
+        """True if a word of the question tells one of these edges from a parallel one."""
         return any(
             _stem_matches_role(stem, role) for edge in edges if self._parallel_edges(edge) for role in self._roles(edge)
         )
 
     def has_parallel_edge(self, edges: Iterable[Edge]) -> bool:
-        """Whether another edge between the same tables would do as well as one of these."""
+        """True if a parallel edge would cost the same as one of these."""
         return any(other.cost == edge.cost for edge in edges for other in self._parallel_edges(edge))
 
     def join_tree(self, wanted: Sequence[int]) -> tuple[list[Edge], float] | None:
-        """The cheapest edges that connect the tables, and what they cost."""
+        """The cheapest tree of edges that connects the tables, and its cost."""
         return self._join_graph.steiner_tree(wanted)
 
     def fans_out(self, edges: Sequence[Edge], table: int) -> bool:
-        """Whether a row of the table may come more than once when these edges are joined."""
+        """True if joining along these edges may repeat a row of the table."""
         reached = {table}
         rest = list(edges)
         while rest:
@@ -323,7 +323,7 @@ class Schema:
                 return True
             rest.remove(edge)
             if edge.source not in reached or not edge.many_to_one:
-                # From the one side to the many.
+                # The join leads from the unique side to the many side.
                 if edge.target in reached and edge.source in reached:
                     continue
                 if edge.target in reached or not edge.many_to_one:
@@ -332,7 +332,7 @@ class Schema:
         return False
 
     def _declared_targets(self) -> dict[str, Ref | None]:
-        """What key a column of a name leads to, as declared for others of that name; None where they differ."""
+        """For each name of a foreign key column the key that it references; None where declarations differ."""
         targets: dict[str, Ref | None] = {}
         for edge in self.edges:
             if len(edge.columns) == 1:
@@ -342,7 +342,7 @@ class Schema:
         return targets
 
     def _inferred_foreign_keys(self, source: int, target: int) -> Iterable[Edge]:
-        """Edges from a table to another that the names of columns tell."""
+        """Foreign keys from one table to another that are inferred from the names of columns."""
         left, right = self.tables[source], self.tables[target]
         edges: list[Edge] = []
         for a, column in enumerate(left.columns):
@@ -353,7 +353,7 @@ class Schema:
                 same = column.name.lower() == other_column.name.lower() or _same_key(column, other_column)
                 if same and set(column.words) & _PERSONAL_NAME_WORDS:
                     continue
-                # A name without such an ending joins only where it is the key of one table and not generic.
+                # Other columns of the same name join only where one is a unique text key with a specific name.
                 if (
                     same
                     and not is_key_like
@@ -362,7 +362,7 @@ class Schema:
                     )
                 ):
                     continue
-                # What is unique in a table of keys alone is so by chance.
+                # In a link table uniqueness of one column is accidental; do not infer a key from it.
                 if same and column.name.lower() not in _GENERIC_NAMES:
                     if other_column.unique and not right.is_link:
                         edges.append(Edge(source, target, ((a, b),), _INFERRED, True))
@@ -386,7 +386,7 @@ def _stem_matches_role(stem: str, role: str) -> bool:
 
 
 def _without_shortcuts(edges: Sequence[Edge]) -> list[Edge]:
-    """Without those between columns that both lead to one key: what they share is its row."""
+    """Drop edges between two columns that reference the same key: the path leads through its table."""
     leading: dict[Ref, set[Ref]] = {}
     for edge in edges:
         for a, b in edge.columns if edge.many_to_one else ():
@@ -403,14 +403,14 @@ def _without_shortcuts(edges: Sequence[Edge]) -> list[Edge]:
 
 
 def _same_key(one: Column, other: Column) -> bool:
-    """Whether two are a key with a name of its own, each with the prefix of its table: `o_custkey`, `c_custkey`."""
+    """True if both are one key with the prefixes of their tables: `o_custkey` and `c_custkey`."""
     return one.base_name.lower() == other.base_name.lower() and len(one.words) > 1 and one.is_key
 
 
 def _expand_abbreviations(
     name: tuple[str, ...], table_words: tuple[str, ...], tables: Collection[str]
 ) -> tuple[str, ...]:
-    """A name's words, of those that are short the words of its table, or of the one table that fits."""
+    """The words of a name with abbreviations expanded to words of its own table, or to the only table that fits."""
     expanded = []
     for word in name:
         fitting = [full for full in table_words if words.abbreviation_score(word, full)]
@@ -425,13 +425,13 @@ def _without_underscores(name: str) -> str:
 
 
 def _name_words(name: str) -> tuple[str, ...]:
-    """The words of a name; one that is all signs is its own word."""
+    """The words of a name; a name without letters is a word itself."""
     return words.split_name(name) or (name.lower(),)
 
 
 def _names_key(column: tuple[str, ...], table: tuple[str, ...], key: Column) -> bool:
-    """Whether a column's name is a table's with its key's: customer_id for customer.id, buyer_customer_id as well."""
-    # The uid of users is what others call user_id.
+    """True for names of the form table + key: customer_id or buyer_customer_id for customer.id."""
+    # Other tables write user_id for the column uid of users.
     ends = {key.words[-1], "id"} if re.fullmatch("[a-z]{0,2}id", key.base_name.lower()) else {key.words[-1]}
     if len(column) < 2:
         return column == table and "id" in ends
@@ -440,7 +440,7 @@ def _names_key(column: tuple[str, ...], table: tuple[str, ...], key: Column) -> 
 
 
 def _inferred_key(table: Table) -> list[int]:
-    """The column that looks as if it told rows apart, among those found to be unique where that is known."""
+    """The column that is most likely the primary key, judged by names among the columns known to be unique."""
     first = "".join(word[0] for word in table.words if word)
     joined = "".join(table.words)
     for place, column in enumerate(table.columns):

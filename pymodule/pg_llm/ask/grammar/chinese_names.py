@@ -1,4 +1,4 @@
-"""How the names of tables and columns are said in Chinese: without their endings, by parts, by one character."""
+"""Chinese variants of table and column names: without suffixes, synonyms, parts, single characters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from pg_llm.ask.grammar import chinese
 
-# Sets of words of which one may stand for another, each less surely than for itself.
+# Synonyms; each matches with less confidence than the name itself.
 _SYNONYM_SETS = [
     line.split()
     for line in """
@@ -73,17 +73,17 @@ _SEPARATORS = re.compile(r"[,;/|:\u3001\uff0c\uff1b\uff1a\u3002]")
 
 
 def without_brackets(phrase: str) -> str:
-    """What a comment says without what stands in brackets, which are values and units."""
+    """The comment without parenthesised values and units."""
     return _BRACKETS.sub("", phrase).strip()
 
 
 def comment_names(phrase: str) -> list[str]:
-    """The names that a comment gives."""
+    """The names that a comment lists."""
     return [part.strip() for part in _SEPARATORS.split(without_brackets(phrase)) if part.strip()]
 
 
 def table_noun(phrases: Iterable[str]) -> str:
-    """What a table is called, of its name and comment, in Chinese."""
+    """The Chinese noun for the rows of a table, from its name or comment."""
     names = (part for phrase in phrases for part in comment_names(phrase) if chinese.contains_chinese(part[0]))
     name = next(names, "")
     ending = next((suffix for suffix in _TABLE_ENDINGS if name.endswith(suffix) and name != suffix), "")
@@ -91,29 +91,29 @@ def table_noun(phrases: Iterable[str]) -> str:
 
 
 def event_verbs(phrases: Iterable[str]) -> set[str]:
-    """What happens at the time that a column holds: 下单 of 下单时间."""
+    """The events whose time a date column holds: 下单 for 下单时间."""
     names = (part for phrase in phrases for part in comment_names(phrase))
     return {name[:-2] for name in names if name.endswith(("日期", "时间")) and len(name) > 3}
 
 
 def boolean_states(phrases: Iterable[str]) -> set[str]:
-    """What a yes-or-no column says of rows: 住校 of 是否住校."""
+    """The states that a boolean column holds: 住校 for 是否住校."""
     return {part.removeprefix("是否") for phrase in phrases for part in comment_names(phrase) if len(part) > 2}
 
 
 def is_additive(name: str) -> bool:
-    """Whether numbers of that name are amounts: prices, rates and marks are none."""
+    """True if numbers of this name can be added up, unlike prices, rates and marks."""
     return name.endswith(("额", "量", "数", "费", "费用", "收入", "支出", "成本", "利润", "销量"))
 
 
 def key_referent(name: str) -> str:
-    """What a key is named after: the row that it points to."""
+    """The entity that a key references, from its name; empty if the name does not say."""
     ending = next((suffix for suffix in ("编号", "ID", "id", "编码", "代码", "号") if name.endswith(suffix)), "")
     return name.removesuffix(ending) if ending and len(name) > len(ending) + 1 else ""
 
 
 def name_forms(phrase: str, table_name: str, table: bool) -> dict[str, float]:
-    """How a name may be said, each with how surely it is meant; `own` is what its table is called."""
+    """Variants of a name with their scores; `table_name` is the noun of the table that a column belongs to."""
     scores = {phrase: 1.0}
 
     def add(form: str, score: float) -> None:
@@ -135,7 +135,7 @@ def name_forms(phrase: str, table_name: str, table: bool) -> dict[str, float]:
     for middle in range(1, len(phrase) - 1):
         if phrase[middle] == "的":
             add(phrase[middle + 1 :], _ENDING_SCORE)
-    # Words have two characters as a rule, so names of four are parted in the middle.
+    # Chinese words have two characters as a rule, so longer names are split at even places.
     for middle in range(2 - len(phrase) % 2, len(phrase), 2 - len(phrase) % 2) if len(phrase) <= 8 else ():
         add(phrase[middle:], _SECOND_PART_SCORE)
         add(phrase[:middle], 0.5 if table else _FIRST_PART_SCORE)
@@ -153,7 +153,7 @@ def name_forms(phrase: str, table_name: str, table: bool) -> dict[str, float]:
 
 
 def short_forms(name: str) -> Iterator[tuple[str, str, float]]:
-    """The characters that may stand for a noun of two and where: 班 for 班级, behind a value 生 for 学生."""
+    """Single characters that may stand for a noun of two, with the context and a score: 班 for 班级, 生 for 学生."""
     for n, character in enumerate(name if len(name) == 2 else ""):
         if character not in chinese.VERBS and not chinese.is_marker(character):
             yield character, "noun", _CHARACTER_SCORE if n == 0 else 0.55 * _CHARACTER_SCORE

@@ -1,6 +1,6 @@
-"""Times that a question names: March 5, 2021, from May to July 2020, the first half of 2023, 2023年第一季度.
+"""Temporal expressions normalised to ISO 8601: March 5, 2021; from May to July 2020; 2023年第一季度.
 
-A time is written as ISO 8601 does (2023, 2023-03, 2023-03-05), a span of them as first and last (2023-01/2023-06).
+A time is a year, a month or a day (2023, 2023-03, 2023-03-05), a span its first and last part (2023-01/2023-06).
 """
 
 from __future__ import annotations
@@ -16,21 +16,21 @@ from pg_llm.ask.mention import Mention
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _DAY = re.compile(r"(\d{1,2})(?:st|nd|rd|th)?")
 _PART = re.compile(r"([qh])([1-4])")
-# Months of a part of the year that is counted.
+# The number of months in each part of a year.
 _MONTHS_OF = {"quarter": 3, "half": 6, "month": 1, "q": 3, "h": 6}
 _ORDINALS = lexicon.ORDINALS | {"first": 1, "1st": 1, "last": -1, "final": -1}
 _EDGE_WORDS = {"start": 0, "beginning": 0, "end": -1, "close": -1}
 _BEFORE, _AFTER = {"before", "preceding", "prior"}, {"after", "following"}
-# What joins the ends of a span; and does where it was begun.
+# Words that join the ends of a span, and the words that open a span with the joiners that then count.
 _SPAN_JOINERS = {"to", "through", "until", "till", "thru", "-", "\u2013", "\u2014", "~", "到", "至"}
 _SPAN_STARTS = {"between": _SPAN_JOINERS | {"and"}, "from": _SPAN_JOINERS, "从": _SPAN_JOINERS}
-# A month's name that is a word as well needs more beside it than a capital.
+# Month names that are common words too: a capital letter alone does not make them a month.
 _AMBIGUOUS_MONTHS = {"may"}
 _BEFORE_MONTHS = {"in", "of", "during", "since", "and", "or", "after", "before", "until", "to", "from", "between"}
 
 
 def time_mentions(tokens: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
-    """Mentions of times, each with a rank among all mentions that may stand there: behind a value as long."""
+    """Mentions of times, each with a rank that is compared with other mentions of the same tokens."""
     place = 0
     while place < len(tokens):
         time = _time_span(tokens, place) or time_at(tokens, place)
@@ -50,7 +50,7 @@ def time_mentions(tokens: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
 
 
 def day_range(iso: str) -> tuple[datetime.date, datetime.date]:
-    """The first day of a time and the first behind it. Raises ValueError where there is no such day."""
+    """The first day of a time and the first day after it. Raises ValueError if there is no such day."""
     first, _, last = iso.partition("/")
     if last:
         return day_range(first)[0], day_range(last)[1]
@@ -69,7 +69,7 @@ def _kind(iso: str) -> str:
 
 
 def _time_span(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
-    """From one time to another, which may say the year, or the month, of both."""
+    """A span of two times; the year or month may be given only once."""
     word = tokens[place].text.lower()
     start = place + 1 if word in _SPAN_STARTS else place
     joiners = _SPAN_STARTS.get(word, _SPAN_JOINERS)
@@ -80,7 +80,7 @@ def _time_span(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
             continue
         second = time_at(tokens, _skip_articles(tokens, position + 1))
         if second is None and isinstance(first, tuple) and all(first):
-            # March 27 to 31, 2023
+            # The second day has the month of the first: March 27 to 31, 2023.
             second = _month_day(tokens, position + 1, first[0])
         if second is None:
             continue
@@ -91,7 +91,7 @@ def _time_span(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
 
 
 def _span_starts(tokens: Sequence[Token], start: int) -> Iterator[tuple[str | tuple[int, int], int]]:
-    """The times that may stand at a place: with a year, a month with or without a day, a day."""
+    """Readings of the begin of a span: a full time, a month with or without a day, or a day."""
     whole = time_at(tokens, start)
     if whole is not None:
         yield whole
@@ -108,7 +108,7 @@ def _span_starts(tokens: Sequence[Token], start: int) -> Iterator[tuple[str | tu
 
 
 def _with_year_of(first: tuple[int, int], last: str) -> str | None:
-    """A time without its year, before one that has it."""
+    """The begin of a span with the year, or month, that only its end has."""
     month, day = first
     parts = last.rpartition("/")[2].split("-")
     if len(parts) < 2:
@@ -126,7 +126,7 @@ def _ordered(first: str, last: str) -> bool:
 
 
 def time_at(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
-    """The time with its year that begins at a place, as ISO writes it, and where it ends."""
+    """The time with a year that begins at this place, in ISO 8601, and the place after it."""
     if not 0 <= place < len(tokens):
         return None
     for read in (_edge_day, _part_of_time, _days_around, _chinese, _western_date):
@@ -144,7 +144,7 @@ def _is_valid(iso: str) -> bool:
 
 
 def _edge_day(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
-    """The start of 2020, the end of May 2021: a day."""
+    """The first or last day of a time: the start of 2020, the end of May 2021."""
     if tokens[place].text.lower() not in _EDGE_WORDS or _word_at(tokens, place + 1) != "of":
         return None
     whole = time_at(tokens, _skip_articles(tokens, place + 2))
@@ -156,7 +156,7 @@ def _edge_day(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
 
 
 def _part_of_time(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
-    """The first quarter of 2023, the last 10 days of May 2020, Q1 2023."""
+    """A part of a time: the first quarter of 2023, the last 10 days of May 2020, Q1 2023."""
     short = _PART.fullmatch(tokens[place].text.lower())
     if short:
         position = place + 2 if _word_at(tokens, place + 1) in ("of", ",") else place + 1
@@ -173,14 +173,14 @@ def _part_of_time(tokens: Sequence[Token], place: int) -> tuple[str, int] | None
     if unit not in (*_MONTHS_OF, "week", "day") or _word_at(tokens, position) not in ("of", "in"):
         return None
     if unit == "week" and not count and ordinal not in (1, -1):
-        # Whether weeks are counted from the first day or from the first Monday is not said.
+        # Ambiguous: weeks may be counted from the first day or from the first Monday.
         return None
     whole = time_at(tokens, _skip_articles(tokens, position + 1))
     return (_nth_part(whole[0], ordinal, count or 1, unit), whole[1]) if whole is not None else None
 
 
 def _nth_part(iso: str, ordinal: int, count: int, unit: str) -> str:
-    """The n-th part of a time, its last one for -1."""
+    """The n-th part of a time, or with ordinal -1 the last."""
     begin, end = day_range(iso)
     if ordinal < 0:
         return _iso_span(_add(end, -count, unit), end)
@@ -189,7 +189,7 @@ def _nth_part(iso: str, ordinal: int, count: int, unit: str) -> str:
 
 
 def _days_around(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
-    """The 30 days before April 1, 2023."""
+    """Days before or after a time: the 30 days before April 1, 2023."""
     count = _count_at(tokens, place)
     unit = lexicon.TIME_UNITS.get(_stem_at(tokens, place + 1))
     before = _word_at(tokens, place - 1)
@@ -220,7 +220,7 @@ def _add(day: datetime.date, count: int, unit: str) -> datetime.date:
 
 
 def _chinese(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
-    """2023年, 2023年3月, 2023年3月5日, 2023年3月到5月, 2023年上半年, 2023年第一季度."""
+    """Chinese times: 2023年, 2023年3月, 2023年3月5日, 2023年3月到5月, 2023年上半年, 2023年第一季度."""
     year = _year_at(tokens, place)
     if not year or _word_at(tokens, place + 1) not in ("年", "年份"):
         return None
@@ -242,7 +242,7 @@ def _chinese(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
 
 
 def _western_date(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
-    """2023, 2023-03-05, March 2023, March 5, 2023, 5th of March 2023, the 1990s."""
+    """Western times: 2023, 2023-03-05, March 2023, March 5, 2023, 5th of March 2023, the 1990s."""
     token = tokens[place]
     if token.kind == "date":
         year, *rest = re.split("[-/]", token.text)
@@ -277,7 +277,7 @@ def _with_year(tokens: Sequence[Token], place: int, month: int, day: int) -> tup
 
 
 def _yearless_month(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
-    """A month of any year."""
+    """A month of no particular year."""
     month = _month_at(tokens, place)
     token = tokens[place]
     if _word_at(tokens, place + 1) in ("月", "月份") and 1 <= _day_at(tokens, place) <= 12:

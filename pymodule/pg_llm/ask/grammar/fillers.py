@@ -1,4 +1,4 @@
-"""What a question says besides what it asks: conditions that it waives, words that only stress others."""
+"""Discourse fillers: waived conditions (no matter how …) and focus particles that restrict nothing where they stand."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pg_llm.ask.grammar.tokenizer import Token
 
 _WAIVERS = (("no", "matter"), ("regardless", "of"), ("irrespective", "of"), ("regardless",))
 _QUESTION_WORDS = {"how", "who", "which", "what", "whether", "where", "when", "if"}
-# What goes on with the question behind a condition that is waived.
+# Words that end a waived condition where the question goes on.
 _CLAUSE_STARTS = {"and", "by", "for", "per", "in", "with", "who", "that", "which", "where", "sorted", "ordered"}
-# Words that restrict what follows only where it is not said by itself: but, where something is the only thing that is
-# not meant; still, where no state follows; yet, where nothing is denied; only, where it says what is done.
+# Contexts in which a focus particle is only emphasis: `but` after a quantifier, `still` before no state, `yet`
+# without a negation, `only` at the edge of a sentence or before a complement.
 _QUANTIFIERS = {"all", "nothing", "none", "anything", "everything", "everyone", "nobody", "any", "every"}
 _COMMANDS = {
     "but",
@@ -37,7 +37,7 @@ _COMPLEMENTS = frozenset(
 
 
 def without_waivers(tokens: Sequence[Token]) -> list[Token]:
-    """The tokens without clauses such as: no matter how those ended."""
+    """The tokens without waived conditions such as: no matter how those ended."""
     kept: list[Token] = []
     place = 0
     while place < len(tokens):
@@ -55,7 +55,7 @@ def without_waivers(tokens: Sequence[Token]) -> list[Token]:
 
 
 def is_filler(tokens: Sequence[Token], place: int, states: Collection[int]) -> bool:
-    """Whether a word that may restrict says nothing here; `states` is where values and yes-or-no columns begin."""
+    """True if a focus particle restricts nothing here; `states` are the places of values and boolean columns."""
     word, before, after = (
         tokens[n].text.lower() if 0 <= n < len(tokens) else "" for n in (place, place - 1, place + 1)
     )

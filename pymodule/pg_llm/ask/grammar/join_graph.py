@@ -1,4 +1,4 @@
-"""The cheapest edges that join all the tables that a question needs, found for all of them at once."""
+"""The cheapest join of several tables: a Steiner tree in the schema graph (Dreyfus and Wagner 1972)."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-# Beyond so many tables a question is not understood, and finding how they are joined takes long.
+# The algorithm is exponential in the number of tables; questions that need more are not understood anyway.
 _MOST_TABLES = 8
-# What it costs to join rows only because they belong to the same row of a third table, spoken of or not.
+# Extra cost of joining siblings, rows that only reference the same third row, if that table is mentioned and if not.
 _SIBLING_COST, _UNMENTIONED_SIBLING_COST = 0.1, 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """Rows of `one` belong to rows of `other` where these columns are equal; the other's are unique if `single`."""
+    """A join condition: rows of `source` reference rows of `target`; `many_to_one` if the target columns are unique."""
 
     source: int
     target: int
@@ -24,17 +24,17 @@ class Edge:
     many_to_one: bool
 
     def other_end(self, table: int) -> int:
-        """The table at the other end."""
+        """The table at the other end of the edge."""
         return self.target if table == self.source else self.source
 
 
-# A table that is reached, and whether rows that belong to one of its rows are joined there already.
+# A table, and whether rows that reference it are in the tree already, so that more would be siblings.
 _State = tuple[int, bool]
 _Tree = tuple[float, tuple[Edge, ...]]
 
 
 class JoinGraph:
-    """Trees of edges, each with what it costs."""
+    """Steiner trees over the edges of a schema, cached by the tables that they connect."""
 
     def __init__(self, edges: Sequence[Edge]) -> None:
         self._edges_at: dict[int, list[Edge]] = {}
@@ -44,7 +44,10 @@ class JoinGraph:
         self._cache: dict[tuple[int, ...], tuple[list[Edge], float] | None] = {}
 
     def steiner_tree(self, tables: Sequence[int]) -> tuple[list[Edge], float] | None:
-        """The cheapest edges that connect the tables, those that lead to the first of them first; None without any."""
+        """The edges of the cheapest tree that connects the tables, and its cost; None if they are not connected.
+
+        Edges are ordered as they lead away from the first table.
+        """
         wanted = tuple(dict.fromkeys(tables))
         if wanted not in self._cache:
             tree = self._dreyfus_wagner(wanted) if len(wanted) <= _MOST_TABLES else None
@@ -52,7 +55,7 @@ class JoinGraph:
         return self._cache[wanted]
 
     def _dreyfus_wagner(self, wanted: tuple[int, ...]) -> _Tree | None:
-        """As Dreyfus and Wagner do it: the best trees of all sets of tables, from those of the sets' parts."""
+        """Dynamic programming over subsets of the tables: merge trees of two parts at one root, then grow the root."""
         root, *others = wanted
         best: dict[int, dict[_State, _Tree]] = {}
         for part in range(1, 1 << len(others)):
@@ -88,7 +91,7 @@ class JoinGraph:
                         into[state] = (total, (*edges, *other_edges))
 
     def _grow(self, seeds: Mapping[_State, _Tree], wanted: Sequence[int]) -> dict[_State, _Tree]:
-        """The trees, and what they become by edges from where they are rooted."""
+        """Dijkstra's algorithm from all seeds at once: the cheapest tree for each root reachable by further edges."""
         number = itertools.count()
         queue = [(cost, next(number), state, edges) for state, (cost, edges) in seeds.items()]
         heapq.heapify(queue)
@@ -118,7 +121,7 @@ def _tree_cost(tree: _Tree) -> float:
 
 
 def _bipartitions(part: int) -> Iterator[int]:
-    """One half of each way to cut a set in two."""
+    """Each split of a set (as bits) in two, once."""
     half = (part - 1) & part
     while half > part ^ half:
         yield half
@@ -126,7 +129,7 @@ def _bipartitions(part: int) -> Iterator[int]:
 
 
 def _ordered_edges(edges: Sequence[Edge], wanted: Sequence[int]) -> list[Edge]:
-    """The edges as they lead from the first table to each of the others in turn."""
+    """The edges in the order in which they lead from the first table to each of the others."""
     ordered: list[Edge] = []
     for table in wanted[1:]:
         ordered += [edge for edge in _shortest_path(edges, wanted[0], table) if edge not in ordered]

@@ -1,4 +1,4 @@
-"""What the words of a question stand for: tables, columns, values of rows, numbers, words that say what is asked."""
+"""Schema linking: find what each word of a question refers to, and resolve overlaps by rank."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pg_llm.ask.schema import Ref, Schema
 
 _PREPOSITIONS = {"in", "at", "on", "to", "from", "for", "with", "by", "per"}
 _LEAST_SIMILARITY = 0.5
-# What nearness in meaning is worth beside a name; more for a word that is clearly nearest to one name, as the same word
-# in two languages is.
+# Weights of matches by meaning beside matches by name; a clear best match, as the same word in another language, has
+# the higher one.
 _SIMILAR_WEIGHT, _CLEAR_MATCH_WEIGHT = 0.8, 0.97
 _CLEAR_MATCH, _CLEAR_MARGIN = 0.75, 0.1
 
@@ -21,7 +21,7 @@ _CLEAR_MATCH, _CLEAR_MARGIN = 0.75, 0.1
 def link(
     question: str, schema: Schema, values: Sequence[ValueMatch], similar: NameMatcher | None = None
 ) -> LinkedQuestion:
-    """The mentions of a question; `values` are those of rows that it may name."""
+    """Link a question to tables, columns, values, numbers, times and markers; `values` were looked up in the rows."""
     index = name_linking.NameIndex(schema)
     value_texts = {text for value in values if chinese.contains_chinese(text := question[value.start : value.end])}
     value_texts |= index.boolean_states
@@ -55,7 +55,7 @@ def link(
 
 
 def _non_overlapping(proposals: Iterable[tuple[Mention, float]], tokens: Sequence[Token]) -> list[Mention]:
-    """Of mentions that share tokens the one with the highest rank, in their order."""
+    """Greedy choice by rank among mentions that share tokens, in the order of the question."""
     chosen: list[Mention] = []
     taken: set[int] = set()
     for mention, _ in sorted(proposals, key=lambda pair: (-pair[1], pair[0].start)):
@@ -74,7 +74,7 @@ def _covered_places(chosen: Iterable[Mention]) -> set[int]:
 def _unlinked_places(
     tokens: Sequence[Token], mentions: Sequence[Mention], taken: Collection[int], schema: Schema
 ) -> list[int]:
-    """The places of words that say something, and nothing stands for them."""
+    """The places of content words that no mention covers."""
     states = {mention.start for mention in mentions if mention.kind == "value" or _is_bool(mention, schema)}
     return [
         n
@@ -87,7 +87,7 @@ def _unlinked_places(
 
 
 def _unlinked_words(tokens: Sequence[Token], mentions: Sequence[Mention], unknown: Sequence[int]) -> list[str]:
-    """The words that nothing stands for, and one that orders something: that is no question, whatever it is called."""
+    """The words that no mention covers, and a command to change data, which makes the text no question."""
     covered = _covered_places(mentions)
     texts = [tokens[place].text for place in unknown if place not in covered]
     first = next((token for token in tokens if token.kind == "word" and token.stem != "please"), None)
@@ -97,7 +97,7 @@ def _unlinked_words(tokens: Sequence[Token], mentions: Sequence[Mention], unknow
 
 
 def _lone_letter(mention: Mention, chosen: Sequence[Mention], tokens: Sequence[Token]) -> bool:
-    """Whether one letter is taken for a value where neither quotes, its column or table beside it nor an A tells so."""
+    """True if a single letter matched a value but no quotes, article, column or table beside it confirm that."""
     token = tokens[mention.start]
     if mention.kind != "value" or len(token.text) > 1 or mention.end > mention.start + 1 or not token.text.isascii():
         return False
@@ -126,7 +126,7 @@ def _is_bool(mention: Mention, schema: Schema) -> bool:
 
 
 def _drop_idle_markers(chosen: Sequence[Mention]) -> list[Mention]:
-    """Without words such as from and until where no time or number follows them."""
+    """Drop temporal comparison markers (from, until) without a time or number beside them."""
     kept = []
     for place, mention in enumerate(chosen):
         following = chosen[place + 1] if place + 1 < len(chosen) else None
@@ -144,7 +144,7 @@ def _drop_idle_markers(chosen: Sequence[Mention]) -> list[Mention]:
 
 
 def _merge_compounds(chosen: Sequence[Mention], tokens: Sequence[Token]) -> list[Mention]:
-    """A table's name right before one of its columns says whose it is: doctor specialty, the doctor's specialty."""
+    """Merge a table's name with the column after it: doctor specialty is the column of that table."""
     merged: list[Mention] = []
     for mention in chosen:
         before = merged[-1] if merged else None
@@ -169,7 +169,7 @@ def _merge_compounds(chosen: Sequence[Mention], tokens: Sequence[Token]) -> list
 
 
 def _is_owner(tokens: Sequence[Token], place: int) -> bool:
-    """The college, our shop: those whose database it is."""
+    """True for the organisation that owns the database: the college, our shop."""
     return (
         tokens[place].stem in lexicon.OWNER_WORDS
         and place > 0
@@ -198,7 +198,7 @@ def _is_verb(tokens: Sequence[Token], place: int) -> bool:
 
 
 def _plural(token: Token) -> bool:
-    """Students major, employees earn: what follows is no column of theirs but what they do."""
+    """True for a plural: what follows is a verb, not a column (students major, employees earn)."""
     return token.text.lower().rstrip("s") != token.text.lower() and not token.text.endswith(("'s", "\u2019s", "ss"))
 
 
@@ -239,7 +239,7 @@ def _value_mentions(
         rank = 10 * (end - start) + (100 if quoted else 6 if named and whole else 2 if whole else -6)
         if start == 0 and not quoted and tokens[0].is_capitalized and not whole:
             rank -= 5
-        # Of a part, what is said is looked for, not one of the values that hold it.
+        # A partial match searches for the user's words (LIKE), not for one of the matching values.
         text = best[0].value if whole or quoted else question[tokens[start].start : best[0].end]
         yield Mention("value", start, end, text, value_matches=best), rank
     for place, token in enumerate(tokens):
@@ -248,7 +248,7 @@ def _value_mentions(
 
 
 def _suffix_length(last: Token) -> int:
-    """How many letters of a plural or genitive may stand behind a value."""
+    """How many letters of a plural or genitive ending may follow a value."""
     return 2 if last.text.endswith(("'s", "\u2019s")) else 1 if last.kind == "word" and last.text.endswith("s") else 0
 
 
@@ -280,7 +280,7 @@ def _marker_mentions(tokens: Sequence[Token]) -> Iterable[tuple[Mention, float]]
 
 
 def _asks_for_value(tokens: Sequence[Token], place: int) -> bool:
-    """The phone number 多少: nothing is counted where the word ends what it is asked of."""
+    """True if 多少 ends the question and asks for a value (which phone number), not for a count."""
     ends = place + 1 == len(tokens) or tokens[place + 1].kind == "punct"
     return tokens[place].text == "多少" and ends and place > 0 and tokens[place - 1].text not in chinese.MARKERS
 
@@ -292,7 +292,7 @@ def _is_clear_match(near: Sequence[tuple[Ref, float]]) -> bool:
 
 
 def _similar_mentions(tokens: Sequence[Token], unknown: Sequence[int], similar: NameMatcher | None) -> list[Mention]:
-    """Mentions of words that no name has, by their meaning."""
+    """Mentions of words that match a name only by meaning (embedding similarity)."""
     places = [
         n
         for n in unknown

@@ -1,4 +1,4 @@
-"""Tables and columns as questions name them: by their names, parts of these, and what is said of them."""
+"""Lexical schema linking: tables and columns that questions name by their words, parts of them, or their comments."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ _GENERIC_WORDS = frozenset(
 _FUNCTION_WORDS = {"of", "the", "a", "an", "'s"}
 _LONGEST_SPAN = 5
 _MOST_CANDIDATES = 6
-# What first letters are worth beside words.
+# The weight of a match by initials.
 _INITIALS_WEIGHT = 0.85
-# Below the best candidate by so much, another is not worth a query.
+# Candidates that score this much less than the best one are dropped.
 _MARGIN = 0.4
-# Names that are meant as surely as this are said with one character as well.
+# Single characters may stand for names that match at least this well.
 _SHORTENED_SCORE = 0.9
 
 
 class NameIndex:
-    """Word lists that may stand for a table or column, found by any of their words."""
+    """An inverted index from words to the tables and columns whose names or comments contain them, with scores."""
 
     def __init__(self, schema: Schema) -> None:
         self.by_word: dict[str, list[tuple[Ref, tuple[str, ...], float]]] = defaultdict(list)
         self._words_by_initial: dict[str, list[str]] = defaultdict(list)
         self.chinese: dict[str, list[tuple[Ref, float]]] = defaultdict(list)
-        # Characters that stand for a longer name where only a noun can stand.
+        # Single characters that stand for a longer name, with the context in which they do.
         self.short_nouns: dict[tuple[str, str], list[tuple[Ref, float]]] = defaultdict(list)
         self.names: dict[Ref, tuple[str, ...]] = {}
-        # What holds or does not, as a yes-or-no column says.
+        # States that boolean columns hold, in Chinese.
         self.boolean_states: set[str] = set()
         self._keys = {ref for ref in schema.column_refs() if schema.column(ref).is_key}
-        # What happens at the times in columns.
+        # Events whose time a date column holds, in Chinese.
         self.event_verbs: set[str] = set()
         self._table_nouns = [chinese_names.table_noun([table.name, *table.phrases]) for table in schema.tables]
         tables = {table.words for table in schema.tables}
@@ -74,7 +74,7 @@ class NameIndex:
             self._add_key(ref, short, table)
             return
         self._add(ref, tuple(word for word in name if word not in table.words), 0.97)
-        # Where that is what a table is named, its rows are meant.
+        # If a table has that name, its rows are meant rather than their number.
         numbered = short in tables and name[-1] in ("number", "code")
         self._add(ref, short, 0.45 if numbered else 0.72 if column.kind in ("date", "time") else 0.86)
         if name[-1:] in (("email",), ("mail",)):
@@ -87,7 +87,7 @@ class NameIndex:
         self._add_phrases(ref, column.phrases)
 
     def _add_key(self, ref: Ref, short: tuple[str, ...], table: Table) -> None:
-        """What a key is named after is the row behind it."""
+        """A key also names the entity that it references."""
         column = table.columns[ref[1]]
         self._add_key_phrases(ref, column.phrases)
         self._add(ref, short, 0.45)
@@ -96,7 +96,7 @@ class NameIndex:
             self._add(ref, column.words[-1:], 0.85)
 
     def similar_words(self, stem: str) -> list[tuple[str, float]]:
-        """The words of names that a word of a question may mean, with how surely."""
+        """The words of names that a word of the question may mean, with scores."""
         if not self._words_by_initial:
             for word in self.by_word:
                 self._words_by_initial[word[:1]].append(word)
@@ -114,7 +114,7 @@ class NameIndex:
             self.by_word[word].append((ref, name, score))
 
     def _add_full_name(self, ref: Ref, named: Table | Column) -> None:
-        """As it is written, with the prefix that it shares with others and with its words as one."""
+        """The unshortened name: with the shared prefix, and with words that are written together."""
         full = words.split_name(named.name)
         if full != named.words:
             self._add(ref, full, 1.0)
@@ -135,7 +135,7 @@ class NameIndex:
                     self._add(ref, (word,), 0.42)
 
     def _add_key_phrases(self, ref: Ref, phrases: Iterable[str]) -> None:
-        """A key is called by all of its name only: parts of it say the row behind it."""
+        """A key is named only by its whole comment; parts of it name the entity that it references."""
         for phrase in phrases:
             for part in chinese_names.comment_names(phrase):
                 self.chinese[part].append((ref, 0.9))
@@ -146,7 +146,7 @@ class NameIndex:
             role = chinese_names.key_referent(part)
             self.chinese[part].append((ref, score))
             if role:
-                # The key of a table is no better name for its rows than the table's.
+                # The name of a table is better for its rows than its key is.
                 self.chinese[role].append((ref, score * (0.45 if role in self._table_nouns else 0.85)))
             return
         for form, form_score in chinese_names.name_forms(part, table_noun, ref[1] < 0).items():
@@ -159,9 +159,9 @@ class NameIndex:
 def name_mentions(
     tokens: Sequence[Token], index: NameIndex, context_of: Callable[[Token], str]
 ) -> Iterable[tuple[Mention, float]]:
-    """Mentions of tables and columns, each with a rank among all mentions that may stand there.
+    """Mentions of tables and columns, each with a rank that is compared with other mentions of the same tokens.
 
-    `noun` tells whether a character stands where it is short for a longer noun, and which of its characters that is.
+    `context_of` gives the context in which a single character stands for a noun, empty if it does not.
     """
     similar: dict[str, list[tuple[str, float]]] = {}
     for token in tokens:
@@ -191,7 +191,7 @@ def _chinese_mention(
 def _mention_of_span(
     tokens: Sequence[Token], start: int, end: int, similar: dict[str, list[tuple[str, float]]], index: NameIndex
 ) -> Iterable[tuple[Mention, float]]:
-    """The mention that these tokens are, if they are any."""
+    """The mention that these tokens make, if they match a name."""
     span = [token for token in tokens[start:end] if token.stem not in _FUNCTION_WORDS]
     stems = [token.stem for token in span]
     if stems in (["first"], ["last"]) and not _precedes_name(tokens, end):
@@ -200,11 +200,11 @@ def _mention_of_span(
         return
     matching = [*_match_words(stems, similar, index), *_match_joined(span, index)]
     if len(span) == 1 and stems[0] in lexicon.TIME_UNITS:
-        # Any column of years is meant by the year: where it stands says which.
+        # Every column of years matches `year`; the context decides later.
         matching = [(ref, max(score, 0.93) if stems[0] in index.names[ref] else score) for ref, score in matching]
     refs = best_candidates(matching)
     if stems[0] in ("number", "total") and any(token.stem == "of" for token in tokens[start:end]):
-        # The number of flights is no flight number.
+        # `number of flights` is a count, not the flight number.
         refs = [pair for pair in refs if index.names[pair[0]][:1] == (stems[0],)]
     if not refs:
         return
@@ -217,7 +217,7 @@ def _mention_of_span(
 
 
 def _precedes_name(tokens: Sequence[Token], end: int) -> bool:
-    """Whether a first is that of the first and last name."""
+    """True if `first` or `last` belongs to a first or last name."""
     return any(token.stem == "name" for token in tokens[end : end + 3])
 
 
@@ -246,7 +246,7 @@ def _match_words(
 
 
 def _match_joined(span: Sequence[Token], index: NameIndex) -> Iterable[tuple[Ref, float]]:
-    """Names that write several words as one, or their first letters."""
+    """Match names that join several words, or abbreviate them by their initials."""
     if len(span) < 2 or any(token.stem in lexicon.STOPWORDS for token in span):
         return
     spellings = [("".join(token.stem for token in span), 1.0)]
@@ -258,7 +258,7 @@ def _match_joined(span: Sequence[Token], index: NameIndex) -> Iterable[tuple[Ref
 
 
 def best_candidates(scored: Iterable[tuple[Ref, float]]) -> list[tuple[Ref, float]]:
-    """The candidates worth a query, the best first."""
+    """The candidates close to the best score, best first."""
     scores: dict[Ref, float] = {}
     for ref, score in scored:
         scores[ref] = max(score, scores.get(ref, 0.0))

@@ -1,4 +1,4 @@
-"""What the names of a schema have in common and say nothing with: prefixes that all of them share."""
+"""Prefixes that all names of a schema share (`app_`, `qb`) and that carry no meaning."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Collection, Sequence
 
 from pg_llm.ask.grammar import words
 
-# So many names must share a prefix, and so large a part of all.
+# The least number and the least share of names that must have a prefix.
 _LEAST_COUNT, _LEAST_SHARE = 3, 0.75
 _LONGEST_UNSEPARATED = 5
-# Consonants that English words begin with; a name that begins with others has a prefix.
+# Onsets of English words; a name that begins with other consonants has a prefix.
 _ONSETS = frozenset(
     """
     bl br ch chr cl cr dr dw fl fr gh gl gn gr kn kr ph pl pr ps rh sc sch scr sh shr sk sl sm sn sp sph spl spr sq
@@ -21,7 +21,7 @@ _ONSETS = frozenset(
 
 
 def shared_prefix(names: Sequence[str], words_elsewhere: Collection[str] = ()) -> str:
-    """The prefix that nearly all names share (`app_`, `qb`), or "": one that is a word elsewhere is a word here too."""
+    """The prefix that nearly all names share, or an empty text; a part that is a word in other names is kept."""
     parts = Counter(name.split("_")[0] for name in names if "_" in name.strip("_"))
     if parts and not names[0].startswith("_"):
         part, count = parts.most_common(1)[0]
@@ -31,7 +31,7 @@ def shared_prefix(names: Sequence[str], words_elsewhere: Collection[str] = ()) -
 
 
 def _unseparated_prefix(names: Sequence[str]) -> str:
-    """One that is written together with what follows: no English word begins so, or words are left without it."""
+    """A prefix without a separator: English words do not begin so, or most names are words without it."""
     best = (0, 0, "")
     for length in range(2, _LONGEST_UNSEPARATED + 1):
         start, count = Counter(name[:length] for name in names).most_common(1)[0] if names else ("", 0)
@@ -46,6 +46,6 @@ def _unseparated_prefix(names: Sequence[str]) -> str:
 
 
 def strip_prefix(name: str, prefix: str) -> str:
-    """A name without the prefix, if something is left that has letters."""
+    """The name without the prefix, unless no letters would be left."""
     rest = name[len(prefix) :] if prefix and name.lower().startswith(prefix) else name
     return rest if re.search(r"[^\W\d_]", rest) else name

@@ -1,4 +1,4 @@
-"""Numbers in a question, in figures and in words."""
+"""Numerals in figures, English words and Chinese characters."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pg_llm.ask.mention import Mention
 
 
 def number_mentions(tokens: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
-    """Mentions of numbers, each with a rank among all mentions that may stand there."""
+    """Mentions of numbers, each with a rank that is compared with other mentions of the same tokens."""
     place = 0
     while place < len(tokens):
         token = tokens[place]
@@ -30,20 +30,20 @@ def number_mentions(tokens: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
 
 
 def _numeric(tokens: Sequence[Token], place: int) -> tuple[int, float]:
-    """25, 1,200.50, 30%, 25k, 15 thousand, 100万."""
+    """Figures with a multiplier: 25, 1,200.50, 30%, 25k, 15 thousand, 100万."""
     text = tokens[place].text.strip("$\u20ac\u00a3\u00a5").replace(",", "")
     following = tokens[place + 1] if place + 1 < len(tokens) else None
     scale = lexicon.MULTIPLIERS.get(following.text.lower()) if following is not None else None
     if scale is None or following is None or text.endswith("%"):
         return place + 1, float(text.rstrip("%"))
     if following.text.isascii() and len(following.text) == 1 and following.start > tokens[place].end:
-        # 5 m is a length, 5m a number.
+        # `5 m` is a length, `5m` a number.
         return place + 1, float(text.rstrip("%"))
     return place + 2, float(text) * scale
 
 
 def _number_words(tokens: Sequence[Token], place: int) -> tuple[int, float | None]:
-    """Five, twenty-five thousand, a hundred; no number in: the one, which one."""
+    """English numerals: five, twenty-five thousand, a hundred; `one` as a pronoun (which one) is no number."""
     whole = part = 0.0
     end = place
     while end < len(tokens) and (number := _number_value(tokens[end])) is not None:
@@ -72,7 +72,7 @@ def _number_value(token: Token) -> float | None:
 
 
 def _chinese_number(text: str) -> float | None:
-    """三, 十二, 三千五百."""
+    """Chinese numerals: 三, 十二, 三千五百."""
     whole = part = digit = 0.0
     for place, sign in enumerate(text):
         if sign in lexicon.CHINESE_DIGITS:

@@ -1,4 +1,4 @@
-"""A query as what it asks for, and as SQL."""
+"""A small relational query representation, and its translation to SQL."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pg_llm.ask.schema import Edge, Ref, Schema
 
 @dataclass(frozen=True, slots=True)
 class Expr:
-    """`column`, a date's `part`, an aggregate, a `ratio` of two others, or the `whole` of another over all groups.
+    """A `column`, an extracted date `part`, an aggregate (`agg`), a `ratio`, or the window total (`whole`) of another.
 
-    For `part`, `said` is the unit; for `agg` it is count, sum, avg, min, max or median. A count without a column counts
-    rows; `only` restricts an aggregate to rows.
+    `function` is the unit of a `part`, the function of an `agg` (count, sum, avg, min, max, median) or the scale of a
+    `ratio`. `count` is a count whose join is not planned yet; without a column it counts rows. `filters` become FILTER.
     """
 
     kind: str
@@ -25,12 +25,12 @@ class Expr:
 
     @property
     def is_aggregate(self) -> bool:
-        """Whether it speaks of many rows."""
+        """True if it aggregates rows."""
         return self.kind in ("agg", "ratio", "whole")
 
     @property
     def is_measure(self) -> bool:
-        """Whether it is an aggregate, or a count that is to become one."""
+        """True if it is an aggregate or will become one."""
         return self.is_aggregate or self.kind == "count"
 
     def refs(self) -> Iterable[Ref]:
@@ -45,7 +45,7 @@ class Expr:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """`expr` `op` `values`; for `exists` and `not exists` a query within, joined by its tables."""
+    """A comparison of `expr` with values; for `exists` and `not exists` a subquery over `tables` with conditions."""
 
     expr: Expr | None
     op: str
@@ -54,13 +54,13 @@ class Condition:
     inner: tuple[Condition, ...] = ()
 
     def refs(self) -> Iterable[Ref]:
-        """The columns that it reads of the outer query; -1 where it needs a table's rows."""
+        """The columns of the outer query that it reads; column -1 stands for rows of a table."""
         return self.expr.refs() if self.expr else [(table, -1) for table in self.tables[:1]]
 
 
 @dataclass(slots=True)
 class Query:
-    """What is asked; `tables` are joined besides those whose columns are read, the first is what it is about."""
+    """A query; `tables` are joined in addition to those whose columns are read, and the first is the main one."""
 
     tables: list[int] = field(default_factory=list)
     select: list[Expr] = field(default_factory=list)
@@ -71,13 +71,13 @@ class Query:
     limit: int | None = None
     offset: int = 0
     distinct: bool = False
-    # The first row for each of these only.
+    # The expressions of DISTINCT ON.
     distinct_on: list[Expr] = field(default_factory=list)
-    # Numbers that are worked out are rounded to so many decimals.
+    # Computed numbers are rounded to so many decimals.
     decimals: int | None = None
 
     def all_tables(self) -> list[int]:
-        """The tables, each once."""
+        """All tables that the query reads."""
         refs = [ref for expr in (*self.select, *self.group) for ref in expr.refs()]
         refs += [ref for condition in (*self.where, *self.having) for ref in condition.refs()]
         refs += [ref for expr, _ in self.order for ref in expr.refs()]
@@ -85,24 +85,24 @@ class Query:
 
 
 def quote_text(text: str) -> str:
-    """A text as SQL writes it."""
+    """The text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 
 class SqlWriter:
-    """Queries over a schema as SQL."""
+    """Translates queries over a schema to SQL."""
 
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
 
     def join_edges(self, query: Query) -> tuple[list[Edge], float] | None:
-        """How the tables of a query are joined, and what that costs; None where they cannot be."""
+        """The edges that join the tables of a query, and their cost; None if the tables are not connected."""
         tables = query.all_tables()
         tables = tables if query.tables or not query.select or query.select[0].kind not in ("ratio", "rows") else []
         return self._schema.join_tree(tables) if tables else ([], 0.0)
 
     def sql(self, query: Query) -> str | None:
-        """The query as SQL; None where its tables cannot be joined."""
+        """The SQL text; None if the tables are not connected."""
         joins = self.join_edges(query)
         if joins is None or not query.select:
             return None
@@ -255,7 +255,7 @@ class SqlWriter:
                 return f"{left} {op} {values[0]}"
 
     def _exists(self, condition: Condition, names: dict[int, str]) -> str:
-        """EXISTS over a path: its first table is the outer query's, joined by the first edge's columns."""
+        """EXISTS: the first table is that of the outer query, and the first edge correlates the subquery."""
         tree = self._schema.join_tree(condition.tables)
         assert tree is not None
         outer = condition.tables[0]
@@ -271,8 +271,9 @@ class SqlWriter:
         for edge in touching[:1]:
             for a, b in edge.columns:
                 mine, their = (a, b) if edge.source == outer else (b, a)
+                inner_name = inner[start[0]] or self._schema.tables[start[0]].sql
                 conditions.append(
-                    f"{inner[start[0]] or self._schema.tables[start[0]].sql}.{self._schema.column((start[0], their)).sql}"
+                    f"{inner_name}.{self._schema.column((start[0], their)).sql}"
                     f" = {outer_name}.{self._schema.column((outer, mine)).sql}"
                 )
         conditions += [self._condition(inner_condition, inner) for inner_condition in condition.inner]
@@ -280,7 +281,7 @@ class SqlWriter:
 
 
 def value_literal(value: str | float) -> str:
-    """A value as SQL writes it."""
+    """The value as an SQL literal."""
     if isinstance(value, str):
         return quote_text(value)
     return str(int(value)) if value == int(value) else repr(value)

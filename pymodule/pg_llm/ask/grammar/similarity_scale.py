@@ -1,8 +1,8 @@
-"""How near in meaning words are: the cosine similarities of any embedding model on one scale.
+"""Calibrates the cosine similarities of any embedding model to one scale.
 
-Models differ in what a similarity says: that of unrelated English words is 0.27 in all-MiniLM-L6-v2 and 0.86 in
-multilingual-e5-small, and a model that was trained on English alone says nothing of Chinese words. Each is measured
-once, on words of which it is known whether they mean the same.
+Models differ in what a similarity means: that of unrelated English words is 0.27 in all-MiniLM-L6-v2 and 0.86 in
+multilingual-e5-small, and a model trained on English alone says nothing about Chinese words. Each model is measured
+once, on pairs of words that are known to be synonyms or translations.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from pg_llm.ask.grammar import chinese
+from pg_llm.vectors import dot
 
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
-# Words of everyday life, each pair far from the others.
+# Everyday words; synonyms within a pair, unrelated between pairs.
 _ENGLISH = (
     ("car", "automobile"),
     ("begin", "start"),
@@ -60,23 +61,23 @@ _BOTH = (
     ("soldier", "士兵"),
     ("colour", "颜色"),
 )
-# Where words stand on the scale: unrelated ones, synonyms of one language (both as all-MiniLM-L6-v2 has them in
-# English), and the same word in two.
+# Positions on the scale: unrelated words, synonyms within a language (both as all-MiniLM-L6-v2 has them in English),
+# and translations.
 _UNRELATED, _SYNONYM, _TRANSLATION = 0.27, 0.73, 0.9
-# A model that cannot tell apart what means the same by so many standard deviations of the unrelated does not know it.
+# A model that separates synonyms by fewer standard deviations of unrelated pairs does not know the language.
 _LEAST_SEPARATION = 3.0
 
 
 class SimilarityScale:
-    """What a model's cosine similarities say, each pair of languages measured when it is first asked about."""
+    """A linear calibration for each pair of languages, measured when it is first needed."""
 
     def __init__(self, embed: Embed) -> None:
         self._embed = embed
-        # Offset and slope, or None where the model cannot tell.
+        # Offset and slope; None if the model cannot tell synonyms from unrelated words.
         self._calibrations: dict[tuple[bool, bool], tuple[float, float] | None] = {}
 
     def nearness(self, one: str, other: str, similarity: float) -> float:
-        """0 where the model cannot tell, about 0.3 for unrelated words, from 0.7 for synonyms, about 1 for the same."""
+        """The calibrated similarity: 0 unknown, about 0.3 unrelated, from 0.7 synonyms, about 1 the same."""
         languages = (chinese.contains_chinese(one), chinese.contains_chinese(other))
         if languages not in self._calibrations:
             self._calibrations[languages] = self._calibrations[languages[::-1]] = self._calibrate(*languages)
@@ -94,8 +95,3 @@ class SimilarityScale:
             return None
         slope = (expected - _UNRELATED) / (same - unrelated)
         return _UNRELATED - slope * unrelated, slope
-
-
-def dot(one: Sequence[float], other: Sequence[float]) -> float:
-    """The inner product, which is the cosine similarity of vectors of length 1."""
-    return sum(a * b for a, b in zip(one, other, strict=True))

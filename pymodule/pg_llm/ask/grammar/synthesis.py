@@ -1,4 +1,4 @@
-"""The queries that a question may mean, the likeliest first."""
+"""Semantic parsing: enumerate interpretations of a question best first and build a query from each."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _MOST_INTERPRETATIONS = 150
 _FALLBACK_COST = 0.3
 _MOST_CANDIDATES = 6
 _MOST_PER_MENTION = 4
-# What a value is worth in a table that is not the one spoken of.
+# The weight of a value in a table other than the one that is named beside it.
 _OTHER_TABLE_WEIGHT = 0.8
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
-    """A query with its SQL; `cost` is what speaks against it, `linked` says what was understood of the question."""
+    """A query with its SQL, its cost (lower is better) and the linked question that it was built from."""
 
     sql: str
     query: Query
@@ -35,14 +35,14 @@ class ParsedQuery:
 
     @property
     def score(self) -> float:
-        """From 0 to 1, how well it fits the question."""
+        """How well the query fits the question, from 0 to 1."""
         return math.exp(-self.cost)
 
 
 def candidates(
     question: str, schema: Schema, values: Sequence[ValueMatch], similar: NameMatcher | None = None
 ) -> tuple[list[ParsedQuery], list[str], LinkedQuestion]:
-    """Queries with the least against them first; why others could not be made; what was understood."""
+    """The cheapest queries first, the reasons why other interpretations failed, and the linked question."""
     linked = linking.link(question, schema, values, similar)
     for place, mention in enumerate(linked.mentions):
         if mention.kind == "value":
@@ -60,7 +60,7 @@ def candidates(
         except Impossible as impossible:
             reasons[str(impossible)] = None
             if least is None:
-                # What was most likely meant cannot be said in SQL: what can is a second thought.
+                # The best interpretation cannot be expressed; all others become less likely.
                 least, extra_cost = ambiguity, _FALLBACK_COST
             continue
         least = ambiguity if least is None else least
@@ -76,7 +76,7 @@ def candidates(
 
 
 def _owner_tables(linked: LinkedQuestion, place: int) -> set[int]:
-    """The tables whose rows a value is said of: customers from Bonn, the users who live in Ulm."""
+    """Tables named right before a value, whose rows it describes: customers from Bonn, users who live in Ulm."""
     before = linked.mentions[place - 1] if place else None
     if before is None or before.kind != "element" or before.role:
         return set()
@@ -98,13 +98,13 @@ def _ranked_value_columns(mention: Mention, owners: set[int]) -> list[tuple[Ref,
 
 
 def _interpretations(mentions: Sequence[Mention]) -> Iterator[tuple[float, dict[int, Ref]]]:
-    """What the mentions may mean together, the likeliest first, and what speaks against it."""
+    """Assignments of one candidate to each mention, in order of total ambiguity cost (uniform-cost search)."""
     open_ = [mention for mention in mentions if mention.refs]
     lists = [mention.refs[: 1 if mention.role == "verb" else _MOST_PER_MENTION] for mention in open_]
     first = tuple(0 for _ in lists)
 
     def cost(places: tuple[int, ...]) -> float:
-        # A word that comes twice is doubted once.
+        # A repeated word adds its cost once.
         costs: dict[tuple[str, Ref], float] = {}
         for mention, options, place in zip(open_, lists, places, strict=True):
             ref = options[place][0]

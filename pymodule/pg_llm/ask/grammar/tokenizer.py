@@ -1,4 +1,4 @@
-"""A question cut into tokens: words, numbers, quoted texts, and Chinese by words that are known."""
+"""Tokenizer for English and Chinese; Chinese is segmented into known words by dynamic programming."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _TOKEN = re.compile(
     re.X,
 )
 _MOST_TOKENS = 200
-# What a character weighs that is of no known word, beside a known word.
+# The cost of a character outside any known word, where a known word costs 1.
 _UNKNOWN_CHARACTER_COST = 2.5
 
 
 @dataclass(slots=True)
 class Token:
-    """A piece of the question from `start` to `end`; `kind` is word, number, quoted, date or punct."""
+    """A token from character `start` to `end`; `kind` is word, number, quoted, date or punct."""
 
     text: str
     stem: str
@@ -36,22 +36,22 @@ class Token:
 
     @property
     def is_capitalized(self) -> bool:
-        """Whether it begins as names do."""
+        """True if it begins with a capital letter."""
         return self.kind == "word" and self.text[:1].isupper()
 
 
 class Vocabulary:
-    """The Chinese words that a question may have: those that ask, and those of the tables and values at hand."""
+    """The Chinese words that segmentation may use: markers, verbs, and words of the schema and its values."""
 
     def __init__(self, known: Collection[str], nouns: Collection[str], values: Collection[str]) -> None:
         self._known, self._nouns, self._values = set(known), set(nouns), tuple(values)
-        # Verbs with something between their characters: 下过单 is 下单.
+        # Separable verbs: 下过单 is 下单.
         self._separated = {word[0] + inside + word[1]: word for word in known if len(word) == 2 for inside in "过了"}
         self._words = {*chinese.MARKERS, *chinese.VERBS, *known, *nouns, *_chinese_time_words(), *self._separated}
         self._longest = max(map(len, self._words))
 
     def words_at(self, question: str, place: int, end: int) -> Iterator[str]:
-        """The words that may stand at a place."""
+        """The words that may begin at this place."""
         numeral = chinese.numeral(question, place)
         if numeral:
             yield numeral
@@ -66,7 +66,7 @@ class Vocabulary:
         if word in self._nouns and chinese.noun_context(question, place, self._values):
             return True
         if word in chinese.MARKERS:
-            # The highest age is two words where there is an age.
+            # The schema knows the first part as a name, so 最高年龄 stays two words.
             parted = any(word[:length] in self._known for length in range(2, len(word)))
             return not parted and chinese.marker_may_stand(question, place, word)
         return word not in self._nouns or word in chinese.VERBS
@@ -75,9 +75,9 @@ class Vocabulary:
 def tokenize(
     question: str, known: Collection[str] = (), nouns: Collection[str] = (), values: Collection[str] = ()
 ) -> list[Token]:
-    """The tokens of a question; `known` are Chinese words of the tables and values at hand, beside those that ask.
+    """The tokens of a question; `known` are Chinese words of the schema, `values` of the rows.
 
-    `nouns` are characters that stand for a longer name in some places.
+    `nouns` are single characters that stand for a longer name in some contexts.
     """
     tokens: list[Token] = []
     vocabulary = Vocabulary({*known, *values}, nouns, values)
@@ -101,7 +101,7 @@ def tokenize(
 
 
 def _split_contraction(text: str, start: int) -> list[Token]:
-    """One token, or two where a negation or a short verb hangs on a word."""
+    """One token, or two for a contraction."""
     plain = text.replace("\u2019", "'").lower()
     contraction = next(
         (ending for ending in lexicon.CONTRACTIONS if plain.endswith(ending) and len(plain) > len(ending)), None
@@ -125,8 +125,8 @@ def _chinese_time_words() -> set[str]:
 
 
 def _segment_chinese(question: str, start: int, end: int, vocabulary: Vocabulary) -> Iterator[Token]:
-    """The fewest known words that leave the fewest characters unknown; what is between them stays together."""
-    # From each place to the end: what is left unknown and how many words, and the word that begins there.
+    """The segmentation of least cost: few words, and as few characters outside words as possible."""
+    # For each place the cost of the best segmentation from there to the end, and its first word.
     best: list[tuple[float, str]] = [(0.0, "")] * (end - start + 1)
     for place in range(end - 1, start - 1, -1):
         choice = (_UNKNOWN_CHARACTER_COST + best[place + 1 - start][0], "")

@@ -1,8 +1,8 @@
-"""Words that names in databases are made of: short forms, words that may stand for one another, common parts."""
+"""Vocabulary of database names: abbreviations, synonyms and common parts."""
 
 from __future__ import annotations
 
-# Short forms that stand for the same word in most schemas; what others (comm, exch) stand for, the question tells.
+# Abbreviations that mean the same in most schemas; ambiguous ones (comm, exch) are resolved by the question.
 ABBREVIATIONS = dict(
     entry.split(maxsplit=1)
     for entry in """
@@ -18,7 +18,7 @@ ABBREVIATIONS = dict(
     appt appointment, sched schedule, cmt comment, pkg package, lat latitude, lon longitude, lng longitude,
     freq frequency, dur duration, dest destination, orig origin, src source, sess session""".split(",")
 )
-# Sets of words of which one may stand for another, each less surely than for itself.
+# Sets of synonyms; a synonym matches less surely than the word itself.
 SYNONYM_SETS = [
     line.split()
     for line in """
@@ -79,7 +79,7 @@ SYNONYM_SETS = [
     nationality country
     """.strip().splitlines()
 ]
-# Parts of names that are written together with others, beside those above.
+# Further words that are often joined with others in names.
 _COMMON_PARTS = frozenset(
     """
     id name date code number time type key first last full middle birth day year month count status state street
@@ -87,7 +87,7 @@ _COMMON_PARTS = frozenset(
     ship bill due create update
 """.split()
 )
-# Words that are whole where they are a name or a part of it.
+# Words that abbreviate no other word where they occur in a name.
 KNOWN_WORDS = frozenset(
     {
         *_COMMON_PARTS,
@@ -95,7 +95,7 @@ KNOWN_WORDS = frozenset(
         *(word for said in ABBREVIATIONS.values() for word in said.split()),
     }
 )
-# Short words that are no short form of a longer one, beside those.
+# Further short words that abbreviate no other word.
 SHORT_WORDS = frozenset(
     """
     act ad age aid aim air am an and are area arm art as ask at back bad bag ban band bank bar base bat bath be bed
@@ -116,5 +116,5 @@ SHORT_WORDS = frozenset(
     word work year yes you zip zone
 """.split()
 )
-# Short forms that no English word ends with.
+# Abbreviations that no English word ends with.
 ABBREVIATED_ENDINGS = {"dt", "nm", "cd", "qty", "amt", "cnt", "pct", "nbr", "addr", "desc"}

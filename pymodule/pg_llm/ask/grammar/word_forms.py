@@ -1,4 +1,4 @@
-"""Words by what is left without their endings: sells and sold are forms of sell, successfully of success."""
+"""Derivational stemming that matches values: sells and sold to sell, successfully to success."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _SHORTEST_BASE, _SHORTEST_WORD = 3, 4
 
 
 def base_form(word: str) -> str:
-    """A stem without what may be doubled or dropped before an ending."""
+    """The stem without a final e or doubled letter, which endings drop or add."""
     form = words.stem(word.lower().removesuffix("ly").removesuffix("ful")).removesuffix("e")
     return form[:-1] if len(form) > _SHORTEST_BASE and form[-1:] == form[-2:-1] else form
 
 
 def base_forms(question: str) -> dict[str, list[tuple[int, int]]]:
-    """The bases of the words of a question that say something, with where they stand."""
+    """The base forms of a question's content words, with their spans."""
     spans: dict[str, list[tuple[int, int]]] = {}
     for match in _WORD.finditer(question):
         form = base_form(match[0])
@@ -32,9 +32,9 @@ def base_forms(question: str) -> dict[str, list[tuple[int, int]]]:
 
 
 def value_word_spans(question: str, names: Callable[[str], object]) -> list[tuple[int, int]]:
-    """Where words stand that may be a part of a value: unlike all that names say, no verbs, no nouns of their own.
+    """Spans of words that may be part of a value: content words that are neither names, verbs nor common nouns.
 
-    `names` is true of stems that a name may mean.
+    `names` is true for stems that may name a table or column.
     """
     spans = []
     for match in _WORD.finditer(question):
@@ -48,14 +48,14 @@ def value_word_spans(question: str, names: Callable[[str], object]) -> list[tupl
             following = _WORD.match(question, match.end() + 1)
             noun = following is not None and not words.is_verb_form(following[0]) and names(words.stem(following[0]))
             if _ARTICLE.search(before) and not noun:
-                # The college, every shop: what these words say is no name.
+                # After an article a word is a common noun: the college, every shop.
                 continue
         spans.append(match.span())
     return spans
 
 
 def longest_match(question: str, start: int, end: int, values: Collection[str]) -> tuple[int, int]:
-    """The longest run of words around a place that one of the values holds."""
+    """Extend a word to the longest run of words that one of the values contains."""
 
     def held(a: int, b: int) -> bool:
         phrase = re.compile(rf"(?<!\w){re.escape(question[a:b].lower())}(?!\w)")

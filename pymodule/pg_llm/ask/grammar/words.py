@@ -1,4 +1,4 @@
-"""English words: their stems, names split into words, and how surely one stands for another."""
+"""English morphology and lexical similarity: stems, identifiers split into words, abbreviations, synonyms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import lru_cache
 from pg_llm.ask.grammar.vocabulary import ABBREVIATED_ENDINGS, ABBREVIATIONS, KNOWN_WORDS, SHORT_WORDS, SYNONYM_SETS
 
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
-# A letter or two of the table's name before what a column holds: sname, pid.
+# A letter or two of the table's name before a generic word: sname, pid.
 _LETTER_PREFIXED = re.compile(r"[a-z]{1,2}(name|title|date|code|type|desc)")
 _IRREGULAR = dict(
     entry.split(":")
@@ -23,7 +23,7 @@ _IRREGULAR = dict(
     theses:thesis lives:life shelves:shelf
 """.split()
 )
-# Verbs of the past that show no ending.
+# Irregular past forms.
 IRREGULAR_PASTS = frozenset(
     """
     bought sold wrote written made paid spent given gave took taken held won lost taught built sent began got sung
@@ -31,19 +31,19 @@ IRREGULAR_PASTS = frozenset(
     spoke wore
 """.split()
 )
-# Questions have words without end.
+# Bounded, because questions may contain any word.
 _cached = lru_cache(maxsize=1 << 15)
 _VOWELS = frozenset("aeiou")
 _SHORTEST_COMPOUND = 4
-# Shares of a word that its short form must keep: of its letters where it is cut anywhere, of its consonants.
+# How much of a word an abbreviation must keep: of its letters as a prefix, of its consonants otherwise.
 _LEAST_PREFIX, _LEAST_CONSONANTS = 0.4, 0.6
-# What a short form is worth that keeps nearly nothing of a word, and nearly all.
+# Scores of an abbreviation that keeps little of a word, and of one that keeps nearly all.
 _LEAST_ABBREVIATION_SCORE, _MOST_ABBREVIATION_SCORE = 0.72, 0.92
 
 
 @_cached
 def stem(word: str) -> str:
-    """A word without the endings of number, person and tense."""
+    """The word without inflection (number, tense); lighter than Porter's stemmer, as names must stay recognisable."""
     word = word.lower().removesuffix("'s").removesuffix("\u2019s")
     if word in _IRREGULAR:
         return _IRREGULAR[word]
@@ -66,7 +66,7 @@ def stem(word: str) -> str:
 
 
 def _ends_with_silent_e(base: str) -> bool:
-    """Whether the verb behind a base ends with an e: price(d), use(d), locate(d), but visit(ed), own(ed)."""
+    """True if the verb ends with a silent e: price(d), use(d), locate(d), but visit(ed), own(ed)."""
     return bool(
         re.search(
             r"([^aeiou][aiou](?:[bcdgkmpstuvz])|[aeiou]?[aeo]?[csuvz]|at|iv|(?:[^aeiou])l|in|ir|os|ag|ang|arg)$", base
@@ -76,7 +76,7 @@ def _ends_with_silent_e(base: str) -> bool:
 
 @_cached
 def split_name(name: str) -> tuple[str, ...]:
-    """The words of a name, stemmed, short forms in full: `orderQty_total` is order, quantity, total."""
+    """The stemmed words of an identifier, with abbreviations expanded: `orderQty_total` is order, quantity, total."""
     words: list[str] = []
     for part in _PARTS.findall(name):
         ending = _LETTER_PREFIXED.fullmatch(part.lower())
@@ -85,12 +85,12 @@ def split_name(name: str) -> tuple[str, ...]:
 
 
 def is_verb_form(word: str) -> bool:
-    """Whether its form says what is or was done, or how."""
+    """True for participles, past forms and adverbs, judged by the ending."""
     return word.endswith(("ed", "ing", "ly")) or word in IRREGULAR_PASTS
 
 
 def split_compound(word: str, known: Collection[str]) -> tuple[str, ...]:
-    """The words of a name's part that are written as one, if they are known: `unitprice` is unit, price."""
+    """The known words that a part of an identifier joins: `unitprice` is unit, price."""
     if len(word) < _SHORTEST_COMPOUND or word in KNOWN_WORDS or not word.isalpha():
         return (word,)
     for middle in range(len(word) - 2, 1, -1):
@@ -101,21 +101,21 @@ def split_compound(word: str, known: Collection[str]) -> tuple[str, ...]:
 
 
 def is_full_word(word: str) -> bool:
-    """Whether it is a word of its own, no short form of another."""
+    """True for complete words, which abbreviate no other."""
     return word in SHORT_WORDS or word in KNOWN_WORDS
 
 
 def is_known_word(word: str) -> bool:
-    """Whether it is a common word, or a common short form of one."""
+    """True for common words of database names and their common abbreviations."""
     return word in ABBREVIATIONS or stem(word) in KNOWN_WORDS
 
 
 @_cached
 def abbreviation_score(short: str, word: str) -> float:
-    """How much of a word is left in its short form, from 0 (it is none) to 1.
+    """The share of a word that its abbreviation keeps; 0 if it does not abbreviate the word.
 
-    A short form is how the word begins, up to a vowel (trans|action) or a good part of it (stu|dent), or its first
-    letter and most of the consonants (shr of share).
+    An abbreviation is a prefix that ends before a vowel (trans|action) or is long enough (stu|dent), or the first
+    letter with most of the consonants (shr for share).
     """
     if not 1 < len(short) < len(word) or short[0] != word[0] or is_full_word(short):
         return 0.0
@@ -131,7 +131,7 @@ def abbreviation_score(short: str, word: str) -> float:
 
 
 def likely_abbreviations(word: str) -> Iterable[str]:
-    """Short forms that names may well have of a word: known ones, the word up to a vowel, its consonants."""
+    """Likely abbreviations of a word: known ones, the prefix before a vowel, the consonants."""
     yield from (short for short, expansion in ABBREVIATIONS.items() if word in expansion.split())
     cuts = (end for end in range(4, len(word) - 1) if word[end] in _VOWELS and word[end - 1] not in _VOWELS)
     yield from itertools.islice((word[:end] for end in cuts), 1)
@@ -140,7 +140,7 @@ def likely_abbreviations(word: str) -> Iterable[str]:
 
 @_cached
 def _consonants(word: str) -> str:
-    """A word's first letter and the consonants after it, double ones once."""
+    """The first letter and the consonants after it, doubled ones once."""
     return word[:1] + re.sub(r"[aeiou]|(.)(?=\1)", "", word[1:])
 
 
@@ -150,20 +150,20 @@ def _synonym_set_numbers(word: str) -> frozenset[int]:
 
 
 def synonyms(word: str) -> Iterable[str]:
-    """The words that may stand for it."""
+    """The synonyms of a word, itself included."""
     return (other for place in _synonym_set_numbers(word) for other in SYNONYM_SETS[place])
 
 
 @_cached
 def word_similarity(a: str, b: str) -> float:
-    """From 0 to 1, how surely a word of a question means one of a name, which may be short; both are stems."""
+    """How likely a word of a question means a word of a name, from 0 to 1; both are stems, the second may be short."""
     if a == b:
         return 1.0
     if _synonym_set_numbers(a) & _synonym_set_numbers(b):
         return 0.75
     if a in KNOWN_WORDS and b in KNOWN_WORDS:
         return 0.0
-    # The ending of a number may be part of a short form, and the other way round.
+    # A final s may be a plural or part of the abbreviation.
     forms = () if is_full_word(b) else (b, f"{b}s", b.removesuffix("s"))
     left = max((abbreviation_score(form, a) for form in forms), default=0.0)
     return max(
@@ -173,7 +173,7 @@ def word_similarity(a: str, b: str) -> float:
 
 
 def _prefix_similarity(a: str, b: str) -> float:
-    """How surely words mean the same that begin alike."""
+    """The similarity of words with a common prefix."""
     short, long = sorted((a, b), key=len)
     if len(short) >= 4 and long.startswith(short) and len(short) >= 0.6 * len(long):
         return 0.8

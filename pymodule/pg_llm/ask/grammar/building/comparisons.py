@@ -1,4 +1,4 @@
-"""Conditions on numbers, on counts of groups, and on times."""
+"""Comparisons: WHERE on numbers and times, HAVING on counts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pg_llm.ask.schema import Ref
 
 
 def add(draft: Draft, of: Comparison) -> None:
-    """More than 300 pages, at least 3 books, after 2020. Raises Impossible."""
+    """Add a comparison: more than 300 pages, at least 3 books, after 2020. Raises Impossible."""
     if of.time_kind:
         draft.query.where.append(times.time_condition(draft, of))
         return
@@ -49,7 +49,7 @@ def add(draft: Draft, of: Comparison) -> None:
 
 
 def _implied_column(draft: Draft, of: Comparison) -> Ref:
-    """The column that an adjective speaks of, or the only one with numbers."""
+    """The column that the adjective refers to, or the table's only numeric column."""
     tables = draft.tables_in_play()
     found = draft.attribute_column([of.attribute], tables) if of.attribute else None
     if found is None:

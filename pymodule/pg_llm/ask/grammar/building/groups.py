@@ -1,4 +1,4 @@
-"""What rows are grouped by."""
+"""GROUP BY."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pg_llm.ask.grammar.building.draft import Draft
 from pg_llm.ask.grammar.query import Expr
 from pg_llm.ask.mention import Mention
 
-# Numbers that things are grouped by; others are measured.
+# Numeric columns that are dimensions; other numbers are measures.
 _GROUPING = {"year", "month", "rating", "age", "level", "grade", "quarter"}
 
 
 def add(draft: Draft, mention: Mention) -> None:
-    """For each country: a group for each row of a table, or for each value of a column."""
+    """Group by the rows of a table or the values of a column: for each country."""
     ref = draft.ref(mention)
     if any(expr.ref == ref for expr in draft.group_labels):
         return
@@ -35,7 +35,7 @@ def add(draft: Draft, mention: Mention) -> None:
 
 
 def add_unit(draft: Draft, unit: str) -> None:
-    """By year: by a column of years, else by a part of a date."""
+    """Group by a unit of time: by year. Prefers a column of that unit to a part of a date."""
     columns = (
         ((table, place), column)
         for table in draft.tables_in_play()
@@ -49,9 +49,9 @@ def add_unit(draft: Draft, unit: str) -> None:
 
 
 def add_targets(draft: Draft, targets: Sequence[Expr]) -> None:
-    """Group by what is asked for, and by whose it is: each row of a table that is named is a group."""
+    """Group by the requested columns, and by the rows of the tables that own them."""
     reading = draft.parsed
-    # The kind and the rate of rooms are of each room, kinds of rooms are not.
+    # The kind and the rate of rooms belong to each room; `kinds of rooms` alone are values.
     owners = reading.owners if len(reading.targets) > 1 else []
     rows = {table for table, place in map(draft.ref, (*reading.targets, *owners)) if place < 0}
     for expr in targets:

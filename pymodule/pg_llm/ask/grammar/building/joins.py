@@ -1,4 +1,4 @@
-"""The tables of a query, joined so that rows are counted once each and shown once each."""
+"""Plan the joins: connect the tables, and keep joins from repeating rows in counts and results."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pg_llm.ask.schema import Edge
 
 
 def plan_joins(draft: Draft) -> None:
-    """Count rows once each, show rows once each, and weigh what it takes to join them. Raises Impossible."""
+    """Join the tables, turn counts into aggregates, remove duplicates and add the join's cost. Raises Impossible."""
     query = draft.query
     query.tables = list(dict.fromkeys(query.tables)) or [draft.main_table]
     if draft.main_table in query.tables:
@@ -25,7 +25,7 @@ def plan_joins(draft: Draft) -> None:
     edges, cost = plan
     draft.edges = edges
     if draft.schema.has_parallel_edge(edges):
-        # From which of two airports is not said.
+        # The question does not say which of parallel foreign keys is meant: from which of two airports.
         draft.cost += 0.3
     needed = len(query.all_tables()) - 1
     draft.cost += 0.08 * max(0.0, cost - needed) + 0.06 * needed
@@ -48,7 +48,7 @@ def plan_joins(draft: Draft) -> None:
 
 
 def _count_separately(draft: Draft) -> bool:
-    """Counts of tables that nothing else connects are counted each for itself."""
+    """Turn counts of unrelated tables into scalar subqueries; returns whether it did."""
     query = draft.query
     if len(query.select) > 1 and not (query.group or query.where or query.having):
         counts = [expr.ref for expr in query.select if expr.kind == "count" and expr.ref and not expr.filters]
@@ -69,7 +69,7 @@ def _count_separately(draft: Draft) -> bool:
 
 
 def _as_aggregate(draft: Draft, edges: Sequence[Edge], expr: Expr) -> Expr:
-    """A count as an aggregate: of rows, or where the joins repeat them of what tells them apart."""
+    """A count as an aggregate: of rows, or of distinct keys if the joins fan out."""
     if expr.operands:
         expr = replace(expr, operands=tuple(_as_aggregate(draft, edges, part) for part in expr.operands))
     fans = expr.ref is not None and bool(edges) and draft.schema.fans_out(edges, expr.ref[0])
@@ -88,7 +88,7 @@ def _as_aggregate(draft: Draft, edges: Sequence[Edge], expr: Expr) -> Expr:
 
 
 def _remove_duplicates(draft: Draft, edges: Sequence[Edge]) -> None:
-    """Rows that would come several times come once."""
+    """Add DISTINCT if the joins, or values of a category, repeat rows."""
     query = draft.query
     refs = [expr.ref for expr in query.select if expr.ref]
     tables = {ref[0] for ref in refs}
@@ -107,7 +107,7 @@ def _remove_duplicates(draft: Draft, edges: Sequence[Edge]) -> None:
 
 
 def _names_a_row(draft: Draft) -> bool:
-    """Whether a condition picks rows by what they are called."""
+    """True if a condition selects rows by name."""
     return any(
         condition.expr is not None
         and condition.op == "="

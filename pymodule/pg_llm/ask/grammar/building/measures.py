@@ -9,7 +9,7 @@ from pg_llm.ask.schema import Ref
 
 
 def measure_expr(draft: Draft, measure: Measure) -> Expr:
-    """How many flights, the average price. Raises Impossible."""
+    """The expression of a measure: how many flights, the average price. Raises Impossible."""
     if measure.inner is not None:
         return _average_per_group(draft, measure.function, measure.inner)
     if measure.operand is None:
@@ -21,13 +21,13 @@ def measure_expr(draft: Draft, measure: Measure) -> Expr:
         return Expr("count", (counted, -1))
     ref = draft.ref(measure.operand)
     if measure.operand.kind == "value":
-        # Completed payments: the rows that have the value.
+        # Counting a value counts the rows that have it: completed payments.
         ref = (ref[0], -1)
     if ref[1] < 0:
         if measure.monetary or measure.function not in ("count", "sum"):
             return _aggregate_of_table(draft, measure, ref[0])
         if measure.counts_events:
-            # How many times books were borrowed: what happened is counted, not the books.
+            # How many times books were borrowed: rows of the event are counted, not distinct books.
             draft.query.tables.append(ref[0])
             return Expr("agg", None, "count")
         draft.cost += 0.05 if measure.function == "sum" else 0.0
@@ -37,7 +37,7 @@ def measure_expr(draft: Draft, measure: Measure) -> Expr:
     happened = measure.operand.role == "verb" and column.kind == "date"
     labels = (value_filter.label for value_filter in draft.parsed.value_filters if not value_filter.op)
     if measure.function == "count" and (happened or any(label is measure.operand for label in labels)):
-        # How often it happened; the number of F grades: of the rows that have that value.
+        # Count rows, not values: how often it happened; the number of F grades.
         draft.query.tables.append(ref[0])
         return Expr("count", (ref[0], -1))
     if measure.function == "count":
@@ -51,15 +51,15 @@ def measure_expr(draft: Draft, measure: Measure) -> Expr:
 
 
 def _groups_by_name(draft: Draft) -> bool:
-    """Whether groups are rows by their names, in Chinese, where the table is called as its column of names is."""
+    """True if, in Chinese, groups are rows by name, where the table has the same name as its display column."""
     shown = (draft.main_table, draft.schema.display_column(draft.main_table))
     return draft.parsed.linked.chinese and any(expr.ref == shown for expr in draft.group_keys)
 
 
 def _counted_table(draft: Draft, known: bool) -> int:
-    """Who there is of each row, or how often something happened: the rows of the one table that belong to it."""
+    """The only table that references the main one: its rows are the persons or events that are counted."""
     if not known and draft.parsed.linked.chinese:
-        # What follows the number says what things are counted, and they are none of a table.
+        # Without a noun, the measure word alone does not name a table.
         raise Impossible("what is counted is not said")
     referencing = {
         edge.source for edge in draft.schema.edges if edge.target == draft.main_table and edge.many_to_one
@@ -70,12 +70,12 @@ def _counted_table(draft: Draft, known: bool) -> int:
 
 
 def _average_per_group(draft: Draft, function: str, measure: Measure) -> Expr:
-    """The average number of flights of each group: flights by groups."""
+    """The average per group: the average number of flights per airline is flights divided by airlines."""
     if measure.operand is not None and function in ("avg", "sum"):
         ref = draft.ref(measure.operand)
         if ref[1] >= 0 and draft.schema.column(ref).is_measure:
             if ref[0] in draft.entity_groups:
-                # Nights per stay: every row is a stay.
+                # Nights per stay: each row is a stay, so it is a plain average.
                 draft.group_keys = [
                     key_expr for key_expr in draft.group_keys if key_expr.ref is None or key_expr.ref[0] != ref[0]
                 ]
@@ -89,7 +89,7 @@ def _average_per_group(draft: Draft, function: str, measure: Measure) -> Expr:
     if function != "avg":
         raise Impossible("only averages of numbers are known")
     if inner.kind == "count":
-        # Of each pair of the two there is one row.
+        # Each pair of event and group is one joined row.
         inner = Expr("agg", None, "count")
     identity = draft.group_keys[-1]
     draft.query.tables.append(identity.ref[0] if identity.ref else 0)
@@ -98,7 +98,7 @@ def _average_per_group(draft: Draft, function: str, measure: Measure) -> Expr:
 
 
 def _count_of_column(draft: Draft, ref: Ref) -> Expr:
-    """The number in a column of numbers; else how many rows, or different values, a column has."""
+    """The sum of a numeric column; else a count of rows or of distinct values."""
     if draft.schema.column(ref).is_measure:
         draft.cost += 0.02
         return Expr("agg", ref, "sum")
@@ -110,7 +110,7 @@ def _count_of_column(draft: Draft, ref: Ref) -> Expr:
 
 
 def _aggregate_of_table(draft: Draft, measure: Measure, table: int) -> Expr:
-    """The number that says what rows are worth, where that is asked, else the only one. Raises Impossible."""
+    """An aggregate of the monetary column if that is asked for, else of the only numeric one. Raises Impossible."""
     worth = draft.attribute_column(["worth"], [table]) if measure.monetary else None
     return Expr(
         "agg", worth or draft.only_numeric_column(table, "it does not say of which number", 0.3), measure.function

@@ -1,4 +1,4 @@
-"""Conditions that something is not there."""
+"""Negations: anti-joins and IS NULL conditions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pg_llm.ask.schema import Ref
 
 
 def add_required(draft: Draft, mention: Mention) -> None:
-    """With a town: a table is joined. Raises Impossible."""
+    """Require that something exists (double negation): with a town. Raises Impossible."""
     ref = draft.ref(mention)
     if ref[1] < 0:
         draft.query.tables.append(ref[0])
@@ -19,11 +19,11 @@ def add_required(draft: Draft, mention: Mention) -> None:
 
 
 def add(draft: Draft, mention: Mention) -> None:
-    """Without batches, with no town, not vegan. Raises Impossible."""
+    """Require that something does not exist: without batches, with no town, not vegan. Raises Impossible."""
     where = draft.query.where
     ref = draft.ref(mention)
     if mention.role == "verb" and ref[0] != draft.main_table and _starts_row(draft, ref):
-        # Never ordered: there is no order.
+        # `never ordered` means that there is no row of orders.
         ref = (ref[0], -1)
     if mention.role == "is" and (ref[1] < 0 or draft.schema.column(ref).kind != "bool"):
         raise Impossible("what it is not is not known of it")
@@ -37,7 +37,7 @@ def add(draft: Draft, mention: Mention) -> None:
     if pointer is not None and draft.schema.column(pointer).nullable:
         where.append(Condition(Expr("column", pointer), "null"))
         return
-    # No orders in 2023: what is said of them says which are not there.
+    # No orders in 2023: conditions on the negated table go into the subquery.
     own = [condition for condition in where if condition.expr and {table for table, _ in condition.refs()} == {ref[0]}]
     draft.query.where = [condition for condition in where if condition not in own]
     draft.query.tables = [table for table in draft.query.tables if table != ref[0]]
@@ -45,16 +45,16 @@ def add(draft: Draft, mention: Mention) -> None:
 
 
 def _empty_condition(draft: Draft, ref: Ref) -> Condition:
-    """No stars, no town, not vegan. Raises Impossible."""
+    """The condition that a column has nothing: no stars, no town, not vegan. Raises Impossible."""
     column = draft.schema.column(ref)
     if ref[0] != draft.main_table:
-        # Who has no row there at all has none with nothing in it either.
+        # Rows of the main table that join no row of the other one are missing from the result.
         draft.cost += 0.4
     if column.kind == "bool":
         return Condition(Expr("column", ref), "false")
     if column.is_measure:
         if column.nullable:
-            # No points may be none, or not known.
+            # NULL may mean none or unknown.
             draft.cost += 0.4
         return Condition(Expr("column", ref), "=", (0.0,))
     if not column.nullable:
@@ -63,7 +63,7 @@ def _empty_condition(draft: Draft, ref: Ref) -> Condition:
 
 
 def add_never_happened(draft: Draft) -> None:
-    """Nobody has borrowed it: no row belongs to it of the one table whose rows do. Raises Impossible."""
+    """Anti-join with the only table that references the main one: nobody has borrowed it. Raises Impossible."""
     referencing = {
         edge.source for edge in draft.schema.edges if edge.target == draft.main_table and edge.many_to_one
     } - {draft.main_table}
@@ -73,6 +73,6 @@ def add_never_happened(draft: Draft) -> None:
 
 
 def _starts_row(draft: Draft, ref: Ref) -> bool:
-    """Whether what happens at a column's time makes its row: the first time that a row has."""
+    """True for the first date column of a table, whose event creates the row."""
     columns = draft.schema.tables[ref[0]].columns
     return ref[1] >= 0 and all(column.kind != "date" for column in columns[: ref[1]])

@@ -1,4 +1,4 @@
-"""By what rows are ordered."""
+"""ORDER BY."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pg_llm.ask.schema import Ref
 
 
 def group_by_order(draft: Draft, targets: Sequence[Expr]) -> None:
-    """Rows are ordered by what is measured of each: each is a group, and shown with its measure."""
+    """Make each target a group if the sort key is an aggregate."""
     if draft.query.limit is not None or not any(item.measure for item in draft.parsed.order):
         return
     if not draft.group_keys and targets:
@@ -23,7 +23,7 @@ def group_by_order(draft: Draft, targets: Sequence[Expr]) -> None:
 
 
 def add_order(draft: Draft) -> None:
-    """The order that the question asks for, where the first rows are not asked for."""
+    """Add the requested order, unless a superlative already ordered the rows."""
     query = draft.query
     if query.limit is None:
         query.order += [_sort_key(draft, order) for order in draft.parsed.order]
@@ -36,7 +36,7 @@ def add_order(draft: Draft) -> None:
 
 
 def _sort_key(draft: Draft, order: Order) -> tuple[Expr, bool]:
-    """By what, and whether from the largest. Raises Impossible."""
+    """The sort key, and whether it is descending. Raises Impossible."""
     select = draft.query.select
     counted = [selected for selected in select if selected.is_measure]
     if order.measure is not None:
@@ -60,7 +60,7 @@ def _sort_key(draft: Draft, order: Order) -> tuple[Expr, bool]:
 
 
 def _implied_sort_key(draft: Draft, order: Order, counted: list[Expr]) -> tuple[Expr, bool]:
-    """By what is counted, what an adjective speaks of, or what is shown, numbers before others. Raises Impossible."""
+    """The key without an operand: a count, the adjective's column, or a selected column, numbers first."""
     select = draft.query.select
     if counted:
         return counted[0], order.descending
@@ -75,7 +75,7 @@ def _implied_sort_key(draft: Draft, order: Order, counted: list[Expr]) -> tuple[
 
 
 def _only_selected(draft: Draft, kinds: tuple[str, ...]) -> Ref | None:
-    """The one column of such a kind that is shown."""
+    """The only selected column of one of these kinds."""
     refs = [expr.ref for expr in draft.query.select if expr.kind == "column" and expr.ref is not None]
     candidates = [ref for ref in refs if (column := draft.schema.column(ref)).kind in kinds and not column.is_key]
     return candidates[0] if len(candidates) == 1 else None

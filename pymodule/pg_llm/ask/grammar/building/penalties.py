@@ -1,4 +1,4 @@
-"""What speaks against a query that could be built."""
+"""Penalties on a finished query for what makes its interpretation unlikely."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pg_llm.ask.grammar.building.draft import VERB_PENALTY, Draft
 
 
 def add_penalties(draft: Draft) -> None:
-    """Add what speaks against the query to its cost."""
+    """Add all penalties to the cost of the draft."""
     _penalise_other_tables(draft)
     _penalise_tautology(draft)
     _penalise_ignored_verbs(draft)
     _penalise_contradiction(draft)
     if any(ref[0] in draft.inner_tables for expr in draft.query.select for ref in expr.refs()):
-        # What is denied has nothing to show.
+        # Rows that must not exist have no columns to show.
         draft.cost += 0.6
     verbs = draft.parsed.linked.verbs
     unread = [
@@ -26,13 +26,13 @@ def add_penalties(draft: Draft) -> None:
     if not (query.where or query.group or query.order or query.having or query.distinct_on) and not any(
         expr.is_aggregate for expr in query.select
     ):
-        # Nothing of the question but what it is about.
+        # The query ignores everything but the main table.
         vague = bool(unread) or any(mention.role in ("meant", "done") for mention in draft.parsed.context)
         draft.cost += 0.8 if vague else 0.0
 
 
 def _penalise_other_tables(draft: Draft) -> None:
-    """A column of another table, where the one that is spoken of has one of that name."""
+    """Penalise columns of another table if a table that the question names has a column of the same name."""
     reading = draft.parsed
     mentions = (*reading.groups, *reading.targets, *reading.owners)
     tables = {draft.ref(mention)[0] for mention in mentions if draft.ref(mention)[1] < 0}
@@ -47,7 +47,7 @@ def _penalise_other_tables(draft: Draft) -> None:
 
 
 def _penalise_ignored_verbs(draft: Draft) -> None:
-    """Sold, and no sales are looked at: what was done may matter."""
+    """Charge verbs whose table the query does not read: `sold` may matter if no sales are read."""
     looked_at = {table for edge in draft.edges for table in (edge.source, edge.target)}
     looked_at |= {draft.main_table, *draft.query.all_tables(), *draft.inner_tables}
     for mention in draft.parsed.linked.mentions:
@@ -57,7 +57,7 @@ def _penalise_ignored_verbs(draft: Draft) -> None:
 
 
 def _penalise_contradiction(draft: Draft) -> None:
-    """Flights delayed to flights on time, of the delayed: a condition on what tells the sides of a ratio apart."""
+    """Penalise a filter on the column that already tells the sides of a ratio apart."""
     parts = (part for expr in draft.query.select if expr.kind == "ratio" for part in expr.operands)
     sides = {
         condition.expr.ref
@@ -73,7 +73,7 @@ def _penalise_contradiction(draft: Draft) -> None:
 
 
 def _penalise_tautology(draft: Draft) -> None:
-    """A query that tells only what its condition says."""
+    """Penalise queries whose only output column is already fixed by an equality filter."""
     query = draft.query
     known = {condition.expr.ref for condition in query.where if condition.expr is not None and condition.op == "="}
     if len(query.select) == 1 and query.select[0].kind == "column" and query.select[0].ref in known:
@@ -81,10 +81,10 @@ def _penalise_tautology(draft: Draft) -> None:
 
 
 def _unlinked_verb_cost(draft: Draft, word: str) -> float:
-    """What a verb that nothing stands for speaks against a query.
+    """The cost of a verb that no mention covers.
 
-    In Chinese, one that says how rows of two tables belong together hardly does; where nothing is joined, one of two
-    characters is a condition.
+    In Chinese, a verb that relates two joined tables costs little; without a join, a verb of two characters is a
+    condition that was missed.
     """
     if word.isascii():
         return VERB_PENALTY
@@ -93,7 +93,7 @@ def _unlinked_verb_cost(draft: Draft, word: str) -> float:
 
 
 def _unlinked_word_cost(word: str) -> float:
-    """What a word that nothing stands for speaks against a query: names most, verbs least."""
+    """The cost of a word that no mention covers: names cost most."""
     if words.stem(word) in lexicon.WRITE_COMMANDS:
         return 3.0
     if word.endswith("est") and len(word) > 5:

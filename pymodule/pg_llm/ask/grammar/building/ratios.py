@@ -12,12 +12,12 @@ from pg_llm.ask.grammar.reading.parsed_question import Measure, Share
 from pg_llm.ask.mention import Mention
 from pg_llm.ask.schema import Ref
 
-# How times are compared.
+# Operators on times.
 _TIME_OPERATORS = ("period", "since", "this")
 
 
 def ratio_expr(draft: Draft, sides: tuple[list[Mention], list[Mention], str], targets: list[Expr]) -> Expr:
-    """One count or column by another. Raises Impossible."""
+    """One count or column divided by another. Raises Impossible."""
     above, below, scale = sides
     if draft.parsed.share is not None:
         if draft.parsed.measures:
@@ -41,7 +41,7 @@ def ratio_expr(draft: Draft, sides: tuple[list[Mention], list[Mention], str], ta
 
 
 def _shared_sum(draft: Draft) -> Expr | None:
-    """The sum that is shared, where a column of numbers is said to be."""
+    """The sum that a share is taken of, if the question names a numeric column."""
     share = draft.parsed.share
     part = share.part if share is not None and share.part is not None else range(0)
     for mention in draft.parsed.context:
@@ -52,7 +52,7 @@ def _shared_sum(draft: Draft) -> Expr | None:
 
 
 def _of_groups(draft: Draft, top: Expr) -> bool:
-    """Whether a column is divided for groups of rows, and not for each row."""
+    """True if the ratio is computed per group, not per row."""
     if not draft.group_keys:
         return False
     first = draft.group_keys[0].ref
@@ -60,7 +60,7 @@ def _of_groups(draft: Draft, top: Expr) -> bool:
 
 
 def _read_side(draft: Draft, mentions: Sequence[Mention]) -> tuple[Expr, tuple[Condition, ...]]:
-    """What is counted or read, and for which rows only."""
+    """One side of a ratio: its expression, and the conditions on that side only."""
     only: list[Condition] = []
     expr: Expr | None = None
     valued = {
@@ -80,7 +80,7 @@ def _read_side(draft: Draft, mentions: Sequence[Mention]) -> tuple[Expr, tuple[C
         if expr is None:
             expr = _side_expr(draft, ref)
             if ref[0] in valued and expr.kind == "agg":
-                # Of payments by card the rows are counted.
+                # Payments by card: the rows are counted.
                 expr = Expr("count", (ref[0], -1))
             if ref[1] >= 0 and draft.schema.column(ref).kind == "bool":
                 only.append(Condition(Expr("column", ref), "true"))
@@ -97,7 +97,7 @@ def _read_side(draft: Draft, mentions: Sequence[Mention]) -> tuple[Expr, tuple[C
 
 
 def _side_expr(draft: Draft, ref: Ref) -> Expr:
-    """What one mention alone stands for in a ratio."""
+    """The expression that a single mention stands for in a ratio."""
     if ref[1] < 0:
         draft.query.tables.append(ref[0])
         return Expr("count", (ref[0], -1))
@@ -110,7 +110,7 @@ def _side_expr(draft: Draft, ref: Ref) -> Expr:
 
 
 def restrict_share(draft: Draft, share: Share) -> None:
-    """What restricts a share restricts the part only; without that, it is each group's. Raises Impossible."""
+    """Move conditions on the part of a share into FILTER; without any, take each group's share. Raises Impossible."""
     query = draft.query
     if query.having:
         raise Impossible("the share of what")
@@ -124,7 +124,7 @@ def restrict_share(draft: Draft, share: Share) -> None:
 
 
 def _with_filter(expr: Expr, part: Sequence[Condition]) -> Expr:
-    """A ratio with the rows of the part only above, or with those of all groups below."""
+    """The ratio with its numerator filtered, or with its denominator as the total of all groups."""
     if expr.kind != "ratio":
         return expr
     above, below = expr.operands
@@ -133,9 +133,9 @@ def _with_filter(expr: Expr, part: Sequence[Condition]) -> Expr:
 
 
 def _with_subqueries(draft: Draft, share: Share, whole: list[Condition], part: list[Condition]) -> list[Condition]:
-    """What is said of the part, with rows of other tables looked up: joined, they would leave out what has none there.
+    """The conditions on the part, with other tables in EXISTS: a join would drop rows from the whole.
 
-    What share of the readers live in Bonn, have borrowed, have borrowed a novel.
+    Which share of the readers live in Bonn, have borrowed, have borrowed a novel.
     """
     query = draft.query
     refs = [ref for expr in (*query.select, *query.group) for ref in expr.refs()]
@@ -149,7 +149,7 @@ def _with_subqueries(draft: Draft, share: Share, whole: list[Condition], part: l
         )
         mentioned = [table for table, _ in map(draft.ref, later) if table not in joined][:1]
     query.tables = [table for table in query.tables if table in joined]
-    # That a row belongs to one of another table says nothing of it; that others belong to it does.
+    # A many-to-one reference always exists and restricts nothing; rows that reference the main table do.
     others = [table for item in inside for table, _ in item.refs()]
     others += [table for table in mentioned if draft.has_many(table)]
     if not others:
@@ -158,10 +158,10 @@ def _with_subqueries(draft: Draft, share: Share, whole: list[Condition], part: l
 
 
 def _split_conditions(draft: Draft, share: Share) -> tuple[list[Condition], list[Condition]]:
-    """The conditions on the whole, and those on the part of it.
+    """Split the conditions into those on the whole and those on its part.
 
-    Of the books from Bonn that were sold in May, which share is long: what is said before the verb, or before the share
-    is asked for, is of the whole, and so are times, unless nothing else is said of the part.
+    Of the books from Bonn that were sold in May, which share is long: conditions before the verb, or before the
+    share is asked for, restrict the whole; so do times, if other conditions restrict the part.
     """
     whole, times, part = [], [], []
     for condition in draft.query.where:

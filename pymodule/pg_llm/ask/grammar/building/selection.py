@@ -1,4 +1,4 @@
-"""What the rows show: groups, what is asked for, what is measured."""
+"""SELECT: labels of groups, requested columns, measures."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pg_llm.ask.grammar.query import Expr
 
 
 def select(draft: Draft, targets: list[Expr], measured: list[Expr]) -> None:
-    """Choose the columns, and what they are grouped by. Raises Impossible."""
+    """Choose the select list and GROUP BY. Raises Impossible."""
     query = draft.query
     aggregated = any(expr.kind != "ratio" or not expr.distinct for expr in measured) or bool(query.having)
     if draft.group_keys:
@@ -28,7 +28,7 @@ def select(draft: Draft, targets: list[Expr], measured: list[Expr]) -> None:
 
 
 def show_order(draft: Draft) -> None:
-    """Show by what the first rows were found."""
+    """Add the sort key of the first rows to the select list."""
     query = draft.query
     if (
         not draft.shows_sort_key
@@ -39,17 +39,17 @@ def show_order(draft: Draft) -> None:
     ):
         return
     by = query.order[0][0]
-    # Who asks for columns by name wants no other, unless it was counted.
+    # A question that names its columns wants no others, unless the key was computed.
     if by.kind in ("count", "agg") or not any(draft.ref(target)[1] >= 0 for target in draft.parsed.targets):
         query.select.append(by)
 
 
 def _select_groups(draft: Draft, targets: list[Expr], measured: list[Expr], aggregated: bool) -> bool:
-    """Whether anything is counted in the groups. Raises Impossible."""
+    """The select list of a grouped query; returns whether it aggregates. Raises Impossible."""
     query = draft.query
     own = [expr for expr in targets if expr not in draft.group_labels]
     if own and aggregated:
-        # The names of the conferences, where each conference was said already.
+        # Columns of a table whose rows are the groups replace the group's labels.
         tables = {expr.ref[0] for expr in draft.group_keys if expr.ref}
         inside = [expr for expr in own if expr.ref and expr.ref[0] in tables]
         known = {expr.ref[0] for expr in inside if expr.ref}
@@ -64,7 +64,7 @@ def _select_groups(draft: Draft, targets: list[Expr], measured: list[Expr], aggr
         return False
     if not aggregated:
         if not own and not draft.parsed.targets:
-            # By country, and nothing is said to be counted.
+            # `by country` without a measure says nothing to compute.
             raise Impossible("what of each")
         query.select = [*draft.group_labels, *own]
         query.distinct = not draft.entity_groups

@@ -1,4 +1,4 @@
-"""The steps from the parts of a question to a query, each on what those before have built."""
+"""The building steps in order; each relies on what the earlier ones added to the draft."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from pg_llm.ask.schema import Schema
 
 
 def build(schema: Schema, reading: ParsedQuestion, choice: Interpretation) -> tuple[Query, float]:
-    """The query of one reading with one choice of meanings, and what speaks against it, from 0. Raises Impossible."""
+    """Build the query of one interpretation; returns it with its cost, 0 or more. Raises Impossible."""
     draft = Draft(schema, reading, choice)
     draft.main_table = tables.main_table(draft)
     for mention in reading.groups:
@@ -55,7 +55,7 @@ def build(schema: Schema, reading: ParsedQuestion, choice: Interpretation) -> tu
 
 
 def _add_conditions(draft: Draft) -> None:
-    """Which rows: by values, comparisons, what is there and what is not, and what is mentioned besides."""
+    """WHERE and HAVING: values, comparisons, negations, and tables or columns mentioned in passing."""
     reading = draft.parsed
     for value_filter in reading.value_filters:
         count_before = len(draft.query.where)

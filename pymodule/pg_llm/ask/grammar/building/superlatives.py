@@ -1,4 +1,4 @@
-"""The first rows or groups by a column or a measure."""
+"""Superlatives: ORDER BY with LIMIT, extremes, and the first row per group."""
 
 from __future__ import annotations
 
@@ -12,35 +12,25 @@ from pg_llm.ask.grammar.query import Expr
 from pg_llm.ask.grammar.reading.parsed_question import Measure, Superlative
 from pg_llm.ask.schema import Ref
 
-# What attributes a word speaks of where no other word says it.
+# The attributes that a superlative refers to if no column is named.
 _IMPLIED_ATTRIBUTES = {
-    "largest": ("big", "population"),
-    "biggest": ("big", "population"),
-    "smallest": ("big", "population"),
-    "highest": ("tall", "rating", "big"),
-    "lowest": ("tall", "rating", "big"),
-    "greatest": ("big",),
-    "best": ("rating",),
-    "worst": ("rating",),
-    "top": ("rating", "big"),
-    "richest": ("price",),
-    "longest": ("long",),
-    "first": ("date",),
-    "last": ("date",),
-    "earliest": ("date",),
-    "latest": ("date",),
-    "最大": ("big", "age"),
-    "最小": ("big", "age"),
-    "最高": ("tall", "rating"),
-    "最低": ("tall", "rating"),
+    word: tuple(attributes.split(","))
+    for word, attributes in (
+        entry.split(":")
+        for entry in """
+            largest:big,population biggest:big,population smallest:big,population highest:tall,rating,big
+            lowest:tall,rating,big greatest:big best:rating worst:rating top:rating,big richest:price longest:long
+            first:date last:date earliest:date latest:date 最大:big,age 最小:big,age 最高:tall,rating 最低:tall,rating
+        """.split()
+    )
 }
-# Words of counts; and of sums: the most sales, where each thing has several.
+# Superlatives of counts; and of sums, where each target has several values: the most sales.
 _COUNT_WORDS = ("most", "least", "fewest", "最多", "最少")
 _SUM_WORDS = (*_COUNT_WORDS, "top", "largest", "biggest")
 
 
 def add(draft: Draft, superlative: Superlative, targets: list[Expr], measured: list[Expr]) -> None:
-    """The first by what is said, counted, measured or an adjective's attribute. Raises Impossible."""
+    """Order by a measure, a column, a count or an adjective's attribute, and limit. Raises Impossible."""
     if (
         superlative.operand is not None
         and is_total(superlative.operand)
@@ -68,7 +58,7 @@ def add(draft: Draft, superlative: Superlative, targets: list[Expr], measured: l
         and not superlative.attribute
         and (draft.group_keys or targets or _counts_other_rows(operand, measured[0]))
     ):
-        # The three departments with …, by what was measured.
+        # The three departments with …: order by the measure that the question asks for.
         targets += [] if draft.group_keys else _operand_columns(draft, operand, targets)
         _order_and_limit(draft, measured[0], superlative, targets)
         if (
@@ -85,7 +75,7 @@ def add(draft: Draft, superlative: Superlative, targets: list[Expr], measured: l
 def _order_by_column(
     draft: Draft, operand: Ref, superlative: Superlative, targets: list[Expr], measured: list[Expr]
 ) -> bool:
-    """Whether a column of numbers or dates says by what. Raises Impossible."""
+    """Order by a numeric or date column; returns False for other columns. Raises Impossible."""
     reading = draft.parsed
     column = draft.schema.column(operand)
     if column.kind not in ("number", "date") or column.is_key:
@@ -130,7 +120,7 @@ def _order_by_attribute(draft: Draft, operand: Ref | None, superlative: Superlat
 
 
 def _only_requested_number(draft: Draft, targets: Sequence[Expr]) -> Ref | None:
-    """The one number that is asked for besides: the name and the fee of the highest."""
+    """The only numeric column among the targets: the name and the fee of the highest."""
     refs = [expr.ref for expr in targets if expr.kind == "column" and expr.ref is not None]
     measures = [ref for ref in refs if draft.schema.column(ref).is_measure]
     return measures[0] if len(measures) == 1 else None
@@ -153,14 +143,14 @@ def _order_by_frequency(draft: Draft, superlative: Superlative, targets: list[Ex
 
 
 def _operand_columns(draft: Draft, operand: Ref | None, targets: Sequence[Expr]) -> list[Expr]:
-    """The operand, where nothing else is asked for."""
+    """The columns of the operand if there are no other targets."""
     if operand is None or targets:
         return []
     return draft.display_exprs(operand[0]) if operand[1] < 0 else [Expr("column", operand)]
 
 
 def _aggregates_column(draft: Draft, operand: Ref, targets: Sequence[Expr]) -> bool:
-    """Whether what is asked for has several of the numbers."""
+    """True if each target has several values of the operand."""
     refs = [expr.ref for expr in targets if expr.ref]
     own = [ref for ref in refs if ref[0] == operand[0]]
     if own:
@@ -171,7 +161,7 @@ def _aggregates_column(draft: Draft, operand: Ref, targets: Sequence[Expr]) -> b
 
 
 def _fans_out(draft: Draft, table: int, other: int) -> bool:
-    """Whether rows of a table are joined with several of another."""
+    """True if a join may repeat rows of `table`."""
     tree = draft.schema.join_tree([table, other])
     return tree is not None and draft.schema.fans_out(tree[0], table)
 
@@ -183,12 +173,12 @@ def _is_requested(operand: Ref, targets: Sequence[Expr]) -> bool:
 
 
 def _counts_other_rows(operand: Ref | None, by: Expr) -> bool:
-    """Whether other rows are counted: the top 5 guests with their number of bookings."""
+    """True if rows of another table are counted: the top 5 guests with their number of bookings."""
     return operand is not None and by.kind == "count" and by.ref is not None and by.ref[0] != operand[0]
 
 
 def _is_counted(draft: Draft, operand: Ref, superlative: Superlative, targets: Sequence[Expr]) -> bool:
-    """Whether rows or values are counted for each of what is asked for: which country most guests come from."""
+    """True if the superlative ranks a count per target: which country most guests come from."""
     if not targets:
         return bool(draft.parsed.time_units)
     if not _is_requested(operand, targets):
@@ -198,7 +188,7 @@ def _is_counted(draft: Draft, operand: Ref, superlative: Superlative, targets: S
 
 
 def _asks_for_groups(draft: Draft, targets: Sequence[Expr]) -> bool:
-    """Whether nothing is asked for but the groups."""
+    """True if the targets are the groups themselves."""
     return all(expr in draft.group_keys or expr in draft.group_labels for expr in targets)
 
 
@@ -225,7 +215,7 @@ def _order_and_limit(draft: Draft, by: Expr, superlative: Superlative, targets: 
 
 
 def _first_per_group(draft: Draft, by: Expr, superlative: Superlative) -> None:
-    """The highest building of each campus: one row for each group."""
+    """The first row per group (DISTINCT ON): the highest building of each campus."""
     if superlative.limit != 1 or superlative.offset or draft.parsed.measures or draft.parsed.time_units:
         raise Impossible("several of each group")
     draft.query.distinct_on = list(draft.group_labels)

@@ -1,4 +1,4 @@
-"""The table that a question is about, and the one that names are asked of."""
+"""The main table of a question, and the table whose names or ids it asks for."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pg_llm.ask.grammar.building.draft import Draft, Impossible
 from pg_llm.ask.mention import Mention
 
 _IDS = ("id", "ids")
-# What speaks against an answer to who that is no person.
+# Cost of answering `who` with rows that are not persons.
 NO_PERSON_PENALTY = 0.5
 
 
@@ -44,7 +44,7 @@ def main_table(draft: Draft) -> int:
 
 
 def person_table(draft: Draft) -> int | None:
-    """Who it is that something is said of: rows of persons that are named, or those to whom such rows belong."""
+    """The table of persons: one that is mentioned, else one that a mentioned table references."""
     named = [
         draft.interpretation[mention.start][0]
         for mention in draft.parsed.linked.mentions
@@ -60,17 +60,17 @@ def person_table(draft: Draft) -> int | None:
 
 
 def asks_name(mention: Mention) -> bool:
-    """Whether names or numbers of rows are asked for, of whatever table."""
+    """True if the question asks for names or ids, of a table that is named elsewhere."""
     return mention.normalized.lower() in ("name", "names", "名字", "姓名", "名称", *_IDS)
 
 
 def asks_id(mention: Mention) -> bool:
-    """Whether what tells rows apart is asked for."""
+    """True if the question asks for ids."""
     return mention.normalized.lower() in _IDS
 
 
 def owner_table(draft: Draft, owners: set[int], named: list[Mention]) -> int | None:
-    """The table that names are asked of, where the question says it."""
+    """The table whose names are asked for, if the question says so."""
     if owners:
         return min(owners)
     others = [draft.ref(mention)[0] for mention in draft.parsed.targets if mention not in named]

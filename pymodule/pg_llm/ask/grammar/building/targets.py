@@ -1,4 +1,4 @@
-"""What is asked for, with whose it is, and what is mentioned besides."""
+"""The requested columns, their owners, and mentions that only add context."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pg_llm.ask.mention import Mention
 
 
 def target_exprs(draft: Draft) -> list[Expr]:
-    """The columns that are asked for, and sums of them; tables stand for what their rows are shown by."""
+    """The requested columns and sums; a table stands for the columns that name its rows."""
     reading = draft.parsed
     owners = {draft.ref(mention)[0] for mention in reading.owners if draft.ref(mention)[1] < 0}
     exprs: list[Expr] = []
@@ -34,14 +34,14 @@ def target_exprs(draft: Draft) -> list[Expr]:
 
 
 def _name_columns(draft: Draft, mention: Mention, owner: int) -> list[Expr]:
-    """The names or the ids of rows of a table."""
+    """The columns with names or ids of a table."""
     if draft.ref(mention)[0] != owner:
         draft.cost += 0.02
     return draft.key_exprs(owner) if tables.asks_id(mention) else draft.display_exprs(owner)
 
 
 def _exprs_of(draft: Draft, mention: Mention, owners: set[int]) -> list[Expr]:
-    """What one mention asks for: rows, a column or its sum; nothing where it says which rows."""
+    """What one target adds: columns of a row, a column, a sum; nothing if it only restricts rows."""
     reading = draft.parsed
     ref = draft.ref(mention)
     if ref[1] < 0:
@@ -52,7 +52,7 @@ def _exprs_of(draft: Draft, mention: Mention, owners: set[int]) -> list[Expr]:
     if column.kind == "bool" and mention.start and _follows_with(draft, mention):
         draft.query.where.append(Condition(Expr("column", ref), "true"))
         return []
-    # By month, the amount: of many rows, its sum.
+    # By month, the amount: grouped rows are summed.
     sums = bool(reading.time_units) and chinese_names.is_additive(mention.normalized)
     sums = sums or (is_total(mention) and bool(reading.groups or reading.superlatives))
     if sums and column.is_measure:
@@ -63,7 +63,7 @@ def _exprs_of(draft: Draft, mention: Mention, owners: set[int]) -> list[Expr]:
 
 
 def _add_owner(draft: Draft, mention: Mention) -> None:
-    """Whose it is: a table is joined, a yes-or-no column holds."""
+    """Join the table that owns a target; a boolean column becomes a condition."""
     ref = draft.ref(mention)
     if ref[1] >= 0 and draft.schema.column(ref).kind == "bool":
         draft.query.where.append(Condition(Expr("column", ref), "true"))
@@ -74,17 +74,17 @@ def _add_owner(draft: Draft, mention: Mention) -> None:
 
 
 def _follows_with(draft: Draft, mention: Mention) -> bool:
-    """Rooms with a balcony: those that have one, not whether they do."""
+    """`rooms with a balcony` restricts rows; it does not ask for the column."""
     return "with" in [token.stem for token in draft.parsed.linked.tokens[max(0, mention.start - 2) : mention.start]]
 
 
 def is_total(mention: Mention) -> bool:
-    """Whether a column is named with a word that may also ask for its sum."""
+    """True if the words, as `total price`, may also ask for a sum."""
     return mention.normalized.lower().startswith("total ")
 
 
 def add_context(draft: Draft, mention: Mention) -> None:
-    """What is neither asked for nor compared: a table is joined, a yes-or-no column holds, another says little."""
+    """A mention that is neither requested nor compared: joins its table, or adds its boolean column as a condition."""
     if mention.start not in draft.interpretation:
         return
     ref = draft.interpretation[mention.start]
@@ -94,7 +94,7 @@ def add_context(draft: Draft, mention: Mention) -> None:
             and mention.score >= 0.5
             and any(draft.schema.reference_edge(ref[0], table) for table in draft.tables_in_play())
         ):
-            # The cars that we sold: rows that belong to a thing say what was done with it.
+            # The cars that we sold: rows that reference a car record what was done with it.
             draft.query.tables.append(draft.ref(mention)[0])
         return
     if ref[1] < 0:
@@ -105,11 +105,11 @@ def add_context(draft: Draft, mention: Mention) -> None:
         if mention.score >= 0.7:
             draft.query.tables.append(ref[0])
         elif ref[0] not in {draft.main_table, *draft.query.tables}:
-            # What is done is left out: no better than a verb that nothing stands for.
+            # An ignored verb costs as much as one without a match.
             draft.cost += VERB_PENALTY
         return
     if any(ref in condition.refs() for condition in draft.query.where):
-        # The rank of professor: a value says that this is the column.
+        # The rank of professor: the value confirms the column.
         draft.confirm(mention, ref)
         return
     if any(ref in expr.refs() for expr in (*draft.group_labels, *draft.group_keys)):
@@ -119,5 +119,5 @@ def add_context(draft: Draft, mention: Mention) -> None:
         return
     if ref[0] not in draft.tables_in_play():
         draft.cost += 0.1
-    # What is only near in meaning, and asks for nothing, is not understood.
+    # A mention that matched by meaning only and is not used was probably misunderstood.
     draft.cost += 0.1 * mention.score if mention.score > 0.8 else 0.4

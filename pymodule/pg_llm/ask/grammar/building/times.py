@@ -1,4 +1,4 @@
-"""Times: the column that they are compared with, and the days that they span."""
+"""Conditions on times: the date column, and the days that a time spans."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pg_llm.ask.mention import Mention
 
 
 def time_condition(draft: Draft, comparison: Comparison) -> Condition:
-    """After March 2020, in the last 30 days. Raises Impossible."""
+    """A condition on a date column: after March 2020, in the last 30 days. Raises Impossible."""
     left = time_column(draft, comparison.operand, comparison.time_kind)
     assert left.ref is not None
     if draft.schema.column(left.ref).kind == "number":
@@ -51,14 +51,14 @@ def time_condition(draft: Draft, comparison: Comparison) -> Condition:
 
 
 def time_column(draft: Draft, operand: Mention | None, time: str) -> Expr:
-    """The column of times that is said, else the likeliest of the tables in play, else of others. Raises Impossible."""
+    """The date column that is named, else the best of the mentioned tables, else of the others. Raises Impossible."""
     if operand is not None:
         ref = draft.ref(operand)
         if ref[1] < 0:
             draft.query.tables.append(ref[0])
         elif (column := draft.schema.column(ref)).kind in ("date", "number") or "year" in column.words:
             if column.kind == "date":
-                # Hired since 2015: of what else than the date of that.
+                # Hired since 2015: the time confirms the date column.
                 draft.confirm(operand, ref)
             return Expr("column", ref)
     in_play = draft.tables_in_play()

@@ -12,13 +12,13 @@ from pg_llm.ask.grammar.reading.parsed_question import ValueFilter
 from pg_llm.ask.mention import Mention
 from pg_llm.ask.schema import Ref
 
-# A value, or a part of one, and whether it is a whole one.
+# The text of a value, and whether it is the entire value.
 ValueText = tuple[str, bool]
 _PATTERNS = {"start": "{}%", "end": "%{}", "like": "%{}%", "surname": "% {}", "forename": "{} %"}
 
 
 def add_filter(draft: Draft, value_filter: ValueFilter) -> None:
-    """In Bonn, not in Ulm, with a name that starts with A. Raises Impossible."""
+    """Add a filter: in Bonn, not in Ulm, with a name that starts with A. Raises Impossible."""
     label = draft.interpretation.get(value_filter.label.start) if value_filter.label is not None else None
     if (
         value_filter.op
@@ -26,7 +26,7 @@ def add_filter(draft: Draft, value_filter: ValueFilter) -> None:
         and draft.parsed.linked.chinese
         and tables.asks_name(value_filter.label)
     ):
-        # The names of what the question is about.
+        # The names are those of the main table.
         label = (draft.main_table, -1)
     if value_filter.op:
         pattern = _PATTERNS[value_filter.op].format(value_filter.mentions[0].normalized)
@@ -49,24 +49,24 @@ def add_filter(draft: Draft, value_filter: ValueFilter) -> None:
         ref = draft.interpretation[mention.start]
         refs.setdefault(ref, []).append(value_text(mention, ref))
         if label is not None and label[0] != ref[0] and label != ref:
-            # In Chinese, what a value is said of touches it.
+            # In Chinese, a value stands right beside the noun that it describes.
             draft.cost += 0.35 if draft.parsed.linked.chinese else 0.15
             draft.query.tables.append(label[0])
     if len(refs) > 1 and set.intersection(*({ref for ref, _ in mention.refs} for mention in value_filter.mentions)):
-        # What is listed is of one column, where it can be.
+        # Values in one list belong to one column if one has them all.
         draft.cost += 0.5
     for ref, values in refs.items():
         _add_column_filter(draft, ref, values, value_filter)
 
 
 def value_text(mention: Mention, ref: Ref) -> ValueText:
-    """The value of a column that a mention names, or the part of one."""
+    """The value of this column that the mention names, or the part of one."""
     whole = mention.whole_value(ref)
     return (mention.normalized, False) if whole is None else (whole, True)
 
 
 def value_condition(ref: Ref, values: Sequence[ValueText]) -> Condition:
-    """That a column has one of these values. Raises Impossible."""
+    """The condition that a column has one of these values. Raises Impossible."""
     expr = Expr("column", ref)
     if all(whole for _, whole in values):
         texts = tuple(text for text, _ in values)
@@ -77,7 +77,7 @@ def value_condition(ref: Ref, values: Sequence[ValueText]) -> Condition:
 
 
 def _add_column_filter(draft: Draft, ref: Ref, values: list[ValueText], value_filter: ValueFilter) -> None:
-    """Values of one column."""
+    """Add the condition on one column, negated by an anti-join if a row may have several values."""
     condition = value_condition(ref, values)
     if not value_filter.negated:
         draft.query.where.append(condition)
@@ -93,7 +93,7 @@ def _add_column_filter(draft: Draft, ref: Ref, values: list[ValueText], value_fi
 
 
 def _text_column(draft: Draft, label: Ref | None) -> Ref:
-    """The column of a value that no row has."""
+    """The column to compare with a value that was found in no row."""
     if label is not None and label[1] >= 0:
         return label
     table = draft.main_table if label is None else label[0]

@@ -1,4 +1,4 @@
-"""Order in Chinese, where by what stands before how: 按价格从高到低."""
+"""ORDER BY in Chinese, where the sort key stands before the direction: 按价格从高到低."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pg_llm.ask.grammar.reading.parsed_question import Order
 
 
 def read(cursor: Cursor) -> None:
-    """By what stands right before the words that say how."""
+    """Read the sort key right before each direction."""
     for place, mention in cursor.of_kind("direction", "order"):
         cursor.consume(place)
         other = place + 1
         down = mention.normalized == "desc"
         while other < len(cursor.mentions) and cursor.mentions[other].kind in ("direction", "order"):
-            # From high to low, sorted: the direction says more.
+            # Of several direction words one that is descending wins: 从高到低排序.
             down |= cursor.mentions[other].normalized == "desc"
             cursor.consume(other)
             other += 1
@@ -21,7 +21,7 @@ def read(cursor: Cursor) -> None:
 
 
 def _sort_key(cursor: Cursor, place: int, down: bool) -> Order:
-    """The column, count or aggregate; of none it is said where what is shown anyway is meant."""
+    """The column, count or aggregate before the direction; without one, what is selected anyway."""
     near = cursor.before(place, ("element", "count"), 1)
     if near is None or not _is_adjacent(cursor, near, place):
         return Order(down)
@@ -40,6 +40,6 @@ def _sort_key(cursor: Cursor, place: int, down: bool) -> Order:
 
 
 def _is_adjacent(cursor: Cursor, left: int, right: int) -> bool:
-    """Whether nothing but words without meaning stands between."""
+    """True if only words without content stand between."""
     between = cursor.tokens[cursor.mentions[left].end : cursor.mentions[right].start]
     return all(token.kind == "word" for token in between)

@@ -8,9 +8,9 @@ from pg_llm.ask.grammar.reading.parsed_question import Comparison, Measure
 from pg_llm.ask.mention import Mention
 
 _SUMS = {"altogether", "overall", "combined", "in total", "in all"}
-# What may stand between a number and what is counted by it.
+# What may stand between a number and the noun that it counts.
 _COUNT_FILLERS = {"different", "distinct", "unique", "of", *chinese.MEASURE_WORDS}
-# What a number is measured in is not what is compared.
+# Units of measurement, which are not the compared column.
 _MEASURE_UNITS = frozenset(
     """
     year day hour minute meter km kilometer dollar percent people old usd
@@ -19,7 +19,7 @@ _MEASURE_UNITS = frozenset(
 
 
 def read(cursor: Cursor) -> None:
-    """Words that compare, with their numbers."""
+    """Read comparison markers with their numbers."""
     for place, _ in cursor.of_kind("between"):
         first = cursor.after(place, ("number",), 2, ())
         second = cursor.after(first, ("number",), 3, ()) if first is not None else None
@@ -53,7 +53,7 @@ def read(cursor: Cursor) -> None:
 
 
 def read_equalities(cursor: Cursor) -> None:
-    """With 2 stops, a rating of 5."""
+    """Read equalities without a marker: with 2 stops, a rating of 5."""
     for place, mention in cursor.of_kind("number"):
         before = cursor.word(mention.start - 1)
         right = cursor.after(place, ("element",), 0, ())
@@ -79,7 +79,7 @@ def read_equalities(cursor: Cursor) -> None:
 
 
 def _chinese_between(cursor: Cursor) -> None:
-    """The word stands between the numbers."""
+    """In Chinese the marker stands between the two numbers."""
     for place, mention in cursor.of_kind("number"):
         following = place + 2
         if (
@@ -92,7 +92,7 @@ def _chinese_between(cursor: Cursor) -> None:
 
 
 def _read_average(cursor: Cursor, place: int, mention: Mention) -> None:
-    """Above the average salary: compared with that of all rows."""
+    """Above the average salary: compare with the average of all rows."""
     op = mention.normalized.removesuffix(".time")
     average = cursor.after(place, ("agg",), 3, ())
     if average is None or cursor.mentions[average].normalized != "avg" or op not in (">", "<", ">=", "<="):
@@ -110,7 +110,7 @@ def _read_average(cursor: Cursor, place: int, mention: Mention) -> None:
 
 
 def _add_comparison(cursor: Cursor, first: int, last: int, op: str, values: list[str | float]) -> None:
-    """Compare what stands beside: after the number where it touches it, else before the comparison."""
+    """Compare the element after the number if it is adjacent, else the one before the marker."""
     mention = cursor.mentions[first]
     attribute = _adjective_attribute(cursor, mention) if mention.kind == "cmp" else ""
     right = _counted_element(cursor, last)
@@ -127,7 +127,7 @@ def _add_comparison(cursor: Cursor, first: int, last: int, op: str, values: list
         return
     operand = _operand(cursor, left, right, attribute)
     if operand is None and cursor.chinese and cursor.word(cursor.mentions[last].end) in chinese.MEASURE_WORDS:
-        # At least 3 times: what happened is counted, of whatever it is asked.
+        # At least 3 times: events are counted, whatever the question asks for.
         measure = Measure("count", counts_events=cursor.word(cursor.mentions[last].end) == "次")
         cursor.parsed.comparisons.append(Comparison(op, values, measure=measure, start=mention.start))
         return
@@ -139,7 +139,7 @@ def _add_comparison(cursor: Cursor, first: int, last: int, op: str, values: list
         return
     unit = cursor.word(cursor.mentions[last].end)
     if cursor.chinese and chinese.UNITS.get(unit) and (operand is None or cursor.mentions[operand].names_table):
-        # Above 60 岁: the unit says of what.
+        # Above 60 岁: the unit implies the column.
         attribute = chinese.UNITS[unit]
         cursor.release(cursor.mention_at(operand))
         operand = None
@@ -149,7 +149,7 @@ def _add_comparison(cursor: Cursor, first: int, last: int, op: str, values: list
 
 
 def _compares_sum(cursor: Cursor, end: int) -> bool:
-    """Whether each one's sum is compared: over 15,000 altogether."""
+    """True if a sum is compared: over 15,000 altogether."""
     for place, mention in cursor.of_kind("agg"):
         if mention.start == end and cursor.text(mention).lower() in _SUMS:
             cursor.consume(place)
@@ -171,7 +171,7 @@ def _counted_element(cursor: Cursor, last: int) -> int | None:
 
 
 def _follows_measure(cursor: Cursor, place: int) -> bool:
-    """Whether a measure begins right before; how many does not stand before a comparison of its own."""
+    """True if a measure stands right before; `how many` measures something else."""
     mention = cursor.mentions[place - 1]
     begins = mention.kind == "agg" or (mention.kind == "count" and cursor.word(mention.start) != "how")
     return begins and place - 1 not in cursor.consumed and mention.end >= cursor.mentions[place].start - 1
@@ -189,6 +189,6 @@ def _operand(cursor: Cursor, left: int | None, right: int | None, attribute: str
 
 
 def _adjective_attribute(cursor: Cursor, mention: Mention) -> str:
-    """What an adjective among the words speaks of: older of the age."""
+    """The attribute that an adjective of the marker implies: older implies the age."""
     words = (token.text.lower() for token in cursor.tokens[mention.start : mention.end])
     return next((lexicon.COMPARATIVE_ADJECTIVES[word] for word in words if word in lexicon.COMPARATIVE_ADJECTIVES), "")

@@ -1,4 +1,4 @@
-"""The mentions of a question as every pass sees them: in order, some of them taken already."""
+"""The parsing state that the reading passes share: mentions in order, and which of them are consumed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pg_llm.ask.grammar.reading.parsed_question import Measure, ParsedQuestion
 from pg_llm.ask.mention import LinkedQuestion, Mention
 
 CONJUNCTIONS = {"and", "or", ",", "、", "和", "与", "及", "以及", "nor", "&", "或", "或者"}
-# The total value of the sales: a sum of what each is worth.
+# Nouns that make a total a sum of money: the total value of the sales.
 _MONETARY_WORDS = {"value", "amount", "worth", "money"}
 
 
 class Cursor:
-    """What the passes share; mentions and tokens go by their places."""
+    """Navigation over mentions and tokens, both addressed by their index."""
 
     def __init__(self, linked: LinkedQuestion) -> None:
         self.mentions = linked.mentions
@@ -25,33 +25,33 @@ class Cursor:
         self.first_measure = len(linked.tokens)
 
     def of_kind(self, *kinds: str) -> Iterable[tuple[int, Mention]]:
-        """The mentions of these kinds that are left."""
+        """The mentions of these kinds that no pass has consumed."""
         for place, mention in enumerate(self.mentions):
             if mention.kind in kinds and place not in self.consumed:
                 yield place, mention
 
     def consume(self, *places: int) -> None:
-        """What one pass has read no other reads."""
+        """Mark mentions as read."""
         self.consumed |= set(places)
 
     def discard(self, place: int) -> None:
-        """What a word says here is nothing that is called so."""
+        """Consume a mention that is no name in this context."""
         self.consume(place)
         self.mentions[place].refs.clear()
 
     def release(self, mention: Mention | None) -> None:
-        """Let a mention be read as something else."""
+        """Let a consumed mention be read again."""
         if mention is not None:
             self.consumed -= {n for n, candidate in enumerate(self.mentions) if candidate is mention}
 
     def mention_at(self, place: int | None) -> Mention | None:
-        """The mention at a place."""
+        """The mention at this index."""
         return None if place is None else self.mentions[place]
 
     def after(
         self, place: int, kinds: Sequence[str] = ("element",), gap: int = 4, past: Sequence[str] = ("distinct", "group")
     ) -> int | None:
-        """The mention of these kinds that follows closely; `past` may lie between."""
+        """The next mention, if it is of these kinds and at most `gap` tokens away; kinds in `past` are skipped."""
         for other in range(place + 1, len(self.mentions)):
             mention = self.mentions[other]
             if mention.start - self.mentions[other - 1].end > gap:
@@ -63,14 +63,14 @@ class Cursor:
         return None
 
     def before(self, place: int, kinds: Sequence[str] = ("element",), gap: int = 3) -> int | None:
-        """The mention of these kinds that stands right before, and closely."""
+        """The previous mention, if it is of these kinds and at most `gap` tokens away."""
         other = place - 1
         if other >= 0 and other not in self.consumed and self.mentions[other].kind in kinds:
             return other if self.mentions[place].start - self.mentions[other].end <= gap else None
         return None
 
     def described_element(self, place: int) -> int | None:
-        """The element that follows with values before it that say which, as red and blue cars; else the last value."""
+        """The element after values that modify it, as in red and blue cars; without an element the last value."""
         last = self.after(place, ("value",), 2, ("distinct",))
         while last is not None:
             element = self.after(last, ("element",), 0, ())
@@ -83,7 +83,7 @@ class Cursor:
         return None
 
     def conjoined(self, place: int, but: Collection[str]) -> Iterator[int]:
-        """The elements that a joiner hangs on this one, one after another, without these words between; taken."""
+        """Elements joined to this one by conjunctions, without these words between; consumes them."""
         while True:
             more = self.after(place, ("element",), 2, ())
             passed = self.stems_between(place, more) if more is not None else []
@@ -94,11 +94,11 @@ class Cursor:
             place = more
 
     def is_first_element(self, place: int) -> bool:
-        """Whether no element stands before this place."""
+        """True if no element stands before this index."""
         return all(self.mentions[n].kind != "element" for n in range(place))
 
     def head_noun(self, place: int) -> int:
-        """Enrolled students: the second, where the first only says which."""
+        """The head of a noun with a participle before it: students in enrolled students."""
         following = place + 1
         if following >= len(self.mentions) or following in self.consumed or self.mentions[following].kind != "element":
             return place
@@ -112,7 +112,7 @@ class Cursor:
         )
 
     def compound_head(self, place: int) -> int:
-        """Course enrolments: the last of the nouns that stand together, which the others only describe."""
+        """The head of a compound noun: enrolments in course enrolments."""
         while True:
             following = place + 1
             if following >= len(self.mentions) or following in self.consumed:
@@ -127,7 +127,7 @@ class Cursor:
             place = following
 
     def measure(self, place: int, operand: int | None) -> Measure:
-        """What the count or aggregate at a place makes of an element."""
+        """The measure that a count or aggregate marker makes of an operand."""
         mention = self.mentions[place]
         stems = self.stems(mention.start, mention.end + 2 if operand is None else self.mentions[operand].start)
         monetary = mention.kind == "agg" and bool(_MONETARY_WORDS & set(stems))
@@ -142,21 +142,21 @@ class Cursor:
         )
 
     def ends_clause(self, token: int) -> bool:
-        """Whether a clause ends before a token."""
+        """True if a clause ends before this token."""
         return self.word(token) in ("", "?", ".", "!", ";") or self.word(token) in CONJUNCTIONS
 
     def word(self, token: int) -> str:
-        """The token at a place, in small letters; nothing beyond the ends."""
+        """The lower-case text of a token; empty beyond the ends."""
         return self.tokens[token].text.lower() if 0 <= token < len(self.tokens) else ""
 
     def text(self, mention: Mention) -> str:
-        """A mention as it was written."""
+        """The text of a mention as written."""
         return " ".join(token.text for token in self.tokens[mention.start : mention.end])
 
     def stems_between(self, left: int, right: int) -> list[str]:
-        """The words between two mentions."""
+        """The stems between two mentions."""
         return self.stems(self.mentions[left].end, self.mentions[right].start)
 
     def stems(self, start: int, end: int) -> list[str]:
-        """The stems of the tokens from one to before another."""
+        """The stems of the tokens from `start` to before `end`."""
         return [token.stem for token in self.tokens[start:end]]

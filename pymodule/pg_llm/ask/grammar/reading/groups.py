@@ -1,4 +1,4 @@
-"""Groups: for each country, by year, monthly."""
+"""GROUP BY: for each country, by year, monthly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PRONOUNS = {"them", "these", "those", "whom", "which"}
 
 
 def _read_asked_unit(cursor: Cursor) -> None:
-    """Which month had the most sales: months are groups, where no column is called so."""
+    """Which month had the most sales: group by the unit, unless a column has that name."""
     for place, token in enumerate(cursor.tokens):
         is_asked = token.stem in lexicon.TIME_UNITS and cursor.word(place - 1) in ("which", "what")
         if (
@@ -28,7 +28,7 @@ def _read_asked_unit(cursor: Cursor) -> None:
 
 
 def _is_pronoun_each(cursor: Cursor, mention: Mention) -> bool:
-    """How many each of them bought, how many did each buy: no group but those of whom it was said."""
+    """True if `each` is a pronoun: how many each of them bought, how many did each buy."""
     if cursor.word(mention.end - 1) != "each":
         return False
     after, verb = cursor.word(mention.end), cursor.ends_clause(mention.end + 1)
@@ -39,7 +39,7 @@ def _is_pronoun_each(cursor: Cursor, mention: Mention) -> bool:
 
 
 def _names_agent(cursor: Cursor, mention: Mention) -> bool:
-    """Written by: who did it, no group."""
+    """True if `by` names an agent (written by), not a group."""
     if cursor.text(mention).lower() != "by":
         return False
     before = cursor.word(mention.start - 1)
@@ -48,7 +48,7 @@ def _names_agent(cursor: Cursor, mention: Mention) -> bool:
 
 
 def read(cursor: Cursor) -> None:
-    """Elements that rows are grouped by, and units of time."""
+    """Read grouping elements and units of time."""
     parsed = cursor.parsed
     _read_asked_unit(cursor)
     for place, mention in cursor.of_kind("group"):

@@ -9,14 +9,14 @@ _OVERALL = {"overall", "combined"}
 
 
 def read(cursor: Cursor) -> None:
-    """Counts and aggregates with what they are taken of."""
+    """Read counts and aggregates with their operands."""
     parsed = cursor.parsed
     for place, mention in cursor.of_kind("count", "agg"):
         cursor.consume(place)
         cursor.first_measure = min(cursor.first_measure, mention.start)
         inner = cursor.after(place, ("count", "agg"), 1, ())
         if inner is not None and cursor.chinese and (operand := cursor.before(place, ("element",), 1)) is not None:
-            # The freight, in all how much.
+            # 运费一共多少: the element stands before both markers.
             cursor.consume(inner, operand)
             parsed.measures.append(
                 Measure(mention.normalized if mention.kind == "agg" else "count", cursor.mentions[operand])
@@ -32,7 +32,7 @@ def read(cursor: Cursor) -> None:
             if element is not None and element.kind == "element" and element.names_table:
                 operand = described
             elif element is not None and (element.kind == "element" or mention.kind == "agg"):
-                # F grades, the value of completed payments: what the value is of is read later as well.
+                # F grades, the value of completed payments: the value is consumed later, as a filter.
                 parsed.measures.append(cursor.measure(place, described))
                 continue
         if operand is None:
@@ -52,7 +52,7 @@ def read(cursor: Cursor) -> None:
 
 
 def _operand(cursor: Cursor, place: int) -> int | None:
-    """What is counted or measured: what follows in the clause, in Chinese what stands before."""
+    """What is counted or measured: the element after the marker in its clause, in Chinese the one before it."""
     operand = cursor.after(place, ("element",), 4, ("distinct",))
     if operand is None and cursor.chinese:
         operand = cursor.before(place, ("element",), 2)
@@ -62,26 +62,26 @@ def _operand(cursor: Cursor, place: int) -> int | None:
 
 
 def _add_without_operand(cursor: Cursor, measure: Measure, text: str) -> None:
-    """A measure of which it is not said what it is of."""
+    """Add a measure whose operand is not named."""
     parsed = cursor.parsed
     if measure.function == "count" and parsed.superlatives:
-        # And how many: that by which the first was found.
+        # `and how many` refers to the measure of the superlative.
         parsed.superlatives[0].shows_measure = True
     elif any(
         superlative.measure is not None and superlative.measure.function == measure.function
         for superlative in parsed.superlatives
     ):
-        # Along with that average.
+        # `along with that average` as well.
         parsed.superlatives[0].shows_measure = True
     elif measure.function == "count" and (counted := _compared_count(cursor)) is not None:
         parsed.measures.append(counted)
     elif text not in _OVERALL or not (parsed.measures or parsed.superlatives or parsed.comparisons):
-        # The most sales overall: nothing is added up.
+        # The most sales overall: nothing is summed.
         parsed.measures.append(measure)
 
 
 def _compared_count(cursor: Cursor) -> Measure | None:
-    """And how many: what was compared with a number before, as in more than one book."""
+    """`how many` of what was compared before: more than one book, and how many."""
     compared = (
         comparison
         for comparison in cursor.parsed.comparisons
@@ -91,7 +91,7 @@ def _compared_count(cursor: Cursor) -> Measure | None:
 
 
 def _add_nested(cursor: Cursor, function: str, inner: int) -> None:
-    """The average number of flights, the total and average price."""
+    """Nested measures: the average number of flights, the total and average price."""
     operand = cursor.after(inner, ("element",), 3, ("distinct",))
     cursor.consume(inner, *([operand] if operand is not None else []))
     measure = cursor.measure(inner, operand)

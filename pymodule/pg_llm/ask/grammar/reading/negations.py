@@ -1,4 +1,4 @@
-"""Denials: bakers without batches, those who have never baked."""
+"""Negations: bakers without batches, those who have never baked."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NEGATIVE_PRONOUNS = {"nobody", "nothing", "none", "no one", "no-one"}
 
 
 def read_double_negation(cursor: Cursor) -> None:
-    """Skip managers without customers: what is denied twice is there."""
+    """A double negation requires what it names: skip managers without customers."""
     for place, mention in cursor.of_kind("except"):
         for other in (place + 1, place + 2, place - 1, place - 2):
             denial = cursor.mentions[other] if 0 <= other < len(cursor.mentions) else None
@@ -31,7 +31,7 @@ def read_double_negation(cursor: Cursor) -> None:
 
 
 def read(cursor: Cursor) -> None:
-    """What is not there."""
+    """Read what must not exist."""
     for place, mention in cursor.of_kind("not", "except"):
         cursor.consume(place)
         following = cursor.after(place, ("element",), 5, ("distinct", "count", "group"))
@@ -51,7 +51,7 @@ def read(cursor: Cursor) -> None:
         passed = set(cursor.stems_between(following, more)) if more is not None else set()
         if more is not None and passed & {"any", "a"} and not passed & {"and", "or", "who", "that"}:
             cursor.consume(more)
-            # Did not leave a review: the verb says nothing that the review does not.
+            # Did not leave a review: only the review is negated.
             denied = cursor.mentions[more] if denied.role else denied
         cursor.parsed.negated.append(denied)
     for place, _ in _is_not(cursor):
@@ -61,7 +61,7 @@ def read(cursor: Cursor) -> None:
 
 
 def _not_one(cursor: Cursor, place: int) -> int | None:
-    """Not even one: what there is not one of stands before the denial."""
+    """Not even one: in Chinese the negated noun stands before the negation."""
     before = cursor.before(place, ("element",), 2)
     if before is None or before == 0 or cursor.mentions[before - 1].kind != "number":
         return None
@@ -72,14 +72,14 @@ def _not_one(cursor: Cursor, place: int) -> int | None:
 
 
 def _denies_event(cursor: Cursor, start: int) -> bool:
-    """Whether a verb alone is denied of all times: nobody has borrowed it."""
+    """True if only a verb is negated, for all times: nobody has borrowed it."""
     words = [word for word in cursor.stems(start, start + 4) if word != "被"]
     ends = words[2:3] in ([], ["的"], ["?"], ["\uff1f"])
     return len(words) > 1 and words[0] in chinese.VERBS and words[1] == "过" and ends
 
 
 def _is_not(cursor: Cursor) -> list[tuple[int, Mention]]:
-    """Words that say that something is no other thing, in Chinese, with this thing behind them: who is no member."""
+    """Chinese copulas negated before an element: who is no member."""
     words = cursor.of_kind("cmp") if cursor.chinese else ()
     return [
         (place, mention)

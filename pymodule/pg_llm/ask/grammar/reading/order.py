@@ -1,4 +1,4 @@
-"""Order: sorted by name, by the number of flights in descending order, cheapest first, the oldest to the newest."""
+"""ORDER BY: sorted by name, by the number of flights in descending order, cheapest first, oldest to newest."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ENDS = {"first", "last"}
 
 
 def read_leading_superlatives(cursor: Cursor) -> None:
-    """Superlatives that say where all rows begin: cheapest first, starting with the lowest, newest to oldest."""
+    """Superlatives that order all rows: cheapest first, starting with the lowest, newest to oldest."""
     for place, mention in cursor.of_kind("super"):
         operand_place = cursor.after(place, ("element", "agg", "count"), 0, ())
         if operand_place is not None and cursor.word(cursor.mentions[operand_place].start) in _ENDS:
@@ -22,7 +22,7 @@ def read_leading_superlatives(cursor: Cursor) -> None:
         if end := _closing_end(cursor, last):
             for n in range(behind, len(cursor.mentions)):
                 if cursor.mentions[n].start < end:
-                    # Whatever else is called first.
+                    # `first` here is no name of a column.
                     cursor.discard(n)
         elif _reaches_opposite(cursor, last):
             more = cursor.after(behind, ("element",), 0, ())
@@ -39,20 +39,20 @@ def read_leading_superlatives(cursor: Cursor) -> None:
 
 
 def _closing_end(cursor: Cursor, last: int) -> int:
-    """The end of a first that closes a clause, else 0: most pages first, the best one first, last registered first."""
+    """The end of a phrase that closes with first or last, else 0: most pages first, the best one first."""
     end = cursor.mentions[last].end
     end += cursor.word(end) in _ARTICLES or cursor.word(end).endswith("ed")
     return end + 1 if cursor.word(end) in _ENDS and cursor.ends_clause(end + 1) else 0
 
 
 def _reaches_opposite(cursor: Cursor, last: int) -> bool:
-    """Whether the rows go on to the other end: from the newest account to the oldest."""
+    """True for a range between two superlatives: from the newest account to the oldest."""
     behind = cursor.after(last, ("super",), 2, ())
     return behind is not None and cursor.stems_between(last, behind) in (["to"], ["to", "the"])
 
 
 def _follows_start(cursor: Cursor, place: int) -> bool:
-    """Whether rows start with these."""
+    """True after `starting with`."""
     before = place - 1
     if before < 0 or before in cursor.consumed or cursor.mentions[before].kind != "start":
         return False
@@ -60,7 +60,7 @@ def _follows_start(cursor: Cursor, place: int) -> bool:
 
 
 def read(cursor: Cursor) -> None:
-    """By what rows are ordered, and whether from the largest."""
+    """Read sort keys and directions."""
     if cursor.chinese:
         chinese_order.read(cursor)
         return
@@ -88,7 +88,7 @@ def read(cursor: Cursor) -> None:
         if down is not None:
             sort_key.descending = down
         elif order and order[0].operand is None and order[0].measure is None:
-            # Sorted by price, cheapest first: the words that follow say only the direction.
+            # Sorted by price, cheapest first: the second phrase gives only the direction.
             sort_key.descending, sort_key.attribute = order[0].descending, order[0].attribute
             del order[0]
         order.append(sort_key)
@@ -98,7 +98,7 @@ def read(cursor: Cursor) -> None:
 
 
 def _read_by(cursor: Cursor) -> None:
-    """The stays by arrival, latest first: where nothing is counted, the by says no group but of what the first is."""
+    """The stays by arrival, latest first: `by` names the sort key if nothing is counted."""
     order = cursor.parsed.order
     if not order or order[0].operand is not None or any(True for _ in cursor.of_kind("count", "agg")):
         return
@@ -111,7 +111,7 @@ def _read_by(cursor: Cursor) -> None:
 
 
 def _sort_key(cursor: Cursor, place: int, verb: bool) -> Order | None:
-    """What rows are ordered by, that follows the word; a verb has its object between."""
+    """The sort key after the marker; a verb has its object between them."""
     start = place
     if verb:
         by = next(
@@ -125,7 +125,7 @@ def _sort_key(cursor: Cursor, place: int, verb: bool) -> Order | None:
     if following is None:
         return None if verb else Order(False)
     mention = cursor.mentions[following]
-    # Who ranks begins with the best.
+    # Ranks begin with the best.
     down = verb and cursor.word(cursor.mentions[place].start) == "rank"
     if mention.kind == "element":
         cursor.consume(following)

@@ -1,4 +1,4 @@
-"""The parts of a question."""
+"""The parsed question: which mentions are targets, measures, filters, groups and sort keys."""
 
 from __future__ import annotations
 
@@ -9,44 +9,44 @@ from pg_llm.ask.mention import LinkedQuestion, Mention
 
 @dataclass(slots=True)
 class Measure:
-    """A count (`count`) or an aggregate of an operand; without one, of the rows; of what they are `worth`."""
+    """A count or an aggregate of an operand, or of all rows; `inner` is a nested measure, `monetary` prefers money."""
 
     function: str
     operand: Mention | None = None
     inner: Measure | None = None
-    # It is people that are counted.
+    # The measure word counts persons.
     counts_persons: bool = False
-    # How many times something happened.
+    # Events are counted: how many times.
     counts_events: bool = False
     monetary: bool = False
 
 
 @dataclass(slots=True)
 class Superlative:
-    """The first `n` by a measure, an operand or an attribute, from the largest if `down`."""
+    """The first `limit` rows by a measure, an operand or an attribute; `unnumbered` if the limit is only implied."""
 
     descending: bool
     limit: int
     attribute: str = ""
     operand: Mention | None = None
     measure: Measure | None = None
-    # What is the first, where that is said and need not be what is asked for.
+    # The noun that the superlative modifies, which need not be a target.
     noun: Mention | None = None
     unnumbered: bool = True
     word: str = ""
     shows_measure: bool = False
-    # How many come before: one before the second.
+    # How many rows are skipped: one before the second.
     offset: int = 0
 
     @property
     def has_no_key(self) -> bool:
-        """Whether it does not say by what."""
+        """True if nothing says what the rows are ordered by."""
         return not self.attribute and self.operand is None and self.measure is None
 
 
 @dataclass(slots=True)
 class Order:
-    """All rows by an operand, a measure or an attribute (`*`: some number), else by what is shown; `down` or up."""
+    """ORDER BY an operand, a measure or an attribute (`*`: any number), else by what is selected."""
 
     descending: bool
     operand: Mention | None = None
@@ -56,7 +56,7 @@ class Order:
 
 @dataclass(slots=True)
 class Comparison:
-    """`operand` `op` `values`; `time` where these are times, `measure` where groups are compared."""
+    """A comparison; `time_kind` is set for times, `measure` for conditions on groups."""
 
     op: str
     values: list[str | float]
@@ -71,9 +71,9 @@ class Comparison:
 
 @dataclass(slots=True)
 class Share:
-    """What the whole is; what is said of it before the token `verb`, or before `begin`, restricts the whole as well.
+    """A share; conditions before the token `verb`, or before `begin`, restrict the whole as well as the part.
 
-    In Chinese what restricts the whole stands outside the tokens of the `part`.
+    In Chinese the conditions on the whole stand outside the tokens of the `part`.
     """
 
     whole: Measure | None
@@ -82,13 +82,13 @@ class Share:
     part: range | None = None
 
     def restricts_whole(self, token: int) -> bool:
-        """Whether what is said at a token restricts the whole."""
+        """True if a condition at this token restricts the whole."""
         return token < self.begin or token < self.verb if self.part is None else token not in self.part
 
 
 @dataclass(slots=True)
 class ValueFilter:
-    """Values that a column has, or has not; `label` is a mention beside them that says of what."""
+    """A filter on values of one column; `label` is the mention beside them that names the column or table."""
 
     mentions: list[Mention]
     label: Mention | None
@@ -99,7 +99,7 @@ class ValueFilter:
 
 @dataclass(slots=True)
 class ParsedQuestion:
-    """The parts of a question."""
+    """The parts of a question, as lists of mentions or of the classes above."""
 
     linked: LinkedQuestion
     targets: list[Mention] = field(default_factory=list)
@@ -116,15 +116,15 @@ class ParsedQuestion:
     order: list[Order] = field(default_factory=list)
     ratio: tuple[list[Mention], list[Mention], str] | None = None
     share: Share | None = None
-    # To how many decimals numbers are rounded.
+    # Round computed numbers to so many decimals.
     decimals: int | None = None
-    # Nothing ever happened to what the question is about.
+    # An event that never happened to the rows of the main table.
     never_happened: bool = False
-    # Persons are asked for, and none are named.
+    # `who` without a noun.
     asks_person: bool = False
-    # They are asked for besides: and who made it.
+    # `and who` in addition to other targets.
     asks_person_too: bool = False
-    # A time is asked for.
+    # `when`.
     asks_time: bool = False
     distinct: bool = False
     unread: list[str] = field(default_factory=list)

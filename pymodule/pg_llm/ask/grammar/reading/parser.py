@@ -1,4 +1,4 @@
-"""The passes over the mentions of a question, those first that bind others most tightly."""
+"""The parsing passes in order, those that bind most tightly first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from pg_llm.ask.mention import LinkedQuestion
 
 
 def parse(linked: LinkedQuestion) -> ParsedQuestion:
-    """The parts of a question, from its mentions."""
+    """Parse the mentions of a linked question."""
     cursor = Cursor(linked)
     for step in (
         negations.read_double_negation,

@@ -1,4 +1,4 @@
-"""Patterns: names that start with, end with, contain a text."""
+"""LIKE patterns: names that start with, end with, or contain a text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pg_llm.ask.grammar.reading.cursor import Cursor
 from pg_llm.ask.grammar.reading.parsed_question import ValueFilter
 from pg_llm.ask.mention import Mention
 
-# What may stand between the end of a text and the text.
+# Words between the marker and the text.
 _PATTERN_FILLERS = {
     "a",
     "an",
@@ -25,7 +25,7 @@ _PATTERN_FILLERS = {
 
 
 def read(cursor: Cursor) -> None:
-    """The text that is looked for, and what is said to have it."""
+    """Read the text of each pattern, and the element that it is searched in."""
     for place, mention in cursor.of_kind("surname"):
         name = cursor.word(mention.end)
         if name in cursor.parsed.unread and len(name) <= 2:
@@ -40,7 +40,7 @@ def read(cursor: Cursor) -> None:
         if pattern is None:
             continue
         if mention.kind == "like" and any(match.whole for match in pattern.value_matches):
-            # Playlists that contain the song Moon: no text is looked for in another.
+            # Playlists that contain the song Moon: a relation, not a pattern.
             continue
         if mention.kind == "like" and pattern.kind == "element" and cursor.tokens[pattern.start].kind != "quoted":
             continue
@@ -50,7 +50,7 @@ def read(cursor: Cursor) -> None:
             and text > place
             and set(cursor.stems_between(place, text)) - _PATTERN_FILLERS
         ):
-            # Ended in a draw (code D): no text ends so.
+            # Ended in a draw (code D): not a pattern.
             continue
         cursor.consume(place, *([text] if text is not None else []))
         token = cursor.tokens[pattern.start] if pattern.end else None
@@ -75,13 +75,13 @@ def read(cursor: Cursor) -> None:
 
 
 def _person_after(cursor: Cursor, place: int) -> int | None:
-    """Who has a surname: what follows."""
+    """The person after a surname."""
     following = range(place + 1, min(place + 3, len(cursor.mentions)))
     return next((n for n in following if cursor.mentions[n].kind == "element"), None)
 
 
 def _pattern_text(cursor: Cursor, place: int) -> tuple[Mention | None, int | None]:
-    """The mention of the text with its place; without one where only a letter or a name of unknown meaning stands."""
+    """The mention of the text and its index; no index if the text is a letter or a name that no mention covers."""
     text = cursor.after(place, ("value",), 4, ("element",))
     if text is None:
         text = cursor.after(place, ("value", "element", "number"), 4, ())

@@ -1,4 +1,4 @@
-"""Ratios and shares: what stands above, what below."""
+"""Ratios and shares: numerator and denominator."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from pg_llm.ask.mention import Mention
 
 _AUXILIARIES = ("be", "have", "do", "can", "will")
 _RELATIVE = ("who", "that", "which", "whose")
-# What begins another part of the question.
+# Kinds of mentions that begin another clause.
 _CLAUSE_KINDS = ("group", "order", "super", "cmp", "not")
-# What ends the topic that a share is taken in.
+# Words that end the topic of a share.
 _TOPIC_ENDS = {"里", "中", "内", "里面", "当中", "之中", "其中", "\uff0c", ","}
 
 
 def read(cursor: Cursor) -> None:
-    """The ratio of flights to airports, the percentage of flights."""
+    """Read the sides of a ratio (flights to airports), or the whole of a share (percentage of flights)."""
     for place, mention in cursor.of_kind("ratio", "share"):
         cursor.consume(place)
         if mention.kind == "share" and mention.normalized == "1" and cursor.chinese and _compares_two(cursor, place):
@@ -32,13 +32,13 @@ def read(cursor: Cursor) -> None:
 
 
 def _compares_two(cursor: Cursor, place: int) -> bool:
-    """Whether two things are compared: the ratio of cats and dogs."""
+    """True for a ratio of two things: of cats and dogs."""
     elements = [n for n in range(place) if cursor.mentions[n].kind == "element"]
     values = [n for n in range(place) if cursor.mentions[n].kind == "value"]
     if any(mention.kind == "takes" for mention in cursor.mentions):
         return False
     if len(values) == 2 and cursor.mentions[values[1]].start - cursor.mentions[values[0]].end <= 2:
-        # Men and women: how many of these to one of those.
+        # Men and women: the ratio of two counts.
         cursor.parsed.ratio = ([cursor.mentions[values[0]]], [cursor.mentions[values[1]]], "")
         cursor.consume(*values)
         return True
@@ -51,7 +51,7 @@ def _compares_two(cursor: Cursor, place: int) -> bool:
 
 
 def _part_tokens(cursor: Cursor, place: int) -> range:
-    """The tokens that say what has the share: those before 占, without the topic that they stand in."""
+    """The tokens of the part: those before 占, without the topic."""
     takes = next((n for n, mention in cursor.of_kind("takes")), None)
     end = cursor.mentions[place if takes is None else takes].start
     if takes is not None:
@@ -63,7 +63,7 @@ def _part_tokens(cursor: Cursor, place: int) -> range:
 
 
 def _share(cursor: Cursor, place: int) -> Share:
-    """Of all enrolled students, of the total amount: the noun behind the preposition is the whole."""
+    """The whole is the noun after the preposition: of all enrolled students, of the total amount."""
     mention = cursor.mentions[place]
     if cursor.chinese:
         return Share(None, 0, 0, _part_tokens(cursor, place))
@@ -79,7 +79,7 @@ def _share(cursor: Cursor, place: int) -> Share:
 
 
 def _main_verb(cursor: Cursor, start: int) -> int:
-    """Where the verb of the main clause stands; that of those who have paid is another's."""
+    """The token of the main clause's verb; relative clauses (who have paid) are skipped."""
     relative = False
     for place in range(start, len(cursor.tokens)):
         stem = cursor.tokens[place].stem
@@ -90,7 +90,7 @@ def _main_verb(cursor: Cursor, start: int) -> int:
 
 
 def _read_chinese_sides(cursor: Cursor, place: int) -> None:
-    """Both sides stand before the word."""
+    """In Chinese both sides stand before the marker."""
     elements = [n for n in range(place) if cursor.mentions[n].kind == "element"]
     if len(elements) >= 2:
         cursor.parsed.ratio = ([cursor.mentions[elements[-2]]], [cursor.mentions[elements[-1]]], "")
@@ -111,7 +111,7 @@ def _read_sides(cursor: Cursor, place: int) -> tuple[list[Mention], list[Mention
             and cursor.word(mention.start) == "by"
             and cursor.after(other, ("value",), 1, ()) is not None
         ):
-            # Payments by card are no groups.
+            # `payments by card` groups nothing.
             cursor.consume(other)
             start = mention.end
             continue

@@ -9,16 +9,16 @@ from pg_llm.ask.grammar.reading.cursor import Cursor
 from pg_llm.ask.grammar.reading.parsed_question import Measure, Superlative
 from pg_llm.ask.mention import Mention
 
-# What begins a part that the superlative does not speak of.
+# Words that begin a phrase which the superlative does not modify.
 _CLAUSE_WORDS = {"of", "in", "for", "by", "with", "who", "that", "which", "from", "on"}
 _BY = {"by", "in terms of", "according to", "based on"}
-# Words around a number of things that are ranked: which three hotels with the most rooms.
+# Words around a numbered noun that is ranked: which three hotels with the most rooms.
 _LINKING = {"with", "have", "be", "that", "who", "which", "by"}
 _COUNTED = {"", "the", "which", "what", "list", "show", "give", "me", "find", "name", "of", "our", "those", "is", "are"}
 
 
 def read(cursor: Cursor) -> None:
-    """How many come first, and by what."""
+    """Read superlatives with their limits and operands."""
     for place, mention in cursor.of_kind("super", "top"):
         used = [place]
         number = _adjacent_number(cursor, place)
@@ -27,14 +27,14 @@ def read(cursor: Cursor) -> None:
         if number is not None:
             used.append(number)
         if cursor.chinese and number is None and (following := cursor.after(place, ("top",), 1, ())) is not None:
-            # The highest, of them the first 3.
+            # 最高的前3: the limit follows the superlative.
             number = _adjacent_number(cursor, following)
             n = 1 if number is None else max(1, int(cursor.mentions[number].number))
             used += [following, *([number] if number is not None else [])]
         words = [token.text.lower() for token in cursor.tokens[mention.start : mention.end]]
         more = cursor.after(max(used), ("super",), 2, ())
         if words == ["top"] and more is not None:
-            # The top 5 highest paid: the second says by what.
+            # The top 5 highest paid: the second superlative has the key.
             cursor.consume(*used)
             cursor.mentions[more].number = float(n)
             cursor.mentions[more].role = "n"
@@ -54,7 +54,7 @@ def read(cursor: Cursor) -> None:
 
 
 def _from_word(mention: Mention, word: str, n: int, plain: bool) -> Superlative:
-    """What the word alone says."""
+    """What the word itself implies."""
     n = int(mention.number) if mention.role == "n" else n
     if mention.kind == "top":
         return Superlative(True, n, word=word, unnumbered=plain)
@@ -64,7 +64,7 @@ def _from_word(mention: Mention, word: str, n: int, plain: bool) -> Superlative:
 
 
 def _adjacent_number(cursor: Cursor, place: int) -> int | None:
-    """The number beside a word."""
+    """The number beside the superlative."""
     mention = cursor.mentions[place]
     for other in (place + 1, place - 1):
         if (
@@ -79,7 +79,7 @@ def _adjacent_number(cursor: Cursor, place: int) -> int | None:
 
 
 def _number_before_noun(cursor: Cursor, place: int) -> int | None:
-    """The number before the noun that is ranked: which three hotels have the most rooms."""
+    """The number before the ranked noun: which three hotels have the most rooms."""
     noun = cursor.before(place, ("element",), 3)
     number = cursor.before(noun, ("number",), 0) if noun is not None else None
     if number is None or _LINKING.isdisjoint(cursor.stems_between(place - 1, place)):
@@ -88,7 +88,7 @@ def _number_before_noun(cursor: Cursor, place: int) -> int | None:
 
 
 def _read_operand(cursor: Cursor, place: int, used: list[int], superlative: Superlative) -> None:
-    """By what: an attribute the word has, a number of things, or a column beside it."""
+    """Read the key: the attribute of the word, a measure, or an adjacent column."""
     last = max(used)
     if cursor.chinese and _read_chinese_operand(cursor, place, used, superlative):
         return
@@ -114,7 +114,7 @@ def _read_operand(cursor: Cursor, place: int, used: list[int], superlative: Supe
         return
     operand = cursor.after(last, ("element",), 2, ("distinct",))
     if operand is not None and cursor.chinese and cursor.mentions[operand].names_table:
-        # The dearest goods: whose name is asked, as any noun at the end.
+        # The dearest goods: the table is the noun, not the key.
         superlative.noun = cursor.mentions[operand]
         return
     if operand is not None and not _CLAUSE_WORDS & set(cursor.stems_between(last, operand)):
@@ -123,10 +123,10 @@ def _read_operand(cursor: Cursor, place: int, used: list[int], superlative: Supe
 
 
 def _read_chinese_operand(cursor: Cursor, place: int, used: list[int], superlative: Superlative) -> bool:
-    """Whether it stands before the word."""
+    """Read the key before the word; returns False if there is none."""
     following = cursor.after(place, ("element",), 0, ())
     if following is not None and cursor.mentions[following].names_column and not _follows_column(cursor, place):
-        # The highest mark, said as one word.
+        # 最高分: the column follows the superlative.
         superlative.operand = cursor.mentions[following]
         used.append(following)
         return True
@@ -143,14 +143,14 @@ def _read_chinese_operand(cursor: Cursor, place: int, used: list[int], superlati
         return True
     operand = cursor.before(near, ("element",), 0) if mention.kind == "agg" else None
     if operand is not None and mention.end == cursor.mentions[place].start:
-        # The fines' total highest.
+        # 罚款总额最高: an aggregate of the element before it.
         superlative.measure = cursor.measure(near, operand)
         used += [near, operand]
         return True
     if mention.kind != "element" or cursor.mentions[place].start - mention.end > 1:
         return False
     if superlative.attribute and mention.names_table:
-        # Each shop's dearest: that shops are dear is not said.
+        # 每个店铺最贵: the shop is a group, not what is dear.
         return False
     used.append(near)
     _read_element(cursor, near, used, superlative)
@@ -158,7 +158,7 @@ def _read_chinese_operand(cursor: Cursor, place: int, used: list[int], superlati
 
 
 def _read_element(cursor: Cursor, near: int, used: list[int], superlative: Superlative) -> None:
-    """An element before the word: how often it happened, what is measured of it, or itself."""
+    """An element before the word: an event that is counted, the operand of a measure, or the key."""
     element = cursor.mentions[near]
     if element.role == "verb" and not superlative.attribute:
         # Who ordered most.
@@ -171,13 +171,13 @@ def _read_element(cursor: Cursor, near: int, used: list[int], superlative: Super
 
 
 def _noun_after(cursor: Cursor, place: int) -> Mention | None:
-    """What is the first: the table behind the words."""
+    """The table after the superlative, which is its noun."""
     noun = cursor.after(place, ("element",), 2, ())
     return cursor.mentions[noun] if noun is not None and cursor.mentions[noun].names_table else None
 
 
 def _is_extreme_value(cursor: Cursor, mention: Mention, superlative: Superlative) -> bool:
-    """The highest mark itself, in one word, and not whose it is."""
+    """True if the extreme value itself is asked for (最高分), not the row that has it."""
     operand = superlative.operand
     if operand is None or operand.start != mention.end or operand.names_table or not superlative.unnumbered:
         return False
@@ -186,13 +186,13 @@ def _is_extreme_value(cursor: Cursor, mention: Mention, superlative: Superlative
 
 
 def _follows_column(cursor: Cursor, place: int) -> bool:
-    """Whether a column or a count stands right before: the price highest."""
+    """True if a column or count stands right before: 价格最高."""
     near = cursor.before(place, ("element", "count"), 0)
     return near is not None and (cursor.mentions[near].kind == "count" or cursor.mentions[near].names_column)
 
 
 def _read_by(cursor: Cursor, superlative: Superlative) -> None:
-    """The top 3 products by price: what stands before the by is asked for."""
+    """The key after `by`: the top 3 products by price."""
     if superlative.measure is not None or (superlative.attribute and superlative.word not in ("first", "last")):
         return
     for place, mention in cursor.of_kind("group"):
@@ -220,7 +220,7 @@ def _read_by(cursor: Cursor, superlative: Superlative) -> None:
 
 
 def _merge_pairs(cursor: Cursor) -> None:
-    """The top 3 courses with the highest number of students: how many, and by what; the least and most of one."""
+    """Merge two superlatives about one ranking: the top 3 courses with the highest number of students."""
     superlatives = cursor.parsed.superlatives
     if (
         len(superlatives) == 2

@@ -1,4 +1,4 @@
-"""What is asked for, and whose it is; all that is left only leads there."""
+"""Targets (what is asked for) and their owners; all other elements are context."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pg_llm.ask.grammar.reading.cursor import CONJUNCTIONS, Cursor
 from pg_llm.ask.grammar.reading.parsed_question import Measure
 from pg_llm.ask.mention import Mention
 
-# Words before more of what is asked for: along with their names.
+# Words before further targets: along with their names.
 _MORE_WORDS = frozenset(
     """
     return give show include including along together also list provide display their its respective corresponding
 """.split()
 )
-# Words that ask anew, with at most so many words to what they ask for.
+# Question words, and how many words may stand between one and its target.
 _QUESTION_WORDS, _QUESTION_REACH = {"which", "what", "when", "where", "how", "whose"}, 4
-# Words that restrict what is asked for, so that they cannot be left out; is and called restrict nothing alone.
+# Restrictive kinds that must not be left out; a copula alone restricts nothing.
 _RESTRICTING = ("number", "same")
 _RESTRICTING_CHINESE = (
     *_RESTRICTING,
@@ -35,7 +35,7 @@ _RESTRICTING_CHINESE = (
 
 
 def read(cursor: Cursor) -> None:
-    """What is asked for comes first, with whose it is; in Chinese it comes last."""
+    """In English targets come first and owners follow; in Chinese targets come last."""
     parsed = cursor.parsed
     rest = [n for n, _ in cursor.of_kind("element")]
     labels = {id(part.label) for part in parsed.value_filters if part.label is not None}
@@ -51,7 +51,7 @@ def read(cursor: Cursor) -> None:
     asks = not parsed.measures and parsed.ratio is None
     parsed.targets = [*_ranked_targets(cursor, heads), *(cursor.mentions[place] for place in heads)]
     if cursor.word(0) == "whose":
-        # Whose bag is the largest: the bag only leads to them.
+        # Whose bag is the largest: the bag is context.
         parsed.context += parsed.targets[:1]
         del parsed.targets[:1]
     parsed.asks_person = not parsed.targets and cursor.word(0) in ("who", "whose")
@@ -63,7 +63,7 @@ def read(cursor: Cursor) -> None:
 
 
 def _read_markers(cursor: Cursor) -> None:
-    """Words that ask, without anything that they belong to."""
+    """Consume markers that no element belongs to."""
     for kind in ("distinct", "both", "either"):
         for place, _ in cursor.of_kind(kind):
             cursor.consume(place)
@@ -75,7 +75,7 @@ def _read_markers(cursor: Cursor) -> None:
             cursor.consume(digits)
             cursor.parsed.decimals = int(cursor.mentions[digits].number)
         elif mention.kind == "round" or place + 1 not in cursor.consumed:
-            # Only what: that restricts, and nothing that was read.
+            # `only` restricts something that no pass has read.
             cursor.parsed.unread.append(cursor.text(mention))
     restricts = _RESTRICTING_CHINESE if cursor.chinese else _RESTRICTING
     for place, mention in cursor.of_kind("group", *_RESTRICTING_CHINESE):
@@ -85,7 +85,7 @@ def _read_markers(cursor: Cursor) -> None:
 
 
 def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
-    """The places of what is asked for; the others become owners or lead there."""
+    """The indexes of the targets; other elements become owners or context."""
     parsed = cursor.parsed
     heads: list[int] = []
     chain = False
@@ -113,7 +113,7 @@ def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
             heads.append(place)
             chain = True
         elif beside is not None and not passed and mention.role == "verb":
-            # Workers hired after 2019: what was done to them is not asked for.
+            # Workers hired after 2019: the event is not a target.
             parsed.context.append(mention)
         elif beside is not None and not passed:
             chain = _is_owned(cursor, beside, place)
@@ -127,7 +127,7 @@ def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
 
 
 def _asks_another(between: Sequence[str], passed: Sequence[str]) -> bool:
-    """Whether the words right before ask anew, joined to what was asked: and from which country, and when."""
+    """True if the words ask another question, joined to the first: and from which country, and when."""
     position = max((n for n, word in enumerate(between) if word in _QUESTION_WORDS), default=None)
     if position is None or len(between) - position > _QUESTION_REACH:
         return False
@@ -136,24 +136,24 @@ def _asks_another(between: Sequence[str], passed: Sequence[str]) -> bool:
 
 
 def _asks_for_more(passed: Sequence[str]) -> bool:
-    """Whether these words ask for more: along with their, with the."""
+    """True if the words ask for more: along with their, with the."""
     return bool(_MORE_WORDS & set(passed)) or passed[-1:] == ["with"] or passed[-2:] == ["with", "the"]
 
 
 def _is_owned(cursor: Cursor, first: int, second: int) -> bool:
-    """Whether of two nouns the second is asked for and the first owns it: a publication's title, author names."""
+    """True if the first of two nouns owns the second: a publication's title, author names."""
     genitive = cursor.tokens[cursor.mentions[first].end - 1].text.endswith(("'s", "s'", "\u2019s"))
     return genitive or _is_column(cursor.mentions[second])
 
 
 def _has_column_after(cursor: Cursor, place: int) -> bool:
-    """Whether a column of it follows: the guest name."""
+    """True if a column follows: the guest name."""
     following = cursor.mention_at(cursor.after(place, ("element",), 0, ()))
     return following is not None and _is_column(following)
 
 
 def _ranked_targets(cursor: Cursor, heads: Sequence[int]) -> list[Mention]:
-    """The youngest guests and when they were born: what is ranked is shown too, where it is asked for first."""
+    """The ranked rows are targets too if further targets follow: the youngest guests and when they were born."""
     if not heads:
         return []
     begin = cursor.mentions[heads[0]].start
@@ -167,20 +167,20 @@ def _ranked_targets(cursor: Cursor, heads: Sequence[int]) -> list[Mention]:
 
 
 def _is_conjoined(passed: list[str]) -> bool:
-    """Whether these words join what is asked for: the name and the age."""
+    """True if the words join targets: the name and the age."""
     joins = bool(passed) and passed[0] in CONJUNCTIONS | {"as"} and len(passed) <= 5
     return joins and not {"who", "that", "have"} & set(passed)
 
 
 def _is_listed_before_measure(cursor: Cursor, mention: Mention) -> bool:
-    """List the writers and the number of their books: what stands before the measure is asked for as well."""
+    """True if an element listed before a measure is a target too: the writers and the number of their books."""
     before = set(cursor.stems(0, mention.start))
     asks = bool(before & lexicon.QUESTION_WORDS) and not before & {"for", "among", "in", "of"}
     return asks and mention.end <= cursor.first_measure < len(cursor.tokens)
 
 
 def _is_of_extreme(cursor: Cursor, place: int) -> bool:
-    """The highest salary of employees: the salary is asked for."""
+    """The highest salary of employees: the salary is the target."""
     if place == 0:
         return False
     before = cursor.mentions[place - 1]
@@ -191,13 +191,13 @@ def _is_of_extreme(cursor: Cursor, place: int) -> bool:
 
 
 def _is_action(cursor: Cursor, mention: Mention) -> bool:
-    """Who booked, who has paid: what somebody did is not asked for."""
+    """Who booked, who has paid: the action is not a target."""
     before = cursor.stems(0, mention.start)
     return before[:1] == ["who"] and set(before[1:]) <= {"have", "ever"} and mention.role in ("verb", "done")
 
 
 def _is_total(cursor: Cursor, mention: Mention) -> bool:
-    """The total price, where that is no column's name but a sum."""
+    """`total price` asks for a sum if no column has that name."""
     return cursor.tokens[mention.start].stem == "total" and mention.end - mention.start > 1
 
 
@@ -206,7 +206,7 @@ def _is_column(mention: Mention) -> bool:
 
 
 def _read_chinese(cursor: Cursor, free: list[int], asks: bool) -> None:
-    """What is beside a word that asks, else the last, with what is joined to it; what stands before owns it."""
+    """The elements beside question words, else the last one, with those joined to it; elements before them are owners."""
     parsed = cursor.parsed
     heads = _beside_question_word(cursor, free) if parsed.ratio is None else []
     if not asks and not heads:
@@ -246,7 +246,7 @@ def _beside_question_word(cursor: Cursor, free: list[int]) -> list[int]:
 
 
 def _is_conjoined_chinese(cursor: Cursor, left: int, right: int) -> bool:
-    """Whether both are asked for: the name and the age; what is it called, what does it cost."""
+    """True if both are targets: the name and the age; what is it called, what does it cost."""
     if any(cursor.mentions[n].kind not in ("and", "either") for n in range(left + 1, right)):
         return False
     passed = cursor.stems_between(left, right)

@@ -11,7 +11,7 @@ _TIMES = ("year", "period", "date", "month")
 
 
 def read(cursor: Cursor) -> None:
-    """Times that are counted back from now, then those with a name."""
+    """Read relative times, then absolute ones."""
     for place, mention in cursor.of_kind("when"):
         cursor.consume(place)
         op, unit = mention.normalized.split(".")
@@ -32,7 +32,7 @@ def read(cursor: Cursor) -> None:
             and mention.kind == "year"
             and marker.normalized in (">", "<", ">=", "<=", "<>")
         ):
-            # More than 2000 is a number, after 2000 a year.
+            # `more than 2000` is a number, `after 2000` a year.
             continue
         op, values, used = _time_comparison(cursor, place, marker)
         if marker and (marker.kind in ("cmp", "between") or cursor.text(marker).lower() == "by"):
@@ -52,7 +52,7 @@ def read(cursor: Cursor) -> None:
 
 
 def _event_after(cursor: Cursor, place: int) -> int | None:
-    """What happened then, said right behind the time: 2020年出生."""
+    """The event right after a time: 2020年出生."""
     following = cursor.after(place, ("element",), 1, ())
     if following is None or cursor.mentions[following].role != "verb":
         return None
@@ -61,7 +61,7 @@ def _event_after(cursor: Cursor, place: int) -> int | None:
 
 
 def _is_modifier(cursor: Cursor, near: int, first: int) -> bool:
-    """Admitted in May, the cars of model year 2020: what stands before the time is not asked for."""
+    """Admitted in May, the cars of model year 2020: the element before the time is not a target."""
     mention = cursor.mentions[near]
     touches = mention.end == cursor.mentions[first].start and mention.names_column
     return mention.role == "verb" or (touches and not cursor.is_first_element(near))
@@ -77,13 +77,13 @@ def _read_relative(cursor: Cursor, place: int, mention: Mention) -> None:
     word = cursor.tokens[end].stem if end < len(cursor.tokens) else ""
     if word not in lexicon.TIME_UNITS or (mention.kind == "super" and not number):
         if mention.normalized == "previous" and word != "name":
-            # The last order: no time, but which one; a last name is neither.
+            # The last order is a superlative; a last name is neither.
             mention.kind, mention.normalized = "super", "desc.date"
         return
     cursor.consume(*(n for n, other in enumerate(cursor.mentions) if mention.start <= other.start <= end))
     unit = lexicon.TIME_UNITS[word]
     if mention.normalized in ("this", "previous") and not number:
-        # Last year is the one before this one, the last 2 years are counted from today.
+        # Last year is the calendar year, the last 2 years count back from today.
         cursor.parsed.comparisons.append(Comparison(mention.normalized, [unit], time_kind=unit))
         return
     number = number or 1.0
@@ -92,7 +92,7 @@ def _read_relative(cursor: Cursor, place: int, mention: Mention) -> None:
 
 
 def _time_comparison(cursor: Cursor, place: int, marker: Mention | None) -> tuple[str, list[str], list[int]]:
-    """How columns are compared with the time, with which times, and the places of the mentions that say so."""
+    """The operator, the times, and the indexes of the mentions that they were read from."""
     mention = cursor.mentions[place]
     until = cursor.after(place, _TIMES, 1, ())
     if until is not None and cursor.word(mention.end) in ("and", "or", ",", "和", "或"):

@@ -1,4 +1,4 @@
-"""Values: in Bonn, the bakers Ada and Ben, not the city Ulm."""
+"""Filters on values: in Bonn, the bakers Ada and Ben, not the city Ulm."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pg_llm.ask.grammar.reading.cursor import CONJUNCTIONS, Cursor
 from pg_llm.ask.grammar.reading.parsed_question import ValueFilter
 from pg_llm.ask.mention import Mention
 
-# What may stand between a label and its value: the city of Bonn, whose name is Ada.
+# Words between a label and its value: the city of Bonn, whose name is Ada.
 _LABEL_FILLERS = frozenset(
     """
     of is name be call the title 's = : titled for id with a an 的 为 是 叫 名 个 位
@@ -16,7 +16,7 @@ _NEGATING = ("not", "except")
 
 
 def read(cursor: Cursor) -> None:
-    """Values that are joined, together, with what says of what they are."""
+    """Read lists of values with their labels and negations."""
     groups: list[list[int]] = []
     for place, _ in cursor.of_kind("value"):
         if groups and _is_same_list(cursor, groups[-1][-1], place):
@@ -29,7 +29,7 @@ def read(cursor: Cursor) -> None:
         label = _label(cursor, first, last)
         negated = _negated(cursor, first, label)
         if len(group) > 1 and any(mention.kind == "apart" for mention in cursor.mentions):
-            # Of men and of women, each: a group for each value.
+            # Of men and of women, each: one group per value.
             cursor.parsed.groups.append(cursor.mentions[first])
         if negated and cursor.chinese:
             _skip_negated_nouns(cursor, last)
@@ -41,7 +41,7 @@ def read(cursor: Cursor) -> None:
 
 
 def _name_part(cursor: Cursor, value: Mention) -> str:
-    """Whose last name is Ross: where whole names are held, the end of one."""
+    """The part of a person's name that is named: whose last name is Ross."""
     if not value.value_matches or any(match.whole for match in value.value_matches):
         return ""
     before = cursor.stems(max(0, value.start - 5), value.start)
@@ -69,7 +69,7 @@ def _negated(cursor: Cursor, first: int, label: int | None) -> bool:
 
 
 def _skip_negated_nouns(cursor: Cursor, last: int) -> None:
-    """Take what else is said of what is denied, until what it is denied of: not the maths exams' students."""
+    """Consume the nouns after a negated value: not the students of the maths exam."""
     for n in range(last + 1, len(cursor.mentions)):
         if cursor.mentions[n].kind != "element" or {"的", "\uff0c"} & set(cursor.stems_between(n - 1, n)):
             return
@@ -77,7 +77,7 @@ def _skip_negated_nouns(cursor: Cursor, last: int) -> None:
 
 
 def _is_same_list(cursor: Cursor, left: int, right: int) -> bool:
-    """Whether two values are of one list: Ada and Ben, the city Bonn or the city Ulm."""
+    """True if two values belong to one list: Ada and Ben, the city Bonn or the city Ulm."""
     passed = set(cursor.stems_between(left, right))
     if cursor.chinese and _are_alternatives(cursor, left, right):
         return True
@@ -88,7 +88,7 @@ def _is_same_list(cursor: Cursor, left: int, right: int) -> bool:
 
 
 def _are_alternatives(cursor: Cursor, left: int, right: int) -> bool:
-    """Whether two values of one column follow each other, each with the same noun or with none: 男生女生."""
+    """True if two values of one column follow each other, with the same noun or none: 男生女生."""
     one, other = ({ref for ref, _ in cursor.mentions[n].refs} for n in (left, right))
     nouns = [cursor.stems(cursor.mentions[n].end, cursor.mentions[n].end + 1) for n in (left, right)]
     passed = cursor.stems_between(left, right)
@@ -98,7 +98,7 @@ def _are_alternatives(cursor: Cursor, left: int, right: int) -> bool:
 
 
 def _label(cursor: Cursor, first: int, last: int) -> int | None:
-    """A mention right before or behind values that says what they are."""
+    """The mention right before or after values that names their column or table."""
     left = first - 1
     if left >= 0 and cursor.mentions[left].kind == "cmp" and cursor.mentions[left].normalized == "=":
         left -= 1
@@ -117,7 +117,7 @@ def _label(cursor: Cursor, first: int, last: int) -> int | None:
 
 
 def _may_label(label: Mention, value: Mention) -> bool:
-    """Whether a mention may say what a value is: its column or table."""
+    """True if a mention may name the column or table of a value."""
     if not value.refs:
         return True
     refs = [ref for ref, _ in value.refs]
