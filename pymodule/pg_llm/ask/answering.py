@@ -1,4 +1,4 @@
-"""Questions answered by SQL: read, checked, run with the caller's rights, compared, and said in a sentence."""
+"""Answer questions: find the best query, and present its result as rows, a sentence and a chart."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST = 4000
 def suggest_sql(
     db: Connection, question: str | None, tables: list[str] | None, model: str | None
 ) -> list[dict[str, Any]]:
-    """The SELECT that answers a question about your tables, how sure it is, and what else the question may mean."""
+    """The best SELECT for a question without its result, with its confidence and alternatives."""
     path, oids = sandbox.search_path(db), _table_oids(db, tables)
     with search_path.pinned(db):
         outcome = candidates.best_outcome(db, _checked_question(question), oids, model, path)
@@ -33,7 +33,7 @@ def suggest_sql(
 
 
 def answer(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
-    """The answer to a question about your tables, SQL, rows, chart; below llm.ask_threshold only why there is none."""
+    """The result of a question with a sentence and a chart; without them if the confidence is below the threshold."""
     path, oids = sandbox.search_path(db), _table_oids(db, tables)
     with search_path.pinned(db):
         text = _checked_question(question)
@@ -51,7 +51,7 @@ def answer(db: Connection, question: str | None, tables: list[str] | None, model
             ]
         result = outcome.result
         names = [name for name, _ in result.columns]
-        sentence = verbalization.verbalize(text, names, result.rows, result.cut, outcome.chinese)
+        sentence = verbalization.verbalize(text, names, result.rows, result.truncated, outcome.chinese)
         return [
             {
                 "answer": sentence,
@@ -67,7 +67,7 @@ def answer(db: Connection, question: str | None, tables: list[str] | None, model
 def answer_rows(
     db: Connection, question: str | None, tables: list[str] | None, model: str | None
 ) -> list[dict[str, Any]]:
-    """The rows that answer a question about your tables, one object each; an error where none are sure enough."""
+    """The result of a question. Raises NoAnswer if the confidence is below the threshold."""
     path, oids = sandbox.search_path(db), _table_oids(db, tables)
     with search_path.pinned(db):
         outcome, confident = _answer_and_log(db, _checked_question(question), oids, model, path)
@@ -77,7 +77,7 @@ def answer_rows(
 
 
 def record_feedback(db: Connection, id: str | None, correct: bool | None, sql: str | None) -> None:
-    """Say whether a question of your llm.ask_log was answered rightly, or by which SQL it is; this teaches."""
+    """Record whether a logged answer was right, and learn or forget its SQL as an example."""
     path = sandbox.search_path(db)
     with search_path.pinned(db):
         is_right = arguments.required("correct", correct)
@@ -107,7 +107,7 @@ def _checked_question(question: str | None) -> str:
 
 
 def _table_oids(db: Connection, tables: list[str] | None) -> list[int] | None:
-    """The tables, whose names are those of the caller's path: asked before it is pinned."""
+    """The oids of tables named in the caller's search path, which must not be pinned yet."""
     if tables is None:
         return None
     if any(table is None for table in tables):

@@ -1,4 +1,7 @@
-"""Candidates for a question from all who make some, checked and run; results that agree make it surer."""
+"""Collect candidate queries from every source, validate and run them, and raise confidence where results agree.
+
+Agreement of independently made queries by their results is self-consistency (Wang et al. 2022), here by execution.
+"""
 
 from __future__ import annotations
 
@@ -17,37 +20,37 @@ from pg_llm.ask.schema_reader import TableSelection
 from pg_llm.database import models, sandbox, table_access
 from pg_llm.database.connection import Connection
 from pg_llm.database.models import Model
-from pg_llm.database.sandbox import Checked, Refused
+from pg_llm.database.sandbox import Refused, ValidatedQuery
 from pg_llm.database.select import Result
 
-# Queries of one question that are run, and how many times the time of one they may take together.
+# How many queries are run per question, and their total time as a multiple of the limit for one.
 _MOST_RUN = 6
 _TOTAL_TIME = 2.0
-# How near in meaning a taught question must be, and how likely its SQL then is.
+# The similarity that a taught question must have, and the scores of its SQL, unchanged and adapted.
 _LEAST_SIMILARITY, _SAME_SCORE, _ADAPTED_SCORE = 0.6, 0.99, 0.9
 _MOST_TAUGHT = 3
-# What a model's text is worth: on its own, and with each other candidate that says the same.
+# The score of generated SQL, alone and if another source agrees.
 _GENERATED_SCORE, _AGREEMENT_SCORE = 0.45, 0.85
 _TEMPERATURES = (0.0, 0.6)
 _MOST_TOKENS = 160
 _EMPTY_WEIGHT = 0.55
-# How fast less likely candidates lose their say; of two that are as likely, neither is sure.
+# How fast less likely candidates stop counting as disagreement; of two equally likely ones neither is confident.
 _DISAGREEMENT_EXPONENT = 12
 
 
 @dataclass(slots=True)
 class Candidate:
-    """A candidate: its SQL, how likely it is by itself, and what became of it."""
+    """A candidate query, its score from 0 to 1 before it is run, and what running it gave."""
 
     sql: str
     score: float
     source: str
-    checked: Checked | None = None
+    checked: ValidatedQuery | None = None
     result: Result | None = None
     failure: str = ""
 
     def fingerprint(self) -> str | None:
-        """Equal for equal rows, in whatever order."""
+        """A key that is equal for equal results, whatever the order of rows."""
         if self.result is None:
             return None
         return json.dumps(sorted(json.dumps(row, sort_keys=True, default=str) for row in self.result.rows))
@@ -55,7 +58,7 @@ class Candidate:
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a question."""
+    """The query chosen for a question, its result, confidence and explanation."""
 
     sql: str | None
     confidence: float
@@ -69,7 +72,7 @@ class Outcome:
 def best_outcome(
     db: Connection, question: str, tables: Sequence[int] | None, model: str | None, path: list[str]
 ) -> Outcome:
-    """The best candidate with its rows. Raises what cannot be said of the question: errors of arguments, cancel."""
+    """The best candidate with its result; a question without one has an Outcome that says why."""
     writer = models.find(db, model, "generation") if model is not None else None
     embedder = models.find(db, None, "embedding")
     chosen = schema_reader.select_tables(db, question, tables, embedder)
@@ -98,7 +101,7 @@ def _join_reasons(*parts: str) -> str:
 
 
 def _similar_taught(db: Connection, question: str, embedder: Model) -> list[tuple[str, str, float]]:
-    """Taught questions that are near, with their SQL and how near."""
+    """Taught questions similar to this one, with their SQL and similarity."""
     from pg_llm.database.catalog import schema_of
 
     if not db.rows("SELECT FROM llm.taught LIMIT 1"):
@@ -127,7 +130,7 @@ def _taught_candidate(question: str, taught: str, sql: str, similarity: float) -
 def _generated_candidates(
     writer: Model, question: str, schema: Schema, values: Sequence[ValueMatch], taught: list[tuple[str, str]]
 ) -> list[Candidate]:
-    """What a generation model writes, several times."""
+    """SQL that a generation model writes, at several temperatures."""
     text = prompt.build_prompt(question, schema, values, taught)
     names = [name for table in schema.tables for name in (table.sql, *(column.sql for column in table.columns))]
     options = {"max_tokens": _MOST_TOKENS, "temperatures": _TEMPERATURES, "names": names}
@@ -144,9 +147,9 @@ def _validate_and_run(
     tables: Sequence[int] | None,
     selection: TableSelection,
 ) -> list[Candidate]:
-    """The likeliest of each source first; what comes twice is run once, and only what reads the tables named.
+    """Run candidates most likely first; skip duplicates and queries that read other tables.
 
-    Where none were named it may read others, unless those run code that the caller cannot trust.
+    If no tables were named, other tables may be read unless they run code that the caller cannot trust.
     """
     ordered = sorted(candidates, key=lambda candidate: -candidate.score)
     chosen = [candidate for candidate in ordered if candidate.source != "grammar"] + [
@@ -229,7 +232,7 @@ def _vote(tried: Sequence[Candidate], reasons: list[str], linked: LinkedQuestion
 
 
 def _group_rank(group: Sequence[Candidate], confidence: float) -> float:
-    """The likeliest first: that others say the same makes it surer, but not another one likelier."""
+    """The score of the best member; agreement only breaks ties, as it raises confidence, not likelihood."""
     return (
         max(candidate.score for candidate in group) * (_EMPTY_WEIGHT if all(map(_is_empty, group)) else 1.0)
         + 0.1 * confidence
@@ -237,7 +240,7 @@ def _group_rank(group: Sequence[Candidate], confidence: float) -> float:
 
 
 def _is_empty(candidate: Candidate) -> bool:
-    """Whether there are no rows, or nothing in them; what was taught may well have none."""
+    """True if there are no rows, or no values in them; a taught query may well have an empty result."""
     if candidate.source == "taught":
         return False
     rows = candidate.result.rows if candidate.result else []
@@ -245,14 +248,14 @@ def _is_empty(candidate: Candidate) -> bool:
 
 
 def _confidence(group: Sequence[Candidate], successful: Sequence[Candidate]) -> float:
-    """How likely the best of the group is, less the more the others weigh that say otherwise."""
+    """The score of the group's best member, reduced by candidates of similar score that disagree."""
     score = max(candidate.score for candidate in group)
     sources = {candidate.source for candidate in group}
     if "model" in sources and len(sources) > 1:
         score = max(score, _AGREEMENT_SCORE)
     elif sources == {"model"}:
         score = min(0.7, score + 0.1 * (len(group) - 1))
-    # Of candidates that are as likely as the best, each that disagrees counts; of those far behind, hardly.
+    # Weights fall steeply with the score: candidates far behind the best hardly count.
     disagreeing = sum(
         (candidate.score / score) ** _DISAGREEMENT_EXPONENT
         for candidate in successful

@@ -1,4 +1,4 @@
-"""The catalogue that questions are read by: what tables and columns mean, and questions whose SQL is known."""
+"""Descriptions and embeddings of tables and columns that questions are linked by, and taught questions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pg_llm.errors import InvalidInput, UndefinedObject
 
 _LONGEST = 4000
 _AT_ONCE = 256
-# Of a table that the caller may read and each such column: its name in words, its comment, what the caller said of it.
+# The readable tables and columns with their comments and the caller's descriptions.
 _CONTENTS = f"""
     WITH readable AS (
         SELECT c.oid, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -33,7 +33,7 @@ _CONTENTS = f"""
 
 
 def refresh(db: Connection, schemas: list[str] | None) -> None:
-    """Embed names and meanings of the tables and columns that you may read, so that questions find them among many."""
+    """Embed the names and descriptions of all readable tables and columns, and drop entries of others."""
     with transaction.pinned(db) as commit, progress.reported(db, "llm_catalog_refresh", "", "") as report:
         _check_schemas(db, schemas)
         model = models.find(db, None, "embedding")
@@ -78,7 +78,7 @@ def _entry_text(row: dict[str, Any]) -> str:
 
 
 def _stale_entries(db: Connection, schemas: list[str] | None, keys: set[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Those of the schemas at hand, and of tables that are no more."""
+    """The entries to drop: those of the given schemas, and of tables that no longer exist."""
     if schemas is None or not keys:
         return sorted(keys)
     inside = db.rows(
@@ -120,14 +120,14 @@ def _store_entries(db: Connection, keys: Sequence[tuple[int, str]], texts: Seque
 
 
 def vector_type(db: Connection) -> str:
-    """The type vector, in full."""
+    """The qualified name of the type vector."""
     from pg_llm.database.catalog import schema_of
 
     return f"{schema_of(db, 'vector')}.vector"
 
 
 def describe(db: Connection, object: str | None, text: str | None) -> None:
-    """Say what a table or column means in your questions; NULL takes it back."""
+    """Store the caller's description of a table or column, or drop it."""
     path = sandbox.search_path(db)
     with search_path.pinned(db):
         target, column = _resolve_object(db, arguments.required("object", object), path)
@@ -144,7 +144,7 @@ def describe(db: Connection, object: str | None, text: str | None) -> None:
 
 
 def _resolve_object(db: Connection, name: str, path: Sequence[str]) -> tuple[int, str]:
-    """The table, and the column or an empty text, that a name stands for. Raises UndefinedObject."""
+    """The oid of the table, and the column or an empty text, that a name refers to. Raises UndefinedObject."""
     try:
         with db.savepoint():
             parts = list(db.rows("SELECT parse_ident($1) AS parts", ("text",), (name,))[0]["parts"])
@@ -175,14 +175,14 @@ def _resolve_object(db: Connection, name: str, path: Sequence[str]) -> tuple[int
 
 
 def teach_question(db: Connection, question: str | None, sql: str | None) -> None:
-    """Say which SELECT answers a question, so that similar ones of yours are answered so; NULL forgets it."""
+    """-"""
     path = sandbox.search_path(db)
     with search_path.pinned(db):
         store_example(db, arguments.required("question", question), sql, path)
 
 
 def store_example(db: Connection, question: str, sql: str | None, path: Sequence[str]) -> None:
-    """Keep a question with its SQL, or forget it. Raises InvalidInput for SQL that would not be run."""
+    """Store a question with its SQL as an example, or forget it. Raises InvalidInput for SQL that is refused."""
     text = " ".join(question.split())
     if not 0 < len(text) <= _LONGEST:
         raise InvalidInput(f"a question has 1 to {_LONGEST} characters")
@@ -203,6 +203,6 @@ def store_example(db: Connection, question: str, sql: str | None, path: Sequence
 
 
 def forget_example(db: Connection, question: str, sql: str | None) -> None:
-    """Forget a taught question that was answered wrongly by this SQL."""
+    """Forget a taught question, whatever its case, that has this SQL."""
     query = "DELETE FROM llm.taught WHERE lower(question) = lower($1) AND (sql = $2 OR $2 IS NULL)"
     db.rows(query, ("text", "text"), (" ".join(question.split()), sql))

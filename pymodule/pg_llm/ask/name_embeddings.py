@@ -1,4 +1,4 @@
-"""The names of tables and columns by meaning: how near they are to words of a question, by an embedding model."""
+"""Semantic schema linking: names of tables and columns that are similar to words of a question by embeddings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _scales: dict[str, SimilarityScale] = {}
 
 
 class NameEmbeddings:
-    """Which columns and tables are near a word in meaning, by an embedding model."""
+    """Matches phrases with the names of a schema by an embedding model."""
 
     def __init__(self, schema: Schema, model: Model) -> None:
         self._schema = schema
@@ -23,7 +23,7 @@ class NameEmbeddings:
         self._scale = _scale_of(model)
 
     def __call__(self, phrases: Sequence[str]) -> list[list[tuple[Ref, float]]]:
-        """For each phrase the nearest, with how near on the scale of meanings."""
+        """For each phrase the columns and tables with the most similar names, with calibrated similarities."""
         names: dict[str, list[Ref]] = {}
         for t, table in enumerate(self._schema.tables):
             names.setdefault(" ".join(table.words), []).append((t, -1))
@@ -44,7 +44,7 @@ class NameEmbeddings:
 
 
 def _scale_of(model: Model) -> SimilarityScale:
-    """The model's, measured once in a session."""
+    """The calibration of a model, measured once per session."""
     return _scales.setdefault(json.dumps(model.wire, sort_keys=True), SimilarityScale(functools.partial(_embed, model)))
 
 

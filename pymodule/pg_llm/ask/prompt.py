@@ -1,4 +1,4 @@
-"""What a generation model is shown of a database to write SQL, and the SQL in what it writes."""
+"""The text-to-SQL prompt of a generation model, and the statement in its output."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SELECT = re.compile(r"\b(?:SELECT|WITH)\b.*", re.S | re.I)
 
 
 def build_prompt(question: str, schema: Schema, values: Sequence[ValueMatch], taught: Sequence[tuple[str, str]]) -> str:
-    """The tables with what is known of them, worked examples, values that the question names, and the question."""
+    """The schema as CREATE TABLE statements, examples, values that the question names, and the question."""
     lines = ["You write one PostgreSQL SELECT statement that answers a question about these tables.", ""]
     lines += _table_lines(schema)
     conditions = sorted(
@@ -53,12 +53,12 @@ def _table_lines(schema: Schema) -> list[str]:
 
 
 def _comment_text(text: str) -> str:
-    """A comment on one line, that ends nothing it stands in."""
+    """The text on one line, without an end of a comment."""
     return re.sub(r"\s+", " ", text).replace("*/", "* /")[:_LONGEST_PHRASE]
 
 
 def first_statement(written: str) -> str | None:
-    """The first statement in what a model wrote; None where there is none."""
+    """The first statement in a model's output; None if there is none."""
     block = _BLOCK.search(written)
     statement = _SELECT.search(block[1] if block else written)
     if statement is None:

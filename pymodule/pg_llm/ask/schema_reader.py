@@ -1,6 +1,6 @@
-"""The tables that the caller may ask about, read from the catalog when the question is asked, with the caller's rights.
+"""Read the schema that a question may be about from the system catalogs, with the caller's rights.
 
-Nothing of it is kept but names, comments and embeddings; values are looked up in the rows that the caller may see.
+Nothing is kept between questions; values are looked up in the rows that the caller may see.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from pg_llm.database.connection import Connection, DatabaseError, Row
 from pg_llm.database.models import Model
 from pg_llm.database.sandbox import READABLE
 from pg_llm.database.select import READ_ONLY
-from pg_llm.database.timeout import OutOfTime, time_limit
+from pg_llm.database.timeout import TimedOut, time_limit
 from pg_llm.errors import InsufficientPrivilege, InvalidInput
 
-# Beyond this, tables are chosen by the question's words; so many are looked at closely.
+# With more tables than that, the question's words select a few that are read.
 _MOST_TABLES = 24
 _MOST_CHOSEN = 10
-# The score of a table whose name holds a word of the question.
+# The score of a table whose name contains a word of the question.
 _NAME_SCORE = 3
 _MOST_COLUMNS = 60
-# Rows of a table whose values are looked at.
+# How many rows of a table are searched for values.
 _SAMPLED_ROWS = 50_000
-# Stands for a table in a query; no identifier holds this character.
+# A placeholder for the table in a query; no identifier contains this character.
 TABLE = "\0"
-# Tables that were left out and are told by name.
+# How many excluded tables the note names.
 _MOST_NAMED = 3
 
 _READABLE_TABLES = f"""
@@ -111,7 +111,7 @@ _FOREIGN_KEYS = """
     AND k.conrelid <> k.confrelid AND k.conparentid = 0
     ORDER BY k.oid
 """
-# Tables that foreign keys lead to, so that those between two chosen ones are there.
+# Tables that foreign keys connect with the selected ones, which may lie on a join path.
 _NEIGHBOR_TABLES = f"""
     SELECT c.oid::bigint AS oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS relation
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -126,14 +126,14 @@ _KINDS = {"N": "number", "S": "text", "E": "text", "D": "date", "B": "bool"}
 
 @dataclass(frozen=True, slots=True)
 class ValueLookup:
-    """Values looked up in tables with the rights of a role, until a moment of the monotonic clock."""
+    """Runs queries that look values up in a table, with the rights of a role, until a deadline (monotonic clock)."""
 
     db: Connection
     role: int
     deadline: float
 
     def rows(self, query: str, oid: int, types: Sequence[str] = (), values: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """Rows of a query on a table, whose name is `TABLE` in it; none where it fails or takes too long."""
+        """The rows of a query whose table is written as `TABLE`; no rows if it fails or is out of time."""
         left = self.deadline - time.monotonic()
         if left <= 0:
             return []
@@ -147,13 +147,13 @@ class ValueLookup:
         def read() -> list[dict[str, Any]]:
             rows: list[dict[str, Any]] = []
             with time_limit(self.db, left):
-                self.db.execute(sandbox.STATE)
+                self.db.execute(sandbox.SAFE_SETTINGS)
                 rows += self.db.query_unprepared(query.replace(TABLE, relation), types, values)
             return rows
 
         try:
             return table_access.as_role(self.db, self.role, read)
-        except OutOfTime:
+        except TimedOut:
             return []
         except DatabaseError as error:
             if str(error.sqlstate) == "57014":
@@ -164,7 +164,7 @@ class ValueLookup:
 
 @dataclass(frozen=True, slots=True)
 class TableSelection:
-    """The tables that a question may be about, with whose rights they are read, and which were left out, in words."""
+    """The tables that a question may be about, the role they are read as, and a note on excluded ones."""
 
     db: Connection
     oids: list[int]
@@ -172,14 +172,14 @@ class TableSelection:
     exclusion_note: str
 
     def lookup(self) -> ValueLookup:
-        """Looking values up in them from now on."""
+        """A lookup whose time begins now."""
         return ValueLookup(self.db, self.role, time.monotonic() + sandbox.limits(self.db).seconds)
 
 
 def select_tables(db: Connection, question: str, tables: Sequence[int] | None, model: Model | None) -> TableSelection:
-    """The tables named, or those that the question may be about and that run no code which the caller cannot trust.
+    """The given tables, or those that the question may be about and that run no code which the caller cannot trust.
 
-    Raises InsufficientPrivilege for tables named in vain.
+    Raises InsufficientPrivilege if a given table may not be read.
     """
     if tables is not None:
         rows = _without_unsafe_views(db, _named_tables(db, tables), named=True)
@@ -189,14 +189,14 @@ def select_tables(db: Connection, question: str, tables: Sequence[int] | None, m
     safe = _without_unsafe_views(db, [row for row in rows if row["oid"] not in code], named=False)
     oids = [row["oid"] for row in safe]
     if oids and foreign_code.lock(db, oids, db.current_role()):
-        # What was found out about tables of others holds from now on.
+        # Under the locks the definitions cannot change, so that this check is final.
         code |= untrusted(db, oids)
         safe = [row for row in safe if row["oid"] not in code]
     return TableSelection(db, [row["oid"] for row in safe], db.current_role(), exclusion_note(db, code))
 
 
 def untrusted(db: Connection, oids: Sequence[int]) -> dict[int, Row]:
-    """For each of these relations that runs code which the caller cannot trust the first of it."""
+    """For each relation that runs code of roles that the caller cannot trust, the first such piece of code."""
     first_by_oid: dict[int, Row] = {}
     for row in foreign_code.find(db, oids, db.current_role()) if oids else ():
         first_by_oid.setdefault(row["root"], row)
@@ -204,7 +204,7 @@ def untrusted(db: Connection, oids: Sequence[int]) -> dict[int, Row]:
 
 
 def exclusion_note(db: Connection, code: Mapping[int, Row]) -> str:
-    """In words which tables were not looked at, and why; empty for none."""
+    """A note that names excluded tables and the reason; empty if there are none."""
     if not code:
         return ""
     query = "SELECT o.oid::regclass::text AS name FROM unnest($1::oid[]) AS o (oid)"
@@ -245,7 +245,7 @@ def _candidate_tables(db: Connection, question: str, model: Model | None) -> lis
         return tables
     weights = _weighted_words(question)
     chosen = _rank_tables(db, weights, None, "")
-    # By meaning only where no table is called by its name: that takes as long again.
+    # The embedding is only computed if no table has a name of the question, as it doubles the time.
     unnamed = model is not None and all(row["score"] < _NAME_SCORE for row in chosen)
     if model is not None and unnamed and db.rows("SELECT FROM llm.catalog LIMIT 1"):
         chosen = _rank_tables(db, weights, model.run("embedding", [question[:2000]])[0], model.name)
@@ -265,7 +265,7 @@ def _rank_tables(db: Connection, weights: dict[str, float], vector: str | None, 
 
 
 def _weighted_words(question: str) -> dict[str, float]:
-    """What names of tables and columns may hold of a question, with weights: longer words say more."""
+    """Words that names of tables and columns may contain, with weights: synonyms and abbreviations weigh less."""
     weights: dict[str, float] = {}
     for word in re.findall(r"[^\W_]+", question[:4000]):
         if chinese.contains_chinese(word):
@@ -285,17 +285,17 @@ def _weighted_words(question: str) -> dict[str, float]:
 
 
 def _without_y(word: str) -> str:
-    """What a word and its plural have in common."""
+    """The common prefix of a noun in -y and its plural."""
     return word[:-1] if word.endswith("y") and len(word) > 4 else word
 
 
 def _without_unsafe_views(db: Connection, rows: Sequence[dict[str, Any]], named: bool) -> list[dict[str, Any]]:
-    """Without views that hide what a question may not call; such a view that was named is an error."""
+    """Drop views that call what the sandbox refuses. Raises InvalidInput for such a view that was `named`."""
     safe = []
     for row in rows:
         text = f"SELECT * FROM {row['relation']}"
         checked = sandbox.check(db, [text], ["pg_catalog"])[0]
-        if isinstance(checked, sandbox.Checked):
+        if isinstance(checked, sandbox.ValidatedQuery):
             safe.append(row)
         elif named:
             raise InvalidInput(f"not to be asked about: {checked}", hint="Ask about the tables behind it.")
@@ -303,7 +303,7 @@ def _without_unsafe_views(db: Connection, rows: Sequence[dict[str, Any]], named:
 
 
 def read_schema(db: Connection, selection: TableSelection, path: Sequence[str]) -> Schema:
-    """The chosen tables with their columns, and how rows of one lead to rows of another."""
+    """Read the selected tables with their columns, keys and foreign keys."""
     oids = selection.oids
     tables: dict[int, Table] = {}
     places: dict[int, int] = {}
@@ -353,7 +353,7 @@ def _phrases(row: dict[str, Any]) -> list[str]:
 
 
 def _find_unique_columns(db: Connection, tables: Sequence[Table], lookup: ValueLookup) -> None:
-    """Which columns are unique, where no constraint says so: looked up in small tables."""
+    """Mark columns that are unique in the rows, in small tables without a declared key."""
     for table in tables:
         if table.key or table.row_count > _SAMPLED_ROWS:
             continue
@@ -373,6 +373,6 @@ def _find_unique_columns(db: Connection, tables: Sequence[Table], lookup: ValueL
 
 
 def sample_rows(columns: Sequence[Column]) -> str:
-    """The first rows of a table, of it only the columns that are read: the caller may have a right to no others."""
+    """The first rows of a table as a subquery that reads only these columns: the caller may lack rights on others."""
     names = ", ".join(column.sql for column in columns)
     return f"(SELECT {names} FROM {TABLE} WHERE {READ_ONLY} LIMIT {_SAMPLED_ROWS})"

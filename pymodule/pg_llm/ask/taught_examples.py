@@ -1,4 +1,4 @@
-"""A taught question's SQL for a question that differs from it in values only."""
+"""Adapt the SQL of a taught question to a question that differs only in its values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _CJK_PIECE = re.compile(r"[\u3400-\u9fff]|[^\u3400-\u9fff]+")
 
 
 def adapt_sql(question: str, taught: str, sql: str) -> str | None:
-    """The SQL with the values of the new question; None where something else is different too."""
+    """The SQL with the values of the new question; None if other words differ."""
     old, new = _split_pieces(taught), _split_pieces(question)
     same = [piece.lower() for piece in old], [piece.lower() for piece in new]
     adapted = sql
@@ -22,7 +22,7 @@ def adapt_sql(question: str, taught: str, sql: str) -> str | None:
             return None
         if not before or not after:
             continue
-        # One value may stand in the SQL once only, or nobody knows which is meant.
+        # A value that occurs twice in the SQL is ambiguous.
         literals = list(re.finditer(r"'((?:[^']|'')*)'|(?<![\w.])\d+(?:\.\d+)?(?![\w.])", adapted))
         matches = [match for match in literals if _literal_text(match[0]).lower() == before.lower()]
         if len(matches) != 1:

@@ -1,4 +1,4 @@
-"""The values of text columns that a question names, looked up in the rows when the question is asked."""
+"""Value linking: find the values of text columns that a question names, in the rows themselves."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from pg_llm.ask.schema_reader import ValueLookup, sample_rows
 from pg_llm.database.column_types import as_text
 from pg_llm.database.connection import Connection
 
-# Values found in one table.
+# How many values per table are read.
 _MOST_VALUES = 60
 _LONGEST_VALUE = 100
-# How sure a value is that is named by another name, by a form of it, by one plain word of it.
+# Confidence in a value that is named by another name of a place, an inflected form, or one lower-case word.
 _PLACE_CONFIDENCE, _FORM_CONFIDENCE, _LOWERCASE_CONFIDENCE = 0.97, 0.9, 0.9
-# Of the values of a column of codes so many are codes.
+# A column holds codes of places if this share of its values are codes.
 _LEAST_CODE_SHARE = 0.5
 
 TextColumns = Sequence[tuple[int, Column]]
 
 
 def find_values(db: Connection, question: str, schema: Schema, lookup: ValueLookup) -> list[ValueMatch]:
-    """The values of text columns that the question names, wholly, by another name or by a word of theirs."""
+    """The values that the question names entirely, by another name, or by one of their words."""
     text = question[:2000]
     capital = _capitalized_words(text)
     plain = [
@@ -43,7 +43,7 @@ def find_values(db: Connection, question: str, schema: Schema, lookup: ValueLook
 
 
 def _capitalized_words(question: str) -> list[str]:
-    """Words that may be a part of a value: those in quotes and those with a capital inside a sentence."""
+    """Quoted texts and capitalised words, which may be part of a value."""
     quoted = [
         text
         for pair in re.findall(r"""["\u201c]([^"\u201d]{2,100})["\u201d]|(?<!\w)'([^']{2,100})'(?!\w)""", question)
@@ -60,7 +60,7 @@ def _capitalized_words(question: str) -> list[str]:
 
 
 def _blank_sentence_starts(question: str) -> str:
-    """Blanks where words stand that have a capital only as they begin a sentence."""
+    """Blank out words that are capitalised only because they begin a sentence."""
     return re.sub(r"(^|[.?!])(\W{0,9}+[A-Z][\w'-]*)", lambda match: match[1] + " ." * (len(match[2]) // 2), question)
 
 
@@ -106,7 +106,7 @@ def _candidate_values(
     table: Table,
     texts: TextColumns,
 ) -> list[dict[str, Any]]:
-    """The values of a table that the question, in small letters, may name; `whole` are those that it has in it."""
+    """Values of a table that the lower-case question may name; `whole` is true for those that it contains entirely."""
     short = [value for value, pattern in lexicon.SHORT_VALUES.items() if re.search(pattern, question)]
     return lookup.rows(
         f"""
@@ -132,7 +132,7 @@ def _candidate_values(
 
 
 def _completed_pattern(value: str) -> str:
-    """How a question says in Chinese what is done: 取消 for 已取消, but not behind a word that denies it."""
+    """A pattern for the verb of a completed state in Chinese, unless negated: 取消 for 已取消."""
     return rf"(?<![已未没不待]){re.escape(value[1:])}" if value[0] == "已" and len(value) > 2 else "(?!)"
 
 
@@ -143,7 +143,7 @@ def _value_rows(texts: TextColumns) -> str:
 
 
 def _place_kinds(db: Connection, lookup: ValueLookup, table: Table, texts: TextColumns) -> dict[int, set[str]]:
-    """The columns that hold codes of places, with the kinds these may be; where both may be, the name tells."""
+    """Columns that hold codes of states or countries, with their kind; the column's name decides between both."""
     rows = lookup.rows(
         f"""
         SELECT c.place, count(DISTINCT lower(c.value)) AS n,
@@ -174,7 +174,7 @@ def _match_lowercase_words(
     table: Table,
     texts: TextColumns,
 ) -> Iterable[ValueMatch]:
-    """Values of which the question names a word in small letters, or several words that follow each other."""
+    """Values of which the question contains one word, or several adjacent words, in lower case."""
     lower = question.lower()
     rows = lookup.rows(
         f"""
@@ -197,14 +197,14 @@ def _match_lowercase_words(
 
 
 def _starts_at_word(part: str, value: str) -> bool:
-    """Whether a value has a part where a word of it begins; Chinese has no such places."""
+    """True if the value has this part at the start of a word; Chinese text has no word boundaries."""
     return (
         part in value if chinese.contains_chinese(part) else re.search(rf"(?<!\w){re.escape(part)}", value) is not None
     )
 
 
 def _is_whole_word(text: str, start: int, end: int) -> bool:
-    """Whether a place in a text begins and ends where words do; Chinese has no such places."""
+    """True if the span begins and ends at word boundaries; Chinese text has none."""
     before, after = text[start - 1 : start], text[end : end + 1]
     rest = text[end : end + 2]
 

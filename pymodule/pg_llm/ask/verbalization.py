@@ -1,4 +1,4 @@
-"""Results as sentences, in the language of the question; no model writes them."""
+"""Answer verbalisation by templates: query results as sentences in the language of the question."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 _MOST_SHOWN = 10
-# Of questions whose words have one space between them.
+# Patterns of questions whose spaces are normalised.
 _WHAT = re.compile(r"(?:what|which|who|whom)(?: (is|are|was|were)|['\u2019]s) (.+)", re.I | re.S)
 _HOW_MANY = re.compile(r"how many (.+?) (?:are|were|is) there\b ?(.*)", re.I | re.S)
 _HOW_MANY_VERB = re.compile(r"how many (?!.*\b(?:do|does|did|has|is|are|was|were)\b)(.+)", re.I | re.S)
@@ -21,7 +21,7 @@ _TRIMMED = " \t\n?\uff1f.。!\uff01"
 def verbalize(
     question: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], truncated: bool, chinese: bool
 ) -> str:
-    """What the rows say, as an answer to the question."""
+    """The result as a sentence that answers the question."""
     values = [row for row in rows if any(value is not None for value in row)]
     if not values:
         return "没有符合条件的数据。" if chinese else "Nothing in the tables matches."
@@ -46,7 +46,7 @@ def verbalize(
 
 
 def format_value(value: Any) -> str:
-    """A value as people write it."""
+    """A value formatted for reading."""
     if value is None:
         return "—"
     if isinstance(value, bool):

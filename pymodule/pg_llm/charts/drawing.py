@@ -80,12 +80,12 @@ def _specification(
     db: Connection, query: str, kind: str | None, title: str | None, width: int, height: int
 ) -> dict[str, Any]:
     answer = reader.read(db, query, _MOST_ROWS)
-    if answer.cut:
+    if answer.truncated:
         db.notice(
             f"the query has more than {_MOST_ROWS} rows, or very many columns; the chart shows the first",
             hint="Let the query group or sample them.",
         )
-    return chart_specification.specification(answer.columns, answer.rows, kind, title, width, height, answer.cut)
+    return chart_specification.specification(answer.columns, answer.rows, kind, title, width, height, answer.truncated)
 
 
 def _size(name: str, value: int | None) -> int:

@@ -101,7 +101,7 @@ def _trial(db: Connection, *statements: Statement) -> str | None:
             if (error.sqlstate or "")[:2] in _GRAVE:
                 raise
             return None
-        if answer.cut:
+        if answer.truncated:
             return None
         rows.append(Counter(str(row[0]) for row in answer.rows))
     # That both give nothing says little.

@@ -1,8 +1,7 @@
-"""SQL texts to what stands in them: what is not on the lists below is refused, whatever it may do.
+"""An allow-list of SQL by its parse tree: statements, nodes, functions, types and operators not listed are refused.
 
-The result is JSON: `refused` with the reason, or `sql`, the one statement without what stands around it, and
-`relations`, each with `schema`, `name` and `at`, the character where it begins; of a view's also `types`, those that
-constants are of and that are not on the list.
+The result is JSON: `refused` with the reason, or `sql`, the single statement, and `relations`, each with `schema`,
+`name` and its offset `at`; for a view also the `types` of constants that are not on the list.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from pg_llm.tasks import Work, worker_process
 
 _LONGEST = 20_000
 _DEEPEST = 200
-# Immutable and stable functions of PostgreSQL that read their arguments and nothing else, and cost little.
+# Immutable and stable functions of PostgreSQL that read only their arguments and cost little.
 FUNCTIONS = frozenset(
     """
     count sum avg min max bool_and bool_or every stddev stddev_pop stddev_samp variance var_pop var_samp corr
@@ -60,17 +59,17 @@ _TIME_FUNCTIONS = frozenset(
 
 
 class _Refused(Exception):
-    """The reason, as the end of the sentence that begins with `the SQL`."""
+    """The reason, phrased to follow `the SQL`."""
 
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
-    """One JSON text per SQL text. For option `view` it is a view's, with names in full."""
+    """One JSON text per SQL text; with option `view` the text is a view's definition with qualified names."""
     view = bool(options.get("view"))
     return [Work((), lambda _, text=text: worker_process.call("sql_check", text, view)) for text in inputs]  # type: ignore[misc]
 
 
 def apart(text: str, view: bool) -> str:
-    """The JSON text; the parser is PostgreSQL's own, whose names inside a server would be taken for the server's."""
+    """Check one text; in a child process, as the parser is PostgreSQL's own and its symbols would clash in a server."""
     try:
         return json.dumps(check(text, view))
     except _Refused as refused:
@@ -115,7 +114,7 @@ class _AstValidator:
         self.types: set[str] = set()
 
     def relations(self, node: Any, known: frozenset[str], depth: int) -> Iterator[Any]:
-        """The tables that a node reads; `known` are the WITH queries it can see. Raises _Refused."""
+        """The tables that a node reads, without the CTE names in `known`. Raises _Refused."""
         if isinstance(node, tuple | list):
             for item in node:
                 yield from self.relations(item, known, depth)
@@ -197,4 +196,4 @@ class _OperatorNode:
 
 
 def _accept(node: Any) -> None:
-    """Most kinds of nodes have nothing of their own to look at."""
+    """Nodes without a check of their own need none."""

@@ -1,7 +1,7 @@
-"""Prompts to SQL that a generation model writes, held to the names that exist while it decodes itself.
+"""Constrained decoding of SQL: a generation model can only write keywords and names that exist.
 
-Options: `names` of tables and columns, quoted as SQL has them; `temperatures`, a text is written at each; `max_tokens`
-as in generation.
+Options: `names` of tables and columns, quoted as in SQL; `temperatures`, one sample each; `max_tokens` as in
+generation.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ ALIAS: /[a-z][a-z]?[0-9]?/
 
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
-    """What is written to each prompt at each temperature, a JSON list; the empty text where it was not finished."""
+    """A JSON list with one statement per temperature; empty texts for unfinished ones."""
     writer = cast(GenerationEngine, model)
     constraint = grammar(options["names"])
     samplings = [
@@ -53,7 +53,7 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
 
 
 def grammar(names: Sequence[str]) -> str:
-    """Statements of SQL's words, its functions and these names."""
+    """A grammar of SELECT statements over SQL's keywords, the allowed functions and these names."""
     words = "|".join(sorted({*_KEYWORDS, *FUNCTIONS, *TYPES}))
     known = "|".join(_escaped(name) for name in sorted(set(names), key=lambda name: (-len(name), name)))
     return _GRAMMAR % (words, known or "[a-z]")

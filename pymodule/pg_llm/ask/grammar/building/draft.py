@@ -117,7 +117,7 @@ class Draft:
         return list(dict.fromkeys(tables))
 
     def only_numeric_column(self, table: int, otherwise: str, cost: float) -> Ref:
-        """The table's only numeric measure. Raises Impossible, with the text `otherwise`, if there is not exactly one."""
+        """The table's only numeric measure. Raises Impossible, saying `otherwise`, if there is not exactly one."""
         description = self.schema.tables[table]
         measures = [
             (table, n) for n, column in enumerate(description.columns) if column.is_measure and n not in description.key

@@ -206,7 +206,7 @@ def _is_column(mention: Mention) -> bool:
 
 
 def _read_chinese(cursor: Cursor, free: list[int], asks: bool) -> None:
-    """The elements beside question words, else the last one, with those joined to it; elements before them are owners."""
+    """The elements beside question words, else the last one, with those joined to it; elements before are owners."""
     parsed = cursor.parsed
     heads = _beside_question_word(cursor, free) if parsed.ratio is None else []
     if not asks and not heads:
