@@ -21,7 +21,7 @@ def hosts(data: Path) -> list[int]:
     for each in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(FileNotFoundError, ProcessLookupError):
             command = (each / "cmdline").read_bytes().decode().split("\0")
-            if "pg_llm.host" in command and str(data) in command:
+            if "pg_llm.runtime" in command and str(data) in command:
                 found.append(int(each.name))
     return found
 

@@ -84,11 +84,11 @@ def _pykeen(parts: dict[str, list[Triple]]) -> dict[str, Any]:
     """ComplEx with the same beginning, length and size of vectors, step, batches, epochs and patience."""
     with tempfile.TemporaryDirectory() as home:
         os.environ |= {"PYSTOW_HOME": home, "TQDM_DISABLE": "1"}
-        from pg_llm.training.options import GRAPH_OPTIONS
+        from pg_llm.graph.options import OPTIONS
         from pykeen.pipeline import pipeline
         from pykeen.triples import TriplesFactory
 
-        option = {name: each.default for name, each in GRAPH_OPTIONS.items()}
+        option = {name: each.default for name, each in OPTIONS.items()}
         made = {part: np.asarray(triples) for part, triples in parts.items()}
         train = TriplesFactory.from_labeled_triples(made["train"], create_inverse_triples=True)
         valid, test = (

@@ -12,8 +12,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
-from pg_llm.measures import Measures
-from pg_llm.tasks import _pairs
+from pg_llm.graph.host import entity_pairs
+from pg_llm.training.metrics import Measures
 from pg_llm.workbench.bench import compared
 from relations import Entity, Sentence, sentences
 from sklearn.feature_extraction.text import TfidfVectorizer
@@ -46,11 +46,13 @@ RELATIONS = {
 GIVEN = """
     CREATE FUNCTION pg_temp.related(inputs text[], given jsonb, relation_types jsonb) RETURNS jsonb
     LANGUAGE plpython3u TRANSFORM FOR TYPE jsonb AS $$
-    from pg_llm.functions import arguments, graph_extract, graph_schema, session
+    from pg_llm import arguments
+    from pg_llm.database import session
+    from pg_llm.graph import extract, schema as graph_schema
     schema = graph_schema.parse(None, relation_types)
     marked = arguments.plain(given)
     known = {entity[0] for entities in marked for entity in entities}
-    found = graph_extract.relate(inputs, marked, schema, session.model(None, "entities"), known)
+    found = extract.relate(inputs, marked, schema, session.model(None, "entities"), known)
     return [[[its.predicate, *((end.start, end.end) for end in (each.entities[its.subject], each.entities[its.object]))]
              for its in each.relations] for each in found]
     $$
@@ -128,7 +130,7 @@ def _measured(test: Sequence[Sentence], found: Sequence[Sequence[tuple[Any, ...]
 
 def _pairs_of(each: Sentence) -> list[tuple[Entity, Entity]]:
     marked = [(*entity, 1.0) for entity in each.entities]
-    return [(one[:3], other[:3]) for one, other in _pairs.candidates(each.text, marked)]
+    return [(one[:3], other[:3]) for one, other in entity_pairs.candidates(each.text, marked)]
 
 
 def _truths(each: Sentence) -> dict[tuple[Entity, Entity], str]:
@@ -156,14 +158,14 @@ def _tfidf(training: Sequence[Sentence], test: Sequence[Sentence]) -> dict[str, 
     for each in training:
         truths = _truths(each)
         for one, other in _pairs_of(each):
-            texts.append(_pairs.shown(each.text, (*one, 1.0), (*other, 1.0)))
+            texts.append(entity_pairs.shown(each.text, (*one, 1.0), (*other, 1.0)))
             labels.append(truths.get((one, other), "none"))
     vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit(texts)
     model = LogisticRegression(C=10, max_iter=2000).fit(vectors.transform(texts), labels)
     found = []
     for each in test:
         pairs = _pairs_of(each)
-        shown_ones = [_pairs.shown(each.text, (*one, 1.0), (*other, 1.0)) for one, other in pairs]
+        shown_ones = [entity_pairs.shown(each.text, (*one, 1.0), (*other, 1.0)) for one, other in pairs]
         said = model.predict(vectors.transform(shown_ones)) if pairs else []
         found.append([(name, *one[1:], *other[1:]) for name, (one, other) in zip(said, pairs, strict=True)
                       if name != "none"])  # fmt: skip

@@ -9,7 +9,9 @@ import psycopg
 import pytest
 from pages import MANUAL, PAGES, README, text
 from pg_llm import errors, settings
+from pg_llm.graph import options as graph
 from pg_llm.models import spec
+from pg_llm.recommend import options as recommend
 from pg_llm.training import options as training
 
 OBJECTS = """
@@ -139,8 +141,8 @@ def test_options_of_models_are_those_of_the_code() -> None:
     ("page", "kind", "options"),
     [
         ("train", "training", training.OPTIONS),
-        ("recommend", "recommender", training.RECOMMENDER_OPTIONS),
-        ("graph", "graph", training.GRAPH_OPTIONS),
+        ("recommend", "recommender", recommend.OPTIONS),
+        ("graph", "graph", graph.OPTIONS),
     ],
 )
 def test_options_of_trainings_are_those_of_the_code(page: str, kind: str, options: dict[str, Any]) -> None:

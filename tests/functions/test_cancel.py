@@ -270,7 +270,7 @@ ENDLESS = {
 def define(connection: psycopg.Connection, body: str) -> None:
     connection.execute(f"""
         CREATE OR REPLACE FUNCTION endless() RETURNS SETOF int LANGUAGE plpython3u AS $python$
-from pg_llm.functions.session import sql_function
+from pg_llm.database.session import sql_function
 
 @sql_function
 def endless():

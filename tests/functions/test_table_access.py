@@ -13,7 +13,7 @@ Connect = Callable[..., psycopg.Connection]
 CODE = """
     CREATE FUNCTION pg_temp.code(target regclass, role regrole, writes boolean) RETURNS text[] LANGUAGE plpython3u
     SET search_path = pg_catalog, pg_temp AS $$
-    from pg_llm.functions import foreign_code
+    from pg_llm.database import foreign_code
     oid = lambda name, kind: plpy.execute(f"SELECT {plpy.quote_literal(name)}::{kind}::oid::int8 AS oid")[0]["oid"]
     relations = [int(oid(target, "regclass"))]
     foreign_code.lock(relations, oid(role, "regrole"), writes)
@@ -21,8 +21,8 @@ CODE = """
     return [row["what"] for row in found]
     $$;
     CREATE FUNCTION pg_temp.acting(target regclass, query text) RETURNS text LANGUAGE plpython3u AS $$
-    from pg_llm.functions import named_table, session, table_access
-    oid = int(named_table.oid(target))
+    from pg_llm.database import ownership, session, table_access
+    oid = int(ownership.oid(target))
     @session.sql_function
     def run():
         return table_access.on_table(oid, lambda: plpy.execute(query)[0]["found"], writes=True)

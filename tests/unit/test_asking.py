@@ -6,25 +6,23 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.asking import (
-    answer,
+from pg_llm.ask import answer, example, prompt
+from pg_llm.ask.grammar import (  # fmt: skip
     asides,
     dates,
-    example,
     forms,
     meaning,
     numbers,
     places,
     prefixes,
-    prompt,
     synthesis,
     tokens,
     words,
-)  # fmt: skip
-from pg_llm.asking.meaning import Embed, dot
-from pg_llm.asking.mention import Similar, ValueMatch
-from pg_llm.asking.query import Condition, Expr, Query, Writer
-from pg_llm.asking.schema import Column, Edge, Schema, Table
+)
+from pg_llm.ask.grammar.meaning import Embed, dot
+from pg_llm.ask.grammar.query import Condition, Expr, Query, Writer
+from pg_llm.ask.mention import Similar, ValueMatch
+from pg_llm.ask.schema import Column, Edge, Schema, Table
 
 NUMBER, TEXT, DATE = "number", "text", "date"
 

@@ -40,10 +40,10 @@ for answer, score in zip(ids, found, strict=True):
     assert abs(score - expected) < 1e-4, (answer, score, expected)
 
 from pg_llm.models.engine import Encoded, Sampling
-from pg_llm.tasks import _batches
+from pg_llm.tasks import batching
 def texts(prompts, **how):
     units = [model.prompt([{"role": "user", "content": prompt}], Sampling(40, **how)) for prompt in prompts]
-    return _batches.forward(model.forward, units, model.batch_tokens, lambda: None)
+    return batching.forward(model.forward, units, model.batch_tokens, lambda: None)
 prompts = ["a", "b c d e f g h a b c d e f g", "h h", "c", "a"]
 for how in ({}, {"temperature": 1.5, "seed": 3}):
     together = texts(prompts, **how)

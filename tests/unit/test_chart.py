@@ -13,11 +13,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from pg_llm.charts import cells, choice
+from pg_llm.charts import table as chart_table
+from pg_llm.charts.host import rendering
+from pg_llm.charts.specification import specification
+from pg_llm.charts.table import table
 from pg_llm.errors import InvalidInput
-from pg_llm.functions import chart_cells, chart_choice, chart_table
-from pg_llm.functions.chart_specification import specification
-from pg_llm.functions.chart_table import table
-from pg_llm.tasks import chart
 
 GOLDEN = Path(__file__).with_name("charts")
 MONTHS = [f"2024-{month:02}-01" for month in range(1, 5)]
@@ -66,15 +67,15 @@ def test_the_specification_is_the_one_in_the_file(name: str) -> None:
 
 def test_every_kind_has_a_file_and_every_file_a_chart() -> None:
     assert {file.stem for file in GOLDEN.glob("*.json")} == set(CHARTS)
-    assert set(chart_choice.KINDS) <= set(CHARTS)
+    assert set(choice.KINDS) <= set(CHARTS)
 
 
 @pytest.mark.parametrize("name", CHARTS)
 def test_every_chart_can_be_drawn(name: str) -> None:
     text = json.dumps(specification(*CHARTS[name]))
-    picture = ElementTree.fromstring(chart.apart(text, "svg", 1))
+    picture = ElementTree.fromstring(rendering.apart(text, "svg", 1))
     assert float(picture.attrib["width"]) == 640
-    image = base64.b64decode(chart.apart(text, "png", 2))
+    image = base64.b64decode(rendering.apart(text, "png", 2))
     assert image.startswith(b"\x89PNG")
     assert struct.unpack(">II", image[16:24]) == (1280, 2 * round(float(picture.attrib["height"])))
 
@@ -140,7 +141,7 @@ def test_a_kind_that_does_not_fit_says_what_it_needs(kind: str, columns: str, ro
     typed = [(f"c{place}", type) for place, type in enumerate(columns.split())]
     with pytest.raises(InvalidInput, match=f"a {kind} chart does not fit this query") as caught:
         specification(typed, rows, kind, None)
-    assert f"It needs {chart_choice.KINDS[kind]}." in str(caught.value.hint)
+    assert f"It needs {choice.KINDS[kind]}." in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("rows", [[], [["a", 1]]])
@@ -150,11 +151,11 @@ def test_a_kind_that_there_is_not(rows: list[list[Any]]) -> None:
     assert "line, area, bar" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("kind", [None, *chart_choice.KINDS])
+@pytest.mark.parametrize("kind", [None, *choice.KINDS])
 def test_no_rows_are_told_whatever_the_kind(kind: str | None) -> None:
     spec = specification(CITY, [], kind, "Cities")
     assert spec["encoding"]["text"] == {"value": "0 rows"}
-    assert "0 rows" in chart.apart(json.dumps(spec), "svg", 1)
+    assert "0 rows" in rendering.apart(json.dumps(spec), "svg", 1)
 
 
 @pytest.mark.parametrize("kind", [None, "line", "bar", "scatter", "histogram"])
@@ -222,14 +223,14 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", chart_choice.KINDS)
+@pytest.mark.parametrize("kind", choice.KINDS)
 @pytest.mark.parametrize("text", HOSTILE)
 def test_texts_of_every_kind_are_drawn_as_texts(kind: str, text: str) -> None:
     columns = [(text, "text"), (text, "text"), (text, "numeric"), (text, "numeric")]
     rows: list[list[Any]] = [[text, "other", 1, 2], ["other", text, 3, 4], [None, None, 5, 6]]
     drawn = json.dumps(specification(columns, rows[:1] if kind == "number" else rows, kind, text))
     assert len(drawn) < 20_000
-    svg = chart.apart(drawn, "svg", 1)
+    svg = rendering.apart(drawn, "svg", 1)
     for element in ElementTree.fromstring(svg).iter():
         assert element.tag.rpartition("}")[2] in ("svg", "g", "path", "rect", "line", "text", "defs", "linearGradient",
                                                   "stop", "clipPath", "tspan", "title")  # fmt: skip
@@ -282,7 +283,7 @@ def test_points_are_drawn_to_their_number(many: int) -> None:
     assert sum(each["count"] for each in bars) == many
     assert len(bars) <= 45
     for spec in (line, points):
-        assert chart.apart(json.dumps(spec), "svg", 1).startswith("<svg")
+        assert rendering.apart(json.dumps(spec), "svg", 1).startswith("<svg")
 
 
 def test_series_beyond_ten_are_one() -> None:
@@ -314,7 +315,7 @@ def test_bars_in_time_are_as_wide_as_can_be_seen(times: list[str], unit: str, pl
 
 @pytest.mark.parametrize("values", [[0.0], [5.0] * 9, [-1e299, 1e299], [1e-300, 2e-300], [1.0, 1.0000001], [0.1, 0.7]])
 def test_bins_hold_every_value_once(values: list[float]) -> None:
-    bins = chart_cells.bins(values, all(value.is_integer() for value in values))
+    bins = cells.bins(values, all(value.is_integer() for value in values))
     assert sum(count for _, _, count in bins) == len(values)
     assert all(start < end for start, end, _ in bins)
     assert len(bins) <= 45
@@ -341,18 +342,18 @@ def test_a_chart_reads_no_address_and_no_file(tmp_path: Path) -> None:
         {"transform": [{"lookup": "x", "from": {"data": {"url": "x.csv"}, "key": "x"}}]},
     ):
         with pytest.raises(InvalidInput, match="a chart"):
-            chart.apart(json.dumps({**base, **change}), "svg", 1)
+            rendering.apart(json.dumps({**base, **change}), "svg", 1)
     # The renderer on its own does not read them either.
     spec = {"data": {"url": f"file://{secret}", "format": {"type": "csv"}}, "mark": "text",
             "encoding": {"text": {"field": "a"}}}  # fmt: skip
-    assert "SECRET" not in chart._renderer().vegalite_to_svg(spec, vl_version="5.21", allowed_base_urls=[])
+    assert "SECRET" not in rendering._renderer().vegalite_to_svg(spec, vl_version="5.21", allowed_base_urls=[])
     with pytest.raises(ValueError, match="not allowed"):
-        chart._renderer().vegalite_to_svg({**spec, "data": {"url": "http://127.0.0.1:9/x"}}, allowed_base_urls=[])
+        rendering._renderer().vegalite_to_svg({**spec, "data": {"url": "http://127.0.0.1:9/x"}}, allowed_base_urls=[])
 
 
 def test_a_specification_that_is_none_is_an_error_in_one_line() -> None:
     with pytest.raises(InvalidInput, match="the chart cannot be drawn") as caught:
-        chart.apart(json.dumps({"mark": 5}), "svg", 1)
+        rendering.apart(json.dumps({"mark": 5}), "svg", 1)
     assert "\n" not in caught.value.message
 
 
@@ -360,7 +361,7 @@ def inked(text: str) -> bytes:
     """The pixels of a picture with that text alone."""
     spec = specification([("n", "integer")], [], None, None)
     spec["encoding"]["text"]["value"] = text
-    return base64.b64decode(chart.apart(json.dumps(spec), "png", 1))
+    return base64.b64decode(rendering.apart(json.dumps(spec), "png", 1))
 
 
 def test_every_script_has_its_own_glyphs() -> None:

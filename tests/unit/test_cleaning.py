@@ -9,8 +9,18 @@ import pytest
 from dirty import NAMES, formats, read, repair_f1, vote
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.cleaning import dependencies, distance, duplicates, learnt, missing, outliers, profile, proposals, sources
-from pg_llm.cleaning.shapes import shape
+from pg_llm.cleaning.detectors import (
+    dependencies,
+    distance,
+    duplicates,
+    learned_edits,
+    missing,
+    outliers,
+    profile,
+    proposals,
+    sources,
+)
+from pg_llm.cleaning.detectors.value_patterns import shape
 from pg_llm.cleaning.table import Table, Value, uncollected
 
 
@@ -47,13 +57,13 @@ def test_neighbours_that_are_swapped_are_one_edit() -> None:
 
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_an_edit_makes_what_it_was_learnt_from(old: str, new: str) -> None:
-    assert learnt.edited(old, learnt.edit(old, new)) == new
+    assert learned_edits.edited(old, learned_edits.edit(old, new)) == new
 
 
 def test_an_edit_goes_over_to_values_of_the_same_shape() -> None:
-    how = learnt.edit("7:10aDec 1", "7:10 a.m.")
+    how = learned_edits.edit("7:10aDec 1", "7:10 a.m.")
     assert how[0] == shape("11:45pDec 2")
-    assert learnt.edited("11:45pDec 2", how) == "11:45 p.m."
+    assert learned_edits.edited("11:45pDec 2", how) == "11:45 p.m."
 
 
 def test_a_dependency_is_seen_through_errors() -> None:

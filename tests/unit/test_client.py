@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm import client, protocol
+from pg_llm import protocol
 from pg_llm.errors import HostUnavailable, UndefinedModel, to_wire
-from pg_llm.host.memo import Memo
 from pg_llm.protocol import Message
+from pg_llm.runtime import client
+from pg_llm.runtime.result_cache import Memo
 
 MODEL: Message = {"name": "m"}
 Answer = Callable[[list[Message]], list[Message | bytes]]

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from pg_llm import tasks
+from pg_llm.classify.host import classification
 from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Encoded
-from pg_llm.tasks import classification
 
 WINDOW = 4
 # Contradiction, neutral, entailment.

@@ -41,7 +41,7 @@ import json, sys
 from pathlib import Path
 from pg_llm.models.onnx import OnnxModel
 from pg_llm import tasks
-from pg_llm.tasks import embedding
+from pg_llm.search.host import embedding
 model = OnnxModel(Path(sys.argv[1]), 1)
 works = embedding.prepare(model, ["text", "", "one text " * 50], {"role": "query"})
 units = tasks.windows(works)

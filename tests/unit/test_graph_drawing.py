@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pg_llm.tasks import _placing, graph_drawing
+from pg_llm.graph.host import drawing, layout
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def drawn(nodes: list[list[Any]], edges: list[list[Any]], **more: Any) -> ElementTree.Element:
     given = {"graph": "g", "about": "", "focus": None, "nodes": nodes, "edges": edges, **more}
-    return ElementTree.fromstring(graph_drawing.prepare(None, [json.dumps(given)], {})[0].finish(()))
+    return ElementTree.fromstring(drawing.prepare(None, [json.dumps(given)], {})[0].finish(()))
 
 
 def texts(picture: ElementTree.Element) -> list[str]:
@@ -92,7 +92,7 @@ def test_the_legend_names_the_types() -> None:
 
 
 def test_parts_do_not_overlap() -> None:
-    spots = _placing.place([(100, 30)] * 8, [(0, 1), (1, 2), (3, 4), (4, 5)], [150.0] * 4)
+    spots = layout.place([(100, 30)] * 8, [(0, 1), (1, 2), (3, 4), (4, 5)], [150.0] * 4)
     parts = [spots[:3], spots[3:6]]
     half = np.asarray([50, 15])
     (a, b), (c, d) = [(part.min(axis=0) - half, part.max(axis=0) + half) for part in parts]

@@ -8,8 +8,7 @@ from typing import Any
 import networkx
 import pytest
 import rdflib
-from pg_llm.functions import graph_formats
-from pg_llm.tasks import _xml
+from pg_llm.graph import formats, xml
 
 HOSTILE = ["a", "", "<script>&\"'`", "tab\tand\nline\r", "back\\slash \\u0060 `",
            "王小明", "\x01\x1f", "ends.", "  ", "%20:;#?",
@@ -31,7 +30,7 @@ GRAPH = "a 'graph' <of> \\ ours 图"
 
 
 def written(format: str) -> str:
-    return "".join(graph_formats.FORMATS[format](GRAPH, ENTITIES, iter(RELATIONS)))
+    return "".join(formats.FORMATS[format](GRAPH, ENTITIES, iter(RELATIONS)))
 
 
 def told(text: str) -> str:
@@ -103,5 +102,5 @@ def test_nothing_breaks_out_of_cypher() -> None:
 
 def test_xml_keeps_what_it_can() -> None:
     assert (
-        _xml.escaped("<a b=\"c\" d='e'>&\n\0\ud800") == "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;&#10;\ufffd\ufffd"
+        xml.escaped("<a b=\"c\" d='e'>&\n\0\ud800") == "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;&#10;\ufffd\ufffd"
     )

@@ -8,8 +8,8 @@ import pytest
 from pg_llm.models.engine import Encoded
 from pg_llm.models.head import HeadModel
 from pg_llm.models.spec import ModelSpec
-from pg_llm.training import head
-from pg_llm.training.dataset import Example
+from pg_llm.runtime.training.dataset import Example
+from pg_llm.training.host import head
 
 BASE = ModelSpec("base", "embedding", "path:/base")
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from pg_llm import protocol
-from pg_llm.host import lock
+from pg_llm.runtime import lock
 
 HOLD = """
 import sys, time
-from pg_llm.host import lock
+from pg_llm.runtime import lock
 print(lock.acquire(float(sys.argv[1])) is not None, flush=True)
 sys.stdin.read()
 """

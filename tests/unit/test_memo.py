@@ -1,6 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.host.memo import Memo
+from pg_llm.runtime.result_cache import Memo
 
 
 def _key(text: str) -> tuple[str, str, str]:

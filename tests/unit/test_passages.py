@@ -11,15 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pg_llm import tasks
+from pg_llm.classify.host import classification, entities
 from pg_llm.models.engine import Encoded
-from pg_llm.tasks import _passages, classification, embedding, entities
+from pg_llm.search.host import embedding
+from pg_llm.tasks import passages
 
-LONGEST = _passages.LONGEST
+LONGEST = passages.LONGEST
 
 
 @given(st.text(alphabet="ab. \n。", max_size=300), st.integers(20, 60))
 def test_passages_are_the_text(text: str, longest: int) -> None:
-    places = list(_passages.places(text, longest))
+    places = list(passages.places(text, longest))
     assert "".join(text[start:end] for start, end in places) == text
     assert all(0 < end - start <= longest for start, end in places) or places == [(0, 0)]
 
@@ -27,8 +29,8 @@ def test_passages_are_the_text(text: str, longest: int) -> None:
 @pytest.mark.parametrize("end", ["sentence. ", "line\n", "句子。"])
 def test_a_passage_ends_with_a_sentence(end: str) -> None:
     text = end * (3 * LONGEST // len(end))
-    assert all(text[:stop].endswith(end) for _, stop in _passages.places(text))
-    assert len(list(_passages.places("x" * 3 * LONGEST))) == 3
+    assert all(text[:stop].endswith(end) for _, stop in passages.places(text))
+    assert len(list(passages.places("x" * 3 * LONGEST))) == 3
 
 
 class Names:
@@ -95,7 +97,7 @@ def test_space_before_a_text_is_read_over() -> None:
             return super().encode([text.strip() for text in texts], overlap)
 
     model = Words({})
-    (window,) = _passages.first_windows(model, [" " * 50_000 + "text"])
+    (window,) = passages.first_windows(model, [" " * 50_000 + "text"])
     assert window.tokens[0] == "text"
 
 

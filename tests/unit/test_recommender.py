@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pg_llm.tasks import _ranking
-from pg_llm.training import recommender
-from pg_llm.training.options import EPSILON
-from pg_llm.training.recommender import Blend, Events
-from pg_llm.training.sequences import Network
+from pg_llm.recommend.host import metrics, training
+from pg_llm.recommend.host.training import Blend, Events
+from pg_llm.recommend.host.transformer import Network
+from pg_llm.recommend.options import EPSILON
 from safetensors.numpy import load_file
 
 ITEMS = 12
@@ -28,7 +27,7 @@ def judged() -> Any:
     whole = [np.asarray(each) for each in USERS]
     ones = [np.ones(len(each), dtype=np.float32) for each in whole]
     seen = Events([each[:-1] for each in whole], [each[:-1] for each in ones], texts)
-    return recommender._Judged(
+    return training._Judged(
         Network(ITEMS, torch.from_numpy(texts), OPTIONS), seen, Events(whole, ones, texts), range(len(whole))
     )
 
@@ -59,9 +58,9 @@ def test_the_best_of_equals_are_the_first(most: int) -> None:
     for kinds in (1, 3, 1000):
         scores = random.integers(0, kinds, 40).astype(np.float32)
         scores[::7] = -np.inf
-        assert recommender._best(scores, most).tolist() == np.argsort(-scores, kind="stable")[:most].tolist()
-    assert recommender._first(np.float32([2, 5, 3]), 2).tolist() == [5, 3]
-    assert recommender._first(np.float32([2, 5]), 3).tolist() == [5, 2, -np.inf]
+        assert training._best(scores, most).tolist() == np.argsort(-scores, kind="stable")[:most].tolist()
+    assert training._first(np.float32([2, 5, 3]), 2).tolist() == [5, 3]
+    assert training._first(np.float32([2, 5]), 3).tolist() == [5, 2, -np.inf]
 
 
 def test_what_is_kept_is_how_users_were_ranked(judged: Any, tmp_path: Path) -> None:
@@ -81,13 +80,13 @@ def test_what_is_kept_is_how_users_were_ranked(judged: Any, tmp_path: Path) -> N
 
 def test_the_blend_that_ranks_best_is_found(judged: Any) -> None:
     best, score = None, -1.0
-    for backward in recommender._BACKWARD:
-        for decay in recommender._DECAYS:
+    for backward in training._BACKWARD:
+        for decay in training._DECAYS:
             said = list(judged._said(decay, backward))
-            for share in recommender._SHARES:
+            for share in training._SHARES:
                 scores = [own + share * np.log(EPSILON + each) for own, each in zip(judged._likely, said, strict=True)]
                 places = np.asarray([place(user, each) for user, each in enumerate(scores)])
-                found = float(np.mean(_ranking.gain(places, 10)))
+                found = float(np.mean(metrics.gain(places, 10)))
                 if found > score:
                     best, score = Blend(share, decay, backward, judged._lift()), found
     assert judged.tuned() == best

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.host.scheduler import ModelQueue
 from pg_llm.models.engine import Encoded
+from pg_llm.runtime.scheduler import ModelQueue
 
 _COSTS = st.lists(st.integers(1, 80), max_size=30)
 _SESSIONS = st.lists(_COSTS, min_size=1, max_size=5)

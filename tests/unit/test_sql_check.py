@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.tasks import sql_check, sql_writing
+from pg_llm.ask.host import sql_check, sql_writing
 
 
 def said(text: str, view: bool = False) -> dict[str, object]:

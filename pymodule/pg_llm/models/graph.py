@@ -1,4 +1,4 @@
-"""What was learnt from a graph, as `pg_llm.training.knowledge_graph` writes it: how likely a relation leads where."""
+"""What was learnt from a graph, as `pg_llm.graph.host.training` writes it: how likely a relation leads where."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A linear layer on another model's embeddings, as `pg_llm.training.head` makes it."""
+"""A linear layer on another model's embeddings, as `pg_llm.training.host.head` makes it."""
 
 from __future__ import annotations
 

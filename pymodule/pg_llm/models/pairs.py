@@ -1,4 +1,4 @@
-"""A linear layer on embeddings and words of pairs of entities, as `pg_llm.training.pairs` makes it.
+"""A linear layer on embeddings and words of pairs of entities, as `pg_llm.training.host.pairs` makes it.
 
 A text has two lines: what the embedding model reads, and words that count as they are.
 """

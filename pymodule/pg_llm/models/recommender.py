@@ -1,4 +1,4 @@
-"""A recommender as `pg_llm.training.recommender` makes it: what a user wants after a sequence of items."""
+"""A recommender as `pg_llm.recommend.host.training` makes it: what a user wants after a sequence of items."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Tasks: what is made of a model's outputs. A task is a module here with a function `prepare`.
+"""Tasks: what is made of a model's outputs. A task is a module with a function `prepare`, in the room of its topic.
 
-The module's name is the task's name in a request; adding a task adds a module.
+A request names its task; a new task is a module and a line in `TASKS`.
 """
 
 from __future__ import annotations
@@ -13,8 +13,28 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from pg_llm.models.engine import Encoded
-from pg_llm.tasks import _passages as passages
+from pg_llm.tasks import passages
 
+TASKS = {
+    "chart": "pg_llm.charts.host.rendering",
+    "classification": "pg_llm.classify.host.classification",
+    "cleaning": "pg_llm.cleaning.host.values",
+    "embedding": "pg_llm.search.host.embedding",
+    "entities": "pg_llm.classify.host.entities",
+    "extraction": "pg_llm.generate.host.extraction",
+    "generation": "pg_llm.generate.host.generation",
+    "graph_drawing": "pg_llm.graph.host.drawing",
+    "graph_prediction": "pg_llm.graph.host.link_prediction",
+    "graph_rules": "pg_llm.graph.host.rule_mining",
+    "instruction": "pg_llm.cleaning.host.instruction",
+    "likeness": "pg_llm.classify.host.label_similarity",
+    "optimization": "pg_llm.optimize.host.analysis",
+    "recommendation": "pg_llm.recommend.host.ranking",
+    "relations": "pg_llm.graph.host.relations",
+    "spelling": "pg_llm.cleaning.host.spelling",
+    "sql_check": "pg_llm.ask.host.sql_check",
+    "sql_writing": "pg_llm.ask.host.sql_writing",
+}
 # Characters that are prepared at once.
 _PORTION = 1 << 18
 
@@ -64,7 +84,7 @@ class Task(Protocol):
 
 def named(name: str) -> Task:
     """The task of that name."""
-    return cast(Task, importlib.import_module(f"{__name__}.{name}"))
+    return cast(Task, importlib.import_module(TASKS[name]))
 
 
 def windows(works: Sequence[Work]) -> list[Encoded]:

@@ -1,0 +1,27 @@
+"""Texts to how alike they are to each of some labels: a JSON list of cosines, in the labels' order.
+
+Option `labels`: a list of [name, description or null].
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from pg_llm.models.engine import Engine
+from pg_llm.tasks import Work, batching, passages
+from pg_llm.tasks.model_scoped_cache import Kept
+
+_kept = Kept()
+
+
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+    """One list of numbers from -1 to 1 per text; of a long text the beginning counts."""
+    labels = [f"{name}: {description}" if description else name for name, description in options["labels"]]
+    vectors = _kept.get(model, labels, lambda: batching.embed(model, labels))
+
+    def alike(outputs: Sequence[Any]) -> str:
+        return json.dumps([round(float(value), 4) for value in vectors @ outputs[0]])
+
+    return [Work([window], alike) for window in passages.first_windows(model, inputs)]
