@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,9 @@ def test_the_changelog_is_as_new_as_the_extension() -> None:
     assert version
     assert newest
     assert newest[1] == version[1]
+
+
+def test_the_layers_are_those_that_the_linter_holds() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = "\n".join(contracts[0]["layers"])
+    assert f"```\n{layers}\n```" in text(ROOT / "extension" / "doc" / "architecture.md")

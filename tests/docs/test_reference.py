@@ -47,7 +47,7 @@ INTERNAL = {
 # Roles of the examples.
 ROLES = {"llm_admin"}
 # A chapter of a function or view: heading, COMMENT, signature.
-CHAPTER = re.compile(r"^### (?:View )?([\w.]+)\n\n([^\n]+)\n\n```\n(.+?)\n```$", re.DOTALL | re.MULTILINE)
+CHAPTER = re.compile(r"^### (?:View )?([\w.]+)\n\n((?:[^\n]+\n)+)\n```\n(.+?)\n```$", re.DOTALL | re.MULTILINE)
 
 
 class Described(NamedTuple):
@@ -82,7 +82,7 @@ def described() -> dict[str, Described]:
     for page in MANUAL:
         for name, comment, signature in CHAPTER.findall(text(page)):
             assert name not in chapters, f"{name} is described twice"
-            chapters[name] = Described(comment, re.sub(r"\s+", " ", signature))
+            chapters[name] = Described(" ".join(comment.split()), " ".join(signature.split()))
     return chapters
 
 
