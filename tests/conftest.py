@@ -12,9 +12,9 @@ import pytest
 from cranfield import load_cranfield
 from database import DATA, install
 from films import load_shop
-from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
 from politics import load_politics
 from pytest_postgresql import factories
+from workbench.cluster import TEST_SETTINGS, Cluster
 
 CRASH = re.compile(r"PANIC|was terminated by signal|all server processes terminated")
 

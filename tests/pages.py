@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from database import ROOT
-from pg_llm.workbench.cluster import Cluster
+from workbench.cluster import Cluster
 
 README = ROOT / "README.md"
 CHINESE = ROOT / "README.zh.md"

@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from pg_llm.errors import InvalidInput
 
 # A label and its description; without one the label speaks for itself.
 Label = tuple[str, str | None]
 
+_R = TypeVar("_R")
 _LONGEST_LABEL = 1000
 _LIST_HINT = "Write {} => '{{complaint,praise}}' or ARRAY['complaint: the customer is unhappy', 'praise']."
+
+
+def required(name: str, value: _R | None) -> _R:
+    """The value of an argument that must not be NULL. Raises InvalidInput."""
+    if value is None:
+        raise InvalidInput(f"{name} must not be NULL")
+    return value
 
 
 def texts(inputs: list[str | None] | None) -> list[str | None]:

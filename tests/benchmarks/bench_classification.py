@@ -18,12 +18,12 @@ from typing import Any
 import psycopg
 from database import install
 from multilingual import save_multilingual
-from pg_llm.workbench.bench import compared, parts, shown
-from pg_llm.workbench.cluster import Cluster
 from politics import sentences
 from sentiment import Rows, data_sets
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from workbench.bench import compared, parts, shown
+from workbench.cluster import Cluster
 
 COMMAND = "./run bench classification"
 PEER = "TF-IDF + logistic regression"

@@ -18,11 +18,11 @@ import psycopg
 from database import install
 from dirty import NAMES, Cell, Pair, f1, formats, load, read, repair_f1, vote
 from febrl import febrl
-from pg_llm.workbench.bench import compared, shown
-from pg_llm.workbench.cluster import Cluster
 from politics import sentences
 from psycopg.types.json import Jsonb
 from raha_peer import measure
+from workbench.bench import compared, shown
+from workbench.cluster import Cluster
 
 COMMAND = "./run bench cleaning"
 PEER = "majority vote"

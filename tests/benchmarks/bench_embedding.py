@@ -11,8 +11,8 @@ from typing import Any
 
 import psycopg
 from pg_llm.installation import installation
-from pg_llm.workbench.bench import compared
-from pg_llm.workbench.cluster import Cluster
+from workbench.bench import compared
+from workbench.cluster import Cluster
 
 COMMAND = "./run bench embedding"
 TEXTS = 500

@@ -20,10 +20,10 @@ import numpy as np
 import psycopg
 from database import install, value
 from films import films, films_1m
-from pg_llm.workbench.bench import compared, shown
-from pg_llm.workbench.cluster import Cluster
 from psycopg.types.json import Jsonb
 from recommender_peers import als, hits, ndcg, neighbours, popularity, ranks, sasrec
+from workbench.bench import compared, shown
+from workbench.cluster import Cluster
 
 COMMAND = "./run bench recommendation"
 SEEDS = (0, 1, 2)

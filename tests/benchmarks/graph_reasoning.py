@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import psycopg
 from database import value
-from pg_llm.workbench.bench import compared
+from workbench.bench import compared
 
 COMMAND = "./run bench graph"
 Triple = tuple[str, str, str]

@@ -14,10 +14,10 @@ from typing import Any
 import psycopg
 from pg_llm.graph.host import entity_pairs
 from pg_llm.training.metrics import Measures
-from pg_llm.workbench.bench import compared
 from relations import Entity, Sentence, sentences
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from workbench.bench import compared
 
 COMMAND = "./run bench graph"
 TYPES = ["politician", "politicalparty: political party", "organisation", "election", "event", "country",
@@ -47,12 +47,13 @@ GIVEN = """
     CREATE FUNCTION pg_temp.related(inputs text[], given jsonb, relation_types jsonb) RETURNS jsonb
     LANGUAGE plpython3u TRANSFORM FOR TYPE jsonb AS $$
     from pg_llm import arguments
-    from pg_llm.database import session
+    from pg_llm.database import models
+    from pg_llm.database.plpy_connection import BACKEND as db
     from pg_llm.graph import extract, schema as graph_schema
     schema = graph_schema.parse(None, relation_types)
     marked = arguments.plain(given)
     known = {entity[0] for entities in marked for entity in entities}
-    found = extract.relate(inputs, marked, schema, session.model(None, "entities"), known)
+    found = extract.relate(db, inputs, marked, schema, models.find(db, None, "entities"), known)
     return [[[its.predicate, *((end.start, end.end) for end in (each.entities[its.subject], each.entities[its.object]))]
              for its in each.relations] for each in found]
     $$

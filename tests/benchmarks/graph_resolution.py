@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 from matching import Twins, load_twins, papers, restaurants
-from pg_llm.workbench.bench import compared
+from workbench.bench import compared
 
 COMMAND = "./run bench graph"
 Pairs = set[tuple[str, str]]

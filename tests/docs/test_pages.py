@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from database import ROOT
 from pages import CHINESE, MANUAL, PAGES, README, anchors, prose, text
-from pg_llm.workbench.cluster import Cluster
+from workbench.cluster import Cluster
 
 ALL = [*PAGES, CHINESE]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from database import value
-from pg_llm.workbench.cluster import Cluster
+from workbench.cluster import Cluster
 
 CONTENTS = """
     SELECT id, embedding::text, embedding_text::text FROM note

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from database import value
-from pg_llm.workbench.cluster import Cluster
+from workbench.cluster import Cluster
 
 ROLES = ("superuser", "owner", "granted", "plain", "barred")
 # 42501: no right; 42704: not there for this caller.

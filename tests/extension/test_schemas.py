@@ -7,7 +7,7 @@ import threading
 import psycopg
 import pytest
 from database import value
-from pg_llm.workbench.cluster import Cluster
+from workbench.cluster import Cluster
 
 # Everything of PostgreSQL that a careless query would take from the caller's path.
 TRAPS = """

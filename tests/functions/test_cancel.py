@@ -19,8 +19,8 @@ import psycopg
 import pytest
 from database import install
 from films import FIT, shop
-from pg_llm.workbench.cluster import Cluster
 from psycopg import errors
+from workbench.cluster import Cluster
 
 # Seconds from the cancel to the error.
 LONGEST = 1.0
@@ -270,10 +270,10 @@ ENDLESS = {
 def define(connection: psycopg.Connection, body: str) -> None:
     connection.execute(f"""
         CREATE OR REPLACE FUNCTION endless() RETURNS SETOF int LANGUAGE plpython3u AS $python$
-from pg_llm.database.session import sql_function
+from pg_llm.database.sql_function import sql_function
 
 @sql_function
-def endless():
+def endless(db):
 {textwrap.indent(textwrap.dedent(body).strip(), "    ")}
 return endless()
 $python$""")

@@ -11,8 +11,8 @@ import pytest
 from database import DATA, value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pg_llm.workbench.cluster import Cluster
 from sentence_transformers import SentenceTransformer
+from workbench.cluster import Cluster
 
 TEXTS = [
     "hello",

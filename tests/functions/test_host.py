@@ -15,7 +15,7 @@ from database import value
 from hosts import gone, host_pid, hosts
 from pg_llm.installation import PATIENT
 from pg_llm.runtime.training import process
-from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
+from workbench.cluster import TEST_SETTINGS, Cluster
 
 Connect = Callable[..., psycopg.Connection]
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from database import value
 from hosts import host_pid, resident
-from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
+from workbench.cluster import TEST_SETTINGS, Cluster
 
 Connect = Callable[..., psycopg.Connection]
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 from database import value
-from pg_llm.workbench.cluster import Cluster
 from psycopg import errors
+from workbench.cluster import Cluster
 
 Connect = Callable[..., psycopg.Connection]
 

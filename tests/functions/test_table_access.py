@@ -14,18 +14,20 @@ CODE = """
     CREATE FUNCTION pg_temp.code(target regclass, role regrole, writes boolean) RETURNS text[] LANGUAGE plpython3u
     SET search_path = pg_catalog, pg_temp AS $$
     from pg_llm.database import foreign_code
+    from pg_llm.database.plpy_connection import BACKEND as db
     oid = lambda name, kind: plpy.execute(f"SELECT {plpy.quote_literal(name)}::{kind}::oid::int8 AS oid")[0]["oid"]
     relations = [int(oid(target, "regclass"))]
-    foreign_code.lock(relations, oid(role, "regrole"), writes)
-    found = foreign_code.find(relations, oid(role, "regrole"), writes)
+    foreign_code.lock(db, relations, oid(role, "regrole"), writes)
+    found = foreign_code.find(db, relations, oid(role, "regrole"), writes)
     return [row["what"] for row in found]
     $$;
     CREATE FUNCTION pg_temp.acting(target regclass, query text) RETURNS text LANGUAGE plpython3u AS $$
-    from pg_llm.database import ownership, session, table_access
-    oid = int(ownership.oid(target))
-    @session.sql_function
-    def run():
-        return table_access.on_table(oid, lambda: plpy.execute(query)[0]["found"], writes=True)
+    from pg_llm.database import ownership, table_access
+    from pg_llm.database.sql_function import sql_function
+    @sql_function
+    def run(db):
+        oid = int(ownership.oid(db, target))
+        return table_access.on_table(db, oid, lambda: plpy.execute(query)[0]["found"], writes=True)
     return run()
     $$
 """

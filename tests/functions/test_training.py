@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from database import value
 from pg_llm.models import source
-from pg_llm.workbench.cluster import Cluster
 from psycopg import errors
+from workbench.cluster import Cluster
 
 Connect = Callable[..., psycopg.Connection]
 TOPIC = "SELECT text, topic FROM sentence WHERE part = 'train'"

@@ -28,8 +28,6 @@ METHODS = ("match", "search", "sub", "subn", "fullmatch", "finditer", "split", "
 # Characters of a text; and the processor time from which on its double is looked at, and that none may take.
 LENGTH, NOTED, MOST = 2000, 0.006, 0.5
 GROWTH = 3.0
-# Not on what anybody outside writes: sources of the tests and of the demo.
-LEFT_OUT = ("workbench",)
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,6 @@ def patterns() -> list[Pattern]:
     found: dict[tuple[str, int, str], Pattern] = {}
     for file in sorted(PACKAGE.rglob("*.py")):
         name = file.relative_to(PACKAGE).with_suffix("").as_posix()
-        if name.startswith(LEFT_OUT):
-            continue
         tree = ast.parse(file.read_text(encoding="utf-8"))
         known = Names(f"pg_llm.{name.replace('/', '.')}")
         uses = used(tree)

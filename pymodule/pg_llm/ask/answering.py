@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from pg_llm import settings
+from pg_llm import arguments, settings
 from pg_llm.ask import answer, candidates, catalog
 from pg_llm.ask.candidates import Outcome
 from pg_llm.charts import drawing
-from pg_llm.database import sandbox, session
+from pg_llm.database import sandbox, search_path
+from pg_llm.database.connection import Connection
 from pg_llm.errors import InvalidInput, NoAnswer, UndefinedQuestion
 
 _LONGEST = 4000
 
 
-def llm_sql(question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
+def llm_sql(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
     """The SELECT that answers a question about your tables, how sure it is, and what else the question may mean."""
-    path, oids = sandbox.search_path(), _oids(tables)
-    with session.pinned_path():
-        found = candidates.outcome(_asked(question), oids, model, path)
+    path, oids = sandbox.search_path(db), _oids(db, tables)
+    with search_path.pinned(db):
+        found = candidates.outcome(db, _asked(question), oids, model, path)
         return [
             {
                 "sql": found.sql, "confidence": found.confidence, "explanation": found.explanation or found.unclear,
@@ -27,12 +28,12 @@ def llm_sql(question: str | None, tables: list[str] | None, model: str | None) -
         ]  # fmt: skip
 
 
-def ask(question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
+def ask(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
     """The answer to a question about your tables, SQL, rows, chart; below llm.ask_threshold only why there is none."""
-    path, oids = sandbox.search_path(), _oids(tables)
-    with session.pinned_path():
+    path, oids = sandbox.search_path(db), _oids(db, tables)
+    with search_path.pinned(db):
         asked = _asked(question)
-        found, sure = _answered(asked, oids, model, path)
+        found, sure = _answered(db, asked, oids, model, path)
         if not sure or found.result is None:
             return [
                 {
@@ -56,25 +57,25 @@ def ask(question: str | None, tables: list[str] | None, model: str | None) -> li
         ]  # fmt: skip
 
 
-def ask_rows(question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
+def ask_rows(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
     """The rows that answer a question about your tables, one object each; an error where none are sure enough."""
-    path, oids = sandbox.search_path(), _oids(tables)
-    with session.pinned_path():
-        found, sure = _answered(_asked(question), oids, model, path)
+    path, oids = sandbox.search_path(db), _oids(db, tables)
+    with search_path.pinned(db):
+        found, sure = _answered(db, _asked(question), oids, model, path)
         if not sure or found.result is None:
             raise NoAnswer(f"no answer: {found.unclear}")
         return found.result.objects()
 
 
-def ask_feedback(id: str | None, correct: bool | None, sql: str | None) -> None:
+def ask_feedback(db: Connection, id: str | None, correct: bool | None, sql: str | None) -> None:
     """Say whether a question of your llm.ask_log was answered rightly, or by which SQL it is; this teaches."""
-    path = sandbox.search_path()
-    with session.pinned_path():
-        right = session.required("correct", correct)
-        found = session.rows(
+    path = sandbox.search_path(db)
+    with search_path.pinned(db):
+        right = arguments.required("correct", correct)
+        found = db.rows(
             "UPDATE llm.ask_log SET correct = $2 WHERE id = $1::uuid RETURNING question, sql",
             ("text", "bool"),
-            (session.required("id", id), right),
+            (arguments.required("id", id), right),
         )
         if not found:
             raise UndefinedQuestion(f"there is no question {id} in your llm.ask_log")
@@ -82,13 +83,13 @@ def ask_feedback(id: str | None, correct: bool | None, sql: str | None) -> None:
         if right and taught is None:
             raise InvalidInput("that question had no SQL", hint="Give the right one: sql => 'SELECT …'.")
         if taught is not None:
-            catalog.teach(found[0]["question"], taught, path)
+            catalog.teach(db, found[0]["question"], taught, path)
         elif not right:
-            catalog.forget(found[0]["question"], found[0]["sql"])
+            catalog.forget(db, found[0]["question"], found[0]["sql"])
 
 
 def _asked(question: str | None) -> str:
-    text = session.required("question", question).strip()
+    text = arguments.required("question", question).strip()
     if not 0 < len(text) <= _LONGEST:
         raise InvalidInput(
             f"a question has 1 to {_LONGEST} characters, not {len(text)}", hint="Ask one thing at a time."
@@ -96,7 +97,7 @@ def _asked(question: str | None) -> str:
     return text
 
 
-def _oids(tables: list[str] | None) -> list[int] | None:
+def _oids(db: Connection, tables: list[str] | None) -> list[int] | None:
     """The tables, whose names are those of the caller's path: asked before it is pinned."""
     if tables is None:
         return None
@@ -106,15 +107,17 @@ def _oids(tables: list[str] | None) -> list[int] | None:
         "SELECT t.name::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8 AS oid"
         " FROM pg_catalog.unnest($1) AS t (name)"
     )
-    return [int(row["oid"]) for row in session.rows(query, ("pg_catalog.text[]",), (list(tables),))]
+    return [int(row["oid"]) for row in db.rows(query, ("pg_catalog.text[]",), (list(tables),))]
 
 
-def _answered(question: str, tables: list[int] | None, model: str | None, path: list[str]) -> tuple[Outcome, bool]:
-    threshold = settings.share("llm.ask_threshold", sandbox.setting("llm.ask_threshold"))
-    found = candidates.outcome(question, tables, model, path)
+def _answered(
+    db: Connection, question: str, tables: list[int] | None, model: str | None, path: list[str]
+) -> tuple[Outcome, bool]:
+    threshold = settings.share("llm.ask_threshold", sandbox.setting(db, "llm.ask_threshold"))
+    found = candidates.outcome(db, question, tables, model, path)
     sure = found.result is not None and found.confidence >= threshold
-    if settings.switch("llm.ask_log", sandbox.setting("llm.ask_log")):
-        session.rows(
+    if settings.switch("llm.ask_log", sandbox.setting(db, "llm.ask_log")):
+        db.rows(
             "INSERT INTO llm.ask_log (question, sql, confidence, reason) VALUES ($1, $2, $3, $4)",
             ("text", "text", "float4", "text"),
             (question, found.sql, found.confidence, found.explanation if sure else found.unclear),

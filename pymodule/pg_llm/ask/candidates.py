@@ -14,7 +14,9 @@ from pg_llm.ask.grammar import synthesis
 from pg_llm.ask.mention import Linked, ValueMatch
 from pg_llm.ask.schema import Schema
 from pg_llm.ask.schema_reader import Chosen
-from pg_llm.database import sandbox, session, table_access
+from pg_llm.database import models, sandbox, table_access
+from pg_llm.database.connection import Connection
+from pg_llm.database.models import Model
 from pg_llm.database.sandbox import Checked, Refused
 from pg_llm.database.select import Result
 
@@ -64,24 +66,24 @@ class Outcome:
     alternatives: list[dict[str, Any]] = field(default_factory=list)
 
 
-def outcome(question: str, tables: Sequence[int] | None, model: str | None, path: list[str]) -> Outcome:
+def outcome(db: Connection, question: str, tables: Sequence[int] | None, model: str | None, path: list[str]) -> Outcome:
     """The best candidate with its rows. Raises what cannot be said of the question: errors of arguments, cancel."""
-    writer = session.model(model, "generation") if model is not None else None
-    embedder = session.model(None, "embedding")
-    chosen = schema_reader.chosen(question, tables, embedder)
-    known = schema_reader.schema(chosen, path)
-    taught = _taught(question, embedder)
+    writer = models.find(db, model, "generation") if model is not None else None
+    embedder = models.find(db, None, "embedding")
+    chosen = schema_reader.chosen(db, question, tables, embedder)
+    known = schema_reader.schema(db, chosen, path)
+    taught = _taught(db, question, embedder)
     if not known.tables and not taught:
         nothing = "there is no table that you may read and that the question may be about"
         return Outcome(None, 0.0, None, "", _together(nothing, chosen.left_out), False)
-    values = value_lookup.values(question, known, chosen.lookup())
+    values = value_lookup.values(db, question, known, chosen.lookup())
     similar = name_embeddings.Meanings(known, embedder)
     found, reasons, linked = synthesis.candidates(question, known, values, similar)
     tries = [each for row in taught if (each := _from_taught(question, *row)) is not None]
     tries += [Try(each.sql, each.likely, "grammar") for each in found]
     if writer is not None:
         tries += _written(writer, question, known, values, [(row[0], row[1]) for row in taught])
-    ran = _run(tries, path, tables, chosen)
+    ran = _run(db, tries, path, tables, chosen)
     best = _best(ran, reasons, linked, known)
     best.explanation, best.unclear = (_together(each, chosen.left_out) for each in (best.explanation, best.unclear))
     return best
@@ -91,14 +93,14 @@ def _together(*parts: str) -> str:
     return "; ".join(filter(None, parts))
 
 
-def _taught(question: str, embedder: session.Model) -> list[tuple[str, str, float]]:
+def _taught(db: Connection, question: str, embedder: Model) -> list[tuple[str, str, float]]:
     """Taught questions that are near, with their SQL and how near."""
     from pg_llm.database.catalog import schema_of
 
-    if not session.rows("SELECT FROM llm.taught LIMIT 1"):
+    if not db.rows("SELECT FROM llm.taught LIMIT 1"):
         return []
-    vector = schema_of("vector")
-    rows = session.rows(
+    vector = schema_of(db, "vector")
+    rows = db.rows(
         f"""
         SELECT t.question, t.sql, CASE WHEN lower(t.question) = lower($3) THEN 1
                ELSE 1 - (t.embedding OPERATOR({vector}.<=>) (SELECT $1::{vector}.vector)) END AS near
@@ -119,7 +121,7 @@ def _from_taught(question: str, taught: str, sql: str, near: float) -> Try | Non
 
 
 def _written(
-    writer: session.Model, question: str, known: Schema, values: Sequence[ValueMatch], taught: list[tuple[str, str]]
+    writer: Model, question: str, known: Schema, values: Sequence[ValueMatch], taught: list[tuple[str, str]]
 ) -> list[Try]:
     """What a generation model writes, several times."""
     text = prompt.prompt(question, known, values, taught)
@@ -129,7 +131,9 @@ def _written(
     return [Try(sql, _WRITTEN - 0.02 * place, "model") for place, sql in enumerate(written) if sql is not None]
 
 
-def _run(tries: Sequence[Try], path: Sequence[str], tables: Sequence[int] | None, known: Chosen) -> list[Try]:
+def _run(
+    db: Connection, tries: Sequence[Try], path: Sequence[str], tables: Sequence[int] | None, known: Chosen
+) -> list[Try]:
     """The likeliest of each source first; what comes twice is run once, and only what reads the tables named.
 
     Where none were named it may read others, unless those run code that the caller cannot trust.
@@ -138,10 +142,10 @@ def _run(tries: Sequence[Try], path: Sequence[str], tables: Sequence[int] | None
     chosen = [each for each in ordered if each.source != "grammar"] + [
         each for each in ordered if each.source == "grammar"
     ][:_MOST_RUN]
-    limits = sandbox.limits()
+    limits = sandbox.limits(db)
     ends = time.monotonic() + _TOGETHER * limits.seconds
     done: dict[str, Try] = {}
-    for each, checked in zip(chosen, sandbox.check([each.sql for each in chosen], path), strict=True):
+    for each, checked in zip(chosen, sandbox.check(db, [each.sql for each in chosen], path), strict=True):
         if isinstance(checked, Refused):
             each.failed = str(checked)
             continue
@@ -149,7 +153,7 @@ def _run(tries: Sequence[Try], path: Sequence[str], tables: Sequence[int] | None
             each.failed = "the SQL reads other tables than those named"
             continue
         others = [oid for oid in checked.relations if oid not in known.oids]
-        each.failed = schema_reader.left_out(schema_reader.untrusted(others)) if tables is None else ""
+        each.failed = schema_reader.left_out(db, schema_reader.untrusted(db, others)) if tables is None else ""
         if each.failed:
             continue
         each.checked = checked
@@ -162,7 +166,7 @@ def _run(tries: Sequence[Try], path: Sequence[str], tables: Sequence[int] | None
             each.failed = "other readings took all the time"
             continue
         try:
-            each.result = table_access.as_role(known.role, partial(sandbox.run, checked, limits))
+            each.result = table_access.as_role(db, known.role, partial(sandbox.run, db, checked, limits))
         except Refused as refused:
             each.failed = str(refused)
     return chosen

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from pg_llm.ask.grammar.meaning import Scale, dot
 from pg_llm.ask.schema import Ref, Schema
-from pg_llm.database import session
+from pg_llm.database.models import Model
 
 _scales: dict[str, Scale] = {}
 
@@ -16,7 +16,7 @@ _scales: dict[str, Scale] = {}
 class Meanings:
     """Which columns and tables are near a word in meaning, by an embedding model."""
 
-    def __init__(self, of: Schema, model: session.Model) -> None:
+    def __init__(self, of: Schema, model: Model) -> None:
         self._schema = of
         self._model = model
         self._scale = _scale(model)
@@ -42,10 +42,10 @@ class Meanings:
         return found
 
 
-def _scale(model: session.Model) -> Scale:
+def _scale(model: Model) -> Scale:
     """The model's, measured once in a session."""
     return _scales.setdefault(json.dumps(model.wire, sort_keys=True), Scale(functools.partial(_embedded, model)))
 
 
-def _embedded(model: session.Model, texts: Sequence[str]) -> list[list[float]]:
+def _embedded(model: Model, texts: Sequence[str]) -> list[list[float]]:
     return [json.loads(text) for text in model.run("embedding", texts)]

@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import plpy
-
 from pg_llm.ask.grammar import chinese, lexicon, words
 from pg_llm.ask.schema import Column, Edge, Schema, Table
-from pg_llm.database import foreign_code, sandbox, security_context, session, table_access
+from pg_llm.database import foreign_code, sandbox, table_access
+from pg_llm.database.connection import Connection, DatabaseError, Row
+from pg_llm.database.models import Model
 from pg_llm.database.sandbox import READABLE
 from pg_llm.database.select import READ_ONLY
-from pg_llm.database.timeout import OutOfTime, within
+from pg_llm.database.timeout import OutOfTime, time_limit
 from pg_llm.errors import InsufficientPrivilege, InvalidInput
 
 # Beyond this, tables are chosen by the question's words; so many are looked at closely.
@@ -128,6 +128,7 @@ _KINDS = {"N": "number", "S": "text", "E": "text", "D": "date", "B": "bool"}
 class Lookup:
     """Values looked up in tables with the rights of a role, until a moment of the monotonic clock."""
 
+    db: Connection
     role: int
     ends: float
 
@@ -136,7 +137,7 @@ class Lookup:
         left = self.ends - time.monotonic()
         if left <= 0:
             return []
-        relation = session.rows(
+        relation = self.db.rows(
             "SELECT format('%I.%I', n.nspname, c.relname) AS relation"
             " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
             ("bigint",),
@@ -145,19 +146,19 @@ class Lookup:
 
         def read() -> list[dict[str, Any]]:
             found: list[dict[str, Any]] = []
-            with within(left):
-                plpy.execute(sandbox.STATE)
-                found += session.rows_once(query.replace(TABLE, relation), types, values)
+            with time_limit(self.db, left):
+                self.db.execute(sandbox.STATE)
+                found += self.db.query_unprepared(query.replace(TABLE, relation), types, values)
             return found
 
         try:
-            return table_access.as_role(self.role, read)
+            return table_access.as_role(self.db, self.role, read)
         except OutOfTime:
             return []
-        except plpy.SPIError as error:
+        except DatabaseError as error:
             if str(error.sqlstate) == "57014":
                 raise
-            plpy.log(f"pg_llm: values of {relation} were not looked up: {error.sqlstate}")
+            self.db.log(f"pg_llm: values of {relation} were not looked up: {error.sqlstate}")
             return []
 
 
@@ -165,48 +166,49 @@ class Lookup:
 class Chosen:
     """The tables that a question may be about, with whose rights they are read, and which were left out, in words."""
 
+    db: Connection
     oids: list[int]
     role: int
     left_out: str
 
     def lookup(self) -> Lookup:
         """Looking values up in them from now on."""
-        return Lookup(self.role, time.monotonic() + sandbox.limits().seconds)
+        return Lookup(self.db, self.role, time.monotonic() + sandbox.limits(self.db).seconds)
 
 
-def chosen(question: str, tables: Sequence[int] | None, model: session.Model | None) -> Chosen:
+def chosen(db: Connection, question: str, tables: Sequence[int] | None, model: Model | None) -> Chosen:
     """The tables named, or those that the question may be about and that run no code which the caller cannot trust.
 
     Raises InsufficientPrivilege for tables named in vain.
     """
     if tables is not None:
-        rows = _safe(_named(tables), named=True)
-        return Chosen([row["oid"] for row in rows], table_access.role_for(tables), "")
-    rows = _candidates(question, model)
-    code = untrusted([row["oid"] for row in rows])
-    safe = _safe([row for row in rows if row["oid"] not in code], named=False)
+        rows = _safe(db, _named(db, tables), named=True)
+        return Chosen(db, [row["oid"] for row in rows], table_access.role_for(db, tables), "")
+    rows = _candidates(db, question, model)
+    code = untrusted(db, [row["oid"] for row in rows])
+    safe = _safe(db, [row for row in rows if row["oid"] not in code], named=False)
     oids = [row["oid"] for row in safe]
-    if oids and foreign_code.lock(oids, security_context.current_role()):
+    if oids and foreign_code.lock(db, oids, db.current_role()):
         # What was found out about tables of others holds from now on.
-        code |= untrusted(oids)
+        code |= untrusted(db, oids)
         safe = [row for row in safe if row["oid"] not in code]
-    return Chosen([row["oid"] for row in safe], security_context.current_role(), left_out(code))
+    return Chosen(db, [row["oid"] for row in safe], db.current_role(), left_out(db, code))
 
 
-def untrusted(oids: Sequence[int]) -> dict[int, session.Row]:
+def untrusted(db: Connection, oids: Sequence[int]) -> dict[int, Row]:
     """For each of these relations that runs code which the caller cannot trust the first of it."""
-    found: dict[int, session.Row] = {}
-    for row in foreign_code.find(oids, security_context.current_role()) if oids else ():
+    found: dict[int, Row] = {}
+    for row in foreign_code.find(db, oids, db.current_role()) if oids else ():
         found.setdefault(row["root"], row)
     return found
 
 
-def left_out(code: Mapping[int, session.Row]) -> str:
+def left_out(db: Connection, code: Mapping[int, Row]) -> str:
     """In words which tables were not looked at, and why; empty for none."""
     if not code:
         return ""
     query = "SELECT o.oid::regclass::text AS name FROM unnest($1::oid[]) AS o (oid)"
-    names = session.rows(query, ("int8[]",), (list(code),))
+    names = db.rows(query, ("int8[]",), (list(code),))
     told = [
         f'{row["name"]} ({first["what"]} runs code of "{first["owner"]}")'
         for row, first in zip(names, code.values(), strict=True)
@@ -215,17 +217,17 @@ def left_out(code: Mapping[int, session.Row]) -> str:
     return f"left out: {', '.join(told[:_MOST_TOLD])}{more}"
 
 
-def _named(tables: Sequence[int]) -> list[dict[str, Any]]:
+def _named(db: Connection, tables: Sequence[int]) -> list[dict[str, Any]]:
     if not tables:
         raise InvalidInput("tables must not be empty", hint="NULL means all tables that you may read.")
-    found = session.rows(
+    found = db.rows(
         f"{_CHOSEN.replace(' AND NOT c.relispartition', '')} AND c.oid = ANY($1::bigint[]::oid[])",
         ("bigint[]",),
         (list(tables),),
     )
     missing = set(tables) - {row["oid"] for row in found}
     if missing:
-        names = session.rows(
+        names = db.rows(
             "SELECT string_agg(t.oid::oid::regclass::text, ', ') AS names FROM unnest($1::bigint[]) AS t (oid)",
             ("bigint[]",),
             (sorted(missing),),
@@ -237,26 +239,26 @@ def _named(tables: Sequence[int]) -> list[dict[str, Any]]:
     return found
 
 
-def _candidates(question: str, model: session.Model | None) -> list[dict[str, Any]]:
-    found = session.rows(f"{_CHOSEN} ORDER BY c.oid LIMIT {_MOST_TABLES + 1}")
+def _candidates(db: Connection, question: str, model: Model | None) -> list[dict[str, Any]]:
+    found = db.rows(f"{_CHOSEN} ORDER BY c.oid LIMIT {_MOST_TABLES + 1}")
     if len(found) <= _MOST_TABLES:
         return found
     said = _stems(question)
-    chosen = _ranked(said, None, "")
+    chosen = _ranked(db, said, None, "")
     # By meaning only where no table is called by its name: that takes as long again.
     unnamed = model is not None and all(row["score"] < _NAMED for row in chosen)
-    if model is not None and unnamed and session.rows("SELECT FROM llm.catalog LIMIT 1"):
-        chosen = _ranked(said, model.run("embedding", [question[:2000]])[0], model.name)
+    if model is not None and unnamed and db.rows("SELECT FROM llm.catalog LIMIT 1"):
+        chosen = _ranked(db, said, model.run("embedding", [question[:2000]])[0], model.name)
     if not chosen:
         return []
-    return [*chosen, *session.rows(_NEIGHBOURS, ("bigint[]",), ([row["oid"] for row in chosen],))]
+    return [*chosen, *db.rows(_NEIGHBOURS, ("bigint[]",), ([row["oid"] for row in chosen],))]
 
 
-def _ranked(said: dict[str, float], vector: str | None, model: str) -> list[dict[str, Any]]:
+def _ranked(db: Connection, said: dict[str, float], vector: str | None, model: str) -> list[dict[str, Any]]:
     from pg_llm.database.catalog import schema_of
 
-    return session.rows(
-        _RANKED.replace("<vector>", schema_of("vector")),
+    return db.rows(
+        _RANKED.replace("<vector>", schema_of(db, "vector")),
         ("text[]", "text", "text", "float8[]"),
         (list(said), vector, model, list(said.values())),
     )
@@ -284,12 +286,12 @@ def _beginning(word: str) -> str:
     return word[:-1] if word.endswith("y") and len(word) > 4 else word
 
 
-def _safe(rows: Sequence[dict[str, Any]], named: bool) -> list[dict[str, Any]]:
+def _safe(db: Connection, rows: Sequence[dict[str, Any]], named: bool) -> list[dict[str, Any]]:
     """Without views that hide what a question may not call; such a view that was named is an error."""
     found = []
     for row in rows:
         text = f"SELECT * FROM {row['relation']}"
-        checked = sandbox.check([text], ["pg_catalog"])[0]
+        checked = sandbox.check(db, [text], ["pg_catalog"])[0]
         if isinstance(checked, sandbox.Checked):
             found.append(row)
         elif named:
@@ -297,17 +299,17 @@ def _safe(rows: Sequence[dict[str, Any]], named: bool) -> list[dict[str, Any]]:
     return found
 
 
-def schema(of: Chosen, path: Sequence[str]) -> Schema:
+def schema(db: Connection, of: Chosen, path: Sequence[str]) -> Schema:
     """The chosen tables with their columns, and how rows of one lead to rows of another."""
     oids = of.oids
     tables: dict[int, Table] = {}
     places: dict[int, int] = {}
-    for row in session.rows(_TABLES, ("bigint[]", "text[]"), (list(oids), list(path))):
+    for row in db.rows(_TABLES, ("bigint[]", "text[]"), (list(oids), list(path))):
         places[row["oid"]] = len(tables)
         tables[row["oid"]] = Table(row["oid"], row["name"], row["sql"], [], _phrases(row), rows=row["reltuples"])
     numbers: dict[tuple[int, int], int] = {}
     keys: dict[int, dict[int, int]] = {}
-    for row in session.rows(_COLUMNS, ("bigint[]",), (list(oids),)):
+    for row in db.rows(_COLUMNS, ("bigint[]",), (list(oids),)):
         table = tables[row["oid"]]
         if len(table.columns) >= _MOST_COLUMNS:
             continue
@@ -325,7 +327,7 @@ def schema(of: Chosen, path: Sequence[str]) -> Schema:
     for oid, its in keys.items():
         tables[oid].key = [column for _, column in sorted(its.items())]
     edges = []
-    for row in session.rows(_KEYS, ("bigint[]",), (list(oids),)):
+    for row in db.rows(_KEYS, ("bigint[]",), (list(oids),)):
         pairs = [
             (numbers.get((row["one"], a)), numbers.get((row["other"], b)))
             for a, b in zip(row["conkey"], row["confkey"], strict=True)
@@ -333,7 +335,7 @@ def schema(of: Chosen, path: Sequence[str]) -> Schema:
         if all(a is not None and b is not None for a, b in pairs):
             edges.append(Edge(places[row["one"]], places[row["other"]], tuple(pairs), 1.0, True))  # type: ignore[arg-type]
     found = list(tables.values())
-    _find_keys(found, of.lookup())
+    _find_keys(db, found, of.lookup())
     return Schema(found, edges)
 
 
@@ -341,7 +343,7 @@ def _phrases(row: dict[str, Any]) -> list[str]:
     return [text[:500] for text in (row["description"], row["comment"]) if text]
 
 
-def _find_keys(tables: Sequence[Table], lookup: Lookup) -> None:
+def _find_keys(db: Connection, tables: Sequence[Table], lookup: Lookup) -> None:
     """Which columns are unique, where no constraint says so: looked up in small tables."""
     for table in tables:
         if table.key or table.rows > _ROWS_LOOKED_AT:

@@ -11,6 +11,7 @@ from pg_llm.ask.mention import ValueMatch
 from pg_llm.ask.schema import Column, Schema, Table
 from pg_llm.ask.schema_reader import Lookup, first_rows
 from pg_llm.database.column_types import as_text
+from pg_llm.database.connection import Connection
 
 # Values found in one table.
 _MOST_VALUES = 60
@@ -23,7 +24,7 @@ _CODES = 0.5
 Texts = Sequence[tuple[int, Column]]
 
 
-def values(question: str, of: Schema, lookup: Lookup) -> list[ValueMatch]:
+def values(db: Connection, question: str, of: Schema, lookup: Lookup) -> list[ValueMatch]:
     """The values of text columns that the question names, wholly, by another name or by a word of theirs."""
     said = question[:2000]
     capital = _name_parts(said)
@@ -32,8 +33,8 @@ def values(question: str, of: Schema, lookup: Lookup) -> list[ValueMatch]:
     for place, table in enumerate(of.tables):
         texts = [(n, column) for n, column in enumerate(table.columns) if column.kind == "text"]
         if texts:
-            found += _values(lookup, said, capital, place, table, texts)
-            found += _plain_parts(lookup, said, plain, place, table, texts) if plain else ()
+            found += _values(db, lookup, said, capital, place, table, texts)
+            found += _plain_parts(db, lookup, said, plain, place, table, texts) if plain else ()
     return found
 
 
@@ -59,14 +60,14 @@ def _without_first_words(question: str) -> str:
 
 
 def _values(
-    lookup: Lookup, question: str, parts: Sequence[str], place: int, table: Table, texts: Texts
+    db: Connection, lookup: Lookup, question: str, parts: Sequence[str], place: int, table: Table, texts: Texts
 ) -> Iterable[ValueMatch]:
     lower = question.lower()
     named = list(places.said(question))
     held = {each for _, its, _, _ in named for each in its}
     bases = forms.bases(question)
-    rows = _named(lookup, lower, parts, held, bases, table, texts)
-    kinds = _kinds(lookup, table, texts) if any(row["value"].lower() in held for row in rows) else {}
+    rows = _named(db, lookup, lower, parts, held, bases, table, texts)
+    kinds = _kinds(db, lookup, table, texts) if any(row["value"].lower() in held for row in rows) else {}
     for row in rows:
         value, ref = row["value"].lower(), (place, row["place"])
         said = [value] if row["whole"] else [part for part in parts if _begins_word(part, value)]
@@ -84,7 +85,7 @@ def _values(
                 yield ValueMatch(ref, row["value"], *span, True, _FORM)
 
 
-def _named(
+def _named(db: Connection,
     lookup: Lookup, question: str, parts: Sequence[str], held: Iterable[str], bases: Iterable[str], table: Table,
     texts: Texts,
 ) -> list[dict[str, Any]]:  # fmt: skip
@@ -124,7 +125,7 @@ def _rows(texts: Texts) -> str:
     return f"{part} AS t CROSS JOIN LATERAL (VALUES {columns}) AS c (place, value)"
 
 
-def _kinds(lookup: Lookup, table: Table, texts: Texts) -> dict[int, set[str]]:
+def _kinds(db: Connection, lookup: Lookup, table: Table, texts: Texts) -> dict[int, set[str]]:
     """The columns that hold codes of places, with the kinds these may be; where both may be, the name tells."""
     rows = lookup.rows(
         f"""
@@ -148,7 +149,13 @@ def _kinds(lookup: Lookup, table: Table, texts: Texts) -> dict[int, set[str]]:
 
 
 def _plain_parts(
-    lookup: Lookup, question: str, spans: Sequence[tuple[int, int]], place: int, table: Table, texts: Texts
+    db: Connection,
+    lookup: Lookup,
+    question: str,
+    spans: Sequence[tuple[int, int]],
+    place: int,
+    table: Table,
+    texts: Texts,
 ) -> Iterable[ValueMatch]:
     """Values of which the question names a word in small letters, or several words that follow each other."""
     lower = question.lower()

@@ -7,11 +7,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import plpy
-
+from pg_llm import arguments
 from pg_llm.charts import specification as chart_specification
+from pg_llm.database import models, search_path
 from pg_llm.database import select as reader
-from pg_llm.database import session
+from pg_llm.database.connection import Connection
 from pg_llm.errors import InvalidInput
 
 _MOST_ROWS = 10000
@@ -19,27 +19,33 @@ _SMALLEST, _LARGEST = 100, 4000
 _MOST_PIXELS = 64_000_000
 
 
-def llm_chart(query: str | None, kind: str | None, title: str | None) -> Any:
+def llm_chart(db: Connection, query: str | None, kind: str | None, title: str | None) -> Any:
     """The rows of a query as a Vega-Lite specification, its kind chosen from the columns' types; NULL for NULL."""
     if query is None:
         return None
-    return _specification(query, kind, title, chart_specification.WIDTH, chart_specification.HEIGHT)
+    return _specification(db, query, kind, title, chart_specification.WIDTH, chart_specification.HEIGHT)
 
 
 def llm_chart_svg(
-    query: str | None, kind: str | None, title: str | None, width: int | None, height: int | None
+    db: Connection, query: str | None, kind: str | None, title: str | None, width: int | None, height: int | None
 ) -> str | None:
     """The rows of a query as a chart in SVG; NULL for NULL."""
-    return None if query is None else _drawn(query, kind, title, width, height, "svg", 1)
+    return None if query is None else _drawn(db, query, kind, title, width, height, "svg", 1)
 
 
 def llm_chart_png(
-    query: str | None, kind: str | None, title: str | None, width: int | None, height: int | None, scale: float | None
+    db: Connection,
+    query: str | None,
+    kind: str | None,
+    title: str | None,
+    width: int | None,
+    height: int | None,
+    scale: float | None,
 ) -> bytes | None:
     """The rows of a query as a chart in PNG, scale pixels for each of width and height; NULL for NULL."""
     if query is None:
         return None
-    return base64.b64decode(_drawn(query, kind, title, width, height, "png", session.required("scale", scale)))
+    return base64.b64decode(_drawn(db, query, kind, title, width, height, "png", arguments.required("scale", scale)))
 
 
 def specification(
@@ -50,7 +56,14 @@ def specification(
 
 
 def _drawn(
-    query: str, kind: str | None, title: str | None, width: int | None, height: int | None, format: str, scale: float
+    db: Connection,
+    query: str,
+    kind: str | None,
+    title: str | None,
+    width: int | None,
+    height: int | None,
+    format: str,
+    scale: float,
 ) -> str:
     sizes = [_size("width", width), _size("height", height)]
     if not (0.1 <= scale <= 10 and sizes[0] * sizes[1] * scale**2 <= _MOST_PIXELS):
@@ -58,15 +71,17 @@ def _drawn(
             "scale must lie between 0.1 and 10, and the image hold at most 64 million pixels",
             hint="The pixels of an image are width * scale by height * scale.",
         )
-    spec = _specification(query, kind, title, *sizes)
-    with session.pinned_path():
-        return str(session.run_without_model("chart", [json.dumps(spec)], format=format, scale=scale)[0])
+    spec = _specification(db, query, kind, title, *sizes)
+    with search_path.pinned(db):
+        return str(models.run_without_model(db, "chart", [json.dumps(spec)], format=format, scale=scale)[0])
 
 
-def _specification(query: str, kind: str | None, title: str | None, width: int, height: int) -> dict[str, Any]:
-    answer = reader.read(query, _MOST_ROWS)
+def _specification(
+    db: Connection, query: str, kind: str | None, title: str | None, width: int, height: int
+) -> dict[str, Any]:
+    answer = reader.read(db, query, _MOST_ROWS)
     if answer.cut:
-        plpy.notice(
+        db.notice(
             f"the query has more than {_MOST_ROWS} rows, or very many columns; the chart shows the first",
             hint="Let the query group or sample them.",
         )

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from pg_llm import arguments
-from pg_llm.database import session
+from pg_llm.database import models
+from pg_llm.database.connection import Connection
 from pg_llm.errors import InvalidInput
 
 MODELS = ("classification", "embedding", "generation")
@@ -15,58 +16,62 @@ _MOST_VOTES = 9
 Scores = dict[str, float]
 
 
-def llm_classify(input: str | None, labels: list[str] | None, model: str | None, examples: Any) -> str | None:
+def llm_classify(
+    db: Connection, input: str | None, labels: list[str] | None, model: str | None, examples: Any
+) -> str | None:
     """The one label that fits a text best; NULL for NULL."""
-    ask = _Question(model, labels, examples, many=False)
+    ask = _Question(db, model, labels, examples, many=False)
     return None if input is None else best(ask.scores([input])[0])
 
 
 def llm_classify_batch(
-    inputs: list[str | None] | None, labels: list[str] | None, model: str | None, examples: Any
+    db: Connection, inputs: list[str | None] | None, labels: list[str] | None, model: str | None, examples: Any
 ) -> list[tuple[int, str | None]]:
     """The label of each text with its position from 1; NULL for NULL."""
-    ask, given = _Question(model, labels, examples, many=False), arguments.texts(inputs)
+    ask, given = _Question(db, model, labels, examples, many=False), arguments.texts(inputs)
     return [(position, found and best(found)) for position, found in arguments.in_place(given, ask.all(given))]
 
 
-def llm_tag(
+def llm_tag(db: Connection,
     input: str | None, labels: list[str] | None, model: str | None, threshold: float | None, examples: Any,
     votes: int | None,
 ) -> list[str] | None:  # fmt: skip
     """The labels that apply to a text, most probable first, possibly none; NULL for NULL."""
-    return _tags([input], labels, model, threshold, examples, votes)[0][1]
+    return _tags(db, [input], labels, model, threshold, examples, votes)[0][1]
 
 
-def llm_tag_batch(
+def llm_tag_batch(db: Connection,
     inputs: list[str | None] | None, labels: list[str] | None, model: str | None, threshold: float | None,
     examples: Any, votes: int | None,
 ) -> list[tuple[int, list[str] | None]]:  # fmt: skip
     """The labels of each text with its position from 1; NULL for NULL."""
-    return _tags(arguments.texts(inputs), labels, model, threshold, examples, votes)
+    return _tags(db, arguments.texts(inputs), labels, model, threshold, examples, votes)
 
 
-def llm_tag_scores(input: str | None, labels: list[str] | None, model: str | None, examples: Any) -> Scores | None:
+def llm_tag_scores(
+    db: Connection, input: str | None, labels: list[str] | None, model: str | None, examples: Any
+) -> Scores | None:
     """The probability of each label that it applies to a text, as a JSON object; NULL for NULL."""
-    ask = _Question(model, labels, examples, many=True)
+    ask = _Question(db, model, labels, examples, many=True)
     return None if input is None else ask.scores([input])[0]
 
 
 def llm_tag_scores_batch(
-    inputs: list[str | None] | None, labels: list[str] | None, model: str | None, examples: Any
+    db: Connection, inputs: list[str | None] | None, labels: list[str] | None, model: str | None, examples: Any
 ) -> list[tuple[int, Scores | None]]:
     """The probabilities of each text's labels with its position from 1; NULL for NULL."""
-    ask, given = _Question(model, labels, examples, many=True), arguments.texts(inputs)
+    ask, given = _Question(db, model, labels, examples, many=True), arguments.texts(inputs)
     return list(arguments.in_place(given, ask.all(given)))
 
 
-def llm_tag_votes(
+def llm_tag_votes(db: Connection,
     input: str | None, labels: list[str] | None, models: list[str] | None, threshold: float | None, examples: Any,
     votes: int | None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """How several models, or several wordings of the question, vote on each label of a text, and how far they agree."""
     least = arguments.threshold(threshold)
     names: Sequence[str | None] = models or (None,)
-    asks = [_Question(name, labels, examples, many=True) for name in names]
+    asks = [_Question(db, name, labels, examples, many=True) for name in names]
     if input is None:
         return []
     ballots = [scores for ask in asks for scores in ask.ballots([input], _votes(votes), several=len(asks) > 1)[0]]
@@ -84,10 +89,13 @@ def llm_tag_votes(
 class _Question:
     """A model and the labels that it is asked about."""
 
-    def __init__(self, name: str | None, labels: Sequence[str | None] | None, examples: Any, *, many: bool) -> None:
+    def __init__(
+        self, db: Connection, name: str | None, labels: Sequence[str | None] | None, examples: Any, *, many: bool
+    ) -> None:
+        self._db = db
         known = arguments.labels(labels)
         shown = arguments.examples(examples, known)
-        self._model = session.model(name, "classification", MODELS)
+        self._model = models.find(db, name, "classification", MODELS)
         if known is None and not self._model.labels:
             raise InvalidInput(
                 f'model "{self._model.name}" has no labels of its own, so labels must be given',
@@ -117,12 +125,12 @@ class _Question:
         return [list(found) for found in zip(*ballots, strict=True)]
 
 
-def _tags(
+def _tags(db: Connection,
     inputs: Sequence[str | None], labels: list[str] | None, model: str | None, threshold: float | None, examples: Any,
     votes: int | None,
 ) -> list[tuple[int, list[str] | None]]:  # fmt: skip
     least, count = arguments.threshold(threshold), _votes(votes)
-    ask = _Question(model, labels, examples, many=True)
+    ask = _Question(db, model, labels, examples, many=True)
     ballots = ask.ballots([text for text in inputs if text is not None], count)
     return [(position, found and _elected(found, least)) for position, found in arguments.in_place(inputs, ballots)]
 

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import plpy
-
 from pg_llm.cleaning import store
 from pg_llm.cleaning.detectors.distance import edits
 from pg_llm.cleaning.store import Target
 from pg_llm.cleaning.table import Cell, Opinion, Pulse, Table, Value, parts, paused, watched
-from pg_llm.database import column_types, session, table_access
+from pg_llm.database import column_types, table_access
+from pg_llm.database.connection import Connection
+from pg_llm.database.quoting import quote_ident
 from pg_llm.errors import InvalidInput
 
 DETECTOR = "rule"
@@ -37,7 +37,7 @@ class Rules:
     dependent: list[tuple[int, int]] = field(default_factory=list)
 
 
-def parsed(target: Target, given: Any) -> Rules:
+def parsed(db: Connection, target: Target, given: Any) -> Rules:
     """The rules, each tried once. Raises InvalidInput."""
     if not isinstance(given, list) or not all(isinstance(rule, dict) for rule in given):
         raise InvalidInput("rules must be a JSON list of objects", hint=_HINT)
@@ -49,27 +49,27 @@ def parsed(target: Target, given: Any) -> Rules:
                 raise InvalidInput(f'not a dependency: "{rule["dependency"]}"', hint=_HINT)
             rules.dependent.append((target.place(left), target.place(right)))
         elif "column" in rule and rule.keys() - {"column"} in _KINDS:
-            _add(rules, target.place(str(rule["column"])), rule)
+            _add(db, rules, target.place(str(rule["column"])), rule)
         else:
             raise InvalidInput(f"not a rule: {json.dumps(rule, default=str)}", hint=_HINT)
     return rules
 
 
-def _add(rules: Rules, place: int, rule: dict[str, Any]) -> None:
+def _add(db: Connection, rules: Rules, place: int, rule: dict[str, Any]) -> None:
     column = rules.target.columns[place]
     if "check" in rule:
         rules.checks.append((place, str(rule["check"])))
-        store.breaking(rules.target, str(rule["check"]), {})
+        store.breaking(db, rules.target, str(rule["check"]), {})
     elif "regex" in rule:
         rules.values.append((place, "v ~ $2", str(rule["regex"]), None))
-        _violating(rules.values[-1], ["a"])
+        _violating(db, rules.values[-1], ["a"])
     elif "values" in rule:
         if not isinstance(rule["values"], list):
             raise InvalidInput("values of a rule must be a list", hint=_HINT)
         allowed = [str(value) for value in rule["values"]]
         rules.values.append((place, "v = ANY($2)", allowed, allowed))
     elif "references" in rule:
-        allowed = _referenced(str(rule["references"]))
+        allowed = _referenced(db, str(rule["references"]))
         rules.values.append((place, "v = ANY($2)", allowed, allowed))
     else:
         for name, operator in (("min", ">="), ("max", "<=")):
@@ -78,39 +78,37 @@ def _add(rules: Rules, place: int, rule: dict[str, Any]) -> None:
                     raise InvalidInput(f'"{name}" of a rule takes a column of a type of PostgreSQL\'s own', hint=_HINT)
                 condition = f"CASE WHEN v <> '' THEN v::{column.base.name} {operator} $2::{column.base.name} END"
                 rules.values.append((place, condition, str(rule[name]), None))
-                _violating(rules.values[-1], [str(rule[name])])
+                _violating(db, rules.values[-1], [str(rule[name])])
 
 
-def _referenced(reference: str) -> list[str]:
+def _referenced(db: Connection, reference: str) -> list[str]:
     table, _, column = reference.rpartition(".")
     if not table:
         raise InvalidInput(f'not a reference: "{reference}"', hint="Write schema.table.column.")
-    found = session.rows(
-        "SELECT to_regclass($1)::text AS name, to_regclass($1)::oid::int8 AS oid", ("text",), (table,)
-    )[0]
+    found = db.rows("SELECT to_regclass($1)::text AS name, to_regclass($1)::oid::int8 AS oid", ("text",), (table,))[0]
     if found["name"] is None:
         raise InvalidInput(f'there is no table "{table}"', hint="Name it with its schema: schema.table.column.")
-    columns = column_types.of_relation(found["oid"])
+    columns = column_types.of_relation(db, found["oid"])
     if column not in columns:
         raise InvalidInput(f'{table} has no column "{column}"', hint=f"It has: {', '.join(columns)}.")
-    text = columns[column].text(f"t.{plpy.quote_ident(column)}")
-    read = partial(session.rows_once, f"SELECT DISTINCT {text} AS v FROM {found['name']} AS t")
-    return [row["v"] for row in table_access.on_table(found["oid"], read) if row["v"]]
+    text = columns[column].text(f"t.{quote_ident(column)}")
+    read = partial(db.query_unprepared, f"SELECT DISTINCT {text} AS v FROM {found['name']} AS t")
+    return [row["v"] for row in table_access.on_table(db, found["oid"], read) if row["v"]]
 
 
-def _violating(rule: tuple[int, str, Any, list[str] | None], values: Sequence[str]) -> set[str]:
+def _violating(db: Connection, rule: tuple[int, str, Any, list[str] | None], values: Sequence[str]) -> set[str]:
     _, condition, parameter, _ = rule
     kind = "text[]" if isinstance(parameter, list) else "text"
     query = f"SELECT v FROM unnest($1) AS v WHERE NOT coalesce({condition}, true)"
-    return {row["v"] for row in session.rows_once(query, ("text[]", kind), (list(values), parameter))}
+    return {row["v"] for row in db.query_unprepared(query, ("text[]", kind), (list(values), parameter))}
 
 
-def opinions(rules: Rules, keys: Sequence[str], table: Table) -> Iterator[Opinion]:
+def opinions(db: Connection, rules: Rules, keys: Sequence[str], table: Table) -> Iterator[Opinion]:
     """Cells that break a rule; the nearest allowed value as repair where values are listed."""
     for rule in rules.values:
         place, _, _, allowed = rule
         # Arrays of all values of a large table are long in the making, and then nothing can be ended.
-        bad = {value for part in parts(table.counts[place]) for value in _violating(rule, part)}
+        bad = {value for part in parts(table.counts[place]) for value in _violating(db, rule, part)}
         nearest = {value: _nearest(value, allowed, table.pulse) for value in bad} if allowed else {}
         for row, value in enumerate(table.watched(table.columns[place])):
             if value and value in bad:
@@ -120,7 +118,7 @@ def opinions(rules: Rules, keys: Sequence[str], table: Table) -> Iterator[Opinio
     for place, condition in rules.checks:
         broken = {
             key for part in parts(keys)
-            for key in store.breaking(rules.target, condition, {key: {} for key in part})
+            for key in store.breaking(db, rules.target, condition, {key: {} for key in part})
         }  # fmt: skip
         for row, key in enumerate(table.watched(keys)):
             if key in broken:
@@ -137,28 +135,28 @@ def _nearest(value: str, allowed: Sequence[str], pulse: Pulse) -> str | None:
     return near[0][1] if near and (len(near) == 1 or near[0][0] < near[1][0]) else None
 
 
-def forbidden(rules: Rules, keys: Sequence[str], found: dict[Cell, Opinion]) -> set[Cell]:
+def forbidden(db: Connection, rules: Rules, keys: Sequence[str], found: dict[Cell, Opinion]) -> set[Cell]:
     """The cells whose repair the column's type, a rule, or a CHECK constraint of the table does not allow."""
     by_column: dict[int, dict[Value, list[Cell]]] = {}
-    for cell, opinion in watched(found.items(), paused(session.poll)):
+    for cell, opinion in watched(found.items(), paused(db.poll)):
         if opinion.confidence is not None:
             by_column.setdefault(cell[1], {}).setdefault(opinion.new, []).append(cell)
     cells: set[Cell] = set()
     for place, news in by_column.items():
-        bad = store.impossible(rules.target, rules.target.columns[place], list(news))
+        bad = store.impossible(db, rules.target, rules.target.columns[place], list(news))
         possible = [value for value in news if value is not None and value not in bad]
         for rule in rules.values:
             if rule[0] == place:
-                bad |= {value for part in parts(possible) for value in _violating(rule, part)}
+                bad |= {value for part in parts(possible) for value in _violating(db, rule, part)}
         cells.update(cell for value in bad for cell in news.get(value, ()))
     patches: dict[str, dict[str, Value]] = {}
-    for cell, opinion in watched(found.items(), paused(session.poll)):
+    for cell, opinion in watched(found.items(), paused(db.poll)):
         if opinion.confidence is not None and cell not in cells:
             patches.setdefault(keys[cell[0]], {})[rules.target.columns[cell[1]].name] = opinion.new
     broken: set[str] = set()
     if patches:
         for condition in [*rules.target.checks, *(condition for _, condition in rules.checks)]:
             for part in parts(patches.items()):
-                broken |= store.breaking(rules.target, condition, dict(part))
+                broken |= store.breaking(db, rules.target, condition, dict(part))
     cells.update(cell for cell in found if keys[cell[0]] in broken)
     return cells

@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import plpy
-
 from pg_llm import arguments
 from pg_llm.cleaning import rules as cleaning_rules
 from pg_llm.cleaning import store, update_script
@@ -16,7 +14,8 @@ from pg_llm.cleaning.detectors import dependencies, duplicates, outliers, profil
 from pg_llm.cleaning.rules import Rules
 from pg_llm.cleaning.store import Column, Target
 from pg_llm.cleaning.table import Cell, Opinion, Table, Value, parts, paused, uncollected, watched
-from pg_llm.database import progress, session
+from pg_llm.database import progress, search_path
+from pg_llm.database.connection import Connection, DatabaseError, Row
 from pg_llm.errors import InvalidInput, UndefinedRun
 
 _AT_ONCE = 5000
@@ -25,11 +24,11 @@ _LABELS_HINT = """Write labels => '[{"key": {"id": 1}, "column": "city", "value"
 _REFUSALS = ("22", "23", "P0")
 
 
-def llm_profile(target: str | None) -> list[dict[str, Any]]:
+def llm_profile(db: Connection, target: str | None) -> list[dict[str, Any]]:
     """What the columns of a table hold: types, missing and distinct values, patterns, likely keys, dependencies."""
-    of = store.target(session.required("target", target))
+    of = store.target(db, arguments.required("target", target))
     with uncollected():
-        _, table = store.contents(of)
+        _, table = store.contents(db, of)
         return _profiled(of, table)
 
 
@@ -52,16 +51,18 @@ def _profiled(of: Target, table: Table) -> list[dict[str, Any]]:
     ]
 
 
-def llm_duplicates(target: str | None, columns: list[str] | None, threshold: float | None) -> list[dict[str, Any]]:
+def llm_duplicates(
+    db: Connection, target: str | None, columns: list[str] | None, threshold: float | None
+) -> list[dict[str, Any]]:
     """Pairs of rows of a table that are nearly the same, the most alike first, with the columns that differ."""
-    of = store.target(session.required("target", target))
+    of = store.target(db, arguments.required("target", target))
     least = arguments.threshold(threshold)
     names = columns or [column.name for column in of.columns if column.name not in of.table.key]
     places = [of.place(name) for name in names]
-    with progress.reported("llm_duplicates", of.table.relation, "") as report, uncollected():
+    with progress.reported(db, "llm_duplicates", of.table.relation, "") as report, uncollected():
         report("reading", 0, 0)
-        keys, table = store.contents(of)
-        compared = Table(names, [table.columns[place] for place in places], pulse=session.poll)
+        keys, table = store.contents(db, of)
+        compared = Table(names, [table.columns[place] for place in places], pulse=db.poll)
         report("comparing", 0, compared.rows)
         found = sorted(duplicates.find(compared, least), key=lambda pair: -pair.score)
     return [
@@ -73,50 +74,50 @@ def llm_duplicates(target: str | None, columns: list[str] | None, threshold: flo
     ]  # fmt: skip
 
 
-def llm_find_errors(target: str | None, columns: list[str] | None, rules: Any, labels: Any) -> str:
+def llm_find_errors(db: Connection, target: str | None, columns: list[str] | None, rules: Any, labels: Any) -> str:
     """Find the cells of a table that look wrong and write them to llm.change; returns the run."""
-    of = store.target(session.required("target", target))
+    of = store.target(db, arguments.required("target", target))
     chosen = [of.columns[of.place(name)].name for name in columns] if columns else [each.name for each in of.columns]
     given = arguments.plain([] if rules is None else rules)
-    parsed = cleaning_rules.parsed(of, given)
+    parsed = cleaning_rules.parsed(db, of, given)
     marks = _labels(of, [] if labels is None else labels)
     run = str(
-        session.rows(
+        db.rows(
             "INSERT INTO llm.cleaning (target, columns, rules) VALUES ($1::oid::regclass, $2, $3::jsonb) RETURNING id",
             ("bigint", "text[]", "text"),
             (of.table.oid, chosen, json.dumps(given)),
         )[0]["id"]
     )
     for key, column, value in marks:
-        _mark(run, key, column, value)
-    _examine(run, of, chosen, parsed, "llm_find_errors", propose=False)
+        _mark(db, run, key, column, value)
+    _examine(db, run, of, chosen, parsed, "llm_find_errors", propose=False)
     return run
 
 
-def llm_propose_repairs(run: str | None) -> int:
+def llm_propose_repairs(db: Connection, run: str | None) -> int:
     """Fill in what the cells of a run should hold, as far as that is known; returns for how many it is."""
-    found, of = _run(run)
-    rules = cleaning_rules.parsed(of, json.loads(found["rules"]))
-    return _examine(found["id"], of, found["columns"], rules, "llm_propose_repairs", propose=True)
+    found, of = _run(db, run)
+    rules = cleaning_rules.parsed(db, of, json.loads(found["rules"]))
+    return _examine(db, found["id"], of, found["columns"], rules, "llm_propose_repairs", propose=True)
 
 
-def llm_mark(run: str | None, key: str | None, column: str | None, value: str | None) -> None:
+def llm_mark(db: Connection, run: str | None, key: str | None, column: str | None, value: str | None) -> None:
     """Say what a cell should hold, so that the next llm_propose_repairs learns from it; right values count too."""
-    found, of = _run(run)
-    of.place(session.required("column", column))
-    key = session.required("key", key)
-    if not store.present(of, [key]):
+    found, of = _run(db, run)
+    of.place(arguments.required("column", column))
+    key = arguments.required("key", key)
+    if not store.present(db, of, [key]):
         names = ", ".join(f'"{name}": …' for name in of.table.key)
         raise InvalidInput(f"{of.table.relation} has no row {key}", hint=f"A key is {{{names}}}, as llm.change has it.")
-    _mark(found["id"], key, str(column), value)
+    _mark(db, found["id"], key, str(column), value)
 
 
-def llm_review(run: str | None, k: int | None) -> list[dict[str, Any]]:
+def llm_review(db: Connection, run: str | None, k: int | None) -> list[dict[str, Any]]:
     """The cells that are worth marking next: those that decide most others and are least sure."""
-    found, _ = _run(run)
+    found, _ = _run(db, run)
     if k is None or k < 1:
         raise InvalidInput(f"k must be at least 1, not {k}")
-    return session.rows(
+    return db.rows(
         """
         SELECT c.key::text AS key, c."column"::text AS "column", c.old, c.new, c.confidence, c.reason, c.alike
         FROM (
@@ -137,84 +138,86 @@ def llm_review(run: str | None, k: int | None) -> list[dict[str, Any]]:
     )
 
 
-def llm_apply(run: str | None, min_confidence: float | None) -> list[dict[str, Any]]:
+def llm_apply(db: Connection, run: str | None, min_confidence: float | None) -> list[dict[str, Any]]:
     """Write the proposed repairs of a run into the table, where its cells still hold what was found."""
     least = 0.0 if min_confidence is None else min_confidence
-    with session.pinned_path():
-        found, of = _run(run)
+    with search_path.pinned(db):
+        found, of = _run(db, run)
     wanted = applied = refused = 0
     for column in of.columns:
         if not column.fixed:
-            changes = _changes(found["id"], column, "proposed", least)
-            done, failed = _in_parts(of, column, found["id"], changes, "applied")
+            changes = _changes(db, found["id"], column, "proposed", least)
+            done, failed = _in_parts(db, of, column, found["id"], changes, "applied")
             wanted, applied, refused = wanted + len(changes), applied + done, refused + failed
     return [{"applied": applied, "changed_meanwhile": wanted - applied - refused, "refused": refused}]
 
 
-def llm_rollback(run: str | None) -> list[dict[str, Any]]:
+def llm_rollback(db: Connection, run: str | None) -> list[dict[str, Any]]:
     """Put the old values back where a cell still holds what llm_apply wrote; edited and deleted ones are counted."""
-    with session.pinned_path():
-        found, of = _run(run)
+    with search_path.pinned(db):
+        found, of = _run(db, run)
     restored = 0
     for column in of.columns:
         if not column.fixed:
-            changes = _changes(found["id"], column, "applied", 0.0)
-            restored += _in_parts(of, column, found["id"], changes, "restored")[0]
-    with session.pinned_path():
+            changes = _changes(db, found["id"], column, "applied", 0.0)
+            restored += _in_parts(db, of, column, found["id"], changes, "restored")[0]
+    with search_path.pinned(db):
         query = "SELECT key::text AS key FROM llm.change WHERE run = $1::uuid AND state = 'applied'"
-        left = [row["key"] for row in session.rows(query, ("text",), (found["id"],))]
-        there = store.present(of, left) if left else set()
+        left = [row["key"] for row in db.rows(query, ("text",), (found["id"],))]
+        there = store.present(db, of, left) if left else set()
     edited = sum(key in there for key in left)
     return [{"restored": restored, "edited": edited, "gone": len(left) - edited}]
 
 
-def llm_rules(run: str | None, target: str | None) -> str:
+def llm_rules(db: Connection, run: str | None, target: str | None) -> str:
     """The applied repairs of a run as one UPDATE that needs no model, for the same or another table."""
-    found, of = _run(run)
-    relation = of.table.relation if target is None else store.target(target).table.relation
-    changes = session.rows(
+    found, of = _run(db, run)
+    relation = of.table.relation if target is None else store.target(db, target).table.relation
+    changes = db.rows(
         'SELECT key::text AS key, "column"::text AS "column", old, new, given::text AS given FROM llm.change'
         " WHERE run = $1::uuid AND state = 'applied' ORDER BY key",
         ("text",),
         (found["id"],),
     )
     with uncollected():
-        keys, table = store.contents(of)
+        keys, table = store.contents(db, of)
         return update_script.update(relation, of, keys, table, changes)
 
 
-def _changes(run: str, column: Column, state: str, least: float) -> list[session.Row]:
+def _changes(db: Connection, run: str, column: Column, state: str, least: float) -> list[Row]:
     """What is to be written into a column: where, instead of what, and what."""
     before, after = ("old", "new") if state == "proposed" else ("new", "old")
     query = (
         f"SELECT key::text AS key, {before} AS before, {after} AS after FROM llm.change"
         ' WHERE run = $1::uuid AND "column" = $2::name AND state = $3 AND confidence >= $4 ORDER BY key'
     )
-    with session.pinned_path():
-        return session.rows(query, ("text", "text", "text", "float4"), (run, column.name, state, least))
+    with search_path.pinned(db):
+        return db.rows(query, ("text", "text", "text", "float4"), (run, column.name, state, least))
 
 
-def _in_parts(of: Target, column: Column, run: str, changes: list[session.Row], becomes: str) -> tuple[int, int]:
+def _in_parts(
+    db: Connection, of: Target, column: Column, run: str, changes: list[Row], becomes: str
+) -> tuple[int, int]:
     """All changes of a column at once; where the table refuses that, each for itself, and those that fail are noted."""
     if not changes:
         return 0, 0
     try:
-        with plpy.subtransaction():
-            return _written(of, column, run, changes, becomes), 0
-    except plpy.SPIError as error:
+        with db.savepoint():
+            return _written(db, of, column, run, changes, becomes), 0
+    except DatabaseError as error:
         if not str(error.sqlstate).startswith(_REFUSALS):
             raise
     done = failed = 0
     for change in changes:
         try:
-            with plpy.subtransaction():
-                done += _written(of, column, run, [change], becomes)
-        except plpy.SPIError as error:
+            with db.savepoint():
+                done += _written(db, of, column, run, [change], becomes)
+        except DatabaseError as error:
             if not str(error.sqlstate).startswith(_REFUSALS):
                 raise
             failed += 1
-            with session.pinned_path():
-                session.rows(
+            with search_path.pinned(db):
+                db.rows(
                     "UPDATE llm.change SET state = coalesce($5, state), reason = reason || '; refused: ' || $4"
                     ' WHERE run = $1::uuid AND "column" = $2::name AND key = $3::jsonb',
                     ("text",) * 5,
@@ -223,12 +226,12 @@ def _in_parts(of: Target, column: Column, run: str, changes: list[session.Row], 
     return done, failed
 
 
-def _written(of: Target, column: Column, run: str, changes: list[session.Row], becomes: str) -> int:
+def _written(db: Connection, of: Target, column: Column, run: str, changes: list[Row], becomes: str) -> int:
     """Write, and note what the table then holds as the new value; how many cells were written."""
-    rows = store.write(of, column, changes)
+    rows = store.write(db, of, column, changes)
     stored = "w.stored" if becomes == "applied" else "c.new"
-    with session.pinned_path():
-        session.rows(
+    with search_path.pinned(db):
+        db.rows(
             f"UPDATE llm.change AS c SET state = $5, new = {stored}"
             " FROM unnest($3::jsonb[], $4) AS w (key, stored)"
             ' WHERE c.run = $1::uuid AND c."column" = $2::name AND c.key = w.key',
@@ -238,20 +241,20 @@ def _written(of: Target, column: Column, run: str, changes: list[session.Row], b
     return len(rows)
 
 
-def _run(run: str | None) -> tuple[dict[str, Any], Target]:
-    rows = session.rows(
+def _run(db: Connection, run: str | None) -> tuple[dict[str, Any], Target]:
+    rows = db.rows(
         "SELECT id::text AS id, target::oid::bigint AS target, columns, rules::text AS rules"
         " FROM llm.cleaning WHERE id = $1::uuid",
         ("text",),
-        (session.required("run", run),),
+        (arguments.required("run", run),),
     )
     if not rows:
         raise UndefinedRun(f"there is no run {run} of yours")
-    return rows[0], store.target(str(rows[0]["target"]))
+    return rows[0], store.target(db, str(rows[0]["target"]))
 
 
-def _mark(run: str, key: str, column: str, value: Value) -> None:
-    session.rows(
+def _mark(db: Connection, run: str, key: str, column: str, value: Value) -> None:
+    db.rows(
         'INSERT INTO llm.mark (run, key, "column", value) VALUES ($1::uuid, $2::jsonb, $3::name, $4)'
         ' ON CONFLICT (run, key, "column") DO UPDATE SET value = excluded.value',
         ("text",) * 4,
@@ -272,29 +275,31 @@ def _labels(of: Target, given: Any) -> list[tuple[str, str, Value]]:
     return found
 
 
-def _examine(run: str, of: Target, chosen: Sequence[str], rules: Rules, command: str, propose: bool) -> int:
-    with progress.reported(command, of.table.relation, run) as report, uncollected():
+def _examine(
+    db: Connection, run: str, of: Target, chosen: Sequence[str], rules: Rules, command: str, propose: bool
+) -> int:
+    with progress.reported(db, command, of.table.relation, run) as report, uncollected():
         report("reading", 0, 0)
-        keys, table = store.contents(of)
-        table.marks = _marks(run, of, keys)
-        table.history = _history(run, of)
+        keys, table = store.contents(db, of)
+        table.marks = _marks(db, run, of, keys)
+        table.history = _history(db, run, of)
 
         def step(detector: str) -> None:
             report(detector, 0, table.rows)
 
         step(cleaning_rules.DETECTOR)
-        said = list(cleaning_rules.opinions(rules, keys, table))
+        said = list(cleaning_rules.opinions(db, rules, keys, table))
         found = proposals.find(table, step, rules.dependent, said)
         writable = {place for place, each in enumerate(of.columns) if each.name in chosen and not each.fixed}
         found = {cell: opinion for cell, opinion in table.watched(found.items()) if cell[1] in writable}
         report("writing", 0, len(found))
-        unsure = cleaning_rules.forbidden(rules, keys, found) if propose else set()
-        return _store(run, of, keys, table, found, unsure, propose)
+        unsure = cleaning_rules.forbidden(db, rules, keys, found) if propose else set()
+        return _store(db, run, of, keys, table, found, unsure, propose)
 
 
-def _marks(run: str, of: Target, keys: Sequence[str]) -> dict[Cell, Value]:
-    rows = {key: row for row, key in enumerate(watched(keys, paused(session.poll)))}
-    marks = session.rows(
+def _marks(db: Connection, run: str, of: Target, keys: Sequence[str]) -> dict[Cell, Value]:
+    rows = {key: row for row, key in enumerate(watched(keys, paused(db.poll)))}
+    marks = db.rows(
         'SELECT key::text AS key, "column"::text AS "column", value FROM llm.mark WHERE run = $1::uuid',
         ("text",),
         (run,),
@@ -302,9 +307,9 @@ def _marks(run: str, of: Target, keys: Sequence[str]) -> dict[Cell, Value]:
     return {(rows[mark["key"]], of.place(mark["column"])): mark["value"] for mark in marks if mark["key"] in rows}
 
 
-def _history(run: str, of: Target) -> list[tuple[int, str, str]]:
+def _history(db: Connection, run: str, of: Target) -> list[tuple[int, str, str]]:
     """What was corrected in other cells of this table before, whatever stood beside it."""
-    applied = session.rows(
+    applied = db.rows(
         """
         SELECT DISTINCT h."column"::text AS "column", h.old, h.new, h.key
         FROM llm.change AS h JOIN llm.cleaning AS r ON r.id = h.run
@@ -321,6 +326,7 @@ def _history(run: str, of: Target) -> list[tuple[int, str, str]]:
 
 
 def _store(
+    db: Connection,
     run: str,
     of: Target,
     keys: Sequence[str],
@@ -329,7 +335,7 @@ def _store(
     unsure: set[Cell],
     propose: bool,
 ) -> int:
-    session.rows("DELETE FROM llm.change WHERE run = $1::uuid AND state IN ('found', 'proposed')", ("text",), (run,))
+    db.rows("DELETE FROM llm.change WHERE run = $1::uuid AND state IN ('found', 'proposed')", ("text",), (run,))
     rows = []
     for (row, place), opinion in table.watched(found.items()):
         sure = opinion.confidence
@@ -344,7 +350,7 @@ def _store(
                 change["given"] = {of.columns[opinion.given[0]].name: opinion.given[1]}
         rows.append(change)
     for part in parts(rows, _AT_ONCE):
-        session.rows(
+        db.rows(
             """
             INSERT INTO llm.change (run, key, "column", old, new, confidence, state, detector, reason, given)
             SELECT $1::uuid, c.* FROM jsonb_to_recordset($2::jsonb) AS c (
@@ -356,4 +362,4 @@ def _store(
             (run, json.dumps(part)),
         )
     proposed = "SELECT count(*) AS n FROM llm.change WHERE run = $1::uuid AND state = 'proposed'"
-    return int(session.rows(proposed, ("text",), (run,))[0]["n"])
+    return int(db.rows(proposed, ("text",), (run,))[0]["n"])

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-import plpy
-
 from pg_llm.cleaning.table import Table, Value
-from pg_llm.database import catalog, session, table_access
+from pg_llm.database import catalog, table_access
 from pg_llm.database.column_types import ColumnType
+from pg_llm.database.connection import Connection, DatabaseError, Row
+from pg_llm.database.quoting import quote_ident, quote_literal
 from pg_llm.errors import InvalidInput
 
 # Texts, numbers, dates, booleans, enums, intervals and network addresses have one text each that means them.
@@ -63,10 +63,10 @@ class Target:
         )
 
 
-def target(named: str) -> Target:
+def target(db: Connection, named: str) -> Target:
     """The table of that name or oid. Raises InvalidInput."""
-    found = catalog.table(named)
-    rows = session.rows(
+    found = catalog.table(db, named)
+    rows = db.rows(
         """
         SELECT a.attname::text AS name, format_type(a.atttypid, a.atttypmod) AS type, a.attnotnull AS required,
                a.attgenerated <> '' OR a.attidentity = 'a' AS fixed
@@ -84,7 +84,7 @@ def target(named: str) -> Target:
         )
         for row in rows
     ]  # fmt: skip
-    checks = session.rows(
+    checks = db.rows(
         "SELECT pg_get_expr(conbin, conrelid) AS condition FROM pg_constraint"
         " WHERE conrelid = $1::oid AND contype = 'c'",
         ("bigint",),
@@ -93,20 +93,20 @@ def target(named: str) -> Target:
     return Target(found, columns, [row["condition"] for row in checks])
 
 
-def contents(of: Target) -> tuple[list[str], Table]:
+def contents(db: Connection, of: Target) -> tuple[list[str], Table]:
     """The keys of all rows that the caller sees, as JSON, and the table as the detectors see it."""
     names = "".join(f", {of.table.text(each.name)} AS c{n}" for n, each in enumerate(of.columns))
     query = f"SELECT {of.table.key_object}::text AS k{names} FROM {of.table.relation} AS t"
-    keys, columns = table_access.on_table(of.table.oid, lambda: _read(query, len(of.columns)))
-    return keys, Table([column.name for column in of.columns], columns, pulse=session.poll)
+    keys, columns = table_access.on_table(db, of.table.oid, lambda: _read(db, query, len(of.columns)))
+    return keys, Table([column.name for column in of.columns], columns, pulse=db.poll)
 
 
-def _read(query: str, width: int) -> tuple[list[str], list[list[Value]]]:
+def _read(db: Connection, query: str, width: int) -> tuple[list[str], list[list[Value]]]:
     keys: list[str] = []
     columns: list[list[Value]] = [[] for _ in range(width)]
     # Most values come again: one copy of each.
     pool: dict[Value, Value] = {}
-    for row in session.stream(query):
+    for row in db.stream(query):
         keys.append(row["k"])
         for number, column in enumerate(columns):
             value = row[f"c{number}"]
@@ -114,43 +114,45 @@ def _read(query: str, width: int) -> tuple[list[str], list[list[Value]]]:
     return keys, columns
 
 
-def present(of: Target, keys: Sequence[str]) -> set[str]:
+def present(db: Connection, of: Target, keys: Sequence[str]) -> set[str]:
     """Those of the keys that are those of rows which the caller sees."""
     key = of.table.key_object
     query = (
         f"SELECT k.key::text AS k FROM {of.table.relation} AS t JOIN unnest($1::jsonb[]) AS k (key) ON k.key = {key}"
     )
-    run = partial(session.rows_once, query, ("text[]",), (list(keys),))
-    return {row["k"] for row in table_access.on_table(of.table.oid, run)}
+    run = partial(db.query_unprepared, query, ("text[]",), (list(keys),))
+    return {row["k"] for row in table_access.on_table(db, of.table.oid, run)}
 
 
-def impossible(of: Target, column: Column, values: Sequence[Value]) -> set[Value]:
+def impossible(db: Connection, of: Target, column: Column, values: Sequence[Value]) -> set[Value]:
     """Those of the values that the column's type does not take, or does not take as NULL."""
     found: set[Value] = {None} if column.required else set()
     candidates = [value for value in values if value is not None]
     if not candidates or column.type == "text":
         return found
     # Checks of a domain are run, as writing would.
-    return found | table_access.on_table(of.table.oid, lambda: set(_impossible(column, candidates)), writes=True)
+    return found | table_access.on_table(
+        db, of.table.oid, lambda: set(_impossible(db, column, candidates)), writes=True
+    )
 
 
-def _impossible(column: Column, values: Sequence[str]) -> Iterator[str]:
+def _impossible(db: Connection, column: Column, values: Sequence[str]) -> Iterator[str]:
     read, kind = column.values("$1")
     try:
-        with plpy.subtransaction():
-            session.rows_once(f"SELECT count(v) FROM unnest({read}) AS v", (kind,), (list(values),))
-    except plpy.SPIError as error:
+        with db.savepoint():
+            db.query_unprepared(f"SELECT count(v) FROM unnest({read}) AS v", (kind,), (list(values),))
+    except DatabaseError as error:
         if not str(error.sqlstate).startswith(("22", "23")):
             raise
         if len(values) == 1:
             yield values[0]
         else:
             middle = len(values) // 2
-            yield from _impossible(column, values[:middle])
-            yield from _impossible(column, values[middle:])
+            yield from _impossible(db, column, values[:middle])
+            yield from _impossible(db, column, values[middle:])
 
 
-def breaking(of: Target, condition: str, patches: dict[str, dict[str, Value]]) -> set[str]:
+def breaking(db: Connection, of: Target, condition: str, patches: dict[str, dict[str, Value]]) -> set[str]:
     """The keys of the rows that a condition is false for, with some cells as in `patches` (key to name to value)."""
     patched = {name for patch in patches.values() for name in patch}
     types = {column.name: column.base.name for column in of.columns if column.name in patched}
@@ -159,13 +161,13 @@ def breaking(of: Target, condition: str, patches: dict[str, dict[str, Value]]) -
         for key, patch in patches.items()
     ]
     # Cell by cell, and of a domain the type that it is made of: the row's type would bring all its checks.
-    fields = "".join(f", {plpy.quote_ident(f'p {name}')} {kind}" for name, kind in types.items())
+    fields = "".join(f", {quote_ident(f'p {name}')} {kind}" for name, kind in types.items())
     cells = ", ".join(
-        f"CASE WHEN p.p ? {plpy.quote_literal(name)} THEN p.{plpy.quote_ident(f'p {name}')} ELSE {cell} END AS {quoted}"
+        f"CASE WHEN p.p ? {quote_literal(name)} THEN p.{quote_ident(f'p {name}')} ELSE {cell} END AS {quoted}"
         if name in types
         else f"{cell} AS {quoted}"
         for name in of.table.columns
-        for cell, quoted in ((of.table.cell(name), plpy.quote_ident(name)),)
+        for cell, quoted in ((of.table.cell(name), quote_ident(name)),)
     )
     query = f"""
         SELECT {of.table.key_object}::text AS k
@@ -173,16 +175,16 @@ def breaking(of: Target, condition: str, patches: dict[str, dict[str, Value]]) -
         JOIN jsonb_to_recordset($1::jsonb) AS p (k jsonb, p jsonb{fields}) ON p.k = {of.table.key_object}
         WHERE NOT (SELECT ({condition}) FROM (SELECT {cells}) AS r)
     """
-    run = partial(session.rows_once, query, ("text",), (json.dumps(listed),))
-    return {row["k"] for row in table_access.on_table(of.table.oid, run)}
+    run = partial(db.query_unprepared, query, ("text",), (json.dumps(listed),))
+    return {row["k"] for row in table_access.on_table(db, of.table.oid, run)}
 
 
-def write(of: Target, column: Column, changes: Sequence[session.Row]) -> list[session.Row]:
+def write(db: Connection, of: Target, column: Column, changes: Sequence[Row]) -> list[Row]:
     """Give cells of a column that hold `before` what they are to hold `after`; returns `key` and `stored` of each.
 
     Under the caller's search path, as the table's triggers are, so that no name or operator here is looked up in it.
     """
-    name = plpy.quote_ident(column.name)
+    name = quote_ident(column.name)
     after, kind = column.values("$3")
     query = f"""
         UPDATE {of.table.relation} AS t SET {name} = c.after
@@ -194,9 +196,9 @@ def write(of: Target, column: Column, changes: Sequence[session.Row]) -> list[se
         RETURNING c.key::pg_catalog.text AS key, {of.table.text(column.name)} AS stored
     """
     run = partial(
-        session.rows_once,
+        db.query_unprepared,
         query,
         ("pg_catalog.text[]", "pg_catalog.text[]", kind),
         [[change[each] for change in changes] for each in ("key", "before", "after")],
     )
-    return table_access.on_table(of.table.oid, run, writes=True)
+    return table_access.on_table(db, of.table.oid, run, writes=True)

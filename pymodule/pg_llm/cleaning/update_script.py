@@ -7,10 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-import plpy
-
 from pg_llm.cleaning.store import Target
 from pg_llm.cleaning.table import Table, Value
+from pg_llm.database.quoting import quote_ident, quote_literal
 
 _LEAST = 3
 # No value: NULL is one.
@@ -35,7 +34,7 @@ def update(relation: str, of: Target, keys: Sequence[str], table: Table, changes
     sets, wheres = [], []
     for place, (rules, _) in cases.items():
         if rules:
-            name = plpy.quote_ident(of.columns[place].name)
+            name = quote_ident(of.columns[place].name)
             whens = "\n".join(
                 f"        WHEN {_sql(of, condition)} THEN {_literal(new, of.columns[place].type)}"
                 for condition, new in rules.items()
@@ -112,14 +111,14 @@ def _sound(
 
 def _sql(of: Target, condition: _Condition) -> str:
     return " AND ".join(
-        f"{plpy.quote_ident(of.columns[place].name)} IS NULL" if value is None
-        else f"{plpy.quote_ident(of.columns[place].name)} = {_literal(value, of.columns[place].type)}"
+        f"{quote_ident(of.columns[place].name)} IS NULL" if value is None
+        else f"{quote_ident(of.columns[place].name)} = {_literal(value, of.columns[place].type)}"
         for place, value in condition
     )  # fmt: skip
 
 
 def _among(of: Target, place: int, values: set[Value]) -> str:
-    name, kind = plpy.quote_ident(of.columns[place].name), of.columns[place].type
+    name, kind = quote_ident(of.columns[place].name), of.columns[place].type
     listed = sorted(value for value in values if value is not None)
     parts = [f"{name} IN ({', '.join(_literal(value, kind) for value in listed)})"] if listed else []
     return " OR ".join([*parts, f"{name} IS NULL"] if None in values else parts)
@@ -128,5 +127,5 @@ def _among(of: Target, place: int, values: set[Value]) -> str:
 def _literal(value: Value, kind: str) -> str:
     if value is None:
         return "NULL"
-    literal = plpy.quote_literal(value)
+    literal = quote_literal(value)
     return literal if kind == "text" else f"{literal}::{kind}"

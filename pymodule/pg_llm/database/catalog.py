@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-import plpy
-
-from pg_llm.database import column_types, session
+from pg_llm.database import column_types
 from pg_llm.database.column_types import ColumnType
+from pg_llm.database.connection import Connection
+from pg_llm.database.quoting import quote_ident, quote_literal
 from pg_llm.errors import InvalidInput
 
 METRICS = {
@@ -64,7 +64,7 @@ class Table:
 
     def cell(self, column: str) -> str:
         """A column of a row."""
-        return f"t.{plpy.quote_ident(column)}"
+        return f"t.{quote_ident(column)}"
 
     def text(self, column: str) -> str:
         """The value of a column as text, NULL for NULL; no code of anybody's runs for it."""
@@ -83,26 +83,24 @@ class Table:
 
     @property
     def _key_row(self) -> str:
-        return f"k ({', '.join(f'{plpy.quote_ident(name)} {kind}' for name, kind in self.key.items())})"
+        return f"k ({', '.join(f'{quote_ident(name)} {kind}' for name, kind in self.key.items())})"
 
     @property
     def same_key(self) -> str:
         """Condition: the row has the primary key of another one, called `k`."""
-        return " AND ".join(
-            f"{self.columns[name].plain(self.cell(name))} = k.{plpy.quote_ident(name)}" for name in self.key
-        )
+        return " AND ".join(f"{self.columns[name].plain(self.cell(name))} = k.{quote_ident(name)}" for name in self.key)
 
 
 def _object(fields: Mapping[str, str]) -> str:
-    pairs = [f"{plpy.quote_literal(name)}, {value}" for name, value in fields.items()]
+    pairs = [f"{quote_literal(name)}, {value}" for name, value in fields.items()]
     # A function takes 100 arguments at most.
     parts = [", ".join(pairs[start : start + _MOST_PAIRS]) for start in range(0, len(pairs), _MOST_PAIRS)]
     return " OPERATOR(pg_catalog.||) ".join(f"pg_catalog.jsonb_build_object({part})" for part in parts or [""])
 
 
-def table(target: str) -> Table:
+def table(db: Connection, target: str) -> Table:
     """The table of that name or oid. Raises InvalidInput if it cannot have a semantic column."""
-    found = session.rows(
+    found = db.rows(
         """
         SELECT c.oid::bigint AS oid, c.relkind, quote_ident(n.nspname) AS schema,
                format('%I.%I', n.nspname, c.relname) AS relation, pg_get_userbyid(c.relowner)::text AS owner
@@ -118,19 +116,19 @@ def table(target: str) -> Table:
     if found[0]["relkind"] not in ("r", "p"):
         raise InvalidInput(f"{relation} is not a table", hint="Index the table behind it.")
     oid = found[0]["oid"]
-    key = [row["name"] for row in session.rows(_KEY, ("bigint",), (oid,))]
+    key = [row["name"] for row in db.rows(_KEY, ("bigint",), (oid,))]
     if not key:
         raise InvalidInput(
             f"table {relation} has no primary key", hint=f"ALTER TABLE {relation} ADD PRIMARY KEY (column);"
         )
-    columns = column_types.of_relation(oid)
+    columns = column_types.of_relation(db, oid)
     keyed = {name: columns[name].name for name in key}
     return Table(oid, relation, found[0]["owner"], found[0]["schema"], keyed, columns)
 
 
-def parts(of: Table, kinds: str, trigger: str | None = None) -> list[str]:
+def parts(db: Connection, of: Table, kinds: str, trigger: str | None = None) -> list[str]:
     """The table and its partitions that are of these kinds (`r` has rows, `p` has partitions) and have the trigger."""
-    found = session.rows_once(
+    found = db.query_unprepared(
         f"""
         SELECT format('%I.%I', n.nspname, c.relname) AS relation
         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -144,9 +142,9 @@ def parts(of: Table, kinds: str, trigger: str | None = None) -> list[str]:
     return [row["relation"] for row in found]
 
 
-def schema_of(extension: str) -> str:
+def schema_of(db: Connection, extension: str) -> str:
     """The schema, quoted, that an extension's functions and types are in."""
-    found = session.rows(
+    found = db.rows(
         """
         SELECT quote_ident(n.nspname) AS schema
         FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace

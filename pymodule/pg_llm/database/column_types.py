@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pg_llm.database import session
+from pg_llm.database.connection import Connection
 
 _TYPES = """
     WITH RECURSIVE made_of (place, oid) AS (
@@ -80,15 +80,15 @@ class ColumnType:
         return add(value, kind)
 
 
-def of(types: Sequence[int]) -> list[ColumnType]:
+def of(db: Connection, types: Sequence[int]) -> list[ColumnType]:
     """What the types with these oids are."""
-    return [ColumnType(**row) for row in session.rows(_TYPES, ("int8[]",), (list(types),))]
+    return [ColumnType(**row) for row in db.rows(_TYPES, ("int8[]",), (list(types),))]
 
 
-def of_relation(oid: int) -> dict[str, ColumnType]:
+def of_relation(db: Connection, oid: int) -> dict[str, ColumnType]:
     """The columns of a relation, in order."""
-    found = session.rows(_OF_RELATION, ("int8",), (oid,))
-    return dict(zip((row["name"] for row in found), of([row["type"] for row in found]), strict=True))
+    found = db.rows(_OF_RELATION, ("int8",), (oid,))
+    return dict(zip((row["name"] for row in found), of(db, [row["type"] for row in found]), strict=True))
 
 
 def as_text(value: str, builtin: bool) -> str:

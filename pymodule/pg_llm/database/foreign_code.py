@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import plpy
-
-from pg_llm.database import session
+from pg_llm.database.connection import Connection, Row
 from pg_llm.database.security_context import run_as_extension_owner
-from pg_llm.database.session import Row
 
 # Expressions that reading or writing a relation evaluates, as node trees, and triggers, for the relations named, their
 # children and whatever those expressions read. Of a role that $2 trusts nothing is listed; nor what calls PostgreSQL's
@@ -154,44 +151,44 @@ _TABLES = f"""
 """
 
 
-def find(oids: Sequence[int], role: int, writes: bool = False) -> list[Row]:
+def find(db: Connection, oids: Sequence[int], role: int, writes: bool = False) -> list[Row]:
     """What of these relations, their children and what their policies read runs code whose owner the role cannot trust.
 
     `root` is the relation of those given, `what` and its `owner` by name and `oid`; to be called with a pinned search
     path, and after `lock` where the answer is to hold.
     """
-    if session.rows(_PLAIN, ("int8[]", "int8", "bool"), (list(oids), role, writes))[0]["plain"]:
+    if db.rows(_PLAIN, ("int8[]", "int8", "bool"), (list(oids), role, writes))[0]["plain"]:
         return []
-    if not writes and _alone(oids, role):
+    if not writes and _alone(db, oids, role):
         return []
-    return session.rows(_FOREIGN_CODE[writes], ("int8[]", "int8"), (list(oids), role))
+    return db.rows(_FOREIGN_CODE[writes], ("int8[]", "int8"), (list(oids), role))
 
 
-def find_ever(oids: Sequence[int], role: int) -> list[Row]:
+def find_ever(db: Connection, oids: Sequence[int], role: int) -> list[Row]:
     """The same for reading, and what there may be by then; of a table without children ONLY that is to be read."""
-    if _alone(oids, role):
+    if _alone(db, oids, role):
         return []
-    lock(oids, role)
-    return find(oids, role) or [row for row in _tables(oids, role) if row["open"]]
+    lock(db, oids, role)
+    return find(db, oids, role) or [row for row in _tables(db, oids, role) if row["open"]]
 
 
-def lock(oids: Sequence[int], role: int, writes: bool = False) -> bool:
+def lock(db: Connection, oids: Sequence[int], role: int, writes: bool = False) -> bool:
     """Until the transaction ends nobody gives these tables another policy, rule, check or index, nor a trigger.
 
     To be written all of them, to be read those whose owners the role cannot trust; False if there are none.
     """
-    found = _tables(oids, role, all=writes)
+    found = _tables(db, oids, role, all=writes)
     for row in found:
         if not row["replica"]:
             # To parse is to lock, as a writer would; LOCK TABLE may not, in a function that is STABLE.
             query = f"DELETE FROM ONLY {row['relation']}"
-            run_as_extension_owner(lambda query=query: plpy.prepare(query))  # type: ignore[misc]
+            run_as_extension_owner(db, lambda query=query: db.prepare(query))  # type: ignore[misc]
     return bool(found)
 
 
-def _tables(oids: Sequence[int], role: int, all: bool = False) -> list[Row]:
-    return session.rows(_TABLES, ("int8[]", "int8", "bool"), (list(oids), role, not all))
+def _tables(db: Connection, oids: Sequence[int], role: int, all: bool = False) -> list[Row]:
+    return db.rows(_TABLES, ("int8[]", "int8", "bool"), (list(oids), role, not all))
 
 
-def _alone(oids: Sequence[int], role: int) -> bool:
-    return bool(session.rows(_ALONE, ("int8[]", "int8"), (list(oids), role))[0]["alone"])
+def _alone(db: Connection, oids: Sequence[int], role: int) -> bool:
+    return bool(db.rows(_ALONE, ("int8[]", "int8"), (list(oids), role))[0]["alone"])

@@ -15,10 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import plpy
-
 from pg_llm import interrupts
-from pg_llm.database import session
+from pg_llm.database.connection import Connection
 from pg_llm.database.security_context import run_as_extension_owner
 from pg_llm.errors import ModelFilesMissing
 from pg_llm.models import source
@@ -26,56 +24,56 @@ from pg_llm.models import source
 _PART = 1 << 20
 
 
-def store(folder: Path, digest: str) -> None:
+def store(db: Connection, folder: Path, digest: str) -> None:
     """Take the files of a folder into the table; the caller has been found to be one who may register models."""
-    run_as_extension_owner(lambda: _store(folder, digest))
+    run_as_extension_owner(db, lambda: _store(db, folder, digest))
 
 
-def _store(folder: Path, digest: str) -> None:
-    if session.rows("SELECT FROM llm.model_file WHERE digest = $1 LIMIT 1", ("text",), (digest,)):
+def _store(db: Connection, folder: Path, digest: str) -> None:
+    if db.rows("SELECT FROM llm.model_file WHERE digest = $1 LIMIT 1", ("text",), (digest,)):
         return
-    for path, part, content in parts(folder):
-        session.rows(
+    for path, part, content in parts(db, folder):
+        db.rows(
             "INSERT INTO llm.model_file (digest, path, part, content) VALUES ($1, $2, $3, $4)",
             ("text", "text", "int4", "bytea"), (digest, path, part, content),
         )  # fmt: skip
 
 
-def parts(folder: Path) -> Iterator[tuple[str, int, bytes]]:
+def parts(db: Connection, folder: Path) -> Iterator[tuple[str, int, bytes]]:
     """The files of a model's folder in parts: path, number of the part, content."""
     for file in source.files(folder):
         with file.open("rb") as stream:
             for part in itertools.count():
                 if not (content := stream.read(_PART)):
                     break
-                session.poll()
+                db.poll()
                 yield file.relative_to(folder).as_posix(), part, content
 
 
-def restore(digest: str) -> None:
+def restore(db: Connection, digest: str) -> None:
     """Write the files of a model to where the host looks for them. Raises ModelFilesMissing."""
-    run_as_extension_owner(lambda: _restore_any(digest))
+    run_as_extension_owner(db, lambda: _restore_any(db, digest))
 
 
-def _restore_any(digest: str) -> None:
+def _restore_any(db: Connection, digest: str) -> None:
     own = "SELECT path, content FROM llm.model_file WHERE digest = $1 ORDER BY path, part"
-    if session.rows("SELECT FROM llm.model_file WHERE digest = $1 LIMIT 1", ("text",), (digest,)):
-        return _restore(digest, own, ("text",), (digest,))
+    if db.rows("SELECT FROM llm.model_file WHERE digest = $1 LIMIT 1", ("text",), (digest,)):
+        return _restore(db, digest, own, ("text",), (digest,))
     graphs = "SELECT graph FROM llm.all_graph_model WHERE digest = $1 ORDER BY graph"
-    for found in session.rows(graphs, ("text",), (digest,)):
+    for found in db.rows(graphs, ("text",), (digest,)):
         of_graph = "SELECT path, content FROM llm.all_graph_model_file WHERE graph = $1 ORDER BY path, part"
         with contextlib.suppress(ModelFilesMissing):
-            return _restore(digest, of_graph, ("int4",), (found["graph"],))
+            return _restore(db, digest, of_graph, ("int4",), (found["graph"],))
     raise ModelFilesMissing(f"the files of the trained model {digest} are not in the database")
 
 
-def _restore(digest: str, query: str, types: tuple[str, ...], values: tuple[Any, ...]) -> None:
+def _restore(db: Connection, digest: str, query: str, types: tuple[str, ...], values: tuple[Any, ...]) -> None:
     target = source.stored(digest)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with interrupts.held():
         scratch = Path(tempfile.mkdtemp(prefix=".restore-", dir=target.parent))
     try:
-        for row in plpy.cursor(session.plan(query, types), list(values)):
+        for (row,) in db.batches(query, types, values, size=1):
             # Whoever may write the table must not choose places on the disk.
             path = (scratch / row["path"]).resolve()
             if not path.is_relative_to(scratch.resolve()) or path == scratch.resolve():
@@ -93,13 +91,13 @@ def _restore(digest: str, query: str, types: tuple[str, ...], values: tuple[Any,
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def drop_unused(digest: str) -> bool:
+def drop_unused(db: Connection, digest: str) -> bool:
     """Delete the files of a model that nothing refers to any more; true if they are gone."""
-    return run_as_extension_owner(lambda: _drop_unused(digest))
+    return run_as_extension_owner(db, lambda: _drop_unused(db, digest))
 
 
-def _drop_unused(digest: str) -> bool:
-    used = session.rows(
+def _drop_unused(db: Connection, digest: str) -> bool:
+    used = db.rows(
         """
         SELECT FROM llm.model AS m WHERE m.digest = $1
         UNION ALL SELECT FROM llm.run AS r JOIN llm.model AS m ON m.digest = r.digest WHERE r.base_digest = $1
@@ -109,5 +107,5 @@ def _drop_unused(digest: str) -> bool:
         (digest,),
     )
     if not used:
-        session.rows("DELETE FROM llm.model_file WHERE digest = $1", ("text",), (digest,))
+        db.rows("DELETE FROM llm.model_file WHERE digest = $1", ("text",), (digest,))
     return not used

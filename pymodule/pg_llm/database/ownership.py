@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pg_llm.database import session
+from pg_llm import arguments
 from pg_llm.database.catalog import Table
+from pg_llm.database.connection import Connection
 from pg_llm.errors import InsufficientPrivilege, InvalidInput
 
 
-def oid(target: str | None) -> str:
+def oid(db: Connection, target: str | None) -> str:
     """The table's oid: PL/Python has its name as the caller's search path shows it, which is about to change."""
-    named = (session.required("target", target),)
-    return str(
-        session.rows("SELECT $1::pg_catalog.oid::pg_catalog.int8 AS oid", ("pg_catalog.regclass",), named)[0]["oid"]
-    )
+    named = (arguments.required("target", target),)
+    return str(db.rows("SELECT $1::pg_catalog.oid::pg_catalog.int8 AS oid", ("pg_catalog.regclass",), named)[0]["oid"])
 
 
 def columns(table: Table, given: list[str | None] | None) -> list[str]:
@@ -29,9 +28,9 @@ def columns(table: Table, given: list[str | None] | None) -> list[str]:
     return names
 
 
-def check_owner(table: Table) -> None:
+def check_owner(db: Connection, table: Table) -> None:
     """Raise InsufficientPrivilege for a caller who does not act for the table's owner."""
-    if not acts_for(table.owner):
+    if not acts_for(db, table.owner):
         raise not_owner(f"table {table.relation}", table.owner)
 
 
@@ -40,6 +39,6 @@ def not_owner(what: str, owner: str) -> InsufficientPrivilege:
     return InsufficientPrivilege(f"must be owner of {what}", hint=f'Run it as a member of the role "{owner}".')
 
 
-def acts_for(role: str) -> bool:
+def acts_for(db: Connection, role: str) -> bool:
     """Whether the caller has the rights of a role."""
-    return bool(session.rows("SELECT pg_has_role($1, 'USAGE') AS may", ("text",), (role,))[0]["may"])
+    return bool(db.rows("SELECT pg_has_role($1, 'USAGE') AS may", ("text",), (role,))[0]["may"])

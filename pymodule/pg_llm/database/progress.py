@@ -11,22 +11,22 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from pg_llm import interrupts
-from pg_llm.database import session
+from pg_llm.database.connection import Connection
 from pg_llm.runtime import client, lock
 
 Report = Callable[[str, int, int], None]
 
 
-def progress_report() -> list[dict[str, Any]]:
+def progress_report(db: Connection) -> list[dict[str, Any]]:
     """The reports that the caller may see, for the view llm_progress."""
     try:
-        reports = client.inquire({"op": "progress"}, session.poll) or []
+        reports = client.inquire({"op": "progress"}, db.poll) or []
     except client.NotAnswering:
         return [{**_NOTHING, "pid": lock.holder(), "command": "model host", "phase": "not answering"}]
-    here = session.rows("SELECT current_database()::text AS name")[0]["name"]
+    here = db.rows("SELECT current_database()::text AS name")[0]["name"]
     # Of other databases nothing is read: their texts may be none here.
     reports = [report for report in reports if report["datname"] == here]
-    return session.rows(
+    return db.rows(
         """
         SELECT p.pid, p.usename, p.command, p.target, p.name, p.phase, p.done, p.total, p.started_at, p.detail::text
         FROM jsonb_to_recordset($1::jsonb) AS p(
@@ -46,9 +46,9 @@ _NOTHING: dict[str, Any] = dict.fromkeys(
 )
 
 
-def about(command: str, target: str, name: str) -> dict[str, Any]:
+def about(db: Connection, command: str, target: str, name: str) -> dict[str, Any]:
     """What a report says of its session, whatever the phase."""
-    found = session.rows(
+    found = db.rows(
         "SELECT pg_backend_pid() AS pid, current_database()::text AS datname,"
         " CURRENT_USER::text AS usename, to_jsonb(clock_timestamp()) #>> '{}' AS started_at"
     )[0]
@@ -56,16 +56,16 @@ def about(command: str, target: str, name: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def reported(command: str, target: str, name: str) -> Iterator[Report]:
+def reported(db: Connection, command: str, target: str, name: str) -> Iterator[Report]:
     """Show what this session does while the block runs; gives a function of phase, done and total (rows)."""
-    state = about(command, target, name)
+    state = about(db, command, target, name)
 
     def report(phase: str, done: int, total: int) -> None:
-        client.inform({"op": "report", "report": {**state, "phase": phase, "done": done, "total": total}}, session.poll)
+        client.inform({"op": "report", "report": {**state, "phase": phase, "done": done, "total": total}}, db.poll)
 
     try:
         yield report
-        client.inform({"op": "report", "report": None}, session.poll)
+        client.inform({"op": "report", "report": None}, db.poll)
     except BaseException:
         with interrupts.held():
             client.abandon()

@@ -12,12 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import plpy
-
 from pg_llm import settings
-from pg_llm.database import session
+from pg_llm.database import models
+from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.select import READ_ONLY, Result, columns
-from pg_llm.database.timeout import OutOfTime, within
+from pg_llm.database.timeout import OutOfTime, time_limit
 
 # Of a relation `c` in the schema `n`: may the caller ask about it?
 READABLE = """
@@ -88,38 +87,38 @@ class Checked:
     relations: list[int]
 
 
-def limits() -> Limits:
+def limits(db: Connection) -> Limits:
     """The limits that this session's settings say."""
     names = ("llm.ask_timeout", "llm.ask_cost_limit", "llm.ask_row_limit")
-    timeout, cost, most = (setting(name) for name in names)
+    timeout, cost, most = (setting(db, name) for name in names)
     return Limits(
         settings.seconds(names[0], timeout), settings.count(names[1], cost), max(1, settings.count(names[2], most))
     )
 
 
-def setting(name: str) -> str | None:
+def setting(db: Connection, name: str) -> str | None:
     """What the session has set."""
-    found: str | None = session.rows("SELECT current_setting($1, true) AS value", ("text",), (name,))[0]["value"]
+    found: str | None = db.rows("SELECT current_setting($1, true) AS value", ("text",), (name,))[0]["value"]
     return found
 
 
-def search_path() -> list[str]:
+def search_path(db: Connection) -> list[str]:
     """The schemas that the caller's names are looked up in; asked before the path is pinned."""
-    return list(session.rows("SELECT pg_catalog.current_schemas(true)::pg_catalog.text[] AS path")[0]["path"])
+    return list(db.rows("SELECT pg_catalog.current_schemas(true)::pg_catalog.text[] AS path")[0]["path"])
 
 
-def check(texts: Sequence[str], path: Sequence[str]) -> list[Checked | Refused]:
+def check(db: Connection, texts: Sequence[str], path: Sequence[str]) -> list[Checked | Refused]:
     """Each text checked, its relations looked up in the path."""
-    found = [json.loads(said) for said in session.run_without_model("sql_check", texts)]
-    return [_checked(said, path) for said in found]
+    found = [json.loads(said) for said in models.run_without_model(db, "sql_check", texts)]
+    return [_checked(db, said, path) for said in found]
 
 
-def _checked(said: dict[str, Any], path: Sequence[str]) -> Checked | Refused:
+def _checked(db: Connection, said: dict[str, Any], path: Sequence[str]) -> Checked | Refused:
     if "refused" in said:
         return Refused(f"the SQL {said['refused']}")
     relations = said["relations"]
     try:
-        known = _resolved(relations, path, 0)
+        known = _resolved(db, relations, path, 0)
     except Refused as refused:
         return refused
     text = said["sql"]
@@ -160,12 +159,14 @@ def _identifier(text: str, start: int) -> int:
     return end
 
 
-def _resolved(relations: Sequence[dict[str, Any]], path: Sequence[str], depth: int) -> list[dict[str, Any]]:
+def _resolved(
+    db: Connection, relations: Sequence[dict[str, Any]], path: Sequence[str], depth: int
+) -> list[dict[str, Any]]:
     """The relations in the catalog. Raises Refused where the caller may not ask about one."""
     if not relations:
         return []
     names = [of["schema"] for of in relations], [of["name"] for of in relations]
-    found = session.rows(_RELATIONS, ("text[]",) * 3, (*names, list(path)))
+    found = db.rows(_RELATIONS, ("text[]",) * 3, (*names, list(path)))
     for of, row in zip(relations, found, strict=True):
         named = ".".join(filter(None, (of["schema"], of["name"])))
         # One message for what is not there and for what is not the caller's to read.
@@ -174,59 +175,59 @@ def _resolved(relations: Sequence[dict[str, Any]], path: Sequence[str], depth: i
         if row["strange"]:
             raise Refused(f"table {named} has a column of a type that may run functions of others")
         if row["relkind"] == "v" and not row["trusted"]:
-            _check_view(row, named, depth)
+            _check_view(db, row, named, depth)
     return found
 
 
-def _check_view(row: dict[str, Any], named: str, depth: int) -> None:
-    said = json.loads(session.run_without_model("sql_check", [row["definition"]], view=True)[0])
+def _check_view(db: Connection, row: dict[str, Any], named: str, depth: int) -> None:
+    said = json.loads(models.run_without_model(db, "sql_check", [row["definition"]], view=True)[0])
     if "refused" in said:
         raise Refused(f"the view {named} {said['refused']}")
     enumerations = """
         SELECT count(*) AS n FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
         WHERE n.nspname || '.' || t.typname = ANY($1) AND t.typtype = 'e'
     """
-    if session.rows(enumerations, ("text[]",), (said["types"],))[0]["n"] < len(said["types"]):
+    if db.rows(enumerations, ("text[]",), (said["types"],))[0]["n"] < len(said["types"]):
         raise Refused(f"the view {named} has a type of somebody's own")
     if depth >= _DEEPEST_VIEW:
         raise Refused(f"the view {named} is nested too deeply")
-    _resolved(said["relations"], ["pg_catalog"], depth + 1)
+    _resolved(db, said["relations"], ["pg_catalog"], depth + 1)
 
 
-def run(checked: Checked, given: Limits) -> Result:
+def run(db: Connection, checked: Checked, given: Limits) -> Result:
     """The rows of a checked query. Raises Refused where it costs too much, takes too long or fails."""
     try:
-        with within(given.seconds):
+        with time_limit(db, given.seconds):
             # Planned anew: a kept plan would know nothing of the state set here.
-            plpy.execute(STATE)
-            _estimate(checked.qualified, given.cost)
-            return _fetched(checked.qualified, given.rows)
+            db.execute(STATE)
+            _estimate(db, checked.qualified, given.cost)
+            return _fetched(db, checked.qualified, given.rows)
     except OutOfTime:
         raise Refused(f"the query took longer than llm.ask_timeout ({given.seconds:g} s)") from None
-    except plpy.SPIError as error:
+    except DatabaseError as error:
         if str(error.sqlstate) == "57014":
             raise
         raise Refused(f"the query failed: {error}") from error
 
 
-def _estimate(sql: str, most: int) -> None:
-    rows: Any = plpy.execute(f"EXPLAIN (FORMAT JSON) {sql}")
+def _estimate(db: Connection, sql: str, most: int) -> None:
+    rows: Any = db.execute(f"EXPLAIN (FORMAT JSON) {sql}")
     plan = json.loads(rows[0]["QUERY PLAN"])
     cost = float(plan[0]["Plan"]["Total Cost"])
     if not math.isfinite(cost) or cost > most:
         raise Refused(f"the query would cost {cost:.0f}, more than llm.ask_cost_limit ({most})")
 
 
-def _fetched(sql: str, most: int) -> Result:
+def _fetched(db: Connection, sql: str, most: int) -> Result:
     """The rows as JSON values."""
-    head = columns(sql)
+    head = columns(db, sql)
     if not 0 < len(head) <= _MOST_COLUMNS:
         raise Refused(f"the query has {len(head)} columns, and 1 to {_MOST_COLUMNS} are read")
     places = [f"c{number}" for number in range(len(head))]
     values = ", ".join(f"to_jsonb({its.json(f'q.{place}')})" for place, (_, its) in zip(places, head, strict=True))
     # At once, as a second call would not be read only, and so with a total, past which rows stay in the server.
     found = list(
-        plpy.execute(f"""
+        db.execute(f"""
         SELECT line, total FROM (
             SELECT line, sum(length(line)) OVER (ROWS UNBOUNDED PRECEDING) AS total FROM (
                 SELECT jsonb_build_array({values})::text AS line FROM ({sql}

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import plpy
-
-from pg_llm.database import column_types, session
+from pg_llm.database import column_types, search_path
 from pg_llm.database.column_types import ColumnType
+from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.errors import InvalidInput
 
 NUMBERS = ("smallint", "integer", "bigint", "numeric", "real", "double precision")
@@ -46,14 +45,15 @@ class _Read(Exception):
         self.result = result
 
 
-def columns(query: str) -> list[tuple[str, ColumnType]]:
+def columns(db: Connection, query: str) -> list[tuple[str, ColumnType]]:
     """The names of a query's columns and what they are."""
-    head = plpy.execute(f"SELECT * FROM ({query}\n) AS q LIMIT 0")
-    with session.pinned_path():
-        return list(zip(head.colnames(), column_types.of(head.coltypes()), strict=True))
+    described = db.describe(query)
+    with search_path.pinned(db):
+        types = column_types.of(db, [type_ for _, type_ in described])
+    return [(name, its) for (name, _), its in zip(described, types, strict=True)]
 
 
-def read(query: str, limit: int) -> Result:
+def read(db: Connection, query: str, limit: int) -> Result:
     """The first rows of a query. Raises InvalidInput for what is no query.
 
     Numbers are int, float or Decimal, an interval is its seconds, a time is ISO 8601 without zone as the session's time
@@ -64,27 +64,25 @@ def read(query: str, limit: int) -> Result:
         raise InvalidInput("query is empty", hint=_HINT)
     try:
         # Left by an error, so that nothing stays of what a function of the query may have done.
-        with plpy.subtransaction():
-            raise _Read(_read(text, limit))
+        with db.savepoint():
+            raise _Read(_read(db, text, limit))
     except _Read as done:
         return done.result
-    except plpy.SPIError as error:
-        if error.sqlstate == _SYNTAX_ERROR or str(error).startswith("cannot open multi-query plan"):
+    except DatabaseError as error:
+        if error.sqlstate == _SYNTAX_ERROR:
             raise InvalidInput(f"query cannot be read: {error}", hint=_HINT) from None
         raise
 
 
-def _read(query: str, limit: int) -> Result:
-    # A cursor takes one statement only.
-    plpy.cursor(f"SELECT * FROM ({query}\n) AS q LIMIT 0").close()
-    found = columns(query)
+def _read(db: Connection, query: str, limit: int) -> Result:
+    found = columns(db, query)
     if not found:
         raise InvalidInput("query has no columns", hint=_HINT)
     kept = found[:_MOST_COLUMNS]
     read = ", ".join(f"{_value(f'q.c{place}', its)} AS c{place}" for place, (_, its) in enumerate(kept))
     # By place, as two columns may bear one name.
     places = ", ".join(f"c{place}" for place in range(len(found)))
-    rows = list(plpy.execute(f"SELECT {read} FROM ({query}\n) AS q ({places}) WHERE {READ_ONLY} LIMIT {limit + 1}"))
+    rows = db.execute(f"SELECT {read} FROM ({query}\n) AS q ({places}) WHERE {READ_ONLY} LIMIT {limit + 1}")
     return Result(
         [(name, its.name) for name, its in kept],
         [[row[f"c{place}"] for place in range(len(kept))] for row in rows[:limit]],

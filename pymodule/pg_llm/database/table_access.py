@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from pg_llm.database import foreign_code, session
-from pg_llm.database.security_context import current_role, run_as
+from pg_llm.database import foreign_code, search_path
+from pg_llm.database.connection import Connection, Row
 from pg_llm.errors import InsufficientPrivilege
 
 _R = TypeVar("_R")
@@ -35,82 +35,82 @@ _MORE_POWERFUL = """
 """
 
 
-def on_table(oid: int, work: Callable[[], _R], writes: bool = False, beside: Sequence[int] = ()) -> _R:
+def on_table(db: Connection, oid: int, work: Callable[[], _R], writes: bool = False, beside: Sequence[int] = ()) -> _R:
     """Run `work`, which reads or writes the table and runs to its end, with the rights that it may have there.
 
     `beside` are further tables that it reads.
 
     Raises InsufficientPrivilege where code of somebody else would run with rights that are not its owner's.
     """
-    return as_role(role_for([oid], writes, beside), work)
+    return as_role(db, role_for(db, [oid], writes, beside), work)
 
 
-def on_part(oid: int, work: Callable[[], _R], writes: bool) -> _R:
+def on_part(db: Connection, oid: int, work: Callable[[], _R], writes: bool) -> _R:
     """As `on_table` for a part that the caller did not name: no code is run that the role cannot trust."""
-    with session.pinned_path():
-        role = _role([oid])
-        foreign_code.lock([oid], role, writes)
-        _refuse(foreign_code.find([oid], role, writes), role, named=False)
-    return as_role(role, work)
+    with search_path.pinned(db):
+        role = _role(db, [oid])
+        foreign_code.lock(db, [oid], role, writes)
+        _refuse(db, foreign_code.find(db, [oid], role, writes), role, named=False)
+    return as_role(db, role, work)
 
 
-def role_for(oids: Sequence[int], writes: bool = False, beside: Sequence[int] = ()) -> int:
+def role_for(db: Connection, oids: Sequence[int], writes: bool = False, beside: Sequence[int] = ()) -> int:
     """The role with whose rights a statement on these tables is run; the owner's only where all have the same.
 
     Raises InsufficientPrivilege where code of somebody else would run with rights that are not its owner's.
     """
-    with session.pinned_path():
-        role = _role(oids)
+    with search_path.pinned(db):
+        role = _role(db, oids)
         touched = [*oids, *beside]
-        foreign_code.lock(touched, role, writes)
-        _refuse(foreign_code.find(touched, role, writes), role, named=role == current_role())
+        foreign_code.lock(db, touched, role, writes)
+        _refuse(db, foreign_code.find(db, touched, role, writes), role, named=role == db.current_role())
     return role
 
 
-def role_for_author(author: int, what: str) -> int:
+def role_for_author(db: Connection, author: int, what: str) -> int:
     """The role with whose rights code that a role wrote is run: the author's where the caller could take them.
 
     Raises InsufficientPrivilege for a caller who cannot trust the author and is more powerful.
     """
-    with session.pinned_path():
-        role = _choose(author, current_role())
-        if role != author and not _between(author, role)["trusted"]:
-            name = session.rows("SELECT pg_get_userbyid($1::oid)::text AS name", ("int8",), (author,))[0]["name"]
-            _refuse([{"what": what, "owner": name, "oid": author}], role, named=True)
+    with search_path.pinned(db):
+        role = _choose(db, author, db.current_role())
+        if role != author and not _between(db, author, role)["trusted"]:
+            name = db.rows("SELECT pg_get_userbyid($1::oid)::text AS name", ("int8",), (author,))[0]["name"]
+            _refuse(db, [{"what": what, "owner": name, "oid": author}], role, named=True)
     return role
 
 
-def as_role(role: int, work: Callable[[], _R]) -> _R:
+def as_role(db: Connection, role: int, work: Callable[[], _R]) -> _R:
     """Run `work` to its end with the rights of a role that `role_for` or `role_for_author` gave."""
-    return work() if role == current_role() else run_as(role, work)
+    return work() if role == db.current_role() else db.run_as(role, work)
 
 
-def check_reading(oids: Sequence[int], role: int) -> None:
+def check_reading(db: Connection, oids: Sequence[int], role: int) -> None:
     """Raise InsufficientPrivilege where reading these tables in the name of a role would run somebody else's code."""
-    _refuse(foreign_code.find_ever(oids, role), role, named=False)
+    _refuse(db, foreign_code.find_ever(db, oids, role), role, named=False)
 
 
-def _role(oids: Sequence[int]) -> int:
-    owners = [int(row["oid"]) for row in session.rows(_OWNERS, ("int8[]",), (list(oids),))]
-    me = current_role()
-    return _choose(owners[0], me) if len(owners) == 1 else me
+def _role(db: Connection, oids: Sequence[int]) -> int:
+    owners = [int(row["oid"]) for row in db.rows(_OWNERS, ("int8[]",), (list(oids),))]
+    me = db.current_role()
+    return _choose(db, owners[0], me) if len(owners) == 1 else me
 
 
-def _choose(owner: int, me: int) -> int:
-    between = _between(owner, me)
+def _choose(db: Connection, owner: int, me: int) -> int:
+    between = _between(db, owner, me)
     return owner if between["shared"] and not between["trusted"] else me
 
 
-def _between(owner: int, me: int) -> session.Row:
-    return session.rows(_BETWEEN, ("int8", "int8"), (owner, me))[0]
+def _between(db: Connection, owner: int, me: int) -> Row:
+    return db.rows(_BETWEEN, ("int8", "int8"), (owner, me))[0]
 
 
-def _refuse(code: Sequence[session.Row], role: int, named: bool) -> None:
+def _refuse(db: Connection, code: Sequence[Row], role: int, named: bool) -> None:
     """A role of no particular power may run what it has named, as in any statement of its own on that table."""
     if not code:
         return
     owners = sorted({row["oid"] for row in code})
-    if named and not session.rows(_MORE_POWERFUL, ("int8", "int8[]"), (role, owners))[0]["more"]:
+    if named and not db.rows(_MORE_POWERFUL, ("int8", "int8[]"), (role, owners))[0]["more"]:
         return
     first = code[0]
     raise InsufficientPrivilege(

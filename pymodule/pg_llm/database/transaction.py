@@ -5,39 +5,39 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator
 
-import plpy
-
-from pg_llm.database import session
+from pg_llm.database import search_path
+from pg_llm.database.connection import Connection, DatabaseError
 
 Commit = Callable[[], None]
+_INVALID_TRANSACTION_TERMINATION = "2D000"
 
 
 @contextlib.contextmanager
-def pinned() -> Iterator[Commit]:
+def pinned(db: Connection) -> Iterator[Commit]:
     """Pin the search path, and give a function that commits where the procedure may.
 
     Inside somebody else's transaction block it may not: then everything happens in that transaction. PostgreSQL forbids
     a procedure that commits to carry SET search_path itself.
     """
-    before = session.rows("SELECT pg_catalog.current_setting('search_path') AS path")[0]["path"]
-    may_commit = _commit()
+    before = search_path.current(db)
+    may_commit = _commit(db)
 
     def commit() -> None:
         if may_commit:
-            plpy.commit()
-            session.set_path(session.PINNED)
+            db.commit()
+            search_path.set_local(db, search_path.PINNED)
 
-    session.set_path(session.PINNED)
+    search_path.set_local(db, search_path.PINNED)
     yield commit
-    # Not after an error: the transaction that ends takes the setting along.
-    session.set_path(before)
+    # No `finally` needed: after an error, the rollback restores the setting.
+    search_path.set_local(db, before)
 
 
-def _commit() -> bool:
+def _commit(db: Connection) -> bool:
     try:
-        plpy.commit()
-    except plpy.SPIError as error:
-        if error.sqlstate != "2D000":
+        db.commit()
+    except DatabaseError as error:
+        if error.sqlstate != _INVALID_TRANSACTION_TERMINATION:
             raise
         return False
     return True

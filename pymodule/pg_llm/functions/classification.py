@@ -5,25 +5,29 @@ from __future__ import annotations
 from typing import Any
 
 from pg_llm.classify import scoring
-from pg_llm.database.session import sql_function
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
 
 
 @sql_function
-def llm_classify(input: str | None, labels: list[str] | None, model: str | None, examples: Any) -> str | None:
+def llm_classify(
+    db: Connection, input: str | None, labels: list[str] | None, model: str | None, examples: Any
+) -> str | None:
     """The one label that fits a text best; NULL for NULL."""
-    return scoring.llm_classify(input, labels, model, examples)
+    return scoring.llm_classify(db, input, labels, model, examples)
 
 
 @sql_function
 def llm_classify_batch(
-    inputs: list[str | None] | None, labels: list[str] | None, model: str | None, examples: Any
+    db: Connection, inputs: list[str | None] | None, labels: list[str] | None, model: str | None, examples: Any
 ) -> list[tuple[int, str | None]]:
     """The label of each text with its position from 1; NULL for NULL."""
-    return scoring.llm_classify_batch(inputs, labels, model, examples)
+    return scoring.llm_classify_batch(db, inputs, labels, model, examples)
 
 
 @sql_function
 def llm_tag(
+    db: Connection,
     input: str | None,
     labels: list[str] | None,
     model: str | None,
@@ -32,11 +36,12 @@ def llm_tag(
     votes: int | None,
 ) -> list[str] | None:
     """The labels that apply to a text, most probable first, possibly none; NULL for NULL."""
-    return scoring.llm_tag(input, labels, model, threshold, examples, votes)
+    return scoring.llm_tag(db, input, labels, model, threshold, examples, votes)
 
 
 @sql_function
 def llm_tag_batch(
+    db: Connection,
     inputs: list[str | None] | None,
     labels: list[str] | None,
     model: str | None,
@@ -45,27 +50,28 @@ def llm_tag_batch(
     votes: int | None,
 ) -> list[tuple[int, list[str] | None]]:
     """The labels of each text with its position from 1; NULL for NULL."""
-    return scoring.llm_tag_batch(inputs, labels, model, threshold, examples, votes)
+    return scoring.llm_tag_batch(db, inputs, labels, model, threshold, examples, votes)
 
 
 @sql_function
 def llm_tag_scores(
-    input: str | None, labels: list[str] | None, model: str | None, examples: Any
+    db: Connection, input: str | None, labels: list[str] | None, model: str | None, examples: Any
 ) -> scoring.Scores | None:
     """The probability of each label that it applies to a text, as a JSON object; NULL for NULL."""
-    return scoring.llm_tag_scores(input, labels, model, examples)
+    return scoring.llm_tag_scores(db, input, labels, model, examples)
 
 
 @sql_function
 def llm_tag_scores_batch(
-    inputs: list[str | None] | None, labels: list[str] | None, model: str | None, examples: Any
+    db: Connection, inputs: list[str | None] | None, labels: list[str] | None, model: str | None, examples: Any
 ) -> list[tuple[int, scoring.Scores | None]]:
     """The probabilities of each text's labels with its position from 1; NULL for NULL."""
-    return scoring.llm_tag_scores_batch(inputs, labels, model, examples)
+    return scoring.llm_tag_scores_batch(db, inputs, labels, model, examples)
 
 
 @sql_function
 def llm_tag_votes(
+    db: Connection,
     input: str | None,
     labels: list[str] | None,
     models: list[str] | None,
@@ -74,4 +80,4 @@ def llm_tag_votes(
     votes: int | None,
 ) -> list[dict[str, Any]]:
     """How several models, or several wordings of the question, vote on each label of a text, and how far they agree."""
-    return scoring.llm_tag_votes(input, labels, models, threshold, examples, votes)
+    return scoring.llm_tag_votes(db, input, labels, models, threshold, examples, votes)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pg_llm.cleaning import values
-from pg_llm.database.session import sql_function
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
 
 
 @sql_function
-def llm_clean(input: str | None, instruction: str | None, model: str | None) -> str | None:
+def llm_clean(db: Connection, input: str | None, instruction: str | None, model: str | None) -> str | None:
     """A text without damage and misspellings, or in the form that the instruction asks for; NULL for NULL."""
-    return values.llm_clean(input, instruction, model)
+    return values.llm_clean(db, input, instruction, model)
 
 
 @sql_function
 def llm_clean_batch(
-    inputs: list[str | None] | None, instruction: str | None, model: str | None
+    db: Connection, inputs: list[str | None] | None, instruction: str | None, model: str | None
 ) -> list[tuple[int, str | None]]:
     """Each text cleaned as llm_clean() does, with its position from 1; NULL for NULL."""
-    return values.llm_clean_batch(inputs, instruction, model)
+    return values.llm_clean_batch(db, inputs, instruction, model)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from pg_llm.database.session import sql_function
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
 from pg_llm.search import embedding as embedding_
 
 
 @sql_function
-def llm_embed(input: str | None, model: str | None) -> str | None:
+def llm_embed(db: Connection, input: str | None, model: str | None) -> str | None:
     """The embedding of a text as a unit vector; NULL for NULL."""
-    return embedding_.llm_embed(input, model)
+    return embedding_.llm_embed(db, input, model)
 
 
 @sql_function
-def llm_embed_batch(inputs: list[str | None] | None, model: str | None) -> list[tuple[int, str | None]]:
+def llm_embed_batch(db: Connection, inputs: list[str | None] | None, model: str | None) -> list[tuple[int, str | None]]:
     """The embedding of each text with its position from 1; NULL for NULL."""
-    return embedding_.llm_embed_batch(inputs, model)
+    return embedding_.llm_embed_batch(db, inputs, model)
 
 
 @sql_function
-def llm_similarity(a: str | None, b: str | None, model: str | None) -> float | None:
+def llm_similarity(db: Connection, a: str | None, b: str | None, model: str | None) -> float | None:
     """The cosine similarity of two texts' embeddings, from -1 to 1; NULL if one is NULL."""
-    return embedding_.llm_similarity(a, b, model)
+    return embedding_.llm_similarity(db, a, b, model)

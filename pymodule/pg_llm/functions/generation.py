@@ -4,20 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
-from pg_llm.database.session import sql_function
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
 from pg_llm.generate import writer
 
 
 @sql_function
 def llm_generate(
-    prompt: str | None, model: str | None, max_tokens: int | None, temperature: float | None, seed: int | None
+    db: Connection,
+    prompt: str | None,
+    model: str | None,
+    max_tokens: int | None,
+    temperature: float | None,
+    seed: int | None,
 ) -> str | None:
     """The text that a language model answers a prompt with; NULL for NULL."""
-    return writer.llm_generate(prompt, model, max_tokens, temperature, seed)
+    return writer.llm_generate(db, prompt, model, max_tokens, temperature, seed)
 
 
 @sql_function
 def llm_generate_batch(
+    db: Connection,
     prompts: list[str | None] | None,
     model: str | None,
     max_tokens: int | None,
@@ -25,11 +32,12 @@ def llm_generate_batch(
     seed: int | None,
 ) -> list[tuple[int, str | None]]:
     """The answer to each prompt with its position from 1; NULL for NULL."""
-    return writer.llm_generate_batch(prompts, model, max_tokens, temperature, seed)
+    return writer.llm_generate_batch(db, prompts, model, max_tokens, temperature, seed)
 
 
 @sql_function
 def llm_generate_json(
+    db: Connection,
     prompt: str | None,
     schema: Any,
     model: str | None,
@@ -38,11 +46,12 @@ def llm_generate_json(
     seed: int | None,
 ) -> Any:
     """The answer to a prompt as JSON that follows a JSON Schema; NULL for NULL and for what max_tokens cut off."""
-    return writer.llm_generate_json(prompt, schema, model, max_tokens, temperature, seed)
+    return writer.llm_generate_json(db, prompt, schema, model, max_tokens, temperature, seed)
 
 
 @sql_function
 def llm_generate_json_batch(
+    db: Connection,
     prompts: list[str | None] | None,
     schema: Any,
     model: str | None,
@@ -51,18 +60,18 @@ def llm_generate_json_batch(
     seed: int | None,
 ) -> list[tuple[int, Any]]:
     """The answer to each prompt as JSON that follows a JSON Schema, with its position from 1; NULL for NULL."""
-    return writer.llm_generate_json_batch(prompts, schema, model, max_tokens, temperature, seed)
+    return writer.llm_generate_json_batch(db, prompts, schema, model, max_tokens, temperature, seed)
 
 
 @sql_function
-def llm_extract(input: str | None, schema: Any, model: str | None, max_tokens: int | None) -> Any:
+def llm_extract(db: Connection, input: str | None, schema: Any, model: str | None, max_tokens: int | None) -> Any:
     """The properties that a JSON Schema asks for, as the text states them, null where it does not; NULL for NULL."""
-    return writer.llm_extract(input, schema, model, max_tokens)
+    return writer.llm_extract(db, input, schema, model, max_tokens)
 
 
 @sql_function
 def llm_extract_batch(
-    inputs: list[str | None] | None, schema: Any, model: str | None, max_tokens: int | None
+    db: Connection, inputs: list[str | None] | None, schema: Any, model: str | None, max_tokens: int | None
 ) -> list[tuple[int, Any]]:
     """The properties that a JSON Schema asks for, from each text, with its position from 1; NULL for NULL."""
-    return writer.llm_extract_batch(inputs, schema, model, max_tokens)
+    return writer.llm_extract_batch(db, inputs, schema, model, max_tokens)

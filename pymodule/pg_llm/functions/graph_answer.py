@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from pg_llm.database.session import sql_function
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
 from pg_llm.graph import answer
 
 
 @sql_function
-def graph_context(question: str | None, graph: str | None, token_limit: int | None) -> str | None:
+def graph_context(db: Connection, question: str | None, graph: str | None, token_limit: int | None) -> str | None:
     """What a graph says that bears on a question, as text with citations, for a prompt."""
-    return answer.graph_context(question, graph, token_limit)
+    return answer.graph_context(db, question, graph, token_limit)
 
 
 @sql_function
-def graph_answer(question: str | None, graph: str | None) -> list[tuple[str | None, float, str]]:
+def graph_answer(db: Connection, question: str | None, graph: str | None) -> list[tuple[str | None, float, str]]:
     """The answer to a question that a graph holds, with its evidence; NULL where it does not hold it."""
-    return answer.graph_answer(question, graph)
+    return answer.graph_answer(db, question, graph)

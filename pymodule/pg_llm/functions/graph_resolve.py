@@ -4,35 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
-from pg_llm.database.session import sql_function
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
 from pg_llm.graph import entity_resolution
 
 
 @sql_function
-def graph_resolve(graph: str | None, threshold: float | None) -> list[dict[str, Any]]:
+def graph_resolve(db: Connection, graph: str | None, threshold: float | None) -> list[dict[str, Any]]:
     """Find the entities of a graph that are one thing under several names, and merge them; returns what was merged."""
-    return entity_resolution.graph_resolve(graph, threshold)
+    return entity_resolution.graph_resolve(db, graph, threshold)
 
 
 @sql_function
-def graph_merge(a: str | None, b: str | None, threshold: float | None) -> int:
+def graph_merge(db: Connection, a: str | None, b: str | None, threshold: float | None) -> int:
     """Read all that graph b is made from into graph a too, and resolve it; returns how many entities were merged."""
-    return entity_resolution.graph_merge(a, b, threshold)
+    return entity_resolution.graph_merge(db, a, b, threshold)
 
 
 @sql_function
-def graph_merge_entities(kept: int | None, merged: int | None) -> None:
+def graph_merge_entities(db: Connection, kept: int | None, merged: int | None) -> None:
     """Say that two entities of a graph are one thing: the first stands for both from now on."""
-    entity_resolution.graph_merge_entities(kept, merged)
+    entity_resolution.graph_merge_entities(db, kept, merged)
 
 
 @sql_function
-def graph_unmerge(entity: int | None, graph: str | None) -> int:
+def graph_unmerge(db: Connection, entity: int | None, graph: str | None) -> int:
     """Undo the merging of one entity, which is remembered, or of all in a graph; returns how many stand alone again."""
-    return entity_resolution.graph_unmerge(entity, graph)
+    return entity_resolution.graph_unmerge(db, entity, graph)
 
 
 @sql_function
-def graph_conflicts(graph: str | None) -> list[dict[str, Any]]:
+def graph_conflicts(db: Connection, graph: str | None) -> list[dict[str, Any]]:
     """Where a relation that can have one object has several: the likeliest first, with what speaks for each."""
-    return entity_resolution.graph_conflicts(graph)
+    return entity_resolution.graph_conflicts(db, graph)

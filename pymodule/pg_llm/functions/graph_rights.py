@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from pg_llm.database.session import sql_function
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
 from pg_llm.graph import rights
 
 
 @sql_function
-def readable_graph_sources(whole: bool | None) -> list[int]:
+def readable_graph_sources(db: Connection, whole: bool | None) -> list[int]:
     """The sources of graphs whose every row the caller may read, or those where row-level security decides."""
-    return rights.readable_graph_sources(whole)
+    return rights.readable_graph_sources(db, whole)
 
 
 @sql_function
-def graph_row_readable(source: int | None, key: str | None) -> bool:
+def graph_row_readable(db: Connection, source: int | None, key: str | None) -> bool:
     """Whether the caller's row-level security shows a row that a graph has read; the views of graphs call it."""
-    return rights.graph_row_readable(source, key)
+    return rights.graph_row_readable(db, source, key)

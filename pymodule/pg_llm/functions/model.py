@@ -5,36 +5,42 @@ from __future__ import annotations
 from typing import Any
 
 from pg_llm.database import registry
-from pg_llm.database.session import sql_function
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
 
 
 @sql_function
 def llm_register_model(
-    name: str | None, task: str | None, source: str | None, revision: str | None, options: dict[str, Any] | None
+    db: Connection,
+    name: str | None,
+    task: str | None,
+    source: str | None,
+    revision: str | None,
+    options: dict[str, Any] | None,
 ) -> str:
     """Add a model to the registry, after loading it once; returns its digest."""
-    return registry.llm_register_model(name, task, source, revision, options)
+    return registry.llm_register_model(db, name, task, source, revision, options)
 
 
 @sql_function
-def llm_drop_model(name: str | None) -> None:
+def llm_drop_model(db: Connection, name: str | None) -> None:
     """Remove a model from the registry; an error while a semantic index still needs it."""
-    registry.llm_drop_model(name)
+    registry.llm_drop_model(db, name)
 
 
 @sql_function
-def llm_load_model(name: str | None) -> None:
+def llm_load_model(db: Connection, name: str | None) -> None:
     """Load a model now, so that the next call finds it ready."""
-    registry.llm_load_model(name)
+    registry.llm_load_model(db, name)
 
 
 @sql_function
-def llm_unload_model(name: str | None) -> bool:
+def llm_unload_model(db: Connection, name: str | None) -> bool:
     """Drop a model from memory; true if it was there. The next call loads it again."""
-    return registry.llm_unload_model(name)
+    return registry.llm_unload_model(db, name)
 
 
 @sql_function
-def llm_status() -> list[dict[str, Any]]:
+def llm_status(db: Connection) -> list[dict[str, Any]]:
     """The model host and each registered model: state, device, engine, memory and work done since the host started."""
-    return registry.llm_status()
+    return registry.llm_status(db)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pg_llm.database.session import sql_function
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
 from pg_llm.optimize import advice
 from pg_llm.optimize.plan import Suggestion
 
 
 @sql_function
-def llm_optimize(sql: str | None) -> list[Suggestion]:
+def llm_optimize(db: Connection, sql: str | None) -> list[Suggestion]:
     """What would make a SELECT cheaper: indexes, statistics, rewrites, with the planner's costs; nothing is changed."""
-    return advice.llm_optimize(sql)
+    return advice.llm_optimize(db, sql)

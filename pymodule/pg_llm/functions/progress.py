@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from pg_llm.database import progress as progress_
-from pg_llm.database.session import sql_function
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
 
 
 @sql_function
-def progress_report() -> list[dict[str, Any]]:
+def progress_report(db: Connection) -> list[dict[str, Any]]:
     """The reports that the caller may see, for the view llm_progress."""
-    return progress_.progress_report()
+    return progress_.progress_report(db)

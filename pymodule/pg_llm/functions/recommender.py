@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from pg_llm.database.session import sql_function
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
 from pg_llm.recommend import fitting
 
 
 @sql_function
 def llm_fit_recommender(
+    db: Connection,
     name: str | None,
     events: str | None,
     user_column: str | None,
@@ -23,23 +25,23 @@ def llm_fit_recommender(
 ) -> dict[str, Any]:
     """Learn from events (a table or a query) which items users want next; returns what was measured on last events."""
     return fitting.llm_fit_recommender(
-        name, events, user_column, item_column, time_column, weight_column, items, item_key, item_text, options
+        db, name, events, user_column, item_column, time_column, weight_column, items, item_key, item_text, options
     )
 
 
 @sql_function
-def llm_refit(name: str | None, options: Any) -> dict[str, Any]:
+def llm_refit(db: Connection, name: str | None, options: Any) -> dict[str, Any]:
     """Learn on from the events there are now, and take in new items; until it commits the old state answers."""
-    return fitting.llm_refit(name, options)
+    return fitting.llm_refit(db, name, options)
 
 
 @sql_function
-def llm_evaluate_recommender(name: str | None, k: int | None) -> list[dict[str, Any]]:
+def llm_evaluate_recommender(db: Connection, name: str | None, k: int | None) -> list[dict[str, Any]]:
     """How well lists of k items held users' last events, kept back; beside popularity and neighbours of items."""
-    return fitting.llm_evaluate_recommender(name, k)
+    return fitting.llm_evaluate_recommender(db, name, k)
 
 
 @sql_function
-def llm_drop_recommender(name: str | None) -> None:
+def llm_drop_recommender(db: Connection, name: str | None) -> None:
     """Remove a recommender, its table and its model."""
-    fitting.llm_drop_recommender(name)
+    fitting.llm_drop_recommender(db, name)

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from pg_llm.database.session import sql_function
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
 from pg_llm.training import jobs
 
 
 @sql_function
 def llm_fit(
-    name: str | None, task: str | None, query: str | None, base: str | None, method: str | None, options: Any
+    db: Connection,
+    name: str | None,
+    task: str | None,
+    query: str | None,
+    base: str | None,
+    method: str | None,
+    options: Any,
 ) -> dict[str, Any]:
     """Train a model on the rows of a query and register it; returns what was measured on rows kept back."""
-    return jobs.llm_fit(name, task, query, base, method, options)
+    return jobs.llm_fit(db, name, task, query, base, method, options)
 
 
 @sql_function
 def llm_self_train(
-    name: str | None, query: str | None, unlabelled: str | None, base: str | None, options: Any
+    db: Connection, name: str | None, query: str | None, unlabelled: str | None, base: str | None, options: Any
 ) -> dict[str, Any]:
     """Train a classifier on labelled rows and on its own sure answers to unlabelled ones, as far as that helps."""
-    return jobs.llm_self_train(name, query, unlabelled, base, options)
+    return jobs.llm_self_train(db, name, query, unlabelled, base, options)
 
 
 @sql_function
-def llm_suspect_labels(query: str | None, model: str | None) -> list[dict[str, Any]]:
+def llm_suspect_labels(db: Connection, query: str | None, model: str | None) -> list[dict[str, Any]]:
     """The rows of a query whose label is probably wrong, most doubtful first, with the label that fits better."""
-    return jobs.llm_suspect_labels(query, model)
+    return jobs.llm_suspect_labels(db, query, model)

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-import plpy
-
 from pg_llm import arguments
-from pg_llm.database import session
+from pg_llm.database import models
+from pg_llm.database.connection import Connection
 from pg_llm.errors import InvalidInput
 
 _MOST_TOKENS = 32768
@@ -23,63 +22,74 @@ _MOST_DIGITS = 16000
 
 
 def llm_generate(
-    prompt: str | None, model: str | None, max_tokens: int | None, temperature: float | None, seed: int | None
+    db: Connection,
+    prompt: str | None,
+    model: str | None,
+    max_tokens: int | None,
+    temperature: float | None,
+    seed: int | None,
 ) -> str | None:
     """The text that a language model answers a prompt with; NULL for NULL."""
-    return _Writer(model, max_tokens, temperature, seed).texts([prompt])[0][1]
+    return _Writer(db, model, max_tokens, temperature, seed).texts([prompt])[0][1]
 
 
-def llm_generate_batch(
+def llm_generate_batch(db: Connection,
     prompts: list[str | None] | None, model: str | None, max_tokens: int | None, temperature: float | None,
     seed: int | None,
 ) -> list[tuple[int, str | None]]:  # fmt: skip
     """The answer to each prompt with its position from 1; NULL for NULL."""
-    return _Writer(model, max_tokens, temperature, seed).texts(arguments.texts(prompts))
+    return _Writer(db, model, max_tokens, temperature, seed).texts(arguments.texts(prompts))
 
 
-def llm_generate_json(
+def llm_generate_json(db: Connection,
     prompt: str | None, schema: Any, model: str | None, max_tokens: int | None, temperature: float | None,
     seed: int | None,
 ) -> Any:  # fmt: skip
     """The answer to a prompt as JSON that follows a JSON Schema; NULL for NULL and for what max_tokens cut off."""
-    return _Writer(model, max_tokens, temperature, seed).objects("generation", [prompt], schema)[0][1]
+    return _Writer(db, model, max_tokens, temperature, seed).objects("generation", [prompt], schema)[0][1]
 
 
-def llm_generate_json_batch(
+def llm_generate_json_batch(db: Connection,
     prompts: list[str | None] | None, schema: Any, model: str | None, max_tokens: int | None,
     temperature: float | None, seed: int | None,
 ) -> list[tuple[int, Any]]:  # fmt: skip
     """The answer to each prompt as JSON that follows a JSON Schema, with its position from 1; NULL for NULL."""
-    writer = _Writer(model, max_tokens, temperature, seed)
+    writer = _Writer(db, model, max_tokens, temperature, seed)
     return writer.objects("generation", arguments.texts(prompts), schema)
 
 
-def llm_extract(input: str | None, schema: Any, model: str | None, max_tokens: int | None) -> Any:
+def llm_extract(db: Connection, input: str | None, schema: Any, model: str | None, max_tokens: int | None) -> Any:
     """The properties that a JSON Schema asks for, as the text states them, null where it does not; NULL for NULL."""
-    return _Writer(model, max_tokens).objects("extraction", [input], _object(schema))[0][1]
+    return _Writer(db, model, max_tokens).objects("extraction", [input], _object(schema))[0][1]
 
 
 def llm_extract_batch(
-    inputs: list[str | None] | None, schema: Any, model: str | None, max_tokens: int | None
+    db: Connection, inputs: list[str | None] | None, schema: Any, model: str | None, max_tokens: int | None
 ) -> list[tuple[int, Any]]:
     """The properties that a JSON Schema asks for, from each text, with its position from 1; NULL for NULL."""
-    return _Writer(model, max_tokens).objects("extraction", arguments.texts(inputs), _object(schema))
+    return _Writer(db, model, max_tokens).objects("extraction", arguments.texts(inputs), _object(schema))
 
 
 class _Writer:
     """A generation model and how it is to write."""
 
     def __init__(
-        self, name: str | None, max_tokens: int | None, temperature: float | None = 0.0, seed: int | None = 0
+        self,
+        db: Connection,
+        name: str | None,
+        max_tokens: int | None,
+        temperature: float | None = 0.0,
+        seed: int | None = 0,
     ) -> None:
+        self._db = db
         if max_tokens is None or not 1 <= max_tokens <= _MOST_TOKENS:
             raise InvalidInput(f"max_tokens must lie between 1 and {_MOST_TOKENS}", hint="256 tokens are about a page.")
         if temperature is None or not 0 <= temperature <= _HOTTEST:
             raise InvalidInput(
                 f"temperature must lie between 0 and {_HOTTEST}", hint="0 always takes the most probable word."
             )
-        self._model = session.model(name, "generation")
-        self._options = {"max_tokens": max_tokens, "temperature": temperature, "seed": session.required("seed", seed)}
+        self._model = models.find(db, name, "generation")
+        self._options = {"max_tokens": max_tokens, "temperature": temperature, "seed": arguments.required("seed", seed)}
 
     def texts(self, prompts: Sequence[str | None]) -> list[tuple[int, str | None]]:
         """The answer to each prompt with its position from 1."""
@@ -90,7 +100,7 @@ class _Writer:
         written = self._written(task, inputs, _schema(schema))
         cut = sum(text == "" for _, text in written)
         if cut:
-            plpy.warning(
+            self._db.warning(
                 f"{cut} of {len(written)} JSON values were not finished within {self._options['max_tokens']} tokens",
                 hint="They are NULL. Raise max_tokens, or limit texts and lists in the schema by maxLength, maxItems.",
             )

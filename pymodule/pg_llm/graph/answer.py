@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pg_llm.database import session
-from pg_llm.database.session import Row
+from pg_llm.database import models
+from pg_llm.database.connection import Connection, Row
 from pg_llm.errors import InvalidInput
 from pg_llm.graph import evidence as graph_evidence
 from pg_llm.graph import lifecycle, question_words, search
@@ -28,36 +28,36 @@ _SAME_AND_OTHER = ("疾病", ("disease", "river"))
 _TOLD_APART = 0.2
 
 
-def graph_context(question: str | None, graph: str | None, token_limit: int | None) -> str | None:
+def graph_context(db: Connection, question: str | None, graph: str | None, token_limit: int | None) -> str | None:
     """What a graph says that bears on a question, as text with citations, for a prompt."""
     if token_limit is None or not 1 <= token_limit <= _MOST_TOKENS:
         raise InvalidInput(f"token_limit must lie between 1 and {_MOST_TOKENS}")
-    of = lifecycle.named(graph)
+    of = lifecycle.named(db, graph)
     if question is None:
         return None
-    seeds = [row["entity"] for row in search.find(of, question, _SEEDS) if row["score"] >= _LIKE]
-    facts = list(dict.fromkeys(row[:3] for row in search.around(seeds)[0]))[:_WEIGHED] if seeds else []
+    seeds = [row["entity"] for row in search.find(db, of, question, _SEEDS) if row["score"] >= _LIKE]
+    facts = list(dict.fromkeys(row[:3] for row in search.around(db, seeds)[0]))[:_WEIGHED] if seeds else []
     if not facts:
         return ""
-    said = _spoken(facts)
-    ordered = _alike(of, question, [said[fact] for fact in facts])
-    return _within([(said[facts[number]], facts[number]) for number in ordered], token_limit)
+    said = _spoken(db, facts)
+    ordered = _alike(db, of, question, [said[fact] for fact in facts])
+    return _within(db, [(said[facts[number]], facts[number]) for number in ordered], token_limit)
 
 
-def graph_answer(question: str | None, graph: str | None) -> list[tuple[str | None, float, str]]:
+def graph_answer(db: Connection, question: str | None, graph: str | None) -> list[tuple[str | None, float, str]]:
     """The answer to a question that a graph holds, with its evidence; NULL where it does not hold it."""
-    of = lifecycle.named(graph)
-    found = _answer(of, question) if question is not None and question.strip() else None
+    of = lifecycle.named(db, graph)
+    found = _answer(db, of, question) if question is not None and question.strip() else None
     if found is None:
         return [(None, 0.0, "[]")]
     way, score = found
     answers = sorted(way.answers, key=lambda number: (-way.answers[number][0], number))
-    names = {row["id"]: row["name"] for row in search.entities(answers)}
+    names = {row["id"]: row["name"] for row in search.entities(db, answers)}
     triples = list(dict.fromkeys(triple for number in answers for triple in way.answers[number][1]))
-    spoken = _spoken(triples)
+    spoken = _spoken(db, triples)
     evidence = [
         {"fact": spoken[triple], **row}
-        for triple, rows in graph_evidence.behind(triples).items()
+        for triple, rows in graph_evidence.behind(db, triples).items()
         for row in rows
     ]  # fmt: skip
     text = ("、" if any("\u3400" <= c <= "\u9fff" for c in question or "") else ", ").join(
@@ -81,20 +81,20 @@ class _Way:
             self.answers[answer] = (confidence, triples)
 
 
-def _answer(of: Row, question: str) -> tuple[_Way, float] | None:
+def _answer(db: Connection, of: Row, question: str) -> tuple[_Way, float] | None:
     """The way that the question means, and how much of the question it accounts for."""
-    seeds = _seeds(of, question)
+    seeds = _seeds(db, of, question)
     asked = question_words.rest(question, [name for name, _ in seeds.values()])
     if not seeds or not asked:
         return None
     by_label: dict[tuple[str, int], list[_Way]] = defaultdict(list)
     for seed in seeds:
-        for way in _ways(seed, set(seeds)):
+        for way in _ways(db, seed, set(seeds)):
             by_label[way.label, way.hops].append(way)
     merged = [way for way in (_common(ways, len(seeds)) for ways in by_label.values()) if way is not None]
     if not merged:
         return None
-    scores = _scores(of, asked, [way.label for way in merged])
+    scores = _scores(db, of, asked, [way.label for way in merged])
     order = sorted(
         range(len(merged)), key=lambda n: (-round(scores[n], 3), merged[n].hops, -_sure(merged[n]), merged[n].label)
     )
@@ -102,10 +102,10 @@ def _answer(of: Row, question: str) -> tuple[_Way, float] | None:
     return (merged[best], scores[best]) if scores[best] >= _MEANT else None
 
 
-def _seeds(of: Row, question: str) -> dict[int, tuple[str, str]]:
+def _seeds(db: Connection, of: Row, question: str) -> dict[int, tuple[str, str]]:
     """Name and type of the entities that a question names; of names within each other the longest."""
-    numbers = list(search.mentioned(of["id"], question))
-    found = {row["id"]: (row["name"], row["type"]) for row in search.entities(numbers)}
+    numbers = list(search.mentioned(db, of["id"], question))
+    found = {row["id"]: (row["name"], row["type"]) for row in search.entities(db, numbers)}
     folded = [name.casefold() for name, _ in found.values()]
     return {
         number: about
@@ -114,12 +114,12 @@ def _seeds(of: Row, question: str) -> dict[int, tuple[str, str]]:
     }
 
 
-def _ways(seed: int, without: set[int]) -> list[_Way]:
+def _ways(db: Connection, seed: int, without: set[int]) -> list[_Way]:
     """What leads on from an entity, over one relation and over two."""
-    near = search.around([seed])[0][:_WAYS]
+    near = search.around(db, [seed])[0][:_WAYS]
     middle = {(o if s == seed else s) for s, _, o, _ in near} - without
-    beyond = search.around(sorted(middle))[0][:_WAYS] if middle else []
-    types = {row["id"]: row["type"] for row in search.entities(sorted(search.ends([*near, *beyond])))}
+    beyond = search.around(db, sorted(middle))[0][:_WAYS] if middle else []
+    types = {row["id"]: row["type"] for row in search.entities(db, sorted(search.ends([*near, *beyond])))}
     ways: dict[str, _Way] = {}
 
     def add(label: str, hops: int, answer: int, confidence: float, *triples: Triple) -> None:
@@ -161,43 +161,43 @@ def _sure(way: _Way) -> float:
     return max(confidence for confidence, _ in way.answers.values())
 
 
-def _scores(of: Row, asked: str, labels: Sequence[str]) -> list[float]:
+def _scores(db: Connection, of: Row, asked: str, labels: Sequence[str]) -> list[float]:
     """How much of what is asked each label speaks of: by its words, else by what they mean."""
     words = [question_words.coverage(asked, label) for label in labels]
-    if max(words) == 1 or not _understood(of, asked):
+    if max(words) == 1 or not _understood(db, of, asked):
         return words
-    return [max(pair) for pair in zip(words, _cosines(of, asked, labels), strict=True)]
+    return [max(pair) for pair in zip(words, _cosines(db, of, asked, labels), strict=True)]
 
 
-def _understood(of: Row, text: str) -> bool:
+def _understood(db: Connection, of: Row, text: str) -> bool:
     """Whether the embedding model reads the text's language: one for English finds all Chinese words alike."""
     if text.isascii():
         return True
-    same, other = _cosines(of, *_SAME_AND_OTHER)
+    same, other = _cosines(db, of, *_SAME_AND_OTHER)
     return same - other > _TOLD_APART
 
 
-def _cosines(of: Row, text: str, others: Sequence[str]) -> list[float]:
-    found = session.model(of["embedding_model"], "embedding").run("embedding", [text, *others], role="document")
+def _cosines(db: Connection, of: Row, text: str, others: Sequence[str]) -> list[float]:
+    found = models.find(db, of["embedding_model"], "embedding").run("embedding", [text, *others], role="document")
     first, *vectors = (json.loads(vector) for vector in found)
     return [sum(a * b for a, b in zip(first, vector, strict=True)) for vector in vectors]
 
 
-def _alike(of: Row, question: str, texts: Sequence[str]) -> list[int]:
+def _alike(db: Connection, of: Row, question: str, texts: Sequence[str]) -> list[int]:
     """The texts' numbers, those most like the question first."""
-    scores = _cosines(of, question, texts)
+    scores = _cosines(db, of, question, texts)
     return sorted(range(len(texts)), key=lambda number: (-scores[number], number))
 
 
-def _spoken(triples: Sequence[Triple]) -> dict[Triple, str]:
+def _spoken(db: Connection, triples: Sequence[Triple]) -> dict[Triple, str]:
     """Each relation in words."""
-    names = {row["id"]: row["name"] for row in search.entities(sorted(search.ends(triples)))}
+    names = {row["id"]: row["name"] for row in search.entities(db, sorted(search.ends(triples)))}
     return {triple: f"{names[triple[0]]} {triple[1]} {names[triple[2]]}" for triple in triples}
 
 
-def _within(facts: Sequence[tuple[str, Triple]], token_limit: int) -> str:
+def _within(db: Connection, facts: Sequence[tuple[str, Triple]], token_limit: int) -> str:
     """As many of the facts, each with its citations, as fit."""
-    behind = graph_evidence.behind([triple for _, triple in facts])
+    behind = graph_evidence.behind(db, [triple for _, triple in facts])
     lines: list[str] = []
     sources: dict[str, int] = {}
     left = token_limit

@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pg_llm.database import session
+from pg_llm.database.connection import Connection
 from pg_llm.database.security_context import as_extension_owner
 
 
 @as_extension_owner
 def make_graph(
-    name: str, entity_types: list[str | None] | None, relation_types: str | None, model: str, owner: str
+    db: Connection, name: str, entity_types: list[str | None] | None, relation_types: str | None, model: str, owner: str
 ) -> bool:
     """Make an empty graph of that role, if the name is free; whether it was."""
-    return bool(session.rows(
+    return bool(db.rows(
         "INSERT INTO llm.all_graph (name, entity_types, relation_types, embedding_model, usename)"
         " SELECT $1, $2, $3::jsonb, $4, $5 WHERE NOT EXISTS (SELECT FROM llm.all_graph AS g WHERE g.name = $1)"
         " RETURNING id",
@@ -26,9 +26,9 @@ def make_graph(
 
 
 @as_extension_owner
-def make_source(graph: int, target: int | None, about: Sequence[Any]) -> None:
+def make_source(db: Connection, graph: int, target: int | None, about: Sequence[Any]) -> None:
     """Make a source; `about`: kind, columns, joined, mapping, model, sync."""
-    session.rows(
+    db.rows(
         "INSERT INTO llm.all_graph_source (graph, target, kind, columns, joined, mapping, model, sync)"
         " VALUES ($1, $2::oid, $3, $4, $5::oid[]::regclass[], $6::jsonb, $7, $8)",
         ("int4", "int8", "text", "name[]", "int8[]", "text", "text", "text"), (graph, target, *about),
@@ -36,17 +36,17 @@ def make_source(graph: int, target: int | None, about: Sequence[Any]) -> None:
 
 
 @as_extension_owner
-def remove_source(source: int) -> None:
+def remove_source(db: Connection, source: int) -> None:
     """Forget a source of which no row is left."""
-    session.rows("DELETE FROM llm.all_graph_source WHERE id = $1", ("int4",), (source,))
+    db.rows("DELETE FROM llm.all_graph_source WHERE id = $1", ("int4",), (source,))
 
 
 @as_extension_owner
-def remove_graph(graph: int) -> None:
+def remove_graph(db: Connection, graph: int) -> None:
     """Forget a graph and all it holds."""
     for name in ("evidence", "relation"):
-        session.rows(f"DELETE FROM llm.all_{name} WHERE graph = $1", ("int4",), (graph,))
-    session.rows("UPDATE llm.all_entity SET merged_into = NULL WHERE graph = $1", ("int4",), (graph,))
+        db.rows(f"DELETE FROM llm.all_{name} WHERE graph = $1", ("int4",), (graph,))
+    db.rows("UPDATE llm.all_entity SET merged_into = NULL WHERE graph = $1", ("int4",), (graph,))
     for name in ("entity", "graph_row", "graph_source"):
-        session.rows(f"DELETE FROM llm.all_{name} WHERE graph = $1", ("int4",), (graph,))
-    session.rows("DELETE FROM llm.all_graph WHERE id = $1", ("int4",), (graph,))
+        db.rows(f"DELETE FROM llm.all_{name} WHERE graph = $1", ("int4",), (graph,))
+    db.rows("DELETE FROM llm.all_graph WHERE id = $1", ("int4",), (graph,))

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from pg_llm.database import catalog, session
-from pg_llm.database.session import Row
+from pg_llm.database import catalog
+from pg_llm.database.connection import Connection, Row
 from pg_llm.errors import InvalidInput
 from pg_llm.graph import rights
 from pg_llm.graph.source import rows_of
@@ -19,10 +19,10 @@ _SHOWN = 3
 _LONGEST = 300
 
 
-def behind(triples: Sequence[Triple]) -> dict[Triple, list[dict[str, Any]]]:
+def behind(db: Connection, triples: Sequence[Triple]) -> dict[Triple, list[dict[str, Any]]]:
     """Of each relation some rows that support it: table, key, column and passage, the surest first."""
     wanted = set(triples)
-    found = session.rows(
+    found = db.rows(
         "SELECT r.id, r.subject, r.predicate, r.object FROM llm.relation AS r"
         " WHERE r.subject = ANY($1) AND r.object = ANY($2)",
         ("int8[]", "int8[]"),
@@ -30,7 +30,7 @@ def behind(triples: Sequence[Triple]) -> dict[Triple, list[dict[str, Any]]]:
     )
     known = {row["id"]: (row["subject"], row["predicate"], row["object"]) for row in found}
     numbers = [number for number, triple in known.items() if triple in wanted]
-    rows = session.rows(
+    rows = db.rows(
         """
         SELECT w.id AS relation, e."table"::oid::int8 AS target, e."table"::text AS "table", e.key::text AS key,
                e."column"::text AS "column", e.start_pos, e.end_pos, e.confidence
@@ -41,7 +41,7 @@ def behind(triples: Sequence[Triple]) -> dict[Triple, list[dict[str, Any]]]:
         """,
         ("int8[]", "int4"), (numbers, _SHOWN),
     )  # fmt: skip
-    passages = _passages(rows)
+    passages = _passages(db, rows)
     behind: dict[Triple, list[dict[str, Any]]] = defaultdict(list)
     for number, row in enumerate(rows):
         behind[known[row["relation"]]].append({
@@ -51,7 +51,7 @@ def behind(triples: Sequence[Triple]) -> dict[Triple, list[dict[str, Any]]]:
     return behind
 
 
-def _passages(rows: Sequence[Row]) -> dict[int, str]:
+def _passages(db: Connection, rows: Sequence[Row]) -> dict[int, str]:
     """The words of each passage, or the whole value; none where the column is not there any more."""
     places: dict[tuple[int, str], list[int]] = defaultdict(list)
     for number, row in enumerate(rows):
@@ -59,27 +59,28 @@ def _passages(rows: Sequence[Row]) -> dict[int, str]:
             places[row["target"], row["column"]].append(number)
     found: dict[int, str] = {}
     for (target, column), numbers in places.items():
-        for row in _read(target, column, [rows[number] for number in numbers], numbers):
+        for row in _read(db, target, column, [rows[number] for number in numbers], numbers):
             if row["passage"] is not None:
                 found[row["number"]] = row["passage"]
     return found
 
 
-def _read(target: int, column: str, rows: Sequence[Row], numbers: Sequence[int]) -> list[Row]:
+def _read(db: Connection, target: int, column: str, rows: Sequence[Row], numbers: Sequence[int]) -> list[Row]:
     """The passages in one column, by these numbers; none of a table that the caller cannot trust."""
     try:
-        table = catalog.table(str(target))
+        table = catalog.table(db, str(target))
     except InvalidInput:
         return []
     if column not in table.columns:
         return []
     places = ([row[field] for row in rows] for field in ("key", "start_pos", "end_pos"))
     return rights.looked_up(
+        db,
         [target],
         f"SELECT u.number, substr({table.text(column)}, coalesce(u.first, 1),"
         f" least(coalesce(u.last - u.first, {_LONGEST}), {_LONGEST})) AS passage"
         " FROM unnest($1, $2::jsonb[], $3, $4) AS u (number, key, first, last)"
-        f" CROSS JOIN LATERAL {table.one_key('u.key')} JOIN {rows_of(table)} AS t ON {table.same_key}",
+        f" CROSS JOIN LATERAL {table.one_key('u.key')} JOIN {rows_of(db, table)} AS t ON {table.same_key}",
         ("int4[]", "text[]", "int4[]", "int4[]"),
         (list(numbers), *places),
     )

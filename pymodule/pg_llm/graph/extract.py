@@ -10,8 +10,9 @@ from typing import Any
 from pg_llm import settings
 from pg_llm.arguments import Label
 from pg_llm.classify import entities
-from pg_llm.database import session
-from pg_llm.database.session import Model
+from pg_llm.database import models
+from pg_llm.database.connection import Connection
+from pg_llm.database.models import Model
 from pg_llm.graph import schema as graph_schema
 from pg_llm.graph.schema import Schema
 
@@ -80,13 +81,13 @@ class Extracted:
 
 
 def graph_extract(
-    input: str | None, entity_types: list[str] | None, relation_types: Any, model: str | None
+    db: Connection, input: str | None, entity_types: list[str] | None, relation_types: Any, model: str | None
 ) -> list[dict[str, Any]]:
     """The relations that a text states: who or what, which relation, to whom or to what, and where it says so."""
     schema = graph_schema.parse(entity_types, relation_types)
     if input is None:
         return []
-    found = find([input], schema, model)[0]
+    found = find(db, [input], schema, model)[0]
     return [
         {
             "subject": found.entities[its.subject].name, "subject_type": found.entities[its.subject].type,
@@ -98,20 +99,25 @@ def graph_extract(
     ]  # fmt: skip
 
 
-def find(texts: Sequence[str], schema: Schema, model: str | None) -> list[Extracted]:
+def find(db: Connection, texts: Sequence[str], schema: Schema, model: str | None) -> list[Extracted]:
     """Entities and relations of each text, of the schema's types only."""
-    able = session.model(model, "entities", MODELS)
+    able = models.find(db, model, "entities", MODELS)
     if able.task == "generation":
-        return relate(texts, [[] for _ in texts], schema, able, set())
+        return relate(db, texts, [[] for _ in texts], schema, able, set())
     source = (
-        able if able.task == "entities" else session.model(able.option("entities_model"), "entities", ("entities",))
+        able if able.task == "entities" else models.find(db, able.option("entities_model"), "entities", ("entities",))
     )
-    given, known = _entities(source, texts, schema)
-    return relate(texts, given, schema, able, known)
+    given, known = _entities(db, source, texts, schema)
+    return relate(db, texts, given, schema, able, known)
 
 
 def relate(
-    texts: Sequence[str], given: Sequence[Sequence[Mention]], schema: Schema, able: Model, known: set[str]
+    db: Connection,
+    texts: Sequence[str],
+    given: Sequence[Sequence[Mention]],
+    schema: Schema,
+    able: Model,
+    known: set[str],
 ) -> list[Extracted]:
     """Relations between the given entities of each text; `known` are the schema's types that their model can tell."""
     asked = schema.relation_types
@@ -120,20 +126,22 @@ def relate(
         json.dumps({"text": text, "entities": its}, ensure_ascii=False) for text, its in zip(texts, given, strict=True)
     ]
     options = {"relations": relations, "types": schema.types, "known": sorted(known)}
-    found = [json.loads(result) for result in _reader(able).run("relations", inputs, **options)]
-    _answer(found, schema)
-    _type(texts, found, schema)
+    found = [json.loads(result) for result in _reader(db, able).run("relations", inputs, **options)]
+    _answer(db, found, schema)
+    _type(db, texts, found, schema)
     return [_extracted(text, its, schema) for text, its in zip(texts, found, strict=True)]
 
 
-def _reader(able: Model) -> Model:
+def _reader(db: Connection, able: Model) -> Model:
     """What finds the relations: the model itself, or the default one where it tags words and cannot parse."""
     if able.task != "entities" or str(able.wire["source"]).startswith("package:"):
         return able
-    return session.model(settings.default("llm.entities_model"), "entities", ("entities",))
+    return models.find(db, settings.default("llm.entities_model"), "entities", ("entities",))
 
 
-def _entities(able: Model, texts: Sequence[str], schema: Schema) -> tuple[list[list[Mention]], set[str]]:
+def _entities(
+    db: Connection, able: Model, texts: Sequence[str], schema: Schema
+) -> tuple[list[list[Mention]], set[str]]:
     """The entities of each text under the schema's types, and which of these the model can tell."""
     own, roles = able.labels or [], set(schema.role_types)
     wanted = schema.types
@@ -146,10 +154,10 @@ def _entities(able: Model, texts: Sequence[str], schema: Schema) -> tuple[list[l
     known = {name for names in named.values() for name in names}
     left = [(name, description) for name, description in wanted if name not in known and name not in roles]
     asked = [label for label in own if label in named or (left and label not in _NUMBERS)]
-    found = _labelled(able, texts, asked)
+    found = _labelled(db, able, texts, asked)
     several = {name for names in named.values() if len(names) > 1 for name in names}
     choices = [label for label in wanted if label[0] in several or (left and label[0] not in exact)]
-    _judge(texts, found, named, choices)
+    _judge(db, texts, found, named, choices)
     return found, known | {name for name, _ in left}
 
 
@@ -164,14 +172,21 @@ def _things(own: Sequence[str], roles: set[str]) -> list[str]:
     return [label for label in own if label in roles or (label not in _NUMBERS and not _alike(label, words))]
 
 
-def _labelled(able: Model, texts: Sequence[str], labels: Sequence[str]) -> list[list[Mention]]:
+def _labelled(db: Connection, able: Model, texts: Sequence[str], labels: Sequence[str]) -> list[list[Mention]]:
     if not labels:
         return [[] for _ in texts]
-    return [[tuple(entity) for entity in its] for its in entities.find(able, texts, [(name, None) for name in labels])]  # type: ignore[misc]  # JSON lists of four
+    return [
+        [tuple(entity) for entity in its]  # type: ignore[misc]  # JSON lists of four
+        for its in entities.find(db, able, texts, [(name, None) for name in labels])
+    ]
 
 
 def _judge(
-    texts: Sequence[str], found: list[list[Mention]], named: dict[str, list[str]], choices: Sequence[Label]
+    db: Connection,
+    texts: Sequence[str],
+    found: list[list[Mention]],
+    named: dict[str, list[str]],
+    choices: Sequence[Label],
 ) -> None:
     """Put the schema's types in place of the model's; where several may be meant, the classification model chooses."""
     questions = [
@@ -180,7 +195,7 @@ def _judge(
         for mention in its
         if _doubtful(named.get(str(mention[0]), []), choices)
     ]
-    answers = iter(_chosen([(text, mention) for text, mention, _ in questions], choices, named))
+    answers = iter(_chosen(db, [(text, mention) for text, mention, _ in questions], choices, named))
     for its in found:
         kept: list[Mention] = []
         for mention in its:
@@ -201,14 +216,14 @@ def _doubtful(names: Sequence[str], choices: Sequence[Label]) -> bool:
 
 
 def _chosen(
-    asked: Sequence[tuple[str, Mention]], choices: Sequence[Label], named: dict[str, list[str]]
+    db: Connection, asked: Sequence[tuple[str, Mention]], choices: Sequence[Label], named: dict[str, list[str]]
 ) -> Iterator[tuple[str, float]]:
     """Which of the types each mention is, and how probably; the types that its label names are the likelier ones."""
     if not asked:
         return
     from pg_llm.classify import scoring
 
-    judge = session.model(None, "classification", scoring.MODELS)
+    judge = models.find(db, None, "classification", scoring.MODELS)
     phrases = [
         entities.phrase(text, (str(kind or "thing"), start, end, score)) for text, (kind, start, end, score) in asked
     ]
@@ -222,7 +237,7 @@ def _chosen(
         yield best, scores[best] / sum(scores.values())
 
 
-def _answer(found: Sequence[dict[str, Any]], schema: Schema) -> None:
+def _answer(db: Connection, found: Sequence[dict[str, Any]], schema: Schema) -> None:
     """Turn what is open into relations where a phrase is like the description of one."""
     asked = schema.relation_types or {}
     questions = [(its, question) for its in found for question in its.get("open", ())]
@@ -232,7 +247,7 @@ def _answer(found: Sequence[dict[str, Any]], schema: Schema) -> None:
     row = {name: number for number, name in enumerate(names)}
     labels = [(name.replace("_", " ").replace("-", " "), asked[name].description) for name in names]
     phrases = [question[2] for _, question in questions]
-    model = session.model(None, "embedding")
+    model = models.find(db, None, "embedding")
     for (its, question), result in zip(questions, model.run("likeness", phrases, labels=labels), strict=True):
         alike = json.loads(result)
         one, other, _, start, end, score, able = question
@@ -243,7 +258,7 @@ def _answer(found: Sequence[dict[str, Any]], schema: Schema) -> None:
             its["relations"].append([ends[0], name, ends[1], start, end, score * likeness])
 
 
-def _type(texts: Sequence[str], found: Sequence[dict[str, Any]], schema: Schema) -> None:
+def _type(db: Connection, texts: Sequence[str], found: Sequence[dict[str, Any]], schema: Schema) -> None:
     """Give a type to entities that only a relation has named."""
     untyped = [
         (text, entity)
@@ -256,7 +271,7 @@ def _type(texts: Sequence[str], found: Sequence[dict[str, Any]], schema: Schema)
             entity[0] = _UNTYPED
         return
     for (_, entity), (kind, share) in zip(
-        untyped, _chosen([(text, tuple(entity)) for text, entity in untyped], schema.entity_types, {}), strict=True
+        untyped, _chosen(db, [(text, tuple(entity)) for text, entity in untyped], schema.entity_types, {}), strict=True
     ):
         entity[0], entity[3] = None if kind == _OTHER else kind, entity[3] * share
 

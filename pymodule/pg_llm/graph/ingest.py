@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 
-from pg_llm.database import catalog, session
+from pg_llm.database import catalog
+from pg_llm.database.connection import Connection, Row
 from pg_llm.database.progress import Report
-from pg_llm.database.session import Row
 from pg_llm.database.transaction import Commit
 from pg_llm.graph import name_vectors, store
 from pg_llm.graph.access import Access
@@ -22,16 +22,17 @@ _KEYS = 1000
 class Filling:
     """One source, what reads it, and with whose rights it is read."""
 
-    def __init__(self, source: Source, graph: Row, access: Access) -> None:
+    def __init__(self, db: Connection, source: Source, graph: Row, access: Access) -> None:
+        self._db = db
         self._source = source
         self._graph = graph
         self._access = access
-        self._embed = name_vectors.embedder(graph["embedding_model"])
+        self._embed = name_vectors.embedder(db, graph["embedding_model"])
 
     @functools.cached_property
     def _reader(self) -> Reader:
         """Not before it is needed: to forget takes no model."""
-        return self._access.model(lambda: Reader(self._source, self._graph))
+        return self._access.model(lambda: Reader(self._db, self._source, self._graph))
 
     @functools.cached_property
     def _key_and_hash(self) -> str:
@@ -60,7 +61,7 @@ class Filling:
         """Read the rows with these primary keys, JSON objects, in the caller's transaction."""
         there = self._keyed(self._columns, self._source.rows, keys)
         self._forget(set(keys) - {row["key"] for row in there})
-        known = store.known(self._source.id, [row["key"] for row in there])
+        known = store.known(self._db, self._source.id, [row["key"] for row in there])
         changed = [row for row in there if known.get(row["key"]) != row["hash"]]
         for start in range(0, len(changed), _BATCH):
             self._store(changed[start : start + _BATCH])
@@ -68,7 +69,7 @@ class Filling:
     def forget_gone(self, commit: Commit) -> None:
         """Forget the rows that the table does not have any more."""
         last = 0
-        while rows := store.keys(self._source.id, last, _KEYS):
+        while rows := store.keys(self._db, self._source.id, last, _KEYS):
             last = rows[-1]["id"]
             keys = [row["key"] for row in rows]
             table = self._source.table
@@ -78,7 +79,7 @@ class Filling:
                 commit()
 
     def _rows(self, query: str, types: Sequence[str] = (), values: Sequence[object] = ()) -> list[Row]:
-        return self._access.read(self._source, lambda: session.rows_once(query, types, values))
+        return self._access.read(self._source, lambda: self._db.query_unprepared(query, types, values))
 
     def _keyed(self, columns: str, rows: str, keys: Sequence[str]) -> list[Row]:
         """Of the rows with these keys, which are JSON, some columns."""
@@ -88,27 +89,27 @@ class Filling:
 
     def _forget(self, keys: set[str]) -> None:
         if keys:
-            store.remove(self._source.id, sorted(keys))
+            store.remove(self._db, self._source.id, sorted(keys))
 
     def _store(self, rows: list[Row]) -> int:
         """Read and write; a row that changed while it was read is left to whoever changed it. How many were written."""
         said = self._access.model(lambda: self._reader.read(rows))
-        if not store.hold(self._source.id):
+        if not store.hold(self._db, self._source.id):
             return 0
         keys = [row["key"] for row in rows]
-        numbers = store.take(self._source.graph, self._source.id, keys)
+        numbers = store.take(self._db, self._source.graph, self._source.id, keys)
         now = self._keyed(self._key_and_hash, self._source.rows, keys)
         current = {row["key"]: row["hash"] for row in now}
         unchanged = [each for each in said if current.get(each.key) == each.hash]
-        spoken_of = store.store(self._source.graph, self._source.id, numbers, unchanged)
-        name_vectors.embed(lambda names: self._access.model(lambda: self._embed(names)), spoken_of)
+        spoken_of = store.store(self._db, self._source.graph, self._source.id, numbers, unchanged)
+        name_vectors.embed(self._db, lambda names: self._access.model(lambda: self._embed(names)), spoken_of)
         self._forget({each.key for each in said if each.key not in current})
         return len(unchanged)
 
     def _stale(self) -> Iterator[tuple[list[Row], int]]:
         """Some blocks at a time: the rows that the graph does not know as they are, and how many rows there were."""
-        for leaf in catalog.parts(self._source.table, "r"):
-            blocks = session.rows_once(
+        for leaf in catalog.parts(self._db, self._source.table, "r"):
+            blocks = self._db.query_unprepared(
                 "SELECT pg_relation_size($1::regclass) / current_setting('block_size')::bigint AS blocks",
                 ("text",), (leaf,),
             )[0]["blocks"]  # fmt: skip
@@ -117,12 +118,12 @@ class Filling:
                     f"SELECT {self._columns} FROM {self._source.relation(f'ONLY {leaf}')}"
                     f" WHERE t.ctid >= '({first},0)' AND t.ctid < '({first + _BLOCKS},0)'"
                 )
-                known = store.known(self._source.id, [row["key"] for row in rows])
+                known = store.known(self._db, self._source.id, [row["key"] for row in rows])
                 yield [row for row in rows if known.get(row["key"]) != row["hash"]], len(rows)
 
 
-def forget_all(source: int, commit: Commit) -> None:
+def forget_all(db: Connection, source: int, commit: Commit) -> None:
     """Forget every row of a source."""
-    while rows := store.keys(source, 0, _KEYS):
-        store.remove(source, [row["key"] for row in rows])
+    while rows := store.keys(db, source, 0, _KEYS):
+        store.remove(db, source, [row["key"] for row in rows])
         commit()

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pg_llm import arguments
-from pg_llm.database import catalog, ownership, session
+from pg_llm.database import catalog, models, ownership, search_path
 from pg_llm.database.catalog import Table
+from pg_llm.database.connection import Connection, Row
 from pg_llm.database.progress import reported
-from pg_llm.database.session import Row
 from pg_llm.database.transaction import Commit, pinned
 from pg_llm.errors import DuplicateGraph, InsufficientPrivilege, InvalidInput, UndefinedGraph
 from pg_llm.graph import catalog as graph_catalog
@@ -29,88 +29,99 @@ _MAPPING_HINT = (
 _KEYS = ("subject", "subject_type", "predicate", "object", "object_type")
 
 
-def graph_create(name: str | None, entity_types: list[str | None] | None, relation_types: str | None) -> None:
+def graph_create(
+    db: Connection, name: str | None, entity_types: list[str | None] | None, relation_types: str | None
+) -> None:
     """Make an empty knowledge graph, with the types of entities and relations that it may hold."""
-    name = session.required("name", name)
+    name = arguments.required("name", name)
     if not name.strip() or len(name) > _NAME_CHARACTERS:
         raise InvalidInput(f"a graph's name has 1 to {_NAME_CHARACTERS} characters")
     schema.parse(entity_types, arguments.parsed("relation_types", relation_types))
-    owner = session.rows("SELECT CURRENT_USER::text AS name")[0]["name"]
-    if not graph_catalog.make_graph(name, entity_types, relation_types, session.model(None, "embedding").name, owner):
+    owner = db.rows("SELECT CURRENT_USER::text AS name")[0]["name"]
+    if not graph_catalog.make_graph(
+        db, name, entity_types, relation_types, models.find(db, None, "embedding").name, owner
+    ):
         raise DuplicateGraph(
             f'there is already a graph "{name}"', hint="Choose another name, or call graph_drop() first."
         )
 
 
 def graph_add(
-    graph: str | None, target: str | None, columns: list[str | None] | None, model: str | None, sync: str | None
+    db: Connection,
+    graph: str | None,
+    target: str | None,
+    columns: list[str | None] | None,
+    model: str | None,
+    sync: str | None,
 ) -> None:
     """Read the text of a table's columns into a graph, and keep the graph true."""
-    with _adding(graph, target, sync) as (row, table, commit):
+    with _adding(db, graph, target, sync) as (row, table, commit):
         names = list(dict.fromkeys(ownership.columns(table, columns)))
-        able = session.model(model, "entities", extract.MODELS)
-        _add(row, table, {
+        able = models.find(db, model, "entities", extract.MODELS)
+        _add(db, row, table, {
             "kind": "text", "columns": names, "joined": [], "mapping": None, "model": able.name, "sync": sync,
         }, commit)  # fmt: skip
 
 
-def graph_add_columns(graph: str | None, target: str | None, mapping: str | None, sync: str | None) -> None:
+def graph_add_columns(
+    db: Connection, graph: str | None, target: str | None, mapping: str | None, sync: str | None
+) -> None:
     """Read a table's columns into a graph as entities and relations, without a model, and keep the graph true."""
-    with _adding(graph, target, sync) as (row, table, commit):
-        found = _mapping(arguments.parsed("mapping", mapping), row, table)
+    with _adding(db, graph, target, sync) as (row, table, commit):
+        found = _mapping(db, arguments.parsed("mapping", mapping), row, table)
         names = graph_source.mapped(found)
-        joins = graph_source.joins(table, names)
+        joins = graph_source.joins(db, table, names)
         own = [name if name in table.columns else name.partition(".")[0] for name in names]
-        _add(row, table, {
+        _add(db, row, table, {
             "kind": "columns", "columns": list(dict.fromkeys(own)), "joined": [join.oid for join in joins],
             "mapping": json.dumps(found, ensure_ascii=False), "model": None, "sync": sync,
         }, commit)  # fmt: skip
 
 
-def graph_import(graph: str | None, query: str | None, source: str | None) -> int:
+def graph_import(db: Connection, graph: str | None, query: str | None, source: str | None) -> int:
     """Put ready triples into a graph: the rows of a query; returns how many are new."""
-    query = session.required("query", query).strip().rstrip(";")
-    oid = ownership.oid(source) if source is not None else None
-    with session.pinned_path():
-        row = owned(graph)
-        table = catalog.table(oid) if oid is not None else None
+    query = arguments.required("query", query).strip().rstrip(";")
+    oid = ownership.oid(db, source) if source is not None else None
+    with search_path.pinned(db):
+        row = owned(db, graph)
+        table = catalog.table(db, oid) if oid is not None else None
         if table:
             # What is said to come from a table speaks in the name of its owner.
-            ownership.check_owner(table)
-        number = _import_source(row["id"], table.oid if table else None)
-    return triple_import.store(row, number, query)
+            ownership.check_owner(db, table)
+        number = _import_source(db, row["id"], table.oid if table else None)
+    return triple_import.store(db, row, number, query)
 
 
-def graph_refresh(graph: str | None, target: str | None) -> None:
+def graph_refresh(db: Connection, graph: str | None, target: str | None) -> None:
     """Bring a graph up to date with its tables: manual ones, new partitions, refitted models, interrupted reading."""
-    oid = ownership.oid(target) if target is not None else None
-    with pinned() as commit:
-        row = owned(graph)
-        sources = [each for each in graph_source.of_graph(row["id"]) if oid in (None, str(each.table.oid))]
+    oid = ownership.oid(db, target) if target is not None else None
+    with pinned(db) as commit:
+        row = owned(db, graph)
+        sources = [each for each in graph_source.of_graph(db, row["id"]) if oid in (None, str(each.table.oid))]
         if oid is not None and not sources:
             raise UndefinedGraph(
                 f'the graph "{row["name"]}" is not made from that table',
                 hint="CALL graph_add() or graph_add_columns() adds a table.",
             )
         for source in sources:
-            _fill("graph_refresh", row, source, commit)
-        with reported("graph_refresh", row["name"], "") as report:
+            _fill(db, "graph_refresh", row, source, commit)
+        with reported(db, "graph_refresh", row["name"], "") as report:
             for kind in ("relation", "entity"):
-                for numbers in _numbers(kind, row["id"]):
-                    store.sweep(kind, numbers)
+                for numbers in _numbers(db, kind, row["id"]):
+                    store.sweep(db, kind, numbers)
                     commit()
             bare = "AND NOT EXISTS (SELECT FROM llm.own_entity_embedding AS m WHERE m.entity = c.id OFFSET 0)"
-            embed = name_vectors.embedder(row["embedding_model"])
-            for done, numbers in enumerate(_numbers("entity", row["id"], bare)):
-                name_vectors.embed(embed, numbers)
+            embed = name_vectors.embedder(db, row["embedding_model"])
+            for done, numbers in enumerate(_numbers(db, "entity", row["id"], bare)):
+                name_vectors.embed(db, embed, numbers)
                 commit()
                 report("embedding", done * _SWEPT + len(numbers), done * _SWEPT + len(numbers))
 
 
-def graph_remove(graph: str | None, target: str | None) -> None:
+def graph_remove(db: Connection, graph: str | None, target: str | None) -> None:
     """Take out of a graph what one table supports, or with NULL what was imported for its owner alone."""
-    row = owned(graph)
-    found = session.rows(
+    row = owned(db, graph)
+    found = db.rows(
         "SELECT id FROM llm.own_graph_source WHERE graph = $1 AND target IS NOT DISTINCT FROM $2",
         ("int4", "regclass"), (row["id"], target),
     )  # fmt: skip
@@ -120,40 +131,40 @@ def graph_remove(graph: str | None, target: str | None) -> None:
             hint="SELECT target, kind FROM llm.graph_source shows what graphs are made from.",
         )
     for source in found:
-        _remove(source["id"])
+        _remove(db, source["id"])
 
 
-def graph_drop(graph: str | None) -> None:
+def graph_drop(db: Connection, graph: str | None) -> None:
     """Remove a graph with all it holds and its triggers; the tables it was made from stay as they are."""
-    row = owned(graph)
-    for source in session.rows("SELECT id FROM llm.own_graph_source WHERE graph = $1", ("int4",), (row["id"],)):
-        triggers.unfollow(source["id"])
-    graph_catalog.remove_graph(row["id"])
+    row = owned(db, graph)
+    for source in db.rows("SELECT id FROM llm.own_graph_source WHERE graph = $1", ("int4",), (row["id"],)):
+        triggers.unfollow(db, source["id"])
+    graph_catalog.remove_graph(db, row["id"])
 
 
-def graph_triples(graph: str | None) -> Iterator[Row]:
+def graph_triples(db: Connection, graph: str | None) -> Iterator[Row]:
     """The relations of a graph with the names and types of their ends, as far as the caller may see them."""
-    return _triples(named(graph)["id"])
+    return _triples(db, named(db, graph)["id"])
 
 
-def graph_sync(source: int | None, keys: str | None) -> None:
+def graph_sync(db: Connection, source: int | None, keys: str | None) -> None:
     """Read rows with these keys into a graph of one's own again, or with NULL forget all."""
-    number = session.required("source", source)
-    own = session.rows(
-        "SELECT graph FROM llm.own_graph_source WHERE id = $1 AND kind <> 'import'", ("int4",), (number,)
-    )
-    if not own or not store.hold(number):
+    number = arguments.required("source", source)
+    own = db.rows("SELECT graph FROM llm.own_graph_source WHERE id = $1 AND kind <> 'import'", ("int4",), (number,))
+    if not own or not store.hold(db, number):
         # None of the caller's, or dropped meanwhile.
         return
     if keys is None:
-        ingest.forget_all(number, lambda: None)
+        ingest.forget_all(db, number, lambda: None)
         return
-    ingest.Filling(graph_source.numbered(number), numbered(own[0]["graph"]), Command()).keys(_keys(keys))
+    ingest.Filling(db, graph_source.numbered(db, number), numbered(db, own[0]["graph"]), Command(db)).keys(
+        _keys(db, keys)
+    )
 
 
-def _keys(given: str) -> list[str]:
+def _keys(db: Connection, given: str) -> list[str]:
     """Each once, as jsonb writes it."""
-    found = session.rows(
+    found = db.rows(
         "SELECT k.key::text AS key, jsonb_typeof(k.key) = 'object' AS well FROM jsonb_array_elements("
         "CASE WHEN jsonb_typeof($1::jsonb) = 'array' THEN $1::jsonb ELSE '[1]' END) AS k (key)",
         ("text",), (given,),
@@ -170,9 +181,9 @@ _GRAPH = """
 """
 
 
-def named(graph: str | None) -> Row:
+def named(db: Connection, graph: str | None) -> Row:
     """The graph of that name, or the only one. Raises UndefinedGraph and InvalidInput."""
-    found = session.rows(_GRAPH + " WHERE $1 IS NULL OR g.name = $1 ORDER BY g.name LIMIT 2", ("text",), (graph,))
+    found = db.rows(_GRAPH + " WHERE $1 IS NULL OR g.name = $1 ORDER BY g.name LIMIT 2", ("text",), (graph,))
     if not found:
         raise UndefinedGraph(f'there is no graph "{graph}"' if graph is not None else "there is no graph yet")
     if len(found) > 1:
@@ -183,14 +194,14 @@ def named(graph: str | None) -> Row:
     return found[0]
 
 
-def numbered(graph: int) -> Row:
+def numbered(db: Connection, graph: int) -> Row:
     """The graph of that number."""
-    return session.rows(_GRAPH + " WHERE g.id = $1", ("int4",), (graph,))[0]
+    return db.rows(_GRAPH + " WHERE g.id = $1", ("int4",), (graph,))[0]
 
 
-def owned(graph: str | None) -> Row:
+def owned(db: Connection, graph: str | None) -> Row:
     """The same, and its owner is asking. Raises InsufficientPrivilege."""
-    found = named(session.required("graph", graph))
+    found = named(db, arguments.required("graph", graph))
     if not found["own"]:
         raise not_owner(found)
     return found
@@ -207,17 +218,19 @@ def not_owner(graph: Row) -> InsufficientPrivilege:
 
 
 @contextlib.contextmanager
-def _adding(graph: str | None, target: str | None, sync: str | None) -> Iterator[tuple[Row, Table, Commit]]:
-    oid = ownership.oid(target)
-    with pinned() as commit:
-        row = owned(graph)
-        table = catalog.table(oid)
+def _adding(
+    db: Connection, graph: str | None, target: str | None, sync: str | None
+) -> Iterator[tuple[Row, Table, Commit]]:
+    oid = ownership.oid(db, target)
+    with pinned(db) as commit:
+        row = owned(db, graph)
+        table = catalog.table(db, oid)
         arguments.choice("sync", sync, _SYNCS)
-        ownership.check_owner(table)
+        ownership.check_owner(db, table)
         yield row, table, commit
 
 
-def _mapping(given: Any, graph: Row, table: Table) -> list[dict[str, Any]]:
+def _mapping(db: Connection, given: Any, graph: Row, table: Table) -> list[dict[str, Any]]:
     """The mapping with all types in it. Raises InvalidInput for one that does not fit the table or the graph."""
     items = [given] if isinstance(given, dict) else given
     if not isinstance(items, list) or not items:
@@ -234,7 +247,7 @@ def _mapping(given: Any, graph: Row, table: Table) -> list[dict[str, Any]]:
             )
         full = {"subject_type": table.relation.rpartition(".")[2].strip('"'), **item}
         if "object" in item:
-            full.setdefault("object_type", _type(table, item["object"]))
+            full.setdefault("object_type", _type(db, table, item["object"]))
         for side in ("subject_type", "object_type"):
             if side in full:
                 allowed.type(full[side])
@@ -244,17 +257,17 @@ def _mapping(given: Any, graph: Row, table: Table) -> list[dict[str, Any]]:
     return found
 
 
-def _type(table: Table, name: str) -> str:
+def _type(db: Connection, table: Table, name: str) -> str:
     """The type of what stands in a column: its name, or that of the table that a foreign key leads to."""
     if name in table.columns:
         return name
-    return graph_source.joins(table, [name])[0].relation.rpartition(".")[2].strip('"')
+    return graph_source.joins(db, table, [name])[0].relation.rpartition(".")[2].strip('"')
 
 
-def _add(row: Row, table: Table, wanted: dict[str, Any], commit: Commit) -> None:
+def _add(db: Connection, row: Row, table: Table, wanted: dict[str, Any], commit: Commit) -> None:
     """Make the source, unless it is there as it is wanted, and read it."""
     columns = ("kind", "columns", "joined", "mapping", "model", "sync")
-    there = session.rows(
+    there = db.rows(
         "SELECT kind, columns::text[] AS columns, joined::oid[]::int8[] AS joined, mapping::text AS mapping, model,"
         " sync FROM llm.own_graph_source WHERE graph = $1 AND kind = $2 AND target = $3::oid",
         ("int4", "text", "int8"), (row["id"], wanted["kind"], table.oid),
@@ -267,44 +280,44 @@ def _add(row: Row, table: Table, wanted: dict[str, Any], commit: Commit) -> None
                 hint=f"SELECT graph_remove('{row['name']}', '{table.relation}'); first.",
             )
     else:
-        graph_catalog.make_source(row["id"], table.oid, [wanted[name] for name in columns])
+        graph_catalog.make_source(db, row["id"], table.oid, [wanted[name] for name in columns])
     source = next(
-        each for each in graph_source.of_graph(row["id"])
+        each for each in graph_source.of_graph(db, row["id"])
         if each.table.oid == table.oid and each.row["kind"] == wanted["kind"]
     )  # fmt: skip
-    _fill("graph_add" if wanted["kind"] == "text" else "graph_add_columns", row, source, commit)
+    _fill(db, "graph_add" if wanted["kind"] == "text" else "graph_add_columns", row, source, commit)
 
 
-def _fill(command: str, row: Row, source: graph_source.Source, commit: Commit) -> None:
-    with reported(command, source.table.relation, row["name"]) as report:
+def _fill(db: Connection, command: str, row: Row, source: graph_source.Source, commit: Commit) -> None:
+    with reported(db, command, source.table.relation, row["name"]) as report:
         if source.row["sync"] == "live":
-            triggers.check(source)
-            triggers.follow(source)
+            triggers.check(db, source)
+            triggers.follow(db, source)
             commit()
-        ingest.Filling(source, row, Command()).everything(report, commit)
+        ingest.Filling(db, source, row, Command(db)).everything(report, commit)
 
 
-def _import_source(graph: int, target: int | None) -> int:
+def _import_source(db: Connection, graph: int, target: int | None) -> int:
     """The source that imports for the readers of that table are kept under."""
     find = (
         "SELECT id FROM llm.own_graph_source"
         " WHERE graph = $1 AND kind = 'import' AND target IS NOT DISTINCT FROM $2::oid"
     )
     values = (graph, target)
-    found = session.rows(find, ("int4", "int8"), values)
+    found = db.rows(find, ("int4", "int8"), values)
     if not found:
-        graph_catalog.make_source(graph, target, ("import", [], [], None, None, "manual"))
-        found = session.rows(find, ("int4", "int8"), values)
+        graph_catalog.make_source(db, graph, target, ("import", [], [], None, None, "manual"))
+        found = db.rows(find, ("int4", "int8"), values)
     return int(found[0]["id"])
 
 
-def _remove(source: int) -> None:
-    triggers.unfollow(source)
-    ingest.forget_all(source, lambda: None)
-    graph_catalog.remove_source(source)
+def _remove(db: Connection, source: int) -> None:
+    triggers.unfollow(db, source)
+    ingest.forget_all(db, source, lambda: None)
+    graph_catalog.remove_source(db, source)
 
 
-def _triples(graph: int) -> Iterator[Row]:
+def _triples(db: Connection, graph: int) -> Iterator[Row]:
     query = """
         SELECT s.name AS subject, s.type AS subject_type, r.predicate, o.name AS object, o.type AS object_type,
                r.confidence, r.support
@@ -313,13 +326,13 @@ def _triples(graph: int) -> Iterator[Row]:
         WHERE r.graph = $1 AND s.graph = $1 AND o.graph = $1
         ORDER BY s.name COLLATE "C", s.type COLLATE "C", r.predicate COLLATE "C", o.name COLLATE "C", o.type COLLATE "C"
     """
-    return session.stream(query, ("int4",), (graph,))
+    return db.stream(query, ("int4",), (graph,))
 
 
-def _numbers(kind: str, graph: int, condition: str = "") -> Iterator[Sequence[int]]:
+def _numbers(db: Connection, kind: str, graph: int, condition: str = "") -> Iterator[Sequence[int]]:
     """The numbers of a graph's entities or relations, some at a time."""
     last = 0
     query = f"SELECT id FROM llm.own_{kind} AS c WHERE graph = $1 AND id > $2 {condition} ORDER BY id LIMIT {_SWEPT}"
-    while found := [row["id"] for row in session.rows(query, ("int4", "int8"), (graph, last))]:
+    while found := [row["id"] for row in db.rows(query, ("int4", "int8"), (graph, last))]:
         yield found
         last = found[-1]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import plpy
-
-from pg_llm.database import catalog, session
+from pg_llm.database import catalog
+from pg_llm.database.connection import Connection
+from pg_llm.database.quoting import quote_literal
 from pg_llm.graph.resolution.matching import Pair
 
 _NEIGHBOURS = 6
@@ -23,40 +23,40 @@ Cosines = Callable[[Sequence[Pair]], Mapping[Pair, float]]
 
 
 @contextlib.contextmanager
-def vectors(graph: int) -> Iterator[tuple[dict[Pair, float], Cosines]]:
+def vectors(db: Connection, graph: int) -> Iterator[tuple[dict[Pair, float], Cosines]]:
     """The nearest neighbours of each name among those of its type, and what gives the cosines of other pairs."""
-    schema = catalog.schema_of("vector")
+    schema = catalog.schema_of(db, "vector")
     # A model may have been replaced; vectors of two lengths cannot be compared.
-    lengths = session.rows_once(
+    lengths = db.query_unprepared(
         f"SELECT {schema}.vector_dims(embedding) AS n FROM llm.own_entity_embedding WHERE graph = $1"
         " GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
         ("int4",), (graph,),
     )  # fmt: skip
     length = lengths[0]["n"] if lengths else 1
-    session.rows_once(
+    db.query_unprepared(
         "CREATE TEMP TABLE graph_resolve_vector AS"
         f" SELECT e.id, e.type, m.embedding::{schema}.vector({length}) AS embedding"
         " FROM llm.own_entity AS e JOIN llm.own_entity_embedding AS m ON m.entity = e.id"
         f" WHERE e.graph = {graph} AND m.graph = {graph} AND {schema}.vector_dims(m.embedding) = {length}"
     )
-    session.rows_once(f"ALTER TABLE {_TABLE} ADD PRIMARY KEY (id)")
-    session.rows_once(f"CREATE INDEX ON {_TABLE} (type)")
-    session.rows_once(f"ANALYZE {_TABLE}")
+    db.query_unprepared(f"ALTER TABLE {_TABLE} ADD PRIMARY KEY (id)")
+    db.query_unprepared(f"CREATE INDEX ON {_TABLE} (type)")
+    db.query_unprepared(f"ANALYZE {_TABLE}")
     near: dict[Pair, float] = {}
-    types = session.rows_once(f"SELECT type, count(*) AS n FROM {_TABLE} GROUP BY type HAVING count(*) > 1")
+    types = db.query_unprepared(f"SELECT type, count(*) AS n FROM {_TABLE} GROUP BY type HAVING count(*) > 1")
     for row in types:
-        near.update(_nearest(row["type"], row["n"] > _EXACT and length <= _INDEXABLE, schema))
-    yield near, lambda pairs: _cosines(pairs, schema)
+        near.update(_nearest(db, row["type"], row["n"] > _EXACT and length <= _INDEXABLE, schema))
+    yield near, lambda pairs: _cosines(db, pairs, schema)
     # After an error the transaction takes it along.
-    session.rows_once(f"DROP TABLE {_TABLE}")
+    db.query_unprepared(f"DROP TABLE {_TABLE}")
 
 
-def _nearest(type_: str, indexed: bool, schema: str) -> dict[Pair, float]:
+def _nearest(db: Connection, type_: str, indexed: bool, schema: str) -> dict[Pair, float]:
     index = f"CREATE INDEX graph_resolve_vector_hnsw ON {_TABLE} USING hnsw (embedding {schema}.vector_cosine_ops)"
-    condition = f"type = {plpy.quote_literal(type_)}"
+    condition = f"type = {quote_literal(type_)}"
     if indexed:
-        session.rows_once(f"{index} WHERE {condition}")
-    numbers = [row["id"] for row in session.rows_once(f"SELECT id FROM {_TABLE} WHERE {condition} ORDER BY id")]
+        db.query_unprepared(f"{index} WHERE {condition}")
+    numbers = [row["id"] for row in db.query_unprepared(f"SELECT id FROM {_TABLE} WHERE {condition} ORDER BY id")]
     query = f"""
         SELECT a.id AS one, n.id AS other, 1 - n.distance AS cosine
         FROM {_TABLE} AS a CROSS JOIN LATERAL (
@@ -67,15 +67,15 @@ def _nearest(type_: str, indexed: bool, schema: str) -> dict[Pair, float]:
     """
     found = {}
     for start in range(0, len(numbers), _AT_ONCE):
-        session.poll()
-        for row in session.rows_once(query, ("int8[]",), (numbers[start : start + _AT_ONCE],)):
+        db.poll()
+        for row in db.query_unprepared(query, ("int8[]",), (numbers[start : start + _AT_ONCE],)):
             found[min(row["one"], row["other"]), max(row["one"], row["other"])] = row["cosine"]
     if indexed:
-        session.rows_once("DROP INDEX pg_temp.graph_resolve_vector_hnsw")
+        db.query_unprepared("DROP INDEX pg_temp.graph_resolve_vector_hnsw")
     return found
 
 
-def _cosines(pairs: Sequence[Pair], schema: str) -> dict[Pair, float]:
+def _cosines(db: Connection, pairs: Sequence[Pair], schema: str) -> dict[Pair, float]:
     """Of pairs that both have a vector."""
     query = f"""
         SELECT u.one, u.other, 1 - (a.embedding OPERATOR({schema}.<=>) b.embedding) AS cosine
@@ -83,8 +83,10 @@ def _cosines(pairs: Sequence[Pair], schema: str) -> dict[Pair, float]:
     """
     found = {}
     for start in range(0, len(pairs), 10 * _AT_ONCE):
-        session.poll()
+        db.poll()
         some = pairs[start : start + 10 * _AT_ONCE]
-        for row in session.rows_once(query, ("int8[]", "int8[]"), ([one for one, _ in some], [two for _, two in some])):
+        for row in db.query_unprepared(
+            query, ("int8[]", "int8[]"), ([one for one, _ in some], [two for _, two in some])
+        ):
             found[row["one"], row["other"]] = row["cosine"]
     return found

@@ -10,10 +10,8 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import plpy
-
-from pg_llm.database import foreign_code, security_context, session
-from pg_llm.database.session import Row
+from pg_llm.database import foreign_code
+from pg_llm.database.connection import Connection, DatabaseError, Row, Statement
 from pg_llm.errors import Error
 from pg_llm.graph import source as graph_source
 
@@ -24,53 +22,55 @@ _PATIENCE = "100ms"
 _Moment = tuple[int, int, int]
 
 
-def readable_graph_sources(whole: bool | None) -> list[int]:
+def readable_graph_sources(db: Connection, whole: bool | None) -> list[int]:
     """The sources of graphs whose every row the caller may read, or those where row-level security decides."""
     query = "SELECT coalesce(array_agg(s.id), '{}') AS ids FROM llm.readable_graph_source AS s WHERE s.whole = $1"
-    return list(session.rows(query, ("bool",), (whole,))[0]["ids"])
+    return list(db.rows(query, ("bool",), (whole,))[0]["ids"])
 
 
-def graph_row_readable(source: int | None, key: str | None) -> bool:
+def graph_row_readable(db: Connection, source: int | None, key: str | None) -> bool:
     """Whether the caller's row-level security shows a row that a graph has read; the views of graphs call it."""
     if source is None or key is None:
         return False
-    probe = _probes.of(source)
-    return probe is not None and any(row["there"] for row in _found(probe, (key,)))
+    probe = _probes.of(db, source)
+    return probe is not None and any(row["there"] for row in _found(db, probe, (key,)))
 
 
-def looked_up(oids: Sequence[int], query: str, types: Sequence[str], values: Sequence[Any]) -> list[Row]:
+def looked_up(
+    db: Connection, oids: Sequence[int], query: str, types: Sequence[str], values: Sequence[Any]
+) -> list[Row]:
     """The rows of a query on tables that the caller did not name; none where these hide themselves from it."""
-    with _hastily():
-        plan = _prepared(oids, query, types)
-        return _found(plan, values) if plan else []
+    with _hastily(db):
+        plan = _prepared(db, oids, query, types)
+        return _found(db, plan, values) if plan else []
 
 
-def _prepared(oids: Sequence[int], query: str, types: Sequence[str]) -> Any | None:
+def _prepared(db: Connection, oids: Sequence[int], query: str, types: Sequence[str]) -> Statement | None:
     try:
         # Which locks them, before anything of theirs can run.
-        plan = plpy.prepare(query, list(types))
-        return None if foreign_code.find_ever(oids, security_context.current_role()) else plan
-    except plpy.SPIError as error:
+        plan = db.prepare(query, types)
+        return None if foreign_code.find_ever(db, oids, db.current_role()) else plan
+    except DatabaseError as error:
         _raise_unless_hidden(error)
         return None
 
 
-def _found(plan: Any, values: Sequence[Any]) -> list[Row]:
+def _found(db: Connection, plan: Statement, values: Sequence[Any]) -> list[Row]:
     try:
-        return list(plpy.execute(plan, list(values)))
-    except plpy.SPIError as error:
+        return plan.rows(values)
+    except DatabaseError as error:
         _raise_unless_hidden(error)
         return []
 
 
 @contextlib.contextmanager
-def _hastily() -> Iterator[None]:
+def _hastily(db: Connection) -> Iterator[None]:
     """Do not wait for whoever has locked a table."""
     query = "SELECT current_setting('lock_timeout') AS before, set_config('lock_timeout', $1, true)"
-    before = session.rows(query, ("text",), (_PATIENCE,))[0]["before"]
+    before = db.rows(query, ("text",), (_PATIENCE,))[0]["before"]
     yield
     # Not after an error that is the statement's: the transaction that ends takes the setting along.
-    session.rows(query, ("text",), (before,))
+    db.rows(query, ("text",), (before,))
 
 
 class _Probes:
@@ -78,38 +78,38 @@ class _Probes:
 
     def __init__(self) -> None:
         self._moment: _Moment | None = None
-        self._plans: dict[int, Any | None] = {}
+        self._plans: dict[int, Statement | None] = {}
 
-    def of(self, source: int) -> Any | None:
+    def of(self, db: Connection, source: int) -> Statement | None:
         """The source's, or None where none of its rows is shown."""
-        now = security_context.moment()
+        now = db.moment()
         if now != self._moment:
             self._moment, self._plans = now, {}
         # Of this role, whoever else asks meanwhile.
         plans = self._plans
         if source not in plans:
-            plans[source] = _probe(source)
+            plans[source] = _probe(db, source)
         return plans[source]
 
 
 _probes = _Probes()
 
 
-def _probe(source: int) -> Any | None:
+def _probe(db: Connection, source: int) -> Statement | None:
     # Triples that were imported are of no row: where rows are hidden they are.
-    if not session.rows("SELECT FROM llm.graph_source WHERE id = $1 AND kind <> 'import'", ("int4",), (source,)):
+    if not db.rows("SELECT FROM llm.graph_source WHERE id = $1 AND kind <> 'import'", ("int4",), (source,)):
         return None
     try:
-        of = graph_source.numbered(source)
+        of = graph_source.numbered(db, source)
     except Error:
         # It does not fit its table any more.
         return None
-    with _hastily():
-        plan = _prepared([of.table.oid, *of.beside], of.probe, ("text",))
+    with _hastily(db):
+        plan = _prepared(db, [of.table.oid, *of.beside], of.probe, ("text",))
         # The first run locks whatever else it reads.
-        return plan if plan and _found(plan, ("{}",)) else None
+        return plan if plan and _found(db, plan, ("{}",)) else None
 
 
-def _raise_unless_hidden(error: plpy.SPIError) -> None:
+def _raise_unless_hidden(error: DatabaseError) -> None:
     if error.sqlstate.startswith(_NOT_THE_TABLES):
         raise error

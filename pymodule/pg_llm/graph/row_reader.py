@@ -6,8 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pg_llm.database import session
-from pg_llm.database.session import Row
+from pg_llm.database import models
+from pg_llm.database.connection import Connection, Row
 from pg_llm.graph import extract, schema
 from pg_llm.graph import source as graph_source
 from pg_llm.graph.source import Source
@@ -17,7 +17,8 @@ from pg_llm.graph.store import Mention, Said, Statement
 class Reader:
     """Reads the rows of one source; `by` changes with whatever decides what it finds."""
 
-    def __init__(self, source: Source, graph: Row) -> None:
+    def __init__(self, db: Connection, source: Source, graph: Row) -> None:
+        self._db = db
         self._source = source
         self._kind: str = source.row["kind"]
         self._mapping = graph_source.mapping(source.row) if self._kind == "columns" else []
@@ -25,7 +26,7 @@ class Reader:
         self._model: str | None = source.row["model"]
         by: dict[str, Any] = {"mapping": self._mapping}
         if self._kind == "text":
-            by = {"model": session.model(self._model, "entities", extract.MODELS).wire["digest"], "types": [
+            by = {"model": models.find(db, self._model, "entities", extract.MODELS).wire["digest"], "types": [
                 graph["entity_types"], graph["relation_types"]]}  # fmt: skip
         self.by = json.dumps(by, sort_keys=True)
 
@@ -38,7 +39,7 @@ class Reader:
     def _texts(self, contents: list[dict[str, str]]) -> list[tuple[list[Mention], list[Statement]]]:
         pieces = [(number, name, text) for number, content in enumerate(contents) for name, text in content.items()]
         found: list[tuple[list[Mention], list[Statement]]] = [([], []) for _ in contents]
-        results = extract.find([text for _, _, text in pieces], self._schema, self._model) if pieces else []
+        results = extract.find(self._db, [text for _, _, text in pieces], self._schema, self._model) if pieces else []
         for (number, column, _), result in zip(pieces, results, strict=True):
             mentions, statements = found[number]
             first = len(mentions)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import plpy
+from pg_llm.database.quoting import quote_literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Rule:
     def _query(self) -> str:
         """In the form that graph_import() reads; the view is gone through once."""
         names = sorted({self.predicates[number] for number in (self.head, *(step // 2 for step in self.body))})
-        head = plpy.quote_literal(self.predicates[self.head])
+        head = quote_literal(self.predicates[self.head])
         start, end = _ends("a", self.body[0])
         joined, apart = "", ""
         if len(self.body) == 2:
@@ -61,7 +61,7 @@ class Rule:
             apart = f" AND {middle} NOT IN ({start}, {end})"
         return (
             "WITH t AS MATERIALIZED (SELECT subject, predicate, object FROM llm.relation"
-            f" WHERE graph = {self.graph} AND predicate IN ({', '.join(map(plpy.quote_literal, names))})),"
+            f" WHERE graph = {self.graph} AND predicate IN ({', '.join(map(quote_literal, names))})),"
             " e AS MATERIALIZED (SELECT id, name, type FROM llm.entity"
             f" WHERE graph = {self.graph}),"
             f" n AS (SELECT {start} AS x, {end} AS y FROM t AS a{joined}"
@@ -73,7 +73,7 @@ class Rule:
         )
 
     def _name(self, place: int) -> str:
-        return str(plpy.quote_literal(self.predicates[self.body[place] // 2]))
+        return str(quote_literal(self.predicates[self.body[place] // 2]))
 
 
 def _ends(alias: str, step: int) -> tuple[str, str]:

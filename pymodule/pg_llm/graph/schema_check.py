@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from pg_llm.database.session import Row
+from pg_llm.database.connection import Row
 from pg_llm.errors import InvalidInput
 from pg_llm.graph import schema as graph_schema
 

@@ -6,10 +6,9 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-import plpy
-
-from pg_llm.database import catalog, session
-from pg_llm.database.session import Row
+from pg_llm import arguments
+from pg_llm.database import catalog, models
+from pg_llm.database.connection import Connection, Row
 from pg_llm.errors import InvalidInput, UndefinedGraph
 from pg_llm.graph import lifecycle, name_folding, paths
 
@@ -21,41 +20,43 @@ _FOLLOWED = 100_000
 _PART = 0.5
 
 
-def graph_search(query: str | None, graph: str | None, k: int | None) -> list[Row]:
+def graph_search(db: Connection, query: str | None, graph: str | None, k: int | None) -> list[Row]:
     """The k entities of a graph that best match a query, by name and by meaning, best first."""
     if k is None or not 0 <= k <= _MOST:
         raise InvalidInput(f"k must lie between 0 and {_MOST}")
-    of = lifecycle.named(graph)
-    return find(of, query, k) if query is not None and query.strip() and k else []
+    of = lifecycle.named(db, graph)
+    return find(db, of, query, k) if query is not None and query.strip() and k else []
 
 
-def graph_neighbors(entity: int | None, hops: int | None, predicates: list[str] | None) -> list[_Neighbor]:
+def graph_neighbors(
+    db: Connection, entity: int | None, hops: int | None, predicates: list[str] | None
+) -> list[_Neighbor]:
     """The entities that a few relations lead to from one, in either direction, nearest first, then surest."""
     if hops is None or not 1 <= hops <= _MOST_HOPS:
         raise InvalidInput(f"hops must lie between 1 and {_MOST_HOPS}")
-    start = session.required("entity", entity)
-    reached = _reached(start, hops, predicates)
+    start = arguments.required("entity", entity)
+    reached = _reached(db, start, hops, predicates)
     if not reached:
         # Whoever has a neighbour that can be seen is there.
-        exists([start])
+        exists(db, [start])
     return sorted(reached, key=lambda row: (row[3], -row[-1], row[0]))
 
 
-def graph_paths(a: int | None, b: int | None, max_hops: int | None, k: int | None) -> list[Row]:
+def graph_paths(db: Connection, a: int | None, b: int | None, max_hops: int | None, k: int | None) -> list[Row]:
     """The k best ways from one entity to another over relations in either direction, shortest first, then surest."""
     if max_hops is None or not 1 <= max_hops <= _LONGEST_PATH:
         raise InvalidInput(f"max_hops must lie between 1 and {_LONGEST_PATH}")
     if k is None or not 0 <= k <= _MOST:
         raise InvalidInput(f"k must lie between 0 and {_MOST}")
-    first, last = session.required("a", a), session.required("b", b)
-    exists([first, last])
+    first, last = arguments.required("a", a), arguments.required("b", b)
+    exists(db, [first, last])
     if not k or first == last:
         return []
     edges, whole = paths.Edges(), True
     for end, steps in ((first, (max_hops + 1) // 2), (last, max_hops // 2)):
         seen, frontier = {end}, [end]
         for _ in range(steps):
-            rows, all_there = around(frontier)
+            rows, all_there = around(db, frontier)
             whole = whole and all_there
             for row in rows:
                 edges.add(*row)
@@ -63,8 +64,8 @@ def graph_paths(a: int | None, b: int | None, max_hops: int | None, k: int | Non
             seen.update(frontier)
     found, all_counted = paths.best(edges, first, last, max_hops, k)
     if not (whole and all_counted):
-        plpy.notice("there are more ways than were looked at", hint="Lower max_hops.")
-    called = {row["id"]: row["name"] for row in entities([first, *{edge.end for walk in found for edge in walk}])}
+        db.notice("there are more ways than were looked at", hint="Lower max_hops.")
+    called = {row["id"]: row["name"] for row in entities(db, [first, *{edge.end for walk in found for edge in walk}])}
     return [
         {
             "path": number,
@@ -85,12 +86,12 @@ Relation = tuple[int, str, int, float]
 _Neighbor = tuple[int, str, str, int, int, str, bool, float]
 
 
-def find(graph: Row, query: str, k: int) -> list[Row]:
+def find(db: Connection, graph: Row, query: str, k: int) -> list[Row]:
     """As graph_search."""
-    scores = mentioned(graph["id"], query)
-    vector = session.model(graph["embedding_model"], "embedding").run("embedding", [query], role="query")[0]
-    schema = catalog.schema_of("vector")
-    near = session.rows(
+    scores = mentioned(db, graph["id"], query)
+    vector = models.find(db, graph["embedding_model"], "embedding").run("embedding", [query], role="query")[0]
+    schema = catalog.schema_of(db, "vector")
+    near = db.rows(
         # As a subquery: text would be read as a vector again for every entity.
         f"SELECT e.id, 1 - (e.embedding OPERATOR({schema}.<=>) (SELECT $2::{schema}.vector)) AS score"
         " FROM llm.entity AS e WHERE e.graph = $1 ORDER BY score DESC NULLS LAST, e.id LIMIT $3",
@@ -100,7 +101,7 @@ def find(graph: Row, query: str, k: int) -> list[Row]:
         if row["score"] is not None:
             scores[row["id"]] = max(scores.get(row["id"], -1.0), row["score"])
     best = sorted(scores, key=lambda number: (-scores[number], number))[:k]
-    described = {row["id"]: row for row in entities(best)}
+    described = {row["id"]: row for row in entities(db, best)}
     return [
         {"entity": number, **{name: described[number][name] for name in ("name", "type", "aliases")},
          "score": scores[number]}
@@ -108,9 +109,9 @@ def find(graph: Row, query: str, k: int) -> list[Row]:
     ]  # fmt: skip
 
 
-def mentioned(graph: int, text: str) -> dict[int, float]:
+def mentioned(db: Connection, graph: int, text: str) -> dict[int, float]:
     """The entities that the text names: 1 for one that is the whole text, less for a smaller part of it."""
-    found = session.rows(
+    found = db.rows(
         "SELECT n.entity, n.folded FROM llm.entity_name AS n WHERE n.graph = $1 AND n.folded = ANY($2)",
         ("int4", "text[]"), (graph, sorted(name_folding.spans(text))),
     )  # fmt: skip
@@ -122,9 +123,9 @@ def mentioned(graph: int, text: str) -> dict[int, float]:
     return scores
 
 
-def exists(numbers: Sequence[int]) -> None:
+def exists(db: Connection, numbers: Sequence[int]) -> None:
     """Raise UndefinedGraph for an entity that is not there for the caller."""
-    found = {row["id"] for row in entities(numbers)}
+    found = {row["id"] for row in entities(db, numbers)}
     for number in numbers:
         if number not in found:
             raise UndefinedGraph(
@@ -133,9 +134,9 @@ def exists(numbers: Sequence[int]) -> None:
             )
 
 
-def entities(numbers: Sequence[int]) -> list[Row]:
+def entities(db: Connection, numbers: Sequence[int]) -> list[Row]:
     """Of these entities those that the caller may see: id, graph, name, type, aliases."""
-    return session.rows(
+    return db.rows(
         "SELECT e.id, e.graph, e.name, e.type, e.aliases FROM llm.entity AS e WHERE e.id = ANY($1)",
         ("int8[]",), (list(numbers),),
     )  # fmt: skip
@@ -146,9 +147,9 @@ def ends(relations: Collection[tuple[int, str, int] | Relation]) -> set[int]:
     return {row[0] for row in relations} | {row[2] for row in relations}
 
 
-def around(frontier: Sequence[int]) -> tuple[list[Relation], bool]:
+def around(db: Connection, frontier: Sequence[int]) -> tuple[list[Relation], bool]:
     """The relations that begin or end at one of these entities, and whether that is all of them."""
-    columns, whole = _arrays(
+    columns, whole = _arrays(db,
         "SELECT array_agg(f.subject) AS s, array_agg(f.predicate) AS p, array_agg(f.object) AS o,"
         " array_agg(f.confidence) AS c FROM (SELECT r.subject, r.predicate, r.object, r.confidence"
         f" FROM llm.relation AS r WHERE r.subject = ANY($1) OR r.object = ANY($1) LIMIT {_FOLLOWED + 1}) AS f",
@@ -157,14 +158,14 @@ def around(frontier: Sequence[int]) -> tuple[list[Relation], bool]:
     return list(zip(*columns, strict=True)), whole
 
 
-def _reached(start: int, hops: int, predicates: list[str] | None) -> list[_Neighbor]:
+def _reached(db: Connection, start: int, hops: int, predicates: list[str] | None) -> list[_Neighbor]:
     """Every entity within so many relations, with the surest of its shortest ways."""
     sure = {start: 1.0}
     reached: list[_Neighbor] = []
     frontier = [start]
     for hop in range(1, hops + 1):
         found: dict[int, _Neighbor] = {}
-        for via, number, name, type_, predicate, forward, sureness in _steps(frontier, predicates):
+        for via, number, name, type_, predicate, forward, sureness in _steps(db, frontier, predicates):
             if number not in sure and name is not None:
                 confidence = sure[via] * sureness
                 if number not in found or confidence > found[number][-1]:
@@ -177,7 +178,7 @@ def _reached(start: int, hops: int, predicates: list[str] | None) -> list[_Neigh
     return reached
 
 
-def _steps(frontier: Sequence[int], predicates: Sequence[str] | None) -> Iterator[tuple[Any, ...]]:
+def _steps(db: Connection, frontier: Sequence[int], predicates: Sequence[str] | None) -> Iterator[tuple[Any, ...]]:
     """From each of these entities along each relation: from where, and all of a neighbor but the distance."""
     named = "" if predicates is None else " AND r.predicate = ANY($2)"
     # Each end by itself, so that only the other one's name is looked up.
@@ -191,19 +192,21 @@ def _steps(frontier: Sequence[int], predicates: Sequence[str] | None) -> Iterato
         f" FROM llm.relation AS r WHERE r.object = ANY($1){named} LIMIT {_FOLLOWED + 1}"
         ") AS f (via, number, entity, predicate, forward, confidence)"
     )
-    columns, whole = _arrays(query, frontier, predicates)
+    columns, whole = _arrays(db, query, frontier, predicates)
     if not whole:
-        plpy.notice(f"more than {_FOLLOWED} relations: not all were followed", hint="Name predicates.")
+        db.notice(f"more than {_FOLLOWED} relations: not all were followed", hint="Name predicates.")
     return zip(*columns, strict=True)
 
 
-def _arrays(query: str, frontier: Sequence[int], predicates: Sequence[str] | None) -> tuple[list[Sequence[Any]], bool]:
+def _arrays(
+    db: Connection, query: str, frontier: Sequence[int], predicates: Sequence[str] | None
+) -> tuple[list[Sequence[Any]], bool]:
     """What a query found, each column in an array, and whether that is all.
 
     As arrays: a Python object for each row would cost more than the search.
     """
     types, values = ("int8[]", "text[]"), [list(frontier), list(predicates or ())]
     count = 1 if predicates is None else 2
-    found = session.rows(query, types[:count], values[:count])[0]
+    found = db.rows(query, types[:count], values[:count])[0]
     columns = [column or () for column in found.values()]
     return [column[:_FOLLOWED] for column in columns], len(columns[0]) <= _FOLLOWED

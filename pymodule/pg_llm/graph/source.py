@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import plpy
-
 from pg_llm import arguments
-from pg_llm.database import catalog, column_types, session
+from pg_llm.database import catalog, column_types
 from pg_llm.database.catalog import Table
 from pg_llm.database.column_types import ColumnType
-from pg_llm.database.session import Row
+from pg_llm.database.connection import Connection, Row
+from pg_llm.database.quoting import quote_ident, quote_literal
 from pg_llm.errors import InvalidInput
 
 
@@ -77,8 +76,7 @@ class Source:
     def relation(self, table: str) -> str:
         """The same over one of the table's partitions."""
         joins = (
-            f" LEFT JOIN {join.rows} AS j{number} ON j{number}.{plpy.quote_ident(join.key)}"
-            f" = t.{plpy.quote_ident(join.column)}"
+            f" LEFT JOIN {join.rows} AS j{number} ON j{number}.{quote_ident(join.key)} = t.{quote_ident(join.column)}"
             for number, join in enumerate(self.joins)
         )
         return f"{table} AS t{''.join(joins)}"
@@ -86,7 +84,7 @@ class Source:
     @property
     def content(self) -> str:
         """What is read of a row, as a jsonb object of texts."""
-        pairs = (f"{plpy.quote_literal(name)}, {self._text(name)}" for name in self.read)
+        pairs = (f"{quote_literal(name)}, {self._text(name)}" for name in self.read)
         return f"jsonb_strip_nulls(jsonb_build_object({', '.join(pairs)}))"
 
     def hash(self, by: str) -> str:
@@ -98,8 +96,8 @@ class Source:
     def probe(self) -> str:
         """Whether the row with the key $1 is there for the caller, and all that was read beside it."""
         beside = "".join(
-            f" AND (t.{plpy.quote_ident(join.column)} IS NULL OR EXISTS (SELECT FROM {join.rows} AS j"
-            f" WHERE j.{plpy.quote_ident(join.key)} = t.{plpy.quote_ident(join.column)}))"
+            f" AND (t.{quote_ident(join.column)} IS NULL OR EXISTS (SELECT FROM {join.rows} AS j"
+            f" WHERE j.{quote_ident(join.key)} = t.{quote_ident(join.column)}))"
             for join in self.joins
         )
         return (
@@ -112,7 +110,7 @@ class Source:
         if not dot or name in self.table.columns:
             return self.table.text(name)
         number = [join.column for join in self.joins].index(column)
-        return self.joins[number].columns[other].text(f"j{number}.{plpy.quote_ident(other)}")
+        return self.joins[number].columns[other].text(f"j{number}.{quote_ident(other)}")
 
 
 _SOURCE = """
@@ -126,42 +124,42 @@ _SOURCE = """
 _ONLY = "ONLY "
 
 
-def numbered(source: int) -> Source:
+def numbered(db: Connection, source: int) -> Source:
     """The source of that number. Raises InvalidInput if it is gone."""
-    found = session.rows(f"{_SOURCE} WHERE s.id = $1", ("int4",), (source,))
+    found = db.rows(f"{_SOURCE} WHERE s.id = $1", ("int4",), (source,))
     if not found or found[0]["target"] is None:
         raise InvalidInput(f"there is no source {source} of a graph")
-    return of_row(found[0])
+    return of_row(db, found[0])
 
 
-def of_graph(graph: int) -> list[Source]:
+def of_graph(db: Connection, graph: int) -> list[Source]:
     """The tables that a graph is made from; those that were dropped are left out."""
-    found = session.rows(
+    found = db.rows(
         f"{_SOURCE} WHERE s.graph = $1 AND s.kind <> 'import'"
         " AND EXISTS (SELECT FROM pg_class AS c WHERE c.oid = s.target) ORDER BY s.id",
         ("int4",),
         (graph,),
     )
-    return [of_row(row) for row in found]
+    return [of_row(db, row) for row in found]
 
 
-def imported(graph: int) -> list[Table]:
+def imported(db: Connection, graph: int) -> list[Table]:
     """The tables that imported triples are said to come from, as far as they are still there."""
-    found = session.rows(
+    found = db.rows(
         "SELECT s.target::oid::int8 AS target FROM llm.graph_source AS s JOIN pg_class AS c ON c.oid = s.target"
         " WHERE s.graph = $1 AND s.kind = 'import' ORDER BY s.id",
         ("int4",),
         (graph,),
     )
-    return [catalog.table(str(row["target"])) for row in found]
+    return [catalog.table(db, str(row["target"])) for row in found]
 
 
-def of_row(row: Row) -> Source:
+def of_row(db: Connection, row: Row) -> Source:
     """The source of a row as the queries here have it. Raises InvalidInput for one that does not fit its table."""
-    table = catalog.table(str(row["target"]))
+    table = catalog.table(db, str(row["target"]))
     check_whole(Source(row, table))
     foreign = mapped(mapping(row)) if row["kind"] == "columns" else []
-    return Source(row, table, joins(table, foreign))
+    return Source(row, table, joins(db, table, foreign))
 
 
 def check_whole(of: Source) -> None:
@@ -174,9 +172,9 @@ def check_whole(of: Source) -> None:
             )
 
 
-def rows_of(table: Table) -> str:
+def rows_of(db: Connection, table: Table) -> str:
     """For FROM: a table that may be no source."""
-    found = session.rows(
+    found = db.rows(
         "SELECT c.relkind = 'r' AND NOT c.relhassubclass AS childless FROM pg_class AS c WHERE c.oid = $1::oid",
         ("int8",), (table.oid,),
     )  # fmt: skip
@@ -204,7 +202,7 @@ def mapped(items: list[dict[str, str]]) -> list[str]:
     return list(dict.fromkeys(item[side] for item in items for side in ("subject", "object") if side in item))
 
 
-def joins(table: Table, names: list[str]) -> list[Join]:
+def joins(db: Connection, table: Table, names: list[str]) -> list[Join]:
     """The foreign keys that names such as `doctor_id.name` go through. Raises InvalidInput for what there is not."""
     found: dict[str, Join] = {}
     for name in names:
@@ -214,15 +212,15 @@ def joins(table: Table, names: list[str]) -> list[Join]:
         if not dot or column not in table.columns:
             known = ", ".join(table.columns)
             raise InvalidInput(f'table {table.relation} has no column "{column}"', hint=f"It has: {known}.")
-        join = found.get(column) or _join(table, column)
+        join = found.get(column) or _join(db, table, column)
         if other not in join.columns:
             raise InvalidInput(f'table {join.relation} has no column "{other}"')
         found[column] = join
     return list(found.values())
 
 
-def _join(table: Table, column: str) -> Join:
-    found = session.rows(
+def _join(db: Connection, table: Table, column: str) -> Join:
+    found = db.rows(
         """
         SELECT c.oid::int8 AS oid, format('%I.%I', n.nspname, c.relname) AS relation, k.attname::text AS key,
                c.relkind = 'r' AND NOT c.relhassubclass AS childless
@@ -242,4 +240,4 @@ def _join(table: Table, column: str) -> Join:
         )
     of = found[0]
     rows = f"{_ONLY if of['childless'] else ''}{of['relation']}"
-    return Join(column, of["oid"], of["relation"], rows, of["key"], column_types.of_relation(of["oid"]))
+    return Join(column, of["oid"], of["relation"], rows, of["key"], column_types.of_relation(db, of["oid"]))

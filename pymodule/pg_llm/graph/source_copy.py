@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from pg_llm.database import ownership, session
+from pg_llm.database import ownership
+from pg_llm.database.connection import Connection, Row
 from pg_llm.database.progress import Report
-from pg_llm.database.session import Row
 from pg_llm.errors import DuplicateGraph
 from pg_llm.graph import catalog, ingest, merging, store, triggers
 from pg_llm.graph import source as graph_source
@@ -19,28 +19,28 @@ _COLUMNS = "kind, columns::text[] AS columns, joined::oid[]::int8[] AS joined, m
 _AT_ONCE = 1000
 
 
-def join(row: Row, other: Row, report: Report) -> None:
+def join(db: Connection, row: Row, other: Row, report: Report) -> None:
     """Give a graph all sources of another that it lacks, read them, and merge there what was merged by hand here."""
-    for source in graph_source.of_graph(other["id"]):
-        ownership.check_owner(source.table)
+    for source in graph_source.of_graph(db, other["id"]):
+        ownership.check_owner(db, source.table)
         _check_types(row, source)
-    for target in graph_source.imported(other["id"]):
-        ownership.check_owner(target)
-    added = [number for each in _sources(other["id"]) if (number := _add(row, each)) is not None]
-    for source in graph_source.of_graph(row["id"]):
+    for target in graph_source.imported(db, other["id"]):
+        ownership.check_owner(db, target)
+    added = [number for each in _sources(db, other["id"]) if (number := _add(db, row, each)) is not None]
+    for source in graph_source.of_graph(db, row["id"]):
         if source.id in added:
             if source.row["sync"] == "live":
-                triggers.check(source)
-                triggers.follow(source)
-            ingest.Filling(source, row, Command()).everything(report, lambda: None)
-    for imported in _sources(other["id"]):
+                triggers.check(db, source)
+                triggers.follow(db, source)
+            ingest.Filling(db, source, row, Command(db)).everything(report, lambda: None)
+    for imported in _sources(db, other["id"]):
         if imported["kind"] == "import":
-            _import(row, imported)
-    _decisions(row["id"], other["id"])
+            _import(db, row, imported)
+    _decisions(db, row["id"], other["id"])
 
 
-def _sources(graph: int) -> list[Row]:
-    return session.rows(
+def _sources(db: Connection, graph: int) -> list[Row]:
+    return db.rows(
         f"SELECT id, target::oid::int8 AS target, {_COLUMNS} FROM llm.own_graph_source WHERE graph = $1 ORDER BY id",
         ("int4",), (graph,),
     )  # fmt: skip
@@ -56,12 +56,12 @@ def _check_types(row: Row, source: graph_source.Source) -> None:
             allowed.predicate(item["predicate"])
 
 
-def _add(row: Row, source: Row) -> int | None:
+def _add(db: Connection, row: Row, source: Row) -> int | None:
     """The number of the source that was made; None if it is there. Raises DuplicateGraph if it reads otherwise."""
     values = (row["id"], source["kind"], source["target"])
     of = "graph = $1 AND kind = $2 AND target IS NOT DISTINCT FROM $3::oid"
     types = ("int4", "text", "int8")
-    there = session.rows(f"SELECT {_COLUMNS} FROM llm.own_graph_source WHERE {of}", types, values)
+    there = db.rows(f"SELECT {_COLUMNS} FROM llm.own_graph_source WHERE {of}", types, values)
     if there:
         if any(there[0][name] != source[name] for name in ("columns", "joined", "mapping", "model")):
             raise DuplicateGraph(
@@ -70,32 +70,30 @@ def _add(row: Row, source: Row) -> int | None:
             )
         return None
     about = ("kind", "columns", "joined", "mapping", "model", "sync")
-    catalog.make_source(row["id"], source["target"], [source[name] for name in about])
-    return int(session.rows(f"SELECT id FROM llm.own_graph_source WHERE {of}", types, values)[0]["id"])
+    catalog.make_source(db, row["id"], source["target"], [source[name] for name in about])
+    return int(db.rows(f"SELECT id FROM llm.own_graph_source WHERE {of}", types, values)[0]["id"])
 
 
-def _import(row: Row, source: Row) -> None:
+def _import(db: Connection, row: Row, source: Row) -> None:
     """What was imported is nowhere but in the other graph, so it is copied from there."""
-    target = session.rows(
+    target = db.rows(
         "SELECT id FROM llm.own_graph_source"
         " WHERE graph = $1 AND kind = 'import' AND target IS NOT DISTINCT FROM $2::oid",
         ("int4", "int8"), (row["id"], source["target"]),
     )[0]["id"]  # fmt: skip
     allowed = Allowed(row)
     rows = list(
-        session.stream(
-            "SELECT id, key::text AS key FROM llm.own_graph_row WHERE source = $1", ("int4",), (source["id"],)
-        )
+        db.stream("SELECT id, key::text AS key FROM llm.own_graph_row WHERE source = $1", ("int4",), (source["id"],))
     )
     for each in rows:
-        store.hold(target)
-        number = store.take(row["id"], target, [each["key"]])[each["key"]]
-        for said in _said(each["id"], allowed):
-            store.add(row["id"], target, number, said)
-            session.poll()
+        store.hold(db, target)
+        number = store.take(db, row["id"], target, [each["key"]])[each["key"]]
+        for said in _said(db, each["id"], allowed):
+            store.add(db, row["id"], target, number, said)
+            db.poll()
 
 
-def _said(row: int, allowed: Allowed) -> Iterator[Sequence[Said]]:
+def _said(db: Connection, row: int, allowed: Allowed) -> Iterator[Sequence[Said]]:
     query = """
         SELECT DISTINCT v.confidence, s.type AS type, s.name AS name, r.predicate, o.type AS object_type,
                o.name AS object
@@ -104,7 +102,7 @@ def _said(row: int, allowed: Allowed) -> Iterator[Sequence[Said]]:
         LEFT JOIN llm.own_entity AS o ON o.id = r.object
         WHERE v."row" = $1 ORDER BY predicate NULLS FIRST, type, name, object_type, object
     """
-    found = list(session.stream(query, ("int8",), (row,)))
+    found = list(db.stream(query, ("int8",), (row,)))
     for start in range(0, len(found), _AT_ONCE):
         said = []
         for each in found[start : start + _AT_ONCE]:
@@ -121,9 +119,9 @@ def _said(row: int, allowed: Allowed) -> Iterator[Sequence[Said]]:
         yield said
 
 
-def _decisions(graph: int, other: int) -> None:
+def _decisions(db: Connection, graph: int, other: int) -> None:
     """What a person merged or parted in the other graph is merged or parted here too."""
-    found = session.rows(
+    found = db.rows(
         """
         SELECT k.id AS kept, e.id AS merged, m.state, m.reason
         FROM llm.own_merge AS m
@@ -134,12 +132,12 @@ def _decisions(graph: int, other: int) -> None:
         """,
         ("int4", "int4"), (other, graph),
     )  # fmt: skip
-    merging.lock(graph)
+    merging.lock(db, graph)
     for row in found:
         if row["state"] == "undone":
-            merging.part(graph, row["kept"], row["merged"], row["reason"])
+            merging.part(db, graph, row["kept"], row["merged"], row["reason"])
             continue
-        one, two = merging.standing([row["kept"]]), merging.standing([row["merged"]])
+        one, two = merging.standing(db, [row["kept"]]), merging.standing(db, [row["merged"]])
         kept, merged = one[row["kept"]], two[row["merged"]]
         if kept != merged:
-            merging.merge(graph, [Merge(kept, merged, None, row["reason"])])
+            merging.merge(db, graph, [Merge(kept, merged, None, row["reason"])])

@@ -6,11 +6,10 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import plpy
-
-from pg_llm.database import catalog, session, table_access
+from pg_llm.database import catalog, table_access
+from pg_llm.database.connection import Connection, Row
+from pg_llm.database.quoting import quote_ident
 from pg_llm.database.security_context import run_as_extension_owner
-from pg_llm.database.session import Row
 from pg_llm.graph import ingest
 from pg_llm.graph import source as graph_source
 from pg_llm.graph.access import Trigger
@@ -47,7 +46,7 @@ _FOLLOWED = """
 """
 
 
-def graph_follow(trigger: dict[str, Any]) -> None:
+def graph_follow(db: Connection, trigger: dict[str, Any]) -> None:
     """Statement trigger of live graphs: reads the rows that changed with the rights of their table's owner.
 
     Of a trigger that somebody made otherwise it takes no notice.
@@ -56,51 +55,49 @@ def graph_follow(trigger: dict[str, Any]) -> None:
     if number is None or trigger["when"] != "AFTER" or trigger["level"] != "STATEMENT":
         return
     values = (number, int(trigger["relid"]), trigger["name"], trigger["event"])
-    found = run_as_extension_owner(lambda: session.rows(_FOLLOWED, ("int4", "int8", "name", "text"), values))
+    found = run_as_extension_owner(db, lambda: db.rows(_FOLLOWED, ("int4", "int8", "name", "text"), values))
     if not found:
         return
     row = found[0]
-    source = graph_source.of_row(row)
-    access = Trigger(row["table_owner"], row["graph_owner"])
+    source = graph_source.of_row(db, row)
+    access = Trigger(db, row["table_owner"], row["graph_owner"])
     queries = [*(_changed(source, trigger["event"]) if row["own"] else ()), *_leading(source, trigger)]
     keys = {
         each["key"]
         for query in queries
-        for each in access.read(source, lambda query=query: session.rows_once(query))  # type: ignore[misc]
+        for each in access.read(source, lambda query=query: db.query_unprepared(query))  # type: ignore[misc]
     }
-    filling = ingest.Filling(source, row, access)
+    filling = ingest.Filling(db, source, row, access)
     if trigger["event"] == "TRUNCATE":
         filling.forget_gone(lambda: None)
     elif keys:
         filling.keys(sorted(keys))
 
 
-def check(source: Source) -> None:
+def check(db: Connection, source: Source) -> None:
     """Raise InsufficientPrivilege for a table whose reading in its owner's name would run somebody else's code."""
-    owner = session.rows(
-        "SELECT relowner::int8 AS oid FROM pg_class WHERE oid = $1::oid", ("int8",), (source.table.oid,)
-    )
-    table_access.check_reading([source.table.oid, *source.beside], owner[0]["oid"])
+    owner = db.rows("SELECT relowner::int8 AS oid FROM pg_class WHERE oid = $1::oid", ("int8",), (source.table.oid,))
+    table_access.check_reading(db, [source.table.oid, *source.beside], owner[0]["oid"])
 
 
-def follow(source: Source) -> None:
+def follow(db: Connection, source: Source) -> None:
     """Put the triggers on the table, its partitions and what its foreign keys lead to, where they are missing."""
-    parts = catalog.parts(source.table, "rp")
+    parts = catalog.parts(db, source.table, "rp")
     for event in _EVENTS:
-        for part in sorted(set(parts) - _followed(source.id, event)):
-            _create_trigger(source.id, event, part)
+        for part in sorted(set(parts) - _followed(db, source.id, event)):
+            _create_trigger(db, source.id, event, part)
     for number, join in enumerate(source.joins):
         for event in _JOINED_EVENTS:
-            if join.relation not in parts and join.relation not in _followed(source.id, event, f"{number}_"):
-                _create_trigger(source.id, event, join.relation, f"{number}_")
+            if join.relation not in parts and join.relation not in _followed(db, source.id, event, f"{number}_"):
+                _create_trigger(db, source.id, event, join.relation, f"{number}_")
 
 
-def unfollow(source: int) -> None:
+def unfollow(db: Connection, source: int) -> None:
     """Take the triggers of a source away, wherever they are: also from tables that are somebody else's by now."""
-    for row in _triggers(source):
-        statement = f"DROP TRIGGER {plpy.quote_ident(row['name'])} ON {row['relation']}"
+    for row in _triggers(db, source):
+        statement = f"DROP TRIGGER {quote_ident(row['name'])} ON {row['relation']}"
         # Of the extension's own function, and for a source that the caller has been found to own.
-        run_as_extension_owner(lambda statement=statement: plpy.execute(statement))  # type: ignore[misc]
+        run_as_extension_owner(db, lambda statement=statement: db.execute(statement))  # type: ignore[misc]
 
 
 def _number(arguments: Sequence[str] | None) -> int | None:
@@ -121,18 +118,18 @@ def _leading(source: Source, trigger: dict[str, Any]) -> list[str]:
     """The same for rows that lead to a changed row, of another table or of the same."""
     return [
         f"SELECT {source.table.key_object}::text AS key FROM {source.target} AS t"
-        f" WHERE t.{plpy.quote_ident(join.column)} IN (SELECT c.{plpy.quote_ident(join.key)} FROM changed AS c)"
+        f" WHERE t.{quote_ident(join.column)} IN (SELECT c.{quote_ident(join.key)} FROM changed AS c)"
         for join in source.joins if join.oid == int(trigger["relid"]) and trigger["event"] in _JOINED_EVENTS
     ]  # fmt: skip
 
 
-def _followed(source: int, event: str, prefix: str = "") -> set[str]:
-    return {row["relation"] for row in _triggers(source) if row["name"] == _name(source, event, prefix)}
+def _followed(db: Connection, source: int, event: str, prefix: str = "") -> set[str]:
+    return {row["relation"] for row in _triggers(db, source) if row["name"] == _name(source, event, prefix)}
 
 
-def _triggers(source: int) -> list[Row]:
+def _triggers(db: Connection, source: int) -> list[Row]:
     """The triggers of a source: others may have its names, and not its function."""
-    return session.rows(
+    return db.rows(
         "SELECT g.tgname::text AS name, format('%I.%I', n.nspname, c.relname) AS relation FROM pg_trigger AS g"
         " JOIN pg_class AS c ON c.oid = g.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace"
         " WHERE g.tgfoid = 'llm.graph_follow()'::regprocedure AND g.tgargs = convert_to($1, 'UTF8') || '\\x00'::bytea",
@@ -140,14 +137,14 @@ def _triggers(source: int) -> list[Row]:
     )  # fmt: skip
 
 
-def _create_trigger(source: int, event: str, relation: str, prefix: str = "") -> None:
+def _create_trigger(db: Connection, source: int, event: str, relation: str, prefix: str = "") -> None:
     """A trigger that DROP EXTENSION removes, so that an uninstalled pg_llm never stops anybody from writing."""
-    name = plpy.quote_ident(_name(source, event, prefix))
-    plpy.execute(
+    name = quote_ident(_name(source, event, prefix))
+    db.execute(
         f"CREATE TRIGGER {name} AFTER {event} ON {relation} {_EVENTS[event]}"
         f" FOR EACH STATEMENT EXECUTE FUNCTION llm.graph_follow('{source}')"
     )
-    plpy.execute(f"ALTER TRIGGER {name} ON {relation} DEPENDS ON EXTENSION pg_llm")
+    db.execute(f"ALTER TRIGGER {name} ON {relation} DEPENDS ON EXTENSION pg_llm")
 
 
 def _name(source: int, event: str, prefix: str) -> str:

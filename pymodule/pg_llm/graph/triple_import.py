@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import plpy
-
-from pg_llm.database import column_types, session
+from pg_llm.database import column_types, search_path
 from pg_llm.database.column_types import ColumnType
-from pg_llm.database.session import Row
+from pg_llm.database.connection import Connection, Row
 from pg_llm.errors import InvalidInput
 from pg_llm.graph import store as graph_store
 from pg_llm.graph.schema_check import Allowed
@@ -24,36 +22,34 @@ _HINT = (
 )
 
 
-def store(graph: Row, source: int, query: str) -> int:
+def store(db: Connection, graph: Row, source: int, query: str) -> int:
     """Read the query under the caller's search path; how many triples are new."""
     new = 0
-    with session.pinned_path():
+    with search_path.pinned(db):
         allowed = Allowed(graph)
-    for rows in _batches(query):
-        with session.pinned_path():
+    for rows in _batches(db, query):
+        with search_path.pinned(db):
             said = [_said(row, allowed) for row in rows]
-            graph_store.hold(source)
-            number = graph_store.take(graph["id"], source, [_KEY])[_KEY]
-            new += graph_store.add(graph["id"], source, number, said)
-            session.poll()
+            graph_store.hold(db, source)
+            number = graph_store.take(db, graph["id"], source, [_KEY])[_KEY]
+            new += graph_store.add(db, graph["id"], source, number, said)
+            db.poll()
     return new
 
 
-def _batches(query: str) -> Iterator[list[Row]]:
-    shape = plpy.execute(f"SELECT * FROM ({query}\n) AS q LIMIT 0")
-    names = shape.colnames()
+def _batches(db: Connection, query: str) -> Iterator[list[Row]]:
+    shape = db.describe(query)
+    names = [name for name, _ in shape]
     for name in _NEEDED:
         if name not in names:
             raise InvalidInput(f'the query has no column "{name}"', hint=_HINT)
     strange = [name for name in names if name not in (*_NEEDED, *_OPTIONAL)]
     if strange:
         raise InvalidInput(f'the query has a column "{strange[0]}" that means nothing here', hint=_HINT)
-    with session.pinned_path():
-        types = column_types.of(shape.coltypes())
+    with search_path.pinned(db):
+        types = column_types.of(db, [type_ for _, type_ in shape])
     columns = ", ".join(f"{_value(name, its)} AS {name}" for name, its in zip(names, types, strict=True))
-    cursor = plpy.cursor(f"SELECT {columns} FROM ({query}\n) AS q")
-    while rows := list(cursor.fetch(_BATCH)):
-        yield rows
+    yield from db.batches(f"SELECT {columns} FROM ({query}\n) AS q", size=_BATCH)
 
 
 def _value(name: str, its: ColumnType) -> str:

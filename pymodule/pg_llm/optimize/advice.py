@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from pg_llm.database import session
+from pg_llm.database import search_path
+from pg_llm.database.connection import Connection
 from pg_llm.optimize import hypothetical_indexes as index
 from pg_llm.optimize import plan as planner
 from pg_llm.optimize import rewrites as rewrite
@@ -11,19 +12,19 @@ from pg_llm.optimize.plan import Plan, Statement, Suggestion
 _NO_FIGURE = 2.0
 
 
-def llm_optimize(sql: str | None) -> list[Suggestion]:
+def llm_optimize(db: Connection, sql: str | None) -> list[Suggestion]:
     """What would make a SELECT cheaper: indexes, statistics, rewrites, with the planner's costs; nothing is changed."""
     if sql is None:
         return []
-    path = session.rows("SELECT pg_catalog.current_setting('search_path') AS path")[0]["path"]
-    with session.pinned_path():
-        candidates = planner.read("statement", [sql])[0]
-        statement = Statement(sql.rstrip().removesuffix(";"), path)
+    path = db.rows("SELECT pg_catalog.current_setting('search_path') AS path")[0]["path"]
+    with search_path.pinned(db):
+        candidates = planner.read(db, "statement", [sql])[0]
+        statement = Statement(db, sql.rstrip().removesuffix(";"), path)
         plan = statement.plan()
         found = [
-            *_statistics(plan),
-            *rewrite.suggestions(statement, plan, candidates),
-            *index.suggestions(statement, plan),
+            *_statistics(db, plan),
+            *rewrite.suggestions(db, statement, plan, candidates),
+            *index.suggestions(db, statement, plan),
         ]
     # The largest saving first; what has no figure last.
     return sorted(found, key=lambda each: _NO_FIGURE if each[3] is None else each[3] / (each[2] or 1.0))
@@ -40,13 +41,13 @@ _NEVER_ANALYSED = """
 """
 
 
-def _statistics(plan: Plan) -> list[Suggestion]:
+def _statistics(db: Connection, plan: Plan) -> list[Suggestion]:
     """ANALYZE for tables without statistics."""
-    oids = [table.oid for _, table in plan.scans()]
+    oids = [table.oid for _, table in plan.scans(db)]
     return [
         (
             "statistics", f"ANALYZE {row['name']}", plan.cost, None,
             f"{row['name']} ({row['size']}) was never analysed, so that the planner guesses what is in it",
         )
-        for row in session.rows(_NEVER_ANALYSED, ("int8[]",), (oids,))
+        for row in db.rows(_NEVER_ANALYSED, ("int8[]",), (oids,))
     ]  # fmt: skip

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from pg_llm import interrupts
-from pg_llm.database import session
+from pg_llm.database.connection import Connection
 from pg_llm.optimize import index_candidates as candidates
 from pg_llm.optimize.index_candidates import Candidate
 from pg_llm.optimize.plan import Plan, Statement, Suggestion
@@ -23,17 +23,17 @@ _HYPOPG = """
 """
 
 
-def suggestions(statement: Statement, plan: Plan) -> list[Suggestion]:
+def suggestions(db: Connection, statement: Statement, plan: Plan) -> list[Suggestion]:
     """The best index for each table that lacks one."""
-    extension = session.rows(_HYPOPG)
+    extension = db.rows(_HYPOPG)
     best: dict[str, Suggestion] = {}
-    for candidate in candidates.candidates(plan):
+    for candidate in candidates.candidates(db, plan):
         if not extension:
             found = _estimated(plan, candidate, "HypoPG is not installed in this database")
         elif candidate.table.partition:
             found = _estimated(plan, candidate, "HypoPG knows no partitioned tables")
         else:
-            found = _tried(statement, plan, candidate, extension[0]["schema"])
+            found = _tried(db, statement, plan, candidate, extension[0]["schema"])
         known = best.get(candidate.table.root)
         if found and (known is None or _better(found, known)):
             best[candidate.table.root] = found
@@ -44,11 +44,11 @@ def _better(found: Suggestion, known: Suggestion) -> bool:
     return found[3] is not None and known[3] is not None and found[3] < known[3] * _BETTER
 
 
-def _tried(statement: Statement, plan: Plan, candidate: Candidate, schema: str) -> Suggestion | None:
+def _tried(db: Connection, statement: Statement, plan: Plan, candidate: Candidate, schema: str) -> Suggestion | None:
     """With the planner's figure for the index, which is there for the planner alone and for this moment."""
-    with _hypothetical(statement, candidate.sql, schema) as oid:
+    with _hypothetical(db, statement, candidate.sql, schema) as oid:
         after = statement.explained().cost
-        size = session.rows_once(f"SELECT {schema}.hypopg_relation_size({oid}::oid) AS bytes")[0]["bytes"]
+        size = db.query_unprepared(f"SELECT {schema}.hypopg_relation_size({oid}::oid) AS bytes")[0]["bytes"]
     if plan.cost - after < max(_LEAST, _LEAST_SHARE * plan.cost):
         return None
     evidence = f"{candidate.why}; costs by HypoPG, which puts the index at {size / 1048576:,.1f} MB"
@@ -56,16 +56,16 @@ def _tried(statement: Statement, plan: Plan, candidate: Candidate, schema: str) 
 
 
 @contextlib.contextmanager
-def _hypothetical(statement: Statement, sql: str, schema: str) -> Iterator[int]:
+def _hypothetical(db: Connection, statement: Statement, sql: str, schema: str) -> Iterator[int]:
     made = f"SELECT indexrelid::pg_catalog.int8 AS oid FROM {schema}.hypopg_create_index($1)"
     with interrupts.held(), statement.names():
-        oid = int(session.rows_once(made, ("text",), (sql,))[0]["oid"])
+        oid = int(db.query_unprepared(made, ("text",), (sql,))[0]["oid"])
     try:
         yield oid
     finally:
         # Not hypopg_reset(): those that the caller made stay. Nor does a transaction's end take one along.
         with interrupts.held():
-            session.rows_once(f"SELECT {schema}.hypopg_drop_index({oid}::pg_catalog.oid)")
+            db.query_unprepared(f"SELECT {schema}.hypopg_drop_index({oid}::pg_catalog.oid)")
 
 
 def _estimated(plan: Plan, candidate: Candidate, reason: str) -> Suggestion | None:

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import plpy
-
-from pg_llm.database import session
+from pg_llm.database.connection import Connection
+from pg_llm.database.quoting import quote_ident
 from pg_llm.optimize import plan as planner
 from pg_llm.optimize.plan import Node, Plan, Table
 
@@ -82,29 +81,29 @@ class Candidate:
         return "expression index" if self.expression else "index"
 
 
-def candidates(plan: Plan) -> list[Candidate]:
+def candidates(db: Connection, plan: Plan) -> list[Candidate]:
     """Indexes that are not there, each once."""
-    scans = [(node, table) for node, table in plan.scans() if node["Node Type"] in _SCANS]
+    scans = [(node, table) for node, table in plan.scans(db) if node["Node Type"] in _SCANS]
     conditions = dict.fromkeys(str(node[name]) for node in plan.nodes() for name in _CONDITIONS if name in node)
-    terms = [term for found in planner.read("condition", list(conditions)) for term in found]
+    terms = [term for found in planner.read(db, "condition", list(conditions)) for term in found]
     found: dict[tuple[int, tuple[str, ...]], Candidate] = {}
     for node, table in scans:
-        asked = (_key(table, term) for term in terms if term["alias"] == node["Alias"])
+        asked = (_key(db, table, term) for term in terms if term["alias"] == node["Alias"])
         keys = list({key.text: key for key in asked if key is not None}.values())
-        for each in (*_of_filter(node, table, keys), *_of_joins(plan, node, table, keys),
-                     *_of_sorts(plan, node, table, keys)):  # fmt: skip
+        for each in (*_of_filter(db, node, table, keys), *_of_joins(plan, node, table, keys),
+                     *_of_sorts(db, plan, node, table, keys)):  # fmt: skip
             found.setdefault((table.oid, each.keys), each)
-    return [each for each in found.values() if not _served(each)][:_MOST_CANDIDATES]
+    return [each for each in found.values() if not _served(db, each)][:_MOST_CANDIDATES]
 
 
-def _of_filter(node: Node, table: Table, keys: list[Key]) -> Iterator[Candidate]:
+def _of_filter(db: Connection, node: Node, table: Table, keys: list[Key]) -> Iterator[Candidate]:
     """An index for each condition alone, the most telling first, and one for all equalities and one condition more."""
     keys = [key for key in keys if key.constant]
     wanted = float(node["Plan Rows"])
     share = wanted / table.rows if table.rows > 0 else None
     rows = f"{wanted:,.0f} of {table.rows:,.0f} rows" if table.rows > 0 else f"{wanted:,.0f} rows"
     why = f"a {node['Node Type']} of {table.name} is to find {rows} by {node.get('Filter', 'a condition')}"
-    known = {row["column"]: row["distinct"] for row in session.rows(_DISTINCT, ("int8",), (table.oid,))}
+    known = {row["column"]: row["distinct"] for row in db.rows(_DISTINCT, ("int8",), (table.oid,))}
 
     def values(key: Key) -> float:
         # Negative: a share of the rows.
@@ -142,19 +141,19 @@ def _other_side(join: Node, node: Node) -> Node | None:
     return None
 
 
-def _of_sorts(plan: Plan, node: Node, table: Table, keys: list[Key]) -> Iterator[Candidate]:
+def _of_sorts(db: Connection, plan: Plan, node: Node, table: Table, keys: list[Key]) -> Iterator[Candidate]:
     """An index in the order of a sort whose first rows are wanted, alone and after the columns that are fixed."""
     for limit in plan.nodes():
         inner = [each for each in planner.below(limit) if "Sort Key" in each and "Sort" in each["Node Type"]]
         if limit["Node Type"] != "Limit" or not inner:
             continue
-        read = planner.read("sort key", inner[0]["Sort Key"])
+        read = planner.read(db, "sort key", inner[0]["Sort Key"])
         sorts = [key for found in read for key in found]
         if len(sorts) != len(read) or {key["alias"] for key in sorts} != {node["Alias"]}:
             continue
-        if not all(_column(table, key["column"]) for key in sorts):
+        if not all(_column(db, table, key["column"]) for key in sorts):
             continue
-        order = [plpy.quote_ident(key["column"]) + key["order"] for key in sorts]
+        order = [quote_ident(key["column"]) + key["order"] for key in sorts]
         fixed = [key.text for key in keys if key.constant and key.kind == "equal" and not key.expression]
         wanted = float(limit["Plan Rows"])
         why = f"the first {wanted:,.0f} rows of {table.name} are wanted in the order {', '.join(inner[0]['Sort Key'])}"
@@ -163,15 +162,15 @@ def _of_sorts(plan: Plan, node: Node, table: Table, keys: list[Key]) -> Iterator
             yield Candidate(table, text, why, wanted / table.rows if table.rows > 0 else None)
 
 
-def _key(table: Table, term: dict[str, Any]) -> Key | None:
+def _key(db: Connection, table: Table, term: dict[str, Any]) -> Key | None:
     """The part of an index that serves a condition; None where no B-tree does."""
     if term["column"] is None:
-        return _expression(term)
-    about = _column(table, term["column"])
+        return _expression(db, term)
+    about = _column(db, table, term["column"])
     # PostgreSQL compares varchar as text, and an index of the column serves that.
     if about is None or (term["cast"] and (term["cast"], about["type"]) != ("text", "character varying")):
         return None
-    column = plpy.quote_ident(term["column"])
+    column = quote_ident(term["column"])
     if term["kind"] != "pattern":
         return Key(column, term["kind"], term["constant"], False)
     bytewise = about["default_bytewise"] if about["collation"] == _DEFAULT_COLLATION else about["bytewise"]
@@ -179,9 +178,9 @@ def _key(table: Table, term: dict[str, Any]) -> Key | None:
     return Key(f"{column}{kind}", "range", term["constant"], False)
 
 
-def _expression(term: dict[str, Any]) -> Key | None:
+def _expression(db: Connection, term: dict[str, Any]) -> Key | None:
     names = [name.rpartition(".")[2] for name in term["functions"]]
-    if not names or not session.rows(_IMMUTABLE, ("text[]",), (names,))[0]["immutable"]:
+    if not names or not db.rows(_IMMUTABLE, ("text[]",), (names,))[0]["immutable"]:
         return None
     text = term["expression"] if term["call"] else f"({term['expression']})"
     if term["kind"] == "pattern":
@@ -189,15 +188,15 @@ def _expression(term: dict[str, Any]) -> Key | None:
     return Key(text, term["kind"], term["constant"], True)
 
 
-def _column(table: Table, name: str) -> dict[str, Any] | None:
+def _column(db: Connection, table: Table, name: str) -> dict[str, Any] | None:
     """Type and collation of a column that a B-tree can order."""
-    found = session.rows(_COLUMN, ("int8", "text"), (table.oid, name))
+    found = db.rows(_COLUMN, ("int8", "text"), (table.oid, name))
     return found[0] if found and found[0]["ordered"] else None
 
 
-def _served(candidate: Candidate) -> bool:
+def _served(db: Connection, candidate: Candidate) -> bool:
     """Whether an index that begins with the same keys is there; of plain columns in any order."""
-    for row in session.rows(_EXISTING, ("int8",), (candidate.table.oid,)):
+    for row in db.rows(_EXISTING, ("int8",), (candidate.table.oid,)):
         if set(row["keys"][: len(candidate.keys)]) == set(candidate.keys):
             return True
         if f"({', '.join(candidate.keys)}" in row["definition"]:

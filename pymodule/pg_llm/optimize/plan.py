@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import plpy
-
-from pg_llm.database import session
+from pg_llm.database import models, search_path
+from pg_llm.database.connection import Connection, DatabaseError
+from pg_llm.database.quoting import quote_ident
 from pg_llm.errors import InvalidInput
 
 # Kind, what to do, the cost before and after, and how that is known.
@@ -54,13 +54,13 @@ class Plan:
         """Every node, the root first."""
         yield from below(self.tree)
 
-    def scans(self) -> list[tuple[Node, Table]]:
+    def scans(self, db: Connection) -> list[tuple[Node, Table]]:
         """The nodes that read a table of somebody's, with that table."""
         return [
             (node, Table(**row))
             for node in self.nodes()
             if "Relation Name" in node
-            for row in session.rows(_TABLE, ("text", "text"), (node["Schema"], node["Relation Name"]))
+            for row in db.rows(_TABLE, ("text", "text"), (node["Schema"], node["Relation Name"]))
         ]
 
 
@@ -75,39 +75,40 @@ def below(node: Node) -> Iterator[Node]:
 
 def quoted(name: str) -> str:
     """A name as SQL writes it."""
-    return plpy.quote_ident(name)
+    return quote_ident(name)
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """A SELECT and the search path that it is meant with; while it is looked at, another one is pinned."""
 
+    db: Connection
     text: str
     path: str
 
     @contextlib.contextmanager
     def names(self) -> Iterator[None]:
         """While the block runs, names mean what they mean to the caller."""
-        session.set_path(self.path)
+        search_path.set_local(self.db, self.path)
         yield
         # Not after an error: the subtransaction or transaction that ends takes the setting along.
-        session.set_path(session.PINNED)
+        search_path.set_local(self.db, search_path.PINNED)
 
     def explained(self) -> Plan:
         """The plan. Raises what PostgreSQL raises."""
         with self.names():
-            (row,) = plpy.execute(_EXPLAIN + self.text)
+            (row,) = self.db.execute(_EXPLAIN + self.text)
         found = row["QUERY PLAN"]
         return Plan((json.loads(found) if isinstance(found, str) else found)[0]["Plan"])
 
     def tried(self) -> Plan | None:
         """The plan of a statement that pg_llm wrote; None where the caller's names do not allow it."""
         try:
-            with plpy.subtransaction():
+            with self.db.savepoint():
                 return self.explained()
-        except plpy.SPIError as error:
+        except DatabaseError as error:
             # The text alone could not tell that a name or an operator means something else here.
-            if not (error.sqlstate or "").startswith("42"):
+            if not error.sqlstate.startswith("42"):
                 raise
             return None
 
@@ -115,17 +116,18 @@ class Statement:
         """The plan of the caller's own statement. Raises InvalidInput with the position of what is wrong in it."""
         try:
             return self.explained()
-        except plpy.SPIError as error:
-            about = getattr(error, "spidata", None) or (None,) * 5
+        except DatabaseError as error:
             # Only what is wrong with the statement itself; a missing right, say, is told as it is.
-            if not (error.sqlstate or "").startswith("42") or error.sqlstate == "42501":
+            if not error.sqlstate.startswith("42") or error.sqlstate == "42501":
                 raise
-            place = f", at character {about[4] - len(_EXPLAIN)}" if about[4] else ""
-            failure = InvalidInput(f"{error}{place}", hint=about[2] or _HINT, detail=about[1])
+            place = f", at character {error.position - len(_EXPLAIN)}" if error.position else ""
+            failure = InvalidInput(f"{error}{place}", hint=error.hint or _HINT, detail=error.detail)
             failure.sqlstate = error.sqlstate
             raise failure from None
 
 
-def read(what: str, texts: Sequence[str]) -> list[list[dict[str, Any]]]:
+def read(db: Connection, what: str, texts: Sequence[str]) -> list[list[dict[str, Any]]]:
     """What the host reads from each text: a statement, a condition, calls of models in one, or a sort key."""
-    return [json.loads(each) for each in session.run_without_model("optimization", texts, read=what)] if texts else []
+    return (
+        [json.loads(each) for each in models.run_without_model(db, "optimization", texts, read=what)] if texts else []
+    )

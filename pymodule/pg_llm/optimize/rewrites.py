@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import plpy
-
-from pg_llm.database import foreign_code, sandbox, security_context, select, session
+from pg_llm.database import foreign_code, sandbox, select
+from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.optimize import model_calls as calls
 from pg_llm.optimize.plan import Plan, Statement, Suggestion
 
@@ -37,65 +36,67 @@ _STABLE = """
 """
 
 
-def suggestions(statement: Statement, plan: Plan, candidates: list[dict[str, Any]]) -> list[Suggestion]:
+def suggestions(db: Connection, statement: Statement, plan: Plan, candidates: list[dict[str, Any]]) -> list[Suggestion]:
     """The rewrites that are equal and cheaper."""
     found: list[Suggestion] = []
     for candidate in candidates:
-        other = Statement(candidate["sql"], statement.path)
+        other = Statement(db, candidate["sql"], statement.path)
         after = other.tried()
         if after is None or plan.cost - after.cost < max(_LEAST, _LEAST_SHARE * plan.cost):
             continue
         if candidate["rule"] in calls.RULES:
-            if not session.rows(_STABLE, ("text[]",), (candidate["needs"]["stable"],))[0]["stable"]:
+            if not db.rows(_STABLE, ("text[]",), (candidate["needs"]["stable"],))[0]["stable"]:
                 continue
-            kind, why = "model calls", calls.RULES[candidate["rule"]](statement, plan, after)
+            kind, why = "model calls", calls.RULES[candidate["rule"]](db, statement, plan, after)
         else:
-            kind, why = "rewrite", _equal(statement, other, candidate, max(plan.cost, after.cost))
+            kind, why = "rewrite", _equal(db, statement, other, candidate, max(plan.cost, after.cost))
         if why is not None:
             found.append((kind, other.text, plan.cost, after.cost, why))
     return found
 
 
-def _equal(statement: Statement, other: Statement, candidate: dict[str, Any], cost: float) -> str | None:
+def _equal(
+    db: Connection, statement: Statement, other: Statement, candidate: dict[str, Any], cost: float
+) -> str | None:
     """Why a rewrite gives the same rows; None where nothing says so."""
     if not candidate["needs"]:
         return "equal by definition"
-    return _proof(statement, candidate["needs"]) or (_trial(statement, other) if cost <= _MOST_COST else None)
+    return _proof(db, statement, candidate["needs"]) or (_trial(db, statement, other) if cost <= _MOST_COST else None)
 
 
-def _proof(statement: Statement, needs: dict[str, Any]) -> str | None:
+def _proof(db: Connection, statement: Statement, needs: dict[str, Any]) -> str | None:
     """By which constraints a rewrite is equal; None where they do not say so."""
     if "not_null" in needs:
         for table, column in needs["not_null"]:
-            known = session.rows(_NULLABLE, ("int8", "text"), (_oid(statement, table), column))
+            known = db.rows(_NULLABLE, ("int8", "text"), (_oid(db, statement, table), column))
             if not known or known[0]["nullable"]:
                 return None
         named = dict.fromkeys(f"{table}.{column}" for table, column in needs["not_null"])
         return f"equal by constraints: {' and '.join(named)} are NOT NULL"
     key = needs["key"]
-    for row in session.rows(_KEYS, ("int8",), (_oid(statement, key["table"]),)):
+    for row in db.rows(_KEYS, ("int8",), (_oid(db, statement, key["table"]),)):
         if key["all"] or set(row["columns"]) <= set(key["columns"]):
             return f"equal by constraints: the columns hold those of the unique index {row['name']}"
     return None
 
 
-def _oid(statement: Statement, table: str) -> int | None:
+def _oid(db: Connection, statement: Statement, table: str) -> int | None:
     """The table that a name stands for; None for no name, and for a CTE's."""
     with statement.names():
-        found = session.rows("SELECT pg_catalog.to_regclass($1)::pg_catalog.int8 AS oid", ("text",), (table,))
+        found = db.rows("SELECT pg_catalog.to_regclass($1)::pg_catalog.int8 AS oid", ("text",), (table,))
     return int(found[0]["oid"]) if table and found[0]["oid"] is not None else None
 
 
-def _trial(*statements: Statement) -> str | None:
+def _trial(db: Connection, *statements: Statement) -> str | None:
     """That all give the same rows now, read only; None where they do not, give too many, or are not to be run."""
-    texts = [_harmless(statement) for statement in statements]
+    texts = [_harmless(db, statement) for statement in statements]
     rows = []
     for text in texts:
         if text is None:
             return None
         try:
-            answer = select.read(f"SELECT whole::pg_catalog.text FROM ({text}\n) AS whole", _MOST_ROWS)
-        except plpy.SPIError as error:
+            answer = select.read(db, f"SELECT whole::pg_catalog.text FROM ({text}\n) AS whole", _MOST_ROWS)
+        except DatabaseError as error:
             # A statement that fails has no rows to compare; what ends the whole call does end it.
             if (error.sqlstate or "")[:2] in _GRAVE:
                 raise
@@ -109,11 +110,11 @@ def _trial(*statements: Statement) -> str | None:
     return f"both gave the same {sum(rows[0].values()):,} rows just now; no constraint says that they always will"
 
 
-def _harmless(statement: Statement) -> str | None:
+def _harmless(db: Connection, statement: Statement) -> str | None:
     """The statement, named in full, where running it runs nobody's code; the caller only asked what it would cost."""
     with statement.names():
-        path = sandbox.search_path()
-    checked = sandbox.check([statement.text], path)[0]
+        path = sandbox.search_path(db)
+    checked = sandbox.check(db, [statement.text], path)[0]
     if isinstance(checked, sandbox.Refused):
         return None
-    return None if foreign_code.find(checked.relations, security_context.current_role()) else checked.qualified
+    return None if foreign_code.find(db, checked.relations, db.current_role()) else checked.qualified

@@ -14,10 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import plpy
-
 from pg_llm import arguments
-from pg_llm.database import catalog, session, table_access
+from pg_llm.database import catalog, models, table_access
+from pg_llm.database.connection import Connection, DatabaseError, Row
 from pg_llm.errors import InvalidInput
 from pg_llm.recommend import source
 from pg_llm.recommend.options import EPSILON, RECENT
@@ -39,32 +38,32 @@ _LONGEST_TITLE = 60
 Found = tuple[str, float, str]
 
 
-def recommend(
+def recommend(db: Connection,
     user_id: str | None, k: int | None, recommender: str | None, exclude_seen: bool | None, filter: str | None,
     diversity: float | None,
 ) -> list[Found]:  # fmt: skip
     """The k items that a user most probably wants next, best first, after the events there are at this moment."""
-    ask = _Ask(recommender, k, exclude_seen, filter, diversity)
+    ask = _Ask(db, recommender, k, exclude_seen, filter, diversity)
     return ask.lists([ask.history(user_id)])[0] if user_id is not None else []
 
 
-def recommend_for(
+def recommend_for(db: Connection,
     items: list[str | None] | None, k: int | None, recommender: str | None, exclude_seen: bool | None,
     filter: str | None, diversity: float | None,
 ) -> list[Found]:  # fmt: skip
     """As recommend(), for a session without a user: after these items, the latest last."""
-    ask = _Ask(recommender, k, exclude_seen, filter, diversity)
+    ask = _Ask(db, recommender, k, exclude_seen, filter, diversity)
     ask.readable()
     history = [item for item in reversed(arguments.texts(items)) if item is not None]
     return ask.lists([history])[0]
 
 
-def recommend_batch(
+def recommend_batch(db: Connection,
     user_ids: list[str | None] | None, k: int | None, recommender: str | None, exclude_seen: bool | None,
     filter: str | None, diversity: float | None,
 ) -> list[tuple[str, int, str, float, str]]:  # fmt: skip
     """What recommend() gives for each of many users, with the place in the list from 1."""
-    ask = _Ask(recommender, k, exclude_seen, filter, diversity)
+    ask = _Ask(db, recommender, k, exclude_seen, filter, diversity)
     users = [user for user in arguments.texts(user_ids) if user is not None]
     lists = ask.lists([ask.history(user) for user in users])
     return [
@@ -72,9 +71,9 @@ def recommend_batch(
     ]
 
 
-def similar_items(item: str | None, k: int | None, recommender: str | None) -> list[tuple[str, float]]:
+def similar_items(db: Connection, item: str | None, k: int | None, recommender: str | None) -> list[tuple[str, float]]:
     """The k items whose vectors are most like that of an item, by cosine from -1 to 1; none for an unknown item."""
-    ask = _Ask(recommender, k, True, None, 0)
+    ask = _Ask(db, recommender, k, True, None, 0)
     ask.readable()
     return [] if item is None else ask.similar(item)
 
@@ -93,8 +92,15 @@ class _Ask:
     """One recommender and what is wanted of it."""
 
     def __init__(
-        self, name: str | None, k: int | None, exclude_seen: bool | None, filter: str | None, diversity: float | None
+        self,
+        db: Connection,
+        name: str | None,
+        k: int | None,
+        exclude_seen: bool | None,
+        filter: str | None,
+        diversity: float | None,
     ) -> None:
+        self._db = db
         if k is None or not 0 <= k <= _MOST:
             raise InvalidInput(f"k must lie between 0 and {_MOST}")
         if diversity is None or not 0 <= diversity <= 1:
@@ -102,11 +108,11 @@ class _Ask:
         self._k = k
         self._exclude_seen = exclude_seen is not False
         self._diversity = diversity
-        self._of: Recommender = source.named(name)
+        self._of: Recommender = source.named(db, name)
         self._options = json.loads(self._of.row["options"])
-        self._events = source.events(self._of.row)
-        self._items = source.items(self._of.row)
-        self._vectors = catalog.schema_of("vector")
+        self._events = source.events(db, self._of.row)
+        self._items = source.items(db, self._of.row)
+        self._vectors = catalog.schema_of(db, "vector")
         self._types: list[str] = []
         self._values: list[Any] = []
         if filter is not None and self._items is None:
@@ -121,11 +127,11 @@ class _Ask:
             same = self._items.same("c.item")
             self._there = f" AND EXISTS (SELECT FROM {self._items.relation} AS t WHERE {same} AND {condition})"
         tables = [self._of.row["catalogue_oid"], *([self._items.oid] if self._items else [])]
-        self._role = table_access.role_for(tables)
+        self._role = table_access.role_for(db, tables)
 
     def readable(self) -> None:
         """Raises what reading the events raises."""
-        source.readable(self._events)
+        source.readable(self._db, self._events)
 
     def history(self, user: str) -> list[str]:
         """The user's items, the latest first; none for a user that there cannot be."""
@@ -142,9 +148,9 @@ class _Ask:
             f" AND {of.usable} ORDER BY {of.ordered(' DESC')} LIMIT {_HISTORY}"
         )
         try:
-            with plpy.subtransaction():
-                found = of.read(lambda: list(plpy.execute(session.plan(query, tuple(types)), [user])))
-        except plpy.SPIError as error:
+            with self._db.savepoint():
+                found = of.read(self._db, lambda: self._db.rows(query, types, [user]))
+        except DatabaseError as error:
             # Data exceptions: no value of the column's type.
             if not str(error.sqlstate).startswith("22"):
                 raise
@@ -155,15 +161,16 @@ class _Ask:
         """What comes after each history."""
         if not self._k:
             return [[] for _ in histories]
-        pasts = table_access.as_role(self._role, lambda: [self._past(history) for history in histories])
+        pasts = table_access.as_role(self._db, self._role, lambda: [self._past(history) for history in histories])
         read = [json.dumps([past.number for past in reversed(each)]) for each in pasts]
         asked = [text for text, each in zip(read, pasts, strict=True) if each]
         least, most = _BREADTH
         breadth = str(min(most, max(least, 2 * self._k, _DIVERSE if self._diversity else 0)))
-        session.rows("SELECT set_config('hnsw.ef_search', $1, true)", ("text",), (breadth,))
-        model = session.model(self._of.name, None, ("recommendation",))
+        self._db.rows("SELECT set_config('hnsw.ef_search', $1, true)", ("text",), (breadth,))
+        model = models.find(self._db, self._of.name, None, ("recommendation",))
         vectors = iter(model.run("recommendation", asked, k=None) if asked else [])
         return table_access.as_role(
+            self._db,
             self._role,
             lambda: [
                 self._ranked(history, past, next(vectors) if past else None)
@@ -191,7 +198,9 @@ class _Ask:
             WHERE c.number <> one.number {self._there}
             ORDER BY score DESC, c.number LIMIT {self._k}
         """
-        found = table_access.as_role(self._role, lambda: session.rows_once(query, self._types, self._values))
+        found = table_access.as_role(
+            self._db, self._role, lambda: self._db.query_unprepared(query, self._types, self._values)
+        )
         return [(row["item"], row["score"]) for row in found]
 
     def _past(self, history: Sequence[str]) -> list[_Past]:
@@ -204,10 +213,9 @@ class _Ask:
             f" CASE WHEN c.item = ANY($2) THEN c.weights END AS weights"
             f" FROM {self._of.catalogue} AS c WHERE c.version = {self._of.version} AND c.item = ANY($1)"
         )
-        plan = session.plan(query, ("text[]", "text[]"))
         known = {
             row["item"]: (row["number"], dict(zip(row["neighbours"] or (), row["weights"] or (), strict=True)))
-            for row in plpy.execute(plan, [latest, latest[:RECENT]])
+            for row in self._db.rows(query, ("text[]", "text[]"), [latest, latest[:RECENT]])
         }
         return [
             _Past(item, known[item][0], steps, known[item][1]) for steps, item in enumerate(latest) if item in known
@@ -244,9 +252,7 @@ class _Ask:
         total = sum(said.values())
         return {number: value / total for number, value in said.items()} if total else {}
 
-    def _placed(
-        self, fresh: Sequence[session.Row], others: Sequence[tuple[float, session.Row]]
-    ) -> list[tuple[float, session.Row]]:
+    def _placed(self, fresh: Sequence[Row], others: Sequence[tuple[float, Row]]) -> list[tuple[float, Row]]:
         """Fresh items stand among the others where the transformer alone, which reads their text, would place them."""
         likely = sorted(row["likely"] for _, row in others)
         scores = sorted(score for score, _ in others)
@@ -263,12 +269,12 @@ class _Ask:
             found.append((score, row))
         return found
 
-    def _candidates(self, vector: str, others: list[int], seen: list[str]) -> list[session.Row]:
+    def _candidates(self, vector: str, others: list[int], seen: list[str]) -> list[Row]:
         """As `_found`; exactly if the index could not find k items that the user may be shown."""
         found = self._found(vector, others, seen, exact=False)
         return found if len(found) >= self._k else self._found(vector, others, seen, exact=True)
 
-    def _found(self, vector: str, others: list[int], seen: list[str], exact: bool) -> list[session.Row]:
+    def _found(self, vector: str, others: list[int], seen: list[str], exact: bool) -> list[Row]:
         """The items that the transformer finds likeliest, and the others; with how likely it finds each."""
         types, values = list(self._types), list(self._values)
 
@@ -296,21 +302,21 @@ class _Ask:
             SELECT {columns} FROM {self._of.catalogue} AS c
             WHERE {here} AND c.number = ANY({parameter(others, "int4[]")})
         """
-        return list(plpy.execute(session.plan(query, tuple(types)), values))
+        return self._db.rows(query, types, values)
 
-    def _varied(self, ranked: Sequence[tuple[float, session.Row]]) -> list[tuple[float, session.Row]]:
+    def _varied(self, ranked: Sequence[tuple[float, Row]]) -> list[tuple[float, Row]]:
         """Maximal marginal relevance (Carbonell and Goldstein 1998), on places in the ranking and cosines."""
         query = f"SELECT number, embedding::text AS v FROM {self._of.catalogue} WHERE version = $1 AND number = ANY($2)"
         numbers = [row["number"] for _, row in ranked]
         own = {}
-        for row in plpy.execute(session.plan(query, ("int4", "int4[]")), [self._of.version, numbers]):
+        for row in self._db.rows(query, ("int4", "int4[]"), [self._of.version, numbers]):
             vector = json.loads(row["v"])[:-1]
             length = math.sqrt(sum(each * each for each in vector)) or 1.0
             own[row["number"]] = [each / length for each in vector]
         worth = {number: 1 - place / len(numbers) for place, number in enumerate(numbers)}
         closest = dict.fromkeys(numbers, 0.0)
         waiting = dict(zip(numbers, ranked, strict=True))
-        chosen: list[tuple[float, session.Row]] = []
+        chosen: list[tuple[float, Row]] = []
         while waiting and len(chosen) < self._k:
             best = max(
                 waiting, key=lambda number: (1 - self._diversity) * worth[number] - self._diversity * closest[number]
@@ -339,8 +345,9 @@ class _Ask:
                 ORDER BY c.number, c.embedding OPERATOR({self._vectors}.<=>) p.embedding
             """
             values = [self._of.version, others, [each.number for each in past[:RECENT]]]
-            plan = session.plan(query, ("int4", "int4[]", "int4[]"))
-            by.update({row["number"]: row["item"] for row in plpy.execute(plan, values)})
+            by.update(
+                {row["number"]: row["item"] for row in self._db.rows(query, ("int4", "int4[]", "int4[]"), values)}
+            )
         titles = self._titles(sorted(set(by.values())))
         return {number: f"goes with {titles.get(item, item)}" for number, item in by.items()}
 
@@ -352,7 +359,7 @@ class _Ask:
             f"SELECT {self._items.item} AS item, {self._items.text} AS title FROM {self._items.relation} AS t,"
             f" unnest($1) AS w (item) WHERE {self._items.same('w.item')}"
         )
-        found = plpy.execute(session.plan(query, ("text[]",)), [items])
+        found = self._db.rows(query, ("text[]",), [items])
         return {row["item"]: row["title"].partition("\n")[0][:_LONGEST_TITLE] or row["item"] for row in found}
 
     def _popular(self, k: int, without: list[str], found: Sequence[Found]) -> list[Found]:
@@ -365,7 +372,7 @@ class _Ask:
             f" AND c.item NOT IN (SELECT unnest(${len(values)})){self._there}"
             f" ORDER BY c.recent DESC, c.number LIMIT {k}"
         )
-        rows = list(plpy.execute(session.plan(query, tuple(types)), values))
+        rows = self._db.rows(query, types, values)
         most = max((row["recent"] for row in rows), default=0.0) or 1.0
         floor = min(score for _, score, _ in found) - 1.0 if found else 0.0
         return [

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-import plpy
-
-from pg_llm.database import column_types, select, session, table_access
+from pg_llm.database import column_types, search_path, select, table_access
 from pg_llm.database.column_types import ColumnType
-from pg_llm.database.session import Row
+from pg_llm.database.connection import Connection, Row
+from pg_llm.database.quoting import quote_ident
 from pg_llm.errors import InsufficientPrivilege, InvalidInput, UndefinedRecommender
 
 _R = TypeVar("_R")
@@ -31,7 +30,7 @@ class Items:
     @property
     def column(self) -> str:
         """The column that says which item it is."""
-        return f"t.{plpy.quote_ident(self.key)}"
+        return f"t.{quote_ident(self.key)}"
 
     @property
     def item(self) -> str:
@@ -41,7 +40,7 @@ class Items:
     @property
     def text(self) -> str:
         """An item's text; empty where there is none."""
-        parts = (f"nullif({self.columns[name].text(f't.{plpy.quote_ident(name)}')}, '')" for name in self.texts)
+        parts = (f"nullif({self.columns[name].text(f't.{quote_ident(name)}')}, '')" for name in self.texts)
         return f"concat_ws(E'\\n', {', '.join(parts)})" if self.texts else "''"
 
     def same(self, text: str) -> str:
@@ -66,9 +65,9 @@ class Events:
     role: int
     search_path: str | None
 
-    def read(self, work: Callable[[], _R]) -> _R:
+    def read(self, db: Connection, work: Callable[[], _R]) -> _R:
         """Run `work`, which reads them, to its end; names mean what they meant to whoever wrote the query."""
-        return _read(self.role, self.search_path, work)
+        return _read(db, self.role, self.search_path, work)
 
     @property
     def item_text(self) -> str:
@@ -107,18 +106,18 @@ class Recommender:
         return int(self.row["version"])
 
 
-def _read(role: int, path: str | None, work: Callable[[], _R]) -> _R:
+def _read(db: Connection, role: int, path: str | None, work: Callable[[], _R]) -> _R:
     if path is None:
-        return table_access.as_role(role, work)
+        return table_access.as_role(db, role, work)
 
     def named() -> _R:
-        session.set_path(path)
+        search_path.set_local(db, path)
         found = work()
         # Not after an error: the subtransaction or transaction that ends takes the setting along.
-        session.set_path(session.PINNED)
+        search_path.set_local(db, search_path.PINNED)
         return found
 
-    return table_access.as_role(role, named)
+    return table_access.as_role(db, role, named)
 
 
 _RECOMMENDER = """
@@ -132,9 +131,9 @@ _RECOMMENDER = """
 """
 
 
-def named(name: str | None) -> Recommender:
+def named(db: Connection, name: str | None) -> Recommender:
     """The recommender of that name, or the only one there is. Raises UndefinedRecommender and InvalidInput."""
-    found = session.rows(_RECOMMENDER + " WHERE $1 IS NULL OR r.name = $1 ORDER BY r.name LIMIT 2", ("text",), (name,))
+    found = db.rows(_RECOMMENDER + " WHERE $1 IS NULL OR r.name = $1 ORDER BY r.name LIMIT 2", ("text",), (name,))
     if not found:
         raise UndefinedRecommender(f'there is no recommender "{name}"' if name else "there is no recommender yet")
     if len(found) > 1:
@@ -145,16 +144,16 @@ def named(name: str | None) -> Recommender:
     return Recommender(found[0])
 
 
-def events(row: Row) -> Events:
+def events(db: Connection, row: Row) -> Events:
     """The events of a row of llm.recommender. Raises InvalidInput for columns that are not there or are no such."""
     if row["query"] is not None:
-        role = _role_for_query(row)
-        types = _read(role, row["search_path"], lambda: dict(select.columns(row["query"])))
+        role = _role_for_query(db, row)
+        types = _read(db, role, row["search_path"], lambda: dict(select.columns(db, row["query"])))
         relation, places = f"({row['query']}\n)", []
     else:
-        about = _relation(row["events"], "events")
-        relation, types = about["relation"], column_types.of_relation(row["events"])
-        role = table_access.role_for([row["events"]])
+        about = _relation(db, row["events"], "events")
+        relation, types = about["relation"], column_types.of_relation(db, row["events"])
+        role = table_access.role_for(db, [row["events"]])
         # Events of one moment count in the order in which they were written.
         places = ["e.tableoid", "e.ctid"] if about["kind"] in "rpm" else []
     for name in ("user_column", "item_column", "time_column", "weight_column"):
@@ -162,10 +161,10 @@ def events(row: Row) -> Events:
             raise InvalidInput(
                 f'the events have no column "{row[name]}" for {name}', hint=f"They have: {', '.join(types)}. {_EXAMPLE}"
             )
-    user, item, time = (f"e.{plpy.quote_ident(row[name])}" for name in ("user_column", "item_column", "time_column"))
+    user, item, time = (f"e.{quote_ident(row[name])}" for name in ("user_column", "item_column", "time_column"))
     weight = "1"
     if row["weight_column"]:
-        own = f"e.{plpy.quote_ident(row['weight_column'])}"
+        own = f"e.{quote_ident(row['weight_column'])}"
         weight = f"coalesce({types[row['weight_column']].number(own)}, 1)"
     user_type, item_type, time_type = (types[row[name]] for name in ("user_column", "item_column", "time_column"))
     return Events(
@@ -174,36 +173,36 @@ def events(row: Row) -> Events:
     )  # fmt: skip
 
 
-def _role_for_query(row: Row) -> int:
+def _role_for_query(db: Connection, row: Row) -> int:
     """Whose rights the query of events has: its author's, or the caller's who trusts that author."""
-    author = session.rows("SELECT oid::int8 AS oid FROM pg_roles WHERE rolname = $1", ("text",), (row["author"],))
+    author = db.rows("SELECT oid::int8 AS oid FROM pg_roles WHERE rolname = $1", ("text",), (row["author"],))
     if not author:
         raise InsufficientPrivilege(
             f'the role "{row["author"]}", who wrote the query of the recommender "{row["name"]}", is no more',
             hint="llm_fit_recommender() makes a new one.",
         )
-    return table_access.role_for_author(author[0]["oid"], f'the query of the recommender "{row["name"]}"')
+    return table_access.role_for_author(db, author[0]["oid"], f'the query of the recommender "{row["name"]}"')
 
 
-def items(row: Row) -> Items | None:
+def items(db: Connection, row: Row) -> Items | None:
     """The items' table of a row of llm.recommender."""
     if row["items"] is None:
         return None
-    columns = column_types.of_relation(row["items"])
+    columns = column_types.of_relation(db, row["items"])
     for name in (row["item_key"], *row["item_text"]):
         if name not in columns:
             raise InvalidInput(f'the items have no column "{name}"', hint=f"They have: {', '.join(columns)}.")
-    relation = _relation(row["items"], "items")["relation"]
+    relation = _relation(db, row["items"], "items")["relation"]
     return Items(row["items"], relation, row["item_key"], columns, row["item_text"])
 
 
-def readable(of: Events) -> None:
+def readable(db: Connection, of: Events) -> None:
     """Raises what reading the events raises; a caller who may not read them learns nothing that was made from them."""
     wanted = f"SELECT {of.user}, {of.item}, {of.time}, {of.weight} FROM {of.relation} LIMIT 0"
-    of.read(lambda: session.rows_once(wanted))
+    of.read(db, lambda: db.query_unprepared(wanted))
 
 
-def each_user(of: Events) -> Iterator[tuple[str, list[tuple[str, float]]]]:
+def each_user(db: Connection, of: Events) -> Iterator[tuple[str, list[tuple[str, float]]]]:
     """Every user with the items and weights of the events in their order; an event that stands there twice is one.
 
     To be taken to its end while the events are read.
@@ -215,7 +214,7 @@ def each_user(of: Events) -> Iterator[tuple[str, list[tuple[str, float]]]]:
     user = ""
     sequence: list[tuple[str, float]] = []
     last: tuple[str, str] | None = None
-    for row in session.stream(wanted):
+    for row in db.stream(wanted):
         if row["u"] != user or last is None:
             if sequence:
                 yield user, sequence
@@ -228,8 +227,8 @@ def each_user(of: Events) -> Iterator[tuple[str, list[tuple[str, float]]]]:
         yield user, sequence
 
 
-def _relation(oid: int, what: str) -> Row:
-    found = session.rows(
+def _relation(db: Connection, oid: int, what: str) -> Row:
+    found = db.rows(
         "SELECT format('%I.%I', n.nspname, c.relname) AS relation, c.relkind::text AS kind FROM pg_class AS c"
         " JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1::oid",
         ("int8",),

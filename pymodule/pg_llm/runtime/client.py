@@ -1,7 +1,7 @@
 """The backend's side of the socket, or a direct call where `llm.engine` is `backend`.
 
-A request is the same dictionary either way. Nothing here knows about plpy: whoever waits passes `poll`, which is called
-every few hundredths of a second and raises when the query was cancelled.
+A request is the same dictionary either way. Nothing here knows that it runs in PostgreSQL: whoever waits passes `poll`,
+which is called every few hundredths of a second and raises when the query was cancelled.
 """
 
 from __future__ import annotations

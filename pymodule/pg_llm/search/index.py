@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import plpy
-
 from pg_llm import arguments
-from pg_llm.database import catalog, session
+from pg_llm.database import catalog, models
 from pg_llm.database import ownership as named
 from pg_llm.database.catalog import METRICS, Table
+from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.progress import Report, reported
+from pg_llm.database.quoting import quote_ident, quote_literal
 from pg_llm.database.transaction import pinned
 from pg_llm.errors import DuplicateIndex, Error, InvalidInput
 from pg_llm.search import backfill, semantic_column
@@ -43,6 +43,7 @@ _ORPHANS = """
 
 
 def semantic_index(
+    db: Connection,
     target: str | None,
     columns: list[str | None] | None,
     model: str | None,
@@ -52,10 +53,10 @@ def semantic_index(
     sync: str | None,
 ) -> None:
     """Index the text of a table's columns for semantic_search, and keep the index true."""
-    oid = named.oid(target)
-    with pinned() as commit:
-        table = catalog.table(oid)
-        found = session.model(model, "embedding")
+    oid = named.oid(db, target)
+    with pinned(db) as commit:
+        table = catalog.table(db, oid)
+        found = models.find(db, model, "embedding")
         column = SemanticColumn(
             table=table,
             name=_checked_name(name),
@@ -64,88 +65,88 @@ def semantic_index(
             method=arguments.choice("method", method, _METHODS),
             metric=arguments.choice("metric", metric, METRICS),
             sync=arguments.choice("sync", sync, _SYNCS),
-            text_config=session.rows("SELECT get_current_ts_config()::text AS config")[0]["config"],
+            text_config=db.rows("SELECT get_current_ts_config()::text AS config")[0]["config"],
         )
-        named.check_owner(table)
+        named.check_owner(db, table)
         dimensions = found.dimensions or int(found.ask("load")["dimensions"])
         if column.method != "none" and dimensions > _INDEXED_DIMENSIONS:
             raise InvalidInput(
                 f'model "{found.name}" gives {dimensions} dimensions; pgvector indexes {_INDEXED_DIMENSIONS}',
                 hint="Use method => 'none' (exact search), or a model with fewer dimensions.",
             )
-        with reported("semantic_index", table.relation, column.name) as report:
-            _take_turns(table)
-            new = not _is_there(column)
+        with reported(db, "semantic_index", table.relation, column.name) as report:
+            _take_turns(db, table)
+            new = not _is_there(db, column)
             if new:
-                _define(column, dimensions)
-            _follow(column)
+                _define(db, column, dimensions)
+            _follow(db, column)
             commit()
             try:
-                backfill.fill(column, report, commit)
-            except (Error, plpy.SPIError) as error:
+                backfill.fill(db, column, report, commit)
+            except (Error, DatabaseError) as error:
                 # What was cancelled, or has gone well for a while, is taken up again by another call.
-                if new and error.sqlstate not in _CANCELLED and not backfill.filled(column):
-                    _remove(column)
+                if new and error.sqlstate not in _CANCELLED and not backfill.filled(db, column):
+                    _remove(db, column)
                     commit()
                 raise
-            _build(column, report)
+            _build(db, column, report)
 
 
-def semantic_refresh(target: str | None, name: str | None) -> None:
+def semantic_refresh(db: Connection, target: str | None, name: str | None) -> None:
     """Fill in whatever a semantic index lacks: rows of a manual index, of new partitions, of an interrupted fill."""
-    oid = named.oid(target)
-    with pinned() as commit:
-        column = semantic_column.find(oid, name)
-        named.check_owner(column.table)
-        with reported("semantic_refresh", column.table.relation, column.name) as report:
-            _follow(column)
+    oid = named.oid(db, target)
+    with pinned(db) as commit:
+        column = semantic_column.find(db, oid, name)
+        named.check_owner(db, column.table)
+        with reported(db, "semantic_refresh", column.table.relation, column.name) as report:
+            _follow(db, column)
             commit()
-            backfill.fill(column, report, commit)
+            backfill.fill(db, column, report, commit)
 
 
-def semantic_drop(target: str | None, name: str | None) -> None:
+def semantic_drop(db: Connection, target: str | None, name: str | None) -> None:
     """Remove a semantic index with its columns and triggers."""
-    oid = named.oid(target)
-    with pinned():
-        column = semantic_column.find(oid, name, whole=False)
-        named.check_owner(column.table)
-        _remove(column)
+    oid = named.oid(db, target)
+    with pinned(db):
+        column = semantic_column.find(db, oid, name, whole=False)
+        named.check_owner(db, column.table)
+        _remove(db, column)
 
 
-def semantic_sync(target: str | None, name: str | None, keys: str | None) -> None:
+def semantic_sync(db: Connection, target: str | None, name: str | None, keys: str | None) -> None:
     """Embed the rows with these primary keys that lack an embedding; for the table's owner."""
-    column = semantic_column.find(session.required("target", target), session.required("name", name))
-    named.check_owner(column.table)
-    keys = session.required("keys", keys)
-    backfill.as_owner(column.table, lambda: backfill.fill_keys(column, keys))
+    column = semantic_column.find(db, arguments.required("target", target), arguments.required("name", name))
+    named.check_owner(db, column.table)
+    keys = arguments.required("keys", keys)
+    backfill.as_owner(db, column.table, lambda: backfill.fill_keys(db, column, keys))
 
 
-def semantic_follow(trigger: dict[str, Any]) -> None:
+def semantic_follow(db: Connection, trigger: dict[str, Any]) -> None:
     """Statement trigger of a live semantic index: embeds what was written, with the rights of the table's owner."""
     if len(trigger["args"] or ()) != 1:
         return
     (name,) = trigger["args"]
-    if not session.rows_once(f"SELECT FROM changed AS t WHERE t.{plpy.quote_ident(name)} IS NULL LIMIT 1"):
+    if not db.query_unprepared(f"SELECT FROM changed AS t WHERE t.{quote_ident(name)} IS NULL LIMIT 1"):
         return
-    table = catalog.table(trigger["relid"])
-    found = [column for column in semantic_column.existing(table) if column.name == name]
+    table = catalog.table(db, trigger["relid"])
+    found = [column for column in semantic_column.existing(db, table) if column.name == name]
     # None on a partition that has been detached, or once an indexed column has been dropped with CASCADE.
     if found:
         semantic_column.check_whole(found[0])
-        backfill.as_owner(table, lambda: _embed_changed(found[0]))
+        backfill.as_owner(db, table, lambda: _embed_changed(db, found[0]))
 
 
-def _embed_changed(column: SemanticColumn) -> None:
-    keys = session.rows_once(
+def _embed_changed(db: Connection, column: SemanticColumn) -> None:
+    keys = db.query_unprepared(
         f"SELECT jsonb_agg({column.table.key_object})::text AS keys FROM changed AS t"
         f" WHERE {column.vector} IS NULL AND {column.document} <> ''"
     )[0]["keys"]
     if keys is not None:
-        backfill.fill_keys(column, keys)
+        backfill.fill_keys(db, column, keys)
 
 
 def _checked_name(name: str | None) -> str:
-    name = session.required("name", name)
+    name = arguments.required("name", name)
     if not 0 < len(name.encode()) <= _NAME_BYTES:
         raise InvalidInput(
             f'name is "{name}", and must have 1 to {_NAME_BYTES} bytes', hint="Triggers are named after it."
@@ -153,15 +154,15 @@ def _checked_name(name: str | None) -> str:
     return name
 
 
-def _take_turns(table: Table) -> None:
+def _take_turns(db: Connection, table: Table) -> None:
     """Until the next commit, no other session changes the table's semantic indexes; its writers go on."""
-    plpy.execute(f"LOCK TABLE {table.relation} IN SHARE UPDATE EXCLUSIVE MODE")
+    db.execute(f"LOCK TABLE {table.relation} IN SHARE UPDATE EXCLUSIVE MODE")
 
 
-def _is_there(column: SemanticColumn) -> bool:
+def _is_there(db: Connection, column: SemanticColumn) -> bool:
     """Whether exactly this index is there already. Raises DuplicateIndex if something else is in the way."""
     table = column.table
-    for other in semantic_column.existing(table):
+    for other in semantic_column.existing(db, table):
         if other == column:
             return True
         if other.name == column.name:
@@ -178,22 +179,23 @@ def _is_there(column: SemanticColumn) -> bool:
     return False
 
 
-def _define(column: SemanticColumn, dimensions: int) -> None:
-    relation, quoted, literal = column.table.relation, plpy.quote_ident, plpy.quote_literal
-    plpy.execute(
+def _define(db: Connection, column: SemanticColumn, dimensions: int) -> None:
+    relation, quoted, literal = column.table.relation, quote_ident, quote_literal
+    db.execute(
         f"ALTER TABLE {relation}"
-        f" ADD COLUMN {quoted(column.name)} {catalog.schema_of('vector')}.vector({dimensions}),"
+        f" ADD COLUMN {quoted(column.name)} {catalog.schema_of(db, 'vector')}.vector({dimensions}),"
         f" ADD COLUMN {quoted(column.text_name)} tsvector"
     )
     about = f"of {', '.join(column.columns)}, kept by pg_llm"
     for name, what in ((column.name, f"Embedding by {column.model}"), (column.text_name, "Full-text form")):
-        plpy.execute(f"COMMENT ON COLUMN {relation}.{quoted(name)} IS {literal(f'{what} {about}')}")
+        db.execute(f"COMMENT ON COLUMN {relation}.{quoted(name)} IS {literal(f'{what} {about}')}")
     changed = (
         " IS DISTINCT FROM ".join(column.table.columns[name].text(f"{row}.{quoted(name)}") for row in ("OLD", "NEW"))
         for name in column.columns
     )
     definition = json.dumps({name: getattr(column, name) for name in _DEFINITION})
     _create_trigger(
+        db,
         column,
         "forget",
         relation,
@@ -202,35 +204,36 @@ def _define(column: SemanticColumn, dimensions: int) -> None:
     )
 
 
-def _follow(column: SemanticColumn) -> None:
+def _follow(db: Connection, column: SemanticColumn) -> None:
     """Give a live index its statement triggers, on the table and on each partition, where they are missing."""
     if column.sync != "live":
         return
-    for part in sorted(set(catalog.parts(column.table, "rp")) - set(_followed(column))):
+    for part in sorted(set(catalog.parts(db, column.table, "rp")) - set(_followed(db, column))):
         for event in _EVENTS:
             _create_trigger(
+                db,
                 column,
                 event,
                 part,
                 f"AFTER {event.upper()} ON {part} REFERENCING NEW TABLE AS changed"
-                f" FOR EACH STATEMENT EXECUTE FUNCTION llm.semantic_follow({plpy.quote_literal(column.name)})",
+                f" FOR EACH STATEMENT EXECUTE FUNCTION llm.semantic_follow({quote_literal(column.name)})",
             )
 
 
-def _remove(column: SemanticColumn) -> None:
-    relation, quoted = column.table.relation, plpy.quote_ident
-    plpy.execute(f"DROP TRIGGER {quoted(_trigger(column, 'forget'))} ON {relation}")
-    for row in session.rows(_ORPHANS, ("name[]",), ([_trigger(column, event) for event in _EVENTS],)):
-        plpy.execute(f"DROP TRIGGER {quoted(row['trigger'])} ON {row['relation']}")
-    plpy.execute(
+def _remove(db: Connection, column: SemanticColumn) -> None:
+    relation, quoted = column.table.relation, quote_ident
+    db.execute(f"DROP TRIGGER {quoted(_trigger(column, 'forget'))} ON {relation}")
+    for row in db.rows(_ORPHANS, ("name[]",), ([_trigger(column, event) for event in _EVENTS],)):
+        db.execute(f"DROP TRIGGER {quoted(row['trigger'])} ON {row['relation']}")
+    db.execute(
         f"ALTER TABLE {relation} DROP COLUMN IF EXISTS {quoted(column.name)},"
         f" DROP COLUMN IF EXISTS {quoted(column.text_name)}"
     )
 
 
-def _followed(column: SemanticColumn) -> list[str]:
+def _followed(db: Connection, column: SemanticColumn) -> list[str]:
     """The table and those partitions that have the statement triggers."""
-    found = session.rows_once(
+    found = db.query_unprepared(
         f"""
         SELECT format('%I.%I', n.nspname, c.relname) AS relation
         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
@@ -243,11 +246,11 @@ def _followed(column: SemanticColumn) -> list[str]:
     return [row["relation"] for row in found]
 
 
-def _create_trigger(column: SemanticColumn, event: str, relation: str, definition: str) -> None:
+def _create_trigger(db: Connection, column: SemanticColumn, event: str, relation: str, definition: str) -> None:
     """A trigger that DROP EXTENSION removes, so that an uninstalled pg_llm never stops anybody from writing."""
-    name = plpy.quote_ident(_trigger(column, event))
-    plpy.execute(f"CREATE TRIGGER {name} {definition}")
-    plpy.execute(f"ALTER TRIGGER {name} ON {relation} DEPENDS ON EXTENSION pg_llm")
+    name = quote_ident(_trigger(column, event))
+    db.execute(f"CREATE TRIGGER {name} {definition}")
+    db.execute(f"ALTER TRIGGER {name} ON {relation} DEPENDS ON EXTENSION pg_llm")
 
 
 def _trigger(column: SemanticColumn, event: str) -> str:
@@ -255,15 +258,15 @@ def _trigger(column: SemanticColumn, event: str) -> str:
     return f"zz_{column.name}_{event}"
 
 
-def _build(column: SemanticColumn, report: Report) -> None:
+def _build(db: Connection, column: SemanticColumn, report: Report) -> None:
     """Create the indexes that are missing, and statistics for the planner and for term rarity."""
-    relation, quoted = column.table.relation, plpy.quote_ident
+    relation, quoted = column.table.relation, quote_ident
     wanted = {column.text_name: f"gin ({quoted(column.text_name)})"}
     if column.method != "none":
-        operators = f"{catalog.schema_of('vector')}.{METRICS[column.metric][0]}"
-        wanted[column.name] = f"{column.method} ({quoted(column.name)} {operators}){_index_options(column)}"
-    _take_turns(column.table)
-    there = session.rows(
+        operators = f"{catalog.schema_of(db, 'vector')}.{METRICS[column.metric][0]}"
+        wanted[column.name] = f"{column.method} ({quoted(column.name)} {operators}){_index_options(db, column)}"
+    _take_turns(db, column.table)
+    there = db.rows(
         """
         SELECT a.attname::text AS name
         FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
@@ -275,14 +278,14 @@ def _build(column: SemanticColumn, report: Report) -> None:
     missing = [definition for name, definition in wanted.items() if name not in {row["name"] for row in there}]
     for number, definition in enumerate(missing):
         report("building indexes", number, len(missing))
-        plpy.execute(f"CREATE INDEX ON {relation} USING {definition}")
+        db.execute(f"CREATE INDEX ON {relation} USING {definition}")
     if missing:
-        plpy.execute(f"ANALYZE {relation}")
+        db.execute(f"ANALYZE {relation}")
 
 
-def _index_options(column: SemanticColumn) -> str:
+def _index_options(db: Connection, column: SemanticColumn) -> str:
     if column.method != "ivfflat":
         return ""
-    rows = backfill.filled(column)
+    rows = backfill.filled(db, column)
     # pgvector's README: rows / 1000 up to a million rows, sqrt(rows) above.
     return f" WITH (lists = {max(1, rows // 1000 if rows <= 1_000_000 else int(rows**0.5))})"

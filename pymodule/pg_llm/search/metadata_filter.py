@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import plpy
-
 from pg_llm.database.column_types import ColumnType
+from pg_llm.database.quoting import quote_ident
 from pg_llm.errors import InvalidInput
 
 _COMPARISONS = {"=": "=", "!=": "<>", "<>": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
@@ -35,7 +34,7 @@ def condition(filter: str | None, columns: dict[str, ColumnType], parameter: Par
             raise InvalidInput(f'filter: there is no column "{column}"', hint=f"Columns are: {', '.join(columns)}.")
         tests = test if isinstance(test, dict) else {"in" if isinstance(test, list) else "=": test}
         for operator, value in tests.items():
-            name, kind = f"t.{plpy.quote_ident(column)}", columns[column]
+            name, kind = f"t.{quote_ident(column)}", columns[column]
             if operator == "@>" and kind.name == "jsonb" and value is not None:
                 # Taken from the filter itself, where numbers are numbers.
                 path = parameter([column, operator], "text[]")

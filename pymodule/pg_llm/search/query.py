@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from pg_llm.database import catalog, session, table_access
+from pg_llm import arguments
+from pg_llm.database import catalog, models, table_access
 from pg_llm.database.catalog import METRICS
+from pg_llm.database.connection import Connection, Row
 from pg_llm.errors import InvalidInput
 from pg_llm.search import metadata_filter, semantic_column
 from pg_llm.search.semantic_column import SemanticColumn
@@ -26,17 +28,23 @@ _BREADTH = 1000
 
 
 def semantic_search(
-    query: str | None, target: str | None, k: int | None, mode: str | None, filter: str | None, name: str | None
+    db: Connection,
+    query: str | None,
+    target: str | None,
+    k: int | None,
+    mode: str | None,
+    filter: str | None,
+    name: str | None,
 ) -> list[tuple[str, float, str]]:
     """The k rows of a table that best match a query, best first: primary key, score and row."""
-    k = session.required("k", k)
+    k = arguments.required("k", k)
     if not 0 <= k <= _MOST:
         raise InvalidInput(f"k is {k}, and must be from 0 to {_MOST}")
     if mode not in _MODES:
         raise InvalidInput(f'invalid mode: "{mode}"', hint=f"Use one of: {', '.join(_MODES)}.")
-    table = catalog.table(session.required("target", target))
-    existing = semantic_column.existing(table)
-    search = _Search(semantic_column.choose(table, existing, name), existing, k, filter)
+    table = catalog.table(db, arguments.required("target", target))
+    existing = semantic_column.existing(db, table)
+    search = _Search(db, semantic_column.choose(table, existing, name), existing, k, filter)
     if query is None or not query.strip() or k == 0:
         return []
     return search.rows(query, mode)
@@ -45,7 +53,10 @@ def semantic_search(
 class _Search:
     """One search: its statement is put together from the rankings that the mode asks for."""
 
-    def __init__(self, column: SemanticColumn, existing: list[SemanticColumn], k: int, filter: str | None) -> None:
+    def __init__(
+        self, db: Connection, column: SemanticColumn, existing: list[SemanticColumn], k: int, filter: str | None
+    ) -> None:
+        self._db = db
         self._column = column
         self._relation = column.table.relation
         self._k = k
@@ -54,27 +65,27 @@ class _Search:
         self._filter = metadata_filter.condition(filter, column.table.columns, self._parameter)
         hidden = {name for other in existing for name in (other.name, other.text_name)}
         self._shown = column.table.object(name for name in column.table.columns if name not in hidden)
-        self._vector_schema = catalog.schema_of("vector")
+        self._vector_schema = catalog.schema_of(db, "vector")
 
     def rows(self, query: str, mode: str) -> list[tuple[str, float, str]]:
         """Run it; exactly if the index could not find k rows that pass the filter and the caller's policies."""
         vector = self._vector(query) if mode != "text" else None
         terms = self._terms(query) if mode != "vector" else None
-        found = table_access.on_table(self._column.table.oid, lambda: self._found(mode, vector, terms))
+        found = table_access.on_table(self._db, self._column.table.oid, lambda: self._found(mode, vector, terms))
         return [(row["key"], row["score"], row["row"]) for row in found]
 
-    def _found(self, mode: str, vector: str | None, terms: tuple[str, str] | None) -> list[session.Row]:
+    def _found(self, mode: str, vector: str | None, terms: tuple[str, str] | None) -> list[Row]:
         found = self._run(mode, vector, terms, exact=False)
         if vector and (not found or found[0]["vector_hits"] < self._k):
             return self._run(mode, vector, terms, exact=True)
         return found
 
-    def _run(self, mode: str, vector: str | None, terms: tuple[str, str] | None, exact: bool) -> list[session.Row]:
+    def _run(self, mode: str, vector: str | None, terms: tuple[str, str] | None, exact: bool) -> list[Row]:
         pool = self._k if mode != "hybrid" else max(_POOL, 2 * self._k)
         parts = []
         if vector:
             breadth = str(min(_BREADTH, max(_POOL, pool)))
-            session.rows("SELECT set_config('hnsw.ef_search', $1, true)", ("text",), (breadth,))
+            self._db.rows("SELECT set_config('hnsw.ef_search', $1, true)", ("text",), (breadth,))
             parts.append(self._vector_hits(vector, pool, exact))
         if terms:
             parts.append(self._text_hits(*terms, pool))
@@ -87,7 +98,7 @@ class _Search:
                 FROM (SELECT leaf, tid, rank FROM vector_hit UNION ALL SELECT leaf, tid, rank FROM text_hit) AS hit
                 GROUP BY leaf, tid""",
         }[mode]
-        return session.rows_once(
+        return self._db.query_unprepared(
             f"""
             WITH {", ".join(parts)}, best AS ({hits} ORDER BY score DESC, leaf, tid LIMIT {self._k})
             SELECT {self._column.table.key_object}::text AS key, best.score::real AS score,
@@ -101,7 +112,7 @@ class _Search:
         )
 
     def _vector(self, query: str) -> str:
-        found = session.model(self._column.model, "embedding").run("embedding", [query], role="query")[0]
+        found = models.find(self._db, self._column.model, "embedding").run("embedding", [query], role="query")[0]
         return f"{self._parameter(found, 'text')}::{self._vector_schema}.vector"
 
     def _vector_hits(self, vector: str, pool: int, exact: bool) -> str:
@@ -121,7 +132,7 @@ class _Search:
 
     def _terms(self, query: str) -> tuple[str, str]:
         """The query's terms as parameters: a tsquery that matches any of them, and the list."""
-        found = session.rows_once(
+        found = self._db.query_unprepared(
             f"""
             SELECT lexeme
             FROM unnest(to_tsvector({self._column.text_parser}, "left"($1, {_QUERY_CHARACTERS})))

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import plpy
-
-from pg_llm.database import catalog, session
+from pg_llm.database import catalog
 from pg_llm.database.catalog import Table
+from pg_llm.database.connection import Connection
+from pg_llm.database.quoting import quote_ident, quote_literal
 from pg_llm.errors import UndefinedIndex
 
 # PostgreSQL's tsvector holds 1 MB; this many characters of any script stay below it.
@@ -39,12 +39,12 @@ class SemanticColumn:
     @property
     def vector(self) -> str:
         """The vector column."""
-        return f"t.{plpy.quote_ident(self.name)}"
+        return f"t.{quote_ident(self.name)}"
 
     @property
     def tsvector(self) -> str:
         """The tsvector column."""
-        return f"t.{plpy.quote_ident(self.text_name)}"
+        return f"t.{quote_ident(self.text_name)}"
 
     @property
     def document(self) -> str:
@@ -60,12 +60,12 @@ class SemanticColumn:
     @property
     def text_parser(self) -> str:
         """The text search configuration."""
-        return f"{plpy.quote_literal(self.text_config)}::regconfig"
+        return f"{quote_literal(self.text_config)}::regconfig"
 
 
-def existing(of: Table) -> list[SemanticColumn]:
+def existing(db: Connection, of: Table) -> list[SemanticColumn]:
     """The semantic columns of the table, or of the partitioned table it belongs to."""
-    found = session.rows(
+    found = db.rows(
         """
         SELECT name, columns, model, method, metric, sync, text_config FROM llm.embedding_column
         WHERE target = coalesce(pg_partition_root($1::oid), $1::oid)
@@ -77,13 +77,13 @@ def existing(of: Table) -> list[SemanticColumn]:
     return [SemanticColumn(of, **row) for row in found]
 
 
-def find(target: str, name: str | None, whole: bool = True) -> SemanticColumn:
+def find(db: Connection, target: str, name: str | None, whole: bool = True) -> SemanticColumn:
     """The semantic column of that name; NULL will do where there is only one. Raises UndefinedIndex.
 
     With `whole`, also if a column that belongs to it has been renamed or dropped.
     """
-    named = catalog.table(target)
-    return choose(named, existing(named), name, whole)
+    named = catalog.table(db, target)
+    return choose(named, existing(db, named), name, whole)
 
 
 def choose(named: Table, found: list[SemanticColumn], name: str | None, whole: bool = True) -> SemanticColumn:

@@ -8,8 +8,9 @@ from typing import Any
 
 from pg_llm import arguments
 from pg_llm.classify import entities, scoring
-from pg_llm.database import registry, session
-from pg_llm.database.session import Model
+from pg_llm.database import models, registry, search_path
+from pg_llm.database.connection import Connection
+from pg_llm.database.models import Model
 from pg_llm.errors import InvalidInput
 from pg_llm.training import labelled_rows
 from pg_llm.training.metrics import Item, Measures
@@ -18,20 +19,22 @@ _MODELS = (*scoring.MODELS, "entities", "relations")
 _THRESHOLD = 0.5
 
 
-def llm_evaluate(model: str | None, query: str | None, labels: list[str] | None) -> list[dict[str, Any]]:
+def llm_evaluate(
+    db: Connection, model: str | None, query: str | None, labels: list[str] | None
+) -> list[dict[str, Any]]:
     """How well a model labels the rows of a query: precision, recall and F1 of each label and on average."""
-    with session.pinned_path():
+    with search_path.pinned(db):
         known = arguments.labels(labels)
-        found = session.model(session.required("model", model), None, _MODELS)
-    return _measured(found, session.required("query", query), known).rows()
+        found = models.find(db, arguments.required("model", model), None, _MODELS)
+    return _measured(db, found, arguments.required("query", query), known).rows()
 
 
-def llm_promote(name: str | None, over: str | None, query: str | None) -> list[dict[str, Any]]:
+def llm_promote(db: Connection, name: str | None, over: str | None, query: str | None) -> list[dict[str, Any]]:
     """Let a name stand for a new model from now on, if that labels the rows of a query better; shows both scores."""
-    query = session.required("query", query)
-    with session.pinned_path():
-        registry.administer("promote a model", "UPDATE")
-        new, old = session.model(session.required("name", name)), session.model(session.required("over", over))
+    query = arguments.required("query", query)
+    with search_path.pinned(db):
+        registry.administer(db, "promote a model", "UPDATE")
+        new, old = models.find(db, arguments.required("name", name)), models.find(db, arguments.required("over", over))
         if new.name == old.name:
             raise InvalidInput(f'model "{new.name}" cannot be promoted over itself', hint="Train under a new name.")
         if new.task != old.task or not new.labels or not old.labels:
@@ -39,29 +42,29 @@ def llm_promote(name: str | None, over: str | None, query: str | None) -> list[d
                 f'models "{new.name}" and "{old.name}" are not two trained models of one task',
                 hint="SELECT name, task, labels FROM llm_models shows what they are.",
             )
-    scores = [_measured(found, query, None).summary()["macro_f1"] for found in (new, old)]
+    scores = [_measured(db, found, query, None).summary()["macro_f1"] for found in (new, old)]
     better = scores[0] > scores[1]
     if better:
-        with session.pinned_path():
-            registry.replace(old.name, new.name)
+        with search_path.pinned(db):
+            registry.replace(db, old.name, new.name)
     return [
         {"model": new.name, "score": scores[0], "promoted": better},
         {"model": old.name, "score": scores[1], "promoted": False},
     ]
 
 
-def _measured(model: Model, query: str, labels: Sequence[arguments.Label] | None) -> Measures:
-    task = model.task if model.task in ("entities", "relations") else labelled_rows.kind(query)
+def _measured(db: Connection, model: Model, query: str, labels: Sequence[arguments.Label] | None) -> Measures:
+    task = model.task if model.task in ("entities", "relations") else labelled_rows.kind(db, query)
     if labels is None and not model.labels:
         # A zero-shot model is asked about the labels that the rows have.
-        labels = [(label, None) for label in _labels_of(query, task)]
+        labels = [(label, None) for label in _labels_of(db, query, task)]
     measures = Measures()
-    for rows in labelled_rows.batches(query, task):
+    for rows in labelled_rows.batches(db, query, task):
         texts = [text for text, _ in rows]
         if task == "relations":
             found = _relations(model, rows, labels)
         else:
-            found = _entities(model, texts, labels) if task == "entities" else _labels(model, texts, labels, task)
+            found = _entities(db, model, texts, labels) if task == "entities" else _labels(model, texts, labels, task)
         for (_, truth), said in zip(rows, found, strict=True):
             measures.add(items(truth, task), said)
     return measures
@@ -76,8 +79,8 @@ def items(truth: Any, task: str) -> list[Item]:
     return [tuple(item) for item in truth] if task == "entities" else [(label,) for label in truth]
 
 
-def _labels_of(query: str, task: str) -> list[str]:
-    return sorted({str(item[0]) for rows in labelled_rows.batches(query, task) for _, truth in rows
+def _labels_of(db: Connection, query: str, task: str) -> list[str]:
+    return sorted({str(item[0]) for rows in labelled_rows.batches(db, query, task) for _, truth in rows
                    for item in items(truth, task)})  # fmt: skip
 
 
@@ -91,8 +94,8 @@ def _labels(model: Model, texts: Sequence[str], labels: Any, task: str) -> Itera
             yield [(scoring.best(scores),)]
 
 
-def _entities(model: Model, texts: Sequence[str], labels: Any) -> Iterable[list[Item]]:
-    for found in entities.find(model, texts, labels):
+def _entities(db: Connection, model: Model, texts: Sequence[str], labels: Any) -> Iterable[list[Item]]:
+    for found in entities.find(db, model, texts, labels):
         yield [(label, start, end) for label, start, end, _ in found]
 
 

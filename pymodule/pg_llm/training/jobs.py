@@ -11,8 +11,9 @@ from typing import Any
 
 from pg_llm import arguments
 from pg_llm import options as known_options
-from pg_llm.database import model_files, progress, registry, session, training_runs
-from pg_llm.database.session import Model
+from pg_llm.database import model_files, models, progress, registry, search_path, training_runs
+from pg_llm.database.connection import Connection
+from pg_llm.database.models import Model
 from pg_llm.errors import InvalidInput
 from pg_llm.models import source
 from pg_llm.training import labelled_rows
@@ -28,49 +29,55 @@ _REGISTERED_AS = {
 
 
 def llm_fit(
-    name: str | None, task: str | None, query: str | None, base: str | None, method: str | None, options: Any
+    db: Connection,
+    name: str | None,
+    task: str | None,
+    query: str | None,
+    base: str | None,
+    method: str | None,
+    options: Any,
 ) -> dict[str, Any]:
     """Train a model on the rows of a query and register it; returns what was measured on rows kept back."""
-    task, query = session.required("task", task), session.required("query", query)
-    with session.pinned_path():
-        name = registry.new_name(name, "train a model")
+    task, query = arguments.required("task", task), arguments.required("query", query)
+    with search_path.pinned(db):
+        name = registry.new_name(db, name, "train a model")
         chosen = training_options.method(task, method)
         given = arguments.options(options)
-        about = _about(task, given)
+        about = _about(db, task, given)
         job = {"task": task, "method": chosen, "options": known_options.check(training_options.OPTIONS, chosen, given)}
-        start = _base(base, chosen)
-    rows = [row for batch in labelled_rows.batches(query, task) for row in batch]
-    with session.pinned_path():
+        start = _base(db, base, chosen)
+    rows = [row for batch in labelled_rows.batches(db, query, task) for row in batch]
+    with search_path.pinned(db):
         check(rows, task)
-        return fit("llm_fit", name, job, start, rows, about)
+        return fit(db, "llm_fit", name, job, start, rows, about)
 
 
 def llm_self_train(
-    name: str | None, query: str | None, unlabelled: str | None, base: str | None, options: Any
+    db: Connection, name: str | None, query: str | None, unlabelled: str | None, base: str | None, options: Any
 ) -> dict[str, Any]:
     """Train a classifier on labelled rows and on its own sure answers to unlabelled ones, as far as that helps."""
-    query, unlabelled = session.required("query", query), session.required("unlabelled", unlabelled)
-    with session.pinned_path():
-        name = registry.new_name(name, "train a model")
+    query, unlabelled = arguments.required("query", query), arguments.required("unlabelled", unlabelled)
+    with search_path.pinned(db):
+        name = registry.new_name(db, name, "train a model")
         chosen = known_options.check(training_options.OPTIONS, "self_train", arguments.options(options))
-        start = _base(base, "head")
-    rows = [row for batch in labelled_rows.batches(query, "classify") for row in batch]
-    more = [(row["c1"], None) for batch in labelled_rows.raw(unlabelled, 1, "SELECT text FROM …") for row in batch
+        start = _base(db, base, "head")
+    rows = [row for batch in labelled_rows.batches(db, query, "classify") for row in batch]
+    more = [(row["c1"], None) for batch in labelled_rows.raw(db, unlabelled, 1, "SELECT text FROM …") for row in batch
             if row["c1"] is not None]  # fmt: skip
-    with session.pinned_path():
+    with search_path.pinned(db):
         check(rows, "classify")
         if not more:
             raise InvalidInput("the unlabelled query yields no texts", hint="llm_fit() needs labelled rows only.")
         job = {"task": "classify", "method": "self_train", "options": chosen}
-        return fit("llm_self_train", name, job, start, [*rows, *more])
+        return fit(db, "llm_self_train", name, job, start, [*rows, *more])
 
 
-def llm_suspect_labels(query: str | None, model: str | None) -> list[dict[str, Any]]:
+def llm_suspect_labels(db: Connection, query: str | None, model: str | None) -> list[dict[str, Any]]:
     """The rows of a query whose label is probably wrong, most doubtful first, with the label that fits better."""
     shape = "SELECT id, text, label FROM …"
-    found = [row for batch in labelled_rows.raw(query, 3, shape) for row in batch]
-    with session.pinned_path():
-        base = _base(model, "head")
+    found = [row for batch in labelled_rows.raw(db, query, 3, shape) for row in batch]
+    with search_path.pinned(db):
+        base = _base(db, model, "head")
         rows = [(json.loads(row["c2"] or "null"), json.loads(row["c3"] or "null")) for row in found]
         for number, row in enumerate(rows, 1):
             if not all(isinstance(value, str) for value in row):
@@ -82,7 +89,9 @@ def llm_suspect_labels(query: str | None, model: str | None) -> list[dict[str, A
             raise InvalidInput("the query yields no rows", hint=f"It has the form {shape}.")
         check(rows, "classify")
         job = {"task": "classify", "method": "suspects", "options": {}}
-        with training_runs.stream_training(progress.about("llm_suspect_labels", "", ""), job, base, rows) as made:
+        with training_runs.stream_training(
+            db, progress.about(db, "llm_suspect_labels", "", ""), job, base, rows
+        ) as made:
             suspects = made["suspects"]
     return [
         {
@@ -93,17 +102,18 @@ def llm_suspect_labels(query: str | None, model: str | None) -> list[dict[str, A
     ]  # fmt: skip
 
 
-def _about(task: str, given: dict[str, Any]) -> dict[str, Any]:
+def _about(db: Connection, task: str, given: dict[str, Any]) -> dict[str, Any]:
     """Options of the model that are not the training's, taken out of those given."""
     if task != "relations" or "entities_model" not in given:
         return {}
     name = given.pop("entities_model")
     if not isinstance(name, str):
         raise InvalidInput("entities_model must be the name of a model", hint="Leave it out for llm.entities_model.")
-    return {"entities_model": session.model(name, "entities").name}
+    return {"entities_model": models.find(db, name, "entities").name}
 
 
 def fit(
+    db: Connection,
     command: str,
     name: str,
     job: dict[str, Any],
@@ -115,11 +125,13 @@ def fit(
 
     Anything that fails leaves nothing.
     """
-    with training_runs.stream_training(progress.about(command, job["task"], name), job, base, rows) as made:
-        model_files.store(Path(made["folder"]), made["digest"])
+    with training_runs.stream_training(db, progress.about(db, command, job["task"], name), job, base, rows) as made:
+        model_files.store(db, Path(made["folder"]), made["digest"])
     reads_with = base.wire if job["method"] in training_options.HEAD_METHODS else None
-    registry.register(name, _REGISTERED_AS[job["task"]], f"database:{made['digest']}", None, about or {}, reads_with)
-    training_runs.record(name, job, base, made, len(rows), _hash(rows))
+    registry.register(
+        db, name, _REGISTERED_AS[job["task"]], f"database:{made['digest']}", None, about or {}, reads_with
+    )
+    training_runs.record(db, name, job, base, made, len(rows), _hash(rows))
     return {"model": name, "method": job["method"], "seconds": made["seconds"], **made["metrics"]}
 
 
@@ -154,10 +166,10 @@ def check(rows: Sequence[Labelled], task: str) -> None:
         )
 
 
-def _base(name: str | None, method: str) -> Model:
+def _base(db: Connection, name: str | None, method: str) -> Model:
     """The model to start from: embeddings for a head, any transformer for the others."""
     kinds = ("embedding",) if method == "head" else ("embedding", "classification", "entities", "relations")
-    found = session.model(name, "embedding", kinds)
+    found = models.find(db, name, "embedding", kinds)
     remote = source.is_endpoint(found.wire["source"])
     if method != "head" and (remote or found.wire["base"]):
         raise InvalidInput(

@@ -6,9 +6,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import plpy
-
-from pg_llm.database import session
+from pg_llm import arguments
+from pg_llm.database import search_path
+from pg_llm.database.connection import Connection
 from pg_llm.database.select import columns as query_columns
 from pg_llm.errors import InvalidInput
 from pg_llm.models.spec import NO_RELATION
@@ -25,7 +25,7 @@ SHAPES = {
 }
 
 
-def batches(query: str | None, task: str) -> Iterator[list[Labelled]]:
+def batches(db: Connection, query: str | None, task: str) -> Iterator[list[Labelled]]:
     """Some hundred rows at a time: a text and what is true of it.
 
     That is a label, labels, entities as [label, start, end] from 0, or relations as [predicate or null, subject,
@@ -34,7 +34,7 @@ def batches(query: str | None, task: str) -> Iterator[list[Labelled]]:
     """
     truth = {"classify": _label, "tag": _labels, "entities": _entities, "relations": _relations}[task]
     number = 0
-    for found in raw(query, 2, SHAPES[task]):
+    for found in raw(db, query, 2, SHAPES[task]):
         batch: list[Labelled] = []
         for row in found:
             number += 1
@@ -49,27 +49,27 @@ def batches(query: str | None, task: str) -> Iterator[list[Labelled]]:
         raise InvalidInput("the query yields no rows", hint=f"It has the form {SHAPES[task]}.")
 
 
-def kind(query: str) -> str:
+def kind(db: Connection, query: str) -> str:
     """`tag` for a query whose second column is an array or JSON, `classify` for any other."""
-    types = plpy.execute(f"SELECT * FROM ({_bare(query)}\n) AS q LIMIT 0").coltypes()
+    types = [type_ for _, type_ in db.describe(_bare(query))]
     several = "SELECT typcategory = 'A' OR typname IN ('json', 'jsonb') AS several FROM pg_type WHERE oid = $1"
-    with session.pinned_path():
-        found = session.rows(several, ("oid",), (types[1] if len(types) > 1 else 0,))
+    with search_path.pinned(db):
+        found = db.rows(several, ("oid",), (types[1] if len(types) > 1 else 0,))
     return "tag" if found and found[0]["several"] else "classify"
 
 
 def _bare(query: str | None) -> str:
-    return session.required("query", query).strip().rstrip(";")
+    return arguments.required("query", query).strip().rstrip(";")
 
 
-def raw(query: str | None, columns: int, shape: str) -> Iterator[list[dict[str, Any]]]:
+def raw(db: Connection, query: str | None, columns: int, shape: str) -> Iterator[list[dict[str, Any]]]:
     """The rows of a query with that many columns: c1 as text, the others as JSON text. Raises InvalidInput.
 
     The query runs under the caller's search path; whoever takes the rows works under the pinned one.
     """
     text = _bare(query)
     hint = f"It has the form {shape}."
-    types = [its for _, its in query_columns(text)]
+    types = [its for _, its in query_columns(db, text)]
     if len(types) != columns:
         raise InvalidInput(f"the query has {len(types)} columns, and {columns} are needed", hint=hint)
     names = [f"c{number}" for number in range(1, columns + 1)]
@@ -77,13 +77,10 @@ def raw(query: str | None, columns: int, shape: str) -> Iterator[list[dict[str, 
         f", pg_catalog.to_jsonb({its.json(f'q.{name}')})::pg_catalog.text AS {name}"
         for name, its in zip(names[1:], types[1:], strict=True)
     )
-    cursor = plpy.cursor(f"SELECT {types[0].text('q.c1')} AS c1{others} FROM ({text}\n) AS q ({', '.join(names)})")
-    try:
-        while rows := list(cursor.fetch(_BATCH)):
-            with session.pinned_path():
-                yield rows
-    finally:
-        cursor.close()
+    selected = f"SELECT {types[0].text('q.c1')} AS c1{others} FROM ({text}\n) AS q ({', '.join(names)})"
+    for rows in db.batches(selected, size=_BATCH):
+        with search_path.pinned(db):
+            yield rows
 
 
 def _label(truth: Any, text: str, number: int) -> str:

@@ -1,6 +1,6 @@
 """Real public text for the demo: how the distribution describes its own packages, in English, as a CSV file.
 
-`python -m pg_llm.workbench.documents FILE` writes (name, section, summary, description), one row a package.
+`python -m workbench.documents FILE` writes (name, section, summary, description), one row a package.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The demo: a private server, a database of real public text, and demo.sql played on it.
 
-`python -m pg_llm.workbench.demo` plays it from the start; `psql ARGS` after it opens psql on what it left, and `stop`
+`python -m workbench.demo` plays it from the start; `psql ARGS` after it opens psql on what it left, and `stop`
 ends the server.
 """
 
@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 from typing import Final, NoReturn
 
-from pg_llm.workbench import documents
-from pg_llm.workbench.cluster import Cluster, ClusterError
+from workbench import documents
+from workbench.cluster import Cluster, ClusterError
 
 DATABASE: Final = "demo"
 SCRIPT: Final = Path(__file__).with_name("demo.sql")

@@ -1,7 +1,7 @@
 """Runs benchmarks: this project beside a peer, from one run on one machine.
 
 A topic is a module tests/benchmarks/bench_TOPIC.py with `rows(cluster) -> list[dict]`, each row of the keys in `KEYS`.
-`python -m pg_llm.workbench.bench [TOPIC …]` prints a table and writes build/bench/TOPIC.json; no topic means all, and
+`python -m workbench.bench [TOPIC …]` prints a table and writes build/bench/TOPIC.json; no topic means all, and
 the beginning of a name will do.
 """
 
@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from pg_llm.workbench.cluster import Cluster
+from workbench.cluster import Cluster
 
 KEYS: Final = ("what", "peer", "peer_value", "value", "unit", "ratio", "higher_is_better", "command")
 SHOWN: Final = ("what", "peer", "peer_value", "value", "unit", "ratio")

@@ -1,0 +1,33 @@
+"""The search path: pinned while our own statements run, so that nothing that a caller made is found by name."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from pg_llm.database.connection import Connection
+
+PINNED = "pg_catalog, pg_temp"
+
+
+@contextlib.contextmanager
+def pinned(db: Connection) -> Iterator[None]:
+    """Pin the search path while the block runs, in functions that begin with the caller's own."""
+    before = current(db)
+    if before == PINNED:
+        yield
+        return
+    set_local(db, PINNED)
+    yield
+    # No `finally` needed: after an error, the rollback restores the setting.
+    set_local(db, before)
+
+
+def current(db: Connection) -> str:
+    """The search path as it is set."""
+    return str(db.rows("SELECT pg_catalog.current_setting('search_path') AS path")[0]["path"])
+
+
+def set_local(db: Connection, path: str) -> None:
+    """Set the search path until the transaction ends."""
+    db.rows("SELECT pg_catalog.set_config('search_path', $1, true)", ("text",), (path,))
