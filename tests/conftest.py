@@ -62,9 +62,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 @pytest.fixture(scope="session")
 def server(cluster: Cluster) -> SimpleNamespace:
     return SimpleNamespace(
-        host=cluster.host, port=cluster.port, user="postgres", password=None, options="",
-        maintenance_dbname="postgres", template_dbname=None,
-    )  # fmt: skip
+        host=cluster.host,
+        port=cluster.port,
+        user="postgres",
+        password=None,
+        options="",
+        maintenance_dbname="postgres",
+        template_dbname=None,
+    )
 
 
 with_extension = factories.postgresql_noproc(depends_on="server", dbname="with_extension", load=[install])

@@ -99,23 +99,41 @@ def _pykeen(parts: dict[str, list[Triple]]) -> dict[str, Any]:
         )
         # With its own initialization, of variance one, it stays below 0.5.
         model = {
-            "embedding_dim": option["dimensions"], "entity_initializer": "xavier_normal",
-            "relation_initializer": "xavier_normal", "regularizer": "powersum",
+            "embedding_dim": option["dimensions"],
+            "entity_initializer": "xavier_normal",
+            "relation_initializer": "xavier_normal",
+            "regularizer": "powersum",
             "regularizer_kwargs": {"p": 3.0, "weight": option["regularization"], "normalize": False},
-        }  # fmt: skip
+        }
         started = time.monotonic()
         found = pipeline(
-            training=train, validation=valid, testing=test, model="ComplEx", random_seed=int(option["seed"]),
-            model_kwargs=model, loss="crossentropy", training_loop="lcwa",
-            optimizer="adam", optimizer_kwargs={"lr": option["learning_rate"]}, device="cpu",
+            training=train,
+            validation=valid,
+            testing=test,
+            model="ComplEx",
+            random_seed=int(option["seed"]),
+            model_kwargs=model,
+            loss="crossentropy",
+            training_loop="lcwa",
+            optimizer="adam",
+            optimizer_kwargs={"lr": option["learning_rate"]},
+            device="cpu",
             training_kwargs={"num_epochs": option["epochs"], "batch_size": option["batch_size"], "use_tqdm": False},
             stopper="early",
-            stopper_kwargs={"frequency": 5, "patience": int(option["patience"]) // 5, "metric": "mrr",
-                            "larger_is_better": True, "relative_delta": 0.0,
-                            "evaluation_batch_size": 1024},
-            evaluation_kwargs={"use_tqdm": False, "batch_size": 1024,
-                               "additional_filter_triples": [valid.mapped_triples]},
-        )  # fmt: skip
+            stopper_kwargs={
+                "frequency": 5,
+                "patience": int(option["patience"]) // 5,
+                "metric": "mrr",
+                "larger_is_better": True,
+                "relative_delta": 0.0,
+                "evaluation_batch_size": 1024,
+            },
+            evaluation_kwargs={
+                "use_tqdm": False,
+                "batch_size": 1024,
+                "additional_filter_triples": [valid.mapped_triples],
+            },
+        )
     return {
         "mrr": round(found.get_metric("both.realistic.mrr"), 3),
         "hits": round(found.get_metric("both.realistic.hits_at_10"), 3),

@@ -20,8 +20,17 @@ from sklearn.linear_model import LogisticRegression
 from workbench.bench import compared
 
 COMMAND = "./run bench graph"
-TYPES = ["politician", "politicalparty: political party", "organisation", "election", "event", "country",
-         "location: city or region", "person", "misc: something else"]  # fmt: skip
+TYPES = [
+    "politician",
+    "politicalparty: political party",
+    "organisation",
+    "election",
+    "event",
+    "country",
+    "location: city or region",
+    "person",
+    "misc: something else",
+]
 # CrossRE's relations, described in a few words each; nothing else is told to the default extractor.
 RELATIONS = {
     "artifact": "a work that somebody made or wrote",
@@ -117,8 +126,13 @@ def _whole(db: psycopg.Connection, test: Sequence[Sentence], types: list[str] | 
     for each in test:
         asked = None if model else _asked()
         found = db.execute(query, (each.text, types, asked, model)).fetchall()
-        measures.add([(name, each.text[one[1] : one[2]], one[0], each.text[other[1] : other[2]], other[0])
-                      for name, one, other in each.relations], found)  # fmt: skip
+        measures.add(
+            [
+                (name, each.text[one[1] : one[2]], one[0], each.text[other[1] : other[2]], other[0])
+                for name, one, other in each.relations
+            ],
+            found,
+        )
     return measures.summary()["micro_f1"]
 
 
@@ -146,11 +160,17 @@ def _usual(training: Sequence[Sentence], test: Sequence[Sentence]) -> dict[str, 
         for one, other in _pairs_of(each):
             seen.setdefault((one[0], other[0]), Counter())[truths.get((one, other), "none")] += 1
     most = {types: counts.most_common(1)[0][0] for types, counts in seen.items()}
-    return _measured(test, [
-        [(most[one[0], other[0]], *one[1:], *other[1:]) for one, other in _pairs_of(each)
-         if most.get((one[0], other[0]), "none") != "none"]
-        for each in test
-    ])  # fmt: skip
+    return _measured(
+        test,
+        [
+            [
+                (most[one[0], other[0]], *one[1:], *other[1:])
+                for one, other in _pairs_of(each)
+                if most.get((one[0], other[0]), "none") != "none"
+            ]
+            for each in test
+        ],
+    )
 
 
 def _tfidf(training: Sequence[Sentence], test: Sequence[Sentence]) -> dict[str, float]:
@@ -168,6 +188,7 @@ def _tfidf(training: Sequence[Sentence], test: Sequence[Sentence]) -> dict[str, 
         pairs = _pairs_of(each)
         shown_ones = [entity_pairs.shown(each.text, (*one, 1.0), (*other, 1.0)) for one, other in pairs]
         said = model.predict(vectors.transform(shown_ones)) if pairs else []
-        found.append([(name, *one[1:], *other[1:]) for name, (one, other) in zip(said, pairs, strict=True)
-                      if name != "none"])  # fmt: skip
+        found.append(
+            [(name, *one[1:], *other[1:]) for name, (one, other) in zip(said, pairs, strict=True) if name != "none"]
+        )
     return _measured(test, found)

@@ -27,23 +27,56 @@ OBJECTS = """
 """
 # Tables that views and functions stand before.
 TABLES = {
-    "llm.model", "llm.model_file", "llm.run", "llm.recommender", "llm.all_cleaning", "llm.all_mark", "llm.all_change",
-    "llm.all_graph", "llm.all_graph_source", "llm.all_graph_row", "llm.all_entity", "llm.all_entity_embedding",
-    "llm.all_relation", "llm.all_evidence", "llm.all_merge", "llm.all_graph_model", "llm.all_graph_model_file",
-    "llm.all_catalog", "llm.all_description", "llm.all_taught", "llm.all_ask",
-}  # fmt: skip
+    "llm.model",
+    "llm.model_file",
+    "llm.run",
+    "llm.recommender",
+    "llm.all_cleaning",
+    "llm.all_mark",
+    "llm.all_change",
+    "llm.all_graph",
+    "llm.all_graph_source",
+    "llm.all_graph_row",
+    "llm.all_entity",
+    "llm.all_entity_embedding",
+    "llm.all_relation",
+    "llm.all_evidence",
+    "llm.all_merge",
+    "llm.all_graph_model",
+    "llm.all_graph_model_file",
+    "llm.all_catalog",
+    "llm.all_description",
+    "llm.all_taught",
+    "llm.all_ask",
+}
 # Views that others are made from, and those that the functions write to.
 PARTS = {
-    "llm.readable_graph_source", "llm.seen_alias", "llm.relation_end", "llm.seen_evidence", "llm.own_graph",
-    "llm.own_graph_source", "llm.own_graph_row", "llm.own_entity", "llm.own_entity_embedding", "llm.own_relation",
-    "llm.own_evidence", "llm.own_graph_model", "llm.own_graph_model_file",
-}  # fmt: skip
+    "llm.readable_graph_source",
+    "llm.seen_alias",
+    "llm.relation_end",
+    "llm.seen_evidence",
+    "llm.own_graph",
+    "llm.own_graph_source",
+    "llm.own_graph_row",
+    "llm.own_entity",
+    "llm.own_entity_embedding",
+    "llm.own_relation",
+    "llm.own_evidence",
+    "llm.own_graph_model",
+    "llm.own_graph_model_file",
+}
 # Functions of the schema llm are called by triggers and views only.
 INTERNAL = {
-    "llm.progress_report", "llm.semantic_forget", "llm.semantic_definition", "llm.graph_row_readable",
-    "llm.readable_graph_sources", "llm.role_number", "llm.graph_follow", "llm.semantic_follow",
+    "llm.progress_report",
+    "llm.semantic_forget",
+    "llm.semantic_definition",
+    "llm.graph_row_readable",
+    "llm.readable_graph_sources",
+    "llm.role_number",
+    "llm.graph_follow",
+    "llm.semantic_follow",
     "llm.recommender_author",
-}  # fmt: skip
+}
 # Roles of the examples.
 ROLES = {"llm_admin"}
 # A chapter of a function or view: heading, COMMENT, signature.

@@ -63,8 +63,11 @@ print(len(found), model.cut("a b " * 5000).count("a"))
 def test_kept_keys_and_values_change_nothing(tmp_path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "pymodule")}
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", PROGRAM, str(tmp_path)], env=environment, capture_output=True, text=True,
+        [sys.executable, "-W", "ignore", "-c", PROGRAM, str(tmp_path)],
+        env=environment,
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "133 500"

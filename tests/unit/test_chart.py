@@ -39,7 +39,10 @@ CHARTS: dict[str, tuple[list[tuple[str, str]], list[list[Any]], str | None, str 
     "bar_of_many": (CITY, [[f"city {i}", i + 1] for i in range(60)], None, None),
     "bar_in_groups": (SALES[1:] + SALES[:0], [[c, i] for i, c in enumerate(CITIES * 2)], None, None),
     "bar_of_two_categories": (
-        [("city", "text"), ("kind", "text"), ("n", "integer")], [[c, k, 3] for c in CITIES for k in "ab"], None, None,
+        [("city", "text"), ("kind", "text"), ("n", "integer")],
+        [[c, k, 3] for c in CITIES for k in "ab"],
+        None,
+        None,
     ),
     "bar_of_counts": ([("status", "text")], [["new"], ["open"], ["new"], [None]], None, None),
     "bar_in_time": ([("at", "timestamp")], [[f"2024-01-{d:02}T08:00:00"] for d in (1, 1, 3)], None, None),
@@ -48,12 +51,14 @@ CHARTS: dict[str, tuple[list[tuple[str, str]], list[list[Any]], str | None, str 
     "histogram": ([("n", "integer")], [[value] for value in (1, 2, 2, 3, 3, 3, 9)], None, None),
     "heatmap": (
         [("hour", "text"), ("day", "text"), ("n", "integer")],
-        [[f"{h:02}", d, h] for h in range(9) for d in ("Mo", "Tu", "We", "Th", "Fr")], None, None,
+        [[f"{h:02}", d, h] for h in range(9) for d in ("Mo", "Tu", "We", "Th", "Fr")],
+        None,
+        None,
     ),
     "pie": (CITY, [["Oslo", 10], ["Rome", 27], ["上海", 63]], "pie", None),
     "number": ([("total", "numeric")], [[Decimal("1234567.891")]], None, "Revenue"),
     "empty": (CITY, [], None, None),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CHARTS)
@@ -197,13 +202,26 @@ def test_a_number_is_written_in_full(value: Any, text: str) -> None:
 
 def test_times_are_those_of_the_query_whatever_the_zone() -> None:
     given = [
-        "2024-03-05 10:00:00+02", "2024-03-05T10:00:00", datetime(2024, 3, 5, 10, tzinfo=UTC), date(2024, 3, 5),
-        "2024-03-05 00:00:00", "2024-03-05 10:00:00.123456-08", "infinity", "0044-03-15 BC", None,
-    ]  # fmt: skip
+        "2024-03-05 10:00:00+02",
+        "2024-03-05T10:00:00",
+        datetime(2024, 3, 5, 10, tzinfo=UTC),
+        date(2024, 3, 5),
+        "2024-03-05 00:00:00",
+        "2024-03-05 10:00:00.123456-08",
+        "infinity",
+        "0044-03-15 BC",
+        None,
+    ]
     found = table([("t", "timestamp with time zone")], [[value] for value in given]).columns[0].values
     assert found == [
-        *["2024-03-05T10:00:00Z"] * 3, "2024-03-05", "2024-03-05", "2024-03-05T10:00:00.123Z", None, None, None,
-    ]  # fmt: skip
+        *["2024-03-05T10:00:00Z"] * 3,
+        "2024-03-05",
+        "2024-03-05",
+        "2024-03-05T10:00:00.123Z",
+        None,
+        None,
+        None,
+    ]
 
 
 def test_an_interval_has_the_unit_that_suits_it() -> None:
@@ -216,11 +234,26 @@ def test_an_interval_has_the_unit_that_suits_it() -> None:
 
 
 HOSTILE = [
-    "<script>alert(1)</script>", "]]><svg onload='alert(1)'>", '"quoted"', "a.b[0]['x']\\n", "\x00\x01\x1b\ufffe tail",
-    "\ud800", "x" * 1_000_000, "{{7*7}} ${1} #{2}", "javascript:alert(1)", *chart_table._OBJECT[-6:-1:2], "__proto__",
-    "datum.x", "",
-    "line\nbreak", "\u202eright to left", "NULL", "👩‍👩‍👧 🎉", "Ω≈ç√", "</text></svg>",
-]  # fmt: skip
+    "<script>alert(1)</script>",
+    "]]><svg onload='alert(1)'>",
+    '"quoted"',
+    "a.b[0]['x']\\n",
+    "\x00\x01\x1b\ufffe tail",
+    "\ud800",
+    "x" * 1_000_000,
+    "{{7*7}} ${1} #{2}",
+    "javascript:alert(1)",
+    *chart_table._OBJECT[-6:-1:2],
+    "__proto__",
+    "datum.x",
+    "",
+    "line\nbreak",
+    "\u202eright to left",
+    "NULL",
+    "👩‍👩‍👧 🎉",
+    "Ω≈ç√",
+    "</text></svg>",
+]
 
 
 @pytest.mark.parametrize("kind", choice.KINDS)
@@ -232,8 +265,20 @@ def test_texts_of_every_kind_are_drawn_as_texts(kind: str, text: str) -> None:
     assert len(drawn) < 20_000
     svg = rendering.apart(drawn, "svg", 1)
     for element in ElementTree.fromstring(svg).iter():
-        assert element.tag.rpartition("}")[2] in ("svg", "g", "path", "rect", "line", "text", "defs", "linearGradient",
-                                                  "stop", "clipPath", "tspan", "title")  # fmt: skip
+        assert element.tag.rpartition("}")[2] in (
+            "svg",
+            "g",
+            "path",
+            "rect",
+            "line",
+            "text",
+            "defs",
+            "linearGradient",
+            "stop",
+            "clipPath",
+            "tspan",
+            "title",
+        )
         assert not [name for name in element.attrib if name.startswith("on") or name.endswith("href")]
 
 
@@ -344,8 +389,11 @@ def test_a_chart_reads_no_address_and_no_file(tmp_path: Path) -> None:
         with pytest.raises(InvalidInput, match="a chart"):
             rendering.apart(json.dumps({**base, **change}), "svg", 1)
     # The renderer on its own does not read them either.
-    spec = {"data": {"url": f"file://{secret}", "format": {"type": "csv"}}, "mark": "text",
-            "encoding": {"text": {"field": "a"}}}  # fmt: skip
+    spec = {
+        "data": {"url": f"file://{secret}", "format": {"type": "csv"}},
+        "mark": "text",
+        "encoding": {"text": {"field": "a"}},
+    }
     assert "SECRET" not in rendering._renderer().vegalite_to_svg(spec, vl_version="5.21", allowed_base_urls=[])
     with pytest.raises(ValueError, match="not allowed"):
         rendering._renderer().vegalite_to_svg({**spec, "data": {"url": "http://127.0.0.1:9/x"}}, allowed_base_urls=[])

@@ -61,14 +61,16 @@ def test_a_hint_of_its_own_replaces_the_default() -> None:
     [
         (MemoryError(), errors.OutOfMemory),
         (OSError(12, "Cannot allocate memory"), errors.OutOfMemory),
-        (RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory for requested buffer"),
-         errors.OutOfMemory),
+        (
+            RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory for requested buffer"),
+            errors.OutOfMemory,
+        ),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), errors.OutOfMemory),
         (RuntimeError("std::bad_alloc"), errors.OutOfMemory),
         (OSError(28, "No space left on device", "/x"), errors.DiskFull),
         (OSError(122, "Disk quota exceeded"), errors.DiskFull),
     ],
-)  # fmt: skip
+)
 def test_what_ran_out_is_told_with_what_to_do(error: Exception, kind: type[errors.Error]) -> None:
     told = errors.told(error)
     assert type(told) is kind

@@ -61,8 +61,16 @@ def test_hostile_names_stay_text() -> None:
         about=name,
     )
     assert {element.tag.removeprefix(SVG) for element in picture.iter()} == {
-        "svg", "title", "desc", "rect", "text", "g", "path", "polygon", "tspan"
-    }  # fmt: skip
+        "svg",
+        "title",
+        "desc",
+        "rect",
+        "text",
+        "g",
+        "path",
+        "polygon",
+        "tspan",
+    }
     assert picture.find(f"{SVG}title") is not None
     assert picture.attrib["role"] == "img"
     # In two lines, without a space between them.

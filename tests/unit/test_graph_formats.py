@@ -10,22 +10,40 @@ import pytest
 import rdflib
 from pg_llm.graph import formats, xml
 
-HOSTILE = ["a", "", "<script>&\"'`", "tab\tand\nline\r", "back\\slash \\u0060 `",
-           "王小明", "\x01\x1f", "ends.", "  ", "%20:;#?",
-           "'; MATCH (n) DETACH DELETE n; //", "\ud7ff\ue000\U0010ffff", "x" * 100_000]  # fmt: skip
+HOSTILE = [
+    "a",
+    "",
+    "<script>&\"'`",
+    "tab\tand\nline\r",
+    "back\\slash \\u0060 `",
+    "王小明",
+    "\x01\x1f",
+    "ends.",
+    "  ",
+    "%20:;#?",
+    "'; MATCH (n) DETACH DELETE n; //",
+    "\ud7ff\ue000\U0010ffff",
+    "x" * 100_000,
+]
 ENTITIES: list[dict[str, Any]] = [
     {"id": number, "name": name, "type": HOSTILE[-1 - number] or "t", "aliases": HOSTILE[:number]}
     for number, name in enumerate(HOSTILE)
 ]
 RELATIONS: list[dict[str, Any]] = [
-    {"id": 7 * number, "subject": number, "predicate": name or "p", "object": (3 * number) % len(HOSTILE),
-     "confidence": 0.25, "support": 3}
+    {
+        "id": 7 * number,
+        "subject": number,
+        "predicate": name or "p",
+        "object": (3 * number) % len(HOSTILE),
+        "confidence": 0.25,
+        "support": 3,
+    }
     for number, name in enumerate(HOSTILE)
 ] + [
     {"id": 1, "subject": 0, "predicate": "other", "object": 0, "confidence": 1.0, "support": 1},
     {"id": 2, "subject": 0, "predicate": "third", "object": 3, "confidence": 0.5, "support": 2},
     {"id": 3, "subject": 0, "predicate": "fourth", "object": 3, "confidence": 0.5, "support": 2},
-]  # fmt: skip
+]
 GRAPH = "a 'graph' <of> \\ ours 图"
 
 

@@ -183,9 +183,11 @@ def one_of(members: Any) -> str:
             return chr(value[0])
         if kind is _constants.CATEGORY:
             return {
-                _constants.CATEGORY_DIGIT: "1", _constants.CATEGORY_SPACE: " ", _constants.CATEGORY_WORD: "a",
+                _constants.CATEGORY_DIGIT: "1",
+                _constants.CATEGORY_SPACE: " ",
+                _constants.CATEGORY_WORD: "a",
                 _constants.CATEGORY_NOT_WORD: ".",
-            }.get(value, "x")  # fmt: skip
+            }.get(value, "x")
     return "x"
 
 
@@ -276,10 +278,52 @@ def readers() -> dict[str, Callable[[str], object]]:
 
 READERS = readers()
 PIECES = (
-    "a", "A", "1", " ", ".", "-", "@", "/", "&", "<", "(", "'", "+", "\n", "\x1b", "\x1b[", "é", "Ã©", "â€", "ï¿½",
-    "中", "ｱ", "１", "\u200b", "\ud800", "a.", "a@", "a ", "1 ", "1.", "1,", ":", "'s", "$A", ":)", "=", "%.", "_",
-    "&amp;", "&#", "&lt", "à ", "2020-01-01 ", "Jan ", "0:",
-)  # fmt: skip
+    "a",
+    "A",
+    "1",
+    " ",
+    ".",
+    "-",
+    "@",
+    "/",
+    "&",
+    "<",
+    "(",
+    "'",
+    "+",
+    "\n",
+    "\x1b",
+    "\x1b[",
+    "é",
+    "Ã©",
+    "â€",
+    "ï¿½",
+    "中",
+    "ｱ",
+    "１",
+    "\u200b",
+    "\ud800",
+    "a.",
+    "a@",
+    "a ",
+    "1 ",
+    "1.",
+    "1,",
+    ":",
+    "'s",
+    "$A",
+    ":)",
+    "=",
+    "%.",
+    "_",
+    "&amp;",
+    "&#",
+    "&lt",
+    "à ",
+    "2020-01-01 ",
+    "Jan ",
+    "0:",
+)
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -170,10 +170,12 @@ def found(
 def test_what_is_one_makes_others_one() -> None:
     """Two books by nearly the same name are one once their authors are."""
     members = [
-        Member(1, "author", "Angela Berg", 1), Member(2, "author", "Berg, Angela", 2),
-        Member(3, "book", "The Long Winter", 3), Member(4, "book", "Long Winters", 4),
+        Member(1, "author", "Angela Berg", 1),
+        Member(2, "author", "Berg, Angela", 2),
+        Member(3, "book", "The Long Winter", 3),
+        Member(4, "book", "Long Winters", 4),
         Member(5, "author", "Uwe Karl", 5),
-    ]  # fmt: skip
+    ]
     together = found(members, [(3, "by", 1), (4, "by", 2)])
     assert {frozenset(each.entities) for each in together} == {frozenset({1, 2}), frozenset({3, 4})}
     apart = found(members, [(3, "by", 1), (4, "by", 5)])

@@ -23,8 +23,10 @@ def test_tags_and_back(cuts: list[tuple[str, int]]) -> None:
 
 def test_what_goes_on_without_a_beginning_begins() -> None:
     assert bio_tags.decode(["I-PER", "I-PER", "I-LOC", "O", "I-LOC"], WORDS[:5]) == [
-        ("PER", 0, 9), ("LOC", 10, 14), ("LOC", 20, 24),
-    ]  # fmt: skip
+        ("PER", 0, 9),
+        ("LOC", 10, 14),
+        ("LOC", 20, 24),
+    ]
 
 
 def test_a_word_belongs_to_the_entity_it_overlaps() -> None:

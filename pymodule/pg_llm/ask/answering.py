@@ -22,10 +22,12 @@ def llm_sql(db: Connection, question: str | None, tables: list[str] | None, mode
         found = candidates.outcome(db, _asked(question), oids, model, path)
         return [
             {
-                "sql": found.sql, "confidence": found.confidence, "explanation": found.explanation or found.unclear,
+                "sql": found.sql,
+                "confidence": found.confidence,
+                "explanation": found.explanation or found.unclear,
                 "alternatives": found.alternatives,
             }
-        ]  # fmt: skip
+        ]
 
 
 def ask(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
@@ -50,11 +52,14 @@ def ask(db: Connection, question: str | None, tables: list[str] | None, model: s
         said = answer.sentence(asked, names, result.rows, result.cut, found.chinese)
         return [
             {
-                "answer": said, "sql": found.sql, "rows": result.objects(), "confidence": found.confidence,
+                "answer": said,
+                "sql": found.sql,
+                "rows": result.objects(),
+                "confidence": found.confidence,
                 "chart": drawing.specification(result.columns, result.rows, None, asked),
                 "reason": found.explanation,
             }
-        ]  # fmt: skip
+        ]
 
 
 def ask_rows(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:

@@ -18,14 +18,50 @@ _KEY_ENDS = ("id", "key", "code", "uuid", "number")
 _PERSONAL = {"first", "last", "middle", "full", "given", "family", "nick", "display"}
 _NO_IDS = ("paid", "said", "void", "grid", "valid")
 _PERSONS = {
-    "person", "user", "member", "customer", "client", "employee", "staff", "worker", "teacher", "professor", "student",
-    "author", "writer", "doctor", "patient", "player", "driver", "guest", "manager", "buyer", "owner", "actor",
+    "person",
+    "user",
+    "member",
+    "customer",
+    "client",
+    "employee",
+    "staff",
+    "worker",
+    "teacher",
+    "professor",
+    "student",
+    "author",
+    "writer",
+    "doctor",
+    "patient",
+    "player",
+    "driver",
+    "guest",
+    "manager",
+    "buyer",
+    "owner",
+    "actor",
     "singer",
-}  # fmt: skip
+}
 _GENERIC = {
-    "id", "name", "title", "description", "comment", "status", "type", "date", "year", "month", "value", "note", "url",
-    "homepage", "key", "code", "number", "uuid",
-}  # fmt: skip
+    "id",
+    "name",
+    "title",
+    "description",
+    "comment",
+    "status",
+    "type",
+    "date",
+    "year",
+    "month",
+    "value",
+    "note",
+    "url",
+    "homepage",
+    "key",
+    "code",
+    "number",
+    "uuid",
+}
 _DISPLAY = ("name", "title", "label", "subject", "word", "description", "code")
 _CHINESE_KEYS = ("编号", "学号", "工号", "编码", "代码")
 _CHINESE_NAMES = ("名", "名称", "名字", "标题", "题目")
@@ -351,10 +387,11 @@ def _without_shortcuts(edges: Sequence[Edge]) -> list[Edge]:
             leading.setdefault((edge.one, a), set()).add((edge.other, b))
     nothing: set[Ref] = set()
     return [
-        edge for edge in edges
+        edge
+        for edge in edges
         if edge.single
         or not any(leading.get((edge.one, a), nothing) & leading.get((edge.other, b), nothing) for a, b in edge.columns)
-    ]  # fmt: skip
+    ]
 
 
 def _same_key(one: Column, other: Column) -> bool:

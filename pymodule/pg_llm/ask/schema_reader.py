@@ -320,10 +320,16 @@ def schema(db: Connection, of: Chosen, path: Sequence[str]) -> Schema:
         kind = "other" if row["typname"] in ("oid", "regclass", "regproc") else kind
         table.columns.append(
             Column(
-                row["name"], row["sql"], row["type"], kind, _phrases(row), row["single"], row["nullable"],
+                row["name"],
+                row["sql"],
+                row["type"],
+                kind,
+                _phrases(row),
+                row["single"],
+                row["nullable"],
                 row["builtin"],
             )
-        )  # fmt: skip
+        )
     for oid, its in keys.items():
         tables[oid].key = [column for _, column in sorted(its.items())]
     edges = []
@@ -349,11 +355,12 @@ def _find_keys(db: Connection, tables: Sequence[Table], lookup: Lookup) -> None:
         if table.key or table.rows > _ROWS_LOOKED_AT:
             continue
         asked = [
-            column for place, column in enumerate(table.columns)
+            column
+            for place, column in enumerate(table.columns)
             if not column.unique
             and (place == 0 or column.is_key or column.words[-1:] in (("name",), ("title",), ("code",)))
             and column.kind in ("number", "text")
-        ][:8]  # fmt: skip
+        ][:8]
         if not asked:
             continue
         counts = ", ".join(f"count(DISTINCT t.{column.sql}) = count(*) AS c{n}" for n, column in enumerate(asked))

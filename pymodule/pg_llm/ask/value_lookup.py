@@ -48,9 +48,10 @@ def _name_parts(question: str) -> list[str]:
     ]
     rest = re.sub(r"""["\u201c][^"\u201d]{2,100}["\u201d]""", " ", question)
     capital = [
-        match[0] for match in re.finditer(r"\b[A-Z][\w'-]*(?: [A-Z][\w'-]*)*", _without_first_words(rest))
+        match[0]
+        for match in re.finditer(r"\b[A-Z][\w'-]*(?: [A-Z][\w'-]*)*", _without_first_words(rest))
         if len(match[0]) > 2 or re.search(r"\d", match[0])
-    ]  # fmt: skip
+    ]
     return list(dict.fromkeys(text.lower().removesuffix("'s") for text in (*quoted, *capital)))[:20]
 
 
@@ -85,10 +86,16 @@ def _values(
                 yield ValueMatch(ref, row["value"], *span, True, _FORM)
 
 
-def _named(db: Connection,
-    lookup: Lookup, question: str, parts: Sequence[str], held: Iterable[str], bases: Iterable[str], table: Table,
+def _named(
+    db: Connection,
+    lookup: Lookup,
+    question: str,
+    parts: Sequence[str],
+    held: Iterable[str],
+    bases: Iterable[str],
+    table: Table,
     texts: Texts,
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[dict[str, Any]]:
     """The values of a table that the question, in small letters, may name; `whole` are those that it has in it."""
     short = [value for value, said in lexicon.SHORT_VALUES.items() if re.search(said, question)]
     return lookup.rows(

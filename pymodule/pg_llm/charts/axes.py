@@ -43,8 +43,12 @@ def value(of: Cells, more: Spec) -> Spec:
     if of.value == "count":
         shown |= steps(max((cell.value for cell in of.cells), default=0.0))
     return {
-        "field": "value", "type": "quantitative", "title": of.value or None, "axis": shown, **more,
-    }  # fmt: skip
+        "field": "value",
+        "type": "quantitative",
+        "title": of.value or None,
+        "axis": shown,
+        **more,
+    }
 
 
 def quantity(field: str, column: Column, rows: list[Spec]) -> Spec:

@@ -79,9 +79,12 @@ def cells(x: Column, series: Column | None, measures: Sequence[Column]) -> Cells
             found[key] = found.get(key, 0.0) + value
     title = "count" if not measures else measures[0].name if len(measures) == 1 else ""
     return Cells(
-        x, series.name if series else "" if len(measures) > 1 else None, f"Σ {title}".strip() if summed else title,
-        [Cell(place, name, value) for (place, name), value in found.items()], left_out,
-    )  # fmt: skip
+        x,
+        series.name if series else "" if len(measures) > 1 else None,
+        f"Σ {title}".strip() if summed else title,
+        [Cell(place, name, value) for (place, name), value in found.items()],
+        left_out,
+    )
 
 
 def largest(of: Cells, most: int, part: Callable[[Cell], Any], put: Callable[[Cell, str], Cell]) -> Cells:

@@ -98,9 +98,12 @@ def _bars(of: Cells, width: int) -> Drawing:
     encoding = _colour(of)
     order = places if upright else cells.by_value(of)
     encoding[x] = {
-        "field": "x", "type": "nominal", "title": of.x.name, "sort": order,
+        "field": "x",
+        "type": "nominal",
+        "title": of.x.name,
+        "sort": order,
         "axis": {"labelAngle": 0, "labelLimit": 180} if upright else _long_labels(width),
-    }  # fmt: skip
+    }
     encoding[y] = axes.value(of, {})
     if of.names:
         encoding[f"{x}Offset"] = {"field": "series", "type": "nominal", "sort": of.names}
@@ -174,10 +177,13 @@ def _scatter(table: Table, width: int, height: int) -> Drawing:
         if groups:
             encoding["color"]["legend"] = {"symbolOpacity": 1}
     return Drawing(
-        {"mark": {"type": "point", "filled": True, "tooltip": True, "size": size, "opacity": opacity},
-         "encoding": encoding},
-        table.height - len(rows), values=rows,
-    )  # fmt: skip
+        {
+            "mark": {"type": "point", "filled": True, "tooltip": True, "size": size, "opacity": opacity},
+            "encoding": encoding,
+        },
+        table.height - len(rows),
+        values=rows,
+    )
 
 
 def _histogram(table: Table, width: int, height: int) -> Drawing:
@@ -218,12 +224,16 @@ def _heatmap(table: Table, width: int, height: int) -> Drawing:
         colour["scale"] = {"scheme": "blueorange", "domainMid": 0}
     tight = sum(cells.width(text) + 8 for text in across) > width * 0.6
     encoding = {
-        "x": {"field": "x", "type": "nominal", "title": x.name, "sort": across,
-              "axis": {"labelAngle": -45 if tight else 0, "labelLimit": 120}},
-        "y": {"field": "series", "type": "nominal", "title": y.name, "sort": down,
-              "axis": _long_labels(width)},
+        "x": {
+            "field": "x",
+            "type": "nominal",
+            "title": x.name,
+            "sort": across,
+            "axis": {"labelAngle": -45 if tight else 0, "labelLimit": 120},
+        },
+        "y": {"field": "series", "type": "nominal", "title": y.name, "sort": down, "axis": _long_labels(width)},
         "color": colour,
-    }  # fmt: skip
+    }
     needed = _AROUND + 60 + len(down) * _STEP
     return Drawing({"mark": {"type": "rect", "tooltip": True}, "encoding": encoding}, of.left_out, needed, _rows(of))
 
@@ -247,7 +257,10 @@ def _pie(table: Table, width: int, height: int) -> Drawing:
                 "theta": value,
                 "order": {"field": "rank", "type": "quantitative"},
                 "color": {
-                    "field": "x", "type": "nominal", "title": of.x.name, "sort": order,
+                    "field": "x",
+                    "type": "nominal",
+                    "title": of.x.name,
+                    "sort": order,
                     "legend": {"labelLimit": 200},
                 },
             },
@@ -260,8 +273,9 @@ def _pie(table: Table, width: int, height: int) -> Drawing:
             ],
             "view": {"stroke": None},
         },
-        of.left_out, values=rows,
-    )  # fmt: skip
+        of.left_out,
+        values=rows,
+    )
 
 
 def _number(table: Table, width: int, height: int) -> Drawing:
@@ -274,16 +288,25 @@ def _number(table: Table, width: int, height: int) -> Drawing:
         {
             "encoding": encoding,
             "layer": [
-                {"mark": {"type": "text", "fontSize": size, "fontWeight": "bold", "color": "#2f5d8a"},
-                 "encoding": {"text": {"field": "number", "type": "nominal"}}},
-                {"mark": {"type": "text", "fontSize": 16, "color": "#555", "dy": size * 0.5 + 22,
-                          "limit": int((width - 40) / len(rows))},
-                 "encoding": {"text": {"field": "name", "type": "nominal"}}},
+                {
+                    "mark": {"type": "text", "fontSize": size, "fontWeight": "bold", "color": "#2f5d8a"},
+                    "encoding": {"text": {"field": "number", "type": "nominal"}},
+                },
+                {
+                    "mark": {
+                        "type": "text",
+                        "fontSize": 16,
+                        "color": "#555",
+                        "dy": size * 0.5 + 22,
+                        "limit": int((width - 40) / len(rows)),
+                    },
+                    "encoding": {"text": {"field": "name", "type": "nominal"}},
+                },
             ],
             "view": {"stroke": None},
         },
         values=rows,
-    )  # fmt: skip
+    )
 
 
 _DRAW: dict[str, Callable[[Table, int, int], Drawing]] = {
@@ -325,10 +348,13 @@ def _colour(of: Cells) -> Spec:
         return {}
     return {
         "color": {
-            "field": "series", "type": "nominal", "title": of.series or None, "sort": of.names,
+            "field": "series",
+            "type": "nominal",
+            "title": of.series or None,
+            "sort": of.names,
             "legend": {"labelLimit": 160},
         }
-    }  # fmt: skip
+    }
 
 
 def _percent(share: float) -> str:

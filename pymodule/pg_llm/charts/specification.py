@@ -15,18 +15,27 @@ _CONFIG = {
     "font": "Noto Sans, Noto Sans CJK SC, sans-serif",
     "view": {"stroke": None},
     "axis": {
-        "gridColor": "#e6e6e6", "domainColor": "#999", "tickColor": "#999", "titleFontWeight": "normal",
-        "labelOverlap": True, "labelSeparation": 6,
+        "gridColor": "#e6e6e6",
+        "domainColor": "#999",
+        "tickColor": "#999",
+        "titleFontWeight": "normal",
+        "labelOverlap": True,
+        "labelSeparation": 6,
     },
     "legend": {"titleFontWeight": "normal"},
     "title": {"anchor": "start", "fontSize": 16, "subtitleColor": "#777", "subtitleFontSize": 11, "offset": 12},
-}  # fmt: skip
+}
 
 
 def specification(
-    columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]], kind: str | None, title: str | None,
-    width: int = WIDTH, height: int = HEIGHT, cut: bool = False,
-) -> dict[str, Any]:  # fmt: skip
+    columns: Sequence[tuple[str, str]],
+    rows: Sequence[Sequence[Any]],
+    kind: str | None,
+    title: str | None,
+    width: int = WIDTH,
+    height: int = HEIGHT,
+    cut: bool = False,
+) -> dict[str, Any]:
     """The Vega-Lite specification of a query's columns (names and types) and rows. Raises InvalidInput.
 
     A value is what `query.read` gives, or what PL/Python makes of the type. `cut` says that there were more rows.

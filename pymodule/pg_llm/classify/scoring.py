@@ -32,18 +32,28 @@ def llm_classify_batch(
     return [(position, found and best(found)) for position, found in arguments.in_place(given, ask.all(given))]
 
 
-def llm_tag(db: Connection,
-    input: str | None, labels: list[str] | None, model: str | None, threshold: float | None, examples: Any,
+def llm_tag(
+    db: Connection,
+    input: str | None,
+    labels: list[str] | None,
+    model: str | None,
+    threshold: float | None,
+    examples: Any,
     votes: int | None,
-) -> list[str] | None:  # fmt: skip
+) -> list[str] | None:
     """The labels that apply to a text, most probable first, possibly none; NULL for NULL."""
     return _tags(db, [input], labels, model, threshold, examples, votes)[0][1]
 
 
-def llm_tag_batch(db: Connection,
-    inputs: list[str | None] | None, labels: list[str] | None, model: str | None, threshold: float | None,
-    examples: Any, votes: int | None,
-) -> list[tuple[int, list[str] | None]]:  # fmt: skip
+def llm_tag_batch(
+    db: Connection,
+    inputs: list[str | None] | None,
+    labels: list[str] | None,
+    model: str | None,
+    threshold: float | None,
+    examples: Any,
+    votes: int | None,
+) -> list[tuple[int, list[str] | None]]:
     """The labels of each text with its position from 1; NULL for NULL."""
     return _tags(db, arguments.texts(inputs), labels, model, threshold, examples, votes)
 
@@ -64,10 +74,15 @@ def llm_tag_scores_batch(
     return list(arguments.in_place(given, ask.all(given)))
 
 
-def llm_tag_votes(db: Connection,
-    input: str | None, labels: list[str] | None, models: list[str] | None, threshold: float | None, examples: Any,
+def llm_tag_votes(
+    db: Connection,
+    input: str | None,
+    labels: list[str] | None,
+    models: list[str] | None,
+    threshold: float | None,
+    examples: Any,
     votes: int | None,
-) -> list[dict[str, Any]]:  # fmt: skip
+) -> list[dict[str, Any]]:
     """How several models, or several wordings of the question, vote on each label of a text, and how far they agree."""
     least = arguments.threshold(threshold)
     names: Sequence[str | None] = models or (None,)
@@ -79,10 +94,15 @@ def llm_tag_votes(db: Connection,
     for label in ballots[0]:
         given = [ballot[label] for ballot in ballots if label in ballot]
         in_favour = sum(score >= least for score in given)
-        found.append({
-            "label": label, "votes": in_favour, "voters": len(given), "score": sum(given) / len(given),
-            "agreement": max(in_favour, len(given) - in_favour) / len(given),
-        })  # fmt: skip
+        found.append(
+            {
+                "label": label,
+                "votes": in_favour,
+                "voters": len(given),
+                "score": sum(given) / len(given),
+                "agreement": max(in_favour, len(given) - in_favour) / len(given),
+            }
+        )
     return sorted(found, key=lambda row: (-row["votes"], -row["score"]))
 
 
@@ -125,10 +145,15 @@ class _Question:
         return [list(found) for found in zip(*ballots, strict=True)]
 
 
-def _tags(db: Connection,
-    inputs: Sequence[str | None], labels: list[str] | None, model: str | None, threshold: float | None, examples: Any,
+def _tags(
+    db: Connection,
+    inputs: Sequence[str | None],
+    labels: list[str] | None,
+    model: str | None,
+    threshold: float | None,
+    examples: Any,
     votes: int | None,
-) -> list[tuple[int, list[str] | None]]:  # fmt: skip
+) -> list[tuple[int, list[str] | None]]:
     least, count = arguments.threshold(threshold), _votes(votes)
     ask = _Question(db, model, labels, examples, many=True)
     ballots = ask.ballots([text for text in inputs if text is not None], count)

@@ -117,9 +117,10 @@ def opinions(db: Connection, rules: Rules, keys: Sequence[str], table: Table) ->
                 yield Opinion((row, place), new, sure, DETECTOR, f"{value!r} breaks a rule")
     for place, condition in rules.checks:
         broken = {
-            key for part in parts(keys)
+            key
+            for part in parts(keys)
             for key in store.breaking(db, rules.target, condition, {key: {} for key in part})
-        }  # fmt: skip
+        }
         for row, key in enumerate(table.watched(keys)):
             if key in broken:
                 yield Opinion((row, place), None, None, DETECTOR, f"the row breaks {condition}")

@@ -67,11 +67,13 @@ def llm_duplicates(
         found = sorted(duplicates.find(compared, least), key=lambda pair: -pair.score)
     return [
         {
-            "key_a": keys[pair.first], "key_b": keys[pair.second], "score": pair.score,
+            "key_a": keys[pair.first],
+            "key_b": keys[pair.second],
+            "score": pair.score,
             "differs": [names[place] for place in pair.differs],
         }
         for pair in found
-    ]  # fmt: skip
+    ]
 
 
 def llm_find_errors(db: Connection, target: str | None, columns: list[str] | None, rules: Any, labels: Any) -> str:
@@ -341,9 +343,13 @@ def _store(
         sure = opinion.confidence
         known = propose and sure is not None and sure >= proposals.LEAST and (row, place) not in unsure
         change = {
-            "key": json.loads(keys[row]), "column": of.columns[place].name, "old": table.columns[place][row],
-            "detector": opinion.detector, "reason": opinion.reason, "state": "proposed" if known else "found",
-        }  # fmt: skip
+            "key": json.loads(keys[row]),
+            "column": of.columns[place].name,
+            "old": table.columns[place][row],
+            "detector": opinion.detector,
+            "reason": opinion.reason,
+            "state": "proposed" if known else "found",
+        }
         if known:
             change |= {"new": opinion.new, "confidence": sure}
             if opinion.given:

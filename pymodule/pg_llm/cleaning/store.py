@@ -79,11 +79,14 @@ def target(db: Connection, named: str) -> Target:
     )
     columns = [
         Column(
-            row["name"], row["type"], found.columns[row["name"]], row["fixed"] or row["name"] in found.key,
+            row["name"],
+            row["type"],
+            found.columns[row["name"]],
+            row["fixed"] or row["name"] in found.key,
             row["required"],
         )
         for row in rows
-    ]  # fmt: skip
+    ]
     checks = db.rows(
         "SELECT pg_get_expr(conbin, conrelid) AS condition FROM pg_constraint"
         " WHERE conrelid = $1::oid AND contype = 'c'",

@@ -73,9 +73,11 @@ def _rules(
         found |= sound
         shapes = {tuple(number for number, _ in condition) for condition in sound}
         unruled -= {
-            row for row in now.watched(unruled) for shape in shapes
+            row
+            for row in now.watched(unruled)
+            for shape in shapes
             if sound.get(_condition(before, row, shape), _NONE) == changed[row]["new"]
-        }  # fmt: skip
+        }
     # Longer conditions first: they say more.
     return dict(sorted(found.items(), key=lambda item: -len(item[0]))), len(changed) - len(unruled)
 
@@ -111,10 +113,11 @@ def _sound(
 
 def _sql(of: Target, condition: _Condition) -> str:
     return " AND ".join(
-        f"{quote_ident(of.columns[place].name)} IS NULL" if value is None
+        f"{quote_ident(of.columns[place].name)} IS NULL"
+        if value is None
         else f"{quote_ident(of.columns[place].name)} = {_literal(value, of.columns[place].type)}"
         for place, value in condition
-    )  # fmt: skip
+    )
 
 
 def _among(of: Target, place: int, values: set[Value]) -> str:

@@ -54,9 +54,7 @@ class Table:
     @property
     def key_object(self) -> str:
         """A row's primary key as a jsonb object, the same whoever asks."""
-        return _object({
-            name: self.cell(name) if self.columns[name].builtin else self.text(name) for name in self.key
-        })  # fmt: skip
+        return _object({name: self.cell(name) if self.columns[name].builtin else self.text(name) for name in self.key})
 
     def object(self, names: Iterable[str]) -> str:
         """These columns of a row as a jsonb object."""

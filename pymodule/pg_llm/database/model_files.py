@@ -35,8 +35,9 @@ def _store(db: Connection, folder: Path, digest: str) -> None:
     for path, part, content in parts(db, folder):
         db.rows(
             "INSERT INTO llm.model_file (digest, path, part, content) VALUES ($1, $2, $3, $4)",
-            ("text", "text", "int4", "bytea"), (digest, path, part, content),
-        )  # fmt: skip
+            ("text", "text", "int4", "bytea"),
+            (digest, path, part, content),
+        )
 
 
 def parts(db: Connection, folder: Path) -> Iterator[tuple[str, int, bytes]]:

@@ -95,8 +95,10 @@ class PsycopgConnection(Connection):
     ) -> Iterator[list[Row]]:
         # DECLARE takes no prepared statement; literals of the parameters' types stand in for them.
         text = sql.SQL(_with_placeholders(query, len(types)))
-        given = [sql.SQL("({}::{})").format(sql.Literal(value), sql.SQL(kind))
-                 for value, kind in zip(values, types, strict=True)]  # fmt: skip
+        given = [
+            sql.SQL("({}::{})").format(sql.Literal(value), sql.SQL(kind))
+            for value, kind in zip(values, types, strict=True)
+        ]
         name = sql.Identifier(f"pg_llm_{next(_numbers)}")
         self.run(sql.SQL("DECLARE {} NO SCROLL CURSOR FOR ").format(name) + text.format(*given))
         try:

@@ -55,9 +55,14 @@ def register(
 ) -> str:
     """Load a model once and add it to the registry; returns its digest. `base` is what a trained head reads with."""
     wire = {
-        "name": name, "task": task, "source": source, "revision": revision, "digest": None, "options": options,
+        "name": name,
+        "task": task,
+        "source": source,
+        "revision": revision,
+        "digest": None,
+        "options": options,
         "base": base,
-    }  # fmt: skip
+    }
     request = {"op": "resolve", "model": wire}
     found = models.with_files(db, lambda: client.ask(models.engine(db), [request], db.poll)[0])
     added = db.rows(
@@ -65,10 +70,17 @@ def register(
         " VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8, $9::jsonb) ON CONFLICT (name) DO NOTHING RETURNING name",
         ("text", "text", "text", "text", "text", "text", "int4", "text[]", "text"),
         (
-            name, task, source, revision, found["digest"], json.dumps(options), found.get("dimensions"),
-            found.get("labels"), json.dumps(base) if base else None,
+            name,
+            task,
+            source,
+            revision,
+            found["digest"],
+            json.dumps(options),
+            found.get("dimensions"),
+            found.get("labels"),
+            json.dumps(base) if base else None,
         ),
-    )  # fmt: skip
+    )
     if not added:
         raise DuplicateModel(f'model "{name}" has been registered meanwhile')
     return str(found["digest"])
@@ -139,10 +151,13 @@ def llm_unload_model(db: Connection, name: str | None) -> bool:
 
 def llm_status(db: Connection) -> list[dict[str, Any]]:
     """The model host and each registered model: state, device, engine, memory and work done since the host started."""
-    specs = [Model(db, row).wire for row in db.rows(
-        "SELECT m.name, m.task, m.source, m.revision, m.digest, m.options::text AS options, m.base::text AS base,"
-        " m.dimensions, m.labels, NULL AS engine FROM llm.model AS m ORDER BY m.name"
-    )]  # fmt: skip
+    specs = [
+        Model(db, row).wire
+        for row in db.rows(
+            "SELECT m.name, m.task, m.source, m.revision, m.digest, m.options::text AS options, m.base::text AS base,"
+            " m.dimensions, m.labels, NULL AS engine FROM llm.model AS m ORDER BY m.name"
+        )
+    ]
     try:
         status = client.inquire({"op": "status", "models": specs}, db.poll)
     except client.NotAnswering:
@@ -159,9 +174,17 @@ def llm_status(db: Connection) -> list[dict[str, Any]]:
 
 
 _NOTHING: dict[str, Any] = {
-    "host_pid": None, "up_since": None, "state": "unloaded", "device": None, "engine": None,
-    "bytes": None, "calls": None, "rows": None, "queue": None, "memo_hits": None,
-}  # fmt: skip
+    "host_pid": None,
+    "up_since": None,
+    "state": "unloaded",
+    "device": None,
+    "engine": None,
+    "bytes": None,
+    "calls": None,
+    "rows": None,
+    "queue": None,
+    "memo_hits": None,
+}
 
 
 def administer(db: Connection, what: str, right: str = "INSERT") -> None:

@@ -24,10 +24,19 @@ def record(
         " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb, $11)",
         ("text", "text", "text", "text", "text", "text", "int8", "text", "text", "text", "float4"),
         (
-            name, job["task"], job["method"], base.name if base else "", base and base.wire["digest"], made["digest"],
-            count, digest, json.dumps(job["options"]), json.dumps(made["metrics"]), made["seconds"],
+            name,
+            job["task"],
+            job["method"],
+            base.name if base else "",
+            base and base.wire["digest"],
+            made["digest"],
+            count,
+            digest,
+            json.dumps(job["options"]),
+            json.dumps(made["metrics"]),
+            made["seconds"],
         ),
-    )  # fmt: skip
+    )
 
 
 @contextlib.contextmanager

@@ -33,26 +33,40 @@ def llm_generate(
     return _Writer(db, model, max_tokens, temperature, seed).texts([prompt])[0][1]
 
 
-def llm_generate_batch(db: Connection,
-    prompts: list[str | None] | None, model: str | None, max_tokens: int | None, temperature: float | None,
+def llm_generate_batch(
+    db: Connection,
+    prompts: list[str | None] | None,
+    model: str | None,
+    max_tokens: int | None,
+    temperature: float | None,
     seed: int | None,
-) -> list[tuple[int, str | None]]:  # fmt: skip
+) -> list[tuple[int, str | None]]:
     """The answer to each prompt with its position from 1; NULL for NULL."""
     return _Writer(db, model, max_tokens, temperature, seed).texts(arguments.texts(prompts))
 
 
-def llm_generate_json(db: Connection,
-    prompt: str | None, schema: Any, model: str | None, max_tokens: int | None, temperature: float | None,
+def llm_generate_json(
+    db: Connection,
+    prompt: str | None,
+    schema: Any,
+    model: str | None,
+    max_tokens: int | None,
+    temperature: float | None,
     seed: int | None,
-) -> Any:  # fmt: skip
+) -> Any:
     """The answer to a prompt as JSON that follows a JSON Schema; NULL for NULL and for what max_tokens cut off."""
     return _Writer(db, model, max_tokens, temperature, seed).objects("generation", [prompt], schema)[0][1]
 
 
-def llm_generate_json_batch(db: Connection,
-    prompts: list[str | None] | None, schema: Any, model: str | None, max_tokens: int | None,
-    temperature: float | None, seed: int | None,
-) -> list[tuple[int, Any]]:  # fmt: skip
+def llm_generate_json_batch(
+    db: Connection,
+    prompts: list[str | None] | None,
+    schema: Any,
+    model: str | None,
+    max_tokens: int | None,
+    temperature: float | None,
+    seed: int | None,
+) -> list[tuple[int, Any]]:
     """The answer to each prompt as JSON that follows a JSON Schema, with its position from 1; NULL for NULL."""
     writer = _Writer(db, model, max_tokens, temperature, seed)
     return writer.objects("generation", arguments.texts(prompts), schema)

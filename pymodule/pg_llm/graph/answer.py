@@ -56,10 +56,8 @@ def graph_answer(db: Connection, question: str | None, graph: str | None) -> lis
     triples = list(dict.fromkeys(triple for number in answers for triple in way.answers[number][1]))
     spoken = _spoken(db, triples)
     evidence = [
-        {"fact": spoken[triple], **row}
-        for triple, rows in graph_evidence.behind(db, triples).items()
-        for row in rows
-    ]  # fmt: skip
+        {"fact": spoken[triple], **row} for triple, rows in graph_evidence.behind(db, triples).items() for row in rows
+    ]
     text = ("、" if any("\u3400" <= c <= "\u9fff" for c in question or "") else ", ").join(
         names[number] for number in answers
     )
@@ -137,9 +135,13 @@ def _ways(db: Connection, seed: int, without: set[int]) -> list[_Way]:
             if via in first and other not in without and other not in first and other in types:
                 for label, before, triple in first[via]:
                     add(
-                        f"{label} {predicate} {types[other]}", 2, other, before * confidence, triple,
+                        f"{label} {predicate} {types[other]}",
+                        2,
+                        other,
+                        before * confidence,
+                        triple,
                         (subject, predicate, object_),
-                    )  # fmt: skip
+                    )
     return list(ways.values())
 
 

@@ -17,12 +17,15 @@ def make_graph(
     db: Connection, name: str, entity_types: list[str | None] | None, relation_types: str | None, model: str, owner: str
 ) -> bool:
     """Make an empty graph of that role, if the name is free; whether it was."""
-    return bool(db.rows(
-        "INSERT INTO llm.all_graph (name, entity_types, relation_types, embedding_model, usename)"
-        " SELECT $1, $2, $3::jsonb, $4, $5 WHERE NOT EXISTS (SELECT FROM llm.all_graph AS g WHERE g.name = $1)"
-        " RETURNING id",
-        ("text", "text[]", "text", "text", "name"), (name, entity_types, relation_types, model, owner),
-    ))  # fmt: skip
+    return bool(
+        db.rows(
+            "INSERT INTO llm.all_graph (name, entity_types, relation_types, embedding_model, usename)"
+            " SELECT $1, $2, $3::jsonb, $4, $5 WHERE NOT EXISTS (SELECT FROM llm.all_graph AS g WHERE g.name = $1)"
+            " RETURNING id",
+            ("text", "text[]", "text", "text", "name"),
+            (name, entity_types, relation_types, model, owner),
+        )
+    )
 
 
 @as_extension_owner
@@ -31,8 +34,9 @@ def make_source(db: Connection, graph: int, target: int | None, about: Sequence[
     db.rows(
         "INSERT INTO llm.all_graph_source (graph, target, kind, columns, joined, mapping, model, sync)"
         " VALUES ($1, $2::oid, $3, $4, $5::oid[]::regclass[], $6::jsonb, $7, $8)",
-        ("int4", "int8", "text", "name[]", "int8[]", "text", "text", "text"), (graph, target, *about),
-    )  # fmt: skip
+        ("int4", "int8", "text", "name[]", "int8[]", "text", "text", "text"),
+        (graph, target, *about),
+    )
 
 
 @as_extension_owner

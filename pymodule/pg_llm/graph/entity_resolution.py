@@ -116,9 +116,13 @@ def _conflict(db: Connection, found: Row) -> dict[str, Any]:
     of = {row["id"]: row["name"] for row in rows}
     objects = [of[number] for number in found["objects"]]
     return {
-        "subject": found["subject"], "subject_name": of[found["subject"]], "predicate": found["predicate"],
-        "objects": objects, "confidences": found["confidences"], "evidence": _evidence(db, objects, found["relations"]),
-    }  # fmt: skip
+        "subject": found["subject"],
+        "subject_name": of[found["subject"]],
+        "predicate": found["predicate"],
+        "objects": objects,
+        "confidences": found["confidences"],
+        "evidence": _evidence(db, objects, found["relations"]),
+    }
 
 
 def _evidence(db: Connection, objects: Sequence[str], relations: Sequence[int]) -> str:
@@ -160,9 +164,13 @@ def _resolve(db: Connection, row: Row, least: float, report: Report) -> list[dic
     with nearest.vectors(db, graph) as (near, cosines):
         matching = Matching(
             [Member(each["id"], each["type"], each["name"], each["standing"]) for each in members],
-            [(each["subject"], each["predicate"], each["object"]) for each in triples], _functional(row), near, cosines,
-            [(each["kept"], each["merged"]) for each in apart], db.poll,
-        )  # fmt: skip
+            [(each["subject"], each["predicate"], each["object"]) for each in triples],
+            _functional(row),
+            near,
+            cosines,
+            [(each["kept"], each["merged"]) for each in apart],
+            db.poll,
+        )
         found = matching.find(least)
     report("merging", 0, len(found))
     merging.lock(db, graph)
@@ -173,11 +181,15 @@ def _resolve(db: Connection, row: Row, least: float, report: Report) -> list[dic
     names = _names(db, [number for merge in merges for number in (merge.kept, merge.merged)])
     return [
         {
-            "kept": each.kept, "name": names[each.kept], "merged": each.merged, "merged_name": names[each.merged],
-            "score": each.score, "reason": each.reason,
+            "kept": each.kept,
+            "name": names[each.kept],
+            "merged": each.merged,
+            "merged_name": names[each.merged],
+            "score": each.score,
+            "reason": each.reason,
         }
         for each in merges
-    ]  # fmt: skip
+    ]
 
 
 def _members(db: Connection, graph: int) -> list[Row]:
@@ -185,8 +197,9 @@ def _members(db: Connection, graph: int) -> list[Row]:
         "SELECT e.id, e.type, e.name, coalesce(e.merged_into, e.id) AS standing, m.entity IS NOT NULL AS embedded"
         " FROM llm.own_entity AS e LEFT JOIN llm.own_entity_embedding AS m ON m.entity = e.id AND m.graph = $1"
         " WHERE e.graph = $1 ORDER BY e.id",
-        ("int4",), (graph,),
-    )  # fmt: skip
+        ("int4",),
+        (graph,),
+    )
     return list(found)
 
 
@@ -195,8 +208,9 @@ def _support(db: Connection, numbers: Sequence[int]) -> dict[int, int]:
     rows = db.rows(
         "SELECT c.id, (SELECT count(*) FROM llm.own_evidence AS v WHERE v.entity = c.id) AS n FROM unnest($1) AS c (id)"
         " WHERE EXISTS (SELECT FROM llm.own_entity AS e WHERE e.id = c.id AND e.merged_into IS NULL OFFSET 0)",
-        ("int8[]",), (list(numbers),),
-    )  # fmt: skip
+        ("int8[]",),
+        (list(numbers),),
+    )
     return {row["id"]: row["n"] for row in rows}
 
 
@@ -219,8 +233,9 @@ def _own(db: Connection, number: int) -> Row:
         return found[0]
     seen = db.rows(
         "SELECT g.name, g.usename::text FROM llm.entity AS e JOIN llm.graph AS g ON g.id = e.graph WHERE e.id = $1",
-        ("int8",), (number,),
-    )  # fmt: skip
+        ("int8",),
+        (number,),
+    )
     if seen:
         raise lifecycle.not_owner(seen[0])
     raise UndefinedGraph(f"there is no entity {number}", hint=_ENTITY_HINT)

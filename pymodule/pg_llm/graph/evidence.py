@@ -39,15 +39,21 @@ def behind(db: Connection, triples: Sequence[Triple]) -> dict[Triple, list[dict[
             ORDER BY v.confidence DESC, v.key, v.start_pos LIMIT $2
         ) AS e
         """,
-        ("int8[]", "int4"), (numbers, _SHOWN),
-    )  # fmt: skip
+        ("int8[]", "int4"),
+        (numbers, _SHOWN),
+    )
     passages = _passages(db, rows)
     behind: dict[Triple, list[dict[str, Any]]] = defaultdict(list)
     for number, row in enumerate(rows):
-        behind[known[row["relation"]]].append({
-            "table": row["table"], "key": json.loads(row["key"]), "column": row["column"],
-            "passage": passages.get(number), "confidence": round(row["confidence"], 4),
-        })  # fmt: skip
+        behind[known[row["relation"]]].append(
+            {
+                "table": row["table"],
+                "key": json.loads(row["key"]),
+                "column": row["column"],
+                "passage": passages.get(number),
+                "confidence": round(row["confidence"], 4),
+            }
+        )
     return behind
 
 

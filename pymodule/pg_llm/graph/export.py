@@ -40,13 +40,16 @@ def graph_draw(db: Connection, graph: str | None, entity: int | None, hops: int 
     query = "SELECT id, name, type FROM llm.entity WHERE id = ANY($1) AND graph = $2"
     there = {each["id"]: each for each in db.rows(query, ("int8[]", "int4"), (chosen, row["id"]))}
     picture = {
-        "graph": row["name"], "about": about, "focus": entity,
+        "graph": row["name"],
+        "about": about,
+        "focus": entity,
         "nodes": [[number, there[number]["name"], there[number]["type"]] for number in chosen if number in there],
         "edges": [
             [each["id"], each["subject"], each["predicate"], each["object"], each["confidence"]]
-            for each in relations if each["subject"] in there and each["object"] in there
+            for each in relations
+            if each["subject"] in there and each["object"] in there
         ],
-    }  # fmt: skip
+    }
     return str(models.run_without_model(db, "graph_drawing", [json.dumps(picture)])[0])
 
 

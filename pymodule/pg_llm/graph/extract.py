@@ -90,13 +90,17 @@ def graph_extract(
     found = find(db, [input], schema, model)[0]
     return [
         {
-            "subject": found.entities[its.subject].name, "subject_type": found.entities[its.subject].type,
+            "subject": found.entities[its.subject].name,
+            "subject_type": found.entities[its.subject].type,
             "predicate": its.predicate,
-            "object": found.entities[its.object].name, "object_type": found.entities[its.object].type,
-            "confidence": its.score, "start_pos": its.start + 1, "end_pos": its.end + 1,
+            "object": found.entities[its.object].name,
+            "object_type": found.entities[its.object].type,
+            "confidence": its.score,
+            "start_pos": its.start + 1,
+            "end_pos": its.end + 1,
         }
         for its in found.relations
-    ]  # fmt: skip
+    ]
 
 
 def find(db: Connection, texts: Sequence[str], schema: Schema, model: str | None) -> list[Extracted]:

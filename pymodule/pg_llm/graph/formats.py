@@ -24,8 +24,14 @@ _CONTROL = re.compile("[\0-\x1f]")
 def graphml(name: str, entities: Iterable[Row], relations: Iterable[Row]) -> Iterator[str]:
     """As Brandes and others define it (2002); aliases are a JSON list."""
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<graphml xmlns="http://graphml.graphdrawing.org/xmlns">\n'
-    keys = (("node", "name", "string"), ("node", "type", "string"), ("node", "aliases", "string"),
-            ("edge", "predicate", "string"), ("edge", "confidence", "double"), ("edge", "support", "long"))  # fmt: skip
+    keys = (
+        ("node", "name", "string"),
+        ("node", "type", "string"),
+        ("node", "aliases", "string"),
+        ("edge", "predicate", "string"),
+        ("edge", "confidence", "double"),
+        ("edge", "support", "long"),
+    )
     for kind, key, type_ in keys:
         yield f'  <key id="{key}" for="{kind}" attr.name="{key}" attr.type="{type_}"/>\n'
     yield f'  <graph id="{escaped(name)}" edgedefault="directed">\n'
@@ -35,9 +41,7 @@ def graphml(name: str, entities: Iterable[Row], relations: Iterable[Row]) -> Ite
         yield f'    <node id="{row["id"]}">{_data(data)}</node>\n'
     for row in relations:
         data = {key: row[key] for key in ("predicate", "confidence", "support")}
-        yield (
-            f'    <edge id="r{row["id"]}" source="{row["subject"]}" target="{row["object"]}">{_data(data)}</edge>\n'
-        )  # fmt: skip
+        yield (f'    <edge id="r{row["id"]}" source="{row["subject"]}" target="{row["object"]}">{_data(data)}</edge>\n')
     yield "  </graph>\n</graphml>\n"
 
 
@@ -66,9 +70,11 @@ def turtle(name: str, entities: Iterable[Row], relations: Iterable[Row]) -> Iter
 def jsonld(name: str, entities: Iterable[Row], relations: Iterable[Row]) -> Iterator[str]:
     """JSON-LD 1.1 of the same statements as the Turtle has."""
     context = {
-        "label": _VOCABULARIES["rdfs"] + "label", "altLabel": _VOCABULARIES["skos"] + "altLabel",
-        "Class": _VOCABULARIES["rdfs"] + "Class", "Property": _VOCABULARIES["rdf"] + "Property",
-    }  # fmt: skip
+        "label": _VOCABULARIES["rdfs"] + "label",
+        "altLabel": _VOCABULARIES["skos"] + "altLabel",
+        "Class": _VOCABULARIES["rdfs"] + "Class",
+        "Property": _VOCABULARIES["rdf"] + "Property",
+    }
     leading: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for row in relations:
         leading[row["subject"]][row["predicate"]].append(row["object"])
@@ -79,8 +85,10 @@ def jsonld(name: str, entities: Iterable[Row], relations: Iterable[Row]) -> Iter
     for row in entities:
         types.setdefault(row["type"])
         node: dict[str, Any] = {
-            "@id": _iri(name, "entity", str(row["id"])), "@type": _iri(name, "type", row["type"]), "label": row["name"],
-        }  # fmt: skip
+            "@id": _iri(name, "entity", str(row["id"])),
+            "@type": _iri(name, "type", row["type"]),
+            "label": row["name"],
+        }
         if row["aliases"]:
             node["altLabel"] = list(row["aliases"])
         for predicate, objects in leading[row["id"]].items():
@@ -119,7 +127,7 @@ FORMATS: dict[str, Writer] = {"graphml": graphml, "turtle": turtle, "jsonld": js
 def _data(values: dict[str, Any]) -> str:
     return "".join(
         f'<data key="{key}">{escaped(str(value))}</data>' for key, value in values.items() if value is not None
-    )  # fmt: skip
+    )
 
 
 def _iri(graph: str, kind: str, name: str) -> str:
@@ -140,7 +148,7 @@ def _escaped(text: str, special: Sequence[str]) -> str:
     return "".join(
         f"\\{character}" if character in special else f"\\u{ord(character):04X}" if ord(character) < 32 else character
         for character in text
-    )  # fmt: skip
+    )
 
 
 def _identifier(text: str) -> str:

@@ -111,8 +111,9 @@ class Filling:
         for leaf in catalog.parts(self._db, self._source.table, "r"):
             blocks = self._db.query_unprepared(
                 "SELECT pg_relation_size($1::regclass) / current_setting('block_size')::bigint AS blocks",
-                ("text",), (leaf,),
-            )[0]["blocks"]  # fmt: skip
+                ("text",),
+                (leaf,),
+            )[0]["blocks"]
             for first in range(0, blocks, _BLOCKS):
                 rows = self._rows(
                     f"SELECT {self._columns} FROM {self._source.relation(f'ONLY {leaf}')}"

@@ -58,9 +58,20 @@ def graph_add(
     with _adding(db, graph, target, sync) as (row, table, commit):
         names = list(dict.fromkeys(ownership.columns(table, columns)))
         able = models.find(db, model, "entities", extract.MODELS)
-        _add(db, row, table, {
-            "kind": "text", "columns": names, "joined": [], "mapping": None, "model": able.name, "sync": sync,
-        }, commit)  # fmt: skip
+        _add(
+            db,
+            row,
+            table,
+            {
+                "kind": "text",
+                "columns": names,
+                "joined": [],
+                "mapping": None,
+                "model": able.name,
+                "sync": sync,
+            },
+            commit,
+        )
 
 
 def graph_add_columns(
@@ -72,10 +83,20 @@ def graph_add_columns(
         names = graph_source.mapped(found)
         joins = graph_source.joins(db, table, names)
         own = [name if name in table.columns else name.partition(".")[0] for name in names]
-        _add(db, row, table, {
-            "kind": "columns", "columns": list(dict.fromkeys(own)), "joined": [join.oid for join in joins],
-            "mapping": json.dumps(found, ensure_ascii=False), "model": None, "sync": sync,
-        }, commit)  # fmt: skip
+        _add(
+            db,
+            row,
+            table,
+            {
+                "kind": "columns",
+                "columns": list(dict.fromkeys(own)),
+                "joined": [join.oid for join in joins],
+                "mapping": json.dumps(found, ensure_ascii=False),
+                "model": None,
+                "sync": sync,
+            },
+            commit,
+        )
 
 
 def graph_import(db: Connection, graph: str | None, query: str | None, source: str | None) -> int:
@@ -123,8 +144,9 @@ def graph_remove(db: Connection, graph: str | None, target: str | None) -> None:
     row = owned(db, graph)
     found = db.rows(
         "SELECT id FROM llm.own_graph_source WHERE graph = $1 AND target IS NOT DISTINCT FROM $2",
-        ("int4", "regclass"), (row["id"], target),
-    )  # fmt: skip
+        ("int4", "regclass"),
+        (row["id"], target),
+    )
     if not found:
         raise UndefinedGraph(
             f'the graph "{row["name"]}" is not made from that',
@@ -167,8 +189,9 @@ def _keys(db: Connection, given: str) -> list[str]:
     found = db.rows(
         "SELECT k.key::text AS key, jsonb_typeof(k.key) = 'object' AS well FROM jsonb_array_elements("
         "CASE WHEN jsonb_typeof($1::jsonb) = 'array' THEN $1::jsonb ELSE '[1]' END) AS k (key)",
-        ("text",), (given,),
-    )  # fmt: skip
+        ("text",),
+        (given,),
+    )
     if not all(row["well"] for row in found):
         raise InvalidInput("keys must be a JSON list of objects", hint="""Write keys => '[{"id": 1}]'.""")
     return list(dict.fromkeys(row["key"] for row in found))
@@ -238,8 +261,11 @@ def _mapping(db: Connection, given: Any, graph: Row, table: Table) -> list[dict[
     allowed = schema_check.Allowed(graph)
     found = []
     for item in items:
-        well = isinstance(item, dict) and item.keys() <= set(_KEYS) and all(
-            isinstance(value, str) and value for value in item.values())  # fmt: skip
+        well = (
+            isinstance(item, dict)
+            and item.keys() <= set(_KEYS)
+            and all(isinstance(value, str) and value for value in item.values())
+        )
         if not well or "subject" not in item or ("predicate" in item) != ("object" in item):
             raise InvalidInput(
                 "each part of a mapping has a subject, and beside it both a predicate and an object or neither",
@@ -270,8 +296,9 @@ def _add(db: Connection, row: Row, table: Table, wanted: dict[str, Any], commit:
     there = db.rows(
         "SELECT kind, columns::text[] AS columns, joined::oid[]::int8[] AS joined, mapping::text AS mapping, model,"
         " sync FROM llm.own_graph_source WHERE graph = $1 AND kind = $2 AND target = $3::oid",
-        ("int4", "text", "int8"), (row["id"], wanted["kind"], table.oid),
-    )  # fmt: skip
+        ("int4", "text", "int8"),
+        (row["id"], wanted["kind"], table.oid),
+    )
     if there:
         same = all(there[0][name] == wanted[name] for name in columns if name != "mapping")
         if not same or json.loads(there[0]["mapping"] or "null") != json.loads(wanted["mapping"] or "null"):
@@ -282,9 +309,10 @@ def _add(db: Connection, row: Row, table: Table, wanted: dict[str, Any], commit:
     else:
         graph_catalog.make_source(db, row["id"], table.oid, [wanted[name] for name in columns])
     source = next(
-        each for each in graph_source.of_graph(db, row["id"])
+        each
+        for each in graph_source.of_graph(db, row["id"])
         if each.table.oid == table.oid and each.row["kind"] == wanted["kind"]
-    )  # fmt: skip
+    )
     _fill(db, "graph_add" if wanted["kind"] == "text" else "graph_add_columns", row, source, commit)
 
 

@@ -45,8 +45,7 @@ def merge(db: Connection, graph: int, merges: Sequence[Merge]) -> None:
         (graph, kept, merged, [each.score for each in merges], [each.reason for each in merges]),
     )
     of = dict(zip(merged, kept, strict=True))
-    names = db.rows("SELECT id, merged_into FROM llm.all_entity WHERE merged_into = ANY($1)", ("int8[]",),
-                         (merged,))  # fmt: skip
+    names = db.rows("SELECT id, merged_into FROM llm.all_entity WHERE merged_into = ANY($1)", ("int8[]",), (merged,))
     _stand(db, of | {row["id"]: of[row["merged_into"]] for row in names})
     _repoint(db, graph, [*merged, *(row["id"] for row in names)])
 
@@ -57,12 +56,14 @@ def unmerge(db: Connection, graph: int, entity: int) -> None:
     below = db.rows(
         "WITH RECURSIVE below (id) AS (SELECT $1 UNION SELECT m.merged FROM llm.all_merge AS m"
         " JOIN below AS b ON m.kept = b.id WHERE m.state = 'merged') SELECT id FROM below",
-        ("int8",), (entity,),
-    )  # fmt: skip
+        ("int8",),
+        (entity,),
+    )
     known = db.rows(
-        "SELECT id, merged_into FROM llm.all_entity WHERE id = ANY($1) AND merged_into IS NOT NULL", ("int8[]",),
+        "SELECT id, merged_into FROM llm.all_entity WHERE id = ANY($1) AND merged_into IS NOT NULL",
+        ("int8[]",),
         ([row["id"] for row in below],),
-    )  # fmt: skip
+    )
     above = next(row["merged_into"] for row in known if row["id"] == entity)
     db.rows("UPDATE llm.all_merge SET state = 'undone' WHERE merged = $1 AND state = 'merged'", ("int8",), (entity,))
     changed = [row["id"] for row in known if row["merged_into"] == above]
@@ -78,8 +79,9 @@ def part(db: Connection, graph: int, kept: int, merged: int, reason: str) -> Non
     db.rows(
         "INSERT INTO llm.all_merge (graph, kept, merged, reason, state) VALUES ($1, $2, $3, $4, 'undone')"
         " ON CONFLICT DO NOTHING",
-        ("int4", "int8", "int8", "text"), (graph, kept, merged, reason),
-    )  # fmt: skip
+        ("int4", "int8", "int8", "text"),
+        (graph, kept, merged, reason),
+    )
 
 
 @as_extension_owner
@@ -100,13 +102,13 @@ def _stand(db: Connection, of: dict[int, int]) -> None:
     db.rows(
         "UPDATE llm.all_entity AS e SET merged_into = u.standing FROM unnest($1, $2) AS u (id, standing)"
         " WHERE e.id = ANY($1) AND e.id = u.id",
-        ("int8[]", "int8[]"), (list(of), list(of.values())),
-    )  # fmt: skip
+        ("int8[]", "int8[]"),
+        (list(of), list(of.values())),
+    )
 
 
 def _alone(db: Connection, numbers: Sequence[int]) -> None:
-    db.rows("UPDATE llm.all_entity SET merged_into = NULL WHERE id = ANY($1)", ("int8[]",),
-                 (list(numbers),))  # fmt: skip
+    db.rows("UPDATE llm.all_entity SET merged_into = NULL WHERE id = ANY($1)", ("int8[]",), (list(numbers),))
 
 
 def _repoint(db: Connection, graph: int, changed: Sequence[int]) -> None:
@@ -117,13 +119,15 @@ def _repoint(db: Connection, graph: int, changed: Sequence[int]) -> None:
         db.rows(
             "UPDATE llm.all_evidence AS v SET entity = u.standing FROM unnest($1, $2) AS u (id, standing)"
             " WHERE v.extracted = ANY($1) AND v.extracted = u.id AND v.entity IS NOT NULL",
-            ("int8[]", "int8[]"), (list(now), list(now.values())),
-        )  # fmt: skip
+            ("int8[]", "int8[]"),
+            (list(now), list(now.values())),
+        )
         touched = db.rows(
             "SELECT id FROM llm.all_relation WHERE subject = ANY($1)"
             " UNION SELECT id FROM llm.all_relation WHERE object = ANY($1)",
-            ("int8[]",), (list(some),),
-        )  # fmt: skip
+            ("int8[]",),
+            (list(some),),
+        )
         for relations in _parts([row["id"] for row in touched]):
             _repoint_relations(db, graph, relations)
 
@@ -133,22 +137,25 @@ def _repoint_relations(db: Connection, graph: int, numbers: Sequence[int]) -> No
     said = db.rows(
         "SELECT DISTINCT extracted, relation FROM llm.all_evidence"
         " WHERE extracted = ANY($1) AND relation IS NOT NULL ORDER BY extracted",
-        ("int8[]",), (list(numbers),),
-    )  # fmt: skip
+        ("int8[]",),
+        (list(numbers),),
+    )
     if not said:
         return
     read = db.rows(
-        "SELECT id, subject, predicate, object FROM llm.all_relation WHERE id = ANY($1)", ("int8[]",),
+        "SELECT id, subject, predicate, object FROM llm.all_relation WHERE id = ANY($1)",
+        ("int8[]",),
         ([row["extracted"] for row in said],),
-    )  # fmt: skip
+    )
     ends = standing(db, {row[end] for row in read for end in ("subject", "object")})
     triples = {row["id"]: (ends[row["subject"]], row["predicate"], ends[row["object"]]) for row in read}
     now = store.relations(db, graph, sorted(set(triples.values())))
     db.rows(
         "UPDATE llm.all_evidence AS v SET relation = u.standing FROM unnest($1, $2) AS u (id, standing)"
         " WHERE v.extracted = ANY($1) AND v.extracted = u.id AND v.relation IS NOT NULL",
-        ("int8[]", "int8[]"), (list(triples), [now[triple] for triple in triples.values()]),
-    )  # fmt: skip
+        ("int8[]", "int8[]"),
+        (list(triples), [now[triple] for triple in triples.values()]),
+    )
     moved = [(row["relation"], now[triples[row["extracted"]]]) for row in said]
     store.weigh(db, {number for before, after in moved if before != after for number in (before, after)})
     store.sweep(db, "relation", sorted({row["relation"] for row in said}))
@@ -158,9 +165,10 @@ def _repoint_relations(db: Connection, graph: int, numbers: Sequence[int]) -> No
 def standing(db: Connection, numbers: Collection[int]) -> dict[int, int]:
     """What stands for each of these entities."""
     rows = db.rows(
-        "SELECT id, coalesce(merged_into, id) AS standing FROM llm.all_entity WHERE id = ANY($1)", ("int8[]",),
+        "SELECT id, coalesce(merged_into, id) AS standing FROM llm.all_entity WHERE id = ANY($1)",
+        ("int8[]",),
         (sorted(numbers),),
-    )  # fmt: skip
+    )
     return {row["id"]: row["standing"] for row in rows}
 
 

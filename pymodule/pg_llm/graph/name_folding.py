@@ -9,9 +9,12 @@ FOLDED = 100
 _LONGEST_TEXT = 400
 # Thai and Lao, Hiragana and Katakana, Chinese characters, their compatibility forms, and those of the further planes.
 _UNSPACED = (
-    ("\u0e00", "\u0eff"), ("\u3040", "\u30ff"), ("\u3400", "\u9fff"), ("\uf900", "\ufaff"),
+    ("\u0e00", "\u0eff"),
+    ("\u3040", "\u30ff"),
+    ("\u3400", "\u9fff"),
+    ("\uf900", "\ufaff"),
     ("\U00020000", "\U0003ffff"),
-)  # fmt: skip
+)
 
 
 def whole(text: str) -> str:

@@ -31,8 +31,9 @@ def _lacking(db: Connection, numbers: Sequence[int]) -> list[Row]:
         "SELECT e.graph, e.id, e.name FROM llm.all_entity AS e WHERE e.id = ANY($1)"
         " AND NOT EXISTS (SELECT FROM llm.all_entity_embedding AS m WHERE m.entity = e.id OFFSET 0)"
         " ORDER BY e.id FOR NO KEY UPDATE OF e SKIP LOCKED",
-        ("int8[]",), (list(numbers),),
-    )  # fmt: skip
+        ("int8[]",),
+        (list(numbers),),
+    )
 
 
 @as_extension_owner

@@ -30,8 +30,9 @@ def vectors(db: Connection, graph: int) -> Iterator[tuple[dict[Pair, float], Cos
     lengths = db.query_unprepared(
         f"SELECT {schema}.vector_dims(embedding) AS n FROM llm.own_entity_embedding WHERE graph = $1"
         " GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT 1",
-        ("int4",), (graph,),
-    )  # fmt: skip
+        ("int4",),
+        (graph,),
+    )
     length = lengths[0]["n"] if lengths else 1
     db.query_unprepared(
         "CREATE TEMP TABLE graph_resolve_vector AS"

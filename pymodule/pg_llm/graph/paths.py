@@ -37,12 +37,15 @@ class Edges:
         if subject == object:
             return
         for edge in (
-            Edge(subject, object, predicate, True, confidence), Edge(object, subject, predicate, False, confidence),
-        ):  # fmt: skip
+            Edge(subject, object, predicate, True, confidence),
+            Edge(object, subject, predicate, False, confidence),
+        ):
             known = self.of[edge.start].get(edge.end)
             if known is None or (edge.confidence, edge.forward, known.predicate) > (
-                known.confidence, known.forward, edge.predicate,
-            ):  # fmt: skip
+                known.confidence,
+                known.forward,
+                edge.predicate,
+            ):
                 self.of[edge.start][edge.end] = edge
 
 

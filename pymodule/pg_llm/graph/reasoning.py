@@ -57,8 +57,9 @@ def graph_predict(
     model = _model(db, row)
     if subject is None or predicate is None or not k:
         return []
-    if not db.rows("SELECT FROM llm.entity WHERE id = ANY($1) AND graph = $2", ("int8[]", "int4"),
-                        ([subject], row["id"])):  # fmt: skip
+    if not db.rows(
+        "SELECT FROM llm.entity WHERE id = ANY($1) AND graph = $2", ("int8[]", "int4"), ([subject], row["id"])
+    ):
         raise UndefinedGraph(
             f'the graph "{row["name"]}" has no entity {subject}',
             hint="SELECT id, name FROM llm.entity shows the entities that you may see.",
@@ -67,8 +68,9 @@ def graph_predict(
     # As arrays, so that the view looks only at these.
     held = db.rows(
         f"SELECT {there} AS other FROM llm.relation WHERE {here} = ANY($1) AND graph = $2 AND predicate = $3",
-        ("int8[]", "int4", "text"), ([subject], row["id"], predicate),
-    )  # fmt: skip
+        ("int8[]", "int4", "text"),
+        ([subject], row["id"], predicate),
+    )
     question = json.dumps([subject, predicate, int(bool(reverse)), [each["other"] for each in held]])
     wanted = k + _SPARE
     while True:
@@ -148,15 +150,21 @@ def _replace(db: Connection, graph: int, job: dict[str, Any], made: dict[str, An
         " VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7)",
         ("int4", "text", "text", "int4[]", "text", "text", "float4"),
         (
-            graph, job["method"], made["digest"], sources, json.dumps(job["options"]), json.dumps(made["metrics"]),
+            graph,
+            job["method"],
+            made["digest"],
+            sources,
+            json.dumps(job["options"]),
+            json.dumps(made["metrics"]),
             made["seconds"],
         ),
-    )  # fmt: skip
+    )
     for path, part, content in model_files.parts(db, Path(made["folder"])):
         db.rows(
             "INSERT INTO llm.all_graph_model_file (graph, path, part, content) VALUES ($1, $2, $3, $4)",
-            ("int4", "text", "int4", "bytea"), (graph, path, part, content),
-        )  # fmt: skip
+            ("int4", "text", "int4", "bytea"),
+            (graph, path, part, content),
+        )
 
 
 def _model(db: Connection, row: Row) -> Model:
@@ -173,17 +181,27 @@ def _model(db: Connection, row: Row) -> Model:
             hint="Predictions speak of all rows, so they are for roles that may read them all and for graphs whose "
             "tables are those that they were learnt from; graph_fit() learns anew.",
         )
-    return Model(db, {
-        **_wire(row, found[0]["digest"]), "options": "{}", "dimensions": None, "labels": None,
-        "engine": models.engine(db),
-    })  # fmt: skip
+    return Model(
+        db,
+        {
+            **_wire(row, found[0]["digest"]),
+            "options": "{}",
+            "dimensions": None,
+            "labels": None,
+            "engine": models.engine(db),
+        },
+    )
 
 
 def _wire(row: Row, digest: str) -> dict[str, Any]:
     return {
-        "name": f"graph {row['name']}", "task": "graph", "source": f"database:{digest}", "revision": None,
-        "digest": digest, "options": {},
-    }  # fmt: skip
+        "name": f"graph {row['name']}",
+        "task": "graph",
+        "source": f"database:{digest}",
+        "revision": None,
+        "digest": digest,
+        "options": {},
+    }
 
 
 def _visible(db: Connection, row: Row, likely: Sequence[Sequence[Any]]) -> list[tuple[int, str, str, float]]:
@@ -191,6 +209,4 @@ def _visible(db: Connection, row: Row, likely: Sequence[Sequence[Any]]) -> list[
     numbers = [number for number, _ in likely]
     query = "SELECT id, name, type FROM llm.entity WHERE id = ANY($1) AND graph = $2"
     seen = {each["id"]: each for each in db.rows(query, ("int8[]", "int4"), (numbers, row["id"]))}
-    return [
-        (number, seen[number]["name"], seen[number]["type"], score) for number, score in likely if number in seen
-    ]  # fmt: skip
+    return [(number, seen[number]["name"], seen[number]["type"], score) for number, score in likely if number in seen]

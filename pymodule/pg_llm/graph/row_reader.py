@@ -26,8 +26,10 @@ class Reader:
         self._model: str | None = source.row["model"]
         by: dict[str, Any] = {"mapping": self._mapping}
         if self._kind == "text":
-            by = {"model": models.find(db, self._model, "entities", extract.MODELS).wire["digest"], "types": [
-                graph["entity_types"], graph["relation_types"]]}  # fmt: skip
+            by = {
+                "model": models.find(db, self._model, "entities", extract.MODELS).wire["digest"],
+                "types": [graph["entity_types"], graph["relation_types"]],
+            }
         self.by = json.dumps(by, sort_keys=True)
 
     def read(self, rows: Sequence[Row]) -> list[Said]:
@@ -49,11 +51,16 @@ class Reader:
             ]
             statements += [
                 Statement(
-                    first + each.subject, each.predicate, first + each.object, column, each.start + 1, each.end + 1,
+                    first + each.subject,
+                    each.predicate,
+                    first + each.object,
+                    column,
+                    each.start + 1,
+                    each.end + 1,
                     min(1.0, each.score),
                 )
                 for each in result.relations
-            ]  # fmt: skip
+            ]
         return found
 
     def _columns(self, content: dict[str, str]) -> tuple[list[Mention], list[Statement]]:

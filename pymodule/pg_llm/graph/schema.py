@@ -31,9 +31,11 @@ class RelationType:
     def to_wire(self) -> dict[str, Any]:
         """What a task needs of it."""
         return {
-            "subject": list(self.subject), "object": list(self.object), "words": list(self.words),
+            "subject": list(self.subject),
+            "object": list(self.object),
+            "words": list(self.words),
             "description": self.description,
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +109,12 @@ def _relation(name: str, its: Any) -> RelationType:
     if functional is not None and not isinstance(functional, bool):
         raise InvalidInput(f'"functional" of relation "{name}" is neither true nor false', hint=_HINT)
     return RelationType(
-        _list(name, its, "subject"), _list(name, its, "object"), _list(name, its, "words"), description or None,
+        _list(name, its, "subject"),
+        _list(name, its, "object"),
+        _list(name, its, "words"),
+        description or None,
         bool(functional),
-    )  # fmt: skip
+    )
 
 
 def _list(relation: str, its: dict[str, Any], key: str) -> tuple[str, ...]:

@@ -95,26 +95,32 @@ def find(db: Connection, graph: Row, query: str, k: int) -> list[Row]:
         # As a subquery: text would be read as a vector again for every entity.
         f"SELECT e.id, 1 - (e.embedding OPERATOR({schema}.<=>) (SELECT $2::{schema}.vector)) AS score"
         " FROM llm.entity AS e WHERE e.graph = $1 ORDER BY score DESC NULLS LAST, e.id LIMIT $3",
-        ("int4", "text", "int4"), (graph["id"], vector, k),
-    )  # fmt: skip
+        ("int4", "text", "int4"),
+        (graph["id"], vector, k),
+    )
     for row in near:
         if row["score"] is not None:
             scores[row["id"]] = max(scores.get(row["id"], -1.0), row["score"])
     best = sorted(scores, key=lambda number: (-scores[number], number))[:k]
     described = {row["id"]: row for row in entities(db, best)}
     return [
-        {"entity": number, **{name: described[number][name] for name in ("name", "type", "aliases")},
-         "score": scores[number]}
-        for number in best if number in described
-    ]  # fmt: skip
+        {
+            "entity": number,
+            **{name: described[number][name] for name in ("name", "type", "aliases")},
+            "score": scores[number],
+        }
+        for number in best
+        if number in described
+    ]
 
 
 def mentioned(db: Connection, graph: int, text: str) -> dict[int, float]:
     """The entities that the text names: 1 for one that is the whole text, less for a smaller part of it."""
     found = db.rows(
         "SELECT n.entity, n.folded FROM llm.entity_name AS n WHERE n.graph = $1 AND n.folded = ANY($2)",
-        ("int4", "text[]"), (graph, sorted(name_folding.spans(text))),
-    )  # fmt: skip
+        ("int4", "text[]"),
+        (graph, sorted(name_folding.spans(text))),
+    )
     length = len(name_folding.fold(text)) or 1
     scores: dict[int, float] = {}
     for row in found:
@@ -138,8 +144,9 @@ def entities(db: Connection, numbers: Sequence[int]) -> list[Row]:
     """Of these entities those that the caller may see: id, graph, name, type, aliases."""
     return db.rows(
         "SELECT e.id, e.graph, e.name, e.type, e.aliases FROM llm.entity AS e WHERE e.id = ANY($1)",
-        ("int8[]",), (list(numbers),),
-    )  # fmt: skip
+        ("int8[]",),
+        (list(numbers),),
+    )
 
 
 def ends(relations: Collection[tuple[int, str, int] | Relation]) -> set[int]:
@@ -149,12 +156,14 @@ def ends(relations: Collection[tuple[int, str, int] | Relation]) -> set[int]:
 
 def around(db: Connection, frontier: Sequence[int]) -> tuple[list[Relation], bool]:
     """The relations that begin or end at one of these entities, and whether that is all of them."""
-    columns, whole = _arrays(db,
+    columns, whole = _arrays(
+        db,
         "SELECT array_agg(f.subject) AS s, array_agg(f.predicate) AS p, array_agg(f.object) AS o,"
         " array_agg(f.confidence) AS c FROM (SELECT r.subject, r.predicate, r.object, r.confidence"
         f" FROM llm.relation AS r WHERE r.subject = ANY($1) OR r.object = ANY($1) LIMIT {_FOLLOWED + 1}) AS f",
-        frontier, None,
-    )  # fmt: skip
+        frontier,
+        None,
+    )
     return list(zip(*columns, strict=True)), whole
 
 

@@ -176,8 +176,9 @@ def rows_of(db: Connection, table: Table) -> str:
     """For FROM: a table that may be no source."""
     found = db.rows(
         "SELECT c.relkind = 'r' AND NOT c.relhassubclass AS childless FROM pg_class AS c WHERE c.oid = $1::oid",
-        ("int8",), (table.oid,),
-    )  # fmt: skip
+        ("int8",),
+        (table.oid,),
+    )
     return f"{_ONLY if found and found[0]['childless'] else ''}{table.relation}"
 
 
@@ -192,9 +193,11 @@ def mapping(row: Row) -> list[dict[str, str]]:
 def _well_formed(item: Any) -> bool:
     if not isinstance(item, dict) or not all(isinstance(value, str) for value in item.values()):
         return False
-    return "subject" in item and "subject_type" in item and (
-        "object" not in item or ("object_type" in item and "predicate" in item)
-    )  # fmt: skip
+    return (
+        "subject" in item
+        and "subject_type" in item
+        and ("object" not in item or ("object_type" in item and "predicate" in item))
+    )
 
 
 def mapped(items: list[dict[str, str]]) -> list[str]:

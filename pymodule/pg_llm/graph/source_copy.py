@@ -42,8 +42,9 @@ def join(db: Connection, row: Row, other: Row, report: Report) -> None:
 def _sources(db: Connection, graph: int) -> list[Row]:
     return db.rows(
         f"SELECT id, target::oid::int8 AS target, {_COLUMNS} FROM llm.own_graph_source WHERE graph = $1 ORDER BY id",
-        ("int4",), (graph,),
-    )  # fmt: skip
+        ("int4",),
+        (graph,),
+    )
 
 
 def _check_types(row: Row, source: graph_source.Source) -> None:
@@ -79,8 +80,9 @@ def _import(db: Connection, row: Row, source: Row) -> None:
     target = db.rows(
         "SELECT id FROM llm.own_graph_source"
         " WHERE graph = $1 AND kind = 'import' AND target IS NOT DISTINCT FROM $2::oid",
-        ("int4", "int8"), (row["id"], source["target"]),
-    )[0]["id"]  # fmt: skip
+        ("int4", "int8"),
+        (row["id"], source["target"]),
+    )[0]["id"]
     allowed = Allowed(row)
     rows = list(
         db.stream("SELECT id, key::text AS key FROM llm.own_graph_row WHERE source = $1", ("int4",), (source["id"],))
@@ -130,8 +132,9 @@ def _decisions(db: Connection, graph: int, other: int) -> None:
         JOIN llm.own_entity AS e ON e.graph = $2 AND e.folded = b.folded AND e.type = b.type AND e.name = b.name
         WHERE m.graph = $1 AND (m.state = 'undone' OR m.score IS NULL) ORDER BY m.merged_at
         """,
-        ("int4", "int4"), (other, graph),
-    )  # fmt: skip
+        ("int4", "int4"),
+        (other, graph),
+    )
     merging.lock(db, graph)
     for row in found:
         if row["state"] == "undone":

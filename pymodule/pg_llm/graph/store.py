@@ -93,8 +93,9 @@ def keys(db: Connection, source: int, after: int, most: int) -> list[Row]:
     """Rows that were read, in the order of their numbers: `id` and `key`."""
     return db.rows(
         "SELECT id, key::text AS key FROM llm.all_graph_row WHERE source = $1 AND id > $2 ORDER BY id LIMIT $3",
-        ("int4", "int8", "int4"), (source, after, most),
-    )  # fmt: skip
+        ("int4", "int8", "int4"),
+        (source, after, most),
+    )
 
 
 @as_extension_owner
@@ -104,11 +105,14 @@ def take(db: Connection, graph: int, source: int, keys: Sequence[str]) -> dict[s
     db.rows(
         "INSERT INTO llm.all_graph_row (graph, source, key, hash)"
         " SELECT $1, $2, k::jsonb, 0 FROM unnest($3) AS u (k) ON CONFLICT DO NOTHING",
-        ("int4", "int4", "text[]"), values,
-    )  # fmt: skip
+        ("int4", "int4", "text[]"),
+        values,
+    )
     found = db.rows(
-        f"{_ROWS} ORDER BY key FOR UPDATE", ("int4", "text[]"), (source, list(keys)),
-    )  # fmt: skip
+        f"{_ROWS} ORDER BY key FOR UPDATE",
+        ("int4", "text[]"),
+        (source, list(keys)),
+    )
     return {row["key"]: row["id"] for row in found}
 
 
@@ -125,8 +129,9 @@ def store(db: Connection, graph: int, source: int, rows: dict[str, int], said: S
     db.rows(
         "UPDATE llm.all_graph_row AS r SET hash = u.hash FROM unnest($1, $2) AS u (id, hash)"
         " WHERE r.id = u.id AND r.source = $3",
-        ("int8[]", "int8[]", "int4"), (numbers, [each.hash for each in said], source),
-    )  # fmt: skip
+        ("int8[]", "int8[]", "int4"),
+        (numbers, [each.hash for each in said], source),
+    )
     _clear(db, entities - {entry[1] for entry in evidence}, relations_ - {entry[2] for entry in evidence})
     return sorted({number for pair in known.entities.values() for number in pair})
 
@@ -142,8 +147,9 @@ def add(db: Connection, graph: int, source: int, row: int, said: Sequence[Said])
     there = db.rows(
         "SELECT relation IS NOT NULL AS related, extracted FROM llm.all_evidence"
         ' WHERE "row" = $1 AND extracted = ANY($2)',
-        ("int8", "int8[]"), (row, [number for _, number in given]),
-    )  # fmt: skip
+        ("int8", "int8[]"),
+        (row, [number for _, number in given]),
+    )
     for found in there:
         given.pop((found["related"], found["extracted"]), None)
     _write(db, graph, source, list(given.values()), known)
@@ -154,14 +160,15 @@ def add(db: Connection, graph: int, source: int, row: int, said: Sequence[Said])
 def remove(db: Connection, source: int, keys: Sequence[str]) -> None:
     """Forget rows that are gone."""
     found = db.rows(
-        f"{_ROWS} ORDER BY key FOR UPDATE", ("int4", "text[]"), (source, list(keys)),
-    )  # fmt: skip
+        f"{_ROWS} ORDER BY key FOR UPDATE",
+        ("int4", "text[]"),
+        (source, list(keys)),
+    )
     if not found:
         return
     numbers = [row["id"] for row in found]
     spoken_of = _forget(db, numbers)
-    db.rows("DELETE FROM llm.all_graph_row WHERE id = ANY($1) AND source = $2", ("int8[]", "int4"),
-                 (numbers, source))  # fmt: skip
+    db.rows("DELETE FROM llm.all_graph_row WHERE id = ANY($1) AND source = $2", ("int8[]", "int4"), (numbers, source))
     _clear(db, *spoken_of)
 
 
@@ -220,16 +227,18 @@ def _entities(db: Connection, graph: int, names: Sequence[tuple[str, str]]) -> d
         rows = db.rows(
             "SELECT id, coalesce(merged_into, id) AS standing, type, name FROM llm.all_entity"
             " WHERE graph = $1 AND folded = ANY($2) ORDER BY id FOR KEY SHARE",
-            ("int4", "text[]"), (graph, sorted(set(folded))),
-        )  # fmt: skip
+            ("int4", "text[]"),
+            (graph, sorted(set(folded))),
+        )
         found = {(row["type"], row["name"]): (row["id"], row["standing"]) for row in rows}
         if wanted <= found.keys():
             return {name: found[name] for name in wanted}
         db.rows(
             "INSERT INTO llm.all_entity (graph, type, name, folded) SELECT $1, * FROM unnest($2, $3, $4)"
             " ON CONFLICT DO NOTHING",
-            ("int4", "text[]", "text[]", "text[]"), (graph, types, spelt, folded),
-        )  # fmt: skip
+            ("int4", "text[]", "text[]", "text[]"),
+            (graph, types, spelt, folded),
+        )
 
 
 @as_extension_owner
@@ -250,8 +259,9 @@ def _relations(
         rows = db.rows(
             "SELECT id, subject, predicate, object FROM llm.all_relation"
             " WHERE subject = ANY($1) AND object = ANY($2) ORDER BY id FOR KEY SHARE",
-            ("int8[]", "int8[]"), (sorted(set(subjects)), sorted(set(objects))),
-        )  # fmt: skip
+            ("int8[]", "int8[]"),
+            (sorted(set(subjects)), sorted(set(objects))),
+        )
         found = {(row["subject"], row["predicate"], row["object"]): row["id"] for row in rows}
         if wanted <= found.keys():
             return {triple: found[triple] for triple in wanted}, made
@@ -260,7 +270,7 @@ def _relations(
             " SELECT $1, * FROM unnest($2, $3, $4, $5, $6) ON CONFLICT DO NOTHING RETURNING id",
             ("int4", "int8[]", "text[]", "int8[]", "int4[]", "float4[]"),
             (graph, subjects, predicates, objects, sources, confidences),
-        )  # fmt: skip
+        )
         made |= {row["id"] for row in new}
 
 
@@ -269,14 +279,15 @@ def _state_again(db: Connection, numbers: Collection[int]) -> None:
     if not numbers:
         return
     locked = db.rows(
-        "SELECT id FROM llm.all_relation WHERE id = ANY($1) AND sole_source IS NOT NULL"
-        " ORDER BY id FOR NO KEY UPDATE",
-        ("int8[]",), (sorted(numbers),),
-    )  # fmt: skip
+        "SELECT id FROM llm.all_relation WHERE id = ANY($1) AND sole_source IS NOT NULL ORDER BY id FOR NO KEY UPDATE",
+        ("int8[]",),
+        (sorted(numbers),),
+    )
     db.rows(
         "UPDATE llm.all_relation SET sole_source = NULL, sole_confidence = NULL WHERE id = ANY($1)",
-        ("int8[]",), ([row["id"] for row in locked],),
-    )  # fmt: skip
+        ("int8[]",),
+        ([row["id"] for row in locked],),
+    )
 
 
 @as_extension_owner
@@ -286,16 +297,18 @@ def weigh(db: Connection, numbers: Collection[int]) -> None:
         "UPDATE llm.all_relation AS r SET (sole_source, sole_confidence) = (SELECT"
         " CASE WHEN count(*) = 1 THEN min(v.source) END, CASE WHEN count(*) = 1 THEN min(v.confidence) END"
         " FROM llm.all_evidence AS v WHERE v.relation = r.id) WHERE r.id = ANY($1)",
-        ("int8[]",), (sorted(numbers),),
-    )  # fmt: skip
+        ("int8[]",),
+        (sorted(numbers),),
+    )
 
 
 def _forget(db: Connection, rows: Sequence[int]) -> tuple[set[int], set[int]]:
     """Take the rows' evidence away; the numbers of the entities and of the relations that it spoke for."""
     gone = db.rows(
         'DELETE FROM llm.all_evidence WHERE "row" = ANY($1) RETURNING entity, relation, extracted',
-        ("int8[]",), (list(rows),),
-    )  # fmt: skip
+        ("int8[]",),
+        (list(rows),),
+    )
     found: tuple[set[int], set[int]] = (set(), set())
     for row in gone:
         kind = 0 if row["entity"] is not None else 1
@@ -346,8 +359,9 @@ def sweep(db: Connection, kind: str, numbers: Sequence[int]) -> int:
         gone = db.rows(
             f"DELETE FROM llm.all_{kind} WHERE id = ANY($1)"
             f" RETURNING {'merged_into' if kind == 'entity' else 'NULL::int8'} AS other",
-            ("int8[]",), ([row["id"] for row in sure],),
-        )  # fmt: skip
+            ("int8[]",),
+            ([row["id"] for row in sure],),
+        )
         removed += len(gone)
         numbers = [row["other"] for row in gone if row["other"] is not None]
     return removed
@@ -358,8 +372,13 @@ def _locked(db: Connection, kind: str, numbers: Sequence[int], condition: str) -
     if not numbers:
         return []
     found = db.rows(f"SELECT c.id FROM unnest($1) AS c (id) WHERE {condition}", ("int8[]",), (list(numbers),))
-    locked = db.rows(
-        f"SELECT id FROM llm.all_{kind} WHERE id = ANY($1) ORDER BY id FOR UPDATE",
-        ("int8[]",), ([row["id"] for row in found],),
-    ) if found else []  # fmt: skip
+    locked = (
+        db.rows(
+            f"SELECT id FROM llm.all_{kind} WHERE id = ANY($1) ORDER BY id FOR UPDATE",
+            ("int8[]",),
+            ([row["id"] for row in found],),
+        )
+        if found
+        else []
+    )
     return [row["id"] for row in locked]

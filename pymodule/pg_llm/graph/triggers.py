@@ -119,8 +119,9 @@ def _leading(source: Source, trigger: dict[str, Any]) -> list[str]:
     return [
         f"SELECT {source.table.key_object}::text AS key FROM {source.target} AS t"
         f" WHERE t.{quote_ident(join.column)} IN (SELECT c.{quote_ident(join.key)} FROM changed AS c)"
-        for join in source.joins if join.oid == int(trigger["relid"]) and trigger["event"] in _JOINED_EVENTS
-    ]  # fmt: skip
+        for join in source.joins
+        if join.oid == int(trigger["relid"]) and trigger["event"] in _JOINED_EVENTS
+    ]
 
 
 def _followed(db: Connection, source: int, event: str, prefix: str = "") -> set[str]:
@@ -133,8 +134,9 @@ def _triggers(db: Connection, source: int) -> list[Row]:
         "SELECT g.tgname::text AS name, format('%I.%I', n.nspname, c.relname) AS relation FROM pg_trigger AS g"
         " JOIN pg_class AS c ON c.oid = g.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace"
         " WHERE g.tgfoid = 'llm.graph_follow()'::regprocedure AND g.tgargs = convert_to($1, 'UTF8') || '\\x00'::bytea",
-        ("text",), (str(source),),
-    )  # fmt: skip
+        ("text",),
+        (str(source),),
+    )
 
 
 def _create_trigger(db: Connection, source: int, event: str, relation: str, prefix: str = "") -> None:

@@ -107,9 +107,12 @@ def _slice(model: Any, group: Sequence[Writing], ends: frozenset[int]) -> None:
             return
         last = [writing.written[-1] if writing.written else 0 for writing in group]
         out = model(
-            input_ids=torch.tensor(last, device=model.device)[:, None], position_ids=(places + step)[:, None],
-            attention_mask=mask[:, : longest + step + 1], cache=cache, use_cache=True,
-        )  # fmt: skip
+            input_ids=torch.tensor(last, device=model.device)[:, None],
+            position_ids=(places + step)[:, None],
+            attention_mask=mask[:, : longest + step + 1],
+            cache=cache,
+            use_cache=True,
+        )
         for row, writing in enumerate(group):
             if not writing.done:
                 writing.logits = out.logits[row, -1].float()

@@ -129,9 +129,11 @@ class EndpointGeneration(_Endpoint):
     def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Encoded:
         """One request."""
         body: dict[str, Any] = {
-            "messages": list(messages), "max_tokens": sampling.max_tokens, "temperature": sampling.temperature,
+            "messages": list(messages),
+            "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature,
             "seed": sampling.seed,
-        }  # fmt: skip
+        }
         if sampling.schema is not None:
             answer = {"name": "answer", "schema": sampling.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": answer}

@@ -48,9 +48,13 @@ def exported(folder: Path, digest: str, task: str, precision: str) -> Path:
     command = [installation().python, "-m", "pg_llm.models.export", "--folder", str(folder), "--digest", digest]
     done = subprocess.run(
         [*command, "--cache", str(cache), "--task", task, "--precision", precision],
-        env={**os.environ, "PYTHONPATH": str(here)}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        errors="replace", check=False,
-    )  # fmt: skip
+        env={**os.environ, "PYTHONPATH": str(here)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
     if done.returncode == -signal.SIGKILL:
         raise OutOfMemory("the export of the model was killed, as happens where memory runs out")
     if done.returncode:
@@ -127,10 +131,16 @@ def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
     batch, sequence = torch.export.Dim("batch", max=1 << 16), torch.export.Dim("sequence", max=meta.max_tokens)
     with torch.no_grad():
         torch.onnx.export(
-            network, tuple(torch.from_numpy(example[name]) for name in meta.inputs), scratch / "model.onnx",
-            dynamo=True, verbose=False, input_names=meta.inputs, output_names=["output"], external_data=False,
+            network,
+            tuple(torch.from_numpy(example[name]) for name in meta.inputs),
+            scratch / "model.onnx",
+            dynamo=True,
+            verbose=False,
+            input_names=meta.inputs,
+            output_names=["output"],
+            external_data=False,
             dynamic_shapes=(tuple({0: batch, 1: sequence} for _ in meta.inputs),),
-        )  # fmt: skip
+        )
     if precision == "int8":
         _quantize(scratch / "model.onnx")
     _check(scratch, network, precision)

@@ -94,22 +94,30 @@ def _about(file: Path) -> dict[str, Any]:
         about = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidModel(f"the stored model of a graph cannot be read: {type(error).__name__}") from error
-    well = isinstance(about, dict) and str(about.get("method")) in _SHAPES and all(
-        isinstance(about.get(name), list) for name in ("predicates", "ends")
-    )  # fmt: skip
+    well = (
+        isinstance(about, dict)
+        and str(about.get("method")) in _SHAPES
+        and all(isinstance(about.get(name), list) for name in ("predicates", "ends"))
+    )
     _check(
-        well and len(about["ends"]) == len(about["predicates"])
-        and all(isinstance(name, str) for name in about["predicates"]) and all(map(_well_formed, about["ends"])),
+        well
+        and len(about["ends"]) == len(about["predicates"])
+        and all(isinstance(name, str) for name in about["predicates"])
+        and all(map(_well_formed, about["ends"])),
         "what its numbers stand for",
-    )  # fmt: skip
+    )
     return dict(about)
 
 
 def _well_formed(ends: Any) -> bool:
-    return isinstance(ends, list) and len(ends) == 2 and all(
-        isinstance(side, list) and all(type(number) is int and 0 <= number < 1 << 31 for number in side)
-        for side in ends
-    )  # fmt: skip
+    return (
+        isinstance(ends, list)
+        and len(ends) == 2
+        and all(
+            isinstance(side, list) and all(type(number) is int and 0 <= number < 1 << 31 for number in side)
+            for side in ends
+        )
+    )
 
 
 def _arrays(file: Path, method: str, predicates: int) -> dict[str, Any]:
@@ -118,18 +126,24 @@ def _arrays(file: Path, method: str, predicates: int) -> dict[str, Any]:
         arrays = load_file(file)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InvalidModel(f"the stored model of a graph cannot be read: {type(error).__name__}") from error
-    kinds = {"ids": ("<i8", 1), "types": ("<i4", 1), "entities": ("<f4", _SHAPES[method]),
-             "predicates": ("<f4", _SHAPES[method])}  # fmt: skip
+    kinds = {
+        "ids": ("<i8", 1),
+        "types": ("<i4", 1),
+        "entities": ("<f4", _SHAPES[method]),
+        "predicates": ("<f4", _SHAPES[method]),
+    }
     _check(arrays.keys() == kinds.keys(), "its arrays")
     for name, (kind, axes) in kinds.items():
         array = arrays[name]
         _check(array.dtype.str == kind and array.ndim == axes and array.size > 0, f"the array {name}")
     width = arrays["entities"].shape[1:]
     _check(
-        arrays["types"].shape == arrays["ids"].shape and arrays["entities"].shape[0] == len(arrays["ids"])
-        and arrays["predicates"].shape == (2 * predicates, *width) and width[1:] in ((), (2,)),
+        arrays["types"].shape == arrays["ids"].shape
+        and arrays["entities"].shape[0] == len(arrays["ids"])
+        and arrays["predicates"].shape == (2 * predicates, *width)
+        and width[1:] in ((), (2,)),
         "how many there are",
-    )  # fmt: skip
+    )
     _check(all(np.isfinite(arrays[name]).all() for name in ("entities", "predicates")), "its vectors")
     return arrays
 

@@ -99,11 +99,16 @@ class SpacyModel:
 def _parsed(doc: Any, offset: int) -> list[Word]:
     return [
         Word(
-            offset + token.idx, offset + token.idx + len(token), token.lemma_, token.pos_, token.tag_, token.dep_,
+            offset + token.idx,
+            offset + token.idx + len(token),
+            token.lemma_,
+            token.pos_,
+            token.tag_,
+            token.dep_,
             token.head.i,
         )
         for token in doc
-    ]  # fmt: skip
+    ]
 
 
 def readable(text: str) -> str:

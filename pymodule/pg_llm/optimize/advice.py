@@ -46,8 +46,11 @@ def _statistics(db: Connection, plan: Plan) -> list[Suggestion]:
     oids = [table.oid for _, table in plan.scans(db)]
     return [
         (
-            "statistics", f"ANALYZE {row['name']}", plan.cost, None,
+            "statistics",
+            f"ANALYZE {row['name']}",
+            plan.cost,
+            None,
             f"{row['name']} ({row['size']}) was never analysed, so that the planner guesses what is in it",
         )
         for row in db.rows(_NEVER_ANALYSED, ("int8[]",), (oids,))
-    ]  # fmt: skip
+    ]

@@ -90,8 +90,11 @@ def candidates(db: Connection, plan: Plan) -> list[Candidate]:
     for node, table in scans:
         asked = (_key(db, table, term) for term in terms if term["alias"] == node["Alias"])
         keys = list({key.text: key for key in asked if key is not None}.values())
-        for each in (*_of_filter(db, node, table, keys), *_of_joins(plan, node, table, keys),
-                     *_of_sorts(db, plan, node, table, keys)):  # fmt: skip
+        for each in (
+            *_of_filter(db, node, table, keys),
+            *_of_joins(plan, node, table, keys),
+            *_of_sorts(db, plan, node, table, keys),
+        ):
             found.setdefault((table.oid, each.keys), each)
     return [each for each in found.values() if not _served(db, each)][:_MOST_CANDIDATES]
 

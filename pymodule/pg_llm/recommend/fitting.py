@@ -31,10 +31,19 @@ _LONGEST_LIST = 100
 _KINDS = ("hr", "ndcg", "mrr", "coverage", "novelty", "users")
 
 
-def llm_fit_recommender(db: Connection,
-    name: str | None, events: str | None, user_column: str | None, item_column: str | None, time_column: str | None,
-    weight_column: str | None, items: str | None, item_key: str | None, item_text: str | None, options: Any,
-) -> dict[str, Any]:  # fmt: skip
+def llm_fit_recommender(
+    db: Connection,
+    name: str | None,
+    events: str | None,
+    user_column: str | None,
+    item_column: str | None,
+    time_column: str | None,
+    weight_column: str | None,
+    items: str | None,
+    item_key: str | None,
+    item_text: str | None,
+    options: Any,
+) -> dict[str, Any]:
     """Learn from events (a table or a query) which items users want next; returns what was measured on last events."""
     events = arguments.required("events", events)
     path = db.rows("SELECT pg_catalog.current_setting('search_path') AS path")[0]["path"]
@@ -45,14 +54,19 @@ def llm_fit_recommender(db: Connection,
     with search_path.pinned(db):
         name = _new_name(db, name, place)
         row: Row = {
-            "name": name, "events": table, "query": None if table else events.strip().rstrip(";"),
-            "search_path": None if table else path, "author": _me(db),
+            "name": name,
+            "events": table,
+            "query": None if table else events.strip().rstrip(";"),
+            "search_path": None if table else path,
+            "author": _me(db),
             "user_column": arguments.required("user_column", user_column),
             "item_column": arguments.required("item_column", item_column),
-            "time_column": arguments.required("time_column", time_column), "weight_column": weight_column,
+            "time_column": arguments.required("time_column", time_column),
+            "weight_column": weight_column,
             "items": of_items,
-            "item_key": item_key, "item_text": _columns(db, item_text),
-        }  # fmt: skip
+            "item_key": item_key,
+            "item_text": _columns(db, item_text),
+        }
         if (row["items"] is None) != (item_key is None) or (row["item_text"] and row["items"] is None):
             raise InvalidInput(
                 "items and item_key belong together", hint="items => 'film', item_key => 'id', item_text => 'title'"
@@ -107,8 +121,9 @@ def llm_refit(db: Connection, name: str | None, options: Any) -> dict[str, Any]:
     db.rows(
         "UPDATE llm.recommender SET version = version + 1, options = $2::jsonb, fitted_at = clock_timestamp()"
         " WHERE name = $1",
-        ("text", "text"), (found.name, json.dumps(fitted.tuned)),
-    )  # fmt: skip
+        ("text", "text"),
+        (found.name, json.dumps(fitted.tuned)),
+    )
     old_rows = f"DELETE FROM {found.catalogue} WHERE version = {found.version}"
     table_access.as_role(db, role, lambda: db.query_unprepared(old_rows))
     return fitted.said
@@ -146,9 +161,18 @@ def llm_drop_recommender(db: Connection, name: str | None) -> None:
 
 _CAST = "SELECT $1::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8 AS oid"
 _STORED = (
-    "name", "events", "query", "search_path", "user_column", "item_column", "time_column", "weight_column", "items",
-    "item_key", "item_text",
-)  # fmt: skip
+    "name",
+    "events",
+    "query",
+    "search_path",
+    "user_column",
+    "item_column",
+    "time_column",
+    "weight_column",
+    "items",
+    "item_key",
+    "item_text",
+)
 
 
 class _Fit:
@@ -186,9 +210,7 @@ class _Fit:
         rows = [*(("item", texts.get(number)) for number in range(total)), *(("user", user) for user in users)]
         base = models.find(self._db, None, "embedding") if any(texts.values()) else None
         before = self._before and self._before[0]
-        job = {
-            "task": "recommend", "method": "recommender", "options": self._options, "before": before and before.wire
-        }  # fmt: skip
+        job = {"task": "recommend", "method": "recommender", "options": self._options, "before": before and before.wire}
         if before:
             # So that its files are on the disk.
             before.ask("load")
@@ -205,16 +227,20 @@ class _Fit:
             registry.register(self._db, self._row["name"], "recommendation", f"database:{made['digest']}", None, {})
         metrics = made["metrics"]
         self.tuned = {
-            **self._options, **{each: metrics[each] for each in ("share", "decay", "backward", "lift", "fresh")},
+            **self._options,
+            **{each: metrics[each] for each in ("share", "decay", "backward", "lift", "fresh")},
             "items": total,
-        }  # fmt: skip
+        }
         count = sum(len(numbers) for numbers, _ in users)
         digest = hashlib.sha256(protocol.dumps(users).encode()).hexdigest()
         training_runs.record(self._db, self._row["name"], job, base, made, count, digest)
         self.said = {
-            "recommender": self._row["name"], "seconds": made["seconds"], "events": count, "items": len(self._number),
+            "recommender": self._row["name"],
+            "seconds": made["seconds"],
+            "events": count,
+            "items": len(self._number),
             **metrics,
-        }  # fmt: skip
+        }
 
     def store(self, catalogue: str, version: int, role: int) -> None:
         """Write the items' vectors and neighbours, with the rights of a role."""

@@ -38,19 +38,29 @@ _LONGEST_TITLE = 60
 Found = tuple[str, float, str]
 
 
-def recommend(db: Connection,
-    user_id: str | None, k: int | None, recommender: str | None, exclude_seen: bool | None, filter: str | None,
+def recommend(
+    db: Connection,
+    user_id: str | None,
+    k: int | None,
+    recommender: str | None,
+    exclude_seen: bool | None,
+    filter: str | None,
     diversity: float | None,
-) -> list[Found]:  # fmt: skip
+) -> list[Found]:
     """The k items that a user most probably wants next, best first, after the events there are at this moment."""
     ask = _Ask(db, recommender, k, exclude_seen, filter, diversity)
     return ask.lists([ask.history(user_id)])[0] if user_id is not None else []
 
 
-def recommend_for(db: Connection,
-    items: list[str | None] | None, k: int | None, recommender: str | None, exclude_seen: bool | None,
-    filter: str | None, diversity: float | None,
-) -> list[Found]:  # fmt: skip
+def recommend_for(
+    db: Connection,
+    items: list[str | None] | None,
+    k: int | None,
+    recommender: str | None,
+    exclude_seen: bool | None,
+    filter: str | None,
+    diversity: float | None,
+) -> list[Found]:
     """As recommend(), for a session without a user: after these items, the latest last."""
     ask = _Ask(db, recommender, k, exclude_seen, filter, diversity)
     ask.readable()
@@ -58,10 +68,15 @@ def recommend_for(db: Connection,
     return ask.lists([history])[0]
 
 
-def recommend_batch(db: Connection,
-    user_ids: list[str | None] | None, k: int | None, recommender: str | None, exclude_seen: bool | None,
-    filter: str | None, diversity: float | None,
-) -> list[tuple[str, int, str, float, str]]:  # fmt: skip
+def recommend_batch(
+    db: Connection,
+    user_ids: list[str | None] | None,
+    k: int | None,
+    recommender: str | None,
+    exclude_seen: bool | None,
+    filter: str | None,
+    diversity: float | None,
+) -> list[tuple[str, int, str, float, str]]:
     """What recommend() gives for each of many users, with the place in the list from 1."""
     ask = _Ask(db, recommender, k, exclude_seen, filter, diversity)
     users = [user for user in arguments.texts(user_ids) if user is not None]

@@ -168,9 +168,18 @@ def events(db: Connection, row: Row) -> Events:
         weight = f"coalesce({types[row['weight_column']].number(own)}, 1)"
     user_type, item_type, time_type = (types[row[name]] for name in ("user_column", "item_column", "time_column"))
     return Events(
-        f"{relation} AS e", user, user_type, item, item_type, time, time_type, weight, [time, *places], role,
+        f"{relation} AS e",
+        user,
+        user_type,
+        item,
+        item_type,
+        time,
+        time_type,
+        weight,
+        [time, *places],
+        role,
         row["search_path"],
-    )  # fmt: skip
+    )
 
 
 def _role_for_query(db: Connection, row: Row) -> int:

@@ -64,9 +64,12 @@ def train(job: Message, rows: Sequence[Any], report: Callable[[Message], None], 
     _folders.append(folder)
     with (folder / "log").open("wb") as log, interrupts.held():
         running = subprocess.Popen(
-            process.command(folder), env=process.environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            process.command(folder),
+            env=process.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=log,
-        )  # fmt: skip
+        )
     assert running.stdout is not None
     found = None
     try:

@@ -262,9 +262,13 @@ class Server:
         logs = self._logs and f"{self._logs}/{about['name'].replace('/', '_')}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
         with (folder / "log").open("wb") as errors:
             running = await asyncio.create_subprocess_exec(
-                *process.command(folder), env=process.environment(logs), stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE, stderr=errors, limit=protocol.MAX_JSON,
-            )  # fmt: skip
+                *process.command(folder),
+                env=process.environment(logs),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+                limit=protocol.MAX_JSON,
+            )
         assert running.stdout is not None
         result: Message | None = None
         try:

@@ -123,9 +123,13 @@ def _start() -> Popen[bytes]:
     command = [python, "-m", "pg_llm.runtime", "--detach", "--data-directory", os.getcwd()]
     try:
         return subprocess.Popen(
-            command, env={**PATIENT, **_FRUGAL, **environment, "PYTHONPATH": str(PACKAGE.parent)},
-            start_new_session=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            command,
+            env={**PATIENT, **_FRUGAL, **environment, "PYTHONPATH": str(PACKAGE.parent)},
+            start_new_session=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
     except OSError as error:
         raise HostUnavailable(
             f'cannot start the model host with "{python}": {error}', hint="Install pg_llm again: ./run setup"

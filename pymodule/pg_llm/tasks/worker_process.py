@@ -89,9 +89,12 @@ class _Process:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "PYTHON"))}
         # A session of its own: what cancels a query ends the process group of the backend.
         self._running = subprocess.Popen(
-            [installation().python, "-m", __name__, self._task], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env={**kept, "PYTHONPATH": str(PACKAGE.parent)}, start_new_session=True,
-        )  # fmt: skip
+            [installation().python, "-m", __name__, self._task],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**kept, "PYTHONPATH": str(PACKAGE.parent)},
+            start_new_session=True,
+        )
         return self._running
 
     def _end(self) -> None:

@@ -80,8 +80,14 @@ def items(truth: Any, task: str) -> list[Item]:
 
 
 def _labels_of(db: Connection, query: str, task: str) -> list[str]:
-    return sorted({str(item[0]) for rows in labelled_rows.batches(db, query, task) for _, truth in rows
-                   for item in items(truth, task)})  # fmt: skip
+    return sorted(
+        {
+            str(item[0])
+            for rows in labelled_rows.batches(db, query, task)
+            for _, truth in rows
+            for item in items(truth, task)
+        }
+    )
 
 
 def _labels(model: Model, texts: Sequence[str], labels: Any, task: str) -> Iterable[list[Item]]:

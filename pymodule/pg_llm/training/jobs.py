@@ -62,8 +62,12 @@ def llm_self_train(
         chosen = known_options.check(training_options.OPTIONS, "self_train", arguments.options(options))
         start = _base(db, base, "head")
     rows = [row for batch in labelled_rows.batches(db, query, "classify") for row in batch]
-    more = [(row["c1"], None) for batch in labelled_rows.raw(db, unlabelled, 1, "SELECT text FROM …") for row in batch
-            if row["c1"] is not None]  # fmt: skip
+    more = [
+        (row["c1"], None)
+        for batch in labelled_rows.raw(db, unlabelled, 1, "SELECT text FROM …")
+        for row in batch
+        if row["c1"] is not None
+    ]
     with search_path.pinned(db):
         check(rows, "classify")
         if not more:
@@ -95,11 +99,14 @@ def llm_suspect_labels(db: Connection, query: str | None, model: str | None) -> 
             suspects = made["suspects"]
     return [
         {
-            "key": found[item["position"]]["c1"], "input": rows[item["position"]][0],
-            "label": rows[item["position"]][1], "suggested": item["suggested"], "quality": item["quality"],
+            "key": found[item["position"]]["c1"],
+            "input": rows[item["position"]][0],
+            "label": rows[item["position"]][1],
+            "suggested": item["suggested"],
+            "quality": item["quality"],
         }
         for item in suspects
-    ]  # fmt: skip
+    ]
 
 
 def _about(db: Connection, task: str, given: dict[str, Any]) -> dict[str, Any]:

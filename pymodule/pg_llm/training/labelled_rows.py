@@ -103,8 +103,11 @@ def _entities(truth: Any, text: str, number: int) -> list[list[Any]]:
         raise InvalidInput(f"the entities of row {number} are not a JSON list", hint=hint)
     found = []
     for entity in truth:
-        start, end, label = (entity.get(key) for key in ("start_pos", "end_pos", "label")) if isinstance(
-            entity, dict) else (None, None, None)  # fmt: skip
+        start, end, label = (
+            (entity.get(key) for key in ("start_pos", "end_pos", "label"))
+            if isinstance(entity, dict)
+            else (None, None, None)
+        )
         if not isinstance(start, int) or not isinstance(end, int) or not isinstance(label, str) or not label:
             raise InvalidInput(f"an entity of row {number} lacks label, start_pos or end_pos", hint=hint)
         if not 1 <= start < end <= len(text) + 1:

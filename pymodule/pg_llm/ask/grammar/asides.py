@@ -14,8 +14,32 @@ _GOES_ON = {"and", "by", "for", "per", "in", "with", "who", "that", "which", "wh
 # not meant; still, where no state follows; yet, where nothing is denied; only, where it says what is done.
 _BUT = {"all", "nothing", "none", "anything", "everything", "everyone", "nobody", "any", "every"}
 _LEADS = {"but", "and", "count", "include", "show", "list", "give", "consider", "need", "want", "take", "use", "return"}
-_SAYS = {"the", "those", "these", "for", "in", "if", "where", "when", "with", "one", "once", "from", "after",
-         "before", "between", "on", "at", "count", "include", "show", "list", "give", "consider", "return"}  # fmt: skip
+_SAYS = {
+    "the",
+    "those",
+    "these",
+    "for",
+    "in",
+    "if",
+    "where",
+    "when",
+    "with",
+    "one",
+    "once",
+    "from",
+    "after",
+    "before",
+    "between",
+    "on",
+    "at",
+    "count",
+    "include",
+    "show",
+    "list",
+    "give",
+    "consider",
+    "return",
+}
 
 
 def without_waivers(cut: Sequence[Token]) -> list[Token]:

@@ -26,10 +26,24 @@ MEASURE_WORDS = _list("""
 """)
 # What numbers are measured in, with the attribute (see lexicon) that it tells where nothing else is said.
 UNITS = {
-    "元": "price", "块": "price", "块钱": "price", "岁": "age", "周岁": "age", "分": "rating", "米": "tall",
-    "厘米": "tall", "公分": "tall", "公斤": "weight", "千克": "weight", "斤": "weight", "公里": "long",
-    "分钟": "long", "小时": "long", "页": "long", "人": "",
-}  # fmt: skip
+    "元": "price",
+    "块": "price",
+    "块钱": "price",
+    "岁": "age",
+    "周岁": "age",
+    "分": "rating",
+    "米": "tall",
+    "厘米": "tall",
+    "公分": "tall",
+    "公斤": "weight",
+    "千克": "weight",
+    "斤": "weight",
+    "公里": "long",
+    "分钟": "long",
+    "小时": "long",
+    "页": "long",
+    "人": "",
+}
 _NUMERAL = re.compile(f"[{''.join(lexicon.CHINESE_DIGITS)}十百千万]+")
 
 _MARKERS = """

@@ -73,10 +73,13 @@ def _unknown(cut: Sequence[Token], chosen: Sequence[Mention], taken: Collection[
     """The places of words that say something, and nothing stands for them."""
     states = {each.start for each in chosen if each.kind == "value" or _is_bool(each, schema)}
     return [
-        n for n, token in enumerate(cut)
-        if n not in taken and _has_content(token, n, cut[n - 1 : n]) and not _keeps(cut, n)
+        n
+        for n, token in enumerate(cut)
+        if n not in taken
+        and _has_content(token, n, cut[n - 1 : n])
+        and not _keeps(cut, n)
         and not asides.stresses(cut, n, states)
-    ]  # fmt: skip
+    ]
 
 
 def _left(cut: Sequence[Token], chosen: Sequence[Mention], unknown: Sequence[int]) -> list[str]:
@@ -100,9 +103,10 @@ def _lone_letter(mention: Mention, chosen: Sequence[Mention], cut: Sequence[Toke
         return False
     tables = {each.ref[0] for each in mention.values}
     beside = (
-        each for each in chosen
+        each
+        for each in chosen
         if each.kind == "element" and (each.end in (mention.start, mention.start - 1) or each.start == mention.end)
-    )  # fmt: skip
+    )
     if any(ref[0] in tables for each in beside for ref, _ in each.refs):
         return False
     return mention.start == 0 or cut[mention.start - 1].text.lower() not in ("a", "an", "=", ":", "(")
@@ -270,9 +274,8 @@ def _stands_out(near: Sequence[tuple[Ref, float]]) -> bool:
 def _meant(cut: Sequence[Token], unknown: Sequence[int], similar: Similar | None) -> list[Mention]:
     """Mentions of words that no name has, by their meaning."""
     places = [
-        n for n in unknown
-        if cut[n].kind == "word" and not cut[n].capital and cut[n].text not in lexicon.RESTRICTING
-    ]  # fmt: skip
+        n for n in unknown if cut[n].kind == "word" and not cut[n].capital and cut[n].text not in lexicon.RESTRICTING
+    ]
     if similar is None or not places:
         return []
     found = []

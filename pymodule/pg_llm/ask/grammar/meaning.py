@@ -15,19 +15,51 @@ from pg_llm.ask.grammar import chinese
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 # Words of everyday life, each pair far from the others.
 _ENGLISH = (
-    ("car", "automobile"), ("begin", "start"), ("wage", "salary"), ("rock", "stone"), ("forest", "woods"),
-    ("error", "mistake"), ("film", "movie"), ("sofa", "couch"), ("garbage", "trash"), ("ship", "vessel"),
-    ("child", "kid"), ("border", "frontier"),
-)  # fmt: skip
+    ("car", "automobile"),
+    ("begin", "start"),
+    ("wage", "salary"),
+    ("rock", "stone"),
+    ("forest", "woods"),
+    ("error", "mistake"),
+    ("film", "movie"),
+    ("sofa", "couch"),
+    ("garbage", "trash"),
+    ("ship", "vessel"),
+    ("child", "kid"),
+    ("border", "frontier"),
+)
 _CHINESE = (
-    ("汽车", "轿车"), ("开始", "起始"), ("工资", "薪水"), ("石头", "岩石"), ("森林", "树林"), ("错误", "差错"),
-    ("电影", "影片"), ("自行车", "单车"), ("垃圾", "废物"), ("船", "船只"), ("孩子", "小孩"), ("边界", "边境"),
-)  # fmt: skip
+    ("汽车", "轿车"),
+    ("开始", "起始"),
+    ("工资", "薪水"),
+    ("石头", "岩石"),
+    ("森林", "树林"),
+    ("错误", "差错"),
+    ("电影", "影片"),
+    ("自行车", "单车"),
+    ("垃圾", "废物"),
+    ("船", "船只"),
+    ("孩子", "小孩"),
+    ("边界", "边境"),
+)
 _BOTH = (
-    ("mountain", "山"), ("music", "音乐"), ("teacher", "老师"), ("tree", "树木"), ("weather", "天气"), ("car", "汽车"),
-    ("money", "钱"), ("kitchen", "厨房"), ("dog", "狗"), ("winter", "冬天"), ("window", "窗户"), ("history", "历史"),
-    ("river", "河流"), ("bread", "面包"), ("soldier", "士兵"), ("colour", "颜色"),
-)  # fmt: skip
+    ("mountain", "山"),
+    ("music", "音乐"),
+    ("teacher", "老师"),
+    ("tree", "树木"),
+    ("weather", "天气"),
+    ("car", "汽车"),
+    ("money", "钱"),
+    ("kitchen", "厨房"),
+    ("dog", "狗"),
+    ("winter", "冬天"),
+    ("window", "窗户"),
+    ("history", "历史"),
+    ("river", "河流"),
+    ("bread", "面包"),
+    ("soldier", "士兵"),
+    ("colour", "颜色"),
+)
 # Where words stand on the scale: unrelated ones, synonyms of one language (both as all-MiniLM-L6-v2 has them in
 # English), and the same word in two.
 _UNRELATED, _SYNONYM, _TRANSLATION = 0.27, 0.73, 0.9

@@ -12,9 +12,22 @@ from pg_llm.ask.mention import Mention
 from pg_llm.ask.schema import Column, Ref, Schema, Table
 
 _SUFFIXES = {
-    "number", "count", "name", "date", "id", "code", "time", "text", "value", "at", "title", "year", "total", "key",
+    "number",
+    "count",
+    "name",
+    "date",
+    "id",
+    "code",
+    "time",
+    "text",
+    "value",
+    "at",
+    "title",
+    "year",
+    "total",
+    "key",
     "type",
-}  # fmt: skip
+}
 _SKIPPED = {"of", "the", "a", "an", "'s"}
 _LONGEST = 5
 _MOST = 6

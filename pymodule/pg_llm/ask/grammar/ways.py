@@ -70,9 +70,12 @@ class Ways:
         return min((found[state] for state in ((root, False), (root, True)) if state in found), default=None, key=_cost)
 
     def _merge(
-        self, one: Mapping[_State, _Tree], other: Mapping[_State, _Tree], wanted: Sequence[int],
+        self,
+        one: Mapping[_State, _Tree],
+        other: Mapping[_State, _Tree],
+        wanted: Sequence[int],
         into: dict[_State, _Tree],
-    ) -> None:  # fmt: skip
+    ) -> None:
         for (table, many), (cost, edges) in one.items():
             for more in (False, True):
                 if (table, more) in other:

@@ -46,11 +46,16 @@ def _questions(model: CausalModel, text: str, options: dict[str, Any]) -> list[E
     listed = [_described(label) for label in [*labels[turned:], *labels[:turned]]]
     if options["many"]:
         return [
-            model.question(_dialogue(text, f"Does \"{_described(label)}\" describe the text?", [
-                (shown, "Yes" if label[0] in its else "No") for shown, its in options["examples"]
-            ]), ["Yes", "No"])
+            model.question(
+                _dialogue(
+                    text,
+                    f'Does "{_described(label)}" describe the text?',
+                    [(shown, "Yes" if label[0] in its else "No") for shown, its in options["examples"]],
+                ),
+                ["Yes", "No"],
+            )
             for label in labels
-        ]  # fmt: skip
+        ]
     among = f" Answer with one of: {', '.join(listed)}." if len(labels) <= _LISTED else ""
     shown = [(example, its[0]) for example, its in options["examples"] if its]
     return [

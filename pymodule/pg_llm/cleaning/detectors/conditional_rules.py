@@ -22,8 +22,9 @@ def without_exceptions(table: Table, column: int, said: Sequence[Opinion]) -> Se
         if number != column and not table.is_key(number):
             found = Counter(other[row] for row in table.watched(rows))
             common = {
-                value for value, count in table.watched(found.items())
+                value
+                for value, count in table.watched(found.items())
                 if value and count >= _LEAST and count >= _SHARE * table.counts[number][value]
-            }  # fmt: skip
+            }
             excepted.update(row for row in table.watched(rows) if other[row] in common)
     return [opinion for opinion in table.watched(said) if opinion.cell[0] not in excepted]

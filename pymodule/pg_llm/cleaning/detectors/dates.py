@@ -11,10 +11,32 @@ from pg_llm.cleaning.table import Pulse, watched
 
 # Which of three numbers is what, nobody knows without more; years of two digits lack their century, too.
 _FORMATS = (
-    "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d", "%m/%d/%Y", "%d/%m/%Y", "%m-%d-%Y", "%d-%m-%Y", "%d.%m.%Y",
-    "%m.%d.%Y", "%m/%d/%y", "%d/%m/%y", "%y/%m/%d", "%m-%d-%y", "%d-%m-%y", "%y-%m-%d", "%d.%m.%y", "%m.%d.%y",
-    "%y.%m.%d", "%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S",
-)  # fmt: skip
+    "%Y-%m-%d",
+    "%Y/%m/%d",
+    "%Y.%m.%d",
+    "%Y%m%d",
+    "%m/%d/%Y",
+    "%d/%m/%Y",
+    "%m-%d-%Y",
+    "%d-%m-%Y",
+    "%d.%m.%Y",
+    "%m.%d.%Y",
+    "%m/%d/%y",
+    "%d/%m/%y",
+    "%y/%m/%d",
+    "%m-%d-%y",
+    "%d-%m-%y",
+    "%y-%m-%d",
+    "%d.%m.%y",
+    "%m.%d.%y",
+    "%y.%m.%d",
+    "%b %d, %Y",
+    "%B %d, %Y",
+    "%d %b %Y",
+    "%d %B %Y",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%d %H:%M:%S",
+)
 _PARTS = {"%Y": r"\d{4}", "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]{3,9}"}
 _PATTERNS = {
     name: re.compile(re.sub("%.", lambda part: _PARTS.get(part[0], r"\d{1,2}"), re.escape(name).replace(r"\ ", " ")))

@@ -38,10 +38,14 @@ def edit(old: str, new: str) -> Edit:
     found, used, steps = tokens(old), set[int](), list[Step]()
     for token in tokens(new):
         step = next(
-            ((place, how) for how, change in _CHANGES.items() for place, its in enumerate(found)
-             if place not in used and change(its) == token),
+            (
+                (place, how)
+                for how, change in _CHANGES.items()
+                for place, its in enumerate(found)
+                if place not in used and change(its) == token
+            ),
             None,
-        )  # fmt: skip
+        )
         if step is None:
             steps.append(token)
         else:
@@ -93,10 +97,13 @@ def _wholes(pairs: Counter[Pair], counts: Counter[str]) -> dict[str, tuple[str, 
     for (old, _), count in pairs.items():
         said[old] += count
     return {
-        old: (new, _sure(count, said[old] - count)) for (old, new), count in pairs.items()
-        if old != new and count >= _LEAST and _sure(count, said[old] - count) >= _LEAST_SURE
+        old: (new, _sure(count, said[old] - count))
+        for (old, new), count in pairs.items()
+        if old != new
+        and count >= _LEAST
+        and _sure(count, said[old] - count) >= _LEAST_SURE
         and (shape(old) != shape(new) or _RATIO * counts[old] <= counts[new])
-    }  # fmt: skip
+    }
 
 
 def _edits(table: Table, pairs: Counter[Pair]) -> dict[Shape, list[tuple[Edit, float, Pair]]]:

@@ -10,9 +10,24 @@ DETECTOR = "missing"
 _SIGNS = frozenset(("n/a", "n.a.", "#n/a", "-", "--", "---", "?", "??", "."))
 # What a name, a code or an answer can be, too, where values are words.
 _WORDS = frozenset(
-    ("na", "none", "null", "nil", "nan", "unknown", "unk", "undefined", "missing", "tbd", "tba", "not available",
-     "not applicable", "not known", "no data")
-)  # fmt: skip
+    (
+        "na",
+        "none",
+        "null",
+        "nil",
+        "nan",
+        "unknown",
+        "unk",
+        "undefined",
+        "missing",
+        "tbd",
+        "tba",
+        "not available",
+        "not applicable",
+        "not known",
+        "no data",
+    )
+)
 # Among numbers these may be the number zero.
 _ZEROS = frozenset(("none", "nil", "-", "--", "---"))
 # In a column where more say so it is an answer.
@@ -25,9 +40,10 @@ def opinions(table: Table) -> Iterator[Opinion]:
     """Such words, where the column has really missing values too or where all else are numbers."""
     for column, counts in enumerate(table.counts):
         words = {
-            value: its for value in table.watched(counts)
+            value: its
+            for value in table.watched(counts)
             if len(value) <= _LONGEST and (its := value.strip().casefold()) in _SIGNS | _WORDS
-        }  # fmt: skip
+        }
         said = sum(counts[value] for value in words)
         if not words or said > _MOST * table.rows:
             continue

@@ -38,9 +38,10 @@ def opinions(table: Table) -> Iterator[Opinion]:
             column,
             [
                 Opinion((row, column), None, None, DETECTOR, reason)
-                for row, value in enumerate(table.watched(table.columns[column])) if value in far
+                for row, value in enumerate(table.watched(table.columns[column]))
+                if value in far
             ],
-        )  # fmt: skip
+        )
 
 
 def _quartiles(table: Table, numbers: Mapping[str, float], counts: Counter[str], many: int) -> tuple[float, float]:

@@ -50,9 +50,10 @@ class Panel:
 def panel(table: Table, dependencies: Sequence[Dependency]) -> Panel | None:
     """The thing and the source that together identify a row, where the thing decides at least two other columns."""
     usable = [
-        number for number, counts in enumerate(table.counts)
+        number
+        for number, counts in enumerate(table.counts)
         if counts and table.filled(number) == table.rows and table.rows >= _LEAST_GROUP * len(counts) > _LEAST_GROUP
-    ]  # fmt: skip
+    ]
     decided: defaultdict[int, set[int]] = defaultdict(set)
     for dependency in dependencies:
         if dependency.lift >= _LEAST_LIFT and not table.quantities[dependency.right]:

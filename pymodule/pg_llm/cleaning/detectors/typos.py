@@ -113,9 +113,10 @@ def misspelt(counts: Counter[str], most: Callable[[str], int], pulse: Pulse) -> 
     # Another case or space is another way of writing, and no misspelling.
     written = {_folded(value) for value in watched(common, pulse)}
     rare = [
-        value for value, count in watched(short.items(), pulse)
+        value
+        for value, count in watched(short.items(), pulse)
         if _RATIO * count <= highest and _folded(value) not in written
-    ]  # fmt: skip
+    ]
     if not common or not rare:
         return _NOTHING
     near = Neighbours(watched(common, pulse), most)
@@ -139,9 +140,10 @@ def _nearest(values: Collection[str], near: Neighbours, counts: Mapping[str, int
     for value in values:
         pulse()
         others = sorted(
-            (cost, -counts[other], other) for other, cost in near.of(value)
+            (cost, -counts[other], other)
+            for other, cost in near.of(value)
             if counts[other] >= _RATIO * counts[value] and _word_by_word(value, other)
-        )  # fmt: skip
+        )
         if others and (len(others) == 1 or others[0][0] < others[1][0] or others[0][1] <= 10 * others[1][1]):
             found[value] = others[0][2]
     return found

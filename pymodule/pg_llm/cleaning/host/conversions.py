@@ -31,8 +31,11 @@ def to(instruction: str) -> Convert:
 def _date(instruction: str) -> Convert:
     timed = re.search(r"(?i)time", instruction)
     # Which of two numbers is the day, if the instruction says so.
-    day_first = {True} if re.search(r"(?i)day.?first|dd.?mm", instruction) else (
-        {False} if re.search(r"(?i)month.?first|mm.?dd", instruction) else {True, False})  # fmt: skip
+    day_first = (
+        {True}
+        if re.search(r"(?i)day.?first|dd.?mm", instruction)
+        else ({False} if re.search(r"(?i)month.?first|mm.?dd", instruction) else {True, False})
+    )
 
     def convert(text: str) -> str | None:
         day = _read_date(text, frozenset(day_first))
@@ -94,9 +97,10 @@ def _country_in(instruction: str) -> str | None:
     found = {word for word in re.findall(r"\b[A-Z]{2}\b", instruction) if pycountry.countries.get(alpha_2=word)}
     folded = instruction.casefold()
     found |= {
-        country.alpha_2 for country in pycountry.countries
+        country.alpha_2
+        for country in pycountry.countries
         if re.search(rf"\b{re.escape(country.name.casefold())}\b", folded)
-    }  # fmt: skip
+    }
     return found.pop() if len(found) == 1 else None
 
 
@@ -168,9 +172,7 @@ _FALSE = frozenset(("false", "f", "no", "n", "off", "0", "否", "不"))
 
 
 def _boolean(_: str) -> Convert:
-    return lambda text: (
-        "true" if text.casefold() in _TRUE else "false" if text.casefold() in _FALSE else None
-    )  # fmt: skip
+    return lambda text: "true" if text.casefold() in _TRUE else "false" if text.casefold() in _FALSE else None
 
 
 def _email(_: str) -> Convert:

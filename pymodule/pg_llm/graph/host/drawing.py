@@ -146,8 +146,9 @@ class _Picture:
         ]
         spots = layout.place(
             [(node.width, node.height) for node in self._nodes.values()],
-            [(row[start], row[end]) for start, _, _, end, _ in self._edges], lengths,
-        )  # fmt: skip
+            [(row[start], row[end]) for start, _, _, end, _ in self._edges],
+            lengths,
+        )
         for node, (x, y) in zip(self._nodes.values(), spots.tolist(), strict=True):
             node.x, node.y = x, y
         self._reach: list[Point] = []
@@ -157,9 +158,7 @@ class _Picture:
         for node in self._nodes.values():
             side = max(0.0, node.width - node.height) / 2
             self._labels.add((node.x + share * side, node.y, node.height / 2) for share in (-1, -0.5, 0, 0.5, 1))
-            self._reach += [
-                (node.x + way * node.width / 2, node.y + way * node.height / 2) for way in (-1, 1)
-            ]  # fmt: skip
+            self._reach += [(node.x + way * node.width / 2, node.y + way * node.height / 2) for way in (-1, 1)]
         lines, labels = self._drawn_edges()
         left, top = (min((point[axis] for point in self._reach), default=0.0) - _MARGIN for axis in (0, 1))
         right, bottom = (max((point[axis] for point in self._reach), default=320.0) + _MARGIN for axis in (0, 1))
@@ -181,8 +180,11 @@ class _Picture:
             f'<rect x="{left:.1f}" y="{top - head:.1f}" width="{width:.1f}" height="{height:.1f}" fill="#ffffff"/>',
             f'<text x="{left + _MARGIN:.1f}" y="{top - head + 30:.1f}" font-size="{_SIZE + 3:g}" font-weight="600"'
             f' fill="#1f2937">{escaped(_cut(title, 100))}</text>',
-            *lines, *labels, *(self._drawn_node(number) for number in self._nodes), *legend,
-        ]  # fmt: skip
+            *lines,
+            *labels,
+            *(self._drawn_node(number) for number in self._nodes),
+            *legend,
+        ]
         if not self._nodes:
             parts.append(
                 f'<text x="{left + _MARGIN:.1f}" y="{top + 10:.1f}" font-size="{_SIZE:g}" fill="#6b7280">'
@@ -325,12 +327,19 @@ def _cut(text: str, most: int) -> str:
 def _width(text: str, size: float) -> float:
     """What a text takes in a usual sans serif."""
     return size * sum(
-        0.0 if unicodedata.combining(character) else 1.0 if unicodedata.east_asian_width(character) in "WF"
-        else 0.3 if character in "iljtfrI.,:;'|!()[] " else 0.85 if character in "mwMW@%"
-        else 0.68 if character.isupper()
+        0.0
+        if unicodedata.combining(character)
+        else 1.0
+        if unicodedata.east_asian_width(character) in "WF"
+        else 0.3
+        if character in "iljtfrI.,:;'|!()[] "
+        else 0.85
+        if character in "mwMW@%"
+        else 0.68
+        if character.isupper()
         else 0.56
         for character in text
-    )  # fmt: skip
+    )
 
 
 def _tint(colour: str, white: float) -> str:

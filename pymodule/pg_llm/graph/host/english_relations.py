@@ -17,8 +17,12 @@ from pg_llm.graph.host.stemming import stem
 from pg_llm.models.engine import ParsingEngine, Word
 from pg_llm.tasks import batching
 
-_SAYS_NOTHING = frozenset(map(stem, ("be", "is", "are", "was", "were", "been", "being", "has", "have", "had", "a", "an",
-                                     "the", "to", "of", "it")))  # fmt: skip
+_SAYS_NOTHING = frozenset(
+    map(
+        stem,
+        ("be", "is", "are", "was", "were", "been", "being", "has", "have", "had", "a", "an", "the", "to", "of", "it"),
+    )
+)
 _NOUNS = ("NOUN", "PROPN", "X", "NUM", "SYM")
 _OUTSIDE = ("CCONJ", "SCONJ", "VERB", "AUX")
 _STOPS = (".", ",", ";", ":")

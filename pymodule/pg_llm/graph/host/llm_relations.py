@@ -55,9 +55,12 @@ def _schema(options: dict[str, Any], text: str) -> dict[str, Any]:
     if options["types"]:
         kinds = {"enum": [name for name, _ in options["types"]]}
         properties = {
-            "subject": name, "subject_type": kinds, "predicate": properties["predicate"], "object": name,
+            "subject": name,
+            "subject_type": kinds,
+            "predicate": properties["predicate"],
+            "object": name,
             "object_type": kinds,
-        }  # fmt: skip
+        }
     item = {"type": "object", "properties": properties}
     its = {"relations": {"type": "array", "items": item, "maxItems": most}}
     return {"type": "object", "properties": its}

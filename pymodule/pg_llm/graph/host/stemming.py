@@ -5,9 +5,27 @@ from __future__ import annotations
 from functools import lru_cache
 
 _ENDINGS = (
-    "ations", "ation", "ments", "ment", "ings", "ing", "ions", "ion", "ors", "or", "ers", "er", "ies", "ied", "ed",
-    "es", "al", "s", "e", "y",
-)  # fmt: skip
+    "ations",
+    "ation",
+    "ments",
+    "ment",
+    "ings",
+    "ing",
+    "ions",
+    "ion",
+    "ors",
+    "or",
+    "ers",
+    "er",
+    "ies",
+    "ied",
+    "ed",
+    "es",
+    "al",
+    "s",
+    "e",
+    "y",
+)
 # Letters that stay at least.
 _SHORTEST = 3
 

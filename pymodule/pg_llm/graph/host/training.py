@@ -28,8 +28,12 @@ _SCORES = 20_000_000
 _HELD = 1 << 26
 # Epochs between two looks at the validation relations.
 _EVERY = 5
-_METRICS = {"mrr": "inverse_harmonic_mean_rank", "hits_at_1": "hits_at_1", "hits_at_3": "hits_at_3",
-            "hits_at_10": "hits_at_10"}  # fmt: skip
+_METRICS = {
+    "mrr": "inverse_harmonic_mean_rank",
+    "hits_at_1": "hits_at_1",
+    "hits_at_3": "hits_at_3",
+    "hits_at_10": "hits_at_10",
+}
 
 
 def run(job: dict[str, Any], rows: list[Example], made: Path, report: Report) -> dict[str, Any]:
@@ -62,12 +66,15 @@ class Graph:
         order = {predicate: position for position, predicate in enumerate(predicates)}
         rows = sorted(
             (place[subject], order[predicate], place[object_])
-            for subject, predicate, object_ in relations if subject in place and object_ in place
-        )  # fmt: skip
+            for subject, predicate, object_ in relations
+            if subject in place and object_ in place
+        )
         return cls(
-            [number for number, _ in known], [type_ for _, type_ in known], predicates,
+            [number for number, _ in known],
+            [type_ for _, type_ in known],
+            predicates,
             torch.tensor(rows, dtype=torch.long).reshape(-1, 3),
-        )  # fmt: skip
+        )
 
     def split(self, share: float, seed: int) -> tuple[Any, Any]:
         """Relations to learn from and to measure on; of those kept back every end and predicate is learnt from too."""
@@ -103,9 +110,13 @@ def train(graph: Graph, method: str, options: dict[str, Any], made: Path, report
     final.epochs(graph.relations, epochs, "learning from all", report)
     final.save(made)
     return {
-        **metrics, "epochs": epochs, "relations": len(graph.relations), "validation_relations": len(held),
-        "entities": len(graph.entities), "predicates": len(graph.predicates),
-    }  # fmt: skip
+        **metrics,
+        "epochs": epochs,
+        "relations": len(graph.relations),
+        "validation_relations": len(held),
+        "entities": len(graph.entities),
+        "predicates": len(graph.predicates),
+    }
 
 
 class Learner:
@@ -152,9 +163,13 @@ class Learner:
         width = self._options["dimensions"] * len(self._graph.entities) * 8
         self.model.eval()
         found = RankBasedEvaluator().evaluate(
-            self.model, wanted, batch_size=max(1, min(1024, _HELD // width)), device=self._device,
-            additional_filter_triples=list(known), use_tqdm=False,
-        )  # fmt: skip
+            self.model,
+            wanted,
+            batch_size=max(1, min(1024, _HELD // width)),
+            device=self._device,
+            additional_filter_triples=list(known),
+            use_tqdm=False,
+        )
         return {name: round(float(found.get_metric(f"both.realistic.{key}")), 4) for name, key in _METRICS.items()}
 
     def save(self, made: Path) -> None:
@@ -174,17 +189,19 @@ class Learner:
         of = [place[type_] for type_ in self._graph.types]
         rows: dict[str, Any] = {
             **{name: each.astype(np.float32) for name, each in arrays.items()},
-            "ids": np.asarray(self._graph.entities, dtype=np.int64), "types": np.asarray(of, dtype=np.int32),
-        }  # fmt: skip
+            "ids": np.asarray(self._graph.entities, dtype=np.int64),
+            "types": np.asarray(of, dtype=np.int32),
+        }
         save_file(rows, made / "graph.safetensors")
         ends: list[list[set[int]]] = [[set(), set()] for _ in self._graph.predicates]
         for subject, predicate, object_ in self._graph.relations.tolist():
             ends[predicate][0].add(of[subject])
             ends[predicate][1].add(of[object_])
         about = {
-            "method": self._method, "predicates": self._graph.predicates,
+            "method": self._method,
+            "predicates": self._graph.predicates,
             "ends": [[sorted(side) for side in both] for both in ends],
-        }  # fmt: skip
+        }
         (made / "graph.json").write_text(json.dumps(about, ensure_ascii=False, sort_keys=True), encoding="utf-8")
 
     def _epoch(self, relations: Any) -> float:
@@ -238,16 +255,21 @@ def _model(graph: Graph, method: str, options: dict[str, Any]) -> Any:
     from pykeen.utils import complex_normalize
 
     triples = CoreTriplesFactory(
-        graph.relations, num_entities=len(graph.entities), num_relations=len(graph.predicates),
+        graph.relations,
+        num_entities=len(graph.entities),
+        num_relations=len(graph.predicates),
         create_inverse_triples=True,
-    )  # fmt: skip
+    )
     kind = torch.cfloat if method in ("complex", "rotate") else torch.float
     entities = {"shape": options["dimensions"], "dtype": kind, "initializer": init.xavier_normal_}
     turned = {"initializer": init.init_phases, "constrainer": complex_normalize} if method == "rotate" else {}
     return ERModel(
-        triples_factory=triples, interaction=_interaction(method), entity_representations_kwargs=entities,
-        relation_representations_kwargs=entities | turned, random_seed=options["seed"],
-    )  # fmt: skip
+        triples_factory=triples,
+        interaction=_interaction(method),
+        entity_representations_kwargs=entities,
+        relation_representations_kwargs=entities | turned,
+        random_seed=options["seed"],
+    )
 
 
 def _interaction(method: str) -> Any:
@@ -255,9 +277,11 @@ def _interaction(method: str) -> Any:
     from pykeen.nn import modules
 
     kinds = {
-        "complex": modules.ComplExInteraction, "rotate": modules.RotatEInteraction,
-        "distmult": modules.DistMultInteraction, "transe": modules.TransEInteraction,
-    }  # fmt: skip
+        "complex": modules.ComplExInteraction,
+        "rotate": modules.RotatEInteraction,
+        "distmult": modules.DistMultInteraction,
+        "transe": modules.TransEInteraction,
+    }
 
     own: Any = kinds[method]
 

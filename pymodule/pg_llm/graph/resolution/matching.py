@@ -50,10 +50,15 @@ class Matching:
     """
 
     def __init__(
-        self, members: Sequence[Member], triples: Sequence[Triple], functional: Collection[str],
-        near: Mapping[Pair, float], cosines: Callable[[Sequence[Pair]], Mapping[Pair, float]], apart: Iterable[Pair],
+        self,
+        members: Sequence[Member],
+        triples: Sequence[Triple],
+        functional: Collection[str],
+        near: Mapping[Pair, float],
+        cosines: Callable[[Sequence[Pair]], Mapping[Pair, float]],
+        apart: Iterable[Pair],
         pulse: Callable[[], None] = lambda: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._members = {member.id: member for member in members}
         self._standing = {member.id: member.standing for member in members}
         self._read = triples
@@ -80,9 +85,10 @@ class Matching:
                 for type_ in self._of_type:
                     by_type[type_], by_chance[type_] = self._candidates(type_, said)
             events = [
-                event for type_ in self._of_type
+                event
+                for type_ in self._of_type
                 for event in self._round(type_, said, by_type[type_], by_chance[type_], least)
-            ]  # fmt: skip
+            ]
             if not events:
                 break
             moved: dict[int, int] = {}

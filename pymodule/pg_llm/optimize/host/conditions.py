@@ -110,9 +110,15 @@ def _term(side: Any, owner: str, operator: str, other: Any) -> dict[str, Any]:
     ]
     kind = "equal" if operator in _EQUAL else "range" if operator in _RANGE else "pattern"
     return {
-        "alias": owner, "column": name[-1] if name else None, "cast": cast, "kind": kind, "functions": functions,
-        "constant": not _owners(other), "expression": _bare(side), "call": isinstance(side, ast.FuncCall),
-    }  # fmt: skip
+        "alias": owner,
+        "column": name[-1] if name else None,
+        "cast": cast,
+        "kind": kind,
+        "functions": functions,
+        "constant": not _owners(other),
+        "expression": _bare(side),
+        "call": isinstance(side, ast.FuncCall),
+    }
 
 
 def _bare(side: Any) -> str:

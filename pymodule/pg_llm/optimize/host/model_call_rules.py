@@ -26,8 +26,15 @@ def models_last(text: str) -> Rewrite | None:
     if not late or tree.withClause or tree.op or not (early or _joined(tree)):
         return None
     # What is outside the CTE: all but FROM and the early conditions.
-    outside = (tree.targetList, tuple(late), tree.groupClause, tree.havingClause, tree.sortClause, tree.windowClause,
-               tree.distinctClause)  # fmt: skip
+    outside = (
+        tree.targetList,
+        tuple(late),
+        tree.groupClause,
+        tree.havingClause,
+        tree.sortClause,
+        tree.windowClause,
+        tree.distinctClause,
+    )
     if any(isinstance(node, ast.SubLink) for node in sql_tree.nodes(outside)):
         return None
     given = {target.name for target in tree.targetList if target.name}
@@ -51,18 +58,20 @@ def models_last(text: str) -> Rewrite | None:
         if target.name is None and (name := sql_tree.name(target.val)):
             target.name = name[-1]
     sort = tuple(
-        each if len(sql_tree.name(each.node)) == 1 and sql_tree.name(each.node)[0] in shown
+        each
+        if len(sql_tree.name(each.node)) == 1 and sql_tree.name(each.node)[0] in shown
         else sql_tree.replaced(each, change)
         for each in tree.sortClause or ()
-    )  # fmt: skip
+    )
     for place in ("targetList", "groupClause", "havingClause", "windowClause", "distinctClause"):
         setattr(tree, place, sql_tree.replaced(getattr(tree, place), change))
     tree.sortClause = sort or None
     late = [sql_tree.replaced(part, change) for part in late]
     inner = ast.SelectStmt(
         targetList=tuple(ast.ResTarget(name=name, val=sql_tree.column(*key)) for key, name in taken.items()),
-        fromClause=tree.fromClause, whereClause=sql_tree.conjunction(early),
-    )  # fmt: skip
+        fromClause=tree.fromClause,
+        whereClause=sql_tree.conjunction(early),
+    )
     tree.fromClause = (ast.RangeVar(relname=_CANDIDATES, inh=True),)
     tree.whereClause = sql_tree.conjunction(late)
     tree.withClause = _with({_CANDIDATES: inner})
@@ -123,10 +132,14 @@ def once_per_row(text: str) -> Rewrite | None:
         star = ast.ResTarget(val=ast.ColumnRef(fields=(ast.A_Star(),)))
         made = [ast.ResTarget(name=name, val=call) for (whose, _), (name, call) in wanted.items() if whose == owner]
         queries[f"{owner}_once"] = ast.SelectStmt(
-            targetList=(star, *made), whereClause=sql_tree.conjunction(mine),
-            fromClause=(ast.RangeVar(schemaname=table.schemaname, relname=table.relname, inh=table.inh,
-                                     alias=ast.Alias(aliasname=owner)),),
-        )  # fmt: skip
+            targetList=(star, *made),
+            whereClause=sql_tree.conjunction(mine),
+            fromClause=(
+                ast.RangeVar(
+                    schemaname=table.schemaname, relname=table.relname, inh=table.inh, alias=ast.Alias(aliasname=owner)
+                ),
+            ),
+        )
     tree.whereClause = sql_tree.conjunction(parts)
 
     def renamed(node: Any) -> Any:

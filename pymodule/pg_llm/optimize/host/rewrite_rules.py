@@ -79,10 +79,11 @@ def not_in_to_not_exists(text: str) -> Rewrite | None:
             # An outer join makes NULL of any column, and a CTE may bear a table's name: no constraint tells of those.
             needs.append(["" if outer or tree.withClause else sql_tree.relation(table), column])
         equal = ast.A_Expr(
-            kind=A_Expr_Kind.AEXPR_OP, name=(ast.String(sval="="),),
+            kind=A_Expr_Kind.AEXPR_OP,
+            name=(ast.String(sval="="),),
             lexpr=sql_tree.column(sql_tree.alias(theirs[0]), theirs[1]),
             rexpr=sql_tree.column(sql_tree.alias(mine[0]), mine[1]),
-        )  # fmt: skip
+        )
         inner.whereClause = sql_tree.conjunction([*sql_tree.conjuncts(inner.whereClause), equal])
         inner.targetList = (ast.ResTarget(val=ast.A_Const(val=ast.Integer(ival=1))),)
         exists = ast.SubLink(subLinkType=SubLinkType.EXISTS_SUBLINK, subselect=inner)
@@ -124,9 +125,16 @@ def distinct_of_key(text: str) -> Rewrite | None:
 def _plain(select: Any) -> bool:
     """Whether a subquery is a mere list of one column's values."""
     return not (
-        select.op or select.distinctClause or select.groupClause or select.havingClause or select.limitCount
-        or select.limitOffset or select.withClause or select.windowClause or select.valuesLists
-    )  # fmt: skip
+        select.op
+        or select.distinctClause
+        or select.groupClause
+        or select.havingClause
+        or select.limitCount
+        or select.limitOffset
+        or select.withClause
+        or select.windowClause
+        or select.valuesLists
+    )
 
 
 def _qualified(node: Any, tables: list[Any]) -> tuple[Any, str] | None:

@@ -27,9 +27,11 @@ def metrics(kept: dict[str, Any], k: int) -> dict[str, dict[str, float]]:
         way = name.removesuffix("_ranks")
         ranks, lists = kept[name], kept[f"{way}_lists"][:, :k]
         found[way] = {
-            "hr": float(np.mean(ranks < k)), "ndcg": float(np.mean(gain(ranks, k))),
+            "hr": float(np.mean(ranks < k)),
+            "ndcg": float(np.mean(gain(ranks, k))),
             "mrr": float(np.mean(np.where(ranks < k, 1 / (1.0 + ranks), 0))),
-            "coverage": len(np.unique(lists)) / len(popular), "novelty": float(np.mean(-np.log2(share[lists]))),
+            "coverage": len(np.unique(lists)) / len(popular),
+            "novelty": float(np.mean(-np.log2(share[lists]))),
             "users": float(len(ranks)),
-        }  # fmt: skip
+        }
     return found

@@ -54,8 +54,9 @@ def run(job: dict[str, Any], rows: list[Example], made: Path, report: Report) ->
         texts[[not item.text for item in items]] = 0
     events = Events(
         [np.asarray(numbers, dtype=np.int64) for numbers, _ in users],
-        [np.asarray(weights, dtype=np.float32) for _, weights in users], texts,
-    )  # fmt: skip
+        [np.asarray(weights, dtype=np.float32) for _, weights in users],
+        texts,
+    )
     before = source.folder(ModelSpec.from_wire(job["before"])) if job["before"] else None
     return train(events, job["options"], before, made, report)
 
@@ -111,8 +112,9 @@ def train(events: Events, options: dict[str, Any], before: Path | None, made: Pa
     # The last event of each user is kept back; who has hardly any shows nothing.
     seen = Events(
         [each[:-1] if len(each) > 2 else each for each in events.sequences],
-        [each[:-1] if len(each) > 2 else each for each in events.weights], events.texts,
-    )  # fmt: skip
+        [each[:-1] if len(each) > 2 else each for each in events.weights],
+        events.texts,
+    )
     passes = _learn(network, seen, events, measured, options, random, report) if options["epochs"] else 0
     trial = _Judged(network, seen, events, measured)
     found = trial.tuned()
@@ -132,9 +134,14 @@ def train(events: Events, options: dict[str, Any], before: Path | None, made: Pa
 
 
 def _learn(
-    network: Network, seen: Events, events: Events, measured: Sequence[int], options: dict[str, Any], random: Any,
+    network: Network,
+    seen: Events,
+    events: Events,
+    measured: Sequence[int],
+    options: dict[str, Any],
+    random: Any,
     report: Report,
-) -> int:  # fmt: skip
+) -> int:
     """Until the measured users' last events are guessed no better; the network is then as it was at its best."""
     optimizer = Optimizer(network, options["learning_rate"])
     known = torch.from_numpy(seen.known()).to(network.device, torch.float32)
@@ -180,10 +187,12 @@ class _Judged:
         best, score = Blend(1.0, 0.8, 1.0), -1.0
         for backward in _BACKWARD if len(self._targets) else ():
             for decay in _DECAYS:
-                places = np.asarray([
-                    [self._place(user, self._blend(user, spoken, share)) for share in _SHARES]
-                    for user, spoken in enumerate(map(_spoken, self._said(decay, backward)))
-                ])  # fmt: skip
+                places = np.asarray(
+                    [
+                        [self._place(user, self._blend(user, spoken, share)) for share in _SHARES]
+                        for user, spoken in enumerate(map(_spoken, self._said(decay, backward)))
+                    ]
+                )
                 for share, of_share in zip(_SHARES, places.T, strict=True):
                     found = float(np.mean(metrics.gain(of_share, 10)))
                     if found > score:
@@ -215,8 +224,9 @@ class _Judged:
         for user, said in enumerate(self._said(blend.decay, blend.backward)) if len(self._targets) else ():
             ways = {
                 "recommender": self._placed(user, self._blend(user, _spoken(said), blend.share), blend.lift),
-                "popularity": self._popular, "neighbours": said,
-            }  # fmt: skip
+                "popularity": self._popular,
+                "neighbours": said,
+            }
             for way, scores in ways.items():
                 found.setdefault(f"{way}_ranks", []).append(self._place(user, scores))
                 found.setdefault(f"{way}_lists", []).append(self._list(user, scores))
@@ -291,9 +301,7 @@ def _first(values: Any, most: int) -> Any:
     return found
 
 
-def _keep(
-    network: Network, events: Events, known: Any, options: dict[str, Any], made: Path, report: Report
-) -> None:  # fmt: skip
+def _keep(network: Network, events: Events, known: Any, options: dict[str, Any], made: Path, report: Report) -> None:
     """The model's files, and beside them each item's vector and neighbours, a line each."""
     report("writing", 0, 1)
     network.eval()
@@ -305,9 +313,7 @@ def _keep(
     save_file(state, made / "state.safetensors")
     (made / "recommender.json").write_text(json.dumps({"length": network.length, **options}, sort_keys=True))
     _export(network, made / "sequence.onnx")
-    near = neighbors.weights(
-        events.sequences, events.weights, events.items, MOST_NEIGHBOURS, options["backward"]
-    )  # fmt: skip
+    near = neighbors.weights(events.sequences, events.weights, events.items, MOST_NEIGHBOURS, options["backward"])
     # Literals of PostgreSQL, so that a backend passes them on unread: a large catalogue has gigabytes of them.
     vector = "[" + ",".join(["%.6g"] * (vectors.shape[1] + 1)) + "]"
     rows = zip(vectors, biases, events.fresh(), itertools.pairwise(near.indptr), strict=True)
@@ -315,9 +321,11 @@ def _keep(
         for own, bias, fresh, (start, end) in rows:
             weights = np.round(near.data[start:end].astype(np.float64), 7)
             parts = (
-                (vector % (*own.tolist(), bias)).encode(), b"t" if fresh else b"f",
-                _array(near.indices[start:end]), _array(weights),
-            )  # fmt: skip
+                (vector % (*own.tolist(), bias)).encode(),
+                b"t" if fresh else b"f",
+                _array(near.indices[start:end]),
+                _array(weights),
+            )
             file.write(b"\t".join(parts) + b"\n")
 
 
@@ -332,9 +340,14 @@ def _export(network: Network, file: Path) -> None:
     sample = (torch.randn(2, network.length, dimensions), torch.ones(2, network.length))
     batch = torch.export.Dim("batch", min=1, max=4096)
     program = torch.onnx.export(
-        body, sample, dynamo=True, dynamic_shapes=({0: batch}, {0: batch}), input_names=["vectors", "present"],
-        output_names=["after"], verbose=False,
-    )  # fmt: skip
+        body,
+        sample,
+        dynamo=True,
+        dynamic_shapes=({0: batch}, {0: batch}),
+        input_names=["vectors", "present"],
+        output_names=["after"],
+        verbose=False,
+    )
     assert program is not None
     program.save(str(file), include_initializers=True)
 

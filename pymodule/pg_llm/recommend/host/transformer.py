@@ -161,10 +161,12 @@ class _Drawn(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, after: Tensor, vectors: Tensor, worth: Tensor, wanted: Tensor, drawn: Tensor) -> Tensor:
-        found = torch.cat([
-            _likely(part, vectors, worth, own, drawn).logsumexp(1)
-            for part, own in zip(*_parts(after, wanted), strict=True)
-        ])  # fmt: skip
+        found = torch.cat(
+            [
+                _likely(part, vectors, worth, own, drawn).logsumexp(1)
+                for part, own in zip(*_parts(after, wanted), strict=True)
+            ]
+        )
         ctx.save_for_backward(after, vectors, worth, wanted, drawn, found)
         return found
 
@@ -246,9 +248,14 @@ class Optimizer:
 
 
 def epoch(
-    network: Network, optimizer: Optimizer, sequences: Sequence[Any], weights: Sequence[Any], known: Tensor, size: int,
+    network: Network,
+    optimizer: Optimizer,
+    sequences: Sequence[Any],
+    weights: Sequence[Any],
+    known: Tensor,
+    size: int,
     random: np.random.Generator,
-) -> Iterator[float]:  # fmt: skip
+) -> Iterator[float]:
     """Learn from every sequence once; gives the loss of each step."""
     network.train()
     pieces = list(windows(sequences, network.length, random))
@@ -257,7 +264,8 @@ def epoch(
         chosen = [pieces[place] for place in order[start : start + size]]
         loss = network.loss(
             [sequences[number][begin:end] for number, begin, end in chosen],
-            [weights[number][begin:end] for number, begin, end in chosen], known,
-        )  # fmt: skip
+            [weights[number][begin:end] for number, begin, end in chosen],
+            known,
+        )
         optimizer.step(loss)
         yield float(loss.detach())

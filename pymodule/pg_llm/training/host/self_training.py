@@ -39,9 +39,12 @@ def train(
     report("self-training", options["rounds"], options["rounds"])
     final = head.fit(*_together(_together(training, validation), best), False, seed)
     metrics = {
-        "macro_f1": max(scores), "supervised_macro_f1": scores[0], "rounds": scores, "added_rows": len(best[1]),
+        "macro_f1": max(scores),
+        "supervised_macro_f1": scores[0],
+        "rounds": scores,
+        "added_rows": len(best[1]),
         "gained": max(scores) > scores[0],
-    }  # fmt: skip
+    }
     return final, metrics
 
 

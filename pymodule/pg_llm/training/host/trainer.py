@@ -65,10 +65,12 @@ def _pair_vectors(job: dict[str, Any], examples: list[Example], report: Report) 
     distinct = list(dict.fromkeys(read for read, _, _ in lines))
     vectors = text_vectors(job, [Example(read, None) for read in distinct], report)
     row = {read: number for number, read in enumerate(distinct)}
-    return sparse.hstack([
-        sparse.csr_matrix(vectors[[row[read] for read, _, _ in lines]]),
-        pairs.words([words for _, _, words in lines]),
-    ]).tocsr()  # fmt: skip
+    return sparse.hstack(
+        [
+            sparse.csr_matrix(vectors[[row[read] for read, _, _ in lines]]),
+            pairs.words([words for _, _, words in lines]),
+        ]
+    ).tocsr()
 
 
 def _self_train(

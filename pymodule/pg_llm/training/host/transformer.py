@@ -33,9 +33,13 @@ from pg_llm.training.metrics import Measures
 
 _IGNORED = -100
 _RATES = {
-    ("classify", "finetune"): 5e-5, ("tag", "finetune"): 5e-5, ("entities", "finetune"): 2e-4,
-    ("classify", "lora"): 1e-3, ("tag", "lora"): 1e-3, ("entities", "lora"): 2e-3,
-}  # fmt: skip
+    ("classify", "finetune"): 5e-5,
+    ("tag", "finetune"): 5e-5,
+    ("entities", "finetune"): 2e-4,
+    ("classify", "lora"): 1e-3,
+    ("tag", "lora"): 1e-3,
+    ("entities", "lora"): 2e-3,
+}
 
 
 class Transformer:
@@ -54,11 +58,17 @@ class Transformer:
         self._tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
         kind = AutoModelForTokenClassification if task == "entities" else AutoModelForSequenceClassification
         self._model = kind.from_pretrained(
-            str(folder), trust_remote_code=False, local_files_only=True, use_safetensors=True,
-            num_labels=len(self.labels), ignore_mismatched_sizes=True, dtype=torch.float32,
-            id2label=dict(enumerate(self.labels)), label2id={label: row for row, label in enumerate(self.labels)},
+            str(folder),
+            trust_remote_code=False,
+            local_files_only=True,
+            use_safetensors=True,
+            num_labels=len(self.labels),
+            ignore_mismatched_sizes=True,
+            dtype=torch.float32,
+            id2label=dict(enumerate(self.labels)),
+            label2id={label: row for row, label in enumerate(self.labels)},
             problem_type="multi_label_classification" if task == "tag" else None,
-        )  # fmt: skip
+        )
         if not self._tokenizer.is_fast:
             raise InvalidInput("the base model has no fast tokenizer", hint="Choose another base model.")
         longest = min(options["max_tokens"] or 512, longest_input(self._tokenizer, self._model.config))
@@ -78,18 +88,33 @@ class Transformer:
         trainer = Trainer(
             model=self._model,
             args=TrainingArguments(
-                output_dir=str(scratch), seed=options["seed"], num_train_epochs=options["epochs"], learning_rate=rate,
-                per_device_train_batch_size=options["batch_size"], per_device_eval_batch_size=32,
+                output_dir=str(scratch),
+                seed=options["seed"],
+                num_train_epochs=options["epochs"],
+                learning_rate=rate,
+                per_device_train_batch_size=options["batch_size"],
+                per_device_eval_batch_size=32,
                 warmup_steps=int(options["warmup"] * steps * options["epochs"]),
-                weight_decay=options["weight_decay"], eval_strategy="epoch", save_strategy="epoch", save_total_limit=1,
-                save_only_model=True, load_best_model_at_end=True, metric_for_best_model="score", logging_steps=5,
-                greater_is_better=True, disable_tqdm=True, dataloader_pin_memory=False, label_names=["labels"],
+                weight_decay=options["weight_decay"],
+                eval_strategy="epoch",
+                save_strategy="epoch",
+                save_total_limit=1,
+                save_only_model=True,
+                load_best_model_at_end=True,
+                metric_for_best_model="score",
+                logging_steps=5,
+                greater_is_better=True,
+                disable_tqdm=True,
+                dataloader_pin_memory=False,
+                label_names=["labels"],
                 report_to=["tensorboard"] if os.environ.get("TENSORBOARD_LOGGING_DIR") else [],
             ),
-            train_dataset=self._items(training), eval_dataset=held, data_collator=self._collator(),
+            train_dataset=self._items(training),
+            eval_dataset=held,
+            data_collator=self._collator(),
             compute_metrics=lambda found: self._measured(validation, held, found),
             callbacks=[EarlyStoppingCallback(options["patience"]), _Progress(report)],
-        )  # fmt: skip
+        )
         _silence(trainer)
         trainer.train()
         evaluations = [entry for entry in trainer.state.log_history if "eval_score" in entry]
@@ -113,9 +138,13 @@ class Transformer:
         kind = TaskType.TOKEN_CLS if self._task == "entities" else TaskType.SEQ_CLS
         rank = self._options["rank"]
         config = LoraConfig(
-            task_type=kind, r=rank, lora_alpha=2 * rank, lora_dropout=0.05, target_modules="all-linear",
+            task_type=kind,
+            r=rank,
+            lora_alpha=2 * rank,
+            lora_dropout=0.05,
+            target_modules="all-linear",
             exclude_modules=["classifier", "score"],
-        )  # fmt: skip
+        )
         self._model = get_peft_model(self._model, config)
 
     def _items(self, examples: Sequence[Example]) -> list[dict[str, Any]]:

@@ -106,7 +106,9 @@ def _distinct(draft: Draft, edges: Sequence[Edge]) -> None:
 def _names_a_row(draft: Draft) -> bool:
     """Whether a condition picks rows by what they are called."""
     return any(
-        condition.expr is not None and condition.op == "=" and condition.expr.ref is not None
+        condition.expr is not None
+        and condition.op == "="
+        and condition.expr.ref is not None
         and condition.expr.ref[1] == draft.schema.display(condition.expr.ref[0])
         for condition in draft.query.where
-    )  # fmt: skip
+    )

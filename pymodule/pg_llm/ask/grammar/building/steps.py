@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pg_llm.ask.grammar.building import (  # fmt: skip
+from pg_llm.ask.grammar.building import (
     comparisons,
     denials,
     doubts,

@@ -14,12 +14,26 @@ from pg_llm.ask.schema import Ref
 
 # What attributes a word speaks of where no other word says it.
 _MEANT = {
-    "largest": ("big", "population"), "biggest": ("big", "population"), "smallest": ("big", "population"),
-    "highest": ("tall", "rating", "big"), "lowest": ("tall", "rating", "big"), "greatest": ("big",),
-    "best": ("rating",), "worst": ("rating",), "top": ("rating", "big"), "richest": ("price",), "longest": ("long",),
-    "first": ("date",), "last": ("date",), "earliest": ("date",), "latest": ("date",),
-    "最大": ("big", "age"), "最小": ("big", "age"), "最高": ("tall", "rating"), "最低": ("tall", "rating"),
-}  # fmt: skip
+    "largest": ("big", "population"),
+    "biggest": ("big", "population"),
+    "smallest": ("big", "population"),
+    "highest": ("tall", "rating", "big"),
+    "lowest": ("tall", "rating", "big"),
+    "greatest": ("big",),
+    "best": ("rating",),
+    "worst": ("rating",),
+    "top": ("rating", "big"),
+    "richest": ("price",),
+    "longest": ("long",),
+    "first": ("date",),
+    "last": ("date",),
+    "earliest": ("date",),
+    "latest": ("date",),
+    "最大": ("big", "age"),
+    "最小": ("big", "age"),
+    "最高": ("tall", "rating"),
+    "最低": ("tall", "rating"),
+}
 # Words of counts; and of sums: the most sales, where each thing has several.
 _COUNTING = ("most", "least", "fewest", "最多", "最少")
 _SUMMED = (*_COUNTING, "top", "largest", "biggest")

@@ -12,8 +12,19 @@ _SUMS = {"altogether", "overall", "combined", "in total", "in all"}
 _COUNTING = {"different", "distinct", "unique", "of", *chinese.MEASURE_WORDS}
 # What a number is measured in is not what is compared.
 _UNITS = {
-    "year", "day", "hour", "minute", "meter", "km", "kilometer", "dollar", "percent", "people", "old", "usd",
-}  # fmt: skip
+    "year",
+    "day",
+    "hour",
+    "minute",
+    "meter",
+    "km",
+    "kilometer",
+    "dollar",
+    "percent",
+    "people",
+    "old",
+    "usd",
+}
 
 
 def read(cursor: Cursor) -> None:

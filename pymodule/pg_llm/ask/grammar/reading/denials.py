@@ -82,6 +82,7 @@ def _is_not(cursor: Cursor) -> list[tuple[int, Mention]]:
     """Words that say that something is no other thing, in Chinese, with this thing behind them: who is no member."""
     words = cursor.of_kind("cmp") if cursor.chinese else ()
     return [
-        (place, mention) for place, mention in words
+        (place, mention)
+        for place, mention in words
         if mention.said == "<>" and cursor.after(place, ("element",), 0, ()) == place + 1
-    ]  # fmt: skip
+    ]

@@ -7,9 +7,21 @@ from pg_llm.ask.grammar.reading.cursor import Cursor
 from pg_llm.ask.mention import Mention
 
 _GROUPING = {
-    "grouped", "sorted", "ordered", "ranked", "split", "broken", "divided", "separated", "listed", "arranged",
-    "categorized", "aggregated", "counted", "segmented",
-}  # fmt: skip
+    "grouped",
+    "sorted",
+    "ordered",
+    "ranked",
+    "split",
+    "broken",
+    "divided",
+    "separated",
+    "listed",
+    "arranged",
+    "categorized",
+    "aggregated",
+    "counted",
+    "segmented",
+}
 _THEM = {"them", "these", "those", "whom", "which"}
 
 

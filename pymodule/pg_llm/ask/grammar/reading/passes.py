@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pg_llm.ask.grammar.reading import (  # fmt: skip
+from pg_llm.ask.grammar.reading import (
     comparisons,
     denials,
     groups,
@@ -24,8 +24,20 @@ def read(linked: Linked) -> Reading:
     """The parts of a question, from its mentions."""
     cursor = Cursor(linked)
     for step in (
-        denials.doubled, ratios.read, times.read, order.ends, comparisons.read, patterns.read, superlatives.read,
-        comparisons.equalities, order.read, groups.read, measures.read, values.read, denials.read, targets.read,
-    ):  # fmt: skip
+        denials.doubled,
+        ratios.read,
+        times.read,
+        order.ends,
+        comparisons.read,
+        patterns.read,
+        superlatives.read,
+        comparisons.equalities,
+        order.read,
+        groups.read,
+        measures.read,
+        values.read,
+        denials.read,
+        targets.read,
+    ):
         step(cursor)
     return cursor.found

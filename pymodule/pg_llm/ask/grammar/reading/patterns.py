@@ -37,11 +37,12 @@ def read(cursor: Cursor) -> None:
         cursor.found.unread = [word for word in cursor.found.unread if word != said.said]
         label = next(
             (
-                n for n in range((min(place, text) if text is not None else place) - 1, -1, -1)
+                n
+                for n in range((min(place, text) if text is not None else place) - 1, -1, -1)
                 if cursor.mentions[n].kind == "element" and n not in cursor.done
             ),
             None,
-        )  # fmt: skip
+        )
         if label is not None and label > 0 and not cursor.leads(label):
             cursor.take(label)
         negated = place > 0 and cursor.mentions[place - 1].kind == "not"

@@ -11,16 +11,39 @@ from pg_llm.ask.mention import Mention
 
 # Words before more of what is asked for: along with their names.
 _AGAIN = {
-    "return", "give", "show", "include", "including", "along", "together", "also", "list", "provide", "display",
-    "their", "its", "respective", "corresponding",
-}  # fmt: skip
+    "return",
+    "give",
+    "show",
+    "include",
+    "including",
+    "along",
+    "together",
+    "also",
+    "list",
+    "provide",
+    "display",
+    "their",
+    "its",
+    "respective",
+    "corresponding",
+}
 # Words that ask anew, with at most so many words to what they ask for.
 _ASKS, _NEAR = {"which", "what", "when", "where", "how", "whose"}, 4
 # Words that restrict what is asked for, so that they cannot be left out; is and called restrict nothing alone.
 _RESTRICTING = ("number", "same")
 _RESTRICTING_CHINESE = (
-    *_RESTRICTING, "surname", "takes", "cmp", "above", "like", "start", "end", "top", "super", "time",
-)  # fmt: skip
+    *_RESTRICTING,
+    "surname",
+    "takes",
+    "cmp",
+    "above",
+    "like",
+    "start",
+    "end",
+    "top",
+    "super",
+    "time",
+)
 
 
 def read(cursor: Cursor) -> None:

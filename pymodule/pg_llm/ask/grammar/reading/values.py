@@ -8,9 +8,30 @@ from pg_llm.ask.mention import Mention
 
 # What may stand between a label and its value: the city of Bonn, whose name is Ada.
 _LABEL = {
-    "of", "is", "name", "be", "call", "the", "title", "'s", "=", ":", "titled", "for", "id", "with", "a", "an",
-    "的", "为", "是", "叫", "名", "个", "位",
-}  # fmt: skip
+    "of",
+    "is",
+    "name",
+    "be",
+    "call",
+    "the",
+    "title",
+    "'s",
+    "=",
+    ":",
+    "titled",
+    "for",
+    "id",
+    "with",
+    "a",
+    "an",
+    "的",
+    "为",
+    "是",
+    "叫",
+    "名",
+    "个",
+    "位",
+}
 _DENYING = ("not", "except")
 
 

@@ -30,21 +30,27 @@ class Sentence(NamedTuple):
     def row(self) -> str:
         """What llm_fit() learns relations from; each entity is in it, some in no relation."""
         pairs = [*self.relations, *((None, one, other) for one, other in pairwise(self.entities))]
-        return json.dumps([
-            {
-                "predicate": name,
-                "subject_type": subject[0], "subject_start": subject[1] + 1, "subject_end": subject[2] + 1,
-                "object_type": target[0], "object_start": target[1] + 1, "object_end": target[2] + 1,
-            }
-            for name, subject, target in pairs
-        ])  # fmt: skip
+        return json.dumps(
+            [
+                {
+                    "predicate": name,
+                    "subject_type": subject[0],
+                    "subject_start": subject[1] + 1,
+                    "subject_end": subject[2] + 1,
+                    "object_type": target[0],
+                    "object_start": target[1] + 1,
+                    "object_end": target[2] + 1,
+                }
+                for name, subject, target in pairs
+            ]
+        )
 
     @property
     def labels(self) -> str:
         """What llm_fit() learns entities from."""
-        return json.dumps([
-            {"label": label, "start_pos": start + 1, "end_pos": end + 1} for label, start, end in self.entities
-        ])  # fmt: skip
+        return json.dumps(
+            [{"label": label, "start_pos": start + 1, "end_pos": end + 1} for label, start, end in self.entities]
+        )
 
 
 def sentences(part: str) -> list[Sentence]:

@@ -16,9 +16,13 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, pr
 _MAGIC = b"E5S1"
 # The package's name of each weight of a layer, and the model's; the ones in 4 bits first.
 _PACKED = {
-    "q": "attention.self.query", "k": "attention.self.key", "v": "attention.self.value",
-    "ao": "attention.output.dense", "fi": "intermediate.dense", "fo": "output.dense",
-}  # fmt: skip
+    "q": "attention.self.query",
+    "k": "attention.self.key",
+    "v": "attention.self.value",
+    "ao": "attention.output.dense",
+    "fi": "intermediate.dense",
+    "fo": "output.dense",
+}
 _NORMS = {"aln": "attention.output.LayerNorm", "oln": "output.LayerNorm"}
 
 
@@ -61,11 +65,20 @@ class _Reader:
         epsilon, _ = self._read("fi")
         pieces, begin, end, pad, unknown, length = self._read("5iQ")
         self.config = {
-            "architectures": ["BertModel"], "model_type": "bert", "hidden_size": self.width,
-            "num_hidden_layers": layers, "num_attention_heads": heads, "intermediate_size": inner,
-            "vocab_size": self._vocabulary, "max_position_embeddings": self._longest, "hidden_act": "gelu",
-            "type_vocab_size": self._kinds, "layer_norm_eps": epsilon, "pad_token_id": pad, "dtype": "float32",
-        }  # fmt: skip
+            "architectures": ["BertModel"],
+            "model_type": "bert",
+            "hidden_size": self.width,
+            "num_hidden_layers": layers,
+            "num_attention_heads": heads,
+            "intermediate_size": inner,
+            "vocab_size": self._vocabulary,
+            "max_position_embeddings": self._longest,
+            "hidden_act": "gelu",
+            "type_vocab_size": self._kinds,
+            "layer_norm_eps": epsilon,
+            "pad_token_id": pad,
+            "dtype": "float32",
+        }
         self.tokenizer, self.special = self._tokenizer(pieces, length, (begin, end, pad, unknown))
         # The normalizer is Unicode's, whose table is passed over.
         _, size = self._read("iI")
