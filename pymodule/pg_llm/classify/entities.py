@@ -35,7 +35,7 @@ def llm_entities_batch(
 ) -> list[dict[str, Any]]:
     """The named things in each text, with the text's position from 1."""
     given = arguments.texts(inputs)
-    results = arguments.in_place(given, _found(db, given, labels, model, threshold))
+    results = arguments.zip_with_nulls(given, _found(db, given, labels, model, threshold))
     return [{"ordinality": position, **entity} for position, its in results for entity in its or ()]
 
 

@@ -29,7 +29,7 @@ def llm_classify_batch(
 ) -> list[tuple[int, str | None]]:
     """The label of each text with its position from 1; NULL for NULL."""
     ask, given = _Question(db, model, labels, examples, many=False), arguments.texts(inputs)
-    return [(position, found and best(found)) for position, found in arguments.in_place(given, ask.all(given))]
+    return [(position, found and best(found)) for position, found in arguments.zip_with_nulls(given, ask.all(given))]
 
 
 def llm_tag(
@@ -71,7 +71,7 @@ def llm_tag_scores_batch(
 ) -> list[tuple[int, Scores | None]]:
     """The probabilities of each text's labels with its position from 1; NULL for NULL."""
     ask, given = _Question(db, model, labels, examples, many=True), arguments.texts(inputs)
-    return list(arguments.in_place(given, ask.all(given)))
+    return list(arguments.zip_with_nulls(given, ask.all(given)))
 
 
 def llm_tag_votes(
@@ -157,7 +157,9 @@ def _tags(
     least, count = arguments.threshold(threshold), _votes(votes)
     ask = _Question(db, model, labels, examples, many=True)
     ballots = ask.ballots([text for text in inputs if text is not None], count)
-    return [(position, found and _elected(found, least)) for position, found in arguments.in_place(inputs, ballots)]
+    return [
+        (position, found and _elected(found, least)) for position, found in arguments.zip_with_nulls(inputs, ballots)
+    ]
 
 
 def _elected(ballots: Sequence[Scores], least: float) -> list[str]:

@@ -122,13 +122,13 @@ class _Writer:
 
     def _written(self, task: str, inputs: Sequence[str | None], schema: Any) -> list[tuple[int, str | None]]:
         given = [text for text in inputs if text is not None]
-        return list(arguments.in_place(inputs, self._model.run(task, given, **self._options, schema=schema)))
+        return list(arguments.zip_with_nulls(inputs, self._model.run(task, given, **self._options, schema=schema)))
 
 
 def _schema(given: Any) -> Any:
     if not isinstance(given, dict):
         raise InvalidInput("schema must be a JSON Schema, an object", hint=_SCHEMA_HINT)
-    found = arguments.plain(given)
+    found = arguments.plain_json(given)
     if len(json.dumps(found)) > _LONGEST_SCHEMA or _depth(found) > _DEEPEST_SCHEMA:
         raise InvalidInput(
             f"schema is too large: at most {_LONGEST_SCHEMA} characters and {_DEEPEST_SCHEMA} levels are read",

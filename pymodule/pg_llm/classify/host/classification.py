@@ -11,14 +11,14 @@ from collections.abc import Generator, Sequence
 from typing import Any
 
 from pg_llm.classify.host import entailment, similarity, trained
-from pg_llm.models.engine import Encoded, Engine
-from pg_llm.tasks import Steps, Work, stepwise
+from pg_llm.models.engine import Engine, Window
+from pg_llm.tasks import Steps, WorkItem, stepwise
 
 # The probabilities in the order of the labels, once the windows that are yielded have been read.
-Judging = Generator[Sequence[Encoded], Sequence[Any], Any]
+Judging = Generator[Sequence[Window], Sequence[Any], Any]
 
 
-def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """The result is a JSON object of label and probability, in the order of the labels."""
     if model.task == "embedding":
         way: Any = similarity

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from pg_llm.errors import InvalidInput
-from pg_llm.models.engine import Encoded, Engine
+from pg_llm.models.engine import Engine, Window
 from pg_llm.tasks import passages, probability
 
 _WORDINGS = ("This example is {}.", "This text is about {}.", "It is {}.")
@@ -23,9 +23,9 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tu
     wording = _WORDINGS[options["variant"] % len(_WORDINGS)]
     hypotheses = [wording.format(description or name) for name, description in labels]
 
-    def read(text: str) -> Generator[Sequence[Encoded], Sequence[Any], Any]:
+    def read(text: str) -> Generator[Sequence[Window], Sequence[Any], Any]:
         best: list[Any] = [None] * len(hypotheses)
-        for start, end in passages.places(text):
+        for start, end in passages.ranges(text):
             pairs = model.encode([(text[start:end], hypothesis) for hypothesis in hypotheses])
             outputs = yield [window for windows in pairs for window in windows]
             ends = np.cumsum([len(windows) for windows in pairs])[:-1]

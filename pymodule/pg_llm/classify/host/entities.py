@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from pg_llm.classify.host import bio_tags, labels
-from pg_llm.models.engine import Encoded, Engine, Span
-from pg_llm.tasks import Steps, Work, probability, stepwise
+from pg_llm.models.engine import Engine, Span, Window
+from pg_llm.tasks import Steps, WorkItem, probability, stepwise
 from pg_llm.tasks import passages as _passages
 
 # Words that neighbouring windows of a passage share, in tokens.
@@ -23,12 +23,12 @@ _OVERLAP = 32
 Entity = tuple[str, int, int, float]
 
 
-def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One piece of work per text; a long text is read in passages, and these in windows that overlap."""
     tags: list[str] | None = model.details.get("tags")
     wanted = set(labels.wanted(model, options))
 
-    cut = _passages.encoded(model, inputs, _OVERLAP)
+    cut = _passages.encode(model, inputs, _OVERLAP)
     return [stepwise(_read(text, passages, tags, wanted)) for text, passages in zip(inputs, cut, strict=True)]
 
 
@@ -47,7 +47,7 @@ def _read(text: str, passages: _passages.Passages, tags: list[str] | None, wante
     return f"[{', '.join(written)}]"
 
 
-def _tagged(windows: Sequence[Encoded], outputs: Sequence[Any], tags: Sequence[str]) -> list[Entity]:
+def _tagged(windows: Sequence[Window], outputs: Sequence[Any], tags: Sequence[str]) -> list[Entity]:
     """The entities of a model that tags words; each is judged in the window in which it is furthest from an edge."""
     judged: dict[Span, tuple[int, Any]] = {}
     for window, output in zip(windows, outputs, strict=True):

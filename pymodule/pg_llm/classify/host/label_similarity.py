@@ -10,13 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from pg_llm.models.engine import Engine
-from pg_llm.tasks import Work, batching, passages
-from pg_llm.tasks.model_scoped_cache import Kept
+from pg_llm.tasks import WorkItem, batching, passages
+from pg_llm.tasks.model_scoped_cache import ModelScopedCache
 
-_kept = Kept()
+_kept = ModelScopedCache()
 
 
-def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One list of numbers from -1 to 1 per text; of a long text the beginning counts."""
     labels = [f"{name}: {description}" if description else name for name, description in options["labels"]]
     vectors = _kept.get(model, labels, lambda: batching.embed(model, labels))
@@ -24,4 +24,4 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
     def alike(outputs: Sequence[Any]) -> str:
         return json.dumps([round(float(value), 4) for value in vectors @ outputs[0]])
 
-    return [Work([window], alike) for window in passages.first_windows(model, inputs)]
+    return [WorkItem([window], alike) for window in passages.first_windows(model, inputs)]

@@ -12,15 +12,15 @@ from typing import Any, cast
 import numpy as np
 
 from pg_llm.models.causal import CausalModel
-from pg_llm.models.engine import Encoded, Engine, Message
+from pg_llm.models.engine import Engine, Message, Window
 from pg_llm.tasks import probability
-from pg_llm.tasks.model_scoped_cache import Kept
+from pg_llm.tasks.model_scoped_cache import ModelScopedCache
 
 _NOTHING = ("N/A", "[MASK]", "...")
 # More labels than this are not listed in the question.
 _LISTED = 30
 
-_kept = Kept()
+_kept = ModelScopedCache()
 
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tuple[list[str], list[Any]]:
@@ -29,8 +29,8 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tu
     names = [name for name, _ in options["labels"]]
     without = _kept.get(model, sorted(options.items()), lambda: _without_text(causal, options))
 
-    def read(text: str) -> Generator[Sequence[Encoded], Sequence[Any], Any]:
-        outputs = yield _questions(causal, causal.cut(text), options)
+    def read(text: str) -> Generator[Sequence[Window], Sequence[Any], Any]:
+        outputs = yield _questions(causal, causal.truncate(text), options)
         calibrated = np.asarray(outputs) - without
         if options["many"]:
             return probability.sigmoid(calibrated[:, 0] - calibrated[:, 1])
@@ -39,7 +39,7 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tu
     return names, [read(text) for text in inputs]
 
 
-def _questions(model: CausalModel, text: str, options: dict[str, Any]) -> list[Encoded]:
+def _questions(model: CausalModel, text: str, options: dict[str, Any]) -> list[Window]:
     """One question about all labels, or one for each."""
     labels = options["labels"]
     turned = options["variant"] % len(labels)

@@ -9,7 +9,7 @@ import numpy as np
 
 from pg_llm.models.engine import Engine
 from pg_llm.tasks import batching, passages, probability
-from pg_llm.tasks.model_scoped_cache import Kept
+from pg_llm.tasks.model_scoped_cache import ModelScopedCache
 
 _WORDINGS = ("This is an example of {}.", "This text is about {}.", "{}")
 # Chosen on film reviews, package descriptions and kinds of text, none of them rows that figures are measured on:
@@ -20,7 +20,7 @@ _BIAS = 0.2
 # How much the mean of a label's examples counts beside its description.
 _EXAMPLES_WEIGHT = 2.0
 
-_kept = Kept()
+_kept = ModelScopedCache()
 
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tuple[list[str], list[Any]]:
@@ -34,7 +34,7 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tu
             return probability.sigmoid(_SLOPE * (alike - _BIAS))
         return probability.softmax(alike / _TEMPERATURE)
 
-    return [name for name, _ in options["labels"]], passages.averaged(model, inputs, probabilities)
+    return [name for name, _ in options["labels"]], passages.average_outputs(model, inputs, probabilities)
 
 
 def _reference(model: Engine, options: dict[str, Any]) -> Any:

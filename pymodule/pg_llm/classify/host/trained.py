@@ -19,4 +19,4 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tu
     wanted = [model.details["labels"].index(name) for name in names]
     activation = probability.sigmoid if model.details.get("multi_label") else probability.softmax
 
-    return names, passages.averaged(model, inputs, lambda logits: activation(logits[wanted]))
+    return names, passages.average_outputs(model, inputs, lambda logits: activation(logits[wanted]))

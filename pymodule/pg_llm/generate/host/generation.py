@@ -10,15 +10,15 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from pg_llm.models.engine import Engine, GenerationEngine, Sampling
-from pg_llm.tasks import Work
+from pg_llm.tasks import WorkItem
 
 
-def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One text per prompt; of one that follows a schema and was not finished, the empty text."""
     writer = cast(GenerationEngine, model)
     given = sampling(options, options["schema"])
     return [
-        Work([writer.prompt([{"role": "user", "content": prompt}], given)], lambda outputs: outputs[0] or "")
+        WorkItem([writer.prompt([{"role": "user", "content": prompt}], given)], lambda outputs: outputs[0] or "")
         for prompt in inputs
     ]
 
