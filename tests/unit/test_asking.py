@@ -23,7 +23,7 @@ from pg_llm.ask.grammar.query import Condition, Expr, Query, SqlWriter
 from pg_llm.ask.grammar.similarity_scale import Embed
 from pg_llm.ask.mention import NameMatcher, ValueMatch
 from pg_llm.ask.schema import Column, Edge, Schema, Table
-from pg_llm.vectors import dot
+from pg_llm.vectors import inner_product
 
 NUMBER, TEXT, DATE = "number", "text", "date"
 
@@ -260,9 +260,9 @@ def test_models_are_measured_before_their_similarities_count() -> None:
     scale = similarity_scale.SimilarityScale(near)
     known = (("wage", "salary", 0.73), ("工资", "薪水", 0.73), ("狗", "dog", 0.9), ("dog", "狗", 0.9))
     for one, other, stands in known:
-        assert scale.nearness(one, other, dot(*near([one, other]))) == pytest.approx(stands, abs=0.02)
+        assert scale.nearness(one, other, inner_product(*near([one, other]))) == pytest.approx(stands, abs=0.02)
     for one, other in (("wage", "dog"), ("工资", "狗"), ("狗", "window"), ("window", "狗")):
-        assert scale.nearness(one, other, dot(*near([one, other]))) == pytest.approx(0.27, abs=0.02)
+        assert scale.nearness(one, other, inner_product(*near([one, other]))) == pytest.approx(0.27, abs=0.02)
     # A model of English alone: all Chinese words are one, or each is far from every English one.
     english = {word: number if word.isascii() else 99 for word, number in same.items()}
     scale = similarity_scale.SimilarityScale(_embedding(english, 0.3))

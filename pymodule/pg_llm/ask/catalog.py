@@ -34,7 +34,7 @@ _CONTENTS = f"""
 
 def refresh(db: Connection, schemas: list[str] | None) -> None:
     """Embed the names and descriptions of all readable tables and columns, and drop entries of others."""
-    with transaction.pinned(db) as commit, progress.reported(db, "llm_catalog_refresh", "", "") as report:
+    with transaction.pinned(db) as commit, progress.reporting(db, "llm_catalog_refresh", "", "") as report:
         _check_schemas(db, schemas)
         model = models.find(db, None, "embedding")
         report("reading the catalog", 0, 0)

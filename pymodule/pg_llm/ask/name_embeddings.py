@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pg_llm.ask.grammar.similarity_scale import SimilarityScale
 from pg_llm.ask.schema import Ref, Schema
 from pg_llm.database.models import Model
-from pg_llm.vectors import dot
+from pg_llm.vectors import inner_product
 
 _scales: dict[str, SimilarityScale] = {}
 
@@ -37,7 +37,7 @@ class NameEmbeddings:
         for phrase, vector in zip(phrases, embedded[len(texts) :], strict=True):
             scored = []
             for name, other in zip(texts, embedded, strict=False):
-                nearness = self._scale.nearness(phrase, name, dot(vector, other))
+                nearness = self._scale.nearness(phrase, name, inner_product(vector, other))
                 scored += [(ref, nearness) for ref in names[name]]
             matches.append(sorted(scored, key=lambda pair: -pair[1])[:5])
         return matches

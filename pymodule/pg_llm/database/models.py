@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from pg_llm import settings
-from pg_llm.database import model_files
 from pg_llm.database.connection import Connection, Row
 from pg_llm.errors import InvalidInput, ModelFilesMissing, UndefinedModel
 from pg_llm.protocol import Message
@@ -72,6 +71,9 @@ def with_files(db: Connection, call: Callable[[], _R]) -> _R:
         except ModelFilesMissing as error:
             if error.detail is None or error.detail in restored:
                 raise
+            # Rarely needed, and it would make every session start later.
+            from pg_llm.database import model_files
+
             model_files.restore(db, error.detail)
             restored.add(error.detail)
 

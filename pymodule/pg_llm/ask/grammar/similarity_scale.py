@@ -11,7 +11,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from pg_llm.ask.grammar import chinese
-from pg_llm.vectors import dot
+from pg_llm.vectors import inner_product
 
 Embed = Callable[[Sequence[str]], Sequence[Sequence[float]]]
 # Everyday words; synonyms within a pair, unrelated between pairs.
@@ -88,8 +88,8 @@ class SimilarityScale:
         pairs, expected = (_BOTH, _TRANSLATION) if one != other else (_CHINESE if one else _ENGLISH, _SYNONYM)
         vectors = self._embed([word for pair in pairs for word in pair])
         first, second = vectors[::2], vectors[1::2]
-        same = statistics.mean(map(dot, first, second))
-        others = [dot(a, b) for i, a in enumerate(first) for j, b in enumerate(second) if i != j]
+        same = statistics.mean(map(inner_product, first, second))
+        others = [inner_product(a, b) for i, a in enumerate(first) for j, b in enumerate(second) if i != j]
         unrelated = statistics.mean(others)
         if same - unrelated <= _LEAST_SEPARATION * statistics.pstdev(others):
             return None

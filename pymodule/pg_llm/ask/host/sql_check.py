@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pg_llm.models.engine import Engine
-from pg_llm.tasks import Work, worker_process
+from pg_llm.tasks import WorkItem, worker_process
 
 _LONGEST = 20_000
 _DEEPEST = 200
@@ -62,13 +62,13 @@ class _Refused(Exception):
     """The reason, phrased to follow `the SQL`."""
 
 
-def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One JSON text per SQL text; with option `view` the text is a view's definition with qualified names."""
     view = bool(options.get("view"))
-    return [Work((), lambda _, text=text: worker_process.call("sql_check", text, view)) for text in inputs]  # type: ignore[misc]
+    return [WorkItem((), lambda _, text=text: worker_process.call("sql_check", text, view)) for text in inputs]  # type: ignore[misc]
 
 
-def apart(text: str, view: bool) -> str:
+def run_in_worker(text: str, view: bool) -> str:
     """Check one text; in a child process, as the parser is PostgreSQL's own and its symbols would clash in a server."""
     try:
         return json.dumps(check(text, view))

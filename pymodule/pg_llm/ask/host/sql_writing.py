@@ -14,7 +14,7 @@ from typing import Any, cast
 from pg_llm.ask.host.sql_check import FUNCTIONS, TYPES
 from pg_llm.generate.host import generation
 from pg_llm.models.engine import Engine, GenerationEngine
-from pg_llm.tasks import Work
+from pg_llm.tasks import WorkItem
 
 _KEYWORDS = """
     select distinct from where group by having order limit offset join inner left right full outer cross lateral on
@@ -35,7 +35,7 @@ ALIAS: /[a-z][a-z]?[0-9]?/
 """
 
 
-def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """A JSON list with one statement per temperature; empty texts for unfinished ones."""
     writer = cast(GenerationEngine, model)
     constraint = grammar(options["names"])
@@ -44,7 +44,7 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
         for seed, temperature in enumerate(options["temperatures"])
     ]
     return [
-        Work(
+        WorkItem(
             [writer.prompt([{"role": "user", "content": prompt}], sampling) for sampling in samplings],
             lambda outputs: json.dumps([written or "" for written in outputs]),
         )
