@@ -1,19 +1,20 @@
-"""Descriptions and embeddings of tables and columns that questions are linked by, and taught questions."""
+"""Descriptions of tables and columns, and embeddings of their names, by which questions are linked to them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from pg_llm import arguments
+from pg_llm.ask.grammar import words
 from pg_llm.database import models, progress, sandbox, search_path, transaction
+from pg_llm.database.catalog import schema_of
 from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.models import Model
 from pg_llm.database.sandbox import READABLE
 from pg_llm.errors import InvalidInput, UndefinedObject
 
-_LONGEST = 4000
-_AT_ONCE = 256
+_LONGEST_ENTRY = 4000
+_BATCH = 256
 # The readable tables and columns with their comments and the caller's descriptions.
 _CONTENTS = f"""
     WITH readable AS (
@@ -50,9 +51,9 @@ def refresh(db: Connection, schemas: list[str] | None) -> None:
         _delete_entries(db, _stale_entries(db, schemas, set(stored) - set(contents)))
         commit()
         missing = [key for key, text in contents.items() if stored.get(key) != (model.name, text)]
-        for start in range(0, len(missing), _AT_ONCE):
+        for start in range(0, len(missing), _BATCH):
             report("embedding", start, len(missing))
-            batch = missing[start : start + _AT_ONCE]
+            batch = missing[start : start + _BATCH]
             _store_entries(db, batch, [contents[key] for key in batch], model)
             commit()
 
@@ -71,10 +72,8 @@ def _check_schemas(db: Connection, schemas: list[str] | None) -> None:
 
 
 def _entry_text(row: dict[str, Any]) -> str:
-    from pg_llm.ask.grammar import words
-
     parts = (" ".join(words.split_name(row["name"])), row["description"], row["comment"])
-    return ". ".join(part for part in parts if part)[:_LONGEST] or row["name"]
+    return ". ".join(part for part in parts if part)[:_LONGEST_ENTRY] or row["name"]
 
 
 def _stale_entries(db: Connection, schemas: list[str] | None, keys: set[tuple[int, str]]) -> list[tuple[int, str]]:
@@ -109,7 +108,7 @@ def _store_entries(db: Connection, keys: Sequence[tuple[int, str]], texts: Seque
     db.rows(
         f"""
         INSERT INTO llm.catalog (target, "column", model, content, embedding)
-        SELECT g.oid::oid::regclass, g."column"::name, $3, g.content, g.vector::{vector_type(db)}
+        SELECT g.oid::oid::regclass, g."column"::name, $3, g.content, g.vector::{schema_of(db, "vector")}.vector
         FROM unnest($1::bigint[], $2::text[], $4::text[], $5::text[]) AS g (oid, "column", content, vector)
         ON CONFLICT (usename, target, "column") DO UPDATE
         SET model = excluded.model, content = excluded.content, embedding = excluded.embedding
@@ -119,27 +118,18 @@ def _store_entries(db: Connection, keys: Sequence[tuple[int, str]], texts: Seque
     )
 
 
-def vector_type(db: Connection) -> str:
-    """The qualified name of the type vector."""
-    from pg_llm.database.catalog import schema_of
-
-    return f"{schema_of(db, 'vector')}.vector"
-
-
-def describe(db: Connection, object: str | None, text: str | None) -> None:
+def describe(db: Connection, object: str, text: str | None) -> None:
     """Store the caller's description of a table or column, or drop it."""
     path = sandbox.search_path(db)
     with search_path.pinned(db):
-        target, column = _resolve_object(db, arguments.required("object", object), path)
-        if text is not None and (len(text) > _LONGEST or not text.strip()):
-            raise InvalidInput(f"a description has 1 to {_LONGEST} characters", hint="NULL takes it back.")
+        target, column = _resolve_object(db, object, path)
         query = 'DELETE FROM llm.description WHERE target = $1::bigint::oid AND "column" = $2::name'
         db.rows(query, ("bigint", "text"), (target, column))
         if text is not None:
             db.rows(
                 'INSERT INTO llm.description (target, "column", description) VALUES ($1::oid::regclass, $2::name, $3)',
                 ("bigint", "text", "text"),
-                (target, column, text.strip()),
+                (target, column, text),
             )
 
 
@@ -172,37 +162,3 @@ def _resolve_object(db: Connection, name: str, path: Sequence[str]) -> tuple[int
         if matches:
             return int(matches[0]["oid"]), column
     raise UndefinedObject(f"there is no table or column {name[:100]} that you may read")
-
-
-def teach_question(db: Connection, question: str | None, sql: str | None) -> None:
-    """-"""
-    path = sandbox.search_path(db)
-    with search_path.pinned(db):
-        store_example(db, arguments.required("question", question), sql, path)
-
-
-def store_example(db: Connection, question: str, sql: str | None, path: Sequence[str]) -> None:
-    """Store a question with its SQL as an example, or forget it. Raises InvalidInput for SQL that is refused."""
-    text = " ".join(question.split())
-    if not 0 < len(text) <= _LONGEST:
-        raise InvalidInput(f"a question has 1 to {_LONGEST} characters")
-    db.rows("DELETE FROM llm.taught WHERE question = $1", ("text",), (text,))
-    if sql is None:
-        return
-    checked = sandbox.check(db, [sql], path)[0]
-    if isinstance(checked, sandbox.Refused):
-        raise InvalidInput(
-            str(checked), hint="One SELECT on tables that you may read, with PostgreSQL's own functions."
-        )
-    model = models.find(db, None, "embedding")
-    db.rows(
-        f"INSERT INTO llm.taught (question, sql, model, embedding) VALUES ($1, $2, $3, $4::{vector_type(db)})",
-        ("text",) * 4,
-        (text, checked.qualified.strip(), model.name, model.run("embedding", [text])[0]),
-    )
-
-
-def forget_example(db: Connection, question: str, sql: str | None) -> None:
-    """Forget a taught question, whatever its case, that has this SQL."""
-    query = "DELETE FROM llm.taught WHERE lower(question) = lower($1) AND (sql = $2 OR $2 IS NULL)"
-    db.rows(query, ("text", "text"), (" ".join(question.split()), sql))

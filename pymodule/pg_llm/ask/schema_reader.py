@@ -166,14 +166,13 @@ class ValueLookup:
 class TableSelection:
     """The tables that a question may be about, the role they are read as, and a note on excluded ones."""
 
-    db: Connection
     oids: list[int]
     role: int
     exclusion_note: str
 
-    def lookup(self) -> ValueLookup:
+    def lookup(self, db: Connection) -> ValueLookup:
         """A lookup whose time begins now."""
-        return ValueLookup(self.db, self.role, time.monotonic() + sandbox.limits(self.db).seconds)
+        return ValueLookup(db, self.role, time.monotonic() + sandbox.limits(db).seconds)
 
 
 def select_tables(db: Connection, question: str, tables: Sequence[int] | None, model: Model | None) -> TableSelection:
@@ -183,7 +182,7 @@ def select_tables(db: Connection, question: str, tables: Sequence[int] | None, m
     """
     if tables is not None:
         rows = _without_unsafe_views(db, _named_tables(db, tables), named=True)
-        return TableSelection(db, [row["oid"] for row in rows], table_access.role_for(db, tables), "")
+        return TableSelection([row["oid"] for row in rows], table_access.role_for(db, tables), "")
     rows = _candidate_tables(db, question, model)
     code = untrusted(db, [row["oid"] for row in rows])
     safe = _without_unsafe_views(db, [row for row in rows if row["oid"] not in code], named=False)
@@ -192,7 +191,7 @@ def select_tables(db: Connection, question: str, tables: Sequence[int] | None, m
         # Under the locks the definitions cannot change, so that this check is final.
         code |= untrusted(db, oids)
         safe = [row for row in safe if row["oid"] not in code]
-    return TableSelection(db, [row["oid"] for row in safe], db.current_role(), exclusion_note(db, code))
+    return TableSelection([row["oid"] for row in safe], db.current_role(), exclusion_note(db, code))
 
 
 def untrusted(db: Connection, oids: Sequence[int]) -> dict[int, Row]:
@@ -344,7 +343,7 @@ def read_schema(db: Connection, selection: TableSelection, path: Sequence[str]) 
         if all(a is not None and b is not None for a, b in pairs):
             edges.append(Edge(places[row["one"]], places[row["other"]], tuple(pairs), 1.0, True))  # type: ignore[arg-type]
     ordered = list(tables.values())
-    _find_unique_columns(db, ordered, selection.lookup())
+    _find_unique_columns(db, ordered, selection.lookup(db))
     return Schema(ordered, edges)
 
 

@@ -11,7 +11,6 @@ from pg_llm.ask.mention import ValueMatch
 from pg_llm.ask.schema import Column, Schema, Table
 from pg_llm.ask.schema_reader import ValueLookup, sample_rows
 from pg_llm.database.column_types import as_text
-from pg_llm.database.connection import Connection
 
 # How many values per table are read.
 _MOST_VALUES = 60
@@ -24,7 +23,7 @@ _LEAST_CODE_SHARE = 0.5
 TextColumns = Sequence[tuple[int, Column]]
 
 
-def find_values(db: Connection, question: str, schema: Schema, lookup: ValueLookup) -> list[ValueMatch]:
+def find_values(question: str, schema: Schema, lookup: ValueLookup) -> list[ValueMatch]:
     """The values that the question names entirely, by another name, or by one of their words."""
     text = question[:2000]
     capital = _capitalized_words(text)
@@ -37,8 +36,8 @@ def find_values(db: Connection, question: str, schema: Schema, lookup: ValueLook
     for place, table in enumerate(schema.tables):
         text_columns = [(n, column) for n, column in enumerate(table.columns) if column.kind == "text"]
         if text_columns:
-            matches += _match_values(db, lookup, text, capital, place, table, text_columns)
-            matches += _match_lowercase_words(db, lookup, text, plain, place, table, text_columns) if plain else ()
+            matches += _match_values(lookup, text, capital, place, table, text_columns)
+            matches += _match_lowercase_words(lookup, text, plain, place, table, text_columns) if plain else ()
     return matches
 
 
@@ -65,7 +64,6 @@ def _blank_sentence_starts(question: str) -> str:
 
 
 def _match_values(
-    db: Connection,
     lookup: ValueLookup,
     question: str,
     capitalized: Sequence[str],
@@ -77,8 +75,8 @@ def _match_values(
     found_places = list(place_names.find_places(question))
     place_codes = {code for _, codes, _, _ in found_places for code in codes}
     bases = word_forms.base_forms(question)
-    rows = _candidate_values(db, lookup, lower, capitalized, place_codes, bases, table, texts)
-    kinds = _place_kinds(db, lookup, table, texts) if any(row["value"].lower() in place_codes for row in rows) else {}
+    rows = _candidate_values(lookup, lower, capitalized, place_codes, bases, table, texts)
+    kinds = _place_kinds(lookup, table, texts) if any(row["value"].lower() in place_codes for row in rows) else {}
     for row in rows:
         value, ref = row["value"].lower(), (place, row["place"])
         said = [value] if row["whole"] else [part for part in capitalized if _starts_at_word(part, value)]
@@ -97,7 +95,6 @@ def _match_values(
 
 
 def _candidate_values(
-    db: Connection,
     lookup: ValueLookup,
     question: str,
     capitalized: Sequence[str],
@@ -142,7 +139,7 @@ def _value_rows(texts: TextColumns) -> str:
     return f"{part} AS t CROSS JOIN LATERAL (VALUES {columns}) AS c (place, value)"
 
 
-def _place_kinds(db: Connection, lookup: ValueLookup, table: Table, texts: TextColumns) -> dict[int, set[str]]:
+def _place_kinds(lookup: ValueLookup, table: Table, texts: TextColumns) -> dict[int, set[str]]:
     """Columns that hold codes of states or countries, with their kind; the column's name decides between both."""
     rows = lookup.rows(
         f"""
@@ -166,7 +163,6 @@ def _place_kinds(db: Connection, lookup: ValueLookup, table: Table, texts: TextC
 
 
 def _match_lowercase_words(
-    db: Connection,
     lookup: ValueLookup,
     question: str,
     spans: Sequence[tuple[int, int]],
