@@ -44,14 +44,14 @@ def _check(spec: dict[str, Any]) -> None:
     hint = "Give data.values, and neither addresses nor images."
     if spec.get("data", {}).keys() - {"values"}:
         raise InvalidInput("a chart holds its own data", hint=hint)
-    waiting: list[Any] = [{name: value for name, value in spec.items() if name != "data"}]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, list):
-            waiting += each
-        elif isinstance(each, dict):
-            waiting += each.values()
-            if _REFERENCES & each.keys() or "image" in (each.get("mark"), each.get("type")):
+    pending: list[Any] = [{name: value for name, value in spec.items() if name != "data"}]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, list):
+            pending += part
+        elif isinstance(part, dict):
+            pending += part.values()
+            if _REFERENCES & part.keys() or "image" in (part.get("mark"), part.get("type")):
                 raise InvalidInput("a chart refers to nothing outside itself", hint=hint)
 
 

@@ -22,20 +22,20 @@ def select(text: str) -> Any:
     if "\0" in text:
         raise InvalidInput("sql holds a NUL character", hint=_HINT)
     try:
-        found = parse_sql(text)
+        statements = parse_sql(text)
     except ParseError as error:
         message, place = (*error.args, 0)[:2]
         # The parser counts characters, and pglast takes that for bytes.
         place = len(text[:place].encode("utf-8", "surrogatepass")) + 1
         raise InvalidInput(f"sql cannot be read: {message}, at character {place}", hint=_HINT) from error
-    if not found:
+    if not statements:
         raise InvalidInput("sql is empty", hint=_HINT)
-    if len(found) > 1:
+    if len(statements) > 1:
         raise InvalidInput(
-            f"sql holds {len(found)} statements, the second at character {_begin(text, found[1].stmt_location)}",
+            f"sql holds {len(statements)} statements, the second at character {_statement_start(text, statements[1].stmt_location)}",
             hint=_HINT,
         )
-    tree = found[0].stmt
+    tree = statements[0].stmt
     if not isinstance(tree, ast.SelectStmt):
         raise InvalidInput(f"sql is no SELECT, but a {type(tree).__name__.removesuffix('Stmt').upper()}", hint=_HINT)
     for node in nodes(tree):
@@ -48,7 +48,7 @@ def select(text: str) -> Any:
     return tree
 
 
-def _begin(text: str, byte: int) -> int:
+def _statement_start(text: str, byte: int) -> int:
     """The character from 1 at which what begins at that byte begins, without space before it."""
     encoded = text.encode("utf-8", "surrogatepass")
     rest = encoded[byte:].decode("utf-8", "replace")
@@ -59,39 +59,39 @@ def nodes(tree: Any) -> Iterator[Any]:
     """Every node of a tree, itself first."""
     from pglast import ast
 
-    waiting = [tree]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, ast.Node):
-            yield each
-            waiting += [getattr(each, name) for name in each]
-        elif isinstance(each, tuple | list):
-            waiting += each
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Node):
+            yield node
+            pending += [getattr(node, name) for name in node]
+        elif isinstance(node, tuple | list):
+            pending += node
 
 
-def replaced(tree: Any, change: Callable[[Any], Any]) -> Any:
+def transform(tree: Any, change: Callable[[Any], Any]) -> Any:
     """The tree with what `change` makes of each node, from the leaves up. Changes the tree itself."""
     from pglast import ast
 
     if isinstance(tree, tuple):
-        return tuple(replaced(each, change) for each in tree)
+        return tuple(transform(item, change) for item in tree)
     if not isinstance(tree, ast.Node):
         return tree
     for name in tree:
         value = getattr(tree, name)
         if isinstance(value, ast.Node | tuple):
-            setattr(tree, name, replaced(value, change))
+            setattr(tree, name, transform(value, change))
     return change(tree)
 
 
-def written(tree: Any) -> str:
+def to_sql(tree: Any) -> str:
     """The statement as SQL."""
     from pglast.stream import RawStream
 
     return str(RawStream()(tree))
 
 
-def name(node: Any) -> list[str]:
+def column_name(node: Any) -> list[str]:
     """The parts of a column's name; empty for one with a star, and for what is no column."""
     from pglast import ast
 
@@ -115,7 +115,7 @@ def conjuncts(condition: Any) -> list[Any]:
     if condition is None:
         return []
     if isinstance(condition, ast.BoolExpr) and condition.boolop == BoolExprType.AND_EXPR:
-        return [part for each in condition.args for part in conjuncts(each)]
+        return [part for argument in condition.args for part in conjuncts(argument)]
     return [condition]
 
 
@@ -140,27 +140,27 @@ def relation(table: Any) -> str:
     """The name of a table in FROM, as SQL."""
     from pglast import ast
 
-    return written(ast.RangeVar(schemaname=table.schemaname, relname=table.relname, inh=True))
+    return to_sql(ast.RangeVar(schemaname=table.schemaname, relname=table.relname, inh=True))
 
 
-def tables(tree: Any) -> tuple[list[Any], bool] | None:
+def from_tables(tree: Any) -> tuple[list[Any], bool] | None:
     """The tables of a FROM clause, and whether one is joined by an outer join; None where anything else is in it."""
     from pglast import ast
     from pglast.enums import JoinType
 
-    found: list[Any] = []
+    sources: list[Any] = []
     outer = False
-    waiting = list(tree.fromClause or ())
-    while waiting:
-        each = waiting.pop(0)
-        if isinstance(each, ast.JoinExpr):
-            outer |= each.jointype != JoinType.JOIN_INNER
-            waiting[:0] = [each.larg, each.rarg]
-        elif isinstance(each, ast.RangeVar):
-            found.append(each)
+    pending = list(tree.fromClause or ())
+    while pending:
+        item = pending.pop(0)
+        if isinstance(item, ast.JoinExpr):
+            outer |= item.jointype != JoinType.JOIN_INNER
+            pending[:0] = [item.larg, item.rarg]
+        elif isinstance(item, ast.RangeVar):
+            sources.append(item)
         else:
             return None
-    return found, outer
+    return sources, outer
 
 
 def alias(table: Any) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from pg_llm.charts.table import NULL, Column
+from pg_llm.charts.chart_data import NULL, Column
 
 # Vega-Lite's names of units, how many characters of ISO 8601 they are, and about how many seconds.
 _TIME_UNITS = (
@@ -21,14 +21,14 @@ _TIME_UNITS = (
     ("utcyearmonth", 7, 2629746),
     ("utcyear", 4, 31556952),
 )
-_START = "0000-01-01T00:00:00Z"
-_FEWEST_BINS, _MOST_BINS = 5, 30
+_TIME_ORIGIN = "0000-01-01T00:00:00Z"
+_LEAST_BINS, _MOST_BINS = 5, 30
 # The beginning of the name that all which is not among the largest bears together.
-REST = "… (+"
+OTHERS_PREFIX = "… (+"
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class Point:
     """A value at a place on the first axis, in a series or none."""
 
     x: Any
@@ -37,91 +37,93 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Cells:
+class Points:
     """What is drawn: cells with the titles of their three parts, and how many rows had nothing to draw."""
 
     x: Column
     series: str | None
     value: str
-    cells: list[Cell]
-    left_out: int
+    points: list[Point]
+    skipped: int
 
     @property
-    def places(self) -> list[Any]:
+    def positions(self) -> list[Any]:
         """What there is on the first axis, in the order of the query."""
-        return list(dict.fromkeys(cell.x for cell in self.cells))
+        return list(dict.fromkeys(cell.x for cell in self.points))
 
     @property
-    def names(self) -> list[str]:
+    def series_names(self) -> list[str]:
         """The series, in the order of the query."""
-        return list(dict.fromkeys(cell.series for cell in self.cells if cell.series is not None))
+        return list(dict.fromkeys(cell.series for cell in self.points if cell.series is not None))
 
 
-def cells(x: Column, series: Column | None, measures: Sequence[Column]) -> Cells:
+def aggregate(x: Column, series: Column | None, measures: Sequence[Column]) -> Points:
     """One cell per place and series: the sum where there are several rows, their number where nothing is measured."""
-    found: dict[tuple[Any, str | None], float] = {}
+    totals: dict[tuple[Any, str | None], float] = {}
     summed = False
-    left_out = 0
-    for row, place in enumerate(x.values):
-        if place is None:
-            left_out += 1
+    skipped = 0
+    for row, position in enumerate(x.values):
+        if position is None:
+            skipped += 1
             continue
-        name = series.values[row] if series else None
+        series_name = series.values[row] if series else None
         if not measures:
-            found[place, name] = found.get((place, name), 0.0) + 1
+            totals[position, series_name] = totals.get((position, series_name), 0.0) + 1
         for measure in measures:
             value = measure.values[row]
-            key = (place, measure.name if len(measures) > 1 else name)
+            key = (position, measure.name if len(measures) > 1 else series_name)
             if value is None:
-                left_out += 1
+                skipped += 1
                 continue
-            summed |= key in found
-            found[key] = found.get(key, 0.0) + value
+            summed |= key in totals
+            totals[key] = totals.get(key, 0.0) + value
     title = "count" if not measures else measures[0].name if len(measures) == 1 else ""
-    return Cells(
+    return Points(
         x,
         series.name if series else "" if len(measures) > 1 else None,
         f"Σ {title}".strip() if summed else title,
-        [Cell(place, name, value) for (place, name), value in found.items()],
-        left_out,
+        [Point(position, series_name, value) for (position, series_name), value in totals.items()],
+        skipped,
     )
 
 
-def largest(of: Cells, most: int, part: Callable[[Cell], Any], put: Callable[[Cell, str], Cell]) -> Cells:
+def keep_largest(
+    points: Points, limit: int, key_of: Callable[[Point], Any], replace_key: Callable[[Point, str], Point]
+) -> Points:
     """The parts (places, series) with the largest sums, and one that stands for all the rest, last."""
     sums: dict[Any, float] = defaultdict(float)
-    for cell in of.cells:
-        sums[part(cell)] += abs(cell.value)
-    if len(sums) <= most:
-        return of
-    kept = set(sorted(sums, key=lambda each: -sums[each])[:most])
-    rest = f"{REST}{len(sums) - len(kept)})"
+    for point in points.points:
+        sums[key_of(point)] += abs(point.value)
+    if len(sums) <= limit:
+        return points
+    kept = set(sorted(sums, key=lambda key: -sums[key])[:limit])
+    rest = f"{OTHERS_PREFIX}{len(sums) - len(kept)})"
     merged: dict[tuple[Any, str | None], float] = {}
-    held = [cell for cell in of.cells if part(cell) in kept]
-    for cell in held + [put(cell, rest) for cell in of.cells if part(cell) not in kept]:
-        merged[cell.x, cell.series] = merged.get((cell.x, cell.series), 0.0) + cell.value
-    return replace(of, cells=[Cell(place, name, value) for (place, name), value in merged.items()])
+    unchanged = [point for point in points.points if key_of(point) in kept]
+    for point in unchanged + [replace_key(point, rest) for point in points.points if key_of(point) not in kept]:
+        merged[point.x, point.series] = merged.get((point.x, point.series), 0.0) + point.value
+    return replace(points, points=[Point(place, name, value) for (place, name), value in merged.items()])
 
 
-def largest_places(of: Cells, most: int) -> Cells:
+def keep_largest_positions(points: Points, limit: int) -> Points:
     """The places with the largest sums, and one for the rest."""
-    return largest(of, most, lambda cell: cell.x, lambda cell, rest: replace(cell, x=rest))
+    return keep_largest(points, limit, lambda point: point.x, lambda point, rest: replace(point, x=rest))
 
 
-def largest_series(of: Cells, most: int) -> Cells:
+def keep_largest_series(points: Points, limit: int) -> Points:
     """The series with the largest sums, and one for the rest."""
-    return largest(of, most, lambda cell: cell.series, lambda cell, rest: replace(cell, series=rest))
+    return keep_largest(points, limit, lambda point: point.series, lambda point, rest: replace(point, series=rest))
 
 
-def by_value(of: Cells) -> list[Any]:
+def positions_by_value(points: Points) -> list[Any]:
     """The places from the largest sum to the smallest, the rest last."""
     sums: dict[Any, float] = defaultdict(float)
-    for cell in of.cells:
-        sums[cell.x] += cell.value
-    return sorted(sums, key=lambda each: (str(each).startswith(REST), -sums[each]))
+    for point in points.points:
+        sums[point.x] += point.value
+    return sorted(sums, key=lambda position: (str(position).startswith(OTHERS_PREFIX), -sums[position]))
 
 
-def coarser(times: Sequence[str | None], most: int, gaps: bool = True) -> tuple[str, int, list[str | None]]:
+def bin_times(times: Sequence[str | None], limit: int, gaps: bool = True) -> tuple[str, int, list[str | None]]:
     """The finest unit of time that gives at most so many places, or years; its length, and the times cut to it.
 
     With `gaps`, units that no time falls in have a place as well.
@@ -131,15 +133,15 @@ def coarser(times: Sequence[str | None], most: int, gaps: bool = True) -> tuple[
     seconds = (milliseconds(known[-1]) - milliseconds(known[0])) / 1000 if gaps and known else 0.0
     days = all(time is None or len(time) == 10 for time in times)
     units = _TIME_UNITS[3 if days else 0 :]
-    for found in units:
-        unit, length, duration = found
-        cut = [None if time is None else _at(time[:length] + _START[length:]) for time in full]
-        if found is units[-1] or (len(set(cut)) <= most and seconds / duration <= most):
-            return unit, length, cut
+    for candidate in units:
+        unit, length, duration = candidate
+        binned = [None if time is None else _without_midnight(time[:length] + _TIME_ORIGIN[length:]) for time in full]
+        if candidate is units[-1] or (len(set(binned)) <= limit and seconds / duration <= limit):
+            return unit, length, binned
     raise AssertionError
 
 
-def _at(time: str) -> str:
+def _without_midnight(time: str) -> str:
     return time[:10] if time.endswith("T00:00:00Z") else time
 
 
@@ -162,49 +164,51 @@ def milliseconds(moment: str) -> int:
     return int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp() * 1000)
 
 
-def as_category(column: Column, most: int) -> Column:
+def to_category(column: Column, limit: int) -> Column:
     """A time as a category of the finest unit that gives at most so many; a category or number as it is."""
     if column.role == "category":
         return column
     if column.role == "number":
         texts = [NULL if value is None else f"{value:.12g}" for value in column.values]
         return replace(column, role="category", values=texts)
-    _, length, cut = coarser(column.values, most, gaps=False)
-    texts = [NULL if time is None else time[:length].replace("T", " ").removesuffix("Z") for time in cut]
+    _, length, binned = bin_times(column.values, limit, gaps=False)
+    texts = [NULL if time is None else time[:length].replace("T", " ").removesuffix("Z") for time in binned]
     return replace(column, role="category", values=texts)
 
 
-def bins(values: Sequence[float], whole: bool) -> list[tuple[float, float, int]]:
+def histogram_bins(values: Sequence[float], whole: bool) -> list[tuple[float, float, int]]:
     """From, to and count of bins of one round width."""
     least, most = min(values), max(values)
-    wanted = min(_MOST_BINS, max(_FEWEST_BINS, math.ceil(math.sqrt(len(values)))))
+    wanted = min(_MOST_BINS, max(_LEAST_BINS, math.ceil(math.sqrt(len(values)))))
     if least == most:
         half = 0.5 if whole or least == 0 else abs(least) / 20
         return [(least - half, least + half, len(values))]
     if whole and most - least < _MOST_BINS:
         step, start = 1.0, least - 0.5
     else:
-        step = _round((most - least) / wanted)
+        step = _nice_step((most - least) / wanted)
         step = max(step, 1.0) if whole else step
         start = math.floor(least / step) * step
     counts: dict[int, int] = defaultdict(int)
     for value in values:
         counts[int((value - start) / step)] += 1
     return [
-        (_plain(start + n * step), _plain(start + (n + 1) * step), counts.get(n, 0)) for n in range(max(counts) + 1)
+        (_rounded(start + n * step), _rounded(start + (n + 1) * step), counts.get(n, 0)) for n in range(max(counts) + 1)
     ]
 
 
-def _round(step: float) -> float:
+def _nice_step(step: float) -> float:
     """The round number that is nearest by ratio."""
     power = 10.0 ** math.floor(math.log10(step))
-    return min((factor * power for factor in (1.0, 2.0, 2.5, 5.0, 10.0)), key=lambda each: abs(math.log(each / step)))
+    return min(
+        (factor * power for factor in (1.0, 2.0, 2.5, 5.0, 10.0)), key=lambda candidate: abs(math.log(candidate / step))
+    )
 
 
-def _plain(value: float) -> float:
+def _rounded(value: float) -> float:
     return float(f"{value:.12g}")
 
 
-def width(text: str) -> int:
+def label_width(text: str) -> int:
     """About how many pixels a label of the usual size takes."""
     return sum(12 if unicodedata.east_asian_width(sign) in "WF" else 7 for sign in text)
