@@ -59,7 +59,7 @@ def run_without_model(db: Connection, task: str, inputs: Sequence[str], **option
 
 def engine(db: Connection) -> str:
     """The engine that this session wants."""
-    return settings.engine(db.rows("SELECT current_setting('llm.engine', true) AS engine")[0]["engine"])
+    return settings.engine(db.setting("llm.engine"))
 
 
 def with_files(db: Connection, call: Callable[[], _R]) -> _R:
