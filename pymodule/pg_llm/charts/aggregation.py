@@ -1,4 +1,4 @@
-"""Rows brought down to what a chart can show: sums and counts, the largest and a rest, bins, units of time."""
+"""Aggregation for charts: sums and counts, top n with a remainder, histogram bins, binned times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from pg_llm.charts.chart_data import NULL, Column
 
-# Vega-Lite's names of units, how many characters of ISO 8601 they are, and about how many seconds.
+# Vega-Lite's time units, the length of their ISO 8601 prefix, and their approximate seconds.
 _TIME_UNITS = (
     ("utcyearmonthdatehoursminutesseconds", 19, 1),
     ("utcyearmonthdatehoursminutes", 16, 60),
@@ -23,13 +23,13 @@ _TIME_UNITS = (
 )
 _TIME_ORIGIN = "0000-01-01T00:00:00Z"
 _LEAST_BINS, _MOST_BINS = 5, 30
-# The beginning of the name that all which is not among the largest bears together.
+# Prefix of the label that stands for all values beyond the largest.
 OTHERS_PREFIX = "… (+"
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A value at a place on the first axis, in a series or none."""
+    """A value at a position on the x axis, in a series or none."""
 
     x: Any
     series: str | None
@@ -38,7 +38,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """What is drawn: cells with the titles of their three parts, and how many rows had nothing to draw."""
+    """The points of a chart with their titles, and how many rows could not be drawn."""
 
     x: Column
     series: str | None
@@ -48,17 +48,17 @@ class Points:
 
     @property
     def positions(self) -> list[Any]:
-        """What there is on the first axis, in the order of the query."""
+        """The positions on the x axis, in the order of the query."""
         return list(dict.fromkeys(cell.x for cell in self.points))
 
     @property
     def series_names(self) -> list[str]:
-        """The series, in the order of the query."""
+        """The names of the series, in the order of the query."""
         return list(dict.fromkeys(cell.series for cell in self.points if cell.series is not None))
 
 
 def aggregate(x: Column, series: Column | None, measures: Sequence[Column]) -> Points:
-    """One cell per place and series: the sum where there are several rows, their number where nothing is measured."""
+    """One point per position and series: the sum of its rows, or their number if nothing is measured."""
     totals: dict[tuple[Any, str | None], float] = {}
     summed = False
     skipped = 0
@@ -90,7 +90,7 @@ def aggregate(x: Column, series: Column | None, measures: Sequence[Column]) -> P
 def keep_largest(
     points: Points, limit: int, key_of: Callable[[Point], Any], replace_key: Callable[[Point, str], Point]
 ) -> Points:
-    """The parts (places, series) with the largest sums, and one that stands for all the rest, last."""
+    """Keep the keys (positions or series) with the largest sums; one last key stands for all others."""
     sums: dict[Any, float] = defaultdict(float)
     for point in points.points:
         sums[key_of(point)] += abs(point.value)
@@ -106,17 +106,17 @@ def keep_largest(
 
 
 def keep_largest_positions(points: Points, limit: int) -> Points:
-    """The places with the largest sums, and one for the rest."""
+    """Keep the positions with the largest sums."""
     return keep_largest(points, limit, lambda point: point.x, lambda point, rest: replace(point, x=rest))
 
 
 def keep_largest_series(points: Points, limit: int) -> Points:
-    """The series with the largest sums, and one for the rest."""
+    """Keep the series with the largest sums."""
     return keep_largest(points, limit, lambda point: point.series, lambda point, rest: replace(point, series=rest))
 
 
 def positions_by_value(points: Points) -> list[Any]:
-    """The places from the largest sum to the smallest, the rest last."""
+    """The positions by descending sum, the remainder last."""
     sums: dict[Any, float] = defaultdict(float)
     for point in points.points:
         sums[point.x] += point.value
@@ -124,9 +124,9 @@ def positions_by_value(points: Points) -> list[Any]:
 
 
 def bin_times(times: Sequence[str | None], limit: int, gaps: bool = True) -> tuple[str, int, list[str | None]]:
-    """The finest unit of time that gives at most so many places, or years; its length, and the times cut to it.
+    """The finest time unit with at most `limit` bins, else years; its prefix length, and the times truncated to it.
 
-    With `gaps`, units that no time falls in have a place as well.
+    With `gaps`, empty bins count as well.
     """
     full = [time + "T00:00:00Z" if time and len(time) == 10 else time for time in times]
     known = sorted({time for time in full if time is not None})
@@ -146,7 +146,7 @@ def _without_midnight(time: str) -> str:
 
 
 def time_format(moments: Sequence[str]) -> str:
-    """How the labels of an axis write these times, which are in order: no finer than they differ, in no language."""
+    """The label format of a time axis, numeric only, no finer than the sorted times differ."""
     if all(len(moment) == 10 for moment in moments):
         if len(moments) > 1 and all(moment.endswith("-01") for moment in moments):
             return "%Y" if all(moment.endswith("-01-01") for moment in moments) else "%Y-%m"
@@ -160,12 +160,12 @@ def time_format(moments: Sequence[str]) -> str:
 
 
 def milliseconds(moment: str) -> int:
-    """Since 1970."""
+    """Milliseconds since 1970."""
     return int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp() * 1000)
 
 
 def to_category(column: Column, limit: int) -> Column:
-    """A time as a category of the finest unit that gives at most so many; a category or number as it is."""
+    """A column as categories: times by the finest unit with at most `limit` values, numbers as text."""
     if column.role == "category":
         return column
     if column.role == "number":
@@ -177,7 +177,7 @@ def to_category(column: Column, limit: int) -> Column:
 
 
 def histogram_bins(values: Sequence[float], whole: bool) -> list[tuple[float, float, int]]:
-    """From, to and count of bins of one round width."""
+    """Histogram bins of one round width, as start, end and count."""
     least, most = min(values), max(values)
     wanted = min(_MOST_BINS, max(_LEAST_BINS, math.ceil(math.sqrt(len(values)))))
     if least == most:
@@ -198,7 +198,7 @@ def histogram_bins(values: Sequence[float], whole: bool) -> list[tuple[float, fl
 
 
 def _nice_step(step: float) -> float:
-    """The round number that is nearest by ratio."""
+    """The nearest round number by ratio (a nice number in the sense of Heckbert 1990)."""
     power = 10.0 ** math.floor(math.log10(step))
     return min(
         (factor * power for factor in (1.0, 2.0, 2.5, 5.0, 10.0)), key=lambda candidate: abs(math.log(candidate / step))
@@ -210,5 +210,5 @@ def _rounded(value: float) -> float:
 
 
 def label_width(text: str) -> int:
-    """About how many pixels a label of the usual size takes."""
+    """The approximate width of a label in pixels."""
     return sum(12 if unicodedata.east_asian_width(sign) in "WF" else 7 for sign in text)

@@ -1,4 +1,4 @@
-"""The axes of a chart: how times, numbers and categories are laid out and written, in no language."""
+"""Axes of a chart: scales, ticks and formats, using only numbers and SQL terms, so that nothing needs translation."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from pg_llm.charts.chart_data import Column
 
 Spec = dict[str, Any]
 
-# So few places each have their mark on an axis.
+# Up to that many positions each get a tick.
 MOST_TICKS = 12
 
 
 def x_axis(x: Column, points: Points, unit: str | None) -> Spec:
-    """The first axis: time, numbers or categories."""
+    """The x axis of times, numbers or categories."""
     if x.role == "time":
         return time_axis(x, unit)
     if x.role == "number":
@@ -31,7 +31,7 @@ def x_axis(x: Column, points: Points, unit: str | None) -> Spec:
 
 
 def time_axis(x: Column, unit: str | None) -> Spec:
-    """An axis of times, which has its marks at the times themselves where they are few."""
+    """A time axis; a few times get their ticks exactly."""
     axis: Spec = {"field": "x", "type": "temporal", "title": x.name, "scale": {"type": "utc"}}
     if unit:
         axis["timeUnit"] = unit
@@ -43,7 +43,7 @@ def time_axis(x: Column, unit: str | None) -> Spec:
 
 
 def value_axis(points: Points, options: Spec) -> Spec:
-    """The cells' values, as length, height, angle or colour."""
+    """The encoding of the points' values, as length, height, angle or colour."""
     axis = number_axis([point.value for point in points.points])
     if points.value == "count":
         axis |= integer_ticks(max((point.value for point in points.points), default=0.0))
@@ -57,28 +57,28 @@ def value_axis(points: Points, options: Spec) -> Spec:
 
 
 def quantitative_axis(field: str, column: Column, rows: list[Spec]) -> Spec:
-    """An axis of numbers that does not begin at zero."""
+    """A numeric axis that need not begin at zero."""
     axis = number_axis([row[field] for row in rows])
     return {"field": field, "type": "quantitative", "title": column.name, "axis": axis, "scale": {"zero": False}}
 
 
 def number_axis(values: list[Any]) -> Spec:
-    """Numbers as people write them; very large and very small ones short."""
+    """The number format of an axis; very large and very small numbers are abbreviated."""
     largest = max((abs(value) for value in values), default=0.0)
     if largest >= 1e15 or 0 < largest < 1e-4:
         return {"format": ".3~e"}
-    # Labels of one axis that the short form could not tell apart.
+    # Abbreviated labels must still differ.
     span = max(values, default=0.0) - min(values, default=0.0)
     return {"labelExpr": "format(datum.value, '~s')"} if largest >= 1e5 and span >= largest / 100 else {}
 
 
 def integer_ticks(largest: float) -> Spec:
-    """Whole numbers on the axis of small counts."""
+    """Integer ticks for small counts."""
     return {"values": list(range(int(largest) + 1)), "format": "d"} if largest <= MOST_TICKS else {}
 
 
 def format_number(value: Any) -> str:
-    """A number with its thousands set apart, to four places."""
+    """A number with thousands separators and up to four decimal places."""
     if value is None:
         return "NULL"
     try:

@@ -1,4 +1,4 @@
-"""What a chart is drawn from: columns that are times, numbers or categories, of values that can be drawn."""
+"""The data of a chart: typed columns with values that can be drawn."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ Role = Literal["time", "number", "category"]
 NULL = "NULL"
 _NUMERIC_TYPES = ("smallint", "integer", "bigint", "numeric", "real", "double precision", "money", "interval")
 _INTEGER_TYPES = ("smallint", "integer", "bigint")
-# Beyond it a renderer's scales overflow.
+# Larger numbers overflow the scales of the renderer.
 _LARGEST = 1e300
 _LONGEST_LABEL = 120
 _LONGEST_NAME = 100
-# What XML, and with it SVG, cannot hold; half a pair of UTF-16; line ends, as a label has one line.
+# Characters that XML, and so SVG, cannot contain; lone surrogates; line breaks, as labels have one line.
 _UNDRAWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
-# Names that every object of JavaScript has: Vega takes a text that is one of them for something of its own.
+# Members of every JavaScript object, which Vega would look up instead of the text.
 _JAVASCRIPT_NAMES = (
     "constructor",
     "hasOwnProperty",
@@ -43,7 +43,7 @@ _YEAR_RANGE = range(1900, 2101)
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column; a value that cannot be drawn is None. `exact` has numbers as they were given."""
+    """One column; values that cannot be drawn are None. `exact` has the numbers as the query gave them."""
 
     name: str
     role: Role
@@ -52,12 +52,12 @@ class Column:
 
     @property
     def are_integers(self) -> bool:
-        """Whether all numbers are integers."""
+        """True if all numbers are integers."""
         return all(value is None or value.is_integer() for value in self.values)
 
     @property
     def are_years(self) -> bool:
-        """Whether the numbers look like years that follow each other."""
+        """True if the numbers look like consecutive years."""
         known = [value for value in self.values if value is not None]
         return (
             len(known) == len(self.values) >= _LEAST_YEARS
@@ -69,18 +69,18 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class ChartData:
-    """The columns, and how many rows they have."""
+    """Columns and the number of rows."""
 
     columns: list[Column]
     row_count: int
 
     def with_role(self, role: Role) -> list[Column]:
-        """The columns of a role, in order."""
+        """The columns with this role, in order."""
         return [column for column in self.columns if column.role == role]
 
 
 def chart_data(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> ChartData:
-    """The table that a query's columns, as names with types, and rows make."""
+    """Convert columns (names and types) and rows."""
     converted: list[Column] = []
     for number, (name, kind) in enumerate(columns):
         raw = [row[number] for row in rows]
@@ -97,7 +97,7 @@ def chart_data(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]
 
 
 def label(text: str, longest: int = _LONGEST_LABEL) -> str:
-    """The text as one line that can be drawn, cut where it is very long."""
+    """The text on one line without undrawable characters, truncated if it is very long."""
     plain = _UNDRAWABLE.sub(" ", text[: 4 * longest]).strip()
     if plain in _JAVASCRIPT_NAMES:
         return f"{plain} "
@@ -107,7 +107,7 @@ def label(text: str, longest: int = _LONGEST_LABEL) -> str:
 def _role_of(name: str, type: str, columns: int) -> Role:
     if type == "date" or type.startswith("timestamp"):
         return "time"
-    # A key says which row it is, and measures nothing.
+    # A key identifies rows and measures nothing.
     key = type in _INTEGER_TYPES and columns > 1 and (name.lower() == "id" or name.lower().endswith("_id"))
     return "number" if type in _NUMERIC_TYPES and not key else "category"
 
@@ -123,7 +123,7 @@ def _to_number(value: Any) -> float | None:
 
 
 def _to_time(value: Any) -> str | None:
-    """In ISO 8601 and UTC, whatever the zone was: an axis shows the time that the query showed."""
+    """ISO 8601 as UTC without conversion, so that the axis shows the times as the query did."""
     if value is None:
         return None
     try:
@@ -152,7 +152,7 @@ def _to_seconds(value: Any) -> float | None:
 
 
 def _interval_unit(seconds: Sequence[float | None]) -> tuple[float, str]:
-    """The largest unit that the longest interval has at least two of, in seconds, and its sign."""
+    """The largest unit of which the longest interval has at least two: its seconds and symbol."""
     longest = max((abs(value) for value in seconds if value is not None and math.isfinite(value)), default=0.0)
     return next(
         (unit for unit in _INTERVAL_UNITS if longest >= 2 * unit[0]),

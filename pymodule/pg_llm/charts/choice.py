@@ -1,11 +1,11 @@
-"""Which kind of chart shows a table, and whether it can be shown as the kind that was asked for."""
+"""The kind of chart: a default by the columns' roles, and whether a requested kind can show them."""
 
 from __future__ import annotations
 
 from pg_llm.charts.chart_data import ChartData
 from pg_llm.errors import InvalidInput
 
-# What each kind needs, in the words of its hint.
+# What each kind needs, as its hint says.
 KINDS = {
     "line": "a time column, two number columns, or a text column beside a number",
     "area": "a time column, two number columns, or a text column beside a number",
@@ -16,13 +16,13 @@ KINDS = {
     "pie": "a text column, and a number that is never negative or none at all, so that rows are counted",
     "number": "one row with a number",
 }
-# So many numbers of one row are shown as numbers.
+# Up to that many numbers of a single row are shown as text.
 MOST_NUMBERS = 4
 _MOST_GROUPED_ROWS = 50
 
 
 def choose_kind(table: ChartData, kind: str | None) -> str:
-    """The kind, checked, or the one that suits the columns. Raises InvalidInput."""
+    """The requested kind, or the default for these columns. Raises InvalidInput if the kind cannot show them."""
     if kind is None:
         return _default_kind(table)
     if kind not in KINDS:
@@ -75,11 +75,11 @@ def _supports(table: ChartData, kind: str) -> bool:
 
 
 def _is_key(table: ChartData) -> bool:
-    """Whether the first category tells every row from the others: the further ones say more of the same thing."""
+    """True if the first category identifies the rows: further categories only describe the same thing."""
     return len(set(table.with_role("category")[0].values)) == table.row_count > 1
 
 
 def _too_many_bars(table: ChartData) -> bool:
-    """Whether two categories are too many for bars side by side."""
+    """True if two categories have too many values for grouped bars."""
     first, second = (len(set(column.values)) for column in table.with_role("category")[:2])
     return second > 5 or first * second > 40

@@ -1,4 +1,4 @@
-"""What each kind of chart draws, as the part of a Vega-Lite specification that is its own."""
+"""Marks and encodings of each kind of chart, as part of a Vega-Lite specification."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _MOST_SERIES = 10
 _MOST_SLICES = 8
 _MOST_MEASURES = 6
 _MOST_TIMES = 60
-# A line with more points than that goes without marks for them.
+# Lines with more points have no point marks.
 _MOST_POINT_MARKS = 60
 _FEW_POINTS, _MANY_POINTS = 200, 2000
 _BAR_STEP, _GROUPED_BAR_STEP = 17, 11
 _PADDING = 90
-# Shares of a pie that have room for their label.
+# Smaller slices of a pie have no label.
 _LEAST_LABELLED_SHARE = 0.04
 
 
 @dataclass(slots=True)
 class Marks:
-    """A specification's own part, the rows that had nothing to draw, and the height that the marks need."""
+    """Marks and encodings, their data, how many rows were skipped, and the height that they need."""
 
     spec: Spec
     skipped: int = 0
@@ -39,12 +39,12 @@ class Marks:
 
 
 def marks_of(kind: str, table: ChartData, width: int, height: int) -> Marks:
-    """The table drawn as that kind, which fits it."""
+    """The marks of a kind that can show the data."""
     return _MARKS[kind](table, width, height)
 
 
 def empty_marks() -> Marks:
-    """A chart of no rows, which says so."""
+    """The chart of an empty result, which says so."""
     return Marks(
         {"mark": {"type": "text", "fontSize": 24, "color": "#888"}, "encoding": {"text": {"value": "0 rows"}}},
         values=[{}],
@@ -112,7 +112,7 @@ def _bars(points: Points, width: int) -> Marks:
         encoding[f"{x}Offset"] = {"field": "series", "type": "nominal", "sort": points.series_names}
     mark: Spec = {"type": "bar", "tooltip": True}
     if upright is False and not points.series_names and (clipped := _clip_others(points)):
-        # The rest would leave no length to all the others: its bar is cut off, and its label says how long it was.
+        # The bar of the others would dwarf all bars: it is clipped, and its label has the value.
         points, longest = clipped
         encoding[x]["sort"] = aggregation.positions_by_value(points)
         encoding[y]["scale"] = {"domainMax": longest * 1.1}
@@ -126,12 +126,12 @@ def _bars(points: Points, width: int) -> Marks:
 
 def _long_labels(width: int) -> Spec:
     limit = int(width * 0.4)
-    # Labels beyond this extent would run into the title.
+    # Longer labels would overlap the title.
     return {"labelLimit": limit, "maxExtent": limit + 20}
 
 
 def _clip_others(points: Points) -> tuple[Points, float] | None:
-    """The bars with the value in the label of the rest, and the longest of the others, if the rest is far longer."""
+    """The bars with the others' value in their label, and the longest other bar; None if that is not needed."""
     rest = next((point for point in points.points if str(point.x).startswith(aggregation.OTHERS_PREFIX)), None)
     longest = max((point.value for point in points.points if point is not rest), default=0.0)
     if rest is None or longest <= 0 or rest.value < 3 * longest:
@@ -141,7 +141,7 @@ def _clip_others(points: Points) -> tuple[Points, float] | None:
 
 
 def _transpose(numbers: list[Column]) -> Points:
-    """The numbers of one row, as bars that bear the columns' names."""
+    """The numbers of a single row, as bars with the names of the columns."""
     names = [column.name for column in numbers]
     x = Column("", "category", names, names)
     values = [column.values[0] for column in numbers]
@@ -219,7 +219,7 @@ def _histogram(table: ChartData, width: int, height: int) -> Marks:
 def _heatmap(table: ChartData, width: int, height: int) -> Marks:
     limit = _MOST_POSITIONS // 2
     pair = [column for column in table.columns if column.role != "number"][:2]
-    # The one with fewer values stands on the horizontal axis, where labels have less room; time runs there too.
+    # The column with fewer values is horizontal, where labels have less room; so is time.
     pair.sort(key=lambda column: (column.role != "time", len(set(column.values))))
     x, y = (aggregation.to_category(column, limit) for column in pair)
     points = aggregation.aggregate(x, y, table.with_role("number")[:1])
@@ -338,7 +338,7 @@ _MARKS: dict[str, Callable[[ChartData, int, int], Marks]] = {
 
 
 def _aggregate_series(x: Column, categories: list[Column], measures: list[Column]) -> Points:
-    """Cells in the series of a category, or of several measures."""
+    """Points in the series of a category, or of several measures."""
     if categories and len(measures) < 2:
         points = aggregation.aggregate(x, categories[0], measures)
     elif categories and x.role != "category":

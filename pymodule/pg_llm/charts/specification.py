@@ -1,4 +1,4 @@
-"""A complete Vega-Lite specification from columns and rows: kind, title, data, marks, look."""
+"""The Vega-Lite specification of a chart: kind, title, data, marks, theme."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def specification(
 ) -> dict[str, Any]:
     """The Vega-Lite specification of a query's columns (names and types) and rows. Raises InvalidInput.
 
-    A value is what `query.read` gives, or what PL/Python makes of the type. `cut` says that there were more rows.
+    Values are as `select.read` gives them. `truncated` says that there were more rows.
     """
     data = chart_data(columns, rows)
     kind = choice.choose_kind(data, kind) if data.row_count else _kind_of_empty(data, kind)
@@ -54,7 +54,7 @@ def specification(
 
 
 def _kind_of_empty(data: ChartData, kind: str | None) -> str:
-    """An empty table fits every kind that exists."""
+    """Without rows every existing kind is possible."""
     return choice.choose_kind(data, kind) if kind is not None else "bar"
 
 
@@ -62,12 +62,12 @@ def _heading(title: str | None, notes: list[str], width: int) -> dict[str, Any] 
     text = label(title, _LONGEST_TITLE) if title else ""
     if not text and not notes:
         return None
-    # Vega-Lite draws a subtitle under a title only.
+    # Vega-Lite draws a subtitle only below a title.
     heading: dict[str, Any] = {"text": text or " ", "limit": width - 20}
     return heading | ({"subtitle": " · ".join(notes)} if notes else {})
 
 
 def _notes(data: ChartData, skipped: int, truncated: bool) -> list[str]:
-    """What the chart does not show, in no language: numbers and SQL's own words."""
+    """What the chart leaves out, using only numbers and SQL terms, so that nothing needs translation."""
     notes = [f"≤ {data.row_count:,} rows"] if truncated else []
     return [*notes, f"NULL, NaN, ∞: {skipped:,}"] if skipped else notes

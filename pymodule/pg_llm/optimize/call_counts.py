@@ -1,4 +1,4 @@
-"""How often a plan calls models: the planner's costs count a cheap condition that comes first as if it did not help."""
+"""Estimate how often a plan calls models, as the planner does not credit cheap conditions that are evaluated first."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pg_llm.optimize import plan as planner
 from pg_llm.optimize.plan import Node, Plan, Statement
 
 _MODEL_PREFIX = "llm_"
-# How many calls a rewrite must leave at most, as a share of those before.
+# A rewrite must leave at most this share of the calls.
 _MOST_REMAINING = 0.8
 
 
 def models_last(db: Connection, statement: Statement, plan: Plan, after: Plan) -> str | None:
-    """That a scan asks a model about rows which other conditions would leave out; None where none does."""
+    """Evidence that fewer rows reach a model call once other conditions are applied first; None if there is none."""
     after_count = next(
         (node["Plan Rows"] for node in after.nodes() if node.get("Subplan Name", "").startswith("CTE")), None
     )
@@ -34,7 +34,7 @@ def models_last(db: Connection, statement: Statement, plan: Plan, after: Plan) -
 
 
 def once_per_row(db: Connection, statement: Statement, plan: Plan, after: Plan) -> str | None:
-    """That a model is asked about the rows of a join; None where it is asked about those of one table."""
+    """Evidence that calls per row replace calls per combination of joined rows; None if there is none."""
     after_count = sum(node["Plan Rows"] for node in after.nodes() if node.get("Subplan Name", "").startswith("CTE"))
     if any(_MODEL_PREFIX in " ".join(node.get("Output", [])) for node in plan.nodes() if "Relation Name" in node):
         return None
@@ -46,7 +46,7 @@ def once_per_row(db: Connection, statement: Statement, plan: Plan, after: Plan) 
 
 
 def _calls_of_join(node: Node) -> float:
-    """How many combinations of rows a join asks a model about."""
+    """How many combinations of rows a join calls a model for."""
     sides = node.get("Plans", [])
     if _MODEL_PREFIX in node.get("Join Filter", "") and len(sides) == 2:
         return float(sides[0]["Plan Rows"]) * float(sides[1]["Plan Rows"])
@@ -55,7 +55,7 @@ def _calls_of_join(node: Node) -> float:
 
 
 def _remaining_rows(db: Connection, statement: Statement, node: Node, conditions: list[str]) -> float | None:
-    """How many rows of the scan's table these conditions leave."""
+    """The planner's estimate of the rows that satisfy these conditions."""
     schema, table, alias = (quote_ident(node[name]) for name in ("Schema", "Relation Name", "Alias"))
     where = " AND ".join(f"({condition})" for condition in conditions) or "true"
     plan = Statement(db, f"SELECT FROM {schema}.{table} AS {alias} WHERE {where}", statement.path).try_explain()

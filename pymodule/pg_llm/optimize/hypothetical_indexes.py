@@ -1,4 +1,4 @@
-"""Indexes that a plan lacks: tried as hypothetical ones where HypoPG is installed, else estimated and told as such."""
+"""Index suggestions: the planner's cost with a hypothetical index (HypoPG), else a heuristic estimate."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from pg_llm.optimize import index_candidates as candidates
 from pg_llm.optimize.index_candidates import IndexCandidate
 from pg_llm.optimize.plan import Plan, Statement, Suggestion
 
-# What an index must save to be worth its room: a share of the cost, and in the planner's units.
+# The least saving, as a share of the cost and in the planner's units.
 _LEAST_SHARE, _LEAST_SAVING = 0.1, 5.0
-# Without HypoPG: only for tables of some size, and where few of their rows are wanted.
+# Without HypoPG: the least size of a table, and the largest share of rows that an index should select.
 _LEAST_ROWS, _MOST_SELECTED = 1000, 0.05
-# A further column is worth its room where it saves that share again.
+# A further column must reduce the cost to this share.
 _IMPROVEMENT = 0.95
 _HYPOPG = """
     SELECT quote_ident(n.nspname) AS schema FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace
@@ -24,7 +24,7 @@ _HYPOPG = """
 
 
 def suggestions(db: Connection, statement: Statement, plan: Plan) -> list[Suggestion]:
-    """The best index for each table that lacks one."""
+    """The best index for each table."""
     extension = db.rows(_HYPOPG)
     best: dict[str, Suggestion] = {}
     for candidate in candidates.candidates(db, plan):
@@ -51,7 +51,7 @@ def _is_better(suggestion: Suggestion, current: Suggestion) -> bool:
 def _with_planner_cost(
     db: Connection, statement: Statement, plan: Plan, candidate: IndexCandidate, schema: str
 ) -> Suggestion | None:
-    """With the planner's figure for the index, which is there for the planner alone and for this moment."""
+    """Suggest the index if the planner's cost with it as a hypothetical index is low enough."""
     with _hypothetical_index(db, statement, candidate.sql, schema) as oid:
         after = statement.explain().cost
         size = db.query_unprepared(f"SELECT {schema}.hypopg_relation_size({oid}::oid) AS bytes")[0]["bytes"]
@@ -69,13 +69,13 @@ def _hypothetical_index(db: Connection, statement: Statement, sql: str, schema: 
     try:
         yield oid
     finally:
-        # Not hypopg_reset(): those that the caller made stay. Nor does a transaction's end take one along.
+        # Not hypopg_reset(): it would drop the caller's hypothetical indexes, and no end of a transaction drops ours.
         with interrupts.deferred():
             db.query_unprepared(f"SELECT {schema}.hypopg_drop_index({oid}::pg_catalog.oid)")
 
 
 def _without_cost(plan: Plan, candidate: IndexCandidate, reason: str) -> Suggestion | None:
-    """Without a figure, and told as such."""
+    """Suggest the index without a cost, if it is selective enough."""
     if candidate.selectivity is None or candidate.selectivity > _MOST_SELECTED:
         return None
     if candidate.table.row_count < _LEAST_ROWS:

@@ -1,4 +1,4 @@
-"""Indexes that might serve a plan: for its filters, its joins, and the order of the first rows that it wants."""
+"""Candidate indexes for a plan's filters, joins, and sorts below a LIMIT (after Chaudhuri and Narasayya 1997)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from pg_llm.optimize import plan as planner
 from pg_llm.optimize.plan import Node, Plan, PlanTable
 
 _MOST_COLUMNS = 3
-# Each is planned with.
+# Each candidate is planned once.
 _MOST_CANDIDATES = 60
 _SCANS = ("Seq Scan", "Bitmap Heap Scan", "Index Scan")
 _CONDITIONS = ("Filter", "Hash Cond", "Merge Cond", "Join Filter", "Index Cond", "Recheck Cond")
 _DEFAULT_COLLATION = 100
 _PATTERN_OPS = {"character varying": "varchar_pattern_ops", "character": "bpchar_pattern_ops"}
-# A type of its own order, or one that is ordered as the type that it is made of.
+# Types that have a B-tree operator class of their own, or inherit one.
 _COLUMN = """
     SELECT format_type(a.atttypid, NULL) AS type, a.attcollation::int8 AS collation,
            co.collcollate IN ('C', 'POSIX') AS bytewise, d.datcollate IN ('C', 'POSIX') AS default_bytewise,
@@ -31,7 +31,7 @@ _COLUMN = """
     LEFT JOIN pg_collation AS co ON co.oid = a.attcollation
     WHERE a.attrelid = $1::oid AND a.attname = $2
 """
-# Every function of that name, as the text does not say which it is.
+# All functions of that name, as the text does not tell overloads apart.
 _IMMUTABLE = """
     SELECT coalesce(bool_and(p.provolatile = 'i'), false) AS immutable FROM unnest($1::text[]) AS given (name)
     LEFT JOIN pg_proc AS p ON p.proname = given.name
@@ -52,7 +52,7 @@ _DISTINCT_VALUES = """
 
 @dataclass(frozen=True, slots=True)
 class IndexKey:
-    """One part of an index, as CREATE INDEX writes it, and whether it is compared with what no other table says."""
+    """One key of an index as CREATE INDEX writes it; `constant` if it is compared with no other table's columns."""
 
     text: str
     kind: str
@@ -62,7 +62,7 @@ class IndexKey:
 
 @dataclass(frozen=True, slots=True)
 class IndexCandidate:
-    """An index that might help, why, and which share of the table's rows is wanted where the plan says so."""
+    """A candidate index, the reason for it, and the share of rows that it selects if that is known."""
 
     table: PlanTable
     keys: tuple[str, ...]
@@ -72,17 +72,17 @@ class IndexCandidate:
 
     @property
     def sql(self) -> str:
-        """As it would be created."""
+        """The CREATE INDEX statement."""
         return f"CREATE INDEX ON {self.table.root} ({', '.join(self.keys)})"
 
     @property
     def kind(self) -> str:
-        """What the suggestion is called."""
+        """The kind of the suggestion."""
         return "expression index" if self.expression else "index"
 
 
 def candidates(db: Connection, plan: Plan) -> list[IndexCandidate]:
-    """Indexes that are not there, each once."""
+    """Distinct candidates that no existing index covers."""
     scans = [(node, table) for node, table in plan.scans(db) if node["Node Type"] in _SCANS]
     conditions = dict.fromkeys(str(node[name]) for node in plan.nodes() for name in _CONDITIONS if name in node)
     terms = [term for distinct in planner.analyze(db, "condition", list(conditions)) for term in distinct]
@@ -100,7 +100,7 @@ def candidates(db: Connection, plan: Plan) -> list[IndexCandidate]:
 
 
 def _for_filter(db: Connection, node: Node, table: PlanTable, keys: list[IndexKey]) -> Iterator[IndexCandidate]:
-    """An index for each condition alone, the most telling first, and one for all equalities and one condition more."""
+    """An index per condition, most selective first, and one for all equalities with one further condition."""
     keys = [key for key in keys if key.constant]
     selected = float(node["Plan Rows"])
     selectivity = selected / table.row_count if table.row_count > 0 else None
@@ -109,7 +109,7 @@ def _for_filter(db: Connection, node: Node, table: PlanTable, keys: list[IndexKe
     distinct_values = {row["column"]: row["distinct"] for row in db.rows(_DISTINCT_VALUES, ("int8",), (table.oid,))}
 
     def values(key: IndexKey) -> float:
-        # Negative: a share of the rows.
+        # Negative n_distinct is a share of the rows.
         distinct_count = float(distinct_values.get(key.text, 0.0))
         return -distinct_count * table.row_count if distinct_count < 0 else distinct_count
 
@@ -127,7 +127,7 @@ def _for_filter(db: Connection, node: Node, table: PlanTable, keys: list[IndexKe
 
 
 def _for_joins(plan: Plan, node: Node, table: PlanTable, keys: list[IndexKey]) -> Iterator[IndexCandidate]:
-    """An index for each column that is compared with another table's."""
+    """An index for each equality with another table's column."""
     other = next((other for join in plan.nodes() if (other := _join_partner(join, node)) is not None), None)
     if other is None:
         return
@@ -139,7 +139,7 @@ def _for_joins(plan: Plan, node: Node, table: PlanTable, keys: list[IndexKey]) -
 
 
 def _join_partner(join: Node, node: Node) -> Node | None:
-    """What a join joins with the side that a node is part of, where that is the node's nearest join."""
+    """The other side of the join right above a node."""
     sides = join.get("Plans", [])
     if len(sides) != 2:
         return None
@@ -153,7 +153,7 @@ def _join_partner(join: Node, node: Node) -> Node | None:
 def _for_sorts(
     db: Connection, plan: Plan, node: Node, table: PlanTable, keys: list[IndexKey]
 ) -> Iterator[IndexCandidate]:
-    """An index in the order of a sort whose first rows are wanted, alone and after the columns that are fixed."""
+    """An index in the order of a top-n sort, alone and after the columns that equalities fix."""
     for limit in plan.nodes():
         inner = [part for part in planner.subtree(limit) if "Sort Key" in part and "Sort" in part["Node Type"]]
         if limit["Node Type"] != "Limit" or not inner:
@@ -176,11 +176,11 @@ def _for_sorts(
 
 
 def _index_key(db: Connection, table: PlanTable, term: dict[str, Any]) -> IndexKey | None:
-    """The part of an index that serves a condition; None where no B-tree does."""
+    """The index key that serves a condition; None if no B-tree does."""
     if term["column"] is None:
         return _expression_key(db, term)
     about = _orderable_column(db, table, term["column"])
-    # PostgreSQL compares varchar as text, and an index of the column serves that.
+    # PostgreSQL compares varchar as text, which an index on the column supports.
     if about is None or (term["cast"] and (term["cast"], about["type"]) != ("text", "character varying")):
         return None
     column = quote_ident(term["column"])
@@ -202,13 +202,13 @@ def _expression_key(db: Connection, term: dict[str, Any]) -> IndexKey | None:
 
 
 def _orderable_column(db: Connection, table: PlanTable, name: str) -> dict[str, Any] | None:
-    """Type and collation of a column that a B-tree can order."""
+    """Type and collation of a column with a B-tree order."""
     rows = db.rows(_COLUMN, ("int8", "text"), (table.oid, name))
     return rows[0] if rows and rows[0]["ordered"] else None
 
 
 def _is_covered(db: Connection, candidate: IndexCandidate) -> bool:
-    """Whether an index that begins with the same keys is there; of plain columns in any order."""
+    """True if an index begins with the same keys, in any order for plain columns."""
     for row in db.rows(_EXISTING_INDEXES, ("int8",), (candidate.table.oid,)):
         if set(row["keys"][: len(candidate.keys)]) == set(candidate.keys):
             return True

@@ -1,4 +1,4 @@
-"""Plans: a statement explained without being run, and what its scans read and ask for."""
+"""Query plans: EXPLAIN without running the statement, and the tables that its scans read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Node = dict[str, Any]
 
 _EXPLAIN = "EXPLAIN (VERBOSE, FORMAT JSON) "
 _HINT = "Give one SELECT, as it would be run, with values in place of parameters."
-# Catalogs have the indexes that PostgreSQL gives them.
+# System catalogs already have the indexes that PostgreSQL gives them.
 _TABLE = """
     SELECT c.oid::int8 AS oid, c.oid::regclass::text AS name, c.reltuples::float8 AS row_count,
            c.relispartition AS is_partition, coalesce(pg_partition_root(c.oid), c.oid)::regclass::text AS root
@@ -37,7 +37,7 @@ class Suggestion(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PlanTable:
-    """A table that a plan reads; `root` is the partitioned table that it is part of, or itself."""
+    """A table that a plan reads; `root` is its partitioned table, or itself."""
 
     oid: int
     name: str
@@ -48,21 +48,21 @@ class PlanTable:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The planner's tree for a statement; nothing of it was run."""
+    """The plan tree of a statement that was not run."""
 
     tree: Node
 
     @property
     def cost(self) -> float:
-        """Of all rows, in the planner's units."""
+        """The total cost in the planner's units."""
         return float(self.tree["Total Cost"])
 
     def nodes(self) -> Iterator[Node]:
-        """Every node, the root first."""
+        """All nodes, the root first."""
         yield from subtree(self.tree)
 
     def scans(self, db: Connection) -> list[tuple[Node, PlanTable]]:
-        """The nodes that read a table of somebody's, with that table."""
+        """The nodes that scan user tables, with the table."""
         return [
             (node, PlanTable(**row))
             for node in self.nodes()
@@ -72,7 +72,7 @@ class Plan:
 
 
 def subtree(node: Node) -> Iterator[Node]:
-    """A node and all that it takes its rows from."""
+    """A node and all nodes below it, breadth first."""
     pending = [node]
     while pending:
         current = pending.pop(0)
@@ -82,7 +82,7 @@ def subtree(node: Node) -> Iterator[Node]:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A SELECT and the search path that it is meant with; while it is looked at, another one is pinned."""
+    """A SELECT with the search path that it is meant for; our own queries run under the pinned path."""
 
     db: Connection
     text: str
@@ -90,36 +90,36 @@ class Statement:
 
     @contextlib.contextmanager
     def caller_search_path(self) -> Iterator[None]:
-        """While the block runs, names mean what they mean to the caller."""
+        """Run the block under the caller's search path."""
         search_path.set_local(self.db, self.path)
         yield
-        # Not after an error: the subtransaction or transaction that ends takes the setting along.
+        # No `finally` needed: after an error, the rollback restores the setting.
         search_path.set_local(self.db, search_path.PINNED)
 
     def explain(self) -> Plan:
-        """The plan. Raises what PostgreSQL raises."""
+        """The plan. Errors of PostgreSQL are raised."""
         with self.caller_search_path():
             (row,) = self.db.execute(_EXPLAIN + self.text)
         tree = row["QUERY PLAN"]
         return Plan((json.loads(tree) if isinstance(tree, str) else tree)[0]["Plan"])
 
     def try_explain(self) -> Plan | None:
-        """The plan of a statement that pg_llm wrote; None where the caller's names do not allow it."""
+        """The plan of a rewritten statement; None if a name or operator means something else in this database."""
         try:
             with self.db.savepoint():
                 return self.explain()
         except DatabaseError as error:
-            # The text alone could not tell that a name or an operator means something else here.
+            # Class 42: the syntax tree alone could not tell that.
             if not error.sqlstate.startswith("42"):
                 raise
             return None
 
     def explain_callers(self) -> Plan:
-        """The plan of the caller's own statement. Raises InvalidInput with the position of what is wrong in it."""
+        """The plan of the caller's statement. Raises InvalidInput with the position of a mistake in it."""
         try:
             return self.explain()
         except DatabaseError as error:
-            # Only what is wrong with the statement itself; a missing right, say, is told as it is.
+            # Only mistakes in the statement; others, as missing rights, are reported as they are.
             if not error.sqlstate.startswith("42") or error.sqlstate == "42501":
                 raise
             place = f", at character {error.position - len(_EXPLAIN)}" if error.position else ""
@@ -129,7 +129,7 @@ class Statement:
 
 
 def analyze(db: Connection, analyzer: str, texts: Sequence[str]) -> list[list[dict[str, Any]]]:
-    """What the host reads from each text: a statement, a condition, calls of models in one, or a sort key."""
+    """The host's analysis of each text: a statement's rewrites, a condition's terms or model calls, or a sort key."""
     return (
         [json.loads(result) for result in models.run_without_model(db, "optimization", texts, read=analyzer)]
         if texts

@@ -1,6 +1,6 @@
-"""What can be told of a statement by its text alone: rewrites that may be cheaper; and what a plan's conditions ask of.
+"""Analyse statements by their syntax tree alone: possible rewrites, and the terms of plan conditions.
 
-Nothing here knows a table: whether a rewrite is equal and cheaper is for the database to say.
+Tables are unknown here: whether a rewrite is equal and cheaper is for the database to say.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]
 
 
 def run_in_worker(analyzer: str, text: str) -> str:
-    """What is read; the parser is PostgreSQL's own, whose names inside a server would be taken for the server's."""
+    """Analyse one text; in a child process, as the parser is PostgreSQL's own and its symbols clash in a server."""
     try:
         return json.dumps(_ANALYZERS[analyzer](text))
     except RecursionError:
@@ -30,7 +30,7 @@ def run_in_worker(analyzer: str, text: str) -> str:
 
 
 def _rewrites(text: str) -> list[dict[str, Any]]:
-    """Each rewrite as `rule`, `sql` and what it `needs` in order to be equal."""
+    """Each possible rewrite: its `rule`, its `sql`, and what it `needs` to be equal."""
     sql_tree.select(text)
     return [rewrite for rule in (*rewrite_rules.RULES, *model_call_rules.RULES) if (rewrite := rule(text)) is not None]
 

@@ -1,4 +1,4 @@
-"""What the conditions and sort keys of a plan ask of a table: columns and expressions that an index could serve."""
+"""Sargable terms: columns and expressions in plan conditions and sort keys that an index could serve."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _EQUAL, _RANGE, _PATTERN = ("=",), ("<", ">", "<=", ">="), ("~~",)
 
 
 def indexable_terms(text: str) -> list[dict[str, Any]]:
-    """The parts of a condition that compare something of one table with something that is not of it.
+    """The conjuncts that compare an expression of one table with something outside it.
 
-    `kind` is equal, range or pattern; `column` is None for an expression, `cast` the type a column is cast to.
+    `kind` is equal, range or pattern; `column` is None for an expression, `cast` the type that a column is cast to.
     """
     tree = _expression(f"SELECT {text}")
     parts = sql_tree.conjuncts(tree.targetList[0].val) if tree is not None and tree.targetList else []
@@ -43,21 +43,21 @@ def _comparison_terms(part: Any) -> list[dict[str, Any]]:
 
 
 def _common_term(alternatives: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """What all alternatives compare with constants, as one index serves them all."""
+    """The term that all alternatives of an OR compare with constants, as one index serves them all."""
     first = alternatives[0]
     same = all(terms == first for terms in alternatives)
     return first if same and len(first) == 1 and first[0]["constant"] and first[0]["kind"] == "equal" else []
 
 
 def model_calls(text: str) -> list[dict[str, Any]]:
-    """The parts of a condition in their order, and whether each calls a model."""
+    """The conjuncts in order, and whether each calls a model."""
     tree = _expression(f"SELECT {text}")
     parts = sql_tree.conjuncts(tree.targetList[0].val) if tree is not None and tree.targetList else []
     return [{"text": sql_tree.to_sql(part), "model": model_call_rules.calls_model(part)} for part in parts]
 
 
 def sort_key(text: str) -> list[dict[str, Any]]:
-    """The column that a sort key of a plan is about, and how it is ordered; nothing for another expression."""
+    """The column and direction of a sort key; nothing for other expressions."""
     from pglast.enums import SortByDir, SortByNulls
 
     tree = _expression(f"SELECT 1 ORDER BY {text}")
@@ -78,19 +78,19 @@ def _expression(text: str) -> Any | None:
     try:
         return sql_tree.select(text)
     except InvalidInput:
-        # A plan writes subplans and the like in words that are no SQL; no index serves those.
+        # Plans contain subplans and the like that are not SQL; no index serves those.
         return None
 
 
 def _aliases(tree: Any) -> set[str]:
-    """The tables whose columns an expression names."""
+    """The aliases of the tables whose columns an expression reads."""
     return {
         sql_tree.column_name(column)[0] for column in sql_tree.columns(tree) if len(sql_tree.column_name(column)) > 1
     }
 
 
 def _has_prefix(other: Any) -> bool:
-    """Whether a pattern is a constant that begins with what is to be found."""
+    """True if a pattern is a constant with a fixed prefix."""
     from pglast import ast
 
     constant = other.arg if isinstance(other, ast.TypeCast) else other
@@ -124,7 +124,7 @@ def _term(side: Any, owner: str, operator: str, other: Any) -> dict[str, Any]:
 
 
 def _unqualified(side: Any) -> str:
-    """The expression as an index of the table would have it, without the table's name."""
+    """The expression without the table's alias, as CREATE INDEX needs it."""
     from pglast import ast
 
     def change(node: Any) -> Any:

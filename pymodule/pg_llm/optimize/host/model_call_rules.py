@@ -1,4 +1,4 @@
-"""Statements that call models less often: after cheaper conditions, or once per row instead of once per pair."""
+"""Rewrites that call models less often: after cheaper conditions, or once per row instead of once per pair."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EMBED = "llm_embed"
 
 
 def models_last(text: str) -> Rewrite | None:
-    """Everything but the conditions that call models goes into a MATERIALIZED CTE; those see only what it leaves."""
+    """Evaluate all conditions without model calls in a MATERIALIZED CTE first."""
     from pglast import ast
 
     tree = sql_tree.select(text)
@@ -25,7 +25,7 @@ def models_last(text: str) -> Rewrite | None:
     without_models = [part for part in parts if not calls_model(part)]
     if not with_models or tree.withClause or tree.op or not (without_models or _has_join(tree)):
         return None
-    # What is outside the CTE: all but FROM and the early conditions.
+    # The clauses that stay outside the CTE.
     outside = (
         tree.targetList,
         tuple(with_models),
@@ -54,7 +54,7 @@ def models_last(text: str) -> Rewrite | None:
     if not all(sql_tree.column_name(column) for column in columns):
         return None
     for target in tree.targetList:
-        # The name that the column would have had.
+        # Keep the name that the output column would have had.
         if target.name is None and (name := sql_tree.column_name(target.val)):
             target.name = name[-1]
     sort = tuple(
@@ -79,7 +79,7 @@ def models_last(text: str) -> Rewrite | None:
 
 
 def once_per_row(text: str) -> Rewrite | None:
-    """Model calls on one table's columns go into a MATERIALIZED CTE of that table; a similarity becomes a distance."""
+    """Compute model calls on one table's columns in a MATERIALIZED CTE of that table; similarities become distances."""
     from pglast import ast
 
     tree = sql_tree.select(text)
@@ -90,7 +90,7 @@ def once_per_row(text: str) -> Rewrite | None:
     if any(isinstance(node, ast.SubLink) for node in sql_tree.nodes(tree)) or len(tables) != len(sources[0]):
         return None
     aliases = {target.name for target in tree.targetList if target.name}
-    # An output column's name, which stays what it is.
+    # References to output columns stay as they are.
     outputs = {
         id(sort_key.node)
         for sort_key in tree.sortClause or ()
@@ -102,7 +102,7 @@ def once_per_row(text: str) -> Rewrite | None:
     moved_calls: dict[tuple[str, str], tuple[str, Any]] = {}
 
     def moved_column(call: Any) -> Any | None:
-        """The column that holds what the call gives, if it is about one table."""
+        """The CTE column that replaces a call, if the call concerns one table only."""
         about = {
             sql_tree.column_name(column)[0]
             for column in sql_tree.columns(call)
@@ -171,12 +171,12 @@ def _is_call(node: Any) -> bool:
 
 
 def calls_model(tree: Any) -> bool:
-    """Whether a model is called anywhere in a tree."""
+    """True if a model is called anywhere in the tree."""
     return any(_is_call(node) for node in sql_tree.nodes(tree))
 
 
 def _function_names(trees: list[Any]) -> list[str]:
-    """The names of all functions that are called."""
+    """The names of all called functions."""
     from pglast import ast
 
     called = (node for tree in trees for node in sql_tree.nodes(tree) if isinstance(node, ast.FuncCall))
@@ -210,7 +210,7 @@ def _with(queries: dict[str, Any]) -> Any:
 
 
 def _output_name(target: Any) -> str | None:
-    """The name of an output column, as PostgreSQL gives it."""
+    """The output column's name as PostgreSQL derives it."""
     from pglast import ast
 
     if target.name:
@@ -221,7 +221,7 @@ def _output_name(target: Any) -> str | None:
 
 
 def _concerns_only(part: Any, owner: str, model_columns: set[str]) -> bool:
-    """Whether a condition is about one table alone, and about none of the columns that models fill."""
+    """True if a condition concerns this table alone, and no column computed by a model."""
     names = [sql_tree.column_name(column) for column in sql_tree.columns(part)]
     return (
         bool(names)

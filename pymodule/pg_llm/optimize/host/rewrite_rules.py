@@ -1,4 +1,4 @@
-"""Statements that say the same in another form: IN for OR, NOT EXISTS for NOT IN, no DISTINCT over a key."""
+"""Equivalence rewrites: IN for OR, NOT EXISTS for NOT IN, no DISTINCT over a key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Rewrite = dict[str, Any]
 
 
 def or_to_in(text: str) -> Rewrite | None:
-    """`x = 1 OR x = 2` as `x IN (1, 2)`, which is equal by definition."""
+    """`x = 1 OR x = 2` as `x IN (1, 2)`; equal by definition."""
     from pglast import ast
     from pglast.enums import A_Expr_Kind, BoolExprType
 
@@ -40,7 +40,7 @@ def or_to_in(text: str) -> Rewrite | None:
 
 
 def _equality(node: Any) -> tuple[str, ...] | None:
-    """The column that is compared with a constant, and the constant's kind."""
+    """The column that is compared with a constant, and the constant's type."""
     from pglast import ast
     from pglast.enums import A_Expr_Kind
 
@@ -53,7 +53,7 @@ def _equality(node: Any) -> tuple[str, ...] | None:
 
 
 def not_in_to_not_exists(text: str) -> Rewrite | None:
-    """`x NOT IN (SELECT y …)` as NOT EXISTS, which is equal where neither x nor y is ever NULL."""
+    """`x NOT IN (SELECT y …)` as NOT EXISTS (anti-join); equal if neither x nor y is ever NULL."""
     from pglast import ast
     from pglast.enums import A_Expr_Kind, BoolExprType, SubLinkType
 
@@ -79,7 +79,7 @@ def not_in_to_not_exists(text: str) -> Rewrite | None:
         if mine is None or theirs is None or aliases & {sql_tree.alias(table) for table in inner_tables[0]}:
             return node
         for (table, column), outer in ((mine, outer_tables[1]), (theirs, inner_tables[1])):
-            # An outer join makes NULL of any column, and a CTE may bear a table's name: no constraint tells of those.
+            # Outer joins make any column nullable, and a CTE may have a table's name: no constraint helps.
             needs.append(["" if outer or tree.withClause else sql_tree.relation(table), column])
         equal = ast.A_Expr(
             kind=A_Expr_Kind.AEXPR_OP,
@@ -92,26 +92,26 @@ def not_in_to_not_exists(text: str) -> Rewrite | None:
         exists = ast.SubLink(subLinkType=SubLinkType.EXISTS_SUBLINK, subselect=inner)
         return ast.BoolExpr(boolop=BoolExprType.NOT_EXPR, args=(exists,))
 
-    # Only conditions that all must hold: elsewhere NULL and false are not the same.
+    # Only top-level conjuncts: elsewhere NULL and false differ.
     parts = [change(part) for part in sql_tree.conjuncts(tree.whereClause)]
     tree.whereClause = sql_tree.conjunction(parts)
     return {"rule": "not exists", "sql": sql_tree.to_sql(tree), "needs": {"not_null": needs}} if needs else None
 
 
 def distinct_of_key(text: str) -> Rewrite | None:
-    """SELECT DISTINCT without DISTINCT, which is equal where its columns hold a key of the one table."""
+    """SELECT DISTINCT without DISTINCT; equal if the columns contain a key of the only table."""
     from pglast import ast
 
     tree = sql_tree.select(text)
     sources = sql_tree.from_tables(tree)
     if tree.distinctClause != (None,) or tree.op or tree.groupClause or tree.havingClause or tree.windowClause:
         return None
-    # The name of a CTE may be that of a table as well.
+    # A CTE may have the name of a table.
     if tree.withClause:
         return None
     if sources is None or len(sources[0]) != 1 or sources[0][0] is not tree.fromClause[0]:
         return None
-    # A function could return a set.
+    # A function may return a set.
     if any(isinstance(node, ast.FuncCall | ast.SubLink) for node in sql_tree.nodes(tree.targetList)):
         return None
     table = sources[0][0]
@@ -126,7 +126,7 @@ def distinct_of_key(text: str) -> Rewrite | None:
 
 
 def _is_plain_list(select: Any) -> bool:
-    """Whether a subquery is a mere list of one column's values."""
+    """True if a subquery is a plain list of one column's values."""
     return not (
         select.op
         or select.distinctClause
@@ -141,7 +141,7 @@ def _is_plain_list(select: Any) -> bool:
 
 
 def _resolve_column(node: Any, tables: list[Any]) -> tuple[Any, str] | None:
-    """The table in FROM and the column that a column's name stands for, if the text alone tells."""
+    """The table and column that a column reference resolves to, if the text alone tells."""
     name = sql_tree.column_name(node)
     if len(name) == 1 and len(tables) == 1:
         return tables[0], name[0]

@@ -20,7 +20,7 @@ from pg_llm.charts.specification import specification
 from pg_llm.charts.chart_data import chart_data
 from pg_llm.errors import InvalidInput
 
-GOLDEN = Path(__file__).with_name("charts")
+GOLDEN = Path(__file__).with_name("golden")
 MONTHS = [f"2024-{month:02}-01" for month in range(1, 5)]
 CITIES = ["Oslo", "Rome", "上海"]
 SALES = [("month", "date"), ("city", "text"), ("sales", "numeric")]
