@@ -96,10 +96,10 @@ def _answer_and_log(
     db: Connection, question: str, tables: list[int] | None, model: str | None, path: list[str]
 ) -> tuple[Outcome, bool]:
     """The outcome, and whether its confidence reaches llm.ask_threshold."""
-    threshold = settings.share("llm.ask_threshold", sandbox.setting(db, "llm.ask_threshold"))
+    threshold = settings.share("llm.ask_threshold", db.setting("llm.ask_threshold"))
     outcome = _best_outcome(db, question, tables, model, path)
     confident = outcome.result is not None and outcome.confidence >= threshold
-    if settings.switch("llm.ask_log", sandbox.setting(db, "llm.ask_log")):
+    if settings.switch("llm.ask_log", db.setting("llm.ask_log")):
         db.rows(
             "INSERT INTO llm.ask_log (question, sql, confidence, reason) VALUES ($1, $2, $3, $4)",
             ("text", "text", "float4", "text"),

@@ -90,16 +90,10 @@ class ValidatedQuery:
 def limits(db: Connection) -> QueryLimits:
     """The limits that this session has set."""
     names = ("llm.ask_timeout", "llm.ask_cost_limit", "llm.ask_row_limit")
-    timeout, cost, most = (setting(db, name) for name in names)
+    timeout, cost, most = (db.setting(name) for name in names)
     return QueryLimits(
         settings.seconds(names[0], timeout), settings.count(names[1], cost), max(1, settings.count(names[2], most))
     )
-
-
-def setting(db: Connection, name: str) -> str | None:
-    """The session's value of a setting."""
-    value: str | None = db.rows("SELECT current_setting($1, true) AS value", ("text",), (name,))[0]["value"]
-    return value
 
 
 def search_path(db: Connection) -> list[str]:

@@ -23,7 +23,7 @@ _NEVER_ANALYZED = """
 
 def suggest(db: Connection, sql: str) -> list[Suggestion]:
     """Suggestions for a SELECT, those with the largest saving first. Raises InvalidInput for other statements."""
-    path = search_path.current(db)
+    path = db.setting("search_path") or ""
     with search_path.pinned(db):
         possible_rewrites = planner.analyze(db, "statement", [sql])[0]
         statement = Statement(db, sql.rstrip().removesuffix(";"), path)

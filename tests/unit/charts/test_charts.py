@@ -15,9 +15,9 @@ from xml.etree import ElementTree
 import pytest
 from pg_llm.charts import aggregation, choice
 from pg_llm.charts import chart_data as chart_table
+from pg_llm.charts.chart_data import chart_data
 from pg_llm.charts.host import rendering
 from pg_llm.charts.specification import specification
-from pg_llm.charts.chart_data import chart_data
 from pg_llm.errors import InvalidInput
 
 GOLDEN = Path(__file__).with_name("golden")
