@@ -79,8 +79,8 @@ def _match_values(
     kinds = _place_kinds(lookup, table, texts) if any(row["value"].lower() in place_codes for row in rows) else {}
     for row in rows:
         value, ref = row["value"].lower(), (place, row["place"])
-        said = [value] if row["whole"] else [part for part in capitalized if _starts_at_word(part, value)]
-        for match in (match for text in said for match in re.finditer(re.escape(text), lower)):
+        spellings = [value] if row["whole"] else [part for part in capitalized if _starts_at_word(part, value)]
+        for match in (match for text in spellings for match in re.finditer(re.escape(text), lower)):
             if _is_whole_word(lower, *match.span()):
                 yield ValueMatch(ref, row["value"], *match.span(), row["whole"])
         for short in (_completed_pattern(value), lexicon.SHORT_VALUES.get(value, "(?!)")):
