@@ -31,7 +31,7 @@ _GENERIC_NAMES = frozenset(
 _NAME_WORDS = ("name", "title", "label", "subject", "word", "description", "code")
 _CHINESE_KEY_ENDINGS = ("编号", "学号", "工号", "编码", "代码")
 _CHINESE_NAME_ENDINGS = ("名", "名称", "名字", "标题", "题目")
-__all__ = ["Column", "Edge", "Ref", "Schema", "Table"]
+__all__ = ["Edge", "Ref", "Schema", "SchemaColumn", "SchemaTable"]
 # Words in the names of keys that point to an origin, and to a destination.
 _DIRECTIONS = {
     "from": ("source", "src", "origin", "departure", "start", "sender"),
@@ -60,7 +60,7 @@ _DECLARED, _INFERRED, _SHARED_COLUMN = 1.0, 1.1, 2.6
 
 
 @dataclass(slots=True)
-class Column:
+class SchemaColumn:
     """One column; `kind` is number, text, date, time, bool or other; `phrases` are its comment and description.
 
     `builtin` is true if its type is one of PostgreSQL's own.
@@ -108,13 +108,13 @@ class Column:
 
 
 @dataclass(slots=True)
-class Table:
+class SchemaTable:
     """One relation; `sql` is its name as the caller writes it."""
 
     oid: int
     name: str
     sql: str
-    columns: list[Column]
+    columns: list[SchemaColumn]
     phrases: list[str] = field(default_factory=list)
     key: list[int] = field(default_factory=list)
     row_count: float = 0.0
@@ -133,7 +133,7 @@ class Table:
 class Schema:
     """Tables and the edges along which they can be joined: declared foreign keys and keys inferred from names."""
 
-    def __init__(self, tables: Sequence[Table], declared: Iterable[Edge] = ()) -> None:
+    def __init__(self, tables: Sequence[SchemaTable], declared: Iterable[Edge] = ()) -> None:
         self.tables = list(tables)
         self._prefix = self._split_names()
         self.edges = list(declared)
@@ -143,10 +143,10 @@ class Schema:
             if len(table.key) == 1:
                 table.columns[table.key[0]].unique = True
         self._expand_key_names()
-        known = {frozenset((edge.source, edge.target)) for edge in self.edges}
+        connected = {frozenset((edge.source, edge.target)) for edge in self.edges}
         self._targets_by_name = self._declared_targets()
         for one, other in itertools.permutations(range(len(self.tables)), 2):
-            if frozenset((one, other)) not in known:
+            if frozenset((one, other)) not in connected:
                 self.edges += self._inferred_foreign_keys(one, other)
         self.edges = _without_shortcuts(self.edges)
         self._join_graph = JoinGraph(self.edges)
@@ -166,19 +166,22 @@ class Schema:
             for column in table.columns:
                 column.base_name = name_prefixes.strip_prefix(column.name, shared)
                 column.words = _name_words(column.base_name)
-        known = {word for table in self.tables for word in table.words if len(word) > 1}
-        known |= {word for table in self.tables for column in table.columns for word in column.words if len(word) > 2}
+        known_words = {word for table in self.tables for word in table.words if len(word) > 1}
+        known_words |= {
+            word for table in self.tables for column in table.columns for word in column.words if len(word) > 2
+        }
         for table in self.tables:
-            its_names: list[Table | Column] = [table, *table.columns]
-            for named in its_names:
-                named.words = tuple(part for word in named.words for part in words.split_compound(word, known))
+            elements: list[SchemaTable | SchemaColumn] = [table, *table.columns]
+            for element in elements:
+                parts = (words.split_compound(word, known_words) for word in element.words)
+                element.words = tuple(itertools.chain.from_iterable(parts))
         return prefix
 
     def _expand_key_names(self) -> None:
         """Expand abbreviated tables in keys: read `x_tid` as the key `app_t_id` of a table with the prefix `app`."""
         keys: dict[str, tuple[str, ...]] = {}
         for table in self.tables:
-            for key in (table.columns[place] for place in table.key if len(table.key) == 1):
+            for key in (table.columns[index] for index in table.key if len(table.key) == 1):
                 full = name_prefixes.strip_prefix(key.name, self._prefix)
                 if full != key.base_name:
                     keys[_without_underscores(full)] = (*table.words, *key.words[-1:])
@@ -190,7 +193,7 @@ class Schema:
                     keys.get(_without_underscores(column.base_name), column.words), table.words, whole
                 )
 
-    def column(self, ref: Ref) -> Column:
+    def column(self, ref: Ref) -> SchemaColumn:
         """The column with these indexes."""
         return self.tables[ref[0]].columns[ref[1]]
 
@@ -203,9 +206,9 @@ class Schema:
         columns = self.tables[table].columns
         own = set(self.tables[table].words)
         best: tuple[float, int] | None = None
-        for place, column in enumerate(columns):
+        for index, column in enumerate(columns):
             name = column.words
-            if column.kind != "text" or not name or name[-1] in _CATEGORY_WORDS or self._is_reference(table, place):
+            if column.kind != "text" or not name or name[-1] in _CATEGORY_WORDS or self._is_reference(table, index):
                 continue
             if column.name.endswith(_CHINESE_CATEGORY_ENDINGS):
                 continue
@@ -214,16 +217,16 @@ class Schema:
             if rank is None:
                 rank = 8 if set(name) & own else 9
             extra = len(set(name) - own - set(_NAME_WORDS))
-            score = rank + 2 * extra + 0.01 * place
+            score = rank + 2 * extra + 0.01 * index
             if best is None or score < best[0]:
-                best = (score, place)
+                best = (score, index)
         return None if best is None or best[0] > 11.5 else best[1]
 
-    def _is_reference(self, table: int, place: int) -> bool:
+    def _is_reference(self, table: int, index: int) -> bool:
         """True if the column references a row of another table."""
-        own = set(self.tables[table].words) & set(self.tables[table].columns[place].words)
+        own = set(self.tables[table].words) & set(self.tables[table].columns[index].words)
         return not own and any(
-            edge.source == table and edge.many_to_one and (place,) == tuple(a for a, _ in edge.columns)
+            edge.source == table and edge.many_to_one and (index,) == tuple(a for a, _ in edge.columns)
             for edge in self.edges
         )
 
@@ -294,8 +297,8 @@ class Schema:
 
     def _roles(self, edge: Edge) -> set[str]:
         """Words of a key's name beyond the names of the tables that it connects."""
-        known = {*_KEY_WORDS, *self.tables[edge.target].words, *self.tables[edge.source].words}
-        return {word for a, _ in edge.columns for word in self.column((edge.source, a)).words} - known
+        table_words = {*_KEY_WORDS, *self.tables[edge.target].words, *self.tables[edge.source].words}
+        return {word for a, _ in edge.columns for word in self.column((edge.source, a)).words} - table_words
 
     def disambiguates_edge(self, edges: Iterable[Edge], stem: str) -> bool:
         """True if a word of the question tells one of these edges from a parallel one."""
@@ -402,7 +405,7 @@ def _without_shortcuts(edges: Sequence[Edge]) -> list[Edge]:
     ]
 
 
-def _same_key(one: Column, other: Column) -> bool:
+def _same_key(one: SchemaColumn, other: SchemaColumn) -> bool:
     """True if both are one key with the prefixes of their tables: `o_custkey` and `c_custkey`."""
     return one.base_name.lower() == other.base_name.lower() and len(one.words) > 1 and one.is_key
 
@@ -429,7 +432,7 @@ def _name_words(name: str) -> tuple[str, ...]:
     return words.split_name(name) or (name.lower(),)
 
 
-def _names_key(column: tuple[str, ...], table: tuple[str, ...], key: Column) -> bool:
+def _names_key(column: tuple[str, ...], table: tuple[str, ...], key: SchemaColumn) -> bool:
     """True for names of the form table + key: customer_id or buyer_customer_id for customer.id."""
     # Other tables write user_id for the column uid of users.
     ends = {key.words[-1], "id"} if re.fullmatch("[a-z]{0,2}id", key.base_name.lower()) else {key.words[-1]}
@@ -439,20 +442,20 @@ def _names_key(column: tuple[str, ...], table: tuple[str, ...], key: Column) -> 
     return column[-1] in ends and (named[-len(table) :] == table or (len(table) > 1 and named == table[-1:]))
 
 
-def _inferred_key(table: Table) -> list[int]:
+def _inferred_key(table: SchemaTable) -> list[int]:
     """The column that is most likely the primary key, judged by names among the columns known to be unique."""
     first = "".join(word[0] for word in table.words if word)
     joined = "".join(table.words)
-    for place, column in enumerate(table.columns):
+    for index, column in enumerate(table.columns):
         name = column.name.lower().replace("_", "")
         if column.unique and (
             name in ("id", "uuid", f"{joined}id", f"{first}id", f"{joined}code", f"{joined}key") or column.is_key
         ):
-            return [place]
-    for place, column in enumerate(table.columns):
-        if column.unique and place == 0 and column.kind in ("number", "text", "other"):
-            return [place]
-    for place, column in enumerate(table.columns):
+            return [index]
+    for index, column in enumerate(table.columns):
+        if column.unique and index == 0 and column.kind in ("number", "text", "other"):
+            return [index]
+    for index, column in enumerate(table.columns):
         if column.unique and column.kind == "text" and set(column.words) & {"name", "code", "title"}:
-            return [place]
+            return [index]
     return []

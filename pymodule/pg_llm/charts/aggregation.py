@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from pg_llm.charts.chart_data import NULL, Column
+from pg_llm.charts.chart_data import NULL, ChartColumn
 
 # Vega-Lite's time units, the length of their ISO 8601 prefix, and their approximate seconds.
 _TIME_UNITS = (
@@ -40,7 +40,7 @@ class Point:
 class Points:
     """The points of a chart with their titles, and how many rows could not be drawn."""
 
-    x: Column
+    x: ChartColumn
     series: str | None
     value: str
     points: list[Point]
@@ -57,7 +57,7 @@ class Points:
         return list(dict.fromkeys(cell.series for cell in self.points if cell.series is not None))
 
 
-def aggregate(x: Column, series: Column | None, measures: Sequence[Column]) -> Points:
+def aggregate(x: ChartColumn, series: ChartColumn | None, measures: Sequence[ChartColumn]) -> Points:
     """One point per position and series: the sum of its rows, or their number if nothing is measured."""
     totals: dict[tuple[Any, str | None], float] = {}
     summed = False
@@ -164,7 +164,7 @@ def milliseconds(moment: str) -> int:
     return int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp() * 1000)
 
 
-def to_category(column: Column, limit: int) -> Column:
+def to_category(column: ChartColumn, limit: int) -> ChartColumn:
     """A column as categories: times by the finest unit with at most `limit` values, numbers as text."""
     if column.role == "category":
         return column

@@ -22,15 +22,15 @@ from pg_llm.ask.grammar import (
 from pg_llm.ask.grammar.query import Condition, Expr, Query, SqlWriter
 from pg_llm.ask.grammar.similarity_scale import Embed
 from pg_llm.ask.mention import NameMatcher, ValueMatch
-from pg_llm.ask.schema import Column, Edge, Schema, Table
+from pg_llm.ask.schema import Edge, Schema, SchemaColumn, SchemaTable
 from pg_llm.vectors import inner_product
 
 NUMBER, TEXT, DATE = "number", "text", "date"
 
 
-def table(name: str, columns: dict[str, str], key: str | None = None) -> Table:
-    its = [Column(column, column, kind, kind, unique=column == key) for column, kind in columns.items()]
-    return Table(hash(name), name, name, its, key=[list(columns).index(key)] if key else [])
+def table(name: str, columns: dict[str, str], key: str | None = None) -> SchemaTable:
+    its = [SchemaColumn(column, column, kind, kind, unique=column == key) for column, kind in columns.items()]
+    return SchemaTable(hash(name), name, name, its, key=[list(columns).index(key)] if key else [])
 
 
 def library() -> Schema:
