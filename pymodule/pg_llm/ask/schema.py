@@ -6,17 +6,13 @@ import copy
 import itertools
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from pg_llm.ask.grammar import name_prefixes, words
 from pg_llm.ask.grammar.join_graph import Edge, JoinGraph
+from pg_llm.ask.schema_elements import CHINESE_KEY_ENDINGS, KEY_WORDS, Ref, SchemaColumn, SchemaTable, name_words
 
-# A column as the indexes of its table and of itself.
-Ref = tuple[int, int]
-
-_KEY_WORDS = ("id", "key", "code", "uuid", "number")
 _PERSONAL_NAME_WORDS = {"first", "last", "middle", "full", "given", "family", "nick", "display"}
-_NOT_ID_SUFFIXES = ("paid", "said", "void", "grid", "valid")
 _PERSON_WORDS = frozenset(
     """
     person user member customer client employee staff worker teacher professor student author writer doctor patient
@@ -29,7 +25,6 @@ _GENERIC_NAMES = frozenset(
 """.split()
 )
 _NAME_WORDS = ("name", "title", "label", "subject", "word", "description", "code")
-_CHINESE_KEY_ENDINGS = ("编号", "学号", "工号", "编码", "代码")
 _CHINESE_NAME_ENDINGS = ("名", "名称", "名字", "标题", "题目")
 __all__ = ["Edge", "Ref", "Schema", "SchemaColumn", "SchemaTable"]
 # Words in the names of keys that point to an origin, and to a destination.
@@ -40,94 +35,14 @@ _DIRECTIONS = {
 # How much cheaper an edge becomes whose role the question mentions.
 _MENTION_DISCOUNT = 0.3
 # Columns of categories do not name rows.
-_CHINESE_CATEGORY_ENDINGS = ("状态", "类型", "类别", "种类", "性别", "等级", "级别", "方式", *_CHINESE_KEY_ENDINGS)
-_CATEGORY_WORDS = {
-    "status",
-    "state",
-    "type",
-    "kind",
-    "category",
-    "class",
-    "gender",
-    "sex",
-    "level",
-    "grade",
-    "unit",
-    "currency",
-}
+_CHINESE_CATEGORY_ENDINGS = ("状态", "类型", "类别", "种类", "性别", "等级", "级别", "方式", *CHINESE_KEY_ENDINGS)
+_CATEGORY_WORDS = frozenset(
+    """
+    status state type kind category class gender sex level grade unit currency
+""".split()
+)
 # Costs of joining along a declared foreign key, one inferred from names, and columns that only share a name.
 _DECLARED, _INFERRED, _SHARED_COLUMN = 1.0, 1.1, 2.6
-
-
-@dataclass(slots=True)
-class SchemaColumn:
-    """One column; `kind` is number, text, date, time, bool or other; `phrases` are its comment and description.
-
-    `builtin` is true if its type is one of PostgreSQL's own.
-    """
-
-    name: str
-    sql: str
-    type: str
-    kind: str
-    phrases: list[str] = field(default_factory=list)
-    unique: bool = False
-    nullable: bool = True
-    builtin: bool = True
-    # The name without the prefix that all columns of the table share, and its words.
-    base_name: str = field(init=False)
-    words: tuple[str, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.base_name = self.name
-        self.words = _name_words(self.name)
-
-    @property
-    def is_measure(self) -> bool:
-        """True if sums and averages of its numbers make sense; numbers that identify something have none."""
-        name = self.words
-        is_label = (len(name) > 1 and name[-1] == "number") or name[-1:] in (
-            ("year",),
-            ("zip",),
-            ("phone",),
-            ("postcode",),
-            ("code",),
-        )
-        return self.kind == "number" and not self.is_key and not is_label
-
-    @property
-    def is_key(self) -> bool:
-        """True if the name says that the column references a row."""
-        last = self.words[-1:] or ("",)
-        if self.name.endswith(_CHINESE_KEY_ENDINGS):
-            return True
-        short = re.fullmatch(r"(?:.*_)?[a-z]{0,4}id", self.name.lower()) and not self.name.lower().endswith(
-            _NOT_ID_SUFFIXES
-        )
-        return last[0] in _KEY_WORDS[:4] or bool(short and self.kind in ("number", "other"))
-
-
-@dataclass(slots=True)
-class SchemaTable:
-    """One relation; `sql` is its name as the caller writes it."""
-
-    oid: int
-    name: str
-    sql: str
-    columns: list[SchemaColumn]
-    phrases: list[str] = field(default_factory=list)
-    key: list[int] = field(default_factory=list)
-    row_count: float = 0.0
-    # The words of the name without the prefix that all tables share.
-    words: tuple[str, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.words = _name_words(self.name)
-
-    @property
-    def is_link(self) -> bool:
-        """True for a link table, which only relates rows of other tables."""
-        return len(self.columns) > 1 and all(column.is_key for column in self.columns)
 
 
 class Schema:
@@ -161,11 +76,11 @@ class Schema:
         )
         for table, column_names in zip(self.tables, columns, strict=True):
             own = name_prefixes.strip_prefix(table.name, prefix)
-            table.words = _name_words(own)
+            table.words = name_words(own)
             shared = name_prefixes.shared_prefix(column_names, {*own.lower().split("_"), *table.words})
             for column in table.columns:
                 column.base_name = name_prefixes.strip_prefix(column.name, shared)
-                column.words = _name_words(column.base_name)
+                column.words = name_words(column.base_name)
         known_words = {word for table in self.tables for word in table.words if len(word) > 1}
         known_words |= {
             word for table in self.tables for column in table.columns for word in column.words if len(word) > 2
@@ -297,7 +212,7 @@ class Schema:
 
     def _roles(self, edge: Edge) -> set[str]:
         """Words of a key's name beyond the names of the tables that it connects."""
-        table_words = {*_KEY_WORDS, *self.tables[edge.target].words, *self.tables[edge.source].words}
+        table_words = {*KEY_WORDS, *self.tables[edge.target].words, *self.tables[edge.source].words}
         return {word for a, _ in edge.columns for word in self.column((edge.source, a)).words} - table_words
 
     def disambiguates_edge(self, edges: Iterable[Edge], stem: str) -> bool:
@@ -425,11 +340,6 @@ def _expand_abbreviations(
 
 def _without_underscores(name: str) -> str:
     return name.lower().replace("_", "")
-
-
-def _name_words(name: str) -> tuple[str, ...]:
-    """The words of a name; a name without letters is a word itself."""
-    return words.split_name(name) or (name.lower(),)
 
 
 def _names_key(column: tuple[str, ...], table: tuple[str, ...], key: SchemaColumn) -> bool:

@@ -22,19 +22,11 @@ _LONGEST_NAME = 100
 # Characters that XML, and so SVG, cannot contain; lone surrogates; line breaks, as labels have one line.
 _UNDRAWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
 # Members of every JavaScript object, which Vega would look up instead of the text.
-_JAVASCRIPT_NAMES = (
-    "constructor",
-    "hasOwnProperty",
-    "isPrototypeOf",
-    "propertyIsEnumerable",
-    "toLocaleString",
-    "toString",
-    "valueOf",
-    "__defineGetter__",
-    "__defineSetter__",
-    "__lookupGetter__",
-    "__lookupSetter__",
-    "__proto__",
+_JAVASCRIPT_NAMES = tuple(
+    """
+    constructor hasOwnProperty isPrototypeOf propertyIsEnumerable toLocaleString toString valueOf __defineGetter__
+    __defineSetter__ __lookupGetter__ __lookupSetter__ __proto__
+""".split()
 )
 _INTERVAL_UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (0.001, "ms"))
 _LEAST_YEARS = 3

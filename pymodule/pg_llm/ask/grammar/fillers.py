@@ -13,21 +13,11 @@ _CLAUSE_STARTS = {"and", "by", "for", "per", "in", "with", "who", "that", "which
 # Contexts in which a focus particle is only emphasis: `but` after a quantifier, `still` before no state, `yet`
 # without a negation, `only` at the edge of a sentence or before a complement.
 _QUANTIFIERS = {"all", "nothing", "none", "anything", "everything", "everyone", "nobody", "any", "every"}
-_COMMANDS = {
-    "but",
-    "and",
-    "count",
-    "include",
-    "show",
-    "list",
-    "give",
-    "consider",
-    "need",
-    "want",
-    "take",
-    "use",
-    "return",
-}
+_COMMANDS = frozenset(
+    """
+    but and count include show list give consider need want take use return
+""".split()
+)
 _COMPLEMENTS = frozenset(
     """
     the those these for in if where when with one once from after before between on at count include show list give

@@ -7,21 +7,11 @@ from pg_llm.ask.grammar.reading.parsed_question import ValueFilter
 from pg_llm.ask.mention import Mention
 
 # Words between the marker and the text.
-_PATTERN_FILLERS = {
-    "a",
-    "an",
-    "the",
-    "letter",
-    "letters",
-    "character",
-    "word",
-    "text",
-    "string",
-    "phrase",
-    "suffix",
-    ":",
-    "in",
-}
+_PATTERN_FILLERS = frozenset(
+    """
+    a an the letter letters character word text string phrase suffix : in
+""".split()
+)
 
 
 def read(cursor: Cursor) -> None:

@@ -19,19 +19,7 @@ _MORE_WORDS = frozenset(
 _QUESTION_WORDS, _QUESTION_REACH = {"which", "what", "when", "where", "how", "whose"}, 4
 # Restrictive kinds that must not be left out; a copula alone restricts nothing.
 _RESTRICTING = ("number", "same")
-_RESTRICTING_CHINESE = (
-    *_RESTRICTING,
-    "surname",
-    "takes",
-    "cmp",
-    "above",
-    "like",
-    "start",
-    "end",
-    "top",
-    "super",
-    "time",
-)
+_RESTRICTING_CHINESE = (*_RESTRICTING, *"surname takes cmp above like start end top super time".split())
 
 
 def read(cursor: Cursor) -> None:
