@@ -93,7 +93,7 @@ def test_files_that_are_no_model_are_told(folder: Path, changed: dict[str, Any])
 def test_what_is_no_digest_becomes_no_path(tmp_path: Path, digest: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "kept").write_text("")
     with pytest.raises(InvalidModel, match="not the digest"):
-        source.stored(digest)
+        source.trained_folder(digest)
     for given in filter(None, (digest, str(tmp_path))):
         with pytest.raises(InvalidModel, match="not the digest"):
             loading.forget(ModelSpec("m", "graph", f"database:{given}", digest=given))
@@ -112,7 +112,7 @@ def test_a_graphs_model_is_loaded_as_nothing_else(folder: Path, monkeypatch: pyt
     base = {"name": "b", "task": "embedding", "source": "http://127.0.0.1:9/v1#m", "options": {"api_key_env": "PATH"}}
     (folder / "head.json").write_text(json.dumps({"base": base, "labels": ["x"], "multi_label": False}))
     (folder / "recommender.json").write_text('{"length": 1}')
-    monkeypatch.setattr(source, "stored", stored_in(folder))
+    monkeypatch.setattr(source, "trained_folder", stored_in(folder))
     spec = ModelSpec("m", "graph", f"database:{'0' * 64}")
     assert isinstance(loading.load(spec, 1, never), GraphModel)
     (folder / "graph.json").unlink()

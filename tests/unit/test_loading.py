@@ -39,6 +39,6 @@ def test_a_file_names_no_other_model(tmp_path: Path, task: str) -> None:
 @pytest.mark.parametrize("digest", ["", "/etc", "..", "../models", "a" * 63, "A" * 64, "a" * 64 + "/..", "*", "a" * 65])
 def test_what_is_no_digest_is_no_place(digest: str) -> None:
     with pytest.raises(InvalidModel, match="not the digest"):
-        source.stored(digest)
+        source.trained_folder(digest)
     with pytest.raises(InvalidModel, match="not the digest"):
         loading.forget(ModelSpec("m", "graph", "database:" + "0" * 64, digest=digest or "x"))

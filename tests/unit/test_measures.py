@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.training.metrics import Measures
+from pg_llm.training.metrics import ClassificationMetrics
 from sklearn.metrics import precision_recall_fscore_support
 from sklearn.preprocessing import MultiLabelBinarizer
 
@@ -13,7 +13,7 @@ _SETS = st.lists(st.tuples(*[st.sets(st.sampled_from(LABELS))] * 2), min_size=1,
 
 @given(_SETS)
 def test_equals_scikit_learn(rows: list[tuple[set[str], set[str]]]) -> None:
-    measures = Measures()
+    measures = ClassificationMetrics()
     for true, said in rows:
         measures.add([(label,) for label in true], [(label,) for label in said])
     seen = sorted(set().union(*(true | said for true, said in rows)))
@@ -37,7 +37,7 @@ def test_equals_scikit_learn(rows: list[tuple[set[str], set[str]]]) -> None:
 
 
 def test_an_entity_counts_only_if_all_of_it_agrees() -> None:
-    measures = Measures()
+    measures = ClassificationMetrics()
     measures.add([("PER", 0, 5), ("LOC", 9, 12)], [("PER", 0, 5), ("LOC", 9, 13), ("ORG", 9, 12)])
     micro = measures.rows()[-3]
     assert (micro["precision"], micro["recall"], micro["support"]) == (pytest.approx(1 / 3), 0.5, 2)

@@ -69,7 +69,7 @@ def _restore_any(db: Connection, digest: str) -> None:
 
 
 def _restore(db: Connection, digest: str, query: str, types: tuple[str, ...], values: tuple[Any, ...]) -> None:
-    target = source.stored(digest)
+    target = source.trained_folder(digest)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with interrupts.deferred():
         scratch = Path(tempfile.mkdtemp(prefix=".restore-", dir=target.parent))

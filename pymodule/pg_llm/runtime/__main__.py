@@ -114,7 +114,7 @@ async def _serve(
 
     memory = Memory(settings.host_memory_limit)
     cache = ModelCache(
-        lambda spec: loading.loaded(spec, settings.threads, cache.get),
+        lambda spec: loading.load_reporting_errors(spec, settings.threads, cache.get),
         loading.weight,
         min(settings.memory_limit, settings.host_memory_limit),
     )

@@ -185,7 +185,9 @@ def _cache() -> ModelCache:
     from pg_llm.models.cache import ModelCache
 
     cache = ModelCache(
-        lambda spec: loading.loaded(spec, 0, cache.get), loading.weight, settings.size("llm.memory_limit", None)
+        lambda spec: loading.load_reporting_errors(spec, 0, cache.get),
+        loading.weight,
+        settings.size("llm.memory_limit", None),
     )
     return cache
 
