@@ -78,7 +78,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[.
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(client, "_cached_results", ResultCache(1 << 20))
     # The host's process is the test's own, and does not end.
-    monkeypatch.setattr(client, "_DYING", 0.05)
+    monkeypatch.setattr(client, "_EXIT_TIMEOUT", 0.05)
     (tmp_path / protocol.FOLDER).mkdir()
     started: list[Host] = []
 

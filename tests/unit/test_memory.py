@@ -44,7 +44,7 @@ def test_a_large_text_is_refused_where_it_has_no_room() -> None:
 def test_texts_that_are_being_read_count() -> None:
     async def work() -> None:
         host = Fake(500 * MB, 300 * MB)
-        with host.taken(6 * MB), pytest.raises(MemoryLimitExceeded):
+        with host.reserved(6 * MB), pytest.raises(MemoryLimitExceeded):
             host.check(6 * MB)
         host.check(6 * MB)
         assert host.given_back == 2
@@ -55,7 +55,7 @@ def test_texts_that_are_being_read_count() -> None:
 def test_the_largest_is_ended_where_the_host_has_grown_too_large() -> None:
     async def read(host: Fake, size: int) -> str:
         try:
-            with host.taken(size):
+            with host.reserved(size):
                 await asyncio.sleep(10)
         except MemoryLimitExceeded as error:
             return error.message

@@ -87,7 +87,7 @@ def test_who_waits_for_another_to_start_it_can_be_cancelled(data: Path) -> None:
 
 
 def test_patience_has_an_end(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spawn, "_PATIENCE", 0.0)
+    monkeypatch.setattr(spawn, "_START_TIMEOUT", 0.0)
     (data / protocol.FOLDER).mkdir()
     with (data / protocol.FOLDER / "spawn.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

@@ -18,22 +18,22 @@ STATEMENT = ("condition", "(t.a = 1)")
 
 
 @pytest.fixture
-def parser() -> Iterator[worker_process._Process]:
-    process = worker_process._Process("optimization")
+def parser() -> Iterator[worker_process._Worker]:
+    process = worker_process._Worker("optimization")
     yield process
     process._end()
 
 
-def pid(process: worker_process._Process) -> int:
+def pid(process: worker_process._Worker) -> int:
     assert process._running is not None
     return process._running.pid
 
 
-def test_one_process_answers_one_after_the_other(parser: worker_process._Process) -> None:
-    assert '"column": "a"' in parser.ask(list(STATEMENT))
+def test_one_process_answers_one_after_the_other(parser: worker_process._Worker) -> None:
+    assert '"column": "a"' in parser.call(list(STATEMENT))
     first = pid(parser)
     found: list[str] = []
-    threads = [threading.Thread(target=lambda: found.append(parser.ask(list(STATEMENT)))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: found.append(parser.call(list(STATEMENT)))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -43,38 +43,38 @@ def test_one_process_answers_one_after_the_other(parser: worker_process._Process
     assert pid(parser) == first
 
 
-def test_an_error_comes_back_as_what_it_was(parser: worker_process._Process) -> None:
+def test_an_error_comes_back_as_what_it_was(parser: worker_process._Worker) -> None:
     with pytest.raises(InvalidInput, match="syntax error at or near") as caught:
-        parser.ask(["statement", "SELEC"])
+        parser.call(["statement", "SELEC"])
     assert caught.value.hint
     with pytest.raises(Error, match="internal error: KeyError"):
-        parser.ask(["nothing", "x"])
-    assert parser.ask(list(STATEMENT))
+        parser.call(["nothing", "x"])
+    assert parser.call(list(STATEMENT))
 
 
-def test_a_process_that_was_killed_or_left_alone_is_started_anew(parser: worker_process._Process) -> None:
-    parser.ask(list(STATEMENT))
+def test_a_process_that_was_killed_or_left_alone_is_started_anew(parser: worker_process._Worker) -> None:
+    parser.call(list(STATEMENT))
     first = pid(parser)
     os.kill(first, signal.SIGKILL)
-    assert parser.ask(list(STATEMENT))
+    assert parser.call(list(STATEMENT))
     assert pid(parser) != first
 
 
 def test_a_process_that_cannot_work_says_so() -> None:
-    process = worker_process._Process("no_such_task")
+    process = worker_process._Worker("no_such_task")
     with pytest.raises(Error, match="the process for no_such_task ended at once"):
-        process.ask([])
+        process.call([])
 
 
-def test_work_has_an_end(parser: worker_process._Process, monkeypatch: pytest.MonkeyPatch) -> None:
-    parser.ask(list(STATEMENT))
+def test_work_has_an_end(parser: worker_process._Worker, monkeypatch: pytest.MonkeyPatch) -> None:
+    parser.call(list(STATEMENT))
     first = pid(parser)
     os.kill(first, signal.SIGSTOP)
-    monkeypatch.setattr(worker_process, "_LONGEST", 0.2)
+    monkeypatch.setattr(worker_process, "_CALL_TIMEOUT", 0.2)
     with pytest.raises(InvalidInput, match="takes longer than"):
-        parser.ask(list(STATEMENT))
+        parser.call(list(STATEMENT))
     monkeypatch.undo()
-    assert parser.ask(list(STATEMENT))
+    assert parser.call(list(STATEMENT))
     assert pid(parser) != first
 
 
@@ -83,7 +83,7 @@ def test_the_process_ends_with_the_one_that_asks() -> None:
 import os
 from pg_llm.tasks import worker_process
 worker_process.call("optimization", "condition", "(t.a = 1)")
-print(worker_process._process("optimization")._running.pid, flush=True)
+print(worker_process._worker("optimization")._running.pid, flush=True)
 os.kill(os.getpid(), 9)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
