@@ -13,6 +13,7 @@ from database import value
 from pg_llm.database.connection import DatabaseError
 from pg_llm.database.psycopg_connection import PsycopgConnection
 from pg_llm.errors import InsufficientPrivilege, InvalidInput
+from pg_llm.runtime import client as host_client
 from workbench.cluster import Cluster
 
 Run = Callable[[str], Any]
@@ -209,7 +210,7 @@ def call(
     client: PsycopgConnection,
     cluster: Cluster,
     monkeypatch: pytest.MonkeyPatch,
-) -> Call:
+) -> Iterator[Call]:
     """Calls a function by the module of its face, its name, and all arguments, each with its type; gives the rows."""
     value(db, "SELECT llm_similarity('the host', 'is running')")
 
@@ -235,7 +236,8 @@ def call(
 
     # A client finds the host where a backend does: in the data directory.
     monkeypatch.chdir(cluster.data)
-    return by_sql if request.param == "sql" else by_client
+    yield by_sql if request.param == "sql" else by_client
+    host_client.disconnect()
 
 
 @pytest.fixture
