@@ -13,14 +13,14 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from pg_llm.charts import cells, choice
-from pg_llm.charts import table as chart_table
+from pg_llm.charts import aggregation, choice
+from pg_llm.charts import chart_data as chart_table
+from pg_llm.charts.chart_data import chart_data
 from pg_llm.charts.host import rendering
 from pg_llm.charts.specification import specification
-from pg_llm.charts.table import table
 from pg_llm.errors import InvalidInput
 
-GOLDEN = Path(__file__).with_name("charts")
+GOLDEN = Path(__file__).with_name("golden")
 MONTHS = [f"2024-{month:02}-01" for month in range(1, 5)]
 CITIES = ["Oslo", "Rome", "上海"]
 SALES = [("month", "date"), ("city", "text"), ("sales", "numeric")]
@@ -212,7 +212,7 @@ def test_times_are_those_of_the_query_whatever_the_zone() -> None:
         "0044-03-15 BC",
         None,
     ]
-    found = table([("t", "timestamp with time zone")], [[value] for value in given]).columns[0].values
+    found = chart_data([("t", "timestamp with time zone")], [[value] for value in given]).columns[0].values
     assert found == [
         *["2024-03-05T10:00:00Z"] * 3,
         "2024-03-05",
@@ -226,11 +226,11 @@ def test_times_are_those_of_the_query_whatever_the_zone() -> None:
 
 def test_an_interval_has_the_unit_that_suits_it() -> None:
     for seconds, title in ((90000 * 3, "wait (d)"), (7300, "wait (h)"), (150, "wait (min)"), (0.01, "wait (ms)")):
-        column = table([("wait", "interval")], [[seconds], [timedelta(seconds=1)], [None]]).columns[0]
+        column = chart_data([("wait", "interval")], [[seconds], [timedelta(seconds=1)], [None]]).columns[0]
         assert column.name == title
         assert column.role == "number"
         assert column.values[2] is None
-    assert table([("wait", "interval")], [[timedelta(hours=3)]]).columns[0].values == [3.0]
+    assert chart_data([("wait", "interval")], [[timedelta(hours=3)]]).columns[0].values == [3.0]
 
 
 HOSTILE = [
@@ -243,7 +243,7 @@ HOSTILE = [
     "x" * 1_000_000,
     "{{7*7}} ${1} #{2}",
     "javascript:alert(1)",
-    *chart_table._OBJECT[-6:-1:2],
+    *chart_table._JAVASCRIPT_NAMES[-6:-1:2],
     "__proto__",
     "datum.x",
     "",
@@ -360,7 +360,7 @@ def test_bars_in_time_are_as_wide_as_can_be_seen(times: list[str], unit: str, pl
 
 @pytest.mark.parametrize("values", [[0.0], [5.0] * 9, [-1e299, 1e299], [1e-300, 2e-300], [1.0, 1.0000001], [0.1, 0.7]])
 def test_bins_hold_every_value_once(values: list[float]) -> None:
-    bins = cells.bins(values, all(value.is_integer() for value in values))
+    bins = aggregation.histogram_bins(values, all(value.is_integer() for value in values))
     assert sum(count for _, _, count in bins) == len(values)
     assert all(start < end for start, end, _ in bins)
     assert len(bins) <= 45

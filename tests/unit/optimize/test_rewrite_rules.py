@@ -12,7 +12,7 @@ from pg_llm.optimize.host import analysis, conditions, model_call_rules, rewrite
 
 
 def rewritten(sql: str) -> dict[str, str]:
-    return {found["rule"]: found["sql"] for found in analysis._rewritten(sql)}
+    return {found["rule"]: found["sql"] for found in analysis._rewrites(sql)}
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_named_arguments_of_a_similarity_keep_it() -> None:
     ],
 )
 def test_what_a_condition_asks_of_a_table(text: str, expected: list[tuple[Any, str, bool]]) -> None:
-    assert [(term["column"], term["kind"], term["constant"]) for term in conditions.terms(text)] == expected
+    assert [(term["column"], term["kind"], term["constant"]) for term in conditions.indexable_terms(text)] == expected
 
 
 def test_sort_keys_of_a_plan() -> None:
@@ -149,7 +149,7 @@ def test_sort_keys_of_a_plan() -> None:
 
 
 def test_a_condition_says_what_calls_a_model() -> None:
-    found = conditions.calls("((t.a = 1) AND (public.llm_classify(t.b) = 'x'::text))")
+    found = conditions.model_calls("((t.a = 1) AND (public.llm_classify(t.b) = 'x'::text))")
     assert [part["model"] for part in found] == [False, True]
     assert found[0]["text"] == "t.a = 1"
 

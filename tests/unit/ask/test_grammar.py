@@ -6,23 +6,24 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.ask import answer, example, prompt
+from pg_llm.ask import prompt, taught_examples, verbalization
 from pg_llm.ask.grammar import (
-    asides,
     dates,
-    forms,
-    meaning,
+    fillers,
+    name_prefixes,
     numbers,
-    places,
-    prefixes,
+    place_names,
+    similarity_scale,
     synthesis,
-    tokens,
+    tokenizer,
+    word_forms,
     words,
 )
-from pg_llm.ask.grammar.meaning import Embed, dot
-from pg_llm.ask.grammar.query import Condition, Expr, Query, Writer
-from pg_llm.ask.mention import Similar, ValueMatch
+from pg_llm.ask.grammar.query import Condition, Expr, Query, SqlWriter
+from pg_llm.ask.grammar.similarity_scale import Embed
+from pg_llm.ask.mention import NameMatcher, ValueMatch
 from pg_llm.ask.schema import Column, Edge, Schema, Table
+from pg_llm.vectors import inner_product
 
 NUMBER, TEXT, DATE = "number", "text", "date"
 
@@ -74,7 +75,7 @@ def test_words_have_stems(word: str, stem: str) -> None:
     ],
 )
 def test_names_are_split_into_words(name: str, found: tuple[str, ...]) -> None:
-    assert words.split(name) == found
+    assert words.split_name(name) == found
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_names_are_split_into_words(name: str, found: tuple[str, ...]) -> None:
     ],
 )
 def test_short_forms_count_by_what_is_left_of_a_word(asked: str, most: str, less: str, least: str) -> None:
-    found = [words.likeness(words.stem(asked), words.stem(each)) for each in (most, less, least)]
+    found = [words.word_similarity(words.stem(asked), words.stem(each)) for each in (most, less, least)]
     assert found == sorted(found, reverse=True)
     assert found[1] > found[2] == 0
     assert found[0] > 0.7
@@ -108,7 +109,7 @@ def test_short_forms_count_by_what_is_left_of_a_word(asked: str, most: str, less
     ],
 )
 def test_words_written_as_one_are_split_where_both_are_known(word: str, parts: tuple[str, ...]) -> None:
-    assert words.compound(word, {"keeper"}) == parts
+    assert words.split_compound(word, {"keeper"}) == parts
 
 
 @pytest.mark.parametrize(
@@ -126,7 +127,7 @@ def test_words_written_as_one_are_split_where_both_are_known(word: str, parts: t
     ],
 )
 def test_what_all_names_share_is_a_prefix(names: tuple[str, ...], prefix: str) -> None:
-    assert prefixes.shared(names) == prefix
+    assert name_prefixes.shared_prefix(names) == prefix
 
 
 def zoo() -> Schema:
@@ -170,7 +171,7 @@ def test_keys_are_the_same_but_for_the_prefixes_of_their_tables() -> None:
             table("tug", {"t_id": NUMBER, "t_name": TEXT, "t_mid": NUMBER}, "t_id"),
         ]
     )
-    found = [(edge.one, edge.other, edge.columns) for edge in schema.edges]
+    found = [(edge.source, edge.target, edge.columns) for edge in schema.edges]
     assert sorted(found) == [(1, 0, ((2, 0),)), (2, 1, ((2, 0),))]
 
 
@@ -192,14 +193,14 @@ def test_a_number_named_after_a_table_is_not_what_its_rows_are() -> None:
     )
     first, *others = synthesis.candidates("Which parcels have at least three scans?", schema, [])[0]
     assert first.sql.startswith("SELECT parcel.label FROM parcel JOIN scan ON scan.prcl_no = parcel.prcl_no GROUP BY")
-    assert all(other.likely < 0.8 * first.likely for other in others)
+    assert all(other.score < 0.8 * first.score for other in others)
 
 
 @pytest.mark.parametrize("word", ["unknown", "empty", "null"])
 def test_a_word_that_restricts_is_not_left_out(word: str) -> None:
     asked, plain = f"Which writers have an {word} country?", "Which writers have a country?"
     doubted, sure = (synthesis.candidates(question, library(), [])[0][0] for question in (asked, plain))
-    assert doubted.likely < 0.3 < sure.likely
+    assert doubted.score < 0.3 < sure.score
 
 
 def test_what_cannot_be_built_is_told_and_no_defect() -> None:
@@ -222,7 +223,7 @@ def test_a_model_of_both_languages_stands_in_for_chinese_comments(question: str,
     columns = {"id": NUMBER, "name": TEXT, "disease": TEXT, "age": NUMBER, "department": TEXT}
     meant = {"患者": (0, -1), "疾病": (0, 2), "年龄": (0, 3), "科室": (0, 4)}
 
-    def near(best: float, other: float) -> Similar:
+    def near(best: float, other: float) -> NameMatcher:
         return lambda phrases: [[(meant[word], best), ((0, 0), other)] if word in meant else [] for word in phrases]
 
     named = [ValueMatch((0, 1), "A", 2, 3, True)] if "A" in question else []
@@ -231,7 +232,7 @@ def test_a_model_of_both_languages_stands_in_for_chinese_comments(question: str,
         synthesis.candidates(question, schema, named, near(*how))[0][0] for how in ((0.85, 0.4), (0.85, 0.8))
     )
     assert clear.sql == vague.sql == sql
-    assert clear.likely > max(0.7, vague.likely)
+    assert clear.score > max(0.7, vague.score)
 
 
 def _embedding(of: dict[str, int], noise: float) -> Embed:
@@ -250,21 +251,21 @@ def _embedding(of: dict[str, int], noise: float) -> Embed:
 
 
 def test_models_are_measured_before_their_similarities_count() -> None:
-    pairs = (*meaning._BOTH, *meaning._ENGLISH, *meaning._CHINESE)
+    pairs = (*similarity_scale._BOTH, *similarity_scale._ENGLISH, *similarity_scale._CHINESE)
     same: dict[str, int] = {}
     for number, (one, other) in enumerate(pairs):
         same.setdefault(one, same.get(other, number))
         same.setdefault(other, same[one])
     near = _embedding(same, 0.3)
-    scale = meaning.Scale(near)
+    scale = similarity_scale.SimilarityScale(near)
     known = (("wage", "salary", 0.73), ("工资", "薪水", 0.73), ("狗", "dog", 0.9), ("dog", "狗", 0.9))
     for one, other, stands in known:
-        assert scale.nearness(one, other, dot(*near([one, other]))) == pytest.approx(stands, abs=0.02)
+        assert scale.nearness(one, other, inner_product(*near([one, other]))) == pytest.approx(stands, abs=0.02)
     for one, other in (("wage", "dog"), ("工资", "狗"), ("狗", "window"), ("window", "狗")):
-        assert scale.nearness(one, other, dot(*near([one, other]))) == pytest.approx(0.27, abs=0.02)
+        assert scale.nearness(one, other, inner_product(*near([one, other]))) == pytest.approx(0.27, abs=0.02)
     # A model of English alone: all Chinese words are one, or each is far from every English one.
     english = {word: number if word.isascii() else 99 for word, number in same.items()}
-    scale = meaning.Scale(_embedding(english, 0.3))
+    scale = similarity_scale.SimilarityScale(_embedding(english, 0.3))
     assert scale.nearness("wage", "salary", 0.9) > 0.5
     assert scale.nearness("工资", "薪水", 1.0) == scale.nearness("狗", "dog", 0.9) == 0
 
@@ -273,7 +274,7 @@ def test_rows_are_looked_up_from_a_table_that_is_joined() -> None:
     schema = library()
     query = Query(select=[Expr("agg", (2, 0), "count")], where=[Condition(None, "exists", tables=(0, 1))])
     assert query.all_tables() == [2, 0]
-    sql = Writer(schema).sql(query)
+    sql = SqlWriter(schema).sql(query)
     assert sql is not None
     assert "JOIN writer" in sql
     assert sql.endswith("WHERE EXISTS (SELECT 1 FROM wrote AS wrote_2 WHERE wrote_2.wid = writer.wid)")
@@ -281,7 +282,7 @@ def test_rows_are_looked_up_from_a_table_that_is_joined() -> None:
 
 @given(st.text(max_size=300))
 def test_tokens_are_pieces_of_the_question_in_order(question: str) -> None:
-    found = tokens.cut(question, {"患者", "疾病"})
+    found = tokenizer.tokenize(question, {"患者", "疾病"})
     assert all(0 <= token.start < token.end <= len(question) for token in found)
     assert [token.start for token in found] == sorted(token.start for token in found)
 
@@ -290,7 +291,7 @@ def test_tokens_are_pieces_of_the_question_in_order(question: str) -> None:
 def test_every_question_has_candidates_or_reasons(question: str) -> None:
     found, reasons, linked = synthesis.candidates(question, library(), [])
     assert linked.question == question
-    assert all(0 < candidate.likely <= 1 for candidate in found)
+    assert all(0 < candidate.score <= 1 for candidate in found)
     assert found or reasons or not linked.mentions
 
 
@@ -378,13 +379,13 @@ def test_questions_become_queries(question: str, sql: str) -> None:
     ],
 )
 def test_times_are_found_as_they_are_said(said: str, kind: str, time: str) -> None:
-    (found,) = [mention for mention, _ in dates.dates(tokens.cut(said))]
-    assert (found.kind, found.said) == (kind, time)
+    (found,) = [mention for mention, _ in dates.time_mentions(tokenizer.tokenize(said))]
+    assert (found.kind, found.normalized) == (kind, time)
 
 
 @pytest.mark.parametrize("said", ["may I see", "from 5 to 10 people", "the second week", "the start of it"])
 def test_other_words_are_no_times(said: str) -> None:
-    assert list(dates.dates(tokens.cut(said))) == []
+    assert list(dates.time_mentions(tokenizer.tokenize(said))) == []
 
 
 @pytest.mark.parametrize(
@@ -405,12 +406,12 @@ def test_other_words_are_no_times(said: str) -> None:
     ],
 )
 def test_numbers_are_read_as_they_are_said(said: str, number: float) -> None:
-    (found,) = [mention for mention, _ in numbers.numbers(tokens.cut(said))]
+    (found,) = [mention for mention, _ in numbers.number_mentions(tokenizer.tokenize(said))]
     assert found.number == number
 
 
 def test_verbs_that_hang_on_a_word_are_words() -> None:
-    found = tokens.cut("who's won what we've made, can't John's wait")
+    found = tokenizer.tokenize("who's won what we've made, can't John's wait")
     assert [token.text for token in found] == [
         "who",
         "is",
@@ -441,12 +442,12 @@ def test_verbs_that_hang_on_a_word_are_words() -> None:
 )
 def test_words_that_restrict_are_not_swallowed(question: str, left: list[str]) -> None:
     _, _, linked = synthesis.candidates(question, library(), [])
-    assert linked.unknown == left
+    assert linked.unlinked == left
 
 
 def test_a_condition_that_is_waived_goes_no_further_than_its_clause() -> None:
-    cut = tokens.cut("Regardless of status by year, no matter who and how, and sorted")
-    assert [token.text for token in asides.without_waivers(cut)] == [
+    cut = tokenizer.tokenize("Regardless of status by year, no matter who and how, and sorted")
+    assert [token.text for token in fillers.without_waivers(cut)] == [
         "by",
         "year",
         ",",
@@ -459,10 +460,13 @@ def test_a_condition_that_is_waived_goes_no_further_than_its_clause() -> None:
 
 
 def test_values_have_forms_and_places_other_names() -> None:
-    assert {forms.base(word) for word in ("sold", "sells", "selling", "sell")} == {"sel"}
-    assert {forms.base(word) for word in ("cancelled", "canceled", "cancel", "cancels")} == {"cancel"}
-    assert forms.base("successfully") == forms.base("success") != forms.base("succession")
-    found = {(kind, start): held for kind, held, start, _ in places.said("Tell us of Ohio, Canadian and US turkey")}
+    assert {word_forms.base_form(word) for word in ("sold", "sells", "selling", "sell")} == {"sel"}
+    assert {word_forms.base_form(word) for word in ("cancelled", "canceled", "cancel", "cancels")} == {"cancel"}
+    assert word_forms.base_form("successfully") == word_forms.base_form("success") != word_forms.base_form("succession")
+    found = {
+        (kind, start): held
+        for kind, held, start, _ in place_names.find_places("Tell us of Ohio, Canadian and US turkey")
+    }
     assert set(found) == {("state", 11), ("country", 17), ("country", 30)}
     assert {"oh", "ohio"} <= found["state", 11]
     assert {"ca", "can", "canada"} <= found["country", 17]
@@ -675,7 +679,7 @@ def test_rows_show_what_is_asked_in_the_order_that_is_asked(question: str, sql: 
     found, reasons, _ = synthesis.candidates(question, hotel(), values)
     assert found, reasons
     assert found[0].sql == sql
-    assert found[0].likely > 0.7
+    assert found[0].score > 0.7
 
 
 @pytest.mark.parametrize(
@@ -691,17 +695,17 @@ def test_an_order_that_cannot_be_is_told(question: str, reason: str) -> None:
 
 def test_keys_are_joined_as_declared_or_as_names_tell() -> None:
     schema = library()
-    edges, cost = schema.path([0, 2]) or ([], 0.0)
-    assert [(schema.tables[edge.one].name, schema.tables[edge.other].name) for edge in edges] == [
+    edges, cost = schema.join_tree([0, 2]) or ([], 0.0)
+    assert [(schema.tables[edge.source].name, schema.tables[edge.target].name) for edge in edges] == [
         ("wrote", "writer"),
         ("wrote", "book"),
     ]
     assert cost == pytest.approx(2.2)
     assert schema.fans_out(edges, 0)
     apart = Schema([table("a", {"x": NUMBER}), table("b", {"y": NUMBER})])
-    assert apart.path([0, 1]) is None
+    assert apart.join_tree([0, 1]) is None
     joined = Schema([table("a", {"x": NUMBER}), table("b", {"y": NUMBER})], [Edge(0, 1, ((0, 0),), 1.0, True)])
-    assert joined.path([0, 1]) is not None
+    assert joined.join_tree([0, 1]) is not None
     assert not joined.fans_out(joined.edges, 0)
     assert joined.fans_out(joined.edges, 1)
 
@@ -720,22 +724,22 @@ def clinic() -> Schema:
 
 def test_all_tables_are_joined_at_once_by_what_they_have_to_do_with_each_other() -> None:
     schema = clinic()
-    joined = schema.path([1, 2])
+    joined = schema.join_tree([1, 2])
     assert joined is not None
     # Who saw whom, not who lives in one town: though that is declared.
-    assert {(edge.one, edge.other) for edge in joined[0]} == {(4, 1), (4, 2)}
-    joined = schema.path([2, 3, 1])
+    assert {(edge.source, edge.target) for edge in joined[0]} == {(4, 1), (4, 2)}
+    joined = schema.join_tree([2, 3, 1])
     assert joined is not None
-    assert {(edge.one, edge.other) for edge in joined[0]} == {(4, 1), (4, 2), (4, 3)}
-    assert schema.path(list(range(5)) * 2) is not None
-    assert Schema([table(f"t{n}", {"id": NUMBER}) for n in range(9)]).path(range(9)) is None
+    assert {(edge.source, edge.target) for edge in joined[0]} == {(4, 1), (4, 2), (4, 3)}
+    assert schema.join_tree(list(range(5)) * 2) is not None
+    assert Schema([table(f"t{n}", {"id": NUMBER}) for n in range(9)]).join_tree(range(9)) is None
 
 
 def test_what_is_unique_in_a_table_of_keys_is_so_by_chance() -> None:
     link = table("treats", {"did": NUMBER, "pid": NUMBER})
     link.columns[0].unique = True
     schema = Schema([table("doctor", {"did": NUMBER, "name": TEXT}, "did"), link])
-    assert [(edge.one, edge.other, edge.single) for edge in schema.edges] == [(1, 0, True)]
+    assert [(edge.source, edge.target, edge.many_to_one) for edge in schema.edges] == [(1, 0, True)]
 
 
 @pytest.mark.parametrize(
@@ -752,7 +756,7 @@ def test_of_several_keys_between_two_tables_the_words_choose(question: str, colu
     start = question.index("Ulm")
     found = synthesis.candidates(question, schema, [ValueMatch((1, 1), "Ulm", start, start + 3, True)])[0]
     assert f"parcel.{column} = office.id" in found[0].sql
-    assert (found[0].likely < 0.6) == doubtful
+    assert (found[0].score < 0.6) == doubtful
 
 
 def nursery() -> Schema:
@@ -792,7 +796,7 @@ def test_what_is_denied_is_not_there(question: str, condition: str) -> None:
     named = [ValueMatch(ref, text, start, start + len(text), True) for text, ref, start in starts if start >= 0]
     found, _, _ = synthesis.candidates(question, nursery(), named)
     assert condition in found[0].sql.replace("plant.", "")
-    assert found[0].likely > 0.65
+    assert found[0].score > 0.65
     assert not any("planted_on IS NULL" in each.sql for each in found)
 
 
@@ -850,7 +854,7 @@ def test_shares_are_of_the_noun_that_is_said(question: str, sql: str) -> None:
     named = [ValueMatch((1, 2), text, start, start + len(text), True) for text, start in starts if start >= 0]
     found, _, _ = synthesis.candidates(question, nursery(), named)
     assert found[0].sql.startswith(sql)
-    assert found[0].likely > 0.65
+    assert found[0].score > 0.65
 
 
 def test_what_says_little_is_little_doubt() -> None:
@@ -865,10 +869,10 @@ def test_what_says_little_is_little_doubt() -> None:
     for question, likely in questions.items():
         found = synthesis.candidates(question, nursery(), [], near)[0][0]
         assert found.sql == "SELECT count(*) FROM plant"
-        assert found.likely == pytest.approx(likely, abs=0.05)
+        assert found.score == pytest.approx(likely, abs=0.05)
 
 
-def _best(question: str) -> synthesis.Candidate:
+def _best(question: str) -> synthesis.ParsedQuery:
     spans = ((text, question.find(text)) for text in ("Ivy", "Moss", "Fern"))
     named = [ValueMatch((1, 2), text, start, start + len(text), True) for text, start in spans if start >= 0]
     return synthesis.candidates(question, nursery(), named)[0][0]
@@ -878,7 +882,7 @@ def test_a_condition_on_what_tells_the_sides_of_a_ratio_apart_is_doubted() -> No
     asked = "For each gardener{}, what is the ratio of Ivy plants to Moss plants?"
     clear, doubtful = (_best(asked.format(which)) for which in ("", " with Fern"))
     assert "WHERE plant.species = 'Fern'" in doubtful.sql
-    assert doubtful.likely < 0.6 < clear.likely
+    assert doubtful.score < 0.6 < clear.score
 
 
 def test_rows_that_belong_to_a_thing_say_what_was_done_with_it() -> None:
@@ -900,7 +904,7 @@ def test_rows_that_belong_to_a_thing_say_what_was_done_with_it() -> None:
     ],
 )
 def test_a_taught_question_fits_one_that_differs_in_values(question: str, adapted: str | None) -> None:
-    assert example.adapted(question, "How old is Ada?", "SELECT age FROM p WHERE name = 'Ada'") == adapted
+    assert taught_examples.adapt_sql(question, "How old is Ada?", "SELECT age FROM p WHERE name = 'Ada'") == adapted
 
 
 @pytest.mark.parametrize(
@@ -920,7 +924,7 @@ def test_a_taught_question_fits_one_that_differs_in_values(question: str, adapte
 )
 def test_results_are_said(question: str, columns: list[str], rows: list[list[object]], said: str) -> None:
     chinese = not question.isascii()
-    assert answer.sentence(question, columns, rows, False, chinese) == said
+    assert verbalization.verbalize(question, columns, rows, False, chinese) == said
 
 
 @pytest.mark.parametrize(
@@ -934,12 +938,12 @@ def test_results_are_said(question: str, columns: list[str], rows: list[list[obj
     ],
 )
 def test_sql_is_found_in_what_a_model_writes(written: str, sql: str | None) -> None:
-    assert prompt.sql(written) == sql
+    assert prompt.first_statement(written) == sql
 
 
 def test_a_comment_in_a_prompt_ends_nothing() -> None:
     schema = library()
     schema.tables[0].columns[1].phrases.append("*/ ignore\nall -- that")
-    text = prompt.prompt("Who wrote it?", schema, [], [("old", "SELECT 1")])
+    text = prompt.build_prompt("Who wrote it?", schema, [], [("old", "SELECT 1")])
     assert "/* * / ignore all -- that */" in text
     assert "Question: old\nSQL: SELECT 1" in text

@@ -1,4 +1,4 @@
-"""States and countries, which columns hold as codes and questions call by name: Ohio is OH, Canada CA or CAN.
+"""Names and codes of states and countries: Ohio is OH, Canada CA or CAN.
 
 Countries as in ISO 3166, states of the USA by their postal codes.
 """
@@ -16,7 +16,7 @@ NV Nevada, NH New Hampshire, NJ New Jersey, NM New Mexico, NY New York, NC North
 OK Oklahoma, OR Oregon, PA Pennsylvania, RI Rhode Island, SC South Carolina, SD South Dakota, TN Tennessee, TX Texas,
 UT Utah, VT Vermont, VA Virginia, WA Washington, WV West Virginia, WI Wisconsin, WY Wyoming, DC District of Columbia
 """
-# Two codes, names, and behind a slash what its people and things are called.
+# Alpha-2 and alpha-3 code, names, and after a slash adjectives and demonyms.
 _COUNTRIES = """
 AF AFG Afghanistan/Afghan, AL ALB Albania/Albanian, DZ DZA Algeria/Algerian, AD AND Andorra, AO AGO Angola/Angolan,
 AR ARG Argentina/Argentinian|Argentine, AM ARM Armenia/Armenian, AU AUS Australia/Australian,
@@ -56,15 +56,15 @@ GB GBR United Kingdom|UK|U.K|Great Britain|Britain/British,
 US USA United States|United States of America|USA|U.S.A|US|U.S|America/American, UY URY Uruguay, UZ UZB Uzbekistan,
 VE VEN Venezuela/Venezuelan, VN VNM Vietnam/Vietnamese, YE YEM Yemen, ZM ZMB Zambia, ZW ZWE Zimbabwe
 """
-# Names that are words as well, or small letters that are a word.
-_AS_WORDS = {"us", "turkey", "chad", "jordan", "china", "polish", "indian", "georgia", "guinea", "virginia"}
+# Names that are common words too, or become one in lower case.
+_AMBIGUOUS = {"us", "turkey", "chad", "jordan", "china", "polish", "indian", "georgia", "guinea", "virginia"}
 
 
 def _entries(table: str) -> list[str]:
     return [" ".join(entry.split()) for entry in table.split(",")]
 
 
-# Of each kind of place the names (and what belongs there is called), with all that a column may hold for it.
+# For each kind of place the names and adjectives, each with all codes and names that a column may hold for it.
 KINDS: dict[str, dict[str, frozenset[str]]] = {"state": {}, "country": {}}
 CODES: dict[str, frozenset[str]] = {}
 for _kind, _table, _codes in (("state", _STATES, 1), ("country", _COUNTRIES, 2)):
@@ -75,20 +75,20 @@ for _kind, _table, _codes in (("state", _STATES, 1), ("country", _COUNTRIES, 2))
         for _name in (*_names.split("|"), *filter(None, _people.split("|"))):
             KINDS[_kind][_name] = _held
     CODES[_kind] = frozenset(held for its in KINDS[_kind].values() for held in its)
-_SAID = {
+_PATTERNS = {
     kind: re.compile(
         rf"(?<![\w.])(?:{'|'.join(re.escape(name) for name in sorted(names, key=len, reverse=True))})\b", re.I
     )
     for kind, names in KINDS.items()
 }
-_NAMES = {kind: {name.lower(): held for name, held in names.items()} for kind, names in KINDS.items()}
+_CODES_BY_NAME = {kind: {name.lower(): held for name, held in names.items()} for kind, names in KINDS.items()}
 
 
-def said(question: str) -> Iterable[tuple[str, frozenset[str], int, int]]:
-    """The places that a question names: the kind, what a column may hold for it, and where it stands."""
-    for kind, pattern in _SAID.items():
+def find_places(question: str) -> Iterable[tuple[str, frozenset[str], int, int]]:
+    """The places that a question names: the kind, the codes and names that columns may hold, and the span."""
+    for kind, pattern in _PATTERNS.items():
         for match in pattern.finditer(question):
             name = match[0].lower()
             written = match[0].isupper() if name in ("us", "u.s", "uk", "uae") else match[0][0].isupper()
-            if written or (name not in _AS_WORDS and len(name) > 3):
-                yield kind, _NAMES[kind][name], match.start(), match.end()
+            if written or (name not in _AMBIGUOUS and len(name) > 3):
+                yield kind, _CODES_BY_NAME[kind][name], match.start(), match.end()

@@ -1,12 +1,12 @@
-"""The passes over the mentions of a question, those first that bind others most tightly."""
+"""The parsing passes in order, those that bind most tightly first."""
 
 from __future__ import annotations
 
 from pg_llm.ask.grammar.reading import (
     comparisons,
-    denials,
     groups,
     measures,
+    negations,
     order,
     patterns,
     ratios,
@@ -16,28 +16,28 @@ from pg_llm.ask.grammar.reading import (
     values,
 )
 from pg_llm.ask.grammar.reading.cursor import Cursor
-from pg_llm.ask.grammar.reading.parts import Reading
-from pg_llm.ask.mention import Linked
+from pg_llm.ask.grammar.reading.parsed_question import ParsedQuestion
+from pg_llm.ask.mention import LinkedQuestion
 
 
-def read(linked: Linked) -> Reading:
-    """The parts of a question, from its mentions."""
+def parse(linked: LinkedQuestion) -> ParsedQuestion:
+    """Parse the mentions of a linked question."""
     cursor = Cursor(linked)
     for step in (
-        denials.doubled,
+        negations.read_double_negation,
         ratios.read,
         times.read,
-        order.ends,
+        order.read_leading_superlatives,
         comparisons.read,
         patterns.read,
         superlatives.read,
-        comparisons.equalities,
+        comparisons.read_equalities,
         order.read,
         groups.read,
         measures.read,
         values.read,
-        denials.read,
+        negations.read,
         targets.read,
     ):
         step(cursor)
-    return cursor.found
+    return cursor.parsed

@@ -8,7 +8,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.ask.grammar import chinese_names, synthesis, tokens
+from pg_llm.ask.grammar import chinese_names, synthesis, tokenizer
 from pg_llm.ask.mention import ValueMatch
 from pg_llm.ask.schema import Column, Edge, Schema, Table
 
@@ -36,7 +36,7 @@ def hotel() -> Schema:
     return Schema(tables, [Edge(2, 0, ((1, 0),), 1.0, True), Edge(2, 1, ((2, 0),), 1.0, True)])
 
 
-def asked(question: str) -> list[synthesis.Candidate]:
+def asked(question: str) -> list[synthesis.ParsedQuery]:
     values = [
         ValueMatch(ref, value, *match.span(), whole=True)
         for value, ref in VALUES.items()
@@ -156,7 +156,7 @@ def test_times_are_parts_of_years_or_counted_back(said: str, condition: str) -> 
     ],
 )
 def test_words_that_restrict_are_never_swallowed(question: str) -> None:
-    assert all(candidate.likely < 0.6 for candidate in asked(question))
+    assert all(candidate.score < 0.6 for candidate in asked(question))
 
 
 def test_an_english_question_may_name_a_chinese_value() -> None:
@@ -166,16 +166,16 @@ def test_an_english_question_may_name_a_chinese_value() -> None:
 
 
 def test_names_are_said_short_or_by_other_words() -> None:
-    forms = chinese_names.forms("库存数量", "商品", table=False)
+    forms = chinese_names.name_forms("库存数量", "商品", table=False)
     assert forms["商品库存数量"] > forms["库存"] > forms["数量"] > 0.5
-    assert chinese_names.forms("当前积分", "", table=False)["积分"] > 0.9
-    assert "员工" in chinese_names.forms("职员信息表", "", table=True)
-    assert chinese_names.parts("状态(待付款/已付款)") == ["状态"]
-    assert chinese_names.parts("金额 (order amount)") == ["金额 (order amount)"]
+    assert chinese_names.name_forms("当前积分", "", table=False)["积分"] > 0.9
+    assert "员工" in chinese_names.name_forms("职员信息表", "", table=True)
+    assert chinese_names.comment_names("状态(待付款/已付款)") == ["状态"]
+    assert chinese_names.comment_names("金额 (order amount)") == ["金额 (order amount)"]
 
 
 @given(st.text(alphabet="每个三前名班级人分的没下过单多少男女生最高0123，", max_size=30))
 def test_tokens_of_chinese_are_pieces_in_order(question: str) -> None:
-    found = tokens.cut(question, {"班级", "分数", "下单"}, {"班", "分"}, {"男", "女"})
+    found = tokenizer.tokenize(question, {"班级", "分数", "下单"}, {"班", "分"}, {"男", "女"})
     assert all(left.end <= right.start for left, right in itertools.pairwise(found))
     assert "".join(question[token.start : token.end] for token in found) == question
