@@ -62,7 +62,7 @@ GIVEN = """
     schema = graph_schema.parse(None, relation_types)
     marked = arguments.plain(given)
     known = {entity[0] for entities in marked for entity in entities}
-    found = extract.relate(db, inputs, marked, schema, models.find(db, None, "entities"), known)
+    found = extract.extract_relations(db, inputs, marked, schema, models.find(db, None, "entities"), known)
     return [[[its.predicate, *((end.start, end.end) for end in (each.entities[its.subject], each.entities[its.object]))]
              for its in each.relations] for each in found]
     $$
