@@ -179,14 +179,14 @@ def _tfidf(training: Sequence[Sentence], test: Sequence[Sentence]) -> dict[str, 
     for each in training:
         truths = _truths(each)
         for one, other in _pairs_of(each):
-            texts.append(entity_pairs.shown(each.text, (*one, 1.0), (*other, 1.0)))
+            texts.append(entity_pairs.marked_text(each.text, (*one, 1.0), (*other, 1.0)))
             labels.append(truths.get((one, other), "none"))
     vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit(texts)
     model = LogisticRegression(C=10, max_iter=2000).fit(vectors.transform(texts), labels)
     found = []
     for each in test:
         pairs = _pairs_of(each)
-        shown_ones = [entity_pairs.shown(each.text, (*one, 1.0), (*other, 1.0)) for one, other in pairs]
+        shown_ones = [entity_pairs.marked_text(each.text, (*one, 1.0), (*other, 1.0)) for one, other in pairs]
         said = model.predict(vectors.transform(shown_ones)) if pairs else []
         found.append(
             [(name, *one[1:], *other[1:]) for name, (one, other) in zip(said, pairs, strict=True) if name != "none"]

@@ -21,7 +21,7 @@ def as_classes(
     job: dict[str, Any], training: Sequence[Example], validation: Sequence[Example]
 ) -> tuple[dict[str, Any], list[Example], list[Example]]:
     """The job and its rows as a classification of pairs; all pairs of the validation rows are kept."""
-    render = entity_pairs.worded if job["method"] == "head" else entity_pairs.shown
+    render = entity_pairs.features if job["method"] == "head" else entity_pairs.marked_text
     learnt = [pair for example in training for pair in pairs(example, render)]
     some = [pair for pair in learnt if pair.truth != NO_RELATION]
     others = sorted((pair for pair in learnt if pair.truth == NO_RELATION), key=_digest)
