@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from pg_llm.models.engine import Encoded
+from pg_llm.models.engine import Window
 from pg_llm.runtime import client
 
 DIMENSIONS = 16
@@ -55,22 +55,22 @@ class EchoEngine:
         self.failure: Exception | None = None
         self._forward = forward
 
-    def encode(self, texts: Sequence[Any], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Any], overlap: int = 0) -> list[list[Window]]:
         windows = []
         for text in texts:
             first = text if isinstance(text, str) else "\n".join(text)
             parts = [first[start : start + self.window] for start in range(0, max(len(first), 1), self.window)]
-            windows.append([Encoded(part, len(part.split()) or 1) for part in parts])
+            windows.append([Window(part, len(part.split()) or 1) for part in parts])
         return windows
 
-    def prompt(self, messages: Sequence[dict[str, str]], sampling: Any) -> Encoded:
+    def prompt(self, messages: Sequence[dict[str, str]], sampling: Any) -> Window:
         text = "\n".join(message["content"] for message in messages)
-        return Encoded(text, len(text.split()) or 1)
+        return Window(text, len(text.split()) or 1)
 
-    def cut(self, text: str) -> str:
+    def truncate(self, text: str) -> str:
         return text
 
-    def forward(self, batch: Sequence[Encoded]) -> Any:
+    def forward(self, batch: Sequence[Window]) -> Any:
         if self.failure is not None:
             raise self.failure
         texts = [window.tokens for window in batch]

@@ -59,7 +59,7 @@ def llm_duplicates(
     least = arguments.threshold(threshold)
     names = columns or [column.name for column in of.columns if column.name not in of.table.key]
     places = [of.place(name) for name in names]
-    with progress.reported(db, "llm_duplicates", of.table.relation, "") as report, uncollected():
+    with progress.reporting(db, "llm_duplicates", of.table.relation, "") as report, uncollected():
         report("reading", 0, 0)
         keys, table = store.contents(db, of)
         compared = Table(names, [table.columns[place] for place in places], pulse=db.poll)
@@ -80,7 +80,7 @@ def llm_find_errors(db: Connection, target: str | None, columns: list[str] | Non
     """Find the cells of a table that look wrong and write them to llm.change; returns the run."""
     of = store.target(db, arguments.required("target", target))
     chosen = [of.columns[of.place(name)].name for name in columns] if columns else [each.name for each in of.columns]
-    given = arguments.plain([] if rules is None else rules)
+    given = arguments.plain_json([] if rules is None else rules)
     parsed = cleaning_rules.parsed(db, of, given)
     marks = _labels(of, [] if labels is None else labels)
     run = str(
@@ -268,7 +268,7 @@ def _labels(of: Target, given: Any) -> list[tuple[str, str, Value]]:
     if not isinstance(given, list):
         raise InvalidInput("labels must be a JSON list of objects", hint=_LABELS_HINT)
     found = []
-    for label in arguments.plain(given):
+    for label in arguments.plain_json(given):
         well = isinstance(label, dict) and label.keys() == {"key", "column", "value"} and isinstance(label["key"], dict)
         if not well or not isinstance(label["value"], str | None):
             raise InvalidInput(f"not a label: {json.dumps(label)}", hint=_LABELS_HINT)
@@ -280,7 +280,7 @@ def _labels(of: Target, given: Any) -> list[tuple[str, str, Value]]:
 def _examine(
     db: Connection, run: str, of: Target, chosen: Sequence[str], rules: Rules, command: str, propose: bool
 ) -> int:
-    with progress.reported(db, command, of.table.relation, run) as report, uncollected():
+    with progress.reporting(db, command, of.table.relation, run) as report, uncollected():
         report("reading", 0, 0)
         keys, table = store.contents(db, of)
         table.marks = _marks(db, run, of, keys)

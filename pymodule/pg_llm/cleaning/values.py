@@ -42,7 +42,7 @@ def _cleaned(
         found = models.run_without_model(db, "cleaning", texts, instruction=instruction)
     else:
         found = _instructed(db, texts, instruction, model)
-    return list(arguments.in_place(inputs, found))
+    return list(arguments.zip_with_nulls(inputs, found))
 
 
 def _spelt(db: Connection, texts: Sequence[str], model: str | None) -> list[str]:

@@ -23,7 +23,7 @@ def graph_create(
     name = arguments.required("name", name)
     if not name.strip() or len(name) > _MAX_NAME_CHARACTERS:
         raise InvalidInput(f"a graph's name has 1 to {_MAX_NAME_CHARACTERS} characters")
-    schema.parse(entity_types, arguments.parsed("relation_types", relation_types))
+    schema.parse(entity_types, arguments.parse_json("relation_types", relation_types))
     lifecycle.create(db, name, entity_types, relation_types)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pg_llm.database.connection import Connection, Row
-from pg_llm.database.progress import Report, reported
+from pg_llm.database.progress import Report, reporting
 from pg_llm.errors import InvalidInput, UndefinedGraph
 from pg_llm.graph import embedding_blocking, merging, name_embeddings, registry, schema, source_copy
 from pg_llm.graph.merging import Merge
@@ -19,7 +19,7 @@ _MERGE_HINT = "SELECT merged, merged_name FROM llm.merge shows what was merged."
 def resolve(db: Connection, name: str | None, threshold: float) -> list[dict[str, Any]]:
     """Merge the entities of a graph that are one with at least this probability; returns the merges."""
     graph = registry.find_owned(db, name)
-    with reported(db, "graph_resolve", graph["name"], "") as report:
+    with reporting(db, "graph_resolve", graph["name"], "") as report:
         return _resolve(db, graph, threshold, report)
 
 
@@ -28,7 +28,7 @@ def merge_graphs(db: Connection, into: str | None, source: str | None, threshold
     graph, other = registry.find_owned(db, into), registry.find_owned(db, source)
     if graph["id"] == other["id"]:
         raise InvalidInput("a graph cannot be merged with itself", hint="graph_resolve() merges the entities of one.")
-    with reported(db, "graph_merge", graph["name"], other["name"]) as report:
+    with reporting(db, "graph_merge", graph["name"], other["name"]) as report:
         before = _count_merged(db, graph["id"])
         source_copy.copy_sources(db, graph, other, report)
         _resolve(db, graph, threshold, report)

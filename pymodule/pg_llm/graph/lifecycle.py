@@ -10,7 +10,7 @@ from typing import Any
 from pg_llm.database import catalog, models, ownership, search_path
 from pg_llm.database.catalog import Table
 from pg_llm.database.connection import Connection, Row
-from pg_llm.database.progress import reported
+from pg_llm.database.progress import reporting
 from pg_llm.database.transaction import Commit, pinned
 from pg_llm.errors import DuplicateGraph, InvalidInput, UndefinedGraph
 from pg_llm.graph import (
@@ -109,7 +109,7 @@ def refresh(db: Connection, graph: str | None, target: str | None) -> None:
             )
         for source in sources:
             _ingest(db, "graph_refresh", row, source, commit)
-        with reported(db, "graph_refresh", row["name"], "") as report:
+        with reporting(db, "graph_refresh", row["name"], "") as report:
             for kind in ("relation", "entity"):
                 for ids in _id_batches(db, kind, row["id"]):
                     garbage_collection.delete_unsupported(db, kind, ids)
@@ -220,7 +220,7 @@ def _same_source(existing: Row, wanted: dict[str, Any]) -> bool:
 
 
 def _ingest(db: Connection, command: str, row: Row, source: Source, commit: Commit) -> None:
-    with reported(db, command, source.table.relation, row["name"]) as report:
+    with reporting(db, command, source.table.relation, row["name"]) as report:
         if source.row["sync"] == "live":
             triggers.check_readable(db, source)
             triggers.create_triggers(db, source)

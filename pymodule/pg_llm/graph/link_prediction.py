@@ -44,7 +44,7 @@ def fit(db: Connection, name: str | None, method: str, options: dict[str, Any]) 
             hint=f"It takes {_MIN_RELATIONS} at least, and some hundreds to be of use.",
         )
     with training_runs.stream_training(
-        db, progress.about(db, "graph_fit", "", graph["name"]), job, None, [*entity_rows, *relation_rows]
+        db, progress.session_fields(db, "graph_fit", "", graph["name"]), job, None, [*entity_rows, *relation_rows]
     ) as result:
         _store(db, graph, job, result, sources)
     return {"graph": graph["name"], "method": method, "seconds": result["seconds"], **result["metrics"]}

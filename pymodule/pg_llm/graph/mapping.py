@@ -24,7 +24,7 @@ _HINT = (
 
 def parse(given: str | None) -> list[Any]:
     """The items of the argument `mapping`, a JSON list or one object. Raises InvalidInput."""
-    mapping = arguments.parsed("mapping", given)
+    mapping = arguments.parse_json("mapping", given)
     items = [mapping] if isinstance(mapping, dict) else mapping
     if not isinstance(items, list) or not items:
         raise InvalidInput("mapping must be a JSON list of objects", hint=_HINT)

@@ -95,7 +95,7 @@ def functional_predicates(graph: Row) -> list[str]:
 def _parse_relation_types(given: Any) -> dict[str, RelationType] | None:
     if given is None:
         return None
-    plain = arguments.plain(given)
+    plain = arguments.plain_json(given)
     if isinstance(plain, list) and all(isinstance(name, str) for name in plain):
         plain = dict.fromkeys(plain, None)
     if not isinstance(plain, dict):

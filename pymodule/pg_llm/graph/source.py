@@ -185,7 +185,7 @@ def from_item(db: Connection, table: Table) -> str:
 
 def mapping(row: Row) -> list[dict[str, str]]:
     """The mapping that a source was made with. Raises InvalidInput for one that a forged dump has brought."""
-    items = arguments.parsed("mapping", row["mapping"])
+    items = arguments.parse_json("mapping", row["mapping"])
     if not isinstance(items, list) or not all(_well_formed(item) for item in items):
         raise InvalidInput("the mapping of a source of a graph is not what graph_add_columns() writes")
     return items

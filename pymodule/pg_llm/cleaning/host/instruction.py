@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from pg_llm.generate.host import extraction
 from pg_llm.models.engine import Engine, GenerationEngine
-from pg_llm.tasks import Work
+from pg_llm.tasks import WorkItem
 
 # What the model is asked for, as the one property of an object.
 _ASKED = "cleaned"
@@ -22,15 +22,15 @@ _ASK = (
 )
 
 
-def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One value for each; a value that is longer than a prompt may be stays as it is."""
     writer = cast(GenerationEngine, model)
     ask = _ASK.format(instruction=options["instruction"].strip().rstrip("."))
     return [_work(writer, ask, text, options["max_tokens"]) for text in inputs]
 
 
-def _work(writer: GenerationEngine, ask: str, text: str, max_tokens: int) -> Work:
-    if not text.strip() or writer.cut(text) != text:
-        return Work((), lambda _: text)
+def _work(writer: GenerationEngine, ask: str, text: str, max_tokens: int) -> WorkItem:
+    if not text.strip() or writer.truncate(text) != text:
+        return WorkItem((), lambda _: text)
     # The part that was asked for, or the value.
     return extraction.work(writer, _SCHEMA, ask, text, max_tokens, lambda found: (found and found[_ASKED]) or text)

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from pg_llm.models.engine import Engine
-from pg_llm.tasks import Steps, Work, passages, stepwise
+from pg_llm.tasks import Steps, WorkItem, passages, stepwise
 
 if TYPE_CHECKING:
     from pg_llm.models.causal import CausalModel
@@ -34,14 +34,14 @@ _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 Suspect = tuple[int, int, list[str]]
 
 
-def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One text for each; without a model `yes` where one could change it, else the empty text."""
     return [stepwise(_read(cast("CausalModel | None", model), text)) for text in inputs]
 
 
 def _read(judge: CausalModel | None, text: str) -> Steps:
     found: list[Suspect] = []
-    for first, last in passages.places(text):
+    for first, last in passages.ranges(text):
         here = suspects(text[first:last])
         found += [(start + first, end + first, others) for start, end, others in here]
         if len(found) >= _MOST_SUSPECTS or (found and judge is None):

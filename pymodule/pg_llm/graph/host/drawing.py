@@ -19,7 +19,7 @@ from pg_llm.graph.host.curves import Point, arrow_head, path_data, point_at
 from pg_llm.graph.host.label_placement import LabelPlacement
 from pg_llm.graph.host.text_metrics import truncate, two_lines, width_of
 from pg_llm.graph.xml import escape
-from pg_llm.tasks import Work
+from pg_llm.tasks import WorkItem
 
 # Colours of the commonest types, and last that of all others.
 _COLOURS = "#2f6fb5 #d1701f #2f9150 #b23a48 #7a55b0 #8a6a2f #c2549a #3a9aa8 #7d8f1e #6b7280".split()
@@ -33,9 +33,9 @@ _MARGIN = 24.0
 _HEADER = 46.0
 
 
-def prepare(model: None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One drawing per graph."""
-    return [Work((), functools.partial(_draw, text)) for text in inputs]
+    return [WorkItem((), functools.partial(_draw, text)) for text in inputs]
 
 
 def _draw(text: str, outputs: Sequence[Any]) -> str:

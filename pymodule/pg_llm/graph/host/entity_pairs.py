@@ -13,7 +13,7 @@ from pg_llm.errors import InvalidInput
 from pg_llm.graph.host.extraction_result import ExtractionResult, Mention
 from pg_llm.models.engine import Engine
 from pg_llm.models.spec import NO_RELATION
-from pg_llm.tasks import Steps, Work, probability, stepwise
+from pg_llm.tasks import Steps, WorkItem, probability, stepwise
 
 # Entities, and characters, between the two of a pair at most: some 200 tokens.
 _MAX_ENTITIES_BETWEEN = 12
@@ -87,7 +87,7 @@ def features(text: str, subject: Mention, object_: Mention) -> str:
     return f"{role} {first[0]} {' '.join(between)} {other} {second[0]}\n{' '.join(words)}"
 
 
-def prepare(model: Engine, items: Sequence[dict[str, Any]], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine, items: Sequence[dict[str, Any]], options: dict[str, Any]) -> list[WorkItem]:
     """One piece of work per text, with a window for each pair."""
     labels: list[str] = model.details.get("labels", [])
     if NO_RELATION not in labels:

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 
 from pg_llm.models.graph import GraphModel
-from pg_llm.tasks import Work
+from pg_llm.tasks import WorkItem
 
 
-def prepare(model: GraphModel, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: GraphModel, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One piece of work per question."""
     questions = [json.loads(text) for text in inputs]
     windows = model.encode([json.dumps(question[:3]) for question in questions])
     return [
-        Work(window, functools.partial(_rank, model, question[3], options["k"]))
+        WorkItem(window, functools.partial(_rank, model, question[3], options["k"]))
         for window, question in zip(windows, questions, strict=True)
     ]
 

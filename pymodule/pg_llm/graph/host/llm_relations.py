@@ -9,7 +9,7 @@ from pg_llm.generate.host import extraction
 from pg_llm.graph.host import relation_types
 from pg_llm.graph.host.extraction_result import ExtractionResult, Mention
 from pg_llm.models.engine import GenerationEngine
-from pg_llm.tasks import Work
+from pg_llm.tasks import WorkItem
 
 _PROMPT = "List the relations that the text states, as JSON: who or what, which relation, to whom or to what.{kinds}"
 _MAX_TOKENS = 512
@@ -21,10 +21,10 @@ _CONFIDENCE = 0.5
 _MAX_NAME_CHARACTERS = 200
 
 
-def work(writer: GenerationEngine, text: str, options: dict[str, Any]) -> Work:
+def work(writer: GenerationEngine, text: str, options: dict[str, Any]) -> WorkItem:
     """The work for one text; of a long one only the beginning is read."""
     relations = options["relations"]
-    beginning = writer.cut(text)
+    beginning = writer.truncate(text)
 
     def finish(answer: Any) -> str:
         return _locate(beginning, answer or {}, options)

@@ -16,13 +16,13 @@ from typing import Any, cast
 from pg_llm.errors import InvalidInput
 from pg_llm.graph.host import chinese_relations, english_relations, entity_pairs, llm_relations, relation_types
 from pg_llm.models.engine import Engine, ParsingEngine
-from pg_llm.tasks import Steps, Work, passages, stepwise
-from pg_llm.tasks.model_scoped_cache import Kept
+from pg_llm.tasks import Steps, WorkItem, passages, stepwise
+from pg_llm.tasks.model_scoped_cache import ModelScopedCache
 
-_relation_cache = Kept()
+_relation_cache = ModelScopedCache()
 
 
-def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One piece of work per text."""
     items = [json.loads(item) for item in inputs]
     if model.task == "generation":
@@ -37,7 +37,7 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
     return _by_patterns(cast(ParsingEngine, model), items, options)
 
 
-def _by_patterns(model: ParsingEngine, items: Sequence[dict[str, Any]], options: dict[str, Any]) -> list[Work]:
+def _by_patterns(model: ParsingEngine, items: Sequence[dict[str, Any]], options: dict[str, Any]) -> list[WorkItem]:
     # Of the parsing models, the Chinese one has the label PER, where the English ones have PERSON.
     chinese = "PER" in model.details["labels"]
     triggers = chinese_relations.triggers if chinese else lambda words: english_relations.triggers(model, words)
@@ -53,7 +53,7 @@ def _by_patterns(model: ParsingEngine, items: Sequence[dict[str, Any]], options:
         text = item["text"]
         entities = [(label, start, end, score) for label, start, end, score in item["entities"]]
         extractor = extractor_class(text, entities, relations, recognized)
-        for start, end in passages.places(text):
+        for start, end in passages.ranges(text):
             outputs = yield model.parse([text[start:end]], start)[0]
             for words in outputs:
                 extractor.read(words)

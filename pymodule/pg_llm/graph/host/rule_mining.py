@@ -15,16 +15,16 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from pg_llm.tasks import Work
+from pg_llm.tasks import WorkItem
 
 # Paths of one body, and of all bodies together: they take hundreds of megabytes, and seconds.
 _MAX_PATHS = 10_000_000
 _MAX_TOTAL_PATHS = 400_000_000
 
 
-def prepare(model: None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One piece of work per graph."""
-    return [Work((), functools.partial(_mine, text, options)) for text in inputs]
+    return [WorkItem((), functools.partial(_mine, text, options)) for text in inputs]
 
 
 def _mine(text: str, options: dict[str, Any], outputs: Sequence[Any]) -> str:
