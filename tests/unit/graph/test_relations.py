@@ -6,7 +6,7 @@ import json
 
 import pytest
 from pg_llm.graph.host import entity_pairs, relation_types
-from pg_llm.graph.host.extraction_result import Found, Mention
+from pg_llm.graph.host.extraction_result import ExtractionResult, Mention
 from pg_llm.graph.host.stemming import stem
 from pg_llm.models.pairs import WORDS, hash_words
 
@@ -37,7 +37,7 @@ def test_short_words_stay(word: str) -> None:
     ("name", "words"), [("works_for", "works for"), ("worksFor", "works for"), ("part-of", "part of"), ("_", "_")]
 )
 def test_a_name_is_spoken(name: str, words: str) -> None:
-    assert relation_types.spoken(name) == words
+    assert relation_types.split_name(name) == words
 
 
 def test_pairs_are_of_one_sentence_and_of_near_ones() -> None:
@@ -57,8 +57,8 @@ def test_pairs_are_of_one_sentence_and_of_near_ones() -> None:
 
 def test_a_pair_is_shown_with_its_types_and_its_direction() -> None:
     text = "Ann heads Acme now"
-    assert entity_pairs.shown(text, ANN, ACME).endswith("[subject PERSON: Ann] heads [object ORG: Acme] now")
-    one, other = entity_pairs.worded(text, ANN, ACME), entity_pairs.worded(text, ACME, ANN)
+    assert entity_pairs.marked_text(text, ANN, ACME).endswith("[subject PERSON: Ann] heads [object ORG: Acme] now")
+    one, other = entity_pairs.features(text, ANN, ACME), entity_pairs.features(text, ACME, ANN)
     assert one.startswith("subject PERSON heads object ORG\n")
     assert set(one.split("\n")[1].split()).isdisjoint(other.split("\n")[1].split())
     assert "Acme" not in one
@@ -73,16 +73,16 @@ def test_words_are_numbers_of_length_one() -> None:
 
 
 def test_what_is_found_is_there_once_and_surest() -> None:
-    found = Found([ANN, ACME, ("ORG", 10, 14, 0.8)])
-    found.relate(ANN, "heads", ACME, (4, 9), 0.5)
-    found.relate(ANN, "heads", ACME, (4, 9), 0.7)
-    found.relate(ANN, "heads", ANN, (4, 9), 0.9)
-    written = json.loads(found.written())
+    found = ExtractionResult([ANN, ACME, ("ORG", 10, 14, 0.8)])
+    found.add_relation(ANN, "heads", ACME, (4, 9), 0.5)
+    found.add_relation(ANN, "heads", ACME, (4, 9), 0.7)
+    found.add_relation(ANN, "heads", ANN, (4, 9), 0.9)
+    written = json.loads(found.to_json())
     assert written["entities"] == [["PERSON", 0, 3, 1.0], ["ORG", 10, 14, 0.8]]
     assert written["relations"] == [[0, "heads", 1, 0, 14, 0.7]]
 
 
 def test_what_a_relation_names_takes_the_place_of_what_was_given() -> None:
-    found = Found([("ORG", 0, 7, 0.9)])
-    found.relate(("Drug", 0, 7, 0.8), "treats", ("Disease", 15, 23, 0.8), (8, 14), 0.5)
-    assert [entity[0] for entity in json.loads(found.written())["entities"]] == ["Drug", "Disease"]
+    found = ExtractionResult([("ORG", 0, 7, 0.9)])
+    found.add_relation(("Drug", 0, 7, 0.8), "treats", ("Disease", 15, 23, 0.8), (8, 14), 0.5)
+    assert [entity[0] for entity in json.loads(found.to_json())["entities"]] == ["Drug", "Disease"]

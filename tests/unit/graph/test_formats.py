@@ -119,6 +119,4 @@ def test_nothing_breaks_out_of_cypher() -> None:
 
 
 def test_xml_keeps_what_it_can() -> None:
-    assert (
-        xml.escaped("<a b=\"c\" d='e'>&\n\0\ud800") == "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;&#10;\ufffd\ufffd"
-    )
+    assert xml.escape("<a b=\"c\" d='e'>&\n\0\ud800") == "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;&#10;\ufffd\ufffd"

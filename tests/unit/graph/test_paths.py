@@ -8,7 +8,7 @@ from pg_llm.graph import name_folding, paths, question_words
 
 def test_folding_makes_one_form() -> None:
     assert name_folding.fold(" Ａcme\t GMBH ") == "acme gmbh" == name_folding.fold("ACME  GmbH")
-    assert len(name_folding.fold("x" * 10_000)) == name_folding.FOLDED
+    assert len(name_folding.fold("x" * 10_000)) == name_folding.MAX_FOLDED
 
 
 @pytest.mark.parametrize(
@@ -22,14 +22,14 @@ def test_folding_makes_one_form() -> None:
     ],
 )
 def test_names_may_stand_anywhere_between_words(text: str, inside: set[str], outside: set[str]) -> None:
-    found = name_folding.spans(text)
+    found = name_folding.candidate_names(text)
     assert inside <= found
     assert not outside & found
 
 
 def test_spans_of_a_long_text_are_bounded() -> None:
-    assert len(name_folding.spans("字" * 100_000)) <= 200
-    assert len(name_folding.spans(" ".join(str(n) for n in range(100_000)))) < 20_000
+    assert len(name_folding.candidate_names("字" * 100_000)) <= 200
+    assert len(name_folding.candidate_names(" ".join(str(n) for n in range(100_000)))) < 20_000
 
 
 def all_paths(
@@ -59,12 +59,12 @@ def test_paths_are_those_of_an_exhaustive_search() -> None:
     compared = 0
     for _ in range(60):
         relations = [(chance.randrange(9), chance.randrange(9), chance.choice([0.5, 0.7, 1.0])) for _ in range(14)]
-        edges = paths.Edges()
+        edges = paths.EdgeIndex()
         for one, other, sure in relations:
             edges.add(one, "p", other, sure)
         for hops in range(1, 7):
             expected = all_paths(relations, 0, 8, hops)[:5]
-            found, whole = paths.best(edges, 0, 8, hops, 5)
+            found, whole = paths.k_shortest(edges, 0, 8, hops, 5)
             assert whole
             assert [(1 + len(walk), (0, *(edge.end for edge in walk))) for walk in found] == [
                 (len(walk), walk) for _, walk in expected
@@ -74,11 +74,11 @@ def test_paths_are_those_of_an_exhaustive_search() -> None:
 
 
 def test_the_surest_relation_stands_for_its_pair() -> None:
-    edges = paths.Edges()
+    edges = paths.EdgeIndex()
     edges.add(1, "perhaps", 2, 0.2)
     edges.add(2, "surely", 1, 0.9)
     edges.add(1, "itself", 1, 1.0)
-    found, _ = paths.best(edges, 1, 2, 3, 5)
+    found, _ = paths.k_shortest(edges, 1, 2, 3, 5)
     assert [(walk[0].predicate, walk[0].forward) for walk in found] == [("surely", False)]
 
 
@@ -92,7 +92,7 @@ def test_the_surest_relation_stands_for_its_pair() -> None:
     ],
 )
 def test_what_is_asked_beside_the_names(question: str, named: list[str], left: str) -> None:
-    assert question_words.rest(question, named) == left
+    assert question_words.content_words(question, named) == left
 
 
 def test_words_cover_their_other_forms_only() -> None:
