@@ -74,7 +74,7 @@ def _correct(text: str, suspects: Sequence[Suspect], outputs: Sequence[Any]) -> 
 
 
 def find_suspects(text: str) -> list[Suspect]:
-    """Words of a sentence that the dictionary lacks, each with the known words one edit away, the most frequent first."""
+    """Words of a sentence that the dictionary lacks, with the known words one edit away, the most frequent first."""
     words = [(match.start(), match.end(), match[0]) for match in _WORD.finditer(text)]
     if len(words) < _MIN_WORDS:
         return []
