@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.abc
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import psycopg
 import pytest
 from cranfield import load_cranfield
-from database import DATA, install
+from database import DATA, ROOT, install
 from films import load_shop
 from politics import load_politics
 from pytest_postgresql import factories
@@ -21,6 +24,20 @@ CRASH = re.compile(r"PANIC|was terminated by signal|all server processes termina
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run tests that take long")
+
+
+class WithoutTorch(importlib.abc.MetaPathFinder):
+    """Unit tests that run alone cannot import torch, so that none comes to need it."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(f"a unit test needs no {name}; tests/host may", name=name)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    places = [argument.partition("::")[0] for argument in config.args]
+    if all(Path(place).resolve().is_relative_to(ROOT / "tests" / "unit") for place in places):
+        sys.meta_path.insert(0, WithoutTorch())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -74,11 +74,11 @@ def options(given: Any) -> dict[str, Any]:
     """A JSON object."""
     if not isinstance(given, dict):
         raise InvalidInput("options must be a JSON object", hint="""Write options => '{"name": 1}'.""")
-    found: dict[str, Any] = plain(given)
+    found: dict[str, Any] = plain_json(given)
     return found
 
 
-def parsed(name: str, given: str | None) -> Any:
+def parse_json(name: str, given: str | None) -> Any:
     """A jsonb argument that came as text; None for NULL. Raises InvalidInput for one too deep to be read."""
     try:
         return json.loads(given) if given is not None else None
@@ -86,7 +86,7 @@ def parsed(name: str, given: str | None) -> Any:
         raise InvalidInput(f"{name} is nested too deeply") from error
 
 
-def plain(given: Any) -> Any:
+def plain_json(given: Any) -> Any:
     """JSON as the standard library reads it, its numbers as int or float: PL/Python gives Decimals."""
     return json.loads(json.dumps(given, default=_number))
 
@@ -122,7 +122,7 @@ def _example(item: dict[str, Any]) -> tuple[str, list[str]]:
     return str(item["text"]), its
 
 
-def in_place(given: Sequence[str | None], results: Iterable[Any]) -> Iterable[tuple[int, Any]]:
+def zip_with_nulls(given: Sequence[str | None], results: Iterable[Any]) -> Iterable[tuple[int, Any]]:
     """Each text's position from 1 and its result, None where the text is NULL."""
     found = iter(results)
     return ((position, None if text is None else next(found)) for position, text in enumerate(given, 1))

@@ -29,7 +29,8 @@ def play(cluster: Cluster, texts: Path) -> int:
     cluster.start()
     cluster.sql(f"DROP DATABASE IF EXISTS {DATABASE} (FORCE)")
     cluster.sql(f"CREATE DATABASE {DATABASE}")
-    _say(f"Server: a private PostgreSQL in {cluster.folder}, database {DATABASE}\n")
+    _say(f"Server: a private PostgreSQL in {cluster.folder}, database {DATABASE}")
+    _say("Time: lines are psql's; the first call of each model loads it, and says so.\n")
     return subprocess.run(
         [*_psql(cluster), "-Xq", "--set", f"documents={texts}", "--file", str(SCRIPT)],
         env=cluster.environment(DATABASE),

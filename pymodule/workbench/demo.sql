@@ -11,7 +11,14 @@ CREATE EXTENSION pg_llm CASCADE;
 \set ECHO none
 
 \echo
-\echo '-- Text becomes a vector; texts that mean the same lie close. The first call starts the model host.'
+\echo '-- The first call on a server starts the model host and loads a model, once for all connections:'
+\echo '-- most of the time below is that of loading. Later calls, on any connection, find it loaded.'
+\set ECHO queries
+SELECT llm_load_model('all-minilm-l6-v2');
+\set ECHO none
+
+\echo
+\echo '-- Text becomes a vector; texts that mean the same lie close.'
 \set ECHO queries
 SELECT llm_similarity('a photo editor', 'software to retouch pictures') AS same_meaning,
        llm_similarity('a photo editor', 'a chess engine') AS other_meaning;
@@ -28,7 +35,8 @@ SELECT section, count(*), min(summary) AS for_example FROM package GROUP BY sect
 \set ECHO none
 
 \echo
-\echo '-- One call makes a table searchable by meaning: a pgvector column, its index, and triggers that keep it true.'
+\echo '-- One call makes a table searchable by meaning: a pgvector column, its index, and triggers that keep it up to date.'
+\echo '-- Each of the texts goes through the model now, which is the slow part: half a minute on two cores.'
 \set ECHO queries
 CALL semantic_index('package', '{summary,description}');
 \set ECHO none
@@ -93,6 +101,7 @@ SELECT answer, reason FROM ask('Which package is the most beautiful?', '{package
 
 \echo
 \echo '-- Texts become a graph of entities and relations, with the passages that say so; every change of a row changes it.'
+\echo '-- graph_add loads one more model, lac for Chinese texts, at its first call.'
 CREATE TABLE record (id int PRIMARY KEY, note text);
 INSERT INTO record VALUES (1, '患者A被诊断为高血压，服用硝苯地平。'), (2, '患者B患有糖尿病。');
 \set ECHO queries

@@ -60,7 +60,7 @@ GIVEN = """
     from pg_llm.database.plpy_connection import BACKEND as db
     from pg_llm.graph import extract, schema as graph_schema
     schema = graph_schema.parse(None, relation_types)
-    marked = arguments.plain(given)
+    marked = arguments.plain_json(given)
     known = {entity[0] for entities in marked for entity in entities}
     found = extract.relate(db, inputs, marked, schema, models.find(db, None, "entities"), known)
     return [[[its.predicate, *((end.start, end.end) for end in (each.entities[its.subject], each.entities[its.object]))]

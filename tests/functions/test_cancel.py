@@ -337,7 +337,7 @@ def test_a_clean_up_comes_to_its_end(db: psycopg.Connection) -> None:
         import time
         from pg_llm import interrupts
         try:
-            with interrupts.held():
+            with interrupts.deferred():
                 ends = time.monotonic() + 1
                 while time.monotonic() < ends: pass
                 plpy.notice("cleaned up")

@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from database import value
 from hosts import gone, host_pid, hosts
-from pg_llm.installation import PATIENT
+from pg_llm.installation import OPENMP_ENV
 from pg_llm.runtime.training import process
 from workbench.cluster import TEST_SETTINGS, Cluster
 
@@ -29,7 +29,7 @@ LONG_BATCH = (
 
 def test_threads_of_host_and_training_do_not_spin_for_long(db: psycopg.Connection) -> None:
     environment = Path(f"/proc/{host_pid(db)}/environ").read_text(encoding="utf-8").split("\0")
-    for name, given in PATIENT.items():
+    for name, given in OPENMP_ENV.items():
         assert f"{name}={os.environ.get(name, given)}" in environment
         assert process.environment()[name] == os.environ.get(name, given)
 

@@ -78,9 +78,9 @@ def test_every_kind_has_a_file_and_every_file_a_chart() -> None:
 @pytest.mark.parametrize("name", CHARTS)
 def test_every_chart_can_be_drawn(name: str) -> None:
     text = json.dumps(specification(*CHARTS[name]))
-    picture = ElementTree.fromstring(rendering.apart(text, "svg", 1))
+    picture = ElementTree.fromstring(rendering.run_in_worker(text, "svg", 1))
     assert float(picture.attrib["width"]) == 640
-    image = base64.b64decode(rendering.apart(text, "png", 2))
+    image = base64.b64decode(rendering.run_in_worker(text, "png", 2))
     assert image.startswith(b"\x89PNG")
     assert struct.unpack(">II", image[16:24]) == (1280, 2 * round(float(picture.attrib["height"])))
 
@@ -160,7 +160,7 @@ def test_a_kind_that_there_is_not(rows: list[list[Any]]) -> None:
 def test_no_rows_are_told_whatever_the_kind(kind: str | None) -> None:
     spec = specification(CITY, [], kind, "Cities")
     assert spec["encoding"]["text"] == {"value": "0 rows"}
-    assert "0 rows" in rendering.apart(json.dumps(spec), "svg", 1)
+    assert "0 rows" in rendering.run_in_worker(json.dumps(spec), "svg", 1)
 
 
 @pytest.mark.parametrize("kind", [None, "line", "bar", "scatter", "histogram"])
@@ -263,7 +263,7 @@ def test_texts_of_every_kind_are_drawn_as_texts(kind: str, text: str) -> None:
     rows: list[list[Any]] = [[text, "other", 1, 2], ["other", text, 3, 4], [None, None, 5, 6]]
     drawn = json.dumps(specification(columns, rows[:1] if kind == "number" else rows, kind, text))
     assert len(drawn) < 20_000
-    svg = rendering.apart(drawn, "svg", 1)
+    svg = rendering.run_in_worker(drawn, "svg", 1)
     for element in ElementTree.fromstring(svg).iter():
         assert element.tag.rpartition("}")[2] in (
             "svg",
@@ -328,7 +328,7 @@ def test_points_are_drawn_to_their_number(many: int) -> None:
     assert sum(each["count"] for each in bars) == many
     assert len(bars) <= 45
     for spec in (line, points):
-        assert rendering.apart(json.dumps(spec), "svg", 1).startswith("<svg")
+        assert rendering.run_in_worker(json.dumps(spec), "svg", 1).startswith("<svg")
 
 
 def test_series_beyond_ten_are_one() -> None:
@@ -387,7 +387,7 @@ def test_a_chart_reads_no_address_and_no_file(tmp_path: Path) -> None:
         {"transform": [{"lookup": "x", "from": {"data": {"url": "x.csv"}, "key": "x"}}]},
     ):
         with pytest.raises(InvalidInput, match="a chart"):
-            rendering.apart(json.dumps({**base, **change}), "svg", 1)
+            rendering.run_in_worker(json.dumps({**base, **change}), "svg", 1)
     # The renderer on its own does not read them either.
     spec = {
         "data": {"url": f"file://{secret}", "format": {"type": "csv"}},
@@ -401,7 +401,7 @@ def test_a_chart_reads_no_address_and_no_file(tmp_path: Path) -> None:
 
 def test_a_specification_that_is_none_is_an_error_in_one_line() -> None:
     with pytest.raises(InvalidInput, match="the chart cannot be drawn") as caught:
-        rendering.apart(json.dumps({"mark": 5}), "svg", 1)
+        rendering.run_in_worker(json.dumps({"mark": 5}), "svg", 1)
     assert "\n" not in caught.value.message
 
 
@@ -409,7 +409,7 @@ def inked(text: str) -> bytes:
     """The pixels of a picture with that text alone."""
     spec = specification([("n", "integer")], [], None, None)
     spec["encoding"]["text"]["value"] = text
-    return base64.b64decode(rendering.apart(json.dumps(spec), "png", 1))
+    return base64.b64decode(rendering.run_in_worker(json.dumps(spec), "png", 1))
 
 
 def test_every_script_has_its_own_glyphs() -> None:

@@ -72,13 +72,13 @@ def test_a_hint_of_its_own_replaces_the_default() -> None:
     ],
 )
 def test_what_ran_out_is_told_with_what_to_do(error: Exception, kind: type[errors.Error]) -> None:
-    told = errors.told(error)
+    told = errors.from_exception(error)
     assert type(told) is kind
     assert told.sqlstate in ("53200", "53100")
     assert told.hint
 
 
 def test_any_other_error_is_a_defect() -> None:
-    told = errors.told(KeyError("x"), hint="See the log.")
+    told = errors.from_exception(KeyError("x"), hint="See the log.")
     assert (type(told), told.sqlstate, told.hint) == (errors.Error, "XX000", "See the log.")
-    assert "\n" not in errors.told(ValueError("one\ntwo")).message
+    assert "\n" not in errors.from_exception(ValueError("one\ntwo")).message

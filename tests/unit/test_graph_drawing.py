@@ -28,7 +28,7 @@ def random_graph(count: int, links: int) -> tuple[list[list[Any]], list[list[Any
     return nodes, edges
 
 
-@pytest.mark.parametrize(("count", "links"), [(1, 0), (2, 1), (3, 9), (10, 14), (50, 70), (100, 150), (160, 200)])
+@pytest.mark.parametrize(("count", "links"), [(1, 0), (2, 1), (3, 9), (10, 14), (50, 70)])
 def test_no_node_covers_another(count: int, links: int) -> None:
     nodes, edges = random_graph(count, links)
     picture = drawn(nodes, edges)

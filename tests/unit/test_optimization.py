@@ -171,7 +171,7 @@ def test_statements_of_any_depth_end_in_an_answer_or_an_error(part: str) -> None
 from pg_llm.errors import InvalidInput
 from pg_llm.optimize.host import analysis as optimization
 try:
-    optimization.apart("statement", "SELECT " + {part!r} * ({19_900} // len({part!r})) + "1")
+    optimization.run_in_worker("statement", "SELECT " + {part!r} * ({19_900} // len({part!r})) + "1")
 except InvalidInput as error:
     print(error.message[:40])
 print("alive")

@@ -34,7 +34,7 @@ _CONTENTS = f"""
 
 def llm_catalog_refresh(db: Connection, schemas: list[str] | None) -> None:
     """Embed names and meanings of the tables and columns that you may read, so that questions find them among many."""
-    with transaction.pinned(db) as commit, progress.reported(db, "llm_catalog_refresh", "", "") as report:
+    with transaction.pinned(db) as commit, progress.reporting(db, "llm_catalog_refresh", "", "") as report:
         _known_schemas(db, schemas)
         model = models.find(db, None, "embedding")
         report("reading the catalog", 0, 0)

@@ -1,4 +1,4 @@
-"""Entities: which named things a text speaks of, and where."""
+"""Named-entity recognition, with labels outside the model's own assigned by zero-shot classification."""
 
 from __future__ import annotations
 
@@ -15,66 +15,50 @@ from pg_llm.database.models import Model
 
 # Label, start and end from 0, score.
 Entity = tuple[str, int, int, float]
-_AROUND = 60
+# Characters of context on either side of an entity.
+_CONTEXT = 60
 
 
-def llm_entities(
-    db: Connection, input: str | None, labels: list[str] | None, model: str | None, threshold: float | None
-) -> list[dict[str, Any]]:
-    """The named things in a text, in their order: words, kind, place, and how sure the model is."""
-    found = _found(db, [input], labels, model, threshold)
-    return found[0] if input is not None else []
-
-
-def llm_entities_batch(
+def recognize(
     db: Connection,
-    inputs: list[str | None] | None,
-    labels: list[str] | None,
+    inputs: Sequence[str | None],
+    labels: Sequence[Label] | None,
     model: str | None,
-    threshold: float | None,
-) -> list[dict[str, Any]]:
-    """The named things in each text, with the text's position from 1."""
-    given = arguments.texts(inputs)
-    results = arguments.in_place(given, _found(db, given, labels, model, threshold))
-    return [{"ordinality": position, **entity} for position, its in results for entity in its or ()]
-
-
-def _found(
-    db: Connection, inputs: Sequence[str | None], labels: list[str] | None, model: str | None, threshold: float | None
-) -> list[list[dict[str, Any]]]:
-    """The entities of each text that is not NULL."""
-    least = 0.0 if threshold is None else arguments.threshold(threshold)
-    able, wanted = models.find(db, model, "entities", ("entities",)), arguments.labels(labels)
+    threshold: float,
+) -> list[tuple[int, list[dict[str, Any]] | None]]:
+    """The entities of each text as rows with positions from 1, beside the text's position; None for NULL."""
+    recognizer = models.find(db, model, "entities", ("entities",))
     texts = [text for text in inputs if text is not None]
-    return [
+    rows = [
         [
             {"entity": text[start:end], "label": label, "start_pos": start + 1, "end_pos": end + 1, "score": score}
             for label, start, end, score in entities
-            if score >= least
+            if score >= threshold
         ]
-        for text, entities in zip(texts, find(db, able, texts, wanted), strict=True)
+        for text, entities in zip(texts, find(db, recognizer, texts, labels), strict=True)
     ]
+    return list(arguments.zip_with_nulls(inputs, rows))
 
 
-def find(db: Connection, able: Model, texts: Sequence[str], wanted: Sequence[Label] | None) -> list[list[Entity]]:
-    """The entities of each text; labels that the model does not know are told apart by the classification model."""
-    if wanted is None or {name for name, _ in wanted} & set(able.labels or ()):
-        return [json.loads(result) for result in able.run("entities", texts, labels=wanted)]
-    found = [json.loads(result) for result in able.run("entities", texts, labels=None)]
-    phrases = [phrase(text, entity) for text, its in zip(texts, found, strict=True) for entity in its]
-    judge = models.find(db, None, "classification", scoring.MODELS)
-    answers = iter(judge.run("classification", phrases, labels=wanted, examples=[], many=False, variant=0))
-    return [[_named(entity, json.loads(next(answers))) for entity in its] for its in found]
+def find(db: Connection, recognizer: Model, texts: Sequence[str], labels: Sequence[Label] | None) -> list[list[Entity]]:
+    """The entities of each text; if the recognizer knows none of the labels, a classification model assigns them."""
+    if labels is None or {name for name, _ in labels} & set(recognizer.labels or ()):
+        return [json.loads(result) for result in recognizer.run("entities", texts, labels=labels)]
+    recognized = [json.loads(result) for result in recognizer.run("entities", texts, labels=None)]
+    phrases = [phrase(text, entity) for text, entities in zip(texts, recognized, strict=True) for entity in entities]
+    classifier = models.find(db, None, "classification", scoring.MODELS)
+    scores = iter(classifier.run("classification", phrases, labels=labels, examples=[], many=False, variant=0))
+    return [[_relabelled(entity, json.loads(next(scores))) for entity in entities] for entities in recognized]
 
 
 def phrase(text: str, entity: Entity) -> str:
-    """The entity, what the model took it for, and the words around it."""
+    """The entity, the label that the recognizer gave it, and the words around it."""
     label, start, end, _ = entity
-    around = text[max(0, start - _AROUND) : end + _AROUND]
-    return f"{text[start:end]} ({label}): {around}"
+    context = text[max(0, start - _CONTEXT) : end + _CONTEXT]
+    return f"{text[start:end]} ({label}): {context}"
 
 
-def _named(entity: Entity, scores: dict[str, float]) -> Entity:
+def _relabelled(entity: Entity, scores: scoring.Scores) -> Entity:
     _, start, end, score = entity
     label = scoring.best(scores)
     return label, start, end, score * scores[label]

@@ -46,7 +46,7 @@ def duplicates(db: Connection, table_name: str, columns: list[str] | None, thres
     target = target_table.find(db, table_name)
     names = columns or [column.name for column in target.columns if column.name not in target.table.key]
     positions = [target.position(name) for name in names]
-    with progress.reported(db, "llm_duplicates", target.table.relation, "") as report, garbage_collection_paused():
+    with progress.reporting(db, "llm_duplicates", target.table.relation, "") as report, garbage_collection_paused():
         report("reading", 0, 0)
         keys, table = target_table.read(db, target)
         compared = ColumnStore(names, [table.columns[position] for position in positions], poll=db.poll)

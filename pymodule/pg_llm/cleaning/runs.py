@@ -53,7 +53,7 @@ def find_errors(db: Connection, table_name: str, columns: list[str] | None, rule
     target = target_table.find(db, table_name)
     names = [target.columns[target.position(name)].name for name in columns] if columns else None
     chosen = names or [column.name for column in target.columns]
-    given = arguments.plain(rules)
+    given = arguments.plain_json(rules)
     parsed = integrity_rules.parse(db, target, given)
     marks = _parse_labels(target, labels)
     row = db.rows(
@@ -115,7 +115,7 @@ def _parse_labels(target: TargetTable, labels: Any) -> list[tuple[str, str, Valu
     if not isinstance(labels, list):
         raise InvalidInput("labels must be a JSON list of objects", hint=_LABELS_HINT)
     marks = []
-    for label in arguments.plain(labels):
+    for label in arguments.plain_json(labels):
         well_formed = (
             isinstance(label, dict) and label.keys() == {"key", "column", "value"} and isinstance(label["key"], dict)
         )
@@ -137,7 +137,7 @@ def _store_mark(db: Connection, run_id: str, key: str, column: str, value: Value
 
 def _examine(db: Connection, run: Run, rules: Rules, command: str, propose: bool) -> int:
     """Run all detectors on the table and store what they find; returns how many repairs are proposed."""
-    with progress.reported(db, command, run.target.table.relation, run.id) as report, garbage_collection_paused():
+    with progress.reporting(db, command, run.target.table.relation, run.id) as report, garbage_collection_paused():
         report("reading", 0, 0)
         keys, table = target_table.read(db, run.target)
         table.marks = _load_marks(db, run, keys)

@@ -71,7 +71,7 @@ def _restore_any(db: Connection, digest: str) -> None:
 def _restore(db: Connection, digest: str, query: str, types: tuple[str, ...], values: tuple[Any, ...]) -> None:
     target = source.stored(digest)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with interrupts.held():
+    with interrupts.deferred():
         scratch = Path(tempfile.mkdtemp(prefix=".restore-", dir=target.parent))
     try:
         for (row,) in db.batches(query, types, values, size=1):
@@ -88,7 +88,7 @@ def _restore(db: Connection, digest: str, query: str, types: tuple[str, ...], va
         shutil.rmtree(target, ignore_errors=True)
         os.rename(scratch, target)
     finally:
-        with interrupts.held():
+        with interrupts.deferred():
             shutil.rmtree(scratch, ignore_errors=True)
 
 

@@ -123,7 +123,7 @@ class PlpyConnection(Connection):
                 raise Error(f"timer_settime failed: errno {ctypes.get_errno()}")
             yield
         finally:
-            with interrupts.held():
+            with interrupts.deferred():
                 library.timer_delete(timer)
 
     def notice(self, message: str, hint: str | None = None) -> None:
@@ -146,12 +146,12 @@ class PlpyConnection(Connection):
         levels: list[int] = []
         try:
             # Whole or not at all: an interrupt in between would leave the role behind.
-            with interrupts.held():
+            with interrupts.deferred():
                 levels.append(server.NewGUCNestLevel())
                 server.SetUserIdAndSecContext(role, flags.value | _RESTRICTED)
             return work()
         finally:
-            with interrupts.held():
+            with interrupts.deferred():
                 for level in levels:
                     server.AtEOXact_GUC(False, level)
                 server.SetUserIdAndSecContext(before.value, flags.value)

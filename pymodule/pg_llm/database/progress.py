@@ -46,7 +46,7 @@ _NOTHING: dict[str, Any] = dict.fromkeys(
 )
 
 
-def about(db: Connection, command: str, target: str, name: str) -> dict[str, Any]:
+def session_fields(db: Connection, command: str, target: str, name: str) -> dict[str, Any]:
     """What a report says of its session, whatever the phase."""
     found = db.rows(
         "SELECT pg_backend_pid() AS pid, current_database()::text AS datname,"
@@ -56,9 +56,9 @@ def about(db: Connection, command: str, target: str, name: str) -> dict[str, Any
 
 
 @contextlib.contextmanager
-def reported(db: Connection, command: str, target: str, name: str) -> Iterator[Report]:
+def reporting(db: Connection, command: str, target: str, name: str) -> Iterator[Report]:
     """Show what this session does while the block runs; gives a function of phase, done and total (rows)."""
-    state = about(db, command, target, name)
+    state = session_fields(db, command, target, name)
 
     def report(phase: str, done: int, total: int) -> None:
         client.inform({"op": "report", "report": {**state, "phase": phase, "done": done, "total": total}}, db.poll)
@@ -67,6 +67,6 @@ def reported(db: Connection, command: str, target: str, name: str) -> Iterator[R
         yield report
         client.inform({"op": "report", "report": None}, db.poll)
     except BaseException:
-        with interrupts.held():
+        with interrupts.deferred():
             client.abandon()
         raise

@@ -12,7 +12,7 @@ import plpy
 from pg_llm import interrupts
 from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.plpy_connection import BACKEND
-from pg_llm.errors import Error, lacking
+from pg_llm.errors import Error, resource_error
 from pg_llm.interrupts import Interrupted
 
 _P = ParamSpec("_P")
@@ -33,7 +33,7 @@ def sql_function(function: Callable[Concatenate[Connection, _P], _R]) -> Callabl
     Errors reach the client with message, SQLSTATE, detail and hint; cancel and timeout end it wherever it is, and the
     rows of an iterator that it returns too.
     """
-    interruptible = interrupts.heeding(functools.partial(function, BACKEND), BACKEND.poll)
+    interruptible = interrupts.interruptible(functools.partial(function, BACKEND), BACKEND.poll)
 
     @functools.wraps(function)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -49,7 +49,7 @@ def sql_function(function: Callable[Concatenate[Connection, _P], _R]) -> Callabl
 
 
 def _each(rows: Iterator[_R]) -> Iterator[_R]:
-    step = interrupts.heeding(rows.__next__, BACKEND.poll)
+    step = interrupts.interruptible(rows.__next__, BACKEND.poll)
     while True:
         try:
             row = step()
@@ -78,7 +78,7 @@ def _reported(error: BaseException) -> BaseException:
         return error
     plpy.log(f"pg_llm: {''.join(traceback.format_exception(error))}")
     what = f"{type(error).__name__}: {error}"
-    if lack := lacking(what):
+    if lack := resource_error(what):
         return _failure(lack.message, lack.sqlstate, None, lack.hint)
     hint = "This is a defect of pg_llm; the server's log has the details."
     return _failure(f"internal error: {what}", Error.sqlstate, None, hint)

@@ -51,6 +51,6 @@ def stream_training(
         yield client.train(engine, {**job, "base": base and base.wire}, rows, about, db.poll)
         client.release(engine, db.poll)
     except BaseException:
-        with interrupts.held():
+        with interrupts.deferred():
             client.abandon()
         raise

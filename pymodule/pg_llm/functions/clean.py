@@ -22,4 +22,4 @@ def llm_clean_batch(
     """Each text cleaned as llm_clean() does, with its position from 1; NULL for NULL."""
     texts = arguments.texts(inputs)
     cleaned = values.clean(db, [text for text in texts if text is not None], instruction, model)
-    return list(arguments.in_place(texts, cleaned))
+    return list(arguments.zip_with_nulls(texts, cleaned))

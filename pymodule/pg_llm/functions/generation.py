@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from pg_llm import arguments
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
-from pg_llm.generate import writer
+from pg_llm.generate import generation, json_schema
+from pg_llm.generate.generation import SamplingParameters
 
 
 @sql_function
@@ -19,7 +21,8 @@ def llm_generate(
     seed: int | None,
 ) -> str | None:
     """The text that a language model answers a prompt with; NULL for NULL."""
-    return writer.llm_generate(db, prompt, model, max_tokens, temperature, seed)
+    sampling = SamplingParameters.checked(max_tokens, temperature, seed)
+    return generation.generate(db, [prompt], model, sampling)[0][1]
 
 
 @sql_function
@@ -32,7 +35,8 @@ def llm_generate_batch(
     seed: int | None,
 ) -> list[tuple[int, str | None]]:
     """The answer to each prompt with its position from 1; NULL for NULL."""
-    return writer.llm_generate_batch(db, prompts, model, max_tokens, temperature, seed)
+    sampling = SamplingParameters.checked(max_tokens, temperature, seed)
+    return generation.generate(db, arguments.texts(prompts), model, sampling)
 
 
 @sql_function
@@ -46,7 +50,8 @@ def llm_generate_json(
     seed: int | None,
 ) -> Any:
     """The answer to a prompt as JSON that follows a JSON Schema; NULL for NULL and for what max_tokens cut off."""
-    return writer.llm_generate_json(db, prompt, schema, model, max_tokens, temperature, seed)
+    sampling = SamplingParameters.checked(max_tokens, temperature, seed)
+    return generation.generate_json(db, [prompt], json_schema.checked(schema), model, sampling)[0][1]
 
 
 @sql_function
@@ -60,13 +65,15 @@ def llm_generate_json_batch(
     seed: int | None,
 ) -> list[tuple[int, Any]]:
     """The answer to each prompt as JSON that follows a JSON Schema, with its position from 1; NULL for NULL."""
-    return writer.llm_generate_json_batch(db, prompts, schema, model, max_tokens, temperature, seed)
+    sampling = SamplingParameters.checked(max_tokens, temperature, seed)
+    return generation.generate_json(db, arguments.texts(prompts), json_schema.checked(schema), model, sampling)
 
 
 @sql_function
 def llm_extract(db: Connection, input: str | None, schema: Any, model: str | None, max_tokens: int | None) -> Any:
     """The properties that a JSON Schema asks for, as the text states them, null where it does not; NULL for NULL."""
-    return writer.llm_extract(db, input, schema, model, max_tokens)
+    sampling = SamplingParameters.checked(max_tokens)
+    return generation.extract(db, [input], json_schema.checked_object(schema), model, sampling)[0][1]
 
 
 @sql_function
@@ -74,4 +81,5 @@ def llm_extract_batch(
     db: Connection, inputs: list[str | None] | None, schema: Any, model: str | None, max_tokens: int | None
 ) -> list[tuple[int, Any]]:
     """The properties that a JSON Schema asks for, from each text, with its position from 1; NULL for NULL."""
-    return writer.llm_extract_batch(db, inputs, schema, model, max_tokens)
+    sampling = SamplingParameters.checked(max_tokens)
+    return generation.extract(db, arguments.texts(inputs), json_schema.checked_object(schema), model, sampling)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pg_llm import arguments
 from pg_llm.database.connection import Connection, Row
-from pg_llm.database.progress import Report, reported
+from pg_llm.database.progress import Report, reporting
 from pg_llm.errors import InvalidInput, UndefinedGraph
 from pg_llm.graph import lifecycle, merging, name_vectors, nearest, schema, source_copy
 from pg_llm.graph.merging import Merge
@@ -23,7 +23,7 @@ def graph_resolve(db: Connection, graph: str | None, threshold: float | None) ->
     """Find the entities of a graph that are one thing under several names, and merge them; returns what was merged."""
     row = lifecycle.owned(db, graph)
     least = arguments.threshold(arguments.required("threshold", threshold))
-    with reported(db, "graph_resolve", row["name"], "") as report:
+    with reporting(db, "graph_resolve", row["name"], "") as report:
         return _resolve(db, row, least, report)
 
 
@@ -34,7 +34,7 @@ def graph_merge(db: Connection, a: str | None, b: str | None, threshold: float |
     least = arguments.threshold(arguments.required("threshold", threshold))
     if row["id"] == other["id"]:
         raise InvalidInput("a graph cannot be merged with itself", hint="graph_resolve() merges the entities of one.")
-    with reported(db, "graph_merge", row["name"], other["name"]) as report:
+    with reporting(db, "graph_merge", row["name"], other["name"]) as report:
         before = _merged(db, row["id"])
         source_copy.join(db, row, other, report)
         _resolve(db, row, least, report)

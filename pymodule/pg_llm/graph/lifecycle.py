@@ -11,7 +11,7 @@ from pg_llm import arguments
 from pg_llm.database import catalog, models, ownership, search_path
 from pg_llm.database.catalog import Table
 from pg_llm.database.connection import Connection, Row
-from pg_llm.database.progress import reported
+from pg_llm.database.progress import reporting
 from pg_llm.database.transaction import Commit, pinned
 from pg_llm.errors import DuplicateGraph, InsufficientPrivilege, InvalidInput, UndefinedGraph
 from pg_llm.graph import catalog as graph_catalog
@@ -36,7 +36,7 @@ def graph_create(
     name = arguments.required("name", name)
     if not name.strip() or len(name) > _NAME_CHARACTERS:
         raise InvalidInput(f"a graph's name has 1 to {_NAME_CHARACTERS} characters")
-    schema.parse(entity_types, arguments.parsed("relation_types", relation_types))
+    schema.parse(entity_types, arguments.parse_json("relation_types", relation_types))
     owner = db.rows("SELECT CURRENT_USER::text AS name")[0]["name"]
     if not graph_catalog.make_graph(
         db, name, entity_types, relation_types, models.find(db, None, "embedding").name, owner
@@ -79,7 +79,7 @@ def graph_add_columns(
 ) -> None:
     """Read a table's columns into a graph as entities and relations, without a model, and keep the graph true."""
     with _adding(db, graph, target, sync) as (row, table, commit):
-        found = _mapping(db, arguments.parsed("mapping", mapping), row, table)
+        found = _mapping(db, arguments.parse_json("mapping", mapping), row, table)
         names = graph_source.mapped(found)
         joins = graph_source.joins(db, table, names)
         own = [name if name in table.columns else name.partition(".")[0] for name in names]
@@ -126,7 +126,7 @@ def graph_refresh(db: Connection, graph: str | None, target: str | None) -> None
             )
         for source in sources:
             _fill(db, "graph_refresh", row, source, commit)
-        with reported(db, "graph_refresh", row["name"], "") as report:
+        with reporting(db, "graph_refresh", row["name"], "") as report:
             for kind in ("relation", "entity"):
                 for numbers in _numbers(db, kind, row["id"]):
                     store.sweep(db, kind, numbers)
@@ -317,7 +317,7 @@ def _add(db: Connection, row: Row, table: Table, wanted: dict[str, Any], commit:
 
 
 def _fill(db: Connection, command: str, row: Row, source: graph_source.Source, commit: Commit) -> None:
-    with reported(db, command, source.table.relation, row["name"]) as report:
+    with reporting(db, command, source.table.relation, row["name"]) as report:
         if source.row["sync"] == "live":
             triggers.check(db, source)
             triggers.follow(db, source)

@@ -41,7 +41,7 @@ def graph_fit(db: Connection, graph: str | None, method: str | None, options: An
             hint=f"It takes {_FEWEST} at least, and some hundreds to be of use.",
         )
     with training_runs.stream_training(
-        db, progress.about(db, "graph_fit", "", row["name"]), job, None, [*rows, *relations]
+        db, progress.session_fields(db, "graph_fit", "", row["name"]), job, None, [*rows, *relations]
     ) as made:
         _keep(db, row, job, made, sources)
     return {"graph": row["name"], "method": chosen, "seconds": made["seconds"], **made["metrics"]}

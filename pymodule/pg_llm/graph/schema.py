@@ -81,7 +81,7 @@ def parse(entity_types: Sequence[str | None] | None, relation_types: Any) -> Sch
 def _relations(given: Any) -> dict[str, RelationType] | None:
     if given is None:
         return None
-    plain = arguments.plain(given)
+    plain = arguments.plain_json(given)
     if isinstance(plain, list) and all(isinstance(name, str) for name in plain):
         plain = dict.fromkeys(plain, None)
     if not isinstance(plain, dict):

@@ -184,7 +184,7 @@ def rows_of(db: Connection, table: Table) -> str:
 
 def mapping(row: Row) -> list[dict[str, str]]:
     """The mapping of a source's row. Raises InvalidInput for one that a dump may have brought and nobody wrote."""
-    found = arguments.parsed("mapping", row["mapping"])
+    found = arguments.parse_json("mapping", row["mapping"])
     if not isinstance(found, list) or not all(_well_formed(item) for item in found):
         raise InvalidInput("the mapping of a source of a graph is not what graph_add_columns() writes")
     return found

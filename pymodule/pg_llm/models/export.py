@@ -59,8 +59,8 @@ def exported(folder: Path, digest: str, task: str, precision: str) -> Path:
         raise OutOfMemory("the export of the model was killed, as happens where memory runs out")
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        if lacking := errors.lacking(last):
-            raise lacking
+        if shortage := errors.resource_error(last):
+            raise shortage
         if task == "generation":
             raise InvalidModel(
                 f'cannot read the GGUF file in "{folder}": {last}',
@@ -79,14 +79,14 @@ def export(folder: Path, digest: str, task: str, precision: str, cache: Path) ->
     if manifest.is_whole(target):
         return target
     cache.mkdir(parents=True, exist_ok=True)
-    with file_locks.alone(cache):
+    with file_locks.exclusive(cache):
         _sweep(cache)
         scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=cache))
-        held = file_locks.hold(scratch, wait=True)
+        held = file_locks.acquire(scratch, wait=True)
     try:
         _write(folder, scratch, task, precision)
         manifest.write(scratch)
-        with file_locks.alone(cache):
+        with file_locks.exclusive(cache):
             # Another may have made it meanwhile; one that is whole is never taken away from who reads it.
             if not manifest.is_whole(target):
                 if target.exists():
@@ -103,7 +103,7 @@ def _sweep(cache: Path) -> None:
     """Remove what exports left that were killed."""
     for scratch in cache.glob(f"{_SCRATCH}*"):
         try:
-            held = file_locks.hold(scratch)
+            held = file_locks.acquire(scratch)
         except BlockingIOError:
             continue
         shutil.rmtree(scratch, ignore_errors=True)

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from pg_llm.errors import InvalidModel
-from pg_llm.models.engine import Encoded, Text
+from pg_llm.models.engine import Text, Window
 
 # Whoever restores a dump may have written these files, and the host's memory is everybody's.
 _LONGEST = 16 << 20
@@ -43,16 +43,16 @@ class GraphModel:
         self.bytes = sum(int(array.nbytes) for array in arrays.values())
         self.details: dict[str, Any] = {"dimensions": arrays["entities"].shape[1]}
 
-    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """One window per text, a JSON list of entity, predicate, 0 for objects or 1 for subjects; none if unknown."""
-        found: list[list[Encoded]] = []
+        found: list[list[Window]] = []
         for text in texts:
             entity, predicate, back = json.loads(str(text))
             known = entity in self._row and predicate in self.predicates
-            found.append([Encoded((self._row[entity], self.predicates[predicate], back), 1)] if known else [])
+            found.append([Window((self._row[entity], self.predicates[predicate], back), 1)] if known else [])
         return found
 
-    def forward(self, batch: Sequence[Encoded]) -> list[Any]:
+    def forward(self, batch: Sequence[Window]) -> list[Any]:
         """One array per window, as long as `ids`."""
         return [self._probabilities(*item.tokens) for item in batch]
 

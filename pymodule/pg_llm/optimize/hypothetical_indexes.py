@@ -58,13 +58,13 @@ def _tried(db: Connection, statement: Statement, plan: Plan, candidate: Candidat
 @contextlib.contextmanager
 def _hypothetical(db: Connection, statement: Statement, sql: str, schema: str) -> Iterator[int]:
     made = f"SELECT indexrelid::pg_catalog.int8 AS oid FROM {schema}.hypopg_create_index($1)"
-    with interrupts.held(), statement.names():
+    with interrupts.deferred(), statement.names():
         oid = int(db.query_unprepared(made, ("text",), (sql,))[0]["oid"])
     try:
         yield oid
     finally:
         # Not hypopg_reset(): those that the caller made stay. Nor does a transaction's end take one along.
-        with interrupts.held():
+        with interrupts.deferred():
             db.query_unprepared(f"SELECT {schema}.hypopg_drop_index({oid}::pg_catalog.oid)")
 
 

@@ -214,7 +214,7 @@ class _Fit:
         if before:
             # So that its files are on the disk.
             before.ask("load")
-        about = progress.about(
+        about = progress.session_fields(
             self._db, self._command, self.events.relation.removesuffix(" AS e")[:60], self._row["name"]
         )
         with training_runs.stream_training(self._db, about, job, base, rows) as made:

@@ -102,7 +102,7 @@ async def _serve(
 ) -> None:
     from pg_llm.models import loading
     from pg_llm.models.cache import ModelCache
-    from pg_llm.runtime.result_cache import Memo
+    from pg_llm.runtime.result_cache import ResultCache
     from pg_llm.runtime.server import Server
     from pg_llm.runtime.training import process
 
@@ -118,7 +118,7 @@ async def _serve(
         loading.weight,
         min(settings.memory_limit, settings.host_memory_limit),
     )
-    server = Server(cache, Memo(settings.memo_limit), memory, settings.tensorboard_directory, leave)
+    server = Server(cache, ResultCache(settings.memo_limit), memory, settings.tensorboard_directory, leave)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, leave)

@@ -23,7 +23,7 @@ from pg_llm.errors import HostUnavailable, from_wire
 from pg_llm.installation import build
 from pg_llm.protocol import Message
 from pg_llm.runtime import lock, result_cache, spawn
-from pg_llm.runtime.result_cache import Memo
+from pg_llm.runtime.result_cache import ResultCache
 
 Poll = Callable[[], object]
 
@@ -40,7 +40,7 @@ _AHEAD = 2
 _ATTEMPTS = 3
 # Texts of a call that is looked up in the session's own memo; a long batch would only flush it.
 _SHORT = 16
-_MEMO_BYTES = 2 << 20
+_CACHE_BYTES = 2 << 20
 
 
 class _Lost(Exception):
@@ -140,7 +140,7 @@ class _Connection:
 
 
 _connection: _Connection | None = None
-_memo = Memo(_MEMO_BYTES)
+_cached_results = ResultCache(_CACHE_BYTES)
 
 
 def run(
@@ -153,10 +153,10 @@ def run(
     if len(inputs) > _SHORT:
         return _compute(engine, task, model, inputs, options, poll)
     key, scope = result_cache.key(engine, model), result_cache.scope(task, options)
-    results = _memo.recall(key, scope, inputs)
+    results = _cached_results.get_many(key, scope, inputs)
     missing = [text for text in dict.fromkeys(inputs) if text not in results]
     computed = dict(zip(missing, _compute(engine, task, model, missing, options, poll), strict=True))
-    _memo.keep(key, scope, computed)
+    _cached_results.put_many(key, scope, computed)
     results.update(computed)
     return [results[text] for text in inputs]
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 from pg_llm import interrupts, settings
 from pg_llm.errors import Error, HostUnavailable
-from pg_llm.installation import PATIENT, installation
+from pg_llm.installation import OPENMP_ENV, installation
 from pg_llm.protocol import Message
 
 if TYPE_CHECKING:
     from pg_llm.models.cache import ModelCache
-    from pg_llm.models.engine import Encoded
+    from pg_llm.models.engine import Window
     from pg_llm.models.spec import ModelSpec
 
 
@@ -38,12 +38,12 @@ def answer(request: Message, poll: Callable[[], object]) -> Any:
         case "run":
             return _run(request["task"], spec, request["inputs"], request["options"], poll)
         case "load":
-            return loading.about(_model(spec, poll))
+            return loading.describe(_model(spec, poll))
         case "unload":
             return _cache().drop(spec)
         case "resolve":
             spec = loading.resolve(spec)
-            return {**spec.to_wire(), **loading.about(_model(spec, poll))}
+            return {**spec.to_wire(), **loading.describe(_model(spec, poll))}
         case unknown:
             raise Error(f'the backend engine does not know the request "{unknown}"')
 
@@ -62,7 +62,7 @@ def train(job: Message, rows: Sequence[Any], report: Callable[[Message], None], 
 
     folder = process.prepare(job, (json.dumps(row) for row in rows))
     _folders.append(folder)
-    with (folder / "log").open("wb") as log, interrupts.held():
+    with (folder / "log").open("wb") as log, interrupts.deferred():
         running = subprocess.Popen(
             process.command(folder),
             env=process.environment(),
@@ -86,7 +86,7 @@ def train(job: Message, rows: Sequence[Any], report: Callable[[Message], None], 
                 found = said["result"]
         running.wait()
     finally:
-        with interrupts.held():
+        with interrupts.deferred():
             running.kill()
             running.wait()
             running.stdout.close()
@@ -109,10 +109,10 @@ def _run(task: str, spec: ModelSpec, inputs: list[str], options: Message, poll: 
     model = _model(spec, poll)
     distinct = list(dict.fromkeys(inputs))
 
-    def forward(batch: Sequence[Encoded]) -> Any:
+    def forward(batch: Sequence[Window]) -> Any:
         return _computed(spec, lambda: model.forward(batch), poll)
 
-    def read(windows: Sequence[Encoded]) -> Sequence[Any]:
+    def read(windows: Sequence[Window]) -> Sequence[Any]:
         return batching.forward(forward, windows, model.batch_tokens, poll)
 
     results = dict(zip(distinct, _results(task, model, distinct, options, read, poll), strict=True))
@@ -128,21 +128,21 @@ def _results(
     model: Any,
     inputs: Sequence[str],
     options: Message,
-    read: Callable[[Sequence[Encoded]], Sequence[Any]],
+    read: Callable[[Sequence[Window]], Sequence[Any]],
     poll: Callable[[], object],
 ) -> list[Any]:
     """One result per input, in order; long texts are read in steps."""
     from pg_llm import tasks
     from pg_llm.tasks import worker_process
 
-    worker_process.between = poll
-    task = tasks.named(name)
+    worker_process.poll = poll
+    task = tasks.find(name)
     weight = task.weight(model, options) if hasattr(task, "weight") else 1
     results: list[Any] = []
     for portion in tasks.portions(inputs, weight):
         with _signals_blocked():
             found: list[Any] = list(task.prepare(model, portion, options))
-        while left := [place for place, work in enumerate(found) if isinstance(work, tasks.Work)]:
+        while left := [place for place, work in enumerate(found) if isinstance(work, tasks.WorkItem)]:
             works = [found[place] for place in left]
             finishing = tasks.finish(works, read(tasks.windows(works)))
             for place in left:
@@ -212,4 +212,4 @@ def _import_from_host() -> None:
         )
     sys.path.append(str(packages))
     # Read when the library is loaded.
-    os.environ.update(PATIENT | os.environ)
+    os.environ.update(OPENMP_ENV | os.environ)

@@ -27,7 +27,7 @@ def scope(task: str, options: dict[str, Any]) -> str:
     return hashlib.sha256(key(task, options).encode()).hexdigest()
 
 
-class Memo:
+class ResultCache:
     """Least recently used results go first once `limit` bytes are held."""
 
     def __init__(self, limit: int) -> None:
@@ -53,12 +53,12 @@ class Memo:
             old, forgotten = self._results.popitem(last=False)
             self._held -= self._size(old, forgotten)
 
-    def recall(self, model: str, scope: str, texts: Iterable[str]) -> dict[str, str]:
+    def get_many(self, model: str, scope: str, texts: Iterable[str]) -> dict[str, str]:
         """The remembered results, by text; a text that is missing has none."""
         found = {text: self.get((model, scope, text)) for text in texts}
         return {text: result for text, result in found.items() if result is not None}
 
-    def keep(self, model: str, scope: str, results: Mapping[str, str]) -> None:
+    def put_many(self, model: str, scope: str, results: Mapping[str, str]) -> None:
         """Remember the result of each text."""
         for text, result in results.items():
             self.put((model, scope, text), result)

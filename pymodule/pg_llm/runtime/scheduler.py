@@ -15,16 +15,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from pg_llm.models.engine import Encoded
+from pg_llm.models.engine import Window
 from pg_llm.tasks import batching
 
 Session = int
-Run = Callable[[Sequence[Encoded]], Sequence[Any]]
+Run = Callable[[Sequence[Window]], Sequence[Any]]
 
 
 @dataclass(slots=True)
 class _Job:
-    units: list[Encoded]
+    units: list[Window]
     results: list[Any]
     missing: int
     done: asyncio.Future[list[Any]]
@@ -37,7 +37,7 @@ class _Item:
     position: int
 
     @property
-    def unit(self) -> Encoded:
+    def unit(self) -> Window:
         return self.job.units[self.position]
 
 
@@ -55,7 +55,7 @@ class ModelQueue:
         """How many texts wait."""
         return sum(len(items) for items in self._waiting.values())
 
-    async def submit(self, session: Session, units: Sequence[Encoded]) -> list[Any]:
+    async def submit(self, session: Session, units: Sequence[Window]) -> list[Any]:
         """The results of the units, in order."""
         if not units:
             return []
@@ -109,7 +109,7 @@ class ModelQueue:
         unfinished: dict[Session, list[_Item]] = {}
         for item, result in zip(batch, results, strict=True):
             job = item.job
-            if isinstance(result, Encoded):
+            if isinstance(result, Window):
                 # A job that was cancelled meanwhile is not gone on with.
                 if not job.done.done():
                     job.units[item.position] = result

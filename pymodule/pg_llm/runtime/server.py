@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from pg_llm import protocol, tasks
-from pg_llm.errors import Error, to_wire, told
+from pg_llm.errors import Error, from_exception, to_wire
 from pg_llm.installation import build
 from pg_llm.models import loading
 from pg_llm.models.cache import ModelCache
@@ -28,7 +28,7 @@ from pg_llm.models.spec import ModelSpec
 from pg_llm.protocol import Message
 from pg_llm.runtime import result_cache
 from pg_llm.runtime.memory import Memory
-from pg_llm.runtime.result_cache import Memo
+from pg_llm.runtime.result_cache import ResultCache
 from pg_llm.runtime.scheduler import ModelQueue, Session
 from pg_llm.runtime.training import process
 
@@ -54,11 +54,11 @@ class Server:
     """Answers every session of one cluster; `logs` receives what trainings log, `leave` ends the process."""
 
     def __init__(
-        self, cache: ModelCache, memo: Memo, memory: Memory, logs: str | None, leave: Callable[[], None]
+        self, cache: ModelCache, results: ResultCache, memory: Memory, logs: str | None, leave: Callable[[], None]
     ) -> None:
         self._cache = cache
         self._logs = logs
-        self._memo = memo
+        self._results = results
         self._memory = memory
         self._leave = leave
         self._started_at = time.time()
@@ -135,7 +135,7 @@ class Server:
             answer["error"] = to_wire(error)
         except Exception as error:
             log.exception("request %s failed", message.get("op"))
-            answer["error"] = to_wire(told(error, hint="See pg_llm/host.log in the data directory."))
+            answer["error"] = to_wire(from_exception(error, hint="See pg_llm/host.log in the data directory."))
         # A caller from before texts had a place of their own reads JSON only.
         writer.write(protocol.encode(answer, plain="texts" not in message.get("reads", ())))
         await writer.drain()
@@ -145,13 +145,13 @@ class Server:
             case "run":
                 return await self._run(session, message)
             case "load":
-                return loading.about(await self._model(ModelSpec.from_wire(message["model"])))
+                return loading.describe(await self._model(ModelSpec.from_wire(message["model"])))
             case "unload":
                 return self._cache.drop(ModelSpec.from_wire(message["model"]))
             case "resolve":
                 given = ModelSpec.from_wire(message["model"])
                 spec = await self._in(self._loaders, lambda: loading.resolve(given))
-                return {**spec.to_wire(), **loading.about(await self._model(spec))}
+                return {**spec.to_wire(), **loading.describe(await self._model(spec))}
             case "status":
                 return self._status([ModelSpec.from_wire(wire) for wire in message["models"]])
             case "report":
@@ -179,7 +179,7 @@ class Server:
         spec = ModelSpec.from_wire(message["model"]) if message["model"] else None
         inputs, options = message["inputs"], message["options"]
         key, scope = spec.key if spec else "", result_cache.scope(message["task"], options)
-        results = self._memo.recall(key, scope, inputs)
+        results = self._results.get_many(key, scope, inputs)
         # A text that stands twice in a call is computed once.
         missing = [text for text in dict.fromkeys(inputs) if text not in results]
         if spec:
@@ -190,31 +190,31 @@ class Server:
         if missing:
             finished = await self._compute(session, spec, message["task"], missing, options)
             computed = dict(zip(missing, finished, strict=True))
-            self._memo.keep(key, scope, computed)
+            self._results.put_many(key, scope, computed)
             results.update(computed)
         return [results[text] for text in inputs]
 
     async def _compute(
         self, session: Session, spec: ModelSpec | None, name: str, inputs: list[str], options: Message
     ) -> list[str]:
-        task = tasks.named(name)
+        task = tasks.find(name)
         model = await self._model(spec) if spec else None
         threads = self._threads if spec else self._libraries
         weight = task.weight(model, options) if hasattr(task, "weight") else 1
         results: list[str] = []
         for portion in tasks.portions(inputs, weight):
             works = await self._in(threads, functools.partial(task.prepare, model, portion, options))
-            found: list[str | tasks.Work] = list(works)
+            found: list[str | tasks.WorkItem] = list(works)
             # Long texts are read in steps: others have their turn between them.
-            while left := [place for place, work in enumerate(found) if isinstance(work, tasks.Work)]:
-                works = [cast(tasks.Work, found[place]) for place in left]
+            while left := [place for place, work in enumerate(found) if isinstance(work, tasks.WorkItem)]:
+                works = [cast(tasks.WorkItem, found[place]) for place in left]
                 outputs: Sequence[Any] = ()
                 if spec and model:
                     outputs = await self._queue(spec, model).submit(session, tasks.windows(works))
                 finishing = tasks.finish(works, outputs)
-                ended: list[str | tasks.Work] = []
+                ended: list[str | tasks.WorkItem] = []
                 while len(ended) < len(works):
-                    ended += await self._in(threads, functools.partial(tasks.some, finishing, _SLICE))
+                    ended += await self._in(threads, functools.partial(tasks.take_for, finishing, _SLICE))
                 for place, result in zip(left, ended, strict=True):
                     found[place] = result
             results += cast(list[str], found)

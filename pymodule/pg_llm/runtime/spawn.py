@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from pg_llm import protocol
-from pg_llm.errors import HostUnavailable, lacking
-from pg_llm.installation import PACKAGE, PATIENT, installation
+from pg_llm.errors import HostUnavailable, resource_error
+from pg_llm.installation import OPENMP_ENV, PACKAGE, installation
 from pg_llm.runtime import lock
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _start() -> Popen[bytes]:
     try:
         return subprocess.Popen(
             command,
-            env={**PATIENT, **_FRUGAL, **environment, "PYTHONPATH": str(PACKAGE.parent)},
+            env={**OPENMP_ENV, **_FRUGAL, **environment, "PYTHONPATH": str(PACKAGE.parent)},
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -144,7 +144,7 @@ def _check(ended: Popen[bytes]) -> None:
         said = ended.stderr.read().decode(errors="replace").strip() if ended.returncode > 0 else ""
     if ended.returncode > 0:
         last = said.splitlines()[-1] if said else f"exit status {ended.returncode}"
-        raise lacking(last) or HostUnavailable(f"the model host did not start: {last}")
+        raise resource_error(last) or HostUnavailable(f"the model host did not start: {last}")
 
 
 def _reap(starting: Popen[bytes], poll: Poll) -> None:

@@ -17,7 +17,7 @@ def llm_embed_batch(db: Connection, inputs: list[str | None] | None, model: str 
     """The embedding of each text with its position from 1; NULL for NULL."""
     found = models.find(db, model, "embedding")
     given = arguments.texts(inputs)
-    return list(arguments.in_place(given, found.run("embedding", [text for text in given if text is not None])))
+    return list(arguments.zip_with_nulls(given, found.run("embedding", [text for text in given if text is not None])))
 
 
 def llm_similarity(db: Connection, a: str | None, b: str | None, model: str | None) -> float | None:

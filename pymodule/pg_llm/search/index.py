@@ -13,7 +13,7 @@ from pg_llm.database import catalog, models
 from pg_llm.database import ownership as named
 from pg_llm.database.catalog import METRICS, Table
 from pg_llm.database.connection import Connection, DatabaseError
-from pg_llm.database.progress import Report, reported
+from pg_llm.database.progress import Report, reporting
 from pg_llm.database.quoting import quote_ident, quote_literal
 from pg_llm.database.transaction import pinned
 from pg_llm.errors import DuplicateIndex, Error, InvalidInput
@@ -74,7 +74,7 @@ def semantic_index(
                 f'model "{found.name}" gives {dimensions} dimensions; pgvector indexes {_INDEXED_DIMENSIONS}',
                 hint="Use method => 'none' (exact search), or a model with fewer dimensions.",
             )
-        with reported(db, "semantic_index", table.relation, column.name) as report:
+        with reporting(db, "semantic_index", table.relation, column.name) as report:
             _take_turns(db, table)
             new = not _is_there(db, column)
             if new:
@@ -98,7 +98,7 @@ def semantic_refresh(db: Connection, target: str | None, name: str | None) -> No
     with pinned(db) as commit:
         column = semantic_column.find(db, oid, name)
         named.check_owner(db, column.table)
-        with reported(db, "semantic_refresh", column.table.relation, column.name) as report:
+        with reporting(db, "semantic_refresh", column.table.relation, column.name) as report:
             _follow(db, column)
             commit()
             backfill.fill(db, column, report, commit)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pg_llm.models.engine import Encoded, Engine
+from pg_llm.models.engine import Engine, Window
 from pg_llm.tasks import passages
 
 
-def by_length(units: Sequence[Encoded]) -> list[int]:
+def by_length(units: Sequence[Window]) -> list[int]:
     """Positions of the units, shortest first: texts of similar length waste least on padding."""
     return sorted(range(len(units)), key=lambda position: units[position].cost)
 
@@ -20,7 +20,7 @@ def fits(longest: int, size: int, budget: int) -> bool:
 
 
 def forward(
-    run: Callable[[Sequence[Encoded]], Any], units: Sequence[Encoded], budget: int, between: Callable[[], object]
+    run: Callable[[Sequence[Window]], Any], units: Sequence[Window], budget: int, between: Callable[[], object]
 ) -> list[Any]:
     """The outputs of all units, in order; `between` is called before each batch and may raise."""
     outputs: list[Any] = list(units)
@@ -33,7 +33,7 @@ def forward(
         batch, waiting = waiting[:size], waiting[size:]
         for position, output in zip(batch, run([outputs[position] for position in batch]), strict=True):
             outputs[position] = output
-        waiting = [position for position in batch if isinstance(outputs[position], Encoded)] + waiting
+        waiting = [position for position in batch if isinstance(outputs[position], Window)] + waiting
     return outputs
 
 

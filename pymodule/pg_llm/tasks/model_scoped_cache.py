@@ -12,7 +12,7 @@ from pg_llm.models.engine import Engine
 _MOST = 64
 
 
-class Kept:
+class ModelScopedCache:
     """The last values of each model; they go when the model goes."""
 
     def __init__(self) -> None:

@@ -26,13 +26,13 @@ from pg_llm.tasks import TASKS
 
 # Seconds that one piece of work may take, and that the process waits for the next.
 _LONGEST, _IDLE = 60.0, 120.0
-# Seconds between two calls of `between`, which a backend that waits here itself puts its poll in the place of.
+# Seconds between two calls of `poll`, which a backend that waits here itself puts its poll in the place of.
 _SLICE = 0.05
-between: Callable[[], object] = lambda: None  # noqa: E731 - the type is said once
+poll: Callable[[], object] = lambda: None  # noqa: E731 - the type is said once
 
 
 def call(task: str, *arguments: Any) -> str:
-    """What the function `apart` of a task makes of the arguments. Raises what that raises."""
+    """What the function `run_in_worker` of a task makes of the arguments. Raises what that raises."""
     return _process(task).ask(list(arguments))
 
 
@@ -126,7 +126,7 @@ def _bytes(channel: int, size: int, until: float) -> bytes:
     found = bytearray()
     while len(found) < size:
         while not select.select([channel], [], [], _SLICE)[0]:
-            between()
+            poll()
             if time.monotonic() > until:
                 raise TimeoutError
         part = os.read(channel, min(size - len(found), 1 << 20))
@@ -138,7 +138,7 @@ def _bytes(channel: int, size: int, until: float) -> bytes:
 
 def main(task: str) -> None:
     """Answer what comes, until nothing does."""
-    work = importlib.import_module(TASKS[task]).apart
+    work = importlib.import_module(TASKS[task]).run_in_worker
     # Whatever a library prints must not be taken for an answer.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -94,7 +94,7 @@ def llm_suspect_labels(db: Connection, query: str | None, model: str | None) -> 
         check(rows, "classify")
         job = {"task": "classify", "method": "suspects", "options": {}}
         with training_runs.stream_training(
-            db, progress.about(db, "llm_suspect_labels", "", ""), job, base, rows
+            db, progress.session_fields(db, "llm_suspect_labels", "", ""), job, base, rows
         ) as made:
             suspects = made["suspects"]
     return [
@@ -132,7 +132,9 @@ def fit(
 
     Anything that fails leaves nothing.
     """
-    with training_runs.stream_training(db, progress.about(db, command, job["task"], name), job, base, rows) as made:
+    with training_runs.stream_training(
+        db, progress.session_fields(db, command, job["task"], name), job, base, rows
+    ) as made:
         model_files.store(db, Path(made["folder"]), made["digest"])
     reads_with = base.wire if job["method"] in training_options.HEAD_METHODS else None
     registry.register(

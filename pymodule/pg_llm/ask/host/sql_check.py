@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pg_llm.models.engine import Engine
-from pg_llm.tasks import Work, worker_process
+from pg_llm.tasks import WorkItem, worker_process
 
 _LONGEST = 20_000
 _DEEPEST = 200
@@ -278,13 +278,13 @@ class _Refused(Exception):
     """The reason, as the end of the sentence that begins with `the SQL`."""
 
 
-def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One JSON text per SQL text. For option `view` it is a view's, with names in full."""
     view = bool(options.get("view"))
-    return [Work((), lambda _, text=text: worker_process.call("sql_check", text, view)) for text in inputs]  # type: ignore[misc]
+    return [WorkItem((), lambda _, text=text: worker_process.call("sql_check", text, view)) for text in inputs]  # type: ignore[misc]
 
 
-def apart(text: str, view: bool) -> str:
+def run_in_worker(text: str, view: bool) -> str:
     """The JSON text; the parser is PostgreSQL's own, whose names inside a server would be taken for the server's."""
     try:
         return json.dumps(check(text, view))

@@ -14,7 +14,7 @@ from typing import Any, cast
 from pg_llm.ask.host.sql_check import FUNCTIONS, TYPES
 from pg_llm.generate.host import generation
 from pg_llm.models.engine import Engine, GenerationEngine
-from pg_llm.tasks import Work
+from pg_llm.tasks import WorkItem
 
 _KEYWORDS = [
     "select",
@@ -100,7 +100,7 @@ ALIAS: /[a-z][a-z]?[0-9]?/
 """
 
 
-def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """What is written to each prompt at each temperature, a JSON list; the empty text where it was not finished."""
     writer = cast(GenerationEngine, model)
     held = grammar(options["names"])
@@ -109,7 +109,7 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
         for seed, temperature in enumerate(options["temperatures"])
     ]
     return [
-        Work(
+        WorkItem(
             [writer.prompt([{"role": "user", "content": prompt}], way) for way in ways],
             lambda outputs: json.dumps([written or "" for written in outputs]),
         )

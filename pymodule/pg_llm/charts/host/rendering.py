@@ -11,7 +11,7 @@ from typing import Any
 
 from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Engine
-from pg_llm.tasks import Work, worker_process
+from pg_llm.tasks import WorkItem, worker_process
 
 # The version of Vega-Lite that the specifications are written for.
 _VERSION = "5.21"
@@ -20,13 +20,13 @@ _FONTS = ("manimgx_fonts", "noto_cjk_sans_otc")
 _REFERENCES = {"data", "datasets", "url", "href"}
 
 
-def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """Option `format` is svg or png, `scale` the pixels of a PNG for each of the specification's."""
     how = options["format"], float(options["scale"])
-    return [Work((), lambda _, text=text: worker_process.call("chart", text, *how)) for text in inputs]  # type: ignore[misc]
+    return [WorkItem((), lambda _, text=text: worker_process.call("chart", text, *how)) for text in inputs]  # type: ignore[misc]
 
 
-def apart(text: str, format: str, scale: float) -> str:
+def run_in_worker(text: str, format: str, scale: float) -> str:
     """The picture; the renderer, which is a JavaScript engine, holds Python's lock while it draws."""
     spec = json.loads(text)
     _check(spec)

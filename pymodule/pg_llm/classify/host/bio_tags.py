@@ -1,4 +1,4 @@
-"""Entities as tags of words: B- begins one, I- goes on, O is outside (Ramshaw and Marcus 1995)."""
+"""Entities as BIO tags of words: B- begins an entity, I- continues it, O is outside (Ramshaw and Marcus 1995)."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ Entity = tuple[str, int, int]
 
 
 def tags(labels: Iterable[str]) -> list[str]:
-    """The tags that some labels need."""
+    """The tag set for some labels."""
     return ["O", *(f"{prefix}-{label}" for label in labels for prefix in "BI")]
 
 
 def encode(words: Sequence[Span], entities: Iterable[Sequence[object]]) -> list[str]:
     """The tag of each word, where an entity is [label, start, end]; a word belongs to the one it overlaps."""
-    found = ["O"] * len(words)
+    word_tags = ["O"] * len(words)
     for label, start, end in entities:
         inside = [row for row, (first, last) in enumerate(words) if first < int(str(end)) and last > int(str(start))]
         for position, row in enumerate(inside):
-            found[row] = f"{'I' if position else 'B'}-{label}"
-    return found
+            word_tags[row] = f"{'I' if position else 'B'}-{label}"
+    return word_tags
 
 
 def decode(tags: Sequence[str], words: Sequence[Span]) -> list[Entity]:
-    """The entities in some words; one that is gone on with but never begun begins there."""
-    found: list[Entity] = []
+    """The entities in some words; an I- tag that follows no tag of its label begins an entity."""
+    entities: list[Entity] = []
     open_label = ""
     for tag, (start, end) in zip(tags, words, strict=True):
         prefix, label = (tag[:2], tag[2:]) if tag[:2] in ("B-", "I-") else ("I-", tag)
         if tag == "O":
             open_label = ""
         elif prefix == "I-" and label == open_label:
-            found[-1] = (label, found[-1][1], end)
+            entities[-1] = (label, entities[-1][1], end)
         else:
-            found.append((label, start, end))
+            entities.append((label, start, end))
             open_label = label
-    return found
+    return entities

@@ -1,4 +1,4 @@
-"""Texts to how alike they are to each of some labels: a JSON list of cosines, in the labels' order.
+"""Cosine similarity of texts to labels by an embedding model: a JSON list of cosines, in the labels' order.
 
 Option `labels`: a list of [name, description or null].
 """
@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from pg_llm.models.engine import Engine
-from pg_llm.tasks import Work, batching, passages
-from pg_llm.tasks.model_scoped_cache import Kept
+from pg_llm.tasks import WorkItem, batching, passages
+from pg_llm.tasks.model_scoped_cache import ModelScopedCache
 
-_kept = Kept()
+_label_vectors = ModelScopedCache()
 
 
-def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
-    """One list of numbers from -1 to 1 per text; of a long text the beginning counts."""
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
+    """One list of numbers from -1 to 1 per text; only the first window of a long text is read."""
     labels = [f"{name}: {description}" if description else name for name, description in options["labels"]]
-    vectors = _kept.get(model, labels, lambda: batching.embed(model, labels))
+    vectors = _label_vectors.get(model, labels, lambda: batching.embed(model, labels))
 
-    def alike(outputs: Sequence[Any]) -> str:
+    def cosines(outputs: Sequence[Any]) -> str:
         return json.dumps([round(float(value), 4) for value in vectors @ outputs[0]])
 
-    return [Work([window], alike) for window in passages.first_windows(model, inputs)]
+    return [WorkItem([window], cosines) for window in passages.first_windows(model, inputs)]

@@ -12,11 +12,11 @@ from pg_llm.tasks import passages, probability
 
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tuple[Sequence[str], list[Any]]:
-    """Softmax over the wanted labels, or a sigmoid for each if the model was trained so; windows are averaged."""
-    names = labels.wanted(model, options)
+    """Softmax over the selected labels, or a sigmoid for each of a multi-label model; windows are averaged."""
+    names = labels.selected(model, options)
     if options["examples"]:
         raise InvalidInput("a trained classifier takes no examples", hint="Train it on them with llm_fit().")
-    wanted = [model.details["labels"].index(name) for name in names]
+    columns = [model.details["labels"].index(name) for name in names]
     activation = probability.sigmoid if model.details.get("multi_label") else probability.softmax
 
-    return names, passages.averaged(model, inputs, lambda logits: activation(logits[wanted]))
+    return names, passages.average_outputs(model, inputs, lambda logits: activation(logits[columns]))

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from pg_llm.generate.host import extraction
 from pg_llm.models.engine import Engine, GenerationEngine
-from pg_llm.tasks import Work
+from pg_llm.tasks import WorkItem
 
 _PROPERTY = "cleaned"
 _SCHEMA = {"type": "object", "properties": {_PROPERTY: {"type": "string"}}}
@@ -21,16 +21,16 @@ _PROMPT = (
 )
 
 
-def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One cleaned value per input; a value longer than a prompt may be stays as it is."""
     generator = cast(GenerationEngine, model)
     prompt = _PROMPT.format(instruction=options["instruction"].strip().rstrip("."))
     return [_work(generator, prompt, text, options["max_tokens"]) for text in inputs]
 
 
-def _work(generator: GenerationEngine, prompt: str, text: str, max_tokens: int) -> Work:
-    if not text.strip() or generator.cut(text) != text:
-        return Work((), lambda _: text)
+def _work(generator: GenerationEngine, prompt: str, text: str, max_tokens: int) -> WorkItem:
+    if not text.strip() or generator.truncate(text) != text:
+        return WorkItem((), lambda _: text)
     return extraction.work(
         generator, _SCHEMA, prompt, text, max_tokens, lambda answer: (answer and answer[_PROPERTY]) or text
     )

@@ -12,7 +12,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from pg_llm.models.engine import Engine
-from pg_llm.tasks import Steps, Work, passages, stepwise
+from pg_llm.tasks import Steps, WorkItem, passages, stepwise
 
 if TYPE_CHECKING:
     from pg_llm.models.causal import CausalModel
@@ -35,14 +35,14 @@ _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 Suspect = tuple[int, int, list[str]]
 
 
-def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One corrected text per input; without a model `yes` for a text with suspects, else the empty text."""
     return [stepwise(_correct_in_steps(cast("CausalModel | None", model), text)) for text in inputs]
 
 
 def _correct_in_steps(model: CausalModel | None, text: str) -> Steps:
     suspects: list[Suspect] = []
-    for first, last in passages.places(text):
+    for first, last in passages.ranges(text):
         in_passage = find_suspects(text[first:last])
         suspects += [(start + first, end + first, candidates) for start, end, candidates in in_passage]
         if len(suspects) >= _MAX_SUSPECTS or (suspects and model is None):

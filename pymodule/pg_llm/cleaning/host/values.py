@@ -7,10 +7,10 @@ from typing import Any
 
 from pg_llm.cleaning.host import standardization, text_repair
 from pg_llm.models.engine import Engine
-from pg_llm.tasks import Work
+from pg_llm.tasks import WorkItem
 
 
-def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One value per input. Option `instruction` names a form, or is null; a value it does not fit stays as it is."""
     instruction = options["instruction"]
     convert = standardization.converter(instruction) if instruction is not None else None
@@ -21,4 +21,4 @@ def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]
             return repaired
         return convert(repaired) or text
 
-    return [Work((), lambda _, text=text: clean(text)) for text in inputs]  # type: ignore[misc]
+    return [WorkItem((), lambda _, text=text: clean(text)) for text in inputs]  # type: ignore[misc]

@@ -1,4 +1,4 @@
-"""Texts to JSON objects whose values stand in the text.
+"""Information extraction: texts to JSON objects whose values stand in the text.
 
 Options: `schema`, the JSON Schema of an object; `max_tokens`. Null stands for what the text does not say.
 """
@@ -11,33 +11,37 @@ from typing import Any, cast
 
 from pg_llm.generate.host import generation, grounded_grammar
 from pg_llm.models.engine import Engine, GenerationEngine
-from pg_llm.tasks import Work
+from pg_llm.tasks import WorkItem
 
-_ASK = "Extract from the text the properties {names} as a JSON object. Use null for what the text does not say."
+_INSTRUCTION = "Extract from the text the properties {names} as a JSON object. Use null for what the text does not say."
 
 
-def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
-    """One JSON object per text, the empty text where it was not finished; of a long text the beginning is read."""
-    writer = cast(GenerationEngine, model)
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
+    """One JSON object per text, the empty text where it was not finished; only the beginning of a long text is read."""
+    generator = cast(GenerationEngine, model)
     schema = options["schema"]
-    ask = _ASK.format(names=grounded_grammar.described(schema))
-    return [work(writer, schema, ask, writer.cut(text), options["max_tokens"], _written) for text in inputs]
+    instruction = _INSTRUCTION.format(names=grounded_grammar.described(schema))
+    return [
+        work(generator, schema, instruction, generator.truncate(text), options["max_tokens"], _to_json)
+        for text in inputs
+    ]
 
 
 def work(
-    writer: GenerationEngine, schema: Any, ask: str, text: str, max_tokens: int, finish: Callable[[Any], str]
-) -> Work:
-    """An object of the schema asked for from the text; `finish` is given it, None where it was not finished."""
-    how = {"max_tokens": max_tokens, "temperature": 0.0, "seed": 0}
-    given = generation.sampling(how, grounded_grammar.nullable(schema), grounded_grammar.grammar(schema, text))
-    messages = [{"role": "system", "content": ask}, {"role": "user", "content": text}]
+    generator: GenerationEngine, schema: Any, instruction: str, text: str, max_tokens: int, finish: Callable[[Any], str]
+) -> WorkItem:
+    """The extraction of one object; `finish` gets the object, or None where it was not finished."""
+    greedy = {"max_tokens": max_tokens, "temperature": 0.0, "seed": 0}
+    sampling = generation.sampling(greedy, grounded_grammar.nullable(schema), grounded_grammar.grammar(schema, text))
+    messages = [{"role": "system", "content": instruction}, {"role": "user", "content": text}]
 
-    def found(outputs: Sequence[Any]) -> str:
-        # Only what stands in the text: not every engine can be held to that while it writes.
-        return finish(outputs[0] and grounded_grammar.kept(schema, grounded_grammar.read(outputs[0]), text))
+    def complete(outputs: Sequence[Any]) -> str:
+        # Checked again, as an endpoint follows the schema but not the grammar of the text.
+        written = outputs[0]
+        return finish(written and grounded_grammar.grounded(schema, grounded_grammar.parse(written), text))
 
-    return Work([writer.prompt(messages, given)], found)
+    return WorkItem([generator.prompt(messages, sampling)], complete)
 
 
-def _written(found: Any) -> str:
-    return json.dumps(found, ensure_ascii=False) if found else ""
+def _to_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if value else ""

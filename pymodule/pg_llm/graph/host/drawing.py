@@ -18,7 +18,7 @@ from typing import Any
 
 from pg_llm.graph.host import layout
 from pg_llm.graph.xml import escaped
-from pg_llm.tasks import Work
+from pg_llm.tasks import WorkItem
 
 Point = tuple[float, float]
 # Ten that can be told apart, the last for all other types.
@@ -45,9 +45,9 @@ _HEAD = 9.0
 _CELL = 48.0
 
 
-def prepare(model: None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One picture per graph."""
-    return [Work((), functools.partial(_drawn, text)) for text in inputs]
+    return [WorkItem((), functools.partial(_drawn, text)) for text in inputs]
 
 
 def _drawn(text: str, outputs: Sequence[Any]) -> str:

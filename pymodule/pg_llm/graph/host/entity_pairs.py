@@ -13,7 +13,7 @@ from pg_llm.errors import InvalidInput
 from pg_llm.graph.host.extraction_result import Found, Mention
 from pg_llm.models.engine import Engine
 from pg_llm.models.spec import NO_RELATION
-from pg_llm.tasks import Steps, Work, probability, stepwise
+from pg_llm.tasks import Steps, WorkItem, probability, stepwise
 
 # Entities on either side, and characters between, that a pair may have: some 200 tokens.
 _NEXT = 12
@@ -83,7 +83,7 @@ def worded(text: str, subject: Mention, target: Mention) -> str:
     return f"{role} {first[0]} {' '.join(between)} {other} {second[0]}\n{' '.join(words)}"
 
 
-def prepare(model: Engine, given: Sequence[dict[str, Any]], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine, given: Sequence[dict[str, Any]], options: dict[str, Any]) -> list[WorkItem]:
     """One piece of work per text: a window for each pair."""
     labels: list[str] = model.details.get("labels", [])
     if NO_RELATION not in labels:

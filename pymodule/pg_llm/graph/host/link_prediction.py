@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 
 from pg_llm.models.graph import GraphModel
-from pg_llm.tasks import Work
+from pg_llm.tasks import WorkItem
 
 
-def prepare(model: GraphModel, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: GraphModel, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One list per question."""
     asked = [json.loads(text) for text in inputs]
     windows = model.encode([json.dumps(each[:3]) for each in asked])
 
     return [
-        Work(window, functools.partial(_best, model, each[3], options["k"]))
+        WorkItem(window, functools.partial(_best, model, each[3], options["k"]))
         for window, each in zip(windows, asked, strict=True)
     ]
 

@@ -9,7 +9,7 @@ from pg_llm.generate.host import extraction
 from pg_llm.graph.host import relation_types
 from pg_llm.graph.host.extraction_result import Found, Mention
 from pg_llm.models.engine import GenerationEngine
-from pg_llm.tasks import Work
+from pg_llm.tasks import WorkItem
 
 _ASK = "List the relations that the text states, as JSON: who or what, which relation, to whom or to what.{kinds}"
 _MOST_TOKENS = 512
@@ -21,10 +21,10 @@ _SURE = 0.5
 _LONGEST_NAME = 200
 
 
-def work(writer: GenerationEngine, text: str, options: dict[str, Any]) -> Work:
+def work(writer: GenerationEngine, text: str, options: dict[str, Any]) -> WorkItem:
     """The relations of one text; of a long one its beginning is read."""
     asked = options["relations"]
-    read = writer.cut(text)
+    read = writer.truncate(text)
 
     def finish(found: Any) -> str:
         return _placed(read, found or {}, options)

@@ -16,13 +16,13 @@ from typing import Any, cast
 from pg_llm.errors import InvalidInput
 from pg_llm.graph.host import chinese_relations, english_relations, entity_pairs, llm_relations, relation_types
 from pg_llm.models.engine import Engine, ParsingEngine
-from pg_llm.tasks import Steps, Work, passages, stepwise
-from pg_llm.tasks.model_scoped_cache import Kept
+from pg_llm.tasks import Steps, WorkItem, passages, stepwise
+from pg_llm.tasks.model_scoped_cache import ModelScopedCache
 
-_kept = Kept()
+_kept = ModelScopedCache()
 
 
-def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One piece of work per text."""
     given = [json.loads(item) for item in inputs]
     if model.task == "generation":
@@ -37,7 +37,7 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
     return _by_patterns(cast(ParsingEngine, model), given, options)
 
 
-def _by_patterns(model: ParsingEngine, given: Sequence[dict[str, Any]], options: dict[str, Any]) -> list[Work]:
+def _by_patterns(model: ParsingEngine, given: Sequence[dict[str, Any]], options: dict[str, Any]) -> list[WorkItem]:
     chinese = "PER" in model.details["labels"]
     triggers = chinese_relations.triggers if chinese else lambda said: english_relations.triggers(model, said)
     wanted = _kept.get(model, options["relations"], lambda: (relation_types.relations(options, triggers),))[0]
@@ -48,7 +48,7 @@ def _by_patterns(model: ParsingEngine, given: Sequence[dict[str, Any]], options:
         text = item["text"]
         entities = [(label, start, end, score) for label, start, end, score in item["entities"]]
         reading = kind(text, entities, wanted, known)
-        for start, end in passages.places(text):
+        for start, end in passages.ranges(text):
             outputs = yield model.parse([text[start:end]], start)[0]
             for words in outputs:
                 reading.read(words)

@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from pg_llm.tasks import Work
+from pg_llm.tasks import WorkItem
 
 # Paths of one body that are held at a time, and of all bodies together: seconds and hundreds of megabytes.
 _MOST_PATHS = 10_000_000
 _MOST_IN_ALL = 400_000_000
 
 
-def prepare(model: None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """The rules of each graph."""
-    return [Work((), functools.partial(_mined, text, options)) for text in inputs]
+    return [WorkItem((), functools.partial(_mined, text, options)) for text in inputs]
 
 
 def _mined(text: str, options: dict[str, Any], outputs: Sequence[Any]) -> str:

@@ -12,16 +12,16 @@ from typing import Any
 from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Engine
 from pg_llm.optimize.host import conditions, model_call_rules, rewrite_rules, sql_tree
-from pg_llm.tasks import Work, worker_process
+from pg_llm.tasks import WorkItem, worker_process
 
 
-def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """Option `read` is statement, condition, calls or sort key; each result is a JSON list. Raises InvalidInput."""
     how = options["read"]
-    return [Work((), lambda _, text=text: worker_process.call("optimization", how, text)) for text in inputs]  # type: ignore[misc]
+    return [WorkItem((), lambda _, text=text: worker_process.call("optimization", how, text)) for text in inputs]  # type: ignore[misc]
 
 
-def apart(how: str, text: str) -> str:
+def run_in_worker(how: str, text: str) -> str:
     """What is read; the parser is PostgreSQL's own, whose names inside a server would be taken for the server's."""
     try:
         return json.dumps(_READ[how](text))

@@ -14,12 +14,12 @@ from pg_llm.models.engine import Engine
 from pg_llm.models.recommender import RecommenderModel
 from pg_llm.recommend.host import metrics
 from pg_llm.search.host import embedding
-from pg_llm.tasks import Work
+from pg_llm.tasks import WorkItem
 
 
-def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One vector per sequence, or the measures."""
     if options["k"] is not None:
         kept = cast(RecommenderModel, model).validation
-        return [Work((), lambda _: json.dumps(metrics.metrics(kept, options["k"]))) for _ in inputs]
-    return [Work(windows, embedding.literal) for windows in model.encode(inputs)]
+        return [WorkItem((), lambda _: json.dumps(metrics.metrics(kept, options["k"]))) for _ in inputs]
+    return [WorkItem(windows, embedding.literal) for windows in model.encode(inputs)]

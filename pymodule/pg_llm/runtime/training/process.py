@@ -12,7 +12,7 @@ from typing import Any
 
 from pg_llm import file_locks, interrupts, protocol
 from pg_llm.errors import Error, from_wire
-from pg_llm.installation import PACKAGE, PATIENT, installation
+from pg_llm.installation import OPENMP_ENV, PACKAGE, installation
 
 # Below the data directory, which is the working directory of backends and host.
 FOLDER = Path(protocol.FOLDER) / "training"
@@ -24,11 +24,11 @@ _held: dict[Path, int] = {}
 def prepare(job: dict[str, Any], rows: Iterable[str]) -> Path:
     """A folder of its own for one training, with the JSON of each row; `remove` takes it away."""
     FOLDER.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with interrupts.held(), file_locks.alone(_LOCK):
+    with interrupts.deferred(), file_locks.exclusive(_LOCK):
         _sweep()
         folder = Path(tempfile.mkdtemp(dir=FOLDER)).absolute()
         # Held for as long as this process lives: the folder of one that was killed can be told by that.
-        _held[folder] = file_locks.hold(folder / "lock")
+        _held[folder] = file_locks.acquire(folder / "lock")
     try:
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
@@ -42,7 +42,7 @@ def prepare(job: dict[str, Any], rows: Iterable[str]) -> Path:
 def sweep() -> None:
     """Remove what trainings left whose owner was killed."""
     if FOLDER.is_dir():
-        with file_locks.alone(_LOCK):
+        with file_locks.exclusive(_LOCK):
             _sweep()
 
 
@@ -50,7 +50,7 @@ def _sweep() -> None:
     for folder in FOLDER.iterdir():
         if folder.is_dir():
             try:
-                os.close(file_locks.hold(folder / "lock"))
+                os.close(file_locks.acquire(folder / "lock"))
             except BlockingIOError:
                 continue
             shutil.rmtree(folder, ignore_errors=True)
@@ -65,7 +65,12 @@ def environment(logs: str | None = None) -> dict[str, str]:
     """The environment it runs in; `logs` is where TensorBoard will look for what it logs."""
     dropped = ("PG", "PYTHON", "TENSORBOARD")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-    return {**PATIENT, **kept, "PYTHONPATH": str(PACKAGE.parent), **({"TENSORBOARD_LOGGING_DIR": logs} if logs else {})}
+    return {
+        **OPENMP_ENV,
+        **kept,
+        "PYTHONPATH": str(PACKAGE.parent),
+        **({"TENSORBOARD_LOGGING_DIR": logs} if logs else {}),
+    }
 
 
 def said(line: bytes) -> dict[str, Any]:

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from pg_llm.models.engine import EmbeddingEngine, Engine
-from pg_llm.tasks import Work, passages
+from pg_llm.tasks import WorkItem, passages
 
 
-def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """For option `role` (`query` or `document`) the model's prompt for that role goes before each input.
 
     A text that is longer than the model reads is cut: its first window stands for it.
     """
     prompt = cast(EmbeddingEngine, model).prompts.get(options.get("role", ""), "")
     texts = [prompt + text for text in inputs] if prompt else inputs
-    return [Work([window], literal) for window in passages.first_windows(model, texts)]
+    return [WorkItem([window], literal) for window in passages.first_windows(model, texts)]
 
 
 def literal(outputs: Sequence[Any]) -> str:

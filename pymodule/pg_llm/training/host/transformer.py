@@ -25,7 +25,7 @@ from transformers import (
 
 from pg_llm.classify.host import bio_tags
 from pg_llm.errors import InvalidInput
-from pg_llm.models.engine import Encoded
+from pg_llm.models.engine import Window
 from pg_llm.models.network import longest_input, tokenization
 from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
@@ -158,7 +158,7 @@ class Transformer:
                 found.append(item)
         return found
 
-    def _target(self, example: Example, window: Encoded) -> Any:
+    def _target(self, example: Example, window: Window) -> Any:
         if self._task == "classify":
             return self.labels.index(example.truth)
         if self._task == "tag":

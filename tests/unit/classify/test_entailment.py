@@ -10,7 +10,7 @@ import pytest
 from pg_llm import tasks
 from pg_llm.classify.host import classification
 from pg_llm.errors import InvalidInput
-from pg_llm.models.engine import Encoded
+from pg_llm.models.engine import Window
 
 WINDOW = 4
 # Contradiction, neutral, entailment.
@@ -29,22 +29,22 @@ class Inference:
         self.details = {"entailment": [2, 0]}
         self.hypotheses: set[str] = set()
 
-    def encode(self, texts: Sequence[tuple[str, str]], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[tuple[str, str]], overlap: int = 0) -> list[list[Window]]:
         found = []
         for text, hypothesis in texts:
             self.hypotheses.add(hypothesis)
             words = text.split() or [""]
             parts = [words[start : start + WINDOW] for start in range(0, len(words), WINDOW)]
-            found.append([Encoded((part, hypothesis), len(part)) for part in parts])
+            found.append([Window((part, hypothesis), len(part)) for part in parts])
         return found
 
-    def forward(self, batch: Sequence[Encoded]) -> np.ndarray:
+    def forward(self, batch: Sequence[Window]) -> np.ndarray:
         return np.asarray(
             [YES if set(words) & set(said.strip(".").split()) else NO for words, said in map(_tokens, batch)]
         )
 
 
-def _tokens(item: Encoded) -> tuple[list[str], str]:
+def _tokens(item: Window) -> tuple[list[str], str]:
     return item.tokens
 
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from pg_llm.models.engine import Encoded
+from pg_llm.models.engine import Window
 from pg_llm.models.head import HeadModel
 from pg_llm.models.spec import ModelSpec
 from pg_llm.runtime.training.dataset import Example
@@ -45,5 +45,5 @@ def test_what_is_saved_answers_as_what_was_fitted(labels: list[str], many: bool,
     )
     loaded = HeadModel(tmp_path, BASE, lambda spec: base)
     assert loaded.details == {"labels": sorted(labels), "multi_label": many}
-    found = loaded.forward([Encoded(vector, 1) for vector in vectors])
+    found = loaded.forward([Window(vector, 1) for vector in vectors])
     assert found == pytest.approx(fitted.logits(vectors), abs=1e-4)

@@ -39,7 +39,7 @@ for answer, score in zip(ids, found, strict=True):
     expected = sum(float(chances[len(prompt) - 1 + place, token]) for place, token in enumerate(answer))
     assert abs(score - expected) < 1e-4, (answer, score, expected)
 
-from pg_llm.models.engine import Encoded, Sampling
+from pg_llm.models.engine import Window, Sampling
 from pg_llm.tasks import batching
 def texts(prompts, **how):
     units = [model.prompt([{"role": "user", "content": prompt}], Sampling(40, **how)) for prompt in prompts]
@@ -56,7 +56,7 @@ for how in ({}, {"temperature": 1.5, "seed": 3}):
                 with torch.inference_mode():
                     ids.append(int(model._model(input_ids=torch.tensor([ids])).logits[0, -1].argmax()))
             assert model._tokenizer.decode(ids[-40:], skip_special_tokens=True).strip() == text, (prompt, text)
-print(len(found), model.cut("a b " * 5000).count("a"))
+print(len(found), model.truncate("a b " * 5000).count("a"))
 """
 
 

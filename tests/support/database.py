@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 # The public data that quality is measured on; it lies beside the clone.
 DATA = Path(os.environ.get("PG_LLM_DATA", ROOT.parent / "shared" / "data"))
 

@@ -146,7 +146,7 @@ def test_what_a_killed_export_left_is_swept_away_and_what_others_make_is_not(
     for folder in (left, made):
         folder.mkdir()
         (folder / "model.onnx").write_text("half")
-    held = file_locks.hold(made, wait=True)
+    held = file_locks.acquire(made, wait=True)
     monkeypatch.setattr(export, "_write", write)
     export.export(tmp_path, "d", "embedding", "fp32", tmp_path)
     assert made.exists()
