@@ -4,24 +4,10 @@ from __future__ import annotations
 
 import re
 
-EXAMPLES = [
-    "ISO date",
-    "ISO timestamp",
-    "E.164 phone, US",
-    "country code",
-    "country name",
-    "US state code",
-    "currency code",
-    "language code",
-    "strip the unit",
-    "number",
-    "boolean",
-    "email",
-    "lower case",
-    "upper case",
-    "title case",
-    "damage only",
-]
+EXAMPLES = (
+    "ISO date|ISO timestamp|E.164 phone, US|country code|country name|US state code|currency code|language code|"
+    "strip the unit|number|boolean|email|lower case|upper case|title case|damage only"
+).split("|")
 
 # The first form whose pattern is found is meant.
 _PATTERNS = {

@@ -11,28 +11,12 @@ from pg_llm.cleaning.interruptible import Poll, interruptible
 
 # Day and month may come in either order, and a year of two digits lacks its century.
 _FORMATS = (
-    *[
-        "%Y-%m-%d",
-        "%Y/%m/%d",
-        "%Y.%m.%d",
-        "%Y%m%d",
-        "%m/%d/%Y",
-        "%d/%m/%Y",
-        "%m-%d-%Y",
-        "%d-%m-%Y",
-        "%d.%m.%Y",
-        "%m.%d.%Y",
-        "%m/%d/%y",
-        "%d/%m/%y",
-        "%y/%m/%d",
-        "%m-%d-%y",
-        "%d-%m-%y",
-        "%y-%m-%d",
-        "%d.%m.%y",
-        "%m.%d.%y",
-        "%y.%m.%d",
-    ],
-    *["%b %d, %Y", "%B %d, %Y", "%d %b %Y", "%d %B %Y", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S"],
+    *"""
+    %Y-%m-%d %Y/%m/%d %Y.%m.%d %Y%m%d
+    %m/%d/%Y %d/%m/%Y %m-%d-%Y %d-%m-%Y %d.%m.%Y %m.%d.%Y
+    %m/%d/%y %d/%m/%y %y/%m/%d %m-%d-%y %d-%m-%y %y-%m-%d %d.%m.%y %m.%d.%y %y.%m.%d
+    """.split(),
+    *"%b %d, %Y|%B %d, %Y|%d %b %Y|%d %B %Y|%Y-%m-%dT%H:%M:%S|%Y-%m-%d %H:%M:%S".split("|"),
 )
 _PARTS = {"%Y": r"\d{4}", "%b": "[A-Za-z]{3}", "%B": "[A-Za-z]{3,9}"}
 _PATTERNS = {

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pg_llm.cleaning.column_store import ColumnStore, Finding, parse_number
 
 DETECTOR = "missing"
-_SIGNS = frozenset(["n/a", "n.a.", "#n/a", "-", "--", "---", "?", "??", "."])
+_SIGNS = frozenset("n/a n.a. #n/a - -- --- ? ?? .".split())
 # Among words these may also be a name, a code or an answer.
-_WORDS = frozenset(
-    ["na", "none", "null", "nil", "nan", "unknown", "unk", "undefined", "missing", "tbd", "tba"]
-) | frozenset(["not available", "not applicable", "not known", "no data"])
+_WORDS = frozenset("na none null nil nan unknown unk undefined missing tbd tba".split()) | frozenset(
+    "not available|not applicable|not known|no data".split("|")
+)
 # Among numbers these may mean zero.
-_ZEROS = frozenset(["none", "nil", "-", "--", "---"])
+_ZEROS = frozenset("none nil - -- ---".split())
 # If more of a column's rows hold one of these, it is an answer.
 _MAX_SHARE = 0.3
 _MAX_LENGTH = 20

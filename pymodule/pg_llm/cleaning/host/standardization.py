@@ -170,8 +170,8 @@ def _number(_: str) -> Convert:
     return convert
 
 
-_TRUE = frozenset(["true", "t", "yes", "y", "on", "1", "是", "对"])
-_FALSE = frozenset(["false", "f", "no", "n", "off", "0", "否", "不"])
+_TRUE = frozenset("true t yes y on 1 是 对".split())
+_FALSE = frozenset("false f no n off 0 否 不".split())
 
 
 def _boolean(_: str) -> Convert:
