@@ -16,6 +16,7 @@ _R = TypeVar("_R")
 Row = dict[str, Any]
 # Rows that a cursor fetches at once.
 BATCH = 5000
+_SETTING = "SELECT pg_catalog.current_setting($1, true) AS value"
 
 
 class DatabaseError(Exception):
@@ -80,6 +81,11 @@ class Connection(abc.ABC):
 
         SQLSTATE 42601 where the text is not exactly one query.
         """
+
+    def setting(self, name: str) -> str | None:
+        """The value of a setting; None where nobody has set one that the server does not know by itself."""
+        value: str | None = self.rows(_SETTING, ("text",), (name,))[0]["value"]
+        return value
 
     @abc.abstractmethod
     def savepoint(self) -> contextlib.AbstractContextManager[object]:

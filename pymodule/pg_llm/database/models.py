@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from pg_llm import settings
-from pg_llm.database import model_files
 from pg_llm.database.connection import Connection, Row
 from pg_llm.errors import InvalidInput, ModelFilesMissing, UndefinedModel
 from pg_llm.protocol import Message
@@ -60,7 +59,7 @@ def run_without_model(db: Connection, task: str, inputs: Sequence[str], **option
 
 def engine(db: Connection) -> str:
     """The engine that this session wants."""
-    return settings.engine(db.rows("SELECT current_setting('llm.engine', true) AS engine")[0]["engine"])
+    return settings.engine(db.setting("llm.engine"))
 
 
 def with_files(db: Connection, call: Callable[[], _R]) -> _R:
@@ -72,6 +71,9 @@ def with_files(db: Connection, call: Callable[[], _R]) -> _R:
         except ModelFilesMissing as error:
             if error.detail is None or error.detail in restored:
                 raise
+            # Rarely needed, and it would make every session start later.
+            from pg_llm.database import model_files
+
             model_files.restore(db, error.detail)
             restored.add(error.detail)
 

@@ -64,7 +64,11 @@ class PsycopgConnection(Connection):
         cursor = psycopg.ClientCursor(self._connection, row_factory=dict_row)
         try:
             cursor.execute(query)
-            return cursor.fetchall() if cursor.description else []
+            result = cursor.pgresult
+            if result is None or result.status != psycopg.pq.ExecStatus.TUPLES_OK:
+                return []
+            # psycopg fetches no rows that have no columns; SELECT FROM asks only whether there are some.
+            return cursor.fetchall() if result.nfields else [{} for _ in range(result.ntuples)]
         except psycopg.Error as error:
             raise _as_database_error(error) from error
         finally:

@@ -13,7 +13,7 @@ PINNED = "pg_catalog, pg_temp"
 @contextlib.contextmanager
 def pinned(db: Connection) -> Iterator[None]:
     """Pin the search path while the block runs, in functions that begin with the caller's own."""
-    before = current(db)
+    before = db.setting("search_path") or ""
     if before == PINNED:
         yield
         return
@@ -21,11 +21,6 @@ def pinned(db: Connection) -> Iterator[None]:
     yield
     # No `finally` needed: after an error, the rollback restores the setting.
     set_local(db, before)
-
-
-def current(db: Connection) -> str:
-    """The search path as it is set."""
-    return str(db.rows("SELECT pg_catalog.current_setting('search_path') AS path")[0]["path"])
 
 
 def set_local(db: Connection, path: str) -> None:

@@ -19,7 +19,7 @@ def pinned(db: Connection) -> Iterator[Commit]:
     Inside somebody else's transaction block it may not: then everything happens in that transaction. PostgreSQL forbids
     a procedure that commits to carry SET search_path itself.
     """
-    before = search_path.current(db)
+    before = db.setting("search_path") or ""
     may_commit = _commit(db)
 
     def commit() -> None:
