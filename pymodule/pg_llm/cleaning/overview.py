@@ -24,7 +24,9 @@ def profiles(db: Connection, table_name: str) -> list[dict[str, Any]]:
     with garbage_collection_paused():
         _, table = target_table.read(db, target)
         outlier_counts = Counter(finding.cell[1] for finding in outliers.detect(table))
-        discovered = [each for each in dependencies.discover(table, _MIN_LIFT) if each.lift >= _MIN_LIFT]
+        discovered = [
+            dependency for dependency in dependencies.discover(table, _MIN_LIFT) if dependency.lift >= _MIN_LIFT
+        ]
         return [
             {
                 "column": column.name,
@@ -35,7 +37,9 @@ def profiles(db: Connection, table_name: str) -> list[dict[str, Any]]:
                 "likely_key": table.row_count > 1 and len(table.counts[position]) == table.row_count,
                 "patterns": json.dumps(profile.patterns(table.counts[position], table.poll)),
                 "outliers": outlier_counts[position],
-                "determined_by": [target.columns[each.left].name for each in discovered if each.right == position],
+                "determined_by": [
+                    target.columns[dependency.left].name for dependency in discovered if dependency.right == position
+                ],
             }
             for position, column in enumerate(target.columns)
         ]

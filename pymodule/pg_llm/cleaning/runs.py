@@ -154,7 +154,7 @@ def _examine(db: Connection, run: Run, rules: Rules, command: str, propose: bool
             for position, column in enumerate(run.target.columns)
             if column.name in run.columns and not column.fixed
         }
-        findings = {cell: each for cell, each in table.interruptible(findings.items()) if cell[1] in writable}
+        findings = {cell: finding for cell, finding in table.interruptible(findings.items()) if cell[1] in writable}
         report("writing", 0, len(findings))
         forbidden = integrity_rules.forbidden_repairs(db, rules, keys, findings) if propose else set()
         return _store_findings(db, run, keys, table, findings, forbidden, propose)

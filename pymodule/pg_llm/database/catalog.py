@@ -125,7 +125,7 @@ def table(db: Connection, target: str) -> Table:
 
 
 def parts(db: Connection, of: Table, kinds: str, trigger: str | None = None) -> list[str]:
-    """The table and its partitions of these kinds (`r` has rows, `p` has partitions), of a trigger only those with it."""
+    """The table and its partitions of these kinds (`r` has rows, `p` has partitions), if given with the trigger."""
     rows = db.query_unprepared(
         f"""
         SELECT format('%I.%I', n.nspname, c.relname) AS relation

@@ -168,7 +168,7 @@ def find(db: Connection, oids: Sequence[int], role: int, writes: bool = False) -
 
 
 def find_ever(db: Connection, oids: Sequence[int], role: int) -> list[Row]:
-    """As `find` for reading at a later time: children that may be added count too. Childless tables must be read ONLY."""
+    """As `find`, for reading at a later time: children that may be added count too. Read childless tables by ONLY."""
     if _alone(db, oids, role):
         return []
     lock(db, oids, role)

@@ -85,7 +85,7 @@ def as_role(db: Connection, role: int, work: Callable[[], _R]) -> _R:
 
 
 def check_reading(db: Connection, oids: Sequence[int], role: int) -> None:
-    """Raise InsufficientPrivilege if reading these tables as a role would run code that it does not trust, even later."""
+    """Raise InsufficientPrivilege if reading these tables as a role would run code it does not trust, now or later."""
     _refuse(db, foreign_code.find_ever(db, oids, role), role, named=False)
 
 

@@ -57,7 +57,7 @@ class Definition:
 def fit(db: Connection, definition: Definition, options: dict[str, Any]) -> dict[str, Any]:
     """Train a new recommender and store it; returns what was measured."""
     # Names are resolved on the caller's search path, before it is pinned.
-    path = search_path.current(db)
+    path = db.setting("search_path") or ""
     events = _resolve_events(db, definition.events)
     items = _resolve(db, definition.items)
     schema = db.rows("SELECT pg_catalog.current_schema()::pg_catalog.text AS name")[0]["name"]
@@ -100,7 +100,9 @@ def refit(db: Connection, name: str, options: dict[str, Any]) -> dict[str, Any]:
         raise InvalidInput(
             f'option "{changed[0]}" cannot change in a refit', hint="llm_fit_recommender() makes a new one."
         )
-    chosen = training_options.check(OPTIONS, "recommender", {**{each: stored[each] for each in OPTIONS}, **options})
+    chosen = training_options.check(
+        OPTIONS, "recommender", {**{option: stored[option] for option in OPTIONS}, **options}
+    )
     model = models.find(db, recommender.name, None, ("recommendation",))
     role = table_access.role_for(db, [recommender.row["catalogue_oid"]], writes=True)
     numbers = item_table.numbers(db, recommender.item_table, recommender.version, role)

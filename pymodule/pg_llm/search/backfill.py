@@ -83,7 +83,7 @@ def fill_keys(db: Connection, column: SemanticColumn, keys: str) -> None:
     leaves = [partition for partition in partitions if partition.leaf]
     root = [partition for partition in partitions if partition.oid == column.table.oid]
     # One query on the whole table finds the rows, unless that would read partitions of other owners.
-    for partition in leaves if any(each.foreign_owned for each in partitions) else root:
+    for partition in leaves if any(other.foreign_owned for other in partitions) else root:
         ctids_by_leaf = partition.run(db, partial(_rows_with_keys, db, column, partition, keys), writes=False)
         for leaf in leaves:
             ctids = ctids_by_leaf.get(leaf.oid, [])

@@ -18,7 +18,7 @@ MODES = ("hybrid", "vector", "text")
 MAX_RESULTS = 10_000
 # Candidates that each ranking gives to the fusion, at least.
 _MIN_POOL = 100
-# Of a very long query only the most frequent terms are looked up.
+# Only the most frequent terms of a very long query are looked up.
 _MAX_TERMS = 64
 _QUERY_CHARACTERS = 200_000
 # The largest value that hnsw.ef_search may have.

@@ -57,14 +57,14 @@ def repairs(counts: Mapping[str, int], poll: Poll) -> dict[str, tuple[str, float
     padded = any(
         re.search(r"(?<!\d)0\d(?!\d)", value) for value in interruptible(counts, poll) if dominant in readings_of[value]
     )
-    found = {}
+    repaired = {}
     for value, formats in interruptible(readings_of.items(), poll):
         days = set(formats.values())
         if dominant not in formats and len(days) == 1 and not any("%y" in name for name in formats):
             new = _format(days.pop(), dominant, padded)
             if new and new != value:
-                found[value] = (new, _CONFIDENCE, "most others are dates written so")
-    return found
+                repaired[value] = (new, _CONFIDENCE, "most others are dates written so")
+    return repaired
 
 
 def _dominant_format(

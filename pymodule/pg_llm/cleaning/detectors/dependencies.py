@@ -65,7 +65,7 @@ def discover(
 
     `declared` dependencies hold without question; `rights` are the columns to find determinants of, None for all.
     """
-    found = [
+    dependencies = [
         Dependency(left, right, 1.0, 1.0, 1.0, float(table.row_count), group_values(table, left, right), declared=True)
         for left, right in declared
     ]
@@ -90,8 +90,8 @@ def discover(
             if lift >= min_lift or (accuracy >= _HIGH_ACCURACY and lift > 0):
                 groups = encoded.groups(left, right, pairs)
                 informedness, support = _informedness_and_support(table, groups, table.counts[right])
-                found.append(Dependency(left, right, accuracy, lift, informedness, support, groups))
-    return sorted(found, key=lambda dependency: -dependency.accuracy)
+                dependencies.append(Dependency(left, right, accuracy, lift, informedness, support, groups))
+    return sorted(dependencies, key=lambda dependency: -dependency.accuracy)
 
 
 def _is_measured(table: ColumnStore, counts: Counter[str]) -> bool:

@@ -20,7 +20,7 @@ _MIN_KNOWN_SHARE_OF_SIGNS = 0.3
 # A format that more of the column has than this is no minority; the dominant one has at least that share.
 _MAX_MINORITY_SHARE = 0.4
 _MIN_DOMINANT_SHARE = 0.6
-# Of spellings that differ by case and space only, the right one is so many times as frequent as another.
+# A spelling is right if it is so many times as frequent as others that differ by case and space only.
 _RATIO = 5
 # With so few letters, another case may be another unit or code.
 _CODE_LETTERS = 3

@@ -26,7 +26,7 @@ def weights(sequences: Sequence[Any], event_weights: Sequence[Any], items: int, 
     Items that follow count fully, those that precede `backward` times as much.
     """
     flat = np.concatenate([np.asarray(sequence) for sequence in sequences])
-    flat_weights = np.concatenate([np.asarray(each, dtype=np.float32) for each in event_weights])
+    flat_weights = np.concatenate([np.asarray(sequence, dtype=np.float32) for sequence in event_weights])
     owner = np.repeat(np.arange(len(sequences)), [len(sequence) for sequence in sequences])
     parts = []
     for distance in range(1, min(_MAX_DISTANCE, max(len(sequence) for sequence in sequences) - 1) + 1):

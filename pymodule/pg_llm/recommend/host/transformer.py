@@ -108,7 +108,7 @@ class Network(nn.Module):
         ids, present = pad([sequence[:-1] for sequence in sequences], self.device)
         # In the order of the positions that are present.
         targets = torch.from_numpy(np.concatenate([sequence[1:] for sequence in sequences])).to(self.device)
-        weight = torch.from_numpy(np.concatenate([each[1:] for each in weights])).to(self.device, torch.float32)
+        weight = torch.from_numpy(np.concatenate([sequence[1:] for sequence in weights])).to(self.device, torch.float32)
         if self.sampled:
             losses = self._sampled_losses(ids, present, targets, known)
         else:
@@ -147,7 +147,9 @@ class Network(nn.Module):
         vectors = self.items(known)
         logits = []
         for start in range(0, len(sequences), _BATCH):
-            ids, present = pad([each[-self.length :] for each in sequences[start : start + _BATCH]], self.device)
+            ids, present = pad(
+                [sequence[-self.length :] for sequence in sequences[start : start + _BATCH]], self.device
+            )
             next_vectors = self.body(functional.embedding(ids, vectors), present)
             logits.append((next_vectors @ vectors.T).add_(self.biases(known)))
         return torch.cat([batch.cpu() for batch in logits]).numpy()
