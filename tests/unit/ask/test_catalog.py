@@ -16,20 +16,22 @@ def known(db: FakeConnection, host: EchoHost) -> FakeConnection:
     db.answer("AS schema FROM pg_extension", [{"schema": "public"}])
     db.answer("pg_backend_pid()", [{"database": "d", "role": "r", "pid": 1, "command": "c", "target": "", "name": ""}])
     db.answer("FROM readable AS r", [entry(1, "", "orders", comment="what was bought"), entry(1, "qty", "qty")])
-    db.answer("AS oid, \"column\"::text AS \"column\", model, content FROM llm.catalog")
+    db.answer('AS oid, "column"::text AS "column", model, content FROM llm.catalog')
     db.answer("DELETE FROM llm.catalog")
     db.answer("INSERT INTO llm.catalog")
     return db
 
 
-def entry(oid: int, column: str, name: str, comment: str | None = None, description: str | None = None) -> dict[str, Any]:
+def entry(
+    oid: int, column: str, name: str, comment: str | None = None, description: str | None = None
+) -> dict[str, Any]:
     return {"oid": oid, "column": column, "name": name, "comment": comment, "description": description}
 
 
 def stored(db: FakeConnection, *rows: tuple[int, str, str, str]) -> None:
     keys = ("oid", "column", "model", "content")
     answer = [dict(zip(keys, row, strict=True)) for row in rows]
-    db.answer("AS oid, \"column\"::text AS \"column\", model, content FROM llm.catalog", answer)
+    db.answer('AS oid, "column"::text AS "column", model, content FROM llm.catalog', answer)
 
 
 def test_names_are_embedded_in_words_with_what_is_said_of_them(known: FakeConnection, host: EchoHost) -> None:

@@ -48,7 +48,7 @@ def test_the_strongest_of_each_row_are_left() -> None:
     whole = random.integers(0, 5, (40, 30)) * (random.random((40, 1)) < random.random((40, 30)))
     whole[[0, 17, 39]] = 0
     whole[5] = 2
-    found = neighbors.strongest(sparse.csr_matrix(whole.astype(np.float64)), 7).toarray()
+    found = neighbors.keep_strongest(sparse.csr_matrix(whole.astype(np.float64)), 7).toarray()
     for row, left in zip(whole, found, strict=True):
         assert sorted(left[left > 0]) == sorted(value for value in sorted(row)[-7:] if value)
         assert (left[left > 0] == row[left > 0]).all()

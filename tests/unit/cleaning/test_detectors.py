@@ -9,33 +9,36 @@ import pytest
 from dirty import NAMES, formats, read, repair_f1, vote
 from hypothesis import given
 from hypothesis import strategies as st
+from pg_llm.cleaning.column_store import ColumnStore, Value
 from pg_llm.cleaning.detectors import (
     dependencies,
+    disguised_missing,
     distance,
     duplicates,
+    ensemble,
     learned_edits,
-    missing,
     outliers,
     profile,
-    proposals,
-    sources,
+    truth_discovery,
 )
 from pg_llm.cleaning.detectors.value_patterns import shape
-from pg_llm.cleaning.table import Table, Value, uncollected
+from pg_llm.cleaning.interruptible import garbage_collection_paused
 
 
-def table(**columns: list[Value]) -> Table:
-    return Table(list(columns), list(columns.values()))
+def table(**columns: list[Value]) -> ColumnStore:
+    return ColumnStore(list(columns), list(columns.values()))
 
 
-def proposed(of: Table) -> dict[tuple[int, int], Value]:
-    found = proposals.find(of)
-    return {cell: each.new for cell, each in found.items() if each.confidence and each.confidence >= proposals.LEAST}
+def proposed(of: ColumnStore) -> dict[tuple[int, int], Value]:
+    found = ensemble.detect(of)
+    return {
+        cell: each.new for cell, each in found.items() if each.confidence and each.confidence >= ensemble.MIN_CONFIDENCE
+    }
 
 
-def applied(of: Table) -> dict[tuple[int, int], Value]:
+def applied(of: ColumnStore) -> dict[tuple[int, int], Value]:
     """What llm_apply writes by default."""
-    return {cell: each.new for cell, each in proposals.find(of).items() if each.confidence and each.confidence >= 0.95}
+    return {cell: each.new for cell, each in ensemble.detect(of).items() if each.confidence and each.confidence >= 0.95}
 
 
 def texts(values: Iterable[object]) -> list[Value]:
@@ -57,19 +60,19 @@ def test_neighbours_that_are_swapped_are_one_edit() -> None:
 
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_an_edit_makes_what_it_was_learnt_from(old: str, new: str) -> None:
-    assert learned_edits.edited(old, learned_edits.edit(old, new)) == new
+    assert learned_edits.apply_edit(old, learned_edits.derive_edit(old, new)) == new
 
 
 def test_an_edit_goes_over_to_values_of_the_same_shape() -> None:
-    how = learned_edits.edit("7:10aDec 1", "7:10 a.m.")
+    how = learned_edits.derive_edit("7:10aDec 1", "7:10 a.m.")
     assert how[0] == shape("11:45pDec 2")
-    assert learned_edits.edited("11:45pDec 2", how) == "11:45 p.m."
+    assert learned_edits.apply_edit("11:45pDec 2", how) == "11:45 p.m."
 
 
 def test_a_dependency_is_seen_through_errors() -> None:
     left: list[Value] = [f"l{n // 10}" for n in range(200)]
     right: list[Value] = [f"r{n // 10}" if n % 10 else "wrong" for n in range(200)]
-    found = dependencies.find(table(left=left, right=right, number=[str(n) for n in range(200)]), 0.5)
+    found = dependencies.discover(table(left=left, right=right, number=[str(n) for n in range(200)]), 0.5)
     accuracies = {(each.left, each.right): each.accuracy for each in found}
     assert accuracies[0, 1] == pytest.approx(0.9)
     assert all(each.left != 2 and each.right != 2 for each in found)
@@ -87,11 +90,11 @@ def test_sources_are_believed_as_far_as_they_are_reliable() -> None:
     of = table(
         thing=[*things], site=[*sites], a=[said(n, "a") for n in range(400)], b=[said(n, "b") for n in range(400)]
     )
-    panel = sources.panel(of, dependencies.find(of, 0.3))
+    panel = truth_discovery.find_panel(of, dependencies.discover(of, 0.3))
     assert panel is not None
-    assert (panel.thing, panel.source, list(panel.facts)) == (0, 1, [2, 3])
+    assert (panel.entity, panel.source, list(panel.attributes)) == (0, 1, [2, 3])
     of.marks = {(10 * thing, fact): f"{'ab'[fact - 2]}{thing}" for thing in range(0, 12, 2) for fact in (2, 3)}
-    found = {each.cell: each.new for each in sources.opinions(of, panel)}
+    found = {each.cell: each.new for each in truth_discovery.detect(of, panel)}
     wrong = {(n, fact) for n in range(400) for fact in (2, 3) if (of.columns[fact][n] or "").endswith("old")}
     assert found.keys() == wrong
     assert found[200, 2] == "a20"
@@ -106,13 +109,13 @@ def test_rows_that_differ_together_are_no_errors() -> None:
 
 def test_words_for_nothing_are_missing_only_where_values_are() -> None:
     full: list[Value] = [*["red", "green"] * 20, "none"]
-    assert not list(missing.opinions(table(colour=full)))
-    assert [each.cell for each in missing.opinions(table(colour=[*full, None]))] == [(40, 0)]
-    assert [each.new for each in missing.opinions(table(size=[*map(str, range(40)), "N/A"]))] == [None]
+    assert not list(disguised_missing.detect(table(colour=full)))
+    assert [each.cell for each in disguised_missing.detect(table(colour=[*full, None]))] == [(40, 0)]
+    assert [each.new for each in disguised_missing.detect(table(size=[*map(str, range(40)), "N/A"]))] == [None]
 
 
 def test_outliers_are_reported_without_a_repair() -> None:
-    found = list(outliers.opinions(table(size=[*(str(n) for n in range(50)), "1e9", "nan", "inf"])))
+    found = list(outliers.detect(table(size=[*(str(n) for n in range(50)), "1e9", "nan", "inf"])))
     assert [(each.cell, each.confidence) for each in found] == [((50, 0), None)]
 
 
@@ -137,13 +140,13 @@ def test_dates_that_may_mean_two_days_are_left_alone() -> None:
     ],
 )
 def test_what_a_column_looks_like(values: list[Value], kind: str | None) -> None:
-    assert profile.kind(table(a=values).counts[0]) == kind
+    assert profile.semantic_type(table(a=values).counts[0]) == kind
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_public_tables_are_repaired_better_than_by_a_vote(name: str) -> None:
     pair = read(name)
-    of = Table(pair.names, [[value or None for value in column] for column in zip(*pair.dirty, strict=True)])
+    of = ColumnStore(pair.names, [[value or None for value in column] for column in zip(*pair.dirty, strict=True)])
     repairs = {cell: new or "" for cell, new in proposed(of).items()}
     assert repair_f1(pair, repairs) > repair_f1(pair, vote(pair)) + 0.05
 
@@ -151,13 +154,13 @@ def test_public_tables_are_repaired_better_than_by_a_vote(name: str) -> None:
 @pytest.mark.parametrize("name", [*NAMES, "formats"])
 def test_clean_tables_stay_clean(name: str) -> None:
     pair = formats() if name == "formats" else read(name)
-    of = Table(pair.names, [list(column) for column in zip(*pair.clean, strict=True)])
+    of = ColumnStore(pair.names, [list(column) for column in zip(*pair.clean, strict=True)])
     assert len(proposed(of)) <= 0.005 * len(pair.clean) * len(pair.names)
 
 
 def test_formats_are_repaired() -> None:
     pair = formats(400, seed=11)
-    of = Table(pair.names, [list(column) for column in zip(*pair.dirty, strict=True)])
+    of = ColumnStore(pair.names, [list(column) for column in zip(*pair.dirty, strict=True)])
     repairs = {cell: new or "" for cell, new in proposed(of).items()}
     assert repair_f1(pair, repairs) > 0.8
 
@@ -165,10 +168,10 @@ def test_formats_are_repaired() -> None:
 @given(st.lists(st.tuples(*[st.one_of(st.none(), st.text(max_size=8))] * 3), max_size=30))
 def test_any_table_is_taken(rows: list[tuple[Value, ...]]) -> None:
     columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], []]
-    for (row, column), opinion in proposals.find(Table(["a", "b", "c"], columns)).items():
+    for (row, column), finding in ensemble.detect(ColumnStore(["a", "b", "c"], columns)).items():
         assert 0 <= row < len(rows)
-        assert opinion.confidence is None or 0 <= opinion.confidence <= 1
-        assert (opinion.new or None) != (columns[column][row] or None) or opinion.confidence is None
+        assert finding.confidence is None or 0 <= finding.confidence <= 1
+        assert (finding.new or None) != (columns[column][row] or None) or finding.confidence is None
 
 
 def test_long_and_odd_values_are_left_alone() -> None:
@@ -191,7 +194,7 @@ def test_a_column_of_names_is_open() -> None:
 @pytest.mark.parametrize(("name", "marked", "least"), [("hospital", 0, 300), ("flights", 0, 0), ("flights", 20, 2000)])
 def test_what_is_applied_by_default_is_right(name: str, marked: int, least: int) -> None:
     pair = read(name)
-    of = Table(pair.names, [[value or None for value in column] for column in zip(*pair.dirty, strict=True)])
+    of = ColumnStore(pair.names, [[value or None for value in column] for column in zip(*pair.dirty, strict=True)])
     of.marks = {
         (row, column): pair.clean[row][column] or None
         for row in random.Random(1).sample(range(len(pair.dirty)), marked)
@@ -247,7 +250,7 @@ def test_a_value_that_is_sound_elsewhere_is_never_replaced_by_default() -> None:
     city[123] = towns[30]
     of = table(zip=texts(f"{10000 + n // 10}" for n in range(400)), city=texts(city))
     assert applied(of) == {}
-    assert (123, 1) in proposals.find(of)
+    assert (123, 1) in ensemble.detect(of)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +331,7 @@ def test_years_are_no_sources() -> None:
 def test_words_for_nothing_among_words_are_suspicions() -> None:
     of = table(allergy=texts([*["nuts", "milk"] * 20, "none", "unknown", None]))
     assert proposed(of) == {}
-    assert proposals.find(of).keys() == {(40, 0), (41, 0)}
+    assert ensemble.detect(of).keys() == {(40, 0), (41, 0)}
 
 
 def test_mixed_up_encodings_are_mended() -> None:
@@ -362,12 +365,12 @@ def large(rows: int) -> dict[str, list[Value]]:
     }
 
 
-def everything(of: Table) -> None:
-    proposals.find(of)
+def everything(of: ColumnStore) -> None:
+    ensemble.detect(of)
     for counts in of.counts:
-        profile.kind(counts, of.pulse)
-        profile.patterns(counts, of.pulse)
-    for _ in duplicates.find(of, 0.9):
+        profile.semantic_type(counts, of.poll)
+        profile.patterns(counts, of.poll)
+    for _ in duplicates.find_duplicates(of, 0.9):
         pass
 
 
@@ -376,13 +379,13 @@ def test_work_is_interrupted_often() -> None:
     gaps = [0.0]
     last = time.thread_time()
 
-    def pulse() -> None:
+    def poll() -> None:
         nonlocal last
         gaps.append(time.thread_time() - last)
         last = time.thread_time()
 
-    with uncollected():
-        everything(Table(list(columns), list(columns.values()), pulse=pulse))
+    with garbage_collection_paused():
+        everything(ColumnStore(list(columns), list(columns.values()), poll=poll))
     assert len(gaps) > 20
     assert max(gaps) < 0.1
 
@@ -397,7 +400,7 @@ def test_many_numbers_take_no_long_time(distinct: int) -> None:
 
 @pytest.mark.parametrize(
     "look",
-    [profile.kind, profile.patterns, lambda counts: proposals.find(Table(["a"], [list(counts) * 3]))],
+    [profile.semantic_type, profile.patterns, lambda counts: ensemble.detect(ColumnStore(["a"], [list(counts) * 3]))],
 )
 def test_long_values_take_no_long_time(look: Callable[[Counter[str]], object]) -> None:
     hostile = [

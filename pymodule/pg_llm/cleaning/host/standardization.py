@@ -1,4 +1,4 @@
-"""One form for values that come in many: dates, phone numbers, codes, numbers, case. Unsure means no answer."""
+"""Value standardization: dates, phone numbers, codes, numbers and case in one form each; ambiguous values have none."""
 
 from __future__ import annotations
 
@@ -13,59 +13,58 @@ from pg_llm.cleaning import forms
 
 Convert = Callable[[str], str | None]
 
-# A longer text is no date, number, address or name of anything.
-_LONGEST = 300
+# Longer texts are no dates, numbers, addresses or names.
+_MAX_LENGTH = 300
 _ANY_LENGTH = ("damage", "lower case", "upper case", "title case")
 
 
-def to(instruction: str) -> Convert:
-    """What brings a value into the form that the instruction names."""
-    form = forms.named(instruction)
+def converter(instruction: str) -> Convert:
+    """The conversion to the form that an instruction names; it gives None for a value that it cannot convert."""
+    form = forms.find(instruction)
     assert form is not None
-    convert = _MAKERS[form](instruction)
+    convert = _CONVERTERS[form](instruction)
     if form in _ANY_LENGTH:
         return convert
-    return lambda text: convert(text) if len(text) <= _LONGEST else None
+    return lambda text: convert(text) if len(text) <= _MAX_LENGTH else None
 
 
 def _date(instruction: str) -> Convert:
-    timed = re.search(r"(?i)time", instruction)
-    # Which of two numbers is the day, if the instruction says so.
-    day_first = (
-        {True}
-        if re.search(r"(?i)day.?first|dd.?mm", instruction)
-        else ({False} if re.search(r"(?i)month.?first|mm.?dd", instruction) else {True, False})
-    )
+    with_time = re.search(r"(?i)time", instruction)
+    day_first = frozenset((True, False))
+    if re.search(r"(?i)day.?first|dd.?mm", instruction):
+        day_first = frozenset((True,))
+    elif re.search(r"(?i)month.?first|mm.?dd", instruction):
+        day_first = frozenset((False,))
 
     def convert(text: str) -> str | None:
-        day = _read_date(text, frozenset(day_first))
+        day = _parse_date(text, day_first)
         if day is None:
             return None
-        return day.isoformat() if timed else day.date().isoformat()
+        return day.isoformat() if with_time else day.date().isoformat()
 
     return convert
 
 
-def _read_date(text: str, day_first: frozenset[bool]) -> datetime | None:
-    """The one moment that the text may mean; None if there are several, or a part is missing."""
+def _parse_date(text: str, day_first: frozenset[bool]) -> datetime | None:
+    """The one moment that the text can mean; None if it is ambiguous or incomplete."""
     from dateutil import parser
 
-    # After a year comes the month, whatever is said of the day.
-    if found := re.match(r"(\d{4})\s*[-年/.]\s*(\d{1,2})\s*[-月/.]\s*(\d{1,2})(?!\d)(?:\s*日)?", text):
-        if int(found[2]) > 12:
+    # After a year the month comes first, in every convention.
+    if match := re.match(r"(\d{4})\s*[-年/.]\s*(\d{1,2})\s*[-月/.]\s*(\d{1,2})(?!\d)(?:\s*日)?", text):
+        if int(match[2]) > 12:
             return None
-        text = f"{found[1]}-{int(found[2]):02}-{int(found[3]):02}{text[found.end() :]}"
+        text = f"{match[1]}-{int(match[2]):02}-{int(match[3]):02}{text[match.end() :]}"
         day_first = frozenset((False,))
     try:
         return datetime.fromisoformat(text)
     except ValueError:
         pass
-    # A year of two digits has no century, and may be any of three numbers; of digits alone any part may be anything.
+    # A year of two digits has no century and may be any of three numbers; digits without separators have no parts.
     if not re.search(r"\d{3}", text) or text.isdecimal():
         return None
     moments = set()
     for day, year in product(day_first, (False, True)):
-        # What the text does not say comes from the default: two defaults tell what that is.
+        # The parser fills what is missing from a default: with two of them an incomplete date gives two moments.
         for default in (datetime(2000, 1, 1), datetime(2001, 2, 2)):
             try:
                 moments.add(parser.parse(text, default=default, dayfirst=day, yearfirst=year))
@@ -77,7 +76,7 @@ def _read_date(text: str, day_first: frozenset[bool]) -> datetime | None:
 def _phone(instruction: str) -> Convert:
     import phonenumbers
 
-    region = _country_in(instruction)
+    region = _country_code(instruction)
 
     def convert(text: str) -> str | None:
         try:
@@ -91,29 +90,32 @@ def _phone(instruction: str) -> Convert:
     return convert
 
 
-def _country_in(instruction: str) -> str | None:
+def _country_code(instruction: str) -> str | None:
+    """The one country that the instruction names, by code or English name."""
     import pycountry
 
-    found = {word for word in re.findall(r"\b[A-Z]{2}\b", instruction) if pycountry.countries.get(alpha_2=word)}
+    codes = {word for word in re.findall(r"\b[A-Z]{2}\b", instruction) if pycountry.countries.get(alpha_2=word)}
     folded = instruction.casefold()
-    found |= {
+    codes |= {
         country.alpha_2
         for country in pycountry.countries
         if re.search(rf"\b{re.escape(country.name.casefold())}\b", folded)
     }
-    return found.pop() if len(found) == 1 else None
+    return codes.pop() if len(codes) == 1 else None
 
 
-def _looked_up(kind: str, field: str) -> Callable[[str], Convert]:
+def _iso_lookup(kind: str, field: str) -> Callable[[str], Convert]:
     def make(instruction: str) -> Convert:
         import pycountry
 
         table: Any = getattr(pycountry, kind)
-        its = "alpha_3" if field == "alpha_2" and re.search(r"(?i)alpha.?3|three|3.?letter", instruction) else field
+        attribute = (
+            "alpha_3" if field == "alpha_2" and re.search(r"(?i)alpha.?3|three|3.?letter", instruction) else field
+        )
 
         def convert(text: str) -> str | None:
             try:
-                return getattr(table.lookup(text), its, None)
+                return getattr(table.lookup(text), attribute, None)
             except LookupError:
                 return None
 
@@ -123,27 +125,28 @@ def _looked_up(kind: str, field: str) -> Callable[[str], Convert]:
 
 
 def _state(instruction: str) -> Convert:
-    parts = _parts_of(_country_in(instruction) or "US")
-    return lambda text: parts.get(text.casefold().rstrip("."))
+    codes = _subdivision_codes(_country_code(instruction) or "US")
+    return lambda text: codes.get(text.casefold().rstrip("."))
 
 
 @cache
-def _parts_of(country: str) -> dict[str, str]:
+def _subdivision_codes(country: str) -> dict[str, str]:
+    """The ISO 3166-2 codes of a country's subdivisions by folded name and code."""
     import pycountry
 
-    found: dict[str, str] = {}
-    for part in pycountry.subdivisions.get(country_code=country) or ():
-        code = part.code.partition("-")[2]
-        found[part.name.casefold()] = found[code.casefold()] = code
-    return found
+    codes: dict[str, str] = {}
+    for subdivision in pycountry.subdivisions.get(country_code=country) or ():
+        code = subdivision.code.partition("-")[2]
+        codes[subdivision.name.casefold()] = codes[code.casefold()] = code
+    return codes
 
 
 def _without_unit(_: str) -> Convert:
     def convert(text: str) -> str | None:
-        found = re.fullmatch(r"[$€£¥]?\s*([+-]?\d[\d.,]*\d|[+-]?\d)\s*[^\d\s][^\d]*", text) or re.fullmatch(
+        match = re.fullmatch(r"[$€£¥]?\s*([+-]?\d[\d.,]*\d|[+-]?\d)\s*[^\d\s][^\d]*", text) or re.fullmatch(
             r"[$€£¥]\s*([+-]?\d[\d.,]*\d|[+-]?\d)", text
         )
-        return found and found[1]
+        return match and match[1]
 
     return convert
 
@@ -154,7 +157,7 @@ def _number(_: str) -> Convert:
     def convert(text: str) -> str | None:
         bare = (strip(text) or text).replace(" ", "").replace("'", "")
         if re.fullmatch(r"[+-]?\d+(\.\d+)?", bare):
-            # 1.234 may be a thousand in one country and one in another.
+            # 1.234 means more than a thousand in some countries, and little more than one in others.
             return None if re.fullmatch(r"[+-]?[1-9]\d{0,2}\.\d{3}", bare) and "," in text else bare
         if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+\.\d+", bare) or re.fullmatch(r"[+-]?\d{1,3}(,\d{3}){2,}", bare):
             return bare.replace(",", "")
@@ -167,8 +170,8 @@ def _number(_: str) -> Convert:
     return convert
 
 
-_TRUE = frozenset(("true", "t", "yes", "y", "on", "1", "是", "对"))
-_FALSE = frozenset(("false", "f", "no", "n", "off", "0", "否", "不"))
+_TRUE = frozenset("true t yes y on 1 是 对".split())
+_FALSE = frozenset("false f no n off 0 否 不".split())
 
 
 def _boolean(_: str) -> Convert:
@@ -177,8 +180,8 @@ def _boolean(_: str) -> Convert:
 
 def _email(_: str) -> Convert:
     def convert(text: str) -> str | None:
-        found = re.fullmatch(r"(?:mailto:)?<?([^@\s<>]++)@([^@\s<>][^@\s<>.]*+\.[^@\s<>]++)>?", text)
-        return found and f"{found[1]}@{found[2].lower()}"
+        match = re.fullmatch(r"(?:mailto:)?<?([^@\s<>]++)@([^@\s<>][^@\s<>.]*+\.[^@\s<>]++)>?", text)
+        return match and f"{match[1]}@{match[2].lower()}"
 
     return convert
 
@@ -191,15 +194,15 @@ def _title(text: str) -> str:
     return " ".join(word[:1].upper() + word[1:].lower() for word in text.split(" "))
 
 
-_MAKERS: dict[str, Callable[[str], Convert]] = {
+_CONVERTERS: dict[str, Callable[[str], Convert]] = {
     "damage": lambda _: lambda text: text,
     "date": _date,
     "phone": _phone,
     "state": _state,
-    "country name": _looked_up("countries", "name"),
-    "country": _looked_up("countries", "alpha_2"),
-    "currency": _looked_up("currencies", "alpha_3"),
-    "language": _looked_up("languages", "alpha_2"),
+    "country name": _iso_lookup("countries", "name"),
+    "country": _iso_lookup("countries", "alpha_2"),
+    "currency": _iso_lookup("currencies", "alpha_3"),
+    "language": _iso_lookup("languages", "alpha_2"),
     "unit": _without_unit,
     "number": _number,
     "boolean": _boolean,
