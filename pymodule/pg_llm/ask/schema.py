@@ -26,7 +26,7 @@ _GENERIC_NAMES = frozenset(
 )
 _NAME_WORDS = ("name", "title", "label", "subject", "word", "description", "code")
 _CHINESE_NAME_ENDINGS = ("名", "名称", "名字", "标题", "题目")
-__all__ = ["Edge", "Ref", "Schema", "SchemaColumn", "SchemaTable"]
+__all__ = ["DECLARED_COST", "Edge", "Ref", "Schema", "SchemaColumn", "SchemaTable"]
 # Words in the names of keys that point to an origin, and to a destination.
 _DIRECTIONS = {
     "from": ("source", "src", "origin", "departure", "start", "sender"),
@@ -42,7 +42,7 @@ _CATEGORY_WORDS = frozenset(
 """.split()
 )
 # Costs of joining along a declared foreign key, one inferred from names, and columns that only share a name.
-_DECLARED, _INFERRED, _SHARED_COLUMN = 1.0, 1.1, 2.6
+DECLARED_COST, _INFERRED_COST, _SHARED_COLUMN_COST = 1.0, 1.1, 2.6
 
 
 class Schema:
@@ -147,10 +147,10 @@ class Schema:
 
     def has_persons(self, table: int) -> bool:
         """True if the rows are persons, judged by the table's name or by columns that only persons have."""
-        description = self.tables[table]
-        columns = {word for column in description.columns for word in column.words}
+        schema_table = self.tables[table]
+        columns = {word for column in schema_table.columns for word in column.words}
         return (
-            bool(set(description.words[-1:]) & _PERSON_WORDS)
+            bool(set(schema_table.words[-1:]) & _PERSON_WORDS)
             or bool(columns & {"birth", "gender", "sex"})
             or ({"first", "last", "name"} <= columns)
         )
@@ -170,14 +170,14 @@ class Schema:
         last = [n for n, column in enumerate(columns) if column.words[-2:] == ("last", "name")]
         if first and last:
             return [first[0], last[0]]
-        found = self.display_column(table)
-        return [] if found is None else [found]
+        name_column = self.display_column(table)
+        return [] if name_column is None else [name_column]
 
     def identity_columns(self, table: int) -> list[int]:
         """The columns that identify a row: the key, else the columns that name it."""
-        description = self.tables[table]
-        if description.key:
-            return description.key
+        schema_table = self.tables[table]
+        if schema_table.key:
+            return schema_table.key
         column = self.display_column(table)
         return [] if column is None else [column]
 
@@ -283,9 +283,9 @@ class Schema:
                 # In a link table uniqueness of one column is accidental; do not infer a key from it.
                 if same and column.name.lower() not in _GENERIC_NAMES:
                     if other_column.unique and not right.is_link:
-                        edges.append(Edge(source, target, ((a, b),), _INFERRED, True))
+                        edges.append(Edge(source, target, ((a, b),), _INFERRED_COST, True))
                     elif (not column.unique or left.is_link) and source < target:
-                        edges.append(Edge(source, target, ((a, b),), _SHARED_COLUMN, False))
+                        edges.append(Edge(source, target, ((a, b),), _SHARED_COLUMN_COST, False))
                 elif (
                     other_column.unique
                     and b in right.key
@@ -294,7 +294,7 @@ class Schema:
                         or self._targets_by_name.get(column.name) == (target, b)
                     )
                 ):
-                    edges.append(Edge(source, target, ((a, b),), _INFERRED, True))
+                    edges.append(Edge(source, target, ((a, b),), _INFERRED_COST, True))
         singles = [edge for edge in edges if edge.many_to_one]
         return (singles or edges)[:2]
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pg_llm.ask.grammar import chinese, lexicon, words
-from pg_llm.ask.schema import Edge, Schema, SchemaColumn, SchemaTable
+from pg_llm.ask.schema import DECLARED_COST, Edge, Schema, SchemaColumn, SchemaTable
 from pg_llm.database import foreign_code, sandbox, table_access
 from pg_llm.database.connection import Connection, DatabaseError, Row
 from pg_llm.database.models import Model
@@ -343,7 +343,7 @@ def read_schema(db: Connection, selection: TableSelection, path: Sequence[str]) 
             for a, b in zip(row["conkey"], row["confkey"], strict=True)
         ]
         if all(a is not None and b is not None for a, b in pairs):
-            edges.append(Edge(places[row["one"]], places[row["other"]], tuple(pairs), 1.0, True))  # type: ignore[arg-type]
+            edges.append(Edge(places[row["one"]], places[row["other"]], tuple(pairs), DECLARED_COST, True))  # type: ignore[arg-type]
     ordered = list(tables.values())
     _find_unique_columns(db, ordered, selection.lookup(db))
     return Schema(ordered, edges)

@@ -49,12 +49,12 @@ class Points:
     @property
     def positions(self) -> list[Any]:
         """The positions on the x axis, in the order of the query."""
-        return list(dict.fromkeys(cell.x for cell in self.points))
+        return list(dict.fromkeys(point.x for point in self.points))
 
     @property
     def series_names(self) -> list[str]:
         """The names of the series, in the order of the query."""
-        return list(dict.fromkeys(cell.series for cell in self.points if cell.series is not None))
+        return list(dict.fromkeys(point.series for point in self.points if point.series is not None))
 
 
 def aggregate(x: ChartColumn, series: ChartColumn | None, measures: Sequence[ChartColumn]) -> Points:
@@ -102,7 +102,7 @@ def keep_largest(
     unchanged = [point for point in points.points if key_of(point) in kept]
     for point in unchanged + [replace_key(point, rest) for point in points.points if key_of(point) not in kept]:
         merged[point.x, point.series] = merged.get((point.x, point.series), 0.0) + point.value
-    return replace(points, points=[Point(place, name, value) for (place, name), value in merged.items()])
+    return replace(points, points=[Point(position, name, value) for (position, name), value in merged.items()])
 
 
 def keep_largest_positions(points: Points, limit: int) -> Points:

@@ -41,17 +41,17 @@ def link(
     ]
     best = _non_overlapping(proposals, tokens)
     mentions = _drop_idle_markers(best)
-    unknown = _unlinked_places(tokens, mentions, _covered_places(best), schema)
-    mentions += _similar_mentions(tokens, unknown, similar)
+    unlinked = _unlinked_indexes(tokens, mentions, _covered_indexes(best), schema)
+    mentions += _similar_mentions(tokens, unlinked, similar)
     for mention in mentions:
         single = mention.kind == "element" and mention.end == mention.start + 1
         if single and not mention.role and _is_past_form(tokens[mention.start].text):
             mention.role = "verb"
     mentions = _merge_compounds(sorted(mentions, key=lambda mention: mention.start), tokens)
-    verbs = frozenset(tokens[index].text for index in unknown if _is_verb(tokens, index))
+    verbs = frozenset(tokens[index].text for index in unlinked if _is_verb(tokens, index))
     in_chinese = [token.chinese for token in tokens if token.kind == "word"]
     mostly = any(in_chinese) and 2 * sum(in_chinese) >= len(in_chinese)
-    return LinkedQuestion(question, tokens, mentions, _unlinked_words(tokens, mentions, unknown), mostly, verbs)
+    return LinkedQuestion(question, tokens, mentions, _unlinked_words(tokens, mentions, unlinked), mostly, verbs)
 
 
 def _non_overlapping(proposals: Iterable[tuple[Mention, float]], tokens: Sequence[Token]) -> list[Mention]:
@@ -67,14 +67,14 @@ def _non_overlapping(proposals: Iterable[tuple[Mention, float]], tokens: Sequenc
     return sorted(kept, key=lambda mention: mention.start)
 
 
-def _covered_places(chosen: Iterable[Mention]) -> set[int]:
+def _covered_indexes(chosen: Iterable[Mention]) -> set[int]:
     return {index for mention in chosen for index in range(mention.start, mention.end)}
 
 
-def _unlinked_places(
+def _unlinked_indexes(
     tokens: Sequence[Token], mentions: Sequence[Mention], covered: Collection[int], schema: Schema
 ) -> list[int]:
-    """The places of content words that no mention covers."""
+    """The indexes of content words that no mention covers."""
     states = {mention.start for mention in mentions if mention.kind == "value" or _is_bool(mention, schema)}
     return [
         n
@@ -86,10 +86,10 @@ def _unlinked_places(
     ]
 
 
-def _unlinked_words(tokens: Sequence[Token], mentions: Sequence[Mention], unknown: Sequence[int]) -> list[str]:
+def _unlinked_words(tokens: Sequence[Token], mentions: Sequence[Mention], unlinked: Sequence[int]) -> list[str]:
     """The words that no mention covers, and a command to change data, which makes the text no question."""
-    covered = _covered_places(mentions)
-    texts = [tokens[index].text for index in unknown if index not in covered]
+    covered = _covered_indexes(mentions)
+    texts = [tokens[index].text for index in unlinked if index not in covered]
     first = next((token for token in tokens if token.kind == "word" and token.stem != "please"), None)
     if first is not None and {first.stem, first.text} & lexicon.WRITE_COMMANDS and first.text not in texts:
         texts.append(first.text)
@@ -291,17 +291,17 @@ def _is_clear_match(matches: Sequence[tuple[Ref, float]]) -> bool:
     return bool(scores) and scores[0] >= _CLEAR_MATCH and scores[0] - max(others, default=0.0) >= _CLEAR_MARGIN
 
 
-def _similar_mentions(tokens: Sequence[Token], unknown: Sequence[int], similar: NameMatcher | None) -> list[Mention]:
+def _similar_mentions(tokens: Sequence[Token], unlinked: Sequence[int], similar: NameMatcher | None) -> list[Mention]:
     """Mentions of words that match a name only by meaning (embedding similarity)."""
-    places = [
+    indexes = [
         n
-        for n in unknown
+        for n in unlinked
         if tokens[n].kind == "word" and not tokens[n].is_capitalized and tokens[n].text not in lexicon.RESTRICTIVE_WORDS
     ]
-    if similar is None or not places:
+    if similar is None or not indexes:
         return []
     mentions = []
-    for index, matches in zip(places, similar([tokens[index].text for index in places]), strict=True):
+    for index, matches in zip(indexes, similar([tokens[index].text for index in indexes]), strict=True):
         weight = _CLEAR_MATCH_WEIGHT if _is_clear_match(matches) else _SIMILAR_WEIGHT
         refs = [(ref, weight * min(1.0, score)) for ref, score in matches if score >= _LEAST_SIMILARITY]
         if refs:

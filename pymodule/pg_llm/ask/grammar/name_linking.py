@@ -179,8 +179,8 @@ def _chinese_mention(
     start: int, token: Token, index: NameIndex, context_of: Callable[[Token], str]
 ) -> Iterable[tuple[Mention, float]]:
     matching = index.chinese.get(token.text, [])
-    if not matching and (place := context_of(token)):
-        matching = index.short_nouns.get((token.text, place), [])
+    if not matching and (context := context_of(token)):
+        matching = index.short_nouns.get((token.text, context), [])
     if matching:
         refs = best_candidates(matching)
         role = "verb" if token.text in chinese.VERBS or token.text in index.event_verbs else ""
@@ -235,7 +235,7 @@ def _match_words(
             rest.remove(word)
             for other in span[1:]:
                 best = max(
-                    ((likeness, name) for name, likeness in similar.get(other, ()) if name in rest), default=None
+                    ((likeness, part) for part, likeness in similar.get(other, ()) if part in rest), default=None
                 )
                 if best is None:
                     break

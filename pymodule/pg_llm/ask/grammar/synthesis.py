@@ -103,10 +103,10 @@ def _interpretations(mentions: Sequence[Mention]) -> Iterator[tuple[float, dict[
     lists = [mention.refs[: 1 if mention.role == "verb" else _MOST_PER_MENTION] for mention in ambiguous]
     first = tuple(0 for _ in lists)
 
-    def cost(places: tuple[int, ...]) -> float:
+    def cost(indexes: tuple[int, ...]) -> float:
         # A repeated word adds its cost once.
         costs: dict[tuple[str, Ref], float] = {}
-        for mention, options, index in zip(ambiguous, lists, places, strict=True):
+        for mention, options, index in zip(ambiguous, lists, indexes, strict=True):
             ref = options[index][0]
             costs[mention.normalized.lower(), ref] = (
                 VERB_PENALTY if mention.role == "done" else ambiguity_cost(mention, ref)
@@ -116,12 +116,12 @@ def _interpretations(mentions: Sequence[Mention]) -> Iterator[tuple[float, dict[
     queue = [(cost(first), first)]
     seen = {first}
     while queue:
-        costs, places = heapq.heappop(queue)
-        chosen = zip(ambiguous, lists, places, strict=True)
+        costs, indexes = heapq.heappop(queue)
+        chosen = zip(ambiguous, lists, indexes, strict=True)
         yield costs, {mention.start: options[index][0] for mention, options, index in chosen}
-        for n, index in enumerate(places):
+        for n, index in enumerate(indexes):
             if index + 1 < len(lists[n]):
-                following = (*places[:n], index + 1, *places[n + 1 :])
+                following = (*indexes[:n], index + 1, *indexes[n + 1 :])
                 if following not in seen:
                     seen.add(following)
                     heapq.heappush(queue, (cost(following), following))

@@ -118,9 +118,11 @@ class Draft:
 
     def only_numeric_column(self, table: int, otherwise: str, cost: float) -> Ref:
         """The table's only numeric measure. Raises Impossible, saying `otherwise`, if there is not exactly one."""
-        description = self.schema.tables[table]
+        schema_table = self.schema.tables[table]
         measures = [
-            (table, n) for n, column in enumerate(description.columns) if column.is_measure and n not in description.key
+            (table, n)
+            for n, column in enumerate(schema_table.columns)
+            if column.is_measure and n not in schema_table.key
         ]
         if len(measures) != 1:
             raise Impossible(otherwise)

@@ -23,9 +23,9 @@ from pg_llm.ask.grammar.reading.parsed_question import ParsedQuestion
 from pg_llm.ask.schema import Schema
 
 
-def build(schema: Schema, parsed: ParsedQuestion, choice: Interpretation) -> tuple[Query, float]:
+def build(schema: Schema, parsed: ParsedQuestion, interpretation: Interpretation) -> tuple[Query, float]:
     """Build the query of one interpretation; returns it with its cost, 0 or more. Raises Impossible."""
-    draft = Draft(schema, parsed, choice)
+    draft = Draft(schema, parsed, interpretation)
     draft.main_table = tables.main_table(draft)
     for mention in parsed.groups:
         groups.add(draft, mention)
