@@ -63,6 +63,13 @@ def threshold(value: float | None) -> float:
     return value
 
 
+def in_range(name: str, value: int | None, low: int, high: int, hint: str | None = None) -> int:
+    """A whole number from `low` to `high`. Raises InvalidInput, for NULL too."""
+    if value is None or not low <= value <= high:
+        raise InvalidInput(f"{name} must lie between {low} and {high}", hint=hint)
+    return value
+
+
 def choice(what: str, value: str | None, choices: Collection[str]) -> str:
     """One of the choices. Raises InvalidInput."""
     if value not in choices:

@@ -62,7 +62,7 @@ GIVEN = """
     schema = graph_schema.parse(None, relation_types)
     marked = arguments.plain_json(given)
     known = {entity[0] for entities in marked for entity in entities}
-    found = extract.relate(db, inputs, marked, schema, models.find(db, None, "entities"), known)
+    found = extract.extract_relations(db, inputs, marked, schema, models.find(db, None, "entities"), known)
     return [[[its.predicate, *((end.start, end.end) for end in (each.entities[its.subject], each.entities[its.object]))]
              for its in each.relations] for each in found]
     $$
@@ -179,14 +179,14 @@ def _tfidf(training: Sequence[Sentence], test: Sequence[Sentence]) -> dict[str, 
     for each in training:
         truths = _truths(each)
         for one, other in _pairs_of(each):
-            texts.append(entity_pairs.shown(each.text, (*one, 1.0), (*other, 1.0)))
+            texts.append(entity_pairs.marked_text(each.text, (*one, 1.0), (*other, 1.0)))
             labels.append(truths.get((one, other), "none"))
     vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit(texts)
     model = LogisticRegression(C=10, max_iter=2000).fit(vectors.transform(texts), labels)
     found = []
     for each in test:
         pairs = _pairs_of(each)
-        shown_ones = [entity_pairs.shown(each.text, (*one, 1.0), (*other, 1.0)) for one, other in pairs]
+        shown_ones = [entity_pairs.marked_text(each.text, (*one, 1.0), (*other, 1.0)) for one, other in pairs]
         said = model.predict(vectors.transform(shown_ones)) if pairs else []
         found.append(
             [(name, *one[1:], *other[1:]) for name, (one, other) in zip(said, pairs, strict=True) if name != "none"]

@@ -21,7 +21,7 @@ def to_classification(
     job: dict[str, Any], training: Sequence[Example], validation: Sequence[Example]
 ) -> tuple[dict[str, Any], list[Example], list[Example]]:
     """The job and its rows as a classification of pairs; negatives are sampled for training only."""
-    render = entity_pairs.worded if job["method"] == "head" else entity_pairs.shown
+    render = entity_pairs.features if job["method"] == "head" else entity_pairs.marked_text
     pairs = [pair for example in training for pair in pair_examples(example, render)]
     positives = [pair for pair in pairs if pair.truth != NO_RELATION]
     negatives = sorted((pair for pair in pairs if pair.truth == NO_RELATION), key=_digest)
