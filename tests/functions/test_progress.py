@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import threading
@@ -110,3 +111,51 @@ def test_a_report_is_read_whatever_its_session_is_set_to(db: psycopg.Connection,
         ).fetchall()
     thread.join()
     assert set(seen) == {(True,)}
+
+
+def test_a_training_says_that_it_waits_for_one_in_another_database(
+    cluster: Cluster, db: psycopg.Connection, connect: Connect
+) -> None:
+    fit = """
+        SELECT llm_fit('secret', 'classify', $$SELECT n || ' words ' || n % 2, 'label ' || n % 2
+                                               FROM generate_series(1, 400) AS n$$, method => 'finetune')
+    """
+    cluster.sql("CREATE DATABASE elsewhere")
+    try:
+        cluster.sql("CREATE EXTENSION pg_llm CASCADE", "elsewhere")
+        with (
+            psycopg.connect(cluster.dsn("elsewhere"), autocommit=True) as stranger,
+            psycopg.connect(cluster.dsn("elsewhere"), autocommit=True) as watcher,
+        ):
+            first, second = connect(), stranger
+
+            def run(session: psycopg.Connection) -> None:
+                with contextlib.suppress(psycopg.errors.QueryCanceled):
+                    session.execute(fit)
+
+            threads = [threading.Thread(target=run, args=(session,)) for session in (first, second)]
+            threads[0].start()
+            seen(db, "SELECT phase FROM llm_progress WHERE phase <> 'waiting'")
+            threads[1].start()
+            waiting = "SELECT detail, done FROM llm_progress WHERE phase = 'waiting' AND detail <> '{}'"
+            detail, done = seen(watcher, waiting)
+            assert detail == {"waits_for": "a training in another database", "pid": first.info.backend_pid}
+            assert done == 0
+            db.execute("SELECT pg_cancel_backend(%s)", (first.info.backend_pid,))
+            # The other's turn has come.
+            seen(watcher, "SELECT phase FROM llm_progress WHERE phase <> 'waiting'")
+            watcher.execute("SELECT pg_cancel_backend(%s)", (stranger.info.backend_pid,))
+            for thread in threads:
+                thread.join(20)
+    finally:
+        cluster.sql("DROP DATABASE elsewhere WITH (FORCE)")
+
+
+def seen(session: psycopg.Connection, query: str) -> tuple:
+    """The first row of a query that has none at first."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        if row := session.execute(query).fetchone():
+            return row
+        time.sleep(0.05)
+    raise AssertionError(f"no rows: {query}")

@@ -32,3 +32,14 @@ def test_cosine_is_symmetric_bounded_and_blind_to_scale(a: list[float], b: list[
     assert -1 - 1e-9 <= found <= 1 + 1e-9
     assert vectors.cosine(str(b), str(a)) == pytest.approx(found)
     assert vectors.cosine(str([scale * x for x in a]), str(b)) == pytest.approx(found, abs=1e-9)
+
+
+def test_numbers_and_literals_are_alike() -> None:
+    assert vectors.cosine([1.0, 0.0], "[1,1]") == pytest.approx(0.5**0.5)
+    assert vectors.parse("[0.5,-2]") == [0.5, -2]
+    assert vectors.inner_product([1, 2], [3, 4]) == 11
+
+
+def test_a_normalized_vector_has_length_one_and_zero_stays_zero() -> None:
+    assert vectors.normalized([3.0, 4.0]) == [0.6, 0.8]
+    assert vectors.normalized([0.0, 0.0]) == [0.0, 0.0]

@@ -41,14 +41,14 @@ def record(
 
 @contextlib.contextmanager
 def stream_training(
-    db: Connection, about: dict[str, Any], job: dict[str, Any], base: Model | None, rows: Sequence[Any]
+    db: Connection, report_fields: dict[str, Any], job: dict[str, Any], base: Model | None, rows: Sequence[Any]
 ) -> Iterator[Any]:
     """The result of a training; its folder exists while the block runs."""
     if base:
         base.ask("load")
     engine = base.engine if base else models.engine(db)
     try:
-        yield client.train(engine, {**job, "base": base and base.wire}, rows, about, db.poll)
+        yield client.train(engine, {**job, "base": base and base.wire}, rows, report_fields, db.poll)
         client.release(engine, db.poll)
     except BaseException:
         with interrupts.deferred():

@@ -97,6 +97,18 @@ class GenerationEngine(Engine, Protocol):
         ...
 
 
+class LikelihoodEngine(GenerationEngine, Protocol):
+    """Texts to likelihoods: `forward` gives the log-likelihoods of the continuations, an array."""
+
+    def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
+        """The input for scoring possible answers to a conversation."""
+        ...
+
+    def likelihood(self, before: str, continuations: Sequence[str]) -> Window:
+        """The input for scoring continuations of a text that is no conversation."""
+        ...
+
+
 class ParsingEngine(Engine, Protocol):
     """An engine that can also split texts into words."""
 

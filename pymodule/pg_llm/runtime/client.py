@@ -179,17 +179,17 @@ def ask(engine: str, requests: Sequence[Message], poll: Poll) -> list[Any]:
     return _ask_host(requests, poll, lambda: spawn.ensure(poll))
 
 
-def train(engine: str, job: Message, rows: Sequence[Any], about: Message, poll: Poll) -> Any:
+def train(engine: str, job: Message, rows: Sequence[Any], report_fields: Message, poll: Poll) -> Any:
     """Train a model: metrics, seconds, digest and folder; the folder stays until `release`."""
     if engine == "backend":
         from pg_llm.runtime import in_process
 
         def report(progress: Message) -> None:
-            inform({"op": "report", "report": {**about, **progress}}, poll)
+            inform({"op": "report", "report": {**report_fields, **progress}}, poll)
 
         return in_process.train(job, rows, report, poll)
     parts = [{"op": "rows", "inputs": part} for part in _chunks([json.dumps(row) for row in rows])]
-    return ask(engine, [*parts, {"op": "train", "job": job, "about": about}], poll)[-1]
+    return ask(engine, [*parts, {"op": "train", "job": job, "about": report_fields}], poll)[-1]
 
 
 def release(engine: str, poll: Poll) -> None:

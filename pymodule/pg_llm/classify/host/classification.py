@@ -10,7 +10,7 @@ import json
 from collections.abc import Generator, Sequence
 from typing import Any
 
-from pg_llm.classify.host import entailment, similarity, trained
+from pg_llm.classify.host import entailment, likelihood, similarity, trained
 from pg_llm.models.engine import Engine, Window
 from pg_llm.tasks import Steps, WorkItem, stepwise
 
@@ -33,9 +33,6 @@ def _method(model: Engine) -> Any:
     if model.task == "embedding":
         return similarity
     if model.task == "generation":
-        # Imports torch.
-        from pg_llm.classify.host import likelihood
-
         return likelihood
     return trained if "labels" in model.details else entailment
 

@@ -11,8 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from pg_llm.models.causal import CausalModel
-from pg_llm.models.engine import Engine, Message, Window
+from pg_llm.models.engine import Engine, LikelihoodEngine, Message, Window
 from pg_llm.tasks import probability
 from pg_llm.tasks.model_scoped_cache import ModelScopedCache
 
@@ -25,7 +24,7 @@ _priors = ModelScopedCache()
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tuple[list[str], list[Any]]:
     """One label: softmax over the labels; many: a yes-or-no question for each. Only a long text's beginning is read."""
-    causal = cast(CausalModel, model)
+    causal = cast(LikelihoodEngine, model)
     names = [name for name, _ in options["labels"]]
     prior = _priors.get(model, sorted(options.items()), lambda: _prior(causal, options))
 
@@ -39,7 +38,7 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tu
     return names, [score(text) for text in inputs]
 
 
-def _questions(model: CausalModel, text: str, options: dict[str, Any]) -> list[Window]:
+def _questions(model: LikelihoodEngine, text: str, options: dict[str, Any]) -> list[Window]:
     """One question about all labels, or one for each; `variant` rotates the order in which labels are listed."""
     labels = options["labels"]
     rotation = options["variant"] % len(labels)
@@ -76,6 +75,6 @@ def _conversation(text: str, question: str, answered: Sequence[tuple[str, str]])
     return [*messages, {"role": "user", "content": f"Text: {text}\n{question}"}]
 
 
-def _prior(model: CausalModel, options: dict[str, Any]) -> Any:
+def _prior(model: LikelihoodEngine, options: dict[str, Any]) -> Any:
     """The mean log-likelihoods of the answers for texts without content."""
     return np.mean([model.forward(_questions(model, text, options)) for text in _CONTENT_FREE], axis=0)

@@ -41,24 +41,24 @@ class TrainingQueue:
         """Keep rows for the session's next training."""
         self._rows[session] += rows
 
-    async def train(self, session: Session, job: Message, about: Message, rows: list[Any]) -> Message:
-        """The result of a training, whose folder stays until `release`; `about` is part of each of its reports.
+    async def train(self, session: Session, job: Message, fields: Message, rows: list[Any]) -> Message:
+        """The result of a training, whose folder stays until `release`; `fields` is part of each of its reports.
 
         Its rows are those that were added before, or `rows` of a caller that sends them with the job.
         """
-        self._waiting[session] = about
+        self._waiting[session] = fields
         self._report_waiting()
         try:
             async with self._turn:
                 self._waiting.pop(session, None)
-                self._running = about
+                self._running = fields
                 self._report_waiting()
                 texts = self._rows.pop(session, None) or [json.dumps(row) for row in rows]
                 folder = await self._prepare(job, texts)
                 self._folders[session].append(folder)
-                return await self._run(session, folder, about)
+                return await self._run(session, folder, fields)
         finally:
-            if self._running is about:
+            if self._running is fields:
                 self._running = None
             self._waiting.pop(session, None)
             self._reports.pop(session, None)
@@ -74,9 +74,9 @@ class TrainingQueue:
         self._rows.pop(session, None)
 
     def _report_waiting(self) -> None:
-        for session, about in self._waiting.items():
-            detail = _blocked_by(self._running, about) if self._running else {}
-            self._reports[session] = {**about, "phase": "waiting", "done": 0, "total": 1, "detail": detail}
+        for session, fields in self._waiting.items():
+            detail = _blocked_by(self._running, fields) if self._running else {}
+            self._reports[session] = {**fields, "phase": "waiting", "done": 0, "total": 1, "detail": detail}
 
     async def _prepare(self, job: Message, rows: list[str]) -> Path:
         preparing = asyncio.ensure_future(self._in_thread(lambda: process.prepare(job, rows)))
@@ -88,9 +88,9 @@ class TrainingQueue:
             raise
         return folder
 
-    async def _run(self, session: Session, folder: Path, about: Message) -> Message:
+    async def _run(self, session: Session, folder: Path, fields: Message) -> Message:
         """Run the training process in the folder and forward its reports; the process is killed on cancellation."""
-        logs = self._logs and f"{self._logs}/{about['name'].replace('/', '_')}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        logs = self._logs and f"{self._logs}/{fields['name'].replace('/', '_')}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
         with (folder / "log").open("wb") as errors:
             running = await asyncio.create_subprocess_exec(
                 *process.command(folder),
@@ -106,7 +106,7 @@ class TrainingQueue:
             async for line in running.stdout:
                 message = process.parse_message(line)
                 if "report" in message:
-                    self._reports[session] = {**about, **message["report"]}
+                    self._reports[session] = {**fields, **message["report"]}
                 else:
                     result = message["result"]
             code = await running.wait()
@@ -120,7 +120,7 @@ class TrainingQueue:
         return result
 
 
-def _blocked_by(running: Message, about: Message) -> Message:
+def _blocked_by(running: Message, fields: Message) -> Message:
     """Which training a waiting one waits for, without the names and texts of other users or databases."""
-    same = running.get("datname") == about.get("datname")
+    same = running.get("datname") == fields.get("datname")
     return {"waits_for": f"a training in {'this' if same else 'another'} database", "pid": running.get("pid")}

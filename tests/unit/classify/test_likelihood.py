@@ -1,0 +1,87 @@
+"""Classification by likelihoods: a model that prefers some answers whatever it is asked is calibrated."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from echo import EchoEngine, run
+from pg_llm.classify.host import classification
+from pg_llm.models.engine import Window
+
+Messages = Sequence[dict[str, str]]
+
+
+class Judge(EchoEngine):
+    """Finds an answer likely if its first letter stands in the text, and always prefers the first answer."""
+
+    def __init__(self) -> None:
+        super().__init__("generation")
+        self.asked: list[tuple[Messages, Sequence[str]]] = []
+
+    def truncate(self, text: str) -> str:
+        return text[:50]
+
+    def question(self, messages: Messages, answers: Sequence[str]) -> Window:
+        self.asked.append((messages, answers))
+        return Window((messages[-1]["content"], answers), 1)
+
+    def forward(self, batch: Sequence[Window]) -> list[Any]:
+        return [self._scores(*window.tokens) for window in batch]
+
+    @staticmethod
+    def _scores(question: str, answers: Sequence[str]) -> Any:
+        text = question.partition("\n")[0].removeprefix("Text: ")
+        label = question.partition('"')[2][:1]
+
+        def right(answer: str) -> bool:
+            if answer in ("Yes", "No"):
+                return (label in text) == (answer == "Yes")
+            return answer[0] in text
+
+        return np.asarray([2.0 * (number == 0) + 3.0 * right(answer) for number, answer in enumerate(answers)])
+
+
+def classify(model: Judge, text: str, **options: Any) -> dict[str, float]:
+    given = {"labels": [("p", None), ("q", "rare")], "examples": [], "many": False, "variant": 0, **options}
+    return dict(json.loads(run(classification.prepare(model, [text], given), model)[0]))
+
+
+def test_a_preference_without_content_does_not_count() -> None:
+    model = Judge()
+    assert classify(model, "q") == {"p": pytest.approx(1 / (1 + math.e**3), abs=1e-6), "q": pytest.approx(0.952574)}
+    asked = [messages[-1]["content"] for messages, _ in model.asked]
+    assert [text.splitlines()[0] for text in asked] == ["Text: N/A", "Text: [MASK]", "Text: ...", "Text: q"]
+    assert asked[-1].endswith("What describes the text best? Answer with one of: p, q (rare).")
+    # The prior is computed once.
+    classify(model, "p")
+    assert len(model.asked) == 5
+
+
+def test_many_labels_are_asked_about_one_by_one() -> None:
+    model = Judge()
+    found = classify(model, "p", many=True, examples=[("an example", ["q"])])
+    assert found["p"] > 0.9
+    assert found["q"] == pytest.approx(0.5)
+    messages, answers = model.asked[-1]
+    assert answers == ["Yes", "No"]
+    assert [message["content"] for message in messages] == [
+        'Text: an example\nDoes "q (rare)" describe the text?',
+        "Yes",
+        'Text: p\nDoes "q (rare)" describe the text?',
+    ]
+
+
+def test_variants_turn_the_order_of_the_labels_and_long_lists_are_left_out() -> None:
+    model = Judge()
+    classify(model, "p", variant=1, examples=[("x", ["q"]), ("y", [])])
+    messages, answers = model.asked[-1]
+    assert messages[-1]["content"].endswith("Answer with one of: q (rare), p.")
+    assert [message["content"] for message in messages[1::2]] == ["q"]
+    assert list(answers) == ["p", "q"]
+    classify(model, "p", labels=[(f"label {number}", None) for number in range(31)])
+    assert model.asked[-1][0][-1]["content"] == "Text: p\nWhat describes the text best?"

@@ -1,0 +1,169 @@
+"""Engine `backend`: the same requests, answered in the calling process by an echoing model."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from echo import EchoEngine, vector
+from pg_llm import installation
+from pg_llm.errors import Error, HostUnavailable, InvalidInput
+from pg_llm.installation import Installation
+from pg_llm.models import loading
+from pg_llm.models.cache import ModelCache
+from pg_llm.models.spec import ModelSpec
+from pg_llm.runtime import client, in_process
+from pg_llm.runtime.training import process
+
+MODEL = ModelSpec("m", "embedding", "path:/m", digest="d")
+REMOTE = ModelSpec("r", "embedding", "https://host/v1#m", digest="d")
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> EchoEngine:
+    engine = EchoEngine()
+    cache = ModelCache(lambda spec: engine, lambda spec: 0, 1 << 20)
+    monkeypatch.setattr(in_process, "_cache", lambda: cache)
+    monkeypatch.setattr(in_process, "_import_from_host", lambda: None)
+    return engine
+
+
+def embed(inputs: Sequence[str], spec: ModelSpec = MODEL, poll: Any = lambda: None) -> list[Any]:
+    request = {
+        "op": "run",
+        "task": "embedding",
+        "model": spec.to_wire(),
+        "inputs": inputs,
+        "options": {"role": "query"},
+    }
+    return [json.loads(result) for result in in_process.answer(request, poll)]
+
+
+def test_results_come_in_order_and_repeated_texts_are_read_once(model: EchoEngine) -> None:
+    found = embed(["a rose", "b", "a rose"])
+    assert found[0] == found[2] == pytest.approx(vector("a rose"), abs=1e-6)
+    assert sorted(model.read) == ["a rose", "b"]
+
+
+def test_requests_about_a_model(model: EchoEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "resolve", lambda spec: ModelSpec(**{**spec.to_wire(), "digest": "new"}))
+
+    def ask(op: str) -> Any:
+        return in_process.answer({"op": op, "model": MODEL.to_wire()}, lambda: None)
+
+    assert ask("load") == {"engine": "echo", "device": "echo", "bytes": 0}
+    assert ask("resolve")["digest"] == "new"
+    assert (ask("unload"), ask("unload")) == (True, False)
+    with pytest.raises(Error, match='does not know the request "dance"'):
+        ask("dance")
+
+
+@pytest.mark.usefixtures("model")
+def test_a_query_can_be_cancelled_between_batches() -> None:
+    def poll() -> None:
+        raise InvalidInput("cancelled")
+
+    with pytest.raises(InvalidInput, match="cancelled"):
+        embed(["a"], poll=poll)
+
+
+def test_signals_are_blocked_while_a_model_runs(model: EchoEngine) -> None:
+    blocked: list[bool] = []
+    forward = model.forward
+
+    def watched(batch: Any) -> Any:
+        blocked.append(signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+        return forward(batch)
+
+    model.forward = watched  # type: ignore[method-assign]
+    embed(["a"])
+    assert blocked == [True]
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_an_endpoint_is_waited_for_in_a_thread(model: EchoEngine) -> None:
+    go, polls = threading.Event(), []
+    forward = model.forward
+
+    def slow(batch: Any) -> Any:
+        assert go.wait(20)
+        return forward(batch)
+
+    def poll() -> None:
+        polls.append(1)
+        if len(polls) > 3:
+            go.set()
+
+    model.forward = slow  # type: ignore[method-assign]
+    assert len(embed(["a"], REMOTE, poll)) == 1
+    assert len(polls) > 3
+    model.failure = InvalidInput("refused")
+    with pytest.raises(InvalidInput, match="refused"):
+        embed(["other"], REMOTE)
+
+
+def test_packages_are_those_of_the_same_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    own = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    for folder, fits in ((tmp_path / own / "site-packages", True), (tmp_path / "python2.7" / "site-packages", False)):
+        in_process._import_from_host.cache_clear()
+        monkeypatch.setattr(in_process, "installation", lambda at=folder: Installation("python", str(at), "/cache"))
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        if fits:
+            in_process._import_from_host()
+            assert str(folder) in sys.path
+        else:
+            with pytest.raises(HostUnavailable, match=f"to be for {own}, which PostgreSQL runs"):
+                in_process._import_from_host()
+    in_process._import_from_host.cache_clear()
+    assert set(installation.OPENMP_ENV) == {"GOMP_SPINCOUNT"}
+
+
+PROGRAM = """
+import json, pathlib, sys
+folder = pathlib.Path(sys.argv[1])
+job = json.loads((folder / "job.json").read_text())
+print(json.dumps({"report": {"phase": "training", "done": 1, "total": 1, "detail": {}}}), flush=True)
+if job["fail"]:
+    sys.exit("it broke")
+print(json.dumps({"result": {"rows": (folder / "rows.jsonl").read_text(), "folder": str(folder)}}))
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(process, "command", lambda folder: [sys.executable, "-c", PROGRAM, str(folder)])
+    return tmp_path
+
+
+@pytest.mark.usefixtures("data")
+def test_a_training_is_a_child_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[Any] = []
+    monkeypatch.setattr(client, "inform", lambda request, poll: told.append(request))
+    result = client.train("backend", {"fail": False}, [("a", "x")], {"pid": 7}, lambda: None)
+    assert result["rows"] == '["a", "x"]\n'
+    assert told == [{"op": "report", "report": {"pid": 7, "phase": "training", "done": 1, "total": 1, "detail": {}}}]
+    assert Path(result["folder"]).is_dir()
+    client.release("backend", lambda: None)
+    assert not Path(result["folder"]).exists()
+    assert told[-1] == {"op": "release"}
+
+
+@pytest.mark.usefixtures("data")
+def test_a_training_that_fails_or_is_cancelled_leaves_no_process() -> None:
+    with pytest.raises(Error, match="the training failed: it broke"):
+        in_process.train({"fail": True}, [], lambda report: None, lambda: None)
+
+    def poll() -> None:
+        raise InvalidInput("cancelled")
+
+    with pytest.raises(InvalidInput, match="cancelled"):
+        in_process.train({"fail": False}, [], lambda report: None, poll)
+    in_process.release()
+    assert not list(process.FOLDER.iterdir())

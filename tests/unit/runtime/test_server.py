@@ -1,0 +1,255 @@
+"""The host's server over a socket pair, with an echoing model: what each request does, and what is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import json
+import os
+import socket
+import sys
+import types
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from echo import EchoEngine, vector
+from pg_llm import protocol, tasks
+from pg_llm.errors import InvalidModel
+from pg_llm.installation import build
+from pg_llm.models import loading
+from pg_llm.models.cache import ModelCache
+from pg_llm.models.spec import ModelSpec
+from pg_llm.protocol import Message
+from pg_llm.runtime.memory import Memory
+from pg_llm.runtime.result_cache import ResultCache
+from pg_llm.runtime.server import Server
+
+GB = 1 << 30
+MODEL = ModelSpec("m", "embedding", "path:/m", digest="d").to_wire()
+WRITER = ModelSpec("w", "generation", "path:/w", digest="d").to_wire()
+
+
+class Host:
+    """A server, and one client of it."""
+
+    def __init__(self, limit: int = 64 * GB) -> None:
+        self.engines = {"embedding": EchoEngine(), "generation": EchoEngine("generation")}
+        self.left = 0
+        self.cache = ModelCache(lambda spec: self.engines[spec.task], lambda spec: 0, 1 << 20)
+        self.server = Server(self.cache, ResultCache(1 << 20), Memory(limit), None, self._leave)
+        self._ids = iter(range(1000))
+
+    def _leave(self) -> None:
+        self.left += 1
+
+    async def connect(self) -> None:
+        ours, theirs = socket.socketpair()
+        self.reader, self.writer = await asyncio.open_unix_connection(sock=ours)
+        reader, self._other_side = await asyncio.open_unix_connection(sock=theirs)
+        self.serving = asyncio.create_task(self.server.serve(reader, self._other_side))
+
+    async def send(self, op: str, **fields: Any) -> None:
+        message = {"id": next(self._ids), "build": build(), "reads": ["texts"], "op": op, **fields}
+        self.writer.write(protocol.encode(message))
+        await self.writer.drain()
+
+    async def receive(self) -> Message:
+        message = protocol.decode(
+            await self.reader.readexactly(protocol.size(await self.reader.readexactly(protocol.HEADER.size)))
+        )
+        return protocol.complete(message, await self.reader.readexactly(protocol.texts_size(message)))
+
+    async def ask(self, op: str, **fields: Any) -> Any:
+        await self.send(op, **fields)
+        answer = await asyncio.wait_for(self.receive(), 20)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    async def refused(self, op: str, **fields: Any) -> Message:
+        await self.send(op, **fields)
+        return dict((await asyncio.wait_for(self.receive(), 20))["error"])
+
+    async def embed(self, inputs: Sequence[str]) -> list[Any]:
+        results = await self.ask(
+            "run", task="embedding", model=MODEL, inputs=list(inputs), options={"role": "document"}
+        )
+        return [json.loads(result) for result in results]
+
+    async def close(self) -> None:
+        self.writer.close()
+        await asyncio.wait_for(self.serving, 20)
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
+        await asyncio.wait_for(self._other_side.wait_closed(), 20)
+
+
+def served(scenario: Callable[[Host], Awaitable[None]], **options: Any) -> Host:
+    host = Host(**options)
+
+    async def inside() -> None:
+        await host.connect()
+        await scenario(host)
+        await host.close()
+
+    asyncio.run(inside())
+    return host
+
+
+@pytest.fixture(autouse=True)
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / protocol.FOLDER).mkdir()
+    return tmp_path
+
+
+def test_texts_are_embedded_once_and_counted() -> None:
+    async def scenario(host: Host) -> None:
+        found = await host.embed(["a rose", "a lily", "a rose"])
+        assert found[0] == found[2] == pytest.approx(vector("a rose"), abs=1e-6)
+        assert found[1] == pytest.approx(vector("a lily"), abs=1e-6)
+        await host.embed(["a rose"])
+        (status,) = (await host.ask("status", models=[MODEL]))["models"]
+        assert (status["calls"], status["rows"], status["memo_hits"]) == (2, 4, 2)
+        assert (status["name"], status["state"], status["engine"], status["queue"]) == ("m", "loaded", "echo", 0)
+
+    host = served(scenario)
+    assert host.engines["embedding"].read == ["a rose", "a lily"]
+
+
+def test_the_status_tells_of_models_that_are_not_loaded() -> None:
+    async def scenario(host: Host) -> None:
+        status = await host.ask("status", models=[MODEL])
+        assert status["pid"] == os.getpid()
+        assert status["models"] == [
+            {"name": "m", "state": "unloaded", "calls": 0, "rows": 0, "memo_hits": 0, "queue": 0}
+        ]
+        loaded = await host.ask("load", model=MODEL)
+        assert loaded == {"engine": "echo", "device": "echo", "bytes": 0}
+        assert await host.ask("unload", model=MODEL) is True
+        assert await host.ask("unload", model=MODEL) is False
+
+    served(scenario)
+
+
+def test_a_generation_and_a_task_without_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    def prepare(model: None, inputs: Sequence[str], options: Any) -> list[tasks.WorkItem]:
+        # Two steps, as of a long text.
+        def last(outputs: Sequence[Any], text: str) -> str:
+            return text * options["times"]
+
+        return [
+            tasks.WorkItem((), lambda _, text=text: tasks.WorkItem((), functools.partial(last, text=text)))
+            for text in inputs
+        ]
+
+    monkeypatch.setitem(sys.modules, "repeating_task", types.SimpleNamespace(prepare=prepare))
+    monkeypatch.setitem(tasks.TASKS, "repeat", "repeating_task")
+
+    async def scenario(host: Host) -> None:
+        options = {"max_tokens": 5, "temperature": 0.0, "seed": 0, "schema": None}
+        assert await host.ask("run", task="generation", model=WRITER, inputs=["x\ny"], options=options) == ["y"]
+        assert await host.ask("run", task="repeat", model=None, inputs=["a", "b"], options={"times": 2}) == ["aa", "bb"]
+
+    served(scenario)
+
+
+def test_errors_come_back_with_class_and_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_model(spec: ModelSpec) -> ModelSpec:
+        raise InvalidModel("no such files", hint="Look.")
+
+    monkeypatch.setattr(loading, "resolve", no_model)
+
+    async def scenario(host: Host) -> None:
+        error = await host.refused("resolve", model=MODEL)
+        assert (error["class"], error["message"], error["hint"]) == ("InvalidModel", "no such files", "Look.")
+        assert "does not know the request" in (await host.refused("dance"))["message"]
+        host.engines["embedding"].failure = ZeroDivisionError("oops")
+        error = await host.refused("run", task="embedding", model=MODEL, inputs=["a"], options={"role": "query"})
+        assert (error["class"], error["message"]) == ("Error", "ZeroDivisionError: oops")
+        assert "host.log" in error["hint"]
+        # The connection goes on.
+        host.engines["embedding"].failure = None
+        assert len(await host.embed(["a"])) == 1
+
+    served(scenario)
+
+
+def test_a_model_is_resolved_and_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loading, "resolve", lambda spec: ModelSpec(**{**spec.to_wire(), "digest": "new"}))
+
+    async def scenario(host: Host) -> None:
+        found = await host.ask("resolve", model={**MODEL, "digest": None})
+        assert (found["digest"], found["engine"], found["name"]) == ("new", "echo", "m")
+
+    served(scenario)
+
+
+def test_progress_is_that_of_living_sessions() -> None:
+    report = {"pid": 1, "datname": "d", "phase": "embedding", "done": 1, "total": 2}
+
+    async def scenario(host: Host) -> None:
+        await host.ask("report", report=report)
+        assert await host.ask("progress") == [report]
+        await host.ask("report", report=None)
+        assert await host.ask("progress") == []
+        await host.ask("report", report=report)
+        await host.ask("release")
+        assert await host.ask("progress") == []
+        await host.ask("report", report=report)
+
+    host = served(scenario)
+    assert host.server._progress == {}
+
+
+def test_a_text_without_room_is_refused_and_the_next_is_served() -> None:
+    async def scenario(host: Host) -> None:
+        error = await host.refused("run", task="embedding", model=MODEL, inputs=["x" * (1 << 20)], options={})
+        assert error["class"] == "MemoryLimitExceeded"
+        assert len(await host.embed(["a"])) == 1
+
+    served(scenario, limit=1 << 20)
+
+
+def test_a_newer_installation_lets_the_host_leave() -> None:
+    async def scenario(host: Host) -> None:
+        host.writer.write(protocol.encode({"id": 0, "build": build() + 1, "op": "status", "models": []}))
+        assert await host.reader.read() == b""
+
+    assert served(scenario).left == 1
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        protocol.HEADER.pack(1 << 31),
+        protocol.HEADER.pack(3) + b"[1]",
+        protocol.HEADER.pack(2) + b"{}",
+        protocol.HEADER.pack(5) + b"{nope",
+    ],
+)
+def test_a_frame_that_is_none_closes_the_connection(frame: bytes) -> None:
+    async def scenario(host: Host) -> None:
+        host.writer.write(frame)
+        assert await host.reader.read() == b""
+
+    assert served(scenario).left == 0
+
+
+def test_other_users_are_not_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 123456)
+    monkeypatch.setattr("pg_llm.runtime.server._UCRED", _Stranger())
+
+    async def scenario(host: Host) -> None:
+        assert await host.reader.read() == b""
+
+    served(scenario)
+
+
+class _Stranger:
+    size = 12
+
+    def unpack(self, data: bytes) -> tuple[int, int, int]:
+        return (1, 654321, 1)
