@@ -117,7 +117,7 @@ def test_what_only_old_facts_supported_is_looked_at(db: FakeConnection) -> None:
     ])  # fmt: skip
     store.replace_facts(db, 5, 6, {'{"id": 1}': 100}, [FACTS])
     checked = [call.values[0] for call in db.asked("SELECT c.id FROM unnest($1)")]
-    # Locked as entities first; then relations and entities are tested. 1 and 2 are mentioned anew.
+    # Locked as entities first; then relations and entities are tested. 2 is mentioned anew.
     assert checked == [[1, 8], [60, 61], [1, 8]]
 
 
