@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 from pg_llm.graph.host import entity_pairs
-from pg_llm.training.metrics import Measures
+from pg_llm.training.metrics import ClassificationMetrics
 from relations import Entity, Sentence, sentences
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -122,7 +122,7 @@ def _whole(db: psycopg.Connection, test: Sequence[Sentence], types: list[str] | 
     query = """
         SELECT predicate, subject, subject_type, object, object_type FROM graph_extract(%s, %s, %s, %s)
     """
-    measures = Measures()
+    measures = ClassificationMetrics()
     for each in test:
         asked = None if model else _asked()
         found = db.execute(query, (each.text, types, asked, model)).fetchall()
@@ -137,7 +137,7 @@ def _whole(db: psycopg.Connection, test: Sequence[Sentence], types: list[str] | 
 
 
 def _measured(test: Sequence[Sentence], found: Sequence[Sequence[tuple[Any, ...]]]) -> dict[str, float]:
-    measures = Measures()
+    measures = ClassificationMetrics()
     for each, items in zip(test, found, strict=True):
         measures.add(each.items, items)
     return measures.summary()

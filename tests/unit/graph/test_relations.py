@@ -8,7 +8,7 @@ import pytest
 from pg_llm.graph.host import entity_pairs, relation_types
 from pg_llm.graph.host.extraction_result import ExtractionResult, Mention
 from pg_llm.graph.host.stemming import stem
-from pg_llm.models.pairs import WORDS, numbers
+from pg_llm.models.pairs import WORDS, hash_words
 
 ANN: Mention = ("PERSON", 0, 3, 1.0)
 ACME: Mention = ("ORG", 10, 14, 0.8)
@@ -65,11 +65,11 @@ def test_a_pair_is_shown_with_its_types_and_its_direction() -> None:
 
 
 def test_words_are_numbers_of_length_one() -> None:
-    columns, value = numbers("a b c")
+    columns, value = hash_words("a b c")
     assert len(columns) == 5
     assert max(columns) < WORDS
     assert len(columns) * value**2 == pytest.approx(1)
-    assert numbers("") == ([], 0.0)
+    assert hash_words("") == ([], 0.0)
 
 
 def test_what_is_found_is_there_once_and_surest() -> None:
