@@ -88,7 +88,7 @@ def parse(text: str) -> Name:
     """The words of a name."""
     plain = unicodedata.normalize("NFKC", text[:_MAX_CHARACTERS]).casefold()
     plain = "".join(c for c in unicodedata.normalize("NFD", plain) if not unicodedata.combining(c))
-    plain = _DOTTED_INITIALS.sub(lambda found: found[0].replace(".", ""), plain.replace("&", " and "))
+    plain = _DOTTED_INITIALS.sub(lambda match: match[0].replace(".", ""), plain.replace("&", " and "))
     words = tuple(re.sub("['\u2019]", "", word) for word in _WORDS.findall(plain)) or (plain or text,)
     is_acronym = len(words) == 1 and words[0].isalpha() and len(words[0]) in _ACRONYM_LENGTHS and text.isupper()
     return Name(words, "".join(words), is_acronym, len(text) <= _MAX_CHARACTERS)
