@@ -262,13 +262,13 @@ def readers() -> dict[str, Callable[[str], object]]:
     """What reads a text by a library, and has no pattern of its own."""
     from pg_llm.cleaning import forms as known
     from pg_llm.cleaning.host import spelling, standardization, text_repair
-    from pg_llm.models.spacy import readable
+    from pg_llm.models.spacy import blank_long_runs
     from spacy.lang.en import English
 
     words = English().tokenizer
     return {
         # PostgreSQL has no half pairs.
-        "words": lambda text: words(readable(text.encode("utf-8", "replace").decode("utf-8"))),
+        "words": lambda text: words(blank_long_runs(text.encode("utf-8", "replace").decode("utf-8"))),
         "damage": text_repair.repair,
         "suspects": spelling.find_suspects,
         "suspects in a sentence": lambda text: spelling.find_suspects(f"this is one of the words {text} of many more"),

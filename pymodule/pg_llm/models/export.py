@@ -1,4 +1,4 @@
-"""One export per model and precision: PyTorch in, ONNX out, kept in the cache under the model's digest.
+"""Export of PyTorch models to ONNX, one per model and precision, kept in the cache under the model's digest.
 
     python -m pg_llm.models.export --source package:NAME/path --cache FOLDER [--precision int8]
 
@@ -30,25 +30,25 @@ from pg_llm.models.spec import ModelSpec
 if TYPE_CHECKING:
     from pg_llm.models.network import Network
 
-# Raised whenever an export of the same model would come out different.
+# Increment whenever an export of the same model would come out different.
 FORMAT = 3
 _SCRATCH = ".export-"
 _PR_SET_PDEATHSIG = 1
-# Least cosine similarity between the model's output for a text and its export's.
-_AGREEMENT = {"fp32": 0.9999, "int8": 0.95}
+# Minimal cosine similarity of the model's and the export's outputs for a text.
+_MIN_COSINE = {"fp32": 0.9999, "int8": 0.95}
 
 
-def exported(folder: Path, digest: str, task: str, precision: str) -> Path:
-    """The folder of the export, made now if it is not there or damaged. Raises InvalidModel, OutOfMemory, DiskFull."""
+def ensure_exported(folder: Path, digest: str, task: str, precision: str) -> Path:
+    """The folder of the export, made if it is missing or damaged. Raises InvalidModel, OutOfMemory, DiskFull."""
     cache = Path(installation().cache)
     target = _target(cache, digest, task, precision)
     if manifest.is_whole(target):
         return target
-    here = Path(__file__).resolve().parents[2]
+    pymodule = Path(__file__).resolve().parents[2]
     command = [installation().python, "-m", "pg_llm.models.export", "--folder", str(folder), "--digest", digest]
     done = subprocess.run(
         [*command, "--cache", str(cache), "--task", task, "--precision", precision],
-        env={**os.environ, "PYTHONPATH": str(here)},
+        env={**os.environ, "PYTHONPATH": str(pymodule)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -80,34 +80,34 @@ def export(folder: Path, digest: str, task: str, precision: str, cache: Path) ->
         return target
     cache.mkdir(parents=True, exist_ok=True)
     with file_locks.exclusive(cache):
-        _sweep(cache)
+        _remove_abandoned(cache)
         scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=cache))
-        held = file_locks.acquire(scratch, wait=True)
+        lock = file_locks.acquire(scratch, wait=True)
     try:
         _write(folder, scratch, task, precision)
         manifest.write(scratch)
         with file_locks.exclusive(cache):
-            # Another may have made it meanwhile; one that is whole is never taken away from who reads it.
+            # Another process may have made it meanwhile; a whole one may be in use and is never replaced.
             if not manifest.is_whole(target):
                 if target.exists():
                     os.rename(target, scratch / "damaged")
                     shutil.rmtree(scratch / "damaged")
                 os.rename(scratch, target)
     finally:
-        os.close(held)
+        os.close(lock)
         shutil.rmtree(scratch, ignore_errors=True)
     return target
 
 
-def _sweep(cache: Path) -> None:
-    """Remove what exports left that were killed."""
+def _remove_abandoned(cache: Path) -> None:
+    """Remove the scratch folders of exports that were killed: nobody holds their locks."""
     for scratch in cache.glob(f"{_SCRATCH}*"):
         try:
-            held = file_locks.acquire(scratch)
+            lock = file_locks.acquire(scratch)
         except BlockingIOError:
             continue
         shutil.rmtree(scratch, ignore_errors=True)
-        os.close(held)
+        os.close(lock)
 
 
 def _target(cache: Path, digest: str, task: str, precision: str) -> Path:
@@ -116,7 +116,7 @@ def _target(cache: Path, digest: str, task: str, precision: str) -> Path:
 
 def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
     if task == "generation":
-        _convert(folder, scratch)
+        _convert_gguf(folder, scratch)
         return
     import torch
 
@@ -143,43 +143,43 @@ def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
         )
     if precision == "int8":
         _quantize(scratch / "model.onnx")
-    _check(scratch, network, precision)
+    _verify(scratch, network, precision)
 
 
-def _convert(folder: Path, scratch: Path) -> None:
+def _convert_gguf(folder: Path, scratch: Path) -> None:
     """GGUF to safetensors, its weights dequantised: 14 seconds for the default model, once and not at every load."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     (file,) = sorted(folder.glob("*.gguf"))[:1]
-    found: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True}
-    AutoTokenizer.from_pretrained(str(folder), **found).save_pretrained(scratch)
+    options: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True}
+    AutoTokenizer.from_pretrained(str(folder), **options).save_pretrained(scratch)
     model = AutoModelForCausalLM.from_pretrained(
-        str(folder), dtype=torch.float32, quantization_config=GgufConfig(dequantize=True), **found
+        str(folder), dtype=torch.float32, quantization_config=GgufConfig(dequantize=True), **options
     )
-    # What is kept are plain weights.
+    # The weights are dequantised, and the configuration must not say otherwise.
     vars(model.config).pop("quantization_config", None)
     model.save_pretrained(scratch)
     (scratch / "meta.json").write_text(json.dumps({"task": "generation"}))
 
 
-def _check(scratch: Path, network: Network, precision: str) -> None:
-    """An export that disagrees with the model is worse than none: texts of unequal length, so that padding counts."""
+def _verify(scratch: Path, network: Network, precision: str) -> None:
+    """Raise InvalidModel for an export whose outputs differ; texts of unequal length include the effect of padding."""
     import numpy as np
     import torch
 
     from pg_llm.models.onnx import OnnxModel
 
-    made, tokens = OnnxModel(scratch, threads=0), network.tokenization()
+    exported, tokens = OnnxModel(scratch, threads=0), network.tokenization()
     texts = ["one text", "another text, and a longer one, so that the first is padded beside it", ""]
-    windows = [found[0] for found in made.encode(texts)]
-    for window, output in zip(windows, made.forward(windows), strict=True):
-        alone = tokens.padded([window])
+    windows = [of_text[0] for of_text in exported.encode(texts)]
+    for window, output in zip(windows, exported.forward(windows), strict=True):
+        unpadded = tokens.padded([window])
         with torch.no_grad():
-            expected = network(*(torch.from_numpy(alone[name]) for name in network.meta.inputs))[0].numpy().ravel()
-        found = output.ravel()[: len(expected)]
-        cosine = float(found @ expected / (np.linalg.norm(found) * np.linalg.norm(expected) or 1))
-        if not cosine >= _AGREEMENT[precision]:
+            expected = network(*(torch.from_numpy(unpadded[name]) for name in network.meta.inputs))[0].numpy().ravel()
+        actual = output.ravel()[: len(expected)]
+        cosine = float(actual @ expected / (np.linalg.norm(actual) * np.linalg.norm(expected) or 1))
+        if not cosine >= _MIN_COSINE[precision]:
             raise InvalidModel(f"the {precision} export differs from the model: cosine similarity {cosine:.4f}")
 
 
@@ -207,11 +207,11 @@ def main() -> int:
     parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
     args = parser.parse_args()
     if args.folder:
-        # A host started this one, and is asked again if it dies: the next one exports anew.
+        # The host that started this process ends: the next host starts the export again.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
-    # Progress bars of the libraries would be the last line of an error.
+    # The last line of standard error is the error message, so no progress bar may follow it.
     os.environ.update(HF_HUB_DISABLE_PROGRESS_BARS="1", TQDM_DISABLE="1")
     try:
         folder = args.folder or source.folder(ModelSpec("export", args.task, args.source, args.revision))
