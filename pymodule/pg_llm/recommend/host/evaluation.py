@@ -64,7 +64,7 @@ class Blend:
 
 
 class Scorer(Protocol):
-    """What gives every item a logit after each sequence: the transformer."""
+    """A network that gives every item a logit after each sequence."""
 
     def scores(self, sequences: Sequence[Any], known: Any) -> Any:
         """The logits, float32 (sequences, items); `known` tells which items have events."""
