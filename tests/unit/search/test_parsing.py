@@ -19,7 +19,7 @@ KINDS = {
     "epub": (files.epub("Terms", "Two years."), "Two years."),
     "html": (files.HTML, "# Café\n\nOpen daily."),
     "email": (files.MAIL, "Subject: Café lease\n\nThe lease ends in May."),
-    "text": ("\ufeffFüße\0".encode(), "Füße"),
+    "text": ("\ufeffFüße".encode(), "Füße"),
 }
 
 
