@@ -66,9 +66,10 @@ if [ -x "${PG_CONFIG:-}" ]; then
     PYTHON=${PYTHON:+/usr/bin/$PYTHON}
 fi
 if [ -x "${PYTHON:-}" ]; then
-    # One environment per Python and list of requirements, shared by all clones.
+    # One environment per Python, list of requirements and lock, shared by all clones.
     VENV_KEY=$({
         sed -n '/^\[project.optional-dependencies\]/,/^\[tool/p' "$ROOT/pyproject.toml"
+        cat "$ROOT/extension/setup/requirements.lock"
         "$PYTHON" -VV
         printf %s "${TORCH:-}"
     } | sha256sum | cut -c 1-12)

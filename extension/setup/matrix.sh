@@ -1,0 +1,93 @@
+# Runs the test suite on other releases of Debian: matrix.sh [PYTEST ARGUMENTS]; MATRIX= names them, trixie by default.
+# Each lives in a chroot below the cache folder and is kept: the first run downloads it, later ones only test. Runs as root.
+. "$ROOT/extension/setup/places.sh"
+matrix=$CACHE/matrix
+
+# bootstrap SUITE FOLDER: the bare system, from the mirror that this machine has its own packages from.
+bootstrap() {
+    mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Origin: Debian" 2>/dev/null | head -n 1)
+    [ -n "$mirror" ] || fail "./run matrix needs a Debian machine with package lists; run apt-get update, then this again"
+    command -v debootstrap >/dev/null || apt_install debootstrap
+    working "Debian $1: the bare system into $2 (about 260 MB and a minute)"
+    rm -rf "$2.new"
+    mkdir -p "$2.new"
+    debootstrap --variant=minbase --include=ca-certificates,python3 "$1" "$2.new" "$mirror" >"$2.log" 2>&1 || {
+        tail -n 20 "$2.log" >&2
+        fail "debootstrap could not make Debian $1; all that it said is in $2.log"
+    }
+    # Packages start no services in here.
+    printf '#!/bin/sh\nexit 101\n' >"$2.new/usr/sbin/policy-rc.d"
+    chmod +x "$2.new/usr/sbin/policy-rc.d"
+    mv "$2.new" "$2"
+}
+
+# copy_clone FOLDER: the working tree as it is, without what git ignores.
+copy_clone() {
+    rm -rf "$1"
+    mkdir -p "$1"
+    (cd "$ROOT" && git -c safe.directory="$ROOT" ls-files -z --cached --others --exclude-standard |
+        xargs -0 sh -c 'for file; do [ ! -e "$file" ] || printf "%s\\0" "$file"; done' sh |
+        tar -c --null --files-from=- --owner=0 --group=0) | tar -x -C "$1"
+}
+
+# inside SUITE FOLDER [PYTEST ARGUMENTS]: the tests in the chroot, in namespaces that end with this process.
+inside() {
+    root=$2
+    shift 2
+    mount -t proc proc "$root/proc"
+    mount --rbind /sys "$root/sys"
+    mount --rbind /dev "$root/dev"
+    mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+    mkdir -p "$matrix/pip" "$root/root/.cache/pip"
+    mount --bind "$matrix/pip" "$root/root/.cache/pip"
+    data=${PG_LLM_DATA:-$ROOT/../shared/data}
+    if [ -d "$data" ]; then
+        mkdir -p "$root/srv/shared/data"
+        mount --bind -o ro "$data" "$root/srv/shared/data"
+    fi
+    exec env -i HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+        ${TERM:+"TERM=$TERM"} ${TORCH:+"TORCH=$TORCH"} ${CI:+"CI=$CI"} ${PIP_INDEX_URL:+"PIP_INDEX_URL=$PIP_INDEX_URL"} \
+        ${OPENBLAS_CORETYPE:+"OPENBLAS_CORETYPE=$OPENBLAS_CORETYPE"} \
+        ${OPENBLAS_L2_SIZE:+"OPENBLAS_L2_SIZE=$OPENBLAS_L2_SIZE"} \
+        chroot "$root" /srv/pg_llm/run test "$@"
+}
+
+# version SUITE-ROOT: what the tests ran on, for people.
+versions() {
+    chroot "$1" sh -c 'ROOT=/srv/pg_llm; . "$ROOT/extension/setup/places.sh"; "$PG_CONFIG" --version; "$PYTHON" -V' \
+        2>/dev/null | paste -sd, | sed 's/,/, /'
+}
+
+if [ "${1:-}" = --inside ]; then
+    shift
+    inside "$@"
+fi
+
+mkdir -p "$matrix"
+exec 9>"$matrix/lock"
+flock -n 9 || { working "Another ./run matrix is at work; waiting for its end"; flock 9; }
+verdict=0
+for suite in ${MATRIX:-trixie}; do
+    root=$matrix/$suite/root
+    log=$matrix/$suite/tests.log
+    mkdir -p "$matrix/$suite"
+    [ -d "$root" ] || bootstrap "$suite" "$root"
+    # As this machine resolves names, and whom it trusts.
+    cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
+    cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
+    copy_clone "$root/srv/pg_llm"
+    working "Debian $suite: ./run test $* (kept in $log)"
+    {
+        status=0
+        unshare --mount --pid --ipc --fork --kill-child -- \
+            sh "$ROOT/extension/setup/matrix.sh" --inside "$suite" "$root" "$@" || status=$?
+        echo "$status" >"$matrix/$suite/status"
+    } 2>&1 9>&- | tee "$log"
+    counts=$(grep -E '^=* ?[0-9].* in [0-9.]+s' "$log" | tail -n 1 | tr -d = | sed 's/^ *//; s/ *$//')
+    if [ "$(cat "$matrix/$suite/status")" = 0 ]; then word=passed; else word=FAILED verdict=1; fi
+    summary="Debian $suite ($(versions "$root")): $word${counts:+, $counts}"
+    verdicts="${verdicts:+$verdicts
+}matrix: $summary"
+done
+printf '%s\n' "$verdicts"
+exit "$verdict"
