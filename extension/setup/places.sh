@@ -25,6 +25,16 @@ apt_install() {
         install --no-install-recommends "$@" >"$log" 2>&1 || { cat "$log" >&2; fail "apt-get could not install $*"; }
     rm -f "$log"
 }
+# Asks the distribution for packages of the server that is here, or is to come.
+server_packages() {
+    command -v apt-get >/dev/null || fail "missing here, and there is no apt-get to install it: $*"
+    case ${PG_BIN:-/usr/lib/postgresql/} in
+    /usr/lib/postgresql/*) ;;
+    *) fail "missing for the PostgreSQL of $PG_CONFIG (what Debian calls $*); add it to that installation" ;;
+    esac
+    as_root apt-get -qq update
+    apt_install "$@"
+}
 # The working folder may be closed to the server's user.
 as_server() {
     if is_root; then
@@ -69,7 +79,7 @@ if [ -x "${PYTHON:-}" ]; then
     # One environment per Python, list of requirements and lock, shared by all clones.
     VENV_KEY=$({
         sed -n '/^\[project.optional-dependencies\]/,/^\[tool/p' "$ROOT/pyproject.toml"
-        cat "$ROOT/extension/setup/requirements.lock"
+        sed '/^#/d' "$ROOT/extension/setup/requirements.lock"
         "$PYTHON" -VV
         printf %s "${TORCH:-}"
     } | sha256sum | cut -c 1-12)

@@ -1,9 +1,7 @@
 """The requirements of pyproject.toml as pip takes them, and the lock that pins them with hashes.
 
-    requirements.py list [--without-torch] EXTRA...      the requirements of the extras, one a line
-    requirements.py digest                               what a lock of these requirements begins with
-    requirements.py lock EXTRA=REPORT...                 the lock, from reports of pip install --dry-run --report
-    requirements.py locked EXTRA...                      the lock's lines for the extras; fails where it is out of date
+`list [--without-torch] EXTRA...` prints the requirements of the extras, `locked EXTRA...` the lock's lines for them, or
+fails where it is out of date. `lock EXTRA=REPORT...` prints a lock, from reports of `pip install --dry-run --report`.
 """
 
 from __future__ import annotations
@@ -24,7 +22,7 @@ NEEDS_TORCH = frozenset(
     ("accelerate", "onnxscript", "peft", "pykeen", "sentence-transformers", "torch", "transformers")
 )
 HEADER = """\
-# Made by ./run lock, for Python {python} on x86_64 with PyTorch for the CPU. Elsewhere the ranges of pyproject.toml hold.
+# Made by ./run lock, for Python {python} on x86_64 with PyTorch for the CPU. Elsewhere pyproject.toml's ranges hold.
 # requirements: {digest}
 """
 
@@ -83,8 +81,6 @@ def main(command: str, *arguments: str) -> int:
     if command == "list":
         torch = "--without-torch" not in arguments
         print(*requirements((name for name in arguments if not name.startswith("--")), torch), sep="\n")
-    elif command == "digest":
-        print(digest())
     elif command == "lock":
         pairs = (argument.split("=", 1) for argument in arguments)
         print(lock({extra: Path(report) for extra, report in pairs}), end="")

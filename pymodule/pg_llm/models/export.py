@@ -1,8 +1,9 @@
-"""One export per model and precision: PyTorch in, ONNX out, kept in the cache under the model's digest.
+"""One export per model and precision: safetensors in, ONNX out, kept in the cache under the model's digest.
 
     python -m pg_llm.models.export --source package:NAME/path --cache FOLDER [--precision int8]
 
-Runs in a process of its own, so that the model host never imports torch for a model on the CPU.
+Runs in a process of its own, so that the model host never imports torch for a model on the CPU. A BERT sentence encoder
+needs no torch for its export either.
 """
 
 from __future__ import annotations
@@ -18,24 +19,27 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pg_llm import errors, file_locks
 from pg_llm.errors import Error, InvalidModel, OutOfMemory
 from pg_llm.installation import installation
-from pg_llm.models import manifest, source
+from pg_llm.models import bert, manifest, source
 from pg_llm.models.spec import ModelSpec
 
 if TYPE_CHECKING:
     from pg_llm.models.network import Network
 
 # Raised whenever an export of the same model would come out different.
-FORMAT = 3
+FORMAT = 4
 _SCRATCH = ".export-"
 _PR_SET_PDEATHSIG = 1
 # Least cosine similarity between the model's output for a text and its export's.
 _AGREEMENT = {"fp32": 0.9999, "int8": 0.95}
+# Of unequal length, so that padding counts.
+_TEXTS = ("one text", "another text, and a longer one, so that the first is padded beside it", "")
 
 
 def exported(folder: Path, digest: str, task: str, precision: str) -> Path:
@@ -114,6 +118,13 @@ def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
     if task == "generation":
         _convert(folder, scratch)
         return
+    if task == "embedding" and bert.is_supported(folder):
+        bert.write(folder, scratch)
+        if precision == "int8":
+            expected = _outputs(scratch)
+            _quantize(scratch / "model.onnx")
+            _compare(expected, _outputs(scratch), precision)
+        return
     import torch
 
     from pg_llm.models.network import Network
@@ -154,21 +165,31 @@ def _convert(folder: Path, scratch: Path) -> None:
 
 
 def _check(scratch: Path, network: Network, precision: str) -> None:
-    """An export that disagrees with the model is worse than none: texts of unequal length, so that padding counts."""
-    import numpy as np
+    """An export that disagrees with the model is worse than none."""
     import torch
 
+    tokens, expected = network.tokenization(), []
+    for windows in tokens.encode(_TEXTS):
+        alone = tokens.padded(windows[:1])
+        with torch.no_grad():
+            expected.append(network(*(torch.from_numpy(alone[name]) for name in network.meta.inputs))[0].numpy())
+    _compare(expected, _outputs(scratch), precision)
+
+
+def _outputs(scratch: Path) -> Any:
+    """What the export says of the texts, padded beside each other."""
     from pg_llm.models.onnx import OnnxModel
 
-    made, tokens = OnnxModel(scratch, threads=0), network.tokenization()
-    texts = ["one text", "another text, and a longer one, so that the first is padded beside it", ""]
-    windows = [found[0] for found in made.encode(texts)]
-    for window, output in zip(windows, made.forward(windows), strict=True):
-        alone = tokens.padded([window])
-        with torch.no_grad():
-            expected = network(*(torch.from_numpy(alone[name]) for name in network.meta.inputs))[0].numpy().ravel()
-        found = output.ravel()[: len(expected)]
-        cosine = float(found @ expected / (np.linalg.norm(found) * np.linalg.norm(expected) or 1))
+    made = OnnxModel(scratch, threads=0)
+    return made.forward([windows[0] for windows in made.encode(_TEXTS)])
+
+
+def _compare(expected: Sequence[Any], found: Sequence[Any], precision: str) -> None:
+    import numpy as np
+
+    for wanted, output in zip(expected, found, strict=True):
+        first, second = wanted.ravel(), output.ravel()[: wanted.size]
+        cosine = float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second) or 1))
         if not cosine >= _AGREEMENT[precision]:
             raise InvalidModel(f"the {precision} export differs from the model: cosine similarity {cosine:.4f}")
 
