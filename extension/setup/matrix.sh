@@ -52,10 +52,11 @@ inside() {
         chroot "$root" /srv/pg_llm/run test "$@"
 }
 
-# version SUITE-ROOT: what the tests ran on, for people.
+# versions FOLDER: what the tests in the chroot ran on.
 versions() {
-    chroot "$1" sh -c 'ROOT=/srv/pg_llm; . "$ROOT/extension/setup/places.sh"; "$PG_CONFIG" --version; "$PYTHON" -V' \
-        2>/dev/null | paste -sd, | sed 's/,/, /'
+    env -i PATH="$PATH" ROOT=/srv/pg_llm chroot "$1" \
+        sh -c '. "$ROOT/extension/setup/places.sh"; "$PG_CONFIG" --version; "$PYTHON" -V; echo "torch: $(cat "$VENV/torch")"' \
+        2>/dev/null | paste -sd, | sed 's/,/, /g'
 }
 
 if [ "${1:-}" = --inside ]; then

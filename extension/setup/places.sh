@@ -44,6 +44,8 @@ as_server() {
     fi
 }
 
+INSTALLED=/opt/pg_llm
+INSTALLED_MODELS=/var/lib/pg_llm/models
 if is_root; then
     SERVER_USER=${SERVER_USER:-postgres}
     CACHE=/var/cache/pg_llm
@@ -51,6 +53,7 @@ else
     SERVER_USER=$(id -un)
     CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/pg_llm
 fi
+# Exported models of the demo, the tests and the benchmarks; what ./run setup installs has its own beside the server.
 MODELS=$CACHE/models
 CLONE=$CACHE/clone/$(printf %s "$ROOT" | sha256sum | cut -c 1-12)
 STAGE=$CLONE/stage
