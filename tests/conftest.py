@@ -17,6 +17,10 @@ from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
 from politics import load_politics
 from pytest_postgresql import factories
 
+# A set-up may go without PyTorch (TORCH=none); what needs it is skipped there, and nowhere else.
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+NO_TORCH = "PyTorch is not installed here"
+MISSING = re.compile(r"""(No module named '|needs the Python package ")(torch|transformers|sentence_transformers)\b""")
 CRASH = re.compile(r"PANIC|was terminated by signal|all server processes terminated")
 
 
@@ -37,10 +41,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         items[:] = [item for item in items if not is_left_out(item)]
         config.hook.pytest_deselected(items=left_out)
-    if not importlib.util.find_spec("torch"):
+    if not HAS_TORCH:
         for item in items:
             if item.get_closest_marker("torch"):
-                item.add_marker(pytest.mark.skip(reason="PyTorch is not installed here"))
+                item.add_marker(pytest.mark.skip(reason=NO_TORCH))
 
 
 def pytest_report_header() -> str:
@@ -56,8 +60,30 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    """A module of tests that imports PyTorch is skipped where there is none."""
+    report = yield
+    if report.failed and not HAS_TORCH and MISSING.search(str(report.longrepr)):
+        report.outcome = "skipped"
+        report.longrepr = (str(collector.path), 0, f"Skipped: {NO_TORCH}")
+    return report
+
+
+def lacks_torch(error: BaseException | None) -> bool:
+    """Whether pg_llm itself has said, somewhere on the way to this error, that PyTorch is missing."""
+    while error is not None:
+        if MISSING.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     report = yield
+    if report.failed and not HAS_TORCH and call.excinfo and lacks_torch(call.excinfo.value):
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: {NO_TORCH}")
     running = getattr(item, "funcargs", {}).get("cluster")
     if report.failed and running:
         report.sections.append(("server log", running.log[-4000:]))

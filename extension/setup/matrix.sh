@@ -45,7 +45,8 @@ inside() {
         mkdir -p "$root/srv/shared/data"
         mount --bind -o ro "$data" "$root/srv/shared/data"
     fi
-    exec env -i HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    # Not exec: this shell is process 1 in here, and reaps what the tests leave behind.
+    env -i HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
         ${TERM:+"TERM=$TERM"} ${TORCH:+"TORCH=$TORCH"} ${CI:+"CI=$CI"} ${PIP_INDEX_URL:+"PIP_INDEX_URL=$PIP_INDEX_URL"} \
         ${OPENBLAS_CORETYPE:+"OPENBLAS_CORETYPE=$OPENBLAS_CORETYPE"} \
         ${OPENBLAS_L2_SIZE:+"OPENBLAS_L2_SIZE=$OPENBLAS_L2_SIZE"} \
@@ -62,6 +63,7 @@ versions() {
 if [ "${1:-}" = --inside ]; then
     shift
     inside "$@"
+    exit
 fi
 
 mkdir -p "$matrix"
