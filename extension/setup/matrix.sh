@@ -1,5 +1,5 @@
-# Runs the test suite on other releases of Debian: matrix.sh [PYTEST ARGUMENTS]; MATRIX= names them, trixie by default.
-# Each lives in a chroot below the cache folder and is kept: the first run downloads it, later ones only test. Runs as root.
+# Runs the tests on other releases of Debian: matrix.sh [PYTEST ARGUMENTS]; MATRIX= names the releases, trixie by default.
+# Each is a chroot in the cache folder that is kept: the first run downloads it, later ones only test. Runs as root.
 . "$ROOT/extension/setup/places.sh"
 matrix=$CACHE/matrix
 
@@ -30,10 +30,10 @@ copy_clone() {
         tar -c --null --files-from=- --owner=0 --group=0) | tar -x -C "$1"
 }
 
-# inside SUITE FOLDER [PYTEST ARGUMENTS]: the tests in the chroot, in namespaces that end with this process.
+# inside FOLDER COMMAND: runs it in the chroot, in namespaces that end with this process.
 inside() {
-    root=$2
-    shift 2
+    root=$1
+    shift
     mount -t proc proc "$root/proc"
     mount --rbind /sys "$root/sys"
     mount --rbind /dev "$root/dev"
@@ -46,11 +46,23 @@ inside() {
         mount --bind -o ro "$data" "$root/srv/shared/data"
     fi
     # Not exec: this shell is process 1 in here, and reaps what the tests leave behind.
-    env -i HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    env -i HOME=/root LANG=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin ROOT=/srv/pg_llm \
         ${TERM:+"TERM=$TERM"} ${TORCH:+"TORCH=$TORCH"} ${CI:+"CI=$CI"} ${PIP_INDEX_URL:+"PIP_INDEX_URL=$PIP_INDEX_URL"} \
         ${OPENBLAS_CORETYPE:+"OPENBLAS_CORETYPE=$OPENBLAS_CORETYPE"} \
         ${OPENBLAS_L2_SIZE:+"OPENBLAS_L2_SIZE=$OPENBLAS_L2_SIZE"} \
-        chroot "$root" /srv/pg_llm/run test "$@"
+        chroot "$root" "$@"
+}
+
+# try LOG FOLDER COMMAND: the same from outside, with all that it prints in the log as well; fails where the command does.
+try() {
+    log=$1
+    shift
+    {
+        status=0
+        unshare --mount --pid --ipc --fork --kill-child -- sh "$ROOT/extension/setup/matrix.sh" --inside "$@" || status=$?
+        echo "$status" >"$log.status"
+    } 2>&1 9>&- | tee "$log"
+    [ "$(cat "$log.status")" = 0 ]
 }
 
 # versions FOLDER: what the tests in the chroot ran on.
@@ -72,23 +84,25 @@ flock -n 9 || { working "Another ./run matrix is at work; waiting for its end"; 
 verdict=0
 for suite in ${MATRIX:-trixie}; do
     root=$matrix/$suite/root
-    log=$matrix/$suite/tests.log
     mkdir -p "$matrix/$suite"
     [ -d "$root" ] || bootstrap "$suite" "$root"
     # As this machine resolves names, and whom it trusts.
     cp -L /etc/resolv.conf /etc/hosts "$root/etc/"
     cp -L /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
     copy_clone "$root/srv/pg_llm"
-    working "Debian $suite: ./run test $* (kept in $log)"
-    {
-        status=0
-        unshare --mount --pid --ipc --fork --kill-child -- \
-            sh "$ROOT/extension/setup/matrix.sh" --inside "$suite" "$root" "$@" || status=$?
-        echo "$status" >"$matrix/$suite/status"
-    } 2>&1 9>&- | tee "$log"
-    counts=$(grep -E '^=* ?[0-9].* in [0-9.]+s' "$log" | tail -n 1 | tr -d = | sed 's/^ *//; s/ *$//')
-    if [ "$(cat "$matrix/$suite/status")" = 0 ]; then word=passed; else word=FAILED verdict=1; fi
-    summary="Debian $suite ($(versions "$root")): $word${counts:+, $counts}"
+    working "Debian $suite: ./run test $* (kept in $matrix/$suite/tests.log)"
+    word=passed
+    try "$matrix/$suite/tests.log" "$root" /srv/pg_llm/run test "$@" || word=FAILED
+    counts=$(grep -E '^=* ?[0-9].* in [0-9.]+s' "$matrix/$suite/tests.log" | tail -n 1 | tr -d = | sed 's/^ *//; s/ *$//')
+    summary="Debian $suite ($(versions "$root")): tests $word${counts:+, $counts}"
+    # A chroot may be installed into; with arguments only some tests were asked for.
+    if [ $# = 0 ]; then
+        working "Debian $suite: ./run setup and ./run setup --uninstall (kept in $matrix/$suite/setup.log)"
+        word=passed
+        try "$matrix/$suite/setup.log" "$root" sh /srv/pg_llm/extension/setup/trial.sh || word=FAILED
+        summary="$summary; setup $word"
+    fi
+    case $summary in *FAILED*) verdict=1 ;; esac
     verdicts="${verdicts:+$verdicts
 }matrix: $summary"
 done

@@ -35,6 +35,14 @@ server_packages() {
     as_root apt-get -qq update
     apt_install "$@"
 }
+# Numbers of the processes that run from an installation: model hosts, trainings.
+processes() {
+    for process in /proc/[0-9]*; do
+        case $(tr '\0' ' ' 2>/dev/null <"$process/cmdline") in
+        "$1/venv/bin/python"*) echo "${process#/proc/}" ;;
+        esac
+    done 2>/dev/null
+}
 # The working folder may be closed to the server's user.
 as_server() {
     if is_root; then

@@ -3,15 +3,6 @@
 . "$ROOT/extension/setup/places.sh"
 home=$INSTALLED
 
-# Prints the processes that run from the environment which is to be removed: model hosts, trainings.
-running() {
-    for process in /proc/[0-9]*; do
-        case $(tr '\0' ' ' <"$process/cmdline" 2>/dev/null) in
-        "$home/venv/bin/python"*) echo "${process#/proc/}" ;;
-        esac
-    done
-}
-
 make -s -C "$ROOT/extension" uninstall BUILD="$(mktemp -du)" PG_CONFIG="$PG_CONFIG" >/dev/null
 rm -f "$PG_SHARE"/extension/pg_llm--*.sql
 if [ -e "$home/pgvector.pg$PG_MAJOR.files" ]; then
@@ -23,12 +14,12 @@ fi
 rm -rf "$home/python"
 for signal in TERM KILL; do
     # shellcheck disable=SC2046
-    set -- $(running)
+    set -- $(processes "$home")
     [ $# -gt 0 ] || break
     working "Model hosts: ending $*"
     kill -s "$signal" "$@" 2>/dev/null || :
     for _ in 1 2 3 4 5 6 7 8 9 10; do
-        [ -n "$(running)" ] || break
+        [ -n "$(processes "$home")" ] || break
         sleep 0.5
     done
 done
