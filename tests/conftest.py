@@ -20,6 +20,8 @@ from pytest_postgresql import factories
 # A set-up may go without PyTorch (TORCH=none); what needs it is skipped there, and nowhere else.
 HAS_TORCH = importlib.util.find_spec("torch") is not None
 NO_TORCH = "PyTorch is not installed here"
+# Never of these: embedding, search and cleaning work without.
+TORCH_FREE = re.compile(r"test_(embedding|semantic|cleaning|search)")
 MISSING = re.compile(r"""(No module named '|needs the Python package ")(torch|transformers|sentence_transformers)\b""")
 CRASH = re.compile(r"PANIC|was terminated by signal|all server processes terminated")
 
@@ -81,7 +83,8 @@ def lacks_torch(error: BaseException | None) -> bool:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     report = yield
-    if report.failed and not HAS_TORCH and call.excinfo and lacks_torch(call.excinfo.value):
+    can_lack_torch = not HAS_TORCH and not TORCH_FREE.match(item.path.stem)
+    if report.failed and can_lack_torch and call.excinfo and lacks_torch(call.excinfo.value):
         report.outcome = "skipped"
         report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: {NO_TORCH}")
     running = getattr(item, "funcargs", {}).get("cluster")
