@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import importlib.abc
 import importlib.util
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 
 import psycopg
 import pytest
 from cranfield import load_cranfield
-from database import DATA, install
+from database import DATA, ROOT, install
 from films import load_shop
-from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
 from politics import load_politics
 from pytest_postgresql import factories
+from workbench.cluster import TEST_SETTINGS, Cluster
 
 # A set-up may go without PyTorch (TORCH=none); what needs it is skipped there, and nowhere else.
 HAS_TORCH = importlib.util.find_spec("torch") is not None
@@ -28,6 +31,20 @@ CRASH = re.compile(r"PANIC|was terminated by signal|all server processes termina
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="also run tests that take long")
+
+
+class WithoutTorch(importlib.abc.MetaPathFinder):
+    """Unit tests that run alone cannot import torch, so that none comes to need it."""
+
+    def find_spec(self, name: str, path: object, target: object = None) -> None:
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError(f"a unit test needs no {name}; tests/host may", name=name)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    places = [argument.partition("::")[0] for argument in config.args]
+    if all(Path(place).resolve().is_relative_to(ROOT / "tests" / "unit") for place in places):
+        sys.meta_path.insert(0, WithoutTorch())
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -96,9 +113,14 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 @pytest.fixture(scope="session")
 def server(cluster: Cluster) -> SimpleNamespace:
     return SimpleNamespace(
-        host=cluster.host, port=cluster.port, user="postgres", password=None, options="",
-        maintenance_dbname="postgres", template_dbname=None,
-    )  # fmt: skip
+        host=cluster.host,
+        port=cluster.port,
+        user="postgres",
+        password=None,
+        options="",
+        maintenance_dbname="postgres",
+        template_dbname=None,
+    )
 
 
 with_extension = factories.postgresql_noproc(depends_on="server", dbname="with_extension", load=[install])

@@ -86,6 +86,8 @@ if [ -x "${PG_CONFIG:-}" ]; then
     PYTHON=$(ldd "$PG_LIB/plpython3.so" 2>/dev/null | sed -n 's/.*libpython\(3\.[0-9]*\).*/python\1/p' | head -n 1)
     PYTHON=${PYTHON:+/usr/bin/$PYTHON}
 fi
+# Where there is no server, what needs none can still be run.
+[ -x "${PYTHON:-}" ] || PYTHON=/usr/bin/python3
 if [ -x "${PYTHON:-}" ]; then
     # One environment per Python, list of requirements and lock, shared by all clones.
     VENV_KEY=$({

@@ -273,3 +273,36 @@ BEGIN
     END LOOP;
 END
 $$;
+
+-- Clients show these beside the columns.
+COMMENT ON COLUMN @extschema@.llm_models.name IS 'The name that functions take as model';
+COMMENT ON COLUMN @extschema@.llm_models.task IS 'What it does: embedding, classification, entities, relations, generation, recommendation';
+COMMENT ON COLUMN @extschema@.llm_models.source IS 'Where its files are: package:NAME/path, path:/folder, hf:org/name, database:DIGEST or https://host/v1#model';
+COMMENT ON COLUMN @extschema@.llm_models.revision IS 'The commit of a hub model, 40 hexadecimal digits';
+COMMENT ON COLUMN @extschema@.llm_models.dimensions IS 'Length of the vectors of an embedding model';
+COMMENT ON COLUMN @extschema@.llm_models.labels IS 'What a trained classifier or entity model can answer; NULL where callers give the labels';
+COMMENT ON COLUMN @extschema@.llm_models.options IS 'What it was registered with';
+COMMENT ON COLUMN @extschema@.llm_models.digest IS 'SHA-256 of the files; a model whose files differ is not loaded';
+COMMENT ON COLUMN @extschema@.llm_progress.pid IS 'The process of the session, as in pg_stat_activity';
+COMMENT ON COLUMN @extschema@.llm_progress.usename IS 'The role that runs the command';
+COMMENT ON COLUMN @extschema@.llm_progress.command IS 'The SQL function or procedure';
+COMMENT ON COLUMN @extschema@.llm_progress.target IS 'The table, task or object that it works on';
+COMMENT ON COLUMN @extschema@.llm_progress.name IS 'The index, graph or model that is made';
+COMMENT ON COLUMN @extschema@.llm_progress.phase IS 'What it is doing now';
+COMMENT ON COLUMN @extschema@.llm_progress.done IS 'Rows or steps done in this phase';
+COMMENT ON COLUMN @extschema@.llm_progress.total IS 'Rows or steps of this phase';
+COMMENT ON COLUMN @extschema@.llm_progress.started_at IS 'When the command began';
+COMMENT ON COLUMN @extschema@.llm_progress.detail IS 'More of the phase as JSON, such as the loss of a training';
+COMMENT ON COLUMN @extschema@.llm_runs.model IS 'The name under which the model was registered';
+COMMENT ON COLUMN @extschema@.llm_runs.task IS 'What was learnt: classify, tag, entities, relations, recommend';
+COMMENT ON COLUMN @extschema@.llm_runs.method IS 'How it was learnt: head, finetune, lora, self_train, recommender';
+COMMENT ON COLUMN @extschema@.llm_runs.base IS 'The model that training started from';
+COMMENT ON COLUMN @extschema@.llm_runs.rows IS 'Rows that were learnt from and measured on';
+COMMENT ON COLUMN @extschema@.llm_runs.metrics IS 'Measured on validation rows that the training did not see: F1 from 0 to 1';
+COMMENT ON COLUMN @extschema@.llm_runs.seconds IS 'How long the training took';
+COMMENT ON COLUMN @extschema@.llm_runs.options IS 'The options of the training, defaults included';
+COMMENT ON COLUMN @extschema@.llm_runs.usename IS 'The role that trained it';
+COMMENT ON COLUMN @extschema@.llm_runs.finished_at IS 'When it was registered';
+COMMENT ON COLUMN @extschema@.llm_runs.data_hash IS 'SHA-256 of the rows it learnt from, in any order';
+COMMENT ON COLUMN @extschema@.llm_runs.base_digest IS 'SHA-256 of the base model''s files';
+COMMENT ON COLUMN @extschema@.llm_runs.digest IS 'SHA-256 of the model''s files';

@@ -174,7 +174,7 @@ _NO_ROOM = re.compile(r"no space left on device|disk quota exceeded", re.I)
 _NO_PACKAGE = re.compile(r"No module named '(torch|transformers|sentence_transformers|peft|pykeen|accelerate)\b")
 
 
-def lacking(said: str) -> Error | None:
+def resource_error(said: str) -> Error | None:
     """What ran out, where the text of an error says that something did."""
     if _NO_ROOM.search(said):
         return DiskFull(f"no room is left on the disk: {said}")
@@ -183,10 +183,10 @@ def lacking(said: str) -> Error | None:
     return OutOfMemory(f"memory is exhausted: {said}") if _NO_MEMORY.search(said) else None
 
 
-def told(error: BaseException, *, hint: str | None = None) -> Error:
+def from_exception(error: BaseException, *, hint: str | None = None) -> Error:
     """The error that a caller is told instead of one that nobody foresaw; `hint` is for a defect."""
     said = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
-    return lacking(said) or Error(said, hint=hint)
+    return resource_error(said) or Error(said, hint=hint)
 
 
 def to_wire(error: Error) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 
-def hold(path: Path, *, wait: bool = False) -> int:
+def acquire(path: Path, *, wait: bool = False) -> int:
     """A descriptor that holds the lock of a folder, or of a file that is made, until it is closed.
 
     Raises BlockingIOError where another process holds it and this one does not wait.
@@ -25,9 +25,9 @@ def hold(path: Path, *, wait: bool = False) -> int:
 
 
 @contextlib.contextmanager
-def alone(path: Path) -> Iterator[None]:
+def exclusive(path: Path) -> Iterator[None]:
     """Nobody else who asks for this lock goes on meanwhile."""
-    held = hold(path, wait=True)
+    held = acquire(path, wait=True)
     try:
         yield
     finally:

@@ -17,7 +17,7 @@ PACKAGE = Path(__file__).resolve().parent
 _RECORD = PACKAGE / "installation.json"
 # For processes that compute. Threads that wait for each other spin for a moment and then sleep: by default they spin
 # longer, and two trainings beside each other on two cores were seven times slower for it.
-PATIENT = {"GOMP_SPINCOUNT": "10000"}
+OPENMP_ENV = {"GOMP_SPINCOUNT": "10000"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ class Interrupted(BaseException):
         self.error = error
 
 
-class held:  # noqa: N801 - reads as a statement: with interrupts.held()
+class deferred:  # noqa: N801 - reads as a statement: with interrupts.deferred()
     """Nothing is interrupted while the block runs: short clean-up that must come to its end."""
 
     # Not in __enter__: between the two, an interrupt would still come.
@@ -52,7 +52,7 @@ class held:  # noqa: N801 - reads as a statement: with interrupts.held()
         _held -= 1
 
 
-def heeding(function: Callable[_P, _R], act: Callable[[], object]) -> Callable[_P, _R]:
+def interruptible(function: Callable[_P, _R], act: Callable[[], object]) -> Callable[_P, _R]:
     """The function, which is interrupted by what `act` raises; that is called only where the server has to act."""
 
     @functools.wraps(function)

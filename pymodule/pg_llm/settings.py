@@ -84,8 +84,15 @@ ENGINES = ("shared", "backend")
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, None: 0.001}
 _LONGEST = 86400
 _SWITCH = {
-    "on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False,
-}  # fmt: skip
+    "on": True,
+    "true": True,
+    "yes": True,
+    "1": True,
+    "off": False,
+    "false": False,
+    "no": False,
+    "0": False,
+}
 _UNITS = {"": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}
 
 

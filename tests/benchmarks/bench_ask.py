@@ -18,8 +18,8 @@ from typing import Any
 import psycopg
 from database import install, value
 from nl2sql import FOLDER, HELD, SEEN, Question, load, own_questions, questions, right
-from pg_llm.workbench.bench import compared, shown
-from pg_llm.workbench.cluster import Cluster
+from workbench.bench import compared, shown
+from workbench.cluster import Cluster
 
 COMMAND = "./run bench ask"
 PLAIN = "Qwen2.5-Coder-0.5B, plain prompt"

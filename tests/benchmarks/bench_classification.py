@@ -18,12 +18,12 @@ from typing import Any
 import psycopg
 from database import install
 from multilingual import save_multilingual
-from pg_llm.workbench.bench import compared, parts, shown
-from pg_llm.workbench.cluster import Cluster
 from politics import sentences
 from sentiment import Rows, data_sets
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from workbench.bench import compared, parts, shown
+from workbench.cluster import Cluster
 
 COMMAND = "./run bench classification"
 PEER = "TF-IDF + logistic regression"
@@ -31,8 +31,17 @@ PEER = "TF-IDF + logistic regression"
 OPTIONS = json.dumps({"epochs": 2, "max_tokens": 64})
 MOST = 8500
 LABELS = ["positive", "negative"]
-NAMES = ["politician", "politicalparty: political party", "organisation", "election", "event", "country",
-         "location: city or region", "person", "misc: something else"]  # fmt: skip
+NAMES = [
+    "politician",
+    "politicalparty: political party",
+    "organisation",
+    "election",
+    "event",
+    "country",
+    "location: city or region",
+    "person",
+    "misc: something else",
+]
 
 
 def rows(cluster: Cluster) -> list[dict[str, Any]]:
@@ -42,9 +51,11 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
     install(**where, dbname="bench_classification")
     with psycopg.connect(cluster.dsn("bench_classification"), autocommit=True) as db:
         there: dict[str, Callable[[], Iterator[dict[str, Any]]]] = {
-            "memory": lambda: _memory(db, cluster), "entities": lambda: _entities(db),
-            "sentiments": lambda: _sentiments(db), "multilingual": lambda: _multilingual(db),
-        }  # fmt: skip
+            "memory": lambda: _memory(db, cluster),
+            "entities": lambda: _entities(db),
+            "sentiments": lambda: _sentiments(db),
+            "multilingual": lambda: _multilingual(db),
+        }
         return shown(itertools.chain.from_iterable(there[part]() for part in parts(there)))
 
 

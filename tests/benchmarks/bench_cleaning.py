@@ -18,11 +18,11 @@ import psycopg
 from database import install
 from dirty import NAMES, Cell, Pair, f1, formats, load, read, repair_f1, vote
 from febrl import febrl
-from pg_llm.workbench.bench import compared, shown
-from pg_llm.workbench.cluster import Cluster
 from politics import sentences
 from psycopg.types.json import Jsonb
 from raha_peer import measure
+from workbench.bench import compared, shown
+from workbench.cluster import Cluster
 
 COMMAND = "./run bench cleaning"
 PEER = "majority vote"
@@ -158,8 +158,10 @@ def _repair(db: psycopg.Connection, name: str, pair: Pair, marked: int, seed: in
     chosen = random.Random(seed).sample(range(len(pair.dirty)), marked)
     labels = [
         {"key": {pair.names[0]: int(pair.dirty[row][0])}, "column": column, "value": pair.clean[row][place] or None}
-        for row in chosen for place, column in enumerate(pair.names) if place
-    ]  # fmt: skip
+        for row in chosen
+        for place, column in enumerate(pair.names)
+        if place
+    ]
     started = time.monotonic()
     changes = _changes(db, name, pair, labels)
     seconds = time.monotonic() - started
@@ -192,8 +194,9 @@ def _growth(db: psycopg.Connection, name: str, pair: Pair) -> Iterator[dict[str,
     for times in (1, 4, 16):
         copies = [
             [str(len(pair.dirty) * copy + row), *(value and f"{value}{copy or ''}" for value in values[1:])]
-            for copy in range(times) for row, values in enumerate(pair.dirty)
-        ]  # fmt: skip
+            for copy in range(times)
+            for row, values in enumerate(pair.dirty)
+        ]
         load(db, name, pair.names, copies)
         started = time.monotonic()
         run = db.execute("SELECT llm_find_errors(%s::regclass)", (f'"{name}"',)).fetchone()

@@ -11,8 +11,8 @@ from typing import Any
 
 import psycopg
 from pg_llm.installation import installation
-from pg_llm.workbench.bench import compared
-from pg_llm.workbench.cluster import Cluster
+from workbench.bench import compared
+from workbench.cluster import Cluster
 
 COMMAND = "./run bench embedding"
 TEXTS = 500
@@ -59,10 +59,12 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
         ]
         naive_rate, row_rate, batch_rate, plain_rate = _medians(rates)
         warm = [
-            (_timed(lambda n=n: db.execute("SELECT naive_embed(%s)", (f"warm {n}",))),
-             _timed(lambda n=n: db.execute("SELECT llm_embed(%s)", (f"warm {n}",))))
+            (
+                _timed(lambda n=n: db.execute("SELECT naive_embed(%s)", (f"warm {n}",))),
+                _timed(lambda n=n: db.execute("SELECT llm_embed(%s)", (f"warm {n}",))),
+            )
             for n in range(20)
-        ]  # fmt: skip
+        ]
         naive_warm, ours_warm = _medians(warm)
     together = _together(cluster, "naive_embed", texts), _together(cluster, "llm_embed", texts)
     (naive_all_mb, naive_all_rate), (ours_all_mb, ours_all_rate) = together

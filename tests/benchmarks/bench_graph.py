@@ -14,8 +14,8 @@ import graph_resolution
 import graph_speed
 import psycopg
 from database import install
-from pg_llm.workbench.bench import parts, shown
-from pg_llm.workbench.cluster import Cluster
+from workbench.bench import parts, shown
+from workbench.cluster import Cluster
 
 PARTS: dict[str, tuple[Callable[[psycopg.Connection], Iterator[dict[str, Any]]], ...]] = {
     "relations": (graph_relations.measured,),

@@ -20,10 +20,10 @@ import numpy as np
 import psycopg
 from database import install, value
 from films import films, films_1m
-from pg_llm.workbench.bench import compared, shown
-from pg_llm.workbench.cluster import Cluster
 from psycopg.types.json import Jsonb
 from recommender_peers import als, hits, ndcg, neighbours, popularity, ranks, sasrec
+from workbench.bench import compared, shown
+from workbench.cluster import Cluster
 
 COMMAND = "./run bench recommendation"
 SEEDS = (0, 1, 2)
@@ -57,9 +57,12 @@ def _quality(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
         _fit(db, f"films{seed}", "event", "film", seed)
         own.append((*_measured(db, f"films{seed}", names, histories, targets, number), time.monotonic() - started))
     peers: dict[str, Callable[..., Any]] = {
-        "popularity": popularity, "item-kNN": neighbours(1.0), "item-kNN with recency decay 0.7": neighbours(0.7),
-        "implicit ALS": als, "plain SASRec": sasrec,
-    }  # fmt: skip
+        "popularity": popularity,
+        "item-kNN": neighbours(1.0),
+        "item-kNN with recency decay 0.7": neighbours(0.7),
+        "implicit ALS": als,
+        "plain SASRec": sasrec,
+    }
     for name, score in peers.items():
         runs = []
         for seed in SEEDS if score in (als, sasrec) else SEEDS[:1]:
@@ -91,9 +94,13 @@ def _published(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
 
 
 def _measured(
-    db: psycopg.Connection, name: str, users: list[str], histories: list[list[int]], targets: list[int],
+    db: psycopg.Connection,
+    name: str,
+    users: list[str],
+    histories: list[list[int]],
+    targets: list[int],
     number: dict[str, int],
-) -> tuple[float, float, float]:  # fmt: skip
+) -> tuple[float, float, float]:
     """HR, NDCG and the latter's standard error, from the lists that recommend_batch() gives."""
     query = "SELECT user_id, item FROM recommend_batch(%s, 10, %s)"
     lists: dict[str, list[int]] = {user: [] for user in users}
@@ -169,8 +176,15 @@ def _speed(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
         median = statistics.median(times)
         first = first or median
         label = f"recommend(), {size:,} items, {HISTORY:,} events of history: p50"
-        yield compared(COMMAND, label, "10 ms" if size == 100_000 else "10,000 items", 10 if size == 100_000 else first,
-                       median, "ms", False)  # fmt: skip
+        yield compared(
+            COMMAND,
+            label,
+            "10 ms" if size == 100_000 else "10,000 items",
+            10 if size == 100_000 else first,
+            median,
+            "ms",
+            False,
+        )
         db.execute("SELECT llm_drop_recommender(%s)", (f"made{size}",))
 
 

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import psycopg
 from cranfield import load_cranfield, ndcg, queries
 from database import install
-from pg_llm.workbench.bench import compared
-from pg_llm.workbench.cluster import Cluster
+from workbench.bench import compared
+from workbench.cluster import Cluster
 
 COMMAND = "./run bench semantic_search"
 EXACT = "SELECT id FROM document ORDER BY (embedding <=> (SELECT llm_embed(%(query)s))) + 0 LIMIT 10"

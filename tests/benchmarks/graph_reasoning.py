@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import psycopg
 from database import value
-from pg_llm.workbench.bench import compared
+from workbench.bench import compared
 
 COMMAND = "./run bench graph"
 Triple = tuple[str, str, str]
@@ -84,11 +84,11 @@ def _pykeen(parts: dict[str, list[Triple]]) -> dict[str, Any]:
     """ComplEx with the same beginning, length and size of vectors, step, batches, epochs and patience."""
     with tempfile.TemporaryDirectory() as home:
         os.environ |= {"PYSTOW_HOME": home, "TQDM_DISABLE": "1"}
-        from pg_llm.training.options import GRAPH_OPTIONS
+        from pg_llm.graph.options import OPTIONS
         from pykeen.pipeline import pipeline
         from pykeen.triples import TriplesFactory
 
-        option = {name: each.default for name, each in GRAPH_OPTIONS.items()}
+        option = {name: each.default for name, each in OPTIONS.items()}
         made = {part: np.asarray(triples) for part, triples in parts.items()}
         train = TriplesFactory.from_labeled_triples(made["train"], create_inverse_triples=True)
         valid, test = (
@@ -99,23 +99,41 @@ def _pykeen(parts: dict[str, list[Triple]]) -> dict[str, Any]:
         )
         # With its own initialization, of variance one, it stays below 0.5.
         model = {
-            "embedding_dim": option["dimensions"], "entity_initializer": "xavier_normal",
-            "relation_initializer": "xavier_normal", "regularizer": "powersum",
+            "embedding_dim": option["dimensions"],
+            "entity_initializer": "xavier_normal",
+            "relation_initializer": "xavier_normal",
+            "regularizer": "powersum",
             "regularizer_kwargs": {"p": 3.0, "weight": option["regularization"], "normalize": False},
-        }  # fmt: skip
+        }
         started = time.monotonic()
         found = pipeline(
-            training=train, validation=valid, testing=test, model="ComplEx", random_seed=int(option["seed"]),
-            model_kwargs=model, loss="crossentropy", training_loop="lcwa",
-            optimizer="adam", optimizer_kwargs={"lr": option["learning_rate"]}, device="cpu",
+            training=train,
+            validation=valid,
+            testing=test,
+            model="ComplEx",
+            random_seed=int(option["seed"]),
+            model_kwargs=model,
+            loss="crossentropy",
+            training_loop="lcwa",
+            optimizer="adam",
+            optimizer_kwargs={"lr": option["learning_rate"]},
+            device="cpu",
             training_kwargs={"num_epochs": option["epochs"], "batch_size": option["batch_size"], "use_tqdm": False},
             stopper="early",
-            stopper_kwargs={"frequency": 5, "patience": int(option["patience"]) // 5, "metric": "mrr",
-                            "larger_is_better": True, "relative_delta": 0.0,
-                            "evaluation_batch_size": 1024},
-            evaluation_kwargs={"use_tqdm": False, "batch_size": 1024,
-                               "additional_filter_triples": [valid.mapped_triples]},
-        )  # fmt: skip
+            stopper_kwargs={
+                "frequency": 5,
+                "patience": int(option["patience"]) // 5,
+                "metric": "mrr",
+                "larger_is_better": True,
+                "relative_delta": 0.0,
+                "evaluation_batch_size": 1024,
+            },
+            evaluation_kwargs={
+                "use_tqdm": False,
+                "batch_size": 1024,
+                "additional_filter_triples": [valid.mapped_triples],
+            },
+        )
     return {
         "mrr": round(found.get_metric("both.realistic.mrr"), 3),
         "hits": round(found.get_metric("both.realistic.hits_at_10"), 3),

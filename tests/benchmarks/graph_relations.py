@@ -12,16 +12,25 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import psycopg
-from pg_llm.measures import Measures
-from pg_llm.tasks import _pairs
-from pg_llm.workbench.bench import compared
+from pg_llm.graph.host import entity_pairs
+from pg_llm.training.metrics import Measures
 from relations import Entity, Sentence, sentences
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from workbench.bench import compared
 
 COMMAND = "./run bench graph"
-TYPES = ["politician", "politicalparty: political party", "organisation", "election", "event", "country",
-         "location: city or region", "person", "misc: something else"]  # fmt: skip
+TYPES = [
+    "politician",
+    "politicalparty: political party",
+    "organisation",
+    "election",
+    "event",
+    "country",
+    "location: city or region",
+    "person",
+    "misc: something else",
+]
 # CrossRE's relations, described in a few words each; nothing else is told to the default extractor.
 RELATIONS = {
     "artifact": "a work that somebody made or wrote",
@@ -46,11 +55,14 @@ RELATIONS = {
 GIVEN = """
     CREATE FUNCTION pg_temp.related(inputs text[], given jsonb, relation_types jsonb) RETURNS jsonb
     LANGUAGE plpython3u TRANSFORM FOR TYPE jsonb AS $$
-    from pg_llm.functions import arguments, graph_extract, graph_schema, session
+    from pg_llm import arguments
+    from pg_llm.database import models
+    from pg_llm.database.plpy_connection import BACKEND as db
+    from pg_llm.graph import extract, schema as graph_schema
     schema = graph_schema.parse(None, relation_types)
-    marked = arguments.plain(given)
+    marked = arguments.plain_json(given)
     known = {entity[0] for entities in marked for entity in entities}
-    found = graph_extract.relate(inputs, marked, schema, session.model(None, "entities"), known)
+    found = extract.relate(db, inputs, marked, schema, models.find(db, None, "entities"), known)
     return [[[its.predicate, *((end.start, end.end) for end in (each.entities[its.subject], each.entities[its.object]))]
              for its in each.relations] for each in found]
     $$
@@ -114,8 +126,13 @@ def _whole(db: psycopg.Connection, test: Sequence[Sentence], types: list[str] | 
     for each in test:
         asked = None if model else _asked()
         found = db.execute(query, (each.text, types, asked, model)).fetchall()
-        measures.add([(name, each.text[one[1] : one[2]], one[0], each.text[other[1] : other[2]], other[0])
-                      for name, one, other in each.relations], found)  # fmt: skip
+        measures.add(
+            [
+                (name, each.text[one[1] : one[2]], one[0], each.text[other[1] : other[2]], other[0])
+                for name, one, other in each.relations
+            ],
+            found,
+        )
     return measures.summary()["micro_f1"]
 
 
@@ -128,7 +145,7 @@ def _measured(test: Sequence[Sentence], found: Sequence[Sequence[tuple[Any, ...]
 
 def _pairs_of(each: Sentence) -> list[tuple[Entity, Entity]]:
     marked = [(*entity, 1.0) for entity in each.entities]
-    return [(one[:3], other[:3]) for one, other in _pairs.candidates(each.text, marked)]
+    return [(one[:3], other[:3]) for one, other in entity_pairs.candidates(each.text, marked)]
 
 
 def _truths(each: Sentence) -> dict[tuple[Entity, Entity], str]:
@@ -143,11 +160,17 @@ def _usual(training: Sequence[Sentence], test: Sequence[Sentence]) -> dict[str, 
         for one, other in _pairs_of(each):
             seen.setdefault((one[0], other[0]), Counter())[truths.get((one, other), "none")] += 1
     most = {types: counts.most_common(1)[0][0] for types, counts in seen.items()}
-    return _measured(test, [
-        [(most[one[0], other[0]], *one[1:], *other[1:]) for one, other in _pairs_of(each)
-         if most.get((one[0], other[0]), "none") != "none"]
-        for each in test
-    ])  # fmt: skip
+    return _measured(
+        test,
+        [
+            [
+                (most[one[0], other[0]], *one[1:], *other[1:])
+                for one, other in _pairs_of(each)
+                if most.get((one[0], other[0]), "none") != "none"
+            ]
+            for each in test
+        ],
+    )
 
 
 def _tfidf(training: Sequence[Sentence], test: Sequence[Sentence]) -> dict[str, float]:
@@ -156,15 +179,16 @@ def _tfidf(training: Sequence[Sentence], test: Sequence[Sentence]) -> dict[str, 
     for each in training:
         truths = _truths(each)
         for one, other in _pairs_of(each):
-            texts.append(_pairs.shown(each.text, (*one, 1.0), (*other, 1.0)))
+            texts.append(entity_pairs.shown(each.text, (*one, 1.0), (*other, 1.0)))
             labels.append(truths.get((one, other), "none"))
     vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit(texts)
     model = LogisticRegression(C=10, max_iter=2000).fit(vectors.transform(texts), labels)
     found = []
     for each in test:
         pairs = _pairs_of(each)
-        shown_ones = [_pairs.shown(each.text, (*one, 1.0), (*other, 1.0)) for one, other in pairs]
+        shown_ones = [entity_pairs.shown(each.text, (*one, 1.0), (*other, 1.0)) for one, other in pairs]
         said = model.predict(vectors.transform(shown_ones)) if pairs else []
-        found.append([(name, *one[1:], *other[1:]) for name, (one, other) in zip(said, pairs, strict=True)
-                      if name != "none"])  # fmt: skip
+        found.append(
+            [(name, *one[1:], *other[1:]) for name, (one, other) in zip(said, pairs, strict=True) if name != "none"]
+        )
     return _measured(test, found)

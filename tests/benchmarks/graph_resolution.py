@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 from matching import Twins, load_twins, papers, restaurants
-from pg_llm.workbench.bench import compared
+from workbench.bench import compared
 
 COMMAND = "./run bench graph"
 Pairs = set[tuple[str, str]]
@@ -25,10 +25,12 @@ def measured(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
     for what, twins in (("Fodors-Zagats", restaurants()), ("DBLP-ACM", papers())):
         load_twins(db, twins)
         columns = [name for name in next(iter(twins.left.values())) if name != "id"][1:]
-        mapping = json.dumps([
-            {"subject": "name", "subject_type": twins.type, "predicate": name, "object": name, "object_type": name}
-            for name in columns
-        ])  # fmt: skip
+        mapping = json.dumps(
+            [
+                {"subject": "name", "subject_type": twins.type, "predicate": name, "object": name, "object_type": name}
+                for name in columns
+            ]
+        )
         db.execute("SELECT graph_create(%s)", (what,))
         for table in twins.tables:
             db.execute("CALL graph_add_columns(%s, %s, %s, sync => 'manual')", (what, table, mapping))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import psycopg
-from pg_llm.workbench.bench import compared
+from workbench.bench import compared
 
 COMMAND = "./run bench graph"
 CALLS = 200

@@ -62,7 +62,7 @@ def als(histories: Histories, items: int, seed: int) -> Any:
 def sasrec(histories: Histories, items: int, seed: int) -> Any:
     """SASRec (Kang and McAuley 2018), 64 dimensions, 2 layers, the last event of each history to know when to stop."""
     import torch
-    from pg_llm.training.sequences import Network, padded, windows
+    from pg_llm.recommend.host.transformer import Network, padded, windows
     from torch.nn import functional
 
     torch.manual_seed(seed)

@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from database import value
-from pg_llm.workbench.cluster import Cluster
+from workbench.cluster import Cluster
 
 CONTENTS = """
     SELECT id, embedding::text, embedding_text::text FROM note
@@ -121,8 +121,10 @@ def test_runs_on_passing_tables_do_not_spoil_a_dump(cluster: Cluster, source: ps
         'SELECT llm_find_errors(\'passing\', labels => \'[{"key": {"id": 1}, "column": "body", "value": "x"}]\')'
     )
     # As anybody can: views leave a role its own rows, whatever table they name.
-    source.execute("INSERT INTO llm.cleaning (target, columns, rules)"
-                   " SELECT reltoastrelid, '{}', '{}' FROM pg_class WHERE oid = 'note'::regclass")  # fmt: skip
+    source.execute(
+        "INSERT INTO llm.cleaning (target, columns, rules)"
+        " SELECT reltoastrelid, '{}', '{}' FROM pg_class WHERE oid = 'note'::regclass"
+    )
     dump = run(cluster, "pg_dump", source.info.dbname)
     run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=dump)
     with psycopg.connect(cluster.dsn(empty), autocommit=True) as restored:

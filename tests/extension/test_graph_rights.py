@@ -37,8 +37,9 @@ def test_a_tenant_sees_what_its_rows_support(shared: psycopg.Connection, role: s
     ids = {name: number(shared, name) for name in ("Ann", "Hub", "Secret", "Zoe", "Bob")}
     shared.execute(f"SET ROLE {role}")
     assert shared.execute("SELECT subject, object, support FROM graph_triples('contacts')").fetchall() == [
-        ("Ann", "Hub", 1), ("Zoe", "Bob", 1),
-    ]  # fmt: skip
+        ("Ann", "Hub", 1),
+        ("Zoe", "Bob", 1),
+    ]
     names = shared.execute("SELECT name, support FROM llm.entity ORDER BY name").fetchall()
     assert names == [("Ann", 1), ("Bob", 1), ("Hub", 1), ("Zoe", 1)]
     assert value(shared, "SELECT count(*) FROM llm.relation") == 2
@@ -107,10 +108,12 @@ def test_without_a_right_there_is_nothing(shared: psycopg.Connection, role: str)
 def test_only_the_owner_changes_a_graph(shared: psycopg.Connection, role: str) -> None:
     shared.execute(f"SET ROLE {role}")
     for call in (
-        "SELECT graph_drop('contacts')", "SELECT graph_remove('contacts', 'contact')", "CALL graph_refresh('contacts')",
+        "SELECT graph_drop('contacts')",
+        "SELECT graph_remove('contacts', 'contact')",
+        "CALL graph_refresh('contacts')",
         "CALL graph_add('contacts', 'contact', '{name}')",
         "SELECT graph_import('contacts', 'SELECT 1 AS subject, 2 AS predicate, 3 AS object')",
-    ):  # fmt: skip
+    ):
         with pytest.raises(errors.InsufficientPrivilege, match="must be owner of graph"):
             shared.execute(call)
     # The triggers' function does nothing for others.

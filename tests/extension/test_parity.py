@@ -34,7 +34,7 @@ def test_sql_mirrors_python(db: psycopg.Connection) -> None:
         given, takes = (["TD"], ["trigger"]) if trigger else (arguments, arguments)
         assert (call[2], call[3], call[4]) == (topic, name, ", ".join(given))
         function = defined(topic, name)
-        assert [argument.arg for argument in function.args.args] == takes
+        assert [argument.arg for argument in function.args.args] == ["db", *takes]
         assert (ast.get_docstring(function) or "").split("\n\n")[0] == comment
         assert f" {name}(" in (ROOT / "sql" / "functions" / f"{topic}.sql").read_text().replace("llm.", " ")
 

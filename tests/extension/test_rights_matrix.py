@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from database import value
-from pg_llm.workbench.cluster import Cluster
+from workbench.cluster import Cluster
 
 ROLES = ("superuser", "owner", "granted", "plain", "barred")
 # 42501: no right; 42704: not there for this caller.
@@ -208,15 +208,20 @@ def shop(db: psycopg.Connection, cluster: Cluster) -> Iterator[dict[str, str]]:
         for (function,) in db.execute(
             "SELECT p.oid::regprocedure::text FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.deptype = 'e'"
             " JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_llm'"
-            " WHERE (p.prokind = 'p') = (%s = 'PROCEDURE')", (kind,),
-        ).fetchall():  # fmt: skip
+            " WHERE (p.prokind = 'p') = (%s = 'PROCEDURE')",
+            (kind,),
+        ).fetchall():
             db.execute(f"REVOKE EXECUTE ON {kind} {function} FROM PUBLIC")
             db.execute(f"GRANT EXECUTE ON {kind} {function} TO owner, granted, plain")
     entity, other = (value(db, "SELECT id::text FROM llm.all_entity WHERE name = %s", each) for each in ("n1", "n2"))
     yield {
-        "rows": ROWS, "run": run, "question": question, "entity": entity, "other": other,
+        "rows": ROWS,
+        "run": run,
+        "question": question,
+        "entity": entity,
+        "other": other,
         "source": value(db, "SELECT id::text FROM llm.all_graph_source"),
-    }  # fmt: skip
+    }
     db.execute(f"DROP OWNED BY {', '.join(ROLES[1:])} CASCADE; DROP ROLE {', '.join(ROLES[1:])}")
 
 

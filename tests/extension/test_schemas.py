@@ -7,7 +7,7 @@ import threading
 import psycopg
 import pytest
 from database import value
-from pg_llm.workbench.cluster import Cluster
+from workbench.cluster import Cluster
 
 # Everything of PostgreSQL that a careless query would take from the caller's path.
 TRAPS = """
@@ -118,3 +118,13 @@ def test_two_databases_install_at_once_and_share_one_host(cluster: Cluster, db: 
     finally:
         for name in names:
             cluster.sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_every_column_of_a_view_that_clients_list_has_a_comment(db: psycopg.Connection) -> None:
+    columns = """
+        SELECT c.relname, a.attname FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+        JOIN pg_depend AS d ON d.objid = c.oid AND d.deptype = 'e' AND d.classid = 'pg_class'::regclass
+        WHERE c.relkind = 'v' AND c.relnamespace = 'public'::regnamespace AND a.attnum > 0
+        AND col_description(a.attrelid, a.attnum) IS NULL
+    """
+    assert db.execute(columns).fetchall() == []

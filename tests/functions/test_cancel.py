@@ -19,8 +19,8 @@ import psycopg
 import pytest
 from database import install
 from films import FIT, shop
-from pg_llm.workbench.cluster import Cluster
 from psycopg import errors
+from workbench.cluster import Cluster
 
 # Seconds from the cancel to the error.
 LONGEST = 1.0
@@ -75,7 +75,6 @@ class Case:
         return self.name
 
 
-# fmt: off
 CASES = [
     Case("llm_embed_batch", f"SELECT count(embedding) FROM llm_embed_batch({NOTES})", quick=True),
     Case("llm_classify_batch", f"SELECT count(label) FROM llm_classify_batch({NOTES}, '{{good,bad}}')"),
@@ -92,8 +91,10 @@ CASES = [
     Case("llm_evaluate", f"SELECT count(*) FROM llm_evaluate('all-minilm-l6-v2', {LABELLED})"),
     Case("llm_fit_recommender", "SELECT llm_fit_recommender('never', 'event', 'customer', 'item', 'at')", quick=True),
     Case("llm_refit", "SELECT llm_refit('shop')"),
-    Case("recommend_batch", "SELECT count(*) FROM recommend_batch(ARRAY(SELECT (n % 60)::text FROM"
-         " generate_series(0, 9999) n))"),
+    Case(
+        "recommend_batch",
+        "SELECT count(*) FROM recommend_batch(ARRAY(SELECT (n % 60)::text FROM generate_series(0, 9999) n))",
+    ),
     Case("graph_add_columns", f"CALL graph_add_columns('empty', 'person', '{MAPPING}')", whole=False),
     Case("graph_add", "CALL graph_add('empty', 'note', '{body}')", whole=False),
     Case("graph_import", f"SELECT graph_import('empty', $${TRIPLES}$$)", quick=True),
@@ -104,25 +105,32 @@ CASES = [
     Case("graph_rules", "SELECT count(*) FROM graph_rules('things', 0, 1)", latest=0.4),
     Case("graph_export", "SELECT length(graph_export('things'))", latest=0.4),
     Case("graph_draw", "SELECT length(graph_draw('things', limit_to => 300))", latest=0.4),
-    Case("graph_paths", "SELECT count(*) FROM graph_paths((SELECT min(id) FROM llm.entity), (SELECT max(id) FROM"
-         " llm.entity WHERE graph = (SELECT min(graph) FROM llm.entity)), 6, 10000)", latest=0.6),
+    Case(
+        "graph_paths",
+        "SELECT count(*) FROM graph_paths((SELECT min(id) FROM llm.entity), (SELECT max(id) FROM"
+        " llm.entity WHERE graph = (SELECT min(graph) FROM llm.entity)), 6, 10000)",
+        latest=0.6,
+    ),
     Case("graph_search", "SELECT count(*) FROM graph_search('thing', 'things', 10000)", latest=0.2),
     Case("graph_neighbors", "SELECT count(*) FROM graph_neighbors((SELECT min(id) FROM llm.entity), 10)", latest=0.6),
     Case("graph_triples", "SELECT count(*) FROM graph_triples('things')", latest=0.4),
     Case("graph_conflicts", "SELECT count(*) FROM graph_conflicts('things')", latest=0.1),
-    Case("llm_chart", "SELECT llm_chart('SELECT city, at, amount FROM event ORDER BY md5(item)')", quick=True,
-         latest=0.4),
+    Case(
+        "llm_chart", "SELECT llm_chart('SELECT city, at, amount FROM event ORDER BY md5(item)')", quick=True, latest=0.4
+    ),
     Case("llm_chart_svg", "SELECT llm_chart_svg('SELECT at, amount FROM event ORDER BY md5(item)')", latest=0.5),
-    Case("llm_optimize", "SELECT count(*) FROM llm_optimize($$SELECT * FROM event AS a"
-         " JOIN event AS b ON a.city = b.city WHERE a.item || '' = 'item 7' AND b.amount > 5 ORDER BY a.at LIMIT 10$$)",
-         latest=0.3),
+    Case(
+        "llm_optimize",
+        "SELECT count(*) FROM llm_optimize($$SELECT * FROM event AS a"
+        " JOIN event AS b ON a.city = b.city WHERE a.item || '' = 'item 7' AND b.amount > 5 ORDER BY a.at LIMIT 10$$)",
+        latest=0.3,
+    ),
     Case("ask", "SELECT answer FROM ask('how many events are there per city in March 2026?')", latest=0.5),
     Case("llm_profile", "SELECT count(*) FROM llm_profile('event')"),
     Case("llm_find_errors", "SELECT llm_find_errors('event')", quick=True),
     Case("llm_duplicates", "SELECT count(*) FROM llm_duplicates('person')"),
     Case("llm_catalog_refresh", "CALL llm_catalog_refresh()", whole=False, before=("DELETE FROM llm.catalog",)),
 ]
-# fmt: on
 
 
 @pytest.fixture(scope="module")
@@ -270,10 +278,10 @@ ENDLESS = {
 def define(connection: psycopg.Connection, body: str) -> None:
     connection.execute(f"""
         CREATE OR REPLACE FUNCTION endless() RETURNS SETOF int LANGUAGE plpython3u AS $python$
-from pg_llm.functions.session import sql_function
+from pg_llm.database.sql_function import sql_function
 
 @sql_function
-def endless():
+def endless(db):
 {textwrap.indent(textwrap.dedent(body).strip(), "    ")}
 return endless()
 $python$""")
@@ -329,7 +337,7 @@ def test_a_clean_up_comes_to_its_end(db: psycopg.Connection) -> None:
         import time
         from pg_llm import interrupts
         try:
-            with interrupts.held():
+            with interrupts.deferred():
                 ends = time.monotonic() + 1
                 while time.monotonic() < ends: pass
                 plpy.notice("cleaned up")

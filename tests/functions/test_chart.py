@@ -129,9 +129,15 @@ def test_a_syntax_error_has_a_hint(db: psycopg.Connection) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["VALUES ('a', 1), ('b', 2)", "TABLE sale", "WITH c AS (SELECT city FROM sale) SELECT * FROM c -- end",
-     "SELECT city, 1 FROM sale;  ", "(SELECT city, amount FROM sale) UNION SELECT 'x', 1", "SELECT 1 /* ; */"],
-)  # fmt: skip
+    [
+        "VALUES ('a', 1), ('b', 2)",
+        "TABLE sale",
+        "WITH c AS (SELECT city FROM sale) SELECT * FROM c -- end",
+        "SELECT city, 1 FROM sale;  ",
+        "(SELECT city, amount FROM sale) UNION SELECT 'x', 1",
+        "SELECT 1 /* ; */",
+    ],
+)
 def test_queries_of_every_form(sales: psycopg.Connection, query: str) -> None:
     assert chart(sales, query)["data"]["values"]
 

@@ -61,14 +61,17 @@ def run(db: psycopg.Connection, state: str) -> str:
 CALLS = {
     "llm_profile": ("", "SELECT llm_profile('sale')"),
     "llm_find_errors": ("", "SELECT llm_find_errors('sale')"),
-    "rules": ("", """SELECT llm_find_errors('sale', rules => '[{"column": "town", "regex": "7"},
-                     {"column": "eur", "check": "eur > 0"}, {"column": "region", "values": ["region 1"]}]')"""),
+    "rules": (
+        "",
+        """SELECT llm_find_errors('sale', rules => '[{"column": "town", "regex": "7"},
+                     {"column": "eur", "check": "eur > 0"}, {"column": "region", "values": ["region 1"]}]')""",
+    ),
     "llm_propose_repairs": ("found", "SELECT llm_propose_repairs(%s)"),
     "llm_duplicates": ("", "SELECT llm_duplicates('sale', '{customer,town}')"),
     "llm_apply": ("proposed", "SELECT llm_apply(%s)"),
     "llm_rollback": ("applied", "SELECT llm_rollback(%s)"),
     "llm_rules": ("applied", "SELECT llm_rules(%s)"),
-}  # fmt: skip
+}
 
 
 def moments(longest: float) -> Iterator[float]:

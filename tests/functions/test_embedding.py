@@ -11,8 +11,8 @@ import pytest
 from database import DATA, value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from pg_llm.workbench.cluster import Cluster
 from sentence_transformers import SentenceTransformer
+from workbench.cluster import Cluster
 
 TEXTS = [
     "hello",
@@ -161,8 +161,10 @@ def test_wherever_sql_puts_it(db: psycopg.Connection, role: str) -> None:
     db.execute("CREATE TABLE note (id int PRIMARY KEY, body text, v vector(384))")
     db.execute("INSERT INTO note VALUES (1, 'a cat'), (2, NULL), (3, 'an engine')")
     db.execute("CREATE VIEW embedded AS SELECT id, llm_embed(body) AS v FROM note")
-    db.execute("CREATE FUNCTION near(text) RETURNS SETOF int LANGUAGE sql AS $$"
-               " SELECT id FROM embedded WHERE v IS NOT NULL ORDER BY v <=> llm_embed($1) $$")  # fmt: skip
+    db.execute(
+        "CREATE FUNCTION near(text) RETURNS SETOF int LANGUAGE sql AS $$"
+        " SELECT id FROM embedded WHERE v IS NOT NULL ORDER BY v <=> llm_embed($1) $$"
+    )
     db.execute("PREPARE nearest(text) AS SELECT * FROM near($1) LIMIT 1")
     assert value(db, "EXECUTE nearest('kitten')") == 1
     assert value(db, "EXECUTE nearest('motor')") == 3

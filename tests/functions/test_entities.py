@@ -17,8 +17,11 @@ def test_people_and_places(db: psycopg.Connection, engine: str) -> None:
     db.execute(f"SET llm.engine = '{engine}'")
     rows = db.execute(PLACES, (TEXT,)).fetchall()
     assert [(row[0], row[1]) for row in rows] == [
-        ("Angela Merkel", "PERSON"), ("France", "GPE"), ("Berlin", "GPE"), ("Monday", "DATE"),
-    ]  # fmt: skip
+        ("Angela Merkel", "PERSON"),
+        ("France", "GPE"),
+        ("Berlin", "GPE"),
+        ("Monday", "DATE"),
+    ]
     assert all(0.5 < row[4] <= 1 for row in rows)
     assert value(db, SUBSTR, TEXT, TEXT)
 

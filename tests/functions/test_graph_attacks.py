@@ -71,7 +71,7 @@ def caught(db: psycopg.Connection) -> set[str]:
         "UPDATE llm.own_graph_source SET target = 'fact', kind = 'columns'",
         "UPDATE llm.own_graph_source SET mapping = '[1]'",
         'INSERT INTO llm.own_evidence (graph, source, "row", entity, extracted, confidence)'
-        ' SELECT graph, source, id, 1, 1, 1 FROM llm.own_graph_row',
+        " SELECT graph, source, id, 1, 1, 1 FROM llm.own_graph_row",
         "UPDATE llm.own_evidence SET relation = relation",
         "INSERT INTO llm.own_graph_source (graph, kind, target, columns, sync)"
         " SELECT id, 'import', 'fact'::regclass, '{}', 'manual' FROM llm.own_graph",
@@ -80,7 +80,7 @@ def caught(db: psycopg.Connection) -> set[str]:
         "DELETE FROM llm.own_graph",
         "INSERT INTO llm.own_merge (graph, kept, merged, reason) SELECT graph, id, id, 'x' FROM llm.own_entity",
     ],
-)  # fmt: skip
+)
 def test_nobody_writes_a_graph_past_its_functions(mallory: psycopg.Connection, statement: str) -> None:
     mallory.execute("SELECT graph_create('own')")
     mallory.execute("SELECT graph_import('own', $$SELECT 'a' AS subject, 'b' AS predicate, 'c' AS object$$)")
@@ -95,11 +95,14 @@ def test_nobody_writes_a_graph_past_its_functions(mallory: psycopg.Connection, s
         " SELECT id, 'complex', '/var/lib', '{}', '{}', '{}', 0 FROM llm.all_graph",
         "INSERT INTO llm.all_graph_model (graph, method, digest, sources, options, metrics, seconds)"
         " SELECT id, 'complex', repeat('0', 63) || 'x', '{}', '{}', '{}', 0 FROM llm.all_graph",
-        "UPDATE llm.all_graph_source SET mapping = '1'", "UPDATE llm.all_graph_source SET kind = 'other'",
-        "UPDATE llm.all_graph_source SET sync = 'never'", "UPDATE llm.all_graph_source SET target = NULL",
-        "UPDATE llm.all_evidence SET confidence = 'NaN'", "UPDATE llm.all_relation SET sole_confidence = 2",
+        "UPDATE llm.all_graph_source SET mapping = '1'",
+        "UPDATE llm.all_graph_source SET kind = 'other'",
+        "UPDATE llm.all_graph_source SET sync = 'never'",
+        "UPDATE llm.all_graph_source SET target = NULL",
+        "UPDATE llm.all_evidence SET confidence = 'NaN'",
+        "UPDATE llm.all_relation SET sole_confidence = 2",
     ],
-)  # fmt: skip
+)
 def test_a_restored_dump_holds_what_the_functions_would_have_written(
     db: psycopg.Connection, mallory: psycopg.Connection, statement: str
 ) -> None:
@@ -193,8 +196,14 @@ def test_nothing_is_planted(db: psycopg.Connection, mallory: psycopg.Connection,
     db.execute("INSERT INTO fact VALUES (2, 'Ann', 'x')")
     assert caught(db) == set()
     assert ("Ann", "x") in db.execute(TRIPLES, ("next",)).fetchall()
-    assert value(db, "SELECT count(*) FROM pg_proc WHERE prosecdef AND prorettype = 'trigger'::regtype"
-                     " AND proname LIKE 'graph%'") == 0  # fmt: skip
+    assert (
+        value(
+            db,
+            "SELECT count(*) FROM pg_proc WHERE prosecdef AND prorettype = 'trigger'::regtype"
+            " AND proname LIKE 'graph%'",
+        )
+        == 0
+    )
     made = "SELECT DISTINCT tgfoid::regprocedure::text FROM pg_trigger WHERE tgrelid = 'fact'::regclass"
     assert db.execute(made).fetchall() == [("llm.graph_follow()",)]
 
@@ -215,13 +224,16 @@ def test_a_trigger_of_the_name_of_ours_does_not_pass_for_it(
 @pytest.mark.parametrize(
     "kind",
     [
-        "AFTER INSERT ON lair.mine FOR EACH STATEMENT", "AFTER INSERT ON lair.mine FOR EACH ROW",
-        "BEFORE INSERT ON lair.mine FOR EACH ROW", "BEFORE INSERT ON lair.mine FOR EACH STATEMENT",
+        "AFTER INSERT ON lair.mine FOR EACH STATEMENT",
+        "AFTER INSERT ON lair.mine FOR EACH ROW",
+        "BEFORE INSERT ON lair.mine FOR EACH ROW",
+        "BEFORE INSERT ON lair.mine FOR EACH STATEMENT",
         "AFTER INSERT ON lair.mine REFERENCING NEW TABLE AS changed FOR EACH STATEMENT",
-        "AFTER TRUNCATE ON lair.mine FOR EACH STATEMENT", "INSTEAD OF INSERT ON lair.window FOR EACH ROW",
+        "AFTER TRUNCATE ON lair.mine FOR EACH STATEMENT",
+        "INSTEAD OF INSERT ON lair.window FOR EACH ROW",
         "AFTER INSERT ON lair.far FOR EACH STATEMENT",
     ],
-)  # fmt: skip
+)
 def test_a_forged_trigger_does_nothing(db: psycopg.Connection, mallory: psycopg.Connection, kind: str) -> None:
     before = db.execute(TRIPLES, ("admins",)).fetchall()
     number = value(db, "SELECT max(id) FROM llm.all_graph_source")
@@ -260,8 +272,10 @@ def test_what_is_said_to_come_from_a_table_comes_from_its_owner(
     query = "SELECT 'Eve' AS subject, 'stole' AS predicate, 'money' AS object"
     with pytest.raises(errors.InsufficientPrivilege, match="must be owner of table"):
         mallory.execute("SELECT graph_import('lies', %s, 'fact')", (query,))
-    assert value(db, "SELECT count(*) FROM llm.evidence AS e JOIN llm.graph AS g ON g.id = e.graph"
-                     " WHERE g.name = 'lies'") == 0  # fmt: skip
+    assert (
+        value(db, "SELECT count(*) FROM llm.evidence AS e JOIN llm.graph AS g ON g.id = e.graph WHERE g.name = 'lies'")
+        == 0
+    )
 
 
 POLICIES = {
@@ -484,8 +498,10 @@ def test_a_source_that_fits_no_table_hides_its_own_rows_only(
            WHERE target = 'lair.odd'::regclass""",
         """UPDATE llm.all_graph_row SET key = '{"id": 99999999999999999999}' WHERE key = '{"id": 1}' AND source = (
            SELECT id FROM llm.all_graph_source WHERE target = 'lair.odd'::regclass)""",
-        "ALTER TABLE lair.odd RENAME b TO c", "ALTER TABLE lair.odd DROP CONSTRAINT odd_pkey", "DROP TABLE lair.odd",
-    ):  # fmt: skip
+        "ALTER TABLE lair.odd RENAME b TO c",
+        "ALTER TABLE lair.odd DROP CONSTRAINT odd_pkey",
+        "DROP TABLE lair.odd",
+    ):
         db.execute("BEGIN")
         db.execute(change)
         db.execute("SET LOCAL ROLE clerk")

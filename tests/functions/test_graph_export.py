@@ -89,9 +89,12 @@ def test_entities_without_relations_are_drawn_too(people: psycopg.Connection) ->
 
 def test_a_picture_says_what_it_needs(people: psycopg.Connection) -> None:
     for arguments, text in (
-        ("hops => 0", "hops must lie between 1 and 10"), ("hops => NULL", "hops"), ("limit_to => 0", "limit_to"),
-        ("limit_to => 301", "limit_to must lie between 1 and 300"), ("limit_to => NULL", "limit_to"),
-    ):  # fmt: skip
+        ("hops => 0", "hops must lie between 1 and 10"),
+        ("hops => NULL", "hops"),
+        ("limit_to => 0", "limit_to"),
+        ("limit_to => 301", "limit_to must lie between 1 and 300"),
+        ("limit_to => NULL", "limit_to"),
+    ):
         with pytest.raises(errors.InvalidParameterValue, match=text):
             drawn(people, arguments)
     for arguments in ("'none'", "entity => -1", "'people', -1"):

@@ -40,8 +40,10 @@ def facts(
 
 
 def briefly(db: psycopg.Connection, text: str, relations: Any, model: str | None = None) -> set[str]:
-    return {f"{subject} {predicate} {target}" for subject, _, predicate, target, _ in
-            facts(db, text, None, relations, model)}  # fmt: skip
+    return {
+        f"{subject} {predicate} {target}"
+        for subject, _, predicate, target, _ in facts(db, text, None, relations, model)
+    }
 
 
 @pytest.mark.parametrize("engine", ["shared", "backend"])

@@ -98,8 +98,10 @@ def test_what_the_graph_holds_is_left_out(fitted: psycopg.Connection) -> None:
     assert {type_ for _, type_ in found} == {"person"}
     assert not held & {object_ for object_, _ in found}
     # At this moment: what has come since is left out, what has gone comes back.
-    fitted.execute("SELECT graph_import('world', $$SELECT 'person 20' AS subject, 'person' AS subject_type, 'speaks' AS"
-               " predicate, 'language 1' AS object, 'language' AS object_type$$)")  # fmt: skip
+    fitted.execute(
+        "SELECT graph_import('world', $$SELECT 'person 20' AS subject, 'person' AS subject_type, 'speaks' AS"
+        " predicate, 'language 1' AS object, 'language' AS object_type$$)"
+    )
     assert len(fitted.execute("SELECT FROM graph_predict('world', %s, 'speaks')", (person,)).fetchall()) == 2
     all_ = fitted.execute("SELECT object FROM graph_predict('world', %s, 'speaks', 1000, true)", (language,)).fetchall()
     assert len(all_) == 120 - len(held)
@@ -133,8 +135,13 @@ def test_prediction_where_nothing_is_known(fitted: psycopg.Connection, engine: s
     with pytest.raises(errors.UndefinedObject, match="nothing has been learnt"):
         fitted.execute("SELECT * FROM graph_predict('other', 1, 'speaks')")
     person = entity(fitted, "person 1")
-    for arguments in ("NULL, 'speaks'", f"{person}, NULL", f"{person}, 'likes'", f"{person}, 'speaks', 0",
-                      f"{entity(fitted, 'language 1')}, 'speaks', 0"):  # fmt: skip
+    for arguments in (
+        "NULL, 'speaks'",
+        f"{person}, NULL",
+        f"{person}, 'likes'",
+        f"{person}, 'speaks', 0",
+        f"{entity(fitted, 'language 1')}, 'speaks', 0",
+    ):
         assert fitted.execute(f"SELECT * FROM graph_predict('world', {arguments})").fetchall() == []
     # The wrong end: whoever never was a subject of it, may be one.
     assert len(fitted.execute(f"SELECT * FROM graph_predict('world', {person}, 'speaks', 2)").fetchall()) == 2
@@ -251,8 +258,9 @@ def test_nobody_gives_a_graph_another_models_files(fitted: psycopg.Connection, r
         INSERT INTO llm.all_graph_model (graph, method, digest, sources, options, metrics, seconds)
         SELECT id, 'complex', repeat('0', 64), '{}', '{}', '{}', 0 FROM llm.graph WHERE name = 'theirs'
     """)
-    fitted.execute("INSERT INTO llm.all_graph_model_file SELECT id, 'graph.json', 0, '' FROM llm.graph"
-                   " WHERE name = 'theirs'")  # fmt: skip
+    fitted.execute(
+        "INSERT INTO llm.all_graph_model_file SELECT id, 'graph.json', 0, '' FROM llm.graph WHERE name = 'theirs'"
+    )
     with pytest.raises(psycopg.Error, match="not in the database") as caught:
         thief.execute("SELECT * FROM graph_predict('theirs', (SELECT id FROM llm.entity WHERE name = 'a'), 'b')")
     assert caught.value.sqlstate == "58P01"
@@ -332,10 +340,13 @@ def test_rules_over_two_steps_in_all_directions(db: psycopg.Connection) -> None:
             UNION ALL SELECT 'it''s <b>"me"', 'x'';--', 'it''s <b>"me"'
         $$)
     """)
-    found = {row[0]: row[1:] for row in db.execute(
-        "SELECT rule, support, round(confidence::numeric, 3), round(pca_confidence::numeric, 3)"
-        " FROM graph_rules('kin', 0.1)"
-    )}  # fmt: skip
+    found = {
+        row[0]: row[1:]
+        for row in db.execute(
+            "SELECT rule, support, round(confidence::numeric, 3), round(pca_confidence::numeric, 3)"
+            " FROM graph_rules('kin', 0.1)"
+        )
+    }
     assert found["parent(x, z) ∧ parent(z, y) ⇒ grandparent(x, y)"][0] == 9
     assert float(found["parent(x, z) ∧ parent(z, y) ⇒ grandparent(x, y)"][1]) == 0.5
     assert found["parent(z, x) ∧ parent(y, z) ⇒ descends(x, y)"][0] == 9
@@ -350,8 +361,12 @@ def test_rules_over_two_steps_in_all_directions(db: psycopg.Connection) -> None:
 def test_rules_say_what_they_need(db: psycopg.Connection) -> None:
     db.execute("SELECT graph_create('empty')")
     assert db.execute("SELECT * FROM graph_rules('empty')").fetchall() == []
-    for arguments, text in (("1.5", "min_confidence"), ("NULL", "min_confidence"), ("0.5, 0", "min_support"),
-                            ("0.5, NULL", "min_support")):  # fmt: skip
+    for arguments, text in (
+        ("1.5", "min_confidence"),
+        ("NULL", "min_confidence"),
+        ("0.5, 0", "min_support"),
+        ("0.5, NULL", "min_support"),
+    ):
         with pytest.raises(errors.InvalidParameterValue, match=text):
             db.execute(f"SELECT * FROM graph_rules('empty', {arguments})")
     with pytest.raises(errors.UndefinedObject):

@@ -11,11 +11,13 @@ from psycopg import errors
 
 Connect = Callable[..., psycopg.Connection]
 TABLES = ("graph", "graph_source", "graph_row", "entity", "relation", "evidence", "merge")
-MAPPING = json.dumps([
-    {"subject": "name", "subject_type": "company", "predicate": "phone", "object": "phone"},
-    {"subject": "name", "subject_type": "company", "predicate": "city", "object": "city"},
-    {"subject": "boss", "subject_type": "person", "predicate": "leads", "object": "name", "object_type": "company"},
-])  # fmt: skip
+MAPPING = json.dumps(
+    [
+        {"subject": "name", "subject_type": "company", "predicate": "phone", "object": "phone"},
+        {"subject": "name", "subject_type": "company", "predicate": "city", "object": "city"},
+        {"subject": "boss", "subject_type": "person", "predicate": "leads", "object": "name", "object_type": "company"},
+    ]
+)
 ROWS = [
     (1, "Nordwind Logistics", "040 555 1234", "Hamburg", "Anna Berg"),
     (2, "Nordwind Logistics", "040 555 1234", "Hamburg", "Anna Berg"),
@@ -110,8 +112,10 @@ def test_parting_restores_the_graph_exactly(firms: psycopg.Connection, whole: bo
 
 
 def test_parting_one_of_several_leaves_the_others(firms: psycopg.Connection) -> None:
-    one, two, three, four = (number(firms, f"{name}") for name in (
-        "Nordwind Logistics", "Nordwind Logistics GmbH", "Nordwind Bakery", "Südwind Logistics"))  # fmt: skip
+    one, two, three, four = (
+        number(firms, f"{name}")
+        for name in ("Nordwind Logistics", "Nordwind Logistics GmbH", "Nordwind Bakery", "Südwind Logistics")
+    )
     before = contents(firms)
     firms.execute("SELECT graph_merge_entities(%s, %s)", (two, three))
     firms.execute("SELECT graph_merge_entities(%s, %s)", (four, two))
@@ -207,11 +211,15 @@ def test_what_contradicts_speaks_against(db: psycopg.Connection) -> None:
         (json.dumps({"born": {"functional": True}, "city": None}),),
     )
     people = [
-        (1, "Katarina Lindqvist", "1970-01-05", "Umea"), (2, "Katharina Lindqvist", "1970-01-05", "Umea"),
-        (3, "Kristofer Holmgren", "1981-11-30", "Lund"), (4, "Christofer Holmgren", "1955-02-14", "Lund"),
-        *((10 + n, f"{first} {last}", f"19{n + 40}-03-12", "Lund")
-          for n, (first, last) in enumerate([("Anna", "Ek"), ("Bo", "Alm"), ("Cecilia", "Dahl"), ("Erik", "Falk")])),
-    ]  # fmt: skip
+        (1, "Katarina Lindqvist", "1970-01-05", "Umea"),
+        (2, "Katharina Lindqvist", "1970-01-05", "Umea"),
+        (3, "Kristofer Holmgren", "1981-11-30", "Lund"),
+        (4, "Christofer Holmgren", "1955-02-14", "Lund"),
+        *(
+            (10 + n, f"{first} {last}", f"19{n + 40}-03-12", "Lund")
+            for n, (first, last) in enumerate([("Anna", "Ek"), ("Bo", "Alm"), ("Cecilia", "Dahl"), ("Erik", "Falk")])
+        ),
+    ]
     for row in people:
         db.execute("INSERT INTO person VALUES (%s, %s, %s, %s)", row)
     mapping = [{"subject": "name", "predicate": name, "object": name} for name in ("born", "city")]
@@ -235,8 +243,10 @@ def test_conflicts_are_shown_with_what_speaks_for_each(db: psycopg.Connection) -
     assert [row[:5] for row in rows] == [(number(db, "Ada"), "Ada", "born", ["1815", "1851"], [1.0, 1.0])]
     evidence = rows[0][5]
     assert [(each["object"], each["key"]) for each in evidence] == [
-        ("1815", {"id": 1}), ("1815", {"id": 2}), ("1851", {"id": 3}),
-    ]  # fmt: skip
+        ("1815", {"id": 1}),
+        ("1815", {"id": 2}),
+        ("1851", {"id": 3}),
+    ]
     assert {each["table"] for each in evidence} == {"public.person"} or {each["table"] for each in evidence} == {
         "person"
     }
@@ -258,8 +268,9 @@ def test_two_tenants_see_each_only_its_names(firms: psycopg.Connection, role: st
     assert firms.execute("SELECT * FROM llm.merge").fetchall() == []
     assert firms.execute("SELECT * FROM llm.own_merge").fetchall() == []
     assert {row[0] for row in firms.execute("SELECT subject FROM graph_triples('firms')")} == {
-        "A. Berg", "Nordwind Logistics GmbH",
-    }  # fmt: skip
+        "A. Berg",
+        "Nordwind Logistics GmbH",
+    }
     firms.execute(f"RESET ROLE; ALTER POLICY seen ON firm TO {role} USING (id = 1); SET ROLE {role}")
     assert seen() == [("Nordwind Logistics", [], 1)]
     firms.execute(f"RESET ROLE; ALTER POLICY seen ON firm TO {role} USING (id IN (1, 3)); SET ROLE {role}")
@@ -407,9 +418,13 @@ def test_only_the_owner_merges(firms: psycopg.Connection, role: str) -> None:
     firms.execute(f"GRANT SELECT ON firm TO {role}; SET ROLE {role}")
     firms.execute("SELECT graph_create('mine')")
     calls = (
-        "graph_resolve('firms')", "graph_merge('firms', 'mine')", "graph_merge('mine', 'firms')",
-        f"graph_merge_entities({one}, {two})", f"graph_unmerge({two})", "graph_unmerge(graph => 'firms')",
-    )  # fmt: skip
+        "graph_resolve('firms')",
+        "graph_merge('firms', 'mine')",
+        "graph_merge('mine', 'firms')",
+        f"graph_merge_entities({one}, {two})",
+        f"graph_unmerge({two})",
+        "graph_unmerge(graph => 'firms')",
+    )
     for call in calls:
         with pytest.raises(errors.InsufficientPrivilege, match='must be owner of graph "firms"'):
             firms.execute(f"SELECT * FROM {call}")
@@ -439,9 +454,21 @@ def test_an_empty_graph_has_nothing_to_merge(db: psycopg.Connection) -> None:
 def test_strange_names(db: psycopg.Connection) -> None:
     """Long ones that differ only at their ends, marks alone, other scripts."""
     names = [
-        "x" * 10_000, "x" * 9_999 + "y", "word " * 2_000, "!!!", "???", "\u0301", "北京大学", "北京 大学", "清华大学",
-        "0", "00", "'; DROP TABLE firm; --", "😀", "😃",
-    ]  # fmt: skip
+        "x" * 10_000,
+        "x" * 9_999 + "y",
+        "word " * 2_000,
+        "!!!",
+        "???",
+        "\u0301",
+        "北京大学",
+        "北京 大学",
+        "清华大学",
+        "0",
+        "00",
+        "'; DROP TABLE firm; --",
+        "😀",
+        "😃",
+    ]
     db.execute("CREATE TABLE thing (id serial PRIMARY KEY, name text)")
     for name in names:
         db.execute("INSERT INTO thing (name) VALUES (%s)", (name,))

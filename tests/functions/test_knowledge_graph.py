@@ -14,10 +14,12 @@ from psycopg import errors
 
 Connect = Callable[..., psycopg.Connection]
 TRIPLES = "SELECT subject, predicate, object FROM graph_triples(%s)"
-MAPPING = json.dumps([
-    {"subject": "name", "predicate": "has", "object": "disease"},
-    {"subject": "name", "predicate": "sees", "object": "doctor_id.name"},
-])  # fmt: skip
+MAPPING = json.dumps(
+    [
+        {"subject": "name", "predicate": "has", "object": "disease"},
+        {"subject": "name", "predicate": "sees", "object": "doctor_id.name"},
+    ]
+)
 # All of a graph by names and rows: two graphs that say the same are equal in this.
 CONTENT = """
     SELECT 'entity', e.type, e.name, '', '', e.support, NULL, v.key::text, v."column", v.start_pos, v.end_pos
@@ -57,9 +59,12 @@ def nothing_is_left(db: psycopg.Connection) -> bool:
 
 def test_columns_become_entities_and_relations(clinic: psycopg.Connection) -> None:
     assert clinic.execute(TRIPLES, ("clinic",)).fetchall() == [
-        ("Ann", "has", "flu"), ("Ann", "sees", "Dr Li"), ("Bob", "has", "flu"), ("Bob", "sees", "Dr Wu"),
+        ("Ann", "has", "flu"),
+        ("Ann", "sees", "Dr Li"),
+        ("Bob", "has", "flu"),
+        ("Bob", "sees", "Dr Wu"),
         ("Cid", "has", "gout"),
-    ]  # fmt: skip
+    ]
     types = clinic.execute(
         "SELECT type, name, support FROM llm.entity WHERE name IN ('flu', 'Dr Li', 'Ann') ORDER BY 1"
     )
@@ -71,9 +76,12 @@ def test_every_change_of_a_row_changes_what_the_row_supported(clinic: psycopg.Co
     clinic.execute("UPDATE patient SET disease = 'cold' WHERE id = 1; DELETE FROM patient WHERE id = 3")
     clinic.execute("INSERT INTO patient VALUES (4, 'Dan', NULL, 1), (5, '', 'gout', NULL), (6, NULL, NULL, NULL)")
     assert clinic.execute(TRIPLES, ("clinic",)).fetchall() == [
-        ("Ann", "has", "cold"), ("Ann", "sees", "Dr Li"), ("Bob", "has", "flu"), ("Bob", "sees", "Dr Wu"),
+        ("Ann", "has", "cold"),
+        ("Ann", "sees", "Dr Li"),
+        ("Bob", "has", "flu"),
+        ("Bob", "sees", "Dr Wu"),
         ("Dan", "sees", "Dr Li"),
-    ]  # fmt: skip
+    ]
     clinic.execute("UPDATE doctor SET name = 'Dr Lee' WHERE id = 1")
     assert ("Ann", "sees", "Dr Lee") in clinic.execute(TRIPLES, ("clinic",)).fetchall()
     clinic.execute("UPDATE patient SET id = id + 100 WHERE id = 1")
@@ -282,15 +290,17 @@ def test_the_schema_keeps_out_what_does_not_belong(db: psycopg.Connection) -> No
     db.execute("""SELECT graph_create('g', '{drug,disease}', '{"treats": {"subject": "drug", "object": "disease"}}')""")
     for mapping, message in (
         ('{"subject": "a", "subject_type": "city"}', 'no entity type "city"'),
-        ('{"subject": "a", "subject_type": "drug", "predicate": "hurts", "object": "b", "object_type": "disease"}',
-         'no relation type "hurts"'),
+        (
+            '{"subject": "a", "subject_type": "drug", "predicate": "hurts", "object": "b", "object_type": "disease"}',
+            'no relation type "hurts"',
+        ),
         ('{"subject": "c", "subject_type": "drug"}', 'no column "c"'),
         ('{"subject": "a.name", "subject_type": "drug"}', "no foreign key"),
         ('{"subject": "a", "predicate": "p"}', "both a predicate and an object"),
         ("[]", "JSON list of objects"),
         ('{"subject": 1}', "both a predicate and an object"),
         ('{"column": "a"}', "both a predicate and an object"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(errors.InvalidParameterValue, match=message) as caught:
             db.execute("CALL graph_add_columns('g', 't', %s)", (mapping,))
         assert caught.value.diag.message_hint
@@ -299,9 +309,12 @@ def test_the_schema_keeps_out_what_does_not_belong(db: psycopg.Connection) -> No
     for query, message in (
         ("SELECT 1 AS subject, 2 AS object", 'no column "predicate"'),
         ("SELECT 1 AS subject, 2 AS predicate, 3 AS object, 4 AS colour", 'column "colour"'),
-        ("SELECT 'a' AS subject, 'drug' AS subject_type, 'treats' AS predicate, 'b' AS object,"
-         " 'disease' AS object_type, 7 AS confidence", "between 0 and 1"),
-    ):  # fmt: skip
+        (
+            "SELECT 'a' AS subject, 'drug' AS subject_type, 'treats' AS predicate, 'b' AS object,"
+            " 'disease' AS object_type, 7 AS confidence",
+            "between 0 and 1",
+        ),
+    ):
         with pytest.raises(errors.InvalidParameterValue, match=message):
             db.execute("SELECT graph_import('g', %s)", (query,))
 

@@ -68,12 +68,14 @@ INDEXES = {
     "SELECT * FROM customer WHERE lower(email) = 'user7@example.org'": ("expression index", "customer (lower(email))"),
     "SELECT * FROM purchase ORDER BY bought_at DESC LIMIT 10": ("index", "purchase (bought_at DESC)"),
     "SELECT p.* FROM purchase p JOIN customer c ON c.id = p.customer_id WHERE c.id = 7": (
-        "index", "purchase (customer_id)",
+        "index",
+        "purchase (customer_id)",
     ),
     "WITH p AS (SELECT * FROM purchase) SELECT sum(amount) FROM p WHERE customer_id = 7": (
-        "index", "purchase (customer_id)",
+        "index",
+        "purchase (customer_id)",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("sql", INDEXES)

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 from database import value
-from pg_llm.workbench.cluster import Cluster
 from psycopg import errors
+from workbench.cluster import Cluster
 
 Connect = Callable[..., psycopg.Connection]
 
@@ -72,9 +72,12 @@ OBJECTS = {
     "index predicate": "CREATE INDEX ON lair.trap (body) WHERE lair.yes()",
     "rule": "CREATE RULE r AS ON UPDATE TO lair.trap DO ALSO SELECT lair.pay()",
 }
-LABELS = json.dumps([
-    {"key": {"id": 1}, "column": "mood", "value": "good"}, {"key": {"id": 2}, "column": "body", "value": "a ship"},
-])  # fmt: skip
+LABELS = json.dumps(
+    [
+        {"key": {"id": 1}, "column": "mood", "value": "good"},
+        {"key": {"id": 2}, "column": "body", "value": "a ship"},
+    ]
+)
 READING = (
     "SELECT * FROM llm_profile('{t}')",
     "SELECT * FROM llm_duplicates('{t}', threshold => 0.5)",
@@ -153,8 +156,11 @@ def attempt(victim: psycopg.Connection, statement: str) -> str | None:
         victim.execute(statement)
     # An implicit cast makes comparisons of the type ambiguous, in every statement.
     except (
-        errors.InsufficientPrivilege, errors.InvalidParameterValue, errors.UndefinedObject, errors.AmbiguousFunction,
-    ) as error:  # fmt: skip
+        errors.InsufficientPrivilege,
+        errors.InvalidParameterValue,
+        errors.UndefinedObject,
+        errors.AmbiguousFunction,
+    ) as error:
         return error.sqlstate
     return None
 
@@ -274,10 +280,17 @@ def test_forged_triggers_reach_no_other_table(lair: psycopg.Connection, connect:
     mallory = connect(user="mallory")
     for arguments in ("", "'embedding'", "'embedding', 'own'", "'id'", "'x\"; DROP TABLE own'"):
         mallory.execute("CREATE TABLE lair.forged (id int PRIMARY KEY, body text, embedding text, embedding_text text)")
-        definition = json.dumps({
-            "name": "embedding", "columns": ["body"], "model": "all-minilm-l6-v2", "method": "none",
-            "metric": "cosine", "sync": "live", "text_config": "simple",
-        })  # fmt: skip
+        definition = json.dumps(
+            {
+                "name": "embedding",
+                "columns": ["body"],
+                "model": "all-minilm-l6-v2",
+                "method": "none",
+                "metric": "cosine",
+                "sync": "live",
+                "text_config": "simple",
+            }
+        )
         mallory.execute(
             f"CREATE TRIGGER f BEFORE UPDATE ON lair.forged FOR EACH ROW"
             f" EXECUTE FUNCTION llm.semantic_forget('{definition}');"
@@ -317,9 +330,11 @@ def test_a_recommender_runs_its_query_as_its_author(
         for name, may in (("postgres", {"mallory"}), ("plain", {"mallory", "plain"})):
             victim = connect(user=name)
             for call in (
-                "SELECT * FROM recommend('3', 5, 'bait')", "SELECT * FROM recommend_for('{1}', 5, 'bait')",
-                "SELECT * FROM similar_items('1', 5, 'bait')", "SELECT * FROM llm_evaluate_recommender('bait')",
-            ):  # fmt: skip
+                "SELECT * FROM recommend('3', 5, 'bait')",
+                "SELECT * FROM recommend_for('{1}', 5, 'bait')",
+                "SELECT * FROM similar_items('1', 5, 'bait')",
+                "SELECT * FROM llm_evaluate_recommender('bait')",
+            ):
                 attempt(victim, call)
                 assert watch.ran_as() <= may, (name, call)
     finally:

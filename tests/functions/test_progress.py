@@ -9,7 +9,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 from database import value
-from pg_llm.workbench.cluster import Cluster
+from workbench.cluster import Cluster
 
 Connect = Callable[..., psycopg.Connection]
 

@@ -35,11 +35,15 @@ def test_a_recommender_learns_habits(fitted: psycopg.Connection) -> None:
 
 def test_the_next_call_follows_an_event_at_once(fitted: psycopg.Connection) -> None:
     before = items(fitted, "recommend('7', 5)")
-    new = value(fitted, """
+    new = value(
+        fitted,
+        """
         SELECT p.id FROM product AS p
         WHERE NOT EXISTS (SELECT FROM purchase WHERE customer = 7 AND product IN (p.id, (p.id + 2) %% 40))
         AND NOT ARRAY[p.id, (p.id + 2) %% 40] && %s::int[] LIMIT 1
-    """, [int(item) for item in before])  # fmt: skip
+    """,
+        [int(item) for item in before],
+    )
     fitted.execute("INSERT INTO purchase VALUES (7, %s, '2026-02-01 00:00+00', 1)", (new,))
     after = fitted.execute("SELECT * FROM recommend('7', 5)").fetchall()
     reasons = {item: reason for item, _, reason in after}
@@ -332,9 +336,12 @@ def test_arguments_out_of_range(fitted: psycopg.Connection, arguments: str) -> N
 
 
 CALLS = (
-    "recommend('1')", "recommend_for('{2,4}')", "recommend_batch('{1,2}')", "similar_items('6')",
+    "recommend('1')",
+    "recommend_for('{2,4}')",
+    "recommend_batch('{1,2}')",
+    "similar_items('6')",
     "llm_evaluate_recommender('shop')",
-)  # fmt: skip
+)
 
 
 def test_rights(fitted: psycopg.Connection, role: str, connect: Callable[..., psycopg.Connection]) -> None:

@@ -204,9 +204,10 @@ def test_any_name_and_key(db: psycopg.Connection, table: str, key: str) -> None:
     db.execute(f"INSERT INTO {table} (a, b, c, body{column}) VALUES ({row})")
     assert missing(db, table) == 0
     assert first(db, "fruit", table) == value(
-        db, f"""SELECT to_jsonb(t) - '{{body,embedding,embedding_text}}'::text[]
-                - CASE WHEN to_jsonb(t) ? 'Ke y' THEN '{{a,b,c}}'::text[] ELSE '{{}}' END FROM {table} t"""
-    )  # fmt: skip
+        db,
+        f"""SELECT to_jsonb(t) - '{{body,embedding,embedding_text}}'::text[]
+                - CASE WHEN to_jsonb(t) ? 'Ke y' THEN '{{a,b,c}}'::text[] ELSE '{{}}' END FROM {table} t""",
+    )
 
 
 @pytest.mark.parametrize(

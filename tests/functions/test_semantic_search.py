@@ -115,15 +115,23 @@ def test_all_there_are_and_each_once(cranfield: psycopg.Connection, mode: str) -
 
 def test_scores_are_what_they_are_said_to_be(cranfield: psycopg.Connection) -> None:
     (key, score, row), *_ = search(cranfield, "supersonic flutter", "document", mode="vector", k=1)
-    assert score == pytest.approx(value(
-        cranfield, "SELECT 1 - (embedding <=> llm_embed('supersonic flutter')) FROM document WHERE id = %s", key["id"]
-    ))  # fmt: skip
+    assert score == pytest.approx(
+        value(
+            cranfield,
+            "SELECT 1 - (embedding <=> llm_embed('supersonic flutter')) FROM document WHERE id = %s",
+            key["id"],
+        )
+    )
     assert row["id"] == key["id"]
     both = search(cranfield, "supersonic flutter", "document", k=1000)
     assert both[0][1] <= 2 / 61
-    ranks = {mode: {row[0]["id"]: rank for rank, row in enumerate(search(
-        cranfield, "supersonic flutter", "document", mode=mode, k=2000), 1)}
-        for mode in ("vector", "text")}  # fmt: skip
+    ranks = {
+        mode: {
+            row[0]["id"]: rank
+            for rank, row in enumerate(search(cranfield, "supersonic flutter", "document", mode=mode, k=2000), 1)
+        }
+        for mode in ("vector", "text")
+    }
     for found, score, _ in both[:50]:
         fused = sum(1 / (60 + rank[found["id"]]) for rank in ranks.values() if found["id"] in rank)
         assert score == pytest.approx(fused, rel=1e-5)

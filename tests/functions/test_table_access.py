@@ -13,19 +13,21 @@ Connect = Callable[..., psycopg.Connection]
 CODE = """
     CREATE FUNCTION pg_temp.code(target regclass, role regrole, writes boolean) RETURNS text[] LANGUAGE plpython3u
     SET search_path = pg_catalog, pg_temp AS $$
-    from pg_llm.functions import foreign_code
+    from pg_llm.database import foreign_code
+    from pg_llm.database.plpy_connection import BACKEND as db
     oid = lambda name, kind: plpy.execute(f"SELECT {plpy.quote_literal(name)}::{kind}::oid::int8 AS oid")[0]["oid"]
     relations = [int(oid(target, "regclass"))]
-    foreign_code.lock(relations, oid(role, "regrole"), writes)
-    found = foreign_code.find(relations, oid(role, "regrole"), writes)
+    foreign_code.lock(db, relations, oid(role, "regrole"), writes)
+    found = foreign_code.find(db, relations, oid(role, "regrole"), writes)
     return [row["what"] for row in found]
     $$;
     CREATE FUNCTION pg_temp.acting(target regclass, query text) RETURNS text LANGUAGE plpython3u AS $$
-    from pg_llm.functions import named_table, session, table_access
-    oid = int(named_table.oid(target))
-    @session.sql_function
-    def run():
-        return table_access.on_table(oid, lambda: plpy.execute(query)[0]["found"], writes=True)
+    from pg_llm.database import ownership, table_access
+    from pg_llm.database.sql_function import sql_function
+    @sql_function
+    def run(db):
+        oid = int(ownership.oid(db, target))
+        return table_access.on_table(db, oid, lambda: plpy.execute(query)[0]["found"], writes=True)
     return run()
     $$
 """
@@ -54,15 +56,19 @@ def mallory(db: psycopg.Connection, role: str) -> psycopg.Connection:
 @pytest.mark.parametrize(
     "policy",
     [
-        "body::lair.pair IS NOT NULL", "body::lair.checked[] IS NOT NULL", "body::lair.checked IS NOT NULL",
+        "body::lair.pair IS NOT NULL",
+        "body::lair.checked[] IS NOT NULL",
+        "body::lair.checked IS NOT NULL",
         "EXISTS (SELECT FROM json_to_record(body::json) AS k (x lair.checked))",
         "EXISTS (SELECT FROM ROWS FROM (json_to_recordset(body::json) AS (x lair.checked)) AS k)",
         "EXISTS (SELECT FROM xmltable('/a' PASSING (body::xml) COLUMNS x lair.checked PATH '.') AS k)",
-        "domain_in('x', 'lair.checked'::regtype, -1) IS NOT NULL", "to_json('sad'::lair.mood) IS NOT NULL",
-        "json_build_array('sad'::lair.mood) IS NOT NULL", "row_to_json(trap) IS NOT NULL",
+        "domain_in('x', 'lair.checked'::regtype, -1) IS NOT NULL",
+        "to_json('sad'::lair.mood) IS NOT NULL",
+        "json_build_array('sad'::lair.mood) IS NOT NULL",
+        "row_to_json(trap) IS NOT NULL",
         "(SELECT jsonb_agg(m) FROM unnest(enum_range(NULL::lair.mood)) AS m) IS NOT NULL",
     ],
-)  # fmt: skip
+)
 def test_code_of_types_is_seen(mallory: psycopg.Connection, role: str, policy: str) -> None:
     mallory.execute(f"SET ROLE {role}; ALTER TABLE lair.trap ENABLE ROW LEVEL SECURITY")
     mallory.execute(f"CREATE POLICY p ON lair.trap USING ({policy}); RESET ROLE")
@@ -76,14 +82,17 @@ def test_what_was_looked_at_stays_as_it_is(mallory: psycopg.Connection, role: st
     hostile = connect(user=role)
     hostile.execute("SET lock_timeout = '200ms'")
     for change in (
-        "CREATE INDEX ON lair.trap (id) WHERE lair.still()", "ALTER TABLE lair.trap ADD CHECK (lair.still())",
-        "CREATE POLICY p ON lair.trap USING (lair.evil())", "ALTER TABLE lair.trap ENABLE ROW LEVEL SECURITY",
+        "CREATE INDEX ON lair.trap (id) WHERE lair.still()",
+        "ALTER TABLE lair.trap ADD CHECK (lair.still())",
+        "CREATE POLICY p ON lair.trap USING (lair.evil())",
+        "ALTER TABLE lair.trap ENABLE ROW LEVEL SECURITY",
         "CREATE INDEX CONCURRENTLY ON lair.trap (id) WHERE lair.still()",
-    ):  # fmt: skip
+    ):
         with pytest.raises(errors.LockNotAvailable):
             hostile.execute(change)
-    assert value(mallory, "SELECT bool_or(indisvalid) FROM pg_index"
-                          " WHERE indrelid = 'lair.trap'::regclass AND NOT indisprimary") in (None, False)  # fmt: skip
+    assert value(
+        mallory, "SELECT bool_or(indisvalid) FROM pg_index WHERE indrelid = 'lair.trap'::regclass AND NOT indisprimary"
+    ) in (None, False)
     mallory.execute("ROLLBACK")
 
 
@@ -95,17 +104,20 @@ def test_what_was_looked_at_stays_as_it_is(mallory: psycopg.Connection, role: st
         (
             "ALTER TABLE lair.trap ENABLE ROW LEVEL SECURITY;"
             " CREATE POLICY p ON lair.trap USING (tenant = current_setting('app.tenant', true))",
-            0, 0,
+            0,
+            0,
         ),
         (
             "ALTER TABLE lair.trap ENABLE ROW LEVEL SECURITY;"
             " CREATE POLICY p ON lair.trap USING (query_to_xml('SELECT lair.evil()', true, true, '') IS NOT NULL)",
-            1, 1,
+            1,
+            1,
         ),
         (
             "ALTER TABLE lair.trap ENABLE ROW LEVEL SECURITY; CREATE VIEW lair.v AS SELECT lair.evil() AS seen;"
             " CREATE POLICY p ON lair.trap USING (EXISTS (SELECT FROM lair.v WHERE seen))",
-            1, 1,
+            1,
+            1,
         ),
         ("CREATE INDEX bait ON lair.trap (lower(body)) WHERE lair.still()", 1, 1),
         ("CREATE INDEX fine ON lair.trap (lower(body)) WHERE body LIKE 'a%'", 0, 0),
@@ -113,18 +125,21 @@ def test_what_was_looked_at_stays_as_it_is(mallory: psycopg.Connection, role: st
         (
             "CREATE DOMAIN lair.d AS text CHECK (lair.evil()); CREATE TYPE lair.twin AS (x lair.d);"
             "ALTER TABLE lair.trap ADD x lair.twin",
-            1, 1,
+            1,
+            1,
         ),
         ("CREATE DOMAIN lair.d AS text CHECK (lair.evil()); ALTER TABLE lair.trap ADD x lair.d[]", 1, 1),
         (
             "CREATE DOMAIN lair.d AS int CHECK (lair.evil()); CREATE DOMAIN lair.dd AS lair.d;"
             "CREATE TYPE lair.r AS RANGE (SUBTYPE = lair.dd); ALTER TABLE lair.trap ADD x lair.r",
-            1, 1,
+            1,
+            1,
         ),
         (
             "ALTER TABLE lair.trap ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON lair.trap"
             " USING ((SELECT count(*) FROM generate_series(1, 1000000000000) g WHERE g > id) > 0)",
-            1, 1,
+            1,
+            1,
         ),
         ("ALTER TABLE lair.trap ADD CHECK (lair.still())", 1, 1),
         ("ALTER TABLE lair.trap ADD made boolean DEFAULT lair.evil()", 0, 1),
@@ -137,10 +152,11 @@ def test_what_was_looked_at_stays_as_it_is(mallory: psycopg.Connection, role: st
             "CREATE OPERATOR lair.=== (LEFTARG = text, RIGHTARG = text, FUNCTION = lair.eq);"
             "ALTER TABLE lair.trap ENABLE ROW LEVEL SECURITY;"
             "CREATE POLICY p ON lair.trap USING (body OPERATOR(lair.===) tenant)",
-            1, 1,
+            1,
+            1,
         ),
     ],
-)  # fmt: skip
+)
 def test_foreign_code_is_seen(mallory: psycopg.Connection, role: str, made: str, reading: int, writing: int) -> None:
     mallory.execute(f"SET ROLE {role}")
     mallory.execute(made)
@@ -170,10 +186,13 @@ def test_work_has_the_rights_of_the_owner_and_no_way_back(mallory: psycopg.Conne
     assert value(mallory, query, "SELECT CURRENT_USER::text AS found") == role
     assert value(mallory, "SELECT CURRENT_USER::text") == "postgres"
     for statement in (
-        "RESET ROLE", "SET ROLE postgres", "SET SESSION AUTHORIZATION DEFAULT", "CREATE TEMP TABLE x (y int)",
+        "RESET ROLE",
+        "SET ROLE postgres",
+        "SET SESSION AUTHORIZATION DEFAULT",
+        "CREATE TEMP TABLE x (y int)",
         "SELECT count(*)::text AS found FROM pg_authid",
         "SELECT set_config('role', 'postgres', false) AS found",
-    ):  # fmt: skip
+    ):
         with pytest.raises(errors.InsufficientPrivilege):
             mallory.execute(query, (statement,))
     assert value(mallory, "SELECT CURRENT_USER::text") == "postgres"

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 from database import value
 from pg_llm.models import source
-from pg_llm.workbench.cluster import Cluster
 from psycopg import errors
+from workbench.cluster import Cluster
 
 Connect = Callable[..., psycopg.Connection]
 TOPIC = "SELECT text, topic FROM sentence WHERE part = 'train'"
@@ -29,7 +29,7 @@ def left_over(cluster: Cluster) -> list[Path]:
 
 def training_processes(cluster: Cluster) -> list[int]:
     """Processes that work in this cluster's training folder."""
-    wanted = f"-m\0pg_llm.training\0{cluster.data}"
+    wanted = f"-m\0pg_llm.runtime.training\0{cluster.data}"
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

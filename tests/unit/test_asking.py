@@ -6,25 +6,23 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.asking import (
-    answer,
+from pg_llm.ask import answer, example, prompt
+from pg_llm.ask.grammar import (
     asides,
     dates,
-    example,
     forms,
     meaning,
     numbers,
     places,
     prefixes,
-    prompt,
     synthesis,
     tokens,
     words,
-)  # fmt: skip
-from pg_llm.asking.meaning import Embed, dot
-from pg_llm.asking.mention import Similar, ValueMatch
-from pg_llm.asking.query import Condition, Expr, Query, Writer
-from pg_llm.asking.schema import Column, Edge, Schema, Table
+)
+from pg_llm.ask.grammar.meaning import Embed, dot
+from pg_llm.ask.grammar.query import Condition, Expr, Query, Writer
+from pg_llm.ask.mention import Similar, ValueMatch
+from pg_llm.ask.schema import Column, Edge, Schema, Table
 
 NUMBER, TEXT, DATE = "number", "text", "date"
 
@@ -47,10 +45,18 @@ def library() -> Schema:
 @pytest.mark.parametrize(
     ("word", "stem"),
     [
-        ("cities", "city"), ("books", "book"), ("addresses", "address"), ("priced", "price"), ("visited", "visit"),
-        ("bus", "bus"), ("running", "run"), ("published", "publish"), ("people", "person"), ("患者", "患者"),
+        ("cities", "city"),
+        ("books", "book"),
+        ("addresses", "address"),
+        ("priced", "price"),
+        ("visited", "visit"),
+        ("bus", "bus"),
+        ("running", "run"),
+        ("published", "publish"),
+        ("people", "person"),
+        ("患者", "患者"),
     ],
-)  # fmt: skip
+)
 def test_words_have_stems(word: str, stem: str) -> None:
     assert words.stem(word) == stem
 
@@ -58,10 +64,15 @@ def test_words_have_stems(word: str, stem: str) -> None:
 @pytest.mark.parametrize(
     ("name", "found"),
     [
-        ("orderQty_total", ("order", "quantity", "total")), ("sname", ("name",)), ("unit_price", ("unit", "price")),
-        ("DOB", ("birth", "date")), ("客户_name", ("客户", "name")), ("", ()), ("___", ()),
+        ("orderQty_total", ("order", "quantity", "total")),
+        ("sname", ("name",)),
+        ("unit_price", ("unit", "price")),
+        ("DOB", ("birth", "date")),
+        ("客户_name", ("客户", "name")),
+        ("", ()),
+        ("___", ()),
     ],
-)  # fmt: skip
+)
 def test_names_are_split_into_words(name: str, found: tuple[str, ...]) -> None:
     assert words.split(name) == found
 
@@ -69,11 +80,15 @@ def test_names_are_split_into_words(name: str, found: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("asked", "most", "less", "least"),
     [
-        ("customer", "customer", "cust", "cost"), ("portion", "portn", "prt", "port"), ("share", "shr", "sh", "she"),
-        ("transaction", "transact", "tran", "train"), ("salespeople", "salesperson", "slsprsn", "sale"),
-        ("point", "points", "pts", "paint"), ("agent", "agnt", "agt", "age"),
+        ("customer", "customer", "cust", "cost"),
+        ("portion", "portn", "prt", "port"),
+        ("share", "shr", "sh", "she"),
+        ("transaction", "transact", "tran", "train"),
+        ("salespeople", "salesperson", "slsprsn", "sale"),
+        ("point", "points", "pts", "paint"),
+        ("agent", "agnt", "agt", "age"),
     ],
-)  # fmt: skip
+)
 def test_short_forms_count_by_what_is_left_of_a_word(asked: str, most: str, less: str, least: str) -> None:
     found = [words.likeness(words.stem(asked), words.stem(each)) for each in (most, less, least)]
     assert found == sorted(found, reverse=True)
@@ -84,10 +99,14 @@ def test_short_forms_count_by_what_is_left_of_a_word(asked: str, most: str, less
 @pytest.mark.parametrize(
     ("word", "parts"),
     [
-        ("keeperid", ("keeper", "id")), ("unitprice", ("unit", "price")), ("feeddt", ("feed", "date")),
-        ("mileage", ("mileage",)), ("void", ("void",)), ("average", ("average",)),
+        ("keeperid", ("keeper", "id")),
+        ("unitprice", ("unit", "price")),
+        ("feeddt", ("feed", "date")),
+        ("mileage", ("mileage",)),
+        ("void", ("void",)),
+        ("average", ("average",)),
     ],
-)  # fmt: skip
+)
 def test_words_written_as_one_are_split_where_both_are_known(word: str, parts: tuple[str, ...]) -> None:
     assert words.compound(word, {"keeper"}) == parts
 
@@ -95,12 +114,17 @@ def test_words_written_as_one_are_split_where_both_are_known(word: str, parts: t
 @pytest.mark.parametrize(
     ("names", "prefix"),
     [
-        (("zk_keeper", "zk_cage", "zk_feed"), "zk_"), (("zkkeeper", "zkcage", "zkfeed"), "zk"),
-        (("appuser", "apporder", "appitem"), "app"), (("order", "order_item", "order_note"), ""),
-        (("store", "staff", "street"), ""), (("course", "college", "contact"), ""),
-        (("zk_cage", "zk_feed"), ""), ((), ""), (("zk_cage", "zk_feed", "log_zk"), ""),
+        (("zk_keeper", "zk_cage", "zk_feed"), "zk_"),
+        (("zkkeeper", "zkcage", "zkfeed"), "zk"),
+        (("appuser", "apporder", "appitem"), "app"),
+        (("order", "order_item", "order_note"), ""),
+        (("store", "staff", "street"), ""),
+        (("course", "college", "contact"), ""),
+        (("zk_cage", "zk_feed"), ""),
+        ((), ""),
+        (("zk_cage", "zk_feed", "log_zk"), ""),
     ],
-)  # fmt: skip
+)
 def test_what_all_names_share_is_a_prefix(names: tuple[str, ...], prefix: str) -> None:
     assert prefixes.shared(names) == prefix
 
@@ -133,7 +157,7 @@ def zoo() -> Schema:
         ),
         ("What is the total portion?", "SELECT sum(zkf_prtn) FROM zkfeed"),
     ],
-)  # fmt: skip
+)
 def test_names_with_prefixes_and_short_forms_are_read(question: str, sql: str) -> None:
     assert synthesis.candidates(question, zoo(), [])[0][0].sql == sql
 
@@ -366,10 +390,20 @@ def test_other_words_are_no_times(said: str) -> None:
 @pytest.mark.parametrize(
     ("said", "number"),
     [
-        ("25k", 25e3), ("15 thousand", 15e3), ("$2bn", 2e9), ("5 m", 5), ("1,200.50", 1200.5), ("five thousand", 5000),
-        ("two hundred fifty", 250), ("two dozen", 24), ("三千五百", 3500), ("100万元", 1e6), ("5千克", 5), ("十二", 12),
+        ("25k", 25e3),
+        ("15 thousand", 15e3),
+        ("$2bn", 2e9),
+        ("5 m", 5),
+        ("1,200.50", 1200.5),
+        ("five thousand", 5000),
+        ("two hundred fifty", 250),
+        ("two dozen", 24),
+        ("三千五百", 3500),
+        ("100万元", 1e6),
+        ("5千克", 5),
+        ("十二", 12),
     ],
-)  # fmt: skip
+)
 def test_numbers_are_read_as_they_are_said(said: str, number: float) -> None:
     (found,) = [mention for mention, _ in numbers.numbers(tokens.cut(said))]
     assert found.number == number
@@ -378,8 +412,19 @@ def test_numbers_are_read_as_they_are_said(said: str, number: float) -> None:
 def test_verbs_that_hang_on_a_word_are_words() -> None:
     found = tokens.cut("who's won what we've made, can't John's wait")
     assert [token.text for token in found] == [
-        "who", "is", "won", "what", "we", "have", "made", ",", "can", "not", "John's", "wait",
-    ]  # fmt: skip
+        "who",
+        "is",
+        "won",
+        "what",
+        "we",
+        "have",
+        "made",
+        ",",
+        "can",
+        "not",
+        "John's",
+        "wait",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -440,14 +485,21 @@ def hotel() -> Schema:
             ),
             table(
                 "bookings",
-                {"booking_id": NUMBER, "guest_id": NUMBER, "room_id": NUMBER, "arrival": DATE, "nights": NUMBER,
-                 "price": NUMBER, "status": TEXT},
+                {
+                    "booking_id": NUMBER,
+                    "guest_id": NUMBER,
+                    "room_id": NUMBER,
+                    "arrival": DATE,
+                    "nights": NUMBER,
+                    "price": NUMBER,
+                    "status": TEXT,
+                },
                 "booking_id",
             ),
             table("invoices", {"invoice_id": NUMBER, "supplier_name": TEXT, "amount": NUMBER}, "invoice_id"),
             table("workers", {"worker_id": NUMBER, **person, "hotel_id": NUMBER, "salary": NUMBER}, "worker_id"),
         ]
-    )  # fmt: skip
+    )
 
 
 VALUES = {"cancelled": (3, 6), "confirmed": (3, 6), "Spain": (1, 4)}
@@ -865,7 +917,7 @@ def test_a_taught_question_fits_one_that_differs_in_values(question: str, adapte
         ("猫的名字是什么？", ["name"], [["A"], ["B"]], "猫的名字为A、B。"),
         ("列出猫", ["name"], [], "没有符合条件的数据。"),
     ],
-)  # fmt: skip
+)
 def test_results_are_said(question: str, columns: list[str], rows: list[list[object]], said: str) -> None:
     chinese = not question.isascii()
     assert answer.sentence(question, columns, rows, False, chinese) == said

@@ -8,9 +8,9 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.asking import chinese_names, synthesis, tokens
-from pg_llm.asking.mention import ValueMatch
-from pg_llm.asking.schema import Column, Edge, Schema, Table
+from pg_llm.ask.grammar import chinese_names, synthesis, tokens
+from pg_llm.ask.mention import ValueMatch
+from pg_llm.ask.schema import Column, Edge, Schema, Table
 
 NUMBER, TEXT, DATE, BOOL = "number", "text", "date", "bool"
 HOTEL = {

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pg_llm.errors import InvalidModel, MemoryLimitExceeded
 from pg_llm.models.cache import ModelCache
-from pg_llm.models.engine import Encoded
+from pg_llm.models.engine import Window
 from pg_llm.models.spec import ModelSpec
 
 
@@ -20,7 +20,7 @@ class Loaded:
     batch_tokens: int = 1
     details: dict[str, object] = field(default_factory=dict)
 
-    def encode(self, texts: object, overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: object, overlap: int = 0) -> list[list[Window]]:
         raise NotImplementedError
 
     def forward(self, batch: object) -> object:

@@ -13,11 +13,12 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
+from pg_llm.charts import cells, choice
+from pg_llm.charts import table as chart_table
+from pg_llm.charts.host import rendering
+from pg_llm.charts.specification import specification
+from pg_llm.charts.table import table
 from pg_llm.errors import InvalidInput
-from pg_llm.functions import chart_cells, chart_choice, chart_table
-from pg_llm.functions.chart_specification import specification
-from pg_llm.functions.chart_table import table
-from pg_llm.tasks import chart
 
 GOLDEN = Path(__file__).with_name("charts")
 MONTHS = [f"2024-{month:02}-01" for month in range(1, 5)]
@@ -38,7 +39,10 @@ CHARTS: dict[str, tuple[list[tuple[str, str]], list[list[Any]], str | None, str 
     "bar_of_many": (CITY, [[f"city {i}", i + 1] for i in range(60)], None, None),
     "bar_in_groups": (SALES[1:] + SALES[:0], [[c, i] for i, c in enumerate(CITIES * 2)], None, None),
     "bar_of_two_categories": (
-        [("city", "text"), ("kind", "text"), ("n", "integer")], [[c, k, 3] for c in CITIES for k in "ab"], None, None,
+        [("city", "text"), ("kind", "text"), ("n", "integer")],
+        [[c, k, 3] for c in CITIES for k in "ab"],
+        None,
+        None,
     ),
     "bar_of_counts": ([("status", "text")], [["new"], ["open"], ["new"], [None]], None, None),
     "bar_in_time": ([("at", "timestamp")], [[f"2024-01-{d:02}T08:00:00"] for d in (1, 1, 3)], None, None),
@@ -47,12 +51,14 @@ CHARTS: dict[str, tuple[list[tuple[str, str]], list[list[Any]], str | None, str 
     "histogram": ([("n", "integer")], [[value] for value in (1, 2, 2, 3, 3, 3, 9)], None, None),
     "heatmap": (
         [("hour", "text"), ("day", "text"), ("n", "integer")],
-        [[f"{h:02}", d, h] for h in range(9) for d in ("Mo", "Tu", "We", "Th", "Fr")], None, None,
+        [[f"{h:02}", d, h] for h in range(9) for d in ("Mo", "Tu", "We", "Th", "Fr")],
+        None,
+        None,
     ),
     "pie": (CITY, [["Oslo", 10], ["Rome", 27], ["上海", 63]], "pie", None),
     "number": ([("total", "numeric")], [[Decimal("1234567.891")]], None, "Revenue"),
     "empty": (CITY, [], None, None),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", CHARTS)
@@ -66,15 +72,15 @@ def test_the_specification_is_the_one_in_the_file(name: str) -> None:
 
 def test_every_kind_has_a_file_and_every_file_a_chart() -> None:
     assert {file.stem for file in GOLDEN.glob("*.json")} == set(CHARTS)
-    assert set(chart_choice.KINDS) <= set(CHARTS)
+    assert set(choice.KINDS) <= set(CHARTS)
 
 
 @pytest.mark.parametrize("name", CHARTS)
 def test_every_chart_can_be_drawn(name: str) -> None:
     text = json.dumps(specification(*CHARTS[name]))
-    picture = ElementTree.fromstring(chart.apart(text, "svg", 1))
+    picture = ElementTree.fromstring(rendering.run_in_worker(text, "svg", 1))
     assert float(picture.attrib["width"]) == 640
-    image = base64.b64decode(chart.apart(text, "png", 2))
+    image = base64.b64decode(rendering.run_in_worker(text, "png", 2))
     assert image.startswith(b"\x89PNG")
     assert struct.unpack(">II", image[16:24]) == (1280, 2 * round(float(picture.attrib["height"])))
 
@@ -140,7 +146,7 @@ def test_a_kind_that_does_not_fit_says_what_it_needs(kind: str, columns: str, ro
     typed = [(f"c{place}", type) for place, type in enumerate(columns.split())]
     with pytest.raises(InvalidInput, match=f"a {kind} chart does not fit this query") as caught:
         specification(typed, rows, kind, None)
-    assert f"It needs {chart_choice.KINDS[kind]}." in str(caught.value.hint)
+    assert f"It needs {choice.KINDS[kind]}." in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("rows", [[], [["a", 1]]])
@@ -150,11 +156,11 @@ def test_a_kind_that_there_is_not(rows: list[list[Any]]) -> None:
     assert "line, area, bar" in str(caught.value.hint)
 
 
-@pytest.mark.parametrize("kind", [None, *chart_choice.KINDS])
+@pytest.mark.parametrize("kind", [None, *choice.KINDS])
 def test_no_rows_are_told_whatever_the_kind(kind: str | None) -> None:
     spec = specification(CITY, [], kind, "Cities")
     assert spec["encoding"]["text"] == {"value": "0 rows"}
-    assert "0 rows" in chart.apart(json.dumps(spec), "svg", 1)
+    assert "0 rows" in rendering.run_in_worker(json.dumps(spec), "svg", 1)
 
 
 @pytest.mark.parametrize("kind", [None, "line", "bar", "scatter", "histogram"])
@@ -196,13 +202,26 @@ def test_a_number_is_written_in_full(value: Any, text: str) -> None:
 
 def test_times_are_those_of_the_query_whatever_the_zone() -> None:
     given = [
-        "2024-03-05 10:00:00+02", "2024-03-05T10:00:00", datetime(2024, 3, 5, 10, tzinfo=UTC), date(2024, 3, 5),
-        "2024-03-05 00:00:00", "2024-03-05 10:00:00.123456-08", "infinity", "0044-03-15 BC", None,
-    ]  # fmt: skip
+        "2024-03-05 10:00:00+02",
+        "2024-03-05T10:00:00",
+        datetime(2024, 3, 5, 10, tzinfo=UTC),
+        date(2024, 3, 5),
+        "2024-03-05 00:00:00",
+        "2024-03-05 10:00:00.123456-08",
+        "infinity",
+        "0044-03-15 BC",
+        None,
+    ]
     found = table([("t", "timestamp with time zone")], [[value] for value in given]).columns[0].values
     assert found == [
-        *["2024-03-05T10:00:00Z"] * 3, "2024-03-05", "2024-03-05", "2024-03-05T10:00:00.123Z", None, None, None,
-    ]  # fmt: skip
+        *["2024-03-05T10:00:00Z"] * 3,
+        "2024-03-05",
+        "2024-03-05",
+        "2024-03-05T10:00:00.123Z",
+        None,
+        None,
+        None,
+    ]
 
 
 def test_an_interval_has_the_unit_that_suits_it() -> None:
@@ -215,24 +234,51 @@ def test_an_interval_has_the_unit_that_suits_it() -> None:
 
 
 HOSTILE = [
-    "<script>alert(1)</script>", "]]><svg onload='alert(1)'>", '"quoted"', "a.b[0]['x']\\n", "\x00\x01\x1b\ufffe tail",
-    "\ud800", "x" * 1_000_000, "{{7*7}} ${1} #{2}", "javascript:alert(1)", *chart_table._OBJECT[-6:-1:2], "__proto__",
-    "datum.x", "",
-    "line\nbreak", "\u202eright to left", "NULL", "👩‍👩‍👧 🎉", "Ω≈ç√", "</text></svg>",
-]  # fmt: skip
+    "<script>alert(1)</script>",
+    "]]><svg onload='alert(1)'>",
+    '"quoted"',
+    "a.b[0]['x']\\n",
+    "\x00\x01\x1b\ufffe tail",
+    "\ud800",
+    "x" * 1_000_000,
+    "{{7*7}} ${1} #{2}",
+    "javascript:alert(1)",
+    *chart_table._OBJECT[-6:-1:2],
+    "__proto__",
+    "datum.x",
+    "",
+    "line\nbreak",
+    "\u202eright to left",
+    "NULL",
+    "👩‍👩‍👧 🎉",
+    "Ω≈ç√",
+    "</text></svg>",
+]
 
 
-@pytest.mark.parametrize("kind", chart_choice.KINDS)
+@pytest.mark.parametrize("kind", choice.KINDS)
 @pytest.mark.parametrize("text", HOSTILE)
 def test_texts_of_every_kind_are_drawn_as_texts(kind: str, text: str) -> None:
     columns = [(text, "text"), (text, "text"), (text, "numeric"), (text, "numeric")]
     rows: list[list[Any]] = [[text, "other", 1, 2], ["other", text, 3, 4], [None, None, 5, 6]]
     drawn = json.dumps(specification(columns, rows[:1] if kind == "number" else rows, kind, text))
     assert len(drawn) < 20_000
-    svg = chart.apart(drawn, "svg", 1)
+    svg = rendering.run_in_worker(drawn, "svg", 1)
     for element in ElementTree.fromstring(svg).iter():
-        assert element.tag.rpartition("}")[2] in ("svg", "g", "path", "rect", "line", "text", "defs", "linearGradient",
-                                                  "stop", "clipPath", "tspan", "title")  # fmt: skip
+        assert element.tag.rpartition("}")[2] in (
+            "svg",
+            "g",
+            "path",
+            "rect",
+            "line",
+            "text",
+            "defs",
+            "linearGradient",
+            "stop",
+            "clipPath",
+            "tspan",
+            "title",
+        )
         assert not [name for name in element.attrib if name.startswith("on") or name.endswith("href")]
 
 
@@ -282,7 +328,7 @@ def test_points_are_drawn_to_their_number(many: int) -> None:
     assert sum(each["count"] for each in bars) == many
     assert len(bars) <= 45
     for spec in (line, points):
-        assert chart.apart(json.dumps(spec), "svg", 1).startswith("<svg")
+        assert rendering.run_in_worker(json.dumps(spec), "svg", 1).startswith("<svg")
 
 
 def test_series_beyond_ten_are_one() -> None:
@@ -314,7 +360,7 @@ def test_bars_in_time_are_as_wide_as_can_be_seen(times: list[str], unit: str, pl
 
 @pytest.mark.parametrize("values", [[0.0], [5.0] * 9, [-1e299, 1e299], [1e-300, 2e-300], [1.0, 1.0000001], [0.1, 0.7]])
 def test_bins_hold_every_value_once(values: list[float]) -> None:
-    bins = chart_cells.bins(values, all(value.is_integer() for value in values))
+    bins = cells.bins(values, all(value.is_integer() for value in values))
     assert sum(count for _, _, count in bins) == len(values)
     assert all(start < end for start, end, _ in bins)
     assert len(bins) <= 45
@@ -341,18 +387,21 @@ def test_a_chart_reads_no_address_and_no_file(tmp_path: Path) -> None:
         {"transform": [{"lookup": "x", "from": {"data": {"url": "x.csv"}, "key": "x"}}]},
     ):
         with pytest.raises(InvalidInput, match="a chart"):
-            chart.apart(json.dumps({**base, **change}), "svg", 1)
+            rendering.run_in_worker(json.dumps({**base, **change}), "svg", 1)
     # The renderer on its own does not read them either.
-    spec = {"data": {"url": f"file://{secret}", "format": {"type": "csv"}}, "mark": "text",
-            "encoding": {"text": {"field": "a"}}}  # fmt: skip
-    assert "SECRET" not in chart._renderer().vegalite_to_svg(spec, vl_version="5.21", allowed_base_urls=[])
+    spec = {
+        "data": {"url": f"file://{secret}", "format": {"type": "csv"}},
+        "mark": "text",
+        "encoding": {"text": {"field": "a"}},
+    }
+    assert "SECRET" not in rendering._renderer().vegalite_to_svg(spec, vl_version="5.21", allowed_base_urls=[])
     with pytest.raises(ValueError, match="not allowed"):
-        chart._renderer().vegalite_to_svg({**spec, "data": {"url": "http://127.0.0.1:9/x"}}, allowed_base_urls=[])
+        rendering._renderer().vegalite_to_svg({**spec, "data": {"url": "http://127.0.0.1:9/x"}}, allowed_base_urls=[])
 
 
 def test_a_specification_that_is_none_is_an_error_in_one_line() -> None:
     with pytest.raises(InvalidInput, match="the chart cannot be drawn") as caught:
-        chart.apart(json.dumps({"mark": 5}), "svg", 1)
+        rendering.run_in_worker(json.dumps({"mark": 5}), "svg", 1)
     assert "\n" not in caught.value.message
 
 
@@ -360,7 +409,7 @@ def inked(text: str) -> bytes:
     """The pixels of a picture with that text alone."""
     spec = specification([("n", "integer")], [], None, None)
     spec["encoding"]["text"]["value"] = text
-    return base64.b64decode(chart.apart(json.dumps(spec), "png", 1))
+    return base64.b64decode(rendering.run_in_worker(json.dumps(spec), "png", 1))
 
 
 def test_every_script_has_its_own_glyphs() -> None:

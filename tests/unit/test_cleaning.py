@@ -9,8 +9,18 @@ import pytest
 from dirty import NAMES, formats, read, repair_f1, vote
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.cleaning import dependencies, distance, duplicates, learnt, missing, outliers, profile, proposals, sources
-from pg_llm.cleaning.shapes import shape
+from pg_llm.cleaning.detectors import (
+    dependencies,
+    distance,
+    duplicates,
+    learned_edits,
+    missing,
+    outliers,
+    profile,
+    proposals,
+    sources,
+)
+from pg_llm.cleaning.detectors.value_patterns import shape
 from pg_llm.cleaning.table import Table, Value, uncollected
 
 
@@ -47,13 +57,13 @@ def test_neighbours_that_are_swapped_are_one_edit() -> None:
 
 @given(st.text(min_size=1), st.text(min_size=1))
 def test_an_edit_makes_what_it_was_learnt_from(old: str, new: str) -> None:
-    assert learnt.edited(old, learnt.edit(old, new)) == new
+    assert learned_edits.edited(old, learned_edits.edit(old, new)) == new
 
 
 def test_an_edit_goes_over_to_values_of_the_same_shape() -> None:
-    how = learnt.edit("7:10aDec 1", "7:10 a.m.")
+    how = learned_edits.edit("7:10aDec 1", "7:10 a.m.")
     assert how[0] == shape("11:45pDec 2")
-    assert learnt.edited("11:45pDec 2", how) == "11:45 p.m."
+    assert learned_edits.edited("11:45pDec 2", how) == "11:45 p.m."
 
 
 def test_a_dependency_is_seen_through_errors() -> None:
@@ -114,11 +124,18 @@ def test_dates_that_may_mean_two_days_are_left_alone() -> None:
 @pytest.mark.parametrize(
     ("values", "kind"),
     [
-        (["1", "-2"], "integer"), (["1.5", "2"], "number"), (["yes", "no"], "boolean"), (["a@b.c"], "email"),
-        (["https://x.y"], "url"), (["7:30", "8:15 p.m."], "time"), (["2024-01-02"], "date"), ([], None),
-        (["red", "blue"] * 30, "category"), ([f"person {chr(97 + n)}" for n in range(20)], "name"),
+        (["1", "-2"], "integer"),
+        (["1.5", "2"], "number"),
+        (["yes", "no"], "boolean"),
+        (["a@b.c"], "email"),
+        (["https://x.y"], "url"),
+        (["7:30", "8:15 p.m."], "time"),
+        (["2024-01-02"], "date"),
+        ([], None),
+        (["red", "blue"] * 30, "category"),
+        ([f"person {chr(97 + n)}" for n in range(20)], "name"),
     ],
-)  # fmt: skip
+)
 def test_what_a_column_looks_like(values: list[Value], kind: str | None) -> None:
     assert profile.kind(table(a=values).counts[0]) == kind
 
@@ -177,8 +194,9 @@ def test_what_is_applied_by_default_is_right(name: str, marked: int, least: int)
     of = Table(pair.names, [[value or None for value in column] for column in zip(*pair.dirty, strict=True)])
     of.marks = {
         (row, column): pair.clean[row][column] or None
-        for row in random.Random(1).sample(range(len(pair.dirty)), marked) for column in range(len(pair.names))
-    }  # fmt: skip
+        for row in random.Random(1).sample(range(len(pair.dirty)), marked)
+        for column in range(len(pair.names))
+    }
     sure = applied(of)
     right = sum((new or "") == pair.clean[row][column] for (row, column), new in sure.items())
     assert len(sure) >= least
@@ -192,8 +210,9 @@ def test_recorded_numbers_are_not_voted_away() -> None:
     total = [a + b for a, b in zip(repair, other, strict=True)]
     assert proposed(table(repair=texts(repair), other=texts(other), total=texts(total))) == {}
     # The same as words.
-    words = [[f"{name}{n}" if n else "none" for n in column]
-             for name, column in (("r", repair), ("o", other), ("t", total))]  # fmt: skip
+    words = [
+        [f"{name}{n}" if n else "none" for n in column] for name, column in (("r", repair), ("o", other), ("t", total))
+    ]
     assert proposed(table(repair=texts(words[0]), other=texts(words[1]), total=texts(words[2]))) == {}
 
 
@@ -247,7 +266,7 @@ def test_a_value_that_is_sound_elsewhere_is_never_replaced_by_default() -> None:
         ["Smith", "Null", "None", "Nan", "Jones", "Miller"] * 10 + [None] * 5,
         [f"US{chr(10)}USA", f"AS{chr(10)}ASM", f"GU{chr(10)}GUM"],
     ],
-)  # fmt: skip
+)
 def test_rare_values_that_may_be_sound_are_left_alone(values: list[Value]) -> None:
     assert proposed(table(value=values)) == {}
 
@@ -298,10 +317,11 @@ def test_years_are_no_sources() -> None:
     # Persons over years: what changes is no contradiction.
     n = 2000
     of = table(
-        person=texts(f"p{row // 10}" for row in range(n)), year=texts(1990 + row % 10 for row in range(n)),
+        person=texts(f"p{row // 10}" for row in range(n)),
+        year=texts(1990 + row % 10 for row in range(n)),
         job=texts(("clerk", "driver")[(row // 10 + (row % 10 > 6)) % 2] for row in range(n)),
         town=texts(("Oslo", "Hamar")[(row // 10 + (row % 10 > 7)) % 2] for row in range(n)),
-    )  # fmt: skip
+    )
     assert proposed(of) == {}
 
 

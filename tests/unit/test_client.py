@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm import client, protocol
+from pg_llm import protocol
 from pg_llm.errors import HostUnavailable, UndefinedModel, to_wire
-from pg_llm.host.memo import Memo
 from pg_llm.protocol import Message
+from pg_llm.runtime import client
+from pg_llm.runtime.result_cache import ResultCache
 
 MODEL: Message = {"name": "m"}
 Answer = Callable[[list[Message]], list[Message | bytes]]
@@ -75,7 +76,7 @@ class Host(threading.Thread):
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Host]]:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(client, "_memo", Memo(1 << 20))
+    monkeypatch.setattr(client, "_cached_results", ResultCache(1 << 20))
     # The host's process is the test's own, and does not end.
     monkeypatch.setattr(client, "_DYING", 0.05)
     (tmp_path / protocol.FOLDER).mkdir()

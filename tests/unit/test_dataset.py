@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.training.dataset import Example, split
+from pg_llm.runtime.training.dataset import Example, split
 
 _ROWS = st.lists(st.tuples(st.text(max_size=3), st.sampled_from("abc")), min_size=2, max_size=60)
 

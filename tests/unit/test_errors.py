@@ -61,22 +61,24 @@ def test_a_hint_of_its_own_replaces_the_default() -> None:
     [
         (MemoryError(), errors.OutOfMemory),
         (OSError(12, "Cannot allocate memory"), errors.OutOfMemory),
-        (RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory for requested buffer"),
-         errors.OutOfMemory),
+        (
+            RuntimeError("[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Failed to allocate memory for requested buffer"),
+            errors.OutOfMemory,
+        ),
         (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), errors.OutOfMemory),
         (RuntimeError("std::bad_alloc"), errors.OutOfMemory),
         (OSError(28, "No space left on device", "/x"), errors.DiskFull),
         (OSError(122, "Disk quota exceeded"), errors.DiskFull),
     ],
-)  # fmt: skip
+)
 def test_what_ran_out_is_told_with_what_to_do(error: Exception, kind: type[errors.Error]) -> None:
-    told = errors.told(error)
+    told = errors.from_exception(error)
     assert type(told) is kind
     assert told.sqlstate in ("53200", "53100")
     assert told.hint
 
 
 def test_any_other_error_is_a_defect() -> None:
-    told = errors.told(KeyError("x"), hint="See the log.")
+    told = errors.from_exception(KeyError("x"), hint="See the log.")
     assert (type(told), told.sqlstate, told.hint) == (errors.Error, "XX000", "See the log.")
-    assert "\n" not in errors.told(ValueError("one\ntwo")).message
+    assert "\n" not in errors.from_exception(ValueError("one\ntwo")).message

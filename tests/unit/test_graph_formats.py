@@ -8,30 +8,47 @@ from typing import Any
 import networkx
 import pytest
 import rdflib
-from pg_llm.functions import graph_formats
-from pg_llm.tasks import _xml
+from pg_llm.graph import formats, xml
 
-HOSTILE = ["a", "", "<script>&\"'`", "tab\tand\nline\r", "back\\slash \\u0060 `",
-           "王小明", "\x01\x1f", "ends.", "  ", "%20:;#?",
-           "'; MATCH (n) DETACH DELETE n; //", "\ud7ff\ue000\U0010ffff", "x" * 100_000]  # fmt: skip
+HOSTILE = [
+    "a",
+    "",
+    "<script>&\"'`",
+    "tab\tand\nline\r",
+    "back\\slash \\u0060 `",
+    "王小明",
+    "\x01\x1f",
+    "ends.",
+    "  ",
+    "%20:;#?",
+    "'; MATCH (n) DETACH DELETE n; //",
+    "\ud7ff\ue000\U0010ffff",
+    "x" * 100_000,
+]
 ENTITIES: list[dict[str, Any]] = [
     {"id": number, "name": name, "type": HOSTILE[-1 - number] or "t", "aliases": HOSTILE[:number]}
     for number, name in enumerate(HOSTILE)
 ]
 RELATIONS: list[dict[str, Any]] = [
-    {"id": 7 * number, "subject": number, "predicate": name or "p", "object": (3 * number) % len(HOSTILE),
-     "confidence": 0.25, "support": 3}
+    {
+        "id": 7 * number,
+        "subject": number,
+        "predicate": name or "p",
+        "object": (3 * number) % len(HOSTILE),
+        "confidence": 0.25,
+        "support": 3,
+    }
     for number, name in enumerate(HOSTILE)
 ] + [
     {"id": 1, "subject": 0, "predicate": "other", "object": 0, "confidence": 1.0, "support": 1},
     {"id": 2, "subject": 0, "predicate": "third", "object": 3, "confidence": 0.5, "support": 2},
     {"id": 3, "subject": 0, "predicate": "fourth", "object": 3, "confidence": 0.5, "support": 2},
-]  # fmt: skip
+]
 GRAPH = "a 'graph' <of> \\ ours 图"
 
 
 def written(format: str) -> str:
-    return "".join(graph_formats.FORMATS[format](GRAPH, ENTITIES, iter(RELATIONS)))
+    return "".join(formats.FORMATS[format](GRAPH, ENTITIES, iter(RELATIONS)))
 
 
 def told(text: str) -> str:
@@ -103,5 +120,5 @@ def test_nothing_breaks_out_of_cypher() -> None:
 
 def test_xml_keeps_what_it_can() -> None:
     assert (
-        _xml.escaped("<a b=\"c\" d='e'>&\n\0\ud800") == "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;&#10;\ufffd\ufffd"
+        xml.escaped("<a b=\"c\" d='e'>&\n\0\ud800") == "&lt;a b=&quot;c&quot; d=&#39;e&#39;&gt;&amp;&#10;\ufffd\ufffd"
     )

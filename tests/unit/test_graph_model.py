@@ -17,9 +17,11 @@ from safetensors.numpy import save_file
 
 ABOUT = {"method": "distmult", "predicates": ["p"], "ends": [[[0], [1]]]}
 ARRAYS = {
-    "ids": np.array([5, 6, 7], dtype=np.int64), "types": np.array([0, 1, 1], dtype=np.int32),
-    "entities": np.eye(3, dtype=np.float32), "predicates": np.ones((2, 3), dtype=np.float32),
-}  # fmt: skip
+    "ids": np.array([5, 6, 7], dtype=np.int64),
+    "types": np.array([0, 1, 1], dtype=np.int32),
+    "entities": np.eye(3, dtype=np.float32),
+    "predicates": np.ones((2, 3), dtype=np.float32),
+}
 FLOATS = np.float32
 # What each of these is replaced by; each makes a model that is none.
 BAD: dict[str, dict[str, Any]] = {
@@ -47,9 +49,13 @@ BAD: dict[str, dict[str, Any]] = {
     "no UTF-8": {"bytes": b'{"method": "\xff"}'},
     "no safetensors": {"weights": b"no"},
     "a header that lies": {"weights": (1 << 60).to_bytes(8, "little") + b"{}"},
-    "a shape that lies": {"weights": (lambda h: len(h).to_bytes(8, "little") + h)(
-        b'{"ids":{"dtype":"I64","shape":[1000000000000],"data_offsets":[0,8]}}') + bytes(8)},
-}  # fmt: skip
+    "a shape that lies": {
+        "weights": (lambda h: len(h).to_bytes(8, "little") + h)(
+            b'{"ids":{"dtype":"I64","shape":[1000000000000],"data_offsets":[0,8]}}'
+        )
+        + bytes(8)
+    },
+}
 
 
 @pytest.fixture

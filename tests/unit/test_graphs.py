@@ -3,12 +3,12 @@ from __future__ import annotations
 import random
 
 import pytest
-from pg_llm.graphs import names, paths, questions
+from pg_llm.graph import name_folding, paths, question_words
 
 
 def test_folding_makes_one_form() -> None:
-    assert names.fold(" Ａcme\t GMBH ") == "acme gmbh" == names.fold("ACME  GmbH")
-    assert len(names.fold("x" * 10_000)) == names.FOLDED
+    assert name_folding.fold(" Ａcme\t GMBH ") == "acme gmbh" == name_folding.fold("ACME  GmbH")
+    assert len(name_folding.fold("x" * 10_000)) == name_folding.FOLDED
 
 
 @pytest.mark.parametrize(
@@ -22,14 +22,14 @@ def test_folding_makes_one_form() -> None:
     ],
 )
 def test_names_may_stand_anywhere_between_words(text: str, inside: set[str], outside: set[str]) -> None:
-    found = names.spans(text)
+    found = name_folding.spans(text)
     assert inside <= found
     assert not outside & found
 
 
 def test_spans_of_a_long_text_are_bounded() -> None:
-    assert len(names.spans("字" * 100_000)) <= 200
-    assert len(names.spans(" ".join(str(n) for n in range(100_000)))) < 20_000
+    assert len(name_folding.spans("字" * 100_000)) <= 200
+    assert len(name_folding.spans(" ".join(str(n) for n in range(100_000)))) < 20_000
 
 
 def all_paths(
@@ -92,12 +92,12 @@ def test_the_surest_relation_stands_for_its_pair() -> None:
     ],
 )
 def test_what_is_asked_beside_the_names(question: str, named: list[str], left: str) -> None:
-    assert questions.rest(question, named) == left
+    assert question_words.rest(question, named) == left
 
 
 def test_words_cover_their_other_forms_only() -> None:
-    assert questions.coverage("treat", "is treated with drug") == 1
-    assert questions.coverage("disease price", "has disease") == 0.5
-    assert questions.coverage("cat", "category") == 0
-    assert questions.coverage("疾病", "疾病 疾病") == 1
-    assert questions.coverage("血型", "用药 药物") == 0
+    assert question_words.coverage("treat", "is treated with drug") == 1
+    assert question_words.coverage("disease price", "has disease") == 0.5
+    assert question_words.coverage("cat", "category") == 0
+    assert question_words.coverage("疾病", "疾病 疾病") == 1
+    assert question_words.coverage("血型", "用药 药物") == 0

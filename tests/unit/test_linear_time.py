@@ -28,8 +28,6 @@ METHODS = ("match", "search", "sub", "subn", "fullmatch", "finditer", "split", "
 # Characters of a text; and the processor time from which on its double is looked at, and that none may take.
 LENGTH, NOTED, MOST = 2000, 0.006, 0.5
 GROWTH = 3.0
-# Not on what anybody outside writes: sources of the tests and of the demo.
-LEFT_OUT = ("workbench",)
 
 
 @dataclass(frozen=True)
@@ -54,8 +52,6 @@ def patterns() -> list[Pattern]:
     found: dict[tuple[str, int, str], Pattern] = {}
     for file in sorted(PACKAGE.rglob("*.py")):
         name = file.relative_to(PACKAGE).with_suffix("").as_posix()
-        if name.startswith(LEFT_OUT):
-            continue
         tree = ast.parse(file.read_text(encoding="utf-8"))
         known = Names(f"pg_llm.{name.replace('/', '.')}")
         uses = used(tree)
@@ -187,9 +183,11 @@ def one_of(members: Any) -> str:
             return chr(value[0])
         if kind is _constants.CATEGORY:
             return {
-                _constants.CATEGORY_DIGIT: "1", _constants.CATEGORY_SPACE: " ", _constants.CATEGORY_WORD: "a",
+                _constants.CATEGORY_DIGIT: "1",
+                _constants.CATEGORY_SPACE: " ",
+                _constants.CATEGORY_WORD: "a",
                 _constants.CATEGORY_NOT_WORD: ".",
-            }.get(value, "x")  # fmt: skip
+            }.get(value, "x")
     return "x"
 
 
@@ -263,27 +261,69 @@ def test_a_pattern_takes_time_in_proportion_to_the_text(pattern: Pattern) -> Non
 def readers() -> dict[str, Callable[[str], object]]:
     """What reads a text by a library, and has no pattern of its own."""
     from pg_llm.cleaning import forms as known
+    from pg_llm.cleaning.host import conversions, spelling, text_repair
     from pg_llm.models.spacy import readable
-    from pg_llm.tasks import _conversions, _damage, spelling
     from spacy.lang.en import English
 
     words = English().tokenizer
     return {
         # PostgreSQL has no half pairs.
         "words": lambda text: words(readable(text.encode("utf-8", "replace").decode("utf-8"))),
-        "damage": _damage.mended,
+        "damage": text_repair.mended,
         "suspects": spelling.suspects,
         "suspects in a sentence": lambda text: spelling.suspects(f"this is one of the words {text} of many more"),
-        **{form: _conversions.to(form) for form in known.EXAMPLES},
+        **{form: conversions.to(form) for form in known.EXAMPLES},
     }
 
 
 READERS = readers()
 PIECES = (
-    "a", "A", "1", " ", ".", "-", "@", "/", "&", "<", "(", "'", "+", "\n", "\x1b", "\x1b[", "é", "Ã©", "â€", "ï¿½",
-    "中", "ｱ", "１", "\u200b", "\ud800", "a.", "a@", "a ", "1 ", "1.", "1,", ":", "'s", "$A", ":)", "=", "%.", "_",
-    "&amp;", "&#", "&lt", "à ", "2020-01-01 ", "Jan ", "0:",
-)  # fmt: skip
+    "a",
+    "A",
+    "1",
+    " ",
+    ".",
+    "-",
+    "@",
+    "/",
+    "&",
+    "<",
+    "(",
+    "'",
+    "+",
+    "\n",
+    "\x1b",
+    "\x1b[",
+    "é",
+    "Ã©",
+    "â€",
+    "ï¿½",
+    "中",
+    "ｱ",
+    "１",
+    "\u200b",
+    "\ud800",
+    "a.",
+    "a@",
+    "a ",
+    "1 ",
+    "1.",
+    "1,",
+    ":",
+    "'s",
+    "$A",
+    ":)",
+    "=",
+    "%.",
+    "_",
+    "&amp;",
+    "&#",
+    "&lt",
+    "à ",
+    "2020-01-01 ",
+    "Jan ",
+    "0:",
+)
 
 
 @pytest.mark.parametrize("reader", READERS)

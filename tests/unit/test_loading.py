@@ -14,9 +14,13 @@ from pg_llm.models.spec import ModelSpec
 from safetensors.numpy import save_file
 
 ELSEWHERE = {
-    "name": "x", "task": "embedding", "source": "http://127.0.0.1:9/v1#x", "revision": None, "digest": None,
+    "name": "x",
+    "task": "embedding",
+    "source": "http://127.0.0.1:9/v1#x",
+    "revision": None,
+    "digest": None,
     "options": {"api_key_env": "PATH"},
-}  # fmt: skip
+}
 
 
 def nothing_is_fetched(spec: ModelSpec) -> Any:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from pg_llm import protocol
-from pg_llm.host import lock
+from pg_llm.runtime import lock
 
 HOLD = """
 import sys, time
-from pg_llm.host import lock
+from pg_llm.runtime import lock
 print(lock.acquire(float(sys.argv[1])) is not None, flush=True)
 sys.stdin.read()
 """
@@ -29,9 +29,12 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def hold(timeout: float) -> subprocess.Popen[str]:
     environment = {**os.environ, "PYTHONPATH": str(Path(lock.__file__).resolve().parents[2])}
     return subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(timeout)], env=environment, text=True, stdin=subprocess.PIPE,
+        [sys.executable, "-c", HOLD, str(timeout)],
+        env=environment,
+        text=True,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-    )  # fmt: skip
+    )
 
 
 def test_one_process_holds_the_lock_and_all_know_which() -> None:

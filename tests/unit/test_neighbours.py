@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pg_llm.training import neighbours
+from pg_llm.recommend.host import neighbors
 from scipy import sparse
 
 USERS = [[0, 1, 2, 1, 1], [3], [2, 0], [4, 4, 0, 1]]
@@ -32,7 +32,7 @@ def plain(backward: float) -> Any:
 
 @pytest.mark.parametrize("backward", [0.3, 1.0])
 def test_weights_are_those_of_all_pairs(backward: float) -> None:
-    found = neighbours.weights(*events(), ITEMS, 10, backward)
+    found = neighbors.weights(*events(), ITEMS, 10, backward)
     assert found.shape == (ITEMS, ITEMS)
     assert found.dtype == np.float32
     assert found.has_canonical_format
@@ -48,16 +48,16 @@ def test_the_strongest_of_each_row_are_left() -> None:
     whole = random.integers(0, 5, (40, 30)) * (random.random((40, 1)) < random.random((40, 30)))
     whole[[0, 17, 39]] = 0
     whole[5] = 2
-    found = neighbours.strongest(sparse.csr_matrix(whole.astype(np.float64)), 7).toarray()
+    found = neighbors.strongest(sparse.csr_matrix(whole.astype(np.float64)), 7).toarray()
     for row, left in zip(whole, found, strict=True):
         assert sorted(left[left > 0]) == sorted(value for value in sorted(row)[-7:] if value)
         assert (left[left > 0] == row[left > 0]).all()
 
 
 def test_what_neighbours_say_is_in_sum_one() -> None:
-    near = neighbours.weights(*events(), ITEMS, 10, 0.5)
+    near = neighbors.weights(*events(), ITEMS, 10, 0.5)
     histories = [np.asarray(each) for each in ([0, 2], [5, 0, 1], [3])]
-    found = list(neighbours.scores(near, histories, 0.5, 2))
+    found = list(neighbors.scores(near, histories, 0.5, 2))
     dense = near.toarray()
     expected = [0.5 * dense[0] + dense[2], 0.5 * dense[0] + dense[1]]
     for said, plainly in zip(found, expected, strict=False):

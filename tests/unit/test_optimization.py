@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 from pg_llm.errors import InvalidInput
-from pg_llm.tasks import _conditions, _model_calls, _rewrites, _statement, optimization
+from pg_llm.optimize.host import analysis, conditions, model_call_rules, rewrite_rules, sql_tree
 
 
 def rewritten(sql: str) -> dict[str, str]:
-    return {found["rule"]: found["sql"] for found in optimization._rewritten(sql)}
+    return {found["rule"]: found["sql"] for found in analysis._rewritten(sql)}
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_or_of_one_column_is_in(condition: str, expected: str | None) -> None:
     ],
 )
 def test_not_in_names_what_must_not_be_null(sql: str, needs: Any) -> None:
-    found = _rewrites.not_in_to_not_exists(sql)
+    found = rewrite_rules.not_in_to_not_exists(sql)
     assert (found["needs"]["not_null"] if found else None) == needs
     assert found is None or "NOT EXISTS (SELECT 1 FROM b" in found["sql"]
 
@@ -87,7 +87,7 @@ def test_distinct_stays_where_a_key_of_one_table_says_nothing(sql: str) -> None:
     ],
 )
 def test_models_stay_where_they_are(sql: str) -> None:
-    assert _model_calls.models_last(sql) is None
+    assert model_call_rules.models_last(sql) is None
 
 
 @pytest.mark.parametrize(
@@ -103,11 +103,11 @@ def test_models_stay_where_they_are(sql: str) -> None:
     ],
 )
 def test_calls_that_cannot_be_made_once_per_row(sql: str) -> None:
-    assert _model_calls.once_per_row(sql) is None
+    assert model_call_rules.once_per_row(sql) is None
 
 
 def test_named_arguments_of_a_similarity_keep_it() -> None:
-    found = _model_calls.once_per_row("SELECT llm_similarity(a => a.x, b => b.x), llm_clean(a.x) FROM a, b")
+    found = model_call_rules.once_per_row("SELECT llm_similarity(a => a.x, b => b.x), llm_clean(a.x) FROM a, b")
     assert found is not None
     assert "llm_similarity(" in found["sql"]
     assert "llm_clean(a.x) AS model_1 FROM a AS a" in found["sql"]
@@ -137,19 +137,19 @@ def test_named_arguments_of_a_similarity_keep_it() -> None:
     ],
 )
 def test_what_a_condition_asks_of_a_table(text: str, expected: list[tuple[Any, str, bool]]) -> None:
-    assert [(term["column"], term["kind"], term["constant"]) for term in _conditions.terms(text)] == expected
+    assert [(term["column"], term["kind"], term["constant"]) for term in conditions.terms(text)] == expected
 
 
 def test_sort_keys_of_a_plan() -> None:
-    assert _conditions.sort_key('t."Time" DESC NULLS LAST') == [
+    assert conditions.sort_key('t."Time" DESC NULLS LAST') == [
         {"alias": "t", "column": "Time", "order": " DESC NULLS LAST"}
     ]
-    assert _conditions.sort_key("(lower(t.a))") == []
-    assert _conditions.sort_key("(count(*)) DESC") == []
+    assert conditions.sort_key("(lower(t.a))") == []
+    assert conditions.sort_key("(count(*)) DESC") == []
 
 
 def test_a_condition_says_what_calls_a_model() -> None:
-    found = _conditions.calls("((t.a = 1) AND (public.llm_classify(t.b) = 'x'::text))")
+    found = conditions.calls("((t.a = 1) AND (public.llm_classify(t.b) = 'x'::text))")
     assert [part["model"] for part in found] == [False, True]
     assert found[0]["text"] == "t.a = 1"
 
@@ -160,7 +160,7 @@ def test_a_condition_says_what_calls_a_model() -> None:
 )
 def test_the_place_of_a_syntax_error_counts_characters(sql: str, place: int) -> None:
     with pytest.raises(InvalidInput, match=f"at character {place}$"):
-        _statement.select(sql)
+        sql_tree.select(sql)
 
 
 @pytest.mark.parametrize(
@@ -169,9 +169,9 @@ def test_the_place_of_a_syntax_error_counts_characters(sql: str, place: int) -> 
 def test_statements_of_any_depth_end_in_an_answer_or_an_error(part: str) -> None:
     program = f"""
 from pg_llm.errors import InvalidInput
-from pg_llm.tasks import optimization
+from pg_llm.optimize.host import analysis as optimization
 try:
-    optimization.apart("statement", "SELECT " + {part!r} * ({19_900} // len({part!r})) + "1")
+    optimization.run_in_worker("statement", "SELECT " + {part!r} * ({19_900} // len({part!r})) + "1")
 except InvalidInput as error:
     print(error.message[:40])
 print("alive")

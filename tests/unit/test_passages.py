@@ -11,15 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pg_llm import tasks
-from pg_llm.models.engine import Encoded
-from pg_llm.tasks import _passages, classification, embedding, entities
+from pg_llm.classify.host import classification, entities
+from pg_llm.models.engine import Window
+from pg_llm.search.host import embedding
+from pg_llm.tasks import passages
 
-LONGEST = _passages.LONGEST
+LONGEST = passages.MAX_LENGTH
 
 
 @given(st.text(alphabet="ab. \n。", max_size=300), st.integers(20, 60))
 def test_passages_are_the_text(text: str, longest: int) -> None:
-    places = list(_passages.places(text, longest))
+    places = list(passages.ranges(text, longest))
     assert "".join(text[start:end] for start, end in places) == text
     assert all(0 < end - start <= longest for start, end in places) or places == [(0, 0)]
 
@@ -27,8 +29,8 @@ def test_passages_are_the_text(text: str, longest: int) -> None:
 @pytest.mark.parametrize("end", ["sentence. ", "line\n", "句子。"])
 def test_a_passage_ends_with_a_sentence(end: str) -> None:
     text = end * (3 * LONGEST // len(end))
-    assert all(text[:stop].endswith(end) for _, stop in _passages.places(text))
-    assert len(list(_passages.places("x" * 3 * LONGEST))) == 3
+    assert all(text[:stop].endswith(end) for _, stop in passages.ranges(text))
+    assert len(list(passages.ranges("x" * 3 * LONGEST))) == 3
 
 
 class Names:
@@ -43,14 +45,14 @@ class Names:
         self.details = details
         self.longest = 0
 
-    def encode(self, texts: Sequence[str], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[str], overlap: int = 0) -> list[list[Window]]:
         self.longest = max(self.longest, *map(len, texts))
         return [
-            [Encoded((text[start : start + 1000], start), 1) for start in range(0, max(len(text), 1), 1000)]
+            [Window((text[start : start + 1000], start), 1) for start in range(0, max(len(text), 1), 1000)]
             for text in texts
         ]
 
-    def forward(self, batch: Sequence[Encoded]) -> list[Any]:
+    def forward(self, batch: Sequence[Window]) -> list[Any]:
         if self.task == "embedding":
             return [np.asarray([1.0, float("b" in item.tokens[0])], dtype=np.float32) for item in batch]
         return [
@@ -59,7 +61,7 @@ class Names:
         ]
 
 
-def result(works: list[tasks.Work], model: Names) -> str:
+def result(works: list[tasks.WorkItem], model: Names) -> str:
     (work,) = works
     steps = 0
     while True:
@@ -91,11 +93,11 @@ def test_of_a_text_that_is_embedded_no_more_than_its_beginning_is_read() -> None
 
 def test_space_before_a_text_is_read_over() -> None:
     class Words(Names):
-        def encode(self, texts: Sequence[str], overlap: int = 0) -> list[list[Encoded]]:
+        def encode(self, texts: Sequence[str], overlap: int = 0) -> list[list[Window]]:
             return super().encode([text.strip() for text in texts], overlap)
 
     model = Words({})
-    (window,) = _passages.first_windows(model, [" " * 50_000 + "text"])
+    (window,) = passages.first_windows(model, [" " * 50_000 + "text"])
     assert window.tokens[0] == "text"
 
 
@@ -108,7 +110,7 @@ def test_all_passages_of_a_text_count_for_its_class() -> None:
     class Classifier(Names):
         task = "classification"
 
-        def forward(self, batch: Sequence[Encoded]) -> list[Any]:
+        def forward(self, batch: Sequence[Window]) -> list[Any]:
             return [np.asarray([float("b" in item.tokens[0]), 0.0]) for item in batch]
 
     judge = Classifier(model.details)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from pg_llm.graph.host import entity_pairs, relation_types
+from pg_llm.graph.host.extraction_result import Found, Mention
+from pg_llm.graph.host.stemming import stem
 from pg_llm.models.pairs import WORDS, numbers
-from pg_llm.tasks import _pairs, _wanted
-from pg_llm.tasks._found import Found, Mention
-from pg_llm.tasks._stems import stem
 
 ANN: Mention = ("PERSON", 0, 3, 1.0)
 ACME: Mention = ("ORG", 10, 14, 0.8)
@@ -37,26 +37,28 @@ def test_short_words_stay(word: str) -> None:
     ("name", "words"), [("works_for", "works for"), ("worksFor", "works for"), ("part-of", "part of"), ("_", "_")]
 )
 def test_a_name_is_spoken(name: str, words: str) -> None:
-    assert _wanted.spoken(name) == words
+    assert relation_types.spoken(name) == words
 
 
 def test_pairs_are_of_one_sentence_and_of_near_ones() -> None:
     text = "Ann knows Acme. Bob left J. R. Smith Inc. in May."
     places = {name: text.index(name) for name in ("Ann", "Acme", "Bob", "J. R. Smith Inc.", "May")}
     mentions: list[Mention] = [("X", start, start + len(name), 1.0) for name, start in places.items()]
-    said = {(text[one[1] : one[2]], text[other[1] : other[2]]) for one, other in _pairs.candidates(text, mentions)}
+    said = {
+        (text[one[1] : one[2]], text[other[1] : other[2]]) for one, other in entity_pairs.candidates(text, mentions)
+    }
     assert ("Ann", "Acme") in said
     assert ("Acme", "Ann") in said
     assert ("Bob", "J. R. Smith Inc.") in said
     assert ("Acme", "Bob") not in said
     many: list[Mention] = [("X", 4 * number, 4 * number + 3, 1.0) for number in range(10_000)]
-    assert len(list(_pairs.candidates("abc " * 10_000, many))) < 25 * len(many)
+    assert len(list(entity_pairs.candidates("abc " * 10_000, many))) < 25 * len(many)
 
 
 def test_a_pair_is_shown_with_its_types_and_its_direction() -> None:
     text = "Ann heads Acme now"
-    assert _pairs.shown(text, ANN, ACME).endswith("[subject PERSON: Ann] heads [object ORG: Acme] now")
-    one, other = _pairs.worded(text, ANN, ACME), _pairs.worded(text, ACME, ANN)
+    assert entity_pairs.shown(text, ANN, ACME).endswith("[subject PERSON: Ann] heads [object ORG: Acme] now")
+    one, other = entity_pairs.worded(text, ANN, ACME), entity_pairs.worded(text, ACME, ANN)
     assert one.startswith("subject PERSON heads object ORG\n")
     assert set(one.split("\n")[1].split()).isdisjoint(other.split("\n")[1].split())
     assert "Acme" not in one

@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.resolution import clusters, facts, names
-from pg_llm.resolution.facts import CLOSE, NEAR, OTHER, SAME, Facts, Weights
-from pg_llm.resolution.matching import Joined, Matching, Member, Pair
-from pg_llm.resolution.names import Names
+from pg_llm.graph.resolution import attribute_evidence, clustering, name_similarity
+from pg_llm.graph.resolution.attribute_evidence import CLOSE, NEAR, OTHER, SAME, Facts, Weights
+from pg_llm.graph.resolution.matching import Joined, Matching, Member, Pair
+from pg_llm.graph.resolution.name_similarity import Names
 
 # Other names that make "bank", "smith" and the like common.
 COMPANY = ["Bank of Norway", "Bank of Spain", "John Smith", "Eva Smith", "Tom Smith", "Harbour Trust", "Delta Trust"]
 
 
 def odds(one: str, other: str, cosine: float | None = 0.8) -> float:
-    return names.evidence(Names([one, other, *COMPANY]).likeness(0, 1), cosine)
+    return name_similarity.evidence(Names([one, other, *COMPANY]).likeness(0, 1), cosine)
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ def odds(one: str, other: str, cosine: float | None = 0.8) -> float:
     ],
 )
 def test_names_of_one_thing(one: str, other: str) -> None:
-    assert facts.probability(odds(one, other)) > 0.85
+    assert attribute_evidence.probability(odds(one, other)) > 0.85
     assert odds(one, other) == odds(other, one)
 
 
@@ -64,7 +64,7 @@ def test_names_of_one_thing(one: str, other: str) -> None:
     ],
 )
 def test_names_of_two_things(one: str, other: str) -> None:
-    assert facts.probability(odds(one, other)) < 0.85
+    assert attribute_evidence.probability(odds(one, other)) < 0.85
     assert odds(one, other) == odds(other, one)
 
 
@@ -84,8 +84,8 @@ def test_rare_words_tell_more() -> None:
 def test_a_word_that_is_everywhere_parts_nothing() -> None:
     letters = [chr(97 + n) * 5 for n in range(20)]
     of = Names([f"{letter} ({source})" for letter in letters for source in ("a1", "b2")])
-    assert facts.probability(names.evidence(of.likeness(0, 1), 0.9)) > 0.85
-    assert facts.probability(names.evidence(of.likeness(0, 3), 0.9)) < 0.1
+    assert attribute_evidence.probability(name_similarity.evidence(of.likeness(0, 1), 0.9)) > 0.85
+    assert attribute_evidence.probability(name_similarity.evidence(of.likeness(0, 3), 0.9)) < 0.1
 
 
 def test_agreement_has_levels() -> None:
@@ -104,7 +104,7 @@ def test_agreement_has_levels() -> None:
     assert not said.related(1, 2)
 
 
-def facts_of(pairs: int, agreeing: int) -> tuple[Facts, list[tuple[float, Sequence[facts.Agreement]]]]:
+def facts_of(pairs: int, agreeing: int) -> tuple[Facts, list[tuple[float, Sequence[attribute_evidence.Agreement]]]]:
     """Pairs whose names say that they are one; so many of them agree in `kept`, none in `moved`."""
     triples = []
     for n in range(pairs):
@@ -119,16 +119,18 @@ def test_what_often_differs_in_one_thing_says_little() -> None:
     said, pairs = facts_of(200, 200)
     strangers = [(-9.0, said.agreements(10 * n, 10 * n + 10)) for n in range(199)]
     weights = Weights(said, [*pairs, *strangers])
-    kept, moved = (weights.worth(facts.Agreement((name, True), OTHER, 0.0)) for name in ("kept", "moved"))
+    kept, moved = (weights.worth(attribute_evidence.Agreement((name, True), OTHER, 0.0)) for name in ("kept", "moved"))
     assert kept < -2
     assert moved > -1
-    assert weights.worth(facts.Agreement(("kept", True), SAME, 0.001)) > 2
+    assert weights.worth(attribute_evidence.Agreement(("kept", True), SAME, 0.001)) > 2
 
 
 def test_what_many_share_says_less() -> None:
     said, pairs = facts_of(100, 100)
     weights = Weights(said, pairs)
-    rare, common = (weights.worth(facts.Agreement(("kept", True), SAME, chance)) for chance in (0.001, 0.5))
+    rare, common = (
+        weights.worth(attribute_evidence.Agreement(("kept", True), SAME, chance)) for chance in (0.001, 0.5)
+    )
     assert rare > common + 1
 
 
@@ -136,7 +138,8 @@ def test_a_functional_relation_that_differs_speaks_against() -> None:
     said = Facts([(1, "born", 3), (2, "born", 4)], lambda a, b: 0.0, frozenset({"born"}))
     free = Facts([(1, "born", 3), (2, "born", 4)], lambda a, b: 0.0, frozenset())
     found = [
-        facts.evidence(of, Weights(of, [(1.0, of.agreements(1, 2))]), 1, 2, of.agreements(1, 2)) for of in (said, free)
+        attribute_evidence.evidence(of, Weights(of, [(1.0, of.agreements(1, 2))]), 1, 2, of.agreements(1, 2))
+        for of in (said, free)
     ]
     assert found[0] < found[1] - 0.5 < 0
 
@@ -149,13 +152,15 @@ def test_a_group_is_joined_only_as_a_whole() -> None:
 
     pairs = [(value, *pair) for pair, value in scores.items() if value >= 0.85]
     groups = {n: n for n in range(1, 6)}
-    assert clusters.joined(groups, pairs, score, [], 0.85) == [(1, 2, 0.95, (1, 2)), (4, 5, 0.9, (4, 5))]
-    assert clusters.joined(groups, pairs, score, [(1, 2)], 0.85)[0][:2] == (2, 3)
+    assert clustering.joined(groups, pairs, score, [], 0.85) == [(1, 2, 0.95, (1, 2)), (4, 5, 0.9, (4, 5))]
+    assert clustering.joined(groups, pairs, score, [(1, 2)], 0.85)[0][:2] == (2, 3)
     # What is a group already counts with all its members.
-    assert clusters.joined({1: 1, 2: 2, 3: 1}, pairs[:2], score, [], 0.85) == [(1, 2, pytest.approx(0.925), (1, 2))]
+    assert clustering.joined({1: 1, 2: 2, 3: 1}, pairs[:2], score, [], 0.85) == [(1, 2, pytest.approx(0.925), (1, 2))]
 
 
-def found(members: Sequence[Member], triples: Sequence[facts.Triple] = (), apart: Sequence[Pair] = ()) -> list[Joined]:
+def found(
+    members: Sequence[Member], triples: Sequence[attribute_evidence.Triple] = (), apart: Sequence[Pair] = ()
+) -> list[Joined]:
     def cosines(pairs: Sequence[Pair]) -> Mapping[Pair, float]:
         return dict.fromkeys(pairs, 0.8)
 
@@ -165,10 +170,12 @@ def found(members: Sequence[Member], triples: Sequence[facts.Triple] = (), apart
 def test_what_is_one_makes_others_one() -> None:
     """Two books by nearly the same name are one once their authors are."""
     members = [
-        Member(1, "author", "Angela Berg", 1), Member(2, "author", "Berg, Angela", 2),
-        Member(3, "book", "The Long Winter", 3), Member(4, "book", "Long Winters", 4),
+        Member(1, "author", "Angela Berg", 1),
+        Member(2, "author", "Berg, Angela", 2),
+        Member(3, "book", "The Long Winter", 3),
+        Member(4, "book", "Long Winters", 4),
         Member(5, "author", "Uwe Karl", 5),
-    ]  # fmt: skip
+    ]
     together = found(members, [(3, "by", 1), (4, "by", 2)])
     assert {frozenset(each.entities) for each in together} == {frozenset({1, 2}), frozenset({3, 4})}
     apart = found(members, [(3, "by", 1), (4, "by", 5)])

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.host.scheduler import ModelQueue
-from pg_llm.models.engine import Encoded
+from pg_llm.models.engine import Window
+from pg_llm.runtime.scheduler import ModelQueue
 
 _COSTS = st.lists(st.integers(1, 80), max_size=30)
 _SESSIONS = st.lists(_COSTS, min_size=1, max_size=5)
@@ -18,12 +18,12 @@ class Engine:
     """Answers every unit with its name and keeps the batches; waits at `gate` before each."""
 
     def __init__(self, broken: str | None = None) -> None:
-        self.batches: list[list[Encoded]] = []
+        self.batches: list[list[Window]] = []
         self.gate = threading.Event()
         self.gate.set()
         self._broken = broken
 
-    def run(self, batch: Sequence[Encoded]) -> list[str]:
+    def run(self, batch: Sequence[Window]) -> list[str]:
         assert self.gate.wait(10)
         self.batches.append(list(batch))
         names = [str(item.tokens) for item in batch]
@@ -32,8 +32,8 @@ class Engine:
         return [name.upper() for name in names]
 
 
-def _units(name: str, costs: Sequence[int]) -> list[Encoded]:
-    return [Encoded(f"{name}{position}", cost) for position, cost in enumerate(costs)]
+def _units(name: str, costs: Sequence[int]) -> list[Window]:
+    return [Window(f"{name}{position}", cost) for position, cost in enumerate(costs)]
 
 
 def _wait(work: Coroutine[Any, Any, Any]) -> Any:
@@ -41,7 +41,7 @@ def _wait(work: Coroutine[Any, Any, Any]) -> Any:
     return asyncio.run(asyncio.wait_for(work, 20))
 
 
-def _submit_all(engine: Engine, sessions: Sequence[Sequence[Encoded]]) -> list[list[str]]:
+def _submit_all(engine: Engine, sessions: Sequence[Sequence[Window]]) -> list[list[str]]:
     async def work() -> list[list[str]]:
         queue = ModelQueue(engine.run, _BUDGET)
         found = await asyncio.gather(*(queue.submit(number, units) for number, units in enumerate(sessions)))
@@ -51,7 +51,7 @@ def _submit_all(engine: Engine, sessions: Sequence[Sequence[Encoded]]) -> list[l
     return _wait(work())
 
 
-def _padded(batch: Sequence[Encoded]) -> int:
+def _padded(batch: Sequence[Window]) -> int:
     return max(item.cost for item in batch) * len(batch)
 
 
@@ -181,19 +181,19 @@ def test_nothing_asked_nothing_run() -> None:
 class Slow(Engine):
     """Finishes a unit named a3 in three batches."""
 
-    def run(self, batch: Sequence[Encoded]) -> list[Any]:
+    def run(self, batch: Sequence[Window]) -> list[Any]:
         super().run(batch)
         return [
             str(unit.tokens).upper()
             if unit.tokens.endswith("1")
-            else Encoded(f"{unit.tokens[:-1]}{int(unit.tokens[-1]) - 1}", unit.cost)
+            else Window(f"{unit.tokens[:-1]}{int(unit.tokens[-1]) - 1}", unit.cost)
             for unit in batch
         ]
 
 
 def test_what_is_not_finished_goes_on_and_others_get_their_turn() -> None:
     engine = Slow()
-    found = _submit_all(engine, [[Encoded("a3", 60), Encoded("b3", 60)], [Encoded("c1", 60)]])
+    found = _submit_all(engine, [[Window("a3", 60), Window("b3", 60)], [Window("c1", 60)]])
     assert found == [["A1", "B1"], ["C1"]]
     names = [[unit.tokens for unit in batch] for batch in engine.batches]
     # The second session waits for one batch; the first one's second text for its first to be done.
@@ -206,12 +206,12 @@ def test_what_is_not_finished_is_dropped_with_its_session() -> None:
 
     async def work() -> None:
         queue = ModelQueue(engine.run, _BUDGET)
-        waiting = asyncio.create_task(queue.submit(1, [Encoded("a9", 1)]))
+        waiting = asyncio.create_task(queue.submit(1, [Window("a9", 1)]))
         await asyncio.sleep(0.05)
         waiting.cancel()
         queue.cancel(1)
         engine.gate.set()
-        assert await queue.submit(2, [Encoded("b1", 1)]) == ["B1"]
+        assert await queue.submit(2, [Window("b1", 1)]) == ["B1"]
         assert len(queue) == 0
 
     _wait(work())

@@ -187,10 +187,19 @@ class _Request(BaseHTTPRequestHandler):
         self.server.asked.append(path)
         if path == f"/api/models/org/tiny/tree/{COMMIT}":
             files = [file for file in sorted(self.server.folder.rglob("*")) if file.is_file()]
-            self._send(json.dumps([{
-                "type": "file", "path": file.relative_to(self.server.folder).as_posix(),
-                "size": file.stat().st_size, "oid": f"{number:040x}",
-            } for number, file in enumerate(files)]).encode())  # fmt: skip
+            self._send(
+                json.dumps(
+                    [
+                        {
+                            "type": "file",
+                            "path": file.relative_to(self.server.folder).as_posix(),
+                            "size": file.stat().st_size,
+                            "oid": f"{number:040x}",
+                        }
+                        for number, file in enumerate(files)
+                    ]
+                ).encode()
+            )
         elif path.startswith(f"/org/tiny/resolve/{COMMIT}/"):
             self._send((self.server.folder / path.split("/", 5)[5]).read_bytes())
         else:

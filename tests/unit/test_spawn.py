@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pg_llm import protocol
 from pg_llm.errors import HostUnavailable
-from pg_llm.host import spawn
 from pg_llm.installation import Installation
+from pg_llm.runtime import spawn
 
 
 class Cancelled(Exception):

@@ -15,11 +15,16 @@ def test_options_that_exist_are_accepted(options: dict[str, object]) -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"devise": "cpu"}, "devise"), ({"device": "tpu"}, "device"), ({"precision": 8}, "precision"),
-        ({"timeout": "60"}, "timeout"), ({"timeout": True}, "timeout"), ({"query_prompt": None}, "query_prompt"),
-        ({"trust_remote_code": True}, "trust_remote_code"), ({"engine": ["onnx"]}, "engine"),
+        ({"devise": "cpu"}, "devise"),
+        ({"device": "tpu"}, "device"),
+        ({"precision": 8}, "precision"),
+        ({"timeout": "60"}, "timeout"),
+        ({"timeout": True}, "timeout"),
+        ({"query_prompt": None}, "query_prompt"),
+        ({"trust_remote_code": True}, "trust_remote_code"),
+        ({"engine": ["onnx"]}, "engine"),
     ],
-)  # fmt: skip
+)
 def test_options_that_do_not_exist_or_cannot_be_are_refused_by_name(options: dict[str, object], named: str) -> None:
     with pytest.raises(InvalidInput, match=f'"{named}"') as caught:
         check_options(options)

@@ -5,7 +5,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pg_llm.tasks import sql_check, sql_writing
+from pg_llm.ask.host import sql_check, sql_writing
 
 
 def said(text: str, view: bool = False) -> dict[str, object]:
@@ -42,11 +42,21 @@ def test_what_a_select_reads_is_told(sql: str, tables: list[tuple[str | None, st
 @pytest.mark.parametrize(
     "sql",
     [
-        "", ";", "SELECT 1; SELECT 2", "SELECT 1\0", "SELECT '\udcff'", "SELECT " + "-" * 3 + "1" * 20_001,
-        "SELECT " + "1+" * 9000 + "1", "SELECT " + "NOT " * 4000 + "true", "SELECT 1 " + "UNION SELECT 1 " * 1200,
-        "SELECT pg_sleep(1)", "SELECT 'x'::regclass", 'SELECT "pg_sleep"(1)', "SELECT U&\"pg\\005fsleep\"(1)",
+        "",
+        ";",
+        "SELECT 1; SELECT 2",
+        "SELECT 1\0",
+        "SELECT '\udcff'",
+        "SELECT " + "-" * 3 + "1" * 20_001,
+        "SELECT " + "1+" * 9000 + "1",
+        "SELECT " + "NOT " * 4000 + "true",
+        "SELECT 1 " + "UNION SELECT 1 " * 1200,
+        "SELECT pg_sleep(1)",
+        "SELECT 'x'::regclass",
+        'SELECT "pg_sleep"(1)',
+        'SELECT U&"pg\\005fsleep"(1)',
     ],
-)  # fmt: skip
+)
 def test_what_is_no_plain_select_is_refused(sql: str) -> None:
     assert said(sql)["refused"]
 

@@ -5,10 +5,23 @@ from __future__ import annotations
 import re
 
 EXAMPLES = (
-    "ISO date", "ISO timestamp", "E.164 phone, US", "country code", "country name", "US state code", "currency code",
-    "language code", "strip the unit", "number", "boolean", "email", "lower case", "upper case", "title case",
+    "ISO date",
+    "ISO timestamp",
+    "E.164 phone, US",
+    "country code",
+    "country name",
+    "US state code",
+    "currency code",
+    "language code",
+    "strip the unit",
+    "number",
+    "boolean",
+    "email",
+    "lower case",
+    "upper case",
+    "title case",
     "damage only",
-)  # fmt: skip
+)
 
 _NAMES = (
     ("damage", r"\bdamage\b"),

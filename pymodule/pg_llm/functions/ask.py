@@ -1,126 +1,33 @@
-"""Questions answered by SQL: read, checked, run with the caller's rights, compared, and said in a sentence."""
+"""SQL: questions answered by SQL: read, checked, run with the caller's rights, compared, and said in a sentence."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pg_llm import settings
-from pg_llm.asking import answer
-from pg_llm.errors import InvalidInput, NoAnswer, UndefinedQuestion
-from pg_llm.functions import ask_candidates, catalog, chart, read_only, session
-from pg_llm.functions.ask_candidates import Outcome
-from pg_llm.functions.session import sql_function
-
-_LONGEST = 4000
+from pg_llm.ask import answering
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
 
 
 @sql_function
-def llm_sql(question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
+def llm_sql(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
     """The SELECT that answers a question about your tables, how sure it is, and what else the question may mean."""
-    path, oids = read_only.search_path(), _oids(tables)
-    with session.pinned_path():
-        found = ask_candidates.outcome(_asked(question), oids, model, path)
-        return [
-            {
-                "sql": found.sql, "confidence": found.confidence, "explanation": found.explanation or found.unclear,
-                "alternatives": found.alternatives,
-            }
-        ]  # fmt: skip
+    return answering.llm_sql(db, question, tables, model)
 
 
 @sql_function
-def ask(question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
+def ask(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
     """The answer to a question about your tables, SQL, rows, chart; below llm.ask_threshold only why there is none."""
-    path, oids = read_only.search_path(), _oids(tables)
-    with session.pinned_path():
-        asked = _asked(question)
-        found, sure = _answered(asked, oids, model, path)
-        if not sure or found.result is None:
-            return [
-                {
-                    "answer": None,
-                    "sql": found.sql,
-                    "rows": None,
-                    "confidence": found.confidence,
-                    "chart": None,
-                    "reason": found.unclear,
-                }
-            ]
-        result = found.result
-        names = [name for name, _ in result.columns]
-        said = answer.sentence(asked, names, result.rows, result.cut, found.chinese)
-        return [
-            {
-                "answer": said, "sql": found.sql, "rows": result.objects(), "confidence": found.confidence,
-                "chart": chart.specification(result.columns, result.rows, None, asked),
-                "reason": found.explanation,
-            }
-        ]  # fmt: skip
+    return answering.ask(db, question, tables, model)
 
 
 @sql_function
-def ask_rows(question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
+def ask_rows(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
     """The rows that answer a question about your tables, one object each; an error where none are sure enough."""
-    path, oids = read_only.search_path(), _oids(tables)
-    with session.pinned_path():
-        found, sure = _answered(_asked(question), oids, model, path)
-        if not sure or found.result is None:
-            raise NoAnswer(f"no answer: {found.unclear}")
-        return found.result.objects()
+    return answering.ask_rows(db, question, tables, model)
 
 
 @sql_function
-def ask_feedback(id: str | None, correct: bool | None, sql: str | None) -> None:
+def ask_feedback(db: Connection, id: str | None, correct: bool | None, sql: str | None) -> None:
     """Say whether a question of your llm.ask_log was answered rightly, or by which SQL it is; this teaches."""
-    path = read_only.search_path()
-    with session.pinned_path():
-        right = session.required("correct", correct)
-        found = session.rows(
-            "UPDATE llm.ask_log SET correct = $2 WHERE id = $1::uuid RETURNING question, sql",
-            ("text", "bool"),
-            (session.required("id", id), right),
-        )
-        if not found:
-            raise UndefinedQuestion(f"there is no question {id} in your llm.ask_log")
-        taught = sql if sql is not None else found[0]["sql"] if right else None
-        if right and taught is None:
-            raise InvalidInput("that question had no SQL", hint="Give the right one: sql => 'SELECT …'.")
-        if taught is not None:
-            catalog.teach(found[0]["question"], taught, path)
-        elif not right:
-            catalog.forget(found[0]["question"], found[0]["sql"])
-
-
-def _asked(question: str | None) -> str:
-    text = session.required("question", question).strip()
-    if not 0 < len(text) <= _LONGEST:
-        raise InvalidInput(
-            f"a question has 1 to {_LONGEST} characters, not {len(text)}", hint="Ask one thing at a time."
-        )
-    return text
-
-
-def _oids(tables: list[str] | None) -> list[int] | None:
-    """The tables, whose names are those of the caller's path: asked before it is pinned."""
-    if tables is None:
-        return None
-    if any(table is None for table in tables):
-        raise InvalidInput("tables must not hold NULL", hint="array_remove(tables, NULL) leaves it out.")
-    query = (
-        "SELECT t.name::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8 AS oid"
-        " FROM pg_catalog.unnest($1) AS t (name)"
-    )
-    return [int(row["oid"]) for row in session.rows(query, ("pg_catalog.text[]",), (list(tables),))]
-
-
-def _answered(question: str, tables: list[int] | None, model: str | None, path: list[str]) -> tuple[Outcome, bool]:
-    threshold = settings.share("llm.ask_threshold", read_only.setting("llm.ask_threshold"))
-    found = ask_candidates.outcome(question, tables, model, path)
-    sure = found.result is not None and found.confidence >= threshold
-    if settings.switch("llm.ask_log", read_only.setting("llm.ask_log")):
-        session.rows(
-            "INSERT INTO llm.ask_log (question, sql, confidence, reason) VALUES ($1, $2, $3, $4)",
-            ("text", "text", "float4", "text"),
-            (question, found.sql, found.confidence, found.explanation if sure else found.unclear),
-        )
-    return found, sure
+    answering.ask_feedback(db, id, correct, sql)

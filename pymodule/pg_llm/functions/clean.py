@@ -1,66 +1,21 @@
-"""Single values cleaned: by libraries where one knows how, by a language model where it is sure."""
+"""SQL: single values cleaned: by libraries where one knows how, by a language model where it is sure."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-
-from pg_llm.cleaning import forms
-from pg_llm.errors import InvalidInput
-from pg_llm.functions import arguments, session
-from pg_llm.functions.session import sql_function
-
-_LONGEST_INSTRUCTION = 1000
-# Tokens that a model may write for one value.
-_MOST_TOKENS = 256
-# A text with fewer words is no sentence, so that names and codes cost no look into a dictionary.
-_SENTENCE = re.compile(r"(?<![^\W\d_])(?:[^\W\d_]++[\W\d_]++){3}[^\W\d_]")
+from pg_llm.cleaning import values
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
 
 
 @sql_function
-def llm_clean(input: str | None, instruction: str | None, model: str | None) -> str | None:
+def llm_clean(db: Connection, input: str | None, instruction: str | None, model: str | None) -> str | None:
     """A text without damage and misspellings, or in the form that the instruction asks for; NULL for NULL."""
-    return _cleaned([input], instruction, model)[0][1]
+    return values.llm_clean(db, input, instruction, model)
 
 
 @sql_function
 def llm_clean_batch(
-    inputs: list[str | None] | None, instruction: str | None, model: str | None
+    db: Connection, inputs: list[str | None] | None, instruction: str | None, model: str | None
 ) -> list[tuple[int, str | None]]:
     """Each text cleaned as llm_clean() does, with its position from 1; NULL for NULL."""
-    return _cleaned(arguments.texts(inputs), instruction, model)
-
-
-def _cleaned(inputs: Sequence[str | None], instruction: str | None, model: str | None) -> list[tuple[int, str | None]]:
-    if model is not None:
-        session.model(model, "generation")
-    texts = [text for text in inputs if text is not None]
-    if instruction is None:
-        found = _spelt(session.run_without_model("cleaning", texts, instruction=None), model)
-    elif forms.named(instruction):
-        found = session.run_without_model("cleaning", texts, instruction=instruction)
-    else:
-        found = _instructed(texts, instruction, model)
-    return list(arguments.in_place(inputs, found))
-
-
-def _spelt(texts: Sequence[str], model: str | None) -> list[str]:
-    """The texts with their misspellings put right; a model is only asked where a dictionary has doubts."""
-    sentences = [text for text in dict.fromkeys(texts) if _SENTENCE.search(text)]
-    doubted = [
-        text for text, doubt in zip(sentences, session.run_without_model("spelling", sentences), strict=True) if doubt
-    ]
-    if not doubted:
-        return list(texts)
-    right = dict(zip(doubted, session.model(model, "generation").run("spelling", doubted), strict=True))
-    return [right.get(text, text) for text in texts]
-
-
-def _instructed(texts: Sequence[str], instruction: str, model: str | None) -> list[str]:
-    if not re.search(r"\w", instruction) or len(instruction) > _LONGEST_INSTRUCTION:
-        raise InvalidInput(
-            f'not an instruction that can be followed: "{instruction[:100]}"',
-            hint=f"Say what is wanted in a few words. Libraries know: {', '.join(forms.EXAMPLES)}.",
-        )
-    writer = session.model(model, "generation")
-    return writer.run("instruction", texts, instruction=instruction, max_tokens=_MOST_TOKENS)
+    return values.llm_clean_batch(db, inputs, instruction, model)

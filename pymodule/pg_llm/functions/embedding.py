@@ -1,29 +1,25 @@
-"""Embeddings: texts to vectors, and how alike two texts are."""
+"""SQL: embeddings: texts to vectors, and how alike two texts are."""
 
 from __future__ import annotations
 
-from pg_llm import vectors
-from pg_llm.functions import arguments, session
-from pg_llm.functions.session import sql_function
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
+from pg_llm.search import embedding as embedding_
 
 
 @sql_function
-def llm_embed(input: str | None, model: str | None) -> str | None:
+def llm_embed(db: Connection, input: str | None, model: str | None) -> str | None:
     """The embedding of a text as a unit vector; NULL for NULL."""
-    found = session.model(model, "embedding")
-    return None if input is None else found.run("embedding", [input])[0]
+    return embedding_.llm_embed(db, input, model)
 
 
 @sql_function
-def llm_embed_batch(inputs: list[str | None] | None, model: str | None) -> list[tuple[int, str | None]]:
+def llm_embed_batch(db: Connection, inputs: list[str | None] | None, model: str | None) -> list[tuple[int, str | None]]:
     """The embedding of each text with its position from 1; NULL for NULL."""
-    found = session.model(model, "embedding")
-    given = arguments.texts(inputs)
-    return list(arguments.in_place(given, found.run("embedding", [text for text in given if text is not None])))
+    return embedding_.llm_embed_batch(db, inputs, model)
 
 
 @sql_function
-def llm_similarity(a: str | None, b: str | None, model: str | None) -> float | None:
+def llm_similarity(db: Connection, a: str | None, b: str | None, model: str | None) -> float | None:
     """The cosine similarity of two texts' embeddings, from -1 to 1; NULL if one is NULL."""
-    found = session.model(model, "embedding")
-    return None if a is None or b is None else vectors.cosine(*found.run("embedding", [a, b]))
+    return embedding_.llm_similarity(db, a, b, model)

@@ -1,75 +1,36 @@
-"""Entities: which named things a text speaks of, and where."""
+"""SQL: entities: which named things a text speaks of, and where."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Any
 
-from pg_llm.functions import arguments, classification, session
-from pg_llm.functions.arguments import Label
-from pg_llm.functions.session import Model, sql_function
-
-# Label, start and end from 0, score.
-Entity = tuple[str, int, int, float]
-_AROUND = 60
+from pg_llm import arguments
+from pg_llm.classify import entities
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
 
 
 @sql_function
 def llm_entities(
-    input: str | None, labels: list[str] | None, model: str | None, threshold: float | None
+    db: Connection, input: str | None, labels: list[str] | None, model: str | None, threshold: float | None
 ) -> list[dict[str, Any]]:
     """The named things in a text, in their order: words, kind, place, and how sure the model is."""
-    found = _found([input], labels, model, threshold)
-    return found[0] if input is not None else []
+    return entities.recognize(db, [input], arguments.labels(labels), model, _least(threshold))[0][1] or []
 
 
 @sql_function
 def llm_entities_batch(
-    inputs: list[str | None] | None, labels: list[str] | None, model: str | None, threshold: float | None
+    db: Connection,
+    inputs: list[str | None] | None,
+    labels: list[str] | None,
+    model: str | None,
+    threshold: float | None,
 ) -> list[dict[str, Any]]:
     """The named things in each text, with the text's position from 1."""
-    given = arguments.texts(inputs)
-    results = arguments.in_place(given, _found(given, labels, model, threshold))
-    return [{"ordinality": position, **entity} for position, its in results for entity in its or ()]
+    texts, least = arguments.texts(inputs), _least(threshold)
+    recognized = entities.recognize(db, texts, arguments.labels(labels), model, least)
+    return [{"ordinality": position, **row} for position, rows in recognized for row in rows or ()]
 
 
-def _found(
-    inputs: Sequence[str | None], labels: list[str] | None, model: str | None, threshold: float | None
-) -> list[list[dict[str, Any]]]:
-    """The entities of each text that is not NULL."""
-    least = 0.0 if threshold is None else arguments.threshold(threshold)
-    able, wanted = session.model(model, "entities", ("entities",)), arguments.labels(labels)
-    texts = [text for text in inputs if text is not None]
-    return [
-        [
-            {"entity": text[start:end], "label": label, "start_pos": start + 1, "end_pos": end + 1, "score": score}
-            for label, start, end, score in entities
-            if score >= least
-        ]
-        for text, entities in zip(texts, find(able, texts, wanted), strict=True)
-    ]
-
-
-def find(able: Model, texts: Sequence[str], wanted: Sequence[Label] | None) -> list[list[Entity]]:
-    """The entities of each text; labels that the model does not know are told apart by the classification model."""
-    if wanted is None or {name for name, _ in wanted} & set(able.labels or ()):
-        return [json.loads(result) for result in able.run("entities", texts, labels=wanted)]
-    found = [json.loads(result) for result in able.run("entities", texts, labels=None)]
-    phrases = [phrase(text, entity) for text, its in zip(texts, found, strict=True) for entity in its]
-    judge = session.model(None, "classification", classification.MODELS)
-    answers = iter(judge.run("classification", phrases, labels=wanted, examples=[], many=False, variant=0))
-    return [[_named(entity, json.loads(next(answers))) for entity in its] for its in found]
-
-
-def phrase(text: str, entity: Entity) -> str:
-    """The entity, what the model took it for, and the words around it."""
-    label, start, end, _ = entity
-    around = text[max(0, start - _AROUND) : end + _AROUND]
-    return f"{text[start:end]} ({label}): {around}"
-
-
-def _named(entity: Entity, scores: dict[str, float]) -> Entity:
-    _, start, end, score = entity
-    label = classification.best(scores)
-    return label, start, end, score * scores[label]
+def _least(threshold: float | None) -> float:
+    return 0.0 if threshold is None else arguments.threshold(threshold)

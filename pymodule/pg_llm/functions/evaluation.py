@@ -1,113 +1,23 @@
-"""Evaluation: how well a model labels rows whose labels are known."""
+"""SQL: evaluation: how well a model labels rows whose labels are known."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pg_llm.errors import InvalidInput
-from pg_llm.functions import arguments, classification, entities, labelled, session
-from pg_llm.functions import model as registry
-from pg_llm.functions.session import Model, sql_function
-from pg_llm.measures import Item, Measures
-
-_MODELS = (*classification.MODELS, "entities", "relations")
-_THRESHOLD = 0.5
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
+from pg_llm.training import evaluation as evaluation_
 
 
 @sql_function
-def llm_evaluate(model: str | None, query: str | None, labels: list[str] | None) -> list[dict[str, Any]]:
+def llm_evaluate(
+    db: Connection, model: str | None, query: str | None, labels: list[str] | None
+) -> list[dict[str, Any]]:
     """How well a model labels the rows of a query: precision, recall and F1 of each label and on average."""
-    with session.pinned_path():
-        known = arguments.labels(labels)
-        found = session.model(session.required("model", model), None, _MODELS)
-    return _measured(found, session.required("query", query), known).rows()
+    return evaluation_.llm_evaluate(db, model, query, labels)
 
 
 @sql_function
-def llm_promote(name: str | None, over: str | None, query: str | None) -> list[dict[str, Any]]:
+def llm_promote(db: Connection, name: str | None, over: str | None, query: str | None) -> list[dict[str, Any]]:
     """Let a name stand for a new model from now on, if that labels the rows of a query better; shows both scores."""
-    query = session.required("query", query)
-    with session.pinned_path():
-        registry.administer("promote a model", "UPDATE")
-        new, old = session.model(session.required("name", name)), session.model(session.required("over", over))
-        if new.name == old.name:
-            raise InvalidInput(f'model "{new.name}" cannot be promoted over itself', hint="Train under a new name.")
-        if new.task != old.task or not new.labels or not old.labels:
-            raise InvalidInput(
-                f'models "{new.name}" and "{old.name}" are not two trained models of one task',
-                hint="SELECT name, task, labels FROM llm_models shows what they are.",
-            )
-    scores = [_measured(found, query, None).summary()["macro_f1"] for found in (new, old)]
-    better = scores[0] > scores[1]
-    if better:
-        with session.pinned_path():
-            registry.replace(old.name, new.name)
-    return [
-        {"model": new.name, "score": scores[0], "promoted": better},
-        {"model": old.name, "score": scores[1], "promoted": False},
-    ]
-
-
-def _measured(model: Model, query: str, labels: Sequence[arguments.Label] | None) -> Measures:
-    task = model.task if model.task in ("entities", "relations") else labelled.kind(query)
-    if labels is None and not model.labels:
-        # A zero-shot model is asked about the labels that the rows have.
-        labels = [(label, None) for label in _labels_of(query, task)]
-    measures = Measures()
-    for rows in labelled.batches(query, task):
-        texts = [text for text, _ in rows]
-        if task == "relations":
-            found = _relations(model, rows, labels)
-        else:
-            found = _entities(model, texts, labels) if task == "entities" else _labels(model, texts, labels, task)
-        for (_, truth), said in zip(rows, found, strict=True):
-            measures.add(items(truth, task), said)
-    return measures
-
-
-def items(truth: Any, task: str) -> list[Item]:
-    """What is true of a row, as measures count it."""
-    if task == "classify":
-        return [(truth,)]
-    if task == "relations":
-        return [(name, *subject[1:], *target[1:]) for name, subject, target in truth if name is not None]
-    return [tuple(item) for item in truth] if task == "entities" else [(label,) for label in truth]
-
-
-def _labels_of(query: str, task: str) -> list[str]:
-    return sorted({str(item[0]) for rows in labelled.batches(query, task) for _, truth in rows
-                   for item in items(truth, task)})  # fmt: skip
-
-
-def _labels(model: Model, texts: Sequence[str], labels: Any, task: str) -> Iterable[list[Item]]:
-    many = task == "tag"
-    for result in model.run("classification", texts, labels=labels, examples=[], many=many, variant=0):
-        scores = json.loads(result)
-        if many:
-            yield [(label,) for label, score in scores.items() if score >= _THRESHOLD]
-        else:
-            yield [(classification.best(scores),)]
-
-
-def _entities(model: Model, texts: Sequence[str], labels: Any) -> Iterable[list[Item]]:
-    for found in entities.find(model, texts, labels):
-        yield [(label, start, end) for label, start, end, _ in found]
-
-
-def _relations(model: Model, rows: Sequence[labelled.Labelled], labels: Any) -> Iterable[list[Item]]:
-    """What a model says of the entities that the rows mark."""
-    names = None if labels is None else {name for name, _ in labels}
-    inputs = []
-    for text, truth in rows:
-        ends = sorted({(kind, start, end, 1.0) for _, *both in truth for kind, start, end in both})
-        inputs.append(json.dumps({"text": text, "entities": ends}, ensure_ascii=False))
-    for result in model.run("relations", inputs, relations=None, types=None, known=[]):
-        found = json.loads(result)
-        spans = [entity[1:3] for entity in found["entities"]]
-        yield [
-            (name, *spans[subject], *spans[target])
-            for subject, name, target, *_ in found["relations"]
-            if names is None or name in names
-        ]
+    return evaluation_.llm_promote(db, name, over, query)

@@ -1,198 +1,31 @@
-"""Reasoning over graphs: what is learnt from one, which relations it lacks, which rules hold in it."""
+"""SQL: reasoning over graphs: what is learnt from one, which relations it lacks, which rules hold in it."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-import plpy
-
-from pg_llm import client, protocol
-from pg_llm.errors import InsufficientPrivilege, InvalidInput, UndefinedGraph, UndefinedModel
-from pg_llm.functions import arguments, graph_rule, model_file, progress, session, training
-from pg_llm.functions.knowledge_graph import named, owned
-from pg_llm.functions.security_context import as_extension_owner
-from pg_llm.functions.session import Model, Row, sql_function
-from pg_llm.training import options as training_options
-
-_MOST = 1000
-_FEWEST = 10
-# Beside those wanted, since some may have gone from the graph since it was learnt from.
-_SPARE = 20
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
+from pg_llm.graph import reasoning
 
 
 @sql_function
-def graph_fit(graph: str | None, method: str | None, options: Any) -> dict[str, Any]:
+def graph_fit(db: Connection, graph: str | None, method: str | None, options: Any) -> dict[str, Any]:
     """Learn from a graph which relations are likely; returns what was measured on relations kept back."""
-    row = owned(graph)
-    chosen = arguments.choice("method", method, training_options.GRAPH_METHODS)
-    job = {
-        "task": "graph", "method": chosen, "options": training_options.check(chosen, arguments.options(options))
-    }  # fmt: skip
-    sources = _sources(row)
-    entities = session.stream("SELECT id, type FROM llm.entity WHERE graph = $1", ("int4",), (row["id"],))
-    rows = [("", (each["id"], each["type"])) for each in entities]
-    relations = [(each["predicate"], (each["subject"], each["object"])) for each in _relations(row)]
-    if len(relations) < _FEWEST:
-        raise InvalidInput(
-            f'the graph "{row["name"]}" has {len(relations)} relations, too few to learn from',
-            hint=f"It takes {_FEWEST} at least, and some hundreds to be of use.",
-        )
-    with training.trained(progress.about("graph_fit", "", row["name"]), job, None, [*rows, *relations]) as made:
-        _keep(row, job, made, sources)
-    return {"graph": row["name"], "method": chosen, "seconds": made["seconds"], **made["metrics"]}
+    return reasoning.graph_fit(db, graph, method, options)
 
 
 @sql_function
 def graph_predict(
-    graph: str | None, subject: int | None, predicate: str | None, k: int | None, reverse: bool | None
+    db: Connection, graph: str | None, subject: int | None, predicate: str | None, k: int | None, reverse: bool | None
 ) -> list[tuple[int, str, str, float]]:
     """The k likeliest objects of a relation that the graph does not hold; with reverse, the subjects for an object."""
-    row = named(graph)
-    if k is None or not 0 <= k <= _MOST:
-        raise InvalidInput(f"k must lie between 0 and {_MOST}")
-    model = _model(row)
-    if subject is None or predicate is None or not k:
-        return []
-    if not session.rows("SELECT FROM llm.entity WHERE id = ANY($1) AND graph = $2", ("int8[]", "int4"),
-                        ([subject], row["id"])):  # fmt: skip
-        raise UndefinedGraph(
-            f'the graph "{row["name"]}" has no entity {subject}',
-            hint="SELECT id, name FROM llm.entity shows the entities that you may see.",
-        )
-    here, there = ("object", "subject") if reverse else ("subject", "object")
-    # As arrays, so that the view looks only at these.
-    held = session.rows(
-        f"SELECT {there} AS other FROM llm.relation WHERE {here} = ANY($1) AND graph = $2 AND predicate = $3",
-        ("int8[]", "int4", "text"), ([subject], row["id"], predicate),
-    )  # fmt: skip
-    question = json.dumps([subject, predicate, int(bool(reverse)), [each["other"] for each in held]])
-    wanted = k + _SPARE
-    while True:
-        likely = json.loads(model.run("graph_prediction", [question], k=wanted)[0]) or []
-        found = _visible(row, likely)
-        if len(found) >= k or len(likely) < wanted:
-            return found[:k]
-        wanted *= 4
+    return reasoning.graph_predict(db, graph, subject, predicate, k, reverse)
 
 
 @sql_function
-def graph_rules(graph: str | None, min_confidence: float | None, min_support: int | None) -> list[tuple[Any, ...]]:
+def graph_rules(
+    db: Connection, graph: str | None, min_confidence: float | None, min_support: int | None
+) -> list[tuple[Any, ...]]:
     """Rules that hold in a graph, surest first, each with a query for the relations that it would add."""
-    row = named(graph)
-    if min_confidence is None or not 0 <= min_confidence <= 1:
-        raise InvalidInput("min_confidence must lie between 0 and 1", hint="It is a share of the pairs of the body.")
-    if min_support is None or min_support < 1:
-        raise InvalidInput("min_support must be 1 at least", hint="It is a number of pairs.")
-    relations = list(_relations(row))
-    entities: dict[int, int] = {}
-    predicates: dict[str, int] = {}
-    numbered = [
-        [
-            entities.setdefault(each["subject"], len(entities)),
-            predicates.setdefault(each["predicate"], len(predicates)),
-            entities.setdefault(each["object"], len(entities)),
-        ]
-        for each in relations
-    ]
-    found = json.loads(
-        session.run_without_model(
-            "graph_rules", [protocol.dumps(numbered)], min_support=min_support, min_confidence=min_confidence
-        )[0]
-    )
-    if found["passed_over"]:
-        plpy.notice(
-            f"{found['passed_over']} pairs of predicates have too many paths and were passed over",
-            hint="Such a path leads through an entity that very many relations share.",
-        )
-    names = list(predicates)
-    rules = [graph_rule.Rule(row["id"], names, *each) for each in found["rules"]]
-    return [rule.row for rule in sorted(rules, key=lambda rule: rule.order)]
-
-
-def _sources(row: Row) -> list[int]:
-    """What the graph is made from, all of it readable. Raises InsufficientPrivilege."""
-    sources = session.rows("SELECT id FROM llm.graph_source WHERE graph = $1 ORDER BY id", ("int4",), (row["id"],))
-    numbers = [each["id"] for each in sources]
-    whole = session.rows(
-        "SELECT id FROM llm.readable_graph_source WHERE whole AND id = ANY($1)", ("int4[]",), (numbers,)
-    )
-    if len(whole) < len(numbers):
-        raise InsufficientPrivilege(
-            f'you may not read every row that the graph "{row["name"]}" is made from',
-            hint="What is learnt speaks of all rows, so it takes a role that row-level security hides none from.",
-        )
-    return numbers
-
-
-def _relations(row: Row) -> Iterator[Row]:
-    return session.stream(
-        "SELECT subject, predicate, object FROM llm.relation WHERE graph = $1", ("int4",), (row["id"],)
-    )
-
-
-def _keep(row: Row, job: dict[str, Any], made: dict[str, Any], sources: list[int]) -> None:
-    """Put what was learnt in the place of what there was."""
-    old = session.rows("SELECT digest FROM llm.own_graph_model WHERE graph = $1", ("int4",), (row["id"],))
-    _replace(row["id"], job, made, sources)
-    for each in old:
-        if each["digest"] != made["digest"]:
-            client.ask_if_running({"op": "forget", "model": _wire(row, each["digest"])}, session.poll)
-
-
-@as_extension_owner
-def _replace(graph: int, job: dict[str, Any], made: dict[str, Any], sources: list[int]) -> None:
-    session.rows("DELETE FROM llm.all_graph_model WHERE graph = $1", ("int4",), (graph,))
-    session.rows(
-        "INSERT INTO llm.all_graph_model (graph, method, digest, sources, options, metrics, seconds)"
-        " VALUES ($1, $2, $3, $4, $5::jsonb, $6::jsonb, $7)",
-        ("int4", "text", "text", "int4[]", "text", "text", "float4"),
-        (
-            graph, job["method"], made["digest"], sources, json.dumps(job["options"]), json.dumps(made["metrics"]),
-            made["seconds"],
-        ),
-    )  # fmt: skip
-    for path, part, content in model_file.parts(Path(made["folder"])):
-        session.rows(
-            "INSERT INTO llm.all_graph_model_file (graph, path, part, content) VALUES ($1, $2, $3, $4)",
-            ("int4", "text", "int4", "bytea"), (graph, path, part, content),
-        )  # fmt: skip
-
-
-def _model(row: Row) -> Model:
-    """What was learnt from the graph. Raises UndefinedModel and InsufficientPrivilege."""
-    found = session.rows("SELECT digest, readable FROM llm.graph_model WHERE graph = $1", ("int4",), (row["id"],))
-    if not found:
-        raise UndefinedModel(
-            f'nothing has been learnt from the graph "{row["name"]}"',
-            hint=f"Its owner calls graph_fit('{row['name']}').",
-        )
-    if not found[0]["readable"]:
-        raise InsufficientPrivilege(
-            f'you may not read every row that was learnt from in the graph "{row["name"]}"',
-            hint="Predictions speak of all rows, so they are for roles that may read them all and for graphs whose "
-            "tables are those that they were learnt from; graph_fit() learns anew.",
-        )
-    return Model({
-        **_wire(row, found[0]["digest"]), "options": "{}", "dimensions": None, "labels": None,
-        "engine": session.engine(),
-    })  # fmt: skip
-
-
-def _wire(row: Row, digest: str) -> dict[str, Any]:
-    return {
-        "name": f"graph {row['name']}", "task": "graph", "source": f"database:{digest}", "revision": None,
-        "digest": digest, "options": {},
-    }  # fmt: skip
-
-
-def _visible(row: Row, likely: Sequence[Sequence[Any]]) -> list[tuple[int, str, str, float]]:
-    """Those of the entities that the caller may see, in order."""
-    numbers = [number for number, _ in likely]
-    query = "SELECT id, name, type FROM llm.entity WHERE id = ANY($1) AND graph = $2"
-    seen = {each["id"]: each for each in session.rows(query, ("int8[]", "int4"), (numbers, row["id"]))}
-    return [
-        (number, seen[number]["name"], seen[number]["type"], score) for number, score in likely if number in seen
-    ]  # fmt: skip
+    return reasoning.graph_rules(db, graph, min_confidence, min_support)

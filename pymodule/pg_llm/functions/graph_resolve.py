@@ -1,248 +1,39 @@
-"""Knowledge graphs: one thing under several names, whether found or said, and what contradicts itself."""
+"""SQL: knowledge graphs: one thing under several names, whether found or said, and what contradicts itself."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pg_llm.errors import InvalidInput, UndefinedGraph
-from pg_llm.functions import (
-    arguments,
-    graph_embedding,
-    graph_join,
-    graph_merging,
-    graph_nearest,
-    graph_schema,
-    knowledge_graph,
-    session,
-)
-from pg_llm.functions.graph_merging import Merge
-from pg_llm.functions.progress import Report, reported
-from pg_llm.functions.session import Row, sql_function
-from pg_llm.resolution.matching import Joined, Matching, Member
-
-# Of the passages for one of several objects so many are shown.
-_SHOWN = 20
-_ENTITY_HINT = "SELECT id, name FROM llm.entity shows the entities."
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
+from pg_llm.graph import entity_resolution
 
 
 @sql_function
-def graph_resolve(graph: str | None, threshold: float | None) -> list[dict[str, Any]]:
+def graph_resolve(db: Connection, graph: str | None, threshold: float | None) -> list[dict[str, Any]]:
     """Find the entities of a graph that are one thing under several names, and merge them; returns what was merged."""
-    row = knowledge_graph.owned(graph)
-    least = arguments.threshold(session.required("threshold", threshold))
-    with reported("graph_resolve", row["name"], "") as report:
-        return _resolve(row, least, report)
+    return entity_resolution.graph_resolve(db, graph, threshold)
 
 
 @sql_function
-def graph_merge(a: str | None, b: str | None, threshold: float | None) -> int:
+def graph_merge(db: Connection, a: str | None, b: str | None, threshold: float | None) -> int:
     """Read all that graph b is made from into graph a too, and resolve it; returns how many entities were merged."""
-    row = knowledge_graph.owned(session.required("a", a))
-    other = knowledge_graph.owned(session.required("b", b))
-    least = arguments.threshold(session.required("threshold", threshold))
-    if row["id"] == other["id"]:
-        raise InvalidInput("a graph cannot be merged with itself", hint="graph_resolve() merges the entities of one.")
-    with reported("graph_merge", row["name"], other["name"]) as report:
-        before = _merged(row["id"])
-        graph_join.join(row, other, report)
-        _resolve(row, least, report)
-        return _merged(row["id"]) - before
+    return entity_resolution.graph_merge(db, a, b, threshold)
 
 
 @sql_function
-def graph_merge_entities(kept: int | None, merged: int | None) -> None:
+def graph_merge_entities(db: Connection, kept: int | None, merged: int | None) -> None:
     """Say that two entities of a graph are one thing: the first stands for both from now on."""
-    numbers = [session.required("kept", kept), session.required("merged", merged)]
-    if numbers[0] == numbers[1]:
-        raise InvalidInput("an entity cannot be merged with itself")
-    graphs = {_own(number)["graph"] for number in numbers}
-    if len(graphs) > 1:
-        raise InvalidInput(
-            "the two entities are of two graphs", hint="graph_merge(a, b) reads the tables of one graph into another."
-        )
-    graph_merging.lock(graphs.copy().pop())
-    one, other = (_own(number) for number in numbers)
-    if one["type"] != other["type"]:
-        raise InvalidInput(
-            f'the two entities are of two types, "{one["type"]}" and "{other["type"]}"',
-            hint="Only what is of one type can be one thing.",
-        )
-    for each in (one, other):
-        if each["merged_into"] is not None:
-            raise InvalidInput(
-                f"entity {each['id']} is merged already, into {each['merged_into']}",
-                hint=f"Name {each['merged_into']} in its place, or call graph_unmerge({each['id']}) first.",
-            )
-    graph_merging.merge(one["graph"], [Merge(numbers[0], numbers[1], None, "merged by hand")])
+    entity_resolution.graph_merge_entities(db, kept, merged)
 
 
 @sql_function
-def graph_unmerge(entity: int | None, graph: str | None) -> int:
+def graph_unmerge(db: Connection, entity: int | None, graph: str | None) -> int:
     """Undo the merging of one entity, which is remembered, or of all in a graph; returns how many stand alone again."""
-    if entity is None and graph is None:
-        raise InvalidInput(
-            "say which entity, or which graph", hint="SELECT merged, merged_name FROM llm.merge shows what was merged."
-        )
-    row = knowledge_graph.owned(graph) if graph is not None else None
-    if entity is None:
-        assert row
-        graph_merging.lock(row["id"])
-        return graph_merging.unmerge_all(row["id"])
-    found = _own(entity)
-    if row and found["graph"] != row["id"]:
-        raise UndefinedGraph(f'the graph "{row["name"]}" has no entity {entity}', hint=_ENTITY_HINT)
-    graph_merging.lock(found["graph"])
-    if _own(entity)["merged_into"] is None:
-        raise InvalidInput(
-            f"entity {entity} is not merged into another",
-            hint="SELECT merged, merged_name FROM llm.merge shows what was merged.",
-        )
-    graph_merging.unmerge(found["graph"], entity)
-    return 1
+    return entity_resolution.graph_unmerge(db, entity, graph)
 
 
 @sql_function
-def graph_conflicts(graph: str | None) -> list[dict[str, Any]]:
+def graph_conflicts(db: Connection, graph: str | None) -> list[dict[str, Any]]:
     """Where a relation that can have one object has several: the likeliest first, with what speaks for each."""
-    row = knowledge_graph.named(session.required("graph", graph))
-    found = session.rows(
-        """
-        SELECT r.subject, r.predicate,
-               array_agg(r.object ORDER BY r.confidence DESC, r.support DESC, r.object) AS objects,
-               array_agg(r.id ORDER BY r.confidence DESC, r.support DESC, r.object) AS relations,
-               array_agg(r.confidence ORDER BY r.confidence DESC, r.support DESC, r.object) AS confidences
-        FROM llm.relation AS r WHERE r.graph = $1 AND r.predicate = ANY($2)
-        GROUP BY r.subject, r.predicate HAVING count(*) > 1 ORDER BY r.subject, r.predicate COLLATE "C"
-        """,
-        ("int4", "text[]"),
-        (row["id"], _functional(row)),
-    )
-    return [_conflict(each) for each in found]
-
-
-def _conflict(found: Row) -> dict[str, Any]:
-    rows = session.rows(
-        "SELECT id, name FROM llm.entity WHERE id = ANY($1)", ("int8[]",), ([found["subject"], *found["objects"]],)
-    )
-    of = {row["id"]: row["name"] for row in rows}
-    objects = [of[number] for number in found["objects"]]
-    return {
-        "subject": found["subject"], "subject_name": of[found["subject"]], "predicate": found["predicate"],
-        "objects": objects, "confidences": found["confidences"], "evidence": _evidence(objects, found["relations"]),
-    }  # fmt: skip
-
-
-def _evidence(objects: Sequence[str], relations: Sequence[int]) -> str:
-    """What speaks for each of a subject's objects, as JSON, the surest passages first."""
-    rows = session.rows(
-        """
-        SELECT v.relation, v."table"::text AS "table", v.key::text AS key, v."column"::text AS "column",
-               v.start_pos, v.end_pos, v.confidence
-        FROM llm.evidence AS v WHERE v.relation = ANY($1) ORDER BY v.confidence DESC, v."table", v.key, v.start_pos
-        """,
-        ("int8[]",),
-        (list(relations),),
-    )
-    shown = []
-    for name, number in zip(objects, relations, strict=True):
-        for row in [row for row in rows if row["relation"] == number][:_SHOWN]:
-            values = {key: value for key, value in row.items() if key != "relation" and value is not None}
-            shown.append({"object": name, **values, "key": json.loads(row["key"])})
-    return json.dumps(shown, ensure_ascii=False)
-
-
-def _functional(row: Row) -> list[str]:
-    types = graph_schema.parse(row["entity_types"], json.loads(row["relation_types"] or "null")).relation_types or {}
-    return [name for name, its in types.items() if its.functional]
-
-
-def _resolve(row: Row, least: float, report: Report) -> list[dict[str, Any]]:
-    """Find without a lock, so that writers go on meanwhile; then merge what is still as it was found."""
-    graph: int = row["id"]
-    members = _members(graph)
-    lacking = [each["id"] for each in members if not each["embedded"]]
-    report("embedding", 0, len(lacking))
-    graph_embedding.embed(graph_embedding.embedder(row["embedding_model"]), lacking)
-    report("comparing", 0, len(members))
-    triples = session.stream(
-        "SELECT subject, predicate, object FROM llm.own_relation WHERE graph = $1", ("int4",), (graph,)
-    )
-    apart = session.stream(
-        "SELECT kept, merged FROM llm.own_merge WHERE graph = $1 AND state = 'undone'", ("int4",), (graph,)
-    )
-    with graph_nearest.vectors(graph) as (near, cosines):
-        matching = Matching(
-            [Member(each["id"], each["type"], each["name"], each["standing"]) for each in members],
-            [(each["subject"], each["predicate"], each["object"]) for each in triples], _functional(row), near, cosines,
-            [(each["kept"], each["merged"]) for each in apart], session.poll,
-        )  # fmt: skip
-        found = matching.find(least)
-    report("merging", 0, len(found))
-    graph_merging.lock(graph)
-    numbers = [number for joined in found for number in joined.entities]
-    support = _support(numbers)
-    merges = [merge for joined in found for merge in _merges(joined, support)]
-    graph_merging.merge(graph, merges)
-    names = _names([number for merge in merges for number in (merge.kept, merge.merged)])
-    return [
-        {
-            "kept": each.kept, "name": names[each.kept], "merged": each.merged, "merged_name": names[each.merged],
-            "score": each.score, "reason": each.reason,
-        }
-        for each in merges
-    ]  # fmt: skip
-
-
-def _members(graph: int) -> list[Row]:
-    found = session.stream(
-        "SELECT e.id, e.type, e.name, coalesce(e.merged_into, e.id) AS standing, m.entity IS NOT NULL AS embedded"
-        " FROM llm.own_entity AS e LEFT JOIN llm.own_entity_embedding AS m ON m.entity = e.id AND m.graph = $1"
-        " WHERE e.graph = $1 ORDER BY e.id",
-        ("int4",), (graph,),
-    )  # fmt: skip
-    return list(found)
-
-
-def _support(numbers: Sequence[int]) -> dict[int, int]:
-    """How much evidence there is for each of these that still stands for itself."""
-    rows = session.rows(
-        "SELECT c.id, (SELECT count(*) FROM llm.own_evidence AS v WHERE v.entity = c.id) AS n FROM unnest($1) AS c (id)"
-        " WHERE EXISTS (SELECT FROM llm.own_entity AS e WHERE e.id = c.id AND e.merged_into IS NULL OFFSET 0)",
-        ("int8[]",), (list(numbers),),
-    )  # fmt: skip
-    return {row["id"]: row["n"] for row in rows}
-
-
-def _merges(joined: Joined, support: dict[int, int]) -> Iterator[Merge]:
-    there = sorted((number for number in joined.entities if number in support), key=lambda n: (-support[n], n))
-    for number in there[1:]:
-        score, reason = joined.why[number]
-        yield Merge(there[0], number, score, reason)
-
-
-def _names(numbers: Sequence[int]) -> dict[int, str]:
-    rows = session.rows("SELECT id, name FROM llm.own_entity WHERE id = ANY($1)", ("int8[]",), (list(numbers),))
-    return {row["id"]: row["name"] for row in rows}
-
-
-def _own(number: int) -> Row:
-    """An entity of the caller's graphs. Raises UndefinedGraph, and InsufficientPrivilege for one that it only sees."""
-    found = session.rows("SELECT id, graph, type, merged_into FROM llm.own_entity WHERE id = $1", ("int8",), (number,))
-    if found:
-        return found[0]
-    seen = session.rows(
-        "SELECT g.name, g.usename::text FROM llm.entity AS e JOIN llm.graph AS g ON g.id = e.graph WHERE e.id = $1",
-        ("int8",), (number,),
-    )  # fmt: skip
-    if seen:
-        raise knowledge_graph.not_owner(seen[0])
-    raise UndefinedGraph(f"there is no entity {number}", hint=_ENTITY_HINT)
-
-
-def _merged(graph: int) -> int:
-    found = session.rows(
-        "SELECT count(*) AS n FROM llm.own_entity WHERE graph = $1 AND merged_into IS NOT NULL", ("int4",), (graph,)
-    )
-    return int(found[0]["n"])
+    return entity_resolution.graph_conflicts(db, graph)

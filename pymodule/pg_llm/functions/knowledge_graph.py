@@ -1,345 +1,74 @@
-"""Knowledge graphs: what they are made from, and how they are kept true to it."""
+"""SQL: knowledge graphs: what they are made from, and how they are kept true to it."""
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator
 
-from pg_llm.errors import DuplicateGraph, InsufficientPrivilege, InvalidInput, UndefinedGraph
-from pg_llm.functions import (
-    arguments,
-    graph_catalog,
-    graph_embedding,
-    graph_extract,
-    graph_fill,
-    graph_follow,
-    graph_import_rows,
-    graph_schema,
-    graph_source,
-    graph_store,
-    graph_types,
-    named_table,
-    session,
-)
-from pg_llm.functions import semantic_column as catalog
-from pg_llm.functions.graph_access import Command
-from pg_llm.functions.progress import reported
-from pg_llm.functions.semantic_column import Table
-from pg_llm.functions.session import Row, sql_function
-from pg_llm.functions.transaction import Commit, pinned
-
-_SYNCS = ("live", "manual")
-_NAME_CHARACTERS = 200
-_SWEPT = 1000
-_MAPPING_HINT = (
-    """Write mapping => '[{"subject": "name", "subject_type": "patient", "predicate": "has", "object": "disease"}]';"""
-    """ "object": "doctor_id.name" follows a foreign key."""
-)
-_KEYS = ("subject", "subject_type", "predicate", "object", "object_type")
+from pg_llm.database.connection import Connection, Row
+from pg_llm.database.sql_function import sql_function
+from pg_llm.graph import lifecycle
 
 
 @sql_function
-def graph_create(name: str | None, entity_types: list[str | None] | None, relation_types: str | None) -> None:
+def graph_create(
+    db: Connection, name: str | None, entity_types: list[str | None] | None, relation_types: str | None
+) -> None:
     """Make an empty knowledge graph, with the types of entities and relations that it may hold."""
-    name = session.required("name", name)
-    if not name.strip() or len(name) > _NAME_CHARACTERS:
-        raise InvalidInput(f"a graph's name has 1 to {_NAME_CHARACTERS} characters")
-    graph_schema.parse(entity_types, arguments.parsed("relation_types", relation_types))
-    owner = session.rows("SELECT CURRENT_USER::text AS name")[0]["name"]
-    if not graph_catalog.make_graph(name, entity_types, relation_types, session.model(None, "embedding").name, owner):
-        raise DuplicateGraph(
-            f'there is already a graph "{name}"', hint="Choose another name, or call graph_drop() first."
-        )
+    lifecycle.graph_create(db, name, entity_types, relation_types)
 
 
 @sql_function
 def graph_add(
-    graph: str | None, target: str | None, columns: list[str | None] | None, model: str | None, sync: str | None
+    db: Connection,
+    graph: str | None,
+    target: str | None,
+    columns: list[str | None] | None,
+    model: str | None,
+    sync: str | None,
 ) -> None:
     """Read the text of a table's columns into a graph, and keep the graph true."""
-    with _adding(graph, target, sync) as (row, table, commit):
-        names = list(dict.fromkeys(named_table.columns(table, columns)))
-        able = session.model(model, "entities", graph_extract.MODELS)
-        _add(row, table, {
-            "kind": "text", "columns": names, "joined": [], "mapping": None, "model": able.name, "sync": sync,
-        }, commit)  # fmt: skip
+    lifecycle.graph_add(db, graph, target, columns, model, sync)
 
 
 @sql_function
-def graph_add_columns(graph: str | None, target: str | None, mapping: str | None, sync: str | None) -> None:
+def graph_add_columns(
+    db: Connection, graph: str | None, target: str | None, mapping: str | None, sync: str | None
+) -> None:
     """Read a table's columns into a graph as entities and relations, without a model, and keep the graph true."""
-    with _adding(graph, target, sync) as (row, table, commit):
-        found = _mapping(arguments.parsed("mapping", mapping), row, table)
-        names = graph_source.mapped(found)
-        joins = graph_source.joins(table, names)
-        own = [name if name in table.columns else name.partition(".")[0] for name in names]
-        _add(row, table, {
-            "kind": "columns", "columns": list(dict.fromkeys(own)), "joined": [join.oid for join in joins],
-            "mapping": json.dumps(found, ensure_ascii=False), "model": None, "sync": sync,
-        }, commit)  # fmt: skip
+    lifecycle.graph_add_columns(db, graph, target, mapping, sync)
 
 
 @sql_function
-def graph_import(graph: str | None, query: str | None, source: str | None) -> int:
+def graph_import(db: Connection, graph: str | None, query: str | None, source: str | None) -> int:
     """Put ready triples into a graph: the rows of a query; returns how many are new."""
-    query = session.required("query", query).strip().rstrip(";")
-    oid = named_table.oid(source) if source is not None else None
-    with session.pinned_path():
-        row = owned(graph)
-        table = catalog.table(oid) if oid is not None else None
-        if table:
-            # What is said to come from a table speaks in the name of its owner.
-            named_table.check_owner(table)
-        number = _import_source(row["id"], table.oid if table else None)
-    return graph_import_rows.store(row, number, query)
+    return lifecycle.graph_import(db, graph, query, source)
 
 
 @sql_function
-def graph_refresh(graph: str | None, target: str | None) -> None:
+def graph_refresh(db: Connection, graph: str | None, target: str | None) -> None:
     """Bring a graph up to date with its tables: manual ones, new partitions, refitted models, interrupted reading."""
-    oid = named_table.oid(target) if target is not None else None
-    with pinned() as commit:
-        row = owned(graph)
-        sources = [each for each in graph_source.of_graph(row["id"]) if oid in (None, str(each.table.oid))]
-        if oid is not None and not sources:
-            raise UndefinedGraph(
-                f'the graph "{row["name"]}" is not made from that table',
-                hint="CALL graph_add() or graph_add_columns() adds a table.",
-            )
-        for source in sources:
-            _fill("graph_refresh", row, source, commit)
-        with reported("graph_refresh", row["name"], "") as report:
-            for kind in ("relation", "entity"):
-                for numbers in _numbers(kind, row["id"]):
-                    graph_store.sweep(kind, numbers)
-                    commit()
-            bare = "AND NOT EXISTS (SELECT FROM llm.own_entity_embedding AS m WHERE m.entity = c.id OFFSET 0)"
-            embed = graph_embedding.embedder(row["embedding_model"])
-            for done, numbers in enumerate(_numbers("entity", row["id"], bare)):
-                graph_embedding.embed(embed, numbers)
-                commit()
-                report("embedding", done * _SWEPT + len(numbers), done * _SWEPT + len(numbers))
+    lifecycle.graph_refresh(db, graph, target)
 
 
 @sql_function
-def graph_remove(graph: str | None, target: str | None) -> None:
+def graph_remove(db: Connection, graph: str | None, target: str | None) -> None:
     """Take out of a graph what one table supports, or with NULL what was imported for its owner alone."""
-    row = owned(graph)
-    found = session.rows(
-        "SELECT id FROM llm.own_graph_source WHERE graph = $1 AND target IS NOT DISTINCT FROM $2",
-        ("int4", "regclass"), (row["id"], target),
-    )  # fmt: skip
-    if not found:
-        raise UndefinedGraph(
-            f'the graph "{row["name"]}" is not made from that',
-            hint="SELECT target, kind FROM llm.graph_source shows what graphs are made from.",
-        )
-    for source in found:
-        _remove(source["id"])
+    lifecycle.graph_remove(db, graph, target)
 
 
 @sql_function
-def graph_drop(graph: str | None) -> None:
+def graph_drop(db: Connection, graph: str | None) -> None:
     """Remove a graph with all it holds and its triggers; the tables it was made from stay as they are."""
-    row = owned(graph)
-    for source in session.rows("SELECT id FROM llm.own_graph_source WHERE graph = $1", ("int4",), (row["id"],)):
-        graph_follow.unfollow(source["id"])
-    graph_catalog.remove_graph(row["id"])
+    lifecycle.graph_drop(db, graph)
 
 
 @sql_function
-def graph_triples(graph: str | None) -> Iterator[Row]:
+def graph_triples(db: Connection, graph: str | None) -> Iterator[Row]:
     """The relations of a graph with the names and types of their ends, as far as the caller may see them."""
-    return _triples(named(graph)["id"])
+    return lifecycle.graph_triples(db, graph)
 
 
 @sql_function
-def graph_sync(source: int | None, keys: str | None) -> None:
+def graph_sync(db: Connection, source: int | None, keys: str | None) -> None:
     """Read rows with these keys into a graph of one's own again, or with NULL forget all."""
-    number = session.required("source", source)
-    own = session.rows(
-        "SELECT graph FROM llm.own_graph_source WHERE id = $1 AND kind <> 'import'", ("int4",), (number,)
-    )
-    if not own or not graph_store.hold(number):
-        # None of the caller's, or dropped meanwhile.
-        return
-    if keys is None:
-        graph_fill.forget_all(number, lambda: None)
-        return
-    graph_fill.Filling(graph_source.numbered(number), numbered(own[0]["graph"]), Command()).keys(_keys(keys))
-
-
-def _keys(given: str) -> list[str]:
-    """Each once, as jsonb writes it."""
-    found = session.rows(
-        "SELECT k.key::text AS key, jsonb_typeof(k.key) = 'object' AS well FROM jsonb_array_elements("
-        "CASE WHEN jsonb_typeof($1::jsonb) = 'array' THEN $1::jsonb ELSE '[1]' END) AS k (key)",
-        ("text",), (given,),
-    )  # fmt: skip
-    if not all(row["well"] for row in found):
-        raise InvalidInput("keys must be a JSON list of objects", hint="""Write keys => '[{"id": 1}]'.""")
-    return list(dict.fromkeys(row["key"] for row in found))
-
-
-_GRAPH = """
-    SELECT g.id, g.name, g.entity_types, g.relation_types::text AS relation_types, g.embedding_model, g.usename::text,
-           g.usename = CURRENT_USER AS own
-    FROM llm.graph AS g
-"""
-
-
-def named(graph: str | None) -> Row:
-    """The graph of that name, or the only one. Raises UndefinedGraph and InvalidInput."""
-    found = session.rows(_GRAPH + " WHERE $1 IS NULL OR g.name = $1 ORDER BY g.name LIMIT 2", ("text",), (graph,))
-    if not found:
-        raise UndefinedGraph(f'there is no graph "{graph}"' if graph is not None else "there is no graph yet")
-    if len(found) > 1:
-        raise InvalidInput(
-            "there are several graphs, so one must be named",
-            hint=f"Write graph => '{found[0]['name']}'. SELECT name FROM llm.graph shows them all.",
-        )
-    return found[0]
-
-
-def numbered(graph: int) -> Row:
-    """The graph of that number."""
-    return session.rows(_GRAPH + " WHERE g.id = $1", ("int4",), (graph,))[0]
-
-
-def owned(graph: str | None) -> Row:
-    """The same, and its owner is asking. Raises InsufficientPrivilege."""
-    found = named(session.required("graph", graph))
-    if not found["own"]:
-        raise not_owner(found)
-    return found
-
-
-def not_owner(graph: Row) -> InsufficientPrivilege:
-    """The error for somebody who does not own a graph."""
-    if graph["usename"] is not None:
-        return named_table.not_owner(f'graph "{graph["name"]}"', graph["usename"])
-    return InsufficientPrivilege(
-        f'the owner of the graph "{graph["name"]}" was renamed or dropped',
-        hint="A superuser gives it to a role: UPDATE llm.all_graph SET usename = 'ROLE' WHERE name = …;",
-    )
-
-
-@contextlib.contextmanager
-def _adding(graph: str | None, target: str | None, sync: str | None) -> Iterator[tuple[Row, Table, Commit]]:
-    oid = named_table.oid(target)
-    with pinned() as commit:
-        row = owned(graph)
-        table = catalog.table(oid)
-        arguments.choice("sync", sync, _SYNCS)
-        named_table.check_owner(table)
-        yield row, table, commit
-
-
-def _mapping(given: Any, graph: Row, table: Table) -> list[dict[str, Any]]:
-    """The mapping with all types in it. Raises InvalidInput for one that does not fit the table or the graph."""
-    items = [given] if isinstance(given, dict) else given
-    if not isinstance(items, list) or not items:
-        raise InvalidInput("mapping must be a JSON list of objects", hint=_MAPPING_HINT)
-    allowed = graph_types.Allowed(graph)
-    found = []
-    for item in items:
-        well = isinstance(item, dict) and item.keys() <= set(_KEYS) and all(
-            isinstance(value, str) and value for value in item.values())  # fmt: skip
-        if not well or "subject" not in item or ("predicate" in item) != ("object" in item):
-            raise InvalidInput(
-                "each part of a mapping has a subject, and beside it both a predicate and an object or neither",
-                hint=_MAPPING_HINT,
-            )
-        full = {"subject_type": table.relation.rpartition(".")[2].strip('"'), **item}
-        if "object" in item:
-            full.setdefault("object_type", _type(table, item["object"]))
-        for side in ("subject_type", "object_type"):
-            if side in full:
-                allowed.type(full[side])
-        if "predicate" in full:
-            allowed.predicate(full["predicate"])
-        found.append(full)
-    return found
-
-
-def _type(table: Table, name: str) -> str:
-    """The type of what stands in a column: its name, or that of the table that a foreign key leads to."""
-    if name in table.columns:
-        return name
-    return graph_source.joins(table, [name])[0].relation.rpartition(".")[2].strip('"')
-
-
-def _add(row: Row, table: Table, wanted: dict[str, Any], commit: Commit) -> None:
-    """Make the source, unless it is there as it is wanted, and read it."""
-    columns = ("kind", "columns", "joined", "mapping", "model", "sync")
-    there = session.rows(
-        "SELECT kind, columns::text[] AS columns, joined::oid[]::int8[] AS joined, mapping::text AS mapping, model,"
-        " sync FROM llm.own_graph_source WHERE graph = $1 AND kind = $2 AND target = $3::oid",
-        ("int4", "text", "int8"), (row["id"], wanted["kind"], table.oid),
-    )  # fmt: skip
-    if there:
-        same = all(there[0][name] == wanted[name] for name in columns if name != "mapping")
-        if not same or json.loads(there[0]["mapping"] or "null") != json.loads(wanted["mapping"] or "null"):
-            raise DuplicateGraph(
-                f'the graph "{row["name"]}" reads {table.relation} already, and in another way',
-                hint=f"SELECT graph_remove('{row['name']}', '{table.relation}'); first.",
-            )
-    else:
-        graph_catalog.make_source(row["id"], table.oid, [wanted[name] for name in columns])
-    source = next(
-        each for each in graph_source.of_graph(row["id"])
-        if each.table.oid == table.oid and each.row["kind"] == wanted["kind"]
-    )  # fmt: skip
-    _fill("graph_add" if wanted["kind"] == "text" else "graph_add_columns", row, source, commit)
-
-
-def _fill(command: str, row: Row, source: graph_source.Source, commit: Commit) -> None:
-    with reported(command, source.table.relation, row["name"]) as report:
-        if source.row["sync"] == "live":
-            graph_follow.check(source)
-            graph_follow.follow(source)
-            commit()
-        graph_fill.Filling(source, row, Command()).everything(report, commit)
-
-
-def _import_source(graph: int, target: int | None) -> int:
-    """The source that imports for the readers of that table are kept under."""
-    find = (
-        "SELECT id FROM llm.own_graph_source"
-        " WHERE graph = $1 AND kind = 'import' AND target IS NOT DISTINCT FROM $2::oid"
-    )
-    values = (graph, target)
-    found = session.rows(find, ("int4", "int8"), values)
-    if not found:
-        graph_catalog.make_source(graph, target, ("import", [], [], None, None, "manual"))
-        found = session.rows(find, ("int4", "int8"), values)
-    return int(found[0]["id"])
-
-
-def _remove(source: int) -> None:
-    graph_follow.unfollow(source)
-    graph_fill.forget_all(source, lambda: None)
-    graph_catalog.remove_source(source)
-
-
-def _triples(graph: int) -> Iterator[Row]:
-    query = """
-        SELECT s.name AS subject, s.type AS subject_type, r.predicate, o.name AS object, o.type AS object_type,
-               r.confidence, r.support
-        FROM llm.relation AS r JOIN llm.entity AS s ON s.id = r.subject AND s.graph = r.graph
-        JOIN llm.entity AS o ON o.id = r.object AND o.graph = r.graph
-        WHERE r.graph = $1 AND s.graph = $1 AND o.graph = $1
-        ORDER BY s.name COLLATE "C", s.type COLLATE "C", r.predicate COLLATE "C", o.name COLLATE "C", o.type COLLATE "C"
-    """
-    return session.stream(query, ("int4",), (graph,))
-
-
-def _numbers(kind: str, graph: int, condition: str = "") -> Iterator[Sequence[int]]:
-    """The numbers of a graph's entities or relations, some at a time."""
-    last = 0
-    query = f"SELECT id FROM llm.own_{kind} AS c WHERE graph = $1 AND id > $2 {condition} ORDER BY id LIMIT {_SWEPT}"
-    while found := [row["id"] for row in session.rows(query, ("int4", "int8"), (graph, last))]:
-        yield found
-        last = found[-1]
+    lifecycle.graph_sync(db, source, keys)

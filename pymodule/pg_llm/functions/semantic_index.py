@@ -1,48 +1,17 @@
-"""Semantic indexes: a vector and a tsvector beside a table's text, filled in batches and kept true by triggers.
-
-The row trigger's arguments hold the definition, so that it lives, moves, is dumped and is dropped with its table.
-"""
+"""SQL: semantic indexes: a vector and a tsvector beside a table's text, filled in batches and kept true by triggers."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import plpy
-
-from pg_llm.errors import DuplicateIndex, Error, InvalidInput
-from pg_llm.functions import arguments, semantic_fill, session
-from pg_llm.functions import named_table as named
-from pg_llm.functions import semantic_column as catalog
-from pg_llm.functions.progress import Report, reported
-from pg_llm.functions.semantic_column import METRICS, SemanticColumn, Table
-from pg_llm.functions.session import sql_function
-from pg_llm.functions.transaction import pinned
-
-_METHODS = ("hnsw", "ivfflat", "none")
-_SYNCS = ("live", "manual")
-_DEFINITION = ("name", "columns", "model", "method", "metric", "sync", "text_config")
-# An identifier holds 63 bytes, and the longest made from the name adds "_sync_" and two oids.
-_NAME_BYTES = 36
-# pgvector's limit for an index on the type vector.
-_INDEXED_DIMENSIONS = 2000
-# SQLSTATE of a query that was cancelled, and of a session that was ended.
-_CANCELLED = ("57014", "57P01")
-_EVENTS = ("insert", "update")
-# Statement triggers that follow no index any more, also of partitions that were detached.
-_ORPHANS = """
-    SELECT g.tgname::text AS trigger, format('%I.%I', n.nspname, c.relname) AS relation
-    FROM pg_trigger AS g JOIN pg_class AS c ON c.oid = g.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE g.tgfoid = 'llm.semantic_follow()'::regprocedure AND g.tgname = ANY($1)
-    AND pg_has_role(c.relowner, 'USAGE') AND NOT EXISTS (
-        SELECT FROM llm.embedding_column AS e WHERE e.target = coalesce(pg_partition_root(c.oid), c.oid)
-        AND g.tgname IN ('zz_' || e.name || '_insert', 'zz_' || e.name || '_update')
-    )
-"""
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
+from pg_llm.search import index
 
 
 @sql_function
 def semantic_index(
+    db: Connection,
     target: str | None,
     columns: list[str | None] | None,
     model: str | None,
@@ -52,241 +21,28 @@ def semantic_index(
     sync: str | None,
 ) -> None:
     """Index the text of a table's columns for semantic_search, and keep the index true."""
-    oid = named.oid(target)
-    with pinned() as commit:
-        table = catalog.table(oid)
-        found = session.model(model, "embedding")
-        column = SemanticColumn(
-            table=table,
-            name=_checked_name(name),
-            columns=named.columns(table, columns),
-            model=found.name,
-            method=arguments.choice("method", method, _METHODS),
-            metric=arguments.choice("metric", metric, METRICS),
-            sync=arguments.choice("sync", sync, _SYNCS),
-            text_config=session.rows("SELECT get_current_ts_config()::text AS config")[0]["config"],
-        )
-        named.check_owner(table)
-        dimensions = found.dimensions or int(found.ask("load")["dimensions"])
-        if column.method != "none" and dimensions > _INDEXED_DIMENSIONS:
-            raise InvalidInput(
-                f'model "{found.name}" gives {dimensions} dimensions; pgvector indexes {_INDEXED_DIMENSIONS}',
-                hint="Use method => 'none' (exact search), or a model with fewer dimensions.",
-            )
-        with reported("semantic_index", table.relation, column.name) as report:
-            _take_turns(table)
-            new = not _is_there(column)
-            if new:
-                _define(column, dimensions)
-            _follow(column)
-            commit()
-            try:
-                semantic_fill.fill(column, report, commit)
-            except (Error, plpy.SPIError) as error:
-                # What was cancelled, or has gone well for a while, is taken up again by another call.
-                if new and error.sqlstate not in _CANCELLED and not semantic_fill.filled(column):
-                    _remove(column)
-                    commit()
-                raise
-            _build(column, report)
+    index.semantic_index(db, target, columns, model, name, method, metric, sync)
 
 
 @sql_function
-def semantic_refresh(target: str | None, name: str | None) -> None:
+def semantic_refresh(db: Connection, target: str | None, name: str | None) -> None:
     """Fill in whatever a semantic index lacks: rows of a manual index, of new partitions, of an interrupted fill."""
-    oid = named.oid(target)
-    with pinned() as commit:
-        column = catalog.find(oid, name)
-        named.check_owner(column.table)
-        with reported("semantic_refresh", column.table.relation, column.name) as report:
-            _follow(column)
-            commit()
-            semantic_fill.fill(column, report, commit)
+    index.semantic_refresh(db, target, name)
 
 
 @sql_function
-def semantic_drop(target: str | None, name: str | None) -> None:
+def semantic_drop(db: Connection, target: str | None, name: str | None) -> None:
     """Remove a semantic index with its columns and triggers."""
-    oid = named.oid(target)
-    with pinned():
-        column = catalog.find(oid, name, whole=False)
-        named.check_owner(column.table)
-        _remove(column)
+    index.semantic_drop(db, target, name)
 
 
 @sql_function
-def semantic_sync(target: str | None, name: str | None, keys: str | None) -> None:
+def semantic_sync(db: Connection, target: str | None, name: str | None, keys: str | None) -> None:
     """Embed the rows with these primary keys that lack an embedding; for the table's owner."""
-    column = catalog.find(session.required("target", target), session.required("name", name))
-    named.check_owner(column.table)
-    keys = session.required("keys", keys)
-    semantic_fill.as_owner(column.table, lambda: semantic_fill.fill_keys(column, keys))
+    index.semantic_sync(db, target, name, keys)
 
 
 @sql_function
-def semantic_follow(trigger: dict[str, Any]) -> None:
+def semantic_follow(db: Connection, trigger: dict[str, Any]) -> None:
     """Statement trigger of a live semantic index: embeds what was written, with the rights of the table's owner."""
-    if len(trigger["args"] or ()) != 1:
-        return
-    (name,) = trigger["args"]
-    if not session.rows_once(f"SELECT FROM changed AS t WHERE t.{plpy.quote_ident(name)} IS NULL LIMIT 1"):
-        return
-    table = catalog.table(trigger["relid"])
-    found = [column for column in catalog.existing(table) if column.name == name]
-    # None on a partition that has been detached, or once an indexed column has been dropped with CASCADE.
-    if found:
-        catalog.check_whole(found[0])
-        semantic_fill.as_owner(table, lambda: _embed_changed(found[0]))
-
-
-def _embed_changed(column: SemanticColumn) -> None:
-    keys = session.rows_once(
-        f"SELECT jsonb_agg({column.table.key_object})::text AS keys FROM changed AS t"
-        f" WHERE {column.vector} IS NULL AND {column.document} <> ''"
-    )[0]["keys"]
-    if keys is not None:
-        semantic_fill.fill_keys(column, keys)
-
-
-def _checked_name(name: str | None) -> str:
-    name = session.required("name", name)
-    if not 0 < len(name.encode()) <= _NAME_BYTES:
-        raise InvalidInput(
-            f'name is "{name}", and must have 1 to {_NAME_BYTES} bytes', hint="Triggers are named after it."
-        )
-    return name
-
-
-def _take_turns(table: Table) -> None:
-    """Until the next commit, no other session changes the table's semantic indexes; its writers go on."""
-    plpy.execute(f"LOCK TABLE {table.relation} IN SHARE UPDATE EXCLUSIVE MODE")
-
-
-def _is_there(column: SemanticColumn) -> bool:
-    """Whether exactly this index is there already. Raises DuplicateIndex if something else is in the way."""
-    table = column.table
-    for other in catalog.existing(table):
-        if other == column:
-            return True
-        if other.name == column.name:
-            raise DuplicateIndex(
-                f'table {table.relation} already has a semantic index "{column.name}" that differs',
-                detail=f"On {', '.join(other.columns)}: {other.model}; {other.method}, {other.metric}, {other.sync}",
-                hint=f"CALL semantic_drop('{table.relation}', '{column.name}'); or choose another name.",
-            )
-    for name in (column.name, column.text_name):
-        if name in table.columns:
-            raise DuplicateIndex(
-                f'table {table.relation} already has a column "{name}"', hint="Choose another name => '…'."
-            )
-    return False
-
-
-def _define(column: SemanticColumn, dimensions: int) -> None:
-    relation, quoted, literal = column.table.relation, plpy.quote_ident, plpy.quote_literal
-    plpy.execute(
-        f"ALTER TABLE {relation}"
-        f" ADD COLUMN {quoted(column.name)} {catalog.schema_of('vector')}.vector({dimensions}),"
-        f" ADD COLUMN {quoted(column.text_name)} tsvector"
-    )
-    about = f"of {', '.join(column.columns)}, kept by pg_llm"
-    for name, what in ((column.name, f"Embedding by {column.model}"), (column.text_name, "Full-text form")):
-        plpy.execute(f"COMMENT ON COLUMN {relation}.{quoted(name)} IS {literal(f'{what} {about}')}")
-    changed = (
-        " IS DISTINCT FROM ".join(column.table.columns[name].text(f"{row}.{quoted(name)}") for row in ("OLD", "NEW"))
-        for name in column.columns
-    )
-    definition = json.dumps({name: getattr(column, name) for name in _DEFINITION})
-    _create_trigger(
-        column,
-        "forget",
-        relation,
-        f"BEFORE UPDATE ON {relation} FOR EACH ROW WHEN ({' OR '.join(changed)})"
-        f" EXECUTE FUNCTION llm.semantic_forget({literal(definition)})",
-    )
-
-
-def _follow(column: SemanticColumn) -> None:
-    """Give a live index its statement triggers, on the table and on each partition, where they are missing."""
-    if column.sync != "live":
-        return
-    for part in sorted(set(catalog.parts(column.table, "rp")) - set(_followed(column))):
-        for event in _EVENTS:
-            _create_trigger(
-                column,
-                event,
-                part,
-                f"AFTER {event.upper()} ON {part} REFERENCING NEW TABLE AS changed"
-                f" FOR EACH STATEMENT EXECUTE FUNCTION llm.semantic_follow({plpy.quote_literal(column.name)})",
-            )
-
-
-def _remove(column: SemanticColumn) -> None:
-    relation, quoted = column.table.relation, plpy.quote_ident
-    plpy.execute(f"DROP TRIGGER {quoted(_trigger(column, 'forget'))} ON {relation}")
-    for row in session.rows(_ORPHANS, ("name[]",), ([_trigger(column, event) for event in _EVENTS],)):
-        plpy.execute(f"DROP TRIGGER {quoted(row['trigger'])} ON {row['relation']}")
-    plpy.execute(
-        f"ALTER TABLE {relation} DROP COLUMN IF EXISTS {quoted(column.name)},"
-        f" DROP COLUMN IF EXISTS {quoted(column.text_name)}"
-    )
-
-
-def _followed(column: SemanticColumn) -> list[str]:
-    """The table and those partitions that have the statement triggers."""
-    found = session.rows_once(
-        f"""
-        SELECT format('%I.%I', n.nspname, c.relname) AS relation
-        FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        JOIN pg_trigger AS g ON g.tgrelid = c.oid AND g.tgname = $1
-        WHERE {column.table.tree} AND g.tgfoid = 'llm.semantic_follow()'::regprocedure
-        """,
-        ("name",),
-        (_trigger(column, "insert"),),
-    )
-    return [row["relation"] for row in found]
-
-
-def _create_trigger(column: SemanticColumn, event: str, relation: str, definition: str) -> None:
-    """A trigger that DROP EXTENSION removes, so that an uninstalled pg_llm never stops anybody from writing."""
-    name = plpy.quote_ident(_trigger(column, event))
-    plpy.execute(f"CREATE TRIGGER {name} {definition}")
-    plpy.execute(f"ALTER TRIGGER {name} ON {relation} DEPENDS ON EXTENSION pg_llm")
-
-
-def _trigger(column: SemanticColumn, event: str) -> str:
-    # Row triggers fire in the order of their names; this one must see what the others made of the row.
-    return f"zz_{column.name}_{event}"
-
-
-def _build(column: SemanticColumn, report: Report) -> None:
-    """Create the indexes that are missing, and statistics for the planner and for term rarity."""
-    relation, quoted = column.table.relation, plpy.quote_ident
-    wanted = {column.text_name: f"gin ({quoted(column.text_name)})"}
-    if column.method != "none":
-        operators = f"{catalog.schema_of('vector')}.{METRICS[column.metric][0]}"
-        wanted[column.name] = f"{column.method} ({quoted(column.name)} {operators}){_index_options(column)}"
-    _take_turns(column.table)
-    there = session.rows(
-        """
-        SELECT a.attname::text AS name
-        FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
-        WHERE i.indrelid = $1::oid
-        """,
-        ("bigint",),
-        (column.table.oid,),
-    )
-    missing = [definition for name, definition in wanted.items() if name not in {row["name"] for row in there}]
-    for number, definition in enumerate(missing):
-        report("building indexes", number, len(missing))
-        plpy.execute(f"CREATE INDEX ON {relation} USING {definition}")
-    if missing:
-        plpy.execute(f"ANALYZE {relation}")
-
-
-def _index_options(column: SemanticColumn) -> str:
-    if column.method != "ivfflat":
-        return ""
-    rows = semantic_fill.filled(column)
-    # pgvector's README: rows / 1000 up to a million rows, sqrt(rows) above.
-    return f" WITH (lists = {max(1, rows // 1000 if rows <= 1_000_000 else int(rows**0.5))})"
+    index.semantic_follow(db, trigger)

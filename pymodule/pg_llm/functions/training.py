@@ -1,206 +1,37 @@
-"""Training: a model learns from the rows of a query, and callers can name it."""
+"""SQL: training: a model learns from the rows of a query, and callers can name it."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
-from pg_llm import client, interrupts
-from pg_llm.errors import InvalidInput
-from pg_llm.functions import arguments, labelled, model_file, progress, session
-from pg_llm.functions import model as registry
-from pg_llm.functions.labelled import Labelled
-from pg_llm.functions.session import Model, sql_function
-from pg_llm.models import source
-from pg_llm.training import options as training_options
-
-_REGISTERED_AS = {
-    "classify": "classification",
-    "tag": "classification",
-    "entities": "entities",
-    "relations": "relations",
-}
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
+from pg_llm.training import jobs
 
 
 @sql_function
 def llm_fit(
-    name: str | None, task: str | None, query: str | None, base: str | None, method: str | None, options: Any
+    db: Connection,
+    name: str | None,
+    task: str | None,
+    query: str | None,
+    base: str | None,
+    method: str | None,
+    options: Any,
 ) -> dict[str, Any]:
     """Train a model on the rows of a query and register it; returns what was measured on rows kept back."""
-    task, query = session.required("task", task), session.required("query", query)
-    with session.pinned_path():
-        name = registry.new_name(name, "train a model")
-        chosen = training_options.method(task, method)
-        given = arguments.options(options)
-        about = _about(task, given)
-        job = {"task": task, "method": chosen, "options": training_options.check(chosen, given)}
-        start = _base(base, chosen)
-    rows = [row for batch in labelled.batches(query, task) for row in batch]
-    with session.pinned_path():
-        check(rows, task)
-        return fit("llm_fit", name, job, start, rows, about)
+    return jobs.llm_fit(db, name, task, query, base, method, options)
 
 
 @sql_function
 def llm_self_train(
-    name: str | None, query: str | None, unlabelled: str | None, base: str | None, options: Any
+    db: Connection, name: str | None, query: str | None, unlabelled: str | None, base: str | None, options: Any
 ) -> dict[str, Any]:
     """Train a classifier on labelled rows and on its own sure answers to unlabelled ones, as far as that helps."""
-    query, unlabelled = session.required("query", query), session.required("unlabelled", unlabelled)
-    with session.pinned_path():
-        name = registry.new_name(name, "train a model")
-        chosen = training_options.check("self_train", arguments.options(options))
-        start = _base(base, "head")
-    rows = [row for batch in labelled.batches(query, "classify") for row in batch]
-    more = [(row["c1"], None) for batch in labelled.raw(unlabelled, 1, "SELECT text FROM …") for row in batch
-            if row["c1"] is not None]  # fmt: skip
-    with session.pinned_path():
-        check(rows, "classify")
-        if not more:
-            raise InvalidInput("the unlabelled query yields no texts", hint="llm_fit() needs labelled rows only.")
-        job = {"task": "classify", "method": "self_train", "options": chosen}
-        return fit("llm_self_train", name, job, start, [*rows, *more])
+    return jobs.llm_self_train(db, name, query, unlabelled, base, options)
 
 
 @sql_function
-def llm_suspect_labels(query: str | None, model: str | None) -> list[dict[str, Any]]:
+def llm_suspect_labels(db: Connection, query: str | None, model: str | None) -> list[dict[str, Any]]:
     """The rows of a query whose label is probably wrong, most doubtful first, with the label that fits better."""
-    shape = "SELECT id, text, label FROM …"
-    found = [row for batch in labelled.raw(query, 3, shape) for row in batch]
-    with session.pinned_path():
-        base = _base(model, "head")
-        rows = [(json.loads(row["c2"] or "null"), json.loads(row["c3"] or "null")) for row in found]
-        for number, row in enumerate(rows, 1):
-            if not all(isinstance(value, str) for value in row):
-                raise InvalidInput(
-                    f"row {number} of the query lacks a text or a label, or they are no texts",
-                    hint=f"It has the form {shape}.",
-                )
-        if not rows:
-            raise InvalidInput("the query yields no rows", hint=f"It has the form {shape}.")
-        check(rows, "classify")
-        job = {"task": "classify", "method": "suspects", "options": {}}
-        with trained(progress.about("llm_suspect_labels", "", ""), job, base, rows) as made:
-            suspects = made["suspects"]
-    return [
-        {
-            "key": found[item["position"]]["c1"], "input": rows[item["position"]][0],
-            "label": rows[item["position"]][1], "suggested": item["suggested"], "quality": item["quality"],
-        }
-        for item in suspects
-    ]  # fmt: skip
-
-
-def _about(task: str, given: dict[str, Any]) -> dict[str, Any]:
-    """Options of the model that are not the training's, taken out of those given."""
-    if task != "relations" or "entities_model" not in given:
-        return {}
-    name = given.pop("entities_model")
-    if not isinstance(name, str):
-        raise InvalidInput("entities_model must be the name of a model", hint="Leave it out for llm.entities_model.")
-    return {"entities_model": session.model(name, "entities").name}
-
-
-def fit(
-    command: str,
-    name: str,
-    job: dict[str, Any],
-    base: Model,
-    rows: Sequence[Labelled],
-    about: dict[str, Any] | None = None,
-) -> dict[str, Any]:
-    """Train, keep the files in the database, register with what else is said about it, note the run.
-
-    Anything that fails leaves nothing.
-    """
-    with trained(progress.about(command, job["task"], name), job, base, rows) as made:
-        model_file.store(Path(made["folder"]), made["digest"])
-    reads_with = base.wire if job["method"] in training_options.HEAD_METHODS else None
-    registry.register(name, _REGISTERED_AS[job["task"]], f"database:{made['digest']}", None, about or {}, reads_with)
-    note(name, job, base, made, len(rows), _hash(rows))
-    return {"model": name, "method": job["method"], "seconds": made["seconds"], **made["metrics"]}
-
-
-def note(name: str, job: dict[str, Any], base: Model | None, made: dict[str, Any], count: int, digest: str) -> None:
-    """Write down that a training made a model, from so many rows whose content has that digest."""
-    session.rows(
-        "INSERT INTO llm.run"
-        " (model, task, method, base, base_digest, digest, rows, data_hash, options, metrics, seconds)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb, $11)",
-        ("text", "text", "text", "text", "text", "text", "int8", "text", "text", "text", "float4"),
-        (
-            name, job["task"], job["method"], base.name if base else "", base and base.wire["digest"], made["digest"],
-            count, digest, json.dumps(job["options"]), json.dumps(made["metrics"]), made["seconds"],
-        ),
-    )  # fmt: skip
-
-
-@contextlib.contextmanager
-def trained(about: dict[str, Any], job: dict[str, Any], base: Model | None, rows: Sequence[Any]) -> Iterator[Any]:
-    """What a training says at its end; its folder is there while the block runs."""
-    if base:
-        base.ask("load")
-    engine = base.engine if base else session.engine()
-    try:
-        yield client.train(engine, {**job, "base": base and base.wire}, rows, about, session.poll)
-        client.release(engine, session.poll)
-    except BaseException:
-        with interrupts.held():
-            client.abandon()
-        raise
-
-
-def check(rows: Sequence[Labelled], task: str) -> None:
-    """Raise InvalidInput for rows that nothing can be learnt from."""
-    if task == "classify":
-        counts = Counter(label for _, label in rows)
-        if len(counts) < 2:
-            raise InvalidInput(
-                f'all {len(rows)} rows have the label "{next(iter(counts))}"', hint="Give rows of two labels at least."
-            )
-        rarest, count = min(counts.items(), key=lambda item: item[1])
-        if count < 2:
-            raise InvalidInput(
-                f'there is one row with the label "{rarest}"',
-                hint="Each label needs two rows at least: one to learn from and one to measure on.",
-            )
-        return
-    labels = Counter(item if task == "tag" else item[0] for _, truth in rows for item in truth)
-    # A pair without a relation shows entities, and nothing else.
-    labels.pop(None, None)
-    if not labels:
-        what = {"tag": "label", "entities": "entity", "relations": "relation"}[task]
-        raise InvalidInput(f"none of the {len(rows)} rows has any {what}")
-    if len(rows) < 5:
-        raise InvalidInput(f"{len(rows)} rows are too few to learn from and to measure on", hint="Give 5 at least.")
-    everywhere = [label for label, count in labels.items() if count == len(rows)] if task == "tag" else []
-    if everywhere:
-        raise InvalidInput(
-            f'the label "{everywhere[0]}" is on every row, so there is nothing to tell apart',
-            hint="Add rows without it, with an empty array of labels if need be.",
-        )
-
-
-def _base(name: str | None, method: str) -> Model:
-    """The model to start from: embeddings for a head, any transformer for the others."""
-    kinds = ("embedding",) if method == "head" else ("embedding", "classification", "entities", "relations")
-    found = session.model(name, "embedding", kinds)
-    remote = source.is_endpoint(found.wire["source"])
-    if method != "head" and (remote or found.wire["base"]):
-        raise InvalidInput(
-            f'model "{found.name}" cannot be fine-tuned: its weights are not here', hint="Choose another base model."
-        )
-    return found
-
-
-def _hash(rows: Sequence[Labelled]) -> str:
-    """The same for the same rows in any order."""
-    total = hashlib.sha256()
-    for digest in sorted(hashlib.sha256(json.dumps(row).encode()).digest() for row in rows):
-        total.update(digest)
-    return total.hexdigest()
+    return jobs.llm_suspect_labels(db, query, model)

@@ -14,8 +14,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from pg_llm.errors import InvalidInput
 from pg_llm.models import decoding
-from pg_llm.models.decoding import Writing
-from pg_llm.models.engine import Encoded, Message, Sampling, Text
+from pg_llm.models.decoding import GenerationState
+from pg_llm.models.engine import Message, Sampling, Text, Window
 from pg_llm.models.grammars import Grammars
 
 # Continuations that are scored at once, each with a copy of the prompt's keys and values.
@@ -48,11 +48,11 @@ class CausalModel:
         listed = ends if isinstance(ends, list) else [ends, self._tokenizer.eos_token_id]
         self._ends = frozenset(token for token in listed if token is not None)
 
-    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """Prompts without answers."""
         return [[self.question([{"role": "user", "content": str(text)}], [""])] for text in texts]
 
-    def cut(self, text: str) -> str:
+    def truncate(self, text: str) -> str:
         """As much of the text as goes into a prompt."""
         text = text[: _LONGEST_TEXT * self._longest_token]
         found = self._tokenizer(
@@ -60,49 +60,51 @@ class CausalModel:
         )["offset_mapping"]
         return text[: found[-1][1]] if found else ""
 
-    def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Encoded:
+    def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
         """A conversation that is to be gone on with, and possible answers."""
         prompt = self._prompt(messages)
         ids = [self._tokenizer(answer, add_special_tokens=False)["input_ids"] for answer in answers]
         # As costly as a batch may be: on a CPU more at once are no faster, and nobody waits long for another's.
-        return Encoded((prompt, ids), self.batch_tokens)
+        return Window((prompt, ids), self.batch_tokens)
 
-    def likelihood(self, before: str, continuations: Sequence[str]) -> Encoded:
+    def likelihood(self, before: str, continuations: Sequence[str]) -> Window:
         """A text that is no conversation, and ways in which it may go on."""
         # A space belongs to the word after it.
         space = before[len(before.rstrip()) :]
         prompt = self._tokenizer("\n" + before.rstrip(), add_special_tokens=False)["input_ids"]
         ids = [self._tokenizer(space + text, add_special_tokens=False)["input_ids"] for text in continuations]
-        return Encoded((prompt, ids), self.batch_tokens)
+        return Window((prompt, ids), self.batch_tokens)
 
-    def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Encoded:
+    def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Window:
         """A conversation that is to be gone on with by a text. Raises InvalidInput for one that is too long."""
         prompt = self._prompt(messages)
         room = self._window - len(prompt)
         if room <= 0:
             raise self._too_long(f"{len(prompt)}")
-        writing = Writing(prompt, min(room, sampling.max_tokens))
+        writing = GenerationState(prompt, min(room, sampling.max_tokens))
         if sampling.temperature:
             writing.temperature = sampling.temperature
             writing.random = torch.Generator().manual_seed(sampling.seed)
         if sampling.grammar is not None:
             writing.matcher = self._grammars.matcher(sampling.grammar)
-        return Encoded(writing, len(prompt) + writing.longest)
+        return Window(writing, len(prompt) + writing.longest)
 
-    def forward(self, batch: Sequence[Encoded]) -> Any:
+    def forward(self, batch: Sequence[Window]) -> Any:
         """For each prompt its text, for each question the log-likelihoods of its answers, shape (answers,).
 
         A text that its grammar does not let end where it ends is None; one that is not finished is its unit again.
         """
-        decoding.advance(self._model, [unit.tokens for unit in batch if isinstance(unit.tokens, Writing)], self._ends)
+        decoding.advance(
+            self._model, [unit.tokens for unit in batch if isinstance(unit.tokens, GenerationState)], self._ends
+        )
         with torch.inference_mode():
             return [
-                self._written(unit) if isinstance(unit.tokens, Writing) else self._scores(*unit.tokens)
+                self._written(unit) if isinstance(unit.tokens, GenerationState) else self._scores(*unit.tokens)
                 for unit in batch
             ]
 
-    def _written(self, unit: Encoded) -> Encoded | str | None:
-        writing: Writing = unit.tokens
+    def _written(self, unit: Window) -> Window | str | None:
+        writing: GenerationState = unit.tokens
         if not writing.done:
             return unit
         text: str = self._tokenizer.decode(writing.written, skip_special_tokens=True)

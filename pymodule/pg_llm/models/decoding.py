@@ -20,7 +20,7 @@ _SLICE = 16
 
 
 @dataclass(slots=True, eq=False)
-class Writing:
+class GenerationState:
     """A text that is being written: the prompt's tokens and those after it, and what the next one depends on.
 
     `matcher` holds the text to a grammar; `random` is None where always the most probable token is taken.
@@ -65,7 +65,7 @@ class Writing:
             self.logits = self.cache = None
 
 
-def advance(model: Any, writings: Sequence[Writing], ends: frozenset[int]) -> None:
+def advance(model: Any, writings: Sequence[GenerationState], ends: frozenset[int]) -> None:
     """Write up to a slice of tokens of each text; those that are `done` stay as they are."""
     with torch.inference_mode():
         begun: dict[tuple[int, ...], Any] = {}
@@ -81,7 +81,7 @@ def advance(model: Any, writings: Sequence[Writing], ends: frozenset[int]) -> No
             _slice(model, group, ends)
 
 
-def _begin(model: Any, writing: Writing, begun: dict[tuple[int, ...], Any]) -> None:
+def _begin(model: Any, writing: GenerationState, begun: dict[tuple[int, ...], Any]) -> None:
     """Read the prompt, unless another text of this batch has just begun with the same."""
     prompt = tuple(writing.tokens)
     if prompt not in begun:
@@ -93,7 +93,7 @@ def _begin(model: Any, writing: Writing, begun: dict[tuple[int, ...], Any]) -> N
     writing.logits = begun[prompt].logits[0, -1].float()
 
 
-def _slice(model: Any, group: Sequence[Writing], ends: frozenset[int]) -> None:
+def _slice(model: Any, group: Sequence[GenerationState], ends: frozenset[int]) -> None:
     lengths = [writing.cache.get_seq_length() for writing in group]
     longest = max(lengths)
     cache = _joined(group, longest)
@@ -107,9 +107,12 @@ def _slice(model: Any, group: Sequence[Writing], ends: frozenset[int]) -> None:
             return
         last = [writing.written[-1] if writing.written else 0 for writing in group]
         out = model(
-            input_ids=torch.tensor(last, device=model.device)[:, None], position_ids=(places + step)[:, None],
-            attention_mask=mask[:, : longest + step + 1], cache=cache, use_cache=True,
-        )  # fmt: skip
+            input_ids=torch.tensor(last, device=model.device)[:, None],
+            position_ids=(places + step)[:, None],
+            attention_mask=mask[:, : longest + step + 1],
+            cache=cache,
+            use_cache=True,
+        )
         for row, writing in enumerate(group):
             if not writing.done:
                 writing.logits = out.logits[row, -1].float()
@@ -117,7 +120,7 @@ def _slice(model: Any, group: Sequence[Writing], ends: frozenset[int]) -> None:
     _part(group, cache, [longest - length for length in lengths])
 
 
-def _joined(group: Sequence[Writing], longest: int) -> Any:
+def _joined(group: Sequence[GenerationState], longest: int) -> Any:
     """One cache of all texts, the shorter ones padded at their beginning."""
     if len(group) == 1:
         return group[0].cache
@@ -132,7 +135,7 @@ def _joined(group: Sequence[Writing], longest: int) -> Any:
     return cache
 
 
-def _part(group: Sequence[Writing], cache: Any, padding: Sequence[int]) -> None:
+def _part(group: Sequence[GenerationState], cache: Any, padding: Sequence[int]) -> None:
     """Give each text that goes on its own cache back."""
     if len(group) == 1:
         return

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pg_llm.errors import EndpointFailed, InvalidModel
-from pg_llm.models.engine import Encoded, Message, Sampling, Text
+from pg_llm.models.engine import Message, Sampling, Text, Window
 from pg_llm.models.spec import ModelSpec
 
 # Requests for texts that an endpoint is sent at once.
@@ -74,13 +74,13 @@ class EndpointEmbedding(_Endpoint):
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
         self.prompts: dict[str, str] = {}
-        self.details = {"dimensions": int(self.forward([Encoded("dimensions", 1)]).shape[1])}
+        self.details = {"dimensions": int(self.forward([Window("dimensions", 1)]).shape[1])}
 
-    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """The texts themselves; cost is a rough count of tokens, four characters each."""
-        return [[Encoded(text, len(text) // 4 + 1)] for text in texts]
+        return [[Window(text, len(text) // 4 + 1)] for text in texts]
 
-    def forward(self, batch: Sequence[Encoded]) -> Any:
+    def forward(self, batch: Sequence[Window]) -> Any:
         """Unit vectors, float32, shape (len(batch), dimensions). Raises EndpointFailed."""
         answer = self._ask({"input": [item.tokens for item in batch], "encoding_format": "float"})
         try:
@@ -104,40 +104,42 @@ class EndpointGeneration(_Endpoint):
     # Every request counts one.
     batch_tokens = _AT_ONCE
 
-    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """Prompts that are answered with one token."""
         return [[self.prompt([{"role": "user", "content": str(text)}], Sampling(1))] for text in texts]
 
-    def cut(self, text: str) -> str:
+    def truncate(self, text: str) -> str:
         """The first characters of the text."""
         return text[:_LONGEST_TEXT]
 
-    def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Encoded:
+    def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
         """Raises InvalidModel."""
         raise InvalidModel(
             "an endpoint writes texts, but cannot classify them",
             hint="Classify with an embedding model, or with a generation model whose files are on the server.",
         )
 
-    def likelihood(self, before: str, continuations: Sequence[str]) -> Encoded:
+    def likelihood(self, before: str, continuations: Sequence[str]) -> Window:
         """Raises InvalidModel."""
         raise InvalidModel(
             "an endpoint writes texts, but cannot judge spelling",
             hint="Name a generation model whose files are on the server, or use llm_clean(value, 'damage only').",
         )
 
-    def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Encoded:
+    def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Window:
         """One request."""
         body: dict[str, Any] = {
-            "messages": list(messages), "max_tokens": sampling.max_tokens, "temperature": sampling.temperature,
+            "messages": list(messages),
+            "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature,
             "seed": sampling.seed,
-        }  # fmt: skip
+        }
         if sampling.schema is not None:
             answer = {"name": "answer", "schema": sampling.schema, "strict": True}
             body["response_format"] = {"type": "json_schema", "json_schema": answer}
-        return Encoded(body, 1)
+        return Window(body, 1)
 
-    def forward(self, batch: Sequence[Encoded]) -> list[str | None]:
+    def forward(self, batch: Sequence[Window]) -> list[str | None]:
         """The text for each request, None for JSON that was cut off. Raises EndpointFailed."""
         with ThreadPoolExecutor(len(batch)) as threads:
             return list(threads.map(self._text, [item.tokens for item in batch]))

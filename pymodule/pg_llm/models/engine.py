@@ -14,7 +14,7 @@ Message = dict[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class Window:
     """What a model reads at once: a text, or a window of a long one.
 
     `cost` is its length in tokens; `spans` has, for a token that begins a word, the word's place in
@@ -67,14 +67,14 @@ class Engine(Protocol):
     batch_tokens: int
     details: dict[str, Any]
 
-    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """The windows of each text, one at least; neighbouring ones share `overlap` tokens."""
         ...
 
-    def forward(self, batch: Sequence[Encoded]) -> Any:
+    def forward(self, batch: Sequence[Window]) -> Any:
         """One output per window, in order; what it is depends on the model's task.
 
-        An output that is an Encoded is not finished: it wants to be in a later batch, and others may go before.
+        An output that is an Window is not finished: it wants to be in a later batch, and others may go before.
         """
         ...
 
@@ -88,11 +88,11 @@ class EmbeddingEngine(Engine, Protocol):
 class GenerationEngine(Engine, Protocol):
     """Conversations to texts: `forward` gives str, or None for a text that is not complete."""
 
-    def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Encoded:
+    def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Window:
         """A conversation whose next turn is to be written."""
         ...
 
-    def cut(self, text: str) -> str:
+    def truncate(self, text: str) -> str:
         """As much of a text as goes into a prompt."""
         ...
 
@@ -100,6 +100,6 @@ class GenerationEngine(Engine, Protocol):
 class ParsingEngine(Engine, Protocol):
     """Texts to their words, beside what else the engine does."""
 
-    def parse(self, texts: Sequence[str], start: int = 0) -> list[list[Encoded]]:
+    def parse(self, texts: Sequence[str], start: int = 0) -> list[list[Window]]:
         """Windows of each text for which `forward` gives the list of their words; places count from `start`."""
         ...

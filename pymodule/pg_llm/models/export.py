@@ -52,15 +52,19 @@ def exported(folder: Path, digest: str, task: str, precision: str) -> Path:
     command = [installation().python, "-m", "pg_llm.models.export", "--folder", str(folder), "--digest", digest]
     done = subprocess.run(
         [*command, "--cache", str(cache), "--task", task, "--precision", precision],
-        env={**os.environ, "PYTHONPATH": str(here)}, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        errors="replace", check=False,
-    )  # fmt: skip
+        env={**os.environ, "PYTHONPATH": str(here)},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        check=False,
+    )
     if done.returncode == -signal.SIGKILL:
         raise OutOfMemory("the export of the model was killed, as happens where memory runs out")
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        if lacking := errors.lacking(last):
-            raise lacking
+        if shortage := errors.resource_error(last):
+            raise shortage
         if task == "generation":
             raise InvalidModel(
                 f'cannot read the GGUF file in "{folder}": {last}',
@@ -79,14 +83,14 @@ def export(folder: Path, digest: str, task: str, precision: str, cache: Path) ->
     if manifest.is_whole(target):
         return target
     cache.mkdir(parents=True, exist_ok=True)
-    with file_locks.alone(cache):
+    with file_locks.exclusive(cache):
         _sweep(cache)
         scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=cache))
-        held = file_locks.hold(scratch, wait=True)
+        held = file_locks.acquire(scratch, wait=True)
     try:
         _write(folder, scratch, task, precision)
         manifest.write(scratch)
-        with file_locks.alone(cache):
+        with file_locks.exclusive(cache):
             # Another may have made it meanwhile; one that is whole is never taken away from who reads it.
             if not manifest.is_whole(target):
                 if target.exists():
@@ -103,7 +107,7 @@ def _sweep(cache: Path) -> None:
     """Remove what exports left that were killed."""
     for scratch in cache.glob(f"{_SCRATCH}*"):
         try:
-            held = file_locks.hold(scratch)
+            held = file_locks.acquire(scratch)
         except BlockingIOError:
             continue
         shutil.rmtree(scratch, ignore_errors=True)
@@ -138,10 +142,16 @@ def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
     batch, sequence = torch.export.Dim("batch", max=1 << 16), torch.export.Dim("sequence", max=meta.max_tokens)
     with torch.no_grad():
         torch.onnx.export(
-            network, tuple(torch.from_numpy(example[name]) for name in meta.inputs), scratch / "model.onnx",
-            dynamo=True, verbose=False, input_names=meta.inputs, output_names=["output"], external_data=False,
+            network,
+            tuple(torch.from_numpy(example[name]) for name in meta.inputs),
+            scratch / "model.onnx",
+            dynamo=True,
+            verbose=False,
+            input_names=meta.inputs,
+            output_names=["output"],
+            external_data=False,
             dynamic_shapes=(tuple({0: batch, 1: sequence} for _ in meta.inputs),),
-        )  # fmt: skip
+        )
     if precision == "int8":
         _quantize(scratch / "model.onnx")
     _check(scratch, network, precision)

@@ -28,7 +28,8 @@ class Grammars:
         found = LLMatcher(self._tokenizer, grammar, log_level=0)
         if found.is_error():
             raise InvalidInput(
-                "the schema cannot be used", detail=found.get_error()[:1000],
+                "the schema cannot be used",
+                detail=found.get_error()[:1000],
                 hint="""Write schema => '{"type": "object", "properties": {"name": {"type": "string"}}}'.""",
-            )  # fmt: skip
+            )
         return found

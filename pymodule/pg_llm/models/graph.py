@@ -1,4 +1,4 @@
-"""What was learnt from a graph, as `pg_llm.training.knowledge_graph` writes it: how likely a relation leads where."""
+"""What was learnt from a graph, as `pg_llm.graph.host.training` writes it: how likely a relation leads where."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from pg_llm.errors import InvalidModel
-from pg_llm.models.engine import Encoded, Text
+from pg_llm.models.engine import Text, Window
 
 # Whoever restores a dump may have written these files, and the host's memory is everybody's.
 _LONGEST = 16 << 20
@@ -43,16 +43,16 @@ class GraphModel:
         self.bytes = sum(int(array.nbytes) for array in arrays.values())
         self.details: dict[str, Any] = {"dimensions": arrays["entities"].shape[1]}
 
-    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """One window per text, a JSON list of entity, predicate, 0 for objects or 1 for subjects; none if unknown."""
-        found: list[list[Encoded]] = []
+        found: list[list[Window]] = []
         for text in texts:
             entity, predicate, back = json.loads(str(text))
             known = entity in self._row and predicate in self.predicates
-            found.append([Encoded((self._row[entity], self.predicates[predicate], back), 1)] if known else [])
+            found.append([Window((self._row[entity], self.predicates[predicate], back), 1)] if known else [])
         return found
 
-    def forward(self, batch: Sequence[Encoded]) -> list[Any]:
+    def forward(self, batch: Sequence[Window]) -> list[Any]:
         """One array per window, as long as `ids`."""
         return [self._probabilities(*item.tokens) for item in batch]
 
@@ -94,22 +94,30 @@ def _about(file: Path) -> dict[str, Any]:
         about = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidModel(f"the stored model of a graph cannot be read: {type(error).__name__}") from error
-    well = isinstance(about, dict) and str(about.get("method")) in _SHAPES and all(
-        isinstance(about.get(name), list) for name in ("predicates", "ends")
-    )  # fmt: skip
+    well = (
+        isinstance(about, dict)
+        and str(about.get("method")) in _SHAPES
+        and all(isinstance(about.get(name), list) for name in ("predicates", "ends"))
+    )
     _check(
-        well and len(about["ends"]) == len(about["predicates"])
-        and all(isinstance(name, str) for name in about["predicates"]) and all(map(_well_formed, about["ends"])),
+        well
+        and len(about["ends"]) == len(about["predicates"])
+        and all(isinstance(name, str) for name in about["predicates"])
+        and all(map(_well_formed, about["ends"])),
         "what its numbers stand for",
-    )  # fmt: skip
+    )
     return dict(about)
 
 
 def _well_formed(ends: Any) -> bool:
-    return isinstance(ends, list) and len(ends) == 2 and all(
-        isinstance(side, list) and all(type(number) is int and 0 <= number < 1 << 31 for number in side)
-        for side in ends
-    )  # fmt: skip
+    return (
+        isinstance(ends, list)
+        and len(ends) == 2
+        and all(
+            isinstance(side, list) and all(type(number) is int and 0 <= number < 1 << 31 for number in side)
+            for side in ends
+        )
+    )
 
 
 def _arrays(file: Path, method: str, predicates: int) -> dict[str, Any]:
@@ -118,18 +126,24 @@ def _arrays(file: Path, method: str, predicates: int) -> dict[str, Any]:
         arrays = load_file(file)
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise InvalidModel(f"the stored model of a graph cannot be read: {type(error).__name__}") from error
-    kinds = {"ids": ("<i8", 1), "types": ("<i4", 1), "entities": ("<f4", _SHAPES[method]),
-             "predicates": ("<f4", _SHAPES[method])}  # fmt: skip
+    kinds = {
+        "ids": ("<i8", 1),
+        "types": ("<i4", 1),
+        "entities": ("<f4", _SHAPES[method]),
+        "predicates": ("<f4", _SHAPES[method]),
+    }
     _check(arrays.keys() == kinds.keys(), "its arrays")
     for name, (kind, axes) in kinds.items():
         array = arrays[name]
         _check(array.dtype.str == kind and array.ndim == axes and array.size > 0, f"the array {name}")
     width = arrays["entities"].shape[1:]
     _check(
-        arrays["types"].shape == arrays["ids"].shape and arrays["entities"].shape[0] == len(arrays["ids"])
-        and arrays["predicates"].shape == (2 * predicates, *width) and width[1:] in ((), (2,)),
+        arrays["types"].shape == arrays["ids"].shape
+        and arrays["entities"].shape[0] == len(arrays["ids"])
+        and arrays["predicates"].shape == (2 * predicates, *width)
+        and width[1:] in ((), (2,)),
         "how many there are",
-    )  # fmt: skip
+    )
     _check(all(np.isfinite(arrays[name]).all() for name in ("entities", "predicates")), "its vectors")
     return arrays
 

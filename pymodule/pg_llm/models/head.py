@@ -1,4 +1,4 @@
-"""A linear layer on another model's embeddings, as `pg_llm.training.head` makes it."""
+"""A linear layer on another model's embeddings, as `pg_llm.training.host.head` makes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import load_file
 
-from pg_llm.models.engine import Encoded, Engine, Text
+from pg_llm.models.engine import Engine, Text, Window
 from pg_llm.models.spec import ModelSpec
 
 
@@ -30,11 +30,11 @@ class HeadModel:
         self.bytes = int(tensors["weights"].nbytes + self._bias.nbytes)
         self.details: dict[str, Any] = {"labels": about["labels"], "multi_label": about["multi_label"]}
 
-    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """The windows of each text."""
         return self._get(self._base).encode(texts, overlap)
 
-    def forward(self, batch: Sequence[Encoded]) -> Any:
+    def forward(self, batch: Sequence[Window]) -> Any:
         """One row of logits per window."""
         vectors = np.asarray(self._get(self._base).forward(batch))
         return vectors @ self._weights.T + self._bias

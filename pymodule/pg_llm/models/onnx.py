@@ -9,7 +9,7 @@ from typing import Any
 
 import onnxruntime
 
-from pg_llm.models.engine import Encoded, Text
+from pg_llm.models.engine import Text, Window
 from pg_llm.models.tokens import Tokenization
 
 
@@ -40,10 +40,10 @@ class OnnxModel:
         serialized = (folder / "tokenizer.json").read_text(encoding="utf-8")
         self._tokens = Tokenization(serialized, meta["inputs"], meta["max_tokens"], meta["pad_id"])
 
-    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """The windows of each text, not padded."""
         return self._tokens.encode(texts, overlap)
 
-    def forward(self, batch: Sequence[Encoded]) -> Any:
+    def forward(self, batch: Sequence[Window]) -> Any:
         """One output per window; float32 of shape (len(batch), …)."""
         return self._session.run(None, self._tokens.padded(batch))[0]

@@ -1,4 +1,4 @@
-"""A linear layer on embeddings and words of pairs of entities, as `pg_llm.training.pairs` makes it.
+"""A linear layer on embeddings and words of pairs of entities, as `pg_llm.training.host.pairs` makes it.
 
 A text has two lines: what the embedding model reads, and words that count as they are.
 """
@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from pg_llm.models.engine import Encoded, Engine, Text
+from pg_llm.models.engine import Engine, Text, Window
 from pg_llm.models.head import HeadModel
 from pg_llm.models.spec import ModelSpec
 
@@ -28,15 +28,13 @@ class PairModel(HeadModel):
         super().__init__(folder, base, get)
         self.details["words"] = True
 
-    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """One window for each text."""
         lines = [str(text).partition("\n") for text in texts]
         windows = super().encode([read for read, _, _ in lines], overlap)
-        return [
-            [Encoded((found[0], words), found[0].cost)] for found, (_, _, words) in zip(windows, lines, strict=True)
-        ]
+        return [[Window((found[0], words), found[0].cost)] for found, (_, _, words) in zip(windows, lines, strict=True)]
 
-    def forward(self, batch: Sequence[Encoded]) -> Any:
+    def forward(self, batch: Sequence[Window]) -> Any:
         """One row of logits per window."""
         logits = super().forward([item.tokens[0] for item in batch])
         for row, item in enumerate(batch):

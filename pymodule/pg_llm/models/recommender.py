@@ -1,4 +1,4 @@
-"""A recommender as `pg_llm.training.recommender` makes it: what a user wants after a sequence of items."""
+"""A recommender as `pg_llm.recommend.host.training` makes it: what a user wants after a sequence of items."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from pg_llm.models import onnx
-from pg_llm.models.engine import Encoded, Text
+from pg_llm.models.engine import Text, Window
 
 
 class RecommenderModel:
@@ -37,15 +37,15 @@ class RecommenderModel:
         """What was kept of the measured users' last events: ranks and lists."""
         return load_file(self._folder / "validation.safetensors")
 
-    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """One window per text, a JSON list of item numbers, the latest last; unknown numbers are passed over."""
         found = []
         for text in texts:
             numbers = [number for number in json.loads(str(text)) if 0 <= number < len(self._items)]
-            found.append([Encoded(numbers[-self._length :], 1)])
+            found.append([Window(numbers[-self._length :], 1)])
         return found
 
-    def forward(self, batch: Sequence[Encoded]) -> Any:
+    def forward(self, batch: Sequence[Window]) -> Any:
         """Shape (len(batch), dimensions + 1); the last 1 takes in how frequent an item is."""
         vectors = np.zeros((len(batch), self._length, self._items.shape[1]), dtype=np.float32)
         present = np.zeros((len(batch), self._length), dtype=np.float32)

@@ -12,7 +12,7 @@ from typing import Any
 
 import spacy
 
-from pg_llm.models.engine import Encoded, Text, Word
+from pg_llm.models.engine import Text, Window, Word
 
 _NEEDED = ("tok2vec", "transformer", "ner")
 _PARSING = ("tok2vec", "transformer", "tagger", "attribute_ruler", "lemmatizer", "morphologizer", "parser")
@@ -51,21 +51,21 @@ class SpacyModel:
         self.bytes = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
         self.details: dict[str, Any] = {"labels": sorted(self._recogniser.labels)}
 
-    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """Pieces of some hundred words."""
         return [
-            [Encoded((text[start:end], start), cost) for start, end, cost in _pieces(text)]
+            [Window((text[start:end], start), cost) for start, end, cost in _pieces(text)]
             for text in map(readable, map(str, texts))
         ]
 
-    def parse(self, texts: Sequence[str], start: int = 0) -> list[list[Encoded]]:
+    def parse(self, texts: Sequence[str], start: int = 0) -> list[list[Window]]:
         """Pieces that end with a sentence where they can; `forward` gives their words."""
         return [
-            [Encoded((text[first:last], start + first, True), cost) for first, last, cost in _pieces(text, _SENTENCE)]
+            [Window((text[first:last], start + first, True), cost) for first, last, cost in _pieces(text, _SENTENCE)]
             for text in map(readable, texts)
         ]
 
-    def forward(self, batch: Sequence[Encoded]) -> Any:
+    def forward(self, batch: Sequence[Window]) -> Any:
         """The entities of each window, in order of their places; of one to be parsed its words."""
         parsed = [item for item in batch if len(item.tokens) > 2]
         with self._running:
@@ -73,7 +73,7 @@ class SpacyModel:
             entities = iter(self._entities([item for item in batch if len(item.tokens) == 2]))
         return [next(words) if len(item.tokens) > 2 else next(entities) for item in batch]
 
-    def _words(self, batch: Sequence[Encoded]) -> list[list[Word]]:
+    def _words(self, batch: Sequence[Window]) -> list[list[Word]]:
         if self._parser is None:
             # Only who asks for relations pays for it.
             others = _others(self._folder, _PARSING)
@@ -82,7 +82,7 @@ class SpacyModel:
             docs = self._parser.pipe([item.tokens[0] for item in batch], batch_size=len(batch))
             return [_parsed(doc, item.tokens[1]) for doc, item in zip(docs, batch, strict=True)]
 
-    def _entities(self, batch: Sequence[Encoded]) -> list[Any]:
+    def _entities(self, batch: Sequence[Window]) -> list[Any]:
         if not batch:
             return []
         with self._pipeline.memory_zone():
@@ -99,11 +99,16 @@ class SpacyModel:
 def _parsed(doc: Any, offset: int) -> list[Word]:
     return [
         Word(
-            offset + token.idx, offset + token.idx + len(token), token.lemma_, token.pos_, token.tag_, token.dep_,
+            offset + token.idx,
+            offset + token.idx + len(token),
+            token.lemma_,
+            token.pos_,
+            token.tag_,
+            token.dep_,
             token.head.i,
         )
         for token in doc
-    ]  # fmt: skip
+    ]
 
 
 def readable(text: str) -> str:

@@ -51,9 +51,14 @@ class ModelSpec:
     def to_wire(self) -> dict[str, Any]:
         """The spec as a JSON object."""
         return {
-            "name": self.name, "task": self.task, "source": self.source,
-            "revision": self.revision, "digest": self.digest, "options": self.options, "base": self.base,
-        }  # fmt: skip
+            "name": self.name,
+            "task": self.task,
+            "source": self.source,
+            "revision": self.revision,
+            "digest": self.digest,
+            "options": self.options,
+            "base": self.base,
+        }
 
     @property
     def key(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Encoding, Tokenizer
 
-from pg_llm.models.engine import Encoded, Span, Text
+from pg_llm.models.engine import Span, Text, Window
 
 
 class Tokenization:
@@ -23,14 +23,14 @@ class Tokenization:
         self._lock = threading.Lock()
         self._tokenizers: dict[int, Tokenizer] = {}
 
-    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """The windows of each text; of a pair the second text stands in every window."""
         return [
             [_encoded(window) for window in (found, *found.overflowing)]
             for found in self._tokenizer(overlap).encode_batch(list(texts))
         ]
 
-    def padded(self, batch: Sequence[Encoded]) -> dict[str, Any]:
+    def padded(self, batch: Sequence[Window]) -> dict[str, Any]:
         """int64 arrays of shape (len(batch), longest), by the model's names for them."""
         shape = (len(batch), max(item.cost for item in batch))
         arrays = {
@@ -57,8 +57,8 @@ class Tokenization:
             return self._tokenizers[overlap]
 
 
-def _encoded(found: Encoding) -> Encoded:
-    return Encoded((found.ids, found.type_ids), len(found.ids), _word_spans(found))
+def _encoded(found: Encoding) -> Window:
+    return Window((found.ids, found.type_ids), len(found.ids), _word_spans(found))
 
 
 def _word_spans(found: Encoding) -> list[Span | None]:

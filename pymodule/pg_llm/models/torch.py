@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from pg_llm.models.engine import Encoded, Text
+from pg_llm.models.engine import Text, Window
 from pg_llm.models.network import Network
 
 
@@ -29,11 +29,11 @@ class TorchModel:
         self.prompts = self._network.meta.prompts
         self.bytes = sum(weight.nbytes for weight in self._network.parameters())
 
-    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Encoded]]:
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """The windows of each text, not padded."""
         return self._tokens.encode(texts, overlap)
 
-    def forward(self, batch: Sequence[Encoded]) -> Any:
+    def forward(self, batch: Sequence[Window]) -> Any:
         """One output per window; float32 of shape (len(batch), …)."""
         padded = self._tokens.padded(batch)
         with torch.inference_mode():

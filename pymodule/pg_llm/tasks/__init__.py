@@ -1,6 +1,6 @@
-"""Tasks: what is made of a model's outputs. A task is a module here with a function `prepare`.
+"""Tasks: what is made of a model's outputs. A task is a module with a function `prepare`, in the room of its topic.
 
-The module's name is the task's name in a request; adding a task adds a module.
+A request names its task; a new task is a module and a line in `TASKS`.
 """
 
 from __future__ import annotations
@@ -12,41 +12,61 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from pg_llm.models.engine import Encoded
-from pg_llm.tasks import _passages as passages
+from pg_llm.models.engine import Window
+from pg_llm.tasks import passages
 
+TASKS = {
+    "chart": "pg_llm.charts.host.rendering",
+    "classification": "pg_llm.classify.host.classification",
+    "cleaning": "pg_llm.cleaning.host.values",
+    "embedding": "pg_llm.search.host.embedding",
+    "entities": "pg_llm.classify.host.entities",
+    "extraction": "pg_llm.generate.host.extraction",
+    "generation": "pg_llm.generate.host.generation",
+    "graph_drawing": "pg_llm.graph.host.drawing",
+    "graph_prediction": "pg_llm.graph.host.link_prediction",
+    "graph_rules": "pg_llm.graph.host.rule_mining",
+    "instruction": "pg_llm.cleaning.host.instruction",
+    "likeness": "pg_llm.classify.host.label_similarity",
+    "optimization": "pg_llm.optimize.host.analysis",
+    "recommendation": "pg_llm.recommend.host.ranking",
+    "relations": "pg_llm.graph.host.relations",
+    "spelling": "pg_llm.cleaning.host.spelling",
+    "sql_check": "pg_llm.ask.host.sql_check",
+    "sql_writing": "pg_llm.ask.host.sql_writing",
+}
 # Characters that are prepared at once.
 _PORTION = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class WorkItem:
     """One input: the windows that the model reads, and how their outputs become the result.
 
     `finish` gives the result, or for a long text more work: what is to be read next. It is pure but for that, so that
     a call may be repeated and its result remembered.
     """
 
-    windows: Sequence[Encoded]
-    finish: Callable[[Sequence[Any]], str | Work]
+    windows: Sequence[Window]
+    finish: Callable[[Sequence[Any]], str | WorkItem]
 
 
-Steps = Generator[Sequence[Encoded], Sequence[Any], str]
+Steps = Generator[Sequence[Window], Sequence[Any], str]
 
 
-def stepwise(steps: Steps) -> Work:
+def stepwise(steps: Steps) -> WorkItem:
     """An input that is read in steps: the generator yields windows, is sent their outputs, and returns the result."""
     try:
         windows = next(steps)
     except StopIteration as end:
         result = str(end.value)
-        return Work((), lambda _: result)
-    return Work(windows, functools.partial(_step, steps))
+        return WorkItem((), lambda _: result)
+    return WorkItem(windows, functools.partial(_step, steps))
 
 
-def _step(steps: Steps, outputs: Sequence[Any]) -> str | Work:
+def _step(steps: Steps, outputs: Sequence[Any]) -> str | WorkItem:
     try:
-        return Work(steps.send(outputs), functools.partial(_step, steps))
+        return WorkItem(steps.send(outputs), functools.partial(_step, steps))
     except StopIteration as end:
         return str(end.value)
 
@@ -54,7 +74,7 @@ def _step(steps: Steps, outputs: Sequence[Any]) -> str | Work:
 class Task(Protocol):
     """What every task module offers."""
 
-    def prepare(self, model: Any, inputs: Sequence[str], options: dict[str, Any]) -> list[Work]:
+    def prepare(self, model: Any, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
         """One piece of work per input, in order. Raises InvalidInput for options that do not fit the model.
 
         A task that needs no model is given None.
@@ -62,17 +82,17 @@ class Task(Protocol):
         ...
 
 
-def named(name: str) -> Task:
+def find(name: str) -> Task:
     """The task of that name."""
-    return cast(Task, importlib.import_module(f"{__name__}.{name}"))
+    return cast(Task, importlib.import_module(TASKS[name]))
 
 
-def windows(works: Sequence[Work]) -> list[Encoded]:
+def windows(works: Sequence[WorkItem]) -> list[Window]:
     """What a model has to read for all of the works."""
     return [window for work in works for window in work.windows]
 
 
-def finish(works: Sequence[Work], outputs: Sequence[Any]) -> Iterator[str | Work]:
+def finish(works: Sequence[WorkItem], outputs: Sequence[Any]) -> Iterator[str | WorkItem]:
     """The results of the works, from the outputs for `windows(works)`; of a long text the work that is left."""
     start = 0
     for work in works:
@@ -80,7 +100,7 @@ def finish(works: Sequence[Work], outputs: Sequence[Any]) -> Iterator[str | Work
         start += len(work.windows)
 
 
-def some(results: Iterator[str | Work], seconds: float) -> list[str | Work]:
+def take_for(results: Iterator[str | WorkItem], seconds: float) -> list[str | WorkItem]:
     """As many of the results as come within the time, one at least where there is one."""
     until = time.monotonic() + seconds
     found = []
@@ -95,7 +115,7 @@ def portions(inputs: Sequence[str], weight: int = 1) -> Iterator[Sequence[str]]:
     """The inputs in groups that are prepared at once; `weight` is how often the model reads each."""
     start = taken = 0
     for position, text in enumerate(inputs):
-        size = min(len(text), passages.LONGEST) * weight
+        size = min(len(text), passages.MAX_LENGTH) * weight
         if position > start and taken + size > _PORTION:
             yield inputs[start:position]
             start, taken = position, 0

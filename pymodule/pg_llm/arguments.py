@@ -1,0 +1,128 @@
+"""Checks of arguments that several topics take: lists of texts and of labels, thresholds, examples."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from decimal import Decimal
+from typing import Any, TypeVar
+
+from pg_llm.errors import InvalidInput
+
+# A label and its description; without one the label speaks for itself.
+Label = tuple[str, str | None]
+
+_R = TypeVar("_R")
+_LONGEST_LABEL = 1000
+_LIST_HINT = "Write {} => '{{complaint,praise}}' or ARRAY['complaint: the customer is unhappy', 'praise']."
+
+
+def required(name: str, value: _R | None) -> _R:
+    """The value of an argument that must not be NULL. Raises InvalidInput."""
+    if value is None:
+        raise InvalidInput(f"{name} must not be NULL")
+    return value
+
+
+def texts(inputs: list[str | None] | None) -> list[str | None]:
+    """The texts of a batch; NULL is the empty list."""
+    found = inputs or []
+    if any(isinstance(text, list) for text in found):
+        raise InvalidInput("inputs must have one dimension", hint="unnest() makes one list of an array of arrays.")
+    return found
+
+
+def labels(given: Sequence[str | None] | None, argument: str = "labels") -> list[Label] | None:
+    """The labels, each with what follows its first ': ' as description, without repetitions. None for NULL."""
+    if given is None:
+        return None
+    hint = _LIST_HINT.format(argument)
+    if not given:
+        raise InvalidInput(f"{argument} must not be empty", hint=hint)
+    found: dict[str, str | None] = {}
+    for item in given:
+        if isinstance(item, list):
+            raise InvalidInput(f"{argument} must have one dimension", hint=hint)
+        if item is None:
+            raise InvalidInput(f"{argument} must not hold NULL", hint=f"array_remove({argument}, NULL) leaves it out.")
+        name, _, description = (part.strip() for part in item.partition(": "))
+        if not name or len(item) > _LONGEST_LABEL:
+            raise InvalidInput(f'not a label: "{item[:50]}"', hint=hint)
+        if found.get(name, description) != description and description and found[name]:
+            raise InvalidInput(f'label "{name}" has two descriptions', hint="Give each label once.")
+        found[name] = found.get(name) or description or None
+    return list(found.items())
+
+
+def threshold(value: float | None) -> float:
+    """A probability; NULL is one half."""
+    if value is None:
+        return 0.5
+    if not 0 <= value <= 1:
+        raise InvalidInput(f"threshold must lie between 0 and 1, not {value:g}", hint="It is a probability.")
+    return value
+
+
+def choice(what: str, value: str | None, choices: Collection[str]) -> str:
+    """One of the choices. Raises InvalidInput."""
+    if value not in choices:
+        raise InvalidInput(f'invalid {what}: "{value}"', hint=f"Use one of: {', '.join(choices)}.")
+    return str(value)
+
+
+def options(given: Any) -> dict[str, Any]:
+    """A JSON object."""
+    if not isinstance(given, dict):
+        raise InvalidInput("options must be a JSON object", hint="""Write options => '{"name": 1}'.""")
+    found: dict[str, Any] = plain_json(given)
+    return found
+
+
+def parse_json(name: str, given: str | None) -> Any:
+    """A jsonb argument that came as text; None for NULL. Raises InvalidInput for one too deep to be read."""
+    try:
+        return json.loads(given) if given is not None else None
+    except RecursionError as error:
+        raise InvalidInput(f"{name} is nested too deeply") from error
+
+
+def plain_json(given: Any) -> Any:
+    """JSON as the standard library reads it, its numbers as int or float: PL/Python gives Decimals."""
+    return json.loads(json.dumps(given, default=_number))
+
+
+def _number(value: Decimal) -> int | float:
+    return int(value) if value == value.to_integral_value() else float(value)
+
+
+_EXAMPLES_HINT = """Write examples => '[{"text": "it broke", "label": "complaint"}]'; "labels" takes several."""
+
+
+def examples(given: Any, known: Sequence[Label] | None) -> list[tuple[str, list[str]]]:
+    """Texts with their labels, from a JSON list of objects; each label is one of the known ones. [] for NULL."""
+    if given is None:
+        return []
+    if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
+        raise InvalidInput("examples must be a JSON list of objects", hint=_EXAMPLES_HINT)
+    found = [_example(item) for item in given]
+    names = {name for name, _ in known or ()}
+    strange = [name for _, its in found for name in its if name not in names]
+    if strange:
+        raise InvalidInput(
+            f'an example has the label "{strange[0]}", which is not among labels', hint="Add it to labels."
+        )
+    return found
+
+
+def _example(item: dict[str, Any]) -> tuple[str, list[str]]:
+    its = item.get("labels", [item["label"]] if "label" in item else None)
+    well = isinstance(item.get("text"), str) and isinstance(its, list) and all(isinstance(name, str) for name in its)
+    if not well or its is None or not item.keys() <= {"text", "label", "labels"}:
+        raise InvalidInput("an example is an object with text and label or labels", hint=_EXAMPLES_HINT)
+    return str(item["text"]), its
+
+
+def zip_with_nulls(given: Sequence[str | None], results: Iterable[Any]) -> Iterable[tuple[int, Any]]:
+    """Each text's position from 1 and its result, None where the text is NULL."""
+    found = iter(results)
+    return ((position, None if text is None else next(found)) for position, text in enumerate(given, 1))

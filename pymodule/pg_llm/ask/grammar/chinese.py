@@ -1,0 +1,223 @@
+"""Chinese words that say what is asked.
+
+Chinese is written without blanks: what may stand where is what tells words apart. So words are listed by classes, and
+some of them (measure words, units, nouns of one character) are words in certain places only.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+from pg_llm.ask.grammar import lexicon
+from pg_llm.ask.grammar.lexicon import Marker
+
+_CHARACTER = re.compile(r"[\u3400-\u9fff]")
+
+
+def _list(text: str) -> list[str]:
+    return text.split()
+
+
+# What things are counted by: five pieces, which one, how many, each one.
+MEASURE_WORDS = _list("""
+    个 名 位 条 家 本 部 种 次 辆 只 台 件 张 门 款 项 所 间 座 份 笔 单 场 支 套 批 瓶 盒 枚 首 篇 节 层
+    栋 户 期 轮 棵
+""")
+# What numbers are measured in, with the attribute (see lexicon) that it tells where nothing else is said.
+UNITS = {
+    "元": "price",
+    "块": "price",
+    "块钱": "price",
+    "岁": "age",
+    "周岁": "age",
+    "分": "rating",
+    "米": "tall",
+    "厘米": "tall",
+    "公分": "tall",
+    "公斤": "weight",
+    "千克": "weight",
+    "斤": "weight",
+    "公里": "long",
+    "分钟": "long",
+    "小时": "long",
+    "页": "long",
+    "人": "",
+}
+_NUMERAL = re.compile(f"[{''.join(lexicon.CHINESE_DIGITS)}十百千万]+")
+
+_MARKERS = """
+only these:只看,只算,只要,只统计,只考虑,仅看,仅统计,只查,只列出
+count *:多少,有几,共有多少,一共有多少,总共有多少,数量,总数,个数,人数,总人数,次数,数目,总数量,数,量,件数,
+  几个人,多少个人
+agg avg:平均值,平均,均值,平均数
+agg sum:总和,总计,合计,总额,总共,求和,总,一共
+agg median:中位数
+super desc:最多,最高,最大,最好,最强,最大值,最高值
+super asc:最少,最低,最小,最差,最小值,最低值
+super desc.long:最长
+super asc.long:最短
+super desc.weight:最重
+super asc.weight:最轻
+super desc.price:最贵
+super asc.price:最便宜
+super desc.age:年龄最大,最年长,最老
+super asc.age:年龄最小,最年轻
+super desc.date:最新,最近,最晚,最后
+super asc.date:最早,最先
+super desc.*:最受欢迎,最常见,最热门
+cmp >:大于,多于,高于,超过,超出,长于,重于,贵于
+cmp >=:不少于,不低于,不小于,至少,大于等于,大于或等于
+cmp <:小于,少于,低于,不到,不足,短于
+cmp <=:不超过,不多于,不高于,不大于,至多,最多不超过,小于等于,小于或等于
+cmp =:等于,为,是,叫,名叫,姓名为,名字是,名为
+cmp <>:不等于,不是,不为,不属于
+cmp >.time:之后,以后,晚于
+cmp <.time:之前,以前,早于
+cmp >=.time:以来,自从,起
+above >=:以上,及以上,或以上
+above <=:以下,以内,及以下,或以下
+between and:介于,之间,到,至
+group each:每,每一,各,按照,按,根据,不同的,不同
+apart each:分别,各自,各有,各是,各为
+order asc:排序,排列,排,排个序,排好序
+order desc:排名,排行
+direction desc:降序,从高到低,从大到小,从多到少,倒序,由高到低,由大到小,由多到少,从晚到早,从新到旧,从贵到便宜
+direction asc:升序,从低到高,从小到大,从少到多,由低到高,由小到大,由少到多,从早到晚,从旧到新,从便宜到贵
+not no:没有,没,无,不,未,未曾,从未,从没,从来没有,从来没,从来不,没有人,没人,没有谁,并没有,并未
+except not:除了,除,不算,不要,不含,不包括,不包含,不计,排除,除去,剔除,去掉
+ratio ratio:比率,之比
+takes of:占,各占
+share 100:百分比,占比,百分之几,百分之多少
+share 1:比例,比重,多大比例,多少比例
+distinct yes:种类,不重复
+both and:同时,既
+either or:或者,或
+start with:开头,以开头,打头
+end with:结尾
+surname of:姓
+round to:保留,精确到,四舍五入到
+like in:包含,含有,包括,含,带,带有,带着
+unit year:每年,各年,按年,年度,逐年,按年份
+unit month:每月,每个月,各月,各个月,按月,月度,逐月,按月份
+unit day:每天,每日,按天,按日,各天
+unit week:每周,按周,各周
+unit quarter:每季度,每个季度,按季度,各季度,各个季度
+when this.year:今年,本年,本年度
+when previous.year:去年,上一年
+when this.quarter:本季度,这个季度
+when previous.quarter:上季度,上个季度
+when this.month:本月,这个月
+when previous.month:上月,上个月
+when this.week:本周,这周,这个星期
+when previous.week:上周,上星期,上个星期
+when this.day:今天,今日
+when previous.day:昨天,昨日
+time last:过去,近
+ask what:什么,哪些,哪,谁,何,怎样,请问,列出,显示,查询,给出,找出,告诉我,查找,请,是什么,是谁,
+  是哪些,是多少,为多少,为什么值,有哪些,叫什么,叫什么名字,名叫什么,叫啥,是几,哪里,哪儿,哪些人,有谁,
+  都有谁,都有哪些,想知道,想看,帮我,帮忙,麻烦,给我,查一下,查下,查查,查,看一下,看下,看看,看,统计,
+  统计一下,统计下,汇总,算一下,算算,计算,求,求出,列一下,列出来,列,显示出来,展示,返回,输出,查出,问一下,
+  导出,筛选,筛选出,选出,罗列,整理,多大,怎么样,如何,是否有,分组,来看,划分
+and and:和,与,以及,并且,且,及,并,、
+of of:的,之
+empty no:了,过,着,吗,呢,吧,啊,在,中,里,里面,里头,当中,之中,内,上,下,方面,有,所有,全部,全体,整个,被,由,
+  对,给,把,将,我,我们,咱们,你,您,共,其,该,这,这些,那,那些,都,还,就,也,又,再,已经,曾经,目前,
+  现在,当前,其中,属于,来自,位于,进行,情况,信息,记录,数据,名单,清单,列表,明细,等,于,从,以,患有,得了,
+  拥有,一下,出来,一共有,的话,具体,到底,究竟,的人,全校,全院,全公司,全国,全店,全厂,全员,每个人,小数,
+  小数点后,相应,对应,本身,它,它们,他,他们,她,她们,自己
+top n:前,排前,排名前,排在前,排行前,位列前
+"""
+# Verbs whose meaning between two nouns is that rows of one belong to rows of the other.
+VERBS = set(
+    _list("""
+    买 购买 卖 选 选修 修 上 教 讲 授 任教 教授 负责 管理 主管 带领 借 借阅 租 租用 订 订购 下 写
+    撰写 看 观看 参加 参与 加入 报名 开 做 住 考 销售 售 出 用 使用 去 获得 得 得到 拿 拿到 接 接待
+    服务 治疗 治 看病 就诊 开具 收 收到 乘坐 坐 入住 预订 预约 来 花 消费 产生 发生 完成 担任 生产 制造
+    发布 出版 贡献 涉及 对应 存
+""")
+)
+# What stands before a noun of one character: each class, which class, the class's, the highest mark, no class.
+_BEFORE_NOUN = ("每", "各", "哪", "几", "多少", "的", "什么", "哪些", "平均", "最高", "最低", "总", "没有", "没")
+
+
+def _read(lines: str) -> dict[str, Marker]:
+    found: dict[str, Marker] = {}
+    for line in lines.strip().replace("\n  ", "").splitlines():
+        head, _, phrases = line.partition(":")
+        kind, said = head.split()
+        found |= dict.fromkeys((phrase for phrase in phrases.split(",") if phrase), (kind, said))
+    return found
+
+
+def _measured() -> Iterator[tuple[str, Marker]]:
+    """How many, which and each with what things are counted by; people are counted by themselves."""
+    for word in (*MEASURE_WORDS, "人"):
+        for begin in ("多少", "几", "有几"):
+            yield begin + word, ("count", "*")
+        for begin in ("哪", "哪几", "哪一", "是哪", "是哪几", "是哪一"):
+            yield begin + word, ("ask", "what")
+        for begin in ("每", "每一", "各") if word != "人" else ():
+            yield begin + word, ("group", "each")
+
+
+MARKERS: dict[str, Marker] = dict(_measured()) | _read(_MARKERS)
+# Who is a man or a woman: 女生, 男士.
+SEXES, PERSONS = {"男", "女"}, {"生", "性", "士", "人", "孩", "子"}
+# Words in certain places only: behind a number.
+_BEHIND_NUMBER = {*MEASURE_WORDS, *UNITS}
+_ALWAYS_EMPTY = {"个", "名", "位", "条", "家"}
+MARKERS |= {word: ("empty", "no") for word in _BEHIND_NUMBER if word not in MARKERS}
+
+
+def is_in(text: str) -> bool:
+    """Whether a text has Chinese characters."""
+    return _CHARACTER.search(text) is not None
+
+
+def numeral(text: str, place: int) -> str:
+    """The numeral that begins at a place, where it counts something or says how many come first; else nothing."""
+    match = _NUMERAL.match(text, place)
+    if match is None:
+        return ""
+    behind = text[match.end() :]
+    return match[0] if text[:place].endswith("前") or behind.startswith(tuple(_BEHIND_NUMBER)) else ""
+
+
+def stands(text: str, place: int, word: str) -> bool:
+    """Whether a marker may stand at this place of a question: what things are counted by, only behind a number."""
+    before = text[place - 1 : place]
+    return word not in _BEHIND_NUMBER or word in _ALWAYS_EMPTY or _counts(before)
+
+
+def _counts(character: str) -> bool:
+    return character.isdigit() or bool(_NUMERAL.fullmatch(character))
+
+
+def asks(word: str) -> bool:
+    """Whether a word asks for something."""
+    return MARKERS.get(word, ("", ""))[0] == "ask"
+
+
+def is_marker(word: str) -> bool:
+    """Whether a word says what is asked wherever it stands."""
+    return word in MARKERS and word not in _BEHIND_NUMBER
+
+
+def is_empty(text: str, before: str) -> bool:
+    """Whether a word says nothing of what is asked, behind this one: what counts things, only behind numbers."""
+    return text in MARKERS and stands(before + text, len(before), text)
+
+
+def noun_stands(text: str, place: int, values: Iterable[str]) -> str:
+    """Whether a noun of one character may stand there: behind a value that is said of it, or as in each class.
+
+    Empty where it may not.
+    """
+    before = text[:place]
+    if before.endswith(tuple(values)):
+        return "behind"
+    if before.endswith((*_BEFORE_NOUN, *VERBS)):
+        return "noun"
+    counted = before[-1:] in _BEHIND_NUMBER and before[-2:-1] != ""
+    return "noun" if counted and (before[-2] in "每各哪几" or _counts(before[-2])) else ""

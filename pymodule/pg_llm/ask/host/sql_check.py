@@ -1,0 +1,413 @@
+"""SQL texts to what stands in them: what is not on the lists below is refused, whatever it may do.
+
+The result is JSON: `refused` with the reason, or `sql`, the one statement without what stands around it, and
+`relations`, each with `schema`, `name` and `at`, the character where it begins; of a view's also `types`, those that
+constants are of and that are not on the list.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pg_llm.models.engine import Engine
+from pg_llm.tasks import WorkItem, worker_process
+
+_LONGEST = 20_000
+_DEEPEST = 200
+# Immutable and stable functions of PostgreSQL that read their arguments and nothing else, and cost little.
+FUNCTIONS = frozenset(
+    [
+        "count",
+        "sum",
+        "avg",
+        "min",
+        "max",
+        "bool_and",
+        "bool_or",
+        "every",
+        "stddev",
+        "stddev_pop",
+        "stddev_samp",
+        "variance",
+        "var_pop",
+        "var_samp",
+        "corr",
+        "covar_pop",
+        "covar_samp",
+        "regr_slope",
+        "regr_intercept",
+        "regr_r2",
+        "mode",
+        "percentile_cont",
+        "percentile_disc",
+        "string_agg",
+        "array_agg",
+        "row_number",
+        "rank",
+        "dense_rank",
+        "percent_rank",
+        "cume_dist",
+        "ntile",
+        "lag",
+        "lead",
+        "first_value",
+        "last_value",
+        "nth_value",
+        "abs",
+        "ceil",
+        "ceiling",
+        "floor",
+        "round",
+        "trunc",
+        "sign",
+        "sqrt",
+        "cbrt",
+        "exp",
+        "ln",
+        "log",
+        "power",
+        "mod",
+        "div",
+        "greatest",
+        "least",
+        "width_bucket",
+        "degrees",
+        "radians",
+        "sin",
+        "cos",
+        "tan",
+        "asin",
+        "acos",
+        "atan",
+        "atan2",
+        "pi",
+        "gcd",
+        "lcm",
+        "lower",
+        "upper",
+        "initcap",
+        "length",
+        "char_length",
+        "character_length",
+        "octet_length",
+        "btrim",
+        "ltrim",
+        "rtrim",
+        "trim",
+        "substring",
+        "substr",
+        "position",
+        "strpos",
+        "left",
+        "right",
+        "reverse",
+        "replace",
+        "translate",
+        "split_part",
+        "concat",
+        "concat_ws",
+        "starts_with",
+        "ascii",
+        "chr",
+        "md5",
+        "overlay",
+        "like_escape",
+        "similar_to_escape",
+        "regexp_match",
+        "regexp_replace",
+        "regexp_like",
+        "regexp_count",
+        "regexp_substr",
+        "normalize",
+        "format",
+        "to_char",
+        "to_date",
+        "to_number",
+        "to_timestamp",
+        "date_part",
+        "extract",
+        "date_trunc",
+        "age",
+        "make_date",
+        "make_time",
+        "make_timestamp",
+        "make_interval",
+        "justify_days",
+        "justify_hours",
+        "justify_interval",
+        "isfinite",
+        "now",
+        "timezone",
+        "coalesce",
+        "nullif",
+        "num_nulls",
+        "num_nonnulls",
+        "array_length",
+        "cardinality",
+        "array_position",
+        "array_to_string",
+        "string_to_array",
+        "array_remove",
+        "unnest",
+        "json_array_length",
+        "jsonb_array_length",
+        "jsonb_typeof",
+        "json_typeof",
+        "jsonb_extract_path_text",
+        "json_extract_path_text",
+    ]
+)
+TYPES = frozenset(
+    [
+        "int2",
+        "int4",
+        "int8",
+        "smallint",
+        "integer",
+        "int",
+        "bigint",
+        "float4",
+        "float8",
+        "real",
+        "float",
+        "decimal",
+        "numeric",
+        "text",
+        "varchar",
+        "bpchar",
+        "char",
+        "bool",
+        "boolean",
+        "date",
+        "time",
+        "timetz",
+        "timestamp",
+        "timestamptz",
+        "interval",
+        "uuid",
+        "json",
+        "jsonb",
+        "money",
+        "name",
+    ]
+)
+_OPERATORS = frozenset(
+    [
+        "=",
+        "<>",
+        "!=",
+        "<",
+        ">",
+        "<=",
+        ">=",
+        "+",
+        "-",
+        "*",
+        "/",
+        "%",
+        "^",
+        "||",
+        "~",
+        "~*",
+        "!~",
+        "!~*",
+        "~~",
+        "~~*",
+        "!~~",
+        "!~~*",
+        "->",
+        "->>",
+        "#>",
+        "#>>",
+        "@>",
+        "<@",
+        "&&",
+        "?",
+    ]
+) | {"BETWEEN", "NOT BETWEEN", "BETWEEN SYMMETRIC", "NOT BETWEEN SYMMETRIC"}
+_NODES = frozenset(
+    [
+        "SelectStmt",
+        "ResTarget",
+        "ColumnRef",
+        "A_Star",
+        "A_Const",
+        "String",
+        "Integer",
+        "Float",
+        "Boolean",
+        "A_Expr",
+        "BoolExpr",
+        "FuncCall",
+        "TypeCast",
+        "TypeName",
+        "SubLink",
+        "CaseExpr",
+        "CaseWhen",
+        "CoalesceExpr",
+        "MinMaxExpr",
+        "NullTest",
+        "BooleanTest",
+        "RangeVar",
+        "JoinExpr",
+        "RangeSubselect",
+        "Alias",
+        "SortBy",
+        "WindowDef",
+        "WithClause",
+        "CommonTableExpr",
+        "A_ArrayExpr",
+        "RowExpr",
+        "GroupingSet",
+        "SQLValueFunction",
+        "A_Indices",
+        "A_Indirection",
+        "List",
+    ]
+)
+_TIMES = frozenset(
+    f"SVFOP_{name}"
+    for time in ("CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP")
+    for name in (time, f"{time}_N")
+) | {"SVFOP_CURRENT_DATE"}
+
+
+class _Refused(Exception):
+    """The reason, as the end of the sentence that begins with `the SQL`."""
+
+
+def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
+    """One JSON text per SQL text. For option `view` it is a view's, with names in full."""
+    view = bool(options.get("view"))
+    return [WorkItem((), lambda _, text=text: worker_process.call("sql_check", text, view)) for text in inputs]  # type: ignore[misc]
+
+
+def run_in_worker(text: str, view: bool) -> str:
+    """The JSON text; the parser is PostgreSQL's own, whose names inside a server would be taken for the server's."""
+    try:
+        return json.dumps(check(text, view))
+    except _Refused as refused:
+        return json.dumps({"refused": str(refused)})
+
+
+def check(text: str, view: bool = False) -> dict[str, Any]:
+    """The statement and its relations. Raises _Refused."""
+    import pglast
+    import pglast.parser
+
+    if len(text) > _LONGEST:
+        raise _Refused(f"is longer than {_LONGEST} characters")
+    if "\0" in text:
+        raise _Refused("holds a NUL character")
+    try:
+        statements = pglast.parse_sql(text)
+    except (pglast.parser.ParseError, RecursionError, UnicodeError) as error:
+        raise _Refused(f"cannot be parsed: {str(error).split(', at')[0]}") from error
+    if len(statements) != 1:
+        raise _Refused(f"holds {len(statements)} statements, and one SELECT is allowed")
+    statement = statements[0]
+    if type(statement.stmt).__name__ != "SelectStmt":
+        raise _Refused("is no SELECT")
+    reader = _Reader(view)
+    found = list(reader.relations(statement.stmt, frozenset(), 0))
+    start = statement.stmt_location or 0
+    body = text[start : start + statement.stmt_len if statement.stmt_len else None]
+    relations = [
+        {"schema": of.schemaname, "name": of.relname, "at": of.location - start} for of in found if not of.catalogname
+    ]
+    if len(relations) != len(found):
+        raise _Refused("names another database")
+    return {"sql": body, "relations": relations, "types": sorted(reader.types)}
+
+
+class _Reader:
+    def __init__(self, view: bool) -> None:
+        self._view = view
+        self.types: set[str] = set()
+
+    def relations(self, node: Any, known: frozenset[str], depth: int) -> Iterator[Any]:
+        """The tables that a node reads; `known` are the WITH queries it can see. Raises _Refused."""
+        if isinstance(node, tuple | list):
+            for each in node:
+                yield from self.relations(each, known, depth)
+            return
+        if type(node).__module__ != "pglast.ast":
+            return
+        if depth > _DEEPEST:
+            raise _Refused("is nested too deeply")
+        name = type(node).__name__
+        if name not in _NODES:
+            raise _Refused(f"has a part that is not allowed ({name})")
+        getattr(self, f"_check_{name}", _fine)(node)
+        if name == "TypeCast" and self._view and type(node.arg).__name__ == "A_Const" and len(node.typeName.names) == 2:
+            schema, its = [part.sval for part in node.typeName.names]
+            if schema != "pg_catalog":
+                self.types.add(f"{schema}.{its}")
+                return
+        if name == "RangeVar":
+            if node.schemaname or node.relname not in known:
+                yield node
+            return
+        if name == "SelectStmt" and node.withClause:
+            inner = known
+            names = {query.ctename for query in node.withClause.ctes}
+            if node.withClause.recursive:
+                inner = known | names
+            for query in node.withClause.ctes:
+                yield from self.relations(query, inner, depth + 1)
+                inner |= {query.ctename}
+            known |= names
+        for slot in node:
+            if not (slot == "withClause" and name == "SelectStmt"):
+                yield from self.relations(getattr(node, slot), known, depth + 1)
+
+    def _check_SelectStmt(self, node: Any) -> None:  # noqa: N802 - after the node
+        if node.intoClause:
+            raise _Refused("would create a table (SELECT INTO)")
+        if node.lockingClause:
+            raise _Refused("would lock rows (FOR UPDATE, FOR SHARE)")
+
+    def _check_CommonTableExpr(self, node: Any) -> None:  # noqa: N802
+        if type(node.ctequery).__name__ != "SelectStmt":
+            raise _Refused("changes data inside WITH")
+
+    def _check_FuncCall(self, node: Any) -> None:  # noqa: N802
+        *schema, name = [part.sval for part in node.funcname]
+        if schema not in ([], ["pg_catalog"]) or name not in FUNCTIONS:
+            raise _Refused(f"calls {'.'.join([*schema, name])}(), which is not among the functions allowed")
+
+    def _check_TypeName(self, node: Any) -> None:  # noqa: N802
+        *schema, name = [part.sval for part in node.names]
+        if schema in ([], ["pg_catalog"]):
+            if name not in TYPES:
+                raise _Refused(f"names the type {name}, which is not among those allowed")
+        else:
+            raise _Refused(f"names a type of somebody's own ({'.'.join([*schema, name])})")
+
+    def _check_A_Expr(self, node: Any) -> None:  # noqa: N802
+        *schema, name = [part.sval for part in node.name]
+        if schema not in ([], ["pg_catalog"]) or name not in _OPERATORS:
+            raise _Refused(f"uses the operator {'.'.join([*schema, name])}, which is not among those allowed")
+
+    def _check_SortBy(self, node: Any) -> None:  # noqa: N802
+        if node.useOp:
+            raise _Refused("sorts by an operator of its own")
+
+    def _check_SubLink(self, node: Any) -> None:  # noqa: N802
+        if node.operName:
+            self._check_A_Expr(_Named(node.operName))
+
+    def _check_SQLValueFunction(self, node: Any) -> None:  # noqa: N802
+        if node.op.name not in _TIMES:
+            raise _Refused("asks who is asking or where")
+
+
+class _Named:
+    def __init__(self, name: Any) -> None:
+        self.name = name
+
+
+def _fine(node: Any) -> None:
+    """Most kinds of nodes have nothing of their own to look at."""

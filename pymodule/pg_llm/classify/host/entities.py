@@ -1,0 +1,71 @@
+"""Named-entity recognition: a JSON list of [label, start, end, score], positions from 0, the end excluded.
+
+Option `labels`, a list of [name, description or null], restricts the result to some of the model's labels.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pg_llm.classify.host import bio_tags, labels
+from pg_llm.models.engine import Engine, Span, Window
+from pg_llm.tasks import Steps, WorkItem, passages, probability, stepwise
+
+# Tokens that neighbouring windows of a passage share.
+_OVERLAP = 32
+
+Entity = tuple[str, int, int, float]
+
+
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
+    """One work item per text; a long text is read in passages, and these in windows that overlap."""
+    tags: list[str] | None = model.details.get("tags")
+    selected = set(labels.selected(model, options))
+    encoded = passages.encode(model, inputs, _OVERLAP)
+    return [stepwise(_recognize(text, windows, tags, selected)) for text, windows in zip(inputs, encoded, strict=True)]
+
+
+def _recognize(text: str, encoded: passages.Passages, tags: list[str] | None, selected: set[str]) -> Steps:
+    # Joined as JSON texts, so that the entities of a long text never stand in one list.
+    written = []
+    for offset, windows in encoded:
+        outputs = yield windows
+        entities = itertools.chain.from_iterable(outputs) if tags is None else _decode(windows, outputs, tags)
+        for label, first, last, score in entities:
+            start, end = first + offset, last + offset
+            # SentencePiece counts the space before a word as part of it.
+            start += len(text[start:end]) - len(text[start:end].lstrip())
+            if label in selected and start < end:
+                written.append(json.dumps([label, start, end, round(float(score), 6)], ensure_ascii=False))
+    return f"[{', '.join(written)}]"
+
+
+def _decode(windows: Sequence[Window], outputs: Sequence[Any], tags: Sequence[str]) -> list[Entity]:
+    """The entities of a token classifier; a word counts in the window where it has most context on both sides."""
+    with_most_context: dict[Span, tuple[int, Any]] = {}
+    for window, output in zip(windows, outputs, strict=True):
+        for position, span in enumerate(window.spans):
+            context = min(position, window.cost - 1 - position)
+            if span and context > with_most_context.get(span, (-1, None))[0]:
+                with_most_context[span] = (context, output[position])
+    words = sorted(with_most_context)
+    if not words:
+        return []
+    probabilities = probability.softmax(np.asarray([with_most_context[word][1] for word in words]))
+    best = probabilities.argmax(axis=-1)
+    confidence = probabilities[np.arange(len(words)), best]
+    entities = []
+    row = 0
+    for label, start, end in bio_tags.decode([tags[number] for number in best], words):
+        while words[row][0] < start:
+            row += 1
+        last = row
+        while last < len(words) and words[last][1] <= end:
+            last += 1
+        entities.append((label, start, end, float(confidence[row:last].min())))
+    return entities

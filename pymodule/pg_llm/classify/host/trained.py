@@ -1,0 +1,22 @@
+"""Classification by a model that was trained on fixed labels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pg_llm.classify.host import labels
+from pg_llm.errors import InvalidInput
+from pg_llm.models.engine import Engine
+from pg_llm.tasks import passages, probability
+
+
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tuple[Sequence[str], list[Any]]:
+    """Softmax over the selected labels, or a sigmoid for each of a multi-label model; windows are averaged."""
+    names = labels.selected(model, options)
+    if options["examples"]:
+        raise InvalidInput("a trained classifier takes no examples", hint="Train it on them with llm_fit().")
+    columns = [model.details["labels"].index(name) for name in names]
+    activation = probability.sigmoid if model.details.get("multi_label") else probability.softmax
+
+    return names, passages.average_outputs(model, inputs, lambda logits: activation(logits[columns]))

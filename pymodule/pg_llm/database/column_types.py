@@ -1,0 +1,98 @@
+"""What columns are made of, and how their values become text, JSON and parameters without running anybody's code.
+
+A cast to text or json, and one from text, may be any function that the owner of a type made; output and input functions
+are the server's own. Queries count on a pinned search path; the SQL that is given is right under every path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pg_llm.database.connection import Connection
+
+_TYPES = """
+    WITH RECURSIVE made_of (place, oid) AS (
+        SELECT g.place, g.oid FROM unnest((SELECT $1::oid[])) WITH ORDINALITY AS g (oid, place)
+        UNION ALL
+        SELECT m.place, t.typbasetype FROM made_of AS m JOIN pg_type AS t ON t.oid = m.oid AND t.typtype = 'd'
+    ), part (place, oid) AS (
+        SELECT m.place, m.oid FROM made_of AS m
+        UNION
+        SELECT p.place, inner_part.oid FROM part AS p JOIN pg_type AS t ON t.oid = p.oid CROSS JOIN LATERAL (
+            SELECT t.typbasetype UNION ALL SELECT t.typelem
+            UNION ALL
+            SELECT a.atttypid FROM pg_attribute AS a
+            WHERE a.attrelid = nullif(t.typrelid, 0) AND a.attnum > 0 AND NOT a.attisdropped
+        ) AS inner_part (oid) WHERE inner_part.oid <> 0
+    )
+    SELECT format_type(b.oid, -1) AS name, b.typnamespace = 'pg_catalog'::regnamespace AS builtin,
+           b.typtype = 'c' AS composite, NOT EXISTS (
+               SELECT FROM part AS p JOIN pg_cast AS x ON x.castsource = p.oid JOIN pg_proc AS f ON f.oid = x.castfunc
+               WHERE p.place = m.place AND x.casttarget IN ('json'::regtype, 'jsonb'::regtype)
+               AND f.oid >= 16384 AND NOT pg_has_role(f.proowner, CURRENT_USER, 'USAGE')
+           ) AS jsonable
+    FROM made_of AS m JOIN pg_type AS b ON b.oid = m.oid AND b.typtype <> 'd' ORDER BY m.place
+"""
+_OF_RELATION = """
+    SELECT a.attname::text AS name, a.atttypid::int8 AS type FROM pg_attribute AS a
+    WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnType:
+    """A type, of a domain the one that it is made of; `builtin` is one of PostgreSQL's own.
+
+    `jsonable`: the casts to json that its parts have are those of roles that the caller trusts.
+    """
+
+    name: str
+    builtin: bool
+    composite: bool
+    jsonable: bool
+
+    def text(self, value: str) -> str:
+        """SQL for a value as text, NULL for NULL."""
+        return as_text(value, self.builtin)
+
+    def plain(self, value: str) -> str:
+        """SQL for a value as the type itself: operators for any enumeration do not take a domain over one."""
+        return value if self.builtin else f"{value}::{self.name}"
+
+    def json(self, value: str) -> str:
+        """SQL for a value that jsonb_build_object() and to_jsonb() may be given."""
+        return value if self.jsonable else self.text(value)
+
+    def number(self, value: str) -> str:
+        """SQL for a value as float8."""
+        return f"{value if self.builtin else self.text(value)}::pg_catalog.float8"
+
+    def parameter(self, add: Callable[[Any, str], str], value: Any, array: bool = False) -> str:
+        """SQL for a parameter, of which `add` gives the name; its value is a text, or a list of texts with `array`.
+
+        The type's input function reads it, which for PostgreSQL's own types is what the cast from text does.
+        """
+        kind = f"{self.name}[]" if array else self.name
+        if self.builtin:
+            return f"{add(value, 'pg_catalog.text[]' if array else 'pg_catalog.text')}::{kind}"
+        return add(value, kind)
+
+
+def of(db: Connection, types: Sequence[int]) -> list[ColumnType]:
+    """What the types with these oids are."""
+    return [ColumnType(**row) for row in db.rows(_TYPES, ("int8[]",), (list(types),))]
+
+
+def of_relation(db: Connection, oid: int) -> dict[str, ColumnType]:
+    """The columns of a relation, in order."""
+    found = db.rows(_OF_RELATION, ("int8",), (oid,))
+    return dict(zip((row["name"] for row in found), of(db, [row["type"] for row in found]), strict=True))
+
+
+def as_text(value: str, builtin: bool) -> str:
+    """SQL for a value as text. Of a type that is not PostgreSQL's own the output function writes it, as COPY does."""
+    if builtin:
+        return f"{value}::pg_catalog.text"
+    return f"CASE WHEN {value} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', {value}) END"

@@ -1,0 +1,194 @@
+"""Whose code reading or writing a table would run: what its owner, and who may make triggers on it, hang on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pg_llm.database.connection import Connection, Row
+from pg_llm.database.security_context import run_as_extension_owner
+
+# Expressions that reading or writing a relation evaluates, as node trees, and triggers, for the relations named, their
+# children and whatever those expressions read. Of a role that $2 trusts nothing is listed; nor what calls PostgreSQL's
+# own functions only, of which none writes, runs a text as a query or reads a value by the name of its type, and on
+# values of no type of others: the input of one may be checked, its output to JSON be a cast, by any function; nor
+# triggers and rules that will not fire. A query inside an expression counts as code: it may run for as long as it
+# likes. Of a domain that is a column's own type the base is read; one inside an array is checked with the array.
+_CODE = """
+    WITH RECURSIVE reached (root, oid) AS (
+        SELECT given.oid, given.oid FROM unnest((SELECT $1::oid[])) AS given (oid)
+        UNION
+        SELECT r.root, next.oid FROM reached AS r CROSS JOIN LATERAL (
+            SELECT i.inhrelid FROM pg_inherits AS i WHERE i.inhparent = r.oid
+            UNION ALL
+            SELECT m.found[1]::oid FROM (
+                SELECT concat(p.polqual::text, p.polwithcheck::text) FROM pg_policy AS p WHERE p.polrelid = r.oid
+                UNION ALL
+                SELECT w.ev_action::text FROM pg_rewrite AS w WHERE w.ev_class = r.oid
+            ) AS e (tree), regexp_matches(e.tree, ':relid ([1-9][0-9]*)', 'g') AS m (found)
+        ) AS next (oid)
+    ), relation AS (
+        SELECT c.oid, c.relname, c.relowner, c.relrowsecurity, pg_has_role(c.relowner, $2::oid, 'USAGE') AS trusted
+        FROM (SELECT DISTINCT r.oid FROM reached AS r) AS r JOIN pg_class AS c ON c.oid = r.oid
+    ), firing (enabled) AS (
+        SELECT unnest(CASE current_setting('session_replication_role') WHEN 'replica' THEN '{A,R}' ELSE '{A,O}' END
+                      ::"char"[])
+    ), part (relation, oid, inside) AS (
+        SELECT c.oid, a.atttypid, false FROM relation AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
+        WHERE a.attnum > 0 AND NOT a.attisdropped AND a.atttypid >= 16384
+        UNION
+        SELECT p.relation, next.oid, p.inside OR next.inside
+        FROM part AS p JOIN pg_type AS t ON t.oid = p.oid CROSS JOIN LATERAL (
+            SELECT t.typbasetype, false
+            UNION ALL
+            SELECT t.typelem, true
+            UNION ALL
+            SELECT a.atttypid, true FROM pg_attribute AS a
+            WHERE a.attrelid = nullif(t.typrelid, 0) AND a.attnum > 0 AND NOT a.attisdropped
+            UNION ALL
+            SELECT r.rngsubtype, true FROM pg_range AS r WHERE t.oid IN (r.rngtypid, r.rngmultitypid)
+        ) AS next (oid, inside) WHERE next.oid >= 16384
+    )
+    SELECT r.root::int8 AS root, code.what, pg_get_userbyid(code.owner)::text AS owner, code.owner::int8 AS oid FROM (
+        SELECT c.oid AS relation, e.what, e.owner FROM relation AS c CROSS JOIN LATERAL (
+            SELECT format('policy %I on %I', p.polname, c.relname), c.relowner,
+                   concat(p.polqual::text, p.polwithcheck::text)
+            FROM pg_policy AS p WHERE p.polrelid = c.oid AND NOT c.trusted AND c.relrowsecurity
+            UNION ALL
+            SELECT format('index %s', i.indexrelid::regclass), c.relowner, concat(i.indexprs::text, i.indpred::text)
+            FROM pg_index AS i WHERE i.indrelid = c.oid AND NOT c.trusted
+            UNION ALL
+            SELECT format('constraint %I on %I', k.conname, c.relname), c.relowner, k.conbin::text
+            FROM pg_constraint AS k WHERE k.conrelid = c.oid AND NOT c.trusted AND k.contype = 'c'
+            UNION ALL
+            SELECT format('partition key of %I', c.relname), c.relowner, k.partexprs::text
+            FROM pg_partitioned_table AS k WHERE k.partrelid = c.oid AND NOT c.trusted
+            UNION ALL
+            SELECT format('rule %I on %I', w.rulename, c.relname), c.relowner,
+                   concat(w.ev_qual::text, w.ev_action::text)
+            FROM pg_rewrite AS w WHERE w.ev_class = c.oid AND NOT c.trusted AND (
+                <writes> AND w.ev_enabled IN (SELECT f.enabled FROM firing AS f) OR w.rulename = '_RETURN'
+            )
+            UNION ALL
+            SELECT format('default of %I.%I', c.relname, a.attname), c.relowner, d.adbin::text
+            FROM pg_attrdef AS d JOIN pg_attribute AS a ON a.attrelid = d.adrelid AND a.attnum = d.adnum
+            WHERE d.adrelid = c.oid AND NOT c.trusted AND <writes>
+            UNION ALL
+            SELECT format('statistics %I on %I', x.stxname, c.relname), c.relowner, x.stxexprs::text
+            FROM pg_statistic_ext AS x WHERE x.stxrelid = c.oid AND NOT c.trusted
+            UNION ALL
+            SELECT format('domain %s', t.oid::regtype), t.typowner, k.conbin::text
+            FROM part AS p JOIN pg_type AS t ON t.oid = p.oid AND t.typtype = 'd'
+            JOIN pg_constraint AS k ON k.contypid = t.oid
+            WHERE p.relation = c.oid AND (<writes> OR p.inside) AND NOT pg_has_role(t.typowner, $2::oid, 'USAGE')
+        ) AS e (what, owner, tree)
+        WHERE e.tree LIKE '%{COERCETODOMAIN%' OR e.tree LIKE '%{QUERY%' AND e.what NOT LIKE 'rule %' OR EXISTS (
+            SELECT FROM (
+                SELECT m.found[1]::oid AS oid
+                FROM regexp_matches(e.tree, ':(?:funcid|opfuncid|aggfnoid|winfnoid) ([1-9][0-9]*)', 'g') AS m (found)
+                UNION ALL
+                SELECT o.oprcode::oid FROM regexp_matches(e.tree, ':opnos? \\(?o? ?([1-9][0-9 ]*)', 'g') AS m (found),
+                    string_to_table(trim(m.found[1]), ' ') AS n (number) JOIN pg_operator AS o ON o.oid = n.number::oid
+            ) AS f LEFT JOIN pg_proc AS p ON p.oid = f.oid
+            WHERE p.pronamespace IS DISTINCT FROM 'pg_catalog'::regnamespace OR p.provolatile = 'v'
+            OR p.proname ~ '_to_xml|populate_record|^ts_(stat|rewrite)$|^pg_input_'
+            OR 'cstring'::regtype = ANY(p.proargtypes)
+        ) OR EXISTS (
+            SELECT FROM (
+                SELECT m.found[1]::oid AS oid
+                FROM regexp_matches(e.tree, ':[a-z_]*typ(?:e|eid|id) ([1-9][0-9]*)', 'gi') AS m (found)
+                UNION ALL
+                SELECT n.number::oid FROM regexp_matches(e.tree, ':[a-z_]*types [(]o ([0-9 ]+)[)]', 'gi') AS m (found),
+                    string_to_table(trim(m.found[1]), ' ') AS n (number)
+            ) AS y JOIN pg_type AS t ON t.oid = y.oid
+            WHERE t.typnamespace <> 'pg_catalog'::regnamespace AND NOT pg_has_role(t.typowner, $2::oid, 'USAGE')
+        )
+        UNION ALL
+        SELECT c.oid, format('trigger %I on %I', g.tgname, c.relname), g.proowner
+        FROM relation AS c CROSS JOIN LATERAL (
+            SELECT g.tgname, p.proowner FROM pg_trigger AS g JOIN pg_proc AS p ON p.oid = g.tgfoid
+            WHERE g.tgrelid = c.oid AND <writes> AND NOT g.tgisinternal
+            AND g.tgenabled IN (SELECT f.enabled FROM firing AS f) AND NOT pg_has_role(p.proowner, $2::oid, 'USAGE')
+        ) AS g
+    ) AS code JOIN reached AS r ON r.oid = code.relation
+    ORDER BY 1, 2
+"""
+_FOREIGN_CODE = {writes: _CODE.replace("<writes>", str(writes).lower()) for writes in (False, True)}
+# A table of an owner that the role trusts, which has no part, reads no other by a rule or a policy, and fires nothing.
+_PLAIN = """
+    SELECT count(*) = cardinality($1::oid[]) AS plain FROM pg_class AS c
+    WHERE c.oid = ANY($1::oid[]) AND pg_has_role(c.relowner, $2::oid, 'USAGE') AND c.relkind = 'r'
+    AND NOT c.relhassubclass AND NOT c.relhasrules AND NOT c.relrowsecurity
+    AND (NOT $3 OR NOT c.relhastriggers) AND NOT EXISTS (
+        SELECT FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND t.oid >= 16384 AND NOT pg_has_role(t.typowner, $2::oid, 'USAGE')
+    )
+"""
+_WITH_CHILDREN = """
+    WITH RECURSIVE reached (oid) AS (
+        SELECT unnest($1::oid[])
+        UNION
+        SELECT i.inhrelid FROM reached AS r JOIN pg_inherits AS i ON i.inhparent = r.oid
+    )
+"""
+# Whether a role owns all of these relations and their children, and no policy applies to it: then reading runs its own
+# code only. Of the two queries this is the quick one.
+_ALONE = f"""
+    {_WITH_CHILDREN}
+    SELECT NOT EXISTS (
+        SELECT FROM reached AS r JOIN pg_class AS c ON c.oid = r.oid
+        WHERE c.relowner <> $2::oid OR c.relkind NOT IN ('r', 'p') OR c.relforcerowsecurity
+    ) AS alone
+"""
+# The relations named and their children, of which $3 leaves out those whose owners are to be trusted. One that has
+# children, or may be given partitions, may have others at any time.
+_TABLES = f"""
+    {_WITH_CHILDREN}
+    SELECT format('%I.%I', n.nspname, c.relname) AS relation, format('parts of %I', c.relname) AS what,
+           pg_get_userbyid(c.relowner)::text AS owner, c.relowner::int8 AS oid,
+           c.relkind = 'p' OR c.relhassubclass AS open, pg_is_in_recovery() AS replica
+    FROM reached AS r JOIN pg_class AS c ON c.oid = r.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p') AND NOT ($3 AND pg_has_role(c.relowner, $2::oid, 'USAGE')) ORDER BY c.oid
+"""
+
+
+def find(db: Connection, oids: Sequence[int], role: int, writes: bool = False) -> list[Row]:
+    """What of these relations, their children and what their policies read runs code whose owner the role cannot trust.
+
+    `root` is the relation of those given, `what` and its `owner` by name and `oid`; to be called with a pinned search
+    path, and after `lock` where the answer is to hold.
+    """
+    if db.rows(_PLAIN, ("int8[]", "int8", "bool"), (list(oids), role, writes))[0]["plain"]:
+        return []
+    if not writes and _alone(db, oids, role):
+        return []
+    return db.rows(_FOREIGN_CODE[writes], ("int8[]", "int8"), (list(oids), role))
+
+
+def find_ever(db: Connection, oids: Sequence[int], role: int) -> list[Row]:
+    """The same for reading, and what there may be by then; of a table without children ONLY that is to be read."""
+    if _alone(db, oids, role):
+        return []
+    lock(db, oids, role)
+    return find(db, oids, role) or [row for row in _tables(db, oids, role) if row["open"]]
+
+
+def lock(db: Connection, oids: Sequence[int], role: int, writes: bool = False) -> bool:
+    """Until the transaction ends nobody gives these tables another policy, rule, check or index, nor a trigger.
+
+    To be written all of them, to be read those whose owners the role cannot trust; False if there are none.
+    """
+    found = _tables(db, oids, role, all=writes)
+    for row in found:
+        if not row["replica"]:
+            # To parse is to lock, as a writer would; LOCK TABLE may not, in a function that is STABLE.
+            query = f"DELETE FROM ONLY {row['relation']}"
+            run_as_extension_owner(db, lambda query=query: db.prepare(query))  # type: ignore[misc]
+    return bool(found)
+
+
+def _tables(db: Connection, oids: Sequence[int], role: int, all: bool = False) -> list[Row]:
+    return db.rows(_TABLES, ("int8[]", "int8", "bool"), (list(oids), role, not all))
+
+
+def _alone(db: Connection, oids: Sequence[int], role: int) -> bool:
+    return bool(db.rows(_ALONE, ("int8[]", "int8"), (list(oids), role))[0]["alone"])

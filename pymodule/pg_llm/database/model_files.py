@@ -1,0 +1,112 @@
+"""The files of models that were trained here: kept in a table, written to the disk where the host wants them.
+
+They tell of the rows that were learnt from, so that nobody reads or writes that table by hand: who may register models
+has their files kept, and who may use a model has them written to where the host reads them, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pg_llm import interrupts
+from pg_llm.database.connection import Connection
+from pg_llm.database.security_context import run_as_extension_owner
+from pg_llm.errors import ModelFilesMissing
+from pg_llm.models import source
+
+_PART = 1 << 20
+
+
+def store(db: Connection, folder: Path, digest: str) -> None:
+    """Take the files of a folder into the table; the caller has been found to be one who may register models."""
+    run_as_extension_owner(db, lambda: _store(db, folder, digest))
+
+
+def _store(db: Connection, folder: Path, digest: str) -> None:
+    if db.rows("SELECT FROM llm.model_file WHERE digest = $1 LIMIT 1", ("text",), (digest,)):
+        return
+    for path, part, content in parts(db, folder):
+        db.rows(
+            "INSERT INTO llm.model_file (digest, path, part, content) VALUES ($1, $2, $3, $4)",
+            ("text", "text", "int4", "bytea"),
+            (digest, path, part, content),
+        )
+
+
+def parts(db: Connection, folder: Path) -> Iterator[tuple[str, int, bytes]]:
+    """The files of a model's folder in parts: path, number of the part, content."""
+    for file in source.files(folder):
+        with file.open("rb") as stream:
+            for part in itertools.count():
+                if not (content := stream.read(_PART)):
+                    break
+                db.poll()
+                yield file.relative_to(folder).as_posix(), part, content
+
+
+def restore(db: Connection, digest: str) -> None:
+    """Write the files of a model to where the host looks for them. Raises ModelFilesMissing."""
+    run_as_extension_owner(db, lambda: _restore_any(db, digest))
+
+
+def _restore_any(db: Connection, digest: str) -> None:
+    own = "SELECT path, content FROM llm.model_file WHERE digest = $1 ORDER BY path, part"
+    if db.rows("SELECT FROM llm.model_file WHERE digest = $1 LIMIT 1", ("text",), (digest,)):
+        return _restore(db, digest, own, ("text",), (digest,))
+    graphs = "SELECT graph FROM llm.all_graph_model WHERE digest = $1 ORDER BY graph"
+    for found in db.rows(graphs, ("text",), (digest,)):
+        of_graph = "SELECT path, content FROM llm.all_graph_model_file WHERE graph = $1 ORDER BY path, part"
+        with contextlib.suppress(ModelFilesMissing):
+            return _restore(db, digest, of_graph, ("int4",), (found["graph"],))
+    raise ModelFilesMissing(f"the files of the trained model {digest} are not in the database")
+
+
+def _restore(db: Connection, digest: str, query: str, types: tuple[str, ...], values: tuple[Any, ...]) -> None:
+    target = source.stored(digest)
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with interrupts.deferred():
+        scratch = Path(tempfile.mkdtemp(prefix=".restore-", dir=target.parent))
+    try:
+        for (row,) in db.batches(query, types, values, size=1):
+            # Whoever may write the table must not choose places on the disk.
+            path = (scratch / row["path"]).resolve()
+            if not path.is_relative_to(scratch.resolve()) or path == scratch.resolve():
+                raise ModelFilesMissing(f'the stored model {digest} has a file "{row["path"]}" that lies elsewhere')
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("ab") as file:
+                file.write(row["content"])
+        # Nobody's files may take the place of another model's.
+        if source.digest(scratch) != digest:
+            raise ModelFilesMissing(f"the stored files of the trained model {digest} are not those that it had")
+        shutil.rmtree(target, ignore_errors=True)
+        os.rename(scratch, target)
+    finally:
+        with interrupts.deferred():
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def drop_unused(db: Connection, digest: str) -> bool:
+    """Delete the files of a model that nothing refers to any more; true if they are gone."""
+    return run_as_extension_owner(db, lambda: _drop_unused(db, digest))
+
+
+def _drop_unused(db: Connection, digest: str) -> bool:
+    used = db.rows(
+        """
+        SELECT FROM llm.model AS m WHERE m.digest = $1
+        UNION ALL SELECT FROM llm.run AS r JOIN llm.model AS m ON m.digest = r.digest WHERE r.base_digest = $1
+        LIMIT 1
+        """,
+        ("text",),
+        (digest,),
+    )
+    if not used:
+        db.rows("DELETE FROM llm.model_file WHERE digest = $1", ("text",), (digest,))
+    return not used

@@ -1,0 +1,98 @@
+"""Models as topics use them: found by name in the registry, run where the session wants them run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from pg_llm import settings
+from pg_llm.database.connection import Connection, Row
+from pg_llm.errors import InvalidInput, ModelFilesMissing, UndefinedModel
+from pg_llm.protocol import Message
+from pg_llm.runtime import client
+
+_R = TypeVar("_R")
+
+_MODEL = """
+    SELECT wanted.name AS wanted, current_setting('llm.engine', true) AS engine,
+           m.name, m.task, m.source, m.revision, m.digest, m.options::text AS options, m.base::text AS base,
+           m.dimensions, m.labels
+    FROM (SELECT coalesce($1, nullif(current_setting($2, true), ''), $3) AS name) AS wanted
+    LEFT JOIN llm.model AS m ON m.name = wanted.name
+"""
+
+
+class Model:
+    """A registered model and the engine that this session wants it run by."""
+
+    def __init__(self, db: Connection, row: Row) -> None:
+        self._db = db
+        self.name: str = row["name"]
+        self.task: str = row["task"]
+        self.dimensions: int | None = row["dimensions"]
+        self.labels: list[str] | None = row["labels"]
+        self.engine = settings.engine(row["engine"])
+        self.wire: Message = {name: row[name] for name in ("name", "task", "source", "revision", "digest")}
+        self.wire["options"] = json.loads(row["options"])
+        self.wire["base"] = json.loads(row.get("base") or "null")
+
+    def option(self, name: str) -> Any:
+        """What the model was registered with for an option, or None."""
+        return self.wire["options"].get(name)
+
+    def run(self, task: str, inputs: Sequence[str], **options: Any) -> list[Any]:
+        """One result of the task per input, in order."""
+        poll = self._db.poll
+        return with_files(self._db, lambda: client.run(self.engine, task, self.wire, inputs, options, poll))
+
+    def ask(self, op: str) -> Any:
+        """The answer to a request about the model itself."""
+        request = {"op": op, "model": self.wire}
+        return with_files(self._db, lambda: client.ask(self.engine, [request], self._db.poll)[0])
+
+
+def run_without_model(db: Connection, task: str, inputs: Sequence[str], **options: Any) -> list[Any]:
+    """One result per input, in order, of a task that needs no model."""
+    return client.run(engine(db), task, None, inputs, options, db.poll)
+
+
+def engine(db: Connection) -> str:
+    """The engine that this session wants."""
+    return settings.engine(db.setting("llm.engine"))
+
+
+def with_files(db: Connection, call: Callable[[], _R]) -> _R:
+    """The result of a call; the files of trained models that it lacks on this server are written there first."""
+    restored: set[str] = set()
+    while True:
+        try:
+            return call()
+        except ModelFilesMissing as error:
+            if error.detail is None or error.detail in restored:
+                raise
+            # Rarely needed, and it would make every session start later.
+            from pg_llm.database import model_files
+
+            model_files.restore(db, error.detail)
+            restored.add(error.detail)
+
+
+def find(db: Connection, name: str | None, task: str | None = None, kinds: Sequence[str] = ()) -> Model:
+    """The model of that name, or the task's default for None; of one of the kinds, by default one made for the task.
+
+    Raises UndefinedModel and InvalidInput.
+    """
+    setting = f"llm.{task}_model" if task else ""
+    default = settings.default(setting) if setting else None
+    row = db.rows(_MODEL, ("text",) * 3, (name, setting, default))[0]
+    if row["name"] is None:
+        raise UndefinedModel(f'model "{row["wanted"]}" is not registered')
+    model = Model(db, row)
+    able = kinds or ((task,) if task else ())
+    if able and model.task not in able:
+        raise InvalidInput(
+            f'model "{model.name}" does {model.task}, and {" or ".join(able)} is needed',
+            hint=f"SELECT name FROM llm_models WHERE task IN ({', '.join(map(repr, able))}) shows what there is.",
+        )
+    return model

@@ -1,0 +1,72 @@
+"""What long-running commands are doing, as seen from other sessions.
+
+The model host keeps the reports, so that they are visible before the work commits and vanish with its session.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pg_llm import interrupts
+from pg_llm.database.connection import Connection
+from pg_llm.runtime import client, lock
+
+Report = Callable[[str, int, int], None]
+
+
+def progress_report(db: Connection) -> list[dict[str, Any]]:
+    """The reports that the caller may see, for the view llm_progress."""
+    try:
+        reports = client.inquire({"op": "progress"}, db.poll) or []
+    except client.NotAnswering:
+        return [{**_NOTHING, "pid": lock.holder(), "command": "model host", "phase": "not answering"}]
+    here = db.rows("SELECT current_database()::text AS name")[0]["name"]
+    # Of other databases nothing is read: their texts may be none here.
+    reports = [report for report in reports if report["datname"] == here]
+    return db.rows(
+        """
+        SELECT p.pid, p.usename, p.command, p.target, p.name, p.phase, p.done, p.total, p.started_at, p.detail::text
+        FROM jsonb_to_recordset($1::jsonb) AS p(
+            pid int, usename text, command text, target text, name text, phase text, done bigint, total bigint,
+            started_at timestamptz, detail jsonb
+        )
+        JOIN pg_roles AS r ON r.rolname = p.usename
+        WHERE (pg_has_role(r.oid, 'USAGE') OR pg_has_role('pg_read_all_stats', 'USAGE'))
+        """,
+        ("text",),
+        (json.dumps(reports),),
+    )
+
+
+_NOTHING: dict[str, Any] = dict.fromkeys(
+    ("pid", "usename", "command", "target", "name", "phase", "done", "total", "started_at", "detail")
+)
+
+
+def session_fields(db: Connection, command: str, target: str, name: str) -> dict[str, Any]:
+    """What a report says of its session, whatever the phase."""
+    found = db.rows(
+        "SELECT pg_backend_pid() AS pid, current_database()::text AS datname,"
+        " CURRENT_USER::text AS usename, to_jsonb(clock_timestamp()) #>> '{}' AS started_at"
+    )[0]
+    return {**found, "command": command, "target": target, "name": name}
+
+
+@contextlib.contextmanager
+def reporting(db: Connection, command: str, target: str, name: str) -> Iterator[Report]:
+    """Show what this session does while the block runs; gives a function of phase, done and total (rows)."""
+    state = session_fields(db, command, target, name)
+
+    def report(phase: str, done: int, total: int) -> None:
+        client.inform({"op": "report", "report": {**state, "phase": phase, "done": done, "total": total}}, db.poll)
+
+    try:
+        yield report
+        client.inform({"op": "report", "report": None}, db.poll)
+    except BaseException:
+        with interrupts.deferred():
+            client.abandon()
+        raise

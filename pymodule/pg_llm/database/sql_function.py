@@ -1,0 +1,94 @@
+"""The boundary between SQL and Python: gives a function its connection, and turns its errors into PostgreSQL's."""
+
+from __future__ import annotations
+
+import functools
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Concatenate, ParamSpec, TypeVar, cast
+
+import plpy
+
+from pg_llm import interrupts
+from pg_llm.database.connection import Connection, DatabaseError
+from pg_llm.database.plpy_connection import BACKEND
+from pg_llm.errors import Error, resource_error
+from pg_llm.interrupts import Interrupted
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+# PL/Python puts the class's qualified name before the message; builtins have no module part.
+class _PgLlmError(plpy.Error):
+    __module__ = "builtins"
+
+
+_PgLlmError.__name__ = _PgLlmError.__qualname__ = "pg_llm"
+
+
+def sql_function(function: Callable[Concatenate[Connection, _P], _R]) -> Callable[_P, _R]:
+    """Make of a function that takes a connection one that SQL calls with the rest of the arguments.
+
+    Errors reach the client with message, SQLSTATE, detail and hint; cancel and timeout end it wherever it is, and the
+    rows of an iterator that it returns too.
+    """
+    interruptible = interrupts.interruptible(functools.partial(function, BACKEND), BACKEND.poll)
+
+    @functools.wraps(function)
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            result = interruptible(*args, **kwargs)
+            # Inside, as an interrupt that came last is raised here where another function of ours called this one.
+            return cast(_R, _each(result)) if isinstance(result, Iterator) else result
+        except BaseException as error:  # noqa: BLE001 - every one is reported or raised again
+            failure = _reported(error)
+        raise failure
+
+    return call
+
+
+def _each(rows: Iterator[_R]) -> Iterator[_R]:
+    step = interrupts.interruptible(rows.__next__, BACKEND.poll)
+    while True:
+        try:
+            row = step()
+        except StopIteration:
+            return
+        except BaseException as error:  # noqa: BLE001 - every one is reported or raised again
+            failure = _reported(error)
+        else:
+            yield row
+            continue
+        raise failure
+
+
+def _reported(error: BaseException) -> BaseException:
+    """What the client is shown of an error."""
+    if isinstance(error, Interrupted):
+        error = error.error
+    if isinstance(error, Error):
+        return _failure(error.message, error.sqlstate, error.detail, error.hint)
+    if isinstance(error, plpy.SPIError):
+        told = getattr(error, "spidata", None) or (None, None, None)
+        return _failure(str(error), error.sqlstate or Error.sqlstate, told[1], told[2])
+    if isinstance(error, DatabaseError):
+        return _failure(str(error), error.sqlstate, error.detail, error.hint)
+    if isinstance(error, plpy.Error) or not isinstance(error, Exception):
+        return error
+    plpy.log(f"pg_llm: {''.join(traceback.format_exception(error))}")
+    what = f"{type(error).__name__}: {error}"
+    if lack := resource_error(what):
+        return _failure(lack.message, lack.sqlstate, None, lack.hint)
+    hint = "This is a defect of pg_llm; the server's log has the details."
+    return _failure(f"internal error: {what}", Error.sqlstate, None, hint)
+
+
+def _failure(message: str, sqlstate: str, detail: str | None, hint: str | None) -> _PgLlmError:
+    failure = _PgLlmError(message)
+    fields = {"sqlstate": sqlstate, "detail": detail, "hint": hint}
+    # PL/Python reads each of these and trips over one that is missing.
+    others = ("query", "position", "schema_name", "table_name", "column_name", "datatype_name", "constraint_name")
+    for name, value in (fields | dict.fromkeys(others)).items():
+        setattr(failure, name, value)
+    return failure

@@ -1,0 +1,56 @@
+"""One training as a backend sees it: run where the models are, and recorded in llm.run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pg_llm import interrupts
+from pg_llm.database import models
+from pg_llm.database.connection import Connection
+from pg_llm.database.models import Model
+from pg_llm.runtime import client
+
+
+def record(
+    db: Connection, name: str, job: dict[str, Any], base: Model | None, made: dict[str, Any], count: int, digest: str
+) -> None:
+    """Write down that a training made a model, from so many rows whose content has that digest."""
+    db.rows(
+        "INSERT INTO llm.run"
+        " (model, task, method, base, base_digest, digest, rows, data_hash, options, metrics, seconds)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb, $11)",
+        ("text", "text", "text", "text", "text", "text", "int8", "text", "text", "text", "float4"),
+        (
+            name,
+            job["task"],
+            job["method"],
+            base.name if base else "",
+            base and base.wire["digest"],
+            made["digest"],
+            count,
+            digest,
+            json.dumps(job["options"]),
+            json.dumps(made["metrics"]),
+            made["seconds"],
+        ),
+    )
+
+
+@contextlib.contextmanager
+def stream_training(
+    db: Connection, about: dict[str, Any], job: dict[str, Any], base: Model | None, rows: Sequence[Any]
+) -> Iterator[Any]:
+    """What a training says at its end; its folder is there while the block runs."""
+    if base:
+        base.ask("load")
+    engine = base.engine if base else models.engine(db)
+    try:
+        yield client.train(engine, {**job, "base": base and base.wire}, rows, about, db.poll)
+        client.release(engine, db.poll)
+    except BaseException:
+        with interrupts.deferred():
+            client.abandon()
+        raise

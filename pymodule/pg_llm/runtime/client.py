@@ -1,0 +1,314 @@
+"""The backend's side of the socket, or a direct call where `llm.engine` is `backend`.
+
+A request is the same dictionary either way. Nothing here knows that it runs in PostgreSQL: whoever waits passes `poll`,
+which is called every few hundredths of a second and raises when the query was cancelled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+import select
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from pg_llm import protocol
+from pg_llm.errors import HostUnavailable, from_wire
+from pg_llm.installation import build
+from pg_llm.protocol import Message
+from pg_llm.runtime import lock, result_cache, spawn
+from pg_llm.runtime.result_cache import ResultCache
+
+Poll = Callable[[], object]
+
+_SLICE_MS = 50
+# Seconds that a question about the host itself waits for an answer.
+_PATIENCE = 0.8
+# Seconds that a host which is ending may take for it.
+_DYING = 5.0
+_UCRED = struct.Struct("3i")
+_CHUNK_TEXTS = 256
+_CHUNK_CHARACTERS = 1 << 20
+# Requests sent before the first is answered, so that the host never waits for the backend.
+_AHEAD = 2
+_ATTEMPTS = 3
+# Texts of a call that is looked up in the session's own memo; a long batch would only flush it.
+_SHORT = 16
+_CACHE_BYTES = 2 << 20
+
+
+class _Lost(Exception):
+    """The host ended or was replaced while it was being asked."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+
+class _Stopped(Exception):
+    """The host's heartbeat has stopped, or it is no longer the one that others find."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+
+class _NotRunning(Exception):
+    """There is no host, and none is wanted."""
+
+
+class NotAnswering(Exception):
+    """The host did not answer in time: it is frozen, or busy with something that cannot be interrupted."""
+
+
+class _Connection:
+    def __init__(self, channel: socket.socket, poll: Poll) -> None:
+        self._channel = channel
+        self._poll = poll
+        channel.setblocking(False)
+        # Who began to listen on the socket.
+        peer = channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+        self._pid = int(_UCRED.unpack(peer)[0])
+        self._waiting = select.poll()
+        self._ids = itertools.count()
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def exchange(self, requests: Sequence[Message], poll: Poll) -> list[Any]:
+        """The results, in the order of the requests.
+
+        Raises what the host reports, what `poll` raises, _Lost and _Stopped.
+        """
+        self._poll = poll
+        self._watch = lock.Watch()
+        results: dict[int, Any] = {}
+        first = next(self._ids)
+        sent = 0
+        about = {"build": build(), "reads": ["texts"]}
+        while len(results) < len(requests):
+            while sent < len(requests) and sent - len(results) < _AHEAD:
+                self._send(protocol.encode({"id": first + sent, **about, **requests[sent]}))
+                sent += 1
+            answer = self._receive()
+            if "error" in answer:
+                raise from_wire(answer["error"])
+            results[answer["id"]] = answer["result"]
+        self._ids = itertools.count(first + len(requests))
+        return [results[first + position] for position in range(len(requests))]
+
+    def _send(self, frame: bytes) -> None:
+        rest = memoryview(frame)
+        while rest:
+            try:
+                rest = rest[self._channel.send(rest) :]
+            except BlockingIOError:
+                self._wait(select.POLLOUT)
+            except OSError as error:
+                raise _Lost(self._pid) from error
+
+    def _receive(self) -> Message:
+        answer = protocol.decode(self._read(protocol.size(self._read(protocol.HEADER.size))))
+        return protocol.complete(answer, self._read(protocol.texts_size(answer)))
+
+    def _read(self, size: int) -> bytes:
+        received = bytearray(size)
+        rest = memoryview(received)
+        while rest:
+            try:
+                count = self._channel.recv_into(rest)
+            except BlockingIOError:
+                self._wait(select.POLLIN)
+                continue
+            except OSError as error:
+                raise _Lost(self._pid) from error
+            if not count:
+                raise _Lost(self._pid)
+            rest = rest[count:]
+        return bytes(received)
+
+    def _wait(self, event: int) -> None:
+        self._waiting.register(self._channel, event)
+        while not self._waiting.poll(_SLICE_MS):
+            self._poll()
+            if self._watch.stopped() or lock.holder() not in (self._pid, None):
+                raise _Stopped(self._pid)
+
+
+_connection: _Connection | None = None
+_cached_results = ResultCache(_CACHE_BYTES)
+
+
+def run(
+    engine: str, task: str, model: Message | None, inputs: Sequence[str], options: Message, poll: Poll
+) -> list[Any]:
+    """One result per input, in order; short calls are remembered for the life of the session.
+
+    A task that needs no model has None.
+    """
+    if len(inputs) > _SHORT:
+        return _compute(engine, task, model, inputs, options, poll)
+    key, scope = result_cache.key(engine, model), result_cache.scope(task, options)
+    results = _cached_results.get_many(key, scope, inputs)
+    missing = [text for text in dict.fromkeys(inputs) if text not in results]
+    computed = dict(zip(missing, _compute(engine, task, model, missing, options, poll), strict=True))
+    _cached_results.put_many(key, scope, computed)
+    results.update(computed)
+    return [results[text] for text in inputs]
+
+
+def _compute(
+    engine: str, task: str, model: Message | None, inputs: Sequence[str], options: Message, poll: Poll
+) -> list[Any]:
+    requests = [
+        {"op": "run", "task": task, "model": model, "inputs": chunk, "options": options} for chunk in _chunks(inputs)
+    ]
+    return list(itertools.chain.from_iterable(ask(engine, requests, poll))) if requests else []
+
+
+def ask(engine: str, requests: Sequence[Message], poll: Poll) -> list[Any]:
+    """The results of the requests, in order. A host that dies is started again and asked once more."""
+    if engine == "backend":
+        from pg_llm.runtime import in_process
+
+        return [in_process.answer(request, poll) for request in requests]
+    return _ask_host(requests, poll, lambda: spawn.ensure(poll))
+
+
+def train(engine: str, job: Message, rows: Sequence[Any], about: Message, poll: Poll) -> Any:
+    """Metrics, seconds, digest and folder of a new model; the folder stays until `release`."""
+    if engine == "backend":
+        from pg_llm.runtime import in_process
+
+        def report(found: Message) -> None:
+            inform({"op": "report", "report": {**about, **found}}, poll)
+
+        return in_process.train(job, rows, report, poll)
+    parts = [{"op": "rows", "inputs": part} for part in _chunks([json.dumps(row) for row in rows])]
+    return ask(engine, [*parts, {"op": "train", "job": job, "about": about}], poll)[-1]
+
+
+def release(engine: str, poll: Poll) -> None:
+    """Let go of what a training left on the disk."""
+    if engine == "backend":
+        from pg_llm.runtime import in_process
+
+        in_process.release()
+    inform({"op": "release"}, poll)
+
+
+def inform(request: Message, poll: Poll) -> None:
+    """Tell a host that is running something that nothing depends on."""
+    # From a host that does not answer, what it held for this session goes with the connection.
+    with contextlib.suppress(NotAnswering):
+        inquire(request, poll)
+
+
+def inquire(request: Message, poll: Poll) -> Any:
+    """The result, or None where no host is running. Raises NotAnswering where it takes longer than a moment."""
+    until = time.monotonic() + _PATIENCE
+
+    def hurry() -> None:
+        poll()
+        if time.monotonic() > until:
+            raise NotAnswering
+
+    return ask_if_running(request, hurry)
+
+
+def abandon() -> None:
+    """Whatever this session was doing: the host forgets it when the connection ends, without an answer."""
+    disconnect()
+    # Only where models were run in this process.
+    if in_process := sys.modules.get("pg_llm.runtime.in_process"):
+        in_process.release()
+
+
+def ask_if_running(request: Message, poll: Poll) -> Any:
+    """The result, or None where no host is running; never starts one."""
+
+    def connect() -> socket.socket:
+        channel = spawn.connect(poll)
+        if channel is None:
+            raise _NotRunning
+        return channel
+
+    try:
+        return _ask_host([request], poll, connect)[0]
+    except _NotRunning:
+        return None
+
+
+def _ask_host(requests: Sequence[Message], poll: Poll, connect: Callable[[], socket.socket]) -> list[Any]:
+    global _connection
+    stopped = 0
+    for _ in range(_ATTEMPTS):
+        try:
+            if _connection is None:
+                _connection = _Connection(connect(), poll)
+            return _connection.exchange(requests, poll)
+        except _Lost as error:
+            disconnect()
+            _await_end(error.pid, poll)
+        except _Stopped as error:
+            disconnect()
+            stopped += 1
+            lock.end(error.pid)
+            _await_end(error.pid, poll)
+            if stopped > 1:
+                break
+        except BaseException:
+            # An answer may be on its way to a question that nobody asks any more; closing also cancels queued work.
+            disconnect()
+            raise
+    if stopped > 1:
+        raise HostUnavailable(
+            "the model host stopped answering, and so did the one that was started in its place",
+            hint="llm.host_timeout in postgresql.conf says how long it may stand still; pg_llm/host.log says more.",
+        )
+    raise HostUnavailable(
+        f"the model host ended {_ATTEMPTS} times while it was answering",
+        hint="pg_llm/host.log in the data directory says more. Where the kernel's log says that memory ran out, lower"
+        " llm.memory_limit, choose a smaller model, or send shorter texts.",
+    )
+
+
+def _await_end(pid: int, poll: Poll) -> None:
+    """Wait a moment for a process to end: its socket still takes connections while its other files are being closed."""
+    try:
+        process = os.pidfd_open(pid)
+    except OSError:
+        return
+    try:
+        ended = select.poll()
+        ended.register(process, select.POLLIN)
+        until = time.monotonic() + _DYING
+        while not ended.poll(_SLICE_MS) and time.monotonic() < until:
+            poll()
+    finally:
+        os.close(process)
+
+
+def disconnect() -> None:
+    """Close the connection to the host, if there is one."""
+    global _connection
+    if _connection is not None:
+        _connection.close()
+        _connection = None
+
+
+def _chunks(inputs: Sequence[str]) -> Iterator[list[str]]:
+    chunk: list[str] = []
+    characters = 0
+    for text in inputs:
+        if chunk and (len(chunk) == _CHUNK_TEXTS or characters + len(text) > _CHUNK_CHARACTERS):
+            yield chunk
+            chunk, characters = [], 0
+        chunk.append(text)
+        characters += len(text)
+    if chunk:
+        yield chunk

@@ -1,0 +1,51 @@
+"""The host's settings, as the server's configuration files give them.
+
+Read by asking the server's own binary (`postgres -C`): a session may SET any `llm.*` name for itself, and must not
+thereby decide how much memory the shared host takes.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+
+from pg_llm import settings
+from pg_llm.runtime import postmaster
+
+# Beside the models' weights: libraries, the memo, texts that are being worked on.
+_WORKING_ROOM = 2 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """Limits in bytes, the timeout in seconds, threads as a count (0: one per core), a folder for logs of trainings."""
+
+    memory_limit: int
+    host_memory_limit: int
+    host_timeout: float
+    memo_limit: int
+    threads: int
+    tensorboard_directory: str | None
+
+
+def read() -> Configuration:
+    """The settings of the server whose data directory is the working directory. Raises InvalidInput."""
+    command = postmaster.running().command
+    memory_limit = settings.size("llm.memory_limit", _configured(command, "llm.memory_limit"))
+    whole = _configured(command, "llm.host_memory_limit")
+    return Configuration(
+        memory_limit=memory_limit,
+        host_memory_limit=settings.size("llm.host_memory_limit", whole) if whole else memory_limit + _WORKING_ROOM,
+        host_timeout=settings.seconds("llm.host_timeout", _configured(command, "llm.host_timeout")),
+        memo_limit=settings.size("llm.memo_limit", _configured(command, "llm.memo_limit")),
+        threads=settings.count("llm.threads", _configured(command, "llm.threads")),
+        tensorboard_directory=settings.folder(
+            "llm.tensorboard_directory", _configured(command, "llm.tensorboard_directory")
+        ),
+    )
+
+
+def _configured(command: tuple[str, ...], name: str) -> str | None:
+    """The value in the configuration files, or None where they do not have it."""
+    done = subprocess.run([*command, "-C", name], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None

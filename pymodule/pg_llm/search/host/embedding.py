@@ -1,0 +1,26 @@
+"""Texts to unit vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+from pg_llm.models.engine import EmbeddingEngine, Engine
+from pg_llm.tasks import WorkItem, passages
+
+
+def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
+    """For option `role` (`query` or `document`) the model's prompt for that role goes before each input.
+
+    A text that is longer than the model reads is cut: its first window stands for it.
+    """
+    prompt = cast(EmbeddingEngine, model).prompts.get(options.get("role", ""), "")
+    texts = [prompt + text for text in inputs] if prompt else inputs
+    return [WorkItem([window], literal) for window in passages.first_windows(model, texts)]
+
+
+def literal(outputs: Sequence[Any]) -> str:
+    """The vector as pgvector writes it, with the shortest decimal form of each float32."""
+    import orjson
+
+    return orjson.dumps(outputs[0], option=orjson.OPT_SERIALIZE_NUMPY).decode("ascii")

@@ -1,0 +1,228 @@
+"""Fine-tuning of a transformer, whole or through adapters (LoRA, Hu 2021), for labels of texts or of words."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
+    AutoTokenizer,
+    DataCollatorForTokenClassification,
+    DataCollatorWithPadding,
+    EarlyStoppingCallback,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+
+from pg_llm.classify.host import bio_tags
+from pg_llm.errors import InvalidInput
+from pg_llm.models.engine import Window
+from pg_llm.models.network import longest_input, tokenization
+from pg_llm.runtime.training.dataset import Example
+from pg_llm.runtime.training.report import Report
+from pg_llm.training.metrics import Measures
+
+_IGNORED = -100
+_RATES = {
+    ("classify", "finetune"): 5e-5,
+    ("tag", "finetune"): 5e-5,
+    ("entities", "finetune"): 2e-4,
+    ("classify", "lora"): 1e-3,
+    ("tag", "lora"): 1e-3,
+    ("entities", "lora"): 2e-3,
+}
+
+
+class Transformer:
+    """A base model with a new layer for the labels."""
+
+    def __init__(
+        self, base: Path, task: str, labels: Sequence[str], options: dict[str, Any], nothing: str | None = None
+    ) -> None:
+        self._task = task
+        # A label that says there is none.
+        self._nothing = nothing
+        self._options = options
+        self.labels = bio_tags.tags(labels) if task == "entities" else list(labels)
+        torch.manual_seed(options["seed"])
+        folder = _weights_folder(base)
+        self._tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
+        kind = AutoModelForTokenClassification if task == "entities" else AutoModelForSequenceClassification
+        self._model = kind.from_pretrained(
+            str(folder),
+            trust_remote_code=False,
+            local_files_only=True,
+            use_safetensors=True,
+            num_labels=len(self.labels),
+            ignore_mismatched_sizes=True,
+            dtype=torch.float32,
+            id2label=dict(enumerate(self.labels)),
+            label2id={label: row for row, label in enumerate(self.labels)},
+            problem_type="multi_label_classification" if task == "tag" else None,
+        )
+        if not self._tokenizer.is_fast:
+            raise InvalidInput("the base model has no fast tokenizer", hint="Choose another base model.")
+        longest = min(options["max_tokens"] or 512, longest_input(self._tokenizer, self._model.config))
+        self._tokenizer.model_max_length = longest
+        self._tokens = tokenization(self._tokenizer, longest)
+
+    def train(
+        self, training: list[Example], validation: list[Example], method: str, scratch: Path, report: Report
+    ) -> dict[str, Any]:
+        """The best epoch's measures on the validation rows; the model is then that of this epoch."""
+        options = self._options
+        if method == "lora":
+            self._add_adapters()
+        held = self._items(validation)
+        rate = options["learning_rate"] or _RATES[(self._task, method)]
+        steps = math.ceil(len(training) / options["batch_size"])
+        trainer = Trainer(
+            model=self._model,
+            args=TrainingArguments(
+                output_dir=str(scratch),
+                seed=options["seed"],
+                num_train_epochs=options["epochs"],
+                learning_rate=rate,
+                per_device_train_batch_size=options["batch_size"],
+                per_device_eval_batch_size=32,
+                warmup_steps=int(options["warmup"] * steps * options["epochs"]),
+                weight_decay=options["weight_decay"],
+                eval_strategy="epoch",
+                save_strategy="epoch",
+                save_total_limit=1,
+                save_only_model=True,
+                load_best_model_at_end=True,
+                metric_for_best_model="score",
+                logging_steps=5,
+                greater_is_better=True,
+                disable_tqdm=True,
+                dataloader_pin_memory=False,
+                label_names=["labels"],
+                report_to=["tensorboard"] if os.environ.get("TENSORBOARD_LOGGING_DIR") else [],
+            ),
+            train_dataset=self._items(training),
+            eval_dataset=held,
+            data_collator=self._collator(),
+            compute_metrics=lambda found: self._measured(validation, held, found),
+            callbacks=[EarlyStoppingCallback(options["patience"]), _Progress(report)],
+        )
+        _silence(trainer)
+        trainer.train()
+        evaluations = [entry for entry in trainer.state.log_history if "eval_score" in entry]
+        best = max(evaluations, key=lambda entry: entry["eval_score"])
+        if method == "lora":
+            self._model = trainer.model.merge_and_unload()
+        epochs = [
+            {"epoch": entry["epoch"], "loss": entry["eval_loss"], "score": entry["eval_score"]} for entry in evaluations
+        ]
+        names = ("micro_f1", "macro_f1", "weighted_f1")
+        return {**{name: best[f"eval_{name}"] for name in names}, "best_epoch": best["epoch"], "epochs": epochs}
+
+    def save(self, folder: Path) -> None:
+        """Configuration, tokenizer and safetensors."""
+        self._model.save_pretrained(folder)
+        self._tokenizer.save_pretrained(folder)
+
+    def _add_adapters(self) -> None:
+        from peft import LoraConfig, TaskType, get_peft_model
+
+        kind = TaskType.TOKEN_CLS if self._task == "entities" else TaskType.SEQ_CLS
+        rank = self._options["rank"]
+        config = LoraConfig(
+            task_type=kind,
+            r=rank,
+            lora_alpha=2 * rank,
+            lora_dropout=0.05,
+            target_modules="all-linear",
+            exclude_modules=["classifier", "score"],
+        )
+        self._model = get_peft_model(self._model, config)
+
+    def _items(self, examples: Sequence[Example]) -> list[dict[str, Any]]:
+        found = []
+        for example, windows in zip(examples, self._tokens.encode([item.text for item in examples], 0), strict=True):
+            for window in windows if self._task == "entities" else windows[:1]:
+                ids, types = window.tokens
+                item = {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": self._target(example, window)}
+                if "token_type_ids" in self._tokenizer.model_input_names:
+                    item["token_type_ids"] = types
+                found.append(item)
+        return found
+
+    def _target(self, example: Example, window: Window) -> Any:
+        if self._task == "classify":
+            return self.labels.index(example.truth)
+        if self._task == "tag":
+            return [float(label in example.truth) for label in self.labels]
+        tags = bio_tags.encode([span for span in window.spans if span], example.truth)
+        numbers = iter(self.labels.index(tag) for tag in tags)
+        return [next(numbers) if span else _IGNORED for span in window.spans]
+
+    def _collator(self) -> Any:
+        if self._task == "entities":
+            return DataCollatorForTokenClassification(self._tokenizer, label_pad_token_id=_IGNORED)
+        return DataCollatorWithPadding(self._tokenizer)
+
+    def _measured(self, validation: list[Example], items: list[dict[str, Any]], found: Any) -> dict[str, float]:
+        logits = found.predictions
+        measures = Measures()
+        if self._task == "entities":
+            for row, item in zip(logits, items, strict=True):
+                mask = np.asarray(item["labels"]) != _IGNORED
+                words = [(number, number + 1) for number in range(int(mask.sum()))]
+                said = bio_tags.decode([self.labels[best] for best in row[: len(mask)][mask].argmax(axis=-1)], words)
+                true = bio_tags.decode([self.labels[number] for number in np.asarray(item["labels"])[mask]], words)
+                measures.add(true, said)
+        else:
+            for example, row in zip(validation, logits, strict=True):
+                truth = [example.truth] if self._task == "classify" else example.truth
+                best = [row.argmax()] if self._task == "classify" else np.flatnonzero(row > 0)
+                answered = [self.labels[number] for number in best]
+                measures.add(
+                    *([(label,) for label in labels if label != self._nothing] for labels in (truth, answered))
+                )
+        summary = measures.summary()
+        by_label = self._task == "classify" and self._nothing is None
+        return {**summary, "score": summary["macro_f1" if by_label else "micro_f1"]}
+
+
+class _Progress(TrainerCallback):  # type: ignore[misc]  # the library has no types
+    """Tells epoch, step and loss."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._loss: float | None = None
+
+    def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+        self._loss = (logs or {}).get("loss", self._loss)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        detail: dict[str, Any] = {"epoch": int(state.epoch or 0) + 1, "epochs": int(args.num_train_epochs)}
+        if self._loss is not None:
+            detail["loss"] = round(self._loss, 4)
+        self._report("training", state.global_step, state.max_steps, **detail)
+
+
+def _silence(trainer: Trainer) -> None:
+    """Standard output carries reports and nothing else."""
+    from transformers.trainer_callback import PrinterCallback
+
+    trainer.remove_callback(PrinterCallback)
+
+
+def _weights_folder(base: Path) -> Path:
+    """Where the transformer itself lies: sentence-transformers may keep it in a folder of its own."""
+    modules = base / "modules.json"
+    if modules.exists():
+        first = json.loads(modules.read_text(encoding="utf-8"))[0]
+        return base / str(first.get("path", ""))
+    return base
