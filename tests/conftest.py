@@ -16,6 +16,7 @@ import pytest
 from cranfield import load_cranfield
 from database import DATA, ROOT, install
 from films import load_shop
+from hypothesis import settings
 from politics import load_politics
 from pytest_postgresql import factories
 from workbench.cluster import TEST_SETTINGS, Cluster
@@ -39,6 +40,11 @@ class WithoutTorch(importlib.abc.MetaPathFinder):
     def find_spec(self, name: str, path: object, target: object = None) -> None:
         if name.partition(".")[0] == "torch":
             raise ModuleNotFoundError(f"a unit test needs no {name}; tests/host may", name=name)
+
+
+# Machines are noisy: how long an example takes says nothing.
+settings.register_profile("noisy", deadline=None)
+settings.load_profile("noisy")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,4 +1,4 @@
-"""Checks of arguments that several topics take: lists of texts and of labels, thresholds, examples."""
+"""Checks of SQL arguments that several topics take: lists of texts and labels, thresholds, choices, JSON, examples."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, TypeVar
 
 from pg_llm.errors import InvalidInput
 
-# A label and its description; without one the label speaks for itself.
+# A label and its description, if it has one.
 Label = tuple[str, str | None]
 
 _R = TypeVar("_R")
-_LONGEST_LABEL = 1000
+_MAX_LABEL_LENGTH = 1000
 _LIST_HINT = "Write {} => '{{complaint,praise}}' or ARRAY['complaint: the customer is unhappy', 'praise']."
 
 
@@ -26,32 +26,32 @@ def required(name: str, value: _R | None) -> _R:
 
 def texts(inputs: list[str | None] | None) -> list[str | None]:
     """The texts of a batch; NULL is the empty list."""
-    found = inputs or []
-    if any(isinstance(text, list) for text in found):
+    listed = inputs or []
+    if any(isinstance(text, list) for text in listed):
         raise InvalidInput("inputs must have one dimension", hint="unnest() makes one list of an array of arrays.")
-    return found
+    return listed
 
 
 def labels(given: Sequence[str | None] | None, argument: str = "labels") -> list[Label] | None:
-    """The labels, each with what follows its first ': ' as description, without repetitions. None for NULL."""
+    """The labels without repetitions, each with the text after its first ': ' as description. None for NULL."""
     if given is None:
         return None
     hint = _LIST_HINT.format(argument)
     if not given:
         raise InvalidInput(f"{argument} must not be empty", hint=hint)
-    found: dict[str, str | None] = {}
+    descriptions: dict[str, str | None] = {}
     for item in given:
         if isinstance(item, list):
             raise InvalidInput(f"{argument} must have one dimension", hint=hint)
         if item is None:
             raise InvalidInput(f"{argument} must not hold NULL", hint=f"array_remove({argument}, NULL) leaves it out.")
         name, _, description = (part.strip() for part in item.partition(": "))
-        if not name or len(item) > _LONGEST_LABEL:
+        if not name or len(item) > _MAX_LABEL_LENGTH:
             raise InvalidInput(f'not a label: "{item[:50]}"', hint=hint)
-        if found.get(name, description) != description and description and found[name]:
+        if descriptions.get(name, description) != description and description and descriptions[name]:
             raise InvalidInput(f'label "{name}" has two descriptions', hint="Give each label once.")
-        found[name] = found.get(name) or description or None
-    return list(found.items())
+        descriptions[name] = descriptions.get(name) or description or None
+    return list(descriptions.items())
 
 
 def threshold(value: float | None) -> float:
@@ -60,6 +60,13 @@ def threshold(value: float | None) -> float:
         return 0.5
     if not 0 <= value <= 1:
         raise InvalidInput(f"threshold must lie between 0 and 1, not {value:g}", hint="It is a probability.")
+    return value
+
+
+def in_range(name: str, value: int | None, low: int, high: int, hint: str | None = None) -> int:
+    """A whole number from `low` to `high`. Raises InvalidInput, for NULL too."""
+    if value is None or not low <= value <= high:
+        raise InvalidInput(f"{name} must lie between {low} and {high}", hint=hint)
     return value
 
 
@@ -74,12 +81,12 @@ def options(given: Any) -> dict[str, Any]:
     """A JSON object."""
     if not isinstance(given, dict):
         raise InvalidInput("options must be a JSON object", hint="""Write options => '{"name": 1}'.""")
-    found: dict[str, Any] = plain_json(given)
-    return found
+    plain: dict[str, Any] = plain_json(given)
+    return plain
 
 
 def parse_json(name: str, given: str | None) -> Any:
-    """A jsonb argument that came as text; None for NULL. Raises InvalidInput for one too deep to be read."""
+    """The value of a jsonb argument passed as text; None for NULL. Raises InvalidInput if nested too deeply."""
     try:
         return json.loads(given) if given is not None else None
     except RecursionError as error:
@@ -87,7 +94,7 @@ def parse_json(name: str, given: str | None) -> Any:
 
 
 def plain_json(given: Any) -> Any:
-    """JSON as the standard library reads it, its numbers as int or float: PL/Python gives Decimals."""
+    """A JSON value with its numbers as int or float: PL/Python passes them as Decimal."""
     return json.loads(json.dumps(given, default=_number))
 
 
@@ -104,25 +111,30 @@ def examples(given: Any, known: Sequence[Label] | None) -> list[tuple[str, list[
         return []
     if not isinstance(given, list) or not all(isinstance(item, dict) for item in given):
         raise InvalidInput("examples must be a JSON list of objects", hint=_EXAMPLES_HINT)
-    found = [_example(item) for item in given]
-    names = {name for name, _ in known or ()}
-    strange = [name for _, its in found for name in its if name not in names]
-    if strange:
+    parsed = [_example(item) for item in given]
+    known_names = {name for name, _ in known or ()}
+    unknown = [name for _, names in parsed for name in names if name not in known_names]
+    if unknown:
         raise InvalidInput(
-            f'an example has the label "{strange[0]}", which is not among labels', hint="Add it to labels."
+            f'an example has the label "{unknown[0]}", which is not among labels', hint="Add it to labels."
         )
-    return found
+    return parsed
 
 
 def _example(item: dict[str, Any]) -> tuple[str, list[str]]:
-    its = item.get("labels", [item["label"]] if "label" in item else None)
-    well = isinstance(item.get("text"), str) and isinstance(its, list) and all(isinstance(name, str) for name in its)
-    if not well or its is None or not item.keys() <= {"text", "label", "labels"}:
+    names = item.get("labels", [item["label"]] if "label" in item else None)
+    is_list_of_texts = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    if (
+        not is_list_of_texts
+        or names is None
+        or not isinstance(item.get("text"), str)
+        or not item.keys() <= {"text", "label", "labels"}
+    ):
         raise InvalidInput("an example is an object with text and label or labels", hint=_EXAMPLES_HINT)
-    return str(item["text"]), its
+    return str(item["text"]), names
 
 
-def zip_with_nulls(given: Sequence[str | None], results: Iterable[Any]) -> Iterable[tuple[int, Any]]:
-    """Each text's position from 1 and its result, None where the text is NULL."""
-    found = iter(results)
-    return ((position, None if text is None else next(found)) for position, text in enumerate(given, 1))
+def zip_with_nulls(inputs: Sequence[str | None], results: Iterable[Any]) -> Iterable[tuple[int, Any]]:
+    """The position of each text from 1 with its result, or with None for NULL, which has no result."""
+    remaining = iter(results)
+    return ((position, None if text is None else next(remaining)) for position, text in enumerate(inputs, 1))

@@ -1,9 +1,9 @@
-"""Every error a caller can see: one class per cause, with its SQLSTATE and a hint that says what to do.
+"""Every error that a caller can see: one class per cause, with SQLSTATE and a hint that says what to do.
 
 Error                      XX000  a defect in pg_llm itself
 ├── InvalidInput           22023  an argument that cannot be used
 ├── InsufficientPrivilege  42501  the caller lacks a right
-├── UndefinedModel         42704  a name that nobody registered
+├── UndefinedModel         42704  a model name that is not registered
 ├── DuplicateModel         42710  a name that is taken
 ├── InvalidModel           22023  a source that is missing, unsafe or of the wrong kind
 ├── ModelChanged           55000  files differ from those that were registered
@@ -166,7 +166,7 @@ class HostUnavailable(Error):
     default_hint = "The file pg_llm/host.log in the data directory says more."
 
 
-# What the libraries' own errors call it: Python, torch, onnxruntime, C++ and the C library.
+# The words of Python, torch, onnxruntime, C++ and the C library.
 _NO_MEMORY = re.compile(
     r"MemoryError|out of memory|failed to allocate|not enough memory|cannot allocate memory|bad_alloc", re.I
 )
@@ -174,19 +174,19 @@ _NO_ROOM = re.compile(r"no space left on device|disk quota exceeded", re.I)
 _NO_PACKAGE = re.compile(r"No module named '(torch|transformers|sentence_transformers|peft|pykeen|accelerate)\b")
 
 
-def resource_error(said: str) -> Error | None:
-    """What ran out, where the text of an error says that something did."""
-    if _NO_ROOM.search(said):
-        return DiskFull(f"no room is left on the disk: {said}")
-    if package := _NO_PACKAGE.search(said):
+def resource_error(message: str) -> Error | None:
+    """The error for a lack of disk space, memory or a package, if the message of an exception says so."""
+    if _NO_ROOM.search(message):
+        return DiskFull(f"no room is left on the disk: {message}")
+    if package := _NO_PACKAGE.search(message):
         return MissingPackage(f'this needs the Python package "{package[1]}", which is not installed here')
-    return OutOfMemory(f"memory is exhausted: {said}") if _NO_MEMORY.search(said) else None
+    return OutOfMemory(f"memory is exhausted: {message}") if _NO_MEMORY.search(message) else None
 
 
 def from_exception(error: BaseException, *, hint: str | None = None) -> Error:
-    """The error that a caller is told instead of one that nobody foresaw; `hint` is for a defect."""
-    said = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
-    return resource_error(said) or Error(said, hint=hint)
+    """The error that the caller sees for an unexpected exception; `hint` is for a defect."""
+    message = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+    return resource_error(message) or Error(message, hint=hint)
 
 
 def to_wire(error: Error) -> dict[str, Any]:
@@ -195,7 +195,7 @@ def to_wire(error: Error) -> dict[str, Any]:
 
 
 def from_wire(wire: dict[str, Any]) -> Error:
-    """The error that `to_wire` was given on the other side."""
+    """The error that `to_wire` made the JSON object of."""
     kind = globals().get(str(wire["class"]))
     known = kind if isinstance(kind, type) and issubclass(kind, Error) else Error
     return known(str(wire["message"]), hint=wire.get("hint"), detail=wire.get("detail"))

@@ -1,4 +1,4 @@
-"""Locks on files and folders that end with the process that holds them, however it ends."""
+"""Locks on files and folders, which the kernel releases when their process ends (flock)."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 
 def acquire(path: Path, *, wait: bool = False) -> int:
-    """A descriptor that holds the lock of a folder, or of a file that is made, until it is closed.
+    """A descriptor that holds the lock of a folder, or of a file that is created, until it is closed.
 
-    Raises BlockingIOError where another process holds it and this one does not wait.
+    Raises BlockingIOError if another process holds it and this one does not wait.
     """
     kind = os.O_RDONLY | os.O_DIRECTORY if path.is_dir() else os.O_CREAT | os.O_RDWR
     descriptor = os.open(path, kind | os.O_CLOEXEC, 0o600)
@@ -26,9 +26,9 @@ def acquire(path: Path, *, wait: bool = False) -> int:
 
 @contextlib.contextmanager
 def exclusive(path: Path) -> Iterator[None]:
-    """Nobody else who asks for this lock goes on meanwhile."""
-    held = acquire(path, wait=True)
+    """Hold the lock while the block runs; waits for other holders."""
+    descriptor = acquire(path, wait=True)
     try:
         yield
     finally:
-        os.close(held)
+        os.close(descriptor)

@@ -1,6 +1,6 @@
-"""What the installer recorded beside the package: the host's interpreter and the cache folder.
+"""The installation record: the host's interpreter and the cache folder.
 
-A file that only the installer may write, never a setting: whoever chooses the interpreter runs code as the server.
+A file that only the installer may write, never a setting: choosing the interpreter means running code as the server.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 _RECORD = PACKAGE / "installation.json"
-# For processes that compute. Threads that wait for each other spin for a moment and then sleep: by default they spin
-# longer, and two trainings beside each other on two cores were seven times slower for it.
+# Environment of processes that compute: OpenMP threads that wait for each other spin only briefly before they sleep. By
+# default they spin longer, and two trainings beside each other on two cores were seven times slower.
 OPENMP_ENV = {"GOMP_SPINCOUNT": "10000"}
 
 
@@ -42,5 +42,5 @@ def installation() -> Installation:
 
 @functools.cache
 def build() -> int:
-    """When the code was installed, so that a host older than its backends is replaced."""
+    """The time of installation, by which a host older than its backends is recognised and replaced."""
     return _RECORD.stat().st_mtime_ns if _RECORD.exists() else 0

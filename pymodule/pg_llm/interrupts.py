@@ -1,8 +1,8 @@
-"""Cancel, timeout and termination act on Python code wherever it is, so that no loop has to ask for them.
+"""Cancel, timeout and termination interrupt Python code anywhere, so that no loop has to poll for them.
 
-PostgreSQL notes a signal and acts on it when the running code asks it to, which Python code never does by itself. While
+PostgreSQL records a signal and acts on it at CHECK_FOR_INTERRUPTS(), which Python code never reaches by itself. While
 a function runs, the kernel sends SIGVTALRM every few milliseconds of processor time. Python calls the handler between
-two bytecodes, and inside the match of a regular expression too; where something is noted, it lets the server act.
+two bytecodes and during the match of a regular expression; if an interrupt is pending, it lets the server act.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from typing import ParamSpec, TypeVar
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
-# Processor time, so that a session that waits is not woken: whoever waits in Python code polls.
+# Seconds of processor time, so that a waiting session is not woken: code that waits polls.
 _PERIOD = 0.02
-# Left alone by the handler: between the end of a block and its clean-up no exception may come.
-_CLEANING = ("contextlib", __name__)
+# Modules that the handler does not interrupt: no exception may come between the end of a block and its clean-up.
+_UNINTERRUPTED = ("contextlib", __name__)
 
 _running = 0
-_held = 0
+_deferrals = 0
 
 
 class Interrupted(BaseException):
-    """The server ends what runs. No `except Exception` keeps it; `error` is what the server says."""
+    """The server ends the query. No `except Exception` catches it; `error` is the server's error."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(str(error))
@@ -35,12 +35,12 @@ class Interrupted(BaseException):
 
 
 class deferred:  # noqa: N801 - reads as a statement: with interrupts.deferred()
-    """Nothing is interrupted while the block runs: short clean-up that must come to its end."""
+    """Defer interrupts while the block runs: for short clean-up that must complete."""
 
-    # Not in __enter__: between the two, an interrupt would still come.
+    # Not in __enter__: an interrupt could come between the two.
     def __init__(self) -> None:
-        global _held
-        _held += 1
+        global _deferrals
+        _deferrals += 1
 
     def __enter__(self) -> None:
         pass
@@ -48,12 +48,12 @@ class deferred:  # noqa: N801 - reads as a statement: with interrupts.deferred()
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        global _held
-        _held -= 1
+        global _deferrals
+        _deferrals -= 1
 
 
 def interruptible(function: Callable[_P, _R], act: Callable[[], object]) -> Callable[_P, _R]:
-    """The function, which is interrupted by what `act` raises; that is called only where the server has to act."""
+    """The function, interrupted by what `act` raises; `act` is called only if an interrupt is pending."""
 
     @functools.wraps(function)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -77,9 +77,14 @@ def _install(act: Callable[[], object]) -> None:
     pending = ctypes.c_int.in_dll(ctypes.CDLL(None), "InterruptPending")
 
     def tick(number: int, frame: FrameType | None) -> None:
-        if pending.value and _running and not _held and not (frame and frame.f_globals.get("__name__") in _CLEANING):
+        if (
+            pending.value
+            and _running
+            and not _deferrals
+            and not (frame and frame.f_globals.get("__name__") in _UNINTERRUPTED)
+        ):
             act()
 
     signal.signal(signal.SIGVTALRM, tick)
-    # PostgreSQL's own system calls are started again.
+    # System calls of PostgreSQL are restarted after the signal.
     signal.siginterrupt(signal.SIGVTALRM, False)

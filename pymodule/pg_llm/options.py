@@ -1,4 +1,4 @@
-"""Options of trainings: what each is called, which methods know it, its default and range."""
+"""Hyperparameters of trainings: name, methods that take it, default and range."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pg_llm.errors import InvalidInput
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option: the methods that know it, its default, its smallest and largest value."""
+    """One option: the methods that take it, its default, its smallest and largest value."""
 
     methods: tuple[str, ...]
     default: int | float
@@ -20,23 +20,25 @@ class Option:
     meaning: str
 
 
-def check(listed: Mapping[str, Option], method: str, given: dict[str, Any]) -> dict[str, Any]:
-    """All listed options of the method, those not given with their default. Raises InvalidInput."""
-    known = {name: option for name, option in listed.items() if method in option.methods}
+def check(options: Mapping[str, Option], method: str, given: dict[str, Any]) -> dict[str, Any]:
+    """All options of the method, with defaults for those that are not given. Raises InvalidInput."""
+    known = {name: option for name, option in options.items() if method in option.methods}
     for name, value in given.items():
         if name not in known:
             raise InvalidInput(
                 f'unknown option "{name}" for the method {method}', hint=f"Options are: {', '.join(known)}."
             )
         option = known[name]
-        whole = isinstance(option.default, int)
-        fits = isinstance(value, int | float) and not isinstance(value, bool) and option.least <= value <= option.most
-        if not fits or (whole and value != int(value)):
-            kind = "a whole number" if whole else "a number"
+        integer = isinstance(option.default, int)
+        in_range = (
+            isinstance(value, int | float) and not isinstance(value, bool) and option.least <= value <= option.most
+        )
+        if not in_range or (integer and value != int(value)):
+            kind = "a whole number" if integer else "a number"
             raise InvalidInput(
                 f'invalid value for option "{name}": {value!r}',
                 hint=f"It is {kind} from {option.least:g} to {option.most:g}: {option.meaning}.",
             )
-    whole_names = {name for name, option in known.items() if isinstance(option.default, int)}
+    integers = {name for name, option in known.items() if isinstance(option.default, int)}
     chosen = {**{name: option.default for name, option in known.items()}, **given}
-    return {name: int(value) if name in whole_names else float(value) for name, value in chosen.items()}
+    return {name: int(value) if name in integers else float(value) for name, value in chosen.items()}

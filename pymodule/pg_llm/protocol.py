@@ -1,8 +1,8 @@
-"""Frames on the socket: a 4-byte big-endian length, then that many bytes of JSON (never pickle), then plain texts.
+"""Wire protocol of the host's socket: a 4-byte big-endian length, that many bytes of JSON (never pickle), then texts.
 
-A request is {"id", "op", …}, a response {"id", "result"} or {"id", "error"}. Responses may come in any order. Texts
-under `inputs` or `result` may stand after the JSON as UTF-8: decoding JSON holds Python's lock, and long texts would
-hold it for long. The JSON then has `texts`, the place of their list and their lengths in bytes.
+A request is {"id", "op", …}, a response {"id", "result"} or {"id", "error"}. Responses may come in any order. The texts
+of `inputs` or `result` may follow the JSON as UTF-8, since decoding long JSON would hold Python's global interpreter
+lock for long. The JSON then has `texts`: the key of their list and their lengths in bytes.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from pg_llm.errors import InvalidInput
 Message = dict[str, Any]
 
 HEADER = struct.Struct(">I")
-# Of the JSON, and of the texts after it: what is decoded in a fraction of a second.
+# Bytes of the JSON, and of the texts after it, that are decoded in a fraction of a second.
 MAX_JSON = 1 << 25
 MAX_TEXTS = 1 << 27
-_AT_ONCE = 1000
+# Items of a list that are encoded in one call.
+_ITEMS = 1000
 
 # Relative to the data directory, which is the working directory of every backend: a Unix socket's path holds 107 bytes.
 FOLDER = "pg_llm"
@@ -28,12 +29,12 @@ LOCK = f"{FOLDER}/host.lock"
 
 
 def encode(message: Message, *, plain: bool = False) -> bytes:
-    """The message as one frame; a plain one is JSON and nothing else. Raises InvalidInput for one that is too large."""
+    """The message as one frame; a plain frame is JSON only. Raises InvalidInput for a message that is too large."""
     texts: list[bytes] = []
     for name in () if plain else ("inputs", "result"):
         listed = message.get(name)
         if listed and isinstance(listed, list) and all(isinstance(text, str) for text in listed):
-            # Python strings may hold what UTF-8 cannot.
+            # Python strings may hold lone surrogates.
             texts = [text.encode("utf-8", "surrogatepass") for text in listed]
             message = {**message, name: None, "texts": [name, list(map(len, texts))]}
     body = json.dumps(message, separators=(",", ":")).encode("ascii")
@@ -47,16 +48,16 @@ def encode(message: Message, *, plain: bool = False) -> bytes:
 
 def size(header: bytes) -> int:
     """Bytes of JSON that follow. Raises ValueError for more than a frame may hold."""
-    found = int(HEADER.unpack(header)[0])
-    if found > MAX_JSON:
-        raise ValueError(f"a frame of {found} bytes")
-    return found
+    length = int(HEADER.unpack(header)[0])
+    if length > MAX_JSON:
+        raise ValueError(f"a frame of {length} bytes")
+    return length
 
 
 def dumps(value: Any) -> str:
-    """JSON of a value, of a long list some items at a time: nothing interrupts the library's own loop."""
-    if isinstance(value, list | tuple) and len(value) > _AT_ONCE:
-        parts = (_json(value[start : start + _AT_ONCE])[1:-1] for start in range(0, len(value), _AT_ONCE))
+    """JSON of a value; a long list is encoded in parts, as nothing interrupts the library's own loop."""
+    if isinstance(value, list | tuple) and len(value) > _ITEMS:
+        parts = (_json(value[start : start + _ITEMS])[1:-1] for start in range(0, len(value), _ITEMS))
         return f"[{','.join(parts)}]"
     return _json(value)
 
@@ -78,14 +79,14 @@ def texts_size(message: Message) -> int:
     name, lengths = message.get("texts") or ("", [])
     if not isinstance(name, str) or not all(type(length) is int and length >= 0 for length in lengths):
         raise ValueError("a frame's texts have lengths")
-    found = sum(lengths)
-    if found > MAX_TEXTS:
-        raise ValueError(f"a frame with {found} bytes of texts")
-    return found
+    total = sum(lengths)
+    if total > MAX_TEXTS:
+        raise ValueError(f"a frame with {total} bytes of texts")
+    return total
 
 
 def complete(message: Message, texts: bytes) -> Message:
-    """The message with its texts in their place."""
+    """The message with its texts put back into their list."""
     name, lengths = message.pop("texts", None) or ("", [])
     listed = []
     start = 0

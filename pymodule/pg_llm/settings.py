@@ -82,17 +82,8 @@ SETTINGS = {
 
 ENGINES = ("shared", "backend")
 _SECONDS = {"ms": 0.001, "s": 1.0, "min": 60.0, None: 0.001}
-_LONGEST = 86400
-_SWITCH = {
-    "on": True,
-    "true": True,
-    "yes": True,
-    "1": True,
-    "off": False,
-    "false": False,
-    "no": False,
-    "0": False,
-}
+_MAX_SECONDS = 86400
+_SWITCH = dict.fromkeys(["on", "true", "yes", "1"], True) | dict.fromkeys(["off", "false", "no", "0"], False)
 _UNITS = {"": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 << 40}
 
 
@@ -122,12 +113,12 @@ def seconds(name: str, value: str | None) -> float:
     """A time in seconds, from PostgreSQL's notation ('500ms', '5s', '1min', plain milliseconds)."""
     text = value or default(name)
     match = re.fullmatch(r"\s*+(\d++)\s*+(ms|s|min)?\s*+", text)
-    found = int(match[1]) * _SECONDS[match[2]] if match else 0
-    if not 0 < found <= _LONGEST:
+    duration = int(match[1]) * _SECONDS[match[2]] if match else 0
+    if not 0 < duration <= _MAX_SECONDS:
         raise InvalidInput(
             f'invalid value for {name}: "{text}"', hint="Write a time such as '500ms' or '5s', up to a day."
         )
-    return found
+    return duration
 
 
 def share(name: str, value: str | None) -> float:

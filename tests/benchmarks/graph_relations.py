@@ -13,7 +13,7 @@ from typing import Any
 
 import psycopg
 from pg_llm.graph.host import entity_pairs
-from pg_llm.training.metrics import Measures
+from pg_llm.training.metrics import ClassificationMetrics
 from relations import Entity, Sentence, sentences
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -62,7 +62,7 @@ GIVEN = """
     schema = graph_schema.parse(None, relation_types)
     marked = arguments.plain_json(given)
     known = {entity[0] for entities in marked for entity in entities}
-    found = extract.relate(db, inputs, marked, schema, models.find(db, None, "entities"), known)
+    found = extract.extract_relations(db, inputs, marked, schema, models.find(db, None, "entities"), known)
     return [[[its.predicate, *((end.start, end.end) for end in (each.entities[its.subject], each.entities[its.object]))]
              for its in each.relations] for each in found]
     $$
@@ -122,7 +122,7 @@ def _whole(db: psycopg.Connection, test: Sequence[Sentence], types: list[str] | 
     query = """
         SELECT predicate, subject, subject_type, object, object_type FROM graph_extract(%s, %s, %s, %s)
     """
-    measures = Measures()
+    measures = ClassificationMetrics()
     for each in test:
         asked = None if model else _asked()
         found = db.execute(query, (each.text, types, asked, model)).fetchall()
@@ -137,7 +137,7 @@ def _whole(db: psycopg.Connection, test: Sequence[Sentence], types: list[str] | 
 
 
 def _measured(test: Sequence[Sentence], found: Sequence[Sequence[tuple[Any, ...]]]) -> dict[str, float]:
-    measures = Measures()
+    measures = ClassificationMetrics()
     for each, items in zip(test, found, strict=True):
         measures.add(each.items, items)
     return measures.summary()
@@ -179,14 +179,14 @@ def _tfidf(training: Sequence[Sentence], test: Sequence[Sentence]) -> dict[str, 
     for each in training:
         truths = _truths(each)
         for one, other in _pairs_of(each):
-            texts.append(entity_pairs.shown(each.text, (*one, 1.0), (*other, 1.0)))
+            texts.append(entity_pairs.marked_text(each.text, (*one, 1.0), (*other, 1.0)))
             labels.append(truths.get((one, other), "none"))
     vectors = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True).fit(texts)
     model = LogisticRegression(C=10, max_iter=2000).fit(vectors.transform(texts), labels)
     found = []
     for each in test:
         pairs = _pairs_of(each)
-        shown_ones = [entity_pairs.shown(each.text, (*one, 1.0), (*other, 1.0)) for one, other in pairs]
+        shown_ones = [entity_pairs.marked_text(each.text, (*one, 1.0), (*other, 1.0)) for one, other in pairs]
         said = model.predict(vectors.transform(shown_ones)) if pairs else []
         found.append(
             [(name, *one[1:], *other[1:]) for name, (one, other) in zip(said, pairs, strict=True) if name != "none"]

@@ -62,7 +62,7 @@ def als(histories: Histories, items: int, seed: int) -> Any:
 def sasrec(histories: Histories, items: int, seed: int) -> Any:
     """SASRec (Kang and McAuley 2018), 64 dimensions, 2 layers, the last event of each history to know when to stop."""
     import torch
-    from pg_llm.recommend.host.transformer import Network, padded, windows
+    from pg_llm.recommend.host.transformer import Network, pad, windows
     from torch.nn import functional
 
     torch.manual_seed(seed)
@@ -81,9 +81,9 @@ def sasrec(histories: Histories, items: int, seed: int) -> Any:
             order = random.permutation(len(pieces))
             for start in range(0, len(order), 128):
                 chosen = [pieces[place] for place in order[start : start + 128]]
-                ids, present = padded([each[:-1] for each in chosen], "cpu")
+                ids, present = pad([each[:-1] for each in chosen], "cpu")
                 vectors = network.items(known)
-                after = network.body.every(functional.embedding(ids, vectors), present)[present > 0]
+                after = network.body.every_position(functional.embedding(ids, vectors), present)[present > 0]
                 right = torch.from_numpy(np.concatenate([each[1:] for each in chosen]))
                 wrong = torch.randint(items, right.shape)
                 logits = torch.cat([(after * vectors[right]).sum(-1), (after * vectors[wrong]).sum(-1)])

@@ -30,7 +30,7 @@ LAIR = """
     INSERT INTO lair.trap VALUES (1, 'Ann', 'sad');
     CREATE TABLE lair.keyed (id lair.mood PRIMARY KEY, a text, b text);
     INSERT INTO lair.keyed VALUES ('sad', 'Bob', 'x');
-    CREATE FUNCTION lair.still(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
+    CREATE FUNCTION lair.silence(int) RETURNS int LANGUAGE plpgsql IMMUTABLE AS
         $$ BEGIN PERFORM lair.note(); RETURN 1; END $$;
     TRUNCATE lair.log;
 """
@@ -152,7 +152,7 @@ def test_an_admins_live_graph_runs_mallorys_code_as_mallory(
     mallory.execute("""
         ALTER TABLE lair.open ENABLE ROW LEVEL SECURITY; ALTER TABLE lair.open FORCE ROW LEVEL SECURITY;
         CREATE POLICY p ON lair.open USING (lair.note()) WITH CHECK (lair.note());
-        CREATE INDEX ON lair.open (a) WHERE lair.still(1) = 1; TRUNCATE lair.log;
+        CREATE INDEX ON lair.open (a) WHERE lair.silence(1) = 1; TRUNCATE lair.log;
     """)
     mallory.execute("INSERT INTO lair.open VALUES (1, 'Ann', 'x'); UPDATE lair.open SET b = 'y'")
     assert db.execute(TRIPLES, ("g",)).fetchall() == [("Ann", "y")]
@@ -343,10 +343,10 @@ def test_what_is_looked_into_cannot_be_changed_meanwhile(
     assert len(clerk.execute(TRIPLES, ("calm",)).fetchall()) == 19
     mallory.execute("SET lock_timeout = '200ms'")
     with pytest.raises(errors.LockNotAvailable):
-        mallory.execute("CREATE INDEX ON lair.calm (a) WHERE lair.still(1) = 1")
+        mallory.execute("CREATE INDEX ON lair.calm (a) WHERE lair.silence(1) = 1")
     # One that has children may have others at any time.
-    mallory.execute("CREATE TABLE lair.child (CHECK (lair.still(1) = 1)) INHERITS (lair.calm)")
-    mallory.execute("CREATE INDEX ON lair.child (a) WHERE lair.still(1) = 1; TRUNCATE lair.log")
+    mallory.execute("CREATE TABLE lair.child (CHECK (lair.silence(1) = 1)) INHERITS (lair.calm)")
+    mallory.execute("CREATE INDEX ON lair.child (a) WHERE lair.silence(1) = 1; TRUNCATE lair.log")
     assert clerk.execute(TRIPLES, ("calm",)).fetchall() == []
     clerk.execute("COMMIT")
     assert caught(mallory) == set()
@@ -378,7 +378,7 @@ def test_passages_are_read_without_mallorys_code(db: psycopg.Connection, mallory
     said = value(db, "SELECT graph_context('Who is Mal?', 'bait')")
     assert said.splitlines()[0].startswith("Mal p glad.")
     assert said.endswith(": glad")
-    mallory.execute("CREATE INDEX ON lair.page (a) WHERE lair.still(1) = 1; TRUNCATE lair.log")
+    mallory.execute("CREATE INDEX ON lair.page (a) WHERE lair.silence(1) = 1; TRUNCATE lair.log")
     # The fact is the graph's own; the passage would have to be looked up where mallory's code waits.
     said = value(db, "SELECT graph_context('Who is Mal?', 'bait')")
     assert said.splitlines()[0].startswith("Mal p glad.")
@@ -394,7 +394,7 @@ def test_a_partition_of_mallorys_is_not_read_in_anothers_name(
         CREATE TABLE lair.part PARTITION OF parted FOR VALUES FROM (0) TO (100);
         ALTER TABLE lair.part OWNER TO {role}; SELECT graph_create('g');
     """)
-    mallory.execute("CREATE INDEX ON lair.part (a) WHERE lair.still(1) = 1; TRUNCATE lair.log")
+    mallory.execute("CREATE INDEX ON lair.part (a) WHERE lair.silence(1) = 1; TRUNCATE lair.log")
     for sync in ("live", "manual"):
         with pytest.raises(errors.InsufficientPrivilege, match="index"):
             db.execute("CALL graph_add_columns('g', 'parted', %s, sync => %s)", (MAPPING, sync))

@@ -40,7 +40,7 @@ def mallory(db: psycopg.Connection, role: str) -> psycopg.Connection:
     db.execute(f"SET ROLE {role}")
     db.execute("""
         CREATE FUNCTION lair.evil() RETURNS boolean LANGUAGE sql AS 'SELECT true';
-        CREATE FUNCTION lair.still() RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
+        CREATE FUNCTION lair.silence() RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
         CREATE FUNCTION lair.fire() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
         CREATE TABLE lair.trap (id int PRIMARY KEY, body text, tenant text);
         CREATE DOMAIN lair.checked AS text CHECK (lair.evil()); CREATE TYPE lair.pair AS (x lair.checked);
@@ -82,11 +82,11 @@ def test_what_was_looked_at_stays_as_it_is(mallory: psycopg.Connection, role: st
     hostile = connect(user=role)
     hostile.execute("SET lock_timeout = '200ms'")
     for change in (
-        "CREATE INDEX ON lair.trap (id) WHERE lair.still()",
-        "ALTER TABLE lair.trap ADD CHECK (lair.still())",
+        "CREATE INDEX ON lair.trap (id) WHERE lair.silence()",
+        "ALTER TABLE lair.trap ADD CHECK (lair.silence())",
         "CREATE POLICY p ON lair.trap USING (lair.evil())",
         "ALTER TABLE lair.trap ENABLE ROW LEVEL SECURITY",
-        "CREATE INDEX CONCURRENTLY ON lair.trap (id) WHERE lair.still()",
+        "CREATE INDEX CONCURRENTLY ON lair.trap (id) WHERE lair.silence()",
     ):
         with pytest.raises(errors.LockNotAvailable):
             hostile.execute(change)
@@ -119,9 +119,9 @@ def test_what_was_looked_at_stays_as_it_is(mallory: psycopg.Connection, role: st
             1,
             1,
         ),
-        ("CREATE INDEX bait ON lair.trap (lower(body)) WHERE lair.still()", 1, 1),
+        ("CREATE INDEX bait ON lair.trap (lower(body)) WHERE lair.silence()", 1, 1),
         ("CREATE INDEX fine ON lair.trap (lower(body)) WHERE body LIKE 'a%'", 0, 0),
-        ("CREATE STATISTICS lair.s ON (body || lair.still()::text) FROM lair.trap", 1, 1),
+        ("CREATE STATISTICS lair.s ON (body || lair.silence()::text) FROM lair.trap", 1, 1),
         (
             "CREATE DOMAIN lair.d AS text CHECK (lair.evil()); CREATE TYPE lair.twin AS (x lair.d);"
             "ALTER TABLE lair.trap ADD x lair.twin",
@@ -141,7 +141,7 @@ def test_what_was_looked_at_stays_as_it_is(mallory: psycopg.Connection, role: st
             1,
             1,
         ),
-        ("ALTER TABLE lair.trap ADD CHECK (lair.still())", 1, 1),
+        ("ALTER TABLE lair.trap ADD CHECK (lair.silence())", 1, 1),
         ("ALTER TABLE lair.trap ADD made boolean DEFAULT lair.evil()", 0, 1),
         ("CREATE TRIGGER t BEFORE UPDATE ON lair.trap FOR EACH ROW EXECUTE FUNCTION lair.fire()", 0, 1),
         ("CREATE RULE r AS ON UPDATE TO lair.trap DO ALSO SELECT lair.evil()", 0, 1),

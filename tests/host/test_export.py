@@ -207,7 +207,7 @@ def test_a_damaged_export_is_made_anew(
     monkeypatch.setattr(export, "_write", copy)
     monkeypatch.setattr(export.subprocess, "run", start)
     monkeypatch.setattr(export, "installation", lambda: Installation(sys.executable, "", str(cache)))
-    assert export.exported(tiny, source.digest(tiny), "embedding", "fp32") == damaged
+    assert export.ensure_exported(tiny, source.digest(tiny), "embedding", "fp32") == damaged
     assert manifest.is_whole(damaged)
     assert list(cache.iterdir()) == [damaged]
     assert (damaged / "model.onnx").read_bytes() == (whole / "model.onnx").read_bytes()
@@ -232,7 +232,7 @@ def test_an_export_that_fails_says_what_ran_out(
     monkeypatch.setattr(export.subprocess, "run", run)
     monkeypatch.setattr(export, "installation", lambda: Installation(sys.executable, "", str(tmp_path)))
     with pytest.raises(error) as caught:
-        export.exported(tmp_path, "d", "embedding", "fp32")
+        export.ensure_exported(tmp_path, "d", "embedding", "fp32")
     assert caught.value.hint
 
 

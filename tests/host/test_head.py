@@ -32,7 +32,7 @@ def rows(labels: list[str], many: bool) -> tuple[np.ndarray, list[Example]]:
 def test_what_is_saved_answers_as_what_was_fitted(labels: list[str], many: bool, tmp_path: Path) -> None:
     vectors, examples = rows(labels, many)
     fitted = head.fit(vectors, examples, many, seed=0)
-    answers = fitted.answers(vectors)
+    answers = fitted.predict(vectors)
     right = sum(
         answer == {(label,) for label in (example.truth if many else [example.truth])}
         for answer, example in zip(answers, examples, strict=True)

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from pg_llm.recommend.host import metrics, training
-from pg_llm.recommend.host.training import Blend, Events
+from pg_llm.recommend.host import evaluation, metrics
+from pg_llm.recommend.host.evaluation import Blend, Evaluation, Events
 from pg_llm.recommend.host.transformer import Network
 from pg_llm.recommend.options import EPSILON
 from safetensors.numpy import load_file
@@ -27,7 +27,7 @@ def judged() -> Any:
     whole = [np.asarray(each) for each in USERS]
     ones = [np.ones(len(each), dtype=np.float32) for each in whole]
     seen = Events([each[:-1] for each in whole], [each[:-1] for each in ones], texts)
-    return training._Judged(
+    return Evaluation(
         Network(ITEMS, torch.from_numpy(texts), OPTIONS), seen, Events(whole, ones, texts), range(len(whole))
     )
 
@@ -46,7 +46,7 @@ def test_places_and_lists(judged: Any) -> None:
     for _ in range(50):
         scores = random.integers(0, 4, ITEMS).astype(np.float32)
         for user, (*history, _) in enumerate(USERS):
-            assert judged._place(user, scores) == place(user, scores)
+            assert judged._rank(user, scores) == place(user, scores)
             order = sorted(range(ITEMS), key=lambda item: (item in history, -scores[item], item))
             left = ITEMS - len(set(history))
             assert judged._list(user, scores).tolist()[:left] == order[:left]
@@ -58,13 +58,13 @@ def test_the_best_of_equals_are_the_first(most: int) -> None:
     for kinds in (1, 3, 1000):
         scores = random.integers(0, kinds, 40).astype(np.float32)
         scores[::7] = -np.inf
-        assert training._best(scores, most).tolist() == np.argsort(-scores, kind="stable")[:most].tolist()
-    assert training._first(np.float32([2, 5, 3]), 2).tolist() == [5, 3]
-    assert training._first(np.float32([2, 5]), 3).tolist() == [5, 2, -np.inf]
+        assert evaluation._top(scores, most).tolist() == np.argsort(-scores, kind="stable")[:most].tolist()
+    assert evaluation._largest(np.float32([2, 5, 3]), 2).tolist() == [5, 3]
+    assert evaluation._largest(np.float32([2, 5]), 3).tolist() == [5, 2, -np.inf]
 
 
 def test_what_is_kept_is_how_users_were_ranked(judged: Any, tmp_path: Path) -> None:
-    judged.keep(Blend(0.0, 0.8, 1.0, 0.25), tmp_path)
+    judged.save(Blend(0.0, 0.8, 1.0, 0.25), tmp_path)
     kept = load_file(tmp_path / "validation.safetensors")
     assert {values.dtype for values in kept.values()} == {np.dtype(np.int32)}
     for way in ("recommender", "popularity", "neighbours"):
@@ -73,31 +73,31 @@ def test_what_is_kept_is_how_users_were_ranked(judged: Any, tmp_path: Path) -> N
     assert kept["popularity_ranks"].tolist() == [place(user, kept["popular"]) for user in range(len(USERS))]
     # A fresh item moves none of the others.
     alone = [
-        place(user, np.where(np.arange(ITEMS) == 11, -np.inf, likely)) for user, likely in enumerate(judged._likely)
+        place(user, np.where(np.arange(ITEMS) == 11, -np.inf, likely)) for user, likely in enumerate(judged._logits)
     ]
     assert all(0 <= own - least <= 1 for own, least in zip(kept["recommender_ranks"], alone, strict=True))
 
 
 def test_the_blend_that_ranks_best_is_found(judged: Any) -> None:
     best, score = None, -1.0
-    for backward in training._BACKWARD:
-        for decay in training._DECAYS:
-            said = list(judged._said(decay, backward))
-            for share in training._SHARES:
-                scores = [own + share * np.log(EPSILON + each) for own, each in zip(judged._likely, said, strict=True)]
+    for backward in evaluation._BACKWARD:
+        for decay in evaluation._DECAYS:
+            said = list(judged._neighbor_scores(decay, backward))
+            for share in evaluation._SHARES:
+                scores = [own + share * np.log(EPSILON + each) for own, each in zip(judged._logits, said, strict=True)]
                 places = np.asarray([place(user, each) for user, each in enumerate(scores)])
-                found = float(np.mean(metrics.gain(places, 10)))
+                found = float(np.mean(metrics.ndcg(places, 10)))
                 if found > score:
                     best, score = Blend(share, decay, backward, judged._lift()), found
-    assert judged.tuned() == best
+    assert judged.tune() == best
     assert best is not None
     assert best.share > 0
 
 
 def test_lifted_fresh_items_get_their_part_of_the_first_places(judged: Any) -> None:
     lift, first = judged._lift(), 0
-    for user, likely in enumerate(judged._likely):
-        others = np.sort(likely[judged._others(user)])[::-1]
+    for user, likely in enumerate(judged._logits):
+        others = np.sort(likely[judged._other_items(user)])[::-1]
         if len(others) >= 5:
             first += likely[11] + lift >= others[4] - 1e-6
     # One of twelve items has five twelfths of a chance in each of six lists; who has seen nearly all has none so long.

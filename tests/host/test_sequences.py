@@ -15,8 +15,8 @@ OPTIONS = {"dimensions": 8, "layers": 1, "heads": 2, "max_length": 5, "dropout":
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Thirty items are too many to compare with all."""
-    monkeypatch.setattr(transformer, "_ALL_ITEMS", 20)
-    monkeypatch.setattr(transformer, "_DRAWN", 4)
+    monkeypatch.setattr(transformer, "_MAX_FULL_SOFTMAX", 20)
+    monkeypatch.setattr(transformer, "_NEGATIVES", 4)
 
 
 def network() -> Network:
@@ -44,18 +44,18 @@ def test_a_step_moves_only_what_it_saw(few: None) -> None:
 
 
 def test_what_is_drawn_stands_for_all(few: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transformer, "_TEXT_ALONE", 0.0)
+    monkeypatch.setattr(transformer, "_TEXT_ONLY", 0.0)
     known, made = torch.ones(ITEMS), network()
     made.own.data *= 40
-    monkeypatch.setattr(transformer, "_DRAWN", 20_000)
+    monkeypatch.setattr(transformer, "_NEGATIVES", 20_000)
     drawn = made.loss(*batch(), known).item()
-    monkeypatch.setattr(transformer, "_ALL_ITEMS", ITEMS)
+    monkeypatch.setattr(transformer, "_MAX_FULL_SOFTMAX", ITEMS)
     assert drawn == pytest.approx(made.loss(*batch(), known).item(), abs=0.05)
     assert abs(drawn - np.log(ITEMS)) > 0.1
 
 
 def test_parts_have_the_gradient_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transformer, "_PART", 3)
+    monkeypatch.setattr(transformer, "_CHUNK", 3)
     torch.manual_seed(2)
     wanted, drawn = torch.tensor([0, 5, 7, 1, 9, 5, 3]), torch.tensor([5, 2, 9, 9, 4])
     given = [torch.rand(shape, dtype=torch.float64, requires_grad=True) for shape in ((7, 4), (5, 4), (5,))]
@@ -64,7 +64,7 @@ def test_parts_have_the_gradient_of_the_whole(monkeypatch: pytest.MonkeyPatch) -
         return (after @ vectors.T + worth).masked_fill(drawn == wanted[:, None], -1e9).logsumexp(1)
 
     def parts(*given: torch.Tensor) -> Any:
-        return transformer._Drawn.apply(*given, wanted, drawn)
+        return transformer._NegativeLogSumExp.apply(*given, wanted, drawn)
 
     assert torch.allclose(parts(*given), whole(*given))
     assert torch.autograd.gradcheck(parts, given)

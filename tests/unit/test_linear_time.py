@@ -261,18 +261,18 @@ def test_a_pattern_takes_time_in_proportion_to_the_text(pattern: Pattern) -> Non
 def readers() -> dict[str, Callable[[str], object]]:
     """What reads a text by a library, and has no pattern of its own."""
     from pg_llm.cleaning import forms as known
-    from pg_llm.cleaning.host import conversions, spelling, text_repair
-    from pg_llm.models.spacy import readable
+    from pg_llm.cleaning.host import spelling, standardization, text_repair
+    from pg_llm.models.spacy import blank_long_runs
     from spacy.lang.en import English
 
     words = English().tokenizer
     return {
         # PostgreSQL has no half pairs.
-        "words": lambda text: words(readable(text.encode("utf-8", "replace").decode("utf-8"))),
-        "damage": text_repair.mended,
-        "suspects": spelling.suspects,
-        "suspects in a sentence": lambda text: spelling.suspects(f"this is one of the words {text} of many more"),
-        **{form: conversions.to(form) for form in known.EXAMPLES},
+        "words": lambda text: words(blank_long_runs(text.encode("utf-8", "replace").decode("utf-8"))),
+        "damage": text_repair.repair,
+        "suspects": spelling.find_suspects,
+        "suspects in a sentence": lambda text: spelling.find_suspects(f"this is one of the words {text} of many more"),
+        **{form: standardization.converter(form) for form in known.EXAMPLES},
     }
 
 

@@ -1,4 +1,5 @@
-"""Questions to SELECTs: what a question mentions, what it asks of that, and the query that says the same.
+"""Text to SQL: link a question to a schema, parse it, build candidate queries, run them, and vote on their results.
 
-Plain Python on the standard library; nothing knows any particular database.
+`grammar` is plain Python on the standard library and knows no particular database; the modules beside it read the
+database, and `host` runs where the models are.
 """

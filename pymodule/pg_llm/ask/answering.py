@@ -1,113 +1,90 @@
-"""Questions answered by SQL: read, checked, run with the caller's rights, compared, and said in a sentence."""
+"""Answer questions: find the best query, and present its result as rows, a sentence and a chart."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from pg_llm import arguments, settings
-from pg_llm.ask import answer, candidates, catalog
-from pg_llm.ask.candidates import Outcome
-from pg_llm.charts import drawing
-from pg_llm.database import sandbox, search_path
+from pg_llm import settings
+from pg_llm.ask import candidates, context, taught_examples, verbalization, voting
+from pg_llm.ask.voting import Outcome
+from pg_llm.charts.specification import specification
+from pg_llm.database import models, sandbox, search_path
 from pg_llm.database.connection import Connection
 from pg_llm.errors import InvalidInput, NoAnswer, UndefinedQuestion
 
-_LONGEST = 4000
 
-
-def llm_sql(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
-    """The SELECT that answers a question about your tables, how sure it is, and what else the question may mean."""
-    path, oids = sandbox.search_path(db), _oids(db, tables)
+def suggest_sql(db: Connection, question: str, tables: list[str] | None, model: str | None) -> dict[str, Any]:
+    """The best SELECT for a question without its result, with its confidence and alternatives."""
+    path, oids = sandbox.search_path(db), _table_oids(db, tables)
     with search_path.pinned(db):
-        found = candidates.outcome(db, _asked(question), oids, model, path)
-        return [
-            {
-                "sql": found.sql,
-                "confidence": found.confidence,
-                "explanation": found.explanation or found.unclear,
-                "alternatives": found.alternatives,
-            }
-        ]
+        outcome = _best_outcome(db, question, oids, model, path)
+    return {
+        "sql": outcome.sql,
+        "confidence": outcome.confidence,
+        "explanation": outcome.explanation or outcome.doubt,
+        "alternatives": outcome.alternatives,
+    }
 
 
-def ask(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
-    """The answer to a question about your tables, SQL, rows, chart; below llm.ask_threshold only why there is none."""
-    path, oids = sandbox.search_path(db), _oids(db, tables)
+def answer(db: Connection, question: str, tables: list[str] | None, model: str | None) -> dict[str, Any]:
+    """The result of a question with a sentence and a chart; without them if the confidence is below the threshold."""
+    path, oids = sandbox.search_path(db), _table_oids(db, tables)
     with search_path.pinned(db):
-        asked = _asked(question)
-        found, sure = _answered(db, asked, oids, model, path)
-        if not sure or found.result is None:
-            return [
-                {
-                    "answer": None,
-                    "sql": found.sql,
-                    "rows": None,
-                    "confidence": found.confidence,
-                    "chart": None,
-                    "reason": found.unclear,
-                }
-            ]
-        result = found.result
+        outcome, confident = _answer_and_log(db, question, oids, model, path)
+        row: dict[str, Any] = {
+            "answer": None,
+            "sql": outcome.sql,
+            "rows": None,
+            "confidence": outcome.confidence,
+            "chart": None,
+        }
+        if not confident or outcome.result is None:
+            return row | {"reason": outcome.doubt}
+        result = outcome.result
         names = [name for name, _ in result.columns]
-        said = answer.sentence(asked, names, result.rows, result.cut, found.chinese)
-        return [
-            {
-                "answer": said,
-                "sql": found.sql,
-                "rows": result.objects(),
-                "confidence": found.confidence,
-                "chart": drawing.specification(result.columns, result.rows, None, asked),
-                "reason": found.explanation,
-            }
-        ]
+        return row | {
+            "answer": verbalization.verbalize(question, names, result.rows, result.truncated, outcome.chinese),
+            "rows": result.objects(),
+            "chart": specification(result.columns, result.rows, None, question),
+            "reason": outcome.explanation,
+        }
 
 
-def ask_rows(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
-    """The rows that answer a question about your tables, one object each; an error where none are sure enough."""
-    path, oids = sandbox.search_path(db), _oids(db, tables)
+def answer_rows(db: Connection, question: str, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
+    """The result of a question. Raises NoAnswer if the confidence is below the threshold."""
+    path, oids = sandbox.search_path(db), _table_oids(db, tables)
     with search_path.pinned(db):
-        found, sure = _answered(db, _asked(question), oids, model, path)
-        if not sure or found.result is None:
-            raise NoAnswer(f"no answer: {found.unclear}")
-        return found.result.objects()
+        outcome, confident = _answer_and_log(db, question, oids, model, path)
+        if not confident or outcome.result is None:
+            raise NoAnswer(f"no answer: {outcome.doubt}")
+        return outcome.result.objects()
 
 
-def ask_feedback(db: Connection, id: str | None, correct: bool | None, sql: str | None) -> None:
-    """Say whether a question of your llm.ask_log was answered rightly, or by which SQL it is; this teaches."""
+def record_feedback(db: Connection, id: str, correct: bool, sql: str | None) -> None:
+    """Record whether a logged answer was right, and learn or forget its SQL as an example."""
     path = sandbox.search_path(db)
     with search_path.pinned(db):
-        right = arguments.required("correct", correct)
-        found = db.rows(
+        logged = db.rows(
             "UPDATE llm.ask_log SET correct = $2 WHERE id = $1::uuid RETURNING question, sql",
             ("text", "bool"),
-            (arguments.required("id", id), right),
+            (id, correct),
         )
-        if not found:
+        if not logged:
             raise UndefinedQuestion(f"there is no question {id} in your llm.ask_log")
-        taught = sql if sql is not None else found[0]["sql"] if right else None
-        if right and taught is None:
+        question, answered = logged[0]["question"], logged[0]["sql"]
+        right = sql if sql is not None else answered if correct else None
+        if right is not None:
+            taught_examples.store(db, question, right, path)
+        elif correct:
             raise InvalidInput("that question had no SQL", hint="Give the right one: sql => 'SELECT …'.")
-        if taught is not None:
-            catalog.teach(db, found[0]["question"], taught, path)
-        elif not right:
-            catalog.forget(db, found[0]["question"], found[0]["sql"])
+        else:
+            taught_examples.forget(db, question, answered)
 
 
-def _asked(question: str | None) -> str:
-    text = arguments.required("question", question).strip()
-    if not 0 < len(text) <= _LONGEST:
-        raise InvalidInput(
-            f"a question has 1 to {_LONGEST} characters, not {len(text)}", hint="Ask one thing at a time."
-        )
-    return text
-
-
-def _oids(db: Connection, tables: list[str] | None) -> list[int] | None:
-    """The tables, whose names are those of the caller's path: asked before it is pinned."""
+def _table_oids(db: Connection, tables: list[str] | None) -> list[int] | None:
+    """The oids of tables named in the caller's search path, which must not be pinned yet."""
     if tables is None:
         return None
-    if any(table is None for table in tables):
-        raise InvalidInput("tables must not hold NULL", hint="array_remove(tables, NULL) leaves it out.")
     query = (
         "SELECT t.name::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8 AS oid"
         " FROM pg_catalog.unnest($1) AS t (name)"
@@ -115,16 +92,28 @@ def _oids(db: Connection, tables: list[str] | None) -> list[int] | None:
     return [int(row["oid"]) for row in db.rows(query, ("pg_catalog.text[]",), (list(tables),))]
 
 
-def _answered(
+def _answer_and_log(
     db: Connection, question: str, tables: list[int] | None, model: str | None, path: list[str]
 ) -> tuple[Outcome, bool]:
-    threshold = settings.share("llm.ask_threshold", sandbox.setting(db, "llm.ask_threshold"))
-    found = candidates.outcome(db, question, tables, model, path)
-    sure = found.result is not None and found.confidence >= threshold
-    if settings.switch("llm.ask_log", sandbox.setting(db, "llm.ask_log")):
+    """The outcome, and whether its confidence reaches llm.ask_threshold."""
+    threshold = settings.share("llm.ask_threshold", db.setting("llm.ask_threshold"))
+    outcome = _best_outcome(db, question, tables, model, path)
+    confident = outcome.result is not None and outcome.confidence >= threshold
+    if settings.switch("llm.ask_log", db.setting("llm.ask_log")):
         db.rows(
             "INSERT INTO llm.ask_log (question, sql, confidence, reason) VALUES ($1, $2, $3, $4)",
             ("text", "text", "float4", "text"),
-            (question, found.sql, found.confidence, found.explanation if sure else found.unclear),
+            (question, outcome.sql, outcome.confidence, outcome.explanation if confident else outcome.doubt),
         )
-    return found, sure
+    return outcome, confident
+
+
+def _best_outcome(
+    db: Connection, question: str, tables: list[int] | None, model: str | None, path: list[str]
+) -> Outcome:
+    """Gather what is known, propose candidates, and settle on one; without one the outcome says why."""
+    writer = models.find(db, model, "generation") if model is not None else None
+    gathered = context.gather(db, question, tables, path)
+    if not gathered.schema.tables and not gathered.examples:
+        return voting.no_outcome(gathered)
+    return voting.settle(db, gathered, candidates.propose(gathered, writer))

@@ -1,71 +1,75 @@
-"""What words of a question stand for: a mention of a column, a table, a value, a number, or a word that asks."""
+"""Mentions (schema linking): which tokens of a question name a column, a table, a value, a number or an operator."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pg_llm.ask.grammar.tokens import Token
+from pg_llm.ask.grammar.tokenizer import Token
 from pg_llm.ask.schema import Ref
 
-# From phrases to columns (or, with -1, tables) that are near in meaning, each with its nearness (meaning.Scale).
-Similar = Callable[[Sequence[str]], Sequence[Sequence[tuple[Ref, float]]]]
+# Phrases to columns (or tables, whose column is -1) of similar meaning, each with its similarity (SimilarityScale).
+NameMatcher = Callable[[Sequence[str]], Sequence[Sequence[tuple[Ref, float]]]]
 
 
 @dataclass(frozen=True, slots=True)
 class ValueMatch:
-    """A value of a column that the question names from `start` to `end`, wholly or by a part of it, how surely."""
+    """A value of a column that the question names between two characters, entirely (`whole`) or by a part of it."""
 
     ref: Ref
     value: str
     start: int
     end: int
     whole: bool
-    sure: float = 1.0
+    confidence: float = 1.0
 
 
 @dataclass(slots=True)
 class Mention:
-    """Tokens from `start` to `end`: an element (with candidates), a value, a number, a date or a marker."""
+    """A span of tokens and what it names: an element (table or column), a value, a number, a time or a marker.
+
+    `normalized` depends on the kind: the words of an element, the text of a value, a time in ISO 8601, and for a marker
+    its operator, function or direction.
+    """
 
     kind: str
     start: int
     end: int
-    said: str = ""
-    # Tables have -1 for a column; the best first.
+    normalized: str = ""
+    # Candidate columns, or tables, whose column is -1; best first.
     refs: list[tuple[Ref, float]] = field(default_factory=list)
-    values: list[ValueMatch] = field(default_factory=list)
+    value_matches: list[ValueMatch] = field(default_factory=list)
     number: float = 0.0
     role: str = ""
 
     @property
     def score(self) -> float:
-        """That of the best candidate."""
+        """The score of the best candidate."""
         return self.refs[0][1] if self.refs else 1.0
 
     @property
     def names_table(self) -> bool:
-        """Whether the best candidate is a table."""
+        """True if the best candidate is a table."""
         return bool(self.refs) and self.refs[0][0][1] < 0
 
     @property
     def names_column(self) -> bool:
-        """Whether the best candidate is a column."""
+        """True if the best candidate is a column."""
         return bool(self.refs) and self.refs[0][0][1] >= 0
 
-    def whole(self, ref: Ref) -> str | None:
-        """The value of a column that is named wholly."""
-        return next((value.value for value in self.values if value.ref == ref and value.whole), None)
+    def whole_value(self, ref: Ref) -> str | None:
+        """The value of this column that the mention names entirely, if there is one."""
+        return next((value.value for value in self.value_matches if value.ref == ref and value.whole), None)
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
-    """A question with its mentions in order, and the words that nothing stands for."""
+class LinkedQuestion:
+    """A question with its mentions in order, and the words that nothing was found for."""
 
     question: str
     tokens: list[Token]
     mentions: list[Mention]
-    unknown: list[str]
+    unlinked: list[str]
     chinese: bool
-    # Those of the unknown words that say what somebody does, not what there is.
+    # The unlinked words that are verbs.
     verbs: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""The names of tables and columns by meaning: how near they are to words of a question, by an embedding model."""
+"""Semantic schema linking: names of tables and columns that are similar to words of a question by embeddings."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ import functools
 import json
 from collections.abc import Sequence
 
-from pg_llm.ask.grammar.meaning import Scale, dot
+from pg_llm.ask.grammar.similarity_scale import SimilarityScale
 from pg_llm.ask.schema import Ref, Schema
 from pg_llm.database.models import Model
+from pg_llm.vectors import inner_product
 
-_scales: dict[str, Scale] = {}
+_scales: dict[str, SimilarityScale] = {}
 
 
-class Meanings:
-    """Which columns and tables are near a word in meaning, by an embedding model."""
+class NameEmbeddings:
+    """Matches phrases with the names of a schema by an embedding model."""
 
-    def __init__(self, of: Schema, model: Model) -> None:
-        self._schema = of
+    def __init__(self, schema: Schema, model: Model) -> None:
+        self._schema = schema
         self._model = model
-        self._scale = _scale(model)
+        self._scale = _scale_of(model)
 
     def __call__(self, phrases: Sequence[str]) -> list[list[tuple[Ref, float]]]:
-        """For each phrase the nearest, with how near on the scale of meanings."""
+        """For each phrase the columns and tables with the most similar names, with calibrated similarities."""
         names: dict[str, list[Ref]] = {}
         for t, table in enumerate(self._schema.tables):
             names.setdefault(" ".join(table.words), []).append((t, -1))
@@ -30,22 +31,22 @@ class Meanings:
                 if not column.is_key:
                     names.setdefault(" ".join(column.words), []).append((t, c))
         names.pop("", None)
-        asked = list(names)[:400]
-        embedded = _embedded(self._model, [*asked, *phrases])
-        found = []
-        for phrase, vector in zip(phrases, embedded[len(asked) :], strict=True):
-            near = []
-            for name, other in zip(asked, embedded, strict=False):
-                nearness = self._scale.nearness(phrase, name, dot(vector, other))
-                near += [(ref, nearness) for ref in names[name]]
-            found.append(sorted(near, key=lambda pair: -pair[1])[:5])
-        return found
+        texts = list(names)[:400]
+        embedded = _embed(self._model, [*texts, *phrases])
+        matches = []
+        for phrase, vector in zip(phrases, embedded[len(texts) :], strict=True):
+            scored = []
+            for name, other in zip(texts, embedded, strict=False):
+                nearness = self._scale.nearness(phrase, name, inner_product(vector, other))
+                scored += [(ref, nearness) for ref in names[name]]
+            matches.append(sorted(scored, key=lambda pair: -pair[1])[:5])
+        return matches
 
 
-def _scale(model: Model) -> Scale:
-    """The model's, measured once in a session."""
-    return _scales.setdefault(json.dumps(model.wire, sort_keys=True), Scale(functools.partial(_embedded, model)))
+def _scale_of(model: Model) -> SimilarityScale:
+    """The calibration of a model, measured once per session."""
+    return _scales.setdefault(json.dumps(model.wire, sort_keys=True), SimilarityScale(functools.partial(_embed, model)))
 
 
-def _embedded(model: Model, texts: Sequence[str]) -> list[list[float]]:
+def _embed(model: Model, texts: Sequence[str]) -> list[list[float]]:
     return [json.loads(text) for text in model.run("embedding", texts)]

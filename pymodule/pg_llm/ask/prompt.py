@@ -1,4 +1,4 @@
-"""What a generation model is shown of a database to write SQL, and the SQL in what it writes."""
+"""The text-to-SQL prompt of a generation model, and the statement in its output."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ _BLOCK = re.compile(r"```(?:sql|postgresql|postgres)?\s*(.*?)(?:```|$)", re.S | 
 _SELECT = re.compile(r"\b(?:SELECT|WITH)\b.*", re.S | re.I)
 
 
-def prompt(question: str, schema: Schema, values: Sequence[ValueMatch], taught: Sequence[tuple[str, str]]) -> str:
-    """The tables with what is known of them, worked examples, values that the question names, and the question."""
+def build_prompt(question: str, schema: Schema, values: Sequence[ValueMatch], taught: Sequence[tuple[str, str]]) -> str:
+    """The schema as CREATE TABLE statements, examples, values that the question names, and the question."""
     lines = ["You write one PostgreSQL SELECT statement that answers a question about these tables.", ""]
-    lines += _tables(schema)
-    named = sorted(
+    lines += _table_lines(schema)
+    conditions = sorted(
         {f"{schema.tables[v.ref[0]].sql}.{schema.column(v.ref).sql} = '{v.value}'" for v in values if v.whole}
     )
-    if named:
-        lines += ["", "Values that the question names:", *named[:20]]
-    for its, sql in taught:
-        lines += ["", f"Question: {its}", f"SQL: {sql}"]
+    if conditions:
+        lines += ["", "Values that the question names:", *conditions[:20]]
+    for example, sql in taught:
+        lines += ["", f"Question: {example}", f"SQL: {sql}"]
     lines += ["", f"Question: {question}", "Answer with the SQL only, using the names above."]
     return "\n".join(lines)
 
 
-def _tables(schema: Schema) -> list[str]:
+def _table_lines(schema: Schema) -> list[str]:
     lines = []
     columns = 0
     for table in schema.tables:
         if columns > _MOST_COLUMNS:
             break
-        its = []
+        columns_ = []
         for column in table.columns:
             columns += 1
-            said = f" /* {_plain(column.phrases[0])} */" if column.phrases else ""
-            its.append(f"{column.sql} {column.type}{said}")
-        said = f" -- {_plain(table.phrases[0])}" if table.phrases else ""
-        lines.append(f"CREATE TABLE {table.sql} ({', '.join(its)});{said}")
+            comment = f" /* {_comment_text(column.phrases[0])} */" if column.phrases else ""
+            columns_.append(f"{column.sql} {column.type}{comment}")
+        comment = f" -- {_comment_text(table.phrases[0])}" if table.phrases else ""
+        lines.append(f"CREATE TABLE {table.sql} ({', '.join(columns_)});{comment}")
     for edge in schema.edges:
-        if edge.single:
-            one, other = schema.tables[edge.one], schema.tables[edge.other]
+        if edge.many_to_one:
+            one, other = schema.tables[edge.source], schema.tables[edge.target]
             pairs = " AND ".join(
                 f"{one.sql}.{one.columns[a].sql} = {other.sql}.{other.columns[b].sql}" for a, b in edge.columns
             )
@@ -52,15 +52,15 @@ def _tables(schema: Schema) -> list[str]:
     return lines
 
 
-def _plain(text: str) -> str:
-    """A comment on one line, that ends nothing it stands in."""
+def _comment_text(text: str) -> str:
+    """The text on one line, without an end of a comment."""
     return re.sub(r"\s+", " ", text).replace("*/", "* /")[:_LONGEST_PHRASE]
 
 
-def sql(written: str) -> str | None:
-    """The first statement in what a model wrote; None where there is none."""
+def first_statement(written: str) -> str | None:
+    """The first statement in a model's output; None if there is none."""
     block = _BLOCK.search(written)
-    found = _SELECT.search(block[1] if block else written)
-    if found is None:
+    statement = _SELECT.search(block[1] if block else written)
+    if statement is None:
         return None
-    return found[0].split(";")[0].strip() or None
+    return statement[0].split(";")[0].strip() or None

@@ -1,6 +1,6 @@
-"""The tables that the caller may ask about, read from the catalog when the question is asked, with the caller's rights.
+"""Read the schema that a question may be about from the system catalogs, with the caller's rights.
 
-Nothing of it is kept but names, comments and embeddings; values are looked up in the rows that the caller may see.
+Nothing is kept between questions; values are looked up in the rows that the caller may see.
 """
 
 from __future__ import annotations
@@ -18,29 +18,29 @@ from pg_llm.database.connection import Connection, DatabaseError, Row
 from pg_llm.database.models import Model
 from pg_llm.database.sandbox import READABLE
 from pg_llm.database.select import READ_ONLY
-from pg_llm.database.timeout import OutOfTime, time_limit
+from pg_llm.database.timeout import TimedOut, time_limit
 from pg_llm.errors import InsufficientPrivilege, InvalidInput
 
-# Beyond this, tables are chosen by the question's words; so many are looked at closely.
+# With more tables than that, the question's words select a few that are read.
 _MOST_TABLES = 24
 _MOST_CHOSEN = 10
-# The score of a table whose name holds a word of the question.
-_NAMED = 3
+# The score of a table whose name contains a word of the question.
+_NAME_SCORE = 3
 _MOST_COLUMNS = 60
-# Rows of a table whose values are looked at.
-_ROWS_LOOKED_AT = 50_000
-# Stands for a table in a query; no identifier holds this character.
+# How many rows of a table are searched for values.
+_SAMPLED_ROWS = 50_000
+# A placeholder for the table in a query; no identifier contains this character.
 TABLE = "\0"
-# Tables that were left out and are told by name.
-_MOST_TOLD = 3
+# How many excluded tables the note names.
+_MOST_NAMED = 3
 
-_CHOSEN = f"""
+_READABLE_TABLES = f"""
     SELECT c.oid::bigint AS oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS relation
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE {READABLE} AND NOT c.relispartition
 """
-_RANKED = f"""
-    WITH readable AS ({_CHOSEN} LIMIT 5000), near AS (
+_RANKED_TABLES = f"""
+    WITH readable AS ({_READABLE_TABLES} LIMIT 5000), near AS (
         SELECT e.target::oid::bigint AS oid, max(e.score) AS score FROM (
             SELECT g.target, 1 - (g.embedding OPERATOR(<vector>.<=>) $2::<vector>.vector) AS score
             FROM llm.catalog AS g WHERE g.model = $3 AND $2 IS NOT NULL
@@ -104,15 +104,15 @@ _COLUMNS = """
     AND has_column_privilege(a.attrelid, a.attnum, 'SELECT')
     ORDER BY array_position($1::bigint[], a.attrelid::bigint), a.attnum
 """
-_KEYS = """
+_FOREIGN_KEYS = """
     SELECT k.conrelid::bigint AS one, k.confrelid::bigint AS other, k.conkey, k.confkey
     FROM pg_constraint AS k
     WHERE k.contype = 'f' AND k.conrelid = ANY($1::bigint[]::oid[]) AND k.confrelid = ANY($1::bigint[]::oid[])
     AND k.conrelid <> k.confrelid AND k.conparentid = 0
     ORDER BY k.oid
 """
-# Tables that foreign keys lead to, so that those between two chosen ones are there.
-_NEIGHBOURS = f"""
+# Tables that foreign keys connect with the selected ones, which may lie on a join path.
+_NEIGHBOR_TABLES = f"""
     SELECT c.oid::bigint AS oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS relation
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE {READABLE} AND NOT c.relispartition AND NOT c.oid = ANY($1::bigint[]::oid[]) AND c.oid IN (
@@ -125,16 +125,16 @@ _KINDS = {"N": "number", "S": "text", "E": "text", "D": "date", "B": "bool"}
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
-    """Values looked up in tables with the rights of a role, until a moment of the monotonic clock."""
+class ValueLookup:
+    """Runs queries that look values up in a table, with the rights of a role, until a deadline (monotonic clock)."""
 
     db: Connection
     role: int
-    ends: float
+    deadline: float
 
     def rows(self, query: str, oid: int, types: Sequence[str] = (), values: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        """Rows of a query on a table, whose name is `TABLE` in it; none where it fails or takes too long."""
-        left = self.ends - time.monotonic()
+        """The rows of a query whose table is written as `TABLE`; no rows if it fails or is out of time."""
+        left = self.deadline - time.monotonic()
         if left <= 0:
             return []
         relation = self.db.rows(
@@ -145,15 +145,15 @@ class Lookup:
         )[0]["relation"]
 
         def read() -> list[dict[str, Any]]:
-            found: list[dict[str, Any]] = []
+            rows: list[dict[str, Any]] = []
             with time_limit(self.db, left):
-                self.db.execute(sandbox.STATE)
-                found += self.db.query_unprepared(query.replace(TABLE, relation), types, values)
-            return found
+                self.db.execute(sandbox.SAFE_SETTINGS)
+                rows += self.db.query_unprepared(query.replace(TABLE, relation), types, values)
+            return rows
 
         try:
             return table_access.as_role(self.db, self.role, read)
-        except OutOfTime:
+        except TimedOut:
             return []
         except DatabaseError as error:
             if str(error.sqlstate) == "57014":
@@ -163,69 +163,68 @@ class Lookup:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """The tables that a question may be about, with whose rights they are read, and which were left out, in words."""
+class TableSelection:
+    """The tables that a question may be about, the role they are read as, and a note on excluded ones."""
 
-    db: Connection
     oids: list[int]
     role: int
-    left_out: str
+    exclusion_note: str
 
-    def lookup(self) -> Lookup:
-        """Looking values up in them from now on."""
-        return Lookup(self.db, self.role, time.monotonic() + sandbox.limits(self.db).seconds)
+    def lookup(self, db: Connection) -> ValueLookup:
+        """A lookup whose time begins now."""
+        return ValueLookup(db, self.role, time.monotonic() + sandbox.limits(db).seconds)
 
 
-def chosen(db: Connection, question: str, tables: Sequence[int] | None, model: Model | None) -> Chosen:
-    """The tables named, or those that the question may be about and that run no code which the caller cannot trust.
+def select_tables(db: Connection, question: str, tables: Sequence[int] | None, model: Model | None) -> TableSelection:
+    """The given tables, or those that the question may be about and that run no code which the caller cannot trust.
 
-    Raises InsufficientPrivilege for tables named in vain.
+    Raises InsufficientPrivilege if a given table may not be read.
     """
     if tables is not None:
-        rows = _safe(db, _named(db, tables), named=True)
-        return Chosen(db, [row["oid"] for row in rows], table_access.role_for(db, tables), "")
-    rows = _candidates(db, question, model)
+        rows = _without_unsafe_views(db, _named_tables(db, tables), named=True)
+        return TableSelection([row["oid"] for row in rows], table_access.role_for(db, tables), "")
+    rows = _candidate_tables(db, question, model)
     code = untrusted(db, [row["oid"] for row in rows])
-    safe = _safe(db, [row for row in rows if row["oid"] not in code], named=False)
+    safe = _without_unsafe_views(db, [row for row in rows if row["oid"] not in code], named=False)
     oids = [row["oid"] for row in safe]
     if oids and foreign_code.lock(db, oids, db.current_role()):
-        # What was found out about tables of others holds from now on.
+        # Under the locks the definitions cannot change, so that this check is final.
         code |= untrusted(db, oids)
         safe = [row for row in safe if row["oid"] not in code]
-    return Chosen(db, [row["oid"] for row in safe], db.current_role(), left_out(db, code))
+    return TableSelection([row["oid"] for row in safe], db.current_role(), exclusion_note(db, code))
 
 
 def untrusted(db: Connection, oids: Sequence[int]) -> dict[int, Row]:
-    """For each of these relations that runs code which the caller cannot trust the first of it."""
-    found: dict[int, Row] = {}
+    """For each relation that runs code of roles that the caller cannot trust, the first such piece of code."""
+    first_by_oid: dict[int, Row] = {}
     for row in foreign_code.find(db, oids, db.current_role()) if oids else ():
-        found.setdefault(row["root"], row)
-    return found
+        first_by_oid.setdefault(row["root"], row)
+    return first_by_oid
 
 
-def left_out(db: Connection, code: Mapping[int, Row]) -> str:
-    """In words which tables were not looked at, and why; empty for none."""
+def exclusion_note(db: Connection, code: Mapping[int, Row]) -> str:
+    """A note that names excluded tables and the reason; empty if there are none."""
     if not code:
         return ""
     query = "SELECT o.oid::regclass::text AS name FROM unnest($1::oid[]) AS o (oid)"
     names = db.rows(query, ("int8[]",), (list(code),))
-    told = [
+    reasons = [
         f'{row["name"]} ({first["what"]} runs code of "{first["owner"]}")'
         for row, first in zip(names, code.values(), strict=True)
     ]
-    more = f" and {len(told) - _MOST_TOLD} more" if len(told) > _MOST_TOLD else ""
-    return f"left out: {', '.join(told[:_MOST_TOLD])}{more}"
+    more = f" and {len(reasons) - _MOST_NAMED} more" if len(reasons) > _MOST_NAMED else ""
+    return f"left out: {', '.join(reasons[:_MOST_NAMED])}{more}"
 
 
-def _named(db: Connection, tables: Sequence[int]) -> list[dict[str, Any]]:
+def _named_tables(db: Connection, tables: Sequence[int]) -> list[dict[str, Any]]:
     if not tables:
         raise InvalidInput("tables must not be empty", hint="NULL means all tables that you may read.")
-    found = db.rows(
-        f"{_CHOSEN.replace(' AND NOT c.relispartition', '')} AND c.oid = ANY($1::bigint[]::oid[])",
+    rows = db.rows(
+        f"{_READABLE_TABLES.replace(' AND NOT c.relispartition', '')} AND c.oid = ANY($1::bigint[]::oid[])",
         ("bigint[]",),
         (list(tables),),
     )
-    missing = set(tables) - {row["oid"] for row in found}
+    missing = set(tables) - {row["oid"] for row in rows}
     if missing:
         names = db.rows(
             "SELECT string_agg(t.oid::oid::regclass::text, ', ') AS names FROM unnest($1::bigint[]) AS t (oid)",
@@ -236,77 +235,80 @@ def _named(db: Connection, tables: Sequence[int]) -> list[dict[str, Any]]:
             f"not to be asked about: {names[0]['names']}",
             hint="Tables and views will do whose rows you may SELECT; no catalogs, no foreign tables.",
         )
-    return found
+    return rows
 
 
-def _candidates(db: Connection, question: str, model: Model | None) -> list[dict[str, Any]]:
-    found = db.rows(f"{_CHOSEN} ORDER BY c.oid LIMIT {_MOST_TABLES + 1}")
-    if len(found) <= _MOST_TABLES:
-        return found
-    said = _stems(question)
-    chosen = _ranked(db, said, None, "")
-    # By meaning only where no table is called by its name: that takes as long again.
-    unnamed = model is not None and all(row["score"] < _NAMED for row in chosen)
+def _candidate_tables(db: Connection, question: str, model: Model | None) -> list[dict[str, Any]]:
+    tables = db.rows(f"{_READABLE_TABLES} ORDER BY c.oid LIMIT {_MOST_TABLES + 1}")
+    if len(tables) <= _MOST_TABLES:
+        return tables
+    weights = _weighted_words(question)
+    chosen = _rank_tables(db, weights, None, "")
+    # The embedding is only computed if no table has a name of the question, as it doubles the time.
+    unnamed = model is not None and all(row["score"] < _NAME_SCORE for row in chosen)
     if model is not None and unnamed and db.rows("SELECT FROM llm.catalog LIMIT 1"):
-        chosen = _ranked(db, said, model.run("embedding", [question[:2000]])[0], model.name)
+        chosen = _rank_tables(db, weights, model.run("embedding", [question[:2000]])[0], model.name)
     if not chosen:
         return []
-    return [*chosen, *db.rows(_NEIGHBOURS, ("bigint[]",), ([row["oid"] for row in chosen],))]
+    return [*chosen, *db.rows(_NEIGHBOR_TABLES, ("bigint[]",), ([row["oid"] for row in chosen],))]
 
 
-def _ranked(db: Connection, said: dict[str, float], vector: str | None, model: str) -> list[dict[str, Any]]:
+def _rank_tables(db: Connection, weights: dict[str, float], vector: str | None, model: str) -> list[dict[str, Any]]:
     from pg_llm.database.catalog import schema_of
 
     return db.rows(
-        _RANKED.replace("<vector>", schema_of(db, "vector")),
+        _RANKED_TABLES.replace("<vector>", schema_of(db, "vector")),
         ("text[]", "text", "text", "float8[]"),
-        (list(said), vector, model, list(said.values())),
+        (list(weights), vector, model, list(weights.values())),
     )
 
 
-def _stems(question: str) -> dict[str, float]:
-    """What names of tables and columns may hold of a question, with weights: longer words say more."""
-    found: dict[str, float] = {}
+def _weighted_words(question: str) -> dict[str, float]:
+    """Words that names of tables and columns may contain, with weights: synonyms and abbreviations weigh less."""
+    weights: dict[str, float] = {}
     for word in re.findall(r"[^\W_]+", question[:4000]):
-        if chinese.is_in(word):
+        if chinese.contains_chinese(word):
             for start in range(len(word) - 1):
                 if word[start : start + 2] not in chinese.MARKERS:
-                    found[word[start : start + 2]] = 1.0
+                    weights[word[start : start + 2]] = 1.0
             continue
-        its = words.stem(word)
-        if len(its) >= 3 and not lexicon.is_empty(word):
-            for each in (*words.alike(its), *(short for short in words.shortened(its) if len(short) >= 3)):
-                found.setdefault(_beginning(each), 0.5)
-            found[_beginning(its)] = 1.0
-    return dict(sorted(found.items(), key=lambda pair: -pair[1])[:60])
+        stem = words.stem(word)
+        if len(stem) >= 3 and not lexicon.is_stopword(word):
+            for synonym in (
+                *words.synonyms(stem),
+                *(short for short in words.likely_abbreviations(stem) if len(short) >= 3),
+            ):
+                weights.setdefault(_without_y(synonym), 0.5)
+            weights[_without_y(stem)] = 1.0
+    return dict(sorted(weights.items(), key=lambda pair: -pair[1])[:60])
 
 
-def _beginning(word: str) -> str:
-    """What a word and its plural have in common."""
+def _without_y(word: str) -> str:
+    """The common prefix of a noun in -y and its plural."""
     return word[:-1] if word.endswith("y") and len(word) > 4 else word
 
 
-def _safe(db: Connection, rows: Sequence[dict[str, Any]], named: bool) -> list[dict[str, Any]]:
-    """Without views that hide what a question may not call; such a view that was named is an error."""
-    found = []
+def _without_unsafe_views(db: Connection, rows: Sequence[dict[str, Any]], named: bool) -> list[dict[str, Any]]:
+    """Drop views that call what the sandbox refuses. Raises InvalidInput for such a view that was `named`."""
+    safe = []
     for row in rows:
         text = f"SELECT * FROM {row['relation']}"
         checked = sandbox.check(db, [text], ["pg_catalog"])[0]
-        if isinstance(checked, sandbox.Checked):
-            found.append(row)
+        if isinstance(checked, sandbox.ValidatedQuery):
+            safe.append(row)
         elif named:
             raise InvalidInput(f"not to be asked about: {checked}", hint="Ask about the tables behind it.")
-    return found
+    return safe
 
 
-def schema(db: Connection, of: Chosen, path: Sequence[str]) -> Schema:
-    """The chosen tables with their columns, and how rows of one lead to rows of another."""
-    oids = of.oids
+def read_schema(db: Connection, selection: TableSelection, path: Sequence[str]) -> Schema:
+    """Read the selected tables with their columns, keys and foreign keys."""
+    oids = selection.oids
     tables: dict[int, Table] = {}
     places: dict[int, int] = {}
     for row in db.rows(_TABLES, ("bigint[]", "text[]"), (list(oids), list(path))):
         places[row["oid"]] = len(tables)
-        tables[row["oid"]] = Table(row["oid"], row["name"], row["sql"], [], _phrases(row), rows=row["reltuples"])
+        tables[row["oid"]] = Table(row["oid"], row["name"], row["sql"], [], _phrases(row), row_count=row["reltuples"])
     numbers: dict[tuple[int, int], int] = {}
     keys: dict[int, dict[int, int]] = {}
     for row in db.rows(_COLUMNS, ("bigint[]",), (list(oids),)):
@@ -330,46 +332,46 @@ def schema(db: Connection, of: Chosen, path: Sequence[str]) -> Schema:
                 row["builtin"],
             )
         )
-    for oid, its in keys.items():
-        tables[oid].key = [column for _, column in sorted(its.items())]
+    for oid, columns in keys.items():
+        tables[oid].key = [column for _, column in sorted(columns.items())]
     edges = []
-    for row in db.rows(_KEYS, ("bigint[]",), (list(oids),)):
+    for row in db.rows(_FOREIGN_KEYS, ("bigint[]",), (list(oids),)):
         pairs = [
             (numbers.get((row["one"], a)), numbers.get((row["other"], b)))
             for a, b in zip(row["conkey"], row["confkey"], strict=True)
         ]
         if all(a is not None and b is not None for a, b in pairs):
             edges.append(Edge(places[row["one"]], places[row["other"]], tuple(pairs), 1.0, True))  # type: ignore[arg-type]
-    found = list(tables.values())
-    _find_keys(db, found, of.lookup())
-    return Schema(found, edges)
+    ordered = list(tables.values())
+    _find_unique_columns(db, ordered, selection.lookup(db))
+    return Schema(ordered, edges)
 
 
 def _phrases(row: dict[str, Any]) -> list[str]:
     return [text[:500] for text in (row["description"], row["comment"]) if text]
 
 
-def _find_keys(db: Connection, tables: Sequence[Table], lookup: Lookup) -> None:
-    """Which columns are unique, where no constraint says so: looked up in small tables."""
+def _find_unique_columns(db: Connection, tables: Sequence[Table], lookup: ValueLookup) -> None:
+    """Mark columns that are unique in the rows, in small tables without a declared key."""
     for table in tables:
-        if table.key or table.rows > _ROWS_LOOKED_AT:
+        if table.key or table.row_count > _SAMPLED_ROWS:
             continue
-        asked = [
+        candidates = [
             column
             for place, column in enumerate(table.columns)
             if not column.unique
             and (place == 0 or column.is_key or column.words[-1:] in (("name",), ("title",), ("code",)))
             and column.kind in ("number", "text")
         ][:8]
-        if not asked:
+        if not candidates:
             continue
-        counts = ", ".join(f"count(DISTINCT t.{column.sql}) = count(*) AS c{n}" for n, column in enumerate(asked))
-        row = lookup.rows(f"SELECT count(*) AS n, {counts} FROM {first_rows(asked)} AS t", table.oid)
-        for n, column in enumerate(asked):
+        counts = ", ".join(f"count(DISTINCT t.{column.sql}) = count(*) AS c{n}" for n, column in enumerate(candidates))
+        row = lookup.rows(f"SELECT count(*) AS n, {counts} FROM {sample_rows(candidates)} AS t", table.oid)
+        for n, column in enumerate(candidates):
             column.unique = bool(row) and row[0]["n"] > 0 and row[0][f"c{n}"]
 
 
-def first_rows(columns: Sequence[Column]) -> str:
-    """The first rows of a table, of it only the columns that are read: the caller may have a right to no others."""
+def sample_rows(columns: Sequence[Column]) -> str:
+    """The first rows of a table as a subquery that reads only these columns: the caller may lack rights on others."""
     names = ", ".join(column.sql for column in columns)
-    return f"(SELECT {names} FROM {TABLE} WHERE {READ_ONLY} LIMIT {_ROWS_LOOKED_AT})"
+    return f"(SELECT {names} FROM {TABLE} WHERE {READ_ONLY} LIMIT {_SAMPLED_ROWS})"

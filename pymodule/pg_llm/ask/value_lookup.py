@@ -1,4 +1,4 @@
-"""The values of text columns that a question names, looked up in the rows when the question is asked."""
+"""Value linking: find the values of text columns that a question names, in the rows themselves."""
 
 from __future__ import annotations
 
@@ -6,40 +6,43 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pg_llm.ask.grammar import chinese, forms, lexicon, names, places
+from pg_llm.ask.grammar import chinese, lexicon, name_linking, place_names, word_forms
 from pg_llm.ask.mention import ValueMatch
 from pg_llm.ask.schema import Column, Schema, Table
-from pg_llm.ask.schema_reader import Lookup, first_rows
+from pg_llm.ask.schema_reader import ValueLookup, sample_rows
 from pg_llm.database.column_types import as_text
-from pg_llm.database.connection import Connection
 
-# Values found in one table.
+# How many values per table are read.
 _MOST_VALUES = 60
 _LONGEST_VALUE = 100
-# How sure a value is that is named by another name, by a form of it, by one plain word of it.
-_PLACE, _FORM, _PLAIN = 0.97, 0.9, 0.9
-# Of the values of a column of codes so many are codes.
-_CODES = 0.5
+# Confidence in a value that is named by another name of a place, an inflected form, or one lower-case word.
+_PLACE_CONFIDENCE, _FORM_CONFIDENCE, _LOWERCASE_CONFIDENCE = 0.97, 0.9, 0.9
+# A column holds codes of places if this share of its values are codes.
+_LEAST_CODE_SHARE = 0.5
 
-Texts = Sequence[tuple[int, Column]]
-
-
-def values(db: Connection, question: str, of: Schema, lookup: Lookup) -> list[ValueMatch]:
-    """The values of text columns that the question names, wholly, by another name or by a word of theirs."""
-    said = question[:2000]
-    capital = _name_parts(said)
-    plain = [span for span in forms.parts(said, names.Variants(of).like) if said[slice(*span)].lower() not in capital]
-    found: list[ValueMatch] = []
-    for place, table in enumerate(of.tables):
-        texts = [(n, column) for n, column in enumerate(table.columns) if column.kind == "text"]
-        if texts:
-            found += _values(db, lookup, said, capital, place, table, texts)
-            found += _plain_parts(db, lookup, said, plain, place, table, texts) if plain else ()
-    return found
+TextColumns = Sequence[tuple[int, Column]]
 
 
-def _name_parts(question: str) -> list[str]:
-    """Words that may be a part of a value: those in quotes and those with a capital inside a sentence."""
+def find_values(question: str, schema: Schema, lookup: ValueLookup) -> list[ValueMatch]:
+    """The values that the question names entirely, by another name, or by one of their words."""
+    text = question[:2000]
+    capital = _capitalized_words(text)
+    plain = [
+        span
+        for span in word_forms.value_word_spans(text, name_linking.NameIndex(schema).similar_words)
+        if text[slice(*span)].lower() not in capital
+    ]
+    matches: list[ValueMatch] = []
+    for place, table in enumerate(schema.tables):
+        text_columns = [(n, column) for n, column in enumerate(table.columns) if column.kind == "text"]
+        if text_columns:
+            matches += _match_values(lookup, text, capital, place, table, text_columns)
+            matches += _match_lowercase_words(lookup, text, plain, place, table, text_columns) if plain else ()
+    return matches
+
+
+def _capitalized_words(question: str) -> list[str]:
+    """Quoted texts and capitalised words, which may be part of a value."""
     quoted = [
         text
         for pair in re.findall(r"""["\u201c]([^"\u201d]{2,100})["\u201d]|(?<!\w)'([^']{2,100})'(?!\w)""", question)
@@ -49,59 +52,63 @@ def _name_parts(question: str) -> list[str]:
     rest = re.sub(r"""["\u201c][^"\u201d]{2,100}["\u201d]""", " ", question)
     capital = [
         match[0]
-        for match in re.finditer(r"\b[A-Z][\w'-]*(?: [A-Z][\w'-]*)*", _without_first_words(rest))
+        for match in re.finditer(r"\b[A-Z][\w'-]*(?: [A-Z][\w'-]*)*", _blank_sentence_starts(rest))
         if len(match[0]) > 2 or re.search(r"\d", match[0])
     ]
     return list(dict.fromkeys(text.lower().removesuffix("'s") for text in (*quoted, *capital)))[:20]
 
 
-def _without_first_words(question: str) -> str:
-    """Blanks where words stand that have a capital only as they begin a sentence."""
+def _blank_sentence_starts(question: str) -> str:
+    """Blank out words that are capitalised only because they begin a sentence."""
     return re.sub(r"(^|[.?!])(\W{0,9}+[A-Z][\w'-]*)", lambda match: match[1] + " ." * (len(match[2]) // 2), question)
 
 
-def _values(
-    db: Connection, lookup: Lookup, question: str, parts: Sequence[str], place: int, table: Table, texts: Texts
+def _match_values(
+    lookup: ValueLookup,
+    question: str,
+    capitalized: Sequence[str],
+    place: int,
+    table: Table,
+    texts: TextColumns,
 ) -> Iterable[ValueMatch]:
     lower = question.lower()
-    named = list(places.said(question))
-    held = {each for _, its, _, _ in named for each in its}
-    bases = forms.bases(question)
-    rows = _named(db, lookup, lower, parts, held, bases, table, texts)
-    kinds = _kinds(db, lookup, table, texts) if any(row["value"].lower() in held for row in rows) else {}
+    found_places = list(place_names.find_places(question))
+    place_codes = {code for _, codes, _, _ in found_places for code in codes}
+    bases = word_forms.base_forms(question)
+    rows = _candidate_values(lookup, lower, capitalized, place_codes, bases, table, texts)
+    kinds = _place_kinds(lookup, table, texts) if any(row["value"].lower() in place_codes for row in rows) else {}
     for row in rows:
         value, ref = row["value"].lower(), (place, row["place"])
-        said = [value] if row["whole"] else [part for part in parts if _begins_word(part, value)]
-        for match in (match for text in said for match in re.finditer(re.escape(text), lower)):
-            if _bounded(lower, *match.span()):
+        spellings = [value] if row["whole"] else [part for part in capitalized if _starts_at_word(part, value)]
+        for match in (match for text in spellings for match in re.finditer(re.escape(text), lower)):
+            if _is_whole_word(lower, *match.span()):
                 yield ValueMatch(ref, row["value"], *match.span(), row["whole"])
-        for short in (_done(value), lexicon.SHORT_VALUES.get(value, "(?!)")):
+        for short in (_completed_pattern(value), lexicon.SHORT_VALUES.get(value, "(?!)")):
             for match in re.finditer(short, lower):
                 yield ValueMatch(ref, row["value"], *match.span(), whole=True)
-        for kind, its, start, end in named:
-            if value in its and value != lower[start:end] and (len(value) > 3 or kind in kinds.get(row["place"], ())):
-                yield ValueMatch(ref, row["value"], start, end, True, _PLACE)
-        for span in bases.get(forms.base(value), ()):
+        for kind, codes, start, end in found_places:
+            if value in codes and value != lower[start:end] and (len(value) > 3 or kind in kinds.get(row["place"], ())):
+                yield ValueMatch(ref, row["value"], start, end, True, _PLACE_CONFIDENCE)
+        for span in bases.get(word_forms.base_form(value), ()):
             if value != lower[slice(*span)]:
-                yield ValueMatch(ref, row["value"], *span, True, _FORM)
+                yield ValueMatch(ref, row["value"], *span, True, _FORM_CONFIDENCE)
 
 
-def _named(
-    db: Connection,
-    lookup: Lookup,
+def _candidate_values(
+    lookup: ValueLookup,
     question: str,
-    parts: Sequence[str],
-    held: Iterable[str],
+    capitalized: Sequence[str],
+    place_codes: Iterable[str],
     bases: Iterable[str],
     table: Table,
-    texts: Texts,
+    texts: TextColumns,
 ) -> list[dict[str, Any]]:
-    """The values of a table that the question, in small letters, may name; `whole` are those that it has in it."""
-    short = [value for value, said in lexicon.SHORT_VALUES.items() if re.search(said, question)]
+    """Values of a table that the lower-case question may name; `whole` is true for those that it contains entirely."""
+    short = [value for value, pattern in lexicon.SHORT_VALUES.items() if re.search(pattern, question)]
     return lookup.rows(
         f"""
         SELECT DISTINCT c.place, c.value, strpos($1, lower(c.value)) > 0 AS whole
-        FROM {_rows(texts)}
+        FROM {_value_rows(texts)}
         WHERE c.value <> '' AND length(c.value) <= {_LONGEST_VALUE} AND (
             strpos($1, lower(c.value)) > 0 OR lower(c.value) = ANY($3)
             OR c.value LIKE '已__%' AND strpos($1, substr(lower(c.value), 2)) > 0
@@ -117,59 +124,58 @@ def _named(
         """,
         table.oid,
         ("text", "text[]", "text[]", "text[]"),
-        (question, list(parts), [*short, *held], list(bases)),
+        (question, list(capitalized), [*short, *place_codes], list(bases)),
     )
 
 
-def _done(value: str) -> str:
-    """How a question says in Chinese what is done: 取消 for 已取消, but not behind a word that denies it."""
+def _completed_pattern(value: str) -> str:
+    """A pattern for the verb of a completed state in Chinese, unless negated: 取消 for 已取消."""
     return rf"(?<![已未没不待]){re.escape(value[1:])}" if value[0] == "已" and len(value) > 2 else "(?!)"
 
 
-def _rows(texts: Texts) -> str:
+def _value_rows(texts: TextColumns) -> str:
     columns = ", ".join(f"({n}, {as_text(f't.{column.sql}', column.builtin)})" for n, column in texts)
-    part = first_rows([column for _, column in texts])
+    part = sample_rows([column for _, column in texts])
     return f"{part} AS t CROSS JOIN LATERAL (VALUES {columns}) AS c (place, value)"
 
 
-def _kinds(db: Connection, lookup: Lookup, table: Table, texts: Texts) -> dict[int, set[str]]:
-    """The columns that hold codes of places, with the kinds these may be; where both may be, the name tells."""
+def _place_kinds(lookup: ValueLookup, table: Table, texts: TextColumns) -> dict[int, set[str]]:
+    """Columns that hold codes of states or countries, with their kind; the column's name decides between both."""
     rows = lookup.rows(
         f"""
         SELECT c.place, count(DISTINCT lower(c.value)) AS n,
                count(DISTINCT lower(c.value)) FILTER (WHERE lower(c.value) = ANY($1)) AS state,
                count(DISTINCT lower(c.value)) FILTER (WHERE lower(c.value) = ANY($2)) AS country
-        FROM {_rows(texts)} WHERE c.value <> '' GROUP BY c.place
+        FROM {_value_rows(texts)} WHERE c.value <> '' GROUP BY c.place
         """,
         table.oid,
         ("text[]", "text[]"),
-        (sorted(places.CODES["state"]), sorted(places.CODES["country"])),
+        (sorted(place_names.CODES["state"]), sorted(place_names.CODES["country"])),
     )
-    found = {}
+    kinds_by_column = {}
     for row in rows:
         most = max(row["state"], row["country"])
-        if most >= _CODES * row["n"]:
+        if most >= _LEAST_CODE_SHARE * row["n"]:
             kinds = {kind for kind in ("state", "country") if row[kind] == most}
             named = kinds & set(table.columns[row["place"]].words)
-            found[row["place"]] = named or kinds
-    return found
+            kinds_by_column[row["place"]] = named or kinds
+    return kinds_by_column
 
 
-def _plain_parts(
-    db: Connection,
-    lookup: Lookup,
+def _match_lowercase_words(
+    lookup: ValueLookup,
     question: str,
     spans: Sequence[tuple[int, int]],
     place: int,
     table: Table,
-    texts: Texts,
+    texts: TextColumns,
 ) -> Iterable[ValueMatch]:
-    """Values of which the question names a word in small letters, or several words that follow each other."""
+    """Values of which the question contains one word, or several adjacent words, in lower case."""
     lower = question.lower()
     rows = lookup.rows(
         f"""
         SELECT c.place, p.part, (array_agg(DISTINCT lower(c.value)))[1:{_MOST_VALUES}] AS held
-        FROM {_rows(texts)} JOIN unnest($1::text[]) AS p (part) ON strpos(lower(c.value), p.part) > 0
+        FROM {_value_rows(texts)} JOIN unnest($1::text[]) AS p (part) ON strpos(lower(c.value), p.part) > 0
         WHERE length(c.value) <= {_LONGEST_VALUE} GROUP BY c.place, p.part
         """,
         table.oid,
@@ -178,26 +184,28 @@ def _plain_parts(
     )
     for row in rows:
         word = re.compile(rf"(?<!\w){re.escape(row['part'])}(?!\w)")
-        held = [value for value in row["held"] if word.search(value) and value != row["part"]]
-        for span in spans if held else ():
+        values = [value for value in row["held"] if word.search(value) and value != row["part"]]
+        for span in spans if values else ():
             if lower[slice(*span)] == row["part"]:
-                start, end = forms.grown(question, *span, held)
-                sure = 1.0 if " " in question[start:end] else _PLAIN
-                yield ValueMatch((place, row["place"]), question[start:end], start, end, False, sure)
+                start, end = word_forms.longest_match(question, *span, values)
+                confidence = 1.0 if " " in question[start:end] else _LOWERCASE_CONFIDENCE
+                yield ValueMatch((place, row["place"]), question[start:end], start, end, False, confidence)
 
 
-def _begins_word(part: str, value: str) -> bool:
-    """Whether a value has a part where a word of it begins; Chinese has no such places."""
-    return part in value if chinese.is_in(part) else re.search(rf"(?<!\w){re.escape(part)}", value) is not None
+def _starts_at_word(part: str, value: str) -> bool:
+    """True if the value has this part at the start of a word; Chinese text has no word boundaries."""
+    return (
+        part in value if chinese.contains_chinese(part) else re.search(rf"(?<!\w){re.escape(part)}", value) is not None
+    )
 
 
-def _bounded(text: str, start: int, end: int) -> bool:
-    """Whether a place in a text begins and ends where words do; Chinese has no such places."""
+def _is_whole_word(text: str, start: int, end: int) -> bool:
+    """True if the span begins and ends at word boundaries; Chinese text has none."""
     before, after = text[start - 1 : start], text[end : end + 1]
     rest = text[end : end + 2]
 
     def inside(a: str, b: str) -> bool:
-        return a.isalnum() and b.isalnum() and not (chinese.is_in(a) or chinese.is_in(b))
+        return a.isalnum() and b.isalnum() and not (chinese.contains_chinese(a) or chinese.contains_chinese(b))
 
     plural = rest.startswith("s") and not text[end + 1 : end + 2].isalnum()
     return not (before and inside(before, text[start])) and (not (after and inside(text[end - 1], after)) or plural)

@@ -1,79 +1,84 @@
-"""The axes of a chart: how times, numbers and categories are laid out and written, in no language."""
+"""Axes of a chart: scales, ticks and formats, using only numbers and SQL terms, so that nothing needs translation."""
 
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from pg_llm.charts import cells
-from pg_llm.charts.cells import Cells
-from pg_llm.charts.table import Column
+from pg_llm.charts import aggregation
+from pg_llm.charts.aggregation import Points
+from pg_llm.charts.chart_data import Column
 
 Spec = dict[str, Any]
 
-# So few places each have their mark on an axis.
+# Up to that many positions each get a tick.
 MOST_TICKS = 12
 
 
-def along(x: Column, of: Cells, unit: str | None) -> Spec:
-    """The first axis: time, numbers or categories."""
+def x_axis(x: Column, points: Points, unit: str | None) -> Spec:
+    """The x axis of times, numbers or categories."""
     if x.role == "time":
-        return temporal(x, unit)
+        return time_axis(x, unit)
     if x.role == "number":
-        found = {"field": "x", "type": "quantitative", "title": x.name, "scale": {"zero": False, "nice": not x.years}}
-        return found | {"axis": {"format": "d"} if x.years else axis(of.places)}
-    return {"field": "x", "type": "ordinal", "title": x.name, "sort": of.places, "axis": {"labelLimit": 120}}
+        axis = {
+            "field": "x",
+            "type": "quantitative",
+            "title": x.name,
+            "scale": {"zero": False, "nice": not x.are_years},
+        }
+        return axis | {"axis": {"format": "d"} if x.are_years else number_axis(points.positions)}
+    return {"field": "x", "type": "ordinal", "title": x.name, "sort": points.positions, "axis": {"labelLimit": 120}}
 
 
-def temporal(x: Column, unit: str | None) -> Spec:
-    """An axis of times, which has its marks at the times themselves where they are few."""
-    found: Spec = {"field": "x", "type": "temporal", "title": x.name, "scale": {"type": "utc"}}
+def time_axis(x: Column, unit: str | None) -> Spec:
+    """A time axis; a few times get their ticks exactly."""
+    axis: Spec = {"field": "x", "type": "temporal", "title": x.name, "scale": {"type": "utc"}}
     if unit:
-        found["timeUnit"] = unit
+        axis["timeUnit"] = unit
     moments = sorted({value for value in x.values if value is not None})
-    found["axis"] = {"format": cells.time_format(moments)}
+    axis["axis"] = {"format": aggregation.time_format(moments)}
     if len(moments) <= MOST_TICKS and not unit:
-        found["axis"]["values"] = [cells.milliseconds(moment) for moment in moments]
-    return found
+        axis["axis"]["values"] = [aggregation.milliseconds(moment) for moment in moments]
+    return axis
 
 
-def value(of: Cells, more: Spec) -> Spec:
-    """The cells' values, as length, height, angle or colour."""
-    shown = axis([cell.value for cell in of.cells])
-    if of.value == "count":
-        shown |= steps(max((cell.value for cell in of.cells), default=0.0))
+def value_axis(points: Points, options: Spec) -> Spec:
+    """The encoding of the points' values, as length, height, angle or colour."""
+    axis = number_axis([point.value for point in points.points])
+    if points.value == "count":
+        axis |= integer_ticks(max((point.value for point in points.points), default=0.0))
     return {
         "field": "value",
         "type": "quantitative",
-        "title": of.value or None,
-        "axis": shown,
-        **more,
+        "title": points.value or None,
+        "axis": axis,
+        **options,
     }
 
 
-def quantity(field: str, column: Column, rows: list[Spec]) -> Spec:
-    """An axis of numbers that does not begin at zero."""
-    shown = axis([row[field] for row in rows])
-    return {"field": field, "type": "quantitative", "title": column.name, "axis": shown, "scale": {"zero": False}}
+def quantitative_axis(field: str, column: Column, rows: list[Spec]) -> Spec:
+    """A numeric axis that need not begin at zero."""
+    axis = number_axis([row[field] for row in rows])
+    return {"field": field, "type": "quantitative", "title": column.name, "axis": axis, "scale": {"zero": False}}
 
 
-def axis(values: list[Any]) -> Spec:
-    """Numbers as people write them; very large and very small ones short."""
+def number_axis(values: list[Any]) -> Spec:
+    """The number format of an axis; very large and very small numbers are abbreviated."""
     largest = max((abs(value) for value in values), default=0.0)
     if largest >= 1e15 or 0 < largest < 1e-4:
         return {"format": ".3~e"}
-    # Labels of one axis that the short form could not tell apart.
-    apart = max(values, default=0.0) - min(values, default=0.0)
-    return {"labelExpr": "format(datum.value, '~s')"} if largest >= 1e5 and apart >= largest / 100 else {}
+    # Abbreviated labels must still differ.
+    span = max(values, default=0.0) - min(values, default=0.0)
+    return {"labelExpr": "format(datum.value, '~s')"} if largest >= 1e5 and span >= largest / 100 else {}
 
 
-def steps(largest: float) -> Spec:
-    """Whole numbers on the axis of small counts."""
+def integer_ticks(largest: float) -> Spec:
+    """Integer ticks for small counts."""
     return {"values": list(range(int(largest) + 1)), "format": "d"} if largest <= MOST_TICKS else {}
 
 
-def written(value: Any) -> str:
-    """A number with its thousands set apart, to four places."""
+def format_number(value: Any) -> str:
+    """A number with thousands separators and up to four decimal places."""
     if value is None:
         return "NULL"
     try:

@@ -1,11 +1,11 @@
-"""Which kind of chart shows a table, and whether it can be shown as the kind that was asked for."""
+"""The kind of chart: a default by the columns' roles, and whether a requested kind can show them."""
 
 from __future__ import annotations
 
-from pg_llm.charts.table import Table
+from pg_llm.charts.chart_data import ChartData
 from pg_llm.errors import InvalidInput
 
-# What each kind needs, in the words of its hint.
+# What each kind needs, as its hint says.
 KINDS = {
     "line": "a time column, two number columns, or a text column beside a number",
     "area": "a time column, two number columns, or a text column beside a number",
@@ -16,46 +16,46 @@ KINDS = {
     "pie": "a text column, and a number that is never negative or none at all, so that rows are counted",
     "number": "one row with a number",
 }
-# So many numbers of one row are shown as numbers.
+# Up to that many numbers of a single row are shown as text.
 MOST_NUMBERS = 4
-_MOST_IN_GROUPS = 50
+_MOST_GROUPED_ROWS = 50
 
 
-def chosen(table: Table, kind: str | None) -> str:
-    """The kind, checked, or the one that suits the columns. Raises InvalidInput."""
+def choose_kind(table: ChartData, kind: str | None) -> str:
+    """The requested kind, or the default for these columns. Raises InvalidInput if the kind cannot show them."""
     if kind is None:
-        return _suiting(table)
+        return _default_kind(table)
     if kind not in KINDS:
         raise InvalidInput(f'there is no kind of chart "{kind}"', hint=f"Kinds are: {', '.join(KINDS)}.")
-    if not _fits(table, kind):
+    if not _supports(table, kind):
         has = ", ".join(f"{column.name} ({column.role})" for column in table.columns)
         raise InvalidInput(
-            f"a {kind} chart does not fit this query: it has {table.height} rows of {has}",
+            f"a {kind} chart does not fit this query: it has {table.row_count} rows of {has}",
             hint=f"It needs {KINDS[kind]}. Leave kind out, and one that fits is chosen.",
         )
     return kind
 
 
-def _suiting(table: Table) -> str:
-    times, numbers, categories = (table.of(role) for role in ("time", "number", "category"))
+def _default_kind(table: ChartData) -> str:
+    times, numbers, categories = (table.with_role(role) for role in ("time", "number", "category"))
     if times:
         return "line" if numbers or categories else "bar"
     if categories:
         if not numbers:
             return "heatmap" if len(categories) > 1 and not _is_key(table) else "bar"
         if len(categories) > 1 and not _is_key(table):
-            return "heatmap" if _many(table) else "bar"
-        return "scatter" if len(numbers) > 1 and table.height > _MOST_IN_GROUPS else "bar"
-    if table.height == 1:
+            return "heatmap" if _too_many_bars(table) else "bar"
+        return "scatter" if len(numbers) > 1 and table.row_count > _MOST_GROUPED_ROWS else "bar"
+    if table.row_count == 1:
         return "number" if len(numbers) <= MOST_NUMBERS else "bar"
     if len(numbers) == 1:
         return "histogram"
-    return "line" if numbers[0].years else "scatter"
+    return "line" if numbers[0].are_years else "scatter"
 
 
-def _fits(table: Table, kind: str) -> bool:
-    times, numbers, categories = (len(table.of(role)) for role in ("time", "number", "category"))
-    if not table.height:
+def _supports(table: ChartData, kind: str) -> bool:
+    times, numbers, categories = (len(table.with_role(role)) for role in ("time", "number", "category"))
+    if not table.row_count:
         return True
     match kind:
         case "line" | "area":
@@ -69,17 +69,17 @@ def _fits(table: Table, kind: str) -> bool:
         case "heatmap":
             return categories + times > 1
         case "pie":
-            negative = numbers and any(value is not None and value < 0 for value in table.of("number")[0].values)
+            negative = numbers and any(value is not None and value < 0 for value in table.with_role("number")[0].values)
             return bool(categories and not negative)
-    return table.height == 1 and bool(numbers)
+    return table.row_count == 1 and bool(numbers)
 
 
-def _is_key(table: Table) -> bool:
-    """Whether the first category tells every row from the others: the further ones say more of the same thing."""
-    return len(set(table.of("category")[0].values)) == table.height > 1
+def _is_key(table: ChartData) -> bool:
+    """True if the first category identifies the rows: further categories only describe the same thing."""
+    return len(set(table.with_role("category")[0].values)) == table.row_count > 1
 
 
-def _many(table: Table) -> bool:
-    """Whether two categories are too many for bars side by side."""
-    first, second = (len(set(column.values)) for column in table.of("category")[:2])
+def _too_many_bars(table: ChartData) -> bool:
+    """True if two categories have too many values for grouped bars."""
+    first, second = (len(set(column.values)) for column in table.with_role("category")[:2])
     return second > 5 or first * second > 40

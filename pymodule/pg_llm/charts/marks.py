@@ -1,4 +1,4 @@
-"""What each kind of chart draws, as the part of a Vega-Lite specification that is its own."""
+"""Marks and encodings of each kind of chart, as part of a Vega-Lite specification."""
 
 from __future__ import annotations
 
@@ -6,223 +6,233 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from pg_llm.charts import axes, cells
+from pg_llm.charts import aggregation, axes
+from pg_llm.charts.aggregation import Points
 from pg_llm.charts.axes import Spec
-from pg_llm.charts.cells import Cells
+from pg_llm.charts.chart_data import ChartData, Column
 from pg_llm.charts.choice import KINDS, MOST_NUMBERS
-from pg_llm.charts.table import Column, Table
 from pg_llm.errors import InvalidInput
 
-_MOST_PLACES = 50
+_MOST_POSITIONS = 50
 _MOST_UPRIGHT = 12
 _MOST_SERIES = 10
 _MOST_SLICES = 8
 _MOST_MEASURES = 6
 _MOST_TIMES = 60
-# A line with more points than that goes without marks for them.
-_MOST_MARKED = 60
-_FEW, _MANY = 200, 2000
-_STEP, _INNER_STEP = 17, 11
-_AROUND = 90
-# Shares of a pie that have room for their label.
-_SMALLEST_LABELLED = 0.04
+# Lines with more points have no point marks.
+_MOST_POINT_MARKS = 60
+_FEW_POINTS, _MANY_POINTS = 200, 2000
+_BAR_STEP, _GROUPED_BAR_STEP = 17, 11
+_PADDING = 90
+# Smaller slices of a pie have no label.
+_LEAST_LABELLED_SHARE = 0.04
 
 
 @dataclass(slots=True)
-class Drawing:
-    """A specification's own part, the rows that had nothing to draw, and the height that the marks need."""
+class Marks:
+    """Marks and encodings, their data, how many rows were skipped, and the height that they need."""
 
     spec: Spec
-    left_out: int = 0
+    skipped: int = 0
     height: int = 0
     values: list[Spec] = field(default_factory=list)
 
 
-def drawing(kind: str, table: Table, width: int, height: int) -> Drawing:
-    """The table drawn as that kind, which fits it."""
-    return _DRAW[kind](table, width, height)
+def marks_of(kind: str, table: ChartData, width: int, height: int) -> Marks:
+    """The marks of a kind that can show the data."""
+    return _MARKS[kind](table, width, height)
 
 
-def empty() -> Drawing:
-    """A chart of no rows, which says so."""
-    return Drawing(
+def empty_marks() -> Marks:
+    """The chart of an empty result, which says so."""
+    return Marks(
         {"mark": {"type": "text", "fontSize": 24, "color": "#888"}, "encoding": {"text": {"value": "0 rows"}}},
         values=[{}],
     )
 
 
-def _line(table: Table, width: int, height: int, mark: str = "line") -> Drawing:
-    times, numbers, categories = (table.of(role) for role in ("time", "number", "category"))
+def _line(table: ChartData, width: int, height: int, mark: str = "line") -> Marks:
+    times, numbers, categories = (table.with_role(role) for role in ("time", "number", "category"))
     x = times[0] if times else categories[0] if categories and len(numbers) < 2 else numbers[0]
     measures = [column for column in numbers if column is not x]
-    left = [column for column in categories if column is not x]
+    others = [column for column in categories if column is not x]
     unit = None
     if not measures and x.role == "time":
-        unit, _, cut = cells.coarser(x.values, _MOST_TIMES)
-        x = replace(x, values=cut)
-    of = _series(x, left, measures)
-    encoding = _colour(of)
-    encoding["x"] = axes.along(x, of, unit)
-    encoding["y"] = axes.value(of, {"scale": {"zero": mark == "area"}})
+        unit, _, binned = aggregation.bin_times(x.values, _MOST_TIMES)
+        x = replace(x, values=binned)
+    points = _aggregate_series(x, others, measures)
+    encoding = _color_encoding(points)
+    encoding["x"] = axes.x_axis(x, points, unit)
+    encoding["y"] = axes.value_axis(points, {"scale": {"zero": mark == "area"}})
     if x.role != "category":
-        of = replace(of, cells=sorted(of.cells, key=lambda cell: cell.x))
-    marked = len(of.cells) <= _MOST_MARKED or len(of.places) == 1
-    spec: Spec = {"mark": {"type": mark, "tooltip": True, "point": marked}, "encoding": encoding}
-    if len(of.cells) > _MANY and mark == "line":
+        points = replace(points, points=sorted(points.points, key=lambda point: point.x))
+    with_marks = len(points.points) <= _MOST_POINT_MARKS or len(points.positions) == 1
+    spec: Spec = {"mark": {"type": mark, "tooltip": True, "point": with_marks}, "encoding": encoding}
+    if len(points.points) > _MANY_POINTS and mark == "line":
         spec["mark"]["strokeWidth"] = 1
     if mark == "area":
         spec["mark"] |= {"opacity": 0.75, "line": True}
-    return Drawing(spec, of.left_out, values=_rows(of))
+    return Marks(spec, points.skipped, values=_data_rows(points))
 
 
-def _bar(table: Table, width: int, height: int) -> Drawing:
-    times, numbers, categories = (table.of(role) for role in ("time", "number", "category"))
+def _bar(table: ChartData, width: int, height: int) -> Marks:
+    times, numbers, categories = (table.with_role(role) for role in ("time", "number", "category"))
     if times:
         return _bars_in_time(times[0], categories, numbers)
     if categories:
-        first, left, measures = categories[0], categories[1:], numbers
-    elif table.height == 1:
-        return _bars(_turned(numbers), width)
+        first, others, measures = categories[0], categories[1:], numbers
+    elif table.row_count == 1:
+        return _bars(_transpose(numbers), width)
     else:
-        first, left, measures = cells.as_category(numbers[0], _MOST_PLACES), [], numbers[1:]
-    if left and len(set(first.values)) == table.height:
-        left = []
-    return _bars(cells.largest_places(_series(first, left, measures), _MOST_PLACES), width)
+        first, others, measures = aggregation.to_category(numbers[0], _MOST_POSITIONS), [], numbers[1:]
+    if others and len(set(first.values)) == table.row_count:
+        others = []
+    return _bars(aggregation.keep_largest_positions(_aggregate_series(first, others, measures), _MOST_POSITIONS), width)
 
 
-def _bars(of: Cells, width: int) -> Drawing:
-    places = of.places
-    names = max(1, len(of.names))
-    upright = len(places) <= _MOST_UPRIGHT and sum(cells.width(text) + 12 for text in places) < width - _AROUND
+def _bars(points: Points, width: int) -> Marks:
+    positions = points.positions
+    series_count = max(1, len(points.series_names))
+    upright = (
+        len(positions) <= _MOST_UPRIGHT
+        and sum(aggregation.label_width(text) + 12 for text in positions) < width - _PADDING
+    )
     x, y = ("x", "y") if upright else ("y", "x")
-    encoding = _colour(of)
-    order = places if upright else cells.by_value(of)
+    encoding = _color_encoding(points)
+    order = positions if upright else aggregation.positions_by_value(points)
     encoding[x] = {
         "field": "x",
         "type": "nominal",
-        "title": of.x.name,
+        "title": points.x.name,
         "sort": order,
         "axis": {"labelAngle": 0, "labelLimit": 180} if upright else _long_labels(width),
     }
-    encoding[y] = axes.value(of, {})
-    if of.names:
-        encoding[f"{x}Offset"] = {"field": "series", "type": "nominal", "sort": of.names}
+    encoding[y] = axes.value_axis(points, {})
+    if points.series_names:
+        encoding[f"{x}Offset"] = {"field": "series", "type": "nominal", "sort": points.series_names}
     mark: Spec = {"type": "bar", "tooltip": True}
-    if upright is False and not of.names and (short := _without_rest(of)):
-        # The rest would leave no length to all the others: its bar is cut off, and its label says how long it was.
-        of, longest = short
-        encoding[x]["sort"] = cells.by_value(of)
+    if upright is False and not points.series_names and (clipped := _clip_others(points)):
+        # The bar of the others would dwarf all bars: it is clipped, and its label has the value.
+        points, longest = clipped
+        encoding[x]["sort"] = aggregation.positions_by_value(points)
         encoding[y]["scale"] = {"domainMax": longest * 1.1}
         mark["clip"] = True
-    if len(places) * names <= 3:
-        mark["width" if upright else "height"] = {"band": 0.4 if names == 1 else 0.9}
-    inner = names * _INNER_STEP if names > 1 else 0
-    height = 0 if upright else _AROUND + len(places) * max(_STEP, inner)
-    return Drawing({"mark": mark, "encoding": encoding}, of.left_out, height, _rows(of))
+    if len(positions) * series_count <= 3:
+        mark["width" if upright else "height"] = {"band": 0.4 if series_count == 1 else 0.9}
+    inner = series_count * _GROUPED_BAR_STEP if series_count > 1 else 0
+    height = 0 if upright else _PADDING + len(positions) * max(_BAR_STEP, inner)
+    return Marks({"mark": mark, "encoding": encoding}, points.skipped, height, _data_rows(points))
 
 
 def _long_labels(width: int) -> Spec:
     limit = int(width * 0.4)
-    # Labels beyond this extent would run into the title.
+    # Longer labels would overlap the title.
     return {"labelLimit": limit, "maxExtent": limit + 20}
 
 
-def _without_rest(of: Cells) -> tuple[Cells, float] | None:
-    """The bars with the value in the label of the rest, and the longest of the others, if the rest is far longer."""
-    rest = next((cell for cell in of.cells if str(cell.x).startswith(cells.REST)), None)
-    longest = max((cell.value for cell in of.cells if cell is not rest), default=0.0)
+def _clip_others(points: Points) -> tuple[Points, float] | None:
+    """The bars with the others' value in their label, and the longest other bar; None if that is not needed."""
+    rest = next((point for point in points.points if str(point.x).startswith(aggregation.OTHERS_PREFIX)), None)
+    longest = max((point.value for point in points.points if point is not rest), default=0.0)
     if rest is None or longest <= 0 or rest.value < 3 * longest:
         return None
-    told = replace(rest, x=f"{rest.x}: {axes.written(rest.value)}")
-    return replace(of, cells=[told if cell is rest else cell for cell in of.cells]), longest
+    labelled = replace(rest, x=f"{rest.x}: {axes.format_number(rest.value)}")
+    return replace(points, points=[labelled if point is rest else point for point in points.points]), longest
 
 
-def _turned(numbers: list[Column]) -> Cells:
-    """The numbers of one row, as bars that bear the columns' names."""
+def _transpose(numbers: list[Column]) -> Points:
+    """The numbers of a single row, as bars with the names of the columns."""
     names = [column.name for column in numbers]
     x = Column("", "category", names, names)
     values = [column.values[0] for column in numbers]
-    return cells.cells(x, None, [Column("", "number", values, values)])
+    return aggregation.aggregate(x, None, [Column("", "number", values, values)])
 
 
-def _bars_in_time(time: Column, categories: list[Column], numbers: list[Column]) -> Drawing:
-    unit, _, cut = cells.coarser(time.values, _MOST_TIMES)
-    of = _series(replace(time, values=cut), categories, numbers[:1])
-    encoding = _colour(of)
-    encoding["x"] = axes.along(of.x, of, unit)
-    encoding["y"] = axes.value(of, {})
-    return Drawing({"mark": {"type": "bar", "tooltip": True}, "encoding": encoding}, of.left_out, values=_rows(of))
+def _bars_in_time(time: Column, categories: list[Column], numbers: list[Column]) -> Marks:
+    unit, _, binned = aggregation.bin_times(time.values, _MOST_TIMES)
+    points = _aggregate_series(replace(time, values=binned), categories, numbers[:1])
+    encoding = _color_encoding(points)
+    encoding["x"] = axes.x_axis(points.x, points, unit)
+    encoding["y"] = axes.value_axis(points, {})
+    return Marks(
+        {"mark": {"type": "bar", "tooltip": True}, "encoding": encoding}, points.skipped, values=_data_rows(points)
+    )
 
 
-def _scatter(table: Table, width: int, height: int) -> Drawing:
-    times, numbers, categories = (table.of(role) for role in ("time", "number", "category"))
-    x, *rest = [*times[:1], *numbers] if len(numbers) < 2 else numbers
-    y = rest[0]
+def _scatter(table: ChartData, width: int, height: int) -> Marks:
+    times, numbers, categories = (table.with_role(role) for role in ("time", "number", "category"))
+    x, *others = [*times[:1], *numbers] if len(numbers) < 2 else numbers
+    y = others[0]
     groups = [column for column in categories if 1 < len(set(column.values)) <= _MOST_SERIES]
-    hue = (groups or rest[1:])[:1]
-    shown = dict(zip(("x", "y", "color"), (x, y, *hue), strict=False))
+    color_columns = (groups or others[1:])[:1]
+    columns = dict(zip(("x", "y", "color"), (x, y, *color_columns), strict=False))
     rows = [
-        {name: column.values[row] for name, column in shown.items()}
-        for row in range(table.height)
+        {name: column.values[row] for name, column in columns.items()}
+        for row in range(table.row_count)
         if x.values[row] is not None and y.values[row] is not None
     ]
-    size, opacity = (60, 0.8) if len(rows) <= _FEW else (20, 0.5) if len(rows) <= _MANY else (8, 0.25)
+    size, opacity = (60, 0.8) if len(rows) <= _FEW_POINTS else (20, 0.5) if len(rows) <= _MANY_POINTS else (8, 0.25)
     encoding: Spec = {
-        "x": axes.temporal(x, None) if x.role == "time" else axes.quantity("x", x, rows),
-        "y": axes.quantity("y", y, rows),
+        "x": axes.time_axis(x, None) if x.role == "time" else axes.quantitative_axis("x", x, rows),
+        "y": axes.quantitative_axis("y", y, rows),
     }
-    if hue:
+    if color_columns:
         scale = "nominal" if groups else "quantitative"
-        encoding["color"] = {"field": "color", "type": scale, "title": hue[0].name}
+        encoding["color"] = {"field": "color", "type": scale, "title": color_columns[0].name}
         if groups:
             encoding["color"]["legend"] = {"symbolOpacity": 1}
-    return Drawing(
+    return Marks(
         {
             "mark": {"type": "point", "filled": True, "tooltip": True, "size": size, "opacity": opacity},
             "encoding": encoding,
         },
-        table.height - len(rows),
+        table.row_count - len(rows),
         values=rows,
     )
 
 
-def _histogram(table: Table, width: int, height: int) -> Drawing:
-    column = table.of("number")[0]
+def _histogram(table: ChartData, width: int, height: int) -> Marks:
+    column = table.with_role("number")[0]
     known = [value for value in column.values if value is not None]
     if not known:
-        return Drawing({}, len(column.values))
-    values = [{"from": start, "to": end, "count": count} for start, end, count in cells.bins(known, column.whole)]
+        return Marks({}, len(column.values))
+    values = [
+        {"from": start, "to": end, "count": count}
+        for start, end, count in aggregation.histogram_bins(known, column.are_integers)
+    ]
     x = {"field": "from", "type": "quantitative", "bin": {"binned": True}, "title": column.name}
     x |= {
-        "axis": axes.axis([value for each in values for value in (each["from"], each["to"])]),
+        "axis": axes.number_axis([value for bar in values for value in (bar["from"], bar["to"])]),
         "scale": {"zero": False},
     }
-    if column.whole and len(values) <= axes.MOST_TICKS and values[0]["to"] - values[0]["from"] == 1:
-        x["axis"] = {"values": [int(each["from"] + 0.5) for each in values], "format": "d"}
-    counts = axes.axis([each["count"] for each in values]) | axes.steps(max(each["count"] for each in values))
+    if column.are_integers and len(values) <= axes.MOST_TICKS and values[0]["to"] - values[0]["from"] == 1:
+        x["axis"] = {"values": [int(bar["from"] + 0.5) for bar in values], "format": "d"}
+    counts = axes.number_axis([bar["count"] for bar in values]) | axes.integer_ticks(
+        max(bar["count"] for bar in values)
+    )
     y = {"field": "count", "type": "quantitative", "title": "count", "axis": counts}
     encoding: Spec = {"x": x, "x2": {"field": "to"}, "y": y}
     mark = {"type": "bar", "tooltip": True}
-    return Drawing({"mark": mark, "encoding": encoding}, len(column.values) - len(known), values=values)
+    return Marks({"mark": mark, "encoding": encoding}, len(column.values) - len(known), values=values)
 
 
-def _heatmap(table: Table, width: int, height: int) -> Drawing:
-    most = _MOST_PLACES // 2
+def _heatmap(table: ChartData, width: int, height: int) -> Marks:
+    limit = _MOST_POSITIONS // 2
     pair = [column for column in table.columns if column.role != "number"][:2]
-    # The one with fewer values stands on the horizontal axis, where labels have less room; time runs there too.
+    # The column with fewer values is horizontal, where labels have less room; so is time.
     pair.sort(key=lambda column: (column.role != "time", len(set(column.values))))
-    x, y = (cells.as_category(column, most) for column in pair)
-    of = cells.cells(x, y, table.of("number")[:1])
-    of = cells.largest_series(cells.largest_places(of, most), _MOST_PLACES)
+    x, y = (aggregation.to_category(column, limit) for column in pair)
+    points = aggregation.aggregate(x, y, table.with_role("number")[:1])
+    points = aggregation.keep_largest_series(aggregation.keep_largest_positions(points, limit), _MOST_POSITIONS)
     across, down = (
-        sorted(of.places) if pair[0].role == "time" else of.places,
-        sorted(of.names) if pair[1].role == "time" else of.names,
+        sorted(points.positions) if pair[0].role == "time" else points.positions,
+        sorted(points.series_names) if pair[1].role == "time" else points.series_names,
     )
-    colour = axes.value(of, {}) | {"scale": {"scheme": "blues"}, "legend": {"gradientLength": 200}}
-    colour.pop("axis", None)
-    if any(cell.value < 0 for cell in of.cells):
-        colour["scale"] = {"scheme": "blueorange", "domainMid": 0}
-    tight = sum(cells.width(text) + 8 for text in across) > width * 0.6
+    color = axes.value_axis(points, {}) | {"scale": {"scheme": "blues"}, "legend": {"gradientLength": 200}}
+    color.pop("axis", None)
+    if any(point.value < 0 for point in points.points):
+        color["scale"] = {"scheme": "blueorange", "domainMid": 0}
+    tight = sum(aggregation.label_width(text) + 8 for text in across) > width * 0.6
     encoding = {
         "x": {
             "field": "x",
@@ -232,26 +242,32 @@ def _heatmap(table: Table, width: int, height: int) -> Drawing:
             "axis": {"labelAngle": -45 if tight else 0, "labelLimit": 120},
         },
         "y": {"field": "series", "type": "nominal", "title": y.name, "sort": down, "axis": _long_labels(width)},
-        "color": colour,
+        "color": color,
     }
-    needed = _AROUND + 60 + len(down) * _STEP
-    return Drawing({"mark": {"type": "rect", "tooltip": True}, "encoding": encoding}, of.left_out, needed, _rows(of))
+    needed = _PADDING + 60 + len(down) * _BAR_STEP
+    return Marks(
+        {"mark": {"type": "rect", "tooltip": True}, "encoding": encoding}, points.skipped, needed, _data_rows(points)
+    )
 
 
-def _pie(table: Table, width: int, height: int) -> Drawing:
-    of = cells.cells(table.of("category")[0], None, table.of("number")[:1])
-    total = math.fsum(cell.value for cell in of.cells)
+def _pie(table: ChartData, width: int, height: int) -> Marks:
+    points = aggregation.aggregate(table.with_role("category")[0], None, table.with_role("number")[:1])
+    total = math.fsum(point.value for point in points.points)
     if total <= 0:
-        raise InvalidInput("a pie chart does not fit this query: its numbers add up to nothing", hint=_need("pie"))
-    of = cells.largest_places(of, _MOST_SLICES)
-    order = cells.by_value(of)
-    share = {cell.x: cell.value / total for cell in of.cells}
-    rows = [{**row, "rank": order.index(row["x"]), "share": _percent(share[row["x"]])} for row in _rows(of)]
+        raise InvalidInput(
+            "a pie chart does not fit this query: its numbers add up to nothing", hint=_requirement("pie")
+        )
+    points = aggregation.keep_largest_positions(points, _MOST_SLICES)
+    order = aggregation.positions_by_value(points)
+    share = {point.x: point.value / total for point in points.points}
+    rows = [
+        {**row, "rank": order.index(row["x"]), "share": _format_percent(share[row["x"]])} for row in _data_rows(points)
+    ]
     rows.sort(key=lambda row: row["rank"])
-    radius = int(min(height - _AROUND, width * 0.6) / 2 * 0.9)
-    value = axes.value(of, {"stack": True})
+    radius = int(min(height - _PADDING, width * 0.6) / 2 * 0.9)
+    value = axes.value_axis(points, {"stack": True})
     value.pop("axis", None)
-    return Drawing(
+    return Marks(
         {
             "encoding": {
                 "theta": value,
@@ -259,7 +275,7 @@ def _pie(table: Table, width: int, height: int) -> Drawing:
                 "color": {
                     "field": "x",
                     "type": "nominal",
-                    "title": of.x.name,
+                    "title": points.x.name,
                     "sort": order,
                     "legend": {"labelLimit": 200},
                 },
@@ -273,18 +289,18 @@ def _pie(table: Table, width: int, height: int) -> Drawing:
             ],
             "view": {"stroke": None},
         },
-        of.left_out,
+        points.skipped,
         values=rows,
     )
 
 
-def _number(table: Table, width: int, height: int) -> Drawing:
-    numbers = table.of("number")[:MOST_NUMBERS]
-    rows = [{"name": column.name, "number": axes.written(column.exact[0])} for column in numbers]
+def _number(table: ChartData, width: int, height: int) -> Marks:
+    numbers = table.with_role("number")[:MOST_NUMBERS]
+    rows = [{"name": column.name, "number": axes.format_number(column.exact[0])} for column in numbers]
     longest = max(len(row["number"]) for row in rows)
     size = max(12, min(72, int((width - 40) / len(rows) / max(1, longest) / 0.62)))
     encoding = {"x": {"field": "name", "type": "nominal", "axis": None, "sort": [row["name"] for row in rows]}}
-    return Drawing(
+    return Marks(
         {
             "encoding": encoding,
             "layer": [
@@ -309,7 +325,7 @@ def _number(table: Table, width: int, height: int) -> Drawing:
     )
 
 
-_DRAW: dict[str, Callable[[Table, int, int], Drawing]] = {
+_MARKS: dict[str, Callable[[ChartData, int, int], Marks]] = {
     "line": _line,
     "area": lambda table, width, height: _line(table, width, height, "area"),
     "bar": _bar,
@@ -321,45 +337,45 @@ _DRAW: dict[str, Callable[[Table, int, int], Drawing]] = {
 }
 
 
-def _series(x: Column, categories: list[Column], measures: list[Column]) -> Cells:
-    """Cells in the series of a category, or of several measures."""
+def _aggregate_series(x: Column, categories: list[Column], measures: list[Column]) -> Points:
+    """Points in the series of a category, or of several measures."""
     if categories and len(measures) < 2:
-        of = cells.cells(x, categories[0], measures)
+        points = aggregation.aggregate(x, categories[0], measures)
     elif categories and x.role != "category":
-        of = cells.cells(x, categories[0], measures[:1])
+        points = aggregation.aggregate(x, categories[0], measures[:1])
     else:
-        of = cells.cells(x, None, measures[:_MOST_MEASURES])
-    return cells.largest_series(of, _MOST_SERIES)
+        points = aggregation.aggregate(x, None, measures[:_MOST_MEASURES])
+    return aggregation.keep_largest_series(points, _MOST_SERIES)
 
 
-def _rows(of: Cells) -> list[Spec]:
+def _data_rows(points: Points) -> list[Spec]:
     return [
-        {"x": cell.x, **({} if cell.series is None else {"series": cell.series}), "value": _short(cell.value)}
-        for cell in of.cells
+        {"x": point.x, **({} if point.series is None else {"series": point.series}), "value": _to_integer(point.value)}
+        for point in points.points
     ]
 
 
-def _short(value: float) -> float | int:
+def _to_integer(value: float) -> float | int:
     return int(value) if value.is_integer() and abs(value) < 1e15 else value
 
 
-def _colour(of: Cells) -> Spec:
-    if not of.names:
+def _color_encoding(points: Points) -> Spec:
+    if not points.series_names:
         return {}
     return {
         "color": {
             "field": "series",
             "type": "nominal",
-            "title": of.series or None,
-            "sort": of.names,
+            "title": points.series or None,
+            "sort": points.series_names,
             "legend": {"labelLimit": 160},
         }
     }
 
 
-def _percent(share: float) -> str:
-    return f"{share * 100:.0f} %" if share >= _SMALLEST_LABELLED else ""
+def _format_percent(share: float) -> str:
+    return f"{share * 100:.0f} %" if share >= _LEAST_LABELLED_SHARE else ""
 
 
-def _need(kind: str) -> str:
+def _requirement(kind: str) -> str:
     return f"It needs {KINDS[kind]}."

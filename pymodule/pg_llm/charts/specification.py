@@ -1,4 +1,4 @@
-"""A complete Vega-Lite specification from columns and rows: kind, title, data, marks, look."""
+"""The Vega-Lite specification of a chart: kind, title, data, marks, theme."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pg_llm.charts import choice, marks
-from pg_llm.charts.table import Table, label, table
+from pg_llm.charts.chart_data import ChartData, chart_data, label
 
 SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"
 WIDTH, HEIGHT = 640, 400
@@ -34,40 +34,40 @@ def specification(
     title: str | None,
     width: int = WIDTH,
     height: int = HEIGHT,
-    cut: bool = False,
+    truncated: bool = False,
 ) -> dict[str, Any]:
     """The Vega-Lite specification of a query's columns (names and types) and rows. Raises InvalidInput.
 
-    A value is what `query.read` gives, or what PL/Python makes of the type. `cut` says that there were more rows.
+    Values are as `select.read` gives them. `truncated` says that there were more rows.
     """
-    given = table(columns, rows)
-    kind = choice.chosen(given, kind) if given.height else _none(given, kind)
-    drawn = marks.drawing(kind, given, width, height) if given.height else marks.empty()
-    if given.height and not drawn.values:
-        drawn.spec, drawn.values = marks.empty().spec, [{}]
-    found: dict[str, Any] = {"$schema": SCHEMA, "width": width, "height": max(height, drawn.height)}
-    found["autosize"] = {"type": "fit", "contains": "padding"}
-    heading = _heading(title, _notes(given, drawn.left_out, cut), width)
+    data = chart_data(columns, rows)
+    kind = choice.choose_kind(data, kind) if data.row_count else _kind_of_empty(data, kind)
+    drawn_marks = marks.marks_of(kind, data, width, height) if data.row_count else marks.empty_marks()
+    if data.row_count and not drawn_marks.values:
+        drawn_marks.spec, drawn_marks.values = marks.empty_marks().spec, [{}]
+    spec: dict[str, Any] = {"$schema": SCHEMA, "width": width, "height": max(height, drawn_marks.height)}
+    spec["autosize"] = {"type": "fit", "contains": "padding"}
+    heading = _heading(title, _notes(data, drawn_marks.skipped, truncated), width)
     if heading:
-        found["title"] = heading
-    return {**found, "data": {"values": drawn.values}, **drawn.spec, "config": _CONFIG}
+        spec["title"] = heading
+    return {**spec, "data": {"values": drawn_marks.values}, **drawn_marks.spec, "config": _CONFIG}
 
 
-def _none(given: Table, kind: str | None) -> str:
-    """An empty table fits every kind that exists."""
-    return choice.chosen(given, kind) if kind is not None else "bar"
+def _kind_of_empty(data: ChartData, kind: str | None) -> str:
+    """Without rows every existing kind is possible."""
+    return choice.choose_kind(data, kind) if kind is not None else "bar"
 
 
 def _heading(title: str | None, notes: list[str], width: int) -> dict[str, Any] | None:
     text = label(title, _LONGEST_TITLE) if title else ""
     if not text and not notes:
         return None
-    # Vega-Lite draws a subtitle under a title only.
-    found: dict[str, Any] = {"text": text or " ", "limit": width - 20}
-    return found | ({"subtitle": " · ".join(notes)} if notes else {})
+    # Vega-Lite draws a subtitle only below a title.
+    heading: dict[str, Any] = {"text": text or " ", "limit": width - 20}
+    return heading | ({"subtitle": " · ".join(notes)} if notes else {})
 
 
-def _notes(given: Table, left_out: int, cut: bool) -> list[str]:
-    """What the chart does not show, in no language: numbers and SQL's own words."""
-    notes = [f"≤ {given.height:,} rows"] if cut else []
-    return [*notes, f"NULL, NaN, ∞: {left_out:,}"] if left_out else notes
+def _notes(data: ChartData, skipped: int, truncated: bool) -> list[str]:
+    """What the chart leaves out, using only numbers and SQL terms, so that nothing needs translation."""
+    notes = [f"≤ {data.row_count:,} rows"] if truncated else []
+    return [*notes, f"NULL, NaN, ∞: {skipped:,}"] if skipped else notes

@@ -1,4 +1,5 @@
-"""Finding and repairing errors in the cells of a table: plain Python on columns of texts, no model and no database.
+"""Detection and repair of errors in the cells of a table.
 
-A detector is a module that says which cells look wrong and what they should hold; `proposals` weighs what they say.
+`detectors` are plain Python on columns of texts, without model or database: each reports `Finding`s, and
+`detectors.ensemble` combines them into one repair per cell.
 """

@@ -1,4 +1,4 @@
-"""Rules that the user gives: what values of a column, or of a row, must be."""
+"""Integrity constraints that the user gives as rules: conditions on the values of a column, or on a row."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from pg_llm.cleaning import store
+from pg_llm.cleaning import target_table
+from pg_llm.cleaning.column_store import Cell, ColumnStore, Finding, Value
 from pg_llm.cleaning.detectors.distance import edits
-from pg_llm.cleaning.store import Target
-from pg_llm.cleaning.table import Cell, Opinion, Pulse, Table, Value, parts, paused, watched
+from pg_llm.cleaning.interruptible import Poll, chunks, interruptible, throttled
+from pg_llm.cleaning.target_table import TargetTable
 from pg_llm.database import column_types, table_access
 from pg_llm.database.connection import Connection
 from pg_llm.database.quoting import quote_ident
 from pg_llm.errors import InvalidInput
 
 DETECTOR = "rule"
-_LONGEST = 200
+_NEAREST_CONFIDENCE = 0.8
+_MAX_LENGTH = 200
 _HINT = (
     """Write rules => '[{"column": "zip", "regex": "^[0-9]{5}$"}, {"column": "state", "values": ["al", "ak"]},"""
     """ {"column": "state", "references": "states.code"}, {"column": "age", "min": 0, "max": 120},"""
@@ -27,18 +29,31 @@ _HINT = (
 _KINDS = ({"regex"}, {"values"}, {"references"}, {"min"}, {"max"}, {"min", "max"}, {"check"})
 
 
+@dataclass(frozen=True, slots=True)
+class ValueRule:
+    """A condition on the values of the column at `position`: SQL on a value `v`, with the parameter $2.
+
+    `allowed` are the values that a list or a referenced column allows, None for other conditions.
+    """
+
+    position: int
+    condition: str
+    parameter: str | list[str]
+    allowed: list[str] | None = None
+
+
 @dataclass(slots=True)
 class Rules:
-    """Conditions on values (a column, SQL in which the value is `v`, its parameter, values allowed) and on rows."""
+    """Rules on a table; `checks` are conditions on rows with the column blamed, `dependencies` pairs of columns."""
 
-    target: Target
-    values: list[tuple[int, str, Any, list[str] | None]] = field(default_factory=list)
+    target: TargetTable
+    value_rules: list[ValueRule] = field(default_factory=list)
     checks: list[tuple[int, str]] = field(default_factory=list)
-    dependent: list[tuple[int, int]] = field(default_factory=list)
+    dependencies: list[tuple[int, int]] = field(default_factory=list)
 
 
-def parsed(db: Connection, target: Target, given: Any) -> Rules:
-    """The rules, each tried once. Raises InvalidInput."""
+def parse(db: Connection, target: TargetTable, given: Any) -> Rules:
+    """The rules of a JSON list; each is run once, so that an invalid one fails here. Raises InvalidInput."""
     if not isinstance(given, list) or not all(isinstance(rule, dict) for rule in given):
         raise InvalidInput("rules must be a JSON list of objects", hint=_HINT)
     rules = Rules(target)
@@ -47,117 +62,126 @@ def parsed(db: Connection, target: Target, given: Any) -> Rules:
             left, arrow, right = (part.strip() for part in str(rule["dependency"]).partition("->"))
             if not arrow:
                 raise InvalidInput(f'not a dependency: "{rule["dependency"]}"', hint=_HINT)
-            rules.dependent.append((target.place(left), target.place(right)))
+            rules.dependencies.append((target.position(left), target.position(right)))
         elif "column" in rule and rule.keys() - {"column"} in _KINDS:
-            _add(db, rules, target.place(str(rule["column"])), rule)
+            _add(db, rules, target.position(str(rule["column"])), rule)
         else:
             raise InvalidInput(f"not a rule: {json.dumps(rule, default=str)}", hint=_HINT)
     return rules
 
 
-def _add(db: Connection, rules: Rules, place: int, rule: dict[str, Any]) -> None:
-    column = rules.target.columns[place]
+def _add(db: Connection, rules: Rules, position: int, rule: dict[str, Any]) -> None:
     if "check" in rule:
-        rules.checks.append((place, str(rule["check"])))
-        store.breaking(db, rules.target, str(rule["check"]), {})
+        condition = str(rule["check"])
+        rules.checks.append((position, condition))
+        target_table.violating_keys(db, rules.target, condition, {})
     elif "regex" in rule:
-        rules.values.append((place, "v ~ $2", str(rule["regex"]), None))
-        _violating(db, rules.values[-1], ["a"])
+        rules.value_rules.append(ValueRule(position, "v ~ $2", str(rule["regex"])))
+        _violating_values(db, rules.value_rules[-1], ["a"])
     elif "values" in rule:
         if not isinstance(rule["values"], list):
             raise InvalidInput("values of a rule must be a list", hint=_HINT)
-        allowed = [str(value) for value in rule["values"]]
-        rules.values.append((place, "v = ANY($2)", allowed, allowed))
+        rules.value_rules.append(_list_rule(position, [str(value) for value in rule["values"]]))
     elif "references" in rule:
-        allowed = _referenced(db, str(rule["references"]))
-        rules.values.append((place, "v = ANY($2)", allowed, allowed))
+        rules.value_rules.append(_list_rule(position, _referenced_values(db, str(rule["references"]))))
     else:
         for name, operator in (("min", ">="), ("max", "<=")):
             if name in rule:
-                if not column.base.builtin:
-                    raise InvalidInput(f'"{name}" of a rule takes a column of a type of PostgreSQL\'s own', hint=_HINT)
-                condition = f"CASE WHEN v <> '' THEN v::{column.base.name} {operator} $2::{column.base.name} END"
-                rules.values.append((place, condition, str(rule[name]), None))
-                _violating(db, rules.values[-1], [str(rule[name])])
+                rules.value_rules.append(_bound_rule(rules.target, position, name, operator, str(rule[name])))
+                _violating_values(db, rules.value_rules[-1], [str(rule[name])])
 
 
-def _referenced(db: Connection, reference: str) -> list[str]:
-    table, _, column = reference.rpartition(".")
-    if not table:
+def _list_rule(position: int, allowed: list[str]) -> ValueRule:
+    return ValueRule(position, "v = ANY($2)", allowed, allowed)
+
+
+def _bound_rule(target: TargetTable, position: int, name: str, operator: str, bound: str) -> ValueRule:
+    base = target.columns[position].base
+    if not base.builtin:
+        raise InvalidInput(f'"{name}" of a rule takes a column of a type of PostgreSQL\'s own', hint=_HINT)
+    return ValueRule(position, f"CASE WHEN v <> '' THEN v::{base.name} {operator} $2::{base.name} END", bound)
+
+
+def _referenced_values(db: Connection, reference: str) -> list[str]:
+    name, _, column = reference.rpartition(".")
+    if not name:
         raise InvalidInput(f'not a reference: "{reference}"', hint="Write schema.table.column.")
-    found = db.rows("SELECT to_regclass($1)::text AS name, to_regclass($1)::oid::int8 AS oid", ("text",), (table,))[0]
-    if found["name"] is None:
-        raise InvalidInput(f'there is no table "{table}"', hint="Name it with its schema: schema.table.column.")
-    columns = column_types.of_relation(db, found["oid"])
+    query = "SELECT to_regclass($1)::text AS name, to_regclass($1)::oid::int8 AS oid"
+    table = db.rows(query, ("text",), (name,))[0]
+    if table["name"] is None:
+        raise InvalidInput(f'there is no table "{name}"', hint="Name it with its schema: schema.table.column.")
+    columns = column_types.of_relation(db, table["oid"])
     if column not in columns:
-        raise InvalidInput(f'{table} has no column "{column}"', hint=f"It has: {', '.join(columns)}.")
+        raise InvalidInput(f'{name} has no column "{column}"', hint=f"It has: {', '.join(columns)}.")
     text = columns[column].text(f"t.{quote_ident(column)}")
-    read = partial(db.query_unprepared, f"SELECT DISTINCT {text} AS v FROM {found['name']} AS t")
-    return [row["v"] for row in table_access.on_table(db, found["oid"], read) if row["v"]]
+    read = partial(db.query_unprepared, f"SELECT DISTINCT {text} AS v FROM {table['name']} AS t")
+    return [row["v"] for row in table_access.on_table(db, table["oid"], read) if row["v"]]
 
 
-def _violating(db: Connection, rule: tuple[int, str, Any, list[str] | None], values: Sequence[str]) -> set[str]:
-    _, condition, parameter, _ = rule
-    kind = "text[]" if isinstance(parameter, list) else "text"
-    query = f"SELECT v FROM unnest($1) AS v WHERE NOT coalesce({condition}, true)"
-    return {row["v"] for row in db.query_unprepared(query, ("text[]", kind), (list(values), parameter))}
+def _violating_values(db: Connection, rule: ValueRule, values: Sequence[str]) -> set[str]:
+    parameter_type = "text[]" if isinstance(rule.parameter, list) else "text"
+    query = f"SELECT v FROM unnest($1) AS v WHERE NOT coalesce({rule.condition}, true)"
+    rows = db.query_unprepared(query, ("text[]", parameter_type), (list(values), rule.parameter))
+    return {row["v"] for row in rows}
 
 
-def opinions(db: Connection, rules: Rules, keys: Sequence[str], table: Table) -> Iterator[Opinion]:
-    """Cells that break a rule; the nearest allowed value as repair where values are listed."""
-    for rule in rules.values:
-        place, _, _, allowed = rule
-        # Arrays of all values of a large table are long in the making, and then nothing can be ended.
-        bad = {value for part in parts(table.counts[place]) for value in _violating(db, rule, part)}
-        nearest = {value: _nearest(value, allowed, table.pulse) for value in bad} if allowed else {}
-        for row, value in enumerate(table.watched(table.columns[place])):
-            if value and value in bad:
-                new = nearest.get(value)
-                sure = 0.8 if new else None
-                yield Opinion((row, place), new, sure, DETECTOR, f"{value!r} breaks a rule")
-    for place, condition in rules.checks:
-        broken = {
-            key
-            for part in parts(keys)
-            for key in store.breaking(db, rules.target, condition, {key: {} for key in part})
+def detect(db: Connection, rules: Rules, keys: Sequence[str], table: ColumnStore) -> Iterator[Finding]:
+    """Cells that violate a rule; where allowed values are listed, the nearest one is the repair."""
+    for rule in rules.value_rules:
+        # One array of all values of a large table takes long to make, and that cannot be interrupted.
+        violating = {
+            value for chunk in chunks(table.counts[rule.position]) for value in _violating_values(db, rule, chunk)
         }
-        for row, key in enumerate(table.watched(keys)):
-            if key in broken:
-                yield Opinion((row, place), None, None, DETECTOR, f"the row breaks {condition}")
+        nearest = {value: _nearest(value, rule.allowed, table.poll) for value in violating} if rule.allowed else {}
+        for row, value in enumerate(table.interruptible(table.columns[rule.position])):
+            if value and value in violating:
+                new = nearest.get(value)
+                confidence = _NEAREST_CONFIDENCE if new else None
+                yield Finding((row, rule.position), new, confidence, DETECTOR, f"{value!r} breaks a rule")
+    for position, condition in rules.checks:
+        violating = {
+            key
+            for chunk in chunks(keys)
+            for key in target_table.violating_keys(db, rules.target, condition, {key: {} for key in chunk})
+        }
+        for row, key in enumerate(table.interruptible(keys)):
+            if key in violating:
+                yield Finding((row, position), None, None, DETECTOR, f"the row breaks {condition}")
 
 
-def _nearest(value: str, allowed: Sequence[str], pulse: Pulse) -> str | None:
-    if len(value) > _LONGEST:
+def _nearest(value: str, allowed: Sequence[str], poll: Poll) -> str | None:
+    """The allowed value with the least edit distance, at most a third of the value's length; None for a tie."""
+    if len(value) > _MAX_LENGTH:
         return None
     most = len(value) // 3 or 1
     folded = value.casefold()
-    near = sorted((edits(folded, other.casefold(), most), other) for other in watched(allowed, pulse))
-    near = [(cost, other) for cost, other in near if cost <= most]
+    ranked = sorted((edits(folded, other.casefold(), most), other) for other in interruptible(allowed, poll))
+    near = [(distance, other) for distance, other in ranked if distance <= most]
     return near[0][1] if near and (len(near) == 1 or near[0][0] < near[1][0]) else None
 
 
-def forbidden(db: Connection, rules: Rules, keys: Sequence[str], found: dict[Cell, Opinion]) -> set[Cell]:
+def forbidden_repairs(db: Connection, rules: Rules, keys: Sequence[str], findings: dict[Cell, Finding]) -> set[Cell]:
     """The cells whose repair the column's type, a rule, or a CHECK constraint of the table does not allow."""
-    by_column: dict[int, dict[Value, list[Cell]]] = {}
-    for cell, opinion in watched(found.items(), paused(db.poll)):
-        if opinion.confidence is not None:
-            by_column.setdefault(cell[1], {}).setdefault(opinion.new, []).append(cell)
-    cells: set[Cell] = set()
-    for place, news in by_column.items():
-        bad = store.impossible(db, rules.target, rules.target.columns[place], list(news))
-        possible = [value for value in news if value is not None and value not in bad]
-        for rule in rules.values:
-            if rule[0] == place:
-                bad |= {value for part in parts(possible) for value in _violating(db, rule, part)}
-        cells.update(cell for value in bad for cell in news.get(value, ()))
+    cells_by_value: dict[int, dict[Value, list[Cell]]] = {}
+    for cell, finding in interruptible(findings.items(), throttled(db.poll)):
+        if finding.confidence is not None:
+            cells_by_value.setdefault(cell[1], {}).setdefault(finding.new, []).append(cell)
+    forbidden: set[Cell] = set()
+    for position, cells in cells_by_value.items():
+        invalid = target_table.invalid_values(db, rules.target, rules.target.columns[position], list(cells))
+        valid = [value for value in cells if value is not None and value not in invalid]
+        for rule in rules.value_rules:
+            if rule.position == position:
+                invalid |= {value for chunk in chunks(valid) for value in _violating_values(db, rule, chunk)}
+        forbidden.update(cell for value in invalid for cell in cells.get(value, ()))
     patches: dict[str, dict[str, Value]] = {}
-    for cell, opinion in watched(found.items(), paused(db.poll)):
-        if opinion.confidence is not None and cell not in cells:
-            patches.setdefault(keys[cell[0]], {})[rules.target.columns[cell[1]].name] = opinion.new
-    broken: set[str] = set()
+    for cell, finding in interruptible(findings.items(), throttled(db.poll)):
+        if finding.confidence is not None and cell not in forbidden:
+            patches.setdefault(keys[cell[0]], {})[rules.target.columns[cell[1]].name] = finding.new
+    violating: set[str] = set()
     if patches:
         for condition in [*rules.target.checks, *(condition for _, condition in rules.checks)]:
-            for part in parts(patches.items()):
-                broken |= store.breaking(db, rules.target, condition, dict(part))
-    cells.update(cell for cell in found if keys[cell[0]] in broken)
-    return cells
+            for chunk in chunks(patches.items()):
+                violating |= target_table.violating_keys(db, rules.target, condition, dict(chunk))
+    forbidden.update(cell for cell in findings if keys[cell[0]] in violating)
+    return forbidden

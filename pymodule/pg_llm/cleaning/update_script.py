@@ -1,4 +1,4 @@
-"""Repairs as plain SQL: one UPDATE whose CASEs say what becomes of which value."""
+"""Repairs as plain SQL: one UPDATE with CASE expressions, generalised from single rows to conditions on values."""
 
 from __future__ import annotations
 
@@ -7,128 +7,145 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from pg_llm.cleaning.store import Target
-from pg_llm.cleaning.table import Table, Value
+from pg_llm.cleaning.column_store import ColumnStore, Value
+from pg_llm.cleaning.target_table import TargetTable
 from pg_llm.database.quoting import quote_ident, quote_literal
 
-_LEAST = 3
-# No value: NULL is one.
-_NONE = object()
-# A condition on the row as it was: columns by place, and the values they must have.
+# Rows that a value must have before it may decide another one.
+_MIN_ROWS = 3
+# Distinct from NULL, which is a value.
+_ABSENT = object()
+# A condition on a row before the repairs: column positions, and the values they must have.
 _Condition = tuple[tuple[int, Value], ...]
+_Change = dict[str, Any]
 
 
-def update(relation: str, of: Target, keys: Sequence[str], table: Table, changes: Sequence[dict[str, Any]]) -> str:
-    """The statement; `table` is what it holds now. Repairs that follow from no value of their row are only counted."""
-    rows = {key: row for row, key in enumerate(table.watched(keys))}
-    by_column: defaultdict[int, dict[int, dict[str, Any]]] = defaultdict(dict)
-    before = [list(table.watched(column)) for column in table.columns]
-    for change in table.watched(changes):
+def update_statement(
+    relation: str, target: TargetTable, keys: Sequence[str], table: ColumnStore, changes: Sequence[_Change]
+) -> str:
+    """The UPDATE for a relation; `table` is the content after the changes.
+
+    Changes that follow from no values of their row are only counted, in a comment.
+    """
+    rows = {key: row for row, key in enumerate(table.interruptible(keys))}
+    changes_by_column: defaultdict[int, dict[int, _Change]] = defaultdict(dict)
+    before = [list(table.interruptible(column)) for column in table.columns]
+    for change in table.interruptible(changes):
         if change["key"] in rows:
-            row, place = rows[change["key"]], of.place(change["column"])
-            by_column[place][row] = change
-            before[place][row] = change["old"]
-    cases = {place: _rules(of, before, table, place, changed) for place, changed in sorted(by_column.items())}
-    left = len(changes) - sum(covered for _, covered in cases.values())
-    note = f"-- Repairs of single rows, from which no rule follows: {left}\n" if left else ""
+            row, position = rows[change["key"]], target.position(change["column"])
+            changes_by_column[position][row] = change
+            before[position][row] = change["old"]
+    cases = {
+        position: _generalise(target, before, table, position, changed)
+        for position, changed in sorted(changes_by_column.items())
+    }
+    uncovered = len(changes) - sum(covered for _, covered in cases.values())
+    note = f"-- Repairs of single rows, from which no rule follows: {uncovered}\n" if uncovered else ""
     sets, wheres = [], []
-    for place, (rules, _) in cases.items():
+    for position, (rules, _) in cases.items():
         if rules:
-            name = quote_ident(of.columns[place].name)
+            name = quote_ident(target.columns[position].name)
             whens = "\n".join(
-                f"        WHEN {_sql(of, condition)} THEN {_literal(new, of.columns[place].type)}"
+                f"        WHEN {_condition_sql(target, condition)} THEN {_literal(new, target.columns[position].type)}"
                 for condition, new in rules.items()
             )
             sets.append(f"    {name} = CASE\n{whens}\n        ELSE {name}\n    END")
-            wheres.append(_among(of, place, {condition[-1][1] for condition in rules}))
+            wheres.append(_membership_sql(target, position, {condition[-1][1] for condition in rules}))
     if not sets:
         return f"{note}-- There is nothing to do."
     return f"{note}UPDATE {relation} SET\n" + ",\n".join(sets) + "\nWHERE " + "\n   OR ".join(wheres) + ";"
 
 
-def _rules(
-    of: Target, before: Sequence[Sequence[Value]], now: Table, place: int, changed: dict[int, dict[str, Any]]
-) -> tuple[dict[_Condition, Value], int]:
-    """Conditions that only hold for rows that are changed alike, and for how many changes there is one."""
-    found: dict[_Condition, Value] = {}
-    unruled = set(changed)
-    others = [
-        [number] for number, column in enumerate(of.columns) if number != place and column.name not in of.table.key
-    ]
-    # With the value that the repair follows from, if there is one: elsewhere the same may be another error. Then the
-    # old value alone, then beside another value of the row whose rows all hold the new one now.
-    for beside in [None, [], *others]:
-        if not unruled:
-            break
-        deciding = _deciding(before, now, beside[0], place) if beside else set()
-        wanted: dict[_Condition, Value] = {}
-        for row in now.watched(unruled):
-            given = json.loads(changed[row]["given"] or "{}")
-            places = [of.place(name) for name in given] if beside is None else beside
-            if beside and before[beside[0]][row] not in deciding:
-                continue
-            if places or beside is not None:
-                wanted[_condition(before, row, [*places, place])] = changed[row]["new"]
-        sound = _sound(before, now, place, changed, wanted)
-        found |= sound
-        shapes = {tuple(number for number, _ in condition) for condition in sound}
-        unruled -= {
-            row
-            for row in now.watched(unruled)
-            for shape in shapes
-            if sound.get(_condition(before, row, shape), _NONE) == changed[row]["new"]
-        }
-    # Longer conditions first: they say more.
-    return dict(sorted(found.items(), key=lambda item: -len(item[0]))), len(changed) - len(unruled)
-
-
-def _deciding(before: Sequence[Sequence[Value]], now: Table, left: int, right: int) -> set[Value]:
-    """The values on the left that stand in three rows at least, all with one value on the right."""
-    groups: defaultdict[Value, Counter[Value]] = defaultdict(Counter)
-    for value, new in now.watched(zip(before[left], now.columns[right], strict=True)):
-        groups[value][new] += 1
-    return {value for value, news in now.watched(groups.items()) if len(news) == 1 and news.total() >= _LEAST}
-
-
-def _condition(before: Sequence[Sequence[Value]], row: int, places: Sequence[int]) -> _Condition:
-    return tuple((place, before[place][row]) for place in places)
-
-
-def _sound(
+def _generalise(
+    target: TargetTable,
     before: Sequence[Sequence[Value]],
-    now: Table,
-    place: int,
-    changed: dict[int, dict[str, Any]],
-    wanted: dict[_Condition, Value],
+    after: ColumnStore,
+    position: int,
+    changed: dict[int, _Change],
+) -> tuple[dict[_Condition, Value], int]:
+    """Conditions that hold for rows changed alike and for no others, and how many changes they cover."""
+    rules: dict[_Condition, Value] = {}
+    uncovered = set(changed)
+    others = [
+        [number]
+        for number, column in enumerate(target.columns)
+        if number != position and column.name not in target.table.key
+    ]
+    # First the old value with the determinant of the repair, if there is one, as elsewhere the same value may be
+    # another error; then the old value alone; then with another value of the row whose rows all hold the new one now.
+    for context in [None, [], *others]:
+        if not uncovered:
+            break
+        deciding = _deciding_values(before, after, context[0], position) if context else set()
+        candidates: dict[_Condition, Value] = {}
+        for row in after.interruptible(uncovered):
+            determinant = json.loads(changed[row]["given"] or "{}")
+            positions = [target.position(name) for name in determinant] if context is None else context
+            if context and before[context[0]][row] not in deciding:
+                continue
+            if positions or context is not None:
+                candidates[_condition(before, row, [*positions, position])] = changed[row]["new"]
+        sound = _drop_contradicted(before, after, changed, candidates)
+        rules |= sound
+        columns_used = {tuple(number for number, _ in condition) for condition in sound}
+        uncovered -= {
+            row
+            for row in after.interruptible(uncovered)
+            for columns in columns_used
+            if sound.get(_condition(before, row, columns), _ABSENT) == changed[row]["new"]
+        }
+    # More specific conditions first, as the first WHEN that holds decides.
+    return dict(sorted(rules.items(), key=lambda item: -len(item[0]))), len(changed) - len(uncovered)
+
+
+def _deciding_values(before: Sequence[Sequence[Value]], after: ColumnStore, left: int, right: int) -> set[Value]:
+    """The values of the left column that occur in enough rows, all with one value in the right column."""
+    groups: defaultdict[Value, Counter[Value]] = defaultdict(Counter)
+    for value, new in after.interruptible(zip(before[left], after.columns[right], strict=True)):
+        groups[value][new] += 1
+    return {
+        value for value, news in after.interruptible(groups.items()) if len(news) == 1 and news.total() >= _MIN_ROWS
+    }
+
+
+def _condition(before: Sequence[Sequence[Value]], row: int, positions: Sequence[int]) -> _Condition:
+    return tuple((position, before[position][row]) for position in positions)
+
+
+def _drop_contradicted(
+    before: Sequence[Sequence[Value]],
+    after: ColumnStore,
+    changed: dict[int, _Change],
+    candidates: dict[_Condition, Value],
 ) -> dict[_Condition, Value]:
-    """Those that hold for no row which was left as it was, or became something else."""
-    sound = dict(wanted)
-    for shape in {tuple(number for number, _ in condition) for condition in wanted}:
-        for row, values in enumerate(now.watched(zip(*(before[number] for number in shape), strict=True))):
-            condition = tuple(zip(shape, values, strict=True))
+    """The conditions that hold for no row which was left unchanged, or was changed to another value."""
+    sound = dict(candidates)
+    for columns in {tuple(number for number, _ in condition) for condition in candidates}:
+        for row, values in enumerate(after.interruptible(zip(*(before[number] for number in columns), strict=True))):
+            condition = tuple(zip(columns, values, strict=True))
             if condition in sound and (row not in changed or changed[row]["new"] != sound[condition]):
                 del sound[condition]
     return sound
 
 
-def _sql(of: Target, condition: _Condition) -> str:
+def _condition_sql(target: TargetTable, condition: _Condition) -> str:
     return " AND ".join(
-        f"{quote_ident(of.columns[place].name)} IS NULL"
+        f"{quote_ident(target.columns[position].name)} IS NULL"
         if value is None
-        else f"{quote_ident(of.columns[place].name)} = {_literal(value, of.columns[place].type)}"
-        for place, value in condition
+        else f"{quote_ident(target.columns[position].name)} = {_literal(value, target.columns[position].type)}"
+        for position, value in condition
     )
 
 
-def _among(of: Target, place: int, values: set[Value]) -> str:
-    name, kind = quote_ident(of.columns[place].name), of.columns[place].type
-    listed = sorted(value for value in values if value is not None)
-    parts = [f"{name} IN ({', '.join(_literal(value, kind) for value in listed)})"] if listed else []
-    return " OR ".join([*parts, f"{name} IS NULL"] if None in values else parts)
+def _membership_sql(target: TargetTable, position: int, values: set[Value]) -> str:
+    name, type_ = quote_ident(target.columns[position].name), target.columns[position].type
+    members = sorted(value for value in values if value is not None)
+    tests = [f"{name} IN ({', '.join(_literal(value, type_) for value in members)})"] if members else []
+    return " OR ".join([*tests, f"{name} IS NULL"] if None in values else tests)
 
 
-def _literal(value: Value, kind: str) -> str:
+def _literal(value: Value, type_: str) -> str:
     if value is None:
         return "NULL"
     literal = quote_literal(value)
-    return literal if kind == "text" else f"{literal}::{kind}"
+    return literal if type_ == "text" else f"{literal}::{type_}"

@@ -1,7 +1,7 @@
-"""What columns are made of, and how their values become text, JSON and parameters without running anybody's code.
+"""Base types of columns, and SQL that converts their values to and from text and JSON without running foreign code.
 
-A cast to text or json, and one from text, may be any function that the owner of a type made; output and input functions
-are the server's own. Queries count on a pinned search path; the SQL that is given is right under every path.
+A cast to text or json, and one from text, may be any function of the type's owner; output and input functions are the
+server's own. Queries count on a pinned search path; the SQL returned is right under every path.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ _OF_RELATION = """
 
 @dataclass(frozen=True, slots=True)
 class ColumnType:
-    """A type, of a domain the one that it is made of; `builtin` is one of PostgreSQL's own.
+    """A type, for a domain its base type; `builtin`: it is one of PostgreSQL's own.
 
-    `jsonable`: the casts to json that its parts have are those of roles that the caller trusts.
+    `jsonable`: its parts have no casts to json but those of roles that the caller trusts.
     """
 
     name: str
@@ -58,11 +58,11 @@ class ColumnType:
         return as_text(value, self.builtin)
 
     def plain(self, value: str) -> str:
-        """SQL for a value as the type itself: operators for any enumeration do not take a domain over one."""
+        """SQL for a value of a domain as its base type: operators on anyenum do not accept a domain over an enum."""
         return value if self.builtin else f"{value}::{self.name}"
 
     def json(self, value: str) -> str:
-        """SQL for a value that jsonb_build_object() and to_jsonb() may be given."""
+        """SQL for a value that jsonb_build_object() and to_jsonb() convert without foreign code."""
         return value if self.jsonable else self.text(value)
 
     def number(self, value: str) -> str:
@@ -70,29 +70,29 @@ class ColumnType:
         return f"{value if self.builtin else self.text(value)}::pg_catalog.float8"
 
     def parameter(self, add: Callable[[Any, str], str], value: Any, array: bool = False) -> str:
-        """SQL for a parameter, of which `add` gives the name; its value is a text, or a list of texts with `array`.
+        """SQL for a parameter whose value is a text, or a list of texts with `array`; `add` adds it and gives its name.
 
-        The type's input function reads it, which for PostgreSQL's own types is what the cast from text does.
+        The type's input function reads it; the cast from text of PostgreSQL's own types does the same.
         """
-        kind = f"{self.name}[]" if array else self.name
+        type_ = f"{self.name}[]" if array else self.name
         if self.builtin:
-            return f"{add(value, 'pg_catalog.text[]' if array else 'pg_catalog.text')}::{kind}"
-        return add(value, kind)
+            return f"{add(value, 'pg_catalog.text[]' if array else 'pg_catalog.text')}::{type_}"
+        return add(value, type_)
 
 
 def of(db: Connection, types: Sequence[int]) -> list[ColumnType]:
-    """What the types with these oids are."""
+    """The types with these oids, in order."""
     return [ColumnType(**row) for row in db.rows(_TYPES, ("int8[]",), (list(types),))]
 
 
 def of_relation(db: Connection, oid: int) -> dict[str, ColumnType]:
     """The columns of a relation, in order."""
-    found = db.rows(_OF_RELATION, ("int8",), (oid,))
-    return dict(zip((row["name"] for row in found), of(db, [row["type"] for row in found]), strict=True))
+    rows = db.rows(_OF_RELATION, ("int8",), (oid,))
+    return dict(zip((row["name"] for row in rows), of(db, [row["type"] for row in rows]), strict=True))
 
 
 def as_text(value: str, builtin: bool) -> str:
-    """SQL for a value as text. Of a type that is not PostgreSQL's own the output function writes it, as COPY does."""
+    """SQL for a value as text; that of a type not PostgreSQL's own is written by its output function, as in COPY."""
     if builtin:
         return f"{value}::pg_catalog.text"
     return f"CASE WHEN {value} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', {value}) END"

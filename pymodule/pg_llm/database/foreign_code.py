@@ -1,4 +1,4 @@
-"""Whose code reading or writing a table would run: what its owner, and who may make triggers on it, hang on it."""
+"""Foreign code on a table: code of other owners that reading or writing it would run (policies, triggers, checks …)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.security_context import run_as_extension_owner
 
-# Expressions that reading or writing a relation evaluates, as node trees, and triggers, for the relations named, their
-# children and whatever those expressions read. Of a role that $2 trusts nothing is listed; nor what calls PostgreSQL's
-# own functions only, of which none writes, runs a text as a query or reads a value by the name of its type, and on
-# values of no type of others: the input of one may be checked, its output to JSON be a cast, by any function; nor
-# triggers and rules that will not fire. A query inside an expression counts as code: it may run for as long as it
-# likes. Of a domain that is a column's own type the base is read; one inside an array is checked with the array.
+# Expressions (node trees) that reading or writing a relation evaluates, and its triggers: for the relations given,
+# their children, and the relations that those expressions read. Not listed are:
+# - code of owners whom role $2 trusts;
+# - triggers and rules that will not fire;
+# - expressions that call only PostgreSQL's own functions, on values of its own types and of trusted owners' types,
+#   unless such a function writes, runs a text as a query, or reads a value by the name of its type. Types of other
+#   owners count, as any function may check their input or cast them to JSON.
+# A query inside an expression counts as code, since it may run without end. A column whose type is a domain is read as
+# its base type; a domain inside an array is checked with the array.
 _CODE = """
     WITH RECURSIVE reached (root, oid) AS (
         SELECT given.oid, given.oid FROM unnest((SELECT $1::oid[])) AS given (oid)
@@ -113,7 +116,7 @@ _CODE = """
     ORDER BY 1, 2
 """
 _FOREIGN_CODE = {writes: _CODE.replace("<writes>", str(writes).lower()) for writes in (False, True)}
-# A table of an owner that the role trusts, which has no part, reads no other by a rule or a policy, and fires nothing.
+# Tables of owners that role $2 trusts, without children, rules and policies, and, if $3 is set, without triggers.
 _PLAIN = """
     SELECT count(*) = cardinality($1::oid[]) AS plain FROM pg_class AS c
     WHERE c.oid = ANY($1::oid[]) AND pg_has_role(c.relowner, $2::oid, 'USAGE') AND c.relkind = 'r'
@@ -130,8 +133,8 @@ _WITH_CHILDREN = """
         SELECT i.inhrelid FROM reached AS r JOIN pg_inherits AS i ON i.inhparent = r.oid
     )
 """
-# Whether a role owns all of these relations and their children, and no policy applies to it: then reading runs its own
-# code only. Of the two queries this is the quick one.
+# Whether role $2 owns all of these relations and their children, and no policy applies to it: then reading runs its
+# own code only. Much quicker than the full query.
 _ALONE = f"""
     {_WITH_CHILDREN}
     SELECT NOT EXISTS (
@@ -139,8 +142,8 @@ _ALONE = f"""
         WHERE c.relowner <> $2::oid OR c.relkind NOT IN ('r', 'p') OR c.relforcerowsecurity
     ) AS alone
 """
-# The relations named and their children, of which $3 leaves out those whose owners are to be trusted. One that has
-# children, or may be given partitions, may have others at any time.
+# The relations given and their children; with $3 without those of owners that role $2 trusts. `open`: it may get
+# further children at any time.
 _TABLES = f"""
     {_WITH_CHILDREN}
     SELECT format('%I.%I', n.nspname, c.relname) AS relation, format('parts of %I', c.relname) AS what,
@@ -152,10 +155,10 @@ _TABLES = f"""
 
 
 def find(db: Connection, oids: Sequence[int], role: int, writes: bool = False) -> list[Row]:
-    """What of these relations, their children and what their policies read runs code whose owner the role cannot trust.
+    """The code, of owners the role does not trust, that these relations, their children and their policies run.
 
-    `root` is the relation of those given, `what` and its `owner` by name and `oid`; to be called with a pinned search
-    path, and after `lock` where the answer is to hold.
+    Each row has the `root` among the relations given, `what` it is, and its `owner` by name and by `oid`. Needs a
+    pinned search path, and a preceding `lock` if the answer is to stay true.
     """
     if db.rows(_PLAIN, ("int8[]", "int8", "bool"), (list(oids), role, writes))[0]["plain"]:
         return []
@@ -165,7 +168,7 @@ def find(db: Connection, oids: Sequence[int], role: int, writes: bool = False) -
 
 
 def find_ever(db: Connection, oids: Sequence[int], role: int) -> list[Row]:
-    """The same for reading, and what there may be by then; of a table without children ONLY that is to be read."""
+    """As `find`, for reading at a later time: children that may be added count too. Read childless tables by ONLY."""
     if _alone(db, oids, role):
         return []
     lock(db, oids, role)
@@ -173,17 +176,17 @@ def find_ever(db: Connection, oids: Sequence[int], role: int) -> list[Row]:
 
 
 def lock(db: Connection, oids: Sequence[int], role: int, writes: bool = False) -> bool:
-    """Until the transaction ends nobody gives these tables another policy, rule, check or index, nor a trigger.
+    """Lock these tables against new policies, rules, checks, indexes and triggers until the transaction ends.
 
-    To be written all of them, to be read those whose owners the role cannot trust; False if there are none.
+    For writing all of them, for reading those of owners the role does not trust. False if there are none.
     """
-    found = _tables(db, oids, role, all=writes)
-    for row in found:
+    rows = _tables(db, oids, role, all=writes)
+    for row in rows:
         if not row["replica"]:
-            # To parse is to lock, as a writer would; LOCK TABLE may not, in a function that is STABLE.
+            # Parsing takes a writer's lock; LOCK TABLE is not allowed in a STABLE function.
             query = f"DELETE FROM ONLY {row['relation']}"
             run_as_extension_owner(db, lambda query=query: db.prepare(query))  # type: ignore[misc]
-    return bool(found)
+    return bool(rows)
 
 
 def _tables(db: Connection, oids: Sequence[int], role: int, all: bool = False) -> list[Row]:

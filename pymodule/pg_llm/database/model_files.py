@@ -1,7 +1,7 @@
-"""The files of models that were trained here: kept in a table, written to the disk where the host wants them.
+"""Files of models that were trained here: stored in a table, and restored to the disk when the host needs them.
 
-They tell of the rows that were learnt from, so that nobody reads or writes that table by hand: who may register models
-has their files kept, and who may use a model has them written to where the host reads them, and nowhere else.
+They reveal the rows that were learnt from, so nobody has rights on that table: roles that may register models store
+files through this module, and roles that may use a model restore them to the host's folder and nowhere else.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ from pg_llm.database.security_context import run_as_extension_owner
 from pg_llm.errors import ModelFilesMissing
 from pg_llm.models import source
 
+# Bytes of a row of the table.
 _PART = 1 << 20
 
 
 def store(db: Connection, folder: Path, digest: str) -> None:
-    """Take the files of a folder into the table; the caller has been found to be one who may register models."""
+    """Store the files of a folder; the caller's right to register models has been checked."""
     run_as_extension_owner(db, lambda: _store(db, folder, digest))
 
 
@@ -52,7 +53,7 @@ def parts(db: Connection, folder: Path) -> Iterator[tuple[str, int, bytes]]:
 
 
 def restore(db: Connection, digest: str) -> None:
-    """Write the files of a model to where the host looks for them. Raises ModelFilesMissing."""
+    """Write the files of a model to the host's folder. Raises ModelFilesMissing."""
     run_as_extension_owner(db, lambda: _restore_any(db, digest))
 
 
@@ -61,28 +62,28 @@ def _restore_any(db: Connection, digest: str) -> None:
     if db.rows("SELECT FROM llm.model_file WHERE digest = $1 LIMIT 1", ("text",), (digest,)):
         return _restore(db, digest, own, ("text",), (digest,))
     graphs = "SELECT graph FROM llm.all_graph_model WHERE digest = $1 ORDER BY graph"
-    for found in db.rows(graphs, ("text",), (digest,)):
+    for row in db.rows(graphs, ("text",), (digest,)):
         of_graph = "SELECT path, content FROM llm.all_graph_model_file WHERE graph = $1 ORDER BY path, part"
         with contextlib.suppress(ModelFilesMissing):
-            return _restore(db, digest, of_graph, ("int4",), (found["graph"],))
+            return _restore(db, digest, of_graph, ("int4",), (row["graph"],))
     raise ModelFilesMissing(f"the files of the trained model {digest} are not in the database")
 
 
 def _restore(db: Connection, digest: str, query: str, types: tuple[str, ...], values: tuple[Any, ...]) -> None:
-    target = source.stored(digest)
+    target = source.trained_folder(digest)
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with interrupts.deferred():
         scratch = Path(tempfile.mkdtemp(prefix=".restore-", dir=target.parent))
     try:
         for (row,) in db.batches(query, types, values, size=1):
-            # Whoever may write the table must not choose places on the disk.
+            # Writing the table must not mean writing anywhere on the disk.
             path = (scratch / row["path"]).resolve()
             if not path.is_relative_to(scratch.resolve()) or path == scratch.resolve():
                 raise ModelFilesMissing(f'the stored model {digest} has a file "{row["path"]}" that lies elsewhere')
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("ab") as file:
                 file.write(row["content"])
-        # Nobody's files may take the place of another model's.
+        # Files that do not match the digest must not replace another model's.
         if source.digest(scratch) != digest:
             raise ModelFilesMissing(f"the stored files of the trained model {digest} are not those that it had")
         shutil.rmtree(target, ignore_errors=True)

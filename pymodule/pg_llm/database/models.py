@@ -1,4 +1,4 @@
-"""Models as topics use them: found by name in the registry, run where the session wants them run."""
+"""Models as topics use them: looked up in the registry, run by the engine that the session chooses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MODEL = """
 
 
 class Model:
-    """A registered model and the engine that this session wants it run by."""
+    """A registered model, and the session's choice of engine (host or backend)."""
 
     def __init__(self, db: Connection, row: Row) -> None:
         self._db = db
@@ -38,7 +38,7 @@ class Model:
         self.wire["base"] = json.loads(row.get("base") or "null")
 
     def option(self, name: str) -> Any:
-        """What the model was registered with for an option, or None."""
+        """The value of an option that the model was registered with, or None."""
         return self.wire["options"].get(name)
 
     def run(self, task: str, inputs: Sequence[str], **options: Any) -> list[Any]:
@@ -47,7 +47,7 @@ class Model:
         return with_files(self._db, lambda: client.run(self.engine, task, self.wire, inputs, options, poll))
 
     def ask(self, op: str) -> Any:
-        """The answer to a request about the model itself."""
+        """The response to a request about the model itself, such as load or unload."""
         request = {"op": op, "model": self.wire}
         return with_files(self._db, lambda: client.ask(self.engine, [request], self._db.poll)[0])
 
@@ -58,12 +58,12 @@ def run_without_model(db: Connection, task: str, inputs: Sequence[str], **option
 
 
 def engine(db: Connection) -> str:
-    """The engine that this session wants."""
+    """The engine that the session's setting chooses."""
     return settings.engine(db.setting("llm.engine"))
 
 
 def with_files(db: Connection, call: Callable[[], _R]) -> _R:
-    """The result of a call; the files of trained models that it lacks on this server are written there first."""
+    """The result of a call, repeated after restoring the files of trained models that are missing on this server."""
     restored: set[str] = set()
     while True:
         try:
@@ -78,8 +78,10 @@ def with_files(db: Connection, call: Callable[[], _R]) -> _R:
             restored.add(error.detail)
 
 
-def find(db: Connection, name: str | None, task: str | None = None, kinds: Sequence[str] = ()) -> Model:
-    """The model of that name, or the task's default for None; of one of the kinds, by default one made for the task.
+def find(db: Connection, name: str | None, task: str | None = None, tasks: Sequence[str] = ()) -> Model:
+    """The model of that name, or the task's default for None, if it was registered for one of the tasks.
+
+    `tasks` defaults to the task itself.
 
     Raises UndefinedModel and InvalidInput.
     """
@@ -89,10 +91,10 @@ def find(db: Connection, name: str | None, task: str | None = None, kinds: Seque
     if row["name"] is None:
         raise UndefinedModel(f'model "{row["wanted"]}" is not registered')
     model = Model(db, row)
-    able = kinds or ((task,) if task else ())
-    if able and model.task not in able:
+    allowed = tasks or ((task,) if task else ())
+    if allowed and model.task not in allowed:
         raise InvalidInput(
-            f'model "{model.name}" does {model.task}, and {" or ".join(able)} is needed',
-            hint=f"SELECT name FROM llm_models WHERE task IN ({', '.join(map(repr, able))}) shows what there is.",
+            f'model "{model.name}" does {model.task}, and {" or ".join(allowed)} is needed',
+            hint=f"SELECT name FROM llm_models WHERE task IN ({', '.join(map(repr, allowed))}) shows what there is.",
         )
     return model

@@ -1,4 +1,4 @@
-"""The table that a call names: its number, those of its columns that are meant, whose it is."""
+"""The table that a call names: its oid, the columns of it that are named, and whether the caller owns it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from pg_llm.errors import InsufficientPrivilege, InvalidInput
 
 
 def oid(db: Connection, target: str | None) -> str:
-    """The table's oid: PL/Python has its name as the caller's search path shows it, which is about to change."""
-    named = (arguments.required("target", target),)
-    return str(db.rows("SELECT $1::pg_catalog.oid::pg_catalog.int8 AS oid", ("pg_catalog.regclass",), named)[0]["oid"])
+    """The table's oid, resolved on the caller's search path: PL/Python gets a regclass as the name on that path."""
+    query = "SELECT $1::pg_catalog.oid::pg_catalog.int8 AS oid"
+    rows = db.rows(query, ("pg_catalog.regclass",), (arguments.required("target", target),))
+    return str(rows[0]["oid"])
 
 
 def columns(table: Table, given: list[str | None] | None) -> list[str]:
-    """The names, which the table has. Raises InvalidInput."""
+    """The given names, each of which is a column of the table. Raises InvalidInput."""
     names = [column for column in given or [] if column is not None]
     if not names or len(names) != len(given or []):
         raise InvalidInput(
@@ -29,16 +30,16 @@ def columns(table: Table, given: list[str | None] | None) -> list[str]:
 
 
 def check_owner(db: Connection, table: Table) -> None:
-    """Raise InsufficientPrivilege for a caller who does not act for the table's owner."""
+    """Raise InsufficientPrivilege for a caller without the rights of the table's owner."""
     if not acts_for(db, table.owner):
         raise not_owner(f"table {table.relation}", table.owner)
 
 
 def not_owner(what: str, owner: str) -> InsufficientPrivilege:
-    """The error for somebody else."""
+    """The error for a caller who is not the owner."""
     return InsufficientPrivilege(f"must be owner of {what}", hint=f'Run it as a member of the role "{owner}".')
 
 
 def acts_for(db: Connection, role: str) -> bool:
-    """Whether the caller has the rights of a role."""
+    """Whether the caller has the rights of a role, given by name."""
     return bool(db.rows("SELECT pg_has_role($1, 'USAGE') AS may", ("text",), (role,))[0]["may"])

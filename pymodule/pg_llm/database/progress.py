@@ -1,6 +1,7 @@
-"""What long-running commands are doing, as seen from other sessions.
+"""Progress reports of long-running commands, for the view llm_progress.
 
-The model host keeps the reports, so that they are visible before the work commits and vanish with its session.
+The model host keeps the reports, so that other sessions see them before the work commits, and they vanish with the
+reporting session.
 """
 
 from __future__ import annotations
@@ -17,15 +18,15 @@ from pg_llm.runtime import client, lock
 Report = Callable[[str, int, int], None]
 
 
-def progress_report(db: Connection) -> list[dict[str, Any]]:
-    """The reports that the caller may see, for the view llm_progress."""
+def read_reports(db: Connection) -> list[dict[str, Any]]:
+    """The reports of this database that the caller's roles may see."""
     try:
         reports = client.inquire({"op": "progress"}, db.poll) or []
     except client.NotAnswering:
-        return [{**_NOTHING, "pid": lock.holder(), "command": "model host", "phase": "not answering"}]
-    here = db.rows("SELECT current_database()::text AS name")[0]["name"]
-    # Of other databases nothing is read: their texts may be none here.
-    reports = [report for report in reports if report["datname"] == here]
+        return [{**_EMPTY, "pid": lock.holder(), "command": "model host", "phase": "not answering"}]
+    database = db.rows("SELECT current_database()::text AS name")[0]["name"]
+    # Other databases' texts are not even parsed: they may be invalid in this one's encoding.
+    reports = [report for report in reports if report["datname"] == database]
     return db.rows(
         """
         SELECT p.pid, p.usename, p.command, p.target, p.name, p.phase, p.done, p.total, p.started_at, p.detail::text
@@ -41,27 +42,27 @@ def progress_report(db: Connection) -> list[dict[str, Any]]:
     )
 
 
-_NOTHING: dict[str, Any] = dict.fromkeys(
+_EMPTY: dict[str, Any] = dict.fromkeys(
     ("pid", "usename", "command", "target", "name", "phase", "done", "total", "started_at", "detail")
 )
 
 
 def session_fields(db: Connection, command: str, target: str, name: str) -> dict[str, Any]:
-    """What a report says of its session, whatever the phase."""
-    found = db.rows(
+    """The fields that all reports of a command share: session, user, database, start and arguments."""
+    session = db.rows(
         "SELECT pg_backend_pid() AS pid, current_database()::text AS datname,"
         " CURRENT_USER::text AS usename, to_jsonb(clock_timestamp()) #>> '{}' AS started_at"
     )[0]
-    return {**found, "command": command, "target": target, "name": name}
+    return {**session, "command": command, "target": target, "name": name}
 
 
 @contextlib.contextmanager
 def reporting(db: Connection, command: str, target: str, name: str) -> Iterator[Report]:
-    """Show what this session does while the block runs; gives a function of phase, done and total (rows)."""
-    state = session_fields(db, command, target, name)
+    """Report progress while the block runs, by the function of phase, done and total (rows) that it is given."""
+    fields = session_fields(db, command, target, name)
 
     def report(phase: str, done: int, total: int) -> None:
-        client.inform({"op": "report", "report": {**state, "phase": phase, "done": done, "total": total}}, db.poll)
+        client.inform({"op": "report", "report": {**fields, "phase": phase, "done": done, "total": total}}, db.poll)
 
     try:
         yield report

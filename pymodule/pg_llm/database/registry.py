@@ -1,4 +1,4 @@
-"""The registry of models: which there are, what they are doing, and who adds one."""
+"""The model registry: registration, replacement and removal, loading and unloading, and the host's status."""
 
 from __future__ import annotations
 
@@ -17,28 +17,14 @@ from pg_llm.runtime import client, lock
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
 
 
-def llm_register_model(
-    db: Connection,
-    name: str | None,
-    task: str | None,
-    source: str | None,
-    revision: str | None,
-    options: dict[str, Any] | None,
-) -> str:
-    """Add a model to the registry, after loading it once; returns its digest."""
-    task, source = arguments.required("task", task), arguments.required("source", source)
-    chosen = arguments.options(options)
-    return register(db, new_name(db, name, "register a model"), task, source, revision, chosen)
-
-
-def new_name(db: Connection, name: str | None, what: str) -> str:
-    """A name that can be registered, by somebody who may do so. Raises what stands in the way."""
+def new_name(db: Connection, name: str | None, action: str) -> str:
+    """The name, if it is valid and free and the caller may register models; `action` is for the error message."""
     name = arguments.required("name", name)
     if not _NAME.fullmatch(name):
         raise InvalidInput(
             f'not a model name: "{name}"', hint="Use letters, digits, '.', '_', '/' and '-', at most 63."
         )
-    administer(db, what)
+    administer(db, action)
     if db.rows("SELECT FROM llm.model WHERE name = $1", ("text",), (name,)):
         raise DuplicateModel(f'model "{name}" is already registered')
     return name
@@ -53,7 +39,7 @@ def register(
     options: dict[str, Any],
     base: dict[str, Any] | None = None,
 ) -> str:
-    """Load a model once and add it to the registry; returns its digest. `base` is what a trained head reads with."""
+    """Load a model once and add it to the registry; returns its digest. `base` is the model under a trained head."""
     wire = {
         "name": name,
         "task": task,
@@ -64,7 +50,7 @@ def register(
         "base": base,
     }
     request = {"op": "resolve", "model": wire}
-    found = models.with_files(db, lambda: client.ask(models.engine(db), [request], db.poll)[0])
+    resolved = models.with_files(db, lambda: client.ask(models.engine(db), [request], db.poll)[0])
     added = db.rows(
         "INSERT INTO llm.model (name, task, source, revision, digest, options, dimensions, labels, base)"
         " VALUES ($1, $2, $3, $4, $5, $6::jsonb, $7, $8, $9::jsonb) ON CONFLICT (name) DO NOTHING RETURNING name",
@@ -74,20 +60,20 @@ def register(
             task,
             source,
             revision,
-            found["digest"],
+            resolved["digest"],
             json.dumps(options),
-            found.get("dimensions"),
-            found.get("labels"),
+            resolved.get("dimensions"),
+            resolved.get("labels"),
             json.dumps(base) if base else None,
         ),
     )
     if not added:
         raise DuplicateModel(f'model "{name}" has been registered meanwhile')
-    return str(found["digest"])
+    return str(resolved["digest"])
 
 
 def replace(db: Connection, name: str, by: str) -> None:
-    """Let a name stand for what another one stands for."""
+    """Let the name refer to the model of another name."""
     db.rows(
         """
         UPDATE llm.model AS m SET (source, revision, digest, options, base, dimensions, labels, registered_at) =
@@ -101,7 +87,7 @@ def replace(db: Connection, name: str, by: str) -> None:
 
 
 def replace_files(db: Connection, name: str, digest: str) -> None:
-    """Let a model that was trained here have other files, and forget those that it had."""
+    """Give a model that was trained here new files, and delete its old ones if nothing else uses them."""
     old = models.find(db, name)
     db.rows(
         "UPDATE llm.model SET source = $2, digest = $3, registered_at = now() WHERE name = $1",
@@ -112,9 +98,9 @@ def replace_files(db: Connection, name: str, digest: str) -> None:
         client.ask_if_running({"op": "forget", "model": old.wire}, db.poll)
 
 
-def llm_drop_model(db: Connection, name: str | None) -> None:
-    """Remove a model from the registry; an error while a semantic index still needs it."""
-    found = models.find(db, arguments.required("name", name))
+def drop_unless_in_use(db: Connection, name: str) -> None:
+    """Drop a model. Raises ModelInUse if a semantic index or a recommender needs it."""
+    model = models.find(db, name)
     users = db.rows("SELECT target::text AS target FROM llm.embedding_column WHERE model = $1", ("text",), (name,))
     if users:
         raise ModelInUse(
@@ -122,35 +108,35 @@ def llm_drop_model(db: Connection, name: str | None) -> None:
         )
     if db.rows("SELECT FROM llm.recommender WHERE name = $1", ("text",), (name,)):
         raise ModelInUse(f'model "{name}" is a recommender\'s', hint=f"SELECT llm_drop_recommender('{name}');")
-    _drop(db, found)
+    _drop(db, model)
 
 
 def drop(db: Connection, name: str) -> None:
-    """Remove a model that nothing needs any more."""
+    """Drop a model without looking for users."""
     _drop(db, models.find(db, name))
 
 
-def _drop(db: Connection, found: Model) -> None:
-    db.rows("DELETE FROM llm.model WHERE name = $1", ("text",), (found.name,))
-    trained = str(found.wire["source"]).startswith("database:")
-    if not trained or model_files.drop_unused(db, found.wire["digest"]):
-        client.ask_if_running({"op": "forget" if trained else "unload", "model": found.wire}, db.poll)
+def _drop(db: Connection, model: Model) -> None:
+    db.rows("DELETE FROM llm.model WHERE name = $1", ("text",), (model.name,))
+    trained = str(model.wire["source"]).startswith("database:")
+    if not trained or model_files.drop_unused(db, model.wire["digest"]):
+        client.ask_if_running({"op": "forget" if trained else "unload", "model": model.wire}, db.poll)
 
 
-def llm_load_model(db: Connection, name: str | None) -> None:
-    """Load a model now, so that the next call finds it ready."""
-    models.find(db, arguments.required("name", name)).ask("load")
+def load(db: Connection, name: str) -> None:
+    """Load a model into memory."""
+    models.find(db, name).ask("load")
 
 
-def llm_unload_model(db: Connection, name: str | None) -> bool:
-    """Drop a model from memory; true if it was there. The next call loads it again."""
-    found = models.find(db, arguments.required("name", name))
+def unload(db: Connection, name: str) -> bool:
+    """Remove a model from memory; true if it was loaded."""
+    model = models.find(db, name)
     administer(db, "unload a model")
-    return bool(found.ask("unload"))
+    return bool(model.ask("unload"))
 
 
-def llm_status(db: Connection) -> list[dict[str, Any]]:
-    """The model host and each registered model: state, device, engine, memory and work done since the host started."""
+def status(db: Connection) -> list[dict[str, Any]]:
+    """A row per registered model: its state and counts in the host, and the host's pid and start."""
     specs = [
         Model(db, row).wire
         for row in db.rows(
@@ -159,21 +145,21 @@ def llm_status(db: Connection) -> list[dict[str, Any]]:
         )
     ]
     try:
-        status = client.inquire({"op": "status", "models": specs}, db.poll)
+        reported = client.inquire({"op": "status", "models": specs}, db.poll)
     except client.NotAnswering:
-        nothing = {**_NOTHING, "host_pid": lock.holder(), "state": "not answering"}
-        return [{**nothing, "model": spec["name"], "task": spec["task"]} for spec in specs]
-    if status is None:
-        return [{**_NOTHING, "model": spec["name"], "task": spec["task"]} for spec in specs]
+        not_answering = {**_UNLOADED, "host_pid": lock.holder(), "state": "not answering"}
+        return [{**not_answering, "model": spec["name"], "task": spec["task"]} for spec in specs]
+    if reported is None:
+        return [{**_UNLOADED, "model": spec["name"], "task": spec["task"]} for spec in specs]
     host = {
-        "host_pid": status["pid"],
-        "up_since": datetime.fromtimestamp(status["started_at"], UTC).isoformat(),
+        "host_pid": reported["pid"],
+        "up_since": datetime.fromtimestamp(reported["started_at"], UTC).isoformat(),
     }
-    states = zip(specs, status["models"], strict=True)
-    return [{**_NOTHING, **host, **state, "model": spec["name"], "task": spec["task"]} for spec, state in states]
+    states = zip(specs, reported["models"], strict=True)
+    return [{**_UNLOADED, **host, **state, "model": spec["name"], "task": spec["task"]} for spec, state in states]
 
 
-_NOTHING: dict[str, Any] = {
+_UNLOADED: dict[str, Any] = {
     "host_pid": None,
     "up_since": None,
     "state": "unloaded",
@@ -187,12 +173,13 @@ _NOTHING: dict[str, Any] = {
 }
 
 
-def administer(db: Connection, what: str, right: str = "INSERT") -> None:
-    """Loading from a source reads the server's files, so the right to write the registry is checked before."""
+def administer(db: Connection, action: str, right: str = "INSERT") -> None:
+    """Raise InsufficientPrivilege unless the caller has the right on the registry."""
+    # Checked before anything is loaded, as loading reads the server's files.
     query = "SELECT has_table_privilege('llm.model', $1) AS allowed"
     allowed = db.rows(query, ("text",), (right,))[0]["allowed"]
     if not allowed:
         raise InsufficientPrivilege(
-            f"permission denied to {what}",
+            f"permission denied to {action}",
             hint=f"It takes the {right} right on llm.model; see 'Security' in the README.",
         )

@@ -1,7 +1,7 @@
-"""A SELECT that somebody or something else wrote: checked, estimated, and run with the caller's rights, to read only.
+"""Run untrusted SELECT statements: parsed against an allow-list, limited in cost, time and size, and read-only.
 
-Functions, operators and types are PostgreSQL's own, relations are named in full: under the pinned path nothing that a
-user made is found by name. What a view hides is checked as the SELECT itself is.
+Functions, operators and types are PostgreSQL's own and relations are qualified, so that under the pinned search path no
+name resolves to an object that a user made. Views are checked by their definitions.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pg_llm import settings
 from pg_llm.database import models
 from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.select import READ_ONLY, Result, columns
-from pg_llm.database.timeout import OutOfTime, time_limit
+from pg_llm.database.timeout import TimedOut, time_limit
 
-# Of a relation `c` in the schema `n`: may the caller ask about it?
+# Condition on relation `c` in schema `n`: the caller may ask questions about it.
 READABLE = """
     c.relkind IN ('r', 'p', 'v', 'm')
     AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'llm') AND n.nspname !~ '^pg_toast'
@@ -29,8 +29,8 @@ READABLE = """
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
     )
 """
-# Types of other users' making may bring casts that run functions of theirs; an enumeration without casts does not.
-_STRANGE_TYPE = """
+# Types of other users may have casts that run their functions; an enumeration without casts does not.
+_FOREIGN_TYPE = """
     EXISTS (
         SELECT FROM pg_attribute AS a JOIN pg_type AS o ON o.oid = a.atttypid
         JOIN pg_type AS t ON t.oid = coalesce(nullif(o.typbasetype, 0), nullif(o.typelem, 0), o.oid)
@@ -46,7 +46,7 @@ _RELATIONS = f"""
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (schema, name, place)
     LEFT JOIN LATERAL (
         SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS relation, c.relkind, ({READABLE}) AS readable,
-               {_STRANGE_TYPE} AS strange, o.rolsuper OR o.rolname = CURRENT_USER AS trusted,
+               {_FOREIGN_TYPE} AS strange, o.rolsuper OR o.rolname = CURRENT_USER AS trusted,
                CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END AS definition
         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace JOIN pg_roles AS o ON o.oid = c.relowner
         WHERE c.relname = w.name AND (n.nspname = w.schema OR w.schema IS NULL AND n.nspname = ANY($3::text[]))
@@ -58,20 +58,20 @@ _RELATIONS = f"""
 _DEEPEST_VIEW = 20
 _MOST_COLUMNS = 100
 _MOST_CHARACTERS = 4 << 20
-# Whatever the session has set, the text is read as it was checked. That nothing is written is each query's READ_ONLY.
-STATE = """
+# Settings under which the text means what was checked; READ_ONLY in each query keeps it from writing.
+SAFE_SETTINGS = """
     SELECT set_config('standard_conforming_strings', 'on', true), set_config('jit', 'off', true),
            set_config('search_path', 'pg_catalog, pg_temp', true)
 """
 
 
 class Refused(Exception):
-    """The reason why a query was not run, in a sentence."""
+    """The query was not run; the message is a sentence with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """What one query may take."""
+class QueryLimits:
+    """Limits for one query."""
 
     seconds: float
     cost: int
@@ -79,73 +79,67 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Checked:
-    """A SELECT as it was written, and the same with its relations named in full."""
+class ValidatedQuery:
+    """A SELECT that passed the check, as written and with qualified relations."""
 
     sql: str
     qualified: str
     relations: list[int]
 
 
-def limits(db: Connection) -> Limits:
-    """The limits that this session's settings say."""
+def limits(db: Connection) -> QueryLimits:
+    """The limits that this session has set."""
     names = ("llm.ask_timeout", "llm.ask_cost_limit", "llm.ask_row_limit")
-    timeout, cost, most = (setting(db, name) for name in names)
-    return Limits(
+    timeout, cost, most = (db.setting(name) for name in names)
+    return QueryLimits(
         settings.seconds(names[0], timeout), settings.count(names[1], cost), max(1, settings.count(names[2], most))
     )
 
 
-def setting(db: Connection, name: str) -> str | None:
-    """What the session has set."""
-    found: str | None = db.rows("SELECT current_setting($1, true) AS value", ("text",), (name,))[0]["value"]
-    return found
-
-
 def search_path(db: Connection) -> list[str]:
-    """The schemas that the caller's names are looked up in; asked before the path is pinned."""
+    """The schemas in which the caller's names are looked up; call it before the path is pinned."""
     return list(db.rows("SELECT pg_catalog.current_schemas(true)::pg_catalog.text[] AS path")[0]["path"])
 
 
-def check(db: Connection, texts: Sequence[str], path: Sequence[str]) -> list[Checked | Refused]:
-    """Each text checked, its relations looked up in the path."""
-    found = [json.loads(said) for said in models.run_without_model(db, "sql_check", texts)]
-    return [_checked(db, said, path) for said in found]
+def check(db: Connection, texts: Sequence[str], path: Sequence[str]) -> list[ValidatedQuery | Refused]:
+    """Check each text; its relations are looked up in this path."""
+    parsed = [json.loads(text) for text in models.run_without_model(db, "sql_check", texts)]
+    return [_validated(db, text, path) for text in parsed]
 
 
-def _checked(db: Connection, said: dict[str, Any], path: Sequence[str]) -> Checked | Refused:
-    if "refused" in said:
-        return Refused(f"the SQL {said['refused']}")
-    relations = said["relations"]
+def _validated(db: Connection, parsed: dict[str, Any], path: Sequence[str]) -> ValidatedQuery | Refused:
+    if "refused" in parsed:
+        return Refused(f"the SQL {parsed['refused']}")
+    relations = parsed["relations"]
     try:
-        known = _resolved(db, relations, path, 0)
+        rows = _resolve_relations(db, relations, path, 0)
     except Refused as refused:
         return refused
-    text = said["sql"]
-    for of, row in sorted(zip(relations, known, strict=True), key=lambda pair: -int(pair[0]["at"])):
-        rest = text[of["at"] :]
-        text = text[: of["at"]] + row["relation"] + rest[_length(rest, of["schema"] is not None) :]
-    return Checked(said["sql"].strip(), text, sorted({int(row["oid"]) for row in known}))
+    text = parsed["sql"]
+    for relation, row in sorted(zip(relations, rows, strict=True), key=lambda pair: -int(pair[0]["at"])):
+        rest = text[relation["at"] :]
+        text = text[: relation["at"]] + row["relation"] + rest[_name_length(rest, relation["schema"] is not None) :]
+    return ValidatedQuery(parsed["sql"].strip(), text, sorted({int(row["oid"]) for row in rows}))
 
 
-def _length(text: str, qualified: bool) -> int:
-    """How many characters a relation's name takes at the beginning of a text."""
-    end = _identifier(text, 0)
+def _name_length(text: str, qualified: bool) -> int:
+    """The length of the relation's name at the start of the text."""
+    end = _identifier_end(text, 0)
     if qualified:
-        end = _skip(text, end)
+        end = _skip_spaces(text, end)
         if text[end : end + 1] != ".":
             raise Refused("the SQL names a table in a way that is not understood")
-        end = _identifier(text, _skip(text, end + 1))
+        end = _identifier_end(text, _skip_spaces(text, end + 1))
     return end
 
 
-def _skip(text: str, start: int) -> int:
+def _skip_spaces(text: str, start: int) -> int:
     while text[start : start + 1].isspace():
         start += 1
     return start
 
 
-def _identifier(text: str, start: int) -> int:
+def _identifier_end(text: str, start: int) -> int:
     if text[start : start + 1] != '"':
         end = start
         while end < len(text) and (text[end].isalnum() or text[end] in "_$" or ord(text[end]) > 127):
@@ -159,84 +153,87 @@ def _identifier(text: str, start: int) -> int:
     return end
 
 
-def _resolved(
+def _resolve_relations(
     db: Connection, relations: Sequence[dict[str, Any]], path: Sequence[str], depth: int
 ) -> list[dict[str, Any]]:
-    """The relations in the catalog. Raises Refused where the caller may not ask about one."""
+    """The relations' rows in the catalog. Raises Refused if the caller may not read one."""
     if not relations:
         return []
-    names = [of["schema"] for of in relations], [of["name"] for of in relations]
-    found = db.rows(_RELATIONS, ("text[]",) * 3, (*names, list(path)))
-    for of, row in zip(relations, found, strict=True):
-        named = ".".join(filter(None, (of["schema"], of["name"])))
-        # One message for what is not there and for what is not the caller's to read.
+    names = [relation["schema"] for relation in relations], [relation["name"] for relation in relations]
+    rows = db.rows(_RELATIONS, ("text[]",) * 3, (*names, list(path)))
+    for relation, row in zip(relations, rows, strict=True):
+        name = ".".join(filter(None, (relation["schema"], relation["name"])))
+        # The same message whether the table is missing or unreadable, so that it reveals nothing.
         if row["oid"] is None or (depth == 0 and not row["readable"]):
-            raise Refused(f"there is no table {named} that you may ask about")
+            raise Refused(f"there is no table {name} that you may ask about")
         if row["strange"]:
-            raise Refused(f"table {named} has a column of a type that may run functions of others")
+            raise Refused(f"table {name} has a column of a type that may run functions of others")
         if row["relkind"] == "v" and not row["trusted"]:
-            _check_view(db, row, named, depth)
-    return found
+            _check_view(db, row, name, depth)
+    return rows
 
 
-def _check_view(db: Connection, row: dict[str, Any], named: str, depth: int) -> None:
-    said = json.loads(models.run_without_model(db, "sql_check", [row["definition"]], view=True)[0])
-    if "refused" in said:
-        raise Refused(f"the view {named} {said['refused']}")
+def _check_view(db: Connection, row: dict[str, Any], name: str, depth: int) -> None:
+    parsed = json.loads(models.run_without_model(db, "sql_check", [row["definition"]], view=True)[0])
+    if "refused" in parsed:
+        raise Refused(f"the view {name} {parsed['refused']}")
     enumerations = """
         SELECT count(*) AS n FROM pg_type AS t JOIN pg_namespace AS n ON n.oid = t.typnamespace
         WHERE n.nspname || '.' || t.typname = ANY($1) AND t.typtype = 'e'
     """
-    if db.rows(enumerations, ("text[]",), (said["types"],))[0]["n"] < len(said["types"]):
-        raise Refused(f"the view {named} has a type of somebody's own")
+    if db.rows(enumerations, ("text[]",), (parsed["types"],))[0]["n"] < len(parsed["types"]):
+        raise Refused(f"the view {name} has a type of somebody's own")
     if depth >= _DEEPEST_VIEW:
-        raise Refused(f"the view {named} is nested too deeply")
-    _resolved(db, said["relations"], ["pg_catalog"], depth + 1)
+        raise Refused(f"the view {name} is nested too deeply")
+    _resolve_relations(db, parsed["relations"], ["pg_catalog"], depth + 1)
 
 
-def run(db: Connection, checked: Checked, given: Limits) -> Result:
-    """The rows of a checked query. Raises Refused where it costs too much, takes too long or fails."""
+def run(db: Connection, query: ValidatedQuery, limits: QueryLimits) -> Result:
+    """The rows of a validated query. Raises Refused if it costs too much, takes too long or fails."""
     try:
-        with time_limit(db, given.seconds):
-            # Planned anew: a kept plan would know nothing of the state set here.
-            db.execute(STATE)
-            _estimate(db, checked.qualified, given.cost)
-            return _fetched(db, checked.qualified, given.rows)
-    except OutOfTime:
-        raise Refused(f"the query took longer than llm.ask_timeout ({given.seconds:g} s)") from None
+        with time_limit(db, limits.seconds):
+            # Not a prepared statement: a cached plan would ignore the settings made here.
+            db.execute(SAFE_SETTINGS)
+            _check_cost(db, query.qualified, limits.cost)
+            return _fetch(db, query.qualified, limits.rows)
+    except TimedOut:
+        raise Refused(f"the query took longer than llm.ask_timeout ({limits.seconds:g} s)") from None
     except DatabaseError as error:
         if str(error.sqlstate) == "57014":
             raise
         raise Refused(f"the query failed: {error}") from error
 
 
-def _estimate(db: Connection, sql: str, most: int) -> None:
+def _check_cost(db: Connection, sql: str, limit: int) -> None:
     rows: Any = db.execute(f"EXPLAIN (FORMAT JSON) {sql}")
     plan = json.loads(rows[0]["QUERY PLAN"])
     cost = float(plan[0]["Plan"]["Total Cost"])
-    if not math.isfinite(cost) or cost > most:
-        raise Refused(f"the query would cost {cost:.0f}, more than llm.ask_cost_limit ({most})")
+    if not math.isfinite(cost) or cost > limit:
+        raise Refused(f"the query would cost {cost:.0f}, more than llm.ask_cost_limit ({limit})")
 
 
-def _fetched(db: Connection, sql: str, most: int) -> Result:
-    """The rows as JSON values."""
-    head = columns(db, sql)
-    if not 0 < len(head) <= _MOST_COLUMNS:
-        raise Refused(f"the query has {len(head)} columns, and 1 to {_MOST_COLUMNS} are read")
-    places = [f"c{number}" for number in range(len(head))]
-    values = ", ".join(f"to_jsonb({its.json(f'q.{place}')})" for place, (_, its) in zip(places, head, strict=True))
-    # At once, as a second call would not be read only, and so with a total, past which rows stay in the server.
-    found = list(
+def _fetch(db: Connection, sql: str, limit: int) -> Result:
+    """The rows with JSON values."""
+    columns_ = columns(db, sql)
+    if not 0 < len(columns_) <= _MOST_COLUMNS:
+        raise Refused(f"the query has {len(columns_)} columns, and 1 to {_MOST_COLUMNS} are read")
+    places = [f"c{number}" for number in range(len(columns_))]
+    values = ", ".join(
+        f"to_jsonb({column_type.json(f'q.{place}')})" for place, (_, column_type) in zip(places, columns_, strict=True)
+    )
+    # Fetch in one SPI call: a second one would lose read-only mode. A running total of bytes cuts the result in the
+    # server.
+    lines = list(
         db.execute(f"""
         SELECT line, total FROM (
             SELECT line, sum(length(line)) OVER (ROWS UNBOUNDED PRECEDING) AS total FROM (
                 SELECT jsonb_build_array({values})::text AS line FROM ({sql}
-                ) AS q ({", ".join(places)}) WHERE {READ_ONLY} LIMIT {most + 1}
+                ) AS q ({", ".join(places)}) WHERE {READ_ONLY} LIMIT {limit + 1}
             ) AS r
         ) AS t WHERE total - length(line) <= {_MOST_CHARACTERS}
     """)
     )
-    if found and found[-1]["total"] > _MOST_CHARACTERS:
+    if lines and lines[-1]["total"] > _MOST_CHARACTERS:
         raise Refused(f"the result is longer than {_MOST_CHARACTERS} characters")
-    rows = [json.loads(row["line"]) for row in found]
-    return Result([(name, its.name) for name, its in head], rows[:most], len(rows) > most)
+    rows = [json.loads(row["line"]) for row in lines]
+    return Result([(name, column_type.name) for name, column_type in columns_], rows[:limit], len(rows) > limit)

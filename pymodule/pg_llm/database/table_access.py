@@ -1,9 +1,9 @@
-"""With whose rights a table is read and written, so that code of its owner never runs with those of a stranger.
+"""The role that reads or writes a table, chosen so that the owner's code never runs with the rights of another role.
 
-A table's owner decides what runs when its rows are read or written: policies, triggers, checks, index expressions. Work
-on a table therefore has its owner's rights where the caller could take them anyway and the owner could not take the
-caller's; where the caller has been granted the table and no more, it keeps its own, as in a plain SELECT, unless it is
-more powerful than the owner.
+A table's owner decides which code runs when its rows are read or written: policies, triggers, checks, index
+expressions. So work on a table runs as its owner if the caller has the owner's rights and the owner has not the
+caller's. A caller who has only been granted the table works with their own rights, as in a plain SELECT, and is refused
+if they are more powerful than the owner.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from pg_llm.errors import InsufficientPrivilege
 _R = TypeVar("_R")
 
 _OWNERS = "SELECT DISTINCT relowner::int8 AS oid FROM pg_class WHERE oid = ANY($1::oid[])"
-_BETWEEN = """
+# `trusted`: the owner has the caller's rights anyway; `shared`: the caller has the owner's.
+_MEMBERSHIPS = """
     SELECT pg_has_role($1::oid, $2::oid, 'USAGE') AS trusted, pg_has_role($2::oid, $1::oid, 'USAGE') AS shared
 """
-# What makes a role more powerful than another: attributes, and predefined roles that the other has not.
+# A role is more powerful than another by attributes, or predefined roles, that the other lacks.
 _MORE_POWERFUL = """
     SELECT coalesce(bool_or(
         me.rolsuper AND NOT o.rolsuper OR me.rolcreaterole AND NOT o.rolcreaterole
@@ -36,17 +37,15 @@ _MORE_POWERFUL = """
 
 
 def on_table(db: Connection, oid: int, work: Callable[[], _R], writes: bool = False, beside: Sequence[int] = ()) -> _R:
-    """Run `work`, which reads or writes the table and runs to its end, with the rights that it may have there.
+    """Run `work`, which reads or writes the table, to its end as the role that `role_for` chooses.
 
-    `beside` are further tables that it reads.
-
-    Raises InsufficientPrivilege where code of somebody else would run with rights that are not its owner's.
+    `beside` are further tables that it reads. Raises InsufficientPrivilege as `role_for` does.
     """
     return as_role(db, role_for(db, [oid], writes, beside), work)
 
 
 def on_part(db: Connection, oid: int, work: Callable[[], _R], writes: bool) -> _R:
-    """As `on_table` for a part that the caller did not name: no code is run that the role cannot trust."""
+    """As `on_table` for a partition that the caller did not name: no code that the role does not trust may run."""
     with search_path.pinned(db):
         role = _role(db, [oid])
         foreign_code.lock(db, [oid], role, writes)
@@ -55,9 +54,9 @@ def on_part(db: Connection, oid: int, work: Callable[[], _R], writes: bool) -> _
 
 
 def role_for(db: Connection, oids: Sequence[int], writes: bool = False, beside: Sequence[int] = ()) -> int:
-    """The role with whose rights a statement on these tables is run; the owner's only where all have the same.
+    """The role to run a statement on these tables as; an owner only if all have the same.
 
-    Raises InsufficientPrivilege where code of somebody else would run with rights that are not its owner's.
+    Raises InsufficientPrivilege if code of another owner would run with rights that are not that owner's.
     """
     with search_path.pinned(db):
         role = _role(db, oids)
@@ -68,45 +67,45 @@ def role_for(db: Connection, oids: Sequence[int], writes: bool = False, beside: 
 
 
 def role_for_author(db: Connection, author: int, what: str) -> int:
-    """The role with whose rights code that a role wrote is run: the author's where the caller could take them.
+    """The role to run code as that another role wrote: the author, if the caller has the author's rights.
 
-    Raises InsufficientPrivilege for a caller who cannot trust the author and is more powerful.
+    Raises InsufficientPrivilege for a caller who does not trust the author and is more powerful.
     """
     with search_path.pinned(db):
         role = _choose(db, author, db.current_role())
-        if role != author and not _between(db, author, role)["trusted"]:
+        if role != author and not _memberships(db, author, role)["trusted"]:
             name = db.rows("SELECT pg_get_userbyid($1::oid)::text AS name", ("int8",), (author,))[0]["name"]
             _refuse(db, [{"what": what, "owner": name, "oid": author}], role, named=True)
     return role
 
 
 def as_role(db: Connection, role: int, work: Callable[[], _R]) -> _R:
-    """Run `work` to its end with the rights of a role that `role_for` or `role_for_author` gave."""
+    """Run `work` to its end as a role that `role_for` or `role_for_author` chose."""
     return work() if role == db.current_role() else db.run_as(role, work)
 
 
 def check_reading(db: Connection, oids: Sequence[int], role: int) -> None:
-    """Raise InsufficientPrivilege where reading these tables in the name of a role would run somebody else's code."""
+    """Raise InsufficientPrivilege if reading these tables as a role would run code it does not trust, now or later."""
     _refuse(db, foreign_code.find_ever(db, oids, role), role, named=False)
 
 
 def _role(db: Connection, oids: Sequence[int]) -> int:
     owners = [int(row["oid"]) for row in db.rows(_OWNERS, ("int8[]",), (list(oids),))]
-    me = db.current_role()
-    return _choose(db, owners[0], me) if len(owners) == 1 else me
+    caller = db.current_role()
+    return _choose(db, owners[0], caller) if len(owners) == 1 else caller
 
 
-def _choose(db: Connection, owner: int, me: int) -> int:
-    between = _between(db, owner, me)
-    return owner if between["shared"] and not between["trusted"] else me
+def _choose(db: Connection, owner: int, caller: int) -> int:
+    memberships = _memberships(db, owner, caller)
+    return owner if memberships["shared"] and not memberships["trusted"] else caller
 
 
-def _between(db: Connection, owner: int, me: int) -> Row:
-    return db.rows(_BETWEEN, ("int8", "int8"), (owner, me))[0]
+def _memberships(db: Connection, owner: int, caller: int) -> Row:
+    return db.rows(_MEMBERSHIPS, ("int8", "int8"), (owner, caller))[0]
 
 
 def _refuse(db: Connection, code: Sequence[Row], role: int, named: bool) -> None:
-    """A role of no particular power may run what it has named, as in any statement of its own on that table."""
+    """Raise for foreign code, unless the role named the table itself and is no more powerful than the code's owners."""
     if not code:
         return
     owners = sorted({row["oid"] for row in code})

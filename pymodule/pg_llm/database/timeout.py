@@ -1,4 +1,4 @@
-"""A time limit for one query of many, inside the caller's statement."""
+"""A time limit for one of several queries within the caller's statement."""
 
 from __future__ import annotations
 
@@ -12,38 +12,38 @@ from pg_llm.interrupts import Interrupted
 _CANCELLED = "57014"
 
 
-class OutOfTime(Exception):
-    """The block took longer than it may."""
+class TimedOut(Exception):
+    """The block exceeded its time limit."""
 
 
 @contextlib.contextmanager
 def time_limit(db: Connection, seconds: float) -> Iterator[None]:
-    """Run the block in a subtransaction of its own that is always rolled back. Raises OutOfTime.
+    """Run the block with a time limit, in a subtransaction that is always rolled back. Raises OutOfTime.
 
-    A cancel by anybody else, and the session's own timeouts, go through.
+    Cancellation by others and the session's own timeouts are not caught.
     """
     ends = time.monotonic() + seconds
     try:
         with db.savepoint():
             with db.cancel_after(seconds):
                 yield
-            raise _Over
-    except _Over:
+            raise _RollBack
+    except _RollBack:
         pass
     except (DatabaseError, Interrupted) as error:
         if not _is_cancel(error) or time.monotonic() < ends:
             raise
-        raise OutOfTime from error
+        raise TimedOut from error
     if time.monotonic() >= ends:
-        _take_late_signal(db)
+        _consume_late_cancel(db)
 
 
-class _Over(Exception):
-    """Ends a subtransaction so that nothing of it stays."""
+class _RollBack(Exception):
+    """Raised to roll the subtransaction back."""
 
 
-def _take_late_signal(db: Connection) -> None:
-    """A signal that came when the block had just ended must not cancel what follows."""
+def _consume_late_cancel(db: Connection) -> None:
+    """Consume a cancel signal that arrived just after the block, so that it cannot cancel what follows."""
     try:
         with db.savepoint():
             db.poll()

@@ -1,4 +1,4 @@
-"""One training as a backend sees it: run where the models are, and recorded in llm.run."""
+"""Training runs: started in the model host (or a child process), and recorded in llm.run."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from pg_llm.runtime import client
 
 
 def record(
-    db: Connection, name: str, job: dict[str, Any], base: Model | None, made: dict[str, Any], count: int, digest: str
+    db: Connection, name: str, job: dict[str, Any], base: Model | None, result: dict[str, Any], count: int, digest: str
 ) -> None:
-    """Write down that a training made a model, from so many rows whose content has that digest."""
+    """Record a training: its job, base model, result, number of rows and their digest."""
     db.rows(
         "INSERT INTO llm.run"
         " (model, task, method, base, base_digest, digest, rows, data_hash, options, metrics, seconds)"
@@ -29,12 +29,12 @@ def record(
             job["method"],
             base.name if base else "",
             base and base.wire["digest"],
-            made["digest"],
+            result["digest"],
             count,
             digest,
             json.dumps(job["options"]),
-            json.dumps(made["metrics"]),
-            made["seconds"],
+            json.dumps(result["metrics"]),
+            result["seconds"],
         ),
     )
 
@@ -43,7 +43,7 @@ def record(
 def stream_training(
     db: Connection, about: dict[str, Any], job: dict[str, Any], base: Model | None, rows: Sequence[Any]
 ) -> Iterator[Any]:
-    """What a training says at its end; its folder is there while the block runs."""
+    """The result of a training; its folder exists while the block runs."""
     if base:
         base.ask("load")
     engine = base.engine if base else models.engine(db)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pg_llm import arguments
 from pg_llm.cleaning import values
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
@@ -10,7 +11,8 @@ from pg_llm.database.sql_function import sql_function
 @sql_function
 def llm_clean(db: Connection, input: str | None, instruction: str | None, model: str | None) -> str | None:
     """A text without damage and misspellings, or in the form that the instruction asks for; NULL for NULL."""
-    return values.llm_clean(db, input, instruction, model)
+    cleaned = values.clean(db, [] if input is None else [input], instruction, model)
+    return cleaned[0] if cleaned else None
 
 
 @sql_function
@@ -18,4 +20,6 @@ def llm_clean_batch(
     db: Connection, inputs: list[str | None] | None, instruction: str | None, model: str | None
 ) -> list[tuple[int, str | None]]:
     """Each text cleaned as llm_clean() does, with its position from 1; NULL for NULL."""
-    return values.llm_clean_batch(db, inputs, instruction, model)
+    texts = arguments.texts(inputs)
+    cleaned = values.clean(db, [text for text in texts if text is not None], instruction, model)
+    return list(arguments.zip_with_nulls(texts, cleaned))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from pg_llm.cleaning import runs
+from pg_llm import arguments
+from pg_llm.cleaning import overview, repairs, runs
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
+from pg_llm.errors import InvalidInput
 
 
 @sql_function
 def llm_profile(db: Connection, target: str | None) -> list[dict[str, Any]]:
     """What the columns of a table hold: types, missing and distinct values, patterns, likely keys, dependencies."""
-    return runs.llm_profile(db, target)
+    return overview.profiles(db, arguments.required("target", target))
 
 
 @sql_function
@@ -20,46 +22,49 @@ def llm_duplicates(
     db: Connection, target: str | None, columns: list[str] | None, threshold: float | None
 ) -> list[dict[str, Any]]:
     """Pairs of rows of a table that are nearly the same, the most alike first, with the columns that differ."""
-    return runs.llm_duplicates(db, target, columns, threshold)
+    return overview.duplicates(db, arguments.required("target", target), columns, arguments.threshold(threshold))
 
 
 @sql_function
 def llm_find_errors(db: Connection, target: str | None, columns: list[str] | None, rules: Any, labels: Any) -> str:
     """Find the cells of a table that look wrong and write them to llm.change; returns the run."""
-    return runs.llm_find_errors(db, target, columns, rules, labels)
+    target = arguments.required("target", target)
+    return runs.find_errors(db, target, columns, [] if rules is None else rules, [] if labels is None else labels)
 
 
 @sql_function
 def llm_propose_repairs(db: Connection, run: str | None) -> int:
     """Fill in what the cells of a run should hold, as far as that is known; returns for how many it is."""
-    return runs.llm_propose_repairs(db, run)
+    return runs.propose_repairs(db, run)
 
 
 @sql_function
 def llm_mark(db: Connection, run: str | None, key: str | None, column: str | None, value: str | None) -> None:
     """Say what a cell should hold, so that the next llm_propose_repairs learns from it; right values count too."""
-    runs.llm_mark(db, run, key, column, value)
+    runs.mark(db, run, key, column, value)
 
 
 @sql_function
 def llm_review(db: Connection, run: str | None, k: int | None) -> list[dict[str, Any]]:
     """The cells that are worth marking next: those that decide most others and are least sure."""
-    return runs.llm_review(db, run, k)
+    if k is None or k < 1:
+        raise InvalidInput(f"k must be at least 1, not {k}")
+    return runs.cells_to_review(db, run, k)
 
 
 @sql_function
 def llm_apply(db: Connection, run: str | None, min_confidence: float | None) -> list[dict[str, Any]]:
     """Write the proposed repairs of a run into the table, where its cells still hold what was found."""
-    return runs.llm_apply(db, run, min_confidence)
+    return [repairs.apply(db, run, 0.0 if min_confidence is None else min_confidence)]
 
 
 @sql_function
 def llm_rollback(db: Connection, run: str | None) -> list[dict[str, Any]]:
     """Put the old values back where a cell still holds what llm_apply wrote; edited and deleted ones are counted."""
-    return runs.llm_rollback(db, run)
+    return [repairs.roll_back(db, run)]
 
 
 @sql_function
 def llm_rules(db: Connection, run: str | None, target: str | None) -> str:
     """The applied repairs of a run as one UPDATE that needs no model, for the same or another table."""
-    return runs.llm_rules(db, run, target)
+    return repairs.as_update(db, run, target)

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from pg_llm import arguments
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
-from pg_llm.search import embedding as embedding_
+from pg_llm.search import embedding
 
 
 @sql_function
 def llm_embed(db: Connection, input: str | None, model: str | None) -> str | None:
     """The embedding of a text as a unit vector; NULL for NULL."""
-    return embedding_.llm_embed(db, input, model)
+    vectors = embedding.embed(db, [] if input is None else [input], model)
+    return vectors[0] if vectors else None
 
 
 @sql_function
 def llm_embed_batch(db: Connection, inputs: list[str | None] | None, model: str | None) -> list[tuple[int, str | None]]:
     """The embedding of each text with its position from 1; NULL for NULL."""
-    return embedding_.llm_embed_batch(db, inputs, model)
+    texts = arguments.texts(inputs)
+    vectors = embedding.embed(db, [text for text in texts if text is not None], model)
+    return list(arguments.zip_with_nulls(texts, vectors))
 
 
 @sql_function
 def llm_similarity(db: Connection, a: str | None, b: str | None, model: str | None) -> float | None:
     """The cosine similarity of two texts' embeddings, from -1 to 1; NULL if one is NULL."""
-    return embedding_.llm_similarity(db, a, b, model)
+    return embedding.similarity(db, a, b, model)

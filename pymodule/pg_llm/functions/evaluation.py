@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from pg_llm import arguments
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
-from pg_llm.training import evaluation as evaluation_
+from pg_llm.training import evaluation
 
 
 @sql_function
@@ -14,10 +15,12 @@ def llm_evaluate(
     db: Connection, model: str | None, query: str | None, labels: list[str] | None
 ) -> list[dict[str, Any]]:
     """How well a model labels the rows of a query: precision, recall and F1 of each label and on average."""
-    return evaluation_.llm_evaluate(db, model, query, labels)
+    known = arguments.labels(labels)
+    return evaluation.evaluate(db, arguments.required("model", model), arguments.required("query", query), known)
 
 
 @sql_function
 def llm_promote(db: Connection, name: str | None, over: str | None, query: str | None) -> list[dict[str, Any]]:
     """Let a name stand for a new model from now on, if that labels the rows of a query better; shows both scores."""
-    return evaluation_.llm_promote(db, name, over, query)
+    required = arguments.required
+    return evaluation.promote(db, required("name", name), required("over", over), required("query", query))

@@ -12,4 +12,4 @@ from pg_llm.graph import triggers
 @sql_function
 def graph_follow(db: Connection, trigger: dict[str, Any]) -> None:
     """Statement trigger of live graphs: reads the rows that changed with the rights of their table's owner."""
-    triggers.graph_follow(db, trigger)
+    triggers.ingest_changed_rows(db, trigger)

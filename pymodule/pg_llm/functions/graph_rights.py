@@ -10,10 +10,10 @@ from pg_llm.graph import rights
 @sql_function
 def readable_graph_sources(db: Connection, whole: bool | None) -> list[int]:
     """The sources of graphs whose every row the caller may read, or those where row-level security decides."""
-    return rights.readable_graph_sources(db, whole)
+    return rights.readable_sources(db, whole)
 
 
 @sql_function
 def graph_row_readable(db: Connection, source: int | None, key: str | None) -> bool:
     """Whether the caller's row-level security shows a row that a graph has read; the views of graphs call it."""
-    return rights.graph_row_readable(db, source, key)
+    return rights.row_visible(db, source, key)

@@ -11,4 +11,4 @@ from pg_llm.optimize.plan import Suggestion
 @sql_function
 def llm_optimize(db: Connection, sql: str | None) -> list[Suggestion]:
     """What would make a SELECT cheaper: indexes, statistics, rewrites, with the planner's costs; nothing is changed."""
-    return advice.llm_optimize(db, sql)
+    return [] if sql is None else advice.suggest(db, sql)

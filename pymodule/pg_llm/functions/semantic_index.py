@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from pg_llm import arguments
+from pg_llm.database.catalog import METRICS
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
+from pg_llm.errors import InvalidInput
 from pg_llm.search import index
 
 
@@ -21,28 +24,51 @@ def semantic_index(
     sync: str | None,
 ) -> None:
     """Index the text of a table's columns for semantic_search, and keep the index true."""
-    index.semantic_index(db, target, columns, model, name, method, metric, sync)
+    index.create(
+        db,
+        arguments.required("target", target),
+        columns,
+        model,
+        _checked_name(name),
+        arguments.choice("method", method, index.METHODS),
+        arguments.choice("metric", metric, METRICS),
+        arguments.choice("sync", sync, index.SYNCS),
+    )
 
 
 @sql_function
 def semantic_refresh(db: Connection, target: str | None, name: str | None) -> None:
     """Fill in whatever a semantic index lacks: rows of a manual index, of new partitions, of an interrupted fill."""
-    index.semantic_refresh(db, target, name)
+    index.refresh(db, target, name)
 
 
 @sql_function
 def semantic_drop(db: Connection, target: str | None, name: str | None) -> None:
     """Remove a semantic index with its columns and triggers."""
-    index.semantic_drop(db, target, name)
+    index.drop(db, target, name)
 
 
 @sql_function
 def semantic_sync(db: Connection, target: str | None, name: str | None, keys: str | None) -> None:
     """Embed the rows with these primary keys that lack an embedding; for the table's owner."""
-    index.semantic_sync(db, target, name, keys)
+    index.embed_keys(
+        db,
+        arguments.required("target", target),
+        arguments.required("name", name),
+        arguments.required("keys", keys),
+    )
 
 
 @sql_function
 def semantic_follow(db: Connection, trigger: dict[str, Any]) -> None:
     """Statement trigger of a live semantic index: embeds what was written, with the rights of the table's owner."""
-    index.semantic_follow(db, trigger)
+    index.embed_changed(db, trigger["relid"], trigger["args"] or ())
+
+
+def _checked_name(name: str | None) -> str:
+    name = arguments.required("name", name)
+    if not 0 < len(name.encode()) <= index.MAX_NAME_BYTES:
+        raise InvalidInput(
+            f'name is "{name}", and must have 1 to {index.MAX_NAME_BYTES} bytes', hint="Triggers are named after it."
+        )
+    return name

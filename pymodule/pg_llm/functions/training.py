@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from pg_llm import arguments
+from pg_llm import options as options_
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
 from pg_llm.training import jobs
+from pg_llm.training.options import OPTIONS, TrainingJob
 
 
 @sql_function
@@ -20,7 +23,8 @@ def llm_fit(
     options: Any,
 ) -> dict[str, Any]:
     """Train a model on the rows of a query and register it; returns what was measured on rows kept back."""
-    return jobs.llm_fit(db, name, task, query, base, method, options)
+    task, query = arguments.required("task", task), arguments.required("query", query)
+    return jobs.fit(db, name, TrainingJob.checked(task, method, arguments.options(options)), query, base)
 
 
 @sql_function
@@ -28,10 +32,12 @@ def llm_self_train(
     db: Connection, name: str | None, query: str | None, unlabelled: str | None, base: str | None, options: Any
 ) -> dict[str, Any]:
     """Train a classifier on labelled rows and on its own sure answers to unlabelled ones, as far as that helps."""
-    return jobs.llm_self_train(db, name, query, unlabelled, base, options)
+    query, unlabelled = arguments.required("query", query), arguments.required("unlabelled", unlabelled)
+    chosen = options_.check(OPTIONS, "self_train", arguments.options(options))
+    return jobs.self_train(db, name, TrainingJob("classify", "self_train", chosen), query, unlabelled, base)
 
 
 @sql_function
 def llm_suspect_labels(db: Connection, query: str | None, model: str | None) -> list[dict[str, Any]]:
     """The rows of a query whose label is probably wrong, most doubtful first, with the label that fits better."""
-    return jobs.llm_suspect_labels(db, query, model)
+    return jobs.suspect_labels(db, query, model)

@@ -1,1 +1,1 @@
-"""Knowledge graphs without a database: names, paths, questions. Standard library only."""
+"""Knowledge graphs: construction from tables and texts, entity resolution, search, traversal, reasoning and export."""

@@ -1,4 +1,4 @@
-"""With whose rights a graph is made: those of the caller of a command, or of nobody who happens to write to a table."""
+"""With whose rights the rows of a graph's source are read and models are run: those of a caller, or of the owners."""
 
 from __future__ import annotations
 
@@ -13,32 +13,35 @@ _R = TypeVar("_R")
 
 
 class Access(Protocol):
-    """Runs what reads a source's tables, and what runs models."""
+    """Runs the code that reads a source's tables, and the code that calls models."""
 
     def read(self, source: Source, work: Callable[[], _R]) -> _R:
-        """What `work` reads of the source."""
+        """The result of `work`, which reads the source's tables."""
 
-    def model(self, work: Callable[[], _R]) -> _R:
-        """What `work` makes of it by a model."""
+    def run_model(self, work: Callable[[], _R]) -> _R:
+        """The result of `work`, which calls a model."""
 
 
-class Command:
-    """By a function that its caller called; a table's owner cannot use that to run code with the caller's rights."""
+class CommandAccess:
+    """The access of a function that its caller called: a table's owner cannot use it to run code as the caller."""
 
     def __init__(self, db: Connection) -> None:
         self._db = db
 
     def read(self, source: Source, work: Callable[[], _R]) -> _R:
-        """With the rights that the caller may have there."""
-        return table_access.on_table(self._db, source.table.oid, work, beside=source.beside)
+        """Read with the rights that the caller may have on these tables."""
+        return table_access.on_table(self._db, source.table.oid, work, beside=source.foreign_oids)
 
-    def model(self, work: Callable[[], _R]) -> _R:
-        """With the caller's rights."""
+    def run_model(self, work: Callable[[], _R]) -> _R:
+        """Run with the caller's rights."""
         return work()
 
 
-class Trigger:
-    """By anybody's statement: with the rights of the table's owner, and the model with those of the graph's."""
+class TriggerAccess:
+    """The access of a trigger, which any role's statement may fire: rows are read as the table's owner.
+
+    Models run as the owner of the graph, who has chosen them.
+    """
 
     def __init__(self, db: Connection, table_owner: int, graph_owner: int) -> None:
         self._db = db
@@ -47,12 +50,12 @@ class Trigger:
         self._checked = False
 
     def read(self, source: Source, work: Callable[[], _R]) -> _R:
-        """Refused where that would run what the owner of another table can change."""
+        """Read as the table's owner, unless that would run code that the owner of another table can change."""
         if not self._checked:
-            table_access.check_reading(self._db, [source.table.oid, *source.beside], self._table_owner)
+            table_access.check_reading(self._db, [source.table.oid, *source.foreign_oids], self._table_owner)
             self._checked = True
         return self._db.run_as(self._table_owner, work)
 
-    def model(self, work: Callable[[], _R]) -> _R:
-        """The graph's owner has chosen it."""
+    def run_model(self, work: Callable[[], _R]) -> _R:
+        """Run as the owner of the graph."""
         return self._db.run_as(self._graph_owner, work)

@@ -1,4 +1,4 @@
-"""Methods and options of link prediction's training."""
+"""Methods and options of the training for link prediction."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from pg_llm.options import Option
 
 # The first is the default.
 METHODS = ("complex", "rotate", "distmult", "transe")
-# Those whose scores grow with the vectors; the others are distances.
-_PRODUCTS = ("complex", "distmult")
+# Methods whose scores are products of the vectors; those of the others are distances.
+_BILINEAR = ("complex", "distmult")
 OPTIONS = {
     "validation": Option(METHODS, 0.1, 0, 0.5, "share of the relations that is kept back to measure on"),
     "dimensions": Option(METHODS, 100, 4, 1024, "numbers of a vector, complex ones for complex and rotate"),
     "learning_rate": Option(METHODS, 0.01, 1e-6, 1, "Adam's step"),
-    "regularization": Option(_PRODUCTS, 0.01, 0, 10, "weight of the vectors' size, by its third power"),
+    "regularization": Option(_BILINEAR, 0.01, 0, 10, "weight of the vectors' size, by its third power"),
     "epochs": Option(METHODS, 150, 1, 10000, "passes over the relations at most"),
     "patience": Option(METHODS, 20, 1, 10000, "passes without gain on the relations kept back before it stops"),
     "batch_size": Option(METHODS, 512, 1, 65536, "relations of one step"),

@@ -1,6 +1,6 @@
-"""What a graph is made from: a table, those of its columns that are read, and others behind its foreign keys.
+"""Sources of a graph: a table, those of its columns that are read, and columns that its foreign keys lead to.
 
-In fragments the row is called `t`, and the row that its foreign key number n leads to is `jn`.
+In SQL fragments the row of the source is called `t`, and the row that its foreign key number n refers to `jn`.
 """
 
 from __future__ import annotations
@@ -20,97 +20,98 @@ from pg_llm.errors import InvalidInput
 
 
 @dataclass(frozen=True, slots=True)
-class Join:
-    """A foreign key of one column, and the column of the other table that it is equal to."""
+class ForeignKey:
+    """A foreign key of one column; all but `column` describes the referenced table.
+
+    `from_item` is that table as a FROM clause has it, `key` the referenced column.
+    """
 
     column: str
     oid: int
     relation: str
-    # For FROM.
-    rows: str
+    from_item: str
     key: str
-    # The other table's.
     columns: Mapping[str, ColumnType]
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A row of llm.graph_source with what the catalog says of its table."""
+    """A row of llm.graph_source, the table that it names, and the foreign keys that its mapping follows."""
 
     row: Row
     table: Table
-    joins: list[Join] = field(default_factory=list)
+    foreign_keys: list[ForeignKey] = field(default_factory=list)
 
     @property
     def id(self) -> int:
-        """Its number."""
+        """The id in llm.graph_source."""
         return int(self.row["id"])
 
     @property
     def graph(self) -> int:
-        """The number of its graph."""
+        """The id of its graph."""
         return int(self.row["graph"])
 
     @property
-    def beside(self) -> list[int]:
-        """The tables that its foreign keys lead to."""
-        return [join.oid for join in self.joins]
+    def foreign_oids(self) -> list[int]:
+        """The oids of the tables that the foreign keys refer to."""
+        return [key.oid for key in self.foreign_keys]
 
     @property
-    def read(self) -> list[str]:
-        """The columns that are read, one behind a foreign key as `column.column`."""
+    def columns_read(self) -> list[str]:
+        """The columns that are read; one that a foreign key leads to is written `column.column`."""
         if self.row["kind"] == "text":
             return list(self.row["columns"])
-        return mapped(mapping(self.row))
+        return mapped_columns(mapping(self.row))
 
     @property
-    def target(self) -> str:
-        """For FROM: the table."""
+    def from_item(self) -> str:
+        """The table in a FROM clause."""
         return f"{_ONLY if self.row['childless'] else ''}{self.table.relation}"
 
     @property
-    def rows(self) -> str:
-        """For FROM: the table, and what its foreign keys lead to."""
-        return self.relation(self.target)
+    def from_clause(self) -> str:
+        """The table, joined with those that its foreign keys refer to."""
+        return self.from_clause_over(self.from_item)
 
-    def relation(self, table: str) -> str:
-        """The same over one of the table's partitions."""
+    def from_clause_over(self, table: str) -> str:
+        """The same with a partition in place of the table."""
         joins = (
-            f" LEFT JOIN {join.rows} AS j{number} ON j{number}.{quote_ident(join.key)} = t.{quote_ident(join.column)}"
-            for number, join in enumerate(self.joins)
+            f" LEFT JOIN {key.from_item} AS j{number} ON j{number}.{quote_ident(key.key)} = t.{quote_ident(key.column)}"
+            for number, key in enumerate(self.foreign_keys)
         )
         return f"{table} AS t{''.join(joins)}"
 
     @property
     def content(self) -> str:
-        """What is read of a row, as a jsonb object of texts."""
-        pairs = (f"{quote_literal(name)}, {self._text(name)}" for name in self.read)
+        """SQL for the columns of a row that are read, as a jsonb object of texts."""
+        pairs = (f"{quote_literal(name)}, {self._text(name)}" for name in self.columns_read)
         return f"jsonb_strip_nulls(jsonb_build_object({', '.join(pairs)}))"
 
-    def hash(self, by: str) -> str:
-        """A number that changes with what is read of a row, and with what reads it."""
-        seed = int.from_bytes(hashlib.sha256(by.encode()).digest()[:8], "big", signed=True)
+    def hash(self, fingerprint: str) -> str:
+        """SQL for a number that changes with the content of a row and with the fingerprint of its reader."""
+        seed = int.from_bytes(hashlib.sha256(fingerprint.encode()).digest()[:8], "big", signed=True)
         return f"hashtextextended({self.content}::text, '{seed}'::bigint)"
 
     @property
-    def probe(self) -> str:
-        """Whether the row with the key $1 is there for the caller, and all that was read beside it."""
-        beside = "".join(
-            f" AND (t.{quote_ident(join.column)} IS NULL OR EXISTS (SELECT FROM {join.rows} AS j"
-            f" WHERE j.{quote_ident(join.key)} = t.{quote_ident(join.column)}))"
-            for join in self.joins
+    def visibility_query(self) -> str:
+        """A query whether the caller sees the row with the key $1 and every row that its foreign keys refer to."""
+        referenced = "".join(
+            f" AND (t.{quote_ident(key.column)} IS NULL OR EXISTS (SELECT FROM {key.from_item} AS j"
+            f" WHERE j.{quote_ident(key.key)} = t.{quote_ident(key.column)}))"
+            for key in self.foreign_keys
         )
         return (
             f"SELECT EXISTS (SELECT FROM {self.table.one_key('$1::jsonb')}"
-            f" JOIN {self.target} AS t ON {self.table.same_key}{beside}) AS there"
+            f" JOIN {self.from_item} AS t ON {self.table.same_key}{referenced}) AS there"
         )
 
     def _text(self, name: str) -> str:
         column, dot, other = name.partition(".")
         if not dot or name in self.table.columns:
             return self.table.text(name)
-        number = [join.column for join in self.joins].index(column)
-        return self.joins[number].columns[other].text(f"j{number}.{quote_ident(other)}")
+        number = [key.column for key in self.foreign_keys].index(column)
+        return self.foreign_keys[number].columns[other].text(f"j{number}.{quote_ident(other)}")
 
 
 _SOURCE = """
@@ -120,74 +121,74 @@ _SOURCE = """
            ) AS childless
     FROM llm.graph_source AS s JOIN llm.graph AS g ON g.id = s.graph
 """
-# Of a table without children: so that it can be given none that run code of their owner's while it is read.
+# ONLY for a table without children: nobody can then add a child whose owner's code would run while it is read.
 _ONLY = "ONLY "
 
 
-def numbered(db: Connection, source: int) -> Source:
-    """The source of that number. Raises InvalidInput if it is gone."""
-    found = db.rows(f"{_SOURCE} WHERE s.id = $1", ("int4",), (source,))
-    if not found or found[0]["target"] is None:
+def by_id(db: Connection, source: int) -> Source:
+    """The source with that id. Raises InvalidInput if it is gone."""
+    rows = db.rows(f"{_SOURCE} WHERE s.id = $1", ("int4",), (source,))
+    if not rows or rows[0]["target"] is None:
         raise InvalidInput(f"there is no source {source} of a graph")
-    return of_row(db, found[0])
+    return of_row(db, rows[0])
 
 
 def of_graph(db: Connection, graph: int) -> list[Source]:
-    """The tables that a graph is made from; those that were dropped are left out."""
-    found = db.rows(
+    """The sources of a graph whose tables still exist, without imports."""
+    rows = db.rows(
         f"{_SOURCE} WHERE s.graph = $1 AND s.kind <> 'import'"
         " AND EXISTS (SELECT FROM pg_class AS c WHERE c.oid = s.target) ORDER BY s.id",
         ("int4",),
         (graph,),
     )
-    return [of_row(db, row) for row in found]
+    return [of_row(db, row) for row in rows]
 
 
-def imported(db: Connection, graph: int) -> list[Table]:
-    """The tables that imported triples are said to come from, as far as they are still there."""
-    found = db.rows(
+def import_tables(db: Connection, graph: int) -> list[Table]:
+    """The tables to which imported triples were attributed, those that still exist."""
+    rows = db.rows(
         "SELECT s.target::oid::int8 AS target FROM llm.graph_source AS s JOIN pg_class AS c ON c.oid = s.target"
         " WHERE s.graph = $1 AND s.kind = 'import' ORDER BY s.id",
         ("int4",),
         (graph,),
     )
-    return [catalog.table(db, str(row["target"])) for row in found]
+    return [catalog.table(db, str(row["target"])) for row in rows]
 
 
 def of_row(db: Connection, row: Row) -> Source:
-    """The source of a row as the queries here have it. Raises InvalidInput for one that does not fit its table."""
+    """The source that a row of _SOURCE's form describes. Raises InvalidInput where it no longer fits its table."""
     table = catalog.table(db, str(row["target"]))
-    check_whole(Source(row, table))
-    foreign = mapped(mapping(row)) if row["kind"] == "columns" else []
-    return Source(row, table, joins(db, table, foreign))
+    _check_columns(row, table)
+    names = mapped_columns(mapping(row)) if row["kind"] == "columns" else []
+    return Source(row, table, foreign_keys(db, table, names))
 
 
-def check_whole(of: Source) -> None:
+def _check_columns(row: Row, table: Table) -> None:
     """Raise InvalidInput if a column that is read has been renamed or dropped."""
-    for name in of.row["columns"]:
-        if name not in of.table.columns:
+    for name in row["columns"]:
+        if name not in table.columns:
             raise InvalidInput(
-                f'the graph "{of.row["graph_name"]}" reads the column "{name}" of {of.table.relation}, which is gone',
-                hint=f"SELECT graph_remove('{of.row['graph_name']}', '{of.table.relation}'); and add the table again.",
+                f'the graph "{row["graph_name"]}" reads the column "{name}" of {table.relation}, which is gone',
+                hint=f"SELECT graph_remove('{row['graph_name']}', '{table.relation}'); and add the table again.",
             )
 
 
-def rows_of(db: Connection, table: Table) -> str:
-    """For FROM: a table that may be no source."""
-    found = db.rows(
+def from_item(db: Connection, table: Table) -> str:
+    """A table, which need not be a source, in a FROM clause."""
+    rows = db.rows(
         "SELECT c.relkind = 'r' AND NOT c.relhassubclass AS childless FROM pg_class AS c WHERE c.oid = $1::oid",
         ("int8",),
         (table.oid,),
     )
-    return f"{_ONLY if found and found[0]['childless'] else ''}{table.relation}"
+    return f"{_ONLY if rows and rows[0]['childless'] else ''}{table.relation}"
 
 
 def mapping(row: Row) -> list[dict[str, str]]:
-    """The mapping of a source's row. Raises InvalidInput for one that a dump may have brought and nobody wrote."""
-    found = arguments.parse_json("mapping", row["mapping"])
-    if not isinstance(found, list) or not all(_well_formed(item) for item in found):
+    """The mapping that a source was made with. Raises InvalidInput for one that a forged dump has brought."""
+    items = arguments.parse_json("mapping", row["mapping"])
+    if not isinstance(items, list) or not all(_well_formed(item) for item in items):
         raise InvalidInput("the mapping of a source of a graph is not what graph_add_columns() writes")
-    return found
+    return items
 
 
 def _well_formed(item: Any) -> bool:
@@ -200,14 +201,14 @@ def _well_formed(item: Any) -> bool:
     )
 
 
-def mapped(items: list[dict[str, str]]) -> list[str]:
+def mapped_columns(items: list[dict[str, str]]) -> list[str]:
     """The columns that a mapping names, each once."""
     return list(dict.fromkeys(item[side] for item in items for side in ("subject", "object") if side in item))
 
 
-def joins(db: Connection, table: Table, names: list[str]) -> list[Join]:
-    """The foreign keys that names such as `doctor_id.name` go through. Raises InvalidInput for what there is not."""
-    found: dict[str, Join] = {}
+def foreign_keys(db: Connection, table: Table, names: list[str]) -> list[ForeignKey]:
+    """The foreign keys that names such as `doctor_id.name` follow. Raises InvalidInput for an unknown column."""
+    keys: dict[str, ForeignKey] = {}
     for name in names:
         if name in table.columns:
             continue
@@ -215,15 +216,15 @@ def joins(db: Connection, table: Table, names: list[str]) -> list[Join]:
         if not dot or column not in table.columns:
             known = ", ".join(table.columns)
             raise InvalidInput(f'table {table.relation} has no column "{column}"', hint=f"It has: {known}.")
-        join = found.get(column) or _join(db, table, column)
-        if other not in join.columns:
-            raise InvalidInput(f'table {join.relation} has no column "{other}"')
-        found[column] = join
-    return list(found.values())
+        key = keys.get(column) or _foreign_key(db, table, column)
+        if other not in key.columns:
+            raise InvalidInput(f'table {key.relation} has no column "{other}"')
+        keys[column] = key
+    return list(keys.values())
 
 
-def _join(db: Connection, table: Table, column: str) -> Join:
-    found = db.rows(
+def _foreign_key(db: Connection, table: Table, column: str) -> ForeignKey:
+    rows = db.rows(
         """
         SELECT c.oid::int8 AS oid, format('%I.%I', n.nspname, c.relname) AS relation, k.attname::text AS key,
                c.relkind = 'r' AND NOT c.relhassubclass AS childless
@@ -236,11 +237,13 @@ def _join(db: Connection, table: Table, column: str) -> Join:
         ("int8", "text"),
         (table.oid, column),
     )
-    if not found:
+    if not rows:
         raise InvalidInput(
             f'column "{column}" of {table.relation} is no foreign key of one column',
             hint='"column.other" reads the column other of the table that the foreign key leads to.',
         )
-    of = found[0]
-    rows = f"{_ONLY if of['childless'] else ''}{of['relation']}"
-    return Join(column, of["oid"], of["relation"], rows, of["key"], column_types.of_relation(db, of["oid"]))
+    row = rows[0]
+    referenced = f"{_ONLY if row['childless'] else ''}{row['relation']}"
+    return ForeignKey(
+        column, row["oid"], row["relation"], referenced, row["key"], column_types.of_relation(db, row["oid"])
+    )

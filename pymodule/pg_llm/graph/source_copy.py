@@ -1,4 +1,4 @@
-"""Reading what one graph is made from into another, so that this one is kept true to it as well."""
+"""Copying the sources of one graph into another, which is kept up to date with them from then on."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ from pg_llm.database import ownership
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.progress import Report
 from pg_llm.errors import DuplicateGraph
-from pg_llm.graph import catalog, ingest, merging, store, triggers
+from pg_llm.graph import ingest, mapping, merging, registry, store, triggers
 from pg_llm.graph import source as graph_source
-from pg_llm.graph.access import Command
+from pg_llm.graph.access import CommandAccess
 from pg_llm.graph.merging import Merge
-from pg_llm.graph.schema_check import Allowed
-from pg_llm.graph.store import Mention, Said, Statement
+from pg_llm.graph.schema import SchemaValidator
+from pg_llm.graph.store import EntityMention, RelationMention, RowFacts
 
 _COLUMNS = "kind, columns::text[] AS columns, joined::oid[]::int8[] AS joined, mapping::text AS mapping, model, sync"
-_AT_ONCE = 1000
+_BATCH = 1000
 
 
-def join(db: Connection, row: Row, other: Row, report: Report) -> None:
-    """Give a graph all sources of another that it lacks, read them, and merge there what was merged by hand here."""
+def copy_sources(db: Connection, graph: Row, other: Row, report: Report) -> None:
+    """Add all sources of the other graph that a graph lacks, ingest them, and repeat the other's manual merges."""
     for source in graph_source.of_graph(db, other["id"]):
         ownership.check_owner(db, source.table)
-        _check_types(row, source)
-    for target in graph_source.imported(db, other["id"]):
-        ownership.check_owner(db, target)
-    added = [number for each in _sources(db, other["id"]) if (number := _add(db, row, each)) is not None]
-    for source in graph_source.of_graph(db, row["id"]):
+        _check_types(graph, source)
+    for table in graph_source.import_tables(db, other["id"]):
+        ownership.check_owner(db, table)
+    added = [number for each in _sources(db, other["id"]) if (number := _add_source(db, graph, each)) is not None]
+    for source in graph_source.of_graph(db, graph["id"]):
         if source.id in added:
             if source.row["sync"] == "live":
-                triggers.check(db, source)
-                triggers.follow(db, source)
-            ingest.Filling(db, source, row, Command(db)).everything(report, lambda: None)
+                triggers.check_readable(db, source)
+                triggers.create_triggers(db, source)
+            ingest.Ingestion(db, source, graph, CommandAccess(db)).ingest_changes(report, lambda: None)
     for imported in _sources(db, other["id"]):
         if imported["kind"] == "import":
-            _import(db, row, imported)
-    _decisions(db, row["id"], other["id"])
+            _copy_import(db, graph, imported)
+    _repeat_decisions(db, graph["id"], other["id"])
 
 
 def _sources(db: Connection, graph: int) -> list[Row]:
@@ -47,55 +47,53 @@ def _sources(db: Connection, graph: int) -> list[Row]:
     )
 
 
-def _check_types(row: Row, source: graph_source.Source) -> None:
-    allowed = Allowed(row)
+def _check_types(graph: Row, source: graph_source.Source) -> None:
+    """Raise InvalidInput where the graph does not allow a type of the source's mapping."""
+    validator = SchemaValidator(graph)
     for item in graph_source.mapping(source.row) if source.row["mapping"] else []:
-        for side in ("subject_type", "object_type"):
-            if side in item:
-                allowed.type(item[side])
-        if "predicate" in item:
-            allowed.predicate(item["predicate"])
+        mapping.check_types(validator, item)
 
 
-def _add(db: Connection, row: Row, source: Row) -> int | None:
-    """The number of the source that was made; None if it is there. Raises DuplicateGraph if it reads otherwise."""
-    values = (row["id"], source["kind"], source["target"])
-    of = "graph = $1 AND kind = $2 AND target IS NOT DISTINCT FROM $3::oid"
+def _add_source(db: Connection, graph: Row, source: Row) -> int | None:
+    """Create the source; returns its id, or None if the graph has it. Raises DuplicateGraph if it has another one."""
+    values = (graph["id"], source["kind"], source["target"])
+    condition = "graph = $1 AND kind = $2 AND target IS NOT DISTINCT FROM $3::oid"
     types = ("int4", "text", "int8")
-    there = db.rows(f"SELECT {_COLUMNS} FROM llm.own_graph_source WHERE {of}", types, values)
-    if there:
-        if any(there[0][name] != source[name] for name in ("columns", "joined", "mapping", "model")):
+    existing = db.rows(f"SELECT {_COLUMNS} FROM llm.own_graph_source WHERE {condition}", types, values)
+    if existing:
+        if any(existing[0][name] != source[name] for name in ("columns", "joined", "mapping", "model")):
             raise DuplicateGraph(
-                f'the graph "{row["name"]}" reads one of the tables already, and in another way',
-                hint=f"SELECT target, columns, mapping FROM llm.graph_source WHERE graph = {row['id']};",
+                f'the graph "{graph["name"]}" reads one of the tables already, and in another way',
+                hint=f"SELECT target, columns, mapping FROM llm.graph_source WHERE graph = {graph['id']};",
             )
         return None
-    about = ("kind", "columns", "joined", "mapping", "model", "sync")
-    catalog.make_source(db, row["id"], source["target"], [source[name] for name in about])
-    return int(db.rows(f"SELECT id FROM llm.own_graph_source WHERE {of}", types, values)[0]["id"])
+    columns = ("kind", "columns", "joined", "mapping", "model", "sync")
+    registry.create_source(db, graph["id"], source["target"], [source[name] for name in columns])
+    return int(db.rows(f"SELECT id FROM llm.own_graph_source WHERE {condition}", types, values)[0]["id"])
 
 
-def _import(db: Connection, row: Row, source: Row) -> None:
-    """What was imported is nowhere but in the other graph, so it is copied from there."""
+def _copy_import(db: Connection, graph: Row, source: Row) -> None:
+    """Copy imported facts out of the other graph: they are stored nowhere else."""
     target = db.rows(
         "SELECT id FROM llm.own_graph_source"
         " WHERE graph = $1 AND kind = 'import' AND target IS NOT DISTINCT FROM $2::oid",
         ("int4", "int8"),
-        (row["id"], source["target"]),
+        (graph["id"], source["target"]),
     )[0]["id"]
-    allowed = Allowed(row)
+    validator = SchemaValidator(graph)
     rows = list(
         db.stream("SELECT id, key::text AS key FROM llm.own_graph_row WHERE source = $1", ("int4",), (source["id"],))
     )
-    for each in rows:
-        store.hold(db, target)
-        number = store.take(db, row["id"], target, [each["key"]])[each["key"]]
-        for said in _said(db, each["id"], allowed):
-            store.add(db, row["id"], target, number, said)
+    for row in rows:
+        store.try_lock_source(db, target)
+        row_id = store.lock_source_rows(db, graph["id"], target, [row["key"]])[row["key"]]
+        for facts in _fact_batches(db, row["id"], validator):
+            store.add_facts(db, graph["id"], target, row_id, facts)
             db.poll()
 
 
-def _said(db: Connection, row: int, allowed: Allowed) -> Iterator[Sequence[Said]]:
+def _fact_batches(db: Connection, row: int, validator: SchemaValidator) -> Iterator[Sequence[RowFacts]]:
+    """The facts of a row of the other graph, as they were extracted, a batch at a time."""
     query = """
         SELECT DISTINCT v.confidence, s.type AS type, s.name AS name, r.predicate, o.type AS object_type,
                o.name AS object
@@ -104,26 +102,29 @@ def _said(db: Connection, row: int, allowed: Allowed) -> Iterator[Sequence[Said]
         LEFT JOIN llm.own_entity AS o ON o.id = r.object
         WHERE v."row" = $1 ORDER BY predicate NULLS FIRST, type, name, object_type, object
     """
-    found = list(db.stream(query, ("int8",), (row,)))
-    for start in range(0, len(found), _AT_ONCE):
-        said = []
-        for each in found[start : start + _AT_ONCE]:
-            allowed.type(each["type"])
-            mentions = [Mention(each["type"], each["name"], confidence=each["confidence"])]
-            statements = []
-            if each["predicate"] is not None:
-                allowed.type(each["object_type"])
-                allowed.predicate(each["predicate"])
-                if (each["object_type"], each["object"]) != (each["type"], each["name"]):
-                    mentions.append(Mention(each["object_type"], each["object"], confidence=each["confidence"]))
-                statements = [Statement(0, each["predicate"], len(mentions) - 1, confidence=each["confidence"])]
-            said.append(Said("", 0, mentions, statements))
-        yield said
+    evidence = list(db.stream(query, ("int8",), (row,)))
+    for start in range(0, len(evidence), _BATCH):
+        yield [_facts(each, validator) for each in evidence[start : start + _BATCH]]
 
 
-def _decisions(db: Connection, graph: int, other: int) -> None:
-    """What a person merged or parted in the other graph is merged or parted here too."""
-    found = db.rows(
+def _facts(evidence: Row, validator: SchemaValidator) -> RowFacts:
+    """The entity, or the relation with its entities, that a piece of evidence is for."""
+    confidence = evidence["confidence"]
+    validator.check_type(evidence["type"])
+    entities = [EntityMention(evidence["type"], evidence["name"], confidence=confidence)]
+    if evidence["predicate"] is None:
+        return RowFacts("", 0, entities)
+    validator.check_type(evidence["object_type"])
+    validator.check_predicate(evidence["predicate"])
+    if (evidence["object_type"], evidence["object"]) != (evidence["type"], evidence["name"]):
+        entities.append(EntityMention(evidence["object_type"], evidence["object"], confidence=confidence))
+    relation = RelationMention(0, evidence["predicate"], len(entities) - 1, confidence=confidence)
+    return RowFacts("", 0, entities, [relation])
+
+
+def _repeat_decisions(db: Connection, graph: int, other: int) -> None:
+    """Repeat the manual merges and the unmerges of the other graph for the entities of the same names."""
+    decisions = db.rows(
         """
         SELECT k.id AS kept, e.id AS merged, m.state, m.reason
         FROM llm.own_merge AS m
@@ -135,12 +136,12 @@ def _decisions(db: Connection, graph: int, other: int) -> None:
         ("int4", "int4"),
         (other, graph),
     )
-    merging.lock(db, graph)
-    for row in found:
+    merging.lock_graph(db, graph)
+    for row in decisions:
         if row["state"] == "undone":
-            merging.part(db, graph, row["kept"], row["merged"], row["reason"])
+            merging.forbid_merge(db, graph, row["kept"], row["merged"], row["reason"])
             continue
-        one, two = merging.standing(db, [row["kept"]]), merging.standing(db, [row["merged"]])
-        kept, merged = one[row["kept"]], two[row["merged"]]
+        ids = merging.representatives(db, {row["kept"], row["merged"]})
+        kept, merged = ids[row["kept"]], ids[row["merged"]]
         if kept != merged:
             merging.merge(db, graph, [Merge(kept, merged, None, row["reason"])])

@@ -1,4 +1,4 @@
-"""Triggers that keep a graph true: on the tables that it reads, after every statement."""
+"""Statement triggers on the tables of live sources, which keep a graph up to date (incremental maintenance)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pg_llm.database.quoting import quote_ident
 from pg_llm.database.security_context import run_as_extension_owner
 from pg_llm.graph import ingest
 from pg_llm.graph import source as graph_source
-from pg_llm.graph.access import Trigger
+from pg_llm.graph.access import TriggerAccess
 from pg_llm.graph.source import Source
 
 _EVENTS = {
@@ -21,12 +21,12 @@ _EVENTS = {
     "DELETE": "REFERENCING OLD TABLE AS former",
     "TRUNCATE": "",
 }
-_NUMBER = re.compile("[1-9][0-9]{0,9}", re.ASCII)
-# A joined table's rows are only what the source's rows lead to: whoever deletes one has changed those before.
-_JOINED_EVENTS = ("INSERT", "UPDATE")
-# The live source of that number, if the relation and the trigger on it are what follow() makes; the graph's owner may
-# have lost the right to the table since. Locked: no merging and no removal of the source until the transaction ends.
-_FOLLOWED = """
+_SOURCE_ID = re.compile("[1-9][0-9]{0,9}", re.ASCII)
+# A referenced row can be deleted only after the rows that refer to it have changed, so there is no DELETE trigger.
+_REFERENCED_EVENTS = ("INSERT", "UPDATE")
+# The live source with that id, if relation and trigger are such as create_triggers() makes, and if the graph's owner
+# still has the rights of the table's owner. The lock blocks merging and the source's removal until the end.
+_LIVE_SOURCE = """
     SELECT s.id, s.graph, s.kind, s.target::oid::int8 AS target, s.columns::text[] AS columns,
            s.mapping::text AS mapping, s.model, s.sync, g.name AS graph_name, g.entity_types,
            g.relation_types::text AS relation_types, g.embedding_model, g.owner::int8 AS graph_owner,
@@ -46,90 +46,92 @@ _FOLLOWED = """
 """
 
 
-def graph_follow(db: Connection, trigger: dict[str, Any]) -> None:
-    """Statement trigger of live graphs: reads the rows that changed with the rights of their table's owner.
+def ingest_changed_rows(db: Connection, trigger: dict[str, Any]) -> None:
+    """Ingest the rows that the statement changed, and those that refer to a row that it changed.
 
-    Of a trigger that somebody made otherwise it takes no notice.
+    A trigger that was made by hand, and not by `create_triggers`, is ignored.
     """
-    number = _number(trigger["args"])
-    if number is None or trigger["when"] != "AFTER" or trigger["level"] != "STATEMENT":
+    source_id = _source_id(trigger["args"])
+    if source_id is None or trigger["when"] != "AFTER" or trigger["level"] != "STATEMENT":
         return
-    values = (number, int(trigger["relid"]), trigger["name"], trigger["event"])
-    found = run_as_extension_owner(db, lambda: db.rows(_FOLLOWED, ("int4", "int8", "name", "text"), values))
-    if not found:
+    values = (source_id, int(trigger["relid"]), trigger["name"], trigger["event"])
+    rows = run_as_extension_owner(db, lambda: db.rows(_LIVE_SOURCE, ("int4", "int8", "name", "text"), values))
+    if not rows:
         return
-    row = found[0]
+    row = rows[0]
     source = graph_source.of_row(db, row)
-    access = Trigger(db, row["table_owner"], row["graph_owner"])
-    queries = [*(_changed(source, trigger["event"]) if row["own"] else ()), *_leading(source, trigger)]
+    access = TriggerAccess(db, row["table_owner"], row["graph_owner"])
+    queries = [*(_changed_keys(source, trigger["event"]) if row["own"] else ()), *_referencing_keys(source, trigger)]
     keys = {
         each["key"]
         for query in queries
         for each in access.read(source, lambda query=query: db.query_unprepared(query))  # type: ignore[misc]
     }
-    filling = ingest.Filling(db, source, row, access)
+    ingestion = ingest.Ingestion(db, source, row, access)
     if trigger["event"] == "TRUNCATE":
-        filling.forget_gone(lambda: None)
+        ingestion.delete_missing(lambda: None)
     elif keys:
-        filling.keys(sorted(keys))
+        ingestion.ingest_keys(sorted(keys))
 
 
-def check(db: Connection, source: Source) -> None:
-    """Raise InsufficientPrivilege for a table whose reading in its owner's name would run somebody else's code."""
+def check_readable(db: Connection, source: Source) -> None:
+    """Raise InsufficientPrivilege for a table that cannot be read as its owner without running foreign code."""
     owner = db.rows("SELECT relowner::int8 AS oid FROM pg_class WHERE oid = $1::oid", ("int8",), (source.table.oid,))
-    table_access.check_reading(db, [source.table.oid, *source.beside], owner[0]["oid"])
+    table_access.check_reading(db, [source.table.oid, *source.foreign_oids], owner[0]["oid"])
 
 
-def follow(db: Connection, source: Source) -> None:
-    """Put the triggers on the table, its partitions and what its foreign keys lead to, where they are missing."""
+def create_triggers(db: Connection, source: Source) -> None:
+    """Create the missing triggers on the table, its partitions and the tables that its foreign keys refer to."""
     parts = catalog.parts(db, source.table, "rp")
     for event in _EVENTS:
-        for part in sorted(set(parts) - _followed(db, source.id, event)):
+        for part in sorted(set(parts) - _tables_with_trigger(db, source.id, event)):
             _create_trigger(db, source.id, event, part)
-    for number, join in enumerate(source.joins):
-        for event in _JOINED_EVENTS:
-            if join.relation not in parts and join.relation not in _followed(db, source.id, event, f"{number}_"):
-                _create_trigger(db, source.id, event, join.relation, f"{number}_")
+    for number, key in enumerate(source.foreign_keys):
+        prefix = f"{number}_"
+        for event in _REFERENCED_EVENTS:
+            done = key.relation in parts or key.relation in _tables_with_trigger(db, source.id, event, prefix)
+            if not done:
+                _create_trigger(db, source.id, event, key.relation, prefix)
 
 
-def unfollow(db: Connection, source: int) -> None:
-    """Take the triggers of a source away, wherever they are: also from tables that are somebody else's by now."""
+def drop_triggers(db: Connection, source: int) -> None:
+    """Drop all triggers of a source, also those on tables that have another owner by now."""
     for row in _triggers(db, source):
         statement = f"DROP TRIGGER {quote_ident(row['name'])} ON {row['relation']}"
-        # Of the extension's own function, and for a source that the caller has been found to own.
+        # This is safe: they call the extension's own function, for a source that the caller owns.
         run_as_extension_owner(db, lambda statement=statement: db.execute(statement))  # type: ignore[misc]
 
 
-def _number(arguments: Sequence[str] | None) -> int | None:
-    """The number of a source, from a trigger that anybody may have made."""
-    if not arguments or len(arguments) != 1 or not _NUMBER.fullmatch(arguments[0]):
+def _source_id(arguments: Sequence[str] | None) -> int | None:
+    """The id of a source in the arguments of a trigger; None for arguments of a trigger that was made by hand."""
+    if not arguments or len(arguments) != 1 or not _SOURCE_ID.fullmatch(arguments[0]):
         return None
-    number = int(arguments[0])
-    return number if number < 1 << 31 else None
+    source = int(arguments[0])
+    return source if source < 1 << 31 else None
 
 
-def _changed(source: Source, event: str) -> list[str]:
-    """Queries for the keys of the rows that a statement changed."""
+def _changed_keys(source: Source, event: str) -> list[str]:
+    """Queries for the primary keys of the rows that a statement changed."""
     tables = [name for name in ("changed", "former") if f" AS {name}" in _EVENTS[event]]
     return [f"SELECT {source.table.key_object}::text AS key FROM {name} AS t" for name in tables]
 
 
-def _leading(source: Source, trigger: dict[str, Any]) -> list[str]:
-    """The same for rows that lead to a changed row, of another table or of the same."""
+def _referencing_keys(source: Source, trigger: dict[str, Any]) -> list[str]:
+    """Queries for the primary keys of the rows whose foreign keys refer to a changed row."""
     return [
-        f"SELECT {source.table.key_object}::text AS key FROM {source.target} AS t"
-        f" WHERE t.{quote_ident(join.column)} IN (SELECT c.{quote_ident(join.key)} FROM changed AS c)"
-        for join in source.joins
-        if join.oid == int(trigger["relid"]) and trigger["event"] in _JOINED_EVENTS
+        f"SELECT {source.table.key_object}::text AS key FROM {source.from_item} AS t"
+        f" WHERE t.{quote_ident(key.column)} IN (SELECT c.{quote_ident(key.key)} FROM changed AS c)"
+        for key in source.foreign_keys
+        if key.oid == int(trigger["relid"]) and trigger["event"] in _REFERENCED_EVENTS
     ]
 
 
-def _followed(db: Connection, source: int, event: str, prefix: str = "") -> set[str]:
-    return {row["relation"] for row in _triggers(db, source) if row["name"] == _name(source, event, prefix)}
+def _tables_with_trigger(db: Connection, source: int, event: str, prefix: str = "") -> set[str]:
+    return {row["relation"] for row in _triggers(db, source) if row["name"] == _trigger_name(source, event, prefix)}
 
 
 def _triggers(db: Connection, source: int) -> list[Row]:
-    """The triggers of a source: others may have its names, and not its function."""
+    """The triggers of a source, known by their function: triggers of others may have the same names."""
     return db.rows(
         "SELECT g.tgname::text AS name, format('%I.%I', n.nspname, c.relname) AS relation FROM pg_trigger AS g"
         " JOIN pg_class AS c ON c.oid = g.tgrelid JOIN pg_namespace AS n ON n.oid = c.relnamespace"
@@ -140,8 +142,8 @@ def _triggers(db: Connection, source: int) -> list[Row]:
 
 
 def _create_trigger(db: Connection, source: int, event: str, relation: str, prefix: str = "") -> None:
-    """A trigger that DROP EXTENSION removes, so that an uninstalled pg_llm never stops anybody from writing."""
-    name = quote_ident(_name(source, event, prefix))
+    """Create a trigger that DROP EXTENSION drops, so that an uninstalled extension never makes a write fail."""
+    name = quote_ident(_trigger_name(source, event, prefix))
     db.execute(
         f"CREATE TRIGGER {name} AFTER {event} ON {relation} {_EVENTS[event]}"
         f" FOR EACH STATEMENT EXECUTE FUNCTION llm.graph_follow('{source}')"
@@ -149,5 +151,5 @@ def _create_trigger(db: Connection, source: int, event: str, relation: str, pref
     db.execute(f"ALTER TRIGGER {name} ON {relation} DEPENDS ON EXTENSION pg_llm")
 
 
-def _name(source: int, event: str, prefix: str) -> str:
+def _trigger_name(source: int, event: str, prefix: str) -> str:
     return f"zz_graph_{source}_{prefix}{event.lower()}"

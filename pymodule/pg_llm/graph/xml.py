@@ -1,11 +1,11 @@
-"""Text inside XML."""
+"""Escaping of text for XML 1.0."""
 
 from __future__ import annotations
 
 import re
 
-# What XML 1.0 has no way to write.
-_NOT_XML = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# Characters that XML 1.0 cannot represent.
+_INVALID = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _ENTITIES = {
     "&": "&amp;",
     "<": "&lt;",
@@ -19,6 +19,6 @@ _ENTITIES = {
 _TABLE = str.maketrans(_ENTITIES)
 
 
-def escaped(text: str) -> str:
-    """For elements and for attributes in either quotes; what XML cannot hold becomes U+FFFD."""
-    return _NOT_XML.sub("\ufffd", text).translate(_TABLE)
+def escape(text: str) -> str:
+    """The text for elements and for attributes in either quotes; invalid characters become U+FFFD."""
+    return _INVALID.sub("\ufffd", text).translate(_TABLE)

@@ -51,7 +51,7 @@ def _has_plain_weights(file: Path, layers: int) -> bool:
 
 
 def _has_plain_tokenizer(folder: Path) -> bool:
-    """Whether tokenizer.json says the same of letters as tokenizer_config.json, which transformers lets win."""
+    """True if tokenizer.json normalizes text as tokenizer_config.json says, which takes precedence in transformers."""
     normalizer = _json(folder / "tokenizer.json").get("normalizer") or {}
     settings = _json(folder / "tokenizer_config.json")
     names = {

@@ -1,4 +1,4 @@
-"""The model cache: each model once, least recently used models dropped under a memory limit."""
+"""LRU cache of loaded models under a memory limit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _Slot:
 
 
 class ModelCache:
-    """Loaded models by spec; thread-safe, and a model that several threads want is loaded by one of them."""
+    """Loaded models by spec; thread-safe, and one thread loads a model for all that ask for it."""
 
     def __init__(self, load: Loader, weight: Callable[[ModelSpec], int], memory_limit: int) -> None:
         self._load = load
@@ -33,7 +33,7 @@ class ModelCache:
         self._slots: OrderedDict[str, _Slot] = OrderedDict()
 
     def get(self, spec: ModelSpec) -> Engine:
-        """The model, loaded now if it is not there. Raises what loading raises, and MemoryLimitExceeded."""
+        """The model, loaded if need be. Raises what loading raises, and MemoryLimitExceeded."""
         with self._lock:
             slot = self._slots.setdefault(spec.key, _Slot())
             self._slots.move_to_end(spec.key)
@@ -61,7 +61,7 @@ class ModelCache:
         return "loaded" if slot.model else "loading"
 
     def drop(self, spec: ModelSpec) -> bool:
-        """Forget the model; whoever is using it finishes. True if it was there."""
+        """Remove the model from the cache; runs that use it finish. True if it was there."""
         with self._lock:
             return self._slots.pop(spec.key, None) is not None
 

@@ -1,4 +1,4 @@
-"""Causal language models through torch: what they write, and how likely each of some continuations of a prompt is."""
+"""Causal language models run by torch: text generation, and the log-likelihoods of continuations of a prompt."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from pg_llm.models.decoding import GenerationState
 from pg_llm.models.engine import Message, Sampling, Text, Window
 from pg_llm.models.grammars import Grammars
 
-# Continuations that are scored at once, each with a copy of the prompt's keys and values.
-_AT_ONCE = 64
-# Tokens of a text that go into a prompt.
-_LONGEST_TEXT = 1000
+# Continuations that are scored at once, each with a copy of the prompt's key-value cache.
+_MAX_CONTINUATIONS = 64
+# Tokens to which a text is truncated for a prompt.
+_MAX_TEXT_TOKENS = 1000
 
 
 class CausalModel:
-    """`forward` gives the text that answers a `prompt`, and for a `question` the log-likelihood of each answer."""
+    """`forward` gives the answer to a `prompt`, and for a `question` the log-likelihood of each of its answers."""
 
     task = "generation"
     engine = "torch"
-    # Of texts that are written at once: each token costs the keys and values of all layers.
+    # Each token of a batch needs keys and values of all layers.
     batch_tokens = 4096
 
     def __init__(self, folder: Path, device: str, threads: int) -> None:
@@ -38,77 +38,79 @@ class CausalModel:
         self.device = device
         common: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
         self._tokenizer = AutoTokenizer.from_pretrained(str(folder), **common)
-        kind = torch.bfloat16 if device == "cuda" else torch.float32
-        model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=kind, use_safetensors=True, **common)
+        dtype = torch.bfloat16 if device == "cuda" else torch.float32
+        model = AutoModelForCausalLM.from_pretrained(str(folder), dtype=dtype, use_safetensors=True, **common)
         self._model = model.to(device).eval()
         self.bytes = sum(weight.nbytes for weight in self._model.parameters())
         self.details: dict[str, Any] = {}
         self._window: int = getattr(model.config, "max_position_embeddings", 2048)
-        ends = model.generation_config.eos_token_id
-        listed = ends if isinstance(ends, list) else [ends, self._tokenizer.eos_token_id]
-        self._ends = frozenset(token for token in listed if token is not None)
+        configured = model.generation_config.eos_token_id
+        end_tokens = configured if isinstance(configured, list) else [configured, self._tokenizer.eos_token_id]
+        self._end_tokens = frozenset(token for token in end_tokens if token is not None)
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """Prompts without answers."""
         return [[self.question([{"role": "user", "content": str(text)}], [""])] for text in texts]
 
     def truncate(self, text: str) -> str:
-        """As much of the text as goes into a prompt."""
-        text = text[: _LONGEST_TEXT * self._longest_token]
-        found = self._tokenizer(
-            text, truncation=True, max_length=_LONGEST_TEXT, return_offsets_mapping=True, add_special_tokens=False
+        """The text up to the limit for a prompt."""
+        text = text[: _MAX_TEXT_TOKENS * self._longest_token]
+        offsets = self._tokenizer(
+            text, truncation=True, max_length=_MAX_TEXT_TOKENS, return_offsets_mapping=True, add_special_tokens=False
         )["offset_mapping"]
-        return text[: found[-1][1]] if found else ""
+        return text[: offsets[-1][1]] if offsets else ""
 
     def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
-        """A conversation that is to be gone on with, and possible answers."""
+        """The input for scoring possible answers to a conversation."""
         prompt = self._prompt(messages)
         ids = [self._tokenizer(answer, add_special_tokens=False)["input_ids"] for answer in answers]
-        # As costly as a batch may be: on a CPU more at once are no faster, and nobody waits long for another's.
+        # Fills a batch: on a CPU more questions at once are no faster, and make other sessions wait.
         return Window((prompt, ids), self.batch_tokens)
 
     def likelihood(self, before: str, continuations: Sequence[str]) -> Window:
-        """A text that is no conversation, and ways in which it may go on."""
-        # A space belongs to the word after it.
+        """The input for scoring continuations of a text that is no conversation."""
+        # In byte-pair encodings a space belongs to the token of the word after it.
         space = before[len(before.rstrip()) :]
         prompt = self._tokenizer("\n" + before.rstrip(), add_special_tokens=False)["input_ids"]
         ids = [self._tokenizer(space + text, add_special_tokens=False)["input_ids"] for text in continuations]
         return Window((prompt, ids), self.batch_tokens)
 
     def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Window:
-        """A conversation that is to be gone on with by a text. Raises InvalidInput for one that is too long."""
+        """The input for generating the next turn of a conversation. Raises InvalidInput for one that is too long."""
         prompt = self._prompt(messages)
         room = self._window - len(prompt)
         if room <= 0:
             raise self._too_long(f"{len(prompt)}")
-        writing = GenerationState(prompt, min(room, sampling.max_tokens))
+        state = GenerationState(prompt, min(room, sampling.max_tokens))
         if sampling.temperature:
-            writing.temperature = sampling.temperature
-            writing.random = torch.Generator().manual_seed(sampling.seed)
+            state.temperature = sampling.temperature
+            state.random = torch.Generator().manual_seed(sampling.seed)
         if sampling.grammar is not None:
-            writing.matcher = self._grammars.matcher(sampling.grammar)
-        return Window(writing, len(prompt) + writing.longest)
+            state.matcher = self._grammars.matcher(sampling.grammar)
+        return Window(state, len(prompt) + state.max_tokens)
 
     def forward(self, batch: Sequence[Window]) -> Any:
         """For each prompt its text, for each question the log-likelihoods of its answers, shape (answers,).
 
-        A text that its grammar does not let end where it ends is None; one that is not finished is its unit again.
+        None stands for a text that its grammar leaves incomplete, the window itself for a text that is unfinished.
         """
         decoding.advance(
-            self._model, [unit.tokens for unit in batch if isinstance(unit.tokens, GenerationState)], self._ends
+            self._model,
+            [window.tokens for window in batch if isinstance(window.tokens, GenerationState)],
+            self._end_tokens,
         )
         with torch.inference_mode():
             return [
-                self._written(unit) if isinstance(unit.tokens, GenerationState) else self._scores(*unit.tokens)
-                for unit in batch
+                self._text(window) if isinstance(window.tokens, GenerationState) else self._scores(*window.tokens)
+                for window in batch
             ]
 
-    def _written(self, unit: Window) -> Window | str | None:
-        writing: GenerationState = unit.tokens
-        if not writing.done:
-            return unit
-        text: str = self._tokenizer.decode(writing.written, skip_special_tokens=True)
-        return text.strip() if writing.complete else None
+    def _text(self, window: Window) -> Window | str | None:
+        state: GenerationState = window.tokens
+        if not state.done:
+            return window
+        text: str = self._tokenizer.decode(state.generated, skip_special_tokens=True)
+        return text.strip() if state.complete else None
 
     @cached_property
     def _grammars(self) -> Grammars:
@@ -116,7 +118,7 @@ class CausalModel:
 
     @cached_property
     def _longest_token(self) -> int:
-        """Characters that one token stands for at most."""
+        """The largest number of characters that one token stands for."""
         return max(map(len, self._tokenizer.get_vocab()), default=1)
 
     def _too_long(self, tokens: str) -> InvalidInput:
@@ -126,7 +128,7 @@ class CausalModel:
         )
 
     def _prompt(self, messages: Sequence[Message]) -> list[int]:
-        # Too long, however few tokens it is cut into.
+        # A text with more characters is too long however it is tokenized, and tokenizing it would take long.
         least = sum(len(message["content"]) for message in messages) // self._longest_token
         if least > self._window:
             raise self._too_long(f"{least} or more")
@@ -134,32 +136,34 @@ class CausalModel:
             text = self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
         else:
             text = "\n".join(message["content"] for message in messages) + "\n"
-        found: list[int] = self._tokenizer(text, add_special_tokens=not self._tokenizer.chat_template)["input_ids"]
-        return found
+        tokens: list[int] = self._tokenizer(text, add_special_tokens=not self._tokenizer.chat_template)["input_ids"]
+        return tokens
 
     def _scores(self, prompt: Sequence[int], answers: Sequence[Sequence[int]]) -> Any:
         ids = torch.tensor([prompt], device=self.device)
-        begun = self._model(input_ids=ids, use_cache=True, logits_to_keep=1)
-        first = begun.logits[0, -1].float().log_softmax(-1)
+        prefilled = self._model(input_ids=ids, use_cache=True, logits_to_keep=1)
+        first = prefilled.logits[0, -1].float().log_softmax(-1)
         scores = np.asarray([float(first[ids[0]]) if ids else 0.0 for ids in answers])
         longer = [row for row, ids in enumerate(answers) if len(ids) > 1]
-        for start in range(0, len(longer), _AT_ONCE):
-            rows = longer[start : start + _AT_ONCE]
-            scores[rows] += self._rest([answers[row] for row in rows], len(prompt), copy.deepcopy(begun.cache))
+        for start in range(0, len(longer), _MAX_CONTINUATIONS):
+            rows = longer[start : start + _MAX_CONTINUATIONS]
+            scores[rows] += self._continuation_scores(
+                [answers[row] for row in rows], len(prompt), copy.deepcopy(prefilled.cache)
+            )
         return scores
 
-    def _rest(self, answers: Sequence[Sequence[int]], length: int, cache: Any) -> Any:
-        """Log-likelihoods of all tokens but the first; the prompt is not run again."""
+    def _continuation_scores(self, answers: Sequence[Sequence[int]], length: int, cache: Any) -> Any:
+        """Log-likelihoods of all tokens but the first, from the prompt's key-value cache."""
         longest = max(len(ids) for ids in answers) - 1
         inputs = torch.zeros((len(answers), longest), dtype=torch.long, device=self.device)
         for row, ids in enumerate(answers):
             inputs[row, : len(ids) - 1] = torch.tensor(ids[:-1])
         cache.batch_repeat_interleave(len(answers))
-        # Shorter answers are padded at their end, which nothing before it can see.
+        # Padding at the end of shorter answers is not seen by the tokens before it.
         mask = torch.ones((len(answers), length + longest), dtype=torch.long, device=self.device)
         logits = self._model(input_ids=inputs, cache=cache, attention_mask=mask).logits
-        chances = logits.float().log_softmax(-1)
+        log_probabilities = logits.float().log_softmax(-1)
         return [
-            sum(float(chances[row, place, token]) for place, token in enumerate(ids[1:]))
+            sum(float(log_probabilities[row, position, token]) for position, token in enumerate(ids[1:]))
             for row, ids in enumerate(answers)
         ]

@@ -1,4 +1,4 @@
-"""Models behind an OpenAI-compatible API (vLLM, TEI, Ollama and others), as described in OpenAI's API reference."""
+"""Client of OpenAI-compatible APIs (vLLM, TEI, Ollama and others), after OpenAI's API reference."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from pg_llm.errors import EndpointFailed, InvalidModel
 from pg_llm.models.engine import Message, Sampling, Text, Window
 from pg_llm.models.spec import ModelSpec
 
-# Requests for texts that an endpoint is sent at once.
-_AT_ONCE = 8
+# Parallel requests to one endpoint.
+_MAX_REQUESTS = 8
 # Characters of a text that go into a prompt; some 2,000 tokens of English.
-_LONGEST_TEXT = 8000
+_MAX_TEXT_LENGTH = 8000
 
 
 class _Endpoint:
-    """An address and how it is asked; `path` is what is asked there."""
+    """An API's address, model name, timeout and key; `path` is the resource below the address."""
 
     path = ""
     engine = "endpoint"
@@ -42,8 +42,8 @@ class _Endpoint:
         self._key_variable = spec.options.get("api_key_env")
         self.details: dict[str, Any] = {}
 
-    def _ask(self, body: dict[str, Any]) -> Any:
-        """The JSON that the endpoint answers with. Raises EndpointFailed."""
+    def _post(self, body: dict[str, Any]) -> Any:
+        """The JSON of the endpoint's response. Raises EndpointFailed."""
         headers = {"Content-Type": "application/json"}
         if self._key_variable:
             headers["Authorization"] = f"Bearer {os.environ.get(self._key_variable, '')}"
@@ -82,35 +82,35 @@ class EndpointEmbedding(_Endpoint):
 
     def forward(self, batch: Sequence[Window]) -> Any:
         """Unit vectors, float32, shape (len(batch), dimensions). Raises EndpointFailed."""
-        answer = self._ask({"input": [item.tokens for item in batch], "encoding_format": "float"})
+        answer = self._post({"input": [item.tokens for item in batch], "encoding_format": "float"})
         try:
             rows = sorted(answer["data"], key=lambda row: row["index"])
-            found = np.asarray([row["embedding"] for row in rows], dtype=np.float32)
+            vectors = np.asarray([row["embedding"] for row in rows], dtype=np.float32)
         except (ValueError, KeyError, TypeError) as error:
             raise self._failed(str(error)) from error
-        if found.ndim != 2 or len(found) != len(batch):
-            raise self._failed(f"{len(batch)} texts were sent, vectors of shape {found.shape} came back")
-        if not np.isfinite(found).all():
+        if vectors.ndim != 2 or len(vectors) != len(batch):
+            raise self._failed(f"{len(batch)} texts were sent, vectors of shape {vectors.shape} came back")
+        if not np.isfinite(vectors).all():
             raise self._failed("a vector holds a number that is not finite")
-        lengths = np.linalg.norm(found, axis=1, keepdims=True)
-        return found / np.where(lengths == 0, 1, lengths)
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        return vectors / np.where(lengths == 0, 1, lengths)
 
 
 class EndpointGeneration(_Endpoint):
-    """`POST base/chat/completions`; it writes texts, and cannot say how likely one is."""
+    """`POST base/chat/completions`: generates texts, and gives no likelihoods."""
 
     task = "generation"
     path = "chat/completions"
-    # Every request counts one.
-    batch_tokens = _AT_ONCE
+    # Every request has cost 1.
+    batch_tokens = _MAX_REQUESTS
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
-        """Prompts that are answered with one token."""
+        """Prompts whose answers have one token."""
         return [[self.prompt([{"role": "user", "content": str(text)}], Sampling(1))] for text in texts]
 
     def truncate(self, text: str) -> str:
         """The first characters of the text."""
-        return text[:_LONGEST_TEXT]
+        return text[:_MAX_TEXT_LENGTH]
 
     def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
         """Raises InvalidModel."""
@@ -140,12 +140,12 @@ class EndpointGeneration(_Endpoint):
         return Window(body, 1)
 
     def forward(self, batch: Sequence[Window]) -> list[str | None]:
-        """The text for each request, None for JSON that was cut off. Raises EndpointFailed."""
+        """The text of each response, None for JSON that was cut off. Raises EndpointFailed."""
         with ThreadPoolExecutor(len(batch)) as threads:
-            return list(threads.map(self._text, [item.tokens for item in batch]))
+            return list(threads.map(self._complete, [item.tokens for item in batch]))
 
-    def _text(self, body: dict[str, Any]) -> str | None:
-        answer = self._ask(body)
+    def _complete(self, body: dict[str, Any]) -> str | None:
+        answer = self._post(body)
         try:
             choice = answer["choices"][0]
             text = str(choice["message"]["content"] or "").strip()

@@ -1,4 +1,4 @@
-"""The seam between a task and whatever computes it."""
+"""Engines: the interface between a task and the library that runs a model."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 Span = tuple[int, int]
-# One text, or a pair of which the second stands beside every window of the first.
+# One text, or a pair whose second text is repeated in every window of the first.
 Text = str | tuple[str, str]
 # One turn of a conversation: `role` and `content`.
 Message = dict[str, str]
@@ -15,10 +15,10 @@ Message = dict[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What a model reads at once: a text, or a window of a long one.
+    """The input of one run of a model: a text, or a window of a long one.
 
-    `cost` is its length in tokens; `spans` has, for a token that begins a word, the word's place in
-    the text, in characters.
+    `cost` is its length in tokens; `spans` gives, for a token that begins a word, the word's range of characters in
+    the text.
     """
 
     tokens: Any
@@ -27,10 +27,10 @@ class Window:
 
 
 class Word(NamedTuple):
-    """A word of a parsed text: its place, base form, part of speech (coarse, fine), and what it is to its head.
+    """A word of a parsed text: range, lemma, part of speech (coarse and fine), and dependency relation to its head.
 
-    `head` is the head's number in the same window, the word's own for a root; where a model knows no heads, `relation`
-    is empty.
+    `head` is the head's number in the same window, the word's own for a root; `relation` is empty for a model without
+    a dependency parser.
     """
 
     start: int
@@ -44,10 +44,10 @@ class Word(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How a text is written: at temperature 0 always the most probable token; the same seed writes the same text.
+    """How a text is generated: greedily at temperature 0, else reproducibly from the seed.
 
-    `schema` is the JSON Schema that the text follows; `grammar`, of llguidance, says the same or more for engines that
-    decode themselves.
+    `schema` is the JSON Schema that the text follows; `grammar`, of llguidance, is at least as strict, for engines that
+    decode here.
     """
 
     max_tokens: int
@@ -58,7 +58,7 @@ class Sampling:
 
 
 class Engine(Protocol):
-    """A loaded model; `details` is what the registry keeps about it."""
+    """A loaded model; `details` is stored in the registry."""
 
     task: str
     engine: str
@@ -68,13 +68,13 @@ class Engine(Protocol):
     details: dict[str, Any]
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
-        """The windows of each text, one at least; neighbouring ones share `overlap` tokens."""
+        """The windows of each text, one at least; neighbouring windows share `overlap` tokens."""
         ...
 
     def forward(self, batch: Sequence[Window]) -> Any:
-        """One output per window, in order; what it is depends on the model's task.
+        """One output per window, in order; its type depends on the model's task.
 
-        An output that is an Window is not finished: it wants to be in a later batch, and others may go before.
+        An output that is a Window is unfinished work, to be put into a later batch.
         """
         ...
 
@@ -86,20 +86,20 @@ class EmbeddingEngine(Engine, Protocol):
 
 
 class GenerationEngine(Engine, Protocol):
-    """Conversations to texts: `forward` gives str, or None for a text that is not complete."""
+    """Conversations to texts: `forward` gives str, or None for a text that its grammar leaves incomplete."""
 
     def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Window:
-        """A conversation whose next turn is to be written."""
+        """The input for generating the next turn of a conversation."""
         ...
 
     def truncate(self, text: str) -> str:
-        """As much of a text as goes into a prompt."""
+        """As much of a text as fits into a prompt."""
         ...
 
 
 class ParsingEngine(Engine, Protocol):
-    """Texts to their words, beside what else the engine does."""
+    """An engine that can also split texts into words."""
 
     def parse(self, texts: Sequence[str], start: int = 0) -> list[list[Window]]:
-        """Windows of each text for which `forward` gives the list of their words; places count from `start`."""
+        """Windows of each text for which `forward` gives the list of their words; positions count from `start`."""
         ...

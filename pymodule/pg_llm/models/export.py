@@ -1,4 +1,4 @@
-"""One export per model and precision: safetensors in, ONNX out, kept in the cache under the model's digest.
+"""Export of models to ONNX, one per model and precision, kept in the cache under the model's digest.
 
     python -m pg_llm.models.export --source package:NAME/path --cache FOLDER [--precision int8]
 
@@ -32,27 +32,27 @@ from pg_llm.models.spec import ModelSpec
 if TYPE_CHECKING:
     from pg_llm.models.network import Network
 
-# Raised whenever an export of the same model would come out different.
+# Increment whenever an export of the same model would come out different.
 FORMAT = 4
 _SCRATCH = ".export-"
 _PR_SET_PDEATHSIG = 1
-# Least cosine similarity between the model's output for a text and its export's.
-_AGREEMENT = {"fp32": 0.9999, "int8": 0.95}
-# Of unequal length, so that padding counts.
+# Minimal cosine similarity of the model's and the export's outputs for a text.
+_MIN_COSINE = {"fp32": 0.9999, "int8": 0.95}
+# Of unequal length, to include the effect of padding.
 _TEXTS = ("one text", "another text, and a longer one, so that the first is padded beside it", "")
 
 
-def exported(folder: Path, digest: str, task: str, precision: str) -> Path:
-    """The folder of the export, made now if it is not there or damaged. Raises InvalidModel, OutOfMemory, DiskFull."""
+def ensure_exported(folder: Path, digest: str, task: str, precision: str) -> Path:
+    """The folder of the export, made if it is missing or damaged. Raises InvalidModel, OutOfMemory, DiskFull."""
     cache = Path(installation().cache)
     target = _target(cache, digest, task, precision)
     if manifest.is_whole(target):
         return target
-    here = Path(__file__).resolve().parents[2]
+    pymodule = Path(__file__).resolve().parents[2]
     command = [installation().python, "-m", "pg_llm.models.export", "--folder", str(folder), "--digest", digest]
     done = subprocess.run(
         [*command, "--cache", str(cache), "--task", task, "--precision", precision],
-        env={**os.environ, "PYTHONPATH": str(here)},
+        env={**os.environ, "PYTHONPATH": str(pymodule)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -84,34 +84,34 @@ def export(folder: Path, digest: str, task: str, precision: str, cache: Path) ->
         return target
     cache.mkdir(parents=True, exist_ok=True)
     with file_locks.exclusive(cache):
-        _sweep(cache)
+        _remove_abandoned(cache)
         scratch = Path(tempfile.mkdtemp(prefix=_SCRATCH, dir=cache))
-        held = file_locks.acquire(scratch, wait=True)
+        lock = file_locks.acquire(scratch, wait=True)
     try:
         _write(folder, scratch, task, precision)
         manifest.write(scratch)
         with file_locks.exclusive(cache):
-            # Another may have made it meanwhile; one that is whole is never taken away from who reads it.
+            # Another process may have made it meanwhile; a whole one may be in use and is never replaced.
             if not manifest.is_whole(target):
                 if target.exists():
                     os.rename(target, scratch / "damaged")
                     shutil.rmtree(scratch / "damaged")
                 os.rename(scratch, target)
     finally:
-        os.close(held)
+        os.close(lock)
         shutil.rmtree(scratch, ignore_errors=True)
     return target
 
 
-def _sweep(cache: Path) -> None:
-    """Remove what exports left that were killed."""
+def _remove_abandoned(cache: Path) -> None:
+    """Remove the scratch folders of exports that were killed: nobody holds their locks."""
     for scratch in cache.glob(f"{_SCRATCH}*"):
         try:
-            held = file_locks.acquire(scratch)
+            lock = file_locks.acquire(scratch)
         except BlockingIOError:
             continue
         shutil.rmtree(scratch, ignore_errors=True)
-        os.close(held)
+        os.close(lock)
 
 
 def _target(cache: Path, digest: str, task: str, precision: str) -> Path:
@@ -120,7 +120,7 @@ def _target(cache: Path, digest: str, task: str, precision: str) -> Path:
 
 def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
     if task == "generation":
-        _convert(folder, scratch)
+        _convert_gguf(folder, scratch)
         return
     if task == "embedding" and bert.is_supported(folder):
         bert.write(folder, scratch)
@@ -154,28 +154,28 @@ def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
         )
     if precision == "int8":
         _quantize(scratch / "model.onnx")
-    _check(scratch, network, precision)
+    _verify(scratch, network, precision)
 
 
-def _convert(folder: Path, scratch: Path) -> None:
+def _convert_gguf(folder: Path, scratch: Path) -> None:
     """GGUF to safetensors, its weights dequantised: 14 seconds for the default model, once and not at every load."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     (file,) = sorted(folder.glob("*.gguf"))[:1]
-    found: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True}
-    AutoTokenizer.from_pretrained(str(folder), **found).save_pretrained(scratch)
+    options: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True}
+    AutoTokenizer.from_pretrained(str(folder), **options).save_pretrained(scratch)
     model = AutoModelForCausalLM.from_pretrained(
-        str(folder), dtype=torch.float32, quantization_config=GgufConfig(dequantize=True), **found
+        str(folder), dtype=torch.float32, quantization_config=GgufConfig(dequantize=True), **options
     )
-    # What is kept are plain weights.
+    # The weights are dequantised, and the configuration must not say otherwise.
     vars(model.config).pop("quantization_config", None)
     model.save_pretrained(scratch)
     (scratch / "meta.json").write_text(json.dumps({"task": "generation"}))
 
 
-def _check(scratch: Path, network: Network, precision: str) -> None:
-    """An export that disagrees with the model is worse than none."""
+def _verify(scratch: Path, network: Network, precision: str) -> None:
+    """Raise InvalidModel for an export whose outputs differ from the network's."""
     import torch
 
     tokens, expected = network.tokenization(), []
@@ -187,7 +187,7 @@ def _check(scratch: Path, network: Network, precision: str) -> None:
 
 
 def _outputs(scratch: Path) -> Any:
-    """What the export says of the texts, padded beside each other."""
+    """The export's outputs for the texts, padded in one batch."""
     from pg_llm.models.onnx import OnnxModel
 
     made = OnnxModel(scratch, threads=0)
@@ -200,7 +200,7 @@ def _compare(expected: Sequence[Any], found: Sequence[Any], precision: str) -> N
     for wanted, output in zip(expected, found, strict=True):
         first, second = wanted.ravel(), output.ravel()[: wanted.size]
         cosine = float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second) or 1))
-        if not cosine >= _AGREEMENT[precision]:
+        if not cosine >= _MIN_COSINE[precision]:
             raise InvalidModel(f"the {precision} export differs from the model: cosine similarity {cosine:.4f}")
 
 
@@ -228,11 +228,11 @@ def main() -> int:
     parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
     args = parser.parse_args()
     if args.folder:
-        # A host started this one, and is asked again if it dies: the next one exports anew.
+        # The host that started this process ends: the next host starts the export again.
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
-    # Progress bars of the libraries would be the last line of an error.
+    # The last line of standard error is the error message, so no progress bar may follow it.
     os.environ.update(HF_HUB_DISABLE_PROGRESS_BARS="1", TQDM_DISABLE="1")
     try:
         folder = args.folder or source.folder(ModelSpec("export", args.task, args.source, args.revision))

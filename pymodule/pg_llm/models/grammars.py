@@ -1,4 +1,4 @@
-"""What a text may look like, token by token: grammars of llguidance for one tokenizer."""
+"""Constrained decoding by grammars of llguidance: which tokens may come next."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from llguidance.hf import from_tokenizer
 from pg_llm.errors import InvalidInput
 
 
-def of_schema(schema: Any) -> str:
+def from_json_schema(schema: Any) -> str:
     """The grammar of all JSON texts that follow a JSON Schema, without white space between their parts."""
     # Without white space: a small model that may write spaces sometimes never stops.
-    found: str = LLMatcher.grammar_from_json_schema(schema, defaults={"whitespace_flexible": False})
-    return found
+    grammar: str = LLMatcher.grammar_from_json_schema(schema, defaults={"whitespace_flexible": False})
+    return grammar
 
 
 class Grammars:
-    """Matchers that hold what a model writes to a grammar."""
+    """Matchers for one tokenizer."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = from_tokenizer(tokenizer)
 
     def matcher(self, grammar: str) -> LLMatcher:
         """A matcher at the beginning of a text. Raises InvalidInput for a grammar that cannot be used."""
-        found = LLMatcher(self._tokenizer, grammar, log_level=0)
-        if found.is_error():
+        matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
+        if matcher.is_error():
             raise InvalidInput(
                 "the schema cannot be used",
-                detail=found.get_error()[:1000],
+                detail=matcher.get_error()[:1000],
                 hint="""Write schema => '{"type": "object", "properties": {"name": {"type": "string"}}}'.""",
             )
-        return found
+        return matcher

@@ -1,4 +1,4 @@
-"""What was learnt from a graph, as `pg_llm.graph.host.training` writes it: how likely a relation leads where."""
+"""Link prediction by knowledge-graph embeddings: ComplEx, RotatE, DistMult and TransE, as `graph.host` trains them."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from safetensors.numpy import load_file
 from pg_llm.errors import InvalidModel
 from pg_llm.models.engine import Text, Window
 
-# Whoever restores a dump may have written these files, and the host's memory is everybody's.
-_LONGEST = 16 << 20
+# These files may come from a dump that anybody made, and all sessions share the host's memory.
+_MAX_DESCRIPTION_BYTES = 16 << 20
 _SHAPES = {"complex": 3, "rotate": 3, "distmult": 2, "transe": 2}
 
 
 class GraphModel:
-    """`forward` gives a probability for each entity, of `ids`, to be the other end; 0 for those of other types."""
+    """`forward` gives each entity of `ids` a probability to be the other end; 0 for entities of other types."""
 
     task = "graph"
     engine = "numpy"
@@ -28,88 +28,88 @@ class GraphModel:
     batch_tokens = 64
 
     def __init__(self, folder: Path) -> None:
-        about = _about(folder / "graph.json")
-        self._method: str = about["method"]
-        arrays = _arrays(folder / "graph.safetensors", self._method, len(about["predicates"]))
+        description = _description(folder / "graph.json")
+        self._method: str = description["method"]
+        arrays = _arrays(folder / "graph.safetensors", self._method, len(description["predicates"]))
         self.ids = arrays["ids"]
         self._entities = _flat(arrays["entities"])
         self._predicates = arrays["predicates"]
         self._squares = (self._entities**2).sum(axis=1)
         self._row = {int(number): row for row, number in enumerate(self.ids)}
-        self.predicates = {name: row for row, name in enumerate(about["predicates"])}
+        self.predicates = {name: row for row, name in enumerate(description["predicates"])}
         self._types = arrays["types"]
         # Per predicate, the types that can stand at each end.
-        self._ends = about["ends"]
+        self._ends = description["ends"]
         self.bytes = sum(int(array.nbytes) for array in arrays.values())
         self.details: dict[str, Any] = {"dimensions": arrays["entities"].shape[1]}
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """One window per text, a JSON list of entity, predicate, 0 for objects or 1 for subjects; none if unknown."""
-        found: list[list[Window]] = []
+        windows: list[list[Window]] = []
         for text in texts:
-            entity, predicate, back = json.loads(str(text))
+            entity, predicate, inverse = json.loads(str(text))
             known = entity in self._row and predicate in self.predicates
-            found.append([Window((self._row[entity], self.predicates[predicate], back), 1)] if known else [])
-        return found
+            windows.append([Window((self._row[entity], self.predicates[predicate], inverse), 1)] if known else [])
+        return windows
 
     def forward(self, batch: Sequence[Window]) -> list[Any]:
         """One array per window, as long as `ids`."""
         return [self._probabilities(*item.tokens) for item in batch]
 
-    def _probabilities(self, entity: int, predicate: int, back: int) -> Any:
+    def _probabilities(self, entity: int, predicate: int, inverse: int) -> Any:
         """Softmax over the entities whose type fits."""
-        fitting = np.isin(self._types, self._ends[predicate][0 if back else 1])
+        fitting = np.isin(self._types, self._ends[predicate][0 if inverse else 1])
         if not fitting.any():
             return np.zeros(len(self.ids))
-        scores = np.where(fitting, self._scores(entity, 2 * predicate + back), -np.inf)
+        scores = np.where(fitting, self._scores(entity, 2 * predicate + inverse), -np.inf)
         weights = np.exp(scores - scores.max())
         return weights / weights.sum()
 
     def _scores(self, entity: int, predicate: int) -> Any:
-        """As PyKEEN's interactions define them; with matrices where they have sums."""
+        """The scores of PyKEEN's interactions, as products of matrices."""
         start, step = self._entities[entity], self._predicates[predicate]
         if self._method in ("complex", "rotate"):
             real, imaginary = start.reshape(-1, 2).T
             start = np.stack(
                 [real * step[:, 0] - imaginary * step[:, 1], real * step[:, 1] + imaginary * step[:, 0]], 1
             )
-            wanted = start.ravel()
+            query = start.ravel()
         else:
-            wanted = start + step if self._method == "transe" else start * step
-        product = self._entities @ wanted
+            query = start + step if self._method == "transe" else start * step
+        product = self._entities @ query
         if self._method in ("complex", "distmult"):
             return product
-        return -np.sqrt(np.maximum(self._squares + (wanted**2).sum() - 2 * product, 0))
+        return -np.sqrt(np.maximum(self._squares + (query**2).sum() - 2 * product, 0))
 
 
 def _flat(vectors: Any) -> Any:
     return np.ascontiguousarray(vectors.reshape(len(vectors), -1))
 
 
-def _about(file: Path) -> dict[str, Any]:
+def _description(file: Path) -> dict[str, Any]:
     """Method, predicates, and of each predicate the types of its subjects and of its objects. Raises InvalidModel."""
     try:
-        if file.stat().st_size > _LONGEST:
+        if file.stat().st_size > _MAX_DESCRIPTION_BYTES:
             raise InvalidModel("the stored model of a graph has more predicates than fit into memory")
-        about = json.loads(file.read_text(encoding="utf-8"))
+        description = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise InvalidModel(f"the stored model of a graph cannot be read: {type(error).__name__}") from error
-    well = (
-        isinstance(about, dict)
-        and str(about.get("method")) in _SHAPES
-        and all(isinstance(about.get(name), list) for name in ("predicates", "ends"))
+    well_formed = (
+        isinstance(description, dict)
+        and str(description.get("method")) in _SHAPES
+        and all(isinstance(description.get(name), list) for name in ("predicates", "ends"))
     )
     _check(
-        well
-        and len(about["ends"]) == len(about["predicates"])
-        and all(isinstance(name, str) for name in about["predicates"])
-        and all(map(_well_formed, about["ends"])),
+        well_formed
+        and len(description["ends"]) == len(description["predicates"])
+        and all(isinstance(name, str) for name in description["predicates"])
+        and all(map(_are_types, description["ends"])),
         "what its numbers stand for",
     )
-    return dict(about)
+    return dict(description)
 
 
-def _well_formed(ends: Any) -> bool:
+def _are_types(ends: Any) -> bool:
     return (
         isinstance(ends, list)
         and len(ends) == 2
@@ -148,6 +148,6 @@ def _arrays(file: Path, method: str, predicates: int) -> dict[str, Any]:
     return arrays
 
 
-def _check(well: bool, what: str) -> None:
-    if not well:
+def _check(valid: bool, what: str) -> None:
+    if not valid:
         raise InvalidModel(f"the stored model of a graph is not what graph_fit() makes: {what}")

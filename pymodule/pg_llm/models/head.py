@@ -1,4 +1,4 @@
-"""A linear layer on another model's embeddings, as `pg_llm.training.host.head` makes it."""
+"""A linear classifier on another model's embeddings, as `pg_llm.training.host.head` trains it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from pg_llm.models.spec import ModelSpec
 
 
 class HeadModel:
-    """Logits of shape (len(batch), labels); the embedding model is fetched for every batch: it may be evicted."""
+    """`forward` gives logits; the embedding model is fetched for every batch, as it may have been evicted."""
 
     task = "classification"
 
     def __init__(self, folder: Path, base: ModelSpec, get: Callable[[ModelSpec], Engine]) -> None:
-        about = json.loads((folder / "head.json").read_text(encoding="utf-8"))
+        description = json.loads((folder / "head.json").read_text(encoding="utf-8"))
         tensors = load_file(folder / "head.safetensors")
         self._weights, self._bias = self._layer(tensors["weights"]), tensors["bias"]
         self._base = base
@@ -28,17 +28,17 @@ class HeadModel:
         model = get(base)
         self.engine, self.device, self.batch_tokens = model.engine, model.device, model.batch_tokens
         self.bytes = int(tensors["weights"].nbytes + self._bias.nbytes)
-        self.details: dict[str, Any] = {"labels": about["labels"], "multi_label": about["multi_label"]}
+        self.details: dict[str, Any] = {"labels": description["labels"], "multi_label": description["multi_label"]}
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
-        """The windows of each text."""
+        """The windows of each text, as the embedding model cuts them."""
         return self._get(self._base).encode(texts, overlap)
 
     def forward(self, batch: Sequence[Window]) -> Any:
-        """One row of logits per window."""
+        """Logits, shape (len(batch), labels)."""
         vectors = np.asarray(self._get(self._base).forward(batch))
         return vectors @ self._weights.T + self._bias
 
     def _layer(self, weights: Any) -> Any:
-        """The weights that meet the embedding."""
+        """The columns of the weights that belong to the embedding."""
         return weights

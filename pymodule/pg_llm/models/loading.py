@@ -1,4 +1,4 @@
-"""From a spec to a loaded model: checks the files, then chooses the engine."""
+"""Loading: checks a model's files against the registry, then chooses the engine."""
 
 from __future__ import annotations
 
@@ -21,38 +21,39 @@ from pg_llm.models.spec import TASKS, ModelSpec, check_options
 
 log = logging.getLogger(__name__)
 
+# GGUF holds 4 to 8 bits of a weight, and 32 are loaded.
 _GGUF_GROWTH = 6
 Get = Callable[[ModelSpec], Engine]
 
 
-def loaded(spec: ModelSpec, threads: int, get: Get) -> Engine:
-    """As `load`, whatever the libraries raise. Raises OutOfMemory, DiskFull and ModelFilesMissing besides."""
-    with _told(spec):
+def load_reporting_errors(spec: ModelSpec, threads: int, get: Get) -> Engine:
+    """As `load`, with the libraries' exceptions as InvalidModel, OutOfMemory, DiskFull or ModelFilesMissing."""
+    with _reporting_errors(spec):
         return load(spec, threads, get)
 
 
 @contextlib.contextmanager
-def _told(spec: ModelSpec) -> Iterator[None]:
-    """Files that are damaged, and whatever runs out, are told as what they are."""
+def _reporting_errors(spec: ModelSpec) -> Iterator[None]:
+    """Raise an error of ours for what a library raises: damaged files, or a lack of memory or disk space."""
     try:
         yield
     except (InvalidModel, ModelChanged):
-        # The database has the files of a model that was trained here.
+        # The files of a model that was trained here can be restored from the database.
         source.discard_damaged(spec)
         raise
     except Error:
         raise
     except Exception as error:
         log.exception("model %s cannot be loaded", spec.name)
-        said = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
-        raise errors.resource_error(said) or InvalidModel(
-            f'model "{spec.name}" cannot be loaded: {said}',
+        message = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
+        raise errors.resource_error(message) or InvalidModel(
+            f'model "{spec.name}" cannot be loaded: {message}',
             hint="Its files may be damaged: install or copy them again, or train the model again.",
         ) from error
 
 
 def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
-    """The loaded model; `get` gives those it builds on. Raises InvalidModel, ModelChanged or EndpointFailed."""
+    """The loaded model; `get` gives a model that it builds on. Raises InvalidModel, ModelChanged or EndpointFailed."""
     if source.is_endpoint(spec.source):
         model = _endpoint(spec)
     else:
@@ -63,7 +64,7 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
                 f'the files of model "{spec.name}" are not those that were registered',
                 detail=f"Registered digest {spec.digest}, found {digest}.",
             )
-        # The registry says of what kind a model is, never a file of it.
+        # The registry, never a file of the model, decides what kind of model is loaded.
         if spec.task == "recommendation":
             model = _recommender(folder, threads)
         elif spec.task == "graph":
@@ -84,17 +85,17 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
         else:
             model = _transformer(spec, folder, digest, threads)
     if spec.task == "relations":
-        model.details = {**model.details, "ends": source.ends(source.folder(spec))}
+        model.details = {**model.details, "ends": source.argument_types(source.folder(spec))}
     if spec.task == "embedding":
         roles = ("query", "document")
-        own = {role: spec.options[f"{role}_prompt"] for role in roles if f"{role}_prompt" in spec.options}
+        prompts = {role: spec.options[f"{role}_prompt"] for role in roles if f"{role}_prompt" in spec.options}
         embedding = cast(EmbeddingEngine, model)
-        embedding.prompts = {**embedding.prompts, **own}
+        embedding.prompts = {**embedding.prompts, **prompts}
     return model
 
 
 def describe(model: Engine) -> dict[str, Any]:
-    """What is known of a loaded model: engine, device, bytes of weights, and what depends on its task."""
+    """Engine, device and bytes of weights of a loaded model, and the details that depend on its task."""
     return {"engine": model.engine, "device": model.device, "bytes": model.bytes, **model.details}
 
 
@@ -109,12 +110,12 @@ def resolve(spec: ModelSpec) -> ModelSpec:
 
 
 def forget(spec: ModelSpec) -> None:
-    """Remove what a model that was trained here has on the disk."""
+    """Remove the files and exports of a model that was trained here."""
     from pg_llm.installation import installation
 
     if spec.source.startswith("database:") and spec.digest:
-        # Whose check is that of the patterns below, too.
-        shutil.rmtree(source.stored(spec.digest), ignore_errors=True)
+        # Checks the digest, which becomes a glob pattern below.
+        shutil.rmtree(source.trained_folder(spec.digest), ignore_errors=True)
         for export in Path(installation().cache).glob(f"{spec.digest}-*"):
             shutil.rmtree(export, ignore_errors=True)
 
@@ -123,9 +124,8 @@ def weight(spec: ModelSpec) -> int:
     """Bytes of weights that loading will take, before loading; 0 for an endpoint."""
     if source.is_endpoint(spec.source):
         return 0
-    with _told(spec):
+    with _reporting_errors(spec):
         folder = source.folder(spec)
-    # GGUF holds 4 to 8 bits of a weight, and 32 are loaded.
     quantised = [_GGUF_GROWTH * file.stat().st_size for file in folder.rglob("*.gguf")]
     sizes = quantised or [file.stat().st_size for file in folder.rglob("*.safetensors")]
     return sum(sizes) // (4 if spec.options.get("precision") == "int8" else 1)
@@ -188,33 +188,33 @@ def _causal(spec: ModelSpec, folder: Path, digest: str, threads: int) -> Engine:
     from pg_llm.models.causal import CausalModel
 
     if any(folder.glob("*.gguf")):
-        from pg_llm.models.export import exported
+        from pg_llm.models.export import ensure_exported
 
-        folder = exported(folder, digest, spec.task, "fp32")
+        folder = ensure_exported(folder, digest, spec.task, "fp32")
     return CausalModel(folder, _device(spec), threads)
 
 
 def _transformer(spec: ModelSpec, folder: Path, digest: str, threads: int) -> Engine:
     device = _device(spec)
-    # Relations are told apart as classes of texts in which two entities are marked.
+    # Relation extraction is classification of texts in which two entities are marked.
     task = "classification" if spec.task == "relations" else spec.task
     if spec.options.get("engine", "torch" if device == "cuda" else "onnx") == "torch":
         from pg_llm.models.torch import TorchModel
 
         return TorchModel(folder, task, device, threads)
-    from pg_llm.models.export import exported
+    from pg_llm.models.export import ensure_exported
     from pg_llm.models.onnx import OnnxModel
 
-    return OnnxModel(exported(folder, digest, task, spec.options.get("precision", "fp32")), threads)
+    return OnnxModel(ensure_exported(folder, digest, task, spec.options.get("precision", "fp32")), threads)
 
 
 def _device(spec: ModelSpec) -> str:
-    wanted = spec.options.get("device")
-    # The driver's device files: asking torch would import it, seconds on a machine that has no GPU.
+    device = spec.options.get("device")
+    # The driver's device files: importing torch to find out would take seconds on a machine that has no GPU.
     present = bool(glob.glob("/dev/nvidia[0-9]*")) and os.environ.get("CUDA_VISIBLE_DEVICES") != ""
-    if wanted == "cuda" and not present:
+    if device == "cuda" and not present:
         raise InvalidModel(
             f'model "{spec.name}" is registered for CUDA, and this server has no CUDA device',
             hint="Register it without the option device to use what is there.",
         )
-    return wanted or ("cuda" if present else "cpu")
+    return device or ("cuda" if present else "cpu")

@@ -1,4 +1,4 @@
-"""What a folder that we made holds: the SHA-256 of each file, so that damage is noticed before anything is read."""
+"""Manifest of an exported model: the SHA-256 of each file, so that damage is noticed before anything is loaded."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ NAME = "manifest.json"
 
 
 def write(folder: Path) -> None:
-    """Note what the folder holds now."""
+    """Record the files that the folder holds now."""
     (folder / NAME).write_text(json.dumps(_digests(folder), indent=1), encoding="utf-8")
 
 
 def is_whole(folder: Path) -> bool:
-    """Whether the folder holds what was noted, and nothing else."""
+    """Whether the folder holds the recorded files unchanged, and no others."""
     try:
         return bool(json.loads((folder / NAME).read_text(encoding="utf-8")) == _digests(folder))
     except (OSError, ValueError):
@@ -23,9 +23,9 @@ def is_whole(folder: Path) -> bool:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    found = {}
+    digests = {}
     for file in sorted(folder.rglob("*")):
         if file.is_file() and file != folder / NAME:
             with file.open("rb") as stream:
-                found[file.relative_to(folder).as_posix()] = hashlib.file_digest(stream, "sha256").hexdigest()
-    return found
+                digests[file.relative_to(folder).as_posix()] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return digests

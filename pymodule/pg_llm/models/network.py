@@ -1,4 +1,4 @@
-"""A transformer as one PyTorch module, tokens in and outputs out: what torch runs and an export writes."""
+"""A transformer as one PyTorch module from padded tokens to outputs, for the torch engine and for export."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pg_llm.models.tokens import Tokenization
 
 @dataclass(frozen=True, slots=True)
 class Meta:
-    """What an engine must know of a network: names of its inputs, its longest input, and what the registry keeps."""
+    """The description of a network that an export stores: input names and limits, prompts, details for the registry."""
 
     task: str
     inputs: list[str]
@@ -24,7 +24,7 @@ class Meta:
     prompts: dict[str, str]
 
     def to_json(self) -> dict[str, Any]:
-        """As an export stores it."""
+        """The description as a JSON object."""
         return asdict(self)
 
 
@@ -69,9 +69,9 @@ class Network(torch.nn.Module):
     def _labels(self, folder: Path, task: str, options: dict[str, Any]) -> Meta:
         from transformers import AutoModelForSequenceClassification, AutoModelForTokenClassification, AutoTokenizer
 
-        kind = AutoModelForTokenClassification if task == "entities" else AutoModelForSequenceClassification
+        model_class = AutoModelForTokenClassification if task == "entities" else AutoModelForSequenceClassification
         common: dict[str, Any] = {"trust_remote_code": False, "local_files_only": True}
-        self.model, report = kind.from_pretrained(str(folder), output_loading_info=True, **common, **options)
+        self.model, report = model_class.from_pretrained(str(folder), output_loading_info=True, **common, **options)
         if report["missing_keys"]:
             raise InvalidModel(
                 f'the model in "{folder}" has no trained layer for {task}',
@@ -84,7 +84,7 @@ class Network(torch.nn.Module):
         details: dict[str, Any] = {"labels": labels}
         lowered = [label.lower() for label in labels]
         if task == "classification" and {"entailment", "contradiction"} <= set(lowered):
-            # An inference model: it judges any labels, its own are not those that callers mean.
+            # A model of natural-language inference classifies by any labels; its own are of no use to callers.
             details = {"entailment": [lowered.index("entailment"), lowered.index("contradiction")]}
         if task == "entities":
             details = {
@@ -105,12 +105,12 @@ def longest_input(tokenizer: Any, config: Any) -> int:
 
 
 def tokenization(tokenizer: Any, longest: int) -> Tokenization:
-    """The same tokenizer of the tokenizers library, as every engine and every training uses it."""
+    """The tokenizer of the tokenizers library behind one of transformers, for engines and trainings alike."""
     return Tokenization(str(tokenizer.backend_tokenizer.to_str()), _inputs(tokenizer), longest, _pad_id(tokenizer))
 
 
 def _inputs(tokenizer: Any) -> list[str]:
-    """What the network takes, in its order."""
+    """The names of the network's inputs, in order."""
     example = tokenizer("one text")
     return [name for name in ("input_ids", "attention_mask", "token_type_ids") if name in example]
 

@@ -1,4 +1,4 @@
-"""Transformers on the CPU: onnxruntime and the tokenizers library, without torch."""
+"""Transformers run by onnxruntime on the CPU, without importing torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pg_llm.models.tokens import Tokenization
 
 
 def session(file: Path, threads: int) -> onnxruntime.InferenceSession:
-    """A network on the CPU; 0 threads are one per core."""
+    """A session on the CPU; 0 threads are one per core."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     # Idle threads that spin would take the CPU away from PostgreSQL.
@@ -23,7 +23,7 @@ def session(file: Path, threads: int) -> onnxruntime.InferenceSession:
 
 
 class OnnxModel:
-    """An export of `pg_llm.models.export`, loaded."""
+    """A model that `pg_llm.models.export` exported."""
 
     engine = "onnx"
     device = "cpu"

@@ -1,4 +1,4 @@
-"""A recommender as `pg_llm.recommend.host.training` makes it: what a user wants after a sequence of items."""
+"""Sequential recommendation: the model that `pg_llm.recommend.host.training` trains, from item histories to vectors."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pg_llm.models.engine import Text, Window
 
 
 class RecommenderModel:
-    """`forward` gives a vector per sequence: its product with an item's vector says how likely that item is next."""
+    """`forward` gives a vector per sequence, whose inner product with an item's vector scores it as the next item."""
 
     task = "recommendation"
     engine = "onnx"
@@ -24,9 +24,9 @@ class RecommenderModel:
     batch_tokens = 64
 
     def __init__(self, folder: Path, threads: int) -> None:
-        about = json.loads((folder / "recommender.json").read_text(encoding="utf-8"))
+        description = json.loads((folder / "recommender.json").read_text(encoding="utf-8"))
         self._items = load_file(folder / "items.safetensors")["vectors"]
-        self._length: int = about["length"]
+        self._length: int = description["length"]
         self._folder = folder
         self.bytes = int(self._items.nbytes) + (folder / "sequence.onnx").stat().st_size
         self.details: dict[str, Any] = {"dimensions": self._items.shape[1] + 1}
@@ -34,24 +34,24 @@ class RecommenderModel:
 
     @cached_property
     def validation(self) -> dict[str, Any]:
-        """What was kept of the measured users' last events: ranks and lists."""
+        """Ranks and lists of the validation users' last events."""
         return load_file(self._folder / "validation.safetensors")
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
-        """One window per text, a JSON list of item numbers, the latest last; unknown numbers are passed over."""
-        found = []
+        """One window per text, a JSON list of item numbers, the latest last; unknown numbers are ignored."""
+        windows = []
         for text in texts:
             numbers = [number for number in json.loads(str(text)) if 0 <= number < len(self._items)]
-            found.append([Window(numbers[-self._length :], 1)])
-        return found
+            windows.append([Window(numbers[-self._length :], 1)])
+        return windows
 
     def forward(self, batch: Sequence[Window]) -> Any:
-        """Shape (len(batch), dimensions + 1); the last 1 takes in how frequent an item is."""
+        """Shape (len(batch), dimensions + 1); the last number is 1, for the popularity bias of an item."""
         vectors = np.zeros((len(batch), self._length, self._items.shape[1]), dtype=np.float32)
         present = np.zeros((len(batch), self._length), dtype=np.float32)
         for row, item in enumerate(batch):
             if item.tokens:
                 vectors[row, -len(item.tokens) :] = self._items[item.tokens]
                 present[row, -len(item.tokens) :] = 1
-        after = self._session.run(None, {"vectors": vectors, "present": present})[0]
-        return np.hstack([after, np.ones((len(batch), 1), dtype=np.float32)])
+        vectors = self._session.run(None, {"vectors": vectors, "present": present})[0]
+        return np.hstack([vectors, np.ones((len(batch), 1), dtype=np.float32)])

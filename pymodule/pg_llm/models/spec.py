@@ -1,4 +1,4 @@
-"""A model as the registry names it, and everything that makes two models different."""
+"""Model specifications: a row of the registry, with everything that distinguishes two models."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 from pg_llm.errors import InvalidInput
 
-# What a model was made for.
+# What a model can be registered for.
 TASKS = ("classification", "embedding", "entities", "generation", "recommendation", "relations")
-# What a relations model answers for two entities between which there is none.
+# The class of a pair of entities without a relation.
 NO_RELATION = "none"
 OPTIONS = {
     "device": (str, "`cpu` or `cuda`; by default whichever is there"),
@@ -32,7 +32,7 @@ _CHOICES = {"device": ("cpu", "cuda"), "engine": ("onnx", "torch"), "precision":
 class ModelSpec:
     """One row of the registry; the digest is that of the files' content, SHA-256 in hex.
 
-    `base` is the spec of the model that a trained head reads with, as the registry has it: a file never names a source.
+    `base` is the spec of the model under a trained head; only the registry names it, never a file.
     """
 
     name: str

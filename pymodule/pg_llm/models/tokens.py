@@ -1,4 +1,4 @@
-"""Texts to token windows, and windows to padded arrays: the same for every engine that runs a transformer."""
+"""Tokenization into overlapping windows, and padding, for every engine that runs a transformer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pg_llm.models.engine import Span, Text, Window
 
 
 class Tokenization:
-    """A tokenizer with its model's longest input; safe to use from several threads."""
+    """A tokenizer that truncates at its model's longest input; safe to use from several threads."""
 
     def __init__(self, serialized: str, inputs: Sequence[str], max_tokens: int, pad_id: int) -> None:
         self._serialized = serialized
@@ -26,8 +26,8 @@ class Tokenization:
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """The windows of each text; of a pair the second text stands in every window."""
         return [
-            [_encoded(window) for window in (found, *found.overflowing)]
-            for found in self._tokenizer(overlap).encode_batch(list(texts))
+            [_window(part) for part in (encoding, *encoding.overflowing)]
+            for encoding in self._tokenizer(overlap).encode_batch(list(texts))
         ]
 
     def padded(self, batch: Sequence[Window]) -> dict[str, Any]:
@@ -48,31 +48,31 @@ class Tokenization:
     def _tokenizer(self, overlap: int) -> Tokenizer:
         with self._lock:
             if overlap not in self._tokenizers:
-                # Truncation is a state of the tokenizer, so each overlap has one of its own.
-                made = Tokenizer.from_str(self._serialized)
-                made.no_padding()
+                # Truncation is a state of the tokenizer, so each overlap has a tokenizer of its own.
+                tokenizer = Tokenizer.from_str(self._serialized)
+                tokenizer.no_padding()
                 stride = min(overlap, self._max_tokens // 4)
-                made.enable_truncation(self._max_tokens, stride=stride, strategy="only_first")
-                self._tokenizers[overlap] = made
+                tokenizer.enable_truncation(self._max_tokens, stride=stride, strategy="only_first")
+                self._tokenizers[overlap] = tokenizer
             return self._tokenizers[overlap]
 
 
-def _encoded(found: Encoding) -> Window:
-    return Window((found.ids, found.type_ids), len(found.ids), _word_spans(found))
+def _window(encoding: Encoding) -> Window:
+    return Window((encoding.ids, encoding.type_ids), len(encoding.ids), _word_spans(encoding))
 
 
-def _word_spans(found: Encoding) -> list[Span | None]:
-    """For a token that begins a word the place of the whole word, None for every other."""
+def _word_spans(encoding: Encoding) -> list[Span | None]:
+    """For a token that begins a word the span of the whole word, None for every other token."""
     spans: list[Span | None] = []
     word, first = None, 0
-    for position, (number, (start, end)) in enumerate(zip(found.word_ids, found.offsets, strict=True)):
+    for position, (number, (start, end)) in enumerate(zip(encoding.word_ids, encoding.offsets, strict=True)):
         begins = number is not None and number != word
         spans.append((start, end) if begins else None)
         if begins:
             first = position
         elif number is not None:
-            begun = spans[first]
-            assert begun is not None
-            spans[first] = (begun[0], end)
+            word_start = spans[first]
+            assert word_start is not None
+            spans[first] = (word_start[0], end)
         word = number
     return spans

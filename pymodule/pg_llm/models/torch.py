@@ -1,4 +1,4 @@
-"""Transformers through torch: on CUDA, or where an ONNX export is not wanted."""
+"""Transformers run by torch: on CUDA, or where the option engine asks for it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pg_llm.models.network import Network
 
 
 class TorchModel:
-    """A network, loaded on one device."""
+    """A network on one device."""
 
     engine = "torch"
 

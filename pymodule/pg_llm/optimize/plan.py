@@ -1,4 +1,4 @@
-"""Plans: a statement explained without being run, and what its scans read and ask for."""
+"""Query plans: EXPLAIN without running the statement, and the tables that its scans read."""
 
 from __future__ import annotations
 
@@ -6,118 +6,120 @@ import contextlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pg_llm.database import models, search_path
 from pg_llm.database.connection import Connection, DatabaseError
-from pg_llm.database.quoting import quote_ident
 from pg_llm.errors import InvalidInput
 
-# Kind, what to do, the cost before and after, and how that is known.
-Suggestion = tuple[str, str, float, float | None, str]
 Node = dict[str, Any]
 
 _EXPLAIN = "EXPLAIN (VERBOSE, FORMAT JSON) "
 _HINT = "Give one SELECT, as it would be run, with values in place of parameters."
-# Catalogs have the indexes that PostgreSQL gives them.
+# System catalogs already have the indexes that PostgreSQL gives them.
 _TABLE = """
-    SELECT c.oid::int8 AS oid, c.oid::regclass::text AS name, c.reltuples::float8 AS rows,
-           c.relispartition AS partition, coalesce(pg_partition_root(c.oid), c.oid)::regclass::text AS root
+    SELECT c.oid::int8 AS oid, c.oid::regclass::text AS name, c.reltuples::float8 AS row_count,
+           c.relispartition AS is_partition, coalesce(pg_partition_root(c.oid), c.oid)::regclass::text AS root
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = $1 AND c.relname = $2 AND c.oid >= 16384 AND c.relkind IN ('r', 'm')
 """
 
 
+class Suggestion(NamedTuple):
+    """A row of advice: what to do, the planner's costs before and after (None if unknown), and the evidence."""
+
+    kind: str
+    action: str
+    cost_before: float
+    cost_after: float | None
+    evidence: str
+
+
 @dataclass(frozen=True, slots=True)
-class Table:
-    """A table that a plan reads; `root` is the partitioned table that it is part of, or itself."""
+class PlanTable:
+    """A table that a plan reads; `root` is its partitioned table, or itself."""
 
     oid: int
     name: str
-    rows: float
-    partition: bool
+    row_count: float
+    is_partition: bool
     root: str
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The planner's tree for a statement; nothing of it was run."""
+    """The plan tree of a statement that was not run."""
 
     tree: Node
 
     @property
     def cost(self) -> float:
-        """Of all rows, in the planner's units."""
+        """The total cost in the planner's units."""
         return float(self.tree["Total Cost"])
 
     def nodes(self) -> Iterator[Node]:
-        """Every node, the root first."""
-        yield from below(self.tree)
+        """All nodes, the root first."""
+        yield from subtree(self.tree)
 
-    def scans(self, db: Connection) -> list[tuple[Node, Table]]:
-        """The nodes that read a table of somebody's, with that table."""
+    def scans(self, db: Connection) -> list[tuple[Node, PlanTable]]:
+        """The nodes that scan user tables, with the table."""
         return [
-            (node, Table(**row))
+            (node, PlanTable(**row))
             for node in self.nodes()
             if "Relation Name" in node
             for row in db.rows(_TABLE, ("text", "text"), (node["Schema"], node["Relation Name"]))
         ]
 
 
-def below(node: Node) -> Iterator[Node]:
-    """A node and all that it takes its rows from."""
-    waiting = [node]
-    while waiting:
-        each = waiting.pop(0)
-        yield each
-        waiting += each.get("Plans", [])
-
-
-def quoted(name: str) -> str:
-    """A name as SQL writes it."""
-    return quote_ident(name)
+def subtree(node: Node) -> Iterator[Node]:
+    """A node and all nodes below it, breadth first."""
+    pending = [node]
+    while pending:
+        current = pending.pop(0)
+        yield current
+        pending += current.get("Plans", [])
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A SELECT and the search path that it is meant with; while it is looked at, another one is pinned."""
+    """A SELECT with the search path that it is meant for; our own queries run under the pinned path."""
 
     db: Connection
     text: str
     path: str
 
     @contextlib.contextmanager
-    def names(self) -> Iterator[None]:
-        """While the block runs, names mean what they mean to the caller."""
+    def caller_search_path(self) -> Iterator[None]:
+        """Run the block under the caller's search path."""
         search_path.set_local(self.db, self.path)
         yield
-        # Not after an error: the subtransaction or transaction that ends takes the setting along.
+        # No `finally` needed: after an error, the rollback restores the setting.
         search_path.set_local(self.db, search_path.PINNED)
 
-    def explained(self) -> Plan:
-        """The plan. Raises what PostgreSQL raises."""
-        with self.names():
+    def explain(self) -> Plan:
+        """The plan. Errors of PostgreSQL are raised."""
+        with self.caller_search_path():
             (row,) = self.db.execute(_EXPLAIN + self.text)
-        found = row["QUERY PLAN"]
-        return Plan((json.loads(found) if isinstance(found, str) else found)[0]["Plan"])
+        tree = row["QUERY PLAN"]
+        return Plan((json.loads(tree) if isinstance(tree, str) else tree)[0]["Plan"])
 
-    def tried(self) -> Plan | None:
-        """The plan of a statement that pg_llm wrote; None where the caller's names do not allow it."""
+    def try_explain(self) -> Plan | None:
+        """The plan of a rewritten statement; None if a name or operator means something else in this database."""
         try:
             with self.db.savepoint():
-                return self.explained()
+                return self.explain()
         except DatabaseError as error:
-            # The text alone could not tell that a name or an operator means something else here.
+            # Class 42: the syntax tree alone could not tell that.
             if not error.sqlstate.startswith("42"):
                 raise
             return None
 
-    def plan(self) -> Plan:
-        """The plan of the caller's own statement. Raises InvalidInput with the position of what is wrong in it."""
+    def explain_callers(self) -> Plan:
+        """The plan of the caller's statement. Raises InvalidInput with the position of a mistake in it."""
         try:
-            return self.explained()
+            return self.explain()
         except DatabaseError as error:
-            # Only what is wrong with the statement itself; a missing right, say, is told as it is.
+            # Only mistakes in the statement; others, as missing rights, are reported as they are.
             if not error.sqlstate.startswith("42") or error.sqlstate == "42501":
                 raise
             place = f", at character {error.position - len(_EXPLAIN)}" if error.position else ""
@@ -126,8 +128,10 @@ class Statement:
             raise failure from None
 
 
-def read(db: Connection, what: str, texts: Sequence[str]) -> list[list[dict[str, Any]]]:
-    """What the host reads from each text: a statement, a condition, calls of models in one, or a sort key."""
+def analyze(db: Connection, analyzer: str, texts: Sequence[str]) -> list[list[dict[str, Any]]]:
+    """The host's analysis of each text: a statement's rewrites, a condition's terms or model calls, or a sort key."""
     return (
-        [json.loads(each) for each in models.run_without_model(db, "optimization", texts, read=what)] if texts else []
+        [json.loads(result) for result in models.run_without_model(db, "optimization", texts, read=analyzer)]
+        if texts
+        else []
     )

@@ -1,0 +1,1 @@
+"""Recommenders: fitted on events, and asked what a user wants next."""

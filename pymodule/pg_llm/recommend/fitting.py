@@ -1,353 +1,346 @@
-"""Recommenders: made from events, learnt on, measured, dropped."""
+"""Recommenders fitted on events, refitted, evaluated and dropped."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
-from collections.abc import Iterable
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pg_llm import arguments, protocol
 from pg_llm import options as training_options
-from pg_llm.database import catalog, model_files, models, progress, registry, search_path, table_access, training_runs
+from pg_llm import protocol
+from pg_llm.database import model_files, models, progress, registry, search_path, table_access, training_runs
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.models import Model
 from pg_llm.database.quoting import quote_ident
 from pg_llm.errors import DuplicateRecommender, InsufficientPrivilege, InvalidInput
-from pg_llm.recommend import source
+from pg_llm.recommend import item_table, source
 from pg_llm.recommend.options import OPTIONS
-from pg_llm.recommend.source import Events
+from pg_llm.recommend.source import EventSource
 
-_LONGEST_NAME = 45
-_FEWEST_USERS = 2
-# Share of the events, the latest ones, that say what is popular now, and the fewest.
-_LATEST = 0.1
-_FEWEST_LATEST = 1000
-_AT_ONCE = 500
-_LONGEST_LIST = 100
-_KINDS = ("hr", "ndcg", "mrr", "coverage", "novelty", "users")
+_MAX_NAME_LENGTH = 45
+# Users, and items, with events that a training needs.
+_MIN_USERS = 2
+# Popularity is counted over this share of the events, the latest ones, and over so many at least.
+_LATEST_SHARE = 0.1
+_MIN_LATEST = 1000
+# The longest list of items that is evaluated; the training keeps no longer ones.
+MAX_LIST_LENGTH = 100
+_METRICS = ("hr", "ndcg", "mrr", "coverage", "novelty", "users")
+# The shape of the network, which a refit cannot change.
+_SHAPE_OPTIONS = ("dimensions", "layers", "heads", "max_length")
+_STORED_COLUMNS = (
+    "name events query search_path user_column item_column time_column weight_column items item_key item_text".split()
+)
 
 
-def llm_fit_recommender(
-    db: Connection,
-    name: str | None,
-    events: str | None,
-    user_column: str | None,
-    item_column: str | None,
-    time_column: str | None,
-    weight_column: str | None,
-    items: str | None,
-    item_key: str | None,
-    item_text: str | None,
-    options: Any,
-) -> dict[str, Any]:
-    """Learn from events (a table or a query) which items users want next; returns what was measured on last events."""
-    events = arguments.required("events", events)
-    path = db.rows("SELECT pg_catalog.current_setting('search_path') AS path")[0]["path"]
-    table = _oid(db, events)
-    # By their names as the caller sees them.
-    of_items = int(db.rows(_CAST, ("text",), (items,))[0]["oid"]) if items is not None else None
-    place = db.rows("SELECT pg_catalog.current_schema()::pg_catalog.text AS name")[0]["name"]
+# Item numbers of one user in the order of events, and the weight of each event.
+_Sequence = tuple[list[int], list[float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What the user says of a new recommender, as in llm_fit_recommender()."""
+
+    name: str | None
+    events: str
+    user_column: str
+    item_column: str
+    time_column: str
+    weight_column: str | None
+    items: str | None
+    item_key: str | None
+    item_text: str | None
+
+
+def fit(db: Connection, definition: Definition, options: dict[str, Any]) -> dict[str, Any]:
+    """Train a new recommender and store it; returns what was measured."""
+    # Names are resolved on the caller's search path, before it is pinned.
+    path = db.setting("search_path") or ""
+    events = _resolve_events(db, definition.events)
+    items = _resolve(db, definition.items)
+    schema = db.rows("SELECT pg_catalog.current_schema()::pg_catalog.text AS name")[0]["name"]
     with search_path.pinned(db):
-        name = _new_name(db, name, place)
-        row: Row = {
-            "name": name,
-            "events": table,
-            "query": None if table else events.strip().rstrip(";"),
-            "search_path": None if table else path,
-            "author": _me(db),
-            "user_column": arguments.required("user_column", user_column),
-            "item_column": arguments.required("item_column", item_column),
-            "time_column": arguments.required("time_column", time_column),
-            "weight_column": weight_column,
-            "items": of_items,
-            "item_key": item_key,
-            "item_text": _columns(db, item_text),
-        }
-        if (row["items"] is None) != (item_key is None) or (row["item_text"] and row["items"] is None):
-            raise InvalidInput(
-                "items and item_key belong together", hint="items => 'film', item_key => 'id', item_text => 'title'"
-            )
-        chosen = training_options.check(OPTIONS, "recommender", arguments.options(options))
+        name = _checked_name(db, definition.name, schema)
+        row = _recommender_row(db, name, definition, events, items, path)
+        chosen = training_options.check(OPTIONS, "recommender", options)
         if chosen["dimensions"] % chosen["heads"]:
             raise InvalidInput('option "dimensions" must be a multiple of "heads"', hint="64 and 2 are the defaults.")
-        catalogue = f"{quote_ident(place)}.{quote_ident(f'recommender_{name}')}"
-        fitted = _Fit(db, "llm_fit_recommender", row, chosen, None)
-        fitted.train()
-        _create(db, catalogue, chosen["dimensions"] + 1)
-        fitted.store(catalogue, 1, db.current_role())
-        _index(db, catalogue)
-        _share(db, row, catalogue)
-        db.execute(f"ANALYZE {catalogue}")
+        table = item_table.qualified_name(schema, name)
+        training = _Training(db, "llm_fit_recommender", row, chosen, None)
+        training.run()
+        item_table.create(db, table, chosen["dimensions"] + 1)
+        training.store_items(table, 1, db.current_role())
+        item_table.index_vectors(db, table)
+        item_table.grant_to_readers(db, table, events)
+        db.execute(f"ANALYZE {table}")
         db.rows(
             "INSERT INTO llm.recommender (name, events, query, search_path, user_column, item_column, time_column,"
             " weight_column, items, item_key, item_text, catalogue, version, options)"
             " VALUES ($1, $2::oid, $3, $4, $5, $6, $7, $8, $9::oid, $10, $11, $12::regclass, 1, $13::jsonb)",
             ("text", "int8", *("text",) * 6, "int8", "text", "text[]", "text", "text"),
-            (*(row[each] for each in _STORED), catalogue, json.dumps(fitted.tuned)),
+            (*(row[column] for column in _STORED_COLUMNS), table, json.dumps(training.stored_options)),
         )
-        _advise(db, row, fitted.events)
-        return fitted.said
+        _advise_index(db, row, training.events)
+        return training.summary
 
 
-def llm_refit(db: Connection, name: str | None, options: Any) -> dict[str, Any]:
-    """Learn on from the events there are now, and take in new items; until it commits the old state answers."""
-    found = source.named(db, arguments.required("name", name))
-    _administer(db, "refit a recommender")
-    row = found.row
-    # A second refit waits here, and then goes on from the first.
-    db.rows("SELECT FROM llm.recommender WHERE name = $1 FOR UPDATE", ("text",), (found.name,))
-    found = source.named(db, name)
-    kept = json.loads(found.row["options"])
-    given = arguments.options(options)
-    fixed = [
-        each for each in ("dimensions", "layers", "heads", "max_length") if given.get(each, kept[each]) != kept[each]
-    ]
-    if fixed:
+def refit(db: Connection, name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Train a recommender further on its present events and items; returns what was measured."""
+    recommender = source.find(db, name)
+    _check_privilege(db, "refit a recommender")
+    row = recommender.row
+    # A concurrent refit waits here, and then continues from the first.
+    db.rows("SELECT FROM llm.recommender WHERE name = $1 FOR UPDATE", ("text",), (recommender.name,))
+    recommender = source.find(db, name)
+    stored = json.loads(recommender.row["options"])
+    changed = [option for option in _SHAPE_OPTIONS if options.get(option, stored[option]) != stored[option]]
+    if changed:
         raise InvalidInput(
-            f'option "{fixed[0]}" cannot change in a refit', hint="llm_fit_recommender() makes a new one."
+            f'option "{changed[0]}" cannot change in a refit', hint="llm_fit_recommender() makes a new one."
         )
-    chosen = training_options.check(OPTIONS, "recommender", {**{each: kept[each] for each in OPTIONS}, **given})
-    old = models.find(db, found.name, None, ("recommendation",))
-    role = table_access.role_for(db, [found.row["catalogue_oid"]], writes=True)
-    known = f"SELECT item, number FROM {found.catalogue} WHERE version = {found.version}"
-    numbers = {each["item"]: each["number"] for each in table_access.as_role(db, role, lambda: list(db.stream(known)))}
-    fitted = _Fit(db, "llm_refit", row, chosen, (old, numbers, kept["items"]))
-    fitted.train()
-    fitted.store(found.catalogue, found.version + 1, role)
+    chosen = training_options.check(
+        OPTIONS, "recommender", {**{option: stored[option] for option in OPTIONS}, **options}
+    )
+    model = models.find(db, recommender.name, None, ("recommendation",))
+    role = table_access.role_for(db, [recommender.row["catalogue_oid"]], writes=True)
+    numbers = item_table.numbers(db, recommender.item_table, recommender.version, role)
+    training = _Training(db, "llm_refit", row, chosen, _State(model, numbers, stored["items"]))
+    training.run()
+    training.store_items(recommender.item_table, recommender.version + 1, role)
     db.rows(
         "UPDATE llm.recommender SET version = version + 1, options = $2::jsonb, fitted_at = clock_timestamp()"
         " WHERE name = $1",
         ("text", "text"),
-        (found.name, json.dumps(fitted.tuned)),
+        (recommender.name, json.dumps(training.stored_options)),
     )
-    old_rows = f"DELETE FROM {found.catalogue} WHERE version = {found.version}"
-    table_access.as_role(db, role, lambda: db.query_unprepared(old_rows))
-    return fitted.said
+    item_table.delete_version(db, recommender.item_table, recommender.version, role)
+    return training.summary
 
 
-def llm_evaluate_recommender(db: Connection, name: str | None, k: int | None) -> list[dict[str, Any]]:
-    """How well lists of k items held users' last events, kept back; beside popularity and neighbours of items."""
-    found = source.named(db, arguments.required("name", name))
-    if k is None or not 1 <= k <= _LONGEST_LIST:
-        raise InvalidInput(f"k must lie between 1 and {_LONGEST_LIST}")
-    source.readable(db, source.events(db, found.row))
-    said = models.find(db, found.name, None, ("recommendation",)).run("recommendation", ["[]"], k=k)[0]
-    ways = json.loads(said)
+def evaluate(db: Connection, name: str, list_length: int) -> list[dict[str, Any]]:
+    """The metrics of lists of that length on the held-out last events, of the recommender and of two baselines."""
+    recommender = source.find(db, name)
+    source.check_readable(db, source.events(db, recommender.row))
+    model = models.find(db, recommender.name, None, ("recommendation",))
+    metrics = json.loads(model.run("recommendation", ["[]"], k=list_length)[0])
     return [
         {
-            "metric": kind,
-            "value": ways["recommender"][kind],
-            "popularity": ways["popularity"][kind],
-            "neighbours": ways["neighbours"][kind],
+            "metric": metric,
+            "value": metrics["recommender"][metric],
+            "popularity": metrics["popularity"][metric],
+            "neighbours": metrics["neighbours"][metric],
         }
-        for kind in _KINDS
-        if ways
+        for metric in _METRICS
+        if metrics
     ]
 
 
-def llm_drop_recommender(db: Connection, name: str | None) -> None:
-    """Remove a recommender, its table and its model."""
-    found = source.named(db, arguments.required("name", name))
-    _administer(db, "drop a recommender", "DELETE")
-    db.rows("DELETE FROM llm.recommender WHERE name = $1", ("text",), (found.name,))
-    if found.row["catalogue"] is not None:
-        db.execute(f"DROP TABLE {found.catalogue}")
-    registry.drop(db, found.name)
+def drop(db: Connection, name: str) -> None:
+    """Remove a recommender, its item table and its model."""
+    recommender = source.find(db, name)
+    _check_privilege(db, "drop a recommender", "DELETE")
+    db.rows("DELETE FROM llm.recommender WHERE name = $1", ("text",), (recommender.name,))
+    if recommender.row["catalogue"] is not None:
+        db.execute(f"DROP TABLE {recommender.item_table}")
+    registry.drop(db, recommender.name)
 
 
-_CAST = "SELECT $1::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8 AS oid"
-_STORED = (
-    "name",
-    "events",
-    "query",
-    "search_path",
-    "user_column",
-    "item_column",
-    "time_column",
-    "weight_column",
-    "items",
-    "item_key",
-    "item_text",
-)
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What a refit continues from: the model, the number of each item, and how many were ever numbered."""
+
+    model: Model
+    numbers: dict[str, int]
+    total: int
 
 
-class _Fit:
-    """One training: what it reads, what it made, and where that goes."""
+class _Training:
+    """One training: reads events and items, trains in the host, and stores model and items."""
 
     def __init__(
-        self,
-        db: Connection,
-        command: str,
-        row: Row,
-        options: dict[str, Any],
-        before: tuple[Model, dict[str, int], int] | None,
+        self, db: Connection, command: str, row: Row, options: dict[str, Any], previous: _State | None
     ) -> None:
         self._db = db
         self._command = command
         self._row = row
         self._options = options
-        self._before = before
+        self._previous = previous.model if previous else None
         self.events = source.events(db, row)
         self._items = source.items(db, row)
-        self._number: dict[str, int] = dict(before[1]) if before else {}
-        self._next = before[2] if before else 0
-        self.tuned: dict[str, Any] = {}
-        self.said: dict[str, Any] = {}
+        self._numbers: dict[str, int] = dict(previous.numbers) if previous else {}
+        self._total = previous.total if previous else 0
+        # After `run`: what llm.recommender keeps of it, and what the caller is shown.
+        self.stored_options: dict[str, Any] = {}
+        self.summary: dict[str, Any] = {}
 
-    def train(self) -> None:
-        """Read, learn, keep the model."""
-        texts = self._catalogue()
-        users = self._users()
-        total = self._next
-        if len(users) < _FEWEST_USERS or len({number for numbers, _ in users for number in numbers}) < _FEWEST_USERS:
+    def run(self) -> None:
+        """Read the data, train, and store the model."""
+        texts = self._read_items()
+        sequences = self._read_sequences()
+        items_with_events = {number for numbers, _ in sequences for number in numbers}
+        if len(sequences) < _MIN_USERS or len(items_with_events) < _MIN_USERS:
             raise InvalidInput(
                 "there are too few events to learn from", hint="It takes two users and two items with events at least."
             )
-        rows = [*(("item", texts.get(number)) for number in range(total)), *(("user", user) for user in users)]
+        rows = [*(("item", texts.get(number)) for number in range(self._total)), *(("user", s) for s in sequences)]
         base = models.find(self._db, None, "embedding") if any(texts.values()) else None
-        before = self._before and self._before[0]
-        job = {"task": "recommend", "method": "recommender", "options": self._options, "before": before and before.wire}
-        if before:
-            # So that its files are on the disk.
-            before.ask("load")
-        about = progress.session_fields(
+        job = {
+            "task": "recommend",
+            "method": "recommender",
+            "options": self._options,
+            "before": self._previous and self._previous.wire,
+        }
+        if self._previous:
+            # Loading restores its files to the disk, where the training reads them.
+            self._previous.ask("load")
+        session = progress.session_fields(
             self._db, self._command, self.events.relation.removesuffix(" AS e")[:60], self._row["name"]
         )
-        with training_runs.stream_training(self._db, about, job, base, rows) as made:
-            # Read on when the folder is gone: of a large catalogue it is too much to hold.
-            self._lines = Path(made["folder"]).with_name("items.tsv").open(encoding="ascii")
+        with training_runs.stream_training(self._db, session, job, base, rows) as made:
+            # Opened before the folder is deleted, and read later: a large file is not held in memory.
+            self._item_lines = Path(made["folder"]).with_name("items.tsv").open(encoding="ascii")
             model_files.store(self._db, Path(made["folder"]), made["digest"])
-        if self._before:
+        if self._previous:
             registry.replace_files(self._db, self._row["name"], made["digest"])
         else:
             registry.register(self._db, self._row["name"], "recommendation", f"database:{made['digest']}", None, {})
+        self._record(job, base, made, sequences)
+
+    def _record(
+        self,
+        job: dict[str, Any],
+        base: Model | None,
+        made: dict[str, Any],
+        sequences: list[tuple[list[int], list[float]]],
+    ) -> None:
         metrics = made["metrics"]
-        self.tuned = {
+        self.stored_options = {
             **self._options,
-            **{each: metrics[each] for each in ("share", "decay", "backward", "lift", "fresh")},
-            "items": total,
+            **{name: metrics[name] for name in ("share", "decay", "backward", "lift", "fresh")},
+            "items": self._total,
         }
-        count = sum(len(numbers) for numbers, _ in users)
-        digest = hashlib.sha256(protocol.dumps(users).encode()).hexdigest()
-        training_runs.record(self._db, self._row["name"], job, base, made, count, digest)
-        self.said = {
+        event_count = sum(len(numbers) for numbers, _ in sequences)
+        digest = hashlib.sha256(protocol.dumps(sequences).encode()).hexdigest()
+        training_runs.record(self._db, self._row["name"], job, base, made, event_count, digest)
+        self.summary = {
             "recommender": self._row["name"],
             "seconds": made["seconds"],
-            "events": count,
-            "items": len(self._number),
+            "events": event_count,
+            "items": len(self._numbers),
             **metrics,
         }
 
-    def store(self, catalogue: str, version: int, role: int) -> None:
-        """Write the items' vectors and neighbours, with the rights of a role."""
-        latest = self._latest()
-        names = {number: item for item, number in self._number.items()}
-        vectors = catalog.schema_of(self._db, "vector")
-        with self._lines as lines:
-            described = ((names[number], number, line) for number, line in enumerate(lines) if number in names)
-            while batch := list(itertools.islice(described, _AT_ONCE)):
-                rows = [self._described(*each, latest, names) for each in batch]
-                insert = partial(
-                    self._db.query_unprepared,
-                    f"INSERT INTO {catalogue} (version, number, item, embedding, recent, fresh, neighbours, weights)"
-                    f" SELECT {version}, n, i, v::{vectors}.vector, r, f, a::int4[], w::float4[]"
-                    " FROM unnest($1, $2, $3, $4, $5, $6, $7) AS t (n, i, v, r, f, a, w)",
-                    ("int4[]", "text[]", "text[]", "float4[]", "bool[]", "text[]", "text[]"),
-                    [list(column) for column in zip(*rows, strict=True)],
-                )
-                table_access.as_role(self._db, role, insert)
-                self._db.poll()
+    def store_items(self, table: str, version: int, role: int) -> None:
+        """Write the items' vectors and neighbors as a version of the item table, with the rights of a role."""
+        popularity = self._read_popularity()
+        items = {number: item for item, number in self._numbers.items()}
+        with self._item_lines as lines:
+            item_table.store(self._db, table, version, role, lines, items, self._total, popularity)
 
-    def _described(
-        self, item: str, number: int, line: str, latest: dict[str, float], names: dict[int, str]
-    ) -> tuple[Any, ...]:
-        """A row of the catalogue; neighbours that are gone are left out."""
-        vector, fresh, near, weights = line.rstrip("\n").split("\t")
-        if len(names) < self._next:
-            pairs = zip(_values(near), _values(weights), strict=True)
-            there = [(each, weight) for each, weight in pairs if int(each) in names]
-            near, weights = (_array(pair[side] for pair in there) for side in (0, 1))
-        return number, item, vector, latest.get(item, 0.0), fresh == "t", near, weights
-
-    def _catalogue(self) -> dict[int, str]:
-        """The text of each item that has one, by number; items that are gone lose theirs."""
+    def _read_items(self) -> dict[int, str]:
+        """The text of each item that has one, by number; items that are gone lose their number."""
         if self._items is None:
             return {}
         texts = {}
-        there = set()
-        of = self._items
+        existing = set()
+        items = self._items
         query = (
-            f"SELECT {of.item} AS i, {of.text} AS x FROM {of.relation} AS t WHERE {of.column} IS NOT NULL ORDER BY 1"
+            f"SELECT {items.item} AS i, {items.text} AS x FROM {items.relation} AS t"
+            f" WHERE {items.column} IS NOT NULL ORDER BY 1"
         )
-        for found in table_access.on_table(self._db, of.oid, lambda: list(self._db.stream(query))):
-            number = self._numbered(found["i"])
-            there.add(found["i"])
-            if found["x"]:
-                texts[number] = found["x"]
-        self._number = {item: number for item, number in self._number.items() if item in there}
+        for row in table_access.on_table(self._db, items.oid, lambda: list(self._db.stream(query))):
+            number = self._number(row["i"])
+            existing.add(row["i"])
+            if row["x"]:
+                texts[number] = row["x"]
+        self._numbers = {item: number for item, number in self._numbers.items() if item in existing}
         return texts
 
-    def _numbered(self, item: str) -> int:
-        number = self._number.get(item)
+    def _number(self, item: str) -> int:
+        number = self._numbers.get(item)
         if number is None:
-            number = self._number[item] = self._next
-            self._next += 1
+            number = self._numbers[item] = self._total
+            self._total += 1
         return number
 
-    def _users(self) -> list[tuple[list[int], list[float]]]:
-        """The item numbers and weights of every user; events of items that do not exist do not count."""
-        found = []
+    def _read_sequences(self) -> list[_Sequence]:
+        """The item numbers and weights of every user; events of items that do not exist are skipped."""
+        sequences = []
 
         def read() -> None:
-            for _, sequence in source.each_user(self._db, self.events):
+            for _, events in source.sequences_by_user(self._db, self.events):
                 if self._items is not None:
-                    sequence = [(item, weight) for item, weight in sequence if item in self._number]
-                if sequence:
-                    found.append(([self._numbered(item) for item, _ in sequence], [weight for _, weight in sequence]))
+                    events = [(item, weight) for item, weight in events if item in self._numbers]
+                if events:
+                    sequences.append(([self._number(item) for item, _ in events], [weight for _, weight in events]))
 
         self.events.read(self._db, read)
-        return found
+        return sequences
 
-    def _latest(self) -> dict[str, float]:
-        """How much each item occurs in the latest events."""
-        of = self.events
+    def _read_popularity(self) -> dict[str, float]:
+        """The total weight of each item in the latest events."""
+        events = self.events
         query = (
-            f"SELECT i, sum(w)::float8 AS popularity FROM (SELECT {of.item_text} AS i, {of.weight} AS w"
-            f" FROM {of.relation} WHERE {of.usable} ORDER BY {of.ordered(' DESC')} LIMIT $1) AS latest GROUP BY i"
+            f"SELECT i, sum(w)::float8 AS popularity FROM (SELECT {events.item_text} AS i, {events.weight} AS w"
+            f" FROM {events.relation} WHERE {events.usable} ORDER BY {events.order_by(' DESC')} LIMIT $1) AS latest"
+            " GROUP BY i"
         )
-        most = max(_FEWEST_LATEST, int(_LATEST * self.said["events"]))
-        return {
-            row["i"]: row["popularity"]
-            for row in of.read(self._db, lambda: list(self._db.stream(query, ("int8",), (most,))))
-        }
+        limit = max(_MIN_LATEST, int(_LATEST_SHARE * self.summary["events"]))
+        rows = events.read(self._db, lambda: list(self._db.stream(query, ("int8",), (limit,))))
+        return {row["i"]: row["popularity"] for row in rows}
 
 
-def _array(values: Iterable[str]) -> str:
-    return "{" + ",".join(values) + "}"
+def _recommender_row(
+    db: Connection, name: str, definition: Definition, events: int | None, items: int | None, path: str
+) -> Row:
+    """The row of llm.recommender for a definition. Raises InvalidInput."""
+    item_text = _parse_columns(db, definition.item_text)
+    if (items is None) != (definition.item_key is None) or (item_text and items is None):
+        raise InvalidInput(
+            "items and item_key belong together", hint="items => 'film', item_key => 'id', item_text => 'title'"
+        )
+    return {
+        "name": name,
+        "events": events,
+        "query": None if events else definition.events.strip().rstrip(";"),
+        "search_path": None if events else path,
+        "author": db.rows("SELECT CURRENT_USER::text AS name")[0]["name"],
+        "user_column": definition.user_column,
+        "item_column": definition.item_column,
+        "time_column": definition.time_column,
+        "weight_column": definition.weight_column,
+        "items": items,
+        "item_key": definition.item_key,
+        "item_text": item_text,
+    }
 
 
-def _values(array: str) -> list[str]:
-    return array[1:-1].split(",") if array != "{}" else []
-
-
-def _oid(db: Connection, events: str) -> int | None:
-    """The relation of that name as the caller sees it; None for a query."""
-    if " " in events.strip() and events.strip().split(None, 1)[0].lower() in ("select", "with", "table", "values"):
+def _resolve(db: Connection, relation: str | None) -> int | None:
+    """The oid of a relation, which exists."""
+    if relation is None:
         return None
-    found = db.rows("SELECT pg_catalog.to_regclass($1)::pg_catalog.oid::pg_catalog.int8 AS oid", ("text",), (events,))
-    if found[0]["oid"] is None:
+    query = "SELECT $1::pg_catalog.regclass::pg_catalog.oid::pg_catalog.int8 AS oid"
+    return int(db.rows(query, ("text",), (relation,))[0]["oid"])
+
+
+def _resolve_events(db: Connection, events: str) -> int | None:
+    """The oid of the relation of events; None for a query."""
+    text = events.strip()
+    if " " in text and text.split(None, 1)[0].lower() in ("select", "with", "table", "values"):
+        return None
+    query = "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid::pg_catalog.int8 AS oid"
+    oid = db.rows(query, ("text",), (events,))[0]["oid"]
+    if oid is None:
         raise InvalidInput(
             f'there is no table "{events[:100]}" of events', hint="Name a table or view, or write a query: SELECT …"
         )
-    return int(found[0]["oid"])
+    return int(oid)
 
 
-def _columns(db: Connection, given: str | None) -> list[str]:
-    """One column, or several as '{title,genres}'."""
+def _parse_columns(db: Connection, given: str | None) -> list[str]:
+    """One column's name, or an array literal of several."""
     if not given:
         return []
     if not given.startswith("{"):
@@ -355,11 +348,12 @@ def _columns(db: Connection, given: str | None) -> list[str]:
     return list(db.rows("SELECT $1::text[] AS names", ("text",), (given,))[0]["names"])
 
 
-def _new_name(db: Connection, name: str | None, schema: str | None) -> str:
+def _checked_name(db: Connection, name: str | None, schema: str | None) -> str:
+    """The name, if a recommender of that name can be created in the schema."""
     name = registry.new_name(db, name, "fit a recommender")
-    _administer(db, "fit a recommender", "INSERT")
-    if len(name) > _LONGEST_NAME:
-        raise InvalidInput(f"a recommender's name has at most {_LONGEST_NAME} characters")
+    _check_privilege(db, "fit a recommender", "INSERT")
+    if len(name) > _MAX_NAME_LENGTH:
+        raise InvalidInput(f"a recommender's name has at most {_MAX_NAME_LENGTH} characters")
     if schema is None:
         raise InvalidInput("there is no schema to make the recommender's table in", hint="SET search_path = public;")
     taken = "SELECT FROM pg_class WHERE relnamespace = quote_ident($1)::regnamespace AND relname = $2"
@@ -368,65 +362,27 @@ def _new_name(db: Connection, name: str | None, schema: str | None) -> str:
     return name
 
 
-def _me(db: Connection) -> str:
-    return str(db.rows("SELECT CURRENT_USER::text AS name")[0]["name"])
-
-
-def _administer(db: Connection, what: str, right: str = "UPDATE") -> None:
-    allowed = db.rows("SELECT has_table_privilege('llm.recommender', $1) AS allowed", ("text",), (right,))
-    if not allowed[0]["allowed"]:
+def _check_privilege(db: Connection, action: str, privilege: str = "UPDATE") -> None:
+    query = "SELECT has_table_privilege('llm.recommender', $1) AS allowed"
+    if not db.rows(query, ("text",), (privilege,))[0]["allowed"]:
         raise InsufficientPrivilege(
-            f"permission denied to {what}",
-            hint=f"It takes the {right} right on llm.recommender; see 'Security' in the README.",
+            f"permission denied to {action}",
+            hint=f"It takes the {privilege} right on llm.recommender; see 'Security' in the README.",
         )
 
 
-def _create(db: Connection, catalogue: str, dimensions: int) -> None:
-    db.execute(
-        f"CREATE TABLE {catalogue} (version int4 NOT NULL, number int4 NOT NULL, item text NOT NULL,"
-        f" embedding {catalog.schema_of(db, 'vector')}.vector({dimensions}) NOT NULL, recent float4 NOT NULL,"
-        " fresh boolean NOT NULL, neighbours int4[] NOT NULL, weights float4[] NOT NULL,"
-        " PRIMARY KEY (version, number), UNIQUE (version, item))"
-    )
-    db.execute(f"CREATE INDEX ON {catalogue} (version, recent DESC, number)")
-    db.execute(
-        f"COMMENT ON TABLE {catalogue} IS 'Items of a recommender; whoever may read them may be shown recommendations'"
-    )
-
-
-def _index(db: Connection, catalogue: str) -> None:
-    """Over all items, and over those that recommend() looks for by themselves."""
-    for which in ("", " WHERE fresh"):
-        method = f"hnsw (embedding {catalog.schema_of(db, 'vector')}.vector_ip_ops)"
-        db.execute(f"CREATE INDEX ON {catalogue} USING {method}{which}")
-
-
-def _share(db: Connection, row: Row, catalogue: str) -> None:
-    """Who may read the events may read what was made of them."""
+def _advise_index(db: Connection, row: Row, events: EventSource) -> None:
+    """Raise a notice if every recommendation would scan the whole table of events."""
     if row["events"] is None:
         return
-    for found in db.rows(
-        "SELECT DISTINCT CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS role"
-        " FROM pg_class AS c, aclexplode(c.relacl) AS a WHERE c.oid = $1::oid AND a.privilege_type = 'SELECT'"
-        " AND a.grantee <> (SELECT oid FROM pg_roles WHERE rolname = CURRENT_USER)",
-        ("int8",),
-        (row["events"],),
-    ):
-        db.execute(f"GRANT SELECT ON {catalogue} TO {found['role']}")
-
-
-def _advise(db: Connection, row: Row, of: Events) -> None:
-    """Say so where every recommendation would read all events."""
-    if row["events"] is None:
-        return
-    helped = db.rows(
+    index = db.rows(
         "SELECT FROM pg_index AS i JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]"
         " WHERE i.indrelid = $1::oid AND a.attname = $2 LIMIT 1",
         ("int8", "text"),
         (row["events"], row["user_column"]),
     )
-    if not helped:
-        table = of.relation.removesuffix(" AS e")
+    if not index:
+        table = events.relation.removesuffix(" AS e")
         columns = ", ".join(quote_ident(row[name]) for name in ("user_column", "time_column"))
         db.notice(
             f"recommend() will read all of {table} each time: no index begins with {row['user_column']}",

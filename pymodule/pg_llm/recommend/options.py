@@ -1,4 +1,4 @@
-"""Options of a recommender's training, and two numbers that training and ranking share."""
+"""Options of a recommender's training, and two constants that training and ranking share."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ OPTIONS = {
     "batch_size": Option(("recommender",), 64, 1, 4096, "sequences of one step"),
     "seed": Option(("recommender",), 0, 0, 2**31, "start of the random numbers"),
 }
-# The last events whose neighbours are asked for a recommendation, and what neighbours say of an item they do not name.
+# Number of latest events whose neighbors are scored, and the score of an item that is no neighbor.
 RECENT = 20
 EPSILON = 1e-3

@@ -1,6 +1,6 @@
-"""Runs the model host of one cluster: python -m pg_llm.runtime --data-directory FOLDER [--detach].
+"""The model host's process: python -m pg_llm.runtime --data-directory FOLDER [--detach].
 
-Backends start it by themselves; by hand or under systemd it stays in the foreground and logs to standard error.
+Backends start it themselves; started by hand or by systemd it stays in the foreground and logs to standard error.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from pg_llm.runtime.memory import Memory
 
 log = logging.getLogger("pg_llm.runtime")
 
-# The kernel, short of memory, ends this process before any of the server's (proc(5): 0 is usual, 1000 the most).
+# Short of memory, the kernel kills this process before those of the server (proc(5): 0 is usual, 1000 the highest).
 _OOM_SCORE = "500"
 
 
@@ -37,25 +37,25 @@ def main() -> int:
     os.chdir(args.data_directory)
     os.umask(0o077)
     os.makedirs(protocol.FOLDER, exist_ok=True)
-    # Before the lock is taken: it belongs to one process.
+    # Forks, so it comes before the lock, which a child process would not inherit.
     ready = _detach() if args.detach else None
     try:
-        watched = postmaster.running()
+        server = postmaster.running()
         settings = configuration.read()
-        held = None if spawn.is_served() else lock.acquire(settings.host_timeout)
-        listener = Listener() if held is not None else None
+        lock_file = None if spawn.is_served() else lock.acquire(settings.host_timeout)
+        listener = Listener() if lock_file is not None else None
     except (Error, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     if ready is not None:
-        _say(ready)
-    if held is None or listener is None:
+        _signal_ready(ready)
+    if lock_file is None or listener is None:
         return 0
     with contextlib.suppress(OSError), open("/proc/self/oom_score_adj", "w", encoding="ascii") as score:
         score.write(_OOM_SCORE)
     _log_to(f"{protocol.FOLDER}/host.log" if args.detach else None)
     try:
-        asyncio.run(_serve(listener, held, watched, settings))
+        asyncio.run(_serve(listener, lock_file, server, settings))
     except Exception:
         log.exception("the model host failed")
         return 1
@@ -63,28 +63,28 @@ def main() -> int:
 
 
 def _detach() -> int:
-    """Leave the backend that started us: it must neither wait for us nor take us along.
+    """Fork, so that the host neither blocks the backend that started it nor ends with it (daemonize).
 
-    The process that it started stays until `_say`, and ends as this one does if that comes first.
+    The parent process stays until `_signal_ready`; if this process ends before, the parent ends with the same status.
     """
-    word, ready = os.pipe()
+    signalled, ready = os.pipe()
     if child := os.fork():
         os.close(ready)
-        if os.read(word, 1):
+        if os.read(signalled, 1):
             os._exit(0)
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         if code < 0:
             os.kill(os.getpid(), -code)
         os._exit(code)
-    os.close(word)
+    os.close(signalled)
     return ready
 
 
-def _say(ready: int) -> None:
+def _signal_ready(ready: int) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
-    # Who started us may be gone.
+    # The parent may have been killed.
     with contextlib.suppress(BrokenPipeError):
         os.write(ready, b"1")
     os.close(ready)
@@ -98,7 +98,7 @@ def _log_to(file: str | None) -> None:
 
 
 async def _serve(
-    listener: Listener, held: int, watched: postmaster.Postmaster, settings: configuration.Configuration
+    listener: Listener, lock_file: int, server: postmaster.Postmaster, settings: configuration.Configuration
 ) -> None:
     from pg_llm.models import loading
     from pg_llm.models.cache import ModelCache
@@ -107,46 +107,46 @@ async def _serve(
     from pg_llm.runtime.training import process
 
     def leave() -> None:
-        """End at once: a model that is running cannot be asked to stop, and nothing here needs saving."""
+        """Exit at once: a running model cannot be interrupted, and there is nothing to save."""
         listener.remove()
         logging.shutdown()
         os._exit(0)
 
     memory = Memory(settings.host_memory_limit)
     cache = ModelCache(
-        lambda spec: loading.loaded(spec, settings.threads, cache.get),
+        lambda spec: loading.load_reporting_errors(spec, settings.threads, cache.get),
         loading.weight,
         min(settings.memory_limit, settings.host_memory_limit),
     )
-    server = Server(cache, ResultCache(settings.memo_limit), memory, settings.tensorboard_directory, leave)
+    dispatcher = Server(cache, ResultCache(settings.memo_limit), memory, settings.tensorboard_directory, leave)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, leave)
-    await listener.serve(server.serve)
-    process.sweep()
-    log.info("ready for postmaster %d: %s", watched.pid, settings)
-    keeping = asyncio.create_task(_keep(listener, held, settings, memory))
-    gone = asyncio.create_task(postmaster.gone(watched))
-    await asyncio.wait((keeping, gone), return_when=asyncio.FIRST_COMPLETED)
-    if keeping.done() and keeping.exception():
-        log.error("the model host cannot go on", exc_info=keeping.exception())
+    await listener.serve(dispatcher.serve)
+    process.remove_abandoned()
+    log.info("ready for postmaster %d: %s", server.pid, settings)
+    maintaining = asyncio.create_task(_maintain(listener, lock_file, settings, memory))
+    gone = asyncio.create_task(postmaster.gone(server))
+    await asyncio.wait((maintaining, gone), return_when=asyncio.FIRST_COMPLETED)
+    if maintaining.done() and maintaining.exception():
+        log.error("the model host cannot go on", exc_info=maintaining.exception())
     else:
-        log.info("leaving: %s", "another host has come" if keeping.done() else f"postmaster {watched.pid} is gone")
+        log.info("leaving: %s", "another host has come" if maintaining.done() else f"postmaster {server.pid} is gone")
     leave()
 
 
-async def _keep(listener: Listener, held: int, settings: configuration.Configuration, memory: Memory) -> None:
-    """Show that the host is alive, and stay the one that others find; returns when another one is."""
+async def _maintain(listener: Listener, lock_file: int, settings: configuration.Configuration, memory: Memory) -> None:
+    """Beat, free memory, restore a lock file or socket that was removed; returns once another host runs."""
     while True:
-        lock.beat(held)
+        lock.beat(lock_file)
         memory.relieve()
-        if not lock.is_in_place(held):
-            again = lock.acquire(settings.host_timeout)
-            if again is None:
+        if not lock.is_in_place(lock_file):
+            new_lock_file = lock.acquire(settings.host_timeout)
+            if new_lock_file is None:
                 return
             log.warning("the lock file was gone")
-            # Closing any descriptor of a file lets go of a process's locks on it; the old file has no other reader.
-            held = again
+            # The old descriptor stays open: closing any descriptor of a file releases a process's locks on it.
+            lock_file = new_lock_file
         await listener.restore()
         await asyncio.sleep(lock.BEAT)
 

@@ -1,7 +1,7 @@
-"""The backend's side of the socket, or a direct call where `llm.engine` is `backend`.
+"""Client of the model host; with `llm.engine = 'backend'` requests are answered in this process.
 
-A request is the same dictionary either way. Nothing here knows that it runs in PostgreSQL: whoever waits passes `poll`,
-which is called every few hundredths of a second and raises when the query was cancelled.
+A request is the same dictionary either way. Nothing here depends on PostgreSQL: callers pass `poll`, which is called
+every few hundredths of a second while waiting and raises when the query was cancelled.
 """
 
 from __future__ import annotations
@@ -28,41 +28,41 @@ from pg_llm.runtime.result_cache import ResultCache
 Poll = Callable[[], object]
 
 _SLICE_MS = 50
-# Seconds that a question about the host itself waits for an answer.
-_PATIENCE = 0.8
-# Seconds that a host which is ending may take for it.
-_DYING = 5.0
+# Seconds that a request about the host itself waits for the response.
+_INQUIRY_TIMEOUT = 0.8
+# Seconds that a host may take to exit.
+_EXIT_TIMEOUT = 5.0
 _UCRED = struct.Struct("3i")
 _CHUNK_TEXTS = 256
 _CHUNK_CHARACTERS = 1 << 20
-# Requests sent before the first is answered, so that the host never waits for the backend.
-_AHEAD = 2
+# Requests in flight at once (pipelining), so that the host never waits for the backend.
+_PIPELINED = 2
 _ATTEMPTS = 3
-# Texts of a call that is looked up in the session's own memo; a long batch would only flush it.
-_SHORT = 16
+# Calls of at most so many texts use the session's own cache; a long batch would only flush it.
+_MAX_CACHED_TEXTS = 16
 _CACHE_BYTES = 2 << 20
 
 
-class _Lost(Exception):
-    """The host ended or was replaced while it was being asked."""
+class _HostLost(Exception):
+    """The host exited or was replaced during a request."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
 
 
-class _Stopped(Exception):
-    """The host's heartbeat has stopped, or it is no longer the one that others find."""
+class _HostFrozen(Exception):
+    """The host's heartbeat has stopped, or another host holds the lock."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
 
 
 class _NotRunning(Exception):
-    """There is no host, and none is wanted."""
+    """There is no host, and none is to be started."""
 
 
 class NotAnswering(Exception):
-    """The host did not answer in time: it is frozen, or busy with something that cannot be interrupted."""
+    """The host did not respond in time: it is frozen, or runs something that cannot be interrupted."""
 
 
 class _Connection:
@@ -70,7 +70,7 @@ class _Connection:
         self._channel = channel
         self._poll = poll
         channel.setblocking(False)
-        # Who began to listen on the socket.
+        # The process that listens on the socket.
         peer = channel.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
         self._pid = int(_UCRED.unpack(peer)[0])
         self._waiting = select.poll()
@@ -82,53 +82,53 @@ class _Connection:
     def exchange(self, requests: Sequence[Message], poll: Poll) -> list[Any]:
         """The results, in the order of the requests.
 
-        Raises what the host reports, what `poll` raises, _Lost and _Stopped.
+        Raises the error that the host sends, what `poll` raises, _HostLost and _HostFrozen.
         """
         self._poll = poll
         self._watch = lock.Watch()
         results: dict[int, Any] = {}
         first = next(self._ids)
         sent = 0
-        about = {"build": build(), "reads": ["texts"]}
+        capabilities = {"build": build(), "reads": ["texts"]}
         while len(results) < len(requests):
-            while sent < len(requests) and sent - len(results) < _AHEAD:
-                self._send(protocol.encode({"id": first + sent, **about, **requests[sent]}))
+            while sent < len(requests) and sent - len(results) < _PIPELINED:
+                self._send(protocol.encode({"id": first + sent, **capabilities, **requests[sent]}))
                 sent += 1
-            answer = self._receive()
-            if "error" in answer:
-                raise from_wire(answer["error"])
-            results[answer["id"]] = answer["result"]
+            response = self._receive()
+            if "error" in response:
+                raise from_wire(response["error"])
+            results[response["id"]] = response["result"]
         self._ids = itertools.count(first + len(requests))
         return [results[first + position] for position in range(len(requests))]
 
     def _send(self, frame: bytes) -> None:
-        rest = memoryview(frame)
-        while rest:
+        remaining = memoryview(frame)
+        while remaining:
             try:
-                rest = rest[self._channel.send(rest) :]
+                remaining = remaining[self._channel.send(remaining) :]
             except BlockingIOError:
                 self._wait(select.POLLOUT)
             except OSError as error:
-                raise _Lost(self._pid) from error
+                raise _HostLost(self._pid) from error
 
     def _receive(self) -> Message:
-        answer = protocol.decode(self._read(protocol.size(self._read(protocol.HEADER.size))))
-        return protocol.complete(answer, self._read(protocol.texts_size(answer)))
+        response = protocol.decode(self._read(protocol.size(self._read(protocol.HEADER.size))))
+        return protocol.complete(response, self._read(protocol.texts_size(response)))
 
     def _read(self, size: int) -> bytes:
         received = bytearray(size)
-        rest = memoryview(received)
-        while rest:
+        remaining = memoryview(received)
+        while remaining:
             try:
-                count = self._channel.recv_into(rest)
+                count = self._channel.recv_into(remaining)
             except BlockingIOError:
                 self._wait(select.POLLIN)
                 continue
             except OSError as error:
-                raise _Lost(self._pid) from error
+                raise _HostLost(self._pid) from error
             if not count:
-                raise _Lost(self._pid)
-            rest = rest[count:]
+                raise _HostLost(self._pid)
+            remaining = remaining[count:]
         return bytes(received)
 
     def _wait(self, event: int) -> None:
@@ -136,7 +136,7 @@ class _Connection:
         while not self._waiting.poll(_SLICE_MS):
             self._poll()
             if self._watch.stopped() or lock.holder() not in (self._pid, None):
-                raise _Stopped(self._pid)
+                raise _HostFrozen(self._pid)
 
 
 _connection: _Connection | None = None
@@ -146,11 +146,11 @@ _cached_results = ResultCache(_CACHE_BYTES)
 def run(
     engine: str, task: str, model: Message | None, inputs: Sequence[str], options: Message, poll: Poll
 ) -> list[Any]:
-    """One result per input, in order; short calls are remembered for the life of the session.
+    """One result per input, in order; results of short calls are cached for the life of the session.
 
-    A task that needs no model has None.
+    `model` is None for a task that needs no model.
     """
-    if len(inputs) > _SHORT:
+    if len(inputs) > _MAX_CACHED_TEXTS:
         return _compute(engine, task, model, inputs, options, poll)
     key, scope = result_cache.key(engine, model), result_cache.scope(task, options)
     results = _cached_results.get_many(key, scope, inputs)
@@ -171,7 +171,7 @@ def _compute(
 
 
 def ask(engine: str, requests: Sequence[Message], poll: Poll) -> list[Any]:
-    """The results of the requests, in order. A host that dies is started again and asked once more."""
+    """The results of the requests, in order. A host that dies is started again and the requests are repeated."""
     if engine == "backend":
         from pg_llm.runtime import in_process
 
@@ -180,12 +180,12 @@ def ask(engine: str, requests: Sequence[Message], poll: Poll) -> list[Any]:
 
 
 def train(engine: str, job: Message, rows: Sequence[Any], about: Message, poll: Poll) -> Any:
-    """Metrics, seconds, digest and folder of a new model; the folder stays until `release`."""
+    """Train a model: metrics, seconds, digest and folder; the folder stays until `release`."""
     if engine == "backend":
         from pg_llm.runtime import in_process
 
-        def report(found: Message) -> None:
-            inform({"op": "report", "report": {**about, **found}}, poll)
+        def report(progress: Message) -> None:
+            inform({"op": "report", "report": {**about, **progress}}, poll)
 
         return in_process.train(job, rows, report, poll)
     parts = [{"op": "rows", "inputs": part} for part in _chunks([json.dumps(row) for row in rows])]
@@ -193,7 +193,7 @@ def train(engine: str, job: Message, rows: Sequence[Any], about: Message, poll: 
 
 
 def release(engine: str, poll: Poll) -> None:
-    """Let go of what a training left on the disk."""
+    """Remove the folders of this session's trainings."""
     if engine == "backend":
         from pg_llm.runtime import in_process
 
@@ -202,34 +202,34 @@ def release(engine: str, poll: Poll) -> None:
 
 
 def inform(request: Message, poll: Poll) -> None:
-    """Tell a host that is running something that nothing depends on."""
-    # From a host that does not answer, what it held for this session goes with the connection.
+    """Send a request whose result nothing depends on; no host is started for it."""
+    # A host that does not respond forgets this session when the connection ends.
     with contextlib.suppress(NotAnswering):
         inquire(request, poll)
 
 
 def inquire(request: Message, poll: Poll) -> Any:
-    """The result, or None where no host is running. Raises NotAnswering where it takes longer than a moment."""
-    until = time.monotonic() + _PATIENCE
+    """The result, or None if no host is running. Raises NotAnswering after a fraction of a second."""
+    until = time.monotonic() + _INQUIRY_TIMEOUT
 
-    def hurry() -> None:
+    def poll_until_timeout() -> None:
         poll()
         if time.monotonic() > until:
             raise NotAnswering
 
-    return ask_if_running(request, hurry)
+    return ask_if_running(request, poll_until_timeout)
 
 
 def abandon() -> None:
-    """Whatever this session was doing: the host forgets it when the connection ends, without an answer."""
+    """Give up this session's requests and trainings: the host drops them when the connection ends."""
     disconnect()
-    # Only where models were run in this process.
+    # Imported only if models ran in this process.
     if in_process := sys.modules.get("pg_llm.runtime.in_process"):
         in_process.release()
 
 
 def ask_if_running(request: Message, poll: Poll) -> Any:
-    """The result, or None where no host is running; never starts one."""
+    """The result, or None if no host is running; never starts one."""
 
     def connect() -> socket.socket:
         channel = spawn.connect(poll)
@@ -245,27 +245,27 @@ def ask_if_running(request: Message, poll: Poll) -> Any:
 
 def _ask_host(requests: Sequence[Message], poll: Poll, connect: Callable[[], socket.socket]) -> list[Any]:
     global _connection
-    stopped = 0
+    freezes = 0
     for _ in range(_ATTEMPTS):
         try:
             if _connection is None:
                 _connection = _Connection(connect(), poll)
             return _connection.exchange(requests, poll)
-        except _Lost as error:
+        except _HostLost as error:
             disconnect()
-            _await_end(error.pid, poll)
-        except _Stopped as error:
+            _await_exit(error.pid, poll)
+        except _HostFrozen as error:
             disconnect()
-            stopped += 1
+            freezes += 1
             lock.end(error.pid)
-            _await_end(error.pid, poll)
-            if stopped > 1:
+            _await_exit(error.pid, poll)
+            if freezes > 1:
                 break
         except BaseException:
-            # An answer may be on its way to a question that nobody asks any more; closing also cancels queued work.
+            # A response to the abandoned request may still arrive; closing the connection also cancels queued work.
             disconnect()
             raise
-    if stopped > 1:
+    if freezes > 1:
         raise HostUnavailable(
             "the model host stopped answering, and so did the one that was started in its place",
             hint="llm.host_timeout in postgresql.conf says how long it may stand still; pg_llm/host.log says more.",
@@ -277,17 +277,17 @@ def _ask_host(requests: Sequence[Message], poll: Poll, connect: Callable[[], soc
     )
 
 
-def _await_end(pid: int, poll: Poll) -> None:
-    """Wait a moment for a process to end: its socket still takes connections while its other files are being closed."""
+def _await_exit(pid: int, poll: Poll) -> None:
+    """Wait for a process to exit: its socket still accepts connections while its other files are being closed."""
     try:
         process = os.pidfd_open(pid)
     except OSError:
         return
     try:
-        ended = select.poll()
-        ended.register(process, select.POLLIN)
-        until = time.monotonic() + _DYING
-        while not ended.poll(_SLICE_MS) and time.monotonic() < until:
+        exited = select.poll()
+        exited.register(process, select.POLLIN)
+        until = time.monotonic() + _EXIT_TIMEOUT
+        while not exited.poll(_SLICE_MS) and time.monotonic() < until:
             poll()
     finally:
         os.close(process)

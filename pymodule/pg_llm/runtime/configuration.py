@@ -1,7 +1,6 @@
-"""The host's settings, as the server's configuration files give them.
+"""The host's configuration, read from the server's configuration files by `postgres -C`.
 
-Read by asking the server's own binary (`postgres -C`): a session may SET any `llm.*` name for itself, and must not
-thereby decide how much memory the shared host takes.
+A session may SET any `llm.*` name for itself, which must not decide how much memory the shared host takes.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 from pg_llm import settings
 from pg_llm.runtime import postmaster
 
-# Beside the models' weights: libraries, the memo, texts that are being worked on.
+# Memory beside the models' weights: libraries, the result cache, texts that are being processed.
 _WORKING_ROOM = 2 << 30
 
 
@@ -46,6 +45,8 @@ def read() -> Configuration:
 
 
 def _configured(command: tuple[str, ...], name: str) -> str | None:
-    """The value in the configuration files, or None where they do not have it."""
-    done = subprocess.run([*command, "-C", name], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else None
+    """The value in the configuration files, or None if they do not set it."""
+    completed = subprocess.run(
+        [*command, "-C", name], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    return completed.stdout.strip() if completed.returncode == 0 else None

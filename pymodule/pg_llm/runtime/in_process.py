@@ -1,4 +1,4 @@
-"""Models in the calling process, for `llm.engine = 'backend'`: same tasks, same cache, no socket."""
+"""Engine `backend`: models run in the calling process, with the same tasks and cache as in the host, but no socket."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def answer(request: Message, poll: Callable[[], object]) -> Any:
-    """The result of one request. Raises what the host would report, and what `poll` raises between two batches."""
+    """The result of one request. Raises the errors that the host would send, and what `poll` raises between batches."""
     _import_from_host()
     from pg_llm.models import loading
     from pg_llm.models.spec import ModelSpec
@@ -54,7 +54,7 @@ _SLICE = 0.05
 
 
 def train(job: Message, rows: Sequence[Any], report: Callable[[Message], None], poll: Callable[[], object]) -> Any:
-    """What the host's answer would be; the training is a process of this backend's."""
+    """The result of a training, which runs as a child process of this backend."""
     import select
     import subprocess
 
@@ -71,7 +71,7 @@ def train(job: Message, rows: Sequence[Any], report: Callable[[Message], None], 
             stderr=log,
         )
     assert running.stdout is not None
-    found = None
+    result = None
     try:
         while True:
             poll()
@@ -79,20 +79,20 @@ def train(job: Message, rows: Sequence[Any], report: Callable[[Message], None], 
                 continue
             if not (line := running.stdout.readline()):
                 break
-            said = process.said(line)
-            if "report" in said:
-                report(said["report"])
+            message = process.parse_message(line)
+            if "report" in message:
+                report(message["report"])
             else:
-                found = said["result"]
+                result = message["result"]
         running.wait()
     finally:
         with interrupts.deferred():
             running.kill()
             running.wait()
             running.stdout.close()
-    if found is None:
-        raise process.ended(running.returncode, folder)
-    return found
+    if result is None:
+        raise process.failure(running.returncode, folder)
+    return result
 
 
 def release() -> None:
@@ -110,7 +110,7 @@ def _run(task: str, spec: ModelSpec, inputs: list[str], options: Message, poll: 
     distinct = list(dict.fromkeys(inputs))
 
     def forward(batch: Sequence[Window]) -> Any:
-        return _computed(spec, lambda: model.forward(batch), poll)
+        return _call(spec, lambda: model.forward(batch), poll)
 
     def read(windows: Sequence[Window]) -> Sequence[Any]:
         return batching.forward(forward, windows, model.batch_tokens, poll)
@@ -141,42 +141,42 @@ def _results(
     results: list[Any] = []
     for portion in tasks.portions(inputs, weight):
         with _signals_blocked():
-            found: list[Any] = list(task.prepare(model, portion, options))
-        while left := [place for place, work in enumerate(found) if isinstance(work, tasks.WorkItem)]:
-            works = [found[place] for place in left]
+            items: list[Any] = list(task.prepare(model, portion, options))
+        while unfinished := [place for place, item in enumerate(items) if isinstance(item, tasks.WorkItem)]:
+            works = [items[place] for place in unfinished]
             finishing = tasks.finish(works, read(tasks.windows(works)))
-            for place in left:
+            for place in unfinished:
                 poll()
                 with _signals_blocked():
-                    found[place] = next(finishing)
-        results += found
+                    items[place] = next(finishing)
+        results += items
     return results
 
 
 def _model(spec: ModelSpec, poll: Callable[[], object]) -> Any:
-    return _computed(spec, lambda: _cache().get(spec), poll)
+    return _call(spec, lambda: _cache().get(spec), poll)
 
 
-def _computed(spec: ModelSpec, call: Callable[[], Any], poll: Callable[[], object]) -> Any:
-    """What a call of a model gives. An endpoint is waited for in a thread, which whoever gives up leaves behind."""
+def _call(spec: ModelSpec, call: Callable[[], Any], poll: Callable[[], object]) -> Any:
+    """The result of `call`; an endpoint is called in a thread, which a cancelled query leaves behind."""
     from pg_llm.models import source
 
     if not source.is_endpoint(spec.source):
         with _signals_blocked():
             return call()
-    found: Future[Any] = Future()
+    future: Future[Any] = Future()
 
     def work() -> None:
         try:
-            found.set_result(call())
-        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            found.set_exception(error)
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised in the waiting thread
+            future.set_exception(error)
 
     with _signals_blocked():
         threading.Thread(target=work, daemon=True).start()
-    while not wait([found], _SLICE).done:
+    while not wait([future], _SLICE).done:
         poll()
-    return found.result()
+    return future.result()
 
 
 @functools.cache
@@ -185,14 +185,16 @@ def _cache() -> ModelCache:
     from pg_llm.models.cache import ModelCache
 
     cache = ModelCache(
-        lambda spec: loading.loaded(spec, 0, cache.get), loading.weight, settings.size("llm.memory_limit", None)
+        lambda spec: loading.load_reporting_errors(spec, 0, cache.get),
+        loading.weight,
+        settings.size("llm.memory_limit", None),
     )
     return cache
 
 
 @contextlib.contextmanager
 def _signals_blocked() -> Iterator[None]:
-    """Threads that a library starts inherit the mask, so that PostgreSQL's handlers only ever run in its own thread."""
+    """Block signals while a library may start threads, so that PostgreSQL's handlers run in its own thread only."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
     try:
         yield
@@ -202,14 +204,14 @@ def _signals_blocked() -> Iterator[None]:
 
 @functools.cache
 def _import_from_host() -> None:
-    """Make the model host's packages importable here. Raises HostUnavailable if they are for another Python."""
+    """Make the host's packages importable here. Raises HostUnavailable if they are for another Python version."""
     packages = Path(installation().site_packages)
-    mine = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    if packages.parent.name != mine:
+    python = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    if packages.parent.name != python:
         raise HostUnavailable(
-            f"llm.engine = 'backend' needs the packages in \"{packages}\" to be for {mine}, which PostgreSQL runs",
+            f"llm.engine = 'backend' needs the packages in \"{packages}\" to be for {python}, which PostgreSQL runs",
             hint="SET llm.engine = 'shared' works with any version, or install pg_llm again with PostgreSQL's Python.",
         )
     sys.path.append(str(packages))
-    # Read when the library is loaded.
+    # Libraries read it when they are loaded.
     os.environ.update(OPENMP_ENV | os.environ)

@@ -1,6 +1,6 @@
-"""The lock file: whoever holds it is the cluster's host. Its time of change is the host's heartbeat.
+"""The host's lock file: its holder is the cluster's host, and its modification time is the host's heartbeat.
 
-A POSIX record lock, as the kernel tells everybody which process holds it, and only while that process lives.
+A POSIX record lock, as the kernel says which process holds it, and releases it when that process ends.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FLOCK = struct.Struct("hhqqi0q")
 
 
 def acquire(timeout: float) -> int | None:
-    """A descriptor that holds the lock, or None where another process does; `timeout` is told to whoever waits."""
+    """A descriptor that holds the lock, or None if another process does; waiting processes read `timeout` from it."""
     descriptor = os.open(protocol.LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -35,38 +35,38 @@ def acquire(timeout: float) -> int | None:
 
 
 def is_in_place(descriptor: int) -> bool:
-    """Whether the lock file that others see is the one that this process holds."""
+    """Whether the path still leads to the file whose lock this process holds."""
     return _identity(protocol.LOCK) == (os.fstat(descriptor).st_dev, os.fstat(descriptor).st_ino)
 
 
 def beat(descriptor: int) -> None:
-    """Show that the host is alive."""
+    """Send a heartbeat."""
     os.utime(descriptor)
 
 
 def holder() -> int | None:
-    """The process that is the host, or None where there is none."""
+    """The process id of the host, or None if there is none."""
     try:
         descriptor = os.open(protocol.LOCK, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        asked = _FLOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
-        found = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_GETLK, asked))
+        request = _FLOCK.pack(fcntl.F_RDLCK, os.SEEK_SET, 0, 0, 0)
+        conflicting = _FLOCK.unpack(fcntl.fcntl(descriptor, fcntl.F_GETLK, request))
     finally:
         os.close(descriptor)
-    # A process of another container has no number here.
-    return (found[4] or None) if found[0] != fcntl.F_UNLCK else None
+    # The kernel reports 0 for a process of another PID namespace (container).
+    return (conflicting[4] or None) if conflicting[0] != fcntl.F_UNLCK else None
 
 
 def end(pid: int) -> None:
-    """Kill the host, if this process is one of this cluster."""
+    """Kill the process if it is this cluster's host."""
     try:
         process = os.pidfd_open(pid)
     except ProcessLookupError:
         return
     try:
-        # Opened before: what the descriptor stands for cannot be another process that has come by the number since.
+        # Checked after opening, so that the pid cannot be reused between check and kill.
         if _is_host(pid):
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(process, signal.SIGKILL)
@@ -84,27 +84,27 @@ def _is_host(pid: int) -> bool:
 
 
 class Watch:
-    """Whoever waits for the host notices when its heartbeat has stopped for `llm.host_timeout`.
+    """Detects, while a process waits for the host, that its heartbeat has stopped for `llm.host_timeout`.
 
-    Only time spent watching counts, so that neither a clock that is set nor a machine that slept looks like it.
+    Only time spent watching counts, so that a changed clock or a suspended machine is not taken for a frozen host.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._beat = _last_beat()
         self._watched = clock()
-        self.still = 0.0
+        self.silence = 0.0
 
     def stopped(self) -> bool:
-        """Whether the heartbeat has stopped for so long."""
+        """Whether the heartbeat has stopped for longer than the timeout."""
         now, beat = self._clock(), _last_beat()
-        self.still = self.still + min(now - self._watched, BEAT) if beat == self._beat else 0.0
+        self.silence = self.silence + min(now - self._watched, BEAT) if beat == self._beat else 0.0
         self._watched, self._beat = now, beat
-        return self.still > BEAT and self.still > _timeout()
+        return self.silence > BEAT and self.silence > _timeout()
 
 
 def _timeout() -> float:
-    """What the host was configured with: a session's own setting must not end what others share."""
+    """The host's configured timeout: a session's own setting must not end a host that all sessions share."""
     try:
         with open(protocol.LOCK, encoding="ascii") as file:
             return float(file.readline())
@@ -121,7 +121,7 @@ def _last_beat() -> int:
 
 def _identity(path: str) -> tuple[int, int] | None:
     try:
-        found = os.stat(path)
+        status = os.stat(path)
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino

@@ -1,4 +1,4 @@
-"""How large the host may become: large texts are refused where there is no room, and what is free is given back."""
+"""Memory limit of the host: large requests are admitted only if they fit, and freed memory goes back to the system."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from collections.abc import Iterator
 
 from pg_llm.errors import MemoryLimitExceeded
 
-# Bytes of texts from which a request is a large one: smaller ones are always served.
+# Bytes of texts from which a request counts as large; smaller requests are always admitted.
 LARGE = 1 << 19
-# What a request takes for each byte of its texts, and beside that: the texts as Python holds them, windows, results.
-_GROWTH, _AROUND = 12, 32 << 20
+# Memory of a request per byte of its texts, and a constant: texts as Python objects, windows, results.
+_FACTOR, _CONSTANT = 12, 32 << 20
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
 class Memory:
-    """The process's size against its limit. Everything happens in the event loop's thread."""
+    """The process's size against its limit. All methods run in the event loop's thread."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._large: dict[asyncio.Task[None], int] = {}
-        self._ended: set[asyncio.Task[None]] = set()
+        self._cancelled: set[asyncio.Task[None]] = set()
         self._library = ctypes.CDLL(None)
 
     def size(self) -> int:
-        """Bytes of memory that the process holds."""
+        """The resident set size in bytes."""
         with open("/proc/self/statm", encoding="ascii") as file:
             return int(file.read().split()[1]) * _PAGE
 
     def check(self, texts: int) -> None:
-        """Raise MemoryLimitExceeded where texts of so many bytes have no room beside those that are being read."""
+        """Raise MemoryLimitExceeded if texts of so many bytes do not fit beside the large requests that are running."""
         if texts < LARGE:
             return
         needed = sum(self._large.values()) + _needed(texts)
@@ -42,8 +42,8 @@ class Memory:
                 raise self._exceeded(f"a text of {texts >> 10} kB has no room")
 
     @contextlib.contextmanager
-    def taken(self, texts: int) -> Iterator[None]:
-        """Count the texts of the running task. Raises MemoryLimitExceeded if the block had to be ended."""
+    def reserved(self, texts: int) -> Iterator[None]:
+        """Count the texts of the running task. Raises MemoryLimitExceeded if the task was cancelled for its size."""
         if texts < LARGE:
             yield
             return
@@ -53,30 +53,30 @@ class Memory:
         try:
             yield
         except asyncio.CancelledError:
-            if task not in self._ended:
+            if task not in self._cancelled:
                 raise
             task.uncancel()
             raise self._exceeded("reading a long text took more than there is") from None
         finally:
             del self._large[task]
-            self._ended.discard(task)
+            self._cancelled.discard(task)
             self.give_back()
 
     def relieve(self) -> None:
-        """End the largest request where the host has become too large."""
+        """Cancel the largest request if the host exceeds its limit."""
         if self.size() <= self._limit or not self._large:
             return
         self.give_back()
-        waiting = self._large.keys() - self._ended
-        if self.size() > self._limit and waiting:
-            largest = max(waiting, key=lambda task: self._large[task])
-            self._ended.add(largest)
+        candidates = self._large.keys() - self._cancelled
+        if self.size() > self._limit and candidates:
+            largest = max(candidates, key=lambda task: self._large[task])
+            self._cancelled.add(largest)
             largest.cancel()
 
     def give_back(self) -> None:
-        """Return to the system what the C library keeps of freed memory."""
+        """Return freed memory that the C library keeps to the system."""
         with contextlib.suppress(AttributeError):
-            # glibc's own.
+            # malloc_trim is glibc's own.
             self._library.malloc_trim(0)
 
     def _exceeded(self, what: str) -> MemoryLimitExceeded:
@@ -88,4 +88,4 @@ class Memory:
 
 
 def _needed(texts: int) -> int:
-    return _GROWTH * texts + _AROUND
+    return _FACTOR * texts + _CONSTANT

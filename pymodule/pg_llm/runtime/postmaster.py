@@ -1,4 +1,4 @@
-"""The PostgreSQL server that the host belongs to, and the moment it ends."""
+"""The PostgreSQL server that the host belongs to, and the detection of its end."""
 
 from __future__ import annotations
 

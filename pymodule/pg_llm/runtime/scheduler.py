@@ -1,9 +1,9 @@
-"""One queue per model: batches across all sessions, fair between them.
+"""Fair batch scheduling: one queue per model, whose batches mix texts of all sessions (round robin).
 
-Sessions take turns. The one whose turn it is opens a batch with its shortest waiting texts, the others fill what the
-token budget leaves with texts that are no longer than the longest there, so that nobody pays for another's padding.
-A session with 10,000 texts and one with a single text thus wait for one batch, not for each other. A text that a model
-is still writing goes on in a later batch, ahead of its session's others.
+Sessions take turns. The session whose turn it is opens a batch with its shortest waiting texts; the others fill up the
+token budget with texts no longer than the longest in the batch, so that no text adds padding to another session's. A
+session with 10,000 texts and one with a single text thus wait for one batch, not for each other. A text that is still
+being generated continues in a later batch, before other texts of its session.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Run = Callable[[Sequence[Window]], Sequence[Any]]
 
 @dataclass(slots=True)
 class _Job:
-    units: list[Window]
+    windows: list[Window]
     results: list[Any]
     missing: int
     done: asyncio.Future[list[Any]]
@@ -37,12 +37,12 @@ class _Item:
     position: int
 
     @property
-    def unit(self) -> Window:
-        return self.job.units[self.position]
+    def window(self) -> Window:
+        return self.job.windows[self.position]
 
 
 class ModelQueue:
-    """The work that waits for one model. Everything but `run` happens in the event loop's thread."""
+    """The windows that wait for one model. Everything but `run` happens in the event loop's thread."""
 
     def __init__(self, run: Run, budget: int) -> None:
         self._run = run
@@ -52,22 +52,22 @@ class ModelQueue:
         self._worker: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
-        """How many texts wait."""
+        """The number of waiting windows."""
         return sum(len(items) for items in self._waiting.values())
 
-    async def submit(self, session: Session, units: Sequence[Window]) -> list[Any]:
-        """The results of the units, in order."""
-        if not units:
+    async def submit(self, session: Session, windows: Sequence[Window]) -> list[Any]:
+        """The outputs for the windows, in order."""
+        if not windows:
             return []
-        job = _Job(list(units), [None] * len(units), len(units), asyncio.get_running_loop().create_future())
+        job = _Job(list(windows), [None] * len(windows), len(windows), asyncio.get_running_loop().create_future())
         items = self._waiting.setdefault(session, deque())
-        items.extend(_Item(session, job, position) for position in batching.by_length(units))
+        items.extend(_Item(session, job, position) for position in batching.by_length(windows))
         if self._worker is None:
             self._worker = asyncio.create_task(self._work())
         return await job.done
 
     def cancel(self, session: Session) -> None:
-        """Forget what the session still waits for."""
+        """Drop the session's waiting windows."""
         for item in self._waiting.pop(session, ()):
             item.job.done.cancel()
 
@@ -79,7 +79,7 @@ class ModelQueue:
         for session in turns:
             items = self._waiting[session]
             while items:
-                cost = items[0].unit.cost
+                cost = items[0].window.cost
                 fits = batching.fits(max(longest, cost), len(batch) + 1, self._budget)
                 if not fits or (session != turns[0] and cost > longest):
                     break
@@ -95,10 +95,10 @@ class ModelQueue:
         loop = asyncio.get_running_loop()
         try:
             while batch := self.next_batch():
-                units = [item.unit for item in batch]
+                windows = [item.window for item in batch]
                 try:
-                    results = await loop.run_in_executor(self._thread, self._run, units)
-                except Exception as error:  # noqa: BLE001 - every job of the batch is told
+                    results = await loop.run_in_executor(self._thread, self._run, windows)
+                except Exception as error:  # noqa: BLE001 - raised in every job of the batch
                     self._fail(batch, error)
                 else:
                     self._finish(batch, results)
@@ -110,9 +110,9 @@ class ModelQueue:
         for item, result in zip(batch, results, strict=True):
             job = item.job
             if isinstance(result, Window):
-                # A job that was cancelled meanwhile is not gone on with.
+                # Unfinished; a job that was cancelled meanwhile is dropped.
                 if not job.done.done():
-                    job.units[item.position] = result
+                    job.windows[item.position] = result
                     unfinished.setdefault(item.session, []).append(item)
                 continue
             job.results[item.position] = result
@@ -125,9 +125,9 @@ class ModelQueue:
     def _fail(self, batch: list[_Item], error: Exception) -> None:
         failed = {id(item.job): item.job for item in batch}
         for session in list(self._waiting):
-            kept = deque(item for item in self._waiting[session] if id(item.job) not in failed)
-            self._waiting[session] = kept
-            if not kept:
+            remaining = deque(item for item in self._waiting[session] if id(item.job) not in failed)
+            self._waiting[session] = remaining
+            if not remaining:
                 del self._waiting[session]
         for job in failed.values():
             if not job.done.done():

@@ -1,4 +1,4 @@
-"""Finding the model host from a backend, and starting it."""
+"""Connecting a backend to the model host, which is started if it does not run."""
 
 from __future__ import annotations
 
@@ -18,26 +18,27 @@ from pg_llm.runtime import lock
 if TYPE_CHECKING:
     from subprocess import Popen
 
-_PATIENCE = 60.0
+# Seconds within which the host must accept connections.
+_START_TIMEOUT = 60.0
 _SLICE = 0.01
-# Times that it may end while it starts: killed from outside, or short of memory.
-_MOST_STARTS = 5
+# Starts that may fail in a row: killed from outside, or short of memory.
+_MAX_STARTS = 5
 
-# Each pool of freed memory that threads have of their own keeps what it once held.
-_FRUGAL = {"MALLOC_ARENA_MAX": "2"}
+# Fewer arenas of glibc's malloc: each keeps the memory that its threads once used.
+_MALLOC_ENV = {"MALLOC_ARENA_MAX": "2"}
 
 Poll = Callable[[], object]
 
 
 def connect(poll: Poll) -> socket.socket | None:
-    """A connection to the host, or None where none is running; `poll` is called while waiting and may raise.
+    """A connection to the host, or None if none is running; `poll` is called while waiting and may raise.
 
-    One that has stood still for too long is ended.
+    A host whose heartbeat has stopped is killed.
     """
     watch = lock.Watch()
     while True:
         channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        # Where nobody accepts, the line of those who wait may be full.
+        # A host that accepts nothing may have a full backlog, and connect() would block.
         channel.setblocking(False)
         try:
             channel.connect(protocol.SOCKET)
@@ -52,7 +53,7 @@ def connect(poll: Poll) -> socket.socket | None:
         else:
             return channel
         _pause(poll)
-        _end_if_stopped(watch)
+        _kill_if_frozen(watch)
 
 
 def is_served() -> bool:
@@ -77,33 +78,33 @@ def ensure(poll: Poll) -> socket.socket:
         return channel
     watch, starts, since = lock.Watch(), 0, time.monotonic()
     starting: Popen[bytes] | None = None
-    with _turn() as is_mine:
-        # Whoever had the turn before may have started it.
+    with _start_lock() as acquire:
+        # The process that had the lock before may have started it.
         while (channel := connect(poll)) is None:
             if starting and starting.poll() is not None:
-                _check(starting)
+                _raise_failure(starting)
                 starting = None
-            if starting is None and lock.holder() is None and is_mine():
-                if starts == _MOST_STARTS:
+            if starting is None and lock.holder() is None and acquire():
+                if starts == _MAX_STARTS:
                     raise HostUnavailable(
                         f"the model host ended {starts} times while it started",
                         hint="pg_llm/host.log says more, or the kernel's log where memory ran out.",
                     )
                 starts, since, starting = starts + 1, time.monotonic(), _start()
-            elif _end_if_stopped(watch):
+            elif _kill_if_frozen(watch):
                 since = time.monotonic()
-            elif time.monotonic() - since > _PATIENCE:
+            elif time.monotonic() - since > _START_TIMEOUT:
                 if starting:
                     starting.kill()
-                raise HostUnavailable(f"the model host did not start within {_PATIENCE:.0f} seconds")
+                raise HostUnavailable(f"the model host did not start within {_START_TIMEOUT:.0f} seconds")
             _pause(poll)
     if starting:
         _reap(starting, poll)
     return channel
 
 
-def _end_if_stopped(watch: lock.Watch) -> bool:
-    """End a host that has neither begun to listen, nor noticed that its socket is gone."""
+def _kill_if_frozen(watch: lock.Watch) -> bool:
+    """Kill a host whose heartbeat has stopped."""
     pid = lock.holder() if watch.stopped() else None
     if pid:
         lock.end(pid)
@@ -111,11 +112,11 @@ def _end_if_stopped(watch: lock.Watch) -> bool:
 
 
 def _start() -> Popen[bytes]:
-    """A process that ends once the host listens, or another does. Raises HostUnavailable.
+    """A process that exits once a host listens. Raises HostUnavailable.
 
-    Who is interrupted meanwhile leaves it starting: whoever asks next finds it.
+    If the caller is interrupted meanwhile, the host goes on starting, for the next caller.
     """
-    # Imported here: a backend that finds the host running never needs it.
+    # Imported here, as a backend that finds the host running does not need it.
     import subprocess
 
     python = installation().python
@@ -124,7 +125,7 @@ def _start() -> Popen[bytes]:
     try:
         return subprocess.Popen(
             command,
-            env={**OPENMP_ENV, **_FRUGAL, **environment, "PYTHONPATH": str(PACKAGE.parent)},
+            env={**OPENMP_ENV, **_MALLOC_ENV, **environment, "PYTHONPATH": str(PACKAGE.parent)},
             start_new_session=True,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -136,19 +137,19 @@ def _start() -> Popen[bytes]:
         ) from error
 
 
-def _check(ended: Popen[bytes]) -> None:
-    """Raise HostUnavailable for what cannot start a host; one that was killed can be started again."""
-    assert ended.stderr is not None
-    with ended.stderr:
-        # One that was killed may have left a child that holds the pipe.
-        said = ended.stderr.read().decode(errors="replace").strip() if ended.returncode > 0 else ""
-    if ended.returncode > 0:
-        last = said.splitlines()[-1] if said else f"exit status {ended.returncode}"
+def _raise_failure(process: Popen[bytes]) -> None:
+    """Raise the error of a process that failed to start a host; one that was killed may be started again."""
+    assert process.stderr is not None
+    with process.stderr:
+        # A killed process is not read from: its child may still hold the pipe open.
+        output = process.stderr.read().decode(errors="replace").strip() if process.returncode > 0 else ""
+    if process.returncode > 0:
+        last = output.splitlines()[-1] if output else f"exit status {process.returncode}"
         raise resource_error(last) or HostUnavailable(f"the model host did not start: {last}")
 
 
 def _reap(starting: Popen[bytes], poll: Poll) -> None:
-    """Wait for the process that started the host, which has nothing left to do."""
+    """Wait for the process that started the host to exit, so that no zombie is left."""
     until = time.monotonic() + 1
     while starting.poll() is None and time.monotonic() < until:
         _pause(poll)
@@ -157,23 +158,23 @@ def _reap(starting: Popen[bytes], poll: Poll) -> None:
 
 
 @contextlib.contextmanager
-def _turn() -> Iterator[Callable[[], bool]]:
-    """Tells whether it is this process's turn to start the host; a turn ends with the block, or with the process."""
+def _start_lock() -> Iterator[Callable[[], bool]]:
+    """A function that tries to take the lock for starting the host; the lock ends with the block or the process."""
     with contextlib.suppress(FileExistsError):
         os.mkdir(protocol.FOLDER, 0o700)
-    held = os.open(f"{protocol.FOLDER}/spawn.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(f"{protocol.FOLDER}/spawn.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
-    def is_mine() -> bool:
+    def acquire() -> bool:
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         return True
 
     try:
-        yield is_mine
+        yield acquire
     finally:
-        os.close(held)
+        os.close(descriptor)
 
 
 def _pause(poll: Poll) -> None:

@@ -1,0 +1,1 @@
+"""Embeddings, semantic indexes and search over them."""

@@ -1,6 +1,6 @@
-"""A table's semantic column: what the catalog says of it, and the SQL fragments that follow from that.
+"""A semantic column of a table: its definition from the catalog, and SQL fragments on it.
 
-Queries here and in the other semantic modules count on a pinned search_path: that of the SQL function, or that of
+Queries here and in the modules beside it count on a pinned search_path: that of the SQL function, or that of
 `transaction.pinned`. In fragments, the row is called `t`.
 """
 
@@ -20,7 +20,7 @@ _TEXT_SEARCH_CHARACTERS = 200_000
 
 @dataclass(frozen=True, slots=True)
 class SemanticColumn:
-    """One semantic column, with the table that was named (which may be a partition of the one that was indexed)."""
+    """The definition of a semantic index; `table` may be a partition of the table that was indexed."""
 
     table: Table
     name: str
@@ -48,64 +48,64 @@ class SemanticColumn:
 
     @property
     def document(self) -> str:
-        """The text that is indexed; empty where there is none."""
+        """The text that is indexed; empty where all columns are NULL or empty."""
         parts = (f"nullif({self.table.text(column)}, '')" for column in self.columns)
         return f"concat_ws(E'\\n', {', '.join(parts)})"
 
     @property
     def document_tsvector(self) -> str:
-        """The full-text form of the document."""
-        return f'to_tsvector({self.text_parser}, "left"({self.document}, {_TEXT_SEARCH_CHARACTERS}))'
+        """The tsvector of the document."""
+        return f'to_tsvector({self.regconfig}, "left"({self.document}, {_TEXT_SEARCH_CHARACTERS}))'
 
     @property
-    def text_parser(self) -> str:
+    def regconfig(self) -> str:
         """The text search configuration."""
         return f"{quote_literal(self.text_config)}::regconfig"
 
 
-def existing(db: Connection, of: Table) -> list[SemanticColumn]:
+def of_table(db: Connection, table: Table) -> list[SemanticColumn]:
     """The semantic columns of the table, or of the partitioned table it belongs to."""
-    found = db.rows(
+    rows = db.rows(
         """
         SELECT name, columns, model, method, metric, sync, text_config FROM llm.embedding_column
         WHERE target = coalesce(pg_partition_root($1::oid), $1::oid)
         ORDER BY name COLLATE "C"
         """,
         ("bigint",),
-        (of.oid,),
+        (table.oid,),
     )
-    return [SemanticColumn(of, **row) for row in found]
+    return [SemanticColumn(table, **row) for row in rows]
 
 
-def find(db: Connection, target: str, name: str | None, whole: bool = True) -> SemanticColumn:
-    """The semantic column of that name; NULL will do where there is only one. Raises UndefinedIndex.
+def find(db: Connection, target: str, name: str | None, complete: bool = True) -> SemanticColumn:
+    """The semantic column of that name, or the only one for None. Raises UndefinedIndex.
 
-    With `whole`, also if a column that belongs to it has been renamed or dropped.
+    With `complete` it is also raised if a column that belongs to the index has been renamed or dropped.
     """
-    named = catalog.table(db, target)
-    return choose(named, existing(db, named), name, whole)
+    table = catalog.table(db, target)
+    return choose(table, of_table(db, table), name, complete)
 
 
-def choose(named: Table, found: list[SemanticColumn], name: str | None, whole: bool = True) -> SemanticColumn:
-    """As `find`, among the semantic columns that were found."""
-    chosen = [column for column in found if name in (None, column.name)]
-    if len(chosen) == 1:
-        if whole:
-            check_whole(chosen[0])
-        return chosen[0]
-    if not found:
-        hint = f"CALL semantic_index('{named.relation}', '{{column}}');"
-        raise UndefinedIndex(f"table {named.relation} has no semantic index", hint=hint)
-    names = ", ".join(column.name for column in found)
+def choose(table: Table, candidates: list[SemanticColumn], name: str | None, complete: bool = True) -> SemanticColumn:
+    """As `find`, among the table's semantic columns."""
+    matches = [column for column in candidates if name in (None, column.name)]
+    if len(matches) == 1:
+        if complete:
+            check_complete(matches[0])
+        return matches[0]
+    if not candidates:
+        hint = f"CALL semantic_index('{table.relation}', '{{column}}');"
+        raise UndefinedIndex(f"table {table.relation} has no semantic index", hint=hint)
+    names = ", ".join(column.name for column in candidates)
     if name is None:
         raise UndefinedIndex(
-            f"table {named.relation} has several semantic indexes", hint=f"Say which: name => {names}."
+            f"table {table.relation} has several semantic indexes", hint=f"Say which: name => {names}."
         )
-    raise UndefinedIndex(f'table {named.relation} has no semantic index "{name}"', hint=f"It has: {names}.")
+    raise UndefinedIndex(f'table {table.relation} has no semantic index "{name}"', hint=f"It has: {names}.")
 
 
-def check_whole(column: SemanticColumn) -> None:
-    """Raise UndefinedIndex if a column that belongs to it has been renamed or dropped."""
+def check_complete(column: SemanticColumn) -> None:
+    """Raise UndefinedIndex if a column that belongs to the index has been renamed or dropped."""
     for name in (column.name, column.text_name, *column.columns):
         if name not in column.table.columns:
             relation = column.table.relation

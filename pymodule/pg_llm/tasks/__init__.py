@@ -1,6 +1,6 @@
-"""Tasks: what is made of a model's outputs. A task is a module with a function `prepare`, in the room of its topic.
+"""Tasks: modules that turn inputs into windows for a model, and the model's outputs into results.
 
-A request names its task; a new task is a module and a line in `TASKS`.
+A task is a module of its topic with a function `prepare`, and a line in `TASKS`; requests name the task.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ TASKS = {
     "sql_check": "pg_llm.ask.host.sql_check",
     "sql_writing": "pg_llm.ask.host.sql_writing",
 }
-# Characters that are prepared at once.
+# Characters of inputs that are prepared together.
 _PORTION = 1 << 18
 
 
@@ -43,8 +43,8 @@ _PORTION = 1 << 18
 class WorkItem:
     """One input: the windows that the model reads, and how their outputs become the result.
 
-    `finish` gives the result, or for a long text more work: what is to be read next. It is pure but for that, so that
-    a call may be repeated and its result remembered.
+    `finish` gives the result, or for a long text the next work item. It is otherwise pure, so that a call may be
+    repeated and its result cached.
     """
 
     windows: Sequence[Window]
@@ -55,7 +55,7 @@ Steps = Generator[Sequence[Window], Sequence[Any], str]
 
 
 def stepwise(steps: Steps) -> WorkItem:
-    """An input that is read in steps: the generator yields windows, is sent their outputs, and returns the result."""
+    """A work item of several steps: the generator yields windows, is sent their outputs, and returns the result."""
     try:
         windows = next(steps)
     except StopIteration as end:
@@ -72,12 +72,12 @@ def _step(steps: Steps, outputs: Sequence[Any]) -> str | WorkItem:
 
 
 class Task(Protocol):
-    """What every task module offers."""
+    """The interface of a task module."""
 
     def prepare(self, model: Any, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
-        """One piece of work per input, in order. Raises InvalidInput for options that do not fit the model.
+        """One work item per input, in order. Raises InvalidInput for options that do not fit the model.
 
-        A task that needs no model is given None.
+        `model` is None for a task that needs none.
         """
         ...
 
@@ -88,12 +88,12 @@ def find(name: str) -> Task:
 
 
 def windows(works: Sequence[WorkItem]) -> list[Window]:
-    """What a model has to read for all of the works."""
+    """The windows of all work items."""
     return [window for work in works for window in work.windows]
 
 
 def finish(works: Sequence[WorkItem], outputs: Sequence[Any]) -> Iterator[str | WorkItem]:
-    """The results of the works, from the outputs for `windows(works)`; of a long text the work that is left."""
+    """The results of the work items from the outputs for `windows(works)`; for a long text its next work item."""
     start = 0
     for work in works:
         yield work.finish(outputs[start : start + len(work.windows)])
@@ -101,24 +101,24 @@ def finish(works: Sequence[WorkItem], outputs: Sequence[Any]) -> Iterator[str | 
 
 
 def take_for(results: Iterator[str | WorkItem], seconds: float) -> list[str | WorkItem]:
-    """As many of the results as come within the time, one at least where there is one."""
-    until = time.monotonic() + seconds
-    found = []
+    """The results that are ready within the time, one at least if there is one."""
+    deadline = time.monotonic() + seconds
+    taken = []
     for result in results:
-        found.append(result)
-        if time.monotonic() > until:
+        taken.append(result)
+        if time.monotonic() > deadline:
             break
-    return found
+    return taken
 
 
 def portions(inputs: Sequence[str], weight: int = 1) -> Iterator[Sequence[str]]:
-    """The inputs in groups that are prepared at once; `weight` is how often the model reads each."""
-    start = taken = 0
+    """The inputs in portions that are prepared together; `weight` is how often the model reads each."""
+    start = total = 0
     for position, text in enumerate(inputs):
         size = min(len(text), passages.MAX_LENGTH) * weight
-        if position > start and taken + size > _PORTION:
+        if position > start and total + size > _PORTION:
             yield inputs[start:position]
-            start, taken = position, 0
-        taken += size
+            start, total = position, 0
+        total += size
     if start < len(inputs):
         yield inputs[start:]

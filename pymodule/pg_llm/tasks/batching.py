@@ -1,4 +1,4 @@
-"""How much work goes into one run of a model."""
+"""Batches of windows under a token budget, padding included."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from pg_llm.models.engine import Engine, Window
 from pg_llm.tasks import passages
 
 
-def by_length(units: Sequence[Window]) -> list[int]:
-    """Positions of the units, shortest first: texts of similar length waste least on padding."""
-    return sorted(range(len(units)), key=lambda position: units[position].cost)
+def by_length(windows: Sequence[Window]) -> list[int]:
+    """Positions of the windows, shortest first: texts of similar length waste least on padding."""
+    return sorted(range(len(windows)), key=lambda position: windows[position].cost)
 
 
 def fits(longest: int, size: int, budget: int) -> bool:
-    """Whether `size` units padded to `longest` tokens stay within the budget; one unit always does."""
+    """Whether `size` windows padded to `longest` tokens stay within the budget; a single window always does."""
     return size == 1 or longest * size <= budget
 
 
 def forward(
-    run: Callable[[Sequence[Window]], Any], units: Sequence[Window], budget: int, between: Callable[[], object]
+    run: Callable[[Sequence[Window]], Any], windows: Sequence[Window], budget: int, between: Callable[[], object]
 ) -> list[Any]:
-    """The outputs of all units, in order; `between` is called before each batch and may raise."""
-    outputs: list[Any] = list(units)
-    waiting = by_length(units)
+    """The outputs of all windows, in order; `between` is called before each batch and may raise."""
+    outputs: list[Any] = list(windows)
+    waiting = by_length(windows)
     while waiting:
         between()
         size = 1
-        while size < len(waiting) and fits(units[waiting[size]].cost, size + 1, budget):
+        while size < len(waiting) and fits(windows[waiting[size]].cost, size + 1, budget):
             size += 1
         batch, waiting = waiting[:size], waiting[size:]
         for position, output in zip(batch, run([outputs[position] for position in batch]), strict=True):
@@ -38,7 +38,7 @@ def forward(
 
 
 def embed(model: Engine, texts: Sequence[str]) -> Any:
-    """The unit vectors of texts, float32 of shape (len(texts), dimensions); of a long one its first window's."""
+    """The unit vectors of the texts' first windows, float32 of shape (len(texts), dimensions)."""
     import numpy as np
 
     windows = passages.first_windows(model, texts)

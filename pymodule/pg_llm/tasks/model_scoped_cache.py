@@ -1,4 +1,4 @@
-"""What is computed once for a model and some options, and kept for the next calls."""
+"""Cache of values that depend on a model and options, such as label vectors."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 
 from pg_llm.models.engine import Engine
 
-_MOST = 64
+_MAX_VALUES = 64
 
 
 class ModelScopedCache:
-    """The last values of each model; they go when the model goes."""
+    """The values of each model; they are dropped with the model."""
 
     def __init__(self) -> None:
         self._values: weakref.WeakKeyDictionary[Engine, OrderedDict[str, Any]] = weakref.WeakKeyDictionary()
 
     def get(self, model: Engine, options: object, compute: Callable[[], Any]) -> Any:
-        """The value for these options, computed if it is not there."""
+        """The value for these options, computed if it is missing."""
         values = self._values.setdefault(model, OrderedDict())
         key = repr(options)
-        found = values.get(key)
-        if found is None:
-            found = values[key] = compute()
-            while len(values) > _MOST:
+        value = values.get(key)
+        if value is None:
+            value = values[key] = compute()
+            while len(values) > _MAX_VALUES:
                 values.popitem(last=False)
-        return found
+        return value

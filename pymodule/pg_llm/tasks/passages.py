@@ -1,4 +1,4 @@
-"""Long texts in passages: no library is given a whole one, so that none holds the process or its memory for long."""
+"""Long texts in passages, so that no call of a library blocks the process or takes memory for long."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 
 from pg_llm.models.engine import Engine, Window
 
-# Where each passage begins, and its windows.
+# The start of each passage in its text, and the passage's windows.
 Passages = Iterator[tuple[int, list[Window]]]
 
-# Characters of a passage.
+# Characters of a passage at most.
 MAX_LENGTH = 20_000
-# How far before its end a passage looks for a better one.
-_BACK = 2_000
+# Characters before the maximum in which a sentence end or white space is looked for.
+_SEARCHED = 2_000
 _ENDS = (re.compile(r"(?<=[.!?。！？])\s|(?<=[。！？])|\n"), re.compile(r"\s"))  # noqa: RUF001 - Chinese
 
 
 def ranges(text: str, longest: int = MAX_LENGTH) -> Iterator[tuple[int, int]]:
-    """Where passages begin and end, one at least: after a sentence, else at white space, else anywhere."""
+    """Start and end of each passage, one at least; it ends after a sentence, else at white space, else anywhere."""
     start = 0
     while len(text) - start > longest:
         end = _end(text, start + longest)
@@ -30,49 +30,52 @@ def ranges(text: str, longest: int = MAX_LENGTH) -> Iterator[tuple[int, int]]:
 
 def _end(text: str, most: int) -> int:
     for pattern in _ENDS:
-        last = max((match.end() for match in pattern.finditer(text, most - _BACK, most)), default=0)
+        last = max((match.end() for match in pattern.finditer(text, most - _SEARCHED, most)), default=0)
         if last:
             return last
     return most
 
 
 def encode(model: Engine, texts: Sequence[str], overlap: int = 0) -> list[Passages]:
-    """The passages of each text, one after the other as they are asked for."""
-    cut = [ranges(text) for text in texts]
-    firsts = [text[slice(*next(place))] for text, place in zip(texts, cut, strict=True)]
-    begun = model.encode(firsts, overlap)
-    return [_rest(model, *each, overlap) for each in zip(texts, cut, begun, strict=True)]
+    """The encoded passages of each text, lazily one after the other."""
+    ranges_of_texts = [ranges(text) for text in texts]
+    firsts = [text[slice(*next(of_text))] for text, of_text in zip(texts, ranges_of_texts, strict=True)]
+    # Together, so that short texts cost one call of the tokenizer.
+    encoded = model.encode(firsts, overlap)
+    return [_encode_rest(model, *text, overlap) for text in zip(texts, ranges_of_texts, encoded, strict=True)]
 
 
-def _rest(model: Engine, text: str, cut: Iterator[tuple[int, int]], begun: list[Window], overlap: int) -> Passages:
-    yield 0, begun
-    for start, end in cut:
+def _encode_rest(
+    model: Engine, text: str, rest: Iterator[tuple[int, int]], first: list[Window], overlap: int
+) -> Passages:
+    yield 0, first
+    for start, end in rest:
         yield start, model.encode([text[start:end]], overlap)[0]
 
 
 def first_windows(model: Engine, texts: Sequence[str]) -> list[Window]:
     """The first window of each text."""
     size = MAX_LENGTH
-    found = model.encode([text[:size] for text in texts])
-    # A beginning that the model reads at once may be mere space, or one word.
-    while again := [place for place, text in enumerate(texts) if len(text) > size and len(found[place]) == 1]:
+    encoded = model.encode([text[:size] for text in texts])
+    # A beginning that fits into one window may be white space or a single word: more text is needed to fill it.
+    while unfilled := [row for row, text in enumerate(texts) if len(text) > size and len(encoded[row]) == 1]:
         size *= 8
-        for place in again:
-            found[place] = model.encode([texts[place][:size]])[0]
-    return [windows[0] for windows in found]
+        for row in unfilled:
+            encoded[row] = model.encode([texts[row][:size]])[0]
+    return [windows[0] for windows in encoded]
 
 
 def average_outputs(
-    model: Engine, texts: Sequence[str], judge: Callable[[Any], Any]
+    model: Engine, texts: Sequence[str], convert: Callable[[Any], Any]
 ) -> list[Generator[Sequence[Window], Sequence[Any], Any]]:
-    """For each text what is made of the mean of its windows' outputs."""
+    """For each text `convert` of the mean of its windows' outputs."""
 
-    def read(cut: Passages) -> Generator[Sequence[Window], Sequence[Any], Any]:
+    def average(encoded: Passages) -> Generator[Sequence[Window], Sequence[Any], Any]:
         total: Any = 0
         count = 0
-        for _, windows in cut:
+        for _, windows in encoded:
             outputs = yield windows
             total, count = sum(outputs, start=total), count + len(outputs)
-        return judge(total / count)
+        return convert(total / count)
 
-    return [read(cut) for cut in encode(model, texts)]
+    return [average(encoded) for encoded in encode(model, texts)]

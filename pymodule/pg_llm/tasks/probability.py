@@ -1,4 +1,4 @@
-"""Scores to probabilities."""
+"""Logits to probabilities."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 
 
 def softmax(logits: Any) -> Any:
-    """Along the last axis."""
+    """Softmax along the last axis."""
     shifted = np.exp(logits - np.max(logits, axis=-1, keepdims=True))
     return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
 def sigmoid(logits: Any) -> Any:
-    """Of each, without overflow."""
+    """The logistic function of each logit, without overflow."""
     return 0.5 * (1 + np.tanh(0.5 * np.asarray(logits)))

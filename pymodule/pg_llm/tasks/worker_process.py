@@ -1,7 +1,7 @@
-"""Work in a process of its own: for libraries that hold Python's lock for long, or could take their process along.
+"""Worker processes for libraries that hold Python's global interpreter lock for long or may crash their process.
 
-The process is that of the host's interpreter, whoever asks; it knows nothing but what it is given, and ends when it is
-left alone or when who asks ends. Frames are those of the socket.
+A worker runs the host's interpreter, sees only the arguments of a call, and exits when it is idle or its parent exits.
+Its pipes carry the frames of the host's socket.
 """
 
 from __future__ import annotations
@@ -24,75 +24,76 @@ from pg_llm.errors import Error, InvalidInput, from_wire, to_wire
 from pg_llm.installation import PACKAGE, installation
 from pg_llm.tasks import TASKS
 
-# Seconds that one piece of work may take, and that the process waits for the next.
-_LONGEST, _IDLE = 60.0, 120.0
-# Seconds between two calls of `poll`, which a backend that waits here itself puts its poll in the place of.
+# Seconds that one call may take, and that an idle worker waits for the next call.
+_CALL_TIMEOUT, _IDLE_TIMEOUT = 60.0, 120.0
+# Seconds between two calls of `poll`; a backend that waits here itself sets `poll` to its own.
 _SLICE = 0.05
-poll: Callable[[], object] = lambda: None  # noqa: E731 - the type is said once
+poll: Callable[[], object] = lambda: None  # noqa: E731 - declares the type of the variable
 
 
 def call(task: str, *arguments: Any) -> str:
-    """What the function `run_in_worker` of a task makes of the arguments. Raises what that raises."""
-    return _process(task).ask(list(arguments))
+    """The result of the task's function `run_in_worker` for the arguments. Raises what that raises."""
+    return _worker(task).call(list(arguments))
 
 
-class _Lost(Exception):
-    """The process ended before it answered."""
+class _WorkerLost(Exception):
+    """The worker exited before it responded."""
 
 
-class _Process:
+class _Worker:
     def __init__(self, task: str) -> None:
         self._task = task
         self._lock = threading.Lock()
         self._running: subprocess.Popen[bytes] | None = None
         atexit.register(self._end)
 
-    def ask(self, arguments: list[Any]) -> str:
-        """One answer. A process that was left alone too long is started anew."""
+    def call(self, arguments: list[Any]) -> str:
+        """The result of one call; a worker that has exited is started again."""
         with self._lock:
-            with contextlib.suppress(_Lost):
+            with contextlib.suppress(_WorkerLost):
                 if self._running is not None:
                     return self._exchange(self._running, arguments)
             try:
                 return self._exchange(self._start(), arguments)
-            except _Lost:
+            except _WorkerLost:
                 raise Error(f"the process for {self._task} ended at once", hint="The server's log says more.") from None
 
     def _exchange(self, running: subprocess.Popen[bytes], arguments: list[Any]) -> str:
         assert running.stdin is not None
         assert running.stdout is not None
-        until = time.monotonic() + _LONGEST
+        deadline = time.monotonic() + _CALL_TIMEOUT
         try:
-            # Texts go as they are, not as JSON.
-            texts = [each for each in arguments if isinstance(each, str)]
-            others = [None if isinstance(each, str) else each for each in arguments]
+            # Texts follow the JSON, and None stands for each in its place.
+            texts = [argument for argument in arguments if isinstance(argument, str)]
+            others = [None if isinstance(argument, str) else argument for argument in arguments]
             running.stdin.write(protocol.encode({"arguments": others, "inputs": texts}))
             running.stdin.flush()
-            answer = _message(running.stdout.fileno(), until)
+            response = _message(running.stdout.fileno(), deadline)
         except TimeoutError:
             self._end()
             raise InvalidInput(
-                f"this takes longer than the {_LONGEST:.0f} seconds that {self._task} may take", hint="Ask for less."
+                f"this takes longer than the {_CALL_TIMEOUT:.0f} seconds that {self._task} may take",
+                hint="Ask for less.",
             ) from None
         except (OSError, EOFError) as error:
             self._end()
-            raise _Lost from error
+            raise _WorkerLost from error
         except BaseException:
-            # Nobody waits for the answer that would come next.
+            # The abandoned call's response must not be taken for the next one's.
             self._end()
             raise
-        if "error" in answer:
-            raise from_wire(answer["error"])
-        return str(answer["result"][0])
+        if "error" in response:
+            raise from_wire(response["error"])
+        return str(response["result"][0])
 
     def _start(self) -> subprocess.Popen[bytes]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "PYTHON"))}
-        # A session of its own: what cancels a query ends the process group of the backend.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "PYTHON"))}
+        # A session of its own, as cancelling a query signals the backend's process group.
         self._running = subprocess.Popen(
             [installation().python, "-m", __name__, self._task],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**kept, "PYTHONPATH": str(PACKAGE.parent)},
+            env={**inherited, "PYTHONPATH": str(PACKAGE.parent)},
             start_new_session=True,
         )
         return self._running
@@ -104,61 +105,61 @@ class _Process:
         running.kill()
         running.wait()
         for pipe in (running.stdin, running.stdout):
-            # What is still to be written has nobody left to read it.
+            # Flushing to the killed process fails.
             with contextlib.suppress(OSError):
                 if pipe is not None:
                     pipe.close()
 
 
 @cache
-def _process(task: str) -> _Process:
-    return _Process(task)
+def _worker(task: str) -> _Worker:
+    return _Worker(task)
 
 
-def _message(channel: int, until: float) -> protocol.Message:
-    """What one frame says. Raises EOFError and TimeoutError."""
-    size = protocol.size(_bytes(channel, protocol.HEADER.size, until))
-    message = protocol.decode(_bytes(channel, size, until))
-    return protocol.complete(message, _bytes(channel, protocol.texts_size(message), until))
+def _message(channel: int, deadline: float) -> protocol.Message:
+    """The message of one frame. Raises EOFError and TimeoutError."""
+    size = protocol.size(_bytes(channel, protocol.HEADER.size, deadline))
+    message = protocol.decode(_bytes(channel, size, deadline))
+    return protocol.complete(message, _bytes(channel, protocol.texts_size(message), deadline))
 
 
-def _bytes(channel: int, size: int, until: float) -> bytes:
-    found = bytearray()
-    while len(found) < size:
+def _bytes(channel: int, size: int, deadline: float) -> bytes:
+    received = bytearray()
+    while len(received) < size:
         while not select.select([channel], [], [], _SLICE)[0]:
             poll()
-            if time.monotonic() > until:
+            if time.monotonic() > deadline:
                 raise TimeoutError
-        part = os.read(channel, min(size - len(found), 1 << 20))
-        if not part:
+        chunk = os.read(channel, min(size - len(received), 1 << 20))
+        if not chunk:
             raise EOFError
-        found += part
-    return bytes(found)
+        received += chunk
+    return bytes(received)
 
 
 def main(task: str) -> None:
-    """Answer what comes, until nothing does."""
-    work = importlib.import_module(TASKS[task]).run_in_worker
-    # Whatever a library prints must not be taken for an answer.
-    answers = os.fdopen(os.dup(1), "wb")
+    """Serve calls on standard input until it is closed or idle."""
+    function = importlib.import_module(TASKS[task]).run_in_worker
+    # Output that a library prints must not be taken for a response.
+    responses = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     while True:
         try:
-            if not select.select([0], [], [], _IDLE)[0]:
+            if not select.select([0], [], [], _IDLE_TIMEOUT)[0]:
                 return
-            asked = _message(0, time.monotonic() + _LONGEST)
+            request = _message(0, time.monotonic() + _CALL_TIMEOUT)
         except (EOFError, TimeoutError):
             return
         try:
-            texts = iter(asked["inputs"])
-            arguments = [next(texts) if each is None else each for each in asked["arguments"]]
-            answer: dict[str, Any] = {"result": [work(*arguments)]}
+            texts = iter(request["inputs"])
+            arguments = [next(texts) if argument is None else argument for argument in request["arguments"]]
+            response: dict[str, Any] = {"result": [function(*arguments)]}
         except Error as error:
-            answer = {"error": to_wire(error)}
-        except Exception as error:  # noqa: BLE001 - a defect, told as one
-            answer = {"error": to_wire(Error(f"internal error: {type(error).__name__}: {error}"))}
-        answers.write(protocol.encode(answer))
-        answers.flush()
+            response = {"error": to_wire(error)}
+        except Exception as error:  # noqa: BLE001 - a defect, reported to the caller
+            response = {"error": to_wire(Error(f"internal error: {type(error).__name__}: {error}"))}
+        responses.write(protocol.encode(response))
+        responses.flush()
 
 
 if __name__ == "__main__":

@@ -1,22 +1,25 @@
-"""What can be said about a training, listed once: methods of each task, and options with their ranges."""
+"""Training jobs as SQL describes them: the tasks, the methods of each, and the hyperparameters with their ranges."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from typing import Any
+
+from pg_llm import options
 from pg_llm.errors import InvalidInput
 from pg_llm.options import Option
 
 # The first method of each task is its default.
-# What these leave is a layer on another model, which stays as it is.
-HEAD_METHODS = ("head", "self_train")
 METHODS = {
     "classify": ("head", "finetune", "lora"),
     "tag": ("head", "finetune", "lora"),
     "entities": ("finetune", "lora"),
     "relations": ("head", "finetune", "lora"),
 }
-
-
+# These train a layer on the embeddings of another model, which stays as it is.
+HEAD_METHODS = ("head", "self_train")
 _GRADIENT = ("finetune", "lora")
+
 OPTIONS = {
     "validation": Option(
         ("head", "self_train", *_GRADIENT), 0.2, 0.01, 0.9, "share of the rows that is kept back to measure on"
@@ -35,13 +38,35 @@ OPTIONS = {
 }
 
 
-def method(task: str, wanted: str | None) -> str:
-    """The method of a task, or its default for None. Raises InvalidInput."""
-    if task not in METHODS:
-        raise InvalidInput(f'there is no training for "{task}"', hint=f"Tasks are: {', '.join(METHODS)}.")
-    chosen = wanted or METHODS[task][0]
-    if chosen not in METHODS[task]:
-        raise InvalidInput(
-            f'there is no method "{chosen}" for the task {task}', hint=f"Methods are: {', '.join(METHODS[task])}."
-        )
-    return chosen
+@dataclass(frozen=True, slots=True)
+class TrainingJob:
+    """What is trained and how; `entities_model` is the recognizer that a relations model reads with."""
+
+    task: str
+    method: str
+    options: dict[str, Any] = field(default_factory=dict)
+    entities_model: str | None = None
+
+    @classmethod
+    def checked(cls, task: str, method: str | None, given: dict[str, Any]) -> TrainingJob:
+        """A job with its defaults filled in. Raises InvalidInput."""
+        if task not in METHODS:
+            raise InvalidInput(f'there is no training for "{task}"', hint=f"Tasks are: {', '.join(METHODS)}.")
+        chosen = method or METHODS[task][0]
+        if chosen not in METHODS[task]:
+            raise InvalidInput(
+                f'there is no method "{chosen}" for the task {task}', hint=f"Methods are: {', '.join(METHODS[task])}."
+            )
+        hyperparameters = dict(given)
+        entities_model = None
+        if task == "relations" and "entities_model" in hyperparameters:
+            entities_model = hyperparameters.pop("entities_model")
+            if not isinstance(entities_model, str):
+                raise InvalidInput(
+                    "entities_model must be the name of a model", hint="Leave it out for llm.entities_model."
+                )
+        return cls(task, chosen, options.check(OPTIONS, chosen, hyperparameters), entities_model)
+
+    def to_wire(self) -> dict[str, Any]:
+        """The job as the training process reads it."""
+        return {"task": self.task, "method": self.method, "options": self.options}

@@ -1,7 +1,7 @@
-"""Chinese words that say what is asked.
+"""The Chinese lexicon: markers by kind and meaning, verbs, measure words and units.
 
-Chinese is written without blanks: what may stand where is what tells words apart. So words are listed by classes, and
-some of them (measure words, units, nouns of one character) are words in certain places only.
+Chinese is written without spaces, so the context decides what is a word: measure words, units and nouns of one
+character are words only in certain places.
 """
 
 from __future__ import annotations
@@ -14,36 +14,19 @@ from pg_llm.ask.grammar.lexicon import Marker
 
 _CHARACTER = re.compile(r"[\u3400-\u9fff]")
 
-
-def _list(text: str) -> list[str]:
-    return text.split()
-
-
-# What things are counted by: five pieces, which one, how many, each one.
-MEASURE_WORDS = _list("""
+# Measure words (classifiers): 五件 five pieces, 哪个 which one, 几本 how many, 每位 each one.
+MEASURE_WORDS = """
     个 名 位 条 家 本 部 种 次 辆 只 台 件 张 门 款 项 所 间 座 份 笔 单 场 支 套 批 瓶 盒 枚 首 篇 节 层
     栋 户 期 轮 棵
-""")
-# What numbers are measured in, with the attribute (see lexicon) that it tells where nothing else is said.
-UNITS = {
-    "元": "price",
-    "块": "price",
-    "块钱": "price",
-    "岁": "age",
-    "周岁": "age",
-    "分": "rating",
-    "米": "tall",
-    "厘米": "tall",
-    "公分": "tall",
-    "公斤": "weight",
-    "千克": "weight",
-    "斤": "weight",
-    "公里": "long",
-    "分钟": "long",
-    "小时": "long",
-    "页": "long",
-    "人": "",
-}
+""".split()
+# Units of measurement, with the attribute (see lexicon) that they imply where no column is named.
+UNITS = dict(
+    entry.split(":")
+    for entry in """
+        元:price 块:price 块钱:price 岁:age 周岁:age 分:rating 米:tall 厘米:tall 公分:tall 公斤:weight 千克:weight
+        斤:weight 公里:long 分钟:long 小时:long 页:long 人:
+    """.split()
+)
 _NUMERAL = re.compile(f"[{''.join(lexicon.CHINESE_DIGITS)}十百千万]+")
 
 _MARKERS = """
@@ -128,30 +111,30 @@ empty no:了,过,着,吗,呢,吧,啊,在,中,里,里面,里头,当中,之中,内
   小数点后,相应,对应,本身,它,它们,他,他们,她,她们,自己
 top n:前,排前,排名前,排在前,排行前,位列前
 """
-# Verbs whose meaning between two nouns is that rows of one belong to rows of the other.
-VERBS = set(
-    _list("""
+# Verbs that only relate two nouns: rows of one table reference rows of the other.
+VERBS = frozenset(
+    """
     买 购买 卖 选 选修 修 上 教 讲 授 任教 教授 负责 管理 主管 带领 借 借阅 租 租用 订 订购 下 写
     撰写 看 观看 参加 参与 加入 报名 开 做 住 考 销售 售 出 用 使用 去 获得 得 得到 拿 拿到 接 接待
     服务 治疗 治 看病 就诊 开具 收 收到 乘坐 坐 入住 预订 预约 来 花 消费 产生 发生 完成 担任 生产 制造
     发布 出版 贡献 涉及 对应 存
-""")
+""".split()
 )
-# What stands before a noun of one character: each class, which class, the class's, the highest mark, no class.
+# Contexts that a noun of one character follows: each class, which class, the class's, the highest mark, no class.
 _BEFORE_NOUN = ("每", "各", "哪", "几", "多少", "的", "什么", "哪些", "平均", "最高", "最低", "总", "没有", "没")
 
 
-def _read(lines: str) -> dict[str, Marker]:
-    found: dict[str, Marker] = {}
+def _parse_markers(lines: str) -> dict[str, Marker]:
+    markers: dict[str, Marker] = {}
     for line in lines.strip().replace("\n  ", "").splitlines():
         head, _, phrases = line.partition(":")
-        kind, said = head.split()
-        found |= dict.fromkeys((phrase for phrase in phrases.split(",") if phrase), (kind, said))
-    return found
+        kind, meaning = head.split()
+        markers |= dict.fromkeys((phrase for phrase in phrases.split(",") if phrase), (kind, meaning))
+    return markers
 
 
-def _measured() -> Iterator[tuple[str, Marker]]:
-    """How many, which and each with what things are counted by; people are counted by themselves."""
+def _measure_word_markers() -> Iterator[tuple[str, Marker]]:
+    """Interrogatives and quantifiers with each measure word; people are counted without one."""
     for word in (*MEASURE_WORDS, "人"):
         for begin in ("多少", "几", "有几"):
             yield begin + word, ("count", "*")
@@ -161,63 +144,60 @@ def _measured() -> Iterator[tuple[str, Marker]]:
             yield begin + word, ("group", "each")
 
 
-MARKERS: dict[str, Marker] = dict(_measured()) | _read(_MARKERS)
-# Who is a man or a woman: 女生, 男士.
-SEXES, PERSONS = {"男", "女"}, {"生", "性", "士", "人", "孩", "子"}
-# Words in certain places only: behind a number.
-_BEHIND_NUMBER = {*MEASURE_WORDS, *UNITS}
-_ALWAYS_EMPTY = {"个", "名", "位", "条", "家"}
-MARKERS |= {word: ("empty", "no") for word in _BEHIND_NUMBER if word not in MARKERS}
+MARKERS: dict[str, Marker] = dict(_measure_word_markers()) | _parse_markers(_MARKERS)
+# The parts of words for a man or a woman: 女生, 男士.
+SEX_PREFIXES, PERSON_SUFFIXES = {"男", "女"}, {"生", "性", "士", "人", "孩", "子"}
+# Words that are words only after a number.
+_AFTER_NUMBER = {*MEASURE_WORDS, *UNITS}
+_ALWAYS_FUNCTION_WORDS = {"个", "名", "位", "条", "家"}
+MARKERS |= {word: ("empty", "no") for word in _AFTER_NUMBER if word not in MARKERS}
 
 
-def is_in(text: str) -> bool:
-    """Whether a text has Chinese characters."""
+def contains_chinese(text: str) -> bool:
+    """True if the text has Chinese characters."""
     return _CHARACTER.search(text) is not None
 
 
 def numeral(text: str, place: int) -> str:
-    """The numeral that begins at a place, where it counts something or says how many come first; else nothing."""
+    """The numeral at this place if it counts something or follows 前 (the first n), else an empty text."""
     match = _NUMERAL.match(text, place)
     if match is None:
         return ""
     behind = text[match.end() :]
-    return match[0] if text[:place].endswith("前") or behind.startswith(tuple(_BEHIND_NUMBER)) else ""
+    return match[0] if text[:place].endswith("前") or behind.startswith(tuple(_AFTER_NUMBER)) else ""
 
 
-def stands(text: str, place: int, word: str) -> bool:
-    """Whether a marker may stand at this place of a question: what things are counted by, only behind a number."""
+def marker_may_stand(text: str, place: int, word: str) -> bool:
+    """True if a marker is a word at this place: measure words and units are only after a number."""
     before = text[place - 1 : place]
-    return word not in _BEHIND_NUMBER or word in _ALWAYS_EMPTY or _counts(before)
+    return word not in _AFTER_NUMBER or word in _ALWAYS_FUNCTION_WORDS or _is_numeric(before)
 
 
-def _counts(character: str) -> bool:
+def _is_numeric(character: str) -> bool:
     return character.isdigit() or bool(_NUMERAL.fullmatch(character))
 
 
-def asks(word: str) -> bool:
-    """Whether a word asks for something."""
+def is_question_word(word: str) -> bool:
+    """True for interrogatives and requests."""
     return MARKERS.get(word, ("", ""))[0] == "ask"
 
 
 def is_marker(word: str) -> bool:
-    """Whether a word says what is asked wherever it stands."""
-    return word in MARKERS and word not in _BEHIND_NUMBER
+    """True if the word is a marker wherever it stands."""
+    return word in MARKERS and word not in _AFTER_NUMBER
 
 
-def is_empty(text: str, before: str) -> bool:
-    """Whether a word says nothing of what is asked, behind this one: what counts things, only behind numbers."""
-    return text in MARKERS and stands(before + text, len(before), text)
+def is_function_word(text: str, before: str) -> bool:
+    """True if the word, after the word `before`, has no content; measure words have none only after numbers."""
+    return text in MARKERS and marker_may_stand(before + text, len(before), text)
 
 
-def noun_stands(text: str, place: int, values: Iterable[str]) -> str:
-    """Whether a noun of one character may stand there: behind a value that is said of it, or as in each class.
-
-    Empty where it may not.
-    """
+def noun_context(text: str, place: int, values: Iterable[str]) -> str:
+    """The context in which a noun of one character may stand here: `behind` a value, or as a `noun`; empty if none."""
     before = text[:place]
     if before.endswith(tuple(values)):
         return "behind"
     if before.endswith((*_BEFORE_NOUN, *VERBS)):
         return "noun"
-    counted = before[-1:] in _BEHIND_NUMBER and before[-2:-1] != ""
-    return "noun" if counted and (before[-2] in "每各哪几" or _counts(before[-2])) else ""
+    counted = before[-1:] in _AFTER_NUMBER and before[-2:-1] != ""
+    return "noun" if counted and (before[-2] in "每各哪几" or _is_numeric(before[-2])) else ""

@@ -1,4 +1,4 @@
-"""How the names of tables and columns are said in Chinese: without their endings, by parts, by one character."""
+"""Chinese variants of table and column names: without suffixes, synonyms, parts, single characters."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from pg_llm.ask.grammar import chinese
 
-# Sets of words of which one may stand for another, each less surely than for itself.
-_ALIKE = [
+# Synonyms; each matches with less confidence than the name itself.
+_SYNONYM_SETS = [
     line.split()
     for line in """
     价格 单价 售价 标价 定价 价钱 价位 多少钱 卖多少钱 多少元
@@ -54,98 +54,107 @@ _ALIKE = [
     在售 在卖
     """.strip().splitlines()
 ]
-_SINGLE = {word for line in _ALIKE for word in line if len(word) == 1}
-_SYNONYM, _ENDING, _OWN, _PART, _BEGINNING, _CHARACTER = 0.92, 0.85, 0.97, 0.8, 0.74, 0.9
-_ENDINGS = ("名称", "名字", "姓名", "编号", "数量", "金额", "信息", "日期", "时间", "名", "数", "ID", "id", "号")
+_SINGLE_CHARACTERS = {word for line in _SYNONYM_SETS for word in line if len(word) == 1}
+_SYNONYM_SCORE, _ENDING_SCORE, _TABLE_PREFIX_SCORE, _SECOND_PART_SCORE, _FIRST_PART_SCORE, _CHARACTER_SCORE = (
+    0.92,
+    0.85,
+    0.97,
+    0.8,
+    0.74,
+    0.9,
+)
+_NAME_ENDINGS = ("名称", "名字", "姓名", "编号", "数量", "金额", "信息", "日期", "时间", "名", "数", "ID", "id", "号")
 _TABLE_ENDINGS = ("信息表", "记录表", "明细表", "档案表", "表", "信息", "记录", "档案")
-_BEFORE = ("是否", "所在", "所属", "当前", "主要")
+_NAME_PREFIXES = ("是否", "所在", "所属", "当前", "主要")
 _BRACKETS = re.compile(
     r"[(\uff08\[\u3010][^()\uff08\uff09\[\]\u3010\u3011]*[/\u3400-\u9fff][^)\uff09\]\u3011]*[)\uff09\]\u3011]?"
 )
-_APART = re.compile(r"[,;/|:\u3001\uff0c\uff1b\uff1a\u3002]")
+_SEPARATORS = re.compile(r"[,;/|:\u3001\uff0c\uff1b\uff1a\u3002]")
 
 
-def said(phrase: str) -> str:
-    """What a comment says without what stands in brackets, which are values and units."""
+def without_brackets(phrase: str) -> str:
+    """The comment without parenthesised values and units."""
     return _BRACKETS.sub("", phrase).strip()
 
 
-def parts(phrase: str) -> list[str]:
-    """The names that a comment gives."""
-    return [part.strip() for part in _APART.split(said(phrase)) if part.strip()]
+def comment_names(phrase: str) -> list[str]:
+    """The names that a comment lists."""
+    return [part.strip() for part in _SEPARATORS.split(without_brackets(phrase)) if part.strip()]
 
 
-def called(phrases: Iterable[str]) -> str:
-    """What a table is called, of its name and comment, in Chinese."""
-    names = (part for phrase in phrases for part in parts(phrase) if chinese.is_in(part[0]))
+def table_noun(phrases: Iterable[str]) -> str:
+    """The Chinese noun for the rows of a table, from its name or comment."""
+    names = (part for phrase in phrases for part in comment_names(phrase) if chinese.contains_chinese(part[0]))
     name = next(names, "")
-    ending = next((each for each in _TABLE_ENDINGS if name.endswith(each) and name != each), "")
+    ending = next((suffix for suffix in _TABLE_ENDINGS if name.endswith(suffix) and name != suffix), "")
     return name.removesuffix(ending)
 
 
-def happening(phrases: Iterable[str]) -> set[str]:
-    """What happens at the time that a column holds: 下单 of 下单时间."""
-    names = (part for phrase in phrases for part in parts(phrase))
+def event_verbs(phrases: Iterable[str]) -> set[str]:
+    """The events whose time a date column holds: 下单 for 下单时间."""
+    names = (part for phrase in phrases for part in comment_names(phrase))
     return {name[:-2] for name in names if name.endswith(("日期", "时间")) and len(name) > 3}
 
 
-def states(phrases: Iterable[str]) -> set[str]:
-    """What a yes-or-no column says of rows: 住校 of 是否住校."""
-    return {part.removeprefix("是否") for phrase in phrases for part in parts(phrase) if len(part) > 2}
+def boolean_states(phrases: Iterable[str]) -> set[str]:
+    """The states that a boolean column holds: 住校 for 是否住校."""
+    return {part.removeprefix("是否") for phrase in phrases for part in comment_names(phrase) if len(part) > 2}
 
 
-def adds_up(name: str) -> bool:
-    """Whether numbers of that name are amounts: prices, rates and marks are none."""
+def is_additive(name: str) -> bool:
+    """True if numbers of this name can be added up, unlike prices, rates and marks."""
     return name.endswith(("额", "量", "数", "费", "费用", "收入", "支出", "成本", "利润", "销量"))
 
 
-def pointed(name: str) -> str:
-    """What a key is named after: the row that it points to."""
-    ending = next((each for each in ("编号", "ID", "id", "编码", "代码", "号") if name.endswith(each)), "")
+def key_referent(name: str) -> str:
+    """The entity that a key references, from its name; empty if the name does not say."""
+    ending = next((suffix for suffix in ("编号", "ID", "id", "编码", "代码", "号") if name.endswith(suffix)), "")
     return name.removesuffix(ending) if ending and len(name) > len(ending) + 1 else ""
 
 
-def forms(phrase: str, own: str, table: bool) -> dict[str, float]:
-    """How a name may be said, each with how surely it is meant; `own` is what its table is called."""
-    found = {phrase: 1.0}
+def name_forms(phrase: str, table_name: str, table: bool) -> dict[str, float]:
+    """Variants of a name with their scores; `table_name` is the noun of the table that a column belongs to."""
+    scores = {phrase: 1.0}
 
     def add(form: str, score: float) -> None:
-        if form and (len(form) > 1 or (table and form in _SINGLE)):
-            found[form] = max(score, found.get(form, 0.0))
+        if form and (len(form) > 1 or (table and form in _SINGLE_CHARACTERS)):
+            scores[form] = max(score, scores.get(form, 0.0))
 
-    ending = next((each for each in (_TABLE_ENDINGS if table else _ENDINGS) if phrase.endswith(each)), "")
+    ending = next((suffix for suffix in (_TABLE_ENDINGS if table else _NAME_ENDINGS) if phrase.endswith(suffix)), "")
     if ending and phrase != ending:
-        add(phrase.removesuffix(ending), _OWN if table else _ENDING)
+        add(phrase.removesuffix(ending), _TABLE_PREFIX_SCORE if table else _ENDING_SCORE)
         add(ending, 0.5)
         phrase = phrase.removesuffix(ending) if table else phrase
-    if own and phrase.startswith(own):
-        add(phrase.removeprefix(own), _OWN)
-    elif own:
-        add(own + phrase, _OWN)
-    for before in _BEFORE:
+    if table_name and phrase.startswith(table_name):
+        add(phrase.removeprefix(table_name), _TABLE_PREFIX_SCORE)
+    elif table_name:
+        add(table_name + phrase, _TABLE_PREFIX_SCORE)
+    for before in _NAME_PREFIXES:
         if phrase.startswith(before):
-            add(phrase.removeprefix(before), _OWN)
+            add(phrase.removeprefix(before), _TABLE_PREFIX_SCORE)
     for middle in range(1, len(phrase) - 1):
         if phrase[middle] == "的":
-            add(phrase[middle + 1 :], _ENDING)
-    # Words have two characters as a rule, so names of four are parted in the middle.
+            add(phrase[middle + 1 :], _ENDING_SCORE)
+    # Chinese words have two characters as a rule, so longer names are split at even places.
     for middle in range(2 - len(phrase) % 2, len(phrase), 2 - len(phrase) % 2) if len(phrase) <= 8 else ():
-        add(phrase[middle:], _PART)
-        add(phrase[:middle], 0.5 if table else _BEGINNING)
-    for form, score in list(found.items()):
-        for line in _ALIKE:
+        add(phrase[middle:], _SECOND_PART_SCORE)
+        add(phrase[:middle], 0.5 if table else _FIRST_PART_SCORE)
+    for form, score in list(scores.items()):
+        for line in _SYNONYM_SETS:
             for word in line:
-                if form == word or (form.endswith(word) and score > _PART and word not in _SINGLE):
+                if form == word or (
+                    form.endswith(word) and score > _SECOND_PART_SCORE and word not in _SINGLE_CHARACTERS
+                ):
                     for other in line:
                         if table and other.startswith("多少"):
                             continue
-                        add(form.removesuffix(word) + other, _SYNONYM * score)
-    return found
+                        add(form.removesuffix(word) + other, _SYNONYM_SCORE * score)
+    return scores
 
 
-def characters(name: str) -> Iterator[tuple[str, str, float]]:
-    """The characters that may stand for a noun of two and where: 班 for 班级, behind a value 生 for 学生."""
+def short_forms(name: str) -> Iterator[tuple[str, str, float]]:
+    """Single characters that may stand for a noun of two, with the context and a score: 班 for 班级, 生 for 学生."""
     for n, character in enumerate(name if len(name) == 2 else ""):
         if character not in chinese.VERBS and not chinese.is_marker(character):
-            yield character, "noun", _CHARACTER if n == 0 else 0.55 * _CHARACTER
-            yield character, "behind", 0.95 * _CHARACTER if n == 0 else _CHARACTER
+            yield character, "noun", _CHARACTER_SCORE if n == 0 else 0.55 * _CHARACTER_SCORE
+            yield character, "behind", 0.95 * _CHARACTER_SCORE if n == 0 else _CHARACTER_SCORE

@@ -1,6 +1,6 @@
-"""Words that say what is asked, whatever the database is about; what asks in Chinese is in `chinese`.
+"""The English lexicon: markers by kind and meaning, stop words, numbers, units; the Chinese one is `chinese`.
 
-Each marker has a kind and what it says. English phrases are of stems. Numbers, units and attributes are of both.
+Markers map phrases, as tuples of stems, to a kind and a meaning. Numbers, units and attributes are of both languages.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from pg_llm.ask.grammar import words
 Marker = tuple[str, str]
 
 
-def _joined(lines: str) -> list[str]:
-    """A line that begins with blanks goes on with the one before."""
+def _joined_lines(lines: str) -> list[str]:
+    """The lines, of which an indented one continues the one before."""
     return lines.strip().replace("\n  ", " ").splitlines()
 
 
-def _of(lines: str) -> dict[tuple[str, ...], Marker]:
-    found: dict[tuple[str, ...], Marker] = {}
-    for line in _joined(lines):
+def _parse_markers(lines: str) -> dict[tuple[str, ...], Marker]:
+    markers: dict[tuple[str, ...], Marker] = {}
+    for line in _joined_lines(lines):
         head, _, phrases = line.partition(":")
-        kind, said = head.split()
+        kind, meaning = head.split()
         for phrase in phrases.split(","):
-            found[tuple(words.stem(word) for word in phrase.split())] = (kind, said)
-    return found
+            markers[tuple(words.stem(word) for word in phrase.split())] = (kind, meaning)
+    return markers
 
 
-ENGLISH = _of("""
+ENGLISH_MARKERS = _parse_markers("""
 count *: how many, number of, total number of, count of, total count of, the number of, count, how often,
   number, overall number of
 agg avg: average, mean, avg, on average
@@ -121,345 +121,81 @@ time previous: last
 when this.day: today
 when previous.day: yesterday
 """)
-# Who keeps the database, unless a table is called so: the college has hired, in our shop.
-KEEPERS = {
-    "company",
-    "firm",
-    "business",
-    "organization",
-    "institution",
-    "college",
-    "university",
-    "school",
-    "shop",
-    "store",
-    "dealership",
-    "bank",
-    "hospital",
-    "clinic",
-    "library",
-    "museum",
-    "club",
-    "airline",
-    "hotel",
-    "platform",
-    "system",
-}
-POLITE = {"please", "kindly", "thank", "thanks", "hello", "hi", "hey", "dear"}
-FIRST_PERSON = {"i", "me", "my", "mine", "myself", "we", "us", "our", "ours", "ourselves", "let", "lets"}
-# Words that stress what others say.
-EMPHASIS = {
-    "just",
-    "so",
-    "far",
-    "actually",
-    "actual",
-    "really",
-    "already",
-    "even",
-    "simply",
-    "altogether",
-    "exactly",
-    "specifically",
-    "precisely",
-    "indeed",
-    "ever",
-    "always",
-    "overall",
-    "currently",
-    "current",
-}
-# Words that keep rows out, whatever they are near in meaning.
-RESTRICTING = {"but", "only", "still", "yet", "once", "twice", "solely", "exclusively", "otherwise", "instead"}
-# Verbs that say no more than that something is there, or is had, or is done.
-LIGHT = {
-    "be",
-    "have",
-    "do",
-    "come",
-    "go",
-    "get",
-    "take",
-    "make",
-    "bring",
-    "hand",
-    "hold",
-    "reach",
-    "place",
-    "run",
-    "put",
-    "happen",
-    "occur",
-    "appear",
-    "own",
-    "use",
-    "contain",
-    "exist",
-    "belong",
-    "carry",
-    "lie",
-    "stand",
-    "see",
-}
-# Verbs and nouns that only say by what, or how, an answer is shown.
-SHOWING = {
-    "break",
-    "down",
-    "report",
-    "compute",
-    "calculate",
-    "determine",
-    "output",
-    "print",
-    "pull",
-    "fetch",
-    "present",
-    "enumerate",
-    "judge",
-    "measure",
-    "tabulate",
-    "summarize",
-    "summarise",
-    "count",
-    "overview",
-    "summary",
-    "breakdown",
-}
-ASKING = {
-    "what",
-    "which",
-    "who",
-    "whom",
-    "whose",
-    "where",
-    "when",
-    "list",
-    "show",
-    "give",
-    "find",
-    "display",
-    "return",
-    "get",
-    "tell",
-    "name",
-    "provide",
-    "select",
-    "identify",
-    "retrieve",
-    "me",
-    "please",
-    "see",
-    "include",
-}
-# Words that say nothing of what is asked.
-EMPTY = (
-    ASKING
-    | POLITE
-    | FIRST_PERSON
-    | EMPHASIS
-    | LIGHT
-    | SHOWING
-    | {
-        "a",
-        "an",
-        "the",
-        "of",
-        "in",
-        "on",
-        "at",
-        "to",
-        "for",
-        "from",
-        "with",
-        "by",
-        "and",
-        "or",
-        "that",
-        "this",
-        "these",
-        "those",
-        "their",
-        "its",
-        "it",
-        "there",
-        "all",
-        "any",
-        "some",
-        "as",
-        "into",
-        "than",
-        "s",
-        "t",
-        "you",
-        "your",
-        "they",
-        "them",
-        "he",
-        "she",
-        "his",
-        "her",
-        "him",
-        "can",
-        "could",
-        "will",
-        "would",
-        "should",
-        "may",
-        "might",
-        "must",
-        "been",
-        "if",
-        "many",
-        "much",
-        "how",
-        "then",
-        "also",
-        "such",
-        "about",
-        "between",
-        "among",
-        "within",
-        "during",
-        "up",
-        "out",
-        "over",
-        "under",
-        "want",
-        "need",
-        "know",
-        "like",
-        "look",
-        "kind",
-        "sort",
-        "along",
-        "together",
-        "respective",
-        "respectively",
-        "corresponding",
-        "follow",
-        "following",
-        "available",
-        "existing",
-        "database",
-        "table",
-        "record",
-        "row",
-        "data",
-        "result",
-        "information",
-        "value",
-        "detail",
-        "part",
-        "located",
-        "based",
-        "locate",
-        "associate",
-        "associated",
-        "relate",
-        "related",
-        "register",
-        "registered",
-        "receive",
-        "received",
-        "recorded",
-        "order",
-        "ordered",
-        "total",
-        "number",
-        "found",
-        "made",
-        "included",
-        "one",
-        "per",
-        "each",
-        "every",
-        "whether",
-        "who's",
-        "what's",
-        "he/she",
-        "year-wise",
-        "various",
-        "separate",
-        "individual",
-        "single",
-        "specific",
-        "given",
-        "particular",
-        "not",
-        "no",
-        "both",
-        "either",
-        "amount",
-        "other",
-        "more",
-        "less",
-        "most",
-        "least",
-        "having",
-        "used",
-        "live",
-        "work",
-        "write",
-        "meter",
-        "metre",
-        "kilometer",
-        "km",
-        "mile",
-        "foot",
-        "dollar",
-        "usd",
-        "euro",
-        "percent",
-        "minute",
-        "hour",
-        "second",
-        "kg",
-        "kilogram",
-        "pound",
-        "letter",
-        "letters",
-        "character",
-        "dr",
-        "mr",
-        "mrs",
-        "ms",
-        "prof",
-        "say",
-        "group",
-        "across",
-        "flow",
-        "through",
-        "cover",
-        "differ",
-        "different",
-        "vary",
-        "sorted",
-        "ranked",
-        "top",
-        "first",
-        "last",
-        "whole",
-        "entire",
-        "calendar",
-        "everyone",
-        "everything",
-        "anything",
-        "nor",
-    }
+# The organisation that owns the database, unless a table has that name: the college has hired, in our shop.
+OWNER_WORDS = frozenset(
+    """
+    company firm business organization institution college university school shop store dealership bank hospital
+    clinic library museum club airline hotel platform system
+""".split()
+)
+POLITE_WORDS = {"please", "kindly", "thank", "thanks", "hello", "hi", "hey", "dear"}
+FIRST_PERSON_WORDS = {"i", "me", "my", "mine", "myself", "we", "us", "our", "ours", "ourselves", "let", "lets"}
+# Adverbs that add emphasis only.
+EMPHATIC_WORDS = frozenset(
+    """
+    just so far actually actual really already even simply altogether exactly specifically precisely indeed ever
+    always overall currently current
+""".split()
+)
+# Focus particles and adverbs that restrict, whatever name they resemble.
+RESTRICTIVE_WORDS = {"but", "only", "still", "yet", "once", "twice", "solely", "exclusively", "otherwise", "instead"}
+# Light verbs, which add nothing to their nouns.
+LIGHT_VERBS = frozenset(
+    """
+    be have do come go get take make bring hand hold reach place run put happen occur appear own use contain exist
+    belong carry lie stand see
+""".split()
+)
+# Verbs and nouns that only ask for a presentation of the answer.
+PRESENTATION_WORDS = frozenset(
+    """
+    break down report compute calculate determine output print pull fetch present enumerate judge measure tabulate
+    summarize summarise count overview summary breakdown
+""".split()
+)
+QUESTION_WORDS = frozenset(
+    """
+    what which who whom whose where when list show give find display return get tell name provide select identify
+    retrieve me please see include
+""".split()
+)
+# Words without content for a query.
+STOPWORDS = (
+    QUESTION_WORDS
+    | POLITE_WORDS
+    | FIRST_PERSON_WORDS
+    | EMPHATIC_WORDS
+    | LIGHT_VERBS
+    | PRESENTATION_WORDS
+    | frozenset(
+        """
+        a an the of in on at to for from with by and or that this these those their its it there all any some as
+        into than s t you your they them he she his her him can could will would should may might must been if many
+        much how then also such about between among within during up out over under want need know like look kind
+        sort along together respective respectively corresponding follow following available existing database table
+        record row data result information value detail part located based locate associate associated relate
+        related register registered receive received recorded order ordered total number found made included one per
+        each every whether who's what's he/she year-wise various separate individual single specific given
+        particular not no both either amount other more less most least having used live work write meter metre
+        kilometer km mile foot dollar usd euro percent minute hour second kg kilogram pound letter letters character
+        dr mr mrs ms prof say group across flow through cover differ different vary sorted ranked top first last
+        whole entire calendar everyone everything anything nor
+    """.split()
+    )
 )
 
 
-def is_empty(word: str) -> bool:
-    """Whether a word, as it stands or by its stem, says nothing of what is asked."""
-    return word.lower() in EMPTY or words.stem(word) in EMPTY
+def is_stopword(word: str) -> bool:
+    """True if the word or its stem is a stop word."""
+    return word.lower() in STOPWORDS or words.stem(word) in STOPWORDS
 
 
-# What hangs on a word with an apostrophe, and what it stands for: after other words, 's is a genitive.
-HUNG = {"n't": "not", "'ve": "have", "'ll": "will", "'re": "are", "'d": "would", "'m": "am", "'s": "is"}
-WITH_IS = {"who", "what", "where", "when", "how", "which", "that", "it", "there", "he", "she", "here"}
-CLIPPED = {"ca": "can", "wo": "will", "sha": "shall"}
+# English contractions and their expansions; after other words 's is a genitive.
+CONTRACTIONS = {"n't": "not", "'ve": "have", "'ll": "will", "'re": "are", "'d": "would", "'m": "am", "'s": "is"}
+CONTRACTED_WITH_IS = {"who", "what", "where", "when", "how", "which", "that", "it", "there", "he", "she", "here"}
+CONTRACTED_STEMS = {"ca": "can", "wo": "will", "sha": "shall"}
 
-# Values that are written short, and how questions say them.
+# Abbreviated values, with patterns of what questions say instead.
 SHORT_VALUES = {
     "m": r"\b(?:male|men|man)s?\b|男(?:性|的)?",
     "f": r"\b(?:female|women|woman)s?\b|女(?:性|的)?",
@@ -468,126 +204,69 @@ SHORT_VALUES = {
     "男": r"\b(?:male|men)s?\b",
     "女": r"\b(?:female|women)s?\b",
 }
-# What is not asked but ordered; nothing here is ever done.
-WRITING = {
-    "delete",
-    "drop",
-    "insert",
-    "update",
-    "truncate",
-    "alter",
-    "create",
-    "grant",
-    "revoke",
-    "remove",
-    "erase",
-    "modify",
-    "rename",
-    "copy",
-    "execute",
-    "install",
-    "kill",
-    "terminate",
-    "overwrite",
-    "rewrite",
-    "删除",
-    "修改",
-    "更新",
-    "插入",
-    "清空",
-}
+# Commands to change data: such a text is not a question, and nothing of it is done.
+WRITE_COMMANDS = frozenset(
+    """
+    delete drop insert update truncate alter create grant revoke remove erase modify rename copy execute install
+    kill terminate overwrite rewrite 删除 修改 更新 插入 清空
+""".split()
+)
 
-NUMBERS = {
-    "zero": 0,
-    "one": 1,
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-    "eleven": 11,
-    "twelve": 12,
-    "dozen": 12,
-    "twenty": 20,
-    "thirty": 30,
-    "forty": 40,
-    "fifty": 50,
-    "hundred": 100,
-    "thousand": 1000,
-    "million": 1_000_000,
+NUMBER_WORDS = {
+    word: int(number)
+    for word, number in (
+        entry.split(":")
+        for entry in """
+            zero:0 one:1 two:2 three:3 four:4 five:5 six:6 seven:7 eight:8 nine:9 ten:10 eleven:11 twelve:12 dozen:12
+            twenty:20 thirty:30 forty:40 fifty:50 hundred:100 thousand:1000 million:1000000
+        """.split()
+    )
 }
-# What a number is multiplied by.
-SCALE = {
-    "k": 1e3,
-    "thousand": 1e3,
-    "m": 1e6,
-    "mn": 1e6,
-    "million": 1e6,
-    "bn": 1e9,
-    "billion": 1e9,
-    "百": 100,
-    "千": 1e3,
-    "万": 1e4,
-    "亿": 1e8,
+# Multipliers after a number.
+MULTIPLIERS = {
+    word: float(factor)
+    for word, factor in (
+        entry.split(":")
+        for entry in """
+            k:1e3 thousand:1e3 m:1e6 mn:1e6 million:1e6 bn:1e9 billion:1e9 百:1e2 千:1e3 万:1e4 亿:1e8
+        """.split()
+    )
 }
-# Words that begin like such a number and are none.
-UNSCALED = {"千克", "千米", "千瓦", "百分", "百货"}
+# Words that begin like a multiplier but are other words.
+NOT_MULTIPLIED = {"千克", "千米", "千瓦", "百分", "百货"}
 ORDINALS = {
-    "second": 2,
-    "third": 3,
-    "fourth": 4,
-    "fifth": 5,
-    "sixth": 6,
-    "seventh": 7,
-    "eighth": 8,
-    "ninth": 9,
-    "tenth": 10,
-    "2nd": 2,
-    "3rd": 3,
-    "4th": 4,
-    "5th": 5,
+    word: number
+    for number, pair in enumerate(
+        """
+            second:2nd third:3rd fourth:4th fifth:5th sixth seventh eighth ninth tenth
+        """.split(),
+        2,
+    )
+    for word in pair.split(":")
 }
 CHINESE_DIGITS = {digit: n for n, digit in enumerate("零一二三四五六七八九")} | {"两": 2}
 MONTHS = {
-    "january": 1,
-    "february": 2,
-    "march": 3,
-    "april": 4,
-    "may": 5,
-    "june": 6,
-    "july": 7,
-    "august": 8,
-    "september": 9,
-    "october": 10,
-    "november": 11,
-    "december": 12,
+    name: number
+    for number, name in enumerate(
+        """
+            january february march april may june july august september october november december
+        """.split(),
+        1,
+    )
 }
 MONTHS |= {name[:3]: n for name, n in MONTHS.items()} | {"sept": 9}
-# Parts of a year: which of what.
-CHINESE_PARTS = {"上半年": (1, "half"), "下半年": (2, "half")} | {
+# Parts of a year: the ordinal and the kind of part.
+CHINESE_YEAR_PARTS = {"上半年": (1, "half"), "下半年": (2, "half")} | {
     f"{before}{digit}季度": (n, "quarter") for n, digit in enumerate("一二三四", 1) for before in ("", "第")
 }
-UNITS = {
-    "year": "year",
-    "month": "month",
-    "week": "week",
-    "day": "day",
-    "quarter": "quarter",
-    "hour": "hour",
-    "年": "year",
-    "年份": "year",
-    "月": "month",
-    "月份": "month",
-    "周": "week",
-    "天": "day",
-    "日": "day",
-    "季度": "quarter",
-}
-# What columns an adjective speaks of, the likeliest first.
+TIME_UNITS = dict(
+    entry.split(":")
+    for entry in """
+    year:year month:month week:week day:day quarter:quarter hour:hour 年:year 年份:year 月:month 月份:month 周:week
+    天:day 日:day 季度:quarter
+""".split()
+)
+# Words in names of columns that an adjective refers to, most likely first.
 ATTRIBUTES = {
     "long": ("length", "duration", "distance", "page", "长度", "时长", "距离", "页数"),
     "tall": ("height", "altitude", "elevation", "身高", "高度", "海拔"),
@@ -602,36 +281,15 @@ ATTRIBUTES = {
     "rating": ("rating", "score", "star", "grade", "评分", "得分", "分数"),
     "big": ("size", "area", "population", "amount", "capacity", "面积", "人口", "容量"),
 }
-# Columns of these grow with age; of others, as a birth or a foundation, the oldest have the smallest.
-AGES = ("age", "年龄")
-# An adjective in a question that compares: "older than 30" speaks of the age.
-ADJECTIVES = {
-    "old": "age",
-    "older": "age",
-    "young": "age",
-    "younger": "age",
-    "long": "long",
-    "longer": "long",
-    "short": "long",
-    "shorter": "long",
-    "tall": "tall",
-    "taller": "tall",
-    "heavy": "weight",
-    "heavier": "weight",
-    "lighter": "weight",
-    "cheap": "price",
-    "cheaper": "price",
-    "expensive": "price",
-    "deep": "deep",
-    "fast": "speed",
-    "faster": "speed",
-    "higher": "tall",
-    "lower": "tall",
-    "populous": "population",
-    "populated": "population",
-    "rated": "rating",
-    "large": "big",
-    "larger": "big",
-    "big": "big",
-    "bigger": "big",
-}
+# Age columns grow with age; in other columns, as birth or foundation, the oldest have the smallest value.
+AGE_WORDS = ("age", "年龄")
+# Adjectives that imply an attribute in comparisons: "older than 30" compares the age.
+COMPARATIVE_ADJECTIVES = dict(
+    entry.split(":")
+    for entry in """
+    old:age older:age young:age younger:age long:long longer:long short:long shorter:long tall:tall taller:tall
+    heavy:weight heavier:weight lighter:weight cheap:price cheaper:price expensive:price deep:deep fast:speed
+    faster:speed higher:tall lower:tall populous:population populated:population rated:rating large:big larger:big
+    big:big bigger:big
+""".split()
+)

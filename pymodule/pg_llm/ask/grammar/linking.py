@@ -1,59 +1,61 @@
-"""What the words of a question stand for: tables, columns, values of rows, numbers, words that say what is asked."""
+"""Schema linking: find what each word of a question refers to, and resolve overlaps by rank."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 
-from pg_llm.ask.grammar import asides, chinese, dates, lexicon, names, numbers, tokens, words
-from pg_llm.ask.grammar.tokens import Token
-from pg_llm.ask.mention import Linked, Mention, Similar, ValueMatch
+from pg_llm.ask.grammar import chinese, dates, fillers, lexicon, name_linking, numbers, tokenizer, words
+from pg_llm.ask.grammar.tokenizer import Token
+from pg_llm.ask.mention import LinkedQuestion, Mention, NameMatcher, ValueMatch
 from pg_llm.ask.schema import Ref, Schema
 
 _PREPOSITIONS = {"in", "at", "on", "to", "from", "for", "with", "by", "per"}
-_NEAR = 0.5
-# What nearness in meaning is worth beside a name; more for a word that is clearly nearest to one name, as the same word
-# in two languages is.
-_MEANT, _CLEARLY_MEANT = 0.8, 0.97
-_SAME, _APART = 0.75, 0.1
+_LEAST_SIMILARITY = 0.5
+# Weights of matches by meaning beside matches by name; a clear best match, as the same word in another language, has
+# the higher one.
+_SIMILAR_WEIGHT, _CLEAR_MATCH_WEIGHT = 0.8, 0.97
+_CLEAR_MATCH, _CLEAR_MARGIN = 0.75, 0.1
 
 
-def link(question: str, schema: Schema, values: Sequence[ValueMatch], similar: Similar | None = None) -> Linked:
-    """The mentions of a question; `values` are those of rows that it may name."""
-    variants = names.Variants(schema)
-    said = {text for value in values if chinese.is_in(text := question[value.start : value.end])}
-    said |= variants.states
-    nouns = {character for character, _ in variants.nouns}
-    known = {word for word in variants.chinese if chinese.is_in(word)}
-    cut = asides.without_waivers(tokens.cut(question, known, nouns, said))
+def link(
+    question: str, schema: Schema, values: Sequence[ValueMatch], similar: NameMatcher | None = None
+) -> LinkedQuestion:
+    """Link a question to tables, columns, values, numbers, times and markers; `values` were looked up in the rows."""
+    index = name_linking.NameIndex(schema)
+    value_texts = {text for value in values if chinese.contains_chinese(text := question[value.start : value.end])}
+    value_texts |= index.boolean_states
+    short_nouns = {character for character, _ in index.short_nouns}
+    chinese_names = {word for word in index.chinese if chinese.contains_chinese(word)}
+    tokens = fillers.without_waivers(tokenizer.tokenize(question, chinese_names, short_nouns, value_texts))
 
-    def noun(token: Token) -> str:
-        return chinese.noun_stands(question, token.start, said)
+    def context_of(token: Token) -> str:
+        return chinese.noun_context(question, token.start, value_texts)
 
     proposals = [
-        *_values(question, cut, values),
-        *dates.dates(cut),
-        *numbers.numbers(cut),
-        *_markers(cut),
-        *names.elements(cut, variants, noun),
+        *_value_mentions(question, tokens, values),
+        *dates.time_mentions(tokens),
+        *numbers.number_mentions(tokens),
+        *_marker_mentions(tokens),
+        *name_linking.name_mentions(tokens, index, context_of),
     ]
-    found = _best(proposals, cut)
-    chosen = _without_idle(found)
-    unknown = _unknown(cut, chosen, _covered(found), schema)
-    chosen += _meant(cut, unknown, similar)
-    for mention in chosen:
+    best = _non_overlapping(proposals, tokens)
+    mentions = _drop_idle_markers(best)
+    unknown = _unlinked_places(tokens, mentions, _covered_places(best), schema)
+    mentions += _similar_mentions(tokens, unknown, similar)
+    for mention in mentions:
         single = mention.kind == "element" and mention.end == mention.start + 1
-        if single and not mention.role and _is_past(cut[mention.start].text):
+        if single and not mention.role and _is_past_form(tokens[mention.start].text):
             mention.role = "verb"
-    chosen = _compound(sorted(chosen, key=lambda mention: mention.start), cut)
-    verbs = frozenset(cut[place].text for place in unknown if _is_verb(cut, place))
-    in_chinese = [token.chinese for token in cut if token.kind == "word"]
+    mentions = _merge_compounds(sorted(mentions, key=lambda mention: mention.start), tokens)
+    verbs = frozenset(tokens[place].text for place in unknown if _is_verb(tokens, place))
+    in_chinese = [token.chinese for token in tokens if token.kind == "word"]
     mostly = any(in_chinese) and 2 * sum(in_chinese) >= len(in_chinese)
-    return Linked(question, cut, chosen, _left(cut, chosen, unknown), mostly, verbs)
+    return LinkedQuestion(question, tokens, mentions, _unlinked_words(tokens, mentions, unknown), mostly, verbs)
 
 
-def _best(proposals: Iterable[tuple[Mention, float]], cut: Sequence[Token]) -> list[Mention]:
-    """Of mentions that share tokens the one with the highest rank, in their order."""
+def _non_overlapping(proposals: Iterable[tuple[Mention, float]], tokens: Sequence[Token]) -> list[Mention]:
+    """Greedy choice by rank among mentions that share tokens, in the order of the question."""
     chosen: list[Mention] = []
     taken: set[int] = set()
     for mention, _ in sorted(proposals, key=lambda pair: (-pair[1], pair[0].start)):
@@ -61,55 +63,61 @@ def _best(proposals: Iterable[tuple[Mention, float]], cut: Sequence[Token]) -> l
         if not span & taken:
             taken |= span
             chosen.append(mention)
-    kept = [each for each in chosen if not _lone_letter(each, chosen, cut)]
+    kept = [mention_ for mention_ in chosen if not _lone_letter(mention_, chosen, tokens)]
     return sorted(kept, key=lambda mention: mention.start)
 
 
-def _covered(chosen: Iterable[Mention]) -> set[int]:
+def _covered_places(chosen: Iterable[Mention]) -> set[int]:
     return {place for mention in chosen for place in range(mention.start, mention.end)}
 
 
-def _unknown(cut: Sequence[Token], chosen: Sequence[Mention], taken: Collection[int], schema: Schema) -> list[int]:
-    """The places of words that say something, and nothing stands for them."""
-    states = {each.start for each in chosen if each.kind == "value" or _is_bool(each, schema)}
+def _unlinked_places(
+    tokens: Sequence[Token], mentions: Sequence[Mention], taken: Collection[int], schema: Schema
+) -> list[int]:
+    """The places of content words that no mention covers."""
+    states = {mention.start for mention in mentions if mention.kind == "value" or _is_bool(mention, schema)}
     return [
         n
-        for n, token in enumerate(cut)
+        for n, token in enumerate(tokens)
         if n not in taken
-        and _has_content(token, n, cut[n - 1 : n])
-        and not _keeps(cut, n)
-        and not asides.stresses(cut, n, states)
+        and _has_content(token, n, tokens[n - 1 : n])
+        and not _is_owner(tokens, n)
+        and not fillers.is_filler(tokens, n, states)
     ]
 
 
-def _left(cut: Sequence[Token], chosen: Sequence[Mention], unknown: Sequence[int]) -> list[str]:
-    """The words that nothing stands for, and one that orders something: that is no question, whatever it is called."""
-    covered = _covered(chosen)
-    left = [cut[place].text for place in unknown if place not in covered]
-    first = next((token for token in cut if token.kind == "word" and token.stem != "please"), None)
-    if first is not None and {first.stem, first.text} & lexicon.WRITING and first.text not in left:
-        left.append(first.text)
-    return left
+def _unlinked_words(tokens: Sequence[Token], mentions: Sequence[Mention], unknown: Sequence[int]) -> list[str]:
+    """The words that no mention covers, and a command to change data, which makes the text no question."""
+    covered = _covered_places(mentions)
+    texts = [tokens[place].text for place in unknown if place not in covered]
+    first = next((token for token in tokens if token.kind == "word" and token.stem != "please"), None)
+    if first is not None and {first.stem, first.text} & lexicon.WRITE_COMMANDS and first.text not in texts:
+        texts.append(first.text)
+    return texts
 
 
-def _lone_letter(mention: Mention, chosen: Sequence[Mention], cut: Sequence[Token]) -> bool:
-    """Whether one letter is taken for a value where neither quotes, its column or table beside it nor an A tells so."""
-    token = cut[mention.start]
+def _lone_letter(mention: Mention, chosen: Sequence[Mention], tokens: Sequence[Token]) -> bool:
+    """True if a single letter matched a value but no quotes, article, column or table beside it confirm that."""
+    token = tokens[mention.start]
     if mention.kind != "value" or len(token.text) > 1 or mention.end > mention.start + 1 or not token.text.isascii():
         return False
-    if token.kind != "word" or not mention.values or any(len(each.value) > 1 and each.whole for each in mention.values):
+    if (
+        token.kind != "word"
+        or not mention.value_matches
+        or any(len(item.value) > 1 and item.whole for item in mention.value_matches)
+    ):
         return False
-    if any(each.chinese for each in cut[max(0, mention.start - 1) : mention.end + 1]):
+    if any(item.chinese for item in tokens[max(0, mention.start - 1) : mention.end + 1]):
         return False
-    tables = {each.ref[0] for each in mention.values}
+    tables = {item.ref[0] for item in mention.value_matches}
     beside = (
-        each
-        for each in chosen
-        if each.kind == "element" and (each.end in (mention.start, mention.start - 1) or each.start == mention.end)
+        item
+        for item in chosen
+        if item.kind == "element" and (item.end in (mention.start, mention.start - 1) or item.start == mention.end)
     )
-    if any(ref[0] in tables for each in beside for ref, _ in each.refs):
+    if any(ref[0] in tables for item in beside for ref, _ in item.refs):
         return False
-    return mention.start == 0 or cut[mention.start - 1].text.lower() not in ("a", "an", "=", ":", "(")
+    return mention.start == 0 or tokens[mention.start - 1].text.lower() not in ("a", "an", "=", ":", "(")
 
 
 def _is_bool(mention: Mention, schema: Schema) -> bool:
@@ -117,180 +125,194 @@ def _is_bool(mention: Mention, schema: Schema) -> bool:
     return column and schema.column(mention.refs[0][0]).kind == "bool"
 
 
-def _without_idle(chosen: Sequence[Mention]) -> list[Mention]:
-    """Without words such as from and until where no time or number follows them."""
-    found = []
+def _drop_idle_markers(chosen: Sequence[Mention]) -> list[Mention]:
+    """Drop temporal comparison markers (from, until) without a time or number beside them."""
+    kept = []
     for place, mention in enumerate(chosen):
         following = chosen[place + 1] if place + 1 < len(chosen) else None
         before = chosen[place - 1] if place else None
         timed = ("year", "period", "date", "month", "number")
         if mention.kind == "idle":
             continue
-        if mention.kind == "cmp" and mention.said.endswith(".time"):
+        if mention.kind == "cmp" and mention.normalized.endswith(".time"):
             near = following is not None and following.kind in timed and following.start - mention.end <= 2
             behind = before is not None and before.kind in timed and mention.start == before.end
             if not near and not behind:
                 continue
-        found.append(mention)
-    return found
+        kept.append(mention)
+    return kept
 
 
-def _compound(chosen: Sequence[Mention], cut: Sequence[Token]) -> list[Mention]:
-    """A table's name right before one of its columns says whose it is: doctor specialty, the doctor's specialty."""
-    found: list[Mention] = []
+def _merge_compounds(chosen: Sequence[Mention], tokens: Sequence[Token]) -> list[Mention]:
+    """Merge a table's name with the column after it: doctor specialty is the column of that table."""
+    merged: list[Mention] = []
     for mention in chosen:
-        before = found[-1] if found else None
+        before = merged[-1] if merged else None
         if (
             before is None
             or {before.kind, mention.kind} != {"element"}
             or before.end != mention.start
-            or cut[mention.start].chinese
-            or (_plural(cut[before.end - 1]) or cut[mention.start].text.endswith("ed"))
+            or tokens[mention.start].chinese
+            or (_plural(tokens[before.end - 1]) or tokens[mention.start].text.endswith("ed"))
         ):
-            found.append(mention)
+            merged.append(mention)
             continue
         tables = {ref[0] for ref, score in before.refs if ref[1] < 0 and score >= before.score - 0.05}
         inside = [(ref, min(1.0, score + 0.1)) for ref, score in mention.refs if ref[1] >= 0 and ref[0] in tables]
         if inside and inside[0][1] >= mention.score - 0.1 and before.names_table:
-            found[-1] = Mention("element", before.start, mention.end, f"{before.said} {mention.said}", inside)
+            merged[-1] = Mention(
+                "element", before.start, mention.end, f"{before.normalized} {mention.normalized}", inside
+            )
         else:
-            found.append(mention)
-    return found
+            merged.append(mention)
+    return merged
 
 
-def _keeps(cut: Sequence[Token], place: int) -> bool:
-    """The college, our shop: those whose database it is."""
-    return cut[place].stem in lexicon.KEEPERS and place > 0 and cut[place - 1].stem in ("the", "our", "this", "your")
+def _is_owner(tokens: Sequence[Token], place: int) -> bool:
+    """True for the organisation that owns the database: the college, our shop."""
+    return (
+        tokens[place].stem in lexicon.OWNER_WORDS
+        and place > 0
+        and tokens[place - 1].stem in ("the", "our", "this", "your")
+    )
 
 
-def _is_past(word: str) -> bool:
-    return word.lower() in words.PAST or word.lower().endswith("ed")
+def _is_past_form(word: str) -> bool:
+    return word.lower() in words.IRREGULAR_PASTS or word.lower().endswith("ed")
 
 
-def _is_verb(cut: Sequence[Token], place: int) -> bool:
-    text = cut[place].text.lower()
-    if cut[place].capital and place:
+def _is_verb(tokens: Sequence[Token], place: int) -> bool:
+    text = tokens[place].text.lower()
+    if tokens[place].is_capitalized and place:
         return False
-    if cut[place].chinese:
+    if tokens[place].chinese:
         return text in chinese.VERBS
-    if words.acts(text):
+    if words.is_verb_form(text):
         return True
-    before = [token.text.lower() for token in cut[:place]]
-    last = place + 1 == len(cut) or cut[place + 1].kind == "punct" or cut[place + 1].text.lower() in _PREPOSITIONS
-    asked = bool({"do", "does", "did"} & set(before)) and last
-    return asked or before[-1:] in (["to"], ["who"], ["that"], ["which"], ["can"])
+    before = [token.text.lower() for token in tokens[:place]]
+    last = (
+        place + 1 == len(tokens) or tokens[place + 1].kind == "punct" or tokens[place + 1].text.lower() in _PREPOSITIONS
+    )
+    with_auxiliary = bool({"do", "does", "did"} & set(before)) and last
+    return with_auxiliary or before[-1:] in (["to"], ["who"], ["that"], ["which"], ["can"])
 
 
 def _plural(token: Token) -> bool:
-    """Students major, employees earn: what follows is no column of theirs but what they do."""
+    """True for a plural: what follows is a verb, not a column (students major, employees earn)."""
     return token.text.lower().rstrip("s") != token.text.lower() and not token.text.endswith(("'s", "\u2019s", "ss"))
 
 
 def _has_content(token: Token, place: int, before: Sequence[Token]) -> bool:
     if token.kind in ("quoted", "date"):
         return True
-    if token.kind != "word" or token.stem in lexicon.UNITS or lexicon.is_empty(token.text):
+    if token.kind != "word" or token.stem in lexicon.TIME_UNITS or lexicon.is_stopword(token.text):
         return False
     if token.chinese:
-        sex = before and before[0].text in chinese.SEXES and token.text in chinese.PERSONS
-        empty = chinese.is_empty(token.text, before[0].text if before else "")
-        return not sex and not empty and token.text not in lexicon.UNITS
-    return len(token.stem) > 1 or (token.capital and place > 0)
+        sex = before and before[0].text in chinese.SEX_PREFIXES and token.text in chinese.PERSON_SUFFIXES
+        empty = chinese.is_function_word(token.text, before[0].text if before else "")
+        return not sex and not empty and token.text not in lexicon.TIME_UNITS
+    return len(token.stem) > 1 or (token.is_capitalized and place > 0)
 
 
-def _values(question: str, cut: Sequence[Token], values: Sequence[ValueMatch]) -> Iterable[tuple[Mention, float]]:
+def _value_mentions(
+    question: str, tokens: Sequence[Token], values: Sequence[ValueMatch]
+) -> Iterable[tuple[Mention, float]]:
     spans: dict[tuple[int, int], list[ValueMatch]] = defaultdict(list)
     for value in values:
-        inside = [n for n, token in enumerate(cut) if token.start < value.end and value.start < token.end]
+        inside = [n for n, token in enumerate(tokens) if token.start < value.end and value.start < token.end]
         if not inside:
             continue
-        first, last = cut[inside[0]], cut[inside[-1]]
+        first, last = tokens[inside[0]], tokens[inside[-1]]
         slack = 1 if first.kind == "quoted" else 0
-        if first.start + slack >= value.start - slack and last.end <= value.end + 2 * slack + _ending(last):
+        if first.start + slack >= value.start - slack and last.end <= value.end + 2 * slack + _suffix_length(last):
             spans[inside[0], inside[-1] + 1].append(value)
-    for (start, end), found in spans.items():
-        quoted = cut[start].kind == "quoted"
-        named = quoted or any(token.capital or token.chinese or token.kind == "number" for token in cut[start:end])
-        plain = all(token.stem in lexicon.EMPTY for token in cut[start:end]) and not quoted
+    for (start, end), matches in spans.items():
+        quoted = tokens[start].kind == "quoted"
+        named = quoted or any(
+            token.is_capitalized or token.chinese or token.kind == "number" for token in tokens[start:end]
+        )
+        plain = all(token.stem in lexicon.STOPWORDS for token in tokens[start:end]) and not quoted
         if plain and not (named and start > 0):
             continue
-        whole = any(value.whole for value in found)
-        best = [value for value in found if value.whole == whole]
+        whole = any(value.whole for value in matches)
+        best = [value for value in matches if value.whole == whole]
         rank = 10 * (end - start) + (100 if quoted else 6 if named and whole else 2 if whole else -6)
-        if start == 0 and not quoted and cut[0].capital and not whole:
+        if start == 0 and not quoted and tokens[0].is_capitalized and not whole:
             rank -= 5
-        # Of a part, what is said is looked for, not one of the values that hold it.
-        said = best[0].value if whole or quoted else question[cut[start].start : best[0].end]
-        yield Mention("value", start, end, said, values=best), rank
-    for place, token in enumerate(cut):
+        # A partial match searches for the user's words (LIKE), not for one of the matching values.
+        text = best[0].value if whole or quoted else question[tokens[start].start : best[0].end]
+        yield Mention("value", start, end, text, value_matches=best), rank
+    for place, token in enumerate(tokens):
         if token.kind == "quoted":
             yield Mention("value", place, place + 1, token.text), 50
 
 
-def _ending(last: Token) -> int:
-    """How many letters of a plural or genitive may stand behind a value."""
+def _suffix_length(last: Token) -> int:
+    """How many letters of a plural or genitive ending may follow a value."""
     return 2 if last.text.endswith(("'s", "\u2019s")) else 1 if last.kind == "word" and last.text.endswith("s") else 0
 
 
-def _markers(cut: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
-    for start, token in enumerate(cut):
+def _marker_mentions(tokens: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
+    for start, token in enumerate(tokens):
         if token.chinese:
             if token.text in chinese.MARKERS:
-                kind, said = chinese.MARKERS[token.text]
+                kind, meaning = chinese.MARKERS[token.text]
                 if kind == "unit":
-                    yield Mention("group", start, start + 1, said, role="unit"), 11
-                elif kind == "count" and _asks_what(cut, start):
+                    yield Mention("group", start, start + 1, meaning, role="unit"), 11
+                elif kind == "count" and _asks_for_value(tokens, start):
                     continue
                 elif kind not in ("empty", "of", "ask"):
-                    yield Mention(kind, start, start + 1, said), 11
+                    yield Mention(kind, start, start + 1, meaning), 11
             continue
-        for end in range(min(len(cut), start + 6), start, -1):
-            phrase = tuple(each.stem for each in cut[start:end])
-            plain = tuple(each.text.lower() for each in cut[start:end])
-            marker = lexicon.ENGLISH.get(phrase) or lexicon.ENGLISH.get(plain)
-            if marker and any(each.kind != "word" for each in cut[start:end]):
+        for end in range(min(len(tokens), start + 6), start, -1):
+            phrase = tuple(token_.stem for token_ in tokens[start:end])
+            plain = tuple(token_.text.lower() for token_ in tokens[start:end])
+            marker = lexicon.ENGLISH_MARKERS.get(phrase) or lexicon.ENGLISH_MARKERS.get(plain)
+            if marker and any(token_.kind != "word" for token_ in tokens[start:end]):
                 marker = None
             if marker:
-                kind, said = marker
+                kind, meaning = marker
                 if kind == "unit":
-                    yield Mention("group", start, end, said, role="unit"), 10 * (end - start) + 1
+                    yield Mention("group", start, end, meaning, role="unit"), 10 * (end - start) + 1
                 else:
-                    yield Mention(kind, start, end, said), 10 * (end - start) + 1
+                    yield Mention(kind, start, end, meaning), 10 * (end - start) + 1
                 break
 
 
-def _asks_what(cut: Sequence[Token], place: int) -> bool:
-    """The phone number 多少: nothing is counted where the word ends what it is asked of."""
-    ends = place + 1 == len(cut) or cut[place + 1].kind == "punct"
-    return cut[place].text == "多少" and ends and place > 0 and cut[place - 1].text not in chinese.MARKERS
+def _asks_for_value(tokens: Sequence[Token], place: int) -> bool:
+    """True if 多少 ends the question and asks for a value (which phone number), not for a count."""
+    ends = place + 1 == len(tokens) or tokens[place + 1].kind == "punct"
+    return tokens[place].text == "多少" and ends and place > 0 and tokens[place - 1].text not in chinese.MARKERS
 
 
-def _stands_out(near: Sequence[tuple[Ref, float]]) -> bool:
+def _is_clear_match(near: Sequence[tuple[Ref, float]]) -> bool:
     scores = [score for _, score in near]
     others = [score for score in scores if score < scores[0] - 1e-6]
-    return bool(scores) and scores[0] >= _SAME and scores[0] - max(others, default=0.0) >= _APART
+    return bool(scores) and scores[0] >= _CLEAR_MATCH and scores[0] - max(others, default=0.0) >= _CLEAR_MARGIN
 
 
-def _meant(cut: Sequence[Token], unknown: Sequence[int], similar: Similar | None) -> list[Mention]:
-    """Mentions of words that no name has, by their meaning."""
+def _similar_mentions(tokens: Sequence[Token], unknown: Sequence[int], similar: NameMatcher | None) -> list[Mention]:
+    """Mentions of words that match a name only by meaning (embedding similarity)."""
     places = [
-        n for n in unknown if cut[n].kind == "word" and not cut[n].capital and cut[n].text not in lexicon.RESTRICTING
+        n
+        for n in unknown
+        if tokens[n].kind == "word" and not tokens[n].is_capitalized and tokens[n].text not in lexicon.RESTRICTIVE_WORDS
     ]
     if similar is None or not places:
         return []
-    found = []
-    for place, near in zip(places, similar([cut[place].text for place in places]), strict=True):
-        worth = _CLEARLY_MEANT if _stands_out(near) else _MEANT
-        refs = [(ref, worth * min(1.0, score)) for ref, score in near if score >= _NEAR]
+    mentions = []
+    for place, matches in zip(places, similar([tokens[place].text for place in places]), strict=True):
+        weight = _CLEAR_MATCH_WEIGHT if _is_clear_match(matches) else _SIMILAR_WEIGHT
+        refs = [(ref, weight * min(1.0, score)) for ref, score in matches if score >= _LEAST_SIMILARITY]
         if refs:
-            found.append(
+            mentions.append(
                 Mention(
                     "element",
                     place,
                     place + 1,
-                    cut[place].text,
-                    names.best(refs),
-                    role="done" if _is_verb(cut, place) else "meant",
+                    tokens[place].text,
+                    name_linking.best_candidates(refs),
+                    role="done" if _is_verb(tokens, place) else "meant",
                 )
             )
-    return found
+    return mentions

@@ -1,4 +1,4 @@
-"""The queries that a question may mean, the likeliest first."""
+"""Semantic parsing: enumerate interpretations of a question best first and build a query from each."""
 
 from __future__ import annotations
 
@@ -10,113 +10,115 @@ from dataclasses import dataclass
 
 from pg_llm.ask.grammar import lexicon, linking
 from pg_llm.ask.grammar.building import steps
-from pg_llm.ask.grammar.building.draft import DONE, Impossible, doubt
-from pg_llm.ask.grammar.query import Query, Writer
-from pg_llm.ask.grammar.reading import passes
-from pg_llm.ask.mention import Linked, Mention, Similar, ValueMatch
+from pg_llm.ask.grammar.building.draft import VERB_PENALTY, Impossible, ambiguity_cost
+from pg_llm.ask.grammar.query import Query, SqlWriter
+from pg_llm.ask.grammar.reading import parser
+from pg_llm.ask.mention import LinkedQuestion, Mention, NameMatcher, ValueMatch
 from pg_llm.ask.schema import Ref, Schema
 
-_MOST_CHOICES = 150
-_SECOND_THOUGHT = 0.3
+_MOST_INTERPRETATIONS = 150
+_FALLBACK_COST = 0.3
 _MOST_CANDIDATES = 6
-_PER_MENTION = 4
-# What a value is worth in a table that is not the one spoken of.
-_ELSEWHERE = 0.8
+_MOST_PER_MENTION = 4
+# The weight of a value in a table other than the one that is named beside it.
+_OTHER_TABLE_WEIGHT = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
-    """A query with its SQL; `cost` is what speaks against it, `linked` says what was understood of the question."""
+class ParsedQuery:
+    """A query with its SQL, its cost (lower is better) and the linked question that it was built from."""
 
     sql: str
     query: Query
     cost: float
-    linked: Linked
+    linked: LinkedQuestion
 
     @property
-    def likely(self) -> float:
-        """From 0 to 1, how well it fits the question."""
+    def score(self) -> float:
+        """How well the query fits the question, from 0 to 1."""
         return math.exp(-self.cost)
 
 
 def candidates(
-    question: str, schema: Schema, values: Sequence[ValueMatch], similar: Similar | None = None
-) -> tuple[list[Candidate], list[str], Linked]:
-    """Queries with the least against them first; why others could not be made; what was understood."""
+    question: str, schema: Schema, values: Sequence[ValueMatch], similar: NameMatcher | None = None
+) -> tuple[list[ParsedQuery], list[str], LinkedQuestion]:
+    """The cheapest queries first, the reasons why other interpretations failed, and the linked question."""
     linked = linking.link(question, schema, values, similar)
     for place, mention in enumerate(linked.mentions):
         if mention.kind == "value":
-            mention.refs = _value_refs(mention, _owners(linked, place))
-    parts = passes.read(linked)
-    schema = schema.heard({token.stem for token in linked.tokens})
-    writer = Writer(schema)
-    found: dict[str, Candidate] = {}
+            mention.refs = _ranked_value_columns(mention, _owner_tables(linked, place))
+    parsed = parser.parse(linked)
+    schema = schema.with_question_stems({token.stem for token in linked.tokens})
+    writer = SqlWriter(schema)
+    queries: dict[str, ParsedQuery] = {}
     reasons: dict[str, None] = {}
     least: float | None = None
-    spoilt = 0.0
-    for against, choice in itertools.islice(_choices(linked.mentions), _MOST_CHOICES):
+    extra_cost = 0.0
+    for ambiguity, interpretation in itertools.islice(_interpretations(linked.mentions), _MOST_INTERPRETATIONS):
         try:
-            query, cost = steps.build(schema, parts, choice)
+            query, cost = steps.build(schema, parsed, interpretation)
         except Impossible as impossible:
             reasons[str(impossible)] = None
             if least is None:
-                # What was most likely meant cannot be said in SQL: what can is a second thought.
-                least, spoilt = against, _SECOND_THOUGHT
+                # The best interpretation cannot be expressed; all others become less likely.
+                least, extra_cost = ambiguity, _FALLBACK_COST
             continue
-        least = against if least is None else least
+        least = ambiguity if least is None else least
         sql = writer.sql(query)
         if sql is None:
             reasons["the tables cannot be joined"] = None
             continue
-        cost = against + cost + spoilt
-        if sql not in found or found[sql].cost > cost:
-            found[sql] = Candidate(sql, query, cost, linked)
-    ranked = sorted(found.values(), key=lambda candidate: candidate.cost)
+        cost = ambiguity + cost + extra_cost
+        if sql not in queries or queries[sql].cost > cost:
+            queries[sql] = ParsedQuery(sql, query, cost, linked)
+    ranked = sorted(queries.values(), key=lambda candidate: candidate.cost)
     return ranked[:_MOST_CANDIDATES], list(reasons), linked
 
 
-def _owners(linked: Linked, place: int) -> set[int]:
-    """The tables whose rows a value is said of: customers from Bonn, the users who live in Ulm."""
+def _owner_tables(linked: LinkedQuestion, place: int) -> set[int]:
+    """Tables named right before a value, whose rows it describes: customers from Bonn, users who live in Ulm."""
     before = linked.mentions[place - 1] if place else None
     if before is None or before.kind != "element" or before.role:
         return set()
     passed = linked.tokens[before.end : linked.mentions[place].start]
-    if not 0 < len(passed) <= 4 or any(token.kind != "word" or token.stem not in lexicon.EMPTY for token in passed):
+    if not 0 < len(passed) <= 4 or any(token.kind != "word" or token.stem not in lexicon.STOPWORDS for token in passed):
         return set()
     if {"and", "or"} & {token.stem for token in passed}:
         return set()
     return {ref[0] for ref, score in before.refs if ref[1] < 0 and score >= before.score - 0.05}
 
 
-def _value_refs(mention: Mention, owners: set[int]) -> list[tuple[Ref, float]]:
+def _ranked_value_columns(mention: Mention, owners: set[int]) -> list[tuple[Ref, float]]:
     refs: dict[Ref, float] = {}
-    for value in mention.values:
-        refs[value.ref] = max(refs.get(value.ref, 0.0), value.sure * (1.0 if value.whole else 0.85))
+    for value in mention.value_matches:
+        refs[value.ref] = max(refs.get(value.ref, 0.0), value.confidence * (1.0 if value.whole else 0.85))
     if any(ref[0] in owners for ref in refs):
-        refs = {ref: score * (1.0 if ref[0] in owners else _ELSEWHERE) for ref, score in refs.items()}
+        refs = {ref: score * (1.0 if ref[0] in owners else _OTHER_TABLE_WEIGHT) for ref, score in refs.items()}
     return sorted(refs.items(), key=lambda pair: -pair[1])
 
 
-def _choices(mentions: Sequence[Mention]) -> Iterator[tuple[float, dict[int, Ref]]]:
-    """What the mentions may mean together, the likeliest first, and what speaks against it."""
+def _interpretations(mentions: Sequence[Mention]) -> Iterator[tuple[float, dict[int, Ref]]]:
+    """Assignments of one candidate to each mention, in order of total ambiguity cost (uniform-cost search)."""
     open_ = [mention for mention in mentions if mention.refs]
-    lists = [mention.refs[: 1 if mention.role == "verb" else _PER_MENTION] for mention in open_]
+    lists = [mention.refs[: 1 if mention.role == "verb" else _MOST_PER_MENTION] for mention in open_]
     first = tuple(0 for _ in lists)
 
     def cost(places: tuple[int, ...]) -> float:
-        # A word that comes twice is doubted once.
-        against: dict[tuple[str, Ref], float] = {}
-        for mention, its, place in zip(open_, lists, places, strict=True):
-            ref = its[place][0]
-            against[mention.said.lower(), ref] = DONE if mention.role == "done" else doubt(mention, ref)
-        return sum(against.values())
+        # A repeated word adds its cost once.
+        costs: dict[tuple[str, Ref], float] = {}
+        for mention, options, place in zip(open_, lists, places, strict=True):
+            ref = options[place][0]
+            costs[mention.normalized.lower(), ref] = (
+                VERB_PENALTY if mention.role == "done" else ambiguity_cost(mention, ref)
+            )
+        return sum(costs.values())
 
     queue = [(cost(first), first)]
     seen = {first}
     while queue:
-        against, places = heapq.heappop(queue)
+        costs, places = heapq.heappop(queue)
         yield (
-            against,
+            costs,
             {mention.start: lists[n][place][0] for n, (mention, place) in enumerate(zip(open_, places, strict=True))},
         )
         for n, place in enumerate(places):

@@ -1,4 +1,4 @@
-"""English words: their stems, names split into words, and how surely one stands for another."""
+"""English morphology and lexical similarity: stems, identifiers split into words, abbreviations, synonyms."""
 
 from __future__ import annotations
 
@@ -7,125 +7,43 @@ import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
-from pg_llm.ask.grammar.vocabulary import ALIKE, ENDINGS, KNOWN, SHORT, WHOLE
+from pg_llm.ask.grammar.vocabulary import ABBREVIATED_ENDINGS, ABBREVIATIONS, KNOWN_WORDS, SHORT_WORDS, SYNONYM_SETS
 
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
-# A letter or two of the table's name before what a column holds: sname, pid.
-_PREFIXED = re.compile(r"[a-z]{1,2}(name|title|date|code|type|desc)")
-_IRREGULAR = {
-    "children": "child",
-    "men": "man",
-    "women": "woman",
-    "wives": "wife",
-    "mice": "mouse",
-    "feet": "foot",
-    "criteria": "criterion",
-    "series": "series",
-    "species": "species",
-    "ids": "id",
-    "has": "have",
-    "had": "have",
-    "did": "do",
-    "does": "do",
-    "done": "do",
-    "was": "be",
-    "were": "be",
-    "is": "be",
-    "are": "be",
-    "been": "be",
-    "being": "be",
-    "am": "be",
-    "bought": "buy",
-    "sold": "sell",
-    "wrote": "write",
-    "written": "write",
-    "made": "make",
-    "paid": "pay",
-    "spent": "spend",
-    "given": "give",
-    "gave": "give",
-    "took": "take",
-    "taken": "take",
-    "held": "hold",
-    "won": "win",
-    "lost": "lose",
-    "taught": "teach",
-    "built": "build",
-    "sent": "send",
-    "born": "birth",
-    "began": "begin",
-    "got": "get",
-    "analyses": "analysis",
-    "statuses": "status",
-    "buses": "bus",
-    "movies": "movie",
-    "cookies": "cookie",
-    "came": "come",
-    "went": "go",
-    "gone": "go",
-    "theses": "thesis",
-    "lives": "life",
-    "shelves": "shelf",
-}
-# Verbs of the past that show no ending.
-PAST = {
-    "bought",
-    "sold",
-    "wrote",
-    "written",
-    "made",
-    "paid",
-    "spent",
-    "given",
-    "gave",
-    "took",
-    "taken",
-    "held",
-    "won",
-    "lost",
-    "taught",
-    "built",
-    "sent",
-    "began",
-    "got",
-    "sung",
-    "sang",
-    "drove",
-    "driven",
-    "flew",
-    "flown",
-    "ate",
-    "eaten",
-    "met",
-    "read",
-    "ran",
-    "left",
-    "kept",
-    "led",
-    "fell",
-    "grew",
-    "grown",
-    "knew",
-    "known",
-    "rose",
-    "shown",
-    "stood",
-    "spoke",
-    "wore",
-}
-# Questions have words without end.
-_remembered = lru_cache(maxsize=1 << 15)
+# A letter or two of the table's name before a generic word: sname, pid.
+_LETTER_PREFIXED = re.compile(r"[a-z]{1,2}(name|title|date|code|type|desc)")
+_IRREGULAR = dict(
+    entry.split(":")
+    for entry in """
+    children:child men:man women:woman wives:wife mice:mouse feet:foot criteria:criterion series:series
+    species:species ids:id has:have had:have did:do does:do done:do was:be were:be is:be are:be been:be being:be
+    am:be bought:buy sold:sell wrote:write written:write made:make paid:pay spent:spend given:give gave:give
+    took:take taken:take held:hold won:win lost:lose taught:teach built:build sent:send born:birth began:begin
+    got:get analyses:analysis statuses:status buses:bus movies:movie cookies:cookie came:come went:go gone:go
+    theses:thesis lives:life shelves:shelf
+""".split()
+)
+# Irregular past forms.
+IRREGULAR_PASTS = frozenset(
+    """
+    bought sold wrote written made paid spent given gave took taken held won lost taught built sent began got sung
+    sang drove driven flew flown ate eaten met read ran left kept led fell grew grown knew known rose shown stood
+    spoke wore
+""".split()
+)
+# Bounded, because questions may contain any word.
+_cached = lru_cache(maxsize=1 << 15)
 _VOWELS = frozenset("aeiou")
 _SHORTEST_COMPOUND = 4
-# Shares of a word that its short form must keep: of its letters where it is cut anywhere, of its consonants.
-_MUCH, _MOST = 0.4, 0.6
-# What a short form is worth that keeps nearly nothing of a word, and nearly all.
-_LEAST_SHORT, _MOST_SHORT = 0.72, 0.92
+# How much of a word an abbreviation must keep: of its letters as a prefix, of its consonants otherwise.
+_LEAST_PREFIX, _LEAST_CONSONANTS = 0.4, 0.6
+# Scores of an abbreviation that keeps little of a word, and of one that keeps nearly all.
+_LEAST_ABBREVIATION_SCORE, _MOST_ABBREVIATION_SCORE = 0.72, 0.92
 
 
-@_remembered
+@_cached
 def stem(word: str) -> str:
-    """A word without the endings of number, person and tense."""
+    """The word without inflection (number, tense); lighter than Porter's stemmer, as names must stay recognisable."""
     word = word.lower().removesuffix("'s").removesuffix("\u2019s")
     if word in _IRREGULAR:
         return _IRREGULAR[word]
@@ -143,12 +61,12 @@ def stem(word: str) -> str:
         if base != word and len(base) >= 3 and re.search("[aeiouy]", base):
             if base[-1] == base[-2] and base[-1] not in "lsz":
                 return base[:-1]
-            return base + ("e" if _wants_e(base) else "")
+            return base + ("e" if _ends_with_silent_e(base) else "")
     return word
 
 
-def _wants_e(base: str) -> bool:
-    """Whether the verb behind a base ends with an e: price(d), use(d), locate(d), but visit(ed), own(ed)."""
+def _ends_with_silent_e(base: str) -> bool:
+    """True if the verb ends with a silent e: price(d), use(d), locate(d), but visit(ed), own(ed)."""
     return bool(
         re.search(
             r"([^aeiou][aiou](?:[bcdgkmpstuvz])|[aeiou]?[aeo]?[csuvz]|at|iv|(?:[^aeiou])l|in|ir|os|ag|ang|arg)$", base
@@ -156,103 +74,106 @@ def _wants_e(base: str) -> bool:
     ) and not base.endswith(("it", "ss", "own", "er", "on", "et", "join", "ain", "iss", "lis", "min"))
 
 
-@_remembered
-def split(name: str) -> tuple[str, ...]:
-    """The words of a name, stemmed, short forms in full: `orderQty_total` is order, quantity, total."""
+@_cached
+def split_name(name: str) -> tuple[str, ...]:
+    """The stemmed words of an identifier, with abbreviations expanded: `orderQty_total` is order, quantity, total."""
     words: list[str] = []
     for part in _PARTS.findall(name):
-        ending = _PREFIXED.fullmatch(part.lower())
-        words += SHORT.get(part.lower(), ending[1] if ending else part.lower()).split()
+        ending = _LETTER_PREFIXED.fullmatch(part.lower())
+        words += ABBREVIATIONS.get(part.lower(), ending[1] if ending else part.lower()).split()
     return tuple(stem(word) for word in words)
 
 
-def acts(word: str) -> bool:
-    """Whether its form says what is or was done, or how."""
-    return word.endswith(("ed", "ing", "ly")) or word in PAST
+def is_verb_form(word: str) -> bool:
+    """True for participles, past forms and adverbs, judged by the ending."""
+    return word.endswith(("ed", "ing", "ly")) or word in IRREGULAR_PASTS
 
 
-def compound(word: str, known: Collection[str]) -> tuple[str, ...]:
-    """The words of a name's part that are written as one, if they are known: `unitprice` is unit, price."""
-    if len(word) < _SHORTEST_COMPOUND or word in KNOWN or not word.isalpha():
+def split_compound(word: str, known: Collection[str]) -> tuple[str, ...]:
+    """The known words that a part of an identifier joins: `unitprice` is unit, price."""
+    if len(word) < _SHORTEST_COMPOUND or word in KNOWN_WORDS or not word.isalpha():
         return (word,)
-    for cut in range(len(word) - 2, 1, -1):
-        parts = (word[:cut], word[cut:])
-        if parts[1] in ENDINGS or all(is_known(part) or part in known for part in parts):
-            return tuple(each for part in parts for each in split(part))
+    for middle in range(len(word) - 2, 1, -1):
+        parts = (word[:middle], word[middle:])
+        if parts[1] in ABBREVIATED_ENDINGS or all(is_known_word(part) or part in known for part in parts):
+            return tuple(word_ for part in parts for word_ in split_name(part))
     return (word,)
 
 
-def is_whole(word: str) -> bool:
-    """Whether it is a word of its own, no short form of another."""
-    return word in WHOLE or word in KNOWN
+def is_full_word(word: str) -> bool:
+    """True for complete words, which abbreviate no other."""
+    return word in SHORT_WORDS or word in KNOWN_WORDS
 
 
-def is_known(word: str) -> bool:
-    """Whether it is a common word, or a common short form of one."""
-    return word in SHORT or stem(word) in KNOWN
+def is_known_word(word: str) -> bool:
+    """True for common words of database names and their common abbreviations."""
+    return word in ABBREVIATIONS or stem(word) in KNOWN_WORDS
 
 
-@_remembered
-def abbreviates(short: str, word: str) -> float:
-    """How much of a word is left in its short form, from 0 (it is none) to 1.
+@_cached
+def abbreviation_score(short: str, word: str) -> float:
+    """The share of a word that its abbreviation keeps; 0 if it does not abbreviate the word.
 
-    A short form is how the word begins, up to a vowel (trans|action) or a good part of it (stu|dent), or its first
-    letter and most of the consonants (shr of share).
+    An abbreviation is a prefix that ends before a vowel (trans|action) or is long enough (stu|dent), or the first
+    letter with most of the consonants (shr for share).
     """
-    if not 1 < len(short) < len(word) or short[0] != word[0] or is_whole(short):
+    if not 1 < len(short) < len(word) or short[0] != word[0] or is_full_word(short):
         return 0.0
     if word.startswith(short):
         share = len(short) / len(word)
-        cut = len(short) > 2 and short[-1] not in _VOWELS and word[len(short)] in _VOWELS
-        return share if cut or share >= _MUCH else 0.0
+        ends_at_vowel = len(short) > 2 and short[-1] not in _VOWELS and word[len(short)] in _VOWELS
+        return share if ends_at_vowel or share >= _LEAST_PREFIX else 0.0
     rest = iter(word)
     if sum(letter in _VOWELS for letter in short[1:]) > 1 or not all(letter in rest for letter in short):
         return 0.0
     share = len(_consonants(short)) / len(_consonants(word))
-    return share if share >= _MOST else 0.0
+    return share if share >= _LEAST_CONSONANTS else 0.0
 
 
-def shortened(word: str) -> Iterable[str]:
-    """Short forms that names may well have of a word: known ones, the word up to a vowel, its consonants."""
-    yield from (short for short, said in SHORT.items() if word in said.split())
+def likely_abbreviations(word: str) -> Iterable[str]:
+    """Likely abbreviations of a word: known ones, the prefix before a vowel, the consonants."""
+    yield from (short for short, expansion in ABBREVIATIONS.items() if word in expansion.split())
     cuts = (end for end in range(4, len(word) - 1) if word[end] in _VOWELS and word[end - 1] not in _VOWELS)
     yield from itertools.islice((word[:end] for end in cuts), 1)
     yield _consonants(word)
 
 
-@_remembered
+@_cached
 def _consonants(word: str) -> str:
-    """A word's first letter and the consonants after it, double ones once."""
+    """The first letter and the consonants after it, doubled ones once."""
     return word[:1] + re.sub(r"[aeiou]|(.)(?=\1)", "", word[1:])
 
 
-@_remembered
-def _sets(word: str) -> frozenset[int]:
-    return frozenset(place for place, words in enumerate(ALIKE) if word in words)
+@_cached
+def _synonym_set_numbers(word: str) -> frozenset[int]:
+    return frozenset(place for place, words in enumerate(SYNONYM_SETS) if word in words)
 
 
-def alike(word: str) -> Iterable[str]:
-    """The words that may stand for it."""
-    return (other for place in _sets(word) for other in ALIKE[place])
+def synonyms(word: str) -> Iterable[str]:
+    """The synonyms of a word, itself included."""
+    return (other for place in _synonym_set_numbers(word) for other in SYNONYM_SETS[place])
 
 
-@_remembered
-def likeness(a: str, b: str) -> float:
-    """From 0 to 1, how surely a word of a question means one of a name, which may be short; both are stems."""
+@_cached
+def word_similarity(a: str, b: str) -> float:
+    """How likely a word of a question means a word of a name, from 0 to 1; both are stems, the second may be short."""
     if a == b:
         return 1.0
-    if _sets(a) & _sets(b):
+    if _synonym_set_numbers(a) & _synonym_set_numbers(b):
         return 0.75
-    if a in KNOWN and b in KNOWN:
+    if a in KNOWN_WORDS and b in KNOWN_WORDS:
         return 0.0
-    # The ending of a number may be part of a short form, and the other way round.
-    forms = () if is_whole(b) else (b, f"{b}s", b.removesuffix("s"))
-    left = max((abbreviates(form, a) for form in forms), default=0.0)
-    return max(_beginning(a, b), _LEAST_SHORT + (_MOST_SHORT - _LEAST_SHORT) * left if left else 0.0)
+    # A final s may be a plural or part of the abbreviation.
+    forms = () if is_full_word(b) else (b, f"{b}s", b.removesuffix("s"))
+    left = max((abbreviation_score(form, a) for form in forms), default=0.0)
+    return max(
+        _prefix_similarity(a, b),
+        _LEAST_ABBREVIATION_SCORE + (_MOST_ABBREVIATION_SCORE - _LEAST_ABBREVIATION_SCORE) * left if left else 0.0,
+    )
 
 
-def _beginning(a: str, b: str) -> float:
-    """How surely words mean the same that begin alike."""
+def _prefix_similarity(a: str, b: str) -> float:
+    """The similarity of words with a common prefix."""
     short, long = sorted((a, b), key=len)
     if len(short) >= 4 and long.startswith(short) and len(short) >= 0.6 * len(long):
         return 0.8

@@ -1,8 +1,7 @@
-"""SQL texts to what stands in them: what is not on the lists below is refused, whatever it may do.
+"""An allow-list of SQL by its parse tree: statements, nodes, functions, types and operators not listed are refused.
 
-The result is JSON: `refused` with the reason, or `sql`, the one statement without what stands around it, and
-`relations`, each with `schema`, `name` and `at`, the character where it begins; of a view's also `types`, those that
-constants are of and that are not on the list.
+The result is JSON: `refused` with the reason, or `sql`, the single statement, and `relations`, each with `schema`,
+`name` and its offset `at`; for a view also the `types` of constants that are not on the list.
 """
 
 from __future__ import annotations
@@ -16,258 +15,43 @@ from pg_llm.tasks import WorkItem, worker_process
 
 _LONGEST = 20_000
 _DEEPEST = 200
-# Immutable and stable functions of PostgreSQL that read their arguments and nothing else, and cost little.
+# Immutable and stable functions of PostgreSQL that read only their arguments and cost little.
 FUNCTIONS = frozenset(
-    [
-        "count",
-        "sum",
-        "avg",
-        "min",
-        "max",
-        "bool_and",
-        "bool_or",
-        "every",
-        "stddev",
-        "stddev_pop",
-        "stddev_samp",
-        "variance",
-        "var_pop",
-        "var_samp",
-        "corr",
-        "covar_pop",
-        "covar_samp",
-        "regr_slope",
-        "regr_intercept",
-        "regr_r2",
-        "mode",
-        "percentile_cont",
-        "percentile_disc",
-        "string_agg",
-        "array_agg",
-        "row_number",
-        "rank",
-        "dense_rank",
-        "percent_rank",
-        "cume_dist",
-        "ntile",
-        "lag",
-        "lead",
-        "first_value",
-        "last_value",
-        "nth_value",
-        "abs",
-        "ceil",
-        "ceiling",
-        "floor",
-        "round",
-        "trunc",
-        "sign",
-        "sqrt",
-        "cbrt",
-        "exp",
-        "ln",
-        "log",
-        "power",
-        "mod",
-        "div",
-        "greatest",
-        "least",
-        "width_bucket",
-        "degrees",
-        "radians",
-        "sin",
-        "cos",
-        "tan",
-        "asin",
-        "acos",
-        "atan",
-        "atan2",
-        "pi",
-        "gcd",
-        "lcm",
-        "lower",
-        "upper",
-        "initcap",
-        "length",
-        "char_length",
-        "character_length",
-        "octet_length",
-        "btrim",
-        "ltrim",
-        "rtrim",
-        "trim",
-        "substring",
-        "substr",
-        "position",
-        "strpos",
-        "left",
-        "right",
-        "reverse",
-        "replace",
-        "translate",
-        "split_part",
-        "concat",
-        "concat_ws",
-        "starts_with",
-        "ascii",
-        "chr",
-        "md5",
-        "overlay",
-        "like_escape",
-        "similar_to_escape",
-        "regexp_match",
-        "regexp_replace",
-        "regexp_like",
-        "regexp_count",
-        "regexp_substr",
-        "normalize",
-        "format",
-        "to_char",
-        "to_date",
-        "to_number",
-        "to_timestamp",
-        "date_part",
-        "extract",
-        "date_trunc",
-        "age",
-        "make_date",
-        "make_time",
-        "make_timestamp",
-        "make_interval",
-        "justify_days",
-        "justify_hours",
-        "justify_interval",
-        "isfinite",
-        "now",
-        "timezone",
-        "coalesce",
-        "nullif",
-        "num_nulls",
-        "num_nonnulls",
-        "array_length",
-        "cardinality",
-        "array_position",
-        "array_to_string",
-        "string_to_array",
-        "array_remove",
-        "unnest",
-        "json_array_length",
-        "jsonb_array_length",
-        "jsonb_typeof",
-        "json_typeof",
-        "jsonb_extract_path_text",
-        "json_extract_path_text",
-    ]
+    """
+    count sum avg min max bool_and bool_or every stddev stddev_pop stddev_samp variance var_pop var_samp corr
+    covar_pop covar_samp regr_slope regr_intercept regr_r2 mode percentile_cont percentile_disc string_agg array_agg
+    row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value abs ceil
+    ceiling floor round trunc sign sqrt cbrt exp ln log power mod div greatest least width_bucket degrees radians
+    sin cos tan asin acos atan atan2 pi gcd lcm lower upper initcap length char_length character_length octet_length
+    btrim ltrim rtrim trim substring substr position strpos left right reverse replace translate split_part concat
+    concat_ws starts_with ascii chr md5 overlay like_escape similar_to_escape regexp_match regexp_replace
+    regexp_like regexp_count regexp_substr normalize format to_char to_date to_number to_timestamp date_part extract
+    date_trunc age make_date make_time make_timestamp make_interval justify_days justify_hours justify_interval
+    isfinite now timezone coalesce nullif num_nulls num_nonnulls array_length cardinality array_position
+    array_to_string string_to_array array_remove unnest json_array_length jsonb_array_length jsonb_typeof
+    json_typeof jsonb_extract_path_text json_extract_path_text
+""".split()
 )
 TYPES = frozenset(
-    [
-        "int2",
-        "int4",
-        "int8",
-        "smallint",
-        "integer",
-        "int",
-        "bigint",
-        "float4",
-        "float8",
-        "real",
-        "float",
-        "decimal",
-        "numeric",
-        "text",
-        "varchar",
-        "bpchar",
-        "char",
-        "bool",
-        "boolean",
-        "date",
-        "time",
-        "timetz",
-        "timestamp",
-        "timestamptz",
-        "interval",
-        "uuid",
-        "json",
-        "jsonb",
-        "money",
-        "name",
-    ]
+    """
+    int2 int4 int8 smallint integer int bigint float4 float8 real float decimal numeric text varchar bpchar char
+    bool boolean date time timetz timestamp timestamptz interval uuid json jsonb money name
+""".split()
 )
 _OPERATORS = frozenset(
-    [
-        "=",
-        "<>",
-        "!=",
-        "<",
-        ">",
-        "<=",
-        ">=",
-        "+",
-        "-",
-        "*",
-        "/",
-        "%",
-        "^",
-        "||",
-        "~",
-        "~*",
-        "!~",
-        "!~*",
-        "~~",
-        "~~*",
-        "!~~",
-        "!~~*",
-        "->",
-        "->>",
-        "#>",
-        "#>>",
-        "@>",
-        "<@",
-        "&&",
-        "?",
-    ]
+    """
+    = <> != < > <= >= + - * / % ^ || ~ ~* !~ !~* ~~ ~~* !~~ !~~* -> ->> #> #>> @> <@ && ?
+""".split()
 ) | {"BETWEEN", "NOT BETWEEN", "BETWEEN SYMMETRIC", "NOT BETWEEN SYMMETRIC"}
 _NODES = frozenset(
-    [
-        "SelectStmt",
-        "ResTarget",
-        "ColumnRef",
-        "A_Star",
-        "A_Const",
-        "String",
-        "Integer",
-        "Float",
-        "Boolean",
-        "A_Expr",
-        "BoolExpr",
-        "FuncCall",
-        "TypeCast",
-        "TypeName",
-        "SubLink",
-        "CaseExpr",
-        "CaseWhen",
-        "CoalesceExpr",
-        "MinMaxExpr",
-        "NullTest",
-        "BooleanTest",
-        "RangeVar",
-        "JoinExpr",
-        "RangeSubselect",
-        "Alias",
-        "SortBy",
-        "WindowDef",
-        "WithClause",
-        "CommonTableExpr",
-        "A_ArrayExpr",
-        "RowExpr",
-        "GroupingSet",
-        "SQLValueFunction",
-        "A_Indices",
-        "A_Indirection",
-        "List",
-    ]
+    """
+    SelectStmt ResTarget ColumnRef A_Star A_Const String Integer Float Boolean A_Expr BoolExpr FuncCall TypeCast
+    TypeName SubLink CaseExpr CaseWhen CoalesceExpr MinMaxExpr NullTest BooleanTest RangeVar JoinExpr RangeSubselect
+    Alias SortBy WindowDef WithClause CommonTableExpr A_ArrayExpr RowExpr GroupingSet SQLValueFunction A_Indices
+    A_Indirection List
+""".split()
 )
-_TIMES = frozenset(
+_TIME_FUNCTIONS = frozenset(
     f"SVFOP_{name}"
     for time in ("CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP")
     for name in (time, f"{time}_N")
@@ -275,17 +59,17 @@ _TIMES = frozenset(
 
 
 class _Refused(Exception):
-    """The reason, as the end of the sentence that begins with `the SQL`."""
+    """The reason, phrased to follow `the SQL`."""
 
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
-    """One JSON text per SQL text. For option `view` it is a view's, with names in full."""
+    """One JSON text per SQL text; with option `view` the text is a view's definition with qualified names."""
     view = bool(options.get("view"))
     return [WorkItem((), lambda _, text=text: worker_process.call("sql_check", text, view)) for text in inputs]  # type: ignore[misc]
 
 
 def run_in_worker(text: str, view: bool) -> str:
-    """The JSON text; the parser is PostgreSQL's own, whose names inside a server would be taken for the server's."""
+    """Check one text; in a child process, as the parser is PostgreSQL's own and its symbols would clash in a server."""
     try:
         return json.dumps(check(text, view))
     except _Refused as refused:
@@ -310,28 +94,30 @@ def check(text: str, view: bool = False) -> dict[str, Any]:
     statement = statements[0]
     if type(statement.stmt).__name__ != "SelectStmt":
         raise _Refused("is no SELECT")
-    reader = _Reader(view)
-    found = list(reader.relations(statement.stmt, frozenset(), 0))
+    reader = _AstValidator(view)
+    tables = list(reader.relations(statement.stmt, frozenset(), 0))
     start = statement.stmt_location or 0
     body = text[start : start + statement.stmt_len if statement.stmt_len else None]
     relations = [
-        {"schema": of.schemaname, "name": of.relname, "at": of.location - start} for of in found if not of.catalogname
+        {"schema": table.schemaname, "name": table.relname, "at": table.location - start}
+        for table in tables
+        if not table.catalogname
     ]
-    if len(relations) != len(found):
+    if len(relations) != len(tables):
         raise _Refused("names another database")
     return {"sql": body, "relations": relations, "types": sorted(reader.types)}
 
 
-class _Reader:
+class _AstValidator:
     def __init__(self, view: bool) -> None:
         self._view = view
         self.types: set[str] = set()
 
     def relations(self, node: Any, known: frozenset[str], depth: int) -> Iterator[Any]:
-        """The tables that a node reads; `known` are the WITH queries it can see. Raises _Refused."""
+        """The tables that a node reads, without the CTE names in `known`. Raises _Refused."""
         if isinstance(node, tuple | list):
-            for each in node:
-                yield from self.relations(each, known, depth)
+            for item in node:
+                yield from self.relations(item, known, depth)
             return
         if type(node).__module__ != "pglast.ast":
             return
@@ -340,11 +126,11 @@ class _Reader:
         name = type(node).__name__
         if name not in _NODES:
             raise _Refused(f"has a part that is not allowed ({name})")
-        getattr(self, f"_check_{name}", _fine)(node)
+        getattr(self, f"_check_{name}", _accept)(node)
         if name == "TypeCast" and self._view and type(node.arg).__name__ == "A_Const" and len(node.typeName.names) == 2:
-            schema, its = [part.sval for part in node.typeName.names]
+            schema, type_name = [part.sval for part in node.typeName.names]
             if schema != "pg_catalog":
-                self.types.add(f"{schema}.{its}")
+                self.types.add(f"{schema}.{type_name}")
                 return
         if name == "RangeVar":
             if node.schemaname or node.relname not in known:
@@ -397,17 +183,17 @@ class _Reader:
 
     def _check_SubLink(self, node: Any) -> None:  # noqa: N802
         if node.operName:
-            self._check_A_Expr(_Named(node.operName))
+            self._check_A_Expr(_OperatorNode(node.operName))
 
     def _check_SQLValueFunction(self, node: Any) -> None:  # noqa: N802
-        if node.op.name not in _TIMES:
+        if node.op.name not in _TIME_FUNCTIONS:
             raise _Refused("asks who is asking or where")
 
 
-class _Named:
+class _OperatorNode:
     def __init__(self, name: Any) -> None:
         self.name = name
 
 
-def _fine(node: Any) -> None:
-    """Most kinds of nodes have nothing of their own to look at."""
+def _accept(node: Any) -> None:
+    """Nodes without a check of their own need none."""

@@ -1,7 +1,7 @@
-"""Prompts to SQL that a generation model writes, held to the names that exist while it decodes itself.
+"""Constrained decoding of SQL: a generation model can only write keywords and names that exist.
 
-Options: `names` of tables and columns, quoted as SQL has them; `temperatures`, a text is written at each; `max_tokens`
-as in generation.
+Options: `names` of tables and columns, quoted as in SQL; `temperatures`, one sample each; `max_tokens` as in
+generation.
 """
 
 from __future__ import annotations
@@ -16,77 +16,12 @@ from pg_llm.generate.host import generation
 from pg_llm.models.engine import Engine, GenerationEngine
 from pg_llm.tasks import WorkItem
 
-_KEYWORDS = [
-    "select",
-    "distinct",
-    "from",
-    "where",
-    "group",
-    "by",
-    "having",
-    "order",
-    "limit",
-    "offset",
-    "join",
-    "inner",
-    "left",
-    "right",
-    "full",
-    "outer",
-    "cross",
-    "lateral",
-    "on",
-    "using",
-    "as",
-    "and",
-    "or",
-    "not",
-    "in",
-    "is",
-    "null",
-    "true",
-    "false",
-    "like",
-    "ilike",
-    "between",
-    "exists",
-    "case",
-    "when",
-    "then",
-    "else",
-    "end",
-    "asc",
-    "desc",
-    "nulls",
-    "first",
-    "last",
-    "union",
-    "intersect",
-    "except",
-    "all",
-    "any",
-    "with",
-    "recursive",
-    "over",
-    "partition",
-    "filter",
-    "within",
-    "rows",
-    "range",
-    "interval",
-    "current_date",
-    "year",
-    "month",
-    "day",
-    "week",
-    "quarter",
-    "hour",
-    "current_timestamp",
-    "at",
-    "time",
-    "zone",
-    "on",
-]
+_KEYWORDS = """
+    select distinct from where group by having order limit offset join inner left right full outer cross lateral on
+    using as and or not in is null true false like ilike between exists case when then else end asc desc nulls first
+    last union intersect except all any with recursive over partition filter within rows range interval current_date
+    year month day week quarter hour current_timestamp at time zone on
+""".split()
 _GRAMMAR = r"""
 start: HEAD (SEPARATOR word)* SEPARATOR? ";"
 word: KEYWORD | NAME | NUMBER | STRING | ALIAS
@@ -101,16 +36,16 @@ ALIAS: /[a-z][a-z]?[0-9]?/
 
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
-    """What is written to each prompt at each temperature, a JSON list; the empty text where it was not finished."""
+    """A JSON list with one statement per temperature; empty texts for unfinished ones."""
     writer = cast(GenerationEngine, model)
-    held = grammar(options["names"])
-    ways = [
-        generation.sampling({**options, "temperature": temperature, "seed": seed}, None, held)
+    constraint = grammar(options["names"])
+    samplings = [
+        generation.sampling({**options, "temperature": temperature, "seed": seed}, None, constraint)
         for seed, temperature in enumerate(options["temperatures"])
     ]
     return [
         WorkItem(
-            [writer.prompt([{"role": "user", "content": prompt}], way) for way in ways],
+            [writer.prompt([{"role": "user", "content": prompt}], sampling) for sampling in samplings],
             lambda outputs: json.dumps([written or "" for written in outputs]),
         )
         for prompt in inputs
@@ -118,7 +53,7 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
 
 
 def grammar(names: Sequence[str]) -> str:
-    """Statements of SQL's words, its functions and these names."""
+    """A grammar of SELECT statements over SQL's keywords, the allowed functions and these names."""
     words = "|".join(sorted({*_KEYWORDS, *FUNCTIONS, *TYPES}))
     known = "|".join(_escaped(name) for name in sorted(set(names), key=lambda name: (-len(name), name)))
     return _GRAMMAR % (words, known or "[a-z]")

@@ -1,4 +1,4 @@
-"""Charts drawn: a Vega-Lite specification becomes an SVG, or a PNG in base64; nothing is fetched for it."""
+"""Render charts: Vega-Lite specifications to SVG, or to PNG in base64; nothing is fetched."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Engine
 from pg_llm.tasks import WorkItem, worker_process
 
-# The version of Vega-Lite that the specifications are written for.
+# The Vega-Lite version of the specifications.
 _VERSION = "5.21"
 _FONTS = ("manimgx_fonts", "noto_cjk_sans_otc")
-# What could make the renderer read something.
+# Properties that could make the renderer read external data.
 _REFERENCES = {"data", "datasets", "url", "href"}
 
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
-    """Option `format` is svg or png, `scale` the pixels of a PNG for each of the specification's."""
+    """Option `format` is svg or png; `scale` is the number of PNG pixels per unit."""
     how = options["format"], float(options["scale"])
     return [WorkItem((), lambda _, text=text: worker_process.call("chart", text, *how)) for text in inputs]  # type: ignore[misc]
 
 
 def run_in_worker(text: str, format: str, scale: float) -> str:
-    """The picture; the renderer, which is a JavaScript engine, holds Python's lock while it draws."""
+    """Render one chart; in a child process, as the JavaScript engine holds the GIL while it draws."""
     spec = json.loads(text)
     _check(spec)
     try:
@@ -40,18 +40,18 @@ def run_in_worker(text: str, format: str, scale: float) -> str:
 
 
 def _check(spec: dict[str, Any]) -> None:
-    """Raises InvalidInput for a specification that refers to anything outside itself."""
+    """Raises InvalidInput for a specification that references external resources."""
     hint = "Give data.values, and neither addresses nor images."
     if spec.get("data", {}).keys() - {"values"}:
         raise InvalidInput("a chart holds its own data", hint=hint)
-    waiting: list[Any] = [{name: value for name, value in spec.items() if name != "data"}]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, list):
-            waiting += each
-        elif isinstance(each, dict):
-            waiting += each.values()
-            if _REFERENCES & each.keys() or "image" in (each.get("mark"), each.get("type")):
+    pending: list[Any] = [{name: value for name, value in spec.items() if name != "data"}]
+    while pending:
+        part = pending.pop()
+        if isinstance(part, list):
+            pending += part
+        elif isinstance(part, dict):
+            pending += part.values()
+            if _REFERENCES & part.keys() or "image" in (part.get("mark"), part.get("type")):
                 raise InvalidInput("a chart refers to nothing outside itself", hint=hint)
 
 

@@ -1,18 +1,21 @@
-"""How alike two texts are, by characters."""
+"""Edit distance between two texts, and whether one may be a misspelling of the other."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
 
-# Longer ones are no words or names, and comparing them takes time.
-_LONGEST = 100
-# A misspelling is so many times as rare as what is meant.
+# Longer texts are no words or names, and comparing them takes time.
+_MAX_LENGTH = 100
+# A misspelling is at least so many times rarer than the right spelling.
 _RARER = 5
 
 
 def edits(one: str, other: str, most: int) -> int:
-    """Insertions, deletions, replacements and swaps of neighbours (optimal string alignment); `most` + 1 for more."""
+    """Optimal string alignment distance (insertions, deletions, replacements, swaps of neighbours), `most` + 1 at most.
+
+    See Damerau 1964; no substring is edited twice.
+    """
     if abs(len(one) - len(other)) > most:
         return most + 1
     before: list[int] = []
@@ -34,15 +37,15 @@ def edits(one: str, other: str, most: int) -> int:
 def alike(one: str, other: str) -> bool:
     """Whether one may be a misspelling of the other: at most a third of the characters differ, and no number."""
     longest = max(len(one), len(other))
-    if longest > _LONGEST or not may_be_misspelt(one, other):
+    if longest > _MAX_LENGTH or not may_be_misspelt(one, other):
         return False
     most = longest // 3 or 1
-    # Of a single letter nothing is left that is alike.
+    # Two different single letters have nothing in common.
     return longest > 1 and edits(one, other, most) <= most
 
 
 def may_be_misspelt(one: str, other: str) -> bool:
-    """Whether a misspelling can be what they differ by: another digit is another number.
+    """Whether a misspelling can explain the difference: another digit makes another number.
 
     A letter among digits may be a misspelling, and a digit among letters.
     """
@@ -54,5 +57,5 @@ def may_be_misspelt(one: str, other: str) -> bool:
 
 
 def misspells(one: str, other: str, counts: Mapping[str, int]) -> bool:
-    """Whether one is alike the other and much rarer."""
+    """Whether one is like the other and much rarer."""
     return _RARER * counts[one] <= counts[other] and alike(one, other)

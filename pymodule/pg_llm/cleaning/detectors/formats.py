@@ -1,159 +1,170 @@
-"""Other ways of writing the same: units, punctuation, case, space, dates."""
+"""Inconsistent formats: values written otherwise than the rest of their column (units, separators, case, space)."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
+from pg_llm.cleaning.column_store import ColumnStore, Finding, parse_number
 from pg_llm.cleaning.detectors import dates
 from pg_llm.cleaning.detectors.value_patterns import Shape, shape, tokens
-from pg_llm.cleaning.table import Opinion, Pulse, Table, number, watched
+from pg_llm.cleaning.interruptible import Poll, interruptible
 
 DETECTOR = "format"
-_LEAST = 3
-# Of the values that an edit makes, this share occurs in the column already.
-_KNOWN_SHARE = 0.6
-# A sign of percent or of a currency means less than a word: it may be left out on less evidence.
+_MIN_COUNT = 3
+# Share of the values that removing an affix makes which must occur in the column already.
+_MIN_KNOWN_SHARE = 0.6
+# A percent or currency sign means less than a word: it may be removed on less evidence.
 _SIGNS = frozenset("%$€£¥")
-_KNOWN_SHARE_OF_SIGNS = 0.3
-# A way of writing that more of the column has than this is not the odd one.
-_ODD = 0.4
-_DOMINANT = 0.6
-# One spelling of several that differ by case and space only, so many times as frequent as another.
+_MIN_KNOWN_SHARE_OF_SIGNS = 0.3
+# A format that more of the column has than this is no minority; the dominant one has at least that share.
+_MAX_MINORITY_SHARE = 0.4
+_MIN_DOMINANT_SHARE = 0.6
+# A spelling is right if it is so many times as frequent as others that differ by case and space only.
 _RATIO = 5
-# Letters of which another case may be another unit or code.
-_CODE = 3
-_LONGEST = 200
+# With so few letters, another case may be another unit or code.
+_CODE_LETTERS = 3
+_MAX_LENGTH = 200
 
-Odd = dict[str, tuple[str, float, str]]
+# Value to repair, confidence and reason.
+Repairs = dict[str, tuple[str, float, str]]
 
 
-def opinions(table: Table) -> Iterator[Opinion]:
-    """What is written in an odd way, as the rest of the column would write it."""
+def detect(table: ColumnStore) -> Iterator[Finding]:
+    """Values in a minority format, each with the form that the rest of the column has."""
     for column, counts in enumerate(table.counts):
-        short = {value: count for value, count in table.watched(counts.items()) if len(value) <= _LONGEST}
-        if all(number(value) is not None for value in table.watched(short)):
+        short = {value: count for value, count in table.interruptible(counts.items()) if len(value) <= _MAX_LENGTH}
+        if all(parse_number(value) is not None for value in table.interruptible(short)):
             # Also saves the time for the largest columns.
             continue
-        odd = _odd(short, table.pulse)
-        if not odd:
+        repairs = _find_repairs(short, table.poll)
+        if not repairs:
             continue
-        for row, value in enumerate(table.watched(table.columns[column])):
-            if value and value in odd:
-                new, sure, reason = odd[value]
-                yield Opinion((row, column), new, sure, DETECTOR, reason)
+        for row, value in enumerate(table.interruptible(table.columns[column])):
+            if value and value in repairs:
+                new, confidence, reason = repairs[value]
+                yield Finding((row, column), new, confidence, DETECTOR, reason)
 
 
-def _odd(counts: Mapping[str, int], pulse: Pulse) -> Odd:
+def _find_repairs(counts: Mapping[str, int], poll: Poll) -> Repairs:
     by_shape: defaultdict[Shape, list[str]] = defaultdict(list)
-    for value in watched(counts, pulse):
+    for value in interruptible(counts, poll):
         by_shape[shape(value)].append(value)
     frequency: Counter[Shape] = Counter()
-    for its, values in watched(by_shape.items(), pulse):
-        frequency[its] = sum(counts[value] for value in watched(values, pulse))
+    for shape_, values in interruptible(by_shape.items(), poll):
+        frequency[shape_] = sum(counts[value] for value in interruptible(values, poll))
     return (
-        _variants(counts, pulse)
-        | _affixes(counts, by_shape, frequency, pulse)
-        | _separators(counts, by_shape, frequency, pulse)
-        | dates.odd(counts, pulse)
+        _case_and_space(counts, poll)
+        | _affixes(counts, by_shape, frequency, poll)
+        | _separators(counts, by_shape, frequency, poll)
+        | dates.repairs(counts, poll)
     )
 
 
-def _variants(counts: Mapping[str, int], pulse: Pulse) -> Odd:
-    """Values that are a frequent one but for case and space."""
+def _case_and_space(counts: Mapping[str, int], poll: Poll) -> Repairs:
+    """Values that equal a frequent one but for case and space, and values with superfluous space."""
     first: dict[str, str] = {}
     groups: dict[str, list[str]] = {}
     untidy: list[str] = []
-    for value in watched(counts, pulse):
-        tidy = _tidy(value)
+    for value in interruptible(counts, poll):
+        tidy = _collapse_spaces(value)
         if tidy != value:
             untidy.append(value)
         folded = tidy.casefold()
         if first.setdefault(folded, value) is not value:
             groups.setdefault(folded, [first[folded]]).append(value)
-    found: Odd = {}
-    for same in watched(groups.values(), pulse):
-        best = max(same, key=lambda value: (counts[value], value))
-        for value in same:
-            if value != best and counts[best] >= max(_LEAST, _RATIO * counts[value]):
-                code = sum(c.isalpha() for c in value) <= _CODE and _tidy(value) != _tidy(best)
-                found[value] = (best, 0.6 if code else 0.97, f"{best!r} occurs {counts[best]} times")
-    if len(untidy) >= _ODD * len(counts):
-        return found
-    for value in watched(untidy, pulse):
-        # A space too many in a value that comes again and again is how this column writes it.
-        tidy = _tidy(value) if counts[value] < _LEAST else value.strip(" \t")
+    repairs: Repairs = {}
+    for group in interruptible(groups.values(), poll):
+        best = max(group, key=lambda value: (counts[value], value))
+        for value in group:
+            if value != best and counts[best] >= max(_MIN_COUNT, _RATIO * counts[value]):
+                is_code = sum(c.isalpha() for c in value) <= _CODE_LETTERS
+                may_differ = is_code and _collapse_spaces(value) != _collapse_spaces(best)
+                repairs[value] = (best, 0.6 if may_differ else 0.97, f"{best!r} occurs {counts[best]} times")
+    if len(untidy) >= _MAX_MINORITY_SHARE * len(counts):
+        return repairs
+    for value in interruptible(untidy, poll):
+        # Inner spaces of a recurring value are how this column writes it.
+        tidy = _collapse_spaces(value) if counts[value] < _MIN_COUNT else value.strip(" \t")
         if tidy != value and tidy.casefold() not in groups:
-            found[value] = (tidy, 0.98, "superfluous space")
-    return found
+            repairs[value] = (tidy, 0.98, "superfluous space")
+    return repairs
 
 
-def _tidy(value: str) -> str:
-    """Without superfluous spaces; lines stay lines."""
+def _collapse_spaces(value: str) -> str:
+    """The value without superfluous spaces; line breaks stay."""
     return "\n".join(" ".join(line.split()) for line in value.split("\n"))
 
 
 def _affixes(
-    counts: Mapping[str, int], by_shape: Mapping[Shape, list[str]], frequency: Counter[Shape], pulse: Pulse
-) -> Odd:
-    """Values with something before or after them without which they are of the column's usual shape and in it."""
-    usual, most = frequency.most_common(1)[0]
+    counts: Mapping[str, int], by_shape: Mapping[Shape, list[str]], frequency: Counter[Shape], poll: Poll
+) -> Repairs:
+    """Values with a prefix or suffix (a unit) without which they have the dominant shape and mostly occur already."""
+    dominant, most = frequency.most_common(1)[0]
     total = frequency.total()
-    # Of words nobody knows which is the one too many; a number alone is usual in many columns and says little.
-    if "9" not in usual or "a" in usual or most < _DOMINANT / 2 * total:
+    # Among words it is unknown which one is superfluous; a lone number is common in many columns and shows little.
+    if "9" not in dominant or "a" in dominant or most < _MIN_DOMINANT_SHARE / 2 * total:
         return {}
-    made: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    for its, values in by_shape.items():
-        extra = len(its) - len(usual)
-        start = next((start for start in range(extra + 1) if its[start : start + len(usual)] == usual), None)
-        if extra <= 0 or start is None or frequency[its] > _ODD * total:
+    cores_by_affix: defaultdict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    width = len(dominant)
+    for shape_, values in by_shape.items():
+        extra = len(shape_) - width
+        start = next((start for start in range(extra + 1) if shape_[start : start + width] == dominant), None)
+        if extra <= 0 or start is None or frequency[shape_] > _MAX_MINORITY_SHARE * total:
             continue
-        for value in watched(values, pulse):
+        for value in interruptible(values, poll):
             parts = tokens(value)
-            affix = ("".join(parts[:start]), "".join(parts[start + len(usual) :]))
+            affix = ("".join(parts[:start]), "".join(parts[start + width :]))
             if not any(c.isdigit() or c in "+-" for c in "".join(affix)):
-                made[affix][value] = "".join(parts[start : start + len(usual)])
-    found: Odd = {}
-    for affix, cores in made.items():
-        known = sum(core in counts for core in watched(cores.values(), pulse))
-        least = _KNOWN_SHARE_OF_SIGNS if set("".join(affix)) <= _SIGNS | {" "} else _KNOWN_SHARE
-        if len(cores) >= _LEAST and known >= least * len(cores):
-            what = " and ".join(repr(part) for part in affix if part)
-            for value, core in watched(cores.items(), pulse):
-                found[value] = (core, 0.57 + 0.4 * known / len(cores), f"without {what} it is as most others are")
-    return found
+                cores_by_affix[affix][value] = "".join(parts[start : start + width])
+    repairs: Repairs = {}
+    for affix, cores in cores_by_affix.items():
+        known = sum(core in counts for core in interruptible(cores.values(), poll))
+        least = _MIN_KNOWN_SHARE_OF_SIGNS if set("".join(affix)) <= _SIGNS | {" "} else _MIN_KNOWN_SHARE
+        if len(cores) >= _MIN_COUNT and known >= least * len(cores):
+            removed = " and ".join(repr(part) for part in affix if part)
+            for value, core in interruptible(cores.items(), poll):
+                confidence = 0.57 + 0.4 * known / len(cores)
+                repairs[value] = (core, confidence, f"without {removed} it is as most others are")
+    return repairs
 
 
 def _separators(
-    counts: Mapping[str, int], by_shape: Mapping[Shape, list[str]], frequency: Counter[Shape], pulse: Pulse
-) -> Odd:
-    """Numbers in groups that other characters part than in most of the column: 555.123.4567 for 555-123-4567."""
-    usual, most = frequency.most_common(1)[0]
+    counts: Mapping[str, int], by_shape: Mapping[Shape, list[str]], frequency: Counter[Shape], poll: Poll
+) -> Repairs:
+    """Grouped numbers with other separators than most of the column: 555.123.4567 for 555-123-4567."""
+    dominant, most = frequency.most_common(1)[0]
     total = frequency.total()
-    # Two numbers and what stands between may be a fraction, which says another thing with another character.
-    if usual.count("9") < 3 or most < _DOMINANT * total:
+    # Two numbers and one separator may be a fraction, which another separator would change.
+    if dominant.count("9") < 3 or most < _MIN_DOMINANT_SHARE * total:
         return {}
     lengths: Counter[tuple[int, ...]] = Counter()
-    for value in watched(by_shape[usual], pulse):
-        lengths[_lengths(value)] += counts[value]
-    digits, of_these = lengths.most_common(1)[0]
-    # Where the groups' lengths vary, as those of days and months do, one says nothing of which is which.
-    if of_these < _DOMINANT * most:
+    for value in interruptible(by_shape[dominant], poll):
+        lengths[_digit_lengths(value)] += counts[value]
+    dominant_lengths, most_lengths = lengths.most_common(1)[0]
+    # Groups of varying length, such as days and months, may be in another order.
+    if most_lengths < _MIN_DOMINANT_SHARE * most:
         return {}
-    found: Odd = {}
-    for its, values in by_shape.items():
-        differs = [place for place, kind in enumerate(its) if len(its) == len(usual) and kind != usual[place]]
-        signs = all(kind not in ("9", "a") for place in differs for kind in (its[place], usual[place]))
-        if not differs or not signs or not _LEAST <= frequency[its] <= _ODD * total:
+    repairs: Repairs = {}
+    for shape_, values in by_shape.items():
+        differs = [
+            position
+            for position, kind in enumerate(shape_)
+            if len(shape_) == len(dominant) and kind != dominant[position]
+        ]
+        are_signs = all(
+            kind not in ("9", "a") for position in differs for kind in (shape_[position], dominant[position])
+        )
+        if not differs or not are_signs or not _MIN_COUNT <= frequency[shape_] <= _MAX_MINORITY_SHARE * total:
             continue
-        for value in watched(values, pulse):
-            if _lengths(value) == digits and not dates.is_date(value):
+        for value in interruptible(values, poll):
+            if _digit_lengths(value) == dominant_lengths and not dates.is_date(value):
                 parts = tokens(value)
-                for place in differs:
-                    parts[place] = usual[place]
-                found[value] = ("".join(parts), 0.97, f"most others are written {''.join(usual)}")
-    return found
+                for position in differs:
+                    parts[position] = dominant[position]
+                repairs[value] = ("".join(parts), 0.97, f"most others are written {''.join(dominant)}")
+    return repairs
 
 
-def _lengths(value: str) -> tuple[int, ...]:
+def _digit_lengths(value: str) -> tuple[int, ...]:
     return tuple(len(token) for token in tokens(value) if token[0].isdigit())

@@ -1,6 +1,7 @@
-"""Edits that are learnt from known cells and corrections of before.
+"""Token edits learnt from marked cells and earlier corrections, applied to values of the same shape.
 
-An edit says how the tokens of a value become those of another: which to keep, in which order, what to put between.
+This is programming by example (Gulwani 2011): an edit says which tokens of a value to keep, in which order, changed
+how, and which literals to put between them.
 """
 
 from __future__ import annotations
@@ -8,20 +9,21 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 
+from pg_llm.cleaning.column_store import ColumnStore, Finding
 from pg_llm.cleaning.detectors.value_patterns import Shape, shape, tokens
-from pg_llm.cleaning.table import Opinion, Table
 
 DETECTOR = "learnt edit"
-# One correction says nothing of other cells.
-_LEAST = 2
-# A value is so many times as frequent as another for the other to be no value of its own.
+# A single correction tells nothing about other cells.
+_MIN_EXAMPLES = 2
+# A value may be corrected everywhere if its correction is so many times as frequent.
 _RATIO = 5
-_LEAST_SURE = 0.5
-_LONGEST = 200
+_MIN_CONFIDENCE = 0.5
+_MAX_LENGTH = 200
 
-# For each token of the result: the place of an old token and what is done to it, or a literal.
+# For each token of the result: position and change of an old token, or a literal.
 Step = tuple[int, str] | str
 Edit = tuple[Shape, tuple[Step, ...]]
+# A value and its correction.
 Pair = tuple[str, str]
 
 _CHANGES: dict[str, Callable[[str], str]] = {
@@ -33,16 +35,16 @@ _CHANGES: dict[str, Callable[[str], str]] = {
 }
 
 
-def edit(old: str, new: str) -> Edit:
-    """The edit that makes new of old."""
-    found, used, steps = tokens(old), set[int](), list[Step]()
+def derive_edit(old: str, new: str) -> Edit:
+    """The edit that turns `old` into `new`."""
+    old_tokens, used, steps = tokens(old), set[int](), list[Step]()
     for token in tokens(new):
         step = next(
             (
-                (place, how)
-                for how, change in _CHANGES.items()
-                for place, its in enumerate(found)
-                if place not in used and change(its) == token
+                (position, name)
+                for name, change in _CHANGES.items()
+                for position, old_token in enumerate(old_tokens)
+                if position not in used and change(old_token) == token
             ),
             None,
         )
@@ -54,77 +56,79 @@ def edit(old: str, new: str) -> Edit:
     return shape(old), tuple(steps)
 
 
-def edited(value: str, how: Edit) -> str:
-    """What the edit makes of a value of its shape."""
-    found = tokens(value)
-    return "".join(step if isinstance(step, str) else _CHANGES[step[1]](found[step[0]]) for step in how[1])
+def apply_edit(value: str, edit: Edit) -> str:
+    """The result of an edit on a value of its shape."""
+    old_tokens = tokens(value)
+    return "".join(step if isinstance(step, str) else _CHANGES[step[1]](old_tokens[step[0]]) for step in edit[1])
 
 
-def opinions(table: Table) -> Iterator[Opinion]:
-    """What edits of known cells make of the others of their column, as sure as the known cells bear them out."""
-    by_column: defaultdict[int, Counter[Pair]] = defaultdict(Counter)
-    for (row, column), truth in table.watched(table.marks.items()):
+def detect(table: ColumnStore) -> Iterator[Finding]:
+    """Cells that edits learnt in their column change, as confident as its marked cells and corrections agree."""
+    pairs_by_column: defaultdict[int, Counter[Pair]] = defaultdict(Counter)
+    for (row, column), truth in table.interruptible(table.marks.items()):
         old = table.columns[column][row]
-        if old and truth and max(len(old), len(truth)) <= _LONGEST:
-            by_column[column][old, truth] += 1
-    for column, old, new in table.watched(table.history):
-        if max(len(old), len(new)) <= _LONGEST:
-            by_column[column][old, new] += 1
-    for column, pairs in by_column.items():
-        yield from _of_column(table, column, pairs)
+        if old and truth and max(len(old), len(truth)) <= _MAX_LENGTH:
+            pairs_by_column[column][old, truth] += 1
+    for column, old, new in table.interruptible(table.corrections):
+        if max(len(old), len(new)) <= _MAX_LENGTH:
+            pairs_by_column[column][old, new] += 1
+    for column, pairs in pairs_by_column.items():
+        yield from _detect_in_column(table, column, pairs)
 
 
-def _of_column(table: Table, column: int, pairs: Counter[Pair]) -> Iterator[Opinion]:
-    whole = _wholes(pairs, table.counts[column])
-    by_shape = _edits(table, pairs)
+def _detect_in_column(table: ColumnStore, column: int, pairs: Counter[Pair]) -> Iterator[Finding]:
+    replacements = _replacements(pairs, table.counts[column])
+    edits_by_shape = _learn_edits(table, pairs)
     right = {old for old, new in pairs if old == new}
-    for row, value in enumerate(table.watched(table.columns[column])):
-        if not value or value in right or len(value) > _LONGEST or (row, column) in table.marks:
+    for row, value in enumerate(table.interruptible(table.columns[column])):
+        if not value or value in right or len(value) > _MAX_LENGTH or (row, column) in table.marks:
             continue
-        if value in whole:
-            new, sure = whole[value]
-            yield Opinion((row, column), new, sure, DETECTOR, f"{value!r} was corrected so elsewhere")
+        if value in replacements:
+            new, confidence = replacements[value]
+            yield Finding((row, column), new, confidence, DETECTOR, f"{value!r} was corrected so elsewhere")
             continue
-        for how, sure, example in by_shape.get(shape(value), ()) if by_shape else ():
-            new = edited(value, how)
+        for edit, confidence, example in edits_by_shape.get(shape(value), ()) if edits_by_shape else ():
+            new = apply_edit(value, edit)
             if new != value:
-                yield Opinion((row, column), new, sure, DETECTOR, f"as {example[0]!r} became {example[1]!r}")
+                reason = f"as {example[0]!r} became {example[1]!r}"
+                yield Finding((row, column), new, confidence, DETECTOR, reason)
 
 
-def _wholes(pairs: Counter[Pair], counts: Counter[str]) -> dict[str, tuple[str, float]]:
-    """Values that were corrected alike more than once; a frequent one that two cells should not hold may be right."""
-    said: Counter[str] = Counter()
+def _replacements(pairs: Counter[Pair], counts: Counter[str]) -> dict[str, tuple[str, float]]:
+    """Whole values that were corrected alike more than once; a frequent one may be right in its other cells."""
+    total: Counter[str] = Counter()
     for (old, _), count in pairs.items():
-        said[old] += count
+        total[old] += count
     return {
-        old: (new, _sure(count, said[old] - count))
+        old: (new, _confidence(count, total[old] - count))
         for (old, new), count in pairs.items()
         if old != new
-        and count >= _LEAST
-        and _sure(count, said[old] - count) >= _LEAST_SURE
+        and count >= _MIN_EXAMPLES
+        and _confidence(count, total[old] - count) >= _MIN_CONFIDENCE
         and (shape(old) != shape(new) or _RATIO * counts[old] <= counts[new])
     }
 
 
-def _edits(table: Table, pairs: Counter[Pair]) -> dict[Shape, list[tuple[Edit, float, Pair]]]:
-    """What different values have in common that were corrected, by the shape that it is done to, the surest last."""
-    said: defaultdict[Edit, list[Pair]] = defaultdict(list)
-    by_shape: defaultdict[Shape, list[Pair]] = defaultdict(list)
-    for old, new in table.watched(pairs):
-        by_shape[shape(old)].append((old, new))
+def _learn_edits(table: ColumnStore, pairs: Counter[Pair]) -> dict[Shape, list[tuple[Edit, float, Pair]]]:
+    """Edits that several values were corrected by, with confidence and example, by shape, the most confident last."""
+    examples_by_edit: defaultdict[Edit, list[Pair]] = defaultdict(list)
+    pairs_by_shape: defaultdict[Shape, list[Pair]] = defaultdict(list)
+    for old, new in table.interruptible(pairs):
+        pairs_by_shape[shape(old)].append((old, new))
         if old != new:
-            said[edit(old, new)].append((old, new))
-    found: defaultdict[Shape, list[tuple[Edit, float, Pair]]] = defaultdict(list)
-    for how, its in said.items():
-        if len(its) >= _LEAST:
-            against = sum(edited(old, how) != new for old, new in table.watched(by_shape[how[0]]))
-            sure = _sure(len(its), against)
-            if sure >= _LEAST_SURE:
-                found[how[0]].append((how, sure, its[0]))
-    for edits in found.values():
+            examples_by_edit[derive_edit(old, new)].append((old, new))
+    edits_by_shape: defaultdict[Shape, list[tuple[Edit, float, Pair]]] = defaultdict(list)
+    for edit, examples in examples_by_edit.items():
+        if len(examples) >= _MIN_EXAMPLES:
+            against = sum(apply_edit(old, edit) != new for old, new in table.interruptible(pairs_by_shape[edit[0]]))
+            confidence = _confidence(len(examples), against)
+            if confidence >= _MIN_CONFIDENCE:
+                edits_by_shape[edit[0]].append((edit, confidence, examples[0]))
+    for edits in edits_by_shape.values():
         edits.sort(key=lambda item: item[1])
-    return dict(found)
+    return dict(edits_by_shape)
 
 
-def _sure(count: int, against: int) -> float:
+def _confidence(count: int, against: int) -> float:
+    """The share of examples that agree, smoothed (Jeffreys prior)."""
     return (count + 0.5) / (count + against + 1)

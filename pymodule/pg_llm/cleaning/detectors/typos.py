@@ -1,6 +1,6 @@
-"""Misspellings: a rare value or word that is almost a frequent one of the same column.
+"""Spelling errors: a rare value or word within a small edit distance of a frequent one of the same column.
 
-That one is rare and near a frequent one is no error by itself: how many sound values would be so by chance is estimated
+Being rare and near a frequent value is no error by itself: how many sound values would be so by chance is estimated
 from the column's other values (a local false discovery rate, Efron 2008).
 """
 
@@ -11,154 +11,163 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from pg_llm.cleaning.detectors.conditional_rules import without_exceptions
+from pg_llm.cleaning.column_store import ColumnStore, Finding
 from pg_llm.cleaning.detectors.distance import alike
-from pg_llm.cleaning.detectors.nearest_values import Neighbours
-from pg_llm.cleaning.table import Opinion, Pulse, Table, watched
+from pg_llm.cleaning.detectors.edit_distance_index import EditDistanceIndex
+from pg_llm.cleaning.detectors.systematic_deviations import drop_systematic_deviations
+from pg_llm.cleaning.interruptible import Poll, interruptible
 
 DETECTOR = "typo"
-# A frequent spelling is so many times as common as a rare one, and occurs so often.
+# A frequent spelling is at least so many times as common as a rare one, and occurs at least so often.
 _RATIO = 20
-_LEAST_COMMON = 10
-# Words shorter than this have too many neighbours that are words themselves.
-_SHORTEST_WORD = 5
-# Less probable ones are not worth a look.
-LEAST = 0.05
-# So many values, all over the column, tell how near one another its values are.
+_MIN_COMMON = 10
+# A tie between two frequent spellings is broken if one is so many times as common.
+_TIE_RATIO = 10
+# Shorter words have too many neighbors that are words themselves.
+_MIN_WORD_LENGTH = 5
+_MIN_PROBABILITY = 0.05
+# Values drawn from all over the column to estimate how near one another its values are.
 _SAMPLE = 500
+# Factor for a repair that yields a value the column does not have.
 _UNKNOWN = 0.75
-# Before any was seen: values that are near another, and rare ones that are words, names or codes of their own.
+# Pseudo-count of values near another one, and of rare values that are sound, before any was seen.
 _PRIOR = 0.5
-_LONGEST = 100
-_LONGEST_TEXT = 1000
+_MAX_LENGTH = 100
+_MAX_TEXT_LENGTH = 1000
 _WORDS = re.compile(r"[^\W_]+|[\W_]+")
 
 
-def opinions(table: Table) -> Iterator[Opinion]:
-    """Whole values and single words; nothing of numbers and codes of digits."""
+def detect(table: ColumnStore) -> Iterator[Finding]:
+    """Misspelt values, and misspelt words inside values; numbers and codes of digits are left out."""
     for column, counts in enumerate(table.counts):
-        table.pulse()
+        table.poll()
         if counts and not table.quantities[column]:
-            yield from without_exceptions(table, column, list(_of_column(table, column, counts)))
+            yield from drop_systematic_deviations(table, column, list(_detect_in_column(table, column, counts)))
 
 
-def _of_column(table: Table, column: int, counts: Counter[str]) -> Iterator[Opinion]:
-    values = misspelt(counts, _edits_of_value, table.pulse)
-    words = _words(counts, table.pulse)
-    if not values.of and not words.of:
+def _detect_in_column(table: ColumnStore, column: int, counts: Counter[str]) -> Iterator[Finding]:
+    values = find_misspellings(counts, _most_edits_of_value, table.poll)
+    words = _misspelt_words(counts, table.poll)
+    if not values.corrections and not words.corrections:
         return
-    for row, value in enumerate(table.watched(table.columns[column])):
-        if not value or len(value) > _LONGEST_TEXT:
+    for row, value in enumerate(table.interruptible(table.columns[column])):
+        if not value or len(value) > _MAX_TEXT_LENGTH:
             continue
-        if value in values.of:
-            new = values.of[value]
+        if value in values.corrections:
+            new = values.corrections[value]
             reason = f"{new!r} occurs {counts[new]} times, {value!r} {counts[value]}"
-            yield Opinion((row, column), new, values.probability, DETECTOR, reason)
-        elif (new := _spelt(value, words.of)) != value:
-            changed = [(old, words.of[old]) for old in _WORDS.findall(value) if old in words.of]
+            yield Finding((row, column), new, values.probability, DETECTOR, reason)
+        elif (new := _correct_words(value, words.corrections)) != value:
+            changed = [(old, words.corrections[old]) for old in _WORDS.findall(value) if old in words.corrections]
             reason = ", ".join(f"{word!r} occurs often, {old!r} hardly" for old, word in changed)
-            # A value that is known after the repair bears it out; others may be wrong in other words, too.
-            sure = words.probability ** len(changed) * (1.0 if new in counts else _UNKNOWN)
-            yield Opinion((row, column), new, sure, DETECTOR, reason)
+            # If the repaired value occurs in the column, that confirms it; otherwise other words may be wrong, too.
+            confidence = words.probability ** len(changed) * (1.0 if new in counts else _UNKNOWN)
+            yield Finding((row, column), new, confidence, DETECTOR, reason)
 
 
-def _word_by_word(old: str, new: str) -> bool:
-    """Whether each word of one may be a misspelling of the other's: one word for another is none."""
+def _differ_by_spelling(old: str, new: str) -> bool:
+    """Whether each word of one may be a misspelling of the other's: a replaced word is no misspelling."""
     olds, news = _WORDS.findall(old), _WORDS.findall(new)
     if len(olds) != len(news):
         # A space too many or too few.
         return alike(old, new)
     pairs = [pair for pair in zip(olds, news, strict=True) if pair[0] != pair[1]]
-    return all(alike(*pair) and len(min(pair, key=len)) >= _SHORTEST_WORD for pair in pairs)
+    return all(alike(*pair) and len(min(pair, key=len)) >= _MIN_WORD_LENGTH for pair in pairs)
 
 
 @dataclass(frozen=True, slots=True)
-class Misspelt:
-    """Rare spellings with the frequent ones that are probably meant, and how probably."""
+class Misspellings:
+    """Rare spellings with the frequent ones that are probably meant, and the probability of each being an error."""
 
-    of: Mapping[str, str]
+    corrections: Mapping[str, str]
     probability: float
 
 
-_NOTHING = Misspelt({}, 0.0)
+_NONE = Misspellings({}, 0.0)
 
 
-def _words(counts: Counter[str], pulse: Pulse) -> Misspelt:
-    """A word counts once for each value that has it, however often that occurs."""
+def _misspelt_words(counts: Counter[str], poll: Poll) -> Misspellings:
     occurrences: Counter[str] = Counter()
-    for value, count in watched(counts.items(), pulse):
-        for word in set(_WORDS.findall(value[:_LONGEST_TEXT])):
+    for value, count in interruptible(counts.items(), poll):
+        # A word that a value repeats counts once.
+        for word in set(_WORDS.findall(value[:_MAX_TEXT_LENGTH])):
             if word[0].isalnum() and not word.isdecimal():
                 occurrences[word] += count
-    return misspelt(occurrences, _edits_of_word, pulse)
+    return find_misspellings(occurrences, _most_edits_of_word, poll)
 
 
-def _edits_of_value(value: str) -> int:
+def _most_edits_of_value(value: str) -> int:
     return min(3, len(value) // 4)
 
 
-def _edits_of_word(word: str) -> int:
-    return 0 if len(word) < _SHORTEST_WORD else 1 if len(word) < 9 else 2
+def _most_edits_of_word(word: str) -> int:
+    return 0 if len(word) < _MIN_WORD_LENGTH else 1 if len(word) < 9 else 2
 
 
-def _spelt(value: str, words: Mapping[str, str]) -> str:
-    return "".join(words.get(word, word) for word in _WORDS.findall(value)) if words else value
+def _correct_words(value: str, corrections: Mapping[str, str]) -> str:
+    return "".join(corrections.get(word, word) for word in _WORDS.findall(value)) if corrections else value
 
 
-def misspelt(counts: Counter[str], most: Callable[[str], int], pulse: Pulse) -> Misspelt:
-    """The misspellings among the keys; `most` says how many edits a value of that length may differ by, 0 for none."""
-    short = {value: count for value, count in watched(counts.items(), pulse) if len(value) <= _LONGEST}
-    common = {value: count for value, count in watched(short.items(), pulse) if count >= _LEAST_COMMON}
+def find_misspellings(counts: Counter[str], most: Callable[[str], int], poll: Poll) -> Misspellings:
+    """The misspellings among the keys; `most` gives the largest edit distance for a text, 0 for none."""
+    short = {value: count for value, count in interruptible(counts.items(), poll) if len(value) <= _MAX_LENGTH}
+    common = {value: count for value, count in interruptible(short.items(), poll) if count >= _MIN_COMMON}
     highest = max(common.values(), default=0)
-    # Another case or space is another way of writing, and no misspelling.
-    written = {_folded(value) for value in watched(common, pulse)}
+    # A difference of case or space is a difference of format.
+    folded = {_fold(value) for value in interruptible(common, poll)}
     rare = [
         value
-        for value, count in watched(short.items(), pulse)
-        if _RATIO * count <= highest and _folded(value) not in written
+        for value, count in interruptible(short.items(), poll)
+        if _RATIO * count <= highest and _fold(value) not in folded
     ]
     if not common or not rare:
-        return _NOTHING
-    near = Neighbours(watched(common, pulse), most)
-    drawn = rare[:: len(rare) // _SAMPLE + 1]
-    found = _nearest(drawn, near, short, pulse)
-    probability = _probability(found, drawn, near, pulse)
-    if probability < LEAST:
-        return _NOTHING
-    if len(drawn) < len(rare):
-        found = _nearest(rare, near, short, pulse)
-    return Misspelt(found, probability)
+        return _NONE
+    index = EditDistanceIndex(interruptible(common, poll), most)
+    sample = rare[:: len(rare) // _SAMPLE + 1]
+    corrections = _nearest(sample, index, short, poll)
+    probability = _probability(corrections, sample, index, poll)
+    if probability < _MIN_PROBABILITY:
+        return _NONE
+    if len(sample) < len(rare):
+        corrections = _nearest(rare, index, short, poll)
+    return Misspellings(corrections, probability)
 
 
-def _folded(value: str) -> str:
+def _fold(value: str) -> str:
     return " ".join(value.casefold().split())
 
 
-def _nearest(values: Collection[str], near: Neighbours, counts: Mapping[str, int], pulse: Pulse) -> dict[str, str]:
-    """The one frequent value that each is nearest to; two that are as near and as frequent tell nothing."""
-    found = {}
+def _nearest(
+    values: Collection[str], index: EditDistanceIndex, counts: Mapping[str, int], poll: Poll
+) -> dict[str, str]:
+    """The nearest frequent value of each; none where two are as near and about as frequent."""
+    nearest = {}
     for value in values:
-        pulse()
-        others = sorted(
-            (cost, -counts[other], other)
-            for other, cost in near.of(value)
-            if counts[other] >= _RATIO * counts[value] and _word_by_word(value, other)
+        poll()
+        candidates = sorted(
+            (distance, -counts[other], other)
+            for other, distance in index.neighbors(value)
+            if counts[other] >= _RATIO * counts[value] and _differ_by_spelling(value, other)
         )
-        if others and (len(others) == 1 or others[0][0] < others[1][0] or others[0][1] <= 10 * others[1][1]):
-            found[value] = others[0][2]
-    return found
+        if candidates and (
+            len(candidates) == 1
+            or candidates[0][0] < candidates[1][0]
+            or candidates[0][1] <= _TIE_RATIO * candidates[1][1]
+        ):
+            nearest[value] = candidates[0][2]
+    return nearest
 
 
-def _probability(found: Mapping[str, str], rare: Collection[str], near: Neighbours, pulse: Pulse) -> float:
-    """The share of those found that no chance explains: sound values, too, are sometimes near a frequent one."""
-    if not found:
+def _probability(corrections: Mapping[str, str], rare: Collection[str], index: EditDistanceIndex, poll: Poll) -> float:
+    """One minus the false discovery rate: sound values, too, are sometimes near a frequent one."""
+    if not corrections:
         return 0.0
-    sound = sum(value not in found for value in rare)
-    asked = near.texts[:: len(near.texts) // _SAMPLE + 1]
+    sound = sum(value not in corrections for value in rare)
+    sample = index.texts[:: len(index.texts) // _SAMPLE + 1]
     close = 0
-    for value in asked:
-        pulse()
-        close += any(near.of(value))
-    chance = (close + _PRIOR) / (len(asked) + 1)
-    expected = (sound + 1) * chance / (1 - chance) if chance < 1 else float(len(found))
-    return max(0.0, 1 - (expected + _PRIOR) / (len(found) + _PRIOR))
+    for value in sample:
+        poll()
+        close += any(index.neighbors(value))
+    chance = (close + _PRIOR) / (len(sample) + 1)
+    expected = (sound + 1) * chance / (1 - chance) if chance < 1 else float(len(corrections))
+    return max(0.0, 1 - (expected + _PRIOR) / (len(corrections) + _PRIOR))

@@ -1,4 +1,4 @@
-"""What kind of characters stand where in a value."""
+"""The pattern of a value: which kinds of tokens it consists of, in order."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ Shape = tuple[str, ...]
 
 
 def tokens(value: str) -> list[str]:
-    """Numbers, words (each part of camelCase for itself), runs of space, and every other character."""
-    found = _TOKENS.findall(value)
+    """Numbers, words (camelCase split into its parts), runs of space, and every other character by itself."""
+    split = _TOKENS.findall(value)
     if value.islower() or value.isupper():
-        return found
-    return [part for token in found for part in _humps(token)]
+        return split
+    return [part for token in split for part in _split_camel_case(token)]
 
 
-def _humps(word: str) -> Iterator[str]:
+def _split_camel_case(word: str) -> Iterator[str]:
     start = 0
-    for place in range(1, len(word)):
-        if word[place].isupper() and word[place - 1].islower():
-            yield word[start:place]
-            start = place
+    for position in range(1, len(word)):
+        if word[position].isupper() and word[position - 1].islower():
+            yield word[start:position]
+            start = position
     yield word[start:]
 
 
 def shape(value: str) -> Shape:
-    """What kind of token stands where: 9 a number, a a word, a space, or the character itself."""
+    """The kind of each token: 9 for a number, a for a word, a space, or the character itself."""
     return tuple(
         "9" if token[0].isdigit() else "a" if token[0].isalpha() else " " if token.isspace() else token
         for token in tokens(value)

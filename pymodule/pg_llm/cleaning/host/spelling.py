@@ -1,7 +1,7 @@
-"""Misspellings in sentences put right, where a language model finds the right word far likelier.
+"""Spelling correction in sentences by a noisy channel (Kernighan, Church and Gale 1990) with a language model.
 
-A dictionary says which words may be wrong and what they may have been; the model judges each in its sentence.
-Without a model the result says only whether there is anything to judge.
+A dictionary gives the suspect words and the candidates for each; the model scores every candidate in its sentence.
+Without a model the result tells only whether there are suspects.
 """
 
 from __future__ import annotations
@@ -17,85 +17,87 @@ from pg_llm.tasks import Steps, WorkItem, passages, stepwise
 if TYPE_CHECKING:
     from pg_llm.models.causal import CausalModel
 
-# Natural language: at least so many words, and so large a share of them in the dictionary.
-_FEWEST_WORDS = 4
-_KNOWN = 0.6
-# Letters of a word that may be misspelt: the candidates for one are as many as it has letters, and as long.
-_SHORTEST, _LONGEST = 4, 40
-# Words of a text that are judged at most, candidates for each, characters read on both sides.
-_MOST_SUSPECTS = 20
-_MOST_CANDIDATES = 8
-_BEFORE, _AFTER = 200, 60
-# How much more likely, as a natural logarithm, the text must be with the other word: a rare one may well be a
-# dictionary's nearest to a name, a common one (by its share of all words) is hardly.
-_SURE, _SURE_OF_COMMON, _COMMON = 10.0, 7.0, 3e-6
+# Natural language has at least so many words, and this share of them in the dictionary.
+_MIN_WORDS = 4
+_MIN_KNOWN_SHARE = 0.6
+# Length of a suspect word: the candidates grow in number and in length with it.
+_MIN_LENGTH, _MAX_LENGTH = 4, 40
+# Suspects per text, candidates per suspect, characters of context on both sides.
+_MAX_SUSPECTS = 20
+_MAX_CANDIDATES = 8
+_CONTEXT_BEFORE, _CONTEXT_AFTER = 200, 60
+# Least gain in log-likelihood for a correction. A common word (by its share of all words) needs less, as a rare one may
+# just be the dictionary's nearest to a name.
+_MIN_GAIN, _MIN_GAIN_OF_COMMON, _COMMON = 10.0, 7.0, 3e-6
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 
+# Start and end of a word in the text, and the candidates to replace it.
 Suspect = tuple[int, int, list[str]]
 
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
-    """One text for each; without a model `yes` where one could change it, else the empty text."""
-    return [stepwise(_read(cast("CausalModel | None", model), text)) for text in inputs]
+    """One corrected text per input; without a model `yes` for a text with suspects, else the empty text."""
+    return [stepwise(_correct_in_steps(cast("CausalModel | None", model), text)) for text in inputs]
 
 
-def _read(judge: CausalModel | None, text: str) -> Steps:
-    found: list[Suspect] = []
+def _correct_in_steps(model: CausalModel | None, text: str) -> Steps:
+    suspects: list[Suspect] = []
     for first, last in passages.ranges(text):
-        here = suspects(text[first:last])
-        found += [(start + first, end + first, others) for start, end, others in here]
-        if len(found) >= _MOST_SUSPECTS or (found and judge is None):
+        in_passage = find_suspects(text[first:last])
+        suspects += [(start + first, end + first, candidates) for start, end, candidates in in_passage]
+        if len(suspects) >= _MAX_SUSPECTS or (suspects and model is None):
             break
-        # Other texts have their turn.
+        # An empty step, so that other texts are not kept waiting.
         yield ()
-    if judge is None:
-        return "yes" if found else ""
-    del found[_MOST_SUSPECTS:]
+    if model is None:
+        return "yes" if suspects else ""
+    del suspects[_MAX_SUSPECTS:]
     outputs = yield [
-        judge.likelihood(
-            text[max(0, start - _BEFORE) : start],
-            [word + text[end : end + _AFTER] for word in (text[start:end], *others)],
+        model.likelihood(
+            text[max(0, start - _CONTEXT_BEFORE) : start],
+            [word + text[end : end + _CONTEXT_AFTER] for word in (text[start:end], *candidates)],
         )
-        for start, end, others in found
+        for start, end, candidates in suspects
     ]
-    return _corrected(text, found, outputs)
+    return _correct(text, suspects, outputs)
 
 
-def _corrected(text: str, found: Sequence[Suspect], outputs: Sequence[Any]) -> str:
-    """The text with each word replaced that the model is sure of."""
-    for (start, end, others), scores in reversed(list(zip(found, outputs, strict=True))):
+def _correct(text: str, suspects: Sequence[Suspect], outputs: Sequence[Any]) -> str:
+    """The text with those words replaced whose best candidate gains enough likelihood."""
+    # From the end, so that the positions of the others stay right.
+    for (start, end, candidates), scores in reversed(list(zip(suspects, outputs, strict=True))):
         best = int(scores[1:].argmax())
-        common = _dictionary().word_usage_frequency(others[best]) >= _COMMON
-        if scores[1 + best] - scores[0] > (_SURE_OF_COMMON if common else _SURE):
-            text = text[:start] + others[best] + text[end:]
+        common = _dictionary().word_usage_frequency(candidates[best]) >= _COMMON
+        if scores[1 + best] - scores[0] > (_MIN_GAIN_OF_COMMON if common else _MIN_GAIN):
+            text = text[:start] + candidates[best] + text[end:]
     return text
 
 
-def suspects(text: str) -> list[Suspect]:
-    """Words that no dictionary has, each with its place and the words that one slip away from it are common ones."""
+def find_suspects(text: str) -> list[Suspect]:
+    """Words of a sentence that the dictionary lacks, with the known words one edit away, the most frequent first."""
     words = [(match.start(), match.end(), match[0]) for match in _WORD.finditer(text)]
-    if len(words) < _FEWEST_WORDS:
+    if len(words) < _MIN_WORDS:
         return []
     dictionary = _dictionary()
     known = [word.casefold() in dictionary for _, _, word in words]
-    if all(known) or sum(known) / len(words) < _KNOWN:
+    if all(known) or sum(known) / len(words) < _MIN_KNOWN_SHARE:
         return []
-    found: list[Suspect] = []
-    for place, (start, end, word) in enumerate(words):
+    suspects: list[Suspect] = []
+    for position, (start, end, word) in enumerate(words):
         # Unknown words side by side are a name, or another language.
-        if known[place] or not all(known[max(0, place - 1) : place] + known[place + 1 : place + 2]):
+        if known[position] or not all(known[max(0, position - 1) : position] + known[position + 1 : position + 2]):
             continue
-        # Names begin with a capital, codes and addresses touch digits and signs.
-        beside = text[max(0, start - 1) : start] + text[end : end + 1]
-        if not _SHORTEST <= len(word) <= _LONGEST or not (word.isascii() and word.isalpha() and word.islower()):
+        # Names begin with a capital; codes and addresses touch digits and signs.
+        adjacent = text[max(0, start - 1) : start] + text[end : end + 1]
+        if not _MIN_LENGTH <= len(word) <= _MAX_LENGTH or not (word.isascii() and word.isalpha() and word.islower()):
             continue
-        if re.search(r"[\w@#/\\_=&<>-]", beside) or len(found) == _MOST_SUSPECTS:
+        if re.search(r"[\w@#/\\_=&<>-]", adjacent) or len(suspects) == _MAX_SUSPECTS:
             continue
-        common = dictionary.known(dictionary.edit_distance_1(word))
-        others = sorted(common, key=lambda other: (-dictionary.word_usage_frequency(other), other))
-        if others:
-            found.append((start, end, others[:_MOST_CANDIDATES]))
-    return found
+        near = dictionary.known(dictionary.edit_distance_1(word))
+        candidates = sorted(near, key=lambda other: (-dictionary.word_usage_frequency(other), other))
+        if candidates:
+            suspects.append((start, end, candidates[:_MAX_CANDIDATES]))
+    return suspects
 
 
 @cache

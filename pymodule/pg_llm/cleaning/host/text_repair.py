@@ -1,4 +1,4 @@
-"""What transport does to texts, undone: encodings mixed up, entities, control characters, odd spaces and widths."""
+"""Text repair: mojibake, HTML entities, control characters, odd spaces and character widths are undone."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import unicodedata
 
 import ftfy
 
-# Quotes and ligatures are how somebody wrote it; widths are dealt with here, as Chinese punctuation is full-width.
+# Curly quotes and ligatures are an author's choice; widths are normalized below, as Chinese punctuation is full-width.
 _CONFIG = ftfy.TextFixerConfig(
     uncurl_quotes=False, fix_character_width=False, fix_latin_ligatures=False, normalization="NFC", explain=False
 )
@@ -22,15 +22,15 @@ _HALF_KANA = re.compile("[\uff61-\uff9f]+")
 _EAST_ASIAN = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]")
 
 
-def mended(text: str) -> str:
-    """The text without damage; one that has none is not changed."""
-    found = text if _PLAIN.fullmatch(text) else ftfy.fix_text(text, _CONFIG)
-    found = _HALF_KANA.sub(_normal, found)
-    # Among Chinese or Japanese characters full-width punctuation is right.
-    found = (_FULL_LETTERS if _EAST_ASIAN.search(found) else _FULL_WIDTH).sub(_normal, found)
-    found = _SPACES.sub(" ", _INVISIBLE.sub("", found))
-    return _LINES.sub("\n", found).strip()
+def repair(text: str) -> str:
+    """The text without damage; an undamaged text is unchanged."""
+    repaired = text if _PLAIN.fullmatch(text) else ftfy.fix_text(text, _CONFIG)
+    repaired = _HALF_KANA.sub(_normalize, repaired)
+    # In Chinese, Japanese and Korean texts full-width punctuation is right.
+    repaired = (_FULL_LETTERS if _EAST_ASIAN.search(repaired) else _FULL_WIDTH).sub(_normalize, repaired)
+    repaired = _SPACES.sub(" ", _INVISIBLE.sub("", repaired))
+    return _LINES.sub("\n", repaired).strip()
 
 
-def _normal(match: re.Match[str]) -> str:
+def _normalize(match: re.Match[str]) -> str:
     return unicodedata.normalize("NFKC", match[0])

@@ -1,24 +1,24 @@
-"""Single texts cleaned by libraries, without a model: damage undone, and on instruction one form for all values."""
+"""Single values cleaned by libraries, without a model: text repair, and conversion to a standard form."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
 
-from pg_llm.cleaning.host import conversions, text_repair
+from pg_llm.cleaning.host import standardization, text_repair
 from pg_llm.models.engine import Engine
 from pg_llm.tasks import WorkItem
 
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
-    """Option `instruction` names a form, or is null. A value that cannot be brought into the form stays as it is."""
+    """One value per input. Option `instruction` names a form, or is null; a value it does not fit stays as it is."""
     instruction = options["instruction"]
-    convert = conversions.to(instruction) if instruction is not None else None
+    convert = standardization.converter(instruction) if instruction is not None else None
 
     def clean(text: str) -> str:
-        mended = text_repair.mended(text)
+        repaired = text_repair.repair(text)
         if convert is None:
-            return mended
-        return convert(mended) or text
+            return repaired
+        return convert(repaired) or text
 
     return [WorkItem((), lambda _, text=text: clean(text)) for text in inputs]  # type: ignore[misc]

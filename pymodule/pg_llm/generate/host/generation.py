@@ -28,5 +28,5 @@ def sampling(options: dict[str, Any], schema: Any, grammar: str | None = None) -
     if schema is not None and grammar is None:
         from pg_llm.models import grammars
 
-        grammar = grammars.of_schema(schema)
+        grammar = grammars.from_json_schema(schema)
     return Sampling(options["max_tokens"], options["temperature"], options["seed"], schema, grammar)

@@ -1,6 +1,6 @@
-"""Relations in Chinese: words that say a relation, and the noun phrases before and after them.
+"""Relation extraction from Chinese: trigger words of relation types, and the noun phrases before and after them.
 
-Clauses of a sentence share a subject, and a sentence without one goes on with that of the sentence before it.
+Clauses of a sentence share a subject, and a sentence without one takes that of the sentence before it (zero anaphora).
 """
 
 from __future__ import annotations
@@ -10,85 +10,78 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pg_llm.graph.host.extraction_result import Found, Mention
+from pg_llm.graph.host.extraction_result import ExtractionResult, Mention
 from pg_llm.graph.host.relation_types import Relation, Trigger
 from pg_llm.models.engine import Word
 
-_NAMES = ("PER", "LOC", "ORG")
-_NOUNS = (*_NAMES, "n", "nr", "ns", "nt", "nw", "nz")
-# What stands inside a noun phrase, or makes one where the lexer sees no noun.
-_INNER = ("vn", "an", "a")
-_ENDS = "。！？!?；;\n"  # noqa: RUF001 - Chinese
-_PAUSES = "，,：:"  # noqa: RUF001 - Chinese
-_JOINTS = ("、", "和", "与", "及", "以及", "或", "或者", "跟", "同", "并", "/")
-_DENIALS = (
-    "不",
-    "未",
-    "无",
-    "没",
-    "没有",
-    "否认",
-    "排除",
-    "未见",
-    "并未",
-    "并非",
-    "从未",
-    "不是",
-    "未曾",
-    "尚未",
-    "非",
-)
-_DOERS = ("被", "由", "遭", "受", "为")
-# Nouns for a while or a degree: no names, and none of theirs ends with one.
-_WHILES = ("长期", "目前", "平时", "近期", "早期", "晚期", "既往", "今日", "当时", "同时", "现", "曾", "其", "本", "该")
-_TAILS = ("病史", "治疗", "史")
-_NUMBERED = re.compile(r"[\dA-Za-z一二三四五六七八九十]++[号型期级#]|[A-Za-z][A-Za-z0-9-]*+\d*+")
-_LETTERS = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
-# Characters of a verb that is rather a phrase: 润滑不足.
-_WHOLE = 4
-_BY_ROLE = 0.8
-_SHARED = 0.9
-_CARRIED = 0.8
-_GUESSED = 0.7
+_NAME_TAGS = ("PER", "LOC", "ORG")
+_NOUN_TAGS = (*_NAME_TAGS, "n", "nr", "ns", "nt", "nw", "nz")
+# Tags inside a noun phrase, which may be all of it where the lexer sees no noun.
+_MODIFIER_TAGS = ("vn", "an", "a")
+_SENTENCE_ENDS = "。！？!?；;\n"  # noqa: RUF001 - Chinese
+_CLAUSE_PUNCTUATION = "，,：:"  # noqa: RUF001 - Chinese
+_CONJUNCTIONS = frozenset("、 和 与 及 以及 或 或者 跟 同 并 /".split())
+_NEGATIONS = frozenset("不 未 无 没 没有 否认 排除 未见 并未 并非 从未 不是 未曾 尚未 非".split())
+_OPEN_BREAKS = _NEGATIONS.union(_CLAUSE_PUNCTUATION)
+_AGENT_MARKERS = frozenset("被 由 遭 受 为".split())
+# Words for a time or a reference at either end of a noun phrase, and nouns at its end, which are not part of a name.
+_ADVERBIALS = frozenset("长期 目前 平时 近期 早期 晚期 既往 今日 当时 同时 现 曾 其 本 该".split())
+_SUFFIX_NOUNS = frozenset("病史 治疗 史".split())
+_CODE = re.compile(r"[\dA-Za-z一二三四五六七八九十]++[号型期级#]|[A-Za-z][A-Za-z0-9-]*+\d*+")
+_LATIN_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+# Characters from which a verb is rather a phrase: 润滑不足.
+_MIN_PHRASE = 4
+# Confidences of subjects and of types.
+_TYPED_BY_RELATION = 0.8
+_SUBJECT_OF_OTHER_CLAUSE = 0.9
+_SUBJECT_OF_OTHER_SENTENCE = 0.8
+_UNTYPED = 0.7
 
 
-def triggers(said: Sequence[str]) -> list[Trigger]:
-    """Ways of saying a relation, as they stand."""
-    return [Trigger("".join(text.split()), frozenset()) for text in said if text.strip()]
+def triggers(phrases: Sequence[str]) -> list[Trigger]:
+    """Triggers of phrases, which are matched as they are written."""
+    return [Trigger("".join(phrase.split()), frozenset()) for phrase in phrases if phrase.strip()]
 
 
 @dataclass(frozen=True, slots=True)
-class _Phrase:
-    """Words that name something: numbers of the first and of the one after the last, and the place in the text."""
+class _NounPhrase:
+    """Words `first` to `last` (excluded) of a sentence, and their place in the text.
+
+    `tag` is that of a name in the phrase, and `noun` whether there is any noun.
+    """
 
     first: int
     last: int
     start: int
     end: int
-    # The kind of name in it, and whether there is any noun.
-    kind: str
+    tag: str
     noun: bool
 
 
-class Chinese:
-    """One text; `known` are types that the entity model can tell, `relations` None where any is welcome."""
+class ChineseRelationExtractor:
+    """Extracts the relations of one text, window by window.
 
-    def __init__(self, text: str, given: Sequence[Mention], relations: list[Relation] | None, known: set[str]) -> None:
+    `recognized` are the types that the entity model recognizes; for `relations` None any relation is extracted.
+    """
+
+    def __init__(
+        self, text: str, given: Sequence[Mention], relations: list[Relation] | None, recognized: set[str]
+    ) -> None:
         self._text = text
         self._relations = relations
-        self._known = known
+        self._recognized = recognized
         self._given = sorted(given, key=lambda mention: mention[1:3])
-        self._row = 0
-        # Who the text spoke of last, by the relation's types of a subject.
-        self._last: dict[tuple[str, ...], Mention] = {}
-        self.found = Found(self._given)
+        self._next_given = 0
+        # The latest subject, by the domain of a relation.
+        self._last_subject: dict[tuple[str, ...], Mention] = {}
+        self.result = ExtractionResult(self._given)
 
     def read(self, words: Sequence[Word]) -> None:
-        """Find what a window says."""
+        """Extract the relations of a window."""
         first = 0
         for number, word in enumerate(words):
             if (
-                word.lemma in _ENDS
+                word.lemma in _SENTENCE_ENDS
                 or number == len(words) - 1
                 or "\n" in self._text[word.end : words[number + 1].start]
             ):
@@ -101,266 +94,271 @@ class Chinese:
         self._words = words
         self._mentions = self._entities(words[0].start, words[-1].end)
         if self._relations is None:
-            self._open()
+            self._extract_open()
             return
-        said = sorted(
-            (match for relation in self._relations for match in self._said(relation)), key=lambda match: match[1:3]
+        matches = sorted(
+            (match for relation in self._relations for match in self._trigger_matches(relation)),
+            key=lambda match: match[1:3],
         )
-        telling = {number for _, first, last in said for number in range(first, last)}
-        self._phrases = list(_phrases(words, telling))
-        starts = sorted(start for _, start, _ in said)
-        for relation, first, last in said:
-            row = bisect.bisect_left(starts, last)
-            self._tell(relation, first, last, starts[row] if row < len(starts) else len(words))
+        trigger_words = {number for _, first, last in matches for number in range(first, last)}
+        self._phrases = list(_noun_phrases(words, trigger_words))
+        starts = sorted(start for _, start, _ in matches)
+        for relation, first, last in matches:
+            position = bisect.bisect_left(starts, last)
+            self._extract(relation, first, last, starts[position] if position < len(starts) else len(words))
         for types in {relation.subject for relation in self._relations}:
-            self._remember(types)
+            self._remember_subject(types)
 
-    def _remember(self, types: tuple[str, ...]) -> None:
-        """Who a sentence speaks of may be who the next one does not name."""
+    def _remember_subject(self, types: tuple[str, ...]) -> None:
+        """Keep the first phrase that can be a subject for sentences without one."""
         for phrase in self._phrases:
-            if self._names(phrase, types) or (phrase.kind == "PER" and self._told(types)):
+            if self._has_type(phrase, types) or (phrase.tag == "PER" and self._is_unrecognized(types)):
                 mention = self._mention(phrase, types)
                 if mention:
-                    self._last[types] = mention
+                    self._last_subject[types] = mention
                     return
 
     def _entities(self, start: int, end: int) -> list[Mention]:
-        """The given entities of a sentence."""
-        while self._row < len(self._given) and self._given[self._row][1] < start:
-            self._row += 1
-        found = []
-        for mention in self._given[self._row :]:
+        """The given entities between two positions."""
+        while self._next_given < len(self._given) and self._given[self._next_given][1] < start:
+            self._next_given += 1
+        entities = []
+        for mention in self._given[self._next_given :]:
             if mention[1] >= end:
                 break
-            found.append(mention)
-        return found
+            entities.append(mention)
+        return entities
 
-    def _said(self, relation: Relation) -> Iterator[tuple[Relation, int, int]]:
-        """Where words say the relation: numbers of the first word and of the one after the last."""
+    def _trigger_matches(self, relation: Relation) -> Iterator[tuple[Relation, int, int]]:
+        """The words that match a trigger of the relation, the longest first: first word, and last one excluded."""
         number = 0
         while number < len(self._words):
-            best = 0
+            longest = 0
             for trigger in relation.triggers:
                 length, last = 0, number
                 while last < len(self._words) and length < len(trigger.text):
                     length += len(self._words[last].lemma)
                     last += 1
-                together = "".join(word.lemma for word in self._words[number:last])
-                if together.startswith(trigger.text) and last > best:
-                    best = last
-            if best:
-                yield relation, number, best
-                number = best
+                text = "".join(word.lemma for word in self._words[number:last])
+                if text.startswith(trigger.text) and last > longest:
+                    longest = last
+            if longest:
+                yield relation, number, longest
+                number = longest
             else:
                 number += 1
 
-    def _tell(self, relation: Relation, first: int, last: int, after: int) -> None:
-        """One place that says a relation: its objects, its subject."""
-        clause = self._clause(first)
-        if any(word.lemma in _DENIALS for word in self._words[max(clause, first - 4) : first]):
+    def _extract(self, relation: Relation, first: int, last: int, next_trigger: int) -> None:
+        """Add the relations that one match of a trigger states, with its objects and its subject."""
+        clause = self._clause_start(first)
+        if any(word.lemma in _NEGATIONS for word in self._words[max(clause, first - 4) : first]):
             return
         subject: Mention | None = None
-        objects: list[_Phrase] = []
-        for phrase in self._objects(last, after):
-            if self._names(phrase, relation.subject) and not self._names(phrase, relation.object) and not objects:
+        objects: list[_NounPhrase] = []
+        for phrase in self._objects(last, next_trigger):
+            if self._has_type(phrase, relation.subject) and not self._has_type(phrase, relation.object) and not objects:
                 # 给予患者A阿司匹林
                 subject = self._mention(phrase, relation.subject)
                 continue
             objects.append(phrase)
-        doer = self._doer(clause, first)
-        if not objects and doer:
+        agent = self._agent(clause, first)
+        if not objects and agent:
             # 肺炎由细菌引起
-            before = [phrase for phrase in self._phrases if clause <= phrase.first and phrase.last < doer.first]
-            ends = (
-                self._mention(doer, relation.subject),
-                self._mention(before[-1], relation.object) if before else None,
-            )
-            if ends[0] and ends[1]:
-                self._relate(ends[0], relation, ends[1], first, last, 0.85)
+            before = [phrase for phrase in self._phrases if clause <= phrase.first and phrase.last < agent.first]
+            subject = self._mention(agent, relation.subject)
+            object_ = self._mention(before[-1], relation.object) if before else None
+            if subject and object_:
+                self._add(subject, relation, object_, first, last, 0.85)
             return
-        share = 0.9
+        confidence = 0.9
         if subject is None:
-            subject, share = self._subject(relation, clause, first)
+            subject, confidence = self._subject(relation, clause, first)
         if subject is None:
             return
         for phrase in objects:
-            target = self._mention(phrase, relation.object)
-            if target:
-                self._relate(subject, relation, target, first, last, share)
+            object_ = self._mention(phrase, relation.object)
+            if object_:
+                self._add(subject, relation, object_, first, last, confidence)
 
-    def _relate(
-        self, subject: Mention, relation: Relation, target: Mention, first: int, last: int, share: float
+    def _add(
+        self, subject: Mention, relation: Relation, object_: Mention, first: int, last: int, confidence: float
     ) -> None:
-        place = self._words[first].start, self._words[last - 1].end
-        # A subject of another sentence is not part of the words that say it.
-        apart = subject[1] < self._words[0].start
-        self.found.relate(subject, relation.name, target, place, share * min(subject[3], target[3]), apart=apart)
+        span = self._words[first].start, self._words[last - 1].end
+        score = confidence * min(subject[3], object_[3])
+        elsewhere = subject[1] < self._words[0].start
+        self.result.add_relation(subject, relation.name, object_, span, score, subject_elsewhere=elsewhere)
 
-    def _clause(self, number: int) -> int:
+    def _clause_start(self, number: int) -> int:
         """The first word of the clause."""
-        while number > 0 and self._words[number - 1].lemma not in _PAUSES:
+        while number > 0 and self._words[number - 1].lemma not in _CLAUSE_PUNCTUATION:
             number -= 1
         return number
 
-    def _objects(self, last: int, after: int) -> Iterator[_Phrase]:
-        """Noun phrases that follow, up to the next relation: the first, and those joined to it."""
+    def _objects(self, last: int, next_trigger: int) -> Iterator[_NounPhrase]:
+        """The noun phrases after a trigger, up to the next one: the first, and those that are coordinated with it."""
         number = last
-        if number < after and self._words[number].lemma in "：:":  # noqa: RUF001 - Chinese
+        if number < next_trigger and self._words[number].lemma in "：:":  # noqa: RUF001 - Chinese
             number += 1
-        joined = True
-        while number < after:
+        coordinated = True
+        while number < next_trigger:
             word = self._words[number]
             phrase = next((each for each in self._phrases if each.first <= number < each.last), None)
-            if phrase and phrase.last <= after:
-                if not joined:
+            if phrase and phrase.last <= next_trigger:
+                if not coordinated:
                     return
                 yield phrase
-                # What is given to somebody follows at once.
-                joined = self._given_to(phrase)
+                # An indirect object is followed by the direct one.
+                coordinated = self._is_indirect_object(phrase)
                 number = phrase.last
-            elif word.lemma in _JOINTS:
-                joined = True
+            elif word.lemma in _CONJUNCTIONS:
+                coordinated = True
                 number += 1
-            elif word.lemma in _PAUSES:
-                if not self._only_nouns(number + 1):
+            elif word.lemma in _CLAUSE_PUNCTUATION:
+                if not self._is_list(number + 1):
                     return
-                joined = True
+                coordinated = True
                 number += 1
-            elif joined and word.pos != "w":
+            elif coordinated and word.pos != "w":
                 number += 1
             else:
                 return
 
-    def _given_to(self, phrase: _Phrase) -> bool:
-        return phrase.kind == "PER" or bool(_LETTERS.fullmatch(self._words[phrase.last - 1].lemma))
+    def _is_indirect_object(self, phrase: _NounPhrase) -> bool:
+        return phrase.tag == "PER" or bool(_LATIN_WORD.fullmatch(self._words[phrase.last - 1].lemma))
 
-    def _only_nouns(self, number: int) -> bool:
-        """Whether a clause is nothing but names: a list goes on there."""
+    def _is_list(self, number: int) -> bool:
+        """Whether a clause has nothing but nouns, and so continues a list."""
         end = number
-        while end < len(self._words) and self._words[end].lemma not in (*_PAUSES, *_ENDS):
+        while end < len(self._words) and self._words[end].lemma not in (*_CLAUSE_PUNCTUATION, *_SENTENCE_ENDS):
             end += 1
         clause = self._words[number:end]
-        return bool(clause) and all(word.pos in ("n", "nz", "xc") or word.lemma in _JOINTS for word in clause)
+        return bool(clause) and all(word.pos in ("n", "nz", "xc") or word.lemma in _CONJUNCTIONS for word in clause)
 
-    def _doer(self, clause: int, first: int) -> _Phrase | None:
-        """Who does it where that is said before the verb: after 被 or 由."""
+    def _agent(self, clause: int, first: int) -> _NounPhrase | None:
+        """The agent before a passive verb, after 被 or 由."""
         for phrase in self._phrases:
-            if clause < phrase.first and phrase.last == first and self._words[phrase.first - 1].lemma in _DOERS:
+            if clause < phrase.first and phrase.last == first and self._words[phrase.first - 1].lemma in _AGENT_MARKERS:
                 return phrase
         return None
 
     def _subject(self, relation: Relation, clause: int, first: int) -> tuple[Mention | None, float]:
-        """Who it is said of: named by its type, a person, the clause's or the sentence's first noun, or as before."""
+        """The subject and its confidence: a phrase of its type, a person, a free noun phrase, or the latest subject."""
         before = [phrase for phrase in self._phrases if phrase.last <= first]
-        told = [phrase for phrase in reversed(before) if self._names(phrase, relation.subject)]
-        people = [phrase for phrase in before if phrase.kind == "PER"] if self._told(relation.subject) else []
+        typed = [phrase for phrase in reversed(before) if self._has_type(phrase, relation.subject)]
+        people = [phrase for phrase in before if phrase.tag == "PER"] if self._is_unrecognized(relation.subject) else []
         free = [phrase for phrase in before if not phrase.first or self._words[phrase.first - 1].pos != "p"]
-        inside = [phrase for phrase in free if phrase.first >= clause]
-        ways = [(told, 0.9), (people, 0.9)]
-        if relation.subject not in self._last:
-            ways += [(inside, 0.8), (free, _SHARED * 0.8)]
-        for phrases, share in ways:
+        in_clause = [phrase for phrase in free if phrase.first >= clause]
+        candidates = [(typed, 0.9), (people, 0.9)]
+        if relation.subject not in self._last_subject:
+            candidates += [(in_clause, 0.8), (free, _SUBJECT_OF_OTHER_CLAUSE * 0.8)]
+        for phrases, confidence in candidates:
             for phrase in phrases:
                 mention = self._mention(phrase, relation.subject)
-                if mention and (share > 0.8 or phrase.noun or phrase.last == first):
-                    return mention, share
-        return self._last.get(relation.subject), _CARRIED
+                if mention and (confidence > 0.8 or phrase.noun or phrase.last == first):
+                    return mention, confidence
+        return self._last_subject.get(relation.subject), _SUBJECT_OF_OTHER_SENTENCE
 
-    def _told(self, types: Sequence[str]) -> bool:
-        """Whether the entity model does not know one of the types, so that roles tell them."""
-        return not types or any(kind not in self._known for kind in types)
+    def _is_unrecognized(self, types: Sequence[str]) -> bool:
+        """Whether the entity model does not recognize one of the types, so that relations give them."""
+        return not types or any(type_ not in self._recognized for type_ in types)
 
-    def _names(self, phrase: _Phrase, types: Sequence[str]) -> bool:
-        """Whether a phrase is of a type by what it says or by the entity model."""
+    def _has_type(self, phrase: _NounPhrase, types: Sequence[str]) -> bool:
+        """Whether a phrase is of one of the types by its words or by the entity model."""
         text = self._text[phrase.start : phrase.end]
-        return any(kind in text for kind in types) or any(mention[0] in types for mention in self._inside(phrase))
+        return any(type_ in text for type_ in types) or any(
+            mention[0] in types for mention in self._entities_in(phrase)
+        )
 
-    def _inside(self, phrase: _Phrase) -> list[Mention]:
+    def _entities_in(self, phrase: _NounPhrase) -> list[Mention]:
         return [mention for mention in self._mentions if mention[1] < phrase.end and phrase.start < mention[2]]
 
-    def _mention(self, phrase: _Phrase, types: Sequence[str]) -> Mention | None:
-        """The phrase as an entity of one of the types (none for any), if it can be one."""
+    def _mention(self, phrase: _NounPhrase, types: Sequence[str]) -> Mention | None:
+        """The phrase as an entity of one of the types (empty for any type), if it can be one."""
         text = self._text[phrase.start : phrase.end]
-        named = [kind for kind in types if kind in text]
-        for mention in self._inside(phrase):
-            if not types or (mention[0] in types and (not named or mention[2] - mention[1] >= len(text))):
+        mentioned = [type_ for type_ in types if type_ in text]
+        for mention in self._entities_in(phrase):
+            if not types or (mention[0] in types and (not mentioned or mention[2] - mention[1] >= len(text))):
                 return mention
-        told = [kind for kind in types if kind not in self._known]
+        unrecognized = [type_ for type_ in types if type_ not in self._recognized]
         start = phrase.start
-        if named and phrase.kind == "PER" and text.startswith(named[0]) and len(text) > len(named[0]):
-            # 患者李四 is called 李四
-            start += len(named[0])
-        if named:
-            return named[0], start, phrase.end, 0.9
-        if told:
-            return told[0], start, phrase.end, _BY_ROLE
-        return types[0] if types else None, start, phrase.end, _GUESSED - 0.2
+        if mentioned and phrase.tag == "PER" and text.startswith(mentioned[0]) and len(text) > len(mentioned[0]):
+            # The name of 患者李四 is 李四.
+            start += len(mentioned[0])
+        if mentioned:
+            return mentioned[0], start, phrase.end, 0.9
+        if unrecognized:
+            return unrecognized[0], start, phrase.end, _TYPED_BY_RELATION
+        return types[0] if types else None, start, phrase.end, _UNTYPED - 0.2
 
-    def _open(self) -> None:
-        """Names that a verb, or a noun that one is called, stands between."""
-        for row, one in enumerate(self._mentions[:-1]):
-            other = self._mentions[row + 1]
-            if row + 2 < len(self._mentions) and self._text[other[2] : self._mentions[row + 2][1]] == "的":
-                # In 北京的腾讯公司 the latter is meant.
-                other = self._mentions[row + 2]
+    def _extract_open(self) -> None:
+        """Add a relation between neighbouring entities with a verb between them, or with a noun that describes one."""
+        for position, one in enumerate(self._mentions[:-1]):
+            other, *following = self._mentions[position + 1 : position + 3]
+            if following and self._text[other[2] : following[0][1]] == "的":
+                # In 北京的腾讯公司 the second entity is the head.
+                other = following[0]
             between = [word for word in self._words if one[2] <= word.start and word.end <= other[1]]
             after = [word for word in self._words if word.start >= other[2]][:3]
-            if any(word.lemma in (*_DENIALS, *_PAUSES) for word in between):
+            if any(word.lemma in _OPEN_BREAKS for word in between):
                 continue
             verbs = [number for number, word in enumerate(between) if word.pos == "v" and word.lemma != "是"]
             if verbs:
                 end = verbs[-1] + 1
                 with_preposition = end < len(between) and between[end].pos == "p"
-                self._connect(one, between[verbs[-1] : end + with_preposition], other)
+                self._add_open(one, between[verbs[-1] : end + with_preposition], other)
             elif any(word.lemma == "是" for word in between):
                 # 甲是乙的创始人
-                self._connect(one, [word for word in after if word.pos == "n"][:1], other)
+                self._add_open(one, [word for word in after if word.pos == "n"][:1], other)
             elif any(word.pos == "p" for word in between):
                 # 甲在乙工作
-                self._connect(one, [word for word in after if word.pos == "v"][:1], other)
+                self._add_open(one, [word for word in after if word.pos == "v"][:1], other)
 
-    def _connect(self, one: Mention, words: Sequence[Word], other: Mention) -> None:
+    def _add_open(self, one: Mention, words: Sequence[Word], other: Mention) -> None:
         if words:
-            place = min(one[1], words[0].start), max(other[2], words[-1].end)
-            said = "".join(word.lemma for word in words)
-            self.found.relate(one, said, other, place, 0.6 * min(one[3], other[3]))
+            span = min(one[1], words[0].start), max(other[2], words[-1].end)
+            predicate = "".join(word.lemma for word in words)
+            self.result.add_relation(one, predicate, other, span, 0.6 * min(one[3], other[3]))
 
 
-def _phrases(words: Sequence[Word], telling: set[int]) -> Iterator[_Phrase]:
-    """Neighbouring nouns, names and letters as one phrase; a person's name or a letter ends it."""
+def _noun_phrases(words: Sequence[Word], trigger_words: set[int]) -> Iterator[_NounPhrase]:
+    """Adjacent nouns, names and Latin words make one phrase; a person's name or a Latin word ends it."""
     first = 0
     while first < len(words):
         last = first
-        kind = ""
-        while last < len(words) and last not in telling and (_belongs(words[last]) or _is_kind(words, last)):
+        tag = ""
+        while (
+            last < len(words)
+            and last not in trigger_words
+            and (_is_nominal(words[last]) or _is_prefix_of_kind(words, last))
+        ):
             word = words[last]
             if last > first and words[last - 1].end != word.start:
                 break
             last += 1
-            kind = word.pos if word.pos in _NAMES else kind
-            if word.pos == "PER" or (last - first > 1 and _LETTERS.fullmatch(word.lemma)):
+            tag = word.pos if word.pos in _NAME_TAGS else tag
+            if word.pos == "PER" or (last - first > 1 and _LATIN_WORD.fullmatch(word.lemma)):
                 break
         begin, end = first, last
-        while end > begin and (words[end - 1].lemma in _WHILES or words[end - 1].lemma in _TAILS):
+        while end > begin and (words[end - 1].lemma in _ADVERBIALS or words[end - 1].lemma in _SUFFIX_NOUNS):
             end -= 1
-        while begin < end and words[begin].lemma in _WHILES:
+        while begin < end and words[begin].lemma in _ADVERBIALS:
             begin += 1
         inside = words[begin:end]
-        noun = any(word.pos in _NOUNS or _LETTERS.fullmatch(word.lemma) for word in inside)
+        noun = any(word.pos in _NOUN_TAGS or _LATIN_WORD.fullmatch(word.lemma) for word in inside)
         if noun or any(word.pos in ("vn", "an", "v") for word in inside):
-            yield _Phrase(begin, end, words[begin].start, words[end - 1].end, kind, noun)
+            yield _NounPhrase(begin, end, words[begin].start, words[end - 1].end, tag, noun)
         first = max(last, first + 1)
 
 
-def _is_kind(words: Sequence[Word], number: int) -> bool:
-    """Whether a verb tells of what kind the noun after it is: 获得性肺炎."""
+def _is_prefix_of_kind(words: Sequence[Word], number: int) -> bool:
+    """Whether a verb and the suffix 性 after it modify a noun: 获得性肺炎."""
     following = words[number + 1] if number + 1 < len(words) else None
     return words[number].pos == "v" and following is not None and following.lemma.startswith("性")
 
 
-def _belongs(word: Word) -> bool:
-    if word.pos in _NOUNS or word.pos in _INNER:
+def _is_nominal(word: Word) -> bool:
+    if word.pos in _NOUN_TAGS or word.pos in _MODIFIER_TAGS:
         return True
-    if word.pos == "v" and len(word.lemma) >= _WHOLE:
+    if word.pos == "v" and len(word.lemma) >= _MIN_PHRASE:
         return True
-    return word.pos in ("xc", "m", "nx") and bool(_NUMBERED.fullmatch(word.lemma))
+    return word.pos in ("xc", "m", "nx") and bool(_CODE.fullmatch(word.lemma))

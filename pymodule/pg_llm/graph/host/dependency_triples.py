@@ -1,6 +1,7 @@
-"""What a dependency parse says: who does what to whom, as triples of word numbers.
+"""Open information extraction from a dependency parse: triples of subject, words of the relation and object.
 
-Relations between words are those of ClearNLP's scheme, which spaCy's English pipelines use.
+Words are given by their numbers in the window; dependency relations are those of ClearNLP's scheme, which spaCy's
+English pipelines use.
 """
 
 from __future__ import annotations
@@ -11,38 +12,23 @@ from dataclasses import dataclass
 from pg_llm.models.engine import Word
 
 _NOMINAL = ("NOUN", "PROPN", "PRON", "NUM", "X", "SYM")
-_PRONOUNS = ("who", "which", "that", "whom")
-# What belongs to a noun's name, when it stands before it.
-_MODIFIERS = ("compound", "amod", "nmod", "nummod", "quantmod", "punct", "npadvmod", "advmod")
-_SILENT = (
-    "be",
-    "have",
-    "do",
-    "will",
-    "would",
-    "can",
-    "could",
-    "may",
-    "might",
-    "shall",
-    "should",
-    "must",
-    "the",
-    "a",
-    "an",
-)
-_JOINTS = ("-", "–", "/", ".")  # noqa: RUF001 - a dash
-_LONGEST_NAME = 8
-_MOST_JOINED = 20
-# How far subjects are looked for above a verb that has none.
-_DEEPEST = 4
+_RELATIVE_PRONOUNS = ("who", "which", "that", "whom")
+# Dependents before a noun that are part of its name.
+_NAME_MODIFIERS = ("compound", "amod", "nmod", "nummod", "quantmod", "punct", "npadvmod", "advmod")
+_AUXILIARIES_AND_ARTICLES = frozenset("be have do will would can could may might shall should must the a an".split())
+_NAME_PUNCTUATION = ("-", "–", "/", ".")  # noqa: RUF001 - a dash
+_MAX_NAME_WORDS = 8
+_MAX_CONJUNCTS = 20
+# Steps up or down the tree that a search takes at most.
+_MAX_DEPTH = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Triple:
-    """Subject and object as they stand; `words` say what is between them.
+    """A triple of the parse; `words` are those of the relation, and `phrase` their base forms.
 
-    `passive` is true where the subject is what something is done to, and the object is not who does it.
+    `passive`: the subject undergoes the action, and the object is not its agent; `prepositional`: a preposition leads
+    to the object; `agent`: the subject is the agent that "by" introduces.
     """
 
     subject: int
@@ -51,13 +37,12 @@ class Triple:
     phrase: str
     score: float
     passive: bool = False
-    # Whether a preposition leads to the object; whether the subject is what "by" led to.
-    leads: bool = False
+    prepositional: bool = False
     agent: bool = False
 
 
-class Tree:
-    """A window's words and who depends on whom."""
+class DependencyTree:
+    """The words of a window and their dependents; `sentence` has the root of each word."""
 
     def __init__(self, words: Sequence[Word]) -> None:
         self.words = words
@@ -70,177 +55,192 @@ class Tree:
             self._find_root(number)
 
     def _find_root(self, number: int) -> None:
-        way = []
+        path = []
         while self.sentence[number] < 0 and self.words[number].head != number:
-            way.append(number)
+            path.append(number)
             number = self.words[number].head
         root = number if self.sentence[number] < 0 else self.sentence[number]
-        for each in (*way, number):
-            self.sentence[each] = root
+        for word in (*path, number):
+            self.sentence[word] = root
 
-    def of(self, number: int, *relations: str) -> list[int]:
-        """The word's children of these relations."""
+    def dependents(self, number: int, *relations: str) -> list[int]:
+        """The dependents of a word with these relations."""
         return [child for child in self.children[number] if self.words[child].relation in relations]
 
-    def and_more(self, number: int) -> Iterator[int]:
-        """The word and those that are joined to it by conjunctions, so many that no list makes work without end."""
-        waiting = [number]
-        for _ in range(_MOST_JOINED):
-            if not waiting:
+    def conjuncts(self, number: int) -> Iterator[int]:
+        """A word and those that are coordinated with it, up to a number that bounds the work for a long list."""
+        queue = [number]
+        for _ in range(_MAX_CONJUNCTS):
+            if not queue:
                 return
-            each = waiting.pop(0)
-            yield each
-            waiting.extend(self.of(each, "conj"))
+            conjunct = queue.pop(0)
+            yield conjunct
+            queue.extend(self.dependents(conjunct, "conj"))
 
-    def negated(self, number: int) -> bool:
-        """Whether the word is denied: by 'not', 'no', 'never' or the like."""
-        return bool(self.of(number, "neg")) or any(self.words[child].lemma == "no" for child in self.children[number])
+    def is_negated(self, number: int) -> bool:
+        """Whether the word has a negation such as 'not', 'no' or 'never'."""
+        return bool(self.dependents(number, "neg")) or any(
+            self.words[child].lemma == "no" for child in self.children[number]
+        )
 
-    def name(self, number: int) -> tuple[int, int]:
-        """The first and the last word of the noun phrase without what follows its head, its article or its owner."""
+    def noun_phrase(self, number: int) -> tuple[int, int]:
+        """The first and the last word of the noun phrase that ends with its head, without article and possessor."""
         first = number
-        while first > 0 and number - first < _LONGEST_NAME and self._belongs(first - 1, first, number):
+        while first > 0 and number - first < _MAX_NAME_WORDS and self._belongs(first - 1, first, number):
             first -= 1
         while first < number and self.words[first].pos in ("PUNCT", "ADV"):
             first += 1
         return first, number
 
     def _belongs(self, word: int, first: int, last: int) -> bool:
-        """Whether a word that stands before the others is a modifier of one of them."""
-        for _ in range(_DEEPEST):
-            its = self.words[word]
-            if its.relation not in _MODIFIERS or (its.pos == "PUNCT" and its.lemma not in _JOINTS):
+        """Whether the word before a phrase modifies one of its words."""
+        for _ in range(_MAX_DEPTH):
+            modifier = self.words[word]
+            is_punctuation = modifier.pos == "PUNCT" and modifier.lemma not in _NAME_PUNCTUATION
+            if modifier.relation not in _NAME_MODIFIERS or is_punctuation:
                 return False
-            if first <= its.head <= last:
+            if first <= modifier.head <= last:
                 return True
-            word = its.head
+            word = modifier.head
         return False
 
     def path(self, one: int, other: int) -> list[int]:
-        """The words on the way from one to the other through the tree, both included; none between sentences."""
-        ups = [self._up(one), self._up(other)]
-        shared = next((each for each in ups[0] if each in set(ups[1])), None)
-        if shared is None:
+        """The dependency path between two words, both included; empty for words of two sentences."""
+        up, down = self._ancestors(one), self._ancestors(other)
+        common = next((word for word in up if word in set(down)), None)
+        if common is None:
             return []
-        left, right = ups[0][: ups[0].index(shared) + 1], ups[1][: ups[1].index(shared)]
-        return left + right[::-1]
+        return up[: up.index(common) + 1] + down[: down.index(common)][::-1]
 
-    def _up(self, number: int) -> list[int]:
-        found = [number]
+    def _ancestors(self, number: int) -> list[int]:
+        """The word and all words above it."""
+        ancestors = [number]
         while self.words[number].head != number:
             number = self.words[number].head
-            found.append(number)
-        return found
+            ancestors.append(number)
+        return ancestors
 
 
-def triples(tree: Tree) -> list[Triple]:
-    """All triples of a window; whether their ends are names is for others to say."""
-    found: list[Triple] = []
+def triples(tree: DependencyTree) -> list[Triple]:
+    """All triples of a window, whether or not their ends are entities."""
+    result: list[Triple] = []
     for number, word in enumerate(tree.words):
         if word.pos in ("VERB", "AUX") and word.relation not in ("aux", "auxpass"):
-            found.extend(_of_verb(tree, number))
+            result.extend(_verb_triples(tree, number))
         elif word.pos in ("NOUN", "PROPN", "ADJ"):
-            found.extend(_of_noun(tree, number))
-    return found
+            result.extend(_noun_triples(tree, number))
+    return result
 
 
-def meaning(tree: Tree, numbers: Sequence[int]) -> str:
-    """The base forms of some words without those that say nothing, in the order of the text."""
+def phrase(tree: DependencyTree, numbers: Sequence[int]) -> str:
+    """The base forms of words without auxiliaries and articles, in the order of the text."""
     lemmas = [tree.words[number].lemma.lower() for number in sorted(set(numbers))]
-    return " ".join(lemma for lemma in lemmas if lemma not in _SILENT) or " ".join(lemmas[:1])
+    return " ".join(lemma for lemma in lemmas if lemma not in _AUXILIARIES_AND_ARTICLES) or " ".join(lemmas[:1])
 
 
-def _of_verb(tree: Tree, verb: int) -> Iterator[Triple]:
-    if tree.negated(verb):
+def _verb_triples(tree: DependencyTree, verb: int) -> Iterator[Triple]:
+    if tree.is_negated(verb):
         return
-    own = (verb, *tree.of(verb, "prt"))
-    subjects = [(each, passive) for first, passive in _subjects(tree, verb) for each in tree.and_more(first)]
+    own = (verb, *tree.dependents(verb, "prt"))
+    subjects = [(subject, passive) for first, passive in _subjects(tree, verb) for subject in tree.conjuncts(first)]
     for subject, passive in subjects:
-        share = 0.9 if tree.words[subject].relation != "conj" else 0.85
-        for target, leading, agent, between in _objects(tree, verb):
-            for each in tree.and_more(target):
-                if each == subject or tree.negated(each):
+        base = 0.9 if tree.words[subject].relation != "conj" else 0.85
+        for first, prepositions, agent, nouns in _objects(tree, verb):
+            for object_ in tree.conjuncts(first):
+                if object_ == subject or tree.is_negated(object_):
                     continue
-                words = (*own, *between, *leading)
-                score = share - (0.05 if tree.words[each].relation == "conj" else 0) - (0.1 if between else 0)
+                words = (*own, *nouns, *prepositions)
+                score = base - (0.05 if tree.words[object_].relation == "conj" else 0) - (0.1 if nouns else 0)
                 if agent and passive:
-                    yield Triple(each, subject, own, meaning(tree, own), score, agent=True)
+                    yield Triple(object_, subject, own, phrase(tree, own), score, agent=True)
                 elif not agent:
-                    yield Triple(subject, each, words, meaning(tree, words), score, passive, bool(leading))
+                    yield Triple(subject, object_, words, phrase(tree, words), score, passive, bool(prepositions))
     yield from _instruments(tree, verb)
     if tree.words[verb].lemma == "be":
-        for attribute in tree.of(verb, "attr", "acomp"):
-            for each in tree.and_more(attribute):
+        for attribute in tree.dependents(verb, "attr", "acomp"):
+            for noun in tree.conjuncts(attribute):
                 for subject, _ in subjects:
-                    yield from _described(tree, subject, each, 0.9)
+                    yield from _predications(tree, subject, noun, 0.9)
 
 
-def _instruments(tree: Tree, verb: int) -> Iterator[Triple]:
-    """Somebody treats pneumonia with penicillin: what the passive would say of the two."""
-    for child in tree.of(verb, "dobj"):
-        for target, leading in (*_led(tree, verb), *_led(tree, child)):
-            if tree.words[leading[0]].lemma == "with":
-                for one in tree.and_more(child):
-                    for other in tree.and_more(target):
-                        words = (verb, *leading)
-                        yield Triple(one, other, words, meaning(tree, words), 0.8, True, True)
+def _instruments(tree: DependencyTree, verb: int) -> Iterator[Triple]:
+    """Object and instrument of a verb, as in the passive: of "treats pneumonia with penicillin" these two."""
+    for direct_object in tree.dependents(verb, "dobj"):
+        phrases = (*_prepositional_objects(tree, verb), *_prepositional_objects(tree, direct_object))
+        for instrument, prepositions in phrases:
+            if tree.words[prepositions[0]].lemma == "with":
+                for one in tree.conjuncts(direct_object):
+                    for other in tree.conjuncts(instrument):
+                        words = (verb, *prepositions)
+                        yield Triple(one, other, words, phrase(tree, words), 0.8, True, True)
 
 
-def _described(tree: Tree, subject: int, noun: int, score: float) -> Iterator[Triple]:
-    """What follows from somebody being called a noun: 'leader of the party', 'Germany's chancellor'."""
-    if tree.negated(noun):
+def _predications(tree: DependencyTree, subject: int, noun: int, score: float) -> Iterator[Triple]:
+    """Triples of a subject that a noun describes: 'leader of the party', 'Germany's chancellor'."""
+    if tree.is_negated(noun):
         return
-    for target, leading in _led(tree, noun):
-        for each in tree.and_more(target):
-            if each != subject:
-                yield Triple(subject, each, (noun, *leading), meaning(tree, (noun, *leading)), score, leads=True)
-    for owner in tree.of(noun, "poss", "compound", "nmod"):
-        if tree.words[owner].pos in ("PROPN", "NOUN") and owner != subject:
-            yield Triple(subject, owner, (noun,), meaning(tree, (noun,)) + " of", score - 0.1, leads=True)
+    for first, prepositions in _prepositional_objects(tree, noun):
+        words = (noun, *prepositions)
+        for object_ in tree.conjuncts(first):
+            if object_ != subject:
+                yield Triple(subject, object_, words, phrase(tree, words), score, prepositional=True)
+    for possessor in tree.dependents(noun, "poss", "compound", "nmod"):
+        if tree.words[possessor].pos in ("PROPN", "NOUN") and possessor != subject:
+            yield Triple(subject, possessor, (noun,), phrase(tree, (noun,)) + " of", score - 0.1, prepositional=True)
 
 
-def _of_noun(tree: Tree, noun: int) -> Iterator[Triple]:
-    for other in tree.of(noun, "appos"):
-        yield from _described(tree, noun, other, 0.8)
-        yield from _described(tree, other, noun, 0.75)
-    owners = tree.of(noun, "poss")
-    for title in tree.of(noun, "compound"):
+def _noun_triples(tree: DependencyTree, noun: int) -> Iterator[Triple]:
+    for apposition in tree.dependents(noun, "appos"):
+        yield from _predications(tree, noun, apposition, 0.8)
+        yield from _predications(tree, apposition, noun, 0.75)
+    possessors = tree.dependents(noun, "poss")
+    for title in tree.dependents(noun, "compound"):
         # Germany's chancellor Angela Merkel
         if tree.words[title].pos == "NOUN":
-            for owner in (*owners, *tree.of(title, "poss")):
-                yield Triple(noun, owner, (title,), meaning(tree, (title,)) + " of", 0.75, leads=True)
-    led = list(_led(tree, noun))
-    ends = [(owner, (), "poss") for owner in owners] + [
-        (each, leading, tree.words[leading[0]].lemma) for target, leading in led for each in tree.and_more(target)
+            for possessor in (*possessors, *tree.dependents(title, "poss")):
+                yield Triple(noun, possessor, (title,), phrase(tree, (title,)) + " of", 0.75, prepositional=True)
+    phrases = [
+        (object_, prepositions)
+        for first, prepositions in _prepositional_objects(tree, noun)
+        for object_ in tree.conjuncts(first)
     ]
-    # Google's acquisition of YouTube, the headquarters of Siemens in Munich
-    for position, (one, _, how) in enumerate(ends):
-        for other, leading, other_how in ends[position + 1 :]:
-            if how == other_how and how != "poss":
+    yield from _nominalizations(tree, noun, possessors, phrases)
+    for object_, prepositions in phrases:
+        yield Triple(noun, object_, prepositions, phrase(tree, prepositions), 0.5, prepositional=True)
+
+
+def _nominalizations(
+    tree: DependencyTree, noun: int, possessors: Sequence[int], phrases: Sequence[tuple[int, tuple[int, ...]]]
+) -> Iterator[Triple]:
+    """Triples between the complements of a noun: "Google's acquisition of YouTube", "the base of Siemens in Munich"."""
+    complements = [(possessor, (), "poss") for possessor in possessors] + [
+        (object_, prepositions, tree.words[prepositions[0]].lemma) for object_, prepositions in phrases
+    ]
+    for position, (one, _, role) in enumerate(complements):
+        for other, prepositions, other_role in complements[position + 1 :]:
+            if role == other_role and role != "poss":
                 continue
-            if other_how == "by" and how == "of":
-                yield Triple(other, one, (noun,), meaning(tree, (noun,)) + " of", 0.7, agent=True)
+            if other_role == "by" and role == "of":
+                yield Triple(other, one, (noun,), phrase(tree, (noun,)) + " of", 0.7, agent=True)
             else:
-                words = (noun, *leading)
-                yield Triple(one, other, words, meaning(tree, words), 0.65, how == "of" and other_how == "with", True)
-    for target, leading in led:
-        for each in tree.and_more(target):
-            yield Triple(noun, each, leading, meaning(tree, leading), 0.5, leads=True)
+                words = (noun, *prepositions)
+                passive = role == "of" and other_role == "with"
+                yield Triple(one, other, words, phrase(tree, words), 0.65, passive, True)
 
 
-def _subjects(tree: Tree, verb: int, depth: int = 0) -> list[tuple[int, bool]]:
-    """Who does it, or to whom it is done (true), of a verb; taken from above where it has no subject of its own."""
+def _subjects(tree: DependencyTree, verb: int, depth: int = 0) -> list[tuple[int, bool]]:
+    """The subjects of a verb, each with whether it is passive; those of the verb above where it has none of its own."""
     word = tree.words[verb]
-    own = [(child, tree.words[child].relation == "nsubjpass") for child in tree.of(verb, "nsubj", "nsubjpass")]
-    named = [
-        (_antecedent(tree, verb) if tree.words[child].lemma.lower() in _PRONOUNS else child, passive)
+    own = [(child, tree.words[child].relation == "nsubjpass") for child in tree.dependents(verb, "nsubj", "nsubjpass")]
+    resolved = [
+        (_antecedent(tree, verb) if tree.words[child].lemma.lower() in _RELATIVE_PRONOUNS else child, passive)
         for child, passive in own
     ]
-    if named:
-        return [(subject, passive) for subject, passive in named if subject is not None]
-    if depth == _DEEPEST or word.head == verb:
+    if resolved:
+        return [(subject, passive) for subject, passive in resolved if subject is not None]
+    if depth == _MAX_DEPTH or word.head == verb:
         return []
-    passive = bool(tree.of(verb, "auxpass")) or (word.tag == "VBN" and not tree.of(verb, "aux"))
+    passive = bool(tree.dependents(verb, "auxpass")) or (word.tag == "VBN" and not tree.dependents(verb, "aux"))
     above = word.head
     if word.relation in ("acl", "relcl"):
         return [(above, passive)] if tree.words[above].pos in _NOMINAL else []
@@ -257,9 +257,9 @@ def _subjects(tree: Tree, verb: int, depth: int = 0) -> list[tuple[int, bool]]:
     return []
 
 
-def _antecedent(tree: Tree, verb: int) -> int | None:
-    """The noun that a relative clause describes."""
-    for _ in range(_DEEPEST):
+def _antecedent(tree: DependencyTree, verb: int) -> int | None:
+    """The noun that the relative clause of a verb modifies."""
+    for _ in range(_MAX_DEPTH):
         word = tree.words[verb]
         if word.relation == "relcl":
             return word.head
@@ -269,36 +269,37 @@ def _antecedent(tree: Tree, verb: int) -> int | None:
     return None
 
 
-def _objects(tree: Tree, verb: int) -> Iterator[tuple[int, tuple[int, ...], bool, tuple[int, ...]]]:
-    """What a verb leads to: the word, the prepositions before it, whether it is who does it, the noun between."""
-    for child in tree.of(verb, "dobj", "attr", "oprd", "dative", "obj"):
+def _objects(tree: DependencyTree, verb: int) -> Iterator[tuple[int, tuple[int, ...], bool, tuple[int, ...]]]:
+    """The objects of a verb, each with its prepositions, whether it is the agent, and the noun that leads to it."""
+    for child in tree.dependents(verb, "dobj", "attr", "oprd", "dative", "obj"):
         if tree.words[child].pos == "ADP":
-            for target in tree.of(child, "pobj"):
-                yield target, (child,), False, ()
+            for object_ in tree.dependents(child, "pobj"):
+                yield object_, (child,), False, ()
             continue
-        meant = _antecedent(tree, verb) if tree.words[child].lemma.lower() in _PRONOUNS else child
-        if meant is None:
+        object_or_none = _antecedent(tree, verb) if tree.words[child].lemma.lower() in _RELATIVE_PRONOUNS else child
+        if object_or_none is None:
             continue
-        yield meant, (), False, ()
+        yield object_or_none, (), False, ()
         if tree.words[verb].lemma != "be":
             # has its headquarters in Munich, holds a stake in Porsche
-            for further, leading in _led(tree, child):
-                yield further, leading, False, (child,)
-    for target, leading in _led(tree, verb):
-        yield target, leading, tree.words[leading[0]].relation == "agent", ()
-    for child in tree.of(verb, "acomp"):
-        for target, leading in _led(tree, child):
-            yield target, leading, False, (child,)
+            for object_, prepositions in _prepositional_objects(tree, child):
+                yield object_, prepositions, False, (child,)
+    for object_, prepositions in _prepositional_objects(tree, verb):
+        yield object_, prepositions, tree.words[prepositions[0]].relation == "agent", ()
+    for complement in tree.dependents(verb, "acomp"):
+        for object_, prepositions in _prepositional_objects(tree, complement):
+            yield object_, prepositions, False, (complement,)
 
 
-def _led(tree: Tree, number: int) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """What prepositions of a word lead to, with these."""
-    waiting: list[tuple[int, ...]] = [(child,) for child in tree.of(number, "prep", "agent")]
-    while waiting:
-        leading = waiting.pop(0)
-        for child in tree.children[leading[-1]]:
+def _prepositional_objects(tree: DependencyTree, number: int) -> Iterator[tuple[int, tuple[int, ...]]]:
+    """The objects of the prepositions of a word, each with the chain of prepositions that leads to it."""
+    queue: list[tuple[int, ...]] = [(child,) for child in tree.dependents(number, "prep", "agent")]
+    while queue:
+        prepositions = queue.pop(0)
+        for child in tree.children[prepositions[-1]]:
             word = tree.words[child]
+            is_preposition = word.relation in ("prep", "pcomp") and word.pos in ("ADP", "SCONJ")
             if word.relation == "pobj":
-                yield child, leading
-            elif word.relation in ("prep", "pcomp") and word.pos in ("ADP", "SCONJ") and len(leading) < _DEEPEST:
-                waiting.append((*leading, child))
+                yield child, prepositions
+            elif is_preposition and len(prepositions) < _MAX_DEPTH:
+                queue.append((*prepositions, child))

@@ -1,61 +1,51 @@
-"""A graph as a picture, in SVG.
+"""The task `graph_drawing`: a node-link diagram of a graph as SVG.
 
-An input is a JSON object: the graph's name, what the picture is `about`, the entity in `focus` or null, `nodes` as [id,
-name, type] and `edges` as [id, subject, predicate, object, confidence]; the result is the SVG.
+An input is a JSON object of `graph`, its name, `about`, a subtitle, `focus`, the id of an entity or null, `nodes` as
+[id, name, type] and `edges` as [id, subject, predicate, object, confidence]; the result is the SVG.
 """
 
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 import math
-import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from pg_llm.graph.host import layout
-from pg_llm.graph.xml import escaped
+from pg_llm.graph.host.curves import Point, arrow_head, path_data, point_at
+from pg_llm.graph.host.label_placement import LabelPlacement
+from pg_llm.graph.host.text_metrics import truncate, two_lines, width_of
+from pg_llm.graph.xml import escape
 from pg_llm.tasks import WorkItem
 
-Point = tuple[float, float]
-# Ten that can be told apart, the last for all other types.
-_COLOURS = (
-    "#2f6fb5",
-    "#d1701f",
-    "#2f9150",
-    "#b23a48",
-    "#7a55b0",
-    "#8a6a2f",
-    "#c2549a",
-    "#3a9aa8",
-    "#7d8f1e",
-    "#6b7280",
-)
+# Colours of the commonest types, and last that of all others.
+_COLOURS = "#2f6fb5 #d1701f #2f9150 #b23a48 #7a55b0 #8a6a2f #c2549a #3a9aa8 #7d8f1e #6b7280".split()
 _FONT = "Helvetica, Arial, 'Noto Sans', 'Noto Sans CJK SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
 _SIZE, _SMALL = 13.0, 10.5
-_LINE = 16.0
-_LONGEST, _LONGEST_PREDICATE = 22, 28
-_PAD = 9.0
+_LINE_HEIGHT = 16.0
+# Letters of a line of a name, and of a predicate.
+_MAX_NAME, _MAX_PREDICATE = 22, 28
+_PADDING = 9.0
 _MARGIN = 24.0
-_HEAD = 9.0
-# Larger than any two discs that touch are apart.
-_CELL = 48.0
+_HEADER = 46.0
 
 
 def prepare(model: None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
-    """One picture per graph."""
-    return [WorkItem((), functools.partial(_drawn, text)) for text in inputs]
+    """One drawing per graph."""
+    return [WorkItem((), functools.partial(_draw, text)) for text in inputs]
 
 
-def _drawn(text: str, outputs: Sequence[Any]) -> str:
-    return _Picture(json.loads(text)).svg()
+def _draw(text: str, outputs: Sequence[Any]) -> str:
+    return _Diagram(json.loads(text)).svg()
 
 
 @dataclass(slots=True)
 class _Node:
+    """A box with round corners around `x` and `y`, with the lines of an entity's name."""
+
     name: str
     type: str
     lines: list[str]
@@ -64,125 +54,99 @@ class _Node:
     x: float = 0.0
     y: float = 0.0
 
+    @classmethod
+    def of_entity(cls, name: str, type_: str) -> _Node:
+        """A box that is as large as the name needs."""
+        lines = list(two_lines(name, _MAX_NAME))
+        width = max(width_of(line, _SIZE) for line in lines) + 2 * _PADDING + 4
+        return cls(name, type_, lines, max(width, 34.0), len(lines) * _LINE_HEIGHT + 2 * _PADDING - 4)
+
     @property
-    def middle(self) -> Point:
-        return self.x, self.y
+    def radius(self) -> float:
+        """The radius of the corners."""
+        return min(self.height / 2, 14.0)
 
     def border(self, towards: Point) -> Point:
-        """Where a line from the middle leaves the box."""
+        """The point where a line from the center to another point leaves the box, by bisection."""
         inside, outside = 0.0, 1.0
         for _ in range(20):
             share = (inside + outside) / 2
-            if self._holds((towards[0] - self.x) * share, (towards[1] - self.y) * share):
+            if self._contains((towards[0] - self.x) * share, (towards[1] - self.y) * share):
                 inside = share
             else:
                 outside = share
         return self.x + (towards[0] - self.x) * inside, self.y + (towards[1] - self.y) * inside
 
-    def _holds(self, dx: float, dy: float) -> bool:
-        """Whether what lies so far from the middle is in the box, whose corners are round."""
-        over_x = max(abs(dx) - self.width / 2 + self.round, 0.0)
-        over_y = max(abs(dy) - self.height / 2 + self.round, 0.0)
-        return math.hypot(over_x, over_y) <= self.round
-
-    @property
-    def round(self) -> float:
-        """The radius of its corners."""
-        return min(self.height / 2, 14.0)
+    def _contains(self, dx: float, dy: float) -> bool:
+        """Whether the point with this offset from the center is in the box."""
+        over_x = max(abs(dx) - self.width / 2 + self.radius, 0.0)
+        over_y = max(abs(dy) - self.height / 2 + self.radius, 0.0)
+        return math.hypot(over_x, over_y) <= self.radius
 
 
-@dataclass(slots=True)
-class _Labels:
-    """Where labels are, as discs along their lines; finds a place where a new one touches least."""
-
-    cells: dict[tuple[int, int], list[tuple[float, float, float]]] = field(default_factory=lambda: defaultdict(list))
-
-    def add(self, discs: Iterable[tuple[float, float, float]]) -> None:
-        """Take these places."""
-        for disc in discs:
-            self.cells[int(disc[0] // _CELL), int(disc[1] // _CELL)].append(disc)
-
-    def put(self, choices: Sequence[tuple[Point, float]], width: float) -> tuple[Point, float]:
-        """The best of the places, each a middle and an angle in degrees; now taken."""
-        best = min(choices, key=lambda choice: self._touched(choice[0], choice[1], width))
-        self.add(self._own(*best, width))
-        return best
-
-    def _touched(self, at: Point, angle: float, width: float) -> float:
-        total = 0.0
-        for x, y, radius in self._own(at, angle, width):
-            across, down = int(x // _CELL), int(y // _CELL)
-            for cell in itertools.product((across - 1, across, across + 1), (down - 1, down, down + 1)):
-                for a, b, other in self.cells.get(cell, ()):
-                    total += max(0.0, radius + other - math.hypot(x - a, y - b))
-        return total
-
-    @staticmethod
-    def _own(at: Point, angle: float, width: float) -> list[tuple[float, float, float]]:
-        radius = _SMALL * 0.6
-        count = max(1, round(width / (2 * radius)))
-        turn = math.radians(angle)
-        offsets = [(place + 0.5) / count * width - width / 2 for place in range(count)]
-        return [(at[0] + math.cos(turn) * by, at[1] + math.sin(turn) * by, radius) for by in offsets]
+class _Edge(NamedTuple):
+    start: int
+    label: str
+    predicate: str
+    end: int
+    confidence: float
 
 
-class _Picture:
-    def __init__(self, given: dict[str, Any]) -> None:
-        self._given = given
-        self._nodes = {number: _node(name, type_) for number, name, type_ in given["nodes"]}
+class _Diagram:
+    def __init__(self, graph: dict[str, Any]) -> None:
+        self._graph = graph
+        self._nodes = {number: _Node.of_entity(name, type_) for number, name, type_ in graph["nodes"]}
         self._edges = [
-            (subject, _cut(predicate, _LONGEST_PREDICATE), predicate, object_, confidence)
-            for _, subject, predicate, object_, confidence in given["edges"]
+            _Edge(subject, truncate(predicate, _MAX_PREDICATE), predicate, object_, confidence)
+            for _, subject, predicate, object_, confidence in graph["edges"]
         ]
         counts = Counter(node.type for node in self._nodes.values())
         self._types = sorted(counts, key=lambda type_: (-counts[type_], type_))
-        self._labels = _Labels()
-        order = list(self._nodes)
-        row = {number: place for place, number in enumerate(order)}
-        # Room for the label and the arrow head beside the two boxes.
+        self._placement = LabelPlacement(_SMALL)
+        self._lay_out()
+        # Points that the drawing must include.
+        self._extent: list[Point] = []
+
+    def _lay_out(self) -> None:
+        position = {number: place for place, number in enumerate(self._nodes)}
+        # Beside the two boxes an edge has room for its label and the arrow head.
         lengths = [
-            _width(label, _SMALL) + 44 + (self._nodes[start].width + self._nodes[end].width) / 3
-            for start, label, _, end, _ in self._edges
+            width_of(edge.label, _SMALL) + 44 + (self._nodes[edge.start].width + self._nodes[edge.end].width) / 3
+            for edge in self._edges
         ]
-        spots = layout.place(
+        centers = layout.place(
             [(node.width, node.height) for node in self._nodes.values()],
-            [(row[start], row[end]) for start, _, _, end, _ in self._edges],
+            [(position[edge.start], position[edge.end]) for edge in self._edges],
             lengths,
         )
-        for node, (x, y) in zip(self._nodes.values(), spots.tolist(), strict=True):
+        for node, (x, y) in zip(self._nodes.values(), centers.tolist(), strict=True):
             node.x, node.y = x, y
-        self._reach: list[Point] = []
 
     def svg(self) -> str:
-        """The whole picture."""
+        """The whole drawing."""
         for node in self._nodes.values():
             side = max(0.0, node.width - node.height) / 2
-            self._labels.add((node.x + share * side, node.y, node.height / 2) for share in (-1, -0.5, 0, 0.5, 1))
-            self._reach += [(node.x + way * node.width / 2, node.y + way * node.height / 2) for way in (-1, 1)]
-        lines, labels = self._drawn_edges()
-        left, top = (min((point[axis] for point in self._reach), default=0.0) - _MARGIN for axis in (0, 1))
-        right, bottom = (max((point[axis] for point in self._reach), default=320.0) + _MARGIN for axis in (0, 1))
-        title = f"{self._given['graph']}" + (f": {self._given['about']}" if self._given["about"] else "")
-        right = max(right, left + min(_width(title, _SIZE + 3), 900) + 2 * _MARGIN, left + 320)
-        head = 46.0
-        legend, deep = self._legend(left + _MARGIN, bottom + 8, right - _MARGIN)
-        width, height = right - left, bottom + deep - top + head
-        told = (
-            f"{len(self._nodes)} entities of {len(self._types)} types and {len(self._edges)} relations: "
-            + "; ".join(f"{self._nodes[s].name} {p} {self._nodes[o].name}" for s, _, p, o, _ in self._edges[:20])
-            + (" …" if len(self._edges) > 20 else "")
-        )
+            shares = (-1, -0.5, 0, 0.5, 1)
+            self._placement.occupy((node.x + share * side, node.y, node.height / 2) for share in shares)
+            self._extent += [(node.x + sign * node.width / 2, node.y + sign * node.height / 2) for sign in (-1, 1)]
+        lines, labels = self._draw_edges()
+        left, top = (min((point[axis] for point in self._extent), default=0.0) - _MARGIN for axis in (0, 1))
+        right, bottom = (max((point[axis] for point in self._extent), default=320.0) + _MARGIN for axis in (0, 1))
+        title = f"{self._graph['graph']}" + (f": {self._graph['about']}" if self._graph["about"] else "")
+        right = max(right, left + min(width_of(title, _SIZE + 3), 900) + 2 * _MARGIN, left + 320)
+        legend, legend_height = self._draw_legend(left + _MARGIN, bottom + 8, right - _MARGIN)
+        width, height = right - left, bottom + legend_height - top + _HEADER
         parts = [
-            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escaped(title)}" width="{width:.0f}"'
-            f' height="{height:.0f}" viewBox="{left:.1f} {top - head:.1f} {width:.1f} {height:.1f}"'
-            f' font-family="{escaped(_FONT)}">',
-            f"<title>{escaped(title)}</title><desc>{escaped(told)}</desc>",
-            f'<rect x="{left:.1f}" y="{top - head:.1f}" width="{width:.1f}" height="{height:.1f}" fill="#ffffff"/>',
-            f'<text x="{left + _MARGIN:.1f}" y="{top - head + 30:.1f}" font-size="{_SIZE + 3:g}" font-weight="600"'
-            f' fill="#1f2937">{escaped(_cut(title, 100))}</text>',
+            f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(title)}" width="{width:.0f}"'
+            f' height="{height:.0f}" viewBox="{left:.1f} {top - _HEADER:.1f} {width:.1f} {height:.1f}"'
+            f' font-family="{escape(_FONT)}">',
+            f"<title>{escape(title)}</title><desc>{escape(self._description())}</desc>",
+            f'<rect x="{left:.1f}" y="{top - _HEADER:.1f}" width="{width:.1f}" height="{height:.1f}" fill="#ffffff"/>',
+            f'<text x="{left + _MARGIN:.1f}" y="{top - _HEADER + 30:.1f}" font-size="{_SIZE + 3:g}" font-weight="600"'
+            f' fill="#1f2937">{escape(truncate(title, 100))}</text>',
             *lines,
             *labels,
-            *(self._drawn_node(number) for number in self._nodes),
+            *(self._draw_node(number) for number in self._nodes),
             *legend,
         ]
         if not self._nodes:
@@ -192,183 +156,130 @@ class _Picture:
             )
         return "\n".join([*parts, "</svg>"])
 
-    def _drawn_node(self, number: int) -> str:
+    def _description(self) -> str:
+        """The drawing in words, for screen readers."""
+        facts = (f"{self._nodes[e.start].name} {e.predicate} {self._nodes[e.end].name}" for e in self._edges[:20])
+        return (
+            f"{len(self._nodes)} entities of {len(self._types)} types and {len(self._edges)} relations: "
+            + "; ".join(facts)
+            + (" …" if len(self._edges) > 20 else "")
+        )
+
+    def _draw_node(self, number: int) -> str:
         node = self._nodes[number]
         colour = self._colour(node.type)
-        focus = number == self._given["focus"]
+        focus = number == self._graph["focus"]
         weight = ' font-weight="600"' if focus else ""
-        first = node.y - (len(node.lines) - 1) * _LINE / 2 + _SIZE * 0.35
+        first = node.y - (len(node.lines) - 1) * _LINE_HEIGHT / 2 + _SIZE * 0.35
         text = "".join(
-            f'<tspan x="{node.x:.1f}" y="{first + place * _LINE:.1f}">{escaped(line)}</tspan>'
+            f'<tspan x="{node.x:.1f}" y="{first + place * _LINE_HEIGHT:.1f}">{escape(line)}</tspan>'
             for place, line in enumerate(node.lines)
         )
         return (
-            f"<g><title>{escaped(f'{node.name} ({node.type})')}</title>"
+            f"<g><title>{escape(f'{node.name} ({node.type})')}</title>"
             f'<rect x="{node.x - node.width / 2:.1f}" y="{node.y - node.height / 2:.1f}" width="{node.width:.1f}"'
-            f' height="{node.height:.1f}" rx="{node.round:.1f}" fill="{_tint(colour, 0.72 if focus else 0.86)}"'
+            f' height="{node.height:.1f}" rx="{node.radius:.1f}" fill="{_tint(colour, 0.72 if focus else 0.86)}"'
             f' stroke="{colour}" stroke-width="{3 if focus else 1.4}"/>'
             f'<text text-anchor="middle" font-size="{_SIZE:g}" fill="#111827"{weight}>{text}</text></g>'
         )
 
-    def _drawn_edges(self) -> tuple[list[str], list[str]]:
-        beside: dict[tuple[int, int], list[int]] = defaultdict(list)
-        for place, (start, _, _, end, _) in enumerate(self._edges):
-            beside[min(start, end), max(start, end)].append(place)
+    def _draw_edges(self) -> tuple[list[str], list[str]]:
+        """The lines and the labels of all edges."""
+        parallel: dict[tuple[int, int], list[_Edge]] = defaultdict(list)
+        for edge in self._edges:
+            parallel[min(edge.start, edge.end), max(edge.start, edge.end)].append(edge)
         lines, labels = [], []
-        for (one, other), places in beside.items():
-            for turn, place in enumerate(places):
-                start, label, predicate, end, confidence = self._edges[place]
-                curve = self._loop(one, turn) if one == other else self._curve(start, end, other, turn, len(places))
-                self._reach += list(curve)
-                tip, tail = curve[-1], _on(curve, 0.97)
-                shade = 0.35 + 0.65 * confidence
-                what = f"{self._nodes[start].name} {predicate} {self._nodes[end].name} (confidence {confidence:.2f})"
+        for (one, other), edges in parallel.items():
+            for number, edge in enumerate(edges):
+                loop = one == other
+                curve = self._loop(one, number) if loop else self._curve(edge, other, number, len(edges))
+                self._extent += list(curve)
+                name = f"{self._nodes[edge.start].name} {edge.predicate} {self._nodes[edge.end].name}"
                 lines.append(
-                    f'<g opacity="{shade:.2f}"><title>{escaped(what)}</title>'
-                    f'<path d="{_path(curve, tip)}" fill="none" stroke="#7b8794" stroke-width="1.3"/>'
-                    f"{_arrow(tail, tip)}</g>"
+                    f'<g opacity="{0.35 + 0.65 * edge.confidence:.2f}">'
+                    f"<title>{escape(f'{name} (confidence {edge.confidence:.2f})')}</title>"
+                    f'<path d="{path_data(curve)}" fill="none" stroke="#7b8794" stroke-width="1.3"/>'
+                    f"{arrow_head(curve)}</g>"
                 )
-                at, angle = self._labels.put(self._label_places(curve), _width(label, _SMALL))
-                self._reach.append(at)
-                width = _width(label, _SMALL) + 4
-                labels.append(
-                    f'<g transform="translate({at[0]:.1f} {at[1]:.1f}) rotate({angle:.1f})"><rect x="{-width / 2:.1f}"'
-                    f' y="{-_SMALL * 0.62:.1f}" width="{width:.1f}" height="{_SMALL * 1.24:.1f}" fill="#ffffff"'
-                    f' opacity="0.85"/><text y="{_SMALL * 0.35:.1f}" text-anchor="middle" font-size="{_SMALL:g}"'
-                    f' fill="#374151">{escaped(label)}</text></g>'
-                )
+                labels.append(self._draw_label(edge.label, curve))
         return lines, labels
 
-    def _curve(self, start: int, end: int, other: int, turn: int, count: int) -> tuple[Point, Point, Point]:
-        """From border to border; several between the same two bend away from one another."""
-        a, b = self._nodes[start], self._nodes[end]
+    def _draw_label(self, label: str, curve: Sequence[Point]) -> str:
+        width = width_of(label, _SMALL)
+        center, angle = self._placement.place(_label_candidates(curve), width)
+        self._extent.append(center)
+        width += 4
+        return (
+            f'<g transform="translate({center[0]:.1f} {center[1]:.1f}) rotate({angle:.1f})"><rect x="{-width / 2:.1f}"'
+            f' y="{-_SMALL * 0.62:.1f}" width="{width:.1f}" height="{_SMALL * 1.24:.1f}" fill="#ffffff"'
+            f' opacity="0.85"/><text y="{_SMALL * 0.35:.1f}" text-anchor="middle" font-size="{_SMALL:g}"'
+            f' fill="#374151">{escape(label)}</text></g>'
+        )
+
+    def _curve(self, edge: _Edge, greater: int, number: int, count: int) -> tuple[Point, Point, Point]:
+        """A quadratic curve from border to border; parallel edges bend away from each other."""
+        a, b = self._nodes[edge.start], self._nodes[edge.end]
         dx, dy = b.x - a.x, b.y - a.y
         length = math.hypot(dx, dy) or 1.0
-        # Seen from the same end for both directions, so that they do not fall together.
-        side = 1 if end == other else -1
-        bend = (turn - (count - 1) / 2) * min(64.0, 0.5 * length) * side
+        # Edges of opposite directions are bent as seen from the same end, so that they do not coincide.
+        side = 1 if edge.end == greater else -1
+        bend = (number - (count - 1) / 2) * min(64.0, 0.5 * length) * side
         middle = (a.x + b.x) / 2 - dy / length * bend, (a.y + b.y) / 2 + dx / length * bend
         return a.border(middle), middle, b.border(middle)
 
-    def _loop(self, number: int, turn: int) -> tuple[Point, Point, Point, Point]:
-        node = self._nodes[number]
-        high, wide = 38.0 + 22 * turn, 26.0 + 8 * turn
+    def _loop(self, entity: int, number: int) -> tuple[Point, Point, Point, Point]:
+        """A cubic curve above a node that is related to itself."""
+        node = self._nodes[entity]
+        height, half_width = 38.0 + 22 * number, 26.0 + 8 * number
         top = node.y - node.height / 2
-        at = min(node.width / 5, 14.0)
-        return (node.x - at, top), (node.x - wide, top - high), (node.x + wide, top - high), (node.x + at, top)
+        start = min(node.width / 5, 14.0)
+        return (
+            (node.x - start, top),
+            (node.x - half_width, top - height),
+            (node.x + half_width, top - height),
+            (node.x + start, top),
+        )
 
-    def _label_places(self, curve: Sequence[Point]) -> list[tuple[Point, float]]:
-        if len(curve) == 4:
-            return [(_on(curve, 0.5), 0.0)]
-        found = []
-        for share in (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.2, 0.8):
-            here, next_ = _on(curve, share - 0.02), _on(curve, share + 0.02)
-            angle = math.degrees(math.atan2(next_[1] - here[1], next_[0] - here[0]))
-            upright = angle - 180 if angle > 90 else angle + 180 if angle < -90 else angle
-            found.append((_on(curve, share), upright))
-        return found
-
-    def _legend(self, left: float, top: float, right: float) -> tuple[list[str], float]:
-        """What the colours mean, in rows; and how high that is."""
-        own = len(_COLOURS) - 1
-        shown = [(type_, self._colour(type_)) for type_ in self._types[:own]]
-        if len(self._types) > own:
-            shown.append((f"{len(self._types) - own} more types", _COLOURS[-1]))
+    def _draw_legend(self, left: float, top: float, right: float) -> tuple[list[str], float]:
+        """The legend of the colours, in rows, and its height."""
+        distinct = len(_COLOURS) - 1
+        entries = [(type_, self._colour(type_)) for type_ in self._types[:distinct]]
+        if len(self._types) > distinct:
+            entries.append((f"{len(self._types) - distinct} more types", _COLOURS[-1]))
         parts = []
         x, y = left, top + 8
-        for text, colour in shown:
-            label = _cut(text, 40)
-            needed = 20 + _width(label, _SMALL + 1) + 18
-            if x > left and x + needed > right:
+        for text, colour in entries:
+            label = truncate(text, 40)
+            width = 20 + width_of(label, _SMALL + 1) + 18
+            if x > left and x + width > right:
                 x, y = left, y + 20
             parts.append(
                 f'<g><rect x="{x:.1f}" y="{y - 6:.1f}" width="12" height="12" rx="4" fill="{_tint(colour, 0.7)}"'
                 f' stroke="{colour}" stroke-width="1.4"/><text x="{x + 18:.1f}" y="{y + 4:.1f}"'
                 f' font-size="{_SMALL + 1:g}"'
-                f' fill="#374151">{escaped(label)}</text></g>'
+                f' fill="#374151">{escape(label)}</text></g>'
             )
-            x += needed
+            x += width
         return parts, y - top + 24
 
     def _colour(self, type_: str) -> str:
         return _COLOURS[min(self._types.index(type_), len(_COLOURS) - 1)]
 
 
-def _node(name: str, type_: str) -> _Node:
-    lines = list(_lines(name))
-    width = max(_width(line, _SIZE) for line in lines) + 2 * _PAD + 4
-    return _Node(name, type_, lines, max(width, 34.0), len(lines) * _LINE + 2 * _PAD - 4)
-
-
-def _lines(name: str) -> Iterator[str]:
-    """One line, or two that are about equally long."""
-    text = _cut(" ".join(name.split()) or " ", 2 * _LONGEST)
-    if _width(text, 1.0) <= _LONGEST * 0.6:
-        yield text
-        return
-    half = _width(text, 1.0) / 2
-    # At a space if there is one; Chinese has none and breaks anywhere.
-    breaks = [place for place, character in enumerate(text) if character == " "] or range(1, len(text))
-    at = min(breaks, key=lambda place: abs(_width(text[:place], 1.0) - half))
-    yield text[:at].rstrip()
-    yield text[at:].lstrip()
-
-
-def _cut(text: str, most: int) -> str:
-    """As much of a text as is that wide, counted in letters of middling width."""
-    total = 0.0
-    for place, character in enumerate(text):
-        total += _width(character, 1.0)
-        if total > most * 0.6:
-            return text[: max(1, place - 1)] + "…"
-    return text
-
-
-def _width(text: str, size: float) -> float:
-    """What a text takes in a usual sans serif."""
-    return size * sum(
-        0.0
-        if unicodedata.combining(character)
-        else 1.0
-        if unicodedata.east_asian_width(character) in "WF"
-        else 0.3
-        if character in "iljtfrI.,:;'|!()[] "
-        else 0.85
-        if character in "mwMW@%"
-        else 0.68
-        if character.isupper()
-        else 0.56
-        for character in text
-    )
+def _label_candidates(curve: Sequence[Point]) -> list[tuple[Point, float]]:
+    """Places along a curve, those near its middle first, with angles at which the text is upright."""
+    if len(curve) == 4:
+        return [(point_at(curve, 0.5), 0.0)]
+    candidates = []
+    for share in (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.2, 0.8):
+        before, after = point_at(curve, share - 0.02), point_at(curve, share + 0.02)
+        angle = math.degrees(math.atan2(after[1] - before[1], after[0] - before[0]))
+        upright = angle - 180 if angle > 90 else angle + 180 if angle < -90 else angle
+        candidates.append((point_at(curve, share), upright))
+    return candidates
 
 
 def _tint(colour: str, white: float) -> str:
-    parts = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
-    return "#" + "".join(f"{round(part + (255 - part) * white):02x}" for part in parts)
-
-
-def _on(curve: Sequence[Point], share: float) -> Point:
-    """The point of a Bézier curve, by de Casteljau."""
-    points = list(curve)
-    while len(points) > 1:
-        points = [(a[0] + (b[0] - a[0]) * share, a[1] + (b[1] - a[1]) * share) for a, b in itertools.pairwise(points)]
-    return points[0]
-
-
-def _path(curve: Sequence[Point], tip: Point) -> str:
-    kind = "Q" if len(curve) == 3 else "C"
-    near = _on(curve, 0.97)
-    length = math.hypot(tip[0] - near[0], tip[1] - near[1]) or 1.0
-    # Ends inside the arrow head, whose tip is fine.
-    short = tip[0] - (tip[0] - near[0]) / length * _HEAD * 0.7, tip[1] - (tip[1] - near[1]) / length * _HEAD * 0.7
-    rest = " ".join(f"{x:.1f} {y:.1f}" for x, y in [*curve[1:-1], short])
-    return f"M{curve[0][0]:.1f} {curve[0][1]:.1f} {kind}{rest}"
-
-
-def _arrow(tail: Point, tip: Point) -> str:
-    turn = math.atan2(tip[1] - tail[1], tip[0] - tail[0])
-    corners = [tip] + [
-        (tip[0] - _HEAD * math.cos(turn + side), tip[1] - _HEAD * math.sin(turn + side)) for side in (0.42, -0.42)
-    ]
-    points = " ".join(f"{x:.1f},{y:.1f}" for x, y in corners)
-    return f'<polygon points="{points}" fill="#7b8794"/>'
+    """The colour mixed with a share of white."""
+    channels = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
+    return "#" + "".join(f"{round(channel + (255 - channel) * white):02x}" for channel in channels)

@@ -1,7 +1,7 @@
-"""Relations in English: triples of a parse, matched with the relations that are asked for.
+"""Relation extraction from English: triples of a dependency parse are matched with the triggers of relation types.
 
-Where a relation names the types of its ends and its words are there, the noun phrase at an end becomes an entity of
-that type, whether or not the entity model knows of it.
+Where the words of a relation with typed ends occur, the noun phrases at these ends become entities of the types, even
+if the entity model does not recognize them (semantic role labelling by domain and range).
 """
 
 from __future__ import annotations
@@ -10,363 +10,376 @@ import itertools
 from collections import defaultdict
 from collections.abc import Sequence
 
-from pg_llm.graph.host.dependency_triples import Tree, Triple, meaning, triples
-from pg_llm.graph.host.extraction_result import Found, Mention
-from pg_llm.graph.host.relation_types import MEANS, Relation, Trigger
+from pg_llm.graph.host.dependency_triples import DependencyTree, Triple, phrase, triples
+from pg_llm.graph.host.extraction_result import ExtractionResult, Mention
+from pg_llm.graph.host.relation_types import AGENT_PREPOSITIONS, Relation, Trigger
 from pg_llm.graph.host.stemming import stem
 from pg_llm.models.engine import ParsingEngine, Word
 from pg_llm.tasks import batching
 
-_SAYS_NOTHING = frozenset(
-    map(
-        stem,
-        ("be", "is", "are", "was", "were", "been", "being", "has", "have", "had", "a", "an", "the", "to", "of", "it"),
-    )
-)
-_NOUNS = ("NOUN", "PROPN", "X", "NUM", "SYM")
-_OUTSIDE = ("CCONJ", "SCONJ", "VERB", "AUX")
-_STOPS = (".", ",", ";", ":")
-_NOUN_PHRASE = ("NOUN", "PROPN", "X", "NUM", "ADJ")
-# Words between two entities, and entities between them, at which a connection is no longer looked for.
-_FAR = 40
-_NEXT = 10
-_LONGEST_PATH = 7
-_LONGEST_NAME = 8
-_LONGEST_BETWEEN = 8
-# How sure it is that a noun phrase is what a relation wants at its end, and a path or mere words a relation.
-_BY_ROLE = 0.8
+_STOP_STEMS = frozenset(map(stem, "be is are was were been being has have had a an the to of it".split()))
+_NOUN_TAGS = ("NOUN", "PROPN", "X", "NUM", "SYM")
+_NON_NAME_TAGS = ("CCONJ", "SCONJ", "VERB", "AUX")
+_PUNCTUATION = (".", ",", ";", ":")
+_NOUN_PHRASE_TAGS = ("NOUN", "PROPN", "X", "NUM", "ADJ")
+# Words, and entities, between two entities of one sentence for which a relation is looked for at most.
+_MAX_WORDS_BETWEEN = 40
+_MAX_ENTITIES_BETWEEN = 10
+_MAX_PATH = 7
+_MAX_NAME_WORDS = 8
+_MAX_PHRASE = 8
+# Confidences: of a noun phrase that has its type from a relation, of a relation on a dependency path, of one in words.
+_TYPED_BY_RELATION = 0.8
 _BY_PATH = 0.6
 _BY_WORDS = 0.45
 
 
-def triggers(model: ParsingEngine, said: Sequence[str]) -> list[Trigger]:
-    """Ways of saying a relation, their words by their base forms."""
-    windows = [window for found in model.parse([f"It {text}" for text in said]) for window in found[:1]]
+def triggers(model: ParsingEngine, phrases: Sequence[str]) -> list[Trigger]:
+    """Triggers of phrases, which are parsed after a subject so that verbs are recognized."""
+    windows = [window for text in model.parse([f"It {phrase}" for phrase in phrases]) for window in text[:1]]
     parsed = batching.forward(model.forward, windows, model.batch_tokens, lambda: None)
-    return [_trigger(text, words[1:]) for text, words in zip(said, parsed, strict=True)]
+    return [_trigger(text, words[1:]) for text, words in zip(phrases, parsed, strict=True)]
 
 
 def _trigger(text: str, words: Sequence[Word]) -> Trigger:
     stems = {stem(word.lemma) for word in words if word.pos != "PUNCT"} or {stem(text)}
-    strong = frozenset(stems - _SAYS_NOTHING) or frozenset(stems)
+    content = frozenset(stems - _STOP_STEMS) or frozenset(stems)
     last = words[-1] if words else None
-    leads = last is not None and last.pos in ("ADP", "SCONJ", "PART") and len(words) > 1
-    by = last is not None and last.lemma.lower() == "by" and len(words) > 1
-    bent = any(word.lemma.lower() == "be" for word in words[:1]) or any(
+    prepositional = last is not None and last.pos in ("ADP", "SCONJ", "PART") and len(words) > 1
+    passive_by = last is not None and last.lemma.lower() == "by" and len(words) > 1
+    inflected = any(word.lemma.lower() == "be" for word in words[:1]) or any(
         word.tag in ("VBN", "VBD") and word.lemma.lower() != "be" for word in words
     )
-    return Trigger(text.lower(), strong - ({stem("by")} if by else set()), leads, by, bent)
+    return Trigger(
+        text.lower(), content - ({stem("by")} if passive_by else set()), prepositional, passive_by, inflected
+    )
 
 
-class English:
-    """One text; `known` are types that the entity model can tell, `relations` None where any is welcome."""
+class EnglishRelationExtractor:
+    """Extracts the relations of one text, window by window.
 
-    def __init__(self, text: str, given: Sequence[Mention], relations: list[Relation] | None, known: set[str]) -> None:
+    `recognized` are the types that the entity model recognizes; for `relations` None any relation is extracted.
+    """
+
+    def __init__(
+        self, text: str, given: Sequence[Mention], relations: list[Relation] | None, recognized: set[str]
+    ) -> None:
         self._text = text
         self._relations = relations
-        self._known = known
+        self._recognized = recognized
         self._given = sorted(given, key=lambda mention: mention[1:3])
-        self._row = 0
-        self._telling = {
+        self._next_given = 0
+        # Words that are triggers by themselves.
+        self._single_stems = {
             next(iter(trigger.stems))
             for relation in relations or ()
             for trigger in relation.triggers
-            if len(trigger.stems) == 1 and not trigger.leads
+            if len(trigger.stems) == 1 and not trigger.prepositional
         }
-        self._types = {kind for relation in relations or () for kind in (*relation.subject, *relation.object)}
-        # What a relation with one type for an end has said of a name, for relations that leave a choice.
-        self._called: dict[str, str] = {}
-        self.found = Found(self._given)
+        self._types = {type_ for relation in relations or () for type_ in (*relation.subject, *relation.object)}
+        # Types of names from relations with one type for an end; relations that leave a choice of types use them.
+        self._type_of_name: dict[str, str] = {}
+        self.result = ExtractionResult(self._given)
 
     def read(self, words: Sequence[Word]) -> None:
-        """Find what a window says."""
+        """Extract the relations of a window."""
         if not words:
             return
-        self._tree = Tree(words)
-        self._at: list[Mention | None] = self._entities(words)
-        said = triples(self._tree)
+        self._tree = DependencyTree(words)
+        # By word the entity that it is part of.
+        self._entity_of: list[Mention | None] = self._entities(words)
+        open_triples = [*triples(self._tree), *self._titles()]
         if self._relations is None:
-            self._all([*said, *self._titles()])
+            self._extract_open(open_triples)
             return
-        said = [*said, *self._titles()]
-        self._spent: set[tuple[str, int]] = set()
-        # Those that leave no choice of types first.
+        # Relations with the words that have been used as their triggers.
+        self._used: set[tuple[str, int]] = set()
+        # Relations that leave no choice of types come first.
         for relation in sorted(self._relations, key=lambda each: max(len(each.subject), len(each.object)) > 1):
-            self._matched(relation, said)
-            self._beside(relation)
-        self._between_given(said)
+            self._match_triples(relation, open_triples)
+            self._match_adjacent(relation)
+        self._match_remaining(open_triples)
 
-    def _trimmed(self, mention: Mention, words: Sequence[Word], first: int, last: int) -> Mention:
-        """The entity without a full stop, an "and" or a verb that it took along at its end."""
-        while last - first > 1 and self._took_along(words[last - 1]):
+    def _trim(self, mention: Mention, words: Sequence[Word], first: int, last: int) -> Mention:
+        """The entity without a full stop, an "and" or a verb that the entity model included at its end."""
+        while last - first > 1 and self._is_outside_name(words[last - 1]):
             last -= 1
         start, end = mention[1], min(mention[2], words[last - 1].end)
         if (start, end) == mention[1:3]:
             return mention
-        better = (mention[0], start, end, mention[3])
-        self.found.replace(mention, better)
-        return better
+        trimmed = (mention[0], start, end, mention[3])
+        self.result.replace_entity(mention, trimmed)
+        return trimmed
 
-    def _took_along(self, word: Word) -> bool:
+    def _is_outside_name(self, word: Word) -> bool:
         text = self._text[word.start : word.end]
-        return text in _STOPS or (text.islower() and (word.pos in _OUTSIDE or self._says(word)))
+        return text in _PUNCTUATION or (text.islower() and (word.pos in _NON_NAME_TAGS or self._is_trigger(word)))
 
-    def _says(self, word: Word) -> bool:
-        """Whether a word alone says one of the relations, in a form that is no name's."""
-        return word.pos != "PROPN" and stem(word.lemma) in self._telling
+    def _is_trigger(self, word: Word) -> bool:
+        """Whether a word is a trigger by itself and no part of a name."""
+        return word.pos != "PROPN" and stem(word.lemma) in self._single_stems
 
     def _entities(self, words: Sequence[Word]) -> list[Mention | None]:
-        """The given entity that each word is in."""
-        found: list[Mention | None] = [None] * len(words)
-        row = 0
-        while self._row < len(self._given) and self._given[self._row][2] <= words[0].start:
-            self._row += 1
-        for mention in self._given[self._row :]:
+        """For each word the given entity that it is part of."""
+        entities: list[Mention | None] = [None] * len(words)
+        first = 0
+        while self._next_given < len(self._given) and self._given[self._next_given][2] <= words[0].start:
+            self._next_given += 1
+        for mention in self._given[self._next_given :]:
             if mention[1] >= words[-1].end:
                 break
-            while row < len(words) and words[row].end <= mention[1]:
-                row += 1
-            inside = row
-            while inside < len(words) and words[inside].start < mention[2]:
-                inside += 1
-            if inside > row:
-                mention = self._trimmed(mention, words, row, inside)
-                for number in range(row, inside):
+            while first < len(words) and words[first].end <= mention[1]:
+                first += 1
+            last = first
+            while last < len(words) and words[last].start < mention[2]:
+                last += 1
+            if last > first:
+                mention = self._trim(mention, words, first, last)
+                for number in range(first, last):
                     if words[number].start < mention[2] and words[number].end > mention[1]:
-                        found[number] = found[number] or mention
-        return found
+                        entities[number] = entities[number] or mention
+        return entities
 
-    def _all(self, said: Sequence[Triple]) -> None:
-        """Every triple between entities, under the words that say it."""
-        for triple in said:
+    def _extract_open(self, open_triples: Sequence[Triple]) -> None:
+        """Add every triple between entities, with its phrase as the predicate."""
+        for triple in open_triples:
             one, other = self._entity(triple.subject), self._entity(triple.object)
             if one and other and one != other and triple.phrase:
-                self.found.relate(one, triple.phrase, other, self._place(triple), triple.score * min(one[3], other[3]))
+                score = triple.score * min(one[3], other[3])
+                self.result.add_relation(one, triple.phrase, other, self._span(triple), score)
 
     def _entity(self, number: int) -> Mention | None:
-        """The entity that a word stands for: its own, or that of the name beside it."""
-        if self._at[number]:
-            return self._at[number]
+        """The entity that a word is part of, or that of its apposition."""
+        if self._entity_of[number]:
+            return self._entity_of[number]
         word = self._tree.words[number]
         if word.pos == "PROPN":
             return None
-        beside = [*self._tree.of(number, "appos"), *([word.head] if word.relation == "appos" else [])]
-        return next((self._at[each] for each in beside if self._at[each]), None)
+        appositions = [*self._tree.dependents(number, "appos"), *([word.head] if word.relation == "appos" else [])]
+        return next((self._entity_of[each] for each in appositions if self._entity_of[each]), None)
 
     def _titles(self) -> list[Triple]:
-        """Apple CEO Tim Cook."""
-        found = []
-        heads = self._heads()
+        """Triples of two entities with a title between them, as in "Apple CEO Tim Cook"."""
+        titles = []
+        heads = self._entity_heads()
         for (one, first), (other, second) in itertools.pairwise(heads):
-            between = [number for number in range(first + 1, second) if not self._at[number]]
-            same = all(self._at[number] in (one, other, None) for number in range(first + 1, second))
+            between = [number for number in range(first + 1, second) if not self._entity_of[number]]
+            same = all(self._entity_of[number] in (one, other, None) for number in range(first + 1, second))
             nouns = all(self._tree.words[number].pos in ("NOUN", "PROPN") for number in between)
             if between and len(between) < 3 and same and nouns:
                 words = tuple(between)
-                found.append(Triple(second, first, words, meaning(self._tree, words) + " of", 0.7, leads=True))
-        return found
+                label = phrase(self._tree, words) + " of"
+                titles.append(Triple(second, first, words, label, 0.7, prepositional=True))
+        return titles
 
-    def _place(self, triple: Triple) -> tuple[int, int]:
+    def _span(self, triple: Triple) -> tuple[int, int]:
         numbers = (triple.subject, triple.object, *triple.words)
         words = self._tree.words
         return min(words[number].start for number in numbers), max(words[number].end for number in numbers)
 
-    def _matched(self, relation: Relation, said: Sequence[Triple]) -> None:
-        """Triples whose words are the relation's; of one verb's the ones that fit best."""
+    def _match_triples(self, relation: Relation, open_triples: Sequence[Triple]) -> None:
+        """Add the triples whose words are a trigger of the relation; of the triples of one verb the best matches."""
         groups: dict[int, list[tuple[float, bool, Triple]]] = defaultdict(list)
-        for triple in said:
-            best = max((self._fit(trigger, triple) for trigger in relation.triggers), key=lambda fit: fit[0])
+        for triple in open_triples:
+            best = max(
+                (self._match_quality(trigger, triple) for trigger in relation.triggers), key=lambda match: match[0]
+            )
             if best[0]:
                 groups[triple.words[0]].append((*best, triple))
         for matches in groups.values():
-            ends = []
-            for quality, turned, triple in matches:
-                one, other = (triple.object, triple.subject) if turned else (triple.subject, triple.object)
-                subject, target = self._end(one, relation.subject), self._end(other, relation.object)
-                if subject and target:
-                    ends.append((quality, turned and not triple.agent, subject, target, triple))
-            if not ends:
+            typed = []
+            for quality, reversed_, triple in matches:
+                one, other = (triple.object, triple.subject) if reversed_ else (triple.subject, triple.object)
+                subject, object_ = self._end(one, relation.subject), self._end(other, relation.object)
+                if subject and object_:
+                    typed.append((quality, reversed_ and not triple.agent, subject, object_, triple))
+            if not typed:
                 continue
-            most = max(quality for quality, *_ in ends)
-            # Who treats with something is not what treats.
-            means = any(turned for _, turned, *_ in ends)
-            for quality, turned, subject, target, triple in ends:
-                if quality == most and (turned or not means or triple.agent):
-                    sure = triple.score * quality * min(subject[3], target[3])
-                    self._spent.update((relation.name, number) for number in triple.words)
-                    self.found.relate(subject, relation.name, target, self._place(triple), sure)
+            best_quality = max(quality for quality, *_ in typed)
+            # In "the doctor treats pneumonia with penicillin" the instrument is the subject, and not the doctor.
+            has_instrument = any(instrument for _, instrument, *_ in typed)
+            for quality, instrument, subject, object_, triple in typed:
+                if quality == best_quality and (instrument or not has_instrument or triple.agent):
+                    score = triple.score * quality * min(subject[3], object_[3])
+                    self._used.update((relation.name, number) for number in triple.words)
+                    self.result.add_relation(subject, relation.name, object_, self._span(triple), score)
 
-    def _fit(self, trigger: Trigger, triple: Triple) -> tuple[float, bool]:
-        """How well a triple's words are a trigger's, 0 for not at all; whether its ends are to be changed over."""
+    def _match_quality(self, trigger: Trigger, triple: Triple) -> tuple[float, bool]:
+        """How well the words of a triple match a trigger, 0 for not at all, and whether its ends are reversed."""
         words = [self._tree.words[number] for number in triple.words]
         stems = [{stem(word.lemma), stem(self._text[word.start : word.end])} for word in words]
-        flat = set().union(*stems)
-        if not trigger.stems <= flat:
+        if not trigger.stems <= set().union(*stems):
             return 0.0, False
-        if trigger.by:
+        if trigger.passive_by:
             return (1.0, True) if triple.agent else (0.0, False)
-        content = [its for its in stems if not its & _SAYS_NOTHING]
-        extra = sum(not its & trigger.stems for its in content)
-        leading = words[-1].lemma.lower() if triple.leads else ""
-        if triple.passive and leading in MEANS and not trigger.leads and not trigger.bent:
+        extra = sum(not (forms & _STOP_STEMS or forms & trigger.stems) for forms in stems)
+        preposition = words[-1].lemma.lower() if triple.prepositional else ""
+        is_active = not trigger.prepositional and not trigger.inflected
+        if triple.passive and preposition in AGENT_PREPOSITIONS and is_active:
             return 1.0, True
-        if triple.passive and not trigger.leads and not trigger.bent and len(trigger.stems) < 2:
-            return (0.7, False) if leading else (0.0, False)
+        if triple.passive and is_active and len(trigger.stems) < 2:
+            return (0.7, False) if preposition else (0.0, False)
         return max(0.3, 1.0 - 0.15 * extra), False
 
     def _end(self, number: int, types: Sequence[str]) -> Mention | None:
-        """What stands at an end of a relation, if it can be of one of the types (none for any)."""
+        """The entity at an end of a relation, if it can be of one of the types (empty for any type)."""
         entity = self._entity(number)
         if entity and (not types or entity[0] in types):
             return entity
         word = self._tree.words[number]
-        if word.pos not in _NOUNS or (entity and entity[0] in self._known and self._sure(entity)):
+        if word.pos not in _NOUN_TAGS or (entity and entity[0] in self._recognized and entity[3] >= 0.5):
             return None
-        first, last = self._name(number)
-        return self._by_role(first, last, types)
+        return self._typed_by_relation(*self._noun_phrase(number), types)
 
-    def _name(self, number: int) -> tuple[int, int]:
-        """The first and the last word of what a noun names."""
+    def _noun_phrase(self, number: int) -> tuple[int, int]:
+        """The first and the last word of the noun phrase of a noun, without a trigger at its end."""
         words = self._tree.words
-        first, last = self._tree.name(number)
-        while last > first and self._says(words[last]):
+        first, last = self._tree.noun_phrase(number)
+        while last > first and self._is_trigger(words[last]):
             last -= 1
         # Parkinson's disease
-        owner = first - 2
-        if owner >= 0 and words[first - 1].relation == "case" and words[owner].pos == "PROPN" and not self._at[owner]:
-            first = self._tree.name(owner)[0]
+        possessor = first - 2
+        is_genitive = possessor >= 0 and words[first - 1].relation == "case" and words[possessor].pos == "PROPN"
+        if is_genitive and not self._entity_of[possessor]:
+            first = self._tree.noun_phrase(possessor)[0]
         return first, last
 
-    def _by_role(self, first: int, last: int, types: Sequence[str]) -> Mention | None:
-        """A noun phrase as an entity of one of the types, if it can be one."""
+    def _typed_by_relation(self, first: int, last: int, types: Sequence[str]) -> Mention | None:
+        """A noun phrase as an entity of one of the types of a relation, if it can be one."""
         start, end = self._tree.words[first].start, self._tree.words[last].end
         text = self._text[start:end].lower()
-        said = [kind for kind in self._types if kind.lower() in text.split()]
-        if said and types and not set(said) & set(types):
+        mentioned = [type_ for type_ in self._types if type_.lower() in text.split()]
+        if mentioned and types and not set(mentioned) & set(types):
             return None
-        told = [kind for kind in types if kind not in self._known]
-        if not told:
-            # The entity model knows such things and did not see one here: only a name can still be one.
+        unrecognized = [type_ for type_ in types if type_ not in self._recognized]
+        if not unrecognized:
+            # The entity model recognizes such entities and found none here: only a proper noun can still be one.
             if types and self._tree.words[last].pos != "PROPN":
                 return None
-            return (types[0] if types else None, start, end, _BY_ROLE - 0.2)
+            return (types[0] if types else None, start, end, _TYPED_BY_RELATION - 0.2)
         if len(types) == 1:
-            self._called.setdefault(text, types[0])
-        called = [kind for kind in told if kind in said or kind == self._called.get(text)]
-        return ((called or told)[0], start, end, _BY_ROLE)
+            self._type_of_name.setdefault(text, types[0])
+        likely = [type_ for type_ in unrecognized if type_ in mentioned or type_ == self._type_of_name.get(text)]
+        return ((likely or unrecognized)[0], start, end, _TYPED_BY_RELATION)
 
-    def _beside(self, relation: Relation) -> None:
-        """The relation's words between two noun phrases, where the parse took them for something else."""
+    def _match_adjacent(self, relation: Relation) -> None:
+        """Add relations whose trigger stands between two noun phrases, where the parse has no such triple."""
         words = self._tree.words
         for number in range(1, len(words) - 1):
-            if (relation.name, number) in self._spent or self._tree.negated(number):
+            if (relation.name, number) in self._used or self._tree.is_negated(number):
                 continue
             for trigger in relation.triggers:
                 size = len(trigger.text.split())
-                said = frozenset(stem(word.lemma) for word in words[number : number + size])
-                if trigger.by or not trigger.stems <= said or number + size >= len(words):
+                stems = frozenset(stem(word.lemma) for word in words[number : number + size])
+                if trigger.passive_by or not trigger.stems <= stems or number + size >= len(words):
                     continue
-                subject, target = (
-                    self._run(number - 1, -1, relation.subject),
-                    self._run(number + size, 1, relation.object),
-                )
-                if subject and target:
-                    place = words[number].start, words[number + size - 1].end
-                    self._spent.update((relation.name, each) for each in range(number, number + size))
-                    self.found.relate(subject, relation.name, target, place, _BY_PATH * min(subject[3], target[3]))
+                subject = self._adjacent_phrase(number - 1, -1, relation.subject)
+                object_ = self._adjacent_phrase(number + size, 1, relation.object)
+                if subject and object_:
+                    span = words[number].start, words[number + size - 1].end
+                    self._used.update((relation.name, each) for each in range(number, number + size))
+                    score = _BY_PATH * min(subject[3], object_[3])
+                    self.result.add_relation(subject, relation.name, object_, span, score)
 
-    def _run(self, number: int, step: int, types: Sequence[str]) -> Mention | None:
-        """The noun phrase that ends, or begins, beside a word."""
+    def _adjacent_phrase(self, number: int, step: int, types: Sequence[str]) -> Mention | None:
+        """The noun phrase that begins at a word, or with step -1 ends there, as an entity of one of the types."""
         words = self._tree.words
         if step > 0 and words[number].pos == "DET" and number + 1 < len(words):
             number += 1
-        entity = self._at[number]
+        entity = self._entity_of[number]
         if entity and (not types or entity[0] in types):
             return entity
         last = number
-        while 0 <= last < len(words) and abs(last - number) < _LONGEST_NAME:
-            # Where the parse went wrong, the word after a verb may be taken for another one.
-            verb = step > 0 and last == number and words[last].tag in ("VB", "VBP")
-            if words[last].pos not in _NOUN_PHRASE and not verb:
+        while 0 <= last < len(words) and abs(last - number) < _MAX_NAME_WORDS:
+            # A wrong parse may take the noun after a verb for another verb.
+            misparsed = step > 0 and last == number and words[last].tag in ("VB", "VBP")
+            if words[last].pos not in _NOUN_PHRASE_TAGS and not misparsed:
                 break
             last += step
         if last == number:
             return None
         ends = sorted((number, last - step))
-        if words[ends[1]].pos not in _NOUNS:
+        if words[ends[1]].pos not in _NOUN_TAGS:
             return None
-        return self._by_role(ends[0], ends[1], types)
+        return self._typed_by_relation(ends[0], ends[1], types)
 
-    def _sure(self, entity: Mention) -> bool:
-        return entity[3] >= 0.5
-
-    def _between_given(self, said: Sequence[Triple]) -> None:
-        """Entities whose connection no triple has told: the way through the tree, the words between them."""
-        phrases = {(triple.subject, triple.object): triple for triple in said}
-        heads = self._heads()
-        for row, (one, first) in enumerate(heads):
-            for other, second in heads[row + 1 : row + 1 + _NEXT]:
-                if second - first > _FAR or self._tree.sentence[first] != self._tree.sentence[second]:
+    def _match_remaining(self, open_triples: Sequence[Triple]) -> None:
+        """Add relations of entities that no triple relates: by their dependency path or the words between them."""
+        triple_of = {(triple.subject, triple.object): triple for triple in open_triples}
+        heads = self._entity_heads()
+        for position, (one, first) in enumerate(heads):
+            for other, second in heads[position + 1 : position + 1 + _MAX_ENTITIES_BETWEEN]:
+                is_near = second - first <= _MAX_WORDS_BETWEEN
+                if not is_near or self._tree.sentence[first] != self._tree.sentence[second]:
                     break
-                if not self.found.related(one, other):
-                    self._connect(one, first, other, second, phrases)
+                if not self.result.are_related(one, other):
+                    self._match_pair(one, first, other, second, triple_of)
 
-    def _heads(self) -> list[tuple[Mention, int]]:
-        """The entities of the window in order, each with the word that the others of it depend on."""
-        found: dict[Mention, int] = {}
-        for number, mention in enumerate(self._at):
-            if mention and (mention not in found or self._at[self._tree.words[number].head] != mention):
-                found[mention] = number
-        return sorted(found.items(), key=lambda item: item[1])
+    def _entity_heads(self) -> list[tuple[Mention, int]]:
+        """The entities of the window in order, each with its syntactic head."""
+        heads: dict[Mention, int] = {}
+        for number, mention in enumerate(self._entity_of):
+            if mention and (mention not in heads or self._entity_of[self._tree.words[number].head] != mention):
+                heads[mention] = number
+        return sorted(heads.items(), key=lambda item: item[1])
 
-    def _connect(
-        self, one: Mention, first: int, other: Mention, second: int, phrases: dict[tuple[int, int], Triple]
+    def _match_pair(
+        self, one: Mention, first: int, other: Mention, second: int, triple_of: dict[tuple[int, int], Triple]
     ) -> None:
+        """Add the relations whose trigger connects two entities, or an open question where there are none."""
         assert self._relations is not None
-        able = [
-            (relation, turned)
+        candidates = [
+            (relation, reversed_)
             for relation in self._relations
-            for turned in (False, True)
-            if (relation.fits(other[0], one[0]) if turned else relation.fits(one[0], other[0]))
+            for reversed_ in (False, True)
+            if (relation.fits(other[0], one[0]) if reversed_ else relation.fits(one[0], other[0]))
         ]
-        if not able:
+        if not candidates:
             return
-        words = self._tree.words
         path = self._tree.path(first, second)
-        inner = [number for number in path if self._at[number] not in (one, other)]
-        stems = {number: stem(words[number].lemma) for number in inner if len(path) <= _LONGEST_PATH}
-        agent = any(words[number].relation == "agent" for number in inner)
-        negated = any(self._tree.negated(number) for number in inner)
-        if negated:
+        inner = [number for number in path if self._entity_of[number] not in (one, other)]
+        if any(self._tree.is_negated(number) for number in inner):
             return
-        between = [number for number in range(first + 1, second) if not self._at[number]]
-        near = {number: stem(words[number].lemma) for number in between if len(between) <= _LONGEST_BETWEEN}
-        sure = min(one[3], other[3])
-        place = min(one[1], other[1]), max(one[2], other[2])
-        for relation, turned in able:
-            free = {its for number, its in stems.items() if (relation.name, number) not in self._spent}
-            beside = {its for number, its in near.items() if (relation.name, number) not in self._spent}
+        has_agent = any(self._tree.words[number].relation == "agent" for number in inner)
+        between = [number for number in range(first + 1, second) if not self._entity_of[number]]
+        span = min(one[1], other[1]), max(one[2], other[2])
+        for relation, reversed_ in candidates:
+            on_path = self._unused_stems(relation, inner if len(path) <= _MAX_PATH else ())
+            in_between = self._unused_stems(relation, between if len(between) <= _MAX_PHRASE else ())
+            ends = (other, one) if reversed_ else (one, other)
+            # Where both directions are possible, the passive voice tells which one is meant.
+            symmetric = relation.fits(other[0], one[0]) and relation.fits(one[0], other[0])
             for trigger in relation.triggers:
-                by_path = trigger.stems <= free
-                if not by_path and not trigger.stems <= beside:
+                by_path = trigger.stems <= on_path
+                if not by_path and not trigger.stems <= in_between:
                     continue
-                backwards = (agent and not trigger.by) or (trigger.by and not agent)
-                both = relation.fits(other[0], one[0]) and relation.fits(one[0], other[0])
-                if both and turned != backwards:
-                    continue
-                ends = (other, one) if turned else (one, other)
-                self.found.relate(ends[0], relation.name, ends[1], place, sure * (_BY_PATH if by_path else _BY_WORDS))
-        if not self.found.related(one, other):
-            forward, back = phrases.get((first, second)), phrases.get((second, first))
-            names = [(relation.name, turned) for relation, turned in able]
-            if forward or back:
-                triple = forward or back
-                assert triple is not None
-                phrase = triple.phrase
-                if back and not forward:
-                    one, other = other, one
-                    names = [(name, not turned) for name, turned in names]
-                self.found.ask(one, other, phrase, sure * _BY_PATH, names)
-            elif between and len(between) <= _LONGEST_BETWEEN:
-                said = " ".join(words[number].lemma.lower() for number in between)
-                self.found.ask(one, other, said, sure * _BY_WORDS, names)
+                if not symmetric or reversed_ == (has_agent != trigger.passive_by):
+                    score = min(one[3], other[3]) * (_BY_PATH if by_path else _BY_WORDS)
+                    self.result.add_relation(ends[0], relation.name, ends[1], span, score)
+        if not self.result.are_related(one, other):
+            names = [(relation.name, reversed_) for relation, reversed_ in candidates]
+            self._ask(one, other, names, between, triple_of.get((first, second)), triple_of.get((second, first)))
+
+    def _unused_stems(self, relation: Relation, numbers: Sequence[int]) -> set[str]:
+        """The stems of those words that have not been used as a trigger of the relation."""
+        return {stem(self._tree.words[number].lemma) for number in numbers if (relation.name, number) not in self._used}
+
+    def _ask(
+        self,
+        one: Mention,
+        other: Mention,
+        candidates: list[tuple[str, bool]],
+        between: Sequence[int],
+        forward: Triple | None,
+        backward: Triple | None,
+    ) -> None:
+        """Add an open question with the phrase of a triple of the two entities, or with the words between them."""
+        confidence = min(one[3], other[3])
+        if forward:
+            self.result.add_open_question(one, other, forward.phrase, confidence * _BY_PATH, candidates)
+        elif backward:
+            candidates = [(name, not reversed_) for name, reversed_ in candidates]
+            self.result.add_open_question(other, one, backward.phrase, confidence * _BY_PATH, candidates)
+        elif between and len(between) <= _MAX_PHRASE:
+            text = " ".join(self._tree.words[number].lemma.lower() for number in between)
+            self.result.add_open_question(one, other, text, confidence * _BY_WORDS, candidates)

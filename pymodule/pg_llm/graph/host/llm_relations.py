@@ -1,4 +1,4 @@
-"""Relations that a language model writes as JSON; what it names stands in the text."""
+"""Relation extraction by a generative model, which writes JSON by a schema; names that the text lacks are dropped."""
 
 from __future__ import annotations
 
@@ -7,88 +7,89 @@ from typing import Any
 
 from pg_llm.generate.host import extraction
 from pg_llm.graph.host import relation_types
-from pg_llm.graph.host.extraction_result import Found, Mention
+from pg_llm.graph.host.extraction_result import ExtractionResult, Mention
 from pg_llm.models.engine import GenerationEngine
 from pg_llm.tasks import WorkItem
 
-_ASK = "List the relations that the text states, as JSON: who or what, which relation, to whom or to what.{kinds}"
-_MOST_TOKENS = 512
-_MOST_RELATIONS = 20
-# Characters of a text for each.
-_LEAST_TEXT = 20
-# A model that writes says nothing of how sure it is.
-_SURE = 0.5
-_LONGEST_NAME = 200
+_PROMPT = "List the relations that the text states, as JSON: who or what, which relation, to whom or to what.{kinds}"
+_MAX_TOKENS = 512
+_MAX_RELATIONS = 20
+# Characters of a text for each relation that it may state.
+_CHARACTERS_PER_RELATION = 20
+# A generative model gives no probabilities.
+_CONFIDENCE = 0.5
+_MAX_NAME_CHARACTERS = 200
 
 
 def work(writer: GenerationEngine, text: str, options: dict[str, Any]) -> WorkItem:
-    """The relations of one text; of a long one its beginning is read."""
-    asked = options["relations"]
-    read = writer.truncate(text)
+    """The work for one text; of a long one only the beginning is read."""
+    relations = options["relations"]
+    beginning = writer.truncate(text)
 
-    def finish(found: Any) -> str:
-        return _placed(read, found or {}, options)
+    def finish(answer: Any) -> str:
+        return _locate(beginning, answer or {}, options)
 
-    return extraction.work(writer, _schema(options, read), _ASK.format(kinds=_kinds(asked)), read, _MOST_TOKENS, finish)
+    prompt = _PROMPT.format(kinds=_describe(relations))
+    return extraction.work(writer, _schema(options, beginning), prompt, beginning, _MAX_TOKENS, finish)
 
 
-def _kinds(asked: dict[str, Any] | None) -> str:
-    """What the relations mean, for the prompt."""
-    if not asked:
+def _describe(relations: dict[str, Any] | None) -> str:
+    """The part of the prompt that describes the relations."""
+    if not relations:
         return ""
-    said = [
-        f"{name}: {its['description'] or relation_types.spoken(name)}"
-        + (f" (from {' or '.join(its['subject'])})" if its["subject"] else "")
-        + (f" (to {' or '.join(its['object'])})" if its["object"] else "")
-        for name, its in asked.items()
+    descriptions = [
+        f"{name}: {relation['description'] or relation_types.split_name(name)}"
+        + (f" (from {' or '.join(relation['subject'])})" if relation["subject"] else "")
+        + (f" (to {' or '.join(relation['object'])})" if relation["object"] else "")
+        for name, relation in relations.items()
     ]
-    return " Relations are: " + "; ".join(said) + "."
+    return " Relations are: " + "; ".join(descriptions) + "."
 
 
 def _schema(options: dict[str, Any], text: str) -> dict[str, Any]:
-    """The JSON Schema of the answer; a short text cannot state many."""
-    most = min(_MOST_RELATIONS, 1 + len(text) // _LEAST_TEXT)
-    name = {"type": "string", "maxLength": _LONGEST_NAME}
+    """The JSON Schema of the answer; a short text cannot state many relations."""
+    max_items = min(_MAX_RELATIONS, 1 + len(text) // _CHARACTERS_PER_RELATION)
+    name = {"type": "string", "maxLength": _MAX_NAME_CHARACTERS}
     properties: dict[str, Any] = {"subject": name, "predicate": name, "object": name}
     if options["relations"]:
         properties["predicate"] = {"enum": list(options["relations"])}
     if options["types"]:
-        kinds = {"enum": [name for name, _ in options["types"]]}
+        types = {"enum": [name for name, _ in options["types"]]}
         properties = {
             "subject": name,
-            "subject_type": kinds,
+            "subject_type": types,
             "predicate": properties["predicate"],
             "object": name,
-            "object_type": kinds,
+            "object_type": types,
         }
     item = {"type": "object", "properties": properties}
-    its = {"relations": {"type": "array", "items": item, "maxItems": most}}
-    return {"type": "object", "properties": its}
+    relations = {"type": "array", "items": item, "maxItems": max_items}
+    return {"type": "object", "properties": {"relations": relations}}
 
 
-def _placed(text: str, answer: dict[str, Any], options: dict[str, Any]) -> str:
-    """The answer's relations with the places of what they name."""
-    found = Found()
-    relations = relation_types.relations(options, lambda _: ()) or []
+def _locate(text: str, answer: dict[str, Any], options: dict[str, Any]) -> str:
+    """The relations of the answer whose entities occur in the text, with their positions."""
+    result = ExtractionResult()
+    relations = relation_types.parse_relations(options, lambda _: ()) or []
     by_name = {relation.name: relation for relation in relations}
     for item in answer.get("relations") or ():
-        subject, predicate, target = (item.get(part) for part in ("subject", "predicate", "object"))
-        if not subject or not predicate or not target:
+        subject, predicate, object_ = (item.get(part) for part in ("subject", "predicate", "object"))
+        if not subject or not predicate or not object_:
             continue
         relation = by_name.get(predicate)
         one = _mention(text, subject, item.get("subject_type"), relation.subject if relation else (), 0)
         if one is None:
             continue
-        other = _mention(text, target, item.get("object_type"), relation.object if relation else (), one[2])
+        other = _mention(text, object_, item.get("object_type"), relation.object if relation else (), one[2])
         if other and (relation is None or relation.fits(one[0], other[0])):
-            found.relate(one, predicate, other, (one[1], one[2]), _SURE)
-    return found.written()
+            result.add_relation(one, predicate, other, (one[1], one[2]), _CONFIDENCE)
+    return result.to_json()
 
 
-def _mention(text: str, name: str, kind: str | None, types: tuple[str, ...], after: int) -> Mention | None:
-    """Where a name stands, first after a place; its type is the relation's where that leaves no choice."""
-    places = [match.start() for match in re.finditer(re.escape(name), text)]
-    if not places:
+def _mention(text: str, name: str, type_: str | None, types: tuple[str, ...], after: int) -> Mention | None:
+    """The first occurrence of a name after a position, or else the first of all; a relation's only type overrides."""
+    starts = [match.start() for match in re.finditer(re.escape(name), text)]
+    if not starts:
         return None
-    start = next((place for place in places if place >= after), places[0])
-    return types[0] if len(types) == 1 else kind, start, start + len(name), _SURE
+    start = next((start for start in starts if start >= after), starts[0])
+    return types[0] if len(types) == 1 else type_, start, start + len(name), _CONFIDENCE

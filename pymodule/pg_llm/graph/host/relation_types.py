@@ -1,4 +1,4 @@
-"""The relations that are asked for, and how words and types of two things fit them."""
+"""The relation types of a request, with domain and range, and the trigger words that express them."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-_PARTS = re.compile(r"[_\-\s]+|(?<=[a-z])(?=[A-Z])")
-# Prepositions that the doer, or the means, of a passive sentence follows.
-MEANS = ("by", "with", "using", "through", "via")
+_WORD_SEPARATORS = re.compile(r"[_\-\s]+|(?<=[a-z])(?=[A-Z])")
+# Prepositions that introduce the agent or the instrument of a passive sentence.
+AGENT_PREPOSITIONS = ("by", "with", "using", "through", "via")
 
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """One way of saying a relation: its words as a text has them, their stems, and what follows from their form."""
+    """Words that express a relation: their text, their stems, and features of their form.
+
+    `prepositional`: a preposition is part of them; `passive_by`: it is "by"; `inflected`: they are a participle.
+    """
 
     text: str
     stems: frozenset[str]
-    # Whether a preposition is part of it, whether that is "by", and whether it is a participle or a noun.
-    leads: bool = False
-    by: bool = False
-    bent: bool = False
+    prepositional: bool = False
+    passive_by: bool = False
+    inflected: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A relation, the types of its two ends (none for any), and how it is said."""
+    """A relation type: its domain and range (empty for any type) and its triggers."""
 
     name: str
     subject: tuple[str, ...]
@@ -34,20 +36,27 @@ class Relation:
     triggers: tuple[Trigger, ...] = field(default=())
 
     def fits(self, subject: str | None, object: str | None) -> bool:
-        """Whether two types can be those of its ends."""
+        """Whether domain and range allow two types."""
         return (not self.subject or subject in self.subject) and (not self.object or object in self.object)
 
 
-def relations(options: dict[str, Any], trigger: Callable[[Sequence[str]], Sequence[Trigger]]) -> list[Relation] | None:
-    """Those of option `relations`; None where any is welcome. `trigger` reads ways of saying one."""
+def parse_relations(
+    options: dict[str, Any], make_triggers: Callable[[Sequence[str]], Sequence[Trigger]]
+) -> list[Relation] | None:
+    """The relations of the option `relations`, with triggers made of their words; None where any is allowed."""
     if options["relations"] is None:
         return None
     return [
-        Relation(name, tuple(its["subject"]), tuple(its["object"]), tuple(trigger(its["words"] or [spoken(name)])))
-        for name, its in options["relations"].items()
+        Relation(
+            name,
+            tuple(relation["subject"]),
+            tuple(relation["object"]),
+            tuple(make_triggers(relation["words"] or [split_name(name)])),
+        )
+        for name, relation in options["relations"].items()
     ]
 
 
-def spoken(name: str) -> str:
-    """A name as words: works_for and worksFor are 'works for'."""
-    return " ".join(part for part in _PARTS.split(name) if part).lower() or name
+def split_name(name: str) -> str:
+    """A name as words: works_for and worksFor become 'works for'."""
+    return " ".join(part for part in _WORD_SEPARATORS.split(name) if part).lower() or name

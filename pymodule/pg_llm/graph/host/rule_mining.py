@@ -1,7 +1,8 @@
-"""Horn rules that hold in a graph, over paths of one and two relations.
+"""The task `graph_rules`: Horn rules over paths of one and two relations are mined by products of sparse matrices.
 
-An input is a JSON list of [subject, predicate, object], all numbers from 0; the result is a JSON object of `rules` and
-`passed_over`, pairs of predicates whose paths are too many to be counted.
+Rules have support and confidence as in AMIE (Galárraga and others 2013). An input is a JSON list of [subject,
+predicate, object], all numbers from 0; the result is a JSON object of `rules` and `passed_over`, the number of pairs of
+predicates with too many paths to count.
 """
 
 from __future__ import annotations
@@ -16,83 +17,88 @@ from scipy import sparse
 
 from pg_llm.tasks import WorkItem
 
-# Paths of one body that are held at a time, and of all bodies together: seconds and hundreds of megabytes.
-_MOST_PATHS = 10_000_000
-_MOST_IN_ALL = 400_000_000
+# Paths of one body, and of all bodies together: they take hundreds of megabytes, and seconds.
+_MAX_PATHS = 10_000_000
+_MAX_TOTAL_PATHS = 400_000_000
 
 
 def prepare(model: None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
-    """The rules of each graph."""
-    return [WorkItem((), functools.partial(_mined, text, options)) for text in inputs]
+    """One piece of work per graph."""
+    return [WorkItem((), functools.partial(_mine, text, options)) for text in inputs]
 
 
-def _mined(text: str, options: dict[str, Any], outputs: Sequence[Any]) -> str:
+def _mine(text: str, options: dict[str, Any], outputs: Sequence[Any]) -> str:
     rows = np.asarray(json.loads(text), dtype=np.int64).reshape(-1, 3)
     return json.dumps(_Miner(rows, options["min_support"], options["min_confidence"]).mine())
 
 
 class _Miner:
-    """Step 2p is predicate p from subject to object, 2p + 1 back; who is related to itself does not count."""
+    """Step 2p follows predicate p from subject to object, step 2p + 1 backwards; loops are ignored."""
 
     def __init__(self, rows: Any, min_support: int, min_confidence: float) -> None:
         rows = rows[rows[:, 0] != rows[:, 2]]
-        self._support = min_support
-        self._confidence = min_confidence
+        self._min_support = min_support
+        self._min_confidence = min_confidence
         self._entities = int(rows[:, [0, 2]].max()) + 1 if len(rows) else 0
         self._predicates = int(rows[:, 1].max()) + 1 if len(rows) else 0
-        self._steps = [step for predicate in range(self._predicates) for step in self._both(rows, predicate)]
-        pairs, at = np.unique(rows[:, 0] * self._entities + rows[:, 2], return_inverse=True)
+        self._steps = [
+            step for predicate in range(self._predicates) for step in self._adjacency_matrices(rows, predicate)
+        ]
+        pairs, pair_of_row = np.unique(rows[:, 0] * self._entities + rows[:, 2], return_inverse=True)
         self._pairs = pairs
-        self._heads = _matrix(at.ravel(), rows[:, 1], (len(pairs), self._predicates))
-        self._starts = _matrix(rows[:, 0], rows[:, 1], (self._entities, self._predicates))
-        self._starts.data[:] = 1
+        self._predicates_of_pair = _matrix(pair_of_row.ravel(), rows[:, 1], (len(pairs), self._predicates))
+        self._has_predicate = _matrix(rows[:, 0], rows[:, 1], (self._entities, self._predicates))
+        self._has_predicate.data[:] = 1
 
     def mine(self) -> dict[str, Any]:
-        """Rules as [body, head, support, pairs of the body, pairs of it whose x has some such relation]."""
+        """Rules as [body, head, support, pairs of the body, pairs of the body whose x has an object under the head]."""
         rules = []
         for step in range(len(self._steps)):
-            rules += self._of([step], self._steps[step])
+            rules += self._rules_of([step], self._steps[step])
         bodies, passed_over = self._bodies()
         for first, second in bodies:
-            rules += self._of([first, second], self._steps[first] @ self._steps[second])
+            rules += self._rules_of([first, second], self._steps[first] @ self._steps[second])
         return {"rules": rules, "passed_over": passed_over}
 
-    def _both(self, rows: Any, predicate: int) -> Iterator[Any]:
-        own = rows[rows[:, 1] == predicate]
+    def _adjacency_matrices(self, rows: Any, predicate: int) -> Iterator[Any]:
+        """Those of a predicate, forwards and backwards."""
+        edges = rows[rows[:, 1] == predicate]
         shape = (self._entities, self._entities)
-        yield _matrix(own[:, 0], own[:, 2], shape)
-        yield _matrix(own[:, 2], own[:, 0], shape)
+        yield _matrix(edges[:, 0], edges[:, 2], shape)
+        yield _matrix(edges[:, 2], edges[:, 0], shape)
 
     def _bodies(self) -> tuple[list[tuple[int, int]], int]:
-        """Pairs of steps that some entity joins, those with few paths first."""
+        """Pairs of steps with enough paths, those with few first, and the number of pairs with too many."""
         if not self._steps:
             return [], 0
-        ends = sparse.csr_matrix(np.stack([np.asarray(step.sum(axis=0)).ravel() for step in self._steps]))
-        begins = sparse.csr_matrix(np.stack([np.asarray(step.sum(axis=1)).ravel() for step in self._steps]))
-        paths = (ends @ begins.T).tocoo()
-        enough = paths.data >= self._support
+        into = sparse.csr_matrix(np.stack([np.asarray(step.sum(axis=0)).ravel() for step in self._steps]))
+        out_of = sparse.csr_matrix(np.stack([np.asarray(step.sum(axis=1)).ravel() for step in self._steps]))
+        paths = (into @ out_of.T).tocoo()
+        enough = paths.data >= self._min_support
         order = np.argsort(paths.data[enough], kind="stable")
         counts = paths.data[enough][order]
-        fits = (counts <= _MOST_PATHS) & (np.cumsum(counts) <= _MOST_IN_ALL)
+        fits = (counts <= _MAX_PATHS) & (np.cumsum(counts) <= _MAX_TOTAL_PATHS)
         first, second = paths.row[enough][order], paths.col[enough][order]
         return list(zip(first[fits].tolist(), second[fits].tolist(), strict=True)), int((~fits).sum())
 
-    def _of(self, body: list[int], paths: Any) -> list[list[Any]]:
-        """The rules whose body has these pairs."""
+    def _rules_of(self, body: list[int], paths: Any) -> list[list[Any]]:
+        """The rules with this body, whose paths a matrix counts by start and end."""
         paths = paths.tocoo()
-        apart = paths.row != paths.col
-        start, end = paths.row[apart].astype(np.int64), paths.col[apart]
-        if len(start) < self._support:
+        acyclic = paths.row != paths.col
+        start, end = paths.row[acyclic].astype(np.int64), paths.col[acyclic]
+        if len(start) < self._min_support:
             return []
         keys = start * self._entities + end
-        at = np.searchsorted(self._pairs, keys)
-        at[at == len(self._pairs)] = 0
-        there = at[self._pairs[at] == keys]
-        support = np.asarray(self._heads[there].sum(axis=0)).ravel()
-        begun = self._starts.T @ np.bincount(start, minlength=self._entities)
-        held = np.flatnonzero((support >= self._support) & (support >= self._confidence * len(start)))
+        position = np.searchsorted(self._pairs, keys)
+        position[position == len(self._pairs)] = 0
+        related = position[self._pairs[position] == keys]
+        support = np.asarray(self._predicates_of_pair[related].sum(axis=0)).ravel()
+        pca_pairs = self._has_predicate.T @ np.bincount(start, minlength=self._entities)
+        heads = np.flatnonzero((support >= self._min_support) & (support >= self._min_confidence * len(start)))
         return [
-            [body, int(head), int(support[head]), len(start), int(begun[head])] for head in held if body != [2 * head]
+            [body, int(head), int(support[head]), len(start), int(pca_pairs[head])]
+            for head in heads
+            if body != [2 * head]
         ]
 
 

@@ -1,7 +1,7 @@
-"""Link prediction learnt from the relations of a graph: vectors of entities and predicates, by PyKEEN's models.
+"""Training of knowledge graph embeddings for link prediction, by the models of PyKEEN (Ali and others 2021).
 
-Every relation is learnt in both directions, each predicate having a second vector for the way back (Lacroix, Usunier
-and Obozinski 2018), with cross-entropy of the right entity against all others, or a sample where there are many.
+Every relation is learnt in both directions, with a reciprocal vector of its predicate (Lacroix, Usunier and Obozinski
+2018); the loss is the cross-entropy of the right entity against all others, or against a sample where there are many.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from safetensors.numpy import save_file
 from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
 
-# Entities up to which each is scored in every step, and how many others are drawn beyond that.
-_ALL, _DRAWN = 2000, 1000
-# Validation relations that say when to stop, and that are measured at the end; where there are many entities, fewer.
-_WATCHED, _MEASURED = 1000, 5000
-_SCORES = 20_000_000
-# Bytes of what one step of an evaluation holds.
-_HELD = 1 << 26
-# Epochs between two looks at the validation relations.
-_EVERY = 5
+# Entities up to which all are scored in every step, and negative samples that are drawn where there are more.
+_MAX_SCORED, _NEGATIVE_SAMPLES = 2000, 1000
+# Validation relations for early stopping and for the final metrics; fewer where so many scores would be exceeded.
+_EARLY_STOPPING_RELATIONS, _METRIC_RELATIONS = 1000, 5000
+_MAX_SCORES = 20_000_000
+# Bytes of the scores that one step of an evaluation computes.
+_EVALUATION_BYTES = 1 << 26
+# Epochs between two evaluations.
+_EVALUATION_INTERVAL = 5
 _METRICS = {
     "mrr": "inverse_harmonic_mean_rank",
     "hits_at_1": "hits_at_1",
@@ -36,20 +36,20 @@ _METRICS = {
 }
 
 
-def run(job: dict[str, Any], rows: list[Example], made: Path, report: Report) -> dict[str, Any]:
-    """Train, save to the folder `made`; of the rows, an entity's text is empty, and a relation's is its predicate."""
-    # PyKEEN makes folders where this says as soon as it is imported.
-    os.environ["PYSTOW_HOME"] = str(made.parent / "pystow")
+def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) -> dict[str, Any]:
+    """Train and save to a folder; a row with a text is a relation, whose predicate it is, one without is an entity."""
+    # PyKEEN creates a folder there as soon as it is imported.
+    os.environ["PYSTOW_HOME"] = str(folder.parent / "pystow")
     graph = Graph.read(
         [(row.truth[0], row.truth[1]) for row in rows if not row.text],
         [(row.truth[0], row.text, row.truth[1]) for row in rows if row.text],
     )
-    return train(graph, job["method"], job["options"], made, report)
+    return train(graph, job["method"], job["options"], folder, report)
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Entities and predicates by their numbers from 0; `relations` has rows of subject, predicate, object."""
+    """A graph whose entities and predicates are numbered from 0; rows of `relations` are subject, predicate, object."""
 
     entities: list[int]
     types: list[str]
@@ -58,69 +58,70 @@ class Graph:
 
     @classmethod
     def read(cls, entities: list[tuple[int, str]], relations: list[tuple[int, str, int]]) -> Graph:
-        """In an order of their own, so that the same graph makes the same model however it was read."""
+        """Sort everything, so that the same graph gives the same model in whatever order it was read."""
         used = {end for subject, _, object_ in relations for end in (subject, object_)}
-        known = sorted((number, type_) for number, type_ in entities if number in used)
-        place = {number: position for position, (number, _) in enumerate(known)}
+        ordered = sorted((number, type_) for number, type_ in entities if number in used)
+        row_of_entity = {number: row for row, (number, _) in enumerate(ordered)}
         predicates = sorted({predicate for _, predicate, _ in relations})
-        order = {predicate: position for position, predicate in enumerate(predicates)}
+        row_of_predicate = {predicate: row for row, predicate in enumerate(predicates)}
         rows = sorted(
-            (place[subject], order[predicate], place[object_])
+            (row_of_entity[subject], row_of_predicate[predicate], row_of_entity[object_])
             for subject, predicate, object_ in relations
-            if subject in place and object_ in place
+            if subject in row_of_entity and object_ in row_of_entity
         )
         return cls(
-            [number for number, _ in known],
-            [type_ for _, type_ in known],
+            [number for number, _ in ordered],
+            [type_ for _, type_ in ordered],
             predicates,
             torch.tensor(rows, dtype=torch.long).reshape(-1, 3),
         )
 
     def split(self, share: float, seed: int) -> tuple[Any, Any]:
-        """Relations to learn from and to measure on; of those kept back every end and predicate is learnt from too."""
+        """Training and held-out relations; every entity and predicate of the latter is also in the former."""
         order = np.random.default_rng(seed).permutation(len(self.relations))
         rows = self.relations.numpy()
-        left = [np.bincount(rows[:, column]) for column in range(3)]
-        ends = np.bincount(rows[:, [0, 2]].ravel())
+        predicate_counts = np.bincount(rows[:, 1])
+        entity_counts = np.bincount(rows[:, [0, 2]].ravel())
         wanted = max(1, round(share * len(rows)))
-        back: list[int] = []
+        chosen: list[int] = []
         for row in order:
             subject, predicate, object_ = rows[row]
-            if len(back) == wanted:
+            if len(chosen) == wanted:
                 break
-            if ends[subject] > 1 + (subject == object_) and ends[object_] > 1 and left[1][predicate] > 1:
-                ends[subject] -= 1
-                ends[object_] -= 1
-                left[1][predicate] -= 1
-                back.append(row)
-        held = np.zeros(len(rows), dtype=bool)
-        held[back] = True
-        return self.relations[torch.from_numpy(~held)], self.relations[torch.from_numpy(held)]
+            entities_remain = entity_counts[subject] > 1 + (subject == object_) and entity_counts[object_] > 1
+            if entities_remain and predicate_counts[predicate] > 1:
+                entity_counts[subject] -= 1
+                entity_counts[object_] -= 1
+                predicate_counts[predicate] -= 1
+                chosen.append(row)
+        held_out = np.zeros(len(rows), dtype=bool)
+        held_out[chosen] = True
+        return self.relations[torch.from_numpy(~held_out)], self.relations[torch.from_numpy(held_out)]
 
 
-def train(graph: Graph, method: str, options: dict[str, Any], made: Path, report: Report) -> dict[str, Any]:
-    """Write the model into the folder: learnt from all relations, measured on some that a first one did not see."""
-    learnt, held = graph.split(options["validation"], options["seed"])
+def train(graph: Graph, method: str, options: dict[str, Any], folder: Path, report: Report) -> dict[str, Any]:
+    """Train on all relations, for as many epochs as were best for a first model, which gives the held-out metrics."""
+    training, held_out = graph.split(options["validation"], options["seed"])
     epochs: int = options["epochs"]
     metrics: dict[str, Any] = {}
-    if len(held):
-        first = Learner(graph, method, options)
-        epochs, metrics = first.until_good(learnt, held, report)
-    final = Learner(graph, method, options)
-    final.epochs(graph.relations, epochs, "learning from all", report)
-    final.save(made)
+    if len(held_out):
+        first = Trainer(graph, method, options)
+        epochs, metrics = first.train_until_best(training, held_out, report)
+    final = Trainer(graph, method, options)
+    final.train_epochs(graph.relations, epochs, "learning from all", report)
+    final.save(folder)
     return {
         **metrics,
         "epochs": epochs,
         "relations": len(graph.relations),
-        "validation_relations": len(held),
+        "validation_relations": len(held_out),
         "entities": len(graph.entities),
         "predicates": len(graph.predicates),
     }
 
 
-class Learner:
-    """A model of PyKEEN's and how it learns; its predicate 2p goes forward and 2p + 1 back."""
+class Trainer:
+    """Trains a model of PyKEEN, in which 2p is predicate p and 2p + 1 its reciprocal."""
 
     def __init__(self, graph: Graph, method: str, options: dict[str, Any]) -> None:
         torch.manual_seed(options["seed"])
@@ -132,48 +133,48 @@ class Learner:
         self.model = _model(graph, method, options).to(self._device)
         self._optimizer = torch.optim.Adam(self.model.parameters(), options["learning_rate"])
 
-    def epochs(self, relations: Any, count: int, phase: str, report: Report) -> None:
-        """Go over the relations so many times."""
+    def train_epochs(self, relations: Any, count: int, phase: str, report: Report) -> None:
+        """Train for a number of epochs."""
         for number in range(count):
-            report(phase, number, count, loss=round(self._epoch(relations), 4))
+            report(phase, number, count, loss=round(self._train_epoch(relations), 4))
         report(phase, count, count)
 
-    def until_good(self, learnt: Any, held: Any, report: Report) -> tuple[int, dict[str, Any]]:
-        """Learn until the relations kept back are found no better; the best number of epochs and what it measured."""
-        watched = held[:: max(1, -(-len(held) // self._most(_WATCHED)))]
-        best, at, state = -1.0, 0, self._state()
+    def train_until_best(self, training: Any, held_out: Any, report: Report) -> tuple[int, dict[str, Any]]:
+        """Early stopping: the number of epochs with the best reciprocal rank, and the metrics after these."""
+        watched = self._sample(held_out, _EARLY_STOPPING_RELATIONS)
+        best, best_epoch, state = -1.0, 0, self._state()
         for number in range(1, self._options["epochs"] + 1):
-            loss = self._epoch(learnt)
+            loss = self._train_epoch(training)
             report("training", number, self._options["epochs"], loss=round(loss, 4), mrr=round(best, 4))
-            if number % _EVERY and number != self._options["epochs"]:
+            if number % _EVALUATION_INTERVAL and number != self._options["epochs"]:
                 continue
-            score = self.measured(watched, learnt, held)["mrr"]
+            score = self.evaluate(watched, training, held_out)["mrr"]
             if score > best:
-                best, at, state = score, number, self._state()
-            elif number - at >= self._options["patience"]:
+                best, best_epoch, state = score, number, self._state()
+            elif number - best_epoch >= self._options["patience"]:
                 break
         self.model.load_state_dict(state)
         report("measuring", 0, 1)
-        return at, self.measured(held[:: max(1, -(-len(held) // self._most(_MEASURED)))], learnt, held)
+        return best_epoch, self.evaluate(self._sample(held_out, _METRIC_RELATIONS), training, held_out)
 
-    def measured(self, wanted: Any, *known: Any) -> dict[str, Any]:
-        """Filtered ranks of both ends; of equals the middle."""
+    def evaluate(self, relations: Any, *known: Any) -> dict[str, Any]:
+        """Filtered ranks of subject and object; of equal scores the mean rank counts."""
         from pykeen.evaluation import RankBasedEvaluator
 
         width = self._options["dimensions"] * len(self._graph.entities) * 8
         self.model.eval()
-        found = RankBasedEvaluator().evaluate(
+        metrics = RankBasedEvaluator().evaluate(
             self.model,
-            wanted,
-            batch_size=max(1, min(1024, _HELD // width)),
+            relations,
+            batch_size=max(1, min(1024, _EVALUATION_BYTES // width)),
             device=self._device,
             additional_filter_triples=list(known),
             use_tqdm=False,
         )
-        return {name: round(float(found.get_metric(f"both.realistic.{key}")), 4) for name, key in _METRICS.items()}
+        return {name: round(float(metrics.get_metric(f"both.realistic.{key}")), 4) for name, key in _METRICS.items()}
 
-    def save(self, made: Path) -> None:
-        """The vectors, and what their rows stand for."""
+    def save(self, folder: Path) -> None:
+        """Write the vectors, and a description of their rows."""
         self.model.eval()
         with torch.no_grad():
             vectors = {
@@ -181,39 +182,40 @@ class Learner:
                 "predicates": self.model.relation_representations[0](indices=None),
             }
         arrays = {
-            name: np.ascontiguousarray((torch.view_as_real(each) if each.is_complex() else each).detach().cpu().numpy())
-            for name, each in vectors.items()
+            name: np.ascontiguousarray(_as_real(vector).detach().cpu().numpy()) for name, vector in vectors.items()
         }
         types = sorted(set(self._graph.types))
-        place = {type_: number for number, type_ in enumerate(types)}
-        of = [place[type_] for type_ in self._graph.types]
-        rows: dict[str, Any] = {
-            **{name: each.astype(np.float32) for name, each in arrays.items()},
+        number_of_type = {type_: number for number, type_ in enumerate(types)}
+        entity_types = [number_of_type[type_] for type_ in self._graph.types]
+        tensors: dict[str, Any] = {
+            **{name: array.astype(np.float32) for name, array in arrays.items()},
             "ids": np.asarray(self._graph.entities, dtype=np.int64),
-            "types": np.asarray(of, dtype=np.int32),
+            "types": np.asarray(entity_types, dtype=np.int32),
         }
-        save_file(rows, made / "graph.safetensors")
+        save_file(tensors, folder / "graph.safetensors")
         ends: list[list[set[int]]] = [[set(), set()] for _ in self._graph.predicates]
         for subject, predicate, object_ in self._graph.relations.tolist():
-            ends[predicate][0].add(of[subject])
-            ends[predicate][1].add(of[object_])
-        about = {
+            ends[predicate][0].add(entity_types[subject])
+            ends[predicate][1].add(entity_types[object_])
+        description = {
             "method": self._method,
             "predicates": self._graph.predicates,
             "ends": [[sorted(side) for side in both] for both in ends],
         }
-        (made / "graph.json").write_text(json.dumps(about, ensure_ascii=False, sort_keys=True), encoding="utf-8")
+        (folder / "graph.json").write_text(
+            json.dumps(description, ensure_ascii=False, sort_keys=True), encoding="utf-8"
+        )
 
-    def _epoch(self, relations: Any) -> float:
-        """One pass over the relations, each in both directions."""
+    def _train_epoch(self, relations: Any) -> float:
+        """Train on every relation in both directions; returns the mean loss."""
         self.model.train()
         subject, predicate, object_ = relations.unbind(1)
-        forth = torch.stack([subject, 2 * predicate, object_], 1)
-        back = torch.stack([object_, 2 * predicate + 1, subject], 1)
-        both = torch.cat([forth, back])
+        forward = torch.stack([subject, 2 * predicate, object_], 1)
+        backward = torch.stack([object_, 2 * predicate + 1, subject], 1)
+        triples = torch.cat([forward, backward])
         losses = []
         size = self._options["batch_size"]
-        for batch in both[torch.randperm(len(both), generator=self._random)].split(size):  # type: ignore[no-untyped-call]  # torch's own lacks types
+        for batch in triples[torch.randperm(len(triples), generator=self._random)].split(size):  # type: ignore[no-untyped-call]  # torch's own lacks types
             self._optimizer.zero_grad()
             loss = self._loss(batch.to(self._device))
             loss.backward()
@@ -224,25 +226,28 @@ class Learner:
 
     def _loss(self, batch: Any) -> Any:
         tails, target = None, batch[:, 2]
-        if len(self._graph.entities) > _ALL:
-            drawn = torch.randint(len(self._graph.entities), (_DRAWN,), generator=self._random).to(self._device)
-            tails, at = torch.unique(torch.cat([target, drawn]), return_inverse=True)
-            target = at[: len(target)]
+        if len(self._graph.entities) > _MAX_SCORED:
+            shape = (_NEGATIVE_SAMPLES,)
+            negatives = torch.randint(len(self._graph.entities), shape, generator=self._random).to(self._device)
+            tails, position = torch.unique(torch.cat([target, negatives]), return_inverse=True)
+            target = position[: len(target)]
         scores = self.model.score_t(batch[:, :2], tails=tails)
         loss = torch.nn.functional.cross_entropy(scores, target)
         weight = self._options.get("regularization")
         if weight:
-            loss = loss + weight * self._cubes(batch)
+            loss = loss + weight * self._nuclear_norm(batch)
         return loss
 
-    def _cubes(self, batch: Any) -> Any:
-        """The nuclear 3-norm of the vectors that a batch uses, as the same paper has it."""
+    def _nuclear_norm(self, batch: Any) -> Any:
+        """The nuclear 3-norm of the vectors of a batch, the regularizer of the same paper."""
         entities, predicates = self.model.entity_representations[0], self.model.relation_representations[0]
         used = entities(batch[:, 0]), predicates(batch[:, 1]), entities(batch[:, 2])
-        return torch.stack([(each.abs() ** 3).sum() for each in used]).sum() / len(batch)
+        return torch.stack([(vectors.abs() ** 3).sum() for vectors in used]).sum() / len(batch)
 
-    def _most(self, wanted: int) -> int:
-        return max(100, min(wanted, _SCORES // len(self._graph.entities)))
+    def _sample(self, relations: Any, size: int) -> Any:
+        """Every n-th of the relations, so that there are at most `size`, or fewer where there are many entities."""
+        limit = max(100, min(size, _MAX_SCORES // len(self._graph.entities)))
+        return relations[:: max(1, -(-len(relations) // limit))]
 
     def _state(self) -> dict[str, Any]:
         return {name: value.detach().clone() for name, value in self.model.state_dict().items()}
@@ -260,39 +265,45 @@ def _model(graph: Graph, method: str, options: dict[str, Any]) -> Any:
         num_relations=len(graph.predicates),
         create_inverse_triples=True,
     )
-    kind = torch.cfloat if method in ("complex", "rotate") else torch.float
-    entities = {"shape": options["dimensions"], "dtype": kind, "initializer": init.xavier_normal_}
-    turned = {"initializer": init.init_phases, "constrainer": complex_normalize} if method == "rotate" else {}
+    dtype = torch.cfloat if method in ("complex", "rotate") else torch.float
+    entities = {"shape": options["dimensions"], "dtype": dtype, "initializer": init.xavier_normal_}
+    # RotatE's predicates are rotations: complex numbers of length one.
+    rotations = {"initializer": init.init_phases, "constrainer": complex_normalize} if method == "rotate" else {}
     return ERModel(
         triples_factory=triples,
         interaction=_interaction(method),
         entity_representations_kwargs=entities,
-        relation_representations_kwargs=entities | turned,
+        relation_representations_kwargs=entities | rotations,
         random_seed=options["seed"],
     )
 
 
 def _interaction(method: str) -> Any:
-    """PyKEEN's, with many objects for one subject by a product of matrices: a fiftieth of the time."""
+    """PyKEEN's interaction, with a matrix product for one subject and many objects, which is fifty times as fast."""
     from pykeen.nn import modules
 
-    kinds = {
+    classes = {
         "complex": modules.ComplExInteraction,
         "rotate": modules.RotatEInteraction,
         "distmult": modules.DistMultInteraction,
         "transe": modules.TransEInteraction,
     }
 
-    own: Any = kinds[method]
+    base: Any = classes[method]
 
-    class Quick(own):  # type: ignore[misc]  # chosen at run time
+    class MatrixInteraction(base):  # type: ignore[misc]  # chosen at run time
         def forward(self, h: Any, r: Any, t: Any) -> Any:
             if h.ndim != 3 or h.shape[1] != 1 or t.ndim != 3 or t.shape[0] != 1:
                 return super().forward(h, r, t)
-            wanted = (h + r if method == "transe" else h * r)[:, 0]
-            wanted, there = (torch.view_as_real(x).flatten(1) if x.is_complex() else x for x in (wanted, t[0]))
+            query = (h + r if method == "transe" else h * r)[:, 0]
+            query, tails = (_as_real(x).flatten(1) for x in (query, t[0]))
             if method in ("rotate", "transe"):
-                return -torch.cdist(wanted, there)
-            return wanted @ there.T
+                return -torch.cdist(query, tails)
+            return query @ tails.T
 
-    return Quick(p=2) if method == "transe" else Quick()
+    return MatrixInteraction(p=2) if method == "transe" else MatrixInteraction()
+
+
+def _as_real(vectors: Any) -> Any:
+    """Complex vectors with a last dimension of real and imaginary part; real ones as they are."""
+    return torch.view_as_real(vectors) if vectors.is_complex() else vectors

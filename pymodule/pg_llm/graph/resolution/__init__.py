@@ -1,1 +1,1 @@
-"""Which names are of one thing: their words, what is said of them, and all members of a group together."""
+"""Matching of entities: name similarity, evidence of their relations, and constrained clustering."""

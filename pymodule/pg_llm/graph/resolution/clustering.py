@@ -1,44 +1,44 @@
-"""Groups of members that are one thing: whoever joins must be like all of a group on average, not like one of it."""
+"""Average-linkage agglomerative clustering with cannot-link constraints, of members that are grouped already."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-# Of two large groups so many pairs are looked at.
-_MOST_PAIRS = 400
+# Pairs of members of two clusters whose scores are averaged; of more a sample is taken.
+_MAX_PAIRS = 400
 
 
-def joined(
+def agglomerate(
     groups: Mapping[int, int],
     pairs: Iterable[tuple[float, int, int]],
     score: Callable[[int, int], float],
-    apart: Collection[tuple[int, int]],
-    least: float,
+    cannot_link: Collection[tuple[int, int]],
+    threshold: float,
 ) -> list[tuple[int, int, float, tuple[int, int]]]:
-    """Which groups join: the two, their score, and the two members that brought them together.
+    """The joins of groups, in order: the two groups, their average score, and the pair of members that led to the join.
 
-    `groups` maps members to groups, `pairs` are scores of members, `apart` are members that must not meet, the smaller
-    first. A group that has joined another goes by that one's name.
+    `groups` maps members to groups, `pairs` are scored pairs of members, `cannot_link` pairs that must not share a
+    group, the smaller member first. A group that joins another takes that one's name.
     """
-    of = dict(groups)
+    group_of = dict(groups)
     members: dict[int, list[int]] = {}
-    for member, group in sorted(of.items()):
+    for member, group in sorted(group_of.items()):
         members.setdefault(group, []).append(member)
-    apart = set(apart)
-    found = []
+    forbidden = set(cannot_link)
+    joins = []
     for _, first, second in sorted(pairs, key=lambda pair: (-pair[0], pair[1:])):
-        one, other = sorted((of[first], of[second]))
+        one, other = sorted((group_of[first], group_of[second]))
         if one == other:
             continue
         across = [(min(a, b), max(a, b)) for a in members[one] for b in members[other]]
-        if not apart.isdisjoint(across):
+        if not forbidden.isdisjoint(across):
             continue
-        some = across[:: len(across) // _MOST_PAIRS + 1]
-        mean = sum(score(a, b) for a, b in some) / len(some)
-        if mean < least:
+        sample = across[:: len(across) // _MAX_PAIRS + 1]
+        mean = sum(score(a, b) for a, b in sample) / len(sample)
+        if mean < threshold:
             continue
-        found.append((one, other, mean, (first, second)))
+        joins.append((one, other, mean, (first, second)))
         for member in members[other]:
-            of[member] = one
+            group_of[member] = one
         members[one] += members.pop(other)
-    return found
+    return joins

@@ -1,6 +1,6 @@
-"""What can be told of a statement by its text alone: rewrites that may be cheaper; and what a plan's conditions ask of.
+"""Analyse statements by their syntax tree alone: possible rewrites, and the terms of plan conditions.
 
-Nothing here knows a table: whether a rewrite is equal and cheaper is for the database to say.
+Tables are unknown here: whether a rewrite is equal and cheaper is for the database to say.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ from pg_llm.tasks import WorkItem, worker_process
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """Option `read` is statement, condition, calls or sort key; each result is a JSON list. Raises InvalidInput."""
-    how = options["read"]
-    return [WorkItem((), lambda _, text=text: worker_process.call("optimization", how, text)) for text in inputs]  # type: ignore[misc]
+    analyzer = options["read"]
+    return [WorkItem((), lambda _, text=text: worker_process.call("optimization", analyzer, text)) for text in inputs]  # type: ignore[misc]
 
 
-def run_in_worker(how: str, text: str) -> str:
-    """What is read; the parser is PostgreSQL's own, whose names inside a server would be taken for the server's."""
+def run_in_worker(analyzer: str, text: str) -> str:
+    """Analyse one text; in a child process, as the parser is PostgreSQL's own and its symbols clash in a server."""
     try:
-        return json.dumps(_READ[how](text))
+        return json.dumps(_ANALYZERS[analyzer](text))
     except RecursionError:
         raise InvalidInput("sql is nested too deeply", hint="Ask about a part of it.") from None
 
 
-def _rewritten(text: str) -> list[dict[str, Any]]:
-    """Each rewrite as `rule`, `sql` and what it `needs` in order to be equal."""
+def _rewrites(text: str) -> list[dict[str, Any]]:
+    """Each possible rewrite: its `rule`, its `sql`, and what it `needs` to be equal."""
     sql_tree.select(text)
-    return [found for rule in (*rewrite_rules.RULES, *model_call_rules.RULES) if (found := rule(text)) is not None]
+    return [rewrite for rule in (*rewrite_rules.RULES, *model_call_rules.RULES) if (rewrite := rule(text)) is not None]
 
 
-_READ: dict[str, Callable[[str], list[dict[str, Any]]]] = {
-    "statement": _rewritten,
-    "condition": conditions.terms,
-    "calls": conditions.calls,
+_ANALYZERS: dict[str, Callable[[str], list[dict[str, Any]]]] = {
+    "statement": _rewrites,
+    "condition": conditions.indexable_terms,
+    "calls": conditions.model_calls,
     "sort key": conditions.sort_key,
 }

@@ -1,4 +1,4 @@
-"""What the conditions and sort keys of a plan ask of a table: columns and expressions that an index could serve."""
+"""Sargable terms: columns and expressions in plan conditions and sort keys that an index could serve."""
 
 from __future__ import annotations
 
@@ -10,61 +10,61 @@ from pg_llm.optimize.host import model_call_rules, sql_tree
 _EQUAL, _RANGE, _PATTERN = ("=",), ("<", ">", "<=", ">="), ("~~",)
 
 
-def terms(text: str) -> list[dict[str, Any]]:
-    """The parts of a condition that compare something of one table with something that is not of it.
+def indexable_terms(text: str) -> list[dict[str, Any]]:
+    """The conjuncts that compare an expression of one table with something outside it.
 
-    `kind` is equal, range or pattern; `column` is None for an expression, `cast` the type a column is cast to.
+    `kind` is equal, range or pattern; `column` is None for an expression, `cast` the type that a column is cast to.
     """
     tree = _expression(f"SELECT {text}")
     parts = sql_tree.conjuncts(tree.targetList[0].val) if tree is not None and tree.targetList else []
-    return [term for part in parts for term in _compared(part)]
+    return [term for part in parts for term in _comparison_terms(part)]
 
 
-def _compared(part: Any) -> list[dict[str, Any]]:
+def _comparison_terms(part: Any) -> list[dict[str, Any]]:
     from pglast import ast
     from pglast.enums import A_Expr_Kind, BoolExprType
 
     if isinstance(part, ast.BoolExpr) and part.boolop == BoolExprType.OR_EXPR:
-        return _either([_compared(each) for each in part.args])
+        return _common_term([_comparison_terms(argument) for argument in part.args])
     if not isinstance(part, ast.A_Expr) or part.kind not in (A_Expr_Kind.AEXPR_OP, A_Expr_Kind.AEXPR_OP_ANY):
         return []
     operator = part.name[-1].sval
     if operator not in (*_EQUAL, *_RANGE, *_PATTERN):
         return []
-    found = []
+    compared = []
     for side, other in ((part.lexpr, part.rexpr), (part.rexpr, part.lexpr)):
-        owners = _owners(side)
-        if side is None or len(owners) != 1 or owners & _owners(other):
+        owners = _aliases(side)
+        if side is None or len(owners) != 1 or owners & _aliases(other):
             continue
-        if operator in _PATTERN and not (side is part.lexpr and _prefix(other)):
+        if operator in _PATTERN and not (side is part.lexpr and _has_prefix(other)):
             continue
-        found.append(_term(side, owners.pop(), operator, other))
-    return found
+        compared.append(_term(side, owners.pop(), operator, other))
+    return compared
 
 
-def _either(alternatives: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
-    """What all alternatives compare with constants, as one index serves them all."""
+def _common_term(alternatives: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """The term that all alternatives of an OR compare with constants, as one index serves them all."""
     first = alternatives[0]
-    same = all(each == first for each in alternatives)
+    same = all(terms == first for terms in alternatives)
     return first if same and len(first) == 1 and first[0]["constant"] and first[0]["kind"] == "equal" else []
 
 
-def calls(text: str) -> list[dict[str, Any]]:
-    """The parts of a condition in their order, and whether each calls a model."""
+def model_calls(text: str) -> list[dict[str, Any]]:
+    """The conjuncts in order, and whether each calls a model."""
     tree = _expression(f"SELECT {text}")
     parts = sql_tree.conjuncts(tree.targetList[0].val) if tree is not None and tree.targetList else []
-    return [{"text": sql_tree.written(part), "model": model_call_rules.calls(part)} for part in parts]
+    return [{"text": sql_tree.to_sql(part), "model": model_call_rules.calls_model(part)} for part in parts]
 
 
 def sort_key(text: str) -> list[dict[str, Any]]:
-    """The column that a sort key of a plan is about, and how it is ordered; nothing for another expression."""
+    """The column and direction of a sort key; nothing for other expressions."""
     from pglast.enums import SortByDir, SortByNulls
 
     tree = _expression(f"SELECT 1 ORDER BY {text}")
     if tree is None or len(tree.sortClause) != 1:
         return []
     key = tree.sortClause[0]
-    name = sql_tree.name(key.node)
+    name = sql_tree.column_name(key.node)
     if len(name) != 2:
         return []
     order = " DESC" if key.sortby_dir == SortByDir.SORTBY_DESC else ""
@@ -78,17 +78,19 @@ def _expression(text: str) -> Any | None:
     try:
         return sql_tree.select(text)
     except InvalidInput:
-        # A plan writes subplans and the like in words that are no SQL; no index serves those.
+        # Plans contain subplans and the like that are not SQL; no index serves those.
         return None
 
 
-def _owners(tree: Any) -> set[str]:
-    """The tables whose columns an expression names."""
-    return {sql_tree.name(column)[0] for column in sql_tree.columns(tree) if len(sql_tree.name(column)) > 1}
+def _aliases(tree: Any) -> set[str]:
+    """The aliases of the tables whose columns an expression reads."""
+    return {
+        sql_tree.column_name(column)[0] for column in sql_tree.columns(tree) if len(sql_tree.column_name(column)) > 1
+    }
 
 
-def _prefix(other: Any) -> bool:
-    """Whether a pattern is a constant that begins with what is to be found."""
+def _has_prefix(other: Any) -> bool:
+    """True if a pattern is a constant with a fixed prefix."""
     from pglast import ast
 
     constant = other.arg if isinstance(other, ast.TypeCast) else other
@@ -102,9 +104,9 @@ def _term(side: Any, owner: str, operator: str, other: Any) -> dict[str, Any]:
 
     cast = None
     core = side
-    if isinstance(side, ast.TypeCast) and sql_tree.name(side.arg):
+    if isinstance(side, ast.TypeCast) and sql_tree.column_name(side.arg):
         core, cast = side.arg, side.typeName.names[-1].sval
-    name = sql_tree.name(core)
+    name = sql_tree.column_name(core)
     functions = [
         ".".join(part.sval for part in node.funcname) for node in sql_tree.nodes(side) if isinstance(node, ast.FuncCall)
     ]
@@ -115,19 +117,19 @@ def _term(side: Any, owner: str, operator: str, other: Any) -> dict[str, Any]:
         "cast": cast,
         "kind": kind,
         "functions": functions,
-        "constant": not _owners(other),
-        "expression": _bare(side),
+        "constant": not _aliases(other),
+        "expression": _unqualified(side),
         "call": isinstance(side, ast.FuncCall),
     }
 
 
-def _bare(side: Any) -> str:
-    """The expression as an index of the table would have it, without the table's name."""
+def _unqualified(side: Any) -> str:
+    """The expression without the table's alias, as CREATE INDEX needs it."""
     from pglast import ast
 
     def change(node: Any) -> Any:
-        if isinstance(node, ast.ColumnRef) and len(sql_tree.name(node)) > 1:
-            return sql_tree.column(sql_tree.name(node)[-1])
+        if isinstance(node, ast.ColumnRef) and len(sql_tree.column_name(node)) > 1:
+            return sql_tree.column(sql_tree.column_name(node)[-1])
         return node
 
-    return sql_tree.written(sql_tree.replaced(side, change))
+    return sql_tree.to_sql(sql_tree.transform(side, change))

@@ -1,4 +1,4 @@
-"""Statements that call models less often: after cheaper conditions, or once per row instead of once per pair."""
+"""Rewrites that call models less often: after cheaper conditions, or once per row instead of once per pair."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from pg_llm.optimize.host import sql_tree
 
 Rewrite = dict[str, Any]
 
-_MODELS = "llm_"
+_MODEL_PREFIX = "llm_"
 _CANDIDATES = "candidates"
 _SIMILARITY = "llm_similarity"
 _EMBED = "llm_embed"
 
 
 def models_last(text: str) -> Rewrite | None:
-    """Everything but the conditions that call models goes into a MATERIALIZED CTE; those see only what it leaves."""
+    """Evaluate all conditions without model calls in a MATERIALIZED CTE first."""
     from pglast import ast
 
     tree = sql_tree.select(text)
     parts = sql_tree.conjuncts(tree.whereClause)
-    late = [part for part in parts if calls(part)]
-    early = [part for part in parts if not calls(part)]
-    if not late or tree.withClause or tree.op or not (early or _joined(tree)):
+    with_models = [part for part in parts if calls_model(part)]
+    without_models = [part for part in parts if not calls_model(part)]
+    if not with_models or tree.withClause or tree.op or not (without_models or _has_join(tree)):
         return None
-    # What is outside the CTE: all but FROM and the early conditions.
+    # The clauses that stay outside the CTE.
     outside = (
         tree.targetList,
-        tuple(late),
+        tuple(with_models),
         tree.groupClause,
         tree.havingClause,
         tree.sortClause,
@@ -37,103 +37,113 @@ def models_last(text: str) -> Rewrite | None:
     )
     if any(isinstance(node, ast.SubLink) for node in sql_tree.nodes(outside)):
         return None
-    given = {target.name for target in tree.targetList if target.name}
-    shown = given | {name[-1] for target in tree.targetList if (name := sql_tree.name(target.val))}
-    grouped = [sql_tree.name(column) for column in sql_tree.columns(tree.groupClause)]
-    if any(len(name) == 1 and name[0] in given for name in grouped):
+    aliases = {target.name for target in tree.targetList if target.name}
+    shown = aliases | {name[-1] for target in tree.targetList if (name := sql_tree.column_name(target.val))}
+    grouped = [sql_tree.column_name(column) for column in sql_tree.columns(tree.groupClause)]
+    if any(len(name) == 1 and name[0] in aliases for name in grouped):
         return None
-    taken: dict[tuple[str, ...], str] = {}
+    moved: dict[tuple[str, ...], str] = {}
 
     def change(node: Any) -> Any:
         if not isinstance(node, ast.ColumnRef):
             return node
-        key = tuple(sql_tree.name(node))
-        return sql_tree.column(taken.setdefault(key, f"column_{len(taken) + 1}"))
+        key = tuple(sql_tree.column_name(node))
+        return sql_tree.column(moved.setdefault(key, f"column_{len(moved) + 1}"))
 
     columns = sql_tree.columns(outside)
-    if not all(sql_tree.name(column) for column in columns):
+    if not all(sql_tree.column_name(column) for column in columns):
         return None
     for target in tree.targetList:
-        # The name that the column would have had.
-        if target.name is None and (name := sql_tree.name(target.val)):
+        # Keep the name that the output column would have had.
+        if target.name is None and (name := sql_tree.column_name(target.val)):
             target.name = name[-1]
     sort = tuple(
-        each
-        if len(sql_tree.name(each.node)) == 1 and sql_tree.name(each.node)[0] in shown
-        else sql_tree.replaced(each, change)
-        for each in tree.sortClause or ()
+        sort_key
+        if len(sql_tree.column_name(sort_key.node)) == 1 and sql_tree.column_name(sort_key.node)[0] in shown
+        else sql_tree.transform(sort_key, change)
+        for sort_key in tree.sortClause or ()
     )
-    for place in ("targetList", "groupClause", "havingClause", "windowClause", "distinctClause"):
-        setattr(tree, place, sql_tree.replaced(getattr(tree, place), change))
+    for clause in ("targetList", "groupClause", "havingClause", "windowClause", "distinctClause"):
+        setattr(tree, clause, sql_tree.transform(getattr(tree, clause), change))
     tree.sortClause = sort or None
-    late = [sql_tree.replaced(part, change) for part in late]
+    with_models = [sql_tree.transform(part, change) for part in with_models]
     inner = ast.SelectStmt(
-        targetList=tuple(ast.ResTarget(name=name, val=sql_tree.column(*key)) for key, name in taken.items()),
+        targetList=tuple(ast.ResTarget(name=name, val=sql_tree.column(*key)) for key, name in moved.items()),
         fromClause=tree.fromClause,
-        whereClause=sql_tree.conjunction(early),
+        whereClause=sql_tree.conjunction(without_models),
     )
     tree.fromClause = (ast.RangeVar(relname=_CANDIDATES, inh=True),)
-    tree.whereClause = sql_tree.conjunction(late)
+    tree.whereClause = sql_tree.conjunction(with_models)
     tree.withClause = _with({_CANDIDATES: inner})
-    return {"rule": "models last", "sql": sql_tree.written(tree), "needs": {"stable": _functions(late)}}
+    return {"rule": "models last", "sql": sql_tree.to_sql(tree), "needs": {"stable": _function_names(with_models)}}
 
 
 def once_per_row(text: str) -> Rewrite | None:
-    """Model calls on one table's columns go into a MATERIALIZED CTE of that table; a similarity becomes a distance."""
+    """Compute model calls on one table's columns in a MATERIALIZED CTE of that table; similarities become distances."""
     from pglast import ast
 
     tree = sql_tree.select(text)
-    found = sql_tree.tables(tree)
-    if found is None or found[1] or len(found[0]) < 2 or tree.withClause or tree.op:
+    sources = sql_tree.from_tables(tree)
+    if sources is None or sources[1] or len(sources[0]) < 2 or tree.withClause or tree.op:
         return None
-    tables = {sql_tree.alias(table): table for table in found[0]}
-    if any(isinstance(node, ast.SubLink) for node in sql_tree.nodes(tree)) or len(tables) != len(found[0]):
+    tables = {sql_tree.alias(table): table for table in sources[0]}
+    if any(isinstance(node, ast.SubLink) for node in sql_tree.nodes(tree)) or len(tables) != len(sources[0]):
         return None
-    given = {target.name for target in tree.targetList if target.name}
-    # An output column's name, which stays what it is.
+    aliases = {target.name for target in tree.targetList if target.name}
+    # References to output columns stay as they are.
     outputs = {
-        id(each.node) for each in tree.sortClause or () if sql_tree.name(each.node) in [[name] for name in given]
+        id(sort_key.node)
+        for sort_key in tree.sortClause or ()
+        if sql_tree.column_name(sort_key.node) in [[name] for name in aliases]
     }
-    names = [sql_tree.name(column) for column in sql_tree.columns(tree) if id(column) not in outputs]
+    names = [sql_tree.column_name(column) for column in sql_tree.columns(tree) if id(column) not in outputs]
     if not all(len(name) == 2 and name[0] in tables for name in names):
         return None
-    wanted: dict[tuple[str, str], tuple[str, Any]] = {}
+    moved_calls: dict[tuple[str, str], tuple[str, Any]] = {}
 
-    def once(call: Any) -> Any | None:
-        """The column that holds what the call gives, if it is about one table."""
-        about = {sql_tree.name(column)[0] for column in sql_tree.columns(call) if len(sql_tree.name(column)) > 1}
+    def moved_column(call: Any) -> Any | None:
+        """The CTE column that replaces a call, if the call concerns one table only."""
+        about = {
+            sql_tree.column_name(column)[0]
+            for column in sql_tree.columns(call)
+            if len(sql_tree.column_name(column)) > 1
+        }
         if len(about) != 1:
             return None
         (owner,) = about
-        name, _ = wanted.setdefault((owner, sql_tree.written(call)), (f"model_{len(wanted) + 1}", call))
+        name, _ = moved_calls.setdefault((owner, sql_tree.to_sql(call)), (f"model_{len(moved_calls) + 1}", call))
         return sql_tree.column(owner, name)
 
     def change(node: Any) -> Any:
         if not _is_call(node):
             return node
-        if node.funcname[-1].sval == _SIMILARITY and len(node.args or ()) >= 2 and not _named(node):
-            sides = [once(_embedding(node, side)) for side in node.args[:2]]
+        if node.funcname[-1].sval == _SIMILARITY and len(node.args or ()) >= 2 and not _has_named_arguments(node):
+            sides = [moved_column(_embedding(node, side)) for side in node.args[:2]]
             return node if None in sides else _distance(*sides)
-        return once(node) or node
+        return moved_column(node) or node
 
-    shown = [_output(target) for target in tree.targetList]
-    for place in ("targetList", "whereClause", "groupClause", "havingClause", "sortClause", "fromClause"):
-        setattr(tree, place, sql_tree.replaced(getattr(tree, place), change))
-    if not wanted:
+    shown = [_output_name(target) for target in tree.targetList]
+    for clause in ("targetList", "whereClause", "groupClause", "havingClause", "sortClause", "fromClause"):
+        setattr(tree, clause, sql_tree.transform(getattr(tree, clause), change))
+    if not moved_calls:
         return None
     for target, name in zip(tree.targetList, shown, strict=True):
         target.name = name
     parts = sql_tree.conjuncts(tree.whereClause)
     queries = {}
-    for owner in dict.fromkeys(owner for owner, _ in wanted):
-        mine = [part for part in parts if _only(part, owner, {name for name, _ in wanted.values()})]
-        parts = [part for part in parts if part not in mine]
+    for owner in dict.fromkeys(owner for owner, _ in moved_calls):
+        own_conditions = [
+            part for part in parts if _concerns_only(part, owner, {name for name, _ in moved_calls.values()})
+        ]
+        parts = [part for part in parts if part not in own_conditions]
         table = tables[owner]
         star = ast.ResTarget(val=ast.ColumnRef(fields=(ast.A_Star(),)))
-        made = [ast.ResTarget(name=name, val=call) for (whose, _), (name, call) in wanted.items() if whose == owner]
+        call_columns = [
+            ast.ResTarget(name=name, val=call) for (whose, _), (name, call) in moved_calls.items() if whose == owner
+        ]
         queries[f"{owner}_once"] = ast.SelectStmt(
-            targetList=(star, *made),
-            whereClause=sql_tree.conjunction(mine),
+            targetList=(star, *call_columns),
+            whereClause=sql_tree.conjunction(own_conditions),
             fromClause=(
                 ast.RangeVar(
                     schemaname=table.schemaname, relname=table.relname, inh=table.inh, alias=ast.Alias(aliasname=owner)
@@ -148,42 +158,42 @@ def once_per_row(text: str) -> Rewrite | None:
             return ast.RangeVar(relname=f"{owner}_once", inh=True, alias=ast.Alias(aliasname=owner))
         return node
 
-    tree.fromClause = sql_tree.replaced(tree.fromClause, renamed)
+    tree.fromClause = sql_tree.transform(tree.fromClause, renamed)
     tree.withClause = _with(queries)
-    moved = _functions([call for _, call in wanted.values()])
-    return {"rule": "once per row", "sql": sql_tree.written(tree), "needs": {"stable": moved}}
+    functions = _function_names([call for _, call in moved_calls.values()])
+    return {"rule": "once per row", "sql": sql_tree.to_sql(tree), "needs": {"stable": functions}}
 
 
 def _is_call(node: Any) -> bool:
     from pglast import ast
 
-    return isinstance(node, ast.FuncCall) and node.funcname[-1].sval.startswith(_MODELS)
+    return isinstance(node, ast.FuncCall) and node.funcname[-1].sval.startswith(_MODEL_PREFIX)
 
 
-def calls(tree: Any) -> bool:
-    """Whether a model is called anywhere in a tree."""
+def calls_model(tree: Any) -> bool:
+    """True if a model is called anywhere in the tree."""
     return any(_is_call(node) for node in sql_tree.nodes(tree))
 
 
-def _functions(trees: list[Any]) -> list[str]:
-    """The names of all functions that are called."""
+def _function_names(trees: list[Any]) -> list[str]:
+    """The names of all called functions."""
     from pglast import ast
 
     called = (node for tree in trees for node in sql_tree.nodes(tree) if isinstance(node, ast.FuncCall))
     return sorted({node.funcname[-1].sval for node in called})
 
 
-def _named(call: Any) -> bool:
+def _has_named_arguments(call: Any) -> bool:
     from pglast import ast
 
-    return any(isinstance(each, ast.NamedArgExpr) for each in call.args[:2])
+    return any(isinstance(argument, ast.NamedArgExpr) for argument in call.args[:2])
 
 
-def _joined(tree: Any) -> bool:
+def _has_join(tree: Any) -> bool:
     from pglast import ast
 
     sources = tree.fromClause or ()
-    return len(sources) > 1 or any(isinstance(each, ast.JoinExpr) for each in sources)
+    return len(sources) > 1 or any(isinstance(source, ast.JoinExpr) for source in sources)
 
 
 def _with(queries: dict[str, Any]) -> Any:
@@ -199,21 +209,25 @@ def _with(queries: dict[str, Any]) -> Any:
     )
 
 
-def _output(target: Any) -> str | None:
-    """The name of an output column, as PostgreSQL gives it."""
+def _output_name(target: Any) -> str | None:
+    """The output column's name as PostgreSQL derives it."""
     from pglast import ast
 
     if target.name:
         return str(target.name)
-    if name := sql_tree.name(target.val):
+    if name := sql_tree.column_name(target.val):
         return name[-1]
     return str(target.val.funcname[-1].sval) if isinstance(target.val, ast.FuncCall) else None
 
 
-def _only(part: Any, owner: str, made: set[str]) -> bool:
-    """Whether a condition is about one table alone, and about none of the columns that models fill."""
-    names = [sql_tree.name(column) for column in sql_tree.columns(part)]
-    return bool(names) and not calls(part) and all(name[0] == owner and name[1] not in made for name in names)
+def _concerns_only(part: Any, owner: str, model_columns: set[str]) -> bool:
+    """True if a condition concerns this table alone, and no column computed by a model."""
+    names = [sql_tree.column_name(column) for column in sql_tree.columns(part)]
+    return (
+        bool(names)
+        and not calls_model(part)
+        and all(name[0] == owner and name[1] not in model_columns for name in names)
+    )
 
 
 def _embedding(similarity: Any, side: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Statements that say the same in another form: IN for OR, NOT EXISTS for NOT IN, no DISTINCT over a key."""
+"""Equivalence rewrites: IN for OR, NOT EXISTS for NOT IN, no DISTINCT over a key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Rewrite = dict[str, Any]
 
 
 def or_to_in(text: str) -> Rewrite | None:
-    """`x = 1 OR x = 2` as `x IN (1, 2)`, which is equal by definition."""
+    """`x = 1 OR x = 2` as `x IN (1, 2)`; equal by definition."""
     from pglast import ast
     from pglast.enums import A_Expr_Kind, BoolExprType
 
@@ -35,48 +35,51 @@ def or_to_in(text: str) -> Rewrite | None:
         values = tuple(part.rexpr for part in parts)
         return ast.A_Expr(kind=A_Expr_Kind.AEXPR_IN, name=parts[0].name, lexpr=parts[0].lexpr, rexpr=values)
 
-    tree = sql_tree.replaced(tree, change)
-    return {"rule": "in", "sql": sql_tree.written(tree), "needs": {}} if changed else None
+    tree = sql_tree.transform(tree, change)
+    return {"rule": "in", "sql": sql_tree.to_sql(tree), "needs": {}} if changed else None
 
 
 def _equality(node: Any) -> tuple[str, ...] | None:
-    """The column that is compared with a constant, and the constant's kind."""
+    """The column that is compared with a constant, and the constant's type."""
     from pglast import ast
     from pglast.enums import A_Expr_Kind
 
     if not isinstance(node, ast.A_Expr) or node.kind != A_Expr_Kind.AEXPR_OP or node.name[-1].sval != "=":
         return None
-    name = sql_tree.name(node.lexpr)
+    name = sql_tree.column_name(node.lexpr)
     if not name or not isinstance(node.rexpr, ast.A_Const) or node.rexpr.isnull:
         return None
     return (*name, type(node.rexpr.val).__name__)
 
 
 def not_in_to_not_exists(text: str) -> Rewrite | None:
-    """`x NOT IN (SELECT y …)` as NOT EXISTS, which is equal where neither x nor y is ever NULL."""
+    """`x NOT IN (SELECT y …)` as NOT EXISTS (anti-join); equal if neither x nor y is ever NULL."""
     from pglast import ast
     from pglast.enums import A_Expr_Kind, BoolExprType, SubLinkType
 
     tree = sql_tree.select(text)
-    around = sql_tree.tables(tree)
-    if around is None:
+    outer_tables = sql_tree.from_tables(tree)
+    if outer_tables is None:
         return None
     needs: list[list[str]] = []
-    aliases = {sql_tree.alias(table) for table in around[0]}
+    aliases = {sql_tree.alias(table) for table in outer_tables[0]}
 
     def change(node: Any) -> Any:
         link = node.args[0] if isinstance(node, ast.BoolExpr) and node.boolop == BoolExprType.NOT_EXPR else None
         if not isinstance(link, ast.SubLink) or link.subLinkType != SubLinkType.ANY_SUBLINK or link.operName:
             return node
         inner = link.subselect
-        inside = sql_tree.tables(inner)
-        if not _plain(inner) or inside is None or not inside[0] or len(inner.targetList) != 1:
+        inner_tables = sql_tree.from_tables(inner)
+        if not _is_plain_list(inner) or inner_tables is None or not inner_tables[0] or len(inner.targetList) != 1:
             return node
-        mine, theirs = (_qualified(link.testexpr, around[0]), _qualified(inner.targetList[0].val, inside[0]))
-        if mine is None or theirs is None or aliases & {sql_tree.alias(table) for table in inside[0]}:
+        mine, theirs = (
+            _resolve_column(link.testexpr, outer_tables[0]),
+            _resolve_column(inner.targetList[0].val, inner_tables[0]),
+        )
+        if mine is None or theirs is None or aliases & {sql_tree.alias(table) for table in inner_tables[0]}:
             return node
-        for (table, column), outer in ((mine, around[1]), (theirs, inside[1])):
-            # An outer join makes NULL of any column, and a CTE may bear a table's name: no constraint tells of those.
+        for (table, column), outer in ((mine, outer_tables[1]), (theirs, inner_tables[1])):
+            # Outer joins make any column nullable, and a CTE may have a table's name: no constraint helps.
             needs.append(["" if outer or tree.withClause else sql_tree.relation(table), column])
         equal = ast.A_Expr(
             kind=A_Expr_Kind.AEXPR_OP,
@@ -89,41 +92,41 @@ def not_in_to_not_exists(text: str) -> Rewrite | None:
         exists = ast.SubLink(subLinkType=SubLinkType.EXISTS_SUBLINK, subselect=inner)
         return ast.BoolExpr(boolop=BoolExprType.NOT_EXPR, args=(exists,))
 
-    # Only conditions that all must hold: elsewhere NULL and false are not the same.
+    # Only top-level conjuncts: elsewhere NULL and false differ.
     parts = [change(part) for part in sql_tree.conjuncts(tree.whereClause)]
     tree.whereClause = sql_tree.conjunction(parts)
-    return {"rule": "not exists", "sql": sql_tree.written(tree), "needs": {"not_null": needs}} if needs else None
+    return {"rule": "not exists", "sql": sql_tree.to_sql(tree), "needs": {"not_null": needs}} if needs else None
 
 
 def distinct_of_key(text: str) -> Rewrite | None:
-    """SELECT DISTINCT without DISTINCT, which is equal where its columns hold a key of the one table."""
+    """SELECT DISTINCT without DISTINCT; equal if the columns contain a key of the only table."""
     from pglast import ast
 
     tree = sql_tree.select(text)
-    found = sql_tree.tables(tree)
+    sources = sql_tree.from_tables(tree)
     if tree.distinctClause != (None,) or tree.op or tree.groupClause or tree.havingClause or tree.windowClause:
         return None
-    # The name of a CTE may be that of a table as well.
+    # A CTE may have the name of a table.
     if tree.withClause:
         return None
-    if found is None or len(found[0]) != 1 or found[0][0] is not tree.fromClause[0]:
+    if sources is None or len(sources[0]) != 1 or sources[0][0] is not tree.fromClause[0]:
         return None
-    # A function could return a set.
+    # A function may return a set.
     if any(isinstance(node, ast.FuncCall | ast.SubLink) for node in sql_tree.nodes(tree.targetList)):
         return None
-    table = found[0][0]
-    names = [sql_tree.name(target.val) for target in tree.targetList]
+    table = sources[0][0]
+    names = [sql_tree.column_name(target.val) for target in tree.targetList]
     stars = any(
         isinstance(target.val, ast.ColumnRef) and isinstance(target.val.fields[-1], ast.A_Star)
         for target in tree.targetList
     )
     tree.distinctClause = None
-    key = {"table": sql_tree.relation(table), "columns": [each[-1] for each in names if each], "all": stars}
-    return {"rule": "distinct", "sql": sql_tree.written(tree), "needs": {"key": key}}
+    key = {"table": sql_tree.relation(table), "columns": [parts[-1] for parts in names if parts], "all": stars}
+    return {"rule": "distinct", "sql": sql_tree.to_sql(tree), "needs": {"key": key}}
 
 
-def _plain(select: Any) -> bool:
-    """Whether a subquery is a mere list of one column's values."""
+def _is_plain_list(select: Any) -> bool:
+    """True if a subquery is a plain list of one column's values."""
     return not (
         select.op
         or select.distinctClause
@@ -137,9 +140,9 @@ def _plain(select: Any) -> bool:
     )
 
 
-def _qualified(node: Any, tables: list[Any]) -> tuple[Any, str] | None:
-    """The table in FROM and the column that a column's name stands for, if the text alone tells."""
-    name = sql_tree.name(node)
+def _resolve_column(node: Any, tables: list[Any]) -> tuple[Any, str] | None:
+    """The table and column that a column reference resolves to, if the text alone tells."""
+    name = sql_tree.column_name(node)
     if len(name) == 1 and len(tables) == 1:
         return tables[0], name[0]
     if len(name) == 2:

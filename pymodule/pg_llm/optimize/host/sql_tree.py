@@ -1,4 +1,4 @@
-"""One SELECT as a tree: read, walked, changed, and written again."""
+"""Syntax trees of SELECT statements: parsed, traversed, transformed, and written as SQL."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 
 from pg_llm.errors import InvalidInput
 
-# The tree of a longer text could be deeper than the stack.
+# The tree of a longer text could exceed the stack.
 _LONGEST = 20_000
 _HINT = "Give one SELECT, as it would be run, with values in place of parameters."
 
 
 def select(text: str) -> Any:
-    """The tree of the one SELECT in the text. Raises InvalidInput, with the position from 1 of what is wrong."""
+    """Parse a single SELECT. Raises InvalidInput with the position, from 1, of a mistake."""
     from pglast import ast, parse_sql
     from pglast.parser import ParseError
 
@@ -22,20 +22,18 @@ def select(text: str) -> Any:
     if "\0" in text:
         raise InvalidInput("sql holds a NUL character", hint=_HINT)
     try:
-        found = parse_sql(text)
+        statements = parse_sql(text)
     except ParseError as error:
         message, place = (*error.args, 0)[:2]
-        # The parser counts characters, and pglast takes that for bytes.
+        # The parser counts characters, which pglast takes for bytes.
         place = len(text[:place].encode("utf-8", "surrogatepass")) + 1
         raise InvalidInput(f"sql cannot be read: {message}, at character {place}", hint=_HINT) from error
-    if not found:
+    if not statements:
         raise InvalidInput("sql is empty", hint=_HINT)
-    if len(found) > 1:
-        raise InvalidInput(
-            f"sql holds {len(found)} statements, the second at character {_begin(text, found[1].stmt_location)}",
-            hint=_HINT,
-        )
-    tree = found[0].stmt
+    if len(statements) > 1:
+        second = _statement_start(text, statements[1].stmt_location)
+        raise InvalidInput(f"sql holds {len(statements)} statements, the second at character {second}", hint=_HINT)
+    tree = statements[0].stmt
     if not isinstance(tree, ast.SelectStmt):
         raise InvalidInput(f"sql is no SELECT, but a {type(tree).__name__.removesuffix('Stmt').upper()}", hint=_HINT)
     for node in nodes(tree):
@@ -48,51 +46,51 @@ def select(text: str) -> Any:
     return tree
 
 
-def _begin(text: str, byte: int) -> int:
-    """The character from 1 at which what begins at that byte begins, without space before it."""
+def _statement_start(text: str, byte: int) -> int:
+    """The character, from 1, at which the statement at this byte offset begins."""
     encoded = text.encode("utf-8", "surrogatepass")
     rest = encoded[byte:].decode("utf-8", "replace")
     return len(text) - len(rest.lstrip()) + 1
 
 
 def nodes(tree: Any) -> Iterator[Any]:
-    """Every node of a tree, itself first."""
+    """All nodes of a tree, itself included."""
     from pglast import ast
 
-    waiting = [tree]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, ast.Node):
-            yield each
-            waiting += [getattr(each, name) for name in each]
-        elif isinstance(each, tuple | list):
-            waiting += each
+    pending = [tree]
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.Node):
+            yield node
+            pending += [getattr(node, name) for name in node]
+        elif isinstance(node, tuple | list):
+            pending += node
 
 
-def replaced(tree: Any, change: Callable[[Any], Any]) -> Any:
-    """The tree with what `change` makes of each node, from the leaves up. Changes the tree itself."""
+def transform(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """Apply `change` to every node, bottom up; modifies the tree."""
     from pglast import ast
 
     if isinstance(tree, tuple):
-        return tuple(replaced(each, change) for each in tree)
+        return tuple(transform(item, change) for item in tree)
     if not isinstance(tree, ast.Node):
         return tree
     for name in tree:
         value = getattr(tree, name)
         if isinstance(value, ast.Node | tuple):
-            setattr(tree, name, replaced(value, change))
+            setattr(tree, name, transform(value, change))
     return change(tree)
 
 
-def written(tree: Any) -> str:
+def to_sql(tree: Any) -> str:
     """The statement as SQL."""
     from pglast.stream import RawStream
 
     return str(RawStream()(tree))
 
 
-def name(node: Any) -> list[str]:
-    """The parts of a column's name; empty for one with a star, and for what is no column."""
+def column_name(node: Any) -> list[str]:
+    """The parts of a column's name; empty for stars and for other nodes."""
     from pglast import ast
 
     if not isinstance(node, ast.ColumnRef) or not all(isinstance(field, ast.String) for field in node.fields):
@@ -101,26 +99,26 @@ def name(node: Any) -> list[str]:
 
 
 def columns(tree: Any) -> list[Any]:
-    """The columns that a tree names, stars included."""
+    """The column references in a tree, stars included."""
     from pglast import ast
 
     return [node for node in nodes(tree) if isinstance(node, ast.ColumnRef)]
 
 
 def conjuncts(condition: Any) -> list[Any]:
-    """The parts of a condition that must all hold."""
+    """The conjuncts of a condition."""
     from pglast import ast
     from pglast.enums import BoolExprType
 
     if condition is None:
         return []
     if isinstance(condition, ast.BoolExpr) and condition.boolop == BoolExprType.AND_EXPR:
-        return [part for each in condition.args for part in conjuncts(each)]
+        return [part for argument in condition.args for part in conjuncts(argument)]
     return [condition]
 
 
 def conjunction(parts: list[Any]) -> Any:
-    """The condition that all the parts hold; None for no part."""
+    """The conjunction of conditions; None if there are none."""
     from pglast import ast
     from pglast.enums import BoolExprType
 
@@ -130,39 +128,39 @@ def conjunction(parts: list[Any]) -> Any:
 
 
 def column(*parts: str) -> Any:
-    """A column of that name."""
+    """A column reference."""
     from pglast import ast
 
     return ast.ColumnRef(fields=tuple(ast.String(sval=part) for part in parts))
 
 
 def relation(table: Any) -> str:
-    """The name of a table in FROM, as SQL."""
+    """The qualified name of a table in FROM, as SQL."""
     from pglast import ast
 
-    return written(ast.RangeVar(schemaname=table.schemaname, relname=table.relname, inh=True))
+    return to_sql(ast.RangeVar(schemaname=table.schemaname, relname=table.relname, inh=True))
 
 
-def tables(tree: Any) -> tuple[list[Any], bool] | None:
-    """The tables of a FROM clause, and whether one is joined by an outer join; None where anything else is in it."""
+def from_tables(tree: Any) -> tuple[list[Any], bool] | None:
+    """The tables in FROM, and whether any join is an outer join; None if there is anything but tables."""
     from pglast import ast
     from pglast.enums import JoinType
 
-    found: list[Any] = []
+    sources: list[Any] = []
     outer = False
-    waiting = list(tree.fromClause or ())
-    while waiting:
-        each = waiting.pop(0)
-        if isinstance(each, ast.JoinExpr):
-            outer |= each.jointype != JoinType.JOIN_INNER
-            waiting[:0] = [each.larg, each.rarg]
-        elif isinstance(each, ast.RangeVar):
-            found.append(each)
+    pending = list(tree.fromClause or ())
+    while pending:
+        item = pending.pop(0)
+        if isinstance(item, ast.JoinExpr):
+            outer |= item.jointype != JoinType.JOIN_INNER
+            pending[:0] = [item.larg, item.rarg]
+        elif isinstance(item, ast.RangeVar):
+            sources.append(item)
         else:
             return None
-    return found, outer
+    return sources, outer
 
 
 def alias(table: Any) -> str:
-    """The name that columns of a table in FROM are called by."""
+    """The alias of a table in FROM, or its name."""
     return str(table.alias.aliasname if table.alias else table.relname)

@@ -1,4 +1,4 @@
-"""How good ranked lists are, against the one item that each was to hold."""
+"""Ranking metrics of recommended lists against the one held-out item of each user: HR, NDCG, MRR, coverage, novelty."""
 
 from __future__ import annotations
 
@@ -7,31 +7,32 @@ from typing import Any
 import numpy as np
 
 
-def gain(ranks: Any, k: int) -> Any:
-    """NDCG at k for each rank, from 0, of the one item that counts."""
+def ndcg(ranks: Any, k: int) -> Any:
+    """NDCG at k for each rank, from 0, of the one relevant item."""
     return np.where(ranks < k, 1 / np.log2(ranks + 2.0), 0)
 
 
-def metrics(kept: dict[str, Any], k: int) -> dict[str, dict[str, float]]:
-    """HR, NDCG, MRR, coverage and novelty of lists of k, for each way of making them.
+def by_method(validation: dict[str, Any], k: int) -> dict[str, dict[str, float]]:
+    """The metrics of lists of length k, for each method of recommending.
 
-    `kept` has each item's events as `popular`, and for each way WAY_ranks (users,) and WAY_lists (users, items).
-    Coverage is the share of all items that stand in some list, novelty the mean of -log2 of an item's share of events.
+    `validation` has each item's number of events as `popular`, and for each method METHOD_ranks (users,) and
+    METHOD_lists (users, items). Coverage is the share of all items that occur in some list, novelty the mean of -log2
+    of an item's share of events.
     """
-    popular = kept["popular"]
+    popular = validation["popular"]
     share = np.maximum(popular, 1) / max(1, int(popular.sum()))
-    found: dict[str, dict[str, float]] = {}
-    for name in sorted(kept):
-        if not name.endswith("_ranks") or not len(kept[name]):
+    metrics: dict[str, dict[str, float]] = {}
+    for name in sorted(validation):
+        if not name.endswith("_ranks") or not len(validation[name]):
             continue
-        way = name.removesuffix("_ranks")
-        ranks, lists = kept[name], kept[f"{way}_lists"][:, :k]
-        found[way] = {
+        method = name.removesuffix("_ranks")
+        ranks, lists = validation[name], validation[f"{method}_lists"][:, :k]
+        metrics[method] = {
             "hr": float(np.mean(ranks < k)),
-            "ndcg": float(np.mean(gain(ranks, k))),
+            "ndcg": float(np.mean(ndcg(ranks, k))),
             "mrr": float(np.mean(np.where(ranks < k, 1 / (1.0 + ranks), 0))),
             "coverage": len(np.unique(lists)) / len(popular),
             "novelty": float(np.mean(-np.log2(share[lists]))),
             "users": float(len(ranks)),
         }
-    return found
+    return metrics

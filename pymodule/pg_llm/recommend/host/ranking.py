@@ -1,7 +1,7 @@
-"""Sequences of items to what comes next.
+"""The task `recommendation`: sequences of items to the vector of the next item, or the metrics of the validation.
 
-An input is a JSON list of item numbers; the result is a vector as pgvector writes it. With option `k` the inputs do not
-matter: the result is a JSON object of what was measured with lists of that length.
+An input is a JSON list of item numbers; the result is a vector as pgvector writes it. With option `k` the inputs are
+ignored: the result is a JSON object of the metrics of lists of that length.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pg_llm.tasks import WorkItem
 
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
-    """One vector per sequence, or the measures."""
+    """One vector per sequence, or the metrics."""
     if options["k"] is not None:
-        kept = cast(RecommenderModel, model).validation
-        return [WorkItem((), lambda _: json.dumps(metrics.metrics(kept, options["k"]))) for _ in inputs]
+        validation = cast(RecommenderModel, model).validation
+        return [WorkItem((), lambda _: json.dumps(metrics.by_method(validation, options["k"]))) for _ in inputs]
     return [WorkItem(windows, embedding.literal) for windows in model.encode(inputs)]

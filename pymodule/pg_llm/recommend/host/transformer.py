@@ -1,7 +1,7 @@
 """A causal transformer over sequences of items, with an item's text beside its own vector.
 
-SASRec (Kang and McAuley 2018) with the cross-entropy over all items, or over a sample of them that stands for all. An
-item without events is known by its text alone, so each item's own vector is left out now and then in training.
+SASRec (Kang and McAuley 2018) with the cross-entropy over all items, or over a sample that estimates it (sampled
+softmax). An item without events is known by its text alone, so each item's own vector is dropped at times in training.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-# Items up to which every step compares with all of them; beyond, with so many that are drawn.
-_ALL_ITEMS = 20_000
-_DRAWN = 8_192
-_TEXT_ALONE = 0.1
-# Places of sequences that are compared with the drawn items at once.
-_PART = 128
-# Sequences that are encoded at once where nothing is learnt.
-_AT_ONCE = 256
+# Up to so many items the softmax is over all of them; beyond, over so many negatives that are sampled.
+_MAX_FULL_SOFTMAX = 20_000
+_NEGATIVES = 8_192
+# Probability that a training step drops an item's own vector.
+_TEXT_ONLY = 0.1
+# Positions that are compared with the negatives at once.
+_CHUNK = 128
+# Sequences that are encoded at once for scoring.
+_BATCH = 256
 
 
 class Body(nn.Module):
-    """Item vectors (batch, length, dimensions), right-aligned, to what comes after the last: (batch, dimensions)."""
+    """Item vectors (batch, length, dimensions), right-aligned, to the vector of the next item: (batch, dimensions)."""
 
     def __init__(self, dimensions: int, layers: int, heads: int, length: int, dropout: float) -> None:
         super().__init__()
@@ -35,21 +36,21 @@ class Body(nn.Module):
         self.norm = nn.LayerNorm(dimensions)
         self.dropout = nn.Dropout(dropout)
 
-    def every(self, vectors: Tensor, present: Tensor) -> Tensor:
-        """What comes after each item: (batch, length, dimensions); `present` is 1 where there is an item, else 0."""
+    def every_position(self, vectors: Tensor, present: Tensor) -> Tensor:
+        """The next item's vector at each position: (batch, length, dimensions); `present` is 1 for an item, else 0."""
         length = vectors.shape[1]
         hidden = self.dropout(vectors + self.place[-length:])
-        # Each item sees itself and what came before.
+        # Causal: each position attends to itself and to earlier ones.
         later = torch.triu(torch.full((length, length), -1e9, device=vectors.device), 1)
         mask = later + (1 - present)[:, None, None, :] * -1e9
         for block in self.blocks:
             hidden = block(hidden, mask)
-        found: Tensor = self.norm(hidden)
-        return found
+        normalized: Tensor = self.norm(hidden)
+        return normalized
 
     def forward(self, vectors: Tensor, present: Tensor) -> Tensor:
-        """What comes after the last item."""
-        return self.every(vectors, present)[:, -1]
+        """The vector of the item after the last."""
+        return self.every_position(vectors, present)[:, -1]
 
 
 class _Block(nn.Module):
@@ -67,15 +68,18 @@ class _Block(nn.Module):
         parts = self.mix(self.first(hidden)).view(batch, length, 3, self.heads, dimensions // self.heads)
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)
         scores = query @ key.transpose(-1, -2) / math.sqrt(dimensions // self.heads) + mask
-        seen = self.dropout(scores.softmax(-1)) @ value
-        hidden = hidden + self.dropout(self.out(seen.transpose(1, 2).reshape(batch, length, dimensions)))
+        attended = self.dropout(scores.softmax(-1)) @ value
+        hidden = hidden + self.dropout(self.out(attended.transpose(1, 2).reshape(batch, length, dimensions)))
         wide = functional.gelu(self.wide(self.second(hidden)))
-        found: Tensor = hidden + self.dropout(self.narrow(wide))
-        return found
+        output: Tensor = hidden + self.dropout(self.narrow(wide))
+        return output
 
 
 class Network(nn.Module):
-    """Vectors of all items, and the body; `texts` is (items, width), zero where an item has no text."""
+    """Vectors of all items, and the body; `texts` is (items, width), zero where an item has no text.
+
+    The names of parameters are those in the files of trained recommenders.
+    """
 
     def __init__(self, items: int, texts: Tensor, options: dict[str, Any]) -> None:
         super().__init__()
@@ -90,161 +94,166 @@ class Network(nn.Module):
         self.device = texts.device
 
     def items(self, known: Tensor) -> Tensor:
-        """The vectors of all items, (items, dimensions); the own part only of those that are known."""
-        found: Tensor = self.own * known[:, None] + self.read(self.texts)
-        return found
+        """The vectors of all items, (items, dimensions); only known ones, which have events, have an own part."""
+        vectors: Tensor = self.own * known[:, None] + self.read(self.texts)
+        return vectors
 
     @property
     def sampled(self) -> bool:
-        """Whether a step sees only the items that it needs."""
-        return len(self.own) > _ALL_ITEMS
+        """Whether the loss is a sampled softmax."""
+        return len(self.own) > _MAX_FULL_SOFTMAX
 
     def loss(self, sequences: Sequence[Any], weights: Sequence[Any], known: Tensor) -> Tensor:
         """Mean cross-entropy of each next item, over the known ones."""
-        ids, present = padded([each[:-1] for each in sequences], self.device)
-        # Both are padded alike, so that each place holds the item after it.
-        wanted = torch.from_numpy(np.concatenate([each[1:] for each in sequences])).to(self.device)
-        weight = torch.from_numpy(np.concatenate([each[1:] for each in weights])).to(self.device, torch.float32)
+        ids, present = pad([sequence[:-1] for sequence in sequences], self.device)
+        # In the order of the positions that are present.
+        targets = torch.from_numpy(np.concatenate([sequence[1:] for sequence in sequences])).to(self.device)
+        weight = torch.from_numpy(np.concatenate([sequence[1:] for sequence in weights])).to(self.device, torch.float32)
         if self.sampled:
-            losses = self._sampled(ids, present, wanted, known)
+            losses = self._sampled_losses(ids, present, targets, known)
         else:
-            vectors = self.items(known * self._shown(len(known)))
-            after = self.body.every(functional.embedding(ids, vectors), present)[present > 0]
-            # In place: each copy of this many numbers costs as much as the product.
-            logits = (after @ vectors.T).add_(self.bias).masked_fill_(known == 0, -1e9)
-            losses = functional.cross_entropy(logits, wanted, reduction="none")
+            vectors = self.items(known * self._own_mask(len(known)))
+            next_vectors = self.body.every_position(functional.embedding(ids, vectors), present)[present > 0]
+            # In place, as each copy of so large a matrix costs as much as the product.
+            logits = (next_vectors @ vectors.T).add_(self.bias).masked_fill_(known == 0, -1e9)
+            losses = functional.cross_entropy(logits, targets, reduction="none")
         return (losses * weight).sum() / weight.sum()
 
-    def _shown(self, items: int) -> Tensor:
-        return torch.rand(items, device=self.device) >= _TEXT_ALONE
+    def _own_mask(self, items: int) -> Tensor:
+        return torch.rand(items, device=self.device) >= _TEXT_ONLY
 
-    def _sampled(self, ids: Tensor, present: Tensor, wanted: Tensor, known: Tensor) -> Tensor:
-        """Beside the wanted items those that are drawn; only their rows have gradients."""
+    def _sampled_losses(self, ids: Tensor, present: Tensor, targets: Tensor, known: Tensor) -> Tensor:
+        """Cross-entropy against sampled negatives; only the rows of items that occur have gradients."""
         candidates = known.nonzero()[:, 0]
-        drawn = candidates[torch.randint(len(candidates), (_DRAWN,), device=self.device)]
-        needed, place = torch.unique(torch.cat([ids.flatten(), wanted, drawn]), return_inverse=True)
+        negatives = candidates[torch.randint(len(candidates), (_NEGATIVES,), device=self.device)]
+        needed, position = torch.unique(torch.cat([ids.flatten(), targets, negatives]), return_inverse=True)
         own = functional.embedding(needed, self.own, sparse=True)
-        vectors = own * (known[needed] * self._shown(len(needed)))[:, None] + self.read(self.texts[needed])
+        vectors = own * (known[needed] * self._own_mask(len(needed)))[:, None] + self.read(self.texts[needed])
         bias = torch.gather(self.bias, 0, needed, sparse_grad=True)
-        before, right, others = place.split([ids.numel(), len(wanted), len(drawn)])
-        after = self.body.every(functional.embedding(before.view(ids.shape), vectors), present)[present > 0]
-        true = (after * vectors[right]).sum(-1) + bias[right]
-        # Each drawn item stands for as many as it was drawn from, the wanted one for itself.
-        worth = bias[others] + math.log(len(candidates) / _DRAWN)
-        false: Tensor = _Drawn.apply(after, vectors[others], worth, wanted, drawn)  # type: ignore[no-untyped-call]  # torch's own lacks types
-        losses: Tensor = torch.logaddexp(true, false) - true
+        inputs, right, others = position.split([ids.numel(), len(targets), len(negatives)])
+        input_vectors = functional.embedding(inputs.view(ids.shape), vectors)
+        next_vectors = self.body.every_position(input_vectors, present)[present > 0]
+        positive = (next_vectors * vectors[right]).sum(-1) + bias[right]
+        # Each negative stands for as many items as it was drawn from, the target for itself.
+        corrected_bias = bias[others] + math.log(len(candidates) / _NEGATIVES)
+        negative: Tensor = _NegativeLogSumExp.apply(next_vectors, vectors[others], corrected_bias, targets, negatives)  # type: ignore[no-untyped-call]  # torch's own lacks types
+        losses: Tensor = torch.logaddexp(positive, negative) - positive
         return losses
 
     @torch.no_grad()
     def scores(self, sequences: Sequence[Any], known: Tensor) -> Any:
-        """Of every item after each sequence: float32, (sequences, items)."""
+        """The logit of every item after each sequence: float32, (sequences, items)."""
         self.eval()
         vectors = self.items(known)
-        found = []
-        for start in range(0, len(sequences), _AT_ONCE):
-            ids, present = padded([each[-self.length :] for each in sequences[start : start + _AT_ONCE]], self.device)
-            found.append((self.body(functional.embedding(ids, vectors), present) @ vectors.T).add_(self.biases(known)))
-        return torch.cat([each.cpu() for each in found]).numpy()
+        logits = []
+        for start in range(0, len(sequences), _BATCH):
+            ids, present = pad(
+                [sequence[-self.length :] for sequence in sequences[start : start + _BATCH]], self.device
+            )
+            next_vectors = self.body(functional.embedding(ids, vectors), present)
+            logits.append((next_vectors @ vectors.T).add_(self.biases(known)))
+        return torch.cat([batch.cpu() for batch in logits]).numpy()
 
     @torch.no_grad()
     def biases(self, known: Tensor) -> Tensor:
-        """How frequent each item is beyond what its vector says; an unknown one is like the average."""
+        """The bias of each item, by its frequency; unknown items have the mean."""
         mean = (self.bias * known).sum() / known.sum()
         return torch.where(known > 0, self.bias, mean)
 
 
-class _Drawn(torch.autograd.Function):
-    """Log of the summed likelihood of the drawn items, without the wanted one where it is among them: (places,).
+class _NegativeLogSumExp(torch.autograd.Function):
+    """Log-sum-exp of the negatives' logits, without the target where it is among them: (positions,).
 
-    In parts that stay in the processor's cache, computed again on the way back.
+    In chunks that stay in the processor's cache, computed again in the backward pass.
     """
 
     @staticmethod
-    def forward(ctx: Any, after: Tensor, vectors: Tensor, worth: Tensor, wanted: Tensor, drawn: Tensor) -> Tensor:
-        found = torch.cat(
+    def forward(ctx: Any, inputs: Tensor, vectors: Tensor, bias: Tensor, targets: Tensor, negatives: Tensor) -> Tensor:
+        summed = torch.cat(
             [
-                _likely(part, vectors, worth, own, drawn).logsumexp(1)
-                for part, own in zip(*_parts(after, wanted), strict=True)
+                _negative_logits(chunk, vectors, bias, own, negatives).logsumexp(1)
+                for chunk, own in zip(*_chunks(inputs, targets), strict=True)
             ]
         )
-        ctx.save_for_backward(after, vectors, worth, wanted, drawn, found)
-        return found
+        ctx.save_for_backward(inputs, vectors, bias, targets, negatives, summed)
+        return summed
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        after, vectors, worth, wanted, drawn, found = ctx.saved_tensors
-        of_after, of_vectors, of_worth = [], torch.zeros_like(vectors), torch.zeros_like(worth)
-        for part, own, total, share in zip(*_parts(after, wanted, found, gradient), strict=True):
-            likely = _likely(part, vectors, worth, own, drawn).sub_(total[:, None]).exp_().mul_(share[:, None])
-            of_after.append(likely @ vectors)
-            of_vectors.addmm_(likely.T, part)
-            of_worth += likely.sum(0)
-        return torch.cat(of_after), of_vectors, of_worth, None, None
+        inputs, vectors, bias, targets, negatives, summed = ctx.saved_tensors
+        of_inputs, of_vectors, of_bias = [], torch.zeros_like(vectors), torch.zeros_like(bias)
+        for chunk, own, total, share in zip(*_chunks(inputs, targets, summed, gradient), strict=True):
+            logits = _negative_logits(chunk, vectors, bias, own, negatives)
+            softmax = logits.sub_(total[:, None]).exp_().mul_(share[:, None])
+            of_inputs.append(softmax @ vectors)
+            of_vectors.addmm_(softmax.T, chunk)
+            of_bias += softmax.sum(0)
+        return torch.cat(of_inputs), of_vectors, of_bias, None, None
 
 
-def _parts(*given: Tensor) -> Iterator[Sequence[Tensor]]:
-    return (each.split(_PART) for each in given)  # type: ignore[no-untyped-call]  # torch's own lacks types
+def _chunks(*tensors: Tensor) -> Iterator[Sequence[Tensor]]:
+    return (tensor.split(_CHUNK) for tensor in tensors)  # type: ignore[no-untyped-call]  # torch's own lacks types
 
 
-def _likely(after: Tensor, vectors: Tensor, worth: Tensor, wanted: Tensor, drawn: Tensor) -> Tensor:
-    found = torch.addmm(worth, after, vectors.T)
-    twice = torch.isin(wanted, drawn).nonzero()[:, 0]
-    found[twice] = found[twice].masked_fill(drawn == wanted[twice, None], -1e9)
-    return found
+def _negative_logits(inputs: Tensor, vectors: Tensor, bias: Tensor, targets: Tensor, negatives: Tensor) -> Tensor:
+    logits = torch.addmm(bias, inputs, vectors.T)
+    collisions = torch.isin(targets, negatives).nonzero()[:, 0]
+    logits[collisions] = logits[collisions].masked_fill(negatives == targets[collisions, None], -1e9)
+    return logits
 
 
-def padded(sequences: Sequence[Any], device: Any) -> tuple[Tensor, Tensor]:
-    """Item numbers, right-aligned, and where there are any."""
-    longest = max(len(each) for each in sequences)
+def pad(sequences: Sequence[Any], device: Any) -> tuple[Tensor, Tensor]:
+    """Item numbers, right-aligned, and 1 where there is an item."""
+    longest = max(len(sequence) for sequence in sequences)
     ids = np.zeros((len(sequences), longest), dtype=np.int64)
     present = np.zeros((len(sequences), longest), dtype=np.float32)
-    for row, each in enumerate(sequences):
-        ids[row, longest - len(each) :] = each
-        present[row, longest - len(each) :] = 1
+    for row, sequence in enumerate(sequences):
+        ids[row, longest - len(sequence) :] = sequence
+        present[row, longest - len(sequence) :] = 1
     return torch.from_numpy(ids).to(device), torch.from_numpy(present).to(device)
 
 
 def windows(sequences: Sequence[Any], length: int, random: np.random.Generator) -> Iterator[tuple[int, int, int]]:
-    """Pieces of length + 1 items at most, as sequence, start and end; where long ones are cut changes every time."""
+    """Windows of at most length + 1 items, as sequence, start and end; long sequences are split at random places."""
     for number, sequence in enumerate(sequences):
         size = len(sequence)
         end = size
         if size > length + 1:
-            cut = size - int(random.integers(0, length))
-            if cut < size:
+            split = size - int(random.integers(0, length))
+            if split < size:
                 yield number, max(0, size - length - 1), size
-            end = cut
+            end = split
         while end > 1:
             yield number, max(0, end - length - 1), end
             end -= length
 
 
 class Optimizer:
-    """Adam; where a step sees only some items, it moves no others."""
+    """Adam, sparse for the item vectors of a sampled softmax: a step leaves items that do not occur unchanged."""
 
     def __init__(self, network: Network, rate: float) -> None:
         self._parameters = list(network.parameters())
         rows = [network.own, network.bias] if network.sampled else []
-        others = [each for each in self._parameters if all(each is not row for row in rows)]
-        self._parts: list[Any] = [torch.optim.Adam(others, rate)]
+        dense = [parameter for parameter in self._parameters if all(parameter is not row for row in rows)]
+        self._optimizers: list[Any] = [torch.optim.Adam(dense, rate)]
         if rows:
-            self._parts.append(torch.optim.SparseAdam(rows, rate))
+            self._optimizers.append(torch.optim.SparseAdam(rows, rate))
 
     def step(self, loss: Tensor) -> None:
-        """One step down, clipped to a norm of 1."""
-        for part in self._parts:
-            part.zero_grad()
+        """One step of gradient descent; the gradient is clipped to a norm of 1."""
+        for optimizer in self._optimizers:
+            optimizer.zero_grad()
         torch.autograd.backward(loss)
-        gradients = [each.grad for each in self._parameters if each.grad is not None]
-        if len(self._parts) == 1:
+        gradients = [parameter.grad for parameter in self._parameters if parameter.grad is not None]
+        if len(self._optimizers) == 1:
             nn.utils.clip_grad_norm_(self._parameters, 1.0)
         else:
             # clip_grad_norm_ takes no sparse gradients.
-            norm = float(torch.stack([each.norm() for each in gradients]).norm())
-            for each in gradients if norm > 1 else ():
-                each.mul_(1 / norm)
-        for part in self._parts:
-            part.step()
+            norm = float(torch.stack([gradient.norm() for gradient in gradients]).norm())
+            for gradient in gradients if norm > 1 else ():
+                gradient.mul_(1 / norm)
+        for optimizer in self._optimizers:
+            optimizer.step()
 
 
 def epoch(
@@ -256,15 +265,15 @@ def epoch(
     size: int,
     random: np.random.Generator,
 ) -> Iterator[float]:
-    """Learn from every sequence once; gives the loss of each step."""
+    """One pass over all sequences in batches of `size`; gives the loss of each step."""
     network.train()
-    pieces = list(windows(sequences, network.length, random))
-    order = random.permutation(len(pieces))
-    for start in range(0, len(order), size):
-        chosen = [pieces[place] for place in order[start : start + size]]
+    all_windows = list(windows(sequences, network.length, random))
+    order = random.permutation(len(all_windows))
+    for first in range(0, len(order), size):
+        batch = [all_windows[number] for number in order[first : first + size]]
         loss = network.loss(
-            [sequences[number][begin:end] for number, begin, end in chosen],
-            [weights[number][begin:end] for number, begin, end in chosen],
+            [sequences[number][start:end] for number, start, end in batch],
+            [weights[number][start:end] for number, start, end in batch],
             known,
         )
         optimizer.step(loss)

@@ -20,9 +20,9 @@ from typing import Any
 from pg_llm.errors import Error, to_wire
 from pg_llm.models import source
 from pg_llm.runtime.training import dataset
-from pg_llm.runtime.training.report import LineReport, say
+from pg_llm.runtime.training.report import LineReport, send
 
-# Methods and tasks whose training is their topic's own: a module with `run(job, rows, made, report) -> metrics`.
+# Trainers of other topics, by method or task: a module with `run(job, rows, folder, report) -> metrics`.
 TRAINERS = {"recommender": "pg_llm.recommend.host.training", "graph": "pg_llm.graph.host.training"}
 LABELLED = "pg_llm.training.host.trainer"
 _PR_SET_PDEATHSIG = 1
@@ -30,17 +30,16 @@ _PR_SET_PDEATHSIG = 1
 
 def main() -> int:
     """Command line of a training."""
-    _end_with(os.getppid())
+    _die_with(os.getppid())
     os.nice(10)
     os.environ.update(HF_HUB_OFFLINE="1", TQDM_DISABLE="1", TOKENIZERS_PARALLELISM="false")
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     folder = Path(sys.argv[1])
-    # Libraries may print; only what `say` writes is for the caller.
     try:
-        say({"result": _train(folder, json.loads((folder / "job.json").read_text()))})
+        send({"result": _train(folder, json.loads((folder / "job.json").read_text()))})
     except Error as error:
-        say({"error": to_wire(error)})
+        send({"error": to_wire(error)})
         return 1
     return 0
 
@@ -51,19 +50,19 @@ def _train(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     examples = dataset.read(folder / "rows.jsonl")
     if job["method"] == "suspects":
         return {"suspects": trainer.suspects(job, examples, LineReport())}
-    made = folder / "model"
-    made.mkdir()
-    metrics = trainer.run(job, examples, made, LineReport())
+    model_folder = folder / "model"
+    model_folder.mkdir()
+    metrics = trainer.run(job, examples, model_folder, LineReport())
     return {
         "metrics": metrics,
         "seconds": round(time.monotonic() - started, 1),
-        "folder": str(made),
-        "digest": source.digest(made),
+        "folder": str(model_folder),
+        "digest": source.digest(model_folder),
     }
 
 
-def _end_with(parent: int) -> None:
-    """Be killed when the process that started this one ends, however it ends."""
+def _die_with(parent: int) -> None:
+    """Let the kernel kill this process when its parent ends, however that ends."""
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""The process that trains: its folder, its command, what it says. Who starts it decides how to wait for it."""
+"""The training process: its folder, command, environment and messages; the caller starts it and waits for it."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ from pg_llm.installation import OPENMP_ENV, PACKAGE, installation
 FOLDER = Path(protocol.FOLDER) / "training"
 _LOCK = FOLDER.parent / "training.lock"
 
-_held: dict[Path, int] = {}
+# Descriptors of the locks on this process's own folders.
+_locks: dict[Path, int] = {}
 
 
 def prepare(job: dict[str, Any], rows: Iterable[str]) -> Path:
-    """A folder of its own for one training, with the JSON of each row; `remove` takes it away."""
+    """A new folder for one training, with the job and the JSON of each row; `remove` deletes it."""
     FOLDER.mkdir(parents=True, exist_ok=True, mode=0o700)
     with interrupts.deferred(), file_locks.exclusive(_LOCK):
-        _sweep()
+        _remove_abandoned()
         folder = Path(tempfile.mkdtemp(dir=FOLDER)).absolute()
-        # Held for as long as this process lives: the folder of one that was killed can be told by that.
-        _held[folder] = file_locks.acquire(folder / "lock")
+        # Locked for as long as this process lives, so that the folder of a killed process is recognised.
+        _locks[folder] = file_locks.acquire(folder / "lock")
     try:
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
@@ -39,14 +40,14 @@ def prepare(job: dict[str, Any], rows: Iterable[str]) -> Path:
     return folder
 
 
-def sweep() -> None:
-    """Remove what trainings left whose owner was killed."""
+def remove_abandoned() -> None:
+    """Remove the training folders of processes that were killed."""
     if FOLDER.is_dir():
         with file_locks.exclusive(_LOCK):
-            _sweep()
+            _remove_abandoned()
 
 
-def _sweep() -> None:
+def _remove_abandoned() -> None:
     for folder in FOLDER.iterdir():
         if folder.is_dir():
             try:
@@ -57,32 +58,28 @@ def _sweep() -> None:
 
 
 def command(folder: Path) -> list[str]:
-    """What runs the training in the folder."""
+    """The command line of the training in the folder."""
     return [installation().python, "-m", "pg_llm.runtime.training", str(folder)]
 
 
 def environment(logs: str | None = None) -> dict[str, str]:
-    """The environment it runs in; `logs` is where TensorBoard will look for what it logs."""
+    """The environment of a training; `logs` is the folder for TensorBoard."""
     dropped = ("PG", "PYTHON", "TENSORBOARD")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
-    return {
-        **OPENMP_ENV,
-        **kept,
-        "PYTHONPATH": str(PACKAGE.parent),
-        **({"TENSORBOARD_LOGGING_DIR": logs} if logs else {}),
-    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    tensorboard = {"TENSORBOARD_LOGGING_DIR": logs} if logs else {}
+    return {**OPENMP_ENV, **inherited, "PYTHONPATH": str(PACKAGE.parent), **tensorboard}
 
 
-def said(line: bytes) -> dict[str, Any]:
-    """A report or the result. Raises the error that it tells."""
+def parse_message(line: bytes) -> dict[str, Any]:
+    """A report or the result. Raises the error that the message holds."""
     message = json.loads(line)
     if "error" in message:
         raise from_wire(message["error"])
     return dict(message)
 
 
-def ended(code: int, folder: Path) -> Error:
-    """Why a training that told no result came to its end."""
+def failure(code: int, folder: Path) -> Error:
+    """The error for a training that ended without a result."""
     log = folder / "log"
     last = (log.read_text(errors="replace").strip().splitlines() or [f"exit status {code}"])[-1] if log.exists() else ""
     if code < 0:
@@ -93,6 +90,6 @@ def ended(code: int, folder: Path) -> Error:
 
 
 def remove(folder: Path) -> None:
-    """Take a training's folder away."""
+    """Delete a training's folder and release its lock."""
     shutil.rmtree(folder, ignore_errors=True)
-    os.close(_held.pop(folder))
+    os.close(_locks.pop(folder))

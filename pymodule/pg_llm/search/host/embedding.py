@@ -1,4 +1,4 @@
-"""Texts to unit vectors."""
+"""The task `embedding`: texts to unit vectors."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pg_llm.tasks import WorkItem, passages
 
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
-    """For option `role` (`query` or `document`) the model's prompt for that role goes before each input.
+    """One vector per input; with option `role` (`query` or `document`) the model's prompt for it precedes each input.
 
-    A text that is longer than the model reads is cut: its first window stands for it.
+    A text longer than the model's window is truncated to it.
     """
     prompt = cast(EmbeddingEngine, model).prompts.get(options.get("role", ""), "")
     texts = [prompt + text for text in inputs] if prompt else inputs
@@ -20,7 +20,7 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
 
 
 def literal(outputs: Sequence[Any]) -> str:
-    """The vector as pgvector writes it, with the shortest decimal form of each float32."""
+    """The first vector as pgvector writes it, with the shortest decimal form of each float32."""
     import orjson
 
     return orjson.dumps(outputs[0], option=orjson.OPT_SERIALIZE_NUMPY).decode("ascii")

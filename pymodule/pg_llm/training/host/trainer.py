@@ -1,4 +1,4 @@
-"""Training on labelled rows: classifiers, taggers, entity and relation models, by a head, fine-tuning or adapters."""
+"""Training on labelled rows: classifiers, taggers, entity and relation models, by a head, fine-tuning or LoRA."""
 
 from __future__ import annotations
 
@@ -12,63 +12,65 @@ from pg_llm.models.spec import ModelSpec
 from pg_llm.runtime.training import dataset
 from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
-from pg_llm.training.host import pairs
+from pg_llm.training.host import entity_pair_examples
 
 
-def run(job: dict[str, Any], rows: list[Example], made: Path, report: Report) -> dict[str, Any]:
-    """Train, save to the folder `made`; returns what was measured on rows kept back."""
+def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) -> dict[str, Any]:
+    """Train and save the model to the folder; returns the metrics on the validation rows."""
     labelled = [row for row in rows if row.truth is not None]
     training, validation = dataset.split(labelled, job["options"]["validation"])
     counts = {"training_rows": len(training), "validation_rows": len(validation)}
     if job["task"] == "relations":
-        # Texts have been split, not their pairs: what is measured on has not been read.
-        ends = pairs.ends(labelled)
-        job, training, validation = pairs.as_classes(job, training, validation)
+        # Split by text, not by pair, so that no text of the validation rows has been trained on.
+        argument_types = entity_pair_examples.argument_types(labelled)
+        (folder / source.ARGUMENT_TYPES).write_text(
+            json.dumps(argument_types, ensure_ascii=False, sort_keys=True), encoding="utf-8"
+        )
+        job, training, validation = entity_pair_examples.to_classification(job, training, validation)
     if job["method"] == "head":
-        measured = _head(job, training, validation, made, report)
+        metrics = _train_head(job, training, validation, folder, report)
     elif job["method"] == "self_train":
         unlabelled = [row for row in rows if row.truth is None]
-        measured = _self_train(job, training, validation, unlabelled, made, report)
+        metrics = _self_train(job, training, validation, unlabelled, folder, report)
     else:
-        measured = _transformer(job, training, validation, made, report)
-    if "nothing" in job:
-        (made / source.ENDS).write_text(json.dumps(ends, ensure_ascii=False, sort_keys=True), encoding="utf-8")
-    return {**measured, **counts}
+        metrics = _fine_tune(job, training, validation, folder, report)
+    return {**metrics, **counts}
 
 
-def _head(
-    job: dict[str, Any], training: list[Example], validation: list[Example], made: Path, report: Report
+def _train_head(
+    job: dict[str, Any], training: list[Example], validation: list[Example], folder: Path, report: Report
 ) -> dict[str, Any]:
     from pg_llm.training.host import head
 
-    many, seed = job["task"] == "tag", job["options"]["seed"]
-    ordered = training + validation
-    vectors = _pair_vectors(job, ordered, report) if "nothing" in job else text_vectors(job, ordered, report)
+    multi_label, seed = job["task"] == "tag", job["options"]["seed"]
+    examples = training + validation
+    of_pairs = "negative_label" in job
+    vectors = _pair_vectors(job, examples, report) if of_pairs else text_vectors(job, examples, report)
     report("fitting", 0, 2)
-    # Of thousands of words a search for the best strength would take minutes.
-    search = "nothing" not in job
-    trial = head.fit(vectors[: len(training)], training, many, seed, search=search)
-    measures = trial.measured(vectors[len(training) :], validation, job.get("nothing"))
+    # On thousands of word features a search for the regularisation would take minutes.
+    search = not of_pairs
+    trial = head.fit(vectors[: len(training)], training, multi_label, seed, search=search)
+    metrics = trial.evaluate(vectors[len(training) :], validation, job.get("negative_label"))
     report("fitting", 1, 2)
-    # Measured on rows it did not see; what is kept has learnt from all of them.
-    head.fit(vectors, ordered, many, seed, search=search).save(made)
+    # Evaluated on rows it did not see; the head that is kept is fitted to all of them.
+    head.fit(vectors, examples, multi_label, seed, search=search).save(folder)
     report("fitting", 2, 2)
-    return measures.summary()
+    return metrics.summary()
 
 
 def _pair_vectors(job: dict[str, Any], examples: list[Example], report: Report) -> Any:
-    """Embeddings of the first lines beside the words of the second ones, sparse."""
+    """Embeddings of the first lines beside the word features of the second ones, sparse."""
     from scipy import sparse
 
     lines = [example.text.partition("\n") for example in examples]
-    # Pairs of many sentences read alike once their names are left out.
-    distinct = list(dict.fromkeys(read for read, _, _ in lines))
-    vectors = text_vectors(job, [Example(read, None) for read in distinct], report)
-    row = {read: number for number, read in enumerate(distinct)}
+    # With their names masked, pairs of many sentences read alike.
+    distinct = list(dict.fromkeys(masked for masked, _, _ in lines))
+    vectors = text_vectors(job, [Example(masked, None) for masked in distinct], report)
+    row = {masked: number for number, masked in enumerate(distinct)}
     return sparse.hstack(
         [
-            sparse.csr_matrix(vectors[[row[read] for read, _, _ in lines]]),
-            pairs.words([words for _, _, words in lines]),
+            sparse.csr_matrix(vectors[[row[masked] for masked, _, _ in lines]]),
+            entity_pair_examples.word_features([words for _, _, words in lines]),
         ]
     ).tocsr()
 
@@ -78,7 +80,7 @@ def _self_train(
     training: list[Example],
     validation: list[Example],
     unlabelled: list[Example],
-    made: Path,
+    folder: Path,
     report: Report,
 ) -> dict[str, Any]:
     from pg_llm.training.host import self_training
@@ -86,18 +88,18 @@ def _self_train(
     vectors = text_vectors(job, [*training, *validation, *unlabelled], report)
     first, second = len(training), len(training) + len(validation)
     parts = (vectors[:first], training), (vectors[first:second], validation), vectors[second:]
-    final, measured = self_training.train(*parts, job["options"], report)
-    final.save(made)
-    return measured
+    head, metrics = self_training.train(*parts, job["options"], report)
+    head.save(folder)
+    return metrics
 
 
 def suspects(job: dict[str, Any], examples: list[Example], report: Report) -> list[dict[str, Any]]:
     """Positions of the rows whose label is probably wrong, with the label that fits better and the label's quality."""
-    from pg_llm.training.host import suspects
+    from pg_llm.training.host import confident_learning
 
     vectors = text_vectors(job, examples, report)
     report("judging", 0, 1)
-    return suspects.suspects(vectors, examples, 0)
+    return confident_learning.find_label_issues(vectors, examples, 0)
 
 
 def text_vectors(job: dict[str, Any], examples: list[Example], report: Report) -> Any:
@@ -105,12 +107,12 @@ def text_vectors(job: dict[str, Any], examples: list[Example], report: Report) -
     from pg_llm.models import loading
     from pg_llm.training.host import head
 
-    model = loading.load(ModelSpec.from_wire(job["base"]), 0, _no_base)
+    model = loading.load(ModelSpec.from_wire(job["base"]), 0, _refuse_base)
     return head.embed(model, [example.text for example in examples], report)
 
 
-def _transformer(
-    job: dict[str, Any], training: list[Example], validation: list[Example], made: Path, report: Report
+def _fine_tune(
+    job: dict[str, Any], training: list[Example], validation: list[Example], folder: Path, report: Report
 ) -> dict[str, Any]:
     from pg_llm.training.host.transformer import Transformer
 
@@ -122,14 +124,12 @@ def _transformer(
         labels = sorted({label for example in examples for label in example.truth})
     else:
         labels = sorted({entity[0] for example in examples for entity in example.truth})
-    model = Transformer(
-        source.folder(ModelSpec.from_wire(job["base"])), job["task"], labels, job["options"], job.get("nothing")
-    )
-    scratch = made.parent / "checkpoints"
-    measured = model.train(training, validation, job["method"], scratch, report)
-    model.save(made)
-    return measured
+    base = source.folder(ModelSpec.from_wire(job["base"]))
+    model = Transformer(base, job["task"], labels, job["options"], job.get("negative_label"))
+    metrics = model.train(training, validation, job["method"], folder.parent / "checkpoints", report)
+    model.save(folder)
+    return metrics
 
 
-def _no_base(spec: Any) -> Any:
+def _refuse_base(spec: Any) -> Any:
     raise Error(f'the embedding model "{spec.name}" builds on another model')

@@ -1,4 +1,4 @@
-"""Fine-tuning of a transformer, whole or through adapters (LoRA, Hu 2021), for labels of texts or of words."""
+"""Fine-tuning of a transformer, all weights or LoRA adapters (Hu 2021), for sequence or token classification."""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ from pg_llm.models.engine import Window
 from pg_llm.models.network import longest_input, tokenization
 from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
-from pg_llm.training.metrics import Measures
+from pg_llm.training.metrics import ClassificationMetrics
 
+# The label that the loss of PyTorch leaves out.
 _IGNORED = -100
-_RATES = {
+_LEARNING_RATES = {
     ("classify", "finetune"): 5e-5,
     ("tag", "finetune"): 5e-5,
     ("entities", "finetune"): 2e-4,
@@ -46,18 +47,18 @@ class Transformer:
     """A base model with a new layer for the labels."""
 
     def __init__(
-        self, base: Path, task: str, labels: Sequence[str], options: dict[str, Any], nothing: str | None = None
+        self, base: Path, task: str, labels: Sequence[str], options: dict[str, Any], negative_label: str | None = None
     ) -> None:
         self._task = task
-        # A label that says there is none.
-        self._nothing = nothing
+        # Stands for no label, and is not counted in the metrics.
+        self._negative_label = negative_label
         self._options = options
         self.labels = bio_tags.tags(labels) if task == "entities" else list(labels)
         torch.manual_seed(options["seed"])
         folder = _weights_folder(base)
         self._tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
-        kind = AutoModelForTokenClassification if task == "entities" else AutoModelForSequenceClassification
-        self._model = kind.from_pretrained(
+        model_class = AutoModelForTokenClassification if task == "entities" else AutoModelForSequenceClassification
+        self._model = model_class.from_pretrained(
             str(folder),
             trust_remote_code=False,
             local_files_only=True,
@@ -71,19 +72,19 @@ class Transformer:
         )
         if not self._tokenizer.is_fast:
             raise InvalidInput("the base model has no fast tokenizer", hint="Choose another base model.")
-        longest = min(options["max_tokens"] or 512, longest_input(self._tokenizer, self._model.config))
-        self._tokenizer.model_max_length = longest
-        self._tokens = tokenization(self._tokenizer, longest)
+        max_tokens = min(options["max_tokens"] or 512, longest_input(self._tokenizer, self._model.config))
+        self._tokenizer.model_max_length = max_tokens
+        self._tokens = tokenization(self._tokenizer, max_tokens)
 
     def train(
         self, training: list[Example], validation: list[Example], method: str, scratch: Path, report: Report
     ) -> dict[str, Any]:
-        """The best epoch's measures on the validation rows; the model is then that of this epoch."""
+        """The best epoch's metrics on the validation rows; its weights are restored (early stopping)."""
         options = self._options
         if method == "lora":
             self._add_adapters()
-        held = self._items(validation)
-        rate = options["learning_rate"] or _RATES[(self._task, method)]
+        validation_items = self._items(validation)
+        learning_rate = options["learning_rate"] or _LEARNING_RATES[(self._task, method)]
         steps = math.ceil(len(training) / options["batch_size"])
         trainer = Trainer(
             model=self._model,
@@ -91,7 +92,7 @@ class Transformer:
                 output_dir=str(scratch),
                 seed=options["seed"],
                 num_train_epochs=options["epochs"],
-                learning_rate=rate,
+                learning_rate=learning_rate,
                 per_device_train_batch_size=options["batch_size"],
                 per_device_eval_batch_size=32,
                 warmup_steps=int(options["warmup"] * steps * options["epochs"]),
@@ -110,10 +111,10 @@ class Transformer:
                 report_to=["tensorboard"] if os.environ.get("TENSORBOARD_LOGGING_DIR") else [],
             ),
             train_dataset=self._items(training),
-            eval_dataset=held,
+            eval_dataset=validation_items,
             data_collator=self._collator(),
-            compute_metrics=lambda found: self._measured(validation, held, found),
-            callbacks=[EarlyStoppingCallback(options["patience"]), _Progress(report)],
+            compute_metrics=lambda predicted: self._metrics(validation, validation_items, predicted.predictions),
+            callbacks=[EarlyStoppingCallback(options["patience"]), _ProgressCallback(report)],
         )
         _silence(trainer)
         trainer.train()
@@ -135,10 +136,10 @@ class Transformer:
     def _add_adapters(self) -> None:
         from peft import LoraConfig, TaskType, get_peft_model
 
-        kind = TaskType.TOKEN_CLS if self._task == "entities" else TaskType.SEQ_CLS
+        task_type = TaskType.TOKEN_CLS if self._task == "entities" else TaskType.SEQ_CLS
         rank = self._options["rank"]
         config = LoraConfig(
-            task_type=kind,
+            task_type=task_type,
             r=rank,
             lora_alpha=2 * rank,
             lora_dropout=0.05,
@@ -148,15 +149,15 @@ class Transformer:
         self._model = get_peft_model(self._model, config)
 
     def _items(self, examples: Sequence[Example]) -> list[dict[str, Any]]:
-        found = []
+        items = []
         for example, windows in zip(examples, self._tokens.encode([item.text for item in examples], 0), strict=True):
             for window in windows if self._task == "entities" else windows[:1]:
                 ids, types = window.tokens
                 item = {"input_ids": ids, "attention_mask": [1] * len(ids), "labels": self._target(example, window)}
                 if "token_type_ids" in self._tokenizer.model_input_names:
                     item["token_type_ids"] = types
-                found.append(item)
-        return found
+                items.append(item)
+        return items
 
     def _target(self, example: Example, window: Window) -> Any:
         if self._task == "classify":
@@ -172,31 +173,30 @@ class Transformer:
             return DataCollatorForTokenClassification(self._tokenizer, label_pad_token_id=_IGNORED)
         return DataCollatorWithPadding(self._tokenizer)
 
-    def _measured(self, validation: list[Example], items: list[dict[str, Any]], found: Any) -> dict[str, float]:
-        logits = found.predictions
-        measures = Measures()
+    def _metrics(self, validation: list[Example], items: list[dict[str, Any]], logits: Any) -> dict[str, float]:
+        metrics = ClassificationMetrics()
         if self._task == "entities":
             for row, item in zip(logits, items, strict=True):
                 mask = np.asarray(item["labels"]) != _IGNORED
                 words = [(number, number + 1) for number in range(int(mask.sum()))]
-                said = bio_tags.decode([self.labels[best] for best in row[: len(mask)][mask].argmax(axis=-1)], words)
-                true = bio_tags.decode([self.labels[number] for number in np.asarray(item["labels"])[mask]], words)
-                measures.add(true, said)
+                predicted_tags = [self.labels[best] for best in row[: len(mask)][mask].argmax(axis=-1)]
+                true_tags = [self.labels[number] for number in np.asarray(item["labels"])[mask]]
+                metrics.add(bio_tags.decode(true_tags, words), bio_tags.decode(predicted_tags, words))
         else:
             for example, row in zip(validation, logits, strict=True):
                 truth = [example.truth] if self._task == "classify" else example.truth
                 best = [row.argmax()] if self._task == "classify" else np.flatnonzero(row > 0)
-                answered = [self.labels[number] for number in best]
-                measures.add(
-                    *([(label,) for label in labels if label != self._nothing] for labels in (truth, answered))
+                predicted = [self.labels[number] for number in best]
+                metrics.add(
+                    *([(label,) for label in labels if label != self._negative_label] for labels in (truth, predicted))
                 )
-        summary = measures.summary()
-        by_label = self._task == "classify" and self._nothing is None
+        summary = metrics.summary()
+        by_label = self._task == "classify" and self._negative_label is None
         return {**summary, "score": summary["macro_f1" if by_label else "micro_f1"]}
 
 
-class _Progress(TrainerCallback):  # type: ignore[misc]  # the library has no types
-    """Tells epoch, step and loss."""
+class _ProgressCallback(TrainerCallback):  # type: ignore[misc]  # the library has no types
+    """Reports epoch, step and loss."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
@@ -213,14 +213,14 @@ class _Progress(TrainerCallback):  # type: ignore[misc]  # the library has no ty
 
 
 def _silence(trainer: Trainer) -> None:
-    """Standard output carries reports and nothing else."""
+    """Keep the library from printing: standard output carries reports and nothing else."""
     from transformers.trainer_callback import PrinterCallback
 
     trainer.remove_callback(PrinterCallback)
 
 
 def _weights_folder(base: Path) -> Path:
-    """Where the transformer itself lies: sentence-transformers may keep it in a folder of its own."""
+    """The folder of the transformer itself: sentence-transformers may keep it in a subfolder."""
     modules = base / "modules.json"
     if modules.exists():
         first = json.loads(modules.read_text(encoding="utf-8"))[0]

@@ -1,1 +1,1 @@
-"""From the parts of a question, with one meaning chosen for each mention, to the query; and how far-fetched that is."""
+"""Build a query, and its cost, from a parsed question and one interpretation of its mentions."""

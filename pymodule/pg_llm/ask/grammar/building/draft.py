@@ -1,4 +1,4 @@
-"""A query in the making: the parts of the question, what each mention is taken to mean, and what is built of it."""
+"""The state that the building steps share: the parsed question, its interpretation, the query so far, and its cost."""
 
 from __future__ import annotations
 
@@ -8,152 +8,160 @@ from dataclasses import replace
 
 from pg_llm.ask.grammar import lexicon
 from pg_llm.ask.grammar.query import Condition, Expr, Query
-from pg_llm.ask.grammar.reading.parts import Order, Reading, Superlative
+from pg_llm.ask.grammar.reading.parsed_question import Order, ParsedQuestion, Superlative
 from pg_llm.ask.mention import Mention
 from pg_llm.ask.schema import Column, Edge, Ref, Schema
 
-# Of each mention (by its start) what it is taken to mean.
-Choice = Mapping[int, Ref]
-# Dates that are seldom meant where it is not said which.
-SELDOM = {"update", "end", "birth", "due", "modify"}
-# What a verb speaks against a query that it has nothing to do with.
-DONE = 0.12
+# The table or column that each mention (by its first token) is interpreted as.
+Interpretation = Mapping[int, Ref]
+# Date columns that are rarely meant unless they are named.
+SECONDARY_DATES = {"update", "end", "birth", "due", "modify"}
+# Cost added to a query that ignores a verb of the question.
+VERB_PENALTY = 0.12
 
 
-def doubt(mention: Mention, ref: Ref) -> float:
-    """What speaks against taking a mention to mean this."""
+def ambiguity_cost(mention: Mention, ref: Ref) -> float:
+    """The cost of interpreting a mention as a table or column that is not its certain match."""
     return 0.8 * (1.0 - dict(mention.refs)[ref])
 
 
 class Impossible(Exception):
-    """The parts do not fit together this way."""
+    """The interpretation cannot be expressed as a query; the message says why."""
 
 
 class Draft:
-    """What the steps share; `cost` is what speaks against the query, from 0."""
+    """A query under construction; `cost` sums the penalties of what makes the interpretation unlikely."""
 
     # The table that the question is about.
-    main: int
+    main_table: int
 
-    def __init__(self, schema: Schema, reading: Reading, choice: Choice) -> None:
+    def __init__(self, schema: Schema, reading: ParsedQuestion, choice: Interpretation) -> None:
         self.schema = schema
-        self.reading = reading
-        self.choice = choice
+        self.parsed = reading
+        self.interpretation = choice
         self.query = Query()
         self.cost = 0.0
-        # What groups are shown by, and what they are told apart by.
-        self.shown: list[Expr] = []
-        self.grouped: list[Expr] = []
-        # The verbs of which it matters what they mean.
-        self._minded: set[tuple[str, Ref]] = set()
+        # What labels the groups in the result, and the GROUP BY keys.
+        self.group_labels: list[Expr] = []
+        self.group_keys: list[Expr] = []
+        # Verbs whose ambiguity cost replaced the verb penalty.
+        self._penalised_verbs: set[tuple[str, Ref]] = set()
         self._confirmed: set[tuple[str, Ref]] = set()
-        # How its tables are joined, once that is settled.
+        # The joins, once planned.
         self.edges: Sequence[Edge] = ()
-        # Where in the question conditions on values are said.
-        self.said_at: dict[Condition, int] = {}
-        # Tables of which each row is a group.
-        self.entities: list[int] = []
-        # Tables that a condition looks into, whose rows are not joined.
+        # The token at which each condition on values was stated.
+        self.condition_positions: dict[Condition, int] = {}
+        # Tables whose rows are the groups.
+        self.entity_groups: list[int] = []
+        # Tables that only subqueries read.
         self.inner_tables: set[int] = set()
-        # The first rows are found by what is measured; by what they are found is shown.
-        self.by_measure = False
-        self.shows_order = False
+        # True if ORDER BY is an aggregate, and if the sort key is part of the result.
+        self.ordered_by_measure = False
+        self.shows_sort_key = False
 
     def ref(self, mention: Mention) -> Ref:
-        """What a mention is taken to mean. Raises Impossible."""
-        if mention.start not in self.choice:
-            raise Impossible(f"nothing is known as {mention.said}")
-        found = self.choice[mention.start]
+        """The table or column that a mention is interpreted as. Raises Impossible."""
+        if mention.start not in self.interpretation:
+            raise Impossible(f"nothing is known as {mention.normalized}")
+        ref = self.interpretation[mention.start]
         if mention.role == "done":
-            self.mind(mention, found)
-        return found
+            self.penalise_verb(mention, ref)
+        return ref
 
-    def mind(self, mention: Mention, ref: Ref) -> None:
-        """A verb is doubted like other words where it matters what it means."""
-        said = (mention.said.lower(), ref)
-        if said not in self._minded:
-            self._minded.add(said)
-            self.cost += doubt(mention, ref) - DONE
+    def penalise_verb(self, mention: Mention, ref: Ref) -> None:
+        """Charge a verb its full ambiguity cost, once the query depends on its interpretation."""
+        occurrence = (mention.normalized.lower(), ref)
+        if occurrence not in self._penalised_verbs:
+            self._penalised_verbs.add(occurrence)
+            self.cost += ambiguity_cost(mention, ref) - VERB_PENALTY
 
     def confirm(self, mention: Mention, ref: Ref) -> None:
-        """No doubt is left that a column is meant, where what else is said of it fits."""
-        said = (mention.said.lower(), ref)
-        if self.choice.get(mention.start) == ref and said not in self._confirmed and mention.role != "done":
-            self._confirmed.add(said)
-            self.cost -= doubt(mention, ref)
+        """Refund the ambiguity cost of a column once its condition or value confirms it."""
+        occurrence = (mention.normalized.lower(), ref)
+        if (
+            self.interpretation.get(mention.start) == ref
+            and occurrence not in self._confirmed
+            and mention.role != "done"
+        ):
+            self._confirmed.add(occurrence)
+            self.cost -= ambiguity_cost(mention, ref)
 
-    def show(self, table: int) -> list[Expr]:
-        """What a row is shown by. Raises Impossible."""
-        places = self.schema.shown(table) or self.schema.identity(table)
+    def display_exprs(self, table: int) -> list[Expr]:
+        """The columns that name a row. Raises Impossible."""
+        places = self.schema.display_columns(table) or self.schema.identity_columns(table)
         if not places:
             if len(self.schema.tables[table].columns) > 6:
                 raise Impossible("a table has nothing to call its rows by")
             places = list(range(len(self.schema.tables[table].columns)))
         return [Expr("column", (table, place)) for place in places]
 
-    def entity(self, table: int) -> list[Expr]:
-        """What a row is shown by, and what it is told apart by."""
-        return list(dict.fromkeys([*self.show(table), *self.key(table)]))
+    def entity_exprs(self, table: int) -> list[Expr]:
+        """The columns that name and identify a row."""
+        return list(dict.fromkeys([*self.display_exprs(table), *self.key_exprs(table)]))
 
-    def key(self, table: int) -> list[Expr]:
-        """What rows are told apart by."""
-        return [Expr("column", (table, place)) for place in self.schema.identity(table)]
+    def key_exprs(self, table: int) -> list[Expr]:
+        """The columns that identify a row."""
+        return [Expr("column", (table, place)) for place in self.schema.identity_columns(table)]
 
-    def in_play(self) -> list[int]:
-        """The tables that the question speaks of, as far as the query is made."""
-        tables = [*self.query.tables, self.main, *self.query.all_tables()]
-        tables += [expr.ref[0] for expr in (*self.shown, *self.grouped) if expr.ref]
-        for mentions in (self.reading.targets, self.reading.context, self.reading.owners):
-            tables += [self.choice[mention.start][0] for mention in mentions if mention.start in self.choice]
-        for measure in self.reading.measures:
-            its = measure.of or measure
-            tables += [self.ref(its.operand)[0]] if its.operand is not None else []
+    def tables_in_play(self) -> list[int]:
+        """The tables that the question mentions, in the order in which the query uses them."""
+        tables = [*self.query.tables, self.main_table, *self.query.all_tables()]
+        tables += [expr.ref[0] for expr in (*self.group_labels, *self.group_keys) if expr.ref]
+        for mentions in (self.parsed.targets, self.parsed.context, self.parsed.owners):
+            tables += [
+                self.interpretation[mention.start][0] for mention in mentions if mention.start in self.interpretation
+            ]
+        for measure in self.parsed.measures:
+            innermost = measure.inner or measure
+            tables += [self.ref(innermost.operand)[0]] if innermost.operand is not None else []
         return list(dict.fromkeys(tables))
 
-    def only_number(self, table: int, otherwise: str, cost: float) -> Ref:
-        """The one column that can be meant where some number is. Raises Impossible with what it is otherwise."""
-        its = self.schema.tables[table]
-        found = [(table, n) for n, column in enumerate(its.columns) if column.is_measure and n not in its.key]
-        if len(found) != 1:
+    def only_numeric_column(self, table: int, otherwise: str, cost: float) -> Ref:
+        """The table's only numeric measure. Raises Impossible, saying `otherwise`, if there is not exactly one."""
+        description = self.schema.tables[table]
+        measures = [
+            (table, n) for n, column in enumerate(description.columns) if column.is_measure and n not in description.key
+        ]
+        if len(measures) != 1:
             raise Impossible(otherwise)
         self.cost += cost
-        return found[0]
+        return measures[0]
 
     def has_many(self, table: int) -> bool:
-        """Whether a row of the main table may have several rows of another."""
-        found = self.schema.path([self.main, table])
-        return found is None or self.schema.fans_out(found[0], self.main)
+        """True if a row of the main table may join several rows of the other table."""
+        tree = self.schema.join_tree([self.main_table, table])
+        return tree is None or self.schema.fans_out(tree[0], self.main_table)
 
-    def down(self, of: Superlative | Order, ref: Ref) -> bool:
-        """Whether from the largest: the oldest has the highest age, but the earliest birth."""
-        if of.attribute != "age":
-            return of.down
-        return of.down == any(says(self.schema.column(ref), age) for age in lexicon.AGES)
+    def is_descending(self, sort: Superlative | Order, ref: Ref) -> bool:
+        """True if the sort is descending by this column: the oldest has the highest age, but the earliest birth."""
+        if sort.attribute != "age":
+            return sort.descending
+        return sort.descending == any(mentions_word(self.schema.column(ref), age) for age in lexicon.AGE_WORDS)
 
-    def without(self, table: int, *which: Condition) -> None:
-        """Keep rows that no row of another table belongs to, or none for which this holds. Raises Impossible."""
-        self.query.where.append(replace(self.there([table], which), op="not exists"))
+    def require_absent(self, table: int, *conditions: Condition) -> None:
+        """Keep rows of the main table that no row of the other table references (anti-join). Raises Impossible."""
+        self.query.where.append(replace(self.exists_condition([table], conditions), op="not exists"))
 
-    def there(self, tables: Sequence[int], which: Sequence[Condition]) -> Condition:
-        """That rows of other tables belong to those of the main table. Raises Impossible."""
-        found = self.schema.path([self.main, *tables])
-        if found is None:
+    def exists_condition(self, tables: Sequence[int], conditions: Sequence[Condition]) -> Condition:
+        """EXISTS over the joined tables (semi-join with the main table). Raises Impossible."""
+        tree = self.schema.join_tree([self.main_table, *tables])
+        if tree is None:
             raise Impossible("nothing leads there")
-        if sum(self.main in (edge.one, edge.other) for edge in found[0]) != 1:
+        if sum(self.main_table in (edge.source, edge.target) for edge in tree[0]) != 1:
             raise Impossible("two ways lead there")
         self.inner_tables |= set(tables)
-        return Condition(None, "exists", tables=(self.main, *dict.fromkeys(tables)), inner=tuple(which))
+        return Condition(None, "exists", tables=(self.main_table, *dict.fromkeys(tables)), inner=tuple(conditions))
 
-    def attribute(self, names: Sequence[str], tables: Sequence[int]) -> Ref | None:
-        """The column that an adjective speaks of."""
+    def attribute_column(self, names: Sequence[str], tables: Sequence[int]) -> Ref | None:
+        """The column that an adjective refers to."""
         for name in names:
             for wanted in lexicon.ATTRIBUTES.get(name, ()):
                 for ref, column in self._columns(tables):
                     if (
                         column.kind in ("number", "date")
                         and not column.is_key
-                        and not (name == "date" and SELDOM & set(column.words))
-                        and says(column, wanted)
+                        and not (name == "date" and SECONDARY_DATES & set(column.words))
+                        and mentions_word(column, wanted)
                     ):
                         return ref
             dates = [ref for ref, column in self._columns(tables) if column.kind == "date"]
@@ -168,11 +176,14 @@ class Draft:
     def _columns(self, tables: Sequence[int]) -> Iterator[tuple[Ref, Column]]:
         for table in tables:
             columns = enumerate(self.schema.tables[table].columns)
-            for place, column in sorted(columns, key=lambda pair: bool(SELDOM & set(pair[1].words))):
+            for place, column in sorted(columns, key=lambda pair: bool(SECONDARY_DATES & set(pair[1].words))):
                 yield (table, place), column
 
 
-def says(column: Column, wanted: str) -> bool:
-    """Whether a column's name and what is said of it have these words; Chinese ones are parts of longer words."""
-    its = {*column.words, *(word.lower() for phrase in column.phrases for word in re.findall(r"[^\W_]+", phrase))}
-    return set(wanted.split()) <= its if wanted.isascii() else any(wanted in word for word in its)
+def mentions_word(column: Column, wanted: str) -> bool:
+    """True if the column's name or comments contain these words; Chinese words may be parts of longer ones."""
+    known_words = {
+        *column.words,
+        *(word.lower() for phrase in column.phrases for word in re.findall(r"[^\W_]+", phrase)),
+    }
+    return set(wanted.split()) <= known_words if wanted.isascii() else any(wanted in word for word in known_words)

@@ -1,4 +1,4 @@
-"""What rows are grouped by."""
+"""GROUP BY."""
 
 from __future__ import annotations
 
@@ -9,55 +9,55 @@ from pg_llm.ask.grammar.building.draft import Draft
 from pg_llm.ask.grammar.query import Expr
 from pg_llm.ask.mention import Mention
 
-# Numbers that things are grouped by; others are measured.
+# Numeric columns that are dimensions; other numbers are measures.
 _GROUPING = {"year", "month", "rating", "age", "level", "grade", "quarter"}
 
 
 def add(draft: Draft, mention: Mention) -> None:
-    """For each country: a group for each row of a table, or for each value of a column."""
+    """Group by the rows of a table or the values of a column: for each country."""
     ref = draft.ref(mention)
-    if any(expr.ref == ref for expr in draft.shown):
+    if any(expr.ref == ref for expr in draft.group_labels):
         return
     if ref[1] < 0:
-        draft.shown += draft.show(ref[0])
-        draft.grouped += draft.entity(ref[0])
-        draft.entities.append(ref[0])
+        draft.group_labels += draft.display_exprs(ref[0])
+        draft.group_keys += draft.entity_exprs(ref[0])
+        draft.entity_groups.append(ref[0])
         return
     column = draft.schema.column(ref)
     table = draft.schema.tables[ref[0]]
-    named = draft.schema.calls_rows(ref) and set(column.words) & {"name", "title"}
+    named = draft.schema.names_row(ref) and set(column.words) & {"name", "title"}
     if named and table.key and not column.unique:
-        draft.grouped += [Expr("column", (ref[0], place)) for place in table.key]
+        draft.group_keys += [Expr("column", (ref[0], place)) for place in table.key]
     if column.kind == "number" and not column.is_key and not set(column.words) & _GROUPING:
         draft.cost += 0.2
-    draft.shown.append(Expr("column", ref))
-    draft.grouped.append(Expr("column", ref))
+    draft.group_labels.append(Expr("column", ref))
+    draft.group_keys.append(Expr("column", ref))
 
 
 def add_unit(draft: Draft, unit: str) -> None:
-    """By year: by a column of years, else by a part of a date."""
+    """Group by a unit of time: by year. Prefers a column of that unit to a part of a date."""
     columns = (
         ((table, place), column)
-        for table in draft.in_play()
+        for table in draft.tables_in_play()
         for place, column in enumerate(draft.schema.tables[table].columns)
     )
     kept = (ref for ref, column in columns if column.words[-1:] == (unit,) and column.kind in ("number", "text"))
     ref = next(kept, None)
-    expr = Expr("part", times.column(draft, None, "unit").ref, unit) if ref is None else Expr("column", ref)
-    draft.shown.append(expr)
-    draft.grouped.append(expr)
+    expr = Expr("part", times.time_column(draft, None, "unit").ref, unit) if ref is None else Expr("column", ref)
+    draft.group_labels.append(expr)
+    draft.group_keys.append(expr)
 
 
 def add_targets(draft: Draft, targets: Sequence[Expr]) -> None:
-    """Group by what is asked for, and by whose it is: each row of a table that is named is a group."""
-    reading = draft.reading
-    # The kind and the rate of rooms are of each room, kinds of rooms are not.
+    """Group by the requested columns, and by the rows of the tables that own them."""
+    reading = draft.parsed
+    # The kind and the rate of rooms belong to each room; `kinds of rooms` alone are values.
     owners = reading.owners if len(reading.targets) > 1 else []
     rows = {table for table, place in map(draft.ref, (*reading.targets, *owners)) if place < 0}
     for expr in targets:
         if expr.ref is None:
             continue
-        draft.grouped.append(expr)
-        if expr.ref[0] in rows or draft.schema.calls_rows(expr.ref):
-            draft.grouped += [Expr("column", (expr.ref[0], place)) for place in draft.schema.tables[expr.ref[0]].key]
-    draft.grouped = list(dict.fromkeys(draft.grouped))
+        draft.group_keys.append(expr)
+        if expr.ref[0] in rows or draft.schema.names_row(expr.ref):
+            draft.group_keys += [Expr("column", (expr.ref[0], place)) for place in draft.schema.tables[expr.ref[0]].key]
+    draft.group_keys = list(dict.fromkeys(draft.group_keys))

@@ -8,92 +8,96 @@ from dataclasses import replace
 from pg_llm.ask.grammar.building import measures, values
 from pg_llm.ask.grammar.building.draft import Draft, Impossible
 from pg_llm.ask.grammar.query import Condition, Expr
-from pg_llm.ask.grammar.reading.parts import Measure, Share
+from pg_llm.ask.grammar.reading.parsed_question import Measure, Share
 from pg_llm.ask.mention import Mention
 from pg_llm.ask.schema import Ref
 
-# How times are compared.
-_TIMED = ("period", "since", "this")
+# Operators on times.
+_TIME_OPERATORS = ("period", "since", "this")
 
 
-def expr(draft: Draft, sides: tuple[list[Mention], list[Mention], str], targets: list[Expr]) -> Expr:
-    """One count or column by another. Raises Impossible."""
+def ratio_expr(draft: Draft, sides: tuple[list[Mention], list[Mention], str], targets: list[Expr]) -> Expr:
+    """One count or column divided by another. Raises Impossible."""
     above, below, scale = sides
-    if draft.reading.share is not None:
-        if draft.reading.measures:
+    if draft.parsed.share is not None:
+        if draft.parsed.measures:
             raise Impossible("a share of what is measured")
-        whole = _shared(draft) or measures.expr(draft, draft.reading.share.whole or Measure("count"))
-        return Expr("ratio", said=scale, parts=(whole, whole))
+        whole = _shared_sum(draft) or measures.measure_expr(draft, draft.parsed.share.whole or Measure("count"))
+        return Expr("ratio", function=scale, operands=(whole, whole))
     if not above or not below:
         raise Impossible("the ratio of what to what")
-    top, its_only = _side(draft, above)
-    bottom, other_only = _side(draft, below)
+    top, its_only = _read_side(draft, above)
+    bottom, other_only = _read_side(draft, below)
     if top.kind == "column" and bottom.kind == "column":
         if not _of_groups(draft, top):
-            if draft.grouped and not targets:
-                targets += draft.shown
-            draft.grouped, draft.shown = [], []
-            if not targets and top.ref is not None and not draft.reading.named:
-                targets += draft.show(top.ref[0])
-            return Expr("ratio", parts=(top, bottom), distinct=True)
-        top, bottom = replace(top, kind="agg", said="sum"), replace(bottom, kind="agg", said="sum")
-    return Expr("ratio", parts=(replace(top, only=its_only), replace(bottom, only=other_only)))
+            if draft.group_keys and not targets:
+                targets += draft.group_labels
+            draft.group_keys, draft.group_labels = [], []
+            if not targets and top.ref is not None and not draft.parsed.value_filters:
+                targets += draft.display_exprs(top.ref[0])
+            return Expr("ratio", operands=(top, bottom), distinct=True)
+        top, bottom = replace(top, kind="agg", function="sum"), replace(bottom, kind="agg", function="sum")
+    return Expr("ratio", operands=(replace(top, filters=its_only), replace(bottom, filters=other_only)))
 
 
-def _shared(draft: Draft) -> Expr | None:
-    """The sum that is shared, where a column of numbers is said to be."""
-    share = draft.reading.share
+def _shared_sum(draft: Draft) -> Expr | None:
+    """The sum that a share is taken of, if the question names a numeric column."""
+    share = draft.parsed.share
     part = share.part if share is not None and share.part is not None else range(0)
-    for mention in draft.reading.context:
-        ref = draft.choice.get(mention.start)
+    for mention in draft.parsed.context:
+        ref = draft.interpretation.get(mention.start)
         if mention.start in part and ref is not None and ref[1] >= 0 and draft.schema.column(ref).is_measure:
             return Expr("agg", ref, "sum")
     return None
 
 
 def _of_groups(draft: Draft, top: Expr) -> bool:
-    """Whether a column is divided for groups of rows, and not for each row."""
-    if not draft.grouped:
+    """True if the ratio is computed per group, not per row."""
+    if not draft.group_keys:
         return False
-    first = draft.grouped[0].ref
-    return not (top.ref and first and top.ref[0] == first[0] and first[1] == draft.schema.display(top.ref[0]))
+    first = draft.group_keys[0].ref
+    return not (top.ref and first and top.ref[0] == first[0] and first[1] == draft.schema.display_column(top.ref[0]))
 
 
-def _side(draft: Draft, mentions: Sequence[Mention]) -> tuple[Expr, tuple[Condition, ...]]:
-    """What is counted or read, and for which rows only."""
+def _read_side(draft: Draft, mentions: Sequence[Mention]) -> tuple[Expr, tuple[Condition, ...]]:
+    """One side of a ratio: its expression, and the conditions on that side only."""
     only: list[Condition] = []
     expr: Expr | None = None
-    valued = {draft.choice[each.start][0] for each in mentions if each.kind == "value" and each.start in draft.choice}
+    valued = {
+        draft.interpretation[mention_.start][0]
+        for mention_ in mentions
+        if mention_.kind == "value" and mention_.start in draft.interpretation
+    }
     for mention in mentions:
         if mention.kind == "value":
-            ref = draft.choice.get(mention.start)
+            ref = draft.interpretation.get(mention.start)
             if ref is None:
-                raise Impossible(f"no row has {mention.said}")
-            only.append(values.condition(ref, [values.said(mention, ref)]))
+                raise Impossible(f"no row has {mention.normalized}")
+            only.append(values.value_condition(ref, [values.value_text(mention, ref)]))
             expr = expr or Expr("count", (ref[0], -1))
             continue
         ref = draft.ref(mention)
         if expr is None:
-            expr = _begun(draft, ref)
+            expr = _side_expr(draft, ref)
             if ref[0] in valued and expr.kind == "agg":
-                # Of payments by card the rows are counted.
+                # Payments by card: the rows are counted.
                 expr = Expr("count", (ref[0], -1))
             if ref[1] >= 0 and draft.schema.column(ref).kind == "bool":
                 only.append(Condition(Expr("column", ref), "true"))
         elif ref[1] < 0 and expr.ref is not None and ref[0] != expr.ref[0]:
-            edge = draft.schema.reference(expr.ref[0], ref[0])
+            edge = draft.schema.reference_edge(expr.ref[0], ref[0])
             if edge is None:
                 draft.cost += 0.2
                 draft.query.tables.append(ref[0])
             else:
-                only.append(Condition(Expr("column", (edge.one, edge.columns[0][0])), "not null"))
+                only.append(Condition(Expr("column", (edge.source, edge.columns[0][0])), "not null"))
     if expr is None:
         raise Impossible("the ratio of what")
     return expr, tuple(only)
 
 
-def _begun(draft: Draft, ref: Ref) -> Expr:
-    """What one mention alone stands for in a ratio."""
+def _side_expr(draft: Draft, ref: Ref) -> Expr:
+    """The expression that a single mention stands for in a ratio."""
     if ref[1] < 0:
         draft.query.tables.append(ref[0])
         return Expr("count", (ref[0], -1))
@@ -105,67 +109,69 @@ def _begun(draft: Draft, ref: Ref) -> Expr:
     return Expr("agg", ref, "count", distinct=True)
 
 
-def restrict(draft: Draft, share: Share) -> None:
-    """What restricts a share restricts the part only; without that, it is each group's. Raises Impossible."""
+def restrict_share(draft: Draft, share: Share) -> None:
+    """Move conditions on the part of a share into FILTER; without any, take each group's share. Raises Impossible."""
     query = draft.query
     if query.having:
         raise Impossible("the share of what")
-    whole, part = _scopes(draft, share)
-    part = _looked_up(draft, share, whole, part)
+    whole, part = _split_conditions(draft, share)
+    part = _with_subqueries(draft, share, whole, part)
     if not part and not query.group:
         raise Impossible("the share of what")
     query.where = whole
-    query.select = [_restricted(expr, part) for expr in query.select]
-    query.order = [(_restricted(expr, part), down) for expr, down in query.order]
+    query.select = [_with_filter(expr, part) for expr in query.select]
+    query.order = [(_with_filter(expr, part), down) for expr, down in query.order]
 
 
-def _restricted(expr: Expr, part: Sequence[Condition]) -> Expr:
-    """A ratio with the rows of the part only above, or with those of all groups below."""
+def _with_filter(expr: Expr, part: Sequence[Condition]) -> Expr:
+    """The ratio with its numerator filtered, or with its denominator as the total of all groups."""
     if expr.kind != "ratio":
         return expr
-    above, below = expr.parts
-    below = below if part else Expr("whole", parts=(below,))
-    return replace(expr, parts=(replace(above, only=tuple(part)), below))
+    above, below = expr.operands
+    below = below if part else Expr("whole", operands=(below,))
+    return replace(expr, operands=(replace(above, filters=tuple(part)), below))
 
 
-def _looked_up(draft: Draft, share: Share, whole: list[Condition], part: list[Condition]) -> list[Condition]:
-    """What is said of the part, with rows of other tables looked up: joined, they would leave out what has none there.
+def _with_subqueries(draft: Draft, share: Share, whole: list[Condition], part: list[Condition]) -> list[Condition]:
+    """The conditions on the part, with other tables in EXISTS: a join would drop rows from the whole.
 
-    What share of the readers live in Bonn, have borrowed, have borrowed a novel.
+    Which share of the readers live in Bonn, have borrowed, have borrowed a novel.
     """
     query = draft.query
     refs = [ref for expr in (*query.select, *query.group) for ref in expr.refs()]
-    refs += [ref for each in whole for ref in each.refs()]
-    joined = {draft.main, *(table for table, _ in refs)}
-    inside = [each for each in part if each.expr is not None and not {table for table, _ in each.refs()} <= joined]
+    refs += [ref for item in whole for ref in item.refs()]
+    joined = {draft.main_table, *(table for table, _ in refs)}
+    inside = [item for item in part if item.expr is not None and not {table for table, _ in item.refs()} <= joined]
     mentioned = [table for table in query.tables if table not in joined]
     if not part and not mentioned:
-        later = (each for each in draft.reading.context if each.start >= share.verb and each.start in draft.choice)
+        later = (
+            item for item in draft.parsed.context if item.start >= share.verb and item.start in draft.interpretation
+        )
         mentioned = [table for table, _ in map(draft.ref, later) if table not in joined][:1]
     query.tables = [table for table in query.tables if table in joined]
-    # That a row belongs to one of another table says nothing of it; that others belong to it does.
-    others = [table for each in inside for table, _ in each.refs()]
+    # A many-to-one reference always exists and restricts nothing; rows that reference the main table do.
+    others = [table for item in inside for table, _ in item.refs()]
     others += [table for table in mentioned if draft.has_many(table)]
     if not others:
         return part
-    return [*(each for each in part if each not in inside), draft.there(others, inside)]
+    return [*(item for item in part if item not in inside), draft.exists_condition(others, inside)]
 
 
-def _scopes(draft: Draft, share: Share) -> tuple[list[Condition], list[Condition]]:
-    """The conditions on the whole, and those on the part of it.
+def _split_conditions(draft: Draft, share: Share) -> tuple[list[Condition], list[Condition]]:
+    """Split the conditions into those on the whole and those on its part.
 
-    Of the books from Bonn that were sold in May, which share is long: what is said before the verb, or before the share
-    is asked for, is of the whole, and so are times, unless nothing else is said of the part.
+    Of the books from Bonn that were sold in May, which share is long: conditions before the verb, or before the
+    share is asked for, restrict the whole; so do times, if other conditions restrict the part.
     """
     whole, times, part = [], [], []
-    for each in draft.query.where:
-        at = draft.said_at.get(each)
-        if at is not None and share.says_whole(at):
-            whole.append(each)
-        elif at is None and each.expr is not None and each.op in _TIMED:
-            times.append(each)
+    for condition in draft.query.where:
+        at = draft.condition_positions.get(condition)
+        if at is not None and share.restricts_whole(at):
+            whole.append(condition)
+        elif at is None and condition.expr is not None and condition.op in _TIME_OPERATORS:
+            times.append(condition)
         else:
-            part.append(each)
+            part.append(condition)
     if part or draft.query.group:
         return [*whole, *times], part
     return (whole, times) if times else ([], whole)

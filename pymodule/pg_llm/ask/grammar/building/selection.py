@@ -1,4 +1,4 @@
-"""What the rows show: groups, what is asked for, what is measured."""
+"""SELECT: labels of groups, requested columns, measures."""
 
 from __future__ import annotations
 
@@ -8,59 +8,67 @@ from pg_llm.ask.grammar.query import Expr
 
 
 def select(draft: Draft, targets: list[Expr], measured: list[Expr]) -> None:
-    """Choose the columns, and what they are grouped by. Raises Impossible."""
+    """Choose the select list and GROUP BY. Raises Impossible."""
     query = draft.query
     aggregated = any(expr.kind != "ratio" or not expr.distinct for expr in measured) or bool(query.having)
-    if draft.grouped:
-        if not _groups(draft, targets, measured, aggregated or draft.by_measure):
+    if draft.group_keys:
+        if not _select_groups(draft, targets, measured, aggregated or draft.ordered_by_measure):
             return
     elif targets and aggregated:
         groups.add_targets(draft, targets)
         query.select = [*targets, *measured]
-        query.group = list(dict.fromkeys([*targets, *draft.grouped]))
+        query.group = list(dict.fromkeys([*targets, *draft.group_keys]))
     else:
         query.select = [*targets, *measured]
         if not query.select:
-            query.select = draft.show(draft.main)
-            query.tables.insert(0, draft.main)
+            query.select = draft.display_exprs(draft.main_table)
+            query.tables.insert(0, draft.main_table)
         if query.having:
             raise Impossible("of which that many are needed")
 
 
 def show_order(draft: Draft) -> None:
-    """Show by what the first rows were found."""
+    """Add the sort key of the first rows to the select list."""
     query = draft.query
-    if not draft.shows_order or query.per or query.distinct or not query.order or query.order[0][0] in query.select:
+    if (
+        not draft.shows_sort_key
+        or query.distinct_on
+        or query.distinct
+        or not query.order
+        or query.order[0][0] in query.select
+    ):
         return
     by = query.order[0][0]
-    # Who asks for columns by name wants no other, unless it was counted.
-    if by.kind in ("count", "agg") or not any(draft.ref(each)[1] >= 0 for each in draft.reading.targets):
+    # A question that names its columns wants no others, unless the key was computed.
+    if by.kind in ("count", "agg") or not any(draft.ref(target)[1] >= 0 for target in draft.parsed.targets):
         query.select.append(by)
 
 
-def _groups(draft: Draft, targets: list[Expr], measured: list[Expr], aggregated: bool) -> bool:
-    """Whether anything is counted in the groups. Raises Impossible."""
+def _select_groups(draft: Draft, targets: list[Expr], measured: list[Expr], aggregated: bool) -> bool:
+    """The select list of a grouped query; returns whether it aggregates. Raises Impossible."""
     query = draft.query
-    own = [expr for expr in targets if expr not in draft.shown]
+    own = [expr for expr in targets if expr not in draft.group_labels]
     if own and aggregated:
-        # The names of the conferences, where each conference was said already.
-        tables = {expr.ref[0] for expr in draft.grouped if expr.ref}
+        # Columns of a table whose rows are the groups replace the group's labels.
+        tables = {expr.ref[0] for expr in draft.group_keys if expr.ref}
         inside = [expr for expr in own if expr.ref and expr.ref[0] in tables]
         known = {expr.ref[0] for expr in inside if expr.ref}
-        draft.shown = [each for each in draft.shown if each in targets or not (each.ref and each.ref[0] in known)]
-        draft.shown += inside
-        draft.shown += [expr for expr in own if expr not in inside]
-        draft.grouped += [expr for expr in own if expr not in draft.grouped]
-    if query.per:
-        query.select = [*draft.shown, *own, query.order[-1][0]]
+        draft.group_labels = [
+            label for label in draft.group_labels if label in targets or not (label.ref and label.ref[0] in known)
+        ]
+        draft.group_labels += inside
+        draft.group_labels += [expr for expr in own if expr not in inside]
+        draft.group_keys += [expr for expr in own if expr not in draft.group_keys]
+    if query.distinct_on:
+        query.select = [*draft.group_labels, *own, query.order[-1][0]]
         return False
     if not aggregated:
-        if not own and not draft.reading.targets:
-            # By country, and nothing is said to be counted.
+        if not own and not draft.parsed.targets:
+            # `by country` without a measure says nothing to compute.
             raise Impossible("what of each")
-        query.select = [*draft.shown, *own]
-        query.distinct = not draft.entities
+        query.select = [*draft.group_labels, *own]
+        query.distinct = not draft.entity_groups
         return False
-    query.select = [*draft.shown, *measured]
-    query.group = list(dict.fromkeys([*draft.shown, *draft.grouped]))
+    query.select = [*draft.group_labels, *measured]
+    query.group = list(dict.fromkeys([*draft.group_labels, *draft.group_keys]))
     return True

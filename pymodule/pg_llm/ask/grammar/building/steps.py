@@ -1,15 +1,15 @@
-"""The steps from the parts of a question to a query, each on what those before have built."""
+"""The building steps in order; each relies on what the earlier ones added to the draft."""
 
 from __future__ import annotations
 
 from pg_llm.ask.grammar.building import (
     comparisons,
-    denials,
-    doubts,
     groups,
     joins,
     measures,
+    negations,
     order,
+    penalties,
     ratios,
     selection,
     superlatives,
@@ -17,60 +17,64 @@ from pg_llm.ask.grammar.building import (
     targets,
     values,
 )
-from pg_llm.ask.grammar.building.draft import Choice, Draft
+from pg_llm.ask.grammar.building.draft import Draft, Interpretation
 from pg_llm.ask.grammar.query import Query
-from pg_llm.ask.grammar.reading.parts import Reading
+from pg_llm.ask.grammar.reading.parsed_question import ParsedQuestion
 from pg_llm.ask.schema import Schema
 
 
-def build(schema: Schema, reading: Reading, choice: Choice) -> tuple[Query, float]:
-    """The query of one reading with one choice of meanings, and what speaks against it, from 0. Raises Impossible."""
+def build(schema: Schema, reading: ParsedQuestion, choice: Interpretation) -> tuple[Query, float]:
+    """Build the query of one interpretation; returns it with its cost, 0 or more. Raises Impossible."""
     draft = Draft(schema, reading, choice)
-    draft.main = tables.main(draft)
+    draft.main_table = tables.main_table(draft)
     for mention in reading.groups:
         groups.add(draft, mention)
-    asked = targets.exprs(draft)
-    measured = [measures.expr(draft, measure) for measure in reading.measures]
-    measured = list(dict.fromkeys([*measured, *(expr for expr in asked if expr.kind == "agg")]))
-    asked = [expr for expr in asked if expr.kind != "agg"]
+    requested = targets.target_exprs(draft)
+    measured = [measures.measure_expr(draft, measure) for measure in reading.measures]
+    measured = list(dict.fromkeys([*measured, *(expr for expr in requested if expr.kind == "agg")]))
+    requested = [expr for expr in requested if expr.kind != "agg"]
     if reading.ratio is not None:
-        measured.append(ratios.expr(draft, reading.ratio, asked))
-        if reading.share is not None and not draft.grouped:
-            asked = []
-    draft.query.digits = reading.digits
-    _restrict(draft)
-    for unit in reading.units:
+        measured.append(ratios.ratio_expr(draft, reading.ratio, requested))
+        if reading.share is not None and not draft.group_keys:
+            requested = []
+    draft.query.decimals = reading.decimals
+    _add_conditions(draft)
+    for unit in reading.time_units:
         groups.add_unit(draft, unit)
     for superlative in reading.superlatives:
-        superlatives.add(draft, superlative, asked, measured)
-    order.group(draft, asked)
-    selection.select(draft, asked, measured)
-    order.add(draft)
+        superlatives.add(draft, superlative, requested, measured)
+    order.group_by_order(draft, requested)
+    selection.select(draft, requested, measured)
+    order.add_order(draft)
     selection.show_order(draft)
     if reading.share is not None:
-        ratios.restrict(draft, reading.share)
-    joins.settle(draft)
-    doubts.weigh(draft)
+        ratios.restrict_share(draft, reading.share)
+    joins.plan_joins(draft)
+    penalties.add_penalties(draft)
     return draft.query, draft.cost
 
 
-def _restrict(draft: Draft) -> None:
-    """Which rows: by values, comparisons, what is there and what is not, and what is mentioned besides."""
-    reading = draft.reading
-    for named in reading.named:
-        known = len(draft.query.where)
-        values.add(draft, named)
-        draft.said_at.update((each, named.mentions[0].start) for each in draft.query.where[known:])
+def _add_conditions(draft: Draft) -> None:
+    """WHERE and HAVING: values, comparisons, negations, and tables or columns mentioned in passing."""
+    reading = draft.parsed
+    for value_filter in reading.value_filters:
+        count_before = len(draft.query.where)
+        values.add_filter(draft, value_filter)
+        draft.condition_positions.update(
+            (condition, value_filter.mentions[0].start) for condition in draft.query.where[count_before:]
+        )
     for comparison in reading.comparisons:
-        known = len(draft.query.where)
+        count_before = len(draft.query.where)
         comparisons.add(draft, comparison)
         if reading.share is not None and reading.share.part is not None:
-            draft.said_at.update((each, comparison.start) for each in draft.query.where[known:])
-    for mention in reading.known:
-        denials.add_known(draft, mention)
-    for mention in reading.denied:
-        denials.add(draft, mention)
-    if reading.never:
-        denials.add_never(draft)
+            draft.condition_positions.update(
+                (condition, comparison.start) for condition in draft.query.where[count_before:]
+            )
+    for mention in reading.required:
+        negations.add_required(draft, mention)
+    for mention in reading.negated:
+        negations.add(draft, mention)
+    if reading.never_happened:
+        negations.add_never_happened(draft)
     for mention in reading.context:
         targets.add_context(draft, mention)

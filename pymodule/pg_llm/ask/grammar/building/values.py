@@ -8,56 +8,65 @@ from dataclasses import replace
 from pg_llm.ask.grammar.building import tables
 from pg_llm.ask.grammar.building.draft import Draft, Impossible
 from pg_llm.ask.grammar.query import Condition, Expr
-from pg_llm.ask.grammar.reading.parts import Named
+from pg_llm.ask.grammar.reading.parsed_question import ValueFilter
 from pg_llm.ask.mention import Mention
 from pg_llm.ask.schema import Ref
 
-# A value, or a part of one, and whether it is a whole one.
-Said = tuple[str, bool]
+# The text of a value, and whether it is the entire value.
+ValueText = tuple[str, bool]
 _PATTERNS = {"start": "{}%", "end": "%{}", "like": "%{}%", "surname": "% {}", "forename": "{} %"}
 
 
-def add(draft: Draft, of: Named) -> None:
-    """In Bonn, not in Ulm, with a name that starts with A. Raises Impossible."""
-    label = draft.choice.get(of.label.start) if of.label is not None else None
-    if of.op and of.label is not None and draft.reading.linked.chinese and tables.is_name(of.label):
-        # The names of what the question is about.
-        label = (draft.main, -1)
-    if of.op:
-        pattern = _PATTERNS[of.op].format(of.mentions[0].said)
-        chosen = draft.choice.get(of.mentions[0].start) if of.op in ("surname", "forename") else None
+def add_filter(draft: Draft, value_filter: ValueFilter) -> None:
+    """Add a filter: in Bonn, not in Ulm, with a name that starts with A. Raises Impossible."""
+    label = draft.interpretation.get(value_filter.label.start) if value_filter.label is not None else None
+    if (
+        value_filter.op
+        and value_filter.label is not None
+        and draft.parsed.linked.chinese
+        and tables.asks_name(value_filter.label)
+    ):
+        # The names are those of the main table.
+        label = (draft.main_table, -1)
+    if value_filter.op:
+        pattern = _PATTERNS[value_filter.op].format(value_filter.mentions[0].normalized)
+        chosen = (
+            draft.interpretation.get(value_filter.mentions[0].start)
+            if value_filter.op in ("surname", "forename")
+            else None
+        )
         if chosen is not None and "name" not in draft.schema.column(chosen).words:
             draft.cost += 0.3
         expr = Expr("column", chosen or _text_column(draft, label))
-        draft.query.where.append(Condition(expr, "not ilike" if of.negated else "ilike", (pattern,)))
+        draft.query.where.append(Condition(expr, "not ilike" if value_filter.negated else "ilike", (pattern,)))
         return
-    refs: dict[Ref, list[Said]] = {}
-    for mention in of.mentions:
-        if mention.start not in draft.choice:
+    refs: dict[Ref, list[ValueText]] = {}
+    for mention in value_filter.mentions:
+        if mention.start not in draft.interpretation:
             draft.cost += 0.35
-            refs.setdefault(_text_column(draft, label), []).append((mention.said, True))
+            refs.setdefault(_text_column(draft, label), []).append((mention.normalized, True))
             continue
-        ref = draft.choice[mention.start]
-        refs.setdefault(ref, []).append(said(mention, ref))
+        ref = draft.interpretation[mention.start]
+        refs.setdefault(ref, []).append(value_text(mention, ref))
         if label is not None and label[0] != ref[0] and label != ref:
-            # In Chinese, what a value is said of touches it.
-            draft.cost += 0.35 if draft.reading.linked.chinese else 0.15
+            # In Chinese, a value stands right beside the noun that it describes.
+            draft.cost += 0.35 if draft.parsed.linked.chinese else 0.15
             draft.query.tables.append(label[0])
-    if len(refs) > 1 and set.intersection(*({ref for ref, _ in mention.refs} for mention in of.mentions)):
-        # What is listed is of one column, where it can be.
+    if len(refs) > 1 and set.intersection(*({ref for ref, _ in mention.refs} for mention in value_filter.mentions)):
+        # Values in one list belong to one column if one has them all.
         draft.cost += 0.5
     for ref, values in refs.items():
-        _add(draft, ref, values, of)
+        _add_column_filter(draft, ref, values, value_filter)
 
 
-def said(mention: Mention, ref: Ref) -> Said:
-    """The value of a column that a mention names, or the part of one."""
-    whole = mention.whole(ref)
-    return (mention.said, False) if whole is None else (whole, True)
+def value_text(mention: Mention, ref: Ref) -> ValueText:
+    """The value of this column that the mention names, or the part of one."""
+    whole = mention.whole_value(ref)
+    return (mention.normalized, False) if whole is None else (whole, True)
 
 
-def condition(ref: Ref, values: Sequence[Said]) -> Condition:
-    """That a column has one of these values. Raises Impossible."""
+def value_condition(ref: Ref, values: Sequence[ValueText]) -> Condition:
+    """The condition that a column has one of these values. Raises Impossible."""
     expr = Expr("column", ref)
     if all(whole for _, whole in values):
         texts = tuple(text for text, _ in values)
@@ -67,28 +76,28 @@ def condition(ref: Ref, values: Sequence[Said]) -> Condition:
     raise Impossible("several parts of names at once")
 
 
-def _add(draft: Draft, ref: Ref, values: list[Said], of: Named) -> None:
-    """Values of one column."""
-    its = condition(ref, values)
-    if not of.negated:
-        draft.query.where.append(its)
-        if of.both and len(values) > 1:
+def _add_column_filter(draft: Draft, ref: Ref, values: list[ValueText], value_filter: ValueFilter) -> None:
+    """Add the condition on one column, negated by an anti-join if a row may have several values."""
+    condition = value_condition(ref, values)
+    if not value_filter.negated:
+        draft.query.where.append(condition)
+        if value_filter.both and len(values) > 1:
             both = Condition(Expr("agg", ref, "count", distinct=True), "=", (float(len(values)),))
             draft.query.having.append(both)
         return
-    if ref[0] == draft.main or not draft.has_many(ref[0]):
-        op = {"=": "<>", "in": "not in", "ilike": "not ilike"}[its.op]
-        draft.query.where.append(replace(its, op=op))
+    if ref[0] == draft.main_table or not draft.has_many(ref[0]):
+        op = {"=": "<>", "in": "not in", "ilike": "not ilike"}[condition.op]
+        draft.query.where.append(replace(condition, op=op))
         return
-    draft.without(ref[0], its)
+    draft.require_absent(ref[0], condition)
 
 
 def _text_column(draft: Draft, label: Ref | None) -> Ref:
-    """The column of a value that no row has."""
+    """The column to compare with a value that was found in no row."""
     if label is not None and label[1] >= 0:
         return label
-    table = draft.main if label is None else label[0]
-    shown = draft.schema.display(table)
+    table = draft.main_table if label is None else label[0]
+    shown = draft.schema.display_column(table)
     if shown is None:
         raise Impossible("what has that name")
     return table, shown

@@ -1,1 +1,1 @@
-"""What each mention of a question does in it: what is asked for, counted, compared, grouped by, ordered by, denied."""
+"""Parse the mentions of a question into a ParsedQuestion: targets, measures, filters, groups, order, negations."""

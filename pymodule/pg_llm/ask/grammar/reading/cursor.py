@@ -1,148 +1,162 @@
-"""The mentions of a question as every pass sees them: in order, some of them taken already."""
+"""The parsing state that the reading passes share: mentions in order, and which of them are consumed."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from pg_llm.ask.grammar.reading.parts import Measure, Reading
-from pg_llm.ask.mention import Linked, Mention
+from pg_llm.ask.grammar.reading.parsed_question import Measure, ParsedQuestion
+from pg_llm.ask.mention import LinkedQuestion, Mention
 
-JOINERS = {"and", "or", ",", "、", "和", "与", "及", "以及", "nor", "&", "或", "或者"}
-# The total value of the sales: a sum of what each is worth.
-_WORTH = {"value", "amount", "worth", "money"}
+CONJUNCTIONS = {"and", "or", ",", "、", "和", "与", "及", "以及", "nor", "&", "或", "或者"}
+# Nouns that make a total a sum of money: the total value of the sales.
+_MONETARY_WORDS = {"value", "amount", "worth", "money"}
 
 
 class Cursor:
-    """What the passes share; mentions and tokens go by their places."""
+    """Navigation over mentions and tokens, both addressed by their index."""
 
-    def __init__(self, linked: Linked) -> None:
+    def __init__(self, linked: LinkedQuestion) -> None:
         self.mentions = linked.mentions
         self.tokens = linked.tokens
         self.chinese = linked.chinese
-        self.found = Reading(linked, unread=list(linked.unknown))
-        self.done: set[int] = set()
+        self.parsed = ParsedQuestion(linked, unread=list(linked.unlinked))
+        self.consumed: set[int] = set()
         # The token at which the first measure begins.
         self.first_measure = len(linked.tokens)
 
     def of_kind(self, *kinds: str) -> Iterable[tuple[int, Mention]]:
-        """The mentions of these kinds that are left."""
+        """The mentions of these kinds that no pass has consumed."""
         for place, mention in enumerate(self.mentions):
-            if mention.kind in kinds and place not in self.done:
+            if mention.kind in kinds and place not in self.consumed:
                 yield place, mention
 
-    def take(self, *places: int) -> None:
-        """What one pass has read no other reads."""
-        self.done |= set(places)
+    def consume(self, *places: int) -> None:
+        """Mark mentions as read."""
+        self.consumed |= set(places)
 
-    def drop(self, place: int) -> None:
-        """What a word says here is nothing that is called so."""
-        self.take(place)
+    def discard(self, place: int) -> None:
+        """Consume a mention that is no name in this context."""
+        self.consume(place)
         self.mentions[place].refs.clear()
 
-    def free(self, mention: Mention | None) -> None:
-        """Let a mention be read as something else."""
+    def release(self, mention: Mention | None) -> None:
+        """Let a consumed mention be read again."""
         if mention is not None:
-            self.done -= {n for n, each in enumerate(self.mentions) if each is mention}
+            self.consumed -= {n for n, candidate in enumerate(self.mentions) if candidate is mention}
 
-    def at(self, place: int | None) -> Mention | None:
-        """The mention at a place."""
+    def mention_at(self, place: int | None) -> Mention | None:
+        """The mention at this index."""
         return None if place is None else self.mentions[place]
 
     def after(
         self, place: int, kinds: Sequence[str] = ("element",), gap: int = 4, past: Sequence[str] = ("distinct", "group")
     ) -> int | None:
-        """The mention of these kinds that follows closely; `past` may lie between."""
+        """The next mention, if it is of these kinds and at most `gap` tokens away; kinds in `past` are skipped."""
         for other in range(place + 1, len(self.mentions)):
             mention = self.mentions[other]
             if mention.start - self.mentions[other - 1].end > gap:
                 return None
-            if mention.kind in kinds and other not in self.done:
+            if mention.kind in kinds and other not in self.consumed:
                 return other
             if mention.kind not in past:
                 return None
         return None
 
     def before(self, place: int, kinds: Sequence[str] = ("element",), gap: int = 3) -> int | None:
-        """The mention of these kinds that stands right before, and closely."""
+        """The previous mention, if it is of these kinds and at most `gap` tokens away."""
         other = place - 1
-        if other >= 0 and other not in self.done and self.mentions[other].kind in kinds:
+        if other >= 0 and other not in self.consumed and self.mentions[other].kind in kinds:
             return other if self.mentions[place].start - self.mentions[other].end <= gap else None
         return None
 
-    def described(self, place: int) -> int | None:
-        """The element that follows with values before it that say which, as red and blue cars; else the last value."""
+    def described_element(self, place: int) -> int | None:
+        """The element after values that modify it, as in red and blue cars; without an element the last value."""
         last = self.after(place, ("value",), 2, ("distinct",))
         while last is not None:
-            of = self.after(last, ("element",), 0, ())
-            if of is not None:
-                return of
+            element = self.after(last, ("element",), 0, ())
+            if element is not None:
+                return element
             more = self.after(last, ("value",), 1, ())
-            if more is None or not set(self.between(last, more)) <= JOINERS:
+            if more is None or not set(self.stems_between(last, more)) <= CONJUNCTIONS:
                 return last
             last = more
         return None
 
-    def joined(self, place: int, but: Collection[str]) -> Iterator[int]:
-        """The elements that a joiner hangs on this one, one after another, without these words between; taken."""
+    def conjoined(self, place: int, but: Collection[str]) -> Iterator[int]:
+        """Elements joined to this one by conjunctions, without these words between; consumes them."""
         while True:
             more = self.after(place, ("element",), 2, ())
-            passed = self.between(place, more) if more is not None else []
-            if more is None or not passed or passed[0] not in JOINERS or set(but) & set(passed):
+            passed = self.stems_between(place, more) if more is not None else []
+            if more is None or not passed or passed[0] not in CONJUNCTIONS or set(but) & set(passed):
                 return
-            self.take(more)
+            self.consume(more)
             yield more
             place = more
 
-    def leads(self, place: int) -> bool:
-        """Whether no element stands before this place."""
+    def is_first_element(self, place: int) -> bool:
+        """True if no element stands before this index."""
         return all(self.mentions[n].kind != "element" for n in range(place))
 
-    def noun(self, place: int) -> int:
-        """Enrolled students: the second, where the first only says which."""
+    def head_noun(self, place: int) -> int:
+        """The head of a noun with a participle before it: students in enrolled students."""
         following = place + 1
-        if following >= len(self.mentions) or following in self.done or self.mentions[following].kind != "element":
+        if following >= len(self.mentions) or following in self.consumed or self.mentions[following].kind != "element":
             return place
-        its, first = self.mentions[following], self.mentions[place]
-        said = self.word(first.end - 1).endswith(("ed", "ing", "en"))
-        said = said or first.score < 0.8
-        return following if its.start == first.end and said and its.names_table and its.score >= 0.75 else place
+        second, first = self.mentions[following], self.mentions[place]
+        is_modifier = self.word(first.end - 1).endswith(("ed", "ing", "en"))
+        is_modifier = is_modifier or first.score < 0.8
+        return (
+            following
+            if second.start == first.end and is_modifier and second.names_table and second.score >= 0.75
+            else place
+        )
 
-    def compound(self, place: int) -> int:
-        """Course enrolments: the last of the nouns that stand together, which the others only describe."""
+    def compound_head(self, place: int) -> int:
+        """The head of a compound noun: enrolments in course enrolments."""
         while True:
             following = place + 1
-            if following >= len(self.mentions) or following in self.done:
+            if following >= len(self.mentions) or following in self.consumed:
                 return place
-            its = self.mentions[following]
-            if its.kind != "element" or its.start != self.mentions[place].end or its.role in ("verb", "done"):
+            mention = self.mentions[following]
+            if (
+                mention.kind != "element"
+                or mention.start != self.mentions[place].end
+                or mention.role in ("verb", "done")
+            ):
                 return place
             place = following
 
-    def measure(self, place: int, of: int | None) -> Measure:
-        """What the count or aggregate at a place makes of an element."""
+    def measure(self, place: int, operand: int | None) -> Measure:
+        """The measure that a count or aggregate marker makes of an operand."""
         mention = self.mentions[place]
-        said = self.stems(mention.start, mention.end + 2 if of is None else self.mentions[of].start)
-        worth = mention.kind == "agg" and bool(_WORTH & set(said))
-        its = self.text(mention)
-        of_what = "count" if mention.kind == "count" else mention.said
-        return Measure(of_what, self.at(of), worth=worth, persons="人" in its, times="次" in its)
+        stems = self.stems(mention.start, mention.end + 2 if operand is None else self.mentions[operand].start)
+        monetary = mention.kind == "agg" and bool(_MONETARY_WORDS & set(stems))
+        text = self.text(mention)
+        of_what = "count" if mention.kind == "count" else mention.normalized
+        return Measure(
+            of_what,
+            self.mention_at(operand),
+            monetary=monetary,
+            counts_persons="人" in text,
+            counts_events="次" in text,
+        )
 
-    def closed(self, token: int) -> bool:
-        """Whether a clause ends before a token."""
-        return self.word(token) in ("", "?", ".", "!", ";") or self.word(token) in JOINERS
+    def ends_clause(self, token: int) -> bool:
+        """True if a clause ends before this token."""
+        return self.word(token) in ("", "?", ".", "!", ";") or self.word(token) in CONJUNCTIONS
 
     def word(self, token: int) -> str:
-        """The token at a place, in small letters; nothing beyond the ends."""
+        """The lower-case text of a token; empty beyond the ends."""
         return self.tokens[token].text.lower() if 0 <= token < len(self.tokens) else ""
 
     def text(self, mention: Mention) -> str:
-        """A mention as it was written."""
+        """The text of a mention as written."""
         return " ".join(token.text for token in self.tokens[mention.start : mention.end])
 
-    def between(self, left: int, right: int) -> list[str]:
-        """The words between two mentions."""
+    def stems_between(self, left: int, right: int) -> list[str]:
+        """The stems between two mentions."""
         return self.stems(self.mentions[left].end, self.mentions[right].start)
 
     def stems(self, start: int, end: int) -> list[str]:
-        """The stems of the tokens from one to before another."""
+        """The stems of the tokens from `start` to before `end`."""
         return [token.stem for token in self.tokens[start:end]]

@@ -1,4 +1,4 @@
-"""Groups: for each country, by year, monthly."""
+"""GROUP BY: for each country, by year, monthly."""
 
 from __future__ import annotations
 
@@ -6,80 +6,76 @@ from pg_llm.ask.grammar import lexicon, words
 from pg_llm.ask.grammar.reading.cursor import Cursor
 from pg_llm.ask.mention import Mention
 
-_GROUPING = {
-    "grouped",
-    "sorted",
-    "ordered",
-    "ranked",
-    "split",
-    "broken",
-    "divided",
-    "separated",
-    "listed",
-    "arranged",
-    "categorized",
-    "aggregated",
-    "counted",
-    "segmented",
-}
-_THEM = {"them", "these", "those", "whom", "which"}
+_GROUPING_PARTICIPLES = frozenset(
+    """
+    grouped sorted ordered ranked split broken divided separated listed arranged categorized aggregated counted
+    segmented
+""".split()
+)
+_PRONOUNS = {"them", "these", "those", "whom", "which"}
 
 
-def _unit_asked(cursor: Cursor) -> None:
-    """Which month had the most sales: months are groups, where no column is called so."""
+def _read_asked_unit(cursor: Cursor) -> None:
+    """Which month had the most sales: group by the unit, unless a column has that name."""
     for place, token in enumerate(cursor.tokens):
-        asked = token.stem in lexicon.UNITS and cursor.word(place - 1) in ("which", "what")
-        if asked and cursor.found.superlatives and not any(its.start <= place < its.end for its in cursor.mentions):
-            cursor.found.units.append(lexicon.UNITS[token.stem])
+        is_asked = token.stem in lexicon.TIME_UNITS and cursor.word(place - 1) in ("which", "what")
+        if (
+            is_asked
+            and cursor.parsed.superlatives
+            and not any(mention.start <= place < mention.end for mention in cursor.mentions)
+        ):
+            cursor.parsed.time_units.append(lexicon.TIME_UNITS[token.stem])
 
 
-def _stands_for(cursor: Cursor, mention: Mention) -> bool:
-    """How many each of them bought, how many did each buy: no group but those of whom it was said."""
+def _is_pronoun_each(cursor: Cursor, mention: Mention) -> bool:
+    """True if `each` is a pronoun: how many each of them bought, how many did each buy."""
     if cursor.word(mention.end - 1) != "each":
         return False
-    after, verb = cursor.word(mention.end), cursor.closed(mention.end + 1)
-    asked = cursor.word(mention.start - 1) in ("do", "does", "did") and verb
-    return asked or cursor.closed(mention.end) or (after == "of" and cursor.word(mention.end + 1) in _THEM)
+    after, verb = cursor.word(mention.end), cursor.ends_clause(mention.end + 1)
+    is_subject = cursor.word(mention.start - 1) in ("do", "does", "did") and verb
+    return (
+        is_subject or cursor.ends_clause(mention.end) or (after == "of" and cursor.word(mention.end + 1) in _PRONOUNS)
+    )
 
 
-def _says_who(cursor: Cursor, mention: Mention) -> bool:
-    """Written by: who did it, no group."""
+def _names_agent(cursor: Cursor, mention: Mention) -> bool:
+    """True if `by` names an agent (written by), not a group."""
     if cursor.text(mention).lower() != "by":
         return False
     before = cursor.word(mention.start - 1)
-    done = before.endswith(("ed", "en", "wn", "de")) or before in words.PAST
-    return done and before not in _GROUPING
+    done = before.endswith(("ed", "en", "wn", "de")) or before in words.IRREGULAR_PASTS
+    return done and before not in _GROUPING_PARTICIPLES
 
 
 def read(cursor: Cursor) -> None:
-    """Elements that rows are grouped by, and units of time."""
-    found = cursor.found
-    _unit_asked(cursor)
+    """Read grouping elements and units of time."""
+    parsed = cursor.parsed
+    _read_asked_unit(cursor)
     for place, mention in cursor.of_kind("group"):
-        cursor.take(place)
-        if _says_who(cursor, mention) or _stands_for(cursor, mention):
+        cursor.consume(place)
+        if _names_agent(cursor, mention) or _is_pronoun_each(cursor, mention):
             continue
         if mention.role == "unit":
-            found.units.append(mention.said)
+            parsed.time_units.append(mention.normalized)
             continue
         following = cursor.after(place, ("element", "group"), 2, ("distinct",))
-        its = cursor.at(following)
+        element = cursor.mention_at(following)
         unit = mention.end + (cursor.word(mention.end) in ("calendar", "single", "given", "the"))
         token = cursor.tokens[unit].stem if unit < len(cursor.tokens) else ""
-        if token in lexicon.UNITS and (its is None or its.start == unit):
-            if its is not None and following is not None and its.score >= 0.9 and its.kind == "element":
-                cursor.take(following)
-                found.groups.append(its)
+        if token in lexicon.TIME_UNITS and (element is None or element.start == unit):
+            if element is not None and following is not None and element.score >= 0.9 and element.kind == "element":
+                cursor.consume(following)
+                parsed.groups.append(element)
                 continue
             if following is not None:
-                cursor.drop(following)
-            found.units.append(lexicon.UNITS[token])
+                cursor.discard(following)
+            parsed.time_units.append(lexicon.TIME_UNITS[token])
             continue
-        if token in lexicon.UNITS:
+        if token in lexicon.TIME_UNITS:
             # Per year and status.
-            found.units.append(lexicon.UNITS[token])
-        if following is None or its is None or its.kind == "group":
+            parsed.time_units.append(lexicon.TIME_UNITS[token])
+        if following is None or element is None or element.kind == "group":
             continue
-        cursor.take(following)
-        found.groups.append(its)
-        found.groups += [cursor.mentions[more] for more in cursor.joined(following, ("the", "their"))]
+        cursor.consume(following)
+        parsed.groups.append(element)
+        parsed.groups += [cursor.mentions[more] for more in cursor.conjoined(following, ("the", "their"))]

@@ -3,92 +3,101 @@
 from __future__ import annotations
 
 from pg_llm.ask.grammar.reading.cursor import Cursor
-from pg_llm.ask.grammar.reading.parts import Measure
+from pg_llm.ask.grammar.reading.parsed_question import Measure
 
 _OVERALL = {"overall", "combined"}
 
 
 def read(cursor: Cursor) -> None:
-    """Counts and aggregates with what they are taken of."""
-    found = cursor.found
+    """Read counts and aggregates with their operands."""
+    parsed = cursor.parsed
     for place, mention in cursor.of_kind("count", "agg"):
-        cursor.take(place)
+        cursor.consume(place)
         cursor.first_measure = min(cursor.first_measure, mention.start)
         inner = cursor.after(place, ("count", "agg"), 1, ())
-        if inner is not None and cursor.chinese and (of := cursor.before(place, ("element",), 1)) is not None:
-            # The freight, in all how much.
-            cursor.take(inner, of)
-            found.measures.append(Measure(mention.said if mention.kind == "agg" else "count", cursor.mentions[of]))
+        if inner is not None and cursor.chinese and (operand := cursor.before(place, ("element",), 1)) is not None:
+            # 运费一共多少: the element stands before both markers.
+            cursor.consume(inner, operand)
+            parsed.measures.append(
+                Measure(mention.normalized if mention.kind == "agg" else "count", cursor.mentions[operand])
+            )
             continue
         if inner is not None and mention.kind == "agg":
-            _nested(cursor, mention.said, inner)
+            _add_nested(cursor, mention.normalized, inner)
             continue
-        of = _operand(cursor, place)
-        if of is None:
-            described = cursor.described(place)
-            its = cursor.at(described)
-            if its is not None and its.kind == "element" and its.names_table:
-                of = described
-            elif its is not None and (its.kind == "element" or mention.kind == "agg"):
-                # F grades, the value of completed payments: what the value is of is read later as well.
-                found.measures.append(cursor.measure(place, described))
+        operand = _operand(cursor, place)
+        if operand is None:
+            described = cursor.described_element(place)
+            element = cursor.mention_at(described)
+            if element is not None and element.kind == "element" and element.names_table:
+                operand = described
+            elif element is not None and (element.kind == "element" or mention.kind == "agg"):
+                # F grades, the value of completed payments: the value is consumed later, as a filter.
+                parsed.measures.append(cursor.measure(place, described))
                 continue
-        if of is None:
-            _alone(cursor, cursor.measure(place, None), cursor.text(mention).lower())
+        if operand is None:
+            _add_without_operand(cursor, cursor.measure(place, None), cursor.text(mention).lower())
             continue
-        if place + 1 <= of - 1 and cursor.mentions[of - 1].kind == "distinct":
-            found.distinct = True
-        cursor.take(of)
-        noun = cursor.noun(of)
-        if noun != of:
-            found.context.append(cursor.mentions[of])
-            cursor.take(noun)
-        found.measures.append(cursor.measure(place, noun))
+        if place + 1 <= operand - 1 and cursor.mentions[operand - 1].kind == "distinct":
+            parsed.distinct = True
+        cursor.consume(operand)
+        noun = cursor.head_noun(operand)
+        if noun != operand:
+            parsed.context.append(cursor.mentions[operand])
+            cursor.consume(noun)
+        parsed.measures.append(cursor.measure(place, noun))
         if not cursor.chinese:
-            said = found.measures[-1].said
-            found.measures += [Measure(said, cursor.mentions[more]) for more in cursor.joined(noun, ("their",))]
+            function = parsed.measures[-1].function
+            parsed.measures += [Measure(function, cursor.mentions[more]) for more in cursor.conjoined(noun, ("their",))]
 
 
 def _operand(cursor: Cursor, place: int) -> int | None:
-    """What is counted or measured: what follows in the clause, in Chinese what stands before."""
-    of = cursor.after(place, ("element",), 4, ("distinct",))
-    if of is None and cursor.chinese:
-        of = cursor.before(place, ("element",), 2)
-    if of is not None and {"?", ".", ";", "who", "where", "that"} & set(cursor.between(place, of)):
+    """What is counted or measured: the element after the marker in its clause, in Chinese the one before it."""
+    operand = cursor.after(place, ("element",), 4, ("distinct",))
+    if operand is None and cursor.chinese:
+        operand = cursor.before(place, ("element",), 2)
+    if operand is not None and {"?", ".", ";", "who", "where", "that"} & set(cursor.stems_between(place, operand)):
         return None
-    return of
+    return operand
 
 
-def _alone(cursor: Cursor, measure: Measure, said: str) -> None:
-    """A measure of which it is not said what it is of."""
-    found = cursor.found
-    if measure.said == "count" and found.superlatives:
-        # And how many: that by which the first was found.
-        found.superlatives[0].shown = True
-    elif any(each.measure is not None and each.measure.said == measure.said for each in found.superlatives):
-        # Along with that average.
-        found.superlatives[0].shown = True
-    elif measure.said == "count" and (counted := _counted(cursor)) is not None:
-        found.measures.append(counted)
-    elif said not in _OVERALL or not (found.measures or found.superlatives or found.comparisons):
-        # The most sales overall: nothing is added up.
-        found.measures.append(measure)
+def _add_without_operand(cursor: Cursor, measure: Measure, text: str) -> None:
+    """Add a measure whose operand is not named."""
+    parsed = cursor.parsed
+    if measure.function == "count" and parsed.superlatives:
+        # `and how many` refers to the measure of the superlative.
+        parsed.superlatives[0].shows_measure = True
+    elif any(
+        superlative.measure is not None and superlative.measure.function == measure.function
+        for superlative in parsed.superlatives
+    ):
+        # `along with that average` as well.
+        parsed.superlatives[0].shows_measure = True
+    elif measure.function == "count" and (counted := _compared_count(cursor)) is not None:
+        parsed.measures.append(counted)
+    elif text not in _OVERALL or not (parsed.measures or parsed.superlatives or parsed.comparisons):
+        # The most sales overall: nothing is summed.
+        parsed.measures.append(measure)
 
 
-def _counted(cursor: Cursor) -> Measure | None:
-    """And how many: what was compared with a number before, as in more than one book."""
-    compared = (each for each in cursor.found.comparisons if each.operand is not None and not each.time)
-    return next((Measure("count", each.operand) for each in compared), None)
+def _compared_count(cursor: Cursor) -> Measure | None:
+    """`how many` of what was compared before: more than one book, and how many."""
+    compared = (
+        comparison
+        for comparison in cursor.parsed.comparisons
+        if comparison.operand is not None and not comparison.time_kind
+    )
+    return next((Measure("count", comparison.operand) for comparison in compared), None)
 
 
-def _nested(cursor: Cursor, said: str, inner: int) -> None:
-    """The average number of flights, the total and average price."""
-    of = cursor.after(inner, ("element",), 3, ("distinct",))
-    cursor.take(inner, *([of] if of is not None else []))
-    measure = cursor.measure(inner, of)
-    if measure.said != "count":
-        cursor.found.measures += [Measure(said, measure.operand), measure]
-    elif said == "sum":
-        cursor.found.measures.append(measure)
+def _add_nested(cursor: Cursor, function: str, inner: int) -> None:
+    """Nested measures: the average number of flights, the total and average price."""
+    operand = cursor.after(inner, ("element",), 3, ("distinct",))
+    cursor.consume(inner, *([operand] if operand is not None else []))
+    measure = cursor.measure(inner, operand)
+    if measure.function != "count":
+        cursor.parsed.measures += [Measure(function, measure.operand), measure]
+    elif function == "sum":
+        cursor.parsed.measures.append(measure)
     else:
-        cursor.found.measures.append(Measure(said, of=measure))
+        cursor.parsed.measures.append(Measure(function, inner=measure))

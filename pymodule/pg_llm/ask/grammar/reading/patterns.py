@@ -1,74 +1,97 @@
-"""Patterns: names that start with, end with, contain a text."""
+"""LIKE patterns: names that start with, end with, or contain a text."""
 
 from __future__ import annotations
 
 from pg_llm.ask.grammar.reading.cursor import Cursor
-from pg_llm.ask.grammar.reading.parts import Named
+from pg_llm.ask.grammar.reading.parsed_question import ValueFilter
 from pg_llm.ask.mention import Mention
 
-# What may stand between the end of a text and the text.
-_LEADS = {"a", "an", "the", "letter", "letters", "character", "word", "text", "string", "phrase", "suffix", ":", "in"}
+# Words between the marker and the text.
+_PATTERN_FILLERS = {
+    "a",
+    "an",
+    "the",
+    "letter",
+    "letters",
+    "character",
+    "word",
+    "text",
+    "string",
+    "phrase",
+    "suffix",
+    ":",
+    "in",
+}
 
 
 def read(cursor: Cursor) -> None:
-    """The text that is looked for, and what is said to have it."""
+    """Read the text of each pattern, and the element that it is searched in."""
     for place, mention in cursor.of_kind("surname"):
         name = cursor.word(mention.end)
-        if name in cursor.found.unread and len(name) <= 2:
-            cursor.take(place)
-            cursor.found.unread.remove(name)
+        if name in cursor.parsed.unread and len(name) <= 2:
+            cursor.consume(place)
+            cursor.parsed.unread.remove(name)
             raw = Mention("value", mention.end, mention.end + 1, name)
-            cursor.found.named.append(Named([raw], cursor.at(_person(cursor, place)), False, op="start"))
+            cursor.parsed.value_filters.append(
+                ValueFilter([raw], cursor.mention_at(_person_after(cursor, place)), False, op="start")
+            )
     for place, mention in cursor.of_kind("start", "end", "like"):
-        said, text = _text(cursor, place)
-        if said is None:
+        pattern, text = _pattern_text(cursor, place)
+        if pattern is None:
             continue
-        if mention.kind == "like" and any(each.whole for each in said.values):
-            # Playlists that contain the song Moon: no text is looked for in another.
+        if mention.kind == "like" and any(match.whole for match in pattern.value_matches):
+            # Playlists that contain the song Moon: a relation, not a pattern.
             continue
-        if mention.kind == "like" and said.kind == "element" and cursor.tokens[said.start].kind != "quoted":
+        if mention.kind == "like" and pattern.kind == "element" and cursor.tokens[pattern.start].kind != "quoted":
             continue
-        if mention.kind == "end" and text is not None and text > place and set(cursor.between(place, text)) - _LEADS:
-            # Ended in a draw (code D): no text ends so.
+        if (
+            mention.kind == "end"
+            and text is not None
+            and text > place
+            and set(cursor.stems_between(place, text)) - _PATTERN_FILLERS
+        ):
+            # Ended in a draw (code D): not a pattern.
             continue
-        cursor.take(place, *([text] if text is not None else []))
-        token = cursor.tokens[said.start] if said.end else None
-        raw = Mention("value", said.start, said.end, token.text if token and token.kind == "quoted" else said.said)
-        cursor.found.unread = [word for word in cursor.found.unread if word != said.said]
+        cursor.consume(place, *([text] if text is not None else []))
+        token = cursor.tokens[pattern.start] if pattern.end else None
+        raw = Mention(
+            "value", pattern.start, pattern.end, token.text if token and token.kind == "quoted" else pattern.normalized
+        )
+        cursor.parsed.unread = [word for word in cursor.parsed.unread if word != pattern.normalized]
         label = next(
             (
                 n
                 for n in range((min(place, text) if text is not None else place) - 1, -1, -1)
-                if cursor.mentions[n].kind == "element" and n not in cursor.done
+                if cursor.mentions[n].kind == "element" and n not in cursor.consumed
             ),
             None,
         )
-        if label is not None and label > 0 and not cursor.leads(label):
-            cursor.take(label)
+        if label is not None and label > 0 and not cursor.is_first_element(label):
+            cursor.consume(label)
         negated = place > 0 and cursor.mentions[place - 1].kind == "not"
         if negated:
-            cursor.take(place - 1)
-        cursor.found.named.append(Named([raw], cursor.at(label), negated, op=mention.kind))
+            cursor.consume(place - 1)
+        cursor.parsed.value_filters.append(ValueFilter([raw], cursor.mention_at(label), negated, op=mention.kind))
 
 
-def _person(cursor: Cursor, place: int) -> int | None:
-    """Who has a surname: what follows."""
+def _person_after(cursor: Cursor, place: int) -> int | None:
+    """The person after a surname."""
     following = range(place + 1, min(place + 3, len(cursor.mentions)))
     return next((n for n in following if cursor.mentions[n].kind == "element"), None)
 
 
-def _text(cursor: Cursor, place: int) -> tuple[Mention | None, int | None]:
-    """The mention of the text with its place; without one where only a letter or a name of unknown meaning stands."""
+def _pattern_text(cursor: Cursor, place: int) -> tuple[Mention | None, int | None]:
+    """The mention of the text and its index; no index if the text is a letter or a name that no mention covers."""
     text = cursor.after(place, ("value",), 4, ("element",))
     if text is None:
         text = cursor.after(place, ("value", "element", "number"), 4, ())
     if text is None and cursor.chinese:
         text = cursor.before(place, ("value", "number"), 2)
-        return cursor.at(text), text
+        return cursor.mention_at(text), text
     if text is not None:
         return cursor.mentions[text], text
     end = cursor.mentions[place].end
     for token in cursor.tokens[end : end + 4]:
-        if token.kind == "word" and ((len(token.text) == 1 and token.text != "a") or token.capital):
+        if token.kind == "word" and ((len(token.text) == 1 and token.text != "a") or token.is_capitalized):
             return Mention("value", 0, 0, token.text), None
     return None, None

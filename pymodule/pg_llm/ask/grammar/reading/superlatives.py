@@ -6,235 +6,248 @@ import itertools
 
 from pg_llm.ask.grammar import lexicon
 from pg_llm.ask.grammar.reading.cursor import Cursor
-from pg_llm.ask.grammar.reading.parts import Measure, Superlative
+from pg_llm.ask.grammar.reading.parsed_question import Measure, Superlative
 from pg_llm.ask.mention import Mention
 
-# What begins a part that the superlative does not speak of.
-_APART = {"of", "in", "for", "by", "with", "who", "that", "which", "from", "on"}
+# Words that begin a phrase which the superlative does not modify.
+_CLAUSE_WORDS = {"of", "in", "for", "by", "with", "who", "that", "which", "from", "on"}
 _BY = {"by", "in terms of", "according to", "based on"}
-# Words around a number of things that are ranked: which three hotels with the most rooms.
+# Words around a numbered noun that is ranked: which three hotels with the most rooms.
 _LINKING = {"with", "have", "be", "that", "who", "which", "by"}
 _COUNTED = {"", "the", "which", "what", "list", "show", "give", "me", "find", "name", "of", "our", "those", "is", "are"}
 
 
 def read(cursor: Cursor) -> None:
-    """How many come first, and by what."""
+    """Read superlatives with their limits and operands."""
     for place, mention in cursor.of_kind("super", "top"):
         used = [place]
-        number = _touching(cursor, place)
-        number = _leading(cursor, place) if number is None else number
+        number = _adjacent_number(cursor, place)
+        number = _number_before_noun(cursor, place) if number is None else number
         n = 1 if number is None else max(1, int(cursor.mentions[number].number))
         if number is not None:
             used.append(number)
         if cursor.chinese and number is None and (following := cursor.after(place, ("top",), 1, ())) is not None:
-            # The highest, of them the first 3.
-            number = _touching(cursor, following)
+            # 最高的前3: the limit follows the superlative.
+            number = _adjacent_number(cursor, following)
             n = 1 if number is None else max(1, int(cursor.mentions[number].number))
             used += [following, *([number] if number is not None else [])]
         words = [token.text.lower() for token in cursor.tokens[mention.start : mention.end]]
         more = cursor.after(max(used), ("super",), 2, ())
         if words == ["top"] and more is not None:
-            # The top 5 highest paid: the second says by what.
-            cursor.take(*used)
+            # The top 5 highest paid: the second superlative has the key.
+            cursor.consume(*used)
             cursor.mentions[more].number = float(n)
             cursor.mentions[more].role = "n"
             continue
-        found = _begun(mention, words[0] if words else "", n, number is None)
-        found.skipped = lexicon.ORDINALS.get(cursor.word(mention.start - 1), 1) - 1
-        _operand(cursor, place, used, found)
-        cursor.take(*used)
-        if cursor.chinese and found.noun is None:
-            found.noun = _noun(cursor, max(used))
-        if cursor.chinese and _is_measure(cursor, mention, found):
-            cursor.found.measures.append(Measure("max" if found.down else "min", found.operand))
+        superlative = _from_word(mention, words[0] if words else "", n, number is None)
+        superlative.offset = lexicon.ORDINALS.get(cursor.word(mention.start - 1), 1) - 1
+        _read_operand(cursor, place, used, superlative)
+        cursor.consume(*used)
+        if cursor.chinese and superlative.noun is None:
+            superlative.noun = _noun_after(cursor, max(used))
+        if cursor.chinese and _is_extreme_value(cursor, mention, superlative):
+            cursor.parsed.measures.append(Measure("max" if superlative.descending else "min", superlative.operand))
             continue
-        _by(cursor, found)
-        cursor.found.superlatives.append(found)
-    _merge(cursor)
+        _read_by(cursor, superlative)
+        cursor.parsed.superlatives.append(superlative)
+    _merge_pairs(cursor)
 
 
-def _begun(mention: Mention, word: str, n: int, plain: bool) -> Superlative:
-    """What the word alone says."""
+def _from_word(mention: Mention, word: str, n: int, plain: bool) -> Superlative:
+    """What the word itself implies."""
     n = int(mention.number) if mention.role == "n" else n
     if mention.kind == "top":
-        return Superlative(True, n, word=word, plain=plain)
-    return Superlative(mention.said.startswith("desc"), n, mention.said.partition(".")[2], word=word, plain=plain)
+        return Superlative(True, n, word=word, unnumbered=plain)
+    return Superlative(
+        mention.normalized.startswith("desc"), n, mention.normalized.partition(".")[2], word=word, unnumbered=plain
+    )
 
 
-def _touching(cursor: Cursor, place: int) -> int | None:
-    """The number beside a word."""
+def _adjacent_number(cursor: Cursor, place: int) -> int | None:
+    """The number beside the superlative."""
     mention = cursor.mentions[place]
     for other in (place + 1, place - 1):
-        if 0 <= other < len(cursor.mentions) and other not in cursor.done and cursor.mentions[other].kind == "number":
-            its = cursor.mentions[other]
-            if 0 <= its.start - mention.end <= 1 or its.end == mention.start:
+        if (
+            0 <= other < len(cursor.mentions)
+            and other not in cursor.consumed
+            and cursor.mentions[other].kind == "number"
+        ):
+            number = cursor.mentions[other]
+            if 0 <= number.start - mention.end <= 1 or number.end == mention.start:
                 return other
     return None
 
 
-def _leading(cursor: Cursor, place: int) -> int | None:
-    """The number before the noun that is ranked: which three hotels have the most rooms."""
+def _number_before_noun(cursor: Cursor, place: int) -> int | None:
+    """The number before the ranked noun: which three hotels have the most rooms."""
     noun = cursor.before(place, ("element",), 3)
     number = cursor.before(noun, ("number",), 0) if noun is not None else None
-    if number is None or _LINKING.isdisjoint(cursor.between(place - 1, place)):
+    if number is None or _LINKING.isdisjoint(cursor.stems_between(place - 1, place)):
         return None
     return number if cursor.word(cursor.mentions[number].start - 1) in _COUNTED else None
 
 
-def _operand(cursor: Cursor, place: int, used: list[int], found: Superlative) -> None:
-    """By what: an attribute the word has, a number of things, or a column beside it."""
+def _read_operand(cursor: Cursor, place: int, used: list[int], superlative: Superlative) -> None:
+    """Read the key: the attribute of the word, a measure, or an adjacent column."""
     last = max(used)
-    if cursor.chinese and _chinese(cursor, place, used, found):
+    if cursor.chinese and _read_chinese_operand(cursor, place, used, superlative):
         return
     counted = cursor.after(last, ("count", "agg"), 2, ())
-    if counted is not None and found.attribute in ("", "*"):
-        of = cursor.after(counted, ("element",), 3, ("distinct", "count"))
-        if of is None and (of := cursor.described(counted)) is not None:
-            found.measure = cursor.measure(counted, of)
+    if counted is not None and superlative.attribute in ("", "*"):
+        operand = cursor.after(counted, ("element",), 3, ("distinct", "count"))
+        if operand is None and (operand := cursor.described_element(counted)) is not None:
+            superlative.measure = cursor.measure(counted, operand)
             used += [counted]
             return
-        if of is not None:
-            noun = cursor.noun(of)
-            found.measure = cursor.measure(counted, noun)
-            used += [*range(counted, of + 1), noun]
+        if operand is not None:
+            noun = cursor.head_noun(operand)
+            superlative.measure = cursor.measure(counted, noun)
+            used += [*range(counted, operand + 1), noun]
             return
-    if found.attribute == "*":
+    if superlative.attribute == "*":
         return
-    done = cursor.before(place, ("element",), 0)
-    if found.attribute == "date" and done is not None and cursor.mentions[done].role == "verb":
+    verb = cursor.before(place, ("element",), 0)
+    if superlative.attribute == "date" and verb is not None and cursor.mentions[verb].role == "verb":
         # Hired first.
-        found.operand = cursor.mentions[done]
-        used.append(done)
+        superlative.operand = cursor.mentions[verb]
+        used.append(verb)
         return
-    of = cursor.after(last, ("element",), 2, ("distinct",))
-    if of is not None and cursor.chinese and cursor.mentions[of].names_table:
-        # The dearest goods: whose name is asked, as any noun at the end.
-        found.noun = cursor.mentions[of]
+    operand = cursor.after(last, ("element",), 2, ("distinct",))
+    if operand is not None and cursor.chinese and cursor.mentions[operand].names_table:
+        # The dearest goods: the table is the noun, not the key.
+        superlative.noun = cursor.mentions[operand]
         return
-    if of is not None and not _APART & set(cursor.between(last, of)):
-        found.operand = cursor.mentions[of]
-        used.append(of)
+    if operand is not None and not _CLAUSE_WORDS & set(cursor.stems_between(last, operand)):
+        superlative.operand = cursor.mentions[operand]
+        used.append(operand)
 
 
-def _chinese(cursor: Cursor, place: int, used: list[int], found: Superlative) -> bool:
-    """Whether it stands before the word."""
+def _read_chinese_operand(cursor: Cursor, place: int, used: list[int], superlative: Superlative) -> bool:
+    """Read the key before the word; returns False if there is none."""
     following = cursor.after(place, ("element",), 0, ())
-    if following is not None and cursor.mentions[following].names_column and not _right_before(cursor, place):
-        # The highest mark, said as one word.
-        found.operand = cursor.mentions[following]
+    if following is not None and cursor.mentions[following].names_column and not _follows_column(cursor, place):
+        # 最高分: the column follows the superlative.
+        superlative.operand = cursor.mentions[following]
         used.append(following)
         return True
     near = place - 1
     while near >= 0 and near in used:
         near -= 1
-    if near < 0 or near in cursor.done:
+    if near < 0 or near in cursor.consumed:
         return False
-    its = cursor.mentions[near]
-    if its.kind == "count":
-        of = cursor.before(near)
-        found.measure = cursor.measure(near, of)
-        used += [near, *([of] if of is not None else [])]
+    mention = cursor.mentions[near]
+    if mention.kind == "count":
+        operand = cursor.before(near)
+        superlative.measure = cursor.measure(near, operand)
+        used += [near, *([operand] if operand is not None else [])]
         return True
-    of = cursor.before(near, ("element",), 0) if its.kind == "agg" else None
-    if of is not None and its.end == cursor.mentions[place].start:
-        # The fines' total highest.
-        found.measure = cursor.measure(near, of)
-        used += [near, of]
+    operand = cursor.before(near, ("element",), 0) if mention.kind == "agg" else None
+    if operand is not None and mention.end == cursor.mentions[place].start:
+        # 罚款总额最高: an aggregate of the element before it.
+        superlative.measure = cursor.measure(near, operand)
+        used += [near, operand]
         return True
-    if its.kind != "element" or cursor.mentions[place].start - its.end > 1:
+    if mention.kind != "element" or cursor.mentions[place].start - mention.end > 1:
         return False
-    if found.attribute and its.names_table:
-        # Each shop's dearest: that shops are dear is not said.
+    if superlative.attribute and mention.names_table:
+        # 每个店铺最贵: the shop is a group, not what is dear.
         return False
     used.append(near)
-    _by_element(cursor, near, used, found)
+    _read_element(cursor, near, used, superlative)
     return True
 
 
-def _by_element(cursor: Cursor, near: int, used: list[int], found: Superlative) -> None:
-    """An element before the word: how often it happened, what is measured of it, or itself."""
-    its = cursor.mentions[near]
-    if its.role == "verb" and not found.attribute:
+def _read_element(cursor: Cursor, near: int, used: list[int], superlative: Superlative) -> None:
+    """An element before the word: an event that is counted, the operand of a measure, or the key."""
+    element = cursor.mentions[near]
+    if element.role == "verb" and not superlative.attribute:
         # Who ordered most.
-        found.measure = Measure("count", its)
-    elif near > 0 and cursor.mentions[near - 1].kind == "agg" and near - 1 not in cursor.done:
-        found.measure = cursor.measure(near - 1, near)
+        superlative.measure = Measure("count", element)
+    elif near > 0 and cursor.mentions[near - 1].kind == "agg" and near - 1 not in cursor.consumed:
+        superlative.measure = cursor.measure(near - 1, near)
         used.append(near - 1)
     else:
-        found.operand = its
+        superlative.operand = element
 
 
-def _noun(cursor: Cursor, place: int) -> Mention | None:
-    """What is the first: the table behind the words."""
-    of = cursor.after(place, ("element",), 2, ())
-    return cursor.mentions[of] if of is not None and cursor.mentions[of].names_table else None
+def _noun_after(cursor: Cursor, place: int) -> Mention | None:
+    """The table after the superlative, which is its noun."""
+    noun = cursor.after(place, ("element",), 2, ())
+    return cursor.mentions[noun] if noun is not None and cursor.mentions[noun].names_table else None
 
 
-def _is_measure(cursor: Cursor, mention: Mention, found: Superlative) -> bool:
-    """The highest mark itself, in one word, and not whose it is."""
-    of = found.operand
-    if of is None or of.start != mention.end or of.names_table or not found.plain:
+def _is_extreme_value(cursor: Cursor, mention: Mention, superlative: Superlative) -> bool:
+    """True if the extreme value itself is asked for (最高分), not the row that has it."""
+    operand = superlative.operand
+    if operand is None or operand.start != mention.end or operand.names_table or not superlative.unnumbered:
         return False
-    behind = cursor.word(of.end)
-    return behind != "的" and not any(each in behind for each in ("谁", "哪"))
+    behind = cursor.word(operand.end)
+    return behind != "的" and not any(word in behind for word in ("谁", "哪"))
 
 
-def _right_before(cursor: Cursor, place: int) -> bool:
-    """Whether a column or a count stands right before: the price highest."""
+def _follows_column(cursor: Cursor, place: int) -> bool:
+    """True if a column or count stands right before: 价格最高."""
     near = cursor.before(place, ("element", "count"), 0)
     return near is not None and (cursor.mentions[near].kind == "count" or cursor.mentions[near].names_column)
 
 
-def _by(cursor: Cursor, found: Superlative) -> None:
-    """The top 3 products by price: what stands before the by is asked for."""
-    if found.measure is not None or (found.attribute and found.word not in ("first", "last")):
+def _read_by(cursor: Cursor, superlative: Superlative) -> None:
+    """The key after `by`: the top 3 products by price."""
+    if superlative.measure is not None or (superlative.attribute and superlative.word not in ("first", "last")):
         return
     for place, mention in cursor.of_kind("group"):
         if cursor.text(mention).lower() not in _BY:
             continue
-        of = cursor.after(place, ("element", "count", "agg"), 2, ())
-        if of is None:
+        operand = cursor.after(place, ("element", "count", "agg"), 2, ())
+        if operand is None:
             continue
-        its = cursor.mentions[of]
+        element = cursor.mentions[operand]
         measure = None
-        if its.kind != "element":
-            inner = cursor.after(of, ("element",), 5, ("count", "distinct"))
+        if element.kind != "element":
+            inner = cursor.after(operand, ("element",), 5, ("count", "distinct"))
             if inner is None:
                 continue
-            measure = cursor.measure(of, inner)
-            cursor.take(*range(of, inner + 1))
-        cursor.take(place, of)
-        judged = cursor.tokens[mention.start - 1].text
-        cursor.found.unread = [word for word in cursor.found.unread if word != judged]
-        cursor.free(found.operand)
-        found.operand, found.measure, found.attribute = (None, measure, "") if measure else (its, None, "")
+            measure = cursor.measure(operand, inner)
+            cursor.consume(*range(operand, inner + 1))
+        cursor.consume(place, operand)
+        verb = cursor.tokens[mention.start - 1].text
+        cursor.parsed.unread = [word for word in cursor.parsed.unread if word != verb]
+        cursor.release(superlative.operand)
+        superlative.operand, superlative.measure, superlative.attribute = (
+            (None, measure, "") if measure else (element, None, "")
+        )
         return
 
 
-def _merge(cursor: Cursor) -> None:
-    """The top 3 courses with the highest number of students: how many, and by what; the least and most of one."""
-    found = cursor.found.superlatives
-    if len(found) == 2 and found[1].word == "top" and found[1].bare and not found[0].bare:
+def _merge_pairs(cursor: Cursor) -> None:
+    """Merge two superlatives about one ranking: the top 3 courses with the highest number of students."""
+    superlatives = cursor.parsed.superlatives
+    if (
+        len(superlatives) == 2
+        and superlatives[1].word == "top"
+        and superlatives[1].has_no_key
+        and not superlatives[0].has_no_key
+    ):
         # Those with the most books, the top 3 only.
-        found[0].n, found[0].plain = found[1].n, False
-        del found[1]
-    for first, second in itertools.pairwise(found):
+        superlatives[0].limit, superlatives[0].unnumbered = superlatives[1].limit, False
+        del superlatives[1]
+    for first, second in itertools.pairwise(superlatives):
         if (
             first.operand is None
             and first.measure is None
             and not first.attribute
             and second.operand is not None
-            and first.plain
+            and first.unnumbered
             and first.word != "top"
         ):
             first.operand = second.operand
     if (
-        len(found) == 2
-        and not found[0].attribute
-        and found[0].measure is None
-        and (not found[0].plain or found[0].word == "top")
-        and found[0].down
+        len(superlatives) == 2
+        and not superlatives[0].attribute
+        and superlatives[0].measure is None
+        and (not superlatives[0].unnumbered or superlatives[0].word == "top")
+        and superlatives[0].descending
     ):
-        cursor.free(found[0].operand)
-        found[1].n, found[1].plain = found[0].n, found[0].plain
-        del found[0]
+        cursor.release(superlatives[0].operand)
+        superlatives[1].limit, superlatives[1].unnumbered = superlatives[0].limit, superlatives[0].unnumbered
+        del superlatives[0]

@@ -1,0 +1,160 @@
+"""The data of a chart: typed columns with values that can be drawn."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Literal
+
+Role = Literal["time", "number", "category"]
+
+NULL = "NULL"
+_NUMERIC_TYPES = ("smallint", "integer", "bigint", "numeric", "real", "double precision", "money", "interval")
+_INTEGER_TYPES = ("smallint", "integer", "bigint")
+# Larger numbers overflow the scales of the renderer.
+_LARGEST = 1e300
+_LONGEST_LABEL = 120
+_LONGEST_NAME = 100
+# Characters that XML, and so SVG, cannot contain; lone surrogates; line breaks, as labels have one line.
+_UNDRAWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
+# Members of every JavaScript object, which Vega would look up instead of the text.
+_JAVASCRIPT_NAMES = (
+    "constructor",
+    "hasOwnProperty",
+    "isPrototypeOf",
+    "propertyIsEnumerable",
+    "toLocaleString",
+    "toString",
+    "valueOf",
+    "__defineGetter__",
+    "__defineSetter__",
+    "__lookupGetter__",
+    "__lookupSetter__",
+    "__proto__",
+)
+_INTERVAL_UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (0.001, "ms"))
+_LEAST_YEARS = 3
+_YEAR_RANGE = range(1900, 2101)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column; values that cannot be drawn are None. `exact` has the numbers as the query gave them."""
+
+    name: str
+    role: Role
+    values: list[Any]
+    exact: list[Any]
+
+    @property
+    def are_integers(self) -> bool:
+        """True if all numbers are integers."""
+        return all(value is None or value.is_integer() for value in self.values)
+
+    @property
+    def are_years(self) -> bool:
+        """True if the numbers look like consecutive years."""
+        known = [value for value in self.values if value is not None]
+        return (
+            len(known) == len(self.values) >= _LEAST_YEARS
+            and self.are_integers
+            and all(int(value) in _YEAR_RANGE for value in known)
+            and (known == sorted(known) or known == sorted(known, reverse=True))
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ChartData:
+    """Columns and the number of rows."""
+
+    columns: list[Column]
+    row_count: int
+
+    def with_role(self, role: Role) -> list[Column]:
+        """The columns with this role, in order."""
+        return [column for column in self.columns if column.role == role]
+
+
+def chart_data(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> ChartData:
+    """Convert columns (names and types) and rows."""
+    converted: list[Column] = []
+    for number, (name, kind) in enumerate(columns):
+        raw = [row[number] for row in rows]
+        role = _role_of(name, kind, len(columns))
+        title = label(name, _LONGEST_NAME)
+        if kind == "interval":
+            seconds = [_to_seconds(value) for value in raw]
+            factor, unit = _interval_unit(seconds)
+            raw = [None if value is None else value / factor for value in seconds]
+            title = f"{title} ({unit})"
+        values = [_CONVERTERS[role](value) for value in raw]
+        converted.append(Column(title, role, values, raw))
+    return ChartData(converted, len(rows))
+
+
+def label(text: str, longest: int = _LONGEST_LABEL) -> str:
+    """The text on one line without undrawable characters, truncated if it is very long."""
+    plain = _UNDRAWABLE.sub(" ", text[: 4 * longest]).strip()
+    if plain in _JAVASCRIPT_NAMES:
+        return f"{plain} "
+    return plain if len(plain) <= longest else plain[: longest - 1] + "…"
+
+
+def _role_of(name: str, type: str, columns: int) -> Role:
+    if type == "date" or type.startswith("timestamp"):
+        return "time"
+    # A key identifies rows and measures nothing.
+    key = type in _INTEGER_TYPES and columns > 1 and (name.lower() == "id" or name.lower().endswith("_id"))
+    return "number" if type in _NUMERIC_TYPES and not key else "category"
+
+
+def _to_number(value: Any) -> float | None:
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) and abs(number) < _LARGEST else None
+
+
+def _to_time(value: Any) -> str | None:
+    """ISO 8601 as UTC without conversion, so that the axis shows the times as the query did."""
+    if value is None:
+        return None
+    try:
+        time = datetime.fromisoformat(value.isoformat() if isinstance(value, date) else str(value))
+    except ValueError:
+        return None
+    time = time.replace(tzinfo=None)
+    if not (time.hour or time.minute or time.second or time.microsecond):
+        return time.date().isoformat()
+    return time.isoformat(timespec="milliseconds" if time.microsecond >= 1000 else "seconds") + "Z"
+
+
+def _to_category(value: Any) -> str:
+    if value is None:
+        return NULL
+    return label(str(value).lower() if isinstance(value, bool) else str(value))
+
+
+_CONVERTERS: dict[Role, Any] = {"number": _to_number, "time": _to_time, "category": _to_category}
+
+
+def _to_seconds(value: Any) -> float | None:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return float(value) if isinstance(value, int | float | Decimal) else None
+
+
+def _interval_unit(seconds: Sequence[float | None]) -> tuple[float, str]:
+    """The largest unit of which the longest interval has at least two: its seconds and symbol."""
+    longest = max((abs(value) for value in seconds if value is not None and math.isfinite(value)), default=0.0)
+    return next(
+        (unit for unit in _INTERVAL_UNITS if longest >= 2 * unit[0]),
+        _INTERVAL_UNITS[-2] if not longest else _INTERVAL_UNITS[-1],
+    )

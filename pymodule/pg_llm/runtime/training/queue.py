@@ -1,0 +1,126 @@
+"""Queue of the model host's trainings: one at a time, each in a process of its own, with progress reports."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pg_llm import protocol
+from pg_llm.protocol import Message
+from pg_llm.runtime.training import process
+
+log = logging.getLogger("pg_llm.runtime")
+Session = int
+InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
+
+
+class TrainingQueue:
+    """Trains for one session after the other, as each training takes all processors that it gets.
+
+    `reports` receives what each session's training is doing, `logs` is a folder for TensorBoard, `in_thread` runs what
+    would block the event loop.
+    """
+
+    def __init__(self, reports: dict[Session, Message], in_thread: InThread, logs: str | None) -> None:
+        self._reports = reports
+        self._in_thread = in_thread
+        self._logs = logs
+        self._turn = asyncio.Lock()
+        self._running: Message | None = None
+        self._waiting: dict[Session, Message] = {}
+        self._rows: defaultdict[Session, list[str]] = defaultdict(list)
+        self._folders: defaultdict[Session, list[Path]] = defaultdict(list)
+
+    def add_rows(self, session: Session, rows: list[str]) -> None:
+        """Keep rows for the session's next training."""
+        self._rows[session] += rows
+
+    async def train(self, session: Session, job: Message, about: Message, rows: list[Any]) -> Message:
+        """The result of a training, whose folder stays until `release`; `about` is part of each of its reports.
+
+        Its rows are those that were added before, or `rows` of a caller that sends them with the job.
+        """
+        self._waiting[session] = about
+        self._report_waiting()
+        try:
+            async with self._turn:
+                self._waiting.pop(session, None)
+                self._running = about
+                self._report_waiting()
+                texts = self._rows.pop(session, None) or [json.dumps(row) for row in rows]
+                folder = await self._prepare(job, texts)
+                self._folders[session].append(folder)
+                return await self._run(session, folder, about)
+        finally:
+            if self._running is about:
+                self._running = None
+            self._waiting.pop(session, None)
+            self._reports.pop(session, None)
+            self._report_waiting()
+
+    def release(self, session: Session) -> None:
+        """Remove the folders of the session's trainings."""
+        for folder in self._folders.pop(session, ()):
+            process.remove(folder)
+
+    def forget_rows(self, session: Session) -> None:
+        """Drop rows that no training has used."""
+        self._rows.pop(session, None)
+
+    def _report_waiting(self) -> None:
+        for session, about in self._waiting.items():
+            detail = _blocked_by(self._running, about) if self._running else {}
+            self._reports[session] = {**about, "phase": "waiting", "done": 0, "total": 1, "detail": detail}
+
+    async def _prepare(self, job: Message, rows: list[str]) -> Path:
+        preparing = asyncio.ensure_future(self._in_thread(lambda: process.prepare(job, rows)))
+        try:
+            folder: Path = await asyncio.shield(preparing)
+        except asyncio.CancelledError:
+            # The thread does not stop with its caller, so the folder that it makes is removed afterwards.
+            process.remove(await preparing)
+            raise
+        return folder
+
+    async def _run(self, session: Session, folder: Path, about: Message) -> Message:
+        """Run the training process in the folder and forward its reports; the process is killed on cancellation."""
+        logs = self._logs and f"{self._logs}/{about['name'].replace('/', '_')}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+        with (folder / "log").open("wb") as errors:
+            running = await asyncio.create_subprocess_exec(
+                *process.command(folder),
+                env=process.environment(logs),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=errors,
+                limit=protocol.MAX_JSON,
+            )
+        assert running.stdout is not None
+        result: Message | None = None
+        try:
+            async for line in running.stdout:
+                message = process.parse_message(line)
+                if "report" in message:
+                    self._reports[session] = {**about, **message["report"]}
+                else:
+                    result = message["result"]
+            code = await running.wait()
+        finally:
+            if running.returncode is None:
+                running.kill()
+                await running.wait()
+        if result is None:
+            log.warning("training failed: %s", (folder / "log").read_text(errors="replace")[-4000:])
+            raise process.failure(code, folder)
+        return result
+
+
+def _blocked_by(running: Message, about: Message) -> Message:
+    """Which training a waiting one waits for, without the names and texts of other users or databases."""
+    same = running.get("datname") == about.get("datname")
+    return {"waits_for": f"a training in {'this' if same else 'another'} database", "pid": running.get("pid")}

@@ -1,0 +1,151 @@
+"""The host's side of classification: engines that answer as a test says stand for the models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from echo import EchoEngine, run, vector
+from pg_llm.classify.host import bio_tags, classification, entities, label_similarity
+from pg_llm.errors import InvalidInput
+from pg_llm.models.engine import Window
+
+ONE = {"examples": [], "many": False, "variant": 0}
+
+
+def classify(model: EchoEngine, texts: Sequence[str], **options: Any) -> list[dict[str, float]]:
+    return [json.loads(result) for result in run(classification.prepare(model, texts, {**ONE, **options}), model)]
+
+
+def trained(forward: Callable[[str], Any], **details: Any) -> EchoEngine:
+    return EchoEngine("classification", {"labels": ["a", "b", "c"], **details}, forward, window=10)
+
+
+def test_a_trained_model_gives_a_softmax_of_the_labels_asked_for() -> None:
+    model = trained(lambda text: np.asarray([0.0, 1.0, 100.0]))
+    (found,) = classify(model, ["text"], labels=[("b", None), ("a", None)])
+    assert list(found) == ["b", "a"]
+    assert found["b"] == pytest.approx(1 / (1 + np.exp(-1)), abs=1e-6)
+    assert sum(found.values()) == pytest.approx(1)
+
+
+def test_a_multi_label_model_gives_each_label_its_own_probability() -> None:
+    (found,) = classify(trained(lambda text: np.asarray([0.0, 2.0, -2.0]), multi_label=True), ["text"], labels=None)
+    assert found == {"a": 0.5, "b": pytest.approx(0.880797), "c": pytest.approx(0.119203)}
+
+
+def test_windows_of_a_long_text_are_averaged() -> None:
+    model = trained(lambda text: np.asarray([4.0 if "x" in text else 0.0, 0.0, 0.0]))
+    long, short = classify(model, ["x" * 10 + "y" * 10, "x"], labels=None)
+    assert long["a"] == pytest.approx(np.exp(2) / (np.exp(2) + 2), abs=1e-6)
+    assert short["a"] > long["a"]
+
+
+def test_a_trained_model_knows_its_labels_only() -> None:
+    model = trained(lambda text: np.zeros(3))
+    with pytest.raises(InvalidInput, match='not trained on the label "d"') as caught:
+        classify(model, ["text"], labels=[("d", None)])
+    assert caught.value.hint == "Its labels are: a, b, c."
+    with pytest.raises(InvalidInput, match="takes no examples"):
+        classify(model, ["text"], labels=None, examples=[("x", ["a"])])
+
+
+def test_an_embedding_model_compares_with_labels_and_examples() -> None:
+    model = EchoEngine()
+    labels = [("sea", "water and ships"), ("land", "fields and hills")]
+    (found,) = classify(model, ["ships on water"], labels=labels)
+    assert found["sea"] > 0.9
+    assert sum(found.values()) == pytest.approx(1, abs=1e-5)
+    (with_example,) = classify(model, ["zebra"], labels=labels, examples=[("zebra", ["land"])])
+    (without,) = classify(model, ["zebra"], labels=labels)
+    assert with_example["land"] > without["land"]
+
+
+def test_many_labels_of_an_embedding_model_are_independent() -> None:
+    labels = [("sea", None), ("land", None)]
+    (found,) = classify(EchoEngine(), ["This is an example of sea."], labels=labels, many=True)
+    assert found["sea"] == pytest.approx(1 / (1 + np.exp(-12 * 0.8)), abs=1e-6)
+    assert found["land"] < found["sea"]
+
+
+def test_the_wording_of_the_question_varies() -> None:
+    model = EchoEngine()
+    labels = [("sea", None), ("land", None)]
+    for variant in range(3):
+        classify(model, ["text"], labels=labels, variant=variant)
+    asked = [text for text in model.read if "sea" in text]
+    assert asked == ["This is an example of sea.", "This text is about sea.", "sea"]
+
+
+def test_labels_are_embedded_once_for_a_model() -> None:
+    model = EchoEngine()
+    for _ in range(2):
+        classify(model, ["text"], labels=[("one", None), ("two", None)])
+    assert sum("one" in text for text in model.read) == 1
+
+
+def test_an_inference_model_reads_a_text_once_for_each_label() -> None:
+    inference = EchoEngine("classification", {"entailment": [0, 2]})
+    assert classification.weight(inference, {"labels": [("a", None), ("b", None)]}) == 2
+    assert classification.weight(EchoEngine(), {"labels": [("a", None)]}) == 1
+
+
+def test_likeness_is_the_cosine_with_each_label() -> None:
+    model = EchoEngine()
+    options = {"labels": [("red rose", None), ("blue", "sky")]}
+    (found,) = [json.loads(result) for result in run(label_similarity.prepare(model, ["rose red"], options), model)]
+    assert found[0] == pytest.approx(1.0, abs=1e-4)
+    expected = float(np.dot(vector("rose red"), vector("blue: sky")))
+    assert found[1] == pytest.approx(expected, abs=1e-4)
+
+
+class Tagger(EchoEngine):
+    """Tags words by a dictionary; windows of three words overlap by one."""
+
+    def __init__(self, words: dict[str, str]) -> None:
+        super().__init__("entities", {"labels": ["PER", "LOC"], "tags": bio_tags.tags(["PER", "LOC"])})
+        self.words = words
+
+    def encode(self, texts: Sequence[Any], overlap: int = 0) -> list[list[Window]]:
+        return [self._windows(text) for text in texts]
+
+    def _windows(self, text: str) -> list[Window]:
+        spans, start = [], 0
+        for word in text.split():
+            start = text.index(word, start)
+            # As SentencePiece does: the space before a word belongs to it.
+            spans.append((max(start - 1, 0), start + len(word)))
+            start += len(word)
+        return [
+            Window([text[first:last].strip() for first, last in part], len(part), part)
+            for part in (spans[at : at + 3] for at in range(0, max(len(spans) - 1, 1), 2))
+        ]
+
+    def forward(self, batch: Sequence[Window]) -> Any:
+        tags = self.details["tags"]
+        return [
+            np.asarray([[9.0 * (tag == self.words.get(word, "O")) for tag in tags] for word in w.tokens]) for w in batch
+        ]
+
+
+def test_words_are_tagged_across_windows() -> None:
+    model = Tagger({"Ada": "B-PER", "Lovelace": "I-PER", "London": "B-LOC"})
+    text = "We met Ada Lovelace in London"
+    (result,) = run(entities.prepare(model, [text], {"labels": None}), model)
+    assert [(label, text[start:end]) for label, start, end, _ in json.loads(result)] == [
+        ("PER", "Ada Lovelace"),
+        ("LOC", "London"),
+    ]
+    (result,) = run(entities.prepare(model, [text], {"labels": [("LOC", None)]}), model)
+    ((label, start, end, score),) = json.loads(result)
+    assert (label, text[start:end]) == ("LOC", "London")
+    assert 0.99 < score <= 1
+
+
+def test_a_model_that_gives_entities_itself_is_believed() -> None:
+    model = EchoEngine("entities", {"labels": ["PER"]}, lambda text: [("PER", 0, 3, 0.5), ("ORG", 4, 7, 0.9)])
+    (result,) = run(entities.prepare(model, ["Ada ACM"], {"labels": None}), model)
+    assert json.loads(result) == [["PER", 0, 3, 0.5]]

@@ -1,0 +1,416 @@
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+import pytest
+from dirty import NAMES, formats, read, repair_f1, vote
+from hypothesis import given
+from hypothesis import strategies as st
+from pg_llm.cleaning.column_store import ColumnStore, Value
+from pg_llm.cleaning.detectors import (
+    dependencies,
+    disguised_missing,
+    distance,
+    duplicates,
+    ensemble,
+    learned_edits,
+    outliers,
+    profile,
+    truth_discovery,
+)
+from pg_llm.cleaning.detectors.value_patterns import shape
+from pg_llm.cleaning.interruptible import garbage_collection_paused
+
+
+def table(**columns: list[Value]) -> ColumnStore:
+    return ColumnStore(list(columns), list(columns.values()))
+
+
+def proposed(of: ColumnStore) -> dict[tuple[int, int], Value]:
+    found = ensemble.detect(of)
+    return {
+        cell: each.new for cell, each in found.items() if each.confidence and each.confidence >= ensemble.MIN_CONFIDENCE
+    }
+
+
+def applied(of: ColumnStore) -> dict[tuple[int, int], Value]:
+    """What llm_apply writes by default."""
+    return {cell: each.new for cell, each in ensemble.detect(of).items() if each.confidence and each.confidence >= 0.95}
+
+
+def texts(values: Iterable[object]) -> list[Value]:
+    return [None if value is None else str(value) for value in values]
+
+
+@given(st.text(), st.text())
+def test_distance_is_one(one: str, other: str) -> None:
+    most = max(len(one), len(other))
+    cost = distance.edits(one, other, most)
+    assert cost == distance.edits(other, one, most) <= most
+    assert (cost == 0) == (one == other)
+    assert distance.edits(one, other, 0) == min(cost, 1)
+
+
+def test_neighbours_that_are_swapped_are_one_edit() -> None:
+    assert distance.edits("recieve", "receive", 3) == 1
+
+
+@given(st.text(min_size=1), st.text(min_size=1))
+def test_an_edit_makes_what_it_was_learnt_from(old: str, new: str) -> None:
+    assert learned_edits.apply_edit(old, learned_edits.derive_edit(old, new)) == new
+
+
+def test_an_edit_goes_over_to_values_of_the_same_shape() -> None:
+    how = learned_edits.derive_edit("7:10aDec 1", "7:10 a.m.")
+    assert how[0] == shape("11:45pDec 2")
+    assert learned_edits.apply_edit("11:45pDec 2", how) == "11:45 p.m."
+
+
+def test_a_dependency_is_seen_through_errors() -> None:
+    left: list[Value] = [f"l{n // 10}" for n in range(200)]
+    right: list[Value] = [f"r{n // 10}" if n % 10 else "wrong" for n in range(200)]
+    found = dependencies.discover(table(left=left, right=right, number=[str(n) for n in range(200)]), 0.5)
+    accuracies = {(each.left, each.right): each.accuracy for each in found}
+    assert accuracies[0, 1] == pytest.approx(0.9)
+    assert all(each.left != 2 and each.right != 2 for each in found)
+
+
+def test_sources_are_believed_as_far_as_they_are_reliable() -> None:
+    # Six of ten sources copy a wrong value for every second thing, and are found out by what is marked.
+    things = [f"t{n // 10}" for n in range(400)]
+    sites = [f"s{n % 10}" for n in range(400)]
+
+    def said(n: int, fact: str) -> str:
+        thing = n // 10
+        return f"{fact}{thing}" if n % 10 >= 6 or thing % 2 else f"{fact}{thing}old"
+
+    of = table(
+        thing=[*things], site=[*sites], a=[said(n, "a") for n in range(400)], b=[said(n, "b") for n in range(400)]
+    )
+    panel = truth_discovery.find_panel(of, dependencies.discover(of, 0.3))
+    assert panel is not None
+    assert (panel.entity, panel.source, list(panel.attributes)) == (0, 1, [2, 3])
+    of.marks = {(10 * thing, fact): f"{'ab'[fact - 2]}{thing}" for thing in range(0, 12, 2) for fact in (2, 3)}
+    found = {each.cell: each.new for each in truth_discovery.detect(of, panel)}
+    wrong = {(n, fact) for n in range(400) for fact in (2, 3) if (of.columns[fact][n] or "").endswith("old")}
+    assert found.keys() == wrong
+    assert found[200, 2] == "a20"
+
+
+def test_rows_that_differ_together_are_no_errors() -> None:
+    town: list[Value] = ["north"] * 90 + ["south"] * 10
+    code: list[Value] = [f"c{n % 10}" for n in range(100)]
+    rate: list[Value] = [f"rate {n % 10}" if n < 90 else f"other {n % 10}" for n in range(100)]
+    assert proposed(table(town=town, code=code, rate=rate)) == {}
+
+
+def test_words_for_nothing_are_missing_only_where_values_are() -> None:
+    full: list[Value] = [*["red", "green"] * 20, "none"]
+    assert not list(disguised_missing.detect(table(colour=full)))
+    assert [each.cell for each in disguised_missing.detect(table(colour=[*full, None]))] == [(40, 0)]
+    assert [each.new for each in disguised_missing.detect(table(size=[*map(str, range(40)), "N/A"]))] == [None]
+
+
+def test_outliers_are_reported_without_a_repair() -> None:
+    found = list(outliers.detect(table(size=[*(str(n) for n in range(50)), "1e9", "nan", "inf"])))
+    assert [(each.cell, each.confidence) for each in found] == [((50, 0), None)]
+
+
+def test_dates_that_may_mean_two_days_are_left_alone() -> None:
+    dates: list[Value] = [f"2024-03-{day:02}" for day in range(1, 29)]
+    assert proposed(table(day=[*dates, "25 Mar 2024", "03/04/2024"])) == {(28, 0): "2024-03-25"}
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        (["1", "-2"], "integer"),
+        (["1.5", "2"], "number"),
+        (["yes", "no"], "boolean"),
+        (["a@b.c"], "email"),
+        (["https://x.y"], "url"),
+        (["7:30", "8:15 p.m."], "time"),
+        (["2024-01-02"], "date"),
+        ([], None),
+        (["red", "blue"] * 30, "category"),
+        ([f"person {chr(97 + n)}" for n in range(20)], "name"),
+    ],
+)
+def test_what_a_column_looks_like(values: list[Value], kind: str | None) -> None:
+    assert profile.semantic_type(table(a=values).counts[0]) == kind
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_public_tables_are_repaired_better_than_by_a_vote(name: str) -> None:
+    pair = read(name)
+    of = ColumnStore(pair.names, [[value or None for value in column] for column in zip(*pair.dirty, strict=True)])
+    repairs = {cell: new or "" for cell, new in proposed(of).items()}
+    assert repair_f1(pair, repairs) > repair_f1(pair, vote(pair)) + 0.05
+
+
+@pytest.mark.parametrize("name", [*NAMES, "formats"])
+def test_clean_tables_stay_clean(name: str) -> None:
+    pair = formats() if name == "formats" else read(name)
+    of = ColumnStore(pair.names, [list(column) for column in zip(*pair.clean, strict=True)])
+    assert len(proposed(of)) <= 0.005 * len(pair.clean) * len(pair.names)
+
+
+def test_formats_are_repaired() -> None:
+    pair = formats(400, seed=11)
+    of = ColumnStore(pair.names, [list(column) for column in zip(*pair.dirty, strict=True)])
+    repairs = {cell: new or "" for cell, new in proposed(of).items()}
+    assert repair_f1(pair, repairs) > 0.8
+
+
+@given(st.lists(st.tuples(*[st.one_of(st.none(), st.text(max_size=8))] * 3), max_size=30))
+def test_any_table_is_taken(rows: list[tuple[Value, ...]]) -> None:
+    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], []]
+    for (row, column), finding in ensemble.detect(ColumnStore(["a", "b", "c"], columns)).items():
+        assert 0 <= row < len(rows)
+        assert finding.confidence is None or 0 <= finding.confidence <= 1
+        assert (finding.new or None) != (columns[column][row] or None) or finding.confidence is None
+
+
+def test_long_and_odd_values_are_left_alone() -> None:
+    # Quadratic work on a megabyte would not end.
+    assert proposed(table(a=["x" * 1_000_000, "y" * 999_999, *map(str, range(100))], b=["\ud800", *["b"] * 101])) == {}
+
+
+def test_numbers_signs_and_measures_are_no_typos_and_no_units() -> None:
+    below: list[Value] = [f"{n % 9}.5" for n in range(300)]
+    assert proposed(table(degrees=[*below, "-3.5", "-4.5", "5"])) == {}
+    whole: list[Value] = [str(n % 40) for n in range(200)]
+    assert proposed(table(wheat=[*whole, "12.5", "13.5", "14.5"])) == {}
+
+
+def test_a_column_of_names_is_open() -> None:
+    names: list[Value] = [f"{chr(97 + n % 26)}{chr(97 + n // 26)}rt lake" for n in range(300)]
+    assert proposed(table(place=[*names, "arrt leake", "Jake Lake"])) == {}
+
+
+@pytest.mark.parametrize(("name", "marked", "least"), [("hospital", 0, 300), ("flights", 0, 0), ("flights", 20, 2000)])
+def test_what_is_applied_by_default_is_right(name: str, marked: int, least: int) -> None:
+    pair = read(name)
+    of = ColumnStore(pair.names, [[value or None for value in column] for column in zip(*pair.dirty, strict=True)])
+    of.marks = {
+        (row, column): pair.clean[row][column] or None
+        for row in random.Random(1).sample(range(len(pair.dirty)), marked)
+        for column in range(len(pair.names))
+    }
+    sure = applied(of)
+    right = sum((new or "") == pair.clean[row][column] for (row, column), new in sure.items())
+    assert len(sure) >= least
+    assert right >= 0.98 * len(sure)
+
+
+def test_recorded_numbers_are_not_voted_away() -> None:
+    # Two columns that are nearly always 0, and their sum.
+    repair = [n if n % 20 == 0 else 0 for n in range(1, 1001)]
+    other = [3 * n if n % 100 == 7 else 0 for n in range(1, 1001)]
+    total = [a + b for a, b in zip(repair, other, strict=True)]
+    assert proposed(table(repair=texts(repair), other=texts(other), total=texts(total))) == {}
+    # The same as words.
+    words = [
+        [f"{name}{n}" if n else "none" for n in column] for name, column in (("r", repair), ("o", other), ("t", total))
+    ]
+    assert proposed(table(repair=texts(words[0]), other=texts(words[1]), total=texts(words[2]))) == {}
+
+
+@pytest.mark.parametrize("default", ["none", "0", ""])
+def test_a_frequent_default_makes_no_dependency(default: str) -> None:
+    rare = [f"kind {n % 7}" if n % 25 == 3 else default for n in range(1000)]
+    of = table(town=texts(f"town {n % 40}" for n in range(1000)), damage=texts(rare))
+    assert proposed(of) == {}
+
+
+def test_an_association_with_exceptions_is_no_law() -> None:
+    # Nine in ten rows of a person have one value, and the tenth another: it changed.
+    of = table(
+        person=texts(f"p{n // 10}" for n in range(2000)),
+        status=texts(("single", "married", "widowed")[(n // 10 + (n % 10 == 9)) % 3] for n in range(2000)),
+    )
+    assert proposed(of) == {}
+
+
+def test_a_law_with_a_misspelling_is_applied() -> None:
+    towns = [f"town of {chr(97 + n // 26)}{chr(97 + n % 26)}ville" for n in range(40)]
+    city = [towns[n // 10] for n in range(400)]
+    city[123] = city[123].replace("ville", "vlile")
+    assert applied(table(zip=texts(f"{10000 + n // 10}" for n in range(400)), city=texts(city))) == {
+        (123, 1): towns[12]
+    }
+
+
+def test_a_value_that_is_sound_elsewhere_is_never_replaced_by_default() -> None:
+    towns = [f"town of {chr(97 + n // 26)}{chr(97 + n % 26)}ville" for n in range(40)]
+    city = [towns[n // 10] for n in range(400)]
+    city[123] = towns[30]
+    of = table(zip=texts(f"{10000 + n // 10}" for n in range(400)), city=texts(city))
+    assert applied(of) == {}
+    assert (123, 1) in ensemble.detect(of)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["Atlantic Southwest"] * 300 + ["Atlantic Southeast"] * 3 + [f"Airline {chr(97 + n)}ia" for n in range(26)],
+        ["Bros Entertainment"] * 40 + ["Eros Entertainment"] + [f"{n} Pictures" for n in range(60)],
+        ["KC-135E"] * 40 + ["EC-135E"] + ["B-737"] * 50,
+        ["auto(l4)"] * 80 + ["auto(s4)"] * 3 + ["manual(m5)"] * 60,
+        ["Austria"] * 300 + ["Australia"] * 2 + ["France"] * 100,
+        ["Nigeria"] * 300 + ["Niger"] * 2 + ["France"] * 100,
+        ["Iran"] * 100 + ["Iraq"] * 2 + ["France"] * 100,
+        ["M"] * 100 + ["F"] * 3,
+        ["Type I"] * 200 + ["Type II"] * 5,
+        ["DE", "FR", "NA", "US", "NO", "SE", "AT"] * 10 + [None] * 5,
+        ["Smith", "Null", "None", "Nan", "Jones", "Miller"] * 10 + [None] * 5,
+        [f"US{chr(10)}USA", f"AS{chr(10)}ASM", f"GU{chr(10)}GUM"],
+    ],
+)
+def test_rare_values_that_may_be_sound_are_left_alone(values: list[Value]) -> None:
+    assert proposed(table(value=values)) == {}
+
+
+def test_many_misspellings_of_one_value_bear_one_another_out() -> None:
+    right = "acute care hospital"
+    wrong = [right[:n] + "x" + right[n + 1 :] for n in (1, 2, 3, 12, 13, 14, 15, 16, 17)]
+    of = table(kind=[*[right] * 500, *["children's ward"] * 400, *wrong])
+    assert set(proposed(of).values()) == {right}
+    assert len(proposed(of)) == len(wrong)
+    assert applied(table(kind=[*[right] * 500, *["children's ward"] * 400, wrong[0]])) == {}
+
+
+ISO = [f"20{10 + n % 12}-{1 + n % 12:02}-{1 + n % 28:02}" for n in range(300)]
+
+
+@pytest.mark.parametrize(
+    "odd", ["02/08/22", "13/02/22", "25/03/45", "00.00.0000", "03/04/2024", "03.04.2024", "31-02-24"]
+)
+def test_dates_with_two_readings_stay(odd: str) -> None:
+    assert proposed(table(day=[*ISO, *[odd] * 6])) == {}
+
+
+def test_dates_with_one_reading_are_written_as_the_others() -> None:
+    of = table(day=[*ISO, "25.03.2024", "Mar 5, 2024"])
+    assert proposed(of) == {(300, 0): "2024-03-25", (301, 0): "2024-03-05"}
+    # A column that does not say which number is the day.
+    assert proposed(table(day=[*(f"0{1 + n % 9}/0{1 + n % 8}/2024" for n in range(100)), "2024-03-25"])) == {}
+
+
+def test_one_mark_says_nothing_of_other_cells() -> None:
+    of = table(size=texts(10 + n % 7 for n in range(98)))
+    of.marks = {(0, 0): "10.50"}
+    assert proposed(of) == {(0, 0): "10.50"}
+    towns = ["Atlantic Highlands NJ", *["New York City", "South San Francisco", "Boston"] * 20]
+    of = table(town=texts(towns))
+    of.marks = {(0, 0): "Atlantic Highlands"}
+    assert proposed(of) == {(0, 0): "Atlantic Highlands"}
+    # A second one that agrees, and a third that does not.
+    of = table(size=texts([*(f"{n} oz" for n in range(40)), *range(40)]))
+    of.marks = {(1, 0): "1", (2, 0): "2"}
+    assert len(proposed(of)) == 40
+    of.marks |= {(row, 0): f"{row} oz" for row in (3, 4, 5)}
+    assert len(proposed(of)) == 2
+
+
+def test_years_are_no_sources() -> None:
+    # Persons over years: what changes is no contradiction.
+    n = 2000
+    of = table(
+        person=texts(f"p{row // 10}" for row in range(n)),
+        year=texts(1990 + row % 10 for row in range(n)),
+        job=texts(("clerk", "driver")[(row // 10 + (row % 10 > 6)) % 2] for row in range(n)),
+        town=texts(("Oslo", "Hamar")[(row // 10 + (row % 10 > 7)) % 2] for row in range(n)),
+    )
+    assert proposed(of) == {}
+
+
+def test_words_for_nothing_among_words_are_suspicions() -> None:
+    of = table(allergy=texts([*["nuts", "milk"] * 20, "none", "unknown", None]))
+    assert proposed(of) == {}
+    assert ensemble.detect(of).keys() == {(40, 0), (41, 0)}
+
+
+def test_mixed_up_encodings_are_mended() -> None:
+    of = table(
+        name=texts(
+            [
+                "Chlo\u00c3\u00a9 Vik",
+                "AT&amp;T",
+                "Jos\u00c3\u00a9 y Mar\u00c3\u00ada",
+                "Ã",
+                "a&copy=2",
+                "<b>&amp;</b>",
+                "&lt;script&gt;",
+            ]
+        )
+    )
+    assert applied(of) == {(0, 0): "Chloé Vik", (1, 0): "AT&T", (2, 0): "José y María"}
+
+
+def large(rows: int) -> dict[str, list[Value]]:
+    """Numbers, names, words and dates, most of them different."""
+    made = random.Random(3)
+    return {
+        "amount": texts(f"{made.randrange(10**7) / 100:.2f}" for _ in range(rows)),
+        "name": texts(f"{made.choice('abcdefgh')}x{made.randrange(rows // 3)}" for _ in range(rows)),
+        "word": texts("".join(made.choices("abcdefghij", k=made.randrange(3, 9))) for _ in range(rows)),
+        "city": texts(made.choice(["Oslo", "Bergen", "Hamar", "Molde"]) for _ in range(rows)),
+        "day": texts(
+            f"20{made.randrange(10, 25)}-{made.randrange(1, 13):02}-{made.randrange(1, 29):02}" for _ in range(rows)
+        ),
+    }
+
+
+def everything(of: ColumnStore) -> None:
+    ensemble.detect(of)
+    for counts in of.counts:
+        profile.semantic_type(counts, of.poll)
+        profile.patterns(counts, of.poll)
+    for _ in duplicates.find_duplicates(of, 0.9):
+        pass
+
+
+def test_work_is_interrupted_often() -> None:
+    columns = large(30_000)
+    gaps = [0.0]
+    last = time.thread_time()
+
+    def poll() -> None:
+        nonlocal last
+        gaps.append(time.thread_time() - last)
+        last = time.thread_time()
+
+    with garbage_collection_paused():
+        everything(ColumnStore(list(columns), list(columns.values()), poll=poll))
+    assert len(gaps) > 20
+    assert max(gaps) < 0.1
+
+
+@pytest.mark.parametrize("distinct", [20_000, 60_000])
+def test_many_numbers_take_no_long_time(distinct: int) -> None:
+    # Comparing each with each other took hours.
+    started = time.thread_time()
+    assert proposed(table(eur=texts(f"{100 + n % distinct / 100:.2f}" for n in range(100_000)))) == {}
+    assert time.thread_time() - started < 20
+
+
+@pytest.mark.parametrize(
+    "look",
+    [profile.semantic_type, profile.patterns, lambda counts: ensemble.detect(ColumnStore(["a"], [list(counts) * 3]))],
+)
+def test_long_values_take_no_long_time(look: Callable[[Counter[str]], object]) -> None:
+    hostile = [
+        "1" * 500_000 + "x",
+        "9" * 500_000,
+        "a@" + "." * 500_000 + "@",
+        "." * 500_000,
+        "1-" * 250_000,
+        "a b " * 100_000,
+    ]
+    started = time.thread_time()
+    look(Counter(hostile))
+    assert time.thread_time() - started < 10

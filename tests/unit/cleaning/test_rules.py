@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from fake_catalog import FakeCatalog
+from fake_connection import Call, FakeConnection
+from pg_llm.cleaning import rules, target_table
+from pg_llm.cleaning.column_store import ColumnStore, Finding, Value
+from pg_llm.cleaning.target_table import TargetTable
+from pg_llm.database.connection import DatabaseError, Row
+from pg_llm.errors import InvalidInput
+
+COLUMNS = {"id": "integer", "zip": "text", "state": "text", "age": "integer", "mood": "public.mood"}
+
+
+@pytest.fixture
+def target(db: FakeConnection) -> TargetTable:
+    catalog = FakeCatalog(db)
+    catalog.add("public.person", COLUMNS, checks=["age < 200"], required=["state"])
+    catalog.add("public.states", {"id": "integer", "code": "text"})
+    db.answer("SELECT v FROM unnest($1) AS v WHERE NOT coalesce(v ~ $2", by_regex)
+    db.answer("coalesce(v = ANY($2)", lambda call: [{"v": v} for v in call.values[0] if v not in call.values[1]])
+    db.answer("SELECT DISTINCT t.code::pg_catalog.text", [{"v": "al"}, {"v": "ak"}, {"v": None}])
+    db.answer("WHERE NOT (SELECT (", [])
+    return target_table.find(db, "person")
+
+
+def by_regex(call: Call) -> list[Row]:
+    return [{"v": value} for value in call.values[0] if not re.search(call.values[1], value)]
+
+
+def store(**columns: list[Value]) -> ColumnStore:
+    return ColumnStore(list(columns), list(columns.values()))
+
+
+def people(zips: list[Value], states: list[Value]) -> ColumnStore:
+    rows = len(zips)
+    return store(id=[str(n) for n in range(rows)], zip=zips, state=states, age=["1"] * rows, mood=["ok"] * rows)
+
+
+def test_a_column_is_described(target: TargetTable) -> None:
+    assert [column.name for column in target.columns] == list(COLUMNS)
+    assert [column.name for column in target.columns if column.fixed] == ["id"]
+    assert [column.name for column in target.columns if column.required] == ["state"]
+    assert target.checks == ["age < 200"]
+    assert target.columns[3].array("$1") == ("$1::integer[]", "pg_catalog.text[]")
+    # A cast from text may be a function of the type's owner, so the input function reads the values.
+    assert target.columns[4].array("$1") == ("$1", "public.mood[]")
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ({"column": "zip"}, "not a rule"),
+        ({"column": "zip", "regex": "x", "values": []}, "not a rule"),
+        ({"column": "zip", "values": "al"}, "values of a rule must be a list"),
+        ({"dependency": "zip"}, "not a dependency"),
+        ({"dependency": "zip -> city"}, 'no column "city"'),
+        ({"column": "state", "references": "states"}, "not a reference"),
+        ({"column": "state", "references": "nations.code"}, 'there is no table "nations"'),
+        ({"column": "state", "references": "states.name"}, 'states has no column "name"'),
+        ({"column": "mood", "min": "sad"}, "takes a column of a type of PostgreSQL's own"),
+    ],
+)
+def test_rules_that_are_none(db: FakeConnection, target: TargetTable, rule: Any, message: str) -> None:
+    with pytest.raises(InvalidInput, match=re.escape(message)):
+        rules.parse(db, target, [rule])
+    for other in ({}, "zip", [1]):
+        with pytest.raises(InvalidInput, match="rules must be a JSON list of objects"):
+            rules.parse(db, target, other)
+
+
+def test_every_rule_is_tried(db: FakeConnection, target: TargetTable) -> None:
+    db.fail("coalesce(v ~ $2", DatabaseError("invalid regular expression", "2201B"))
+    with pytest.raises(DatabaseError):
+        rules.parse(db, target, [{"column": "zip", "regex": "["}])
+    db.fail("WHERE NOT (SELECT (nonsense)", DatabaseError("no such column", "42703"))
+    with pytest.raises(DatabaseError):
+        rules.parse(db, target, [{"column": "zip", "check": "nonsense"}])
+
+
+def test_violations_are_found(db: FakeConnection, target: TargetTable) -> None:
+    given = [{"column": "zip", "regex": "^[0-9]{5}$"}, {"column": "state", "references": "states.code"}]
+    parsed = rules.parse(db, target, [*given, {"dependency": "zip->state"}])
+    assert parsed.dependencies == [(1, 2)]
+    table = people(["12345", "1234", None], ["al", "all", "xyz"])
+    findings = {finding.cell: finding for finding in rules.detect(db, parsed, ["0", "1", "2"], table)}
+    assert findings.keys() == {(1, 1), (1, 2), (2, 2)}
+    assert findings[1, 1].confidence is None
+    # The one allowed value that is near; to none of two that are as far.
+    assert (findings[1, 2].new, findings[1, 2].confidence) == ("al", 0.8)
+    assert findings[2, 2].new is None
+
+
+def test_the_nearest_value_is_not_guessed(db: FakeConnection, target: TargetTable) -> None:
+    parsed = rules.parse(db, target, [{"column": "state", "values": ["cat", "cut", "horse"]}])
+    table = people(["1"] * 3, ["cot", "horze", "h" * 300])
+    findings = {finding.cell: finding.new for finding in rules.detect(db, parsed, [], table)}
+    assert findings == {(0, 2): None, (1, 2): "horse", (2, 2): None}
+
+
+def test_bounds_are_compared_as_the_column_s_type(db: FakeConnection, target: TargetTable) -> None:
+    db.answer("v::integer >= $2::integer", [])
+    db.answer("v::integer <= $2::integer", lambda call: [{"v": v} for v in call.values[0] if int(v) > 120])
+    parsed = rules.parse(db, target, [{"column": "age", "min": 0, "max": 120}])
+    assert [rule.parameter for rule in parsed.value_rules] == ["0", "120"]
+    table = store(id=["1"], zip=[""], state=["al"], age=["999"], mood=["ok"])
+    assert [finding.cell for finding in rules.detect(db, parsed, [], table)] == [(0, 3)]
+
+
+def test_rows_that_break_a_check(db: FakeConnection, target: TargetTable) -> None:
+    parsed = rules.parse(db, target, [{"column": "age", "check": "age > 0"}])
+    db.answer("WHERE NOT (SELECT (age > 0)", [{"k": '{"id": 1}'}])
+    table = people(["1"] * 2, ["al"] * 2)
+    keys = ['{"id": 0}', '{"id": 1}']
+    findings = list(rules.detect(db, parsed, keys, table))
+    assert [(finding.cell, finding.new, finding.confidence) for finding in findings] == [((1, 3), None, None)]
+    assert json.loads(db.calls[-1].values[0]) == [{"k": {"id": 0}, "p": {}}, {"k": {"id": 1}, "p": {}}]
+
+
+def finding(cell: tuple[int, int], new: Value) -> Finding:
+    return Finding(cell, new, 0.9, "typo", "")
+
+
+def test_repairs_that_are_forbidden(db: FakeConnection, target: TargetTable) -> None:
+    keys = [f'{{"id": {n}}}' for n in range(6)]
+    parsed = rules.parse(db, target, [{"column": "zip", "regex": "^[0-9]+$"}])
+
+    def check_type(call: Call) -> list[Row]:
+        if not all(value.isdigit() for value in call.values[0]):
+            raise DatabaseError("invalid input syntax", "22P02")
+        return [{"count": 1}]
+
+    db.answer("SELECT count(v) FROM unnest($1::integer[])", check_type)
+    # The table's own CHECK is tried with the repaired cells.
+    db.answer(
+        "WHERE NOT (SELECT (age < 200)", lambda call: [{"k": keys[5]}] if '"age": "999"' in call.values[0] else []
+    )
+    findings = {
+        each.cell: each
+        for each in (
+            finding((0, 1), "no zip"),
+            finding((1, 1), "123"),
+            finding((2, 3), "many"),
+            finding((2, 2), None),
+            finding((3, 3), "7"),
+            finding((5, 3), "999"),
+            Finding((4, 3), None, None, "outlier", ""),
+        )
+    }
+    assert rules.forbidden_repairs(db, parsed, keys, findings) == {(0, 1), (2, 3), (2, 2), (5, 3)}
+    patched = json.loads(db.asked("WHERE NOT (SELECT (age < 200)")[-1].values[0])
+    assert {"k": {"id": 1}, "p": {"zip": "123"}, "p zip": "123"} in patched
+
+
+def test_an_error_of_another_kind_is_raised(db: FakeConnection, target: TargetTable) -> None:
+    db.fail("SELECT count(v)", DatabaseError("canceled", "57014"))
+    with pytest.raises(DatabaseError):
+        target_table.invalid_values(db, target, target.columns[3], ["1"])
+    # Texts are never tried.
+    assert target_table.invalid_values(db, target, target.columns[1], ["1", None]) == set()

@@ -1,0 +1,265 @@
+"""Runs, repairs and overviews on a table that a scripted connection has."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from fake_catalog import FakeCatalog
+from fake_connection import Call, FakeConnection
+from pg_llm.cleaning import overview, repairs, runs
+from pg_llm.database.connection import DatabaseError, Row
+from pg_llm.errors import InvalidInput, UndefinedRun
+from pg_llm.functions import cleaning as faces
+
+RUN = "c0ffee00-0000-0000-0000-000000000000"
+TOWNS = ["Oslo"] * 40 + ["Bergen"] * 40
+
+
+def key(number: int) -> str:
+    return json.dumps({"id": number})
+
+
+@pytest.fixture
+def town(db: FakeConnection) -> FakeConnection:
+    """A table with one value that is written in another case, and a run on it."""
+    FakeCatalog(db).add("public.town", {"id": "integer", "name": "text", "size": "integer", "note": "text"})
+    names = [*TOWNS, "OSLO"]
+    content = [
+        {"k": key(n), "c0": str(n), "c1": name, "c2": str(n % 7), "c3": None if n % 2 else "x"}
+        for n, name in enumerate(names)
+    ]
+    db.answer("AS c0", content)
+    db.answer("INSERT INTO llm.cleaning", [{"id": RUN}])
+    row = {"id": RUN, "target": 20000, "columns": ["name", "size"], "rules": "[]"}
+    db.answer("FROM llm.cleaning WHERE id = $1::uuid", lambda call: [row] if call.values[0] == RUN else [])
+    db.answer('SELECT key::text AS key, "column"::text AS "column", value FROM llm.mark', [])
+    db.answer('SELECT DISTINCT h."column"::text', [])
+    db.answer("DELETE FROM llm.change", [])
+    db.answer("INSERT INTO llm.change", [])
+    db.answer("INSERT INTO llm.mark", [])
+    db.answer("SELECT count(*) AS n FROM llm.change", [{"n": 1}])
+    return db
+
+
+def stored(db: FakeConnection) -> list[dict[str, Any]]:
+    """The changes of the last insertion."""
+    changes: list[dict[str, Any]] = json.loads(db.asked("INSERT INTO llm.change")[-1].values[1])
+    return changes
+
+
+@pytest.fixture(autouse=True)
+def quiet(host: object) -> None:
+    """Progress is reported to nobody."""
+
+
+def test_errors_are_stored_without_repairs(town: FakeConnection) -> None:
+    labels = [{"key": {"id": 3}, "column": "name", "value": "Oslo"}]
+    assert runs.find_errors(town, "town", ["name"], [], labels) == RUN
+    assert town.asked("INSERT INTO llm.cleaning")[0].values == (20000, ["name"], "[]")
+    assert town.asked("INSERT INTO llm.mark")[0].values == (RUN, key(3), "name", "Oslo")
+    changes = stored(town)
+    assert [(change["key"], change["column"], change["old"]) for change in changes] == [({"id": 80}, "name", "OSLO")]
+    assert changes[0]["state"] == "found"
+    assert changes[0]["detector"] == "format"
+    assert "new" not in changes[0]
+
+
+def test_repairs_are_proposed(town: FakeConnection) -> None:
+    assert runs.propose_repairs(town, RUN) == 1
+    (change,) = stored(town)
+    assert change["state"] == "proposed"
+    assert change["new"] == "Oslo"
+    assert change["confidence"] >= 0.9
+    # What was found before is replaced, what was applied stays.
+    assert "state IN ('found', 'proposed')" in town.asked("DELETE FROM llm.change")[0].query
+
+
+def test_a_marked_cell_is_repaired_as_marked(town: FakeConnection) -> None:
+    town.answer(
+        'SELECT key::text AS key, "column"::text AS "column", value FROM llm.mark',
+        [{"key": key(5), "column": "name", "value": "Hamar"}, {"key": key(999), "column": "name", "value": "gone"}],
+    )
+    runs.propose_repairs(town, RUN)
+    changes = {change["key"]["id"]: change for change in stored(town)}
+    assert changes[5]["new"] == "Hamar"
+    assert changes[5]["detector"] == "mark"
+    assert 999 not in changes
+
+
+def test_a_repair_that_a_constraint_forbids_is_not_proposed(town: FakeConnection) -> None:
+    row = {"id": RUN, "target": 20000, "columns": ["name"], "rules": '[{"column": "name", "check": "size > 0"}]'}
+    town.answer("FROM llm.cleaning WHERE id = $1::uuid", [row])
+
+    def violating(call: Call) -> list[Row]:
+        return [{"k": record["k"]} for record in json.loads(call.values[0]) if record["p"]]
+
+    town.answer("WHERE NOT (SELECT (size > 0)", lambda call: [{"k": json.dumps(each["k"])} for each in violating(call)])
+    runs.propose_repairs(town, RUN)
+    assert [change["state"] for change in stored(town)] == ["found"]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {},
+        [1],
+        [{"key": {"id": 1}}],
+        [{"key": 1, "column": "name", "value": "x"}],
+        [{"key": {}, "column": "name", "value": 1}],
+    ],
+)
+def test_labels_that_are_none(town: FakeConnection, labels: Any) -> None:
+    with pytest.raises(InvalidInput, match="label"):
+        runs.find_errors(town, "town", None, [], labels)
+    assert not town.asked("INSERT INTO llm.cleaning")
+
+
+def test_columns_and_tables_that_are_not_there(town: FakeConnection) -> None:
+    with pytest.raises(InvalidInput, match='no column "mayor" that can be cleaned'):
+        runs.find_errors(town, "town", ["mayor"], [], [])
+    with pytest.raises(InvalidInput, match="there is no table city"):
+        runs.find_errors(town, "city", None, [], [])
+    with pytest.raises(UndefinedRun, match="no run x of yours"):
+        runs.propose_repairs(town, "x")
+
+
+def test_a_mark_is_of_a_cell_that_exists(town: FakeConnection) -> None:
+    town.answer("JOIN unnest($1::jsonb[]) AS k (key)", lambda call: [{"k": k} for k in call.values[0] if k == key(1)])
+    runs.mark(town, RUN, key(1), "name", None)
+    assert town.asked("INSERT INTO llm.mark")[-1].values == (RUN, key(1), "name", None)
+    with pytest.raises(InvalidInput, match="has no row") as raised:
+        runs.mark(town, RUN, key(900), "name", "x")
+    assert raised.value.hint is not None
+    assert '"id": …' in raised.value.hint
+
+
+def test_cells_to_review_are_unmarked(town: FakeConnection) -> None:
+    town.answer("ORDER BY c.alike * (1.01 - coalesce(c.confidence, 0)) DESC", [{"key": key(1)}])
+    assert faces.llm_review.__wrapped__(town, RUN, 3) == [{"key": key(1)}]
+    call = town.asked("LIMIT $2")[-1]
+    assert call.values == (RUN, 3)
+    assert "NOT EXISTS ( SELECT FROM llm.mark" in call.query
+    with pytest.raises(InvalidInput, match="k must be at least 1, not 0"):
+        faces.llm_review.__wrapped__(town, RUN, 0)
+
+
+def changes(*numbers: int) -> list[Row]:
+    return [{"key": key(number), "before": f"old {number}", "after": f"new {number}"} for number in numbers]
+
+
+@pytest.fixture
+def applied(town: FakeConnection) -> FakeConnection:
+    """Two proposed changes of the column name; the table stores what it is given in capitals."""
+    town.answer("AS before", lambda call: changes(1, 2) if call.values[1] == "name" else [])
+    town.answer(
+        "RETURNING c.key::pg_catalog.text",
+        lambda call: [{"key": k, "stored": v.upper()} for k, v in zip(call.values[0], call.values[2], strict=True)],
+    )
+    town.answer("UPDATE llm.change AS c SET state = $5", [])
+    town.answer("UPDATE llm.change SET state = coalesce($5, state)", [])
+    return town
+
+
+def test_changes_are_written_at_once(applied: FakeConnection) -> None:
+    assert repairs.apply(applied, RUN, 0.7) == {"applied": 2, "changed_meanwhile": 0, "refused": 0}
+    (written,) = applied.asked("UPDATE public.town AS t SET name")
+    assert written.values == ([key(1), key(2)], ["old 1", "old 2"], ["new 1", "new 2"])
+    # Under the caller's search path no name is looked up.
+    assert "OPERATOR(pg_catalog.=)" in written.query
+    assert applied.asked("AS before")[0].values == (RUN, "name", "proposed", 0.7)
+    (recorded,) = applied.asked("UPDATE llm.change AS c SET state = $5")
+    assert recorded.values == (RUN, "name", [key(1), key(2)], ["NEW 1", "NEW 2"], "applied")
+    assert applied.settings["search_path"] == "public"
+
+
+def test_a_cell_that_changed_is_left_alone(applied: FakeConnection) -> None:
+    applied.answer("RETURNING c.key::pg_catalog.text", [{"key": key(1), "stored": "new 1"}])
+    assert repairs.apply(applied, RUN, 0.0) == {"applied": 1, "changed_meanwhile": 1, "refused": 0}
+
+
+def test_what_the_table_refuses_is_noted(applied: FakeConnection) -> None:
+    def write(call: Call) -> list[Row]:
+        if key(2) in call.values[0]:
+            raise DatabaseError("value too long", "22001")
+        return [{"key": key(1), "stored": "new 1"}]
+
+    applied.answer("RETURNING c.key::pg_catalog.text", write)
+    assert repairs.apply(applied, RUN, 0.0) == {"applied": 1, "changed_meanwhile": 0, "refused": 1}
+    (noted,) = applied.asked("reason = reason || '; refused: '")
+    assert noted.values == (RUN, "name", key(2), "value too long", "refused")
+    assert applied.rollbacks == 2
+
+
+@pytest.mark.parametrize("state", ["57014", "42501"])
+def test_other_errors_end_the_work(applied: FakeConnection, state: str) -> None:
+    applied.fail("RETURNING c.key::pg_catalog.text", DatabaseError("no", state))
+    with pytest.raises(DatabaseError):
+        repairs.apply(applied, RUN, 0.0)
+    assert not applied.asked("refused:")
+
+
+def test_old_values_are_restored(applied: FakeConnection) -> None:
+    applied.answer("RETURNING c.key::pg_catalog.text", [{"key": key(1), "stored": "old 1"}])
+    applied.answer("state = 'applied'", [{"key": key(2)}, {"key": key(3)}])
+    applied.answer("JOIN unnest($1::jsonb[]) AS k (key)", [{"k": key(2)}])
+    assert repairs.roll_back(applied, RUN) == {"restored": 1, "edited": 1, "gone": 1}
+    read = applied.asked("AS before")[0]
+    assert "new AS before, old AS after" in read.query
+    assert read.values == (RUN, "name", "applied", 0.0)
+    assert "new = c.new" in applied.asked("UPDATE llm.change AS c SET state = $5")[0].query
+
+
+def test_applied_repairs_become_an_update(town: FakeConnection) -> None:
+    change = {"key": key(80), "column": "name", "old": "Osloo", "new": "OSLO", "given": None}
+    town.answer("given::text AS given FROM llm.change", [change])
+    script = repairs.as_update(town, RUN, None)
+    assert script.startswith("UPDATE public.town SET\n    name = CASE\n")
+    assert "WHEN name = 'Osloo' THEN 'OSLO'" in script
+    assert script.endswith("WHERE name IN ('Osloo');")
+    FakeCatalog(town).add("public.city", {"id": "integer", "name": "text"})
+    with pytest.raises(InvalidInput, match="there is no table village"):
+        repairs.as_update(town, RUN, "village")
+
+
+def test_a_profile_of_each_column(town: FakeConnection) -> None:
+    profiles = {each["column"]: each for each in overview.profiles(town, "town")}
+    assert list(profiles) == ["id", "name", "size", "note"]
+    assert profiles["id"]["likely_key"] is True
+    assert profiles["size"] | {"patterns": None} == {
+        "column": "size",
+        "type": "integer",
+        "looks_like": "integer",
+        "missing": 0,
+        "distinct": 7,
+        "likely_key": False,
+        "patterns": None,
+        "outliers": 0,
+        "determined_by": [],
+    }
+    assert profiles["note"]["missing"] == 40
+    assert json.loads(profiles["name"]["patterns"]) == {"a": 81}
+
+
+def test_rows_that_are_nearly_the_same(town: FakeConnection) -> None:
+    rows = [("1", "Anna Lind", "1990-01-01"), ("2", "Ana Lind", "1990-01-01"), ("3", "Bo Berg", "1970-05-05")]
+    rows += [(str(n), f"{chr(97 + n)}x Person{n}", f"19{10 + n}-01-02") for n in range(4, 20)]
+    FakeCatalog(town).add("public.person", {"id": "integer", "name": "text", "born": "text"})
+    town.answer("AS c0", [{"k": key(int(n)), "c0": n, "c1": name, "c2": born} for n, name, born in rows])
+    (pair,) = overview.duplicates(town, "person", None, 0.8)
+    assert (pair["key_a"], pair["key_b"]) == (key(1), key(2))
+    assert pair["differs"] == ["name"]
+    assert 0.8 <= pair["score"] < 1
+    with pytest.raises(InvalidInput, match="threshold must lie between 0 and 1"):
+        faces.llm_duplicates.__wrapped__(town, "person", None, 1.5)
+
+
+def test_faces_pass_on(applied: FakeConnection) -> None:
+    assert faces.llm_apply.__wrapped__(applied, RUN, None) == [{"applied": 2, "changed_meanwhile": 0, "refused": 0}]
+    assert faces.llm_find_errors.__wrapped__(applied, "town", None, None, None) == RUN
+    assert faces.llm_propose_repairs.__wrapped__(applied, RUN) == 1
+    assert [each["column"] for each in faces.llm_profile.__wrapped__(applied, "town")] == ["id", "name", "size", "note"]
+    for face in (faces.llm_profile, faces.llm_find_errors, faces.llm_duplicates):
+        with pytest.raises(InvalidInput, match="target must not be NULL"):
+            face.__wrapped__(applied, None, *(None,) * (face.__wrapped__.__code__.co_argcount - 2))

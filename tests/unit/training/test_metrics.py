@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pg_llm.training.metrics import ClassificationMetrics
+from sklearn.metrics import precision_recall_fscore_support
+from sklearn.preprocessing import MultiLabelBinarizer
+
+LABELS = ["a", "b", "c"]
+_SETS = st.lists(st.tuples(*[st.sets(st.sampled_from(LABELS))] * 2), min_size=1, max_size=20)
+
+
+@given(_SETS)
+def test_equals_scikit_learn(rows: list[tuple[set[str], set[str]]]) -> None:
+    measures = ClassificationMetrics()
+    for true, said in rows:
+        measures.add([(label,) for label in true], [(label,) for label in said])
+    seen = sorted(set().union(*(true | said for true, said in rows)))
+    if not seen:
+        assert [row["support"] for row in measures.rows()] == [0, 0, 0]
+        return
+    to_matrix = MultiLabelBinarizer(classes=LABELS)
+    true, said = (to_matrix.fit_transform([row[side] for row in rows]) for side in (0, 1))
+    among = {"labels": [LABELS.index(label) for label in seen], "zero_division": 0}
+    found = {row["label"]: row for row in measures.rows()}
+    each = precision_recall_fscore_support(true, said, **among)
+    for column, label in enumerate(seen):
+        row = found[label]
+        assert [row[name] for name in ("precision", "recall", "f1", "support")] == pytest.approx(
+            [part[column] for part in each]
+        )
+    for average in ("micro", "macro", "weighted"):
+        expected = precision_recall_fscore_support(true, said, average=average, **among)[:3]
+        row = found[f"{average} avg"]
+        assert [row[name] for name in ("precision", "recall", "f1")] == pytest.approx(list(expected))
+
+
+def test_an_entity_counts_only_if_all_of_it_agrees() -> None:
+    measures = ClassificationMetrics()
+    measures.add([("PER", 0, 5), ("LOC", 9, 12)], [("PER", 0, 5), ("LOC", 9, 13), ("ORG", 9, 12)])
+    micro = measures.rows()[-3]
+    assert (micro["precision"], micro["recall"], micro["support"]) == (pytest.approx(1 / 3), 0.5, 2)

@@ -1,0 +1,54 @@
+"""Training jobs as SQL describes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from pg_llm import options
+from pg_llm.errors import InvalidInput
+from pg_llm.training.options import OPTIONS, TrainingJob
+
+
+@pytest.mark.parametrize(("task", "method"), [("classify", "head"), ("tag", "head"), ("entities", "finetune")])
+def test_the_first_method_is_the_default(task: str, method: str) -> None:
+    job = TrainingJob.checked(task, None, {})
+    assert (job.method, job.entities_model) == (method, None)
+    assert job.to_wire() == {"task": task, "method": method, "options": job.options}
+    assert set(job.options) == {name for name, option in OPTIONS.items() if method in option.methods}
+
+
+def test_a_relations_model_may_name_its_recogniser() -> None:
+    given = {"entities_model": "lac", "seed": 3}
+    job = TrainingJob.checked("relations", "head", given)
+    assert (job.entities_model, job.options) == ("lac", {"validation": 0.2, "seed": 3})
+    assert given == {"entities_model": "lac", "seed": 3}
+
+
+@pytest.mark.parametrize(
+    ("task", "method", "given", "message"),
+    [
+        ("guess", None, {}, 'no training for "guess"'),
+        ("entities", "head", {}, 'no method "head" for the task entities'),
+        ("classify", "self_train", {}, 'no method "self_train"'),
+        ("classify", "head", {"epochs": 3}, 'unknown option "epochs" for the method head'),
+        ("classify", None, {"entities_model": "lac"}, 'unknown option "entities_model"'),
+        ("relations", None, {"entities_model": 5}, "entities_model must be the name of a model"),
+        ("classify", None, {"seed": 1.5}, 'invalid value for option "seed": 1.5'),
+        ("classify", None, {"validation": 0.95}, 'invalid value for option "validation"'),
+        ("classify", None, {"seed": True}, "invalid value"),
+        ("classify", None, {"seed": "1"}, "invalid value"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(task: str, method: str | None, given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        TrainingJob.checked(task, method, given)
+
+
+def test_options_take_the_type_of_their_default() -> None:
+    chosen = options.check(OPTIONS, "lora", {"epochs": 5.0, "learning_rate": 1})
+    assert (chosen["epochs"], type(chosen["epochs"])) == (5, int)
+    assert (chosen["learning_rate"], type(chosen["learning_rate"])) == (1.0, float)
+    with pytest.raises(InvalidInput) as caught:
+        options.check(OPTIONS, "lora", {"rank": 0})
+    assert caught.value.hint == "It is a whole number from 1 to 256: rank of the adapters."
