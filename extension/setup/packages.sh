@@ -18,7 +18,10 @@ if [ ! -x "${PG_BIN:-}/postgres" ]; then
 fi
 [ -e "${PG_LIB:-}/plpython3.so" ] && [ -e "$PG_SHARE/extension/jsonb_plpython3u.control" ] ||
     want "postgresql-plpython3-$PG_MAJOR"
-"${PYTHON:-/usr/bin/python3}" -c 'import ensurepip, venv' 2>/dev/null || want "${PYTHON:+${PYTHON##*/}-venv}" python3-venv
+if ! "${PYTHON:=/usr/bin/python3}" -c 'import ensurepip, venv' 2>/dev/null; then
+    want python3-venv
+    [ "${PYTHON##*/}" = python3 ] || want "${PYTHON##*/}-venv"
+fi
 command -v make >/dev/null || want make
 
 if [ -n "$missing" ]; then
