@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.abc
+import importlib.util
 import os
 import re
 import sys
@@ -20,6 +21,12 @@ from politics import load_politics
 from pytest_postgresql import factories
 from workbench.cluster import TEST_SETTINGS, Cluster
 
+# A set-up may go without PyTorch (TORCH=none); what needs it is skipped there, and nowhere else.
+HAS_TORCH = importlib.util.find_spec("torch") is not None
+NO_TORCH = "PyTorch is not installed here"
+# Never of these: embedding, search and cleaning work without.
+TORCH_FREE = re.compile(r"test_(embedding|semantic|cleaning|search)")
+MISSING = re.compile(r"""(No module named '|needs the Python package ")(torch|transformers|sentence_transformers)\b""")
 CRASH = re.compile(r"PANIC|was terminated by signal|all server processes terminated")
 
 
@@ -59,6 +66,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         items[:] = [item for item in items if not is_left_out(item)]
         config.hook.pytest_deselected(items=left_out)
+    if not HAS_TORCH:
+        for item in items:
+            if item.get_closest_marker("torch"):
+                item.add_marker(pytest.mark.skip(reason=NO_TORCH))
 
 
 def pytest_report_header() -> str:
@@ -74,8 +85,32 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Iterator[None]:
+    """A module of tests that imports PyTorch is skipped where there is none."""
+    report = yield
+    can_lack_torch = not HAS_TORCH and not TORCH_FREE.match(collector.path.stem)
+    if report.failed and can_lack_torch and MISSING.search(str(report.longrepr)):
+        report.outcome = "skipped"
+        report.longrepr = (str(collector.path), 0, f"Skipped: {NO_TORCH}")
+    return report
+
+
+def lacks_torch(error: BaseException | None) -> bool:
+    """Whether pg_llm itself has said, somewhere on the way to this error, that PyTorch is missing."""
+    while error is not None:
+        if MISSING.search(str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     report = yield
+    can_lack_torch = not HAS_TORCH and not TORCH_FREE.match(item.path.stem)
+    if report.failed and can_lack_torch and call.excinfo and lacks_torch(call.excinfo.value):
+        report.outcome = "skipped"
+        report.longrepr = (str(item.path), item.location[1] or 0, f"Skipped: {NO_TORCH}")
     running = getattr(item, "funcargs", {}).get("cluster")
     if report.failed and running:
         report.sections.append(("server log", running.log[-4000:]))

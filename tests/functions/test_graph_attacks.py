@@ -478,7 +478,8 @@ def test_what_cannot_be_read_is_told(db: psycopg.Connection, mallory: psycopg.Co
     assert db.execute(TRIPLES, ("admins",)).fetchall() == [("Eve", "y")]
     deep = "[" * 5000 + "]" * 5000
     for call in ("graph_create('deep', NULL, %s)", "graph_add_columns('admins', 'fact', %s)"):
-        with pytest.raises(errors.InvalidParameterValue, match="nested too deeply"):
+        # Python 3.13 reads more levels than PostgreSQL does; it is no JSON of the wanted form then.
+        with pytest.raises(errors.InvalidParameterValue, match="nested too deeply|must be|has a subject"):
             db.execute(f"{'CALL' if 'add' in call else 'SELECT'} {call}", (deep,))
 
 

@@ -266,6 +266,7 @@ def test_nobody_gives_a_graph_another_models_files(fitted: psycopg.Connection, r
     assert caught.value.sqlstate == "58P01"
 
 
+@pytest.mark.torch
 def test_a_fit_can_be_cancelled_and_reports(db: psycopg.Connection, connect: Connect) -> None:
     world(db)
     worker = connect()

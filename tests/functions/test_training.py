@@ -370,6 +370,7 @@ def training(
         thread.join(20)
 
 
+@pytest.mark.torch
 @pytest.mark.parametrize("engine", ["shared", "backend"])
 def test_a_cancelled_training_leaves_nothing(
     politics: psycopg.Connection, cluster: Cluster, training: Callable, engine: str
@@ -384,6 +385,7 @@ def test_a_cancelled_training_leaves_nothing(
     assert politics.execute("SELECT * FROM llm_progress").fetchall() == []
 
 
+@pytest.mark.torch
 def test_a_killed_training_is_an_error_and_leaves_nothing(
     politics: psycopg.Connection, cluster: Cluster, training: Callable
 ) -> None:
@@ -395,12 +397,14 @@ def test_a_killed_training_is_an_error_and_leaves_nothing(
     assert nothing_is_left(politics, cluster)
 
 
+@pytest.mark.torch
 def test_a_training_ends_with_its_session(politics: psycopg.Connection, cluster: Cluster, training: Callable) -> None:
     _, (_, pid) = training("shared")
     politics.execute("SELECT pg_terminate_backend(%s)", (pid,))
     assert nothing_is_left(politics, cluster)
 
 
+@pytest.mark.torch
 def test_a_training_survives_the_host(politics: psycopg.Connection, cluster: Cluster, training: Callable) -> None:
     _, (raised, pid) = training("shared")
     before = training_processes(cluster)
@@ -416,6 +420,7 @@ def test_a_training_survives_the_host(politics: psycopg.Connection, cluster: Clu
     assert nothing_is_left(politics, cluster)
 
 
+@pytest.mark.torch
 def test_trainings_are_logged_where_the_server_says(politics: psycopg.Connection, cluster: Cluster) -> None:
     def restart_host() -> None:
         host = value(politics, "SELECT max(host_pid) FROM llm_status()")

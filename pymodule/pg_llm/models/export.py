@@ -1,8 +1,9 @@
-"""Export of PyTorch models to ONNX, one per model and precision, kept in the cache under the model's digest.
+"""Export of models to ONNX, one per model and precision, kept in the cache under the model's digest.
 
     python -m pg_llm.models.export --source package:NAME/path --cache FOLDER [--precision int8]
 
-Runs in a process of its own, so that the model host never imports torch for a model on the CPU.
+Runs in a process of its own, so that the model host never imports torch for a model on the CPU. A BERT sentence encoder
+needs no torch for its export either.
 """
 
 from __future__ import annotations
@@ -18,24 +19,27 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pg_llm import errors, file_locks
 from pg_llm.errors import Error, InvalidModel, OutOfMemory
 from pg_llm.installation import installation
-from pg_llm.models import manifest, source
+from pg_llm.models import bert, manifest, source
 from pg_llm.models.spec import ModelSpec
 
 if TYPE_CHECKING:
     from pg_llm.models.network import Network
 
 # Increment whenever an export of the same model would come out different.
-FORMAT = 3
+FORMAT = 4
 _SCRATCH = ".export-"
 _PR_SET_PDEATHSIG = 1
 # Minimal cosine similarity of the model's and the export's outputs for a text.
 _MIN_COSINE = {"fp32": 0.9999, "int8": 0.95}
+# Of unequal length, to include the effect of padding.
+_TEXTS = ("one text", "another text, and a longer one, so that the first is padded beside it", "")
 
 
 def ensure_exported(folder: Path, digest: str, task: str, precision: str) -> Path:
@@ -118,6 +122,13 @@ def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
     if task == "generation":
         _convert_gguf(folder, scratch)
         return
+    if task == "embedding" and bert.is_supported(folder):
+        bert.write(folder, scratch)
+        if precision == "int8":
+            expected = _outputs(scratch)
+            _quantize(scratch / "model.onnx")
+            _compare(expected, _outputs(scratch), precision)
+        return
     import torch
 
     from pg_llm.models.network import Network
@@ -164,21 +175,31 @@ def _convert_gguf(folder: Path, scratch: Path) -> None:
 
 
 def _verify(scratch: Path, network: Network, precision: str) -> None:
-    """Raise InvalidModel for an export whose outputs differ; texts of unequal length include the effect of padding."""
-    import numpy as np
+    """Raise InvalidModel for an export whose outputs differ from the network's."""
     import torch
 
+    tokens, expected = network.tokenization(), []
+    for windows in tokens.encode(_TEXTS):
+        alone = tokens.padded(windows[:1])
+        with torch.no_grad():
+            expected.append(network(*(torch.from_numpy(alone[name]) for name in network.meta.inputs))[0].numpy())
+    _compare(expected, _outputs(scratch), precision)
+
+
+def _outputs(scratch: Path) -> Any:
+    """The export's outputs for the texts, padded in one batch."""
     from pg_llm.models.onnx import OnnxModel
 
-    exported, tokens = OnnxModel(scratch, threads=0), network.tokenization()
-    texts = ["one text", "another text, and a longer one, so that the first is padded beside it", ""]
-    windows = [of_text[0] for of_text in exported.encode(texts)]
-    for window, output in zip(windows, exported.forward(windows), strict=True):
-        unpadded = tokens.padded([window])
-        with torch.no_grad():
-            expected = network(*(torch.from_numpy(unpadded[name]) for name in network.meta.inputs))[0].numpy().ravel()
-        actual = output.ravel()[: len(expected)]
-        cosine = float(actual @ expected / (np.linalg.norm(actual) * np.linalg.norm(expected) or 1))
+    made = OnnxModel(scratch, threads=0)
+    return made.forward([windows[0] for windows in made.encode(_TEXTS)])
+
+
+def _compare(expected: Sequence[Any], found: Sequence[Any], precision: str) -> None:
+    import numpy as np
+
+    for wanted, output in zip(expected, found, strict=True):
+        first, second = wanted.ravel(), output.ravel()[: wanted.size]
+        cosine = float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second) or 1))
         if not cosine >= _MIN_COSINE[precision]:
             raise InvalidModel(f"the {precision} export differs from the model: cosine similarity {cosine:.4f}")
 

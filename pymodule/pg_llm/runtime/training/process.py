@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pg_llm import file_locks, interrupts, protocol
-from pg_llm.errors import Error, from_wire
+from pg_llm.errors import Error, from_wire, resource_error
 from pg_llm.installation import OPENMP_ENV, PACKAGE, installation
 
 # Below the data directory, which is the working directory of backends and host.
@@ -84,7 +84,7 @@ def failure(code: int, folder: Path) -> Error:
     last = (log.read_text(errors="replace").strip().splitlines() or [f"exit status {code}"])[-1] if log.exists() else ""
     if code < 0:
         return Error(f"the training was killed by signal {-code}", hint="Nothing was changed; start it again.")
-    return Error(
+    return resource_error(last) or Error(
         f"the training failed: {last}", hint="Nothing was changed. pg_llm/host.log in the data directory says more."
     )
 

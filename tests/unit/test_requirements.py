@@ -1,0 +1,47 @@
+"""The lock of the reference installation holds every requirement, each with a hash."""
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from database import ROOT
+
+
+@pytest.fixture(scope="module")
+def setup() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("requirements", ROOT / "extension" / "setup" / "requirements.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_lock_is_of_the_requirements_as_they_are(setup: ModuleType) -> None:
+    lines = setup.locked(["torch", "host", "dev", "models"])
+    assert all(re.fullmatch(r"[a-z0-9-]+==\S+ --hash=sha256:[0-9a-f]{64}", line) for line in lines)
+    locked = {setup.package(line) for line in lines}
+    assert len(locked) == len(lines)
+    assert {setup.package(each) for each in setup.requirements(setup.extras())} <= locked
+
+
+def test_a_lock_of_other_requirements_is_refused(
+    setup: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = tmp_path / "pyproject.toml"
+    changed.write_text((ROOT / "pyproject.toml").read_text().replace("numpy>=2,", "numpy>=2.1,"))
+    monkeypatch.setattr(setup, "PYPROJECT", changed)
+    with pytest.raises(ValueError, match="out of date"):
+        setup.locked(["host"])
+
+
+def test_the_lock_names_no_index(setup: ModuleType) -> None:
+    assert "://" not in setup.LOCK.read_text()
+
+
+def test_without_torch_nothing_brings_it_along(setup: ModuleType) -> None:
+    found = [setup.package(each) for each in setup.requirements(["host", "dev"], torch=False)]
+    assert "onnxruntime" in found
+    assert not setup.NEEDS_TORCH & set(found)
