@@ -88,8 +88,8 @@ def _stale_entries(db: Connection, schemas: list[str] | None, keys: set[tuple[in
         ("bigint[]", "text[]"),
         (sorted({oid for oid, _ in keys}), schemas),
     )
-    known = {row["oid"] for row in inside}
-    return sorted(key for key in keys if key[0] in known)
+    stale_oids = {row["oid"] for row in inside}
+    return sorted(key for key in keys if key[0] in stale_oids)
 
 
 def _delete_entries(db: Connection, keys: Sequence[tuple[int, str]]) -> None:

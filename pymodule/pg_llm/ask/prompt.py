@@ -35,13 +35,13 @@ def _table_lines(schema: Schema) -> list[str]:
     for table in schema.tables:
         if columns > _MOST_COLUMNS:
             break
-        columns_ = []
+        definitions = []
         for column in table.columns:
             columns += 1
             comment = f" /* {_comment_text(column.phrases[0])} */" if column.phrases else ""
-            columns_.append(f"{column.sql} {column.type}{comment}")
+            definitions.append(f"{column.sql} {column.type}{comment}")
         comment = f" -- {_comment_text(table.phrases[0])}" if table.phrases else ""
-        lines.append(f"CREATE TABLE {table.sql} ({', '.join(columns_)});{comment}")
+        lines.append(f"CREATE TABLE {table.sql} ({', '.join(definitions)});{comment}")
     for edge in schema.edges:
         if edge.many_to_one:
             one, other = schema.tables[edge.source], schema.tables[edge.target]

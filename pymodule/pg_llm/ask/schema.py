@@ -6,17 +6,13 @@ import copy
 import itertools
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from pg_llm.ask.grammar import name_prefixes, words
 from pg_llm.ask.grammar.join_graph import Edge, JoinGraph
+from pg_llm.ask.schema_elements import CHINESE_KEY_ENDINGS, KEY_WORDS, Ref, SchemaColumn, SchemaTable, name_words
 
-# A column as the indexes of its table and of itself.
-Ref = tuple[int, int]
-
-_KEY_WORDS = ("id", "key", "code", "uuid", "number")
 _PERSONAL_NAME_WORDS = {"first", "last", "middle", "full", "given", "family", "nick", "display"}
-_NOT_ID_SUFFIXES = ("paid", "said", "void", "grid", "valid")
 _PERSON_WORDS = frozenset(
     """
     person user member customer client employee staff worker teacher professor student author writer doctor patient
@@ -29,9 +25,8 @@ _GENERIC_NAMES = frozenset(
 """.split()
 )
 _NAME_WORDS = ("name", "title", "label", "subject", "word", "description", "code")
-_CHINESE_KEY_ENDINGS = ("编号", "学号", "工号", "编码", "代码")
 _CHINESE_NAME_ENDINGS = ("名", "名称", "名字", "标题", "题目")
-__all__ = ["Column", "Edge", "Ref", "Schema", "Table"]
+__all__ = ["DECLARED_COST", "Edge", "Ref", "Schema", "SchemaColumn", "SchemaTable"]
 # Words in the names of keys that point to an origin, and to a destination.
 _DIRECTIONS = {
     "from": ("source", "src", "origin", "departure", "start", "sender"),
@@ -40,100 +35,20 @@ _DIRECTIONS = {
 # How much cheaper an edge becomes whose role the question mentions.
 _MENTION_DISCOUNT = 0.3
 # Columns of categories do not name rows.
-_CHINESE_CATEGORY_ENDINGS = ("状态", "类型", "类别", "种类", "性别", "等级", "级别", "方式", *_CHINESE_KEY_ENDINGS)
-_CATEGORY_WORDS = {
-    "status",
-    "state",
-    "type",
-    "kind",
-    "category",
-    "class",
-    "gender",
-    "sex",
-    "level",
-    "grade",
-    "unit",
-    "currency",
-}
-# Costs of joining along a declared foreign key, one inferred from names, and columns that only share a name.
-_DECLARED, _INFERRED, _SHARED_COLUMN = 1.0, 1.1, 2.6
-
-
-@dataclass(slots=True)
-class Column:
-    """One column; `kind` is number, text, date, time, bool or other; `phrases` are its comment and description.
-
-    `builtin` is true if its type is one of PostgreSQL's own.
+_CHINESE_CATEGORY_ENDINGS = ("状态", "类型", "类别", "种类", "性别", "等级", "级别", "方式", *CHINESE_KEY_ENDINGS)
+_CATEGORY_WORDS = frozenset(
     """
-
-    name: str
-    sql: str
-    type: str
-    kind: str
-    phrases: list[str] = field(default_factory=list)
-    unique: bool = False
-    nullable: bool = True
-    builtin: bool = True
-    # The name without the prefix that all columns of the table share, and its words.
-    base_name: str = field(init=False)
-    words: tuple[str, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.base_name = self.name
-        self.words = _name_words(self.name)
-
-    @property
-    def is_measure(self) -> bool:
-        """True if sums and averages of its numbers make sense; numbers that identify something have none."""
-        name = self.words
-        is_label = (len(name) > 1 and name[-1] == "number") or name[-1:] in (
-            ("year",),
-            ("zip",),
-            ("phone",),
-            ("postcode",),
-            ("code",),
-        )
-        return self.kind == "number" and not self.is_key and not is_label
-
-    @property
-    def is_key(self) -> bool:
-        """True if the name says that the column references a row."""
-        last = self.words[-1:] or ("",)
-        if self.name.endswith(_CHINESE_KEY_ENDINGS):
-            return True
-        short = re.fullmatch(r"(?:.*_)?[a-z]{0,4}id", self.name.lower()) and not self.name.lower().endswith(
-            _NOT_ID_SUFFIXES
-        )
-        return last[0] in _KEY_WORDS[:4] or bool(short and self.kind in ("number", "other"))
-
-
-@dataclass(slots=True)
-class Table:
-    """One relation; `sql` is its name as the caller writes it."""
-
-    oid: int
-    name: str
-    sql: str
-    columns: list[Column]
-    phrases: list[str] = field(default_factory=list)
-    key: list[int] = field(default_factory=list)
-    row_count: float = 0.0
-    # The words of the name without the prefix that all tables share.
-    words: tuple[str, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.words = _name_words(self.name)
-
-    @property
-    def is_link(self) -> bool:
-        """True for a link table, which only relates rows of other tables."""
-        return len(self.columns) > 1 and all(column.is_key for column in self.columns)
+    status state type kind category class gender sex level grade unit currency
+""".split()
+)
+# Costs of joining along a declared foreign key, one inferred from names, and columns that only share a name.
+DECLARED_COST, _INFERRED_COST, _SHARED_COLUMN_COST = 1.0, 1.1, 2.6
 
 
 class Schema:
     """Tables and the edges along which they can be joined: declared foreign keys and keys inferred from names."""
 
-    def __init__(self, tables: Sequence[Table], declared: Iterable[Edge] = ()) -> None:
+    def __init__(self, tables: Sequence[SchemaTable], declared: Iterable[Edge] = ()) -> None:
         self.tables = list(tables)
         self._prefix = self._split_names()
         self.edges = list(declared)
@@ -143,10 +58,10 @@ class Schema:
             if len(table.key) == 1:
                 table.columns[table.key[0]].unique = True
         self._expand_key_names()
-        known = {frozenset((edge.source, edge.target)) for edge in self.edges}
+        connected = {frozenset((edge.source, edge.target)) for edge in self.edges}
         self._targets_by_name = self._declared_targets()
         for one, other in itertools.permutations(range(len(self.tables)), 2):
-            if frozenset((one, other)) not in known:
+            if frozenset((one, other)) not in connected:
                 self.edges += self._inferred_foreign_keys(one, other)
         self.edges = _without_shortcuts(self.edges)
         self._join_graph = JoinGraph(self.edges)
@@ -161,24 +76,27 @@ class Schema:
         )
         for table, column_names in zip(self.tables, columns, strict=True):
             own = name_prefixes.strip_prefix(table.name, prefix)
-            table.words = _name_words(own)
+            table.words = name_words(own)
             shared = name_prefixes.shared_prefix(column_names, {*own.lower().split("_"), *table.words})
             for column in table.columns:
                 column.base_name = name_prefixes.strip_prefix(column.name, shared)
-                column.words = _name_words(column.base_name)
-        known = {word for table in self.tables for word in table.words if len(word) > 1}
-        known |= {word for table in self.tables for column in table.columns for word in column.words if len(word) > 2}
+                column.words = name_words(column.base_name)
+        known_words = {word for table in self.tables for word in table.words if len(word) > 1}
+        known_words |= {
+            word for table in self.tables for column in table.columns for word in column.words if len(word) > 2
+        }
         for table in self.tables:
-            its_names: list[Table | Column] = [table, *table.columns]
-            for named in its_names:
-                named.words = tuple(part for word in named.words for part in words.split_compound(word, known))
+            elements: list[SchemaTable | SchemaColumn] = [table, *table.columns]
+            for element in elements:
+                parts = (words.split_compound(word, known_words) for word in element.words)
+                element.words = tuple(itertools.chain.from_iterable(parts))
         return prefix
 
     def _expand_key_names(self) -> None:
         """Expand abbreviated tables in keys: read `x_tid` as the key `app_t_id` of a table with the prefix `app`."""
         keys: dict[str, tuple[str, ...]] = {}
         for table in self.tables:
-            for key in (table.columns[place] for place in table.key if len(table.key) == 1):
+            for key in (table.columns[index] for index in table.key if len(table.key) == 1):
                 full = name_prefixes.strip_prefix(key.name, self._prefix)
                 if full != key.base_name:
                     keys[_without_underscores(full)] = (*table.words, *key.words[-1:])
@@ -190,7 +108,7 @@ class Schema:
                     keys.get(_without_underscores(column.base_name), column.words), table.words, whole
                 )
 
-    def column(self, ref: Ref) -> Column:
+    def column(self, ref: Ref) -> SchemaColumn:
         """The column with these indexes."""
         return self.tables[ref[0]].columns[ref[1]]
 
@@ -203,9 +121,9 @@ class Schema:
         columns = self.tables[table].columns
         own = set(self.tables[table].words)
         best: tuple[float, int] | None = None
-        for place, column in enumerate(columns):
+        for index, column in enumerate(columns):
             name = column.words
-            if column.kind != "text" or not name or name[-1] in _CATEGORY_WORDS or self._is_reference(table, place):
+            if column.kind != "text" or not name or name[-1] in _CATEGORY_WORDS or self._is_reference(table, index):
                 continue
             if column.name.endswith(_CHINESE_CATEGORY_ENDINGS):
                 continue
@@ -214,25 +132,25 @@ class Schema:
             if rank is None:
                 rank = 8 if set(name) & own else 9
             extra = len(set(name) - own - set(_NAME_WORDS))
-            score = rank + 2 * extra + 0.01 * place
+            score = rank + 2 * extra + 0.01 * index
             if best is None or score < best[0]:
-                best = (score, place)
+                best = (score, index)
         return None if best is None or best[0] > 11.5 else best[1]
 
-    def _is_reference(self, table: int, place: int) -> bool:
+    def _is_reference(self, table: int, index: int) -> bool:
         """True if the column references a row of another table."""
-        own = set(self.tables[table].words) & set(self.tables[table].columns[place].words)
+        own = set(self.tables[table].words) & set(self.tables[table].columns[index].words)
         return not own and any(
-            edge.source == table and edge.many_to_one and (place,) == tuple(a for a, _ in edge.columns)
+            edge.source == table and edge.many_to_one and (index,) == tuple(a for a, _ in edge.columns)
             for edge in self.edges
         )
 
     def has_persons(self, table: int) -> bool:
         """True if the rows are persons, judged by the table's name or by columns that only persons have."""
-        description = self.tables[table]
-        columns = {word for column in description.columns for word in column.words}
+        schema_table = self.tables[table]
+        columns = {word for column in schema_table.columns for word in column.words}
         return (
-            bool(set(description.words[-1:]) & _PERSON_WORDS)
+            bool(set(schema_table.words[-1:]) & _PERSON_WORDS)
             or bool(columns & {"birth", "gender", "sex"})
             or ({"first", "last", "name"} <= columns)
         )
@@ -252,14 +170,14 @@ class Schema:
         last = [n for n, column in enumerate(columns) if column.words[-2:] == ("last", "name")]
         if first and last:
             return [first[0], last[0]]
-        found = self.display_column(table)
-        return [] if found is None else [found]
+        name_column = self.display_column(table)
+        return [] if name_column is None else [name_column]
 
     def identity_columns(self, table: int) -> list[int]:
         """The columns that identify a row: the key, else the columns that name it."""
-        description = self.tables[table]
-        if description.key:
-            return description.key
+        schema_table = self.tables[table]
+        if schema_table.key:
+            return schema_table.key
         column = self.display_column(table)
         return [] if column is None else [column]
 
@@ -294,8 +212,8 @@ class Schema:
 
     def _roles(self, edge: Edge) -> set[str]:
         """Words of a key's name beyond the names of the tables that it connects."""
-        known = {*_KEY_WORDS, *self.tables[edge.target].words, *self.tables[edge.source].words}
-        return {word for a, _ in edge.columns for word in self.column((edge.source, a)).words} - known
+        table_words = {*KEY_WORDS, *self.tables[edge.target].words, *self.tables[edge.source].words}
+        return {word for a, _ in edge.columns for word in self.column((edge.source, a)).words} - table_words
 
     def disambiguates_edge(self, edges: Iterable[Edge], stem: str) -> bool:
         """True if a word of the question tells one of these edges from a parallel one."""
@@ -365,9 +283,9 @@ class Schema:
                 # In a link table uniqueness of one column is accidental; do not infer a key from it.
                 if same and column.name.lower() not in _GENERIC_NAMES:
                     if other_column.unique and not right.is_link:
-                        edges.append(Edge(source, target, ((a, b),), _INFERRED, True))
+                        edges.append(Edge(source, target, ((a, b),), _INFERRED_COST, True))
                     elif (not column.unique or left.is_link) and source < target:
-                        edges.append(Edge(source, target, ((a, b),), _SHARED_COLUMN, False))
+                        edges.append(Edge(source, target, ((a, b),), _SHARED_COLUMN_COST, False))
                 elif (
                     other_column.unique
                     and b in right.key
@@ -376,7 +294,7 @@ class Schema:
                         or self._targets_by_name.get(column.name) == (target, b)
                     )
                 ):
-                    edges.append(Edge(source, target, ((a, b),), _INFERRED, True))
+                    edges.append(Edge(source, target, ((a, b),), _INFERRED_COST, True))
         singles = [edge for edge in edges if edge.many_to_one]
         return (singles or edges)[:2]
 
@@ -402,7 +320,7 @@ def _without_shortcuts(edges: Sequence[Edge]) -> list[Edge]:
     ]
 
 
-def _same_key(one: Column, other: Column) -> bool:
+def _same_key(one: SchemaColumn, other: SchemaColumn) -> bool:
     """True if both are one key with the prefixes of their tables: `o_custkey` and `c_custkey`."""
     return one.base_name.lower() == other.base_name.lower() and len(one.words) > 1 and one.is_key
 
@@ -424,12 +342,7 @@ def _without_underscores(name: str) -> str:
     return name.lower().replace("_", "")
 
 
-def _name_words(name: str) -> tuple[str, ...]:
-    """The words of a name; a name without letters is a word itself."""
-    return words.split_name(name) or (name.lower(),)
-
-
-def _names_key(column: tuple[str, ...], table: tuple[str, ...], key: Column) -> bool:
+def _names_key(column: tuple[str, ...], table: tuple[str, ...], key: SchemaColumn) -> bool:
     """True for names of the form table + key: customer_id or buyer_customer_id for customer.id."""
     # Other tables write user_id for the column uid of users.
     ends = {key.words[-1], "id"} if re.fullmatch("[a-z]{0,2}id", key.base_name.lower()) else {key.words[-1]}
@@ -439,20 +352,20 @@ def _names_key(column: tuple[str, ...], table: tuple[str, ...], key: Column) -> 
     return column[-1] in ends and (named[-len(table) :] == table or (len(table) > 1 and named == table[-1:]))
 
 
-def _inferred_key(table: Table) -> list[int]:
+def _inferred_key(table: SchemaTable) -> list[int]:
     """The column that is most likely the primary key, judged by names among the columns known to be unique."""
     first = "".join(word[0] for word in table.words if word)
     joined = "".join(table.words)
-    for place, column in enumerate(table.columns):
+    for index, column in enumerate(table.columns):
         name = column.name.lower().replace("_", "")
         if column.unique and (
             name in ("id", "uuid", f"{joined}id", f"{first}id", f"{joined}code", f"{joined}key") or column.is_key
         ):
-            return [place]
-    for place, column in enumerate(table.columns):
-        if column.unique and place == 0 and column.kind in ("number", "text", "other"):
-            return [place]
-    for place, column in enumerate(table.columns):
+            return [index]
+    for index, column in enumerate(table.columns):
+        if column.unique and index == 0 and column.kind in ("number", "text", "other"):
+            return [index]
+    for index, column in enumerate(table.columns):
         if column.unique and column.kind == "text" and set(column.words) & {"name", "code", "title"}:
-            return [place]
+            return [index]
     return []

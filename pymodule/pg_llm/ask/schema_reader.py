@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pg_llm.ask.grammar import chinese, lexicon, words
-from pg_llm.ask.schema import Column, Edge, Schema, Table
+from pg_llm.ask.schema import DECLARED_COST, Edge, Schema, SchemaColumn, SchemaTable
 from pg_llm.database import foreign_code, sandbox, table_access
 from pg_llm.database.connection import Connection, DatabaseError, Row
 from pg_llm.database.models import Model
@@ -134,8 +134,8 @@ class ValueLookup:
 
     def rows(self, query: str, oid: int, types: Sequence[str] = (), values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """The rows of a query whose table is written as `TABLE`; no rows if it fails or is out of time."""
-        left = self.deadline - time.monotonic()
-        if left <= 0:
+        remaining = self.deadline - time.monotonic()
+        if remaining <= 0:
             return []
         relation = self.db.rows(
             "SELECT format('%I.%I', n.nspname, c.relname) AS relation"
@@ -146,7 +146,7 @@ class ValueLookup:
 
         def read() -> list[dict[str, Any]]:
             rows: list[dict[str, Any]] = []
-            with time_limit(self.db, left):
+            with time_limit(self.db, remaining):
                 self.db.execute(sandbox.SAFE_SETTINGS)
                 rows += self.db.query_unprepared(query.replace(TABLE, relation), types, values)
             return rows
@@ -304,11 +304,13 @@ def _without_unsafe_views(db: Connection, rows: Sequence[dict[str, Any]], named:
 def read_schema(db: Connection, selection: TableSelection, path: Sequence[str]) -> Schema:
     """Read the selected tables with their columns, keys and foreign keys."""
     oids = selection.oids
-    tables: dict[int, Table] = {}
+    tables: dict[int, SchemaTable] = {}
     places: dict[int, int] = {}
     for row in db.rows(_TABLES, ("bigint[]", "text[]"), (list(oids), list(path))):
         places[row["oid"]] = len(tables)
-        tables[row["oid"]] = Table(row["oid"], row["name"], row["sql"], [], _phrases(row), row_count=row["reltuples"])
+        tables[row["oid"]] = SchemaTable(
+            row["oid"], row["name"], row["sql"], [], _phrases(row), row_count=row["reltuples"]
+        )
     numbers: dict[tuple[int, int], int] = {}
     keys: dict[int, dict[int, int]] = {}
     for row in db.rows(_COLUMNS, ("bigint[]",), (list(oids),)):
@@ -321,7 +323,7 @@ def read_schema(db: Connection, selection: TableSelection, path: Sequence[str]) 
         kind = "time" if row["typname"] in ("time", "timetz") else _KINDS.get(row["category"], "other")
         kind = "other" if row["typname"] in ("oid", "regclass", "regproc") else kind
         table.columns.append(
-            Column(
+            SchemaColumn(
                 row["name"],
                 row["sql"],
                 row["type"],
@@ -341,7 +343,7 @@ def read_schema(db: Connection, selection: TableSelection, path: Sequence[str]) 
             for a, b in zip(row["conkey"], row["confkey"], strict=True)
         ]
         if all(a is not None and b is not None for a, b in pairs):
-            edges.append(Edge(places[row["one"]], places[row["other"]], tuple(pairs), 1.0, True))  # type: ignore[arg-type]
+            edges.append(Edge(places[row["one"]], places[row["other"]], tuple(pairs), DECLARED_COST, True))  # type: ignore[arg-type]
     ordered = list(tables.values())
     _find_unique_columns(db, ordered, selection.lookup(db))
     return Schema(ordered, edges)
@@ -351,16 +353,16 @@ def _phrases(row: dict[str, Any]) -> list[str]:
     return [text[:500] for text in (row["description"], row["comment"]) if text]
 
 
-def _find_unique_columns(db: Connection, tables: Sequence[Table], lookup: ValueLookup) -> None:
+def _find_unique_columns(db: Connection, tables: Sequence[SchemaTable], lookup: ValueLookup) -> None:
     """Mark columns that are unique in the rows, in small tables without a declared key."""
     for table in tables:
         if table.key or table.row_count > _SAMPLED_ROWS:
             continue
         candidates = [
             column
-            for place, column in enumerate(table.columns)
+            for index, column in enumerate(table.columns)
             if not column.unique
-            and (place == 0 or column.is_key or column.words[-1:] in (("name",), ("title",), ("code",)))
+            and (index == 0 or column.is_key or column.words[-1:] in (("name",), ("title",), ("code",)))
             and column.kind in ("number", "text")
         ][:8]
         if not candidates:
@@ -371,7 +373,7 @@ def _find_unique_columns(db: Connection, tables: Sequence[Table], lookup: ValueL
             column.unique = bool(row) and row[0]["n"] > 0 and row[0][f"c{n}"]
 
 
-def sample_rows(columns: Sequence[Column]) -> str:
+def sample_rows(columns: Sequence[SchemaColumn]) -> str:
     """The first rows of a table as a subquery that reads only these columns: the caller may lack rights on others."""
     names = ", ".join(column.sql for column in columns)
     return f"(SELECT {names} FROM {TABLE} WHERE {READ_ONLY} LIMIT {_SAMPLED_ROWS})"

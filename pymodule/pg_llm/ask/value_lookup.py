@@ -8,7 +8,7 @@ from typing import Any
 
 from pg_llm.ask.grammar import chinese, lexicon, name_linking, place_names, word_forms
 from pg_llm.ask.mention import ValueMatch
-from pg_llm.ask.schema import Column, Schema, Table
+from pg_llm.ask.schema import Schema, SchemaColumn, SchemaTable
 from pg_llm.ask.schema_reader import ValueLookup, sample_rows
 from pg_llm.database.column_types import as_text
 
@@ -20,7 +20,7 @@ _PLACE_CONFIDENCE, _FORM_CONFIDENCE, _LOWERCASE_CONFIDENCE = 0.97, 0.9, 0.9
 # A column holds codes of places if this share of its values are codes.
 _LEAST_CODE_SHARE = 0.5
 
-TextColumns = Sequence[tuple[int, Column]]
+TextColumns = Sequence[tuple[int, SchemaColumn]]
 
 
 def find_values(question: str, schema: Schema, lookup: ValueLookup) -> list[ValueMatch]:
@@ -33,11 +33,11 @@ def find_values(question: str, schema: Schema, lookup: ValueLookup) -> list[Valu
         if text[slice(*span)].lower() not in capital
     ]
     matches: list[ValueMatch] = []
-    for place, table in enumerate(schema.tables):
+    for index, table in enumerate(schema.tables):
         text_columns = [(n, column) for n, column in enumerate(table.columns) if column.kind == "text"]
         if text_columns:
-            matches += _match_values(lookup, text, capital, place, table, text_columns)
-            matches += _match_lowercase_words(lookup, text, plain, place, table, text_columns) if plain else ()
+            matches += _match_values(lookup, text, capital, index, table, text_columns)
+            matches += _match_lowercase_words(lookup, text, plain, index, table, text_columns) if plain else ()
     return matches
 
 
@@ -67,8 +67,8 @@ def _match_values(
     lookup: ValueLookup,
     question: str,
     capitalized: Sequence[str],
-    place: int,
-    table: Table,
+    index: int,
+    table: SchemaTable,
     texts: TextColumns,
 ) -> Iterable[ValueMatch]:
     lower = question.lower()
@@ -78,7 +78,7 @@ def _match_values(
     rows = _candidate_values(lookup, lower, capitalized, place_codes, bases, table, texts)
     kinds = _place_kinds(lookup, table, texts) if any(row["value"].lower() in place_codes for row in rows) else {}
     for row in rows:
-        value, ref = row["value"].lower(), (place, row["place"])
+        value, ref = row["value"].lower(), (index, row["place"])
         spellings = [value] if row["whole"] else [part for part in capitalized if _starts_at_word(part, value)]
         for match in (match for text in spellings for match in re.finditer(re.escape(text), lower)):
             if _is_whole_word(lower, *match.span()):
@@ -100,7 +100,7 @@ def _candidate_values(
     capitalized: Sequence[str],
     place_codes: Iterable[str],
     bases: Iterable[str],
-    table: Table,
+    table: SchemaTable,
     texts: TextColumns,
 ) -> list[dict[str, Any]]:
     """Values of a table that the lower-case question may name; `whole` is true for those that it contains entirely."""
@@ -139,7 +139,7 @@ def _value_rows(texts: TextColumns) -> str:
     return f"{part} AS t CROSS JOIN LATERAL (VALUES {columns}) AS c (place, value)"
 
 
-def _place_kinds(lookup: ValueLookup, table: Table, texts: TextColumns) -> dict[int, set[str]]:
+def _place_kinds(lookup: ValueLookup, table: SchemaTable, texts: TextColumns) -> dict[int, set[str]]:
     """Columns that hold codes of states or countries, with their kind; the column's name decides between both."""
     rows = lookup.rows(
         f"""
@@ -166,8 +166,8 @@ def _match_lowercase_words(
     lookup: ValueLookup,
     question: str,
     spans: Sequence[tuple[int, int]],
-    place: int,
-    table: Table,
+    index: int,
+    table: SchemaTable,
     texts: TextColumns,
 ) -> Iterable[ValueMatch]:
     """Values of which the question contains one word, or several adjacent words, in lower case."""
@@ -189,7 +189,7 @@ def _match_lowercase_words(
             if lower[slice(*span)] == row["part"]:
                 start, end = word_forms.longest_match(question, *span, values)
                 confidence = 1.0 if " " in question[start:end] else _LOWERCASE_CONFIDENCE
-                yield ValueMatch((place, row["place"]), question[start:end], start, end, False, confidence)
+                yield ValueMatch((index, row["place"]), question[start:end], start, end, False, confidence)
 
 
 def _starts_at_word(part: str, value: str) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from pg_llm.charts.chart_data import NULL, Column
+from pg_llm.charts.chart_data import NULL, ChartColumn
 
 # Vega-Lite's time units, the length of their ISO 8601 prefix, and their approximate seconds.
 _TIME_UNITS = (
@@ -40,7 +40,7 @@ class Point:
 class Points:
     """The points of a chart with their titles, and how many rows could not be drawn."""
 
-    x: Column
+    x: ChartColumn
     series: str | None
     value: str
     points: list[Point]
@@ -49,15 +49,15 @@ class Points:
     @property
     def positions(self) -> list[Any]:
         """The positions on the x axis, in the order of the query."""
-        return list(dict.fromkeys(cell.x for cell in self.points))
+        return list(dict.fromkeys(point.x for point in self.points))
 
     @property
     def series_names(self) -> list[str]:
         """The names of the series, in the order of the query."""
-        return list(dict.fromkeys(cell.series for cell in self.points if cell.series is not None))
+        return list(dict.fromkeys(point.series for point in self.points if point.series is not None))
 
 
-def aggregate(x: Column, series: Column | None, measures: Sequence[Column]) -> Points:
+def aggregate(x: ChartColumn, series: ChartColumn | None, measures: Sequence[ChartColumn]) -> Points:
     """One point per position and series: the sum of its rows, or their number if nothing is measured."""
     totals: dict[tuple[Any, str | None], float] = {}
     summed = False
@@ -102,7 +102,7 @@ def keep_largest(
     unchanged = [point for point in points.points if key_of(point) in kept]
     for point in unchanged + [replace_key(point, rest) for point in points.points if key_of(point) not in kept]:
         merged[point.x, point.series] = merged.get((point.x, point.series), 0.0) + point.value
-    return replace(points, points=[Point(place, name, value) for (place, name), value in merged.items()])
+    return replace(points, points=[Point(position, name, value) for (position, name), value in merged.items()])
 
 
 def keep_largest_positions(points: Points, limit: int) -> Points:
@@ -164,7 +164,7 @@ def milliseconds(moment: str) -> int:
     return int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp() * 1000)
 
 
-def to_category(column: Column, limit: int) -> Column:
+def to_category(column: ChartColumn, limit: int) -> ChartColumn:
     """A column as categories: times by the finest unit with at most `limit` values, numbers as text."""
     if column.role == "category":
         return column

@@ -7,7 +7,7 @@ from typing import Any
 
 from pg_llm.charts import aggregation
 from pg_llm.charts.aggregation import Points
-from pg_llm.charts.chart_data import Column
+from pg_llm.charts.chart_data import ChartColumn
 
 Spec = dict[str, Any]
 
@@ -15,7 +15,7 @@ Spec = dict[str, Any]
 MOST_TICKS = 12
 
 
-def x_axis(x: Column, points: Points, unit: str | None) -> Spec:
+def x_axis(x: ChartColumn, points: Points, unit: str | None) -> Spec:
     """The x axis of times, numbers or categories."""
     if x.role == "time":
         return time_axis(x, unit)
@@ -30,7 +30,7 @@ def x_axis(x: Column, points: Points, unit: str | None) -> Spec:
     return {"field": "x", "type": "ordinal", "title": x.name, "sort": points.positions, "axis": {"labelLimit": 120}}
 
 
-def time_axis(x: Column, unit: str | None) -> Spec:
+def time_axis(x: ChartColumn, unit: str | None) -> Spec:
     """A time axis; a few times get their ticks exactly."""
     axis: Spec = {"field": "x", "type": "temporal", "title": x.name, "scale": {"type": "utc"}}
     if unit:
@@ -56,7 +56,7 @@ def value_axis(points: Points, options: Spec) -> Spec:
     }
 
 
-def quantitative_axis(field: str, column: Column, rows: list[Spec]) -> Spec:
+def quantitative_axis(field: str, column: ChartColumn, rows: list[Spec]) -> Spec:
     """A numeric axis that need not begin at zero."""
     axis = number_axis([row[field] for row in rows])
     return {"field": field, "type": "quantitative", "title": column.name, "axis": axis, "scale": {"zero": False}}

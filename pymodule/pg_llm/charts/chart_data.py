@@ -22,19 +22,11 @@ _LONGEST_NAME = 100
 # Characters that XML, and so SVG, cannot contain; lone surrogates; line breaks, as labels have one line.
 _UNDRAWABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]+")
 # Members of every JavaScript object, which Vega would look up instead of the text.
-_JAVASCRIPT_NAMES = (
-    "constructor",
-    "hasOwnProperty",
-    "isPrototypeOf",
-    "propertyIsEnumerable",
-    "toLocaleString",
-    "toString",
-    "valueOf",
-    "__defineGetter__",
-    "__defineSetter__",
-    "__lookupGetter__",
-    "__lookupSetter__",
-    "__proto__",
+_JAVASCRIPT_NAMES = tuple(
+    """
+    constructor hasOwnProperty isPrototypeOf propertyIsEnumerable toLocaleString toString valueOf __defineGetter__
+    __defineSetter__ __lookupGetter__ __lookupSetter__ __proto__
+""".split()
 )
 _INTERVAL_UNITS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (0.001, "ms"))
 _LEAST_YEARS = 3
@@ -42,7 +34,7 @@ _YEAR_RANGE = range(1900, 2101)
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ChartColumn:
     """One column; values that cannot be drawn are None. `exact` has the numbers as the query gave them."""
 
     name: str
@@ -71,17 +63,17 @@ class Column:
 class ChartData:
     """Columns and the number of rows."""
 
-    columns: list[Column]
+    columns: list[ChartColumn]
     row_count: int
 
-    def with_role(self, role: Role) -> list[Column]:
+    def with_role(self, role: Role) -> list[ChartColumn]:
         """The columns with this role, in order."""
         return [column for column in self.columns if column.role == role]
 
 
 def chart_data(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]) -> ChartData:
     """Convert columns (names and types) and rows."""
-    converted: list[Column] = []
+    converted: list[ChartColumn] = []
     for number, (name, kind) in enumerate(columns):
         raw = [row[number] for row in rows]
         role = _role_of(name, kind, len(columns))
@@ -92,7 +84,7 @@ def chart_data(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[Any]]
             raw = [None if value is None else value / factor for value in seconds]
             title = f"{title} ({unit})"
         values = [_CONVERTERS[role](value) for value in raw]
-        converted.append(Column(title, role, values, raw))
+        converted.append(ChartColumn(title, role, values, raw))
     return ChartData(converted, len(rows))
 
 

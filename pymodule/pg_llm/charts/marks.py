@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pg_llm.charts import aggregation, axes
 from pg_llm.charts.aggregation import Points
 from pg_llm.charts.axes import Spec
-from pg_llm.charts.chart_data import ChartData, Column
+from pg_llm.charts.chart_data import ChartColumn, ChartData
 from pg_llm.charts.choice import KINDS, MOST_NUMBERS
 from pg_llm.errors import InvalidInput
 
@@ -140,15 +140,15 @@ def _clip_others(points: Points) -> tuple[Points, float] | None:
     return replace(points, points=[labelled if point is rest else point for point in points.points]), longest
 
 
-def _transpose(numbers: list[Column]) -> Points:
+def _transpose(numbers: list[ChartColumn]) -> Points:
     """The numbers of a single row, as bars with the names of the columns."""
     names = [column.name for column in numbers]
-    x = Column("", "category", names, names)
+    x = ChartColumn("", "category", names, names)
     values = [column.values[0] for column in numbers]
-    return aggregation.aggregate(x, None, [Column("", "number", values, values)])
+    return aggregation.aggregate(x, None, [ChartColumn("", "number", values, values)])
 
 
-def _bars_in_time(time: Column, categories: list[Column], numbers: list[Column]) -> Marks:
+def _bars_in_time(time: ChartColumn, categories: list[ChartColumn], numbers: list[ChartColumn]) -> Marks:
     unit, _, binned = aggregation.bin_times(time.values, _MOST_TIMES)
     points = _aggregate_series(replace(time, values=binned), categories, numbers[:1])
     encoding = _color_encoding(points)
@@ -337,7 +337,7 @@ _MARKS: dict[str, Callable[[ChartData, int, int], Marks]] = {
 }
 
 
-def _aggregate_series(x: Column, categories: list[Column], measures: list[Column]) -> Points:
+def _aggregate_series(x: ChartColumn, categories: list[ChartColumn], measures: list[ChartColumn]) -> Points:
     """Points in the series of a category, or of several measures."""
     if categories and len(measures) < 2:
         points = aggregation.aggregate(x, categories[0], measures)

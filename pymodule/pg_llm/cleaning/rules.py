@@ -10,7 +10,7 @@ from typing import Any
 
 from pg_llm.cleaning import target_table
 from pg_llm.cleaning.column_store import Cell, ColumnStore, Finding, Value
-from pg_llm.cleaning.detectors.distance import edits
+from pg_llm.cleaning.detectors.distance import edit_distance
 from pg_llm.cleaning.interruptible import Poll, chunks, interruptible, throttled
 from pg_llm.cleaning.target_table import TargetTable
 from pg_llm.database import column_types, table_access
@@ -155,7 +155,7 @@ def _nearest(value: str, allowed: Sequence[str], poll: Poll) -> str | None:
         return None
     most = len(value) // 3 or 1
     folded = value.casefold()
-    ranked = sorted((edits(folded, other.casefold(), most), other) for other in interruptible(allowed, poll))
+    ranked = sorted((edit_distance(folded, other.casefold(), most), other) for other in interruptible(allowed, poll))
     near = [(distance, other) for distance, other in ranked if distance <= most]
     return near[0][1] if near and (len(near) == 1 or near[0][0] < near[1][0]) else None
 

@@ -214,12 +214,12 @@ def _check_cost(db: Connection, sql: str, limit: int) -> None:
 
 def _fetch(db: Connection, sql: str, limit: int) -> Result:
     """The rows with JSON values."""
-    columns_ = columns(db, sql)
-    if not 0 < len(columns_) <= _MOST_COLUMNS:
-        raise Refused(f"the query has {len(columns_)} columns, and 1 to {_MOST_COLUMNS} are read")
-    places = [f"c{number}" for number in range(len(columns_))]
+    described = columns(db, sql)
+    if not 0 < len(described) <= _MOST_COLUMNS:
+        raise Refused(f"the query has {len(described)} columns, and 1 to {_MOST_COLUMNS} are read")
+    places = [f"c{number}" for number in range(len(described))]
     values = ", ".join(
-        f"to_jsonb({column_type.json(f'q.{place}')})" for place, (_, column_type) in zip(places, columns_, strict=True)
+        f"to_jsonb({column_type.json(f'q.{index}')})" for index, (_, column_type) in zip(places, described, strict=True)
     )
     # Fetch in one SPI call: a second one would lose read-only mode. A running total of bytes cuts the result in the
     # server.
@@ -236,4 +236,4 @@ def _fetch(db: Connection, sql: str, limit: int) -> Result:
     if lines and lines[-1]["total"] > _MOST_CHARACTERS:
         raise Refused(f"the result is longer than {_MOST_CHARACTERS} characters")
     rows = [json.loads(row["line"]) for row in lines]
-    return Result([(name, column_type.name) for name, column_type in columns_], rows[:limit], len(rows) > limit)
+    return Result([(name, column_type.name) for name, column_type in described], rows[:limit], len(rows) > limit)

@@ -80,14 +80,14 @@ def _read(db: Connection, query: str, limit: int) -> Result:
         raise InvalidInput("query has no columns", hint=_HINT)
     shown = described[:_MOST_COLUMNS]
     values = ", ".join(
-        f"{_readable_value(f'q.c{place}', column_type)} AS c{place}" for place, (_, column_type) in enumerate(shown)
+        f"{_readable_value(f'q.c{index}', column_type)} AS c{index}" for index, (_, column_type) in enumerate(shown)
     )
     # By number, as column names may repeat.
-    places = ", ".join(f"c{place}" for place in range(len(described)))
+    places = ", ".join(f"c{index}" for index in range(len(described)))
     rows = db.execute(f"SELECT {values} FROM ({query}\n) AS q ({places}) WHERE {READ_ONLY} LIMIT {limit + 1}")
     return Result(
         [(name, column_type.name) for name, column_type in shown],
-        [[row[f"c{place}"] for place in range(len(shown))] for row in rows[:limit]],
+        [[row[f"c{index}"] for index in range(len(shown))] for row in rows[:limit]],
         len(rows) > limit or len(described) > _MOST_COLUMNS,
     )
 

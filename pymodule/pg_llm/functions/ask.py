@@ -1,4 +1,4 @@
-"""SQL: questions answered by SQL: read, checked, run with the caller's rights, compared, and said in a sentence."""
+"""SQL: answer questions about the tables that the caller may read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQL: the catalogue that questions are read by: what tables and columns mean, and questions whose SQL is known."""
+"""SQL: descriptions of tables and columns, embeddings of their names, and taught questions, all used by ask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SQL: query advice."""
+"""SQL: query advice: what would make a SELECT cheaper."""
 
 from __future__ import annotations
 

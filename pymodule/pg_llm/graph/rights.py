@@ -99,12 +99,14 @@ def _prepare_visibility_query(db: Connection, source: int) -> Statement | None:
     if not db.rows("SELECT FROM llm.graph_source WHERE id = $1 AND kind <> 'import'", ("int4",), (source,)):
         return None
     try:
-        found = graph_source.by_id(db, source)
+        row_source = graph_source.by_id(db, source)
     except Error:
         # The source no longer fits its table.
         return None
     with _short_lock_timeout(db):
-        statement = _prepare_trusted(db, [found.table.oid, *found.foreign_oids], found.visibility_query, ("text",))
+        statement = _prepare_trusted(
+            db, [row_source.table.oid, *row_source.foreign_oids], row_source.visibility_query, ("text",)
+        )
         # The first run locks whatever else the query reads, such as the tables of a policy.
         return statement if statement and _rows_unless_hidden(db, statement, ("{}",)) else None
 

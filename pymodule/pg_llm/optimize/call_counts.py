@@ -23,7 +23,7 @@ def models_last(db: Connection, statement: Statement, plan: Plan, after: Plan) -
         conditions = planner.analyze(db, "calls", [str(node.get("Filter", "true"))])[0]
         if after_count is None or not any(part["model"] for part in conditions):
             continue
-        first_model = next(place for place, part in enumerate(conditions) if part["model"])
+        first_model = next(index for index, part in enumerate(conditions) if part["model"])
         cheap = [part["text"] for part in conditions[:first_model]] + [
             str(node[name]) for name in ("Index Cond",) if name in node
         ]

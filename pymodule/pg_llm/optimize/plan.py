@@ -122,8 +122,8 @@ class Statement:
             # Only mistakes in the statement; others, as missing rights, are reported as they are.
             if not error.sqlstate.startswith("42") or error.sqlstate == "42501":
                 raise
-            place = f", at character {error.position - len(_EXPLAIN)}" if error.position else ""
-            failure = InvalidInput(f"{error}{place}", hint=error.hint or _HINT, detail=error.detail)
+            index = f", at character {error.position - len(_EXPLAIN)}" if error.position else ""
+            failure = InvalidInput(f"{error}{index}", hint=error.hint or _HINT, detail=error.detail)
             failure.sqlstate = error.sqlstate
             raise failure from None
 

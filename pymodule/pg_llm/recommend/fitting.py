@@ -41,7 +41,7 @@ _Sequence = tuple[list[int], list[float]]
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What the user says of a new recommender, as in llm_fit_recommender()."""
+    """The definition of a new recommender, in the arguments of llm_fit_recommender()."""
 
     name: str | None
     events: str
@@ -149,7 +149,7 @@ def drop(db: Connection, name: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What a refit continues from: the model, the number of each item, and how many were ever numbered."""
+    """The state that a refit continues from: the model, each item's number, and how many were ever numbered."""
 
     model: Model
     numbers: dict[str, int]

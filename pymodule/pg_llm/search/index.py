@@ -22,7 +22,7 @@ METHODS = ("hnsw", "ivfflat", "none")
 SYNCS = ("live", "manual")
 # An identifier holds 63 bytes; the longest one made from the name adds "_sync_" and two oids.
 MAX_NAME_BYTES = 36
-# What the row trigger's argument holds.
+# Fields of the definition in the row trigger's argument.
 _DEFINITION = ("name", "columns", "model", "method", "metric", "sync", "text_config")
 # pgvector's limit for an index on the type vector.
 _MAX_INDEXED_DIMENSIONS = 2000

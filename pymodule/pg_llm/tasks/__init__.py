@@ -17,6 +17,7 @@ from pg_llm.tasks import passages
 
 TASKS = {
     "chart": "pg_llm.charts.host.rendering",
+    "chunking": "pg_llm.search.host.chunking",
     "classification": "pg_llm.classify.host.classification",
     "cleaning": "pg_llm.cleaning.host.values",
     "embedding": "pg_llm.search.host.embedding",
@@ -29,6 +30,7 @@ TASKS = {
     "instruction": "pg_llm.cleaning.host.instruction",
     "likeness": "pg_llm.classify.host.label_similarity",
     "optimization": "pg_llm.optimize.host.analysis",
+    "parsing": "pg_llm.search.host.parsing",
     "recommendation": "pg_llm.recommend.host.ranking",
     "relations": "pg_llm.graph.host.relations",
     "spelling": "pg_llm.cleaning.host.spelling",

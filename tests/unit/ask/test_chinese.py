@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pg_llm.ask.grammar import chinese_names, synthesis, tokenizer
 from pg_llm.ask.mention import ValueMatch
-from pg_llm.ask.schema import Column, Edge, Schema, Table
+from pg_llm.ask.schema import Edge, Schema, SchemaColumn, SchemaTable
 
 NUMBER, TEXT, DATE, BOOL = "number", "text", "date", "bool"
 HOTEL = {
@@ -30,7 +30,7 @@ VALUES = {"男": (1, 2), "女": (1, 2), "已取消": (2, 5), "杭州": (0, 2)}
 
 def hotel() -> Schema:
     tables = [
-        Table(n, name, name, [Column(each, each, kind, kind) for each, kind in columns.items()], key=[0])
+        SchemaTable(n, name, name, [SchemaColumn(each, each, kind, kind) for each, kind in columns.items()], key=[0])
         for n, (name, columns) in enumerate(HOTEL.items())
     ]
     return Schema(tables, [Edge(2, 0, ((1, 0),), 1.0, True), Edge(2, 1, ((2, 0),), 1.0, True)])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
+from echo import EchoEngine, run
 from hypothesis import given
 from hypothesis import strategies as st
 from pg_llm.ask.host import sql_check, sql_writing
@@ -78,3 +79,65 @@ def test_a_grammar_holds_names_with_any_signs() -> None:
     names = ["patient", '"Unit Price"', 'public."a|b (c)*"', '"line\nbreak"', "姓名"]
     assert LLMatcher.validate_grammar(sql_writing.grammar(names)) == ""
     assert LLMatcher.validate_grammar(sql_writing.grammar([])) == ""
+
+
+def checked(sql: str, view: bool = False) -> dict[str, object]:
+    """As the worker process checks it."""
+    result: dict[str, object] = json.loads(sql_check.run_in_worker(sql, view))
+    return result
+
+
+@pytest.mark.parametrize(
+    ("sql", "reason"),
+    [
+        ("SELECT 1; SELECT 2", "holds 2 statements, and one SELECT is allowed"),
+        ("DELETE FROM t", "is no SELECT"),
+        ("SELECT 1" + " " * 20_000, "is longer than 20000 characters"),
+        ("SELECT '\0'", "holds a NUL character"),
+        ("SELECT FROM WHERE", "cannot be parsed: "),
+        ("SELECT 1 FROM a.b.c", "names another database"),
+        ("SELECT 1 INTO t", "would create a table (SELECT INTO)"),
+        ("SELECT 1 FROM t FOR UPDATE", "would lock rows (FOR UPDATE, FOR SHARE)"),
+        ("WITH d AS (DELETE FROM t RETURNING 1) SELECT * FROM d", "changes data inside WITH"),
+        ("SELECT pg_sleep(1)", "calls pg_sleep(), which is not among the functions allowed"),
+        ("SELECT own.lower('x')", "calls own.lower(), which is not among the functions allowed"),
+        ("SELECT 1::regclass", "names the type regclass, which is not among those allowed"),
+        ("SELECT 'x'::own.kind", "names a type of somebody's own (own.kind)"),
+        ("SELECT 1 OPERATOR(own.+) 1", "uses the operator own.+, which is not among those allowed"),
+        ("SELECT 1 FROM t ORDER BY x USING <", "sorts by an operator of its own"),
+        ("SELECT 1 <<| ANY (SELECT 1)", "uses the operator <<|, which is not among those allowed"),
+        ("SELECT current_user", "asks who is asking or where"),
+        ("SELECT * FROM generate_series(1, 9)", "has a part that is not allowed (RangeFunction)"),
+        ("SELECT " + "(" * 300 + "1" + ")" * 300 + "".join("+1" for _ in range(300)), "is nested too deeply"),
+    ],
+)
+def test_what_is_not_listed_is_refused_with_a_reason(sql: str, reason: str) -> None:
+    refused = checked(sql)["refused"]
+    assert isinstance(refused, str)
+    assert refused.startswith(reason)
+
+
+def test_a_statement_is_cut_out_of_its_text_with_offsets_into_it() -> None:
+    result = checked(" -- why\nSELECT x FROM a, s.b ;")
+    assert result["sql"] == "SELECT x FROM a, s.b " or str(result["sql"]).endswith("SELECT x FROM a, s.b ")
+    text = str(result["sql"])
+    relations = result["relations"]
+    assert isinstance(relations, list)
+    assert [text[each["at"] :][:1] for each in relations] == ["a", "s"]
+
+
+def test_constants_of_other_types_are_told_of_views_only() -> None:
+    assert checked("SELECT 'a'::own.kind FROM t", view=True)["types"] == ["own.kind"]
+    assert checked("SELECT 'a'::pg_catalog.text FROM t", view=True)["types"] == []
+
+
+def test_a_name_may_be_a_with_query_or_a_table() -> None:
+    result = checked("WITH a AS (SELECT * FROM b) SELECT * FROM a, s.a")
+    assert [(each["schema"], each["name"]) for each in result["relations"]] == [(None, "b"), ("s", "a")]  # type: ignore[attr-defined]
+
+
+def test_sql_is_written_at_each_temperature_within_a_grammar() -> None:
+    model = EchoEngine("generation")
+    options = {"names": ["book", 'a"b'], "temperatures": (0.0, 0.6), "max_tokens": 9}
+    (written,) = run(sql_writing.prepare(model, ["Question: x\nSELECT 1"], options), model)  # type: ignore[arg-type]
+    assert json.loads(written) == ["SELECT 1", "SELECT 1"]

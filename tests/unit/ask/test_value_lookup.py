@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from pg_llm.ask import value_lookup
 from pg_llm.ask.mention import ValueMatch
-from pg_llm.ask.schema import Column, Schema, Table
+from pg_llm.ask.schema import Schema, SchemaColumn, SchemaTable
 
-PERSON = Table(
-    1, "person", "person", [Column(name, name, "text", "text") for name in ("name", "state", "status", "profile")]
+PERSON = SchemaTable(
+    1, "person", "person", [SchemaColumn(name, name, "text", "text") for name in ("name", "state", "status", "profile")]
 )
 
 

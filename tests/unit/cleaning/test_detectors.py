@@ -48,14 +48,14 @@ def texts(values: Iterable[object]) -> list[Value]:
 @given(st.text(), st.text())
 def test_distance_is_one(one: str, other: str) -> None:
     most = max(len(one), len(other))
-    cost = distance.edits(one, other, most)
-    assert cost == distance.edits(other, one, most) <= most
+    cost = distance.edit_distance(one, other, most)
+    assert cost == distance.edit_distance(other, one, most) <= most
     assert (cost == 0) == (one == other)
-    assert distance.edits(one, other, 0) == min(cost, 1)
+    assert distance.edit_distance(one, other, 0) == min(cost, 1)
 
 
 def test_neighbours_that_are_swapped_are_one_edit() -> None:
-    assert distance.edits("recieve", "receive", 3) == 1
+    assert distance.edit_distance("recieve", "receive", 3) == 1
 
 
 @given(st.text(min_size=1), st.text(min_size=1))

@@ -158,18 +158,18 @@ def contains_chinese(text: str) -> bool:
     return _CHARACTER.search(text) is not None
 
 
-def numeral(text: str, place: int) -> str:
+def numeral(text: str, index: int) -> str:
     """The numeral at this place if it counts something or follows 前 (the first n), else an empty text."""
-    match = _NUMERAL.match(text, place)
+    match = _NUMERAL.match(text, index)
     if match is None:
         return ""
-    behind = text[match.end() :]
-    return match[0] if text[:place].endswith("前") or behind.startswith(tuple(_AFTER_NUMBER)) else ""
+    after = text[match.end() :]
+    return match[0] if text[:index].endswith("前") or after.startswith(tuple(_AFTER_NUMBER)) else ""
 
 
-def marker_may_stand(text: str, place: int, word: str) -> bool:
+def marker_may_stand(text: str, index: int, word: str) -> bool:
     """True if a marker is a word at this place: measure words and units are only after a number."""
-    before = text[place - 1 : place]
+    before = text[index - 1 : index]
     return word not in _AFTER_NUMBER or word in _ALWAYS_FUNCTION_WORDS or _is_numeric(before)
 
 
@@ -192,9 +192,9 @@ def is_function_word(text: str, before: str) -> bool:
     return text in MARKERS and marker_may_stand(before + text, len(before), text)
 
 
-def noun_context(text: str, place: int, values: Iterable[str]) -> str:
+def noun_context(text: str, index: int, values: Iterable[str]) -> str:
     """The context in which a noun of one character may stand here: `behind` a value, or as a `noun`; empty if none."""
-    before = text[:place]
+    before = text[:index]
     if before.endswith(tuple(values)):
         return "behind"
     if before.endswith((*_BEFORE_NOUN, *VERBS)):

@@ -31,22 +31,22 @@ _BEFORE_MONTHS = {"in", "of", "during", "since", "and", "or", "after", "before",
 
 def time_mentions(tokens: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
     """Mentions of times, each with a rank that is compared with other mentions of the same tokens."""
-    place = 0
-    while place < len(tokens):
-        time = _time_span(tokens, place) or time_at(tokens, place)
+    index = 0
+    while index < len(tokens):
+        time = _time_span(tokens, index) or time_at(tokens, index)
         if time is None:
-            time = _yearless_month(tokens, place)
+            time = _yearless_month(tokens, index)
             if time is not None:
-                yield Mention("month", place, time[1], time[0]), 12
-            place = time[1] if time is not None else place + 1
+                yield Mention("month", index, time[1], time[0]), 12
+            index = time[1] if time is not None else index + 1
             continue
         iso, end = time
         number = float(iso) if _YEAR.fullmatch(iso) else 0.0
         kind = "year" if all(_YEAR.fullmatch(part) for part in iso.split("/")) else _kind(iso)
-        chinese = any(token.chinese for token in tokens[place:end])
-        rank = 60 if kind == "date" or chinese else 12 if end == place + 1 else 5
-        yield Mention(kind, place, end, iso, number=number), rank + (10 * (end - place) if rank in (5, 60) else 0)
-        place = end
+        chinese = any(token.chinese for token in tokens[index:end])
+        rank = 60 if kind == "date" or chinese else 12 if end == index + 1 else 5
+        yield Mention(kind, index, end, iso, number=number), rank + (10 * (end - index) if rank in (5, 60) else 0)
+        index = end
 
 
 def day_range(iso: str) -> tuple[datetime.date, datetime.date]:
@@ -68,12 +68,12 @@ def _kind(iso: str) -> str:
     return "date" if "/" not in iso and iso.count("-") == 2 else "period"
 
 
-def _time_span(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
+def _time_span(tokens: Sequence[Token], index: int) -> tuple[str, int] | None:
     """A span of two times; the year or month may be given only once."""
-    word = tokens[place].text.lower()
-    start = place + 1 if word in _SPAN_STARTS else place
+    word = tokens[index].text.lower()
+    start = index + 1 if word in _SPAN_STARTS else index
     joiners = _SPAN_STARTS.get(word, _SPAN_JOINERS)
-    while start > place and start < len(tokens) and tokens[start].text.lower() in ("the", "year", "years"):
+    while start > index and start < len(tokens) and tokens[start].text.lower() in ("the", "year", "years"):
         start += 1
     for first, position in _span_starts(tokens, start):
         if position >= len(tokens) or tokens[position].text.lower() not in joiners:
@@ -125,12 +125,12 @@ def _ordered(first: str, last: str) -> bool:
         return False
 
 
-def time_at(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
+def time_at(tokens: Sequence[Token], index: int) -> tuple[str, int] | None:
     """The time with a year that begins at this place, in ISO 8601, and the place after it."""
-    if not 0 <= place < len(tokens):
+    if not 0 <= index < len(tokens):
         return None
     for read in (_edge_day, _part_of_time, _days_around, _chinese, _western_date):
-        time = read(tokens, place)
+        time = read(tokens, index)
         if time is not None:
             return time if _is_valid(time[0]) else None
     return None
@@ -143,33 +143,33 @@ def _is_valid(iso: str) -> bool:
         return False
 
 
-def _edge_day(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
+def _edge_day(tokens: Sequence[Token], index: int) -> tuple[str, int] | None:
     """The first or last day of a time: the start of 2020, the end of May 2021."""
-    if tokens[place].text.lower() not in _EDGE_WORDS or _word_at(tokens, place + 1) != "of":
+    if tokens[index].text.lower() not in _EDGE_WORDS or _word_at(tokens, index + 1) != "of":
         return None
-    whole = time_at(tokens, _skip_articles(tokens, place + 2))
+    whole = time_at(tokens, _skip_articles(tokens, index + 2))
     if whole is None:
         return None
     begin, end = day_range(whole[0])
-    day = begin if _EDGE_WORDS[tokens[place].text.lower()] == 0 else end - datetime.timedelta(days=1)
+    day = begin if _EDGE_WORDS[tokens[index].text.lower()] == 0 else end - datetime.timedelta(days=1)
     return day.isoformat(), whole[1]
 
 
-def _part_of_time(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
+def _part_of_time(tokens: Sequence[Token], index: int) -> tuple[str, int] | None:
     """A part of a time: the first quarter of 2023, the last 10 days of May 2020, Q1 2023."""
-    short = _PART.fullmatch(tokens[place].text.lower())
+    short = _PART.fullmatch(tokens[index].text.lower())
     if short:
-        position = place + 2 if _word_at(tokens, place + 1) in ("of", ",") else place + 1
+        position = index + 2 if _word_at(tokens, index + 1) in ("of", ",") else index + 1
         year = _year_at(tokens, position)
         return (_nth_part(f"{year}", int(short[2]), 1, short[1]), position + 1) if year else None
-    ordinal = _ORDINALS.get(tokens[place].text.lower())
+    ordinal = _ORDINALS.get(tokens[index].text.lower())
     if ordinal is None:
         return None
-    count = _count_at(tokens, place + 1)
+    count = _count_at(tokens, index + 1)
     unit = lexicon.TIME_UNITS.get(
-        _stem_at(tokens, place + (2 if count else 1)), _stem_at(tokens, place + (2 if count else 1))
+        _stem_at(tokens, index + (2 if count else 1)), _stem_at(tokens, index + (2 if count else 1))
     )
-    position = place + (3 if count else 2)
+    position = index + (3 if count else 2)
     if unit not in (*_MONTHS_OF, "week", "day") or _word_at(tokens, position) not in ("of", "in"):
         return None
     if unit == "week" and not count and ordinal not in (1, -1):
@@ -188,17 +188,17 @@ def _nth_part(iso: str, ordinal: int, count: int, unit: str) -> str:
     return _iso_span(first, _add(first, count, unit))
 
 
-def _days_around(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
+def _days_around(tokens: Sequence[Token], index: int) -> tuple[str, int] | None:
     """Days before or after a time: the 30 days before April 1, 2023."""
-    count = _count_at(tokens, place)
-    unit = lexicon.TIME_UNITS.get(_stem_at(tokens, place + 1))
-    before = _word_at(tokens, place - 1)
-    side = _word_at(tokens, place + 2)
+    count = _count_at(tokens, index)
+    unit = lexicon.TIME_UNITS.get(_stem_at(tokens, index + 1))
+    before = _word_at(tokens, index - 1)
+    side = _word_at(tokens, index + 2)
     if not count or unit is None or unit == "hour" or side not in _BEFORE | _AFTER:
         return None
     if before not in ("the", "last", "past", "previous", "within", "final", "next", "first"):
         return None
-    center = time_at(tokens, _skip_articles(tokens, place + (4 if _word_at(tokens, place + 3) == "to" else 3)))
+    center = time_at(tokens, _skip_articles(tokens, index + (4 if _word_at(tokens, index + 3) == "to" else 3)))
     if center is None:
         return None
     begin, end = day_range(center[0])
@@ -219,105 +219,105 @@ def _add(day: datetime.date, count: int, unit: str) -> datetime.date:
     return datetime.date(months // 12, months % 12 + 1, min(day.day, last))
 
 
-def _chinese(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
+def _chinese(tokens: Sequence[Token], index: int) -> tuple[str, int] | None:
     """Chinese times: 2023年, 2023年3月, 2023年3月5日, 2023年3月到5月, 2023年上半年, 2023年第一季度."""
-    year = _year_at(tokens, place)
-    if not year or _word_at(tokens, place + 1) not in ("年", "年份"):
+    year = _year_at(tokens, index)
+    if not year or _word_at(tokens, index + 1) not in ("年", "年份"):
         return None
-    following = _word_at(tokens, place + 2)
+    following = _word_at(tokens, index + 2)
     if following in lexicon.CHINESE_YEAR_PARTS:
         ordinal, unit = lexicon.CHINESE_YEAR_PARTS[following]
-        return _nth_part(year, ordinal, 1, unit), place + 3
-    if following.isdigit() and _word_at(tokens, place + 3) in ("月", "月份"):
-        if _word_at(tokens, place + 4).isdigit() and _word_at(tokens, place + 5) == "日":
-            return f"{year}-{int(following):02}-{int(_word_at(tokens, place + 4)):02}", place + 6
+        return _nth_part(year, ordinal, 1, unit), index + 3
+    if following.isdigit() and _word_at(tokens, index + 3) in ("月", "月份"):
+        if _word_at(tokens, index + 4).isdigit() and _word_at(tokens, index + 5) == "日":
+            return f"{year}-{int(following):02}-{int(_word_at(tokens, index + 4)):02}", index + 6
         if (
-            _word_at(tokens, place + 4) in _SPAN_JOINERS
-            and _word_at(tokens, place + 5).isdigit()
-            and _word_at(tokens, place + 6) in ("月", "月份")
+            _word_at(tokens, index + 4) in _SPAN_JOINERS
+            and _word_at(tokens, index + 5).isdigit()
+            and _word_at(tokens, index + 6) in ("月", "月份")
         ):
-            return f"{year}-{int(following):02}/{year}-{int(_word_at(tokens, place + 5)):02}", place + 7
-        return f"{year}-{int(following):02}", place + 4
-    return year, place + 2
+            return f"{year}-{int(following):02}/{year}-{int(_word_at(tokens, index + 5)):02}", index + 7
+        return f"{year}-{int(following):02}", index + 4
+    return year, index + 2
 
 
-def _western_date(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
+def _western_date(tokens: Sequence[Token], index: int) -> tuple[str, int] | None:
     """Western times: 2023, 2023-03-05, March 2023, March 5, 2023, 5th of March 2023, the 1990s."""
-    token = tokens[place]
+    token = tokens[index]
     if token.kind == "date":
         year, *rest = re.split("[-/]", token.text)
-        return "-".join([year, *(f"{int(part):02}" for part in rest)]), place + 1
+        return "-".join([year, *(f"{int(part):02}" for part in rest)]), index + 1
     if re.fullmatch(r"(?:19|20)\d0s", token.text):
-        return f"{token.text[:4]}/{token.text[:3]}9", place + 1
-    if _year_at(tokens, place):
-        part = _PART.fullmatch(_word_at(tokens, place + 1))
+        return f"{token.text[:4]}/{token.text[:3]}9", index + 1
+    if _year_at(tokens, index):
+        part = _PART.fullmatch(_word_at(tokens, index + 1))
         if part:
-            return _nth_part(token.text, int(part[2]), 1, part[1]), place + 2
-        return token.text, place + 1
-    month = _month_at(tokens, place)
+            return _nth_part(token.text, int(part[2]), 1, part[1]), index + 2
+        return token.text, index + 1
+    month = _month_at(tokens, index)
     if month:
-        return _month_day(tokens, place + 1, month) or _with_year(tokens, place + 1, month, 0)
-    day = _day_at(tokens, place)
-    position = place + (2 if _word_at(tokens, place + 1) == "of" else 1)
+        return _month_day(tokens, index + 1, month) or _with_year(tokens, index + 1, month, 0)
+    day = _day_at(tokens, index)
+    position = index + (2 if _word_at(tokens, index + 1) == "of" else 1)
     month = _month_at(tokens, position) if day else 0
     return _with_year(tokens, position + 1, month, day) if month else None
 
 
-def _month_day(tokens: Sequence[Token], place: int, month: int) -> tuple[str, int] | None:
-    day = _day_at(tokens, place)
-    return _with_year(tokens, place + 1, month, day) if day else None
+def _month_day(tokens: Sequence[Token], index: int, month: int) -> tuple[str, int] | None:
+    day = _day_at(tokens, index)
+    return _with_year(tokens, index + 1, month, day) if day else None
 
 
-def _with_year(tokens: Sequence[Token], place: int, month: int, day: int) -> tuple[str, int] | None:
-    position = place + 1 if _word_at(tokens, place) in (",", "of", ".") else place
+def _with_year(tokens: Sequence[Token], index: int, month: int, day: int) -> tuple[str, int] | None:
+    position = index + 1 if _word_at(tokens, index) in (",", "of", ".") else index
     year = _year_at(tokens, position)
     if not year:
         return None
     return (f"{year}-{month:02}-{day:02}" if day else f"{year}-{month:02}"), position + 1
 
 
-def _yearless_month(tokens: Sequence[Token], place: int) -> tuple[str, int] | None:
+def _yearless_month(tokens: Sequence[Token], index: int) -> tuple[str, int] | None:
     """A month of no particular year."""
-    month = _month_at(tokens, place)
-    token = tokens[place]
-    if _word_at(tokens, place + 1) in ("月", "月份") and 1 <= _day_at(tokens, place) <= 12:
-        return token.text, place + 2
+    month = _month_at(tokens, index)
+    token = tokens[index]
+    if _word_at(tokens, index + 1) in ("月", "月份") and 1 <= _day_at(tokens, index) <= 12:
+        return token.text, index + 2
     if not month or not token.is_capitalized:
         return None
-    if token.text.lower() in _AMBIGUOUS_MONTHS and _word_at(tokens, place - 1) not in _BEFORE_MONTHS:
+    if token.text.lower() in _AMBIGUOUS_MONTHS and _word_at(tokens, index - 1) not in _BEFORE_MONTHS:
         return None
-    return str(month), place + 1
+    return str(month), index + 1
 
 
-def _month_at(tokens: Sequence[Token], place: int) -> int:
-    token = tokens[place] if 0 <= place < len(tokens) else None
+def _month_at(tokens: Sequence[Token], index: int) -> int:
+    token = tokens[index] if 0 <= index < len(tokens) else None
     return lexicon.MONTHS.get(token.stem, 0) if token is not None and token.kind == "word" else 0
 
 
-def _year_at(tokens: Sequence[Token], place: int) -> str:
-    word = _word_at(tokens, place)
+def _year_at(tokens: Sequence[Token], index: int) -> str:
+    word = _word_at(tokens, index)
     return word if _YEAR.fullmatch(word) else ""
 
 
-def _day_at(tokens: Sequence[Token], place: int) -> int:
-    match = _DAY.fullmatch(_word_at(tokens, place))
+def _day_at(tokens: Sequence[Token], index: int) -> int:
+    match = _DAY.fullmatch(_word_at(tokens, index))
     return int(match[1]) if match and 1 <= int(match[1]) <= 31 else 0
 
 
-def _count_at(tokens: Sequence[Token], place: int) -> int:
-    word = _word_at(tokens, place)
+def _count_at(tokens: Sequence[Token], index: int) -> int:
+    word = _word_at(tokens, index)
     return int(word) if re.fullmatch(r"\d{1,3}", word) else int(lexicon.NUMBER_WORDS.get(word, 0))
 
 
-def _skip_articles(tokens: Sequence[Token], place: int) -> int:
-    while _word_at(tokens, place) in ("the", "year", "calendar"):
-        place += 1
-    return place
+def _skip_articles(tokens: Sequence[Token], index: int) -> int:
+    while _word_at(tokens, index) in ("the", "year", "calendar"):
+        index += 1
+    return index
 
 
-def _word_at(tokens: Sequence[Token], place: int) -> str:
-    return tokens[place].text.lower() if 0 <= place < len(tokens) else ""
+def _word_at(tokens: Sequence[Token], index: int) -> str:
+    return tokens[index].text.lower() if 0 <= index < len(tokens) else ""
 
 
-def _stem_at(tokens: Sequence[Token], place: int) -> str:
-    return tokens[place].stem if 0 <= place < len(tokens) else ""
+def _stem_at(tokens: Sequence[Token], index: int) -> str:
+    return tokens[index].stem if 0 <= index < len(tokens) else ""

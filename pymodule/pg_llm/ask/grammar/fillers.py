@@ -13,21 +13,11 @@ _CLAUSE_STARTS = {"and", "by", "for", "per", "in", "with", "who", "that", "which
 # Contexts in which a focus particle is only emphasis: `but` after a quantifier, `still` before no state, `yet`
 # without a negation, `only` at the edge of a sentence or before a complement.
 _QUANTIFIERS = {"all", "nothing", "none", "anything", "everything", "everyone", "nobody", "any", "every"}
-_COMMANDS = {
-    "but",
-    "and",
-    "count",
-    "include",
-    "show",
-    "list",
-    "give",
-    "consider",
-    "need",
-    "want",
-    "take",
-    "use",
-    "return",
-}
+_COMMANDS = frozenset(
+    """
+    but and count include show list give consider need want take use return
+""".split()
+)
 _COMPLEMENTS = frozenset(
     """
     the those these for in if where when with one once from after before between on at count include show list give
@@ -39,41 +29,41 @@ _COMPLEMENTS = frozenset(
 def without_waivers(tokens: Sequence[Token]) -> list[Token]:
     """The tokens without waived conditions such as: no matter how those ended."""
     kept: list[Token] = []
-    place = 0
-    while place < len(tokens):
-        waiver = next((phrase for phrase in _WAIVERS if _lower_words(tokens, place, len(phrase)) == phrase), None)
+    index = 0
+    while index < len(tokens):
+        waiver = next((phrase for phrase in _WAIVERS if _lower_words(tokens, index, len(phrase)) == phrase), None)
         if waiver is None:
-            kept.append(tokens[place])
-            place += 1
+            kept.append(tokens[index])
+            index += 1
             continue
-        place += len(waiver)
-        clause = place < len(tokens) and tokens[place].text.lower() in _QUESTION_WORDS
+        index += len(waiver)
+        clause = index < len(tokens) and tokens[index].text.lower() in _QUESTION_WORDS
         ends = {"and"} if clause else _CLAUSE_STARTS
-        while place < len(tokens) and tokens[place].kind != "punct" and tokens[place].text.lower() not in ends:
-            place += 1
+        while index < len(tokens) and tokens[index].kind != "punct" and tokens[index].text.lower() not in ends:
+            index += 1
     return kept
 
 
-def is_filler(tokens: Sequence[Token], place: int, states: Collection[int]) -> bool:
+def is_filler(tokens: Sequence[Token], index: int, states: Collection[int]) -> bool:
     """True if a focus particle restricts nothing here; `states` are the places of values and boolean columns."""
     word, before, after = (
-        tokens[n].text.lower() if 0 <= n < len(tokens) else "" for n in (place, place - 1, place + 1)
+        tokens[n].text.lower() if 0 <= n < len(tokens) else "" for n in (index, index - 1, index + 1)
     )
-    sentence = {token.text.lower() for token in tokens[max(0, place - 12) : place]}
+    sentence = {token.text.lower() for token in tokens[max(0, index - 12) : index]}
     match word:
         case "but":
             return before not in _QUANTIFIERS
         case "still":
-            return place + 1 in states
+            return index + 1 in states
         case "yet":
             return bool({"not", "no", "never"} & sentence)
         case "only":
             ends = not after or not after[0].isalnum()
             begins = not before or not before[0].isalnum()
-            stands = begins or ends or before in _COMMANDS or after in _COMPLEMENTS or place + 1 in states
-            return stands or tokens[place + 1].kind in ("number", "quoted", "date")
+            stands = begins or ends or before in _COMMANDS or after in _COMPLEMENTS or index + 1 in states
+            return stands or tokens[index + 1].kind in ("number", "quoted", "date")
     return False
 
 
-def _lower_words(tokens: Sequence[Token], place: int, length: int) -> tuple[str, ...]:
-    return tuple(token.text.lower() for token in tokens[place : place + length])
+def _lower_words(tokens: Sequence[Token], index: int, length: int) -> tuple[str, ...]:
+    return tuple(token.text.lower() for token in tokens[index : index + length])

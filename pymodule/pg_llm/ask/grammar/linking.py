@@ -22,11 +22,11 @@ def link(
     question: str, schema: Schema, values: Sequence[ValueMatch], similar: NameMatcher | None = None
 ) -> LinkedQuestion:
     """Link a question to tables, columns, values, numbers, times and markers; `values` were looked up in the rows."""
-    index = name_linking.NameIndex(schema)
+    names = name_linking.NameIndex(schema)
     value_texts = {text for value in values if chinese.contains_chinese(text := question[value.start : value.end])}
-    value_texts |= index.boolean_states
-    short_nouns = {character for character, _ in index.short_nouns}
-    chinese_names = {word for word in index.chinese if chinese.contains_chinese(word)}
+    value_texts |= names.boolean_states
+    short_nouns = {character for character, _ in names.short_nouns}
+    chinese_names = {word for word in names.chinese if chinese.contains_chinese(word)}
     tokens = fillers.without_waivers(tokenizer.tokenize(question, chinese_names, short_nouns, value_texts))
 
     def context_of(token: Token) -> str:
@@ -37,59 +37,59 @@ def link(
         *dates.time_mentions(tokens),
         *numbers.number_mentions(tokens),
         *_marker_mentions(tokens),
-        *name_linking.name_mentions(tokens, index, context_of),
+        *name_linking.name_mentions(tokens, names, context_of),
     ]
     best = _non_overlapping(proposals, tokens)
     mentions = _drop_idle_markers(best)
-    unknown = _unlinked_places(tokens, mentions, _covered_places(best), schema)
-    mentions += _similar_mentions(tokens, unknown, similar)
+    unlinked = _unlinked_indexes(tokens, mentions, _covered_indexes(best), schema)
+    mentions += _similar_mentions(tokens, unlinked, similar)
     for mention in mentions:
         single = mention.kind == "element" and mention.end == mention.start + 1
         if single and not mention.role and _is_past_form(tokens[mention.start].text):
             mention.role = "verb"
     mentions = _merge_compounds(sorted(mentions, key=lambda mention: mention.start), tokens)
-    verbs = frozenset(tokens[place].text for place in unknown if _is_verb(tokens, place))
+    verbs = frozenset(tokens[index].text for index in unlinked if _is_verb(tokens, index))
     in_chinese = [token.chinese for token in tokens if token.kind == "word"]
     mostly = any(in_chinese) and 2 * sum(in_chinese) >= len(in_chinese)
-    return LinkedQuestion(question, tokens, mentions, _unlinked_words(tokens, mentions, unknown), mostly, verbs)
+    return LinkedQuestion(question, tokens, mentions, _unlinked_words(tokens, mentions, unlinked), mostly, verbs)
 
 
 def _non_overlapping(proposals: Iterable[tuple[Mention, float]], tokens: Sequence[Token]) -> list[Mention]:
     """Greedy choice by rank among mentions that share tokens, in the order of the question."""
     chosen: list[Mention] = []
-    taken: set[int] = set()
+    covered: set[int] = set()
     for mention, _ in sorted(proposals, key=lambda pair: (-pair[1], pair[0].start)):
         span = set(range(mention.start, mention.end))
-        if not span & taken:
-            taken |= span
+        if not span & covered:
+            covered |= span
             chosen.append(mention)
-    kept = [mention_ for mention_ in chosen if not _lone_letter(mention_, chosen, tokens)]
+    kept = [candidate for candidate in chosen if not _lone_letter(candidate, chosen, tokens)]
     return sorted(kept, key=lambda mention: mention.start)
 
 
-def _covered_places(chosen: Iterable[Mention]) -> set[int]:
-    return {place for mention in chosen for place in range(mention.start, mention.end)}
+def _covered_indexes(chosen: Iterable[Mention]) -> set[int]:
+    return {index for mention in chosen for index in range(mention.start, mention.end)}
 
 
-def _unlinked_places(
-    tokens: Sequence[Token], mentions: Sequence[Mention], taken: Collection[int], schema: Schema
+def _unlinked_indexes(
+    tokens: Sequence[Token], mentions: Sequence[Mention], covered: Collection[int], schema: Schema
 ) -> list[int]:
-    """The places of content words that no mention covers."""
+    """The indexes of content words that no mention covers."""
     states = {mention.start for mention in mentions if mention.kind == "value" or _is_bool(mention, schema)}
     return [
         n
         for n, token in enumerate(tokens)
-        if n not in taken
+        if n not in covered
         and _has_content(token, n, tokens[n - 1 : n])
         and not _is_owner(tokens, n)
         and not fillers.is_filler(tokens, n, states)
     ]
 
 
-def _unlinked_words(tokens: Sequence[Token], mentions: Sequence[Mention], unknown: Sequence[int]) -> list[str]:
+def _unlinked_words(tokens: Sequence[Token], mentions: Sequence[Mention], unlinked: Sequence[int]) -> list[str]:
     """The words that no mention covers, and a command to change data, which makes the text no question."""
-    covered = _covered_places(mentions)
-    texts = [tokens[place].text for place in unknown if place not in covered]
+    covered = _covered_indexes(mentions)
+    texts = [tokens[index].text for index in unlinked if index not in covered]
     first = next((token for token in tokens if token.kind == "word" and token.stem != "please"), None)
     if first is not None and {first.stem, first.text} & lexicon.WRITE_COMMANDS and first.text not in texts:
         texts.append(first.text)
@@ -128,16 +128,16 @@ def _is_bool(mention: Mention, schema: Schema) -> bool:
 def _drop_idle_markers(chosen: Sequence[Mention]) -> list[Mention]:
     """Drop temporal comparison markers (from, until) without a time or number beside them."""
     kept = []
-    for place, mention in enumerate(chosen):
-        following = chosen[place + 1] if place + 1 < len(chosen) else None
-        before = chosen[place - 1] if place else None
+    for index, mention in enumerate(chosen):
+        following = chosen[index + 1] if index + 1 < len(chosen) else None
+        before = chosen[index - 1] if index else None
         timed = ("year", "period", "date", "month", "number")
         if mention.kind == "idle":
             continue
         if mention.kind == "cmp" and mention.normalized.endswith(".time"):
-            near = following is not None and following.kind in timed and following.start - mention.end <= 2
-            behind = before is not None and before.kind in timed and mention.start == before.end
-            if not near and not behind:
+            is_near = following is not None and following.kind in timed and following.start - mention.end <= 2
+            follows_time = before is not None and before.kind in timed and mention.start == before.end
+            if not is_near and not follows_time:
                 continue
         kept.append(mention)
     return kept
@@ -168,12 +168,12 @@ def _merge_compounds(chosen: Sequence[Mention], tokens: Sequence[Token]) -> list
     return merged
 
 
-def _is_owner(tokens: Sequence[Token], place: int) -> bool:
+def _is_owner(tokens: Sequence[Token], index: int) -> bool:
     """True for the organisation that owns the database: the college, our shop."""
     return (
-        tokens[place].stem in lexicon.OWNER_WORDS
-        and place > 0
-        and tokens[place - 1].stem in ("the", "our", "this", "your")
+        tokens[index].stem in lexicon.OWNER_WORDS
+        and index > 0
+        and tokens[index - 1].stem in ("the", "our", "this", "your")
     )
 
 
@@ -181,17 +181,17 @@ def _is_past_form(word: str) -> bool:
     return word.lower() in words.IRREGULAR_PASTS or word.lower().endswith("ed")
 
 
-def _is_verb(tokens: Sequence[Token], place: int) -> bool:
-    text = tokens[place].text.lower()
-    if tokens[place].is_capitalized and place:
+def _is_verb(tokens: Sequence[Token], index: int) -> bool:
+    text = tokens[index].text.lower()
+    if tokens[index].is_capitalized and index:
         return False
-    if tokens[place].chinese:
+    if tokens[index].chinese:
         return text in chinese.VERBS
     if words.is_verb_form(text):
         return True
-    before = [token.text.lower() for token in tokens[:place]]
+    before = [token.text.lower() for token in tokens[:index]]
     last = (
-        place + 1 == len(tokens) or tokens[place + 1].kind == "punct" or tokens[place + 1].text.lower() in _PREPOSITIONS
+        index + 1 == len(tokens) or tokens[index + 1].kind == "punct" or tokens[index + 1].text.lower() in _PREPOSITIONS
     )
     with_auxiliary = bool({"do", "does", "did"} & set(before)) and last
     return with_auxiliary or before[-1:] in (["to"], ["who"], ["that"], ["which"], ["can"])
@@ -202,7 +202,7 @@ def _plural(token: Token) -> bool:
     return token.text.lower().rstrip("s") != token.text.lower() and not token.text.endswith(("'s", "\u2019s", "ss"))
 
 
-def _has_content(token: Token, place: int, before: Sequence[Token]) -> bool:
+def _has_content(token: Token, index: int, before: Sequence[Token]) -> bool:
     if token.kind in ("quoted", "date"):
         return True
     if token.kind != "word" or token.stem in lexicon.TIME_UNITS or lexicon.is_stopword(token.text):
@@ -211,7 +211,7 @@ def _has_content(token: Token, place: int, before: Sequence[Token]) -> bool:
         sex = before and before[0].text in chinese.SEX_PREFIXES and token.text in chinese.PERSON_SUFFIXES
         empty = chinese.is_function_word(token.text, before[0].text if before else "")
         return not sex and not empty and token.text not in lexicon.TIME_UNITS
-    return len(token.stem) > 1 or (token.is_capitalized and place > 0)
+    return len(token.stem) > 1 or (token.is_capitalized and index > 0)
 
 
 def _value_mentions(
@@ -242,9 +242,9 @@ def _value_mentions(
         # A partial match searches for the user's words (LIKE), not for one of the matching values.
         text = best[0].value if whole or quoted else question[tokens[start].start : best[0].end]
         yield Mention("value", start, end, text, value_matches=best), rank
-    for place, token in enumerate(tokens):
+    for index, token in enumerate(tokens):
         if token.kind == "quoted":
-            yield Mention("value", place, place + 1, token.text), 50
+            yield Mention("value", index, index + 1, token.text), 50
 
 
 def _suffix_length(last: Token) -> int:
@@ -265,10 +265,10 @@ def _marker_mentions(tokens: Sequence[Token]) -> Iterable[tuple[Mention, float]]
                     yield Mention(kind, start, start + 1, meaning), 11
             continue
         for end in range(min(len(tokens), start + 6), start, -1):
-            phrase = tuple(token_.stem for token_ in tokens[start:end])
-            plain = tuple(token_.text.lower() for token_ in tokens[start:end])
+            phrase = tuple(item.stem for item in tokens[start:end])
+            plain = tuple(item.text.lower() for item in tokens[start:end])
             marker = lexicon.ENGLISH_MARKERS.get(phrase) or lexicon.ENGLISH_MARKERS.get(plain)
-            if marker and any(token_.kind != "word" for token_ in tokens[start:end]):
+            if marker and any(item.kind != "word" for item in tokens[start:end]):
                 marker = None
             if marker:
                 kind, meaning = marker
@@ -279,40 +279,40 @@ def _marker_mentions(tokens: Sequence[Token]) -> Iterable[tuple[Mention, float]]
                 break
 
 
-def _asks_for_value(tokens: Sequence[Token], place: int) -> bool:
+def _asks_for_value(tokens: Sequence[Token], index: int) -> bool:
     """True if 多少 ends the question and asks for a value (which phone number), not for a count."""
-    ends = place + 1 == len(tokens) or tokens[place + 1].kind == "punct"
-    return tokens[place].text == "多少" and ends and place > 0 and tokens[place - 1].text not in chinese.MARKERS
+    ends = index + 1 == len(tokens) or tokens[index + 1].kind == "punct"
+    return tokens[index].text == "多少" and ends and index > 0 and tokens[index - 1].text not in chinese.MARKERS
 
 
-def _is_clear_match(near: Sequence[tuple[Ref, float]]) -> bool:
-    scores = [score for _, score in near]
+def _is_clear_match(matches: Sequence[tuple[Ref, float]]) -> bool:
+    scores = [score for _, score in matches]
     others = [score for score in scores if score < scores[0] - 1e-6]
     return bool(scores) and scores[0] >= _CLEAR_MATCH and scores[0] - max(others, default=0.0) >= _CLEAR_MARGIN
 
 
-def _similar_mentions(tokens: Sequence[Token], unknown: Sequence[int], similar: NameMatcher | None) -> list[Mention]:
+def _similar_mentions(tokens: Sequence[Token], unlinked: Sequence[int], similar: NameMatcher | None) -> list[Mention]:
     """Mentions of words that match a name only by meaning (embedding similarity)."""
-    places = [
+    indexes = [
         n
-        for n in unknown
+        for n in unlinked
         if tokens[n].kind == "word" and not tokens[n].is_capitalized and tokens[n].text not in lexicon.RESTRICTIVE_WORDS
     ]
-    if similar is None or not places:
+    if similar is None or not indexes:
         return []
     mentions = []
-    for place, matches in zip(places, similar([tokens[place].text for place in places]), strict=True):
+    for index, matches in zip(indexes, similar([tokens[index].text for index in indexes]), strict=True):
         weight = _CLEAR_MATCH_WEIGHT if _is_clear_match(matches) else _SIMILAR_WEIGHT
         refs = [(ref, weight * min(1.0, score)) for ref, score in matches if score >= _LEAST_SIMILARITY]
         if refs:
             mentions.append(
                 Mention(
                     "element",
-                    place,
-                    place + 1,
-                    tokens[place].text,
+                    index,
+                    index + 1,
+                    tokens[index].text,
                     name_linking.best_candidates(refs),
-                    role="done" if _is_verb(tokens, place) else "meant",
+                    role="done" if _is_verb(tokens, index) else "meant",
                 )
             )
     return mentions

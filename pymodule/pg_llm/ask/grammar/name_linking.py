@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pg_llm.ask.grammar import chinese, chinese_names, lexicon, words
 from pg_llm.ask.grammar.tokenizer import Token
 from pg_llm.ask.mention import Mention
-from pg_llm.ask.schema import Column, Ref, Schema, Table
+from pg_llm.ask.schema import Ref, Schema, SchemaColumn, SchemaTable
 
 _GENERIC_WORDS = frozenset(
     """
@@ -44,13 +44,13 @@ class NameIndex:
         self.event_verbs: set[str] = set()
         self._table_nouns = [chinese_names.table_noun([table.name, *table.phrases]) for table in schema.tables]
         tables = {table.words for table in schema.tables}
-        for place, table in enumerate(schema.tables):
-            self._add_table(place, table)
+        for index, table in enumerate(schema.tables):
+            self._add_table(index, table)
             for number in range(len(table.columns)):
-                self._add_column((place, number), table, tables)
+                self._add_column((index, number), table, tables)
 
-    def _add_table(self, place: int, table: Table) -> None:
-        ref = (place, -1)
+    def _add_table(self, index: int, table: SchemaTable) -> None:
+        ref = (index, -1)
         self.names[ref] = table.words
         self._add(ref, table.words, 1.0)
         self._add_full_name(ref, table)
@@ -59,7 +59,7 @@ class NameIndex:
             self._add(ref, table.words[:1], 0.5)
         self._add_phrases(ref, table.phrases)
 
-    def _add_column(self, ref: Ref, table: Table, tables: Collection[tuple[str, ...]]) -> None:
+    def _add_column(self, ref: Ref, table: SchemaTable, tables: Collection[tuple[str, ...]]) -> None:
         column = table.columns[ref[1]]
         name = column.words
         self.names[ref] = name
@@ -86,7 +86,7 @@ class NameIndex:
                 self._add(ref, (word,), 0.55)
         self._add_phrases(ref, column.phrases)
 
-    def _add_key(self, ref: Ref, short: tuple[str, ...], table: Table) -> None:
+    def _add_key(self, ref: Ref, short: tuple[str, ...], table: SchemaTable) -> None:
         """A key also names the entity that it references."""
         column = table.columns[ref[1]]
         self._add_key_phrases(ref, column.phrases)
@@ -100,11 +100,11 @@ class NameIndex:
         if not self._words_by_initial:
             for word in self.by_word:
                 self._words_by_initial[word[:1]].append(word)
-        near = {
+        similar = {
             *self._words_by_initial.get(stem[:1], ()),
             *(word for word in words.synonyms(stem) if word in self.by_word),
         }
-        pairs = ((word, words.word_similarity(stem, word)) for word in sorted(near))
+        pairs = ((word, words.word_similarity(stem, word)) for word in sorted(similar))
         return [(word, score) for word, score in pairs if score]
 
     def _add(self, ref: Ref, name: tuple[str, ...], score: float) -> None:
@@ -113,7 +113,7 @@ class NameIndex:
                 self._add_chinese(ref, word, score)
             self.by_word[word].append((ref, name, score))
 
-    def _add_full_name(self, ref: Ref, named: Table | Column) -> None:
+    def _add_full_name(self, ref: Ref, named: SchemaTable | SchemaColumn) -> None:
         """The unshortened name: with the shared prefix, and with words that are written together."""
         full = words.split_name(named.name)
         if full != named.words:
@@ -178,11 +178,11 @@ def name_mentions(
 def _chinese_mention(
     start: int, token: Token, index: NameIndex, context_of: Callable[[Token], str]
 ) -> Iterable[tuple[Mention, float]]:
-    refs_ = index.chinese.get(token.text, [])
-    if not refs_ and (place := context_of(token)):
-        refs_ = index.short_nouns.get((token.text, place), [])
-    if refs_:
-        refs = best_candidates(refs_)
+    matching = index.chinese.get(token.text, [])
+    if not matching and (context := context_of(token)):
+        matching = index.short_nouns.get((token.text, context), [])
+    if matching:
+        refs = best_candidates(matching)
         role = "verb" if token.text in chinese.VERBS or token.text in index.event_verbs else ""
         rank = 10 * refs[0][1] + (3 if refs[0][1] > 0.8 else 0)
         yield Mention("element", start, start + 1, token.text, refs, role=role), rank
@@ -235,7 +235,7 @@ def _match_words(
             rest.remove(word)
             for other in span[1:]:
                 best = max(
-                    ((likeness, name) for name, likeness in similar.get(other, ()) if name in rest), default=None
+                    ((likeness, part) for part, likeness in similar.get(other, ()) if part in rest), default=None
                 )
                 if best is None:
                     break

@@ -38,10 +38,10 @@ def _unseparated_prefix(names: Sequence[str]) -> str:
         if count < max(_LEAST_COUNT, _LEAST_SHARE * len(names)) or not start.isalpha():
             continue
         rests = [name[length:].lstrip("_") for name in names if name.startswith(start)]
-        left = sum(words.is_known_word(rest) for rest in rests)
+        known = sum(words.is_known_word(rest) for rest in rests)
         foreign = not re.search("[aeiouy]", start) and start not in _ONSETS
-        if all(len(rest) > 1 for rest in rests) and (foreign or left > len(rests) / 2):
-            best = max(best, (left, length, start))
+        if all(len(rest) > 1 for rest in rests) and (foreign or known > len(rests) / 2):
+            best = max(best, (known, length, start))
     return best[2]
 
 

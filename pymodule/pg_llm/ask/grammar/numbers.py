@@ -11,53 +11,53 @@ from pg_llm.ask.mention import Mention
 
 def number_mentions(tokens: Sequence[Token]) -> Iterable[tuple[Mention, float]]:
     """Mentions of numbers, each with a rank that is compared with other mentions of the same tokens."""
-    place = 0
-    while place < len(tokens):
-        token = tokens[place]
-        end, number = place, None
+    index = 0
+    while index < len(tokens):
+        token = tokens[index]
+        end, number = index, None
         if token.kind == "number":
-            end, number = _numeric(tokens, place)
+            end, number = _numeric(tokens, index)
         elif token.chinese:
             number = _chinese_number(token.text)
-            end = place + 1
+            end = index + 1
         elif _number_value(token) is not None:
-            end, number = _number_words(tokens, place)
+            end, number = _number_words(tokens, index)
         if number is not None:
-            text = " ".join(token_.text for token_ in tokens[place:end])
-            rank = 9 if token.chinese else 12 * (end - place)
-            yield Mention("number", place, end, text, number=number), rank
-        place = max(end, place + 1)
+            text = " ".join(item.text for item in tokens[index:end])
+            rank = 9 if token.chinese else 12 * (end - index)
+            yield Mention("number", index, end, text, number=number), rank
+        index = max(end, index + 1)
 
 
-def _numeric(tokens: Sequence[Token], place: int) -> tuple[int, float]:
+def _numeric(tokens: Sequence[Token], index: int) -> tuple[int, float]:
     """Figures with a multiplier: 25, 1,200.50, 30%, 25k, 15 thousand, 100万."""
-    text = tokens[place].text.strip("$\u20ac\u00a3\u00a5").replace(",", "")
-    following = tokens[place + 1] if place + 1 < len(tokens) else None
+    text = tokens[index].text.strip("$\u20ac\u00a3\u00a5").replace(",", "")
+    following = tokens[index + 1] if index + 1 < len(tokens) else None
     scale = lexicon.MULTIPLIERS.get(following.text.lower()) if following is not None else None
     if scale is None or following is None or text.endswith("%"):
-        return place + 1, float(text.rstrip("%"))
-    if following.text.isascii() and len(following.text) == 1 and following.start > tokens[place].end:
+        return index + 1, float(text.rstrip("%"))
+    if following.text.isascii() and len(following.text) == 1 and following.start > tokens[index].end:
         # `5 m` is a length, `5m` a number.
-        return place + 1, float(text.rstrip("%"))
-    return place + 2, float(text) * scale
+        return index + 1, float(text.rstrip("%"))
+    return index + 2, float(text) * scale
 
 
-def _number_words(tokens: Sequence[Token], place: int) -> tuple[int, float | None]:
+def _number_words(tokens: Sequence[Token], index: int) -> tuple[int, float | None]:
     """English numerals: five, twenty-five thousand, a hundred; `one` as a pronoun (which one) is no number."""
     whole = part = 0.0
-    end = place
+    end = index
     while end < len(tokens) and (number := _number_value(tokens[end])) is not None:
         if number >= 1000:
             whole, part = whole + (part or 1) * number, 0.0
         elif number in (100, 12):
             part = (part or 1) * number
-        elif end > place and part % 10 != 0:
+        elif end > index and part % 10 != 0:
             break
         else:
             part += number
         end += 1
-    if end == place + 1 and tokens[place].stem == "one":
-        before = tokens[place - 1].text.lower() if place else ""
+    if end == index + 1 and tokens[index].stem == "one":
+        before = tokens[index - 1].text.lower() if index else ""
         if before in ("the", "which", "only", "this"):
             return end, None
     return end, whole + part
@@ -74,12 +74,12 @@ def _number_value(token: Token) -> float | None:
 def _chinese_number(text: str) -> float | None:
     """Chinese numerals: 三, 十二, 三千五百."""
     whole = part = digit = 0.0
-    for place, sign in enumerate(text):
+    for index, sign in enumerate(text):
         if sign in lexicon.CHINESE_DIGITS:
             digit = lexicon.CHINESE_DIGITS[sign]
-        elif sign == "十" and (digit or not place or text[place - 1] in "零百千万亿"):
+        elif sign == "十" and (digit or not index or text[index - 1] in "零百千万亿"):
             part, digit = part + (digit or 1) * 10, 0.0
-        elif sign in lexicon.MULTIPLIERS and place:
+        elif sign in lexicon.MULTIPLIERS and index:
             scale = lexicon.MULTIPLIERS[sign]
             if scale >= 1e4:
                 whole, part, digit = whole + (part + digit) * scale, 0.0, 0.0

@@ -129,21 +129,23 @@ class SqlWriter:
             text += f" LIMIT {query.limit}" + (f" OFFSET {query.offset}" if query.offset else "")
         return text
 
-    def _from_clause(self, tables: Sequence[int], edges: Sequence[Edge], used: set[str]) -> tuple[dict[int, str], str]:
+    def _from_clause(
+        self, tables: Sequence[int], edges: Sequence[Edge], used_names: set[str]
+    ) -> tuple[dict[int, str], str]:
         names: dict[int, str] = {}
-        order = list(dict.fromkeys([*tables[:1], *(place for edge in edges for place in (edge.source, edge.target))]))
-        short = len(order) == 1 and not used
-        for place in order:
-            table = self._schema.tables[place]
+        order = list(dict.fromkeys([*tables[:1], *(index for edge in edges for index in (edge.source, edge.target))]))
+        short = len(order) == 1 and not used_names
+        for index in order:
+            table = self._schema.tables[index]
             name = table.sql.rsplit(".", 1)[-1] if not table.sql.endswith('"') else table.sql.split('."')[-1]
             if table.sql.endswith('"') and not name.startswith('"'):
                 name = f'"{name}'
             number = 2
             alias = name
-            while alias in names.values() or alias in used:
+            while alias in names.values() or alias in used_names:
                 alias = f'{name[:-1]}_{number}"' if name.endswith('"') else f"{name}_{number}"
                 number += 1
-            names[place] = alias
+            names[index] = alias
         first = order[0]
         text = self._aliased_table(first, names[first])
         joined = {first}
@@ -151,7 +153,7 @@ class SqlWriter:
         while rest:
             edge = next(candidate for candidate in rest if candidate.source in joined or candidate.target in joined)
             rest.remove(edge)
-            new = [place for place in (edge.source, edge.target) if place not in joined]
+            new = [index for index in (edge.source, edge.target) if index not in joined]
             on = " AND ".join(
                 f"{names[edge.source]}.{self._schema.column((edge.source, a)).sql} = "
                 f"{names[edge.target]}.{self._schema.column((edge.target, b)).sql}"
@@ -162,8 +164,8 @@ class SqlWriter:
                 joined.add(new[0])
         return ({first: ""} if short else names), text
 
-    def _aliased_table(self, place: int, alias: str) -> str:
-        sql = self._schema.tables[place].sql
+    def _aliased_table(self, index: int, alias: str) -> str:
+        sql = self._schema.tables[index].sql
         return sql if alias == sql or sql.endswith(f".{alias}") else f"{sql} AS {alias}"
 
     def _select_item(self, expr: Expr, names: dict[int, str], query: Query) -> str:
@@ -263,7 +265,7 @@ class SqlWriter:
         rest = [edge for edge in tree[0] if edge not in touching]
         start = [edge.target if edge.source == outer else edge.source for edge in touching]
         used = {name for name in names.values() if name} | {
-            self._schema.tables[place].sql.rsplit(".", 1)[-1] for place in names
+            self._schema.tables[index].sql.rsplit(".", 1)[-1] for index in names
         }
         inner, source = self._from_clause([start[0], *condition.tables[1:]], rest, used)
         outer_name = names[outer] or self._schema.tables[outer].sql.rsplit(".", 1)[-1]

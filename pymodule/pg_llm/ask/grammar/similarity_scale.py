@@ -89,9 +89,9 @@ class SimilarityScale:
         vectors = self._embed([word for pair in pairs for word in pair])
         first, second = vectors[::2], vectors[1::2]
         same = statistics.mean(map(inner_product, first, second))
-        others = [inner_product(a, b) for i, a in enumerate(first) for j, b in enumerate(second) if i != j]
-        unrelated = statistics.mean(others)
-        if same - unrelated <= _LEAST_SEPARATION * statistics.pstdev(others):
+        different = [inner_product(a, b) for i, a in enumerate(first) for j, b in enumerate(second) if i != j]
+        unrelated = statistics.mean(different)
+        if same - unrelated <= _LEAST_SEPARATION * statistics.pstdev(different):
             return None
         slope = (expected - _UNRELATED) / (same - unrelated)
         return _UNRELATED - slope * unrelated, slope

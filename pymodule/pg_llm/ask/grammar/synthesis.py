@@ -44,9 +44,9 @@ def candidates(
 ) -> tuple[list[ParsedQuery], list[str], LinkedQuestion]:
     """The cheapest queries first, the reasons why other interpretations failed, and the linked question."""
     linked = linking.link(question, schema, values, similar)
-    for place, mention in enumerate(linked.mentions):
+    for index, mention in enumerate(linked.mentions):
         if mention.kind == "value":
-            mention.refs = _ranked_value_columns(mention, _owner_tables(linked, place))
+            mention.refs = _ranked_value_columns(mention, _owner_tables(linked, index))
     parsed = parser.parse(linked)
     schema = schema.with_question_stems({token.stem for token in linked.tokens})
     writer = SqlWriter(schema)
@@ -75,12 +75,12 @@ def candidates(
     return ranked[:_MOST_CANDIDATES], list(reasons), linked
 
 
-def _owner_tables(linked: LinkedQuestion, place: int) -> set[int]:
+def _owner_tables(linked: LinkedQuestion, index: int) -> set[int]:
     """Tables named right before a value, whose rows it describes: customers from Bonn, users who live in Ulm."""
-    before = linked.mentions[place - 1] if place else None
+    before = linked.mentions[index - 1] if index else None
     if before is None or before.kind != "element" or before.role:
         return set()
-    passed = linked.tokens[before.end : linked.mentions[place].start]
+    passed = linked.tokens[before.end : linked.mentions[index].start]
     if not 0 < len(passed) <= 4 or any(token.kind != "word" or token.stem not in lexicon.STOPWORDS for token in passed):
         return set()
     if {"and", "or"} & {token.stem for token in passed}:
@@ -99,15 +99,15 @@ def _ranked_value_columns(mention: Mention, owners: set[int]) -> list[tuple[Ref,
 
 def _interpretations(mentions: Sequence[Mention]) -> Iterator[tuple[float, dict[int, Ref]]]:
     """Assignments of one candidate to each mention, in order of total ambiguity cost (uniform-cost search)."""
-    open_ = [mention for mention in mentions if mention.refs]
-    lists = [mention.refs[: 1 if mention.role == "verb" else _MOST_PER_MENTION] for mention in open_]
+    ambiguous = [mention for mention in mentions if mention.refs]
+    lists = [mention.refs[: 1 if mention.role == "verb" else _MOST_PER_MENTION] for mention in ambiguous]
     first = tuple(0 for _ in lists)
 
-    def cost(places: tuple[int, ...]) -> float:
+    def cost(indexes: tuple[int, ...]) -> float:
         # A repeated word adds its cost once.
         costs: dict[tuple[str, Ref], float] = {}
-        for mention, options, place in zip(open_, lists, places, strict=True):
-            ref = options[place][0]
+        for mention, options, index in zip(ambiguous, lists, indexes, strict=True):
+            ref = options[index][0]
             costs[mention.normalized.lower(), ref] = (
                 VERB_PENALTY if mention.role == "done" else ambiguity_cost(mention, ref)
             )
@@ -116,14 +116,12 @@ def _interpretations(mentions: Sequence[Mention]) -> Iterator[tuple[float, dict[
     queue = [(cost(first), first)]
     seen = {first}
     while queue:
-        costs, places = heapq.heappop(queue)
-        yield (
-            costs,
-            {mention.start: lists[n][place][0] for n, (mention, place) in enumerate(zip(open_, places, strict=True))},
-        )
-        for n, place in enumerate(places):
-            if place + 1 < len(lists[n]):
-                following = (*places[:n], place + 1, *places[n + 1 :])
+        costs, indexes = heapq.heappop(queue)
+        chosen = zip(ambiguous, lists, indexes, strict=True)
+        yield costs, {mention.start: options[index][0] for mention, options, index in chosen}
+        for n, index in enumerate(indexes):
+            if index + 1 < len(lists[n]):
+                following = (*indexes[:n], index + 1, *indexes[n + 1 :])
                 if following not in seen:
                     seen.add(following)
                     heapq.heappush(queue, (cost(following), following))

@@ -50,25 +50,25 @@ class Vocabulary:
         self._words = {*chinese.MARKERS, *chinese.VERBS, *known, *nouns, *_chinese_time_words(), *self._separated}
         self._longest = max(map(len, self._words))
 
-    def words_at(self, question: str, place: int, end: int) -> Iterator[str]:
+    def words_at(self, question: str, index: int, end: int) -> Iterator[str]:
         """The words that may begin at this place."""
-        numeral = chinese.numeral(question, place)
+        numeral = chinese.numeral(question, index)
         if numeral:
             yield numeral
-        for length in range(1, min(self._longest, end - place) + 1):
-            word = question[place : place + length]
-            if word in self._words and self._may_stand(question, place, word):
+        for length in range(1, min(self._longest, end - index) + 1):
+            word = question[index : index + length]
+            if word in self._words and self._may_stand(question, index, word):
                 yield word
 
-    def _may_stand(self, question: str, place: int, word: str) -> bool:
+    def _may_stand(self, question: str, index: int, word: str) -> bool:
         if word in self._known:
             return True
-        if word in self._nouns and chinese.noun_context(question, place, self._values):
+        if word in self._nouns and chinese.noun_context(question, index, self._values):
             return True
         if word in chinese.MARKERS:
             # The schema knows the first part as a name, so 最高年龄 stays two words.
             parted = any(word[:length] in self._known for length in range(2, len(word)))
-            return not parted and chinese.marker_may_stand(question, place, word)
+            return not parted and chinese.marker_may_stand(question, index, word)
         return word not in self._nouns or word in chinese.VERBS
 
 
@@ -128,23 +128,25 @@ def _segment_chinese(question: str, start: int, end: int, vocabulary: Vocabulary
     """The segmentation of least cost: few words, and as few characters outside words as possible."""
     # For each place the cost of the best segmentation from there to the end, and its first word.
     best: list[tuple[float, str]] = [(0.0, "")] * (end - start + 1)
-    for place in range(end - 1, start - 1, -1):
-        choice = (_UNKNOWN_CHARACTER_COST + best[place + 1 - start][0], "")
-        for word in vocabulary.words_at(question, place, end):
-            cost = 1.0 + best[place + len(word) - start][0]
+    for index in range(end - 1, start - 1, -1):
+        choice = (_UNKNOWN_CHARACTER_COST + best[index + 1 - start][0], "")
+        for word in vocabulary.words_at(question, index, end):
+            cost = 1.0 + best[index + len(word) - start][0]
             if (cost, -len(word)) < (choice[0], -len(choice[1])):
                 choice = cost, word
-        best[place - start] = choice
-    place = rest = start
-    while place <= end:
-        word = best[place - start][1]
-        if place < end and not word:
-            place += 1
+        best[index - start] = choice
+    index = unknown_start = start
+    while index <= end:
+        word = best[index - start][1]
+        if index < end and not word:
+            index += 1
             continue
-        if place > rest:
-            yield Token(question[rest:place], question[rest:place], rest, place, "word", True)
-        if place == end:
+        if index > unknown_start:
+            yield Token(
+                question[unknown_start:index], question[unknown_start:index], unknown_start, index, "word", True
+            )
+        if index == end:
             return
         text = vocabulary._separated.get(word, word)
-        yield Token(text, text, place, place + len(word), "word", True)
-        place = rest = place + len(word)
+        yield Token(text, text, index, index + len(word), "word", True)
+        index = unknown_start = index + len(word)

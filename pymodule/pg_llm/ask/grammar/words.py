@@ -96,7 +96,7 @@ def split_compound(word: str, known: Collection[str]) -> tuple[str, ...]:
     for middle in range(len(word) - 2, 1, -1):
         parts = (word[:middle], word[middle:])
         if parts[1] in ABBREVIATED_ENDINGS or all(is_known_word(part) or part in known for part in parts):
-            return tuple(word_ for part in parts for word_ in split_name(part))
+            return tuple(stem for part in parts for stem in split_name(part))
     return (word,)
 
 
@@ -146,12 +146,12 @@ def _consonants(word: str) -> str:
 
 @_cached
 def _synonym_set_numbers(word: str) -> frozenset[int]:
-    return frozenset(place for place, words in enumerate(SYNONYM_SETS) if word in words)
+    return frozenset(index for index, words in enumerate(SYNONYM_SETS) if word in words)
 
 
 def synonyms(word: str) -> Iterable[str]:
     """The synonyms of a word, itself included."""
-    return (other for place in _synonym_set_numbers(word) for other in SYNONYM_SETS[place])
+    return (other for index in _synonym_set_numbers(word) for other in SYNONYM_SETS[index])
 
 
 @_cached
@@ -165,10 +165,10 @@ def word_similarity(a: str, b: str) -> float:
         return 0.0
     # A final s may be a plural or part of the abbreviation.
     forms = () if is_full_word(b) else (b, f"{b}s", b.removesuffix("s"))
-    left = max((abbreviation_score(form, a) for form in forms), default=0.0)
+    kept = max((abbreviation_score(form, a) for form in forms), default=0.0)
     return max(
         _prefix_similarity(a, b),
-        _LEAST_ABBREVIATION_SCORE + (_MOST_ABBREVIATION_SCORE - _LEAST_ABBREVIATION_SCORE) * left if left else 0.0,
+        _LEAST_ABBREVIATION_SCORE + (_MOST_ABBREVIATION_SCORE - _LEAST_ABBREVIATION_SCORE) * kept if kept else 0.0,
     )
 
 

@@ -113,11 +113,11 @@ class _AstValidator:
         self._view = view
         self.types: set[str] = set()
 
-    def relations(self, node: Any, known: frozenset[str], depth: int) -> Iterator[Any]:
+    def relations(self, node: Any, cte_names: frozenset[str], depth: int) -> Iterator[Any]:
         """The tables that a node reads, without the CTE names in `known`. Raises _Refused."""
         if isinstance(node, tuple | list):
             for item in node:
-                yield from self.relations(item, known, depth)
+                yield from self.relations(item, cte_names, depth)
             return
         if type(node).__module__ != "pglast.ast":
             return
@@ -133,21 +133,21 @@ class _AstValidator:
                 self.types.add(f"{schema}.{type_name}")
                 return
         if name == "RangeVar":
-            if node.schemaname or node.relname not in known:
+            if node.schemaname or node.relname not in cte_names:
                 yield node
             return
         if name == "SelectStmt" and node.withClause:
-            inner = known
+            inner = cte_names
             names = {query.ctename for query in node.withClause.ctes}
             if node.withClause.recursive:
-                inner = known | names
+                inner = cte_names | names
             for query in node.withClause.ctes:
                 yield from self.relations(query, inner, depth + 1)
                 inner |= {query.ctename}
-            known |= names
+            cte_names |= names
         for slot in node:
             if not (slot == "withClause" and name == "SelectStmt"):
-                yield from self.relations(getattr(node, slot), known, depth + 1)
+                yield from self.relations(getattr(node, slot), cte_names, depth + 1)
 
     def _check_SelectStmt(self, node: Any) -> None:  # noqa: N802 - after the node
         if node.intoClause:

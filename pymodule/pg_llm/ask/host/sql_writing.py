@@ -55,8 +55,8 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
 def grammar(names: Sequence[str]) -> str:
     """A grammar of SELECT statements over SQL's keywords, the allowed functions and these names."""
     words = "|".join(sorted({*_KEYWORDS, *FUNCTIONS, *TYPES}))
-    known = "|".join(_escaped(name) for name in sorted(set(names), key=lambda name: (-len(name), name)))
-    return _GRAMMAR % (words, known or "[a-z]")
+    name_pattern = "|".join(_escaped(name) for name in sorted(set(names), key=lambda name: (-len(name), name)))
+    return _GRAMMAR % (words, name_pattern or "[a-z]")
 
 
 def _escaped(name: str) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pg_llm.cleaning.column_store import ColumnStore
-from pg_llm.cleaning.detectors.distance import misspells
+from pg_llm.cleaning.detectors.distance import is_misspelling
 from pg_llm.cleaning.interruptible import chunks
 
 Groups = Mapping[str, Counter[str]]
@@ -184,7 +184,7 @@ def _informedness_and_support(table: ColumnStore, groups: Groups, values: Counte
         for value, count in table.interruptible(counts.items()):
             others = second if value == top else first
             # A tie among the others predicts nothing, and a misspelling is no exception.
-            if count - 1 != others and (value == top or not misspells(value, top, values)):
+            if count - 1 != others and (value == top or not is_misspelling(value, top, values)):
                 predicted[value] += count
                 correct[value] += count if count - 1 > others else 0
         if first - 1 > second:

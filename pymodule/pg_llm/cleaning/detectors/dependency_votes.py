@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from pg_llm.cleaning.column_store import ColumnStore, Finding, Value, is_quantity
 from pg_llm.cleaning.detectors.dependencies import Dependency
-from pg_llm.cleaning.detectors.distance import alike, edits, misspells
+from pg_llm.cleaning.detectors.distance import edit_distance, is_misspelling, is_similar
 from pg_llm.cleaning.detectors.systematic_deviations import drop_systematic_deviations
 
 DETECTOR = "dependency"
@@ -101,7 +101,7 @@ class _ColumnVote:
         new = max(scores, key=lambda candidate: (scores[candidate], candidate))
         strongest = max(votes, key=lambda vote: vote.group.counts[new])
         # Between two rows that differ a vote decides nothing.
-        min_rows = 2 if alike(value, new) or strongest.dependency.declared else _MIN_ROWS
+        min_rows = 2 if is_similar(value, new) or strongest.dependency.declared else _MIN_ROWS
         if new == value or strongest.group.counts[new] < min_rows:
             return None
         probability = 1 / sum(math.exp(score - scores[new]) for score in scores.values())
@@ -132,7 +132,9 @@ class _ColumnVote:
         # A value that is no number, in a column of numbers, is wrong however often it occurs.
         out_of_place = self._table.quantities[self._right] and is_quantity(new) and not is_quantity(value)
         half = min(len(new) // 2, _MAX_LENGTH)
-        if misspells(value, new, self._counts) or (value and out_of_place and edits(value, new, half) <= half):
+        if is_misspelling(value, new, self._counts) or (
+            value and out_of_place and edit_distance(value, new, half) <= half
+        ):
             return probability * (1 - (1 - dependency.reliability) * (1 - _LOOKS_MISSPELT))
         # One number in place of another is no misspelling, and numbers that recur are often just the usual ones.
         if self._table.quantities[self._right] or (is_quantity(value) and is_quantity(new)):
@@ -158,7 +160,7 @@ class _ColumnVote:
         if not value:
             return score
         swapped = (1 - _MISSPELT) * max(self._counts[value] - 1, 0.5) / self._total
-        misspelt = _MISSPELT * _ONE_MISSPELLING if alike(value, candidate) else 0.0
+        misspelt = _MISSPELT * _ONE_MISSPELLING if is_similar(value, candidate) else 0.0
         return score + math.log(self._error_rate * (misspelt + swapped))
 
 

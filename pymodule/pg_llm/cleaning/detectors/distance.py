@@ -11,7 +11,7 @@ _MAX_LENGTH = 100
 _RARER = 5
 
 
-def edits(one: str, other: str, most: int) -> int:
+def edit_distance(one: str, other: str, most: int) -> int:
     """Optimal string alignment distance (insertions, deletions, replacements, swaps of neighbours), `most` + 1 at most.
 
     See Damerau 1964; no substring is edited twice.
@@ -34,17 +34,17 @@ def edits(one: str, other: str, most: int) -> int:
 
 
 @lru_cache(100_000)
-def alike(one: str, other: str) -> bool:
+def is_similar(one: str, other: str) -> bool:
     """Whether one may be a misspelling of the other: at most a third of the characters differ, and no number."""
     longest = max(len(one), len(other))
-    if longest > _MAX_LENGTH or not may_be_misspelt(one, other):
+    if longest > _MAX_LENGTH or not digits_allow_misspelling(one, other):
         return False
     most = longest // 3 or 1
     # Two different single letters have nothing in common.
-    return longest > 1 and edits(one, other, most) <= most
+    return longest > 1 and edit_distance(one, other, most) <= most
 
 
-def may_be_misspelt(one: str, other: str) -> bool:
+def digits_allow_misspelling(one: str, other: str) -> bool:
     """Whether a misspelling can explain the difference: another digit makes another number.
 
     A letter among digits may be a misspelling, and a digit among letters.
@@ -56,6 +56,6 @@ def may_be_misspelt(one: str, other: str) -> bool:
     )
 
 
-def misspells(one: str, other: str, counts: Mapping[str, int]) -> bool:
+def is_misspelling(one: str, other: str, counts: Mapping[str, int]) -> bool:
     """Whether one is like the other and much rarer."""
-    return _RARER * counts[one] <= counts[other] and alike(one, other)
+    return _RARER * counts[one] <= counts[other] and is_similar(one, other)

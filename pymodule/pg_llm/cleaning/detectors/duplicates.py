@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from pg_llm.cleaning.column_store import ColumnStore, Value
-from pg_llm.cleaning.detectors.distance import edits
+from pg_llm.cleaning.detectors.distance import edit_distance
 from pg_llm.cleaning.interruptible import interruptible
 
 # A word that more rows share is no blocking key: it tells nothing, and would make too many pairs.
-MOST_ROWS = 30
+MAX_BLOCK_SIZE = 30
 # Prefixes of words are blocking keys too, so that a misspelling does not separate duplicates.
 _PREFIX_LENGTH = 4
 # Pairs must share so many keys; a key that at most `_RARE` rows have is enough by itself.
@@ -46,7 +46,7 @@ def find_duplicates(table: ColumnStore, threshold: float) -> Iterator[Duplicate]
     """Pairs of rows that are at least that similar."""
     weights = [_weight(table, counts) for counts in table.counts]
     similarities: dict[tuple[str, str], float] = {}
-    for first, second in candidates(table.columns, table.poll):
+    for first, second in candidate_pairs(table.columns, table.poll):
         # One comparison of long texts takes milliseconds.
         table.poll()
         duplicate = _compare(table, weights, similarities, first, second)
@@ -63,7 +63,7 @@ def _weight(table: ColumnStore, counts: Counter[str]) -> float:
     return -math.log(agreement)
 
 
-def candidates(columns: Iterable[Sequence[Value]], poll: Callable[[], object]) -> Iterator[tuple[int, int]]:
+def candidate_pairs(columns: Iterable[Sequence[Value]], poll: Callable[[], object]) -> Iterator[tuple[int, int]]:
     """Pairs of rows, the smaller first, that share rare blocking keys in some column."""
     blocks: defaultdict[tuple[int, str], list[int]] = defaultdict(list)
     for number, column in enumerate(columns):
@@ -72,7 +72,7 @@ def candidates(columns: Iterable[Sequence[Value]], poll: Callable[[], object]) -
                 blocks[number, key].append(row)
     shared: Counter[tuple[int, int]] = Counter()
     for rows in interruptible(blocks.values(), poll):
-        if 2 <= len(rows) <= MOST_ROWS:
+        if 2 <= len(rows) <= MAX_BLOCK_SIZE:
             for pair in combinations(rows, 2):
                 shared[pair] += _MIN_SHARED if len(rows) <= _RARE else 1
     return (pair for pair, count in interruptible(shared.items(), poll) if count >= _MIN_SHARED)
@@ -111,6 +111,6 @@ def _similarity(one: str, other: str) -> float:
         return 1.0
     if not any(c.isalpha() for c in one + other):
         # Another digit is another number or day, or one slip of the keyboard.
-        return _SIMILARITY_OF_NEAR_NUMBERS if edits(one, other, 1) <= 1 else 0.0
-    similarity = 1 - edits(one, other, longest) / longest
+        return _SIMILARITY_OF_NEAR_NUMBERS if edit_distance(one, other, 1) <= 1 else 0.0
+    similarity = 1 - edit_distance(one, other, longest) / longest
     return similarity if similarity >= _MIN_SIMILARITY else 0.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
-from pg_llm.cleaning.detectors.distance import edits, may_be_misspelt
+from pg_llm.cleaning.detectors.distance import digits_allow_misspelling, edit_distance
 
 # So many of the texts that share a segment are compared.
 _MAX_PER_SEGMENT = 50
@@ -42,8 +42,8 @@ class EditDistanceIndex:
                     if start + shift < 0:
                         continue
                     for other in self._by_segment.get((length, number, text[start + shift : end + shift]), ()):
-                        if other not in seen and may_be_misspelt(text, other):
-                            distance = edits(text, other, most)
+                        if other not in seen and digits_allow_misspelling(text, other):
+                            distance = edit_distance(text, other, most)
                             if distance <= most:
                                 yield other, distance
                         seen.add(other)

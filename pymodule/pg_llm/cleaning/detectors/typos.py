@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from pg_llm.cleaning.column_store import ColumnStore, Finding
-from pg_llm.cleaning.detectors.distance import alike
+from pg_llm.cleaning.detectors.distance import is_similar
 from pg_llm.cleaning.detectors.edit_distance_index import EditDistanceIndex
 from pg_llm.cleaning.detectors.systematic_deviations import drop_systematic_deviations
 from pg_llm.cleaning.interruptible import Poll, interruptible
@@ -70,9 +70,9 @@ def _differ_by_spelling(old: str, new: str) -> bool:
     olds, news = _WORDS.findall(old), _WORDS.findall(new)
     if len(olds) != len(news):
         # A space too many or too few.
-        return alike(old, new)
+        return is_similar(old, new)
     pairs = [pair for pair in zip(olds, news, strict=True) if pair[0] != pair[1]]
-    return all(alike(*pair) and len(min(pair, key=len)) >= _MIN_WORD_LENGTH for pair in pairs)
+    return all(is_similar(*pair) and len(min(pair, key=len)) >= _MIN_WORD_LENGTH for pair in pairs)
 
 
 @dataclass(frozen=True, slots=True)

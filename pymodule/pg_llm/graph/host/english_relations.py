@@ -1,7 +1,7 @@
 """Relation extraction from English: triples of a dependency parse are matched with the triggers of relation types.
 
-Where the words of a relation with typed ends occur, the noun phrases at these ends become entities of the types, even
-if the entity model does not recognize them (semantic role labelling by domain and range).
+Where a trigger of a relation occurs, the noun phrases at its ends become entities of the types of its domain and range,
+even if the entity model does not recognize them.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import product
 
 from pg_llm.cleaning.detectors import duplicates
-from pg_llm.cleaning.detectors.distance import edits
+from pg_llm.cleaning.detectors.distance import edit_distance
 from pg_llm.graph.resolution import attribute_evidence, clustering, name_similarity
 from pg_llm.graph.resolution.attribute_evidence import Agreement, AgreementWeights, RelationIndex, Triple
 from pg_llm.graph.resolution.name_similarity import NameCollection, NameComparison
@@ -131,7 +131,7 @@ class EntityMatcher:
             return comparison.shared - comparison.replaced / 2
         a, b = (names[self._position[number]].joined for number in (one, other))
         # One wrong digit in a long number is a typing error; a short number with another digit is another number.
-        typo = a.isdigit() and b.isdigit() and min(len(a), len(b)) >= _LONG_NUMBER and edits(a, b, 1) <= 1
+        typo = a.isdigit() and b.isdigit() and min(len(a), len(b)) >= _LONG_NUMBER and edit_distance(a, b, 1) <= 1
         return attribute_evidence.NEAR_VALUE if typo else 0.0
 
     def _block(self, type_: str, index: RelationIndex) -> tuple[list[Pair], list[Pair]]:
@@ -142,7 +142,7 @@ class EntityMatcher:
             groups[self._standing[member.id]].append(member.id)
         pairs = {pair for pair in self._cosine if pair[0] in self._position and self._same_type(type_, pair)}
         order = list(groups)
-        for a, b in duplicates.candidates(self._blocking_columns(order, groups, index), self._poll):
+        for a, b in duplicates.candidate_pairs(self._blocking_columns(order, groups, index), self._poll):
             one, other = (groups[order[position]][:_MAX_NAMES] for position in (a, b))
             pairs.update(_pair(*pair) for pair in product(one, other))
         pairs.update(self._acronyms(members))
@@ -187,7 +187,7 @@ class EntityMatcher:
                 by_initials[letters].append(member.id)
         for position, member in enumerate(members):
             if names[position].is_acronym:
-                for other in by_initials[names[position].joined][: duplicates.MOST_ROWS]:
+                for other in by_initials[names[position].joined][: duplicates.MAX_BLOCK_SIZE]:
                     yield _pair(member.id, other)
 
     def _cluster(

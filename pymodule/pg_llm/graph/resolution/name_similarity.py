@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pg_llm.cleaning.detectors.distance import edits
+from pg_llm.cleaning.detectors.distance import edit_distance
 
 _MAX_CHARACTERS = 200
 _CACHE_SIZE = 100_000
@@ -88,7 +88,7 @@ def parse(text: str) -> Name:
     """The words of a name."""
     plain = unicodedata.normalize("NFKC", text[:_MAX_CHARACTERS]).casefold()
     plain = "".join(c for c in unicodedata.normalize("NFD", plain) if not unicodedata.combining(c))
-    plain = _DOTTED_INITIALS.sub(lambda found: found[0].replace(".", ""), plain.replace("&", " and "))
+    plain = _DOTTED_INITIALS.sub(lambda match: match[0].replace(".", ""), plain.replace("&", " and "))
     words = tuple(re.sub("['\u2019]", "", word) for word in _WORDS.findall(plain)) or (plain or text,)
     is_acronym = len(words) == 1 and words[0].isalpha() and len(words[0]) in _ACRONYM_LENGTHS and text.isupper()
     return Name(words, "".join(words), is_acronym, len(text) <= _MAX_CHARACTERS)
@@ -215,7 +215,7 @@ def _spelling_similarity(a: str, b: str, has_aligned: bool) -> float:
         if len(short) <= 5 and len(long) >= len(short) + 2 and _is_contraction(short, long):
             return 0.8
     max_edits = 0 if len(long) < 4 else 1 if len(long) < _LONG_WORD else 2
-    distance = edits(a, b, max_edits) if len(set(a) ^ set(b)) <= 2 * max_edits else max_edits + 1
+    distance = edit_distance(a, b, max_edits) if len(set(a) ^ set(b)) <= 2 * max_edits else max_edits + 1
     if distance > max_edits:
         return 0.0
     # One edit in a long word is surely a slip; in a short word it makes another word.
@@ -238,7 +238,7 @@ def _split_or_joined(left: Sequence[str], right: Sequence[str]) -> bool:
     if len(content[0]) == len(content[1]) or min(len(one), len(other)) < _MIN_JOINED or _digits(one) != _digits(other):
         return False
     max_edits = max(len(one), len(other)) // 10
-    return edits(one, other, max_edits) <= max_edits
+    return edit_distance(one, other, max_edits) <= max_edits
 
 
 def _digits(word: str) -> str:

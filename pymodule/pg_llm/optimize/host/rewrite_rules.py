@@ -23,8 +23,8 @@ def or_to_in(text: str) -> Rewrite | None:
         if not isinstance(node, ast.BoolExpr) or node.boolop != BoolExprType.OR_EXPR:
             return node
         groups: dict[Any, list[Any]] = {}
-        for place, part in enumerate(node.args):
-            groups.setdefault(_equality(part) or place, []).append(part)
+        for index, part in enumerate(node.args):
+            groups.setdefault(_equality(part) or index, []).append(part)
         if all(len(parts) == 1 for parts in groups.values()):
             return node
         changed = True

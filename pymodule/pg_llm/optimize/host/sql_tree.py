@@ -24,10 +24,10 @@ def select(text: str) -> Any:
     try:
         statements = parse_sql(text)
     except ParseError as error:
-        message, place = (*error.args, 0)[:2]
+        message, index = (*error.args, 0)[:2]
         # The parser counts characters, which pglast takes for bytes.
-        place = len(text[:place].encode("utf-8", "surrogatepass")) + 1
-        raise InvalidInput(f"sql cannot be read: {message}, at character {place}", hint=_HINT) from error
+        index = len(text[:index].encode("utf-8", "surrogatepass")) + 1
+        raise InvalidInput(f"sql cannot be read: {message}, at character {index}", hint=_HINT) from error
     if not statements:
         raise InvalidInput("sql is empty", hint=_HINT)
     if len(statements) > 1:

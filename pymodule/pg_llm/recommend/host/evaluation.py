@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
-import torch
 from safetensors.numpy import save_file
 
 from pg_llm.recommend.host import metrics, neighbors
-from pg_llm.recommend.host.transformer import Network
 from pg_llm.recommend.options import EPSILON, RECENT
 
 # Neighbors per item that are stored.
@@ -65,20 +63,29 @@ class Blend:
     lift: float = 0.0
 
 
+class Scorer(Protocol):
+    """A network that gives every item a logit after each sequence."""
+
+    def scores(self, sequences: Sequence[Any], known: Any) -> Any:
+        """The logits, float32 (sequences, items); `known` tells which items have events."""
+        ...
+
+
 class Evaluation:
     """Ranks of the evaluated users' last events by a network and by the neighbors of the events before.
 
     It goes user by user: the scores of all items for all users would not fit into memory.
     """
 
-    def __init__(self, network: Network, seen: Events, events: Events, evaluated: Sequence[int]) -> None:
-        known = torch.from_numpy(seen.known()).to(network.device, torch.float32)
+    def __init__(self, network: Scorer, seen: Events, events: Events, evaluated: Sequence[int]) -> None:
         self._seen = seen
         self._fresh = np.flatnonzero(seen.fresh())
         self._matrices: dict[float, Any] = {}
         self._histories = [np.asarray(seen.sequences[number]) for number in evaluated]
         self._targets = np.asarray([events.sequences[number][-1] for number in evaluated], dtype=np.int64)
-        self._logits = network.scores(self._histories, known) if evaluated else np.zeros((0, seen.items), np.float32)
+        self._logits = np.zeros((0, seen.items), np.float32)
+        if evaluated:
+            self._logits = network.scores(self._histories, seen.known())
         self._popular = np.bincount(np.concatenate(seen.sequences), minlength=seen.items).astype(np.float32)
 
     def transformer_ranks(self) -> Any:

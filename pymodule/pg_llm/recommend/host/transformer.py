@@ -141,9 +141,10 @@ class Network(nn.Module):
         return losses
 
     @torch.no_grad()
-    def scores(self, sequences: Sequence[Any], known: Tensor) -> Any:
+    def scores(self, sequences: Sequence[Any], known: Any) -> Any:
         """The logit of every item after each sequence: float32, (sequences, items)."""
         self.eval()
+        known = torch.as_tensor(known, dtype=torch.float32, device=self.device)
         vectors = self.items(known)
         logits = []
         for start in range(0, len(sequences), _BATCH):

@@ -10,7 +10,7 @@ from pg_llm.ask.grammar import lexicon
 from pg_llm.ask.grammar.query import Condition, Expr, Query
 from pg_llm.ask.grammar.reading.parsed_question import Order, ParsedQuestion, Superlative
 from pg_llm.ask.mention import Mention
-from pg_llm.ask.schema import Column, Edge, Ref, Schema
+from pg_llm.ask.schema import Edge, Ref, Schema, SchemaColumn
 
 # The table or column that each mention (by its first token) is interpreted as.
 Interpretation = Mapping[int, Ref]
@@ -35,9 +35,9 @@ class Draft:
     # The table that the question is about.
     main_table: int
 
-    def __init__(self, schema: Schema, reading: ParsedQuestion, choice: Interpretation) -> None:
+    def __init__(self, schema: Schema, parsed: ParsedQuestion, choice: Interpretation) -> None:
         self.schema = schema
-        self.parsed = reading
+        self.parsed = parsed
         self.interpretation = choice
         self.query = Query()
         self.cost = 0.0
@@ -93,7 +93,7 @@ class Draft:
             if len(self.schema.tables[table].columns) > 6:
                 raise Impossible("a table has nothing to call its rows by")
             places = list(range(len(self.schema.tables[table].columns)))
-        return [Expr("column", (table, place)) for place in places]
+        return [Expr("column", (table, index)) for index in places]
 
     def entity_exprs(self, table: int) -> list[Expr]:
         """The columns that name and identify a row."""
@@ -101,7 +101,7 @@ class Draft:
 
     def key_exprs(self, table: int) -> list[Expr]:
         """The columns that identify a row."""
-        return [Expr("column", (table, place)) for place in self.schema.identity_columns(table)]
+        return [Expr("column", (table, index)) for index in self.schema.identity_columns(table)]
 
     def tables_in_play(self) -> list[int]:
         """The tables that the question mentions, in the order in which the query uses them."""
@@ -118,9 +118,11 @@ class Draft:
 
     def only_numeric_column(self, table: int, otherwise: str, cost: float) -> Ref:
         """The table's only numeric measure. Raises Impossible, saying `otherwise`, if there is not exactly one."""
-        description = self.schema.tables[table]
+        schema_table = self.schema.tables[table]
         measures = [
-            (table, n) for n, column in enumerate(description.columns) if column.is_measure and n not in description.key
+            (table, n)
+            for n, column in enumerate(schema_table.columns)
+            if column.is_measure and n not in schema_table.key
         ]
         if len(measures) != 1:
             raise Impossible(otherwise)
@@ -173,14 +175,14 @@ class Draft:
                     return dates[0]
         return None
 
-    def _columns(self, tables: Sequence[int]) -> Iterator[tuple[Ref, Column]]:
+    def _columns(self, tables: Sequence[int]) -> Iterator[tuple[Ref, SchemaColumn]]:
         for table in tables:
             columns = enumerate(self.schema.tables[table].columns)
-            for place, column in sorted(columns, key=lambda pair: bool(SECONDARY_DATES & set(pair[1].words))):
-                yield (table, place), column
+            for index, column in sorted(columns, key=lambda pair: bool(SECONDARY_DATES & set(pair[1].words))):
+                yield (table, index), column
 
 
-def mentions_word(column: Column, wanted: str) -> bool:
+def mentions_word(column: SchemaColumn, wanted: str) -> bool:
     """True if the column's name or comments contain these words; Chinese words may be parts of longer ones."""
     known_words = {
         *column.words,

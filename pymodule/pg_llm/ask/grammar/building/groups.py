@@ -27,7 +27,7 @@ def add(draft: Draft, mention: Mention) -> None:
     table = draft.schema.tables[ref[0]]
     named = draft.schema.names_row(ref) and set(column.words) & {"name", "title"}
     if named and table.key and not column.unique:
-        draft.group_keys += [Expr("column", (ref[0], place)) for place in table.key]
+        draft.group_keys += [Expr("column", (ref[0], index)) for index in table.key]
     if column.kind == "number" and not column.is_key and not set(column.words) & _GROUPING:
         draft.cost += 0.2
     draft.group_labels.append(Expr("column", ref))
@@ -37,9 +37,9 @@ def add(draft: Draft, mention: Mention) -> None:
 def add_unit(draft: Draft, unit: str) -> None:
     """Group by a unit of time: by year. Prefers a column of that unit to a part of a date."""
     columns = (
-        ((table, place), column)
+        ((table, index), column)
         for table in draft.tables_in_play()
-        for place, column in enumerate(draft.schema.tables[table].columns)
+        for index, column in enumerate(draft.schema.tables[table].columns)
     )
     kept = (ref for ref, column in columns if column.words[-1:] == (unit,) and column.kind in ("number", "text"))
     ref = next(kept, None)
@@ -50,14 +50,14 @@ def add_unit(draft: Draft, unit: str) -> None:
 
 def add_targets(draft: Draft, targets: Sequence[Expr]) -> None:
     """Group by the requested columns, and by the rows of the tables that own them."""
-    reading = draft.parsed
+    parsed = draft.parsed
     # The kind and the rate of rooms belong to each room; `kinds of rooms` alone are values.
-    owners = reading.owners if len(reading.targets) > 1 else []
-    rows = {table for table, place in map(draft.ref, (*reading.targets, *owners)) if place < 0}
+    owners = parsed.owners if len(parsed.targets) > 1 else []
+    rows = {table for table, index in map(draft.ref, (*parsed.targets, *owners)) if index < 0}
     for expr in targets:
         if expr.ref is None:
             continue
         draft.group_keys.append(expr)
         if expr.ref[0] in rows or draft.schema.names_row(expr.ref):
-            draft.group_keys += [Expr("column", (expr.ref[0], place)) for place in draft.schema.tables[expr.ref[0]].key]
+            draft.group_keys += [Expr("column", (expr.ref[0], index)) for index in draft.schema.tables[expr.ref[0]].key]
     draft.group_keys = list(dict.fromkeys(draft.group_keys))

@@ -56,9 +56,9 @@ def _groups_by_name(draft: Draft) -> bool:
     return draft.parsed.linked.chinese and any(expr.ref == shown for expr in draft.group_keys)
 
 
-def _counted_table(draft: Draft, known: bool) -> int:
+def _counted_table(draft: Draft, is_event: bool) -> int:
     """The only table that references the main one: its rows are the persons or events that are counted."""
-    if not known and draft.parsed.linked.chinese:
+    if not is_event and draft.parsed.linked.chinese:
         # Without a noun, the measure word alone does not name a table.
         raise Impossible("what is counted is not said")
     referencing = {
@@ -111,7 +111,7 @@ def _count_of_column(draft: Draft, ref: Ref) -> Expr:
 
 def _aggregate_of_table(draft: Draft, measure: Measure, table: int) -> Expr:
     """An aggregate of the monetary column if that is asked for, else of the only numeric one. Raises Impossible."""
-    worth = draft.attribute_column(["worth"], [table]) if measure.monetary else None
+    money = draft.attribute_column(["worth"], [table]) if measure.monetary else None
     return Expr(
-        "agg", worth or draft.only_numeric_column(table, "it does not say of which number", 0.3), measure.function
+        "agg", money or draft.only_numeric_column(table, "it does not say of which number", 0.3), measure.function
     )

@@ -28,9 +28,9 @@ def add_order(draft: Draft) -> None:
     if query.limit is None:
         query.order += [_sort_key(draft, order) for order in draft.parsed.order]
     if query.group:
-        known = {*query.group}
+        keys = {*query.group}
         query.order = [
-            (expr if expr in known or expr.is_measure else Expr("agg", expr.ref, "max"), down)
+            (expr if expr in keys or expr.is_measure else Expr("agg", expr.ref, "max"), down)
             for expr, down in query.order
         ]
 

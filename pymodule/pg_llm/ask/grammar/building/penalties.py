@@ -33,10 +33,10 @@ def add_penalties(draft: Draft) -> None:
 
 def _penalise_other_tables(draft: Draft) -> None:
     """Penalise columns of another table if a table that the question names has a column of the same name."""
-    reading = draft.parsed
-    mentions = (*reading.groups, *reading.targets, *reading.owners)
+    parsed = draft.parsed
+    mentions = (*parsed.groups, *parsed.targets, *parsed.owners)
     tables = {draft.ref(mention)[0] for mention in mentions if draft.ref(mention)[1] < 0}
-    for mention in reading.linked.mentions:
+    for mention in parsed.linked.mentions:
         ref = draft.interpretation.get(mention.start)
         if ref is None or ref[1] < 0 or ref[0] in tables or mention.kind != "element":
             continue
@@ -75,8 +75,8 @@ def _penalise_contradiction(draft: Draft) -> None:
 def _penalise_tautology(draft: Draft) -> None:
     """Penalise queries whose only output column is already fixed by an equality filter."""
     query = draft.query
-    known = {condition.expr.ref for condition in query.where if condition.expr is not None and condition.op == "="}
-    if len(query.select) == 1 and query.select[0].kind == "column" and query.select[0].ref in known:
+    fixed = {condition.expr.ref for condition in query.where if condition.expr is not None and condition.op == "="}
+    if len(query.select) == 1 and query.select[0].kind == "column" and query.select[0].ref in fixed:
         draft.cost += 0.6
 
 

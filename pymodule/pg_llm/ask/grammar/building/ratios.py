@@ -26,8 +26,8 @@ def ratio_expr(draft: Draft, sides: tuple[list[Mention], list[Mention], str], ta
         return Expr("ratio", function=scale, operands=(whole, whole))
     if not above or not below:
         raise Impossible("the ratio of what to what")
-    top, its_only = _read_side(draft, above)
-    bottom, other_only = _read_side(draft, below)
+    top, top_filters = _read_side(draft, above)
+    bottom, bottom_filters = _read_side(draft, below)
     if top.kind == "column" and bottom.kind == "column":
         if not _of_groups(draft, top):
             if draft.group_keys and not targets:
@@ -37,7 +37,7 @@ def ratio_expr(draft: Draft, sides: tuple[list[Mention], list[Mention], str], ta
                 targets += draft.display_exprs(top.ref[0])
             return Expr("ratio", operands=(top, bottom), distinct=True)
         top, bottom = replace(top, kind="agg", function="sum"), replace(bottom, kind="agg", function="sum")
-    return Expr("ratio", operands=(replace(top, filters=its_only), replace(bottom, filters=other_only)))
+    return Expr("ratio", operands=(replace(top, filters=top_filters), replace(bottom, filters=bottom_filters)))
 
 
 def _shared_sum(draft: Draft) -> Expr | None:
@@ -64,9 +64,9 @@ def _read_side(draft: Draft, mentions: Sequence[Mention]) -> tuple[Expr, tuple[C
     only: list[Condition] = []
     expr: Expr | None = None
     valued = {
-        draft.interpretation[mention_.start][0]
-        for mention_ in mentions
-        if mention_.kind == "value" and mention_.start in draft.interpretation
+        draft.interpretation[item.start][0]
+        for item in mentions
+        if item.kind == "value" and item.start in draft.interpretation
     }
     for mention in mentions:
         if mention.kind == "value":

@@ -52,9 +52,9 @@ def _select_groups(draft: Draft, targets: list[Expr], measured: list[Expr], aggr
         # Columns of a table whose rows are the groups replace the group's labels.
         tables = {expr.ref[0] for expr in draft.group_keys if expr.ref}
         inside = [expr for expr in own if expr.ref and expr.ref[0] in tables]
-        known = {expr.ref[0] for expr in inside if expr.ref}
+        labelled = {expr.ref[0] for expr in inside if expr.ref}
         draft.group_labels = [
-            label for label in draft.group_labels if label in targets or not (label.ref and label.ref[0] in known)
+            label for label in draft.group_labels if label in targets or not (label.ref and label.ref[0] in labelled)
         ]
         draft.group_labels += inside
         draft.group_labels += [expr for expr in own if expr not in inside]

@@ -23,32 +23,32 @@ from pg_llm.ask.grammar.reading.parsed_question import ParsedQuestion
 from pg_llm.ask.schema import Schema
 
 
-def build(schema: Schema, reading: ParsedQuestion, choice: Interpretation) -> tuple[Query, float]:
+def build(schema: Schema, parsed: ParsedQuestion, interpretation: Interpretation) -> tuple[Query, float]:
     """Build the query of one interpretation; returns it with its cost, 0 or more. Raises Impossible."""
-    draft = Draft(schema, reading, choice)
+    draft = Draft(schema, parsed, interpretation)
     draft.main_table = tables.main_table(draft)
-    for mention in reading.groups:
+    for mention in parsed.groups:
         groups.add(draft, mention)
     requested = targets.target_exprs(draft)
-    measured = [measures.measure_expr(draft, measure) for measure in reading.measures]
+    measured = [measures.measure_expr(draft, measure) for measure in parsed.measures]
     measured = list(dict.fromkeys([*measured, *(expr for expr in requested if expr.kind == "agg")]))
     requested = [expr for expr in requested if expr.kind != "agg"]
-    if reading.ratio is not None:
-        measured.append(ratios.ratio_expr(draft, reading.ratio, requested))
-        if reading.share is not None and not draft.group_keys:
+    if parsed.ratio is not None:
+        measured.append(ratios.ratio_expr(draft, parsed.ratio, requested))
+        if parsed.share is not None and not draft.group_keys:
             requested = []
-    draft.query.decimals = reading.decimals
+    draft.query.decimals = parsed.decimals
     _add_conditions(draft)
-    for unit in reading.time_units:
+    for unit in parsed.time_units:
         groups.add_unit(draft, unit)
-    for superlative in reading.superlatives:
+    for superlative in parsed.superlatives:
         superlatives.add(draft, superlative, requested, measured)
     order.group_by_order(draft, requested)
     selection.select(draft, requested, measured)
     order.add_order(draft)
     selection.show_order(draft)
-    if reading.share is not None:
-        ratios.restrict_share(draft, reading.share)
+    if parsed.share is not None:
+        ratios.restrict_share(draft, parsed.share)
     joins.plan_joins(draft)
     penalties.add_penalties(draft)
     return draft.query, draft.cost
@@ -56,25 +56,25 @@ def build(schema: Schema, reading: ParsedQuestion, choice: Interpretation) -> tu
 
 def _add_conditions(draft: Draft) -> None:
     """WHERE and HAVING: values, comparisons, negations, and tables or columns mentioned in passing."""
-    reading = draft.parsed
-    for value_filter in reading.value_filters:
+    parsed = draft.parsed
+    for value_filter in parsed.value_filters:
         count_before = len(draft.query.where)
         values.add_filter(draft, value_filter)
         draft.condition_positions.update(
             (condition, value_filter.mentions[0].start) for condition in draft.query.where[count_before:]
         )
-    for comparison in reading.comparisons:
+    for comparison in parsed.comparisons:
         count_before = len(draft.query.where)
         comparisons.add(draft, comparison)
-        if reading.share is not None and reading.share.part is not None:
+        if parsed.share is not None and parsed.share.part is not None:
             draft.condition_positions.update(
                 (condition, comparison.start) for condition in draft.query.where[count_before:]
             )
-    for mention in reading.required:
+    for mention in parsed.required:
         negations.add_required(draft, mention)
-    for mention in reading.negated:
+    for mention in parsed.negated:
         negations.add(draft, mention)
-    if reading.never_happened:
+    if parsed.never_happened:
         negations.add_never_happened(draft)
-    for mention in reading.context:
+    for mention in parsed.context:
         targets.add_context(draft, mention)

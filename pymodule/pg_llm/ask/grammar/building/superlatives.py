@@ -76,7 +76,7 @@ def _order_by_column(
     draft: Draft, operand: Ref, superlative: Superlative, targets: list[Expr], measured: list[Expr]
 ) -> bool:
     """Order by a numeric or date column; returns False for other columns. Raises Impossible."""
-    reading = draft.parsed
+    parsed = draft.parsed
     column = draft.schema.column(operand)
     if column.kind not in ("number", "date") or column.is_key:
         if (
@@ -86,14 +86,14 @@ def _order_by_column(
         ):
             raise Impossible("first by what is not said")
         return False
-    several = reading.groups and len(reading.superlatives) > 1
-    if not targets and not reading.measures and superlative.unnumbered and not several:
+    several = parsed.groups and len(parsed.superlatives) > 1
+    if not targets and not parsed.measures and superlative.unnumbered and not several:
         measured.append(Expr("agg", operand, "max" if superlative.descending else "min"))
-    elif reading.groups and targets and not _asks_for_groups(draft, targets):
+    elif parsed.groups and targets and not _asks_for_groups(draft, targets):
         _first_per_group(draft, Expr("column", operand), superlative)
     else:
         by = Expr("column", operand)
-        if column.kind == "number" and targets and not reading.groups and _aggregates_column(draft, operand, targets):
+        if column.kind == "number" and targets and not parsed.groups and _aggregates_column(draft, operand, targets):
             by = Expr(
                 "agg", operand, "sum" if superlative.word in _SUM_WORDS else "max" if superlative.descending else "min"
             )

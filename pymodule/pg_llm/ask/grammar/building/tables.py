@@ -12,32 +12,32 @@ NO_PERSON_PENALTY = 0.5
 
 def main_table(draft: Draft) -> int:
     """The table that the question is about. Raises Impossible."""
-    reading = draft.parsed
-    if reading.share is not None and reading.share.whole is not None and reading.share.whole.operand is not None:
-        return draft.ref(reading.share.whole.operand)[0]
-    if reading.asks_person:
+    parsed = draft.parsed
+    if parsed.share is not None and parsed.share.whole is not None and parsed.share.whole.operand is not None:
+        return draft.ref(parsed.share.whole.operand)[0]
+    if parsed.asks_person:
         who = person_table(draft)
         if who is not None:
             return who
-        draft.cost += 0.0 if reading.superlatives else NO_PERSON_PENALTY
-    for mention in (*reading.owners, *reading.targets):
+        draft.cost += 0.0 if parsed.superlatives else NO_PERSON_PENALTY
+    for mention in (*parsed.owners, *parsed.targets):
         ref = draft.ref(mention)
         if ref[1] < 0:
             return ref[0]
-    for mention in reading.targets:
+    for mention in parsed.targets:
         owner = owner_table(draft, set(), [mention]) if asks_name(mention) else None
         return draft.ref(mention)[0] if owner is None else owner
-    operands = [(measure.inner or measure).operand for measure in reading.measures]
-    operands += [superlative.operand for superlative in reading.superlatives]
+    operands = [(measure.inner or measure).operand for measure in parsed.measures]
+    operands += [superlative.operand for superlative in parsed.superlatives]
     for operand in operands:
         if operand is not None:
             return draft.ref(operand)[0]
-    others = [*(reading.ratio[0] if reading.ratio else ()), *reading.context, *reading.groups, *reading.negated]
-    others += [mention for named in reading.value_filters for mention in named.mentions]
+    others = [*(parsed.ratio[0] if parsed.ratio else ()), *parsed.context, *parsed.groups, *parsed.negated]
+    others += [mention for named in parsed.value_filters for mention in named.mentions]
     for mention in others:
         if mention.start in draft.interpretation:
             return draft.ref(mention)[0]
-    for comparison in reading.comparisons:
+    for comparison in parsed.comparisons:
         if comparison.operand is not None:
             return draft.ref(comparison.operand)[0]
     raise Impossible("it names no table or column")

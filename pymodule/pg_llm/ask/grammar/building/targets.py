@@ -11,24 +11,24 @@ from pg_llm.ask.mention import Mention
 
 def target_exprs(draft: Draft) -> list[Expr]:
     """The requested columns and sums; a table stands for the columns that name its rows."""
-    reading = draft.parsed
-    owners = {draft.ref(mention)[0] for mention in reading.owners if draft.ref(mention)[1] < 0}
+    parsed = draft.parsed
+    owners = {draft.ref(mention)[0] for mention in parsed.owners if draft.ref(mention)[1] < 0}
     exprs: list[Expr] = []
-    name_mentions = [mention for mention in reading.targets if tables.asks_name(mention)]
-    for mention in reading.targets:
+    name_mentions = [mention for mention in parsed.targets if tables.asks_name(mention)]
+    for mention in parsed.targets:
         owner = tables.owner_table(draft, owners, name_mentions) if mention in name_mentions else None
         exprs += _exprs_of(draft, mention, owners) if owner is None else _name_columns(draft, mention, owner)
-    if not exprs and reading.asks_person and draft.schema.has_persons(draft.main_table):
+    if not exprs and parsed.asks_person and draft.schema.has_persons(draft.main_table):
         exprs += draft.display_exprs(draft.main_table)
-    for mention in reading.owners:
+    for mention in parsed.owners:
         _add_owner(draft, mention)
-    if reading.asks_person_too:
+    if parsed.asks_person_too:
         person = tables.person_table(draft)
         if person is None:
             draft.cost += tables.NO_PERSON_PENALTY
         elif all(expr.ref is None or expr.ref[0] != person for expr in exprs):
             exprs += draft.display_exprs(person)
-    if reading.asks_time and not any(expr.ref and draft.schema.column(expr.ref).kind == "date" for expr in exprs):
+    if parsed.asks_time and not any(expr.ref and draft.schema.column(expr.ref).kind == "date" for expr in exprs):
         return [times.time_column(draft, None, "when")]
     return list(dict.fromkeys(exprs))
 
@@ -42,7 +42,7 @@ def _name_columns(draft: Draft, mention: Mention, owner: int) -> list[Expr]:
 
 def _exprs_of(draft: Draft, mention: Mention, owners: set[int]) -> list[Expr]:
     """What one target adds: columns of a row, a column, a sum; nothing if it only restricts rows."""
-    reading = draft.parsed
+    parsed = draft.parsed
     ref = draft.ref(mention)
     if ref[1] < 0:
         if not draft.group_keys:
@@ -53,8 +53,8 @@ def _exprs_of(draft: Draft, mention: Mention, owners: set[int]) -> list[Expr]:
         draft.query.where.append(Condition(Expr("column", ref), "true"))
         return []
     # By month, the amount: grouped rows are summed.
-    sums = bool(reading.time_units) and chinese_names.is_additive(mention.normalized)
-    sums = sums or (is_total(mention) and bool(reading.groups or reading.superlatives))
+    sums = bool(parsed.time_units) and chinese_names.is_additive(mention.normalized)
+    sums = sums or (is_total(mention) and bool(parsed.groups or parsed.superlatives))
     if sums and column.is_measure:
         return [Expr("agg", ref, "sum")]
     if owners and ref[0] not in owners:

@@ -13,19 +13,19 @@ from pg_llm.ask.mention import Mention
 
 def time_condition(draft: Draft, comparison: Comparison) -> Condition:
     """A condition on a date column: after March 2020, in the last 30 days. Raises Impossible."""
-    left = time_column(draft, comparison.operand, comparison.time_kind)
-    assert left.ref is not None
-    if draft.schema.column(left.ref).kind == "number":
+    column = time_column(draft, comparison.operand, comparison.time_kind)
+    assert column.ref is not None
+    if draft.schema.column(column.ref).kind == "number":
         values = [float(value) for value in comparison.values if re.fullmatch(r"\d+", str(value))]
         if len(values) != len(comparison.values):
             raise Impossible("years only are known")
         edge = values[-1] if comparison.op in (">", "<=") else values[0]
-        return Condition(left, comparison.op, tuple(values) if comparison.op in ("in", "between") else (edge,))
+        return Condition(column, comparison.op, tuple(values) if comparison.op in ("in", "between") else (edge,))
     first = str(comparison.values[0])
     if comparison.op in ("since", "this", "previous"):
-        return Condition(left, comparison.op, (first,))
+        return Condition(column, comparison.op, (first,))
     if comparison.time_kind == "month":
-        return Condition(Expr("part", left.ref, "month number"), "=", (float(first),))
+        return Condition(Expr("part", column.ref, "month number"), "=", (float(first),))
     try:
         begin, end = (
             day.isoformat() for day in (dates.day_range(first)[0], dates.day_range(str(comparison.values[-1]))[1])
@@ -34,19 +34,19 @@ def time_condition(draft: Draft, comparison: Comparison) -> Condition:
         raise Impossible(f"there is no day {first}") from None
     match comparison.op:
         case "=" | "between":
-            return Condition(left, "period", (begin, end))
+            return Condition(column, "period", (begin, end))
         case "in":
             if not all(str(value).isdigit() for value in comparison.values):
                 raise Impossible("several months or days at once")
-            return Condition(Expr("part", left.ref, "year"), "in", tuple(float(value) for value in comparison.values))
+            return Condition(Expr("part", column.ref, "year"), "in", tuple(float(value) for value in comparison.values))
         case ">":
-            return Condition(left, ">=", (end,))
+            return Condition(column, ">=", (end,))
         case ">=":
-            return Condition(left, ">=", (begin,))
+            return Condition(column, ">=", (begin,))
         case "<":
-            return Condition(left, "<", (begin,))
+            return Condition(column, "<", (begin,))
         case "<=":
-            return Condition(left, "<", (end,))
+            return Condition(column, "<", (end,))
     raise Impossible("times are compared otherwise")
 
 
@@ -68,11 +68,11 @@ def time_column(draft: Draft, operand: Mention | None, time: str) -> Expr:
                 (0 if column.kind == "date" else 1)
                 + (0.5 if SECONDARY_DATES & set(column.words) else 0)
                 + 0.1 * n
-                + 0.01 * place,
-                (table, place),
+                + 0.01 * index,
+                (table, index),
             )
             for n, table in enumerate(tables)
-            for place, column in enumerate(draft.schema.tables[table].columns)
+            for index, column in enumerate(draft.schema.tables[table].columns)
             if column.kind == "date" or (column.kind == "number" and "year" in column.words and time == "year")
         ]
         if candidates:

@@ -8,22 +8,22 @@ from pg_llm.ask.grammar.reading.parsed_question import Order
 
 def read(cursor: Cursor) -> None:
     """Read the sort key right before each direction."""
-    for place, mention in cursor.of_kind("direction", "order"):
-        cursor.consume(place)
-        other = place + 1
+    for index, mention in cursor.of_kind("direction", "order"):
+        cursor.consume(index)
+        other = index + 1
         down = mention.normalized == "desc"
         while other < len(cursor.mentions) and cursor.mentions[other].kind in ("direction", "order"):
             # Of several direction words one that is descending wins: 从高到低排序.
             down |= cursor.mentions[other].normalized == "desc"
             cursor.consume(other)
             other += 1
-        cursor.parsed.order.append(_sort_key(cursor, place, down))
+        cursor.parsed.order.append(_sort_key(cursor, index, down))
 
 
-def _sort_key(cursor: Cursor, place: int, down: bool) -> Order:
+def _sort_key(cursor: Cursor, index: int, down: bool) -> Order:
     """The column, count or aggregate before the direction; without one, what is selected anyway."""
-    near = cursor.before(place, ("element", "count"), 1)
-    if near is None or not _is_adjacent(cursor, near, place):
+    near = cursor.before(index, ("element", "count"), 1)
+    if near is None or not _is_adjacent(cursor, near, index):
         return Order(down)
     operand = cursor.before(near, ("element",), 1) if cursor.mentions[near].kind == "count" else near
     agg = cursor.before(near, ("agg",), 0) if cursor.mentions[near].kind == "element" else near

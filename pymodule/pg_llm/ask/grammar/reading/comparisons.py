@@ -20,44 +20,44 @@ _MEASURE_UNITS = frozenset(
 
 def read(cursor: Cursor) -> None:
     """Read comparison markers with their numbers."""
-    for place, _ in cursor.of_kind("between"):
-        first = cursor.after(place, ("number",), 2, ())
+    for index, _ in cursor.of_kind("between"):
+        first = cursor.after(index, ("number",), 2, ())
         second = cursor.after(first, ("number",), 3, ()) if first is not None else None
         if first is None or second is None:
             continue
-        cursor.consume(place, first, second)
+        cursor.consume(index, first, second)
         _add_comparison(
-            cursor, place, second, "between", [cursor.mentions[first].number, cursor.mentions[second].number]
+            cursor, index, second, "between", [cursor.mentions[first].number, cursor.mentions[second].number]
         )
     if cursor.chinese:
         _chinese_between(cursor)
-    for place, mention in cursor.of_kind("cmp"):
-        number = cursor.after(place, ("number", "year"), 2, ())
+    for index, mention in cursor.of_kind("cmp"):
+        number = cursor.after(index, ("number", "year"), 2, ())
         if number is None:
-            _read_average(cursor, place, mention)
+            _read_average(cursor, index, mention)
             continue
-        cursor.consume(place, number)
+        cursor.consume(index, number)
         _add_comparison(
-            cursor, place, number, mention.normalized.removesuffix(".time"), [cursor.mentions[number].number]
+            cursor, index, number, mention.normalized.removesuffix(".time"), [cursor.mentions[number].number]
         )
-    for place, mention in cursor.of_kind("above"):
-        unit = cursor.before(place, ("element",), 0)
-        number = cursor.before(place if unit is None else unit, ("number",), 1)
+    for index, mention in cursor.of_kind("above"):
+        unit = cursor.before(index, ("element",), 0)
+        number = cursor.before(index if unit is None else unit, ("number",), 1)
         if number is not None and unit is not None:
             # 300 pages or more
-            cursor.consume(place, number)
+            cursor.consume(index, number)
             _add_comparison(cursor, number, number, mention.normalized, [cursor.mentions[number].number])
         elif number is not None:
-            cursor.consume(place, number)
-            _add_comparison(cursor, number, place, mention.normalized, [cursor.mentions[number].number])
+            cursor.consume(index, number)
+            _add_comparison(cursor, number, index, mention.normalized, [cursor.mentions[number].number])
 
 
 def read_equalities(cursor: Cursor) -> None:
     """Read equalities without a marker: with 2 stops, a rating of 5."""
-    for place, mention in cursor.of_kind("number"):
+    for index, mention in cursor.of_kind("number"):
         before = cursor.word(mention.start - 1)
-        right = cursor.after(place, ("element",), 0, ())
-        left = cursor.before(place, ("element",), 2)
+        right = cursor.after(index, ("element",), 0, ())
+        left = cursor.before(index, ("element",), 2)
         if cursor.chinese and cursor.word(mention.end) in chinese.MEASURE_WORDS:
             continue
         if (
@@ -66,7 +66,7 @@ def read_equalities(cursor: Cursor) -> None:
             and before in ("with", "have", "has", "had", "having", "exactly", "only", "of", "for")
         ):
             operand = right
-        elif left is not None and set(cursor.stems_between(left, place)) <= frozenset(
+        elif left is not None and set(cursor.stems_between(left, index)) <= frozenset(
             """
             of be is = : to equal 为 是
         """.split()
@@ -74,32 +74,32 @@ def read_equalities(cursor: Cursor) -> None:
             operand = left
         else:
             continue
-        cursor.consume(place, operand)
+        cursor.consume(index, operand)
         cursor.parsed.comparisons.append(Comparison("=", [mention.number], cursor.mentions[operand]))
 
 
 def _chinese_between(cursor: Cursor) -> None:
     """In Chinese the marker stands between the two numbers."""
-    for place, mention in cursor.of_kind("number"):
-        following = place + 2
+    for index, mention in cursor.of_kind("number"):
+        following = index + 2
         if (
             following < len(cursor.mentions)
-            and cursor.mentions[place + 1].kind == "between"
+            and cursor.mentions[index + 1].kind == "between"
             and cursor.mentions[following].kind == "number"
         ):
-            cursor.consume(place, place + 1, following)
-            _add_comparison(cursor, place, following, "between", [mention.number, cursor.mentions[following].number])
+            cursor.consume(index, index + 1, following)
+            _add_comparison(cursor, index, following, "between", [mention.number, cursor.mentions[following].number])
 
 
-def _read_average(cursor: Cursor, place: int, mention: Mention) -> None:
+def _read_average(cursor: Cursor, index: int, mention: Mention) -> None:
     """Above the average salary: compare with the average of all rows."""
     op = mention.normalized.removesuffix(".time")
-    average = cursor.after(place, ("agg",), 3, ())
+    average = cursor.after(index, ("agg",), 3, ())
     if average is None or cursor.mentions[average].normalized != "avg" or op not in (">", "<", ">=", "<="):
         return
-    cursor.consume(place, average)
+    cursor.consume(index, average)
     operand = cursor.after(average, ("element",), 2, ())
-    left = cursor.before(place)
+    left = cursor.before(index)
     if operand is not None:
         cursor.consume(operand)
     if left is not None and (operand is None or cursor.mentions[left].refs[:1] == cursor.mentions[operand].refs[:1]):
@@ -150,9 +150,9 @@ def _add_comparison(cursor: Cursor, first: int, last: int, op: str, values: list
 
 def _compares_sum(cursor: Cursor, end: int) -> bool:
     """True if a sum is compared: over 15,000 altogether."""
-    for place, mention in cursor.of_kind("agg"):
+    for index, mention in cursor.of_kind("agg"):
         if mention.start == end and cursor.text(mention).lower() in _SUMS:
-            cursor.consume(place)
+            cursor.consume(index)
     return cursor.word(end) in _SUMS or f"{cursor.word(end)} {cursor.word(end + 1)}" in _SUMS
 
 
@@ -170,11 +170,11 @@ def _counted_element(cursor: Cursor, last: int) -> int | None:
     return right if not passed or passed[0] in _COUNT_FILLERS or which else None
 
 
-def _follows_measure(cursor: Cursor, place: int) -> bool:
+def _follows_measure(cursor: Cursor, index: int) -> bool:
     """True if a measure stands right before; `how many` measures something else."""
-    mention = cursor.mentions[place - 1]
+    mention = cursor.mentions[index - 1]
     begins = mention.kind == "agg" or (mention.kind == "count" and cursor.word(mention.start) != "how")
-    return begins and place - 1 not in cursor.consumed and mention.end >= cursor.mentions[place].start - 1
+    return begins and index - 1 not in cursor.consumed and mention.end >= cursor.mentions[index].start - 1
 
 
 def _operand(cursor: Cursor, left: int | None, right: int | None, attribute: str) -> int | None:

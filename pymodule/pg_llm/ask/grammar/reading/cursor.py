@@ -26,33 +26,33 @@ class Cursor:
 
     def of_kind(self, *kinds: str) -> Iterable[tuple[int, Mention]]:
         """The mentions of these kinds that no pass has consumed."""
-        for place, mention in enumerate(self.mentions):
-            if mention.kind in kinds and place not in self.consumed:
-                yield place, mention
+        for index, mention in enumerate(self.mentions):
+            if mention.kind in kinds and index not in self.consumed:
+                yield index, mention
 
     def consume(self, *places: int) -> None:
         """Mark mentions as read."""
         self.consumed |= set(places)
 
-    def discard(self, place: int) -> None:
+    def discard(self, index: int) -> None:
         """Consume a mention that is no name in this context."""
-        self.consume(place)
-        self.mentions[place].refs.clear()
+        self.consume(index)
+        self.mentions[index].refs.clear()
 
     def release(self, mention: Mention | None) -> None:
         """Let a consumed mention be read again."""
         if mention is not None:
             self.consumed -= {n for n, candidate in enumerate(self.mentions) if candidate is mention}
 
-    def mention_at(self, place: int | None) -> Mention | None:
+    def mention_at(self, index: int | None) -> Mention | None:
         """The mention at this index."""
-        return None if place is None else self.mentions[place]
+        return None if index is None else self.mentions[index]
 
     def after(
-        self, place: int, kinds: Sequence[str] = ("element",), gap: int = 4, past: Sequence[str] = ("distinct", "group")
+        self, index: int, kinds: Sequence[str] = ("element",), gap: int = 4, past: Sequence[str] = ("distinct", "group")
     ) -> int | None:
         """The next mention, if it is of these kinds and at most `gap` tokens away; kinds in `past` are skipped."""
-        for other in range(place + 1, len(self.mentions)):
+        for other in range(index + 1, len(self.mentions)):
             mention = self.mentions[other]
             if mention.start - self.mentions[other - 1].end > gap:
                 return None
@@ -62,16 +62,16 @@ class Cursor:
                 return None
         return None
 
-    def before(self, place: int, kinds: Sequence[str] = ("element",), gap: int = 3) -> int | None:
+    def before(self, index: int, kinds: Sequence[str] = ("element",), gap: int = 3) -> int | None:
         """The previous mention, if it is of these kinds and at most `gap` tokens away."""
-        other = place - 1
+        other = index - 1
         if other >= 0 and other not in self.consumed and self.mentions[other].kind in kinds:
-            return other if self.mentions[place].start - self.mentions[other].end <= gap else None
+            return other if self.mentions[index].start - self.mentions[other].end <= gap else None
         return None
 
-    def described_element(self, place: int) -> int | None:
+    def described_element(self, index: int) -> int | None:
         """The element after values that modify it, as in red and blue cars; without an element the last value."""
-        last = self.after(place, ("value",), 2, ("distinct",))
+        last = self.after(index, ("value",), 2, ("distinct",))
         while last is not None:
             element = self.after(last, ("element",), 0, ())
             if element is not None:
@@ -82,53 +82,53 @@ class Cursor:
             last = more
         return None
 
-    def conjoined(self, place: int, but: Collection[str]) -> Iterator[int]:
+    def conjoined(self, index: int, but: Collection[str]) -> Iterator[int]:
         """Elements joined to this one by conjunctions, without these words between; consumes them."""
         while True:
-            more = self.after(place, ("element",), 2, ())
-            passed = self.stems_between(place, more) if more is not None else []
+            more = self.after(index, ("element",), 2, ())
+            passed = self.stems_between(index, more) if more is not None else []
             if more is None or not passed or passed[0] not in CONJUNCTIONS or set(but) & set(passed):
                 return
             self.consume(more)
             yield more
-            place = more
+            index = more
 
-    def is_first_element(self, place: int) -> bool:
+    def is_first_element(self, index: int) -> bool:
         """True if no element stands before this index."""
-        return all(self.mentions[n].kind != "element" for n in range(place))
+        return all(self.mentions[n].kind != "element" for n in range(index))
 
-    def head_noun(self, place: int) -> int:
+    def head_noun(self, index: int) -> int:
         """The head of a noun with a participle before it: students in enrolled students."""
-        following = place + 1
+        following = index + 1
         if following >= len(self.mentions) or following in self.consumed or self.mentions[following].kind != "element":
-            return place
-        second, first = self.mentions[following], self.mentions[place]
+            return index
+        second, first = self.mentions[following], self.mentions[index]
         is_modifier = self.word(first.end - 1).endswith(("ed", "ing", "en"))
         is_modifier = is_modifier or first.score < 0.8
         return (
             following
             if second.start == first.end and is_modifier and second.names_table and second.score >= 0.75
-            else place
+            else index
         )
 
-    def compound_head(self, place: int) -> int:
+    def compound_head(self, index: int) -> int:
         """The head of a compound noun: enrolments in course enrolments."""
         while True:
-            following = place + 1
+            following = index + 1
             if following >= len(self.mentions) or following in self.consumed:
-                return place
+                return index
             mention = self.mentions[following]
             if (
                 mention.kind != "element"
-                or mention.start != self.mentions[place].end
+                or mention.start != self.mentions[index].end
                 or mention.role in ("verb", "done")
             ):
-                return place
-            place = following
+                return index
+            index = following
 
-    def measure(self, place: int, operand: int | None) -> Measure:
+    def measure(self, index: int, operand: int | None) -> Measure:
         """The measure that a count or aggregate marker makes of an operand."""
-        mention = self.mentions[place]
+        mention = self.mentions[index]
         stems = self.stems(mention.start, mention.end + 2 if operand is None else self.mentions[operand].start)
         monetary = mention.kind == "agg" and bool(_MONETARY_WORDS & set(stems))
         text = self.text(mention)

@@ -17,12 +17,12 @@ _PRONOUNS = {"them", "these", "those", "whom", "which"}
 
 def _read_asked_unit(cursor: Cursor) -> None:
     """Which month had the most sales: group by the unit, unless a column has that name."""
-    for place, token in enumerate(cursor.tokens):
-        is_asked = token.stem in lexicon.TIME_UNITS and cursor.word(place - 1) in ("which", "what")
+    for index, token in enumerate(cursor.tokens):
+        is_asked = token.stem in lexicon.TIME_UNITS and cursor.word(index - 1) in ("which", "what")
         if (
             is_asked
             and cursor.parsed.superlatives
-            and not any(mention.start <= place < mention.end for mention in cursor.mentions)
+            and not any(mention.start <= index < mention.end for mention in cursor.mentions)
         ):
             cursor.parsed.time_units.append(lexicon.TIME_UNITS[token.stem])
 
@@ -51,14 +51,14 @@ def read(cursor: Cursor) -> None:
     """Read grouping elements and units of time."""
     parsed = cursor.parsed
     _read_asked_unit(cursor)
-    for place, mention in cursor.of_kind("group"):
-        cursor.consume(place)
+    for index, mention in cursor.of_kind("group"):
+        cursor.consume(index)
         if _names_agent(cursor, mention) or _is_pronoun_each(cursor, mention):
             continue
         if mention.role == "unit":
             parsed.time_units.append(mention.normalized)
             continue
-        following = cursor.after(place, ("element", "group"), 2, ("distinct",))
+        following = cursor.after(index, ("element", "group"), 2, ("distinct",))
         element = cursor.mention_at(following)
         unit = mention.end + (cursor.word(mention.end) in ("calendar", "single", "given", "the"))
         token = cursor.tokens[unit].stem if unit < len(cursor.tokens) else ""

@@ -11,11 +11,11 @@ _OVERALL = {"overall", "combined"}
 def read(cursor: Cursor) -> None:
     """Read counts and aggregates with their operands."""
     parsed = cursor.parsed
-    for place, mention in cursor.of_kind("count", "agg"):
-        cursor.consume(place)
+    for index, mention in cursor.of_kind("count", "agg"):
+        cursor.consume(index)
         cursor.first_measure = min(cursor.first_measure, mention.start)
-        inner = cursor.after(place, ("count", "agg"), 1, ())
-        if inner is not None and cursor.chinese and (operand := cursor.before(place, ("element",), 1)) is not None:
+        inner = cursor.after(index, ("count", "agg"), 1, ())
+        if inner is not None and cursor.chinese and (operand := cursor.before(index, ("element",), 1)) is not None:
             # 运费一共多少: the element stands before both markers.
             cursor.consume(inner, operand)
             parsed.measures.append(
@@ -25,38 +25,38 @@ def read(cursor: Cursor) -> None:
         if inner is not None and mention.kind == "agg":
             _add_nested(cursor, mention.normalized, inner)
             continue
-        operand = _operand(cursor, place)
+        operand = _operand(cursor, index)
         if operand is None:
-            described = cursor.described_element(place)
+            described = cursor.described_element(index)
             element = cursor.mention_at(described)
             if element is not None and element.kind == "element" and element.names_table:
                 operand = described
             elif element is not None and (element.kind == "element" or mention.kind == "agg"):
                 # F grades, the value of completed payments: the value is consumed later, as a filter.
-                parsed.measures.append(cursor.measure(place, described))
+                parsed.measures.append(cursor.measure(index, described))
                 continue
         if operand is None:
-            _add_without_operand(cursor, cursor.measure(place, None), cursor.text(mention).lower())
+            _add_without_operand(cursor, cursor.measure(index, None), cursor.text(mention).lower())
             continue
-        if place + 1 <= operand - 1 and cursor.mentions[operand - 1].kind == "distinct":
+        if index + 1 <= operand - 1 and cursor.mentions[operand - 1].kind == "distinct":
             parsed.distinct = True
         cursor.consume(operand)
         noun = cursor.head_noun(operand)
         if noun != operand:
             parsed.context.append(cursor.mentions[operand])
             cursor.consume(noun)
-        parsed.measures.append(cursor.measure(place, noun))
+        parsed.measures.append(cursor.measure(index, noun))
         if not cursor.chinese:
             function = parsed.measures[-1].function
             parsed.measures += [Measure(function, cursor.mentions[more]) for more in cursor.conjoined(noun, ("their",))]
 
 
-def _operand(cursor: Cursor, place: int) -> int | None:
+def _operand(cursor: Cursor, index: int) -> int | None:
     """What is counted or measured: the element after the marker in its clause, in Chinese the one before it."""
-    operand = cursor.after(place, ("element",), 4, ("distinct",))
+    operand = cursor.after(index, ("element",), 4, ("distinct",))
     if operand is None and cursor.chinese:
-        operand = cursor.before(place, ("element",), 2)
-    if operand is not None and {"?", ".", ";", "who", "where", "that"} & set(cursor.stems_between(place, operand)):
+        operand = cursor.before(index, ("element",), 2)
+    if operand is not None and {"?", ".", ";", "who", "where", "that"} & set(cursor.stems_between(index, operand)):
         return None
     return operand
 

@@ -11,15 +11,15 @@ _NEGATIVE_PRONOUNS = {"nobody", "nothing", "none", "no one", "no-one"}
 
 def read_double_negation(cursor: Cursor) -> None:
     """A double negation requires what it names: skip managers without customers."""
-    for place, mention in cursor.of_kind("except"):
-        for other in (place + 1, place + 2, place - 1, place - 2):
+    for index, mention in cursor.of_kind("except"):
+        for other in (index + 1, index + 2, index - 1, index - 2):
             denial = cursor.mentions[other] if 0 <= other < len(cursor.mentions) else None
             if denial is None or denial.kind != "not" or other in cursor.consumed:
                 continue
-            first, last = sorted((mention, denial), key=lambda mention_: mention_.start)
+            first, last = sorted((mention, denial), key=lambda item: item.start)
             if any(token.kind == "punct" for token in cursor.tokens[first.end : last.start]):
                 continue
-            cursor.consume(place, other)
+            cursor.consume(index, other)
             following = cursor.after(other, ("element", "value"), 5, ())
             element = cursor.mention_at(following)
             if element is None and cursor.text(denial).lower() not in _NEGATIVE_PRONOUNS:
@@ -32,13 +32,13 @@ def read_double_negation(cursor: Cursor) -> None:
 
 def read(cursor: Cursor) -> None:
     """Read what must not exist."""
-    for place, mention in cursor.of_kind("not", "except"):
-        cursor.consume(place)
-        following = cursor.after(place, ("element",), 5, ("distinct", "count", "group"))
+    for index, mention in cursor.of_kind("not", "except"):
+        cursor.consume(index)
+        following = cursor.after(index, ("element",), 5, ("distinct", "count", "group"))
         if following is None and cursor.chinese:
-            following = cursor.after(place, ("element",), 6, ("cmp",))
+            following = cursor.after(index, ("element",), 6, ("cmp",))
         if following is None and cursor.chinese:
-            following = _not_one(cursor, place)
+            following = _not_one(cursor, index)
         if following is None and cursor.chinese and _denies_event(cursor, mention.end):
             cursor.parsed.never_happened = True
             continue
@@ -54,15 +54,15 @@ def read(cursor: Cursor) -> None:
             # Did not leave a review: only the review is negated.
             denied = cursor.mentions[more] if denied.role else denied
         cursor.parsed.negated.append(denied)
-    for place, _ in _is_not(cursor):
-        cursor.consume(place, place + 1)
-        cursor.mentions[place + 1].role = "is"
-        cursor.parsed.negated.append(cursor.mentions[place + 1])
+    for index, _ in _is_not(cursor):
+        cursor.consume(index, index + 1)
+        cursor.mentions[index + 1].role = "is"
+        cursor.parsed.negated.append(cursor.mentions[index + 1])
 
 
-def _not_one(cursor: Cursor, place: int) -> int | None:
+def _not_one(cursor: Cursor, index: int) -> int | None:
     """Not even one: in Chinese the negated noun stands before the negation."""
-    before = cursor.before(place, ("element",), 2)
+    before = cursor.before(index, ("element",), 2)
     if before is None or before == 0 or cursor.mentions[before - 1].kind != "number":
         return None
     if cursor.mentions[before - 1].number != 1 or cursor.mentions[before].start - cursor.mentions[before - 1].end > 1:
@@ -82,7 +82,7 @@ def _is_not(cursor: Cursor) -> list[tuple[int, Mention]]:
     """Chinese copulas negated before an element: who is no member."""
     words = cursor.of_kind("cmp") if cursor.chinese else ()
     return [
-        (place, mention)
-        for place, mention in words
-        if mention.normalized == "<>" and cursor.after(place, ("element",), 0, ()) == place + 1
+        (index, mention)
+        for index, mention in words
+        if mention.normalized == "<>" and cursor.after(index, ("element",), 0, ()) == index + 1
     ]

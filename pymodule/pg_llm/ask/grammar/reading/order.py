@@ -12,23 +12,23 @@ _ENDS = {"first", "last"}
 
 def read_leading_superlatives(cursor: Cursor) -> None:
     """Superlatives that order all rows: cheapest first, starting with the lowest, newest to oldest."""
-    for place, mention in cursor.of_kind("super"):
-        operand_place = cursor.after(place, ("element", "agg", "count"), 0, ())
+    for index, mention in cursor.of_kind("super"):
+        operand_place = cursor.after(index, ("element", "agg", "count"), 0, ())
         if operand_place is not None and cursor.word(cursor.mentions[operand_place].start) in _ENDS:
             operand_place = None
-        last = place if operand_place is None else operand_place
-        used = [place, last]
-        behind = last + 1
+        last = index if operand_place is None else operand_place
+        used = [index, last]
+        following = last + 1
         if end := _closing_end(cursor, last):
-            for n in range(behind, len(cursor.mentions)):
+            for n in range(following, len(cursor.mentions)):
                 if cursor.mentions[n].start < end:
                     # `first` here is no name of a column.
                     cursor.discard(n)
         elif _reaches_opposite(cursor, last):
-            more = cursor.after(behind, ("element",), 0, ())
-            used += [behind, *([more] if more is not None else [])]
-        elif _follows_start(cursor, place) and cursor.ends_clause(cursor.mentions[last].end):
-            used.append(place - 1)
+            more = cursor.after(following, ("element",), 0, ())
+            used += [following, *([more] if more is not None else [])]
+        elif _follows_start(cursor, index) and cursor.ends_clause(cursor.mentions[last].end):
+            used.append(index - 1)
         else:
             continue
         cursor.consume(*used)
@@ -47,16 +47,16 @@ def _closing_end(cursor: Cursor, last: int) -> int:
 
 def _reaches_opposite(cursor: Cursor, last: int) -> bool:
     """True for a range between two superlatives: from the newest account to the oldest."""
-    behind = cursor.after(last, ("super",), 2, ())
-    return behind is not None and cursor.stems_between(last, behind) in (["to"], ["to", "the"])
+    following = cursor.after(last, ("super",), 2, ())
+    return following is not None and cursor.stems_between(last, following) in (["to"], ["to", "the"])
 
 
-def _follows_start(cursor: Cursor, place: int) -> bool:
+def _follows_start(cursor: Cursor, index: int) -> bool:
     """True after `starting with`."""
-    before = place - 1
+    before = index - 1
     if before < 0 or before in cursor.consumed or cursor.mentions[before].kind != "start":
         return False
-    return set(cursor.stems_between(before, place)) <= _ARTICLES
+    return set(cursor.stems_between(before, index)) <= _ARTICLES
 
 
 def read(cursor: Cursor) -> None:
@@ -66,23 +66,23 @@ def read(cursor: Cursor) -> None:
         return
     order = cursor.parsed.order
     down = None
-    for place, mention in cursor.of_kind("direction"):
-        cursor.consume(place)
+    for index, mention in cursor.of_kind("direction"):
+        cursor.consume(index)
         down = mention.normalized == "desc"
-        operand = cursor.after(place, ("element",), 2, ())
-        if operand is not None and cursor.stems_between(place, operand)[:1] == ["of"]:
+        operand = cursor.after(index, ("element",), 2, ())
+        if operand is not None and cursor.stems_between(index, operand)[:1] == ["of"]:
             cursor.consume(operand)
             order.append(Order(down, cursor.mentions[operand]))
-    for place, mention in cursor.of_kind("order"):
-        cursor.consume(place)
+    for index, mention in cursor.of_kind("order"):
+        cursor.consume(index)
         if mention.normalized in ("word", "of"):
-            by = cursor.after(place, ("group",), 1, ())
+            by = cursor.after(index, ("group",), 1, ())
             operand = cursor.after(by, ("element",), 1, ()) if by is not None else None
             if by is not None and operand is not None:
                 cursor.consume(by, operand)
             order.append(Order(bool(down), cursor.mention_at(operand)))
             continue
-        sort_key = _sort_key(cursor, place, mention.normalized == "verb")
+        sort_key = _sort_key(cursor, index, mention.normalized == "verb")
         if sort_key is None:
             continue
         if down is not None:
@@ -102,20 +102,20 @@ def _read_by(cursor: Cursor) -> None:
     order = cursor.parsed.order
     if not order or order[0].operand is not None or any(True for _ in cursor.of_kind("count", "agg")):
         return
-    for place, mention in cursor.of_kind("group"):
-        operand = cursor.after(place, ("element",), 1, ()) if cursor.text(mention).lower() == "by" else None
+    for index, mention in cursor.of_kind("group"):
+        operand = cursor.after(index, ("element",), 1, ()) if cursor.text(mention).lower() == "by" else None
         if operand is not None:
-            cursor.consume(place, operand)
+            cursor.consume(index, operand)
             order[0].operand = cursor.mentions[operand]
             return
 
 
-def _sort_key(cursor: Cursor, place: int, verb: bool) -> Order | None:
+def _sort_key(cursor: Cursor, index: int, verb: bool) -> Order | None:
     """The sort key after the marker; a verb has its object between them."""
-    start = place
+    start = index
     if verb:
         by = next(
-            (n for n, mention in cursor.of_kind("group") if n > place and cursor.word(mention.start) == "by"), None
+            (n for n, mention in cursor.of_kind("group") if n > index and cursor.word(mention.start) == "by"), None
         )
         if by is None:
             return Order(True)
@@ -126,7 +126,7 @@ def _sort_key(cursor: Cursor, place: int, verb: bool) -> Order | None:
         return None if verb else Order(False)
     mention = cursor.mentions[following]
     # Ranks begin with the best.
-    down = verb and cursor.word(cursor.mentions[place].start) == "rank"
+    down = verb and cursor.word(cursor.mentions[index].start) == "rank"
     if mention.kind == "element":
         cursor.consume(following)
         return Order(down, mention)
@@ -134,8 +134,8 @@ def _sort_key(cursor: Cursor, place: int, verb: bool) -> Order | None:
     if operand is None:
         return None
     cursor.consume(*range(following, operand + 1))
-    whose = cursor.after(operand, ("element",), 2, ())
-    if whose is not None and cursor.stems_between(operand, whose)[:1] in (["of"], ["for"], ["in"]):
-        cursor.consume(whose)
-        cursor.parsed.context.append(cursor.mentions[whose])
+    owner = cursor.after(operand, ("element",), 2, ())
+    if owner is not None and cursor.stems_between(operand, owner)[:1] in (["of"], ["for"], ["in"]):
+        cursor.consume(owner)
+        cursor.parsed.context.append(cursor.mentions[owner])
     return Order(down, measure=cursor.measure(following, operand))

@@ -7,36 +7,26 @@ from pg_llm.ask.grammar.reading.parsed_question import ValueFilter
 from pg_llm.ask.mention import Mention
 
 # Words between the marker and the text.
-_PATTERN_FILLERS = {
-    "a",
-    "an",
-    "the",
-    "letter",
-    "letters",
-    "character",
-    "word",
-    "text",
-    "string",
-    "phrase",
-    "suffix",
-    ":",
-    "in",
-}
+_PATTERN_FILLERS = frozenset(
+    """
+    a an the letter letters character word text string phrase suffix : in
+""".split()
+)
 
 
 def read(cursor: Cursor) -> None:
     """Read the text of each pattern, and the element that it is searched in."""
-    for place, mention in cursor.of_kind("surname"):
+    for index, mention in cursor.of_kind("surname"):
         name = cursor.word(mention.end)
         if name in cursor.parsed.unread and len(name) <= 2:
-            cursor.consume(place)
+            cursor.consume(index)
             cursor.parsed.unread.remove(name)
             raw = Mention("value", mention.end, mention.end + 1, name)
             cursor.parsed.value_filters.append(
-                ValueFilter([raw], cursor.mention_at(_person_after(cursor, place)), False, op="start")
+                ValueFilter([raw], cursor.mention_at(_person_after(cursor, index)), False, op="start")
             )
-    for place, mention in cursor.of_kind("start", "end", "like"):
-        pattern, text = _pattern_text(cursor, place)
+    for index, mention in cursor.of_kind("start", "end", "like"):
+        pattern, text = _pattern_text(cursor, index)
         if pattern is None:
             continue
         if mention.kind == "like" and any(match.whole for match in pattern.value_matches):
@@ -47,12 +37,12 @@ def read(cursor: Cursor) -> None:
         if (
             mention.kind == "end"
             and text is not None
-            and text > place
-            and set(cursor.stems_between(place, text)) - _PATTERN_FILLERS
+            and text > index
+            and set(cursor.stems_between(index, text)) - _PATTERN_FILLERS
         ):
             # Ended in a draw (code D): not a pattern.
             continue
-        cursor.consume(place, *([text] if text is not None else []))
+        cursor.consume(index, *([text] if text is not None else []))
         token = cursor.tokens[pattern.start] if pattern.end else None
         raw = Mention(
             "value", pattern.start, pattern.end, token.text if token and token.kind == "quoted" else pattern.normalized
@@ -61,36 +51,36 @@ def read(cursor: Cursor) -> None:
         label = next(
             (
                 n
-                for n in range((min(place, text) if text is not None else place) - 1, -1, -1)
+                for n in range((min(index, text) if text is not None else index) - 1, -1, -1)
                 if cursor.mentions[n].kind == "element" and n not in cursor.consumed
             ),
             None,
         )
         if label is not None and label > 0 and not cursor.is_first_element(label):
             cursor.consume(label)
-        negated = place > 0 and cursor.mentions[place - 1].kind == "not"
+        negated = index > 0 and cursor.mentions[index - 1].kind == "not"
         if negated:
-            cursor.consume(place - 1)
+            cursor.consume(index - 1)
         cursor.parsed.value_filters.append(ValueFilter([raw], cursor.mention_at(label), negated, op=mention.kind))
 
 
-def _person_after(cursor: Cursor, place: int) -> int | None:
+def _person_after(cursor: Cursor, index: int) -> int | None:
     """The person after a surname."""
-    following = range(place + 1, min(place + 3, len(cursor.mentions)))
+    following = range(index + 1, min(index + 3, len(cursor.mentions)))
     return next((n for n in following if cursor.mentions[n].kind == "element"), None)
 
 
-def _pattern_text(cursor: Cursor, place: int) -> tuple[Mention | None, int | None]:
+def _pattern_text(cursor: Cursor, index: int) -> tuple[Mention | None, int | None]:
     """The mention of the text and its index; no index if the text is a letter or a name that no mention covers."""
-    text = cursor.after(place, ("value",), 4, ("element",))
+    text = cursor.after(index, ("value",), 4, ("element",))
     if text is None:
-        text = cursor.after(place, ("value", "element", "number"), 4, ())
+        text = cursor.after(index, ("value", "element", "number"), 4, ())
     if text is None and cursor.chinese:
-        text = cursor.before(place, ("value", "number"), 2)
+        text = cursor.before(index, ("value", "number"), 2)
         return cursor.mention_at(text), text
     if text is not None:
         return cursor.mentions[text], text
-    end = cursor.mentions[place].end
+    end = cursor.mentions[index].end
     for token in cursor.tokens[end : end + 4]:
         if token.kind == "word" and ((len(token.text) == 1 and token.text != "a") or token.is_capitalized):
             return Mention("value", 0, 0, token.text), None

@@ -19,14 +19,14 @@ _COUNTED = {"", "the", "which", "what", "list", "show", "give", "me", "find", "n
 
 def read(cursor: Cursor) -> None:
     """Read superlatives with their limits and operands."""
-    for place, mention in cursor.of_kind("super", "top"):
-        used = [place]
-        number = _adjacent_number(cursor, place)
-        number = _number_before_noun(cursor, place) if number is None else number
+    for index, mention in cursor.of_kind("super", "top"):
+        used = [index]
+        number = _adjacent_number(cursor, index)
+        number = _number_before_noun(cursor, index) if number is None else number
         n = 1 if number is None else max(1, int(cursor.mentions[number].number))
         if number is not None:
             used.append(number)
-        if cursor.chinese and number is None and (following := cursor.after(place, ("top",), 1, ())) is not None:
+        if cursor.chinese and number is None and (following := cursor.after(index, ("top",), 1, ())) is not None:
             # 最高的前3: the limit follows the superlative.
             number = _adjacent_number(cursor, following)
             n = 1 if number is None else max(1, int(cursor.mentions[number].number))
@@ -41,7 +41,7 @@ def read(cursor: Cursor) -> None:
             continue
         superlative = _from_word(mention, words[0] if words else "", n, number is None)
         superlative.offset = lexicon.ORDINALS.get(cursor.word(mention.start - 1), 1) - 1
-        _read_operand(cursor, place, used, superlative)
+        _read_operand(cursor, index, used, superlative)
         cursor.consume(*used)
         if cursor.chinese and superlative.noun is None:
             superlative.noun = _noun_after(cursor, max(used))
@@ -63,10 +63,10 @@ def _from_word(mention: Mention, word: str, n: int, plain: bool) -> Superlative:
     )
 
 
-def _adjacent_number(cursor: Cursor, place: int) -> int | None:
+def _adjacent_number(cursor: Cursor, index: int) -> int | None:
     """The number beside the superlative."""
-    mention = cursor.mentions[place]
-    for other in (place + 1, place - 1):
+    mention = cursor.mentions[index]
+    for other in (index + 1, index - 1):
         if (
             0 <= other < len(cursor.mentions)
             and other not in cursor.consumed
@@ -78,19 +78,19 @@ def _adjacent_number(cursor: Cursor, place: int) -> int | None:
     return None
 
 
-def _number_before_noun(cursor: Cursor, place: int) -> int | None:
+def _number_before_noun(cursor: Cursor, index: int) -> int | None:
     """The number before the ranked noun: which three hotels have the most rooms."""
-    noun = cursor.before(place, ("element",), 3)
+    noun = cursor.before(index, ("element",), 3)
     number = cursor.before(noun, ("number",), 0) if noun is not None else None
-    if number is None or _LINKING.isdisjoint(cursor.stems_between(place - 1, place)):
+    if number is None or _LINKING.isdisjoint(cursor.stems_between(index - 1, index)):
         return None
     return number if cursor.word(cursor.mentions[number].start - 1) in _COUNTED else None
 
 
-def _read_operand(cursor: Cursor, place: int, used: list[int], superlative: Superlative) -> None:
+def _read_operand(cursor: Cursor, index: int, used: list[int], superlative: Superlative) -> None:
     """Read the key: the attribute of the word, a measure, or an adjacent column."""
     last = max(used)
-    if cursor.chinese and _read_chinese_operand(cursor, place, used, superlative):
+    if cursor.chinese and _read_chinese_operand(cursor, index, used, superlative):
         return
     counted = cursor.after(last, ("count", "agg"), 2, ())
     if counted is not None and superlative.attribute in ("", "*"):
@@ -106,7 +106,7 @@ def _read_operand(cursor: Cursor, place: int, used: list[int], superlative: Supe
             return
     if superlative.attribute == "*":
         return
-    verb = cursor.before(place, ("element",), 0)
+    verb = cursor.before(index, ("element",), 0)
     if superlative.attribute == "date" and verb is not None and cursor.mentions[verb].role == "verb":
         # Hired first.
         superlative.operand = cursor.mentions[verb]
@@ -122,15 +122,15 @@ def _read_operand(cursor: Cursor, place: int, used: list[int], superlative: Supe
         used.append(operand)
 
 
-def _read_chinese_operand(cursor: Cursor, place: int, used: list[int], superlative: Superlative) -> bool:
+def _read_chinese_operand(cursor: Cursor, index: int, used: list[int], superlative: Superlative) -> bool:
     """Read the key before the word; returns False if there is none."""
-    following = cursor.after(place, ("element",), 0, ())
-    if following is not None and cursor.mentions[following].names_column and not _follows_column(cursor, place):
+    following = cursor.after(index, ("element",), 0, ())
+    if following is not None and cursor.mentions[following].names_column and not _follows_column(cursor, index):
         # 最高分: the column follows the superlative.
         superlative.operand = cursor.mentions[following]
         used.append(following)
         return True
-    near = place - 1
+    near = index - 1
     while near >= 0 and near in used:
         near -= 1
     if near < 0 or near in cursor.consumed:
@@ -142,12 +142,12 @@ def _read_chinese_operand(cursor: Cursor, place: int, used: list[int], superlati
         used += [near, *([operand] if operand is not None else [])]
         return True
     operand = cursor.before(near, ("element",), 0) if mention.kind == "agg" else None
-    if operand is not None and mention.end == cursor.mentions[place].start:
+    if operand is not None and mention.end == cursor.mentions[index].start:
         # 罚款总额最高: an aggregate of the element before it.
         superlative.measure = cursor.measure(near, operand)
         used += [near, operand]
         return True
-    if mention.kind != "element" or cursor.mentions[place].start - mention.end > 1:
+    if mention.kind != "element" or cursor.mentions[index].start - mention.end > 1:
         return False
     if superlative.attribute and mention.names_table:
         # 每个店铺最贵: the shop is a group, not what is dear.
@@ -170,9 +170,9 @@ def _read_element(cursor: Cursor, near: int, used: list[int], superlative: Super
         superlative.operand = element
 
 
-def _noun_after(cursor: Cursor, place: int) -> Mention | None:
+def _noun_after(cursor: Cursor, index: int) -> Mention | None:
     """The table after the superlative, which is its noun."""
-    noun = cursor.after(place, ("element",), 2, ())
+    noun = cursor.after(index, ("element",), 2, ())
     return cursor.mentions[noun] if noun is not None and cursor.mentions[noun].names_table else None
 
 
@@ -181,13 +181,13 @@ def _is_extreme_value(cursor: Cursor, mention: Mention, superlative: Superlative
     operand = superlative.operand
     if operand is None or operand.start != mention.end or operand.names_table or not superlative.unnumbered:
         return False
-    behind = cursor.word(operand.end)
-    return behind != "的" and not any(word in behind for word in ("谁", "哪"))
+    next_word = cursor.word(operand.end)
+    return next_word != "的" and not any(word in next_word for word in ("谁", "哪"))
 
 
-def _follows_column(cursor: Cursor, place: int) -> bool:
+def _follows_column(cursor: Cursor, index: int) -> bool:
     """True if a column or count stands right before: 价格最高."""
-    near = cursor.before(place, ("element", "count"), 0)
+    near = cursor.before(index, ("element", "count"), 0)
     return near is not None and (cursor.mentions[near].kind == "count" or cursor.mentions[near].names_column)
 
 
@@ -195,10 +195,10 @@ def _read_by(cursor: Cursor, superlative: Superlative) -> None:
     """The key after `by`: the top 3 products by price."""
     if superlative.measure is not None or (superlative.attribute and superlative.word not in ("first", "last")):
         return
-    for place, mention in cursor.of_kind("group"):
+    for index, mention in cursor.of_kind("group"):
         if cursor.text(mention).lower() not in _BY:
             continue
-        operand = cursor.after(place, ("element", "count", "agg"), 2, ())
+        operand = cursor.after(index, ("element", "count", "agg"), 2, ())
         if operand is None:
             continue
         element = cursor.mentions[operand]
@@ -209,7 +209,7 @@ def _read_by(cursor: Cursor, superlative: Superlative) -> None:
                 continue
             measure = cursor.measure(operand, inner)
             cursor.consume(*range(operand, inner + 1))
-        cursor.consume(place, operand)
+        cursor.consume(index, operand)
         verb = cursor.tokens[mention.start - 1].text
         cursor.parsed.unread = [word for word in cursor.parsed.unread if word != verb]
         cursor.release(superlative.operand)

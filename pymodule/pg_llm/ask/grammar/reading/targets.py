@@ -19,19 +19,7 @@ _MORE_WORDS = frozenset(
 _QUESTION_WORDS, _QUESTION_REACH = {"which", "what", "when", "where", "how", "whose"}, 4
 # Restrictive kinds that must not be left out; a copula alone restricts nothing.
 _RESTRICTING = ("number", "same")
-_RESTRICTING_CHINESE = (
-    *_RESTRICTING,
-    "surname",
-    "takes",
-    "cmp",
-    "above",
-    "like",
-    "start",
-    "end",
-    "top",
-    "super",
-    "time",
-)
+_RESTRICTING_CHINESE = (*_RESTRICTING, *"surname takes cmp above like start end top super time".split())
 
 
 def read(cursor: Cursor) -> None:
@@ -49,7 +37,7 @@ def read(cursor: Cursor) -> None:
         return
     heads = _heads(cursor, free, asks)
     asks = not parsed.measures and parsed.ratio is None
-    parsed.targets = [*_ranked_targets(cursor, heads), *(cursor.mentions[place] for place in heads)]
+    parsed.targets = [*_ranked_targets(cursor, heads), *(cursor.mentions[index] for index in heads)]
     if cursor.word(0) == "whose":
         # Whose bag is the largest: the bag is context.
         parsed.context += parsed.targets[:1]
@@ -59,27 +47,27 @@ def read(cursor: Cursor) -> None:
     parsed.asks_person_too = any(word == "who" and words[n - 1] == "and" for n, word in enumerate(words) if n)
     parsed.asks_time = cursor.word(0) == "when"
     if asks and not heads and not parsed.superlatives:
-        parsed.targets = [cursor.mentions[place] for place in rest if place not in free][:1]
+        parsed.targets = [cursor.mentions[index] for index in rest if index not in free][:1]
 
 
 def _read_markers(cursor: Cursor) -> None:
     """Consume markers that no element belongs to."""
     for kind in ("distinct", "both", "either"):
-        for place, _ in cursor.of_kind(kind):
-            cursor.consume(place)
+        for index, _ in cursor.of_kind(kind):
+            cursor.consume(index)
             cursor.parsed.distinct |= kind == "distinct"
-    for place, mention in cursor.of_kind("only", "round"):
-        cursor.consume(place)
-        digits = cursor.after(place, ("number",), 1, ()) if mention.kind == "round" else None
+    for index, mention in cursor.of_kind("only", "round"):
+        cursor.consume(index)
+        digits = cursor.after(index, ("number",), 1, ()) if mention.kind == "round" else None
         if digits is not None:
             cursor.consume(digits)
             cursor.parsed.decimals = int(cursor.mentions[digits].number)
-        elif mention.kind == "round" or place + 1 not in cursor.consumed:
+        elif mention.kind == "round" or index + 1 not in cursor.consumed:
             # `only` restricts something that no pass has read.
             cursor.parsed.unread.append(cursor.text(mention))
     restricts = _RESTRICTING_CHINESE if cursor.chinese else _RESTRICTING
-    for place, mention in cursor.of_kind("group", *_RESTRICTING_CHINESE):
-        cursor.consume(place)
+    for index, mention in cursor.of_kind("group", *_RESTRICTING_CHINESE):
+        cursor.consume(index)
         if mention.kind in restricts and mention.normalized != "=":
             cursor.parsed.unread.append(cursor.text(mention))
 
@@ -89,36 +77,36 @@ def _heads(cursor: Cursor, free: list[int], asks: bool) -> list[int]:
     parsed = cursor.parsed
     heads: list[int] = []
     chain = False
-    for n, place in enumerate(free):
-        mention = cursor.mentions[place]
+    for n, index in enumerate(free):
+        mention = cursor.mentions[index]
         previous = free[n - 1] if n else None
         passed = cursor.stems(cursor.mentions[previous].end if previous is not None else 0, mention.start)
         asks_more = n > 0 and _asks_for_more(passed)
-        besides = place > 0 and _asks_another(cursor.stems_between(place - 1, place), passed)
-        beside = previous if chain and previous is not None and place == previous + 1 else None
-        if not heads and (_is_of_extreme(cursor, place) or _is_action(cursor, mention)):
+        besides = index > 0 and _asks_another(cursor.stems_between(index - 1, index), passed)
+        beside = previous if chain and previous is not None and index == previous + 1 else None
+        if not heads and (_is_of_extreme(cursor, index) or _is_action(cursor, mention)):
             parsed.context.append(mention)
         elif not heads and asks and not asks_more and _is_total(cursor, mention):
             parsed.measures.append(Measure("sum", mention))
             asks = False
         elif not heads and (asks or asks_more or (n == 0 and _is_listed_before_measure(cursor, mention))):
-            heads.append(place)
+            heads.append(index)
             chain = True
         elif beside is not None and passed and passed[0] in ("of", "'s", "for", "from", "in") and len(passed) <= 4:
             parsed.owners.append(mention)
             chain = False
         elif beside is not None and _is_conjoined(passed):
-            heads.append(place)
-        elif heads and (besides or (asks_more and (_is_column(mention) or _has_column_after(cursor, place)))):
-            heads.append(place)
+            heads.append(index)
+        elif heads and (besides or (asks_more and (_is_column(mention) or _has_column_after(cursor, index)))):
+            heads.append(index)
             chain = True
         elif beside is not None and not passed and mention.role == "verb":
             # Workers hired after 2019: the event is not a target.
             parsed.context.append(mention)
         elif beside is not None and not passed:
-            chain = _is_owned(cursor, beside, place)
+            chain = _is_owned(cursor, beside, index)
             if chain:
-                heads[-1] = place
+                heads[-1] = index
             parsed.owners.append(cursor.mentions[beside] if chain else mention)
         else:
             chain = False
@@ -146,9 +134,9 @@ def _is_owned(cursor: Cursor, first: int, second: int) -> bool:
     return genitive or _is_column(cursor.mentions[second])
 
 
-def _has_column_after(cursor: Cursor, place: int) -> bool:
+def _has_column_after(cursor: Cursor, index: int) -> bool:
     """True if a column follows: the guest name."""
-    following = cursor.mention_at(cursor.after(place, ("element",), 0, ()))
+    following = cursor.mention_at(cursor.after(index, ("element",), 0, ()))
     return following is not None and _is_column(following)
 
 
@@ -179,14 +167,14 @@ def _is_listed_before_measure(cursor: Cursor, mention: Mention) -> bool:
     return asks and mention.end <= cursor.first_measure < len(cursor.tokens)
 
 
-def _is_of_extreme(cursor: Cursor, place: int) -> bool:
+def _is_of_extreme(cursor: Cursor, index: int) -> bool:
     """The highest salary of employees: the salary is the target."""
-    if place == 0:
+    if index == 0:
         return False
-    before = cursor.mentions[place - 1]
+    before = cursor.mentions[index - 1]
     if not any(superlative.operand is before and superlative.unnumbered for superlative in cursor.parsed.superlatives):
         return False
-    passed = cursor.stems_between(place - 1, place)
+    passed = cursor.stems_between(index - 1, index)
     return before.names_column and bool(passed) and passed[0] in ("of", "among", "for", "in", "across")
 
 
@@ -211,7 +199,7 @@ def _read_chinese(cursor: Cursor, free: list[int], asks: bool) -> None:
     heads = _beside_question_word(cursor, free) if parsed.ratio is None else []
     if not asks and not heads:
         labels = [value_filter.label for value_filter in parsed.value_filters if value_filter.label is not None]
-        parsed.context += [cursor.mentions[place] for place in free]
+        parsed.context += [cursor.mentions[index] for index in free]
         parsed.context += [label for label in labels if label.names_table]
         return
     heads = heads or free[-1:]
@@ -221,8 +209,8 @@ def _read_chinese(cursor: Cursor, free: list[int], asks: bool) -> None:
     while last + 1 < len(free) and _is_conjoined_chinese(cursor, free[last], free[last + 1]):
         last += 1
     heads = free[first : last + 1]
-    parsed.targets = [cursor.mentions[place] for place in heads]
-    others = [cursor.mentions[place] for place in free if place not in heads]
+    parsed.targets = [cursor.mentions[index] for index in heads]
+    others = [cursor.mentions[index] for index in free if index not in heads]
     if asks:
         parsed.owners = others
     else:

@@ -12,15 +12,15 @@ _TIMES = ("year", "period", "date", "month")
 
 def read(cursor: Cursor) -> None:
     """Read relative times, then absolute ones."""
-    for place, mention in cursor.of_kind("when"):
-        cursor.consume(place)
+    for index, mention in cursor.of_kind("when"):
+        cursor.consume(index)
         op, unit = mention.normalized.split(".")
         cursor.parsed.comparisons.append(Comparison(op, [unit], time_kind=unit))
-    for place, mention in cursor.of_kind("time", "super"):
+    for index, mention in cursor.of_kind("time", "super"):
         if mention.kind == "time" or (cursor.chinese and mention.normalized == "desc.date"):
-            _read_relative(cursor, place, mention)
-    for place, mention in cursor.of_kind(*_TIMES):
-        before = place - 1
+            _read_relative(cursor, index, mention)
+    for index, mention in cursor.of_kind(*_TIMES):
+        before = index - 1
         marker = (
             cursor.mentions[before]
             if before >= 0 and before not in cursor.consumed and cursor.mentions[before].end >= mention.start - 2
@@ -34,7 +34,7 @@ def read(cursor: Cursor) -> None:
         ):
             # `more than 2000` is a number, `after 2000` a year.
             continue
-        op, values, used = _time_comparison(cursor, place, marker)
+        op, values, used = _time_comparison(cursor, index, marker)
         if marker and (marker.kind in ("cmp", "between") or cursor.text(marker).lower() == "by"):
             used.append(before)
         cursor.consume(*used)
@@ -51,9 +51,9 @@ def read(cursor: Cursor) -> None:
         )
 
 
-def _event_after(cursor: Cursor, place: int) -> int | None:
+def _event_after(cursor: Cursor, index: int) -> int | None:
     """The event right after a time: 2020年出生."""
-    following = cursor.after(place, ("element",), 1, ())
+    following = cursor.after(index, ("element",), 1, ())
     if following is None or cursor.mentions[following].role != "verb":
         return None
     cursor.consume(following)
@@ -67,9 +67,9 @@ def _is_modifier(cursor: Cursor, near: int, first: int) -> bool:
     return mention.role == "verb" or (touches and not cursor.is_first_element(near))
 
 
-def _read_relative(cursor: Cursor, place: int, mention: Mention) -> None:
+def _read_relative(cursor: Cursor, index: int, mention: Mention) -> None:
     number, end = 0.0, mention.end
-    following = cursor.mentions[place + 1] if place + 1 < len(cursor.mentions) else None
+    following = cursor.mentions[index + 1] if index + 1 < len(cursor.mentions) else None
     if following is not None and following.kind == "number" and following.start == end:
         number, end = following.number, following.end
     if cursor.word(end) == "个":
@@ -91,23 +91,23 @@ def _read_relative(cursor: Cursor, place: int, mention: Mention) -> None:
     cursor.parsed.comparisons.append(Comparison("since", [interval], time_kind=unit))
 
 
-def _time_comparison(cursor: Cursor, place: int, marker: Mention | None) -> tuple[str, list[str], list[int]]:
+def _time_comparison(cursor: Cursor, index: int, marker: Mention | None) -> tuple[str, list[str], list[int]]:
     """The operator, the times, and the indexes of the mentions that they were read from."""
-    mention = cursor.mentions[place]
-    until = cursor.after(place, _TIMES, 1, ())
+    mention = cursor.mentions[index]
+    until = cursor.after(index, _TIMES, 1, ())
     if until is not None and cursor.word(mention.end) in ("and", "or", ",", "和", "或"):
-        return "in", [mention.normalized, cursor.mentions[until].normalized], [place, until]
+        return "in", [mention.normalized, cursor.mentions[until].normalized], [index, until]
     values = mention.normalized.split("/")
     if marker and marker.kind == "cmp":
-        return marker.normalized.removesuffix(".time"), values, [place]
+        return marker.normalized.removesuffix(".time"), values, [index]
     if marker and cursor.text(marker).lower() == "by":
-        return "<=", values, [place]
-    after = place + 1
+        return "<=", values, [index]
+    after = index + 1
     next_mention = cursor.mentions[after] if after < len(cursor.mentions) else None
     is_bound = next_mention is not None and (
         next_mention.kind == "above" or (cursor.chinese and next_mention.kind == "cmp")
     )
     if next_mention is not None and is_bound and next_mention.start <= mention.end + 1:
         # 2020 or later, 2020年以后
-        return next_mention.normalized.removesuffix(".time"), values, [place, after]
-    return "=" if len(values) == 1 else "between", values, [place]
+        return next_mention.normalized.removesuffix(".time"), values, [index, after]
+    return "=" if len(values) == 1 else "between", values, [index]

@@ -18,11 +18,11 @@ _NEGATING = ("not", "except")
 def read(cursor: Cursor) -> None:
     """Read lists of values with their labels and negations."""
     groups: list[list[int]] = []
-    for place, _ in cursor.of_kind("value"):
-        if groups and _is_same_list(cursor, groups[-1][-1], place):
-            groups[-1].append(place)
+    for index, _ in cursor.of_kind("value"):
+        if groups and _is_same_list(cursor, groups[-1][-1], index):
+            groups[-1].append(index)
         else:
-            groups.append([place])
+            groups.append([index])
     for group in groups:
         cursor.consume(*group)
         first, last = group[0], group[-1]
@@ -45,8 +45,8 @@ def _name_part(cursor: Cursor, value: Mention) -> str:
     if not value.value_matches or any(match.whole for match in value.value_matches):
         return ""
     before = cursor.stems(max(0, value.start - 5), value.start)
-    for place, word in enumerate(before):
-        which = before[place - 1] if place else ""
+    for index, word in enumerate(before):
+        which = before[index - 1] if index else ""
         if word == "surname" or (word == "name" and which in ("last", "family")):
             return "surname"
         if word == "name" and which in ("first", "given"):
