@@ -46,15 +46,19 @@ def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]
 
 
 def run_in_worker(text: str, mime: str) -> str:
+    """As `parse`, of a file in base64, within limits on memory."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+    return parse(base64.b64decode(text), mime)
+
+
+def parse(content: bytes, mime: str) -> str:
     """The text of a file, whose type is told from its content where `mime` is empty.
 
     Raises InvalidInput for one that is broken, locked, too large, or of another type.
     """
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-    content = base64.b64decode(text)
     kind = _named(mime) if mime else _recognized(content)
     try:
-        found = _PARSERS[kind](content)
+        text = _PARSERS[kind](content)
     except Error:
         raise
     except MemoryError:
@@ -65,10 +69,10 @@ def run_in_worker(text: str, mime: str) -> str:
             f"the {kind} document cannot be read: {type(error).__name__}: {str(error)[:200]}",
             hint="It may be damaged, or of another type: mime => '…' says which.",
         ) from None
-    if len(found) > _RESULT:
-        raise InvalidInput(f"the text of the document has {len(found)} characters, and {_RESULT} are the most")
+    if len(text) > _RESULT:
+        raise InvalidInput(f"the text of the document has {len(text)} characters, and {_RESULT} are the most")
     # PostgreSQL's text holds no zero bytes.
-    return found.replace("\0", "").strip()
+    return text.replace("\0", "").strip()
 
 
 def _named(mime: str) -> str:
