@@ -1,0 +1,1 @@
+"""Text classification, tagging, named-entity recognition, and votes of several models."""

@@ -1,0 +1,1 @@
+"""Text generation, JSON by a schema, and information extraction."""

@@ -1,1 +1,1 @@
-"""Training: models that learn from rows, in a process of their own that may be killed at any time."""
+"""Training, evaluation and promotion of models on the rows of a query."""

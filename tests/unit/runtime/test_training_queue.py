@@ -119,6 +119,7 @@ def test_a_waiting_training_says_what_it_waits_for(data: Path) -> None:
             "detail": {"waits_for": "a training in this database", "pid": 7},
         }
         assert queue.reports[3]["detail"] == {"waits_for": "a training in another database", "pid": 7}
+        assert queue.phase(1) == "training"
         (data / "go").touch()
         await first
         (data / "go").unlink()

@@ -1,0 +1,1 @@
+"""Generation and extraction where the models are."""

@@ -1,0 +1,1 @@
+"""Trainers: heads on embeddings, fine-tuning, self-training, label errors."""
