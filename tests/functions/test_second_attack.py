@@ -167,6 +167,23 @@ def test_a_question_runs_nothing_of_a_table_that_nobody_named(
     assert "payload ran as postgres" not in heard
 
 
+def test_a_view_that_is_replaced_meanwhile(eve: psycopg.Connection, connect: Connect) -> None:
+    """Views are not locked at all before it is asked what is in them; alice names no table."""
+    eve.execute("""
+        CREATE TABLE lair.base (id int PRIMARY KEY, name text);
+        INSERT INTO lair.base VALUES (1, 'Io');
+        CREATE VIEW lair.moon AS SELECT id, name FROM lair.base;
+        GRANT SELECT ON lair.moon TO PUBLIC;
+    """)
+    changing = connect("eve")
+    changing.execute("BEGIN; CREATE OR REPLACE VIEW lair.moon AS SELECT id, lair.run() AS name FROM lair.base")
+    alice = connect("alice")
+    heard = listening(alice)
+    question = "SELECT * FROM ask('What is the name of the moon with id 1?')"
+    during(alice, question, eve, lambda: changing.execute("COMMIT"))
+    assert "payload ran as alice" not in heard
+
+
 def test_a_cast_that_is_made_meanwhile(eve: psycopg.Connection, connect: Connect) -> None:
     eve.execute("""
         CREATE TYPE lair.color AS ENUM ('red');
@@ -283,7 +300,16 @@ def test_a_trigger_without_a_transition_table_does_nothing(eve: psycopg.Connecti
     assert "payload ran as alice" not in heard
 
 
-# 6. A document that nobody waits for any more keeps everybody else's waiting.
+# 6. The host reads a text as it is under the usual settings; the server runs it under the session's.
+def test_advice_changes_nothing(db: psycopg.Connection) -> None:
+    db.execute("CREATE TABLE kept AS SELECT 1 AS n; SET standard_conforming_strings = off")
+    text = r"SELECT 'a\'' ; DELETE FROM kept; EXPLAIN (FORMAT JSON) SELECT 1 --'"
+    with suppress(psycopg.Error):
+        db.execute(f"SELECT * FROM llm_optimize($q${text}$q$)")
+    assert value(db, "SELECT count(*) FROM kept") == 1
+
+
+# 7. A document that nobody waits for any more keeps everybody else's waiting.
 @pytest.mark.slow
 def test_a_cancelled_document_stops_nobody(eve: psycopg.Connection, connect: Connect) -> None:
     mail = b"From: a\r\nSubject: x\r\nTo: " + b"a@b, " * 200_000 + b"\r\n\r\nhi"
