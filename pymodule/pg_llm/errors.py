@@ -23,6 +23,8 @@ Error                      XX000  a defect in pg_llm itself
 ├── OutOfMemory            53200  the machine has no memory left
 ├── DiskFull               53100  the disk has no room left
 ├── MissingPackage         0A000  a Python package that the set-up left out
+├── NotSupported           0A000  what cannot be done in this database
+├── ConcurrentChange       40001  a relation that was renamed or replaced meanwhile
 ├── EndpointFailed         58030  a remote endpoint that did not answer as it should
 └── HostUnavailable        58000  the model host cannot be started or reached
 """
@@ -155,6 +157,15 @@ class MissingPackage(Error):
         "The set-up went on without PyTorch. TORCH=general ./run setup adds it (3 GB, with CUDA); models behind an "
         "endpoint need none."
     )
+
+
+class NotSupported(Error):
+    sqlstate = "0A000"
+
+
+class ConcurrentChange(Error):
+    sqlstate = "40001"
+    default_hint = "Call it again."
 
 
 class EndpointFailed(Error):

@@ -102,6 +102,9 @@ class FakeConnection(Connection):
             return [{found[2]: self.settings.get(found[1])}]
         if found := re.fullmatch(r"SELECT (?:pg_catalog\.)?current_setting\(\$1, true\) AS (\w+)", call.query):
             return [{found[1]: self.settings.get(call.values[0])}]
+        if "pg_catalog.to_regclass(n.name)" in call.query:
+            # Nobody renames anything.
+            return []
         raise AssertionError(f"no rule answers the query: {call.query}")
 
     def prepare(self, query: str, types: Sequence[str] = ()) -> Statement:

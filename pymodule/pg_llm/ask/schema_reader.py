@@ -13,7 +13,7 @@ from typing import Any
 
 from pg_llm.ask.grammar import chinese, lexicon, words
 from pg_llm.ask.schema import DECLARED_COST, Edge, Schema, SchemaColumn, SchemaTable
-from pg_llm.database import foreign_code, sandbox, table_access
+from pg_llm.database import foreign_code, relation_names, sandbox, table_access
 from pg_llm.database.connection import Connection, DatabaseError, Row
 from pg_llm.database.models import Model
 from pg_llm.database.sandbox import READABLE
@@ -143,6 +143,8 @@ class ValueLookup:
             ("bigint",),
             (oid,),
         )[0]["relation"]
+        relation_names.note(self.db, oid, relation)
+        relation_names.check(self.db, [oid])
 
         def read() -> list[dict[str, Any]]:
             rows: list[dict[str, Any]] = []
@@ -190,7 +192,7 @@ def select_tables(db: Connection, question: str, tables: Sequence[int] | None, m
     if oids and foreign_code.lock(db, oids, db.current_role()):
         # Under the locks the definitions cannot change, so that this check is final.
         code |= untrusted(db, oids)
-        safe = [row for row in safe if row["oid"] not in code]
+        safe = _without_unsafe_views(db, [row for row in safe if row["oid"] not in code], named=False)
     return TableSelection([row["oid"] for row in safe], db.current_role(), exclusion_note(db, code))
 
 

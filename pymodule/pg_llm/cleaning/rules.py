@@ -13,7 +13,7 @@ from pg_llm.cleaning.column_store import Cell, ColumnStore, Finding, Value
 from pg_llm.cleaning.detectors.distance import edit_distance
 from pg_llm.cleaning.interruptible import Poll, chunks, interruptible, throttled
 from pg_llm.cleaning.target_table import TargetTable
-from pg_llm.database import column_types, table_access
+from pg_llm.database import column_types, relation_names, table_access
 from pg_llm.database.connection import Connection
 from pg_llm.database.quoting import quote_ident
 from pg_llm.errors import InvalidInput
@@ -110,6 +110,7 @@ def _referenced_values(db: Connection, reference: str) -> list[str]:
     table = db.rows(query, ("text",), (name,))[0]
     if table["name"] is None:
         raise InvalidInput(f'there is no table "{name}"', hint="Name it with its schema: schema.table.column.")
+    relation_names.note(db, table["oid"], table["name"])
     columns = column_types.of_relation(db, table["oid"])
     if column not in columns:
         raise InvalidInput(f'{name} has no column "{column}"', hint=f"It has: {', '.join(columns)}.")

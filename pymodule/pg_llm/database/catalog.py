@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from pg_llm.database import column_types
+from pg_llm.database import column_types, relation_names
 from pg_llm.database.column_types import ColumnType
 from pg_llm.database.connection import Connection
 from pg_llm.database.quoting import quote_ident, quote_literal
@@ -115,6 +115,7 @@ def table(db: Connection, target: str) -> Table:
     if row["relkind"] not in ("r", "p"):
         raise InvalidInput(f"{relation} is not a table", hint="Index the table behind it.")
     oid = row["oid"]
+    relation_names.note(db, oid, relation)
     key = [column["name"] for column in db.rows(_KEY, ("bigint",), (oid,))]
     if not key:
         raise InvalidInput(

@@ -29,9 +29,8 @@ _TYPES = """
     )
     SELECT format_type(b.oid, -1) AS name, b.typnamespace = 'pg_catalog'::regnamespace AS builtin,
            b.typtype = 'c' AS composite, NOT EXISTS (
-               SELECT FROM part AS p JOIN pg_cast AS x ON x.castsource = p.oid JOIN pg_proc AS f ON f.oid = x.castfunc
-               WHERE p.place = m.place AND x.casttarget IN ('json'::regtype, 'jsonb'::regtype)
-               AND f.oid >= 16384 AND NOT pg_has_role(f.proowner, CURRENT_USER, 'USAGE')
+               SELECT FROM part AS p JOIN pg_type AS t ON t.oid = p.oid
+               WHERE p.place = m.place AND t.oid >= 16384 AND NOT pg_has_role(t.typowner, CURRENT_USER, 'USAGE')
            ) AS jsonable
     FROM made_of AS m JOIN pg_type AS b ON b.oid = m.oid AND b.typtype <> 'd' ORDER BY m.place
 """
@@ -45,7 +44,7 @@ _OF_RELATION = """
 class ColumnType:
     """A type, for a domain its base type; `builtin`: it is one of PostgreSQL's own.
 
-    `jsonable`: its parts have no casts to json but those of roles that the caller trusts.
+    `jsonable`: its parts are types of roles that the caller trusts: others may make a cast to json at any moment.
     """
 
     name: str

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pg_llm.database import relation_names
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.security_context import run_as_extension_owner
+from pg_llm.errors import ConcurrentChange
 
 # Expressions (node trees) that reading or writing a relation evaluates, and its triggers: for the relations given,
 # their children, and the relations that those expressions read. Not listed are:
@@ -22,6 +24,9 @@ _CODE = """
         UNION
         SELECT r.root, next.oid FROM reached AS r CROSS JOIN LATERAL (
             SELECT i.inhrelid FROM pg_inherits AS i WHERE i.inhparent = r.oid
+            UNION ALL
+            SELECT k.conrelid FROM pg_constraint AS k
+            WHERE <writes> AND k.confrelid = r.oid AND k.contype = 'f' AND k.confupdtype IN ('c', 'n', 'd')
             UNION ALL
             SELECT m.found[1]::oid FROM (
                 SELECT concat(p.polqual::text, p.polwithcheck::text) FROM pg_policy AS p WHERE p.polrelid = r.oid
@@ -79,6 +84,12 @@ _CODE = """
             SELECT format('statistics %I on %I', x.stxname, c.relname), c.relowner, x.stxexprs::text
             FROM pg_statistic_ext AS x WHERE x.stxrelid = c.oid AND NOT c.trusted
             UNION ALL
+            SELECT format('foreign key %I', k.conname), t.typowner, '{COERCETODOMAIN'
+            FROM pg_constraint AS k JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = ANY(k.conkey)
+            JOIN pg_type AS t ON t.oid = a.atttypid
+            WHERE <writes> AND c.oid IN (k.conrelid, k.confrelid) AND k.contype = 'f'
+            AND t.oid >= 16384 AND NOT pg_has_role(t.typowner, $2::oid, 'USAGE')
+            UNION ALL
             SELECT format('domain %s', t.oid::regtype), t.typowner, k.conbin::text
             FROM part AS p JOIN pg_type AS t ON t.oid = p.oid AND t.typtype = 'd'
             JOIN pg_constraint AS k ON k.contypid = t.oid
@@ -126,6 +137,8 @@ _PLAIN = """
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND t.oid >= 16384 AND NOT pg_has_role(t.typowner, $2::oid, 'USAGE')
     )
 """
+# Times that relations are locked, each after one of them was renamed meanwhile.
+_ATTEMPTS = 5
 _WITH_CHILDREN = """
     WITH RECURSIVE reached (oid) AS (
         SELECT unnest($1::oid[])
@@ -146,11 +159,12 @@ _ALONE = f"""
 # further children at any time.
 _TABLES = f"""
     {_WITH_CHILDREN}
-    SELECT format('%I.%I', n.nspname, c.relname) AS relation, format('parts of %I', c.relname) AS what,
+    SELECT c.oid::int8 AS number, format('%I.%I', n.nspname, c.relname) AS relation, c.relkind::text AS kind,
+           format('parts of %I', c.relname) AS what,
            pg_get_userbyid(c.relowner)::text AS owner, c.relowner::int8 AS oid,
            c.relkind = 'p' OR c.relhassubclass AS open, pg_is_in_recovery() AS replica
     FROM reached AS r JOIN pg_class AS c ON c.oid = r.oid JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE c.relkind IN ('r', 'p') AND NOT ($3 AND pg_has_role(c.relowner, $2::oid, 'USAGE')) ORDER BY c.oid
+    WHERE c.relkind IN ('r', 'p', 'v', 'm') AND NOT ($3 AND pg_has_role(c.relowner, $2::oid, 'USAGE')) ORDER BY c.oid
 """
 
 
@@ -178,14 +192,22 @@ def find_ever(db: Connection, oids: Sequence[int], role: int) -> list[Row]:
 def lock(db: Connection, oids: Sequence[int], role: int, writes: bool = False) -> bool:
     """Lock these tables against new policies, rules, checks, indexes and triggers until the transaction ends.
 
-    For writing all of them, for reading those of owners the role does not trust. False if there are none.
+    For writing all of them, for reading those of owners the role does not trust. False if there are none. Raises
+    ConcurrentChange if a name that was read for one of them before means another relation by now.
     """
-    rows = _tables(db, oids, role, all=writes)
-    for row in rows:
-        if not row["replica"]:
-            # Parsing takes a writer's lock; LOCK TABLE is not allowed in a STABLE function.
-            query = f"DELETE FROM ONLY {row['relation']}"
-            run_as_extension_owner(db, lambda query=query: db.prepare(query))  # type: ignore[misc]
+    for _ in range(_ATTEMPTS):
+        rows = _tables(db, oids, role, all=writes)
+        for row in rows:
+            # Parsing takes the lock; LOCK TABLE is not allowed in a STABLE function. A writer's lock on tables.
+            query = f"DELETE FROM ONLY {row['relation']}" if row["kind"] in "rp" else f"SELECT FROM {row['relation']}"
+            if not row["replica"] or row["kind"] not in "rp":
+                run_as_extension_owner(db, lambda query=query: db.prepare(query))  # type: ignore[misc]
+        # Whoever waited for a lock got it on whatever bears the name by then.
+        if not rows or not relation_names.unstable(db, {row["number"]: row["relation"] for row in rows}):
+            break
+    else:
+        raise ConcurrentChange("a relation was renamed or replaced again and again while it was being locked")
+    relation_names.check(db, oids)
     return bool(rows)
 
 

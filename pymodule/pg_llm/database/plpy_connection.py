@@ -13,7 +13,8 @@ import plpy
 
 from pg_llm import interrupts
 from pg_llm.database.connection import BATCH, Connection, DatabaseError, Row, Statement
-from pg_llm.errors import Error
+from pg_llm.database.quoting import pin_type
+from pg_llm.errors import Error, NotSupported
 from pg_llm.interrupts import Interrupted
 
 _P = ParamSpec("_P")
@@ -59,7 +60,7 @@ class PlpyConnection(Connection):
 
     @_translated
     def prepare(self, query: str, types: Sequence[str] = ()) -> Statement:
-        return _PreparedStatement(plpy.prepare(query, list(types)))
+        return _PreparedStatement(_prepared(query, types))
 
     @_translated
     def rows(self, query: str, types: Sequence[str] = (), values: Sequence[Any] = ()) -> list[Row]:
@@ -67,7 +68,7 @@ class PlpyConnection(Connection):
 
     @_translated
     def execute(self, statement: str) -> list[Row]:
-        return list(plpy.execute(statement))
+        return list(plpy.execute(_checked(statement)))
 
     def batches(
         self, query: str, types: Sequence[str] = (), values: Sequence[Any] = (), size: int = BATCH
@@ -82,9 +83,10 @@ class PlpyConnection(Connection):
 
     @_translated
     def describe(self, query: str) -> list[tuple[str, int]]:
-        text = f"SELECT * FROM ({query}\n) AS q LIMIT 0"
+        text = f"SELECT * FROM ({_checked(query)}\n) AS q LIMIT 0"
         try:
-            # A cursor takes one statement only.
+            # A cursor takes one statement only; and by itself, so that no bracket in it ends the one around it.
+            plpy.cursor(query).close()
             plpy.cursor(text).close()
         except plpy.SPIError as error:
             if str(error).startswith("cannot open multi-query plan"):
@@ -173,14 +175,36 @@ class PlpyConnection(Connection):
         )
 
 
+def _prepared(query: str, types: Sequence[str]) -> Any:
+    # Parameters have PostgreSQL's own types, whatever a caller's search path calls so: the statement may be kept.
+    return plpy.prepare(_checked(query), [pin_type(name) for name in types])
+
+
+def _checked(query: str) -> str:
+    """The query, whose text PL/Python gives to the server as UTF-8 whatever the database's encoding is."""
+    if not query.isascii() and _encoding() != "UTF8":
+        raise NotSupported(
+            f"names and texts in SQL must be ASCII in a database whose encoding is {_encoding()}",
+            hint="Use a database in UTF8: there everything is read as it is written.",
+        )
+    return query
+
+
+@functools.cache
+def _encoding() -> str:
+    query = "SELECT pg_catalog.current_setting('server_encoding') AS name"
+    (row,) = plpy.execute(query)
+    return str(row["name"])
+
+
 @functools.lru_cache(maxsize=_KEPT)
 def _plan(query: str, types: tuple[str, ...]) -> Any:
-    return plpy.prepare(query, list(types))
+    return _prepared(query, types)
 
 
 @_translated
 def _opened(query: str, types: Sequence[str], values: Sequence[Any]) -> Any:
-    return plpy.cursor(plpy.prepare(query, list(types)), list(values))
+    return plpy.cursor(_prepared(query, types), list(values))
 
 
 @_translated

@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 from psycopg.types.string import TextLoader
 
 from pg_llm.database.connection import BATCH, Connection, DatabaseError, Row, Statement
-from pg_llm.database.quoting import quote_ident
+from pg_llm.database.quoting import pin_type, quote_ident
 from pg_llm.errors import Error, InsufficientPrivilege
 from pg_llm.interrupts import Interrupted
 
@@ -36,7 +36,7 @@ class _PreparedStatement(Statement):
     def __init__(self, connection: PsycopgConnection, query: str, types: Sequence[str]) -> None:
         self._connection = connection
         self.name = sql.Identifier(f"pg_llm_{next(_numbers)}")
-        of_types = f"({', '.join(types)})" if types else ""
+        of_types = f"({', '.join(map(pin_type, types))})" if types else ""
         connection.run(sql.SQL("PREPARE {}" + of_types + " AS {}").format(self.name, sql.SQL(query)))
 
     def rows(self, values: Sequence[Any] = ()) -> list[Row]:
@@ -100,7 +100,7 @@ class PsycopgConnection(Connection):
         # DECLARE takes no prepared statement; literals of the parameters' types stand in for them.
         text = sql.SQL(_with_placeholders(query, len(types)))
         given = [
-            sql.SQL("({}::{})").format(sql.Literal(value), sql.SQL(kind))
+            sql.SQL("({}::{})").format(sql.Literal(value), sql.SQL(pin_type(kind)))
             for value, kind in zip(values, types, strict=True)
         ]
         name = sql.Identifier(f"pg_llm_{next(_numbers)}")

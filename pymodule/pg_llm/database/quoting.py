@@ -5,6 +5,17 @@ from __future__ import annotations
 import re
 
 _PLAIN = re.compile(r"[a-z_][a-z0-9_]*")
+# SQL's words for types, which are not their names in pg_catalog.
+_TYPE_WORDS = {
+    "bigint": "int8",
+    "boolean": "bool",
+    "character": "bpchar",
+    "decimal": "numeric",
+    "int": "int4",
+    "integer": "int4",
+    "real": "float4",
+    "smallint": "int2",
+}
 # pg_get_keywords() of PostgreSQL 15 to 18, without the unreserved ones.
 _KEYWORDS = frozenset(
     [
@@ -181,6 +192,15 @@ def quote_ident(name: str) -> str:
     if _PLAIN.fullmatch(name) and name not in _KEYWORDS:
         return name
     return '"' + name.replace('"', '""') + '"'
+
+
+def pin_type(name: str) -> str:
+    """A type's name, or an array's, that means PostgreSQL's own type under every search path; others are qualified."""
+    element = name.removesuffix("[]")
+    if not _PLAIN.fullmatch(element):
+        # Qualified or quoted, or of several words, which are SQL's own.
+        return name
+    return f"pg_catalog.{_TYPE_WORDS.get(element, element)}{name[len(element) :]}"
 
 
 def quote_literal(text: str) -> str:

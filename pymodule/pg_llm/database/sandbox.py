@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pg_llm import settings
-from pg_llm.database import models
+from pg_llm.database import models, relation_names
 from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.select import READ_ONLY, Result, columns
 from pg_llm.database.timeout import TimedOut, time_limit
@@ -166,6 +166,8 @@ def _resolve_relations(
         # The same message whether the table is missing or unreadable, so that it reveals nothing.
         if row["oid"] is None or (depth == 0 and not row["readable"]):
             raise Refused(f"there is no table {name} that you may ask about")
+        if depth == 0:
+            relation_names.note(db, row["oid"], row["relation"])
         if row["strange"]:
             raise Refused(f"table {name} has a column of a type that may run functions of others")
         if row["relkind"] == "v" and not row["trusted"]:
@@ -194,6 +196,7 @@ def run(db: Connection, query: ValidatedQuery, limits: QueryLimits) -> Result:
         with time_limit(db, limits.seconds):
             # Not a prepared statement: a cached plan would ignore the settings made here.
             db.execute(SAFE_SETTINGS)
+            relation_names.check(db, query.relations)
             _check_cost(db, query.qualified, limits.cost)
             return _fetch(db, query.qualified, limits.rows)
     except TimedOut:

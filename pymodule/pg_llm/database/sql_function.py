@@ -10,6 +10,7 @@ from typing import Concatenate, ParamSpec, TypeVar, cast
 import plpy
 
 from pg_llm import interrupts
+from pg_llm.database import relation_names
 from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.plpy_connection import BACKEND
 from pg_llm.errors import Error, resource_error
@@ -33,7 +34,13 @@ def sql_function(function: Callable[Concatenate[Connection, _P], _R]) -> Callabl
     Errors reach the client with message, SQLSTATE, detail and hint; cancel and timeout end it wherever it is, and the
     rows of an iterator that it returns too.
     """
-    interruptible = interrupts.interruptible(functools.partial(function, BACKEND), BACKEND.poll)
+
+    @functools.wraps(function)
+    def with_notes(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with relation_names.fresh(BACKEND):
+            return function(BACKEND, *args, **kwargs)
+
+    interruptible = interrupts.interruptible(with_notes, BACKEND.poll)
 
     @functools.wraps(function)
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:

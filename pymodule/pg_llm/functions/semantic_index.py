@@ -62,7 +62,7 @@ def semantic_sync(db: Connection, target: str | None, name: str | None, keys: st
 @sql_function
 def semantic_follow(db: Connection, trigger: dict[str, Any]) -> None:
     """Statement trigger of a live semantic index: embeds what was written, with the rights of the table's owner."""
-    index.embed_changed(db, trigger["relid"], trigger["args"] or ())
+    index.embed_changed(db, trigger)
 
 
 def _checked_name(name: str | None) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pg_llm import arguments
-from pg_llm.database import catalog, column_types
+from pg_llm.database import catalog, column_types, relation_names
 from pg_llm.database.catalog import Table
 from pg_llm.database.column_types import ColumnType
 from pg_llm.database.connection import Connection, Row
@@ -243,6 +243,7 @@ def _foreign_key(db: Connection, table: Table, column: str) -> ForeignKey:
             hint='"column.other" reads the column other of the table that the foreign key leads to.',
         )
     row = rows[0]
+    relation_names.note(db, row["oid"], row["relation"])
     referenced = f"{_ONLY if row['childless'] else ''}{row['relation']}"
     return ForeignKey(
         column, row["oid"], row["relation"], referenced, row["key"], column_types.of_relation(db, row["oid"])

@@ -119,4 +119,5 @@ def _safe_sql(db: Connection, statement: Statement) -> str | None:
     checked = sandbox.check(db, [statement.text], path)[0]
     if isinstance(checked, sandbox.Refused):
         return None
+    foreign_code.lock(db, checked.relations, db.current_role())
     return None if foreign_code.find(db, checked.relations, db.current_role()) else checked.qualified

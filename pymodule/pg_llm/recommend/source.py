@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from pg_llm.database import column_types, search_path, select, table_access
+from pg_llm.database import column_types, relation_names, search_path, select, table_access
 from pg_llm.database.column_types import ColumnType
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.quoting import quote_ident
@@ -141,6 +141,8 @@ def find(db: Connection, name: str | None) -> Recommender:
             "there are several recommenders, so one must be named",
             hint=f"Write recommender => '{rows[0]['name']}'. SELECT name FROM llm.recommender shows them all.",
         )
+    if rows[0]["catalogue"] is not None:
+        relation_names.note(db, rows[0]["catalogue_oid"], rows[0]["catalogue"])
     return Recommender(rows[0])
 
 
@@ -247,4 +249,5 @@ def _relation(db: Connection, oid: int, what: str) -> Row:
     )
     if not rows or rows[0]["kind"] not in "rpmvf":
         raise InvalidInput(f"{what} is not a table", hint="Name a table, a view, or write a query for events.")
+    relation_names.note(db, oid, rows[0]["relation"])
     return rows[0]

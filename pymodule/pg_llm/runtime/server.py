@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +29,7 @@ from pg_llm.runtime.memory import Memory
 from pg_llm.runtime.result_cache import ResultCache
 from pg_llm.runtime.scheduler import ModelQueue, Session
 from pg_llm.runtime.training.queue import TrainingQueue
+from pg_llm.tasks import worker_process
 
 log = logging.getLogger("pg_llm.runtime")
 _T = TypeVar("_T")
@@ -256,7 +258,18 @@ class Server:
             self._progress[session] = message["report"]
 
     async def _in_thread(self, threads: ThreadPoolExecutor, call: Callable[[], _T]) -> _T:
-        return await asyncio.get_running_loop().run_in_executor(threads, call)
+        gone = threading.Event()
+
+        def run() -> _T:
+            worker_process.caller.gone = gone
+            return call()
+
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, run)
+        except asyncio.CancelledError:
+            # A process that works for this call is ended, and a call that waits for one gives up.
+            gone.set()
+            raise
 
     @staticmethod
     def _check_peer(writer: asyncio.StreamWriter) -> None:

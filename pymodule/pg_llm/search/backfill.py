@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-from pg_llm.database import catalog, models, table_access
+from pg_llm.database import catalog, models, relation_names, table_access
 from pg_llm.database.catalog import Table
 from pg_llm.database.connection import Connection
 from pg_llm.database.progress import Report
@@ -92,7 +92,10 @@ def fill_keys(db: Connection, column: SemanticColumn, keys: str) -> None:
 
 
 def _partitions(db: Connection, table: Table) -> list[_Partition]:
-    return [_Partition(**row) for row in db.rows(_PARTITIONS, ("int8",), (table.oid,))]
+    partitions = [_Partition(**row) for row in db.rows(_PARTITIONS, ("int8",), (table.oid,))]
+    for partition in partitions:
+        relation_names.note(db, partition.oid, partition.from_item.removeprefix("ONLY "))
+    return partitions
 
 
 def _leaves(db: Connection, table: Table) -> list[_Partition]:

@@ -6,7 +6,8 @@ The definition is stored in the row trigger's arguments, so that it is moved, du
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
 from pg_llm.database import catalog, models, ownership
 from pg_llm.database.catalog import METRICS, Table
@@ -38,6 +39,12 @@ _ORPHANED_TRIGGERS = """
         SELECT FROM llm.embedding_column AS e WHERE e.target = coalesce(pg_partition_root(c.oid), c.oid)
         AND g.tgname IN ('zz_' || e.name || '_insert', 'zz_' || e.name || '_update')
     )
+"""
+
+
+_OWN_TRIGGER = """
+    SELECT FROM pg_trigger AS g
+    WHERE g.tgrelid = $1::oid AND g.tgname = $2 AND g.tgnewtable = 'changed'
 """
 
 
@@ -121,11 +128,19 @@ def embed_keys(db: Connection, target: str, name: str, keys: str) -> None:
     backfill.run_as_owner(db, column.table, lambda: backfill.fill_keys(db, column, keys))
 
 
-def embed_changed(db: Connection, relation: str, trigger_arguments: Sequence[str]) -> None:
-    """Embed the rows of a statement trigger's transition table `changed` that lack a vector."""
-    if len(trigger_arguments) != 1:
+def embed_changed(db: Connection, trigger: Mapping[str, Any]) -> None:
+    """Embed the rows of a statement trigger's transition table `changed` that lack a vector.
+
+    A trigger that was made by hand, and not by `create`, is ignored: without a transition table, `changed` would be
+    whatever the writer calls so.
+    """
+    relation: str = trigger["relid"]
+    trigger_arguments: list[str] = trigger["args"] or []
+    if len(trigger_arguments) != 1 or trigger["when"] != "AFTER" or trigger["level"] != "STATEMENT":
         return
     (name,) = trigger_arguments
+    if not db.rows(_OWN_TRIGGER, ("int8", "name"), (int(relation), trigger["name"])):
+        return
     if not db.query_unprepared(f"SELECT FROM changed AS t WHERE t.{quote_ident(name)} IS NULL LIMIT 1"):
         return
     table = catalog.table(db, relation)

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -29,6 +29,25 @@ _CALL_TIMEOUT, _IDLE_TIMEOUT = 60.0, 120.0
 # Seconds between two calls of `poll`; a backend that waits here itself sets `poll` to its own.
 _SLICE = 0.05
 poll: Callable[[], object] = lambda: None  # noqa: E731 - declares the type of the variable
+
+
+class Abandoned(Exception):
+    """Nobody waits for the answer any more."""
+
+
+class _Caller(threading.local):
+    """The caller that this thread works for: the event is set when it has gone."""
+
+    gone: threading.Event | None = None
+
+
+caller = _Caller()
+
+
+def _check_caller() -> None:
+    poll()
+    if caller.gone is not None and caller.gone.is_set():
+        raise Abandoned
 
 
 def call(task: str, *arguments: Any) -> str:
@@ -49,7 +68,7 @@ class _Worker:
 
     def call(self, arguments: list[Any]) -> str:
         """The result of one call; a worker that has exited is started again."""
-        with self._lock:
+        with self._turn():
             with contextlib.suppress(_WorkerLost):
                 if self._running is not None:
                     return self._exchange(self._running, arguments)
@@ -57,6 +76,16 @@ class _Worker:
                 return self._exchange(self._start(), arguments)
             except _WorkerLost:
                 raise Error(f"the process for {self._task} ended at once", hint="The server's log says more.") from None
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One caller at a time; one that has gone does not wait for its turn."""
+        while not self._lock.acquire(timeout=_SLICE):
+            _check_caller()
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     def _exchange(self, running: subprocess.Popen[bytes], arguments: list[Any]) -> str:
         assert running.stdin is not None
@@ -127,7 +156,7 @@ def _bytes(channel: int, size: int, deadline: float) -> bytes:
     received = bytearray()
     while len(received) < size:
         while not select.select([channel], [], [], _SLICE)[0]:
-            poll()
+            _check_caller()
             if time.monotonic() > deadline:
                 raise TimeoutError
         chunk = os.read(channel, min(size - len(received), 1 << 20))

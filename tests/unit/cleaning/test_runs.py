@@ -9,6 +9,7 @@ import pytest
 from fake_catalog import FakeCatalog
 from fake_connection import Call, FakeConnection
 from pg_llm.cleaning import overview, repairs, runs
+from pg_llm.database import relation_names
 from pg_llm.database.connection import DatabaseError, Row
 from pg_llm.errors import InvalidInput, UndefinedRun
 from pg_llm.functions import cleaning as faces
@@ -219,7 +220,7 @@ def test_applied_repairs_become_an_update(town: FakeConnection) -> None:
     assert "WHEN name = 'Osloo' THEN 'OSLO'" in script
     assert script.endswith("WHERE name IN ('Osloo');")
     FakeCatalog(town).add("public.city", {"id": "integer", "name": "text"})
-    with pytest.raises(InvalidInput, match="there is no table village"):
+    with relation_names.fresh(town), pytest.raises(InvalidInput, match="there is no table village"):
         repairs.as_update(town, RUN, "village")
 
 

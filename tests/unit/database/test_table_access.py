@@ -66,7 +66,9 @@ def test_the_caller_may_run_what_it_named_unless_it_is_more_powerful(access: Fak
 
 
 def test_a_partition_is_locked_before_it_is_read(access: FakeConnection) -> None:
-    access.answer("AS replica", [{"relation": "public.part", "replica": False, "open": False}])
+    access.answer(
+        "AS replica", [{"number": 1, "kind": "r", "relation": "public.part", "replica": False, "open": False}]
+    )
     assert table_access.on_part(access, 1, access.current_role, writes=True) == OWNER
     (locked,) = [call for call in access.calls if call.query.startswith("DELETE")] or [None]
     # Parsing alone takes the lock.
@@ -101,7 +103,8 @@ def test_quick_answers_come_first(access: FakeConnection) -> None:
 
 
 def test_what_there_may_be_by_then(access: FakeConnection) -> None:
-    part = {"relation": "public.a", "what": "parts of a", "owner": "m", "oid": OTHER, "open": True, "replica": True}
+    part = {"number": 1, "kind": "p", "relation": "public.a", "what": "parts of a", "owner": "m", "oid": OTHER}
+    part |= {"open": True, "replica": True}
     access.answer("AS replica", [part])
     assert foreign_code.find_ever(access, [1], CALLER) == [part]
     with pytest.raises(InsufficientPrivilege, match="parts of a would run"):

@@ -191,6 +191,8 @@ def trial(db: Any, *rows: list[str]) -> None:
     db.answer("AS w (schema, name, place)", lambda call: [_readable(name) for name in call.values[1]])
     db.answer("current_schemas(true)", [{"path": ["pg_catalog", "public"]}])
     db.answer("AS plain FROM pg_class", [{"plain": True}])
+    db.answer("AS replica", [])
+    db.answer("to_regclass(n.name)", [])
     db.describe_as("SELECT whole", [("whole", 25)])
     db.answer(
         "format_type(b.oid, -1) AS name", [{"name": "text", "builtin": True, "composite": False, "jsonable": True}]
@@ -199,7 +201,7 @@ def trial(db: Any, *rows: list[str]) -> None:
 
 
 def _readable(name: str) -> dict[str, Any]:
-    row = {"oid": 16400, "relation": f"public.{name}", "relkind": "r", "readable": True, "definition": None}
+    row = {"oid": 16400 + len(name), "relation": f"public.{name}", "relkind": "r", "readable": True, "definition": None}
     return row | {"strange": False, "trusted": True, "place": 1}
 
 

@@ -236,21 +236,37 @@ def test_an_index_is_named_where_there_are_several(indexed: Papers) -> None:
         semantic_column.find(indexed.db, "paper", None)
 
 
+def fired(arguments: list[str], **more: str) -> dict[str, Any]:
+    """What PL/Python tells of a statement trigger."""
+    about = {"relid": "20000", "name": "zz_embedding_insert", "when": "AFTER", "level": "STATEMENT"}
+    return {**about, "args": arguments, **more}
+
+
 def test_changed_rows_are_embedded(indexed: Papers) -> None:
     db = indexed.db
+    db.answer("g.tgnewtable = 'changed'", [{}])
     db.answer("SELECT FROM changed AS t", [{}])
     db.answer("jsonb_agg", [{"keys": '[{"id": 1}]'}])
     db.answer("array_agg(t.ctid::text) AS ctids", [{"leaf": 20000, "ctids": ["(0,1)"]}])
-    index.embed_changed(db, "20000", ["embedding"])
+    index.embed_changed(db, fired(["embedding"]))
     assert indexed.filled == ["(0,1)"]
     assert db.asked("array_agg(t.ctid::text)")[0].values == ('[{"id": 1}]',)
-    index.embed_changed(db, "20000", ["other"])
-    index.embed_changed(db, "20000", [])
+    index.embed_changed(db, fired(["other"]))
+    index.embed_changed(db, fired([]))
     db.answer("jsonb_agg", [{"keys": None}])
-    index.embed_changed(db, "20000", ["embedding"])
+    index.embed_changed(db, fired(["embedding"]))
     db.answer("SELECT FROM changed AS t", [])
-    index.embed_changed(db, "20000", ["embedding"])
+    index.embed_changed(db, fired(["embedding"]))
     assert len(indexed.filled) == 1
+
+
+def test_a_trigger_made_by_hand_is_ignored(indexed: Papers) -> None:
+    """Without a transition table, `changed` is whatever the writer calls so."""
+    db = indexed.db
+    db.answer("g.tgnewtable = 'changed'", [])
+    for trigger in (fired(["embedding"]), fired(["embedding"], when="BEFORE"), fired(["embedding"], level="ROW")):
+        index.embed_changed(db, trigger)
+    assert db.asked("FROM changed") == []
 
 
 def test_a_partition_of_another_owner_is_read_for_itself(indexed: Papers) -> None:

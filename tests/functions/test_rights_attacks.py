@@ -14,6 +14,7 @@ from contextlib import suppress
 import psycopg
 import pytest
 from database import value
+from psycopg import errors
 from workbench.cluster import Cluster
 
 Connect = Callable[..., psycopg.Connection]
@@ -258,9 +259,12 @@ def latin(cluster: Cluster) -> Iterator[psycopg.Connection]:
         outer.execute("DROP DATABASE latin WITH (FORCE)")
 
 
-def test_names_mean_the_same_in_every_encoding(latin: psycopg.Connection) -> None:
+def test_a_name_that_pl_python_cannot_say_is_refused(latin: psycopg.Connection) -> None:
     latin.execute("CREATE TABLE café (id int PRIMARY KEY, body text); INSERT INTO café VALUES (1, 'x')")
-    assert len(latin.execute("SELECT * FROM llm_profile('café')").fetchall()) == 2
+    with pytest.raises(errors.FeatureNotSupported, match="must be ASCII in a database whose encoding is LATIN1"):
+        latin.execute("SELECT * FROM llm_profile('café')")
+    latin.execute("ALTER TABLE café RENAME TO coffee")
+    assert len(latin.execute("SELECT * FROM llm_profile('coffee')").fetchall()) == 2
 
 
 def test_no_other_table_is_read_in_another_encoding(latin: psycopg.Connection, cluster: Cluster) -> None:
