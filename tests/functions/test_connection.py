@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from database import value
+from pg_llm.database import relation_names
 from pg_llm.database.connection import DatabaseError
 from pg_llm.database.psycopg_connection import PsycopgConnection
 from pg_llm.errors import InsufficientPrivilege, InvalidInput
@@ -229,7 +230,8 @@ def call(
     def by_client(topic: str, name: str, *arguments: tuple[str, Any]) -> list[Any]:
         face = getattr(importlib.import_module(f"pg_llm.functions.{topic}"), name).__wrapped__
         client.execute("SET search_path = public")
-        result = face(client, *(given for _, given in arguments))
+        with relation_names.fresh(client):
+            result = face(client, *(given for _, given in arguments))
         rows = [] if result is None else [(result,)] if isinstance(result, str | int | float) else list(result)
         client.commit()
         return [tuple(row.values()) if isinstance(row, dict) else row for row in rows]

@@ -207,7 +207,8 @@ def lock(db: Connection, oids: Sequence[int], role: int, writes: bool = False) -
             break
     else:
         raise ConcurrentChange("a relation was renamed or replaced again and again while it was being locked")
-    relation_names.check(db, oids)
+    if rows:
+        relation_names.check(db, oids)
     return bool(rows)
 
 
