@@ -23,7 +23,7 @@ _RENAMED = """
 
 @contextlib.contextmanager
 def fresh(db: Connection) -> Iterator[None]:
-    """Begin without notes, for one call of a topic; those of a call that this one is part of are there again afterwards.
+    """Begin without notes, for one call of a topic; those of a call around this one are there again afterwards.
 
     `sql_function` does so; a client that calls topics does it around each call, as names may change between two.
     """
