@@ -26,7 +26,7 @@ def test_a_backend_imports_nothing_heavy() -> None:
 
 
 def test_embedding_on_the_cpu_needs_no_torch() -> None:
-    found = imported("from pg_llm.models import loading, onnx, cache\nfrom pg_llm.search.host import embedding")
+    found = imported("from pg_llm.models import loading, model_cache, onnx\nfrom pg_llm.search.host import embedding")
     assert "onnxruntime" in found
     assert "torch" not in found
 

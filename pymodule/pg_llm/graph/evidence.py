@@ -10,7 +10,7 @@ from typing import Any
 from pg_llm.database import catalog
 from pg_llm.database.connection import Connection, Row
 from pg_llm.errors import InvalidInput
-from pg_llm.graph import rights, search, traversal
+from pg_llm.graph import row_visibility, search, traversal
 from pg_llm.graph import source as graph_source
 
 Triple = tuple[int, str, int]
@@ -86,7 +86,7 @@ def _read_column(db: Connection, target: int, column: str, rows: Sequence[Row], 
     if column not in table.columns:
         return []
     places = ([row[field] for row in rows] for field in ("key", "start_pos", "end_pos"))
-    return rights.query_untrusted(
+    return row_visibility.query_untrusted(
         db,
         [target],
         f"SELECT u.number, substr({table.text(column)}, coalesce(u.first, 1),"

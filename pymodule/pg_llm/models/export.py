@@ -9,7 +9,6 @@ needs no torch for its export either.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
 import logging
 import os
@@ -23,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pg_llm import errors, file_locks
+from pg_llm import errors, file_locks, parent_death
 from pg_llm.errors import Error, InvalidModel, OutOfMemory
 from pg_llm.installation import installation
 from pg_llm.models import bert, manifest, source
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
 # Increment whenever an export of the same model would come out different.
 FORMAT = 4
 _SCRATCH = ".export-"
-_PR_SET_PDEATHSIG = 1
 # Minimal cosine similarity of the model's and the export's outputs for a text.
 _MIN_COSINE = {"fp32": 0.9999, "int8": 0.95}
 # Of unequal length, to include the effect of padding.
@@ -229,7 +227,7 @@ def main() -> int:
     args = parser.parse_args()
     if args.folder:
         # The host that started this process ends: the next host starts the export again.
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        parent_death.die_with(os.getppid())
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     # The last line of standard error is the error message, so no progress bar may follow it.

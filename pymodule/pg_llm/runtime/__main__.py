@@ -19,7 +19,7 @@ from pg_llm import protocol
 from pg_llm.errors import Error
 from pg_llm.runtime import configuration, lock, postmaster, spawn
 from pg_llm.runtime.listener import Listener
-from pg_llm.runtime.memory import Memory
+from pg_llm.runtime.request_memory import Memory
 
 log = logging.getLogger("pg_llm.runtime")
 
@@ -101,7 +101,7 @@ async def _serve(
     listener: Listener, lock_file: int, server: postmaster.Postmaster, settings: configuration.Configuration
 ) -> None:
     from pg_llm.models import loading
-    from pg_llm.models.cache import ModelCache
+    from pg_llm.models.model_cache import ModelCache
     from pg_llm.runtime.result_cache import ResultCache
     from pg_llm.runtime.server import Server
     from pg_llm.runtime.training import process

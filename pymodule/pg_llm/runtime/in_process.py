@@ -20,8 +20,8 @@ from pg_llm.installation import OPENMP_ENV, installation
 from pg_llm.protocol import Message
 
 if TYPE_CHECKING:
-    from pg_llm.models.cache import ModelCache
     from pg_llm.models.engine import Window
+    from pg_llm.models.model_cache import ModelCache
     from pg_llm.models.spec import ModelSpec
 
 
@@ -182,7 +182,7 @@ def _call(spec: ModelSpec, call: Callable[[], Any], poll: Callable[[], object]) 
 @functools.cache
 def _cache() -> ModelCache:
     from pg_llm.models import loading
-    from pg_llm.models.cache import ModelCache
+    from pg_llm.models.model_cache import ModelCache
 
     cache = ModelCache(
         lambda spec: loading.load_reporting_errors(spec, 0, cache.get),

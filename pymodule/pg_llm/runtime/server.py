@@ -20,12 +20,12 @@ from pg_llm import protocol, tasks
 from pg_llm.errors import Error, from_exception, to_wire
 from pg_llm.installation import build
 from pg_llm.models import loading
-from pg_llm.models.cache import ModelCache
 from pg_llm.models.engine import Engine
+from pg_llm.models.model_cache import ModelCache
 from pg_llm.models.spec import ModelSpec
 from pg_llm.protocol import Message
 from pg_llm.runtime import result_cache
-from pg_llm.runtime.memory import Memory
+from pg_llm.runtime.request_memory import Memory
 from pg_llm.runtime.result_cache import ResultCache
 from pg_llm.runtime.scheduler import ModelQueue, Session
 from pg_llm.runtime.training.queue import TrainingQueue

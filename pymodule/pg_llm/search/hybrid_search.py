@@ -18,6 +18,10 @@ MODES = ("hybrid", "vector", "text")
 MAX_RESULTS = 10_000
 # Candidates that each ranking gives to the fusion, at least.
 _MIN_POOL = 100
+# BM25: how soon more of a term counts for nothing more, and how much a text's length counts.
+_BM25_K1, _BM25_B = 1.2, 0.75
+# What reciprocal rank fusion adds to each rank (Cormack and others 2009).
+_RRF_CONSTANT = 60
 # Only the most frequent terms of a very long query are looked up.
 _MAX_TERMS = 64
 _QUERY_CHARACTERS = 200_000
@@ -84,8 +88,8 @@ class _SearchStatement:
         hits = {
             "vector": f"SELECT leaf, tid, {score} AS score FROM vector_hit",
             "text": "SELECT leaf, tid, score FROM text_hit",
-            "hybrid": """
-                SELECT leaf, tid, sum(1.0 / (60 + rank)) AS score
+            "hybrid": f"""
+                SELECT leaf, tid, sum(1.0 / ({_RRF_CONSTANT} + rank)) AS score
                 FROM (SELECT leaf, tid, rank FROM vector_hit UNION ALL SELECT leaf, tid, rank FROM text_hit) AS hit
                 GROUP BY leaf, tid""",
         }[mode]
@@ -161,7 +165,8 @@ class _SearchStatement:
                 SELECT leaf, tid, score, row_number() OVER (ORDER BY score DESC, leaf, tid) AS rank
                 FROM (
                     SELECT p.leaf, p.tid,
-                           sum(term.idf * p.tf * 2.2 / (p.tf + 1.2 * (0.25 + 0.75 * p.size / c.size))) AS score
+                           sum(term.idf * p.tf * {_BM25_K1 + 1}
+                               / (p.tf + {_BM25_K1} * ({1 - _BM25_B} + {_BM25_B} * p.size / c.size))) AS score
                     FROM posting AS p JOIN term ON term.lexeme = p.lexeme, corpus AS c
                     GROUP BY p.leaf, p.tid ORDER BY score DESC, p.leaf, p.tid LIMIT {pool}
                 ) AS ranked

@@ -14,7 +14,7 @@ from pg_llm.database.catalog import Table
 from pg_llm.database.column_types import ColumnType
 from pg_llm.database.connection import DatabaseError
 from pg_llm.errors import InvalidInput, UndefinedGraph
-from pg_llm.graph import answer, context, evidence, rights, search, traversal
+from pg_llm.graph import answer, context, evidence, row_visibility, search, traversal
 from pg_llm.graph import source as graph_source
 
 ENTITIES = {
@@ -206,7 +206,7 @@ def test_passages_are_read_where_the_caller_may(db: FakeConnection, monkeypatch:
         asked.append((oids, query, values))
         return [{"number": values[0][0], "passage": "Ann Lee"}]
 
-    monkeypatch.setattr(rights, "query_untrusted", query_untrusted)
+    monkeypatch.setattr(row_visibility, "query_untrusted", query_untrusted)
     support = evidence.supporting(db, [(1, "works for", 2)])
     first, second = support[1, "works for", 2]
     assert first == {"table": "note", "key": {"id": 1}, "column": "body", "passage": "Ann Lee", "confidence": 0.5124}
@@ -237,10 +237,10 @@ def foreign(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_untrusted_tables_are_read_with_a_short_lock_timeout(db: FakeConnection, foreign: list[Any]) -> None:
     db.settings["lock_timeout"] = "0"
     db.answer("FROM note", lambda call: [{"timeout": db.settings["lock_timeout"]}])
-    assert rights.query_untrusted(db, [7], "SELECT FROM note", (), ()) == [{"timeout": "100ms"}]
+    assert row_visibility.query_untrusted(db, [7], "SELECT FROM note", (), ()) == [{"timeout": "100ms"}]
     assert db.settings["lock_timeout"] == "0"
     foreign.append({"what": "a policy"})
-    assert rights.query_untrusted(db, [7], "SELECT FROM note", (), ()) == []
+    assert row_visibility.query_untrusted(db, [7], "SELECT FROM note", (), ()) == []
 
 
 @pytest.mark.parametrize(("sqlstate", "hidden"), [("42501", True), ("55P03", True), ("57014", False), ("40P01", False)])
@@ -248,7 +248,7 @@ def test_a_table_that_fails_is_hidden_but_a_cancel_is_not(
     db: FakeConnection, foreign: list[Any], sqlstate: str, hidden: bool
 ) -> None:
     db.fail("FROM note", DatabaseError("no", sqlstate))
-    read: Callable[[], Any] = lambda: rights.query_untrusted(db, [7], "SELECT FROM note", (), ())  # noqa: E731
+    read: Callable[[], Any] = lambda: row_visibility.query_untrusted(db, [7], "SELECT FROM note", (), ())  # noqa: E731
     if hidden:
         assert read() == []
     else:
@@ -270,19 +270,19 @@ def test_a_rows_visibility_is_asked_of_its_table(
     )
     moments = iter(range(9))
     monkeypatch.setattr(db, "moment", lambda: (next(moments), 0, 0), raising=False)
-    assert rights.row_visible(db, 2, '{"id": 1}')
-    assert not rights.row_visible(db, 2, '{"id": 5}')
-    assert not rights.row_visible(db, 3, '{"id": 1}')
-    assert not rights.row_visible(db, None, '{"id": 1}')
+    assert row_visibility.row_visible(db, 2, '{"id": 1}')
+    assert not row_visibility.row_visible(db, 2, '{"id": 5}')
+    assert not row_visibility.row_visible(db, 3, '{"id": 1}')
+    assert not row_visibility.row_visible(db, None, '{"id": 1}')
 
     def misfit(db: Any, source: int) -> graph_source.Source:
         raise InvalidInput("a column is gone")
 
     monkeypatch.setattr(graph_source, "by_id", misfit)
-    assert not rights.row_visible(db, 2, '{"id": 1}')
+    assert not row_visibility.row_visible(db, 2, '{"id": 1}')
 
 
 def test_readable_sources_are_listed(db: FakeConnection) -> None:
     db.answer("FROM llm.readable_graph_source AS s", [{"ids": [1, 2]}])
-    assert rights.readable_sources(db, True) == [1, 2]
+    assert row_visibility.readable_sources(db, True) == [1, 2]
     assert db.calls[-1].values == (True,)

@@ -16,7 +16,7 @@ from pg_llm import installation
 from pg_llm.errors import Error, HostUnavailable, InvalidInput
 from pg_llm.installation import Installation
 from pg_llm.models import loading
-from pg_llm.models.cache import ModelCache
+from pg_llm.models.model_cache import ModelCache
 from pg_llm.models.spec import ModelSpec
 from pg_llm.runtime import client, in_process
 from pg_llm.runtime.training import process

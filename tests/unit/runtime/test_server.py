@@ -20,10 +20,10 @@ from pg_llm import protocol, tasks
 from pg_llm.errors import InvalidModel
 from pg_llm.installation import build
 from pg_llm.models import loading
-from pg_llm.models.cache import ModelCache
+from pg_llm.models.model_cache import ModelCache
 from pg_llm.models.spec import ModelSpec
 from pg_llm.protocol import Message
-from pg_llm.runtime.memory import Memory
+from pg_llm.runtime.request_memory import Memory
 from pg_llm.runtime.result_cache import ResultCache
 from pg_llm.runtime.server import Server
 

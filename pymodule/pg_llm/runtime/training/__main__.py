@@ -5,18 +5,17 @@ Reports and the result are lines of JSON on standard output. Ends with the proce
 
 from __future__ import annotations
 
-import ctypes
 import importlib
 import json
 import logging
 import os
-import signal
 import sys
 import time
 import warnings
 from pathlib import Path
 from typing import Any
 
+from pg_llm import parent_death
 from pg_llm.errors import Error, to_wire
 from pg_llm.models import source
 from pg_llm.runtime.training import dataset
@@ -25,12 +24,11 @@ from pg_llm.runtime.training.report import LineReport, send
 # Trainers of other topics, by method or task: a module with `run(job, rows, folder, report) -> metrics`.
 TRAINERS = {"recommender": "pg_llm.recommend.host.training", "graph": "pg_llm.graph.host.training"}
 LABELLED = "pg_llm.training.host.trainer"
-_PR_SET_PDEATHSIG = 1
 
 
 def main() -> int:
     """Command line of a training."""
-    _die_with(os.getppid())
+    parent_death.die_with(os.getppid())
     os.nice(10)
     os.environ.update(HF_HUB_OFFLINE="1", TQDM_DISABLE="1", TOKENIZERS_PARALLELISM="false")
     warnings.simplefilter("ignore")
@@ -59,13 +57,6 @@ def _train(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
         "folder": str(model_folder),
         "digest": source.digest(model_folder),
     }
-
-
-def _die_with(parent: int) -> None:
-    """Let the kernel kill this process when its parent ends, however that ends."""
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        sys.exit(1)
 
 
 if __name__ == "__main__":

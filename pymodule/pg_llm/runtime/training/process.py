@@ -1,18 +1,25 @@
-"""The training process: its folder, command, environment and messages; the caller starts it and waits for it."""
+"""The training process: its folder, command, environment and messages; started, followed, and killed with its caller.
+
+If the host itself is killed, the process ends with it (`parent_death`), and the next training removes its folder.
+"""
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 from pg_llm import file_locks, interrupts, protocol
 from pg_llm.errors import Error, from_wire, resource_error
 from pg_llm.installation import OPENMP_ENV, PACKAGE, installation
+from pg_llm.protocol import Message
+
+log = logging.getLogger("pg_llm.runtime")
 
 # Below the data directory, which is the working directory of backends and host.
 FOLDER = Path(protocol.FOLDER) / "training"
@@ -68,6 +75,42 @@ def environment(logs: str | None = None) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
     tensorboard = {"TENSORBOARD_LOGGING_DIR": logs} if logs else {}
     return {**OPENMP_ENV, **inherited, "PYTHONPATH": str(PACKAGE.parent), **tensorboard}
+
+
+async def run(folder: Path, logs: str | None, report: Callable[[Message], None]) -> Message:
+    """The result of the training in the folder; the process is killed if this is cancelled.
+
+    `logs` is the folder for TensorBoard; `report` is given each report.
+    """
+    import asyncio
+
+    with (folder / "log").open("wb") as errors:
+        running = await asyncio.create_subprocess_exec(
+            *command(folder),
+            env=environment(logs),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+            limit=protocol.MAX_JSON,
+        )
+    assert running.stdout is not None
+    result: Message | None = None
+    try:
+        async for line in running.stdout:
+            message = parse_message(line)
+            if "report" in message:
+                report(message["report"])
+            else:
+                result = message["result"]
+        code = await running.wait()
+    finally:
+        if running.returncode is None:
+            running.kill()
+            await running.wait()
+    if result is None:
+        log.warning("training failed: %s", (folder / "log").read_text(errors="replace")[-4000:])
+        raise failure(code, folder)
+    return result
 
 
 def parse_message(line: bytes) -> dict[str, Any]:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pg_llm import protocol
 from pg_llm.protocol import Message
 from pg_llm.runtime.training import process
 
-log = logging.getLogger("pg_llm.runtime")
 Session = int
 InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 
@@ -89,35 +86,13 @@ class TrainingQueue:
         return folder
 
     async def _run(self, session: Session, folder: Path, fields: Message) -> Message:
-        """Run the training process in the folder and forward its reports; the process is killed on cancellation."""
+        """The result of the training process in the folder, whose reports are forwarded."""
         logs = self._logs and f"{self._logs}/{fields['name'].replace('/', '_')}-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-        with (folder / "log").open("wb") as errors:
-            running = await asyncio.create_subprocess_exec(
-                *process.command(folder),
-                env=process.environment(logs),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=errors,
-                limit=protocol.MAX_JSON,
-            )
-        assert running.stdout is not None
-        result: Message | None = None
-        try:
-            async for line in running.stdout:
-                message = process.parse_message(line)
-                if "report" in message:
-                    self._reports[session] = {**fields, **message["report"]}
-                else:
-                    result = message["result"]
-            code = await running.wait()
-        finally:
-            if running.returncode is None:
-                running.kill()
-                await running.wait()
-        if result is None:
-            log.warning("training failed: %s", (folder / "log").read_text(errors="replace")[-4000:])
-            raise process.failure(code, folder)
-        return result
+
+        def report(progress: Message) -> None:
+            self._reports[session] = {**fields, **progress}
+
+        return await process.run(folder, logs, report)
 
 
 def _blocked_by(running: Message, fields: Message) -> Message:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pg_llm.errors import InvalidModel, MemoryLimitExceeded
-from pg_llm.models.cache import ModelCache
 from pg_llm.models.engine import Window
+from pg_llm.models.model_cache import ModelCache
 from pg_llm.models.spec import ModelSpec
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from pg_llm.errors import MemoryLimitExceeded
-from pg_llm.runtime.memory import LARGE, Memory
+from pg_llm.runtime.request_memory import LARGE, Memory
 
 MB = 1 << 20
 
