@@ -159,11 +159,11 @@ def test_a_savepoint_undoes_what_fails(run: Run) -> None:
 
 def test_a_query_has_an_end(run: Run) -> None:
     body = """
-    from pg_llm.database.timeout import OutOfTime, time_limit
+    from pg_llm.database.timeout import TimedOut, time_limit
     try:
         with time_limit(db, 0.2):
             db.execute('SELECT pg_sleep(20)')
-    except OutOfTime:
+    except TimedOut:
         after = db.rows("SELECT current_setting('statement_timeout') AS t")[0]['t']
         return [db.rows('SELECT 1 AS one')[0]['one'], after]
     """

@@ -18,7 +18,7 @@ class TimedOut(Exception):
 
 @contextlib.contextmanager
 def time_limit(db: Connection, seconds: float) -> Iterator[None]:
-    """Run the block with a time limit, in a subtransaction that is always rolled back. Raises OutOfTime.
+    """Run the block with a time limit, in a subtransaction that is always rolled back. Raises TimedOut.
 
     Cancellation by others and the session's own timeouts are not caught.
     """

@@ -375,7 +375,7 @@ def everything(of: ColumnStore) -> None:
 
 
 def test_work_is_interrupted_often() -> None:
-    columns = large(30_000)
+    columns = large(10_000)
     gaps = [0.0]
     last = time.thread_time()
 
