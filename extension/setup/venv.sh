@@ -1,7 +1,7 @@
 # The model host's Python environment: venv.sh TARGET EXTRA... installs these extras of pyproject.toml into TARGET.
 # TORCH= says which PyTorch: cpu, cuda, general (the index's own build, with CUDA on most machines) or none.
 . "$ROOT/extension/setup/places.sh"
-target=$1
+target=${1:?the folder of the environment}
 shift
 
 mkdir -p "$(dirname "$target")"
