@@ -12,7 +12,7 @@ from typing import Any
 
 from pg_llm.database import foreign_code
 from pg_llm.database.connection import Connection, DatabaseError, Row, Statement
-from pg_llm.errors import Error
+from pg_llm.errors import ConcurrentChange, Error
 from pg_llm.graph import source as graph_source
 
 # SQLSTATE classes of errors that are not the table's fault: cancel and shutdown, deadlock, no memory or disk.
@@ -50,6 +50,9 @@ def _prepare_trusted(db: Connection, oids: Sequence[int], query: str, types: Seq
         # This locks the tables, so that no foreign code can be added after the check.
         statement = db.prepare(query, types)
         return None if foreign_code.find_ever(db, oids, db.current_role()) else statement
+    except ConcurrentChange:
+        # Its owner is giving its name to another one: hidden, so that nobody can break the views for all.
+        return None
     except DatabaseError as error:
         _raise_if_unrelated(error)
         return None

@@ -13,7 +13,7 @@ from pg_llm.database import catalog, foreign_code
 from pg_llm.database.catalog import Table
 from pg_llm.database.column_types import ColumnType
 from pg_llm.database.connection import DatabaseError
-from pg_llm.errors import InvalidInput, UndefinedGraph
+from pg_llm.errors import ConcurrentChange, InvalidInput, UndefinedGraph
 from pg_llm.graph import answer, context, evidence, row_visibility, search, traversal
 from pg_llm.graph import source as graph_source
 
@@ -241,6 +241,17 @@ def test_untrusted_tables_are_read_with_a_short_lock_timeout(db: FakeConnection,
     assert db.settings["lock_timeout"] == "0"
     foreign.append({"what": "a policy"})
     assert row_visibility.query_untrusted(db, [7], "SELECT FROM note", (), ()) == []
+
+
+def test_a_table_that_is_being_renamed_is_hidden(db: FakeConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    def renamed(db: Any, oids: Any, role: int) -> None:
+        raise ConcurrentChange("lair.src was renamed")
+
+    monkeypatch.setattr(foreign_code, "find_ever", renamed)
+    db.settings["lock_timeout"] = "0"
+    db.answer("FROM note", [{"there": True}])
+    assert row_visibility.query_untrusted(db, [7], "SELECT FROM note", (), ()) == []
+    assert db.settings["lock_timeout"] == "0"
 
 
 @pytest.mark.parametrize(("sqlstate", "hidden"), [("42501", True), ("55P03", True), ("57014", False), ("40P01", False)])
