@@ -14,7 +14,7 @@ from typing import Any
 from pg_llm.ask.grammar import chinese, lexicon, words
 from pg_llm.ask.schema import DECLARED_COST, Edge, Schema, SchemaColumn, SchemaTable
 from pg_llm.database import foreign_code, relation_names, sandbox, table_access
-from pg_llm.database.connection import Connection, DatabaseError, Row
+from pg_llm.database.connection import CANCELLED, Connection, DatabaseError, Row
 from pg_llm.database.models import Model
 from pg_llm.database.sandbox import READABLE
 from pg_llm.database.select import READ_ONLY
@@ -158,7 +158,7 @@ class ValueLookup:
         except TimedOut:
             return []
         except DatabaseError as error:
-            if str(error.sqlstate) == "57014":
+            if error.sqlstate == CANCELLED:
                 raise
             self.db.log(f"pg_llm: values of {relation} were not looked up: {error.sqlstate}")
             return []

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 
 _R = TypeVar("_R")
 Row = dict[str, Any]
+# SQLSTATE of a query that was cancelled, by anybody or by a timeout.
+CANCELLED = "57014"
 # Rows that a cursor fetches at once.
 BATCH = 5000
 _SETTING = "SELECT pg_catalog.current_setting($1, true) AS value"

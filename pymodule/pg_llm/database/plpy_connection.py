@@ -35,12 +35,13 @@ def _translated(function: Callable[_P, _R]) -> Callable[_P, _R]:
         try:
             return function(*args, **kwargs)
         except plpy.SPIError as error:
-            raise _as_database_error(error) from error
+            raise as_database_error(error) from error
 
     return call
 
 
-def _as_database_error(error: plpy.SPIError) -> DatabaseError:
+def as_database_error(error: plpy.SPIError) -> DatabaseError:
+    """What the server reports, as PL/Python tells it."""
     # spidata: SQLSTATE, detail, hint, query and position, as the server gave them.
     told = getattr(error, "spidata", None) or (None,) * 5
     return DatabaseError(str(error), error.sqlstate or Error.sqlstate, told[1], told[2], told[4] or None)
@@ -107,7 +108,7 @@ class PlpyConnection(Connection):
         try:
             plpy.execute(_plan("SELECT 1", ()))
         except plpy.SPIError as error:
-            raise Interrupted(_as_database_error(error)) from error
+            raise Interrupted(as_database_error(error)) from error
 
     @contextlib.contextmanager
     def cancel_after(self, seconds: float) -> Iterator[None]:

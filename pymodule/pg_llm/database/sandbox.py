@@ -14,7 +14,7 @@ from typing import Any
 
 from pg_llm import settings
 from pg_llm.database import models, relation_names
-from pg_llm.database.connection import Connection, DatabaseError
+from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
 from pg_llm.database.select import READ_ONLY, Result, columns
 from pg_llm.database.timeout import TimedOut, time_limit
 
@@ -202,7 +202,7 @@ def run(db: Connection, query: ValidatedQuery, limits: QueryLimits) -> Result:
     except TimedOut:
         raise Refused(f"the query took longer than llm.ask_timeout ({limits.seconds:g} s)") from None
     except DatabaseError as error:
-        if str(error.sqlstate) == "57014":
+        if error.sqlstate == CANCELLED:
             raise
         raise Refused(f"the query failed: {error}") from error
 

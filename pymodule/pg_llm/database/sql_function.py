@@ -12,7 +12,7 @@ import plpy
 from pg_llm import interrupts
 from pg_llm.database import relation_names
 from pg_llm.database.connection import Connection, DatabaseError
-from pg_llm.database.plpy_connection import BACKEND
+from pg_llm.database.plpy_connection import BACKEND, as_database_error
 from pg_llm.errors import Error, resource_error
 from pg_llm.interrupts import Interrupted
 
@@ -77,8 +77,7 @@ def _reported(error: BaseException) -> BaseException:
     if isinstance(error, Error):
         return _failure(error.message, error.sqlstate, error.detail, error.hint)
     if isinstance(error, plpy.SPIError):
-        told = getattr(error, "spidata", None) or (None, None, None)
-        return _failure(str(error), error.sqlstate or Error.sqlstate, told[1], told[2])
+        error = as_database_error(error)
     if isinstance(error, DatabaseError):
         return _failure(str(error), error.sqlstate, error.detail, error.hint)
     if isinstance(error, plpy.Error) or not isinstance(error, Exception):

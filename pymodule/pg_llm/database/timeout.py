@@ -6,10 +6,8 @@ import contextlib
 import time
 from collections.abc import Iterator
 
-from pg_llm.database.connection import Connection, DatabaseError
+from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
 from pg_llm.interrupts import Interrupted
-
-_CANCELLED = "57014"
 
 
 class TimedOut(Exception):
@@ -54,4 +52,4 @@ def _consume_late_cancel(db: Connection) -> None:
 
 def _is_cancel(error: BaseException) -> bool:
     reported = error.error if isinstance(error, Interrupted) else error
-    return isinstance(reported, DatabaseError) and reported.sqlstate == _CANCELLED
+    return isinstance(reported, DatabaseError) and reported.sqlstate == CANCELLED

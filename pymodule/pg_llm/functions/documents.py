@@ -10,6 +10,8 @@ from pg_llm.search import chunking as chunker
 from pg_llm.search import parsing
 
 _FEWEST, _MOST = 8, 8192
+# The longest overlap where the length of a chunk is left to the model.
+_MOST_OVERLAP = 64
 # Bytes of a file.
 _LARGEST = 50_000_000
 
@@ -30,7 +32,7 @@ def llm_chunk(
             f"chunk_tokens must lie between {_FEWEST} and {_MOST}", hint="NULL fills the model's window."
         )
     overlap = chunk_overlap or 0
-    if not 0 <= overlap <= (chunk_tokens or _FEWEST * 16) // 2:
+    if not 0 <= overlap <= (chunk_tokens // 2 if chunk_tokens else _MOST_OVERLAP):
         raise InvalidInput("chunk_overlap must lie between 0 and half of chunk_tokens")
     if input is None or not input.strip():
         return []

@@ -11,7 +11,7 @@ from typing import Any
 
 from pg_llm.database import catalog, models, ownership
 from pg_llm.database.catalog import METRICS, Table
-from pg_llm.database.connection import Connection, DatabaseError
+from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
 from pg_llm.database.progress import Report, reporting
 from pg_llm.database.quoting import quote_ident, quote_literal
 from pg_llm.database.transaction import pinned
@@ -28,7 +28,7 @@ _DEFINITION = ("name", "columns", "model", "method", "metric", "sync", "text_con
 # pgvector's limit for an index on the type vector.
 _MAX_INDEXED_DIMENSIONS = 2000
 # SQLSTATE of a cancelled query, and of a terminated session.
-_INTERRUPTED = ("57014", "57P01")
+_INTERRUPTED = (CANCELLED, "57P01")
 _EVENTS = ("insert", "update")
 # Statement triggers without an index to maintain, also those of partitions that were detached.
 _ORPHANED_TRIGGERS = """
