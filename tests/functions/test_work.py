@@ -285,7 +285,15 @@ def test_a_cancelled_call_leaves_its_work_to_others(note: psycopg.Connection, co
 def test_claims_of_a_dead_session_are_taken_over(note: psycopg.Connection, connect: Connect) -> None:
     note.execute("INSERT INTO note SELECT n, 'slow' FROM generate_series(1, 5) n")
     doomed = register(connect())
-    thread = threading.Thread(target=lambda: pytest.raises(psycopg.OperationalError, doomed.execute, "CALL llm_work()"))
+    failures: list[str | None] = []
+
+    def be_terminated() -> None:
+        try:
+            work(doomed)
+        except psycopg.OperationalError as error:
+            failures.append(error.sqlstate)
+
+    thread = threading.Thread(target=be_terminated)
     thread.start()
     wait_for(note, "SELECT count(claimed_by) = 5 FROM llm.all_work")
     # What is being done is nobody else's, and a writer does not wait for it.
@@ -297,6 +305,7 @@ def test_claims_of_a_dead_session_are_taken_over(note: psycopg.Connection, conne
     note.execute("UPDATE note SET body = 'quick'")
     note.execute("SELECT pg_terminate_backend(%s)", (doomed.info.backend_pid,))
     thread.join()
+    assert failures == ["57P01"]
     deadline = time.monotonic() + 10
     while queued(note) and time.monotonic() < deadline:
         work(note)
@@ -354,7 +363,9 @@ def test_a_role_sees_and_does_its_own_work(note: psycopg.Connection, connect: Co
 
 def test_a_trigger_made_by_hand_queues_nothing_of_others(note: psycopg.Connection, role: str) -> None:
     note.execute(f"GRANT CREATE ON SCHEMA public TO {role}; GRANT TRIGGER, INSERT ON note TO {role}; SET ROLE {role}")
-    note.execute("CREATE TABLE mine (id int PRIMARY KEY, body text); CREATE TEMPORARY TABLE changed (id int, body text)")
+    note.execute(
+        "CREATE TABLE mine (id int PRIMARY KEY, body text); CREATE TEMPORARY TABLE changed (id int, body text)"
+    )
     note.execute("INSERT INTO changed VALUES (7, 'planted')")
     for number, (arguments, tables) in enumerate(
         [
@@ -417,7 +428,9 @@ def test_work_for_what_is_gone_is_removed(note: psycopg.Connection) -> None:
 
 
 def test_a_kind_that_nobody_can_do_waits(note: psycopg.Connection) -> None:
-    note.execute("UPDATE llm.source SET kind = 'other'; INSERT INTO llm.all_work (kind, object, key) VALUES ('other', 1, '{}')")
+    note.execute(
+        "UPDATE llm.source SET kind = 'other'; INSERT INTO llm.all_work (kind, object, key) VALUES ('other', 1, '{}')"
+    )
     assert work(note) == (0, 0)
     assert queued(note) == [{}]
 

@@ -65,9 +65,9 @@ _PUT_BACK = """
     WITH returned AS (DELETE FROM llm.all_work AS w WHERE w.id = ANY($1) RETURNING w.*)
     INSERT INTO llm.all_work AS w (kind, object, key, requested_at, next_at, attempts, error, dead)
     SELECT r.kind, r.object, r.key, r.requested_at,
-           CASE WHEN $3::float8 IS NULL THEN r.next_at
-                ELSE clock_timestamp() + make_interval(secs => $3 * power($4::float8, r.attempts) * (0.75 + random() / 2))
-           END,
+           coalesce(
+               clock_timestamp() + make_interval(secs => $3 * power($4, r.attempts) * (0.75 + random() / 2)), r.next_at
+           ),
            r.attempts + $5, coalesce($2, r.error), r.attempts + $5 >= $6
     FROM returned AS r ON CONFLICT (kind, object, key_hash) WHERE claimed_by IS NULL DO NOTHING
 """
