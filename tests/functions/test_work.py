@@ -18,15 +18,17 @@ from psycopg import errors
 Connect = Callable[..., psycopg.Connection]
 
 SOURCES = """
-    CREATE TABLE llm.source (kind text, object int, source regclass, key name[], inputs name[]);
-    CREATE OR REPLACE VIEW llm.all_work_source AS SELECT * FROM llm.source;
+    CREATE TABLE llm.source (kind text, id int, source regclass, key text[] COLLATE "C", inputs text[] COLLATE "C");
+    CREATE OR REPLACE VIEW llm.companion_table AS
+    SELECT s.kind, s.id, s.source, NULL::regclass AS companion, 'manual'::text AS sync, s.source::oid AS number,
+           NULL::int2[] AS key_numbers, s.key, s.inputs FROM llm.source AS s;
 """
 # Registered in a session's own interpreter.
 HANDLER = """
     from pg_llm.errors import EndpointFailed, HostUnavailable, InvalidInput
     from pg_llm.functions import work
     def copy(db, object_id, keys):
-        if keys == "null":
+        if keys is None:
             db.execute("DELETE FROM public.copy AS c WHERE NOT EXISTS (SELECT FROM public.note AS n WHERE n.id = c.id)")
             return
         db.rows("DELETE FROM public.copy WHERE id IN (SELECT k.id FROM jsonb_to_recordset($1::jsonb) AS k (id int))",
@@ -209,10 +211,10 @@ def test_a_bad_row_fails_alone_and_is_given_up(note: psycopg.Connection) -> None
     note.execute("INSERT INTO note SELECT n, 'text ' || n FROM generate_series(1, 100) n")
     note.execute("UPDATE note SET body = 'bad' WHERE id = 50; UPDATE note SET body = 'defect' WHERE id = 51")
     assert work(note) == (98, 2)
-    failed = "SELECT key, error, attempts, dead, next_at > now() FROM llm_failed_work ORDER BY key"
+    failed = "SELECT key, error, attempts, state, next_at > now() FROM llm_failed_work ORDER BY key"
     assert note.execute(failed).fetchall() == [
-        ({"id": 50}, "this text is bad", 1, False, True),
-        ({"id": 51}, "ValueError: a defect", 1, False, True),
+        ({"id": 50}, "this text is bad", 1, "delayed", True),
+        ({"id": 51}, "ValueError: a defect", 1, "delayed", True),
     ]
     assert work(note) == (0, 0)
     delays = []
@@ -224,7 +226,7 @@ def test_a_bad_row_fails_alone_and_is_given_up(note: psycopg.Connection) -> None
     assert 100 < delays[1] < 250
     hurry(note)
     assert work(note) == (0, 0)
-    assert value(note, "SELECT bool_and(dead) FROM llm_failed_work")
+    assert value(note, "SELECT bool_and(state = 'dead') FROM llm_failed_work")
     # Once its text is right, or on request, it is tried again.
     note.execute("UPDATE note SET body = 'good' WHERE id = 50")
     assert work(note) == (1, 0)
@@ -240,7 +242,7 @@ def test_what_is_not_there_is_nobodys_failure(note: psycopg.Connection) -> None:
     note.execute("INSERT INTO note SELECT n, 'host ' || n FROM generate_series(1, 100) n")
     done, failed = work(note)
     assert (done, failed) == (0, 100)
-    assert note.execute("SELECT DISTINCT attempts, dead FROM llm_failed_work").fetchall() == [(0, False)]
+    assert note.execute("SELECT DISTINCT attempts, state FROM llm_failed_work").fetchall() == [(0, "delayed")]
     note.execute("TRUNCATE llm.all_work; UPDATE note SET body = 'endpoint'")
     assert work(note) == (0, 100)
     attempts = note.execute("SELECT attempts, count(*) FROM llm_failed_work GROUP BY 1 ORDER BY 1").fetchall()
@@ -353,7 +355,7 @@ def test_a_role_sees_and_does_its_own_work(note: psycopg.Connection, connect: Co
     assert value(other, "SELECT llm_retry_work()") == 0
     with pytest.raises(errors.InsufficientPrivilege, match="must be owner"):
         other.execute("SELECT llm_retry_work('note')")
-    for table in ("all_work", "all_worker", "all_work_source"):
+    for table in ("all_work", "all_worker"):
         with pytest.raises(errors.InsufficientPrivilege):
             other.execute(f"SELECT * FROM llm.{table}")
     note.execute(f"ALTER TABLE note OWNER TO {role}")

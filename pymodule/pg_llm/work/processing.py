@@ -5,6 +5,7 @@ A batch that fails is halved until the rows are found that fail by themselves; t
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,14 +17,17 @@ from pg_llm.errors import Error, from_exception
 from pg_llm.work import queue, workers
 from pg_llm.work.queue import Request
 
-# What keeps rows of an object true: is given the object's number and a JSON array of primary keys as
-# `catalog.Table.key_object` writes them, or `null` for all rows. It may be called for the same keys again, and for rows
-# that are gone, of which nothing is left then. It commits nothing, and raises what went wrong.
-Handler = Callable[[Connection, int, str], None]
+# What keeps rows of an object true: is given the object's number and a JSON array of primary keys, as
+# `catalog.Table.key_object` writes them, or None for all rows, and gives those back that it could not do just now, as
+# somebody is writing them. It may be called for the same keys again, and for rows that are gone, of which nothing is
+# left then. It commits nothing, and raises what went wrong.
+Handler = Callable[[Connection, int, str | None], str | None]
 
 _FIRST_BATCH, _MAX_BATCH = 32, 256
 # Seconds that a batch shall take: so much is lost when it is interrupted.
 _SHORT, _LONG = 1.0, 5.0
+# Seconds until rows are tried again that somebody was writing, and those that need what was not there.
+_BUSY, _ABSENT = 0.5, 30.0
 # Classes of SQLSTATE that are nobody's fault among the rows: short of resources, host or server not to be had.
 _SURROUNDINGS = ("53", "57", "58000")
 # Of an endpoint nobody knows whether it dislikes the text or is not there; so many rows are asked for by themselves.
@@ -99,8 +103,10 @@ class _Batch:
         try:
             # An error leaves nothing of the attempt behind.
             with self._db.savepoint(), relation_names.fresh(self._db):
-                self._handler(self._db, self._object_id, _keys(requests))
-                queue.finish(self._db, requests)
+                busy = _busy(requests, self._handler(self._db, self._object_id, _keys(requests)))
+                queue.finish(self._db, [request for request in requests if request not in busy])
+                if busy:
+                    queue.delay(self._db, busy, _BUSY, None)
         except (Error, DatabaseError) as error:
             if error.sqlstate in _ENDED:
                 raise
@@ -109,12 +115,12 @@ class _Batch:
             told = from_exception(error)
             self._failed(requests, told.sqlstate, told.message)
         else:
-            self.count.done += len(requests)
+            self.count.done += len(requests) - len(busy)
             self._commit()
 
     def _failed(self, requests: Sequence[Request], sqlstate: str, message: str) -> None:
         if sqlstate.startswith(_SURROUNDINGS) or self._endpoint_failures >= _MAX_ENDPOINT_FAILURES:
-            queue.postpone(self._db, requests, message)
+            queue.delay(self._db, requests, _ABSENT, message)
             self.count.failed += len(requests)
         elif len(requests) == 1:
             self._endpoint_failures += sqlstate == _ENDPOINT_FAILED
@@ -127,7 +133,15 @@ class _Batch:
         self._commit()
 
 
-def _keys(requests: Sequence[Request]) -> str:
-    """A JSON array of the rows' keys, exact as the queue has them; `null` for all rows."""
+def _keys(requests: Sequence[Request]) -> str | None:
+    """A JSON array of the rows' keys, exact as the queue has them; None for all rows."""
     keys = [request.key for request in requests if request.key is not None]
-    return f"[{','.join(keys)}]" if keys else "null"
+    return f"[{','.join(keys)}]" if keys else None
+
+
+def _busy(requests: Sequence[Request], keys: str | None) -> list[Request]:
+    """The requests for these keys, a JSON array; None is none."""
+    if keys is None:
+        return []
+    left = json.loads(keys)
+    return [request for request in requests if request.key is not None and json.loads(request.key) in left]
