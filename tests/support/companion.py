@@ -44,7 +44,9 @@ def companion(db: psycopg.Connection, table: str) -> str:
 def document(columns: list[str], row: str = "t") -> sql.Composable:
     """The text of a row: the columns that are not empty, one a line."""
     parts = [
-        sql.SQL("nullif(CASE WHEN {0} IS DISTINCT FROM NULL THEN format('%s', {0}) END, '')").format(sql.Identifier(row, c))
+        sql.SQL("nullif(CASE WHEN {0} IS DISTINCT FROM NULL THEN format('%s', {0}) END, '')").format(
+            sql.Identifier(row, c)
+        )
         for c in columns
     ]
     return sql.SQL("concat_ws(E'\\n', {})").format(sql.SQL(", ").join(parts))
