@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from uuid import UUID
 
 import companion
@@ -57,20 +58,18 @@ class Writer:
 
     def write(self) -> None:
         """One transaction with one to four writes, of which savepoints and the end may undo some."""
-        rolls_back = self._random.random() < 0.15
-        try:
-            with self._db.transaction(force_rollback=rolls_back):
-                for _ in range(self._random.choice((1, 1, 1, 2, 4))):
-                    self._write_in_savepoint() if self._random.random() < 0.3 else self._one()
-        except psycopg.errors.UniqueViolation:
-            pass
+        undone = self._random.random() < 0.15
+        with contextlib.suppress(psycopg.errors.UniqueViolation), self._db.transaction(force_rollback=undone):
+            for _ in range(self._random.choice((1, 1, 1, 2, 4))):
+                if self._random.random() < 0.3:
+                    self._write_in_savepoint()
+                else:
+                    self._one()
 
     def _write_in_savepoint(self) -> None:
-        try:
-            with self._db.transaction(force_rollback=self._random.random() < 0.4):
-                self._one()
-        except psycopg.errors.UniqueViolation:
-            pass
+        undone = self._random.random() < 0.4
+        with contextlib.suppress(psycopg.errors.UniqueViolation), self._db.transaction(force_rollback=undone):
+            self._one()
 
     def _one(self) -> None:
         (write,) = self._random.choices(list(self._writes), list(self._writes.values()))
@@ -80,7 +79,7 @@ class Writer:
         number = self._random.randrange(80)
         return {
             "int": (number,),
-            "composite": (number // 8, "key '%s" % "abcdefgh"[number % 8]),
+            "composite": (number // 8, f"key '{number % 8}"),
             "uuid": (UUID(int=number),),
             "partitioned": ("abc"[number % 3], number),
         }[self._kind]
@@ -124,13 +123,14 @@ class Writer:
         )
 
     def _merge(self) -> None:
+        new = ", ".join(f"v.{column}" for column in self._columns.split(", "))
         same = " AND ".join(f"note.{name} = v.{name}" for name in self._names)
         types = {"uuid": "uuid"}.get(self._kind)
         places = ", ".join([f"%s::{types}" if types else "%s"] * len(self._names) + ["%s::text"] * 2 + ["%s::int"])
         self._db.execute(
             f"MERGE INTO note USING (VALUES ({places})) AS v ({self._columns}) ON {same}"
             " WHEN MATCHED AND v.stars = 0 THEN DELETE WHEN MATCHED THEN UPDATE SET body = v.body"
-            f" WHEN NOT MATCHED THEN INSERT ({self._columns}) VALUES ({', '.join(f'v.{c}' for c in self._columns.split(', '))})",
+            f" WHEN NOT MATCHED THEN INSERT ({self._columns}) VALUES ({new})",
             self._row(),
         )
 
@@ -171,7 +171,8 @@ def built_from_scratch(db: psycopg.Connection) -> list[tuple[object, ...]]:
     key = ", ".join(index.key)
     different = db.execute(f"""
         SELECT * FROM {index.companion} AS e FULL JOIN scratch AS s USING ({key}, chunk)
-        WHERE (e.start_pos, e.end_pos, e.text_hash, e.words) IS DISTINCT FROM (s.start_pos, s.end_pos, s.text_hash, s.words)
+        WHERE (e.start_pos, e.end_pos, e.text_hash, e.words)
+              IS DISTINCT FROM (s.start_pos, s.end_pos, s.text_hash, s.words)
         OR e.embedding <=> s.embedding > {companion.SAME_VECTOR}
     """).fetchall()
     db.execute("CALL semantic_drop('note', 'scratch')")
@@ -179,12 +180,12 @@ def built_from_scratch(db: psycopg.Connection) -> list[tuple[object, ...]]:
 
 
 @pytest.fixture(params=list(TABLES))
-def kind(db: psycopg.Connection, request: pytest.FixtureRequest) -> Iterator[str]:
+def kind(db: psycopg.Connection, request: pytest.FixtureRequest) -> str:
     columns, _, partitions = TABLES[request.param]
     db.execute(f"CREATE TABLE note {columns}")
     if partitions:
         db.execute(partitions)
-    yield request.param
+    return str(request.param)
 
 
 @pytest.mark.parametrize("sync", ["live", "background", "manual"])
@@ -208,20 +209,14 @@ def test_random_writes_of_two_sessions(db: psycopg.Connection, connect: Connect,
     db.execute("CALL semantic_index('note', '{title,body}', sync => %s)", (sync,))
     other = connect()
     for session in (db, other):
-        session.execute("SET lock_timeout = '1s'")
+        session.execute("SET lock_timeout = '200ms'")
     writers = [Writer(db, "int", 1), Writer(other, "int", 2)]
     pick = random.Random(3)
     for number in range(150):
         with other.transaction(force_rollback=pick.random() < 0.2):
-            try:
-                with other.transaction():
-                    writers[1].write()
-            except psycopg.errors.LockNotAvailable:
-                pass
-            try:
+            writers[1].write()
+            with contextlib.suppress(psycopg.errors.LockNotAvailable):
                 writers[0].write()
-            except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected):
-                pass
         if sync == "background" and pick.random() < 0.2:
             companion.settle(other)
         if number % 50 == 49:

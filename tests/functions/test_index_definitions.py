@@ -13,8 +13,9 @@ from database import value
 Connect = Callable[..., psycopg.Connection]
 REMAINS = """
     SELECT (SELECT count(*) FROM llm.semantic_index),
-           (SELECT count(*) FROM pg_trigger WHERE tgfoid::regproc::text LIKE 'llm.%%' AND tgrelid::regclass::text NOT LIKE 'llm.%%'),
-           (SELECT count(*) FROM pg_class WHERE relname LIKE 'note%%embedding%%')
+           (SELECT count(*) FROM pg_trigger WHERE tgfoid::regproc::text LIKE 'llm.%'
+            AND tgrelid IN (SELECT oid FROM pg_class WHERE relnamespace <> 'llm'::regnamespace)),
+           (SELECT count(*) FROM pg_class WHERE relname LIKE 'note%embedding%')
 """
 
 
@@ -337,7 +338,7 @@ def test_a_long_document_is_found_by_its_passage(db: psycopg.Connection, mode: s
     found = db.execute(query, ("for how many years are repairs covered after purchase", mode)).fetchall()
     key, passage, start, end, row = found[0]
     assert key == {"id": 1}
-    assert warranty.split()[-1] in passage and "three years" in passage
+    assert "three years after the purchase" in passage
     assert len(passage) < 3000
     assert row["body"][start - 1 : end - 1] == passage
     assert len([k for k, *_ in found if k == {"id": 1}]) == 1

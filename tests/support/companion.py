@@ -20,7 +20,7 @@ INDEXES = """
 
 @dataclass(frozen=True)
 class Difference:
-    """Chunks that are there and should not be, that should be there and are not, and those with another text's vector."""
+    """Chunks that should not be there, that are not there and should be, and those with another text's vector."""
 
     extra: list[Any]
     missing: list[Any]
@@ -53,7 +53,7 @@ def document(columns: list[str], row: str = "t") -> sql.Composable:
 
 
 def expected(index: Any) -> sql.Composed:
-    """Query of what the companion must hold: the key as texts, chunk, places, hash of the document, and the chunk's text."""
+    """Query of what the companion must hold: key as texts, chunk, places, hash of the document, and the chunk's text."""
     key = sql.SQL(", ").join(sql.SQL("format('%s', {})").format(sql.Identifier("t", name)) for name in index.key)
     return sql.SQL("""
         SELECT ARRAY[{key}] AS key, c.ordinality::int AS chunk, c.start_pos, c.end_pos,
