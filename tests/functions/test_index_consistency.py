@@ -168,7 +168,7 @@ def built_from_scratch(db: psycopg.Connection) -> list[tuple[object, ...]]:
     """Chunks in which the companion differs from one that is made now."""
     db.execute("CALL semantic_index('note', '{title,body}', name => 'scratch', method => 'none')")
     (index, _) = companion.indexes(db)
-    key = ", ".join(index.key)
+    key = ", ".join(index.companion_key)
     different = db.execute(f"""
         SELECT * FROM {index.companion} AS e FULL JOIN scratch AS s USING ({key}, chunk)
         WHERE (e.start_pos, e.end_pos, e.text_hash, e.words)

@@ -13,8 +13,11 @@ from psycopg.rows import namedtuple_row
 # What is the same text has the same vector, whatever batch it was embedded in.
 SAME_VECTOR = 1e-3
 INDEXES = """
-    SELECT i.*, i.source::oid AS source_oid, i.companion::oid AS companion_oid FROM llm.semantic_index AS i
-    WHERE %s::regclass IS NULL OR i.source = %s::regclass ORDER BY i.id
+    SELECT i.*, i.target::text AS source, i.target::oid AS source_oid, ARRAY(
+        SELECT a.attname::text FROM pg_attribute AS a
+        WHERE a.attrelid = i.companion AND a.attnum BETWEEN 1 AND cardinality(i.key) ORDER BY a.attnum
+    ) AS companion_key FROM llm.semantic_index AS i
+    WHERE %s::regclass IS NULL OR i.target = %s::regclass ORDER BY i.id
 """
 
 
@@ -74,7 +77,7 @@ def expected(index: Any) -> sql.Composed:
 
 def difference(db: psycopg.Connection, index: Any, vectors: bool = True) -> Difference:
     """How the companion of an index differs from what the table's texts ask for."""
-    key = sql.SQL(", ").join(sql.SQL("format('%s', {})").format(sql.Identifier("e", name)) for name in index.key)
+    key = sql.SQL(", ").join(sql.SQL("format('%s', {})").format(sql.Identifier("e", name)) for name in index.companion_key)
     actual = sql.SQL("""
         SELECT ARRAY[{key}] AS key, e.chunk, e.start_pos, e.end_pos, e.text_hash FROM {companion} AS e
     """).format(key=key, companion=sql.SQL(index.companion))

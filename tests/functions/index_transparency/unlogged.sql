@@ -1,10 +1,9 @@
--- Temporary and unlogged tables.
+-- An unlogged table, and temporary ones beside it, which have no index.
 CREATE UNLOGGED TABLE note (id int PRIMARY KEY, body text);
 -- index: note {body}
 INSERT INTO note VALUES (1, 'a red apple') RETURNING *;
 UPDATE note SET body = 'a green apple' RETURNING *;
 CREATE TEMPORARY TABLE scratch (id int PRIMARY KEY, body text);
--- index: scratch {body}
 INSERT INTO scratch VALUES (1, 'a red apple') RETURNING *;
 UPDATE scratch SET body = 'a green apple' RETURNING *;
 BEGIN READ ONLY;
@@ -13,7 +12,6 @@ COMMIT;
 DELETE FROM scratch WHERE id = 1 RETURNING *;
 DROP TABLE scratch;
 CREATE TEMPORARY TABLE scratch (id int PRIMARY KEY, body text) ON COMMIT DELETE ROWS;
--- index: scratch {body}
 BEGIN;
 INSERT INTO scratch VALUES (1, 'a red apple') RETURNING *;
 COMMIT;
