@@ -84,6 +84,10 @@ def test_an_index_follows(note: psycopg.Connection, change: str, table: str, key
     note.execute(f"INSERT INTO {table} ({key}, {text}) VALUES (10, 'a loaf of bread'), (11, 'a lone wolf')")
     note.execute(f"UPDATE {table} SET {text} = 'a rocket to the moon' WHERE {key} = 2")
     note.execute(f"DELETE FROM {table} WHERE {key} = 3")
+    if "USING" in change:
+        # Texts that no statement wrote: never shown as they were, and found by a refresh.
+        assert "a red apple" not in str(note.execute(f"SELECT semantic_search('a red apple', '{table}')").fetchall())
+        note.execute(f"CALL semantic_refresh('{table}')")
     assert_true(note)
     assert first(note, "bakery", table) == {key: 10}
     assert first(note, "astronauts", table) == {key: 2}
@@ -122,11 +126,14 @@ def test_a_key_of_another_type(note: psycopg.Connection) -> None:
 def test_what_an_index_has_lost_is_told(note: psycopg.Connection, change: str) -> None:
     """Whatever was taken from it: search and refresh work or say it in one clear error, and dropping cleans up."""
     key = "stars" if "COLUMN id" in change else "id"
+    text = "title" if change.endswith("body") else "stars = 7, body"
+    if "COLUMN title" in change:
+        text = "stars"
     for statement in change.split("; "):
         note.execute(statement)
-    note.execute("INSERT INTO note SELECT FROM generate_series(1, 0)")
     for statement in (
         f"INSERT INTO note ({key}) VALUES (10)",
+        f"UPDATE note SET {text} = 'a loaf of bread'",
         f"UPDATE note SET {key} = 11 WHERE {key} = 10",
         f"DELETE FROM note WHERE {key} = 11",
     ):
@@ -147,7 +154,8 @@ def test_what_an_index_has_lost_is_told(note: psycopg.Connection, change: str) -
             )
             assert isinstance(error, clear), call
             assert "CHECK" in change or error.diag.message_hint, call
-    note.execute("CALL semantic_drop('note')")
+    if "DROP TABLE" not in change:
+        note.execute("CALL semantic_drop('note')")
     assert note.execute(REMAINS).fetchone() == (0, 0, 0)
     note.execute(f"INSERT INTO note ({key}) VALUES (12)")
 
@@ -195,7 +203,9 @@ def test_a_new_owner_takes_the_index_over(note: psycopg.Connection, role: str, s
     note.execute(f"GRANT CREATE ON SCHEMA public TO {role}; ALTER TABLE note OWNER TO {role}")
     note.execute("INSERT INTO note VALUES (10, 'by', 'the superuser')")
     note.execute(f"SET ROLE {role}")
-    note.execute("INSERT INTO note VALUES (11, 'by', 'the new owner'); UPDATE note SET body = 'a rocket' WHERE id = 1")
+    note.execute(
+        "INSERT INTO note VALUES (11, 'by', 'the new owner'); UPDATE note SET title = 'space', body = 'a rocket' WHERE id = 1"
+    )
     assert_true(note)
     assert first(note, "astronauts") == {"id": 1}
     note.execute("CALL semantic_drop('note')")
@@ -203,7 +213,7 @@ def test_a_new_owner_takes_the_index_over(note: psycopg.Connection, role: str, s
 
 
 def test_writes_go_on_without_the_extension(note: psycopg.Connection) -> None:
-    note.execute("DROP EXTENSION pg_llm")
+    note.execute("DROP EXTENSION pg_llm CASCADE")
     note.execute(
         "INSERT INTO note VALUES (10, 'still', 'written'); UPDATE note SET body = 'x'; DELETE FROM note WHERE id = 1"
     )
@@ -212,7 +222,7 @@ def test_writes_go_on_without_the_extension(note: psycopg.Connection) -> None:
 
 
 def test_an_extension_that_comes_back(note: psycopg.Connection) -> None:
-    note.execute("DROP EXTENSION pg_llm; DROP TABLE IF EXISTS note_embedding; CREATE EXTENSION pg_llm")
+    note.execute("DROP EXTENSION pg_llm CASCADE; DROP TABLE IF EXISTS note_embedding; CREATE EXTENSION pg_llm")
     note.execute("INSERT INTO note VALUES (10, 'food', 'a loaf of bread')")
     note.execute("CALL semantic_index('note', '{title,body}')")
     assert_true(note)
@@ -376,7 +386,9 @@ def test_keys_that_change_places(note: psycopg.Connection) -> None:
     assert_true(note)
     note.execute("UPDATE note SET id = id + 1")
     assert_true(note)
-    note.execute("BEGIN; UPDATE note SET id = 3 WHERE id = 2; DELETE FROM note WHERE body = 'a violin'; COMMIT")
+    note.execute(
+        "BEGIN; SET CONSTRAINTS ALL DEFERRED; UPDATE note SET id = 3 WHERE id = 2; DELETE FROM note WHERE body = 'a violin'; COMMIT"
+    )
     assert_true(note)
 
 

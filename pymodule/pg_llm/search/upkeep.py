@@ -131,8 +131,11 @@ def _stale_rows(db: Connection, index: SemanticIndex, keys: str) -> list[Row]:
     return db.rows(
         f"""
         SELECT e.number, e.key::text AS key, t.document, t.context, t.hash
-        FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS e (key, number)
-        LEFT JOIN LATERAL (
+        FROM (
+            -- A key that a parent table and a child share comes twice.
+            SELECT w.key, min(w.number) AS number
+            FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS w (key, number) GROUP BY w.key
+        ) AS e LEFT JOIN LATERAL (
             SELECT t.* FROM {index.source.one_key("e.key")}, LATERAL (
                 SELECT {index.document} AS document, {index.context_values} AS context,
                        encode({index.text_hash}, 'hex') AS hash
