@@ -84,7 +84,7 @@ def test_an_index_follows(note: psycopg.Connection, change: str, table: str, key
     note.execute(f"INSERT INTO {table} ({key}, {text}) VALUES (10, 'a loaf of bread'), (11, 'a lone wolf')")
     note.execute(f"UPDATE {table} SET {text} = 'a rocket to the moon' WHERE {key} = 2")
     note.execute(f"DELETE FROM {table} WHERE {key} = 3")
-    if "USING" in change:
+    if "TYPE" in change and "USING" in change:
         # Texts that no statement wrote: never shown as they were, and found by a refresh.
         assert "a red apple" not in str(note.execute(f"SELECT semantic_search('a red apple', '{table}')").fetchall())
         note.execute(f"CALL semantic_refresh('{table}')")
@@ -126,9 +126,8 @@ def test_a_key_of_another_type(note: psycopg.Connection) -> None:
 def test_what_an_index_has_lost_is_told(note: psycopg.Connection, change: str) -> None:
     """Whatever was taken from it: search and refresh work or say it in one clear error, and dropping cleans up."""
     key = "stars" if "COLUMN id" in change else "id"
-    text = "title" if change.endswith("body") else "stars = 7, body"
-    if "COLUMN title" in change:
-        text = "stars"
+    text = "lang" if "COLUMN title" in change else "title" if change.endswith("body") else "body"
+    note.execute("ALTER TABLE note ADD COLUMN lang text")
     for statement in change.split("; "):
         note.execute(statement)
     for statement in (
@@ -203,9 +202,8 @@ def test_a_new_owner_takes_the_index_over(note: psycopg.Connection, role: str, s
     note.execute(f"GRANT CREATE ON SCHEMA public TO {role}; ALTER TABLE note OWNER TO {role}")
     note.execute("INSERT INTO note VALUES (10, 'by', 'the superuser')")
     note.execute(f"SET ROLE {role}")
-    note.execute(
-        "INSERT INTO note VALUES (11, 'by', 'the new owner'); UPDATE note SET title = 'space', body = 'a rocket' WHERE id = 1"
-    )
+    note.execute("INSERT INTO note VALUES (11, 'by', 'the new owner')")
+    note.execute("UPDATE note SET title = 'space', body = 'a rocket' WHERE id = 1")
     assert_true(note)
     assert first(note, "astronauts") == {"id": 1}
     note.execute("CALL semantic_drop('note')")
@@ -386,9 +384,8 @@ def test_keys_that_change_places(note: psycopg.Connection) -> None:
     assert_true(note)
     note.execute("UPDATE note SET id = id + 1")
     assert_true(note)
-    note.execute(
-        "BEGIN; SET CONSTRAINTS ALL DEFERRED; UPDATE note SET id = 3 WHERE id = 2; DELETE FROM note WHERE body = 'a violin'; COMMIT"
-    )
+    note.execute("BEGIN; SET CONSTRAINTS ALL DEFERRED; UPDATE note SET id = 3 WHERE id = 2")
+    note.execute("DELETE FROM note WHERE body = 'a violin'; COMMIT")
     assert_true(note)
 
 

@@ -112,6 +112,7 @@ class _Ranking:
         statement = f"""
             SELECT {index.companion_key_object}::text AS key, c.chunk, c.start_pos AS start, c.end_pos AS end,
                    encode(c.text_hash, 'hex') AS hash, c.score::float8 AS score FROM ({query}) AS c
+            WHERE c.start_pos > 0 AND c.end_pos >= c.start_pos
         """
         rows: list[Row] = self._db.run_as(index.owner, lambda: self._read(statement, types, values))
         hits = [Hit(**row) for row in rows]

@@ -112,9 +112,11 @@ def _follow_rows(db: Connection, index: SemanticIndex, event: str) -> None:
             f"DELETE FROM {index.companion} AS c USING former AS t WHERE {index.same_row}"
             f" AND NOT EXISTS (SELECT FROM {index.source.relation} AS t WHERE {index.same_row})"
         )
-    if event != "DELETE":
-        for keys in _key_batches(db, f"SELECT {index.source.key_object}::text AS key FROM changed AS t"):
-            update_rows(db, index, keys, lock=False)
+    # A key that a row has lost, or that has lost its row, may have another: while a deferred constraint lets two share it.
+    written = {"INSERT": ("changed",), "UPDATE": ("changed", "former"), "DELETE": ("former",)}[event]
+    keys_written = (f"SELECT {index.source.key_object}::text AS key FROM {name} AS t" for name in written)
+    for keys in _key_batches(db, " UNION ".join(keys_written)):
+        update_rows(db, index, keys, lock=False)
 
 
 def _key_batches(db: Connection, query: str) -> Iterator[str]:
