@@ -51,6 +51,7 @@ BEGIN
     FOR part, trigger IN
         SELECT g.tgrelid::regclass, g.tgname FROM pg_trigger AS g
         WHERE g.tgname ~ format('^llm_%s_%s_(insert|update|delete|truncate|replica)$', kind, id) AND g.tgparentid = 0
+        AND pg_has_role((SELECT c.relowner FROM pg_class AS c WHERE c.oid = g.tgrelid), 'USAGE')
         AND g.tgfoid IN (SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'llm'::regnamespace)
         AND (drop_companion_triggers.source IS NULL
              OR g.tgrelid NOT IN (SELECT t.relation FROM llm.relation_tree(source) AS t (relation)))
@@ -72,6 +73,87 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION llm.prune_companions IS 'Forget companion tables that are no more, or whose source is no more';
+
+-- Once a query, with the rights of whoever reads the companion: privileges on the columns that were indexed, and row-level
+-- security, are asked of the source.
+CREATE FUNCTION llm.readable_keys(kind text, id int) RETURNS SETOF record
+LANGUAGE plpgsql STABLE ROWS 10000 SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    query text;
+BEGIN
+    SELECT format(
+        'SELECT %s FROM (SELECT %s FROM %s AS t) AS t',
+        (SELECT string_agg(format('t.k%s::%s', n.place, format_type(a.atttypid, -1)), ', ' ORDER BY n.place)
+         FROM unnest(i.key) WITH ORDINALITY AS n (name, place)
+         JOIN pg_attribute AS a ON a.attrelid = i.companion AND a.attnum = n.place),
+        (SELECT string_agg(format('t.%I%s', n.name, ' AS k' || n.key_place), ', ')
+         FROM (
+             SELECT k.name, k.place AS key_place FROM unnest(i.key) WITH ORDINALITY AS k (name, place)
+             UNION ALL
+             SELECT w.name, NULL FROM unnest(i.inputs) AS w (name) WHERE w.name IS NOT NULL
+         ) AS n),
+        i.source
+    ) INTO query FROM llm.companion_table AS i WHERE i.kind = readable_keys.kind AND i.id = readable_keys.id;
+    IF query IS NOT NULL THEN
+        RETURN QUERY EXECUTE query;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION llm.readable_keys IS 'The keys of the rows of an indexed source that the caller may read';
+
+CREATE FUNCTION llm.create_companion_policy(companion regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    kind text;
+    id int;
+    keys text;
+    typed text;
+BEGIN
+    SELECT t.kind, t.id, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum),
+           string_agg(format('%I %s', a.attname, format_type(a.atttypid, -1)), ', ' ORDER BY a.attnum)
+    INTO kind, id, keys, typed
+    FROM llm.companion_table AS t JOIN pg_attribute AS a
+    ON a.attrelid = t.companion AND a.attnum BETWEEN 1 AND cardinality(t.key_numbers)
+    WHERE t.companion = create_companion_policy.companion GROUP BY t.kind, t.id;
+    EXECUTE format(
+        'CREATE POLICY readable ON %s FOR SELECT USING ((%s) IN (SELECT r.* FROM llm.readable_keys(%L, %s) AS r (%s)))',
+        companion, keys, kind, id, typed
+    );
+END
+$$;
+COMMENT ON FUNCTION llm.create_companion_policy IS 'Let whoever may read a row of the source read its chunks';
+
+-- Values that a conversion changed are of no row any more: search leaves them out, and a refresh replaces them.
+CREATE FUNCTION llm.convert_companion_key(source regclass, companion regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    conversions text;
+BEGIN
+    SELECT string_agg(format('ALTER COLUMN %1$I TYPE %2$s USING %1$I::text::%2$s', own.attname, format_type(a.atttypid, -1)), ', ')
+    INTO conversions
+    FROM llm.companion_table AS t CROSS JOIN LATERAL unnest(t.key_numbers) WITH ORDINALITY AS n (number, place)
+    JOIN pg_attribute AS a ON a.attrelid = t.source AND a.attnum = n.number AND NOT a.attisdropped
+    JOIN pg_attribute AS own ON own.attrelid = t.companion AND own.attnum = n.place
+    JOIN pg_type AS y ON y.oid = a.atttypid AND y.typtype <> 'd'
+    WHERE t.source = convert_companion_key.source AND t.companion = convert_companion_key.companion
+    AND t.number = t.source::oid AND own.atttypid <> a.atttypid;
+    IF conversions IS NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE format('DROP POLICY IF EXISTS readable ON %s', companion);
+    BEGIN
+        EXECUTE format('ALTER TABLE %s %s', companion, conversions);
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+        EXECUTE format('DELETE FROM %s', companion);
+        EXECUTE format('ALTER TABLE %s %s', companion, conversions);
+    END;
+    PERFORM llm.create_companion_policy(companion);
+END
+$$;
+COMMENT ON FUNCTION llm.convert_companion_key IS 'Give the key columns of a companion table the types that those of its source have';
 
 -- With the rights of whoever changes the schema: it touches only what belongs to the tables of the command.
 CREATE FUNCTION llm.companion_ddl() RETURNS event_trigger
@@ -114,19 +196,11 @@ BEGIN
                 SELECT pg_get_userbyid(s.relowner) FROM pg_class AS s WHERE s.oid = k.source
             ));
         END IF;
-        IF NOT k.itself THEN
-            PERFORM llm.create_companion_triggers(k.kind, k.id, k.source, k.sync);
+        IF k.itself THEN
+            PERFORM llm.convert_companion_key(k.source, k.companion);
+            PERFORM llm.drop_companion_triggers(k.kind, k.id, k.source);
         END IF;
-    END LOOP;
-    -- Parts that are none any more.
-    FOR k IN
-        SELECT DISTINCT t.kind, t.id, t.source FROM pg_event_trigger_ddl_commands() AS d
-        JOIN pg_trigger AS g ON g.tgrelid = d.objid AND g.tgname ~ '^llm_(index|column)_[0-9]+_insert$'
-        JOIN llm.companion_table AS t ON g.tgname = format('llm_%s_%s_insert', t.kind, t.id)
-        WHERE d.classid = 'pg_class'::regclass
-        AND NOT EXISTS (SELECT FROM llm.relation_ancestors(d.objid::regclass) AS a (relation) WHERE a.relation = t.source)
-    LOOP
-        PERFORM llm.drop_companion_triggers(k.kind, k.id, k.source);
+        PERFORM llm.create_companion_triggers(k.kind, k.id, k.source, k.sync);
     END LOOP;
 END
 $$;

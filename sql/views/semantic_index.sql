@@ -20,5 +20,13 @@ COMMENT ON COLUMN llm.semantic_index.context IS 'Columns that the template puts 
 
 -- What is derived from tables of users and lies in a companion table beside them: for DDL, which concerns both.
 CREATE VIEW llm.companion_table WITH (security_barrier) AS
-SELECT 'index'::pg_catalog.text AS kind, i.id, i.source, i.companion, i.sync FROM llm.all_semantic_index AS i;
+SELECT
+    'index'::pg_catalog.text AS kind, i.id, i.source, i.companion, i.sync, i.number, i.key_numbers,
+    llm.present_names(i.source, i.number, i.key, i.key_numbers) AS key,
+    llm.present_names(
+        i.source, i.number, i.columns OPERATOR(pg_catalog.||) i.context,
+        i.column_numbers OPERATOR(pg_catalog.||) i.context_numbers
+    ) AS inputs
+FROM llm.all_semantic_index AS i;
 COMMENT ON VIEW llm.companion_table IS 'The companion tables of this database, each with the table that it is derived from';
+COMMENT ON COLUMN llm.companion_table.inputs IS 'The columns of the source that it is made from';

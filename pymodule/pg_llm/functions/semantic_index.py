@@ -76,7 +76,7 @@ def semantic_sync(db: Connection, target: str | None, name: str | None, keys: st
 
 @sql_function
 def follow_index(db: Connection, trigger: dict[str, Any]) -> None:
-    """Statement trigger of a live semantic index: makes chunks of what was written, with the rights of the table's owner."""
+    """Statement trigger of a live semantic index: makes chunks of what was written, as the table's owner."""
     upkeep.follow(db, trigger)
 
 

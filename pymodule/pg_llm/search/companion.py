@@ -71,10 +71,10 @@ def create(db: Connection, source: Table, name: str, definition: Definition, dim
     comment = f"Chunks, embeddings by {definition.model} and words of {source.relation}, kept by pg_llm"
     db.execute(f"COMMENT ON TABLE {relation} IS {quote_literal(comment)}")
     oid = db.rows("SELECT to_regclass($1)::oid::int8 AS oid", ("text",), (relation,))[0]["oid"]
-    id = _register(db, source, oid, definition)
-    db.rows("SELECT llm.create_companion_policy($1::oid::regclass, $2)", ("int8", "int4"), (oid, id))
+    number = _register(db, source, oid, definition)
+    db.rows("SELECT llm.create_companion_policy($1::oid::regclass)", ("int8",), (oid,))
     db.execute(f"GRANT SELECT ON {relation} TO PUBLIC")
-    return id
+    return number
 
 
 def _register(db: Connection, source: Table, companion: int, definition: Definition) -> int:

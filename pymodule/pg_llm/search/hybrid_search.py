@@ -243,7 +243,8 @@ class _Search:
     def _exact(self, rankings: Sequence[_Ranking], pool: int) -> list[list[Hit]]:
         """Rankings of nothing but the rows that the caller sees and that pass the filter."""
         condition, types, values = self._condition(0)
-        query = f"SELECT {self.index.source.key_object}::text AS key FROM {self.index.source.relation} AS t WHERE {condition}"
+        source = self.index.source
+        query = f"SELECT {source.key_object}::text AS key FROM {source.relation} AS t WHERE {condition}"
         keys = [row["key"] for row in self._as_caller(lambda: self._db.query_unprepared(query, types, values))]
         hits: list[list[Hit]] = []
         for ranking in rankings:

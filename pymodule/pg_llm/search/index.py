@@ -10,7 +10,7 @@ from pg_llm.database.catalog import Table
 from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
 from pg_llm.database.progress import Report, reporting
 from pg_llm.database.transaction import Commit, pinned
-from pg_llm.errors import DuplicateIndex, Error, InvalidInput
+from pg_llm.errors import ConcurrentChange, DuplicateIndex, Error, InvalidInput
 from pg_llm.search import backfill, companion, semantic_index, upkeep
 from pg_llm.search.semantic_index import CHUNK, PLACEHOLDER, Definition, SemanticIndex
 
@@ -56,9 +56,7 @@ def create(
             index = _existing(db, oid, name, definition)
             is_new = index is None
             if index is None:
-                id = db.run_as(_owner(db, source), lambda: companion.create(db, source, name, definition, dimensions))
-                index = semantic_index.by_id(db, id)
-                assert index is not None
+                index = _create(db, source, name, definition, dimensions)
             _create_triggers(db, index)
             commit()
             try:
@@ -69,6 +67,16 @@ def create(
                     commit()
                 raise
             db.run_as(index.owner, lambda: companion.build_indexes(db, index, report))
+
+
+def _create(db: Connection, source: Table, name: str, definition: Definition, dimensions: int) -> SemanticIndex:
+    query = "SELECT relowner::int8 AS oid FROM pg_class WHERE oid = $1::oid"
+    owner = db.rows(query, ("int8",), (source.oid,))[0]["oid"]
+    number = db.run_as(owner, lambda: companion.create(db, source, name, definition, dimensions))
+    index = semantic_index.by_id(db, number)
+    if index is None:
+        raise ConcurrentChange(f"{source.relation} was changed while its semantic index was being made")
+    return index
 
 
 def refresh(db: Connection, target: str | None, name: str | None) -> None:
@@ -88,8 +96,15 @@ def drop(db: Connection, target: str | None, name: str | None) -> None:
     oid = ownership.oid(db, target)
     with pinned(db):
         row = semantic_index.find_row(db, oid, name)
-        ownership.check_owner(db, catalog.relation(db, str(row["target"]), ()))
+        _check_owner(db, row["target"])
         companion.drop(db, row["id"], row["companion"])
+
+
+def _check_owner(db: Connection, oid: int) -> None:
+    query = "SELECT oid::regclass::text, pg_get_userbyid(relowner)::text AS owner FROM pg_class WHERE oid = $1::oid"
+    (relation,) = db.rows(query, ("int8",), (oid,))
+    if not ownership.acts_for(db, relation["owner"]):
+        raise ownership.not_owner(f"table {relation['oid']}", relation["owner"])
 
 
 def update_keys(db: Connection, target: str, name: str, keys: str) -> None:
@@ -118,11 +133,6 @@ def _bare_name(db: Connection, source: Table) -> str:
     return str(db.rows(query, ("int8",), (source.oid,))[0]["name"])
 
 
-def _owner(db: Connection, source: Table) -> int:
-    query = "SELECT relowner::int8 AS oid FROM pg_class WHERE oid = $1::oid"
-    return int(db.rows(query, ("int8",), (source.oid,))[0]["oid"])
-
-
 def _context(source: Table, template: str | None) -> list[str]:
     """The columns that a template names, in its order. Raises InvalidInput."""
     if template is None:
@@ -142,7 +152,7 @@ def _check_dimensions(definition: Definition, dimensions: int) -> None:
     limit = _MAX_INDEXED_DIMENSIONS[definition.storage]
     if definition.method != "none" and dimensions > limit:
         raise InvalidInput(
-            f'model "{definition.model}" gives {dimensions} dimensions; pgvector indexes {limit} of {definition.storage}',
+            f'model "{definition.model}" gives {dimensions} dimensions; pgvector indexes {limit}',
             hint="Use storage => 'halfvec', method => 'none' (exact search), or a model with fewer dimensions.",
         )
 
