@@ -55,6 +55,7 @@ class _SearchStatement:
         self._limit = limit
         self._types: list[str] = []
         self._values: list[Any] = []
+        self._given_filter = filter
         self._filter = metadata_filter.condition(filter, column.table.columns, self._parameter)
         hidden = {name for other in all_columns for name in (other.name, other.text_name)}
         self._row_object = column.table.object(name for name in column.table.columns if name not in hidden)
@@ -70,6 +71,7 @@ class _SearchStatement:
         return [(row["key"], row["score"], row["row"]) for row in rows]
 
     def _approximate_or_exact(self, mode: str, vector: str | None, terms: tuple[str, str] | None) -> list[Row]:
+        metadata_filter.check(self._db, self._given_filter, self._column.table.columns)
         rows = self._run(mode, vector, terms, exact=False)
         if vector and (not rows or rows[0]["vector_hits"] < self._limit):
             return self._run(mode, vector, terms, exact=True)
