@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 from pg_llm.database import catalog, models, ownership, table_access
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.quoting import quote_ident
-from pg_llm.search import semantic_index
-from pg_llm.search.semantic_index import CHUNK, PLACEHOLDER, TEXT_SEARCH_CHARACTERS, SemanticIndex
+from pg_llm.search import semantic_index, text_analysis
+from pg_llm.search.semantic_index import CHUNK, PLACEHOLDER, SemanticIndex
 
 _R = TypeVar("_R")
 # Rows of the source whose chunks are made by one call of the model.
@@ -157,7 +157,7 @@ def _stale_rows(db: Connection, index: SemanticIndex, keys: str) -> list[Row]:
 
 
 def _chunks(db: Connection, index: SemanticIndex, rows: Sequence[Row]) -> dict[int, list[tuple[Any, ...]]]:
-    """By the number of the row: chunk, first character from 1, the one behind its last, vector, text."""
+    """By the number of the row: chunk, first character from 1, the one behind its last, vector, what full text reads."""
     if not rows:
         return {}
     definition = index.definition
@@ -177,7 +177,7 @@ def _chunks(db: Connection, index: SemanticIndex, rows: Sequence[Row]) -> dict[i
     vectors = model.run("embedding", [text for *_, text in texts], role="document") if texts else []
     chunks: dict[int, list[tuple[Any, ...]]] = {}
     for (row_number, number, start, end, text), vector in zip(texts, vectors, strict=True):
-        chunks.setdefault(row_number, []).append((number, start + 1, end + 1, vector, text))
+        chunks.setdefault(row_number, []).append((number, start + 1, end + 1, vector, text_analysis.document_text(text)))
     return chunks
 
 
@@ -236,7 +236,7 @@ def _write(
         INSERT INTO {index.companion} ({own}, chunk, start_pos, end_pos, text_hash, embedding, words)
         SELECT {names}, v.chunk, v.start_pos, v.end_pos, decode(v.hash, 'hex'),
                v.embedding::{schema}.{index.definition.storage},
-               to_tsvector({index.regconfig}, "left"(v.text, {TEXT_SEARCH_CHARACTERS}))
+               to_tsvector({index.regconfig}, v.text)
         FROM ROWS FROM (unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8))
              AS v (place, chunk, start_pos, end_pos, hash, embedding, text)
         JOIN ROWS FROM (jsonb_to_recordset($1::jsonb) AS ({types})) WITH ORDINALITY AS k ON k.ordinality = v.place
