@@ -25,10 +25,10 @@ SOURCES = """
 """
 # Registered in a session's own interpreter.
 HANDLER = """
-    from pg_llm.errors import EndpointFailed, HostUnavailable, InvalidInput
+    from pg_llm.errors import ConcurrentChange, EndpointFailed, HostUnavailable, InvalidInput
     from pg_llm.functions import work
     def copy(db, object_id, keys):
-        if keys is None:
+        if keys == "null":
             db.execute("DELETE FROM public.copy AS c WHERE NOT EXISTS (SELECT FROM public.note AS n WHERE n.id = c.id)")
             return
         db.rows("DELETE FROM public.copy WHERE id IN (SELECT k.id FROM jsonb_to_recordset($1::jsonb) AS k (id int))",
@@ -46,6 +46,8 @@ HANDLER = """
             raise HostUnavailable("the host is not there")
         if any("endpoint" in text for text in texts):
             raise EndpointFailed("the endpoint does not answer")
+        if any("busy" in text for text in texts):
+            raise ConcurrentChange("somebody is writing this row")
         if any("slow" in text for text in texts):
             db.rows("SELECT pg_sleep(30)")
     work.HANDLERS["copy"] = copy
@@ -248,6 +250,14 @@ def test_what_is_not_there_is_nobodys_failure(note: psycopg.Connection) -> None:
     attempts = note.execute("SELECT attempts, count(*) FROM llm_failed_work GROUP BY 1 ORDER BY 1").fetchall()
     assert attempts[0][0] == 0
     assert attempts[1][1] <= 12
+
+
+def test_rows_that_others_write_wait_for_a_moment(note: psycopg.Connection) -> None:
+    note.execute("INSERT INTO note VALUES (1, 'a'), (2, 'busy'), (3, 'c')")
+    assert work(note) == (2, 0)
+    assert queued(note) == [{"id": 2}]
+    assert note.execute("SELECT * FROM llm_failed_work").fetchall() == []
+    assert value(note, "SELECT next_at < now() + interval '1 s' FROM llm.all_work")
 
 
 def test_max_rows_bounds_a_call(note: psycopg.Connection) -> None:

@@ -5,7 +5,6 @@ A batch that fails is halved until the rows are found that fail by themselves; t
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,18 +17,18 @@ from pg_llm.work import queue, workers
 from pg_llm.work.queue import Request
 
 # What keeps rows of an object true: is given the object's number and a JSON array of primary keys, as
-# `catalog.Table.key_object` writes them, or None for all rows, and gives those back that it could not do just now, as
-# somebody is writing them. It may be called for the same keys again, and for rows that are gone, of which nothing is
-# left then. It commits nothing, and raises what went wrong.
-Handler = Callable[[Connection, int, str | None], str | None]
+# `catalog.Table.key_object` writes them, or `null` for all rows. It may be called for the same keys again, and for rows
+# that are gone, of which nothing is left then. It commits nothing, and raises what went wrong.
+Handler = Callable[[Connection, int, str], None]
 
 _FIRST_BATCH, _MAX_BATCH = 32, 256
 # Seconds that a batch shall take: so much is lost when it is interrupted.
 _SHORT, _LONG = 1.0, 5.0
-# Seconds until rows are tried again that somebody was writing, and those that need what was not there.
-_BUSY, _ABSENT = 0.5, 30.0
-# Classes of SQLSTATE that are nobody's fault among the rows: short of resources, host or server not to be had.
-_SURROUNDINGS = ("53", "57", "58000")
+# Classes of SQLSTATE that are nobody's fault among the rows: short of resources, host or server not to be had; and for
+# how many seconds the rows wait then.
+_SURROUNDINGS, _ABSENCE = ("53", "57", "58000"), 30.0
+# Rows that others are writing, and for how long they wait.
+_BUSY, _MOMENT = ("40001", "40P01", "55P03"), 0.5
 # Of an endpoint nobody knows whether it dislikes the text or is not there; so many rows are asked for by themselves.
 _ENDPOINT_FAILED, _MAX_ENDPOINT_FAILURES = "58030", 3
 _ENDED = (CANCELLED, "57P01", "57P02", "57P03")
@@ -58,21 +57,23 @@ def run(db: Connection, handlers: Mapping[str, Handler], max_rows: int | None) -
         commit()
         # One batch of each object in turn, so that a long fill of one holds up no other.
         while objects := queue.due_objects(db, role, list(handlers)):
-            before = count.total
+            claimed = 0
             for kind, object_id in objects:
                 size = sizes.get((kind, object_id), _FIRST_BATCH)
                 left = size if max_rows is None else min(size, max_rows - count.total)
                 if left <= 0:
                     return count
+                requests = queue.claim(db, kind, object_id, left)
+                claimed += len(requests)
                 batch = _Batch(db, handlers[kind], object_id, commit)
                 started = time.monotonic()
-                batch.run(queue.claim(db, kind, object_id, left))
+                batch.run(requests)
                 seconds = time.monotonic() - started
                 sizes[kind, object_id] = _next_size(size, seconds)
                 workers.record(db, batch.count.done, batch.count.failed, seconds)
                 count.done += batch.count.done
                 count.failed += batch.count.failed
-            if count.total == before:
+            if not claimed:
                 # Others are doing what is due.
                 break
     return count
@@ -103,10 +104,8 @@ class _Batch:
         try:
             # An error leaves nothing of the attempt behind.
             with self._db.savepoint(), relation_names.fresh(self._db):
-                busy = _busy(requests, self._handler(self._db, self._object_id, _keys(requests)))
-                queue.finish(self._db, [request for request in requests if request not in busy])
-                if busy:
-                    queue.delay(self._db, busy, _BUSY, None)
+                self._handler(self._db, self._object_id, _keys(requests))
+                queue.finish(self._db, requests)
         except (Error, DatabaseError) as error:
             if error.sqlstate in _ENDED:
                 raise
@@ -115,13 +114,15 @@ class _Batch:
             told = from_exception(error)
             self._failed(requests, told.sqlstate, told.message)
         else:
-            self.count.done += len(requests) - len(busy)
+            self.count.done += len(requests)
             self._commit()
 
     def _failed(self, requests: Sequence[Request], sqlstate: str, message: str) -> None:
         if sqlstate.startswith(_SURROUNDINGS) or self._endpoint_failures >= _MAX_ENDPOINT_FAILURES:
-            queue.delay(self._db, requests, _ABSENT, message)
+            queue.delay(self._db, requests, _ABSENCE, message)
             self.count.failed += len(requests)
+        elif len(requests) == 1 and sqlstate in _BUSY:
+            queue.delay(self._db, requests, _MOMENT, None)
         elif len(requests) == 1:
             self._endpoint_failures += sqlstate == _ENDPOINT_FAILED
             queue.fail(self._db, requests[0], message)
@@ -133,15 +134,7 @@ class _Batch:
         self._commit()
 
 
-def _keys(requests: Sequence[Request]) -> str | None:
-    """A JSON array of the rows' keys, exact as the queue has them; None for all rows."""
+def _keys(requests: Sequence[Request]) -> str:
+    """A JSON array of the rows' keys, exact as the queue has them; `null` for all rows."""
     keys = [request.key for request in requests if request.key is not None]
-    return f"[{','.join(keys)}]" if keys else None
-
-
-def _busy(requests: Sequence[Request], keys: str | None) -> list[Request]:
-    """The requests for these keys, a JSON array; None is none."""
-    if keys is None:
-        return []
-    left = json.loads(keys)
-    return [request for request in requests if request.key is not None and json.loads(request.key) in left]
+    return f"[{','.join(keys)}]" if keys else "null"
