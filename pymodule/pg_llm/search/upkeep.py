@@ -112,7 +112,7 @@ def _follow_rows(db: Connection, index: SemanticIndex, event: str) -> None:
             f"DELETE FROM {index.companion} AS c USING former AS t WHERE {index.same_row}"
             f" AND NOT EXISTS (SELECT FROM {index.source.relation} AS t WHERE {index.same_row})"
         )
-    # A key that a row has lost, or that has lost its row, may have another: while a deferred constraint lets two share it.
+    # What a row was called before may be another's key, as a deferred constraint lets two share one for a while.
     written = {"INSERT": ("changed",), "UPDATE": ("changed", "former"), "DELETE": ("former",)}[event]
     keys_written = (f"SELECT {index.source.key_object}::text AS key FROM {name} AS t" for name in written)
     for keys in _key_batches(db, " UNION ".join(keys_written)):
