@@ -16,8 +16,6 @@ from pg_llm.database.connection import Connection, Row
 from pg_llm.database.quoting import quote_ident, quote_literal
 from pg_llm.errors import UndefinedIndex
 
-# PostgreSQL's tsvector holds 1 MB; this many characters of any script stay below it.
-TEXT_SEARCH_CHARACTERS = 200_000
 # The columns of a companion table after those of the key, and SQL for the names of their types.
 COLUMNS = {
     "chunk": "'int4'",
