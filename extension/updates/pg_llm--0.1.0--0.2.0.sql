@@ -235,7 +235,8 @@ GRANT SELECT, INSERT ON llm.model_file TO pg_database_owner;
 GRANT SELECT ON llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity, llm.own_entity_embedding,
 llm.own_relation, llm.own_evidence, llm.own_merge, llm.own_graph_model, llm.own_graph_model_file TO PUBLIC;
 
--- Triggers of live graphs and indexes call functions of the extension now; the functions that were made for each go.
+-- Triggers of live graphs call functions of the extension now; the functions that were made for each go. So do those of
+-- semantic indexes with their triggers: semantic_upgrade() moves what they kept beside the tables.
 DO $$
 DECLARE
     old record;
@@ -248,16 +249,14 @@ BEGIN
         WHERE NOT t.tgisinternal
         AND (p.proname ~ '^graph_[0-9]+_sync(_[0-9]+)?$' OR p.proname ~ '_sync_[0-9]+_[0-9]+$')
     LOOP
+        IF old.proname !~ '^graph_[0-9]+_sync' THEN
+            EXECUTE format('DROP TRIGGER %I ON %s', old.tgname, old.relation);
+            CONTINUE;
+        END IF;
         EXECUTE regexp_replace(
             regexp_replace(old.definition, '^CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER'),
-            'EXECUTE FUNCTION .*$', format(
-                'EXECUTE FUNCTION llm.%s(%L)',
-                CASE WHEN old.proname ~ '^graph_[0-9]+_sync' THEN 'graph_follow' ELSE 'semantic_follow' END,
-                coalesce(
-                    substring(old.proname FROM '^graph_([0-9]+)_sync'),
-                    substring(old.tgname FROM '^zz_(.*)_(?:insert|update)$')
-                )
-            )
+            'EXECUTE FUNCTION .*$',
+            format('EXECUTE FUNCTION llm.graph_follow(%L)', substring(old.proname FROM '^graph_([0-9]+)_sync'))
         );
         EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', old.tgname, old.relation);
     END LOOP;
@@ -271,6 +270,10 @@ BEGIN
     LOOP
         EXECUTE format('DROP FUNCTION %s', old.function);
     END LOOP;
+    IF EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgfoid = 'llm.semantic_forget()'::regprocedure) THEN
+        RAISE NOTICE 'semantic indexes lie in tables of their own now; those of this database are still in yours'
+            USING HINT = 'CALL semantic_upgrade(); moves them. Until then semantic_search does not find them.';
+    END IF;
 END
 $$;
 
