@@ -102,16 +102,6 @@ CREATE TRIGGER author BEFORE INSERT OR UPDATE OF usename, events, query, search_
     time_column, weight_column, items, item_key, item_text, catalogue ON llm.recommender
 FOR EACH ROW EXECUTE FUNCTION llm.recommender_author();
 
-COMMENT ON PROCEDURE semantic_drop IS 'Remove a semantic index with its columns and triggers.';
-
-COMMENT ON FUNCTION semantic_sync IS 'Embed the rows with these primary keys that lack an embedding; for the table''s owner.';
-
-CREATE OR REPLACE FUNCTION llm.semantic_follow() RETURNS trigger
-LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
-AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_follow(TD) $$;
-
-COMMENT ON FUNCTION llm.semantic_follow IS 'Statement trigger of a live semantic index: embeds what was written, with the rights of the table''s owner.';
-
 CREATE OR REPLACE FUNCTION llm.semantic_definition(arguments bytea) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -235,7 +225,8 @@ GRANT SELECT, INSERT ON llm.model_file TO pg_database_owner;
 GRANT SELECT ON llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity, llm.own_entity_embedding,
 llm.own_relation, llm.own_evidence, llm.own_merge, llm.own_graph_model, llm.own_graph_model_file TO PUBLIC;
 
--- Triggers of live graphs and indexes call functions of the extension now; the functions that were made for each go.
+-- Triggers of live graphs call a function of the extension now; the functions that were made for each go. Indexes lie in
+-- companion tables: those that lay in the tables themselves are followed no more.
 DO $$
 DECLARE
     old record;
@@ -248,16 +239,14 @@ BEGIN
         WHERE NOT t.tgisinternal
         AND (p.proname ~ '^graph_[0-9]+_sync(_[0-9]+)?$' OR p.proname ~ '_sync_[0-9]+_[0-9]+$')
     LOOP
+        IF old.proname !~ '^graph_[0-9]+_sync' THEN
+            EXECUTE format('DROP TRIGGER %I ON %s', old.tgname, old.relation);
+            CONTINUE;
+        END IF;
         EXECUTE regexp_replace(
             regexp_replace(old.definition, '^CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER'),
-            'EXECUTE FUNCTION .*$', format(
-                'EXECUTE FUNCTION llm.%s(%L)',
-                CASE WHEN old.proname ~ '^graph_[0-9]+_sync' THEN 'graph_follow' ELSE 'semantic_follow' END,
-                coalesce(
-                    substring(old.proname FROM '^graph_([0-9]+)_sync'),
-                    substring(old.tgname FROM '^zz_(.*)_(?:insert|update)$')
-                )
-            )
+            'EXECUTE FUNCTION .*$',
+            format('EXECUTE FUNCTION llm.graph_follow(%L)', substring(old.proname FROM '^graph_([0-9]+)_sync'))
         );
         EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', old.tgname, old.relation);
     END LOOP;
@@ -271,6 +260,431 @@ BEGIN
     LOOP
         EXECUTE format('DROP FUNCTION %s', old.function);
     END LOOP;
+END
+$$;
+
+-- Semantic indexes: each lies in a companion table beside its source.
+-- A relation with all that inherits from it, partitions too.
+CREATE FUNCTION llm.relation_tree(root pg_catalog.regclass) RETURNS SETOF pg_catalog.regclass
+LANGUAGE sql STABLE STRICT ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$
+WITH RECURSIVE tree (relation) AS (
+    SELECT root::oid
+    UNION
+    SELECT i.inhrelid FROM tree AS t JOIN pg_inherits AS i ON i.inhparent = t.relation
+)
+SELECT relation::regclass FROM tree
+$$;
+COMMENT ON FUNCTION llm.relation_tree IS 'A relation and all that inherits from it, partitions too';
+
+CREATE FUNCTION llm.relation_ancestors(part pg_catalog.regclass) RETURNS SETOF pg_catalog.regclass
+LANGUAGE sql STABLE STRICT ROWS 2 SET search_path = pg_catalog, pg_temp
+AS $$
+WITH RECURSIVE line (relation) AS (
+    SELECT part::oid
+    UNION
+    SELECT i.inhparent FROM line AS l JOIN pg_inherits AS i ON i.inhrelid = l.relation
+)
+SELECT relation::regclass FROM line
+$$;
+COMMENT ON FUNCTION llm.relation_ancestors IS 'A relation and all that it inherits from';
+
+-- Columns as they are called today: by number, unless the relation has another number than when they were written down, as
+-- after a restore. NULL for a column that was dropped.
+CREATE FUNCTION llm.present_names(
+    source pg_catalog.regclass, number pg_catalog.oid, names pg_catalog.name[], numbers pg_catalog.int2[]
+) RETURNS pg_catalog.text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT CASE WHEN source::oid = number THEN ARRAY(
+    SELECT a.attname::text FROM unnest(numbers) WITH ORDINALITY AS n (number, place)
+    LEFT JOIN pg_attribute AS a ON a.attrelid = source::oid AND a.attnum = n.number AND NOT a.attisdropped
+    ORDER BY n.place
+) ELSE names::text[] END
+$$;
+COMMENT ON FUNCTION llm.present_names IS 'The names that columns of a relation have today; NULL for a dropped one';
+
+-- Closed to everybody but its owner and the database's, for dumps; only the functions write it.
+CREATE TABLE llm.all_semantic_index (
+    id pg_catalog.int4 GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    source pg_catalog.regclass NOT NULL,
+    companion pg_catalog.regclass NOT NULL UNIQUE,
+    number pg_catalog.oid NOT NULL,
+    key pg_catalog.name[] NOT NULL,
+    key_numbers pg_catalog.int2[] NOT NULL,
+    columns pg_catalog.name[] NOT NULL,
+    column_numbers pg_catalog.int2[] NOT NULL,
+    context pg_catalog.name[] NOT NULL,
+    context_numbers pg_catalog.int2[] NOT NULL,
+    model pg_catalog.text NOT NULL,
+    method pg_catalog.text NOT NULL CHECK (method OPERATOR(pg_catalog.=) ANY ('{hnsw,ivfflat,none}')),
+    metric pg_catalog.text NOT NULL CHECK (metric OPERATOR(pg_catalog.=) ANY ('{cosine,inner_product,l2,l1}')),
+    sync pg_catalog.text NOT NULL CHECK (sync OPERATOR(pg_catalog.=) ANY ('{live,background,manual}')),
+    chunking pg_catalog.text NOT NULL
+        CHECK (chunking OPERATOR(pg_catalog.=) ANY ('{auto,none,sentences,recursive,markdown,tokens}')),
+    chunk_tokens pg_catalog.int4,
+    chunk_overlap pg_catalog.int4 NOT NULL,
+    template pg_catalog.text,
+    storage pg_catalog.text NOT NULL CHECK (storage OPERATOR(pg_catalog.=) ANY ('{vector,halfvec}')),
+    text_config pg_catalog.text NOT NULL
+);
+CREATE INDEX ON llm.all_semantic_index (source);
+COMMENT ON TABLE llm.all_semantic_index IS 'The semantic indexes, for dumps';
+COMMENT ON COLUMN llm.all_semantic_index.source IS 'The table, view or foreign table whose text is indexed';
+COMMENT ON COLUMN llm.all_semantic_index.companion IS 'The table beside it that holds chunks, vectors and words';
+COMMENT ON COLUMN llm.all_semantic_index.number IS 'The number of the source when its columns were written down; another one after a restore';
+COMMENT ON COLUMN llm.all_semantic_index.context IS 'Columns that the template puts beside each chunk, in the order of the template';
+-- Without those of tables that a restored database has not by then, such as temporary ones: one name would fail them all.
+SELECT pg_catalog.pg_extension_config_dump('llm.all_semantic_index', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = source AND c.relpersistence <> ''t'') AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = companion)');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_semantic_index_id_seq', '');
+
+CREATE VIEW llm.semantic_index WITH (security_barrier) AS
+SELECT
+    i.id, i.source AS target, c.relname::pg_catalog.text AS name, i.companion,
+    llm.present_names(i.source, i.number, i.key, i.key_numbers) AS key,
+    llm.present_names(i.source, i.number, i.columns, i.column_numbers) AS columns,
+    llm.present_names(i.source, i.number, i.context, i.context_numbers) AS context,
+    i.model, i.method, i.metric, i.sync, i.chunking, i.chunk_tokens, i.chunk_overlap, i.template, i.storage,
+    i.text_config
+FROM llm.all_semantic_index AS i
+JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) i.companion::pg_catalog.oid
+WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND EXISTS (
+    -- One that was given to somebody else is no companion any more.
+    SELECT FROM pg_catalog.pg_class AS s
+    WHERE s.oid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid AND s.relowner OPERATOR(pg_catalog.=) c.relowner
+);
+COMMENT ON VIEW llm.semantic_index IS 'The semantic indexes of this database: what is indexed, how, and in which companion table';
+COMMENT ON COLUMN llm.semantic_index.target IS 'The table, view or foreign table whose text is indexed';
+COMMENT ON COLUMN llm.semantic_index.name IS 'The name of the companion table, by which other functions take the index';
+COMMENT ON COLUMN llm.semantic_index.context IS 'Columns that the template puts beside each chunk';
+
+-- What is derived from tables of users and lies in a companion table beside them: for DDL, which concerns both.
+CREATE VIEW llm.companion_table WITH (security_barrier) AS
+SELECT
+    'index'::pg_catalog.text AS kind, i.id, i.source, i.companion, i.sync, i.number, i.key_numbers,
+    llm.present_names(i.source, i.number, i.key, i.key_numbers) AS key,
+    llm.present_names(
+        i.source, i.number, i.columns OPERATOR(pg_catalog.||) i.context,
+        i.column_numbers OPERATOR(pg_catalog.||) i.context_numbers
+    ) AS inputs
+FROM llm.all_semantic_index AS i;
+COMMENT ON VIEW llm.companion_table IS 'The companion tables of this database, each with the table that it is derived from';
+COMMENT ON COLUMN llm.companion_table.inputs IS 'The columns of the source that it is made from';
+
+-- Statement triggers that tell an AFTER function what was written, on a table and on all its parts. Row triggers that fire
+-- for logical replication only, as that fires no statement triggers. They depend on the extension: writes go on without it.
+CREATE FUNCTION llm.create_companion_triggers(kind text, id int, source regclass, sync text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    part regclass;
+    trigger text;
+    event text;
+    transition text;
+    call text := CASE WHEN sync = 'background' THEN format('llm.enqueue_work(%L, %L)', kind, id)
+                      ELSE format('llm.follow_%s(%L)', kind, id) END;
+BEGIN
+    IF sync = 'manual' THEN
+        RETURN;
+    END IF;
+    -- The source first: its row trigger is cloned to partitions.
+    FOR part IN
+        SELECT t.relation FROM llm.relation_tree(source) AS t (relation) JOIN pg_class AS c ON c.oid = t.relation
+        WHERE c.relkind IN ('r', 'p') ORDER BY c.oid <> source, c.oid
+    LOOP
+        FOR event, transition IN VALUES
+            ('insert', 'REFERENCING NEW TABLE AS changed'), ('delete', 'REFERENCING OLD TABLE AS former'),
+            ('update', 'REFERENCING OLD TABLE AS former NEW TABLE AS changed'), ('truncate', '')
+        LOOP
+            trigger := format('llm_%s_%s_%s', kind, id, event);
+            CONTINUE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = part AND g.tgname = trigger);
+            EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION %s',
+                           trigger, event, part, transition, call);
+            EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
+        END LOOP;
+        trigger := format('llm_%s_%s_replica', kind, id);
+        CONTINUE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = part AND g.tgname = trigger);
+        EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW'
+                       ' EXECUTE FUNCTION llm.enqueue_work(%L, %L)', trigger, part, kind, id);
+        EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
+        EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER %I', part, trigger);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION llm.create_companion_triggers IS 'Create the missing triggers that keep a companion table true, on its source and the parts of it';
+
+CREATE FUNCTION llm.drop_companion_triggers(kind text, id int, source regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    part regclass;
+    trigger name;
+BEGIN
+    -- Also those of parts that were detached. Clones on partitions go with their parent's.
+    FOR part, trigger IN
+        SELECT g.tgrelid::regclass, g.tgname FROM pg_trigger AS g
+        WHERE g.tgname ~ format('^llm_%s_%s_(insert|update|delete|truncate|replica)$', kind, id) AND g.tgparentid = 0
+        AND pg_has_role((SELECT c.relowner FROM pg_class AS c WHERE c.oid = g.tgrelid), 'USAGE')
+        AND g.tgfoid IN (SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'llm'::regnamespace)
+        AND (drop_companion_triggers.source IS NULL
+             OR g.tgrelid NOT IN (SELECT t.relation FROM llm.relation_tree(source) AS t (relation)))
+    LOOP
+        EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', trigger, part);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION llm.drop_companion_triggers IS 'Drop the triggers that keep a companion table true, on all tables, or on those that are no part of a source any more';
+
+-- Definer: it removes what describes nothing, whoever calls it.
+CREATE FUNCTION llm.prune_companions() RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM llm.all_semantic_index AS i
+    WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = i.source)
+    OR NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = i.companion);
+END
+$$;
+COMMENT ON FUNCTION llm.prune_companions IS 'Forget companion tables that are no more, or whose source is no more';
+
+-- Once a query, with the rights of whoever reads the companion: privileges on the columns that were indexed, and row-level
+-- security, are asked of the source.
+CREATE FUNCTION llm.readable_keys(kind text, id int) RETURNS SETOF record
+LANGUAGE plpgsql STABLE ROWS 10000 SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    query text;
+BEGIN
+    SELECT format(
+        'SELECT %s FROM (SELECT %s FROM %s AS t) AS t',
+        (SELECT string_agg(format('t.k%s::%s', n.place, format_type(a.atttypid, -1)), ', ' ORDER BY n.place)
+         FROM unnest(i.key) WITH ORDINALITY AS n (name, place)
+         JOIN pg_attribute AS a ON a.attrelid = i.companion AND a.attnum = n.place),
+        (SELECT string_agg(format('t.%I%s', n.name, ' AS k' || n.key_place), ', ')
+         FROM (
+             SELECT k.name, k.place AS key_place FROM unnest(i.key) WITH ORDINALITY AS k (name, place)
+             UNION ALL
+             SELECT w.name, NULL FROM unnest(i.inputs) AS w (name) WHERE w.name IS NOT NULL
+         ) AS n),
+        i.source
+    ) INTO query FROM llm.companion_table AS i WHERE i.kind = readable_keys.kind AND i.id = readable_keys.id;
+    IF query IS NOT NULL THEN
+        RETURN QUERY EXECUTE query;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION llm.readable_keys IS 'The keys of the rows of an indexed source that the caller may read';
+
+CREATE FUNCTION llm.create_companion_policy(companion regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    kind text;
+    id int;
+    keys text;
+    typed text;
+BEGIN
+    SELECT t.kind, t.id, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum),
+           string_agg(format('%I %s', a.attname, format_type(a.atttypid, -1)), ', ' ORDER BY a.attnum)
+    INTO kind, id, keys, typed
+    FROM llm.companion_table AS t JOIN pg_attribute AS a
+    ON a.attrelid = t.companion AND a.attnum BETWEEN 1 AND cardinality(t.key_numbers)
+    WHERE t.companion = create_companion_policy.companion GROUP BY t.kind, t.id;
+    EXECUTE format(
+        'CREATE POLICY readable ON %s FOR SELECT USING ((%s) IN (SELECT r.* FROM llm.readable_keys(%L, %s) AS r (%s)))',
+        companion, keys, kind, id, typed
+    );
+END
+$$;
+COMMENT ON FUNCTION llm.create_companion_policy IS 'Let whoever may read a row of the source read its chunks';
+
+-- Values that a conversion changed are of no row any more: search leaves them out, and a refresh replaces them.
+CREATE FUNCTION llm.convert_companion_key(source regclass, companion regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    conversions text;
+BEGIN
+    SELECT string_agg(format('ALTER COLUMN %1$I TYPE %2$s USING %1$I::text::%2$s', own.attname, format_type(a.atttypid, -1)), ', ')
+    INTO conversions
+    FROM llm.companion_table AS t CROSS JOIN LATERAL unnest(t.key_numbers) WITH ORDINALITY AS n (number, place)
+    JOIN pg_attribute AS a ON a.attrelid = t.source AND a.attnum = n.number AND NOT a.attisdropped
+    JOIN pg_attribute AS own ON own.attrelid = t.companion AND own.attnum = n.place
+    JOIN pg_type AS y ON y.oid = a.atttypid AND y.typtype <> 'd'
+    WHERE t.source = convert_companion_key.source AND t.companion = convert_companion_key.companion
+    AND t.number = t.source::oid AND own.atttypid <> a.atttypid;
+    IF conversions IS NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE format('DROP POLICY IF EXISTS readable ON %s', companion);
+    BEGIN
+        EXECUTE format('ALTER TABLE %s %s', companion, conversions);
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+        EXECUTE format('DELETE FROM %s', companion);
+        EXECUTE format('ALTER TABLE %s %s', companion, conversions);
+    END;
+    PERFORM llm.create_companion_policy(companion);
+END
+$$;
+COMMENT ON FUNCTION llm.convert_companion_key IS 'Give the key columns of a companion table the types that those of its source have';
+
+-- With the rights of whoever changes the schema: it touches only what belongs to the tables of the command.
+CREATE FUNCTION llm.companion_ddl() RETURNS event_trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    k record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM llm.companion_table) THEN
+        RETURN;
+    END IF;
+    IF TG_EVENT = 'sql_drop' THEN
+        FOR k IN
+            SELECT t.kind, t.id, t.companion, d.objid = t.source::oid AS orphaned
+            FROM pg_event_trigger_dropped_objects() AS d
+            JOIN llm.companion_table AS t ON d.objid IN (t.source::oid, t.companion::oid)
+            WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0
+        LOOP
+            IF k.orphaned THEN
+                IF EXISTS (SELECT FROM pg_class AS c WHERE c.oid = k.companion) THEN
+                    EXECUTE format('DROP TABLE %s', k.companion);
+                END IF;
+            ELSE
+                PERFORM llm.drop_companion_triggers(k.kind, k.id, NULL);
+            END IF;
+        END LOOP;
+        PERFORM llm.prune_companions();
+        RETURN;
+    END IF;
+    FOR k IN
+        SELECT DISTINCT t.kind, t.id, t.source, t.companion, t.sync, d.objid = t.source::oid AS itself
+        FROM pg_event_trigger_ddl_commands() AS d
+        CROSS JOIN LATERAL llm.relation_ancestors(d.objid::regclass) AS a (relation)
+        JOIN llm.companion_table AS t ON t.source = a.relation
+        WHERE d.classid = 'pg_class'::regclass
+    LOOP
+        IF k.itself AND (SELECT s.relowner <> c.relowner FROM pg_class AS s, pg_class AS c
+                         WHERE s.oid = k.source AND c.oid = k.companion) THEN
+            EXECUTE format('ALTER TABLE %s OWNER TO %I', k.companion, (
+                SELECT pg_get_userbyid(s.relowner) FROM pg_class AS s WHERE s.oid = k.source
+            ));
+        END IF;
+        IF k.itself THEN
+            PERFORM llm.convert_companion_key(k.source, k.companion);
+            PERFORM llm.drop_companion_triggers(k.kind, k.id, k.source);
+        END IF;
+        PERFORM llm.create_companion_triggers(k.kind, k.id, k.source, k.sync);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION llm.companion_ddl IS 'Event trigger: companion tables follow their sources through DROP, ALTER OWNER and new or detached parts';
+
+CREATE EVENT TRIGGER llm_companion_drop ON sql_drop EXECUTE FUNCTION llm.companion_ddl();
+CREATE EVENT TRIGGER llm_companion_alter ON ddl_command_end
+WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE') EXECUTE FUNCTION llm.companion_ddl();
+
+DROP PROCEDURE semantic_index(regclass, text[], text, text, text, text, text);
+-- The procedures commit as they go, so they cannot carry SET search_path: they pin it themselves.
+CREATE PROCEDURE semantic_index(
+    target regclass, columns text[], model text DEFAULT NULL, name text DEFAULT NULL, method text DEFAULT 'hnsw',
+    metric text DEFAULT 'cosine', sync text DEFAULT 'live', key text[] DEFAULT NULL, chunking text DEFAULT 'auto',
+    chunk_tokens int DEFAULT NULL, chunk_overlap int DEFAULT 0, template text DEFAULT NULL,
+    storage text DEFAULT 'vector'
+)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_index(target, columns, model, name, method, metric, sync, key, chunking, chunk_tokens, chunk_overlap, template, storage) $$;
+COMMENT ON PROCEDURE semantic_index IS 'Index the text of a table''s columns for semantic_search, and keep the index true.';
+
+CREATE OR REPLACE PROCEDURE semantic_refresh(target regclass, name text DEFAULT NULL)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_refresh(target, name) $$;
+COMMENT ON PROCEDURE semantic_refresh IS 'Make a semantic index true: rows of a manual index, of new partitions, of an interrupted fill, of a replica.';
+
+CREATE OR REPLACE PROCEDURE semantic_drop(target regclass, name text DEFAULT NULL)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_drop(target, name) $$;
+COMMENT ON PROCEDURE semantic_drop IS 'Remove a semantic index with its companion table and triggers.';
+
+-- jsonb without TRANSFORM: the keys pass through as text, exact and unparsed. Keys and texts are the same whatever the
+-- session is set to.
+CREATE OR REPLACE FUNCTION semantic_sync(target regclass, name text, keys jsonb) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1 SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex'
+AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_sync(target, name, keys) $$;
+COMMENT ON FUNCTION semantic_sync IS 'Make the chunks of the rows with these keys true; for the table''s owner.';
+
+-- One for all tables, and the extension's: nobody can plant another under its name. Keys and texts
+-- are the same whatever the writer's session is set to.
+CREATE FUNCTION llm.follow_index() RETURNS trigger
+LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1 SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex'
+AS $$ from pg_llm.functions import semantic_index; return semantic_index.follow_index(TD) $$;
+COMMENT ON FUNCTION llm.follow_index IS 'Statement trigger of a live semantic index: makes chunks of what was written, as the table''s owner.';
+
+-- Its rows have more columns now, which no view that reads them can bear.
+DO $$
+BEGIN
+    DROP FUNCTION semantic_search(text, regclass, int, text, jsonb, text);
+EXCEPTION WHEN dependent_objects_still_exist THEN
+    DECLARE
+        objects text;
+    BEGIN
+        GET STACKED DIAGNOSTICS objects = PG_EXCEPTION_DETAIL;
+        RAISE EXCEPTION 'semantic_search() has a new result, and other objects depend on the old one'
+            USING DETAIL = objects, ERRCODE = 'dependent_objects_still_exist',
+            HINT = 'Keep their definitions (pg_get_viewdef, pg_dump), drop them, update, and create them again.';
+    END;
+END
+$$;
+-- jsonb without TRANSFORM: filter and rows pass through as text, exact and unparsed. Keys and texts
+-- are the same whatever the session is set to.
+CREATE FUNCTION semantic_search(
+    query text, target regclass, k int DEFAULT 10, mode text DEFAULT 'hybrid', filter jsonb DEFAULT NULL,
+    name text DEFAULT NULL, group_by text DEFAULT 'row', min_score real DEFAULT NULL
+) RETURNS TABLE (key jsonb, score real, "row" jsonb, passage text, start_pos int, end_pos int)
+LANGUAGE plpython3u STABLE COST 100000 ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1 SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex'
+SET hnsw.iterative_scan = 'strict_order' SET hnsw.ef_search = 100
+SET ivfflat.iterative_scan = 'relaxed_order' SET ivfflat.probes = 10
+AS $$ from pg_llm.functions import semantic_search; return semantic_search.semantic_search(query, target, k, mode, filter, name, group_by, min_score) $$;
+COMMENT ON FUNCTION semantic_search IS 'The k rows of a table that best match a query, best first: primary key, score, row and the best passage.';
+
+CREATE FUNCTION semantic_search_by(
+    embedding vector, target regclass, k int DEFAULT 10, filter jsonb DEFAULT NULL, name text DEFAULT NULL,
+    group_by text DEFAULT 'row', min_score real DEFAULT NULL
+) RETURNS TABLE (key jsonb, score real, "row" jsonb, passage text, start_pos int, end_pos int)
+LANGUAGE plpython3u STABLE COST 10000 ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1 SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex'
+SET hnsw.iterative_scan = 'strict_order' SET hnsw.ef_search = 100
+SET ivfflat.iterative_scan = 'relaxed_order' SET ivfflat.probes = 10
+AS $$ from pg_llm.functions import semantic_search; return semantic_search.semantic_search_by(embedding, target, k, filter, name, group_by, min_score) $$;
+COMMENT ON FUNCTION semantic_search_by IS 'The k rows of a table whose passages are nearest to a vector, nearest first, as semantic_search gives them.';
+
+CREATE FUNCTION llm.enqueue_work() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$ BEGIN RETURN NULL; END $$;
+COMMENT ON FUNCTION llm.enqueue_work IS 'Trigger of a companion table: asks a worker for the rows that were written';
+
+DROP VIEW llm.embedding_column;
+
+GRANT SELECT ON llm.semantic_index, llm.companion_table TO PUBLIC;
+GRANT SELECT, INSERT ON llm.all_semantic_index TO pg_database_owner;
+GRANT SELECT, UPDATE ON SEQUENCE llm.all_semantic_index_id_seq TO pg_database_owner;
+
+-- As a warning: notices of an update are not shown.
+DO $$
+DECLARE
+    tables text;
+BEGIN
+    SELECT string_agg(DISTINCT t.tgrelid::regclass::text, ', ') INTO tables FROM pg_trigger AS t
+    WHERE t.tgfoid = 'llm.semantic_forget()'::regprocedure AND t.tgparentid = 0
+    AND llm.semantic_definition(t.tgargs) IS NOT NULL;
+    IF tables IS NOT NULL THEN
+        RAISE WARNING 'the semantic indexes of % are of version 0.1.0: they are not searched, and follow no writes', tables
+            USING HINT = 'CALL semantic_upgrade(); moves them out of the tables, without embedding anything again.';
+    END IF;
 END
 $$;
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pg_llm.database import catalog, models, ownership, table_access
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.quoting import quote_ident
+from pg_llm.database.transaction import output_pinned
 from pg_llm.search import semantic_index
 from pg_llm.search.semantic_index import CHUNK, PLACEHOLDER, TEXT_SEARCH_CHARACTERS, SemanticIndex
 
@@ -40,13 +41,14 @@ def process(db: Connection, id: int, keys: str | None) -> str | None:
     if index is None:
         return None
     ownership.check_owner(db, index.source)
-    if keys is None:
-        # Rarely needed, and the other way round is the import of this module.
-        from pg_llm.search import backfill
+    with output_pinned(db):
+        if keys is None:
+            # Rarely needed, and the other way round is the import of this module.
+            from pg_llm.search import backfill
 
-        backfill.fill(db, index)
-        return None
-    busy = as_owner(db, index, lambda: update_rows(db, index, keys, lock=True))
+            backfill.fill(db, index)
+            return None
+        busy = as_owner(db, index, lambda: update_rows(db, index, keys, lock=True))
     return json.dumps(busy) if busy else None
 
 
