@@ -269,7 +269,8 @@ def test_every_function_is_in_the_table(db: psycopg.Connection) -> None:
     named = {re.search(r"([a-z_]+)\(", line)[1] for line in table(CALLS)}  # type: ignore[index]
     there = db.execute(
         "SELECT p.proname FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.deptype = 'e'"
-        " JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_llm' WHERE p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)"
+        " JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_llm'"
+        " WHERE p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)"
     ).fetchall()
     assert named == {name for (name,) in there}
 
