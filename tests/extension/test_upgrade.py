@@ -163,8 +163,9 @@ def test_an_index_of_the_first_release_waits_for_its_upgrade(first_release: psyc
     db = first_release
     told: list[tuple[str | None, str | None]] = []
     db.add_notice_handler(lambda said: told.append((said.message_primary, said.message_hint)))
+    db.execute("SET session_replication_role = replica")
     db.execute(VECTORS)
-    db.execute("ALTER EXTENSION pg_llm UPDATE")
+    db.execute("RESET session_replication_role; ALTER EXTENSION pg_llm UPDATE")
     ((message, hint),) = told
     assert "semantic indexes of note are of version 0.1.0" in str(message)
     assert "CALL semantic_upgrade()" in str(hint)

@@ -1,4 +1,4 @@
-"""A semantic index on a scripted connection: a source of texts and its companion, as the statements on them see both."""
+"""A semantic index on a scripted connection: a source of texts and its companion, as statements see them."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ ROW = {
     "storage": "vector",
     "text_config": "pg_catalog.english",
     "owner": SUPERUSER,
+    "intact": True,
 }
 COLUMNS = {"id": "integer", "title": "text", "body": "text", "year": "integer"}
 _SILENT = ("LOCK TABLE", "CREATE TABLE", "ALTER TABLE", "COMMENT ON", "GRANT", "CREATE INDEX", "ANALYZE", "DROP TABLE")
@@ -152,4 +153,3 @@ def _key(id: int) -> str:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-

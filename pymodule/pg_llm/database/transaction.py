@@ -21,28 +21,18 @@ def pinned(db: Connection) -> Iterator[Commit]:
     Inside somebody else's transaction block it may not: then everything happens in that transaction. PostgreSQL forbids
     a procedure that commits to carry SET search_path itself.
     """
-    before = db.setting("search_path") or ""
+    settings = {"search_path": search_path.PINNED, **_OUTPUT}
+    before = {name: db.setting(name) or "" for name in settings}
     may_commit = _commit(db)
 
     def commit() -> None:
         if may_commit:
             db.commit()
-            search_path.set_local(db, search_path.PINNED)
-            _set_local(db, _OUTPUT)
+            _set_local(db, settings)
 
-    search_path.set_local(db, search_path.PINNED)
-    with output_pinned(db):
-        yield commit
+    _set_local(db, settings)
+    yield commit
     # No `finally` needed: after an error, the rollback restores the settings.
-    search_path.set_local(db, before)
-
-
-@contextlib.contextmanager
-def output_pinned(db: Connection) -> Iterator[None]:
-    """Pin how values are written while the block runs; functions that carry SET clauses for that need it not."""
-    before = {name: db.setting(name) or "" for name in _OUTPUT}
-    _set_local(db, _OUTPUT)
-    yield
     _set_local(db, before)
 
 

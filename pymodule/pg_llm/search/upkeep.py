@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from pg_llm.database import catalog, models, ownership, table_access
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.quoting import quote_ident
-from pg_llm.database.transaction import output_pinned
 from pg_llm.errors import ConcurrentChange
 from pg_llm.search import semantic_index, text_analysis
 from pg_llm.search.semantic_index import CHUNK, PLACEHOLDER, SemanticIndex
@@ -42,14 +41,13 @@ def process(db: Connection, number: int, keys: str) -> None:
     if index is None:
         return
     ownership.check_owner(db, index.source)
-    with output_pinned(db):
-        if keys == "null":
-            # Rarely needed, and the other way round is the import of this module.
-            from pg_llm.search import backfill
+    if keys == "null":
+        # Rarely needed, and the other way round is the import of this module.
+        from pg_llm.search import backfill
 
-            backfill.fill(db, index)
-        elif as_owner(db, index, lambda: update_rows(db, index, keys, lock=True)):
-            raise ConcurrentChange(f"rows of {index.source.relation} are being written")
+        backfill.fill(db, index)
+    elif as_owner(db, index, lambda: update_rows(db, index, keys, lock=True)):
+        raise ConcurrentChange(f"rows of {index.source.relation} are being written")
 
 
 def follow(db: Connection, trigger: Mapping[str, Any]) -> None:
