@@ -573,7 +573,11 @@ BEGIN
             PERFORM llm.convert_companion_key(k.source, k.companion);
             PERFORM llm.drop_companion_triggers(k.kind, k.id, k.source);
         END IF;
-        PERFORM llm.create_companion_triggers(k.kind, k.id, k.source, k.sync);
+        -- Not before the source has all of its own: those that a restore is going to make would be there twice.
+        IF (SELECT count(*) = 5 FROM pg_trigger AS g
+            WHERE g.tgrelid = k.source AND g.tgname ~ format('^llm_%s_%s_[a-z]+$', k.kind, k.id)) THEN
+            PERFORM llm.create_companion_triggers(k.kind, k.id, k.source, k.sync);
+        END IF;
     END LOOP;
 END
 $$;
@@ -663,6 +667,11 @@ AS $$ from pg_llm.functions import semantic_search; return semantic_search.seman
 COMMENT ON FUNCTION semantic_search_by IS 'The k rows of a table whose passages are nearest to a vector, nearest first, as semantic_search gives them.';
 
 DROP VIEW llm.embedding_column;
+CREATE PROCEDURE semantic_upgrade(target regclass DEFAULT NULL)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import semantic_upgrade; return semantic_upgrade.semantic_upgrade(target) $$;
+COMMENT ON PROCEDURE semantic_upgrade IS 'Move semantic indexes of version 0.1.0, which lay in the tables themselves, to companion tables.';
+COMMENT ON FUNCTION llm.semantic_forget IS 'Row trigger of a semantic index of version 0.1.0: a vector never stands beside text that it does not describe';
 
 GRANT SELECT ON llm.semantic_index, llm.companion_table TO PUBLIC;
 GRANT SELECT, INSERT ON llm.all_semantic_index TO pg_database_owner;

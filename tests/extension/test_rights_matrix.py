@@ -72,6 +72,7 @@ llm_rules('{run}')                                                      42704   
 CALL semantic_index('shop.note', '{kind}', name => 'other')             ok        ok    42501   42501 42501
 CALL semantic_refresh('shop.note')                                      ok        ok    42501   42501 42501
 CALL semantic_drop('shop.note')                                         ok        ok    42501   42501 42501
+CALL semantic_upgrade()                                                 ok        ok    ok      ok    42501
 semantic_search('a', 'shop.note')                                       ok        ok    ok      42501 42501
 semantic_search_by(array_fill(1, '{384}')::vector, 'shop.note')         ok        ok    ok      42501 42501
 semantic_sync('shop.note', 'note_embedding', '[{"id": 1}]')             ok        ok    42501   42501 42501

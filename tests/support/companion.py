@@ -123,4 +123,4 @@ def settle(db: psycopg.Connection) -> None:
         db.execute("CALL llm_work()")
     for index in indexes(db):
         if index.sync == "manual":
-            db.execute("CALL semantic_refresh(%s::oid::regclass)", (index.source_oid,))
+            db.execute("CALL semantic_refresh(%s::oid::regclass, %s)", (index.source_oid, index.name))

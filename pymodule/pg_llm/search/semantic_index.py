@@ -51,6 +51,10 @@ _OF_RELATION = f"""
     {_INDEXES} WHERE i.target IN (SELECT a.relation FROM llm.relation_ancestors($1::oid) AS a (relation))
     ORDER BY i.name COLLATE "C", i.id
 """
+_OF_FIRST_RELEASE = """
+    SELECT FROM pg_trigger AS g WHERE g.tgfoid = 'llm.semantic_forget()'::regprocedure
+    AND g.tgrelid IN (SELECT a.relation FROM llm.relation_ancestors($1::oid) AS a (relation)) LIMIT 1
+"""
 _BY_ID = f"{_INDEXES} WHERE i.id = $1"
 
 
@@ -186,12 +190,22 @@ def find_row(db: Connection, target: str, name: str | None) -> Row:
         return matches[0]
     relation = _relation(db, target)
     if not candidates:
+        if is_of_first_release(db, target):
+            raise UndefinedIndex(
+                f"the semantic index of table {relation} was made by version 0.1.0, in the table itself",
+                hint="CALL semantic_upgrade(); moves such indexes beside their tables.",
+            )
         hint = f"CALL semantic_index('{relation}', '{{column}}');"
         raise UndefinedIndex(f"table {relation} has no semantic index", hint=hint)
     names = ", ".join(row["name"] for row in candidates)
     if name is None:
         raise UndefinedIndex(f"table {relation} has several semantic indexes", hint=f"Say which: name => {names}.")
     raise UndefinedIndex(f'table {relation} has no semantic index "{name}"', hint=f"It has: {names}.")
+
+
+def is_of_first_release(db: Connection, relation: str) -> bool:
+    """Whether a relation has a semantic index in its own columns, as version 0.1.0 made it."""
+    return bool(db.rows(_OF_FIRST_RELEASE, ("regclass",), (relation,)))
 
 
 def _relation(db: Connection, target: str) -> str:
