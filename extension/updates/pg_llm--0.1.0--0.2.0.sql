@@ -877,7 +877,7 @@ BEGIN
     AND llm.semantic_definition(t.tgargs) IS NOT NULL;
     IF tables IS NOT NULL THEN
         RAISE WARNING 'the semantic indexes of % are of version 0.1.0: they are not searched, and follow no writes', tables
-            USING HINT = 'CALL semantic_upgrade(); moves them out of the tables, without embedding anything again.';
+            USING HINT = 'CALL semantic_upgrade(); moves them to tables of their own.';
     END IF;
 END
 $$;

@@ -18,8 +18,8 @@ QUERY = """
 """
 
 
-# What may act for others: forgetting what describes nothing, after anybody's DROP.
-DEFINERS = {"prune_companions"}
+# What may act for others: forgetting what describes nothing, after anybody's DROP, and asking for work, whoever writes.
+DEFINERS = {"prune_companions", "enqueue_work"}
 # What is written in PL/pgSQL: triggers, and what keeps companion tables beside their sources.
 SQL_ONLY = {"companion.sql"}
 

@@ -76,6 +76,9 @@ CALL semantic_upgrade()                                                 ok      
 semantic_search('a', 'shop.note')                                       ok        ok    ok      42501 42501
 semantic_search_by(array_fill(1, '{384}')::vector, 'shop.note')         ok        ok    ok      42501 42501
 semantic_sync('shop.note', 'note_embedding', '[{"id": 1}]')             ok        ok    42501   42501 42501
+CALL llm_work()                                                         ok        ok    ok      ok    42501
+llm_retry_work()                                                        ok        ok    ok      ok    42501
+llm_retry_work('shop.note')                                             ok        ok    42501   42501 42501
 llm_chart('SELECT kind FROM shop.note')                                 ok        ok    ok      42501 42501
 llm_chart_svg('SELECT kind FROM shop.note')                             ok        ok    ok      42501 42501
 llm_chart_png('SELECT kind FROM shop.note')                             ok        ok    ok      42501 42501
@@ -118,6 +121,7 @@ llm.role_number('owner')                                                ok      
 llm.semantic_definition('a')                                            ok        ok    ok      ok    42501
 llm.relation_tree('shop.note')                                          ok        ok    ok      ok    42501
 llm.relation_ancestors('shop.note')                                     ok        ok    ok      ok    42501
+llm.announce_worker()                                                   ok        ok    ok      ok    42501
 llm.present_names('shop.note', 1, '{a}', '{1}')                         ok        ok    ok      ok    42501
 llm.create_companion_triggers('index', {index}, 'shop.note', 'live')    ok        ok    ok      ok    42501
 llm.drop_companion_triggers('index', {index}, NULL)                     ok        ok    ok      ok    42501
@@ -148,6 +152,9 @@ llm.all_merge                  -      ra
 llm.all_relation               -      ra
 llm.all_semantic_index         -      ra
 llm.all_taught                 -      ra
+llm.all_work                   -      ra
+llm.all_work_source            -      -
+llm.all_worker                 -      -
 llm.ask_log                    rawd   rawd
 llm.catalog                    rawd   rawd
 llm.change                     rawd   rawd
@@ -184,9 +191,11 @@ llm.seen_alias                 -      -
 llm.seen_evidence              -      -
 llm.semantic_index             r      r
 llm.taught                     rawd   rawd
+llm_failed_work                r      r
 llm_models                     r      r
 llm_progress                   r      r
 llm_runs                       r      r
+llm_workers                    r      r
 """
 # Where the outcomes begin in a line.
 _CALL = 72

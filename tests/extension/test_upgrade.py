@@ -176,8 +176,15 @@ def test_an_index_of_the_first_release_waits_for_its_upgrade(first_release: psyc
     db.execute("INSERT INTO note VALUES (3, 'writers go on'); UPDATE note SET body = 'a ship' WHERE id = 2")
     vectors = "SELECT id, embedding IS NOT NULL, embedding_text IS NOT NULL FROM note ORDER BY id"
     assert db.execute(vectors).fetchall() == [(1, True, True), (2, False, False), (3, False, False)]
-    with pytest.raises(psycopg.errors.UndefinedObject):
+    with pytest.raises(psycopg.errors.UndefinedObject) as caught:
         db.execute("SELECT * FROM semantic_search('kitten', 'note')")
+    assert "semantic_upgrade" in str(caught.value.diag.message_hint)
+    db.execute("CALL semantic_upgrade()")
+    assert value(db, "SELECT s.key FROM semantic_search('kitten', 'note', 1) AS s") == {"id": 1}
+    db.execute("CALL semantic_drop('note')")
+    assert value(db, "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'note'::regclass") == 0
+    texts = {1: "a cat", 2: "a ship", 3: "writers go on"}
+    assert dict(db.execute("SELECT * FROM note").fetchall()) == texts
 
 
 def test_who_has_no_old_index_is_told_nothing(db: psycopg.Connection) -> None:

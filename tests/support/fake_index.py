@@ -83,6 +83,7 @@ class FakeIndex:
         db.answer("INSERT INTO public.paper_embedding", self._insert)
         db.answer("SELECT FROM public.paper_embedding LIMIT 1", lambda call: [{}] if self.chunks else [])
         db.answer("i.indkey[0]", [{"name": "id"}])
+        db.answer("'llm.semantic_forget()'::regprocedure", [])
 
     def is_true(self) -> bool:
         """Whether each text has chunks that were made of it, and nothing else has any."""

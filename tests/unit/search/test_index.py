@@ -228,8 +228,13 @@ def test_an_index_is_named_where_there_are_several(indexed: FakeIndex) -> None:
     assert raised.value.hint == "Say which: name => paper_embedding, second."
     assert semantic_index.find(indexed.db, "paper", "second").id == 6
     indexed.db.answer("FROM llm.semantic_index AS i", [])
-    with pytest.raises(UndefinedIndex, match="has no semantic index"):
+    with pytest.raises(UndefinedIndex, match="has no semantic index") as raised:
         semantic_index.find(indexed.db, "paper", None)
+    assert raised.value.hint == "CALL semantic_index('public.paper', '{column}');"
+    indexed.db.answer("'llm.semantic_forget()'::regprocedure", [{}])
+    with pytest.raises(UndefinedIndex) as raised:
+        semantic_index.find(indexed.db, "paper", None)
+    assert "semantic_upgrade" in str(raised.value.hint)
 
 
 @pytest.mark.parametrize(
