@@ -19,7 +19,7 @@ COMMENT ON COLUMN @extschema@.llm_failed_work.requested_at IS 'When the row chan
 CREATE VIEW @extschema@.llm_workers WITH (security_barrier) AS
 SELECT
     k.pid, pg_catalog.pg_get_userbyid(k.role) AS usename, k.since, k.rows,
-    (k.rows OPERATOR(pg_catalog./) nullif(k.seconds, 0))::pg_catalog.float4 AS rows_per_second, k.failures, l.waiting,
+    (CASE WHEN k.seconds OPERATOR(pg_catalog.>) 0 THEN k.rows OPERATOR(pg_catalog./) k.seconds END)::pg_catalog.float4 AS rows_per_second, k.failures, l.waiting,
     coalesce(pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) l.oldest, '0'::pg_catalog.interval) AS lag
 FROM llm.all_worker AS k
 JOIN pg_catalog.pg_stat_get_activity(NULL) AS a ON a.pid OPERATOR(pg_catalog.=) k.pid

@@ -48,6 +48,8 @@ TABLES = {
     "llm.all_description",
     "llm.all_taught",
     "llm.all_ask",
+    "llm.all_work",
+    "llm.all_worker",
 }
 # Views that others are made from, and those that the functions write to.
 PARTS = {
@@ -76,6 +78,8 @@ INTERNAL = {
     "llm.graph_follow",
     "llm.semantic_follow",
     "llm.recommender_author",
+    "llm.enqueue_work",
+    "llm.announce_worker",
 }
 # Roles of the examples.
 ROLES = {"llm_admin"}
