@@ -40,6 +40,22 @@ def default_name(source_name: str, what: str = "embedding") -> str:
     return head + suffix
 
 
+def free_name(db: Connection, source: Table, name: str) -> str:
+    """The name, with a number behind it where a companion of another table has it, such as a renamed predecessor."""
+    query = """
+        SELECT c.relname::text AS name FROM llm.companion_table AS t
+        JOIN pg_class AS c ON c.oid = t.companion JOIN pg_class AS s ON s.relnamespace = c.relnamespace
+        WHERE s.oid = $1::oid AND t.source <> s.oid
+    """
+    taken = {row["name"] for row in db.rows(query, ("int8",), (source.oid,))}
+    number = 0
+    free = name
+    while free in taken:
+        number += 1
+        free = default_name(name, str(number))
+    return free
+
+
 def create(db: Connection, source: Table, name: str, definition: Definition, dimensions: int) -> int:
     """Create an empty companion table beside the source, as its owner, and register the index. Returns its id."""
     relation = f"{source.schema}.{quote_ident(name)}"
