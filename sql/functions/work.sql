@@ -28,12 +28,14 @@ DECLARE
     differs text;
     keys text;
 BEGIN
-    IF TG_WHEN <> 'AFTER' OR TG_LEVEL <> 'STATEMENT' OR TG_NARGS <> 2 OR TG_ARGV[1] !~ '^[1-9][0-9]{0,8}$' THEN
+    IF TG_WHEN <> 'AFTER' OR TG_NARGS <> 2 OR TG_ARGV[1] !~ '^[1-9][0-9]{0,8}$' THEN
         RETURN NULL;
     END IF;
     -- What a trigger made by hand names is not looked for where its transition table is not.
-    SELECT 'SELECT ' || k.object || ' AS key, t.* FROM ' || quote_ident(g.tgnewtable) || ' AS t',
-           'SELECT ' || k.object || ' AS key, t.* FROM ' || quote_ident(g.tgoldtable) || ' AS t',
+    SELECT 'SELECT ' || k.object || ' AS key, t.* FROM '
+               || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($3).*)' ELSE quote_ident(g.tgnewtable) END || ' AS t',
+           'SELECT ' || k.object || ' AS key, t.* FROM '
+               || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($4).*)' ELSE quote_ident(g.tgoldtable) END || ' AS t',
            k.object, i.differs
     INTO new_rows, old_rows, row_key, differs
     FROM llm.all_work_source AS s
@@ -80,7 +82,7 @@ BEGIN
         || ' ON CONFLICT (kind, object, key_hash) WHERE claimed_by IS NULL DO UPDATE'
         || ' SET requested_at = excluded.requested_at, next_at = excluded.next_at, attempts = 0, error = NULL, dead = false'
         || ' WHERE w.error IS NOT NULL'
-    USING TG_ARGV[0], TG_ARGV[1]::int4;
+    USING TG_ARGV[0], TG_ARGV[1]::int4, NEW, OLD;
     -- A transaction that notifies cannot be prepared; there workers look by themselves.
     IF current_setting('max_prepared_transactions') = '0' AND EXISTS (SELECT FROM llm.all_worker) THEN
         PERFORM pg_notify('llm_work', '');
@@ -88,4 +90,4 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION llm.enqueue_work IS 'Statement trigger of what is kept true in the background: puts the keys of the rows that changed into the queue';
+COMMENT ON FUNCTION llm.enqueue_work IS 'Trigger of what is kept true in the background: puts the keys of the rows that changed into the queue';

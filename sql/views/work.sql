@@ -1,8 +1,5 @@
 CREATE VIEW llm.all_work_source AS
-SELECT s.kind, s.object, s.source, s.key, s.inputs
-FROM (VALUES (NULL::pg_catalog.text, NULL::pg_catalog.int4, NULL::pg_catalog.regclass, NULL::pg_catalog.name[], NULL::pg_catalog.name[]))
-    AS s (kind, object, source, key, inputs)
-WHERE s.kind IS NOT NULL;
+SELECT c.kind, c.id AS object, c.source, c.key, c.inputs FROM llm.companion_table AS c;
 COMMENT ON VIEW llm.all_work_source IS 'What is kept true in the background: its table, the columns of its key, and those that it is made from';
 
 -- Rights are the caller's: pg_has_role() asks for whoever runs the query, while the closed tables are read with the

@@ -6,11 +6,12 @@ from pg_llm.database import ownership
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
 from pg_llm.errors import InvalidInput
+from pg_llm.search import upkeep
 from pg_llm.work import processing, retrying, workers
 from pg_llm.work.processing import Handler
 
 # What keeps the rows of each kind of object true.
-HANDLERS: dict[str, Handler] = {}
+HANDLERS: dict[str, Handler] = {"index": upkeep.process}
 
 
 @sql_function

@@ -210,6 +210,7 @@ class _Search:
         self._fetch = self._fetch_statement()
         source = index.source
         self._role = table_access.role_for(db, [source.oid])
+        self._as_caller(lambda: metadata_filter.check(db, request.filter, source.columns))
         # The rows that come out are fewer than those that were indexed: by policies, a filter, or as a part's.
         self._restricted = self._as_caller(
             lambda: bool(db.rows("SELECT row_security_active($1::oid) AS is", ("int8",), (source.oid,))[0]["is"])

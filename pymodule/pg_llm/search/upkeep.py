@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from pg_llm.database import catalog, models, ownership, table_access
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.quoting import quote_ident
+from pg_llm.errors import ConcurrentChange
 from pg_llm.search import semantic_index, text_analysis
 from pg_llm.search.semantic_index import CHUNK, PLACEHOLDER, SemanticIndex
 
@@ -30,24 +31,23 @@ _OWN_TRIGGER = """
 _PART_OF = "SELECT FROM llm.relation_ancestors($1::oid) AS a (relation) WHERE a.relation = $2::oid"
 
 
-def process(db: Connection, id: int, keys: str | None) -> str | None:
-    """Make the chunks of the rows with these keys, a JSON array of objects, true; of all rows for None.
+def process(db: Connection, number: int, keys: str) -> None:
+    """Make the chunks of the rows with these keys, a JSON array of objects, true; of all rows for `null`.
 
-    Returns the keys of rows that somebody is writing just now, for another time. An index that is gone, or has lost a
-    column, needs nothing.
+    An index that is gone, or has lost a column, needs nothing. Raises ConcurrentChange where others are writing these
+    rows just now.
     """
-    index = semantic_index.by_id(db, id)
+    index = semantic_index.by_id(db, number)
     if index is None:
-        return None
+        return
     ownership.check_owner(db, index.source)
-    if keys is None:
+    if keys == "null":
         # Rarely needed, and the other way round is the import of this module.
         from pg_llm.search import backfill
 
         backfill.fill(db, index)
-        return None
-    busy = as_owner(db, index, lambda: update_rows(db, index, keys, lock=True))
-    return json.dumps(busy) if busy else None
+    elif as_owner(db, index, lambda: update_rows(db, index, keys, lock=True)):
+        raise ConcurrentChange(f"rows of {index.source.relation} are being written")
 
 
 def follow(db: Connection, trigger: Mapping[str, Any]) -> None:
@@ -112,7 +112,7 @@ def _follow_rows(db: Connection, index: SemanticIndex, event: str) -> None:
             f"DELETE FROM {index.companion} AS c USING former AS t WHERE {index.same_row}"
             f" AND NOT EXISTS (SELECT FROM {index.source.relation} AS t WHERE {index.same_row})"
         )
-    # A key that a row has lost, or that has lost its row, may have another: while a deferred constraint lets two share it.
+    # A key that a row has lost, or that has lost its row, may have another: a deferred constraint lets two share it.
     written = {"INSERT": ("changed",), "UPDATE": ("changed", "former"), "DELETE": ("former",)}[event]
     keys_written = (f"SELECT {index.source.key_object}::text AS key FROM {name} AS t" for name in written)
     for keys in _key_batches(db, " UNION ".join(keys_written)):
@@ -157,7 +157,7 @@ def _stale_rows(db: Connection, index: SemanticIndex, keys: str) -> list[Row]:
 
 
 def _chunks(db: Connection, index: SemanticIndex, rows: Sequence[Row]) -> dict[int, list[tuple[Any, ...]]]:
-    """By the number of the row: chunk, first character from 1, the one behind its last, vector, what full text reads."""
+    """By the number of the row: chunk, first character from 1, the one behind its last, vector, text for full text."""
     if not rows:
         return {}
     definition = index.definition
@@ -177,7 +177,8 @@ def _chunks(db: Connection, index: SemanticIndex, rows: Sequence[Row]) -> dict[i
     vectors = model.run("embedding", [text for *_, text in texts], role="document") if texts else []
     chunks: dict[int, list[tuple[Any, ...]]] = {}
     for (row_number, number, start, end, text), vector in zip(texts, vectors, strict=True):
-        chunks.setdefault(row_number, []).append((number, start + 1, end + 1, vector, text_analysis.document_text(text)))
+        chunk = (number, start + 1, end + 1, vector, text_analysis.document_text(text))
+        chunks.setdefault(row_number, []).append(chunk)
     return chunks
 
 

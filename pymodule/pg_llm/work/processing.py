@@ -28,6 +28,8 @@ _SHORT, _LONG = 1.0, 5.0
 _SURROUNDINGS = ("53", "57", "58000")
 # Of an endpoint nobody knows whether it dislikes the text or is not there; so many rows are asked for by themselves.
 _ENDPOINT_FAILED, _MAX_ENDPOINT_FAILURES = "58030", 3
+# Rows that others are writing: for a moment.
+_BUSY = ("40001", "40P01", "55P03")
 _ENDED = (CANCELLED, "57P01", "57P02", "57P03")
 
 
@@ -116,6 +118,8 @@ class _Batch:
         if sqlstate.startswith(_SURROUNDINGS) or self._endpoint_failures >= _MAX_ENDPOINT_FAILURES:
             queue.postpone(self._db, requests, message)
             self.count.failed += len(requests)
+        elif len(requests) == 1 and sqlstate in _BUSY:
+            queue.postpone(self._db, requests, None)
         elif len(requests) == 1:
             self._endpoint_failures += sqlstate == _ENDPOINT_FAILED
             queue.fail(self._db, requests[0], message)

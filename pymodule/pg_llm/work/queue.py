@@ -23,6 +23,8 @@ _FIRST_DELAY = 10
 _GROWTH = 4
 # Seconds for which everything waits that needs what was not there: a host, an endpoint, memory.
 _PAUSE = 30
+# Seconds for which a row waits that others are writing.
+_MOMENT = 0.5
 _LOCK_NOT_AVAILABLE = "55P03"
 
 # Objects with work that is due, that with the oldest request first. $1: the role whose rights count.
@@ -130,9 +132,9 @@ def fail(db: Connection, request: Request, error: str) -> None:
     _put_back(db, [request.id], error, _FIRST_DELAY, 1)
 
 
-def postpone(db: Connection, requests: Sequence[Request], error: str) -> None:
-    """Put requests back that failed for want of something else than a right row."""
-    _put_back(db, [request.id for request in requests], error, _PAUSE, 0)
+def postpone(db: Connection, requests: Sequence[Request], error: str | None) -> None:
+    """Put requests back that failed for want of something else than a right row; without an error, for a moment."""
+    _put_back(db, [request.id for request in requests], error, _PAUSE if error is not None else _MOMENT, 0)
 
 
 @as_extension_owner
