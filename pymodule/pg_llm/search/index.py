@@ -51,13 +51,14 @@ def create(
         )
         dimensions = encoder.dimensions or int(encoder.ask("load")["dimensions"])
         _check_dimensions(definition, dimensions)
+        is_named = name is not None
         name = name or companion.default_name(_bare_name(db, source))
         with reporting(db, "semantic_index", source.relation, name) as report:
             _lock(db, source)
             index = _existing(db, oid, name, definition)
             is_new = index is None
             if index is None:
-                index = _create(db, source, name, definition, dimensions)
+                index = _create(db, source, name, is_named, definition, dimensions)
             _create_triggers(db, index)
             commit()
             try:
@@ -70,9 +71,13 @@ def create(
             db.run_as(index.owner, lambda: companion.build_indexes(db, index, report))
 
 
-def _create(db: Connection, source: Table, name: str, definition: Definition, dimensions: int) -> SemanticIndex:
+def _create(
+    db: Connection, source: Table, name: str, is_named: bool, definition: Definition, dimensions: int
+) -> SemanticIndex:
     query = "SELECT relowner::int8 AS oid FROM pg_class WHERE oid = $1::oid"
     owner = db.rows(query, ("int8",), (source.oid,))[0]["oid"]
+    if not is_named:
+        db.run_as(owner, lambda: companion.free_default_name(db, source, name))
     number = db.run_as(owner, lambda: companion.create(db, source, name, definition, dimensions))
     index = semantic_index.by_id(db, number)
     if index is None:
