@@ -696,26 +696,26 @@ CREATE TABLE llm.all_work (
     object pg_catalog.int4 NOT NULL,
     key pg_catalog.jsonb,
     key_hash pg_catalog.uuid NOT NULL GENERATED ALWAYS AS (pg_catalog.md5(coalesce(key::pg_catalog.text, ''))::pg_catalog.uuid) STORED,
+    state pg_catalog.text NOT NULL DEFAULT 'waiting' CHECK (state OPERATOR(pg_catalog.=) ANY ('{waiting,claimed,delayed,dead}')),
     requested_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     next_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     attempts pg_catalog.int4 NOT NULL DEFAULT 0,
     error pg_catalog.text,
-    dead pg_catalog.bool NOT NULL DEFAULT false,
     claimed_by pg_catalog.int4,
     claimed_at pg_catalog.timestamptz,
-    CHECK ((claimed_by IS NULL) OPERATOR(pg_catalog.=) (claimed_at IS NULL))
+    -- So a row waits once, and nobody works on it who is not the only one.
+    UNIQUE (kind, object, key_hash, state),
+    CHECK ((state OPERATOR(pg_catalog.=) 'claimed') OPERATOR(pg_catalog.=) (claimed_by IS NOT NULL AND claimed_at IS NOT NULL))
 );
--- One request a row; a row that is being worked on can be requested once more.
-CREATE UNIQUE INDEX all_work_waiting ON llm.all_work (kind, object, key_hash) WHERE claimed_by IS NULL;
-CREATE INDEX all_work_claimed ON llm.all_work (kind, object, key_hash) WHERE claimed_by IS NOT NULL;
-CREATE INDEX all_work_due ON llm.all_work (kind, object, next_at) WHERE claimed_by IS NULL AND NOT dead;
+CREATE INDEX all_work_due ON llm.all_work (kind, object, next_at) WHERE state OPERATOR(pg_catalog.=) ANY ('{waiting,delayed}');
+CREATE INDEX all_work_claimed ON llm.all_work (claimed_by) WHERE state OPERATOR(pg_catalog.=) 'claimed';
 CREATE INDEX all_work_failed ON llm.all_work (kind, object) WHERE error IS NOT NULL;
 COMMENT ON TABLE llm.all_work IS 'The queue of work in the background, of all roles, for dumps';
 COMMENT ON COLUMN llm.all_work.kind IS 'What is to be kept true, such as index';
 COMMENT ON COLUMN llm.all_work.object IS 'Which one of that kind';
 COMMENT ON COLUMN llm.all_work.key IS 'The primary key of the row that changed; NULL where all rows may have';
-COMMENT ON COLUMN llm.all_work.next_at IS 'Not before this moment: it grows with every attempt that failed';
-COMMENT ON COLUMN llm.all_work.dead IS 'It failed too often to be tried again by itself';
+COMMENT ON COLUMN llm.all_work.next_at IS 'Not before this moment';
+COMMENT ON COLUMN llm.all_work.state IS 'waiting; claimed by somebody who works on it; delayed, as it failed or could not be done; dead, as it failed too often';
 COMMENT ON COLUMN llm.all_work.claimed_by IS 'The process that works on it: a claim ends with the statement that made it';
 
 CREATE TABLE llm.all_worker (
@@ -731,54 +731,6 @@ COMMENT ON COLUMN llm.all_worker.seconds IS 'Time spent on work, without waiting
 
 SELECT pg_catalog.pg_extension_config_dump('llm.all_work', '');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_work_id_seq', '');
-
-CREATE VIEW llm.all_work_source AS
-SELECT c.kind, c.id AS object, c.source, c.key, c.inputs FROM llm.companion_table AS c;
-COMMENT ON VIEW llm.all_work_source IS 'What is kept true in the background: its table, the columns of its key, and those that it is made from';
-
--- Rights are the caller's: pg_has_role() asks for whoever runs the query, while the closed tables are read with the
--- owner's rights.
-CREATE VIEW @extschema@.llm_failed_work WITH (security_barrier) AS
-SELECT s.source AS target, w.kind, w.key, w.error, w.attempts, w.dead, w.next_at, w.requested_at
-FROM llm.all_work AS w
-JOIN llm.all_work_source AS s ON s.kind OPERATOR(pg_catalog.=) w.kind AND s.object OPERATOR(pg_catalog.=) w.object
-JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.source::pg_catalog.oid
-WHERE w.error IS NOT NULL AND pg_catalog.pg_has_role(c.relowner, 'USAGE');
-COMMENT ON VIEW @extschema@.llm_failed_work IS 'Rows whose work in the background failed, with the error: to be tried again, or dead after five attempts';
-COMMENT ON COLUMN @extschema@.llm_failed_work.target IS 'The table';
-COMMENT ON COLUMN @extschema@.llm_failed_work.kind IS 'What is kept true, such as index';
-COMMENT ON COLUMN @extschema@.llm_failed_work.key IS 'The primary key of the row; NULL for the whole table';
-COMMENT ON COLUMN @extschema@.llm_failed_work.error IS 'What the last attempt said';
-COMMENT ON COLUMN @extschema@.llm_failed_work.attempts IS 'How often this row failed; 0 where what it needs was not there';
-COMMENT ON COLUMN @extschema@.llm_failed_work.dead IS 'Not tried again before llm_retry_work(), or before the row changes';
-COMMENT ON COLUMN @extschema@.llm_failed_work.next_at IS 'When it is tried again';
-COMMENT ON COLUMN @extschema@.llm_failed_work.requested_at IS 'When the row changed';
-
-CREATE VIEW @extschema@.llm_workers WITH (security_barrier) AS
-SELECT
-    k.pid, pg_catalog.pg_get_userbyid(k.role) AS usename, k.since, k.rows,
-    (k.rows OPERATOR(pg_catalog./) nullif(k.seconds, 0))::pg_catalog.float4 AS rows_per_second, k.failures, l.waiting,
-    coalesce(pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) l.oldest, '0'::pg_catalog.interval) AS lag
-FROM llm.all_worker AS k
-JOIN pg_catalog.pg_stat_get_activity(NULL) AS a ON a.pid OPERATOR(pg_catalog.=) k.pid
-    AND coalesce(a.backend_start OPERATOR(pg_catalog.<=) k.since, true)
-CROSS JOIN LATERAL (
-    SELECT pg_catalog.count(*) AS waiting, pg_catalog.min(w.requested_at) AS oldest
-    FROM llm.all_work AS w
-    JOIN llm.all_work_source AS s ON s.kind OPERATOR(pg_catalog.=) w.kind AND s.object OPERATOR(pg_catalog.=) w.object
-    JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.source::pg_catalog.oid
-    WHERE NOT w.dead AND pg_catalog.pg_has_role(k.role, c.relowner, 'USAGE')
-) AS l
-WHERE pg_catalog.pg_has_role(k.role, 'USAGE') OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
-COMMENT ON VIEW @extschema@.llm_workers IS 'The workers of this database: who, since when, how fast, how far behind';
-COMMENT ON COLUMN @extschema@.llm_workers.pid IS 'The process of the session, as in pg_stat_activity';
-COMMENT ON COLUMN @extschema@.llm_workers.usename IS 'The role whose work it does';
-COMMENT ON COLUMN @extschema@.llm_workers.since IS 'When it began';
-COMMENT ON COLUMN @extschema@.llm_workers.rows IS 'Rows done';
-COMMENT ON COLUMN @extschema@.llm_workers.rows_per_second IS 'Speed while there was work; NULL before the first row';
-COMMENT ON COLUMN @extschema@.llm_workers.failures IS 'Attempts that failed';
-COMMENT ON COLUMN @extschema@.llm_workers.waiting IS 'Rows that it may do and that wait, those that others are doing included';
-COMMENT ON COLUMN @extschema@.llm_workers.lag IS 'For how long the oldest of them has been waiting';
 
 -- It commits as it goes, so it cannot carry SET search_path: it pins it itself.
 CREATE PROCEDURE llm_work(max_rows int DEFAULT NULL, INOUT done bigint DEFAULT NULL, INOUT failed bigint DEFAULT NULL)
@@ -813,20 +765,20 @@ BEGIN
     IF TG_WHEN <> 'AFTER' OR TG_NARGS <> 2 OR TG_ARGV[1] !~ '^[1-9][0-9]{0,8}$' THEN
         RETURN NULL;
     END IF;
-    -- What a trigger made by hand names is not looked for where its transition table is not.
+    -- NULL where the trigger has no such table: one made by hand finds nothing, whatever else has the name.
     SELECT 'SELECT ' || k.object || ' AS key, t.* FROM '
-               || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($3).*)' ELSE quote_ident(g.tgnewtable) END || ' AS t',
+           || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($3).*)' ELSE quote_ident(g.tgnewtable) END || ' AS t',
            'SELECT ' || k.object || ' AS key, t.* FROM '
-               || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($4).*)' ELSE quote_ident(g.tgoldtable) END || ' AS t',
+           || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($4).*)' ELSE quote_ident(g.tgoldtable) END || ' AS t',
            k.object, i.differs
     INTO new_rows, old_rows, row_key, differs
-    FROM llm.all_work_source AS s
+    FROM llm.companion_table AS s
     JOIN pg_trigger AS g ON g.tgrelid = TG_RELID AND g.tgname = TG_NAME
     CROSS JOIN LATERAL (
         SELECT 'jsonb_build_object(' || string_agg(format(
             CASE WHEN a.atttypid < 16384 THEN '%L, t.%2$I' ELSE '%L, format(''%%s'', t.%2$I)' END, a.attname, a.attname
         ), ', ') || ')' AS object
-        FROM pg_attribute AS a WHERE a.attrelid = TG_RELID AND a.attname = ANY(s.key)
+        FROM pg_attribute AS a WHERE a.attrelid = TG_RELID AND a.attname = ANY(s.key) AND array_position(s.key, NULL) IS NULL
     ) AS k
     CROSS JOIN LATERAL (
         SELECT string_agg(CASE
@@ -838,33 +790,26 @@ BEGIN
         END, ' OR ') AS differs
         FROM pg_attribute AS a WHERE a.attrelid = TG_RELID AND a.attname = ANY(s.inputs)
     ) AS i
-    WHERE s.kind = TG_ARGV[0] AND s.object = TG_ARGV[1]::int4 AND (s.source = TG_RELID OR s.source IN (
-        WITH RECURSIVE ancestor (oid) AS (
-            SELECT h.inhparent FROM pg_inherits AS h WHERE h.inhrelid = TG_RELID
-            UNION
-            SELECT h.inhparent FROM ancestor AS r JOIN pg_inherits AS h ON h.inhrelid = r.oid
-        )
-        SELECT r.oid FROM ancestor AS r
-    ));
+    WHERE s.kind = TG_ARGV[0] AND s.id = TG_ARGV[1]::int4
+    AND (s.source = TG_RELID OR s.source IN (SELECT a.relation FROM llm.relation_ancestors(TG_RELID) AS a (relation)));
     keys := CASE TG_OP
         WHEN 'INSERT' THEN 'SELECT n.key FROM (' || new_rows || ') AS n'
         WHEN 'DELETE' THEN 'SELECT o.key FROM (' || old_rows || ') AS o'
         WHEN 'UPDATE' THEN
             'SELECT coalesce(n.key, o.key) FROM (' || new_rows || ') AS n FULL JOIN (' || old_rows || ') AS o'
             || ' ON n.key = o.key WHERE n.key IS NULL OR o.key IS NULL OR ' || differs
-        WHEN 'TRUNCATE' THEN CASE WHEN row_key IS NOT NULL THEN 'SELECT NULL::jsonb' END
+        ELSE CASE WHEN row_key IS NOT NULL THEN 'SELECT NULL::jsonb' END
     END;
     IF keys IS NULL THEN
         RETURN NULL;
     END IF;
-    -- A request that waits is locked, even if nothing of it changes: until this transaction ends nobody works on it, who
-    -- would read the row as it was and take the request for done. In one order, so that no two writers wait for each other.
-    EXECUTE 'INSERT INTO llm.all_work AS w (kind, object, key)'
-        || ' SELECT $1, $2, k.key FROM (' || keys || ') AS k (key) GROUP BY k.key ORDER BY k.key'
-        || ' ON CONFLICT (kind, object, key_hash) WHERE claimed_by IS NULL DO UPDATE'
-        || ' SET requested_at = excluded.requested_at, next_at = excluded.next_at, attempts = 0, error = NULL, dead = false'
-        || ' WHERE w.error IS NOT NULL'
-    USING TG_ARGV[0], TG_ARGV[1]::int4, NEW, OLD;
+    -- A request that waits already is locked: until this transaction ends nobody works on it, who would read the row as it
+    -- was and take the request for done. In one order, so that no two writers wait for each other.
+    EXECUTE format(
+        'INSERT INTO llm.all_work AS w (kind, object, key)'
+        ' SELECT $1, $2, k.key FROM (%s) AS k (key) GROUP BY k.key ORDER BY k.key'
+        ' ON CONFLICT (kind, object, key_hash, state) DO UPDATE SET state = w.state WHERE false', keys
+    ) USING TG_ARGV[0], TG_ARGV[1]::int4, NEW, OLD;
     -- A transaction that notifies cannot be prepared; there workers look by themselves.
     IF current_setting('max_prepared_transactions') = '0' AND EXISTS (SELECT FROM llm.all_worker) THEN
         PERFORM pg_notify('llm_work', '');
@@ -873,6 +818,50 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION llm.enqueue_work IS 'Trigger of what is kept true in the background: puts the keys of the rows that changed into the queue';
+
+-- Rights are the caller's: pg_has_role() asks for whoever runs the query, while the closed tables are read with the
+-- owner's rights.
+CREATE VIEW @extschema@.llm_failed_work WITH (security_barrier) AS
+SELECT s.source AS target, w.kind, w.key, w.error, w.attempts, w.state, w.next_at, w.requested_at
+FROM llm.all_work AS w
+JOIN llm.companion_table AS s ON s.kind OPERATOR(pg_catalog.=) w.kind AND s.id OPERATOR(pg_catalog.=) w.object
+JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.source::pg_catalog.oid
+WHERE w.error IS NOT NULL AND pg_catalog.pg_has_role(c.relowner, 'USAGE');
+COMMENT ON VIEW @extschema@.llm_failed_work IS 'Rows whose work in the background failed, with the error: to be tried again, or dead after five attempts';
+COMMENT ON COLUMN @extschema@.llm_failed_work.target IS 'The table';
+COMMENT ON COLUMN @extschema@.llm_failed_work.kind IS 'What is kept true, such as index';
+COMMENT ON COLUMN @extschema@.llm_failed_work.key IS 'The primary key of the row; NULL for the whole table';
+COMMENT ON COLUMN @extschema@.llm_failed_work.error IS 'What the last attempt said';
+COMMENT ON COLUMN @extschema@.llm_failed_work.attempts IS 'How often this row failed; 0 where what it needs was not there';
+COMMENT ON COLUMN @extschema@.llm_failed_work.state IS 'delayed, claimed for its next attempt, or dead: not tried again before llm_retry_work(), or before the row changes';
+COMMENT ON COLUMN @extschema@.llm_failed_work.next_at IS 'When it is tried again';
+COMMENT ON COLUMN @extschema@.llm_failed_work.requested_at IS 'When the row changed';
+
+CREATE VIEW @extschema@.llm_workers WITH (security_barrier) AS
+SELECT
+    k.pid, pg_catalog.pg_get_userbyid(k.role) AS usename, k.since, k.rows,
+    (CASE WHEN k.seconds OPERATOR(pg_catalog.>) 0 THEN k.rows OPERATOR(pg_catalog./) k.seconds END)::pg_catalog.float4 AS rows_per_second, k.failures, l.waiting,
+    coalesce(pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) l.oldest, '0'::pg_catalog.interval) AS lag
+FROM llm.all_worker AS k
+JOIN pg_catalog.pg_stat_get_activity(NULL) AS a ON a.pid OPERATOR(pg_catalog.=) k.pid
+    AND coalesce(a.backend_start OPERATOR(pg_catalog.<=) k.since, true)
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.count(*) AS waiting, pg_catalog.min(w.requested_at) AS oldest
+    FROM llm.all_work AS w
+    JOIN llm.companion_table AS s ON s.kind OPERATOR(pg_catalog.=) w.kind AND s.id OPERATOR(pg_catalog.=) w.object
+    JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.source::pg_catalog.oid
+    WHERE w.state OPERATOR(pg_catalog.<>) 'dead' AND pg_catalog.pg_has_role(k.role, c.relowner, 'USAGE')
+) AS l
+WHERE pg_catalog.pg_has_role(k.role, 'USAGE') OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
+COMMENT ON VIEW @extschema@.llm_workers IS 'The workers of this database: who, since when, how fast, how far behind';
+COMMENT ON COLUMN @extschema@.llm_workers.pid IS 'The process of the session, as in pg_stat_activity';
+COMMENT ON COLUMN @extschema@.llm_workers.usename IS 'The role whose work it does';
+COMMENT ON COLUMN @extschema@.llm_workers.since IS 'When it began';
+COMMENT ON COLUMN @extschema@.llm_workers.rows IS 'Rows done';
+COMMENT ON COLUMN @extschema@.llm_workers.rows_per_second IS 'Speed while there was work; NULL before the first row';
+COMMENT ON COLUMN @extschema@.llm_workers.failures IS 'Attempts that failed';
+COMMENT ON COLUMN @extschema@.llm_workers.waiting IS 'Rows that it may do and that wait, those that others are doing included';
+COMMENT ON COLUMN @extschema@.llm_workers.lag IS 'For how long the oldest of them has been waiting';
 
 GRANT SELECT, INSERT ON llm.all_work TO pg_database_owner;
 GRANT SELECT, UPDATE ON SEQUENCE llm.all_work_id_seq TO pg_database_owner;

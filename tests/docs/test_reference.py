@@ -49,6 +49,8 @@ TABLES = {
     "llm.all_taught",
     "llm.all_ask",
     "llm.all_semantic_index",
+    "llm.all_work",
+    "llm.all_worker",
 }
 # Views that others are made from, and those that the functions write to.
 PARTS = {
@@ -89,6 +91,8 @@ INTERNAL = {
     "llm.role_number",
     "llm.graph_follow",
     "llm.recommender_author",
+    "llm.enqueue_work",
+    "llm.announce_worker",
 }
 # Roles of the examples.
 ROLES = {"llm_admin"}

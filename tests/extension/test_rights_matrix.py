@@ -152,7 +152,6 @@ llm.all_relation               -      ra
 llm.all_semantic_index         -      ra
 llm.all_taught                 -      ra
 llm.all_work                   -      ra
-llm.all_work_source            -      -
 llm.all_worker                 -      -
 llm.ask_log                    rawd   rawd
 llm.catalog                    rawd   rawd
