@@ -1,0 +1,172 @@
+"""Incremental maintenance of an AI column: rows of the source that were written get the value of their inputs.
+
+Everything here runs with the rights of the source's owner, in a security-restricted operation: a writer need not see
+the values, and runs no code that the owner has attached. The source is read by key, after the statement that wrote it:
+what a trigger was told may be overtaken by then.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+from pg_llm.columns import definition, evaluation
+from pg_llm.columns.definition import AIColumn, as_owner
+from pg_llm.columns.evaluation import Result
+from pg_llm.database import ownership
+from pg_llm.database.connection import Connection
+from pg_llm.database.quoting import quote_ident
+
+# Rows that are computed by one query, at most.
+BATCH = 256
+# A trigger of ours with its transition tables: one that was made by hand would read whatever the writer calls so.
+_OWN_TRIGGER = """
+    SELECT FROM pg_trigger AS g WHERE g.tgrelid = $1::oid AND g.tgname = $2
+    AND (g.tgnewtable IS NOT NULL) = ($3 IN ('INSERT', 'UPDATE')) AND coalesce(g.tgnewtable, 'changed') = 'changed'
+    AND (g.tgoldtable IS NOT NULL) = ($3 IN ('DELETE', 'UPDATE')) AND coalesce(g.tgoldtable, 'former') = 'former'
+"""
+_PART_OF = "SELECT FROM llm.relation_ancestors($1::oid) AS a (relation) WHERE a.relation = $2::oid"
+
+
+def process(db: Connection, id: int, keys: str | None) -> str | None:
+    """Make the values of the rows with these keys, a JSON array of objects, true; of all rows for None.
+
+    Returns the keys of rows that somebody is writing just now, for another time. A column that is gone, or that must
+    not be computed any more, needs nothing.
+    """
+    column = definition.by_id(db, id)
+    if column is None:
+        return None
+    ownership.check_owner(db, column.source)
+    if keys is None:
+        # Rarely needed, and the other way round is the import of this module.
+        from pg_llm.columns import backfill
+
+        backfill.fill(db, column)
+        return None
+    busy = as_owner(db, column, lambda: update_rows(db, column, keys, lock=True))
+    return json.dumps(busy) if busy else None
+
+
+def follow(db: Connection, trigger: Mapping[str, Any]) -> None:
+    """Make the values of the rows that a statement wrote true. A trigger that was made by hand is ignored."""
+    event: str = trigger["event"]
+    arguments: list[str] = trigger["args"] or []
+    if len(arguments) != 1 or not arguments[0].isdecimal() or len(arguments[0]) > 9:
+        return
+    if trigger["when"] != "AFTER" or trigger["level"] != "STATEMENT":
+        return
+    relation = int(trigger["relid"])
+    if not db.rows(_OWN_TRIGGER, ("int8", "name", "text"), (relation, trigger["name"], event)):
+        return
+    column = definition.by_id(db, int(arguments[0]))
+    # One whose input was dropped keeps no writer from writing.
+    if column is None or column.definition.sync != "live":
+        return
+    if db.rows(_PART_OF, ("int8", "int8"), (relation, column.source.oid)):
+        as_owner(db, column, partial(_follow_rows, db, column, event))
+
+
+def update_rows(db: Connection, column: AIColumn, keys: str, lock: bool) -> list[Any]:
+    """Compute the rows with these keys whose value is not that of their inputs; those that are gone lose it.
+
+    With `lock` a value is written only while nobody else writes its row; the keys of rows that others do write are
+    returned.
+    """
+    _delete_missing(db, column, keys)
+    source = column.source
+    rows = db.query_unprepared(
+        f"""
+        SELECT {source.key_object}::text AS key, encode({column.input_hash}, 'hex') AS hash
+        FROM {source.keys("$1::jsonb")} JOIN {source.relation} AS t ON {source.same_key}
+        LEFT JOIN {column.companion} AS c ON {column.same_row} WHERE {column.needs_work}
+        """,
+        ("text",),
+        (keys,),
+    )
+    if not rows:
+        return []
+    results = evaluation.evaluate(db, column, {row["key"]: row["hash"] for row in rows})
+    busy = set(_write(db, column, results, lock))
+    return [json.loads(key) for key in busy]
+
+
+def delete_orphans(db: Connection, column: AIColumn) -> None:
+    """Delete the values of rows that are no more."""
+    db.execute(
+        f"DELETE FROM {column.companion} AS c"
+        f" WHERE NOT EXISTS (SELECT FROM {column.source.relation} AS t WHERE {column.same_row})"
+    )
+
+
+def _follow_rows(db: Connection, column: AIColumn, event: str) -> None:
+    if event in ("UPDATE", "DELETE"):
+        db.query_unprepared(
+            f"DELETE FROM {column.companion} AS c USING former AS t WHERE {column.same_row}"
+            f" AND NOT EXISTS (SELECT FROM {column.source.relation} AS t WHERE {column.same_row})"
+        )
+    if event in ("INSERT", "UPDATE"):
+        for keys in _key_batches(db, f"SELECT {column.source.key_object}::text AS key FROM changed AS t"):
+            update_rows(db, column, keys, lock=False)
+    if event == "TRUNCATE":
+        delete_orphans(db, column)
+
+
+def _key_batches(db: Connection, query: str) -> Iterator[str]:
+    for rows in db.batches(query, size=BATCH):
+        yield f"[{', '.join(row['key'] for row in rows)}]"
+
+
+def _delete_missing(db: Connection, column: AIColumn, keys: str) -> None:
+    source = column.source
+    has_key = " AND ".join(
+        f"c.{own} = k.{quote_ident(name)}" for own, name in zip(column.keys, source.key, strict=True)
+    )
+    db.query_unprepared(
+        f"DELETE FROM {column.companion} AS c USING {source.keys('$1::jsonb')} WHERE {has_key}"
+        f" AND NOT EXISTS (SELECT FROM {source.relation} AS t WHERE {source.same_key})",
+        ("text",),
+        (keys,),
+    )
+
+
+def _write(db: Connection, column: AIColumn, results: Sequence[Result], lock: bool) -> list[str]:
+    """Keep these results where the inputs are still those that they were computed from.
+
+    With `lock` rows that somebody is writing are skipped; returns their keys, and those of rows that changed meanwhile.
+    """
+    source = column.source
+    own = [*column.keys, *definition.COLUMNS]
+    row = ", ".join(f"r.{name}" for name in column.keys)
+    changed = ", ".join(f"{name} = excluded.{name}" for name in own if name != "corrected")
+    locking = "FOR SHARE OF t SKIP LOCKED" if lock else ""
+    written = db.query_unprepared(
+        f"""
+        WITH r AS MATERIALIZED (
+            SELECT {", ".join(f"{source.cell(name)} AS {key}" for name, key in zip(source.key, column.keys, strict=True))},
+                   g.value, g.hash, g.models, g.error
+            FROM jsonb_to_recordset($1::jsonb) AS g (key jsonb, hash text, value text, error text, models jsonb),
+                 {source.one_key("g.key")}, {source.relation} AS t
+            WHERE {source.same_key} AND encode({column.input_hash}, 'hex') = g.hash {locking}
+        ), written AS (
+            INSERT INTO {column.companion} AS c ({", ".join(own)})
+            SELECT {row}, r.value::{column.value_type.name}, decode(r.hash, 'hex'), r.models, $2, clock_timestamp(),
+                   false, r.error
+            FROM r
+            ON CONFLICT ({", ".join(column.keys)}) DO UPDATE SET {changed} WHERE NOT c.corrected
+        )
+        SELECT {source.key_object}::text AS key FROM (SELECT {_as_source(column)} FROM r) AS t
+        """,
+        ("text", "text"),
+        (evaluation.to_json(results), column.definition.expression),
+    )
+    return sorted({result.key for result in results} - {each["key"] for each in written}) if lock else []
+
+
+def _as_source(column: AIColumn) -> str:
+    """The key columns of a row of the companion under the names that they have in the source."""
+    return ", ".join(
+        f"{own} AS {quote_ident(name)}" for own, name in zip(column.keys, column.source.key, strict=True)
+    )
