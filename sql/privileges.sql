@@ -1,5 +1,7 @@
 GRANT USAGE ON SCHEMA llm TO PUBLIC;
-GRANT SELECT ON llm.model, llm.run, llm.recommender, llm.embedding_column TO PUBLIC;
+GRANT SELECT ON llm.model, llm.run, llm.recommender, llm.semantic_index, llm.companion_table TO PUBLIC;
+GRANT SELECT, INSERT ON llm.all_semantic_index TO pg_database_owner;
+GRANT SELECT, UPDATE ON SEQUENCE llm.all_semantic_index_id_seq TO pg_database_owner;
 -- What a model was trained on shows in its files.
 GRANT SELECT, INSERT ON llm.model_file TO pg_database_owner;
 -- For dumps and restores by a database's owner; everybody else has the views, each role its own rows.
