@@ -5,7 +5,7 @@ CREATE PROCEDURE llm_column(
 )
 LANGUAGE plpython3u
 AS $$ from pg_llm.functions import column as topic; return topic.llm_column(target, column, expression, sync, name) $$;
-COMMENT ON PROCEDURE llm_column IS 'Keep the values of an expression over a table in a companion table, computed again only where an input changes.';
+COMMENT ON PROCEDURE llm_column IS 'Keep the value of an expression for each row of a table beside it, computed again where an input changes.';
 
 CREATE PROCEDURE llm_refresh_column(target regclass, "column" text DEFAULT NULL)
 LANGUAGE plpython3u

@@ -27,6 +27,12 @@ SELECT
         i.source, i.number, i.columns OPERATOR(pg_catalog.||) i.context,
         i.column_numbers OPERATOR(pg_catalog.||) i.context_numbers
     ) AS inputs
-FROM llm.all_semantic_index AS i;
+FROM llm.all_semantic_index AS i
+UNION ALL
+SELECT
+    'column', a.id, a.source, a.companion, a.sync, a.number, a.key_numbers,
+    llm.present_names(a.source, a.number, a.key, a.key_numbers),
+    llm.present_names(a.source, a.number, a.inputs, a.input_numbers)
+FROM llm.all_column AS a;
 COMMENT ON VIEW llm.companion_table IS 'The companion tables of this database, each with the table that it is derived from';
 COMMENT ON COLUMN llm.companion_table.inputs IS 'The columns of the source that it is made from';

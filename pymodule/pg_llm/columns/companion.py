@@ -79,10 +79,10 @@ def create(
         *(source.oid, oid, column, list(source.key), d.inputs),
         *(d.expression, d.compiled, json.dumps(d.settings), d.sync, owner),
     )
-    id = int(run_as_extension_owner(db, lambda: db.rows(_REGISTER, types, values))[0]["id"])
-    db.rows("SELECT llm.create_companion_policy($1::oid::regclass, $2)", ("int8", "int4"), (oid, id))
+    registered = run_as_extension_owner(db, lambda: db.rows(_REGISTER, types, values))[0]
+    db.rows("SELECT llm.create_companion_policy($1::oid::regclass)", ("int8",), (oid,))
     db.execute(f"GRANT SELECT ON {relation} TO PUBLIC")
-    return id
+    return int(registered["id"])
 
 
 def redefine(db: Connection, column: int, source: Table, definition: Definition, owner: int) -> None:

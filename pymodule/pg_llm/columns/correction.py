@@ -1,4 +1,4 @@
-"""Corrections: values of an AI column that a human has set, which stay whatever is computed, and which models learn from."""
+"""Corrections: values of an AI column that a person set: they stay whatever is computed, and models learn from them."""
 
 from __future__ import annotations
 

@@ -28,10 +28,14 @@ SETTINGS = (
     *(name for name in settings.SETTINGS if name.endswith("_model")),
 )
 
-_COLUMNS = """
-    SELECT a.id, a.target::oid::int8 AS target, a.companion::oid::int8 AS companion_oid, a.name,
-           format('%I.%I', n.nspname, c.relname) AS companion, a.key, a.inputs, a.written_inputs, a.expression,
-           a.compiled, a.settings::text AS settings, a.sync, a.trusted, c.relowner::int8 AS owner,
+_RELATION = """
+    SELECT format('%I.%I', n.nspname, c.relname) AS relation FROM pg_class AS c
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1::oid
+"""
+_COLUMNS = f"""
+    SELECT a.id, a.target::oid::int8 AS target, ({_RELATION.replace("$1::oid", "a.target")}) AS relation,
+           a.companion::oid::int8 AS companion_oid, a.name, format('%I.%I', n.nspname, c.relname) AS companion,
+           a.key, a.inputs, a.written_inputs, a.expression, a.compiled, a.settings::text AS settings, a.sync, a.trusted, c.relowner::int8 AS owner,
            pg_get_userbyid(c.relowner)::text AS owner_name,
            ARRAY(
                SELECT o.attname::text FROM pg_attribute AS o
@@ -48,8 +52,8 @@ _BY_ID = f"{_COLUMNS} WHERE a.id = $1"
 class Definition:
     """What an AI column is computed by; `sync` is live, background or manual.
 
-    `expression` is as its author wrote it. `compiled` means the same under every search path; the columns in it have the
-    names `inputs`, which they had then. `settings` are those of the author's session.
+    `expression` is as its author wrote it. `compiled` has every name resolved; the columns in it have the names
+    `inputs`, which they had then. `settings` are those of the author's session.
     """
 
     expression: str
@@ -158,11 +162,13 @@ def under_settings(db: Connection, column: AIColumn, work: Callable[[], _R]) -> 
 
 
 def _apply(db: Connection, values: dict[str, str]) -> None:
-    names = [name for name in SETTINGS if isinstance(values.get(name), str)]
+    # Nothing of the session that writes: a default that the author had not set is that of pg_llm.
+    chosen = {"extra_float_digits": "1", "jit": "off"} | {name: "" for name in SETTINGS if name.startswith("llm.")}
+    chosen |= {name: values[name] for name in SETTINGS if isinstance(values.get(name), str)}
     db.rows(
         "SELECT set_config(s.name, s.value, true) FROM unnest($1, $2) AS s (name, value)",
         ("text[]", "text[]"),
-        (["extra_float_digits", "jit", *names], ["1", "off", *(values[name] for name in names)]),
+        (list(chosen), list(chosen.values())),
     )
 
 
@@ -190,7 +196,7 @@ def find(db: Connection, table: str, name: str | None) -> AIColumn:
     Raises UndefinedColumn, also if an input was dropped, and InsufficientPrivilege for one of a former owner.
     """
     row = find_row(db, table, name)
-    source = catalog.relation(db, str(row["target"]), ()).relation
+    source = row["relation"]
     if lost(row):
         raise UndefinedColumn(
             f'a column that the AI column "{row["name"]}" of {source} reads was dropped',
@@ -199,7 +205,7 @@ def find(db: Connection, table: str, name: str | None) -> AIColumn:
     if not row["trusted"]:
         raise InsufficientPrivilege(
             f'the AI column "{row["name"]}" was made by a role that has not the rights of the owner of {source}',
-            hint=f"Look at its expression in llm.ai_column. CALL llm_column as \"{row['owner_name']}\" makes it yours.",
+            hint=f'Look at its expression in llm.ai_column. CALL llm_column as "{row["owner_name"]}" makes it yours.',
         )
     return _column(db, row)
 
@@ -210,7 +216,7 @@ def find_row(db: Connection, table: str, name: str | None) -> Row:
     matches = [row for row in candidates if name in (None, row["name"])]
     if len(matches) == 1:
         return matches[0]
-    relation = catalog.relation(db, table, ()).relation
+    relation = db.rows(_RELATION, ("int8",), (int(table),))[0]["relation"]
     if not candidates:
         hint = f"CALL llm_column('{relation}', 'topic', 'llm_classify(body, ''{{a,b}}'')');"
         raise UndefinedColumn(f"table {relation} has no AI column", hint=hint)
@@ -237,6 +243,4 @@ def _column(db: Connection, row: Row) -> AIColumn:
     )
     (value_type,) = column_types.of(db, [row["value_type"]])
     shared = ("id", "name", "companion", "companion_oid", "companion_key", "owner", "inputs")
-    return AIColumn(
-        source=source, value_type=value_type, definition=definition, **{name: row[name] for name in shared}
-    )
+    return AIColumn(source=source, value_type=value_type, definition=definition, **{name: row[name] for name in shared})

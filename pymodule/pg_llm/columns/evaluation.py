@@ -1,4 +1,4 @@
-"""Values of an AI column's expression for rows of its source, with the owner's rights and without a trace in the database.
+"""Values of an AI column's expression, computed with the rights of the table's owner and without a trace beside them.
 
 Rows are computed together. Where one of them fails, halves are tried until it is found; it has its error for a result,
 and the others have their values.
@@ -10,8 +10,9 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from pg_llm.columns.batching import batch_call
 from pg_llm.columns.definition import AIColumn
-from pg_llm.database import models
+from pg_llm.database import catalog, models
 from pg_llm.database.connection import Connection, DatabaseError, Row
 from pg_llm.database.select import READ_ONLY
 
@@ -27,11 +28,11 @@ _LONGEST_ERROR = 1000
 class Result:
     """The value of one row as text, or its error, and the models that took part: their digests by name.
 
-    `key` is the row's key as JSON, `hash` that of the inputs which the value was computed from, hexadecimal.
+    `key` is the row's key as JSON, `input_hash` that of the inputs which the value was computed from, hexadecimal.
     """
 
     key: str
-    hash: str
+    input_hash: str
     value: str | None
     error: str | None
     models: Mapping[str, str | None]
@@ -56,57 +57,71 @@ def evaluate(db: Connection, column: AIColumn, hashes: Mapping[str, str]) -> lis
             raise
         message = f"{error}"[:_LONGEST_ERROR]
         if len(keys) == 1 or error.sqlstate.startswith(_ERRORS_OF_ALL):
-            return [Result(key, hash, None, message, {}) for key, hash in hashes.items()]
+            return [Result(key, input_hash, None, message, {}) for key, input_hash in hashes.items()]
         middle = len(keys) // 2
         halves = ({key: hashes[key] for key in half} for half in (keys[:middle], keys[middle:]))
         return [result for half in halves for result in evaluate(db, column, half)]
-    return [Result(row["key"], row["hash"], row["value"], None, recorded) for row in rows]
-
-
-def _rows(db: Connection, column: AIColumn, keys: Sequence[str]) -> list[Row]:
-    """Key, hash and value of each row; what functions in the expression may have done beside is rolled back."""
-    query, types, values = _query(column), ("text",), (f"[{', '.join(keys)}]",)
-    try:
-        # The exception rolls the savepoint back.
-        with db.savepoint():
-            raise _Finished(db.query_unprepared(query, types, values))
-    except _Finished as done:
-        return done.rows
-
-
-def _query(column: AIColumn) -> str:
-    source, definition = column.source, column.definition
-    key, hash = (_other_name(name, definition.inputs) for name in ("key", "hash"))
-    # OFFSET: the value is computed once, however often it is named outside.
-    return f"""
-        SELECT v.key, v.hash, {column.value_type.text("v.value")} AS value FROM (
-            SELECT r.{key} AS key, r.{hash} AS hash, ({definition.compiled}) AS value FROM (
-                SELECT {source.key_object}::text AS {key}, encode({column.input_hash}, 'hex') AS {hash},
-                       {column.input_columns}
-                FROM {source.keys("$1::jsonb")} JOIN {source.relation} AS t ON {source.same_key}
-            ) AS r OFFSET 0
-        ) AS v WHERE {READ_ONLY}
-    """
-
-
-def _other_name(name: str, taken: Sequence[str]) -> str:
-    while name in taken:
-        name += "_"
-    return name
+    return [Result(row["key"], row["input_hash"], row["value"], None, recorded) for row in rows]
 
 
 def to_json(results: Sequence[Result]) -> str:
     """The results as a JSON array of objects."""
-    return json.dumps(
-        [
-            {
-                "key": json.loads(result.key),
-                "hash": result.hash,
-                "value": result.value,
-                "error": result.error,
-                "models": dict(result.models),
-            }
-            for result in results
-        ],
-        ensure_ascii=False,
-    )
+    objects = [
+        {
+            "key": json.loads(result.key),
+            "input_hash": result.input_hash,
+            "value": result.value,
+            "error": result.error,
+            "models": dict(result.models),
+        }
+        for result in results
+    ]
+    return json.dumps(objects, ensure_ascii=False)
+
+
+def _rows(db: Connection, column: AIColumn, keys: Sequence[str]) -> list[Row]:
+    """Key, hash and value of each row; what functions in the expression may have done beside is rolled back."""
+    query = _query(column, catalog.schema_of(db, "pg_llm"))
+    try:
+        # The exception rolls the savepoint back.
+        with db.savepoint():
+            raise _Finished(db.query_unprepared(query, ("text",), (f"[{', '.join(keys)}]",)))
+    except _Finished as done:
+        return done.rows
+
+
+def _query(column: AIColumn, schema: str) -> str:
+    source, definition = column.source, column.definition
+    key, input_hash = (_free_name(name, definition.inputs) for name in ("key", "input_hash"))
+    rows = f"""
+        SELECT {source.key_object}::text AS {key}, encode({column.input_hash}, 'hex') AS {input_hash},
+               {column.input_columns}
+        FROM {source.keys("$1::jsonb")} JOIN {source.relation} AS t ON {source.same_key}
+    """
+    batch = batch_call(definition.compiled, definition.inputs, schema)
+    if batch is None:
+        # OFFSET: the value is computed once, however often it is named outside.
+        valued = f"""
+            SELECT r.{key} AS key, r.{input_hash} AS input_hash, ({definition.compiled}) AS value
+            FROM ({rows}) AS r OFFSET 0
+        """
+    else:
+        valued = f"""
+            WITH given AS MATERIALIZED (
+                SELECT row_number() OVER () AS place, r.{key} AS key, r.{input_hash} AS input_hash,
+                       ({batch.input}) AS input
+                FROM ({rows}) AS r
+            )
+            SELECT g.key, g.input_hash, b.value FROM given AS g
+            JOIN {batch.call("(SELECT array_agg(g.input ORDER BY g.place) FROM given AS g)")} AS b (place, value)
+            ON b.place = g.place
+        """
+    return f"""
+        SELECT v.key, v.input_hash, {column.value_type.text("v.value")} AS value FROM ({valued}) AS v WHERE {READ_ONLY}
+    """
+
+
+def _free_name(name: str, taken: Sequence[str]) -> str:
+    while name in taken:
+        name += "_"
+    return name

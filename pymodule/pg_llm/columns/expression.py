@@ -33,7 +33,7 @@ _BEFORE, _AFTER = "(", " IS NOT NULL)"
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """An expression that means the same under every search path, the columns that it reads, and the type of its value."""
+    """An expression with every name resolved, the columns that it reads, and the type of its value."""
 
     text: str
     inputs: list[str]
@@ -45,7 +45,7 @@ class _Finished(Exception):
         self.compiled = compiled
 
 
-def compile(db: Connection, source: Table, name: str, expression: str) -> Compiled:
+def resolve(db: Connection, source: Table, name: str, expression: str) -> Compiled:
     """Read the expression under the caller's own search path; `name` is the source's bare name.
 
     Raises InvalidInput if it is not one value of one row of the source.

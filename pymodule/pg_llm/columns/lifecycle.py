@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from pg_llm.columns import backfill, companion, definition, expression
 from pg_llm.columns.definition import SETTINGS, AIColumn, Definition
 from pg_llm.database import catalog, ownership, search_path, table_access
 from pg_llm.database.catalog import Table
 from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
-from pg_llm.database.progress import reporting
+from pg_llm.database.progress import Report, reporting
 from pg_llm.database.quoting import quote_ident
-from pg_llm.database.transaction import pinned
+from pg_llm.database.transaction import Commit, pinned
 from pg_llm.errors import DuplicateColumn, Error, InvalidInput
 
 SYNCS = ("live", "background", "manual")
@@ -24,7 +26,8 @@ _ABOUT = """
 def create(db: Connection, target: str, name: str, text: str, sync: str, companion_name: str | None) -> None:
     """Define the column, or define it anew if it is there, and compute what is not computed yet.
 
-    A new column that cannot be computed at all is removed again; one that is computed in part is resumed by another call.
+    A new column of which nothing can be computed is removed again; one that is computed in part is resumed by another
+    call.
     """
     oid = ownership.oid(db, target)
     with search_path.pinned(db):
@@ -35,7 +38,7 @@ def create(db: Connection, target: str, name: str, text: str, sync: str, compani
         if about["temporary"]:
             raise InvalidInput(f"{source.relation} is temporary", hint="Use a table that stays.")
         settings = {name: value for name in SETTINGS if (value := db.setting(name)) is not None}
-    compiled = expression.compile(db, source, about["name"], text)
+    compiled = expression.resolve(db, source, about["name"], text)
     wanted = Definition(text, compiled.text, compiled.inputs, settings, sync)
     companion_name = companion_name or companion.default_name(about["name"], name)
     owner: int = about["owner"]
@@ -44,21 +47,21 @@ def create(db: Connection, target: str, name: str, text: str, sync: str, compani
         with reporting(db, "llm_column", source.relation, name) as report:
             # Until the next commit no other session changes the AI columns of the table; writers go on.
             db.execute(f"LOCK TABLE {source.relation} IN SHARE UPDATE EXCLUSIVE MODE")
-            id = _existing(db, source, name, wanted, compiled.type, owner)
-            is_new = id is None
-            if id is None:
-                id = db.run_as(
+            number = _existing(db, source, name, wanted, compiled.type, owner)
+            is_new = number is None
+            if number is None:
+                number = db.run_as(
                     owner,
                     lambda: companion.create(db, source, name, companion_name, wanted, compiled.type, owner),
                 )
-            companion.create_triggers(db, id, source.oid, sync)
+            companion.create_triggers(db, number, source.oid, sync)
             commit()
             column = definition.find(db, oid, name)
             try:
-                backfill.fill(db, column, lambda done, total: report("computing", done, total), commit)
+                _fill(db, column, report, commit)
             except (Error, DatabaseError) as error:
                 if is_new and error.sqlstate not in _INTERRUPTED and not _has_values(db, column):
-                    companion.drop(db, id, column.companion)
+                    companion.drop(db, number, column.companion)
                     commit()
                 raise
 
@@ -72,7 +75,7 @@ def refresh(db: Connection, target: str | None, name: str | None) -> None:
         with reporting(db, "llm_refresh_column", column.source.relation, column.name) as report:
             companion.create_triggers(db, column.id, column.source.oid, column.definition.sync)
             commit()
-            backfill.fill(db, column, lambda done, total: report("computing", done, total), commit)
+            _fill(db, column, report, commit)
 
 
 def drop(db: Connection, target: str | None, name: str | None) -> None:
@@ -80,7 +83,8 @@ def drop(db: Connection, target: str | None, name: str | None) -> None:
     oid = ownership.oid(db, target)
     with search_path.pinned(db):
         row = definition.find_row(db, oid, name)
-        ownership.check_owner(db, catalog.relation(db, oid, ()))
+        if not ownership.acts_for(db, row["owner_name"]):
+            raise ownership.not_owner(f"table {row['relation']}", row["owner_name"])
         companion.drop(db, row["id"], row["companion"])
 
 
@@ -91,7 +95,7 @@ def create_view(db: Connection, target: str | None, name: str | None) -> None:
         columns = definition.of_table(db, oid)
         if not columns:
             definition.find_row(db, oid, None)
-        source = catalog.table(db, oid)
+        source = columns[0].source
         ownership.check_owner(db, source)
         about = db.rows(_ABOUT, ("int8",), (source.oid,))[0]
         view = f"{source.schema}.{quote_ident(name or companion.default_name(about['name'], 'with_columns'))}"
@@ -117,9 +121,7 @@ def _check_name(source: Table, name: str) -> None:
         )
 
 
-def _existing(
-    db: Connection, source: Table, name: str, wanted: Definition, value_type: str, owner: int
-) -> int | None:
+def _existing(db: Connection, source: Table, name: str, wanted: Definition, value_type: str, owner: int) -> int | None:
     """The id of the column of that name, defined anew where it differs. Raises DuplicateColumn for another type."""
     rows = [row for row in definition.rows_of_table(db, str(source.oid)) if row["name"] == name]
     if not rows:
@@ -135,6 +137,17 @@ def _existing(
     # Also one that was damaged, or that a former owner made: its corrections stay.
     companion.redefine(db, row["id"], source, wanted, owner)
     return int(row["id"])
+
+
+def _fill(db: Connection, column: AIColumn, report: Report, commit: Commit) -> None:
+    backfill.fill(db, column, partial(report, "computing"), commit)
+    query = f"SELECT count(*) AS rows, min(c.error) AS error FROM {column.companion} AS c WHERE c.error IS NOT NULL"
+    failed = db.run_as(column.owner, lambda: db.query_unprepared(query))[0]
+    if failed["rows"]:
+        db.warning(
+            f"{failed['rows']} rows could not be computed: {failed['error']}",
+            hint=f"SELECT * FROM {column.companion} WHERE error IS NOT NULL shows which.",
+        )
 
 
 def _has_values(db: Connection, column: AIColumn) -> bool:

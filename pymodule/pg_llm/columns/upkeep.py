@@ -79,7 +79,7 @@ def update_rows(db: Connection, column: AIColumn, keys: str, lock: bool) -> list
     source = column.source
     rows = db.query_unprepared(
         f"""
-        SELECT {source.key_object}::text AS key, encode({column.input_hash}, 'hex') AS hash
+        SELECT {source.key_object}::text AS key, encode({column.input_hash}, 'hex') AS input_hash
         FROM {source.keys("$1::jsonb")} JOIN {source.relation} AS t ON {source.same_key}
         LEFT JOIN {column.companion} AS c ON {column.same_row} WHERE {column.needs_work}
         """,
@@ -88,9 +88,8 @@ def update_rows(db: Connection, column: AIColumn, keys: str, lock: bool) -> list
     )
     if not rows:
         return []
-    results = evaluation.evaluate(db, column, {row["key"]: row["hash"] for row in rows})
-    busy = set(_write(db, column, results, lock))
-    return [json.loads(key) for key in busy]
+    results = evaluation.evaluate(db, column, {row["key"]: row["input_hash"] for row in rows})
+    return [json.loads(key) for key in _write(db, column, results, lock)]
 
 
 def delete_orphans(db: Connection, column: AIColumn) -> None:
@@ -139,21 +138,21 @@ def _write(db: Connection, column: AIColumn, results: Sequence[Result], lock: bo
     """
     source = column.source
     own = [*column.keys, *definition.COLUMNS]
-    row = ", ".join(f"r.{name}" for name in column.keys)
-    changed = ", ".join(f"{name} = excluded.{name}" for name in own if name != "corrected")
+    cells = ", ".join(f"{source.cell(name)} AS {key}" for name, key in zip(source.key, column.keys, strict=True))
+    keys = ", ".join(f"r.{name}" for name in column.keys)
+    changed = ", ".join(f"{name} = excluded.{name}" for name in own)
     locking = "FOR SHARE OF t SKIP LOCKED" if lock else ""
     written = db.query_unprepared(
         f"""
         WITH r AS MATERIALIZED (
-            SELECT {", ".join(f"{source.cell(name)} AS {key}" for name, key in zip(source.key, column.keys, strict=True))},
-                   g.value, g.hash, g.models, g.error
-            FROM jsonb_to_recordset($1::jsonb) AS g (key jsonb, hash text, value text, error text, models jsonb),
+            SELECT {cells}, g.value, g.input_hash, g.models, g.error
+            FROM jsonb_to_recordset($1::jsonb) AS g (key jsonb, input_hash text, value text, error text, models jsonb),
                  {source.one_key("g.key")}, {source.relation} AS t
-            WHERE {source.same_key} AND encode({column.input_hash}, 'hex') = g.hash {locking}
+            WHERE {source.same_key} AND encode({column.input_hash}, 'hex') = g.input_hash {locking}
         ), written AS (
             INSERT INTO {column.companion} AS c ({", ".join(own)})
-            SELECT {row}, r.value::{column.value_type.name}, decode(r.hash, 'hex'), r.models, $2, clock_timestamp(),
-                   false, r.error
+            SELECT {keys}, r.value::{column.value_type.name}, decode(r.input_hash, 'hex'), r.models, $2,
+                   clock_timestamp(), false, r.error
             FROM r
             ON CONFLICT ({", ".join(column.keys)}) DO UPDATE SET {changed} WHERE NOT c.corrected
         )
@@ -162,11 +161,9 @@ def _write(db: Connection, column: AIColumn, results: Sequence[Result], lock: bo
         ("text", "text"),
         (evaluation.to_json(results), column.definition.expression),
     )
-    return sorted({result.key for result in results} - {each["key"] for each in written}) if lock else []
+    return sorted({result.key for result in results} - {row["key"] for row in written}) if lock else []
 
 
 def _as_source(column: AIColumn) -> str:
     """The key columns of a row of the companion under the names that they have in the source."""
-    return ", ".join(
-        f"{own} AS {quote_ident(name)}" for own, name in zip(column.keys, column.source.key, strict=True)
-    )
+    return ", ".join(f"{own} AS {quote_ident(name)}" for own, name in zip(column.keys, column.source.key, strict=True))

@@ -15,7 +15,7 @@ from pg_llm.database.sql_function import sql_function
 def llm_column(
     db: Connection, target: str | None, column: str | None, expression: str | None, sync: str | None, name: str | None
 ) -> None:
-    """Keep the values of an expression over a table in a companion table, computed again only where an input changes."""
+    """Keep the value of an expression for each row of a table beside it, computed again where an input changes."""
     lifecycle.create(
         db,
         arguments.required("target", target),
@@ -45,9 +45,7 @@ def llm_column_view(db: Connection, target: str | None, name: str | None) -> Non
 
 
 @sql_function
-def llm_correct(
-    db: Connection, target: str | None, column: str | None, key: str | None, value: str | None
-) -> None:
+def llm_correct(db: Connection, target: str | None, column: str | None, key: str | None, value: str | None) -> None:
     """Set the value of an AI column for one row, for good; NULL takes a correction back."""
     correction.correct(db, target, arguments.required("column", column), arguments.required("key", key), value)
 
