@@ -35,7 +35,8 @@ _RELATION = """
 _COLUMNS = f"""
     SELECT a.id, a.target::oid::int8 AS target, ({_RELATION.replace("$1::oid", "a.target")}) AS relation,
            a.companion::oid::int8 AS companion_oid, a.name, format('%I.%I', n.nspname, c.relname) AS companion,
-           a.key, a.inputs, a.written_inputs, a.expression, a.compiled, a.settings::text AS settings, a.sync, a.trusted, c.relowner::int8 AS owner,
+           a.key, a.inputs, a.written_inputs, a.expression, a.compiled, a.settings::text AS settings, a.sync,
+           a.trusted, c.relowner::int8 AS owner,
            pg_get_userbyid(c.relowner)::text AS owner_name,
            ARRAY(
                SELECT o.attname::text FROM pg_attribute AS o

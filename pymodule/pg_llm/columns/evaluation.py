@@ -94,9 +94,11 @@ def _query(column: AIColumn, schema: str) -> str:
     source, definition = column.source, column.definition
     key, input_hash = (_free_name(name, definition.inputs) for name in ("key", "input_hash"))
     rows = f"""
-        SELECT {source.key_object}::text AS {key}, encode({column.input_hash}, 'hex') AS {input_hash},
-               {column.input_columns}
-        FROM {source.keys("$1::jsonb")} JOIN {source.relation} AS t ON {source.same_key}
+        SELECT r.* FROM {source.keys("$1::jsonb")} CROSS JOIN LATERAL (
+            SELECT {source.key_object}::text AS {key}, encode({column.input_hash}, 'hex') AS {input_hash},
+                   {column.input_columns}
+            FROM {source.relation} AS t WHERE {source.same_key} LIMIT 1
+        ) AS r
     """
     batch = batch_call(definition.compiled, definition.inputs, schema)
     if batch is None:

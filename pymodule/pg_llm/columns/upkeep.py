@@ -46,7 +46,7 @@ def process(db: Connection, id: int, keys: str | None) -> str | None:
 
         backfill.fill(db, column)
         return None
-    busy = as_owner(db, column, lambda: update_rows(db, column, keys, lock=True))
+    busy = as_owner(db, column, partial(_process_rows, db, column, keys))
     return json.dumps(busy) if busy else None
 
 
@@ -70,18 +70,19 @@ def follow(db: Connection, trigger: Mapping[str, Any]) -> None:
 
 
 def update_rows(db: Connection, column: AIColumn, keys: str, lock: bool) -> list[Any]:
-    """Compute the rows with these keys whose value is not that of their inputs; those that are gone lose it.
+    """Compute the rows with these keys whose value is not that of their inputs.
 
     With `lock` a value is written only while nobody else writes its row; the keys of rows that others do write are
     returned.
     """
-    _delete_missing(db, column, keys)
     source = column.source
     rows = db.query_unprepared(
         f"""
-        SELECT {source.key_object}::text AS key, encode({column.input_hash}, 'hex') AS input_hash
-        FROM {source.keys("$1::jsonb")} JOIN {source.relation} AS t ON {source.same_key}
-        LEFT JOIN {column.companion} AS c ON {column.same_row} WHERE {column.needs_work}
+        SELECT n.key, n.input_hash FROM {source.keys("$1::jsonb")} CROSS JOIN LATERAL (
+            SELECT {source.key_object}::text AS key, encode({column.input_hash}, 'hex') AS input_hash
+            FROM {source.relation} AS t LEFT JOIN {column.companion} AS c ON {column.same_row}
+            WHERE {source.same_key} AND {column.needs_work} LIMIT 1
+        ) AS n
         """,
         ("text",),
         (keys,),
@@ -118,17 +119,19 @@ def _key_batches(db: Connection, query: str) -> Iterator[str]:
         yield f"[{', '.join(row['key'] for row in rows)}]"
 
 
-def _delete_missing(db: Connection, column: AIColumn, keys: str) -> None:
+def _process_rows(db: Connection, column: AIColumn, keys: str) -> list[Any]:
     source = column.source
     has_key = " AND ".join(
         f"c.{own} = k.{quote_ident(name)}" for own, name in zip(column.keys, source.key, strict=True)
     )
+    # OFFSET: looked up key by key, and not by reading the whole table.
     db.query_unprepared(
         f"DELETE FROM {column.companion} AS c USING {source.keys('$1::jsonb')} WHERE {has_key}"
-        f" AND NOT EXISTS (SELECT FROM {source.relation} AS t WHERE {source.same_key})",
+        f" AND NOT EXISTS (SELECT FROM {source.relation} AS t WHERE {source.same_key} OFFSET 0)",
         ("text",),
         (keys,),
     )
+    return update_rows(db, column, keys, lock=True)
 
 
 def _write(db: Connection, column: AIColumn, results: Sequence[Result], lock: bool) -> list[str]:
@@ -139,16 +142,19 @@ def _write(db: Connection, column: AIColumn, results: Sequence[Result], lock: bo
     source = column.source
     own = [*column.keys, *definition.COLUMNS]
     cells = ", ".join(f"{source.cell(name)} AS {key}" for name, key in zip(source.key, column.keys, strict=True))
-    keys = ", ".join(f"r.{name}" for name in column.keys)
+    keys, found_keys = (", ".join(f"{row}.{name}" for name in column.keys) for row in "rf")
     changed = ", ".join(f"{name} = excluded.{name}" for name in own)
     locking = "FOR SHARE OF t SKIP LOCKED" if lock else ""
     written = db.query_unprepared(
         f"""
         WITH r AS MATERIALIZED (
-            SELECT {cells}, g.value, g.input_hash, g.models, g.error
+            SELECT {found_keys}, g.value, g.input_hash, g.models, g.error
             FROM jsonb_to_recordset($1::jsonb) AS g (key jsonb, input_hash text, value text, error text, models jsonb),
-                 {source.one_key("g.key")}, {source.relation} AS t
-            WHERE {source.same_key} AND encode({column.input_hash}, 'hex') = g.input_hash {locking}
+            {source.one_key("g.key")} CROSS JOIN LATERAL (
+                SELECT {cells}, encode({column.input_hash}, 'hex') AS input_hash
+                FROM {source.relation} AS t WHERE {source.same_key} LIMIT 1 {locking}
+            ) AS f
+            WHERE f.input_hash = g.input_hash
         ), written AS (
             INSERT INTO {column.companion} AS c ({", ".join(own)})
             SELECT {keys}, r.value::{column.value_type.name}, decode(r.input_hash, 'hex'), r.models, $2,
