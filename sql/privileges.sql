@@ -19,6 +19,10 @@ llm.own_relation, llm.own_evidence, llm.own_merge, llm.own_graph_model, llm.own_
 GRANT SELECT, INSERT ON llm.all_graph_model, llm.all_graph_model_file TO pg_database_owner;
 GRANT SELECT ON llm.graph_model, llm.graph_model_file TO PUBLIC;
 GRANT SELECT ON @extschema@.llm_models, @extschema@.llm_progress, @extschema@.llm_runs TO PUBLIC;
+-- Keys of rows and errors; for dumps.
+GRANT SELECT, INSERT ON llm.all_work TO pg_database_owner;
+GRANT SELECT, UPDATE ON SEQUENCE llm.all_work_id_seq TO pg_database_owner;
+GRANT SELECT ON @extschema@.llm_failed_work, @extschema@.llm_workers TO PUBLIC;
 GRANT SELECT, INSERT ON llm.all_column TO pg_database_owner;
 GRANT SELECT, UPDATE ON SEQUENCE llm.all_column_id_seq TO pg_database_owner;
 GRANT SELECT ON llm.ai_column, @extschema@.llm_staleness TO PUBLIC;

@@ -276,7 +276,7 @@ $$;
 
 -- Clients show these beside the columns.
 COMMENT ON COLUMN @extschema@.llm_models.name IS 'The name that functions take as model';
-COMMENT ON COLUMN @extschema@.llm_models.task IS 'What it does: embedding, classification, entities, relations, generation, recommendation';
+COMMENT ON COLUMN @extschema@.llm_models.task IS 'What it does: embedding, classification, entities, relations, generation, ranking, recommendation';
 COMMENT ON COLUMN @extschema@.llm_models.source IS 'Where its files are: package:NAME/path, path:/folder, hf:org/name, database:DIGEST or https://host/v1#model';
 COMMENT ON COLUMN @extschema@.llm_models.revision IS 'The commit of a hub model, 40 hexadecimal digits';
 COMMENT ON COLUMN @extschema@.llm_models.dimensions IS 'Length of the vectors of an embedding model';
@@ -320,3 +320,9 @@ CREATE FUNCTION llm_text(document bytea, mime text DEFAULT NULL) RETURNS text
 LANGUAGE plpython3u STABLE COST 100000 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import documents; return documents.llm_text(document, mime) $$;
 COMMENT ON FUNCTION llm_text IS 'The text of a file: PDF, DOCX, PPTX, XLSX, HTML, EPUB, e-mail or plain text; NULL for NULL.';
+
+CREATE FUNCTION llm_rank(query text, texts text[], model text DEFAULT NULL)
+RETURNS TABLE (ordinality bigint, score real)
+LANGUAGE plpython3u STABLE COST 100000 ROWS 100 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import ranking; return ranking.llm_rank(query, texts, model) $$;
+COMMENT ON FUNCTION llm_rank IS 'How relevant each text is to a query, with its position from 1; NULL for NULL.';

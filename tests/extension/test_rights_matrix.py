@@ -21,6 +21,7 @@ CALLS = """
 llm_embed('a')                                                          ok        ok    ok      ok    42501
 llm_embed_batch('{a}')                                                  ok        ok    ok      ok    42501
 llm_similarity('a', 'b')                                                ok        ok    ok      ok    42501
+llm_rank('a', '{b}')                                                    ok        ok    ok      ok    42501
 llm_chunk('a b')                                                        ok        ok    ok      ok    42501
 llm_text('a')                                                           ok        ok    ok      ok    42501
 llm_classify('a', '{b,c}')                                              ok        ok    ok      ok    42501

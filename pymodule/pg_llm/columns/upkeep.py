@@ -18,6 +18,7 @@ from pg_llm.columns.evaluation import Result
 from pg_llm.database import ownership
 from pg_llm.database.connection import Connection
 from pg_llm.database.quoting import quote_ident
+from pg_llm.errors import ConcurrentChange
 
 # Rows that are computed by one query, at most.
 BATCH = 256
@@ -30,24 +31,23 @@ _OWN_TRIGGER = """
 _PART_OF = "SELECT FROM llm.relation_ancestors($1::oid) AS a (relation) WHERE a.relation = $2::oid"
 
 
-def process(db: Connection, id: int, keys: str | None) -> str | None:
-    """Make the values of the rows with these keys, a JSON array of objects, true; of all rows for None.
+def process(db: Connection, number: int, keys: str) -> None:
+    """Make the values of the rows with these keys, a JSON array of objects, true; of all rows for `null`.
 
-    Returns the keys of rows that somebody is writing just now, for another time. A column that is gone, or that must
-    not be computed any more, needs nothing.
+    A column that is gone, or must not be computed any more, needs nothing. Raises ConcurrentChange where others are
+    writing these rows just now.
     """
-    column = definition.by_id(db, id)
+    column = definition.by_id(db, number)
     if column is None:
-        return None
+        return
     ownership.check_owner(db, column.source)
-    if keys is None:
+    if keys == "null":
         # Rarely needed, and the other way round is the import of this module.
         from pg_llm.columns import backfill
 
         backfill.fill(db, column)
-        return None
-    busy = as_owner(db, column, partial(_process_rows, db, column, keys))
-    return json.dumps(busy) if busy else None
+    elif as_owner(db, column, partial(_process_rows, db, column, keys)):
+        raise ConcurrentChange(f"rows of {column.source.relation} are being written")
 
 
 def follow(db: Connection, trigger: Mapping[str, Any]) -> None:

@@ -127,7 +127,7 @@ def relation(db: Connection, target: str, key: Sequence[str] | None = None, kind
     oid = row["oid"]
     relation_names.note(db, oid, name)
     names = [column["name"] for column in db.rows(_KEY, ("bigint",), (oid,))] if key is None else list(key)
-    if not names:
+    if not names and key is None:
         hint = f"ALTER TABLE {name} ADD PRIMARY KEY (column);"
         raise InvalidInput(
             f"table {name} has no primary key" if row["relkind"] in "rp" else f"{name} has no primary key",

@@ -64,7 +64,8 @@ class RecommendationQuery:
                 "a filter needs the table of the items",
                 hint="llm_fit_recommender(…, items => 'film', item_key => 'id').",
             )
-        condition = metadata_filter.condition(filter, self._items.columns if self._items else {}, self._parameter)
+        columns = self._items.columns if self._items else {}
+        condition = metadata_filter.condition(filter, columns, self._parameter)
         # Items that have been deleted are not recommended, nor those that the filter rejects.
         self._and_exists = ""
         if self._items is not None:
@@ -72,6 +73,7 @@ class RecommendationQuery:
             self._and_exists = f" AND EXISTS (SELECT FROM {self._items.relation} AS t WHERE {same_key} AND {condition})"
         tables = [self._recommender.row["catalogue_oid"], *([self._items.oid] if self._items else [])]
         self._role = table_access.role_for(db, tables)
+        self._as_role(lambda: metadata_filter.check(db, filter, columns))
 
     def check_readable(self) -> None:
         """Raise what reading the events raises."""

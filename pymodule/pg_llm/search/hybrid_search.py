@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from pg_llm.database import catalog, models, table_access
 from pg_llm.database.catalog import METRICS
 from pg_llm.database.connection import Connection, Row
-from pg_llm.search import metadata_filter, semantic_index
+from pg_llm.search import metadata_filter, semantic_index, text_analysis
 from pg_llm.search.semantic_index import SemanticIndex
 
 MODES = ("hybrid", "vector", "text")
@@ -32,9 +32,6 @@ _KEYS = 20_000
 _BM25_K1, _BM25_B = 1.2, 0.75
 # What reciprocal rank fusion adds to each rank (Cormack and others 2009).
 _RRF_CONSTANT = 60
-# Only the most frequent terms of a very long query are looked up.
-_MAX_TERMS = 64
-_QUERY_CHARACTERS = 200_000
 # The largest value that hnsw.ef_search may have.
 _MAX_EF_SEARCH = 1000
 
@@ -112,6 +109,7 @@ class _Ranking:
         statement = f"""
             SELECT {index.companion_key_object}::text AS key, c.chunk, c.start_pos AS start, c.end_pos AS end,
                    encode(c.text_hash, 'hex') AS hash, c.score::float8 AS score FROM ({query}) AS c
+            WHERE c.start_pos > 0 AND c.end_pos >= c.start_pos
         """
         rows: list[Row] = self._db.run_as(index.owner, lambda: self._read(statement, types, values))
         hits = [Hit(**row) for row in rows]
@@ -161,17 +159,7 @@ class _TextRanking(_Ranking):
 
     def __init__(self, db: Connection, index: SemanticIndex, query: str) -> None:
         super().__init__(db, index)
-        rows = db.rows(
-            f"""
-            SELECT lexeme
-            FROM unnest(to_tsvector({index.regconfig}, "left"($1, {_QUERY_CHARACTERS})))
-                 AS w (lexeme, positions, weights)
-            ORDER BY cardinality(positions) DESC, lexeme COLLATE "C" LIMIT {_MAX_TERMS}
-            """,
-            ("text",),
-            (query,),
-        )
-        self._terms = [row["lexeme"] for row in rows]
+        self._terms = text_analysis.query_terms(db, index.definition.text_config, query)
 
     def best(self, pool: int) -> list[Hit]:
         return self._ranked(f"{self._index.companion} AS c", pool, (), ())
@@ -222,6 +210,7 @@ class _Search:
         self._fetch = self._fetch_statement()
         source = index.source
         self._role = table_access.role_for(db, [source.oid])
+        self._as_caller(lambda: metadata_filter.check(db, request.filter, source.columns))
         # The rows that come out are fewer than those that were indexed: by policies, a filter, or as a part's.
         self._restricted = self._as_caller(
             lambda: bool(db.rows("SELECT row_security_active($1::oid) AS is", ("int8",), (source.oid,))[0]["is"])

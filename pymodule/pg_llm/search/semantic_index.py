@@ -16,10 +16,15 @@ from pg_llm.database.connection import Connection, Row
 from pg_llm.database.quoting import quote_ident, quote_literal
 from pg_llm.errors import UndefinedIndex
 
-# PostgreSQL's tsvector holds 1 MB; this many characters of any script stay below it.
-TEXT_SEARCH_CHARACTERS = 200_000
-# The columns of a companion table after those of the key.
-COLUMNS = ("chunk", "start_pos", "end_pos", "text_hash", "embedding", "words")
+# The columns of a companion table after those of the key, and SQL for the names of their types.
+COLUMNS = {
+    "chunk": "'int4'",
+    "start_pos": "'int4'",
+    "end_pos": "'int4'",
+    "text_hash": "'bytea'",
+    "embedding": "i.storage",
+    "words": "'tsvector'",
+}
 # A place in a template: a column's name in braces.
 PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
 CHUNK = "chunk"
@@ -31,10 +36,16 @@ _INDEXES = """
            c.relowner::int8 AS owner, ARRAY(
                SELECT a.attname::text FROM pg_attribute AS a
                WHERE a.attrelid = c.oid AND a.attnum BETWEEN 1 AND cardinality(i.key) ORDER BY a.attnum
-           ) AS companion_key
+           ) AS companion_key, (
+               SELECT count(*) = <count> FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid
+               WHERE a.attrelid = c.oid AND NOT a.attisdropped AND a.attgenerated = ''
+               AND (a.attname::text, t.typname::text) IN (<columns>)
+           ) AS intact
     FROM llm.semantic_index AS i JOIN pg_class AS c ON c.oid = i.companion
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
-"""
+""".replace("<count>", str(len(COLUMNS))).replace(
+    "<columns>", ", ".join(f"('{name}', {type_})" for name, type_ in COLUMNS.items())
+)
 _OF_RELATION = f"""
     {_INDEXES} WHERE i.target IN (SELECT a.relation FROM llm.relation_ancestors($1::oid) AS a (relation))
     ORDER BY i.name COLLATE "C", i.id
@@ -144,7 +155,7 @@ def of_relation(db: Connection, relation: str) -> list[SemanticIndex]:
 
 
 def by_id(db: Connection, id: int) -> SemanticIndex | None:
-    """The index of that number, if it is still there and none of its columns was dropped."""
+    """The index of that number, if it is still there and has lost none of its columns."""
     rows = db.rows(_BY_ID, ("int4",), (id,))
     if not rows or _lost(rows[0]):
         return None
@@ -152,7 +163,7 @@ def by_id(db: Connection, id: int) -> SemanticIndex | None:
 
 
 def find(db: Connection, target: str, name: str | None) -> SemanticIndex:
-    """The index of that name, or the only one for None. Raises UndefinedIndex, also if a column of it was dropped."""
+    """The index of that name, or the only one for None. Raises UndefinedIndex, also if it has lost a column."""
     row = find_row(db, target, name)
     if _lost(row):
         relation = _relation(db, target)
@@ -189,7 +200,9 @@ def _relation(db: Connection, target: str) -> str:
 
 
 def _lost(row: Row) -> bool:
-    return any(None in row[names] for names in ("key", "columns", "context"))
+    names = ("key", "columns", "context")
+    is_whole = row["intact"] and len(row["companion_key"]) == len(row["key"])
+    return not is_whole or any(None in row[kind] for kind in names)
 
 
 def _index(db: Connection, relation: str, row: Row) -> SemanticIndex:

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 from pg_llm.database import catalog, models, ownership, table_access
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.quoting import quote_ident
-from pg_llm.search import semantic_index
-from pg_llm.search.semantic_index import CHUNK, PLACEHOLDER, TEXT_SEARCH_CHARACTERS, SemanticIndex
+from pg_llm.errors import ConcurrentChange
+from pg_llm.search import semantic_index, text_analysis
+from pg_llm.search.semantic_index import CHUNK, PLACEHOLDER, SemanticIndex
 
 _R = TypeVar("_R")
 # Rows of the source whose chunks are made by one call of the model.
@@ -30,24 +31,23 @@ _OWN_TRIGGER = """
 _PART_OF = "SELECT FROM llm.relation_ancestors($1::oid) AS a (relation) WHERE a.relation = $2::oid"
 
 
-def process(db: Connection, id: int, keys: str | None) -> str | None:
-    """Make the chunks of the rows with these keys, a JSON array of objects, true; of all rows for None.
+def process(db: Connection, number: int, keys: str) -> None:
+    """Make the chunks of the rows with these keys, a JSON array of objects, true; of all rows for `null`.
 
-    Returns the keys of rows that somebody is writing just now, for another time. An index that is gone, or has lost a
-    column, needs nothing.
+    An index that is gone, or has lost a column, needs nothing. Raises ConcurrentChange where others are writing these
+    rows just now.
     """
-    index = semantic_index.by_id(db, id)
+    index = semantic_index.by_id(db, number)
     if index is None:
-        return None
+        return
     ownership.check_owner(db, index.source)
-    if keys is None:
+    if keys == "null":
         # Rarely needed, and the other way round is the import of this module.
         from pg_llm.search import backfill
 
         backfill.fill(db, index)
-        return None
-    busy = as_owner(db, index, lambda: update_rows(db, index, keys, lock=True))
-    return json.dumps(busy) if busy else None
+    elif as_owner(db, index, lambda: update_rows(db, index, keys, lock=True)):
+        raise ConcurrentChange(f"rows of {index.source.relation} are being written")
 
 
 def follow(db: Connection, trigger: Mapping[str, Any]) -> None:
@@ -112,9 +112,11 @@ def _follow_rows(db: Connection, index: SemanticIndex, event: str) -> None:
             f"DELETE FROM {index.companion} AS c USING former AS t WHERE {index.same_row}"
             f" AND NOT EXISTS (SELECT FROM {index.source.relation} AS t WHERE {index.same_row})"
         )
-    if event != "DELETE":
-        for keys in _key_batches(db, f"SELECT {index.source.key_object}::text AS key FROM changed AS t"):
-            update_rows(db, index, keys, lock=False)
+    # A key that a row has lost, or that has lost its row, may have another: a deferred constraint lets two share it.
+    written = {"INSERT": ("changed",), "UPDATE": ("changed", "former"), "DELETE": ("former",)}[event]
+    keys_written = (f"SELECT {index.source.key_object}::text AS key FROM {name} AS t" for name in written)
+    for keys in _key_batches(db, " UNION ".join(keys_written)):
+        update_rows(db, index, keys, lock=False)
 
 
 def _key_batches(db: Connection, query: str) -> Iterator[str]:
@@ -131,8 +133,11 @@ def _stale_rows(db: Connection, index: SemanticIndex, keys: str) -> list[Row]:
     return db.rows(
         f"""
         SELECT e.number, e.key::text AS key, t.document, t.context, t.hash
-        FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS e (key, number)
-        LEFT JOIN LATERAL (
+        FROM (
+            -- A key that a parent table and a child share comes twice.
+            SELECT w.key, min(w.number) AS number
+            FROM jsonb_array_elements($1::jsonb) WITH ORDINALITY AS w (key, number) GROUP BY w.key
+        ) AS e LEFT JOIN LATERAL (
             SELECT t.* FROM {index.source.one_key("e.key")}, LATERAL (
                 SELECT {index.document} AS document, {index.context_values} AS context,
                        encode({index.text_hash}, 'hex') AS hash
@@ -152,7 +157,7 @@ def _stale_rows(db: Connection, index: SemanticIndex, keys: str) -> list[Row]:
 
 
 def _chunks(db: Connection, index: SemanticIndex, rows: Sequence[Row]) -> dict[int, list[tuple[Any, ...]]]:
-    """By the number of the row: chunk, first character from 1, the one behind its last, vector, text."""
+    """By the number of the row: chunk, first character from 1, the one behind its last, vector, text for full text."""
     if not rows:
         return {}
     definition = index.definition
@@ -172,7 +177,8 @@ def _chunks(db: Connection, index: SemanticIndex, rows: Sequence[Row]) -> dict[i
     vectors = model.run("embedding", [text for *_, text in texts], role="document") if texts else []
     chunks: dict[int, list[tuple[Any, ...]]] = {}
     for (row_number, number, start, end, text), vector in zip(texts, vectors, strict=True):
-        chunks.setdefault(row_number, []).append((number, start + 1, end + 1, vector, text))
+        chunk = (number, start + 1, end + 1, vector, text_analysis.document_text(text))
+        chunks.setdefault(row_number, []).append(chunk)
     return chunks
 
 
@@ -231,7 +237,7 @@ def _write(
         INSERT INTO {index.companion} ({own}, chunk, start_pos, end_pos, text_hash, embedding, words)
         SELECT {names}, v.chunk, v.start_pos, v.end_pos, decode(v.hash, 'hex'),
                v.embedding::{schema}.{index.definition.storage},
-               to_tsvector({index.regconfig}, "left"(v.text, {TEXT_SEARCH_CHARACTERS}))
+               to_tsvector({index.regconfig}, v.text)
         FROM ROWS FROM (unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8))
              AS v (place, chunk, start_pos, end_pos, hash, embedding, text)
         JOIN ROWS FROM (jsonb_to_recordset($1::jsonb) AS ({types})) WITH ORDINALITY AS k ON k.ordinality = v.place
