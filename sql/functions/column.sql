@@ -40,14 +40,6 @@ LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp SET extra_float_digits
 AS $$ from pg_llm.functions import column as topic; return topic.follow_column(TD) $$;
 COMMENT ON FUNCTION llm.follow_column IS 'Statement trigger of a live AI column: computes the rows that changed, with the rights of the table''s owner.';
 
-CREATE FUNCTION llm.staleness_report() RETURNS TABLE (
-    kind text, id int, target oid, name text, sync text, rows bigint, stale bigint, missing bigint, failed bigint,
-    corrected bigint, oldest timestamptz, models jsonb
-)
-LANGUAGE plpython3u VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import column as topic; return topic.staleness_report() $$;
-COMMENT ON FUNCTION llm.staleness_report IS 'How true AI columns are, for the view llm_staleness.';
-
 -- A row that somebody restores in the name of a role whose rights they have not is theirs: it computes nothing for others.
 CREATE FUNCTION llm.column_author() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp

@@ -31,7 +31,8 @@ def report(db: Connection) -> Iterator[dict[str, Any]]:
         if column is not None:
             yield {
                 "kind": "column",
-                "id": column.id,
+                "number": column.id,
+                "owner": column.owner,
                 "target": column.source.oid,
                 "name": column.name,
                 "sync": column.definition.sync,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from pg_llm import arguments
-from pg_llm.columns import correction, lifecycle, staleness, upkeep
+from pg_llm.columns import correction, lifecycle, upkeep
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
 
@@ -60,9 +59,3 @@ def llm_corrections(db: Connection, target: str | None, column: str | None) -> l
 def follow_column(db: Connection, trigger: dict[str, Any]) -> None:
     """Statement trigger of a live AI column: computes the rows that changed, with the rights of the table's owner."""
     upkeep.follow(db, trigger)
-
-
-@sql_function
-def staleness_report(db: Connection) -> Iterator[dict[str, Any]]:
-    """How true AI columns are, for the view llm_staleness."""
-    return staleness.report(db)
