@@ -48,6 +48,7 @@ TABLES = {
     "llm.all_description",
     "llm.all_taught",
     "llm.all_ask",
+    "llm.all_column",
 }
 # Views that others are made from, and those that the functions write to.
 PARTS = {
@@ -76,6 +77,9 @@ INTERNAL = {
     "llm.graph_follow",
     "llm.semantic_follow",
     "llm.recommender_author",
+    "llm.follow_column",
+    "llm.column_author",
+    "llm.staleness_report",
 }
 # Roles of the examples.
 ROLES = {"llm_admin"}

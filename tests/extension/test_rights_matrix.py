@@ -74,6 +74,12 @@ CALL semantic_refresh('shop.note')                                      ok      
 CALL semantic_drop('shop.note')                                         ok        ok    42501   42501 42501
 semantic_search('a', 'shop.note')                                       ok        ok    ok      42501 42501
 semantic_sync('shop.note', 'embedding', '[{"id": 1}]')                  ok        ok    42501   42501 42501
+CALL llm_column('shop.note', 'other', 'upper(kind)')                    ok        ok    42501   42501 42501
+CALL llm_refresh_column('shop.note')                                    ok        ok    42501   42501 42501
+CALL llm_column_view('shop.note')                                       ok        ok    42501   42501 42501
+CALL llm_drop_column('shop.note', 'shout')                              ok        ok    42501   42501 42501
+llm_correct('shop.note', 'shout', '{"id": 1}', 'a')                     ok        ok    42501   42501 42501
+llm_corrections('shop.note')                                            ok        ok    ok      42501 42501
 llm_chart('SELECT kind FROM shop.note')                                 ok        ok    ok      42501 42501
 llm_chart_svg('SELECT kind FROM shop.note')                             ok        ok    ok      42501 42501
 llm_chart_png('SELECT kind FROM shop.note')                             ok        ok    ok      42501 42501
@@ -112,6 +118,7 @@ graph_rules('g')                                                        ok      
 llm.readable_graph_sources(true)                                        ok        ok    ok      ok    42501
 llm.graph_row_readable({source}, '{"id": 1}')                           ok        ok    ok      ok    42501
 llm.progress_report()                                                   ok        ok    ok      ok    42501
+llm.staleness_report()                                                  ok        ok    ok      ok    42501
 llm.role_number('owner')                                                ok        ok    ok      ok    42501
 llm.semantic_definition('a')                                            ok        ok    ok      ok    42501
 """
@@ -119,10 +126,12 @@ llm.semantic_definition('a')                                            ok      
 # are rows of its own, which nobody else is shown.
 RELATIONS = """
                                plain  the database's owner
+llm.ai_column                  r      r
 llm.all_ask                    -      ra
 llm.all_catalog                -      ra
 llm.all_change                 -      ra
 llm.all_cleaning               -      ra
+llm.all_column                 -      ra
 llm.all_description            -      ra
 llm.all_entity                 -      ra
 llm.all_entity_embedding       -      ra
@@ -174,6 +183,7 @@ llm.taught                     rawd   rawd
 llm_models                     r      r
 llm_progress                   r      r
 llm_runs                       r      r
+llm_staleness                  r      r
 """
 # Where the outcomes begin in a line.
 _CALL = 72
@@ -198,6 +208,7 @@ def shop(db: psycopg.Connection, cluster: Cluster) -> Iterator[dict[str, str]]:
         SELECT graph_create('g');
     """)
     db.execute("CALL semantic_index('shop.note', '{body}')")
+    db.execute("CALL llm_column('shop.note', 'shout', 'upper(body)')")
     mapping = '{"subject": "name", "predicate": "knows", "object": "friend", "object_type": "person"}'
     db.execute("CALL graph_add_columns('g', 'shop.person', %s)", (mapping,))
     db.execute("""SELECT graph_fit('g', options => '{"epochs": 1}')""")
