@@ -102,16 +102,6 @@ CREATE TRIGGER author BEFORE INSERT OR UPDATE OF usename, events, query, search_
     time_column, weight_column, items, item_key, item_text, catalogue ON llm.recommender
 FOR EACH ROW EXECUTE FUNCTION llm.recommender_author();
 
-COMMENT ON PROCEDURE semantic_drop IS 'Remove a semantic index with its columns and triggers.';
-
-COMMENT ON FUNCTION semantic_sync IS 'Embed the rows with these primary keys that lack an embedding; for the table''s owner.';
-
-CREATE OR REPLACE FUNCTION llm.semantic_follow() RETURNS trigger
-LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
-AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_follow(TD) $$;
-
-COMMENT ON FUNCTION llm.semantic_follow IS 'Statement trigger of a live semantic index: embeds what was written, with the rights of the table''s owner.';
-
 CREATE OR REPLACE FUNCTION llm.semantic_definition(arguments bytea) RETURNS jsonb
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -235,7 +225,8 @@ GRANT SELECT, INSERT ON llm.model_file TO pg_database_owner;
 GRANT SELECT ON llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity, llm.own_entity_embedding,
 llm.own_relation, llm.own_evidence, llm.own_merge, llm.own_graph_model, llm.own_graph_model_file TO PUBLIC;
 
--- Triggers of live graphs and indexes call functions of the extension now; the functions that were made for each go.
+-- Triggers of live graphs call a function of the extension now; the functions that were made for each go. Indexes lie in
+-- companion tables: those that lay in the tables themselves are followed no more.
 DO $$
 DECLARE
     old record;
@@ -248,16 +239,14 @@ BEGIN
         WHERE NOT t.tgisinternal
         AND (p.proname ~ '^graph_[0-9]+_sync(_[0-9]+)?$' OR p.proname ~ '_sync_[0-9]+_[0-9]+$')
     LOOP
+        IF old.proname !~ '^graph_[0-9]+_sync' THEN
+            EXECUTE format('DROP TRIGGER %I ON %s', old.tgname, old.relation);
+            CONTINUE;
+        END IF;
         EXECUTE regexp_replace(
             regexp_replace(old.definition, '^CREATE TRIGGER', 'CREATE OR REPLACE TRIGGER'),
-            'EXECUTE FUNCTION .*$', format(
-                'EXECUTE FUNCTION llm.%s(%L)',
-                CASE WHEN old.proname ~ '^graph_[0-9]+_sync' THEN 'graph_follow' ELSE 'semantic_follow' END,
-                coalesce(
-                    substring(old.proname FROM '^graph_([0-9]+)_sync'),
-                    substring(old.tgname FROM '^zz_(.*)_(?:insert|update)$')
-                )
-            )
+            'EXECUTE FUNCTION .*$',
+            format('EXECUTE FUNCTION llm.graph_follow(%L)', substring(old.proname FROM '^graph_([0-9]+)_sync'))
         );
         EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', old.tgname, old.relation);
     END LOOP;
@@ -271,6 +260,625 @@ BEGIN
     LOOP
         EXECUTE format('DROP FUNCTION %s', old.function);
     END LOOP;
+END
+$$;
+
+-- Semantic indexes: each lies in a companion table beside its source.
+-- A relation with all that inherits from it, partitions too.
+CREATE FUNCTION llm.relation_tree(root pg_catalog.regclass) RETURNS SETOF pg_catalog.regclass
+LANGUAGE sql STABLE STRICT ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$
+WITH RECURSIVE tree (relation) AS (
+    SELECT root::oid
+    UNION
+    SELECT i.inhrelid FROM tree AS t JOIN pg_inherits AS i ON i.inhparent = t.relation
+)
+SELECT relation::regclass FROM tree
+$$;
+COMMENT ON FUNCTION llm.relation_tree IS 'A relation and all that inherits from it, partitions too';
+
+CREATE FUNCTION llm.relation_ancestors(part pg_catalog.regclass) RETURNS SETOF pg_catalog.regclass
+LANGUAGE sql STABLE STRICT ROWS 2 SET search_path = pg_catalog, pg_temp
+AS $$
+WITH RECURSIVE line (relation) AS (
+    SELECT part::oid
+    UNION
+    SELECT i.inhparent FROM line AS l JOIN pg_inherits AS i ON i.inhrelid = l.relation
+)
+SELECT relation::regclass FROM line
+$$;
+COMMENT ON FUNCTION llm.relation_ancestors IS 'A relation and all that it inherits from';
+
+-- Columns as they are called today: by number, unless the relation has another number than when they were written down, as
+-- after a restore. NULL for a column that was dropped.
+CREATE FUNCTION llm.present_names(
+    source pg_catalog.regclass, number pg_catalog.oid, names pg_catalog.name[], numbers pg_catalog.int2[]
+) RETURNS pg_catalog.text[]
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT CASE WHEN source::oid = number THEN ARRAY(
+    SELECT a.attname::text FROM unnest(numbers) WITH ORDINALITY AS n (number, place)
+    LEFT JOIN pg_attribute AS a ON a.attrelid = source::oid AND a.attnum = n.number AND NOT a.attisdropped
+    ORDER BY n.place
+) ELSE names::text[] END
+$$;
+COMMENT ON FUNCTION llm.present_names IS 'The names that columns of a relation have today; NULL for a dropped one';
+
+-- Closed to everybody but its owner and the database's, for dumps; only the functions write it.
+CREATE TABLE llm.all_semantic_index (
+    id pg_catalog.int4 GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    source pg_catalog.regclass NOT NULL,
+    companion pg_catalog.regclass NOT NULL UNIQUE,
+    number pg_catalog.oid NOT NULL,
+    key pg_catalog.name[] NOT NULL,
+    key_numbers pg_catalog.int2[] NOT NULL,
+    columns pg_catalog.name[] NOT NULL,
+    column_numbers pg_catalog.int2[] NOT NULL,
+    context pg_catalog.name[] NOT NULL,
+    context_numbers pg_catalog.int2[] NOT NULL,
+    model pg_catalog.text NOT NULL,
+    method pg_catalog.text NOT NULL CHECK (method OPERATOR(pg_catalog.=) ANY ('{hnsw,ivfflat,none}')),
+    metric pg_catalog.text NOT NULL CHECK (metric OPERATOR(pg_catalog.=) ANY ('{cosine,inner_product,l2,l1}')),
+    sync pg_catalog.text NOT NULL CHECK (sync OPERATOR(pg_catalog.=) ANY ('{live,background,manual}')),
+    chunking pg_catalog.text NOT NULL
+        CHECK (chunking OPERATOR(pg_catalog.=) ANY ('{auto,none,sentences,recursive,markdown,tokens}')),
+    chunk_tokens pg_catalog.int4,
+    chunk_overlap pg_catalog.int4 NOT NULL,
+    template pg_catalog.text,
+    storage pg_catalog.text NOT NULL CHECK (storage OPERATOR(pg_catalog.=) ANY ('{vector,halfvec}')),
+    text_config pg_catalog.text NOT NULL
+);
+CREATE INDEX ON llm.all_semantic_index (source);
+COMMENT ON TABLE llm.all_semantic_index IS 'The semantic indexes, for dumps';
+COMMENT ON COLUMN llm.all_semantic_index.source IS 'The table, view or foreign table whose text is indexed';
+COMMENT ON COLUMN llm.all_semantic_index.companion IS 'The table beside it that holds chunks, vectors and words';
+COMMENT ON COLUMN llm.all_semantic_index.number IS 'The number of the source when its columns were written down; another one after a restore';
+COMMENT ON COLUMN llm.all_semantic_index.context IS 'Columns that the template puts beside each chunk, in the order of the template';
+-- Without those of tables that a restored database has not by then, such as temporary ones: one name would fail them all.
+SELECT pg_catalog.pg_extension_config_dump('llm.all_semantic_index', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = source AND c.relpersistence <> ''t'') AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = companion)');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_semantic_index_id_seq', '');
+
+CREATE VIEW llm.semantic_index WITH (security_barrier) AS
+SELECT
+    i.id, i.source AS target, c.relname::pg_catalog.text AS name, i.companion,
+    llm.present_names(i.source, i.number, i.key, i.key_numbers) AS key,
+    llm.present_names(i.source, i.number, i.columns, i.column_numbers) AS columns,
+    llm.present_names(i.source, i.number, i.context, i.context_numbers) AS context,
+    i.model, i.method, i.metric, i.sync, i.chunking, i.chunk_tokens, i.chunk_overlap, i.template, i.storage,
+    i.text_config
+FROM llm.all_semantic_index AS i
+JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) i.companion::pg_catalog.oid
+WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND EXISTS (
+    -- One that was given to somebody else is no companion any more.
+    SELECT FROM pg_catalog.pg_class AS s
+    WHERE s.oid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid AND s.relowner OPERATOR(pg_catalog.=) c.relowner
+);
+COMMENT ON VIEW llm.semantic_index IS 'The semantic indexes of this database: what is indexed, how, and in which companion table';
+COMMENT ON COLUMN llm.semantic_index.target IS 'The table, view or foreign table whose text is indexed';
+COMMENT ON COLUMN llm.semantic_index.name IS 'The name of the companion table, by which other functions take the index';
+COMMENT ON COLUMN llm.semantic_index.context IS 'Columns that the template puts beside each chunk';
+
+-- What is derived from tables of users and lies in a companion table beside them: for DDL, which concerns both.
+CREATE VIEW llm.companion_table WITH (security_barrier) AS
+SELECT
+    'index'::pg_catalog.text AS kind, i.id, i.source, i.companion, i.sync, i.number, i.key_numbers,
+    llm.present_names(i.source, i.number, i.key, i.key_numbers) AS key,
+    llm.present_names(
+        i.source, i.number, i.columns OPERATOR(pg_catalog.||) i.context,
+        i.column_numbers OPERATOR(pg_catalog.||) i.context_numbers
+    ) AS inputs
+FROM llm.all_semantic_index AS i;
+COMMENT ON VIEW llm.companion_table IS 'The companion tables of this database, each with the table that it is derived from';
+COMMENT ON COLUMN llm.companion_table.inputs IS 'The columns of the source that it is made from';
+
+-- Statement triggers that tell an AFTER function what was written, on a table and on all its parts. Row triggers that fire
+-- for logical replication only, as that fires no statement triggers. They depend on the extension: writes go on without it.
+CREATE FUNCTION llm.create_companion_triggers(kind text, id int, source regclass, sync text) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    part regclass;
+    trigger text;
+    event text;
+    transition text;
+    call text := CASE WHEN sync = 'background' THEN format('llm.enqueue_work(%L, %L)', kind, id)
+                      ELSE format('llm.follow_%s(%L)', kind, id) END;
+BEGIN
+    IF sync = 'manual' THEN
+        RETURN;
+    END IF;
+    -- The source first: its row trigger is cloned to partitions.
+    FOR part IN
+        SELECT t.relation FROM llm.relation_tree(source) AS t (relation) JOIN pg_class AS c ON c.oid = t.relation
+        WHERE c.relkind IN ('r', 'p') ORDER BY c.oid <> source, c.oid
+    LOOP
+        FOR event, transition IN VALUES
+            ('insert', 'REFERENCING NEW TABLE AS changed'), ('delete', 'REFERENCING OLD TABLE AS former'),
+            ('update', 'REFERENCING OLD TABLE AS former NEW TABLE AS changed'), ('truncate', '')
+        LOOP
+            trigger := format('llm_%s_%s_%s', kind, id, event);
+            CONTINUE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = part AND g.tgname = trigger);
+            EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION %s',
+                           trigger, event, part, transition, call);
+            EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
+        END LOOP;
+        trigger := format('llm_%s_%s_replica', kind, id);
+        CONTINUE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = part AND g.tgname = trigger);
+        EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW'
+                       ' EXECUTE FUNCTION llm.enqueue_work(%L, %L)', trigger, part, kind, id);
+        EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
+        EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER %I', part, trigger);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION llm.create_companion_triggers IS 'Create the missing triggers that keep a companion table true, on its source and the parts of it';
+
+CREATE FUNCTION llm.drop_companion_triggers(kind text, id int, source regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    part regclass;
+    trigger name;
+BEGIN
+    -- Also those of parts that were detached. Clones on partitions go with their parent's.
+    FOR part, trigger IN
+        SELECT g.tgrelid::regclass, g.tgname FROM pg_trigger AS g
+        WHERE g.tgname ~ format('^llm_%s_%s_(insert|update|delete|truncate|replica)$', kind, id) AND g.tgparentid = 0
+        AND pg_has_role((SELECT c.relowner FROM pg_class AS c WHERE c.oid = g.tgrelid), 'USAGE')
+        AND g.tgfoid IN (SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'llm'::regnamespace)
+        AND (drop_companion_triggers.source IS NULL
+             OR g.tgrelid NOT IN (SELECT t.relation FROM llm.relation_tree(source) AS t (relation)))
+    LOOP
+        EXECUTE format('DROP TRIGGER IF EXISTS %I ON %s', trigger, part);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION llm.drop_companion_triggers IS 'Drop the triggers that keep a companion table true, on all tables, or on those that are no part of a source any more';
+
+-- Definer: it removes what describes nothing, whoever calls it.
+CREATE FUNCTION llm.prune_companions() RETURNS void
+LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM llm.all_semantic_index AS i
+    WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = i.source)
+    OR NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = i.companion);
+END
+$$;
+COMMENT ON FUNCTION llm.prune_companions IS 'Forget companion tables that are no more, or whose source is no more';
+
+-- Once a query, with the rights of whoever reads the companion: privileges on the columns that were indexed, and row-level
+-- security, are asked of the source.
+CREATE FUNCTION llm.readable_keys(kind text, id int) RETURNS SETOF record
+LANGUAGE plpgsql STABLE ROWS 10000 SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    query text;
+BEGIN
+    SELECT format(
+        'SELECT %s FROM (SELECT %s FROM %s AS t) AS t',
+        (SELECT string_agg(format('t.k%s::%s', n.place, format_type(a.atttypid, -1)), ', ' ORDER BY n.place)
+         FROM unnest(i.key) WITH ORDINALITY AS n (name, place)
+         JOIN pg_attribute AS a ON a.attrelid = i.companion AND a.attnum = n.place),
+        (SELECT string_agg(format('t.%I%s', n.name, ' AS k' || n.key_place), ', ')
+         FROM (
+             SELECT k.name, k.place AS key_place FROM unnest(i.key) WITH ORDINALITY AS k (name, place)
+             UNION ALL
+             SELECT w.name, NULL FROM unnest(i.inputs) AS w (name) WHERE w.name IS NOT NULL
+         ) AS n),
+        i.source
+    ) INTO query FROM llm.companion_table AS i WHERE i.kind = readable_keys.kind AND i.id = readable_keys.id;
+    IF query IS NOT NULL THEN
+        RETURN QUERY EXECUTE query;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION llm.readable_keys IS 'The keys of the rows of an indexed source that the caller may read';
+
+CREATE FUNCTION llm.create_companion_policy(companion regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    kind text;
+    id int;
+    keys text;
+    typed text;
+BEGIN
+    SELECT t.kind, t.id, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum),
+           string_agg(format('%I %s', a.attname, format_type(a.atttypid, -1)), ', ' ORDER BY a.attnum)
+    INTO kind, id, keys, typed
+    FROM llm.companion_table AS t JOIN pg_attribute AS a
+    ON a.attrelid = t.companion AND a.attnum BETWEEN 1 AND cardinality(t.key_numbers)
+    WHERE t.companion = create_companion_policy.companion GROUP BY t.kind, t.id;
+    EXECUTE format(
+        'CREATE POLICY readable ON %s FOR SELECT USING ((%s) IN (SELECT r.* FROM llm.readable_keys(%L, %s) AS r (%s)))',
+        companion, keys, kind, id, typed
+    );
+END
+$$;
+COMMENT ON FUNCTION llm.create_companion_policy IS 'Let whoever may read a row of the source read its chunks';
+
+-- Values that a conversion changed are of no row any more: search leaves them out, and a refresh replaces them.
+CREATE FUNCTION llm.convert_companion_key(source regclass, companion regclass) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    conversions text;
+BEGIN
+    SELECT string_agg(format('ALTER COLUMN %1$I TYPE %2$s USING %1$I::text::%2$s', own.attname, format_type(a.atttypid, -1)), ', ')
+    INTO conversions
+    FROM llm.companion_table AS t CROSS JOIN LATERAL unnest(t.key_numbers) WITH ORDINALITY AS n (number, place)
+    JOIN pg_attribute AS a ON a.attrelid = t.source AND a.attnum = n.number AND NOT a.attisdropped
+    JOIN pg_attribute AS own ON own.attrelid = t.companion AND own.attnum = n.place
+    JOIN pg_type AS y ON y.oid = a.atttypid AND y.typtype <> 'd'
+    WHERE t.source = convert_companion_key.source AND t.companion = convert_companion_key.companion
+    AND t.number = t.source::oid AND own.atttypid <> a.atttypid;
+    IF conversions IS NULL THEN
+        RETURN;
+    END IF;
+    EXECUTE format('DROP POLICY IF EXISTS readable ON %s', companion);
+    BEGIN
+        EXECUTE format('ALTER TABLE %s %s', companion, conversions);
+    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
+        EXECUTE format('DELETE FROM %s', companion);
+        EXECUTE format('ALTER TABLE %s %s', companion, conversions);
+    END;
+    PERFORM llm.create_companion_policy(companion);
+END
+$$;
+COMMENT ON FUNCTION llm.convert_companion_key IS 'Give the key columns of a companion table the types that those of its source have';
+
+-- With the rights of whoever changes the schema: it touches only what belongs to the tables of the command.
+CREATE FUNCTION llm.companion_ddl() RETURNS event_trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    k record;
+BEGIN
+    IF NOT EXISTS (SELECT FROM llm.companion_table) THEN
+        RETURN;
+    END IF;
+    IF TG_EVENT = 'sql_drop' THEN
+        FOR k IN
+            SELECT t.kind, t.id, t.companion, d.objid = t.source::oid AS orphaned
+            FROM pg_event_trigger_dropped_objects() AS d
+            JOIN llm.companion_table AS t ON d.objid IN (t.source::oid, t.companion::oid)
+            WHERE d.classid = 'pg_class'::regclass AND d.objsubid = 0
+        LOOP
+            IF k.orphaned THEN
+                IF EXISTS (SELECT FROM pg_class AS c WHERE c.oid = k.companion) THEN
+                    EXECUTE format('DROP TABLE %s', k.companion);
+                END IF;
+            ELSE
+                PERFORM llm.drop_companion_triggers(k.kind, k.id, NULL);
+            END IF;
+        END LOOP;
+        PERFORM llm.prune_companions();
+        RETURN;
+    END IF;
+    FOR k IN
+        SELECT DISTINCT t.kind, t.id, t.source, t.companion, t.sync, d.objid = t.source::oid AS itself
+        FROM pg_event_trigger_ddl_commands() AS d
+        CROSS JOIN LATERAL llm.relation_ancestors(d.objid::regclass) AS a (relation)
+        JOIN llm.companion_table AS t ON t.source = a.relation
+        WHERE d.classid = 'pg_class'::regclass
+    LOOP
+        IF k.itself AND (SELECT s.relowner <> c.relowner FROM pg_class AS s, pg_class AS c
+                         WHERE s.oid = k.source AND c.oid = k.companion) THEN
+            EXECUTE format('ALTER TABLE %s OWNER TO %I', k.companion, (
+                SELECT pg_get_userbyid(s.relowner) FROM pg_class AS s WHERE s.oid = k.source
+            ));
+        END IF;
+        IF k.itself THEN
+            PERFORM llm.convert_companion_key(k.source, k.companion);
+            PERFORM llm.drop_companion_triggers(k.kind, k.id, k.source);
+        END IF;
+        -- Not before the source has all of its own: those that a restore is going to make would be there twice.
+        IF (SELECT count(*) = 5 FROM pg_trigger AS g
+            WHERE g.tgrelid = k.source AND g.tgname ~ format('^llm_%s_%s_[a-z]+$', k.kind, k.id)) THEN
+            PERFORM llm.create_companion_triggers(k.kind, k.id, k.source, k.sync);
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION llm.companion_ddl IS 'Event trigger: companion tables follow their sources through DROP, ALTER OWNER and new or detached parts';
+
+CREATE EVENT TRIGGER llm_companion_drop ON sql_drop EXECUTE FUNCTION llm.companion_ddl();
+CREATE EVENT TRIGGER llm_companion_alter ON ddl_command_end
+WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE') EXECUTE FUNCTION llm.companion_ddl();
+
+DROP PROCEDURE semantic_index(regclass, text[], text, text, text, text, text);
+-- The procedures commit as they go, so they cannot carry SET search_path: they pin it themselves.
+CREATE PROCEDURE semantic_index(
+    target regclass, columns text[], model text DEFAULT NULL, name text DEFAULT NULL, method text DEFAULT 'hnsw',
+    metric text DEFAULT 'cosine', sync text DEFAULT 'live', key text[] DEFAULT NULL, chunking text DEFAULT 'auto',
+    chunk_tokens int DEFAULT NULL, chunk_overlap int DEFAULT 0, template text DEFAULT NULL,
+    storage text DEFAULT 'vector'
+)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_index(target, columns, model, name, method, metric, sync, key, chunking, chunk_tokens, chunk_overlap, template, storage) $$;
+COMMENT ON PROCEDURE semantic_index IS 'Index the text of a table''s columns for semantic_search, and keep the index true.';
+
+CREATE OR REPLACE PROCEDURE semantic_refresh(target regclass, name text DEFAULT NULL)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_refresh(target, name) $$;
+COMMENT ON PROCEDURE semantic_refresh IS 'Make a semantic index true: rows of a manual index, of new partitions, of an interrupted fill, of a replica.';
+
+CREATE OR REPLACE PROCEDURE semantic_drop(target regclass, name text DEFAULT NULL)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_drop(target, name) $$;
+COMMENT ON PROCEDURE semantic_drop IS 'Remove a semantic index with its companion table and triggers.';
+
+-- jsonb without TRANSFORM: the keys pass through as text, exact and unparsed. Keys and texts are the same whatever the
+-- session is set to.
+CREATE OR REPLACE FUNCTION semantic_sync(target regclass, name text, keys jsonb) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1 SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex'
+AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_sync(target, name, keys) $$;
+COMMENT ON FUNCTION semantic_sync IS 'Make the chunks of the rows with these keys true; for the table''s owner.';
+
+-- One for all tables, and the extension's: nobody can plant another under its name. Keys and texts
+-- are the same whatever the writer's session is set to.
+CREATE FUNCTION llm.follow_index() RETURNS trigger
+LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1 SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex'
+AS $$ from pg_llm.functions import semantic_index; return semantic_index.follow_index(TD) $$;
+COMMENT ON FUNCTION llm.follow_index IS 'Statement trigger of a live semantic index: makes chunks of what was written, as the table''s owner.';
+
+-- Its rows have more columns now, which no view that reads them can bear.
+DO $$
+BEGIN
+    DROP FUNCTION semantic_search(text, regclass, int, text, jsonb, text);
+EXCEPTION WHEN dependent_objects_still_exist THEN
+    DECLARE
+        objects text;
+    BEGIN
+        GET STACKED DIAGNOSTICS objects = PG_EXCEPTION_DETAIL;
+        RAISE EXCEPTION 'semantic_search() has a new result, and other objects depend on the old one'
+            USING DETAIL = objects, ERRCODE = 'dependent_objects_still_exist',
+            HINT = 'Keep their definitions (pg_get_viewdef, pg_dump), drop them, update, and create them again.';
+    END;
+END
+$$;
+-- jsonb without TRANSFORM: filter and rows pass through as text, exact and unparsed. Keys and texts
+-- are the same whatever the session is set to.
+CREATE FUNCTION semantic_search(
+    query text, target regclass, k int DEFAULT 10, mode text DEFAULT 'hybrid', filter jsonb DEFAULT NULL,
+    name text DEFAULT NULL, group_by text DEFAULT 'row', min_score real DEFAULT NULL
+) RETURNS TABLE (key jsonb, score real, "row" jsonb, passage text, start_pos int, end_pos int)
+LANGUAGE plpython3u STABLE COST 100000 ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1 SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex'
+SET hnsw.iterative_scan = 'strict_order' SET hnsw.ef_search = 100
+SET ivfflat.iterative_scan = 'relaxed_order' SET ivfflat.probes = 10
+AS $$ from pg_llm.functions import semantic_search; return semantic_search.semantic_search(query, target, k, mode, filter, name, group_by, min_score) $$;
+COMMENT ON FUNCTION semantic_search IS 'The k rows of a table that best match a query, best first: primary key, score, row and the best passage.';
+
+CREATE FUNCTION semantic_search_by(
+    embedding vector, target regclass, k int DEFAULT 10, filter jsonb DEFAULT NULL, name text DEFAULT NULL,
+    group_by text DEFAULT 'row', min_score real DEFAULT NULL
+) RETURNS TABLE (key jsonb, score real, "row" jsonb, passage text, start_pos int, end_pos int)
+LANGUAGE plpython3u STABLE COST 10000 ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1 SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex'
+SET hnsw.iterative_scan = 'strict_order' SET hnsw.ef_search = 100
+SET ivfflat.iterative_scan = 'relaxed_order' SET ivfflat.probes = 10
+AS $$ from pg_llm.functions import semantic_search; return semantic_search.semantic_search_by(embedding, target, k, filter, name, group_by, min_score) $$;
+COMMENT ON FUNCTION semantic_search_by IS 'The k rows of a table whose passages are nearest to a vector, nearest first, as semantic_search gives them.';
+
+DROP VIEW llm.embedding_column;
+CREATE PROCEDURE semantic_upgrade(target regclass DEFAULT NULL)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import semantic_upgrade; return semantic_upgrade.semantic_upgrade(target) $$;
+COMMENT ON PROCEDURE semantic_upgrade IS 'Move semantic indexes of version 0.1.0, which lay in the tables themselves, to companion tables.';
+COMMENT ON FUNCTION llm.semantic_forget IS 'Row trigger of a semantic index of version 0.1.0: a vector never stands beside text that it does not describe';
+
+GRANT SELECT ON llm.semantic_index, llm.companion_table TO PUBLIC;
+GRANT SELECT, INSERT ON llm.all_semantic_index TO pg_database_owner;
+GRANT SELECT, UPDATE ON SEQUENCE llm.all_semantic_index_id_seq TO pg_database_owner;
+
+-- Work in the background.
+-- Closed, as in a row's key and in an error stand values of tables that not everybody may read.
+CREATE TABLE llm.all_work (
+    id pg_catalog.int8 GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    kind pg_catalog.text NOT NULL,
+    object pg_catalog.int4 NOT NULL,
+    key pg_catalog.jsonb,
+    key_hash pg_catalog.uuid NOT NULL GENERATED ALWAYS AS (pg_catalog.md5(coalesce(key::pg_catalog.text, ''))::pg_catalog.uuid) STORED,
+    requested_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    next_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    attempts pg_catalog.int4 NOT NULL DEFAULT 0,
+    error pg_catalog.text,
+    dead pg_catalog.bool NOT NULL DEFAULT false,
+    claimed_by pg_catalog.int4,
+    claimed_at pg_catalog.timestamptz,
+    CHECK ((claimed_by IS NULL) OPERATOR(pg_catalog.=) (claimed_at IS NULL))
+);
+-- One request a row; a row that is being worked on can be requested once more.
+CREATE UNIQUE INDEX all_work_waiting ON llm.all_work (kind, object, key_hash) WHERE claimed_by IS NULL;
+CREATE INDEX all_work_claimed ON llm.all_work (kind, object, key_hash) WHERE claimed_by IS NOT NULL;
+CREATE INDEX all_work_due ON llm.all_work (kind, object, next_at) WHERE claimed_by IS NULL AND NOT dead;
+CREATE INDEX all_work_failed ON llm.all_work (kind, object) WHERE error IS NOT NULL;
+COMMENT ON TABLE llm.all_work IS 'The queue of work in the background, of all roles, for dumps';
+COMMENT ON COLUMN llm.all_work.kind IS 'What is to be kept true, such as index';
+COMMENT ON COLUMN llm.all_work.object IS 'Which one of that kind';
+COMMENT ON COLUMN llm.all_work.key IS 'The primary key of the row that changed; NULL where all rows may have';
+COMMENT ON COLUMN llm.all_work.next_at IS 'Not before this moment: it grows with every attempt that failed';
+COMMENT ON COLUMN llm.all_work.dead IS 'It failed too often to be tried again by itself';
+COMMENT ON COLUMN llm.all_work.claimed_by IS 'The process that works on it: a claim ends with the statement that made it';
+
+CREATE TABLE llm.all_worker (
+    pid pg_catalog.int4 PRIMARY KEY,
+    role pg_catalog.oid NOT NULL,
+    since pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    rows pg_catalog.int8 NOT NULL DEFAULT 0,
+    failures pg_catalog.int8 NOT NULL DEFAULT 0,
+    seconds pg_catalog.float8 NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE llm.all_worker IS 'The sessions that have announced themselves as workers; those that are gone are removed by the next one';
+COMMENT ON COLUMN llm.all_worker.seconds IS 'Time spent on work, without waiting for it';
+
+SELECT pg_catalog.pg_extension_config_dump('llm.all_work', '');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_work_id_seq', '');
+
+CREATE VIEW llm.all_work_source AS
+SELECT c.kind, c.id AS object, c.source, c.key, c.inputs FROM llm.companion_table AS c;
+COMMENT ON VIEW llm.all_work_source IS 'What is kept true in the background: its table, the columns of its key, and those that it is made from';
+
+-- Rights are the caller's: pg_has_role() asks for whoever runs the query, while the closed tables are read with the
+-- owner's rights.
+CREATE VIEW @extschema@.llm_failed_work WITH (security_barrier) AS
+SELECT s.source AS target, w.kind, w.key, w.error, w.attempts, w.dead, w.next_at, w.requested_at
+FROM llm.all_work AS w
+JOIN llm.all_work_source AS s ON s.kind OPERATOR(pg_catalog.=) w.kind AND s.object OPERATOR(pg_catalog.=) w.object
+JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.source::pg_catalog.oid
+WHERE w.error IS NOT NULL AND pg_catalog.pg_has_role(c.relowner, 'USAGE');
+COMMENT ON VIEW @extschema@.llm_failed_work IS 'Rows whose work in the background failed, with the error: to be tried again, or dead after five attempts';
+COMMENT ON COLUMN @extschema@.llm_failed_work.target IS 'The table';
+COMMENT ON COLUMN @extschema@.llm_failed_work.kind IS 'What is kept true, such as index';
+COMMENT ON COLUMN @extschema@.llm_failed_work.key IS 'The primary key of the row; NULL for the whole table';
+COMMENT ON COLUMN @extschema@.llm_failed_work.error IS 'What the last attempt said';
+COMMENT ON COLUMN @extschema@.llm_failed_work.attempts IS 'How often this row failed; 0 where what it needs was not there';
+COMMENT ON COLUMN @extschema@.llm_failed_work.dead IS 'Not tried again before llm_retry_work(), or before the row changes';
+COMMENT ON COLUMN @extschema@.llm_failed_work.next_at IS 'When it is tried again';
+COMMENT ON COLUMN @extschema@.llm_failed_work.requested_at IS 'When the row changed';
+
+CREATE VIEW @extschema@.llm_workers WITH (security_barrier) AS
+SELECT
+    k.pid, pg_catalog.pg_get_userbyid(k.role) AS usename, k.since, k.rows,
+    (k.rows OPERATOR(pg_catalog./) nullif(k.seconds, 0))::pg_catalog.float4 AS rows_per_second, k.failures, l.waiting,
+    coalesce(pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) l.oldest, '0'::pg_catalog.interval) AS lag
+FROM llm.all_worker AS k
+JOIN pg_catalog.pg_stat_get_activity(NULL) AS a ON a.pid OPERATOR(pg_catalog.=) k.pid
+    AND coalesce(a.backend_start OPERATOR(pg_catalog.<=) k.since, true)
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.count(*) AS waiting, pg_catalog.min(w.requested_at) AS oldest
+    FROM llm.all_work AS w
+    JOIN llm.all_work_source AS s ON s.kind OPERATOR(pg_catalog.=) w.kind AND s.object OPERATOR(pg_catalog.=) w.object
+    JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.source::pg_catalog.oid
+    WHERE NOT w.dead AND pg_catalog.pg_has_role(k.role, c.relowner, 'USAGE')
+) AS l
+WHERE pg_catalog.pg_has_role(k.role, 'USAGE') OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
+COMMENT ON VIEW @extschema@.llm_workers IS 'The workers of this database: who, since when, how fast, how far behind';
+COMMENT ON COLUMN @extschema@.llm_workers.pid IS 'The process of the session, as in pg_stat_activity';
+COMMENT ON COLUMN @extschema@.llm_workers.usename IS 'The role whose work it does';
+COMMENT ON COLUMN @extschema@.llm_workers.since IS 'When it began';
+COMMENT ON COLUMN @extschema@.llm_workers.rows IS 'Rows done';
+COMMENT ON COLUMN @extschema@.llm_workers.rows_per_second IS 'Speed while there was work; NULL before the first row';
+COMMENT ON COLUMN @extschema@.llm_workers.failures IS 'Attempts that failed';
+COMMENT ON COLUMN @extschema@.llm_workers.waiting IS 'Rows that it may do and that wait, those that others are doing included';
+COMMENT ON COLUMN @extschema@.llm_workers.lag IS 'For how long the oldest of them has been waiting';
+
+-- It commits as it goes, so it cannot carry SET search_path: it pins it itself.
+CREATE PROCEDURE llm_work(max_rows int DEFAULT NULL, INOUT done bigint DEFAULT NULL, INOUT failed bigint DEFAULT NULL)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import work; return work.llm_work(max_rows, done, failed) $$;
+COMMENT ON PROCEDURE llm_work IS 'Do the background work that waits and that the caller has the rights for; counts rows done and failed.';
+
+CREATE FUNCTION llm_retry_work(target regclass DEFAULT NULL) RETURNS bigint
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import work; return work.llm_retry_work(target) $$;
+COMMENT ON FUNCTION llm_retry_work IS 'Let rows whose work failed be tried again at once, of one table or of all the caller''s; returns how many.';
+
+CREATE FUNCTION llm.announce_worker() RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import work; return work.announce_worker() $$;
+COMMENT ON FUNCTION llm.announce_worker IS 'Make the session one that is told of new work and that llm_workers shows.';
+
+-- Keys and texts in one form, whatever the writer's session shows. In SQL, as a writer's first statement must not wait for
+-- Python to start. It has the rights to write to the queue and reads none of the caller's objects: transition tables come
+-- before relations of their names, values become text by the output functions of their types.
+CREATE FUNCTION llm.enqueue_work() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1 SET bytea_output = 'hex' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET timezone = 'UTC'
+AS $$
+DECLARE
+    new_rows text;
+    old_rows text;
+    row_key text;
+    differs text;
+    keys text;
+BEGIN
+    IF TG_WHEN <> 'AFTER' OR TG_NARGS <> 2 OR TG_ARGV[1] !~ '^[1-9][0-9]{0,8}$' THEN
+        RETURN NULL;
+    END IF;
+    -- What a trigger made by hand names is not looked for where its transition table is not.
+    SELECT 'SELECT ' || k.object || ' AS key, t.* FROM '
+               || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($3).*)' ELSE quote_ident(g.tgnewtable) END || ' AS t',
+           'SELECT ' || k.object || ' AS key, t.* FROM '
+               || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($4).*)' ELSE quote_ident(g.tgoldtable) END || ' AS t',
+           k.object, i.differs
+    INTO new_rows, old_rows, row_key, differs
+    FROM llm.all_work_source AS s
+    JOIN pg_trigger AS g ON g.tgrelid = TG_RELID AND g.tgname = TG_NAME
+    CROSS JOIN LATERAL (
+        SELECT 'jsonb_build_object(' || string_agg(format(
+            CASE WHEN a.atttypid < 16384 THEN '%L, t.%2$I' ELSE '%L, format(''%%s'', t.%2$I)' END, a.attname, a.attname
+        ), ', ') || ')' AS object
+        FROM pg_attribute AS a WHERE a.attrelid = TG_RELID AND a.attname = ANY(s.key)
+    ) AS k
+    CROSS JOIN LATERAL (
+        SELECT string_agg(CASE
+            -- A virtual column has no value here.
+            WHEN a.attgenerated = 'v' THEN 'true'
+            WHEN a.atttypid < 16384
+            THEN format('n.%1$I::text COLLATE "C" IS DISTINCT FROM o.%1$I::text', a.attname)
+            ELSE format('(n.%1$I IS NULL) <> (o.%1$I IS NULL) OR format(''%%s'', n.%1$I) COLLATE "C" <> format(''%%s'', o.%1$I)', a.attname)
+        END, ' OR ') AS differs
+        FROM pg_attribute AS a WHERE a.attrelid = TG_RELID AND a.attname = ANY(s.inputs)
+    ) AS i
+    WHERE s.kind = TG_ARGV[0] AND s.object = TG_ARGV[1]::int4 AND (s.source = TG_RELID OR s.source IN (
+        WITH RECURSIVE ancestor (oid) AS (
+            SELECT h.inhparent FROM pg_inherits AS h WHERE h.inhrelid = TG_RELID
+            UNION
+            SELECT h.inhparent FROM ancestor AS r JOIN pg_inherits AS h ON h.inhrelid = r.oid
+        )
+        SELECT r.oid FROM ancestor AS r
+    ));
+    keys := CASE TG_OP
+        WHEN 'INSERT' THEN 'SELECT n.key FROM (' || new_rows || ') AS n'
+        WHEN 'DELETE' THEN 'SELECT o.key FROM (' || old_rows || ') AS o'
+        WHEN 'UPDATE' THEN
+            'SELECT coalesce(n.key, o.key) FROM (' || new_rows || ') AS n FULL JOIN (' || old_rows || ') AS o'
+            || ' ON n.key = o.key WHERE n.key IS NULL OR o.key IS NULL OR ' || differs
+        WHEN 'TRUNCATE' THEN CASE WHEN row_key IS NOT NULL THEN 'SELECT NULL::jsonb' END
+    END;
+    IF keys IS NULL THEN
+        RETURN NULL;
+    END IF;
+    -- A request that waits is locked, even if nothing of it changes: until this transaction ends nobody works on it, who
+    -- would read the row as it was and take the request for done. In one order, so that no two writers wait for each other.
+    EXECUTE 'INSERT INTO llm.all_work AS w (kind, object, key)'
+        || ' SELECT $1, $2, k.key FROM (' || keys || ') AS k (key) GROUP BY k.key ORDER BY k.key'
+        || ' ON CONFLICT (kind, object, key_hash) WHERE claimed_by IS NULL DO UPDATE'
+        || ' SET requested_at = excluded.requested_at, next_at = excluded.next_at, attempts = 0, error = NULL, dead = false'
+        || ' WHERE w.error IS NOT NULL'
+    USING TG_ARGV[0], TG_ARGV[1]::int4, NEW, OLD;
+    -- A transaction that notifies cannot be prepared; there workers look by themselves.
+    IF current_setting('max_prepared_transactions') = '0' AND EXISTS (SELECT FROM llm.all_worker) THEN
+        PERFORM pg_notify('llm_work', '');
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION llm.enqueue_work IS 'Trigger of what is kept true in the background: puts the keys of the rows that changed into the queue';
+
+GRANT SELECT, INSERT ON llm.all_work TO pg_database_owner;
+GRANT SELECT, UPDATE ON SEQUENCE llm.all_work_id_seq TO pg_database_owner;
+GRANT SELECT ON @extschema@.llm_failed_work, @extschema@.llm_workers TO PUBLIC;
+
+-- As a warning: notices of an update are not shown.
+DO $$
+DECLARE
+    tables text;
+BEGIN
+    SELECT string_agg(DISTINCT t.tgrelid::regclass::text, ', ') INTO tables FROM pg_trigger AS t
+    WHERE t.tgfoid = 'llm.semantic_forget()'::regprocedure AND t.tgparentid = 0
+    AND llm.semantic_definition(t.tgargs) IS NOT NULL;
+    IF tables IS NOT NULL THEN
+        RAISE WARNING 'the semantic indexes of % are of version 0.1.0: they are not searched, and follow no writes', tables
+            USING HINT = 'CALL semantic_upgrade(); moves them to tables of their own.';
+    END IF;
 END
 $$;
 

@@ -1,5 +1,5 @@
--- Statement triggers that tell an AFTER function what was written, on a table and on all its parts. Row triggers that fire
--- for logical replication only, as that fires no statement triggers. They depend on the extension: writes go on without it.
+-- Statement triggers that tell an AFTER function what was written, on a table and on all its parts. Triggers that fire for
+-- logical replication only: for each row, as that fires no statement triggers but those of TRUNCATE. They depend on the extension: writes go on without it.
 CREATE FUNCTION llm.create_companion_triggers(kind text, id int, source regclass, sync text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -8,6 +8,7 @@ DECLARE
     trigger text;
     event text;
     transition text;
+    level text;
     call text := CASE WHEN sync = 'background' THEN format('llm.enqueue_work(%L, %L)', kind, id)
                       ELSE format('llm.follow_%s(%L)', kind, id) END;
 BEGIN
@@ -29,12 +30,16 @@ BEGIN
                            trigger, event, part, transition, call);
             EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
         END LOOP;
-        trigger := format('llm_%s_%s_replica', kind, id);
-        CONTINUE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = part AND g.tgname = trigger);
-        EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW'
-                       ' EXECUTE FUNCTION llm.enqueue_work(%L, %L)', trigger, part, kind, id);
-        EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
-        EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER %I', part, trigger);
+        FOR trigger, event, level IN VALUES
+            ('replica', 'INSERT OR UPDATE OR DELETE', 'ROW'), ('replica_truncate', 'TRUNCATE', 'STATEMENT')
+        LOOP
+            trigger := format('llm_%s_%s_%s', kind, id, trigger);
+            CONTINUE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = part AND g.tgname = trigger);
+            EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s FOR EACH %s EXECUTE FUNCTION llm.enqueue_work(%L, %L)',
+                           trigger, event, part, level, kind, id);
+            EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
+            EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER %I', part, trigger);
+        END LOOP;
     END LOOP;
 END
 $$;
@@ -50,7 +55,7 @@ BEGIN
     -- Also those of parts that were detached. Clones on partitions go with their parent's.
     FOR part, trigger IN
         SELECT g.tgrelid::regclass, g.tgname FROM pg_trigger AS g
-        WHERE g.tgname ~ format('^llm_%s_%s_(insert|update|delete|truncate|replica)$', kind, id) AND g.tgparentid = 0
+        WHERE g.tgname ~ format('^llm_%s_%s_(insert|update|delete|truncate|replica|replica_truncate)$', kind, id) AND g.tgparentid = 0
         AND pg_has_role((SELECT c.relowner FROM pg_class AS c WHERE c.oid = g.tgrelid), 'USAGE')
         AND g.tgfoid IN (SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'llm'::regnamespace)
         AND (drop_companion_triggers.source IS NULL
@@ -203,7 +208,11 @@ BEGIN
             PERFORM llm.convert_companion_key(k.source, k.companion);
             PERFORM llm.drop_companion_triggers(k.kind, k.id, k.source);
         END IF;
-        PERFORM llm.create_companion_triggers(k.kind, k.id, k.source, k.sync);
+        -- Not before the source has all of its own: those that a restore is going to make would be there twice.
+        IF (SELECT count(*) = 5 FROM pg_trigger AS g
+            WHERE g.tgrelid = k.source AND g.tgname ~ format('^llm_%s_%s_[a-z]+$', k.kind, k.id)) THEN
+            PERFORM llm.create_companion_triggers(k.kind, k.id, k.source, k.sync);
+        END IF;
     END LOOP;
 END
 $$;

@@ -77,7 +77,9 @@ def expected(index: Any) -> sql.Composed:
 
 def difference(db: psycopg.Connection, index: Any, vectors: bool = True) -> Difference:
     """How the companion of an index differs from what the table's texts ask for."""
-    key = sql.SQL(", ").join(sql.SQL("format('%s', {})").format(sql.Identifier("e", name)) for name in index.companion_key)
+    key = sql.SQL(", ").join(
+        sql.SQL("format('%s', {})").format(sql.Identifier("e", name)) for name in index.companion_key
+    )
     actual = sql.SQL("""
         SELECT ARRAY[{key}] AS key, e.chunk, e.start_pos, e.end_pos, e.text_hash FROM {companion} AS e
     """).format(key=key, companion=sql.SQL(index.companion))
@@ -123,4 +125,4 @@ def settle(db: psycopg.Connection) -> None:
         db.execute("CALL llm_work()")
     for index in indexes(db):
         if index.sync == "manual":
-            db.execute("CALL semantic_refresh(%s::oid::regclass)", (index.source_oid,))
+            db.execute("CALL semantic_refresh(%s::oid::regclass, %s)", (index.source_oid, index.name))

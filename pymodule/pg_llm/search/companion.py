@@ -33,9 +33,9 @@ _NUMBERS = """ARRAY(
 )"""
 
 
-def default_name(source_name: str) -> str:
+def default_name(source_name: str, what: str = "embedding") -> str:
     """The name of the companion of a table, cut to what an identifier holds."""
-    suffix = "_embedding"
+    suffix = f"_{what}"
     head = source_name.encode()[: MAX_NAME_BYTES - len(suffix)].decode(errors="ignore")
     return head + suffix
 

@@ -134,8 +134,10 @@ class _VectorRanking(_Ranking):
         self._distance = f"(c.embedding OPERATOR({schema}.{operator}) $1::{schema}.{index.definition.storage})"
 
     def best(self, pool: int) -> list[Hit]:
-        ef_search = str(min(_MAX_EF_SEARCH, max(_MIN_POOL, pool)))
-        self._db.rows("SELECT set_config('hnsw.ef_search', $1, true)", ("text",), (ef_search,))
+        # The function's own setting is the least pool.
+        if pool > _MIN_POOL:
+            ef_search = str(min(_MAX_EF_SEARCH, pool))
+            self._db.rows("SELECT set_config('hnsw.ef_search', $1, true)", ("text",), (ef_search,))
         return self._ranked(self._index.companion + " AS c", self._distance, pool, ("text",), (self._vector,))
 
     def best_of(self, keys: str, pool: int) -> list[Hit]:
@@ -218,16 +220,30 @@ class _Search:
         self._filtered = self._restricted or request.filter is not None or index.target != source.oid
 
     def results(self, rankings: Sequence[_Ranking]) -> list[Result]:
-        """The results, best first: from pools that grow, and exactly where those give too few."""
-        limit = self._request.limit
-        pool = max(_MIN_POOL, 2 * limit) if len(rankings) > 1 or self._filtered else 2 * limit + 10
-        for size in (pool, _GROWTH * pool):
-            # What is rare is counted among the rows that the caller sees.
-            hidden = self._restricted and any(isinstance(ranking, _TextRanking) for ranking in rankings)
-            found = [] if hidden else self._assemble([ranking.best(size) for ranking in rankings], len(rankings) > 1)
-            if len(found) >= limit:
-                return found
-        return self._assemble(self._exact(rankings, _GROWTH * pool), len(rankings) > 1)
+        """The results, best first: from pools that grow, and exactly where few rows pass or those give too few."""
+        limit, fuse = self._request.limit, len(rankings) > 1
+        pool = max(_MIN_POOL, 2 * limit) if fuse or self._filtered else 2 * limit + 10
+        # What is rare is counted among the rows that the caller sees.
+        if not (self._restricted and any(isinstance(ranking, _TextRanking) for ranking in rankings)):
+            for size in (pool, _GROWTH * pool):
+                hits = [ranking.best(size) for ranking in rankings]
+                passing = [self._passing(each) for each in hits] if self._filtered else hits
+                found = self._assemble(passing, fuse)
+                if len(found) >= limit:
+                    return found
+                if self._are_few(hits, passing):
+                    break
+        return self._assemble(self._exact(rankings, _GROWTH * pool), fuse)
+
+    def _are_few(self, hits: Sequence[Sequence[Hit]], passing: Sequence[Sequence[Hit]]) -> bool:
+        """Whether it is quicker to look at all rows that pass than at the best of all, judged by those that were found.
+
+        Also where all chunks have been looked at.
+        """
+        query = "SELECT greatest(reltuples, 0) AS rows FROM pg_class WHERE oid = $1::oid"
+        rows = self._db.rows(query, ("int8",), (self.index.companion_oid,))[0]["rows"]
+        found = sum(map(len, hits))
+        return bool(rows * (sum(map(len, passing)) + 1) / (found + 1) <= _KEYS)
 
     def _exact(self, rankings: Sequence[_Ranking], pool: int) -> list[list[Hit]]:
         """Rankings of nothing but the rows that the caller sees and that pass the filter."""
@@ -245,8 +261,6 @@ class _Search:
         return hits
 
     def _assemble(self, rankings: list[list[Hit]], fuse: bool) -> list[Result]:
-        if self._filtered:
-            rankings = [self._passing(hits) for hits in rankings]
         if self._request.group_by == "row":
             rankings = [list({hit.key: hit for hit in reversed(hits)}.values())[::-1] for hits in rankings]
             rankings = [sorted(hits, key=lambda hit: (-hit.score, hit.key, hit.chunk)) for hits in rankings]

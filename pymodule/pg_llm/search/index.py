@@ -33,7 +33,8 @@ def create(
 ) -> None:
     """Define the index unless it is there already, fill it, and build the database's indexes on it.
 
-    `options` are the fields of `Definition` but for what follows from others. A new index that cannot be filled at all
+    `options` are the fields of `Definition` but for what follows from others; `text_config` is the session's unless it
+    is given. A new index that cannot be filled at all
     is removed again; one that is filled in part is resumed by another call.
     """
     oid = ownership.oid(db, target)
@@ -45,7 +46,7 @@ def create(
             columns=ownership.columns(source, columns),
             model=encoder.name,
             context=_context(source, options["template"]),
-            text_config=db.rows("SELECT get_current_ts_config()::text AS config")[0]["config"],
+            text_config=options.pop("text_config", None) or _session_text_config(db),
             **options,
         )
         dimensions = encoder.dimensions or int(encoder.ask("load")["dimensions"])
@@ -109,6 +110,9 @@ def _check_owner(db: Connection, oid: int) -> None:
 
 def update_keys(db: Connection, target: str, name: str, keys: str) -> None:
     """Make the chunks of the rows with these keys, a JSON array of objects, true."""
+    if semantic_index.is_of_first_release(db, target):
+        # Its triggers call this until it is moved.
+        return
     index = semantic_index.find(db, target, name)
     ownership.check_owner(db, index.source)
     upkeep.as_owner(db, index, lambda: upkeep.update_rows(db, index, keys, lock=False))
@@ -131,6 +135,10 @@ def _source(db: Connection, oid: str, key: list[str | None] | None, sync: str) -
 def _bare_name(db: Connection, source: Table) -> str:
     query = "SELECT relname::text AS name FROM pg_class WHERE oid = $1::oid"
     return str(db.rows(query, ("int8",), (source.oid,))[0]["name"])
+
+
+def _session_text_config(db: Connection) -> str:
+    return str(db.rows("SELECT get_current_ts_config()::text AS config")[0]["config"])
 
 
 def _context(source: Table, template: str | None) -> list[str]:
