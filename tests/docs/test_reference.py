@@ -51,6 +51,7 @@ TABLES = {
     "llm.all_semantic_index",
     "llm.all_work",
     "llm.all_worker",
+    "llm.all_column",
 }
 # Views that others are made from, and those that the functions write to.
 PARTS = {
@@ -85,14 +86,15 @@ INTERNAL = {
     "llm.readable_keys",
     "llm.relation_tree",
     "llm.relation_ancestors",
-    "llm.present_names",
     "llm.graph_row_readable",
     "llm.readable_graph_sources",
     "llm.role_number",
     "llm.graph_follow",
     "llm.recommender_author",
-    "llm.enqueue_work",
     "llm.announce_worker",
+    "llm.follow_column",
+    "llm.column_author",
+    "llm.staleness_report",
 }
 # Roles of the examples.
 ROLES = {"llm_admin"}

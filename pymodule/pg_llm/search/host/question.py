@@ -79,7 +79,10 @@ _ASKED = [
         (r"多少钱|价格|费用|票价|几元|几块|工资|薪水", "money"),
         (r"\bhow long\b", "duration or length"),
         (r"多久|多长时间|几(?:天|年|周|个月|小时|分钟)", "duration"),
-        (r"\bhow (?:tall|high|deep|wide|far|thick|broad|large|big)\b|\bwhat (?:height|length|depth|width|distance)\b", "length"),
+        (
+            r"\bhow (?:tall|high|deep|wide|far|thick|broad|large|big)\b|\bwhat (?:height|length|depth|width|distance)\b",
+            "length",
+        ),
         (r"多高|多深|多宽|多长|多远", "length"),
         (r"\bhow heavy\b|\bhow much\b.*\bweighs?\b|\bwhat weight\b|多重", "weight"),
         (r"\bhow often\b|\bhow many times\b|多少次|几次|多久一次", "frequency"),
