@@ -75,6 +75,9 @@ BEGIN
     DELETE FROM llm.all_semantic_index AS i
     WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = i.source)
     OR NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = i.companion);
+    DELETE FROM llm.all_column AS a
+    WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = a.source)
+    OR NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = a.companion);
 END
 $$;
 COMMENT ON FUNCTION llm.prune_companions IS 'Forget companion tables that are no more, or whose source is no more';
@@ -206,8 +209,8 @@ BEGIN
             PERFORM llm.drop_companion_triggers(k.kind, k.id, k.source);
         END IF;
         -- Not before the source has all of its own: those that a restore is going to make would be there twice.
-        IF (SELECT count(*) = 5 FROM pg_trigger AS g
-            WHERE g.tgrelid = k.source AND g.tgname ~ format('^llm_%s_%s_[a-z]+$', k.kind, k.id)) THEN
+        IF (SELECT count(*) = 6 FROM pg_trigger AS g
+            WHERE g.tgrelid = k.source AND g.tgname ~ format('^llm_%s_%s_[a-z_]+$', k.kind, k.id)) THEN
             PERFORM llm.create_companion_triggers(k.kind, k.id, k.source, k.sync);
         END IF;
     END LOOP;

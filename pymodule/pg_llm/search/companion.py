@@ -31,6 +31,14 @@ _NUMBERS = """ARRAY(
     SELECT a.attnum FROM unnest(<names>::name[]) WITH ORDINALITY AS w (name, place)
     JOIN pg_attribute AS a ON a.attrelid = $1::oid AND a.attname = w.name ORDER BY w.place
 )"""
+# A companion of a given name, of another source than this one, and what that is called by now.
+_NAMESAKE = """
+    SELECT s.relname::text AS source
+    FROM llm.semantic_index AS i
+    JOIN pg_class AS c ON c.oid = i.companion AND pg_get_userbyid(c.relowner) = current_user
+    JOIN pg_class AS s ON s.oid = i.target
+    WHERE i.companion = to_regclass($1) AND i.target <> $2::oid
+"""
 
 
 def default_name(source_name: str, what: str = "embedding") -> str:
@@ -40,20 +48,17 @@ def default_name(source_name: str, what: str = "embedding") -> str:
     return head + suffix
 
 
-def free_name(db: Connection, source: Table, name: str) -> str:
-    """The name, with a number behind it where a companion of another table has it, such as a renamed predecessor."""
-    query = """
-        SELECT c.relname::text AS name FROM llm.companion_table AS t
-        JOIN pg_class AS c ON c.oid = t.companion JOIN pg_class AS s ON s.relnamespace = c.relnamespace
-        WHERE s.oid = $1::oid AND t.source <> s.oid
+def free_default_name(db: Connection, source: Table, name: str) -> None:
+    """Rename the companion that has this source's default name, where its own source is called otherwise by now.
+
+    So a table can be swapped for another before the old one is dropped, as dbt does it.
     """
-    taken = {row["name"] for row in db.rows(query, ("int8",), (source.oid,))}
-    number = 0
-    free = name
-    while free in taken:
-        number += 1
-        free = default_name(name, str(number))
-    return free
+    relation = f"{source.schema}.{quote_ident(name)}"
+    for row in db.rows(_NAMESAKE, ("text", "int8"), (relation, source.oid)):
+        own = quote_ident(default_name(row["source"]))
+        taken = db.rows("SELECT to_regclass($1)::oid::int8 AS oid", ("text",), (f"{source.schema}.{own}",))[0]["oid"]
+        if taken is None:
+            db.execute(f"ALTER TABLE {relation} RENAME TO {own}")
 
 
 def create(db: Connection, source: Table, name: str, definition: Definition, dimensions: int) -> int:

@@ -57,8 +57,7 @@ def create(
             index = _existing(db, oid, name, default, definition)
             is_new = index is None
             if index is None:
-                free = name or companion.free_name(db, source, default)
-                index = _create(db, source, free, definition, dimensions)
+                index = _create(db, source, name or default, name is not None, definition, dimensions)
             _create_triggers(db, index)
             commit()
             try:
@@ -71,9 +70,13 @@ def create(
             db.run_as(index.owner, lambda: companion.build_indexes(db, index, report))
 
 
-def _create(db: Connection, source: Table, name: str, definition: Definition, dimensions: int) -> SemanticIndex:
+def _create(
+    db: Connection, source: Table, name: str, is_named: bool, definition: Definition, dimensions: int
+) -> SemanticIndex:
     query = "SELECT relowner::int8 AS oid FROM pg_class WHERE oid = $1::oid"
     owner = db.rows(query, ("int8",), (source.oid,))[0]["oid"]
+    if not is_named:
+        db.run_as(owner, lambda: companion.free_default_name(db, source, name))
     number = db.run_as(owner, lambda: companion.create(db, source, name, definition, dimensions))
     index = semantic_index.by_id(db, number)
     if index is None:
