@@ -83,7 +83,6 @@ INTERNAL = {
     "llm.readable_keys",
     "llm.relation_tree",
     "llm.relation_ancestors",
-    "llm.present_names",
     "llm.graph_row_readable",
     "llm.readable_graph_sources",
     "llm.role_number",
