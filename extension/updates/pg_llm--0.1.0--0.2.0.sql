@@ -264,45 +264,32 @@ END
 $$;
 
 -- Semantic indexes: each lies in a companion table beside its source.
--- A relation with all that inherits from it, partitions too.
+-- Qualified throughout and without SET, so that the planner puts them into the queries that call them.
 CREATE FUNCTION llm.relation_tree(root pg_catalog.regclass) RETURNS SETOF pg_catalog.regclass
-LANGUAGE sql STABLE STRICT ROWS 10 SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE ROWS 10
 AS $$
 WITH RECURSIVE tree (relation) AS (
-    SELECT root::oid
+    SELECT root::pg_catalog.oid
     UNION
-    SELECT i.inhrelid FROM tree AS t JOIN pg_inherits AS i ON i.inhparent = t.relation
+    SELECT i.inhrelid FROM tree AS t
+    JOIN pg_catalog.pg_inherits AS i ON i.inhparent OPERATOR(pg_catalog.=) t.relation
 )
-SELECT relation::regclass FROM tree
+SELECT relation::pg_catalog.regclass FROM tree
 $$;
 COMMENT ON FUNCTION llm.relation_tree IS 'A relation and all that inherits from it, partitions too';
 
 CREATE FUNCTION llm.relation_ancestors(part pg_catalog.regclass) RETURNS SETOF pg_catalog.regclass
-LANGUAGE sql STABLE STRICT ROWS 2 SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE ROWS 2
 AS $$
 WITH RECURSIVE line (relation) AS (
-    SELECT part::oid
+    SELECT part::pg_catalog.oid
     UNION
-    SELECT i.inhparent FROM line AS l JOIN pg_inherits AS i ON i.inhrelid = l.relation
+    SELECT i.inhparent FROM line AS l
+    JOIN pg_catalog.pg_inherits AS i ON i.inhrelid OPERATOR(pg_catalog.=) l.relation
 )
-SELECT relation::regclass FROM line
+SELECT relation::pg_catalog.regclass FROM line
 $$;
 COMMENT ON FUNCTION llm.relation_ancestors IS 'A relation and all that it inherits from';
-
--- Columns as they are called today: by number, unless the relation has another number than when they were written down, as
--- after a restore. NULL for a column that was dropped.
-CREATE FUNCTION llm.present_names(
-    source pg_catalog.regclass, number pg_catalog.oid, names pg_catalog.name[], numbers pg_catalog.int2[]
-) RETURNS pg_catalog.text[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-SELECT CASE WHEN source::oid = number THEN ARRAY(
-    SELECT a.attname::text FROM unnest(numbers) WITH ORDINALITY AS n (number, place)
-    LEFT JOIN pg_attribute AS a ON a.attrelid = source::oid AND a.attnum = n.number AND NOT a.attisdropped
-    ORDER BY n.place
-) ELSE names::text[] END
-$$;
-COMMENT ON FUNCTION llm.present_names IS 'The names that columns of a relation have today; NULL for a dropped one';
 
 -- Closed to everybody but its owner and the database's, for dumps; only the functions write it.
 CREATE TABLE llm.all_semantic_index (
@@ -338,12 +325,26 @@ COMMENT ON COLUMN llm.all_semantic_index.context IS 'Columns that the template p
 SELECT pg_catalog.pg_extension_config_dump('llm.all_semantic_index', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = source AND c.relpersistence <> ''t'') AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = companion)');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_semantic_index_id_seq', '');
 
+-- Columns as they are called today: by number, unless the relation has another number than when they were written down, as
+-- after a restore. NULL for a column that was dropped.
 CREATE VIEW llm.semantic_index WITH (security_barrier) AS
 SELECT
     i.id, i.source AS target, c.relname::pg_catalog.text AS name, i.companion,
-    llm.present_names(i.source, i.number, i.key, i.key_numbers) AS key,
-    llm.present_names(i.source, i.number, i.columns, i.column_numbers) AS columns,
-    llm.present_names(i.source, i.number, i.context, i.context_numbers) AS context,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.key_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.key)::pg_catalog.text[] END AS key,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.column_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.columns)::pg_catalog.text[] END AS columns,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.context_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.context)::pg_catalog.text[] END AS context,
     i.model, i.method, i.metric, i.sync, i.chunking, i.chunk_tokens, i.chunk_overlap, i.template, i.storage,
     i.text_config
 FROM llm.all_semantic_index AS i
@@ -362,17 +363,22 @@ COMMENT ON COLUMN llm.semantic_index.context IS 'Columns that the template puts 
 CREATE VIEW llm.companion_table WITH (security_barrier) AS
 SELECT
     'index'::pg_catalog.text AS kind, i.id, i.source, i.companion, i.sync, i.number, i.key_numbers,
-    llm.present_names(i.source, i.number, i.key, i.key_numbers) AS key,
-    llm.present_names(
-        i.source, i.number, i.columns OPERATOR(pg_catalog.||) i.context,
-        i.column_numbers OPERATOR(pg_catalog.||) i.context_numbers
-    ) AS inputs
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.key_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.key)::pg_catalog.text[] END AS key,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.column_numbers OPERATOR(pg_catalog.||) i.context_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.columns OPERATOR(pg_catalog.||) i.context)::pg_catalog.text[] END AS inputs
 FROM llm.all_semantic_index AS i;
 COMMENT ON VIEW llm.companion_table IS 'The companion tables of this database, each with the table that it is derived from';
 COMMENT ON COLUMN llm.companion_table.inputs IS 'The columns of the source that it is made from';
 
--- Statement triggers that tell an AFTER function what was written, on a table and on all its parts. Row triggers that fire
--- for logical replication only, as that fires no statement triggers. They depend on the extension: writes go on without it.
+-- Statement triggers that tell an AFTER function what was written, on a table and on all its parts. Triggers that fire for
+-- logical replication only: for each row, as that fires no statement triggers but those of TRUNCATE. They depend on the extension: writes go on without it.
 CREATE FUNCTION llm.create_companion_triggers(kind text, id int, source regclass, sync text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -381,6 +387,7 @@ DECLARE
     trigger text;
     event text;
     transition text;
+    level text;
     call text := CASE WHEN sync = 'background' THEN format('llm.enqueue_work(%L, %L)', kind, id)
                       ELSE format('llm.follow_%s(%L)', kind, id) END;
 BEGIN
@@ -402,12 +409,16 @@ BEGIN
                            trigger, event, part, transition, call);
             EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
         END LOOP;
-        trigger := format('llm_%s_%s_replica', kind, id);
-        CONTINUE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = part AND g.tgname = trigger);
-        EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW'
-                       ' EXECUTE FUNCTION llm.enqueue_work(%L, %L)', trigger, part, kind, id);
-        EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
-        EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER %I', part, trigger);
+        FOR trigger, event, level IN VALUES
+            ('replica', 'INSERT OR UPDATE OR DELETE', 'ROW'), ('replica_truncate', 'TRUNCATE', 'STATEMENT')
+        LOOP
+            trigger := format('llm_%s_%s_%s', kind, id, trigger);
+            CONTINUE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = part AND g.tgname = trigger);
+            EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s FOR EACH %s EXECUTE FUNCTION llm.enqueue_work(%L, %L)',
+                           trigger, event, part, level, kind, id);
+            EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
+            EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER %I', part, trigger);
+        END LOOP;
     END LOOP;
 END
 $$;
@@ -423,7 +434,7 @@ BEGIN
     -- Also those of parts that were detached. Clones on partitions go with their parent's.
     FOR part, trigger IN
         SELECT g.tgrelid::regclass, g.tgname FROM pg_trigger AS g
-        WHERE g.tgname ~ format('^llm_%s_%s_(insert|update|delete|truncate|replica)$', kind, id) AND g.tgparentid = 0
+        WHERE g.tgname ~ format('^llm_%s_%s_(insert|update|delete|truncate|replica|replica_truncate)$', kind, id) AND g.tgparentid = 0
         AND pg_has_role((SELECT c.relowner FROM pg_class AS c WHERE c.oid = g.tgrelid), 'USAGE')
         AND g.tgfoid IN (SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'llm'::regnamespace)
         AND (drop_companion_triggers.source IS NULL
@@ -574,8 +585,8 @@ BEGIN
             PERFORM llm.drop_companion_triggers(k.kind, k.id, k.source);
         END IF;
         -- Not before the source has all of its own: those that a restore is going to make would be there twice.
-        IF (SELECT count(*) = 5 FROM pg_trigger AS g
-            WHERE g.tgrelid = k.source AND g.tgname ~ format('^llm_%s_%s_[a-z]+$', k.kind, k.id)) THEN
+        IF (SELECT count(*) = 6 FROM pg_trigger AS g
+            WHERE g.tgrelid = k.source AND g.tgname ~ format('^llm_%s_%s_[a-z_]+$', k.kind, k.id)) THEN
             PERFORM llm.create_companion_triggers(k.kind, k.id, k.source, k.sync);
         END IF;
     END LOOP;

@@ -206,8 +206,8 @@ BEGIN
             PERFORM llm.drop_companion_triggers(k.kind, k.id, k.source);
         END IF;
         -- Not before the source has all of its own: those that a restore is going to make would be there twice.
-        IF (SELECT count(*) = 5 FROM pg_trigger AS g
-            WHERE g.tgrelid = k.source AND g.tgname ~ format('^llm_%s_%s_[a-z]+$', k.kind, k.id)) THEN
+        IF (SELECT count(*) = 6 FROM pg_trigger AS g
+            WHERE g.tgrelid = k.source AND g.tgname ~ format('^llm_%s_%s_[a-z_]+$', k.kind, k.id)) THEN
             PERFORM llm.create_companion_triggers(k.kind, k.id, k.source, k.sync);
         END IF;
     END LOOP;

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from companions import companion, missing, surplus, untrue
+from companion import companion, missing, surplus, untrue
 from database import value
 
 Connect = Callable[..., psycopg.Connection]
