@@ -596,7 +596,8 @@ COMMENT ON FUNCTION llm.companion_ddl IS 'Event trigger: companion tables follow
 
 CREATE EVENT TRIGGER llm_companion_drop ON sql_drop EXECUTE FUNCTION llm.companion_ddl();
 CREATE EVENT TRIGGER llm_companion_alter ON ddl_command_end
-WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE') EXECUTE FUNCTION llm.companion_ddl();
+WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE')
+EXECUTE FUNCTION llm.companion_ddl();
 
 DROP PROCEDURE semantic_index(regclass, text[], text, text, text, text, text);
 -- The procedures commit as they go, so they cannot carry SET search_path: they pin it themselves.

@@ -220,4 +220,5 @@ COMMENT ON FUNCTION llm.companion_ddl IS 'Event trigger: companion tables follow
 
 CREATE EVENT TRIGGER llm_companion_drop ON sql_drop EXECUTE FUNCTION llm.companion_ddl();
 CREATE EVENT TRIGGER llm_companion_alter ON ddl_command_end
-WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE') EXECUTE FUNCTION llm.companion_ddl();
+WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE')
+EXECUTE FUNCTION llm.companion_ddl();
