@@ -73,6 +73,7 @@ CALL semantic_index('shop.note', '{kind}', name => 'other')             ok      
 CALL semantic_refresh('shop.note')                                      ok        ok    42501   42501 42501
 CALL semantic_drop('shop.note')                                         ok        ok    42501   42501 42501
 semantic_search('a', 'shop.note')                                       ok        ok    ok      42501 42501
+semantic_answer('a', 'shop.note')                                       ok        ok    ok      42501 42501
 semantic_sync('shop.note', 'embedding', '[{"id": 1}]')                  ok        ok    42501   42501 42501
 llm_chart('SELECT kind FROM shop.note')                                 ok        ok    ok      42501 42501
 llm_chart_svg('SELECT kind FROM shop.note')                             ok        ok    ok      42501 42501
