@@ -264,45 +264,32 @@ END
 $$;
 
 -- Semantic indexes: each lies in a companion table beside its source.
--- A relation with all that inherits from it, partitions too.
+-- Qualified throughout and without SET, so that the planner puts them into the queries that call them.
 CREATE FUNCTION llm.relation_tree(root pg_catalog.regclass) RETURNS SETOF pg_catalog.regclass
-LANGUAGE sql STABLE STRICT ROWS 10 SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE ROWS 10
 AS $$
 WITH RECURSIVE tree (relation) AS (
-    SELECT root::oid
+    SELECT root::pg_catalog.oid
     UNION
-    SELECT i.inhrelid FROM tree AS t JOIN pg_inherits AS i ON i.inhparent = t.relation
+    SELECT i.inhrelid FROM tree AS t
+    JOIN pg_catalog.pg_inherits AS i ON i.inhparent OPERATOR(pg_catalog.=) t.relation
 )
-SELECT relation::regclass FROM tree
+SELECT relation::pg_catalog.regclass FROM tree
 $$;
 COMMENT ON FUNCTION llm.relation_tree IS 'A relation and all that inherits from it, partitions too';
 
 CREATE FUNCTION llm.relation_ancestors(part pg_catalog.regclass) RETURNS SETOF pg_catalog.regclass
-LANGUAGE sql STABLE STRICT ROWS 2 SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE ROWS 2
 AS $$
 WITH RECURSIVE line (relation) AS (
-    SELECT part::oid
+    SELECT part::pg_catalog.oid
     UNION
-    SELECT i.inhparent FROM line AS l JOIN pg_inherits AS i ON i.inhrelid = l.relation
+    SELECT i.inhparent FROM line AS l
+    JOIN pg_catalog.pg_inherits AS i ON i.inhrelid OPERATOR(pg_catalog.=) l.relation
 )
-SELECT relation::regclass FROM line
+SELECT relation::pg_catalog.regclass FROM line
 $$;
 COMMENT ON FUNCTION llm.relation_ancestors IS 'A relation and all that it inherits from';
-
--- Columns as they are called today: by number, unless the relation has another number than when they were written down, as
--- after a restore. NULL for a column that was dropped.
-CREATE FUNCTION llm.present_names(
-    source pg_catalog.regclass, number pg_catalog.oid, names pg_catalog.name[], numbers pg_catalog.int2[]
-) RETURNS pg_catalog.text[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-SELECT CASE WHEN source::oid = number THEN ARRAY(
-    SELECT a.attname::text FROM unnest(numbers) WITH ORDINALITY AS n (number, place)
-    LEFT JOIN pg_attribute AS a ON a.attrelid = source::oid AND a.attnum = n.number AND NOT a.attisdropped
-    ORDER BY n.place
-) ELSE names::text[] END
-$$;
-COMMENT ON FUNCTION llm.present_names IS 'The names that columns of a relation have today; NULL for a dropped one';
 
 -- Closed to everybody but its owner and the database's, for dumps; only the functions write it.
 CREATE TABLE llm.all_semantic_index (
@@ -338,12 +325,26 @@ COMMENT ON COLUMN llm.all_semantic_index.context IS 'Columns that the template p
 SELECT pg_catalog.pg_extension_config_dump('llm.all_semantic_index', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = source AND c.relpersistence <> ''t'') AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = companion)');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_semantic_index_id_seq', '');
 
+-- Columns as they are called today: by number, unless the relation has another number than when they were written down, as
+-- after a restore. NULL for a column that was dropped.
 CREATE VIEW llm.semantic_index WITH (security_barrier) AS
 SELECT
     i.id, i.source AS target, c.relname::pg_catalog.text AS name, i.companion,
-    llm.present_names(i.source, i.number, i.key, i.key_numbers) AS key,
-    llm.present_names(i.source, i.number, i.columns, i.column_numbers) AS columns,
-    llm.present_names(i.source, i.number, i.context, i.context_numbers) AS context,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.key_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.key)::pg_catalog.text[] END AS key,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.column_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.columns)::pg_catalog.text[] END AS columns,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.context_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.context)::pg_catalog.text[] END AS context,
     i.model, i.method, i.metric, i.sync, i.chunking, i.chunk_tokens, i.chunk_overlap, i.template, i.storage,
     i.text_config
 FROM llm.all_semantic_index AS i
@@ -362,17 +363,22 @@ COMMENT ON COLUMN llm.semantic_index.context IS 'Columns that the template puts 
 CREATE VIEW llm.companion_table WITH (security_barrier) AS
 SELECT
     'index'::pg_catalog.text AS kind, i.id, i.source, i.companion, i.sync, i.number, i.key_numbers,
-    llm.present_names(i.source, i.number, i.key, i.key_numbers) AS key,
-    llm.present_names(
-        i.source, i.number, i.columns OPERATOR(pg_catalog.||) i.context,
-        i.column_numbers OPERATOR(pg_catalog.||) i.context_numbers
-    ) AS inputs
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.key_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.key)::pg_catalog.text[] END AS key,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.column_numbers OPERATOR(pg_catalog.||) i.context_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.columns OPERATOR(pg_catalog.||) i.context)::pg_catalog.text[] END AS inputs
 FROM llm.all_semantic_index AS i;
 COMMENT ON VIEW llm.companion_table IS 'The companion tables of this database, each with the table that it is derived from';
 COMMENT ON COLUMN llm.companion_table.inputs IS 'The columns of the source that it is made from';
 
--- Statement triggers that tell an AFTER function what was written, on a table and on all its parts. Row triggers that fire
--- for logical replication only, as that fires no statement triggers. They depend on the extension: writes go on without it.
+-- Statement triggers that tell an AFTER function what was written, on a table and on all its parts. Triggers that fire for
+-- logical replication only: for each row, as that fires no statement triggers but those of TRUNCATE. They depend on the extension: writes go on without it.
 CREATE FUNCTION llm.create_companion_triggers(kind text, id int, source regclass, sync text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -381,6 +387,7 @@ DECLARE
     trigger text;
     event text;
     transition text;
+    level text;
     call text := CASE WHEN sync = 'background' THEN format('llm.enqueue_work(%L, %L)', kind, id)
                       ELSE format('llm.follow_%s(%L)', kind, id) END;
 BEGIN
@@ -402,12 +409,16 @@ BEGIN
                            trigger, event, part, transition, call);
             EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
         END LOOP;
-        trigger := format('llm_%s_%s_replica', kind, id);
-        CONTINUE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = part AND g.tgname = trigger);
-        EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW'
-                       ' EXECUTE FUNCTION llm.enqueue_work(%L, %L)', trigger, part, kind, id);
-        EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
-        EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER %I', part, trigger);
+        FOR trigger, event, level IN VALUES
+            ('replica', 'INSERT OR UPDATE OR DELETE', 'ROW'), ('replica_truncate', 'TRUNCATE', 'STATEMENT')
+        LOOP
+            trigger := format('llm_%s_%s_%s', kind, id, trigger);
+            CONTINUE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = part AND g.tgname = trigger);
+            EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s FOR EACH %s EXECUTE FUNCTION llm.enqueue_work(%L, %L)',
+                           trigger, event, part, level, kind, id);
+            EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
+            EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER %I', part, trigger);
+        END LOOP;
     END LOOP;
 END
 $$;
@@ -423,7 +434,7 @@ BEGIN
     -- Also those of parts that were detached. Clones on partitions go with their parent's.
     FOR part, trigger IN
         SELECT g.tgrelid::regclass, g.tgname FROM pg_trigger AS g
-        WHERE g.tgname ~ format('^llm_%s_%s_(insert|update|delete|truncate|replica)$', kind, id) AND g.tgparentid = 0
+        WHERE g.tgname ~ format('^llm_%s_%s_(insert|update|delete|truncate|replica|replica_truncate)$', kind, id) AND g.tgparentid = 0
         AND pg_has_role((SELECT c.relowner FROM pg_class AS c WHERE c.oid = g.tgrelid), 'USAGE')
         AND g.tgfoid IN (SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'llm'::regnamespace)
         AND (drop_companion_triggers.source IS NULL
@@ -574,8 +585,8 @@ BEGIN
             PERFORM llm.drop_companion_triggers(k.kind, k.id, k.source);
         END IF;
         -- Not before the source has all of its own: those that a restore is going to make would be there twice.
-        IF (SELECT count(*) = 5 FROM pg_trigger AS g
-            WHERE g.tgrelid = k.source AND g.tgname ~ format('^llm_%s_%s_[a-z]+$', k.kind, k.id)) THEN
+        IF (SELECT count(*) = 6 FROM pg_trigger AS g
+            WHERE g.tgrelid = k.source AND g.tgname ~ format('^llm_%s_%s_[a-z_]+$', k.kind, k.id)) THEN
             PERFORM llm.create_companion_triggers(k.kind, k.id, k.source, k.sync);
         END IF;
     END LOOP;
@@ -585,7 +596,8 @@ COMMENT ON FUNCTION llm.companion_ddl IS 'Event trigger: companion tables follow
 
 CREATE EVENT TRIGGER llm_companion_drop ON sql_drop EXECUTE FUNCTION llm.companion_ddl();
 CREATE EVENT TRIGGER llm_companion_alter ON ddl_command_end
-WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE') EXECUTE FUNCTION llm.companion_ddl();
+WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE')
+EXECUTE FUNCTION llm.companion_ddl();
 
 DROP PROCEDURE semantic_index(regclass, text[], text, text, text, text, text);
 -- The procedures commit as they go, so they cannot carry SET search_path: they pin it themselves.
@@ -644,14 +656,14 @@ $$;
 -- are the same whatever the session is set to.
 CREATE FUNCTION semantic_search(
     query text, target regclass, k int DEFAULT 10, mode text DEFAULT 'hybrid', filter jsonb DEFAULT NULL,
-    name text DEFAULT NULL, group_by text DEFAULT 'row', min_score real DEFAULT NULL
+    name text DEFAULT NULL, group_by text DEFAULT 'row', min_score real DEFAULT NULL, rerank text DEFAULT NULL
 ) RETURNS TABLE (key jsonb, score real, "row" jsonb, passage text, start_pos int, end_pos int)
 LANGUAGE plpython3u STABLE COST 100000 ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET extra_float_digits = 1 SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex'
 SET hnsw.iterative_scan = 'strict_order' SET hnsw.ef_search = 100
 SET ivfflat.iterative_scan = 'relaxed_order' SET ivfflat.probes = 10
-AS $$ from pg_llm.functions import semantic_search; return semantic_search.semantic_search(query, target, k, mode, filter, name, group_by, min_score) $$;
+AS $$ from pg_llm.functions import semantic_search; return semantic_search.semantic_search(query, target, k, mode, filter, name, group_by, min_score, rerank) $$;
 COMMENT ON FUNCTION semantic_search IS 'The k rows of a table that best match a query, best first: primary key, score, row and the best passage.';
 
 CREATE FUNCTION semantic_search_by(
@@ -923,3 +935,153 @@ RETURNS TABLE (ordinality bigint, score real)
 LANGUAGE plpython3u STABLE COST 100000 ROWS 100 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import ranking; return ranking.llm_rank(query, texts, model) $$;
 COMMENT ON FUNCTION llm_rank IS 'How relevant each text is to a query, with its position from 1; NULL for NULL.';
+
+-- Closed to everybody but its owner and the database's, for dumps; only the functions write it.
+CREATE TABLE llm.all_column (
+    id pg_catalog.int4 GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    source pg_catalog.regclass NOT NULL,
+    name pg_catalog.name NOT NULL,
+    companion pg_catalog.regclass NOT NULL UNIQUE,
+    number pg_catalog.oid NOT NULL,
+    key pg_catalog.name[] NOT NULL,
+    key_numbers pg_catalog.int2[] NOT NULL,
+    inputs pg_catalog.name[] NOT NULL,
+    input_numbers pg_catalog.int2[] NOT NULL,
+    expression pg_catalog.text NOT NULL,
+    compiled pg_catalog.text NOT NULL,
+    settings pg_catalog.jsonb NOT NULL CHECK (pg_catalog.jsonb_typeof(settings) OPERATOR(pg_catalog.=) 'object'),
+    sync pg_catalog.text NOT NULL CHECK (sync OPERATOR(pg_catalog.=) ANY ('{live,background,manual}')),
+    usename pg_catalog.name NOT NULL,
+    UNIQUE (source, name)
+);
+COMMENT ON TABLE llm.all_column IS 'The AI columns, for dumps';
+COMMENT ON COLUMN llm.all_column.companion IS 'The table beside the source that holds the values';
+COMMENT ON COLUMN llm.all_column.number IS 'The number of the source when its columns were written down; another one after a restore';
+COMMENT ON COLUMN llm.all_column.inputs IS 'The columns that the expression reads, as they were called then';
+COMMENT ON COLUMN llm.all_column.expression IS 'As it was written';
+COMMENT ON COLUMN llm.all_column.compiled IS 'The expression with every name resolved';
+COMMENT ON COLUMN llm.all_column.settings IS 'Settings of the session that made it, on which the expression depends';
+COMMENT ON COLUMN llm.all_column.usename IS 'The owner of the source then; nothing is computed for an owner whose rights that role has not';
+-- Without those of tables that a restored database has not by then, such as temporary ones: one name would fail them all.
+SELECT pg_catalog.pg_extension_config_dump('llm.all_column', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = source AND c.relpersistence <> ''t'') AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = companion)');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_column_id_seq', '');
+
+-- Without SET search_path, so that the expression means what it means to the caller; the procedures that compute commit as
+-- they go. What follows is pinned inside.
+CREATE PROCEDURE llm_column(
+    target regclass, "column" text, expression text, sync text DEFAULT 'live', name text DEFAULT NULL
+)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_column(target, column, expression, sync, name) $$;
+COMMENT ON PROCEDURE llm_column IS 'Keep the value of an expression for each row of a table beside it, computed again where an input changes.';
+
+CREATE PROCEDURE llm_refresh_column(target regclass, "column" text DEFAULT NULL)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_refresh_column(target, column) $$;
+COMMENT ON PROCEDURE llm_refresh_column IS 'Compute the rows of an AI column whose value is missing, stale or failed.';
+
+CREATE PROCEDURE llm_drop_column(target regclass, "column" text)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_drop_column(target, column) $$;
+COMMENT ON PROCEDURE llm_drop_column IS 'Remove an AI column with its values and corrections.';
+
+CREATE PROCEDURE llm_column_view(target regclass, name text DEFAULT NULL)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_column_view(target, name) $$;
+COMMENT ON PROCEDURE llm_column_view IS 'Make a view that shows a table with its AI columns, each reader the rows that they may see.';
+
+-- jsonb without TRANSFORM: the key passes through as text, exact and unparsed.
+CREATE FUNCTION llm_correct(target regclass, "column" text, key jsonb, value text) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_correct(target, column, key, value) $$;
+COMMENT ON FUNCTION llm_correct IS 'Set the value of an AI column for one row, for good; NULL takes a correction back.';
+
+CREATE FUNCTION llm_corrections(target regclass, "column" text DEFAULT NULL) RETURNS TABLE (text text, label text)
+LANGUAGE plpython3u VOLATILE ROWS 100 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_corrections(target, column) $$;
+COMMENT ON FUNCTION llm_corrections IS 'Text and right label of each corrected row, as llm_fit takes them.';
+
+-- One for all tables, and the extension's: nobody can plant another under its name. Keys in full, however few digits the
+-- writer's session shows.
+CREATE FUNCTION llm.follow_column() RETURNS trigger
+LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+AS $$ from pg_llm.functions import ai_column; return ai_column.follow_column(TD) $$;
+COMMENT ON FUNCTION llm.follow_column IS 'Statement trigger of a live AI column: computes the rows that changed, with the rights of the table''s owner.';
+
+-- A row that somebody restores in the name of a role whose rights they have not is theirs: it computes nothing for others.
+CREATE FUNCTION llm.column_author() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_roles AS me LEFT JOIN pg_roles AS author ON author.rolname = NEW.usename
+        WHERE me.rolname = CURRENT_USER AND (me.rolsuper OR pg_has_role(author.oid, 'USAGE'))
+    ) THEN
+        NEW.usename := CURRENT_USER;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION llm.column_author IS 'Row trigger of llm.all_column: an expression is written in nobody else''s name';
+CREATE TRIGGER author BEFORE INSERT OR UPDATE ON llm.all_column FOR EACH ROW EXECUTE FUNCTION llm.column_author();
+
+CREATE FUNCTION llm.staleness_report() RETURNS TABLE (
+    kind text, target oid, name text, sync text, rows bigint, stale bigint, missing bigint, failed bigint,
+    corrected bigint, waiting bigint, oldest timestamptz, models jsonb
+)
+LANGUAGE plpython3u VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import staleness; return staleness.staleness_report() $$;
+COMMENT ON FUNCTION llm.staleness_report IS 'How true the semantic indexes and AI columns are that the caller may read, for the view llm_staleness.';
+
+CREATE VIEW llm.ai_column WITH (security_barrier) AS
+SELECT
+    a.id, a.source AS target, a.name::pg_catalog.text AS name, a.companion,
+    llm.present_names(a.source, a.number, a.key, a.key_numbers) AS key,
+    llm.present_names(a.source, a.number, a.inputs, a.input_numbers) AS inputs,
+    a.expression, a.sync, a.compiled, a.inputs::pg_catalog.text[] AS written_inputs, a.settings,
+    EXISTS (
+        SELECT FROM pg_catalog.pg_roles AS r
+        WHERE r.rolname OPERATOR(pg_catalog.=) a.usename AND pg_catalog.pg_has_role(r.oid, s.relowner, 'USAGE')
+    ) AS trusted
+FROM llm.all_column AS a
+JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) a.companion::pg_catalog.oid
+JOIN pg_catalog.pg_class AS s ON s.oid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
+-- One that was given to somebody else is no companion any more.
+WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND s.relowner OPERATOR(pg_catalog.=) c.relowner;
+COMMENT ON VIEW llm.ai_column IS 'The AI columns of this database: expression, inputs, and the companion table with the values';
+COMMENT ON COLUMN llm.ai_column.inputs IS 'The columns of the table that the expression reads';
+COMMENT ON COLUMN llm.ai_column.compiled IS 'The expression with every name resolved, over columns called as in written_inputs';
+COMMENT ON COLUMN llm.ai_column.settings IS 'Settings of the session that made it, on which the expression depends';
+COMMENT ON COLUMN llm.ai_column.trusted IS 'Whether the role that made it has the rights of the owner of the table, without which nothing is computed';
+
+CREATE VIEW @extschema@.llm_staleness AS
+SELECT
+    r.kind, r.target::pg_catalog.regclass AS target, r.name, r.sync, r.rows, r.stale, r.missing, r.failed, r.corrected,
+    r.waiting, r.oldest, r.models
+FROM llm.staleness_report() AS r;
+COMMENT ON VIEW @extschema@.llm_staleness IS 'How true semantic indexes and AI columns are: rows that are stale, missing, failed or waiting, and by which models';
+COMMENT ON COLUMN @extschema@.llm_staleness.kind IS 'index or column';
+COMMENT ON COLUMN @extschema@.llm_staleness.rows IS 'Rows of the table that the caller may read; NULL where reading it would run code of somebody whom the caller cannot trust';
+COMMENT ON COLUMN @extschema@.llm_staleness.stale IS 'Rows whose text, or an expression or model of an AI column, changed since';
+COMMENT ON COLUMN @extschema@.llm_staleness.missing IS 'Rows with nothing yet, though there is a text';
+COMMENT ON COLUMN @extschema@.llm_staleness.failed IS 'Rows that have an error in place of a value, and those whose work in the background failed; for others than the owner without the latter';
+COMMENT ON COLUMN @extschema@.llm_staleness.corrected IS 'Rows whose value a person has set';
+COMMENT ON COLUMN @extschema@.llm_staleness.waiting IS 'Rows that wait for a worker; for the owner';
+COMMENT ON COLUMN @extschema@.llm_staleness.oldest IS 'When the oldest value was computed';
+COMMENT ON COLUMN @extschema@.llm_staleness.models IS 'Rows by the models that they were computed with, those of AI columns with the beginning of the digest';
+
+GRANT SELECT, INSERT ON llm.all_column TO pg_database_owner;
+GRANT SELECT, UPDATE ON SEQUENCE llm.all_column_id_seq TO pg_database_owner;
+GRANT SELECT ON llm.ai_column, @extschema@.llm_staleness TO PUBLIC;
+-- jsonb without TRANSFORM: filter and citations pass through as text.
+CREATE FUNCTION semantic_answer(
+    question text, target regclass, k int DEFAULT 5, model text DEFAULT NULL, also regclass[] DEFAULT NULL,
+    filter jsonb DEFAULT NULL, name text DEFAULT NULL, rerank text DEFAULT NULL, entailment text DEFAULT NULL,
+    threshold real DEFAULT 0.5
+) RETURNS TABLE (answer text, citations jsonb, confidence real)
+LANGUAGE plpython3u STABLE COST 1000000 ROWS 1
+SET search_path = pg_catalog, pg_temp
+SET hnsw.iterative_scan = 'strict_order' SET hnsw.ef_search = 100
+SET ivfflat.iterative_scan = 'relaxed_order' SET ivfflat.probes = 10
+AS $$ from pg_llm.functions import answer; return answer.semantic_answer(question, target, k, model, also, filter, name, rerank, entailment, threshold) $$;
+COMMENT ON FUNCTION semantic_answer IS 'The answer to a question from the texts of tables, with checked citations; NULL where they do not answer it.';
