@@ -129,7 +129,6 @@ llm.semantic_definition('a')                                            ok      
 llm.relation_tree('shop.note')                                          ok        ok    ok      ok    42501
 llm.relation_ancestors('shop.note')                                     ok        ok    ok      ok    42501
 llm.announce_worker()                                                   ok        ok    ok      ok    42501
-llm.present_names('shop.note', 1, '{a}', '{1}')                         ok        ok    ok      ok    42501
 llm.create_companion_triggers('index', {index}, 'shop.note', 'live')    ok        ok    ok      ok    42501
 llm.drop_companion_triggers('index', {index}, NULL)                     ok        ok    ok      ok    42501
 llm.prune_companions()                                                  ok        ok    ok      ok    42501
