@@ -264,45 +264,32 @@ END
 $$;
 
 -- Semantic indexes: each lies in a companion table beside its source.
--- A relation with all that inherits from it, partitions too.
+-- Qualified throughout and without SET, so that the planner puts them into the queries that call them.
 CREATE FUNCTION llm.relation_tree(root pg_catalog.regclass) RETURNS SETOF pg_catalog.regclass
-LANGUAGE sql STABLE STRICT ROWS 10 SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE ROWS 10
 AS $$
 WITH RECURSIVE tree (relation) AS (
-    SELECT root::oid
+    SELECT root::pg_catalog.oid
     UNION
-    SELECT i.inhrelid FROM tree AS t JOIN pg_inherits AS i ON i.inhparent = t.relation
+    SELECT i.inhrelid FROM tree AS t
+    JOIN pg_catalog.pg_inherits AS i ON i.inhparent OPERATOR(pg_catalog.=) t.relation
 )
-SELECT relation::regclass FROM tree
+SELECT relation::pg_catalog.regclass FROM tree
 $$;
 COMMENT ON FUNCTION llm.relation_tree IS 'A relation and all that inherits from it, partitions too';
 
 CREATE FUNCTION llm.relation_ancestors(part pg_catalog.regclass) RETURNS SETOF pg_catalog.regclass
-LANGUAGE sql STABLE STRICT ROWS 2 SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE ROWS 2
 AS $$
 WITH RECURSIVE line (relation) AS (
-    SELECT part::oid
+    SELECT part::pg_catalog.oid
     UNION
-    SELECT i.inhparent FROM line AS l JOIN pg_inherits AS i ON i.inhrelid = l.relation
+    SELECT i.inhparent FROM line AS l
+    JOIN pg_catalog.pg_inherits AS i ON i.inhrelid OPERATOR(pg_catalog.=) l.relation
 )
-SELECT relation::regclass FROM line
+SELECT relation::pg_catalog.regclass FROM line
 $$;
 COMMENT ON FUNCTION llm.relation_ancestors IS 'A relation and all that it inherits from';
-
--- Columns as they are called today: by number, unless the relation has another number than when they were written down, as
--- after a restore. NULL for a column that was dropped.
-CREATE FUNCTION llm.present_names(
-    source pg_catalog.regclass, number pg_catalog.oid, names pg_catalog.name[], numbers pg_catalog.int2[]
-) RETURNS pg_catalog.text[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-SELECT CASE WHEN source::oid = number THEN ARRAY(
-    SELECT a.attname::text FROM unnest(numbers) WITH ORDINALITY AS n (number, place)
-    LEFT JOIN pg_attribute AS a ON a.attrelid = source::oid AND a.attnum = n.number AND NOT a.attisdropped
-    ORDER BY n.place
-) ELSE names::text[] END
-$$;
-COMMENT ON FUNCTION llm.present_names IS 'The names that columns of a relation have today; NULL for a dropped one';
 
 -- Closed to everybody but its owner and the database's, for dumps; only the functions write it.
 CREATE TABLE llm.all_column (
@@ -368,12 +355,26 @@ COMMENT ON COLUMN llm.all_semantic_index.context IS 'Columns that the template p
 SELECT pg_catalog.pg_extension_config_dump('llm.all_semantic_index', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = source AND c.relpersistence <> ''t'') AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = companion)');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_semantic_index_id_seq', '');
 
+-- Columns as they are called today: by number, unless the relation has another number than when they were written down, as
+-- after a restore. NULL for a column that was dropped.
 CREATE VIEW llm.semantic_index WITH (security_barrier) AS
 SELECT
     i.id, i.source AS target, c.relname::pg_catalog.text AS name, i.companion,
-    llm.present_names(i.source, i.number, i.key, i.key_numbers) AS key,
-    llm.present_names(i.source, i.number, i.columns, i.column_numbers) AS columns,
-    llm.present_names(i.source, i.number, i.context, i.context_numbers) AS context,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.key_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.key)::pg_catalog.text[] END AS key,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.column_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.columns)::pg_catalog.text[] END AS columns,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.context_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.context)::pg_catalog.text[] END AS context,
     i.model, i.method, i.metric, i.sync, i.chunking, i.chunk_tokens, i.chunk_overlap, i.template, i.storage,
     i.text_config
 FROM llm.all_semantic_index AS i
@@ -407,21 +408,21 @@ UNION ALL
 SELECT
     'column', a.id, a.source, a.companion, a.sync, a.number, a.key_numbers,
     CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
-        SELECT o.attname::pg_catalog.text FROM pg_catalog.unnest(a.key_numbers) WITH ORDINALITY AS n (number, place)
-        LEFT JOIN pg_catalog.pg_attribute AS o ON o.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
-        AND o.attnum OPERATOR(pg_catalog.=) n.number AND NOT o.attisdropped ORDER BY n.place
-    ) ELSE a.key::pg_catalog.text[] END,
+        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.key_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
+        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
+    ) ELSE (a.key)::pg_catalog.text[] END,
     CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
-        SELECT o.attname::pg_catalog.text FROM pg_catalog.unnest(a.input_numbers) WITH ORDINALITY AS n (number, place)
-        LEFT JOIN pg_catalog.pg_attribute AS o ON o.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
-        AND o.attnum OPERATOR(pg_catalog.=) n.number AND NOT o.attisdropped ORDER BY n.place
-    ) ELSE a.inputs::pg_catalog.text[] END
+        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.input_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
+        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
+    ) ELSE (a.inputs)::pg_catalog.text[] END
 FROM llm.all_column AS a;
 COMMENT ON VIEW llm.companion_table IS 'The companion tables of this database, each with the table that it is derived from';
 COMMENT ON COLUMN llm.companion_table.inputs IS 'The columns of the source that it is made from';
 
--- Statement triggers that tell an AFTER function what was written, on a table and on all its parts. Row triggers that fire
--- for logical replication only, as that fires no statement triggers. They depend on the extension: writes go on without it.
+-- Statement triggers that tell an AFTER function what was written, on a table and on all its parts. Triggers that fire for
+-- logical replication only: for each row, as that fires no statement triggers but those of TRUNCATE. They depend on the extension: writes go on without it.
 CREATE FUNCTION llm.create_companion_triggers(kind text, id int, source regclass, sync text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -430,6 +431,7 @@ DECLARE
     trigger text;
     event text;
     transition text;
+    level text;
     call text := CASE WHEN sync = 'background' THEN format('llm.enqueue_work(%L, %L)', kind, id)
                       ELSE format('llm.follow_%s(%L)', kind, id) END;
 BEGIN
@@ -451,12 +453,16 @@ BEGIN
                            trigger, event, part, transition, call);
             EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
         END LOOP;
-        trigger := format('llm_%s_%s_replica', kind, id);
-        CONTINUE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = part AND g.tgname = trigger);
-        EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW'
-                       ' EXECUTE FUNCTION llm.enqueue_work(%L, %L)', trigger, part, kind, id);
-        EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
-        EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER %I', part, trigger);
+        FOR trigger, event, level IN VALUES
+            ('replica', 'INSERT OR UPDATE OR DELETE', 'ROW'), ('replica_truncate', 'TRUNCATE', 'STATEMENT')
+        LOOP
+            trigger := format('llm_%s_%s_%s', kind, id, trigger);
+            CONTINUE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = part AND g.tgname = trigger);
+            EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s FOR EACH %s EXECUTE FUNCTION llm.enqueue_work(%L, %L)',
+                           trigger, event, part, level, kind, id);
+            EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
+            EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER %I', part, trigger);
+        END LOOP;
     END LOOP;
 END
 $$;
@@ -472,7 +478,7 @@ BEGIN
     -- Also those of parts that were detached. Clones on partitions go with their parent's.
     FOR part, trigger IN
         SELECT g.tgrelid::regclass, g.tgname FROM pg_trigger AS g
-        WHERE g.tgname ~ format('^llm_%s_%s_(insert|update|delete|truncate|replica)$', kind, id) AND g.tgparentid = 0
+        WHERE g.tgname ~ format('^llm_%s_%s_(insert|update|delete|truncate|replica|replica_truncate)$', kind, id) AND g.tgparentid = 0
         AND pg_has_role((SELECT c.relowner FROM pg_class AS c WHERE c.oid = g.tgrelid), 'USAGE')
         AND g.tgfoid IN (SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'llm'::regnamespace)
         AND (drop_companion_triggers.source IS NULL
@@ -626,8 +632,8 @@ BEGIN
             PERFORM llm.drop_companion_triggers(k.kind, k.id, k.source);
         END IF;
         -- Not before the source has all of its own: those that a restore is going to make would be there twice.
-        IF (SELECT count(*) = 5 FROM pg_trigger AS g
-            WHERE g.tgrelid = k.source AND g.tgname ~ format('^llm_%s_%s_[a-z]+$', k.kind, k.id)) THEN
+        IF (SELECT count(*) = 6 FROM pg_trigger AS g
+            WHERE g.tgrelid = k.source AND g.tgname ~ format('^llm_%s_%s_[a-z_]+$', k.kind, k.id)) THEN
             PERFORM llm.create_companion_triggers(k.kind, k.id, k.source, k.sync);
         END IF;
     END LOOP;
@@ -637,7 +643,8 @@ COMMENT ON FUNCTION llm.companion_ddl IS 'Event trigger: companion tables follow
 
 CREATE EVENT TRIGGER llm_companion_drop ON sql_drop EXECUTE FUNCTION llm.companion_ddl();
 CREATE EVENT TRIGGER llm_companion_alter ON ddl_command_end
-WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE') EXECUTE FUNCTION llm.companion_ddl();
+WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE')
+EXECUTE FUNCTION llm.companion_ddl();
 
 DROP PROCEDURE semantic_index(regclass, text[], text, text, text, text, text);
 -- The procedures commit as they go, so they cannot carry SET search_path: they pin it themselves.
@@ -696,14 +703,14 @@ $$;
 -- are the same whatever the session is set to.
 CREATE FUNCTION semantic_search(
     query text, target regclass, k int DEFAULT 10, mode text DEFAULT 'hybrid', filter jsonb DEFAULT NULL,
-    name text DEFAULT NULL, group_by text DEFAULT 'row', min_score real DEFAULT NULL
+    name text DEFAULT NULL, group_by text DEFAULT 'row', min_score real DEFAULT NULL, rerank text DEFAULT NULL
 ) RETURNS TABLE (key jsonb, score real, "row" jsonb, passage text, start_pos int, end_pos int)
 LANGUAGE plpython3u STABLE COST 100000 ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET extra_float_digits = 1 SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex'
 SET hnsw.iterative_scan = 'strict_order' SET hnsw.ef_search = 100
 SET ivfflat.iterative_scan = 'relaxed_order' SET ivfflat.probes = 10
-AS $$ from pg_llm.functions import semantic_search; return semantic_search.semantic_search(query, target, k, mode, filter, name, group_by, min_score) $$;
+AS $$ from pg_llm.functions import semantic_search; return semantic_search.semantic_search(query, target, k, mode, filter, name, group_by, min_score, rerank) $$;
 COMMENT ON FUNCTION semantic_search IS 'The k rows of a table that best match a query, best first: primary key, score, row and the best passage.';
 
 CREATE FUNCTION semantic_search_by(
@@ -737,26 +744,26 @@ CREATE TABLE llm.all_work (
     object pg_catalog.int4 NOT NULL,
     key pg_catalog.jsonb,
     key_hash pg_catalog.uuid NOT NULL GENERATED ALWAYS AS (pg_catalog.md5(coalesce(key::pg_catalog.text, ''))::pg_catalog.uuid) STORED,
+    state pg_catalog.text NOT NULL DEFAULT 'waiting' CHECK (state OPERATOR(pg_catalog.=) ANY ('{waiting,claimed,delayed,dead}')),
     requested_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     next_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     attempts pg_catalog.int4 NOT NULL DEFAULT 0,
     error pg_catalog.text,
-    dead pg_catalog.bool NOT NULL DEFAULT false,
     claimed_by pg_catalog.int4,
     claimed_at pg_catalog.timestamptz,
-    CHECK ((claimed_by IS NULL) OPERATOR(pg_catalog.=) (claimed_at IS NULL))
+    -- So a row waits once, and nobody works on it who is not the only one.
+    UNIQUE (kind, object, key_hash, state),
+    CHECK ((state OPERATOR(pg_catalog.=) 'claimed') OPERATOR(pg_catalog.=) (claimed_by IS NOT NULL AND claimed_at IS NOT NULL))
 );
--- One request a row; a row that is being worked on can be requested once more.
-CREATE UNIQUE INDEX all_work_waiting ON llm.all_work (kind, object, key_hash) WHERE claimed_by IS NULL;
-CREATE INDEX all_work_claimed ON llm.all_work (kind, object, key_hash) WHERE claimed_by IS NOT NULL;
-CREATE INDEX all_work_due ON llm.all_work (kind, object, next_at) WHERE claimed_by IS NULL AND NOT dead;
+CREATE INDEX all_work_due ON llm.all_work (kind, object, next_at) WHERE state OPERATOR(pg_catalog.=) ANY ('{waiting,delayed}');
+CREATE INDEX all_work_claimed ON llm.all_work (claimed_by) WHERE state OPERATOR(pg_catalog.=) 'claimed';
 CREATE INDEX all_work_failed ON llm.all_work (kind, object) WHERE error IS NOT NULL;
 COMMENT ON TABLE llm.all_work IS 'The queue of work in the background, of all roles, for dumps';
 COMMENT ON COLUMN llm.all_work.kind IS 'What is to be kept true, such as index';
 COMMENT ON COLUMN llm.all_work.object IS 'Which one of that kind';
 COMMENT ON COLUMN llm.all_work.key IS 'The primary key of the row that changed; NULL where all rows may have';
-COMMENT ON COLUMN llm.all_work.next_at IS 'Not before this moment: it grows with every attempt that failed';
-COMMENT ON COLUMN llm.all_work.dead IS 'It failed too often to be tried again by itself';
+COMMENT ON COLUMN llm.all_work.next_at IS 'Not before this moment';
+COMMENT ON COLUMN llm.all_work.state IS 'waiting; claimed by somebody who works on it; delayed, as it failed or could not be done; dead, as it failed too often';
 COMMENT ON COLUMN llm.all_work.claimed_by IS 'The process that works on it: a claim ends with the statement that made it';
 
 CREATE TABLE llm.all_worker (
@@ -772,54 +779,6 @@ COMMENT ON COLUMN llm.all_worker.seconds IS 'Time spent on work, without waiting
 
 SELECT pg_catalog.pg_extension_config_dump('llm.all_work', '');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_work_id_seq', '');
-
-CREATE VIEW llm.all_work_source AS
-SELECT c.kind, c.id AS object, c.source, c.key, c.inputs FROM llm.companion_table AS c;
-COMMENT ON VIEW llm.all_work_source IS 'What is kept true in the background: its table, the columns of its key, and those that it is made from';
-
--- Rights are the caller's: pg_has_role() asks for whoever runs the query, while the closed tables are read with the
--- owner's rights.
-CREATE VIEW @extschema@.llm_failed_work WITH (security_barrier) AS
-SELECT s.source AS target, w.kind, w.key, w.error, w.attempts, w.dead, w.next_at, w.requested_at
-FROM llm.all_work AS w
-JOIN llm.all_work_source AS s ON s.kind OPERATOR(pg_catalog.=) w.kind AND s.object OPERATOR(pg_catalog.=) w.object
-JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.source::pg_catalog.oid
-WHERE w.error IS NOT NULL AND pg_catalog.pg_has_role(c.relowner, 'USAGE');
-COMMENT ON VIEW @extschema@.llm_failed_work IS 'Rows whose work in the background failed, with the error: to be tried again, or dead after five attempts';
-COMMENT ON COLUMN @extschema@.llm_failed_work.target IS 'The table';
-COMMENT ON COLUMN @extschema@.llm_failed_work.kind IS 'What is kept true, such as index';
-COMMENT ON COLUMN @extschema@.llm_failed_work.key IS 'The primary key of the row; NULL for the whole table';
-COMMENT ON COLUMN @extschema@.llm_failed_work.error IS 'What the last attempt said';
-COMMENT ON COLUMN @extschema@.llm_failed_work.attempts IS 'How often this row failed; 0 where what it needs was not there';
-COMMENT ON COLUMN @extschema@.llm_failed_work.dead IS 'Not tried again before llm_retry_work(), or before the row changes';
-COMMENT ON COLUMN @extschema@.llm_failed_work.next_at IS 'When it is tried again';
-COMMENT ON COLUMN @extschema@.llm_failed_work.requested_at IS 'When the row changed';
-
-CREATE VIEW @extschema@.llm_workers WITH (security_barrier) AS
-SELECT
-    k.pid, pg_catalog.pg_get_userbyid(k.role) AS usename, k.since, k.rows,
-    (k.rows OPERATOR(pg_catalog./) nullif(k.seconds, 0))::pg_catalog.float4 AS rows_per_second, k.failures, l.waiting,
-    coalesce(pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) l.oldest, '0'::pg_catalog.interval) AS lag
-FROM llm.all_worker AS k
-JOIN pg_catalog.pg_stat_get_activity(NULL) AS a ON a.pid OPERATOR(pg_catalog.=) k.pid
-    AND coalesce(a.backend_start OPERATOR(pg_catalog.<=) k.since, true)
-CROSS JOIN LATERAL (
-    SELECT pg_catalog.count(*) AS waiting, pg_catalog.min(w.requested_at) AS oldest
-    FROM llm.all_work AS w
-    JOIN llm.all_work_source AS s ON s.kind OPERATOR(pg_catalog.=) w.kind AND s.object OPERATOR(pg_catalog.=) w.object
-    JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.source::pg_catalog.oid
-    WHERE NOT w.dead AND pg_catalog.pg_has_role(k.role, c.relowner, 'USAGE')
-) AS l
-WHERE pg_catalog.pg_has_role(k.role, 'USAGE') OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
-COMMENT ON VIEW @extschema@.llm_workers IS 'The workers of this database: who, since when, how fast, how far behind';
-COMMENT ON COLUMN @extschema@.llm_workers.pid IS 'The process of the session, as in pg_stat_activity';
-COMMENT ON COLUMN @extschema@.llm_workers.usename IS 'The role whose work it does';
-COMMENT ON COLUMN @extschema@.llm_workers.since IS 'When it began';
-COMMENT ON COLUMN @extschema@.llm_workers.rows IS 'Rows done';
-COMMENT ON COLUMN @extschema@.llm_workers.rows_per_second IS 'Speed while there was work; NULL before the first row';
-COMMENT ON COLUMN @extschema@.llm_workers.failures IS 'Attempts that failed';
-COMMENT ON COLUMN @extschema@.llm_workers.waiting IS 'Rows that it may do and that wait, those that others are doing included';
-COMMENT ON COLUMN @extschema@.llm_workers.lag IS 'For how long the oldest of them has been waiting';
 
 -- It commits as it goes, so it cannot carry SET search_path: it pins it itself.
 CREATE PROCEDURE llm_work(max_rows int DEFAULT NULL, INOUT done bigint DEFAULT NULL, INOUT failed bigint DEFAULT NULL)
@@ -854,20 +813,20 @@ BEGIN
     IF TG_WHEN <> 'AFTER' OR TG_NARGS <> 2 OR TG_ARGV[1] !~ '^[1-9][0-9]{0,8}$' THEN
         RETURN NULL;
     END IF;
-    -- What a trigger made by hand names is not looked for where its transition table is not.
+    -- NULL where the trigger has no such table: one made by hand finds nothing, whatever else has the name.
     SELECT 'SELECT ' || k.object || ' AS key, t.* FROM '
-               || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($3).*)' ELSE quote_ident(g.tgnewtable) END || ' AS t',
+           || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($3).*)' ELSE quote_ident(g.tgnewtable) END || ' AS t',
            'SELECT ' || k.object || ' AS key, t.* FROM '
-               || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($4).*)' ELSE quote_ident(g.tgoldtable) END || ' AS t',
+           || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($4).*)' ELSE quote_ident(g.tgoldtable) END || ' AS t',
            k.object, i.differs
     INTO new_rows, old_rows, row_key, differs
-    FROM llm.all_work_source AS s
+    FROM llm.companion_table AS s
     JOIN pg_trigger AS g ON g.tgrelid = TG_RELID AND g.tgname = TG_NAME
     CROSS JOIN LATERAL (
         SELECT 'jsonb_build_object(' || string_agg(format(
             CASE WHEN a.atttypid < 16384 THEN '%L, t.%2$I' ELSE '%L, format(''%%s'', t.%2$I)' END, a.attname, a.attname
         ), ', ') || ')' AS object
-        FROM pg_attribute AS a WHERE a.attrelid = TG_RELID AND a.attname = ANY(s.key)
+        FROM pg_attribute AS a WHERE a.attrelid = TG_RELID AND a.attname = ANY(s.key) AND array_position(s.key, NULL) IS NULL
     ) AS k
     CROSS JOIN LATERAL (
         SELECT string_agg(CASE
@@ -879,33 +838,26 @@ BEGIN
         END, ' OR ') AS differs
         FROM pg_attribute AS a WHERE a.attrelid = TG_RELID AND a.attname = ANY(s.inputs)
     ) AS i
-    WHERE s.kind = TG_ARGV[0] AND s.object = TG_ARGV[1]::int4 AND (s.source = TG_RELID OR s.source IN (
-        WITH RECURSIVE ancestor (oid) AS (
-            SELECT h.inhparent FROM pg_inherits AS h WHERE h.inhrelid = TG_RELID
-            UNION
-            SELECT h.inhparent FROM ancestor AS r JOIN pg_inherits AS h ON h.inhrelid = r.oid
-        )
-        SELECT r.oid FROM ancestor AS r
-    ));
+    WHERE s.kind = TG_ARGV[0] AND s.id = TG_ARGV[1]::int4
+    AND (s.source = TG_RELID OR s.source IN (SELECT a.relation FROM llm.relation_ancestors(TG_RELID) AS a (relation)));
     keys := CASE TG_OP
         WHEN 'INSERT' THEN 'SELECT n.key FROM (' || new_rows || ') AS n'
         WHEN 'DELETE' THEN 'SELECT o.key FROM (' || old_rows || ') AS o'
         WHEN 'UPDATE' THEN
             'SELECT coalesce(n.key, o.key) FROM (' || new_rows || ') AS n FULL JOIN (' || old_rows || ') AS o'
             || ' ON n.key = o.key WHERE n.key IS NULL OR o.key IS NULL OR ' || differs
-        WHEN 'TRUNCATE' THEN CASE WHEN row_key IS NOT NULL THEN 'SELECT NULL::jsonb' END
+        ELSE CASE WHEN row_key IS NOT NULL THEN 'SELECT NULL::jsonb' END
     END;
     IF keys IS NULL THEN
         RETURN NULL;
     END IF;
-    -- A request that waits is locked, even if nothing of it changes: until this transaction ends nobody works on it, who
-    -- would read the row as it was and take the request for done. In one order, so that no two writers wait for each other.
-    EXECUTE 'INSERT INTO llm.all_work AS w (kind, object, key)'
-        || ' SELECT $1, $2, k.key FROM (' || keys || ') AS k (key) GROUP BY k.key ORDER BY k.key'
-        || ' ON CONFLICT (kind, object, key_hash) WHERE claimed_by IS NULL DO UPDATE'
-        || ' SET requested_at = excluded.requested_at, next_at = excluded.next_at, attempts = 0, error = NULL, dead = false'
-        || ' WHERE w.error IS NOT NULL'
-    USING TG_ARGV[0], TG_ARGV[1]::int4, NEW, OLD;
+    -- A request that waits already is locked: until this transaction ends nobody works on it, who would read the row as it
+    -- was and take the request for done. In one order, so that no two writers wait for each other.
+    EXECUTE format(
+        'INSERT INTO llm.all_work AS w (kind, object, key)'
+        ' SELECT $1, $2, k.key FROM (%s) AS k (key) GROUP BY k.key ORDER BY k.key'
+        ' ON CONFLICT (kind, object, key_hash, state) DO UPDATE SET state = w.state WHERE false', keys
+    ) USING TG_ARGV[0], TG_ARGV[1]::int4, NEW, OLD;
     -- A transaction that notifies cannot be prepared; there workers look by themselves.
     IF current_setting('max_prepared_transactions') = '0' AND EXISTS (SELECT FROM llm.all_worker) THEN
         PERFORM pg_notify('llm_work', '');
@@ -914,6 +866,50 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION llm.enqueue_work IS 'Trigger of what is kept true in the background: puts the keys of the rows that changed into the queue';
+
+-- Rights are the caller's: pg_has_role() asks for whoever runs the query, while the closed tables are read with the
+-- owner's rights.
+CREATE VIEW @extschema@.llm_failed_work WITH (security_barrier) AS
+SELECT s.source AS target, w.kind, w.key, w.error, w.attempts, w.state, w.next_at, w.requested_at
+FROM llm.all_work AS w
+JOIN llm.companion_table AS s ON s.kind OPERATOR(pg_catalog.=) w.kind AND s.id OPERATOR(pg_catalog.=) w.object
+JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.source::pg_catalog.oid
+WHERE w.error IS NOT NULL AND pg_catalog.pg_has_role(c.relowner, 'USAGE');
+COMMENT ON VIEW @extschema@.llm_failed_work IS 'Rows whose work in the background failed, with the error: to be tried again, or dead after five attempts';
+COMMENT ON COLUMN @extschema@.llm_failed_work.target IS 'The table';
+COMMENT ON COLUMN @extschema@.llm_failed_work.kind IS 'What is kept true, such as index';
+COMMENT ON COLUMN @extschema@.llm_failed_work.key IS 'The primary key of the row; NULL for the whole table';
+COMMENT ON COLUMN @extschema@.llm_failed_work.error IS 'What the last attempt said';
+COMMENT ON COLUMN @extschema@.llm_failed_work.attempts IS 'How often this row failed; 0 where what it needs was not there';
+COMMENT ON COLUMN @extschema@.llm_failed_work.state IS 'delayed, claimed for its next attempt, or dead: not tried again before llm_retry_work(), or before the row changes';
+COMMENT ON COLUMN @extschema@.llm_failed_work.next_at IS 'When it is tried again';
+COMMENT ON COLUMN @extschema@.llm_failed_work.requested_at IS 'When the row changed';
+
+CREATE VIEW @extschema@.llm_workers WITH (security_barrier) AS
+SELECT
+    k.pid, pg_catalog.pg_get_userbyid(k.role) AS usename, k.since, k.rows,
+    (CASE WHEN k.seconds OPERATOR(pg_catalog.>) 0 THEN k.rows OPERATOR(pg_catalog./) k.seconds END)::pg_catalog.float4 AS rows_per_second, k.failures, l.waiting,
+    coalesce(pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) l.oldest, '0'::pg_catalog.interval) AS lag
+FROM llm.all_worker AS k
+JOIN pg_catalog.pg_stat_get_activity(NULL) AS a ON a.pid OPERATOR(pg_catalog.=) k.pid
+    AND coalesce(a.backend_start OPERATOR(pg_catalog.<=) k.since, true)
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.count(*) AS waiting, pg_catalog.min(w.requested_at) AS oldest
+    FROM llm.all_work AS w
+    JOIN llm.companion_table AS s ON s.kind OPERATOR(pg_catalog.=) w.kind AND s.id OPERATOR(pg_catalog.=) w.object
+    JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.source::pg_catalog.oid
+    WHERE w.state OPERATOR(pg_catalog.<>) 'dead' AND pg_catalog.pg_has_role(k.role, c.relowner, 'USAGE')
+) AS l
+WHERE pg_catalog.pg_has_role(k.role, 'USAGE') OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
+COMMENT ON VIEW @extschema@.llm_workers IS 'The workers of this database: who, since when, how fast, how far behind';
+COMMENT ON COLUMN @extschema@.llm_workers.pid IS 'The process of the session, as in pg_stat_activity';
+COMMENT ON COLUMN @extschema@.llm_workers.usename IS 'The role whose work it does';
+COMMENT ON COLUMN @extschema@.llm_workers.since IS 'When it began';
+COMMENT ON COLUMN @extschema@.llm_workers.rows IS 'Rows done';
+COMMENT ON COLUMN @extschema@.llm_workers.rows_per_second IS 'Speed while there was work; NULL before the first row';
+COMMENT ON COLUMN @extschema@.llm_workers.failures IS 'Attempts that failed';
+COMMENT ON COLUMN @extschema@.llm_workers.waiting IS 'Rows that it may do and that wait, those that others are doing included';
+COMMENT ON COLUMN @extschema@.llm_workers.lag IS 'For how long the oldest of them has been waiting';
 
 GRANT SELECT, INSERT ON llm.all_work TO pg_database_owner;
 GRANT SELECT, UPDATE ON SEQUENCE llm.all_work_id_seq TO pg_database_owner;
@@ -1058,15 +1054,15 @@ CREATE VIEW llm.ai_column WITH (security_barrier) AS
 SELECT
     a.id, a.source AS target, a.name::pg_catalog.text AS name, a.companion,
     CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
-        SELECT o.attname::pg_catalog.text FROM pg_catalog.unnest(a.key_numbers) WITH ORDINALITY AS n (number, place)
-        LEFT JOIN pg_catalog.pg_attribute AS o ON o.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
-        AND o.attnum OPERATOR(pg_catalog.=) n.number AND NOT o.attisdropped ORDER BY n.place
-    ) ELSE a.key::pg_catalog.text[] END AS key,
+        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.key_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
+        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
+    ) ELSE (a.key)::pg_catalog.text[] END AS key,
     CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
-        SELECT o.attname::pg_catalog.text FROM pg_catalog.unnest(a.input_numbers) WITH ORDINALITY AS n (number, place)
-        LEFT JOIN pg_catalog.pg_attribute AS o ON o.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
-        AND o.attnum OPERATOR(pg_catalog.=) n.number AND NOT o.attisdropped ORDER BY n.place
-    ) ELSE a.inputs::pg_catalog.text[] END AS inputs,
+        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.input_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
+        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
+    ) ELSE (a.inputs)::pg_catalog.text[] END AS inputs,
     a.expression, a.sync, a.compiled, a.inputs::pg_catalog.text[] AS written_inputs, a.settings,
     EXISTS (
         SELECT FROM pg_catalog.pg_roles AS r
@@ -1102,3 +1098,15 @@ COMMENT ON COLUMN @extschema@.llm_staleness.models IS 'Rows by the models that t
 GRANT SELECT, INSERT ON llm.all_column TO pg_database_owner;
 GRANT SELECT, UPDATE ON SEQUENCE llm.all_column_id_seq TO pg_database_owner;
 GRANT SELECT ON llm.ai_column, @extschema@.llm_staleness TO PUBLIC;
+-- jsonb without TRANSFORM: filter and citations pass through as text.
+CREATE FUNCTION semantic_answer(
+    question text, target regclass, k int DEFAULT 5, model text DEFAULT NULL, also regclass[] DEFAULT NULL,
+    filter jsonb DEFAULT NULL, name text DEFAULT NULL, rerank text DEFAULT NULL, entailment text DEFAULT NULL,
+    threshold real DEFAULT 0.5
+) RETURNS TABLE (answer text, citations jsonb, confidence real)
+LANGUAGE plpython3u STABLE COST 1000000 ROWS 1
+SET search_path = pg_catalog, pg_temp
+SET hnsw.iterative_scan = 'strict_order' SET hnsw.ef_search = 100
+SET ivfflat.iterative_scan = 'relaxed_order' SET ivfflat.probes = 10
+AS $$ from pg_llm.functions import answer; return answer.semantic_answer(question, target, k, model, also, filter, name, rerank, entailment, threshold) $$;
+COMMENT ON FUNCTION semantic_answer IS 'The answer to a question from the texts of tables, with checked citations; NULL where they do not answer it.';

@@ -2,15 +2,15 @@ CREATE VIEW llm.ai_column WITH (security_barrier) AS
 SELECT
     a.id, a.source AS target, a.name::pg_catalog.text AS name, a.companion,
     CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
-        SELECT o.attname::pg_catalog.text FROM pg_catalog.unnest(a.key_numbers) WITH ORDINALITY AS n (number, place)
-        LEFT JOIN pg_catalog.pg_attribute AS o ON o.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
-        AND o.attnum OPERATOR(pg_catalog.=) n.number AND NOT o.attisdropped ORDER BY n.place
-    ) ELSE a.key::pg_catalog.text[] END AS key,
+        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.key_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
+        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
+    ) ELSE (a.key)::pg_catalog.text[] END AS key,
     CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
-        SELECT o.attname::pg_catalog.text FROM pg_catalog.unnest(a.input_numbers) WITH ORDINALITY AS n (number, place)
-        LEFT JOIN pg_catalog.pg_attribute AS o ON o.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
-        AND o.attnum OPERATOR(pg_catalog.=) n.number AND NOT o.attisdropped ORDER BY n.place
-    ) ELSE a.inputs::pg_catalog.text[] END AS inputs,
+        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.input_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
+        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
+    ) ELSE (a.inputs)::pg_catalog.text[] END AS inputs,
     a.expression, a.sync, a.compiled, a.inputs::pg_catalog.text[] AS written_inputs, a.settings,
     EXISTS (
         SELECT FROM pg_catalog.pg_roles AS r

@@ -51,15 +51,15 @@ UNION ALL
 SELECT
     'column', a.id, a.source, a.companion, a.sync, a.number, a.key_numbers,
     CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
-        SELECT o.attname::pg_catalog.text FROM pg_catalog.unnest(a.key_numbers) WITH ORDINALITY AS n (number, place)
-        LEFT JOIN pg_catalog.pg_attribute AS o ON o.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
-        AND o.attnum OPERATOR(pg_catalog.=) n.number AND NOT o.attisdropped ORDER BY n.place
-    ) ELSE a.key::pg_catalog.text[] END,
+        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.key_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
+        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
+    ) ELSE (a.key)::pg_catalog.text[] END,
     CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
-        SELECT o.attname::pg_catalog.text FROM pg_catalog.unnest(a.input_numbers) WITH ORDINALITY AS n (number, place)
-        LEFT JOIN pg_catalog.pg_attribute AS o ON o.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
-        AND o.attnum OPERATOR(pg_catalog.=) n.number AND NOT o.attisdropped ORDER BY n.place
-    ) ELSE a.inputs::pg_catalog.text[] END
+        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.input_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
+        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
+    ) ELSE (a.inputs)::pg_catalog.text[] END
 FROM llm.all_column AS a;
 COMMENT ON VIEW llm.companion_table IS 'The companion tables of this database, each with the table that it is derived from';
 COMMENT ON COLUMN llm.companion_table.inputs IS 'The columns of the source that it is made from';

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
-from companions import missing
+from companion import missing
 from database import value
 from workbench.cluster import Cluster
 

@@ -51,13 +51,13 @@ def create(
         )
         dimensions = encoder.dimensions or int(encoder.ask("load")["dimensions"])
         _check_dimensions(definition, dimensions)
-        name = name or companion.default_name(_bare_name(db, source))
-        with reporting(db, "semantic_index", source.relation, name) as report:
+        default = companion.default_name(_bare_name(db, source))
+        with reporting(db, "semantic_index", source.relation, name or default) as report:
             _lock(db, source)
-            index = _existing(db, oid, name, definition)
+            index = _existing(db, oid, name, default, definition)
             is_new = index is None
             if index is None:
-                index = _create(db, source, name, definition, dimensions)
+                index = _create(db, source, name or default, name is not None, definition, dimensions)
             _create_triggers(db, index)
             commit()
             try:
@@ -70,9 +70,13 @@ def create(
             db.run_as(index.owner, lambda: companion.build_indexes(db, index, report))
 
 
-def _create(db: Connection, source: Table, name: str, definition: Definition, dimensions: int) -> SemanticIndex:
+def _create(
+    db: Connection, source: Table, name: str, is_named: bool, definition: Definition, dimensions: int
+) -> SemanticIndex:
     query = "SELECT relowner::int8 AS oid FROM pg_class WHERE oid = $1::oid"
     owner = db.rows(query, ("int8",), (source.oid,))[0]["oid"]
+    if not is_named:
+        db.run_as(owner, lambda: companion.free_default_name(db, source, name))
     number = db.run_as(owner, lambda: companion.create(db, source, name, definition, dimensions))
     index = semantic_index.by_id(db, number)
     if index is None:
@@ -165,13 +169,16 @@ def _check_dimensions(definition: Definition, dimensions: int) -> None:
         )
 
 
-def _existing(db: Connection, oid: str, name: str, definition: Definition) -> SemanticIndex | None:
-    """The index of that name, if it is exactly this. Raises DuplicateIndex for another one."""
-    for other in semantic_index.of_relation(db, oid):
-        if other.name != name or str(other.target) != oid:
-            continue
-        if other.definition == definition:
+def _existing(db: Connection, oid: str, name: str | None, default: str, definition: Definition) -> SemanticIndex | None:
+    """The index of that name, or of any for None, if it is exactly this. Raises DuplicateIndex for one that is not."""
+    own = [other for other in semantic_index.of_relation(db, oid) if str(other.target) == oid]
+    for other in own:
+        if other.definition == definition and name in (None, other.name):
             return other
+    name = name or default
+    for other in own:
+        if other.name != name:
+            continue
         d = other.definition
         raise DuplicateIndex(
             f'table {other.source.relation} already has a semantic index "{name}" that differs',

@@ -25,19 +25,21 @@ Found = tuple[int, int, float]
 class Papers:
     """An index whose rankings are given: `near` by vectors, `with_words` by full text; `readable` are the rows' ids.
 
-    A chunk of the row 7 is stale: made from a text that the row has no more.
+    A chunk of the row 7 is stale: made from a text that the row has no more. There are `size` chunks in all.
     """
 
     db: FakeConnection
     near: Sequence[Found] = ((1, 1, 0.9), (2, 1, 0.8), (1, 2, 0.7), (3, 1, 0.6))
     with_words: Sequence[Found] = ((3, 1, 5.0), (2, 2, 4.0), (4, 1, 3.0))
     readable: Sequence[int] = range(100)
+    size: int = 1_000_000
 
     def __post_init__(self) -> None:
         db = self.db
         FakeIndex(db)
         db.answer("row_security_active", [{"is": False}])
         db.answer("set_config('hnsw.ef_search'", [])
+        db.answer("greatest(reltuples, 0) AS rows", lambda call: [{"rows": self.size}])
         db.answer("AS w (lexeme, positions, weights) ORDER BY", [{"lexeme": "it's"}, {"lexeme": "tree"}])
         db.answer("OPERATOR(public.<=>)", lambda call: self._hits(call, self.near))
         db.answer("WITH posting AS MATERIALIZED", lambda call: self._hits(call, self.with_words))
@@ -150,7 +152,8 @@ def test_enough_hits_need_no_exact_search(papers: Papers) -> None:
     assert ids(search(papers, mode="vector", limit=2)) == [1, 2]
     (call,) = papers.db.asked("OPERATOR(public.<=>)")
     assert "ORDER BY (c.embedding OPERATOR(public.<=>) $1::public.vector) LIMIT" in call.query
-    assert papers.db.asked("hnsw.ef_search")[0].values == ("100",)
+    # What the function itself is set to is enough.
+    assert not papers.db.asked("hnsw.ef_search")
 
 
 def test_too_few_hits_are_looked_for_in_more_and_then_exactly(papers: Papers) -> None:
@@ -158,9 +161,23 @@ def test_too_few_hits_are_looked_for_in_more_and_then_exactly(papers: Papers) ->
     first, second, exact = papers.db.asked("OPERATOR(public.<=>)")
     pools = [int(call.query.rpartition("LIMIT ")[2].split(")")[0]) for call in (first, second)]
     assert pools[1] == 8 * pools[0]
+    assert papers.db.asked("hnsw.ef_search")[0].values == (str(pools[1]),)
     # An order that no index knows, of nothing but the rows that may come out.
     assert "$1::public.vector) + 0 LIMIT" in exact.query
     assert len(json.loads(exact.values[1])) == len(papers.readable)
+
+
+def test_where_few_rows_pass_they_are_searched_exactly_at_once(papers: Papers) -> None:
+    papers.readable = [2]
+    papers.size = 30_000
+    assert ids(search(papers, mode="vector", limit=5, filter='{"year": 1990}')) == [2]
+    first, exact = papers.db.asked("OPERATOR(public.<=>)")
+    assert ") + 0 LIMIT" not in first.query
+    assert ") + 0 LIMIT" in exact.query
+    # Or where all chunks there are have been looked at.
+    papers.size = 4
+    search(papers, mode="vector", limit=5)
+    assert len(papers.db.asked("OPERATOR(public.<=>)")) == 4
 
 
 def test_a_filter_is_asked_of_the_rows_of_the_hits(papers: Papers) -> None:
