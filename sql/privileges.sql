@@ -1,5 +1,7 @@
 GRANT USAGE ON SCHEMA llm TO PUBLIC;
-GRANT SELECT ON llm.model, llm.run, llm.recommender, llm.embedding_column TO PUBLIC;
+GRANT SELECT ON llm.model, llm.run, llm.recommender, llm.semantic_index, llm.companion_table TO PUBLIC;
+GRANT SELECT, INSERT ON llm.all_semantic_index TO pg_database_owner;
+GRANT SELECT, UPDATE ON SEQUENCE llm.all_semantic_index_id_seq TO pg_database_owner;
 -- What a model was trained on shows in its files.
 GRANT SELECT, INSERT ON llm.model_file TO pg_database_owner;
 -- For dumps and restores by a database's owner; everybody else has the views, each role its own rows.
@@ -17,3 +19,10 @@ llm.own_relation, llm.own_evidence, llm.own_merge, llm.own_graph_model, llm.own_
 GRANT SELECT, INSERT ON llm.all_graph_model, llm.all_graph_model_file TO pg_database_owner;
 GRANT SELECT ON llm.graph_model, llm.graph_model_file TO PUBLIC;
 GRANT SELECT ON @extschema@.llm_models, @extschema@.llm_progress, @extschema@.llm_runs TO PUBLIC;
+-- Keys of rows and errors; for dumps.
+GRANT SELECT, INSERT ON llm.all_work TO pg_database_owner;
+GRANT SELECT, UPDATE ON SEQUENCE llm.all_work_id_seq TO pg_database_owner;
+GRANT SELECT ON @extschema@.llm_failed_work, @extschema@.llm_workers TO PUBLIC;
+GRANT SELECT, INSERT ON llm.all_column TO pg_database_owner;
+GRANT SELECT, UPDATE ON SEQUENCE llm.all_column_id_seq TO pg_database_owner;
+GRANT SELECT ON llm.ai_column, @extschema@.llm_staleness TO PUBLIC;

@@ -35,6 +35,9 @@ SETTINGS = {
         ),
         Setting("llm.generation_model", "smollm2-135m-instruct", "session", "the model that writes when none is named"),
         Setting(
+            "llm.ranking_model", "all-minilm-l6-v2", "session", "the model that says how relevant a text is to a query"
+        ),
+        Setting(
             "llm.ask_timeout",
             "5s",
             "session",

@@ -23,7 +23,13 @@ SERVER_USER: Final = os.environ.get("SERVER_USER", "postgres") if os.geteuid() =
 FOREIGN: Final = ("PG", "PYTHON", "VIRTUAL_ENV", "CONDA", "NOTIFY_SOCKET")
 # Longest path of a Unix socket, less the file name of PostgreSQL's.
 SOCKET_FOLDER_LENGTH: Final = 107 - len("/.s.PGSQL.65535.lock.12345")
-TEST_SETTINGS: Final = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "2GB"}
+TEST_SETTINGS: Final = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "2GB",
+    "max_prepared_transactions": "5",
+}
 
 
 class ClusterError(Exception):

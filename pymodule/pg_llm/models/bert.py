@@ -1,11 +1,13 @@
-"""Writes the ONNX graph of a BERT sentence encoder from its safetensors, without torch.
+"""Writes the ONNX graph of a BERT from its safetensors, without torch: a sentence encoder or a cross-encoder.
 
-Devlin et al. 2019 (BERT), Reimers and Gurevych 2019 (mean or [CLS] pooling); the outputs are unit vectors.
+Devlin et al. 2019 (BERT), Reimers and Gurevych 2019 (mean or [CLS] pooling), Nogueira and Cho 2019 (relevance of a
+pair). The outputs are unit vectors, or one logit of relevance each.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,36 +20,55 @@ _INPUTS: Final = ("input_ids", "attention_mask", "token_type_ids")
 _POOLING: Final = ("pooling_mode_mean_tokens", "pooling_mode_cls_token")
 
 
-def is_supported(folder: Path) -> bool:
-    """True for a BERT in one file with its tokenizer, followed by mean or [CLS] pooling and nothing but a norm."""
-    config, pooling = _json(folder / "config.json"), _json(folder / "1_Pooling" / "config.json")
-    modules = [str(module.get("type")).rsplit(".", 1)[-1] for module in _json(folder / "modules.json") or []]
-    poolings = [name for name in pooling if name.startswith("pooling_mode_") and pooling[name] is True]
+def is_supported(folder: Path, task: str = "embedding") -> bool:
+    """True for a BERT in one file with its tokenizer, and a head as the task has it.
+
+    For `embedding` that is mean or [CLS] pooling and nothing but a norm, for `ranking` BERT's own pooler and one logit.
+    """
+    config = _json(folder / "config.json")
     return (
         config.get("model_type") == "bert"
         and config.get("hidden_act") == "gelu"
         and config.get("position_embedding_type", "absolute") == "absolute"
-        and modules in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
-        and len(poolings) == 1
-        and poolings[0] in _POOLING
-        and _has_plain_weights(folder / "model.safetensors", int(config["num_hidden_layers"]))
+        and (task == "ranking" or _has_plain_pooling(folder))
+        and _has_plain_weights(folder / "model.safetensors", _needed_weights(task, int(config["num_hidden_layers"])))
         and _has_plain_tokenizer(folder)
     )
 
 
-def _has_plain_weights(file: Path, layers: int) -> bool:
+def _has_plain_pooling(folder: Path) -> bool:
+    pooling = _json(folder / "1_Pooling" / "config.json")
+    modules = [str(module.get("type")).rsplit(".", 1)[-1] for module in _json(folder / "modules.json") or []]
+    poolings = [name for name in pooling if name.startswith("pooling_mode_") and pooling[name] is True]
+    return (
+        modules in (["Transformer", "Pooling"], ["Transformer", "Pooling", "Normalize"])
+        and len(poolings) == 1
+        and poolings[0] in _POOLING
+    )
+
+
+def _needed_weights(task: str, layers: int) -> list[str]:
+    head = ["pooler.dense.weight", "pooler.dense.bias", "classifier.weight"] if task == "ranking" else []
+    return ["embeddings.token_type_embeddings.weight", f"encoder.layer.{layers - 1}.output.LayerNorm.bias", *head]
+
+
+def _has_plain_weights(file: Path, needed: Sequence[str]) -> bool:
+    """Whether the needed weights are there, all are floating-point numbers, and a classifier has one output."""
     if not file.is_file():
         return False
     from safetensors import safe_open
 
     with safe_open(file, framework="numpy") as weights:
-        kinds = {name.removeprefix("bert."): weights.get_slice(name).get_dtype() for name in weights.keys()}  # noqa: SIM118
-    needed = ("embeddings.token_type_embeddings.weight", f"encoder.layer.{layers - 1}.output.LayerNorm.bias")
-    return all(name in kinds for name in needed) and {
-        kind
-        for name, kind in kinds.items()
-        if name.startswith(("embeddings.", "encoder.")) and "position_ids" not in name
-    } <= {"F32", "F16"}
+        slices = {name.removeprefix("bert."): weights.get_slice(name) for name in weights.keys()}  # noqa: SIM118
+        if not all(name in slices for name in needed):
+            return False
+        if "classifier.weight" in needed and slices["classifier.weight"].get_shape()[0] != 1:
+            return False
+        return {
+            part.get_dtype()
+            for name, part in slices.items()
+            if name.startswith(("embeddings.", "encoder.", "pooler.", "classifier.")) and "position_ids" not in name
+        } <= {"F32", "F16"}
 
 
 def _has_plain_tokenizer(folder: Path) -> bool:
@@ -64,16 +85,16 @@ def _has_plain_tokenizer(folder: Path) -> bool:
     )
 
 
-def write(folder: Path, target: Path) -> None:
+def write(folder: Path, target: Path, task: str = "embedding") -> None:
     """Write model.onnx, tokenizer.json and meta.json, as an export by torch would."""
     import onnx
 
-    onnx.save(_Graph(folder).model(), target / "model.onnx")
+    onnx.save(_Graph(folder, task).model(), target / "model.onnx")
     (target / "tokenizer.json").write_text((folder / "tokenizer.json").read_text(encoding="utf-8"), encoding="utf-8")
-    (target / "meta.json").write_text(json.dumps(_meta(folder), indent=1), encoding="utf-8")
+    (target / "meta.json").write_text(json.dumps(_meta(folder, task), indent=1), encoding="utf-8")
 
 
-def _meta(folder: Path) -> dict[str, Any]:
+def _meta(folder: Path, task: str) -> dict[str, Any]:
     from tokenizers import Tokenizer
 
     config, sentence = _json(folder / "config.json"), _json(folder / "config_sentence_transformers.json")
@@ -82,14 +103,15 @@ def _meta(folder: Path) -> dict[str, Any]:
     padding = padding["content"] if isinstance(padding, dict) else padding
     longest = _json(folder / "sentence_bert_config.json").get("max_seq_length")
     positions = int(config["max_position_embeddings"])
-    prompts = {"query": "", "document": "", **(sentence.get("prompts") or {})}
+    is_encoder = task == "embedding"
+    prompts = {"query": "", "document": "", **(sentence.get("prompts") or {})} if is_encoder else {}
     return {
-        "task": "embedding",
+        "task": task,
         "inputs": list(_INPUTS),
         "max_tokens": int(longest or min(int(settings.get("model_max_length", positions)), positions)),
         "pad_id": Tokenizer.from_file(str(folder / "tokenizer.json")).token_to_id(padding) or 0,
-        "details": {"dimensions": int(config["hidden_size"])},
-        "prompts": {name: prompts[name] for name in ("query", "document")},
+        "details": {"dimensions": int(config["hidden_size"])} if is_encoder else {},
+        "prompts": {name: prompts[name] for name in ("query", "document") if name in prompts},
     }
 
 
@@ -98,10 +120,12 @@ def _json(file: Path) -> Any:
 
 
 class _Graph:
-    """The nodes and weights of one encoder; each method that adds a node returns the name of its output."""
+    """The nodes and weights of one network; each method that adds a node returns the name of its output."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, task: str) -> None:
         from safetensors.numpy import load_file
+
+        self._task = task
 
         self._config = _json(folder / "config.json")
         self._mean = bool(_json(folder / "1_Pooling" / "config.json").get("pooling_mode_mean_tokens"))
@@ -118,14 +142,16 @@ class _Graph:
         hidden = self._embeddings()
         for number in range(self._config["num_hidden_layers"]):
             hidden = self._layer(f"encoder.layer.{number}", hidden)
-        pooled = self._pooled(hidden)
-        norm = self._add("ReduceL2", pooled, self._integers(-1), keepdims=1)
-        self._add("Div", pooled, self._add("Max", norm, self._float(1e-12)), output="output")
+        if self._task == "ranking":
+            self._relevance(hidden)
+        else:
+            self._unit_vector(hidden)
+        width = 1 if self._task == "ranking" else self._config["hidden_size"]
         shape = ["batch", "sequence"]
         graph = helper.make_graph(
             self._nodes, "bert",
             [helper.make_tensor_value_info(name, TensorProto.INT64, shape) for name in _INPUTS],
-            [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", self._config["hidden_size"]])],
+            [helper.make_tensor_value_info("output", TensorProto.FLOAT, ["batch", width])],
             [numpy_helper.from_array(array, name) for name, array in self._constants.items()],
         )  # fmt: skip
         return helper.make_model(
@@ -160,6 +186,17 @@ class _Graph:
         outer = self._add("Add", self._linear(f"{prefix}.output.dense", inner), attended)
         return self._norm(f"{prefix}.output.LayerNorm", outer)
 
+    def _unit_vector(self, hidden: str) -> None:
+        pooled = self._pooled(hidden)
+        norm = self._add("ReduceL2", pooled, self._integers(-1), keepdims=1)
+        self._add("Div", pooled, self._add("Max", norm, self._float(1e-12)), output="output")
+
+    def _relevance(self, hidden: str) -> None:
+        """The logit that BERT's classifier reads off its pooler, a layer on the first token."""
+        first = self._add("Gather", hidden, self._scalar(0), axis=1)
+        pooled = self._add("Tanh", self._linear("pooler.dense", first))
+        self._linear("classifier", pooled, output="output")
+
     def _pooled(self, hidden: str) -> str:
         if not self._mean:
             return self._add("Gather", hidden, self._scalar(0), axis=1)
@@ -180,9 +217,9 @@ class _Graph:
             )
         return "mask"
 
-    def _linear(self, name: str, value: str) -> str:
+    def _linear(self, name: str, value: str, output: str | None = None) -> str:
         product = self._add("MatMul", value, self._constant(f"{name}.kernel", self._weights[f"{name}.weight"].T))
-        return self._add("Add", product, self._weight(f"{name}.bias"))
+        return self._add("Add", product, self._weight(f"{name}.bias"), output=output)
 
     def _norm(self, name: str, value: str) -> str:
         scale, bias = self._weight(f"{name}.weight"), self._weight(f"{name}.bias")

@@ -2,8 +2,8 @@
 
     python -m pg_llm.models.export --source package:NAME/path --cache FOLDER [--precision int8]
 
-Runs in a process of its own, so that the model host never imports torch for a model on the CPU. A BERT sentence encoder
-needs no torch for its export either.
+Runs in a process of its own, so that the model host never imports torch for a model on the CPU. A BERT that embeds or
+ranks needs no torch for its export either.
 """
 
 from __future__ import annotations
@@ -120,8 +120,8 @@ def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
     if task == "generation":
         _convert_gguf(folder, scratch)
         return
-    if task == "embedding" and bert.is_supported(folder):
-        bert.write(folder, scratch)
+    if task in ("embedding", "ranking") and bert.is_supported(folder, task):
+        bert.write(folder, scratch, task)
         if precision == "int8":
             expected = _outputs(scratch)
             _quantize(scratch / "model.onnx")
@@ -195,6 +195,9 @@ def _outputs(scratch: Path) -> Any:
 def _compare(expected: Sequence[Any], found: Sequence[Any], precision: str) -> None:
     import numpy as np
 
+    if len(found[0].ravel()) == 1:
+        # Single numbers have no direction of their own.
+        expected, found = ([np.concatenate([row.ravel() for row in rows])] for rows in (expected, found))
     for wanted, output in zip(expected, found, strict=True):
         first, second = wanted.ravel(), output.ravel()[: wanted.size]
         cosine = float(first @ second / (np.linalg.norm(first) * np.linalg.norm(second) or 1))
@@ -221,7 +224,7 @@ def main() -> int:
     parser.add_argument("--digest", help="the digest of the folder, where it is known")
     parser.add_argument("--cache", type=Path, default=Path(installation().cache))
     parser.add_argument(
-        "--task", choices=("embedding", "classification", "entities", "generation"), default="embedding"
+        "--task", choices=("embedding", "classification", "entities", "generation", "ranking"), default="embedding"
     )
     parser.add_argument("--precision", choices=("fp32", "int8"), default="fp32")
     args = parser.parse_args()

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from pg_llm.errors import InvalidModel
+from pg_llm.models import tokens
 from pg_llm.models.tokens import Tokenization
 
 
@@ -29,11 +30,11 @@ class Meta:
 
 
 class Network(torch.nn.Module):
-    """Padded tokens in; unit vectors, logits of labels, or logits of labels for each token out."""
+    """Padded tokens in; unit vectors, logits of labels or of relevance, or logits of labels for each token out."""
 
     def __init__(self, folder: Path, task: str, device: str = "cpu", attention: str | None = None) -> None:
         super().__init__()
-        load = {"embedding": self._embedding, "classification": self._labels, "entities": self._labels}[task]
+        load = self._embedding if task == "embedding" else self._labels
         # Never pickle, never code that comes with the model.
         options: dict[str, Any] = {"use_safetensors": True} | ({"attn_implementation": attention} if attention else {})
         self.meta = load(folder, task, options)
@@ -41,7 +42,7 @@ class Network(torch.nn.Module):
 
     def tokenization(self) -> Tokenization:
         """The tokenizer that belongs to the network."""
-        return tokenization(self._tokenizer, self.meta.max_tokens)
+        return tokenization(self._tokenizer, self.meta.max_tokens, self.meta.task)
 
     def serialized_tokenizer(self) -> str:
         """The tokenizer as the tokenizers library reads it."""
@@ -91,6 +92,13 @@ class Network(torch.nn.Module):
                 "labels": sorted({tag[2:] if tag[:2] in ("B-", "I-") else tag for tag in labels if tag != "O"}),
                 "tags": labels,
             }
+        if task == "ranking":
+            if config.num_labels != 1:
+                raise InvalidModel(
+                    f'the model in "{folder}" has {config.num_labels} labels, and one that ranks has a single score',
+                    hint="Register it for classification, or use a cross-encoder.",
+                )
+            details = {}
         if config.problem_type == "multi_label_classification":
             details["multi_label"] = True
         return self._meta(task, longest_input(self._tokenizer, config), details)
@@ -104,9 +112,10 @@ def longest_input(tokenizer: Any, config: Any) -> int:
     return min(int(tokenizer.model_max_length), int(getattr(config, "max_position_embeddings", 512)), 512)
 
 
-def tokenization(tokenizer: Any, longest: int) -> Tokenization:
+def tokenization(tokenizer: Any, longest: int, task: str = "embedding") -> Tokenization:
     """The tokenizer of the tokenizers library behind one of transformers, for engines and trainings alike."""
-    return Tokenization(str(tokenizer.backend_tokenizer.to_str()), _inputs(tokenizer), longest, _pad_id(tokenizer))
+    serialized = str(tokenizer.backend_tokenizer.to_str())
+    return tokens.for_task(task, serialized, _inputs(tokenizer), longest, _pad_id(tokenizer))
 
 
 def _inputs(tokenizer: Any) -> list[str]:

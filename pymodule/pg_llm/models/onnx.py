@@ -9,8 +9,8 @@ from typing import Any
 
 import onnxruntime
 
+from pg_llm.models import tokens
 from pg_llm.models.engine import Text, Window
-from pg_llm.models.tokens import Tokenization
 
 
 def session(file: Path, threads: int) -> onnxruntime.InferenceSession:
@@ -38,7 +38,7 @@ class OnnxModel:
         self.bytes = (folder / "model.onnx").stat().st_size
         self._session = session(folder / "model.onnx", threads)
         serialized = (folder / "tokenizer.json").read_text(encoding="utf-8")
-        self._tokens = Tokenization(serialized, meta["inputs"], meta["max_tokens"], meta["pad_id"])
+        self._tokens = tokens.for_task(self.task, serialized, meta["inputs"], meta["max_tokens"], meta["pad_id"])
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """The windows of each text, not padded."""

@@ -9,7 +9,7 @@ from typing import Any
 from pg_llm.errors import InvalidInput
 
 # What a model can be registered for.
-TASKS = ("classification", "embedding", "entities", "generation", "recommendation", "relations")
+TASKS = ("classification", "embedding", "entities", "generation", "ranking", "recommendation", "relations")
 # The class of a pair of entities without a relation.
 NO_RELATION = "none"
 OPTIONS = {

@@ -11,9 +11,17 @@ from tokenizers import Encoding, Tokenizer
 
 from pg_llm.models.engine import Span, Text, Window
 
+# A query's share of a window.
+_QUERY_SHARE = 0.5
+# Characters of a query that are tokenized for each token of its share.
+_CHARACTERS_PER_TOKEN = 16
+
 
 class Tokenization:
     """A tokenizer that truncates at its model's longest input; safe to use from several threads."""
+
+    # Which text of a pair is cut into windows.
+    _truncated = "only_first"
 
     def __init__(self, serialized: str, inputs: Sequence[str], max_tokens: int, pad_id: int) -> None:
         self._serialized = serialized
@@ -52,9 +60,43 @@ class Tokenization:
                 tokenizer = Tokenizer.from_str(self._serialized)
                 tokenizer.no_padding()
                 stride = min(overlap, self._max_tokens // 4)
-                tokenizer.enable_truncation(self._max_tokens, stride=stride, strategy="only_first")
+                tokenizer.enable_truncation(self._max_tokens, stride=stride, strategy=self._truncated)
                 self._tokenizers[overlap] = tokenizer
             return self._tokenizers[overlap]
+
+
+class QueryTokenization(Tokenization):
+    """Tokenizes pairs of a query and a text, in this order: the query stands in every window of the text.
+
+    A query that is longer than half a window is truncated to it.
+    """
+
+    _truncated = "only_second"
+    _query_tokenizer: Tokenizer | None = None
+
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
+        """The windows of each pair; a text alone is paired with the empty query."""
+        pairs = [("", text) if isinstance(text, str) else text for text in texts]
+        queries = {query: self._truncate(query) for query, _ in pairs}
+        return super().encode([(queries[query], text) for query, text in pairs], overlap)
+
+    def _truncate(self, query: str) -> str:
+        most = int(_QUERY_SHARE * self._max_tokens)
+        with self._lock:
+            if self._query_tokenizer is None:
+                self._query_tokenizer = Tokenizer.from_str(self._serialized)
+                self._query_tokenizer.no_padding()
+                self._query_tokenizer.enable_truncation(most)
+        # A query may be megabytes long, and its beginning is all that counts.
+        query = query[: _CHARACTERS_PER_TOKEN * most]
+        offsets = self._query_tokenizer.encode(query, add_special_tokens=False).offsets
+        return query[: offsets[-1][1]] if len(offsets) == most else query
+
+
+def for_task(task: str, serialized: str, inputs: Sequence[str], max_tokens: int, pad_id: int) -> Tokenization:
+    """The tokenizer as a model of that task reads pairs."""
+    kind = QueryTokenization if task == "ranking" else Tokenization
+    return kind(serialized, inputs, max_tokens, pad_id)
 
 
 def _window(encoding: Encoding) -> Window:

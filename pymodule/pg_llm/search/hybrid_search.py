@@ -1,4 +1,8 @@
-"""Hybrid search: vector search and full text, fused by reciprocal rank, over a table with a semantic index.
+"""Hybrid search over a semantic index: vectors and full text, fused by reciprocal rank.
+
+Candidates are read from the companion table with the rights of its owner, in growing pools; which of them the caller
+sees, and which pass the filter, is asked of the source with the caller's rights, and only that comes out. A chunk is
+shown only while it is one of its row's present text.
 
 Full text is ranked by BM25 (Robertson and Zaragoza 2009, k1 = 1.2, b = 0.75), as PostgreSQL's ts_rank knows no inverse
 document frequency. Fusion is reciprocal rank fusion with the constant 60 (Cormack, Clarke and Büttcher 2009).
@@ -6,175 +10,373 @@ document frequency. Fusion is reciprocal rank fusion with the constant 60 (Corma
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 from pg_llm.database import catalog, models, table_access
 from pg_llm.database.catalog import METRICS
 from pg_llm.database.connection import Connection, Row
-from pg_llm.search import metadata_filter, semantic_column
-from pg_llm.search.semantic_column import SemanticColumn
+from pg_llm.search import metadata_filter, reranking, semantic_index, text_analysis
+from pg_llm.search.semantic_index import SemanticIndex
 
 MODES = ("hybrid", "vector", "text")
+GROUPS = ("row", "chunk")
 MAX_RESULTS = 10_000
-# Candidates that each ranking gives to the fusion, at least.
+# Candidates that each ranking gives to the fusion, at least; how much a pool grows that did not suffice.
 _MIN_POOL = 100
+_GROWTH = 8
+# Results that are reranked, at least.
+_MIN_RERANKED = 30
+# Keys of rows that pass a filter, in one exact search.
+_KEYS = 20_000
 # BM25: how soon more of a term counts for nothing more, and how much a text's length counts.
 _BM25_K1, _BM25_B = 1.2, 0.75
 # What reciprocal rank fusion adds to each rank (Cormack and others 2009).
 _RRF_CONSTANT = 60
-# Only the most frequent terms of a very long query are looked up.
-_MAX_TERMS = 64
-_QUERY_CHARACTERS = 200_000
 # The largest value that hnsw.ef_search may have.
 _MAX_EF_SEARCH = 1000
 
-Result = tuple[str, float, str]
+# Key, score, row, passage, its first character from 1, the one behind its last.
+Result = tuple[str, float, str, str, int, int]
+
+
+class Hit(NamedTuple):
+    """A chunk that a ranking found; `key` is the row's, `hash` that of the text it was made from."""
+
+    key: str
+    chunk: int
+    start: int
+    end: int
+    hash: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is wanted: `limit` results, one per `group_by` (row or chunk), none that scores less than `min_score`.
+
+    `rerank` is a model by whose scores the best are put into another order.
+    """
+
+    limit: int
+    filter: str | None = None
+    group_by: str = "row"
+    min_score: float | None = None
+    rerank: str | None = None
 
 
 def search(
-    db: Connection, query: str | None, target: str, limit: int, mode: str, filter: str | None, name: str | None
+    db: Connection, query: str | None, target: str, name: str | None, mode: str, request: Request
 ) -> list[Result]:
-    """The best matches as primary key, score and row; none for an empty query, once the other arguments are valid."""
-    table = catalog.table(db, target)
-    columns = semantic_column.of_table(db, table)
-    statement = _SearchStatement(db, semantic_column.choose(table, columns, name), columns, limit, filter)
-    if query is None or not query.strip() or limit == 0:
+    """The best matches; none for an empty query, once the other arguments are valid."""
+    wide = request if request.rerank is None else _widened(request)
+    found = _Search(db, semantic_index.find(db, target, name), wide)
+    if query is None or not query.strip() or request.limit == 0:
         return []
-    return statement.results(query, mode)
+    rankings: list[_Ranking] = []
+    if mode != "text":
+        rankings.append(_VectorRanking(db, found.index, embed_query(db, found.index, query)))
+    if mode != "vector":
+        rankings.append(_TextRanking(db, found.index, query))
+    results = found.results(rankings)
+    return results if request.rerank is None else _reranked(db, query, results, request)
 
 
-class _SearchStatement:
-    """One statement with a common table expression for each ranking that the mode asks for."""
+def _widened(request: Request) -> Request:
+    """The request for what is to be reranked: more results, whose scores are others."""
+    return replace(request, limit=min(MAX_RESULTS, max(_MIN_RERANKED, 3 * request.limit)), min_score=None)
 
-    def __init__(
-        self, db: Connection, column: SemanticColumn, all_columns: list[SemanticColumn], limit: int, filter: str | None
-    ) -> None:
+
+def _reranked(db: Connection, query: str, results: Sequence[Result], request: Request) -> list[Result]:
+    scores = reranking.rerank(db, query, [passage for _, _, _, passage, *_ in results], request.rerank)
+    ranked = sorted(zip(scores, results, strict=True), key=lambda pair: -pair[0])
+    minimum = request.min_score
+    return [
+        (key, score, row, passage, start, end)
+        for score, (key, _, row, passage, start, end) in ranked[: request.limit]
+        if minimum is None or score >= minimum
+    ]
+
+
+def search_by(db: Connection, vector: str | None, target: str, name: str | None, request: Request) -> list[Result]:
+    """The best matches of a vector, given as pgvector's literal."""
+    found = _Search(db, semantic_index.find(db, target, name), request)
+    if vector is None or request.limit == 0:
+        return []
+    return found.results([_VectorRanking(db, found.index, vector)])
+
+
+def embed_query(db: Connection, index: SemanticIndex, query: str) -> str:
+    """The vector of a query, by the model of the index."""
+    vectors: list[str] = models.find(db, index.definition.model, "embedding").run("embedding", [query], role="query")
+    return vectors[0]
+
+
+class _Ranking:
+    """One way to order the chunks of an index; read with the rights of the companion's owner."""
+
+    def __init__(self, db: Connection, index: SemanticIndex) -> None:
         self._db = db
-        self._column = column
-        self._relation = column.table.relation
-        self._limit = limit
-        self._types: list[str] = []
-        self._values: list[Any] = []
-        self._given_filter = filter
-        self._filter = metadata_filter.condition(filter, column.table.columns, self._parameter)
-        hidden = {name for other in all_columns for name in (other.name, other.text_name)}
-        self._row_object = column.table.object(name for name in column.table.columns if name not in hidden)
-        self._vector_schema = catalog.schema_of(db, "vector")
+        self._index = index
 
-    def results(self, query: str, mode: str) -> list[Result]:
-        """Run the search, exactly if the index finds too few rows that pass the filter and the caller's policies."""
-        vector = self._query_vector(query) if mode != "text" else None
-        terms = self._query_terms(query) if mode != "vector" else None
-        rows = table_access.on_table(
-            self._db, self._column.table.oid, lambda: self._approximate_or_exact(mode, vector, terms)
-        )
-        return [(row["key"], row["score"], row["row"]) for row in rows]
+    def best(self, pool: int) -> list[Hit]:
+        """About the `pool` best chunks."""
+        raise NotImplementedError
 
-    def _approximate_or_exact(self, mode: str, vector: str | None, terms: tuple[str, str] | None) -> list[Row]:
-        metadata_filter.check(self._db, self._given_filter, self._column.table.columns)
-        rows = self._run(mode, vector, terms, exact=False)
-        if vector and (not rows or rows[0]["vector_hits"] < self._limit):
-            return self._run(mode, vector, terms, exact=True)
-        return rows
+    def best_of(self, keys: str, pool: int) -> list[Hit]:
+        """Exactly the `pool` best chunks of the rows with these keys, a JSON array of objects."""
+        raise NotImplementedError
 
-    def _run(self, mode: str, vector: str | None, terms: tuple[str, str] | None, exact: bool) -> list[Row]:
-        pool = self._limit if mode != "hybrid" else max(_MIN_POOL, 2 * self._limit)
-        rankings = []
-        if vector:
-            ef_search = str(min(_MAX_EF_SEARCH, max(_MIN_POOL, pool)))
+    def _hits(self, query: str, types: Sequence[str], values: Sequence[Any]) -> list[Hit]:
+        index = self._index
+        statement = f"""
+            SELECT {index.companion_key_object}::text AS key, c.chunk, c.start_pos AS start, c.end_pos AS end,
+                   encode(c.text_hash, 'hex') AS hash, c.score::float8 AS score FROM ({query}) AS c
+            WHERE c.start_pos > 0 AND c.end_pos >= c.start_pos
+        """
+        rows: list[Row] = self._db.run_as(index.owner, lambda: self._read(statement, types, values))
+        hits = [Hit(**row) for row in rows]
+        return sorted(hits, key=lambda hit: (-hit.score, hit.key, hit.chunk))
+
+    def _read(self, statement: str, types: Sequence[str], values: Sequence[Any]) -> list[Row]:
+        return self._db.rows(statement, types, values)
+
+    @property
+    def _columns(self) -> str:
+        return ", ".join(f"c.{name}" for name in (*self._index.keys, "chunk", "start_pos", "end_pos", "text_hash"))
+
+
+class _VectorRanking(_Ranking):
+    """Nearest neighbours of a vector."""
+
+    def __init__(self, db: Connection, index: SemanticIndex, vector: str) -> None:
+        super().__init__(db, index)
+        self._vector = vector
+        schema = catalog.schema_of(db, "vector")
+        _, operator, self._score = METRICS[index.definition.metric]
+        self._distance = f"(c.embedding OPERATOR({schema}.{operator}) $1::{schema}.{index.definition.storage})"
+
+    def best(self, pool: int) -> list[Hit]:
+        # The function's own setting is the least pool.
+        if pool > _MIN_POOL:
+            ef_search = str(min(_MAX_EF_SEARCH, pool))
             self._db.rows("SELECT set_config('hnsw.ef_search', $1, true)", ("text",), (ef_search,))
-            rankings.append(self._vector_ranking(vector, pool, exact))
-        if terms:
-            rankings.append(self._bm25_ranking(*terms, pool))
-        score = METRICS[self._column.metric][2]
-        hits = {
-            "vector": f"SELECT leaf, tid, {score} AS score FROM vector_hit",
-            "text": "SELECT leaf, tid, score FROM text_hit",
-            "hybrid": f"""
-                SELECT leaf, tid, sum(1.0 / ({_RRF_CONSTANT} + rank)) AS score
-                FROM (SELECT leaf, tid, rank FROM vector_hit UNION ALL SELECT leaf, tid, rank FROM text_hit) AS hit
-                GROUP BY leaf, tid""",
-        }[mode]
-        return self._db.query_unprepared(
+        return self._ranked(self._index.companion + " AS c", self._distance, pool, ("text",), (self._vector,))
+
+    def best_of(self, keys: str, pool: int) -> list[Hit]:
+        index = self._index
+        rows = f"{index.source.keys('$2::jsonb')} JOIN {index.companion} AS c ON {index.companion_has_key}"
+        return self._ranked(rows, f"{self._distance} + 0", pool, ("text", "text"), (self._vector, keys))
+
+    def _ranked(self, rows: str, order: str, pool: int, types: Sequence[str], values: Sequence[Any]) -> list[Hit]:
+        return self._hits(
             f"""
-            WITH {", ".join(rankings)}, best AS ({hits} ORDER BY score DESC, leaf, tid LIMIT {self._limit})
-            SELECT {self._column.table.key_object}::text AS key, best.score::real AS score,
-                   ({self._row_object})::text AS row,
-                   {"(SELECT count(*) FROM vector_hit)" if vector else 0} AS vector_hits
-            FROM best JOIN {self._relation} AS t ON t.ctid = best.tid AND t.tableoid = best.leaf
-            ORDER BY best.score DESC, best.leaf, best.tid
-            """,
-            self._types,
-            self._values,
+            SELECT c.*, {self._score} AS score FROM (
+                SELECT {self._columns}, {self._distance} AS distance FROM {rows} ORDER BY {order} LIMIT {pool}
+            ) AS c""",
+            types,
+            values,
         )
 
-    def _query_vector(self, query: str) -> str:
-        model = models.find(self._db, self._column.model, "embedding")
-        vector = model.run("embedding", [query], role="query")[0]
-        return f"{self._parameter(vector, 'text')}::{self._vector_schema}.vector"
 
-    def _vector_ranking(self, vector: str, pool: int, exact: bool) -> str:
-        distance = f"{self._column.vector} OPERATOR({self._vector_schema}.{METRICS[self._column.metric][1]}) {vector}"
-        # `+ 0` keeps the planner off the vector index: exact search.
-        order = f"({distance}) + 0" if exact else distance
-        return f"""
-            vector_hit AS MATERIALIZED (
-                SELECT leaf, tid, distance, row_number() OVER (ORDER BY distance, leaf, tid) AS rank
-                FROM (
-                    SELECT t.tableoid AS leaf, t.ctid AS tid, {distance} AS distance
-                    FROM {self._relation} AS t
-                    WHERE {self._column.vector} IS NOT NULL AND {self._filter}
-                    ORDER BY {order} LIMIT {pool}
-                ) AS nearest
-            )"""
+class _TextRanking(_Ranking):
+    """BM25; a chunk's length is its number of distinct terms."""
 
-    def _query_terms(self, query: str) -> tuple[str, str]:
-        """The query's terms as parameters: a tsquery that matches any of them, and their array."""
-        rows = self._db.query_unprepared(
+    def __init__(self, db: Connection, index: SemanticIndex, query: str) -> None:
+        super().__init__(db, index)
+        self._terms = text_analysis.query_terms(db, index.definition.text_config, query)
+
+    def best(self, pool: int) -> list[Hit]:
+        return self._ranked(f"{self._index.companion} AS c", pool, (), ())
+
+    def best_of(self, keys: str, pool: int) -> list[Hit]:
+        index = self._index
+        rows = f"{index.source.keys('$3::jsonb')} JOIN {index.companion} AS c ON {index.companion_has_key}"
+        return self._ranked(rows, pool, ("text",), (keys,))
+
+    def _ranked(self, rows: str, pool: int, types: Sequence[str], values: Sequence[Any]) -> list[Hit]:
+        if not self._terms:
+            return []
+        index, keys = self._index, ", ".join(self._index.keys)
+        quoted = ("'" + term.replace("\\", "\\\\").replace("'", "''") + "'" for term in self._terms)
+        return self._hits(
             f"""
-            SELECT lexeme
-            FROM unnest(to_tsvector({self._column.regconfig}, "left"($1, {_QUERY_CHARACTERS})))
-                 AS w (lexeme, positions, weights)
-            ORDER BY cardinality(positions) DESC, lexeme COLLATE "C" LIMIT {_MAX_TERMS}
-            """,
-            ("text",),
-            (query,),
-        )
-        lexemes = [row["lexeme"] for row in rows]
-        if not lexemes:
-            # An empty tsquery matches nothing too, but PostgreSQL raises a notice for it.
-            return "NULL::tsquery", "NULL"
-        quoted = ("'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'" for lexeme in lexemes)
-        return f"{self._parameter(' | '.join(quoted), 'text')}::tsquery", self._parameter(lexemes, "text[]")
-
-    def _bm25_ranking(self, any_term: str, terms: str, pool: int) -> str:
-        """BM25 over the rows that the caller sees; a document's length is its number of distinct terms."""
-        tsvector, table = self._column.tsvector, self._column.table
-        return f"""
-            posting AS MATERIALIZED (
-                SELECT t.tableoid AS leaf, t.ctid AS tid, length({tsvector}) AS size,
-                       w.lexeme, cardinality(w.positions) AS tf
-                FROM {self._relation} AS t, unnest({tsvector}) AS w (lexeme, positions, weights)
-                WHERE {tsvector} @@ {any_term} AND w.lexeme = ANY({terms}) AND {self._filter}
+            WITH posting AS MATERIALIZED (
+                SELECT {self._columns}, length(c.words) AS size, w.lexeme, cardinality(w.positions) AS tf
+                FROM {rows}, unnest(c.words) AS w (lexeme, positions, weights)
+                WHERE c.words @@ $1::tsquery AND w.lexeme = ANY($2)
             ), corpus AS (
-                SELECT greatest(max(c.reltuples), count(*)) AS rows, avg(p.size) AS size
-                FROM (SELECT DISTINCT leaf, tid, size FROM posting) AS p,
-                     (SELECT sum(reltuples) AS reltuples FROM pg_class AS c WHERE {table.tree} AND relkind = 'r') AS c
+                SELECT greatest((SELECT reltuples FROM pg_class WHERE oid = {index.companion_oid}), count(*)) AS rows,
+                       avg(p.size) AS size
+                FROM (SELECT DISTINCT {keys}, chunk, size FROM posting) AS p
             ), term AS (
                 SELECT p.lexeme, ln(1 + (max(c.rows) - count(*) + 0.5) / (count(*) + 0.5)) AS idf
                 FROM posting AS p, corpus AS c GROUP BY p.lexeme
-            ), text_hit AS (
-                SELECT leaf, tid, score, row_number() OVER (ORDER BY score DESC, leaf, tid) AS rank
-                FROM (
-                    SELECT p.leaf, p.tid,
-                           sum(term.idf * p.tf * {_BM25_K1 + 1}
-                               / (p.tf + {_BM25_K1} * ({1 - _BM25_B} + {_BM25_B} * p.size / c.size))) AS score
-                    FROM posting AS p JOIN term ON term.lexeme = p.lexeme, corpus AS c
-                    GROUP BY p.leaf, p.tid ORDER BY score DESC, p.leaf, p.tid LIMIT {pool}
-                ) AS ranked
-            )"""
+            )
+            SELECT {self._columns}, sum(term.idf * c.tf * {_BM25_K1 + 1}
+                   / (c.tf + {_BM25_K1} * ({1 - _BM25_B} + {_BM25_B} * c.size / corpus.size))) AS score
+            FROM posting AS c JOIN term ON term.lexeme = c.lexeme, corpus
+            GROUP BY {self._columns} ORDER BY score DESC, {self._columns} LIMIT {pool}
+            """,
+            ("text", "text[]", *types),
+            (" | ".join(quoted), self._terms, *values),
+        )
 
-    def _parameter(self, value: Any, type_: str) -> str:
-        self._types.append(type_)
-        self._values.append(value)
-        return f"${len(self._values)}"
+
+class _Search:
+    """One search; `index.source` is the relation whose rows are wanted."""
+
+    def __init__(self, db: Connection, index: SemanticIndex, request: Request) -> None:
+        self._db = db
+        self.index = index
+        self._request = request
+        # Before anything is computed, so that a wrong filter is an error at once.
+        self._check = self._statement("SELECT e.number")
+        self._fetch = self._fetch_statement()
+        source = index.source
+        self._role = table_access.role_for(db, [source.oid])
+        self._as_caller(lambda: metadata_filter.check(db, request.filter, source.columns))
+        # The rows that come out are fewer than those that were indexed: by policies, a filter, or as a part's.
+        self._restricted = self._as_caller(
+            lambda: bool(db.rows("SELECT row_security_active($1::oid) AS is", ("int8",), (source.oid,))[0]["is"])
+        )
+        self._filtered = self._restricted or request.filter is not None or index.target != source.oid
+
+    def results(self, rankings: Sequence[_Ranking]) -> list[Result]:
+        """The results, best first: from pools that grow, and exactly where few rows pass or those give too few."""
+        limit, fuse = self._request.limit, len(rankings) > 1
+        pool = max(_MIN_POOL, 2 * limit) if fuse or self._filtered else 2 * limit + 10
+        # What is rare is counted among the rows that the caller sees.
+        if not (self._restricted and any(isinstance(ranking, _TextRanking) for ranking in rankings)):
+            for size in (pool, _GROWTH * pool):
+                hits = [ranking.best(size) for ranking in rankings]
+                passing = [self._passing(each) for each in hits] if self._filtered else hits
+                found = self._assemble(passing, fuse)
+                if len(found) >= limit or self._is_all(rankings, hits, size):
+                    return found
+                if self._are_few(hits, passing):
+                    break
+        return self._assemble(self._exact(rankings, _GROWTH * pool), fuse)
+
+    def _is_all(self, rankings: Sequence[_Ranking], hits: Sequence[Sequence[Hit]], size: int) -> bool:
+        """Whether a larger pool could give nothing more: all rows with the terms were found, or all of enough score."""
+        minimum = self._request.min_score
+        if len(rankings) > 1:
+            return False
+        if isinstance(rankings[0], _TextRanking) and len(hits[0]) < size:
+            return True
+        return minimum is not None and bool(hits[0]) and hits[0][-1].score < minimum
+
+    def _are_few(self, hits: Sequence[Sequence[Hit]], passing: Sequence[Sequence[Hit]]) -> bool:
+        """Whether it is quicker to look at all rows that pass than at the best of all, judged by those that were found.
+
+        Also where all chunks have been looked at.
+        """
+        query = "SELECT greatest(reltuples, 0) AS rows FROM pg_class WHERE oid = $1::oid"
+        rows = self._db.rows(query, ("int8",), (self.index.companion_oid,))[0]["rows"]
+        found = sum(map(len, hits))
+        return bool(rows * (sum(map(len, passing)) + 1) / (found + 1) <= _KEYS)
+
+    def _exact(self, rankings: Sequence[_Ranking], pool: int) -> list[list[Hit]]:
+        """Rankings of nothing but the rows that the caller sees and that pass the filter."""
+        condition, types, values = self._condition(0)
+        source = self.index.source
+        query = f"SELECT {source.key_object}::text AS key FROM {source.relation} AS t WHERE {condition}"
+        keys = [row["key"] for row in self._as_caller(lambda: self._db.query_unprepared(query, types, values))]
+        hits: list[list[Hit]] = []
+        for ranking in rankings:
+            # Text at once: how rare a term is depends on all rows.
+            step = _KEYS if isinstance(ranking, _VectorRanking) else max(1, len(keys))
+            batches = [f"[{', '.join(keys[start : start + step])}]" for start in range(0, len(keys), step)]
+            best = [hit for batch in batches for hit in ranking.best_of(batch, pool)]
+            hits.append(sorted(best, key=lambda hit: (-hit.score, hit.key, hit.chunk)))
+        return hits
+
+    def _assemble(self, rankings: list[list[Hit]], fuse: bool) -> list[Result]:
+        if self._request.group_by == "row":
+            rankings = [list({hit.key: hit for hit in reversed(hits)}.values())[::-1] for hits in rankings]
+            rankings = [sorted(hits, key=lambda hit: (-hit.score, hit.key, hit.chunk)) for hits in rankings]
+        hits = self._fused(rankings) if fuse else rankings[0]
+        minimum = self._request.min_score
+        hits = [hit for hit in hits if minimum is None or hit.score >= minimum]
+        found: list[Result] = []
+        limit = self._request.limit
+        while hits and len(found) < limit:
+            wanted = limit - len(found)
+            found += self._present(hits[:wanted])
+            hits = hits[wanted:]
+        return found
+
+    def _fused(self, rankings: Iterable[Sequence[Hit]]) -> list[Hit]:
+        by_row = self._request.group_by == "row"
+        scores: dict[Any, float] = {}
+        hits: dict[Any, Hit] = {}
+        for ranking in rankings:
+            for rank, hit in enumerate(ranking, 1):
+                identity = hit.key if by_row else (hit.key, hit.chunk)
+                scores[identity] = scores.get(identity, 0.0) + 1.0 / (_RRF_CONSTANT + rank)
+                hits.setdefault(identity, hit)
+        fused = [hit._replace(score=scores[identity]) for identity, hit in hits.items()]
+        return sorted(fused, key=lambda hit: (-hit.score, hit.key, hit.chunk))
+
+    def _passing(self, hits: list[Hit]) -> list[Hit]:
+        """Those whose rows the caller sees and that pass the filter."""
+        if not hits:
+            return []
+        query, types, values = self._check
+        keys = f"[{', '.join(hit.key for hit in hits)}]"
+        places = [[0] * len(hits)] * 2
+        rows = self._as_caller(lambda: self._db.rows(query, types, (keys, *places, [""] * len(hits), *values)))
+        return [hits[number - 1] for number in sorted(row["number"] for row in rows)]
+
+    def _present(self, hits: Sequence[Hit]) -> list[Result]:
+        """The results of these hits, in order, without those that are not of their row's text any more."""
+        query, types, values = self._fetch
+        keys = f"[{', '.join(hit.key for hit in hits)}]"
+        places = ([hit.start for hit in hits], [hit.end for hit in hits], [hit.hash for hit in hits])
+        rows = self._as_caller(lambda: self._db.rows(query, types, (keys, *places, *values)))
+        found = {row["number"]: row for row in rows}
+        return [
+            (row["key"], hit.score, row["row"], row["passage"], hit.start, hit.end)
+            for number, hit in enumerate(hits, 1)
+            if (row := found.get(number))
+        ]
+
+    def _fetch_statement(self) -> tuple[str, list[str], list[Any]]:
+        index, source = self.index, self.index.source
+        return self._statement(
+            f"""
+            SELECT e.number, {source.key_object}::text AS key, ({source.object(source.columns)})::text AS row,
+                   substring({index.document} FROM e.start_pos FOR e.end_pos - e.start_pos) AS passage
+            """,
+            f"{index.text_hash} = decode(e.hash, 'hex')",
+        )
+
+    def _statement(self, head: str, also: str = "true") -> tuple[str, list[str], list[Any]]:
+        """A statement on the rows of hits; its first parameters are their keys, places and hashes."""
+        source = self.index.source
+        condition, types, values = self._condition(4)
+        query = f"""
+            {head}
+            FROM ROWS FROM (jsonb_array_elements($1::jsonb), unnest($2::int4[]), unnest($3::int4[]), unnest($4::text[]))
+                 WITH ORDINALITY AS e (key, start_pos, end_pos, hash, number)
+            CROSS JOIN LATERAL {source.one_key("e.key")} JOIN {source.relation} AS t ON {source.same_key}
+            WHERE ({condition}) AND {also}
+        """
+        return query, ["text", "int4[]", "int4[]", "text[]", *types], values
+
+    def _condition(self, before: int) -> tuple[str, list[str], list[Any]]:
+        """The filter as SQL, with parameters that are numbered from `before` + 1."""
+        types: list[str] = []
+        values: list[Any] = []
+
+        def parameter(value: Any, type_: str) -> str:
+            types.append(type_)
+            values.append(value)
+            return f"${before + len(values)}"
+
+        return metadata_filter.condition(self._request.filter, self.index.source.columns, parameter), types, values
+
+    def _as_caller(self, work: Callable[[], Any]) -> Any:
+        return table_access.as_role(self._db, self._role, work)

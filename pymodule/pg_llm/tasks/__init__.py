@@ -31,6 +31,7 @@ TASKS = {
     "likeness": "pg_llm.classify.host.label_similarity",
     "optimization": "pg_llm.optimize.host.analysis",
     "parsing": "pg_llm.search.host.parsing",
+    "ranking": "pg_llm.search.host.ranking",
     "recommendation": "pg_llm.recommend.host.ranking",
     "relations": "pg_llm.graph.host.relations",
     "spelling": "pg_llm.cleaning.host.spelling",

@@ -12,6 +12,7 @@ import pytest
 from echo import EchoEngine, vector
 from pg_llm.errors import DiskFull, InvalidModel, MemoryLimitExceeded, ModelChanged, ModelFilesMissing
 from pg_llm.models import lac, loading, manifest, source, spacy
+from pg_llm.models import tokens as tokenizations
 from pg_llm.models.engine import Engine
 from pg_llm.models.head import HeadModel
 from pg_llm.models.pairs import WORDS, PairModel, hash_words
@@ -80,6 +81,18 @@ def test_the_second_text_of_a_pair_stands_in_every_window(serialized: str) -> No
     padded = tokens.padded(windows)
     assert padded["input_ids"][1].tolist() == [1, 5, 6, 2, 5, 2, 9, 9]
     assert padded["token_type_ids"][1].tolist() == [0, 0, 0, 0, 1, 1, 0, 0]
+
+
+def test_a_query_stands_in_every_window_of_the_text_it_is_compared_with(serialized: str) -> None:
+    tokens = tokenizations.for_task("ranking", serialized, ["input_ids"], 8, 0)
+    (windows, (alone,)) = tokens.encode([("rose", "a rose is a rose is"), "rose"])
+    assert [window.tokens[0] for window in windows] == [[1, 5, 2, 4, 5, 6, 4, 2], [1, 5, 2, 5, 6, 2]]
+    assert alone.tokens[0] == [1, 2, 5, 2]
+    # A query of any length leaves half of the window to the text.
+    for query in ("a " * 5, "a " * 100_000, "rose" * 100_000):
+        (first, *_) = tokens.encode([(query, "rose is a")])[0]
+        assert 5 in first.tokens[0]
+        assert first.cost <= 8
 
 
 def saved_head(folder: Path, weights: Any) -> Path:

@@ -1,0 +1,20 @@
+"""SQL: ranking: how relevant texts are to a query."""
+
+from __future__ import annotations
+
+from pg_llm import arguments
+from pg_llm.database.connection import Connection
+from pg_llm.database.sql_function import sql_function
+from pg_llm.search import reranking
+
+
+@sql_function
+def llm_rank(
+    db: Connection, query: str | None, texts: list[str | None] | None, model: str | None
+) -> list[tuple[int, float | None]]:
+    """How relevant each text is to a query, with its position from 1; NULL for NULL."""
+    listed = arguments.texts(texts)
+    if query is None:
+        return [(position, None) for position, _ in enumerate(listed, 1)]
+    scores = reranking.rerank(db, query, [text for text in listed if text is not None], model)
+    return list(arguments.zip_with_nulls(listed, scores))

@@ -1,0 +1,51 @@
+-- Users' code with names of their own search path: triggers, checks, defaults, index expressions, policies (D1).
+CREATE TABLE note (id int PRIMARY KEY, body text, folded text, seen int DEFAULT 0);
+CREATE TABLE note_log (id int, op text);
+CREATE FUNCTION log_note() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO note_log VALUES (coalesce(NEW.id, OLD.id), TG_OP); RETURN NEW;
+END $$;
+CREATE FUNCTION fold(t text) RETURNS text LANGUAGE sql IMMUTABLE AS 'SELECT lower(t)';
+CREATE FUNCTION double_fold(t text) RETURNS text LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN fold(fold(t)); END';
+CREATE FUNCTION is_short(t text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN length(double_fold(t)) < 40; END';
+CREATE FUNCTION logged() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM note_log); END';
+CREATE TRIGGER log_note AFTER INSERT OR UPDATE OR DELETE ON note FOR EACH ROW EXECUTE FUNCTION log_note();
+ALTER TABLE note ADD CHECK (is_short(body)), ALTER seen SET DEFAULT logged();
+CREATE INDEX ON note (double_fold(body));
+INSERT INTO note (id, body) VALUES (1, 'A RED APPLE'), (2, 'A Green Pear');
+-- index: note {body}
+SELECT * FROM note_log;
+INSERT INTO note (id, body) VALUES (3, 'A Yellow Lemon') RETURNING *;
+UPDATE note SET body = 'A Ripe Pear' WHERE id = 2 RETURNING *;
+UPDATE note SET body = repeat('long ', 20) WHERE id = 2;
+DELETE FROM note WHERE id = 3;
+INSERT INTO note (id, body) VALUES (1, 'An Orange') ON CONFLICT (id) DO UPDATE SET body = excluded.body RETURNING *;
+SELECT * FROM note_log;
+SELECT id FROM note WHERE double_fold(body) = 'an orange';
+DROP TABLE note_log;
+UPDATE note SET body = 'nowhere to log' WHERE id = 1;
+INSERT INTO note VALUES (9, 'nowhere to log');
+CREATE TABLE note_log (id int, op text);
+UPDATE note SET body = 'logged again' WHERE id = 1 RETURNING *;
+SELECT * FROM note_log;
+SHOW search_path;
+SET search_path = pg_catalog;
+INSERT INTO app.note VALUES (10, 'from elsewhere');
+SET search_path = app, public;
+BEGIN;
+SET LOCAL search_path = app;
+INSERT INTO note VALUES (10, 'without public');
+SHOW search_path;
+COMMIT;
+SET DateStyle = 'SQL, DMY';
+SET TimeZone = 'Asia/Tokyo';
+SET extra_float_digits = 0;
+SET standard_conforming_strings = off;
+SET escape_string_warning = off;
+SET bytea_output = 'escape';
+SET IntervalStyle = 'sql_standard';
+SET row_security = off;
+SET enable_seqscan = off;
+INSERT INTO note VALUES (11, 'with other settings') RETURNING *;
+SHOW extra_float_digits;
+SHOW row_security;

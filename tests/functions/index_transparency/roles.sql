@@ -1,0 +1,64 @@
+-- Writers with few rights: columns, policies, a table that they may only add to.
+CREATE TABLE note (id int PRIMARY KEY, owner name DEFAULT CURRENT_USER, body text, secret text);
+INSERT INTO note VALUES (1, 'postgres', 'a red apple', 'x'), (2, 'reader', 'a green pear', 'y');
+-- index: note {body,secret}
+GRANT USAGE ON SCHEMA app TO reader;
+SET ROLE reader;
+SELECT * FROM note;
+INSERT INTO note VALUES (3, 'reader', 'without the right');
+RESET ROLE;
+GRANT INSERT ON note TO reader;
+SET ROLE reader;
+INSERT INTO note (id, body) VALUES (3, 'may only add');
+INSERT INTO note (id, body) VALUES (4, 'may not see') RETURNING body;
+UPDATE note SET body = 'may not change';
+COPY note (id, body) FROM STDIN;
+5	copied
+\.
+RESET ROLE;
+GRANT SELECT (id, body), UPDATE (body), DELETE ON note TO reader;
+SET ROLE reader;
+UPDATE note SET body = 'changed' WHERE id = 3 RETURNING id, body;
+UPDATE note SET secret = 'changed' WHERE id = 3;
+DELETE FROM note WHERE id = 5 RETURNING id;
+DELETE FROM note WHERE id = 5 RETURNING *;
+SELECT * FROM note;
+SELECT id, body FROM note ORDER BY id;
+RESET ROLE;
+ALTER TABLE note ENABLE ROW LEVEL SECURITY;
+CREATE POLICY own ON note USING (owner = CURRENT_USER) WITH CHECK (owner = CURRENT_USER AND body <> 'forbidden');
+GRANT SELECT, INSERT, UPDATE, TRUNCATE ON note TO reader;
+SET ROLE reader;
+SELECT * FROM note ORDER BY id;
+UPDATE note SET body = 'all of mine' RETURNING *;
+UPDATE note SET owner = 'postgres' WHERE id = 3;
+INSERT INTO note VALUES (6, 'reader', 'forbidden');
+INSERT INTO note VALUES (6, 'reader', 'allowed') RETURNING *;
+INSERT INTO note VALUES (1, 'reader', 'of another') ON CONFLICT (id) DO UPDATE SET body = 'stolen';
+DELETE FROM note RETURNING id;
+SET row_security = off;
+SELECT * FROM note;
+INSERT INTO note VALUES (7, 'reader', 'security off');
+RESET row_security;
+INSERT INTO note VALUES (7, 'reader', 'security on') RETURNING *;
+TRUNCATE note;
+INSERT INTO note VALUES (1, 'reader', 'a fresh start') RETURNING *;
+RESET ROLE;
+CREATE FUNCTION put(id int, body text) RETURNS text LANGUAGE sql SECURITY DEFINER SET search_path = app
+    AS 'INSERT INTO note VALUES (put.id, CURRENT_USER, put.body) RETURNING owner';
+SET ROLE reader;
+SELECT put(8, 'as the definer');
+SELECT session_user = current_user, current_user;
+RESET ROLE;
+ALTER TABLE note OWNER TO reader;
+INSERT INTO note VALUES (9, 'reader', 'of a new owner') RETURNING *;
+ALTER TABLE note FORCE ROW LEVEL SECURITY;
+SET ROLE reader;
+INSERT INTO note VALUES (10, 'reader', 'forced') RETURNING *;
+UPDATE note SET body = 'forced ' || body RETURNING *;
+RESET ROLE;
+SELECT id, owner, body FROM note ORDER BY id;
+SET SESSION AUTHORIZATION reader;
+UPDATE note SET body = 'another session ' || body RETURNING id;
+RESET SESSION AUTHORIZATION;
+ALTER TABLE note OWNER TO postgres;
