@@ -656,14 +656,14 @@ $$;
 -- are the same whatever the session is set to.
 CREATE FUNCTION semantic_search(
     query text, target regclass, k int DEFAULT 10, mode text DEFAULT 'hybrid', filter jsonb DEFAULT NULL,
-    name text DEFAULT NULL, group_by text DEFAULT 'row', min_score real DEFAULT NULL
+    name text DEFAULT NULL, group_by text DEFAULT 'row', min_score real DEFAULT NULL, rerank text DEFAULT NULL
 ) RETURNS TABLE (key jsonb, score real, "row" jsonb, passage text, start_pos int, end_pos int)
 LANGUAGE plpython3u STABLE COST 100000 ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET extra_float_digits = 1 SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex'
 SET hnsw.iterative_scan = 'strict_order' SET hnsw.ef_search = 100
 SET ivfflat.iterative_scan = 'relaxed_order' SET ivfflat.probes = 10
-AS $$ from pg_llm.functions import semantic_search; return semantic_search.semantic_search(query, target, k, mode, filter, name, group_by, min_score) $$;
+AS $$ from pg_llm.functions import semantic_search; return semantic_search.semantic_search(query, target, k, mode, filter, name, group_by, min_score, rerank) $$;
 COMMENT ON FUNCTION semantic_search IS 'The k rows of a table that best match a query, best first: primary key, score, row and the best passage.';
 
 CREATE FUNCTION semantic_search_by(
@@ -697,26 +697,26 @@ CREATE TABLE llm.all_work (
     object pg_catalog.int4 NOT NULL,
     key pg_catalog.jsonb,
     key_hash pg_catalog.uuid NOT NULL GENERATED ALWAYS AS (pg_catalog.md5(coalesce(key::pg_catalog.text, ''))::pg_catalog.uuid) STORED,
+    state pg_catalog.text NOT NULL DEFAULT 'waiting' CHECK (state OPERATOR(pg_catalog.=) ANY ('{waiting,claimed,delayed,dead}')),
     requested_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     next_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     attempts pg_catalog.int4 NOT NULL DEFAULT 0,
     error pg_catalog.text,
-    dead pg_catalog.bool NOT NULL DEFAULT false,
     claimed_by pg_catalog.int4,
     claimed_at pg_catalog.timestamptz,
-    CHECK ((claimed_by IS NULL) OPERATOR(pg_catalog.=) (claimed_at IS NULL))
+    -- So a row waits once, and nobody works on it who is not the only one.
+    UNIQUE (kind, object, key_hash, state),
+    CHECK ((state OPERATOR(pg_catalog.=) 'claimed') OPERATOR(pg_catalog.=) (claimed_by IS NOT NULL AND claimed_at IS NOT NULL))
 );
--- One request a row; a row that is being worked on can be requested once more.
-CREATE UNIQUE INDEX all_work_waiting ON llm.all_work (kind, object, key_hash) WHERE claimed_by IS NULL;
-CREATE INDEX all_work_claimed ON llm.all_work (kind, object, key_hash) WHERE claimed_by IS NOT NULL;
-CREATE INDEX all_work_due ON llm.all_work (kind, object, next_at) WHERE claimed_by IS NULL AND NOT dead;
+CREATE INDEX all_work_due ON llm.all_work (kind, object, next_at) WHERE state OPERATOR(pg_catalog.=) ANY ('{waiting,delayed}');
+CREATE INDEX all_work_claimed ON llm.all_work (claimed_by) WHERE state OPERATOR(pg_catalog.=) 'claimed';
 CREATE INDEX all_work_failed ON llm.all_work (kind, object) WHERE error IS NOT NULL;
 COMMENT ON TABLE llm.all_work IS 'The queue of work in the background, of all roles, for dumps';
 COMMENT ON COLUMN llm.all_work.kind IS 'What is to be kept true, such as index';
 COMMENT ON COLUMN llm.all_work.object IS 'Which one of that kind';
 COMMENT ON COLUMN llm.all_work.key IS 'The primary key of the row that changed; NULL where all rows may have';
-COMMENT ON COLUMN llm.all_work.next_at IS 'Not before this moment: it grows with every attempt that failed';
-COMMENT ON COLUMN llm.all_work.dead IS 'It failed too often to be tried again by itself';
+COMMENT ON COLUMN llm.all_work.next_at IS 'Not before this moment';
+COMMENT ON COLUMN llm.all_work.state IS 'waiting; claimed by somebody who works on it; delayed, as it failed or could not be done; dead, as it failed too often';
 COMMENT ON COLUMN llm.all_work.claimed_by IS 'The process that works on it: a claim ends with the statement that made it';
 
 CREATE TABLE llm.all_worker (
@@ -732,54 +732,6 @@ COMMENT ON COLUMN llm.all_worker.seconds IS 'Time spent on work, without waiting
 
 SELECT pg_catalog.pg_extension_config_dump('llm.all_work', '');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_work_id_seq', '');
-
-CREATE VIEW llm.all_work_source AS
-SELECT c.kind, c.id AS object, c.source, c.key, c.inputs FROM llm.companion_table AS c;
-COMMENT ON VIEW llm.all_work_source IS 'What is kept true in the background: its table, the columns of its key, and those that it is made from';
-
--- Rights are the caller's: pg_has_role() asks for whoever runs the query, while the closed tables are read with the
--- owner's rights.
-CREATE VIEW @extschema@.llm_failed_work WITH (security_barrier) AS
-SELECT s.source AS target, w.kind, w.key, w.error, w.attempts, w.dead, w.next_at, w.requested_at
-FROM llm.all_work AS w
-JOIN llm.all_work_source AS s ON s.kind OPERATOR(pg_catalog.=) w.kind AND s.object OPERATOR(pg_catalog.=) w.object
-JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.source::pg_catalog.oid
-WHERE w.error IS NOT NULL AND pg_catalog.pg_has_role(c.relowner, 'USAGE');
-COMMENT ON VIEW @extschema@.llm_failed_work IS 'Rows whose work in the background failed, with the error: to be tried again, or dead after five attempts';
-COMMENT ON COLUMN @extschema@.llm_failed_work.target IS 'The table';
-COMMENT ON COLUMN @extschema@.llm_failed_work.kind IS 'What is kept true, such as index';
-COMMENT ON COLUMN @extschema@.llm_failed_work.key IS 'The primary key of the row; NULL for the whole table';
-COMMENT ON COLUMN @extschema@.llm_failed_work.error IS 'What the last attempt said';
-COMMENT ON COLUMN @extschema@.llm_failed_work.attempts IS 'How often this row failed; 0 where what it needs was not there';
-COMMENT ON COLUMN @extschema@.llm_failed_work.dead IS 'Not tried again before llm_retry_work(), or before the row changes';
-COMMENT ON COLUMN @extschema@.llm_failed_work.next_at IS 'When it is tried again';
-COMMENT ON COLUMN @extschema@.llm_failed_work.requested_at IS 'When the row changed';
-
-CREATE VIEW @extschema@.llm_workers WITH (security_barrier) AS
-SELECT
-    k.pid, pg_catalog.pg_get_userbyid(k.role) AS usename, k.since, k.rows,
-    (k.rows OPERATOR(pg_catalog./) nullif(k.seconds, 0))::pg_catalog.float4 AS rows_per_second, k.failures, l.waiting,
-    coalesce(pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) l.oldest, '0'::pg_catalog.interval) AS lag
-FROM llm.all_worker AS k
-JOIN pg_catalog.pg_stat_get_activity(NULL) AS a ON a.pid OPERATOR(pg_catalog.=) k.pid
-    AND coalesce(a.backend_start OPERATOR(pg_catalog.<=) k.since, true)
-CROSS JOIN LATERAL (
-    SELECT pg_catalog.count(*) AS waiting, pg_catalog.min(w.requested_at) AS oldest
-    FROM llm.all_work AS w
-    JOIN llm.all_work_source AS s ON s.kind OPERATOR(pg_catalog.=) w.kind AND s.object OPERATOR(pg_catalog.=) w.object
-    JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.source::pg_catalog.oid
-    WHERE NOT w.dead AND pg_catalog.pg_has_role(k.role, c.relowner, 'USAGE')
-) AS l
-WHERE pg_catalog.pg_has_role(k.role, 'USAGE') OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
-COMMENT ON VIEW @extschema@.llm_workers IS 'The workers of this database: who, since when, how fast, how far behind';
-COMMENT ON COLUMN @extschema@.llm_workers.pid IS 'The process of the session, as in pg_stat_activity';
-COMMENT ON COLUMN @extschema@.llm_workers.usename IS 'The role whose work it does';
-COMMENT ON COLUMN @extschema@.llm_workers.since IS 'When it began';
-COMMENT ON COLUMN @extschema@.llm_workers.rows IS 'Rows done';
-COMMENT ON COLUMN @extschema@.llm_workers.rows_per_second IS 'Speed while there was work; NULL before the first row';
-COMMENT ON COLUMN @extschema@.llm_workers.failures IS 'Attempts that failed';
-COMMENT ON COLUMN @extschema@.llm_workers.waiting IS 'Rows that it may do and that wait, those that others are doing included';
-COMMENT ON COLUMN @extschema@.llm_workers.lag IS 'For how long the oldest of them has been waiting';
 
 -- It commits as it goes, so it cannot carry SET search_path: it pins it itself.
 CREATE PROCEDURE llm_work(max_rows int DEFAULT NULL, INOUT done bigint DEFAULT NULL, INOUT failed bigint DEFAULT NULL)
@@ -814,20 +766,20 @@ BEGIN
     IF TG_WHEN <> 'AFTER' OR TG_NARGS <> 2 OR TG_ARGV[1] !~ '^[1-9][0-9]{0,8}$' THEN
         RETURN NULL;
     END IF;
-    -- What a trigger made by hand names is not looked for where its transition table is not.
+    -- NULL where the trigger has no such table: one made by hand finds nothing, whatever else has the name.
     SELECT 'SELECT ' || k.object || ' AS key, t.* FROM '
-               || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($3).*)' ELSE quote_ident(g.tgnewtable) END || ' AS t',
+           || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($3).*)' ELSE quote_ident(g.tgnewtable) END || ' AS t',
            'SELECT ' || k.object || ' AS key, t.* FROM '
-               || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($4).*)' ELSE quote_ident(g.tgoldtable) END || ' AS t',
+           || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($4).*)' ELSE quote_ident(g.tgoldtable) END || ' AS t',
            k.object, i.differs
     INTO new_rows, old_rows, row_key, differs
-    FROM llm.all_work_source AS s
+    FROM llm.companion_table AS s
     JOIN pg_trigger AS g ON g.tgrelid = TG_RELID AND g.tgname = TG_NAME
     CROSS JOIN LATERAL (
         SELECT 'jsonb_build_object(' || string_agg(format(
             CASE WHEN a.atttypid < 16384 THEN '%L, t.%2$I' ELSE '%L, format(''%%s'', t.%2$I)' END, a.attname, a.attname
         ), ', ') || ')' AS object
-        FROM pg_attribute AS a WHERE a.attrelid = TG_RELID AND a.attname = ANY(s.key)
+        FROM pg_attribute AS a WHERE a.attrelid = TG_RELID AND a.attname = ANY(s.key) AND array_position(s.key, NULL) IS NULL
     ) AS k
     CROSS JOIN LATERAL (
         SELECT string_agg(CASE
@@ -839,33 +791,26 @@ BEGIN
         END, ' OR ') AS differs
         FROM pg_attribute AS a WHERE a.attrelid = TG_RELID AND a.attname = ANY(s.inputs)
     ) AS i
-    WHERE s.kind = TG_ARGV[0] AND s.object = TG_ARGV[1]::int4 AND (s.source = TG_RELID OR s.source IN (
-        WITH RECURSIVE ancestor (oid) AS (
-            SELECT h.inhparent FROM pg_inherits AS h WHERE h.inhrelid = TG_RELID
-            UNION
-            SELECT h.inhparent FROM ancestor AS r JOIN pg_inherits AS h ON h.inhrelid = r.oid
-        )
-        SELECT r.oid FROM ancestor AS r
-    ));
+    WHERE s.kind = TG_ARGV[0] AND s.id = TG_ARGV[1]::int4
+    AND (s.source = TG_RELID OR s.source IN (SELECT a.relation FROM llm.relation_ancestors(TG_RELID) AS a (relation)));
     keys := CASE TG_OP
         WHEN 'INSERT' THEN 'SELECT n.key FROM (' || new_rows || ') AS n'
         WHEN 'DELETE' THEN 'SELECT o.key FROM (' || old_rows || ') AS o'
         WHEN 'UPDATE' THEN
             'SELECT coalesce(n.key, o.key) FROM (' || new_rows || ') AS n FULL JOIN (' || old_rows || ') AS o'
             || ' ON n.key = o.key WHERE n.key IS NULL OR o.key IS NULL OR ' || differs
-        WHEN 'TRUNCATE' THEN CASE WHEN row_key IS NOT NULL THEN 'SELECT NULL::jsonb' END
+        ELSE CASE WHEN row_key IS NOT NULL THEN 'SELECT NULL::jsonb' END
     END;
     IF keys IS NULL THEN
         RETURN NULL;
     END IF;
-    -- A request that waits is locked, even if nothing of it changes: until this transaction ends nobody works on it, who
-    -- would read the row as it was and take the request for done. In one order, so that no two writers wait for each other.
-    EXECUTE 'INSERT INTO llm.all_work AS w (kind, object, key)'
-        || ' SELECT $1, $2, k.key FROM (' || keys || ') AS k (key) GROUP BY k.key ORDER BY k.key'
-        || ' ON CONFLICT (kind, object, key_hash) WHERE claimed_by IS NULL DO UPDATE'
-        || ' SET requested_at = excluded.requested_at, next_at = excluded.next_at, attempts = 0, error = NULL, dead = false'
-        || ' WHERE w.error IS NOT NULL'
-    USING TG_ARGV[0], TG_ARGV[1]::int4, NEW, OLD;
+    -- A request that waits already is locked: until this transaction ends nobody works on it, who would read the row as it
+    -- was and take the request for done. In one order, so that no two writers wait for each other.
+    EXECUTE format(
+        'INSERT INTO llm.all_work AS w (kind, object, key)'
+        ' SELECT $1, $2, k.key FROM (%s) AS k (key) GROUP BY k.key ORDER BY k.key'
+        ' ON CONFLICT (kind, object, key_hash, state) DO UPDATE SET state = w.state WHERE false', keys
+    ) USING TG_ARGV[0], TG_ARGV[1]::int4, NEW, OLD;
     -- A transaction that notifies cannot be prepared; there workers look by themselves.
     IF current_setting('max_prepared_transactions') = '0' AND EXISTS (SELECT FROM llm.all_worker) THEN
         PERFORM pg_notify('llm_work', '');
@@ -874,6 +819,50 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION llm.enqueue_work IS 'Trigger of what is kept true in the background: puts the keys of the rows that changed into the queue';
+
+-- Rights are the caller's: pg_has_role() asks for whoever runs the query, while the closed tables are read with the
+-- owner's rights.
+CREATE VIEW @extschema@.llm_failed_work WITH (security_barrier) AS
+SELECT s.source AS target, w.kind, w.key, w.error, w.attempts, w.state, w.next_at, w.requested_at
+FROM llm.all_work AS w
+JOIN llm.companion_table AS s ON s.kind OPERATOR(pg_catalog.=) w.kind AND s.id OPERATOR(pg_catalog.=) w.object
+JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.source::pg_catalog.oid
+WHERE w.error IS NOT NULL AND pg_catalog.pg_has_role(c.relowner, 'USAGE');
+COMMENT ON VIEW @extschema@.llm_failed_work IS 'Rows whose work in the background failed, with the error: to be tried again, or dead after five attempts';
+COMMENT ON COLUMN @extschema@.llm_failed_work.target IS 'The table';
+COMMENT ON COLUMN @extschema@.llm_failed_work.kind IS 'What is kept true, such as index';
+COMMENT ON COLUMN @extschema@.llm_failed_work.key IS 'The primary key of the row; NULL for the whole table';
+COMMENT ON COLUMN @extschema@.llm_failed_work.error IS 'What the last attempt said';
+COMMENT ON COLUMN @extschema@.llm_failed_work.attempts IS 'How often this row failed; 0 where what it needs was not there';
+COMMENT ON COLUMN @extschema@.llm_failed_work.state IS 'delayed, claimed for its next attempt, or dead: not tried again before llm_retry_work(), or before the row changes';
+COMMENT ON COLUMN @extschema@.llm_failed_work.next_at IS 'When it is tried again';
+COMMENT ON COLUMN @extschema@.llm_failed_work.requested_at IS 'When the row changed';
+
+CREATE VIEW @extschema@.llm_workers WITH (security_barrier) AS
+SELECT
+    k.pid, pg_catalog.pg_get_userbyid(k.role) AS usename, k.since, k.rows,
+    (CASE WHEN k.seconds OPERATOR(pg_catalog.>) 0 THEN k.rows OPERATOR(pg_catalog./) k.seconds END)::pg_catalog.float4 AS rows_per_second, k.failures, l.waiting,
+    coalesce(pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) l.oldest, '0'::pg_catalog.interval) AS lag
+FROM llm.all_worker AS k
+JOIN pg_catalog.pg_stat_get_activity(NULL) AS a ON a.pid OPERATOR(pg_catalog.=) k.pid
+    AND coalesce(a.backend_start OPERATOR(pg_catalog.<=) k.since, true)
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.count(*) AS waiting, pg_catalog.min(w.requested_at) AS oldest
+    FROM llm.all_work AS w
+    JOIN llm.companion_table AS s ON s.kind OPERATOR(pg_catalog.=) w.kind AND s.id OPERATOR(pg_catalog.=) w.object
+    JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) s.source::pg_catalog.oid
+    WHERE w.state OPERATOR(pg_catalog.<>) 'dead' AND pg_catalog.pg_has_role(k.role, c.relowner, 'USAGE')
+) AS l
+WHERE pg_catalog.pg_has_role(k.role, 'USAGE') OR pg_catalog.pg_has_role('pg_read_all_stats', 'USAGE');
+COMMENT ON VIEW @extschema@.llm_workers IS 'The workers of this database: who, since when, how fast, how far behind';
+COMMENT ON COLUMN @extschema@.llm_workers.pid IS 'The process of the session, as in pg_stat_activity';
+COMMENT ON COLUMN @extschema@.llm_workers.usename IS 'The role whose work it does';
+COMMENT ON COLUMN @extschema@.llm_workers.since IS 'When it began';
+COMMENT ON COLUMN @extschema@.llm_workers.rows IS 'Rows done';
+COMMENT ON COLUMN @extschema@.llm_workers.rows_per_second IS 'Speed while there was work; NULL before the first row';
+COMMENT ON COLUMN @extschema@.llm_workers.failures IS 'Attempts that failed';
+COMMENT ON COLUMN @extschema@.llm_workers.waiting IS 'Rows that it may do and that wait, those that others are doing included';
+COMMENT ON COLUMN @extschema@.llm_workers.lag IS 'For how long the oldest of them has been waiting';
 
 GRANT SELECT, INSERT ON llm.all_work TO pg_database_owner;
 GRANT SELECT, UPDATE ON SEQUENCE llm.all_work_id_seq TO pg_database_owner;
@@ -946,3 +935,141 @@ RETURNS TABLE (ordinality bigint, score real)
 LANGUAGE plpython3u STABLE COST 100000 ROWS 100 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import ranking; return ranking.llm_rank(query, texts, model) $$;
 COMMENT ON FUNCTION llm_rank IS 'How relevant each text is to a query, with its position from 1; NULL for NULL.';
+
+-- Closed to everybody but its owner and the database's, for dumps; only the functions write it.
+CREATE TABLE llm.all_column (
+    id pg_catalog.int4 GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    source pg_catalog.regclass NOT NULL,
+    name pg_catalog.name NOT NULL,
+    companion pg_catalog.regclass NOT NULL UNIQUE,
+    number pg_catalog.oid NOT NULL,
+    key pg_catalog.name[] NOT NULL,
+    key_numbers pg_catalog.int2[] NOT NULL,
+    inputs pg_catalog.name[] NOT NULL,
+    input_numbers pg_catalog.int2[] NOT NULL,
+    expression pg_catalog.text NOT NULL,
+    compiled pg_catalog.text NOT NULL,
+    settings pg_catalog.jsonb NOT NULL CHECK (pg_catalog.jsonb_typeof(settings) OPERATOR(pg_catalog.=) 'object'),
+    sync pg_catalog.text NOT NULL CHECK (sync OPERATOR(pg_catalog.=) ANY ('{live,background,manual}')),
+    usename pg_catalog.name NOT NULL,
+    UNIQUE (source, name)
+);
+COMMENT ON TABLE llm.all_column IS 'The AI columns, for dumps';
+COMMENT ON COLUMN llm.all_column.companion IS 'The table beside the source that holds the values';
+COMMENT ON COLUMN llm.all_column.number IS 'The number of the source when its columns were written down; another one after a restore';
+COMMENT ON COLUMN llm.all_column.inputs IS 'The columns that the expression reads, as they were called then';
+COMMENT ON COLUMN llm.all_column.expression IS 'As it was written';
+COMMENT ON COLUMN llm.all_column.compiled IS 'The expression with every name resolved';
+COMMENT ON COLUMN llm.all_column.settings IS 'Settings of the session that made it, on which the expression depends';
+COMMENT ON COLUMN llm.all_column.usename IS 'The owner of the source then; nothing is computed for an owner whose rights that role has not';
+-- Without those of tables that a restored database has not by then, such as temporary ones: one name would fail them all.
+SELECT pg_catalog.pg_extension_config_dump('llm.all_column', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = source AND c.relpersistence <> ''t'') AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = companion)');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_column_id_seq', '');
+
+-- Without SET search_path, so that the expression means what it means to the caller; the procedures that compute commit as
+-- they go. What follows is pinned inside.
+CREATE PROCEDURE llm_column(
+    target regclass, "column" text, expression text, sync text DEFAULT 'live', name text DEFAULT NULL
+)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_column(target, column, expression, sync, name) $$;
+COMMENT ON PROCEDURE llm_column IS 'Keep the value of an expression for each row of a table beside it, computed again where an input changes.';
+
+CREATE PROCEDURE llm_refresh_column(target regclass, "column" text DEFAULT NULL)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_refresh_column(target, column) $$;
+COMMENT ON PROCEDURE llm_refresh_column IS 'Compute the rows of an AI column whose value is missing, stale or failed.';
+
+CREATE PROCEDURE llm_drop_column(target regclass, "column" text)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_drop_column(target, column) $$;
+COMMENT ON PROCEDURE llm_drop_column IS 'Remove an AI column with its values and corrections.';
+
+CREATE PROCEDURE llm_column_view(target regclass, name text DEFAULT NULL)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_column_view(target, name) $$;
+COMMENT ON PROCEDURE llm_column_view IS 'Make a view that shows a table with its AI columns, each reader the rows that they may see.';
+
+-- jsonb without TRANSFORM: the key passes through as text, exact and unparsed.
+CREATE FUNCTION llm_correct(target regclass, "column" text, key jsonb, value text) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_correct(target, column, key, value) $$;
+COMMENT ON FUNCTION llm_correct IS 'Set the value of an AI column for one row, for good; NULL takes a correction back.';
+
+CREATE FUNCTION llm_corrections(target regclass, "column" text DEFAULT NULL) RETURNS TABLE (text text, label text)
+LANGUAGE plpython3u VOLATILE ROWS 100 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_corrections(target, column) $$;
+COMMENT ON FUNCTION llm_corrections IS 'Text and right label of each corrected row, as llm_fit takes them.';
+
+-- One for all tables, and the extension's: nobody can plant another under its name. Keys in full, however few digits the
+-- writer's session shows.
+CREATE FUNCTION llm.follow_column() RETURNS trigger
+LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+AS $$ from pg_llm.functions import ai_column; return ai_column.follow_column(TD) $$;
+COMMENT ON FUNCTION llm.follow_column IS 'Statement trigger of a live AI column: computes the rows that changed, with the rights of the table''s owner.';
+
+-- A row that somebody restores in the name of a role whose rights they have not is theirs: it computes nothing for others.
+CREATE FUNCTION llm.column_author() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_roles AS me LEFT JOIN pg_roles AS author ON author.rolname = NEW.usename
+        WHERE me.rolname = CURRENT_USER AND (me.rolsuper OR pg_has_role(author.oid, 'USAGE'))
+    ) THEN
+        NEW.usename := CURRENT_USER;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION llm.column_author IS 'Row trigger of llm.all_column: an expression is written in nobody else''s name';
+CREATE TRIGGER author BEFORE INSERT OR UPDATE ON llm.all_column FOR EACH ROW EXECUTE FUNCTION llm.column_author();
+
+CREATE FUNCTION llm.staleness_report() RETURNS TABLE (
+    kind text, target oid, name text, sync text, rows bigint, stale bigint, missing bigint, failed bigint,
+    corrected bigint, waiting bigint, oldest timestamptz, models jsonb
+)
+LANGUAGE plpython3u VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import staleness; return staleness.staleness_report() $$;
+COMMENT ON FUNCTION llm.staleness_report IS 'How true the semantic indexes and AI columns are that the caller may read, for the view llm_staleness.';
+
+CREATE VIEW llm.ai_column WITH (security_barrier) AS
+SELECT
+    a.id, a.source AS target, a.name::pg_catalog.text AS name, a.companion,
+    llm.present_names(a.source, a.number, a.key, a.key_numbers) AS key,
+    llm.present_names(a.source, a.number, a.inputs, a.input_numbers) AS inputs,
+    a.expression, a.sync, a.compiled, a.inputs::pg_catalog.text[] AS written_inputs, a.settings,
+    EXISTS (
+        SELECT FROM pg_catalog.pg_roles AS r
+        WHERE r.rolname OPERATOR(pg_catalog.=) a.usename AND pg_catalog.pg_has_role(r.oid, s.relowner, 'USAGE')
+    ) AS trusted
+FROM llm.all_column AS a
+JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) a.companion::pg_catalog.oid
+JOIN pg_catalog.pg_class AS s ON s.oid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
+-- One that was given to somebody else is no companion any more.
+WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND s.relowner OPERATOR(pg_catalog.=) c.relowner;
+COMMENT ON VIEW llm.ai_column IS 'The AI columns of this database: expression, inputs, and the companion table with the values';
+COMMENT ON COLUMN llm.ai_column.inputs IS 'The columns of the table that the expression reads';
+COMMENT ON COLUMN llm.ai_column.compiled IS 'The expression with every name resolved, over columns called as in written_inputs';
+COMMENT ON COLUMN llm.ai_column.settings IS 'Settings of the session that made it, on which the expression depends';
+COMMENT ON COLUMN llm.ai_column.trusted IS 'Whether the role that made it has the rights of the owner of the table, without which nothing is computed';
+
+CREATE VIEW @extschema@.llm_staleness AS
+SELECT
+    r.kind, r.target::pg_catalog.regclass AS target, r.name, r.sync, r.rows, r.stale, r.missing, r.failed, r.corrected,
+    r.waiting, r.oldest, r.models
+FROM llm.staleness_report() AS r;
+COMMENT ON VIEW @extschema@.llm_staleness IS 'How true semantic indexes and AI columns are: rows that are stale, missing, failed or waiting, and by which models';
+COMMENT ON COLUMN @extschema@.llm_staleness.kind IS 'index or column';
+COMMENT ON COLUMN @extschema@.llm_staleness.rows IS 'Rows of the table that the caller may read; NULL where reading it would run code of somebody whom the caller cannot trust';
+COMMENT ON COLUMN @extschema@.llm_staleness.stale IS 'Rows whose text, or an expression or model of an AI column, changed since';
+COMMENT ON COLUMN @extschema@.llm_staleness.missing IS 'Rows with nothing yet, though there is a text';
+COMMENT ON COLUMN @extschema@.llm_staleness.failed IS 'Rows that have an error in place of a value, and those whose work in the background failed; for others than the owner without the latter';
+COMMENT ON COLUMN @extschema@.llm_staleness.corrected IS 'Rows whose value a person has set';
+COMMENT ON COLUMN @extschema@.llm_staleness.waiting IS 'Rows that wait for a worker; for the owner';
+COMMENT ON COLUMN @extschema@.llm_staleness.oldest IS 'When the oldest value was computed';
+COMMENT ON COLUMN @extschema@.llm_staleness.models IS 'Rows by the models that they were computed with, those of AI columns with the beginning of the digest';
+
+GRANT SELECT, INSERT ON llm.all_column TO pg_database_owner;
+GRANT SELECT, UPDATE ON SEQUENCE llm.all_column_id_seq TO pg_database_owner;
+GRANT SELECT ON llm.ai_column, @extschema@.llm_staleness TO PUBLIC;

@@ -75,6 +75,17 @@ SELECT name, chunk, start_pos, end_pos, vector_dims(embedding) AS dimensions FRO
 \set ECHO none
 
 \echo
+\echo '-- Or a little later: with sync => background nothing runs in the writer''s transaction; llm_work does what waits, and so'
+\echo '-- does a worker, which ./run worker starts.'
+\set ECHO queries
+CREATE TABLE wish (id int PRIMARY KEY, body text);
+CALL semantic_index('wish', '{body}', sync => 'background');
+INSERT INTO wish VALUES (1, 'a game of chess against the computer'), (2, 'a calculator for currencies');
+CALL llm_work();
+SELECT key, score FROM semantic_search('board games', 'wish', k => 1, mode => 'vector') AS found;
+\set ECHO none
+
+\echo
 \echo '-- Which of some labels fits a text best, by meaning, without training.'
 \set ECHO queries
 SELECT name, llm_classify(summary, '{game,text editor,programming language}') AS label

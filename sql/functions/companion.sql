@@ -75,6 +75,9 @@ BEGIN
     DELETE FROM llm.all_semantic_index AS i
     WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = i.source)
     OR NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = i.companion);
+    DELETE FROM llm.all_column AS a
+    WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = a.source)
+    OR NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = a.companion);
 END
 $$;
 COMMENT ON FUNCTION llm.prune_companions IS 'Forget companion tables that are no more, or whose source is no more';

@@ -49,6 +49,9 @@ TABLES = {
     "llm.all_taught",
     "llm.all_ask",
     "llm.all_semantic_index",
+    "llm.all_work",
+    "llm.all_worker",
+    "llm.all_column",
 }
 # Views that others are made from, and those that the functions write to.
 PARTS = {
@@ -88,6 +91,10 @@ INTERNAL = {
     "llm.role_number",
     "llm.graph_follow",
     "llm.recommender_author",
+    "llm.announce_worker",
+    "llm.follow_column",
+    "llm.column_author",
+    "llm.staleness_report",
 }
 # Roles of the examples.
 ROLES = {"llm_admin"}

@@ -243,3 +243,55 @@ def test_the_owner_of_a_database_dumps_and_restores_it(
             check(source, mine)
         source.execute(f"ALTER DATABASE {source.info.dbname} OWNER TO postgres")
         restored.execute(f"ALTER DATABASE {empty} OWNER TO postgres; DROP OWNED BY {role} CASCADE")
+
+
+def test_ai_columns_and_corrections_are_part_of_a_dump(
+    cluster: Cluster, db: psycopg.Connection, empty: str, role: str
+) -> None:
+    db.execute("CREATE TABLE memo (gone int, id int PRIMARY KEY, body text); ALTER TABLE memo DROP gone")
+    db.execute("INSERT INTO memo VALUES (1, 'a'), (2, 'b'), (3, 'c')")
+    db.execute("CALL llm_column('memo', 'shout', 'upper(body)')")
+    db.execute("SELECT llm_correct('memo', 'shout', '{\"id\": 2}', 'mine')")
+    run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=run(cluster, "pg_dump", db.info.dbname))
+    with psycopg.connect(cluster.dsn(empty), autocommit=True) as restored:
+        for query in (
+            "SELECT * FROM memo_shout ORDER BY id",
+            "SELECT target::text, name, inputs, sync FROM llm.ai_column",
+        ):
+            assert restored.execute(query).fetchall() == db.execute(query).fetchall()
+        restored.execute("INSERT INTO memo VALUES (4, 'd'); UPDATE memo SET body = 'e' WHERE id = 1")
+        assert [row[0] for row in restored.execute("SELECT value FROM memo_shout ORDER BY id").fetchall()] == [
+            "E",
+            "mine",
+            "C",
+            "D",
+        ]
+        assert restored.execute("SELECT * FROM llm_corrections('memo')").fetchall() == [("b", "mine")]
+        restored.execute(f"GRANT SELECT ON memo TO {role}; SET ROLE {role}")
+        assert value(restored, "SELECT count(*) FROM memo_shout") == 4
+        restored.execute("RESET ROLE; DROP TABLE memo")
+        assert value(restored, "SELECT to_regclass('memo_shout') IS NULL")
+
+
+def test_ai_columns_that_a_databases_owner_restores_run_as_that_owner(
+    cluster: Cluster, db: psycopg.Connection, empty: str, role: str
+) -> None:
+    db.execute("CREATE TABLE memo (id int PRIMARY KEY, body text); INSERT INTO memo VALUES (1, 'a')")
+    db.execute("CALL llm_column('memo', 'who', 'body || current_user')")
+    with psycopg.connect(cluster.dsn(empty), autocommit=True) as restored:
+        restored.execute("SET client_min_messages = warning; CREATE EXTENSION pg_llm CASCADE")
+        for connection in (restored, db):
+            connection.execute(f"ALTER DATABASE {connection.info.dbname} OWNER TO {role}")
+            connection.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
+        db.execute(f"ALTER TABLE memo OWNER TO {role}")
+        assert value(db, "SELECT usename FROM llm.all_column") == "postgres"
+        restored.execute(f"GRANT INSERT ON llm.model, llm.model_file, llm.run, llm.recommender TO {role}")
+        options = ["--no-owner", "--no-privileges", "--no-comments"]
+        dump = run(cluster, "pg_dump", *options, db.info.dbname, user=role)
+        run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=dump, user=role)
+        with psycopg.connect(cluster.dsn(empty, role), autocommit=True) as mine:
+            mine.execute("INSERT INTO memo VALUES (2, 'b')")
+            assert mine.execute("SELECT value FROM memo_who ORDER BY id").fetchall() == [("apostgres",), (f"b{role}",)]
+        for connection in (restored, db):
+            connection.execute(f"ALTER DATABASE {connection.info.dbname} OWNER TO postgres")
+        restored.execute(f"DROP OWNED BY {role} CASCADE")

@@ -79,6 +79,12 @@ semantic_sync('shop.note', 'note_embedding', '[{"id": 1}]')             ok      
 CALL llm_work()                                                         ok        ok    ok      ok    42501
 llm_retry_work()                                                        ok        ok    ok      ok    42501
 llm_retry_work('shop.note')                                             ok        ok    42501   42501 42501
+CALL llm_column('shop.note', 'other', 'upper(kind)')                    ok        ok    42501   42501 42501
+CALL llm_refresh_column('shop.note')                                    ok        ok    42501   42501 42501
+CALL llm_column_view('shop.note')                                       ok        ok    42501   42501 42501
+CALL llm_drop_column('shop.note', 'shout')                              ok        ok    42501   42501 42501
+llm_correct('shop.note', 'shout', '{"id": 1}', 'a')                     ok        ok    42501   42501 42501
+llm_corrections('shop.note')                                            ok        ok    ok      42501 42501
 llm_chart('SELECT kind FROM shop.note')                                 ok        ok    ok      42501 42501
 llm_chart_svg('SELECT kind FROM shop.note')                             ok        ok    ok      42501 42501
 llm_chart_png('SELECT kind FROM shop.note')                             ok        ok    ok      42501 42501
@@ -117,6 +123,7 @@ graph_rules('g')                                                        ok      
 llm.readable_graph_sources(true)                                        ok        ok    ok      ok    42501
 llm.graph_row_readable({source}, '{"id": 1}')                           ok        ok    ok      ok    42501
 llm.progress_report()                                                   ok        ok    ok      ok    42501
+llm.staleness_report()                                                  ok        ok    ok      ok    42501
 llm.role_number('owner')                                                ok        ok    ok      ok    42501
 llm.semantic_definition('a')                                            ok        ok    ok      ok    42501
 llm.relation_tree('shop.note')                                          ok        ok    ok      ok    42501
@@ -133,10 +140,12 @@ llm.convert_companion_key('shop.note', 'shop.note_embedding')           ok      
 # are rows of its own, which nobody else is shown.
 RELATIONS = """
                                plain  the database's owner
+llm.ai_column                  r      r
 llm.all_ask                    -      ra
 llm.all_catalog                -      ra
 llm.all_change                 -      ra
 llm.all_cleaning               -      ra
+llm.all_column                 -      ra
 llm.all_description            -      ra
 llm.all_entity                 -      ra
 llm.all_entity_embedding       -      ra
@@ -152,7 +161,6 @@ llm.all_relation               -      ra
 llm.all_semantic_index         -      ra
 llm.all_taught                 -      ra
 llm.all_work                   -      ra
-llm.all_work_source            -      -
 llm.all_worker                 -      -
 llm.ask_log                    rawd   rawd
 llm.catalog                    rawd   rawd
@@ -194,6 +202,7 @@ llm_failed_work                r      r
 llm_models                     r      r
 llm_progress                   r      r
 llm_runs                       r      r
+llm_staleness                  r      r
 llm_workers                    r      r
 """
 # Where the outcomes begin in a line.
@@ -219,6 +228,7 @@ def shop(db: psycopg.Connection, cluster: Cluster) -> Iterator[dict[str, str]]:
         SELECT graph_create('g');
     """)
     db.execute("CALL semantic_index('shop.note', '{body}')")
+    db.execute("CALL llm_column('shop.note', 'shout', 'upper(body)')")
     mapping = '{"subject": "name", "predicate": "knows", "object": "friend", "object_type": "person"}'
     db.execute("CALL graph_add_columns('g', 'shop.person', %s)", (mapping,))
     db.execute("""SELECT graph_fit('g', options => '{"epochs": 1}')""")

@@ -145,7 +145,7 @@ def test_a_model_that_is_made_anew(db: psycopg.Connection, dbt: Dbt, tmp_path: P
         assert len(companion.indexes(db)) == 1
         assert companion.differences(db) == {}
         assert value(db, "SELECT s.row ->> 'body' FROM semantic_search('bakery', 'note', 1) AS s") == "a loaf of bread"
-    assert value(db, "SELECT count(*) FROM pg_class WHERE relname ~ 'embedding' AND relkind = 'r'") == 1
+    assert value(db, "SELECT count(*) FROM pg_class WHERE relname ~ '^note.*embedding' AND relkind = 'r'") == 1
 
 
 @pytest.mark.parametrize("sync", ["live", "background", "manual"])

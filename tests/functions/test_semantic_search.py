@@ -46,6 +46,18 @@ def test_k_rows_best_first(cranfield: psycopg.Connection, mode: str) -> None:
     assert len({row[0]["id"] for row in found}) == 7
 
 
+def test_reranking_puts_the_best_into_the_order_of_another_model(cranfield: psycopg.Connection) -> None:
+    query = "boundary layer on a flat plate"
+    plain = search(cranfield, query, "document", mode="text", k=30)
+    found = search(cranfield, query, "document", mode="text", k=5, rerank="all-minilm-l6-v2")
+    rescored = {key["id"]: score for key, score, _ in search(cranfield, query, "document", mode="vector", k=1400)}
+    best = sorted((key["id"] for key, *_ in plain), key=lambda number: -rescored[number])[:5]
+    assert [key["id"] for key, *_ in found] == best
+    assert [score for _, score, _ in found] == pytest.approx([rescored[number] for number in best], abs=0.2)
+    few = search(cranfield, query, "document", mode="text", k=5, rerank="all-minilm-l6-v2", min_score=found[1][1])
+    assert len(few) == 2
+
+
 @pytest.mark.parametrize("mode", ["hybrid", "vector", "text"])
 def test_row_level_security_holds_and_still_gives_k_rows(cranfield: psycopg.Connection, reader: str, mode: str) -> None:
     cranfield.execute("ALTER TABLE document ENABLE ROW LEVEL SECURITY")

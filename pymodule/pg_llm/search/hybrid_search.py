@@ -11,13 +11,13 @@ document frequency. Fusion is reciprocal rank fusion with the constant 60 (Corma
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from pg_llm.database import catalog, models, table_access
 from pg_llm.database.catalog import METRICS
 from pg_llm.database.connection import Connection, Row
-from pg_llm.search import metadata_filter, semantic_index, text_analysis
+from pg_llm.search import metadata_filter, reranking, semantic_index, text_analysis
 from pg_llm.search.semantic_index import SemanticIndex
 
 MODES = ("hybrid", "vector", "text")
@@ -26,6 +26,8 @@ MAX_RESULTS = 10_000
 # Candidates that each ranking gives to the fusion, at least; how much a pool grows that did not suffice.
 _MIN_POOL = 100
 _GROWTH = 8
+# Results that are reranked, at least.
+_MIN_RERANKED = 30
 # Keys of rows that pass a filter, in one exact search.
 _KEYS = 20_000
 # BM25: how soon more of a term counts for nothing more, and how much a text's length counts.
@@ -52,19 +54,24 @@ class Hit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is wanted: `limit` results, one per `group_by` (row or chunk), none that scores less than `min_score`."""
+    """What is wanted: `limit` results, one per `group_by` (row or chunk), none that scores less than `min_score`.
+
+    `rerank` is a model by whose scores the best are put into another order.
+    """
 
     limit: int
     filter: str | None = None
     group_by: str = "row"
     min_score: float | None = None
+    rerank: str | None = None
 
 
 def search(
     db: Connection, query: str | None, target: str, name: str | None, mode: str, request: Request
 ) -> list[Result]:
     """The best matches; none for an empty query, once the other arguments are valid."""
-    found = _Search(db, semantic_index.find(db, target, name), request)
+    wide = request if request.rerank is None else _widened(request)
+    found = _Search(db, semantic_index.find(db, target, name), wide)
     if query is None or not query.strip() or request.limit == 0:
         return []
     rankings: list[_Ranking] = []
@@ -72,7 +79,24 @@ def search(
         rankings.append(_VectorRanking(db, found.index, embed_query(db, found.index, query)))
     if mode != "vector":
         rankings.append(_TextRanking(db, found.index, query))
-    return found.results(rankings)
+    results = found.results(rankings)
+    return results if request.rerank is None else _reranked(db, query, results, request)
+
+
+def _widened(request: Request) -> Request:
+    """The request for what is to be reranked: more results, whose scores are others."""
+    return replace(request, limit=min(MAX_RESULTS, max(_MIN_RERANKED, 3 * request.limit)), min_score=None)
+
+
+def _reranked(db: Connection, query: str, results: Sequence[Result], request: Request) -> list[Result]:
+    scores = reranking.rerank(db, query, [passage for _, _, _, passage, *_ in results], request.rerank)
+    ranked = sorted(zip(scores, results, strict=True), key=lambda pair: -pair[0])
+    minimum = request.min_score
+    return [
+        (key, score, row, passage, start, end)
+        for score, (key, _, row, passage, start, end) in ranked[: request.limit]
+        if minimum is None or score >= minimum
+    ]
 
 
 def search_by(db: Connection, vector: str | None, target: str, name: str | None, request: Request) -> list[Result]:
@@ -229,11 +253,20 @@ class _Search:
                 hits = [ranking.best(size) for ranking in rankings]
                 passing = [self._passing(each) for each in hits] if self._filtered else hits
                 found = self._assemble(passing, fuse)
-                if len(found) >= limit:
+                if len(found) >= limit or self._is_all(rankings, hits, size):
                     return found
                 if self._are_few(hits, passing):
                     break
         return self._assemble(self._exact(rankings, _GROWTH * pool), fuse)
+
+    def _is_all(self, rankings: Sequence[_Ranking], hits: Sequence[Sequence[Hit]], size: int) -> bool:
+        """Whether a larger pool could give nothing more: all rows with the terms were found, or all of enough score."""
+        minimum = self._request.min_score
+        if len(rankings) > 1:
+            return False
+        if isinstance(rankings[0], _TextRanking) and len(hits[0]) < size:
+            return True
+        return minimum is not None and bool(hits[0]) and hits[0][-1].score < minimum
 
     def _are_few(self, hits: Sequence[Sequence[Hit]], passing: Sequence[Sequence[Hit]]) -> bool:
         """Whether it is quicker to look at all rows that pass than at the best of all, judged by those that were found.
