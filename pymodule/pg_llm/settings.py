@@ -38,6 +38,12 @@ SETTINGS = {
             "llm.ranking_model", "all-minilm-l6-v2", "session", "the model that says how relevant a text is to a query"
         ),
         Setting(
+            "llm.answer_model",
+            "all-minilm-l6-v2",
+            "session",
+            "the model that answers from passages: an embedding model chooses sentences, a generation model writes",
+        ),
+        Setting(
             "llm.ask_timeout",
             "5s",
             "session",

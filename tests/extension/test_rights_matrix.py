@@ -85,6 +85,8 @@ CALL llm_column_view('shop.note')                                       ok      
 CALL llm_drop_column('shop.note', 'shout')                              ok        ok    42501   42501 42501
 llm_correct('shop.note', 'shout', '{"id": 1}', 'a')                     ok        ok    42501   42501 42501
 llm_corrections('shop.note')                                            ok        ok    ok      42501 42501
+semantic_answer('a', 'shop.note')                                       ok        ok    ok      42501 42501
+semantic_sync('shop.note', 'embedding', '[{"id": 1}]')                  ok        ok    42501   42501 42501
 llm_chart('SELECT kind FROM shop.note')                                 ok        ok    ok      42501 42501
 llm_chart_svg('SELECT kind FROM shop.note')                             ok        ok    ok      42501 42501
 llm_chart_png('SELECT kind FROM shop.note')                             ok        ok    ok      42501 42501

@@ -588,3 +588,12 @@ def test_a_companion_whose_own_default_name_is_taken_keeps_its_name(db: psycopg.
     db.execute("CREATE TABLE note_embedding (id int)")
     with pytest.raises(psycopg.errors.DuplicateObject, match='already a table, view or index "memo_embedding"'):
         db.execute("CALL semantic_index('memo', '{body}')")
+
+
+@pytest.mark.parametrize("kind", ["VIEW", "MATERIALIZED VIEW"])
+def test_a_new_owner_of_a_view_takes_the_index_over(db: psycopg.Connection, role: str, kind: str) -> None:
+    db.execute(f"GRANT CREATE ON SCHEMA public TO {role}; CREATE {kind} note AS SELECT 1 AS id, 'a cat'::text AS body")
+    db.execute("CALL semantic_index('note', '{body}', key => '{id}', sync => 'manual')")
+    db.execute(f"ALTER {kind} note OWNER TO {role}")
+    assert value(db, "SELECT tableowner FROM pg_tables WHERE tablename = 'note_embedding'") == role
+    assert value(db, "SELECT s.passage FROM semantic_search('kitten', 'note') AS s") == "a cat"

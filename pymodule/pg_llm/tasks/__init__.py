@@ -16,6 +16,7 @@ from pg_llm.models.engine import Window
 from pg_llm.tasks import passages
 
 TASKS = {
+    "answering": "pg_llm.search.host.answering",
     "chart": "pg_llm.charts.host.rendering",
     "chunking": "pg_llm.search.host.chunking",
     "classification": "pg_llm.classify.host.classification",
@@ -37,6 +38,7 @@ TASKS = {
     "spelling": "pg_llm.cleaning.host.spelling",
     "sql_check": "pg_llm.ask.host.sql_check",
     "sql_writing": "pg_llm.ask.host.sql_writing",
+    "support": "pg_llm.search.host.support",
 }
 # Characters of inputs that are prepared together.
 _PORTION = 1 << 18

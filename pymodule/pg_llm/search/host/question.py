@@ -10,8 +10,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pg_llm.stemming import stem
-
 CJK = re.compile(r"[\u3400-\u9fff]")
 _WORD = re.compile(r"\d+(?:[.,:/]\d+)*[^\W\d_]*|[^\W_]+(?:[-'’._/][^\W_]+)*|[\u3400-\u9fff]+")  # noqa: RUF001
 _ENGLISH_STOP = frozenset(
@@ -23,8 +21,8 @@ _ENGLISH_STOP = frozenset(
     name called long s t d ll re ve cost costs price""".split()
 )
 _CHINESE_STOP = re.compile(
-    "什么时候|什么时间|什么样|为什么|什么|多长时间|多少钱|多少|多久|多长|多大|多高|多远|怎么样|怎样|怎么|如何|哪里|哪儿|哪些|哪个|哪一|"
-    "哪位|哪年|哪天|哪|几点|几天|几个|几|谁|何时|何处|是否|能否|可否|可以|请问|需要|应该|吗|呢|吧|的|是|有|要|在|了|由|和|与|被|把|能|会|该|"
+    "什么时候|什么时间|什么样|为什么|什么|多长时间|多少钱|多少[天年月人个台次种家名元]?|多久|多长|多大|多高|多远|怎么样|怎样|怎么|如何|哪里|哪儿|哪些|哪个|哪一|"
+    "哪位|哪年|哪天|哪|几[天年月人个台次种家名元点]?|谁|何时|何处|是否|能否|可否|可以|请问|需要|应该|吗|呢|吧|的|是|有|要|在|了|由|和|与|被|把|能|会|该|"
     "内|时|个|[？?，,。！!、：:；;]"  # noqa: RUF001 - Chinese
 )
 _MONEY = r"[€$£¥]|\b(?:euros?|dollars?|pounds?|cents?|yen|yuan|usd|eur|gbp|free)\b|[元块圆]|免费|人民币"
@@ -40,7 +38,7 @@ _DURATION = (
 )
 _LENGTH = (
     r"\b(?:[cmk]?m|millimet\w+|centimet\w+|kilomet\w+|met(?:re|er)s?|miles?|feet|foot|ft|inch(?:es)?|yards?|"
-    r"light[- ]years?)\b|[米里寸尺]|公里|厘米"
+    r"light[- ]years?)\b|[\d一二两三四五六七八九十百千万半几]\s*(?:[米里寸尺丈]|公里|千米|厘米|毫米|英里)"
 )
 _WEIGHT = r"\b(?:[mk]?g|grams?|kilograms?|kilos?|tons?|tonnes?|pounds?|ounces?|lbs?|oz)\b|[克斤吨]"
 _DATE = (
@@ -48,18 +46,19 @@ _DATE = (
     r"\b(?:january|february|march|april|may|june|july|august|september|october|november|december|monday|tuesday|"
     r"wednesday|thursday|friday|saturday|sunday|weekends?|weekdays?|spring|summer|autumn|fall|winter|easter|christmas|"
     r"morning|noon|afternoon|evening|midnight|night|daily|weekly|monthly|yearly|annually|today|tomorrow|yesterday|"
-    r"century|centuries|year|month|week|after|before|until|once|every|within|during)\b|[年月日号点]|星期|周|早|晚|每天|之前|之后|以前|以后"
+    r"century|centuries|year|month|week|after|before|until|once|every|within|during|upon|when|as soon as|if)\b"
+    r"|[年月日号点]|星期|周|早|晚|每天|之前|之后|以前|以后"
 )
 _FREQUENCY = (
-    r"\b(?:once|twice|times|every|each|daily|weekly|monthly|yearly|annually|hourly|per|never|always|a (?:day|week|month|"
-    r"year))\b|每|次"
+    r"\b(?:once|twice|times|every|each|daily|weekly|monthly|yearly|annually|hourly|per|never|always|"
+    r"a (?:day|week|month|year))\b|每|次"
 )
 # Kinds of answers that cannot be mistaken: a sentence without a sign of one is no answer.
 _SIGNS = {
     "money": _MONEY,
     "duration or length": rf"(?:{_DURATION})|(?:{_LENGTH})|\blong\b",
     "duration": _DURATION,
-    "length": rf"(?:{_LENGTH})|\b(?:tall|high|deep|wide|long|away|far)\b|[高深宽长远]",
+    "length": rf"(?:{_LENGTH})|\b(?:tall|high|deep|wide|long|away|far)\b",
     "weight": _WEIGHT,
     "frequency": _FREQUENCY,
     "temperature": r"\bdegrees?\b|°|celsius|fahrenheit|摄氏|[度℃]",
@@ -79,16 +78,13 @@ _ASKED = [
         (r"多少钱|价格|费用|票价|几元|几块|工资|薪水", "money"),
         (r"\bhow long\b", "duration or length"),
         (r"多久|多长时间|几(?:天|年|周|个月|小时|分钟)", "duration"),
-        (
-            r"\bhow (?:tall|high|deep|wide|far|thick|broad|large|big)\b|\bwhat (?:height|length|depth|width|distance)\b",
-            "length",
-        ),
+        (r"\bhow (?:tall|deep|wide|far|thick|broad)\b|\bwhat (?:height|length|depth|width|distance)\b", "length"),
         (r"多高|多深|多宽|多长|多远", "length"),
         (r"\bhow heavy\b|\bhow much\b.*\bweighs?\b|\bwhat weight\b|多重", "weight"),
         (r"\bhow often\b|\bhow many times\b|多少次|几次|多久一次", "frequency"),
         (r"\b(?:at )?(?:what|which) temperature\b|\bhow (?:hot|cold|warm)\b|温度是多少|多少度", "temperature"),
         (r"\b(?:what|which) (?:percentage|percent|share)\b|百分之几", "percentage"),
-        (r"\bhow (?:many|much|old|fast)\b|\b(?:what|which) (?:number|age)\b|多少|几|多大", "number"),
+        (r"\bhow (?:many|much|old|fast|high|large|big)\b|\b(?:what|which) (?:number|age)\b|多少|几|多大", "number"),
         (r"\bwhen\b|\b(?:what|which|in what|in which) (?:year|day|date|time|month|decade|century)\b", "date"),
         (r"什么时候|什么时间|何时|哪年|哪一年|哪天|哪一天|几点|几月|几号", "date"),
         (r"\bwho(?:m|se)?\b|谁|哪位", "person"),
@@ -97,7 +93,7 @@ _ASKED = [
 ]
 _ADJECTIVE = re.compile(r"\bhow (tall|high|deep|wide|heavy|old|far|fast|thick|hot|cold|large|big)\b", re.IGNORECASE)
 # These units say of themselves what is asked.
-_SAID_BY_UNIT = frozenset({"heavy", "hot", "cold", "far"})
+_SAID_BY_UNIT = frozenset({"heavy", "hot", "cold", "far", "high", "large", "big"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +146,9 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
-def content_stems(text: str) -> set[str]:
-    """The stems of a text's words that are not function words."""
-    return {stem(word) for word in words(text) if word.lower() not in _ENGLISH_STOP}
+def content_words(text: str) -> set[str]:
+    """The words of a text in lower case, without function words."""
+    return {word.lower() for word in words(text)} - _ENGLISH_STOP
 
 
 def is_name(word: str, is_first: bool) -> bool:

@@ -10,8 +10,8 @@ Range = tuple[int, int]
 _END = re.compile(r"""[。！？]+[”」』）]?|[.!?…]++["'”’)\]]*+(?=\s)|\n\s*+""")  # noqa: RUF001 - Chinese
 # After these a full stop ends no sentence.
 _ABBREVIATIONS = frozenset(
-    "mr mrs ms dr prof st no nos vol vols fig figs eq ref refs approx ca cf vs etc inc ltd co jr sr art sec ch pp ed eds"
-    " al e.g i.e a.m p.m jan feb mar apr jun jul aug sept sep oct nov dec".split()
+    "mr mrs ms dr prof st no nos vol vols fig figs eq ref refs approx ca cf vs etc inc ltd co jr sr art sec ch pp ed"
+    " eds al e.g i.e a.m p.m jan feb mar apr jun jul aug sept sep oct nov dec".split()
 )
 _LAST_WORD = re.compile(r"[\w.]*$")
 # Sentences that are longer are cut here, so that no text takes long.
