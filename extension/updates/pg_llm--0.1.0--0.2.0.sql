@@ -674,7 +674,13 @@ BEGIN
         LOOP
             IF k.orphaned THEN
                 IF EXISTS (SELECT FROM pg_class AS c WHERE c.oid = k.companion) THEN
-                    EXECUTE format('DROP TABLE %s', k.companion);
+                    BEGIN
+                        EXECUTE format('DROP TABLE %s', k.companion);
+                    EXCEPTION WHEN dependent_objects_still_exist THEN
+                        -- A view of somebody's on it is no reason why the source could not go.
+                        EXECUTE format('TRUNCATE %s', k.companion);
+                        RAISE NOTICE 'table % stays, empty, as other objects depend on it', k.companion;
+                    END;
                 END IF;
             ELSE
                 PERFORM llm.drop_companion_triggers(k.kind, k.id, NULL);
@@ -710,6 +716,35 @@ END
 $$;
 COMMENT ON FUNCTION llm.companion_ddl IS 'Event trigger: companion tables follow their sources through DROP, ALTER OWNER and new or detached parts';
 
+-- Definer, to write to the queue: that all rows of the table that is being written anew may have other texts.
+CREATE FUNCTION llm.companion_rewrite() RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO llm.all_work AS w (kind, object, key)
+    SELECT t.kind, t.id, NULL FROM llm.relation_ancestors(pg_event_trigger_table_rewrite_oid()) AS a (relation)
+    JOIN llm.companion_table AS t ON t.source = a.relation WHERE t.sync <> 'manual'
+    ON CONFLICT (kind, object, key_hash, state) DO UPDATE SET state = w.state WHERE false;
+END
+$$;
+COMMENT ON FUNCTION llm.companion_rewrite IS 'Event trigger: asks a worker for all rows of a source whose table is written anew, as by ALTER COLUMN TYPE';
+
+-- The catalog of companions is restored by the database's owner too, who may say nothing about tables of others.
+CREATE FUNCTION llm.companion_author() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN CASE WHEN (SELECT count(*) = 2 FROM pg_class AS c
+                      WHERE c.oid IN (NEW.source, NEW.companion) AND pg_has_role(c.relowner, 'USAGE')) THEN NEW END;
+END
+$$;
+COMMENT ON FUNCTION llm.companion_author IS 'Row trigger: a role registers companion tables of tables that are its own, and no others';
+CREATE TRIGGER companion_author BEFORE INSERT OR UPDATE ON llm.all_semantic_index
+FOR EACH ROW EXECUTE FUNCTION llm.companion_author();
+CREATE TRIGGER companion_author BEFORE INSERT OR UPDATE ON llm.all_column
+FOR EACH ROW EXECUTE FUNCTION llm.companion_author();
+
+CREATE EVENT TRIGGER llm_companion_rewrite ON table_rewrite EXECUTE FUNCTION llm.companion_rewrite();
 CREATE EVENT TRIGGER llm_companion_drop ON sql_drop EXECUTE FUNCTION llm.companion_ddl();
 CREATE EVENT TRIGGER llm_companion_alter ON ddl_command_end
 WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE')
