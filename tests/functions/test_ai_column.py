@@ -569,19 +569,25 @@ def test_a_new_owner_runs_nothing_of_the_former_one(owned: psycopg.Connection) -
 
 
 def test_nobody_writes_an_expression_in_anothers_name(owned: psycopg.Connection) -> None:
-    """The owner of a database may restore definitions: those about tables of others compute nothing."""
-    owned.execute("RESET ROLE; CREATE TABLE mine (id int PRIMARY KEY, body text)")
-    column(owned, "x", "upper(body)", table="mine")
+    """The owner of a database restores definitions, and could make them up."""
+    column(owned, "x", "upper(body)")
+    owned.execute("RESET ROLE; CREATE TABLE foreign_table (id int PRIMARY KEY, body text)")
+    column(owned, "x", "upper(body)", table="foreign_table")
     owned.execute("GRANT INSERT ON llm.all_column TO keeper")
-    row = owned.execute(
+    rows = owned.execute(
         "SELECT id, source, name, companion, number, key, key_numbers, inputs, input_numbers, expression,"
-        " 'body || current_user', settings::text, sync, usename FROM llm.all_column"
-    ).fetchone()
+        " 'body || current_user', settings::text, sync, 'postgres' FROM llm.all_column"
+    ).fetchall()
     owned.execute("DELETE FROM llm.all_column; SET ROLE keeper")
-    owned.execute(f"INSERT INTO llm.all_column VALUES ({', '.join(['%s'] * 14)})", row)
-    owned.execute("RESET ROLE; INSERT INTO mine VALUES (1, 'a')")
-    assert value(owned, "SELECT usename FROM llm.all_column") == "keeper"
-    assert values(owned, "x", "mine") == {}
+    for row in rows:
+        owned.execute(f"INSERT INTO llm.all_column VALUES ({', '.join(['%s'] * 14)})", row)
+    owned.execute("RESET ROLE")
+    # Of the table of another nothing is taken; their own is theirs, and no superuser's once it belongs to one.
+    assert owned.execute("SELECT source::text, usename FROM llm.all_column").fetchall() == [("ticket", "keeper")]
+    owned.execute("ALTER TABLE ticket OWNER TO postgres; INSERT INTO ticket VALUES (4, 'a', 0)")
+    owned.execute("INSERT INTO foreign_table VALUES (1, 'a')")
+    assert values(owned, "x").keys() == {1, 2, 3}
+    assert values(owned, "x", "foreign_table") == {}
 
 
 def test_a_trigger_made_by_hand_computes_nothing(owned: psycopg.Connection, role: str) -> None:
