@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 from pg_llm.database import catalog, models, table_access
 from pg_llm.database.catalog import METRICS
 from pg_llm.database.connection import Connection, Row
-from pg_llm.search import metadata_filter, reranking, semantic_index, text_analysis
+from pg_llm.search import bm25, metadata_filter, reranking, semantic_index, text_analysis
 from pg_llm.search.semantic_index import SemanticIndex
 
 MODES = ("hybrid", "vector", "text")
@@ -30,8 +31,6 @@ _GROWTH = 8
 _MIN_RERANKED = 30
 # Keys of rows that pass a filter, in one exact search.
 _KEYS = 20_000
-# BM25: how soon more of a term counts for nothing more, and how much a text's length counts.
-_BM25_K1, _BM25_B = 1.2, 0.75
 # What reciprocal rank fusion adds to each rank (Cormack and others 2009).
 _RRF_CONSTANT = 60
 # The largest value that hnsw.ef_search may have.
@@ -188,39 +187,55 @@ class _TextRanking(_Ranking):
         self._terms = text_analysis.query_terms(db, index.definition.text_config, query)
 
     def best(self, pool: int) -> list[Hit]:
-        return self._ranked(f"{self._index.companion} AS c", pool, (), ())
+        types = ["tsquery"]
+        values: list[Any] = []
+
+        def parameter(value: Any, type_: str) -> str:
+            types.append(type_)
+            values.append(value)
+            return f"${len(types)}"
+
+        ranking = self._bm25
+        query = f"""
+            SELECT {self._columns}, {ranking.score("c.words", parameter)} AS score
+            FROM {self._index.companion} AS c WHERE c.words @@ $1 ORDER BY score DESC, {self._columns} LIMIT {pool}"""
+        run = partial(self._hits, query, types)
+        return list(bm25.best(ranking, pool, lambda condition: run([condition, *values]), lambda hit: hit.score))
+
+    @cached_property
+    def _bm25(self) -> bm25.Ranking:
+        index, terms = self._index, self._terms
+        known = partial(bm25.statistics, self._db, index.companion_oid, index.companion, "words", "c.words", terms)
+        return bm25.Ranking(self._db.run_as(index.owner, known), terms)
 
     def best_of(self, keys: str, pool: int) -> list[Hit]:
-        index = self._index
-        rows = f"{index.source.keys('$3::jsonb')} JOIN {index.companion} AS c ON {index.companion_has_key}"
-        return self._ranked(rows, pool, ("text",), (keys,))
-
-    def _ranked(self, rows: str, pool: int, types: Sequence[str], values: Sequence[Any]) -> list[Hit]:
+        """How rare a term is, is counted among these rows."""
         if not self._terms:
             return []
-        index, keys = self._index, ", ".join(self._index.keys)
-        quoted = ("'" + term.replace("\\", "\\\\").replace("'", "''") + "'" for term in self._terms)
+        index, own_keys = self._index, ", ".join(self._index.keys)
+        any_term = " | ".join(map(bm25.quoted, self._terms))
         return self._hits(
             f"""
             WITH posting AS MATERIALIZED (
                 SELECT {self._columns}, length(c.words) AS size, w.lexeme, cardinality(w.positions) AS tf
-                FROM {rows}, unnest(c.words) AS w (lexeme, positions, weights)
+                FROM {index.source.keys("$3::jsonb")} JOIN {index.companion} AS c ON {index.companion_has_key},
+                     unnest(c.words) AS w (lexeme, positions, weights)
                 WHERE c.words @@ $1::tsquery AND w.lexeme = ANY($2)
             ), corpus AS (
                 SELECT greatest((SELECT reltuples FROM pg_class WHERE oid = {index.companion_oid}), count(*)) AS rows,
                        avg(p.size) AS size
-                FROM (SELECT DISTINCT {keys}, chunk, size FROM posting) AS p
+                FROM (SELECT DISTINCT {own_keys}, chunk, size FROM posting) AS p
             ), term AS (
                 SELECT p.lexeme, ln(1 + (max(c.rows) - count(*) + 0.5) / (count(*) + 0.5)) AS idf
                 FROM posting AS p, corpus AS c GROUP BY p.lexeme
             )
-            SELECT {self._columns}, sum(term.idf * c.tf * {_BM25_K1 + 1}
-                   / (c.tf + {_BM25_K1} * ({1 - _BM25_B} + {_BM25_B} * c.size / corpus.size))) AS score
+            SELECT {self._columns}, sum(term.idf * c.tf * {bm25.K1 + 1}
+                   / (c.tf + {bm25.K1} * ({1 - bm25.B} + {bm25.B} * c.size / corpus.size))) AS score
             FROM posting AS c JOIN term ON term.lexeme = c.lexeme, corpus
             GROUP BY {self._columns} ORDER BY score DESC, {self._columns} LIMIT {pool}
             """,
-            ("text", "text[]", *types),
-            (" | ".join(quoted), self._terms, *values),
+            ("text", "text[]", "text"),
+            (any_term, self._terms, keys),
         )
 
 

@@ -42,6 +42,10 @@ class Papers:
         db.answer("greatest(reltuples, 0) AS rows", lambda call: [{"rows": self.size}])
         db.answer("AS w (lexeme, positions, weights) ORDER BY", [{"lexeme": "it's"}, {"lexeme": "tree"}])
         db.answer("OPERATOR(public.<=>)", lambda call: self._hits(call, self.near))
+        db.answer("pg_relation_size", [{"pages": 10}])
+        db.answer("TABLESAMPLE SYSTEM", [{"rows": 1000.0, "size": 20.0, "analyzed": 1000.0}])
+        db.answer("WITH common AS", [{"term": "it's", "frequency": 300.0}, {"term": "tree", "frequency": 10.0}])
+        db.answer("c.words @@ $1 ORDER BY score", lambda call: self._hits(call, self.with_words))
         db.answer("WITH posting AS MATERIALIZED", lambda call: self._hits(call, self.with_words))
         db.answer("AS passage", self._rows)
         db.answer("SELECT e.number FROM ROWS FROM", self._rows)
@@ -102,7 +106,7 @@ def test_the_best_chunk_of_each_row_with_its_passage(papers: Papers, host: EchoH
     call = papers.db.asked("OPERATOR(public.<=>)")[0]
     assert json.loads(call.values[0]) == pytest.approx(vector("trees"))
     assert "1 - distance AS score" in call.query
-    assert not papers.db.asked("WITH posting")
+    assert not papers.db.asked("c.words @@ $1")
 
 
 def test_each_chunk_where_that_is_asked_for(papers: Papers) -> None:
@@ -133,11 +137,10 @@ def test_both_rankings_are_fused_by_chunk(papers: Papers) -> None:
 
 def test_full_text_needs_no_model(papers: Papers, host: EchoHost) -> None:
     assert ids(search(papers, mode="text")) == [3, 2, 4]
-    call = papers.db.asked("WITH posting")[0]
-    # BM25 with k1 = 1.2 and b = 0.75.
-    assert "ln(1 + (max(c.rows) - count(*) + 0.5) / (count(*) + 0.5)) AS idf" in call.query
-    assert "c.tf * 2.2 / (c.tf + 1.2 * (0.25 + 0.75 * c.size / corpus.size))" in call.query
-    assert call.values[:2] == ("'it''s' | 'tree'", ["it's", "tree"])
+    calls = papers.db.asked("c.words @@ $1 ORDER BY score")
+    # Too few rows have both words.
+    assert [call.values[0] for call in calls][:: len(calls) - 1] == ["'tree' & 'it''s'", "'tree' | 'it''s'"]
+    assert not papers.db.asked("WITH posting")
     assert not host.requests
     assert not papers.db.asked("hnsw.ef_search")
 
@@ -222,6 +225,10 @@ def test_rare_words_are_counted_among_the_rows_that_the_caller_sees(papers: Pape
     assert ids(search(papers, mode="text", limit=1)) == [3]
     (call,) = papers.db.asked("WITH posting")
     assert [key["id"] for key in json.loads(call.values[2])] == [3, 4]
+    # BM25 with k1 = 1.2 and b = 0.75.
+    assert "ln(1 + (max(c.rows) - count(*) + 0.5) / (count(*) + 0.5)) AS idf" in call.query
+    assert "c.tf * 2.2 / (c.tf + 1.2 * (0.25 + 0.75 * c.size / corpus.size))" in call.query
+    assert call.values[:2] == ("'it''s' | 'tree'", ["it's", "tree"])
 
 
 def test_a_part_is_searched_for_its_own_rows(papers: Papers) -> None:
