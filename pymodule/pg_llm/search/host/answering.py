@@ -34,6 +34,8 @@ _WEIGHTS = {
 _BIAS = -10.52
 # Chinese is compared by its characters alone: weight of the words accounted for, and bias.
 _CHINESE_WEIGHT, _CHINESE_BIAS = 10.0, -8.0
+# A word of the question that nothing comes so near to is not accounted for, and nothing is answered.
+_LEAST_NEARNESS = 0.45
 # Sentences of one passage that are told, at most.
 _MOST = 3
 # Texts that have nothing to do with each other: how alike a model finds them is its zero.
@@ -138,7 +140,8 @@ def _confidences(asked: Question, listed: list[_Sentence], vocabulary: list[str]
     for row, word in enumerate(asked.content):
         same = np.asarray([stem(word) == other for other in stems])
         # A name or a number is there or not.
-        nearness[row] = same if word in asked.specific else np.where(same, 1.0, nearness[row])
+        opposed = np.asarray([question.is_opposite(word.lower(), other) for other in vocabulary])
+        nearness[row] = same if word in asked.specific else np.where(same, 1.0, nearness[row] * ~opposed)
     column = {word: place for place, word in enumerate(vocabulary)}
     found = [nearness[:, [column[word] for word in sentence.words]].max(axis=1, initial=0) for sentence in listed]
     inside, either = _coverage(listed, np.asarray(found), 1.0)
@@ -154,7 +157,8 @@ def _confidences(asked: Question, listed: list[_Sentence], vocabulary: list[str]
         "cosine of it with the one before": cosines[0, len(vocabulary) + 1 :: 2],
         "kind of the answer": np.asarray([_kind(asked, sentence.text) for sentence in listed]),
     }
-    return probability.sigmoid(_BIAS + sum(_WEIGHTS[name] * values for name, values in signs.items()))
+    confidences = probability.sigmoid(_BIAS + sum(_WEIGHTS[name] * values for name, values in signs.items()))
+    return np.where(signs["least word in the sentence or before"] < _LEAST_NEARNESS, 0.0, confidences)
 
 
 def _chinese_confidences(asked: Question, listed: list[_Sentence]) -> Any:
