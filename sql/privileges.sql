@@ -23,3 +23,6 @@ GRANT SELECT ON @extschema@.llm_models, @extschema@.llm_progress, @extschema@.ll
 GRANT SELECT, INSERT ON llm.all_work TO pg_database_owner;
 GRANT SELECT, UPDATE ON SEQUENCE llm.all_work_id_seq TO pg_database_owner;
 GRANT SELECT ON @extschema@.llm_failed_work, @extschema@.llm_workers TO PUBLIC;
+GRANT SELECT, INSERT ON llm.all_column TO pg_database_owner;
+GRANT SELECT, UPDATE ON SEQUENCE llm.all_column_id_seq TO pg_database_owner;
+GRANT SELECT ON llm.ai_column, @extschema@.llm_staleness TO PUBLIC;

@@ -22,6 +22,18 @@ sh "$ROOT/extension/setup/package.sh" "$home/python" "$home/venv" "$INSTALLED_MO
 "$PYTHON" -c 'import site; print(site.getsitepackages()[0])' >"$home/site"
 mkdir -p "$(cat "$home/site")"
 echo "$home/python" >"$(cat "$home/site")/pg_llm.pth"
+# The command, and the unit of workers where there is systemd; none of them is started.
+mkdir -p "$home/bin"
+cat >"$home/bin/pg_llm" <<END
+#!/bin/sh
+PYTHONPATH=$home/python exec $home/venv/bin/python -P -c 'import sys; from pg_llm.worker.command import main; sys.exit(main())' "\$@"
+END
+chmod 755 "$home/bin/pg_llm"
+if [ -d "${WORKER_UNIT%/*}" ]; then
+    sed "s#@HOME@#$home#g" "$ROOT/extension/setup/pg_llm-worker@.service" >"$WORKER_UNIT"
+    mkdir -p /etc/pg_llm
+    chmod 700 /etc/pg_llm
+fi
 PYTHONPATH=$home/python sh "$ROOT/extension/setup/model.sh" "$home/venv" "$INSTALLED_MODELS"
 
 say "pg_llm is installed for $("$PG_CONFIG" --version). In a database, as superuser:"

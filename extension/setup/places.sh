@@ -54,6 +54,7 @@ as_server() {
 
 INSTALLED=/opt/pg_llm
 INSTALLED_MODELS=/var/lib/pg_llm/models
+WORKER_UNIT=/etc/systemd/system/pg_llm-worker@.service
 if is_root; then
     SERVER_USER=${SERVER_USER:-postgres}
     CACHE=/var/cache/pg_llm

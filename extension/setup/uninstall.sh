@@ -16,7 +16,7 @@ for signal in TERM KILL; do
     # shellcheck disable=SC2046
     set -- $(processes "$home")
     [ $# -gt 0 ] || break
-    working "Model hosts: ending $*"
+    working "Model hosts and workers: ending $*"
     kill -s "$signal" "$@" 2>/dev/null || :
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         [ -n "$(processes "$home")" ] || break
@@ -24,6 +24,9 @@ for signal in TERM KILL; do
     done
 done
 rm -rf "$home" "$INSTALLED_MODELS"
+# What stands in /etc/pg_llm was written by people.
+rm -f "$WORKER_UNIT"
+rmdir "/etc/pg_llm" 2>/dev/null || :
 rmdir "${INSTALLED_MODELS%/*}" 2>/dev/null || :
 say "pg_llm is removed. Databases that still hold it: DROP EXTENSION pg_llm CASCADE in each."
 if [ -d "$CACHE" ]; then

@@ -17,8 +17,10 @@ Error                      XX000  a defect in pg_llm itself
 ├── UndefinedObject        42704  a table or column that the caller cannot ask about
 ├── UndefinedQuestion      42704  a question that is not in the caller's log
 ├── NoAnswer               P0002  a question that no query answers surely enough
-├── UndefinedIndex         42704  a table without the semantic index that was asked for
-├── DuplicateIndex         42710  a column or semantic index that is in the way
+├── UndefinedIndex         42704  a table without the semantic index that was asked for, or one that has lost a column
+├── DuplicateIndex         42710  a relation or semantic index that is in the way
+├── UndefinedColumn        42703  a table without the AI column that was asked for
+├── DuplicateColumn        42701  a column, or a table of its companion's name, that is in the way
 ├── MemoryLimitExceeded    53200  a model or a text larger than the host may hold
 ├── OutOfMemory            53200  the machine has no memory left
 ├── DiskFull               53100  the disk has no room left
@@ -132,6 +134,14 @@ class UndefinedIndex(Error):
 
 class DuplicateIndex(Error):
     sqlstate = "42710"
+
+
+class UndefinedColumn(Error):
+    sqlstate = "42703"
+
+
+class DuplicateColumn(Error):
+    sqlstate = "42701"
 
 
 class MemoryLimitExceeded(Error):

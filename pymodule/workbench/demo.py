@@ -1,7 +1,7 @@
 """The demo: a private server, a database of real public text, and demo.sql played on it.
 
-`python -m workbench.demo` plays it from the start; `psql ARGS` after it opens psql on what it left, and `stop`
-ends the server.
+`python -m workbench.demo` plays it from the start; `psql ARGS` after it opens psql on what it left, `worker ARGS` runs
+a worker on it, and `stop` ends the server.
 """
 
 from __future__ import annotations
@@ -45,12 +45,21 @@ def psql(cluster: Cluster, arguments: list[str]) -> NoReturn:
     os.execve(command[0], command, cluster.environment(DATABASE))  # noqa: S606 - no shell is wanted here
 
 
+def worker(cluster: Cluster, arguments: list[str]) -> NoReturn:
+    """Becomes a worker on the demo database, with the server started if need be."""
+    cluster.start()
+    command = [sys.executable, "-P", "-m", "pg_llm.worker", "--dsn", cluster.dsn(DATABASE), *arguments]
+    os.execv(command[0], command)  # noqa: S606 - no shell is wanted here
+
+
 def main(command: str = "", *arguments: str) -> int:
     """Plays the demo, or serves the command given."""
     cluster = Cluster(os.environ["PG_LLM_DEMO"])
     match command:
         case "psql":
             psql(cluster, list(arguments))
+        case "worker":
+            worker(cluster, list(arguments))
         case "stop":
             cluster.stop()
             return 0

@@ -35,7 +35,7 @@ SELECT section, count(*), min(summary) AS for_example FROM package GROUP BY sect
 \set ECHO none
 
 \echo
-\echo '-- One call makes a table searchable by meaning: a pgvector column, its index, and triggers that keep it up to date.'
+\echo '-- One call makes a table searchable by meaning: vectors and words in a table beside it, and triggers that keep them true.'
 \echo '-- Each of the texts goes through the model now, which is the slow part: half a minute on two cores.'
 \set ECHO queries
 CALL semantic_index('package', '{summary,description}');
@@ -59,13 +59,30 @@ FROM semantic_search('a puzzle with falling blocks', 'package', k => 5, filter =
 \set ECHO none
 
 \echo
-\echo '-- A new row is found at once.'
+\echo '-- A new row is found at once, by the passage of its text that fits.'
 \set ECHO queries
 INSERT INTO package VALUES
     ('sourdough', 'education', 'plan the fermentation of bread dough', 'Tells when to feed the starter and when to bake.');
 
-SELECT key ->> 'name' AS name, round(score::numeric, 4) AS score, left(found.row ->> 'summary', 60) AS summary
+SELECT key ->> 'name' AS name, round(score::numeric, 4) AS score, left(replace(passage, E'\n', ' '), 80) AS passage
 FROM semantic_search('when shall I bake my bread?', 'package', k => 3) AS found;
+\set ECHO none
+
+\echo
+\echo '-- What is derived from the table lies in one beside it; the table has its own columns only.'
+\set ECHO queries
+SELECT name, chunk, start_pos, end_pos, vector_dims(embedding) AS dimensions FROM package_embedding WHERE name = 'sourdough';
+\set ECHO none
+
+\echo
+\echo '-- Or a little later: with sync => background nothing runs in the writer''s transaction; llm_work does what waits, and so'
+\echo '-- does a worker, which ./run worker starts.'
+\set ECHO queries
+CREATE TABLE wish (id int PRIMARY KEY, body text);
+CALL semantic_index('wish', '{body}', sync => 'background');
+INSERT INTO wish VALUES (1, 'a game of chess against the computer'), (2, 'a calculator for currencies');
+CALL llm_work();
+SELECT key, score FROM semantic_search('board games', 'wish', k => 1, mode => 'vector') AS found;
 \set ECHO none
 
 \echo

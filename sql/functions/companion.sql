@@ -1,5 +1,5 @@
--- Statement triggers that tell an AFTER function what was written, on a table and on all its parts. Row triggers that fire
--- for logical replication only, as that fires no statement triggers. They depend on the extension: writes go on without it.
+-- Statement triggers that tell an AFTER function what was written, on a table and on all its parts. Triggers that fire for
+-- logical replication only: for each row, as that fires no statement triggers but those of TRUNCATE. They depend on the extension: writes go on without it.
 CREATE FUNCTION llm.create_companion_triggers(kind text, id int, source regclass, sync text) RETURNS void
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
@@ -8,6 +8,7 @@ DECLARE
     trigger text;
     event text;
     transition text;
+    level text;
     call text := CASE WHEN sync = 'background' THEN format('llm.enqueue_work(%L, %L)', kind, id)
                       ELSE format('llm.follow_%s(%L)', kind, id) END;
 BEGIN
@@ -29,12 +30,16 @@ BEGIN
                            trigger, event, part, transition, call);
             EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
         END LOOP;
-        trigger := format('llm_%s_%s_replica', kind, id);
-        CONTINUE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = part AND g.tgname = trigger);
-        EXECUTE format('CREATE TRIGGER %I AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW'
-                       ' EXECUTE FUNCTION llm.enqueue_work(%L, %L)', trigger, part, kind, id);
-        EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
-        EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER %I', part, trigger);
+        FOR trigger, event, level IN VALUES
+            ('replica', 'INSERT OR UPDATE OR DELETE', 'ROW'), ('replica_truncate', 'TRUNCATE', 'STATEMENT')
+        LOOP
+            trigger := format('llm_%s_%s_%s', kind, id, trigger);
+            CONTINUE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = part AND g.tgname = trigger);
+            EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s FOR EACH %s EXECUTE FUNCTION llm.enqueue_work(%L, %L)',
+                           trigger, event, part, level, kind, id);
+            EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
+            EXECUTE format('ALTER TABLE %s ENABLE REPLICA TRIGGER %I', part, trigger);
+        END LOOP;
     END LOOP;
 END
 $$;
@@ -50,7 +55,7 @@ BEGIN
     -- Also those of parts that were detached. Clones on partitions go with their parent's.
     FOR part, trigger IN
         SELECT g.tgrelid::regclass, g.tgname FROM pg_trigger AS g
-        WHERE g.tgname ~ format('^llm_%s_%s_(insert|update|delete|truncate|replica)$', kind, id) AND g.tgparentid = 0
+        WHERE g.tgname ~ format('^llm_%s_%s_(insert|update|delete|truncate|replica|replica_truncate)$', kind, id) AND g.tgparentid = 0
         AND pg_has_role((SELECT c.relowner FROM pg_class AS c WHERE c.oid = g.tgrelid), 'USAGE')
         AND g.tgfoid IN (SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'llm'::regnamespace)
         AND (drop_companion_triggers.source IS NULL
@@ -70,6 +75,9 @@ BEGIN
     DELETE FROM llm.all_semantic_index AS i
     WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = i.source)
     OR NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = i.companion);
+    DELETE FROM llm.all_column AS a
+    WHERE NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = a.source)
+    OR NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = a.companion);
 END
 $$;
 COMMENT ON FUNCTION llm.prune_companions IS 'Forget companion tables that are no more, or whose source is no more';
@@ -174,7 +182,13 @@ BEGIN
         LOOP
             IF k.orphaned THEN
                 IF EXISTS (SELECT FROM pg_class AS c WHERE c.oid = k.companion) THEN
-                    EXECUTE format('DROP TABLE %s', k.companion);
+                    BEGIN
+                        EXECUTE format('DROP TABLE %s', k.companion);
+                    EXCEPTION WHEN dependent_objects_still_exist THEN
+                        -- A view of somebody's on it is no reason why the source could not go.
+                        EXECUTE format('TRUNCATE %s', k.companion);
+                        RAISE NOTICE 'table % stays, empty, as other objects depend on it', k.companion;
+                    END;
                 END IF;
             ELSE
                 PERFORM llm.drop_companion_triggers(k.kind, k.id, NULL);
@@ -200,12 +214,46 @@ BEGIN
             PERFORM llm.convert_companion_key(k.source, k.companion);
             PERFORM llm.drop_companion_triggers(k.kind, k.id, k.source);
         END IF;
-        PERFORM llm.create_companion_triggers(k.kind, k.id, k.source, k.sync);
+        -- Not before the source has all of its own: those that a restore is going to make would be there twice.
+        IF (SELECT count(*) = 6 FROM pg_trigger AS g
+            WHERE g.tgrelid = k.source AND g.tgname ~ format('^llm_%s_%s_[a-z_]+$', k.kind, k.id)) THEN
+            PERFORM llm.create_companion_triggers(k.kind, k.id, k.source, k.sync);
+        END IF;
     END LOOP;
 END
 $$;
 COMMENT ON FUNCTION llm.companion_ddl IS 'Event trigger: companion tables follow their sources through DROP, ALTER OWNER and new or detached parts';
 
+-- Definer, to write to the queue: that all rows of the table that is being written anew may have other texts.
+CREATE FUNCTION llm.companion_rewrite() RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO llm.all_work AS w (kind, object, key)
+    SELECT t.kind, t.id, NULL FROM llm.relation_ancestors(pg_event_trigger_table_rewrite_oid()) AS a (relation)
+    JOIN llm.companion_table AS t ON t.source = a.relation WHERE t.sync <> 'manual'
+    ON CONFLICT (kind, object, key_hash, state) DO UPDATE SET state = w.state WHERE false;
+END
+$$;
+COMMENT ON FUNCTION llm.companion_rewrite IS 'Event trigger: asks a worker for all rows of a source whose table is written anew, as by ALTER COLUMN TYPE';
+
+-- The catalog of companions is restored by the database's owner too, who may say nothing about tables of others.
+CREATE FUNCTION llm.companion_author() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN CASE WHEN (SELECT count(*) = 2 FROM pg_class AS c
+                      WHERE c.oid IN (NEW.source, NEW.companion) AND pg_has_role(c.relowner, 'USAGE')) THEN NEW END;
+END
+$$;
+COMMENT ON FUNCTION llm.companion_author IS 'Row trigger: a role registers companion tables of tables that are its own, and no others';
+CREATE TRIGGER companion_author BEFORE INSERT OR UPDATE ON llm.all_semantic_index
+FOR EACH ROW EXECUTE FUNCTION llm.companion_author();
+CREATE TRIGGER companion_author BEFORE INSERT OR UPDATE ON llm.all_column
+FOR EACH ROW EXECUTE FUNCTION llm.companion_author();
+
+CREATE EVENT TRIGGER llm_companion_rewrite ON table_rewrite EXECUTE FUNCTION llm.companion_rewrite();
 CREATE EVENT TRIGGER llm_companion_drop ON sql_drop EXECUTE FUNCTION llm.companion_ddl();
 CREATE EVENT TRIGGER llm_companion_alter ON ddl_command_end
-WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE') EXECUTE FUNCTION llm.companion_ddl();
+WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE')
+EXECUTE FUNCTION llm.companion_ddl();

@@ -19,15 +19,18 @@ LANGUAGE plpython3u
 AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_drop(target, name) $$;
 COMMENT ON PROCEDURE semantic_drop IS 'Remove a semantic index with its companion table and triggers.';
 
--- jsonb without TRANSFORM: the keys pass through as text, exact and unparsed.
+-- jsonb without TRANSFORM: the keys pass through as text, exact and unparsed. Keys and texts are the same whatever the
+-- session is set to.
 CREATE FUNCTION semantic_sync(target regclass, name text, keys jsonb) RETURNS void
 LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1 SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex'
 AS $$ from pg_llm.functions import semantic_index; return semantic_index.semantic_sync(target, name, keys) $$;
 COMMENT ON FUNCTION semantic_sync IS 'Make the chunks of the rows with these keys true; for the table''s owner.';
 
--- One for all tables, and the extension's: nobody can plant another under its name. Keys in full, however few digits the
--- writer's session shows.
+-- One for all tables, and the extension's: nobody can plant another under its name. Keys and texts
+-- are the same whatever the writer's session is set to.
 CREATE FUNCTION llm.follow_index() RETURNS trigger
-LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp
+SET extra_float_digits = 1 SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex'
 AS $$ from pg_llm.functions import semantic_index; return semantic_index.follow_index(TD) $$;
 COMMENT ON FUNCTION llm.follow_index IS 'Statement trigger of a live semantic index: makes chunks of what was written, as the table''s owner.';

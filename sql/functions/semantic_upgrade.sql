@@ -1,4 +1,9 @@
 -- What indexes of version 0.1.0 need, which lay in the tables themselves: until semantic_upgrade() has moved them.
+CREATE PROCEDURE semantic_upgrade(target regclass DEFAULT NULL)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import semantic_upgrade; return semantic_upgrade.semantic_upgrade(target) $$;
+COMMENT ON PROCEDURE semantic_upgrade IS 'Move semantic indexes of version 0.1.0, which lay in the tables themselves, to companion tables.';
+
 CREATE FUNCTION llm.semantic_forget() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -8,7 +13,7 @@ BEGIN
     RETURN jsonb_populate_record(NEW, jsonb_build_object(name, NULL, name || '_text', NULL));
 END
 $$;
-COMMENT ON FUNCTION llm.semantic_forget IS 'Row trigger of a semantic index: a vector never stands beside text that it does not describe';
+COMMENT ON FUNCTION llm.semantic_forget IS 'Row trigger of a semantic index of version 0.1.0: a vector never stands beside text that it does not describe';
 
 -- Anybody may write a trigger on a table of their own; one that makes no sense must not break the list for all.
 CREATE FUNCTION llm.semantic_definition(arguments bytea) RETURNS jsonb

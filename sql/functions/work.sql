@@ -31,20 +31,20 @@ BEGIN
     IF TG_WHEN <> 'AFTER' OR TG_NARGS <> 2 OR TG_ARGV[1] !~ '^[1-9][0-9]{0,8}$' THEN
         RETURN NULL;
     END IF;
-    -- What a trigger made by hand names is not looked for where its transition table is not.
+    -- NULL where the trigger has no such table: one made by hand finds nothing, whatever else has the name.
     SELECT 'SELECT ' || k.object || ' AS key, t.* FROM '
-               || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($3).*)' ELSE quote_ident(g.tgnewtable) END || ' AS t',
+           || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($3).*)' ELSE quote_ident(g.tgnewtable) END || ' AS t',
            'SELECT ' || k.object || ' AS key, t.* FROM '
-               || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($4).*)' ELSE quote_ident(g.tgoldtable) END || ' AS t',
+           || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($4).*)' ELSE quote_ident(g.tgoldtable) END || ' AS t',
            k.object, i.differs
     INTO new_rows, old_rows, row_key, differs
-    FROM llm.all_work_source AS s
+    FROM llm.companion_table AS s
     JOIN pg_trigger AS g ON g.tgrelid = TG_RELID AND g.tgname = TG_NAME
     CROSS JOIN LATERAL (
         SELECT 'jsonb_build_object(' || string_agg(format(
             CASE WHEN a.atttypid < 16384 THEN '%L, t.%2$I' ELSE '%L, format(''%%s'', t.%2$I)' END, a.attname, a.attname
         ), ', ') || ')' AS object
-        FROM pg_attribute AS a WHERE a.attrelid = TG_RELID AND a.attname = ANY(s.key)
+        FROM pg_attribute AS a WHERE a.attrelid = TG_RELID AND a.attname = ANY(s.key) AND array_position(s.key, NULL) IS NULL
     ) AS k
     CROSS JOIN LATERAL (
         SELECT string_agg(CASE
@@ -56,33 +56,26 @@ BEGIN
         END, ' OR ') AS differs
         FROM pg_attribute AS a WHERE a.attrelid = TG_RELID AND a.attname = ANY(s.inputs)
     ) AS i
-    WHERE s.kind = TG_ARGV[0] AND s.object = TG_ARGV[1]::int4 AND (s.source = TG_RELID OR s.source IN (
-        WITH RECURSIVE ancestor (oid) AS (
-            SELECT h.inhparent FROM pg_inherits AS h WHERE h.inhrelid = TG_RELID
-            UNION
-            SELECT h.inhparent FROM ancestor AS r JOIN pg_inherits AS h ON h.inhrelid = r.oid
-        )
-        SELECT r.oid FROM ancestor AS r
-    ));
+    WHERE s.kind = TG_ARGV[0] AND s.id = TG_ARGV[1]::int4
+    AND (s.source = TG_RELID OR s.source IN (SELECT a.relation FROM llm.relation_ancestors(TG_RELID) AS a (relation)));
     keys := CASE TG_OP
         WHEN 'INSERT' THEN 'SELECT n.key FROM (' || new_rows || ') AS n'
         WHEN 'DELETE' THEN 'SELECT o.key FROM (' || old_rows || ') AS o'
         WHEN 'UPDATE' THEN
             'SELECT coalesce(n.key, o.key) FROM (' || new_rows || ') AS n FULL JOIN (' || old_rows || ') AS o'
             || ' ON n.key = o.key WHERE n.key IS NULL OR o.key IS NULL OR ' || differs
-        WHEN 'TRUNCATE' THEN CASE WHEN row_key IS NOT NULL THEN 'SELECT NULL::jsonb' END
+        ELSE CASE WHEN row_key IS NOT NULL THEN 'SELECT NULL::jsonb' END
     END;
     IF keys IS NULL THEN
         RETURN NULL;
     END IF;
-    -- A request that waits is locked, even if nothing of it changes: until this transaction ends nobody works on it, who
-    -- would read the row as it was and take the request for done. In one order, so that no two writers wait for each other.
-    EXECUTE 'INSERT INTO llm.all_work AS w (kind, object, key)'
-        || ' SELECT $1, $2, k.key FROM (' || keys || ') AS k (key) GROUP BY k.key ORDER BY k.key'
-        || ' ON CONFLICT (kind, object, key_hash) WHERE claimed_by IS NULL DO UPDATE'
-        || ' SET requested_at = excluded.requested_at, next_at = excluded.next_at, attempts = 0, error = NULL, dead = false'
-        || ' WHERE w.error IS NOT NULL'
-    USING TG_ARGV[0], TG_ARGV[1]::int4, NEW, OLD;
+    -- A request that waits already is locked: until this transaction ends nobody works on it, who would read the row as it
+    -- was and take the request for done. In one order, so that no two writers wait for each other.
+    EXECUTE format(
+        'INSERT INTO llm.all_work AS w (kind, object, key)'
+        ' SELECT $1, $2, k.key FROM (%s) AS k (key) GROUP BY k.key ORDER BY k.key'
+        ' ON CONFLICT (kind, object, key_hash, state) DO UPDATE SET state = w.state WHERE false', keys
+    ) USING TG_ARGV[0], TG_ARGV[1]::int4, NEW, OLD;
     -- A transaction that notifies cannot be prepared; there workers look by themselves.
     IF current_setting('max_prepared_transactions') = '0' AND EXISTS (SELECT FROM llm.all_worker) THEN
         PERFORM pg_notify('llm_work', '');

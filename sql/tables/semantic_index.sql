@@ -1,42 +1,29 @@
--- A relation with all that inherits from it, partitions too.
+-- Qualified throughout and without SET, so that the planner puts them into the queries that call them.
 CREATE FUNCTION llm.relation_tree(root pg_catalog.regclass) RETURNS SETOF pg_catalog.regclass
-LANGUAGE sql STABLE STRICT ROWS 10 SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE ROWS 10
 AS $$
 WITH RECURSIVE tree (relation) AS (
-    SELECT root::oid
+    SELECT root::pg_catalog.oid
     UNION
-    SELECT i.inhrelid FROM tree AS t JOIN pg_inherits AS i ON i.inhparent = t.relation
+    SELECT i.inhrelid FROM tree AS t
+    JOIN pg_catalog.pg_inherits AS i ON i.inhparent OPERATOR(pg_catalog.=) t.relation
 )
-SELECT relation::regclass FROM tree
+SELECT relation::pg_catalog.regclass FROM tree
 $$;
 COMMENT ON FUNCTION llm.relation_tree IS 'A relation and all that inherits from it, partitions too';
 
 CREATE FUNCTION llm.relation_ancestors(part pg_catalog.regclass) RETURNS SETOF pg_catalog.regclass
-LANGUAGE sql STABLE STRICT ROWS 2 SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE ROWS 2
 AS $$
 WITH RECURSIVE line (relation) AS (
-    SELECT part::oid
+    SELECT part::pg_catalog.oid
     UNION
-    SELECT i.inhparent FROM line AS l JOIN pg_inherits AS i ON i.inhrelid = l.relation
+    SELECT i.inhparent FROM line AS l
+    JOIN pg_catalog.pg_inherits AS i ON i.inhrelid OPERATOR(pg_catalog.=) l.relation
 )
-SELECT relation::regclass FROM line
+SELECT relation::pg_catalog.regclass FROM line
 $$;
 COMMENT ON FUNCTION llm.relation_ancestors IS 'A relation and all that it inherits from';
-
--- Columns as they are called today: by number, unless the relation has another number than when they were written down, as
--- after a restore. NULL for a column that was dropped.
-CREATE FUNCTION llm.present_names(
-    source pg_catalog.regclass, number pg_catalog.oid, names pg_catalog.name[], numbers pg_catalog.int2[]
-) RETURNS pg_catalog.text[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $$
-SELECT CASE WHEN source::oid = number THEN ARRAY(
-    SELECT a.attname::text FROM unnest(numbers) WITH ORDINALITY AS n (number, place)
-    LEFT JOIN pg_attribute AS a ON a.attrelid = source::oid AND a.attnum = n.number AND NOT a.attisdropped
-    ORDER BY n.place
-) ELSE names::text[] END
-$$;
-COMMENT ON FUNCTION llm.present_names IS 'The names that columns of a relation have today; NULL for a dropped one';
 
 -- Closed to everybody but its owner and the database's, for dumps; only the functions write it.
 CREATE TABLE llm.all_semantic_index (

@@ -5,26 +5,26 @@ CREATE TABLE llm.all_work (
     object pg_catalog.int4 NOT NULL,
     key pg_catalog.jsonb,
     key_hash pg_catalog.uuid NOT NULL GENERATED ALWAYS AS (pg_catalog.md5(coalesce(key::pg_catalog.text, ''))::pg_catalog.uuid) STORED,
+    state pg_catalog.text NOT NULL DEFAULT 'waiting' CHECK (state OPERATOR(pg_catalog.=) ANY ('{waiting,claimed,delayed,dead}')),
     requested_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     next_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     attempts pg_catalog.int4 NOT NULL DEFAULT 0,
     error pg_catalog.text,
-    dead pg_catalog.bool NOT NULL DEFAULT false,
     claimed_by pg_catalog.int4,
     claimed_at pg_catalog.timestamptz,
-    CHECK ((claimed_by IS NULL) OPERATOR(pg_catalog.=) (claimed_at IS NULL))
+    -- So a row waits once, and nobody works on it who is not the only one.
+    UNIQUE (kind, object, key_hash, state),
+    CHECK ((state OPERATOR(pg_catalog.=) 'claimed') OPERATOR(pg_catalog.=) (claimed_by IS NOT NULL AND claimed_at IS NOT NULL))
 );
--- One request a row; a row that is being worked on can be requested once more.
-CREATE UNIQUE INDEX all_work_waiting ON llm.all_work (kind, object, key_hash) WHERE claimed_by IS NULL;
-CREATE INDEX all_work_claimed ON llm.all_work (kind, object, key_hash) WHERE claimed_by IS NOT NULL;
-CREATE INDEX all_work_due ON llm.all_work (kind, object, next_at) WHERE claimed_by IS NULL AND NOT dead;
+CREATE INDEX all_work_due ON llm.all_work (kind, object, next_at) WHERE state OPERATOR(pg_catalog.=) ANY ('{waiting,delayed}');
+CREATE INDEX all_work_claimed ON llm.all_work (claimed_by) WHERE state OPERATOR(pg_catalog.=) 'claimed';
 CREATE INDEX all_work_failed ON llm.all_work (kind, object) WHERE error IS NOT NULL;
 COMMENT ON TABLE llm.all_work IS 'The queue of work in the background, of all roles, for dumps';
 COMMENT ON COLUMN llm.all_work.kind IS 'What is to be kept true, such as index';
 COMMENT ON COLUMN llm.all_work.object IS 'Which one of that kind';
 COMMENT ON COLUMN llm.all_work.key IS 'The primary key of the row that changed; NULL where all rows may have';
-COMMENT ON COLUMN llm.all_work.next_at IS 'Not before this moment: it grows with every attempt that failed';
-COMMENT ON COLUMN llm.all_work.dead IS 'It failed too often to be tried again by itself';
+COMMENT ON COLUMN llm.all_work.next_at IS 'Not before this moment';
+COMMENT ON COLUMN llm.all_work.state IS 'waiting; claimed by somebody who works on it; delayed, as it failed or could not be done; dead, as it failed too often';
 COMMENT ON COLUMN llm.all_work.claimed_by IS 'The process that works on it: a claim ends with the statement that made it';
 
 CREATE TABLE llm.all_worker (

@@ -1,9 +1,23 @@
+-- Columns as they are called today: by number, unless the relation has another number than when they were written down, as
+-- after a restore. NULL for a column that was dropped.
 CREATE VIEW llm.semantic_index WITH (security_barrier) AS
 SELECT
     i.id, i.source AS target, c.relname::pg_catalog.text AS name, i.companion,
-    llm.present_names(i.source, i.number, i.key, i.key_numbers) AS key,
-    llm.present_names(i.source, i.number, i.columns, i.column_numbers) AS columns,
-    llm.present_names(i.source, i.number, i.context, i.context_numbers) AS context,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.key_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.key)::pg_catalog.text[] END AS key,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.column_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.columns)::pg_catalog.text[] END AS columns,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.context_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.context)::pg_catalog.text[] END AS context,
     i.model, i.method, i.metric, i.sync, i.chunking, i.chunk_tokens, i.chunk_overlap, i.template, i.storage,
     i.text_config
 FROM llm.all_semantic_index AS i
@@ -22,11 +36,30 @@ COMMENT ON COLUMN llm.semantic_index.context IS 'Columns that the template puts 
 CREATE VIEW llm.companion_table WITH (security_barrier) AS
 SELECT
     'index'::pg_catalog.text AS kind, i.id, i.source, i.companion, i.sync, i.number, i.key_numbers,
-    llm.present_names(i.source, i.number, i.key, i.key_numbers) AS key,
-    llm.present_names(
-        i.source, i.number, i.columns OPERATOR(pg_catalog.||) i.context,
-        i.column_numbers OPERATOR(pg_catalog.||) i.context_numbers
-    ) AS inputs
-FROM llm.all_semantic_index AS i;
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.key_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.key)::pg_catalog.text[] END AS key,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.column_numbers OPERATOR(pg_catalog.||) i.context_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.columns OPERATOR(pg_catalog.||) i.context)::pg_catalog.text[] END AS inputs
+FROM llm.all_semantic_index AS i
+UNION ALL
+SELECT
+    'column', a.id, a.source, a.companion, a.sync, a.number, a.key_numbers,
+    CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
+        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.key_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
+        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
+    ) ELSE (a.key)::pg_catalog.text[] END,
+    CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
+        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.input_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
+        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
+    ) ELSE (a.inputs)::pg_catalog.text[] END
+FROM llm.all_column AS a;
 COMMENT ON VIEW llm.companion_table IS 'The companion tables of this database, each with the table that it is derived from';
 COMMENT ON COLUMN llm.companion_table.inputs IS 'The columns of the source that it is made from';

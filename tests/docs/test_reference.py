@@ -48,9 +48,14 @@ TABLES = {
     "llm.all_description",
     "llm.all_taught",
     "llm.all_ask",
+    "llm.all_semantic_index",
+    "llm.all_work",
+    "llm.all_worker",
+    "llm.all_column",
 }
 # Views that others are made from, and those that the functions write to.
 PARTS = {
+    "llm.companion_table",
     "llm.readable_graph_source",
     "llm.seen_alias",
     "llm.relation_end",
@@ -70,12 +75,26 @@ INTERNAL = {
     "llm.progress_report",
     "llm.semantic_forget",
     "llm.semantic_definition",
+    "llm.follow_index",
+    "llm.enqueue_work",
+    "llm.companion_ddl",
+    "llm.create_companion_triggers",
+    "llm.drop_companion_triggers",
+    "llm.create_companion_policy",
+    "llm.convert_companion_key",
+    "llm.prune_companions",
+    "llm.readable_keys",
+    "llm.relation_tree",
+    "llm.relation_ancestors",
     "llm.graph_row_readable",
     "llm.readable_graph_sources",
     "llm.role_number",
     "llm.graph_follow",
-    "llm.semantic_follow",
     "llm.recommender_author",
+    "llm.announce_worker",
+    "llm.follow_column",
+    "llm.column_author",
+    "llm.staleness_report",
 }
 # Roles of the examples.
 ROLES = {"llm_admin"}

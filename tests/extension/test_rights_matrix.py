@@ -72,7 +72,19 @@ llm_rules('{run}')                                                      42704   
 CALL semantic_index('shop.note', '{kind}', name => 'other')             ok        ok    42501   42501 42501
 CALL semantic_refresh('shop.note')                                      ok        ok    42501   42501 42501
 CALL semantic_drop('shop.note')                                         ok        ok    42501   42501 42501
+CALL semantic_upgrade()                                                 ok        ok    ok      ok    42501
 semantic_search('a', 'shop.note')                                       ok        ok    ok      42501 42501
+semantic_search_by(array_fill(1, '{384}')::vector, 'shop.note')         ok        ok    ok      42501 42501
+semantic_sync('shop.note', 'note_embedding', '[{"id": 1}]')             ok        ok    42501   42501 42501
+CALL llm_work()                                                         ok        ok    ok      ok    42501
+llm_retry_work()                                                        ok        ok    ok      ok    42501
+llm_retry_work('shop.note')                                             ok        ok    42501   42501 42501
+CALL llm_column('shop.note', 'other', 'upper(kind)')                    ok        ok    42501   42501 42501
+CALL llm_refresh_column('shop.note')                                    ok        ok    42501   42501 42501
+CALL llm_column_view('shop.note')                                       ok        ok    42501   42501 42501
+CALL llm_drop_column('shop.note', 'shout')                              ok        ok    42501   42501 42501
+llm_correct('shop.note', 'shout', '{"id": 1}', 'a')                     ok        ok    42501   42501 42501
+llm_corrections('shop.note')                                            ok        ok    ok      42501 42501
 semantic_answer('a', 'shop.note')                                       ok        ok    ok      42501 42501
 semantic_sync('shop.note', 'embedding', '[{"id": 1}]')                  ok        ok    42501   42501 42501
 llm_chart('SELECT kind FROM shop.note')                                 ok        ok    ok      42501 42501
@@ -113,17 +125,29 @@ graph_rules('g')                                                        ok      
 llm.readable_graph_sources(true)                                        ok        ok    ok      ok    42501
 llm.graph_row_readable({source}, '{"id": 1}')                           ok        ok    ok      ok    42501
 llm.progress_report()                                                   ok        ok    ok      ok    42501
+llm.staleness_report()                                                  ok        ok    ok      ok    42501
 llm.role_number('owner')                                                ok        ok    ok      ok    42501
 llm.semantic_definition('a')                                            ok        ok    ok      ok    42501
+llm.relation_tree('shop.note')                                          ok        ok    ok      ok    42501
+llm.relation_ancestors('shop.note')                                     ok        ok    ok      ok    42501
+llm.announce_worker()                                                   ok        ok    ok      ok    42501
+llm.create_companion_triggers('index', {index}, 'shop.note', 'live')    ok        ok    ok      ok    42501
+llm.drop_companion_triggers('index', {index}, NULL)                     ok        ok    ok      ok    42501
+llm.prune_companions()                                                  ok        ok    ok      ok    42501
+llm.readable_keys('index', {index}) AS r (id int)                       ok        ok    ok      42501 42501
+llm.create_companion_policy('shop.note_embedding')                      42710     42710 42501   42501 42501
+llm.convert_companion_key('shop.note', 'shop.note_embedding')           ok        ok    ok      ok    42501
 """
 # Who may SELECT (r), INSERT (a), UPDATE (w), DELETE (d); the rest is the superuser's alone. What a plain role may write
 # are rows of its own, which nobody else is shown.
 RELATIONS = """
                                plain  the database's owner
+llm.ai_column                  r      r
 llm.all_ask                    -      ra
 llm.all_catalog                -      ra
 llm.all_change                 -      ra
 llm.all_cleaning               -      ra
+llm.all_column                 -      ra
 llm.all_description            -      ra
 llm.all_entity                 -      ra
 llm.all_entity_embedding       -      ra
@@ -136,13 +160,16 @@ llm.all_graph_source           -      ra
 llm.all_mark                   -      ra
 llm.all_merge                  -      ra
 llm.all_relation               -      ra
+llm.all_semantic_index         -      ra
 llm.all_taught                 -      ra
+llm.all_work                   -      ra
+llm.all_worker                 -      -
 llm.ask_log                    rawd   rawd
 llm.catalog                    rawd   rawd
 llm.change                     rawd   rawd
 llm.cleaning                   rawd   rawd
+llm.companion_table            r      r
 llm.description                rawd   rawd
-llm.embedding_column           r      r
 llm.entity                     r      r
 llm.entity_name                r      r
 llm.evidence                   r      r
@@ -171,10 +198,14 @@ llm.relation_end               -      -
 llm.run                        r      r
 llm.seen_alias                 -      -
 llm.seen_evidence              -      -
+llm.semantic_index             r      r
 llm.taught                     rawd   rawd
+llm_failed_work                r      r
 llm_models                     r      r
 llm_progress                   r      r
 llm_runs                       r      r
+llm_staleness                  r      r
+llm_workers                    r      r
 """
 # Where the outcomes begin in a line.
 _CALL = 72
@@ -199,6 +230,7 @@ def shop(db: psycopg.Connection, cluster: Cluster) -> Iterator[dict[str, str]]:
         SELECT graph_create('g');
     """)
     db.execute("CALL semantic_index('shop.note', '{body}')")
+    db.execute("CALL llm_column('shop.note', 'shout', 'upper(body)')")
     mapping = '{"subject": "name", "predicate": "knows", "object": "friend", "object_type": "person"}'
     db.execute("CALL graph_add_columns('g', 'shop.person', %s)", (mapping,))
     db.execute("""SELECT graph_fit('g', options => '{"epochs": 1}')""")
@@ -225,6 +257,7 @@ def shop(db: psycopg.Connection, cluster: Cluster) -> Iterator[dict[str, str]]:
         "entity": entity,
         "other": other,
         "source": value(db, "SELECT id::text FROM llm.all_graph_source"),
+        "index": value(db, "SELECT id::text FROM llm.semantic_index"),
     }
     db.execute(f"DROP OWNED BY {', '.join(ROLES[1:])} CASCADE; DROP ROLE {', '.join(ROLES[1:])}")
 
@@ -246,7 +279,7 @@ def test_who_may_call_what(db: psycopg.Connection, cluster: Cluster, shop: dict[
     differing = []
     for line in table(CALLS):
         call, expected = line[:_CALL].strip(), line[_CALL:].split()
-        statement = re.sub(r"\{(rows|run|question|entity|other|source)\}", lambda match: shop[match[1]], call)
+        statement = re.sub(r"\{(rows|run|question|entity|other|source|index)\}", lambda match: shop[match[1]], call)
         statement = statement if statement.startswith("CALL ") else f"SELECT * FROM {statement}"
         found = [outcome(cluster, db.info.dbname, role, statement) for role in ROLES]
         if found != expected:
@@ -258,7 +291,8 @@ def test_every_function_is_in_the_table(db: psycopg.Connection) -> None:
     named = {re.search(r"([a-z_]+)\(", line)[1] for line in table(CALLS)}  # type: ignore[index]
     there = db.execute(
         "SELECT p.proname FROM pg_proc p JOIN pg_depend d ON d.objid = p.oid AND d.deptype = 'e'"
-        " JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_llm' WHERE p.prorettype <> 'trigger'::regtype"
+        " JOIN pg_extension e ON e.oid = d.refobjid AND e.extname = 'pg_llm'"
+        " WHERE p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)"
     ).fetchall()
     assert named == {name for (name,) in there}
 

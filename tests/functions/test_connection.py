@@ -250,6 +250,10 @@ def note(db: psycopg.Connection) -> psycopg.Connection:
     return db
 
 
+# How semantic_index splits texts where nobody says so: key, chunking, chunk_tokens, chunk_overlap, template, storage.
+CHUNKING = [("text[]", None), ("text", "auto"), ("int", None), ("int", 0), ("text", None), ("text", "vector")]
+
+
 def test_semantic_search_by_both(call: Call, note: psycopg.Connection) -> None:
     index = [
         ("regclass", "note"),
@@ -259,13 +263,15 @@ def test_semantic_search_by_both(call: Call, note: psycopg.Connection) -> None:
         ("text", "hnsw"),
         ("text", "cosine"),
         ("text", "live"),
+        *CHUNKING,
     ]
     call("semantic_index", "semantic_index", *index)
-    assert value(note, "SELECT count(*) FROM note WHERE embedding IS NOT NULL") == 6
+    assert value(note, "SELECT count(*) FROM embedding") == 6
     note.execute("INSERT INTO note VALUES (8, 'a rocket in orbit')")
-    assert value(note, "SELECT embedding IS NOT NULL FROM note WHERE id = 8")
+    assert value(note, "SELECT count(*) FROM embedding WHERE id = 8") == 1
     query = [("text", "spacecraft"), ("regclass", "note"), ("int", 3), ("text", "hybrid")]
-    rows = call("semantic_search", "semantic_search", *query, ("jsonb", None), ("text", None))
+    options = [("jsonb", None), ("text", None), ("text", "row"), ("real", None)]
+    rows = call("semantic_search", "semantic_search", *query, *options)
     assert {json.loads(str(row[0]).replace("'", '"'))["id"] for row in rows} == {3, 5, 8}
     call("semantic_index", "semantic_drop", ("regclass", "note"), ("text", "embedding"))
     assert value(note, "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'note'::regclass") == 0
@@ -274,7 +280,7 @@ def test_semantic_search_by_both(call: Call, note: psycopg.Connection) -> None:
 def test_a_failed_index_leaves_nothing_by_either(call: Call, note: psycopg.Connection) -> None:
     index = [("regclass", "note"), ("text[]", ["nothing"]), ("text", None), ("text", "embedding"), ("text", "hnsw")]
     with pytest.raises((psycopg.Error, InvalidInput), match="has no column"):
-        call("semantic_index", "semantic_index", *index, ("text", "cosine"), ("text", "live"))
+        call("semantic_index", "semantic_index", *index, ("text", "cosine"), ("text", "live"), *CHUNKING)
     assert value(note, "SELECT count(*) FROM pg_trigger WHERE tgrelid = 'note'::regclass") == 0
 
 

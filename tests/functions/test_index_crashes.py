@@ -143,8 +143,12 @@ def test_killing_whatever_runs_loses_nothing(crashing: Cluster) -> None:
             kill(chance.choice(pids))
 
     def kill_server() -> None:
+        # All its processes, as in a power cut: those that are left would keep its memory.
+        others = backends(crashing)
         crashing.kill()
-        time.sleep(chance.random())
+        for pid in others:
+            kill(pid)
+        time.sleep(0.5 + chance.random())
         crashing.start()
 
     actions: dict[str, tuple[Callable[[], None], int]] = {

@@ -341,7 +341,7 @@ def test_a_long_document_is_found_by_its_passage(db: psycopg.Connection, mode: s
         "INSERT INTO manual VALUES (1, %s), (2, %s)",
         (f"{filler} {warranty}", "Warranty cards are printed on yellow paper."),
     )
-    db.execute("CALL semantic_index('manual', '{body}')")
+    db.execute("CALL semantic_index('manual', '{body}', chunk_tokens => 64)")
     query = "SELECT s.key, s.passage, s.start_pos, s.end_pos, s.row FROM semantic_search(%s, 'manual', mode => %s) s"
     found = db.execute(query, ("for how many years are repairs covered after purchase", mode)).fetchall()
     key, passage, start, end, row = found[0]

@@ -74,7 +74,7 @@ def test_prompts_go_before_queries_and_documents(db: psycopg.Connection) -> None
     register(db, "asked", PACKAGE, query_prompt="query: ", document_prompt="passage: ")
     db.execute("CREATE TABLE note (id int PRIMARY KEY, body text); INSERT INTO note VALUES (1, 'a cat')")
     db.execute("CALL semantic_index('note', '{body}', model => 'asked', method => 'none')")
-    assert value(db, "SELECT embedding <=> llm_embed('passage: a cat') FROM note") < 1e-5
+    assert value(db, "SELECT embedding <=> llm_embed('passage: a cat') FROM note_embedding") < 1e-5
     found, expected = db.execute(
         "SELECT s.score, llm_similarity('query: kitten', 'passage: a cat')"
         " FROM semantic_search('kitten', 'note', mode => 'vector') s"
@@ -294,7 +294,7 @@ def test_an_endpoint_that_went_away_and_came_back(db: psycopg.Connection) -> Non
         threading.Thread(target=server.serve_forever, daemon=True).start()
         db.execute("INSERT INTO note VALUES (2, 'back again')")
         server.shutdown()
-    assert value(db, "SELECT count(embedding) FROM note") == 2
+    assert value(db, "SELECT count(*) FROM note_embedding") == 2
 
 
 def test_loading_and_unloading(db: psycopg.Connection) -> None:

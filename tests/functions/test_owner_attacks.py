@@ -107,7 +107,7 @@ QUERIES = (
 WRITING = (
     "CALL semantic_index('{t}', '{{body,mood}}')",
     "CALL semantic_refresh('{t}')",
-    "SELECT semantic_sync('{t}', 'embedding', '[{{\"id\": 1}}]')",
+    "SELECT semantic_sync('{t}', '{c}', '[{{\"id\": 1}}]')",
 )
 CLEANING = (
     "SELECT llm_propose_repairs('{run}')",
@@ -167,7 +167,8 @@ def attempt(victim: psycopg.Connection, statement: str) -> str | None:
 
 def all_of(victim: psycopg.Connection, statements: tuple[str, ...], table: str) -> Iterator[str]:
     for statement in statements:
-        text = statement.replace("{t}", table).replace("{{", "{").replace("}}", "}")
+        text = statement.replace("{t}", table).replace("{c}", table.rpartition(".")[2] + "_embedding")
+        text = text.replace("{{", "{").replace("}}", "}")
         attempt(victim, text)
         yield text
 
@@ -204,7 +205,7 @@ def test_what_hangs_on_a_table_runs_as_its_owner_only(
             assert watch.ran_as() <= {"mallory"}, (name, text)
     assert not value(lair, "SELECT rolsuper FROM pg_roles WHERE rolname = 'mallory'")
     # The index is there and true, the functions were not all refused.
-    assert value(lair, "SELECT count(*) FROM llm.embedding_column") == 1
+    assert value(lair, "SELECT count(*) FROM llm.semantic_index") == 1
     connect(user="mallory").execute("INSERT INTO lair.trap VALUES (7, 'a piano')")
     connect(user="postgres").execute("CALL semantic_drop('lair.trap')")
     assert watch.ran_as() <= {"mallory"}
@@ -236,7 +237,7 @@ def test_what_others_hang_on_a_table_never_runs_as_its_owner(
         assert watch.ran_as() <= {"mallory"}, text
     # A statement of one's own runs it with one's own rights, as PostgreSQL does: this is not the superuser's.
     plain = connect(user="plain")
-    assert value(plain, "SELECT count(embedding) FROM own") == 3
+    assert value(plain, "SELECT count(embedding) FROM own_embedding") == 3
     watch.ran_as()
     if kind == "partition":
         # A plain scan of the whole would run what is on the part.
@@ -249,36 +250,43 @@ def test_what_others_hang_on_a_table_never_runs_as_its_owner(
     assert watch.ran_as() <= {"mallory", "plain"}
     plain.execute("UPDATE own SET body = 'a flute' WHERE id = 4")
     assert watch.ran_as() <= {"mallory", "plain"}
-    assert value(plain, "SELECT count(embedding) FROM own") == 4
+    assert value(plain, "SELECT count(embedding) FROM own_embedding") == 4
     assert not value(lair, "SELECT rolsuper FROM pg_roles WHERE rolname = 'mallory'")
 
 
 def test_a_planted_function_is_not_taken_over(lair: psycopg.Connection, connect: Connect, cluster: Cluster) -> None:
     lair.execute("CREATE TABLE lair.own (id int PRIMARY KEY, body text)")
     mallory = connect(user="mallory")
-    for oid in (value(lair, "SELECT 'lair.own'::regclass::oid"),):
-        for name in (f"embedding_sync_{oid}_10", "semantic_follow", "embedding_sync"):
-            mallory.execute(
-                f'CREATE FUNCTION lair."{name}"() RETURNS trigger LANGUAGE plpgsql AS'
-                " 'BEGIN PERFORM lair.pay(); RETURN NULL; END'"
-            )
+    for name in ("follow_index", "enqueue_work", "companion_ddl"):
+        mallory.execute(
+            f"CREATE FUNCTION lair.{name}() RETURNS trigger LANGUAGE plpgsql AS"
+            " 'BEGIN PERFORM lair.pay(); RETURN NULL; END'"
+        )
+    mallory.execute(
+        "CREATE FUNCTION lair.readable_keys(kind text, id int) RETURNS SETOF record LANGUAGE plpgsql AS"
+        " 'BEGIN PERFORM lair.pay(); RETURN QUERY SELECT 1; END'"
+    )
     watch = Watch(cluster)
-    lair.execute("CALL semantic_index('lair.own', '{body}')")
-    definers = "SELECT count(*) FROM pg_proc WHERE prosecdef AND oid >= 16384"
-    assert value(lair, definers) == 0
-    lair.execute("INSERT INTO lair.own VALUES (1, 'a cat')")
-    assert value(lair, "SELECT count(embedding) FROM lair.own") == 1
+    definers = "SELECT count(*) FROM pg_proc WHERE prosecdef"
+    before = value(lair, definers)
+    lair.execute("SET search_path = lair, public; CALL semantic_index('lair.own', '{body}')")
+    assert value(lair, definers) == before
+    lair.execute("INSERT INTO lair.own VALUES (1, 'a cat'); GRANT SELECT ON own TO plain")
+    for reader in (lair, connect(user="plain")):
+        assert value(reader, "SELECT count(*) FROM lair.own_embedding") == 1
     assert watch.ran_as() == set()
     # What mallory planted is mallory's still.
-    mallory.execute("DROP FUNCTION lair.embedding_sync")
+    mallory.execute("DROP FUNCTION lair.follow_index")
 
 
 def test_forged_triggers_reach_no_other_table(lair: psycopg.Connection, connect: Connect) -> None:
     lair.execute("CREATE TABLE own (id int PRIMARY KEY, body text); INSERT INTO own VALUES (1, 'a cat')")
     lair.execute("CALL semantic_index('own', '{body}')")
-    before = lair.execute("SELECT embedding::text FROM own").fetchall()
+    contents = "SELECT id, chunk, text_hash, embedding::text FROM own_embedding"
+    before = lair.execute(contents).fetchall()
+    number = value(lair, "SELECT id FROM llm.semantic_index")
     mallory = connect(user="mallory")
-    for arguments in ("", "'embedding'", "'embedding', 'own'", "'id'", "'x\"; DROP TABLE own'"):
+    for arguments in ("", f"'{number}'", f"'{number}', 'own'", "'id'", "'x\"; DROP TABLE own'", f"'index', '{number}'"):
         mallory.execute("CREATE TABLE lair.forged (id int PRIMARY KEY, body text, embedding text, embedding_text text)")
         definition = json.dumps(
             {
@@ -293,16 +301,34 @@ def test_forged_triggers_reach_no_other_table(lair: psycopg.Connection, connect:
         )
         mallory.execute(
             f"CREATE TRIGGER f BEFORE UPDATE ON lair.forged FOR EACH ROW"
-            f" EXECUTE FUNCTION llm.semantic_forget('{definition}');"
-            f"CREATE TRIGGER t AFTER INSERT ON lair.forged REFERENCING NEW TABLE AS changed FOR EACH STATEMENT"
-            f" EXECUTE FUNCTION llm.semantic_follow({arguments})"
+            f" EXECUTE FUNCTION llm.semantic_forget('{definition}')"
         )
-        try:
-            mallory.execute("INSERT INTO lair.forged VALUES (1, 'a dog')")
-        except psycopg.Error as error:
-            assert error.sqlstate != "XX000", error
+        for function in ("follow_index", "enqueue_work"):
+            for event, rows in (
+                ("insert", "REFERENCING NEW TABLE AS changed"),
+                ("update", "REFERENCING OLD TABLE AS former NEW TABLE AS changed"),
+                ("delete", "REFERENCING OLD TABLE AS former"),
+                ("truncate", ""),
+            ):
+                mallory.execute(
+                    f"CREATE TRIGGER llm_index_{number}_{event} AFTER {event} ON lair.forged {rows}"
+                    f" FOR EACH STATEMENT EXECUTE FUNCTION llm.{function}({arguments})"
+                )
+            for statement in (
+                "INSERT INTO lair.forged VALUES (1, 'a dog')",
+                "UPDATE lair.forged SET body = 'a wolf'",
+                "DELETE FROM lair.forged",
+                "TRUNCATE lair.forged",
+            ):
+                try:
+                    mallory.execute(statement)
+                except psycopg.Error as error:
+                    assert error.sqlstate != "XX000", error
+            for event in ("insert", "update", "delete", "truncate"):
+                mallory.execute(f"DROP TRIGGER llm_index_{number}_{event} ON lair.forged")
         mallory.execute("DROP TABLE lair.forged")
-    assert lair.execute("SELECT embedding::text FROM own").fetchall() == before
+    assert lair.execute(contents).fetchall() == before
+    assert value(lair, "SELECT count(*) FROM llm.semantic_index") == 1
 
 
 def test_a_recommender_runs_its_query_as_its_author(

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import psycopg
 import pytest
+from companion import missing
 from database import value
 from workbench.cluster import Cluster
 
@@ -48,7 +49,7 @@ def test_a_fill_is_seen_from_another_session(cluster: Cluster, note: psycopg.Con
     }
     ((pid, user, command, target, name, _),) = constant
     assert (pid, user, command) == (worker.info.backend_pid, "postgres", "semantic_index")
-    assert (target, name) == ('"My Schema".note', "embedding")
+    assert (target, name) == ('"My Schema".note', "note_embedding")
     phases = list(dict.fromkeys(report[5] for report in reports))
     assert phases == ["embedding", "building indexes"]
     done = [report[6] for report in reports if report[5] == "embedding"]
@@ -82,10 +83,9 @@ def test_a_refresh_that_is_stopped_is_seen_no_more(note: psycopg.Connection, con
         time.sleep(0.01)
     time.sleep(0.2)
     assert note.execute(REPORT).fetchall() == []
-    left = """SELECT count(*) FROM "My Schema".note WHERE embedding IS NULL"""
-    assert 0 < value(note, left) < 900
+    assert 0 < missing(note, '"My Schema".note') < 900
     note.execute("""CALL semantic_refresh('"My Schema".note')""")
-    assert value(note, left) == 0
+    assert missing(note, '"My Schema".note') == 0
 
 
 def test_looking_starts_no_host(db: psycopg.Connection) -> None:

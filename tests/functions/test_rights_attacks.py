@@ -286,17 +286,19 @@ def test_no_other_table_is_read_in_another_encoding(latin: psycopg.Connection, c
         latin.execute("DROP OWNED BY eve_latin CASCADE; DROP ROLE eve_latin")
 
 
-# 5. semantic_follow() in a trigger without a transition table reads the writer's own pg_temp.changed.
+# 5. follow_index() in a trigger without a transition table reads the writer's own pg_temp.changed.
 def test_a_trigger_without_a_transition_table_does_nothing(eve: psycopg.Connection, connect: Connect) -> None:
     alice = connect("alice")
     alice.execute("CREATE TABLE note (id int PRIMARY KEY, body text)")
     alice.execute("CALL semantic_index('note', '{body}')")
     alice.execute("GRANT INSERT, TRIGGER ON note TO eve")
-    eve.execute("""
-        CREATE TEMP VIEW changed AS
-            SELECT 1 AS id, lair.run() AS body, NULL::vector AS embedding, NULL::tsvector AS embedding_text;
-        GRANT SELECT ON changed TO PUBLIC;
-        CREATE TRIGGER aa AFTER INSERT ON note FOR EACH STATEMENT EXECUTE FUNCTION llm.semantic_follow('embedding');
+    number = value(alice, "SELECT id FROM llm.semantic_index")
+    eve.execute(f"""
+        CREATE TEMP VIEW changed AS SELECT length(lair.run()) AS id, lair.run() AS body;
+        CREATE TEMP VIEW former AS SELECT * FROM changed;
+        GRANT SELECT ON changed, former TO PUBLIC;
+        CREATE TRIGGER a AFTER INSERT ON note FOR EACH STATEMENT EXECUTE FUNCTION llm.follow_index('{number}');
+        CREATE TRIGGER b AFTER INSERT ON note FOR EACH STATEMENT EXECUTE FUNCTION llm.enqueue_work('index', '{number}');
     """)
     heard = listening(eve)
     with suppress(psycopg.Error):

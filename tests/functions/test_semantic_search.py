@@ -32,7 +32,7 @@ def reader(cranfield: psycopg.Connection) -> Iterator[str]:
 
 
 def search(db: psycopg.Connection, *parameters: object, **options: object) -> list[tuple]:
-    named = "".join(f", {name} => %s" for name in options)
+    named = "".join(f", {name} => %s{'::real' if name == 'min_score' else ''}" for name in options)
     query = f"SELECT s.key, s.score, s.row FROM semantic_search({', '.join(['%s'] * len(parameters))}{named}) AS s"
     return db.execute(query, (*parameters, *options.values())).fetchall()
 
@@ -44,6 +44,18 @@ def test_k_rows_best_first(cranfield: psycopg.Connection, mode: str) -> None:
     assert [row[1] for row in found] == sorted((row[1] for row in found), reverse=True)
     assert found[0][2].keys() == {"id", "title", "author", "body"}
     assert len({row[0]["id"] for row in found}) == 7
+
+
+def test_reranking_puts_the_best_into_the_order_of_another_model(cranfield: psycopg.Connection) -> None:
+    query = "boundary layer on a flat plate"
+    plain = search(cranfield, query, "document", mode="text", k=30)
+    found = search(cranfield, query, "document", mode="text", k=5, rerank="all-minilm-l6-v2")
+    rescored = {key["id"]: score for key, score, _ in search(cranfield, query, "document", mode="vector", k=1400)}
+    best = sorted((key["id"] for key, *_ in plain), key=lambda number: -rescored[number])[:5]
+    assert [key["id"] for key, *_ in found] == best
+    assert [score for _, score, _ in found] == pytest.approx([rescored[number] for number in best], abs=0.2)
+    few = search(cranfield, query, "document", mode="text", k=5, rerank="all-minilm-l6-v2", min_score=found[1][1])
+    assert len(few) == 2
 
 
 @pytest.mark.parametrize("mode", ["hybrid", "vector", "text"])
@@ -72,7 +84,9 @@ def test_row_level_security_holds_and_still_gives_k_rows(cranfield: psycopg.Conn
         ({"target": None}, psycopg.errors.InvalidParameterValue),
         ({"target": "nowhere"}, psycopg.errors.UndefinedTable),
         ({"target": "pg_class"}, psycopg.errors.UndefinedObject),
-        ({"target": "pg_stats"}, psycopg.errors.InvalidParameterValue),
+        ({"target": "pg_stats"}, psycopg.errors.UndefinedObject),
+        ({"group_by": "page"}, psycopg.errors.InvalidParameterValue),
+        ({"group_by": None}, psycopg.errors.InvalidParameterValue),
     ],
 )
 def test_bad_arguments_are_told(cranfield: psycopg.Connection, options: dict, error: type[Exception]) -> None:
@@ -102,8 +116,9 @@ def test_strange_queries(cranfield: psycopg.Connection, query: str) -> None:
 @pytest.mark.parametrize("mode", ["hybrid", "vector", "text"])
 def test_all_there_are_and_each_once(cranfield: psycopg.Connection, mode: str) -> None:
     # Two documents of the collection have no text.
-    with_text = {id for (id,) in cranfield.execute("SELECT id FROM document WHERE embedding IS NOT NULL")}
-    flows = "SELECT id FROM document WHERE embedding_text @@ to_tsquery('flow')"
+    with_text = {id for (id,) in cranfield.execute("SELECT id FROM document WHERE title || body <> ''")}
+    assert len(with_text) == 1398
+    flows = "SELECT id FROM document_embedding WHERE words @@ to_tsquery('flow')"
     expected = with_text if mode != "text" else {id for (id,) in cranfield.execute(flows)}
     found = [row[0]["id"] for row in search(cranfield, "flow", "document", mode=mode, k=10_000)]
     assert len(found) == len(set(found))
@@ -118,7 +133,7 @@ def test_scores_are_what_they_are_said_to_be(cranfield: psycopg.Connection) -> N
     assert score == pytest.approx(
         value(
             cranfield,
-            "SELECT 1 - (embedding <=> llm_embed('supersonic flutter')) FROM document WHERE id = %s",
+            "SELECT max(1 - (embedding <=> llm_embed('supersonic flutter'))) FROM document_embedding WHERE id = %s",
             key["id"],
         )
     )
@@ -135,6 +150,76 @@ def test_scores_are_what_they_are_said_to_be(cranfield: psycopg.Connection) -> N
     for found, score, _ in both[:50]:
         fused = sum(1 / (60 + rank[found["id"]]) for rank in ranks.values() if found["id"] in rank)
         assert score == pytest.approx(fused, rel=1e-5)
+
+
+def test_the_best_passage_is_shown(db: psycopg.Connection) -> None:
+    db.execute("CREATE TABLE note (id int PRIMARY KEY, title text, body text)")
+    filler = "The clerk filed another form about the weather of that day. " * 40
+    needle = "Kangaroos carry their young in a pouch."
+    db.execute(
+        "INSERT INTO note VALUES (1, 'long', %s), (2, 'short', 'a cup of tea')", (filler + needle + " " + filler,)
+    )
+    db.execute("CALL semantic_index('note', '{title,body}', chunking => 'sentences', chunk_tokens => 64)")
+    for mode in ("hybrid", "vector", "text"):
+        query = "SELECT key, passage, start_pos, end_pos FROM semantic_search('kangaroo with young', 'note', 1, %s)"
+        key, passage, start, end = db.execute(query, (mode,)).fetchone() or ()
+        assert key == {"id": 1}
+        assert needle.strip() in passage
+        document = value(db, "SELECT title || chr(10) || body FROM note WHERE id = 1")
+        assert document[start - 1 : end - 1] == passage
+    chunks = "SELECT key, start_pos FROM semantic_search('weather', 'note', 10, group_by => 'chunk')"
+    rows = db.execute(chunks).fetchall()
+    assert len(rows) == len(set(map(str, rows))) == 10
+    assert len(db.execute("SELECT key FROM semantic_search('weather', 'note', 10)").fetchall()) == 2
+
+
+@pytest.mark.parametrize("mode", ["hybrid", "vector", "text"])
+def test_what_scores_too_little_stays_out(cranfield: psycopg.Connection, mode: str) -> None:
+    scores = [row[1] for row in search(cranfield, "supersonic flutter", "document", mode=mode, k=20)]
+    least = (scores[7] + scores[8]) / 2
+    found = search(cranfield, "supersonic flutter", "document", mode=mode, k=20, min_score=least)
+    assert [row[1] for row in found] == [score for score in scores if score >= least]
+    assert search(cranfield, "supersonic flutter", "document", mode=mode, k=20, min_score=1000) == []
+
+
+def test_a_vector_is_searched_for_as_its_text_is(cranfield: psycopg.Connection) -> None:
+    by_text = search(cranfield, "supersonic flutter", "document", mode="vector", k=20)
+    query = "SELECT s.key, s.score, s.row FROM semantic_search_by(llm_embed('supersonic flutter'), 'document', 20) AS s"
+    assert cranfield.execute(query).fetchall() == by_text
+    assert cranfield.execute("SELECT * FROM semantic_search_by(NULL, 'document')").fetchall() == []
+    with pytest.raises(psycopg.errors.DataException, match="dimensions"):
+        cranfield.execute("SELECT * FROM semantic_search_by('[1,2,3]', 'document')")
+
+
+def test_what_is_not_of_todays_text_is_never_shown(db: psycopg.Connection) -> None:
+    db.execute("CREATE TABLE note (id int PRIMARY KEY, body text); INSERT INTO note VALUES (1, 'a cat'), (2, 'a dog')")
+    db.execute("CALL semantic_index('note', '{body}', sync => 'manual')")
+    db.execute("UPDATE note SET body = 'an engine' WHERE id = 1; INSERT INTO note VALUES (3, 'a kitten')")
+    for mode in ("hybrid", "vector", "text"):
+        assert [row[0] for row in search(db, "dog or cat", "note", mode=mode)] == [{"id": 2}]
+    db.execute("CALL semantic_refresh('note')")
+    assert {row[0]["id"] for row in search(db, "cat", "note")} == {1, 2, 3}
+
+
+def test_every_session_finds_what_another_has_written(db: psycopg.Connection) -> None:
+    db.execute(
+        "CREATE TABLE note (id float8, day date, at timestamptz, took interval, raw bytea, PRIMARY KEY (id, day))"
+    )
+    strange = (
+        "SET DateStyle = 'SQL, DMY'; SET IntervalStyle = 'iso_8601'; SET TimeZone = 'Asia/Tokyo';"
+        " SET bytea_output = 'escape'; SET extra_float_digits = -5"
+    )
+    rows = "SELECT n / 3.0, '2024-02-{:02}', now(), n * interval '1.5 h', 'x' FROM generate_series(1, 3) AS n"
+    db.execute(strange)
+    db.execute("INSERT INTO note " + rows.format(1))
+    db.execute("CALL semantic_index('note', '{at,day,took,raw,id}')")
+    db.execute("INSERT INTO note " + rows.format(2))
+    db.execute("RESET ALL")
+    db.execute("INSERT INTO note " + rows.format(3))
+    for setting in ("RESET ALL", strange):
+        db.execute(setting)
+        for mode in ("hybrid", "vector", "text"):
+            assert len(search(db, "2024", "note", mode=mode)) == 9, (setting, mode)
 
 
 def test_in_views_and_joins_of_a_role_that_may_only_read(cranfield: psycopg.Connection, reader: str) -> None:

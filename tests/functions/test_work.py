@@ -18,12 +18,14 @@ from psycopg import errors
 Connect = Callable[..., psycopg.Connection]
 
 SOURCES = """
-    CREATE TABLE llm.source (kind text, object int, source regclass, key name[], inputs name[]);
-    CREATE OR REPLACE VIEW llm.all_work_source AS SELECT * FROM llm.source;
+    CREATE TABLE llm.source (kind text, id int, source regclass, key text[] COLLATE "C", inputs text[] COLLATE "C");
+    CREATE OR REPLACE VIEW llm.companion_table AS
+    SELECT s.kind, s.id, s.source, NULL::regclass AS companion, 'manual'::text AS sync, s.source::oid AS number,
+           NULL::int2[] AS key_numbers, s.key, s.inputs FROM llm.source AS s;
 """
 # Registered in a session's own interpreter.
 HANDLER = """
-    from pg_llm.errors import EndpointFailed, HostUnavailable, InvalidInput
+    from pg_llm.errors import ConcurrentChange, EndpointFailed, HostUnavailable, InvalidInput
     from pg_llm.functions import work
     def copy(db, object_id, keys):
         if keys == "null":
@@ -44,6 +46,8 @@ HANDLER = """
             raise HostUnavailable("the host is not there")
         if any("endpoint" in text for text in texts):
             raise EndpointFailed("the endpoint does not answer")
+        if any("busy" in text for text in texts):
+            raise ConcurrentChange("somebody is writing this row")
         if any("slow" in text for text in texts):
             db.rows("SELECT pg_sleep(30)")
     work.HANDLERS["copy"] = copy
@@ -209,10 +213,10 @@ def test_a_bad_row_fails_alone_and_is_given_up(note: psycopg.Connection) -> None
     note.execute("INSERT INTO note SELECT n, 'text ' || n FROM generate_series(1, 100) n")
     note.execute("UPDATE note SET body = 'bad' WHERE id = 50; UPDATE note SET body = 'defect' WHERE id = 51")
     assert work(note) == (98, 2)
-    failed = "SELECT key, error, attempts, dead, next_at > now() FROM llm_failed_work ORDER BY key"
+    failed = "SELECT key, error, attempts, state, next_at > now() FROM llm_failed_work ORDER BY key"
     assert note.execute(failed).fetchall() == [
-        ({"id": 50}, "this text is bad", 1, False, True),
-        ({"id": 51}, "ValueError: a defect", 1, False, True),
+        ({"id": 50}, "this text is bad", 1, "delayed", True),
+        ({"id": 51}, "ValueError: a defect", 1, "delayed", True),
     ]
     assert work(note) == (0, 0)
     delays = []
@@ -224,7 +228,7 @@ def test_a_bad_row_fails_alone_and_is_given_up(note: psycopg.Connection) -> None
     assert 100 < delays[1] < 250
     hurry(note)
     assert work(note) == (0, 0)
-    assert value(note, "SELECT bool_and(dead) FROM llm_failed_work")
+    assert value(note, "SELECT bool_and(state = 'dead') FROM llm_failed_work")
     # Once its text is right, or on request, it is tried again.
     note.execute("UPDATE note SET body = 'good' WHERE id = 50")
     assert work(note) == (1, 0)
@@ -240,12 +244,20 @@ def test_what_is_not_there_is_nobodys_failure(note: psycopg.Connection) -> None:
     note.execute("INSERT INTO note SELECT n, 'host ' || n FROM generate_series(1, 100) n")
     done, failed = work(note)
     assert (done, failed) == (0, 100)
-    assert note.execute("SELECT DISTINCT attempts, dead FROM llm_failed_work").fetchall() == [(0, False)]
+    assert note.execute("SELECT DISTINCT attempts, state FROM llm_failed_work").fetchall() == [(0, "delayed")]
     note.execute("TRUNCATE llm.all_work; UPDATE note SET body = 'endpoint'")
     assert work(note) == (0, 100)
     attempts = note.execute("SELECT attempts, count(*) FROM llm_failed_work GROUP BY 1 ORDER BY 1").fetchall()
     assert attempts[0][0] == 0
     assert attempts[1][1] <= 12
+
+
+def test_rows_that_others_write_wait_for_a_moment(note: psycopg.Connection) -> None:
+    note.execute("INSERT INTO note VALUES (1, 'a'), (2, 'busy'), (3, 'c')")
+    assert work(note) == (2, 0)
+    assert queued(note) == [{"id": 2}]
+    assert note.execute("SELECT * FROM llm_failed_work").fetchall() == []
+    assert value(note, "SELECT next_at < now() + interval '1 s' FROM llm.all_work")
 
 
 def test_max_rows_bounds_a_call(note: psycopg.Connection) -> None:
@@ -353,7 +365,7 @@ def test_a_role_sees_and_does_its_own_work(note: psycopg.Connection, connect: Co
     assert value(other, "SELECT llm_retry_work()") == 0
     with pytest.raises(errors.InsufficientPrivilege, match="must be owner"):
         other.execute("SELECT llm_retry_work('note')")
-    for table in ("all_work", "all_worker", "all_work_source"):
+    for table in ("all_work", "all_worker"):
         with pytest.raises(errors.InsufficientPrivilege):
             other.execute(f"SELECT * FROM llm.{table}")
     note.execute(f"ALTER TABLE note OWNER TO {role}")
@@ -437,10 +449,8 @@ def test_a_kind_that_nobody_can_do_waits(note: psycopg.Connection) -> None:
 
 def test_workers_are_shown(note: psycopg.Connection, connect: Connect, role: str) -> None:
     assert note.execute("SELECT * FROM llm_workers").fetchall() == []
-    note.execute("SELECT llm.announce_worker(); LISTEN llm_work")
-    writer = connect()
-    writer.execute("INSERT INTO note VALUES (1, 'a'), (2, 'bad')")
-    assert [notification.payload for notification in note.notifies(timeout=2, stop_after=1)] == [""]
+    note.execute("SELECT llm.announce_worker()")
+    note.execute("INSERT INTO note VALUES (1, 'a'), (2, 'bad')")
     shown = "SELECT pid, usename, rows, failures, waiting, lag > '0' FROM llm_workers"
     pid = note.info.backend_pid
     assert note.execute(shown).fetchall() == [(pid, "postgres", 0, 0, 2, True)]

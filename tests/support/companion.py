@@ -56,7 +56,7 @@ def document(columns: list[str], row: str = "t") -> sql.Composable:
 
 
 def expected(index: Any) -> sql.Composed:
-    """Query of what the companion must hold: key as texts, chunk, places, hash of the document, and the chunk's text."""
+    """Query of what the companion must hold: key as texts, chunk, places, hash of the document, the chunk's text."""
     key = sql.SQL(", ").join(sql.SQL("format('%s', {})").format(sql.Identifier("t", name)) for name in index.key)
     return sql.SQL("""
         SELECT ARRAY[{key}] AS key, c.ordinality::int AS chunk, c.start_pos, c.end_pos,
@@ -77,7 +77,8 @@ def expected(index: Any) -> sql.Composed:
 
 def difference(db: psycopg.Connection, index: Any, vectors: bool = True) -> Difference:
     """How the companion of an index differs from what the table's texts ask for."""
-    key = sql.SQL(", ").join(sql.SQL("format('%s', {})").format(sql.Identifier("e", name)) for name in index.companion_key)
+    names = (sql.Identifier("e", name) for name in index.companion_key)
+    key = sql.SQL(", ").join(sql.SQL("format('%s', {})").format(name) for name in names)
     actual = sql.SQL("""
         SELECT ARRAY[{key}] AS key, e.chunk, e.start_pos, e.end_pos, e.text_hash FROM {companion} AS e
     """).format(key=key, companion=sql.SQL(index.companion))
@@ -123,4 +124,24 @@ def settle(db: psycopg.Connection) -> None:
         db.execute("CALL llm_work()")
     for index in indexes(db):
         if index.sync == "manual":
-            db.execute("CALL semantic_refresh(%s::oid::regclass)", (index.source_oid,))
+            db.execute("CALL semantic_refresh(%s::oid::regclass, %s)", (index.source_oid, index.name))
+
+
+def missing(db: psycopg.Connection, table: str = "note", name: str | None = None) -> int:
+    """How many chunks of the texts of today are not there, in the only index of a table or the one of that name."""
+    return len(_of_table(db, table, name, vectors=False).missing)
+
+
+def surplus(db: psycopg.Connection, table: str = "note", name: str | None = None) -> int:
+    """How many chunks are there that are not of a text of today."""
+    return len(_of_table(db, table, name, vectors=False).extra)
+
+
+def untrue(db: psycopg.Connection, table: str = "note", name: str | None = None) -> int:
+    """How many chunks have a vector that is not that of their text."""
+    return len(_of_table(db, table, name, vectors=True).untrue)
+
+
+def _of_table(db: psycopg.Connection, table: str, name: str | None, vectors: bool) -> Difference:
+    (index,) = [index for index in indexes(db, table) if name in (None, index.name)]
+    return difference(db, index, vectors)

@@ -120,6 +120,7 @@ class EchoHost:
     def __post_init__(self) -> None:
         self.answers.setdefault("embedding", lambda inputs, options: [json.dumps(vector(text)) for text in inputs])
         self.answers.setdefault("generation", lambda inputs, options: [text.rsplit("\n", 1)[-1] for text in inputs])
+        self.answers.setdefault("chunking", lambda inputs, options: [json.dumps(_lines(text)) for text in inputs])
         self.monkeypatch.setattr(client, "run", self._run)
         self.monkeypatch.setattr(client, "ask", self._ask)
         self.monkeypatch.setattr(client, "inform", lambda request, poll: None)
@@ -146,6 +147,11 @@ class EchoHost:
         if request["op"] in self.answers:
             return self.answers[request["op"]]([], request)[0]
         return {"dimensions": DIMENSIONS, "digest": "ec40", "labels": None, "details": {}}
+
+
+def _lines(text: str) -> list[tuple[int, int]]:
+    """A chunk for each line that is not blank."""
+    return [place.span() for place in re.finditer(r"[^\n]*\S[^\n]*", text)]
 
 
 def registered(name: str = "echo", task: str = "embedding", **more: Any) -> dict[str, Any]:

@@ -105,6 +105,9 @@ class FakeConnection(Connection):
         if "pg_catalog.to_regclass(n.name)" in call.query:
             # Nobody renames anything.
             return []
+        if "pg_catalog.cardinality($1::pg_catalog.oid[]) AS own" in call.query:
+            # The usual question of table_access gets its answer the long way.
+            return [{"own": False}]
         raise AssertionError(f"no rule answers the query: {call.query}")
 
     def prepare(self, query: str, types: Sequence[str] = ()) -> Statement:

@@ -5,6 +5,13 @@ from __future__ import annotations
 import pytest
 from echo import EchoHost
 from fake_connection import FakeConnection
+from pg_llm.database import column_types
+
+
+@pytest.fixture(autouse=True)
+def no_known_types(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Types have other numbers in every test."""
+    monkeypatch.setattr(column_types, "_pinned", {})
 
 
 @pytest.fixture

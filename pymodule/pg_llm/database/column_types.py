@@ -38,6 +38,9 @@ _OF_RELATION = """
     SELECT a.attname::text AS name, a.atttypid::int8 AS type FROM pg_attribute AS a
     WHERE a.attrelid = $1::oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum
 """
+# Types below this number are the server's own, and the same as long as it runs.
+_FIRST_UNPINNED = 10_000
+_pinned: dict[int, ColumnType] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,11 @@ class ColumnType:
 
 def of(db: Connection, types: Sequence[int]) -> list[ColumnType]:
     """The types with these oids, in order."""
-    return [ColumnType(**row) for row in db.rows(_TYPES, ("int8[]",), (list(types),))]
+    if any(number not in _pinned for number in types):
+        found = [ColumnType(**row) for row in db.rows(_TYPES, ("int8[]",), (list(types),))]
+        _pinned.update((number, type_) for number, type_ in zip(types, found, strict=True) if number < _FIRST_UNPINNED)
+        return found
+    return [_pinned[number] for number in types]
 
 
 def of_relation(db: Connection, oid: int) -> dict[str, ColumnType]:

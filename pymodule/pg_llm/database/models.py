@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from pg_llm import settings
@@ -13,6 +14,9 @@ from pg_llm.protocol import Message
 from pg_llm.runtime import client
 
 _R = TypeVar("_R")
+
+# Recordings that are under way: the digest of each model that was run, by its name.
+_recordings: list[dict[str, str | None]] = []
 
 _MODEL = """
     SELECT wanted.name AS wanted, current_setting('llm.engine', true) AS engine,
@@ -43,6 +47,8 @@ class Model:
 
     def run(self, task: str, inputs: Sequence[str], **options: Any) -> list[Any]:
         """One result of the task per input, in order."""
+        for recorded in _recordings:
+            recorded[self.name] = self.wire["digest"]
         poll = self._db.poll
         return with_files(self._db, lambda: client.run(self.engine, task, self.wire, inputs, options, poll))
 
@@ -50,6 +56,17 @@ class Model:
         """The response to a request about the model itself, such as load or unload."""
         request = {"op": op, "model": self.wire}
         return with_files(self._db, lambda: client.ask(self.engine, [request], self._db.poll)[0])
+
+
+@contextlib.contextmanager
+def recording() -> Iterator[dict[str, str | None]]:
+    """The models that run while the block does, whoever calls them: their digests by name, None for an endpoint."""
+    recorded: dict[str, str | None] = {}
+    _recordings.append(recorded)
+    try:
+        yield recorded
+    finally:
+        _recordings.pop()
 
 
 def run_without_model(db: Connection, task: str, inputs: Sequence[str], **options: Any) -> list[Any]:

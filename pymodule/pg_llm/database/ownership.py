@@ -43,3 +43,8 @@ def not_owner(what: str, owner: str) -> InsufficientPrivilege:
 def acts_for(db: Connection, role: str) -> bool:
     """Whether the caller has the rights of a role, given by name."""
     return bool(db.rows("SELECT pg_has_role($1, 'USAGE') AS may", ("text",), (role,))[0]["may"])
+
+
+def acts_for_number(db: Connection, role: int) -> bool:
+    """Whether the caller has the rights of a role, given by number."""
+    return bool(db.rows("SELECT pg_has_role($1::oid, 'USAGE') AS may", ("int8",), (role,))[0]["may"])

@@ -20,9 +20,10 @@ def semantic_search(
     name: str | None,
     group_by: str | None,
     min_score: float | None,
+    rerank: str | None,
 ) -> list[hybrid_search.Result]:
     """The k rows of a table that best match a query, best first: primary key, score, row and the best passage."""
-    request = _request(k, filter, group_by, min_score)
+    request = _request(k, filter, group_by, min_score, rerank)
     mode = arguments.choice("mode", mode, hybrid_search.MODES)
     return hybrid_search.search(db, query, arguments.required("target", target), name, mode, request)
 
@@ -43,9 +44,11 @@ def semantic_search_by(
     return hybrid_search.search_by(db, embedding, arguments.required("target", target), name, request)
 
 
-def _request(k: int | None, filter: str | None, group_by: str | None, min_score: float | None) -> hybrid_search.Request:
+def _request(
+    k: int | None, filter: str | None, group_by: str | None, min_score: float | None, rerank: str | None = None
+) -> hybrid_search.Request:
     k = arguments.required("k", k)
     if not 0 <= k <= hybrid_search.MAX_RESULTS:
         raise InvalidInput(f"k is {k}, and must be from 0 to {hybrid_search.MAX_RESULTS}")
     group_by = arguments.choice("group_by", group_by, hybrid_search.GROUPS)
-    return hybrid_search.Request(k, filter, group_by, min_score)
+    return hybrid_search.Request(k, filter, group_by, min_score, rerank)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from pg_llm.columns import upkeep as column_upkeep
 from pg_llm.database import ownership
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
 from pg_llm.errors import InvalidInput
-from pg_llm.search import upkeep
+from pg_llm.search import upkeep as search_upkeep
 from pg_llm.work import processing, retrying, workers
 from pg_llm.work.processing import Handler
 
 # What keeps the rows of each kind of object true.
-HANDLERS: dict[str, Handler] = {"index": upkeep.process}
+HANDLERS: dict[str, Handler] = {"index": search_upkeep.process, "column": column_upkeep.process}
 
 
 @sql_function

@@ -31,7 +31,7 @@ def fill(
 
     Rows that somebody was writing all the time are left to whoever follows those writes.
     """
-    total = as_owner(db, index, lambda: _row_estimate(db, index))
+    total = as_owner(db, index, lambda: _row_count(db, index))
     done = 0
     busy: list[object] = []
     report(done, total)
@@ -54,12 +54,9 @@ def fill(
     commit()
 
 
-def _row_estimate(db: Connection, index: SemanticIndex) -> int:
-    query = """
-        SELECT coalesce(sum(greatest(c.reltuples, 0)), 0)::int8 AS rows FROM llm.relation_tree($1::oid) AS t (relation)
-        JOIN pg_class AS c ON c.oid = t.relation
-    """
-    return int(db.rows(query, ("int8",), (index.source.oid,))[0]["rows"])
+def _row_count(db: Connection, index: SemanticIndex) -> int:
+    # Counting is quick beside what follows, and a new table has no estimate.
+    return int(db.query_unprepared(f"SELECT count(*) AS rows FROM {index.source.relation}")[0]["rows"])
 
 
 def _stale_keys(db: Connection, index: SemanticIndex) -> Iterator[tuple[list[str], int]]:

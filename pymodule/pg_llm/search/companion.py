@@ -31,13 +31,34 @@ _NUMBERS = """ARRAY(
     SELECT a.attnum FROM unnest(<names>::name[]) WITH ORDINALITY AS w (name, place)
     JOIN pg_attribute AS a ON a.attrelid = $1::oid AND a.attname = w.name ORDER BY w.place
 )"""
+# A companion of a given name, of another source than this one, and what that is called by now.
+_NAMESAKE = """
+    SELECT s.relname::text AS source
+    FROM llm.semantic_index AS i
+    JOIN pg_class AS c ON c.oid = i.companion AND pg_get_userbyid(c.relowner) = current_user
+    JOIN pg_class AS s ON s.oid = i.target
+    WHERE i.companion = to_regclass($1) AND i.target <> $2::oid
+"""
 
 
-def default_name(source_name: str) -> str:
+def default_name(source_name: str, what: str = "embedding") -> str:
     """The name of the companion of a table, cut to what an identifier holds."""
-    suffix = "_embedding"
+    suffix = f"_{what}"
     head = source_name.encode()[: MAX_NAME_BYTES - len(suffix)].decode(errors="ignore")
     return head + suffix
+
+
+def free_default_name(db: Connection, source: Table, name: str) -> None:
+    """Rename the companion that has this source's default name, where its own source is called otherwise by now.
+
+    So a table can be swapped for another before the old one is dropped, as dbt does it.
+    """
+    relation = f"{source.schema}.{quote_ident(name)}"
+    for row in db.rows(_NAMESAKE, ("text", "int8"), (relation, source.oid)):
+        own = quote_ident(default_name(row["source"]))
+        taken = db.rows("SELECT to_regclass($1)::oid::int8 AS oid", ("text",), (f"{source.schema}.{own}",))[0]["oid"]
+        if taken is None:
+            db.execute(f"ALTER TABLE {relation} RENAME TO {own}")
 
 
 def create(db: Connection, source: Table, name: str, definition: Definition, dimensions: int) -> int:

@@ -33,7 +33,8 @@ def create(
 ) -> None:
     """Define the index unless it is there already, fill it, and build the database's indexes on it.
 
-    `options` are the fields of `Definition` but for what follows from others. A new index that cannot be filled at all
+    `options` are the fields of `Definition` but for what follows from others; `text_config` is the session's unless it
+    is given. A new index that cannot be filled at all
     is removed again; one that is filled in part is resumed by another call.
     """
     oid = ownership.oid(db, target)
@@ -45,18 +46,18 @@ def create(
             columns=ownership.columns(source, columns),
             model=encoder.name,
             context=_context(source, options["template"]),
-            text_config=db.rows("SELECT get_current_ts_config()::text AS config")[0]["config"],
+            text_config=options.pop("text_config", None) or _session_text_config(db),
             **options,
         )
         dimensions = encoder.dimensions or int(encoder.ask("load")["dimensions"])
         _check_dimensions(definition, dimensions)
-        name = name or companion.default_name(_bare_name(db, source))
-        with reporting(db, "semantic_index", source.relation, name) as report:
+        default = companion.default_name(_bare_name(db, source))
+        with reporting(db, "semantic_index", source.relation, name or default) as report:
             _lock(db, source)
-            index = _existing(db, oid, name, definition)
+            index = _existing(db, oid, name, default, definition)
             is_new = index is None
             if index is None:
-                index = _create(db, source, name, definition, dimensions)
+                index = _create(db, source, name or default, name is not None, definition, dimensions)
             _create_triggers(db, index)
             commit()
             try:
@@ -69,9 +70,13 @@ def create(
             db.run_as(index.owner, lambda: companion.build_indexes(db, index, report))
 
 
-def _create(db: Connection, source: Table, name: str, definition: Definition, dimensions: int) -> SemanticIndex:
+def _create(
+    db: Connection, source: Table, name: str, is_named: bool, definition: Definition, dimensions: int
+) -> SemanticIndex:
     query = "SELECT relowner::int8 AS oid FROM pg_class WHERE oid = $1::oid"
     owner = db.rows(query, ("int8",), (source.oid,))[0]["oid"]
+    if not is_named:
+        db.run_as(owner, lambda: companion.free_default_name(db, source, name))
     number = db.run_as(owner, lambda: companion.create(db, source, name, definition, dimensions))
     index = semantic_index.by_id(db, number)
     if index is None:
@@ -109,6 +114,9 @@ def _check_owner(db: Connection, oid: int) -> None:
 
 def update_keys(db: Connection, target: str, name: str, keys: str) -> None:
     """Make the chunks of the rows with these keys, a JSON array of objects, true."""
+    if semantic_index.is_of_first_release(db, target):
+        # Its triggers call this until it is moved.
+        return
     index = semantic_index.find(db, target, name)
     ownership.check_owner(db, index.source)
     upkeep.as_owner(db, index, lambda: upkeep.update_rows(db, index, keys, lock=False))
@@ -131,6 +139,10 @@ def _source(db: Connection, oid: str, key: list[str | None] | None, sync: str) -
 def _bare_name(db: Connection, source: Table) -> str:
     query = "SELECT relname::text AS name FROM pg_class WHERE oid = $1::oid"
     return str(db.rows(query, ("int8",), (source.oid,))[0]["name"])
+
+
+def _session_text_config(db: Connection) -> str:
+    return str(db.rows("SELECT get_current_ts_config()::text AS config")[0]["config"])
 
 
 def _context(source: Table, template: str | None) -> list[str]:
@@ -157,13 +169,16 @@ def _check_dimensions(definition: Definition, dimensions: int) -> None:
         )
 
 
-def _existing(db: Connection, oid: str, name: str, definition: Definition) -> SemanticIndex | None:
-    """The index of that name, if it is exactly this. Raises DuplicateIndex for another one."""
-    for other in semantic_index.of_relation(db, oid):
-        if other.name != name or str(other.target) != oid:
-            continue
-        if other.definition == definition:
+def _existing(db: Connection, oid: str, name: str | None, default: str, definition: Definition) -> SemanticIndex | None:
+    """The index of that name, or of any for None, if it is exactly this. Raises DuplicateIndex for one that is not."""
+    own = [other for other in semantic_index.of_relation(db, oid) if str(other.target) == oid]
+    for other in own:
+        if other.definition == definition and name in (None, other.name):
             return other
+    name = name or default
+    for other in own:
+        if other.name != name:
+            continue
         d = other.definition
         raise DuplicateIndex(
             f'table {other.source.relation} already has a semantic index "{name}" that differs',

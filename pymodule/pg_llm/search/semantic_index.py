@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from pg_llm.database import catalog, relation_names
 from pg_llm.database.catalog import Table
+from pg_llm.database.column_types import as_text
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.quoting import quote_ident, quote_literal
 from pg_llm.errors import UndefinedIndex
@@ -49,6 +50,10 @@ _INDEXES = """
 _OF_RELATION = f"""
     {_INDEXES} WHERE i.target IN (SELECT a.relation FROM llm.relation_ancestors($1::oid) AS a (relation))
     ORDER BY i.name COLLATE "C", i.id
+"""
+_OF_FIRST_RELEASE = """
+    SELECT FROM pg_trigger AS g WHERE g.tgfoid = 'llm.semantic_forget()'::regprocedure
+    AND g.tgrelid IN (SELECT a.relation FROM llm.relation_ancestors($1::oid) AS a (relation)) LIMIT 1
 """
 _BY_ID = f"{_INDEXES} WHERE i.id = $1"
 
@@ -95,20 +100,27 @@ class SemanticIndex:
     @property
     def document(self) -> str:
         """The text that is indexed; empty where all columns are NULL or empty."""
-        parts = (f"nullif({self.source.text(column)}, '')" for column in self.definition.columns)
+        parts = (f"nullif({self._text(column)}, '')" for column in self.definition.columns)
         return f"concat_ws(E'\\n', {', '.join(parts)})"
 
     @property
     def text_hash(self) -> str:
         """SHA-256 of all that the chunks are made from: the document, and what the template puts beside it."""
-        context = "".join(f" || E'\\x01' || coalesce({self.source.text(name)}, '')" for name in self.definition.context)
+        context = "".join(f" || E'\\x01' || coalesce({self._text(name)}, '')" for name in self.definition.context)
         return f"sha256(convert_to({self.document}{context}, 'UTF8'))"
 
     @property
     def context_values(self) -> str:
         """The values of the template's columns as an array of texts."""
-        values = ", ".join(f"coalesce({self.source.text(name)}, '')" for name in self.definition.context)
+        values = ", ".join(f"coalesce({self._text(name)}, '')" for name in self.definition.context)
         return f"ARRAY[{values}]::text[]"
+
+    def _text(self, column: str) -> str:
+        """SQL for a column as text, in whatever time zone the session is."""
+        cell = self.source.cell(column)
+        if self.source.columns[column].name == "timestamp with time zone":
+            return f"({cell} AT TIME ZONE 'UTC')::text || '+00'"
+        return self.source.text(column)
 
     @property
     def keys(self) -> list[str]:
@@ -120,7 +132,7 @@ class SemanticIndex:
         """The key of a row of the companion as a jsonb object, equal to that of its row of the source."""
         source = self.source
         pairs = (
-            f"{quote_literal(name)}, {_text(f'c.{own}', source.columns[name].builtin)}"
+            f"{quote_literal(name)}, {f'c.{own}' if source.columns[name].builtin else as_text(f'c.{own}', False)}"
             for name, own in zip(source.key, self.keys, strict=True)
         )
         return f"jsonb_build_object({', '.join(pairs)})"
@@ -142,10 +154,6 @@ class SemanticIndex:
     def regconfig(self) -> str:
         """The text search configuration."""
         return f"{quote_literal(self.definition.text_config)}::regconfig"
-
-
-def _text(value: str, builtin: bool) -> str:
-    return value if builtin else f"CASE WHEN {value} IS DISTINCT FROM NULL THEN format('%s', {value}) END"
 
 
 def of_relation(db: Connection, relation: str) -> list[SemanticIndex]:
@@ -182,12 +190,22 @@ def find_row(db: Connection, target: str, name: str | None) -> Row:
         return matches[0]
     relation = _relation(db, target)
     if not candidates:
+        if is_of_first_release(db, target):
+            raise UndefinedIndex(
+                f"the semantic index of table {relation} was made by version 0.1.0, in the table itself",
+                hint="CALL semantic_upgrade(); moves such indexes beside their tables.",
+            )
         hint = f"CALL semantic_index('{relation}', '{{column}}');"
         raise UndefinedIndex(f"table {relation} has no semantic index", hint=hint)
     names = ", ".join(row["name"] for row in candidates)
     if name is None:
         raise UndefinedIndex(f"table {relation} has several semantic indexes", hint=f"Say which: name => {names}.")
     raise UndefinedIndex(f'table {relation} has no semantic index "{name}"', hint=f"It has: {names}.")
+
+
+def is_of_first_release(db: Connection, relation: str) -> bool:
+    """Whether a relation has a semantic index in its own columns, as version 0.1.0 made it."""
+    return bool(db.rows(_OF_FIRST_RELEASE, ("regclass",), (relation,)))
 
 
 def _relation(db: Connection, target: str) -> str:

@@ -16,7 +16,7 @@ from pg_llm.errors import Error, from_exception
 from pg_llm.work import queue, workers
 from pg_llm.work.queue import Request
 
-# What keeps rows of an object true: is given the object's number and a JSON array of primary keys as
+# What keeps rows of an object true: is given the object's number and a JSON array of primary keys, as
 # `catalog.Table.key_object` writes them, or `null` for all rows. It may be called for the same keys again, and for rows
 # that are gone, of which nothing is left then. It commits nothing, and raises what went wrong.
 Handler = Callable[[Connection, int, str], None]
@@ -24,12 +24,13 @@ Handler = Callable[[Connection, int, str], None]
 _FIRST_BATCH, _MAX_BATCH = 32, 256
 # Seconds that a batch shall take: so much is lost when it is interrupted.
 _SHORT, _LONG = 1.0, 5.0
-# Classes of SQLSTATE that are nobody's fault among the rows: short of resources, host or server not to be had.
-_SURROUNDINGS = ("53", "57", "58000")
+# Classes of SQLSTATE that are nobody's fault among the rows: short of resources, host or server not to be had; and for
+# how many seconds the rows wait then.
+_SURROUNDINGS, _ABSENCE = ("53", "57", "58000"), 30.0
+# Rows that others are writing, and for how long they wait.
+_BUSY, _MOMENT = ("40001", "40P01", "55P03"), 0.5
 # Of an endpoint nobody knows whether it dislikes the text or is not there; so many rows are asked for by themselves.
 _ENDPOINT_FAILED, _MAX_ENDPOINT_FAILURES = "58030", 3
-# Rows that others are writing: for a moment.
-_BUSY = ("40001", "40P01", "55P03")
 _ENDED = (CANCELLED, "57P01", "57P02", "57P03")
 
 
@@ -56,21 +57,23 @@ def run(db: Connection, handlers: Mapping[str, Handler], max_rows: int | None) -
         commit()
         # One batch of each object in turn, so that a long fill of one holds up no other.
         while objects := queue.due_objects(db, role, list(handlers)):
-            before = count.total
+            claimed = 0
             for kind, object_id in objects:
                 size = sizes.get((kind, object_id), _FIRST_BATCH)
                 left = size if max_rows is None else min(size, max_rows - count.total)
                 if left <= 0:
                     return count
+                requests = queue.claim(db, kind, object_id, left)
+                claimed += len(requests)
                 batch = _Batch(db, handlers[kind], object_id, commit)
                 started = time.monotonic()
-                batch.run(queue.claim(db, kind, object_id, left))
+                batch.run(requests)
                 seconds = time.monotonic() - started
                 sizes[kind, object_id] = _next_size(size, seconds)
                 workers.record(db, batch.count.done, batch.count.failed, seconds)
                 count.done += batch.count.done
                 count.failed += batch.count.failed
-            if count.total == before:
+            if not claimed:
                 # Others are doing what is due.
                 break
     return count
@@ -116,10 +119,10 @@ class _Batch:
 
     def _failed(self, requests: Sequence[Request], sqlstate: str, message: str) -> None:
         if sqlstate.startswith(_SURROUNDINGS) or self._endpoint_failures >= _MAX_ENDPOINT_FAILURES:
-            queue.postpone(self._db, requests, message)
+            queue.delay(self._db, requests, _ABSENCE, message)
             self.count.failed += len(requests)
         elif len(requests) == 1 and sqlstate in _BUSY:
-            queue.postpone(self._db, requests, None)
+            queue.delay(self._db, requests, _MOMENT, None)
         elif len(requests) == 1:
             self._endpoint_failures += sqlstate == _ENDPOINT_FAILED
             queue.fail(self._db, requests[0], message)

@@ -50,9 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     worker.add_argument(
         "--poll",
         type=_seconds,
-        default=5.0,
+        default=1.0,
         metavar="SECONDS",
-        help="look for work at least so often; new work is usually told of at once (default: 5)",
+        help="look for work at least so often; new work is usually told of at once (default: 1)",
     )
     worker.add_argument(
         "--metrics-port",

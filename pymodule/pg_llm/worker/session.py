@@ -70,6 +70,8 @@ def opened(dsn: str, poll: float) -> Iterator[Session]:
     with _connected(dsn) as connection:
         # Claims are made under this level, whatever the role's default is.
         connection.execute("SET default_transaction_isolation = 'read committed'")
+        # A session whose worker is gone leaves its work to others, and does not first come to its end.
+        connection.execute("SET client_connection_check_interval = '1s'")
         schema = _schema(connection)
         # Before looking for work the first time, so that none is missed.
         connection.execute("LISTEN llm_work")

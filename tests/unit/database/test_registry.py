@@ -29,7 +29,7 @@ def db(db: FakeConnection) -> FakeConnection:
     db.answer("SELECT FROM llm.model WHERE name = $1")
     db.answer("INSERT INTO llm.model", [{"name": "m"}])
     db.answer("DELETE FROM llm.model WHERE")
-    db.answer("FROM llm.embedding_column")
+    db.answer("FROM llm.semantic_index")
     db.answer("FROM llm.recommender")
     db.answer("LEFT JOIN llm.model AS m", lambda call: [registered(call.values[0] or "default")])
     return db
@@ -83,11 +83,11 @@ def test_a_name_that_was_taken_meanwhile(db: FakeConnection, host: EchoHost) -> 
 
 @pytest.mark.usefixtures("host")
 def test_a_model_in_use_is_not_dropped(db: FakeConnection, told: list[Any]) -> None:
-    db.answer("FROM llm.embedding_column", [{"target": "note"}, {"target": "book"}])
+    db.answer("FROM llm.semantic_index", [{"target": "note"}, {"target": "book"}])
     with pytest.raises(ModelInUse) as caught:
         face.llm_drop_model.__wrapped__(db, "m")
     assert caught.value.detail == "Indexed with it: note, book."
-    db.answer("FROM llm.embedding_column")
+    db.answer("FROM llm.semantic_index")
     db.answer("FROM llm.recommender", [{}])
     with pytest.raises(ModelInUse, match="is a recommender's"):
         face.llm_drop_model.__wrapped__(db, "m")

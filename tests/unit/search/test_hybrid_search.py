@@ -1,133 +1,282 @@
+"""Search over a semantic index: rankings, their fusion, who sees what, on scripted hits."""
+
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from echo import EchoHost, registered, vector
-from fake_catalog import FakeCatalog
-from fake_connection import FakeConnection
+from echo import EchoHost, vector
+from fake_connection import SUPERUSER, Call, FakeConnection
+from fake_index import ROW, FakeIndex
+from pg_llm.database.connection import Row
 from pg_llm.errors import InvalidInput, UndefinedIndex
 from pg_llm.functions import semantic_search as faces
 from pg_llm.search import hybrid_search
+from pg_llm.search.hybrid_search import Request
 
-COLUMN = {
-    "name": "embedding",
-    "columns": ["title", "body"],
-    "model": "echo",
-    "method": "hnsw",
-    "metric": "cosine",
-    "sync": "live",
-    "text_config": "pg_catalog.english",
-}
-COLUMNS = {
-    "id": "integer",
-    "title": "text",
-    "body": "text",
-    "year": "integer",
-    "embedding": "public.vector",
-    "embedding_text": "tsvector",
-}
+# The number of a row, of a chunk of it, and its score.
+Found = tuple[int, int, float]
+
+
+@dataclass
+class Papers:
+    """An index whose rankings are given: `near` by vectors, `with_words` by full text; `readable` are the rows' ids.
+
+    A chunk of the row 7 is stale: made from a text that the row has no more. There are `size` chunks in all.
+    """
+
+    db: FakeConnection
+    near: Sequence[Found] = ((1, 1, 0.9), (2, 1, 0.8), (1, 2, 0.7), (3, 1, 0.6))
+    with_words: Sequence[Found] = ((3, 1, 5.0), (2, 2, 4.0), (4, 1, 3.0))
+    readable: Sequence[int] = range(100)
+    size: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        db = self.db
+        FakeIndex(db)
+        db.answer("row_security_active", [{"is": False}])
+        db.answer("set_config('hnsw.ef_search'", [])
+        db.answer("greatest(reltuples, 0) AS rows", lambda call: [{"rows": self.size}])
+        db.answer("AS w (lexeme, positions, weights) ORDER BY", [{"lexeme": "it's"}, {"lexeme": "tree"}])
+        db.answer("OPERATOR(public.<=>)", lambda call: self._hits(call, self.near))
+        db.answer("WITH posting AS MATERIALIZED", lambda call: self._hits(call, self.with_words))
+        db.answer("AS passage", self._rows)
+        db.answer("SELECT e.number FROM ROWS FROM", self._rows)
+        db.answer(
+            "::text AS key FROM public.paper AS t WHERE", lambda call: [{"key": _key(id)} for id in self.readable]
+        )
+
+    def _hits(self, call: Call, found: Sequence[Found]) -> list[Row]:
+        limit = int(call.query.rpartition("LIMIT ")[2].split(")")[0])
+        rows = [
+            {
+                "key": _key(id),
+                "chunk": chunk,
+                "start": chunk * 10,
+                "end": chunk * 10 + 5,
+                "hash": f"{id}",
+                "score": score,
+            }
+            for id, chunk, score in found
+        ]
+        if "k (id integer)" in call.query:
+            wanted = {key["id"] for key in json.loads(call.values[-1])}
+            rows = [row for row in rows if json.loads(row["key"])["id"] in wanted]
+        return rows[:limit]
+
+    def _keys(self, call: Call) -> list[Row]:
+        return [{"key": _key(id)} for id in self.readable]
+
+    def _rows(self, call: Call) -> list[Row]:
+        keys = [key["id"] for key in json.loads(call.values[0])]
+        return [
+            {"number": number, "key": _key(id), "row": f'{{"title": "{id}"}}', "passage": f"passage of {id}"}
+            for number, id in enumerate(keys, 1)
+            if id in self.readable and id != 7
+        ]
 
 
 @pytest.fixture
-def paper(db: FakeConnection, host: EchoHost) -> FakeConnection:
-    catalog = FakeCatalog(db)
-    catalog.add("public.paper", COLUMNS)
-    db.answer("text_config FROM llm.embedding_column", [COLUMN])
-    db.answer("LEFT JOIN llm.model AS m", [registered()])
-    db.answer("set_config('hnsw.ef_search'", [])
-    db.answer("AS w (lexeme, positions, weights) ORDER BY", [{"lexeme": "it's"}, {"lexeme": "tree"}])
-    hit = {"key": '{"id": 7}', "score": 0.5, "row": '{"title": "Trees"}', "vector_hits": 10}
-    db.answer("WITH", [hit])
-    db.answer("WITH RECURSIVE made_of", lambda call: [catalog._type(oid) for oid in call.values[0]])
-    db.answer("pg_is_in_recovery() AS replica", [])
-    return db
+def papers(db: FakeConnection, host: EchoHost) -> Papers:
+    return Papers(db)
 
 
-def search(db: FakeConnection, query: str | None = "trees", mode: str = "hybrid", **more: Any) -> list[Any]:
-    given = {"target": "paper", "limit": 10, "filter": None, "name": None} | more
-    return hybrid_search.search(db, query, mode=mode, **given)
+def search(
+    papers: Papers, query: str | None = "trees", mode: str = "hybrid", limit: int = 10, **more: Any
+) -> list[Any]:
+    return hybrid_search.search(papers.db, query, "paper", None, mode, Request(limit, **more))
 
 
-def statement(db: FakeConnection) -> Any:
-    return db.asked("LIMIT")[-1]
+def ids(results: Sequence[Any]) -> list[int]:
+    return [json.loads(result[0])["id"] for result in results]
 
 
-def test_both_rankings_are_fused(paper: FakeConnection, host: EchoHost) -> None:
-    assert search(paper) == [('{"id": 7}', 0.5, '{"title": "Trees"}')]
-    call = statement(paper)
-    assert "sum(1.0 / (60 + rank)) AS score" in call.query
-    assert "UNION ALL SELECT leaf, tid, rank FROM text_hit" in call.query
-    # The pool of each ranking is larger than the list.
-    assert call.query.count("LIMIT 100") == 2
-    assert "ORDER BY score DESC, leaf, tid LIMIT 10" in call.query
-    assert call.types == ("text", "text", "text[]")
-    assert json.loads(call.values[0]) == vector("trees")
-    assert call.values[1:] == ("'it''s' | 'tree'", ["it's", "tree"])
+def test_the_best_chunk_of_each_row_with_its_passage(papers: Papers, host: EchoHost) -> None:
+    results = search(papers, mode="vector")
+    assert ids(results) == [1, 2, 3]
+    assert results[0] == ('{"id": 1}', 0.9, '{"title": "1"}', "passage of 1", 10, 15)
     assert (host.requests[-1].task, host.requests[-1].options) == ("embedding", {"role": "query"})
-    # The vectors and the terms are no part of the row that is shown.
-    assert "'year', t.year" in call.query
-    assert "'embedding'" not in call.query
-    assert "'embedding_text'" not in call.query
+    call = papers.db.asked("OPERATOR(public.<=>)")[0]
+    assert json.loads(call.values[0]) == pytest.approx(vector("trees"))
+    assert "1 - distance AS score" in call.query
+    assert not papers.db.asked("WITH posting")
 
 
-def test_full_text_needs_no_model(paper: FakeConnection, host: EchoHost) -> None:
-    search(paper, mode="text")
-    query = statement(paper).query
-    assert "vector_hit AS" not in query
-    assert "ln(1 + (max(c.rows) - count(*) + 0.5) / (count(*) + 0.5)) AS idf" in query
-    assert "p.tf * 2.2 / (p.tf + 1.2 * (0.25 + 0.75 * p.size / c.size))" in query
+def test_each_chunk_where_that_is_asked_for(papers: Papers) -> None:
+    results = search(papers, mode="vector", group_by="chunk")
+    assert [(result[0], result[4]) for result in results] == [
+        ('{"id": 1}', 10),
+        ('{"id": 2}', 10),
+        ('{"id": 1}', 20),
+        ('{"id": 3}', 10),
+    ]
+
+
+def test_both_rankings_are_fused_by_row(papers: Papers) -> None:
+    results = search(papers)
+    # By vectors 1, 2, 3, by words 3, 2, 4: chunks do not count twice.
+    expected = {1: 1 / 61, 2: 1 / 62 + 1 / 62, 3: 1 / 63 + 1 / 61, 4: 1 / 63}
+    assert dict(zip(ids(results), [result[1] for result in results], strict=True)) == pytest.approx(expected)
+    assert ids(results) == [3, 2, 1, 4]
+
+
+def test_both_rankings_are_fused_by_chunk(papers: Papers) -> None:
+    results = search(papers, group_by="chunk")
+    scores = {(json.loads(result[0])["id"], result[4] // 10): result[1] for result in results}
+    assert scores[3, 1] == pytest.approx(1 / 64 + 1 / 61)
+    assert scores[2, 1] == pytest.approx(1 / 62)
+    assert scores[2, 2] == pytest.approx(1 / 62)
+
+
+def test_full_text_needs_no_model(papers: Papers, host: EchoHost) -> None:
+    assert ids(search(papers, mode="text")) == [3, 2, 4]
+    call = papers.db.asked("WITH posting")[0]
+    # BM25 with k1 = 1.2 and b = 0.75.
+    assert "ln(1 + (max(c.rows) - count(*) + 0.5) / (count(*) + 0.5)) AS idf" in call.query
+    assert "c.tf * 2.2 / (c.tf + 1.2 * (0.25 + 0.75 * c.size / corpus.size))" in call.query
+    assert call.values[:2] == ("'it''s' | 'tree'", ["it's", "tree"])
     assert not host.requests
-    assert not paper.asked("hnsw.ef_search")
+    assert not papers.db.asked("hnsw.ef_search")
 
 
-def test_vector_search_alone(paper: FakeConnection) -> None:
-    search(paper, mode="vector", limit=3)
-    query = statement(paper).query
-    assert "posting" not in query
-    assert "1 - distance AS score FROM vector_hit" in query
-    assert "ORDER BY t.embedding OPERATOR(public.<=>) $1::public.vector LIMIT 3" in query
-    assert paper.asked("hnsw.ef_search")[0].values == ("100",)
+def test_a_query_without_terms(papers: Papers) -> None:
+    papers.db.answer("AS w (lexeme, positions, weights) ORDER BY", [])
+    assert search(papers, query="the", mode="text") == []
+    assert ids(search(papers, query="the")) == [1, 2, 3]
 
 
-def test_an_index_that_finds_too_few_is_not_used(paper: FakeConnection) -> None:
-    short = {"key": "{}", "score": 1.0, "row": "{}", "vector_hits": 2}
-    paper.answer("best AS", [short])
-    search(paper, mode="vector", filter='{"year": 1990}')
-    approximate, exact = paper.asked("best AS")
-    assert ") + 0 LIMIT" not in approximate.query
+def test_enough_hits_need_no_exact_search(papers: Papers) -> None:
+    assert ids(search(papers, mode="vector", limit=2)) == [1, 2]
+    (call,) = papers.db.asked("OPERATOR(public.<=>)")
+    assert "ORDER BY (c.embedding OPERATOR(public.<=>) $1::public.vector) LIMIT" in call.query
+    # What the function itself is set to is enough.
+    assert not papers.db.asked("hnsw.ef_search")
+
+
+def test_too_few_hits_are_looked_for_in_more_and_then_exactly(papers: Papers) -> None:
+    assert ids(search(papers, mode="vector", limit=5)) == [1, 2, 3]
+    first, second, exact = papers.db.asked("OPERATOR(public.<=>)")
+    pools = [int(call.query.rpartition("LIMIT ")[2].split(")")[0]) for call in (first, second)]
+    assert pools[1] == 8 * pools[0]
+    assert papers.db.asked("hnsw.ef_search")[0].values == (str(pools[1]),)
+    # An order that no index knows, of nothing but the rows that may come out.
+    assert "$1::public.vector) + 0 LIMIT" in exact.query
+    assert len(json.loads(exact.values[1])) == len(papers.readable)
+
+
+def test_where_few_rows_pass_they_are_searched_exactly_at_once(papers: Papers) -> None:
+    papers.readable = [2]
+    papers.size = 30_000
+    assert ids(search(papers, mode="vector", limit=5, filter='{"year": 1990}')) == [2]
+    first, exact = papers.db.asked("OPERATOR(public.<=>)")
+    assert ") + 0 LIMIT" not in first.query
     assert ") + 0 LIMIT" in exact.query
-    assert "t.year = $1::integer" in exact.query
-    assert exact.values[0] == "1990"
+    # Or where all chunks there are have been looked at.
+    papers.size = 4
+    search(papers, mode="vector", limit=5)
+    assert len(papers.db.asked("OPERATOR(public.<=>)")) == 4
 
 
-def test_a_query_without_terms(paper: FakeConnection) -> None:
-    paper.answer("AS w (lexeme, positions, weights) ORDER BY", [])
-    search(paper, query="the", mode="text")
-    assert "@@ NULL::tsquery AND w.lexeme = ANY(NULL)" in statement(paper).query
+def test_a_filter_is_asked_of_the_rows_of_the_hits(papers: Papers) -> None:
+    papers.readable = [2, 3]
+    assert ids(search(papers, filter='{"year": 1990}', limit=2)) == [2, 3]
+    checked = papers.db.asked("SELECT e.number FROM ROWS FROM")[0]
+    assert "(t.year = $5::integer)" in checked.query
+    assert checked.values[-1] == "1990"
+    assert ids(search(papers, mode="vector", filter='{"year": 1990}', limit=5)) == [2, 3]
+    (keys,) = papers.db.asked("::text AS key FROM public.paper AS t WHERE (t.year = $1::integer)")
+    assert keys.values == ("1990",)
+
+
+def test_a_stale_chunk_is_never_shown(papers: Papers) -> None:
+    papers.near = [(7, 1, 0.9), *papers.near]
+    assert ids(search(papers, mode="vector", limit=2)) == [1, 2]
+    assert "= decode(e.hash, 'hex')" in papers.db.asked("AS passage")[0].query
+
+
+def test_what_scores_too_little_stays_out(papers: Papers) -> None:
+    assert ids(search(papers, mode="vector", min_score=0.8)) == [1, 2]
+    assert search(papers, mode="vector", min_score=0.95) == []
+
+
+def test_candidates_are_read_as_the_owner_and_rows_as_the_caller(papers: Papers) -> None:
+    db = papers.db
+    db.role = 77
+    db.answer("FROM llm.semantic_index AS i", [ROW | {"owner": 88}])
+    db.answer("SELECT DISTINCT relowner::int8", [{"oid": 88}])
+    db.answer("pg_has_role($1::oid, $2::oid, 'USAGE') AS trusted", [{"trusted": False, "shared": False}])
+    db.answer("row_security_active", [{"is": True}])
+    papers.readable = [2]
+    assert ids(search(papers, mode="vector", limit=5)) == [2]
+    assert {call.role for call in db.asked("OPERATOR(public.<=>)")} == {88}
+    for part in ("AS passage", "SELECT e.number FROM ROWS FROM", "::text AS key FROM public.paper AS t WHERE"):
+        assert {call.role for call in db.asked(part)} == {77}
+
+
+def test_rare_words_are_counted_among_the_rows_that_the_caller_sees(papers: Papers) -> None:
+    papers.db.answer("row_security_active", [{"is": True}])
+    papers.readable = [3, 4]
+    assert ids(search(papers, mode="text", limit=1)) == [3]
+    (call,) = papers.db.asked("WITH posting")
+    assert [key["id"] for key in json.loads(call.values[2])] == [3, 4]
+
+
+def test_a_part_is_searched_for_its_own_rows(papers: Papers) -> None:
+    papers.db.answer("FROM llm.semantic_index AS i", [ROW | {"target": 10000}])
+    papers.readable = [3]
+    assert ids(search(papers, mode="vector", limit=1)) == [3]
+    assert papers.db.asked("SELECT e.number FROM ROWS FROM")
+
+
+def test_a_vector_that_is_given_needs_no_model(papers: Papers, host: EchoHost) -> None:
+    literal = json.dumps(vector("trees"))
+    results = hybrid_search.search_by(papers.db, literal, "paper", None, Request(2))
+    assert ids(results) == [1, 2]
+    assert papers.db.asked("OPERATOR(public.<=>)")[0].values[0] == literal
+    assert not host.requests
+    assert hybrid_search.search_by(papers.db, None, "paper", None, Request(2)) == []
 
 
 @pytest.mark.parametrize("query", [None, "", " \n"])
-def test_an_empty_query_finds_nothing_but_arguments_are_checked(paper: FakeConnection, query: str | None) -> None:
-    assert search(paper, query=query) == []
-    assert search(paper, limit=0) == []
+def test_an_empty_query_finds_nothing_but_arguments_are_checked(papers: Papers, query: str | None) -> None:
+    assert search(papers, query=query) == []
+    assert search(papers, limit=0) == []
     with pytest.raises(InvalidInput, match='no column "size"'):
-        search(paper, query=query, filter='{"size": 1}')
+        search(papers, query=query, filter='{"size": 1}')
     with pytest.raises(UndefinedIndex, match='no semantic index "other"'):
-        search(paper, query=query, name="other")
+        hybrid_search.search(papers.db, query, "paper", "other", "hybrid", Request(1))
 
 
-def test_the_face_checks_arguments(paper: FakeConnection) -> None:
-    face = faces.semantic_search.__wrapped__
-    assert len(face(paper, "trees", "paper", 5, "hybrid", None, None)) == 1
+def test_the_faces_check_arguments(papers: Papers) -> None:
+    good: dict[str, Any] = {"k": 5, "filter": None, "name": None, "group_by": "row", "min_score": None}
+    by_text = {"query": "trees", "target": "paper", "mode": "hybrid"} | good
+    by_vector = {"embedding": "[1]", "target": "paper"} | good
+    search_by_text, search_by_vector = faces.semantic_search.__wrapped__, faces.semantic_search_by.__wrapped__
+    assert len(search_by_text(papers.db, **by_text)) == 4
+    assert len(search_by_vector(papers.db, **by_vector)) == 3
     for wrong, message in (
-        ((None, "hybrid"), "k must not be NULL"),
-        ((-1, "hybrid"), "k is -1"),
-        ((10_001, "hybrid"), "must be from 0 to 10000"),
-        ((5, "fast"), 'invalid mode: "fast"'),
+        ({"k": None}, "k must not be NULL"),
+        ({"k": -1}, "k is -1"),
+        ({"k": 10_001}, "must be from 0 to 10000"),
+        ({"group_by": "page"}, "invalid group_by"),
+        ({"group_by": None}, "invalid group_by"),
+        ({"target": None}, "target must not be NULL"),
     ):
         with pytest.raises(InvalidInput, match=message):
-            face(paper, "trees", "paper", *wrong, None, None)
-    with pytest.raises(InvalidInput, match="target must not be NULL"):
-        face(paper, "trees", None, 5, "hybrid", None, None)
+            search_by_text(papers.db, **(by_text | wrong))
+        with pytest.raises(InvalidInput, match=message):
+            search_by_vector(papers.db, **(by_vector | wrong))
+    with pytest.raises(InvalidInput, match='invalid mode: "fast"'):
+        search_by_text(papers.db, **(by_text | {"mode": "fast"}))
+
+
+def test_the_owner_reads_as_the_owner(papers: Papers) -> None:
+    search(papers)
+    assert {call.role for call in papers.db.calls} == {SUPERUSER}
+
+
+def _key(id: int) -> str:
+    return json.dumps({"id": id})

@@ -1,321 +1,300 @@
-"""Semantic indexes: definition, triggers, backfill and removal, on a scripted connection."""
+"""Life of a semantic index: made with its companion table, filled, refreshed, dropped, on a scripted connection."""
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
-from echo import EchoHost, registered, vector
-from fake_catalog import FakeCatalog, FakeTable
-from fake_connection import Call, FakeConnection
-from pg_llm.database.connection import DatabaseError, Row
+from echo import EchoHost, registered
+from fake_connection import FakeConnection
+from fake_index import COLUMNS, ROW, FakeIndex
+from pg_llm.database.connection import DatabaseError
 from pg_llm.errors import DuplicateIndex, EndpointFailed, InsufficientPrivilege, InvalidInput, UndefinedIndex
 from pg_llm.functions import semantic_index as faces
-from pg_llm.search import backfill, index, semantic_column
-
-DEFINITION = {
-    "name": "embedding",
-    "columns": ["title", "body"],
-    "model": "echo",
-    "method": "hnsw",
-    "metric": "cosine",
-    "sync": "live",
-    "text_config": "pg_catalog.english",
-}
-COLUMNS = {"id": "integer", "title": "text", "body": "text"}
-INDEXED = COLUMNS | {"embedding": "public.vector", "embedding_text": "tsvector"}
-LEAF = {"oid": 20000, "leaf": True, "foreign_owned": False, "from_item": "ONLY public.paper"}
-
-
-class Papers:
-    """A table of two rows, of which each is filled once."""
-
-    def __init__(self, db: FakeConnection, columns: dict[str, str]) -> None:
-        self.db = db
-        self.table: FakeTable = FakeCatalog(db).add("public.paper", columns)
-        self.filled: list[str] = []
-        self.rows = ["(0,1)", "(0,2)"]
-        for part in ("LOCK TABLE", "ALTER TABLE", "COMMENT ON", "CREATE TRIGGER", "ALTER TRIGGER", "DROP TRIGGER"):
-            db.answer(part, [])
-        for part in ("CREATE INDEX", "ANALYZE"):
-            db.answer(part, [])
-        db.answer("text_config FROM llm.embedding_column", [])
-        db.answer("LEFT JOIN llm.model AS m", [registered()])
-        db.answer("get_current_ts_config()", [{"config": "pg_catalog.english"}])
-        db.answer("AS relation FROM pg_class AS c JOIN pg_namespace", [{"relation": "public.paper"}])
-        db.answer("JOIN pg_trigger AS g ON g.tgrelid = c.oid AND g.tgname = $1", [])
-        db.answer("foreign_owned", [LEAF])
-        db.answer("pg_relation_size", [{"blocks": 300}])
-        db.answer("SELECT t.ctid::text AS ctid FROM", self._lacking)
-        db.answer("AS fingerprint", self._documents)
-        db.answer(
-            "SELECT count(*) AS n FROM", lambda call: [{"n": len(self.filled) if "NOT NULL" in call.query else 2}]
-        )
-        db.answer("RETURNING true AS written", self._write)
-        db.answer("i.indkey[0]", [])
-        db.answer("SELECT g.tgname::text AS trigger", [{"trigger": "zz_embedding_insert", "relation": "public.paper"}])
-
-    def _lacking(self, call: Call) -> list[Row]:
-        return [{"ctid": row} for row in self.rows if row not in self.filled] if "'(0,0)'" in call.query else []
-
-    def _documents(self, call: Call) -> list[Row]:
-        return [{"ctid": ctid, "fingerprint": 1, "document": f"text {ctid}"} for ctid in call.values[0]]
-
-    def _write(self, call: Call) -> list[Row]:
-        self.filled += call.values[0]
-        return [{"written": True} for _ in call.values[0]]
+from pg_llm.search import companion, index, semantic_index
 
 
 @pytest.fixture
-def papers(db: FakeConnection, host: EchoHost) -> Papers:
-    return Papers(db, COLUMNS)
+def papers(db: FakeConnection, host: EchoHost) -> FakeIndex:
+    return FakeIndex(db, made=False, texts={1: "a tree", 2: "a house"})
 
 
 @pytest.fixture
-def indexed(db: FakeConnection, host: EchoHost) -> Papers:
-    papers = Papers(db, INDEXED)
-    db.answer("text_config FROM llm.embedding_column", [DEFINITION])
-    return papers
+def indexed(db: FakeConnection, host: EchoHost) -> FakeIndex:
+    return FakeIndex(db, texts={1: "a tree", 2: "a house"})
 
 
 def create(db: FakeConnection, **changed: Any) -> None:
-    given = {"columns": ["title", "body"], "model": None, "name": "embedding", "method": "hnsw", "metric": "cosine"}
-    index.create(db, "paper", **({"sync": "live"} | given | changed))
+    given: dict[str, Any] = {"columns": ["title", "body"], "name": None, "key": None, "model": None}
+    options = ("method", "metric", "sync", "chunking", "chunk_tokens", "chunk_overlap", "template", "storage")
+    index.create(db, "paper", **(given | {option: ROW[option] for option in options} | changed))
 
 
-def test_an_index_is_defined_filled_and_built(papers: Papers, host: EchoHost) -> None:
+def test_an_index_is_made_beside_the_table_and_filled(papers: FakeIndex) -> None:
     db = papers.db
     create(db)
+    (made,) = db.asked("CREATE TABLE")
+    assert made.query == (
+        "CREATE TABLE public.paper_embedding AS SELECT t.id AS id FROM public.paper AS t WITH NO DATA"
+    )
     (columns,) = db.asked("ADD COLUMN")
-    assert "ADD COLUMN embedding public.vector(16)" in columns.query
-    assert "ADD COLUMN embedding_text tsvector" in columns.query
-    row_trigger, *statement_triggers = db.asked("CREATE TRIGGER")
-    assert "zz_embedding_forget BEFORE UPDATE ON public.paper FOR EACH ROW WHEN (" in row_trigger.query
-    assert "OLD.title" in row_trigger.query
-    definition = row_trigger.query.partition("semantic_forget('")[2].removesuffix("')")
-    assert json.loads(definition) == DEFINITION
-    assert ["AFTER INSERT" in each.query or "AFTER UPDATE" in each.query for each in statement_triggers] == [True, True]
-    # DROP EXTENSION takes every trigger along.
-    assert len(db.asked("DEPENDS ON EXTENSION pg_llm")) == 3
-    assert papers.filled == ["(0,1)", "(0,2)"]
-    (written,) = db.asked("RETURNING true")
-    assert json.loads(written.values[2][0]) == vector("text (0,1)")
-    assert host.requests[-1].options == {"role": "document"}
-    gin, hnsw = db.asked("CREATE INDEX")
-    assert "USING gin (embedding_text)" in gin.query
-    assert "USING hnsw (embedding public.vector_cosine_ops)" in hnsw.query
-    assert db.asked("ANALYZE public.paper")
+    assert columns.query.startswith("ALTER TABLE public.paper_embedding ADD COLUMN chunk int4 NOT NULL")
+    assert "ADD COLUMN embedding public.vector(16) NOT NULL" in columns.query
+    assert "ADD PRIMARY KEY (id, chunk), ENABLE ROW LEVEL SECURITY" in columns.query
+    # Nothing is done to the table itself but by the function that makes triggers.
+    assert {call.query.split()[2] for call in db.asked("ALTER TABLE")} == {"public.paper_embedding"}
+    assert [call.values for call in db.asked("llm.create_companion_triggers")] == [(5, 20000, "live")]
+    (registered_,) = db.asked("INSERT INTO llm.all_semantic_index")
+    assert registered_.values[:5] == (20000, 30000, ["id"], ["title", "body"], [])
+    assert papers.is_true()
+    assert [call.query for call in db.asked("CREATE INDEX")] == [
+        "CREATE INDEX ON public.paper_embedding USING gin (words)",
+        "CREATE INDEX ON public.paper_embedding USING hnsw (embedding public.vector_cosine_ops)",
+    ]
+    assert db.asked("ANALYZE public.paper_embedding")
     assert db.commits >= 3
     assert db.settings["search_path"] == "public"
 
 
-def test_rows_are_written_only_if_their_text_is_unchanged(papers: Papers) -> None:
-    create(papers.db)
-    query = papers.db.asked("RETURNING true")[0].query
-    assert "embedding IS NULL AND hashtextextended(" in query
-    assert "= v.fingerprint" in query
-
-
 @pytest.mark.parametrize(("rows", "lists"), [(100, 1), (50_000, 50), (4_000_000, 2000)])
-def test_lists_of_ivfflat(papers: Papers, rows: int, lists: int) -> None:
-    papers.db.answer("IS NOT NULL", [{"n": rows}])
+def test_lists_of_ivfflat(papers: FakeIndex, rows: int, lists: int) -> None:
+    papers.db.answer("SELECT count(*) AS n FROM public.paper_embedding", [{"n": rows}])
+    papers.db.answer("WHERE i.id = $1", [ROW | {"method": "ivfflat", "metric": "l2"}])
     create(papers.db, method="ivfflat", metric="l2")
-    assert (
-        f"USING ivfflat (embedding public.vector_l2_ops) WITH (lists = {lists})"
-        in papers.db.asked("USING ivfflat")[0].query
-    )
+    (made,) = papers.db.asked("USING ivfflat")
+    assert made.query.endswith(f"USING ivfflat (embedding public.vector_l2_ops) WITH (lists = {lists})")
 
 
-def test_an_exact_index_has_no_vector_index(papers: Papers) -> None:
-    papers.db.answer("LEFT JOIN llm.model AS m", [registered(dimensions=3000)])
+def test_vectors_that_are_too_long_for_an_index(papers: FakeIndex) -> None:
+    db = papers.db
+    db.answer("LEFT JOIN llm.model AS m", [registered(dimensions=3000)])
     with pytest.raises(InvalidInput, match="gives 3000 dimensions; pgvector indexes 2000"):
-        create(papers.db)
-    assert not papers.db.asked("ALTER TABLE")
+        create(db)
+    assert not db.asked("CREATE TABLE")
+    db.answer("WHERE i.id = $1", [ROW | {"storage": "halfvec"}])
+    create(db, storage="halfvec")
+    assert db.asked("ADD COLUMN embedding public.halfvec(3000)")
+    assert db.asked("USING hnsw (embedding public.halfvec_cosine_ops)")
+
+
+def test_an_exact_index_has_no_vector_index(papers: FakeIndex) -> None:
+    papers.db.answer("LEFT JOIN llm.model AS m", [registered(dimensions=3000)])
+    papers.db.answer("WHERE i.id = $1", [ROW | {"method": "none", "sync": "manual"}])
     create(papers.db, method="none", sync="manual")
-    assert [call.query.partition("USING ")[2] for call in papers.db.asked("CREATE INDEX")] == ["gin (embedding_text)"]
-    assert len(papers.db.asked("CREATE TRIGGER")) == 1
+    assert [call.query.partition("USING ")[2] for call in papers.db.asked("CREATE INDEX")] == ["gin (words)"]
+    assert papers.db.asked("llm.create_companion_triggers")[0].values[2] == "manual"
 
 
-def test_the_same_index_again_goes_on(indexed: Papers) -> None:
+def test_the_same_index_again_goes_on(indexed: FakeIndex) -> None:
     create(indexed.db)
-    assert not indexed.db.asked("ADD COLUMN")
-    assert indexed.filled == ["(0,1)", "(0,2)"]
+    assert not indexed.db.asked("CREATE TABLE")
+    assert indexed.is_true()
 
 
-def test_something_in_the_way(indexed: Papers) -> None:
-    with pytest.raises(DuplicateIndex, match='already has a semantic index "embedding" that differs') as raised:
+def test_something_in_the_way(indexed: FakeIndex) -> None:
+    with pytest.raises(DuplicateIndex, match='already has a semantic index "paper_embedding" that differs') as raised:
         create(indexed.db, metric="l2")
-    assert raised.value.detail == "On title, body: echo; hnsw, cosine, live"
-    with pytest.raises(DuplicateIndex, match='already has a column "title"'):
+    assert raised.value.detail == "On title, body: echo; hnsw, cosine, live, auto"
+    indexed.db.answer("to_regclass($1)::oid::int8", [{"oid": 9}])
+    with pytest.raises(DuplicateIndex, match='already a table, view or index "title"'):
         create(indexed.db, name="title")
 
 
-def test_a_new_index_that_cannot_be_filled_is_removed(papers: Papers, host: EchoHost) -> None:
+def test_a_new_index_that_cannot_be_filled_is_removed(papers: FakeIndex, host: EchoHost) -> None:
     host.failure = EndpointFailed("no answer")
     with pytest.raises(EndpointFailed):
         create(papers.db)
-    assert "DROP COLUMN IF EXISTS embedding" in papers.db.asked("DROP COLUMN")[0].query
-    assert papers.db.asked("DROP TRIGGER zz_embedding_forget")
-    assert papers.db.asked("DROP TRIGGER zz_embedding_insert")
+    assert papers.db.asked("DROP TABLE public.paper_embedding")
+    assert papers.db.asked("llm.drop_companion_triggers")
+    assert not papers.made
 
 
-def test_an_interrupted_index_is_kept(papers: Papers) -> None:
-    papers.db.fail("RETURNING true", DatabaseError("canceled", "57014"))
+def test_an_interrupted_index_is_kept(papers: FakeIndex) -> None:
+    papers.db.fail("INSERT INTO public.paper_embedding", DatabaseError("canceled", "57014"))
     with pytest.raises(DatabaseError):
         create(papers.db)
-    assert not papers.db.asked("DROP COLUMN")
+    assert not papers.db.asked("DROP TABLE")
 
 
-def test_an_index_that_was_filled_in_part_is_kept(papers: Papers) -> None:
-    def fail_later(call: Call) -> list[Row]:
-        papers.filled.append("(0,1)")
-        raise DatabaseError("disk full", "53100")
-
-    papers.db.answer("RETURNING true", fail_later)
+def test_an_index_that_was_filled_in_part_is_kept(papers: FakeIndex) -> None:
+    papers.chunks[7] = [(1, 1, 2, "", [], "")]
+    papers.db.fail("INSERT INTO public.paper_embedding", DatabaseError("disk full", "53100"))
     with pytest.raises(DatabaseError):
         create(papers.db)
-    assert not papers.db.asked("DROP COLUMN")
+    assert not papers.db.asked("DROP TABLE")
 
 
-def test_inside_a_transaction_nothing_is_committed(papers: Papers) -> None:
+def test_inside_a_transaction_nothing_is_committed(papers: FakeIndex) -> None:
     papers.db.may_commit = False
     create(papers.db)
     assert papers.db.commits == 0
-    assert papers.filled
+    assert papers.is_true()
 
 
-def test_only_the_owner_may(papers: Papers) -> None:
-    papers.db.answer("AS may", [{"may": False}])
-    with pytest.raises(InsufficientPrivilege, match=r"must be owner of table public\.paper"):
-        create(papers.db)
+def test_only_the_owner_may(indexed: FakeIndex) -> None:
+    db = indexed.db
+    db.answer("AS may", [{"may": False}])
+    for call in (
+        lambda: create(db),
+        lambda: index.refresh(db, "paper", None),
+        lambda: index.drop(db, "paper", None),
+        lambda: index.update_keys(db, "paper", "paper_embedding", "[]"),
+    ):
+        with pytest.raises(InsufficientPrivilege, match=r"must be owner of table public\.paper"):
+            call()
 
 
-def test_columns_must_be_there(papers: Papers) -> None:
+def test_columns_must_be_there(papers: FakeIndex) -> None:
     for columns in ([], None, ["title", None]):
         with pytest.raises(InvalidInput, match="at least one column, and no NULL"):
             create(papers.db, columns=columns)
-    with pytest.raises(InvalidInput, match='has no column "year"'):
-        create(papers.db, columns=["year"])
+    with pytest.raises(InvalidInput, match='has no column "day"'):
+        create(papers.db, columns=["day"])
+    with pytest.raises(InvalidInput, match='has no column "day"'):
+        create(papers.db, key=["day"])
 
 
-def test_a_refresh_fills_what_lacks(indexed: Papers) -> None:
-    indexed.rows = ["(0,9)"]
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("no place", "must have {chunk} exactly once"),
+        ("{chunk}{chunk}", "must have {chunk} exactly once"),
+        ("{day}: {chunk}", 'has no column "day"'),
+    ],
+)
+def test_a_template_that_cannot_be_filled(papers: FakeIndex, template: str, message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        create(papers.db, template=template)
+
+
+def test_what_nothing_tells_of_changes_is_indexed_by_hand_only(papers: FakeIndex) -> None:
+    papers.db.answer("SELECT c.oid::bigint AS oid, c.relkind", [view()])
+    papers.db.answer("i.indisprimary ORDER BY", [])
+    with pytest.raises(InvalidInput, match="has no primary key"):
+        create(papers.db, sync="manual")
+    with pytest.raises(InvalidInput, match="nothing tells what changes in it"):
+        create(papers.db, key=["id"])
+    papers.db.answer("pg_advisory_xact_lock", [])
+    create(papers.db, key=["id"], sync="manual")
+    # A view's rows cannot be locked one by one, nor can it be locked without its tables.
+    assert not papers.db.asked("LOCK TABLE")
+    assert not papers.db.asked("FOR SHARE")
+    assert papers.is_true()
+
+
+def test_a_temporary_table_is_refused(papers: FakeIndex) -> None:
+    papers.db.answer("relpersistence = 't'", [{"is": True}])
+    with pytest.raises(InvalidInput, match="is temporary"):
+        create(papers.db)
+
+
+def view() -> dict[str, Any]:
+    return {"oid": 20000, "relkind": "v", "schema": "public", "relation": "public.paper", "owner": "ann"}
+
+
+def test_a_refresh_fills_what_lacks(indexed: FakeIndex) -> None:
     index.refresh(indexed.db, "paper", None)
-    assert indexed.filled == ["(0,9)"]
-    # A partition that is new has no triggers yet.
-    assert len(indexed.db.asked("CREATE TRIGGER")) == 2
-    indexed.db.answer("g.tgname = $1", [{"relation": "public.paper"}])
-    index.refresh(indexed.db, "paper", "embedding")
-    assert len(indexed.db.asked("CREATE TRIGGER")) == 2
+    assert indexed.is_true()
+    # A partition that is new may have no triggers yet.
+    assert indexed.db.asked("llm.create_companion_triggers")
+    writes = len(indexed.db.asked("INSERT INTO public.paper_embedding"))
+    index.refresh(indexed.db, "paper", "paper_embedding")
+    assert len(indexed.db.asked("INSERT INTO public.paper_embedding")) == writes
 
 
-def test_an_index_is_dropped(indexed: Papers) -> None:
-    index.drop(indexed.db, "paper", "embedding")
-    assert "DROP COLUMN IF EXISTS embedding_text" in indexed.db.asked("DROP COLUMN")[0].query
+def test_an_index_is_dropped(indexed: FakeIndex) -> None:
     with pytest.raises(UndefinedIndex, match='no semantic index "other"'):
         index.drop(indexed.db, "paper", "other")
+    index.drop(indexed.db, "paper", "paper_embedding")
+    assert indexed.db.asked("DROP TABLE public.paper_embedding")
+    assert not indexed.made
 
 
-def test_an_incomplete_index_can_be_dropped_only(db: FakeConnection, host: EchoHost) -> None:
-    papers = Papers(db, {name: type_ for name, type_ in INDEXED.items() if name != "body"})
-    db.answer("text_config FROM llm.embedding_column", [DEFINITION])
-    with pytest.raises(UndefinedIndex, match='has lost its column "body"'):
-        index.refresh(db, "paper", None)
-    index.drop(papers.db, "paper", None)
-    assert db.asked("DROP COLUMN")
+@pytest.mark.parametrize("lost", [{"columns": ["title", None]}, {"key": [None]}])
+def test_an_index_that_lost_a_column_can_be_dropped_only(indexed: FakeIndex, lost: dict[str, Any]) -> None:
+    indexed.db.answer("FROM llm.semantic_index AS i", [ROW | lost])
+    with pytest.raises(UndefinedIndex, match="has lost a column") as raised:
+        index.refresh(indexed.db, "paper", None)
+    assert raised.value.hint == "CALL semantic_drop('public.paper', 'paper_embedding'); and semantic_index again."
+    assert semantic_index.by_id(indexed.db, 5) is None
+    index.drop(indexed.db, "paper", None)
+    assert indexed.db.asked("DROP TABLE")
 
 
-def test_an_index_is_named_where_there_are_several(indexed: Papers) -> None:
-    indexed.db.answer("text_config FROM llm.embedding_column", [DEFINITION, DEFINITION | {"name": "second"}])
+def test_an_index_is_named_where_there_are_several(indexed: FakeIndex) -> None:
+    indexed.db.answer("FROM llm.semantic_index AS i", [ROW, ROW | {"id": 6, "name": "second"}])
     with pytest.raises(UndefinedIndex, match="several semantic indexes") as raised:
-        semantic_column.find(indexed.db, "paper", None)
-    assert raised.value.hint == "Say which: name => embedding, second."
-    indexed.db.answer("text_config FROM llm.embedding_column", [])
-    with pytest.raises(UndefinedIndex, match="has no semantic index"):
-        semantic_column.find(indexed.db, "paper", None)
+        semantic_index.find(indexed.db, "paper", None)
+    assert raised.value.hint == "Say which: name => paper_embedding, second."
+    assert semantic_index.find(indexed.db, "paper", "second").id == 6
+    indexed.db.answer("FROM llm.semantic_index AS i", [])
+    with pytest.raises(UndefinedIndex, match="has no semantic index") as raised:
+        semantic_index.find(indexed.db, "paper", None)
+    assert raised.value.hint == "CALL semantic_index('public.paper', '{column}');"
+    indexed.db.answer("'llm.semantic_forget()'::regprocedure", [{}])
+    with pytest.raises(UndefinedIndex) as raised:
+        semantic_index.find(indexed.db, "paper", None)
+    assert "semantic_upgrade" in str(raised.value.hint)
 
 
-def fired(arguments: list[str], **more: str) -> dict[str, Any]:
-    """What PL/Python tells of a statement trigger."""
-    about = {"relid": "20000", "name": "zz_embedding_insert", "when": "AFTER", "level": "STATEMENT"}
-    return {**about, "args": arguments, **more}
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [("paper", "paper_embedding"), ("t" * 63, "t" * 53 + "_embedding"), ("ä" * 31, "ä" * 26 + "_embedding")],
+)
+def test_the_name_where_none_is_given(name: str, found: str) -> None:
+    assert companion.default_name(name) == found
+    assert len(found.encode()) <= 63
 
 
-def test_changed_rows_are_embedded(indexed: Papers) -> None:
-    db = indexed.db
-    db.answer("g.tgnewtable = 'changed'", [{}])
-    db.answer("SELECT FROM changed AS t", [{}])
-    db.answer("jsonb_agg", [{"keys": '[{"id": 1}]'}])
-    db.answer("array_agg(t.ctid::text) AS ctids", [{"leaf": 20000, "ctids": ["(0,1)"]}])
-    index.embed_changed(db, fired(["embedding"]))
-    assert indexed.filled == ["(0,1)"]
-    assert db.asked("array_agg(t.ctid::text)")[0].values == ('[{"id": 1}]',)
-    index.embed_changed(db, fired(["other"]))
-    index.embed_changed(db, fired([]))
-    db.answer("jsonb_agg", [{"keys": None}])
-    index.embed_changed(db, fired(["embedding"]))
-    db.answer("SELECT FROM changed AS t", [])
-    index.embed_changed(db, fired(["embedding"]))
-    assert len(indexed.filled) == 1
+def test_a_key_that_has_the_name_of_a_column_of_the_companion(db: FakeConnection, host: EchoHost) -> None:
+    papers = FakeIndex(db, made=False, columns={"chunk": "integer", **COLUMNS})
+    db.answer("i.indisprimary ORDER BY", [{"name": "chunk"}])
+    db.answer("FROM llm.semantic_index AS i", [ROW | {"key": ["chunk"], "companion_key": ["source_chunk"]}])
+    db.answer("AS stale", [])
+    create(papers.db, name="other")
+    assert db.asked("SELECT t.chunk AS source_chunk FROM public.paper AS t")
+    assert db.asked("ADD PRIMARY KEY (source_chunk, chunk)")
+    found = semantic_index.find(db, "paper", None)
+    assert found.same_row == "c.source_chunk = t.chunk"
+    assert found.companion_key_object == "jsonb_build_object('chunk', c.source_chunk)"
 
 
-def test_a_trigger_made_by_hand_is_ignored(indexed: Papers) -> None:
-    """Without a transition table, `changed` is whatever the writer calls so."""
-    db = indexed.db
-    db.answer("g.tgnewtable = 'changed'", [])
-    for trigger in (fired(["embedding"]), fired(["embedding"], when="BEFORE"), fired(["embedding"], level="ROW")):
-        index.embed_changed(db, trigger)
-    assert db.asked("FROM changed") == []
+def test_the_document_is_the_same_in_every_session(db: FakeConnection, host: EchoHost) -> None:
+    FakeIndex(db, columns={"id": "integer", "title": "timestamp with time zone", "body": "public.mood"})
+    document = semantic_index.find(db, "paper", None).document
+    assert "nullif((t.title AT TIME ZONE 'UTC')::text || '+00', '')" in document
+    assert "pg_catalog.format('%s', t.body)" in document
 
 
-def test_a_partition_of_another_owner_is_read_for_itself(indexed: Papers) -> None:
-    db = indexed.db
-    root = {"oid": 20000, "leaf": False, "foreign_owned": False, "from_item": "public.paper"}
-    leaves = [
-        {"oid": 1, "leaf": True, "foreign_owned": False, "from_item": "ONLY public.a"},
-        {"oid": 2, "leaf": True, "foreign_owned": True, "from_item": "ONLY public.b"},
-    ]
-    column = semantic_column.find(db, "paper", None)
-    db.answer("array_agg(t.ctid::text) AS ctids", [])
-    for partitions, from_items in (
-        ([root, *leaves], ["ONLY public.a", "ONLY public.b"]),
-        ([root, leaves[0]], ["public.paper"]),
-    ):
-        db.answer("foreign_owned", partitions)
-        before = len(db.asked("array_agg(t.ctid::text)"))
-        backfill.fill_keys(db, column, "[]")
-        queries = [call.query for call in db.asked("array_agg(t.ctid::text)")[before:]]
-        assert [f"JOIN {item} AS t" in query for item, query in zip(from_items, queries, strict=True)]
-    assert db.asked("AS plain")
-
-
-def test_the_faces_check_arguments(papers: Papers) -> None:
+def test_the_faces_check_arguments(papers: FakeIndex) -> None:
     face = faces.semantic_index.__wrapped__
-    good = ("paper", ["title"], None, "embedding", "hnsw", "cosine", "live")
+    good = ("paper", ["title"], None, None, "hnsw", "cosine", "live", None, "auto", None, 0, None, "vector")
     face(papers.db, *good)
     for position, wrong, message in (
         (0, None, "target must not be NULL"),
-        (3, None, "name must not be NULL"),
-        (3, "", "must have 1 to 36 bytes"),
-        (3, "é" * 19, "must have 1 to 36 bytes"),
+        (3, "", "must have 1 to 63 bytes"),
+        (3, "é" * 32, "must have 1 to 63 bytes"),
         (4, "fast", 'invalid method: "fast"'),
         (5, None, "invalid metric"),
         (6, "never", "invalid sync"),
+        (8, "words", "invalid chunking"),
+        (9, 3, "chunk_tokens must lie between"),
+        (10, 1000, "chunk_overlap must lie between"),
+        (12, "bits", "invalid storage"),
     ):
         given = [*good[:position], wrong, *good[position + 1 :]]
         with pytest.raises(InvalidInput, match=message):
             face(papers.db, *given)
 
 
-def test_the_other_faces_pass_on(indexed: Papers) -> None:
+def test_the_other_faces_pass_on(indexed: FakeIndex) -> None:
     db = indexed.db
-    db.answer("array_agg(t.ctid::text) AS ctids", [{"leaf": 20000, "ctids": ["(0,2)"]}])
-    faces.semantic_sync.__wrapped__(db, "paper", "embedding", '[{"id": 2}]')
-    assert indexed.filled == ["(0,2)"]
+    faces.semantic_sync.__wrapped__(db, "paper", "paper_embedding", '[{"id": 2}]')
+    assert set(indexed.chunks) == {2}
     with pytest.raises(InvalidInput, match="keys must not be NULL"):
-        faces.semantic_sync.__wrapped__(db, "paper", "embedding", None)
-    faces.semantic_follow.__wrapped__(db, {"args": None, "relid": "20000"})
+        faces.semantic_sync.__wrapped__(db, "paper", "paper_embedding", None)
+    faces.follow_index.__wrapped__(db, {"event": "INSERT", "args": None, "relid": "20000"})
     faces.semantic_refresh.__wrapped__(db, "paper", None)
+    assert indexed.is_true()
     faces.semantic_drop.__wrapped__(db, "paper", None)
-    assert db.asked("DROP COLUMN")
+    assert db.asked("DROP TABLE")
