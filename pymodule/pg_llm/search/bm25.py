@@ -1,0 +1,210 @@
+"""BM25 (Robertson and Zaragoza 2009) over a table with a GIN index on a tsvector, without scoring each matching row.
+
+A row can score at least s only if the bounds of those query terms that it holds sum to s. That is a monotone condition
+on terms, which GIN decides without visiting rows: it reads the rarest terms' postings and skips in the others', as
+MaxScore (Turtle and Flood 1995) and WAND (Broder and others 2003) do. So a search asks first for rows with most of the
+query's weight; the k-th best score found among them says what any better row must hold, and these are asked for next.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from pg_llm.database.connection import Connection
+
+_R = TypeVar("_R")
+# How soon more of a term counts for nothing more, and how much a row's length counts.
+K1, B = 1.2, 0.75
+# What a term can add, as a multiple of its inverse document frequency: the limit of the formula for queries of few
+# terms; above these what the terms of one row reach together. The top 10 are the same at 1.8, and not at 1.6.
+_LIMIT, _USUAL_LIMIT, _FEW_TERMS = K1 + 1, 1.8, 3
+# Terms that choose rows, the rarest ones; all terms score them.
+_CHOOSING_TERMS = 12
+# Words in a condition on terms: more of them let fewer rows pass, and take longer to decide.
+_CONDITION_WORDS = 40
+# The part of all bounds that is asked for first: more of them where terms are few; and how often, and by how much, less
+# is asked for where too few rows have it.
+_FIRST_PART, _FOR_FEW_TERMS = 0.55, 0.5
+_EASINGS, _EASING = 2, 0.6
+# What rounding may do to a sum of bounds.
+_ROUNDING = 1 - 1e-9
+# Pages that are sampled for the number of rows and their mean length.
+_SAMPLED_PAGES = 300
+# The least frequency that callers are told of who may not see all rows.
+_LEAST_FREQUENCY = 64
+# ts_rank() of one term that occurs n times is the sum of 1/i^2 for i to n, over the sum's limit. These lie between.
+_RANKS = [sum(1 / i**2 for i in range(1, n + 1)) / 1.64493406685 for n in range(256)]
+_STEPS = [(low + high) / 2 for low, high in itertools.pairwise(_RANKS)]
+
+# Adds a value of a type to the statement's parameters, and gives the parameter's name.
+Parameter = Callable[[Any, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """A table's number of rows, their mean number of distinct terms, and in how many rows each term is."""
+
+    rows: float
+    size: float
+    frequencies: dict[str, float]
+
+    def rounded(self) -> Statistics:
+        """For callers who may not see all rows: powers of two, from 64, so that a score hardly tells of hidden rows."""
+        frequencies = {
+            term: 2.0 ** math.ceil(math.log2(max(frequency, _LEAST_FREQUENCY)))
+            for term, frequency in self.frequencies.items()
+        }
+        return replace(self, rows=max(self.rows, *frequencies.values(), 0.0), frequencies=frequencies)
+
+
+def statistics(db: Connection, oid: int, relation: str, column: str, words: str, terms: Sequence[str]) -> Statistics:
+    """The statistics of a table: `words`, its tsvector, is the column's name as it is and in SQL on a row `c`.
+
+    Common terms are as ANALYZE found them, rare ones are counted. Read with the rights of the table's owner.
+    """
+    pages = db.rows(
+        "SELECT pg_relation_size($1::oid) / current_setting('block_size')::int8 AS pages", ("int8",), (oid,)
+    )[0]["pages"]
+    percent = min(100.0, 100.0 * _SAMPLED_PAGES / max(1, pages))
+    (sample,) = db.query_unprepared(
+        f"""
+        SELECT count(*)::float8 AS rows, avg(length({words}))::float8 AS size,
+               (SELECT reltuples::float8 FROM pg_class WHERE oid = $1::oid) AS analyzed
+        FROM {relation} AS c TABLESAMPLE SYSTEM ({percent:.6f}) REPEATABLE (0)
+        """,
+        ("int8",),
+        (oid,),
+    )
+    rows = sample["rows"] * 100 / percent
+    # A sample of pages finds the rows' number to some percent; ANALYZE may have counted them.
+    if percent < 100 and sample["analyzed"] > 0 and abs(math.log(sample["analyzed"] / max(1.0, rows))) < 0.3:
+        rows = sample["analyzed"]
+    found = db.query_unprepared(
+        f"""
+        WITH common AS (
+            SELECT e.term, e.part
+            FROM pg_class AS r JOIN pg_namespace AS n ON n.oid = r.relnamespace
+            JOIN pg_stats AS s ON s.schemaname = n.nspname AND s.tablename = r.relname AND NOT s.inherited,
+                 unnest(s.most_common_elems::text::text[], s.most_common_elem_freqs) AS e (term, part)
+            WHERE r.oid = $1::oid AND s.attname = $2 AND e.term = ANY($3)
+        )
+        SELECT t.term, coalesce(
+            common.part * $5, (SELECT count(*) FROM {relation} AS c WHERE {words} @@ t.query::tsquery)
+        )::float8 AS frequency
+        FROM unnest($3, $4) AS t (term, query) LEFT JOIN common ON common.term = t.term
+        """,
+        ("int8", "text", "text[]", "text[]", "float8"),
+        (oid, column, list(terms), [quoted(term) for term in terms], rows),
+    )
+    frequencies = {row["term"]: row["frequency"] for row in found if row["frequency"]}
+    return Statistics(max(rows, *frequencies.values(), 0.0), sample["size"] or 1.0, frequencies)
+
+
+class Ranking:
+    """The terms of a query with their weights; those that are in no row have none."""
+
+    def __init__(self, statistics: Statistics, terms: Iterable[str]) -> None:
+        self._size = statistics.size
+        weights = {
+            term: math.log(1 + (statistics.rows - frequency + 0.5) / (frequency + 0.5))
+            for term in terms
+            if (frequency := statistics.frequencies.get(term))
+        }
+        # The rarest first.
+        self._weights = dict(sorted(weights.items(), key=lambda weight: (-weight[1], weight[0])))
+        limit = _LIMIT if len(weights) <= _FEW_TERMS else _USUAL_LIMIT
+        self._bounds = [(quoted(term), limit * weight) for term, weight in self._weights.items()]
+
+    def __bool__(self) -> bool:
+        """Whether any row can have a score."""
+        return bool(self._weights)
+
+    @property
+    def any_term(self) -> str:
+        """The tsquery of the rows that have a score."""
+        return " | ".join(term for term, _ in self._bounds)
+
+    @property
+    def first_bound(self) -> float:
+        """The score that is asked for first: few rows can have it, but mostly enough."""
+        return _sum(self._bounds) * min(1.0, _FIRST_PART + _FOR_FEW_TERMS / max(1, len(self._bounds)))
+
+    def at_least(self, score: float) -> str:
+        """A tsquery that every row passes that can have this score."""
+        choosing = self._bounds[:_CHOOSING_TERMS]
+        # What the others add is taken in proportion: a condition on many terms would be too long.
+        needed = min(1.0, score / _sum(self._bounds)) * _sum(choosing) * _ROUNDING
+        best = ""
+        # The more terms are looked at, the fewer rows pass, until the condition is too long.
+        for depth in range(1, len(choosing) + 1):
+            rest = _sum(choosing[depth:])
+            if rest >= needed:
+                continue
+            condition = _sums(choosing[:depth], needed - rest)
+            if best and condition.count(" ") > 2 * _CONDITION_WORDS:
+                break
+            best = condition
+        return best or self.any_term
+
+    def score(self, words: str, parameter: Parameter) -> str:
+        """BM25 as SQL on a row's tsvector; a row's length is its number of distinct terms."""
+        length = f"({K1 * (1 - B)} + {parameter(K1 * B / self._size, 'float8')} * length({words}))"
+        steps = parameter(_STEPS, "float8[]")
+        parts = []
+        total = 0.0
+        for term, weight in self._weights.items():
+            rank = f"ts_rank('{{1,1,1,1}}', {words}, {parameter(quoted(term), 'tsquery')})"
+            frequency = f"width_bucket({rank}::float8, {steps})"
+            total += (K1 + 1) * weight
+            parts.append(f"{parameter((K1 + 1) * weight, 'float8')} / ({frequency} + {length})")
+        # f / (f + length) is 1 - length / (f + length), which names the frequency once.
+        return f"({parameter(total, 'float8')} - {length} * ({' + '.join(parts) or '0'}))"
+
+
+def best(ranking: Ranking, k: int, run: Callable[[str], Sequence[_R]], score: Callable[[_R], float]) -> Sequence[_R]:
+    """The k best rows, of which `run` gives the k best that match a tsquery, best first, and `score` tells the score.
+
+    Whatever else `run` asks of a row, the result is what scoring every row would give, but for rows that hold few of
+    more than three terms and each nearly as often as BM25 counts, or some of more than twelve terms.
+    """
+    if not ranking:
+        return []
+    needed = ranking.first_bound
+    easings = 0
+    while easings <= _EASINGS and (condition := ranking.at_least(needed)) != ranking.any_term:
+        rows = run(condition)
+        if len(rows) < k:
+            needed *= _EASING
+            easings += 1
+        elif score(rows[k - 1]) >= needed:
+            return rows
+        else:
+            # Rows that cannot have this score are none of the best, as k better ones are known.
+            needed = score(rows[k - 1]) * _ROUNDING
+    return run(ranking.any_term)
+
+
+def quoted(term: str) -> str:
+    """A lexeme in a tsquery."""
+    return "'" + term.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def _sum(bounds: Sequence[tuple[str, float]]) -> float:
+    return sum(bound for _, bound in bounds)
+
+
+def _sums(bounds: Sequence[tuple[str, float]], needed: float) -> str:
+    """The tsquery of rows whose terms have bounds that sum to `needed`, which is above 0; empty for no row."""
+    if _sum(bounds) < needed:
+        return ""
+    (term, bound), others = bounds[0], bounds[1:]
+    without = _sums(others, needed)
+    if bound >= needed:
+        return f"{term} | {without}" if without else term
+    together = _sums(others, needed - bound)
+    grouped = f"({together})" if " | " in together else together
+    return f"{term} & {grouped} | {without}" if without else f"{term} & {grouped}"
