@@ -143,6 +143,14 @@ def test_the_owner_under_forced_row_security(roles: psycopg.Connection, connect:
         assert keys(bob, mode) == readable(bob, "SELECT id FROM note")
     bob.execute("INSERT INTO note VALUES (100, 'bob', 'an engine for boat number 100')")
     assert 100 in keys(bob, "vector")
+    # Rows that the owner does not see are not rows that are gone.
+    before = value(roles, "SELECT count(*) FROM note_embedding")
+    with pytest.raises(errors.InsufficientPrivilege, match="does not see all its rows"):
+        bob.execute("CALL semantic_refresh('note')")
+    with pytest.raises(errors.InsufficientPrivilege, match="does not see all its rows"):
+        bob.execute("CALL semantic_index('note', '{body}', name => 'other')")
+    assert value(roles, "SELECT count(*) FROM note_embedding") == before
+    assert value(roles, "SELECT to_regclass('other') IS NULL")
     bob.execute("ALTER TABLE note DISABLE ROW LEVEL SECURITY")
     assert companion.differences(bob) == {}
 
