@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pg_llm.database import catalog, models, ownership, table_access
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.quoting import quote_ident
-from pg_llm.errors import ConcurrentChange
+from pg_llm.errors import ConcurrentChange, InsufficientPrivilege
 from pg_llm.search import semantic_index, text_analysis
 from pg_llm.search.semantic_index import CHUNK, PLACEHOLDER, SemanticIndex
 
@@ -71,10 +71,12 @@ def follow(db: Connection, trigger: Mapping[str, Any]) -> None:
         return
     if not db.rows(_PART_OF, ("int8", "int8"), (int(trigger["relid"]), index.target)):
         return
-    if event == "TRUNCATE":
-        as_owner(db, index, lambda: delete_orphans(db, index))
-        return
-    as_owner(db, index, partial(_follow_rows, db, index, event))
+    work = partial(delete_orphans, db, index) if event == "TRUNCATE" else partial(_follow_rows, db, index, event)
+    try:
+        as_owner(db, index, work)
+    except InsufficientPrivilege as error:
+        # Whoever owns a part must not keep others from writing; what is stale is not shown.
+        db.warning(f'the semantic index "{index.name}" does not follow: {error}', hint=error.hint)
 
 
 def as_owner(db: Connection, index: SemanticIndex, work: Callable[[], _R]) -> _R:
