@@ -65,7 +65,6 @@ def create(
                 index = _create(db, source, name or default, name is not None, definition, dimensions)
             _create_triggers(db, index)
             commit()
-            _warn_of_hidden_rows(db, index)
             try:
                 _fill(db, index, report, commit)
             except (Error, DatabaseError) as error:
@@ -99,7 +98,6 @@ def refresh(db: Connection, target: str | None, name: str | None) -> None:
         with reporting(db, "semantic_refresh", index.source.relation, index.name) as report:
             _create_triggers(db, index)
             commit()
-            _warn_of_hidden_rows(db, index)
             _fill(db, index, report, commit)
 
 
@@ -215,17 +213,6 @@ def _create_triggers(db: Connection, index: SemanticIndex) -> None:
         ("int4", "int8", "text"),
         (index.id, index.target, index.definition.sync),
     )
-
-
-def _warn_of_hidden_rows(db: Connection, index: SemanticIndex) -> None:
-    """Rows are read as the owner, whom row-level security passes by unless it is forced."""
-    query = "SELECT row_security_active($1::oid) AS is"
-    if upkeep.as_owner(db, index, lambda: db.rows(query, ("int8",), (index.source.oid,)))[0]["is"]:
-        relation = index.source.relation
-        db.warning(
-            f"row-level security is forced on {relation}: rows that its owner does not see are not in the index",
-            hint=f"ALTER TABLE {relation} NO FORCE ROW LEVEL SECURITY; or give it an owner with BYPASSRLS.",
-        )
 
 
 def _fill(db: Connection, index: SemanticIndex, report: Report, commit: Commit) -> None:
