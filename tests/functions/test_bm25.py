@@ -8,7 +8,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from cranfield import queries
+from cranfield import documents, queries
 from pg_llm.database.connection import Row
 from pg_llm.database.psycopg_connection import PsycopgConnection
 from pg_llm.search import bm25
@@ -19,15 +19,14 @@ CONFIG = "pg_catalog.english"
 
 
 @pytest.fixture
-def companion(cranfield: psycopg.Connection) -> Iterator[PsycopgConnection]:
+def companion(db: psycopg.Connection) -> Iterator[PsycopgConnection]:
     """The Cranfield abstracts' tsvectors as a table of chunks."""
-    cranfield.execute("""
-        CREATE TABLE IF NOT EXISTS companion AS
-        SELECT id, 1 AS chunk, to_tsvector('english', title || ' ' || body) AS words FROM document
-    """)
-    cranfield.execute("CREATE INDEX IF NOT EXISTS companion_words ON companion USING gin (words)")
-    cranfield.execute("ANALYZE companion")
-    with psycopg.connect(cranfield.info.dsn) as connection:
+    db.execute("CREATE TABLE companion (id int, chunk int, words tsvector)")
+    with db.cursor() as cursor:
+        cursor.executemany("INSERT INTO companion VALUES (%s, 1, to_tsvector('english', %s))", documents())
+    db.execute("CREATE INDEX ON companion USING gin (words)")
+    db.execute("ANALYZE companion")
+    with psycopg.connect(db.info.dsn) as connection:
         connection.execute("SET search_path = pg_catalog, pg_temp")
         yield PsycopgConnection(connection, trusted=True)
 
@@ -50,7 +49,12 @@ def best(db: PsycopgConnection, known: Statistics, terms: list[str], k: int, whe
         SELECT c.id, {ranking.score("c.words", add)} AS score FROM public.companion AS c
         WHERE c.words @@ $1 AND {where} ORDER BY score DESC, c.id LIMIT {k}
     """
-    return bm25.best(ranking, k, lambda condition: db.query_unprepared(query, types, [condition, *values[1:]]))
+    return bm25.best(
+        ranking,
+        k,
+        lambda condition: db.query_unprepared(query, types, [condition, *values[1:]]),
+        lambda row: float(row["score"]),
+    )
 
 
 def exact(db: PsycopgConnection, known: Statistics, terms: list[str]) -> dict[int, float]:

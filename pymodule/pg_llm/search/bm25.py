@@ -12,10 +12,11 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from pg_llm.database.connection import Connection, Row
+from pg_llm.database.connection import Connection
 
+_R = TypeVar("_R")
 # How soon more of a term counts for nothing more, and how much a row's length counts.
 K1, B = 1.2, 0.75
 # What a term can add, as a multiple of its inverse document frequency: the limit of the formula for queries of few
@@ -164,8 +165,8 @@ class Ranking:
         return f"({parameter(total, 'float8')} - {length} * ({' + '.join(parts) or '0'}))"
 
 
-def best(ranking: Ranking, k: int, run: Callable[[str], Sequence[Row]]) -> Sequence[Row]:
-    """The k best rows, of which `run` gives the k best that match a tsquery, best first, with their `score`.
+def best(ranking: Ranking, k: int, run: Callable[[str], Sequence[_R]], score: Callable[[_R], float]) -> Sequence[_R]:
+    """The k best rows, of which `run` gives the k best that match a tsquery, best first, and `score` tells the score.
 
     Whatever else `run` asks of a row, the result is what scoring every row would give, but for rows that hold few of
     more than three terms and each nearly as often as BM25 counts, or some of more than twelve terms.
@@ -179,11 +180,11 @@ def best(ranking: Ranking, k: int, run: Callable[[str], Sequence[Row]]) -> Seque
         if len(rows) < k:
             needed *= _EASING
             easings += 1
-        elif rows[k - 1]["score"] >= needed:
+        elif score(rows[k - 1]) >= needed:
             return rows
         else:
             # Rows that cannot have this score are none of the best, as k better ones are known.
-            needed = rows[k - 1]["score"] * _ROUNDING
+            needed = score(rows[k - 1]) * _ROUNDING
     return run(ranking.any_term)
 
 
