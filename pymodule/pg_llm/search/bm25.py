@@ -178,6 +178,11 @@ def best(ranking: Ranking, k: int, run: Callable[[str], Sequence[_R]], score: Ca
     return run(ranking.any_term)
 
 
+def unpacked(words: str) -> str:
+    """A lateral FROM item with the tsvector for `Ranking.score`, which reads it for each term: it may be compressed."""
+    return f"(SELECT setweight({words}, 'D') OFFSET 0)"
+
+
 def quoted(term: str) -> str:
     """A lexeme in a tsquery."""
     return "'" + term.replace("\\", "\\\\").replace("'", "''") + "'"

@@ -197,8 +197,9 @@ class _TextRanking(_Ranking):
 
         ranking = self._bm25
         query = f"""
-            SELECT {self._columns}, {ranking.score("c.words", parameter)} AS score
-            FROM {self._index.companion} AS c WHERE c.words @@ $1 ORDER BY score DESC, {self._columns} LIMIT {pool}"""
+            SELECT {self._columns}, {ranking.score("w.words", parameter)} AS score
+            FROM {self._index.companion} AS c, LATERAL {bm25.unpacked("c.words")} AS w (words)
+            WHERE c.words @@ $1 ORDER BY score DESC, {self._columns} LIMIT {pool}"""
         run = partial(self._hits, query, types)
         return list(bm25.best(ranking, pool, lambda condition: run([condition, *values]), lambda hit: hit.score))
 

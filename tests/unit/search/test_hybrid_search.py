@@ -45,7 +45,7 @@ class Papers:
         db.answer("pg_relation_size", [{"pages": 10}])
         db.answer("TABLESAMPLE SYSTEM", [{"rows": 1000.0, "size": 20.0, "analyzed": 1000.0}])
         db.answer("WITH common AS", [{"term": "it's", "frequency": 300.0}, {"term": "tree", "frequency": 10.0}])
-        db.answer("c.words @@ $1 ORDER BY score", lambda call: self._hits(call, self.with_words))
+        db.answer("WHERE c.words @@ $1 ORDER BY score", lambda call: self._hits(call, self.with_words))
         db.answer("WITH posting AS MATERIALIZED", lambda call: self._hits(call, self.with_words))
         db.answer("AS passage", self._rows)
         db.answer("SELECT e.number FROM ROWS FROM", self._rows)
@@ -137,7 +137,7 @@ def test_both_rankings_are_fused_by_chunk(papers: Papers) -> None:
 
 def test_full_text_needs_no_model(papers: Papers, host: EchoHost) -> None:
     assert ids(search(papers, mode="text")) == [3, 2, 4]
-    calls = papers.db.asked("c.words @@ $1 ORDER BY score")
+    calls = papers.db.asked("WHERE c.words @@ $1 ORDER BY score")
     # Too few rows have both words.
     assert [call.values[0] for call in calls][:: len(calls) - 1] == ["'tree' & 'it''s'", "'tree' | 'it''s'"]
     assert not papers.db.asked("WITH posting")
