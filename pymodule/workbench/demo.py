@@ -1,7 +1,7 @@
 """The demo: a private server, a database of real public text, and demo.sql played on it.
 
-`python -m workbench.demo` plays it from the start; `psql ARGS` after it opens psql on what it left, `worker ARGS` runs a
-worker on it, and `stop` ends the server.
+`python -m workbench.demo` plays it from the start; `psql ARGS` after it opens psql on what it left, `worker ARGS` runs
+a worker on it, and `stop` ends the server.
 """
 
 from __future__ import annotations

@@ -66,8 +66,11 @@ INSERT INTO package VALUES
 
 SELECT key ->> 'name' AS name, round(score::numeric, 4) AS score, left(replace(passage, E'\n', ' '), 80) AS passage
 FROM semantic_search('when shall I bake my bread?', 'package', k => 3) AS found;
+\set ECHO none
 
--- What is derived from the table lies here; \d package shows that the table has its own columns only.
+\echo
+\echo '-- What is derived from the table lies in one beside it; the table has its own columns only.'
+\set ECHO queries
 SELECT name, chunk, start_pos, end_pos, vector_dims(embedding) AS dimensions FROM package_embedding WHERE name = 'sourdough';
 \set ECHO none
 

@@ -78,6 +78,8 @@ INTERNAL = {
     "llm.follow_index",
     "llm.enqueue_work",
     "llm.companion_ddl",
+    "llm.companion_author",
+    "llm.companion_rewrite",
     "llm.create_companion_triggers",
     "llm.drop_companion_triggers",
     "llm.create_companion_policy",

@@ -1,4 +1,4 @@
-"""semantic_answer: from the rows' own sentences or by a language model, cited, within the caller's rights, or not at all."""
+"""semantic_answer: from the rows' own sentences or by a language model, cited, within the caller's rights, or none."""
 
 from __future__ import annotations
 
@@ -185,6 +185,6 @@ def test_wrong_arguments_are_told(shop: psycopg.Connection) -> None:
             ask(shop, "a", **more)
     with pytest.raises(errors.InvalidParameterValue, match="4000 characters"):
         ask(shop, "a" * 4001)
+    shop.execute("CREATE TABLE bare (id int PRIMARY KEY)")
     with pytest.raises(errors.UndefinedObject, match="no semantic index"):
-        shop.execute("CREATE TABLE bare (id int PRIMARY KEY)")
         ask(shop, "a", target="bare")

@@ -193,14 +193,14 @@ def test_figures_for_prometheus(note: psycopg.Connection, start: Start, unused_p
     time.sleep(0.3)
     with urllib.request.urlopen(f"http://127.0.0.1:{unused_port}/metrics", timeout=10) as answer:
         lines = answer.read().decode().splitlines()
-    figures = dict(line.split() for line in lines if not line.startswith("#"))
+    figures = {name: float(number) for name, number in (line.split() for line in lines if not line.startswith("#"))}
     assert figures == {
-        "pg_llm_worker_up": "1",
-        "pg_llm_worker_connections_total": "1",
-        "pg_llm_worker_rows_total": "10",
-        "pg_llm_worker_failures_total": "0",
-        "pg_llm_worker_waiting_rows": "0",
-        "pg_llm_worker_lag_seconds": "0",
+        "pg_llm_worker_up": 1,
+        "pg_llm_worker_connections_total": 1,
+        "pg_llm_worker_rows_total": 10,
+        "pg_llm_worker_failures_total": 0,
+        "pg_llm_worker_waiting_rows": 0,
+        "pg_llm_worker_lag_seconds": 0,
     }
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"http://127.0.0.1:{unused_port}/", timeout=10)

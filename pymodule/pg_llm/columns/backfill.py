@@ -12,6 +12,7 @@ from functools import partial
 
 from pg_llm.columns.definition import AIColumn, as_owner
 from pg_llm.columns.upkeep import BATCH, delete_orphans, update_rows
+from pg_llm.database import ownership
 from pg_llm.database.connection import Connection
 
 Commit = Callable[[], None]
@@ -33,6 +34,7 @@ def fill(
 
     Rows that somebody was writing all the time are left to whoever follows those writes.
     """
+    as_owner(db, column, lambda: ownership.check_sees_all(db, column.source))
     total = as_owner(db, column, lambda: _row_estimate(db, column))
     done, size = 0, 16
     busy: list[object] = []

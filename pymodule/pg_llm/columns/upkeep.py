@@ -121,6 +121,7 @@ def _key_batches(db: Connection, query: str) -> Iterator[str]:
 
 def _process_rows(db: Connection, column: AIColumn, keys: str) -> list[Any]:
     source = column.source
+    ownership.check_sees_all(db, source)
     has_key = " AND ".join(
         f"c.{own} = k.{quote_ident(name)}" for own, name in zip(column.keys, source.key, strict=True)
     )

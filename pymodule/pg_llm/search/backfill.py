@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from pg_llm.database import ownership
 from pg_llm.database.connection import Connection
 from pg_llm.search.semantic_index import SemanticIndex
 from pg_llm.search.upkeep import BATCH, as_owner, delete_orphans, update_rows
@@ -31,6 +32,7 @@ def fill(
 
     Rows that somebody was writing all the time are left to whoever follows those writes.
     """
+    as_owner(db, index, lambda: ownership.check_sees_all(db, index.source))
     total = as_owner(db, index, lambda: _row_count(db, index))
     done = 0
     busy: list[object] = []

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from pg_llm.database.connection import Connection
@@ -34,6 +34,8 @@ _EASINGS, _EASING = 2, 0.6
 _ROUNDING = 1 - 1e-9
 # Pages that are sampled for the number of rows and their mean length.
 _SAMPLED_PAGES = 300
+# The least frequency that callers are told of who may not see all rows.
+_LEAST_FREQUENCY = 64
 # ts_rank() of one term that occurs n times is the sum of 1/i^2 for i to n, over the sum's limit. These lie between.
 _RANKS = [sum(1 / i**2 for i in range(1, n + 1)) / 1.64493406685 for n in range(256)]
 _STEPS = [(low + high) / 2 for low, high in itertools.pairwise(_RANKS)]
@@ -49,6 +51,14 @@ class Statistics:
     rows: float
     size: float
     frequencies: dict[str, float]
+
+    def rounded(self) -> Statistics:
+        """For callers who may not see all rows: powers of two, from 64, so that a score hardly tells of hidden rows."""
+        frequencies = {
+            term: 2.0 ** math.ceil(math.log2(max(frequency, _LEAST_FREQUENCY)))
+            for term, frequency in self.frequencies.items()
+        }
+        return replace(self, rows=max(self.rows, *frequencies.values(), 0.0), frequencies=frequencies)
 
 
 def statistics(db: Connection, oid: int, relation: str, column: str, words: str, terms: Sequence[str]) -> Statistics:

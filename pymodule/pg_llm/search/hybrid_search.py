@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, NamedTuple
 
 from pg_llm.database import catalog, models, table_access
@@ -119,27 +119,22 @@ class _Ranking:
         self._db = db
         self._index = index
 
-    def best(self, pool: int) -> list[Hit]:
+    def best(self, pool: int, restricted: bool) -> list[Hit]:
         """About the `pool` best chunks."""
         raise NotImplementedError
 
-    def best_of(self, keys: str, pool: int) -> list[Hit]:
+    def best_of(self, keys: str, pool: int, restricted: bool) -> list[Hit]:
         """Exactly the `pool` best chunks of the rows with these keys, a JSON array of objects."""
         raise NotImplementedError
 
-    def _hits(self, query: str, types: Sequence[str], values: Sequence[Any]) -> list[Hit]:
+    def _rows(self, query: str, types: Sequence[str], values: Sequence[Any]) -> list[Row]:
+        """What a query for rows of the companion with their score gives, as fields of `Hit`."""
         index = self._index
         statement = f"""
             SELECT {index.companion_key_object}::text AS key, c.chunk, c.start_pos AS start, c.end_pos AS end,
                    encode(c.text_hash, 'hex') AS hash, c.score::float8 AS score FROM ({query}) AS c
-            WHERE c.start_pos > 0 AND c.end_pos >= c.start_pos
         """
-        rows: list[Row] = self._db.run_as(index.owner, lambda: self._read(statement, types, values))
-        hits = [Hit(**row) for row in rows]
-        return sorted(hits, key=lambda hit: (-hit.score, hit.key, hit.chunk))
-
-    def _read(self, statement: str, types: Sequence[str], values: Sequence[Any]) -> list[Row]:
-        return self._db.rows(statement, types, values)
+        return self._db.run_as(index.owner, lambda: self._db.rows(statement, types, values))
 
     @property
     def _columns(self) -> str:
@@ -156,27 +151,25 @@ class _VectorRanking(_Ranking):
         _, operator, self._score = METRICS[index.definition.metric]
         self._distance = f"(c.embedding OPERATOR({schema}.{operator}) $1::{schema}.{index.definition.storage})"
 
-    def best(self, pool: int) -> list[Hit]:
+    def best(self, pool: int, restricted: bool) -> list[Hit]:
         # The function's own setting is the least pool.
         if pool > _MIN_POOL:
             ef_search = str(min(_MAX_EF_SEARCH, pool))
             self._db.rows("SELECT set_config('hnsw.ef_search', $1, true)", ("text",), (ef_search,))
         return self._ranked(self._index.companion + " AS c", self._distance, pool, ("text",), (self._vector,))
 
-    def best_of(self, keys: str, pool: int) -> list[Hit]:
+    def best_of(self, keys: str, pool: int, restricted: bool) -> list[Hit]:
         index = self._index
         rows = f"{index.source.keys('$2::jsonb')} JOIN {index.companion} AS c ON {index.companion_has_key}"
         return self._ranked(rows, f"{self._distance} + 0", pool, ("text", "text"), (self._vector, keys))
 
     def _ranked(self, rows: str, order: str, pool: int, types: Sequence[str], values: Sequence[Any]) -> list[Hit]:
-        return self._hits(
-            f"""
+        query = f"""
             SELECT c.*, {self._score} AS score FROM (
                 SELECT {self._columns}, {self._distance} AS distance FROM {rows} ORDER BY {order} LIMIT {pool}
-            ) AS c""",
-            types,
-            values,
-        )
+            ) AS c
+        """
+        return _hits(self._rows(query, types, values))
 
 
 class _TextRanking(_Ranking):
@@ -185,59 +178,52 @@ class _TextRanking(_Ranking):
     def __init__(self, db: Connection, index: SemanticIndex, query: str) -> None:
         super().__init__(db, index)
         self._terms = text_analysis.query_terms(db, index.definition.text_config, query)
+        self._statistics: bm25.Statistics | None = None
 
-    def best(self, pool: int) -> list[Hit]:
-        types = ["tsquery"]
-        values: list[Any] = []
+    def ranking(self, restricted: bool) -> bm25.Ranking:
+        """The terms with their weights; `restricted` for callers who may not see all rows."""
+        db, index = self._db, self._index
+        if self._statistics is None:
+            found = (index.companion_oid, index.companion, "words", "c.words", self._terms)
+            self._statistics = db.run_as(index.owner, lambda: bm25.statistics(db, *found))
+        return bm25.Ranking(self._statistics.rounded() if restricted else self._statistics, self._terms)
+
+    def best(self, pool: int, restricted: bool) -> list[Hit]:
+        ranking = self.ranking(restricted)
+        rows = f"{self._index.companion} AS c"
+        run = partial(self._matching, ranking, rows, pool, ())
+        return list(bm25.best(ranking, pool, run, lambda hit: hit.score))
+
+    def best_of(self, keys: str, pool: int, restricted: bool) -> list[Hit]:
+        index, ranking = self._index, self.ranking(restricted)
+        if not ranking:
+            return []
+        rows = f"{index.source.keys('$1::jsonb')} JOIN {index.companion} AS c ON {index.companion_has_key}"
+        return self._matching(ranking, rows, pool, (keys,), ranking.any_term)
+
+    def _matching(
+        self, ranking: bm25.Ranking, rows: str, pool: int, keys: tuple[str, ...], condition: str
+    ) -> list[Hit]:
+        """The best rows that match a tsquery, of those with these keys."""
+        types = ["text"] * len(keys)
+        values: list[Any] = list(keys)
 
         def parameter(value: Any, type_: str) -> str:
             types.append(type_)
             values.append(value)
-            return f"${len(types)}"
+            return f"${len(values)}"
 
-        ranking = self._bm25
+        score = ranking.score("w.words", parameter)
+        order = ", ".join(f"c.{name}" for name in (*self._index.keys, "chunk"))
         query = f"""
-            SELECT {self._columns}, {ranking.score("w.words", parameter)} AS score
-            FROM {self._index.companion} AS c, LATERAL {bm25.unpacked("c.words")} AS w (words)
-            WHERE c.words @@ $1 ORDER BY score DESC, {self._columns} LIMIT {pool}"""
-        run = partial(self._hits, query, types)
-        return list(bm25.best(ranking, pool, lambda condition: run([condition, *values]), lambda hit: hit.score))
+            SELECT {self._columns}, {score} AS score FROM {rows}, LATERAL {bm25.unpacked("c.words")} AS w (words)
+            WHERE c.words @@ {parameter(condition, "text")}::tsquery ORDER BY score DESC, {order} LIMIT {pool}
+        """
+        return _hits(self._rows(query, types, values))
 
-    @cached_property
-    def _bm25(self) -> bm25.Ranking:
-        index, terms = self._index, self._terms
-        known = partial(bm25.statistics, self._db, index.companion_oid, index.companion, "words", "c.words", terms)
-        return bm25.Ranking(self._db.run_as(index.owner, known), terms)
 
-    def best_of(self, keys: str, pool: int) -> list[Hit]:
-        """How rare a term is, is counted among these rows."""
-        if not self._terms:
-            return []
-        index, own_keys = self._index, ", ".join(self._index.keys)
-        any_term = " | ".join(map(bm25.quoted, self._terms))
-        return self._hits(
-            f"""
-            WITH posting AS MATERIALIZED (
-                SELECT {self._columns}, length(c.words) AS size, w.lexeme, cardinality(w.positions) AS tf
-                FROM {index.source.keys("$3::jsonb")} JOIN {index.companion} AS c ON {index.companion_has_key},
-                     unnest(c.words) AS w (lexeme, positions, weights)
-                WHERE c.words @@ $1::tsquery AND w.lexeme = ANY($2)
-            ), corpus AS (
-                SELECT greatest((SELECT reltuples FROM pg_class WHERE oid = {index.companion_oid}), count(*)) AS rows,
-                       avg(p.size) AS size
-                FROM (SELECT DISTINCT {own_keys}, chunk, size FROM posting) AS p
-            ), term AS (
-                SELECT p.lexeme, ln(1 + (max(c.rows) - count(*) + 0.5) / (count(*) + 0.5)) AS idf
-                FROM posting AS p, corpus AS c GROUP BY p.lexeme
-            )
-            SELECT {self._columns}, sum(term.idf * c.tf * {bm25.K1 + 1}
-                   / (c.tf + {bm25.K1} * ({1 - bm25.B} + {bm25.B} * c.size / corpus.size))) AS score
-            FROM posting AS c JOIN term ON term.lexeme = c.lexeme, corpus
-            GROUP BY {self._columns} ORDER BY score DESC, {self._columns} LIMIT {pool}
-            """,
-            ("text", "text[]", "text"),
-            (any_term, self._terms, keys),
-        )
+def _hits(rows: Sequence[Row]) -> list[Hit]:
+    return sorted((Hit(**row) for row in rows), key=lambda hit: (-hit.score, hit.key, hit.chunk))
 
 
 class _Search:
@@ -263,16 +249,14 @@ class _Search:
         """The results, best first: from pools that grow, and exactly where few rows pass or those give too few."""
         limit, fuse = self._request.limit, len(rankings) > 1
         pool = max(_MIN_POOL, 2 * limit) if fuse or self._filtered else 2 * limit + 10
-        # What is rare is counted among the rows that the caller sees.
-        if not (self._restricted and any(isinstance(ranking, _TextRanking) for ranking in rankings)):
-            for size in (pool, _GROWTH * pool):
-                hits = [ranking.best(size) for ranking in rankings]
-                passing = [self._passing(each) for each in hits] if self._filtered else hits
-                found = self._assemble(passing, fuse)
-                if len(found) >= limit or self._is_all(rankings, hits, size):
-                    return found
-                if self._are_few(hits, passing):
-                    break
+        for size in (pool, _GROWTH * pool):
+            hits = [ranking.best(size, self._restricted) for ranking in rankings]
+            passing = [self._passing(each) for each in hits] if self._filtered else hits
+            found = self._assemble(passing, fuse)
+            if len(found) >= limit or self._is_all(rankings, hits, size):
+                return found
+            if self._are_few(hits, passing):
+                break
         return self._assemble(self._exact(rankings, _GROWTH * pool), fuse)
 
     def _is_all(self, rankings: Sequence[_Ranking], hits: Sequence[Sequence[Hit]], size: int) -> bool:
@@ -302,10 +286,8 @@ class _Search:
         keys = [row["key"] for row in self._as_caller(lambda: self._db.query_unprepared(query, types, values))]
         hits: list[list[Hit]] = []
         for ranking in rankings:
-            # Text at once: how rare a term is depends on all rows.
-            step = _KEYS if isinstance(ranking, _VectorRanking) else max(1, len(keys))
-            batches = [f"[{', '.join(keys[start : start + step])}]" for start in range(0, len(keys), step)]
-            best = [hit for batch in batches for hit in ranking.best_of(batch, pool)]
+            batches = [f"[{', '.join(keys[start : start + _KEYS])}]" for start in range(0, len(keys), _KEYS)]
+            best = [hit for batch in batches for hit in ranking.best_of(batch, pool, self._restricted)]
             hits.append(sorted(best, key=lambda hit: (-hit.score, hit.key, hit.chunk)))
         return hits
 

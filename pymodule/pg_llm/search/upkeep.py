@@ -46,8 +46,13 @@ def process(db: Connection, number: int, keys: str) -> None:
         from pg_llm.search import backfill
 
         backfill.fill(db, index)
-    elif as_owner(db, index, lambda: update_rows(db, index, keys, lock=True)):
+    elif as_owner(db, index, partial(_process_rows, db, index, keys)):
         raise ConcurrentChange(f"rows of {index.source.relation} are being written")
+
+
+def _process_rows(db: Connection, index: SemanticIndex, keys: str) -> list[Any]:
+    ownership.check_sees_all(db, index.source)
+    return update_rows(db, index, keys, lock=True)
 
 
 def follow(db: Connection, trigger: Mapping[str, Any]) -> None:

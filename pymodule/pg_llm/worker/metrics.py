@@ -77,7 +77,7 @@ def serve(dsn: str, figures: Figures, port: int) -> int:
 
 def _metric(name: str, kind: str, meaning: str, value: float) -> list[str]:
     full = f"pg_llm_worker_{name}"
-    return [f"# HELP {full} {meaning}", f"# TYPE {full} {kind}", f"{full} {value:g}"]
+    return [f"# HELP {full} {meaning}", f"# TYPE {full} {kind}", f"{full} {value}"]
 
 
 def _backlog(dsn: str, pid: int | None) -> session.Backlog | None:

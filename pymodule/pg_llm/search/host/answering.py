@@ -21,7 +21,7 @@ from pg_llm.stemming import stem
 from pg_llm.tasks import Steps, WorkItem, batching, passages, probability, stepwise
 from pg_llm.tasks.model_scoped_cache import ModelScopedCache
 
-# Fitted on 150 questions about 34 short texts, half of them without an answer there (tests/benchmarks/answers.py).
+# Fitted on 150 questions about 30 short texts, half of them without an answer there: tests/benchmarks/answers.py.
 _WEIGHTS = {
     "words in the sentence": 3.43,
     "least word in the sentence": 1.39,
@@ -34,6 +34,8 @@ _WEIGHTS = {
 _BIAS = -10.52
 # Chinese is compared by its characters alone: weight of the words accounted for, and bias.
 _CHINESE_WEIGHT, _CHINESE_BIAS = 10.0, -8.0
+# A word of the question that nothing comes so near to is not accounted for, and nothing is answered.
+_LEAST_NEARNESS = 0.45
 # Sentences of one passage that are told, at most.
 _MOST = 3
 # Texts that have nothing to do with each other: how alike a model finds them is its zero.
@@ -102,7 +104,7 @@ class _Sentence:
     text: str
     stated: str
     in_context: str
-    is_statement: bool
+    is_heading: bool
 
     @property
     def words(self) -> set[str]:
@@ -114,6 +116,11 @@ class _Sentence:
         """Whether it ends as a question does."""
         return self.text.endswith(("?", "？"))  # noqa: RUF001 - Chinese
 
+    @property
+    def is_statement(self) -> bool:
+        """Whether it can be an answer."""
+        return not self.is_heading and not self.is_question
+
 
 def _sentences(text: str) -> list[_Sentence]:
     listed: list[_Sentence] = []
@@ -123,29 +130,36 @@ def _sentences(text: str) -> list[_Sentence]:
         in_context = f"{previous.text} {sentence}" if previous else sentence
         stated = in_context if previous and previous.is_question else sentence
         is_heading = number == 0 and len(ranges) > 1 and sentence[-1].isalnum() and text[end : end + 1] == "\n"
-        is_question = sentence.endswith(("?", "？"))  # noqa: RUF001 - Chinese
-        listed.append(_Sentence((start, end), sentence, stated, in_context, not is_heading and not is_question))
+        listed.append(_Sentence((start, end), sentence, stated, in_context, is_heading))
     return listed
 
 
 def _confidences(asked: Question, listed: list[_Sentence], vocabulary: list[str], cosines: Any) -> Any:
-    """By the regression; row 0 of `cosines` is the question's, the others those of its words.
+    found = signs(asked, listed, vocabulary, cosines)
+    confidences = probability.sigmoid(_BIAS + sum(_WEIGHTS[name] * values for name, values in found.items()))
+    return np.where(found["least word in the sentence or before"] < _LEAST_NEARNESS, 0.0, confidences)
 
-    Their columns are the vocabulary, and then for each sentence what it states and that in its context.
+
+def signs(asked: Question, listed: list[_Sentence], vocabulary: list[str], cosines: Any) -> dict[str, Any]:
+    """What the regression weighs, each of shape (sentences,).
+
+    Row 0 of `cosines` is the question's, the others those of its words. Their columns are the vocabulary, and then for
+    each sentence what it states and that in its context.
     """
     stems = [stem(word) for word in vocabulary]
     nearness = np.maximum(cosines[1:, : len(vocabulary)], 0)
     for row, word in enumerate(asked.content):
         same = np.asarray([stem(word) == other for other in stems])
         # A name or a number is there or not.
-        nearness[row] = same if word in asked.specific else np.where(same, 1.0, nearness[row])
+        opposed = np.asarray([question.is_opposite(word.lower(), other) for other in vocabulary])
+        nearness[row] = same if word in asked.specific else np.where(same, 1.0, nearness[row] * ~opposed)
     column = {word: place for place, word in enumerate(vocabulary)}
     found = [nearness[:, [column[word] for word in sentence.words]].max(axis=1, initial=0) for sentence in listed]
     inside, either = _coverage(listed, np.asarray(found), 1.0)
     is_name = np.asarray([word in asked.specific for word in asked.content])
     common = inside[:, ~is_name] if not is_name.all() else np.ones((len(listed), 1))
     names = either[:, is_name] if is_name.any() else np.ones((len(listed), 1))
-    signs = {
+    return {
         "words in the sentence": common.mean(axis=1),
         "least word in the sentence": common.min(axis=1),
         "names in the sentence or before": names.mean(axis=1),
@@ -154,7 +168,6 @@ def _confidences(asked: Question, listed: list[_Sentence], vocabulary: list[str]
         "cosine of it with the one before": cosines[0, len(vocabulary) + 1 :: 2],
         "kind of the answer": np.asarray([_kind(asked, sentence.text) for sentence in listed]),
     }
-    return probability.sigmoid(_BIAS + sum(_WEIGHTS[name] * values for name, values in signs.items()))
 
 
 def _chinese_confidences(asked: Question, listed: list[_Sentence]) -> Any:

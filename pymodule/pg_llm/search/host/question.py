@@ -25,6 +25,7 @@ _CHINESE_STOP = re.compile(
     "哪位|哪年|哪天|哪|几[天年月人个台次种家名元点]?|谁|何时|何处|是否|能否|可否|可以|请问|需要|应该|吗|呢|吧|的|是|有|要|在|了|由|和|与|被|把|能|会|该|"
     "内|时|个|[？?，,。！!、：:；;]"  # noqa: RUF001 - Chinese
 )
+_NEGATING = re.compile(r"non-?|un|in|im|il|ir|dis|anti-?|mis")
 _MONEY = r"[€$£¥]|\b(?:euros?|dollars?|pounds?|cents?|yen|yuan|usd|eur|gbp|free)\b|[元块圆]|免费|人民币"
 _NUMBER_WORDS = (
     r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|eighteen|"
@@ -151,11 +152,18 @@ def content_words(text: str) -> set[str]:
     return {word.lower() for word in words(text)} - _ENGLISH_STOP
 
 
+def is_opposite(word: str, other: str) -> bool:
+    """Whether one word is the other with a negating prefix: directly and indirectly, binary and non-binary."""
+    shorter, longer = sorted((word, other), key=len)
+    prefix = _NEGATING.match(longer)
+    return prefix is not None and len(shorter) > 3 and longer[prefix.end() :] == shorter
+
+
 def is_name(word: str, is_first: bool) -> bool:
     """Whether a word is a name, a number or a code; of a sentence's first word a capital says nothing."""
-    if any(map(str.isdigit, word)):
+    if any(map(str.isdigit, word)) or word[1:].lower() != word[1:]:
         return True
-    return word[0].isupper() and (not is_first or word[1:].lower() != word[1:])
+    return word[0].isupper() and not is_first
 
 
 def bigrams(text: str) -> set[str]:
