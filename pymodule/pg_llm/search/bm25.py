@@ -33,7 +33,7 @@ _EASINGS, _EASING = 2, 0.6
 # What rounding may do to a sum of bounds.
 _ROUNDING = 1 - 1e-9
 # Pages that are sampled for the number of rows and their mean length.
-_SAMPLED_PAGES = 300
+_SAMPLED_PAGES = 100
 # The least frequency that callers are told of who may not see all rows.
 _LEAST_FREQUENCY = 64
 # ts_rank() of one term that occurs n times is the sum of 1/i^2 for i to n, over the sum's limit. These lie between.
