@@ -46,7 +46,8 @@ def best(db: PsycopgConnection, known: Statistics, terms: list[str], k: int, whe
         return f"${len(values)}"
 
     query = f"""
-        SELECT c.id, {ranking.score("c.words", add)} AS score FROM public.companion AS c
+        SELECT c.id, {ranking.score("w.words", add)} AS score
+        FROM public.companion AS c, LATERAL {bm25.unpacked("c.words")} AS w (words)
         WHERE c.words @@ $1 AND {where} ORDER BY score DESC, c.id LIMIT {k}
     """
     return bm25.best(
