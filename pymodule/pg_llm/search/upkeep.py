@@ -50,7 +50,7 @@ def process(db: Connection, number: int, keys: str) -> None:
         raise ConcurrentChange(f"rows of {index.source.relation} are being written")
 
 
-def _process_rows(db: Connection, index: SemanticIndex, keys: str) -> list[Any]:
+def _process_rows(db: Connection, index: SemanticIndex, keys: str) -> list[str]:
     ownership.check_sees_all(db, index.source)
     return update_rows(db, index, keys, lock=True)
 
@@ -84,7 +84,7 @@ def as_owner(db: Connection, index: SemanticIndex, work: Callable[[], _R]) -> _R
     return db.run_as(index.owner, lambda: table_access.on_part(db, index.source.oid, work, writes=False))
 
 
-def update_rows(db: Connection, index: SemanticIndex, keys: str, lock: bool) -> list[Any]:
+def update_rows(db: Connection, index: SemanticIndex, keys: str, lock: bool) -> list[str]:
     """Make chunks, vectors and words of the rows with these keys, where they are not those of the text today.
 
     With `lock` a row is written only while nobody else writes it; the keys of those that others do are returned.
@@ -98,7 +98,7 @@ def update_rows(db: Connection, index: SemanticIndex, keys: str, lock: bool) -> 
     if lock and index.source.kind in "rp":
         fresh, busy = _locked(db, index, rows)
     _write(db, index, fresh, chunks)
-    return [json.loads(row["key"]) for row in busy]
+    return [row["key"] for row in busy]
 
 
 def delete_orphans(db: Connection, index: SemanticIndex) -> None:
