@@ -110,7 +110,8 @@ def test_statistics(companion: PsycopgConnection) -> None:
         "SELECT count(*) AS rows, avg(length(words))::float8 AS size FROM public.companion"
     )[0]
     assert known.rows == expected["rows"]
-    assert known.size == pytest.approx(expected["size"])
+    # Of a sample of pages.
+    assert known.size == pytest.approx(expected["size"], rel=0.05)
     for term in terms:
         count = companion.query_unprepared(
             "SELECT count(*) AS n FROM public.companion WHERE words @@ $1::tsquery", ("text",), (bm25.quoted(term),)
