@@ -40,7 +40,7 @@ def check_sees_all(db: Connection, table: Table) -> None:
 
     To be called as the table's owner, before what is derived from rows that seem to be gone is deleted.
     """
-    if db.rows("SELECT row_security_active($1::oid) AS active", ("int8",), (table.oid,))[0]["active"]:
+    if db.rows("SELECT row_security_active($1::oid) AS is", ("int8",), (table.oid,))[0]["is"]:
         raise InsufficientPrivilege(
             f"the owner of {table.relation} does not see all its rows, as it has FORCE ROW LEVEL SECURITY",
             hint=f"ALTER TABLE {table.relation} NO FORCE ROW LEVEL SECURITY; or let the owner bypass it: ALTER ROLE …"
