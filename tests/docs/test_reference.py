@@ -78,6 +78,7 @@ INTERNAL = {
     "llm.follow_index",
     "llm.enqueue_work",
     "llm.companion_ddl",
+    "llm.companion_key_conversion",
     "llm.companion_author",
     "llm.companion_rewrite",
     "llm.create_companion_triggers",

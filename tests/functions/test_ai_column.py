@@ -582,6 +582,8 @@ HOSTILE = {
     "grants": "GRANT postgres TO keeper",
     "counts": "SELECT nextval('counter')",
     "notifies": "NOTIFY planted",
+    "turns writing on": "SET LOCAL transaction_read_only = off; INSERT INTO victim VALUES ('written')",
+    "keeps a setting": "SET search_path = planted",
 }
 
 
@@ -604,6 +606,7 @@ def test_an_expression_changes_nothing(owned: psycopg.Connection, role: str, sta
     assert value(owned, "SELECT to_regclass('planted') IS NULL")
     assert not value(owned, "SELECT pg_has_role('keeper', 'postgres', 'USAGE')")
     assert value(owned, "SELECT current_user") == "postgres"
+    assert value(owned, "SHOW search_path") == '"$user", public'
 
 
 def test_an_expression_reads_with_the_owners_rights(owned: psycopg.Connection) -> None:

@@ -46,7 +46,8 @@ def best(db: PsycopgConnection, known: Statistics, terms: list[str], k: int, whe
         return f"${len(values)}"
 
     query = f"""
-        SELECT c.id, {ranking.score("c.words", add)} AS score FROM public.companion AS c
+        SELECT c.id, {ranking.score("w.words", add)} AS score
+        FROM public.companion AS c, LATERAL {bm25.unpacked("c.words")} AS w (words)
         WHERE c.words @@ $1 AND {where} ORDER BY score DESC, c.id LIMIT {k}
     """
     return bm25.best(
@@ -109,7 +110,8 @@ def test_statistics(companion: PsycopgConnection) -> None:
         "SELECT count(*) AS rows, avg(length(words))::float8 AS size FROM public.companion"
     )[0]
     assert known.rows == expected["rows"]
-    assert known.size == pytest.approx(expected["size"])
+    # Of a sample of pages.
+    assert known.size == pytest.approx(expected["size"], rel=0.05)
     for term in terms:
         count = companion.query_unprepared(
             "SELECT count(*) AS n FROM public.companion WHERE words @@ $1::tsquery", ("text",), (bm25.quoted(term),)

@@ -6,6 +6,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import cross_encoder
@@ -24,12 +26,11 @@ print(json.dumps(model.predict([tuple(pair) for pair in json.loads(sys.argv[2])]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = cross_encoder.save(tmp_path_factory.mktemp("ranking") / "model")
-    # The server's user must be able to read it.
-    for path in (made, *made.parents[:3]):
-        path.chmod(0o755)
-    return made
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="pg_llm-ranking-") as made:
+        # The server is another user.
+        Path(made).chmod(0o755)
+        yield cross_encoder.save(Path(made) / "model")
 
 
 def ranks(db: psycopg.Connection, query: str | None, texts: list[str | None], model: str | None) -> list[float | None]:

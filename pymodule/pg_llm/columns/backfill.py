@@ -5,7 +5,6 @@ Only rows that need it are computed, so that an interrupted pass soon reaches wh
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -37,7 +36,7 @@ def fill(
     as_owner(db, column, lambda: ownership.check_sees_all(db, column.source))
     total = as_owner(db, column, lambda: _row_estimate(db, column))
     done, size = 0, 16
-    busy: list[object] = []
+    busy: list[str] = []
     report(done, total)
     for keys, seen in _needy_keys(db, column):
         start = 0
@@ -57,9 +56,9 @@ def fill(
     while busy and time.monotonic() < deadline:
         time.sleep(_PAUSE)
         db.poll()
-        still_busy: list[object] = []
+        still_busy: list[str] = []
         for start in range(0, len(busy), BATCH):
-            some = json.dumps(busy[start : start + BATCH])
+            some = f"[{', '.join(busy[start : start + BATCH])}]"
             still_busy += as_owner(db, column, partial(update_rows, db, column, some, lock=True))
             commit()
         busy = still_busy

@@ -33,7 +33,7 @@ _EASINGS, _EASING = 2, 0.6
 # What rounding may do to a sum of bounds.
 _ROUNDING = 1 - 1e-9
 # Pages that are sampled for the number of rows and their mean length.
-_SAMPLED_PAGES = 300
+_SAMPLED_PAGES = 100
 # The least frequency that callers are told of who may not see all rows.
 _LEAST_FREQUENCY = 64
 # ts_rank() of one term that occurs n times is the sum of 1/i^2 for i to n, over the sum's limit. These lie between.
@@ -186,6 +186,11 @@ def best(ranking: Ranking, k: int, run: Callable[[str], Sequence[_R]], score: Ca
             # Rows that cannot have this score are none of the best, as k better ones are known.
             needed = score(rows[k - 1]) * _ROUNDING
     return run(ranking.any_term)
+
+
+def unpacked(words: str) -> str:
+    """A lateral FROM item with the tsvector for `Ranking.score`, which reads it for each term: it may be compressed."""
+    return f"(SELECT setweight({words}, 'D') OFFSET 0)"
 
 
 def quoted(term: str) -> str:

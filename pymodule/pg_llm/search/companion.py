@@ -87,8 +87,8 @@ def create(db: Connection, source: Table, name: str, definition: Definition, dim
         f" ADD COLUMN end_pos int4 NOT NULL, ADD COLUMN text_hash bytea NOT NULL,"
         f" ADD COLUMN embedding {schema}.{definition.storage}({dimensions}) NOT NULL,"
         f" ADD COLUMN words tsvector NOT NULL, ADD PRIMARY KEY ({primary}, chunk), ENABLE ROW LEVEL SECURITY,"
-        # A search by words reads them once for each of its terms.
-        " ALTER COLUMN words SET STORAGE EXTERNAL"
+        # A search by words reads many of them: they stay in the row, vectors give way.
+        " ALTER COLUMN words SET STORAGE MAIN"
     )
     comment = f"Chunks, embeddings by {definition.model} and words of {source.relation}, kept by pg_llm"
     db.execute(f"COMMENT ON TABLE {relation} IS {quote_literal(comment)}")

@@ -213,10 +213,10 @@ class _TextRanking(_Ranking):
             values.append(value)
             return f"${len(values)}"
 
-        score = ranking.score("c.words", parameter)
+        score = ranking.score("w.words", parameter)
         order = ", ".join(f"c.{name}" for name in (*self._index.keys, "chunk"))
         query = f"""
-            SELECT {self._columns}, {score} AS score FROM {rows}
+            SELECT {self._columns}, {score} AS score FROM {rows}, LATERAL {bm25.unpacked("c.words")} AS w (words)
             WHERE c.words @@ {parameter(condition, "text")}::tsquery ORDER BY score DESC, {order} LIMIT {pool}
         """
         return _hits(self._rows(query, types, values))

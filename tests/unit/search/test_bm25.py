@@ -133,6 +133,11 @@ def test_terms_are_quoted() -> None:
     assert bm25.quoted("it's \\ &") == "'it''s \\\\ &'"
 
 
+def test_rounded_statistics_tell_of_no_row() -> None:
+    known = Statistics(100, 5, {"a": 1, "b": 64, "c": 65, "d": 1000})
+    assert known.rounded() == Statistics(1024, 5, {"a": 64, "b": 64, "c": 128, "d": 1024})
+
+
 def test_the_score_names_each_term_once() -> None:
     values: list[Any] = []
 
