@@ -85,7 +85,7 @@ class FakeIndex:
         db.answer("i.indkey[0]", [{"name": "id"}])
         db.answer("'llm.semantic_forget()'::regprocedure", [])
         db.answer("WHERE c.relkind = 'f'", [])
-        db.answer("row_security_active($1::oid)", [{"is": False}])
+        db.answer("row_security_active($1::oid)", [{"active": False}])
         db.answer("FROM llm.companion_table AS t", [])
 
     def is_true(self) -> bool:
