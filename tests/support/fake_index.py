@@ -84,6 +84,7 @@ class FakeIndex:
         db.answer("SELECT FROM public.paper_embedding LIMIT 1", lambda call: [{}] if self.chunks else [])
         db.answer("i.indkey[0]", [{"name": "id"}])
         db.answer("'llm.semantic_forget()'::regprocedure", [])
+        db.answer("row_security_active($1::oid) AS active", [{"active": False}])
         db.answer("WHERE c.relkind = 'f'", [])
         db.answer("row_security_active($1::oid)", [{"active": False}])
         db.answer("FROM llm.companion_table AS t", [])
