@@ -150,7 +150,12 @@ LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import companion; return companion.convert_companion_key(relation) $$;
 COMMENT ON FUNCTION llm.convert_companion_key IS 'Give the key of a companion table the types that its source''s key has, as its owner.';
 
--- With the rights of whoever changes the schema: it touches only what belongs to the tables of the command.
+CREATE FUNCTION llm.empty_companion(relation regclass) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import companion; return companion.empty_companion(relation) $$;
+COMMENT ON FUNCTION llm.empty_companion IS 'Delete the rows of a companion table that has lost its source, as its owner, if the caller has the owner''s rights.';
+
+-- With the rights of whoever changes the schema, so that nothing of it may run what an owner has attached: it touches only what belongs to the tables of the command.
 CREATE FUNCTION llm.companion_ddl() RETURNS event_trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
 AS $$
@@ -171,10 +176,10 @@ BEGIN
                 IF EXISTS (SELECT FROM pg_class AS c WHERE c.oid = k.companion) THEN
                     BEGIN
                         EXECUTE format('DROP TABLE %s', k.companion);
-                    EXCEPTION WHEN dependent_objects_still_exist THEN
-                        -- A view of somebody's on it is no reason why the source could not go.
-                        EXECUTE format('TRUNCATE %s', k.companion);
-                        RAISE NOTICE 'table % stays, empty, as other objects depend on it', k.companion;
+                    EXCEPTION WHEN dependent_objects_still_exist OR insufficient_privilege OR wrong_object_type OR object_in_use THEN
+                        -- A view of somebody's on it, or another owner, is no reason why the source could not go.
+                        RAISE NOTICE 'table % stays: %', k.companion, SQLERRM;
+                        PERFORM llm.empty_companion(k.companion);
                     END;
                 END IF;
             ELSE
@@ -200,6 +205,10 @@ BEGIN
                 USING ERRCODE = 'feature_not_supported',
                 HINT = 'Drop it, or make it with sync => ''manual'', before a foreign table becomes a part of its source.';
         END IF;
+        -- One that somebody has been given who is no friend of the caller's is no companion any more.
+        CONTINUE WHEN NOT EXISTS (
+            SELECT FROM pg_class AS c WHERE c.oid = k.companion AND pg_has_role(c.relowner, 'USAGE')
+        );
         IF k.itself AND (SELECT s.relowner <> c.relowner FROM pg_class AS s, pg_class AS c
                          WHERE s.oid = k.source AND c.oid = k.companion) THEN
             EXECUTE format('ALTER TABLE %s OWNER TO %I', k.companion, (

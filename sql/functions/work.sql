@@ -14,6 +14,21 @@ LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import work; return work.announce_worker() $$;
 COMMENT ON FUNCTION llm.announce_worker IS 'Make the session one that is told of new work and that llm_workers shows.';
 
+-- A trigger may be renamed while the statement runs that fires it; by its name another one is found then, and what that one
+-- calls its transition tables is whatever the writer calls so. Triggers cannot be dropped or replaced meanwhile, so the one
+-- that fired is among those of the table.
+CREATE FUNCTION llm.is_trigger_as_fired(relation oid, trigger name, event text, function regprocedure) RETURNS bool
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $$
+SELECT g.tgtype & e.bit <> 0 AND (age(g.xmin) > age(pg_current_xact_id()::xid) OR NOT EXISTS (
+    SELECT FROM pg_trigger AS o WHERE o.tgrelid = g.tgrelid AND o.tgfoid = g.tgfoid
+    AND o.tgtype & (e.bit | 1) = e.bit AND (o.tgnewtable, o.tgoldtable) IS DISTINCT FROM (g.tgnewtable, g.tgoldtable)
+))
+FROM pg_trigger AS g JOIN (VALUES ('INSERT', 4), ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) AS e (name, bit)
+ON e.name = event WHERE g.tgrelid = relation AND g.tgname = trigger AND g.tgfoid = function
+$$;
+COMMENT ON FUNCTION llm.is_trigger_as_fired IS 'Whether the statement trigger that is found by its name has the transition tables of the one that fires';
+
 -- Keys and texts in one form, whatever the writer's session shows. In SQL, as a writer's first statement must not wait for
 -- Python to start, and planned once, as planning takes longer than all the rest. It has the rights to write to the queue and
 -- reads none of the caller's objects: transition tables come before relations of their names, values become text by the
@@ -28,6 +43,7 @@ DECLARE
     old_rows text;
     row_key text;
     differs text;
+    is_known bool;
     keys text;
 BEGIN
     IF TG_WHEN <> 'AFTER' OR TG_NARGS <> 2 OR TG_ARGV[1] !~ '^[1-9][0-9]{0,8}$' THEN
@@ -38,8 +54,8 @@ BEGIN
            || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($3).*)' ELSE quote_ident(g.tgnewtable) END || ' AS t',
            'SELECT ' || k.object || ' AS key, t.* FROM '
            || CASE TG_LEVEL WHEN 'ROW' THEN '(SELECT ($4).*)' ELSE quote_ident(g.tgoldtable) END || ' AS t',
-           k.object, i.differs
-    INTO new_rows, old_rows, row_key, differs
+           k.object, i.differs, TG_LEVEL = 'ROW' OR llm.is_trigger_as_fired(TG_RELID, TG_NAME, TG_OP, 'llm.enqueue_work()')
+    INTO new_rows, old_rows, row_key, differs, is_known
     FROM llm.companion_table AS s
     JOIN pg_trigger AS g ON g.tgrelid = TG_RELID AND g.tgname = TG_NAME
     CROSS JOIN LATERAL (
@@ -60,7 +76,8 @@ BEGIN
     ) AS i
     WHERE s.kind = TG_ARGV[0] AND s.id = TG_ARGV[1]::int4
     AND (s.source = TG_RELID OR s.source IN (SELECT a.relation FROM llm.relation_ancestors(TG_RELID) AS a (relation)));
-    keys := CASE TG_OP
+    -- Rows that cannot be told may be any.
+    keys := CASE CASE WHEN is_known THEN TG_OP ELSE 'TRUNCATE' END
         WHEN 'INSERT' THEN 'SELECT n.key FROM (' || new_rows || ') AS n'
         WHEN 'DELETE' THEN 'SELECT o.key FROM (' || old_rows || ') AS o'
         WHEN 'UPDATE' THEN
@@ -79,7 +96,9 @@ BEGIN
         ' ON CONFLICT (kind, object, key_hash, state) DO UPDATE SET state = w.state WHERE false', keys
     ) USING TG_ARGV[0], TG_ARGV[1]::int4, NEW, OLD;
     -- A transaction that notifies cannot be prepared; there workers look by themselves.
-    IF current_setting('max_prepared_transactions') = '0' AND EXISTS (SELECT FROM llm.all_worker) THEN
+    -- One that notifies while others have filled the queue of notifications would fail.
+    IF current_setting('max_prepared_transactions') = '0' AND EXISTS (SELECT FROM llm.all_worker)
+       AND pg_notification_queue_usage() < 0.5 THEN
         PERFORM pg_notify('llm_work', '');
     END IF;
     RETURN NULL;

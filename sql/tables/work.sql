@@ -8,7 +8,7 @@ CREATE TABLE llm.all_work (
     state pg_catalog.text NOT NULL DEFAULT 'waiting' CHECK (state OPERATOR(pg_catalog.=) ANY ('{waiting,claimed,delayed,dead}')),
     requested_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
     next_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    attempts pg_catalog.int4 NOT NULL DEFAULT 0,
+    attempts pg_catalog.int4 NOT NULL DEFAULT 0 CHECK (attempts OPERATOR(pg_catalog.>=) 0 AND attempts OPERATOR(pg_catalog.<=) 10),
     error pg_catalog.text,
     claimed_by pg_catalog.int4,
     claimed_at pg_catalog.timestamptz,

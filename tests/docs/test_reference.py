@@ -85,6 +85,8 @@ INTERNAL = {
     "llm.drop_companion_triggers",
     "llm.create_companion_policy",
     "llm.convert_companion_key",
+    "llm.empty_companion",
+    "llm.is_trigger_as_fired",
     "llm.prune_companions",
     "llm.readable_keys",
     "llm.relation_tree",

@@ -10,8 +10,8 @@ from typing import Any
 from pg_llm.columns import definition
 from pg_llm.columns.definition import AIColumn
 from pg_llm.database import table_access
-from pg_llm.database.connection import Connection
-from pg_llm.errors import InsufficientPrivilege
+from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
+from pg_llm.errors import Error
 
 # Tables that the caller may read at all.
 _READABLE = """
@@ -43,8 +43,12 @@ def report(db: Connection) -> Iterator[dict[str, Any]]:
 def _counts(db: Connection, column: AIColumn) -> dict[str, Any]:
     count = partial(definition.under_settings, db, column, partial(_count, db, column))
     try:
-        return table_access.on_table(db, column.source.oid, count, beside=[column.companion_oid])
-    except InsufficientPrivilege:
+        with db.savepoint():
+            return table_access.on_part(db, column.source.oid, count, writes=False, beside=[column.companion_oid])
+    except (Error, DatabaseError) as error:
+        # Nobody has named this table: it says nothing about the others.
+        if error.sqlstate == CANCELLED:
+            raise
         return dict.fromkeys(("rows", "stale", "missing", "failed", "corrected", "oldest", "models"))
 
 

@@ -26,6 +26,7 @@ _OWN_TRIGGER = """
     SELECT FROM pg_trigger AS g WHERE g.tgrelid = $1::oid AND g.tgname = $2
     AND (g.tgnewtable IS NOT NULL) = ($3 IN ('INSERT', 'UPDATE')) AND coalesce(g.tgnewtable, 'changed') = 'changed'
     AND (g.tgoldtable IS NOT NULL) = ($3 IN ('DELETE', 'UPDATE')) AND coalesce(g.tgoldtable, 'former') = 'former'
+    AND llm.is_trigger_as_fired(g.tgrelid, g.tgname, $3, 'llm.follow_column()')
 """
 _PART_OF = "SELECT FROM llm.relation_ancestors($1::oid) AS a (relation) WHERE a.relation = $2::oid"
 

@@ -44,14 +44,15 @@ def on_table(db: Connection, oid: int, work: Callable[[], _R], writes: bool = Fa
     return as_role(db, role_for(db, [oid], writes, beside), work)
 
 
-def on_part(db: Connection, oid: int, work: Callable[[], _R], writes: bool) -> _R:
-    """As `on_table` for a partition that the caller did not name: no code that the role does not trust may run."""
-    if not writes and foreign_code.are_own(db, [oid], db.current_role()):
+def on_part(db: Connection, oid: int, work: Callable[[], _R], writes: bool, beside: Sequence[int] = ()) -> _R:
+    """As `on_table` for a table that the caller did not name: no code that the role does not trust may run."""
+    touched = [oid, *beside]
+    if not writes and foreign_code.are_own(db, touched, db.current_role()):
         return work()
     with search_path.pinned(db):
         role = _role(db, [oid])
-        foreign_code.lock(db, [oid], role, writes)
-        _refuse(db, foreign_code.find(db, [oid], role, writes), role, named=False)
+        foreign_code.lock(db, touched, role, writes)
+        _refuse(db, foreign_code.find(db, touched, role, writes), role, named=False)
     return as_role(db, role, work)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pg_llm import arguments
-from pg_llm.database import companion_key
+from pg_llm.database import companion_key, companion_rows
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
 
@@ -12,3 +12,9 @@ from pg_llm.database.sql_function import sql_function
 def convert_companion_key(db: Connection, relation: str | None) -> None:
     """Give the key of a companion table the types that its source's key has, as its owner."""
     companion_key.convert(db, arguments.required("relation", relation))
+
+
+@sql_function
+def empty_companion(db: Connection, relation: str | None) -> None:
+    """Delete the rows of a companion table that has lost its source, as its owner, if the caller has the owner's rights."""
+    companion_rows.delete(db, arguments.required("relation", relation))

@@ -41,6 +41,7 @@ _LIVE_SOURCE = """
         CASE WHEN $4 IN ('INSERT', 'UPDATE') THEN 'changed'::name END,
         CASE WHEN $4 IN ('UPDATE', 'DELETE') THEN 'former'::name END
     )
+    AND llm.is_trigger_as_fired($2::oid, $3, $4, 'llm.graph_follow()')
     AND pg_get_userbyid(g.owner) = g.usename AND pg_has_role(g.owner, c.relowner, 'USAGE')
     FOR KEY SHARE OF s
 """

@@ -8,8 +8,8 @@ from functools import partial
 from typing import Any
 
 from pg_llm.database import table_access
-from pg_llm.database.connection import Connection
-from pg_llm.errors import InsufficientPrivilege
+from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
+from pg_llm.errors import Error
 from pg_llm.search import semantic_index
 from pg_llm.search.semantic_index import SemanticIndex
 
@@ -43,8 +43,12 @@ def report(db: Connection) -> Iterator[dict[str, Any]]:
 def _counts(db: Connection, index: SemanticIndex) -> dict[str, Any]:
     try:
         count = partial(_count, db, index)
-        return table_access.on_table(db, index.source.oid, count, beside=[index.companion_oid])
-    except InsufficientPrivilege:
+        with db.savepoint():
+            return table_access.on_part(db, index.source.oid, count, writes=False, beside=[index.companion_oid])
+    except (Error, DatabaseError) as error:
+        # Nobody has named this table: it says nothing about the others.
+        if error.sqlstate == CANCELLED:
+            raise
         return dict.fromkeys(("rows", "stale", "missing", "models"))
 
 

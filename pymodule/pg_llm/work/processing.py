@@ -26,12 +26,16 @@ _FIRST_BATCH, _MAX_BATCH = 32, 256
 _SHORT, _LONG = 1.0, 5.0
 # Classes of SQLSTATE that are nobody's fault among the rows: short of resources, host or server not to be had; and for
 # how many seconds the rows wait then.
-_SURROUNDINGS, _ABSENCE = ("53", "57", "58000"), 30.0
+_SURROUNDINGS, _ABSENCE = ("53", "57", "58000", "55P03"), 30.0
 # Rows that others are writing, and for how long they wait.
-_BUSY, _MOMENT = ("40001", "40P01", "55P03"), 0.5
+_BUSY, _MOMENT = ("40001", "40P01"), 0.5
+# Whoever keeps a table locked holds up the work on other tables for so long at most, until the end of a transaction.
+_PATIENCE = """
+    SELECT set_config('lock_timeout', CASE WHEN s.setting::int4 BETWEEN 1 AND 5000 THEN s.setting ELSE '5000' END, true)
+    FROM pg_settings AS s WHERE s.name = 'lock_timeout'
+"""
 # Of an endpoint nobody knows whether it dislikes the text or is not there; so many rows are asked for by themselves.
 _ENDPOINT_FAILED, _MAX_ENDPOINT_FAILURES = "58030", 3
-_ENDED = (CANCELLED, "57P01", "57P02", "57P03")
 
 
 @dataclass(slots=True)
@@ -104,10 +108,12 @@ class _Batch:
         try:
             # An error leaves nothing of the attempt behind.
             with self._db.savepoint(), relation_names.fresh(self._db):
+                self._db.rows(_PATIENCE)
                 self._handler(self._db, self._object_id, _keys(requests))
                 queue.finish(self._db, requests)
         except (Error, DatabaseError) as error:
-            if error.sqlstate in _ENDED:
+            # A session that is terminated ends without an error: what says so is the code of a table's owner.
+            if error.sqlstate == CANCELLED:
                 raise
             self._failed(requests, error.sqlstate, str(error))
         except Exception as error:  # noqa: BLE001 - a defect must not hold up all other rows

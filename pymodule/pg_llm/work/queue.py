@@ -23,7 +23,8 @@ MAX_ATTEMPTS = 5
 # Seconds until the second attempt; each further one waits four times as long: 10 s, 40 s, 3 min, 11 min.
 _FIRST_DELAY = 10.0
 _GROWTH = 4.0
-_UNIQUE_VIOLATION = "23505"
+_UNIQUE_VIOLATION, _LOCK_NOT_AVAILABLE = "23505", "55P03"
+_SHORT_PATIENCE = "SELECT set_config('lock_timeout', '200ms', true)"
 
 # Objects with work that is due, that with the oldest request first. $1: the role whose rights count.
 _DUE = """
@@ -56,21 +57,29 @@ _CLAIM = """
 """
 _CLAIM_TYPES = ("text", "int4", "bool", "int8")
 # Claims whose statement has ended: its session is gone, idle, or runs another statement. Where the server does not
-# track what sessions do, only the end of the session tells.
+# track what sessions do, only the end of the session tells. Rows that end one session after another wait longer each
+# time, so that others get their turn; they are not given up, as the fault may be elsewhere.
 _RELEASE_ABANDONED = """
     WITH abandoned AS (
-        SELECT w.id FROM llm.all_work AS w LEFT JOIN LATERAL (
+        SELECT w.id, w.kind, w.object, w.key_hash FROM llm.all_work AS w LEFT JOIN LATERAL (
             SELECT a.pid FROM pg_stat_get_activity(w.claimed_by) AS a
             WHERE a.backend_start <= w.claimed_at AND (a.state = 'disabled' OR a.query_start <= w.claimed_at)
             AND a.state NOT LIKE 'idle%'
         ) AS holder ON true
         WHERE w.state = 'claimed' AND holder.pid IS NULL FOR UPDATE OF w SKIP LOCKED
+    ), doubled AS (
+        -- Only a dump that somebody has made up holds such.
+        DELETE FROM llm.all_work AS w USING abandoned AS a
+        WHERE w.kind = a.kind AND w.object = a.object AND w.key_hash = a.key_hash AND w.state = 'delayed'
+        RETURNING w.id
     )
-    UPDATE llm.all_work AS w SET state = 'delayed', claimed_by = NULL, claimed_at = NULL
-    FROM abandoned AS a WHERE w.id = a.id
+    UPDATE llm.all_work AS w SET state = 'delayed', claimed_by = NULL, claimed_at = NULL,
+        attempts = least(w.attempts + 1, $1 - 1),
+        next_at = clock_timestamp() + make_interval(secs => $2 * (power($3, least(w.attempts, $1)) - 1))
+    FROM abandoned AS a WHERE w.id = a.id AND (SELECT count(*) FROM doubled) IS NOT NULL
 """
 _RELEASE = """
-    UPDATE llm.all_work AS w SET claimed_by = NULL, claimed_at = NULL, attempts = w.attempts + $2,
+    UPDATE llm.all_work AS w SET claimed_by = NULL, claimed_at = NULL, attempts = least(w.attempts + $2, $4),
         error = coalesce($3, w.error), state = CASE WHEN w.attempts + $2 >= $4 THEN 'dead' ELSE 'delayed' END,
         next_at = clock_timestamp() + make_interval(secs => $5 * power($6, w.attempts) * (0.75 + random() / 2))
     WHERE w.id = ANY($1)
@@ -86,15 +95,19 @@ _REMOVE_ORPHANS = """
             WHERE (w.kind, w.object) > (o.kind, o.object) ORDER BY w.kind, w.object LIMIT 1
         ) AS n
     )
-    DELETE FROM llm.all_work AS w USING object AS o
-    WHERE w.kind = o.kind AND w.object = o.object
-    AND NOT EXISTS (SELECT FROM llm.companion_table AS s WHERE s.kind = o.kind AND s.id = o.object)
+    DELETE FROM llm.all_work AS d WHERE d.id IN (
+        SELECT w.id FROM object AS o JOIN llm.all_work AS w ON w.kind = o.kind AND w.object = o.object
+        WHERE NOT EXISTS (SELECT FROM llm.companion_table AS s WHERE s.kind = o.kind AND s.id = o.object)
+        FOR UPDATE OF w SKIP LOCKED
+    )
 """
 _RETRY = """
     UPDATE llm.all_work AS w SET state = 'delayed', next_at = clock_timestamp(), attempts = 0, error = NULL
     FROM llm.companion_table AS s JOIN pg_class AS c ON c.oid = s.source
     WHERE s.kind = w.kind AND s.id = w.object AND pg_has_role($1::oid, c.relowner, 'USAGE')
-    AND ($2::oid IS NULL OR s.source = $2::oid) AND w.error IS NOT NULL AND w.state = ANY ('{delayed,dead}')
+    AND ($2::oid IS NULL OR s.source = $2::oid) AND w.error IS NOT NULL AND (w.state = 'delayed' OR w.state = 'dead'
+        AND NOT EXISTS (SELECT FROM llm.all_work AS o WHERE o.kind = w.kind AND o.object = w.object
+                        AND o.key_hash = w.key_hash AND o.state = 'delayed'))
     RETURNING w.id
 """
 
@@ -119,10 +132,12 @@ def claim(db: Connection, kind: str, object_id: int, limit: int) -> list[Request
     for all_rows in (True, False):
         try:
             with db.savepoint():
+                # What is set is put back with the role.
+                db.rows(_SHORT_PATIENCE)
                 rows = db.rows(_CLAIM, _CLAIM_TYPES, (kind, object_id, all_rows, limit))
         except DatabaseError as error:
-            # Somebody else has claimed an earlier request for one of these rows at the same moment.
-            if error.sqlstate != _UNIQUE_VIOLATION:
+            # Somebody else has claimed an earlier request for one of these rows at the same moment, or keeps one locked.
+            if error.sqlstate not in (_UNIQUE_VIOLATION, _LOCK_NOT_AVAILABLE):
                 raise
             rows = []
         if rows:
@@ -151,7 +166,7 @@ def tidy(db: Connection) -> None:
     """Release claims that were abandoned, and remove requests for objects that are gone."""
     # What sessions do is remembered until the transaction ends, and claims may be younger than that.
     db.rows("SELECT pg_stat_clear_snapshot()")
-    db.rows(_RELEASE_ABANDONED)
+    db.rows(_RELEASE_ABANDONED, ("int4", "float8", "float8"), (MAX_ATTEMPTS, _FIRST_DELAY, _GROWTH))
     db.rows(_REMOVE_ORPHANS)
 
 

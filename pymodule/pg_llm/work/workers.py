@@ -7,8 +7,10 @@ from pg_llm.database.security_context import as_extension_owner
 
 # Those of sessions that are gone make room.
 _REMOVE_ENDED = """
-    DELETE FROM llm.all_worker AS k WHERE NOT EXISTS (
-        SELECT FROM pg_stat_get_activity(k.pid) AS a WHERE a.backend_start <= k.since
+    DELETE FROM llm.all_worker AS w WHERE w.pid IN (
+        SELECT k.pid FROM llm.all_worker AS k WHERE NOT EXISTS (
+            SELECT FROM pg_stat_get_activity(k.pid) AS a WHERE a.backend_start <= k.since
+        ) FOR UPDATE OF k SKIP LOCKED
     )
 """
 _ANNOUNCE = """
