@@ -497,6 +497,7 @@ LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     part regclass;
+    owned bool;
     trigger text;
     event text;
     transition text;
@@ -508,8 +509,9 @@ BEGIN
         RETURN;
     END IF;
     -- The source first: its row trigger is cloned to partitions.
-    FOR part IN
-        SELECT t.relation FROM llm.relation_tree(source) AS t (relation) JOIN pg_class AS c ON c.oid = t.relation
+    <<parts>>
+    FOR part, owned IN
+        SELECT t.relation, pg_has_role(c.relowner, 'USAGE') FROM llm.relation_tree(source) AS t (relation) JOIN pg_class AS c ON c.oid = t.relation
         WHERE c.relkind IN ('r', 'p') ORDER BY c.oid <> source, c.oid
     LOOP
         FOR event, transition IN VALUES
@@ -518,6 +520,11 @@ BEGIN
         LOOP
             trigger := format('llm_%s_%s_%s', kind, id, event);
             CONTINUE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = part AND g.tgname = trigger);
+            IF NOT owned AND part <> source THEN
+                -- Its owner keeps nobody from changing the rest.
+                RAISE WARNING 'what is written to % is not followed, as it belongs to somebody else', part;
+                CONTINUE parts;
+            END IF;
             EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION %s',
                            trigger, event, part, transition, call);
             EXECUTE format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION pg_llm', trigger, part);
@@ -526,6 +533,7 @@ BEGIN
             ('replica', 'INSERT OR UPDATE OR DELETE', 'ROW'), ('replica_truncate', 'TRUNCATE', 'STATEMENT')
         LOOP
             trigger := format('llm_%s_%s_%s', kind, id, trigger);
+            CONTINUE parts WHEN NOT owned AND part <> source;
             CONTINUE WHEN EXISTS (SELECT FROM pg_trigger AS g WHERE g.tgrelid = part AND g.tgname = trigger);
             EXECUTE format('CREATE TRIGGER %I AFTER %s ON %s FOR EACH %s EXECUTE FUNCTION llm.enqueue_work(%L, %L)',
                            trigger, event, part, level, kind, id);
@@ -645,7 +653,7 @@ COMMENT ON FUNCTION llm.convert_companion_key IS 'Give the key of a companion ta
 CREATE FUNCTION llm.empty_companion(relation regclass) RETURNS void
 LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import companion; return companion.empty_companion(relation) $$;
-COMMENT ON FUNCTION llm.empty_companion IS 'Delete the rows of a companion table that has lost its source, as its owner, if the caller has the owner''s rights.';
+COMMENT ON FUNCTION llm.empty_companion IS 'Delete the rows of a companion table whose source is gone, with the rights of its owner.';
 
 -- With the rights of whoever changes the schema, so that nothing of it may run what an owner has attached: it touches only what belongs to the tables of the command.
 CREATE FUNCTION llm.companion_ddl() RETURNS event_trigger

@@ -1,4 +1,4 @@
-"""Hostile roles against what follows tables: companion tables, their triggers, the queue, workers and event triggers."""
+"""Hostile roles against what follows tables: companions, their triggers, the queue, workers, event triggers."""
 
 from __future__ import annotations
 
@@ -284,3 +284,65 @@ def test_a_table_that_its_owner_keeps_locked_holds_up_no_worker(
     lair.execute("INSERT INTO public.victim VALUES (2, 'an engine'); SET statement_timeout = '60s'")
     lair.execute("CALL llm_work()")
     assert value(lair, "SELECT count(*) FROM public.victim_embedding") == 2
+
+
+@pytest.mark.parametrize("kind", ["index", "column"])
+def test_the_owner_of_a_partition_keeps_nobody_from_writing_to_others(
+    lair: psycopg.Connection, mallory: psycopg.Connection, connect: Connect, kind: str
+) -> None:
+    lair.execute("GRANT CREATE ON SCHEMA public TO alice, mallory")
+    alice = connect("alice")
+    alice.execute("""
+        CREATE TABLE public.parted (id int PRIMARY KEY, body text) PARTITION BY RANGE (id);
+        CREATE TABLE public.part_a PARTITION OF public.parted FOR VALUES FROM (0) TO (100);
+        CREATE TABLE public.part_b PARTITION OF public.parted FOR VALUES FROM (100) TO (200);
+    """)
+    alice.execute(
+        {
+            "index": "CALL semantic_index('public.parted', '{body}')",
+            "column": "CALL llm_column('public.parted', 'size', 'length(body)')",
+        }[kind]
+    )
+    lair.execute("ALTER TABLE public.part_b OWNER TO mallory")
+    mallory.execute("""
+        CREATE FUNCTION lair.yes(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN true; END';
+        CREATE INDEX ON public.part_b (id) WHERE lair.yes(id);
+        CREATE POLICY p ON public.part_b USING (lair.yes(id)); ALTER TABLE public.part_b ENABLE ROW LEVEL SECURITY;
+    """)
+    alice.execute("INSERT INTO public.parted VALUES (1, 'a cat'); UPDATE public.parted SET body = 'a dog'")
+
+
+def test_the_owner_of_a_partition_keeps_nobody_from_adding_others(
+    lair: psycopg.Connection, mallory: psycopg.Connection, connect: Connect
+) -> None:
+    lair.execute("GRANT CREATE ON SCHEMA public TO alice, mallory")
+    alice = connect("alice")
+    alice.execute("""
+        CREATE TABLE public.parted (id int PRIMARY KEY, body text) PARTITION BY RANGE (id);
+        CREATE TABLE public.part_a PARTITION OF public.parted FOR VALUES FROM (0) TO (100);
+        CALL semantic_index('public.parted', '{body}');
+    """)
+    lair.execute("ALTER TABLE public.part_a OWNER TO mallory")
+    number = value(lair, "SELECT id FROM llm.semantic_index")
+    mallory.execute(f"DROP TRIGGER llm_index_{number}_insert ON public.part_a")
+    alice.execute("CREATE TABLE public.part_b PARTITION OF public.parted FOR VALUES FROM (100) TO (200)")
+    alice.execute("INSERT INTO public.parted VALUES (101, 'a cat')")
+    assert value(lair, "SELECT count(*) FROM public.parted_embedding") == 1
+
+
+def test_locked_tables_of_others_leave_the_report_on_the_rest(
+    lair: psycopg.Connection, mallory: psycopg.Connection, connect: Connect
+) -> None:
+    lair.execute("CALL semantic_index('public.victim', '{body}'); GRANT SELECT ON public.victim TO PUBLIC")
+    mallory.execute("""
+        CALL semantic_index('lair.trap', '{body}'); GRANT SELECT ON lair.trap TO PUBLIC;
+    """)
+    mallory.execute("BEGIN; LOCK TABLE lair.trap")
+    for name in ("postgres", "bob"):
+        session = connect(name)
+        session.execute("SET statement_timeout = '20s'")
+        assert "victim" in {row[0] for row in session.execute("SELECT target::text FROM llm_staleness")}
+        session.execute("CALL llm_work()")
+    lair.execute("SET statement_timeout = '20s'")
+    lair.execute("CREATE TABLE public.further (id int); ALTER TABLE public.further ADD COLUMN more int")
+    lair.execute("DROP TABLE public.further")

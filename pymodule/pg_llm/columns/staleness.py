@@ -11,8 +11,11 @@ from pg_llm.columns import definition
 from pg_llm.columns.definition import AIColumn
 from pg_llm.database import table_access
 from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
+from pg_llm.database.timeout import with_lock_limit
 from pg_llm.errors import Error
 
+# Seconds to wait for a lock.
+_PATIENCE = 2.0
 # Tables that the caller may read at all.
 _READABLE = """
     SELECT a.id FROM llm.ai_column AS a JOIN pg_class AS c ON c.oid = a.target
@@ -24,7 +27,7 @@ _READABLE = """
 def report(db: Connection) -> Iterator[dict[str, Any]]:
     """One row for each AI column of a table that the caller may read, about the rows that the caller may read.
 
-    The counts are None for a table that cannot be read without running code of a role that the caller cannot trust.
+    The counts are None for a table that is locked, fails, or would run code of a role that the caller cannot trust.
     """
     for row in db.rows(_READABLE):
         column = definition.by_id(db, row["id"])
@@ -44,7 +47,9 @@ def _counts(db: Connection, column: AIColumn) -> dict[str, Any]:
     count = partial(definition.under_settings, db, column, partial(_count, db, column))
     try:
         with db.savepoint():
-            return table_access.on_part(db, column.source.oid, count, writes=False, beside=[column.companion_oid])
+            source, beside = column.source.oid, [column.companion_oid]
+            read = partial(table_access.on_part, db, source, count, writes=False, beside=beside)
+            return with_lock_limit(db, _PATIENCE, read)
     except (Error, DatabaseError) as error:
         # Nobody has named this table: it says nothing about the others.
         if error.sqlstate == CANCELLED:

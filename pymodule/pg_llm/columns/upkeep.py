@@ -17,7 +17,7 @@ from pg_llm.columns.evaluation import Result
 from pg_llm.database import ownership
 from pg_llm.database.connection import Connection
 from pg_llm.database.quoting import quote_ident
-from pg_llm.errors import ConcurrentChange
+from pg_llm.errors import ConcurrentChange, InsufficientPrivilege
 
 # Rows that are computed by one query, at most.
 BATCH = 256
@@ -65,8 +65,13 @@ def follow(db: Connection, trigger: Mapping[str, Any]) -> None:
     # One whose input was dropped keeps no writer from writing.
     if column is None or column.definition.sync != "live":
         return
-    if db.rows(_PART_OF, ("int8", "int8"), (relation, column.source.oid)):
+    if not db.rows(_PART_OF, ("int8", "int8"), (relation, column.source.oid)):
+        return
+    try:
         as_owner(db, column, partial(_follow_rows, db, column, event))
+    except InsufficientPrivilege as error:
+        # Whoever owns a part must not keep others from writing; llm_staleness tells.
+        db.warning(f'the AI column "{column.name}" does not follow: {error}', hint=error.hint)
 
 
 def update_rows(db: Connection, column: AIColumn, keys: str, lock: bool) -> list[str]:

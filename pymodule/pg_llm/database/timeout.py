@@ -1,13 +1,32 @@
-"""A time limit for one of several queries within the caller's statement."""
+"""Time limits for one of several queries within the caller's statement."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
 from pg_llm.interrupts import Interrupted
+
+_R = TypeVar("_R")
+# The session's own limit where that is shorter, in milliseconds.
+_LIMIT_LOCKS = """
+    SELECT set_config('lock_timeout', least(nullif(s.setting::int4, 0), $1)::text, true)
+    FROM pg_settings AS s WHERE s.name = 'lock_timeout'
+"""
+
+
+def with_lock_limit(db: Connection, seconds: float, work: Callable[[], _R]) -> _R:
+    """Run `work`, which waits so long at most for each lock (SQLSTATE 55P03), with the rights that it would have."""
+
+    def limited() -> _R:
+        db.rows(_LIMIT_LOCKS, ("int4",), (round(1000 * seconds),))
+        return work()
+
+    # What is set is put back with the role.
+    return db.run_as(db.current_role(), limited)
 
 
 class TimedOut(Exception):

@@ -16,5 +16,5 @@ def convert_companion_key(db: Connection, relation: str | None) -> None:
 
 @sql_function
 def empty_companion(db: Connection, relation: str | None) -> None:
-    """Delete the rows of a companion table that has lost its source, as its owner, if the caller has the owner's rights."""
+    """Delete the rows of a companion table whose source is gone, with the rights of its owner."""
     companion_rows.delete(db, arguments.required("relation", relation))

@@ -9,10 +9,13 @@ from typing import Any
 
 from pg_llm.database import table_access
 from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
+from pg_llm.database.timeout import with_lock_limit
 from pg_llm.errors import Error
 from pg_llm.search import semantic_index
 from pg_llm.search.semantic_index import SemanticIndex
 
+# Seconds to wait for a lock.
+_PATIENCE = 2.0
 # Those of relations that the caller may read.
 _READABLE = """
     SELECT i.id FROM llm.semantic_index AS i JOIN pg_class AS c ON c.oid = i.target
@@ -24,7 +27,7 @@ _READABLE = """
 def report(db: Connection) -> Iterator[dict[str, Any]]:
     """One row for each index of a relation that the caller may read, about the rows that the caller may read.
 
-    The counts are None for a relation that cannot be read without running code of a role that the caller cannot trust.
+    The counts are None for a relation that is locked, fails, or would run code of a role that the caller cannot trust.
     """
     for row in db.rows(_READABLE):
         index = semantic_index.by_id(db, row["id"])
@@ -44,7 +47,9 @@ def _counts(db: Connection, index: SemanticIndex) -> dict[str, Any]:
     try:
         count = partial(_count, db, index)
         with db.savepoint():
-            return table_access.on_part(db, index.source.oid, count, writes=False, beside=[index.companion_oid])
+            source, beside = index.source.oid, [index.companion_oid]
+            read = partial(table_access.on_part, db, source, count, writes=False, beside=beside)
+            return with_lock_limit(db, _PATIENCE, read)
     except (Error, DatabaseError) as error:
         # Nobody has named this table: it says nothing about the others.
         if error.sqlstate == CANCELLED:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from pg_llm.database import relation_names
 from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
+from pg_llm.database.timeout import with_lock_limit
 from pg_llm.database.transaction import Commit, pinned
 from pg_llm.errors import Error, from_exception
 from pg_llm.work import queue, workers
@@ -29,11 +31,8 @@ _SHORT, _LONG = 1.0, 5.0
 _SURROUNDINGS, _ABSENCE = ("53", "57", "58000", "55P03"), 30.0
 # Rows that others are writing, and for how long they wait.
 _BUSY, _MOMENT = ("40001", "40P01"), 0.5
-# Whoever keeps a table locked holds up the work on other tables for so long at most, until the end of a transaction.
-_PATIENCE = """
-    SELECT set_config('lock_timeout', CASE WHEN s.setting::int4 BETWEEN 1 AND 5000 THEN s.setting ELSE '5000' END, true)
-    FROM pg_settings AS s WHERE s.name = 'lock_timeout'
-"""
+# Whoever keeps a table locked holds up the work on other tables for so many seconds at most.
+_PATIENCE = 5.0
 # Of an endpoint nobody knows whether it dislikes the text or is not there; so many rows are asked for by themselves.
 _ENDPOINT_FAILED, _MAX_ENDPOINT_FAILURES = "58030", 3
 
@@ -108,8 +107,8 @@ class _Batch:
         try:
             # An error leaves nothing of the attempt behind.
             with self._db.savepoint(), relation_names.fresh(self._db):
-                self._db.rows(_PATIENCE)
-                self._handler(self._db, self._object_id, _keys(requests))
+                work = partial(self._handler, self._db, self._object_id, _keys(requests))
+                with_lock_limit(self._db, _PATIENCE, work)
                 queue.finish(self._db, requests)
         except (Error, DatabaseError) as error:
             # A session that is terminated ends without an error: what says so is the code of a table's owner.

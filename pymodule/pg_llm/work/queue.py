@@ -136,7 +136,7 @@ def claim(db: Connection, kind: str, object_id: int, limit: int) -> list[Request
                 db.rows(_SHORT_PATIENCE)
                 rows = db.rows(_CLAIM, _CLAIM_TYPES, (kind, object_id, all_rows, limit))
         except DatabaseError as error:
-            # Somebody else has claimed an earlier request for one of these rows at the same moment, or keeps one locked.
+            # Somebody else has claimed an earlier request for one of these rows just now, or keeps one locked.
             if error.sqlstate not in (_UNIQUE_VIOLATION, _LOCK_NOT_AVAILABLE):
                 raise
             rows = []

@@ -24,13 +24,18 @@ class FakeQueue:
     claims: list[int] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        for silent in ("pg_stat_clear_snapshot", "state = 'delayed', claimed_by = NULL", "WITH RECURSIVE object"):
+        for silent in (
+            "pg_stat_clear_snapshot",
+            "lock_timeout",
+            "state = 'delayed', claimed_by = NULL",
+            "WITH RECURSIVE object",
+        ):
             self.db.answer(silent)
         self.db.answer("pg_extension WHERE extname = 'pg_llm'", [{"owner": SUPERUSER}])
         self.db.answer("FROM llm.companion_table AS s JOIN pg_class", self.due)
         self.db.answer("WITH due AS", self.claim)
         self.db.answer("DELETE FROM llm.all_work WHERE id", self.finish)
-        self.db.answer("attempts = w.attempts + $2", self.release)
+        self.db.answer("attempts = least(w.attempts + $2", self.release)
         self.db.answer("UPDATE llm.all_worker")
 
     def due(self, call: Call) -> list[dict[str, object]]:
