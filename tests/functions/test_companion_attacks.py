@@ -139,6 +139,31 @@ def test_a_report_on_all_tables_runs_no_policy_of_others(
     assert ran_as(cluster, mark) <= {"mallory"}
 
 
+@pytest.mark.parametrize("kind", ["index", "column"])
+def test_a_report_counts_what_a_reader_may_read(
+    mallory: psycopg.Connection, connect: Connect, cluster: Cluster, kind: str
+) -> None:
+    call = {
+        "index": "CALL semantic_index('lair.trap', '{body}')",
+        "column": "CALL llm_column('lair.trap', 'size', 'length(body)')",
+    }
+    mallory.execute(f"{call[kind]}; GRANT SELECT ON lair.trap TO PUBLIC")
+    bob = connect("bob")
+    assert bob.execute("SELECT rows, stale, missing FROM llm_staleness").fetchall() == [(2, 0, 0)]
+    companion = "trap_embedding" if kind == "index" else "trap_size"
+    mark = len(cluster.log)
+    for attack in (
+        f"CREATE POLICY further ON lair.{companion} USING (lair.pay() = 1)",
+        f"DROP POLICY further ON lair.{companion}; DROP POLICY readable ON lair.{companion};"
+        f" CREATE POLICY readable ON lair.{companion} USING (lair.pay() = id)",
+        f"DROP POLICY readable ON lair.{companion};"
+        f" CREATE POLICY readable ON lair.{companion} USING (id IN (SELECT lair.pay()))",
+    ):
+        mallory.execute(attack)
+        assert bob.execute("SELECT rows, stale, missing FROM llm_staleness").fetchall() == [(None, None, None)]
+    assert ran_as(cluster, mark) <= {"mallory"}
+
+
 # 2. Keeping others from what they do.
 @pytest.mark.parametrize("caller", ["postgres", "bob"])
 def test_a_table_that_cannot_be_read_leaves_the_report_on_the_others(

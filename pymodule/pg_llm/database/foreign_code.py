@@ -137,6 +137,22 @@ _PLAIN = """
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND t.oid >= 16384 AND NOT pg_has_role(t.typowner, $2::oid, 'USAGE')
     )
 """
+# The policies on companions $2 of table $1 that are as llm.create_companion_policy() makes them, on keys of types of the
+# server's own: they run nothing but what reading that table runs.
+_COMPANION_POLICIES = r"""
+    SELECT c.oid::int8 AS root, format('policy %I on %I', p.polname, c.relname) AS what
+    FROM llm.companion_table AS k JOIN pg_class AS c ON c.oid = k.companion JOIN pg_policy AS p ON p.polrelid = c.oid
+    WHERE k.source = $1::oid AND c.oid = ANY($2::oid[]) AND p.polname = 'readable' AND p.polwithcheck IS NULL
+    AND pg_get_expr(p.polqual, c.oid) ~ format(
+        '^\((<name>|\(<name>(, <name>)+\)) IN \( SELECT (r\.<name>,?\s+)+FROM llm\.readable_keys'
+        '\(''%s''::text, %s\) r\([\w, "]+\)\)\)$',
+        k.kind, k.id
+    ) AND NOT EXISTS (
+        SELECT FROM unnest(k.key_numbers) WITH ORDINALITY AS n (number, place), pg_attribute AS a
+        WHERE (a.attrelid = c.oid AND a.attnum = n.place OR a.attrelid = k.source AND a.attnum = n.number)
+        AND a.atttypid >= 16384
+    )
+""".replace("<name>", r'(\w+|"[^"]+")')
 # Plain tables of role $2 itself, on any search path.
 _OWN = """
     SELECT pg_catalog.count(*) OPERATOR(pg_catalog.=) pg_catalog.cardinality($1::pg_catalog.oid[]) AS own
@@ -207,6 +223,18 @@ def find_ever(db: Connection, oids: Sequence[int], role: int) -> list[Row]:
         return []
     lock(db, oids, role)
     return find(db, oids, role) or [row for row in _tables(db, oids, role) if row["open"]]
+
+
+def find_with_companions(
+    db: Connection, oid: int, companions: Sequence[int], role: int, writes: bool = False
+) -> list[Row]:
+    """As `find`, for a table and companions of it, without our own policies on these."""
+    code = find(db, [oid, *companions], role, writes)
+    if not code or not companions:
+        return code
+    known = db.rows(_COMPANION_POLICIES, ("int8", "int8[]"), (oid, list(companions)))
+    harmless = {(row["root"], row["what"]) for row in known}
+    return [row for row in code if (row["root"], row["what"]) not in harmless]
 
 
 def lock(db: Connection, oids: Sequence[int], role: int, writes: bool = False) -> bool:

@@ -45,14 +45,17 @@ def on_table(db: Connection, oid: int, work: Callable[[], _R], writes: bool = Fa
 
 
 def on_part(db: Connection, oid: int, work: Callable[[], _R], writes: bool, beside: Sequence[int] = ()) -> _R:
-    """As `on_table` for a table that the caller did not name: no code that the role does not trust may run."""
+    """As `on_table` for a table that the caller did not name: no code that the role does not trust may run.
+
+    `beside` are companions of it that are read too.
+    """
     touched = [oid, *beside]
     if not writes and foreign_code.are_own(db, touched, db.current_role()):
         return work()
     with search_path.pinned(db):
         role = _role(db, [oid])
         foreign_code.lock(db, touched, role, writes)
-        _refuse(db, foreign_code.find(db, touched, role, writes), role, named=False)
+        _refuse(db, foreign_code.find_with_companions(db, oid, beside, role, writes), role, named=False)
     return as_role(db, role, work)
 
 

@@ -346,7 +346,9 @@ class _Search:
         return self._statement(
             f"""
             SELECT e.number, {source.key_object}::text AS key, ({source.object(source.columns)})::text AS row,
-                   substring({index.document} FROM e.start_pos FOR e.end_pos - e.start_pos) AS passage
+                   CASE WHEN 0 < e.start_pos AND e.start_pos < e.end_pos
+                        THEN substring({index.document} FROM e.start_pos FOR e.end_pos - e.start_pos) ELSE ''
+                   END AS passage
             """,
             f"{index.text_hash} = decode(e.hash, 'hex')",
         )
