@@ -67,7 +67,8 @@ def test_a_cross_encoder_gives_the_scores_of_sentence_transformers(
 
 def test_the_default_compares_vectors(db: psycopg.Connection) -> None:
     found = ranks(db, "How long is the guarantee of the kettle?", TEXTS[:2], None)
-    assert found[0] is not None and found[1] is not None
+    assert found[0] is not None
+    assert found[1] is not None
     assert found[0] > 0.4 > found[1]
     assert ranks(db, None, ["a", None], None) == [None, None]
     assert ranks(db, "a", [], None) == []
