@@ -263,33 +263,26 @@ BEGIN
 END
 $$;
 
--- Semantic indexes: each lies in a companion table beside its source.
--- Qualified throughout and without SET, so that the planner puts them into the queries that call them.
-CREATE FUNCTION llm.relation_tree(root pg_catalog.regclass) RETURNS SETOF pg_catalog.regclass
-LANGUAGE sql STABLE ROWS 10
-AS $$
-WITH RECURSIVE tree (relation) AS (
-    SELECT root::pg_catalog.oid
-    UNION
-    SELECT i.inhrelid FROM tree AS t
-    JOIN pg_catalog.pg_inherits AS i ON i.inhparent OPERATOR(pg_catalog.=) t.relation
-)
-SELECT relation::pg_catalog.regclass FROM tree
-$$;
-COMMENT ON FUNCTION llm.relation_tree IS 'A relation and all that inherits from it, partitions too';
+-- Companion tables: what is derived from a table lies beside it.
 
-CREATE FUNCTION llm.relation_ancestors(part pg_catalog.regclass) RETURNS SETOF pg_catalog.regclass
-LANGUAGE sql STABLE ROWS 2
-AS $$
-WITH RECURSIVE line (relation) AS (
-    SELECT part::pg_catalog.oid
-    UNION
-    SELECT i.inhparent FROM line AS l
-    JOIN pg_catalog.pg_inherits AS i ON i.inhrelid OPERATOR(pg_catalog.=) l.relation
-)
-SELECT relation::pg_catalog.regclass FROM line
+DROP PROCEDURE semantic_index(regclass, text[], text, text, text, text, text);
+DROP VIEW llm.embedding_column;
+
+-- Its rows have more columns now, which no view that reads them can bear.
+DO $$
+BEGIN
+    DROP FUNCTION semantic_search(text, regclass, int, text, jsonb, text);
+EXCEPTION WHEN dependent_objects_still_exist THEN
+    DECLARE
+        objects text;
+    BEGIN
+        GET STACKED DIAGNOSTICS objects = PG_EXCEPTION_DETAIL;
+        RAISE EXCEPTION 'semantic_search() has a new result, and other objects depend on the old one'
+            USING DETAIL = objects, ERRCODE = 'dependent_objects_still_exist',
+            HINT = 'Keep their definitions (pg_get_viewdef, pg_dump), drop them, update, and create them again.';
+    END;
+END
 $$;
-COMMENT ON FUNCTION llm.relation_ancestors IS 'A relation and all that it inherits from';
 
 -- Closed to everybody but its owner and the database's, for dumps; only the functions write it.
 CREATE TABLE llm.all_column (
@@ -320,6 +313,33 @@ COMMENT ON COLUMN llm.all_column.usename IS 'The owner of the source then; nothi
 -- Without those of tables that a restored database has not by then, such as temporary ones: one name would fail them all.
 SELECT pg_catalog.pg_extension_config_dump('llm.all_column', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = source AND c.relpersistence <> ''t'') AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = companion)');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_column_id_seq', '');
+
+-- Qualified throughout and without SET, so that the planner puts them into the queries that call them.
+CREATE FUNCTION llm.relation_tree(root pg_catalog.regclass) RETURNS SETOF pg_catalog.regclass
+LANGUAGE sql STABLE ROWS 10
+AS $$
+WITH RECURSIVE tree (relation) AS (
+    SELECT root::pg_catalog.oid
+    UNION
+    SELECT i.inhrelid FROM tree AS t
+    JOIN pg_catalog.pg_inherits AS i ON i.inhparent OPERATOR(pg_catalog.=) t.relation
+)
+SELECT relation::pg_catalog.regclass FROM tree
+$$;
+COMMENT ON FUNCTION llm.relation_tree IS 'A relation and all that inherits from it, partitions too';
+
+CREATE FUNCTION llm.relation_ancestors(part pg_catalog.regclass) RETURNS SETOF pg_catalog.regclass
+LANGUAGE sql STABLE ROWS 2
+AS $$
+WITH RECURSIVE line (relation) AS (
+    SELECT part::pg_catalog.oid
+    UNION
+    SELECT i.inhparent FROM line AS l
+    JOIN pg_catalog.pg_inherits AS i ON i.inhrelid OPERATOR(pg_catalog.=) l.relation
+)
+SELECT relation::pg_catalog.regclass FROM line
+$$;
+COMMENT ON FUNCTION llm.relation_ancestors IS 'A relation and all that it inherits from';
 
 -- Closed to everybody but its owner and the database's, for dumps; only the functions write it.
 CREATE TABLE llm.all_semantic_index (
@@ -355,71 +375,120 @@ COMMENT ON COLUMN llm.all_semantic_index.context IS 'Columns that the template p
 SELECT pg_catalog.pg_extension_config_dump('llm.all_semantic_index', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = source AND c.relpersistence <> ''t'') AND EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.oid = companion)');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_semantic_index_id_seq', '');
 
--- Columns as they are called today: by number, unless the relation has another number than when they were written down, as
--- after a restore. NULL for a column that was dropped.
-CREATE VIEW llm.semantic_index WITH (security_barrier) AS
-SELECT
-    i.id, i.source AS target, c.relname::pg_catalog.text AS name, i.companion,
-    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
-        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.key_numbers) WITH ORDINALITY AS n (number, place)
-        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
-        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
-    ) ELSE (i.key)::pg_catalog.text[] END AS key,
-    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
-        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.column_numbers) WITH ORDINALITY AS n (number, place)
-        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
-        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
-    ) ELSE (i.columns)::pg_catalog.text[] END AS columns,
-    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
-        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.context_numbers) WITH ORDINALITY AS n (number, place)
-        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
-        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
-    ) ELSE (i.context)::pg_catalog.text[] END AS context,
-    i.model, i.method, i.metric, i.sync, i.chunking, i.chunk_tokens, i.chunk_overlap, i.template, i.storage,
-    i.text_config
-FROM llm.all_semantic_index AS i
-JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) i.companion::pg_catalog.oid
-WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND EXISTS (
-    -- One that was given to somebody else is no companion any more.
-    SELECT FROM pg_catalog.pg_class AS s
-    WHERE s.oid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid AND s.relowner OPERATOR(pg_catalog.=) c.relowner
+-- Closed, as in a row's key and in an error stand values of tables that not everybody may read.
+CREATE TABLE llm.all_work (
+    id pg_catalog.int8 GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
+    kind pg_catalog.text NOT NULL,
+    object pg_catalog.int4 NOT NULL,
+    key pg_catalog.jsonb,
+    key_hash pg_catalog.uuid NOT NULL GENERATED ALWAYS AS (pg_catalog.md5(coalesce(key::pg_catalog.text, ''))::pg_catalog.uuid) STORED,
+    state pg_catalog.text NOT NULL DEFAULT 'waiting' CHECK (state OPERATOR(pg_catalog.=) ANY ('{waiting,claimed,delayed,dead}')),
+    requested_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    next_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    attempts pg_catalog.int4 NOT NULL DEFAULT 0,
+    error pg_catalog.text,
+    claimed_by pg_catalog.int4,
+    claimed_at pg_catalog.timestamptz,
+    -- So a row waits once, and nobody works on it who is not the only one.
+    UNIQUE (kind, object, key_hash, state),
+    CHECK ((state OPERATOR(pg_catalog.=) 'claimed') OPERATOR(pg_catalog.=) (claimed_by IS NOT NULL AND claimed_at IS NOT NULL))
 );
-COMMENT ON VIEW llm.semantic_index IS 'The semantic indexes of this database: what is indexed, how, and in which companion table';
-COMMENT ON COLUMN llm.semantic_index.target IS 'The table, view or foreign table whose text is indexed';
-COMMENT ON COLUMN llm.semantic_index.name IS 'The name of the companion table, by which other functions take the index';
-COMMENT ON COLUMN llm.semantic_index.context IS 'Columns that the template puts beside each chunk';
+CREATE INDEX all_work_due ON llm.all_work (kind, object, next_at) WHERE state OPERATOR(pg_catalog.=) ANY ('{waiting,delayed}');
+CREATE INDEX all_work_claimed ON llm.all_work (claimed_by) WHERE state OPERATOR(pg_catalog.=) 'claimed';
+CREATE INDEX all_work_failed ON llm.all_work (kind, object) WHERE error IS NOT NULL;
+COMMENT ON TABLE llm.all_work IS 'The queue of work in the background, of all roles, for dumps';
+COMMENT ON COLUMN llm.all_work.kind IS 'What is to be kept true, such as index';
+COMMENT ON COLUMN llm.all_work.object IS 'Which one of that kind';
+COMMENT ON COLUMN llm.all_work.key IS 'The primary key of the row that changed; NULL where all rows may have';
+COMMENT ON COLUMN llm.all_work.next_at IS 'Not before this moment';
+COMMENT ON COLUMN llm.all_work.state IS 'waiting; claimed by somebody who works on it; delayed, as it failed or could not be done; dead, as it failed too often';
+COMMENT ON COLUMN llm.all_work.claimed_by IS 'The process that works on it: a claim ends with the statement that made it';
 
--- What is derived from tables of users and lies in a companion table beside them: for DDL, which concerns both.
-CREATE VIEW llm.companion_table WITH (security_barrier) AS
-SELECT
-    'index'::pg_catalog.text AS kind, i.id, i.source, i.companion, i.sync, i.number, i.key_numbers,
-    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
-        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.key_numbers) WITH ORDINALITY AS n (number, place)
-        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
-        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
-    ) ELSE (i.key)::pg_catalog.text[] END AS key,
-    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
-        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.column_numbers OPERATOR(pg_catalog.||) i.context_numbers) WITH ORDINALITY AS n (number, place)
-        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
-        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
-    ) ELSE (i.columns OPERATOR(pg_catalog.||) i.context)::pg_catalog.text[] END AS inputs
-FROM llm.all_semantic_index AS i
-UNION ALL
-SELECT
-    'column', a.id, a.source, a.companion, a.sync, a.number, a.key_numbers,
-    CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
-        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.key_numbers) WITH ORDINALITY AS n (number, place)
-        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
-        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
-    ) ELSE (a.key)::pg_catalog.text[] END,
-    CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
-        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.input_numbers) WITH ORDINALITY AS n (number, place)
-        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
-        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
-    ) ELSE (a.inputs)::pg_catalog.text[] END
-FROM llm.all_column AS a;
-COMMENT ON VIEW llm.companion_table IS 'The companion tables of this database, each with the table that it is derived from';
-COMMENT ON COLUMN llm.companion_table.inputs IS 'The columns of the source that it is made from';
+CREATE TABLE llm.all_worker (
+    pid pg_catalog.int4 PRIMARY KEY,
+    role pg_catalog.oid NOT NULL,
+    since pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    rows pg_catalog.int8 NOT NULL DEFAULT 0,
+    failures pg_catalog.int8 NOT NULL DEFAULT 0,
+    seconds pg_catalog.float8 NOT NULL DEFAULT 0
+);
+COMMENT ON TABLE llm.all_worker IS 'The sessions that have announced themselves as workers; those that are gone are removed by the next one';
+COMMENT ON COLUMN llm.all_worker.seconds IS 'Time spent on work, without waiting for it';
+
+SELECT pg_catalog.pg_extension_config_dump('llm.all_work', '');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_work_id_seq', '');
+
+-- Without SET search_path, so that the expression means what it means to the caller; the procedures that compute commit as
+-- they go. What follows is pinned inside.
+CREATE PROCEDURE llm_column(
+    target regclass, "column" text, expression text, sync text DEFAULT 'live', name text DEFAULT NULL
+)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_column(target, column, expression, sync, name) $$;
+COMMENT ON PROCEDURE llm_column IS 'Keep the value of an expression for each row of a table beside it, computed again where an input changes.';
+
+CREATE PROCEDURE llm_refresh_column(target regclass, "column" text DEFAULT NULL)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_refresh_column(target, column) $$;
+COMMENT ON PROCEDURE llm_refresh_column IS 'Compute the rows of an AI column whose value is missing, stale or failed.';
+
+CREATE PROCEDURE llm_drop_column(target regclass, "column" text)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_drop_column(target, column) $$;
+COMMENT ON PROCEDURE llm_drop_column IS 'Remove an AI column with its values and corrections.';
+
+CREATE PROCEDURE llm_column_view(target regclass, name text DEFAULT NULL)
+LANGUAGE plpython3u
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_column_view(target, name) $$;
+COMMENT ON PROCEDURE llm_column_view IS 'Make a view that shows a table with its AI columns, each reader the rows that they may see.';
+
+-- jsonb without TRANSFORM: the key passes through as text, exact and unparsed.
+CREATE FUNCTION llm_correct(target regclass, "column" text, key jsonb, value text) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_correct(target, column, key, value) $$;
+COMMENT ON FUNCTION llm_correct IS 'Set the value of an AI column for one row, for good; NULL takes a correction back.';
+
+CREATE FUNCTION llm_corrections(target regclass, "column" text DEFAULT NULL) RETURNS TABLE (text text, label text)
+LANGUAGE plpython3u VOLATILE ROWS 100 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import ai_column; return ai_column.llm_corrections(target, column) $$;
+COMMENT ON FUNCTION llm_corrections IS 'Text and right label of each corrected row, as llm_fit takes them.';
+
+-- One for all tables, and the extension's: nobody can plant another under its name. Keys in full, however few digits the
+-- writer's session shows.
+CREATE FUNCTION llm.follow_column() RETURNS trigger
+LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
+AS $$ from pg_llm.functions import ai_column; return ai_column.follow_column(TD) $$;
+COMMENT ON FUNCTION llm.follow_column IS 'Statement trigger of a live AI column: computes the rows that changed, with the rights of the table''s owner.';
+
+-- A row that somebody restores in the name of a role whose rights they have not is theirs: it computes nothing for others.
+CREATE FUNCTION llm.column_author() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_roles AS me LEFT JOIN pg_roles AS author ON author.rolname = NEW.usename
+        WHERE me.rolname = CURRENT_USER AND (me.rolsuper OR pg_has_role(author.oid, 'USAGE'))
+    ) THEN
+        NEW.usename := CURRENT_USER;
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION llm.column_author IS 'Row trigger of llm.all_column: an expression is written in nobody else''s name';
+CREATE TRIGGER author BEFORE INSERT OR UPDATE ON llm.all_column FOR EACH ROW EXECUTE FUNCTION llm.column_author();
+
+-- jsonb without TRANSFORM: filter and citations pass through as text.
+CREATE FUNCTION semantic_answer(
+    question text, target regclass, k int DEFAULT 5, model text DEFAULT NULL, also regclass[] DEFAULT NULL,
+    filter jsonb DEFAULT NULL, name text DEFAULT NULL, rerank text DEFAULT NULL, entailment text DEFAULT NULL,
+    threshold real DEFAULT 0.5
+) RETURNS TABLE (answer text, citations jsonb, confidence real)
+LANGUAGE plpython3u STABLE COST 1000000 ROWS 1
+SET search_path = pg_catalog, pg_temp
+SET hnsw.iterative_scan = 'strict_order' SET hnsw.ef_search = 100
+SET ivfflat.iterative_scan = 'relaxed_order' SET ivfflat.probes = 10
+AS $$ from pg_llm.functions import answer; return answer.semantic_answer(question, target, k, model, also, filter, name, rerank, entailment, threshold) $$;
+COMMENT ON FUNCTION semantic_answer IS 'The answer to a question from the texts of tables, with checked citations; NULL where they do not answer it.';
 
 -- Statement triggers that tell an AFTER function what was written, on a table and on all its parts. Triggers that fire for
 -- logical replication only: for each row, as that fires no statement triggers but those of TRUNCATE. They depend on the extension: writes go on without it.
@@ -556,35 +625,22 @@ END
 $$;
 COMMENT ON FUNCTION llm.create_companion_policy IS 'Let whoever may read a row of the source read its chunks';
 
--- Values that a conversion changed are of no row any more: search leaves them out, and a refresh replaces them.
-CREATE FUNCTION llm.convert_companion_key(source regclass, companion regclass) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION llm.companion_key_conversion(relation regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    conversions text;
-BEGIN
-    SELECT string_agg(format('ALTER COLUMN %1$I TYPE %2$s USING %1$I::text::%2$s', own.attname, format_type(a.atttypid, -1)), ', ')
-    INTO conversions
-    FROM llm.companion_table AS t CROSS JOIN LATERAL unnest(t.key_numbers) WITH ORDINALITY AS n (number, place)
-    JOIN pg_attribute AS a ON a.attrelid = t.source AND a.attnum = n.number AND NOT a.attisdropped
-    JOIN pg_attribute AS own ON own.attrelid = t.companion AND own.attnum = n.place
-    JOIN pg_type AS y ON y.oid = a.atttypid AND y.typtype <> 'd'
-    WHERE t.source = convert_companion_key.source AND t.companion = convert_companion_key.companion
-    AND t.number = t.source::oid AND own.atttypid <> a.atttypid;
-    IF conversions IS NULL THEN
-        RETURN;
-    END IF;
-    EXECUTE format('DROP POLICY IF EXISTS readable ON %s', companion);
-    BEGIN
-        EXECUTE format('ALTER TABLE %s %s', companion, conversions);
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
-        EXECUTE format('DELETE FROM %s', companion);
-        EXECUTE format('ALTER TABLE %s %s', companion, conversions);
-    END;
-    PERFORM llm.create_companion_policy(companion);
-END
+SELECT string_agg(format('ALTER COLUMN %1$I TYPE %2$s USING %1$I::text::%2$s', own.attname, format_type(a.atttypid, -1)), ', ')
+FROM llm.companion_table AS t CROSS JOIN LATERAL unnest(t.key_numbers) WITH ORDINALITY AS n (number, place)
+JOIN pg_attribute AS a ON a.attrelid = t.source AND a.attnum = n.number AND NOT a.attisdropped
+JOIN pg_attribute AS own ON own.attrelid = t.companion AND own.attnum = n.place AND NOT own.attisdropped
+JOIN pg_type AS y ON y.oid = a.atttypid AND y.typtype <> 'd'
+WHERE t.companion = relation AND t.number = t.source::oid AND own.atttypid <> a.atttypid
 $$;
-COMMENT ON FUNCTION llm.convert_companion_key IS 'Give the key columns of a companion table the types that those of its source have';
+COMMENT ON FUNCTION llm.companion_key_conversion IS 'What gives the key of a companion table the types that its source''s key has; NULL where it has them';
+
+CREATE FUNCTION llm.convert_companion_key(relation regclass) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import companion; return companion.convert_companion_key(relation) $$;
+COMMENT ON FUNCTION llm.convert_companion_key IS 'Give the key of a companion table the types that its source''s key has, as its owner.';
 
 -- With the rights of whoever changes the schema: it touches only what belongs to the tables of the command.
 CREATE FUNCTION llm.companion_ddl() RETURNS event_trigger
@@ -605,7 +661,13 @@ BEGIN
         LOOP
             IF k.orphaned THEN
                 IF EXISTS (SELECT FROM pg_class AS c WHERE c.oid = k.companion) THEN
-                    EXECUTE format('DROP TABLE %s', k.companion);
+                    BEGIN
+                        EXECUTE format('DROP TABLE %s', k.companion);
+                    EXCEPTION WHEN dependent_objects_still_exist THEN
+                        -- A view of somebody's on it is no reason why the source could not go.
+                        EXECUTE format('TRUNCATE %s', k.companion);
+                        RAISE NOTICE 'table % stays, empty, as other objects depend on it', k.companion;
+                    END;
                 END IF;
             ELSE
                 PERFORM llm.drop_companion_triggers(k.kind, k.id, NULL);
@@ -615,12 +677,21 @@ BEGIN
         RETURN;
     END IF;
     FOR k IN
-        SELECT DISTINCT t.kind, t.id, t.source, t.companion, t.sync, d.objid = t.source::oid AS itself
+        SELECT DISTINCT t.kind, t.id, t.source, t.companion, t.sync, d.objid = t.source::oid AS itself,
+               c.relkind IN ('r', 'p') AND EXISTS (
+                   SELECT FROM llm.relation_tree(t.source) AS p (relation) JOIN pg_class AS f ON f.oid = p.relation
+                   WHERE f.relkind = 'f'
+               ) AS foreign_part
         FROM pg_event_trigger_ddl_commands() AS d
         CROSS JOIN LATERAL llm.relation_ancestors(d.objid::regclass) AS a (relation)
-        JOIN llm.companion_table AS t ON t.source = a.relation
+        JOIN llm.companion_table AS t ON t.source = a.relation JOIN pg_class AS c ON c.oid = t.source
         WHERE d.classid = 'pg_class'::regclass
     LOOP
+        IF k.sync <> 'manual' AND k.foreign_part THEN
+            RAISE EXCEPTION 'rows that go to a foreign table cannot be followed by the companion table %', k.companion
+                USING ERRCODE = 'feature_not_supported',
+                HINT = 'Drop it, or make it with sync => ''manual'', before a foreign table becomes a part of its source.';
+        END IF;
         IF k.itself AND (SELECT s.relowner <> c.relowner FROM pg_class AS s, pg_class AS c
                          WHERE s.oid = k.source AND c.oid = k.companion) THEN
             EXECUTE format('ALTER TABLE %s OWNER TO %I', k.companion, (
@@ -628,7 +699,8 @@ BEGIN
             ));
         END IF;
         IF k.itself THEN
-            PERFORM llm.convert_companion_key(k.source, k.companion);
+            -- It rewrites the companion, and so runs whatever its owner has put there.
+            PERFORM llm.convert_companion_key(k.companion) WHERE llm.companion_key_conversion(k.companion) IS NOT NULL;
             PERFORM llm.drop_companion_triggers(k.kind, k.id, k.source);
         END IF;
         -- Not before the source has all of its own: those that a restore is going to make would be there twice.
@@ -641,12 +713,61 @@ END
 $$;
 COMMENT ON FUNCTION llm.companion_ddl IS 'Event trigger: companion tables follow their sources through DROP, ALTER OWNER and new or detached parts';
 
+-- Definer, to write to the queue: that all rows of the table that is being written anew may have other texts.
+CREATE FUNCTION llm.companion_rewrite() RETURNS event_trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO llm.all_work AS w (kind, object, key)
+    SELECT t.kind, t.id, NULL FROM llm.relation_ancestors(pg_event_trigger_table_rewrite_oid()) AS a (relation)
+    JOIN llm.companion_table AS t ON t.source = a.relation WHERE t.sync <> 'manual'
+    ON CONFLICT (kind, object, key_hash, state) DO UPDATE SET state = w.state WHERE false;
+END
+$$;
+COMMENT ON FUNCTION llm.companion_rewrite IS 'Event trigger: asks a worker for all rows of a source whose table is written anew, as by ALTER COLUMN TYPE';
+
+-- The catalog of companions is restored by the database's owner too, who may say nothing about tables of others.
+CREATE FUNCTION llm.companion_author() RETURNS trigger
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN CASE WHEN (SELECT count(*) = 2 FROM pg_class AS c
+                      WHERE c.oid IN (NEW.source, NEW.companion) AND pg_has_role(c.relowner, 'USAGE')) THEN NEW END;
+END
+$$;
+COMMENT ON FUNCTION llm.companion_author IS 'Row trigger: a role registers companion tables of tables that are its own, and no others';
+CREATE TRIGGER companion_author BEFORE INSERT OR UPDATE ON llm.all_semantic_index
+FOR EACH ROW EXECUTE FUNCTION llm.companion_author();
+CREATE TRIGGER companion_author BEFORE INSERT OR UPDATE ON llm.all_column
+FOR EACH ROW EXECUTE FUNCTION llm.companion_author();
+
+CREATE EVENT TRIGGER llm_companion_rewrite ON table_rewrite EXECUTE FUNCTION llm.companion_rewrite();
 CREATE EVENT TRIGGER llm_companion_drop ON sql_drop EXECUTE FUNCTION llm.companion_ddl();
 CREATE EVENT TRIGGER llm_companion_alter ON ddl_command_end
-WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE')
-EXECUTE FUNCTION llm.companion_ddl();
+WHEN TAG IN (
+    'CREATE TABLE', 'ALTER TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE'
+) EXECUTE FUNCTION llm.companion_ddl();
 
-DROP PROCEDURE semantic_index(regclass, text[], text, text, text, text, text);
+CREATE FUNCTION llm_chunk(
+    input text, chunking text DEFAULT 'auto', chunk_tokens int DEFAULT NULL, chunk_overlap int DEFAULT 0,
+    model text DEFAULT NULL
+)
+RETURNS TABLE (ordinality bigint, chunk text, start_pos int, end_pos int)
+LANGUAGE plpython3u STABLE COST 10000 ROWS 20 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import documents; return documents.llm_chunk(input, chunking, chunk_tokens, chunk_overlap, model) $$;
+COMMENT ON FUNCTION llm_chunk IS 'The chunks of a text and their places: parts that an embedding model reads whole; none for NULL or blank text.';
+
+CREATE FUNCTION llm_text(document bytea, mime text DEFAULT NULL) RETURNS text
+LANGUAGE plpython3u STABLE COST 100000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import documents; return documents.llm_text(document, mime) $$;
+COMMENT ON FUNCTION llm_text IS 'The text of a file: PDF, DOCX, PPTX, XLSX, HTML, EPUB, e-mail or plain text; NULL for NULL.';
+
+CREATE FUNCTION llm_rank(query text, texts text[], model text DEFAULT NULL)
+RETURNS TABLE (ordinality bigint, score real)
+LANGUAGE plpython3u STABLE COST 100000 ROWS 100 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import ranking; return ranking.llm_rank(query, texts, model) $$;
+COMMENT ON FUNCTION llm_rank IS 'How relevant each text is to a query, with its position from 1; NULL for NULL.';
+
 -- The procedures commit as they go, so they cannot carry SET search_path: they pin it themselves.
 CREATE PROCEDURE semantic_index(
     target regclass, columns text[], model text DEFAULT NULL, name text DEFAULT NULL, method text DEFAULT 'hnsw',
@@ -684,21 +805,6 @@ SET extra_float_digits = 1 SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' 
 AS $$ from pg_llm.functions import semantic_index; return semantic_index.follow_index(TD) $$;
 COMMENT ON FUNCTION llm.follow_index IS 'Statement trigger of a live semantic index: makes chunks of what was written, as the table''s owner.';
 
--- Its rows have more columns now, which no view that reads them can bear.
-DO $$
-BEGIN
-    DROP FUNCTION semantic_search(text, regclass, int, text, jsonb, text);
-EXCEPTION WHEN dependent_objects_still_exist THEN
-    DECLARE
-        objects text;
-    BEGIN
-        GET STACKED DIAGNOSTICS objects = PG_EXCEPTION_DETAIL;
-        RAISE EXCEPTION 'semantic_search() has a new result, and other objects depend on the old one'
-            USING DETAIL = objects, ERRCODE = 'dependent_objects_still_exist',
-            HINT = 'Keep their definitions (pg_get_viewdef, pg_dump), drop them, update, and create them again.';
-    END;
-END
-$$;
 -- jsonb without TRANSFORM: filter and rows pass through as text, exact and unparsed. Keys and texts
 -- are the same whatever the session is set to.
 CREATE FUNCTION semantic_search(
@@ -725,60 +831,19 @@ SET ivfflat.iterative_scan = 'relaxed_order' SET ivfflat.probes = 10
 AS $$ from pg_llm.functions import semantic_search; return semantic_search.semantic_search_by(embedding, target, k, filter, name, group_by, min_score) $$;
 COMMENT ON FUNCTION semantic_search_by IS 'The k rows of a table whose passages are nearest to a vector, nearest first, as semantic_search gives them.';
 
-DROP VIEW llm.embedding_column;
 CREATE PROCEDURE semantic_upgrade(target regclass DEFAULT NULL)
 LANGUAGE plpython3u
 AS $$ from pg_llm.functions import semantic_upgrade; return semantic_upgrade.semantic_upgrade(target) $$;
 COMMENT ON PROCEDURE semantic_upgrade IS 'Move semantic indexes of version 0.1.0, which lay in the tables themselves, to companion tables.';
 COMMENT ON FUNCTION llm.semantic_forget IS 'Row trigger of a semantic index of version 0.1.0: a vector never stands beside text that it does not describe';
 
-GRANT SELECT ON llm.semantic_index, llm.companion_table TO PUBLIC;
-GRANT SELECT, INSERT ON llm.all_semantic_index TO pg_database_owner;
-GRANT SELECT, UPDATE ON SEQUENCE llm.all_semantic_index_id_seq TO pg_database_owner;
-
--- Work in the background.
--- Closed, as in a row's key and in an error stand values of tables that not everybody may read.
-CREATE TABLE llm.all_work (
-    id pg_catalog.int8 GENERATED BY DEFAULT AS IDENTITY PRIMARY KEY,
-    kind pg_catalog.text NOT NULL,
-    object pg_catalog.int4 NOT NULL,
-    key pg_catalog.jsonb,
-    key_hash pg_catalog.uuid NOT NULL GENERATED ALWAYS AS (pg_catalog.md5(coalesce(key::pg_catalog.text, ''))::pg_catalog.uuid) STORED,
-    state pg_catalog.text NOT NULL DEFAULT 'waiting' CHECK (state OPERATOR(pg_catalog.=) ANY ('{waiting,claimed,delayed,dead}')),
-    requested_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    next_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    attempts pg_catalog.int4 NOT NULL DEFAULT 0,
-    error pg_catalog.text,
-    claimed_by pg_catalog.int4,
-    claimed_at pg_catalog.timestamptz,
-    -- So a row waits once, and nobody works on it who is not the only one.
-    UNIQUE (kind, object, key_hash, state),
-    CHECK ((state OPERATOR(pg_catalog.=) 'claimed') OPERATOR(pg_catalog.=) (claimed_by IS NOT NULL AND claimed_at IS NOT NULL))
-);
-CREATE INDEX all_work_due ON llm.all_work (kind, object, next_at) WHERE state OPERATOR(pg_catalog.=) ANY ('{waiting,delayed}');
-CREATE INDEX all_work_claimed ON llm.all_work (claimed_by) WHERE state OPERATOR(pg_catalog.=) 'claimed';
-CREATE INDEX all_work_failed ON llm.all_work (kind, object) WHERE error IS NOT NULL;
-COMMENT ON TABLE llm.all_work IS 'The queue of work in the background, of all roles, for dumps';
-COMMENT ON COLUMN llm.all_work.kind IS 'What is to be kept true, such as index';
-COMMENT ON COLUMN llm.all_work.object IS 'Which one of that kind';
-COMMENT ON COLUMN llm.all_work.key IS 'The primary key of the row that changed; NULL where all rows may have';
-COMMENT ON COLUMN llm.all_work.next_at IS 'Not before this moment';
-COMMENT ON COLUMN llm.all_work.state IS 'waiting; claimed by somebody who works on it; delayed, as it failed or could not be done; dead, as it failed too often';
-COMMENT ON COLUMN llm.all_work.claimed_by IS 'The process that works on it: a claim ends with the statement that made it';
-
-CREATE TABLE llm.all_worker (
-    pid pg_catalog.int4 PRIMARY KEY,
-    role pg_catalog.oid NOT NULL,
-    since pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
-    rows pg_catalog.int8 NOT NULL DEFAULT 0,
-    failures pg_catalog.int8 NOT NULL DEFAULT 0,
-    seconds pg_catalog.float8 NOT NULL DEFAULT 0
-);
-COMMENT ON TABLE llm.all_worker IS 'The sessions that have announced themselves as workers; those that are gone are removed by the next one';
-COMMENT ON COLUMN llm.all_worker.seconds IS 'Time spent on work, without waiting for it';
-
-SELECT pg_catalog.pg_extension_config_dump('llm.all_work', '');
-SELECT pg_catalog.pg_extension_config_dump('llm.all_work_id_seq', '');
+CREATE FUNCTION llm.staleness_report() RETURNS TABLE (
+    kind text, target oid, name text, sync text, rows bigint, stale bigint, missing bigint, failed bigint,
+    corrected bigint, waiting bigint, oldest timestamptz, models jsonb
+)
+LANGUAGE plpython3u VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import staleness; return staleness.staleness_report() $$;
+COMMENT ON FUNCTION llm.staleness_report IS 'How true the semantic indexes and AI columns are that the caller may read, for the view llm_staleness.';
 
 -- It commits as it goes, so it cannot carry SET search_path: it pins it itself.
 CREATE PROCEDURE llm_work(max_rows int DEFAULT NULL, INOUT done bigint DEFAULT NULL, INOUT failed bigint DEFAULT NULL)
@@ -797,11 +862,13 @@ AS $$ from pg_llm.functions import work; return work.announce_worker() $$;
 COMMENT ON FUNCTION llm.announce_worker IS 'Make the session one that is told of new work and that llm_workers shows.';
 
 -- Keys and texts in one form, whatever the writer's session shows. In SQL, as a writer's first statement must not wait for
--- Python to start. It has the rights to write to the queue and reads none of the caller's objects: transition tables come
--- before relations of their names, values become text by the output functions of their types.
+-- Python to start, and planned once, as planning takes longer than all the rest. It has the rights to write to the queue and
+-- reads none of the caller's objects: transition tables come before relations of their names, values become text by the
+-- output functions of their types.
 CREATE FUNCTION llm.enqueue_work() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET extra_float_digits = 1 SET bytea_output = 'hex' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET timezone = 'UTC'
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     new_rows text;
@@ -867,6 +934,117 @@ END
 $$;
 COMMENT ON FUNCTION llm.enqueue_work IS 'Trigger of what is kept true in the background: puts the keys of the rows that changed into the queue';
 
+CREATE VIEW llm.ai_column WITH (security_barrier) AS
+SELECT
+    a.id, a.source AS target, a.name::pg_catalog.text AS name, a.companion,
+    CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
+        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.key_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
+        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
+    ) ELSE (a.key)::pg_catalog.text[] END AS key,
+    CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
+        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.input_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
+        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
+    ) ELSE (a.inputs)::pg_catalog.text[] END AS inputs,
+    a.expression, a.sync, a.compiled, a.inputs::pg_catalog.text[] AS written_inputs, a.settings,
+    EXISTS (
+        SELECT FROM pg_catalog.pg_roles AS r
+        WHERE r.rolname OPERATOR(pg_catalog.=) a.usename AND pg_catalog.pg_has_role(r.oid, s.relowner, 'USAGE')
+    ) AS trusted
+FROM llm.all_column AS a
+JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) a.companion::pg_catalog.oid
+JOIN pg_catalog.pg_class AS s ON s.oid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
+-- One that was given to somebody else is no companion any more.
+WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND s.relowner OPERATOR(pg_catalog.=) c.relowner;
+COMMENT ON VIEW llm.ai_column IS 'The AI columns of this database: expression, inputs, and the companion table with the values';
+COMMENT ON COLUMN llm.ai_column.inputs IS 'The columns of the table that the expression reads';
+COMMENT ON COLUMN llm.ai_column.compiled IS 'The expression with every name resolved, over columns called as in written_inputs';
+COMMENT ON COLUMN llm.ai_column.settings IS 'Settings of the session that made it, on which the expression depends';
+COMMENT ON COLUMN llm.ai_column.trusted IS 'Whether the role that made it has the rights of the owner of the table, without which nothing is computed';
+
+-- Columns as they are called today: by number, unless the relation has another number than when they were written down, as
+-- after a restore. NULL for a column that was dropped.
+CREATE VIEW llm.semantic_index WITH (security_barrier) AS
+SELECT
+    i.id, i.source AS target, c.relname::pg_catalog.text AS name, i.companion,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.key_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.key)::pg_catalog.text[] END AS key,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.column_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.columns)::pg_catalog.text[] END AS columns,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.context_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.context)::pg_catalog.text[] END AS context,
+    i.model, i.method, i.metric, i.sync, i.chunking, i.chunk_tokens, i.chunk_overlap, i.template, i.storage,
+    i.text_config
+FROM llm.all_semantic_index AS i
+JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) i.companion::pg_catalog.oid
+WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND EXISTS (
+    -- One that was given to somebody else is no companion any more.
+    SELECT FROM pg_catalog.pg_class AS s
+    WHERE s.oid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid AND s.relowner OPERATOR(pg_catalog.=) c.relowner
+);
+COMMENT ON VIEW llm.semantic_index IS 'The semantic indexes of this database: what is indexed, how, and in which companion table';
+COMMENT ON COLUMN llm.semantic_index.target IS 'The table, view or foreign table whose text is indexed';
+COMMENT ON COLUMN llm.semantic_index.name IS 'The name of the companion table, by which other functions take the index';
+COMMENT ON COLUMN llm.semantic_index.context IS 'Columns that the template puts beside each chunk';
+
+-- What is derived from tables of users and lies in a companion table beside them: for DDL, which concerns both.
+CREATE VIEW llm.companion_table WITH (security_barrier) AS
+SELECT
+    'index'::pg_catalog.text AS kind, i.id, i.source, i.companion, i.sync, i.number, i.key_numbers,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.key_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.key)::pg_catalog.text[] END AS key,
+    CASE WHEN i.source::pg_catalog.oid OPERATOR(pg_catalog.=) i.number THEN ARRAY(
+        SELECT a.attname::pg_catalog.text FROM pg_catalog.unnest(i.column_numbers OPERATOR(pg_catalog.||) i.context_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid OPERATOR(pg_catalog.=) i.source::pg_catalog.oid
+        AND a.attnum OPERATOR(pg_catalog.=) n.number AND NOT a.attisdropped ORDER BY n.place
+    ) ELSE (i.columns OPERATOR(pg_catalog.||) i.context)::pg_catalog.text[] END AS inputs
+FROM llm.all_semantic_index AS i
+UNION ALL
+SELECT
+    'column', a.id, a.source, a.companion, a.sync, a.number, a.key_numbers,
+    CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
+        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.key_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
+        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
+    ) ELSE (a.key)::pg_catalog.text[] END,
+    CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
+        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.input_numbers) WITH ORDINALITY AS n (number, place)
+        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
+        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
+    ) ELSE (a.inputs)::pg_catalog.text[] END
+FROM llm.all_column AS a;
+COMMENT ON VIEW llm.companion_table IS 'The companion tables of this database, each with the table that it is derived from';
+COMMENT ON COLUMN llm.companion_table.inputs IS 'The columns of the source that it is made from';
+
+CREATE VIEW @extschema@.llm_staleness AS
+SELECT
+    r.kind, r.target::pg_catalog.regclass AS target, r.name, r.sync, r.rows, r.stale, r.missing, r.failed, r.corrected,
+    r.waiting, r.oldest, r.models
+FROM llm.staleness_report() AS r;
+COMMENT ON VIEW @extschema@.llm_staleness IS 'How true semantic indexes and AI columns are: rows that are stale, missing, failed or waiting, and by which models';
+COMMENT ON COLUMN @extschema@.llm_staleness.kind IS 'index or column';
+COMMENT ON COLUMN @extschema@.llm_staleness.rows IS 'Rows of the table that the caller may read; NULL where reading it would run code of somebody whom the caller cannot trust';
+COMMENT ON COLUMN @extschema@.llm_staleness.stale IS 'Rows whose text, or an expression or model of an AI column, changed since';
+COMMENT ON COLUMN @extschema@.llm_staleness.missing IS 'Rows with nothing yet, though there is a text';
+COMMENT ON COLUMN @extschema@.llm_staleness.failed IS 'Rows that have an error in place of a value, and those whose work in the background failed; for others than the owner without the latter';
+COMMENT ON COLUMN @extschema@.llm_staleness.corrected IS 'Rows whose value a person has set';
+COMMENT ON COLUMN @extschema@.llm_staleness.waiting IS 'Rows that wait for a worker; for the owner';
+COMMENT ON COLUMN @extschema@.llm_staleness.oldest IS 'When the oldest value was computed';
+COMMENT ON COLUMN @extschema@.llm_staleness.models IS 'Rows by the models that they were computed with, those of AI columns with the beginning of the digest';
+
 -- Rights are the caller's: pg_has_role() asks for whoever runs the query, while the closed tables are read with the
 -- owner's rights.
 CREATE VIEW @extschema@.llm_failed_work WITH (security_barrier) AS
@@ -911,9 +1089,15 @@ COMMENT ON COLUMN @extschema@.llm_workers.failures IS 'Attempts that failed';
 COMMENT ON COLUMN @extschema@.llm_workers.waiting IS 'Rows that it may do and that wait, those that others are doing included';
 COMMENT ON COLUMN @extschema@.llm_workers.lag IS 'For how long the oldest of them has been waiting';
 
+GRANT SELECT ON llm.semantic_index, llm.companion_table TO PUBLIC;
+GRANT SELECT, INSERT ON llm.all_semantic_index TO pg_database_owner;
+GRANT SELECT, UPDATE ON SEQUENCE llm.all_semantic_index_id_seq TO pg_database_owner;
 GRANT SELECT, INSERT ON llm.all_work TO pg_database_owner;
 GRANT SELECT, UPDATE ON SEQUENCE llm.all_work_id_seq TO pg_database_owner;
 GRANT SELECT ON @extschema@.llm_failed_work, @extschema@.llm_workers TO PUBLIC;
+GRANT SELECT, INSERT ON llm.all_column TO pg_database_owner;
+GRANT SELECT, UPDATE ON SEQUENCE llm.all_column_id_seq TO pg_database_owner;
+GRANT SELECT ON llm.ai_column, @extschema@.llm_staleness TO PUBLIC;
 
 -- As a warning: notices of an update are not shown.
 DO $$
@@ -962,151 +1146,3 @@ COMMENT ON COLUMN @extschema@.llm_runs.finished_at IS 'When it was registered';
 COMMENT ON COLUMN @extschema@.llm_runs.data_hash IS 'SHA-256 of the rows it learnt from, in any order';
 COMMENT ON COLUMN @extschema@.llm_runs.base_digest IS 'SHA-256 of the base model''s files';
 COMMENT ON COLUMN @extschema@.llm_runs.digest IS 'SHA-256 of the model''s files';
-
-CREATE FUNCTION llm_chunk(
-    input text, chunking text DEFAULT 'auto', chunk_tokens int DEFAULT NULL, chunk_overlap int DEFAULT 0,
-    model text DEFAULT NULL
-)
-RETURNS TABLE (ordinality bigint, chunk text, start_pos int, end_pos int)
-LANGUAGE plpython3u STABLE COST 10000 ROWS 20 SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import documents; return documents.llm_chunk(input, chunking, chunk_tokens, chunk_overlap, model) $$;
-COMMENT ON FUNCTION llm_chunk IS 'The chunks of a text and their places: parts that an embedding model reads whole; none for NULL or blank text.';
-
-CREATE FUNCTION llm_text(document bytea, mime text DEFAULT NULL) RETURNS text
-LANGUAGE plpython3u STABLE COST 100000 SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import documents; return documents.llm_text(document, mime) $$;
-COMMENT ON FUNCTION llm_text IS 'The text of a file: PDF, DOCX, PPTX, XLSX, HTML, EPUB, e-mail or plain text; NULL for NULL.';
-
-CREATE FUNCTION llm_rank(query text, texts text[], model text DEFAULT NULL)
-RETURNS TABLE (ordinality bigint, score real)
-LANGUAGE plpython3u STABLE COST 100000 ROWS 100 SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import ranking; return ranking.llm_rank(query, texts, model) $$;
-COMMENT ON FUNCTION llm_rank IS 'How relevant each text is to a query, with its position from 1; NULL for NULL.';
-
--- Without SET search_path, so that the expression means what it means to the caller; the procedures that compute commit as
--- they go. What follows is pinned inside.
-CREATE PROCEDURE llm_column(
-    target regclass, "column" text, expression text, sync text DEFAULT 'live', name text DEFAULT NULL
-)
-LANGUAGE plpython3u
-AS $$ from pg_llm.functions import ai_column; return ai_column.llm_column(target, column, expression, sync, name) $$;
-COMMENT ON PROCEDURE llm_column IS 'Keep the value of an expression for each row of a table beside it, computed again where an input changes.';
-
-CREATE PROCEDURE llm_refresh_column(target regclass, "column" text DEFAULT NULL)
-LANGUAGE plpython3u
-AS $$ from pg_llm.functions import ai_column; return ai_column.llm_refresh_column(target, column) $$;
-COMMENT ON PROCEDURE llm_refresh_column IS 'Compute the rows of an AI column whose value is missing, stale or failed.';
-
-CREATE PROCEDURE llm_drop_column(target regclass, "column" text)
-LANGUAGE plpython3u
-AS $$ from pg_llm.functions import ai_column; return ai_column.llm_drop_column(target, column) $$;
-COMMENT ON PROCEDURE llm_drop_column IS 'Remove an AI column with its values and corrections.';
-
-CREATE PROCEDURE llm_column_view(target regclass, name text DEFAULT NULL)
-LANGUAGE plpython3u
-AS $$ from pg_llm.functions import ai_column; return ai_column.llm_column_view(target, name) $$;
-COMMENT ON PROCEDURE llm_column_view IS 'Make a view that shows a table with its AI columns, each reader the rows that they may see.';
-
--- jsonb without TRANSFORM: the key passes through as text, exact and unparsed.
-CREATE FUNCTION llm_correct(target regclass, "column" text, key jsonb, value text) RETURNS void
-LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import ai_column; return ai_column.llm_correct(target, column, key, value) $$;
-COMMENT ON FUNCTION llm_correct IS 'Set the value of an AI column for one row, for good; NULL takes a correction back.';
-
-CREATE FUNCTION llm_corrections(target regclass, "column" text DEFAULT NULL) RETURNS TABLE (text text, label text)
-LANGUAGE plpython3u VOLATILE ROWS 100 SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import ai_column; return ai_column.llm_corrections(target, column) $$;
-COMMENT ON FUNCTION llm_corrections IS 'Text and right label of each corrected row, as llm_fit takes them.';
-
--- One for all tables, and the extension's: nobody can plant another under its name. Keys in full, however few digits the
--- writer's session shows.
-CREATE FUNCTION llm.follow_column() RETURNS trigger
-LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1
-AS $$ from pg_llm.functions import ai_column; return ai_column.follow_column(TD) $$;
-COMMENT ON FUNCTION llm.follow_column IS 'Statement trigger of a live AI column: computes the rows that changed, with the rights of the table''s owner.';
-
--- A row that somebody restores in the name of a role whose rights they have not is theirs: it computes nothing for others.
-CREATE FUNCTION llm.column_author() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF NOT EXISTS (
-        SELECT FROM pg_roles AS me LEFT JOIN pg_roles AS author ON author.rolname = NEW.usename
-        WHERE me.rolname = CURRENT_USER AND (me.rolsuper OR pg_has_role(author.oid, 'USAGE'))
-    ) THEN
-        NEW.usename := CURRENT_USER;
-    END IF;
-    RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION llm.column_author IS 'Row trigger of llm.all_column: an expression is written in nobody else''s name';
-CREATE TRIGGER author BEFORE INSERT OR UPDATE ON llm.all_column FOR EACH ROW EXECUTE FUNCTION llm.column_author();
-
-CREATE FUNCTION llm.staleness_report() RETURNS TABLE (
-    kind text, target oid, name text, sync text, rows bigint, stale bigint, missing bigint, failed bigint,
-    corrected bigint, waiting bigint, oldest timestamptz, models jsonb
-)
-LANGUAGE plpython3u VOLATILE ROWS 10 SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import staleness; return staleness.staleness_report() $$;
-COMMENT ON FUNCTION llm.staleness_report IS 'How true the semantic indexes and AI columns are that the caller may read, for the view llm_staleness.';
-
-CREATE VIEW llm.ai_column WITH (security_barrier) AS
-SELECT
-    a.id, a.source AS target, a.name::pg_catalog.text AS name, a.companion,
-    CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
-        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.key_numbers) WITH ORDINALITY AS n (number, place)
-        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
-        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
-    ) ELSE (a.key)::pg_catalog.text[] END AS key,
-    CASE WHEN a.source::pg_catalog.oid OPERATOR(pg_catalog.=) a.number THEN ARRAY(
-        SELECT w.attname::pg_catalog.text FROM pg_catalog.unnest(a.input_numbers) WITH ORDINALITY AS n (number, place)
-        LEFT JOIN pg_catalog.pg_attribute AS w ON w.attrelid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
-        AND w.attnum OPERATOR(pg_catalog.=) n.number AND NOT w.attisdropped ORDER BY n.place
-    ) ELSE (a.inputs)::pg_catalog.text[] END AS inputs,
-    a.expression, a.sync, a.compiled, a.inputs::pg_catalog.text[] AS written_inputs, a.settings,
-    EXISTS (
-        SELECT FROM pg_catalog.pg_roles AS r
-        WHERE r.rolname OPERATOR(pg_catalog.=) a.usename AND pg_catalog.pg_has_role(r.oid, s.relowner, 'USAGE')
-    ) AS trusted
-FROM llm.all_column AS a
-JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) a.companion::pg_catalog.oid
-JOIN pg_catalog.pg_class AS s ON s.oid OPERATOR(pg_catalog.=) a.source::pg_catalog.oid
--- One that was given to somebody else is no companion any more.
-WHERE c.relkind OPERATOR(pg_catalog.=) 'r' AND s.relowner OPERATOR(pg_catalog.=) c.relowner;
-COMMENT ON VIEW llm.ai_column IS 'The AI columns of this database: expression, inputs, and the companion table with the values';
-COMMENT ON COLUMN llm.ai_column.inputs IS 'The columns of the table that the expression reads';
-COMMENT ON COLUMN llm.ai_column.compiled IS 'The expression with every name resolved, over columns called as in written_inputs';
-COMMENT ON COLUMN llm.ai_column.settings IS 'Settings of the session that made it, on which the expression depends';
-COMMENT ON COLUMN llm.ai_column.trusted IS 'Whether the role that made it has the rights of the owner of the table, without which nothing is computed';
-
-CREATE VIEW @extschema@.llm_staleness AS
-SELECT
-    r.kind, r.target::pg_catalog.regclass AS target, r.name, r.sync, r.rows, r.stale, r.missing, r.failed, r.corrected,
-    r.waiting, r.oldest, r.models
-FROM llm.staleness_report() AS r;
-COMMENT ON VIEW @extschema@.llm_staleness IS 'How true semantic indexes and AI columns are: rows that are stale, missing, failed or waiting, and by which models';
-COMMENT ON COLUMN @extschema@.llm_staleness.kind IS 'index or column';
-COMMENT ON COLUMN @extschema@.llm_staleness.rows IS 'Rows of the table that the caller may read; NULL where reading it would run code of somebody whom the caller cannot trust';
-COMMENT ON COLUMN @extschema@.llm_staleness.stale IS 'Rows whose text, or an expression or model of an AI column, changed since';
-COMMENT ON COLUMN @extschema@.llm_staleness.missing IS 'Rows with nothing yet, though there is a text';
-COMMENT ON COLUMN @extschema@.llm_staleness.failed IS 'Rows that have an error in place of a value, and those whose work in the background failed; for others than the owner without the latter';
-COMMENT ON COLUMN @extschema@.llm_staleness.corrected IS 'Rows whose value a person has set';
-COMMENT ON COLUMN @extschema@.llm_staleness.waiting IS 'Rows that wait for a worker; for the owner';
-COMMENT ON COLUMN @extschema@.llm_staleness.oldest IS 'When the oldest value was computed';
-COMMENT ON COLUMN @extschema@.llm_staleness.models IS 'Rows by the models that they were computed with, those of AI columns with the beginning of the digest';
-
-GRANT SELECT, INSERT ON llm.all_column TO pg_database_owner;
-GRANT SELECT, UPDATE ON SEQUENCE llm.all_column_id_seq TO pg_database_owner;
-GRANT SELECT ON llm.ai_column, @extschema@.llm_staleness TO PUBLIC;
--- jsonb without TRANSFORM: filter and citations pass through as text.
-CREATE FUNCTION semantic_answer(
-    question text, target regclass, k int DEFAULT 5, model text DEFAULT NULL, also regclass[] DEFAULT NULL,
-    filter jsonb DEFAULT NULL, name text DEFAULT NULL, rerank text DEFAULT NULL, entailment text DEFAULT NULL,
-    threshold real DEFAULT 0.5
-) RETURNS TABLE (answer text, citations jsonb, confidence real)
-LANGUAGE plpython3u STABLE COST 1000000 ROWS 1
-SET search_path = pg_catalog, pg_temp
-SET hnsw.iterative_scan = 'strict_order' SET hnsw.ef_search = 100
-SET ivfflat.iterative_scan = 'relaxed_order' SET ivfflat.probes = 10
-AS $$ from pg_llm.functions import answer; return answer.semantic_answer(question, target, k, model, also, filter, name, rerank, entailment, threshold) $$;
-COMMENT ON FUNCTION semantic_answer IS 'The answer to a question from the texts of tables, with checked citations; NULL where they do not answer it.';

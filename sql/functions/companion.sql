@@ -133,35 +133,22 @@ END
 $$;
 COMMENT ON FUNCTION llm.create_companion_policy IS 'Let whoever may read a row of the source read its chunks';
 
--- Values that a conversion changed are of no row any more: search leaves them out, and a refresh replaces them.
-CREATE FUNCTION llm.convert_companion_key(source regclass, companion regclass) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp
+CREATE FUNCTION llm.companion_key_conversion(relation regclass) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    conversions text;
-BEGIN
-    SELECT string_agg(format('ALTER COLUMN %1$I TYPE %2$s USING %1$I::text::%2$s', own.attname, format_type(a.atttypid, -1)), ', ')
-    INTO conversions
-    FROM llm.companion_table AS t CROSS JOIN LATERAL unnest(t.key_numbers) WITH ORDINALITY AS n (number, place)
-    JOIN pg_attribute AS a ON a.attrelid = t.source AND a.attnum = n.number AND NOT a.attisdropped
-    JOIN pg_attribute AS own ON own.attrelid = t.companion AND own.attnum = n.place
-    JOIN pg_type AS y ON y.oid = a.atttypid AND y.typtype <> 'd'
-    WHERE t.source = convert_companion_key.source AND t.companion = convert_companion_key.companion
-    AND t.number = t.source::oid AND own.atttypid <> a.atttypid;
-    IF conversions IS NULL THEN
-        RETURN;
-    END IF;
-    EXECUTE format('DROP POLICY IF EXISTS readable ON %s', companion);
-    BEGIN
-        EXECUTE format('ALTER TABLE %s %s', companion, conversions);
-    EXCEPTION WHEN data_exception OR integrity_constraint_violation THEN
-        EXECUTE format('DELETE FROM %s', companion);
-        EXECUTE format('ALTER TABLE %s %s', companion, conversions);
-    END;
-    PERFORM llm.create_companion_policy(companion);
-END
+SELECT string_agg(format('ALTER COLUMN %1$I TYPE %2$s USING %1$I::text::%2$s', own.attname, format_type(a.atttypid, -1)), ', ')
+FROM llm.companion_table AS t CROSS JOIN LATERAL unnest(t.key_numbers) WITH ORDINALITY AS n (number, place)
+JOIN pg_attribute AS a ON a.attrelid = t.source AND a.attnum = n.number AND NOT a.attisdropped
+JOIN pg_attribute AS own ON own.attrelid = t.companion AND own.attnum = n.place AND NOT own.attisdropped
+JOIN pg_type AS y ON y.oid = a.atttypid AND y.typtype <> 'd'
+WHERE t.companion = relation AND t.number = t.source::oid AND own.atttypid <> a.atttypid
 $$;
-COMMENT ON FUNCTION llm.convert_companion_key IS 'Give the key columns of a companion table the types that those of its source have';
+COMMENT ON FUNCTION llm.companion_key_conversion IS 'What gives the key of a companion table the types that its source''s key has; NULL where it has them';
+
+CREATE FUNCTION llm.convert_companion_key(relation regclass) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import companion; return companion.convert_companion_key(relation) $$;
+COMMENT ON FUNCTION llm.convert_companion_key IS 'Give the key of a companion table the types that its source''s key has, as its owner.';
 
 -- With the rights of whoever changes the schema: it touches only what belongs to the tables of the command.
 CREATE FUNCTION llm.companion_ddl() RETURNS event_trigger
@@ -198,12 +185,21 @@ BEGIN
         RETURN;
     END IF;
     FOR k IN
-        SELECT DISTINCT t.kind, t.id, t.source, t.companion, t.sync, d.objid = t.source::oid AS itself
+        SELECT DISTINCT t.kind, t.id, t.source, t.companion, t.sync, d.objid = t.source::oid AS itself,
+               c.relkind IN ('r', 'p') AND EXISTS (
+                   SELECT FROM llm.relation_tree(t.source) AS p (relation) JOIN pg_class AS f ON f.oid = p.relation
+                   WHERE f.relkind = 'f'
+               ) AS foreign_part
         FROM pg_event_trigger_ddl_commands() AS d
         CROSS JOIN LATERAL llm.relation_ancestors(d.objid::regclass) AS a (relation)
-        JOIN llm.companion_table AS t ON t.source = a.relation
+        JOIN llm.companion_table AS t ON t.source = a.relation JOIN pg_class AS c ON c.oid = t.source
         WHERE d.classid = 'pg_class'::regclass
     LOOP
+        IF k.sync <> 'manual' AND k.foreign_part THEN
+            RAISE EXCEPTION 'rows that go to a foreign table cannot be followed by the companion table %', k.companion
+                USING ERRCODE = 'feature_not_supported',
+                HINT = 'Drop it, or make it with sync => ''manual'', before a foreign table becomes a part of its source.';
+        END IF;
         IF k.itself AND (SELECT s.relowner <> c.relowner FROM pg_class AS s, pg_class AS c
                          WHERE s.oid = k.source AND c.oid = k.companion) THEN
             EXECUTE format('ALTER TABLE %s OWNER TO %I', k.companion, (
@@ -211,7 +207,8 @@ BEGIN
             ));
         END IF;
         IF k.itself THEN
-            PERFORM llm.convert_companion_key(k.source, k.companion);
+            -- It rewrites the companion, and so runs whatever its owner has put there.
+            PERFORM llm.convert_companion_key(k.companion) WHERE llm.companion_key_conversion(k.companion) IS NOT NULL;
             PERFORM llm.drop_companion_triggers(k.kind, k.id, k.source);
         END IF;
         -- Not before the source has all of its own: those that a restore is going to make would be there twice.
@@ -255,5 +252,6 @@ FOR EACH ROW EXECUTE FUNCTION llm.companion_author();
 CREATE EVENT TRIGGER llm_companion_rewrite ON table_rewrite EXECUTE FUNCTION llm.companion_rewrite();
 CREATE EVENT TRIGGER llm_companion_drop ON sql_drop EXECUTE FUNCTION llm.companion_ddl();
 CREATE EVENT TRIGGER llm_companion_alter ON ddl_command_end
-WHEN TAG IN ('CREATE TABLE', 'ALTER TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE')
-EXECUTE FUNCTION llm.companion_ddl();
+WHEN TAG IN (
+    'CREATE TABLE', 'ALTER TABLE', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW', 'CREATE FOREIGN TABLE', 'ALTER FOREIGN TABLE'
+) EXECUTE FUNCTION llm.companion_ddl();

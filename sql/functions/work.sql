@@ -15,11 +15,13 @@ AS $$ from pg_llm.functions import work; return work.announce_worker() $$;
 COMMENT ON FUNCTION llm.announce_worker IS 'Make the session one that is told of new work and that llm_workers shows.';
 
 -- Keys and texts in one form, whatever the writer's session shows. In SQL, as a writer's first statement must not wait for
--- Python to start. It has the rights to write to the queue and reads none of the caller's objects: transition tables come
--- before relations of their names, values become text by the output functions of their types.
+-- Python to start, and planned once, as planning takes longer than all the rest. It has the rights to write to the queue and
+-- reads none of the caller's objects: transition tables come before relations of their names, values become text by the
+-- output functions of their types.
 CREATE FUNCTION llm.enqueue_work() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 SET extra_float_digits = 1 SET bytea_output = 'hex' SET datestyle = 'ISO' SET intervalstyle = 'postgres' SET timezone = 'UTC'
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
     new_rows text;

@@ -19,7 +19,7 @@ QUERY = """
 
 
 # What may act for others: forgetting what describes nothing, after anybody's DROP, and asking for work, whoever writes.
-DEFINERS = {"prune_companions", "enqueue_work"}
+DEFINERS = {"prune_companions", "enqueue_work", "companion_rewrite"}
 # Whose bodies name everything in full, so that the planner can put them into queries.
 INLINED = {"relation_tree", "relation_ancestors"}
 # What is written in PL/pgSQL: triggers, and what keeps companion tables beside their sources.

@@ -136,7 +136,8 @@ llm.drop_companion_triggers('index', {index}, NULL)                     ok      
 llm.prune_companions()                                                  ok        ok    ok      ok    42501
 llm.readable_keys('index', {index}) AS r (id int)                       ok        ok    ok      42501 42501
 llm.create_companion_policy('shop.note_embedding')                      42710     42710 42501   42501 42501
-llm.convert_companion_key('shop.note', 'shop.note_embedding')           ok        ok    ok      ok    42501
+llm.companion_key_conversion('shop.note_embedding')                     ok        ok    ok      ok    42501
+llm.convert_companion_key('shop.note_embedding')                        ok        ok    ok      ok    42501
 """
 # Who may SELECT (r), INSERT (a), UPDATE (w), DELETE (d); the rest is the superuser's alone. What a plain role may write
 # are rows of its own, which nobody else is shown.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -424,6 +425,86 @@ def test_many_rows_are_computed_by_the_batch_twin(tickets: psycopg.Connection) -
             assert all(one == other for one, other in rows)
 
 
+def test_a_worker_computes_in_the_background(tickets: psycopg.Connection) -> None:
+    column(tickets, "x", "100 / n", sync="background")
+    assert values(tickets, "x") == {1: 100, 2: 50, 3: 33}
+    tickets.execute("INSERT INTO ticket VALUES (4, 'a', 4), (5, 'a', 0); DELETE FROM ticket WHERE id = 1")
+    tickets.execute("UPDATE ticket SET id = 9 WHERE id = 2; UPDATE ticket SET body = 'not read' WHERE id = 3")
+    assert values(tickets, "x") == {1: 100, 2: 50, 3: 33}
+    assert value(tickets, "SELECT count(*) FROM llm.all_work WHERE kind = 'column'") == 5
+    assert tickets.execute("CALL llm_work()").fetchone() == (5, 0)
+    assert values(tickets, "x") == {3: 33, 4: 25, 5: None, 9: 50}
+    assert value(tickets, "SELECT error FROM ticket_x WHERE id = 5") == "division by zero"
+    tickets.execute("TRUNCATE ticket; CALL llm_work()")
+    assert values(tickets, "x") == {}
+    assert value(tickets, "SELECT count(*) FROM llm.all_work") == 0
+
+
+def test_work_of_others_is_left_to_them(owned: psycopg.Connection, role: str) -> None:
+    column(owned, "x", "body || current_user", sync="background")
+    owned.execute("INSERT INTO ticket VALUES (4, 'a', 0)")
+    owned.execute(f"RESET ROLE; SET ROLE {role}; CALL llm_work(); RESET ROLE")
+    assert values(owned, "x").keys() == {1, 2, 3}
+    owned.execute("CALL llm_work()")
+    assert values(owned, "x")[4] == "akeeper"
+
+
+@pytest.mark.parametrize("sync", ["live", "background"])
+def test_after_any_writes_it_is_as_if_made_from_scratch(tickets: psycopg.Connection, sync: str) -> None:
+    column(tickets, "x", "body || n", sync=sync)
+    chance = random.Random(7)
+    for _ in range(300):
+        id, other, text = chance.randint(1, 40), chance.randint(1, 40), chance.choice(["a", "b", "", "NULL"])
+        body = text if text == "NULL" else f"'{text}'"
+        tickets.execute(
+            chance.choice(
+                [
+                    f"INSERT INTO ticket VALUES ({id}, {body}, 1) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+                    f"INSERT INTO ticket SELECT g, {body}, g FROM generate_series({id}, {id + 5}) g"
+                    " ON CONFLICT DO NOTHING",
+                    f"UPDATE ticket SET body = {body}, n = n + 1 WHERE id BETWEEN {id} AND {other}",
+                    f"DELETE FROM ticket WHERE id = {id}",
+                    f"UPDATE ticket SET id = {other} WHERE id = {id}"
+                    f" AND NOT EXISTS (SELECT FROM ticket WHERE id = {other})",
+                    f"WITH d AS (DELETE FROM ticket WHERE id = {id} RETURNING *)"
+                    f" INSERT INTO ticket SELECT id + 100, {body}, n FROM d ON CONFLICT DO NOTHING",
+                    f"BEGIN; UPDATE ticket SET body = 'c'; DELETE FROM ticket WHERE id < {id}; ROLLBACK",
+                    f"BEGIN; DELETE FROM ticket WHERE id = {id}; INSERT INTO ticket VALUES ({id}, {body}, 2); COMMIT",
+                ]
+            )
+        )
+        if sync == "background" and chance.random() < 0.1:
+            tickets.execute("CALL llm_work()")
+    tickets.execute("CALL llm_work()")
+    kept = tickets.execute("SELECT id, value FROM ticket_x ORDER BY id").fetchall()
+    assert kept == tickets.execute("SELECT id, body || n FROM ticket ORDER BY id").fetchall()
+    assert len(kept) > 10
+
+
+def test_writers_and_a_refresh_side_by_side(tickets: psycopg.Connection, connect: Connect) -> None:
+    column(tickets, "x", "body || n")
+    tickets.execute("INSERT INTO ticket SELECT g, 'x', 0 FROM generate_series(4, 60) g")
+
+    def write(connection: psycopg.Connection, seed: int) -> None:
+        chance = random.Random(seed)
+        for _ in range(60):
+            connection.execute("UPDATE ticket SET n = n + 1 WHERE id = %s", (chance.randint(1, 60),))
+
+    threads = [threading.Thread(target=write, args=(connect(), seed)) for seed in range(2)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        # What a former model computed, so that every row has to be computed anew.
+        tickets.execute("""UPDATE ticket_x SET models = '{"gone": null}' WHERE id % 5 = 0""")
+        tickets.execute("CALL llm_refresh_column('ticket')")
+    for thread in threads:
+        thread.join()
+    tickets.execute("CALL llm_refresh_column('ticket')")
+    true = "bool_and(x.value IS NOT DISTINCT FROM t.body || t.n)"
+    rows = tickets.execute(f"SELECT {true}, count(*) FROM ticket t JOIN ticket_x x USING (id)")
+    assert rows.fetchone() == (True, 60)
+
+
 # Rights.
 
 
@@ -501,6 +582,8 @@ HOSTILE = {
     "grants": "GRANT postgres TO keeper",
     "counts": "SELECT nextval('counter')",
     "notifies": "NOTIFY planted",
+    "turns writing on": "SET LOCAL transaction_read_only = off; INSERT INTO victim VALUES ('written')",
+    "keeps a setting": "SET search_path = planted",
 }
 
 
@@ -523,6 +606,7 @@ def test_an_expression_changes_nothing(owned: psycopg.Connection, role: str, sta
     assert value(owned, "SELECT to_regclass('planted') IS NULL")
     assert not value(owned, "SELECT pg_has_role('keeper', 'postgres', 'USAGE')")
     assert value(owned, "SELECT current_user") == "postgres"
+    assert value(owned, "SHOW search_path") == '"$user", public'
 
 
 def test_an_expression_reads_with_the_owners_rights(owned: psycopg.Connection) -> None:
@@ -569,19 +653,25 @@ def test_a_new_owner_runs_nothing_of_the_former_one(owned: psycopg.Connection) -
 
 
 def test_nobody_writes_an_expression_in_anothers_name(owned: psycopg.Connection) -> None:
-    """The owner of a database may restore definitions: those about tables of others compute nothing."""
-    owned.execute("RESET ROLE; CREATE TABLE mine (id int PRIMARY KEY, body text)")
-    column(owned, "x", "upper(body)", table="mine")
+    """The owner of a database restores definitions, and could make them up."""
+    column(owned, "x", "upper(body)")
+    owned.execute("RESET ROLE; CREATE TABLE foreign_table (id int PRIMARY KEY, body text)")
+    column(owned, "x", "upper(body)", table="foreign_table")
     owned.execute("GRANT INSERT ON llm.all_column TO keeper")
-    row = owned.execute(
+    rows = owned.execute(
         "SELECT id, source, name, companion, number, key, key_numbers, inputs, input_numbers, expression,"
-        " 'body || current_user', settings::text, sync, usename FROM llm.all_column"
-    ).fetchone()
+        " 'body || current_user', settings::text, sync, 'postgres' FROM llm.all_column"
+    ).fetchall()
     owned.execute("DELETE FROM llm.all_column; SET ROLE keeper")
-    owned.execute(f"INSERT INTO llm.all_column VALUES ({', '.join(['%s'] * 14)})", row)
-    owned.execute("RESET ROLE; INSERT INTO mine VALUES (1, 'a')")
-    assert value(owned, "SELECT usename FROM llm.all_column") == "keeper"
-    assert values(owned, "x", "mine") == {}
+    for row in rows:
+        owned.execute(f"INSERT INTO llm.all_column VALUES ({', '.join(['%s'] * 14)})", row)
+    owned.execute("RESET ROLE")
+    # Of the table of another nothing is taken; their own is theirs, and no superuser's once it belongs to one.
+    assert owned.execute("SELECT source::text, usename FROM llm.all_column").fetchall() == [("ticket", "keeper")]
+    owned.execute("ALTER TABLE ticket OWNER TO postgres; INSERT INTO ticket VALUES (4, 'a', 0)")
+    owned.execute("INSERT INTO foreign_table VALUES (1, 'a')")
+    assert values(owned, "x").keys() == {1, 2, 3}
+    assert values(owned, "x", "foreign_table") == {}
 
 
 def test_a_trigger_made_by_hand_computes_nothing(owned: psycopg.Connection, role: str) -> None:

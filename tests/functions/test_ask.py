@@ -395,6 +395,13 @@ def test_a_model_that_writes_is_held_to_what_exists(bakery: psycopg.Connection) 
     assert isinstance(alternatives, list)
 
 
+def test_companion_tables_of_searches_are_not_asked_unless_named(bakery: psycopg.Connection) -> None:
+    bakery.execute("CALL semantic_index('baker', '{town}')")
+    question = "How many chunks are there?"
+    assert value(bakery, "SELECT sql FROM ask(%s)", question) is None
+    assert value(bakery, "SELECT sql FROM ask(%s, '{baker_embedding}')", question) is not None
+
+
 def test_the_backend_engine_answers_the_same(bakery: psycopg.Connection) -> None:
     bakery.execute("SET llm.engine = 'backend'")
     assert value(bakery, "SELECT rows FROM ask('How many bakers live in Bonn?')") == [{"count": 2}]

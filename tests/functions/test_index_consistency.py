@@ -207,6 +207,7 @@ def write_at_random(db: psycopg.Connection, kind: str, sync: str, writes: int) -
         if number % EVERY == 0:
             companion.settle(db)
             assert companion.differences(db, vectors=False) == {}, number
+    companion.settle(db)
     assert companion.differences(db) == {}
     assert built_from_scratch(db) == []
 

@@ -430,3 +430,73 @@ def test_prepared_transactions(note: psycopg.Connection, sync: str) -> None:
     note.execute("BEGIN; INSERT INTO note VALUES (10, 'food', 'a loaf of bread'); PREPARE TRANSACTION 'p'")
     note.execute("COMMIT PREPARED 'p'")
     assert_true(note)
+
+
+@pytest.fixture
+def foreign_parts(db: psycopg.Connection) -> psycopg.Connection:
+    """A partitioned table, of which one partition is a foreign table."""
+    db.execute(f"""
+        CREATE EXTENSION postgres_fdw;
+        CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw
+            OPTIONS (host '{db.info.host}', port '{db.info.port}', dbname '{db.info.dbname}');
+        CREATE USER MAPPING FOR postgres SERVER s OPTIONS (user 'postgres', password_required 'false');
+        CREATE TABLE remote (id int, kind text, body text);
+        CREATE TABLE note (id int, kind text, body text) PARTITION BY LIST (kind);
+        CREATE TABLE note_a PARTITION OF note FOR VALUES IN ('a');
+    """)
+    return db
+
+
+FOREIGN = "CREATE FOREIGN TABLE note_b PARTITION OF note FOR VALUES IN ('b') SERVER s OPTIONS (table_name 'remote')"
+
+
+def test_a_foreign_part_cannot_be_followed(foreign_parts: psycopg.Connection) -> None:
+    """PostgreSQL has no transition tables for it: a statement trigger that asks for them would fail every write."""
+    db = foreign_parts
+    db.execute(FOREIGN)
+    for sync in ("live", "background"):
+        with pytest.raises(psycopg.errors.InvalidParameterValue, match="foreign table") as caught:
+            db.execute("CALL semantic_index('note', '{body}', key => '{id}', sync => %s)", (sync,))
+        assert "manual" in (caught.value.diag.message_hint or "")
+    db.execute("CALL semantic_index('note', '{body}', key => '{id}', sync => 'manual')")
+    db.execute("INSERT INTO note VALUES (1, 'a', 'a red rose'), (2, 'b', 'a fast train')")
+    db.execute("UPDATE note SET body = 'the deep sea' WHERE id = 2")
+    assert_true(db)
+    assert first(db, "ocean") == {"id": 2}
+
+
+def test_a_foreign_part_that_comes_later(foreign_parts: psycopg.Connection) -> None:
+    db = foreign_parts
+    db.execute("CALL semantic_index('note', '{body}', key => '{id}')")
+    with pytest.raises(psycopg.errors.FeatureNotSupported, match="note_embedding") as caught:
+        db.execute(FOREIGN)
+    assert "manual" in (caught.value.diag.message_hint or "")
+    db.execute("CREATE FOREIGN TABLE other (id int, kind text, body text) SERVER s OPTIONS (table_name 'remote')")
+    with pytest.raises(psycopg.errors.FeatureNotSupported):
+        db.execute("ALTER TABLE note ATTACH PARTITION other FOR VALUES IN ('b')")
+    db.execute("CALL semantic_drop('note')")
+    db.execute("ALTER TABLE note ATTACH PARTITION other FOR VALUES IN ('b'); INSERT INTO note VALUES (2, 'b', 'x')")
+
+
+@pytest.mark.parametrize("kind", ["VIEW", "MATERIALIZED VIEW"])
+def test_a_view_with_a_key_that_is_given(db: psycopg.Connection, role: str, kind: str) -> None:
+    db.execute("CREATE TABLE base (id int PRIMARY KEY, body text); INSERT INTO base VALUES (1, 'a lone wolf')")
+    db.execute(f"CREATE {kind} note AS SELECT * FROM base")
+    with pytest.raises(psycopg.errors.InvalidParameterValue):
+        db.execute("CALL semantic_index('note', '{body}', key => '{id}')")
+    db.execute("CALL semantic_index('note', '{body}', key => '{id}', sync => 'manual')")
+    assert first(db, "wolf") == {"id": 1}
+    db.execute("INSERT INTO base VALUES (2, 'a loaf of bread')")
+    if kind == "MATERIALIZED VIEW":
+        db.execute("REFRESH MATERIALIZED VIEW note")
+    assert_true(db)
+    db.execute(
+        f"GRANT ALL ON base TO {role}; GRANT CREATE ON SCHEMA public TO {role}; ALTER {kind} note OWNER TO {role}"
+    )
+    assert first(db, "bakery") == {"id": 2}
+    db.execute(f"ALTER {kind} note RENAME COLUMN body TO content")
+    assert_true(db)
+    db.execute(f"ALTER {kind} note RENAME TO memo")
+    assert first(db, "bakery", "memo") == {"id": 2}
+    db.execute(f"DROP {kind} memo")
+    assert db.execute(REMAINS).fetchone() == (0, 0, 0)

@@ -143,6 +143,14 @@ def test_the_owner_under_forced_row_security(roles: psycopg.Connection, connect:
         assert keys(bob, mode) == readable(bob, "SELECT id FROM note")
     bob.execute("INSERT INTO note VALUES (100, 'bob', 'an engine for boat number 100')")
     assert 100 in keys(bob, "vector")
+    # Rows that the owner does not see are not rows that are gone.
+    before = value(roles, "SELECT count(*) FROM note_embedding")
+    with pytest.raises(errors.InsufficientPrivilege, match="does not see all its rows"):
+        bob.execute("CALL semantic_refresh('note')")
+    with pytest.raises(errors.InsufficientPrivilege, match="does not see all its rows"):
+        bob.execute("CALL semantic_index('note', '{body}', name => 'other')")
+    assert value(roles, "SELECT count(*) FROM note_embedding") == before
+    assert value(roles, "SELECT to_regclass('other') IS NULL")
     bob.execute("ALTER TABLE note DISABLE ROW LEVEL SECURITY")
     assert companion.differences(bob) == {}
 
@@ -245,6 +253,15 @@ ON_COMPANION = {
     " EXECUTE FUNCTION lair.fire()",
     "words of another type": "CREATE DOMAIN lair.ts AS tsvector CHECK (lair.yes());"
     " ALTER TABLE e ALTER words TYPE lair.ts",
+    "key of another type": "DROP POLICY readable ON e; ALTER TABLE e ALTER id TYPE bigint; ALTER TABLE e ADD CHECK"
+    " (lair.now() AND id > 0); CREATE INDEX ON e (lair.same(chunk::text)); CREATE TRIGGER t BEFORE DELETE ON e"
+    " FOR EACH ROW EXECUTE FUNCTION lair.fire()",
+    "key that a cast makes": "CREATE DOMAIN lair.number AS int CHECK (lair.yes()); DROP POLICY readable ON e;"
+    " ALTER TABLE e ALTER id TYPE text; ALTER TABLE lair.trap ALTER id TYPE lair.number",
+    "key of an enum": "CREATE TYPE lair.mood AS ENUM ('1', '2', '3'); ALTER TABLE lair.trap ALTER id TYPE lair.mood"
+    " USING id::text::lair.mood; DROP POLICY readable ON e; ALTER TABLE e ALTER id TYPE text; CREATE FUNCTION"
+    " lair.mood(text) RETURNS lair.mood LANGUAGE plpgsql AS $$BEGIN PERFORM lair.pay(); RETURN '1'; END$$;"
+    " CREATE CAST (text AS lair.mood) WITH FUNCTION lair.mood",
     "policy on the source": "CREATE POLICY p ON lair.trap USING (lair.now()); ALTER TABLE lair.trap ENABLE ROW LEVEL"
     " SECURITY; ALTER TABLE lair.trap FORCE ROW LEVEL SECURITY",
     "event on the source": "CREATE TRIGGER t AFTER INSERT OR UPDATE ON lair.trap EXECUTE FUNCTION lair.fire()",
@@ -290,7 +307,7 @@ def test_what_hangs_on_a_companion_runs_as_its_owner_only(
 ) -> None:
     lair.execute(PAYLOAD.replace("{sync}", sync))
     lair.execute(re.sub(r"\be\b", "lair.trap_embedding", ON_COMPANION[kind]))
-    on_source = kind.endswith("on the source")
+    on_source = kind.endswith("on the source") or kind.startswith("key")
     for name in ("plain", "powerful", "postgres"):
         victim = connect(name)
         # A plain role is refused nothing, and has nothing to lose.

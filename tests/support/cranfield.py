@@ -26,6 +26,11 @@ def load_cranfield(host: str, port: int, user: str, dbname: str, password: str |
         connection.execute("CALL semantic_index('document', '{title,body}')")
 
 
+def documents() -> list[tuple[int, str]]:
+    """The 1400 abstracts: number, title and text."""
+    return [(int(row["id"]), f"{row['title']} {row['text']}") for row in _rows("documents")]
+
+
 def queries() -> list[tuple[str, set[int]]]:
     """The 225 queries with the documents that answer them: those judged above 0, the queries counted from 1."""
     relevant: dict[int, set[int]] = defaultdict(set)

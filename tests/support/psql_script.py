@@ -1,4 +1,4 @@
-"""psql scripts as pg_regress runs them: all that a client sees, with and without semantic indexes on the tables."""
+"""psql scripts as pg_regress runs them: all that a client sees, with and without companion tables."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from workbench.cluster import Cluster
 
-# A line that stands for the making of an index, or for nothing.
+# A line that stands for the making of a companion table of a table's columns, or for nothing.
 _INDEX = re.compile(r"^-- index: (\S+) (\{\S+\})$", re.MULTILINE)
 _LINE = re.compile(r"^psql:<stdin>:\d+: ", re.MULTILINE)
 _QUIETLY = r"\set ECHO none \set QUIET on \\ SET client_min_messages = error; {} RESET client_min_messages;"
@@ -16,17 +16,17 @@ _ALOUD = r"\set ECHO queries \set QUIET off \set VERBOSITY verbose \set SHOW_CON
 _FRESH = "DROP SCHEMA IF EXISTS app CASCADE; CREATE SCHEMA app; SET search_path = app, public;"
 
 
-def run(cluster: Cluster, dbname: str, script: Path, sync: str | None) -> list[str]:
+def run(cluster: Cluster, dbname: str, script: Path, call: str | None = None) -> list[str]:
     """What psql shows of a script in a fresh schema `app`: rows, messages with SQLSTATE and context, command tags.
 
-    Without `sync` no index is made.
+    `call` makes a companion: {table}, {columns} and {column}, the first of them, are filled in.
     """
 
     def index(match: re.Match[str]) -> str:
-        if sync is None:
+        if call is None:
             return ""
-        call = f"CALL public.semantic_index('{match[1]}', '{match[2]}', sync => '{sync}');"
-        return f"{_QUIETLY.format(call)} {_ALOUD}"
+        column = match[2].strip("{}").partition(",")[0]
+        return f"{_QUIETLY.format(call.format(table=match[1], columns=match[2], column=column))} {_ALOUD}"
 
     text = f"{_QUIETLY.format(_FRESH)} {_ALOUD}\n{_INDEX.sub(index, script.read_text(encoding='utf-8'))}"
     done = subprocess.run(

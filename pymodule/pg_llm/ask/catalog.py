@@ -10,7 +10,7 @@ from pg_llm.database import models, progress, sandbox, search_path, transaction
 from pg_llm.database.catalog import schema_of
 from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.models import Model
-from pg_llm.database.sandbox import READABLE
+from pg_llm.database.sandbox import OF_ITS_OWN, READABLE
 from pg_llm.errors import InvalidInput, UndefinedObject
 
 _LONGEST_ENTRY = 4000
@@ -19,7 +19,7 @@ _BATCH = 256
 _CONTENTS = f"""
     WITH readable AS (
         SELECT c.oid, c.relname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-        WHERE {READABLE} AND NOT c.relispartition AND ($1::text[] IS NULL OR n.nspname = ANY($1))
+        WHERE {READABLE} AND {OF_ITS_OWN} AND ($1::text[] IS NULL OR n.nspname = ANY($1))
     )
     SELECT r.oid::bigint AS oid, '' AS "column", r.relname::text AS name,
            obj_description(r.oid, 'pg_class') AS comment, d.description

@@ -16,7 +16,7 @@ from pg_llm.ask.schema import DECLARED_COST, Edge, Schema, SchemaColumn, SchemaT
 from pg_llm.database import foreign_code, relation_names, sandbox, table_access
 from pg_llm.database.connection import CANCELLED, Connection, DatabaseError, Row
 from pg_llm.database.models import Model
-from pg_llm.database.sandbox import READABLE
+from pg_llm.database.sandbox import OF_ITS_OWN, READABLE
 from pg_llm.database.select import READ_ONLY
 from pg_llm.database.timeout import TimedOut, time_limit
 from pg_llm.errors import InsufficientPrivilege, InvalidInput
@@ -34,11 +34,12 @@ TABLE = "\0"
 # How many excluded tables the note names.
 _MOST_NAMED = 3
 
-_READABLE_TABLES = f"""
+_NAMEABLE_TABLES = f"""
     SELECT c.oid::bigint AS oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS relation
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE {READABLE} AND NOT c.relispartition
+    WHERE {READABLE}
 """
+_READABLE_TABLES = f"{_NAMEABLE_TABLES} AND {OF_ITS_OWN}"
 _RANKED_TABLES = f"""
     WITH readable AS ({_READABLE_TABLES} LIMIT 5000), near AS (
         SELECT e.target::oid::bigint AS oid, max(e.score) AS score FROM (
@@ -115,7 +116,7 @@ _FOREIGN_KEYS = """
 _NEIGHBOR_TABLES = f"""
     SELECT c.oid::bigint AS oid, c.relkind, format('%I.%I', n.nspname, c.relname) AS relation
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE {READABLE} AND NOT c.relispartition AND NOT c.oid = ANY($1::bigint[]::oid[]) AND c.oid IN (
+    WHERE {READABLE} AND {OF_ITS_OWN} AND NOT c.oid = ANY($1::bigint[]::oid[]) AND c.oid IN (
         SELECT k.confrelid FROM pg_constraint AS k WHERE k.contype = 'f' AND k.conrelid = ANY($1::bigint[]::oid[])
         UNION SELECT k.conrelid FROM pg_constraint AS k WHERE k.contype = 'f' AND k.confrelid = ANY($1::bigint[]::oid[])
     )
@@ -222,7 +223,7 @@ def _named_tables(db: Connection, tables: Sequence[int]) -> list[dict[str, Any]]
     if not tables:
         raise InvalidInput("tables must not be empty", hint="NULL means all tables that you may read.")
     rows = db.rows(
-        f"{_READABLE_TABLES.replace(' AND NOT c.relispartition', '')} AND c.oid = ANY($1::bigint[]::oid[])",
+        f"{_NAMEABLE_TABLES} AND c.oid = ANY($1::bigint[]::oid[])",
         ("bigint[]",),
         (list(tables),),
     )

@@ -5,13 +5,13 @@ Only rows that need it are computed, so that an interrupted pass soon reaches wh
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
 from pg_llm.columns.definition import AIColumn, as_owner
 from pg_llm.columns.upkeep import BATCH, delete_orphans, update_rows
+from pg_llm.database import ownership
 from pg_llm.database.connection import Connection
 
 Commit = Callable[[], None]
@@ -33,9 +33,10 @@ def fill(
 
     Rows that somebody was writing all the time are left to whoever follows those writes.
     """
+    as_owner(db, column, lambda: ownership.check_sees_all(db, column.source))
     total = as_owner(db, column, lambda: _row_estimate(db, column))
     done, size = 0, 16
-    busy: list[object] = []
+    busy: list[str] = []
     report(done, total)
     for keys, seen in _needy_keys(db, column):
         start = 0
@@ -55,9 +56,9 @@ def fill(
     while busy and time.monotonic() < deadline:
         time.sleep(_PAUSE)
         db.poll()
-        still_busy: list[object] = []
+        still_busy: list[str] = []
         for start in range(0, len(busy), BATCH):
-            some = json.dumps(busy[start : start + BATCH])
+            some = f"[{', '.join(busy[start : start + BATCH])}]"
             still_busy += as_owner(db, column, partial(update_rows, db, column, some, lock=True))
             commit()
         busy = still_busy

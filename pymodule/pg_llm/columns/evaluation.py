@@ -65,18 +65,17 @@ def evaluate(db: Connection, column: AIColumn, hashes: Mapping[str, str]) -> lis
 
 
 def to_json(results: Sequence[Result]) -> str:
-    """The results as a JSON array of objects."""
-    objects = [
-        {
-            "key": json.loads(result.key),
+    """The results as a JSON array of objects; keys pass through unparsed, with all their digits."""
+    objects = []
+    for result in results:
+        fields = {
             "input_hash": result.input_hash,
             "value": result.value,
             "error": result.error,
             "models": dict(result.models),
         }
-        for result in results
-    ]
-    return json.dumps(objects, ensure_ascii=False)
+        objects.append(f'{{"key": {result.key}, {json.dumps(fields, ensure_ascii=False)[1:]}')
+    return f"[{', '.join(objects)}]"
 
 
 def _rows(db: Connection, column: AIColumn, keys: Sequence[str]) -> list[Row]:

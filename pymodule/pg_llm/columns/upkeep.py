@@ -7,7 +7,6 @@ what a trigger was told may be overtaken by then.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -69,7 +68,7 @@ def follow(db: Connection, trigger: Mapping[str, Any]) -> None:
         as_owner(db, column, partial(_follow_rows, db, column, event))
 
 
-def update_rows(db: Connection, column: AIColumn, keys: str, lock: bool) -> list[Any]:
+def update_rows(db: Connection, column: AIColumn, keys: str, lock: bool) -> list[str]:
     """Compute the rows with these keys whose value is not that of their inputs.
 
     With `lock` a value is written only while nobody else writes its row; the keys of rows that others do write are
@@ -90,7 +89,7 @@ def update_rows(db: Connection, column: AIColumn, keys: str, lock: bool) -> list
     if not rows:
         return []
     results = evaluation.evaluate(db, column, {row["key"]: row["input_hash"] for row in rows})
-    return [json.loads(key) for key in _write(db, column, results, lock)]
+    return _write(db, column, results, lock)
 
 
 def delete_orphans(db: Connection, column: AIColumn) -> None:
@@ -119,8 +118,9 @@ def _key_batches(db: Connection, query: str) -> Iterator[str]:
         yield f"[{', '.join(row['key'] for row in rows)}]"
 
 
-def _process_rows(db: Connection, column: AIColumn, keys: str) -> list[Any]:
+def _process_rows(db: Connection, column: AIColumn, keys: str) -> list[str]:
     source = column.source
+    ownership.check_sees_all(db, source)
     has_key = " AND ".join(
         f"c.{own} = k.{quote_ident(name)}" for own, name in zip(column.keys, source.key, strict=True)
     )

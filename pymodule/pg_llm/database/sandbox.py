@@ -29,6 +29,11 @@ READABLE = """
         WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
     )
 """
+# Condition on relation `c`: a question may be about it unnamed, as it is neither a part of a table nor chunks of one.
+OF_ITS_OWN = """
+    NOT c.relispartition
+    AND c.oid NOT IN (SELECT k.companion FROM llm.companion_table AS k WHERE k.kind = 'index')
+"""
 # Types of other users may have casts that run their functions; an enumeration without casts does not.
 _FOREIGN_TYPE = """
     EXISTS (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from pg_llm.columns import staleness as column_staleness
@@ -16,12 +15,14 @@ _UNKNOWN: dict[str, Any] = dict.fromkeys(("failed", "corrected", "oldest", "wait
 
 
 @sql_function
-def staleness_report(db: Connection) -> Iterator[dict[str, Any]]:
+def staleness_report(db: Connection) -> list[dict[str, Any]]:
     """How true the semantic indexes and AI columns are that the caller may read, for the view llm_staleness."""
-    for report in (index_staleness.report, column_staleness.report):
-        for row in report(db):
-            counted = _UNKNOWN | row
-            if ownership.acts_for_number(db, row["owner"]):
-                counted["waiting"], failed = queue.waiting_counts(db, row["kind"], row["number"])
-                counted["failed"] = (counted["failed"] or 0) + failed
-            yield counted
+    rows = [*index_staleness.report(db), *column_staleness.report(db)]
+    return [_UNKNOWN | row | _waiting(db, row) for row in rows]
+
+
+def _waiting(db: Connection, row: dict[str, Any]) -> dict[str, int]:
+    if not ownership.acts_for_number(db, row["owner"]):
+        return {}
+    waiting, failed = queue.waiting_counts(db, row["kind"], row["number"])
+    return {"waiting": waiting, "failed": (row.get("failed") or 0) + failed}

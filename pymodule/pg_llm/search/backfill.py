@@ -5,11 +5,11 @@ Only rows whose text is not that of their chunks call the model, so that an inte
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from pg_llm.database import ownership
 from pg_llm.database.connection import Connection
 from pg_llm.search.semantic_index import SemanticIndex
 from pg_llm.search.upkeep import BATCH, as_owner, delete_orphans, update_rows
@@ -31,9 +31,10 @@ def fill(
 
     Rows that somebody was writing all the time are left to whoever follows those writes.
     """
+    as_owner(db, index, lambda: ownership.check_sees_all(db, index.source))
     total = as_owner(db, index, lambda: _row_count(db, index))
     done = 0
-    busy: list[object] = []
+    busy: list[str] = []
     report(done, total)
     for keys, last in _stale_keys(db, index):
         for start in range(0, len(keys), BATCH):
@@ -48,8 +49,12 @@ def fill(
     while busy and time.monotonic() < deadline:
         time.sleep(_PAUSE)
         db.poll()
-        busy = as_owner(db, index, partial(update_rows, db, index, json.dumps(busy), lock=True))
-        commit()
+        still_busy: list[str] = []
+        for start in range(0, len(busy), BATCH):
+            some = f"[{', '.join(busy[start : start + BATCH])}]"
+            still_busy += as_owner(db, index, partial(update_rows, db, index, some, lock=True))
+            commit()
+        busy = still_busy
     as_owner(db, index, lambda: delete_orphans(db, index))
     commit()
 

@@ -12,10 +12,11 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
-from pg_llm.database.connection import Connection, Row
+from pg_llm.database.connection import Connection
 
+_R = TypeVar("_R")
 # How soon more of a term counts for nothing more, and how much a row's length counts.
 K1, B = 1.2, 0.75
 # What a term can add, as a multiple of its inverse document frequency: the limit of the formula for queries of few
@@ -32,7 +33,7 @@ _EASINGS, _EASING = 2, 0.6
 # What rounding may do to a sum of bounds.
 _ROUNDING = 1 - 1e-9
 # Pages that are sampled for the number of rows and their mean length.
-_SAMPLED_PAGES = 300
+_SAMPLED_PAGES = 100
 # The least frequency that callers are told of who may not see all rows.
 _LEAST_FREQUENCY = 64
 # ts_rank() of one term that occurs n times is the sum of 1/i^2 for i to n, over the sum's limit. These lie between.
@@ -164,8 +165,8 @@ class Ranking:
         return f"({parameter(total, 'float8')} - {length} * ({' + '.join(parts) or '0'}))"
 
 
-def best(ranking: Ranking, k: int, run: Callable[[str], Sequence[Row]]) -> Sequence[Row]:
-    """The k best rows, of which `run` gives the k best that match a tsquery, best first, with their `score`.
+def best(ranking: Ranking, k: int, run: Callable[[str], Sequence[_R]], score: Callable[[_R], float]) -> Sequence[_R]:
+    """The k best rows, of which `run` gives the k best that match a tsquery, best first, and `score` tells the score.
 
     Whatever else `run` asks of a row, the result is what scoring every row would give, but for rows that hold few of
     more than three terms and each nearly as often as BM25 counts, or some of more than twelve terms.
@@ -179,12 +180,17 @@ def best(ranking: Ranking, k: int, run: Callable[[str], Sequence[Row]]) -> Seque
         if len(rows) < k:
             needed *= _EASING
             easings += 1
-        elif rows[k - 1]["score"] >= needed:
+        elif score(rows[k - 1]) >= needed:
             return rows
         else:
             # Rows that cannot have this score are none of the best, as k better ones are known.
-            needed = rows[k - 1]["score"] * _ROUNDING
+            needed = score(rows[k - 1]) * _ROUNDING
     return run(ranking.any_term)
+
+
+def unpacked(words: str) -> str:
+    """A lateral FROM item with the tsvector for `Ranking.score`, which reads it for each term: it may be compressed."""
+    return f"(SELECT setweight({words}, 'D') OFFSET 0)"
 
 
 def quoted(term: str) -> str:

@@ -86,9 +86,10 @@ def create(db: Connection, source: Table, name: str, definition: Definition, dim
         f"ALTER TABLE {relation} ADD COLUMN chunk int4 NOT NULL, ADD COLUMN start_pos int4 NOT NULL,"
         f" ADD COLUMN end_pos int4 NOT NULL, ADD COLUMN text_hash bytea NOT NULL,"
         f" ADD COLUMN embedding {schema}.{definition.storage}({dimensions}) NOT NULL,"
-        f" ADD COLUMN words tsvector NOT NULL, ADD PRIMARY KEY ({primary}, chunk), ENABLE ROW LEVEL SECURITY"
+        f" ADD COLUMN words tsvector NOT NULL, ADD PRIMARY KEY ({primary}, chunk), ENABLE ROW LEVEL SECURITY,"
+        # A search by words reads many of them: they stay in the row, vectors give way.
+        " ALTER COLUMN words SET STORAGE MAIN"
     )
-    # Hashes are not compressible, and vectors are read by every search.
     comment = f"Chunks, embeddings by {definition.model} and words of {source.relation}, kept by pg_llm"
     db.execute(f"COMMENT ON TABLE {relation} IS {quote_literal(comment)}")
     oid = db.rows("SELECT to_regclass($1)::oid::int8 AS oid", ("text",), (relation,))[0]["oid"]

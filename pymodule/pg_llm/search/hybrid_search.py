@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from pg_llm.database import catalog, models, table_access
@@ -190,19 +191,20 @@ class _TextRanking(_Ranking):
     def best(self, pool: int, restricted: bool) -> list[Hit]:
         ranking = self.ranking(restricted)
         rows = f"{self._index.companion} AS c"
-        return _hits(bm25.best(ranking, pool, lambda condition: self._matching(ranking, rows, condition, pool, ())))
+        run = partial(self._matching, ranking, rows, pool, ())
+        return list(bm25.best(ranking, pool, run, lambda hit: hit.score))
 
     def best_of(self, keys: str, pool: int, restricted: bool) -> list[Hit]:
         index, ranking = self._index, self.ranking(restricted)
         if not ranking:
             return []
         rows = f"{index.source.keys('$1::jsonb')} JOIN {index.companion} AS c ON {index.companion_has_key}"
-        return _hits(self._matching(ranking, rows, ranking.any_term, pool, (keys,)))
+        return self._matching(ranking, rows, pool, (keys,), ranking.any_term)
 
     def _matching(
-        self, ranking: bm25.Ranking, rows: str, condition: str, pool: int, keys: tuple[str, ...]
-    ) -> Sequence[Row]:
-        """The best rows that match a tsquery."""
+        self, ranking: bm25.Ranking, rows: str, pool: int, keys: tuple[str, ...], condition: str
+    ) -> list[Hit]:
+        """The best rows that match a tsquery, of those with these keys."""
         types = ["text"] * len(keys)
         values: list[Any] = list(keys)
 
@@ -211,14 +213,13 @@ class _TextRanking(_Ranking):
             values.append(value)
             return f"${len(values)}"
 
-        score = ranking.score("c.words", parameter)
+        score = ranking.score("w.words", parameter)
         order = ", ".join(f"c.{name}" for name in (*self._index.keys, "chunk"))
         query = f"""
-            SELECT {self._columns}, {score} AS score FROM {rows}
+            SELECT {self._columns}, {score} AS score FROM {rows}, LATERAL {bm25.unpacked("c.words")} AS w (words)
             WHERE c.words @@ {parameter(condition, "text")}::tsquery ORDER BY score DESC, {order} LIMIT {pool}
         """
-        found = self._rows(query, types, values)
-        return sorted(found, key=lambda row: -row["score"])
+        return _hits(self._rows(query, types, values))
 
 
 def _hits(rows: Sequence[Row]) -> list[Hit]:

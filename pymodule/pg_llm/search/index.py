@@ -22,6 +22,11 @@ _MAX_INDEXED_DIMENSIONS = {"vector": 2000, "halfvec": 4000}
 # SQLSTATE of a cancelled query, and of a terminated session.
 _INTERRUPTED = (CANCELLED, "57P01")
 
+_FOREIGN_PART = """
+    SELECT FROM llm.relation_tree($1::oid) AS t (relation) JOIN pg_class AS c ON c.oid = t.relation
+    WHERE c.relkind = 'f' LIMIT 1
+"""
+
 
 def create(
     db: Connection,
@@ -128,6 +133,11 @@ def _source(db: Connection, oid: str, key: list[str | None] | None, sync: str) -
     if source.kind not in "rp" and sync != "manual":
         raise InvalidInput(
             f"{source.relation} is not a table, and nothing tells what changes in it",
+            hint="Write sync => 'manual', and CALL semantic_refresh from time to time.",
+        )
+    if source.kind in "rp" and sync != "manual" and db.rows(_FOREIGN_PART, ("int8",), (source.oid,)):
+        raise InvalidInput(
+            f"{source.relation} has a foreign table among its parts, whose rows no trigger can be told of",
             hint="Write sync => 'manual', and CALL semantic_refresh from time to time.",
         )
     temporary = db.rows("SELECT relpersistence = 't' AS is FROM pg_class WHERE oid = $1::oid", ("int8",), (source.oid,))

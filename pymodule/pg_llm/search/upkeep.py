@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from pg_llm.database import catalog, models, ownership, table_access
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.quoting import quote_ident
-from pg_llm.errors import ConcurrentChange
+from pg_llm.errors import ConcurrentChange, InsufficientPrivilege
 from pg_llm.search import semantic_index, text_analysis
 from pg_llm.search.semantic_index import CHUNK, PLACEHOLDER, SemanticIndex
 
@@ -46,8 +46,13 @@ def process(db: Connection, number: int, keys: str) -> None:
         from pg_llm.search import backfill
 
         backfill.fill(db, index)
-    elif as_owner(db, index, lambda: update_rows(db, index, keys, lock=True)):
+    elif as_owner(db, index, partial(_process_rows, db, index, keys)):
         raise ConcurrentChange(f"rows of {index.source.relation} are being written")
+
+
+def _process_rows(db: Connection, index: SemanticIndex, keys: str) -> list[str]:
+    ownership.check_sees_all(db, index.source)
+    return update_rows(db, index, keys, lock=True)
 
 
 def follow(db: Connection, trigger: Mapping[str, Any]) -> None:
@@ -66,10 +71,12 @@ def follow(db: Connection, trigger: Mapping[str, Any]) -> None:
         return
     if not db.rows(_PART_OF, ("int8", "int8"), (int(trigger["relid"]), index.target)):
         return
-    if event == "TRUNCATE":
-        as_owner(db, index, lambda: delete_orphans(db, index))
-        return
-    as_owner(db, index, partial(_follow_rows, db, index, event))
+    work = partial(delete_orphans, db, index) if event == "TRUNCATE" else partial(_follow_rows, db, index, event)
+    try:
+        as_owner(db, index, work)
+    except InsufficientPrivilege as error:
+        # Whoever owns a part must not keep others from writing; what is stale is not shown.
+        db.warning(f'the semantic index "{index.name}" does not follow: {error}', hint=error.hint)
 
 
 def as_owner(db: Connection, index: SemanticIndex, work: Callable[[], _R]) -> _R:
@@ -77,7 +84,7 @@ def as_owner(db: Connection, index: SemanticIndex, work: Callable[[], _R]) -> _R
     return db.run_as(index.owner, lambda: table_access.on_part(db, index.source.oid, work, writes=False))
 
 
-def update_rows(db: Connection, index: SemanticIndex, keys: str, lock: bool) -> list[Any]:
+def update_rows(db: Connection, index: SemanticIndex, keys: str, lock: bool) -> list[str]:
     """Make chunks, vectors and words of the rows with these keys, where they are not those of the text today.
 
     With `lock` a row is written only while nobody else writes it; the keys of those that others do are returned.
@@ -91,7 +98,7 @@ def update_rows(db: Connection, index: SemanticIndex, keys: str, lock: bool) -> 
     if lock and index.source.kind in "rp":
         fresh, busy = _locked(db, index, rows)
     _write(db, index, fresh, chunks)
-    return [json.loads(row["key"]) for row in busy]
+    return [row["key"] for row in busy]
 
 
 def delete_orphans(db: Connection, index: SemanticIndex) -> None:

@@ -173,7 +173,7 @@ def _release(
 def waiting_counts(db: Connection, kind: str, number: int) -> tuple[int, int]:
     """How many requests for an object wait, or are being worked on, and how many have failed so far."""
     query = """
-        SELECT count(*) FILTER (WHERE NOT w.dead) AS waiting, count(w.error) AS failed
+        SELECT count(*) FILTER (WHERE w.state <> 'dead') AS waiting, count(w.error) AS failed
         FROM llm.all_work AS w WHERE w.kind = $1 AND w.object = $2
     """
     row = db.rows(query, ("text", "int4"), (kind, number))[0]

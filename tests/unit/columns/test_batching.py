@@ -11,18 +11,30 @@ from pg_llm.columns.batching import batch_call
     [
         ("public.llm_embed(body)", "body", "public.llm_embed_batch(X)"),
         ("public.llm_classify(body, '{a,b}'::text[])", "body", "public.llm_classify_batch(X, '{a,b}'::text[])"),
-        ("public.llm_classify((body)::text, model => 'x'::text)", "(body)::text", "public.llm_classify_batch(X, model => 'x'::text)"),
+        (
+            "public.llm_classify((body)::text, model => 'x'::text)",
+            "(body)::text",
+            "public.llm_classify_batch(X, model => 'x'::text)",
+        ),
         (
             "public.llm_classify(((title || ', '::text) || body), ARRAY['a)'::text, 'b''(,'::text])",
             "((title || ', '::text) || body)",
             "public.llm_classify_batch(X, ARRAY['a)'::text, 'b''(,'::text])",
         ),
-        ("public.llm_tag(input => body, labels => '{a}'::text[])", "body", "public.llm_tag_batch(X, labels => '{a}'::text[])"),
+        (
+            "public.llm_tag(input => body, labels => '{a}'::text[])",
+            "body",
+            "public.llm_tag_batch(X, labels => '{a}'::text[])",
+        ),
         ("public.llm_generate(prompt => body)", "body", "public.llm_generate_batch(X)"),
         ('public.llm_embed("Büro, ""(x")', '"Büro, ""(x"', "public.llm_embed_batch(X)"),
-        ("public.llm_extract(body, '{\"title\": 1}'::jsonb)", "body", "public.llm_extract_batch(X, '{\"title\": 1}'::jsonb)"),
+        (
+            "public.llm_extract(body, '{\"title\": 1}'::jsonb)",
+            "body",
+            "public.llm_extract_batch(X, '{\"title\": 1}'::jsonb)",
+        ),
     ],
-)  # fmt: skip
+)
 def test_one_call_on_a_text_has_a_twin(expression: str, input: str, call: str) -> None:
     found = batch_call(expression, ["title", "body", 'Büro, "(x'], "public")
     assert found is not None

@@ -43,6 +43,10 @@ def condition(tsquery: str) -> Callable[[Document], bool]:
     return test
 
 
+def by_score(row: dict[str, Any]) -> float:
+    return float(row["score"])
+
+
 def zipf(rng: random.Random, terms: list[str], count: int) -> list[Document]:
     weights = [1 / (place + 2) for place in range(len(terms))]
     documents: list[Document] = []
@@ -84,7 +88,7 @@ def test_the_best_are_those_of_the_formula(length: int, k: int) -> None:
             found.sort(key=lambda number: (-scores[number], number))
             return [{"number": number, "score": scores[number]} for number in found[:k]]
 
-        best = bm25.best(Ranking(known, terms), k, run)
+        best = bm25.best(Ranking(known, terms), k, run, by_score)
         expected = sorted((score for score in scores if score > 0), reverse=True)[:k]
         assert [row["score"] for row in best] == expected
 
@@ -100,7 +104,7 @@ def test_no_term_that_is_known_finds_nothing() -> None:
     def run(_: str) -> list[dict[str, Any]]:
         raise AssertionError
 
-    assert bm25.best(Ranking(Statistics(10, 5, {}), ["never"]), 10, run) == []
+    assert bm25.best(Ranking(Statistics(10, 5, {}), ["never"]), 10, run, by_score) == []
 
 
 def test_too_few_rows_are_asked_for_once_more_with_any_term() -> None:
@@ -113,7 +117,7 @@ def test_too_few_rows_are_asked_for_once_more_with_any_term() -> None:
         asked.append(tsquery)
         return [{"score": 1.0}]
 
-    assert bm25.best(ranking, 10, run) == [{"score": 1.0}]
+    assert bm25.best(ranking, 10, run, by_score) == [{"score": 1.0}]
     assert asked[-1] == ranking.any_term
     assert len(asked) <= 4
 

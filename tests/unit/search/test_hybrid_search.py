@@ -14,7 +14,7 @@ from fake_index import ROW, FakeIndex
 from pg_llm.database.connection import Row
 from pg_llm.errors import InvalidInput, UndefinedIndex
 from pg_llm.functions import semantic_search as faces
-from pg_llm.search import hybrid_search
+from pg_llm.search import bm25, hybrid_search, reranking
 from pg_llm.search.hybrid_search import Request
 
 # The number of a row, of a chunk of it, and its score.
@@ -42,7 +42,7 @@ class Papers:
         db.answer("greatest(reltuples, 0) AS rows", lambda call: [{"rows": self.size}])
         db.answer("AS w (lexeme, positions, weights) ORDER BY", [{"lexeme": "it's"}, {"lexeme": "tree"}])
         db.answer("OPERATOR(public.<=>)", lambda call: self._hits(call, self.near))
-        db.answer("WITH posting AS MATERIALIZED", lambda call: self._hits(call, self.with_words))
+        db.answer("ts_rank(", lambda call: self._hits(call, self.with_words))
         db.answer("AS passage", self._rows)
         db.answer("SELECT e.number FROM ROWS FROM", self._rows)
         db.answer(
@@ -63,7 +63,8 @@ class Papers:
             for id, chunk, score in found
         ]
         if "k (id integer)" in call.query:
-            wanted = {key["id"] for key in json.loads(call.values[-1])}
+            keys = next(value for value in call.values if str(value).startswith('[{"id"'))
+            wanted = {key["id"] for key in json.loads(keys)}
             rows = [row for row in rows if json.loads(row["key"])["id"] in wanted]
         return rows[:limit]
 
@@ -80,7 +81,8 @@ class Papers:
 
 
 @pytest.fixture
-def papers(db: FakeConnection, host: EchoHost) -> Papers:
+def papers(db: FakeConnection, host: EchoHost, monkeypatch: pytest.MonkeyPatch) -> Papers:
+    monkeypatch.setattr(bm25, "statistics", lambda *_: bm25.Statistics(1000, 10, {"it's": 5, "tree": 200}))
     return Papers(db)
 
 
@@ -102,7 +104,7 @@ def test_the_best_chunk_of_each_row_with_its_passage(papers: Papers, host: EchoH
     call = papers.db.asked("OPERATOR(public.<=>)")[0]
     assert json.loads(call.values[0]) == pytest.approx(vector("trees"))
     assert "1 - distance AS score" in call.query
-    assert not papers.db.asked("WITH posting")
+    assert not papers.db.asked("ts_rank(")
 
 
 def test_each_chunk_where_that_is_asked_for(papers: Papers) -> None:
@@ -133,11 +135,7 @@ def test_both_rankings_are_fused_by_chunk(papers: Papers) -> None:
 
 def test_full_text_needs_no_model(papers: Papers, host: EchoHost) -> None:
     assert ids(search(papers, mode="text")) == [3, 2, 4]
-    call = papers.db.asked("WITH posting")[0]
-    # BM25 with k1 = 1.2 and b = 0.75.
-    assert "ln(1 + (max(c.rows) - count(*) + 0.5) / (count(*) + 0.5)) AS idf" in call.query
-    assert "c.tf * 2.2 / (c.tf + 1.2 * (0.25 + 0.75 * c.size / corpus.size))" in call.query
-    assert call.values[:2] == ("'it''s' | 'tree'", ["it's", "tree"])
+    assert papers.db.asked("ts_rank(")[-1].values[-1] == "'it''s' | 'tree'"
     assert not host.requests
     assert not papers.db.asked("hnsw.ef_search")
 
@@ -202,6 +200,20 @@ def test_what_scores_too_little_stays_out(papers: Papers) -> None:
     assert search(papers, mode="vector", min_score=0.95) == []
 
 
+def test_the_best_are_put_into_the_order_of_another_model(papers: Papers, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    def rerank(db: object, query: str, passages: Sequence[str], model: str) -> list[float]:
+        asked.append((query, list(passages), model))
+        return [float(passage == "passage of 3") for passage in passages]
+
+    monkeypatch.setattr(reranking, "rerank", rerank)
+    results = search(papers, mode="vector", limit=1, rerank="cross", min_score=0.5)
+    # Those that another order may put first are more than those that are wanted, whatever they scored before.
+    assert asked == [("trees", ["passage of 1", "passage of 2", "passage of 3"], "cross")]
+    assert [(result[0], result[1]) for result in results] == [('{"id": 3}', 1.0)]
+
+
 def test_candidates_are_read_as_the_owner_and_rows_as_the_caller(papers: Papers) -> None:
     db = papers.db
     db.role = 77
@@ -216,12 +228,17 @@ def test_candidates_are_read_as_the_owner_and_rows_as_the_caller(papers: Papers)
         assert {call.role for call in db.asked(part)} == {77}
 
 
-def test_rare_words_are_counted_among_the_rows_that_the_caller_sees(papers: Papers) -> None:
+def test_scores_hardly_tell_of_rows_that_the_caller_does_not_see(papers: Papers) -> None:
+    def weights() -> list[float]:
+        (*_, call) = papers.db.asked("ts_rank(")
+        return [value for value in call.values if isinstance(value, float)]
+
+    search(papers, mode="text")
+    exact = weights()
     papers.db.answer("row_security_active", [{"is": True}])
     papers.readable = [3, 4]
-    assert ids(search(papers, mode="text", limit=1)) == [3]
-    (call,) = papers.db.asked("WITH posting")
-    assert [key["id"] for key in json.loads(call.values[2])] == [3, 4]
+    assert ids(search(papers, mode="text")) == [3, 4]
+    assert weights() != exact
 
 
 def test_a_part_is_searched_for_its_own_rows(papers: Papers) -> None:
@@ -252,7 +269,7 @@ def test_an_empty_query_finds_nothing_but_arguments_are_checked(papers: Papers, 
 
 def test_the_faces_check_arguments(papers: Papers) -> None:
     good: dict[str, Any] = {"k": 5, "filter": None, "name": None, "group_by": "row", "min_score": None}
-    by_text = {"query": "trees", "target": "paper", "mode": "hybrid"} | good
+    by_text = {"query": "trees", "target": "paper", "mode": "hybrid", "rerank": None} | good
     by_vector = {"embedding": "[1]", "target": "paper"} | good
     search_by_text, search_by_vector = faces.semantic_search.__wrapped__, faces.semantic_search_by.__wrapped__
     assert len(search_by_text(papers.db, **by_text)) == 4

@@ -152,6 +152,18 @@ def test_an_index_that_is_gone_keeps_nobody_from_writing(papers: FakeIndex, row:
     assert papers.chunks == {}
 
 
+def test_code_of_others_on_a_part_keeps_nobody_from_writing(papers: FakeIndex) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise InsufficientPrivilege("index part_idx would run code of others", hint="Take it away.")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(upkeep.table_access, "on_part", refuse)
+        upkeep.follow(papers.db, fired())
+    ((level, message, hint),) = papers.db.messages
+    assert (level, hint) == ("warning", "Take it away.")
+    assert "does not follow: index part_idx" in message
+
+
 def test_work_of_the_queue(papers: FakeIndex) -> None:
     upkeep.process(papers.db, 5, f"[{_key(2)}, {_key(3)}]")
     assert set(papers.chunks) == {2}
