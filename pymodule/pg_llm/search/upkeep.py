@@ -17,11 +17,13 @@ from pg_llm.database.connection import Connection, Row
 from pg_llm.database.quoting import quote_ident
 from pg_llm.errors import ConcurrentChange, InsufficientPrivilege
 from pg_llm.search import semantic_index, text_analysis
-from pg_llm.search.semantic_index import CHUNK, PLACEHOLDER, SemanticIndex
+from pg_llm.search.semantic_index import CHUNK, PLACEHOLDER, Definition, SemanticIndex
 
 _R = TypeVar("_R")
 # Rows of the source whose chunks are made by one call of the model.
 BATCH = 256
+# Characters of a first column that is a title, and no text of its own.
+_LONGEST_TITLE = 200
 
 
 def process(db: Connection, number: int, keys: str) -> None:
@@ -155,7 +157,7 @@ def _chunks(db: Connection, index: SemanticIndex, rows: Sequence[Row]) -> dict[i
     }
     places = [json.loads(ranges) for ranges in model.run("chunking", documents, **options)]
     texts = [
-        (row["number"], number, start, end, _fill_template(definition.template, row["context"], document[start:end]))
+        (row["number"], number, start, end, _with_context(definition, row["context"], number, document[start:end]))
         for row, document, ranges in zip(rows, documents, places, strict=True)
         for number, (start, end) in enumerate(ranges, 1)
     ]
@@ -167,11 +169,13 @@ def _chunks(db: Connection, index: SemanticIndex, rows: Sequence[Row]) -> dict[i
     return chunks
 
 
-def _fill_template(template: str | None, context: Sequence[str], chunk: str) -> str:
-    if template is None:
-        return chunk
+def _with_context(definition: Definition, context: Sequence[str], number: int, chunk: str) -> str:
+    """A chunk with what its template puts beside it; without one, later chunks follow the title that the first has."""
+    if definition.template is None:
+        is_titled = number > 1 and context and 0 < len(context[0]) <= _LONGEST_TITLE
+        return f"{context[0]}: {chunk}" if is_titled else chunk
     values = iter(context)
-    return PLACEHOLDER.sub(lambda place: chunk if place[1] == CHUNK else next(values), template)
+    return PLACEHOLDER.sub(lambda place: chunk if place[1] == CHUNK else next(values), definition.template)
 
 
 def _locked(db: Connection, index: SemanticIndex, rows: list[Row]) -> tuple[list[Row], list[Row]]:
