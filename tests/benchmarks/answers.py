@@ -8,6 +8,7 @@ not. Nothing else was fitted, but who fits on them must measure elsewhere.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import sys
@@ -69,7 +70,7 @@ def answer(model: Any, asked: str) -> tuple[float, str]:
 def nearest(model: Any, asked: str) -> list[str]:
     """The documents that share most with the question, by vectors and words."""
     texts = list(SET["documents"].values())
-    cosines = batching.embed(model, texts) @ batching.embed(model, [asked])[0]
+    cosines = document_vectors(model) @ batching.embed(model, [asked])[0]
     words, pairs = question.content_words(asked), question.bigrams(asked)
     shared = [
         len(words & question.content_words(text)) / max(1, len(words)) + 3 * len(pairs & question.bigrams(text))
@@ -77,6 +78,12 @@ def nearest(model: Any, asked: str) -> list[str]:
     ]
     order = np.argsort(-(cosines + 0.3 * np.asarray(shared)))
     return [texts[place] for place in order[:READ]]
+
+
+@functools.cache
+def document_vectors(model: Any) -> Any:
+    """Shape (documents, dimensions)."""
+    return batching.embed(model, list(SET["documents"].values()))
 
 
 def fitted(model: Any) -> dict[str, float]:

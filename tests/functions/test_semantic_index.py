@@ -597,3 +597,21 @@ def test_a_new_owner_of_a_view_takes_the_index_over(db: psycopg.Connection, role
     db.execute(f"ALTER {kind} note OWNER TO {role}")
     assert value(db, "SELECT tableowner FROM pg_tables WHERE tablename = 'note_embedding'") == role
     assert value(db, "SELECT s.passage FROM semantic_search('kitten', 'note') AS s") == "a cat"
+
+
+def test_later_chunks_follow_the_title(db: psycopg.Connection) -> None:
+    text = " ".join(f"Sentence {n} tells of the harbour and its ships." for n in range(60))
+    db.execute("CREATE TABLE guide (id int PRIMARY KEY, title text, body text)")
+    db.execute("INSERT INTO guide VALUES (1, 'Lisbon', %s), (2, %s, %s), (3, NULL, %s)", (text, text, text, text))
+    db.execute("CALL semantic_index('guide', '{title,body}', chunk_tokens => 64)")
+    query = """
+        SELECT e.chunk, e.embedding <=> llm_embed(CASE WHEN e.chunk > 1 THEN %s ELSE '' END || s.passage) < 1e-4
+        FROM semantic_search('harbour', 'guide', k => 100, mode => 'vector', group_by => 'chunk') AS s
+        JOIN guide_embedding AS e ON s.start_pos = e.start_pos AND s.key = jsonb_build_object('id', e.id)
+        WHERE e.id = %s
+    """
+    # A first column that is long, or empty, is no title.
+    for number, title in ((1, "Lisbon: "), (2, ""), (3, "")):
+        chunks = db.execute(query, (title, number)).fetchall()
+        assert len(chunks) > 5
+        assert all(same for _, same in chunks), chunks

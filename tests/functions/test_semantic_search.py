@@ -18,8 +18,8 @@ def quality(db: psycopg.Connection, mode: str) -> float:
 
 def test_quality_on_cranfield(cranfield: psycopg.Connection) -> None:
     vector, hybrid = quality(cranfield, "vector"), quality(cranfield, "hybrid")
-    assert vector >= 0.51
-    assert hybrid > vector
+    assert vector >= 0.49
+    assert hybrid >= 0.56
 
 
 @pytest.fixture
@@ -139,16 +139,13 @@ def test_scores_are_what_they_are_said_to_be(cranfield: psycopg.Connection) -> N
     )
     assert row["id"] == key["id"]
     both = search(cranfield, "supersonic flutter", "document", k=1000)
-    assert both[0][1] <= 2 / 61
-    ranks = {
-        mode: {
-            row[0]["id"]: rank
-            for rank, row in enumerate(search(cranfield, "supersonic flutter", "document", mode=mode, k=2000), 1)
-        }
-        for mode in ("vector", "text")
-    }
-    for found, score, _ in both[:50]:
-        fused = sum(1 / (60 + rank[found["id"]]) for rank in ranks.values() if found["id"] in rank)
+    assert 0 < both[-1][1] <= both[0][1] <= 1
+    shares = []
+    for mode in ("vector", "text"):
+        found = search(cranfield, "supersonic flutter", "document", mode=mode, k=2000)
+        shares.append({key["id"]: score / found[0][1] for key, score, _ in found})
+    for key, score, _ in both[:50]:
+        fused = 0.6 * shares[0].get(key["id"], 0) + 0.4 * shares[1].get(key["id"], 0)
         assert score == pytest.approx(fused, rel=1e-5)
 
 

@@ -84,9 +84,9 @@ class FakeIndex:
         db.answer("SELECT FROM public.paper_embedding LIMIT 1", lambda call: [{}] if self.chunks else [])
         db.answer("i.indkey[0]", [{"name": "id"}])
         db.answer("'llm.semantic_forget()'::regprocedure", [])
-        db.answer("row_security_active($1::oid) AS active", [{"active": False}])
+        db.answer("row_security_active($1::oid) AS active", [{"is": False}])
         db.answer("WHERE c.relkind = 'f'", [])
-        db.answer("row_security_active($1::oid)", [{"active": False}])
+        db.answer("row_security_active($1::oid)", [{"is": False}])
         db.answer("FROM llm.companion_table AS t", [])
 
     def is_true(self) -> bool:

@@ -6,7 +6,7 @@ from functools import partial
 
 from pg_llm.columns import backfill, companion, definition, expression
 from pg_llm.columns.definition import SETTINGS, AIColumn, Definition
-from pg_llm.database import catalog, ownership, search_path, table_access
+from pg_llm.database import catalog, companion_triggers, ownership, search_path, table_access
 from pg_llm.database.catalog import Table
 from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
 from pg_llm.database.progress import Report, reporting
@@ -37,6 +37,8 @@ def create(db: Connection, target: str, name: str, text: str, sync: str, compani
         _check_name(source, name)
         if about["temporary"]:
             raise InvalidInput(f"{source.relation} is temporary", hint="Use a table that stays.")
+        if sync != "manual":
+            companion_triggers.check_followable(db, source, "llm_refresh_column")
         settings = {name: value for name in SETTINGS if (value := db.setting(name)) is not None}
     compiled = expression.resolve(db, source, about["name"], text)
     wanted = Definition(text, compiled.text, compiled.inputs, settings, sync)

@@ -7,28 +7,20 @@ what a trigger was told may be overtaken by then.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from pg_llm.columns import definition, evaluation
 from pg_llm.columns.definition import AIColumn, as_owner
 from pg_llm.columns.evaluation import Result
-from pg_llm.database import ownership
+from pg_llm.database import companion_triggers, ownership
 from pg_llm.database.connection import Connection
 from pg_llm.database.quoting import quote_ident
 from pg_llm.errors import ConcurrentChange, InsufficientPrivilege
 
 # Rows that are computed by one query, at most.
 BATCH = 256
-# A trigger of ours with its transition tables: one that was made by hand would read whatever the writer calls so.
-_OWN_TRIGGER = """
-    SELECT FROM pg_trigger AS g WHERE g.tgrelid = $1::oid AND g.tgname = $2
-    AND (g.tgnewtable IS NOT NULL) = ($3 IN ('INSERT', 'UPDATE')) AND coalesce(g.tgnewtable, 'changed') = 'changed'
-    AND (g.tgoldtable IS NOT NULL) = ($3 IN ('DELETE', 'UPDATE')) AND coalesce(g.tgoldtable, 'former') = 'former'
-    AND llm.is_trigger_as_fired(g.tgrelid, g.tgname, $3, 'llm.follow_column()')
-"""
-_PART_OF = "SELECT FROM llm.relation_ancestors($1::oid) AS a (relation) WHERE a.relation = $2::oid"
 
 
 def process(db: Connection, number: int, keys: str) -> None:
@@ -52,25 +44,17 @@ def process(db: Connection, number: int, keys: str) -> None:
 
 def follow(db: Connection, trigger: Mapping[str, Any]) -> None:
     """Make the values of the rows that a statement wrote true. A trigger that was made by hand is ignored."""
-    event: str = trigger["event"]
-    arguments: list[str] = trigger["args"] or []
-    if len(arguments) != 1 or not arguments[0].isdecimal() or len(arguments[0]) > 9:
-        return
-    if trigger["when"] != "AFTER" or trigger["level"] != "STATEMENT":
-        return
-    relation = int(trigger["relid"])
-    if not db.rows(_OWN_TRIGGER, ("int8", "name", "text"), (relation, trigger["name"], event)):
-        return
-    column = definition.by_id(db, int(arguments[0]))
+    number = companion_triggers.followed_object(db, trigger, "llm.follow_column()")
+    column = definition.by_id(db, number) if number is not None else None
     # One whose input was dropped keeps no writer from writing.
     if column is None or column.definition.sync != "live":
         return
-    if not db.rows(_PART_OF, ("int8", "int8"), (relation, column.source.oid)):
+    if not companion_triggers.is_part(db, int(trigger["relid"]), column.source.oid):
         return
     try:
-        as_owner(db, column, partial(_follow_rows, db, column, event))
+        as_owner(db, column, partial(_follow_rows, db, column, trigger["event"]))
     except InsufficientPrivilege as error:
-        # Whoever owns a part must not keep others from writing; llm_staleness tells.
+        # Whoever owns a part must not keep others from writing; the value shows as stale.
         db.warning(f'the AI column "{column.name}" does not follow: {error}', hint=error.hint)
 
 
@@ -107,21 +91,16 @@ def delete_orphans(db: Connection, column: AIColumn) -> None:
 
 
 def _follow_rows(db: Connection, column: AIColumn, event: str) -> None:
-    if event in ("UPDATE", "DELETE"):
+    if event == "TRUNCATE":
+        delete_orphans(db, column)
+        return
+    if event != "INSERT":
         db.query_unprepared(
             f"DELETE FROM {column.companion} AS c USING former AS t WHERE {column.same_row}"
             f" AND NOT EXISTS (SELECT FROM {column.source.relation} AS t WHERE {column.same_row})"
         )
-    if event in ("INSERT", "UPDATE"):
-        for keys in _key_batches(db, f"SELECT {column.source.key_object}::text AS key FROM changed AS t"):
-            update_rows(db, column, keys, lock=False)
-    if event == "TRUNCATE":
-        delete_orphans(db, column)
-
-
-def _key_batches(db: Connection, query: str) -> Iterator[str]:
-    for rows in db.batches(query, size=BATCH):
-        yield f"[{', '.join(row['key'] for row in rows)}]"
+    for keys in companion_triggers.written_keys(db, column.source, event, BATCH):
+        update_rows(db, column, keys, lock=False)
 
 
 def _process_rows(db: Connection, column: AIColumn, keys: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""SQL: semantic search: vectors, full text, or both fused by reciprocal rank, over a table with a semantic index."""
+"""SQL: semantic search: vectors, full text, or both fused by their scores, over a table with a semantic index."""
 
 from __future__ import annotations
 

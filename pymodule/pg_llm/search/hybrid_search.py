@@ -1,16 +1,17 @@
-"""Hybrid search over a semantic index: vectors and full text, fused by reciprocal rank.
+"""Hybrid search over a semantic index: vectors and full text, fused by their scores.
 
 Candidates are read from the companion table with the rights of its owner, in growing pools; which of them the caller
 sees, and which pass the filter, is asked of the source with the caller's rights, and only that comes out. A chunk is
 shown only while it is one of its row's present text.
 
 Full text is ranked by BM25 (Robertson and Zaragoza 2009, k1 = 1.2, b = 0.75), as PostgreSQL's ts_rank knows no inverse
-document frequency. Fusion is reciprocal rank fusion with the constant 60 (Cormack, Clarke and Büttcher 2009).
+document frequency. Fusion is a convex combination of the scores, each as a share of its ranking's best (Bruch, Gai and
+Ingber 2023), which finds more than reciprocal rank fusion did on both halves of Cranfield's queries.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -31,8 +32,8 @@ _GROWTH = 8
 _MIN_RERANKED = 30
 # Keys of rows that pass a filter, in one exact search.
 _KEYS = 20_000
-# What reciprocal rank fusion adds to each rank (Cormack and others 2009).
-_RRF_CONSTANT = 60
+# How much the vectors' ranking counts; the rest is full text's. Chosen on one half of Cranfield's queries.
+_VECTOR_WEIGHT = 0.6
 # The largest value that hnsw.ef_search may have.
 _MAX_EF_SEARCH = 1000
 
@@ -222,6 +223,14 @@ class _TextRanking(_Ranking):
         return _hits(self._rows(query, types, values))
 
 
+def _shares(ranking: Sequence[Hit]) -> list[float]:
+    """The scores from 0 to 1, the best; of distances, which are minus them, the farthest is 0."""
+    scores = [hit.score for hit in ranking]
+    lowest = min([0.0, *scores])
+    widest = max(scores, default=0.0) - lowest
+    return [(score - lowest) / widest if widest else 1.0 for score in scores]
+
+
 def _hits(rows: Sequence[Row]) -> list[Hit]:
     return sorted((Hit(**row) for row in rows), key=lambda hit: (-hit.score, hit.key, hit.chunk))
 
@@ -306,14 +315,16 @@ class _Search:
             hits = hits[wanted:]
         return found
 
-    def _fused(self, rankings: Iterable[Sequence[Hit]]) -> list[Hit]:
+    def _fused(self, rankings: Sequence[Sequence[Hit]]) -> list[Hit]:
+        """Vectors and full text by one score from 0 to 1; what a ranking has not found has none of its share."""
         by_row = self._request.group_by == "row"
         scores: dict[Any, float] = {}
         hits: dict[Any, Hit] = {}
-        for ranking in rankings:
-            for rank, hit in enumerate(ranking, 1):
+        weights = (_VECTOR_WEIGHT, 1 - _VECTOR_WEIGHT)
+        for weight, ranking in zip(weights, rankings, strict=True):
+            for hit, share in zip(ranking, _shares(ranking), strict=True):
                 identity = hit.key if by_row else (hit.key, hit.chunk)
-                scores[identity] = scores.get(identity, 0.0) + 1.0 / (_RRF_CONSTANT + rank)
+                scores[identity] = scores.get(identity, 0.0) + weight * share
                 hits.setdefault(identity, hit)
         fused = [hit._replace(score=scores[identity]) for identity, hit in hits.items()]
         return sorted(fused, key=lambda hit: (-hit.score, hit.key, hit.chunk))

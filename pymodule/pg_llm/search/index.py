@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pg_llm.database import catalog, models, ownership
+from pg_llm.database import catalog, companion_triggers, models, ownership
 from pg_llm.database.catalog import Table
 from pg_llm.database.connection import CANCELLED, Connection, DatabaseError
 from pg_llm.database.progress import Report, reporting
@@ -21,11 +21,6 @@ STORAGES = ("vector", "halfvec")
 _MAX_INDEXED_DIMENSIONS = {"vector": 2000, "halfvec": 4000}
 # SQLSTATE of a cancelled query, and of a terminated session.
 _INTERRUPTED = (CANCELLED, "57P01")
-
-_FOREIGN_PART = """
-    SELECT FROM llm.relation_tree($1::oid) AS t (relation) JOIN pg_class AS c ON c.oid = t.relation
-    WHERE c.relkind = 'f' LIMIT 1
-"""
 
 
 def create(
@@ -130,16 +125,8 @@ def update_keys(db: Connection, target: str, name: str, keys: str) -> None:
 def _source(db: Connection, oid: str, key: list[str | None] | None, sync: str) -> Table:
     names = None if key is None else [name for name in key if name is not None]
     source = catalog.relation(db, oid, names)
-    if source.kind not in "rp" and sync != "manual":
-        raise InvalidInput(
-            f"{source.relation} is not a table, and nothing tells what changes in it",
-            hint="Write sync => 'manual', and CALL semantic_refresh from time to time.",
-        )
-    if source.kind in "rp" and sync != "manual" and db.rows(_FOREIGN_PART, ("int8",), (source.oid,)):
-        raise InvalidInput(
-            f"{source.relation} has a foreign table among its parts, whose rows no trigger can be told of",
-            hint="Write sync => 'manual', and CALL semantic_refresh from time to time.",
-        )
+    if sync != "manual":
+        companion_triggers.check_followable(db, source, "semantic_refresh")
     temporary = db.rows("SELECT relpersistence = 't' AS is FROM pg_class WHERE oid = $1::oid", ("int8",), (source.oid,))
     if temporary[0]["is"]:
         raise InvalidInput(f"{source.relation} is temporary", hint="Index a table that stays, or use llm_embed.")

@@ -111,8 +111,10 @@ class SemanticIndex:
 
     @property
     def context_values(self) -> str:
-        """The values of the template's columns as an array of texts."""
-        values = ", ".join(f"coalesce({self._text(name)}, '')" for name in self.definition.context)
+        """What stands beside the chunks as an array of texts: the template's columns, or the one that is the title."""
+        definition = self.definition
+        title = definition.columns[:1] if definition.template is None and len(definition.columns) > 1 else []
+        values = ", ".join(f"coalesce({self._text(name)}, '')" for name in [*definition.context, *title])
         return f"ARRAY[{values}]::text[]"
 
     def _text(self, column: str) -> str:

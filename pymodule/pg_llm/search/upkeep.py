@@ -8,28 +8,22 @@ wrote it: what a trigger was told may be overtaken by then.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
-from pg_llm.database import catalog, models, ownership, table_access
+from pg_llm.database import catalog, companion_triggers, models, ownership, table_access
 from pg_llm.database.connection import Connection, Row
 from pg_llm.database.quoting import quote_ident
 from pg_llm.errors import ConcurrentChange, InsufficientPrivilege
 from pg_llm.search import semantic_index, text_analysis
-from pg_llm.search.semantic_index import CHUNK, PLACEHOLDER, SemanticIndex
+from pg_llm.search.semantic_index import CHUNK, PLACEHOLDER, Definition, SemanticIndex
 
 _R = TypeVar("_R")
 # Rows of the source whose chunks are made by one call of the model.
 BATCH = 256
-# A trigger of ours with its transition tables: one that was made by hand would read whatever the writer calls so.
-_OWN_TRIGGER = """
-    SELECT FROM pg_trigger AS g WHERE g.tgrelid = $1::oid AND g.tgname = $2
-    AND (g.tgnewtable IS NOT NULL) = ($3 IN ('INSERT', 'UPDATE')) AND coalesce(g.tgnewtable, 'changed') = 'changed'
-    AND (g.tgoldtable IS NOT NULL) = ($3 IN ('DELETE', 'UPDATE')) AND coalesce(g.tgoldtable, 'former') = 'former'
-    AND llm.is_trigger_as_fired(g.tgrelid, g.tgname, $3, 'llm.follow_index()')
-"""
-_PART_OF = "SELECT FROM llm.relation_ancestors($1::oid) AS a (relation) WHERE a.relation = $2::oid"
+# Characters of a first column that is a title, and no text of its own.
+_LONGEST_TITLE = 200
 
 
 def process(db: Connection, number: int, keys: str) -> None:
@@ -58,20 +52,14 @@ def _process_rows(db: Connection, index: SemanticIndex, keys: str) -> list[str]:
 
 def follow(db: Connection, trigger: Mapping[str, Any]) -> None:
     """Make the chunks of the rows that a statement wrote true. A trigger that was made by hand is ignored."""
-    event: str = trigger["event"]
-    arguments: list[str] = trigger["args"] or []
-    if len(arguments) != 1 or not arguments[0].isdecimal() or len(arguments[0]) > 9:
-        return
-    if trigger["when"] != "AFTER" or trigger["level"] != "STATEMENT":
-        return
-    if not db.rows(_OWN_TRIGGER, ("int8", "name", "text"), (int(trigger["relid"]), trigger["name"], event)):
-        return
-    index = semantic_index.by_id(db, int(arguments[0]))
+    number = companion_triggers.followed_object(db, trigger, "llm.follow_index()")
+    index = semantic_index.by_id(db, number) if number is not None else None
     # One whose column was dropped keeps no writer from writing.
     if index is None or index.definition.sync != "live":
         return
-    if not db.rows(_PART_OF, ("int8", "int8"), (int(trigger["relid"]), index.target)):
+    if not companion_triggers.is_part(db, int(trigger["relid"]), index.target):
         return
+    event: str = trigger["event"]
     work = partial(delete_orphans, db, index) if event == "TRUNCATE" else partial(_follow_rows, db, index, event)
     try:
         as_owner(db, index, work)
@@ -120,17 +108,8 @@ def _follow_rows(db: Connection, index: SemanticIndex, event: str) -> None:
             f"DELETE FROM {index.companion} AS c USING former AS t WHERE {index.same_row}"
             f" AND NOT EXISTS (SELECT FROM {index.source.relation} AS t WHERE {index.same_row})"
         )
-    # A key that a row has lost, or that has lost its row, may have another: a deferred constraint lets two share it.
-    written = {"INSERT": ("changed",), "UPDATE": ("changed", "former"), "DELETE": ("former",)}[event]
-    keys_written = (f"SELECT {index.source.key_object}::text AS key FROM {name} AS t" for name in written)
-    for keys in _key_batches(db, " UNION ".join(keys_written)):
+    for keys in companion_triggers.written_keys(db, index.source, event, BATCH):
         update_rows(db, index, keys, lock=False)
-
-
-def _key_batches(db: Connection, query: str) -> Iterator[str]:
-    for rows in db.batches(query, size=20 * BATCH):
-        for start in range(0, len(rows), BATCH):
-            yield f"[{', '.join(row['key'] for row in rows[start : start + BATCH])}]"
 
 
 def _stale_rows(db: Connection, index: SemanticIndex, keys: str) -> list[Row]:
@@ -178,7 +157,7 @@ def _chunks(db: Connection, index: SemanticIndex, rows: Sequence[Row]) -> dict[i
     }
     places = [json.loads(ranges) for ranges in model.run("chunking", documents, **options)]
     texts = [
-        (row["number"], number, start, end, _fill_template(definition.template, row["context"], document[start:end]))
+        (row["number"], number, start, end, _with_context(definition, row["context"], number, document[start:end]))
         for row, document, ranges in zip(rows, documents, places, strict=True)
         for number, (start, end) in enumerate(ranges, 1)
     ]
@@ -190,11 +169,13 @@ def _chunks(db: Connection, index: SemanticIndex, rows: Sequence[Row]) -> dict[i
     return chunks
 
 
-def _fill_template(template: str | None, context: Sequence[str], chunk: str) -> str:
-    if template is None:
-        return chunk
+def _with_context(definition: Definition, context: Sequence[str], number: int, chunk: str) -> str:
+    """A chunk with what its template puts beside it; without one, later chunks follow the title that the first has."""
+    if definition.template is None:
+        is_titled = number > 1 and context and 0 < len(context[0]) <= _LONGEST_TITLE
+        return f"{context[0]}: {chunk}" if is_titled else chunk
     values = iter(context)
-    return PLACEHOLDER.sub(lambda place: chunk if place[1] == CHUNK else next(values), template)
+    return PLACEHOLDER.sub(lambda place: chunk if place[1] == CHUNK else next(values), definition.template)
 
 
 def _locked(db: Connection, index: SemanticIndex, rows: list[Row]) -> tuple[list[Row], list[Row]]:

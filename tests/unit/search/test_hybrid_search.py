@@ -119,18 +119,26 @@ def test_each_chunk_where_that_is_asked_for(papers: Papers) -> None:
 
 def test_both_rankings_are_fused_by_row(papers: Papers) -> None:
     results = search(papers)
-    # By vectors 1, 2, 3, by words 3, 2, 4: chunks do not count twice.
-    expected = {1: 1 / 61, 2: 1 / 62 + 1 / 62, 3: 1 / 63 + 1 / 61, 4: 1 / 63}
+    # By vectors 1, 2, 3, by words 3, 2, 4, each as a share of the best: chunks do not count twice.
+    expected = {1: 0.6, 2: 0.6 * 8 / 9 + 0.4 * 4 / 5, 3: 0.6 * 6 / 9 + 0.4, 4: 0.4 * 3 / 5}
     assert dict(zip(ids(results), [result[1] for result in results], strict=True)) == pytest.approx(expected)
-    assert ids(results) == [3, 2, 1, 4]
+    assert ids(results) == [2, 3, 1, 4]
 
 
 def test_both_rankings_are_fused_by_chunk(papers: Papers) -> None:
     results = search(papers, group_by="chunk")
     scores = {(json.loads(result[0])["id"], result[4] // 10): result[1] for result in results}
-    assert scores[3, 1] == pytest.approx(1 / 64 + 1 / 61)
-    assert scores[2, 1] == pytest.approx(1 / 62)
-    assert scores[2, 2] == pytest.approx(1 / 62)
+    assert scores[3, 1] == pytest.approx(0.6 * 6 / 9 + 0.4)
+    assert scores[2, 1] == pytest.approx(0.6 * 8 / 9)
+    assert scores[2, 2] == pytest.approx(0.4 * 4 / 5)
+
+
+def test_distances_are_fused_from_the_farthest(papers: Papers) -> None:
+    papers.near = [(1, 1, -1.0), (2, 1, -2.0), (3, 1, -5.0)]
+    papers.with_words = []
+    assert [result[1] for result in search(papers)] == pytest.approx([0.6, 0.6 * 3 / 4, 0])
+    papers.near = [(1, 1, -1.0), (2, 1, -1.0)]
+    assert [result[1] for result in search(papers)] == pytest.approx([0.6, 0.6])
 
 
 def test_full_text_needs_no_model(papers: Papers, host: EchoHost) -> None:
