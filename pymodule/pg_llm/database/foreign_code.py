@@ -137,8 +137,8 @@ _PLAIN = """
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND t.oid >= 16384 AND NOT pg_has_role(t.typowner, $2::oid, 'USAGE')
     )
 """
-# The policies on companions $2 of table $1 that are as llm.create_companion_policy() makes them, on keys whose types are
-# the server's own: they run nothing but what reading that table runs.
+# The policies on companions $2 of table $1 that are as llm.create_companion_policy() makes them, on keys whose types
+# are the server's own: they run nothing but what reading that table runs.
 _COMPANION_POLICIES = r"""
     SELECT c.oid::int8 AS root, format('policy %I on %I', p.polname, c.relname) AS what
     FROM llm.companion_table AS k JOIN pg_class AS c ON c.oid = k.companion JOIN pg_policy AS p ON p.polrelid = c.oid
