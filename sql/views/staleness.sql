@@ -5,6 +5,9 @@ SELECT
 FROM llm.staleness_report() AS r;
 COMMENT ON VIEW @extschema@.llm_staleness IS 'How true semantic indexes and AI columns are: rows that are stale, missing, failed or waiting, and by which models';
 COMMENT ON COLUMN @extschema@.llm_staleness.kind IS 'index or column';
+COMMENT ON COLUMN @extschema@.llm_staleness.target IS 'The table';
+COMMENT ON COLUMN @extschema@.llm_staleness.name IS 'The name of the index, or of the column';
+COMMENT ON COLUMN @extschema@.llm_staleness.sync IS 'live, background or manual';
 COMMENT ON COLUMN @extschema@.llm_staleness.rows IS 'Rows of the table that the caller may read; NULL where reading it would run code of somebody whom the caller cannot trust';
 COMMENT ON COLUMN @extschema@.llm_staleness.stale IS 'Rows whose text, or an expression or model of an AI column, changed since';
 COMMENT ON COLUMN @extschema@.llm_staleness.missing IS 'Rows with nothing yet, though there is a text';

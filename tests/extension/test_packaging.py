@@ -70,7 +70,9 @@ def test_the_source_distribution_holds_the_whole_clone(sdist: Path) -> None:
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(installed: Path) -> None:
-    assert {path.name for path in installed.iterdir()} == {"pg_llm", f"pg_llm-{VERSION}.dist-info"}
+    assert {path.name for path in installed.iterdir()} == {"bin", "pg_llm", f"pg_llm-{VERSION}.dist-info"}
+    # The worker's command.
+    assert [path.name for path in (installed / "bin").iterdir()] == ["pg_llm"]
     package = ROOT / "pymodule" / "pg_llm"
     expected = {path.relative_to(package) for path in package.rglob("*") if path.is_file()}
     expected = {path for path in expected if "__pycache__" not in path.parts}

@@ -116,7 +116,8 @@ def drop(db: Connection, id: int, companion: str | None) -> None:
     """Drop the triggers of an index, and its companion if it is still there; the catalog forgets it with that."""
     db.rows("SELECT llm.drop_companion_triggers('index', $1, NULL)", ("int4",), (id,))
     if companion is not None:
-        db.execute(f"DROP TABLE {companion}")
+        # Everybody may read it, and so make a view on it, which must not keep it.
+        db.execute(f"DROP TABLE {companion} CASCADE")
     run_as_extension_owner(db, lambda: db.rows("DELETE FROM llm.all_semantic_index WHERE id = $1", ("int4",), (id,)))
 
 
