@@ -60,7 +60,9 @@ def expected(index: Any) -> sql.Composed:
     key = sql.SQL(", ").join(sql.SQL("format('%s', {})").format(sql.Identifier("t", name)) for name in index.key)
     return sql.SQL("""
         SELECT ARRAY[{key}] AS key, c.ordinality::int AS chunk, c.start_pos, c.end_pos,
-               sha256(convert_to(d.document, 'UTF8')) AS text_hash, c.chunk AS passage
+               sha256(convert_to(d.document, 'UTF8')) AS text_hash,
+               CASE WHEN c.ordinality > 1 AND {is_titled} AND length({title}) BETWEEN 1 AND 200
+                    THEN {title} || ': ' || c.chunk ELSE c.chunk END AS passage
         FROM {source} AS t, LATERAL (SELECT {document} AS document OFFSET 0) AS d,
              LATERAL llm_chunk(d.document, {chunking}, {tokens}, {overlap}, {model}) AS c
         WHERE d.document ~ '\\S'
@@ -68,6 +70,8 @@ def expected(index: Any) -> sql.Composed:
         key=key,
         source=sql.SQL(index.source),
         document=document(index.columns),
+        is_titled=sql.Literal(len(index.columns) > 1),
+        title=sql.SQL("format('%s', {})").format(sql.Identifier("t", index.columns[0])),
         chunking=sql.Literal(index.chunking),
         tokens=sql.SQL("{}::int").format(sql.Literal(index.chunk_tokens)),
         overlap=sql.Literal(index.chunk_overlap or 0),

@@ -9,7 +9,7 @@ _SIGNS = re.compile(
     r"|\b(?:answer|respond|reply|say)\b[^.!?\n]{0,30}\b(?:instead|to (?:the|this|any|every) question)\b"
     r"|\b(?:always|only|must) (?:answer|respond|reply|say)\b"
     r"|\byou are (?:now )?(?:an? )?(?:ai|assistant|language model|chatbot)\b"
-    r"|^\s*(?:system|assistant|user)\s*:|<\|?(?:im_start|system|inst)"
+    r"|^[ \t]*(?:system|assistant|user)\s*:|<\|?(?:im_start|system|inst)"
     r"|(?:忽略|无视|忘记|不要理会)[^。！？\n]{0,20}(?:指令|问题|提示|以上|上述|前面)"  # noqa: RUF001 - Chinese
     r"|(?:请|必须|只能|一律|总是)(?:回答|回复)|你是(?:一个)?(?:人工智能|助手|语言模型)",
     re.IGNORECASE | re.MULTILINE,

@@ -7,13 +7,13 @@ import re
 Range = tuple[int, int]
 
 # What ends a sentence: Chinese stops, stops before white space, and line breaks around blank lines, items and headings.
-_END = re.compile(r"""[。！？]+[”」』）]?|[.!?…]++["'”’)\]]*+(?=\s)|\n\s*+""")  # noqa: RUF001 - Chinese
+_END = re.compile(r"""[。！？]+[”」』）]?|(?<![.!?…])[.!?…]++["'”’)\]]*+(?=\s)|\n\s*+""")  # noqa: RUF001 - Chinese
 # After these a full stop ends no sentence.
 _ABBREVIATIONS = frozenset(
     "mr mrs ms dr prof st no nos vol vols fig figs eq ref refs approx ca cf vs etc inc ltd co jr sr art sec ch pp ed"
     " eds al e.g i.e a.m p.m jan feb mar apr jun jul aug sept sep oct nov dec".split()
 )
-_LAST_WORD = re.compile(r"[\w.]*$")
+_LAST_WORD = re.compile(r"(?<![\w.])[\w.]*$")
 # Sentences that are longer are cut here, so that no text takes long.
 _LONGEST = 1000
 
