@@ -80,7 +80,7 @@ def measure(topic: str, cluster: Cluster) -> list[dict[str, Any]]:
         raise SystemExit(f"no benchmark {topic!r}; there are: {', '.join(topics()) or 'none'}")
     module = importlib.util.module_from_spec(spec)
     # A benchmark may import what lies beside it, and what the tests share.
-    sys.path[:0] = [str(FOLDER.absolute()), str(FOLDER.parent.absolute())]
+    sys.path[:0] = [str(FOLDER.absolute()), str((FOLDER.parent / "support").absolute())]
     spec.loader.exec_module(module)
     rows: list[dict[str, Any]] = module.rows(cluster)
     for row in rows:

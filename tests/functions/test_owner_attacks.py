@@ -204,7 +204,7 @@ def test_what_hangs_on_a_table_runs_as_its_owner_only(
         for text in cleaned(victim, "lair.trap"):
             assert watch.ran_as() <= {"mallory"}, (name, text)
     assert not value(lair, "SELECT rolsuper FROM pg_roles WHERE rolname = 'mallory'")
-    # The index is there and true, the functions were not all refused; none is made where its owner may not see all rows.
+    # The functions were not all refused; no index is made where the owner may not see all rows.
     is_made = kind != "policy"
     assert value(lair, "SELECT count(*) FROM llm.semantic_index") == is_made
     connect(user="mallory").execute("INSERT INTO lair.trap VALUES (7, 'a piano')")

@@ -6,7 +6,9 @@ import argparse
 import logging
 import signal
 import sys
+import threading
 from collections.abc import Sequence
+from types import FrameType
 
 from pg_llm.worker import loop, metrics
 
@@ -21,15 +23,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command until it is told to end. Returns the exit status."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(message)s")
-    # As Ctrl-C, on which psycopg cancels the query that is running.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    ending = threading.Event()
+
+    def end(number: int, frame: FrameType | None) -> None:
+        # As Ctrl-C, on which psycopg cancels the query that is running; remembered, as an exception that comes while
+        # Python clears something up is lost.
+        ending.set()
+        signal.default_int_handler(number, frame)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
     figures = metrics.Figures()
     try:
         if options.metrics_port is not None:
             metrics.serve(options.dsn, figures, options.metrics_port)
-        loop.run(options.dsn, options.poll, figures)
+        loop.run(options.dsn, options.poll, figures, ending)
     except KeyboardInterrupt:
-        logging.getLogger(__name__).info("The worker ends.")
+        pass
+    logging.getLogger(__name__).info("The worker ends.")
     return 0
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
-import time
-from typing import NoReturn
+import threading
 
 import psycopg
 
@@ -17,15 +16,15 @@ _log = logging.getLogger(__name__)
 _SHORTEST, _LONGEST = 0.2, 30.0
 
 
-def run(dsn: str, poll: float, figures: Figures) -> NoReturn:
-    """Do what waits, for ever. Whatever the server reports ends the session, and another one is opened."""
+def run(dsn: str, poll: float, figures: Figures, ending: threading.Event) -> None:
+    """Do what waits until `ending`. Whatever the server reports ends the session, and another one is opened."""
     delay = _SHORTEST
-    while True:
+    while not ending.is_set():
         try:
             with session.opened(dsn, poll) as worker:
                 _log.info("Connected to %s; doing what waits.", worker.place)
                 figures.connected(worker.connection.info.backend_pid)
-                while True:
+                while not ending.is_set():
                     done, failed = worker.work()
                     figures.worked(done, failed)
                     delay = _SHORTEST
@@ -37,7 +36,7 @@ def run(dsn: str, poll: float, figures: Figures) -> NoReturn:
             figures.disconnected()
             wait = delay * random.uniform(0.75, 1.25)  # noqa: S311 - so that workers do not return all at once
             _log.info("%s; trying again in %.1f seconds.", _first_line(error), wait)
-            time.sleep(wait)
+            ending.wait(wait)
             delay = min(_LONGEST, delay * 2)
 
 

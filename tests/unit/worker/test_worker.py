@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import urllib.request
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -62,7 +63,7 @@ def use(monkeypatch: pytest.MonkeyPatch, *outcomes: FakeSession | Exception) -> 
 def test_it_waits_longer_and_longer_for_a_server(monkeypatch: pytest.MonkeyPatch, sleeps: list[float]) -> None:
     use(monkeypatch, *[psycopg.OperationalError("no server\nat all")] * 9)
     with pytest.raises(KeyboardInterrupt):
-        loop.run("", 1, Figures())
+        loop.run("", 1, Figures(), threading.Event())
     assert sleeps == [0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 30.0]
 
 
@@ -72,7 +73,7 @@ def test_a_lost_connection_is_made_anew_at_once(monkeypatch: pytest.MonkeyPatch,
     use(monkeypatch, lost, lost, worker, session.NotInstalled("no extension"))
     figures = Figures()
     with pytest.raises(KeyboardInterrupt):
-        loop.run("", 1, figures)
+        loop.run("", 1, figures, threading.Event())
     assert sleeps == [0.2, 0.4, 0.2, 0.4]
     assert worker.waits == 1
     assert figures == Figures(rows=1003, failures=1, connections=1, pid=None)
