@@ -39,7 +39,7 @@ class FakeSession:
 def sleeps(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """How long the worker slept each time."""
     slept: list[float] = []
-    monkeypatch.setattr(loop.time, "sleep", slept.append)
+    monkeypatch.setattr(threading.Event, "wait", lambda ending, seconds: slept.append(seconds))
     monkeypatch.setattr(loop.random, "uniform", lambda low, high: 1.0)
     return slept
 
@@ -77,6 +77,14 @@ def test_a_lost_connection_is_made_anew_at_once(monkeypatch: pytest.MonkeyPatch,
     assert sleeps == [0.2, 0.4, 0.2, 0.4]
     assert worker.waits == 1
     assert figures == Figures(rows=1003, failures=1, connections=1, pid=None)
+
+
+def test_an_end_that_was_told_while_an_exception_was_lost_is_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    ending = threading.Event()
+    worker = FakeSession((0, 0), error=psycopg.OperationalError("lost"))
+    monkeypatch.setattr(worker, "wait", ending.set)
+    use(monkeypatch, worker)
+    loop.run("", 1, Figures(), ending)
 
 
 def test_the_figures_in_the_format_of_prometheus() -> None:
