@@ -72,7 +72,7 @@ class FakeIndex:
         db.answer("INSERT INTO llm.all_semantic_index", self._register)
         db.answer("DELETE FROM llm.all_semantic_index", self._forget)
         db.answer("SELECT count(*) AS rows FROM public.paper", lambda call: [{"rows": len(self.texts)}])
-        db.answer("AS stale", self._page)
+        db.answer("AS needy", self._page)
         db.answer("WHERE t.hash IS DISTINCT FROM c.hash", self._stale)
         db.answer("SELECT e.number FROM jsonb_array_elements", self._there)
         db.answer("FOR SHARE OF t SKIP LOCKED", self._locked)
@@ -106,7 +106,7 @@ class FakeIndex:
     def _page(self, call: Call) -> list[Row]:
         after = int(call.values[0]) if call.values else -1
         ids = [id for id in sorted(self.texts) if id > after][:2000]
-        return [{"key": _key(id), "place": [str(id)], "stale": self._is_stale(id)} for id in ids]
+        return [{"key": _key(id), "place": [str(id)], "needy": self._is_stale(id)} for id in ids]
 
     def _stale(self, call: Call) -> list[Row]:
         rows = []

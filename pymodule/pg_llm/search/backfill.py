@@ -5,23 +5,16 @@ Only rows whose text is not that of their chunks call the model, so that an inte
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable
 
-from pg_llm.database import ownership
-from pg_llm.database.connection import Connection
+from pg_llm.database import companion_backfill, ownership
+from pg_llm.database.connection import Connection, Row
 from pg_llm.search.semantic_index import SemanticIndex
 from pg_llm.search.upkeep import BATCH, as_owner, delete_orphans, update_rows
 
 Commit = Callable[[], None]
 # Called with the rows done and the rows in all.
 Progress = Callable[[int, int], None]
-# Keys that are read at once; most of them may need nothing.
-_PAGE = 20 * BATCH
-# How long to wait for rows that others are writing, in all and at a time, in seconds.
-_PATIENCE = 30.0
-_PAUSE = 0.05
 
 
 def fill(
@@ -31,71 +24,33 @@ def fill(
 
     Rows that somebody was writing all the time are left to whoever follows those writes.
     """
+
+    def read(query: str, place: list[str]) -> list[Row]:
+        return as_owner(db, index, lambda: db.rows(query, ("text",) * len(place), place))
+
+    def update(keys: str) -> list[str]:
+        busy = as_owner(db, index, lambda: update_rows(db, index, keys, lock=True))
+        commit()
+        return busy
+
     as_owner(db, index, lambda: ownership.check_sees_all(db, index.source))
-    total = as_owner(db, index, lambda: _row_count(db, index))
+    total = as_owner(db, index, lambda: companion_backfill.row_count(db, index.source))
     done = 0
     busy: list[str] = []
     report(done, total)
-    for keys, last in _stale_keys(db, index):
+    is_stale = f"CASE WHEN {index.document} <> '' THEN {index.text_hash} END IS DISTINCT FROM c.text_hash"
+    chunk = f"""
+        LEFT JOIN LATERAL (
+            SELECT c.text_hash FROM {index.companion} AS c WHERE {index.same_row} LIMIT 1
+        ) AS c ON true
+    """
+    for keys, seen in companion_backfill.needy_keys(index.source, is_stale, chunk, read):
         for start in range(0, len(keys), BATCH):
-            batch = f"[{', '.join(keys[start : start + BATCH])}]"
-            busy += as_owner(db, index, partial(update_rows, db, index, batch, lock=True))
-            commit()
+            busy += update(f"[{', '.join(keys[start : start + BATCH])}]")
             done += min(BATCH, len(keys) - start)
             report(done, max(total, done))
-        done = max(done, last)
+        done = max(done, seen)
         report(done, max(total, done))
-    deadline = time.monotonic() + _PATIENCE
-    while busy and time.monotonic() < deadline:
-        time.sleep(_PAUSE)
-        db.poll()
-        still_busy: list[str] = []
-        for start in range(0, len(busy), BATCH):
-            some = f"[{', '.join(busy[start : start + BATCH])}]"
-            still_busy += as_owner(db, index, partial(update_rows, db, index, some, lock=True))
-            commit()
-        busy = still_busy
+    companion_backfill.update_busy(db, busy, BATCH, update)
     as_owner(db, index, lambda: delete_orphans(db, index))
     commit()
-
-
-def _row_count(db: Connection, index: SemanticIndex) -> int:
-    # Counting is quick beside what follows, and a new table has no estimate.
-    return int(db.query_unprepared(f"SELECT count(*) AS rows FROM {index.source.relation}")[0]["rows"])
-
-
-def _stale_keys(db: Connection, index: SemanticIndex) -> Iterator[tuple[list[str], int]]:
-    """Keys of rows that need work, page by page, each with the number of rows that were looked at so far."""
-    source = index.source
-    # The index of the primary key gives this order, for types of PostgreSQL's own.
-    order = [
-        source.columns[name].plain(source.cell(name))
-        if source.columns[name].builtin
-        else f'{source.text(name)} COLLATE "C"'
-        for name in source.key
-    ]
-    types = [type_ if source.columns[name].builtin else "text" for name, type_ in source.key.items()]
-    bounds = ", ".join(f"${number}::text::{type_}" for number, type_ in enumerate(types, 1))
-    after: list[str] = []
-    seen = 0
-    while True:
-        beyond = f"AND ({', '.join(order)}) > ({bounds})" if after else ""
-        query = f"""
-            SELECT {source.key_object}::text AS key,
-                   ARRAY[{", ".join(source.text(name) for name in source.key)}]::text[] AS place,
-                   CASE WHEN {index.document} <> '' THEN {index.text_hash} END IS DISTINCT FROM c.text_hash AS stale
-            FROM (
-                SELECT * FROM {source.relation} AS t
-                WHERE {" AND ".join(f"{source.cell(name)} IS NOT NULL" for name in source.key)} {beyond}
-                ORDER BY {", ".join(order)} LIMIT {_PAGE}
-            ) AS t LEFT JOIN LATERAL (
-                SELECT c.text_hash FROM {index.companion} AS c WHERE {index.same_row} LIMIT 1
-            ) AS c ON true ORDER BY {", ".join(order)}
-        """
-        read = partial(db.rows, query, ("text",) * len(after), after)
-        rows = as_owner(db, index, read)
-        if not rows:
-            return
-        seen += len(rows)
-        after = rows[-1]["place"]
-        yield [row["key"] for row in rows if row["stale"]], seen

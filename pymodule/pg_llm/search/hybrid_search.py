@@ -11,7 +11,7 @@ Ingber 2023), which finds more than reciprocal rank fusion did on both halves of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -232,7 +232,19 @@ def _shares(ranking: Sequence[Hit]) -> list[float]:
 
 
 def _hits(rows: Sequence[Row]) -> list[Hit]:
-    return sorted((Hit(**row) for row in rows), key=lambda hit: (-hit.score, hit.key, hit.chunk))
+    return _best_first(Hit(**row) for row in rows)
+
+
+def _best_first(hits: Iterable[Hit]) -> list[Hit]:
+    return sorted(hits, key=lambda hit: (-hit.score, hit.key, hit.chunk))
+
+
+def _best_of_rows(hits: Sequence[Hit]) -> list[Hit]:
+    """The first hit of each row, in order."""
+    first: dict[str, Hit] = {}
+    for hit in hits:
+        first.setdefault(hit.key, hit)
+    return list(first.values())
 
 
 class _Search:
@@ -297,13 +309,12 @@ class _Search:
         for ranking in rankings:
             batches = [f"[{', '.join(keys[start : start + _KEYS])}]" for start in range(0, len(keys), _KEYS)]
             best = [hit for batch in batches for hit in ranking.best_of(batch, pool, self._restricted)]
-            hits.append(sorted(best, key=lambda hit: (-hit.score, hit.key, hit.chunk)))
+            hits.append(_best_first(best))
         return hits
 
     def _assemble(self, rankings: list[list[Hit]], fuse: bool) -> list[Result]:
         if self._request.group_by == "row":
-            rankings = [list({hit.key: hit for hit in reversed(hits)}.values())[::-1] for hits in rankings]
-            rankings = [sorted(hits, key=lambda hit: (-hit.score, hit.key, hit.chunk)) for hits in rankings]
+            rankings = [_best_of_rows(hits) for hits in rankings]
         hits = self._fused(rankings) if fuse else rankings[0]
         minimum = self._request.min_score
         hits = [hit for hit in hits if minimum is None or hit.score >= minimum]
@@ -326,8 +337,7 @@ class _Search:
                 identity = hit.key if by_row else (hit.key, hit.chunk)
                 scores[identity] = scores.get(identity, 0.0) + weight * share
                 hits.setdefault(identity, hit)
-        fused = [hit._replace(score=scores[identity]) for identity, hit in hits.items()]
-        return sorted(fused, key=lambda hit: (-hit.score, hit.key, hit.chunk))
+        return _best_first(hit._replace(score=scores[identity]) for identity, hit in hits.items())
 
     def _passing(self, hits: list[Hit]) -> list[Hit]:
         """Those whose rows the caller sees and that pass the filter."""

@@ -250,7 +250,7 @@ def test_a_key_that_has_the_name_of_a_column_of_the_companion(db: FakeConnection
     papers = FakeIndex(db, made=False, columns={"chunk": "integer", **COLUMNS})
     db.answer("i.indisprimary ORDER BY", [{"name": "chunk"}])
     db.answer("FROM llm.semantic_index AS i", [ROW | {"key": ["chunk"], "companion_key": ["source_chunk"]}])
-    db.answer("AS stale", [])
+    db.answer("AS needy", [])
     create(papers.db, name="other")
     assert db.asked("SELECT t.chunk AS source_chunk FROM public.paper AS t")
     assert db.asked("ADD PRIMARY KEY (source_chunk, chunk)")

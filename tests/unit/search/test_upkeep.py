@@ -9,6 +9,7 @@ import pytest
 from echo import EchoHost, vector
 from fake_connection import Call, FakeConnection
 from fake_index import ROW, FakeIndex
+from pg_llm.database import companion_backfill
 from pg_llm.database.connection import Row
 from pg_llm.errors import ConcurrentChange, InsufficientPrivilege
 from pg_llm.search import backfill, semantic_index, upkeep
@@ -212,7 +213,7 @@ def test_a_backfill_waits_for_rows_that_others_write(papers: FakeIndex, monkeypa
             papers.texts[1] = "another text"
             papers.busy.clear()
 
-    monkeypatch.setattr(backfill.time, "sleep", pause)
+    monkeypatch.setattr(companion_backfill.time, "sleep", pause)
     backfill.fill(papers.db, semantic_index.find(papers.db, "paper", None))
     assert papers.is_true()
     assert len(pauses) == 3
@@ -224,8 +225,8 @@ def test_a_backfill_leaves_what_others_write_all_the_time_to_them(
 ) -> None:
     papers.busy = {1}
     now = [0.0]
-    monkeypatch.setattr(backfill.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(backfill.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + 10))
+    monkeypatch.setattr(companion_backfill.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(companion_backfill.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + 10))
     backfill.fill(papers.db, semantic_index.find(papers.db, "paper", None))
     assert set(papers.chunks) == {2}
 
