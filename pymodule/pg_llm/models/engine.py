@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 Span = tuple[int, int]
 # One text, or a pair whose second text is repeated in every window of the first.
@@ -79,6 +80,24 @@ class Engine(Protocol):
         ...
 
 
+class ConcurrentEngine(Engine, Protocol):
+    """An engine whose work is done in another process or on another machine, many batches at a time.
+
+    `concurrency` is how many; `batch_tokens` bounds each batch.
+    """
+
+    concurrency: int
+
+    def submit(self, batch: Sequence[Window]) -> Future[Sequence[Any]]:
+        """Start one batch and return at once; the future gives what `forward` would. Cancelling it ends the work."""
+        ...
+
+
+def is_concurrent(engine: Engine) -> TypeGuard[ConcurrentEngine]:
+    """Whether batches are submitted to the engine rather than forwarded by it."""
+    return hasattr(engine, "submit")
+
+
 class EmbeddingEngine(Engine, Protocol):
     """Texts to unit vectors: `forward` gives float32 of shape (len(batch), dimensions)."""
 
@@ -97,12 +116,20 @@ class GenerationEngine(Engine, Protocol):
         ...
 
 
-class LikelihoodEngine(GenerationEngine, Protocol):
-    """Texts to likelihoods: `forward` gives the log-likelihoods of the continuations, an array."""
+class ChoiceEngine(GenerationEngine, Protocol):
+    """Conversations to probabilities of answers that are given: `forward` gives their logarithms, an array."""
 
     def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
-        """The input for scoring possible answers to a conversation."""
+        """The input for choosing among answers to a conversation; the output has shape (len(answers),).
+
+        The logarithms need no normalisation. An engine that shows no probabilities gives 0 to the answer that it chose
+        and about -7 to each other.
+        """
         ...
+
+
+class LikelihoodEngine(ChoiceEngine, Protocol):
+    """Texts to likelihoods: `forward` gives the log-likelihoods of the continuations, an array."""
 
     def likelihood(self, before: str, continuations: Sequence[str]) -> Window:
         """The input for scoring continuations of a text that is no conversation."""

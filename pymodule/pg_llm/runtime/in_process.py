@@ -104,6 +104,7 @@ def release() -> None:
 
 
 def _run(task: str, spec: ModelSpec, inputs: list[str], options: Message, poll: Callable[[], object]) -> list[Any]:
+    from pg_llm.models.engine import is_concurrent
     from pg_llm.tasks import batching
 
     model = _model(spec, poll)
@@ -113,6 +114,8 @@ def _run(task: str, spec: ModelSpec, inputs: list[str], options: Message, poll: 
         return _call(spec, lambda: model.forward(batch), poll)
 
     def read(windows: Sequence[Window]) -> Sequence[Any]:
+        if is_concurrent(model):
+            return batching.forward_concurrently(model, windows, poll, _SLICE)
         return batching.forward(forward, windows, model.batch_tokens, poll)
 
     results = dict(zip(distinct, _results(task, model, distinct, options, read, poll), strict=True))

@@ -3,7 +3,8 @@
 Sessions take turns. The session whose turn it is opens a batch with its shortest waiting texts; the others fill up the
 token budget with texts no longer than the longest in the batch, so that no text adds padding to another session's. A
 session with 10,000 texts and one with a single text thus wait for one batch, not for each other. A text that is still
-being generated continues in a later batch, before other texts of its session.
+being generated continues in a later batch, before other texts of its session. An engine that works elsewhere runs
+several batches at a time; one whose sessions have all gone is ended.
 """
 
 from __future__ import annotations
@@ -11,15 +12,16 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
-from pg_llm.models.engine import Window
+from pg_llm.models.engine import Engine, Window, is_concurrent
 from pg_llm.tasks import batching
 
 Session = int
-Run = Callable[[Sequence[Window]], Sequence[Any]]
+# Starts a batch; cancelling the future ends it where that is possible.
+Submit = Callable[[Sequence[Window]], Future[Sequence[Any]]]
 
 
 @dataclass(slots=True)
@@ -42,14 +44,22 @@ class _Item:
 
 
 class ModelQueue:
-    """The windows that wait for one model. Everything but `run` happens in the event loop's thread."""
+    """The windows that wait for one model. Everything but the batches happens in the event loop's thread."""
 
-    def __init__(self, run: Run, budget: int) -> None:
-        self._run = run
+    def __init__(self, submit: Submit, budget: int, concurrency: int = 1) -> None:
+        self._submit = submit
         self._budget = budget
+        self._concurrency = concurrency
         self._waiting: OrderedDict[Session, deque[_Item]] = OrderedDict()
-        self._thread = ThreadPoolExecutor(1)
-        self._worker: asyncio.Task[None] | None = None
+        self._running: dict[asyncio.Task[None], list[_Item]] = {}
+
+    @classmethod
+    def of(cls, model: Engine, get: Callable[[], Engine]) -> ModelQueue:
+        """The queue of a model; `get` gives it for every batch, as it may have been evicted and loaded again."""
+        if is_concurrent(model):
+            return cls(lambda batch: get().submit(batch), model.batch_tokens, model.concurrency)  # type: ignore[attr-defined]
+        thread = ThreadPoolExecutor(1)
+        return cls(lambda batch: thread.submit(lambda: get().forward(batch)), model.batch_tokens)
 
     def __len__(self) -> int:
         """The number of waiting windows."""
@@ -62,14 +72,17 @@ class ModelQueue:
         job = _Job(list(windows), [None] * len(windows), len(windows), asyncio.get_running_loop().create_future())
         items = self._waiting.setdefault(session, deque())
         items.extend(_Item(session, job, position) for position in batching.by_length(windows))
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._work())
+        # Once all that is submitted at this moment is there.
+        asyncio.get_running_loop().call_soon(self._start_batches)
         return await job.done
 
     def cancel(self, session: Session) -> None:
-        """Drop the session's waiting windows."""
+        """Drop the session's waiting windows, and end batches that nobody else waits for."""
         for item in self._waiting.pop(session, ()):
             item.job.done.cancel()
+        for task, batch in self._running.items():
+            if all(item.session == session for item in batch):
+                task.cancel()
 
     def next_batch(self) -> list[_Item]:
         """Take the next batch off the queues."""
@@ -91,19 +104,26 @@ class ModelQueue:
             self._waiting.move_to_end(turns[0])
         return batch
 
-    async def _work(self) -> None:
-        loop = asyncio.get_running_loop()
+    def _start_batches(self) -> None:
+        while len(self._running) < self._concurrency and (batch := self.next_batch()):
+            task = asyncio.create_task(self._run(batch))
+            self._running[task] = batch
+            task.add_done_callback(self._end_batch)
+
+    def _end_batch(self, task: asyncio.Task[None]) -> None:
+        del self._running[task]
+        self._start_batches()
+
+    async def _run(self, batch: list[_Item]) -> None:
         try:
-            while batch := self.next_batch():
-                windows = [item.window for item in batch]
-                try:
-                    results = await loop.run_in_executor(self._thread, self._run, windows)
-                except Exception as error:  # noqa: BLE001 - raised in every job of the batch
-                    self._fail(batch, error)
-                else:
-                    self._finish(batch, results)
-        finally:
-            self._worker = None
+            results = await asyncio.wrap_future(self._submit([item.window for item in batch]))
+        except asyncio.CancelledError:
+            for item in batch:
+                item.job.done.cancel()
+        except Exception as error:  # noqa: BLE001 - raised in every job of the batch
+            self._fail(batch, error)
+        else:
+            self._finish(batch, results)
 
     def _finish(self, batch: list[_Item], results: Sequence[Any]) -> None:
         unfinished: dict[Session, list[_Item]] = {}

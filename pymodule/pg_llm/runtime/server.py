@@ -226,10 +226,9 @@ class Server:
         return await asyncio.shield(self._loading[spec.key])
 
     def _queue(self, spec: ModelSpec, model: Engine) -> ModelQueue:
-        # Fetched from the cache for every batch, as it may have been evicted meanwhile.
-        return self._queues.setdefault(
-            spec.key, ModelQueue(lambda batch: self._cache.get(spec).forward(batch), model.batch_tokens)
-        )
+        if spec.key not in self._queues:
+            self._queues[spec.key] = ModelQueue.of(model, lambda: self._cache.get(spec))
+        return self._queues[spec.key]
 
     def _status(self, specs: list[ModelSpec]) -> Message:
         return {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
-from pg_llm.models.engine import Engine, Window
+from pg_llm.models.engine import ConcurrentEngine, Engine, Window
 from pg_llm.tasks import passages
 
 
@@ -27,14 +28,46 @@ def forward(
     waiting = by_length(windows)
     while waiting:
         between()
-        size = 1
-        while size < len(waiting) and fits(windows[waiting[size]].cost, size + 1, budget):
-            size += 1
-        batch, waiting = waiting[:size], waiting[size:]
+        batch, waiting = _first_batch(windows, waiting, budget)
         for position, output in zip(batch, run([outputs[position] for position in batch]), strict=True):
             outputs[position] = output
         waiting = [position for position in batch if isinstance(outputs[position], Window)] + waiting
     return outputs
+
+
+def forward_concurrently(
+    model: ConcurrentEngine, windows: Sequence[Window], between: Callable[[], object], seconds: float
+) -> list[Any]:
+    """As `forward`, with several batches under way; `between` is called every so many seconds.
+
+    After an error, whether of a batch or raised by `between`, no batch goes on.
+    """
+    outputs: list[Any] = list(windows)
+    waiting = by_length(windows)
+    running: dict[Future[Sequence[Any]], list[int]] = {}
+    try:
+        while waiting or running:
+            while waiting and len(running) < model.concurrency:
+                batch, waiting = _first_batch(windows, waiting, model.batch_tokens)
+                running[model.submit([outputs[position] for position in batch])] = batch
+            between()
+            for future in wait(running, seconds, FIRST_COMPLETED).done:
+                batch = running.pop(future)
+                for position, output in zip(batch, future.result(), strict=True):
+                    outputs[position] = output
+                waiting = [position for position in batch if isinstance(outputs[position], Window)] + waiting
+    finally:
+        for future in running:
+            future.cancel()
+    return outputs
+
+
+def _first_batch(windows: Sequence[Window], waiting: list[int], budget: int) -> tuple[list[int], list[int]]:
+    """The positions that fit into one batch, and those that go on waiting."""
+    size = 1
+    while size < len(waiting) and fits(windows[waiting[size]].cost, size + 1, budget):
+        size += 1
+    return waiting[:size], waiting[size:]
 
 
 def embed(model: Engine, texts: Sequence[str]) -> Any:

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from pg_llm.models.model_cache import ModelCache
 from pg_llm.models.spec import ModelSpec
 from pg_llm.runtime import client, in_process
 from pg_llm.runtime.training import process
+from pg_llm.tasks import worker_process
 
 MODEL = ModelSpec("m", "embedding", "path:/m", digest="d")
 REMOTE = ModelSpec("r", "embedding", "https://host/v1#m", digest="d")
@@ -31,6 +33,8 @@ def model(monkeypatch: pytest.MonkeyPatch) -> EchoEngine:
     cache = ModelCache(lambda spec: engine, lambda spec: 0, 1 << 20)
     monkeypatch.setattr(in_process, "_cache", lambda: cache)
     monkeypatch.setattr(in_process, "_import_from_host", lambda: None)
+    # Each request sets it to its own.
+    monkeypatch.setattr(worker_process, "poll", worker_process.poll)
     return engine
 
 
@@ -167,3 +171,37 @@ def test_a_training_that_fails_or_is_cancelled_leaves_no_process() -> None:
         in_process.train({"fail": False}, [], lambda report: None, poll)
     in_process.release()
     assert not list(process.FOLDER.iterdir())
+
+
+class Elsewhere(EchoEngine):
+    """Works on two texts at a time, in threads of its own."""
+
+    batch_tokens, concurrency = 1, 2
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: list[Future[Any]] = []
+
+    def submit(self, batch: Sequence[Any]) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.started.append(future)
+        if "stays" not in batch[0].tokens:
+            future.set_result(self.forward(batch))
+        return future
+
+
+def test_an_engine_elsewhere_gets_several_batches_and_a_cancelled_query_ends_them(
+    model: EchoEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Elsewhere()
+    cache = ModelCache(lambda spec: engine, lambda spec: 0, 1 << 20)
+    monkeypatch.setattr(in_process, "_cache", lambda: cache)
+    assert embed(["a", "b", "c"]) == [pytest.approx(vector(text), abs=1e-6) for text in "abc"]
+
+    def poll() -> None:
+        if len(engine.started) == 5:
+            raise InvalidInput("cancelled")
+
+    with pytest.raises(InvalidInput, match="cancelled"):
+        embed(["stays 1", "stays 2"], poll=poll)
+    assert [future.cancelled() for future in engine.started[3:]] == [True, True]

@@ -1,6 +1,7 @@
 import asyncio
 import threading
 from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -17,13 +18,16 @@ _BUDGET = 64
 class Engine:
     """Answers every unit with its name and keeps the batches; waits at `gate` before each."""
 
+    task, engine, device, bytes, batch_tokens = "embedding", "echo", "echo", 0, _BUDGET
+
     def __init__(self, broken: str | None = None) -> None:
+        self.details: dict[str, Any] = {}
         self.batches: list[list[Window]] = []
         self.gate = threading.Event()
         self.gate.set()
         self._broken = broken
 
-    def run(self, batch: Sequence[Window]) -> list[str]:
+    def forward(self, batch: Sequence[Window]) -> list[str]:
         assert self.gate.wait(10)
         self.batches.append(list(batch))
         names = [str(item.tokens) for item in batch]
@@ -43,7 +47,7 @@ def _wait(work: Coroutine[Any, Any, Any]) -> Any:
 
 def _submit_all(engine: Engine, sessions: Sequence[Sequence[Window]]) -> list[list[str]]:
     async def work() -> list[list[str]]:
-        queue = ModelQueue(engine.run, _BUDGET)
+        queue = ModelQueue.of(engine, lambda: engine)
         found = await asyncio.gather(*(queue.submit(number, units) for number, units in enumerate(sessions)))
         assert len(queue) == 0
         return found
@@ -97,7 +101,7 @@ def test_a_single_text_waits_for_one_batch_of_ten_thousand() -> None:
     async def work() -> int:
         engine = Engine()
         engine.gate.clear()
-        queue = ModelQueue(engine.run, _BUDGET)
+        queue = ModelQueue.of(engine, lambda: engine)
         bulk = asyncio.create_task(queue.submit(1, _units("bulk", [8] * 10_000)))
         await asyncio.sleep(0)
         # The longest there is: it fits into nobody else's batch.
@@ -134,7 +138,7 @@ def test_cancel_drops_what_a_session_waits_for_and_nothing_else() -> None:
     async def work() -> Engine:
         engine = Engine()
         engine.gate.clear()
-        queue = ModelQueue(engine.run, _BUDGET)
+        queue = ModelQueue.of(engine, lambda: engine)
         leaving = asyncio.create_task(queue.submit(1, _units("a", [_BUDGET] * 50)))
         staying = asyncio.create_task(queue.submit(2, _units("b", [_BUDGET] * 2)))
         await asyncio.sleep(0.01)
@@ -155,7 +159,7 @@ def test_cancel_drops_what_a_session_waits_for_and_nothing_else() -> None:
 def test_a_batch_that_fails_fails_its_jobs_only() -> None:
     async def work() -> Engine:
         engine = Engine(broken="bad0")
-        queue = ModelQueue(engine.run, _BUDGET)
+        queue = ModelQueue.of(engine, lambda: engine)
         jobs = [
             queue.submit(1, [*_units("bad", [_BUDGET]), *_units("late", [_BUDGET + 1] * 5)]),
             queue.submit(2, _units("good", [_BUDGET] * 3)),
@@ -181,8 +185,8 @@ def test_nothing_asked_nothing_run() -> None:
 class Slow(Engine):
     """Finishes a unit named a3 in three batches."""
 
-    def run(self, batch: Sequence[Window]) -> list[Any]:
-        super().run(batch)
+    def forward(self, batch: Sequence[Window]) -> list[Any]:
+        super().forward(batch)
         return [
             str(unit.tokens).upper()
             if unit.tokens.endswith("1")
@@ -205,7 +209,7 @@ def test_what_is_not_finished_is_dropped_with_its_session() -> None:
     engine.gate.clear()
 
     async def work() -> None:
-        queue = ModelQueue(engine.run, _BUDGET)
+        queue = ModelQueue.of(engine, lambda: engine)
         waiting = asyncio.create_task(queue.submit(1, [Window("a9", 1)]))
         await asyncio.sleep(0.05)
         waiting.cancel()
@@ -216,3 +220,51 @@ def test_what_is_not_finished_is_dropped_with_its_session() -> None:
 
     _wait(work())
     assert [[unit.tokens for unit in batch] for batch in engine.batches] == [["a9"], ["b1"]]
+
+
+class Elsewhere(Engine):
+    """Works on up to three batches of one unit at a time, each until its future is set."""
+
+    batch_tokens, concurrency = 1, 3
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started: dict[str, Future[Sequence[Any]]] = {}
+
+    def submit(self, batch: Sequence[Window]) -> Future[Sequence[Any]]:
+        (unit,) = batch
+        return self.started.setdefault(unit.tokens, Future())
+
+
+def test_batches_of_an_engine_elsewhere_run_side_by_side_and_end_with_their_session() -> None:
+    async def work() -> None:
+        engine = Elsewhere()
+        queue = ModelQueue.of(engine, lambda: engine)
+        leaving = asyncio.create_task(queue.submit(1, _units("a", [1] * 4)))
+        await asyncio.sleep(0.01)
+        staying = asyncio.create_task(queue.submit(2, _units("b", [1])))
+        await asyncio.sleep(0.01)
+        assert list(engine.started) == ["a0", "a1", "a2"]
+        engine.started["a1"].set_result(["A1"])
+        await asyncio.sleep(0.01)
+        queue.cancel(1)
+        await asyncio.sleep(0.01)
+        assert engine.started["a0"].cancelled()
+        assert engine.started["a2"].cancelled()
+        engine.started["b0"].set_result(["B0"])
+        assert await staying == ["B0"]
+        with pytest.raises(asyncio.CancelledError):
+            await leaving
+        assert len(queue) == 0
+
+    _wait(work())
+
+
+def test_an_engine_elsewhere_that_cannot_even_start_fails_its_job() -> None:
+    async def work() -> None:
+        engine = Elsewhere()
+        engine.submit = lambda batch: 1 / 0  # type: ignore[method-assign, assignment, return-value]
+        with pytest.raises(ZeroDivisionError):
+            await ModelQueue.of(engine, lambda: engine).submit(1, _units("a", [1]))
+
+    _wait(work())
