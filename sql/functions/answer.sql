@@ -1,8 +1,8 @@
 -- jsonb without TRANSFORM: filter and citations pass through as text.
 CREATE FUNCTION semantic_answer(
-    question text, target regclass, k int DEFAULT 5, model text DEFAULT NULL, also regclass[] DEFAULT NULL,
+    question text, target regclass, k bigint DEFAULT 5, model text DEFAULT NULL, also regclass[] DEFAULT NULL,
     filter jsonb DEFAULT NULL, name text DEFAULT NULL, rerank text DEFAULT NULL, entailment text DEFAULT NULL,
-    threshold real DEFAULT 0.5
+    threshold double precision DEFAULT 0.5
 ) RETURNS TABLE (answer text, citations jsonb, confidence real)
 LANGUAGE plpython3u STABLE COST 1000000 ROWS 1
 SET search_path = pg_catalog, pg_temp

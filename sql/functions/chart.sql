@@ -5,15 +5,15 @@ AS $$ from pg_llm.functions import chart; return chart.llm_chart(query, kind, ti
 COMMENT ON FUNCTION llm_chart IS 'The rows of a query as a Vega-Lite specification, its kind chosen from the columns'' types; NULL for NULL.';
 
 CREATE FUNCTION llm_chart_svg(
-    query text, kind text DEFAULT NULL, title text DEFAULT NULL, width int DEFAULT 640, height int DEFAULT 400
+    query text, kind text DEFAULT NULL, title text DEFAULT NULL, width bigint DEFAULT 640, height bigint DEFAULT 400
 ) RETURNS text
 LANGUAGE plpython3u STABLE COST 100000
 AS $$ from pg_llm.functions import chart; return chart.llm_chart_svg(query, kind, title, width, height) $$;
 COMMENT ON FUNCTION llm_chart_svg IS 'The rows of a query as a chart in SVG; NULL for NULL.';
 
 CREATE FUNCTION llm_chart_png(
-    query text, kind text DEFAULT NULL, title text DEFAULT NULL, width int DEFAULT 640, height int DEFAULT 400,
-    scale real DEFAULT 2
+    query text, kind text DEFAULT NULL, title text DEFAULT NULL, width bigint DEFAULT 640, height bigint DEFAULT 400,
+    scale double precision DEFAULT 2
 ) RETURNS bytea
 LANGUAGE plpython3u STABLE COST 100000
 AS $$ from pg_llm.functions import chart; return chart.llm_chart_png(query, kind, title, width, height, scale) $$;

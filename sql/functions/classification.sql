@@ -13,16 +13,16 @@ AS $$ from pg_llm.functions import classification; return classification.llm_cla
 COMMENT ON FUNCTION llm_classify_batch IS 'The label of each text with its position from 1; NULL for NULL.';
 
 CREATE FUNCTION llm_tag(
-    input text, labels text[] DEFAULT NULL, model text DEFAULT NULL, threshold real DEFAULT 0.5,
-    examples jsonb DEFAULT NULL, votes int DEFAULT 1
+    input text, labels text[] DEFAULT NULL, model text DEFAULT NULL, threshold double precision DEFAULT 0.5,
+    examples jsonb DEFAULT NULL, votes bigint DEFAULT 1
 ) RETURNS text[]
 LANGUAGE plpython3u STABLE COST 20000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import classification; return classification.llm_tag(input, labels, model, threshold, examples, votes) $$;
 COMMENT ON FUNCTION llm_tag IS 'The labels that apply to a text, most probable first, possibly none; NULL for NULL.';
 
 CREATE FUNCTION llm_tag_batch(
-    inputs text[], labels text[] DEFAULT NULL, model text DEFAULT NULL, threshold real DEFAULT 0.5,
-    examples jsonb DEFAULT NULL, votes int DEFAULT 1
+    inputs text[], labels text[] DEFAULT NULL, model text DEFAULT NULL, threshold double precision DEFAULT 0.5,
+    examples jsonb DEFAULT NULL, votes bigint DEFAULT 1
 ) RETURNS TABLE (ordinality bigint, labels text[])
 LANGUAGE plpython3u STABLE COST 200000 ROWS 1000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import classification; return classification.llm_tag_batch(inputs, labels, model, threshold, examples, votes) $$;
@@ -43,8 +43,8 @@ AS $$ from pg_llm.functions import classification; return classification.llm_tag
 COMMENT ON FUNCTION llm_tag_scores_batch IS 'The probabilities of each text''s labels with its position from 1; NULL for NULL.';
 
 CREATE FUNCTION llm_tag_votes(
-    input text, labels text[] DEFAULT NULL, models text[] DEFAULT NULL, threshold real DEFAULT 0.5,
-    examples jsonb DEFAULT NULL, votes int DEFAULT 3
+    input text, labels text[] DEFAULT NULL, models text[] DEFAULT NULL, threshold double precision DEFAULT 0.5,
+    examples jsonb DEFAULT NULL, votes bigint DEFAULT 3
 ) RETURNS TABLE (label text, votes int, voters int, agreement real, score real)
 LANGUAGE plpython3u STABLE COST 60000 ROWS 10 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import classification; return classification.llm_tag_votes(input, labels, models, threshold, examples, votes) $$;

@@ -7,7 +7,7 @@ AS $$ from pg_llm.functions import cleaning; return cleaning.llm_profile(target)
 COMMENT ON FUNCTION llm_profile IS 'What the columns of a table hold: types, missing and distinct values, patterns, likely keys, dependencies.';
 
 CREATE FUNCTION llm_duplicates(
-    target regclass, columns text[] DEFAULT NULL, threshold real DEFAULT 0.65
+    target regclass, columns text[] DEFAULT NULL, threshold double precision DEFAULT 0.65
 ) RETURNS TABLE (key_a jsonb, key_b jsonb, score real, differs text[])
 LANGUAGE plpython3u STABLE ROWS 100 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import cleaning; return cleaning.llm_duplicates(target, columns, threshold) $$;
@@ -30,7 +30,7 @@ LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import cleaning; return cleaning.llm_mark(run, key, column, value) $$;
 COMMENT ON FUNCTION llm_mark IS 'Say what a cell should hold, so that the next llm_propose_repairs learns from it; right values count too.';
 
-CREATE FUNCTION llm_review(run uuid, k int DEFAULT 10) RETURNS TABLE (
+CREATE FUNCTION llm_review(run uuid, k bigint DEFAULT 10) RETURNS TABLE (
     key jsonb, "column" text, old text, new text, confidence real, reason text, alike bigint
 )
 LANGUAGE plpython3u STABLE ROWS 10 SET search_path = pg_catalog, pg_temp
@@ -38,7 +38,7 @@ AS $$ from pg_llm.functions import cleaning; return cleaning.llm_review(run, k) 
 COMMENT ON FUNCTION llm_review IS 'The cells that are worth marking next: those that decide most others and are least sure.';
 
 -- Without SET search_path, so that the table's triggers run as they do for any other UPDATE.
-CREATE FUNCTION llm_apply(run uuid, min_confidence real DEFAULT 0.95) RETURNS TABLE (
+CREATE FUNCTION llm_apply(run uuid, min_confidence double precision DEFAULT 0.95) RETURNS TABLE (
     applied bigint, changed_meanwhile bigint, refused bigint
 )
 LANGUAGE plpython3u VOLATILE ROWS 1

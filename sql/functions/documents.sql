@@ -1,5 +1,5 @@
 CREATE FUNCTION llm_chunk(
-    input text, chunking text DEFAULT 'auto', chunk_tokens int DEFAULT NULL, chunk_overlap int DEFAULT 0,
+    input text, chunking text DEFAULT 'auto', chunk_tokens bigint DEFAULT NULL, chunk_overlap bigint DEFAULT 0,
     model text DEFAULT NULL
 )
 RETURNS TABLE (ordinality bigint, chunk text, start_pos int, end_pos int)

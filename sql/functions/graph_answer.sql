@@ -1,4 +1,4 @@
-CREATE FUNCTION graph_context(question text, graph text DEFAULT NULL, token_limit int DEFAULT 1000) RETURNS text
+CREATE FUNCTION graph_context(question text, graph text DEFAULT NULL, token_limit bigint DEFAULT 1000) RETURNS text
 LANGUAGE plpython3u STABLE COST 100000 SET search_path = pg_catalog, pg_temp SET jit = off
 AS $$ from pg_llm.functions import graph_answer; return graph_answer.graph_context(question, graph, token_limit) $$;
 COMMENT ON FUNCTION graph_context IS 'What a graph says that bears on a question, as text with citations, for a prompt.';

@@ -1,5 +1,5 @@
 CREATE FUNCTION graph_draw(
-    graph text DEFAULT NULL, entity bigint DEFAULT NULL, hops int DEFAULT 1, limit_to int DEFAULT 100
+    graph text DEFAULT NULL, entity bigint DEFAULT NULL, hops bigint DEFAULT 1, limit_to bigint DEFAULT 100
 ) RETURNS text
 LANGUAGE plpython3u STABLE COST 1000000 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import graph_export; return graph_export.graph_draw(graph, entity, hops, limit_to) $$;

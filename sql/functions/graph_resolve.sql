@@ -1,11 +1,11 @@
-CREATE FUNCTION graph_resolve(graph text, threshold real DEFAULT 0.85) RETURNS TABLE (
+CREATE FUNCTION graph_resolve(graph text, threshold double precision DEFAULT 0.85) RETURNS TABLE (
     kept bigint, name text, merged bigint, merged_name text, score real, reason text
 )
 LANGUAGE plpython3u VOLATILE ROWS 100 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import graph_resolve; return graph_resolve.graph_resolve(graph, threshold) $$;
 COMMENT ON FUNCTION graph_resolve IS 'Find the entities of a graph that are one thing under several names, and merge them; returns what was merged.';
 
-CREATE FUNCTION graph_merge(a text, b text, threshold real DEFAULT 0.85) RETURNS bigint
+CREATE FUNCTION graph_merge(a text, b text, threshold double precision DEFAULT 0.85) RETURNS bigint
 LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import graph_resolve; return graph_resolve.graph_merge(a, b, threshold) $$;
 COMMENT ON FUNCTION graph_merge IS 'Read all that graph b is made from into graph a too, and resolve it; returns how many entities were merged.';

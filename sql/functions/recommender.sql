@@ -12,7 +12,7 @@ LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb SET search_path = pg_catal
 AS $$ from pg_llm.functions import recommender; return recommender.llm_refit(name, options) $$;
 COMMENT ON FUNCTION llm_refit IS 'Learn on from the events there are now, and take in new items; until it commits the old state answers.';
 
-CREATE FUNCTION llm_evaluate_recommender(name text, k int DEFAULT 10) RETURNS TABLE (
+CREATE FUNCTION llm_evaluate_recommender(name text, k bigint DEFAULT 10) RETURNS TABLE (
     metric text, value real, popularity real, neighbours real
 )
 LANGUAGE plpython3u STABLE ROWS 6 SET search_path = pg_catalog, pg_temp

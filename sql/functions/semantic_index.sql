@@ -2,7 +2,7 @@
 CREATE PROCEDURE semantic_index(
     target regclass, columns text[], model text DEFAULT NULL, name text DEFAULT NULL, method text DEFAULT 'hnsw',
     metric text DEFAULT 'cosine', sync text DEFAULT 'live', key text[] DEFAULT NULL, chunking text DEFAULT 'auto',
-    chunk_tokens int DEFAULT NULL, chunk_overlap int DEFAULT 0, template text DEFAULT NULL,
+    chunk_tokens bigint DEFAULT NULL, chunk_overlap bigint DEFAULT 0, template text DEFAULT NULL,
     storage text DEFAULT 'vector'
 )
 LANGUAGE plpython3u

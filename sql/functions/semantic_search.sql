@@ -1,8 +1,8 @@
 -- jsonb without TRANSFORM: filter and rows pass through as text, exact and unparsed. Keys and texts
 -- are the same whatever the session is set to.
 CREATE FUNCTION semantic_search(
-    query text, target regclass, k int DEFAULT 10, mode text DEFAULT 'hybrid', filter jsonb DEFAULT NULL,
-    name text DEFAULT NULL, group_by text DEFAULT 'row', min_score real DEFAULT NULL, rerank text DEFAULT NULL
+    query text, target regclass, k bigint DEFAULT 10, mode text DEFAULT 'hybrid', filter jsonb DEFAULT NULL,
+    name text DEFAULT NULL, group_by text DEFAULT 'row', min_score double precision DEFAULT NULL, rerank text DEFAULT NULL
 ) RETURNS TABLE (key jsonb, score real, "row" jsonb, passage text, start_pos int, end_pos int)
 LANGUAGE plpython3u STABLE COST 100000 ROWS 10
 SET search_path = pg_catalog, pg_temp
@@ -13,8 +13,8 @@ AS $$ from pg_llm.functions import semantic_search; return semantic_search.seman
 COMMENT ON FUNCTION semantic_search IS 'The k rows of a table that best match a query, best first: primary key, score, row and the best passage.';
 
 CREATE FUNCTION semantic_search_by(
-    embedding vector, target regclass, k int DEFAULT 10, filter jsonb DEFAULT NULL, name text DEFAULT NULL,
-    group_by text DEFAULT 'row', min_score real DEFAULT NULL
+    embedding vector, target regclass, k bigint DEFAULT 10, filter jsonb DEFAULT NULL, name text DEFAULT NULL,
+    group_by text DEFAULT 'row', min_score double precision DEFAULT NULL
 ) RETURNS TABLE (key jsonb, score real, "row" jsonb, passage text, start_pos int, end_pos int)
 LANGUAGE plpython3u STABLE COST 10000 ROWS 10
 SET search_path = pg_catalog, pg_temp

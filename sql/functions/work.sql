@@ -1,5 +1,5 @@
 -- It commits as it goes, so it cannot carry SET search_path: it pins it itself.
-CREATE PROCEDURE llm_work(max_rows int DEFAULT NULL, INOUT done bigint DEFAULT NULL, INOUT failed bigint DEFAULT NULL)
+CREATE PROCEDURE llm_work(max_rows bigint DEFAULT NULL, INOUT done bigint DEFAULT NULL, INOUT failed bigint DEFAULT NULL)
 LANGUAGE plpython3u
 AS $$ from pg_llm.functions import work; return work.llm_work(max_rows, done, failed) $$;
 COMMENT ON PROCEDURE llm_work IS 'Do the background work that waits and that the caller has the rights for; counts rows done and failed.';

@@ -16,17 +16,17 @@ REPAIR = "llm_propose_repairs($1)"
     [
         # psycopg and SQLAlchemy: str is of no type yet, int of the smallest that holds it, float is double precision.
         (SEARCH, "unknown, unknown, smallint", True),
-        (SEARCH, "unknown, unknown, bigint", False),
+        (SEARCH, "unknown, unknown, bigint", True),
         (FILTER, "unknown, unknown, jsonb", True),
         (FILTER, "unknown, unknown, unknown", True),
-        (TAG, "unknown, text[], double precision", False),
+        (TAG, "unknown, text[], double precision", True),
         (TAG, "unknown, text[], real", True),
         (REPAIR, "unknown", True),
         # pgjdbc: setInt, setLong, setString, setDouble, setFloat, setBigDecimal, setObject.
         (SEARCH, "varchar, varchar, int", True),
-        (SEARCH, "varchar, varchar, bigint", False),
+        (SEARCH, "varchar, varchar, bigint", True),
         (FILTER, "varchar, varchar, varchar", False),
-        (TAG, "varchar, text[], double precision", False),
+        (TAG, "varchar, text[], double precision", True),
         (TAG, "varchar, text[], real", True),
         (TAG, "varchar, text[], numeric", True),
         (REPAIR, "varchar", False),

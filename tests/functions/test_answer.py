@@ -36,7 +36,7 @@ def shop(db: psycopg.Connection) -> psycopg.Connection:
 
 
 def ask(db: psycopg.Connection, question: str | None, target: str = "manual", **more: Any) -> tuple[Any, Any, Any]:
-    types = {"threshold": "::real", "also": "::regclass[]"}
+    types = {"also": "::regclass[]"}
     given = "".join(f", {name} => %({name})s{types.get(name, '')}" for name in more)
     query = f"SELECT answer, citations, confidence FROM semantic_answer(%(question)s, '{target}'{given})"
     (row,) = db.execute(query, {"question": question, **more}).fetchall()

@@ -27,7 +27,7 @@ def test_tags_are_the_scores_over_the_threshold(db: psycopg.Connection) -> None:
     assert all(0 <= score <= 1 for score in scores.values())
     for threshold in (0, 0.05, 0.5, 1):
         expected = sorted((label for label in scores if scores[label] >= threshold), key=lambda label: -scores[label])
-        assert value(db, "SELECT llm_tag(%s, %s, threshold => %s::real)", text, KITCHEN, threshold) == expected
+        assert value(db, "SELECT llm_tag(%s, %s, threshold => %s)", text, KITCHEN, threshold) == expected
     batch = db.execute("SELECT * FROM llm_tag_batch(%s, %s, threshold => 0)", ([text, None], KITCHEN)).fetchall()
     assert batch == [(1, sorted(scores, key=lambda label: -scores[label])), (2, None)]
     assert db.execute("SELECT * FROM llm_tag_scores_batch(%s, %s)", ([None, text], KITCHEN)).fetchall() == [

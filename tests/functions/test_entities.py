@@ -74,7 +74,7 @@ def test_threshold(db: psycopg.Connection) -> None:
     scores = [row[0] for row in db.execute("SELECT score FROM llm_entities(%s)", (text,)).fetchall()]
     lowest, next_one = sorted(set(scores))[:2]
     least = (lowest + next_one) / 2
-    kept = db.execute("SELECT score FROM llm_entities(%s, threshold => %s::real)", (text, least)).fetchall()
+    kept = db.execute("SELECT score FROM llm_entities(%s, threshold => %s)", (text, least)).fetchall()
     assert [row[0] for row in kept] == [score for score in scores if score > lowest]
     with pytest.raises(errors.InvalidParameterValue, match="between 0 and 1"):
         db.execute("SELECT llm_entities('x', threshold => 2)")

@@ -32,7 +32,7 @@ def reader(cranfield: psycopg.Connection) -> Iterator[str]:
 
 
 def search(db: psycopg.Connection, *parameters: object, **options: object) -> list[tuple]:
-    named = "".join(f", {name} => %s{'::real' if name == 'min_score' else ''}" for name in options)
+    named = "".join(f", {name} => %s" for name in options)
     query = f"SELECT s.key, s.score, s.row FROM semantic_search({', '.join(['%s'] * len(parameters))}{named}) AS s"
     return db.execute(query, (*parameters, *options.values())).fetchall()
 
