@@ -26,8 +26,8 @@ class Request:
 
     @property
     def prompt(self) -> str:
-        """The last message of a chat."""
-        return str(self.body["messages"][-1]["content"])
+        """The last message of a chat; empty for another request."""
+        return str(self.body["messages"][-1]["content"]) if "messages" in self.body else ""
 
 
 @dataclass
@@ -86,7 +86,7 @@ class FaultyEndpoint:
 
     def prompts(self) -> Counter[str]:
         """How often each prompt was asked."""
-        return Counter(request.prompt for request in self.requests)
+        return Counter(request.prompt for request in self.requests if "messages" in request.body)
 
     @contextlib.contextmanager
     def running(self, context: ssl.SSLContext | None = None) -> Iterator[FaultyEndpoint]:
