@@ -126,7 +126,16 @@ class EchoHost:
         self.monkeypatch.setattr(client, "inform", lambda request, poll: None)
         self.monkeypatch.setattr(client, "inquire", lambda request, poll: None)
 
-    def _run(self, engine: str, task: str, model: Any, inputs: Sequence[str], options: Any, poll: Any) -> list[Any]:
+    def _run(
+        self,
+        engine: str,
+        task: str,
+        model: Any,
+        inputs: Sequence[str],
+        options: Any,
+        poll: Any,
+        account: Any = None,
+    ) -> list[Any]:
         self.requests.append(Request(task, model and model["name"], list(inputs), dict(options)))
         if self.failure is not None:
             raise self.failure
