@@ -28,6 +28,7 @@ Error                      XX000  a defect in pg_llm itself
 ├── NotSupported           0A000  what cannot be done in this database
 ├── ConcurrentChange       40001  a relation that was renamed or replaced meanwhile
 ├── EndpointFailed         58030  a remote endpoint that did not answer as it should
+├── TextRefused            22000  a text that an endpoint refused, or answered with nothing that can be used
 └── HostUnavailable        58000  the model host cannot be started or reached
 """
 
@@ -180,6 +181,11 @@ class ConcurrentChange(Error):
 
 class EndpointFailed(Error):
     sqlstate = "58030"
+
+
+class TextRefused(Error):
+    sqlstate = "22000"
+    default_hint = "SET llm.on_error = 'null' gives NULL for such rows, with a warning."
 
 
 class HostUnavailable(Error):

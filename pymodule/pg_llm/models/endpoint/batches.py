@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pg_llm.errors import EndpointFailed
+from pg_llm.errors import Error
 from pg_llm.models.endpoint.engine import TOKEN, Endpoint
 from pg_llm.models.endpoint.transport import RequestFailed
 from pg_llm.models.engine import Text, Window
@@ -125,7 +125,7 @@ class EndpointRanking(_Batches):
 
             found = await self._halving([batch[place].tokens[1] for place in of_query], send)
             for place, score in zip(of_query, found, strict=True):
-                outputs[place] = score if isinstance(score, EndpointFailed) else self._logit(score)
+                outputs[place] = score if isinstance(score, Error) else self._logit(score)
         return outputs
 
     async def _scores(self, query: str, texts: Sequence[str], *, patient: bool = True) -> list[Any]:

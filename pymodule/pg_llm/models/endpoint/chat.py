@@ -115,9 +115,11 @@ class EndpointGeneration(Endpoint):
         if not isinstance(message, dict):
             raise self._unusable("a choice without a message")
         if isinstance(refusal := message.get("refusal"), str) and refusal:
-            raise RequestFailed(f"the model refuses: {self._transport.show(refusal)}")
+            raise RequestFailed(f"the model refuses: {self._transport.show(refusal)}", of_text=True)
         content = message.get("content")
-        return _THOUGHT.sub("", content).strip() if isinstance(content, str) else "", first
+        # What PostgreSQL's texts cannot hold.
+        text = content.replace("\0", "").encode("utf-8", "replace").decode() if isinstance(content, str) else ""
+        return _THOUGHT.sub("", text).strip(), first
 
     def _unusable(self, what: str) -> RequestFailed:
         return self._transport.unusable(what, "a chat completion")
@@ -143,7 +145,8 @@ class EndpointGeneration(Endpoint):
             messages = [*messages, {"role": "assistant", "content": text}, *_with_schema([said], schema)]
         raise RequestFailed(
             f"JSON that follows a schema was asked for, and twice something else came ({wrong}):"
-            f" {self._transport.show(text)}"
+            f" {self._transport.show(text)}",
+            of_text=True,
         )
 
     async def _complete_json(self, messages: Sequence[Message], sampling: Sampling) -> tuple[str, dict[str, Any]]:
@@ -185,7 +188,7 @@ class EndpointGeneration(Endpoint):
         sampling = Sampling(_MAX_CHOICE, schema=options.schema)
         written = await self._write_json(_Completion(options.named(asked.messages), sampling))
         if written is None:
-            raise RequestFailed("it chose none of the answers")
+            raise RequestFailed("it chose none of the answers", of_text=True)
         return options.chosen(json.loads(written)["answer"])
 
 
@@ -194,9 +197,10 @@ def _empty(first: dict[str, Any]) -> RequestFailed:
     if first.get("finish_reason") == "length":
         return RequestFailed(
             "it answered with an empty text, as max_tokens was spent before the answer began",
+            of_text=True,
             hint="Raise max_tokens: a model that thinks before it answers needs hundreds.",
         )
-    return RequestFailed("it answered with an empty text, not with a chat completion")
+    return RequestFailed("it answered with an empty text, not with a chat completion", of_text=True)
 
 
 def _with_schema(messages: Sequence[Message], schema: Any) -> list[Message]:

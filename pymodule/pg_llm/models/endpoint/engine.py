@@ -28,11 +28,11 @@ class Endpoint:
         self.details: dict[str, Any] = {}
 
     def submit(self, batch: Sequence[Window]) -> Future[Sequence[Any]]:
-        """Start the requests of a batch; the outputs may be EndpointFailed. Cancelling the future ends a request."""
+        """Start the requests of a batch; the outputs may be Errors. Cancelling the future ends a request."""
         return self._transport.start(self._outputs(batch))
 
     def forward(self, batch: Sequence[Window]) -> Sequence[Any]:
-        """The outputs of a batch. Raises EndpointFailed."""
+        """The outputs of a batch. Raises the Error of one that failed."""
         outputs = self.submit(batch).result()
         for output in outputs:
             if isinstance(output, Error):

@@ -22,7 +22,7 @@ import certifi
 import httpx
 
 from pg_llm import settings
-from pg_llm.errors import EndpointFailed
+from pg_llm.errors import EndpointFailed, Error, TextRefused
 from pg_llm.models.endpoint.address import Address, Key, is_loopback
 from pg_llm.models.endpoint.rate_limit import RateLimit
 from pg_llm.models.spec import ModelSpec
@@ -48,14 +48,23 @@ for _name in ("httpx", "httpcore"):
 class RequestFailed(Exception):
     """A request without an answer that can be used.
 
-    `status` and `text` are of the answer, if there is one; `of_all` tells that no other request would fare better.
+    `status` and `text` are of the answer, if there is one. `of_all` tells that no other request would fare better, and
+    `of_text` that it is this text which another try would not help.
     """
 
     def __init__(
-        self, what: str, *, of_all: bool = False, status: int = 0, text: str = "", hint: str | None = None
+        self,
+        what: str,
+        *,
+        of_all: bool = False,
+        of_text: bool = False,
+        status: int = 0,
+        text: str = "",
+        hint: str | None = None,
     ) -> None:
         super().__init__(what)
         self.of_all = of_all
+        self.of_text = of_text
         self.status = status
         self.text = text
         self.hint = hint
@@ -95,11 +104,13 @@ class Transport:
         """Run a coroutine that posts in the thread of all endpoints; cancelling the future ends its request."""
         return asyncio.run_coroutine_threadsafe(work, _loop())
 
-    def failed(self, failure: RequestFailed) -> EndpointFailed:
+    def failed(self, failure: RequestFailed) -> Error:
         """The error that callers see."""
+        message = f"the endpoint {self._shown_address} failed: {failure}"
+        if failure.of_text:
+            return TextRefused(message, hint=failure.hint)
         key = f" The key is read from {self._key.place}." if self._key.place else ""
-        hint = failure.hint or f"Check that it runs and serves this model.{key}"
-        return EndpointFailed(f"the endpoint {self._shown_address} failed: {failure}", hint=hint)
+        return EndpointFailed(message, hint=failure.hint or f"Check that it runs and serves this model.{key}")
 
     async def post(self, resource: str, body: dict[str, Any], tokens: float, *, patient: bool = True) -> Any:
         """The JSON that the endpoint answers with; `tokens` is about how many it will count. Raises RequestFailed.
@@ -177,6 +188,7 @@ class Transport:
                 if len(received) > self._max_response:
                     raise RequestFailed(
                         f"its answer is larger than {self._max_response} bytes",
+                        of_text=True,
                         hint="The option max_response of the model says how large it may be.",
                     )
         return response, received.decode("utf-8", "replace")
@@ -199,6 +211,7 @@ class Transport:
         )
         if status in _RETRIED or (response.is_server_error and status not in _OF_ALL):
             raise _Transient(failure, _retry_after(response))
+        failure.of_text = not failure.of_all
         raise failure
 
     def _given_up(self, failure: RequestFailed, tries: int) -> RequestFailed:
