@@ -237,7 +237,8 @@ class Transport:
     def _connections(self) -> httpx.AsyncClient:
         if self._client is None:
             self._client = httpx.AsyncClient(
-                http2=True,
+                # Not HTTP/2: httpcore resets no stream that is cancelled, and the endpoint would go on with it.
+                http2=False,
                 verify=_certificates(),
                 # A proxy is of no use to reach this machine.
                 trust_env=not is_loopback(self._address.base.host),
