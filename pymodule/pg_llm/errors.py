@@ -165,8 +165,8 @@ class DiskFull(Error):
 class MissingPackage(Error):
     sqlstate = "0A000"
     default_hint = (
-        "The set-up went on without PyTorch. TORCH=general ./run setup adds it (3 GB, with CUDA); models behind an "
-        "endpoint need none."
+        "./run setup --training adds what trains models and runs them by PyTorch: about 1.2 GB on disk, or 3 GB more "
+        "with TORCH=general, where there is no build of PyTorch for the CPU."
     )
 
 
@@ -198,7 +198,9 @@ _NO_MEMORY = re.compile(
     r"MemoryError|out of memory|failed to allocate|not enough memory|cannot allocate memory|bad_alloc", re.I
 )
 _NO_ROOM = re.compile(r"no space left on device|disk quota exceeded", re.I)
-_NO_PACKAGE = re.compile(r"No module named '(torch|transformers|sentence_transformers|peft|pykeen|accelerate)\b")
+_NO_PACKAGE = re.compile(
+    r"No module named '(torch|transformers|sentence_transformers|peft|pykeen|accelerate|sklearn|scipy|cleanlab)\b"
+)
 
 
 def resource_error(message: str) -> Error | None:

@@ -130,7 +130,7 @@ def objects(db: psycopg.Connection) -> dict[str, Described]:
 
 def short(signature: str) -> str:
     """A signature with types and defaults as people write them."""
-    bare = re.sub(r"::[a-z]+(\[\])?", "", signature)
+    bare = re.sub(r"::[a-z]+( precision)?(\[\])?", "", signature)
     return re.sub(r"\binteger\b", "int", bare).replace("timestamp with time zone", "timestamptz")
 
 
