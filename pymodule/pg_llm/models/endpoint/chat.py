@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pg_llm.errors import InvalidModel
 from pg_llm.models.endpoint import choice, json_schema, json_text
 from pg_llm.models.endpoint.engine import TOKEN, Endpoint
 from pg_llm.models.endpoint.transport import RequestFailed
@@ -70,13 +69,6 @@ class EndpointGeneration(Endpoint):
     def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
         """One request for a letter, and where no probabilities come with it one for JSON."""
         return Window(_Choice(list(messages), list(answers)), 1)
-
-    def likelihood(self, before: str, continuations: Sequence[str]) -> Window:
-        """Raises InvalidModel."""
-        raise InvalidModel(
-            "an endpoint writes texts, but cannot judge spelling",
-            hint="Name a generation model whose files are on the server, or use llm_clean(value, 'damage only').",
-        )
 
     async def _outputs(self, batch: Sequence[Window]) -> Sequence[Any]:
         """For a prompt a text, None for JSON that was cut off; for a question logarithms of probabilities."""

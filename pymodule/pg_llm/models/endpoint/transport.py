@@ -9,20 +9,17 @@ import json
 import logging
 import random
 import re
-import signal
 import ssl
-import threading
 import time
 import weakref
-from collections.abc import Coroutine
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any
 
 import certifi
 import httpx
 
 from pg_llm import settings
 from pg_llm.errors import EndpointFailed, Error, TextRefused
+from pg_llm.models import event_loop
 from pg_llm.models.endpoint.address import Address, Key, is_loopback
 from pg_llm.models.endpoint.rate_limit import RateLimit
 from pg_llm.models.spec import ModelSpec
@@ -38,7 +35,6 @@ _MAX_WAIT, _MAX_TIMEOUTS = 60.0, 2
 # 408 and 409 as in OpenAI's own client; what else cannot be helped is no fault of a text.
 _RETRIED, _OF_ALL, _OF_KEY = (408, 409, 429), (402, 404, 405, 410, 501), (401, 403)
 _MAX_SHOWN = 300
-_R = TypeVar("_R")
 
 # A line for each request would fill the host's log.
 for _name in ("httpx", "httpcore"):
@@ -99,10 +95,6 @@ class Transport:
         self._resume_at = 0.0
         # Requests that failed one after the other, with no success between them.
         self._failures = 0
-
-    def start(self, work: Coroutine[Any, Any, _R]) -> Future[_R]:
-        """Run a coroutine that posts in the thread of all endpoints; cancelling the future ends its request."""
-        return asyncio.run_coroutine_threadsafe(work, _loop())
 
     def failed(self, failure: RequestFailed) -> Error:
         """The error that callers see."""
@@ -281,23 +273,5 @@ def _certificates() -> ssl.SSLContext:
     return context
 
 
-_starting = threading.Lock()
-_running: list[asyncio.AbstractEventLoop] = []
-
-
-def _loop() -> asyncio.AbstractEventLoop:
-    """The event loop of all endpoints, in a thread that takes no signals: in a backend they are PostgreSQL's."""
-    with _starting:
-        if not _running:
-            loop = asyncio.new_event_loop()
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-            try:
-                threading.Thread(target=loop.run_forever, name="endpoints", daemon=True).start()
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            _running.append(loop)
-        return _running[0]
-
-
 def _close(client: httpx.AsyncClient) -> None:
-    asyncio.run_coroutine_threadsafe(client.aclose(), _loop())
+    event_loop.start(client.aclose())
