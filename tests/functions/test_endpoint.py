@@ -64,8 +64,9 @@ def test_one_bad_row_loses_no_other(db: psycopg.Connection, faulty: FaultyEndpoi
     faulty.behaviour = bad_fails
     prompts: list[str | None] = [f"prompt {number}" for number in range(200)]
     prompts[7], prompts[20], prompts[150] = "bad", None, "bad too"
-    with pytest.raises(errors.IoError) as caught:
+    with pytest.raises(errors.DataException) as caught:
         write(db, prompts)
+    assert "llm.on_error" in str(caught.value.diag.message_hint)
     message = caught.value.diag.message_primary
     assert message is not None
     assert message.startswith("pg_llm: row 8: the endpoint http://127.0.0.1:")
@@ -161,14 +162,19 @@ def test_ranking_by_an_endpoint(db: psycopg.Connection, faulty: FaultyEndpoint) 
     assert [score and round(score, 3) for (score,) in rows] == [0.2, None, 0.5]
 
 
-def test_a_column_has_the_error_of_its_row_whatever_the_setting(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
+@pytest.mark.parametrize("setting", ["error", "null"])
+def test_a_column_has_the_error_of_its_row_whatever_the_setting(
+    db: psycopg.Connection, faulty: FaultyEndpoint, setting: str
+) -> None:
     if value(db, "SHOW llm.engine") == "backend":
         pytest.skip("one engine is enough")
     faulty.behaviour = bad_fails
     db.execute("CREATE TABLE note (id int PRIMARY KEY, body text); INSERT INTO note VALUES (1, 'a'), (2, 'bad')")
-    db.execute("SET llm.on_error = 'null'")
-    with pytest.raises(errors.IoError, match="too long"):
-        db.execute("CALL llm_column('note', 'answer', $$llm_generate(body, 'big')$$)")
+    db.execute(f"SET llm.on_error = '{setting}'")
+    db.execute("CALL llm_column('note', 'answer', $$llm_generate(body, 'big')$$)")
+    rows = db.execute("SELECT id, value, error ~ 'HTTP 400: the text is too long' FROM note_answer ORDER BY id")
+    assert rows.fetchall() == [(1, "A", None), (2, None, True)]
+    assert value(db, "SHOW llm.on_error") == setting
 
 
 # Sessions that share an endpoint.
@@ -250,7 +256,7 @@ def test_a_real_server_embeds(llama: psycopg.Connection) -> None:
 def test_a_real_server_says_what_it_cannot(llama: psycopg.Connection, llama_endpoint: str) -> None:
     with pytest.raises(errors.IoError, match="does not support reranking"):
         register(llama, "never", "ranking", llama_endpoint)
-    with pytest.raises(errors.IoError, match="HTTP 400: .*context"):
+    with pytest.raises(errors.DataException, match="HTTP 400: .*context"):
         llama.execute("SELECT llm_generate(repeat('word ', 40000), 'smollm2')")
 
 

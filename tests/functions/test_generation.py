@@ -308,7 +308,7 @@ def test_what_jsonb_cannot_hold_is_left_out(remote: psycopg.Connection) -> None:
 
 
 def test_an_endpoint_that_writes_something_else(remote: psycopg.Connection) -> None:
-    with pytest.raises(errors.IoError, match=r"twice something else came \(.*\): "):
+    with pytest.raises(errors.DataException, match=r"twice something else came \(.*\): "):
         remote.execute("SELECT llm_generate_json('prose', %s, 'large')", (schema(CAT),))
     with pytest.raises(errors.IoError, match="it answered with no choice, not with a chat completion"):
         remote.execute("SELECT llm_generate('odd', 'large')")

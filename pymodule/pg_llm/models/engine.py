@@ -150,6 +150,11 @@ class LikelihoodEngine(ChoiceEngine, Protocol):
         ...
 
 
+def gives_likelihoods(engine: Engine) -> TypeGuard[LikelihoodEngine]:
+    """Whether the engine scores any continuation of any text, rather than only answers to questions."""
+    return hasattr(engine, "likelihood")
+
+
 class ParsingEngine(Engine, Protocol):
     """An engine that can also split texts into words."""
 

@@ -35,11 +35,14 @@ OPTIONS: dict[str, tuple[type[Any], str]] = {
     "max_response": (str, "size of an answer at most, `8MB` by default"),
     "max_completion_tokens": (bool, "`true` limits an answer by the field of this name instead of `max_tokens`"),
     "extra_body": (dict, "fields for the body of each request; null leaves out one that is sent otherwise"),
+    "price_in": (float, "money for a million tokens of prompts"),
+    "price_out": (float, "money for a million tokens of answers"),
     "headers": (dict, "header fields of each request, and no secret: everybody can read the registry"),
 }
 _CHOICES = {"device": ("cpu", "cuda"), "engine": ("onnx", "torch"), "precision": ("fp32", "int8")}
 _RANGES = {"timeout": (1, 3600), "retries": (0, 20), "concurrency": (1, 256), "batch_size": (1, 2048)}
-_KINDS = {str: "a text", int: "a number", bool: "true or false", dict: "a JSON object"}
+_MAX_PRICE = 1_000_000
+_KINDS = {str: "a text", int: "a whole number", bool: "true or false", dict: "a JSON object"}
 # What a request has anyway, or what its answer would be read wrongly with.
 _OWN_FIELDS = {"model", "messages", "input", "query", "documents", "stream", "n"}
 _OWN_HEADERS = {"accept-encoding", "connection", "content-length", "content-type", "host", "transfer-encoding"}
@@ -97,6 +100,9 @@ def check_options(options: dict[str, Any]) -> None:
 def _wanted(name: str, value: Any) -> str | None:
     """What an option takes, in words; None for a value that it takes."""
     kind = OPTIONS[name][0]
+    if kind is float:
+        is_price = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_PRICE
+        return None if is_price else f"a number from 0 to {_MAX_PRICE}"
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         return _KINDS[kind]
     if name in _CHOICES:

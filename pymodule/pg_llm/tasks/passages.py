@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
-from pg_llm.models.engine import Engine, Window
+from pg_llm.models.engine import Engine, GenerationEngine, Window
 
 # The start of each passage in its text, and the passage's windows.
 Passages = Iterator[tuple[int, list[Window]]]
@@ -22,15 +22,30 @@ def ranges(text: str, longest: int = MAX_LENGTH) -> Iterator[tuple[int, int]]:
     """Start and end of each passage, one at least; it ends after a sentence, else at white space, else anywhere."""
     start = 0
     while len(text) - start > longest:
-        end = _end(text, start + longest)
+        end = _end(text, start, start + longest)
         yield start, end
         start = end
     yield start, len(text)
 
 
-def _end(text: str, most: int) -> int:
+def prompt_ranges(model: GenerationEngine, text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each part of a text that a prompt of the model holds, one at least; it ends as in `ranges`."""
+    start = 0
+    for first, last in ranges(text):
+        start = first
+        # A text without tokens is cut to nothing, and is no longer than a prompt.
+        while 0 < (length := len(model.truncate(text[start:last]))) < last - start:
+            end = _end(text, start, start + length)
+            yield start, end
+            start = end
+        if last < len(text) or start < last or not last:
+            yield start, last
+
+
+def _end(text: str, start: int, most: int) -> int:
+    searched = max(most - _SEARCHED, (start + most) // 2)
     for pattern in _ENDS:
-        last = max((match.end() for match in pattern.finditer(text, most - _SEARCHED, most)), default=0)
+        last = max((match.end() for match in pattern.finditer(text, searched, most)), default=0)
         if last:
             return last
     return most

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pg_llm.errors import EndpointFailed
+from pg_llm.errors import Error
+from pg_llm.models import event_loop
 from pg_llm.models.endpoint.engine import TOKEN, Endpoint
 from pg_llm.models.endpoint.transport import RequestFailed
 from pg_llm.models.engine import Text, Window
@@ -56,7 +57,7 @@ class EndpointEmbedding(_Batches):
         super().__init__(spec)
         self.prompts: dict[str, str] = {}
         try:
-            (vector,) = self._transport.start(self._vectors(["dimensions"], patient=False)).result()
+            (vector,) = event_loop.start(self._vectors(["dimensions"], patient=False)).result()
         except RequestFailed as failure:
             raise self._transport.failed(failure) from failure
         self.details = {"dimensions": len(vector)}
@@ -100,7 +101,7 @@ class EndpointRanking(_Batches):
         self._gives_logits = False
         probe = ("What is the capital of France?", ("The capital of France is Paris.", "Cats like to sleep."))
         try:
-            scores = self._transport.start(self._scores(*probe, patient=False)).result()
+            scores = event_loop.start(self._scores(*probe, patient=False)).result()
         except RequestFailed as failure:
             raise self._transport.failed(failure) from failure
         # Some give probabilities, some what is before the sigmoid; scores of the two texts tell which.
@@ -125,7 +126,7 @@ class EndpointRanking(_Batches):
 
             found = await self._halving([batch[place].tokens[1] for place in of_query], send)
             for place, score in zip(of_query, found, strict=True):
-                outputs[place] = score if isinstance(score, EndpointFailed) else self._logit(score)
+                outputs[place] = score if isinstance(score, Error) else self._logit(score)
         return outputs
 
     async def _scores(self, query: str, texts: Sequence[str], *, patient: bool = True) -> list[Any]:

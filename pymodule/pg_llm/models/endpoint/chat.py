@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pg_llm.errors import InvalidModel
 from pg_llm.models.endpoint import choice, json_schema, json_text
 from pg_llm.models.endpoint.engine import TOKEN, Endpoint
 from pg_llm.models.endpoint.transport import RequestFailed
@@ -71,13 +70,6 @@ class EndpointGeneration(Endpoint):
         """One request for a letter, and where no probabilities come with it one for JSON."""
         return Window(_Choice(list(messages), list(answers)), 1)
 
-    def likelihood(self, before: str, continuations: Sequence[str]) -> Window:
-        """Raises InvalidModel."""
-        raise InvalidModel(
-            "an endpoint writes texts, but cannot judge spelling",
-            hint="Name a generation model whose files are on the server, or use llm_clean(value, 'damage only').",
-        )
-
     async def _outputs(self, batch: Sequence[Window]) -> Sequence[Any]:
         """For a prompt a text, None for JSON that was cut off; for a question logarithms of probabilities."""
         return [await self._output(item.tokens) for item in batch]
@@ -115,9 +107,11 @@ class EndpointGeneration(Endpoint):
         if not isinstance(message, dict):
             raise self._unusable("a choice without a message")
         if isinstance(refusal := message.get("refusal"), str) and refusal:
-            raise RequestFailed(f"the model refuses: {self._transport.show(refusal)}")
+            raise RequestFailed(f"the model refuses: {self._transport.show(refusal)}", of_text=True)
         content = message.get("content")
-        return _THOUGHT.sub("", content).strip() if isinstance(content, str) else "", first
+        # What PostgreSQL's texts cannot hold.
+        text = content.replace("\0", "").encode("utf-8", "replace").decode() if isinstance(content, str) else ""
+        return _THOUGHT.sub("", text).strip(), first
 
     def _unusable(self, what: str) -> RequestFailed:
         return self._transport.unusable(what, "a chat completion")
@@ -143,7 +137,8 @@ class EndpointGeneration(Endpoint):
             messages = [*messages, {"role": "assistant", "content": text}, *_with_schema([said], schema)]
         raise RequestFailed(
             f"JSON that follows a schema was asked for, and twice something else came ({wrong}):"
-            f" {self._transport.show(text)}"
+            f" {self._transport.show(text)}",
+            of_text=True,
         )
 
     async def _complete_json(self, messages: Sequence[Message], sampling: Sampling) -> tuple[str, dict[str, Any]]:
@@ -185,7 +180,7 @@ class EndpointGeneration(Endpoint):
         sampling = Sampling(_MAX_CHOICE, schema=options.schema)
         written = await self._write_json(_Completion(options.named(asked.messages), sampling))
         if written is None:
-            raise RequestFailed("it chose none of the answers")
+            raise RequestFailed("it chose none of the answers", of_text=True)
         return options.chosen(json.loads(written)["answer"])
 
 
@@ -194,9 +189,10 @@ def _empty(first: dict[str, Any]) -> RequestFailed:
     if first.get("finish_reason") == "length":
         return RequestFailed(
             "it answered with an empty text, as max_tokens was spent before the answer began",
+            of_text=True,
             hint="Raise max_tokens: a model that thinks before it answers needs hundreds.",
         )
-    return RequestFailed("it answered with an empty text, not with a chat completion")
+    return RequestFailed("it answered with an empty text, not with a chat completion", of_text=True)
 
 
 def _with_schema(messages: Sequence[Message], schema: Any) -> list[Message]:
