@@ -14,7 +14,7 @@ from pg_llm.errors import Error
 from pg_llm.models import loading, source
 from pg_llm.models.spec import NO_RELATION, ModelSpec
 from pg_llm.runtime.training.dataset import Example
-from pg_llm.training.host import entity_pair_examples, head, trainer
+from pg_llm.training.host import entity_pair_examples, head, logistic, trainer
 from safetensors.numpy import load_file
 from threadpoolctl import threadpool_limits
 
@@ -42,7 +42,7 @@ class Reports:
 def base(monkeypatch: pytest.MonkeyPatch) -> Iterator[EchoEngine]:
     model = EchoEngine()
     monkeypatch.setattr(loading, "load", lambda spec, threads, get: model)
-    monkeypatch.setattr(head, "_STRENGTHS", (1.0, 10.0))
+    monkeypatch.setattr(logistic, "STRENGTHS", (1.0, 10.0))
     # Threads for vectors of 16 numbers cost more than they bring.
     with threadpool_limits(1):
         yield model

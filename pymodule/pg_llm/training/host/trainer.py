@@ -40,7 +40,7 @@ def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) 
 def _train_head(
     job: dict[str, Any], training: list[Example], validation: list[Example], folder: Path, report: Report
 ) -> dict[str, Any]:
-    from pg_llm.training.host import head
+    from pg_llm.training.host import head, logistic
 
     multi_label, seed = job["task"] == "tag", job["options"]["seed"]
     examples = training + validation
@@ -48,12 +48,12 @@ def _train_head(
     vectors = _pair_vectors(job, examples, report) if of_pairs else text_vectors(job, examples, report)
     report("fitting", 0, 2)
     # On thousands of word features a search for the regularisation would take minutes.
-    search = not of_pairs
-    trial = head.fit(vectors[: len(training)], training, multi_label, seed, search=search)
+    strength = logistic.DEFAULT_STRENGTH if of_pairs else None
+    trial = head.fit(vectors[: len(training)], training, multi_label, seed, strength)
     metrics = trial.evaluate(vectors[len(training) :], validation, job.get("negative_label"))
     report("fitting", 1, 2)
     # Evaluated on rows it did not see; the head that is kept is fitted to all of them.
-    head.fit(vectors, examples, multi_label, seed, search=search).save(folder)
+    head.fit(vectors, examples, multi_label, seed, trial.strength).save(folder)
     report("fitting", 2, 2)
     return metrics.summary()
 
