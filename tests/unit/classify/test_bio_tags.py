@@ -59,3 +59,4 @@ def test_what_goes_on_is_not_begun_where_a_beginning_is_nearly_as_probable() -> 
     scores = np.log([[0.5, 0.45, 0.05], [0.1, 0.1, 0.8]])
     assert [tags[number] for number in bio_tags.most_probable(scores, tags)] == ["B-PER", "I-PER"]
     assert bio_tags.most_probable(np.zeros((2, 1)), ["O"]) == [0, 0]
+    assert bio_tags.most_probable(np.zeros((0, 3)), tags) == []

@@ -27,19 +27,21 @@ def encode(words: Sequence[Span], entities: Iterable[Sequence[object]]) -> list[
     return word_tags
 
 
-def most_probable(log_probabilities: Any, tags: Sequence[str]) -> list[int]:
-    """The numbers of the most probable sequence of tags in which each I- tag goes on with its label (Viterbi 1967).
+def most_probable(logits: Any, tags: Sequence[str]) -> list[int]:
+    """The numbers of the most probable tags of which each I- goes on with its label (Viterbi 1967).
 
-    `log_probabilities` has the shape (words, tags).
+    `logits`, or log-probabilities, have the shape (words, tags).
     """
+    if not len(logits):
+        return []
     number = {tag: column for column, tag in enumerate(tags)}
     inside = np.asarray([column for column, tag in enumerate(tags) if tag.startswith("I-")], dtype=int)
     # What may stand before each I- tag: the beginning of its label, or itself.
     before = np.asarray([[number.get(f"B-{tags[column][2:]}", column), column] for column in inside], dtype=int)
-    scores = np.array(log_probabilities[0], dtype=float)
+    scores = np.array(logits[0], dtype=float)
     scores[inside] = -np.inf
     came_from = []
-    for row in log_probabilities[1:]:
+    for row in logits[1:]:
         origin = np.full(len(tags), scores.argmax())
         if len(inside):
             origin[inside] = before[np.arange(len(inside)), scores[before].argmax(axis=1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from pg_llm.runtime.training import dataset
 from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
 from pg_llm.training.host import entity_pair_examples
+
+# With so many rows or fewer a transformer is trained again on all of them, for as long as was best.
+_REFITTED_ROWS = 1000
 
 
 def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) -> dict[str, Any]:
@@ -114,6 +118,7 @@ def text_vectors(job: dict[str, Any], examples: list[Example], report: Report) -
 def _fine_tune(
     job: dict[str, Any], training: list[Example], validation: list[Example], folder: Path, report: Report
 ) -> dict[str, Any]:
+    from pg_llm.training.host import schedule
     from pg_llm.training.host.transformer import Transformer
 
     report("loading", 0, 1)
@@ -126,7 +131,12 @@ def _fine_tune(
         labels = sorted({entity[0] for example in examples for entity in example.truth})
     base = source.folder(ModelSpec.from_wire(job["base"]))
     model = Transformer(base, job["task"], labels, job["options"], job.get("negative_label"))
-    metrics = model.train(training, validation, job["method"], folder.parent / "checkpoints", report)
+    plan = schedule.of(job["task"], job["method"], len(training), job["options"])
+    scratch = folder.parent / "checkpoints"
+    metrics = model.train(training, validation, job["method"], plan, scratch, report)
+    if len(examples) <= _REFITTED_ROWS:
+        # Measured on rows it did not see; of few rows none is spared in the model that is kept.
+        model.refit(examples, job["method"], replace(plan, epochs=round(metrics["best_epoch"])), scratch, report)
     model.save(folder)
     return metrics
 
