@@ -17,6 +17,7 @@ from pg_llm.database.connection import Connection
 from pg_llm.database.models import Model
 from pg_llm.errors import InvalidInput
 from pg_llm.models import source
+from pg_llm.runtime.training import dataset
 from pg_llm.training import labelled_rows
 from pg_llm.training.labelled_rows import LabelledRow
 from pg_llm.training.options import HEAD_METHODS, TrainingJob
@@ -28,6 +29,8 @@ _MODEL_TASKS = {
     "relations": "relations",
 }
 _MIN_ROWS = 5
+# Rows that are embedded between two reports.
+_EMBEDDED = 512
 _SUSPECTS_SHAPE = "SELECT id, text, label FROM …"
 
 
@@ -83,7 +86,8 @@ def suspect_labels(db: Connection, query: str | None, model: str | None) -> list
         check(rows, "classify")
         job = {"task": "classify", "method": "suspects", "options": {}}
         session = progress.session_fields(db, "llm_suspect_labels", "", "")
-        with training_runs.stream_training(db, session, job, base, rows) as result:
+        examples = _embedded(db, session, base, rows)
+        with training_runs.stream_training(db, session, job, base, examples) as result:
             suspects = result["suspects"]
     return [
         {
@@ -108,13 +112,30 @@ def _train_and_register(
 ) -> dict[str, Any]:
     """Train, store the files, register the model with its options, record the run; a failure leaves nothing."""
     session = progress.session_fields(db, command, job.task, name)
-    with training_runs.stream_training(db, session, job.to_wire(), base, rows) as result:
+    examples = _embedded(db, session, base, rows) if job.reads_vectors else rows
+    with training_runs.stream_training(db, session, job.to_wire(), base, examples) as result:
         model_files.store(db, Path(result["folder"]), result["digest"])
     reads_with = base.wire if job.method in HEAD_METHODS else None
     stored = f"database:{result['digest']}"
     registry.register(db, name, _MODEL_TASKS[job.task], stored, None, options or {}, reads_with)
     training_runs.record(db, name, job.to_wire(), base, result, len(rows), _rows_digest(rows))
     return {"model": name, "method": job.method, "seconds": result["seconds"], **result["metrics"]}
+
+
+def _embedded(
+    db: Connection, session: dict[str, Any], base: Model, rows: Sequence[LabelledRow]
+) -> Sequence[tuple[Any, ...]]:
+    """Few rows with their embeddings, which the host may know already; more are embedded by the training itself."""
+    if len(rows) > dataset.SHORT:
+        return rows
+    embedded: list[tuple[Any, ...]] = []
+    with progress.reporting_as(db, session) as report:
+        for start in range(0, len(rows), _EMBEDDED):
+            report("embedding", start, len(rows))
+            part = rows[start : start + _EMBEDDED]
+            vectors = base.run("text_vectors", [text for text, _ in part])
+            embedded += [(*row, vector) for row, vector in zip(part, vectors, strict=True)]
+    return embedded
 
 
 def check(rows: Sequence[LabelledRow], task: str) -> None:

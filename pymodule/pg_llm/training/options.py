@@ -67,6 +67,11 @@ class TrainingJob:
                 )
         return cls(task, chosen, options.check(OPTIONS, chosen, hyperparameters), entities_model)
 
+    @property
+    def reads_vectors(self) -> bool:
+        """Whether embeddings of the texts are all that it reads of them."""
+        return self.method in HEAD_METHODS and self.task in ("classify", "tag")
+
     def to_wire(self) -> dict[str, Any]:
         """The job as the training process reads it."""
         return {"task": self.task, "method": self.method, "options": self.options}

@@ -1,4 +1,4 @@
-"""Trainings in the host: one long and one short at a time; those that wait say for what, and tell no names of others."""
+"""Trainings in the host: one long and one short at a time; those that wait say for what, without names of others."""
 
 from __future__ import annotations
 

@@ -12,14 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from pg_llm.protocol import Message
-from pg_llm.runtime.training import process
+from pg_llm.runtime.training import dataset, process
 
 Session = int
 InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
-
-# A layer on embeddings that stay as they are: with so few rows the work of seconds.
-_SHORT_METHODS = ("head", "self_train", "suspects")
-_SHORT_ROWS = 5000
 
 
 @dataclass(slots=True)
@@ -57,8 +53,7 @@ class TrainingQueue:
         Its rows are those that were added before, or `rows` of a caller that sends them with the job.
         """
         texts = self._rows.pop(session, None) or [json.dumps(row) for row in rows]
-        short = job.get("method") in _SHORT_METHODS and len(texts) <= _SHORT_ROWS
-        lane = self._short if short else self._long
+        lane = self._short if dataset.is_short(job, len(texts)) else self._long
         lane.waiting[session] = fields
         self._report_waiting(lane)
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
 from pg_llm.training.host import entity_pair_examples
 
-# With so many rows or fewer a transformer is trained again on all of them, for as long as was best.
+# With so many rows or fewer a transformer is trained again on all of them. Of so few the best epoch is found by luck.
 _REFITTED_ROWS = 1000
 
 
@@ -108,6 +107,11 @@ def suspects(job: dict[str, Any], examples: list[Example], report: Report) -> li
 
 def text_vectors(job: dict[str, Any], examples: list[Example], report: Report) -> Any:
     """The embeddings of the texts by the base model of the job: an array of rows x dimensions."""
+    if all(example.vector is not None for example in examples):
+        import numpy as np
+        import orjson
+
+        return np.asarray([orjson.loads(str(example.vector)) for example in examples])
     from pg_llm.models import loading
     from pg_llm.training.host import head
 
@@ -135,8 +139,8 @@ def _fine_tune(
     scratch = folder.parent / "checkpoints"
     metrics = model.train(training, validation, job["method"], plan, scratch, report)
     if len(examples) <= _REFITTED_ROWS:
-        # Measured on rows it did not see; of few rows none is spared in the model that is kept.
-        model.refit(examples, job["method"], replace(plan, epochs=round(metrics["best_epoch"])), scratch, report)
+        # Measured on rows that it did not see; in the model that is kept none of the few is spared.
+        model.refit(examples, job["method"], plan, scratch, report)
     model.save(folder)
     return metrics
 
