@@ -118,8 +118,22 @@ def _train_and_register(
     reads_with = base.wire if job.method in HEAD_METHODS else None
     stored = f"database:{result['digest']}"
     registry.register(db, name, _MODEL_TASKS[job.task], stored, None, options or {}, reads_with)
+    _warn_of_baseline(db, name, result["metrics"])
     training_runs.record(db, name, job.to_wire(), base, result, len(rows), _rows_digest(rows))
     return {"model": name, "method": job.method, "seconds": result["seconds"], **result["metrics"]}
+
+
+def _warn_of_baseline(db: Connection, name: str, metrics: dict[str, Any]) -> None:
+    """Say so if the model has learnt nothing that a constant answer would not do as well."""
+    score, baseline = metrics["micro_f1"], metrics["baseline_f1"]
+    if score <= baseline:
+        rows = metrics["validation_rows"]
+        constant = f"the same answer for every row has {baseline:.2f}" if baseline else "it finds nothing there"
+        db.warning(
+            f'model "{name}" has learnt next to nothing: its micro F1 on the {rows} rows kept back is {score:.2f},'
+            f" and {constant}",
+            hint="Give it more rows or epochs, or another method or base; llm_suspect_labels() finds wrong labels.",
+        )
 
 
 def _embedded(

@@ -35,7 +35,7 @@ class Trainer:
         self.about: dict[str, Any] = {}
         self.released = self.abandoned = 0
         self.result: dict[str, Any] = {
-            "metrics": {"macro_f1": 0.9},
+            "metrics": {"micro_f1": 0.8, "macro_f1": 0.9, "baseline_f1": 0.5, "validation_rows": 20},
             "seconds": 1.5,
             "folder": str(folder),
             "digest": "d" * 64,
@@ -101,7 +101,8 @@ def fit(db: FakeConnection, task: str = "classify", method: str | None = None, o
 def test_a_model_is_trained_stored_registered_and_recorded(
     db: FakeConnection, trainer: Trainer, host: EchoHost
 ) -> None:
-    assert fit(db) == {"model": "moods", "method": "head", "seconds": 1.5, "macro_f1": 0.9}
+    assert fit(db) == {"model": "moods", "method": "head", "seconds": 1.5, **trainer.result["metrics"]}
+    assert db.messages == []
     (job,) = trainer.jobs
     assert (job["task"], job["method"], job["options"]) == ("classify", "head", {"validation": 0.2, "seed": 0})
     assert job["base"]["name"] == "minilm"
@@ -142,6 +143,20 @@ def test_many_rows_and_those_of_other_methods_are_not_embedded_before(
     fit(db)
     assert trainer.rows == ROWS
     assert "text_vectors" not in [request.task for request in host.requests]
+
+
+@pytest.mark.parametrize(
+    ("score", "baseline", "says"),
+    [(0.5, 0.5, "the same answer for every row has 0.50"), (0.0, 0.0, "it finds nothing there")],
+)
+def test_a_model_that_learnt_nothing_is_told(
+    db: FakeConnection, trainer: Trainer, score: float, baseline: float, says: str
+) -> None:
+    trainer.result["metrics"] |= {"micro_f1": score, "baseline_f1": baseline}
+    assert fit(db)["model"] == "moods"
+    ((kind, warning, hint),) = db.messages
+    assert (kind, bool(hint)) == ("warning", True)
+    assert f"on the 20 rows kept back is {score:.2f}, and {says}" in warning
 
 
 def test_a_relations_model_keeps_its_recogniser(db: FakeConnection, trainer: Trainer) -> None:

@@ -79,7 +79,7 @@ class Transformer:
         epochs = [
             {"epoch": entry["epoch"], "loss": entry["eval_loss"], "score": entry["eval_score"]} for entry in evaluations
         ]
-        names = ("micro_f1", "macro_f1", "weighted_f1")
+        names = ("micro_f1", "macro_f1", "weighted_f1", "baseline_f1")
         return {**{name: best[f"eval_{name}"] for name in names}, "best_epoch": best["epoch"], "epochs": epochs}
 
     def refit(self, examples: list[Example], method: str, schedule: Schedule, scratch: Path, report: Report) -> None:
