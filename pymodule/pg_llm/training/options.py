@@ -13,11 +13,11 @@ from pg_llm.options import Option
 METHODS = {
     "classify": ("head", "finetune", "lora"),
     "tag": ("head", "finetune", "lora"),
-    "entities": ("finetune", "lora"),
+    "entities": ("finetune", "lora", "head"),
     "relations": ("head", "finetune", "lora"),
 }
-# These train a layer on the embeddings of another model, which stays as it is.
-HEAD_METHODS = ("head", "self_train")
+# These train a layer on what another model, which stays as it is, makes of the texts.
+_HEAD_METHODS = ("head", "self_train")
 _GRADIENT = ("finetune", "lora")
 
 OPTIONS = {
@@ -68,9 +68,14 @@ class TrainingJob:
         return cls(task, chosen, options.check(OPTIONS, chosen, hyperparameters), entities_model)
 
     @property
+    def builds_on_base(self) -> bool:
+        """Whether the trained model reads with the base model, which need not have its weights here."""
+        return self.method in _HEAD_METHODS and self.task != "entities"
+
+    @property
     def reads_vectors(self) -> bool:
         """Whether embeddings of the texts are all that it reads of them."""
-        return self.method in HEAD_METHODS and self.task in ("classify", "tag")
+        return self.builds_on_base and self.task != "relations"
 
     def to_wire(self) -> dict[str, Any]:
         """The job as the training process reads it."""

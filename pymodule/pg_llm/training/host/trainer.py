@@ -30,7 +30,7 @@ def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) 
             json.dumps(argument_types, ensure_ascii=False, sort_keys=True), encoding="utf-8"
         )
         job, training, validation = entity_pair_examples.to_classification(job, training, validation)
-    if job["method"] == "head":
+    if job["method"] == "head" and job["task"] != "entities":
         metrics = _train_head(job, training, validation, folder, report)
     elif job["method"] == "self_train":
         unlabelled = [row for row in rows if row.truth is None]
@@ -122,7 +122,7 @@ def text_vectors(job: dict[str, Any], examples: list[Example], report: Report) -
 def _fine_tune(
     job: dict[str, Any], training: list[Example], validation: list[Example], folder: Path, report: Report
 ) -> dict[str, Any]:
-    from pg_llm.training.host import schedule
+    from pg_llm.training.host import schedule, token_head
     from pg_llm.training.host.transformer import Transformer
 
     report("loading", 0, 1)
@@ -134,7 +134,11 @@ def _fine_tune(
     else:
         labels = sorted({entity[0] for example in examples for entity in example.truth})
     base = source.folder(ModelSpec.from_wire(job["base"]))
-    model = Transformer(base, job["task"], labels, job["options"], job.get("negative_label"))
+    model = Transformer(base, job["task"], labels, {"max_tokens": 0, **job["options"]}, job.get("negative_label"))
+    if job["method"] == "head":
+        metrics = token_head.train(model, training, validation, report)
+        model.save(folder)
+        return metrics
     plan = schedule.of(job["task"], job["method"], len(training), job["options"])
     scratch = folder.parent / "checkpoints"
     metrics = model.train(training, validation, job["method"], plan, scratch, report)

@@ -67,7 +67,7 @@ class Transformer:
         report: Report,
     ) -> dict[str, Any]:
         """The best epoch's metrics on the validation rows; its weights are restored (early stopping)."""
-        items = self._items(validation)
+        items = self.windows(validation)
         measuring = {
             "eval_dataset": items,
             "compute_metrics": lambda predicted: self._metrics(validation, items, predicted.predictions),
@@ -155,7 +155,7 @@ class Transformer:
                 label_names=["labels"],
                 report_to=["tensorboard"] if os.environ.get("TENSORBOARD_LOGGING_DIR") else [],
             ),
-            train_dataset=self._items(examples),
+            train_dataset=self.windows(examples),
             data_collator=self._collator(),
             callbacks=[*callbacks, _ProgressCallback(report)],
             **measuring,
@@ -180,7 +180,43 @@ class Transformer:
         )
         self._model = get_peft_model(self._model, config)
 
-    def _items(self, examples: Sequence[Example]) -> list[dict[str, Any]]:
+    def read_words(self, examples: Sequence[Example], report: Report) -> tuple[dict[int, list[Any]], list[Any]]:
+        """What the untrained encoder makes of the words after each of its layers, and their tags, window by window.
+
+        Raises InvalidInput for a model that has more than a linear layer on them.
+        """
+        if not isinstance(getattr(self._model, "classifier", None), torch.nn.Linear) or hasattr(self._model, "head"):
+            raise InvalidInput("the base model takes no head for entities", hint="Use the method finetune or lora.")
+        encoder = self._model.base_model.eval()
+        items = self.windows(examples)
+        states: dict[int, list[Any]] = {}
+        for done, item in enumerate(items):
+            report("reading", done, len(items))
+            mask = np.asarray(item["labels"]) != _IGNORED
+            inputs = {name: torch.tensor([item[name]]) for name in item if name != "labels"}
+            with torch.inference_mode():
+                _, *layers = encoder(**inputs, output_hidden_states=True).hidden_states
+            for depth, layer in enumerate(layers, 1):
+                if depth == len(layers) or self._stack() is not None:
+                    states.setdefault(depth, []).append(layer[0].numpy()[mask])
+        return states, [np.asarray([tag for tag in item["labels"] if tag != _IGNORED], dtype=int) for item in items]
+
+    def cut(self, depth: int, weights: Any, bias: Any) -> None:
+        """Leave the layers after that depth out, and tag words by a linear layer."""
+        stack = self._stack()
+        if stack is not None:
+            del stack[depth:]
+            self._model.config.num_hidden_layers = depth
+        with torch.no_grad():
+            self._model.classifier.weight.copy_(torch.from_numpy(weights.T))
+            self._model.classifier.bias.copy_(torch.from_numpy(bias))
+
+    def _stack(self) -> Any:
+        """The layers of the encoder, where it is known how to leave some out."""
+        return getattr(getattr(self._model.base_model, "encoder", None), "layer", None)
+
+    def windows(self, examples: Sequence[Example]) -> list[dict[str, Any]]:
+        """The inputs and targets of the examples; of a text for entities each window, of another the first."""
         items = []
         for example, windows in zip(examples, self._tokens.encode([item.text for item in examples], 0), strict=True):
             for window in windows if self._task == "entities" else windows[:1]:
@@ -206,16 +242,15 @@ class Transformer:
         return DataCollatorWithPadding(self._tokenizer)
 
     def _metrics(self, validation: list[Example], items: list[dict[str, Any]], logits: Any) -> dict[str, float]:
-        metrics = ClassificationMetrics()
         if self._task == "entities":
-            for row, item in zip(logits, items, strict=True):
-                mask = np.asarray(item["labels"]) != _IGNORED
-                words = [(number, number + 1) for number in range(int(mask.sum()))]
-                path = bio_tags.most_probable(row[: len(mask)][mask], self.labels)
-                predicted_tags = [self.labels[number] for number in path]
-                true_tags = [self.labels[number] for number in np.asarray(item["labels"])[mask]]
-                metrics.add(bio_tags.decode(true_tags, words), bio_tags.decode(predicted_tags, words))
+            targets = [np.asarray(item["labels"]) for item in items]
+            masks = [target != _IGNORED for target in targets]
+            metrics = self.span_metrics(
+                [target[mask] for target, mask in zip(targets, masks, strict=True)],
+                [row[: len(mask)][mask] for row, mask in zip(logits, masks, strict=True)],
+            )
         else:
+            metrics = ClassificationMetrics()
             for example, row in zip(validation, logits, strict=True):
                 truth = [example.truth] if self._task == "classify" else example.truth
                 best = [row.argmax()] if self._task == "classify" else np.flatnonzero(row > 0)
@@ -226,6 +261,18 @@ class Transformer:
         summary = metrics.summary()
         by_label = self._task == "classify" and self._negative_label is None
         return {**summary, "score": summary["macro_f1" if by_label else "micro_f1"]}
+
+    def span_metrics(self, targets: Sequence[Any], logits: Sequence[Any]) -> ClassificationMetrics:
+        """The metrics of entities, from the tags of the words of each window and the logits of these."""
+        metrics = ClassificationMetrics()
+        for of_window, scores in zip(targets, logits, strict=True):
+            words = [(number, number + 1) for number in range(len(of_window))]
+            tags = [
+                [self.labels[number] for number in path]
+                for path in (of_window, bio_tags.most_probable(scores, self.labels))
+            ]
+            metrics.add(*(bio_tags.decode(of_side, words) for of_side in tags))
+        return metrics
 
 
 class _ProgressCallback(TrainerCallback):  # type: ignore[misc]  # the library has no types
