@@ -143,6 +143,21 @@ def test_a_cancelled_call_frees_its_request(db: psycopg.Connection, faulty: Faul
     assert faulty.left == 1
 
 
+def test_a_label_that_hangs_holds_up_nobody(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
+    """The vectors of labels are computed before any text is read."""
+
+    def behaviour(request: Request) -> Reply:
+        return Reply(hangs=True) if any("hang" in text for text in request.body.get("input", ())) else echo(request)
+
+    faulty.behaviour = behaviour
+    db.execute("SET statement_timeout = '500ms'")
+    for number in range(6):
+        with pytest.raises(errors.QueryCanceled):
+            db.execute("SELECT llm_classify('x', ARRAY['hang ' || %s, 'b'], 'vectors')", (number,))
+    db.execute("SET statement_timeout = '20s'")
+    assert write(db, ["a"]) == [(1, "A")]
+
+
 def test_classifying_by_an_endpoint(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
     def behaviour(request: Request) -> Reply:
         if "logprobs" not in request.body:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
-from pg_llm.errors import Error
-from pg_llm.models.engine import ConcurrentEngine, Engine, Window
-from pg_llm.tasks import passages
+from pg_llm.models.engine import ConcurrentEngine, Engine, Window, is_concurrent
+from pg_llm.tasks import passages, worker_process
+
+# Seconds between two questions whether anybody waits.
+_SLICE = 0.05
 
 
 class BatchFailed(Exception):
@@ -90,8 +92,12 @@ def embed(model: Engine, texts: Sequence[str]) -> Any:
     import numpy as np
 
     windows = passages.first_windows(model, texts)
-    outputs = forward(model.forward, windows, model.batch_tokens, lambda: None)
+    if is_concurrent(model):
+        # It may take long, and then nobody may wait for it any more.
+        outputs = forward_concurrently(model, windows, worker_process.check_caller, _SLICE)
+    else:
+        outputs = forward(model.forward, windows, model.batch_tokens, lambda: None)
     for output in outputs:
-        if isinstance(output, Error):
-            raise output
+        if isinstance(output, Exception):
+            raise output.error if isinstance(output, BatchFailed) else output
     return np.asarray(outputs)

@@ -504,6 +504,9 @@ def test_a_text_without_a_vector_is_found_among_its_batch(server: FaultyEndpoint
 
 
 def test_an_endpoint_without_vectors_is_not_loaded(server: FaultyEndpoint) -> None:
+    server.behaviour = lambda request: Reply(hangs=True)
+    with pytest.raises(EndpointFailed, match="no whole answer came within 1 seconds$"):
+        EndpointEmbedding(spec(server, timeout=1))
     server.behaviour = lambda request: Reply(b"no", 404)
     for make in (EndpointEmbedding, EndpointRanking):
         with pytest.raises(EndpointFailed, match="HTTP 404: no"):

@@ -107,9 +107,9 @@ class Transport:
     async def post(self, resource: str, body: dict[str, Any], tokens: float, *, patient: bool = True) -> Any:
         """The JSON that the endpoint answers with; `tokens` is about how many it will count. Raises RequestFailed.
 
-        Who is not patient tries once more only.
+        Who is not patient tries once more only, and not after a timeout.
         """
-        retries = self._retries if patient else min(self._retries, 1)
+        retries, most_timeouts = (self._retries, _MAX_TIMEOUTS) if patient else (min(self._retries, 1), 1)
         url = self._address.resource(resource)
         fields = {"model": self._address.model, **body, **self._extra}
         content = json.dumps({name: value for name, value in fields.items() if value is not None}).encode("ascii")
@@ -122,7 +122,7 @@ class Transport:
                 answer = await self._try(url, content)
             except _Transient as error:
                 timeouts += isinstance(error.__cause__, TimeoutError)
-                if tries > retries or timeouts >= _MAX_TIMEOUTS:
+                if tries > retries or timeouts >= most_timeouts:
                     raise self._given_up(error.failure, tries) from error
                 await self._back_off(error, tries)
                 continue
