@@ -222,6 +222,24 @@ WHERE f.graph IN (SELECT g.id FROM llm.graph AS g WHERE g.usename OPERATOR(pg_ca
 
 -- Functions whose parameters or results are others now, and new ones.
 
+CREATE FUNCTION llm_set_budget(
+    role text, per text, tokens double precision DEFAULT NULL, seconds double precision DEFAULT NULL,
+    money double precision DEFAULT NULL
+) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import usage; return usage.llm_set_budget(role, per, tokens, seconds, money) $$;
+
+COMMENT ON FUNCTION llm_set_budget IS 'Limit what a login role may spend on models in each hour, day or month; NULL takes a limit away.';
+
+CREATE FUNCTION llm.usage_report() RETURNS TABLE (
+    role text, model text, day date, calls bigint, texts bigint, cache_hits bigint, tokens_in bigint, tokens_out bigint,
+    seconds double precision, money double precision
+)
+LANGUAGE plpython3u VOLATILE ROWS 100 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import usage; return usage.usage_report() $$;
+
+COMMENT ON FUNCTION llm.usage_report IS 'The usage that the caller may see, for the view llm_usage.';
+
 DROP FUNCTION llm_chart_svg;
 CREATE FUNCTION llm_chart_svg(
     query text, kind text DEFAULT NULL, title text DEFAULT NULL, width bigint DEFAULT 640, height bigint DEFAULT 400
@@ -1429,6 +1447,38 @@ BEGIN
     END IF;
 END
 $$;
+
+-- What calls cost.
+CREATE TABLE llm.budget (
+    role pg_catalog.text NOT NULL,
+    per pg_catalog.text NOT NULL CHECK (per OPERATOR(pg_catalog.=) ANY ('{hour,day,month}')),
+    unit pg_catalog.text NOT NULL CHECK (unit OPERATOR(pg_catalog.=) ANY ('{tokens,seconds,money}')),
+    amount pg_catalog.float8 NOT NULL CHECK (amount OPERATOR(pg_catalog.>=) 0 AND amount OPERATOR(pg_catalog.<) 'Infinity'),
+    PRIMARY KEY (role, per, unit)
+);
+COMMENT ON TABLE llm.budget IS 'What login roles may spend on models; written by llm_set_budget()';
+COMMENT ON COLUMN llm.budget.role IS 'The role that logged in, or public for each of them';
+COMMENT ON COLUMN llm.budget.per IS 'The period, by UTC';
+SELECT pg_catalog.pg_extension_config_dump('llm.budget', '');
+
+CREATE VIEW @extschema@.llm_usage AS
+SELECT u.role, u.model, u.day, u.calls, u.texts, u.cache_hits, u.tokens_in, u.tokens_out, u.seconds, u.money
+FROM llm.usage_report() AS u;
+COMMENT ON VIEW @extschema@.llm_usage IS 'What models have cost in this database by login role, model and day: your own, or with pg_read_all_stats everybody''s';
+COMMENT ON COLUMN @extschema@.llm_usage.role IS 'The role that logged in';
+COMMENT ON COLUMN @extschema@.llm_usage.model IS 'The name of the model when it was called';
+COMMENT ON COLUMN @extschema@.llm_usage.day IS 'By UTC';
+COMMENT ON COLUMN @extschema@.llm_usage.calls IS 'Requests to the model host, of up to 256 texts each; what a session itself remembers makes none';
+COMMENT ON COLUMN @extschema@.llm_usage.texts IS 'Texts of these calls';
+COMMENT ON COLUMN @extschema@.llm_usage.cache_hits IS 'Texts whose result the host remembered, or that came twice in a call: they cost nothing';
+COMMENT ON COLUMN @extschema@.llm_usage.tokens_in IS 'Tokens that the model read, in its own counting; characters divided by four where an endpoint does not say';
+COMMENT ON COLUMN @extschema@.llm_usage.tokens_out IS 'Tokens that it wrote';
+COMMENT ON COLUMN @extschema@.llm_usage.seconds IS 'Time in which it worked on these texts, waiting for an endpoint included';
+COMMENT ON COLUMN @extschema@.llm_usage.money IS 'By the options price_in and price_out of the model, per million tokens';
+
+GRANT SELECT ON llm.budget TO PUBLIC;
+GRANT SELECT, INSERT ON llm.budget TO pg_database_owner;
+GRANT SELECT ON @extschema@.llm_usage TO PUBLIC;
 
 -- Clients show these beside the columns.
 COMMENT ON COLUMN @extschema@.llm_models.name IS 'The name that functions take as model';

@@ -27,6 +27,7 @@ Error                      XX000  a defect in pg_llm itself
 ├── MissingPackage         0A000  a Python package that the set-up left out
 ├── NotSupported           0A000  what cannot be done in this database
 ├── ConcurrentChange       40001  a relation that was renamed or replaced meanwhile
+├── BudgetExceeded         53400  a role that has used up what it may spend on models
 ├── EndpointFailed         58030  a remote endpoint that did not answer as it should
 ├── TextRefused            22000  a text that an endpoint refused, or answered with nothing that can be used
 └── HostUnavailable        58000  the model host cannot be started or reached
@@ -177,6 +178,10 @@ class NotSupported(Error):
 class ConcurrentChange(Error):
     sqlstate = "40001"
     default_hint = "Call it again."
+
+
+class BudgetExceeded(Error):
+    sqlstate = "53400"
 
 
 class EndpointFailed(Error):

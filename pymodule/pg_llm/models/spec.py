@@ -14,6 +14,8 @@ from pg_llm.errors import InvalidInput
 TASKS = ("classification", "embedding", "entities", "generation", "ranking", "recommendation", "relations")
 # The class of a pair of entities without a relation.
 NO_RELATION = "none"
+# How entity models that are trained here tag words: B- begins every entity. Of other models it is not known.
+IOB2 = "IOB2"
 OPTIONS: dict[str, tuple[type[Any], str]] = {
     "device": (str, "`cpu` or `cuda`; by default whichever is there"),
     "engine": (str, "`onnx` or `torch`; by default onnx on a CPU and torch on CUDA"),

@@ -30,7 +30,6 @@ def ranges(text: str, longest: int = MAX_LENGTH) -> Iterator[tuple[int, int]]:
 
 def prompt_ranges(model: GenerationEngine, text: str) -> Iterator[tuple[int, int]]:
     """Start and end of each part of a text that a prompt of the model holds, one at least; it ends as in `ranges`."""
-    start = 0
     for first, last in ranges(text):
         start = first
         # A text without tokens is cut to nothing, and is no longer than a prompt.
@@ -38,8 +37,7 @@ def prompt_ranges(model: GenerationEngine, text: str) -> Iterator[tuple[int, int
             end = _end(text, start, start + length)
             yield start, end
             start = end
-        if last < len(text) or start < last or not last:
-            yield start, last
+        yield start, last
 
 
 def _end(text: str, start: int, most: int) -> int:
