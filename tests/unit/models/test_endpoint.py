@@ -99,6 +99,20 @@ def test_texts_are_written_each_by_a_request(server: FaultyEndpoint) -> None:
     assert server.requests[-1].body["max_tokens"] == 1
 
 
+def test_tokens_are_counted_as_the_endpoint_does(server: FaultyEndpoint) -> None:
+    model = EndpointGeneration(spec(server))
+    window = model.prompt([{"role": "user", "content": "a" * 40}], Sampling(5))
+    assert window.cost == 11
+    used = {"usage": {"prompt_tokens": 40, "completion_tokens": 7}}
+    server.behaviour = lambda request: Reply(chat("b" * 80) | used)
+    (written,) = model.forward([window])
+    assert (written, written.tokens_in, written.tokens_out) == ("b" * 80, 40, 7)
+    for unusual in ({"usage": None}, {"usage": {}}, {"usage": {"prompt_tokens": "many"}}):
+        server.behaviour = lambda request, unusual=unusual: Reply(chat("b" * 80) | unusual)  # type: ignore[misc]
+        (written,) = model.forward([window])
+        assert (written.tokens_in, written.tokens_out) == (11, 21)
+
+
 def test_own_fields_and_headers_are_sent(server: FaultyEndpoint) -> None:
     options = {
         "max_completion_tokens": True,
@@ -336,7 +350,9 @@ def test_json_is_read_out_of_its_wrapping(server: FaultyEndpoint, text: str) -> 
     ],
 )
 def test_what_breaks_the_schema_is_asked_for_once_more(server: FaultyEndpoint, text: str, wrong: str) -> None:
-    assert write_json(server, Reply(chat(text)), Reply(chat(GOOD))) == GOOD
+    used = {"usage": {"prompt_tokens": 40, "completion_tokens": 7}}
+    found = write_json(server, Reply(chat(text) | used), Reply(chat(GOOD) | used))
+    assert (found, found.tokens_in, found.tokens_out) == (GOOD, 80, 14)
     first, second = (request.body["messages"] for request in server.requests)
     assert second[:-1] == [*first, {"role": "assistant", "content": text}]
     assert wrong in second[-1]["content"]
@@ -474,6 +490,8 @@ def test_vectors_come_in_order_with_length_one_in_batches(server: FaultyEndpoint
     assert {body["model"] for body in sent} == {"big"}
     assert sorted(text for body in sent for text in body["input"]) == sorted(texts)
     assert sorted(len(body["input"]) for body in sent) == [1, 3, 3, 3]
+    # What is counted, and priced, where an endpoint does not tell.
+    assert [window.cost for (window,) in model.encode(["four", "x" * 400])] == [2, 101]
     assert server.requests[0].path == "/v1/embeddings"
     assert sent[0]["encoding_format"] == "float"
 

@@ -59,7 +59,9 @@ class Queue:
     def start(
         self, session: int, mode: str, fields: Message, rows: list[Any] | None = None, method: str = "finetune"
     ) -> asyncio.Task[Message]:
-        return asyncio.create_task(self.queue.train(session, {"mode": mode, "task": "classify", "method": method}, fields, rows or []))
+        return asyncio.create_task(
+            self.queue.train(session, {"mode": mode, "task": "classify", "method": method}, fields, rows or [])
+        )
 
     async def until(self, reached: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):

@@ -121,7 +121,7 @@ def _members(schema: Any, value: Any, root: Any, place: str, depth: int) -> str 
         return None
     required = schema.get("required")
     for name in required if isinstance(required, list) else ():
-        if name not in value:
+        if isinstance(name, str) and name not in value:
             return f'{place} has no "{name}"'
     properties = schema.get("properties")
     properties = properties if isinstance(properties, dict) else {}
