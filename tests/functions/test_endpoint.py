@@ -171,6 +171,21 @@ def test_classifying_by_an_endpoint(db: psycopg.Connection, faulty: FaultyEndpoi
     assert rows.fetchall() == [("praise",), ("complaint",)]
 
 
+    faulty.behaviour = lambda request: FAILED if "bad" in request.prompt else behaviour(request)
+    call = "SELECT label FROM llm_classify_batch('{I like it,bad,NULL,It broke again}', '{praise,complaint}', 'big')"
+    with pytest.raises(errors.DataException, match="row 2: the endpoint .* HTTP 400"):
+        db.execute(call)
+    db.execute("SET llm.on_error = 'null'")
+    assert db.execute(call).fetchall() == [("praise",), (None,), (None,), ("complaint",)]
+
+
+def test_what_it_costs_is_counted(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
+    register(db, "priced", "generation", faulty.source(), price_in=1, price_out=10)
+    write(db, ["a", "b", "a"], "priced")
+    used = "SELECT tokens_in, tokens_out, money FROM llm_usage WHERE model = 'priced'"
+    assert db.execute(used).fetchall() == [(12, 8, pytest.approx((12 + 80) / 1e6))]
+
+
 def test_ranking_by_an_endpoint(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
     register(db, "ranker", "ranking", faulty.source())
     rows = db.execute("SELECT score FROM llm_rank('q', '{four,NULL,a}', 'ranker')").fetchall()
