@@ -170,7 +170,6 @@ def test_classifying_by_an_endpoint(db: psycopg.Connection, faulty: FaultyEndpoi
     rows = db.execute("SELECT label FROM llm_classify_batch('{I love it,It broke}', '{praise,complaint}', 'big')")
     assert rows.fetchall() == [("praise",), ("complaint",)]
 
-
     faulty.behaviour = lambda request: FAILED if "bad" in request.prompt else behaviour(request)
     call = "SELECT label FROM llm_classify_batch('{I like it,bad,NULL,It broke again}', '{praise,complaint}', 'big')"
     with pytest.raises(errors.DataException, match="row 2: the endpoint .* HTTP 400"):

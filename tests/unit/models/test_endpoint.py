@@ -107,7 +107,7 @@ def test_tokens_are_counted_as_the_endpoint_does(server: FaultyEndpoint) -> None
     server.behaviour = lambda request: Reply(chat("b" * 80) | used)
     (written,) = model.forward([window])
     assert (written, written.tokens_in, written.tokens_out) == ("b" * 80, 40, 7)
-    for unusual in ({"usage": None}, {"usage": {}}, {"usage": {"prompt_tokens": "many"}}):
+    for unusual in ({"usage": None}, {"usage": {}}, {"usage": {"prompt_tokens": "many", "completion_tokens": 10**30}}):
         server.behaviour = lambda request, unusual=unusual: Reply(chat("b" * 80) | unusual)  # type: ignore[misc]
         (written,) = model.forward([window])
         assert (written.tokens_in, written.tokens_out) == (11, 21)
@@ -236,7 +236,7 @@ def test_a_server_that_fails_everybody_is_given_up(server: FaultyEndpoint) -> No
     server.behaviour = lambda request: Reply(ERROR, 500)
     outputs = ask(EndpointGeneration(spec(server, retries=1, concurrency=4)), [f"p{n}" for n in range(100)])
     assert isinstance(outputs[-1], batching.BatchFailed)
-    assert len(server.requests) < 20
+    assert len(server.requests) < 40
     # The count begins anew.
     server.behaviour = on("bad", Reply(ERROR, 500))
     assert ask(EndpointGeneration(spec(server, retries=1)), ["a", "bad"])[0] == "A"
@@ -418,6 +418,29 @@ def test_an_answer_is_chosen_by_the_probabilities_of_its_letter_and_its_name(ser
     )
     assert (request.body["logprobs"], request.body["top_logprobs"], request.body["temperature"]) == (True, 20, 0)
     assert choose(model, ["blue", "red", "green"])[0] == pytest.approx(math.log(math.exp(-1) + math.exp(-2)))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        [],
+        {"content": None},
+        {"content": [{"token": None}]},
+        {"content": [{"token": "A", "logprob": None}]},
+        {"content": [{"token": "A", "logprob": math.nan}]},
+        {"content": [{"token": "A", "top_logprobs": 3}]},
+        {"content": [{"token": "A", "top_logprobs": [{"token": 5, "logprob": -1}]}]},
+    ],
+)
+def test_probabilities_that_are_none(server: FaultyEndpoint, odd: Any) -> None:
+    server.behaviour = lambda request: Reply(chat("A", logprobs=odd))
+    assert choose(EndpointGeneration(spec(server)), ["blue", "red"]).tolist() == [0, -7]
+
+
+def test_probabilities_beyond_one(server: FaultyEndpoint) -> None:
+    server.behaviour = lambda request: Reply(chat("A", logprobs=logprobs(("A", 1e308), ("B", -1e308))))
+    assert choose(EndpointGeneration(spec(server)), ["blue", "red"]).argmax() == 0
 
 
 def test_answers_of_examples_are_letters_too(server: FaultyEndpoint) -> None:

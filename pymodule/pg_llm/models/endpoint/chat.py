@@ -10,7 +10,7 @@ from typing import Any
 
 from pg_llm.models.endpoint import choice, json_schema, json_text
 from pg_llm.models.endpoint.engine import TOKEN, Endpoint
-from pg_llm.models.endpoint.transport import RequestFailed
+from pg_llm.models.endpoint.transport import RequestFailed, tokens_used
 from pg_llm.models.engine import Message, Sampling, Text, Window, Written
 from pg_llm.models.spec import ModelSpec
 
@@ -128,13 +128,12 @@ class EndpointGeneration(Endpoint):
         content = message.get("content")
         # What PostgreSQL's texts cannot hold.
         text = content.replace("\0", "").encode("utf-8", "replace").decode() if isinstance(content, str) else ""
-        usage = answer.get("usage")
-        counted = [
-            usage.get(name) if isinstance(usage, dict) else None for name in ("prompt_tokens", "completion_tokens")
-        ]
-        estimated = (tokens_in, len(text) // TOKEN + 1)
-        tokens = [each if isinstance(each, int) else other for each, other in zip(counted, estimated, strict=True)]
-        return _Answer(_THOUGHT.sub("", text).strip(), first, *tokens)
+        return _Answer(
+            _THOUGHT.sub("", text).strip(),
+            first,
+            int(tokens_used(answer, "prompt_tokens", tokens_in)),
+            int(tokens_used(answer, "completion_tokens", len(text) // TOKEN + 1)),
+        )
 
     def _unusable(self, what: str) -> RequestFailed:
         return self._transport.unusable(what, "a chat completion")
