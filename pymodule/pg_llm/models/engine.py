@@ -72,7 +72,10 @@ class Written(str):
 
 
 class Engine(Protocol):
-    """A loaded model; `details` is stored in the registry."""
+    """A loaded model; `details` is stored in the registry.
+
+    A batch has at most `batch_tokens`, padding included, and where the engine has it `batch_windows` windows.
+    """
 
     task: str
     engine: str
