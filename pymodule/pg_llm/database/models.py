@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from pg_llm import settings
 from pg_llm.database.connection import Connection, Row
-from pg_llm.errors import InvalidInput, ModelFilesMissing, UndefinedModel
+from pg_llm.errors import Error, InvalidInput, ModelFilesMissing, UndefinedModel
 from pg_llm.protocol import Message
 from pg_llm.runtime import client
 
@@ -46,7 +46,29 @@ class Model:
         return self.wire["options"].get(name)
 
     def run(self, task: str, inputs: Sequence[str], **options: Any) -> list[Any]:
-        """One result of the task per input, in order."""
+        """One result of the task per input, in order. Raises the error of the first input that failed."""
+        return _all(self._outcomes(task, inputs, options))
+
+    def run_rows(self, task: str, rows: Sequence[str | None], **options: Any) -> list[Any]:
+        """One result of the task per row, in order; None for NULL.
+
+        A row that fails is an error that names it, or None with a warning where `llm.on_error` is `null`.
+        """
+        texts = [text for text in rows if text is not None]
+        outcomes = iter(self._outcomes(task, texts, options) if texts else ())
+        results = [None if text is None else next(outcomes) for text in rows]
+        failures = {number: each for number, each in enumerate(results, 1) if isinstance(each, Error)}
+        if not failures:
+            return results
+        first, error = next(iter(failures.items()))
+        others = f" ({len(failures)} of {len(rows)} rows failed)" if len(failures) > 1 else ""
+        message = f"row {first}: {error.message}{others}" if len(rows) > 1 else error.message
+        if not settings.is_null_on_error(self._db.setting("llm.on_error")):
+            raise type(error)(message, hint=error.hint, detail=error.detail)
+        self._db.warning(message, hint="NULL stands for what failed.")
+        return [None if isinstance(result, Error) else result for result in results]
+
+    def _outcomes(self, task: str, inputs: Sequence[str], options: Message) -> list[Any]:
         for recorded in _recordings:
             recorded[self.name] = self.wire["digest"]
         poll = self._db.poll
@@ -71,7 +93,14 @@ def recording() -> Iterator[dict[str, str | None]]:
 
 def run_without_model(db: Connection, task: str, inputs: Sequence[str], **options: Any) -> list[Any]:
     """One result per input, in order, of a task that needs no model."""
-    return client.run(engine(db), task, None, inputs, options, db.poll)
+    return _all(client.run(engine(db), task, None, inputs, options, db.poll))
+
+
+def _all(outcomes: list[Any]) -> list[Any]:
+    for outcome in outcomes:
+        if isinstance(outcome, Error):
+            raise outcome
+    return outcomes
 
 
 def engine(db: Connection) -> str:

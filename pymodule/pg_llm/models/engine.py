@@ -75,7 +75,8 @@ class Engine(Protocol):
     def forward(self, batch: Sequence[Window]) -> Any:
         """One output per window, in order; its type depends on the model's task.
 
-        An output that is a Window is unfinished work, to be put into a later batch.
+        An output that is a Window is unfinished work, to be put into a later batch; one that is an Error fails the
+        window's text only, where an error that is raised fails every text of the request.
         """
         ...
 

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pg_llm import protocol
-from pg_llm.errors import HostUnavailable, from_wire
+from pg_llm.errors import Error, HostUnavailable, from_wire
 from pg_llm.installation import build
 from pg_llm.protocol import Message
 from pg_llm.runtime import lock, result_cache, spawn
@@ -80,7 +80,7 @@ class _Connection:
         self._channel.close()
 
     def exchange(self, requests: Sequence[Message], poll: Poll) -> list[Any]:
-        """The results, in the order of the requests.
+        """The results, in the order of the requests; the error of a single input stands in place of its result.
 
         Raises the error that the host sends, what `poll` raises, _HostLost and _HostFrozen.
         """
@@ -89,7 +89,7 @@ class _Connection:
         results: dict[int, Any] = {}
         first = next(self._ids)
         sent = 0
-        capabilities = {"build": build(), "reads": ["texts"]}
+        capabilities = {"build": build(), "reads": ["texts", "errors"]}
         while len(results) < len(requests):
             while sent < len(requests) and sent - len(results) < _PIPELINED:
                 self._send(protocol.encode({"id": first + sent, **capabilities, **requests[sent]}))
@@ -97,7 +97,7 @@ class _Connection:
             response = self._receive()
             if "error" in response:
                 raise from_wire(response["error"])
-            results[response["id"]] = response["result"]
+            results[response["id"]] = protocol.results(response)
         self._ids = itertools.count(first + len(requests))
         return [results[first + position] for position in range(len(requests))]
 
@@ -146,17 +146,19 @@ _cached_results = ResultCache(_CACHE_BYTES)
 def run(
     engine: str, task: str, model: Message | None, inputs: Sequence[str], options: Message, poll: Poll
 ) -> list[Any]:
-    """One result per input, in order; results of short calls are cached for the life of the session.
+    """One result per input, in order, or its Error; results of short calls are cached for the life of the session.
 
     `model` is None for a task that needs no model.
     """
     if len(inputs) > _MAX_CACHED_TEXTS:
         return _compute(engine, task, model, inputs, options, poll)
     key, scope = result_cache.key(engine, model), result_cache.scope(task, options)
-    results = _cached_results.get_many(key, scope, inputs)
+    results: dict[str, Any] = {**_cached_results.get_many(key, scope, inputs)}
     missing = [text for text in dict.fromkeys(inputs) if text not in results]
     computed = dict(zip(missing, _compute(engine, task, model, missing, options, poll), strict=True))
-    _cached_results.put_many(key, scope, computed)
+    _cached_results.put_many(
+        key, scope, {text: result for text, result in computed.items() if not isinstance(result, Error)}
+    )
     results.update(computed)
     return [results[text] for text in inputs]
 

@@ -18,6 +18,8 @@ from pg_llm import interrupts, settings
 from pg_llm.errors import Error, HostUnavailable
 from pg_llm.installation import OPENMP_ENV, installation
 from pg_llm.protocol import Message
+from pg_llm.runtime import result_cache
+from pg_llm.runtime.result_cache import ResultCache
 
 if TYPE_CHECKING:
     from pg_llm.models.engine import Window
@@ -49,6 +51,8 @@ def answer(request: Message, poll: Callable[[], object]) -> Any:
 
 
 _folders: list[Path] = []
+# Results of requests in which another text failed.
+_rescued_results = ResultCache(16 << 20)
 # Seconds between two polls while an endpoint is waited for.
 _SLICE = 0.05
 
@@ -108,7 +112,9 @@ def _run(task: str, spec: ModelSpec, inputs: list[str], options: Message, poll: 
     from pg_llm.tasks import batching
 
     model = _model(spec, poll)
-    distinct = list(dict.fromkeys(inputs))
+    key, scope = spec.key, result_cache.scope(task, options)
+    results: dict[str, Any] = {**_rescued_results.get_many(key, scope, inputs)}
+    distinct = [text for text in dict.fromkeys(inputs) if text not in results]
 
     def forward(batch: Sequence[Window]) -> Any:
         return _call(spec, lambda: model.forward(batch), poll)
@@ -118,7 +124,14 @@ def _run(task: str, spec: ModelSpec, inputs: list[str], options: Message, poll: 
             return batching.forward_concurrently(model, windows, poll, _SLICE)
         return batching.forward(forward, windows, model.batch_tokens, poll)
 
-    results = dict(zip(distinct, _results(task, model, distinct, options, read, poll), strict=True))
+    results.update(zip(distinct, _results(task, model, distinct, options, read, poll), strict=False))
+    failures = [result for result in results.values() if isinstance(result, Exception)]
+    if failures:
+        # Another call pays only for the others.
+        _rescued_results.put_many(key, scope, {text: each for text, each in results.items() if isinstance(each, str)})
+    for failure in failures:
+        if isinstance(failure, batching.BatchFailed):
+            raise failure.error
     return [results[text] for text in inputs]
 
 
@@ -134,9 +147,9 @@ def _results(
     read: Callable[[Sequence[Window]], Sequence[Any]],
     poll: Callable[[], object],
 ) -> list[Any]:
-    """One result per input, in order; long texts are read in steps."""
+    """What becomes of the inputs, up to the portion in which the request failed as a whole; long ones go in steps."""
     from pg_llm import tasks
-    from pg_llm.tasks import worker_process
+    from pg_llm.tasks import batching, worker_process
 
     worker_process.poll = poll
     task = tasks.find(name)
@@ -153,6 +166,8 @@ def _results(
                 with _signals_blocked():
                     items[place] = next(finishing)
         results += items
+        if any(isinstance(item, batching.BatchFailed) for item in items):
+            break
     return results
 
 

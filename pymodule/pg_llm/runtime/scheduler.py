@@ -18,8 +18,11 @@ from typing import Any
 
 from pg_llm.models.engine import Engine, Window, is_concurrent
 from pg_llm.tasks import batching
+from pg_llm.tasks.batching import BatchFailed
 
 Session = int
+# Stands for an output that is not there yet.
+_NOT_THERE = object()
 # Starts a batch; cancelling the future ends it where that is possible.
 Submit = Callable[[Sequence[Window]], Future[Sequence[Any]]]
 
@@ -66,10 +69,10 @@ class ModelQueue:
         return sum(len(items) for items in self._waiting.values())
 
     async def submit(self, session: Session, windows: Sequence[Window]) -> list[Any]:
-        """The outputs for the windows, in order."""
+        """The outputs for the windows, in order: BatchFailed for those that are missing because a batch raised."""
         if not windows:
             return []
-        job = _Job(list(windows), [None] * len(windows), len(windows), asyncio.get_running_loop().create_future())
+        job = _Job(list(windows), [_NOT_THERE] * len(windows), len(windows), asyncio.get_running_loop().create_future())
         items = self._waiting.setdefault(session, deque())
         items.extend(_Item(session, job, position) for position in batching.by_length(windows))
         # Once all that is submitted at this moment is there.
@@ -120,7 +123,7 @@ class ModelQueue:
         except asyncio.CancelledError:
             for item in batch:
                 item.job.done.cancel()
-        except Exception as error:  # noqa: BLE001 - raised in every job of the batch
+        except Exception as error:  # noqa: BLE001 - given to every job of the batch
             self._fail(batch, error)
         else:
             self._finish(batch, results)
@@ -143,12 +146,13 @@ class ModelQueue:
             self._waiting.setdefault(session, deque()).extendleft(reversed(items))
 
     def _fail(self, batch: list[_Item], error: Exception) -> None:
-        failed = {id(item.job): item.job for item in batch}
+        jobs = {id(item.job): item.job for item in batch}
         for session in list(self._waiting):
-            remaining = deque(item for item in self._waiting[session] if id(item.job) not in failed)
+            remaining = deque(item for item in self._waiting[session] if id(item.job) not in jobs)
             self._waiting[session] = remaining
             if not remaining:
                 del self._waiting[session]
-        for job in failed.values():
+        for job in jobs.values():
             if not job.done.done():
-                job.done.set_exception(error)
+                failed = BatchFailed(error)
+                job.done.set_result([failed if output is _NOT_THERE else output for output in job.results])

@@ -6,8 +6,17 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from typing import Any
 
+from pg_llm.errors import Error
 from pg_llm.models.engine import ConcurrentEngine, Engine, Window
 from pg_llm.tasks import passages
+
+
+class BatchFailed(Exception):
+    """Stands for the outputs that are missing because a batch raised `error`: the request as a whole has failed."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
 
 
 def by_length(windows: Sequence[Window]) -> list[int]:
@@ -40,7 +49,8 @@ def forward_concurrently(
 ) -> list[Any]:
     """As `forward`, with several batches under way; `between` is called every so many seconds.
 
-    After an error, whether of a batch or raised by `between`, no batch goes on.
+    After an error, whether of a batch or raised by `between`, no batch goes on; that of a batch stands in place of the
+    outputs that are missing.
     """
     outputs: list[Any] = list(windows)
     waiting = by_length(windows)
@@ -53,7 +63,12 @@ def forward_concurrently(
             between()
             for future in wait(running, seconds, FIRST_COMPLETED).done:
                 batch = running.pop(future)
-                for position, output in zip(batch, future.result(), strict=True):
+                try:
+                    results = future.result()
+                except Exception as error:  # noqa: BLE001 - given to every text that misses an output
+                    failed = BatchFailed(error)
+                    return [failed if isinstance(output, Window) else output for output in outputs]
+                for position, output in zip(batch, results, strict=True):
                     outputs[position] = output
                 waiting = [position for position in batch if isinstance(outputs[position], Window)] + waiting
     finally:
@@ -75,4 +90,8 @@ def embed(model: Engine, texts: Sequence[str]) -> Any:
     import numpy as np
 
     windows = passages.first_windows(model, texts)
-    return np.asarray(forward(model.forward, windows, model.batch_tokens, lambda: None))
+    outputs = forward(model.forward, windows, model.batch_tokens, lambda: None)
+    for output in outputs:
+        if isinstance(output, Error):
+            raise output
+    return np.asarray(outputs)

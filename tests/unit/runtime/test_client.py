@@ -130,6 +130,23 @@ def test_an_error_arrives_as_itself_and_the_next_call_works(host: Callable[..., 
     assert run(["b"]) == ["B"]
 
 
+def test_the_error_of_one_text_stands_in_its_place_and_is_asked_for_again(host: Callable[..., Host]) -> None:
+    def answer(requests: list[Message]) -> list[Message | bytes]:
+        (request,) = requests
+        results = ["" if text == "bad" else text.upper() for text in request["inputs"]]
+        errors = [[place, to_wire(UndefinedModel(f"bad {place}"))] for place, text in enumerate(results) if not text]
+        return [{"id": request["id"], "result": results, "errors": errors}]
+
+    listener = host(answer)
+    first, failed, last = run(["a", "bad", "c"])
+    assert (first, type(failed), str(failed), last) == ("A", UndefinedModel, "bad 1", "C")
+    assert [str(each) for each in run(["a", "bad", "c"])] == ["A", "bad 0", "C"]
+    assert [(request["reads"], request["inputs"]) for request in listener.requests] == [
+        (["texts", "errors"], ["a", "bad", "c"]),
+        (["texts", "errors"], ["bad"]),
+    ]
+
+
 @pytest.mark.parametrize("last", [[b""], [b"\0\0"], [b"\0\0\0\x09{", b""]])
 def test_a_host_that_dies_while_it_answers_is_asked_again(host: Callable[..., Host], last: list[bytes]) -> None:
     deaths = iter([last, None])

@@ -20,6 +20,7 @@ from pg_llm.models import loading
 from pg_llm.models.model_cache import ModelCache
 from pg_llm.models.spec import ModelSpec
 from pg_llm.runtime import client, in_process
+from pg_llm.runtime.result_cache import ResultCache
 from pg_llm.runtime.training import process
 from pg_llm.tasks import worker_process
 
@@ -110,6 +111,37 @@ def test_an_endpoint_is_waited_for_in_a_thread(model: EchoEngine) -> None:
     model.failure = InvalidInput("refused")
     with pytest.raises(InvalidInput, match="refused"):
         embed(["other"], REMOTE)
+
+
+@pytest.mark.usefixtures("model")
+def test_results_beside_a_failure_are_kept_for_the_next_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Elsewhere(EchoEngine):
+        concurrency, batch_tokens = 1, 1
+
+        def submit(self, batch: Any) -> Future[Any]:
+            (text,) = [window.tokens for window in batch]
+            self.read.append(text)
+            future: Future[Any] = Future()
+            if text == "end":
+                future.set_exception(HostUnavailable("gone"))
+            else:
+                future.set_result([InvalidInput("bad text") if text == "bad" else [float(len(text))]])
+            return future
+
+    engine = Elsewhere()
+    monkeypatch.setattr(in_process._cache(), "_load", lambda spec: engine)
+    request = {"op": "run", "task": "embedding", "model": MODEL.to_wire(), "options": {"role": None}}
+    monkeypatch.setattr(in_process, "_rescued_results", ResultCache(10_000))
+    for texts, outcome in ((["a", "bad", "cc"], "bad text"), (["a", "end", "ccc"], "gone"), (["a", "ccc"], None)):
+        engine.read.clear()
+        try:
+            results = in_process.answer({**request, "inputs": texts}, lambda: None)
+        except HostUnavailable as error:
+            results = [error]
+        failures = [str(result) for result in results if isinstance(result, Exception)]
+        assert failures == ([outcome] if outcome else [])
+        assert "a" not in engine.read or texts == ["a", "bad", "cc"]
+    assert engine.read == ["ccc"]
 
 
 def test_packages_are_those_of_the_same_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
