@@ -61,8 +61,8 @@ def test_weights_are_mapped(model: LlamaGeneration) -> None:
     (file,) = source.folder(SPEC).glob("*.gguf")
     assert loading.weight(SPEC) == file.stat().st_size
     assert model.details == {"context": 4096}
-    # The file, and keys and values of 4,096 tokens.
-    assert model.bytes == file.stat().st_size + 4096 * 23040
+    # The file, and for each text keys and values of 4,096 tokens.
+    assert model.bytes == file.stat().st_size + model.concurrency * 4096 * 23040
     assert str(file.resolve()) in Path(f"/proc/{child(model)}/maps").read_text()
 
 
@@ -142,12 +142,21 @@ def test_a_prompt_that_is_too_long_fails_alone(model: LlamaGeneration) -> None:
     assert isinstance(model.submit([model.question(asked("word " * 5000), ["a", "b"])]).result()[0], InvalidInput)
 
 
-def test_long_prompts_share_the_context() -> None:
-    small = LlamaGeneration(replace(SPEC, options={"context": 512}), source.folder(SPEC), 1)
-    windows = [small.prompt(asked(f"{number} " + "é " * 200), Sampling(3)) for number in range(4)]
+def test_each_text_has_a_context_of_its_own() -> None:
+    small = LlamaGeneration(replace(SPEC, options={"context": 256}), source.folder(SPEC), 1)
+    windows = [small.prompt(asked(f"{number} " + "word " * 200), Sampling(3)) for number in range(6)]
     futures = [small.submit([window]) for window in windows]
     assert all(isinstance(future.result()[0], str) for future in futures)
-    assert isinstance(small.submit([small.prompt(asked("word " * 600), Sampling(3))]).result()[0], InvalidInput)
+    outputs = small.submit([small.prompt(asked("word " * 240), Sampling(3)), windows[0]]).result()
+    assert isinstance(outputs[0], InvalidInput)
+    assert isinstance(outputs[1], str)
+
+
+def test_a_text_is_the_same_whatever_is_beside_it(model: LlamaGeneration) -> None:
+    prompts = [asked(f"Tell me of a {animal}.") for animal in ("fox", "dog", "cat", "cow", "hen", "bee")]
+    alone = [model.forward([model.prompt(prompt, Sampling(24))])[0] for prompt in prompts]
+    futures = [model.submit([model.prompt(prompt, Sampling(24))]) for prompt in reversed(prompts)]
+    assert [future.result()[0] for future in reversed(futures)] == alone
 
 
 def test_texts_are_cut_at_a_token(model: LlamaGeneration) -> None:
@@ -167,7 +176,7 @@ def test_a_shared_prefix_is_read_once_by_each_slot(model: LlamaGeneration) -> No
         return [model.prompt(messages, Sampling(1)).tokens]
 
     async def tokens(body: dict[str, Any]) -> int:
-        answer = await model._llama.post("/v1/chat/completions", body, 1000)
+        answer = await model._llama.post("/v1/chat/completions", body)
         return int(answer["timings"]["prompt_n"])
 
     for future in [model._llama.start(tokens(prompts(number)[0].body)) for number in range(30)]:

@@ -23,7 +23,7 @@ OPTIONS = {
         str,
         "name of the model that finds the entities between which a relations model finds relations",
     ),
-    "context": (int, "tokens of all texts that a GGUF model works on at a time, answers included, 4096 by default"),
+    "context": (int, "tokens of a prompt with its answer that a GGUF model reads at most, 4096 by default"),
     "timeout": (int, "seconds to wait for an endpoint, 60 by default"),
 }
 _CHOICES = {"device": ("cpu", "cuda"), "engine": ("onnx", "torch"), "precision": ("fp32", "int8")}

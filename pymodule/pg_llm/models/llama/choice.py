@@ -25,7 +25,7 @@ _LEAST = -100.0
 async def log_probabilities(llama: Llama, messages: Sequence[Message], answers: Sequence[str]) -> Any:
     """The logarithms of the answers' probabilities, shape (answers,)."""
     body = {"messages": messages, "chat_template_kwargs": {"enable_thinking": False}}
-    prompt = (await llama.post("/apply-template", body, 0))["prompt"]
+    prompt = (await llama.look_up("/apply-template", body))["prompt"]
     paths = [tuple(await llama.tokens(answer)) for answer in answers]
     found = np.zeros(len(answers))
     branches = [(0, list(range(len(answers))))]
@@ -57,7 +57,6 @@ async def _next(llama: Llama, prompt: Sequence[Any], tokens: Sequence[int]) -> d
             "post_sampling_probs": True,
             "response_fields": ["completion_probabilities"],
         },
-        len(str(prompt[0])) // 3,
     )
     shown = answer["completion_probabilities"][0]["top_probs"]
     chances = {one["id"]: math.log(one["prob"]) if one["prob"] > 0 else _LEAST for one in shown}
@@ -80,7 +79,6 @@ async def _likelihood(llama: Llama, prompt: str, text: str) -> float:
             "n_probs": 1,
             "response_fields": ["completion_probabilities"],
         },
-        (len(prompt) + len(text)) // 3,
     )
     # The last one is the token that ends the text.
     return float(sum(one["logprob"] for one in answer["completion_probabilities"] if one["bytes"]))

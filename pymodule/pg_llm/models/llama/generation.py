@@ -16,16 +16,14 @@ from pg_llm.models.llama import choice
 from pg_llm.models.llama.process import Llama, Settings
 from pg_llm.models.spec import ModelSpec
 
-# Texts that are worked on at a time, of all sessions.
-_SLOTS = 4
-# Tokens of prompts and answers together, unless the option says more.
+# Texts that are worked on at a time, of all sessions: with few and with more threads. Each keeps a context.
+_SLOTS, _MORE_SLOTS, _FEW_THREADS = 2, 4, 4
+# Tokens of a prompt and its answer together, unless the option says more.
 _CONTEXT = 4096
 # Prompt tokens that are computed together.
 _BATCH = 512
 # Bytes of weights from which one more thread gains time when a token is written; a prompt is read with all of them.
 _BYTES_PER_THREAD = 64 << 20
-# Characters of a token, at least in most texts.
-_TOKEN = 3
 # Tokens to which a text is truncated for a prompt, and characters of a long one.
 _MAX_TEXT_TOKENS, _LONGEST_TOKEN = 1000, 64
 # llama.cpp takes this seed for none.
@@ -35,10 +33,9 @@ _LLGUIDANCE = "%llguidance {}\n"
 
 @dataclass(frozen=True, slots=True)
 class _Completion:
-    """A text that is asked for, and about how many tokens it needs."""
+    """A text that is asked for."""
 
     body: dict[str, Any]
-    tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +60,6 @@ class LlamaGeneration:
     task = "generation"
     engine = "llama.cpp"
     device = "cpu"
-    concurrency = _SLOTS
     # Each window costs 1.
     batch_tokens = 1
 
@@ -73,16 +69,18 @@ class LlamaGeneration:
         context = min(header.context, spec.options.get("context", _CONTEXT))
         size = sum(file.stat().st_size for file in files)
         threads = threads or os.cpu_count() or 1
+        slots = spec.options.get("concurrency", _SLOTS if threads <= _FEW_THREADS else _MORE_SLOTS)
         settings = Settings(
             file=str(files[0].resolve()),
             context=context,
-            slots=_SLOTS,
+            slots=slots,
             batch=min(_BATCH, context),
             threads=max(1, min(threads, size // _BYTES_PER_THREAD)),
             batch_threads=threads,
         )
         self._llama = Llama(settings)
-        self.bytes = size + context * header.bytes_per_token
+        self.concurrency = slots
+        self.bytes = size + slots * context * header.bytes_per_token
         self.details: dict[str, Any] = {"context": context}
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
@@ -108,7 +106,7 @@ class LlamaGeneration:
         }
         if (grammar := grammars.of(sampling)) is not None:
             body["grammar"] = _LLGUIDANCE + grammar
-        return Window(_Completion(body, _tokens(messages) + sampling.max_tokens), 1)
+        return Window(_Completion(body), 1)
 
     def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
         """The input for choosing among answers to a conversation."""
@@ -147,7 +145,7 @@ class LlamaGeneration:
 
     async def _complete(self, asked: _Completion) -> str | None:
         """The text; None for one that its grammar leaves incomplete."""
-        events = await self._llama.stream("/v1/chat/completions", asked.body, asked.tokens)
+        events = await self._llama.stream("/v1/chat/completions", asked.body)
         choices = [event["choices"][0] for event in events if event.get("choices")]
         text = "".join(one["delta"].get("content") or "" for one in choices)
         complete = any(one["finish_reason"] == "stop" for one in choices)
@@ -163,11 +161,6 @@ class LlamaGeneration:
         tokens = await self._llama.tokens(text)
         if len(tokens) <= _MAX_TEXT_TOKENS:
             return text
-        answer = await self._llama.post("/detokenize", {"tokens": tokens[:_MAX_TEXT_TOKENS]}, 0)
+        answer = await self._llama.look_up("/detokenize", {"tokens": tokens[:_MAX_TEXT_TOKENS]})
         # The last token may end within a character.
         return str(answer["content"]).rstrip("\ufffd")
-
-
-def _tokens(messages: Sequence[Message]) -> int:
-    """About how many tokens a conversation has."""
-    return sum(len(message["content"].encode("utf-8", "replace")) for message in messages) // _TOKEN

@@ -52,7 +52,7 @@ for _name in ("httpx", "httpcore"):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What llama.cpp is started with; `context` is the tokens of all texts that it works on at a time."""
+    """What llama.cpp is started with: it works on as many texts as it has slots, each of `context` tokens at most."""
 
     file: str
     context: int
@@ -67,16 +67,12 @@ class _Lost(Exception):
     """The process ended before it answered."""
 
 
-class _Overfull(Exception):
-    """The texts that were under way together had more tokens than expected."""
-
-
 class Llama:
     """llama.cpp with one model, in a process of its own; it ends with this object."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self._room = _Room(settings.context)
+        self._room = _Room(settings.slots)
         self._known_tokens: dict[str, list[int]] = {}
         # Of this process, which is the only one that the socket's folder lets in.
         self._folder = tempfile.mkdtemp(prefix="pg_llm-")
@@ -92,23 +88,27 @@ class Llama:
         """Run a coroutine that calls this process; cancelling the future ends what llama.cpp does for it."""
         return event_loop.start(work)
 
-    async def post(self, resource: str, body: dict[str, Any], tokens: int) -> dict[str, Any]:
-        """The answer to a request that is short; `tokens` is about how many it needs.
+    async def post(self, resource: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request that needs a slot for a moment.
 
         Raises InvalidInput for what llama.cpp refuses, and Error where it crashed twice.
         """
-        return await self._twice(lambda: self._post(resource, body), tokens)
+        return await self._twice(lambda: self._post(resource, body), 1)
 
-    async def stream(self, resource: str, body: dict[str, Any], tokens: int) -> list[dict[str, Any]]:
+    async def stream(self, resource: str, body: dict[str, Any]) -> list[dict[str, Any]]:
         """As `post`, for a long request: all parts of the answer. llama.cpp stops when nobody reads any further."""
         streamed = {**body, "stream": True, "return_progress": True}
-        return await self._twice(lambda: self._stream(resource, streamed), tokens)
+        return await self._twice(lambda: self._stream(resource, streamed), 1)
+
+    async def look_up(self, resource: str, body: dict[str, Any]) -> dict[str, Any]:
+        """As `post`, for a request that needs no slot, as the model itself has nothing to do."""
+        return await self._twice(lambda: self._post(resource, body), 0)
 
     async def tokens(self, text: str) -> list[int]:
         """The tokens of a text; those of short ones, such as labels, are kept."""
         if (known := self._known_tokens.get(text)) is not None:
             return known
-        found: list[int] = (await self.post("/tokenize", {"content": text}, 0))["tokens"]
+        found: list[int] = (await self.look_up("/tokenize", {"content": text, "parse_special": False}))["tokens"]
         if len(text) <= _MAX_KEPT:
             if len(self._known_tokens) == _MAX_KEPT:
                 self._known_tokens.clear()
@@ -120,17 +120,16 @@ class Llama:
         with _lost():
             properties = (await (await self._client()).get("/props")).json()
         body = {"content": properties["eos_token"], "parse_special": True}
-        return int((await self.post("/tokenize", body, 0))["tokens"][0])
+        return int((await self.look_up("/tokenize", body))["tokens"][0])
 
-    async def _twice(self, send: Callable[[], Coroutine[Any, Any, _R]], tokens: int) -> _R:
+    async def _twice(self, send: Callable[[], Coroutine[Any, Any, _R]], slots: int) -> _R:
         try:
-            async with self._room.reserved(tokens):
+            async with self._room.reserved(slots):
                 return await send()
         except _Lost:
             await asyncio.to_thread(self._bury)
-        except _Overfull:
-            pass
-        async with self._room.reserved(self.settings.context):
+        # Alone, so that a text that makes it crash again takes no other along.
+        async with self._room.reserved(self.settings.slots if slots else 0):
             try:
                 return await send()
             except _Lost as error:
@@ -138,8 +137,6 @@ class Llama:
                     "llama.cpp crashed twice while it read this text",
                     hint="The log of the model host says more. Shorten the text, or use another file of the model.",
                 ) from error
-            except _Overfull as error:
-                raise self.too_long() from error
 
     def too_long(self, tokens: int | None = None) -> InvalidInput:
         """The error for a prompt that exceeds the context."""
@@ -180,8 +177,6 @@ class Llama:
             kind, message = "", str(content)[:_MAX_SHOWN]
         if kind == "exceed_context_size_error":
             return self.too_long(error.get("n_prompt_tokens"))
-        if "context size" in message.lower():
-            return _Overfull()
         if kind == "invalid_request_error":
             return InvalidInput(f"llama.cpp refuses the request: {message[:_MAX_SHOWN]}")
         return errors.resource_error(message) or Error(f"llama.cpp failed: {message[:_MAX_SHOWN]}")
@@ -216,25 +211,25 @@ class Llama:
 
 
 class _Room:
-    """Tokens of the context that are free; requests get theirs in the order in which they came."""
+    """Slots that are free; requests get theirs in the order in which they came."""
 
-    def __init__(self, size: int) -> None:
-        self._size = self._free = size
+    def __init__(self, slots: int) -> None:
+        self._free = slots
         self._turn = asyncio.Lock()
         self._freed = asyncio.Event()
 
     @contextlib.asynccontextmanager
-    async def reserved(self, tokens: int) -> AsyncIterator[None]:
-        tokens = min(tokens, self._size)
-        async with self._turn:
-            while self._free < tokens:
-                self._freed.clear()
-                await self._freed.wait()
-            self._free -= tokens
+    async def reserved(self, slots: int) -> AsyncIterator[None]:
+        if slots:
+            async with self._turn:
+                while self._free < slots:
+                    self._freed.clear()
+                    await self._freed.wait()
+                self._free -= slots
         try:
             yield
         finally:
-            self._free += tokens
+            self._free += slots
             self._freed.set()
 
 

@@ -38,10 +38,11 @@ def _server(settings: dict[str, Any]) -> Any:
     parameters = llama.CommonParams()
     parameters.model.path = settings["file"]
     parameters.hostnames = [settings["socket"]]
-    parameters.n_ctx, parameters.n_parallel = settings["context"], settings["slots"]
+    parameters.n_ctx, parameters.n_parallel = settings["context"] * settings["slots"], settings["slots"]
     parameters.n_batch = parameters.n_ubatch = settings["batch"]
-    # A text may take the room that others leave.
-    parameters.kv_unified = True
+    # With keys and values of its own, and with flash attention, a text comes out the same whatever is beside it.
+    parameters.kv_unified = False
+    parameters.flash_attn_type = llama.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED
     parameters.cpuparams.n_threads = settings["threads"]
     parameters.cpuparams_batch.n_threads = settings["batch_threads"]
     parameters.embedding = settings["embedding"]
