@@ -48,7 +48,7 @@ class Sampling:
     """How a text is generated: greedily at temperature 0, else reproducibly from the seed.
 
     `schema` is the JSON Schema that the text follows; `grammar`, of llguidance, is at least as strict, for engines that
-    decode here.
+    take grammars.
     """
 
     max_tokens: int
