@@ -27,6 +27,7 @@ Error                      XX000  a defect in pg_llm itself
 ├── MissingPackage         0A000  a Python package that the set-up left out
 ├── NotSupported           0A000  what cannot be done in this database
 ├── ConcurrentChange       40001  a relation that was renamed or replaced meanwhile
+├── TextUnfinished         22000  a text that a language model did not come to an end with
 ├── EndpointFailed         58030  a remote endpoint that did not answer as it should
 └── HostUnavailable        58000  the model host cannot be started or reached
 """
@@ -220,3 +221,9 @@ def from_wire(wire: dict[str, Any]) -> Error:
     kind = globals().get(str(wire["class"]))
     known = kind if isinstance(kind, type) and issubclass(kind, Error) else Error
     return known(str(wire["message"]), hint=wire.get("hint"), detail=wire.get("detail"))
+
+
+class TextUnfinished(Error):
+    """A language model did not come to an end with a text."""
+
+    sqlstate = "22000"
