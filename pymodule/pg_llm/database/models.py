@@ -21,7 +21,10 @@ _recordings: list[dict[str, str | None]] = []
 _MODEL = """
     SELECT wanted.name AS wanted, current_setting('llm.engine', true) AS engine,
            m.name, m.task, m.source, m.revision, m.digest, m.options::text AS options, m.base::text AS base,
-           m.dimensions, m.labels
+           m.dimensions, m.labels, session_user::text AS login,
+           (SELECT d.oid::int8 FROM pg_database AS d WHERE d.datname = current_database()) AS database,
+           (SELECT json_agg(json_build_array(b.per, b.unit, b.amount)) FROM llm.budget AS b
+            WHERE b.role IN (session_user::text, 'public'))::text AS budgets
     FROM (SELECT coalesce($1, nullif(current_setting($2, true), ''), $3) AS name) AS wanted
     LEFT JOIN llm.model AS m ON m.name = wanted.name
 """
@@ -40,6 +43,9 @@ class Model:
         self.wire: Message = {name: row[name] for name in ("name", "task", "source", "revision", "digest")}
         self.wire["options"] = json.loads(row["options"])
         self.wire["base"] = json.loads(row.get("base") or "null")
+        # Whoever logged in pays, whatever role they have taken since.
+        self._account: Message = {"database": row.get("database"), "role": row.get("login")}
+        self._account["budgets"] = json.loads(row.get("budgets") or "[]")
 
     def option(self, name: str) -> Any:
         """The value of an option that the model was registered with, or None."""
@@ -71,8 +77,8 @@ class Model:
     def _outcomes(self, task: str, inputs: Sequence[str], options: Message) -> list[Any]:
         for recorded in _recordings:
             recorded[self.name] = self.wire["digest"]
-        poll = self._db.poll
-        return with_files(self._db, lambda: client.run(self.engine, task, self.wire, inputs, options, poll))
+        poll, account = self._db.poll, self._account
+        return with_files(self._db, lambda: client.run(self.engine, task, self.wire, inputs, options, poll, account))
 
     def ask(self, op: str) -> Any:
         """The response to a request about the model itself, such as load or unload."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeGuard
+from typing import Any, NamedTuple, Protocol, Self, TypeGuard
 
 Span = tuple[int, int]
 # One text, or a pair whose second text is repeated in every window of the first.
@@ -56,6 +56,19 @@ class Sampling:
     seed: int = 0
     schema: Any = None
     grammar: str | None = None
+
+
+class Written(str):
+    """A text that a model has written, with the tokens that it read and wrote for it, as its engine counts them."""
+
+    tokens_in: int
+    tokens_out: int
+
+    def __new__(cls, text: str, tokens_in: int, tokens_out: int) -> Self:
+        """A text with its counts."""
+        written = super().__new__(cls, text)
+        written.tokens_in, written.tokens_out = tokens_in, tokens_out
+        return written
 
 
 class Engine(Protocol):

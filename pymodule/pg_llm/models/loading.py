@@ -175,13 +175,17 @@ def _lexer(spec: ModelSpec, folder: Path, threads: int) -> Engine:
 
 
 def _endpoint(spec: ModelSpec) -> Engine:
-    if spec.task not in ("embedding", "generation"):
+    if spec.task not in ("embedding", "generation", "ranking"):
         raise InvalidModel(
-            f"an endpoint cannot do {spec.task}", hint="Register it with the task embedding or generation."
+            f"an endpoint cannot do {spec.task}", hint="Register it with the task embedding, generation or ranking."
         )
-    from pg_llm.models.endpoint import EndpointEmbedding, EndpointGeneration
+    if spec.task == "generation":
+        from pg_llm.models.endpoint.chat import EndpointGeneration
 
-    return EndpointEmbedding(spec) if spec.task == "embedding" else EndpointGeneration(spec)
+        return EndpointGeneration(spec)
+    from pg_llm.models.endpoint.batches import EndpointEmbedding, EndpointRanking
+
+    return EndpointEmbedding(spec) if spec.task == "embedding" else EndpointRanking(spec)
 
 
 def _causal(spec: ModelSpec, folder: Path, digest: str, threads: int) -> Engine:

@@ -144,18 +144,25 @@ _cached_results = ResultCache(_CACHE_BYTES)
 
 
 def run(
-    engine: str, task: str, model: Message | None, inputs: Sequence[str], options: Message, poll: Poll
+    engine: str,
+    task: str,
+    model: Message | None,
+    inputs: Sequence[str],
+    options: Message,
+    poll: Poll,
+    account: Message | None = None,
 ) -> list[Any]:
     """One result per input, in order, or its Error; results of short calls are cached for the life of the session.
 
-    `model` is None for a task that needs no model.
+    `model` is None for a task that needs no model; `account` says who pays for it.
     """
+    request = {"op": "run", "task": task, "model": model, "options": options, "account": account}
     if len(inputs) > _MAX_CACHED_TEXTS:
-        return _compute(engine, task, model, inputs, options, poll)
+        return _compute(engine, request, inputs, poll)
     key, scope = result_cache.key(engine, model), result_cache.scope(task, options)
     results: dict[str, Any] = {**_cached_results.get_many(key, scope, inputs)}
     missing = [text for text in dict.fromkeys(inputs) if text not in results]
-    computed = dict(zip(missing, _compute(engine, task, model, missing, options, poll), strict=True))
+    computed = dict(zip(missing, _compute(engine, request, missing, poll), strict=True))
     _cached_results.put_many(
         key, scope, {text: result for text, result in computed.items() if not isinstance(result, Error)}
     )
@@ -163,12 +170,8 @@ def run(
     return [results[text] for text in inputs]
 
 
-def _compute(
-    engine: str, task: str, model: Message | None, inputs: Sequence[str], options: Message, poll: Poll
-) -> list[Any]:
-    requests = [
-        {"op": "run", "task": task, "model": model, "inputs": chunk, "options": options} for chunk in _chunks(inputs)
-    ]
+def _compute(engine: str, request: Message, inputs: Sequence[str], poll: Poll) -> list[Any]:
+    requests = [{**request, "inputs": chunk} for chunk in _chunks(inputs)]
     return list(itertools.chain.from_iterable(ask(engine, requests, poll))) if requests else []
 
 

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
@@ -20,6 +21,7 @@ from pg_llm.installation import OPENMP_ENV, installation
 from pg_llm.protocol import Message
 from pg_llm.runtime import result_cache
 from pg_llm.runtime.result_cache import ResultCache
+from pg_llm.runtime.usage import Account, Ledger, Spent
 
 if TYPE_CHECKING:
     from pg_llm.models.engine import Window
@@ -38,7 +40,7 @@ def answer(request: Message, poll: Callable[[], object]) -> Any:
     spec = ModelSpec.from_wire(request["model"])
     match request["op"]:
         case "run":
-            return _run(request["task"], spec, request["inputs"], request["options"], poll)
+            return _run(request, spec, poll)
         case "load":
             return loading.describe(_model(spec, poll))
         case "unload":
@@ -107,10 +109,11 @@ def release() -> None:
         process.remove(_folders.pop())
 
 
-def _run(task: str, spec: ModelSpec, inputs: list[str], options: Message, poll: Callable[[], object]) -> list[Any]:
+def _run(request: Message, spec: ModelSpec, poll: Callable[[], object]) -> list[Any]:
     from pg_llm.models.engine import is_concurrent
     from pg_llm.tasks import batching
 
+    task, inputs, options = request["task"], request["inputs"], request["options"]
     model = _model(spec, poll)
     key, scope = spec.key, result_cache.scope(task, options)
     results: dict[str, Any] = {**_rescued_results.get_many(key, scope, inputs)}
@@ -119,12 +122,26 @@ def _run(task: str, spec: ModelSpec, inputs: list[str], options: Message, poll: 
     def forward(batch: Sequence[Window]) -> Any:
         return _call(spec, lambda: model.forward(batch), poll)
 
-    def read(windows: Sequence[Window]) -> Sequence[Any]:
-        if is_concurrent(model):
-            return batching.forward_concurrently(model, windows, poll, _SLICE)
-        return batching.forward(forward, windows, model.batch_tokens, poll)
+    account = Account.from_wire(request["account"]) if request.get("account") else None
+    spent = Spent(texts=len(inputs), cache_hits=len(inputs) - len(distinct))
 
-    results.update(zip(distinct, _results(task, model, distinct, options, read, poll), strict=False))
+    def read(windows: Sequence[Window]) -> Sequence[Any]:
+        started = time.monotonic()
+        if is_concurrent(model):
+            outputs = batching.forward_concurrently(model, windows, poll, _SLICE)
+        else:
+            outputs = batching.forward(forward, windows, model.batch_tokens, poll)
+        spent.seconds += time.monotonic() - started
+        spent.count(zip(windows, outputs, strict=True))
+        return outputs
+
+    if account and distinct:
+        _ledger().check(account)
+    try:
+        results.update(zip(distinct, _results(task, model, distinct, options, read, poll), strict=False))
+    finally:
+        if account:
+            _ledger().add(account, spec.name, spent, spent.money(spec.options))
     failures = [result for result in results.values() if isinstance(result, Exception)]
     if failures:
         # Another call pays only for the others.
@@ -208,6 +225,11 @@ def _cache() -> ModelCache:
         settings.size("llm.memory_limit", None),
     )
     return cache
+
+
+@functools.cache
+def _ledger() -> Ledger:
+    return Ledger()
 
 
 @contextlib.contextmanager

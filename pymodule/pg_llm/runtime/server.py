@@ -29,6 +29,7 @@ from pg_llm.runtime.request_memory import Memory
 from pg_llm.runtime.result_cache import ResultCache
 from pg_llm.runtime.scheduler import ModelQueue, Session
 from pg_llm.runtime.training.queue import TrainingQueue
+from pg_llm.runtime.usage import Account, Ledger, Spent
 from pg_llm.tasks import worker_process
 from pg_llm.tasks.batching import BatchFailed
 
@@ -54,11 +55,18 @@ class Server:
     """Answers every session of one cluster; `logs` is a folder for TensorBoard, `leave` ends the process."""
 
     def __init__(
-        self, cache: ModelCache, results: ResultCache, memory: Memory, logs: str | None, leave: Callable[[], None]
+        self,
+        cache: ModelCache,
+        results: ResultCache,
+        memory: Memory,
+        ledger: Ledger,
+        logs: str | None,
+        leave: Callable[[], None],
     ) -> None:
         self._cache = cache
         self._results = results
         self._memory = memory
+        self._ledger = ledger
         self._leave = leave
         self._started_at = time.time()
         # Slices of a model's work are short; loading and tasks without a model take longer and have other threads.
@@ -187,20 +195,28 @@ class Server:
             counts.calls += 1
             counts.rows += len(inputs)
             counts.memo_hits += len(inputs) - len(missing)
-        if missing:
-            outcomes = await self._compute(session, spec, message["task"], missing, options)
-            computed = dict(zip(missing, outcomes, strict=False))
-            self._results.put_many(
-                key, scope, {text: outcome for text, outcome in computed.items() if isinstance(outcome, str)}
-            )
-            for text, outcome in computed.items():
-                if isinstance(outcome, BatchFailed):
-                    raise outcome.error
-                results[text] = cast(str | Error, outcome)
+        account = Account.from_wire(message["account"]) if spec and message.get("account") else None
+        if account and missing:
+            self._ledger.check(account)
+        spent = Spent(texts=len(inputs), cache_hits=len(inputs) - len(missing))
+        outcomes: list[tasks.Outcome] = []
+        try:
+            if missing:
+                outcomes = await self._compute(session, spec, message["task"], missing, options, spent)
+        finally:
+            if spec and account:
+                self._ledger.add(account, spec.name, spent, spent.money(spec.options))
+        computed = dict(zip(missing, outcomes, strict=False))
+        kept = {text: outcome for text, outcome in computed.items() if isinstance(outcome, str)}
+        self._results.put_many(key, scope, kept)
+        for text, outcome in computed.items():
+            if isinstance(outcome, BatchFailed):
+                raise outcome.error
+            results[text] = cast(str | Error, outcome)
         return [results[text] for text in inputs]
 
     async def _compute(
-        self, session: Session, spec: ModelSpec | None, name: str, inputs: list[str], options: Message
+        self, session: Session, spec: ModelSpec | None, name: str, inputs: list[str], options: Message, spent: Spent
     ) -> list[tasks.Outcome]:
         """What becomes of the inputs, in order, up to the portion in which the request failed as a whole."""
         task = tasks.find(name)
@@ -216,7 +232,7 @@ class Server:
                 works = [cast(tasks.WorkItem, items[place]) for place in unfinished]
                 outputs: Sequence[Any] = ()
                 if spec and model:
-                    outputs = await self._queue(spec, model).submit(session, tasks.windows(works))
+                    outputs = await self._queue(spec, model).submit(session, tasks.windows(works), spent)
                 finishing = tasks.finish(works, outputs)
                 finished: list[tasks.Outcome] = []
                 while len(finished) < len(works):

@@ -42,6 +42,7 @@ TASKS = {
     "sql_check": "pg_llm.ask.host.sql_check",
     "sql_writing": "pg_llm.ask.host.sql_writing",
     "support": "pg_llm.search.host.support",
+    "text_vectors": "pg_llm.training.host.text_vectors",
 }
 # Characters of inputs that are prepared together.
 _PORTION = 1 << 18

@@ -145,6 +145,17 @@ def test_words_are_tagged_across_windows() -> None:
     assert 0.99 < score <= 1
 
 
+@pytest.mark.parametrize(("scheme", "entity"), [(None, "Lovelace"), ("IOB2", "Ada Lovelace")])
+def test_no_entity_of_a_model_that_was_trained_here_begins_in_its_middle(scheme: str | None, entity: str) -> None:
+    model = Tagger({"Lovelace": "I-PER"})
+    model.details["tag_scheme"] = scheme
+    # The first word is hardly more probable to be none than to begin a name.
+    scores = np.asarray([[2.0, 1.9, 0.0, 0.0, 0.0], [0.0, 0.0, 9.0, 0.0, 0.0]])
+    model.forward = lambda batch: [scores]
+    (result,) = run(entities.prepare(model, ["Ada Lovelace"], {"labels": None}), model)
+    assert [[label, "Ada Lovelace"[start:end]] for label, start, end, _ in json.loads(result)] == [["PER", entity]]
+
+
 def test_a_model_that_gives_entities_itself_is_believed() -> None:
     model = EchoEngine("entities", {"labels": ["PER"]}, lambda text: [("PER", 0, 3, 0.5), ("ORG", 4, 7, 0.9)])
     (result,) = run(entities.prepare(model, ["Ada ACM"], {"labels": None}), model)

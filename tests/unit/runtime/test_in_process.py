@@ -157,7 +157,7 @@ def test_packages_are_those_of_the_same_python(monkeypatch: pytest.MonkeyPatch, 
             with pytest.raises(HostUnavailable, match=f"to be for {own}, which PostgreSQL runs"):
                 in_process._import_from_host()
     in_process._import_from_host.cache_clear()
-    assert set(installation.OPENMP_ENV) == {"GOMP_SPINCOUNT"}
+    assert set(installation.OPENMP_ENV) == {"GOMP_SPINCOUNT", "OPENBLAS_THREAD_TIMEOUT"}
 
 
 PROGRAM = """

@@ -17,6 +17,7 @@ import numpy as np
 
 from pg_llm.classify.host import bio_tags, labels, truecasing
 from pg_llm.models.engine import Engine, Span, Window
+from pg_llm.models.spec import IOB2
 from pg_llm.tasks import Steps, WorkItem, passages, probability, stepwise
 
 # Tokens that neighbouring windows of a passage share.
@@ -37,14 +38,20 @@ _ARTICLE = re.compile(r"(?:the|an?)\s+(?=\S)")
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One work item per text; a long text is read in passages, and these in windows that overlap."""
     tags: list[str] | None = model.details.get("tags")
+    is_iob2 = model.details.get("tag_scheme") == IOB2
     selected = set(labels.selected(model, options))
     # A model that was trained here has seen texts as they are.
     read = [truecasing.truecase(text) for text in inputs] if tags is None else inputs
     encoded = passages.encode(model, read, _OVERLAP)
-    return [stepwise(_recognize(text, windows, tags, selected)) for text, windows in zip(read, encoded, strict=True)]
+    return [
+        stepwise(_recognize(text, windows, tags, selected, is_iob2))
+        for text, windows in zip(read, encoded, strict=True)
+    ]
 
 
-def _recognize(text: str, encoded: passages.Passages, tags: list[str] | None, selected: set[str]) -> Steps:
+def _recognize(
+    text: str, encoded: passages.Passages, tags: list[str] | None, selected: set[str], is_iob2: bool
+) -> Steps:
     # Joined as JSON texts, so that the entities of a long text never stand in one list.
     written = []
     for offset, windows in encoded:
@@ -57,9 +64,8 @@ def _recognize(text: str, encoded: passages.Passages, tags: list[str] | None, se
             )
             entities = itertools.chain.from_iterable(corrected(text, entity) for entity in found)
         else:
-            entities = (
-                (label, a + offset, b + offset, score) for label, a, b, score in _decode(windows, outputs, tags)
-            )
+            decoded = _decode(windows, outputs, tags, is_iob2)
+            entities = ((label, first + offset, last + offset, score) for label, first, last, score in decoded)
         for label, start, end, score in entities:
             # SentencePiece counts the space before a word as part of it.
             start += len(text[start:end]) - len(text[start:end].lstrip())
@@ -86,7 +92,7 @@ def corrected(text: str, entity: Entity) -> list[Entity]:
     ]
 
 
-def _decode(windows: Sequence[Window], outputs: Sequence[Any], tags: Sequence[str]) -> list[Entity]:
+def _decode(windows: Sequence[Window], outputs: Sequence[Any], tags: Sequence[str], is_iob2: bool) -> list[Entity]:
     """The entities of a token classifier; a word counts in the window where it has most context on both sides."""
     with_most_context: dict[Span, tuple[int, Any]] = {}
     for window, output in zip(windows, outputs, strict=True):
@@ -97,8 +103,9 @@ def _decode(windows: Sequence[Window], outputs: Sequence[Any], tags: Sequence[st
     words = sorted(with_most_context)
     if not words:
         return []
-    probabilities = probability.softmax(np.asarray([with_most_context[word][1] for word in words]))
-    best = probabilities.argmax(axis=-1)
+    logits = np.asarray([with_most_context[word][1] for word in words])
+    probabilities = probability.softmax(logits)
+    best = np.asarray(bio_tags.most_probable(logits, tags)) if is_iob2 else probabilities.argmax(axis=-1)
     confidence = probabilities[np.arange(len(words)), best]
     entities = []
     row = 0

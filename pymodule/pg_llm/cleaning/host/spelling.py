@@ -10,8 +10,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from pg_llm.errors import InvalidModel
 from pg_llm.models.dictionary import english
-from pg_llm.models.engine import Engine
+from pg_llm.models.engine import Engine, gives_likelihoods
 from pg_llm.tasks import Steps, WorkItem, passages, stepwise
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ Suspect = tuple[int, int, list[str]]
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One corrected text per input; without a model `yes` for a text with suspects, else the empty text."""
+    if model is not None and not gives_likelihoods(model):
+        raise InvalidModel(
+            "the model writes texts, but tells no likelihoods of words, by which spelling is judged",
+            hint="Name a generation model whose files are on the server, or use llm_clean(value, 'damage only').",
+        )
     return [stepwise(_correct_in_steps(cast("CausalModel | None", model), text)) for text in inputs]
 
 

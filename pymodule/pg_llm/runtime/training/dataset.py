@@ -10,19 +10,35 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# Rows of a short training at most: their embeddings come from the model host, which may have them from the last time.
+SHORT = 5000
+# A layer on an encoder that stays as it is: with few rows the work of seconds.
+_SHORT_METHODS = ("head", "self_train", "suspects")
+# Each word of theirs is a row.
+_SHORT_ENTITIES = 300
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A text and its ground truth: a label, labels, or a list of [label, start, end] (from 0, end excluded)."""
+    """A text and its ground truth: a label, labels, or a list of [label, start, end] (from 0, end excluded).
+
+    `vector` is the JSON of its embedding, where that is known.
+    """
 
     text: str
     truth: Any
+    vector: str | None = None
 
 
 def read(file: Path) -> list[Example]:
-    """The examples, one JSON list of text and ground truth a line."""
+    """The examples, one JSON list of text, ground truth and, where it is known, embedding a line."""
     with file.open(encoding="utf-8") as lines:
         return [Example(*json.loads(line)) for line in lines]
+
+
+def is_short(job: dict[str, Any], rows: int) -> bool:
+    """Whether a training of so many rows is one that somebody waits for."""
+    return job["method"] in _SHORT_METHODS and rows <= (_SHORT_ENTITIES if job["task"] == "entities" else SHORT)
 
 
 def split(examples: Iterable[Example], share: float) -> tuple[list[Example], list[Example]]:
