@@ -27,9 +27,9 @@ Error                      XX000  a defect in pg_llm itself
 ├── MissingPackage         0A000  a Python package that the set-up left out
 ├── NotSupported           0A000  what cannot be done in this database
 ├── ConcurrentChange       40001  a relation that was renamed or replaced meanwhile
-├── TextUnfinished         22000  a text that a language model did not come to an end with
 ├── BudgetExceeded         53400  a role that has used up what it may spend on models
 ├── EndpointFailed         58030  a remote endpoint that did not answer as it should
+├── TextUnfinished         22000  a text that a language model did not come to an end with
 ├── TextRefused            22000  a text that an endpoint refused, or answered with nothing that can be used
 └── HostUnavailable        58000  the model host cannot be started or reached
 """
@@ -189,6 +189,12 @@ class EndpointFailed(Error):
     sqlstate = "58030"
 
 
+class TextUnfinished(Error):
+    """A language model did not come to an end with a text."""
+
+    sqlstate = "22000"
+
+
 class TextRefused(Error):
     sqlstate = "22000"
     default_hint = "SET llm.on_error = 'null' gives NULL for such rows, with a warning."
@@ -234,9 +240,3 @@ def from_wire(wire: dict[str, Any]) -> Error:
     kind = globals().get(str(wire["class"]))
     known = kind if isinstance(kind, type) and issubclass(kind, Error) else Error
     return known(str(wire["message"]), hint=wire.get("hint"), detail=wire.get("detail"))
-
-
-class TextUnfinished(Error):
-    """A language model did not come to an end with a text."""
-
-    sqlstate = "22000"

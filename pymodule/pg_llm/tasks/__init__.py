@@ -38,9 +38,11 @@ TASKS = {
     "recommendation": "pg_llm.recommend.host.ranking",
     "relations": "pg_llm.graph.host.relations",
     "spelling": "pg_llm.cleaning.host.spelling",
+    "rewriting": "pg_llm.generate.host.rewriting",
     "spans": "pg_llm.generate.host.spans",
     "sql_check": "pg_llm.ask.host.sql_check",
     "sql_writing": "pg_llm.ask.host.sql_writing",
+    "summarization": "pg_llm.generate.host.summarization",
     "support": "pg_llm.search.host.support",
     "text_vectors": "pg_llm.training.host.text_vectors",
 }

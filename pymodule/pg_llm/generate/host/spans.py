@@ -82,8 +82,9 @@ def locate(text: str, mentions: Sequence[tuple[Any, Any]]) -> list[tuple[str, in
     taken = bytearray(len(text))
     for name in sorted(kinds, key=lambda name: (-len(name), name)):
         places = [match.span() for match in re.finditer(rf"(?<!\w){re.escape(name)}(?!\w)", text)]
-        # In a script without spaces no name stands by itself.
-        places = places or [match.span() for match in re.finditer(re.escape(name), text)]
+        # In a script without spaces, which has no capitals either, no name stands by itself.
+        if not places and name.lower() == name.upper():
+            places = [match.span() for match in re.finditer(re.escape(name), text)]
         for number, (start, end) in enumerate(places):
             if not any(taken[start:end]):
                 taken[start:end] = b"\1" * (end - start)
