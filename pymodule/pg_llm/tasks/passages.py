@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
@@ -13,6 +14,8 @@ Passages = Iterator[tuple[int, list[Window]]]
 
 # Characters of a passage at most.
 MAX_LENGTH = 20_000
+# Parts of one text for which a model writes at once: those of a long one do not keep others waiting.
+_PARTS = 8
 # Characters before the maximum in which a sentence end or white space is looked for.
 _SEARCHED = 2_000
 _ENDS = (re.compile(r"(?<=[.!?。！？])\s|(?<=[。！？])|\n"), re.compile(r"\s"))  # noqa: RUF001 - Chinese
@@ -38,6 +41,13 @@ def prompt_ranges(model: GenerationEngine, text: str) -> Iterator[tuple[int, int
             yield start, end
             start = end
         yield start, last
+
+
+def prompt_parts(model: GenerationEngine, text: str) -> Iterator[list[tuple[int, int]]]:
+    """The parts of `prompt_ranges`, some at a time: as many as a model is asked about at once."""
+    ranges_of_text = prompt_ranges(model, text)
+    while parts := list(itertools.islice(ranges_of_text, _PARTS)):
+        yield parts
 
 
 def _end(text: str, start: int, most: int) -> int:

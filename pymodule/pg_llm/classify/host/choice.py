@@ -8,7 +8,7 @@ to be parsed. A long text is read in parts that a prompt holds.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -21,8 +21,6 @@ from pg_llm.tasks.model_scoped_cache import ModelScopedCache
 _CONTENT_FREE = ("N/A", "[MASK]", "...")
 # More labels than these are not listed in the question, but for those with a description.
 _MAX_LISTED = 30
-# Parts of a long text that are asked about at once.
-_PARTS = 8
 _NONE_ANSWER = "none of these"
 
 _priors = ModelScopedCache()
@@ -49,7 +47,8 @@ def _score(
         outputs = yield list(itertools.chain.from_iterable(windows))
         prior.append(np.mean([np.asarray(part) for part in _split(outputs, len(windows[0]))], axis=0))
     read, total = 0, np.zeros(())
-    for parts in _groups(questions.parts(text)):
+    for ranges in passages.prompt_parts(questions.model, text):
+        parts = [text[start:end] for start, end in ranges]
         outputs = yield [window for part in parts for window in questions.about(part)]
         for part, answers in zip(parts, _split(outputs, len(outputs) // len(parts)), strict=True):
             found = questions.probabilities(np.asarray(answers) - prior[0])
@@ -61,11 +60,6 @@ def _score(
     return total / read if read else total
 
 
-def _groups(parts: Iterator[str]) -> Iterator[list[str]]:
-    while group := list(itertools.islice(parts, _PARTS)):
-        yield group
-
-
 def _split(outputs: Sequence[Any], size: int) -> list[Sequence[Any]]:
     return [outputs[start : start + size] for start in range(0, len(outputs), size)]
 
@@ -74,7 +68,7 @@ class _Questions:
     """What is asked about a text; option `variant` rotates the order in which labels are listed."""
 
     def __init__(self, model: ChoiceEngine, options: dict[str, Any]) -> None:
-        self._model = model
+        self.model = model
         self._labels = options["labels"]
         self._examples = options["examples"]
         self._guidelines: list[Message] = []
@@ -94,18 +88,14 @@ class _Questions:
         if not self._choices and described:
             self._choices = f" Some of the answers are: {', '.join(described)}."
 
-    def parts(self, text: str) -> Iterator[str]:
-        """The parts of a text that a prompt holds, one at least."""
-        return (text[start:end] for start, end in passages.prompt_ranges(self._model, text))
-
     def about(self, text: str) -> list[Window]:
         """One question about all labels, or one for each."""
         if not self.many:
             answered = [(example, names[0]) for example, names in self._examples if names]
             conversation = self._conversation(text, f"What describes the text best?{self._choices}", answered)
-            return [self._model.question(conversation, self._answers)]
+            return [self.model.question(conversation, self._answers)]
         return [
-            self._model.question(
+            self.model.question(
                 self._conversation(
                     text,
                     f'Does "{_described(label)}" describe the text?',

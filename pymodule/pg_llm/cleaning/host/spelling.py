@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 from pg_llm.errors import InvalidModel
+from pg_llm.models.dictionary import english
 from pg_llm.models.engine import Engine, gives_likelihoods
 from pg_llm.tasks import Steps, WorkItem, passages, stepwise
 
@@ -73,7 +73,7 @@ def _correct(text: str, suspects: Sequence[Suspect], outputs: Sequence[Any]) -> 
     # From the end, so that the positions of the others stay right.
     for (start, end, candidates), scores in reversed(list(zip(suspects, outputs, strict=True))):
         best = int(scores[1:].argmax())
-        common = _dictionary().word_usage_frequency(candidates[best]) >= _COMMON
+        common = english().word_usage_frequency(candidates[best]) >= _COMMON
         if scores[1 + best] - scores[0] > (_MIN_GAIN_OF_COMMON if common else _MIN_GAIN):
             text = text[:start] + candidates[best] + text[end:]
     return text
@@ -84,7 +84,7 @@ def find_suspects(text: str) -> list[Suspect]:
     words = [(match.start(), match.end(), match[0]) for match in _WORD.finditer(text)]
     if len(words) < _MIN_WORDS:
         return []
-    dictionary = _dictionary()
+    dictionary = english()
     known = [word.casefold() in dictionary for _, _, word in words]
     if all(known) or sum(known) / len(words) < _MIN_KNOWN_SHARE:
         return []
@@ -104,10 +104,3 @@ def find_suspects(text: str) -> list[Suspect]:
         if candidates:
             suspects.append((start, end, candidates[:_MAX_CANDIDATES]))
     return suspects
-
-
-@cache
-def _dictionary() -> Any:
-    from spellchecker import SpellChecker
-
-    return SpellChecker(language="en")
