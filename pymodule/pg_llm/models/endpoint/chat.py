@@ -86,7 +86,7 @@ class EndpointGeneration(Endpoint):
         return Window(_Completion(list(messages), sampling), _tokens(messages))
 
     def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
-        """One request for a letter, and where no probabilities come with it one for JSON."""
+        """One request for the first token, and where no probabilities come with it one for JSON."""
         return Window(_Choice(list(messages), list(answers)), _tokens(messages))
 
     async def _outputs(self, batch: Sequence[Window]) -> Sequence[Any]:
@@ -182,7 +182,7 @@ class EndpointGeneration(Endpoint):
 
     async def _choose(self, asked: _Choice) -> Any:
         options = choice.Options(asked.answers)
-        if self._gives_probabilities and options.marks:
+        if self._gives_probabilities and options.are_few:
             try:
                 answer = await self._complete(
                     options.listed(asked.messages),
