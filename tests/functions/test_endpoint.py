@@ -143,6 +143,21 @@ def test_a_cancelled_call_frees_its_request(db: psycopg.Connection, faulty: Faul
     assert faulty.left == 1
 
 
+def test_a_label_that_hangs_holds_up_nobody(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
+    """The vectors of labels are computed before any text is read."""
+
+    def behaviour(request: Request) -> Reply:
+        return Reply(hangs=True) if any("hang" in text for text in request.body.get("input", ())) else echo(request)
+
+    faulty.behaviour = behaviour
+    db.execute("SET statement_timeout = '500ms'")
+    for number in range(6):
+        with pytest.raises(errors.QueryCanceled):
+            db.execute("SELECT llm_classify('x', ARRAY['hang ' || %s, 'b'], 'vectors')", (number,))
+    db.execute("SET statement_timeout = '20s'")
+    assert write(db, ["a"]) == [(1, "A")]
+
+
 def test_classifying_by_an_endpoint(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
     def behaviour(request: Request) -> Reply:
         if "logprobs" not in request.body:
@@ -154,6 +169,20 @@ def test_classifying_by_an_endpoint(db: psycopg.Connection, faulty: FaultyEndpoi
     faulty.behaviour = behaviour
     rows = db.execute("SELECT label FROM llm_classify_batch('{I love it,It broke}', '{praise,complaint}', 'big')")
     assert rows.fetchall() == [("praise",), ("complaint",)]
+
+    faulty.behaviour = lambda request: FAILED if "bad" in request.prompt else behaviour(request)
+    call = "SELECT label FROM llm_classify_batch('{I like it,bad,NULL,It broke again}', '{praise,complaint}', 'big')"
+    with pytest.raises(errors.DataException, match="row 2: the endpoint .* HTTP 400"):
+        db.execute(call)
+    db.execute("SET llm.on_error = 'null'")
+    assert db.execute(call).fetchall() == [("praise",), (None,), (None,), ("complaint",)]
+
+
+def test_what_it_costs_is_counted(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
+    register(db, "priced", "generation", faulty.source(), price_in=1, price_out=10)
+    write(db, ["a", "b", "a"], "priced")
+    used = "SELECT tokens_in, tokens_out, money FROM llm_usage WHERE model = 'priced'"
+    assert db.execute(used).fetchall() == [(12, 8, pytest.approx((12 + 80) / 1e6))]
 
 
 def test_ranking_by_an_endpoint(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:

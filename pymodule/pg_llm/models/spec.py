@@ -19,13 +19,18 @@ IOB2 = "IOB2"
 OPTIONS: dict[str, tuple[type[Any], str]] = {
     "device": (str, "`cpu` or `cuda`; by default whichever is there"),
     "engine": (str, "`onnx` or `torch`; by default onnx on a CPU and torch on CUDA"),
-    "precision": (str, "`fp32` (default) or `int8`, for the onnx engine"),
+    "precision": (
+        str,
+        "`fp32` or `int8`, for the onnx engine; by default `int8` for an embedding model where the CPU has VNNI and the"
+        " vectors agree, and else `fp32`",
+    ),
     "query_prompt": (str, "text put before every query of a semantic search"),
     "document_prompt": (str, "text put before every indexed document"),
     "entities_model": (
         str,
         "name of the model that finds the entities between which a relations model finds relations",
     ),
+    "context": (int, "tokens of a prompt with its answer that a GGUF model reads at most, 4096 by default"),
     "api_key_env": (str, "name of the server's environment variable that holds an endpoint's key"),
     "api_key_file": (str, "name of the file that holds it, in the folder `pg_llm/keys` of the data directory"),
     "allow_http": (bool, "`true` lets texts and key go in the clear to an `http://` address on another machine"),

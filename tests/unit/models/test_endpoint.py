@@ -99,6 +99,20 @@ def test_texts_are_written_each_by_a_request(server: FaultyEndpoint) -> None:
     assert server.requests[-1].body["max_tokens"] == 1
 
 
+def test_tokens_are_counted_as_the_endpoint_does(server: FaultyEndpoint) -> None:
+    model = EndpointGeneration(spec(server))
+    window = model.prompt([{"role": "user", "content": "a" * 40}], Sampling(5))
+    assert window.cost == 11
+    used = {"usage": {"prompt_tokens": 40, "completion_tokens": 7}}
+    server.behaviour = lambda request: Reply(chat("b" * 80) | used)
+    (written,) = model.forward([window])
+    assert (written, written.tokens_in, written.tokens_out) == ("b" * 80, 40, 7)
+    for unusual in ({"usage": None}, {"usage": {}}, {"usage": {"prompt_tokens": "many", "completion_tokens": 10**30}}):
+        server.behaviour = lambda request, unusual=unusual: Reply(chat("b" * 80) | unusual)  # type: ignore[misc]
+        (written,) = model.forward([window])
+        assert (written.tokens_in, written.tokens_out) == (11, 21)
+
+
 def test_own_fields_and_headers_are_sent(server: FaultyEndpoint) -> None:
     options = {
         "max_completion_tokens": True,
@@ -222,7 +236,7 @@ def test_a_server_that_fails_everybody_is_given_up(server: FaultyEndpoint) -> No
     server.behaviour = lambda request: Reply(ERROR, 500)
     outputs = ask(EndpointGeneration(spec(server, retries=1, concurrency=4)), [f"p{n}" for n in range(100)])
     assert isinstance(outputs[-1], batching.BatchFailed)
-    assert len(server.requests) < 20
+    assert len(server.requests) < 40
     # The count begins anew.
     server.behaviour = on("bad", Reply(ERROR, 500))
     assert ask(EndpointGeneration(spec(server, retries=1)), ["a", "bad"])[0] == "A"
@@ -336,7 +350,9 @@ def test_json_is_read_out_of_its_wrapping(server: FaultyEndpoint, text: str) -> 
     ],
 )
 def test_what_breaks_the_schema_is_asked_for_once_more(server: FaultyEndpoint, text: str, wrong: str) -> None:
-    assert write_json(server, Reply(chat(text)), Reply(chat(GOOD))) == GOOD
+    used = {"usage": {"prompt_tokens": 40, "completion_tokens": 7}}
+    found = write_json(server, Reply(chat(text) | used), Reply(chat(GOOD) | used))
+    assert (found, found.tokens_in, found.tokens_out) == (GOOD, 80, 14)
     first, second = (request.body["messages"] for request in server.requests)
     assert second[:-1] == [*first, {"role": "assistant", "content": text}]
     assert wrong in second[-1]["content"]
@@ -402,6 +418,29 @@ def test_an_answer_is_chosen_by_the_probabilities_of_its_letter_and_its_name(ser
     )
     assert (request.body["logprobs"], request.body["top_logprobs"], request.body["temperature"]) == (True, 20, 0)
     assert choose(model, ["blue", "red", "green"])[0] == pytest.approx(math.log(math.exp(-1) + math.exp(-2)))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        [],
+        {"content": None},
+        {"content": [{"token": None}]},
+        {"content": [{"token": "A", "logprob": None}]},
+        {"content": [{"token": "A", "logprob": math.nan}]},
+        {"content": [{"token": "A", "top_logprobs": 3}]},
+        {"content": [{"token": "A", "top_logprobs": [{"token": 5, "logprob": -1}]}]},
+    ],
+)
+def test_probabilities_that_are_none(server: FaultyEndpoint, odd: Any) -> None:
+    server.behaviour = lambda request: Reply(chat("A", logprobs=odd))
+    assert choose(EndpointGeneration(spec(server)), ["blue", "red"]).tolist() == [0, -7]
+
+
+def test_probabilities_beyond_one(server: FaultyEndpoint) -> None:
+    server.behaviour = lambda request: Reply(chat("A", logprobs=logprobs(("A", 1e308), ("B", -1e308))))
+    assert choose(EndpointGeneration(spec(server)), ["blue", "red"]).argmax() == 0
 
 
 def test_answers_of_examples_are_letters_too(server: FaultyEndpoint) -> None:
@@ -474,6 +513,8 @@ def test_vectors_come_in_order_with_length_one_in_batches(server: FaultyEndpoint
     assert {body["model"] for body in sent} == {"big"}
     assert sorted(text for body in sent for text in body["input"]) == sorted(texts)
     assert sorted(len(body["input"]) for body in sent) == [1, 3, 3, 3]
+    # What is counted, and priced, where an endpoint does not tell.
+    assert [window.cost for (window,) in model.encode(["four", "x" * 400])] == [2, 101]
     assert server.requests[0].path == "/v1/embeddings"
     assert sent[0]["encoding_format"] == "float"
 
@@ -504,6 +545,9 @@ def test_a_text_without_a_vector_is_found_among_its_batch(server: FaultyEndpoint
 
 
 def test_an_endpoint_without_vectors_is_not_loaded(server: FaultyEndpoint) -> None:
+    server.behaviour = lambda request: Reply(hangs=True)
+    with pytest.raises(EndpointFailed, match="no whole answer came within 1 seconds$"):
+        EndpointEmbedding(spec(server, timeout=1))
     server.behaviour = lambda request: Reply(b"no", 404)
     for make in (EndpointEmbedding, EndpointRanking):
         with pytest.raises(EndpointFailed, match="HTTP 404: no"):

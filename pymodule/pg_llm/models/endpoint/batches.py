@@ -30,11 +30,7 @@ class _Batches(Endpoint):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
-        self._least_cost = _TOKENS // spec.options.get("batch_size", _TEXTS)
-
-    def _window(self, content: Any, characters: int) -> Window:
-        # No text costs less than its share of a full batch.
-        return Window(content, max(self._least_cost, characters // TOKEN + 1))
+        self.batch_windows = spec.options.get("batch_size", _TEXTS)
 
     async def _halving(
         self, contents: Sequence[Any], send: Callable[[Sequence[Any]], Awaitable[list[Any]]]
@@ -64,7 +60,7 @@ class EndpointEmbedding(_Batches):
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """The texts themselves."""
-        return [[self._window(text, len(text))] for text in texts]
+        return [[Window(text, len(text) // TOKEN + 1)] for text in texts]
 
     async def _outputs(self, batch: Sequence[Window]) -> Sequence[Any]:
         """Unit vectors, float32."""
@@ -108,9 +104,9 @@ class EndpointRanking(_Batches):
         self._gives_logits = not all(0 <= score <= 1 for score in scores)
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
-        """Pairs of a query and a part of the text, which all have the same cost."""
+        """Pairs of a query and a part of the text."""
         return [
-            [self._window((query[:_QUERY], part), len(part)) for part in _parts(text)]
+            [Window((query[:_QUERY], part), (len(query[:_QUERY]) + len(part)) // TOKEN + 1) for part in _parts(text)]
             for query, text in (pair if isinstance(pair, tuple) else ("", pair) for pair in texts)
         ]
 

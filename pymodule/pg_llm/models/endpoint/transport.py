@@ -32,9 +32,13 @@ _CONNECT_TIMEOUT = 10.0
 _FIRST_DELAY, _MAX_DELAY = 0.5, 8.0
 # Seconds that an endpoint may ask to wait. An answer that takes too long is asked for once more only: each may cost.
 _MAX_WAIT, _MAX_TIMEOUTS = 60.0, 2
+# Failures one after the other, at least, that are no longer taken for those of texts.
+_MAX_FAILURES = 8
 # 408 and 409 as in OpenAI's own client; what else cannot be helped is no fault of a text.
 _RETRIED, _OF_ALL, _OF_KEY = (408, 409, 429), (402, 404, 405, 410, 501), (401, 403)
 _MAX_SHOWN = 300
+# More than any model reads or writes at a time.
+_MAX_TOKENS = 100_000_000
 
 # A line for each request would fill the host's log.
 for _name in ("httpx", "httpcore"):
@@ -107,9 +111,9 @@ class Transport:
     async def post(self, resource: str, body: dict[str, Any], tokens: float, *, patient: bool = True) -> Any:
         """The JSON that the endpoint answers with; `tokens` is about how many it will count. Raises RequestFailed.
 
-        Who is not patient tries once more only.
+        Who is not patient tries once more only, and not after a timeout.
         """
-        retries = self._retries if patient else min(self._retries, 1)
+        retries, most_timeouts = (self._retries, _MAX_TIMEOUTS) if patient else (min(self._retries, 1), 1)
         url = self._address.resource(resource)
         fields = {"model": self._address.model, **body, **self._extra}
         content = json.dumps({name: value for name, value in fields.items() if value is not None}).encode("ascii")
@@ -122,14 +126,12 @@ class Transport:
                 answer = await self._try(url, content)
             except _Transient as error:
                 timeouts += isinstance(error.__cause__, TimeoutError)
-                if tries > retries or timeouts >= _MAX_TIMEOUTS:
+                if tries > retries or timeouts >= most_timeouts:
                     raise self._given_up(error.failure, tries) from error
                 await self._back_off(error, tries)
                 continue
             self._failures = 0
-            if isinstance(answer, dict) and isinstance(answer.get("usage"), dict):
-                counted = answer["usage"].get("total_tokens")
-                use.amount = counted if isinstance(counted, int) else use.amount
+            use.amount = tokens_used(answer, "total_tokens", use.amount)
             return answer
 
     def unusable(self, what: str, wanted: str) -> RequestFailed:
@@ -139,7 +141,8 @@ class Transport:
     def show(self, text: str) -> str:
         """The beginning of a text from the endpoint, without the key, in one line."""
         key = self._key.read()
-        hidden = text.replace(key, "…") if key else text
+        beginning = text[: 10 * _MAX_SHOWN]
+        hidden = beginning.replace(key, "…") if key else beginning
         return re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", hidden).strip()[:_MAX_SHOWN]
 
     @property
@@ -152,7 +155,7 @@ class Transport:
                 response, text = await self._exchange(url, content)
         except TimeoutError as error:
             raise _Transient(RequestFailed(f"no whole answer came within {self._timeout} seconds")) from error
-        except httpx.TimeoutException as error:
+        except httpx.ConnectTimeout as error:
             raise _Transient(RequestFailed("it does not take connections", of_all=True)) from error
         except httpx.ConnectError as error:
             failure = RequestFailed(f"no connection: {error}", of_all=True)
@@ -209,7 +212,7 @@ class Transport:
     def _given_up(self, failure: RequestFailed, tries: int) -> RequestFailed:
         """The failure after the last try; where requests fail one after the other, the texts are not what is wrong."""
         self._failures += 1
-        of_all = failure.of_all or self._failures >= self.concurrency
+        of_all = failure.of_all or self._failures >= max(self.concurrency, _MAX_FAILURES)
         if of_all:
             self._failures = 0
         what = f"{failure} (tried {tries} times)" if tries > 1 else str(failure)
@@ -241,6 +244,13 @@ class Transport:
             )
             weakref.finalize(self, _close, self._client).atexit = False
         return self._client
+
+
+def tokens_used(answer: Any, name: str, estimated: float) -> float:
+    """What an answer says of the tokens that it took, or the estimate where it says nothing that can be so."""
+    usage = answer.get("usage") if isinstance(answer, dict) else None
+    counted = usage.get(name) if isinstance(usage, dict) else None
+    return counted if isinstance(counted, int) and 0 <= counted <= _MAX_TOKENS else estimated
 
 
 def _kind(response: httpx.Response, text: str) -> str:
