@@ -59,7 +59,8 @@ class Queue:
     def start(
         self, session: int, mode: str, fields: Message, rows: list[Any] | None = None, method: str = "finetune"
     ) -> asyncio.Task[Message]:
-        return asyncio.create_task(self.queue.train(session, {"mode": mode, "task": "classify", "method": method}, fields, rows or []))
+        job = {"mode": mode, "task": "classify", "method": method}
+        return asyncio.create_task(self.queue.train(session, job, fields, rows or []))
 
     async def until(self, reached: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
