@@ -156,7 +156,7 @@ class EchoHost:
         assert request["op"] in self.answers or request["op"] in ("load", "resolve", "unload"), request["op"]
         if request["op"] in self.answers:
             return self.answers[request["op"]]([], request)[0]
-        return {"dimensions": DIMENSIONS, "digest": "ec40", "labels": None, "details": {}}
+        return {**request["model"], "dimensions": DIMENSIONS, "digest": "ec40", "labels": None, "details": {}}
 
 
 def _lines(text: str) -> list[tuple[int, int]]:

@@ -19,7 +19,11 @@ IOB2 = "IOB2"
 OPTIONS: dict[str, tuple[type[Any], str]] = {
     "device": (str, "`cpu` or `cuda`; by default whichever is there"),
     "engine": (str, "`onnx` or `torch`; by default onnx on a CPU and torch on CUDA"),
-    "precision": (str, "`fp32` (default) or `int8`, for the onnx engine"),
+    "precision": (
+        str,
+        "`fp32` or `int8`, for the onnx engine; by default `int8` for an embedding model where the CPU has VNNI and the"
+        " vectors agree, and else `fp32`",
+    ),
     "query_prompt": (str, "text put before every query of a semantic search"),
     "document_prompt": (str, "text put before every indexed document"),
     "entities_model": (

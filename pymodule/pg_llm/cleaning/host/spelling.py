@@ -1,7 +1,7 @@
 """Spelling correction in sentences by a noisy channel (Kernighan, Church and Gale 1990) with a language model.
 
-A dictionary gives the suspect words and the candidates for each; the model scores every candidate in its sentence.
-Without a model the result tells only whether there are suspects.
+A dictionary gives the suspect words and the candidates for each; the model scores every candidate in its sentence. A
+model without likelihoods rewrites the text instead. Without a model the result tells only whether there are suspects.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from pg_llm.errors import InvalidModel
+from pg_llm.cleaning.host import spelling_rewriting
 from pg_llm.models.dictionary import english
-from pg_llm.models.engine import Engine, gives_likelihoods
+from pg_llm.models.engine import Engine, GenerationEngine, gives_likelihoods
 from pg_llm.tasks import Steps, WorkItem, passages, stepwise
 
 if TYPE_CHECKING:
@@ -39,10 +39,7 @@ Suspect = tuple[int, int, list[str]]
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One corrected text per input; without a model `yes` for a text with suspects, else the empty text."""
     if model is not None and not gives_likelihoods(model):
-        raise InvalidModel(
-            "the model writes texts, but tells no likelihoods of words, by which spelling is judged",
-            hint="Name a generation model whose files are on the server, or use llm_clean(value, 'damage only').",
-        )
+        return [stepwise(spelling_rewriting.correct(cast(GenerationEngine, model), text)) for text in inputs]
     return [stepwise(_correct_in_steps(cast("CausalModel | None", model), text)) for text in inputs]
 
 
