@@ -93,6 +93,11 @@ def test_texts_are_written_each_by_a_request(server: FaultyEndpoint) -> None:
         "seed": 3,
     }
     assert "Authorization" not in first.headers
+    server.behaviour = lambda request: Reply(chat("a!"), headers={"Set-Cookie": "session=1", "Retry-After": "1" * 400})
+    assert ask(model, ["c", "d"]) == ["a!", "a!"]
+    server.behaviour = lambda request: Reply(chat(f"{request.prompt}!"))
+    assert ask(model, ["e"]) == ["e!"]
+    assert "Cookie" not in server.requests[-1].headers
     assert model.truncate("x" * 9000) == "x" * 8000
     server.behaviour = lambda request: Reply(chat("a\0\ud800b"))
     assert model.forward(model.encode(["c"])[0]) == ["a?b"]
@@ -236,6 +241,11 @@ def test_a_server_that_fails_everybody_is_given_up(server: FaultyEndpoint) -> No
     server.behaviour = lambda request: Reply(ERROR, 500)
     outputs = ask(EndpointGeneration(spec(server, retries=1, concurrency=4)), [f"p{n}" for n in range(100)])
     assert isinstance(outputs[-1], batching.BatchFailed)
+    assert len(server.requests) < 40
+    # JSON of another kind is no better.
+    server.behaviour = lambda request: Reply({"data": []})
+    server.requests.clear()
+    assert isinstance(ask(EndpointGeneration(spec(server)), [f"q{n}" for n in range(100)])[-1], batching.BatchFailed)
     assert len(server.requests) < 40
     # The count begins anew.
     server.behaviour = on("bad", Reply(ERROR, 500))

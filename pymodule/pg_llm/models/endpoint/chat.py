@@ -128,6 +128,7 @@ class EndpointGeneration(Endpoint):
         content = message.get("content")
         # What PostgreSQL's texts cannot hold.
         text = content.replace("\0", "").encode("utf-8", "replace").decode() if isinstance(content, str) else ""
+        self._transport.worked()
         return _Answer(
             _THOUGHT.sub("", text).strip(),
             first,
