@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -10,20 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from pg_llm.errors import Error
-from pg_llm.models import gguf, grammars
+from pg_llm.models import grammars
 from pg_llm.models.engine import Message, Sampling, Text, Window
 from pg_llm.models.llama import choice
-from pg_llm.models.llama.process import Llama, Settings
+from pg_llm.models.llama.process import Llama
+from pg_llm.models.llama.settings import choose
 from pg_llm.models.spec import ModelSpec
 
-# Texts that are worked on at a time, of all sessions: with few and with more threads. Each keeps a context.
-_SLOTS, _MORE_SLOTS, _FEW_THREADS = 2, 4, 4
-# Tokens of a prompt and its answer together, unless the option says more.
-_CONTEXT = 4096
-# Prompt tokens that are computed together.
-_BATCH = 512
-# Bytes of weights from which one more thread gains time when a token is written; a prompt is read with all of them.
-_BYTES_PER_THREAD = 64 << 20
 # Tokens to which a text is truncated for a prompt, and characters of a long one.
 _MAX_TEXT_TOKENS, _LONGEST_TOKEN = 1000, 64
 # llama.cpp takes this seed for none.
@@ -64,24 +56,11 @@ class LlamaGeneration:
     batch_tokens = 1
 
     def __init__(self, spec: ModelSpec, folder: Path, threads: int) -> None:
-        files = gguf.files(folder)
-        header = gguf.read_header(files[0])
-        context = min(header.context, spec.options.get("context", _CONTEXT))
-        size = sum(file.stat().st_size for file in files)
-        threads = threads or os.cpu_count() or 1
-        slots = spec.options.get("concurrency", _SLOTS if threads <= _FEW_THREADS else _MORE_SLOTS)
-        settings = Settings(
-            file=str(files[0].resolve()),
-            context=context,
-            slots=slots,
-            batch=min(_BATCH, context),
-            threads=max(1, min(threads, size // _BYTES_PER_THREAD)),
-            batch_threads=threads,
-        )
+        settings = choose(spec, folder, threads)
         self._llama = Llama(settings)
-        self.concurrency = slots
-        self.bytes = size + slots * context * header.bytes_per_token
-        self.details: dict[str, Any] = {"context": context}
+        self.concurrency = settings.slots
+        self.bytes = settings.bytes
+        self.details: dict[str, Any] = {"context": settings.context}
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """Prompts whose answers have one token."""

@@ -19,7 +19,7 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ from pg_llm import errors
 from pg_llm.errors import Error, InvalidInput, InvalidModel
 from pg_llm.installation import PACKAGE, installation
 from pg_llm.models import event_loop
+from pg_llm.models.llama.settings import Settings
 
 log = logging.getLogger(__name__)
 _R = TypeVar("_R")
@@ -48,19 +49,6 @@ _MAX_SHOWN = 1000
 # A line for each request would fill the host's log.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What llama.cpp is started with: it works on as many texts as it has slots, each of `context` tokens at most."""
-
-    file: str
-    context: int
-    slots: int
-    batch: int
-    threads: int
-    batch_threads: int
-    embedding: bool = False
 
 
 class _Lost(Exception):
