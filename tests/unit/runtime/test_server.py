@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 import types
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ from pg_llm.protocol import Message
 from pg_llm.runtime.request_memory import Memory
 from pg_llm.runtime.result_cache import ResultCache
 from pg_llm.runtime.server import Server
+from pg_llm.runtime.usage import Ledger
 
 GB = 1 << 30
 MODEL = ModelSpec("m", "embedding", "path:/m", digest="d").to_wire()
@@ -40,7 +42,8 @@ class Host:
         self.engines = {"embedding": EchoEngine(), "generation": EchoEngine("generation")}
         self.left = 0
         self.cache = ModelCache(lambda spec: self.engines[spec.task], lambda spec: 0, 1 << 20)
-        self.server = Server(self.cache, ResultCache(1 << 20), Memory(limit), None, self._leave)
+        self.ledger = Ledger(Path(tempfile.mkdtemp()) / "usage.sqlite")
+        self.server = Server(self.cache, ResultCache(1 << 20), Memory(limit), self.ledger, None, self._leave)
         self._ids = iter(range(1000))
 
     def _leave(self) -> None:
@@ -305,3 +308,25 @@ class _Stranger:
 
     def unpack(self, data: bytes) -> tuple[int, int, int]:
         return (1, 654321, 1)
+
+
+def test_what_a_request_costs_is_noted_and_a_spent_budget_refuses_the_next() -> None:
+    account = {"database": 5, "role": "bob", "budgets": [["day", "tokens", 4]]}
+    request = {"task": "embedding", "model": MODEL, "options": {"role": "document"}, "account": account}
+
+    async def scenario(host: Host) -> None:
+        await host.ask("run", **request, inputs=["two words", "two words", "one"])
+        ((role, model, _, *sums),) = host.ledger.rows(5)
+        assert (role, model, sums[:5]) == ("bob", "m", [1, 3, 1, 3, 0])
+        assert sums[5] > 0
+        await host.ask("run", **request, inputs=["three words more"])
+        error = await host.refused("run", **request, inputs=["again"])
+        assert error["class"] == "BudgetExceeded"
+        assert "4 tokens per day" in error["message"]
+        # What the host remembers costs nothing.
+        await host.ask("run", **request, inputs=["one"])
+        # Whoever has no budget goes on.
+        await host.ask("run", **{**request, "account": {**account, "budgets": []}}, inputs=["again"])
+        await host.ask("run", **{**request, "account": {**account, "role": "eve"}}, inputs=["more"])
+
+    served(scenario)
