@@ -76,8 +76,12 @@ def test_the_same_prompt_gives_the_same_text(model: LlamaGeneration) -> None:
 
 
 def test_a_text_ends_after_its_tokens(model: LlamaGeneration) -> None:
-    (text,) = model.forward([model.prompt(STORY, Sampling(3))])
+    window = model.prompt(STORY, Sampling(3))
+    (text,) = model.forward([window])
     assert 1 <= len(text.split()) <= 3
+    assert text.tokens_out == 3
+    # The template's own are counted, and only estimated before.
+    assert text.tokens_in > window.cost > 5
 
 
 def test_json_follows_its_schema_without_white_space(model: LlamaGeneration) -> None:
@@ -176,6 +180,7 @@ def test_a_shared_prefix_is_read_once_by_each_slot(model: LlamaGeneration) -> No
         return [model.prompt(messages, Sampling(1)).tokens]
 
     async def tokens(body: dict[str, Any]) -> int:
+        del body["stream_options"]
         answer = await model._llama.post("/v1/chat/completions", body)
         return int(answer["timings"]["prompt_n"])
 
