@@ -21,8 +21,8 @@ from workbench.cluster import Cluster
 COMMAND = "./run bench generation"
 SESSIONS = 8
 REPEATS = 3
-PROMPTS = 3
-TOKENS = 48
+PROMPTS = 2
+TOKENS = 32
 # Of rows that share a long instruction.
 ROWS = 200
 RULES = " ".join(f"Rule {number}: answer question {number} with a word of {number} letters." for number in range(30))

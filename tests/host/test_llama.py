@@ -21,6 +21,7 @@ from pg_llm.errors import Error, InvalidInput, InvalidModel
 from pg_llm.generate.host import extraction
 from pg_llm.models import loading, source
 from pg_llm.models.engine import Sampling
+from pg_llm.models.llama import process
 from pg_llm.models.llama.generation import LlamaGeneration
 from pg_llm.models.spec import ModelSpec
 
@@ -233,13 +234,21 @@ def test_a_second_crash_is_told(model: LlamaGeneration) -> None:
     assert isinstance(model.forward([model.prompt(asked("Hello"), Sampling(3))])[0], str)
 
 
+def test_a_process_that_stands_still_is_replaced(model: LlamaGeneration, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_PATIENCE", 3.0)
+    lost = child(model)
+    os.kill(lost, signal.SIGSTOP)
+    assert isinstance(model.forward([model.prompt(asked("Hello"), Sampling(3))])[0], str)
+    assert child(model) != lost
+
+
 def test_it_ends_with_the_model() -> None:
     model = LlamaGeneration(SPEC, source.folder(SPEC), 1)
-    process, folder = model._llama._children[-1], model._llama._folder
+    running, folder = model._llama._children[-1], model._llama._folder
     assert Path(folder).stat().st_mode & 0o777 == 0o700
     del model
     gc.collect()
-    assert process.poll() is not None
+    assert running.poll() is not None
     assert not Path(folder).exists()
 
 

@@ -49,8 +49,7 @@ def parameters(settings: Settings, host: str) -> Any:
     # With keys and values of its own, and with flash attention, a text comes out the same whatever is beside it.
     chosen.kv_unified = False
     chosen.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED
-    chosen.cpuparams.n_threads = settings.threads
-    chosen.cpuparams_batch.n_threads = settings.batch_threads
+    chosen.cpuparams.n_threads = chosen.cpuparams_batch.n_threads = settings.threads
     chosen.embedding = settings.embedding
     # Keys and values of earlier prompts stay in their slots, and nowhere else: the copies would be as large again.
     chosen.cache_ram_mib = 0

@@ -15,7 +15,8 @@ _SLOTS, _MORE_SLOTS, _FEW_THREADS = 2, 4, 4
 _CONTEXT = 4096
 # Prompt tokens that are computed together.
 _BATCH = 512
-# Bytes of weights for which one more thread gains time when a token is written; a prompt is read with all of them.
+# Bytes of weights for which one more thread is taken: threads of a small model would wait for each other mostly, and
+# beside other work two of them were no faster than one.
 _BYTES_PER_THREAD = 64 << 20
 
 
@@ -29,7 +30,6 @@ class Settings:
     slots: int
     batch: int
     threads: int
-    batch_threads: int
     embedding: bool = False
 
 
@@ -48,5 +48,4 @@ def choose(spec: ModelSpec, folder: Path, threads: int) -> Settings:
         slots=slots,
         batch=min(_BATCH, context),
         threads=max(1, min(threads, size // _BYTES_PER_THREAD)),
-        batch_threads=threads,
     )
