@@ -15,7 +15,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from pg_llm.errors import InvalidInput
 from pg_llm.models import grammars
-from pg_llm.models.engine import Message, Sampling, Text, Window
+from pg_llm.models.engine import Message, Sampling, Text, Window, Written
 
 # Continuations that are scored at once, each with a copy of the prompt's key-value cache.
 _MAX_CONTINUATIONS = 64
@@ -142,8 +142,11 @@ class CausalModel:
             has_ended = has_ended or text.mask.is_stopped
         if not has_ended and len(text.tokens) < text.longest:
             return window
-        written: str = self._tokenizer.decode(text.tokens[text.prompt :], skip_special_tokens=True)
-        return written.strip() if text.mask is None or text.mask.is_complete else None
+        if text.mask is not None and not text.mask.is_complete:
+            return None
+        written = text.tokens[text.prompt :]
+        decoded: str = self._tokenizer.decode(written, skip_special_tokens=True)
+        return Written(decoded.strip(), text.prompt, len(written))
 
     @cached_property
     def _grammar_tokenizer(self) -> Any:

@@ -82,6 +82,12 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
             model = _lexer(spec, folder, threads)
         elif spec.task == "generation":
             model = _causal(spec, folder, threads)
+        elif gguf.files(folder):
+            raise InvalidModel(
+                f"a GGUF file cannot do {spec.task} here",
+                hint="Register it with the task generation. Encoders are read from safetensors; one in GGUF can be"
+                " served by llama.cpp as an endpoint.",
+            )
         else:
             model = _transformer(spec, folder, digest, threads)
     if spec.task == "relations":
