@@ -71,7 +71,7 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
             model = _graph(spec, folder)
         elif spec.base:
             model = _head(spec, ModelSpec.from_wire(spec.base), folder, get)
-        elif (folder / "head.json").exists():
+        elif (folder / "head.json").exists() and spec.task != "embedding":
             raise InvalidModel(
                 f'model "{spec.name}" is a head, and the registry does not say of which model',
                 hint="Train it here with llm_fit(): a head is not registered from files.",
