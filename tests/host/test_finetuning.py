@@ -16,7 +16,7 @@ from pg_llm.models import loading
 from pg_llm.models.spec import IOB2, ModelSpec
 from pg_llm.models.torch import TorchModel
 from pg_llm.runtime.training.dataset import Example
-from pg_llm.training.host import contrastive, trainer
+from pg_llm.training.host import contrastive, trainer, transformer
 from pg_llm.training.host.transformer import Transformer
 from pg_llm.training.options import TrainingJob
 from transformers import BertConfig, BertModel
@@ -55,10 +55,12 @@ def fit(base: Path, folder: Path, method: str, **options: Any) -> dict[str, Any]
     return learn(TrainingJob.checked("entities", method, options), base, folder, rows())
 
 
-def learn(job: TrainingJob, base: Path, folder: Path, examples: list[Example]) -> dict[str, Any]:
+def learn(
+    job: TrainingJob, base: Path, folder: Path, examples: list[Example], report: Any = lambda *_, **__: None
+) -> dict[str, Any]:
     folder.mkdir()
     wire = {**job.to_wire(), "base": ModelSpec("base", "embedding", f"path:{base}").to_wire()}
-    return trainer.run(wire, examples, folder, lambda phase, done, total, **detail: None)
+    return trainer.run(wire, examples, folder, report)
 
 
 def test_a_head_of_words_cuts_the_encoder(base: Path, tmp_path: Path) -> None:
@@ -142,6 +144,29 @@ def test_each_step_sees_pairs_of_every_label(rows_of_a_label: int) -> None:
         assert len(set(batch)) == len(batch)
         seen = [labels[row] for row in batch]
         assert seen.count("a") == seen.count("b") > 1
+
+
+def test_a_training_goes_on_after_its_last_whole_epoch(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transformer, "_RESUMED_ROWS", 1)
+    monkeypatch.setattr(trainer, "_REFITTED_ROWS", 1)
+    job = TrainingJob.checked("entities", "finetune", {"epochs": 3, "patience": 3})
+    steps: list[int] = []
+
+    def report(phase: str, done: int, total: int, **detail: Any) -> None:
+        if phase == "training":
+            steps.append(done)
+            # Two steps are an epoch: the third has begun.
+            if steps == [1, 2, 3, 4, 5]:
+                raise ConnectionError("the host is gone")
+
+    with pytest.raises(ConnectionError):
+        learn(job, base, tmp_path / "one", rows(), report)
+    measured = learn(job, base, tmp_path / "two", rows(), report)
+    assert steps == [1, 2, 3, 4, 5, 5, 6]
+    assert [round(epoch["epoch"]) for epoch in measured["epochs"]] == [1, 2, 3]
+    assert (tmp_path / "two" / "model.safetensors").exists()
 
 
 def test_more_than_a_linear_layer_is_no_head(base: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from pg_llm.errors import Error
 from pg_llm.models import source
 from pg_llm.models.spec import ModelSpec
-from pg_llm.runtime.training import dataset
+from pg_llm.runtime.training import checkpoints, dataset
 from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
 from pg_llm.training.host import entity_pair_examples
@@ -161,7 +161,7 @@ def _fine_tune(
         model.save(folder)
         return metrics
     plan = schedule.of(job["task"], job["method"], len(training), job["options"])
-    scratch = folder.parent / "checkpoints"
+    scratch = folder.parent / checkpoints.FOLDER
     metrics = model.train(training, validation, job["method"], plan, scratch, report)
     if len(examples) <= _REFITTED_ROWS:
         # Measured on rows that it did not see; in the model that is kept none of the few is spared.

@@ -28,6 +28,7 @@ from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Window
 from pg_llm.models.network import longest_input, tokenization
 from pg_llm.models.spec import IOB2
+from pg_llm.runtime.training import checkpoints
 from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
 from pg_llm.training.host.schedule import Schedule
@@ -35,6 +36,8 @@ from pg_llm.training.metrics import ClassificationMetrics
 
 # The label that the loss of PyTorch leaves out.
 _IGNORED = -100
+# A training of fewer rows is done again as fast as it would be resumed.
+_RESUMED_ROWS = 1000
 
 
 class Transformer:
@@ -145,7 +148,7 @@ class Transformer:
                 eval_strategy=each_epoch,
                 save_strategy=each_epoch,
                 save_total_limit=1,
-                save_only_model=True,
+                save_only_model=len(examples) < _RESUMED_ROWS,
                 load_best_model_at_end=bool(measuring),
                 metric_for_best_model="score",
                 greater_is_better=True,
@@ -161,7 +164,8 @@ class Transformer:
             **measuring,
         )
         _silence(trainer)
-        trainer.train()
+        checkpoint = checkpoints.last(scratch) if measuring else None
+        trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
         self._model = trainer.model.merge_and_unload() if method == "lora" else trainer.model
         return trainer
 
