@@ -136,6 +136,15 @@ def margin(model: Any, examples: list[Example]) -> float:
     return float(similarities[alike].mean() - similarities[~alike].mean())
 
 
+def test_texts_alone_with_their_labels_are_no_loss() -> None:
+    vectors = torch.rand(3, 4, requires_grad=True)
+    loss = contrastive._loss(vectors, torch.tensor([0, 1, 2]))
+    loss.backward()
+    assert loss == 0
+    assert torch.equal(vectors.grad, torch.zeros(3, 4))
+    assert contrastive._loss(vectors, torch.tensor([0, 0, 1])) > 0
+
+
 @pytest.mark.parametrize("rows_of_a_label", [3, 100])
 def test_each_step_sees_pairs_of_every_label(rows_of_a_label: int) -> None:
     labels = ["a"] * rows_of_a_label + ["b"] * rows_of_a_label

@@ -17,6 +17,7 @@ from sentence_transformers.util import batch_to_device
 
 from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
+from pg_llm.training.host import bfloat16
 
 # Texts of a step at most; with fewer each step sees all.
 _BATCH = 64
@@ -61,7 +62,9 @@ def vectors(model: SentenceTransformer, examples: Sequence[Example]) -> Any:
 
 def _embed(model: SentenceTransformer, examples: Sequence[Example]) -> torch.Tensor:
     features = batch_to_device(model.preprocess([example.text for example in examples]), model.device)
-    return torch.nn.functional.normalize(model(features)["sentence_embedding"], dim=-1)
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=bfloat16.is_native()):
+        embeddings = model(features)["sentence_embedding"]
+    return torch.nn.functional.normalize(embeddings.float(), dim=-1)
 
 
 def _batches(labels: Sequence[str], seed: int) -> Iterator[list[int]]:
@@ -85,6 +88,7 @@ def _loss(vectors: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
     logits = (vectors @ vectors.T / _TEMPERATURE).masked_fill(itself, -1e9)
     positives = (classes[:, None] == classes[None, :]) & ~itself
     log_probabilities = torch.log_softmax(logits, dim=1)
+    # A text that is alone with its label has nothing to come near to.
     paired = positives.any(dim=1)
     means = (log_probabilities * positives).sum(dim=1)[paired] / positives.sum(dim=1)[paired]
-    return -means.mean()
+    return -means.sum() / max(int(paired.sum()), 1)

@@ -31,6 +31,7 @@ from pg_llm.models.spec import IOB2
 from pg_llm.runtime.training import checkpoints
 from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
+from pg_llm.training.host import bfloat16
 from pg_llm.training.host.schedule import Schedule
 from pg_llm.training.metrics import ClassificationMetrics
 
@@ -143,7 +144,7 @@ class Transformer:
                 per_device_eval_batch_size=32,
                 warmup_steps=int(self._options["warmup"] * steps),
                 weight_decay=self._options["weight_decay"],
-                bf16=_has_bfloat16(),
+                bf16=bfloat16.is_native(),
                 use_cpu=not torch.cuda.is_available(),
                 eval_strategy=each_epoch,
                 save_strategy=each_epoch,
@@ -294,14 +295,6 @@ class _ProgressCallback(TrainerCallback):  # type: ignore[misc]  # the library h
         if self._loss is not None:
             detail["loss"] = round(self._loss, 4)
         self._report("training", state.global_step, state.max_steps, **detail)
-
-
-def _has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 itself, which halves the time of a training at the least."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def _silence(trainer: Trainer) -> None:
