@@ -127,7 +127,16 @@ class EchoHost:
         self.monkeypatch.setattr(client, "inform", lambda request, poll: None)
         self.monkeypatch.setattr(client, "inquire", lambda request, poll: None)
 
-    def _run(self, engine: str, task: str, model: Any, inputs: Sequence[str], options: Any, poll: Any) -> list[Any]:
+    def _run(
+        self,
+        engine: str,
+        task: str,
+        model: Any,
+        inputs: Sequence[str],
+        options: Any,
+        poll: Any,
+        account: Any = None,
+    ) -> list[Any]:
         self.requests.append(Request(task, model and model["name"], list(inputs), dict(options)))
         if self.failure is not None:
             raise self.failure
@@ -147,7 +156,7 @@ class EchoHost:
         assert request["op"] in self.answers or request["op"] in ("load", "resolve", "unload"), request["op"]
         if request["op"] in self.answers:
             return self.answers[request["op"]]([], request)[0]
-        return {"dimensions": DIMENSIONS, "digest": "ec40", "labels": None, "details": {}}
+        return {**request["model"], "dimensions": DIMENSIONS, "digest": "ec40", "labels": None, "details": {}}
 
 
 def _lines(text: str) -> list[tuple[int, int]]:

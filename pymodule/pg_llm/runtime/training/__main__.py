@@ -22,7 +22,11 @@ from pg_llm.runtime.training import dataset
 from pg_llm.runtime.training.report import LineReport, send
 
 # Trainers of other topics, by method or task: a module with `run(job, rows, folder, report) -> metrics`.
-TRAINERS = {"recommender": "pg_llm.recommend.host.training", "graph": "pg_llm.graph.host.training"}
+TRAINERS = {
+    "recommender": "pg_llm.recommend.host.training",
+    "graph": "pg_llm.graph.host.training",
+    "static": "pg_llm.training.host.distillation",
+}
 LABELLED = "pg_llm.training.host.trainer"
 # Of a long training, so that what others do goes first.
 _NICENESS = 10
