@@ -140,7 +140,8 @@ def weight(spec: ModelSpec) -> int:
 
 def _has_choice_of_precision(spec: ModelSpec, folder: Path) -> bool:
     """Whether it is an encoder that onnxruntime runs."""
-    return spec.task == "embedding" and not source.is_static(folder) and _is_run_by_onnx(spec)
+    is_network = any(folder.rglob("*.safetensors")) and not source.is_static(folder)
+    return spec.task == "embedding" and is_network and _is_run_by_onnx(spec)
 
 
 def _best_precision(spec: ModelSpec, folder: Path) -> str:
@@ -236,10 +237,10 @@ def _transformer(spec: ModelSpec, folder: Path, digest: str, threads: int) -> En
         from pg_llm.models.torch import TorchModel
 
         return TorchModel(folder, task, device, threads)
+    from pg_llm.models import onnx
     from pg_llm.models.export import ensure_exported
-    from pg_llm.models.onnx import OnnxModel
 
-    return OnnxModel(ensure_exported(folder, digest, task, spec.options.get("precision", "fp32")), threads)
+    return onnx.load(ensure_exported(folder, digest, task, spec.options.get("precision", "fp32")), threads)
 
 
 def _is_run_by_onnx(spec: ModelSpec) -> bool:
