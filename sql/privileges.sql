@@ -26,3 +26,7 @@ GRANT SELECT ON @extschema@.llm_failed_work, @extschema@.llm_workers TO PUBLIC;
 GRANT SELECT, INSERT ON llm.all_column TO pg_database_owner;
 GRANT SELECT, UPDATE ON SEQUENCE llm.all_column_id_seq TO pg_database_owner;
 GRANT SELECT ON llm.ai_column, @extschema@.llm_staleness TO PUBLIC;
+-- Each login's limits are no secret; the rows of llm_usage are chosen by the function under it.
+GRANT SELECT ON llm.budget TO PUBLIC;
+GRANT SELECT, INSERT ON llm.budget TO pg_database_owner;
+GRANT SELECT ON @extschema@.llm_usage TO PUBLIC;

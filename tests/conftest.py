@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
+import llama_server
 import psycopg
 import pytest
 from cranfield import load_cranfield
@@ -157,6 +158,13 @@ def cranfield(_indexed: psycopg.Connection) -> psycopg.Connection:
     """A database with the table `document`, 1400 abstracts, indexed."""
     _indexed.autocommit = True
     return _indexed
+
+
+@pytest.fixture(scope="session")
+def llama_endpoint() -> Iterator[str]:
+    """The source of a real OpenAI-compatible endpoint: llama.cpp's server with SmolLM2, for chat and embeddings."""
+    with llama_server.running() as source:
+        yield source
 
 
 @pytest.fixture

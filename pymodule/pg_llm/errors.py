@@ -27,7 +27,10 @@ Error                      XX000  a defect in pg_llm itself
 ├── MissingPackage         0A000  a Python package that the set-up left out
 ├── NotSupported           0A000  what cannot be done in this database
 ├── ConcurrentChange       40001  a relation that was renamed or replaced meanwhile
+├── BudgetExceeded         53400  a role that has used up what it may spend on models
 ├── EndpointFailed         58030  a remote endpoint that did not answer as it should
+├── TextUnfinished         22000  a text that a language model did not come to an end with
+├── TextRefused            22000  a text that an endpoint refused, or answered with nothing that can be used
 └── HostUnavailable        58000  the model host cannot be started or reached
 """
 
@@ -164,8 +167,8 @@ class DiskFull(Error):
 class MissingPackage(Error):
     sqlstate = "0A000"
     default_hint = (
-        "The set-up went on without PyTorch. TORCH=general ./run setup adds it (3 GB, with CUDA); models behind an "
-        "endpoint need none."
+        "./run setup --training adds what trains models and runs them by PyTorch: about 1.2 GB on disk, or 3 GB more "
+        "with TORCH=general, where there is no build of PyTorch for the CPU."
     )
 
 
@@ -178,8 +181,23 @@ class ConcurrentChange(Error):
     default_hint = "Call it again."
 
 
+class BudgetExceeded(Error):
+    sqlstate = "53400"
+
+
 class EndpointFailed(Error):
     sqlstate = "58030"
+
+
+class TextUnfinished(Error):
+    """A language model did not come to an end with a text."""
+
+    sqlstate = "22000"
+
+
+class TextRefused(Error):
+    sqlstate = "22000"
+    default_hint = "SET llm.on_error = 'null' gives NULL for such rows, with a warning."
 
 
 class HostUnavailable(Error):
@@ -192,7 +210,9 @@ _NO_MEMORY = re.compile(
     r"MemoryError|out of memory|failed to allocate|not enough memory|cannot allocate memory|bad_alloc", re.I
 )
 _NO_ROOM = re.compile(r"no space left on device|disk quota exceeded", re.I)
-_NO_PACKAGE = re.compile(r"No module named '(torch|transformers|sentence_transformers|peft|pykeen|accelerate)\b")
+_NO_PACKAGE = re.compile(
+    r"No module named '(torch|transformers|sentence_transformers|peft|pykeen|accelerate|sklearn|scipy|cleanlab)\b"
+)
 
 
 def resource_error(message: str) -> Error | None:

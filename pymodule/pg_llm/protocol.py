@@ -3,15 +3,19 @@
 A request is {"id", "op", …}, a response {"id", "result"} or {"id", "error"}. Responses may come in any order. The texts
 of `inputs` or `result` may follow the JSON as UTF-8, since decoding long JSON would hold Python's global interpreter
 lock for long. The JSON then has `texts`: the key of their list and their lengths in bytes.
+
+A request says in `reads` which parts of a response beside `result` its sender knows: `texts`, `errors`. The latter are
+the errors of single inputs, each with its position in `result`, where an empty text stands for it.
 """
 
 from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Sequence
 from typing import Any
 
-from pg_llm.errors import InvalidInput
+from pg_llm.errors import Error, InvalidInput, from_wire, to_wire
 
 Message = dict[str, Any]
 
@@ -44,6 +48,24 @@ def encode(message: Message, *, plain: bool = False) -> bytes:
                 f"the input is too large: {size} bytes of at most {most}", hint="Send it in smaller pieces."
             )
     return b"".join((HEADER.pack(len(body)), body, *texts))
+
+
+def answered(results: Sequence[Any], knows_errors: bool) -> Message:
+    """Results, some of them Errors, as a response. Raises the first error if the receiver knows of none beside them."""
+    errors = [(position, result) for position, result in enumerate(results) if isinstance(result, Error)]
+    if not errors:
+        return {"result": results}
+    if not knows_errors:
+        raise errors[0][1]
+    plain = ["" if isinstance(result, Error) else result for result in results]
+    return {"result": plain, "errors": [[position, to_wire(error)] for position, error in errors]}
+
+
+def results(response: Message) -> Any:
+    """What `answered` made the response of."""
+    for position, error in response.get("errors", ()):
+        response["result"][position] = from_wire(error)
+    return response["result"]
 
 
 def size(header: bytes) -> int:

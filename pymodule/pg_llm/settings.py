@@ -67,6 +67,18 @@ SETTINGS = {
         ),
         Setting("llm.ask_log", "off", "session", "`on` keeps your questions with their SQL in `llm.ask_log`"),
         Setting(
+            "llm.on_error",
+            "error",
+            "session",
+            "what a row that a model failed on becomes: `error`, which names the row, or `null`, with a warning",
+        ),
+        Setting(
+            "llm.max_rows_per_statement",
+            "0",
+            "session",
+            "texts that one statement may ask models for, repeated ones too; 0 means any number",
+        ),
+        Setting(
             "llm.memory_limit", "4GB", "server", "model weights the host holds at most; least recently used go first"
         ),
         Setting(
@@ -111,6 +123,14 @@ def engine(value: str | None) -> str:
     if chosen not in ENGINES:
         raise InvalidInput(f'invalid value for llm.engine: "{chosen}"', hint=f"Use one of: {', '.join(ENGINES)}.")
     return chosen
+
+
+def is_null_on_error(value: str | None) -> bool:
+    """Whether a row that failed becomes NULL, as `llm.on_error` says."""
+    chosen = value or default("llm.on_error")
+    if chosen not in ("error", "null"):
+        raise InvalidInput(f'invalid value for llm.on_error: "{chosen}"', hint="Use error or null.")
+    return chosen == "null"
 
 
 def size(name: str, value: str | None) -> int:

@@ -55,6 +55,7 @@ TABLES = {
 }
 # Views that others are made from, and those that the functions write to.
 PARTS = {
+    "llm.budget",
     "llm.companion_table",
     "llm.readable_graph_source",
     "llm.seen_alias",
@@ -100,6 +101,7 @@ INTERNAL = {
     "llm.follow_column",
     "llm.column_author",
     "llm.staleness_report",
+    "llm.usage_report",
 }
 # Roles of the examples.
 ROLES = {"llm_admin"}
@@ -130,7 +132,7 @@ def objects(db: psycopg.Connection) -> dict[str, Described]:
 
 def short(signature: str) -> str:
     """A signature with types and defaults as people write them."""
-    bare = re.sub(r"::[a-z]+(\[\])?", "", signature)
+    bare = re.sub(r"::[a-z]+( precision)?(\[\])?", "", signature)
     return re.sub(r"\binteger\b", "int", bare).replace("timestamp with time zone", "timestamptz")
 
 

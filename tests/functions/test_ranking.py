@@ -87,6 +87,6 @@ def test_what_cannot_rank_is_refused(db: psycopg.Connection, folder: Path) -> No
     three = cross_encoder.save(folder.parent / "three", labels=3)
     with pytest.raises(errors.InvalidParameterValue, match="3 labels"):
         db.execute("SELECT llm_register_model('three', 'ranking', %s)", (f"path:{three}",))
-    with pytest.raises(errors.InvalidParameterValue, match="an endpoint cannot do ranking"):
-        db.execute("SELECT llm_register_model('far', 'ranking', 'http://127.0.0.1:1/v1#m')")
+    with pytest.raises(errors.InvalidParameterValue, match="an endpoint cannot do entities"):
+        db.execute("SELECT llm_register_model('far', 'entities', 'http://127.0.0.1:1/v1#m')")
     assert value(db, "SELECT count(*) FROM llm_models WHERE task = 'ranking'") == 0

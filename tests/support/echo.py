@@ -118,7 +118,8 @@ class EchoHost:
     failure: Exception | None = None
 
     def __post_init__(self) -> None:
-        self.answers.setdefault("embedding", lambda inputs, options: [json.dumps(vector(text)) for text in inputs])
+        for task in ("embedding", "text_vectors"):
+            self.answers.setdefault(task, lambda inputs, options: [json.dumps(vector(text)) for text in inputs])
         self.answers.setdefault("generation", lambda inputs, options: [text.rsplit("\n", 1)[-1] for text in inputs])
         self.answers.setdefault("chunking", lambda inputs, options: [json.dumps(_lines(text)) for text in inputs])
         self.monkeypatch.setattr(client, "run", self._run)
@@ -126,7 +127,16 @@ class EchoHost:
         self.monkeypatch.setattr(client, "inform", lambda request, poll: None)
         self.monkeypatch.setattr(client, "inquire", lambda request, poll: None)
 
-    def _run(self, engine: str, task: str, model: Any, inputs: Sequence[str], options: Any, poll: Any) -> list[Any]:
+    def _run(
+        self,
+        engine: str,
+        task: str,
+        model: Any,
+        inputs: Sequence[str],
+        options: Any,
+        poll: Any,
+        account: Any = None,
+    ) -> list[Any]:
         self.requests.append(Request(task, model and model["name"], list(inputs), dict(options)))
         if self.failure is not None:
             raise self.failure

@@ -92,7 +92,7 @@ class FakeConnection(Connection):
         return self._setting(call)
 
     def _setting(self, call: Call) -> list[Row]:
-        if found := re.search(r"set_config\('(\w+)', (?:\$1|'([^']*)'), true\)", call.query):
+        if found := re.search(r"set_config\('([\w.]+)', (?:\$1|'([^']*)'), true\)", call.query):
             before = self.settings.get(found[1])
             self.settings[found[1]] = found[2] if found[2] is not None else call.values[0]
             return [{"before": before}]

@@ -20,7 +20,7 @@ def setup() -> ModuleType:
 
 
 def test_the_lock_is_of_the_requirements_as_they_are(setup: ModuleType) -> None:
-    lines = setup.locked(["torch", "host", "dev", "models"])
+    lines = setup.locked(["host", "torch", "training", "dev", "models"])
     assert all(re.fullmatch(r"[a-z0-9-]+==\S+ --hash=sha256:[0-9a-f]{64}", line) for line in lines)
     locked = {setup.package(line) for line in lines}
     assert len(locked) == len(lines)
@@ -42,6 +42,12 @@ def test_the_lock_names_no_index(setup: ModuleType) -> None:
 
 
 def test_without_torch_nothing_brings_it_along(setup: ModuleType) -> None:
-    found = [setup.package(each) for each in setup.requirements(["host", "dev"], torch=False)]
-    assert "onnxruntime" in found
+    found = [setup.package(each) for each in setup.requirements(["host", "training", "dev"], torch=False)]
+    assert {"onnxruntime", "scikit-learn"} <= set(found)
     assert not setup.NEEDS_TORCH & set(found)
+
+
+def test_nothing_that_trains_comes_before_it_is_asked_for(setup: ModuleType) -> None:
+    locked = {setup.package(line) for line in setup.locked(["host", "models"])}
+    assert {"onnxruntime", "xllamacpp", "numpy"} <= locked
+    assert not locked & {*setup.NEEDS_TORCH, "scipy", "scikit-learn", "sympy"}

@@ -43,9 +43,9 @@ _READABLE_TABLES = f"{_NAMEABLE_TABLES} AND {OF_ITS_OWN}"
 _RANKED_TABLES = f"""
     WITH readable AS ({_READABLE_TABLES} LIMIT 5000), near AS (
         SELECT e.target::oid::bigint AS oid, max(e.score) AS score FROM (
-            SELECT g.target, 1 - (g.embedding OPERATOR(<vector>.<=>) $2::<vector>.vector) AS score
+            SELECT g.target, 1 - (g.embedding OPERATOR(<vector>.<=>) (SELECT $2::<vector>.vector)) AS score
             FROM llm.catalog AS g WHERE g.model = $3 AND $2 IS NOT NULL
-            ORDER BY g.embedding OPERATOR(<vector>.<=>) $2::<vector>.vector LIMIT 40
+            ORDER BY g.embedding OPERATOR(<vector>.<=>) (SELECT $2::<vector>.vector) LIMIT 40
         ) AS e GROUP BY 1
     ), spoken AS (
         SELECT c.oid, lower(c.relname || ' ' || coalesce(min(d.description) FILTER (WHERE d.objsubid = 0), '')) AS own,

@@ -84,6 +84,8 @@ def _rows(db: Connection, column: AIColumn, keys: Sequence[str]) -> list[Row]:
     try:
         # The exception rolls the savepoint back.
         with db.savepoint():
+            # A row that failed is one that has no value yet, whatever the session makes of its own.
+            db.execute("SELECT pg_catalog.set_config('llm.on_error', 'error', true)")
             raise _Finished(db.query_unprepared(query, ("text",), (f"[{', '.join(keys)}]",)))
     except _Finished as done:
         return done.rows

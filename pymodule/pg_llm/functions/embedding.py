@@ -11,16 +11,13 @@ from pg_llm.search import embedding
 @sql_function
 def llm_embed(db: Connection, input: str | None, model: str | None) -> str | None:
     """The embedding of a text as a unit vector; NULL for NULL."""
-    vectors = embedding.embed(db, [] if input is None else [input], model)
-    return vectors[0] if vectors else None
+    return embedding.embed(db, [input], model)[0]
 
 
 @sql_function
 def llm_embed_batch(db: Connection, inputs: list[str | None] | None, model: str | None) -> list[tuple[int, str | None]]:
     """The embedding of each text with its position from 1; NULL for NULL."""
-    texts = arguments.texts(inputs)
-    vectors = embedding.embed(db, [text for text in texts if text is not None], model)
-    return list(arguments.zip_with_nulls(texts, vectors))
+    return list(enumerate(embedding.embed(db, arguments.texts(inputs), model), 1))
 
 
 @sql_function

@@ -86,5 +86,4 @@ def _run(
     sampling: SamplingParameters,
 ) -> list[tuple[int, str | None]]:
     generator = models.find(db, model, "generation")
-    texts = [text for text in inputs if text is not None]
-    return list(arguments.zip_with_nulls(inputs, generator.run(task, texts, **asdict(sampling), schema=schema)))
+    return list(enumerate(generator.run_rows(task, inputs, **asdict(sampling), schema=schema), 1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, TypeGuard
+from typing import Any, NamedTuple, Protocol, Self, TypeGuard
 
 Span = tuple[int, int]
 # One text, or a pair whose second text is repeated in every window of the first.
@@ -48,7 +48,7 @@ class Sampling:
     """How a text is generated: greedily at temperature 0, else reproducibly from the seed.
 
     `schema` is the JSON Schema that the text follows; `grammar`, of llguidance, is at least as strict, for engines that
-    decode here.
+    take grammars.
     """
 
     max_tokens: int
@@ -58,8 +58,24 @@ class Sampling:
     grammar: str | None = None
 
 
+class Written(str):
+    """A text that a model has written, with the tokens that it read and wrote for it, as its engine counts them."""
+
+    tokens_in: int
+    tokens_out: int
+
+    def __new__(cls, text: str, tokens_in: int, tokens_out: int) -> Self:
+        """A text with its counts."""
+        written = super().__new__(cls, text)
+        written.tokens_in, written.tokens_out = tokens_in, tokens_out
+        return written
+
+
 class Engine(Protocol):
-    """A loaded model; `details` is stored in the registry."""
+    """A loaded model; `details` is stored in the registry.
+
+    A batch has at most `batch_tokens`, padding included, and where the engine has it `batch_windows` windows.
+    """
 
     task: str
     engine: str
@@ -75,7 +91,8 @@ class Engine(Protocol):
     def forward(self, batch: Sequence[Window]) -> Any:
         """One output per window, in order; its type depends on the model's task.
 
-        An output that is a Window is unfinished work, to be put into a later batch.
+        An output that is a Window is unfinished work, to be put into a later batch; one that is an Error fails the
+        window's text only, where an error that is raised fails every text of the request.
         """
         ...
 
@@ -134,6 +151,11 @@ class LikelihoodEngine(ChoiceEngine, Protocol):
     def likelihood(self, before: str, continuations: Sequence[str]) -> Window:
         """The input for scoring continuations of a text that is no conversation."""
         ...
+
+
+def gives_likelihoods(engine: Engine) -> TypeGuard[LikelihoodEngine]:
+    """Whether the engine scores any continuation of any text, rather than only answers to questions."""
+    return hasattr(engine, "likelihood")
 
 
 class ParsingEngine(Engine, Protocol):

@@ -78,11 +78,6 @@ def ensure_exported(folder: Path, digest: str, task: str, precision: str) -> Pat
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         if shortage := errors.resource_error(last):
             raise shortage
-        if task == "generation":
-            raise InvalidModel(
-                f'cannot read the GGUF file in "{folder}": {last}',
-                hint="Register the safetensors instead, or a GGUF file of an architecture that transformers reads.",
-            )
         raise InvalidModel(
             f'cannot export the model in "{folder}" to ONNX: {last}',
             hint='Register it with options => \'{"engine": "torch"}\' to run it without an export.',
@@ -132,9 +127,6 @@ def _target(cache: Path, digest: str, task: str, precision: str) -> Path:
 
 
 def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
-    if task == "generation":
-        _convert_gguf(folder, scratch)
-        return
     if task in ("embedding", "ranking") and bert.is_supported(folder, task):
         bert.write(folder, scratch, task)
         if precision == "int8":
@@ -166,23 +158,6 @@ def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
     _verify(scratch, network)
     if precision == "int8":
         _quantize(scratch)
-
-
-def _convert_gguf(folder: Path, scratch: Path) -> None:
-    """GGUF to safetensors, its weights dequantised: 14 seconds for the default model, once and not at every load."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
-
-    (file,) = sorted(folder.glob("*.gguf"))[:1]
-    options: dict[str, Any] = {"gguf_file": file.name, "local_files_only": True}
-    AutoTokenizer.from_pretrained(str(folder), **options).save_pretrained(scratch)
-    model = AutoModelForCausalLM.from_pretrained(
-        str(folder), dtype=torch.float32, quantization_config=GgufConfig(dequantize=True), **options
-    )
-    # The weights are dequantised, and the configuration must not say otherwise.
-    vars(model.config).pop("quantization_config", None)
-    model.save_pretrained(scratch)
-    (scratch / "meta.json").write_text(json.dumps({"task": "generation"}))
 
 
 def _verify(scratch: Path, network: Network) -> None:

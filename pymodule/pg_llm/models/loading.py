@@ -15,14 +15,12 @@ from typing import Any, cast
 
 from pg_llm import errors, processor
 from pg_llm.errors import Error, InvalidInput, InvalidModel, ModelChanged
-from pg_llm.models import source
+from pg_llm.models import gguf, source
 from pg_llm.models.engine import EmbeddingEngine, Engine
 from pg_llm.models.spec import TASKS, ModelSpec, check_options
 
 log = logging.getLogger(__name__)
 
-# GGUF holds 4 to 8 bits of a weight, and 32 are loaded.
-_GGUF_GROWTH = 6
 Get = Callable[[ModelSpec], Engine]
 
 
@@ -83,7 +81,7 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
         elif source.is_lexer(folder):
             model = _lexer(spec, folder, threads)
         elif spec.task == "generation":
-            model = _causal(spec, folder, digest, threads)
+            model = _causal(spec, folder, threads)
         else:
             model = _transformer(spec, folder, digest, threads)
     if spec.task == "relations":
@@ -133,9 +131,11 @@ def weight(spec: ModelSpec) -> int:
         return 0
     with _reporting_errors(spec):
         folder = source.folder(spec)
-    quantised = [_GGUF_GROWTH * file.stat().st_size for file in folder.rglob("*.gguf")]
-    sizes = quantised or [file.stat().st_size for file in folder.rglob("*.safetensors")]
-    return sum(sizes) // (4 if spec.options.get("precision") == "int8" else 1)
+    # Mapped as they are.
+    if quantised := gguf.files(folder):
+        return sum(file.stat().st_size for file in quantised)
+    size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+    return size // (4 if spec.options.get("precision") == "int8" else 1)
 
 
 def _has_choice_of_precision(spec: ModelSpec, folder: Path) -> bool:
@@ -210,22 +210,26 @@ def _lexer(spec: ModelSpec, folder: Path, threads: int) -> Engine:
 
 
 def _endpoint(spec: ModelSpec) -> Engine:
-    if spec.task not in ("embedding", "generation"):
+    if spec.task not in ("embedding", "generation", "ranking"):
         raise InvalidModel(
-            f"an endpoint cannot do {spec.task}", hint="Register it with the task embedding or generation."
+            f"an endpoint cannot do {spec.task}", hint="Register it with the task embedding, generation or ranking."
         )
-    from pg_llm.models.endpoint import EndpointEmbedding, EndpointGeneration
+    if spec.task == "generation":
+        from pg_llm.models.endpoint.chat import EndpointGeneration
 
-    return EndpointEmbedding(spec) if spec.task == "embedding" else EndpointGeneration(spec)
+        return EndpointGeneration(spec)
+    from pg_llm.models.endpoint.batches import EndpointEmbedding, EndpointRanking
+
+    return EndpointEmbedding(spec) if spec.task == "embedding" else EndpointRanking(spec)
 
 
-def _causal(spec: ModelSpec, folder: Path, digest: str, threads: int) -> Engine:
+def _causal(spec: ModelSpec, folder: Path, threads: int) -> Engine:
+    if gguf.files(folder):
+        from pg_llm.models.llama.generation import LlamaGeneration
+
+        return LlamaGeneration(spec, folder, threads)
     from pg_llm.models.causal import CausalModel
 
-    if any(folder.glob("*.gguf")):
-        from pg_llm.models.export import ensure_exported
-
-        folder = ensure_exported(folder, digest, spec.task, "fp32")
     return CausalModel(folder, _device(spec), threads)
 
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from pg_llm import settings
 from pg_llm.errors import InvalidInput
 
 # What a model can be registered for.
 TASKS = ("classification", "embedding", "entities", "generation", "ranking", "recommendation", "relations")
 # The class of a pair of entities without a relation.
 NO_RELATION = "none"
-OPTIONS = {
+# How entity models that are trained here tag words: B- begins every entity. Of other models it is not known.
+IOB2 = "IOB2"
+OPTIONS: dict[str, tuple[type[Any], str]] = {
     "device": (str, "`cpu` or `cuda`; by default whichever is there"),
     "engine": (str, "`onnx` or `torch`; by default onnx on a CPU and torch on CUDA"),
     "precision": (
@@ -22,14 +26,35 @@ OPTIONS = {
     ),
     "query_prompt": (str, "text put before every query of a semantic search"),
     "document_prompt": (str, "text put before every indexed document"),
-    "api_key_env": (str, "name of the server's environment variable that holds an endpoint's key"),
     "entities_model": (
         str,
         "name of the model that finds the entities between which a relations model finds relations",
     ),
-    "timeout": (int, "seconds to wait for an endpoint, 60 by default"),
+    "context": (int, "tokens of a prompt with its answer that a GGUF model reads at most, 4096 by default"),
+    "api_key_env": (str, "name of the server's environment variable that holds an endpoint's key"),
+    "api_key_file": (str, "name of the file that holds it, in the folder `pg_llm/keys` of the data directory"),
+    "allow_http": (bool, "`true` lets texts and key go in the clear to an `http://` address on another machine"),
+    "timeout": (int, "seconds that a whole answer of an endpoint may take, 60 by default"),
+    "retries": (int, "tries after the first one, 5 by default"),
+    "concurrency": (int, "requests at a time, of all sessions together, 16 by default"),
+    "rate_limit": (dict, 'what may be sent in a minute: `{"requests": 60, "tokens": 100000}`, or one of them'),
+    "batch_size": (int, "texts of one request for embeddings or relevance, 32 by default"),
+    "max_response": (str, "size of an answer at most, `8MB` by default"),
+    "max_completion_tokens": (bool, "`true` limits an answer by the field of this name instead of `max_tokens`"),
+    "extra_body": (dict, "fields for the body of each request; null leaves out one that is sent otherwise"),
+    "price_in": (float, "money for a million tokens of prompts"),
+    "price_out": (float, "money for a million tokens of answers"),
+    "headers": (dict, "header fields of each request, and no secret: everybody can read the registry"),
 }
 _CHOICES = {"device": ("cpu", "cuda"), "engine": ("onnx", "torch"), "precision": ("fp32", "int8")}
+_RANGES = {"timeout": (1, 3600), "retries": (0, 20), "concurrency": (1, 256), "batch_size": (1, 2048)}
+_MAX_PRICE = 1_000_000
+_KINDS = {str: "a text", int: "a whole number", bool: "true or false", dict: "a JSON object"}
+# What a request has anyway, or what its answer would be read wrongly with.
+_OWN_FIELDS = {"model", "messages", "input", "query", "documents", "stream", "n"}
+_OWN_HEADERS = {"accept-encoding", "connection", "content-length", "content-type", "host", "transfer-encoding"}
+_SECRET = re.compile(r"auth|cookie|key|password|secret|token", re.IGNORECASE)
+_HEADER = re.compile(r"[A-Za-z0-9-]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +100,38 @@ def check_options(options: dict[str, Any]) -> None:
     for name, value in options.items():
         if name not in OPTIONS:
             raise InvalidInput(f'unknown model option "{name}"', hint=f"Options are: {', '.join(OPTIONS)}.")
-        kind = OPTIONS[name][0]
-        choices = _CHOICES.get(name)
-        if isinstance(value, bool) or not isinstance(value, kind) or (choices and value not in choices):
-            wanted = " or ".join(choices) if choices else f"a {'number' if kind is int else 'text'}"
+        if wanted := _wanted(name, value):
             raise InvalidInput(f'invalid value for model option "{name}": {json.dumps(value)}', hint=f"Use {wanted}.")
+
+
+def _wanted(name: str, value: Any) -> str | None:
+    """What an option takes, in words; None for a value that it takes."""
+    kind = OPTIONS[name][0]
+    if kind is float:
+        is_price = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_PRICE
+        return None if is_price else f"a number from 0 to {_MAX_PRICE}"
+    if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+        return _KINDS[kind]
+    if name in _CHOICES:
+        return None if value in _CHOICES[name] else " or ".join(_CHOICES[name])
+    if name in _RANGES:
+        least, most = _RANGES[name]
+        return None if least <= value <= most else f"a number from {least} to {most}"
+    if name == "max_response":
+        settings.size(name, value)
+    if name == "rate_limit":
+        limits = value.values()
+        is_right = value.keys() <= {"requests", "tokens"} and all(type(limit) is int and limit > 0 for limit in limits)
+        return None if is_right else "requests, tokens or both, each a number over 0"
+    if name == "extra_body":
+        return f"other fields than {', '.join(sorted(_OWN_FIELDS))}" if value.keys() & _OWN_FIELDS else None
+    if name == "headers":
+        is_right = all(_is_header(field, text) for field, text in value.items())
+        return None if is_right else "names and texts in ASCII; a key is named by api_key_env"
+    return None
+
+
+def _is_header(name: str, value: Any) -> bool:
+    is_text = isinstance(value, str) and value.isascii() and value.isprintable()
+    is_free = name.lower() not in _OWN_HEADERS and not _SECRET.search(name)
+    return bool(is_text and is_free and _HEADER.fullmatch(name))

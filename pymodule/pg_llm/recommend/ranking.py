@@ -206,7 +206,8 @@ class RecommendationQuery:
             return f"${len(values)}"
 
         table = self._recommender.item_table
-        query_vector = f"{parameter(vector, 'text')}::{self._vector_schema}.vector"
+        # Read once: a generic plan would parse the parameter again for each item.
+        query_vector = f"(SELECT {parameter(vector, 'text')}::{self._vector_schema}.vector)"
         # A subquery is hashed; an array would be scanned for every item.
         unseen = f"c.item NOT IN (SELECT unnest({parameter(seen, 'text[]')}))" if seen else "true"
         allowed = f"c.version = {self._recommender.version} AND {unseen}{self._and_exists}"

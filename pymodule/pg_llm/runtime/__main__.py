@@ -105,6 +105,7 @@ async def _serve(
     from pg_llm.runtime.result_cache import ResultCache
     from pg_llm.runtime.server import Server
     from pg_llm.runtime.training import process
+    from pg_llm.runtime.usage import Ledger
 
     def leave() -> None:
         """Exit at once: a running model cannot be interrupted, and there is nothing to save."""
@@ -118,7 +119,8 @@ async def _serve(
         loading.weight,
         min(settings.memory_limit, settings.host_memory_limit),
     )
-    dispatcher = Server(cache, ResultCache(settings.memo_limit), memory, settings.tensorboard_directory, leave)
+    results = ResultCache(settings.memo_limit)
+    dispatcher = Server(cache, results, memory, Ledger(), settings.tensorboard_directory, leave)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, leave)

@@ -16,10 +16,10 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pg_llm import protocol
-from pg_llm.errors import HostUnavailable, from_wire
+from pg_llm.errors import Error, HostUnavailable, from_wire
 from pg_llm.installation import build
 from pg_llm.protocol import Message
 from pg_llm.runtime import lock, result_cache, spawn
@@ -39,8 +39,16 @@ _CHUNK_CHARACTERS = 1 << 20
 _PIPELINED = 2
 _ATTEMPTS = 3
 # Calls of at most so many texts use the session's own cache; a long batch would only flush it.
-_MAX_CACHED_TEXTS = 16
-_CACHE_BYTES = 2 << 20
+MAX_CACHED_TEXTS = 16
+CACHE_BYTES = 2 << 20
+
+
+class Cost(NamedTuple):
+    """What a request has cost: tokens that were read and written, seconds of the model's work, and money."""
+
+    tokens: float
+    seconds: float
+    money: float
 
 
 class _HostLost(Exception):
@@ -80,7 +88,7 @@ class _Connection:
         self._channel.close()
 
     def exchange(self, requests: Sequence[Message], poll: Poll) -> list[Any]:
-        """The results, in the order of the requests.
+        """The results, in the order of the requests; the error of a single input stands in place of its result.
 
         Raises the error that the host sends, what `poll` raises, _HostLost and _HostFrozen.
         """
@@ -89,7 +97,7 @@ class _Connection:
         results: dict[int, Any] = {}
         first = next(self._ids)
         sent = 0
-        capabilities = {"build": build(), "reads": ["texts"]}
+        capabilities = {"build": build(), "reads": ["texts", "errors"]}
         while len(results) < len(requests):
             while sent < len(requests) and sent - len(results) < _PIPELINED:
                 self._send(protocol.encode({"id": first + sent, **capabilities, **requests[sent]}))
@@ -97,7 +105,7 @@ class _Connection:
             response = self._receive()
             if "error" in response:
                 raise from_wire(response["error"])
-            results[response["id"]] = response["result"]
+            results[response["id"]] = protocol.results(response)
         self._ids = itertools.count(first + len(requests))
         return [results[first + position] for position in range(len(requests))]
 
@@ -140,34 +148,49 @@ class _Connection:
 
 
 _connection: _Connection | None = None
-_cached_results = ResultCache(_CACHE_BYTES)
+_cached_results = ResultCache(CACHE_BYTES)
 
 
 def run(
-    engine: str, task: str, model: Message | None, inputs: Sequence[str], options: Message, poll: Poll
+    engine: str,
+    task: str,
+    model: Message | None,
+    inputs: Sequence[str],
+    options: Message,
+    poll: Poll,
+    account: Message | None = None,
 ) -> list[Any]:
-    """One result per input, in order; results of short calls are cached for the life of the session.
+    """One result per input, in order, or its Error; results of short calls are cached for the life of the session.
 
-    `model` is None for a task that needs no model.
+    `model` is None for a task that needs no model; `account` says who pays for it.
     """
-    if len(inputs) > _MAX_CACHED_TEXTS:
-        return _compute(engine, task, model, inputs, options, poll)
+    request = {"op": "run", "task": task, "model": model, "options": options, "account": account}
+    if len(inputs) > MAX_CACHED_TEXTS:
+        return _compute(engine, request, inputs, poll)
     key, scope = result_cache.key(engine, model), result_cache.scope(task, options)
-    results = _cached_results.get_many(key, scope, inputs)
+    results: dict[str, Any] = {**_cached_results.get_many(key, scope, inputs)}
     missing = [text for text in dict.fromkeys(inputs) if text not in results]
-    computed = dict(zip(missing, _compute(engine, task, model, missing, options, poll), strict=True))
-    _cached_results.put_many(key, scope, computed)
+    computed = dict(zip(missing, _compute(engine, request, missing, poll), strict=True))
+    _cached_results.put_many(
+        key, scope, {text: result for text, result in computed.items() if not isinstance(result, Error)}
+    )
     results.update(computed)
     return [results[text] for text in inputs]
 
 
-def _compute(
-    engine: str, task: str, model: Message | None, inputs: Sequence[str], options: Message, poll: Poll
-) -> list[Any]:
-    requests = [
-        {"op": "run", "task": task, "model": model, "inputs": chunk, "options": options} for chunk in _chunks(inputs)
-    ]
+def _compute(engine: str, request: Message, inputs: Sequence[str], poll: Poll) -> list[Any]:
+    requests = [{**request, "inputs": chunk} for chunk in chunks(inputs)]
     return list(itertools.chain.from_iterable(ask(engine, requests, poll))) if requests else []
+
+
+def measure(
+    engine: str, task: str, model: Message, inputs: Sequence[str], options: Message, poll: Poll, account: Message
+) -> tuple[list[str], Cost]:
+    """As `run`, with what it costs where nothing is remembered. Raises the error of the first input that failed."""
+    request = {"op": "measure", "task": task, "model": model, "options": options, "account": account}
+    measured = ask(engine, [{**request, "inputs": chunk} for chunk in chunks(inputs)], poll)
+    sums = (sum(each["cost"][place] for each in measured) for place in range(len(Cost._fields)))
+    return [result for each in measured for result in each["results"]], Cost(*sums)
 
 
 def ask(engine: str, requests: Sequence[Message], poll: Poll) -> list[Any]:
@@ -188,7 +211,7 @@ def train(engine: str, job: Message, rows: Sequence[Any], report_fields: Message
             inform({"op": "report", "report": {**report_fields, **progress}}, poll)
 
         return in_process.train(job, rows, report, poll)
-    parts = [{"op": "rows", "inputs": part} for part in _chunks([json.dumps(row) for row in rows])]
+    parts = [{"op": "rows", "inputs": part} for part in chunks([json.dumps(row) for row in rows])]
     return ask(engine, [*parts, {"op": "train", "job": job, "about": report_fields}], poll)[-1]
 
 
@@ -301,7 +324,8 @@ def disconnect() -> None:
         _connection = None
 
 
-def _chunks(inputs: Sequence[str]) -> Iterator[list[str]]:
+def chunks(inputs: Sequence[str]) -> Iterator[list[str]]:
+    """The inputs of each request."""
     chunk: list[str] = []
     characters = 0
     for text in inputs:

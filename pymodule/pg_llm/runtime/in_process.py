@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from pathlib import Path
@@ -18,6 +19,9 @@ from pg_llm import interrupts, settings
 from pg_llm.errors import Error, HostUnavailable
 from pg_llm.installation import OPENMP_ENV, installation
 from pg_llm.protocol import Message
+from pg_llm.runtime import result_cache
+from pg_llm.runtime.result_cache import ResultCache
+from pg_llm.runtime.usage import Account, Ledger, Spent
 
 if TYPE_CHECKING:
     from pg_llm.models.engine import Window
@@ -36,7 +40,14 @@ def answer(request: Message, poll: Callable[[], object]) -> Any:
     spec = ModelSpec.from_wire(request["model"])
     match request["op"]:
         case "run":
-            return _run(request["task"], spec, request["inputs"], request["options"], poll)
+            return _run(request, spec, poll)
+        case "measure":
+            spent = Spent()
+            results = _run(request, spec, poll, spent)
+            for result in results:
+                if isinstance(result, Error):
+                    raise result
+            return {"results": results, "cost": spent.cost(spec.options)}
         case "load":
             return loading.describe(_model(spec, poll))
         case "unload":
@@ -49,6 +60,8 @@ def answer(request: Message, poll: Callable[[], object]) -> Any:
 
 
 _folders: list[Path] = []
+# Results of requests in which another text failed.
+_rescued_results = ResultCache(16 << 20)
 # Seconds between two polls while an endpoint is waited for.
 _SLICE = 0.05
 
@@ -103,22 +116,50 @@ def release() -> None:
         process.remove(_folders.pop())
 
 
-def _run(task: str, spec: ModelSpec, inputs: list[str], options: Message, poll: Callable[[], object]) -> list[Any]:
+def _run(request: Message, spec: ModelSpec, poll: Callable[[], object], measured: Spent | None = None) -> list[Any]:
+    """The result of each text, or its error; as in the host, `measured` sums up the cost of all of them."""
     from pg_llm.models.engine import is_concurrent
     from pg_llm.tasks import batching
 
+    task, inputs, options = request["task"], request["inputs"], request["options"]
     model = _model(spec, poll)
-    distinct = list(dict.fromkeys(inputs))
+    key, scope = spec.key, result_cache.scope(task, options)
+    results: dict[str, Any] = {}
+    if measured is None:
+        results.update(_rescued_results.get_many(key, scope, inputs))
+    distinct = [text for text in dict.fromkeys(inputs) if text not in results]
 
     def forward(batch: Sequence[Window]) -> Any:
         return _call(spec, lambda: model.forward(batch), poll)
 
-    def read(windows: Sequence[Window]) -> Sequence[Any]:
-        if is_concurrent(model):
-            return batching.forward_concurrently(model, windows, poll, _SLICE)
-        return batching.forward(forward, windows, model.batch_tokens, poll)
+    account = Account.from_wire(request["account"]) if request.get("account") else None
+    spent = measured or Spent()
+    spent.texts, spent.cache_hits = len(inputs), len(inputs) - len(distinct)
 
-    results = dict(zip(distinct, _results(task, model, distinct, options, read, poll), strict=True))
+    def read(windows: Sequence[Window]) -> Sequence[Any]:
+        started = time.monotonic()
+        if is_concurrent(model):
+            outputs = batching.forward_concurrently(model, windows, poll, _SLICE)
+        else:
+            outputs = batching.forward(forward, windows, model.batch_tokens, poll)
+        spent.seconds += time.monotonic() - started
+        spent.count(zip(windows, outputs, strict=True))
+        return outputs
+
+    if account and distinct:
+        _ledger().check(account)
+    try:
+        results.update(zip(distinct, _results(task, model, distinct, options, read, poll), strict=False))
+    finally:
+        if account:
+            _ledger().add(account, spec.name, spent, spent.money(spec.options))
+    failures = [result for result in results.values() if isinstance(result, Exception)]
+    if failures:
+        # Another call pays only for the others.
+        _rescued_results.put_many(key, scope, {text: each for text, each in results.items() if isinstance(each, str)})
+    for failure in failures:
+        if isinstance(failure, batching.BatchFailed):
+            raise failure.error
     return [results[text] for text in inputs]
 
 
@@ -134,11 +175,11 @@ def _results(
     read: Callable[[Sequence[Window]], Sequence[Any]],
     poll: Callable[[], object],
 ) -> list[Any]:
-    """One result per input, in order; long texts are read in steps."""
+    """What becomes of the inputs, up to the portion in which the request failed as a whole; long ones go in steps."""
     from pg_llm import tasks
-    from pg_llm.tasks import worker_process
+    from pg_llm.tasks import batching, worker_process
 
-    worker_process.poll = poll
+    worker_process.poll = _with_signals(poll)
     task = tasks.find(name)
     weight = task.weight(model, options) if hasattr(task, "weight") else 1
     results: list[Any] = []
@@ -153,6 +194,8 @@ def _results(
                 with _signals_blocked():
                     items[place] = next(finishing)
         results += items
+        if any(isinstance(item, batching.BatchFailed) for item in items):
+            break
     return results
 
 
@@ -195,6 +238,11 @@ def _cache() -> ModelCache:
     return cache
 
 
+@functools.cache
+def _ledger() -> Ledger:
+    return Ledger()
+
+
 @contextlib.contextmanager
 def _signals_blocked() -> Iterator[None]:
     """Block signals while a library may start threads, so that PostgreSQL's handlers run in its own thread only."""
@@ -203,6 +251,20 @@ def _signals_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _with_signals(poll: Callable[[], object]) -> Callable[[], object]:
+    """`poll` with the signals of now, where it is called while they are blocked: else it would find none."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    def call() -> object:
+        blocked = signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        try:
+            return poll()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+    return call
 
 
 @functools.cache

@@ -10,6 +10,7 @@ several batches at a time; one whose sessions have all gone is ended.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,9 +18,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from pg_llm.models.engine import Engine, Window, is_concurrent
+from pg_llm.runtime.usage import Spent
 from pg_llm.tasks import batching
+from pg_llm.tasks.batching import BatchFailed, Budget
 
 Session = int
+# Stands for an output that is not there yet.
+_NOT_THERE = object()
 # Starts a batch; cancelling the future ends it where that is possible.
 Submit = Callable[[Sequence[Window]], Future[Sequence[Any]]]
 
@@ -30,6 +35,7 @@ class _Job:
     results: list[Any]
     missing: int
     done: asyncio.Future[list[Any]]
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class _Item:
 class ModelQueue:
     """The windows that wait for one model. Everything but the batches happens in the event loop's thread."""
 
-    def __init__(self, submit: Submit, budget: int, concurrency: int = 1) -> None:
+    def __init__(self, submit: Submit, budget: Budget, concurrency: int = 1) -> None:
         self._submit = submit
         self._budget = budget
         self._concurrency = concurrency
@@ -56,25 +62,34 @@ class ModelQueue:
     @classmethod
     def of(cls, model: Engine, get: Callable[[], Engine]) -> ModelQueue:
         """The queue of a model; `get` gives it for every batch, as it may have been evicted and loaded again."""
+        budget = Budget.of(model)
         if is_concurrent(model):
-            return cls(lambda batch: get().submit(batch), model.batch_tokens, model.concurrency)  # type: ignore[attr-defined]
+            return cls(lambda batch: get().submit(batch), budget, model.concurrency)  # type: ignore[attr-defined]
         thread = ThreadPoolExecutor(1)
-        return cls(lambda batch: thread.submit(lambda: get().forward(batch)), model.batch_tokens)
+        return cls(lambda batch: thread.submit(lambda: get().forward(batch)), budget)
 
     def __len__(self) -> int:
         """The number of waiting windows."""
         return sum(len(items) for items in self._waiting.values())
 
-    async def submit(self, session: Session, windows: Sequence[Window]) -> list[Any]:
-        """The outputs for the windows, in order."""
+    async def submit(self, session: Session, windows: Sequence[Window], spent: Spent | None = None) -> list[Any]:
+        """The outputs for the windows, in order: BatchFailed for those that are missing because a batch raised.
+
+        What they cost is added to `spent`, also if the request is cancelled.
+        """
         if not windows:
             return []
-        job = _Job(list(windows), [None] * len(windows), len(windows), asyncio.get_running_loop().create_future())
+        job = _Job(list(windows), [_NOT_THERE] * len(windows), len(windows), asyncio.get_running_loop().create_future())
         items = self._waiting.setdefault(session, deque())
         items.extend(_Item(session, job, position) for position in batching.by_length(windows))
         # Once all that is submitted at this moment is there.
         asyncio.get_running_loop().call_soon(self._start_batches)
-        return await job.done
+        try:
+            return await job.done
+        finally:
+            if spent is not None:
+                spent.seconds += job.seconds
+                spent.count(each for each in zip(windows, job.results, strict=True) if each[1] is not _NOT_THERE)
 
     def cancel(self, session: Session) -> None:
         """Drop the session's waiting windows, and end batches that nobody else waits for."""
@@ -93,7 +108,7 @@ class ModelQueue:
             items = self._waiting[session]
             while items:
                 cost = items[0].window.cost
-                fits = batching.fits(max(longest, cost), len(batch) + 1, self._budget)
+                fits = self._budget.holds(max(longest, cost), len(batch) + 1)
                 if not fits or (session != turns[0] and cost > longest):
                     break
                 batch.append(items.popleft())
@@ -115,15 +130,22 @@ class ModelQueue:
         self._start_batches()
 
     async def _run(self, batch: list[_Item]) -> None:
+        started = time.monotonic()
         try:
             results = await asyncio.wrap_future(self._submit([item.window for item in batch]))
         except asyncio.CancelledError:
             for item in batch:
                 item.job.done.cancel()
-        except Exception as error:  # noqa: BLE001 - raised in every job of the batch
+        except Exception as error:  # noqa: BLE001 - given to every job of the batch
             self._fail(batch, error)
         else:
             self._finish(batch, results)
+        finally:
+            # Each text has its share of the batch.
+            seconds = time.monotonic() - started
+            total = sum(item.window.cost for item in batch) or 1
+            for item in batch:
+                item.job.seconds += seconds * item.window.cost / total
 
     def _finish(self, batch: list[_Item], results: Sequence[Any]) -> None:
         unfinished: dict[Session, list[_Item]] = {}
@@ -143,12 +165,13 @@ class ModelQueue:
             self._waiting.setdefault(session, deque()).extendleft(reversed(items))
 
     def _fail(self, batch: list[_Item], error: Exception) -> None:
-        failed = {id(item.job): item.job for item in batch}
+        jobs = {id(item.job): item.job for item in batch}
         for session in list(self._waiting):
-            remaining = deque(item for item in self._waiting[session] if id(item.job) not in failed)
+            remaining = deque(item for item in self._waiting[session] if id(item.job) not in jobs)
             self._waiting[session] = remaining
             if not remaining:
                 del self._waiting[session]
-        for job in failed.values():
+        for job in jobs.values():
             if not job.done.done():
-                job.done.set_exception(error)
+                failed = BatchFailed(error)
+                job.done.set_result([failed if output is _NOT_THERE else output for output in job.results])

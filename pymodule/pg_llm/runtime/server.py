@@ -29,7 +29,9 @@ from pg_llm.runtime.request_memory import Memory
 from pg_llm.runtime.result_cache import ResultCache
 from pg_llm.runtime.scheduler import ModelQueue, Session
 from pg_llm.runtime.training.queue import TrainingQueue
+from pg_llm.runtime.usage import Account, Ledger, Spent
 from pg_llm.tasks import worker_process
+from pg_llm.tasks.batching import BatchFailed
 
 log = logging.getLogger("pg_llm.runtime")
 _T = TypeVar("_T")
@@ -53,11 +55,18 @@ class Server:
     """Answers every session of one cluster; `logs` is a folder for TensorBoard, `leave` ends the process."""
 
     def __init__(
-        self, cache: ModelCache, results: ResultCache, memory: Memory, logs: str | None, leave: Callable[[], None]
+        self,
+        cache: ModelCache,
+        results: ResultCache,
+        memory: Memory,
+        ledger: Ledger,
+        logs: str | None,
+        leave: Callable[[], None],
     ) -> None:
         self._cache = cache
         self._results = results
         self._memory = memory
+        self._ledger = ledger
         self._leave = leave
         self._started_at = time.time()
         # Slices of a model's work are short; loading and tasks without a model take longer and have other threads.
@@ -119,18 +128,21 @@ class Server:
     async def _answer(
         self, session: Session, message: Message, refused: Error | None, writer: asyncio.StreamWriter
     ) -> None:
-        answer: Message = {"id": message.get("id")}
+        answer: Message = {}
         inputs = message.get("inputs") or ()
         try:
             if refused:
                 raise refused
             with self._memory.reserved(sum(map(len, inputs))):
-                answer["result"] = await self._dispatch(session, message)
+                result = await self._dispatch(session, message)
+            run = message.get("op") == "run"
+            answer = protocol.answered(result, "errors" in message.get("reads", ())) if run else {"result": result}
         except Error as error:
-            answer["error"] = to_wire(error)
+            answer = {"error": to_wire(error)}
         except Exception as error:
             log.exception("request %s failed", message.get("op"))
-            answer["error"] = to_wire(from_exception(error, hint="See pg_llm/host.log in the data directory."))
+            answer = {"error": to_wire(from_exception(error, hint="See pg_llm/host.log in the data directory."))}
+        answer["id"] = message.get("id")
         # A caller of an older release reads JSON only, without texts after it.
         writer.write(protocol.encode(answer, plain="texts" not in message.get("reads", ())))
         await writer.drain()
@@ -139,6 +151,8 @@ class Server:
         match message["op"]:
             case "run":
                 return await self._run(session, message)
+            case "measure":
+                return await self._measure(session, message)
             case "load":
                 return loading.describe(await self._model(ModelSpec.from_wire(message["model"])))
             case "unload":
@@ -170,11 +184,26 @@ class Server:
             case unknown:
                 raise Error(f'the model host does not know the request "{unknown}"')
 
-    async def _run(self, session: Session, message: Message) -> list[str]:
+    async def _measure(self, session: Session, message: Message) -> Message:
+        """The result of each text, and what they have cost. Raises the first text's error."""
+        spent = Spent()
+        results = await self._run(session, message, spent)
+        for result in results:
+            if isinstance(result, Error):
+                raise result
+        return {"results": results, "cost": spent.cost(message["model"]["options"])}
+
+    async def _run(self, session: Session, message: Message, measured: Spent | None = None) -> list[str | Error]:
+        """The result of each text, or its error; what was computed is kept for the next request even if this fails.
+
+        What it costs is added to `measured`, if that is given; nothing that is kept is used then.
+        """
         spec = ModelSpec.from_wire(message["model"]) if message["model"] else None
         inputs, options = message["inputs"], message["options"]
         key, scope = spec.key if spec else "", result_cache.scope(message["task"], options)
-        results = self._results.get_many(key, scope, inputs)
+        results: dict[str, str | Error] = {}
+        if measured is None:
+            results.update(self._results.get_many(key, scope, inputs))
         # A repeated text is computed once.
         missing = [text for text in dict.fromkeys(inputs) if text not in results]
         if spec:
@@ -182,37 +211,54 @@ class Server:
             counts.calls += 1
             counts.rows += len(inputs)
             counts.memo_hits += len(inputs) - len(missing)
-        if missing:
-            results_of_missing = await self._compute(session, spec, message["task"], missing, options)
-            computed = dict(zip(missing, results_of_missing, strict=True))
-            self._results.put_many(key, scope, computed)
-            results.update(computed)
+        account = Account.from_wire(message["account"]) if spec and message.get("account") else None
+        if account and missing:
+            self._ledger.check(account)
+        spent = measured or Spent()
+        spent.texts, spent.cache_hits = len(inputs), len(inputs) - len(missing)
+        outcomes: list[tasks.Outcome] = []
+        try:
+            if missing:
+                outcomes = await self._compute(session, spec, message["task"], missing, options, spent)
+        finally:
+            if spec and account:
+                self._ledger.add(account, spec.name, spent, spent.money(spec.options))
+        computed = dict(zip(missing, outcomes, strict=False))
+        kept = {text: outcome for text, outcome in computed.items() if isinstance(outcome, str)}
+        self._results.put_many(key, scope, kept)
+        for text, outcome in computed.items():
+            if isinstance(outcome, BatchFailed):
+                raise outcome.error
+            results[text] = cast(str | Error, outcome)
         return [results[text] for text in inputs]
 
     async def _compute(
-        self, session: Session, spec: ModelSpec | None, name: str, inputs: list[str], options: Message
-    ) -> list[str]:
+        self, session: Session, spec: ModelSpec | None, name: str, inputs: list[str], options: Message, spent: Spent
+    ) -> list[tasks.Outcome]:
+        """What becomes of the inputs, in order, up to the portion in which the request failed as a whole."""
         task = tasks.find(name)
         model = await self._model(spec) if spec else None
         threads = self._threads if spec else self._libraries
         weight = task.weight(model, options) if hasattr(task, "weight") else 1
-        results: list[str] = []
+        results: list[tasks.Outcome] = []
         for portion in tasks.portions(inputs, weight):
             prepared = await self._in_thread(threads, functools.partial(task.prepare, model, portion, options))
-            items: list[str | tasks.WorkItem] = list(prepared)
+            items: list[tasks.Outcome] = list(prepared)
             # Long texts are read in steps, between which other sessions have their turn.
             while unfinished := [place for place, item in enumerate(items) if isinstance(item, tasks.WorkItem)]:
                 works = [cast(tasks.WorkItem, items[place]) for place in unfinished]
                 outputs: Sequence[Any] = ()
                 if spec and model:
-                    outputs = await self._queue(spec, model).submit(session, tasks.windows(works))
+                    outputs = await self._queue(spec, model).submit(session, tasks.windows(works), spent)
                 finishing = tasks.finish(works, outputs)
-                finished: list[str | tasks.WorkItem] = []
+                finished: list[tasks.Outcome] = []
                 while len(finished) < len(works):
                     finished += await self._in_thread(threads, functools.partial(tasks.take_for, finishing, _SLICE))
                 for place, item in zip(unfinished, finished, strict=True):
                     items[place] = item
-            results += cast(list[str], items)
+            results += items
+            if any(isinstance(item, BatchFailed) for item in items):
+                break
         return results
 
     async def _model(self, spec: ModelSpec) -> Engine:

@@ -9,10 +9,9 @@ from pg_llm.database import models
 from pg_llm.database.connection import Connection
 
 
-def embed(db: Connection, texts: Sequence[str], model: str | None) -> list[str]:
-    """One vector literal per text; the model must exist even where there is no text."""
-    encoder = models.find(db, model, "embedding")
-    return encoder.run("embedding", texts) if texts else []
+def embed(db: Connection, texts: Sequence[str | None], model: str | None) -> list[str | None]:
+    """One vector literal per text, None for NULL; the model must exist even where there is no text."""
+    return models.find(db, model, "embedding").run_rows("embedding", texts)
 
 
 def similarity(db: Connection, a: str | None, b: str | None, model: str | None) -> float | None:

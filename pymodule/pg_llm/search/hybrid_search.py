@@ -149,7 +149,9 @@ class _VectorRanking(_Ranking):
         self._vector = vector
         schema = catalog.schema_of(db, "vector")
         _, operator, self._score = METRICS[index.definition.metric]
-        self._distance = f"(c.embedding OPERATOR({schema}.{operator}) $1::{schema}.{index.definition.storage})"
+        # Read once: a generic plan would parse the parameter again for each row.
+        vector_once = f"(SELECT $1::{schema}.{index.definition.storage})"
+        self._distance = f"(c.embedding OPERATOR({schema}.{operator}) {vector_once})"
 
     def best(self, pool: int, restricted: bool) -> list[Hit]:
         # The function's own setting is the least pool.

@@ -12,6 +12,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
+from pg_llm.errors import Error
 from pg_llm.models.engine import Window
 from pg_llm.tasks import passages
 
@@ -23,6 +24,7 @@ TASKS = {
     "cleaning": "pg_llm.cleaning.host.values",
     "embedding": "pg_llm.search.host.embedding",
     "entities": "pg_llm.classify.host.entities",
+    "entity_patterns": "pg_llm.classify.host.entity_patterns",
     "extraction": "pg_llm.generate.host.extraction",
     "generation": "pg_llm.generate.host.generation",
     "graph_drawing": "pg_llm.graph.host.drawing",
@@ -36,9 +38,13 @@ TASKS = {
     "recommendation": "pg_llm.recommend.host.ranking",
     "relations": "pg_llm.graph.host.relations",
     "spelling": "pg_llm.cleaning.host.spelling",
+    "rewriting": "pg_llm.generate.host.rewriting",
+    "spans": "pg_llm.generate.host.spans",
     "sql_check": "pg_llm.ask.host.sql_check",
     "sql_writing": "pg_llm.ask.host.sql_writing",
+    "summarization": "pg_llm.generate.host.summarization",
     "support": "pg_llm.search.host.support",
+    "text_vectors": "pg_llm.training.host.text_vectors",
 }
 # Characters of inputs that are prepared together.
 _PORTION = 1 << 18
@@ -48,14 +54,16 @@ _PORTION = 1 << 18
 class WorkItem:
     """One input: the windows that the model reads, and how their outputs become the result.
 
-    `finish` gives the result, or for a long text the next work item. It is otherwise pure, so that a call may be
-    repeated and its result cached.
+    `finish` gives the result, or for a long text the next work item, or raises the Error of this text. It is otherwise
+    pure, so that a call may be repeated and its result cached.
     """
 
     windows: Sequence[Window]
     finish: Callable[[Sequence[Any]], str | WorkItem]
 
 
+# What has become of an input: its result, what is still to be read of it, or why it has none.
+Outcome = str | WorkItem | Exception
 Steps = Generator[Sequence[Window], Sequence[Any], str]
 
 
@@ -97,15 +105,25 @@ def windows(works: Sequence[WorkItem]) -> list[Window]:
     return [window for work in works for window in work.windows]
 
 
-def finish(works: Sequence[WorkItem], outputs: Sequence[Any]) -> Iterator[str | WorkItem]:
-    """The results of the work items from the outputs for `windows(works)`; for a long text its next work item."""
+def finish(works: Sequence[WorkItem], outputs: Sequence[Any]) -> Iterator[Outcome]:
+    """What becomes of the work items by the outputs for `windows(works)`; an output may be an exception."""
     start = 0
     for work in works:
-        yield work.finish(outputs[start : start + len(work.windows)])
+        yield _finish(work, outputs[start : start + len(work.windows)])
         start += len(work.windows)
 
 
-def take_for(results: Iterator[str | WorkItem], seconds: float) -> list[str | WorkItem]:
+def _finish(work: WorkItem, outputs: Sequence[Any]) -> Outcome:
+    for output in outputs:
+        if isinstance(output, Exception):
+            return output
+    try:
+        return work.finish(outputs)
+    except Error as error:
+        return error
+
+
+def take_for(results: Iterator[Outcome], seconds: float) -> list[Outcome]:
     """The results that are ready within the time, one at least if there is one."""
     deadline = time.monotonic() + seconds
     taken = []

@@ -6,7 +6,20 @@ from pg_llm.models.spec import OPTIONS, ModelSpec, check_options
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"device": "cpu"}, {"engine": "onnx", "precision": "int8"}, {"query_prompt": "query: ", "timeout": 5}],
+    [
+        {},
+        {"device": "cpu"},
+        {"engine": "onnx", "precision": "int8"},
+        {"query_prompt": "query: ", "timeout": 5},
+        {"allow_http": True, "retries": 0, "concurrency": 256, "max_response": "1GB", "batch_size": 1},
+        {
+            "rate_limit": {"requests": 1},
+            "price_in": 0.15,
+            "price_out": 2,
+            "headers": {"OpenAI-Organization": "us"},
+            "extra_body": {"seed": None},
+        },
+    ],
 )
 def test_options_that_exist_are_accepted(options: dict[str, object]) -> None:
     check_options(options)
@@ -23,12 +36,34 @@ def test_options_that_exist_are_accepted(options: dict[str, object]) -> None:
         ({"query_prompt": None}, "query_prompt"),
         ({"trust_remote_code": True}, "trust_remote_code"),
         ({"engine": ["onnx"]}, "engine"),
+        ({"timeout": 0}, "timeout"),
+        ({"retries": 21}, "retries"),
+        ({"concurrency": 1.5}, "concurrency"),
+        ({"allow_http": 1}, "allow_http"),
+        ({"rate_limit": {"requests": 0}}, "rate_limit"),
+        ({"rate_limit": {"seconds": 1}}, "rate_limit"),
+        ({"rate_limit": 60}, "rate_limit"),
+        ({"extra_body": {"stream": True}}, "extra_body"),
+        ({"headers": {"Authorization": "Bearer sk"}}, "headers"),
+        ({"headers": {"X-Api-Key": "sk"}}, "headers"),
+        ({"headers": {"Host": "other"}}, "headers"),
+        ({"headers": {"X": "a\r\nHost: b"}}, "headers"),
+        ({"headers": {"X\n": "a"}}, "headers"),
+        ({"headers": {"X": 1}}, "headers"),
+        ({"price_in": -1}, "price_in"),
+        ({"price_out": True}, "price_out"),
+        ({"price_out": "1"}, "price_out"),
     ],
 )
 def test_options_that_do_not_exist_or_cannot_be_are_refused_by_name(options: dict[str, object], named: str) -> None:
     with pytest.raises(InvalidInput, match=f'"{named}"') as caught:
         check_options(options)
     assert caught.value.hint
+
+
+def test_a_size_is_written_as_in_settings() -> None:
+    with pytest.raises(InvalidInput, match='invalid value for max_response: "much"'):
+        check_options({"max_response": "much"})
 
 
 def test_every_option_says_what_it_is() -> None:

@@ -130,6 +130,23 @@ def test_an_error_arrives_as_itself_and_the_next_call_works(host: Callable[..., 
     assert run(["b"]) == ["B"]
 
 
+def test_the_error_of_one_text_stands_in_its_place_and_is_asked_for_again(host: Callable[..., Host]) -> None:
+    def answer(requests: list[Message]) -> list[Message | bytes]:
+        (request,) = requests
+        results = ["" if text == "bad" else text.upper() for text in request["inputs"]]
+        errors = [[place, to_wire(UndefinedModel(f"bad {place}"))] for place, text in enumerate(results) if not text]
+        return [{"id": request["id"], "result": results, "errors": errors}]
+
+    listener = host(answer)
+    first, failed, last = run(["a", "bad", "c"])
+    assert (first, type(failed), str(failed), last) == ("A", UndefinedModel, "bad 1", "C")
+    assert [str(each) for each in run(["a", "bad", "c"])] == ["A", "bad 0", "C"]
+    assert [(request["reads"], request["inputs"]) for request in listener.requests] == [
+        (["texts", "errors"], ["a", "bad", "c"]),
+        (["texts", "errors"], ["bad"]),
+    ]
+
+
 @pytest.mark.parametrize("last", [[b""], [b"\0\0"], [b"\0\0\0\x09{", b""]])
 def test_a_host_that_dies_while_it_answers_is_asked_again(host: Callable[..., Host], last: list[bytes]) -> None:
     deaths = iter([last, None])
@@ -183,7 +200,7 @@ def test_no_texts_no_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @given(st.lists(st.text(max_size=10) | st.integers(0, 1 << 20).map(lambda length: "x" * length), max_size=20))
 def test_requests_hold_every_text_once_and_are_bounded(texts: list[str]) -> None:
-    chunks = list(client._chunks(texts))
+    chunks = list(client.chunks(texts))
     assert [text for chunk in chunks for text in chunk] == texts
     assert all(len(chunk) == 1 or sum(map(len, chunk)) <= client._CHUNK_CHARACTERS for chunk in chunks)
     assert all(0 < len(chunk) <= client._CHUNK_TEXTS for chunk in chunks)

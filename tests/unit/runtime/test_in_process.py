@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import threading
+import types
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -20,6 +21,7 @@ from pg_llm.models import loading
 from pg_llm.models.model_cache import ModelCache
 from pg_llm.models.spec import ModelSpec
 from pg_llm.runtime import client, in_process
+from pg_llm.runtime.result_cache import ResultCache
 from pg_llm.runtime.training import process
 from pg_llm.tasks import worker_process
 
@@ -91,6 +93,27 @@ def test_signals_are_blocked_while_a_model_runs(model: EchoEngine) -> None:
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
+@pytest.mark.usefixtures("model")
+def test_a_cancel_is_heard_while_a_text_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signals are blocked then, but for the moment of a poll."""
+    heard: list[int] = []
+
+    def prepare(model: Any, inputs: Sequence[str], options: Any) -> list[Any]:
+        signal.raise_signal(signal.SIGUSR1)
+        assert not heard
+        worker_process.poll()
+        assert heard == [signal.SIGUSR1]
+        assert signal.SIGUSR1 in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        return []
+
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: heard.append(number))
+    try:
+        monkeypatch.setattr("pg_llm.tasks.find", lambda name: types.SimpleNamespace(prepare=prepare))
+        assert in_process.answer({"model": None, "task": "t", "inputs": ["a"], "options": {}}, lambda: None) == []
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
 def test_an_endpoint_is_waited_for_in_a_thread(model: EchoEngine) -> None:
     go, polls = threading.Event(), []
     forward = model.forward
@@ -112,6 +135,37 @@ def test_an_endpoint_is_waited_for_in_a_thread(model: EchoEngine) -> None:
         embed(["other"], REMOTE)
 
 
+@pytest.mark.usefixtures("model")
+def test_results_beside_a_failure_are_kept_for_the_next_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Elsewhere(EchoEngine):
+        concurrency, batch_tokens = 1, 1
+
+        def submit(self, batch: Any) -> Future[Any]:
+            (text,) = [window.tokens for window in batch]
+            self.read.append(text)
+            future: Future[Any] = Future()
+            if text == "end":
+                future.set_exception(HostUnavailable("gone"))
+            else:
+                future.set_result([InvalidInput("bad text") if text == "bad" else [float(len(text))]])
+            return future
+
+    engine = Elsewhere()
+    monkeypatch.setattr(in_process._cache(), "_load", lambda spec: engine)
+    request = {"op": "run", "task": "embedding", "model": MODEL.to_wire(), "options": {"role": None}}
+    monkeypatch.setattr(in_process, "_rescued_results", ResultCache(10_000))
+    for texts, outcome in ((["a", "bad", "cc"], "bad text"), (["a", "end", "ccc"], "gone"), (["a", "ccc"], None)):
+        engine.read.clear()
+        try:
+            results = in_process.answer({**request, "inputs": texts}, lambda: None)
+        except HostUnavailable as error:
+            results = [error]
+        failures = [str(result) for result in results if isinstance(result, Exception)]
+        assert failures == ([outcome] if outcome else [])
+        assert "a" not in engine.read or texts == ["a", "bad", "cc"]
+    assert engine.read == ["ccc"]
+
+
 def test_packages_are_those_of_the_same_python(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     own = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for folder, fits in ((tmp_path / own / "site-packages", True), (tmp_path / "python2.7" / "site-packages", False)):
@@ -125,7 +179,7 @@ def test_packages_are_those_of_the_same_python(monkeypatch: pytest.MonkeyPatch, 
             with pytest.raises(HostUnavailable, match=f"to be for {own}, which PostgreSQL runs"):
                 in_process._import_from_host()
     in_process._import_from_host.cache_clear()
-    assert set(installation.OPENMP_ENV) == {"GOMP_SPINCOUNT"}
+    assert set(installation.OPENMP_ENV) == {"GOMP_SPINCOUNT", "OPENBLAS_THREAD_TIMEOUT"}
 
 
 PROGRAM = """

@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Window
 from pg_llm.runtime.scheduler import ModelQueue
+from pg_llm.tasks.batching import BatchFailed
 
 _COSTS = st.lists(st.integers(1, 80), max_size=30)
 _SESSIONS = st.lists(_COSTS, min_size=1, max_size=5)
@@ -165,8 +167,8 @@ def test_a_batch_that_fails_fails_its_jobs_only() -> None:
             queue.submit(2, _units("good", [_BUDGET] * 3)),
             queue.submit(1, _units("other", [_BUDGET] * 2)),
         ]
-        failed, good, other = await asyncio.gather(*jobs, return_exceptions=True)
-        assert isinstance(failed, ValueError)
+        failed, good, other = await asyncio.gather(*jobs)
+        assert all(isinstance(output, BatchFailed) and isinstance(output.error, ValueError) for output in failed)
         assert good == ["GOOD0", "GOOD1", "GOOD2"]
         assert other == ["OTHER0", "OTHER1"]
         assert len(queue) == 0
@@ -260,11 +262,27 @@ def test_batches_of_an_engine_elsewhere_run_side_by_side_and_end_with_their_sess
     _wait(work())
 
 
+def test_outputs_that_are_there_stay_when_a_later_batch_fails() -> None:
+    async def work() -> None:
+        engine = Elsewhere()
+        outputs = asyncio.create_task(ModelQueue.of(engine, lambda: engine).submit(1, _units("a", [1] * 3)))
+        await asyncio.sleep(0.01)
+        row_failed, failed = InvalidInput("this text"), ConnectionError("gone")
+        engine.started["a0"].set_result(["A0"])
+        engine.started["a1"].set_result([row_failed])
+        engine.started["a2"].set_exception(failed)
+        first, second, third = await outputs
+        assert (first, second, third.error) == ("A0", row_failed, failed)
+
+    _wait(work())
+
+
 def test_an_engine_elsewhere_that_cannot_even_start_fails_its_job() -> None:
     async def work() -> None:
         engine = Elsewhere()
         engine.submit = lambda batch: 1 / 0  # type: ignore[method-assign, assignment, return-value]
-        with pytest.raises(ZeroDivisionError):
-            await ModelQueue.of(engine, lambda: engine).submit(1, _units("a", [1]))
+        (failed,) = await ModelQueue.of(engine, lambda: engine).submit(1, _units("a", [1]))
+        assert isinstance(failed, BatchFailed)
+        assert isinstance(failed.error, ZeroDivisionError)
 
     _wait(work())

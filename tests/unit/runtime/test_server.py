@@ -9,6 +9,7 @@ import json
 import os
 import socket
 import sys
+import tempfile
 import types
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -17,15 +18,17 @@ from typing import Any
 import pytest
 from echo import EchoEngine, vector
 from pg_llm import protocol, tasks
-from pg_llm.errors import InvalidModel
+from pg_llm.errors import InvalidInput, InvalidModel, to_wire
 from pg_llm.installation import build
 from pg_llm.models import loading
+from pg_llm.models.engine import Window
 from pg_llm.models.model_cache import ModelCache
 from pg_llm.models.spec import ModelSpec
 from pg_llm.protocol import Message
 from pg_llm.runtime.request_memory import Memory
 from pg_llm.runtime.result_cache import ResultCache
 from pg_llm.runtime.server import Server
+from pg_llm.runtime.usage import Ledger
 
 GB = 1 << 30
 MODEL = ModelSpec("m", "embedding", "path:/m", digest="d").to_wire()
@@ -39,7 +42,8 @@ class Host:
         self.engines = {"embedding": EchoEngine(), "generation": EchoEngine("generation")}
         self.left = 0
         self.cache = ModelCache(lambda spec: self.engines[spec.task], lambda spec: 0, 1 << 20)
-        self.server = Server(self.cache, ResultCache(1 << 20), Memory(limit), None, self._leave)
+        self.ledger = Ledger(Path(tempfile.mkdtemp()) / "usage.sqlite")
+        self.server = Server(self.cache, ResultCache(1 << 20), Memory(limit), self.ledger, None, self._leave)
         self._ids = iter(range(1000))
 
     def _leave(self) -> None:
@@ -52,7 +56,7 @@ class Host:
         self.serving = asyncio.create_task(self.server.serve(reader, self._other_side))
 
     async def send(self, op: str, **fields: Any) -> None:
-        message = {"id": next(self._ids), "build": build(), "reads": ["texts"], "op": op, **fields}
+        message = {"id": next(self._ids), "build": build(), "reads": ["texts"], "op": op} | fields
         self.writer.write(protocol.encode(message))
         await self.writer.drain()
 
@@ -117,6 +121,57 @@ def test_texts_are_embedded_once_and_counted() -> None:
 
     host = served(scenario)
     assert host.engines["embedding"].read == ["a rose", "a lily"]
+
+
+class Picky(EchoEngine):
+    """Refuses the text `bad`, and at `end` altogether."""
+
+    def forward(self, batch: Sequence[Window]) -> Any:
+        self.read += [window.tokens for window in batch]
+        if "end" in self.read:
+            raise InvalidModel("it is gone")
+        return [InvalidInput("bad text") if window.tokens == "bad" else window.tokens.upper() for window in batch]
+
+
+def picky(host: Host) -> Picky:
+    engine = host.engines["generation"] = Picky("generation")
+    engine.batch_tokens = 1
+    return engine
+
+
+WRITING = {
+    "task": "generation",
+    "model": WRITER,
+    "options": {"max_tokens": 1, "temperature": 0, "seed": 0, "schema": None},
+}
+
+
+def test_a_text_that_fails_is_told_beside_the_others_and_alone_asked_again() -> None:
+    async def scenario(host: Host) -> None:
+        engine = picky(host)
+        await host.send("run", **WRITING, inputs=["a", "bad", "c"], reads=["texts", "errors"])
+        answer = await host.receive()
+        assert answer["result"] == ["A", "", "C"]
+        assert answer["errors"] == [[1, to_wire(InvalidInput("bad text"))]]
+        # A session of an older release hears of the error alone.
+        assert (await host.refused("run", **WRITING, inputs=["a", "bad", "c"]))["message"] == "bad text"
+        assert sorted(engine.read) == ["a", "bad", "bad", "c"]
+
+    served(scenario)
+
+
+def test_what_was_computed_before_a_failure_of_all_is_kept() -> None:
+    async def scenario(host: Host) -> None:
+        engine = picky(host)
+        await host.send("run", **WRITING, inputs=["a", "b", "end"], reads=["texts", "errors"])
+        assert (await host.receive())["error"]["message"] == "it is gone"
+        read = set(engine.read)
+        engine.read.clear()
+        await host.ask("run", **WRITING, inputs=["a", "b"])
+        assert read | set(engine.read) == {"a", "b", "end"}
+        assert not (read - {"end"}) & set(engine.read)
+
+    served(scenario)
 
 
 def test_the_status_tells_of_models_that_are_not_loaded() -> None:
@@ -253,3 +308,25 @@ class _Stranger:
 
     def unpack(self, data: bytes) -> tuple[int, int, int]:
         return (1, 654321, 1)
+
+
+def test_what_a_request_costs_is_noted_and_a_spent_budget_refuses_the_next() -> None:
+    account = {"database": 5, "role": "bob", "budgets": [["day", "tokens", 4]]}
+    request = {"task": "embedding", "model": MODEL, "options": {"role": "document"}, "account": account}
+
+    async def scenario(host: Host) -> None:
+        await host.ask("run", **request, inputs=["two words", "two words", "one"])
+        ((role, model, _, *sums),) = host.ledger.rows(5)
+        assert (role, model, sums[:5]) == ("bob", "m", [1, 3, 1, 3, 0])
+        assert sums[5] > 0
+        await host.ask("run", **request, inputs=["three words more"])
+        error = await host.refused("run", **request, inputs=["again"])
+        assert error["class"] == "BudgetExceeded"
+        assert "4 tokens per day" in error["message"]
+        # What the host remembers costs nothing.
+        await host.ask("run", **request, inputs=["one"])
+        # Whoever has no budget goes on.
+        await host.ask("run", **{**request, "account": {**account, "budgets": []}}, inputs=["again"])
+        await host.ask("run", **{**request, "account": {**account, "role": "eve"}}, inputs=["more"])
+
+    served(scenario)

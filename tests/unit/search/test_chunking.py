@@ -58,6 +58,14 @@ def test_without_a_length_the_models_window_is_filled(method: str) -> None:
     assert max(len(chunk.split()) for chunk in found) == 30
 
 
+def test_a_chunk_that_is_long_enough_ends_with_its_paragraph() -> None:
+    short, long = "One two.", " ".join(["word"] * 8)
+    text = f"{long}\n\n{short}\n \n{long}  \n\n\n{long} {long}\n{long} {long}\n\n{short}"
+    assert chunks(text, "recursive", 16) == [long, f"{short}\n \n{long}", f"{long} {long}", f"{long} {long}", short]
+    # What is short enough is one chunk, however many paragraphs it has.
+    assert chunks(f"{long}\n\n{short}", "recursive", 16) == [f"{long}\n\n{short}"]
+
+
 def test_sentences_stay_whole() -> None:
     text = "One two three. Four five. Six seven eight nine. 第十。"
     assert chunks(text, "sentences", 8) == ["One two three. Four five.", "Six seven eight nine. 第十。"]

@@ -157,7 +157,7 @@ def test_a_query_without_terms(papers: Papers) -> None:
 def test_enough_hits_need_no_exact_search(papers: Papers) -> None:
     assert ids(search(papers, mode="vector", limit=2)) == [1, 2]
     (call,) = papers.db.asked("OPERATOR(public.<=>)")
-    assert "ORDER BY (c.embedding OPERATOR(public.<=>) $1::public.vector) LIMIT" in call.query
+    assert "ORDER BY (c.embedding OPERATOR(public.<=>) (SELECT $1::public.vector)) LIMIT" in call.query
     # What the function itself is set to is enough.
     assert not papers.db.asked("hnsw.ef_search")
 
@@ -169,7 +169,7 @@ def test_too_few_hits_are_looked_for_in_more_and_then_exactly(papers: Papers) ->
     assert pools[1] == 8 * pools[0]
     assert papers.db.asked("hnsw.ef_search")[0].values == (str(pools[1]),)
     # An order that no index knows, of nothing but the rows that may come out.
-    assert "$1::public.vector) + 0 LIMIT" in exact.query
+    assert "(SELECT $1::public.vector)) + 0 LIMIT" in exact.query
     assert len(json.loads(exact.values[1])) == len(papers.readable)
 
 
