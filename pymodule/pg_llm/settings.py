@@ -73,6 +73,12 @@ SETTINGS = {
             "what a row that a model failed on becomes: `error`, which names the row, or `null`, with a warning",
         ),
         Setting(
+            "llm.max_rows_per_statement",
+            "0",
+            "session",
+            "texts that one statement may ask models for, repeated ones too; 0 means any number",
+        ),
+        Setting(
             "llm.memory_limit", "4GB", "server", "model weights the host holds at most; least recently used go first"
         ),
         Setting(

@@ -5,4 +5,4 @@ CREATE FUNCTION llm_distill(
 ) RETURNS jsonb
 LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb
 AS $$ from pg_llm.functions import distillation; return distillation.llm_distill(name, base, method, vocabulary_query, options) $$;
-COMMENT ON FUNCTION llm_distill IS 'Make a small, fast embedding model of a large one and register it; returns how well both agree on texts kept back.';
+COMMENT ON FUNCTION llm_distill IS 'Make a small, fast embedding model of a large one and register it; returns how well both agree on other texts.';

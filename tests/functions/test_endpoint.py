@@ -129,6 +129,60 @@ def test_rows_are_asked_side_by_side(db: psycopg.Connection, faulty: FaultyEndpo
     assert faulty.prompts() == dict.fromkeys(prompts, 1)
 
 
+FAULTS = (
+    Reply(b"slow down", 429, {"Retry-After": "0"}),
+    Reply(b"oops", 500),
+    Reply(b"<html>502 Bad Gateway", 502, {"Content-Type": "text/html"}),
+    Reply(chat("half of this comes"), cut=30),
+    Reply(chat("nothing of this"), cut=0),
+    Reply(chat("dripping"), drip=0.3),
+    Reply(hangs=True),
+)
+
+
+def test_no_row_is_lost_and_none_doubled(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
+    """Every fault there is, each met by some rows when first sent; one answer has 2 MB, one text is refused."""
+    register(db, "shaky", "generation", faulty.source(), timeout=2)
+    large = "x" * (2 << 20)
+    faults = {f"prompt {number}": FAULTS[number % 31] for number in range(200) if number % 31 < len(FAULTS)}
+
+    def behaviour(request: Request) -> Reply:
+        if request.prompt == "large":
+            return Reply(chat(large))
+        if request.prompt in faults and request.times == 1:
+            return faults[request.prompt]
+        return bad_fails(request)
+
+    faulty.behaviour = behaviour
+    db.execute("SET llm.on_error = 'null'")
+    prompts: list[str | None] = [f"prompt {number}" for number in range(200)]
+    prompts += ["large", "bad", None, "prompt 3"]
+    rows = write(db, prompts, "shaky")
+    wanted = {"large": large, "bad": None}
+    assert rows == [(n, wanted.get(text, text.upper()) if text else None) for n, text in enumerate(prompts, 1)]
+    assert faulty.prompts() == {text: 1 + (text in faults) for text in prompts if text}
+
+
+def test_no_vector_is_lost_and_none_doubled(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
+    short = Reply({"data": [{"index": 0, "embedding": [1.0, 2.0, 3.0]}]})
+
+    def behaviour(request: Request) -> Reply:
+        many = len(request.body["input"]) > 1
+        return (
+            (short if many and "x" in request.body["input"] else FAULTS[1])
+            if request.times == 1 and many
+            else echo(request)
+        )
+
+    faulty.behaviour = behaviour
+    texts = ["x" * length for length in range(1, 41)]
+    rows = db.execute("SELECT ordinality, embedding::text FROM llm_embed_batch(%s, 'vectors')", (texts,)).fetchall()
+    assert [place for place, _ in rows] == list(range(1, 41))
+    for place, vector in rows:
+        first, second, third = json.loads(vector)
+        assert (first / second, third) == (pytest.approx(place, rel=1e-3), 0)
+
+
 def test_a_cancelled_call_frees_its_request(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
     register(db, "one", "generation", faulty.source(), concurrency=1)
     faulty.behaviour = lambda request: Reply(hangs=True) if "hang" in request.prompt else echo(request)

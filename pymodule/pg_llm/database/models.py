@@ -7,19 +7,27 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-from pg_llm import settings
+from pg_llm import interrupts, settings
 from pg_llm.database.connection import Connection, Row
-from pg_llm.errors import Error, InvalidInput, ModelFilesMissing, UndefinedModel
+from pg_llm.errors import BudgetExceeded, Error, InvalidInput, ModelFilesMissing, UndefinedModel
 from pg_llm.protocol import Message
 from pg_llm.runtime import client
+from pg_llm.runtime.client import Cost
 
 _R = TypeVar("_R")
+# Answers a task in place of a model: model, task, inputs and options to a result per input.
+Answer = Callable[["Model", str, Sequence[str], Message], list[str]]
 
 # Recordings that are under way: the digest of each model that was run, by its name.
 _recordings: list[dict[str, str | None]] = []
+# What answers in place of models, and the client's statement that it does so in.
+_stand_in: tuple[int, Answer] | None = None
+# The client's statement that asked last, and the number of texts that it has asked for.
+_asked = (0, 0)
 
 _MODEL = """
     SELECT wanted.name AS wanted, current_setting('llm.engine', true) AS engine,
+           current_setting('llm.max_rows_per_statement', true) AS most,
            m.name, m.task, m.source, m.revision, m.digest, m.options::text AS options, m.base::text AS base,
            m.dimensions, m.labels, session_user::text AS login,
            (SELECT d.oid::int8 FROM pg_database AS d WHERE d.datname = current_database()) AS database,
@@ -40,6 +48,7 @@ class Model:
         self.dimensions: int | None = row["dimensions"]
         self.labels: list[str] | None = row["labels"]
         self.engine = settings.engine(row["engine"])
+        self._most = settings.count("llm.max_rows_per_statement", row.get("most"))
         self.wire: Message = {name: row[name] for name in ("name", "task", "source", "revision", "digest")}
         self.wire["options"] = json.loads(row["options"])
         self.wire["base"] = json.loads(row.get("base") or "null")
@@ -77,13 +86,55 @@ class Model:
     def _outcomes(self, task: str, inputs: Sequence[str], options: Message) -> list[Any]:
         for recorded in _recordings:
             recorded[self.name] = self.wire["digest"]
+        if _stand_in is not None and _stand_in[0] == _statement(self._db):
+            return _stand_in[1](self, task, inputs, options)
+        if self._most:
+            _count(self._db, len(inputs), self._most)
         poll, account = self._db.poll, self._account
         return with_files(self._db, lambda: client.run(self.engine, task, self.wire, inputs, options, poll, account))
+
+    def measure(self, task: str, inputs: Sequence[str], options: Message) -> tuple[list[str], Cost]:
+        """The results of a task for a few inputs, and what they cost; nothing that is remembered is used."""
+        poll, account = self._db.poll, self._account
+        return with_files(
+            self._db, lambda: client.measure(self.engine, task, self.wire, inputs, options, poll, account)
+        )
 
     def ask(self, op: str) -> Any:
         """The response to a request about the model itself, such as load or unload."""
         request = {"op": op, "model": self.wire}
         return with_files(self._db, lambda: client.ask(self.engine, [request], self._db.poll)[0])
+
+
+@contextlib.contextmanager
+def answered_by(db: Connection, answer: Answer) -> Iterator[None]:
+    """While the block runs, `answer` takes the place of all models; never beyond the client's statement."""
+    global _stand_in
+    _stand_in = (_statement(db), answer)
+    try:
+        yield
+    finally:
+        with interrupts.deferred():
+            _stand_in = None
+
+
+def _statement(db: Connection) -> int:
+    """The client's statement: when it began, or a number of its own where that is not known."""
+    transaction, statement, _ = db.moment()
+    return statement or transaction
+
+
+def _count(db: Connection, texts: int, most: int) -> None:
+    """Count the texts that the client's statement asks for. Raises BudgetExceeded for more than it may."""
+    global _asked
+    statement = _statement(db)
+    total = texts + (_asked[1] if _asked[0] == statement else 0)
+    if total > most:
+        raise BudgetExceeded(
+            f"the statement asks models for more than {most} texts, which llm.max_rows_per_statement allows",
+            hint="llm_estimate() says what a query costs; SET llm.max_rows_per_statement = 0 takes the limit away.",
+        )
+    _asked = (statement, total)
 
 
 @contextlib.contextmanager

@@ -34,8 +34,9 @@ OF_ITS_OWN = """
     NOT c.relispartition
     AND c.oid NOT IN (SELECT k.companion FROM llm.companion_table AS k WHERE k.kind = 'index')
 """
-# Types of other users may have casts that run their functions; an enumeration without casts does not.
-_FOREIGN_TYPE = """
+# Condition on relation `c`: types of other users may have casts that run their functions; an enumeration without casts
+# does not.
+FOREIGN_TYPE = """
     EXISTS (
         SELECT FROM pg_attribute AS a JOIN pg_type AS o ON o.oid = a.atttypid
         JOIN pg_type AS t ON t.oid = coalesce(nullif(o.typbasetype, 0), nullif(o.typelem, 0), o.oid)
@@ -51,7 +52,7 @@ _RELATIONS = f"""
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (schema, name, place)
     LEFT JOIN LATERAL (
         SELECT c.oid, format('%I.%I', n.nspname, c.relname) AS relation, c.relkind, ({READABLE}) AS readable,
-               {_FOREIGN_TYPE} AS strange, o.rolsuper OR o.rolname = CURRENT_USER AS trusted,
+               {FOREIGN_TYPE} AS strange, o.rolsuper OR o.rolname = CURRENT_USER AS trusted,
                CASE WHEN c.relkind = 'v' THEN pg_get_viewdef(c.oid) END AS definition
         FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace JOIN pg_roles AS o ON o.oid = c.relowner
         WHERE c.relname = w.name AND (n.nspname = w.schema OR w.schema IS NULL AND n.nspname = ANY($3::text[]))

@@ -15,7 +15,7 @@ from pg_llm.training import distillation
 def llm_distill(
     db: Connection, name: str | None, base: str | None, method: str | None, vocabulary_query: str | None, options: Any
 ) -> dict[str, Any]:
-    """Make a small, fast embedding model of a large one and register it; returns how well both agree on texts kept back."""
+    """Make a small, fast embedding model of a large one and register it; returns how well both agree on other texts."""
     method = arguments.choice("method", method, distillation.METHODS)
     chosen = options_.check(distillation.OPTIONS, method, arguments.options(options))
     return distillation.distill(db, name, base, method, vocabulary_query, chosen)

@@ -1,4 +1,4 @@
-"""SQL: what models have cost, and what roles may spend on them."""
+"""SQL: what models have cost and would cost, and what roles may spend on them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from pg_llm import arguments
 from pg_llm.database import usage
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
+from pg_llm.optimize import estimate
+from pg_llm.optimize.estimate import Estimate
 
 
 @sql_function
@@ -27,6 +29,16 @@ def llm_set_budget(
     """
     limits = {"tokens": tokens, "seconds": seconds, "money": money}
     usage.set_budget(db, arguments.required("role", role), arguments.required("per", per), limits)
+
+
+@sql_function
+def llm_estimate(db: Connection, query: str | None) -> list[Estimate]:
+    """What a SELECT would ask each model for, and what that costs, from a run without models and a few real calls.
+
+    Seconds are those in which the model works, as in llm_usage; money is 0 for a model without a price. Raises
+    InvalidInput and InsufficientPrivilege.
+    """
+    return [] if query is None else estimate.estimate(db, query)
 
 
 @sql_function

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
-
 from pg_llm.database import search_path
 from pg_llm.database.connection import Connection
 from pg_llm.optimize import hypothetical_indexes, rewrites
@@ -27,7 +24,7 @@ _NEVER_ANALYZED = """
 def suggest(db: Connection, sql: str) -> list[Suggestion]:
     """Suggestions for a SELECT, those with the largest saving first. Raises InvalidInput for other statements."""
     path = db.setting("search_path") or ""
-    with search_path.pinned(db), _standard_strings(db):
+    with search_path.pinned(db), planner.standard_strings(db):
         possible_rewrites = planner.analyze(db, "statement", [sql])[0]
         statement = Statement(db, sql.rstrip().removesuffix(";"), path)
         plan = statement.explain_callers()
@@ -43,17 +40,6 @@ def _cost_ratio(suggestion: Suggestion) -> float:
     if suggestion.cost_after is None:
         return _UNKNOWN_RATIO
     return suggestion.cost_after / (suggestion.cost_before or 1.0)
-
-
-@contextlib.contextmanager
-def _standard_strings(db: Connection) -> Iterator[None]:
-    """Read texts as the host's parser does: a backslash is a backslash, and a statement ends where it says."""
-    before = db.setting("standard_conforming_strings") or "on"
-    setting = "SELECT pg_catalog.set_config('standard_conforming_strings', $1, true)"
-    db.rows(setting, ("text",), ("on",))
-    yield
-    # No `finally` needed: after an error, the rollback restores the setting.
-    db.rows(setting, ("text",), (before,))
 
 
 def _missing_statistics(db: Connection, plan: Plan) -> list[Suggestion]:

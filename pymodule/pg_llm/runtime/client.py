@@ -16,7 +16,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pg_llm import protocol
 from pg_llm.errors import Error, HostUnavailable, from_wire
@@ -39,8 +39,16 @@ _CHUNK_CHARACTERS = 1 << 20
 _PIPELINED = 2
 _ATTEMPTS = 3
 # Calls of at most so many texts use the session's own cache; a long batch would only flush it.
-_MAX_CACHED_TEXTS = 16
-_CACHE_BYTES = 2 << 20
+MAX_CACHED_TEXTS = 16
+CACHE_BYTES = 2 << 20
+
+
+class Cost(NamedTuple):
+    """What a request has cost: tokens that were read and written, seconds of the model's work, and money."""
+
+    tokens: float
+    seconds: float
+    money: float
 
 
 class _HostLost(Exception):
@@ -140,7 +148,7 @@ class _Connection:
 
 
 _connection: _Connection | None = None
-_cached_results = ResultCache(_CACHE_BYTES)
+_cached_results = ResultCache(CACHE_BYTES)
 
 
 def run(
@@ -157,7 +165,7 @@ def run(
     `model` is None for a task that needs no model; `account` says who pays for it.
     """
     request = {"op": "run", "task": task, "model": model, "options": options, "account": account}
-    if len(inputs) > _MAX_CACHED_TEXTS:
+    if len(inputs) > MAX_CACHED_TEXTS:
         return _compute(engine, request, inputs, poll)
     key, scope = result_cache.key(engine, model), result_cache.scope(task, options)
     results: dict[str, Any] = {**_cached_results.get_many(key, scope, inputs)}
@@ -171,8 +179,18 @@ def run(
 
 
 def _compute(engine: str, request: Message, inputs: Sequence[str], poll: Poll) -> list[Any]:
-    requests = [{**request, "inputs": chunk} for chunk in _chunks(inputs)]
+    requests = [{**request, "inputs": chunk} for chunk in chunks(inputs)]
     return list(itertools.chain.from_iterable(ask(engine, requests, poll))) if requests else []
+
+
+def measure(
+    engine: str, task: str, model: Message, inputs: Sequence[str], options: Message, poll: Poll, account: Message
+) -> tuple[list[str], Cost]:
+    """As `run`, with what it costs where nothing is remembered. Raises the error of the first input that failed."""
+    request = {"op": "measure", "task": task, "model": model, "options": options, "account": account}
+    measured = ask(engine, [{**request, "inputs": chunk} for chunk in chunks(inputs)], poll)
+    sums = (sum(each["cost"][place] for each in measured) for place in range(len(Cost._fields)))
+    return [result for each in measured for result in each["results"]], Cost(*sums)
 
 
 def ask(engine: str, requests: Sequence[Message], poll: Poll) -> list[Any]:
@@ -193,7 +211,7 @@ def train(engine: str, job: Message, rows: Sequence[Any], report_fields: Message
             inform({"op": "report", "report": {**report_fields, **progress}}, poll)
 
         return in_process.train(job, rows, report, poll)
-    parts = [{"op": "rows", "inputs": part} for part in _chunks([json.dumps(row) for row in rows])]
+    parts = [{"op": "rows", "inputs": part} for part in chunks([json.dumps(row) for row in rows])]
     return ask(engine, [*parts, {"op": "train", "job": job, "about": report_fields}], poll)[-1]
 
 
@@ -306,7 +324,8 @@ def disconnect() -> None:
         _connection = None
 
 
-def _chunks(inputs: Sequence[str]) -> Iterator[list[str]]:
+def chunks(inputs: Sequence[str]) -> Iterator[list[str]]:
+    """The inputs of each request."""
     chunk: list[str] = []
     characters = 0
     for text in inputs:

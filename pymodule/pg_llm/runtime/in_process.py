@@ -41,6 +41,13 @@ def answer(request: Message, poll: Callable[[], object]) -> Any:
     match request["op"]:
         case "run":
             return _run(request, spec, poll)
+        case "measure":
+            spent = Spent()
+            results = _run(request, spec, poll, spent)
+            for result in results:
+                if isinstance(result, Error):
+                    raise result
+            return {"results": results, "cost": spent.cost(spec.options)}
         case "load":
             return loading.describe(_model(spec, poll))
         case "unload":
@@ -109,21 +116,25 @@ def release() -> None:
         process.remove(_folders.pop())
 
 
-def _run(request: Message, spec: ModelSpec, poll: Callable[[], object]) -> list[Any]:
+def _run(request: Message, spec: ModelSpec, poll: Callable[[], object], measured: Spent | None = None) -> list[Any]:
+    """The result of each text, or its error; as in the host, `measured` sums up the cost of all of them."""
     from pg_llm.models.engine import is_concurrent
     from pg_llm.tasks import batching
 
     task, inputs, options = request["task"], request["inputs"], request["options"]
     model = _model(spec, poll)
     key, scope = spec.key, result_cache.scope(task, options)
-    results: dict[str, Any] = {**_rescued_results.get_many(key, scope, inputs)}
+    results: dict[str, Any] = {}
+    if measured is None:
+        results.update(_rescued_results.get_many(key, scope, inputs))
     distinct = [text for text in dict.fromkeys(inputs) if text not in results]
 
     def forward(batch: Sequence[Window]) -> Any:
         return _call(spec, lambda: model.forward(batch), poll)
 
     account = Account.from_wire(request["account"]) if request.get("account") else None
-    spent = Spent(texts=len(inputs), cache_hits=len(inputs) - len(distinct))
+    spent = measured or Spent()
+    spent.texts, spent.cache_hits = len(inputs), len(inputs) - len(distinct)
 
     def read(windows: Sequence[Window]) -> Sequence[Any]:
         started = time.monotonic()

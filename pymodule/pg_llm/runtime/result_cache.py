@@ -27,6 +27,11 @@ def scope(task: str, options: dict[str, Any]) -> str:
     return hashlib.sha256(key(task, options).encode()).hexdigest()
 
 
+def size(text: str, result: str) -> int:
+    """Bytes that the result of a text takes in a cache."""
+    return _OVERHEAD + sys.getsizeof(text) + sys.getsizeof(result)
+
+
 class ResultCache:
     """Evicts the least recently used results once `limit` bytes are held."""
 
@@ -44,14 +49,14 @@ class ResultCache:
 
     def put(self, key: Key, result: str) -> None:
         """Cache a result, unless it is so large that it would evict many others."""
-        size = self._size(key, result)
-        if size > min(self._limit, _MAX_ENTRY_BYTES) or key in self._results:
+        added = size(key[2], result)
+        if added > min(self._limit, _MAX_ENTRY_BYTES) or key in self._results:
             return
         self._results[key] = result
-        self._bytes += size
+        self._bytes += added
         while self._bytes > self._limit:
             old_key, evicted = self._results.popitem(last=False)
-            self._bytes -= self._size(old_key, evicted)
+            self._bytes -= size(old_key[2], evicted)
 
     def get_many(self, model: str, scope: str, texts: Iterable[str]) -> dict[str, str]:
         """The cached results by text."""
@@ -62,7 +67,3 @@ class ResultCache:
         """Cache the result of each text."""
         for text, result in results.items():
             self.put((model, scope, text), result)
-
-    @staticmethod
-    def _size(key: Key, result: str) -> int:
-        return _OVERHEAD + sys.getsizeof(key[2]) + sys.getsizeof(result)

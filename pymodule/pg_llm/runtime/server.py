@@ -151,6 +151,8 @@ class Server:
         match message["op"]:
             case "run":
                 return await self._run(session, message)
+            case "measure":
+                return await self._measure(session, message)
             case "load":
                 return loading.describe(await self._model(ModelSpec.from_wire(message["model"])))
             case "unload":
@@ -182,12 +184,26 @@ class Server:
             case unknown:
                 raise Error(f'the model host does not know the request "{unknown}"')
 
-    async def _run(self, session: Session, message: Message) -> list[str | Error]:
-        """The result of each text, or its error; what was computed is kept for the next request even if this fails."""
+    async def _measure(self, session: Session, message: Message) -> Message:
+        """The result of each text, and what they have cost. Raises the first text's error."""
+        spent = Spent()
+        results = await self._run(session, message, spent)
+        for result in results:
+            if isinstance(result, Error):
+                raise result
+        return {"results": results, "cost": spent.cost(message["model"]["options"])}
+
+    async def _run(self, session: Session, message: Message, measured: Spent | None = None) -> list[str | Error]:
+        """The result of each text, or its error; what was computed is kept for the next request even if this fails.
+
+        What it costs is added to `measured`, if that is given; nothing that is kept is used then.
+        """
         spec = ModelSpec.from_wire(message["model"]) if message["model"] else None
         inputs, options = message["inputs"], message["options"]
         key, scope = spec.key if spec else "", result_cache.scope(message["task"], options)
-        results: dict[str, str | Error] = {**self._results.get_many(key, scope, inputs)}
+        results: dict[str, str | Error] = {}
+        if measured is None:
+            results.update(self._results.get_many(key, scope, inputs))
         # A repeated text is computed once.
         missing = [text for text in dict.fromkeys(inputs) if text not in results]
         if spec:
@@ -198,7 +214,8 @@ class Server:
         account = Account.from_wire(message["account"]) if spec and message.get("account") else None
         if account and missing:
             self._ledger.check(account)
-        spent = Spent(texts=len(inputs), cache_hits=len(inputs) - len(missing))
+        spent = measured or Spent()
+        spent.texts, spent.cache_hits = len(inputs), len(inputs) - len(missing)
         outcomes: list[tasks.Outcome] = []
         try:
             if missing:

@@ -75,6 +75,10 @@ class Spent:
     tokens_out: int = 0
     seconds: float = 0.0
 
+    def cost(self, options: Message) -> tuple[int, float, float]:
+        """Tokens, seconds and money."""
+        return self.tokens_in + self.tokens_out, self.seconds, self.money(options)
+
     def money(self, options: Message) -> float:
         """By the prices of a model's registration, per million tokens."""
         read, written = (float(options.get(name, 0)) for name in ("price_in", "price_out"))

@@ -18,7 +18,7 @@ from pg_llm.database.models import Model
 from pg_llm.errors import InvalidInput
 from pg_llm.models import source
 from pg_llm.runtime.training import dataset
-from pg_llm.training import labelled_rows
+from pg_llm.training import label_variants, labelled_rows
 from pg_llm.training.labelled_rows import LabelledRow
 from pg_llm.training.options import TrainingJob
 
@@ -45,6 +45,7 @@ def fit(db: Connection, name: str | None, job: TrainingJob, query: str, base: st
     rows = [row for batch in labelled_rows.read(db, query, job.task) for row in batch]
     with search_path.pinned(db):
         check(rows, job.task)
+        _warn_of_variants(db, rows, job.task)
         return _train_and_register(db, "llm_fit", name, job, start, rows, options)
 
 
@@ -64,6 +65,7 @@ def self_train(
     ]
     with search_path.pinned(db):
         check(rows, "classify")
+        _warn_of_variants(db, rows, "classify")
         if not pool:
             raise InvalidInput("the unlabelled query yields no texts", hint="llm_fit() needs labelled rows only.")
         return _train_and_register(db, "llm_self_train", name, job, start, [*rows, *pool])
@@ -123,6 +125,25 @@ def _train_and_register(
     return {"model": name, "method": job.method, "seconds": result["seconds"], **result["metrics"]}
 
 
+def _label_counts(rows: Sequence[LabelledRow], task: str) -> Counter[str]:
+    """How often each label is given."""
+    if task == "classify":
+        return Counter(label for _, label in rows)
+    labels = Counter(item if task == "tag" else item[0] for _, truth in rows for item in truth)
+    # A pair of entities without a relation is a negative example and no label.
+    labels.pop(None, None)
+    return labels
+
+
+def _warn_of_variants(db: Connection, rows: Sequence[LabelledRow], task: str) -> None:
+    counts = _label_counts(rows, task)
+    for label, other in label_variants.find(counts):
+        db.warning(
+            f'the label "{label}" ({counts[label]}) may be meant to be "{other}" ({counts[other]})',
+            hint="They are learnt as two labels. Write them alike, and train again.",
+        )
+
+
 def _warn_of_baseline(db: Connection, name: str, metrics: dict[str, Any]) -> None:
     """Say so if the model has learnt nothing that a constant answer would not do as well."""
     score, baseline = metrics["micro_f1"], metrics["baseline_f1"]
@@ -155,7 +176,7 @@ def _embedded(
 def check(rows: Sequence[LabelledRow], task: str) -> None:
     """Raise InvalidInput for rows that nothing can be learnt from."""
     if task == "classify":
-        counts = Counter(label for _, label in rows)
+        counts = _label_counts(rows, task)
         if len(counts) < 2:
             raise InvalidInput(
                 f'all {len(rows)} rows have the label "{next(iter(counts))}"', hint="Give rows of two labels at least."
@@ -167,9 +188,7 @@ def check(rows: Sequence[LabelledRow], task: str) -> None:
                 hint="Each label needs two rows at least: one to learn from and one to measure on.",
             )
         return
-    labels = Counter(item if task == "tag" else item[0] for _, truth in rows for item in truth)
-    # A pair of entities without a relation is a negative example and no label.
-    labels.pop(None, None)
+    labels = _label_counts(rows, task)
     if not labels:
         what = {"tag": "label", "entities": "entity", "relations": "relation"}[task]
         raise InvalidInput(f"none of the {len(rows)} rows has any {what}")

@@ -200,7 +200,7 @@ def test_no_texts_no_question(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 @given(st.lists(st.text(max_size=10) | st.integers(0, 1 << 20).map(lambda length: "x" * length), max_size=20))
 def test_requests_hold_every_text_once_and_are_bounded(texts: list[str]) -> None:
-    chunks = list(client._chunks(texts))
+    chunks = list(client.chunks(texts))
     assert [text for chunk in chunks for text in chunk] == texts
     assert all(len(chunk) == 1 or sum(map(len, chunk)) <= client._CHUNK_CHARACTERS for chunk in chunks)
     assert all(0 < len(chunk) <= client._CHUNK_TEXTS for chunk in chunks)

@@ -145,6 +145,14 @@ def test_many_rows_and_those_of_other_methods_are_not_embedded_before(
     assert "text_vectors" not in [request.task for request in host.requests]
 
 
+def test_labels_that_may_be_meant_to_be_one_are_told(db: FakeConnection, trainer: Trainer) -> None:
+    table(db, QUERY, [*ROWS, ("fine", "Praise"), ("nice", "Praise"), ("swell", "praise")])
+    fit(db)
+    ((kind, warning, hint),) = db.messages
+    assert (kind, warning) == ("warning", 'the label "Praise" (2) may be meant to be "praise" (3)')
+    assert "two labels" in hint
+
+
 @pytest.mark.parametrize(
     ("score", "baseline", "says"),
     [(0.5, 0.5, "the same answer for every row has 0.50"), (0.0, 0.0, "it finds nothing there")],

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,7 @@ def _recognize(
     written = []
     for offset, windows in encoded:
         outputs = yield windows
+        entities: Iterable[Entity]
         if tags is None:
             found = (
                 (label, first + offset, last + offset, score)

@@ -11,12 +11,12 @@ from typing import Any
 
 from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Engine
-from pg_llm.optimize.host import conditions, model_call_rules, rewrite_rules, sql_tree
+from pg_llm.optimize.host import conditions, model_call_rules, rewrite_rules, sampling, sql_tree
 from pg_llm.tasks import WorkItem, worker_process
 
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
-    """Option `read` is statement, condition, calls or sort key; each result is a JSON list. Raises InvalidInput."""
+    """Option `read` names an analyzer; each result is a JSON list. Raises InvalidInput."""
     analyzer = options["read"]
     return [WorkItem((), lambda _, text=text: worker_process.call("optimization", analyzer, text)) for text in inputs]  # type: ignore[misc]
 
@@ -40,4 +40,5 @@ _ANALYZERS: dict[str, Callable[[str], list[dict[str, Any]]]] = {
     "condition": conditions.indexable_terms,
     "calls": conditions.model_calls,
     "sort key": conditions.sort_key,
+    "references": sampling.references,
 }

@@ -46,6 +46,15 @@ def select(text: str) -> Any:
     return tree
 
 
+def statement(text: str) -> str:
+    """The single statement in a text that `select` takes, without the semicolon and what follows."""
+    from pglast import parse_sql
+
+    (parsed,) = parse_sql(text)
+    start = parsed.stmt_location
+    return text[start : start + parsed.stmt_len] if parsed.stmt_len else text[start:]
+
+
 def _statement_start(text: str, byte: int) -> int:
     """The character, from 1, at which the statement at this byte offset begins."""
     encoded = text.encode("utf-8", "surrogatepass")
