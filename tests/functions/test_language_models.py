@@ -13,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 from database import value
+from faulty_endpoint import FaultyEndpoint, Reply, chat
 from psycopg import errors
 
 Connect = Callable[..., psycopg.Connection]
@@ -185,19 +186,22 @@ def test_a_long_text_is_summarized_whole(db: psycopg.Connection, llama_endpoint:
 
 
 def test_a_row_that_fails_is_null_where_that_is_wanted(db: psycopg.Connection) -> None:
-    db.execute(
-        "SELECT llm_register_model('away', 'generation', 'http://127.0.0.1:9/v1#x', options => '{\"retries\": 0}')"
-    )
-    db.execute("SET llm.on_error = 'null'")
-    for call, failed in (
-        ("llm_classify('x', '{a,b}', 'away')", None),
-        ("llm_tag('x', '{a,b}', 'away')", None),
-        ("llm_clean('x', 'only the city', 'away')", None),
-        ("llm_summarize('x', model => 'away')", None),
-        ("llm_fix_grammar('x', 'away')", None),
-    ):
-        assert value(db, f"SELECT {call}") == failed
-    assert db.execute("SELECT * FROM llm_entities_batch('{x,y}', '{drug}', 'away')").fetchall() == []
-    db.execute("SET llm.on_error = 'error'")
-    with pytest.raises(psycopg.OperationalError, match="row 1"):
-        db.execute("SELECT * FROM llm_summarize_batch('{x,y}', model => 'away')")
+    endpoint = FaultyEndpoint()
+    endpoint.behaviour = lambda request: Reply(chat("no JSON"))
+    with endpoint.running():
+        db.execute("SELECT llm_register_model('big', 'generation', %s)", (endpoint.source(),))
+        with pytest.raises(psycopg.Error, match="row 2: ") as caught:
+            db.execute("SELECT * FROM llm_fix_grammar_batch('{NULL,y}', model => 'big')")
+        assert caught.value.sqlstate == "22000"
+        db.execute("SET llm.on_error = 'null'")
+        for call in (
+            "llm_classify('x', '{a,b}', 'big')",
+            "llm_tag('x', '{a,b}', 'big')",
+            "llm_tag_scores('x', '{a,b}', 'big')",
+            "llm_clean('x', 'only the city', 'big')",
+            "llm_translate('x', 'French', model => 'big')",
+            "llm_fix_grammar('x', 'big')",
+        ):
+            assert value(db, f"SELECT {call}") is None
+        assert db.execute("SELECT * FROM llm_entities_batch('{x,y}', '{drug}', 'big')").fetchall() == []
+        assert value(db, "SELECT count(*) FROM llm_tag_votes('x', '{a,b}', '{big}', votes => 1)") == 0
