@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 # Digits before or after the point that PostgreSQL's numeric holds.
@@ -16,7 +16,11 @@ def parse(text: str) -> Any:
 
 
 def _number(text: str) -> Decimal | None:
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        # An exponent that no decimal has.
+        return None
     return number if number.is_finite() and abs(number.adjusted()) + len(text) < _MAX_DIGITS else None
 
 
