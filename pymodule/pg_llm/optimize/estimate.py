@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pg_llm.database import foreign_code, models, relation_names, sandbox, search_path
@@ -16,7 +16,7 @@ from pg_llm.errors import ConcurrentChange, InsufficientPrivilege, InvalidInput
 from pg_llm.optimize import plan as planner
 from pg_llm.optimize import simulation
 from pg_llm.optimize.plan import Statement
-from pg_llm.optimize.simulation import Kind, Question, Requests, Simulation
+from pg_llm.optimize.simulation import Kind, Requests, Simulation
 from pg_llm.runtime import client
 from pg_llm.runtime.client import Cost
 
@@ -25,8 +25,6 @@ _WHOLE, _SAMPLED, _ASKING = 5.0, 20.0, 5.0
 # Rows of the largest table that are read: more where they lead to too few texts.
 _SAMPLE_ROWS = (10_000, 100_000)
 _LEAST_TEXTS = 100
-# Texts of one request where the statement itself sends many.
-_BATCH = 16
 # Twice the rows lead to so many times as many texts, in proportion or not at all.
 _PROPORTIONAL = (1.6, 2.5)
 _HINT = "Estimate a part of it, as with a condition that leaves fewer rows."
@@ -231,34 +229,21 @@ class _Estimator:
                 db.query_unprepared(query, ("float8",), (percent,))
 
     def _ask_sample(self, kind: Kind, requests: Requests) -> None:
-        """Ask the model a random sample of the texts, for as long as it may take."""
+        """Ask the model a sample of the texts, one portion at least, for as long as it may take."""
         if kind in self._costs:
             return
         until = time.monotonic() + _ASKING
         answers: dict[int, str] = {}
         costs: list[Cost] = []
-        for numbers, questions in _portions(requests):
-            results, cost = simulation.ask(questions)
-            answers.update(zip(numbers, results, strict=True))
+        for portion in requests.portions():
+            results, cost = simulation.ask(portion.values())
+            answers.update(zip(portion, results, strict=True))
             costs.append(cost)
             if time.monotonic() > until:
                 break
         self._answers[kind] = answers
         tokens, seconds, money = (sum(each) / len(answers) for each in zip(*costs, strict=True))
         self._costs[kind] = Cost(tokens, seconds, money)
-
-
-def _portions(requests: Requests) -> Iterator[tuple[list[int], list[Question]]]:
-    """The sample in random order, in requests as the statement makes them, each with the same options."""
-    portion: list[tuple[int, Question]] = []
-    for number, question in sorted(requests.sample.items(), key=lambda item: item[0]):
-        is_full = len(portion) == (_BATCH if requests.batched else 1)
-        if portion and (is_full or portion[0][1].options != question.options):
-            yield [each for each, _ in portion], [each for _, each in portion]
-            portion = []
-        portion.append((number, question))
-    if portion:
-        yield [each for each, _ in portion], [each for _, each in portion]
 
 
 def _share(requests: Requests, half: Requests, percent: float) -> float | None:
@@ -273,10 +258,12 @@ def _share(requests: Requests, half: Requests, percent: float) -> float | None:
 
 
 def _distinct(requests: Requests, share: float) -> float:
-    """Distinct texts of all, by the estimator Duj1 of Haas and Stokes (1998), as ANALYZE does it."""
-    seen, total = len(requests.texts), requests.total
-    once = sum(count == 1 for count in requests.texts.values())
-    return total * seen / (total - once + once * share) if total else 0.0
+    """Distinct texts of all, by those that a sample without replacement holds once and twice (Chao and Lin 2012)."""
+    seen = len(requests.texts)
+    times = Counter(requests.texts.values())
+    if share == 1 or not times[1]:
+        return seen
+    return seen + times[1] ** 2 / (2 * times[2] + times[1] * share / (1 - share))
 
 
 def _calls(requests: Requests, distinct: float, share: float) -> float:

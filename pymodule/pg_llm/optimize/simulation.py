@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pg_llm.database.models import Model
@@ -21,8 +21,10 @@ from pg_llm.runtime.result_cache import ResultCache
 
 # Model, task and digest of the options; the digest is empty once a task has been asked with many options.
 Kind = tuple[str, str, str]
-# Texts of a kind that the model is asked at most.
-SAMPLE = 64
+# Distinct texts of a kind that are kept, and those of them that the model is asked.
+_KEPT, _ASKED = 128, 32
+# Texts of one request where the statement itself sends many.
+_BATCH = 16
 # Options of a task that are told apart; beyond, as where a query is an option, all have the same answers.
 _MOST_OPTIONS = 8
 # Tasks that use a model's tokenizer only, and whose results must fit the text.
@@ -43,10 +45,10 @@ class Question:
     options: Message
 
 
-def ask(questions: Sequence[Question]) -> tuple[list[str], Cost]:
+def ask(questions: Iterable[Question]) -> tuple[list[str], Cost]:
     """The model's answers to texts with the same options, in one request, and what they cost."""
-    first = questions[0]
-    return first.model.measure(first.task, [question.text for question in questions], first.options)
+    first, *others = questions
+    return first.model.measure(first.task, [first.text, *(other.text for other in others)], first.options)
 
 
 @dataclass(slots=True)
@@ -76,13 +78,32 @@ class Requests:
         if self.texts[number] > 1:
             return
         self.bytes += size
-        if len(self._least) < SAMPLE:
+        if len(self._least) < _KEPT:
             heapq.heappush(self._least, -number)
         elif number < -self._least[0]:
             del self.sample[-heapq.heapreplace(self._least, -number)]
         else:
             return
         self.sample[number] = question
+
+    def portions(self) -> Iterator[dict[int, Question]]:
+        """Texts to ask the model, evenly spaced by length, in requests as the statement makes them.
+
+        Those that come first are evenly spaced too (van der Corput's sequence), as there may be no time for all.
+        """
+        by_length = sorted(self.sample.items(), key=lambda item: (len(item[1].text), item[0]))
+        count = min(_ASKED, len(by_length))
+        spaced = [by_length[(2 * place + 1) * len(by_length) // (2 * count)] for place in range(count)]
+        turns = sorted(range(count), key=lambda place: f"{(place + count // 2) % count:032b}"[::-1])
+        portion: dict[int, Question] = {}
+        for number, question in (spaced[place] for place in turns):
+            is_full = len(portion) == (_BATCH if self.batched else 1)
+            if portion and (is_full or next(iter(portion.values())).options != question.options):
+                yield portion
+                portion = {}
+            portion[number] = question
+        if portion:
+            yield portion
 
 
 class Simulation:
