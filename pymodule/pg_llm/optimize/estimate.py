@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -27,6 +28,8 @@ _SAMPLE_ROWS = (10_000, 100_000)
 _LEAST_TEXTS = 100
 # Twice the rows lead to so many times as many texts, in proportion or not at all.
 _PROPORTIONAL = (1.6, 2.5)
+# A larger sample is taken where half of it leads to an estimate that is so many times lower.
+_STABLE = 1.1
 _HINT = "Estimate a part of it, as with a condition that leaves fewer rows."
 # Functions that are volatile and change nothing.
 _HARMLESS = ["random", "random_normal", "clock_timestamp", "timeofday", "gen_random_uuid"]
@@ -173,16 +176,21 @@ class _Estimator:
                     f"query takes longer than {_WHOLE:g} seconds even without its models, and has no table to sample",
                     hint=_HINT,
                 ) from None
-        try:
+        found: list[tuple[Kind, Requests, float]] = []
+        with contextlib.suppress(TimedOut):
             for rows in _SAMPLE_ROWS:
                 percent = min(100.0, 100 * rows / max(self._sample.rows, 1.0))
                 requests = self._run_with_answers(self._sample.sql, percent, _SAMPLED)
                 half = self._run(self._sample.sql, percent / 2, _SAMPLED)
-                shares = {kind: _share(each, half.get(kind, Requests()), percent) for kind, each in requests.items()}
-                if requests and all(shares.values()):
-                    return [(kind, each, shares[kind] or 1.0) for kind, each in requests.items()]
-        except TimedOut:
-            pass
+                pairs = {kind: (each, half.get(kind, Requests())) for kind, each in requests.items()}
+                shares = {kind: _share(*pair, percent) for kind, pair in pairs.items()}
+                if not shares or None in shares.values():
+                    continue
+                found = [(kind, each, shares[kind] or 1.0) for kind, each in requests.items()]
+                if all(_is_stable(*pairs[kind], share) for kind, _, share in found):
+                    break
+        if found:
+            return found
         raise InvalidInput(
             f"query takes longer than {_WHOLE:g} seconds even without its models, and what it asks them does not grow"
             " in proportion with its largest table, or too little of it is in a sample",
@@ -257,8 +265,16 @@ def _share(requests: Requests, half: Requests, percent: float) -> float | None:
     return None
 
 
+def _is_stable(requests: Requests, half: Requests, share: float) -> bool:
+    """Whether half the sample leads to nearly as many distinct texts of all."""
+    return share == 1 or _distinct(requests, share) <= _STABLE * _distinct(half, share / 2)
+
+
 def _distinct(requests: Requests, share: float) -> float:
-    """Distinct texts of all, by those that a sample without replacement holds once and twice (Chao and Lin 2012)."""
+    """Distinct texts of all, by those that a sample without replacement holds once and twice (Chao and Lin 2012).
+
+    It is a lower bound where some texts are far more frequent than others.
+    """
     seen = len(requests.texts)
     times = Counter(requests.texts.values())
     if share == 1 or not times[1]:
