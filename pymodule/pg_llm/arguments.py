@@ -14,6 +14,7 @@ Label = tuple[str, str | None]
 
 _R = TypeVar("_R")
 _MAX_LABEL_LENGTH = 1000
+_MAX_INSTRUCTION = 20_000
 _LIST_HINT = "Write {} => '{{complaint,praise}}' or ARRAY['complaint: the customer is unhappy', 'praise']."
 
 
@@ -52,6 +53,16 @@ def labels(given: Sequence[str | None] | None, argument: str = "labels") -> list
             raise InvalidInput(f'label "{name}" has two descriptions', hint="Give each label once.")
         descriptions[name] = descriptions.get(name) or description or None
     return list(descriptions.items())
+
+
+def instruction(given: str | None) -> str | None:
+    """Guidelines for a language model, None for NULL or blank ones. Raises InvalidInput for ones that are too long."""
+    if given is not None and len(given) > _MAX_INSTRUCTION:
+        raise InvalidInput(
+            f"instruction has {len(given)} characters, and at most {_MAX_INSTRUCTION} are read",
+            hint="Say what is wanted in fewer words; texts that show it are examples.",
+        )
+    return (given or "").strip() or None
 
 
 def threshold(value: float | None) -> float:

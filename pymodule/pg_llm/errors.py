@@ -29,6 +29,8 @@ Error                      XX000  a defect in pg_llm itself
 ├── ConcurrentChange       40001  a relation that was renamed or replaced meanwhile
 ├── BudgetExceeded         53400  a role that has used up what it may spend on models, or a statement that asks for too many texts
 ├── EndpointFailed         58030  a remote endpoint that did not answer as it should
+├── TextUnfinished         22000  a text that a language model did not come to an end with
+├── TextRefused            22000  a text that an endpoint refused, or answered with nothing that can be used
 └── HostUnavailable        58000  the model host cannot be started or reached
 """
 
@@ -185,6 +187,17 @@ class BudgetExceeded(Error):
 
 class EndpointFailed(Error):
     sqlstate = "58030"
+
+
+class TextUnfinished(Error):
+    """A language model did not come to an end with a text."""
+
+    sqlstate = "22000"
+
+
+class TextRefused(Error):
+    sqlstate = "22000"
+    default_hint = "SET llm.on_error = 'null' gives NULL for such rows, with a warning."
 
 
 class HostUnavailable(Error):

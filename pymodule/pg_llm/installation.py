@@ -15,9 +15,10 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 _RECORD = PACKAGE / "installation.json"
-# Environment of processes that compute: OpenMP threads that wait for each other spin only briefly before they sleep. By
-# default they spin longer, and two trainings beside each other on two cores were seven times slower.
-OPENMP_ENV = {"GOMP_SPINCOUNT": "10000"}
+# Environment of processes that compute: threads that wait for each other (OpenMP's, and numpy's of OpenBLAS) spin only
+# briefly before they sleep. By default they spin longer: two trainings beside each other on two cores were seven times
+# slower, and the fit of a head beside other work took ten times the processor's time.
+OPENMP_ENV = {"GOMP_SPINCOUNT": "10000", "OPENBLAS_THREAD_TIMEOUT": "4"}
 
 
 @dataclass(frozen=True, slots=True)

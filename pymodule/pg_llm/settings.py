@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from pg_llm import processor
 from pg_llm.errors import InvalidInput
 
 
@@ -19,27 +20,29 @@ class Setting:
     meaning: str
 
 
+ENCODER = "all-minilm-l6-v2"
+# The same in int8, a model of its own, so that what is stored keeps its vectors on any machine and after any update.
+_ENCODER_INT8 = "all-minilm-l6-v2-int8"
+
 SETTINGS = {
     setting.name: setting
     for setting in (
         Setting(
             "llm.engine", "shared", "session", "where models run: `shared` (the model host) or `backend` (this session)"
         ),
-        Setting("llm.embedding_model", "all-minilm-l6-v2", "session", "the embedding model used when none is named"),
+        Setting("llm.embedding_model", ENCODER, "session", "the embedding model used when none is named"),
         Setting("llm.entities_model", "en-core-web-sm", "session", "the model that finds entities when none is named"),
         Setting(
             "llm.classification_model",
-            "all-minilm-l6-v2",
+            ENCODER,
             "session",
             "the model that classifies and tags when none is named",
         ),
         Setting("llm.generation_model", "smollm2-135m-instruct", "session", "the model that writes when none is named"),
-        Setting(
-            "llm.ranking_model", "all-minilm-l6-v2", "session", "the model that says how relevant a text is to a query"
-        ),
+        Setting("llm.ranking_model", ENCODER, "session", "the model that says how relevant a text is to a query"),
         Setting(
             "llm.answer_model",
-            "all-minilm-l6-v2",
+            ENCODER,
             "session",
             "the model that answers from passages: an embedding model chooses sentences, a generation model writes",
         ),
@@ -109,8 +112,9 @@ _UNITS = {"": 1, "b": 1, "kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "tb": 1 <<
 
 
 def default(name: str) -> str:
-    """The default of a setting, as text."""
-    return SETTINGS[name].default
+    """The default of a setting, as text; of an encoder the one that suits the processor."""
+    value = SETTINGS[name].default
+    return _ENCODER_INT8 if value == ENCODER and processor.has_vnni() else value
 
 
 def engine(value: str | None) -> str:

@@ -16,6 +16,8 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import quote
 
+from pg_llm.settings import ENCODER, SETTINGS
+
 # Superuser of every private server, and the system user that runs it where the caller is root.
 SUPERUSER: Final = "postgres"
 SERVER_USER: Final = os.environ.get("SERVER_USER", "postgres") if os.geteuid() == 0 else None
@@ -29,6 +31,8 @@ TEST_SETTINGS: Final = {
     "full_page_writes": "off",
     "max_wal_size": "2GB",
     "max_prepared_transactions": "5",
+    # The precision of the default encoder whose vectors, and what is printed of them, are the same everywhere.
+    **{name: setting.default for name, setting in SETTINGS.items() if setting.default == ENCODER},
 }
 
 

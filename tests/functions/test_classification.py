@@ -116,9 +116,23 @@ def test_models_that_are_none(db: psycopg.Connection) -> None:
     assert "llm_models" in caught.value.diag.message_hint
 
 
-@pytest.mark.parametrize("text", ["", " ", "\x01\x1b", "x" * 5000, "标签 🧪 שלום", "word " * 20_000])
+@pytest.mark.parametrize("text", ["...", "x" * 5000, "标签 🧪 שלום", "word " * 20_000])
 def test_texts_of_every_kind_have_an_answer(db: psycopg.Connection, text: str) -> None:
     assert value(db, "SELECT llm_classify(%s, '{a,b}')", text) in ("a", "b")
+
+
+@pytest.mark.parametrize("text", ["", " ", "\x01\x1b\u200b", "\t\n\u3000", " " * 1_000_000])
+@pytest.mark.parametrize("model", [None, "smollm2-135m-instruct"])
+def test_a_blank_text_has_no_label(db: psycopg.Connection, text: str, model: str | None) -> None:
+    assert value(db, "SELECT llm_classify(%s, '{delivery,payment}', %s)", text, model) is None
+    assert value(db, "SELECT llm_tag(%s, '{delivery,payment}', %s, threshold => 0)", text, model) == []
+    assert value(db, "SELECT llm_tag_scores(%s, '{delivery,payment}', %s)", text, model) == {}
+    assert value(db, "SELECT count(*) FROM llm_tag_votes(%s, '{delivery,payment}', ARRAY[%s])", text, model) == 0
+    row = db.execute("SELECT * FROM llm_classify_scored(%s, '{delivery,payment}', %s)", (text, model)).fetchone()
+    assert row == (None, None, None)
+
+
+def test_null_has_no_label(db: psycopg.Connection) -> None:
     assert value(db, "SELECT llm_classify(NULL, '{a,b}')") is None
     assert value(db, "SELECT llm_tag(NULL, '{a,b}')") is None
     assert value(db, "SELECT llm_tag_scores(NULL, '{a,b}')") is None
@@ -150,6 +164,48 @@ def test_votes_need_a_majority(db: psycopg.Connection) -> None:
     assert db.execute("SELECT * FROM llm_tag_votes(NULL, '{a}')").fetchall() == []
 
 
+@pytest.mark.parametrize("engine", ["shared", "backend"])
+def test_a_score_and_its_lead(db: psycopg.Connection, engine: str) -> None:
+    db.execute(f"SET llm.engine = '{engine}'")
+    texts = ["the drain of the kitchen sink is blocked", None, "knead the dough"]
+    rows = db.execute("SELECT * FROM llm_classify_scored_batch(%s, %s)", (texts, KITCHEN)).fetchall()
+    assert [row[:2] for row in rows] == [(1, "plumbing"), (2, None), (3, "cooking")]
+    assert rows[1][2:] == (None, None)
+    assert all(0 < margin <= score <= 1 for _, label, score, margin in rows if label)
+    scored = "SELECT label, score, margin FROM unnest(%s::text[]) AS t, LATERAL llm_classify_scored(t, %s)"
+    assert db.execute(scored, (texts, KITCHEN)).fetchall() == [row[1:] for row in rows]
+
+
+@pytest.mark.parametrize("engine", ["shared", "backend"])
+def test_no_label_where_none_fits(db: psycopg.Connection, engine: str) -> None:
+    db.execute(f"SET llm.engine = '{engine}'")
+    call = "SELECT llm_classify(%s, %s, allow_none => true)"
+    assert value(db, call, "the drain of the kitchen sink is blocked", KITCHEN) == "plumbing"
+    other = "The central bank raised interest rates by a quarter of a percentage point."
+    assert value(db, call, other, KITCHEN) is None
+    assert value(db, call.replace("true", "false"), other, KITCHEN) in KITCHEN
+    rows = db.execute(
+        "SELECT label FROM llm_classify_batch(%s, %s, allow_none => true)", ([other, None, "knead the dough"], KITCHEN)
+    ).fetchall()
+    assert rows == [(None,), (None,), ("cooking",)]
+    label, score, margin = db.execute(
+        "SELECT label, score, margin FROM llm_classify_scored(%s, %s, allow_none => true)", (other, KITCHEN)
+    ).fetchall()[0]
+    assert label is None
+    assert 0.5 <= score <= 1
+    assert 0 < margin <= score
+
+
+def test_only_a_language_model_reads_an_instruction(db: psycopg.Connection) -> None:
+    with pytest.raises(errors.InvalidParameterValue, match="only a language model reads an instruction") as caught:
+        db.execute("SELECT llm_classify('x', '{a,b}', instruction => 'Mind the tone.')")
+    assert "describe the labels" in str(caught.value.diag.message_hint)
+    with pytest.raises(errors.InvalidParameterValue, match="allow_none must not be NULL"):
+        db.execute("SELECT llm_classify('x', '{a,b}', allow_none => NULL)")
+    # A blank one is none.
+    assert value(db, "SELECT llm_classify('x', '{a,b}', instruction => ' ')") in ("a", "b")
+
+
 def test_a_causal_model_answers_by_likelihood(db: psycopg.Connection) -> None:
     call = "SELECT llm_tag_scores(%s, %s, model => 'smollm2-135m-instruct')"
     labels = ["sport: football and the like", "a drain that is blocked", "cooking"]
@@ -164,4 +220,6 @@ def test_a_causal_model_answers_by_likelihood(db: psycopg.Connection) -> None:
     many = [f"label number {number} of some length" for number in range(70)]
     assert value(db, classify, "x", many, None) in many
     assert value(db, classify, "word " * 5000, ["a", "b"], None) in ("a", "b")
-    assert value(db, classify, "", ["only"], None) == "only"
+    assert value(db, classify, "x", ["only"], None) == "only"
+    allow = classify.replace(")", ", allow_none => true, instruction => 'Sport is any game.')")
+    assert value(db, allow, "the striker scored", labels, None) in {*names, None}

@@ -64,8 +64,9 @@ def test_one_bad_row_loses_no_other(db: psycopg.Connection, faulty: FaultyEndpoi
     faulty.behaviour = bad_fails
     prompts: list[str | None] = [f"prompt {number}" for number in range(200)]
     prompts[7], prompts[20], prompts[150] = "bad", None, "bad too"
-    with pytest.raises(errors.IoError) as caught:
+    with pytest.raises(errors.DataException) as caught:
         write(db, prompts)
+    assert "llm.on_error" in str(caught.value.diag.message_hint)
     message = caught.value.diag.message_primary
     assert message is not None
     assert message.startswith("pg_llm: row 8: the endpoint http://127.0.0.1:")
@@ -128,6 +129,60 @@ def test_rows_are_asked_side_by_side(db: psycopg.Connection, faulty: FaultyEndpo
     assert faulty.prompts() == dict.fromkeys(prompts, 1)
 
 
+FAULTS = (
+    Reply(b"slow down", 429, {"Retry-After": "0"}),
+    Reply(b"oops", 500),
+    Reply(b"<html>502 Bad Gateway", 502, {"Content-Type": "text/html"}),
+    Reply(chat("half of this comes"), cut=30),
+    Reply(chat("nothing of this"), cut=0),
+    Reply(chat("dripping"), drip=0.3),
+    Reply(hangs=True),
+)
+
+
+def test_no_row_is_lost_and_none_doubled(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
+    """Every fault there is, each met by some rows when first sent; one answer has 2 MB, one text is refused."""
+    register(db, "shaky", "generation", faulty.source(), timeout=2)
+    large = "x" * (2 << 20)
+    faults = {f"prompt {number}": FAULTS[number % 31] for number in range(200) if number % 31 < len(FAULTS)}
+
+    def behaviour(request: Request) -> Reply:
+        if request.prompt == "large":
+            return Reply(chat(large))
+        if request.prompt in faults and request.times == 1:
+            return faults[request.prompt]
+        return bad_fails(request)
+
+    faulty.behaviour = behaviour
+    db.execute("SET llm.on_error = 'null'")
+    prompts: list[str | None] = [f"prompt {number}" for number in range(200)]
+    prompts += ["large", "bad", None, "prompt 3"]
+    rows = write(db, prompts, "shaky")
+    wanted = {"large": large, "bad": None}
+    assert rows == [(n, wanted.get(text, text.upper()) if text else None) for n, text in enumerate(prompts, 1)]
+    assert faulty.prompts() == {text: 1 + (text in faults) for text in prompts if text}
+
+
+def test_no_vector_is_lost_and_none_doubled(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
+    short = Reply({"data": [{"index": 0, "embedding": [1.0, 2.0, 3.0]}]})
+
+    def behaviour(request: Request) -> Reply:
+        many = len(request.body["input"]) > 1
+        return (
+            (short if many and "x" in request.body["input"] else FAULTS[1])
+            if request.times == 1 and many
+            else echo(request)
+        )
+
+    faulty.behaviour = behaviour
+    texts = ["x" * length for length in range(1, 41)]
+    rows = db.execute("SELECT ordinality, embedding::text FROM llm_embed_batch(%s, 'vectors')", (texts,)).fetchall()
+    assert [place for place, _ in rows] == list(range(1, 41))
+    for place, vector in rows:
+        first, second, third = json.loads(vector)
+        assert (first / second, third) == (pytest.approx(place, rel=1e-3), 0)
+
+
 def test_a_cancelled_call_frees_its_request(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
     register(db, "one", "generation", faulty.source(), concurrency=1)
     faulty.behaviour = lambda request: Reply(hangs=True) if "hang" in request.prompt else echo(request)
@@ -142,6 +197,21 @@ def test_a_cancelled_call_frees_its_request(db: psycopg.Connection, faulty: Faul
     assert faulty.left == 1
 
 
+def test_a_label_that_hangs_holds_up_nobody(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
+    """The vectors of labels are computed before any text is read."""
+
+    def behaviour(request: Request) -> Reply:
+        return Reply(hangs=True) if any("hang" in text for text in request.body.get("input", ())) else echo(request)
+
+    faulty.behaviour = behaviour
+    db.execute("SET statement_timeout = '500ms'")
+    for number in range(6):
+        with pytest.raises(errors.QueryCanceled):
+            db.execute("SELECT llm_classify('x', ARRAY['hang ' || %s, 'b'], 'vectors')", (number,))
+    db.execute("SET statement_timeout = '20s'")
+    assert write(db, ["a"]) == [(1, "A")]
+
+
 def test_classifying_by_an_endpoint(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
     def behaviour(request: Request) -> Reply:
         if "logprobs" not in request.body:
@@ -154,6 +224,20 @@ def test_classifying_by_an_endpoint(db: psycopg.Connection, faulty: FaultyEndpoi
     rows = db.execute("SELECT label FROM llm_classify_batch('{I love it,It broke}', '{praise,complaint}', 'big')")
     assert rows.fetchall() == [("praise",), ("complaint",)]
 
+    faulty.behaviour = lambda request: FAILED if "bad" in request.prompt else behaviour(request)
+    call = "SELECT label FROM llm_classify_batch('{I like it,bad,NULL,It broke again}', '{praise,complaint}', 'big')"
+    with pytest.raises(errors.DataException, match="row 2: the endpoint .* HTTP 400"):
+        db.execute(call)
+    db.execute("SET llm.on_error = 'null'")
+    assert db.execute(call).fetchall() == [("praise",), (None,), (None,), ("complaint",)]
+
+
+def test_what_it_costs_is_counted(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
+    register(db, "priced", "generation", faulty.source(), price_in=1, price_out=10)
+    write(db, ["a", "b", "a"], "priced")
+    used = "SELECT tokens_in, tokens_out, money FROM llm_usage WHERE model = 'priced'"
+    assert db.execute(used).fetchall() == [(12, 8, pytest.approx((12 + 80) / 1e6))]
+
 
 def test_ranking_by_an_endpoint(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
     register(db, "ranker", "ranking", faulty.source())
@@ -161,14 +245,19 @@ def test_ranking_by_an_endpoint(db: psycopg.Connection, faulty: FaultyEndpoint) 
     assert [score and round(score, 3) for (score,) in rows] == [0.2, None, 0.5]
 
 
-def test_a_column_has_the_error_of_its_row_whatever_the_setting(db: psycopg.Connection, faulty: FaultyEndpoint) -> None:
+@pytest.mark.parametrize("setting", ["error", "null"])
+def test_a_column_has_the_error_of_its_row_whatever_the_setting(
+    db: psycopg.Connection, faulty: FaultyEndpoint, setting: str
+) -> None:
     if value(db, "SHOW llm.engine") == "backend":
         pytest.skip("one engine is enough")
     faulty.behaviour = bad_fails
     db.execute("CREATE TABLE note (id int PRIMARY KEY, body text); INSERT INTO note VALUES (1, 'a'), (2, 'bad')")
-    db.execute("SET llm.on_error = 'null'")
-    with pytest.raises(errors.IoError, match="too long"):
-        db.execute("CALL llm_column('note', 'answer', $$llm_generate(body, 'big')$$)")
+    db.execute(f"SET llm.on_error = '{setting}'")
+    db.execute("CALL llm_column('note', 'answer', $$llm_generate(body, 'big')$$)")
+    rows = db.execute("SELECT id, value, error ~ 'HTTP 400: the text is too long' FROM note_answer ORDER BY id")
+    assert rows.fetchall() == [(1, "A", None), (2, None, True)]
+    assert value(db, "SHOW llm.on_error") == setting
 
 
 # Sessions that share an endpoint.
@@ -250,7 +339,7 @@ def test_a_real_server_embeds(llama: psycopg.Connection) -> None:
 def test_a_real_server_says_what_it_cannot(llama: psycopg.Connection, llama_endpoint: str) -> None:
     with pytest.raises(errors.IoError, match="does not support reranking"):
         register(llama, "never", "ranking", llama_endpoint)
-    with pytest.raises(errors.IoError, match="HTTP 400: .*context"):
+    with pytest.raises(errors.DataException, match="HTTP 400: .*context"):
         llama.execute("SELECT llm_generate(repeat('word ', 40000), 'smollm2')")
 
 

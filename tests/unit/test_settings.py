@@ -14,7 +14,7 @@ def test_every_setting_has_a_default_that_it_accepts() -> None:
     for name, setting in SETTINGS.items():
         assert name == setting.name
         assert name.startswith("llm.")
-        assert settings.default(name) == setting.default
+        assert settings.default(name).startswith(setting.default)
         assert setting.meaning
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from pg_llm import arguments
 from pg_llm.cleaning import forms
 from pg_llm.database import models
 from pg_llm.database.connection import Connection
@@ -17,40 +18,40 @@ _MAX_TOKENS = 256
 _SENTENCE = re.compile(r"(?<![^\W\d_])(?:[^\W\d_]++[\W\d_]++){3}[^\W\d_]")
 
 
-def clean(db: Connection, texts: Sequence[str], instruction: str | None, model: str | None) -> list[str]:
-    """The texts repaired and spell-corrected, or in the form that the instruction asks for.
+def clean(db: Connection, inputs: Sequence[str | None], instruction: str | None, model: str | None) -> list[str | None]:
+    """The texts repaired and spell-corrected, or in the form that the instruction asks for; None for NULL.
 
     A model is used only where libraries do not suffice.
     """
     if model is not None:
         models.find(db, model, "generation")
-    if instruction is None:
-        repaired = models.run_without_model(db, "cleaning", texts, instruction=None)
-        return _correct_spelling(db, repaired, model)
-    if forms.find(instruction):
-        return models.run_without_model(db, "cleaning", texts, instruction=instruction)
-    return _follow_instruction(db, texts, instruction, model)
+    if instruction is not None and not forms.find(instruction):
+        return _follow_instruction(db, inputs, instruction, model)
+    texts = [text for text in inputs if text is not None]
+    repaired = models.run_without_model(db, "cleaning", texts, instruction=instruction)
+    rows = [text for _, text in arguments.zip_with_nulls(inputs, repaired)]
+    return _correct_spelling(db, rows, model) if instruction is None else rows
 
 
-def _correct_spelling(db: Connection, texts: Sequence[str], model: str | None) -> list[str]:
+def _correct_spelling(db: Connection, rows: Sequence[str | None], model: str | None) -> list[str | None]:
     """The texts spell-corrected; the model reads only those in which a dictionary suspects a word."""
-    sentences = [text for text in dict.fromkeys(texts) if _SENTENCE.search(text)]
-    suspects = [
-        text
-        for text, suspected in zip(sentences, models.run_without_model(db, "spelling", sentences), strict=True)
-        if suspected
-    ]
+    sentences = [text for text in dict.fromkeys(rows) if text is not None and _SENTENCE.search(text)]
+    found = zip(sentences, models.run_without_model(db, "spelling", sentences), strict=True)
+    suspects = {text for text, suspected in found if suspected}
     if not suspects:
-        return list(texts)
-    corrected = dict(zip(suspects, models.find(db, model, "generation").run("spelling", suspects), strict=True))
-    return [corrected.get(text, text) for text in texts]
+        return list(rows)
+    asked = [text if text in suspects else None for text in rows]
+    corrected = models.find(db, model, "generation").run_rows("spelling", asked)
+    return [text if of is None else result for text, of, result in zip(rows, asked, corrected, strict=True)]
 
 
-def _follow_instruction(db: Connection, texts: Sequence[str], instruction: str, model: str | None) -> list[str]:
+def _follow_instruction(
+    db: Connection, inputs: Sequence[str | None], instruction: str, model: str | None
+) -> list[str | None]:
     if not re.search(r"\w", instruction) or len(instruction) > _MAX_INSTRUCTION:
         raise InvalidInput(
             f'not an instruction that can be followed: "{instruction[:100]}"',
             hint=f"Say what is wanted in a few words. Libraries know: {', '.join(forms.EXAMPLES)}.",
         )
     generator = models.find(db, model, "generation")
-    return generator.run("instruction", texts, instruction=instruction, max_tokens=_MAX_TOKENS)
+    return generator.run_rows("instruction", inputs, instruction=instruction, max_tokens=_MAX_TOKENS)

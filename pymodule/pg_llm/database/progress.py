@@ -59,7 +59,13 @@ def session_fields(db: Connection, command: str, target: str, name: str) -> dict
 @contextlib.contextmanager
 def reporting(db: Connection, command: str, target: str, name: str) -> Iterator[Report]:
     """Report progress while the block runs, by the function of phase, done and total (rows) that it is given."""
-    fields = session_fields(db, command, target, name)
+    with reporting_as(db, session_fields(db, command, target, name)) as report:
+        yield report
+
+
+@contextlib.contextmanager
+def reporting_as(db: Connection, fields: dict[str, Any]) -> Iterator[Report]:
+    """As `reporting`, with fields that the command has already."""
 
     def report(phase: str, done: int, total: int) -> None:
         client.inform({"op": "report", "report": {**fields, "phase": phase, "done": done, "total": total}}, db.poll)

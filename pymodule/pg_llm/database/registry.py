@@ -39,7 +39,10 @@ def register(
     options: dict[str, Any],
     base: dict[str, Any] | None = None,
 ) -> str:
-    """Load a model once and add it to the registry; returns its digest. `base` is the model under a trained head."""
+    """Load a model once and add it to the registry; returns its digest. `base` is the model under a trained head.
+
+    What is written down are the options as resolved: with the precision that was chosen.
+    """
     wire = {
         "name": name,
         "task": task,
@@ -61,7 +64,7 @@ def register(
             source,
             revision,
             resolved["digest"],
-            json.dumps(options),
+            json.dumps(resolved["options"]),
             resolved.get("dimensions"),
             resolved.get("labels"),
             json.dumps(base) if base else None,

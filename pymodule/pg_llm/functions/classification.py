@@ -12,18 +12,64 @@ from pg_llm.database.sql_function import sql_function
 
 @sql_function
 def llm_classify(
-    db: Connection, input: str | None, labels: list[str] | None, model: str | None, examples: Any
+    db: Connection,
+    input: str | None,
+    labels: list[str] | None,
+    model: str | None,
+    examples: Any,
+    instruction: str | None,
+    allow_none: bool | None,
 ) -> str | None:
     """The one label that fits a text best; NULL for NULL."""
-    return scoring.classify(db, [input], _candidates(labels, examples), model)[0][1]
+    candidates = _candidates(labels, examples, instruction)
+    return scoring.classify(db, [input], candidates, model, allow_none=_flag(allow_none))[0][1].label
 
 
 @sql_function
 def llm_classify_batch(
-    db: Connection, inputs: list[str | None] | None, labels: list[str] | None, model: str | None, examples: Any
+    db: Connection,
+    inputs: list[str | None] | None,
+    labels: list[str] | None,
+    model: str | None,
+    examples: Any,
+    instruction: str | None,
+    allow_none: bool | None,
 ) -> list[tuple[int, str | None]]:
     """The label of each text with its position from 1; NULL for NULL."""
-    return scoring.classify(db, arguments.texts(inputs), _candidates(labels, examples), model)
+    texts, candidates = arguments.texts(inputs), _candidates(labels, examples, instruction)
+    choices = scoring.classify(db, texts, candidates, model, allow_none=_flag(allow_none))
+    return [(position, choice.label) for position, choice in choices]
+
+
+@sql_function
+def llm_classify_scored(
+    db: Connection,
+    input: str | None,
+    labels: list[str] | None,
+    model: str | None,
+    examples: Any,
+    instruction: str | None,
+    allow_none: bool | None,
+) -> list[scoring.Choice]:
+    """The label that fits a text best, its probability, and by how much that exceeds the next label's."""
+    candidates = _candidates(labels, examples, instruction)
+    return [scoring.classify(db, [input], candidates, model, allow_none=_flag(allow_none))[0][1]]
+
+
+@sql_function
+def llm_classify_scored_batch(
+    db: Connection,
+    inputs: list[str | None] | None,
+    labels: list[str] | None,
+    model: str | None,
+    examples: Any,
+    instruction: str | None,
+    allow_none: bool | None,
+) -> list[tuple[int, str | None, float | None, float | None]]:
+    """The label of each text, its probability and its lead, with the text's position from 1; NULL for NULL."""
+    texts, candidates = arguments.texts(inputs), _candidates(labels, examples, instruction)
+    choices = scoring.classify(db, texts, candidates, model, allow_none=_flag(allow_none))
+    return [(position, *choice) for position, choice in choices]
 
 
 @sql_function
@@ -35,10 +81,11 @@ def llm_tag(
     threshold: float | None,
     examples: Any,
     votes: int | None,
+    instruction: str | None,
 ) -> list[str] | None:
     """The labels that apply to a text, most probable first, possibly none; NULL for NULL."""
     least = arguments.threshold(threshold)
-    return scoring.tag(db, [input], _candidates(labels, examples), model, least, votes)[0][1]
+    return scoring.tag(db, [input], _candidates(labels, examples, instruction), model, least, votes)[0][1]
 
 
 @sql_function
@@ -50,26 +97,37 @@ def llm_tag_batch(
     threshold: float | None,
     examples: Any,
     votes: int | None,
+    instruction: str | None,
 ) -> list[tuple[int, list[str] | None]]:
     """The labels of each text with its position from 1; NULL for NULL."""
     texts, least = arguments.texts(inputs), arguments.threshold(threshold)
-    return scoring.tag(db, texts, _candidates(labels, examples), model, least, votes)
+    return scoring.tag(db, texts, _candidates(labels, examples, instruction), model, least, votes)
 
 
 @sql_function
 def llm_tag_scores(
-    db: Connection, input: str | None, labels: list[str] | None, model: str | None, examples: Any
+    db: Connection,
+    input: str | None,
+    labels: list[str] | None,
+    model: str | None,
+    examples: Any,
+    instruction: str | None,
 ) -> scoring.Scores | None:
     """The probability of each label that it applies to a text, as a JSON object; NULL for NULL."""
-    return scoring.tag_scores(db, [input], _candidates(labels, examples), model)[0][1]
+    return scoring.tag_scores(db, [input], _candidates(labels, examples, instruction), model)[0][1]
 
 
 @sql_function
 def llm_tag_scores_batch(
-    db: Connection, inputs: list[str | None] | None, labels: list[str] | None, model: str | None, examples: Any
+    db: Connection,
+    inputs: list[str | None] | None,
+    labels: list[str] | None,
+    model: str | None,
+    examples: Any,
+    instruction: str | None,
 ) -> list[tuple[int, scoring.Scores | None]]:
     """The probabilities of each text's labels with its position from 1; NULL for NULL."""
-    return scoring.tag_scores(db, arguments.texts(inputs), _candidates(labels, examples), model)
+    return scoring.tag_scores(db, arguments.texts(inputs), _candidates(labels, examples, instruction), model)
 
 
 @sql_function
@@ -81,12 +139,17 @@ def llm_tag_votes(
     threshold: float | None,
     examples: Any,
     votes: int | None,
+    instruction: str | None,
 ) -> list[dict[str, Any]]:
     """How several models, or several wordings of the question, vote on each label of a text, and how far they agree."""
     least = arguments.threshold(threshold)
-    return scoring.count_votes(db, input, _candidates(labels, examples), models or [None], least, votes)
+    return scoring.count_votes(db, input, _candidates(labels, examples, instruction), models or [None], least, votes)
 
 
-def _candidates(labels: list[str] | None, examples: Any) -> scoring.Candidates:
+def _candidates(labels: list[str] | None, examples: Any, instruction: str | None) -> scoring.Candidates:
     known = arguments.labels(labels)
-    return scoring.Candidates(known, arguments.examples(examples, known))
+    return scoring.Candidates(known, arguments.examples(examples, known), arguments.instruction(instruction))
+
+
+def _flag(allow_none: bool | None) -> bool:
+    return arguments.required("allow_none", allow_none)

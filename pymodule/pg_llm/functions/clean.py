@@ -11,8 +11,7 @@ from pg_llm.database.sql_function import sql_function
 @sql_function
 def llm_clean(db: Connection, input: str | None, instruction: str | None, model: str | None) -> str | None:
     """A text without damage and misspellings, or in the form that the instruction asks for; NULL for NULL."""
-    cleaned = values.clean(db, [] if input is None else [input], instruction, model)
-    return cleaned[0] if cleaned else None
+    return values.clean(db, [input], instruction, model)[0]
 
 
 @sql_function
@@ -20,6 +19,4 @@ def llm_clean_batch(
     db: Connection, inputs: list[str | None] | None, instruction: str | None, model: str | None
 ) -> list[tuple[int, str | None]]:
     """Each text cleaned as llm_clean() does, with its position from 1; NULL for NULL."""
-    texts = arguments.texts(inputs)
-    cleaned = values.clean(db, [text for text in texts if text is not None], instruction, model)
-    return list(arguments.zip_with_nulls(texts, cleaned))
+    return list(enumerate(values.clean(db, arguments.texts(inputs), instruction, model), 1))

@@ -10,10 +10,10 @@ from pg_llm.search import reranking
 
 @sql_function
 def llm_rank(
-    db: Connection, query: str | None, texts: list[str | None] | None, model: str | None
+    db: Connection, query: str | None, inputs: list[str | None] | None, model: str | None
 ) -> list[tuple[int, float | None]]:
     """How relevant each text is to a query, with its position from 1; NULL for NULL."""
-    listed = arguments.texts(texts)
+    listed = arguments.texts(inputs)
     if query is None:
         return [(position, None) for position, _ in enumerate(listed, 1)]
     scores = reranking.rerank(db, query, [text for text in listed if text is not None], model)

@@ -7,35 +7,12 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pg_llm.arguments import Label
-from pg_llm.classify import entities, scoring
+from pg_llm.classify import entities, entity_labels, scoring
 from pg_llm.database import models
 from pg_llm.database.connection import Connection
 from pg_llm.database.models import Model
 from pg_llm.graph.schema import Schema
 
-# Labels of numbers, which are taken for entities only where the schema asks for them.
-_NUMERIC_LABELS = ("CARDINAL", "ORDINAL", "PERCENT", "QUANTITY")
-# Names that users give to the labels of entity models.
-_SYNONYMS = {
-    label: frozenset(names.split(", "))
-    for label, names in {
-        "PERSON": "person, people, human, 人物, 人, 人名, 人员",
-        "PER": "person, people, human, 人物, 人, 人名, 人员",
-        "ORG": "organization, organisation, org, company, institution, 机构, 组织, 公司, 企业, 机构名",
-        "GPE": "place, location, country, city, state, 地点, 地名, 国家, 城市",
-        "LOC": "place, location, country, city, state, region, 地点, 地名, 地区, 国家, 城市",
-        "FAC": "facility, building",
-        "DATE": "date, 日期, 时间",
-        "TIME": "time, date, 日期, 时间",
-        "MONEY": "money, amount, 金额",
-        "PRODUCT": "product",
-        "EVENT": "event",
-        "LAW": "law",
-        "LANGUAGE": "language",
-        "WORK_OF_ART": "work of art, artwork",
-        "NORP": "nationality, group",
-    }.items()
-}
 # How much likelier a type is that the entity model's label names.
 _LABEL_PRIOR = 5.0
 _NONE_OF_THESE = "something else"
@@ -61,7 +38,7 @@ def recognize(
     label_types = {**exact, **{label: names for label, names in synonyms.items() if names}}
     recognized = {name for names in label_types.values() for name in names}
     unmapped = [name for name, _ in types if name not in recognized and name not in role_types]
-    wanted = [label for label in labels if label in label_types or (unmapped and label not in _NUMERIC_LABELS)]
+    wanted = [label for label in labels if label in label_types or (unmapped and label not in entity_labels.NUMERIC)]
     mentions = _mentions(db, model, texts, wanted)
     ambiguous = {name for names in label_types.values() if len(names) > 1 for name in names}
     choices = [type_ for type_ in types if type_[0] in ambiguous or (unmapped and type_[0] not in exact)]
@@ -89,7 +66,7 @@ def type_untyped(db: Connection, texts: Sequence[str], mentions: Sequence[list[l
 
 def _synonymous_types(label: str, types: Sequence[Label]) -> list[str]:
     """The types whose names are synonyms of a model's label."""
-    return [name for name, _ in types if name.lower() in _SYNONYMS.get(label, ())]
+    return [name for name, _ in types if name.lower() in entity_labels.SYNONYMS.get(label, ())]
 
 
 def _labels_without_synonym(labels: Sequence[str], role_types: set[str]) -> list[str]:
@@ -98,7 +75,7 @@ def _labels_without_synonym(labels: Sequence[str], role_types: set[str]) -> list
     return [
         label
         for label in labels
-        if label in role_types or (label not in _NUMERIC_LABELS and not _synonymous_types(label, types))
+        if label in role_types or (label not in entity_labels.NUMERIC and not _synonymous_types(label, types))
     ]
 
 

@@ -1,27 +1,43 @@
-"""Causal language models run by torch: text generation, and the log-likelihoods of continuations of a prompt."""
+"""Causal language models in safetensors, run by torch: texts, one at a time, and likelihoods of continuations."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from pg_llm.errors import InvalidInput
-from pg_llm.models import decoding
-from pg_llm.models.decoding import GenerationState
+from pg_llm.models import grammars
 from pg_llm.models.engine import Message, Sampling, Text, Window
-from pg_llm.models.grammars import Grammars
 
 # Continuations that are scored at once, each with a copy of the prompt's key-value cache.
 _MAX_CONTINUATIONS = 64
 # Tokens to which a text is truncated for a prompt.
 _MAX_TEXT_TOKENS = 1000
+# Tokens that are generated for a text before other texts get their turn.
+_SLICE = 16
+
+
+@dataclass(slots=True, eq=False)
+class _Text:
+    """A text that is being generated: its tokens, the prompt's first, and what was computed for them.
+
+    `mask` constrains the tokens to a grammar.
+    """
+
+    tokens: list[int]
+    prompt: int
+    longest: int
+    sampling: Sampling
+    mask: grammars.TokenMask | None
+    cache: Any = None
 
 
 class CausalModel:
@@ -81,40 +97,59 @@ class CausalModel:
         room = self._window - len(prompt)
         if room <= 0:
             raise self._too_long(f"{len(prompt)}")
-        state = GenerationState(prompt, min(room, sampling.max_tokens))
-        if sampling.temperature:
-            state.temperature = sampling.temperature
-            state.random = torch.Generator().manual_seed(sampling.seed)
-        if sampling.grammar is not None:
-            state.matcher = self._grammars.matcher(sampling.grammar)
-        return Window(state, len(prompt) + state.max_tokens)
+        grammar = grammars.of(sampling)
+        mask = grammars.TokenMask(grammar, self._grammar_tokenizer) if grammar is not None else None
+        longest = len(prompt) + min(room, sampling.max_tokens)
+        return Window(_Text(prompt, len(prompt), longest, sampling, mask), longest)
 
     def forward(self, batch: Sequence[Window]) -> Any:
         """For each prompt its text, for each question the log-likelihoods of its answers, shape (answers,).
 
         None stands for a text that its grammar leaves incomplete, the window itself for a text that is unfinished.
         """
-        decoding.advance(
-            self._model,
-            [window.tokens for window in batch if isinstance(window.tokens, GenerationState)],
-            self._end_tokens,
-        )
         with torch.inference_mode():
             return [
-                self._text(window) if isinstance(window.tokens, GenerationState) else self._scores(*window.tokens)
+                self._continue(window) if isinstance(window.tokens, _Text) else self._scores(*window.tokens)
                 for window in batch
             ]
 
-    def _text(self, window: Window) -> Window | str | None:
-        state: GenerationState = window.tokens
-        if not state.done:
+    def _continue(self, window: Window) -> Window | str | None:
+        text: _Text = window.tokens
+        how = text.sampling
+        drawn = {"do_sample": True, "temperature": how.temperature, "top_k": 0} if how.temperature else {}
+        config = GenerationConfig(
+            max_new_tokens=min(_SLICE, text.longest - len(text.tokens)),
+            **drawn,
+            eos_token_id=sorted(self._end_tokens) or None,
+            pad_token_id=0,
+            return_dict_in_generate=True,
+        )
+        ids = torch.tensor([text.tokens], device=self.device)
+        with torch.random.fork_rng():
+            # Each slice goes on from its own place.
+            torch.manual_seed(how.seed + len(text.tokens))
+            found = self._model.generate(
+                ids,
+                attention_mask=torch.ones_like(ids),
+                generation_config=config,
+                cache=text.cache,
+                logits_processor=[text.mask] if text.mask else [],
+            )
+        text.tokens, text.cache = found.sequences[0].tolist(), found.cache
+        has_ended = text.tokens[-1] in self._end_tokens
+        if text.mask is not None:
+            text.mask.consume(text.tokens)
+            has_ended = has_ended or text.mask.is_stopped
+        if not has_ended and len(text.tokens) < text.longest:
             return window
-        text: str = self._tokenizer.decode(state.generated, skip_special_tokens=True)
-        return text.strip() if state.complete else None
+        written: str = self._tokenizer.decode(text.tokens[text.prompt :], skip_special_tokens=True)
+        return written.strip() if text.mask is None or text.mask.is_complete else None
 
     @cached_property
-    def _grammars(self) -> Grammars:
-        return Grammars(self._tokenizer)
+    def _grammar_tokenizer(self) -> Any:
+        from llguidance.hf import from_tokenizer
+
+        return from_tokenizer(self._tokenizer)
 
     @cached_property
     def _longest_token(self) -> int:

@@ -48,7 +48,7 @@ class Sampling:
     """How a text is generated: greedily at temperature 0, else reproducibly from the seed.
 
     `schema` is the JSON Schema that the text follows; `grammar`, of llguidance, is at least as strict, for engines that
-    decode here.
+    take grammars.
     """
 
     max_tokens: int
@@ -72,7 +72,10 @@ class Written(str):
 
 
 class Engine(Protocol):
-    """A loaded model; `details` is stored in the registry."""
+    """A loaded model; `details` is stored in the registry.
+
+    A batch has at most `batch_tokens`, padding included, and where the engine has it `batch_windows` windows.
+    """
 
     task: str
     engine: str
@@ -148,6 +151,11 @@ class LikelihoodEngine(ChoiceEngine, Protocol):
     def likelihood(self, before: str, continuations: Sequence[str]) -> Window:
         """The input for scoring continuations of a text that is no conversation."""
         ...
+
+
+def gives_likelihoods(engine: Engine) -> TypeGuard[LikelihoodEngine]:
+    """Whether the engine scores any continuation of any text, rather than only answers to questions."""
+    return hasattr(engine, "likelihood")
 
 
 class ParsingEngine(Engine, Protocol):

@@ -1,35 +1,73 @@
-"""Constrained decoding by grammars of llguidance: which tokens may come next."""
+"""Grammars of llguidance, which decide what a model may write."""
 
 from __future__ import annotations
 
+import functools
+import json
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 from llguidance import LLMatcher
-from llguidance.hf import from_tokenizer
 
 from pg_llm.errors import InvalidInput
+from pg_llm.models.engine import Sampling
 
 
-def from_json_schema(schema: Any) -> str:
-    """The grammar of all JSON texts that follow a JSON Schema, without white space between their parts."""
-    # Without white space: a small model that may write spaces sometimes never stops.
-    grammar: str = LLMatcher.grammar_from_json_schema(schema, defaults={"whitespace_flexible": False})
+def of(sampling: Sampling) -> str | None:
+    """The grammar that a text follows, if it follows one. Raises InvalidInput for one that cannot be used."""
+    if sampling.grammar is None and sampling.schema is None:
+        return None
+    grammar = sampling.grammar if sampling.grammar is not None else f"start: {json_rule(sampling.schema)}"
+    _check(grammar)
     return grammar
 
 
-class Grammars:
-    """Matchers for one tokenizer."""
+def json_rule(schema: Any) -> str:
+    """The part of a grammar for all JSON texts that follow a schema, without white space between their parts."""
+    # Without white space: a small model that may write spaces sometimes never stops.
+    compact = {**schema, "x-guidance": {"whitespace_flexible": False}} if isinstance(schema, dict) else schema
+    return f"%json {json.dumps(compact)}"
 
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = from_tokenizer(tokenizer)
 
-    def matcher(self, grammar: str) -> LLMatcher:
-        """A matcher at the beginning of a text. Raises InvalidInput for a grammar that cannot be used."""
-        matcher = LLMatcher(self._tokenizer, grammar, log_level=0)
-        if matcher.is_error():
-            raise InvalidInput(
-                "the schema cannot be used",
-                detail=matcher.get_error()[:1000],
-                hint="""Write schema => '{"type": "object", "properties": {"name": {"type": "string"}}}'.""",
-            )
-        return matcher
+@functools.lru_cache(maxsize=64)
+def _check(grammar: str) -> None:
+    # llama.cpp would write without it, and say nothing.
+    if problem := LLMatcher.validate_grammar(grammar):
+        raise InvalidInput(
+            "the schema cannot be used",
+            detail=problem[:1000],
+            hint="""Write schema => '{"type": "object", "properties": {"name": {"type": "string"}}}'.""",
+        )
+
+
+class TokenMask:
+    """The tokens that may come next, for torch: a logits processor of transformers for one text."""
+
+    def __init__(self, grammar: str, tokenizer: Any) -> None:
+        self._matcher = LLMatcher(tokenizer, grammar, log_level=0)
+        # Tokens that were consumed; the prompt is no part of the grammar's text.
+        self._seen: int | None = None
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether nothing can follow."""
+        return bool(self._matcher.is_stopped())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the text is a whole sentence of the grammar."""
+        return bool(self._matcher.is_accepting() and not self._matcher.is_error())
+
+    def consume(self, tokens: Sequence[int]) -> None:
+        """Go on to the end of the text so far, whose first tokens are the prompt."""
+        for token in tokens[len(tokens) if self._seen is None else self._seen :]:
+            if not self._matcher.is_stopped():
+                self._matcher.consume_token(token)
+        self._seen = len(tokens)
+
+    def __call__(self, input_ids: Any, scores: Any) -> Any:
+        """The logits of one text, those of other tokens at minus infinity."""
+        self.consume(input_ids[0].tolist())
+        allowed = np.unpackbits(np.frombuffer(self._matcher.compute_bitmask(), np.uint8), bitorder="little")
+        return scores.masked_fill(scores.new_tensor(allowed[: scores.shape[-1]]) == 0, -np.inf)

@@ -13,16 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from pg_llm import errors
+from pg_llm import errors, processor
 from pg_llm.errors import Error, InvalidInput, InvalidModel, ModelChanged
-from pg_llm.models import source
+from pg_llm.models import gguf, source
 from pg_llm.models.engine import EmbeddingEngine, Engine
 from pg_llm.models.spec import TASKS, ModelSpec, check_options
 
 log = logging.getLogger(__name__)
 
-# GGUF holds 4 to 8 bits of a weight, and 32 are loaded.
-_GGUF_GROWTH = 6
 Get = Callable[[ModelSpec], Engine]
 
 
@@ -76,12 +74,14 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
                 f'model "{spec.name}" is a head, and the registry does not say of which model',
                 hint="Train it here with llm_fit(): a head is not registered from files.",
             )
+        elif source.is_static(folder):
+            model = _static(spec, folder)
         elif source.is_pipeline(folder):
             model = _pipeline(spec, folder)
         elif source.is_lexer(folder):
             model = _lexer(spec, folder, threads)
         elif spec.task == "generation":
-            model = _causal(spec, folder, digest, threads)
+            model = _causal(spec, folder, threads)
         else:
             model = _transformer(spec, folder, digest, threads)
     if spec.task == "relations":
@@ -106,7 +106,12 @@ def resolve(spec: ModelSpec) -> ModelSpec:
     check_options(spec.options)
     if source.is_endpoint(spec.source):
         return replace(spec, digest=hashlib.sha256(spec.source.encode()).hexdigest())
-    return replace(spec, digest=source.digest(source.folder(spec)))
+    folder = source.folder(spec)
+    spec = replace(spec, digest=source.digest(folder))
+    if "precision" not in spec.options and _has_choice_of_precision(spec, folder):
+        # Written down, as a model must give the same vectors on every machine and after every update.
+        spec = replace(spec, options={**spec.options, "precision": _best_precision(spec, folder)})
+    return spec
 
 
 def forget(spec: ModelSpec) -> None:
@@ -126,9 +131,30 @@ def weight(spec: ModelSpec) -> int:
         return 0
     with _reporting_errors(spec):
         folder = source.folder(spec)
-    quantised = [_GGUF_GROWTH * file.stat().st_size for file in folder.rglob("*.gguf")]
-    sizes = quantised or [file.stat().st_size for file in folder.rglob("*.safetensors")]
-    return sum(sizes) // (4 if spec.options.get("precision") == "int8" else 1)
+    # Mapped as they are.
+    if quantised := gguf.files(folder):
+        return sum(file.stat().st_size for file in quantised)
+    size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+    return size // (4 if spec.options.get("precision") == "int8" else 1)
+
+
+def _has_choice_of_precision(spec: ModelSpec, folder: Path) -> bool:
+    """Whether it is an encoder that onnxruntime runs."""
+    return spec.task == "embedding" and not source.is_static(folder) and _is_run_by_onnx(spec)
+
+
+def _best_precision(spec: ModelSpec, folder: Path) -> str:
+    """int8 where the processor is fast at it and the vectors agree with those of fp32, else fp32."""
+    from pg_llm.models.export import ensure_exported
+
+    if processor.has_vnni():
+        try:
+            ensure_exported(folder, spec.digest or "", spec.task, "int8")
+        except InvalidModel as error:
+            log.info("model %s stays in fp32: %s", spec.name, error.message)
+        else:
+            return "int8"
+    return "fp32"
 
 
 def _head(spec: ModelSpec, base: ModelSpec, folder: Path, get: Get) -> Engine:
@@ -153,6 +179,14 @@ def _graph(spec: ModelSpec, folder: Path) -> Engine:
     from pg_llm.models.graph import GraphModel
 
     return GraphModel(folder)
+
+
+def _static(spec: ModelSpec, folder: Path) -> Engine:
+    if spec.task != "embedding":
+        raise InvalidModel(f"static embeddings cannot do {spec.task}", hint="Register them with the task embedding.")
+    from pg_llm.models.static import StaticModel
+
+    return StaticModel(folder)
 
 
 def _pipeline(spec: ModelSpec, folder: Path) -> Engine:
@@ -188,13 +222,13 @@ def _endpoint(spec: ModelSpec) -> Engine:
     return EndpointEmbedding(spec) if spec.task == "embedding" else EndpointRanking(spec)
 
 
-def _causal(spec: ModelSpec, folder: Path, digest: str, threads: int) -> Engine:
+def _causal(spec: ModelSpec, folder: Path, threads: int) -> Engine:
+    if gguf.files(folder):
+        from pg_llm.models.llama.generation import LlamaGeneration
+
+        return LlamaGeneration(spec, folder, threads)
     from pg_llm.models.causal import CausalModel
 
-    if any(folder.glob("*.gguf")):
-        from pg_llm.models.export import ensure_exported
-
-        folder = ensure_exported(folder, digest, spec.task, "fp32")
     return CausalModel(folder, _device(spec), threads)
 
 
@@ -202,7 +236,7 @@ def _transformer(spec: ModelSpec, folder: Path, digest: str, threads: int) -> En
     device = _device(spec)
     # Relation extraction is classification of texts in which two entities are marked.
     task = "classification" if spec.task == "relations" else spec.task
-    if spec.options.get("engine", "torch" if device == "cuda" else "onnx") == "torch":
+    if not _is_run_by_onnx(spec):
         from pg_llm.models.torch import TorchModel
 
         return TorchModel(folder, task, device, threads)
@@ -210,6 +244,10 @@ def _transformer(spec: ModelSpec, folder: Path, digest: str, threads: int) -> En
     from pg_llm.models.onnx import OnnxModel
 
     return OnnxModel(ensure_exported(folder, digest, task, spec.options.get("precision", "fp32")), threads)
+
+
+def _is_run_by_onnx(spec: ModelSpec) -> bool:
+    return bool(spec.options.get("engine", "torch" if _device(spec) == "cuda" else "onnx") == "onnx")
 
 
 def _device(spec: ModelSpec) -> str:

@@ -91,6 +91,7 @@ class Network(torch.nn.Module):
             details = {
                 "labels": sorted({tag[2:] if tag[:2] in ("B-", "I-") else tag for tag in labels if tag != "O"}),
                 "tags": labels,
+                "tag_scheme": getattr(config, "tag_scheme", None),
             }
         if task == "ranking":
             if config.num_labels != 1:

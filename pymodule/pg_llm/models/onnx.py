@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import onnxruntime
+from tokenizers import Tokenizer
 
 from pg_llm.models import tokens
 from pg_llm.models.engine import Text, Window
@@ -40,10 +41,19 @@ class OnnxModel:
         serialized = (folder / "tokenizer.json").read_text(encoding="utf-8")
         self._tokens = tokens.for_task(self.task, serialized, meta["inputs"], meta["max_tokens"], meta["pad_id"])
 
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer, which truncates at the model's longest input."""
+        return self._tokens.tokenizer()
+
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """The windows of each text, not padded."""
         return self._tokens.encode(texts, overlap)
 
+    def padded(self, batch: Sequence[Window]) -> dict[str, Any]:
+        """The network's inputs by their names, int64 of shape (len(batch), longest)."""
+        return self._tokens.padded(batch)
+
     def forward(self, batch: Sequence[Window]) -> Any:
         """One output per window; float32 of shape (len(batch), …)."""
-        return self._session.run(None, self._tokens.padded(batch))[0]
+        return self._session.run(None, self.padded(batch))[0]

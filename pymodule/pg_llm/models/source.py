@@ -79,6 +79,11 @@ def is_pipeline(path: Path) -> bool:
     return (path / "config.cfg").exists() and (path / "ner").is_dir()
 
 
+def is_static(path: Path) -> bool:
+    """Whether the folder holds static embeddings, as model2vec writes them."""
+    return _json(path / "config.json", {}).get("model_type") == "model2vec"
+
+
 def is_lexer(path: Path) -> bool:
     """Whether the folder holds a lexer of Chinese."""
     return all((path / name).is_file() for name in _LEXER)

@@ -14,16 +14,23 @@ from pg_llm.errors import InvalidInput
 TASKS = ("classification", "embedding", "entities", "generation", "ranking", "recommendation", "relations")
 # The class of a pair of entities without a relation.
 NO_RELATION = "none"
+# How entity models that are trained here tag words: B- begins every entity. Of other models it is not known.
+IOB2 = "IOB2"
 OPTIONS: dict[str, tuple[type[Any], str]] = {
     "device": (str, "`cpu` or `cuda`; by default whichever is there"),
     "engine": (str, "`onnx` or `torch`; by default onnx on a CPU and torch on CUDA"),
-    "precision": (str, "`fp32` (default) or `int8`, for the onnx engine"),
+    "precision": (
+        str,
+        "`fp32` or `int8`, for the onnx engine; by default `int8` for an embedding model where the CPU has VNNI and the"
+        " vectors agree, and else `fp32`",
+    ),
     "query_prompt": (str, "text put before every query of a semantic search"),
     "document_prompt": (str, "text put before every indexed document"),
     "entities_model": (
         str,
         "name of the model that finds the entities between which a relations model finds relations",
     ),
+    "context": (int, "tokens of a prompt with its answer that a GGUF model reads at most, 4096 by default"),
     "api_key_env": (str, "name of the server's environment variable that holds an endpoint's key"),
     "api_key_file": (str, "name of the file that holds it, in the folder `pg_llm/keys` of the data directory"),
     "allow_http": (bool, "`true` lets texts and key go in the clear to an `http://` address on another machine"),
@@ -35,11 +42,14 @@ OPTIONS: dict[str, tuple[type[Any], str]] = {
     "max_response": (str, "size of an answer at most, `8MB` by default"),
     "max_completion_tokens": (bool, "`true` limits an answer by the field of this name instead of `max_tokens`"),
     "extra_body": (dict, "fields for the body of each request; null leaves out one that is sent otherwise"),
+    "price_in": (float, "money for a million tokens of prompts"),
+    "price_out": (float, "money for a million tokens of answers"),
     "headers": (dict, "header fields of each request, and no secret: everybody can read the registry"),
 }
 _CHOICES = {"device": ("cpu", "cuda"), "engine": ("onnx", "torch"), "precision": ("fp32", "int8")}
 _RANGES = {"timeout": (1, 3600), "retries": (0, 20), "concurrency": (1, 256), "batch_size": (1, 2048)}
-_KINDS = {str: "a text", int: "a number", bool: "true or false", dict: "a JSON object"}
+_MAX_PRICE = 1_000_000
+_KINDS = {str: "a text", int: "a whole number", bool: "true or false", dict: "a JSON object"}
 # What a request has anyway, or what its answer would be read wrongly with.
 _OWN_FIELDS = {"model", "messages", "input", "query", "documents", "stream", "n"}
 _OWN_HEADERS = {"accept-encoding", "connection", "content-length", "content-type", "host", "transfer-encoding"}
@@ -97,6 +107,9 @@ def check_options(options: dict[str, Any]) -> None:
 def _wanted(name: str, value: Any) -> str | None:
     """What an option takes, in words; None for a value that it takes."""
     kind = OPTIONS[name][0]
+    if kind is float:
+        is_price = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= _MAX_PRICE
+        return None if is_price else f"a number from 0 to {_MAX_PRICE}"
     if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
         return _KINDS[kind]
     if name in _CHOICES:

@@ -35,7 +35,7 @@ class Tokenization:
         """The windows of each text; of a pair the second text stands in every window."""
         return [
             [_window(part) for part in (encoding, *encoding.overflowing)]
-            for encoding in self._tokenizer(overlap).encode_batch(list(texts))
+            for encoding in self.tokenizer(overlap).encode_batch(list(texts))
         ]
 
     def padded(self, batch: Sequence[Window]) -> dict[str, Any]:
@@ -53,7 +53,8 @@ class Tokenization:
             arrays["token_type_ids"][row, : item.cost] = types
         return {name: arrays[name] for name in self._inputs}
 
-    def _tokenizer(self, overlap: int) -> Tokenizer:
+    def tokenizer(self, overlap: int = 0) -> Tokenizer:
+        """The tokenizer that truncates, and whose overflowing windows share `overlap` tokens."""
         with self._lock:
             if overlap not in self._tokenizers:
                 # Truncation is a state of the tokenizer, so each overlap has a tokenizer of its own.

@@ -23,8 +23,8 @@ from pg_llm.runtime.result_cache import ResultCache
 Kind = tuple[str, str, str]
 # Distinct texts of a kind that are kept, and those of them that the model is asked.
 _KEPT, _ASKED = 128, 32
-# Texts of one request where the statement itself sends many.
-_BATCH = 16
+# Texts of one request where the statement itself sends many: of the first, which may take long, and of others.
+_FIRST_BATCH, _BATCH = 4, 16
 # Options of a task that are told apart; beyond, as where a query is an option, all have the same answers.
 _MOST_OPTIONS = 8
 # Tasks that use a model's tokenizer only, and whose results must fit the text.
@@ -96,11 +96,12 @@ class Requests:
         spaced = [by_length[(2 * place + 1) * len(by_length) // (2 * count)] for place in range(count)]
         turns = sorted(range(count), key=lambda place: f"{(place + count // 2) % count:032b}"[::-1])
         portion: dict[int, Question] = {}
+        size = _FIRST_BATCH
         for number, question in (spaced[place] for place in turns):
-            is_full = len(portion) == (_BATCH if self.batched else 1)
+            is_full = len(portion) == (size if self.batched else 1)
             if portion and (is_full or next(iter(portion.values())).options != question.options):
                 yield portion
-                portion = {}
+                portion, size = {}, _BATCH
             portion[number] = question
         if portion:
             yield portion

@@ -179,7 +179,7 @@ def _results(
     from pg_llm import tasks
     from pg_llm.tasks import batching, worker_process
 
-    worker_process.poll = poll
+    worker_process.poll = _with_signals(poll)
     task = tasks.find(name)
     weight = task.weight(model, options) if hasattr(task, "weight") else 1
     results: list[Any] = []
@@ -251,6 +251,20 @@ def _signals_blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _with_signals(poll: Callable[[], object]) -> Callable[[], object]:
+    """`poll` with the signals of now, where it is called while they are blocked: else it would find none."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+    def call() -> object:
+        blocked = signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        try:
+            return poll()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+    return call
 
 
 @functools.cache

@@ -20,7 +20,7 @@ from typing import Any
 from pg_llm.models.engine import Engine, Window, is_concurrent
 from pg_llm.runtime.usage import Spent
 from pg_llm.tasks import batching
-from pg_llm.tasks.batching import BatchFailed
+from pg_llm.tasks.batching import BatchFailed, Budget
 
 Session = int
 # Stands for an output that is not there yet.
@@ -52,7 +52,7 @@ class _Item:
 class ModelQueue:
     """The windows that wait for one model. Everything but the batches happens in the event loop's thread."""
 
-    def __init__(self, submit: Submit, budget: int, concurrency: int = 1) -> None:
+    def __init__(self, submit: Submit, budget: Budget, concurrency: int = 1) -> None:
         self._submit = submit
         self._budget = budget
         self._concurrency = concurrency
@@ -62,10 +62,11 @@ class ModelQueue:
     @classmethod
     def of(cls, model: Engine, get: Callable[[], Engine]) -> ModelQueue:
         """The queue of a model; `get` gives it for every batch, as it may have been evicted and loaded again."""
+        budget = Budget.of(model)
         if is_concurrent(model):
-            return cls(lambda batch: get().submit(batch), model.batch_tokens, model.concurrency)  # type: ignore[attr-defined]
+            return cls(lambda batch: get().submit(batch), budget, model.concurrency)  # type: ignore[attr-defined]
         thread = ThreadPoolExecutor(1)
-        return cls(lambda batch: thread.submit(lambda: get().forward(batch)), model.batch_tokens)
+        return cls(lambda batch: thread.submit(lambda: get().forward(batch)), budget)
 
     def __len__(self) -> int:
         """The number of waiting windows."""
@@ -107,7 +108,7 @@ class ModelQueue:
             items = self._waiting[session]
             while items:
                 cost = items[0].window.cost
-                fits = batching.fits(max(longest, cost), len(batch) + 1, self._budget)
+                fits = self._budget.holds(max(longest, cost), len(batch) + 1)
                 if not fits or (session != turns[0] and cost > longest):
                     break
                 batch.append(items.popleft())

@@ -28,8 +28,6 @@ MAX_RESULTS = 10_000
 # Candidates that each ranking gives to the fusion, at least; how much a pool grows that did not suffice.
 _MIN_POOL = 100
 _GROWTH = 8
-# Results that are reranked, at least.
-_MIN_RERANKED = 30
 # Keys of rows that pass a filter, in one exact search.
 _KEYS = 20_000
 # How much the vectors' ranking counts; the rest is full text's. Chosen on one half of Cranfield's queries.
@@ -56,7 +54,7 @@ class Hit(NamedTuple):
 class Request:
     """What is wanted: `limit` results, one per `group_by` (row or chunk), none that scores less than `min_score`.
 
-    `rerank` is a model by whose scores the best are put into another order.
+    `rerank` is a model by whose scores the best `rerank_k`, `limit` at least, are put into another order.
     """
 
     limit: int
@@ -64,6 +62,7 @@ class Request:
     group_by: str = "row"
     min_score: float | None = None
     rerank: str | None = None
+    rerank_k: int = 0
 
 
 def search(
@@ -85,7 +84,7 @@ def search(
 
 def _widened(request: Request) -> Request:
     """The request for what is to be reranked: more results, whose scores are others."""
-    return replace(request, limit=min(MAX_RESULTS, max(_MIN_RERANKED, 3 * request.limit)), min_score=None)
+    return replace(request, limit=max(request.limit, request.rerank_k), min_score=None)
 
 
 def _reranked(db: Connection, query: str, results: Sequence[Result], request: Request) -> list[Result]:

@@ -24,6 +24,7 @@ TASKS = {
     "cleaning": "pg_llm.cleaning.host.values",
     "embedding": "pg_llm.search.host.embedding",
     "entities": "pg_llm.classify.host.entities",
+    "entity_patterns": "pg_llm.classify.host.entity_patterns",
     "extraction": "pg_llm.generate.host.extraction",
     "generation": "pg_llm.generate.host.generation",
     "graph_drawing": "pg_llm.graph.host.drawing",
@@ -37,9 +38,13 @@ TASKS = {
     "recommendation": "pg_llm.recommend.host.ranking",
     "relations": "pg_llm.graph.host.relations",
     "spelling": "pg_llm.cleaning.host.spelling",
+    "rewriting": "pg_llm.generate.host.rewriting",
+    "spans": "pg_llm.generate.host.spans",
     "sql_check": "pg_llm.ask.host.sql_check",
     "sql_writing": "pg_llm.ask.host.sql_writing",
+    "summarization": "pg_llm.generate.host.summarization",
     "support": "pg_llm.search.host.support",
+    "text_vectors": "pg_llm.training.host.text_vectors",
 }
 # Characters of inputs that are prepared together.
 _PORTION = 1 << 18

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
 from typing import Any
 
-from pg_llm.errors import Error
-from pg_llm.models.engine import ConcurrentEngine, Engine, Window
-from pg_llm.tasks import passages
+from pg_llm.models.engine import ConcurrentEngine, Engine, Window, is_concurrent
+from pg_llm.tasks import passages, worker_process
+
+# Seconds between two questions whether anybody waits.
+_SLICE = 0.05
 
 
 class BatchFailed(Exception):
@@ -24,9 +28,21 @@ def by_length(windows: Sequence[Window]) -> list[int]:
     return sorted(range(len(windows)), key=lambda position: windows[position].cost)
 
 
-def fits(longest: int, size: int, budget: int) -> bool:
-    """Whether `size` windows padded to `longest` tokens stay within the budget; a single window always does."""
-    return size == 1 or longest * size <= budget
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What a batch may have: tokens, padding included, and windows."""
+
+    tokens: int
+    windows: int = sys.maxsize
+
+    @classmethod
+    def of(cls, model: Engine) -> Budget:
+        """The engine's."""
+        return cls(model.batch_tokens, getattr(model, "batch_windows", sys.maxsize))
+
+    def holds(self, longest: int, size: int) -> bool:
+        """Whether it holds so many windows padded to `longest` tokens; a single window it always does."""
+        return size == 1 or (longest * size <= self.tokens and size <= self.windows)
 
 
 def forward(
@@ -37,7 +53,7 @@ def forward(
     waiting = by_length(windows)
     while waiting:
         between()
-        batch, waiting = _first_batch(windows, waiting, budget)
+        batch, waiting = _first_batch(windows, waiting, Budget(budget))
         for position, output in zip(batch, run([outputs[position] for position in batch]), strict=True):
             outputs[position] = output
         waiting = [position for position in batch if isinstance(outputs[position], Window)] + waiting
@@ -53,12 +69,13 @@ def forward_concurrently(
     outputs that are missing.
     """
     outputs: list[Any] = list(windows)
+    budget = Budget.of(model)
     waiting = by_length(windows)
     running: dict[Future[Sequence[Any]], list[int]] = {}
     try:
         while waiting or running:
             while waiting and len(running) < model.concurrency:
-                batch, waiting = _first_batch(windows, waiting, model.batch_tokens)
+                batch, waiting = _first_batch(windows, waiting, budget)
                 running[model.submit([outputs[position] for position in batch])] = batch
             between()
             for future in wait(running, seconds, FIRST_COMPLETED).done:
@@ -77,10 +94,10 @@ def forward_concurrently(
     return outputs
 
 
-def _first_batch(windows: Sequence[Window], waiting: list[int], budget: int) -> tuple[list[int], list[int]]:
+def _first_batch(windows: Sequence[Window], waiting: list[int], budget: Budget) -> tuple[list[int], list[int]]:
     """The positions that fit into one batch, and those that go on waiting."""
     size = 1
-    while size < len(waiting) and fits(windows[waiting[size]].cost, size + 1, budget):
+    while size < len(waiting) and budget.holds(windows[waiting[size]].cost, size + 1):
         size += 1
     return waiting[:size], waiting[size:]
 
@@ -90,8 +107,12 @@ def embed(model: Engine, texts: Sequence[str]) -> Any:
     import numpy as np
 
     windows = passages.first_windows(model, texts)
-    outputs = forward(model.forward, windows, model.batch_tokens, lambda: None)
+    if is_concurrent(model):
+        # It may take long, and then nobody may wait for it any more.
+        outputs = forward_concurrently(model, windows, worker_process.check_caller, _SLICE)
+    else:
+        outputs = forward(model.forward, windows, model.batch_tokens, lambda: None)
     for output in outputs:
-        if isinstance(output, Error):
-            raise output
+        if isinstance(output, Exception):
+            raise output.error if isinstance(output, BatchFailed) else output
     return np.asarray(outputs)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any
 
-from pg_llm.models.engine import Engine, Window
+from pg_llm.models.engine import Engine, GenerationEngine, Window
 
 # The start of each passage in its text, and the passage's windows.
 Passages = Iterator[tuple[int, list[Window]]]
 
 # Characters of a passage at most.
 MAX_LENGTH = 20_000
+# Parts of one text for which a model writes at once: those of a long one do not keep others waiting.
+_PARTS = 8
 # Characters before the maximum in which a sentence end or white space is looked for.
 _SEARCHED = 2_000
 _ENDS = (re.compile(r"(?<=[.!?。！？])\s|(?<=[。！？])|\n"), re.compile(r"\s"))  # noqa: RUF001 - Chinese
@@ -22,15 +25,35 @@ def ranges(text: str, longest: int = MAX_LENGTH) -> Iterator[tuple[int, int]]:
     """Start and end of each passage, one at least; it ends after a sentence, else at white space, else anywhere."""
     start = 0
     while len(text) - start > longest:
-        end = _end(text, start + longest)
+        end = _end(text, start, start + longest)
         yield start, end
         start = end
     yield start, len(text)
 
 
-def _end(text: str, most: int) -> int:
+def prompt_ranges(model: GenerationEngine, text: str) -> Iterator[tuple[int, int]]:
+    """Start and end of each part of a text that a prompt of the model holds, one at least; it ends as in `ranges`."""
+    for first, last in ranges(text):
+        start = first
+        # A text without tokens is cut to nothing, and is no longer than a prompt.
+        while 0 < (length := len(model.truncate(text[start:last]))) < last - start:
+            end = _end(text, start, start + length)
+            yield start, end
+            start = end
+        yield start, last
+
+
+def prompt_parts(model: GenerationEngine, text: str) -> Iterator[list[tuple[int, int]]]:
+    """The parts of `prompt_ranges`, some at a time: as many as a model is asked about at once."""
+    ranges_of_text = prompt_ranges(model, text)
+    while parts := list(itertools.islice(ranges_of_text, _PARTS)):
+        yield parts
+
+
+def _end(text: str, start: int, most: int) -> int:
+    searched = max(most - _SEARCHED, (start + most) // 2)
     for pattern in _ENDS:
-        last = max((match.end() for match in pattern.finditer(text, most - _SEARCHED, most)), default=0)
+        last = max((match.end() for match in pattern.finditer(text, searched, most)), default=0)
         if last:
             return last
     return most

@@ -44,7 +44,8 @@ class _Caller(threading.local):
 caller = _Caller()
 
 
-def _check_caller() -> None:
+def check_caller() -> None:
+    """Raise Abandoned, or what `poll` raises, where whoever waits for this thread has gone."""
     poll()
     if caller.gone is not None and caller.gone.is_set():
         raise Abandoned
@@ -81,7 +82,7 @@ class _Worker:
     def _turn(self) -> Iterator[None]:
         """One caller at a time; one that has gone does not wait for its turn."""
         while not self._lock.acquire(timeout=_SLICE):
-            _check_caller()
+            check_caller()
         try:
             yield
         finally:
@@ -156,7 +157,7 @@ def _bytes(channel: int, size: int, deadline: float) -> bytes:
     received = bytearray()
     while len(received) < size:
         while not select.select([channel], [], [], _SLICE)[0]:
-            _check_caller()
+            check_caller()
             if time.monotonic() > deadline:
                 raise TimeoutError
         chunk = os.read(channel, min(size - len(received), 1 << 20))

@@ -17,9 +17,10 @@ from pg_llm.database.connection import Connection
 from pg_llm.database.models import Model
 from pg_llm.errors import InvalidInput
 from pg_llm.models import source
-from pg_llm.training import labelled_rows
+from pg_llm.runtime.training import dataset
+from pg_llm.training import label_variants, labelled_rows
 from pg_llm.training.labelled_rows import LabelledRow
-from pg_llm.training.options import HEAD_METHODS, TrainingJob
+from pg_llm.training.options import TrainingJob
 
 _MODEL_TASKS = {
     "classify": "classification",
@@ -28,6 +29,8 @@ _MODEL_TASKS = {
     "relations": "relations",
 }
 _MIN_ROWS = 5
+# Rows that are embedded between two reports.
+_EMBEDDED = 512
 _SUSPECTS_SHAPE = "SELECT id, text, label FROM …"
 
 
@@ -38,10 +41,11 @@ def fit(db: Connection, name: str | None, job: TrainingJob, query: str, base: st
         options = {}
         if job.entities_model is not None:
             options["entities_model"] = models.find(db, job.entities_model, "entities").name
-        start = _base_model(db, base, job.method)
+        start = _base_model(db, base, builds_on_base=job.builds_on_base)
     rows = [row for batch in labelled_rows.read(db, query, job.task) for row in batch]
     with search_path.pinned(db):
         check(rows, job.task)
+        _warn_of_variants(db, rows, job.task)
         return _train_and_register(db, "llm_fit", name, job, start, rows, options)
 
 
@@ -51,7 +55,7 @@ def self_train(
     """Train a classifier on labelled rows and its own confident predictions; returns the metrics of each round."""
     with search_path.pinned(db):
         name = registry.new_name(db, name, "train a model")
-        start = _base_model(db, base, "head")
+        start = _base_model(db, base, builds_on_base=True)
     rows = [row for batch in labelled_rows.read(db, query, "classify") for row in batch]
     pool: list[LabelledRow] = [
         (row["c1"], None)
@@ -61,6 +65,7 @@ def self_train(
     ]
     with search_path.pinned(db):
         check(rows, "classify")
+        _warn_of_variants(db, rows, "classify")
         if not pool:
             raise InvalidInput("the unlabelled query yields no texts", hint="llm_fit() needs labelled rows only.")
         return _train_and_register(db, "llm_self_train", name, job, start, [*rows, *pool])
@@ -70,7 +75,7 @@ def suspect_labels(db: Connection, query: str | None, model: str | None) -> list
     """The rows whose label a cross-validated classifier disputes, most doubtful first, with its own choice."""
     selected = [row for batch in labelled_rows.read_columns(db, query, 3, _SUSPECTS_SHAPE) for row in batch]
     with search_path.pinned(db):
-        base = _base_model(db, model, "head")
+        base = _base_model(db, model, builds_on_base=True)
         rows = [(json.loads(row["c2"] or "null"), json.loads(row["c3"] or "null")) for row in selected]
         for number, row in enumerate(rows, 1):
             if not all(isinstance(value, str) for value in row):
@@ -83,7 +88,8 @@ def suspect_labels(db: Connection, query: str | None, model: str | None) -> list
         check(rows, "classify")
         job = {"task": "classify", "method": "suspects", "options": {}}
         session = progress.session_fields(db, "llm_suspect_labels", "", "")
-        with training_runs.stream_training(db, session, job, base, rows) as result:
+        examples = _embedded(db, session, base, rows)
+        with training_runs.stream_training(db, session, job, base, examples) as result:
             suspects = result["suspects"]
     return [
         {
@@ -108,19 +114,69 @@ def _train_and_register(
 ) -> dict[str, Any]:
     """Train, store the files, register the model with its options, record the run; a failure leaves nothing."""
     session = progress.session_fields(db, command, job.task, name)
-    with training_runs.stream_training(db, session, job.to_wire(), base, rows) as result:
+    examples = _embedded(db, session, base, rows) if job.reads_vectors else rows
+    with training_runs.stream_training(db, session, job.to_wire(), base, examples) as result:
         model_files.store(db, Path(result["folder"]), result["digest"])
-    reads_with = base.wire if job.method in HEAD_METHODS else None
+    reads_with = base.wire if job.builds_on_base else None
     stored = f"database:{result['digest']}"
     registry.register(db, name, _MODEL_TASKS[job.task], stored, None, options or {}, reads_with)
+    _warn_of_baseline(db, name, result["metrics"])
     training_runs.record(db, name, job.to_wire(), base, result, len(rows), _rows_digest(rows))
     return {"model": name, "method": job.method, "seconds": result["seconds"], **result["metrics"]}
+
+
+def _label_counts(rows: Sequence[LabelledRow], task: str) -> Counter[str]:
+    """How often each label is given."""
+    if task == "classify":
+        return Counter(label for _, label in rows)
+    labels = Counter(item if task == "tag" else item[0] for _, truth in rows for item in truth)
+    # A pair of entities without a relation is a negative example and no label.
+    labels.pop(None, None)
+    return labels
+
+
+def _warn_of_variants(db: Connection, rows: Sequence[LabelledRow], task: str) -> None:
+    counts = _label_counts(rows, task)
+    for label, other in label_variants.find(counts):
+        db.warning(
+            f'the label "{label}" ({counts[label]}) may be meant to be "{other}" ({counts[other]})',
+            hint="They are learnt as two labels. Write them alike, and train again.",
+        )
+
+
+def _warn_of_baseline(db: Connection, name: str, metrics: dict[str, Any]) -> None:
+    """Say so if the model has learnt nothing that a constant answer would not do as well."""
+    score, baseline = metrics["micro_f1"], metrics["baseline_f1"]
+    if score <= baseline:
+        rows = metrics["validation_rows"]
+        constant = f"the same answer for every row has {baseline:.2f}" if baseline else "it finds nothing there"
+        db.warning(
+            f'model "{name}" has learnt next to nothing: its micro F1 on the {rows} rows kept back is {score:.2f},'
+            f" and {constant}",
+            hint="Give it more rows or epochs, or another method or base; llm_suspect_labels() finds wrong labels.",
+        )
+
+
+def _embedded(
+    db: Connection, session: dict[str, Any], base: Model, rows: Sequence[LabelledRow]
+) -> Sequence[tuple[Any, ...]]:
+    """Few rows with their embeddings, which the host may know already; more are embedded by the training itself."""
+    if len(rows) > dataset.SHORT:
+        return rows
+    embedded: list[tuple[Any, ...]] = []
+    with progress.reporting_as(db, session) as report:
+        for start in range(0, len(rows), _EMBEDDED):
+            report("embedding", start, len(rows))
+            part = rows[start : start + _EMBEDDED]
+            vectors = base.run("text_vectors", [text for text, _ in part])
+            embedded += [(*row, vector) for row, vector in zip(part, vectors, strict=True)]
+    return embedded
 
 
 def check(rows: Sequence[LabelledRow], task: str) -> None:
     """Raise InvalidInput for rows that nothing can be learnt from."""
     if task == "classify":
-        counts = Counter(label for _, label in rows)
+        counts = _label_counts(rows, task)
         if len(counts) < 2:
             raise InvalidInput(
                 f'all {len(rows)} rows have the label "{next(iter(counts))}"', hint="Give rows of two labels at least."
@@ -132,9 +188,7 @@ def check(rows: Sequence[LabelledRow], task: str) -> None:
                 hint="Each label needs two rows at least: one to learn from and one to measure on.",
             )
         return
-    labels = Counter(item if task == "tag" else item[0] for _, truth in rows for item in truth)
-    # A pair of entities without a relation is a negative example and no label.
-    labels.pop(None, None)
+    labels = _label_counts(rows, task)
     if not labels:
         what = {"tag": "label", "entities": "entity", "relations": "relation"}[task]
         raise InvalidInput(f"none of the {len(rows)} rows has any {what}")
@@ -150,12 +204,12 @@ def check(rows: Sequence[LabelledRow], task: str) -> None:
         )
 
 
-def _base_model(db: Connection, name: str | None, method: str) -> Model:
-    """The model to start from: an embedding model for a head, any transformer for fine-tuning."""
-    tasks = ("embedding",) if method == "head" else ("embedding", "classification", "entities", "relations")
+def _base_model(db: Connection, name: str | None, *, builds_on_base: bool) -> Model:
+    """The model to start from: an embedding model for a head, any transformer where its weights become the model's."""
+    tasks = ("embedding",) if builds_on_base else ("embedding", "classification", "entities", "relations")
     base = models.find(db, name, "embedding", tasks)
     remote = source.is_endpoint(base.wire["source"])
-    if method != "head" and (remote or base.wire["base"]):
+    if not builds_on_base and (remote or base.wire["base"]):
         raise InvalidInput(
             f'model "{base.name}" cannot be fine-tuned: its weights are not here', hint="Choose another base model."
         )

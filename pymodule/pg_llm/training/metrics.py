@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable
+from itertools import accumulate
 from typing import Any
 
 Item = tuple[Hashable, ...]
@@ -20,10 +21,15 @@ class ClassificationMetrics:
         self._true_positives: Counter[Hashable] = Counter()
         self._true: Counter[Hashable] = Counter()
         self._predicted: Counter[Hashable] = Counter()
+        self._rows = 0
+        self._several = self._spans = False
 
     def add(self, truth: Iterable[Item], prediction: Iterable[Item]) -> None:
         """Count one row."""
         true, predicted = set(truth), set(prediction)
+        self._rows += 1
+        self._several |= len(true) != 1
+        self._spans |= any(len(item) > 1 for item in true)
         self._true.update(item[0] for item in true)
         self._predicted.update(item[0] for item in predicted)
         self._true_positives.update(item[0] for item in true & predicted)
@@ -42,9 +48,19 @@ class ClassificationMetrics:
         ]
 
     def summary(self) -> dict[str, float]:
-        """The F1 of the averages."""
+        """The F1 of the averages, and the baseline that a model which learnt anything exceeds."""
         micro, macro, weighted = self.rows()[-3:]
-        return {"micro_f1": micro["f1"], "macro_f1": macro["f1"], "weighted_f1": weighted["f1"]}
+        averages = {"micro_f1": micro["f1"], "macro_f1": macro["f1"], "weighted_f1": weighted["f1"]}
+        return {**averages, "baseline_f1": self._constant_f1()}
+
+    def _constant_f1(self) -> float:
+        """The micro F1 of the best answer that is the same for every row; of spans there is none."""
+        if self._spans:
+            return 0.0
+        # The most frequent label or, where a row may have several, as many of the most frequent as are best.
+        counts = sorted(self._true.values(), reverse=True)[: None if self._several else 1]
+        totals = enumerate(accumulate(counts), 1)
+        return max((2 * found / (number * self._rows + self._true.total()) for number, found in totals), default=0.0)
 
 
 def _row(label: Hashable, true_positives: int, predicted: int, true: int) -> dict[str, Any]:

@@ -13,11 +13,11 @@ from pg_llm.options import Option
 METHODS = {
     "classify": ("head", "finetune", "lora"),
     "tag": ("head", "finetune", "lora"),
-    "entities": ("finetune", "lora"),
+    "entities": ("finetune", "lora", "head"),
     "relations": ("head", "finetune", "lora"),
 }
-# These train a layer on the embeddings of another model, which stays as it is.
-HEAD_METHODS = ("head", "self_train")
+# These train a layer on what another model, which stays as it is, makes of the texts.
+_HEAD_METHODS = ("head", "self_train")
 _GRADIENT = ("finetune", "lora")
 
 OPTIONS = {
@@ -27,10 +27,10 @@ OPTIONS = {
     "threshold": Option(("self_train",), 0.9, 0.5, 1, "probability from which an answer counts as a label"),
     "rounds": Option(("self_train",), 5, 1, 100, "rounds of answering and learning at most"),
     "seed": Option(("head", "self_train", *_GRADIENT), 0, 0, 2**31, "start of the random numbers"),
-    "epochs": Option(_GRADIENT, 10, 1, 1000, "passes over the rows at most"),
-    "patience": Option(_GRADIENT, 3, 1, 1000, "epochs without gain on the validation rows before it stops"),
+    "epochs": Option(_GRADIENT, 0, 0, 1000, "passes over the rows at most; 0 chooses by their number"),
+    "patience": Option(_GRADIENT, 0, 0, 1000, "epochs without gain before it stops; 0 is a third of them"),
     "learning_rate": Option(_GRADIENT, 0.0, 0, 1, "peak of AdamW's step; 0 chooses by method and task"),
-    "batch_size": Option(_GRADIENT, 16, 1, 1024, "rows of one step"),
+    "batch_size": Option(_GRADIENT, 0, 0, 1024, "rows of one step; 0 chooses by their number"),
     "warmup": Option(_GRADIENT, 0.1, 0, 1, "share of the steps in which the learning rate rises"),
     "weight_decay": Option(_GRADIENT, 0.01, 0, 1, "decay of the weights, as AdamW has it"),
     "max_tokens": Option(_GRADIENT, 0, 0, 512, "longest input in training; 0 is the model's own"),
@@ -66,6 +66,16 @@ class TrainingJob:
                     "entities_model must be the name of a model", hint="Leave it out for llm.entities_model."
                 )
         return cls(task, chosen, options.check(OPTIONS, chosen, hyperparameters), entities_model)
+
+    @property
+    def builds_on_base(self) -> bool:
+        """Whether the trained model reads with the base model, which need not have its weights here."""
+        return self.method in _HEAD_METHODS and self.task != "entities"
+
+    @property
+    def reads_vectors(self) -> bool:
+        """Whether embeddings of the texts are all that it reads of them."""
+        return self.builds_on_base and self.task != "relations"
 
     def to_wire(self) -> dict[str, Any]:
         """The job as the training process reads it."""

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+
 import pytest
 from echo import EchoEngine, EchoHost, registered, run
 from fake_connection import FakeConnection
 from pg_llm.cleaning import forms, values
-from pg_llm.cleaning.host import instruction, spelling, standardization, text_repair
+from pg_llm.cleaning.host import instruction, spelling, spelling_rewriting, standardization, text_repair
 from pg_llm.cleaning.host import values as host_values
 from pg_llm.errors import InvalidInput
 from pg_llm.functions import clean as faces
+from pg_llm.models.engine import Window
 
 SENTENCE = "this is a sentence with a mispelling"
 
@@ -67,7 +71,7 @@ def test_only_doubtful_sentences_are_read_by_a_model(db: FakeConnection, cleaner
     ]
     assert [(each.model, each.inputs) for each in cleaner.requests[1:]] == [
         (None, [SENTENCE, sure]),
-        ("writer", [SENTENCE]),
+        ("writer", [SENTENCE, SENTENCE]),
     ]
 
 
@@ -217,3 +221,42 @@ def test_a_value_too_long_for_the_model_stays() -> None:
 
     options = {"instruction": "only the surname.", "max_tokens": 5}
     assert run(instruction.prepare(Short(), ["x" * 20, " "], options), None) == ["x" * 20, " "]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("rewritten", "accepted"),
+    [
+        ("this is a sentence with a misspelling", "this is a sentence with a misspelling"),
+        ("That was a sentence with a misspelling!", "this is a sentence with a misspelling"),
+        ("this is a sentence with an error", SENTENCE),
+        ("this is a sentence with a mispeling", SENTENCE),
+        ("I cannot help with that.", SENTENCE),
+        ("", SENTENCE),
+    ],
+)
+def test_of_a_rewritten_text_corrections_of_misspelled_words_are_kept(rewritten: str, accepted: str) -> None:
+    assert spelling_rewriting.accepted(SENTENCE, rewritten) == accepted
+
+
+@pytest.mark.parametrize("text", ["Meet Jonh at x@exmple.com", "see /usr/lbi and a-mispelling", "SKU mispel1ing"])
+def test_names_codes_and_addresses_are_not_misspelled(text: str) -> None:
+    rewritten = text.replace("Jonh", "John").replace("exmple", "example").replace("lbi", "lib")
+    assert spelling_rewriting.accepted(text, rewritten.replace("mispelling", "misspelling")) == text
+
+
+def test_a_model_without_likelihoods_rewrites_parts_with_suspects() -> None:
+    class Writer(EchoEngine):
+        def forward(self, batch: Sequence[Window]) -> list[str | None]:
+            texts = [window.tokens.partition("\n")[2] for window in batch]
+            self.read += texts
+            return [
+                None if "unfinished" in text else json.dumps({"answer": text.replace("misp", "missp")})
+                for text in texts
+            ]
+
+    model = Writer("generation")
+    clean = "There is nothing wrong with this sentence. " * 60
+    text = f"{clean}{SENTENCE}. {clean}"
+    assert run(spelling.prepare(model, [text, clean], {}), model) == [text.replace("misp", "missp"), clean]
+    assert len(model.read) == 1
+    assert run(spelling.prepare(model, [f"{SENTENCE} unfinished"], {}), model) == [f"{SENTENCE} unfinished"]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from echo import EchoHost, registered
 from fake_connection import FakeConnection
+from pg_llm import settings
 from pg_llm.database import model_files, models, registry
 from pg_llm.errors import (
     DuplicateModel,
@@ -176,7 +177,7 @@ def test_the_status_of_a_host_that_runs_does_not_or_stands_still(
 
 def test_a_model_is_looked_up_by_name_or_setting(db: FakeConnection) -> None:
     found = models.find(db, None, "embedding")
-    assert db.calls[-1].values == (None, "llm.embedding_model", "all-minilm-l6-v2")
+    assert db.calls[-1].values == (None, "llm.embedding_model", settings.default("llm.embedding_model"))
     assert (found.name, found.engine, found.option("precision")) == ("default", "shared", None)
     db.answer("LEFT JOIN llm.model AS m", [registered(options=json.dumps({"precision": "int8"}), engine="backend")])
     found = models.find(db, "x", "embedding")

@@ -41,7 +41,7 @@ def test_the_grammar_offers_the_texts_words_and_numbers() -> None:
     assert "".join(words) == TEXT
     numbers = [rule for rule in rules.values() if rule == '"1250"']
     assert len(numbers) == 1
-    assert any(rule == '%json {"enum": ["shop", "bank"]}' for rule in rules.values())
+    assert any(rule.startswith('%json {"enum": ["shop", "bank"]') for rule in rules.values())
     assert any("{0,1}" in rule for rule in rules.values())
     assert rules["start"] in rules
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import math
+import signal
 import ssl
 import subprocess
 import threading
@@ -17,12 +18,12 @@ from typing import Any
 import numpy as np
 import pytest
 from faulty_endpoint import Behaviour, FaultyEndpoint, Reply, Request, chat, echo
-from pg_llm.errors import EndpointFailed, Error, InvalidModel
-from pg_llm.models import loading
+from pg_llm.errors import EndpointFailed, Error, InvalidModel, TextRefused
+from pg_llm.models import event_loop, loading
 from pg_llm.models.endpoint import address, transport
 from pg_llm.models.endpoint.batches import EndpointEmbedding, EndpointRanking
 from pg_llm.models.endpoint.chat import EndpointGeneration
-from pg_llm.models.engine import Sampling, Window
+from pg_llm.models.engine import Sampling, Window, gives_likelihoods
 from pg_llm.models.spec import ModelSpec
 from pg_llm.tasks import batching
 
@@ -71,7 +72,7 @@ def on(prompt: str, reply: Reply) -> Behaviour:
 
 
 def message(output: Any) -> str:
-    assert isinstance(output, EndpointFailed), output
+    assert isinstance(output, EndpointFailed | TextRefused), output
     return output.message
 
 
@@ -93,8 +94,23 @@ def test_texts_are_written_each_by_a_request(server: FaultyEndpoint) -> None:
     }
     assert "Authorization" not in first.headers
     assert model.truncate("x" * 9000) == "x" * 8000
-    assert model.forward(model.encode(["c"])[0]) == ["c!"]
+    server.behaviour = lambda request: Reply(chat("a\0\ud800b"))
+    assert model.forward(model.encode(["c"])[0]) == ["a?b"]
     assert server.requests[-1].body["max_tokens"] == 1
+
+
+def test_tokens_are_counted_as_the_endpoint_does(server: FaultyEndpoint) -> None:
+    model = EndpointGeneration(spec(server))
+    window = model.prompt([{"role": "user", "content": "a" * 40}], Sampling(5))
+    assert window.cost == 11
+    used = {"usage": {"prompt_tokens": 40, "completion_tokens": 7}}
+    server.behaviour = lambda request: Reply(chat("b" * 80) | used)
+    (written,) = model.forward([window])
+    assert (written, written.tokens_in, written.tokens_out) == ("b" * 80, 40, 7)
+    for unusual in ({"usage": None}, {"usage": {}}, {"usage": {"prompt_tokens": "many", "completion_tokens": 10**30}}):
+        server.behaviour = lambda request, unusual=unusual: Reply(chat("b" * 80) | unusual)  # type: ignore[misc]
+        (written,) = model.forward([window])
+        assert (written.tokens_in, written.tokens_out) == (11, 21)
 
 
 def test_own_fields_and_headers_are_sent(server: FaultyEndpoint) -> None:
@@ -137,29 +153,41 @@ def test_what_may_pass_is_tried_again(server: FaultyEndpoint, first: Reply) -> N
 
 
 @pytest.mark.parametrize(
-    ("reply", "says", "tries"),
+    ("reply", "says", "tries", "refused"),
     [
-        (Reply(ERROR, 500), 'HTTP 500: {"error": {"message": "Internal server error"}} (tried 4 times)', 4),
-        (Reply(b"too\n long\0!", 400), "HTTP 400: too long !", 1),
-        (Reply(ERROR, 422), "HTTP 422", 1),
-        (Reply(chat("x"), cut=10), "(tried 4 times)", 4),
-        (Reply(b"data: {}\n\n", headers={"Content-Type": "text/event-stream"}), "a stream of events, not with", 1),
-        (Reply(b"<!DOCTYPE html><title>Log in</title>", headers={"Content-Type": "text/html"}), "HTML, not with", 1),
-        (Reply(b"Hello"), "text that is no JSON, not with JSON", 1),
-        (Reply(b""), "nothing, not with JSON", 1),
-        (Reply(b"[" * 2000), "text that is no JSON", 1),
-        (Reply({"choices": []}), "no choice, not with a chat completion", 1),
-        (Reply({"choices": [3]}), "a choice without a message", 1),
-        (Reply({"detail": "no"}), 'JSON of another kind ({"detail": "no"})', 1),
-        (Reply([1]), "JSON of another kind ([1])", 1),
-        (Reply(chat("")), "it answered with an empty text, not with a chat completion", 1),
-        (Reply(chat(None, "length")), "an empty text, as max_tokens was spent before the answer began", 1),
-        (Reply({"choices": [{"message": {"refusal": "I will not."}}]}), "the model refuses: I will not.", 1),
-        (Reply(chat("y" * 3000)), "its answer is larger than 2048 bytes", 1),
+        (Reply(ERROR, 500), 'HTTP 500: {"error": {"message": "Internal server error"}} (tried 4 times)', 4, False),
+        (Reply(b"too\n long\0!", 400), "HTTP 400: too long !", 1, True),
+        (Reply(ERROR, 422), "HTTP 422", 1, True),
+        (Reply(chat("x"), cut=10), "(tried 4 times)", 4, False),
+        (
+            Reply(b"data: {}\n\n", headers={"Content-Type": "text/event-stream"}),
+            "a stream of events, not with",
+            1,
+            False,
+        ),
+        (
+            Reply(b"<!DOCTYPE html><title>Log in</title>", headers={"Content-Type": "text/html"}),
+            "HTML, not with",
+            1,
+            False,
+        ),
+        (Reply(b"Hello"), "text that is no JSON, not with JSON", 1, False),
+        (Reply(b""), "nothing, not with JSON", 1, False),
+        (Reply(b"[" * 2000), "text that is no JSON", 1, False),
+        (Reply({"choices": []}), "no choice, not with a chat completion", 1, False),
+        (Reply({"choices": [3]}), "a choice without a message", 1, False),
+        (Reply({"detail": "no"}), 'JSON of another kind ({"detail": "no"})', 1, False),
+        (Reply([1]), "JSON of another kind ([1])", 1, False),
+        (Reply(chat("")), "it answered with an empty text, not with a chat completion", 1, True),
+        (Reply(chat(None, "length")), "an empty text, as max_tokens was spent before the answer began", 1, True),
+        (Reply({"choices": [{"message": {"refusal": "I will not."}}]}), "the model refuses: I will not.", 1, True),
+        (Reply(chat("y" * 3000)), "its answer is larger than 2048 bytes", 1, True),
     ],
     ids=lambda value: str(value)[:40] if isinstance(value, str) else None,
 )
-def test_a_text_that_fails_fails_alone(server: FaultyEndpoint, reply: Reply, says: str, tries: int) -> None:
+def test_a_text_that_fails_fails_alone(
+    server: FaultyEndpoint, reply: Reply, says: str, tries: int, refused: bool
+) -> None:
     server.behaviour = on("bad", reply)
     prompts = [*(f"p{number}" for number in range(20)), "bad"]
     *good, bad = ask(EndpointGeneration(spec(server, retries=3, max_response="2kB")), prompts)
@@ -167,6 +195,8 @@ def test_a_text_that_fails_fails_alone(server: FaultyEndpoint, reply: Reply, say
     assert says in message(bad)
     assert message(bad).startswith(f"the endpoint http://127.0.0.1:{server.port}/v1 failed: ")
     assert bad.hint
+    # Whether another text would fare better decides what happens to an AI column or to work that waits.
+    assert isinstance(bad, TextRefused) == refused
     assert server.prompts() == {**dict.fromkeys(prompts[:-1], 1), "bad": tries}
 
 
@@ -206,7 +236,7 @@ def test_a_server_that_fails_everybody_is_given_up(server: FaultyEndpoint) -> No
     server.behaviour = lambda request: Reply(ERROR, 500)
     outputs = ask(EndpointGeneration(spec(server, retries=1, concurrency=4)), [f"p{n}" for n in range(100)])
     assert isinstance(outputs[-1], batching.BatchFailed)
-    assert len(server.requests) < 20
+    assert len(server.requests) < 40
     # The count begins anew.
     server.behaviour = on("bad", Reply(ERROR, 500))
     assert ask(EndpointGeneration(spec(server, retries=1)), ["a", "bad"])[0] == "A"
@@ -231,16 +261,21 @@ def test_the_timeout_is_of_the_whole_answer(server: FaultyEndpoint) -> None:
 
 
 def test_all_wait_as_long_as_the_endpoint_asks(server: FaultyEndpoint) -> None:
-    answered: list[float] = []
+    received: dict[str, float] = {}
 
     def behaviour(request: Request) -> Reply:
-        answered.append(time.monotonic())
-        return Reply(ERROR, 429, {"Retry-After": "0.5"}) if len(answered) == 1 else echo(request)
+        received[request.prompt] = time.monotonic()
+        return Reply(ERROR, 429, {"Retry-After": "0.5"}) if len(server.requests) == 1 else echo(request)
 
     server.behaviour = behaviour
-    assert ask(EndpointGeneration(spec(server, concurrency=2)), ["a", "b", "c"]) == ["A", "B", "C"]
-    # The second request may be under way before the first is answered.
-    assert [later - answered[0] >= 0.5 for later in answered[2:]] == [True, True]
+    model = EndpointGeneration(spec(server))
+    first, second = (model.prompt([{"role": "user", "content": prompt}], Sampling(5)) for prompt in "ab")
+    begun = time.monotonic()
+    waiting = model.submit([first])
+    wait_until(lambda: model._transport._resume_at > begun)
+    assert model.submit([second]).result() == ["B"]
+    assert waiting.result() == ["A"]
+    assert min(received.values()) >= model._transport._resume_at >= begun + 0.5
 
 
 def test_so_many_requests_at_a_time(server: FaultyEndpoint) -> None:
@@ -315,7 +350,9 @@ def test_json_is_read_out_of_its_wrapping(server: FaultyEndpoint, text: str) -> 
     ],
 )
 def test_what_breaks_the_schema_is_asked_for_once_more(server: FaultyEndpoint, text: str, wrong: str) -> None:
-    assert write_json(server, Reply(chat(text)), Reply(chat(GOOD))) == GOOD
+    used = {"usage": {"prompt_tokens": 40, "completion_tokens": 7}}
+    found = write_json(server, Reply(chat(text) | used), Reply(chat(GOOD) | used))
+    assert (found, found.tokens_in, found.tokens_out) == (GOOD, 80, 14)
     first, second = (request.body["messages"] for request in server.requests)
     assert second[:-1] == [*first, {"role": "assistant", "content": text}]
     assert wrong in second[-1]["content"]
@@ -383,6 +420,29 @@ def test_an_answer_is_chosen_by_the_probabilities_of_its_letter_and_its_name(ser
     assert choose(model, ["blue", "red", "green"])[0] == pytest.approx(math.log(math.exp(-1) + math.exp(-2)))
 
 
+@pytest.mark.parametrize(
+    "odd",
+    [
+        None,
+        [],
+        {"content": None},
+        {"content": [{"token": None}]},
+        {"content": [{"token": "A", "logprob": None}]},
+        {"content": [{"token": "A", "logprob": math.nan}]},
+        {"content": [{"token": "A", "top_logprobs": 3}]},
+        {"content": [{"token": "A", "top_logprobs": [{"token": 5, "logprob": -1}]}]},
+    ],
+)
+def test_probabilities_that_are_none(server: FaultyEndpoint, odd: Any) -> None:
+    server.behaviour = lambda request: Reply(chat("A", logprobs=odd))
+    assert choose(EndpointGeneration(spec(server)), ["blue", "red"]).tolist() == [0, -7]
+
+
+def test_probabilities_beyond_one(server: FaultyEndpoint) -> None:
+    server.behaviour = lambda request: Reply(chat("A", logprobs=logprobs(("A", 1e308), ("B", -1e308))))
+    assert choose(EndpointGeneration(spec(server)), ["blue", "red"]).argmax() == 0
+
+
 def test_answers_of_examples_are_letters_too(server: FaultyEndpoint) -> None:
     server.behaviour = lambda request: Reply(chat("B", logprobs=logprobs(("B", -0.1))))
     example = [{"role": "user", "content": "Grass?"}, {"role": "assistant", "content": "green"}]
@@ -418,7 +478,7 @@ def test_a_choice_among_many_or_of_a_server_that_knows_no_probabilities(server: 
     assert choose(model, answers[:9]).argmax() == 7
     assert len(server.requests) == 4
     server.behaviour = lambda request: Reply(chat("{", "length"))
-    with pytest.raises(EndpointFailed, match="it chose none of the answers"):
+    with pytest.raises(TextRefused, match="it chose none of the answers"):
         choose(model, answers)
 
 
@@ -432,8 +492,7 @@ def test_tokens_that_say_nothing_lead_to_a_second_question(server: FaultyEndpoin
 
 
 def test_an_endpoint_gives_no_likelihoods(server: FaultyEndpoint) -> None:
-    with pytest.raises(InvalidModel, match="cannot judge spelling"):
-        EndpointGeneration(spec(server)).likelihood("", [])
+    assert not gives_likelihoods(EndpointGeneration(spec(server)))
 
 
 # Vectors and relevance.
@@ -454,6 +513,8 @@ def test_vectors_come_in_order_with_length_one_in_batches(server: FaultyEndpoint
     assert {body["model"] for body in sent} == {"big"}
     assert sorted(text for body in sent for text in body["input"]) == sorted(texts)
     assert sorted(len(body["input"]) for body in sent) == [1, 3, 3, 3]
+    # What is counted, and priced, where an endpoint does not tell.
+    assert [window.cost for (window,) in model.encode(["four", "x" * 400])] == [2, 101]
     assert server.requests[0].path == "/v1/embeddings"
     assert sent[0]["encoding_format"] == "float"
 
@@ -484,6 +545,9 @@ def test_a_text_without_a_vector_is_found_among_its_batch(server: FaultyEndpoint
 
 
 def test_an_endpoint_without_vectors_is_not_loaded(server: FaultyEndpoint) -> None:
+    server.behaviour = lambda request: Reply(hangs=True)
+    with pytest.raises(EndpointFailed, match="no whole answer came within 1 seconds$"):
+        EndpointEmbedding(spec(server, timeout=1))
     server.behaviour = lambda request: Reply(b"no", 404)
     for make in (EndpointEmbedding, EndpointRanking):
         with pytest.raises(EndpointFailed, match="HTTP 404: no"):
@@ -590,16 +654,13 @@ def test_certificates_are_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         transport._certificates.cache_clear()
 
 
-def test_signals_go_to_other_threads(server: FaultyEndpoint) -> None:
-    import signal
-
+def test_signals_go_to_other_threads() -> None:
     async def blocked() -> set[Any]:
         return set(signal.pthread_sigmask(signal.SIG_BLOCK, ()))
 
-    model = EndpointGeneration(spec(server))
-    assert {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1} <= model._transport.start(blocked()).result()
+    assert {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1} <= event_loop.start(blocked()).result()
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
-    assert sum(thread.name == "endpoints" for thread in threading.enumerate()) == 1
+    assert sum(thread.name == "event_loop" for thread in threading.enumerate()) == 1
 
 
 def test_loading_chooses_the_engine_and_adds_prompts(server: FaultyEndpoint) -> None:

@@ -179,7 +179,7 @@ def test_what_a_library_raises_is_told_as_what_it_is(
     [
         ({"a.safetensors": 100, "sub/b.safetensors": 60}, {}, 160),
         ({"a.safetensors": 100}, {"precision": "int8"}, 25),
-        ({"a.gguf": 10, "a.safetensors": 7}, {}, 60),
+        ({"a.gguf": 10, "mmproj-a.gguf": 5, "a.safetensors": 7}, {}, 10),
     ],
 )
 def test_the_weight_of_a_model_before_it_is_loaded(

@@ -64,6 +64,17 @@ def test_values_that_follow_a_schema_and_that_break_it(schema: Any, follow: list
     assert all(isinstance(problem(schema, value), str) for value in break_)
 
 
+def test_a_schema_that_multiplies_itself_is_given_up() -> None:
+    twice = {"allOf": [{"$ref": "#/$defs/twice"}, {"$ref": "#/$defs/twice"}]}
+    assert problem({"$ref": "#/$defs/twice", "$defs": {"twice": twice}}, {}) is None
+    assert problem({"type": "array", "uniqueItems": True}, list(range(200_000))) is None
+    assert problem({"type": "array", "uniqueItems": True}, [[{"a": 1}], [{"a": 1.0}]]) == "the value has an item twice"
+    nested: Any = 1
+    for _ in range(300):
+        nested = [nested]
+    assert problem({"const": nested, "items": {"type": "array"}}, nested) is None
+
+
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
@@ -89,5 +100,12 @@ def test_a_value_is_found_after_a_fence(value: Any, before: str, after: str) -> 
         assert written in found
 
 
+def test_a_number_beyond_all_numbers_is_no_json() -> None:
+    assert list(json_text.candidates("[1e99999999999999999999]")) == []
+    ((_, large),) = json_text.candidates("1e999999")
+    assert json_schema.problem({"type": "integer", "maximum": 5}, large) == "the value is more than 5"
+
+
 def test_a_long_text_of_brackets_is_given_up() -> None:
-    assert list(json_text.candidates("[{" * 100_000)) == []
+    for text in ("[{" * 100_000, "```" + "\n " * 100_000, "```\n" * 50_001, '{"' * 100_000):
+        assert not [value for value in json_text.candidates(text) if value]

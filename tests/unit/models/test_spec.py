@@ -12,7 +12,13 @@ from pg_llm.models.spec import OPTIONS, ModelSpec, check_options
         {"engine": "onnx", "precision": "int8"},
         {"query_prompt": "query: ", "timeout": 5},
         {"allow_http": True, "retries": 0, "concurrency": 256, "max_response": "1GB", "batch_size": 1},
-        {"rate_limit": {"requests": 1}, "headers": {"OpenAI-Organization": "us"}, "extra_body": {"seed": None}},
+        {
+            "rate_limit": {"requests": 1},
+            "price_in": 0.15,
+            "price_out": 2,
+            "headers": {"OpenAI-Organization": "us"},
+            "extra_body": {"seed": None},
+        },
     ],
 )
 def test_options_that_exist_are_accepted(options: dict[str, object]) -> None:
@@ -44,6 +50,9 @@ def test_options_that_exist_are_accepted(options: dict[str, object]) -> None:
         ({"headers": {"X": "a\r\nHost: b"}}, "headers"),
         ({"headers": {"X\n": "a"}}, "headers"),
         ({"headers": {"X": 1}}, "headers"),
+        ({"price_in": -1}, "price_in"),
+        ({"price_out": True}, "price_out"),
+        ({"price_out": "1"}, "price_out"),
     ],
 )
 def test_options_that_do_not_exist_or_cannot_be_are_refused_by_name(options: dict[str, object], named: str) -> None:

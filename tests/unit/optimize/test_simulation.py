@@ -105,7 +105,7 @@ def test_the_texts_to_ask_are_spaced_by_length() -> None:
 def test_a_batch_is_asked_in_batches() -> None:
     stand_in = simulated("A")
     ask(stand_in, *map(str, range(100)))
-    assert [len(portion) for portion in stand_in.requests[kind_of(OPTIONS)].portions()] == [16, 16]
+    assert [len(portion) for portion in stand_in.requests[kind_of(OPTIONS)].portions()] == [4, 16, 12]
 
 
 def test_the_sample_of_a_million_texts_is_small_and_random() -> None:

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import threading
+import types
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -92,6 +93,27 @@ def test_signals_are_blocked_while_a_model_runs(model: EchoEngine) -> None:
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
+@pytest.mark.usefixtures("model")
+def test_a_cancel_is_heard_while_a_text_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Signals are blocked then, but for the moment of a poll."""
+    heard: list[int] = []
+
+    def prepare(model: Any, inputs: Sequence[str], options: Any) -> list[Any]:
+        signal.raise_signal(signal.SIGUSR1)
+        assert not heard
+        worker_process.poll()
+        assert heard == [signal.SIGUSR1]
+        assert signal.SIGUSR1 in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        return []
+
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: heard.append(number))
+    try:
+        monkeypatch.setattr("pg_llm.tasks.find", lambda name: types.SimpleNamespace(prepare=prepare))
+        assert in_process.answer({"model": None, "task": "t", "inputs": ["a"], "options": {}}, lambda: None) == []
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
 def test_an_endpoint_is_waited_for_in_a_thread(model: EchoEngine) -> None:
     go, polls = threading.Event(), []
     forward = model.forward
@@ -157,7 +179,7 @@ def test_packages_are_those_of_the_same_python(monkeypatch: pytest.MonkeyPatch, 
             with pytest.raises(HostUnavailable, match=f"to be for {own}, which PostgreSQL runs"):
                 in_process._import_from_host()
     in_process._import_from_host.cache_clear()
-    assert set(installation.OPENMP_ENV) == {"GOMP_SPINCOUNT"}
+    assert set(installation.OPENMP_ENV) == {"GOMP_SPINCOUNT", "OPENBLAS_THREAD_TIMEOUT"}
 
 
 PROGRAM = """

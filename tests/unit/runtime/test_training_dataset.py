@@ -20,3 +20,21 @@ def test_every_label_is_on_both_sides() -> None:
     training, validation = split(examples, 0.2)
     assert {e.truth for e in training} == {e.truth for e in validation} == {"a", "b"}
     assert len(validation) == 11
+
+
+@given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=3, unique=True), min_size=5, max_size=80))
+def test_rows_of_several_labels_are_split_as_they_should_be(truths: list[list[str]]) -> None:
+    examples = [Example(str(number), truth) for number, truth in enumerate(truths)]
+    training, validation = split(examples, 0.2)
+    assert sorted(e.text for e in training + validation) == sorted(e.text for e in examples)
+    assert abs(len(validation) - 0.2 * len(examples)) <= 1
+    assert validation
+
+
+def test_a_rare_label_is_on_both_sides() -> None:
+    common, rare = [["often", 0, 1]], [["often", 0, 1], ["rarely", 2, 3]]
+    examples = [Example(f"text {number}", rare if number % 10 == 0 else common) for number in range(100)]
+    shares = [sum(e.truth is rare for e in side) for side in split(examples, 0.2)]
+    assert shares == [8, 2]
+    relations = [Example(e.text, [[None, *e.truth], [e.truth[0][0], *e.truth]]) for e in examples]
+    assert [len(side) for side in split(relations, 0.2)] == [80, 20]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import types
 from pathlib import Path
@@ -16,8 +17,9 @@ from pg_llm.runtime.training.dataset import Example
 
 @pytest.fixture
 def trainers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Trainers that write one file; the list has the name of each that ran."""
+    """Trainers that write one file; the list has the name of each that ran, and what lowered its priority."""
     ran: list[str] = []
+    monkeypatch.setattr(os, "nice", lambda increment: ran.append(f"nice {increment}"))
 
     def trainer(name: str) -> types.SimpleNamespace:
         def run(job: Any, rows: list[Example], folder: Path, report: Any) -> dict[str, int]:
@@ -37,17 +39,18 @@ def write(folder: Path, rows: list[Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("job", "trainer"),
+    ("job", "ran"),
     [
-        ({"task": "classify", "method": "head"}, "pg_llm.training.host.trainer"),
-        ({"task": "recommendation", "method": "recommender"}, "pg_llm.recommend.host.training"),
-        ({"task": "graph", "method": "complex"}, "pg_llm.graph.host.training"),
+        ({"task": "classify", "method": "head"}, ["pg_llm.training.host.trainer"]),
+        ({"task": "classify", "method": "lora"}, ["nice 10", "pg_llm.training.host.trainer"]),
+        ({"task": "recommendation", "method": "recommender"}, ["nice 10", "pg_llm.recommend.host.training"]),
+        ({"task": "graph", "method": "complex"}, ["nice 10", "pg_llm.graph.host.training"]),
     ],
 )
-def test_a_job_is_trained_by_its_topic(tmp_path: Path, trainers: list[str], job: Any, trainer: str) -> None:
+def test_a_job_is_trained_by_its_topic(tmp_path: Path, trainers: list[str], job: Any, ran: list[str]) -> None:
     write(tmp_path, [["a", "x"], ["b", None]])
     result = main._train(tmp_path, job)
-    assert trainers == [trainer]
+    assert trainers == ran
     assert result["metrics"] == {"rows": 2}
     assert (result["folder"], result["digest"]) == (str(tmp_path / "model"), source.digest(tmp_path / "model"))
     assert json.loads((tmp_path / "model" / "model.json").read_text()) == ["a", "b"]

@@ -1,4 +1,4 @@
-"""Trainings in the host: one at a time, and those that wait say for what, without telling another database's names."""
+"""Trainings in the host: one long and one short at a time; those that wait say for what, without names of others."""
 
 from __future__ import annotations
 
@@ -56,8 +56,11 @@ class Queue:
     async def _in_thread(call: Callable[[], Any]) -> Any:
         return await asyncio.get_running_loop().run_in_executor(None, call)
 
-    def start(self, session: int, mode: str, fields: Message, rows: list[Any] | None = None) -> asyncio.Task[Message]:
-        return asyncio.create_task(self.queue.train(session, {"mode": mode}, fields, rows or []))
+    def start(
+        self, session: int, mode: str, fields: Message, rows: list[Any] | None = None, method: str = "finetune"
+    ) -> asyncio.Task[Message]:
+        job = {"mode": mode, "task": "classify", "method": method}
+        return asyncio.create_task(self.queue.train(session, job, fields, rows or []))
 
     async def until(self, reached: Callable[[], bool]) -> None:
         async with asyncio.timeout(20):
@@ -130,6 +133,28 @@ def test_a_waiting_training_says_what_it_waits_for(data: Path) -> None:
         await asyncio.gather(same, other)
         assert queue.reports == {}
         for session in (1, 2, 3):
+            queue.queue.release(session)
+
+    run(scenario)
+
+
+def test_a_short_training_does_not_wait_for_a_long_one(data: Path) -> None:
+    async def scenario(queue: Queue) -> None:
+        long = queue.start(1, "wait", about(7))
+        await queue.until(lambda: queue.phase(1) == "training")
+        row = ["a", "x"]
+        assert (await queue.start(2, "run", about(8), [row] * 16, "head"))["rows"] == 16
+        assert queue.phase(1) == "training"
+        # A head of many rows is no short training, and one short training waits for another.
+        many = queue.start(3, "run", about(9), [row] * 5001, "head")
+        first = queue.start(4, "wait", about(10), [row], "head")
+        second = queue.start(5, "run", about(11), [row], "head")
+        await queue.until(lambda: queue.phase(4) == "training")
+        assert [queue.reports[session]["detail"]["pid"] for session in (3, 5)] == [7, 10]
+        (data / "go").touch()
+        await asyncio.gather(long, many, first, second)
+        assert queue.reports == {}
+        for session in range(1, 6):
             queue.queue.release(session)
 
     run(scenario)

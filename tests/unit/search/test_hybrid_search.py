@@ -216,10 +216,13 @@ def test_the_best_are_put_into_the_order_of_another_model(papers: Papers, monkey
         return [float(passage == "passage of 3") for passage in passages]
 
     monkeypatch.setattr(reranking, "rerank", rerank)
-    results = search(papers, mode="vector", limit=1, rerank="cross", min_score=0.5)
+    results = search(papers, mode="vector", limit=1, rerank="cross", rerank_k=50, min_score=0.5)
     # Those that another order may put first are more than those that are wanted, whatever they scored before.
     assert asked == [("trees", ["passage of 1", "passage of 2", "passage of 3"], "cross")]
     assert [(result[0], result[1]) for result in results] == [('{"id": 3}', 1.0)]
+    for limit, most, read in ((1, 2, 2), (2, 1, 2), (1, 0, 1)):
+        search(papers, mode="vector", limit=limit, rerank="cross", rerank_k=most)
+        assert len(asked[-1][1]) == read
 
 
 def test_candidates_are_read_as_the_owner_and_rows_as_the_caller(papers: Papers) -> None:
@@ -277,7 +280,7 @@ def test_an_empty_query_finds_nothing_but_arguments_are_checked(papers: Papers, 
 
 def test_the_faces_check_arguments(papers: Papers) -> None:
     good: dict[str, Any] = {"k": 5, "filter": None, "name": None, "group_by": "row", "min_score": None}
-    by_text = {"query": "trees", "target": "paper", "mode": "hybrid", "rerank": None} | good
+    by_text = {"query": "trees", "target": "paper", "mode": "hybrid", "rerank": None, "rerank_k": 50} | good
     by_vector = {"embedding": "[1]", "target": "paper"} | good
     search_by_text, search_by_vector = faces.semantic_search.__wrapped__, faces.semantic_search_by.__wrapped__
     assert len(search_by_text(papers.db, **by_text)) == 4
@@ -294,6 +297,9 @@ def test_the_faces_check_arguments(papers: Papers) -> None:
             search_by_text(papers.db, **(by_text | wrong))
         with pytest.raises(InvalidInput, match=message):
             search_by_vector(papers.db, **(by_vector | wrong))
+    for wrong, message in (({"rerank_k": None}, "rerank_k must not be NULL"), ({"rerank_k": -1}, "rerank_k is -1")):
+        with pytest.raises(InvalidInput, match=message):
+            search_by_text(papers.db, **(by_text | wrong))
     with pytest.raises(InvalidInput, match='invalid mode: "fast"'):
         search_by_text(papers.db, **(by_text | {"mode": "fast"}))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 import time
 from collections.abc import Generator, Sequence
 from concurrent.futures import Future
@@ -14,7 +15,7 @@ from echo import EchoEngine, vector
 from pg_llm import tasks
 from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Window
-from pg_llm.tasks import WorkItem, batching, probability
+from pg_llm.tasks import WorkItem, batching, probability, worker_process
 from pg_llm.tasks.model_scoped_cache import ModelScopedCache
 
 
@@ -164,3 +165,17 @@ def test_values_are_kept_for_a_model_and_go_with_it() -> None:
 def test_logits_become_probabilities_without_overflow() -> None:
     assert probability.softmax(np.asarray([[1000.0, 1000.0], [0.0, -1000.0]])).tolist() == [[0.5, 0.5], [1.0, 0.0]]
     assert probability.sigmoid([0.0, 1000.0, -1000.0]).tolist() == [0.5, 1.0, 0.0]
+
+
+def test_vectors_from_elsewhere_are_waited_for_only_while_somebody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = threading.Event()
+    monkeypatch.setattr(worker_process.caller, "gone", gone)
+    assert batching.embed(Elsewhere({"a": [[1.0]], "b": [[2.0]]}), ["a", "b"]).tolist() == [[1], [2]]
+    for end, raised in ((InvalidInput("this text"), InvalidInput), ([InvalidInput("this text")], InvalidInput)):
+        with pytest.raises(raised, match="this text"):
+            batching.embed(Elsewhere({"a": end}), ["a"])
+    engine = Elsewhere({})
+    gone.set()
+    with pytest.raises(worker_process.Abandoned):
+        batching.embed(engine, ["a"])
+    assert engine.started["a"].cancelled()

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from echo import EchoHost, registered
+from echo import EchoHost, registered, vector
 from fake_connection import Call, FakeConnection
 from pg_llm.database.column_types import ColumnType
 from pg_llm.errors import DuplicateModel, InsufficientPrivilege, InvalidInput
@@ -18,6 +18,10 @@ from pg_llm.training import jobs
 
 ROWS = [("good", "praise"), ("great", "praise"), ("bad", "complaint"), ("awful", "complaint")]
 QUERY = "SELECT body, mood FROM note"
+
+
+def embedded(rows: Sequence[Any]) -> list[Any]:
+    return [(*row, json.dumps(vector(row[0]))) for row in rows]
 
 
 class Trainer:
@@ -31,7 +35,7 @@ class Trainer:
         self.about: dict[str, Any] = {}
         self.released = self.abandoned = 0
         self.result: dict[str, Any] = {
-            "metrics": {"macro_f1": 0.9},
+            "metrics": {"micro_f1": 0.8, "macro_f1": 0.9, "baseline_f1": 0.5, "validation_rows": 20},
             "seconds": 1.5,
             "folder": str(folder),
             "digest": "d" * 64,
@@ -97,11 +101,12 @@ def fit(db: FakeConnection, task: str = "classify", method: str | None = None, o
 def test_a_model_is_trained_stored_registered_and_recorded(
     db: FakeConnection, trainer: Trainer, host: EchoHost
 ) -> None:
-    assert fit(db) == {"model": "moods", "method": "head", "seconds": 1.5, "macro_f1": 0.9}
+    assert fit(db) == {"model": "moods", "method": "head", "seconds": 1.5, **trainer.result["metrics"]}
+    assert db.messages == []
     (job,) = trainer.jobs
     assert (job["task"], job["method"], job["options"]) == ("classify", "head", {"validation": 0.2, "seed": 0})
     assert job["base"]["name"] == "minilm"
-    assert trainer.rows == ROWS
+    assert trainer.rows == embedded(ROWS)
     assert trainer.about == {
         "pid": 7,
         "datname": "shop",
@@ -111,7 +116,7 @@ def test_a_model_is_trained_stored_registered_and_recorded(
         "target": "classify",
         "name": "moods",
     }
-    assert [request.task for request in host.requests] == ["load", "resolve"]
+    assert [request.task for request in host.requests] == ["text_vectors", "load", "resolve"]
     (stored,) = db.asked("INSERT INTO llm.model_file")
     assert (stored.values, stored.role) == (("d" * 64, "model.json", 0, b"{}"), 99)
     (model,) = db.asked("INSERT INTO llm.model (name")
@@ -127,6 +132,39 @@ def test_a_fine_tuned_model_reads_with_no_other(db: FakeConnection, trainer: Tra
     fit(db, method="lora", options={"epochs": 2})
     assert db.asked("INSERT INTO llm.model (name")[0].values[8] is None
     assert trainer.jobs[0]["options"]["epochs"] == 2
+
+
+def test_many_rows_and_those_of_other_methods_are_not_embedded_before(
+    db: FakeConnection, trainer: Trainer, host: EchoHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit(db, method="finetune")
+    assert trainer.rows == ROWS
+    monkeypatch.setattr(jobs.dataset, "SHORT", 3)
+    fit(db)
+    assert trainer.rows == ROWS
+    assert "text_vectors" not in [request.task for request in host.requests]
+
+
+def test_labels_that_may_be_meant_to_be_one_are_told(db: FakeConnection, trainer: Trainer) -> None:
+    table(db, QUERY, [*ROWS, ("fine", "Praise"), ("nice", "Praise"), ("swell", "praise")])
+    fit(db)
+    ((kind, warning, hint),) = db.messages
+    assert (kind, warning) == ("warning", 'the label "Praise" (2) may be meant to be "praise" (3)')
+    assert "two labels" in hint
+
+
+@pytest.mark.parametrize(
+    ("score", "baseline", "says"),
+    [(0.5, 0.5, "the same answer for every row has 0.50"), (0.0, 0.0, "it finds nothing there")],
+)
+def test_a_model_that_learnt_nothing_is_told(
+    db: FakeConnection, trainer: Trainer, score: float, baseline: float, says: str
+) -> None:
+    trainer.result["metrics"] |= {"micro_f1": score, "baseline_f1": baseline}
+    assert fit(db)["model"] == "moods"
+    ((kind, warning, hint),) = db.messages
+    assert (kind, bool(hint)) == ("warning", True)
+    assert f"on the 20 rows kept back is {score:.2f}, and {says}" in warning
 
 
 def test_a_relations_model_keeps_its_recogniser(db: FakeConnection, trainer: Trainer) -> None:
@@ -196,7 +234,7 @@ def test_self_training_adds_rows_without_labels(db: FakeConnection, trainer: Tra
     table(db, "SELECT more FROM pool", [("neither",), (None,)])
     found = face.llm_self_train.__wrapped__(db, "moods", QUERY, "SELECT more FROM pool", None, {"rounds": 2})
     assert found["method"] == "self_train"
-    assert trainer.rows == [*ROWS, ("neither", None)]
+    assert trainer.rows == embedded([*ROWS, ("neither", None)])
     assert trainer.jobs[0]["options"] == {"validation": 0.2, "threshold": 0.9, "rounds": 2, "seed": 0}
     db.answer("FROM (SELECT more FROM pool")
     with pytest.raises(InvalidInput, match="the unlabelled query yields no texts"):
@@ -215,7 +253,7 @@ def test_suspects_come_with_key_text_and_both_labels(db: FakeConnection, trainer
         {"key": "2", "input": "bad", "label": "complaint", "suggested": "praise", "quality": 0.1}
     ]
     assert trainer.jobs[0]["method"] == "suspects"
-    assert trainer.rows == ROWS
+    assert trainer.rows == embedded(ROWS)
 
 
 @pytest.mark.parametrize(

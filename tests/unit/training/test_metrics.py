@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -41,3 +43,26 @@ def test_an_entity_counts_only_if_all_of_it_agrees() -> None:
     measures.add([("PER", 0, 5), ("LOC", 9, 12)], [("PER", 0, 5), ("LOC", 9, 13), ("ORG", 9, 12)])
     micro = measures.rows()[-3]
     assert (micro["precision"], micro["recall"], micro["support"]) == (pytest.approx(1 / 3), 0.5, 2)
+
+
+@given(_SETS)
+def test_the_baseline_is_the_best_constant_answer(rows: list[tuple[set[str], set[str]]]) -> None:
+    measures = ClassificationMetrics()
+    for true, said in rows:
+        measures.add([(label,) for label in true], [(label,) for label in said])
+    single = all(len(true) == 1 for true, _ in rows)
+    best = 0.0
+    for answer in (set(some) for size in range(4) for some in itertools.combinations(LABELS, size)):
+        constant = ClassificationMetrics()
+        for true, _ in rows:
+            constant.add([(label,) for label in true], [(label,) for label in answer])
+        if len(answer) == 1 or not single:
+            best = max(best, constant.summary()["micro_f1"])
+    assert measures.summary()["baseline_f1"] == pytest.approx(best)
+
+
+def test_of_spans_there_is_no_constant_answer() -> None:
+    measures = ClassificationMetrics()
+    measures.add([("PER", 0, 5)], [])
+    measures.add([], [])
+    assert measures.summary()["baseline_f1"] == 0

@@ -18,6 +18,20 @@ def test_the_first_method_is_the_default(task: str, method: str) -> None:
     assert set(job.options) == {name for name, option in OPTIONS.items() if method in option.methods}
 
 
+@pytest.mark.parametrize(
+    ("task", "method", "builds_on_base", "reads_vectors"),
+    [
+        ("classify", "head", True, True),
+        ("relations", "head", True, False),
+        ("entities", "head", False, False),
+        ("tag", "finetune", False, False),
+    ],
+)
+def test_a_head_reads_with_its_base(task: str, method: str, builds_on_base: bool, reads_vectors: bool) -> None:
+    job = TrainingJob.checked(task, method, {})
+    assert (job.builds_on_base, job.reads_vectors) == (builds_on_base, reads_vectors)
+
+
 def test_a_relations_model_may_name_its_recogniser() -> None:
     given = {"entities_model": "lac", "seed": 3}
     job = TrainingJob.checked("relations", "head", given)
@@ -29,7 +43,7 @@ def test_a_relations_model_may_name_its_recogniser() -> None:
     ("task", "method", "given", "message"),
     [
         ("guess", None, {}, 'no training for "guess"'),
-        ("entities", "head", {}, 'no method "head" for the task entities'),
+        ("entities", "self_train", {}, 'no method "self_train" for the task entities'),
         ("classify", "self_train", {}, 'no method "self_train"'),
         ("classify", "head", {"epochs": 3}, 'unknown option "epochs" for the method head'),
         ("classify", None, {"entities_model": "lac"}, 'unknown option "entities_model"'),

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from echo import EchoEngine
+from echo import EchoEngine, run
 from pg_llm.errors import Error
 from pg_llm.models import loading, source
 from pg_llm.models.spec import NO_RELATION, ModelSpec
 from pg_llm.runtime.training.dataset import Example
-from pg_llm.training.host import entity_pair_examples, head, trainer
+from pg_llm.training.host import entity_pair_examples, head, logistic, text_vectors, trainer
 from safetensors.numpy import load_file
 from threadpoolctl import threadpool_limits
 
@@ -42,7 +42,7 @@ class Reports:
 def base(monkeypatch: pytest.MonkeyPatch) -> Iterator[EchoEngine]:
     model = EchoEngine()
     monkeypatch.setattr(loading, "load", lambda spec, threads, get: model)
-    monkeypatch.setattr(head, "_STRENGTHS", (1.0, 10.0))
+    monkeypatch.setattr(logistic, "STRENGTHS", (1.0, 10.0))
     # Threads for vectors of 16 numbers cost more than they bring.
     with threadpool_limits(1):
         yield model
@@ -74,11 +74,27 @@ def test_tags_are_learnt_each_for_itself(tmp_path: Path) -> None:
     }
 
 
+def test_embeddings_that_come_with_the_rows_are_taken(tmp_path: Path, base: EchoEngine) -> None:
+    folders = tmp_path / "with", tmp_path / "without"
+    vectors = run(text_vectors.prepare(EchoEngine(), [row.text for row in ROWS], {}), EchoEngine())
+    known = [Example(row.text, row.truth, literal) for row, literal in zip(ROWS, vectors, strict=True)]
+    measured = []
+    for folder, rows in zip(folders, (known, ROWS), strict=True):
+        folder.mkdir()
+        measured.append(trainer.run(job("head"), rows, folder, Reports()))
+        assert bool(base.read) == (rows is ROWS)
+    assert measured[0] == measured[1]
+    weights = [load_file(folder / "head.safetensors")["weights"] for folder in folders]
+    assert weights[0] == pytest.approx(weights[1], abs=1e-4)
+
+
 def test_long_texts_are_embedded_by_the_mean_of_their_windows() -> None:
     model = EchoEngine(window=10)
     (long, first, last) = head.embed(model, ["aaaaaaaaa bbbb", "aaaaaaaaa ", "bbbb"], Reports())
     mean = np.mean([first, last], axis=0)
     assert long == pytest.approx(mean / np.linalg.norm(mean), abs=1e-6)
+    (literal,) = run(text_vectors.prepare(model, ["aaaaaaaaa bbbb"], {}), model)
+    assert json.loads(literal) == pytest.approx(long.tolist(), abs=1e-6)
 
 
 def test_self_training_keeps_the_best_round(tmp_path: Path) -> None:

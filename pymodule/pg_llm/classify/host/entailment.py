@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pg_llm.classify.abstention import NONE, with_none
 from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Engine, Window
 from pg_llm.tasks import passages, probability
@@ -33,8 +34,12 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tu
                 # In a long text the window with the strongest entailment of a label decides.
                 best[row] = max((*part, *best[row : row + 1]) if start else part, key=lambda row: row[entailed])
         logits = np.asarray(best)
+        applies = probability.softmax(logits[:, [contradicted, entailed]])[:, 1]
         if options["many"]:
-            return probability.softmax(logits[:, [contradicted, entailed]])[:, 1]
-        return probability.softmax(logits[:, entailed])
+            return applies
+        best_label = probability.softmax(logits[:, entailed])
+        return with_none(best_label, applies.max()) if options.get("allow_none") else best_label
 
-    return [name for name, _ in labels], [score(text) for text in inputs]
+    names = [name for name, _ in labels]
+    abstains = options.get("allow_none") and not options["many"]
+    return [*names, NONE] if abstains else names, [score(text) for text in inputs]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pg_llm.classify.abstention import NONE, with_none
 from pg_llm.classify.host import labels
 from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Engine
@@ -19,4 +20,11 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> tu
     columns = [model.details["labels"].index(name) for name in names]
     activation = probability.sigmoid if model.details.get("multi_label") else probability.softmax
 
-    return names, passages.average_outputs(model, inputs, lambda logits: activation(logits[columns]))
+    abstains = options.get("allow_none") and not options["many"]
+
+    def probabilities(logits: Any) -> Any:
+        found = activation(logits[columns])
+        # Of all labels that the model knows, also if only some were asked for.
+        return with_none(found, activation(logits)[columns].max()) if abstains else found
+
+    return [*names, NONE] if abstains else names, passages.average_outputs(model, inputs, probabilities)

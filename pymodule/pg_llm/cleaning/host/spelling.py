@@ -1,17 +1,18 @@
 """Spelling correction in sentences by a noisy channel (Kernighan, Church and Gale 1990) with a language model.
 
-A dictionary gives the suspect words and the candidates for each; the model scores every candidate in its sentence.
-Without a model the result tells only whether there are suspects.
+A dictionary gives the suspect words and the candidates for each; the model scores every candidate in its sentence. A
+model without likelihoods rewrites the text instead. Without a model the result tells only whether there are suspects.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
-from pg_llm.models.engine import Engine
+from pg_llm.cleaning.host import spelling_rewriting
+from pg_llm.models.dictionary import english
+from pg_llm.models.engine import Engine, GenerationEngine, gives_likelihoods
 from pg_llm.tasks import Steps, WorkItem, passages, stepwise
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ Suspect = tuple[int, int, list[str]]
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """One corrected text per input; without a model `yes` for a text with suspects, else the empty text."""
+    if model is not None and not gives_likelihoods(model):
+        return [stepwise(spelling_rewriting.correct(cast(GenerationEngine, model), text)) for text in inputs]
     return [stepwise(_correct_in_steps(cast("CausalModel | None", model), text)) for text in inputs]
 
 
@@ -67,7 +70,7 @@ def _correct(text: str, suspects: Sequence[Suspect], outputs: Sequence[Any]) -> 
     # From the end, so that the positions of the others stay right.
     for (start, end, candidates), scores in reversed(list(zip(suspects, outputs, strict=True))):
         best = int(scores[1:].argmax())
-        common = _dictionary().word_usage_frequency(candidates[best]) >= _COMMON
+        common = english().word_usage_frequency(candidates[best]) >= _COMMON
         if scores[1 + best] - scores[0] > (_MIN_GAIN_OF_COMMON if common else _MIN_GAIN):
             text = text[:start] + candidates[best] + text[end:]
     return text
@@ -78,7 +81,7 @@ def find_suspects(text: str) -> list[Suspect]:
     words = [(match.start(), match.end(), match[0]) for match in _WORD.finditer(text)]
     if len(words) < _MIN_WORDS:
         return []
-    dictionary = _dictionary()
+    dictionary = english()
     known = [word.casefold() in dictionary for _, _, word in words]
     if all(known) or sum(known) / len(words) < _MIN_KNOWN_SHARE:
         return []
@@ -98,10 +101,3 @@ def find_suspects(text: str) -> list[Suspect]:
         if candidates:
             suspects.append((start, end, candidates[:_MAX_CANDIDATES]))
     return suspects
-
-
-@cache
-def _dictionary() -> Any:
-    from spellchecker import SpellChecker
-
-    return SpellChecker(language="en")

@@ -24,9 +24,5 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
 
 
 def sampling(options: dict[str, Any], schema: Any, grammar: str | None = None) -> Sampling:
-    """The sampling that the options describe; a schema without a grammar gets the grammar of all its JSON texts."""
-    if schema is not None and grammar is None:
-        from pg_llm.models import grammars
-
-        grammar = grammars.from_json_schema(schema)
+    """The sampling that the options describe."""
     return Sampling(options["max_tokens"], options["temperature"], options["seed"], schema, grammar)

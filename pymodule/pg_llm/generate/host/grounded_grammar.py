@@ -9,6 +9,8 @@ import json
 import re
 from typing import Any
 
+from pg_llm.models import grammars
+
 # Words of a text, each with the space before it: a value begins and ends with one of them.
 _CHUNK = re.compile(r"\s*(?:\w+|[^\w\s])")
 _NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
@@ -143,7 +145,7 @@ class _GrammarBuilder:
             return self._string()
         if type_ in ("number", "integer"):
             return self._add(" | ".join(_quoted(number) for number in _numbers(schema, self._text)) or _quoted("null"))
-        return self._add(f"%json {json.dumps(schema)}")
+        return self._add(grammars.json_rule(schema))
 
     def _string(self) -> str:
         """A run of the text's words; defined once, as the list of words is long."""

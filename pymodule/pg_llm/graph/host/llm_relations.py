@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
+from pg_llm import tasks
 from pg_llm.generate.host import extraction
 from pg_llm.graph.host import relation_types
 from pg_llm.graph.host.extraction_result import ExtractionResult, Mention
 from pg_llm.models.engine import GenerationEngine
-from pg_llm.tasks import WorkItem
+from pg_llm.tasks import Steps, WorkItem, passages, stepwise
 
 _PROMPT = "List the relations that the text states, as JSON: who or what, which relation, to whom or to what.{kinds}"
 _MAX_TOKENS = 512
@@ -22,15 +24,22 @@ _MAX_NAME_CHARACTERS = 200
 
 
 def work(writer: GenerationEngine, text: str, options: dict[str, Any]) -> WorkItem:
-    """The work for one text; of a long one only the beginning is read."""
-    relations = options["relations"]
-    beginning = writer.truncate(text)
+    """The work for one text; a long one is read in parts that a prompt holds."""
+    return stepwise(_extract(writer, text, options))
 
-    def finish(answer: Any) -> str:
-        return _locate(beginning, answer or {}, options)
 
-    prompt = _PROMPT.format(kinds=_describe(relations))
-    return extraction.work(writer, _schema(options, beginning), prompt, beginning, _MAX_TOKENS, finish)
+def _extract(writer: GenerationEngine, text: str, options: dict[str, Any]) -> Steps:
+    prompt = _PROMPT.format(kinds=_describe(options["relations"]))
+    result = ExtractionResult()
+    for ranges in passages.prompt_parts(writer, text):
+        parts = [text[start:end] for start, end in ranges]
+        works = [
+            extraction.work(writer, _schema(options, part), prompt, part, _MAX_TOKENS, json.dumps) for part in parts
+        ]
+        outputs = yield tasks.windows(works)
+        for (start, _), part, each, output in zip(ranges, parts, works, outputs, strict=True):
+            _locate(part, start, json.loads(str(each.finish([output]))) or {}, options, result)
+    return result.to_json()
 
 
 def _describe(relations: dict[str, Any] | None) -> str:
@@ -67,9 +76,8 @@ def _schema(options: dict[str, Any], text: str) -> dict[str, Any]:
     return {"type": "object", "properties": {"relations": relations}}
 
 
-def _locate(text: str, answer: dict[str, Any], options: dict[str, Any]) -> str:
-    """The relations of the answer whose entities occur in the text, with their positions."""
-    result = ExtractionResult()
+def _locate(text: str, offset: int, answer: dict[str, Any], options: dict[str, Any], result: ExtractionResult) -> None:
+    """Add the relations of the answer whose entities occur in the text, which begins at the offset."""
     relations = relation_types.parse_relations(options, lambda _: ()) or []
     by_name = {relation.name: relation for relation in relations}
     for item in answer.get("relations") or ():
@@ -77,19 +85,21 @@ def _locate(text: str, answer: dict[str, Any], options: dict[str, Any]) -> str:
         if not subject or not predicate or not object_:
             continue
         relation = by_name.get(predicate)
-        one = _mention(text, subject, item.get("subject_type"), relation.subject if relation else (), 0)
+        one = _mention(text, offset, subject, item.get("subject_type"), relation.subject if relation else (), 0)
         if one is None:
             continue
-        other = _mention(text, object_, item.get("object_type"), relation.object if relation else (), one[2])
+        after = one[2] - offset
+        other = _mention(text, offset, object_, item.get("object_type"), relation.object if relation else (), after)
         if other and (relation is None or relation.fits(one[0], other[0])):
             result.add_relation(one, predicate, other, (one[1], one[2]), _CONFIDENCE)
-    return result.to_json()
 
 
-def _mention(text: str, name: str, type_: str | None, types: tuple[str, ...], after: int) -> Mention | None:
+def _mention(
+    text: str, offset: int, name: str, type_: str | None, types: tuple[str, ...], after: int
+) -> Mention | None:
     """The first occurrence of a name after a position, or else the first of all; a relation's only type overrides."""
     starts = [match.start() for match in re.finditer(re.escape(name), text)]
     if not starts:
         return None
-    start = next((start for start in starts if start >= after), starts[0])
+    start = offset + next((start for start in starts if start >= after), starts[0])
     return types[0] if len(types) == 1 else type_, start, start + len(name), _CONFIDENCE

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from pg_llm.errors import EndpointFailed
+from pg_llm.errors import Error
+from pg_llm.models import event_loop
 from pg_llm.models.endpoint.engine import TOKEN, Endpoint
 from pg_llm.models.endpoint.transport import RequestFailed
 from pg_llm.models.engine import Text, Window
@@ -29,11 +30,7 @@ class _Batches(Endpoint):
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
-        self._least_cost = _TOKENS // spec.options.get("batch_size", _TEXTS)
-
-    def _window(self, content: Any, characters: int) -> Window:
-        # No text costs less than its share of a full batch.
-        return Window(content, max(self._least_cost, characters // TOKEN + 1))
+        self.batch_windows = spec.options.get("batch_size", _TEXTS)
 
     async def _halving(
         self, contents: Sequence[Any], send: Callable[[Sequence[Any]], Awaitable[list[Any]]]
@@ -56,14 +53,14 @@ class EndpointEmbedding(_Batches):
         super().__init__(spec)
         self.prompts: dict[str, str] = {}
         try:
-            (vector,) = self._transport.start(self._vectors(["dimensions"], patient=False)).result()
+            (vector,) = event_loop.start(self._vectors(["dimensions"], patient=False)).result()
         except RequestFailed as failure:
             raise self._transport.failed(failure) from failure
         self.details = {"dimensions": len(vector)}
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """The texts themselves."""
-        return [[self._window(text, len(text))] for text in texts]
+        return [[Window(text, len(text) // TOKEN + 1)] for text in texts]
 
     async def _outputs(self, batch: Sequence[Window]) -> Sequence[Any]:
         """Unit vectors, float32."""
@@ -100,16 +97,16 @@ class EndpointRanking(_Batches):
         self._gives_logits = False
         probe = ("What is the capital of France?", ("The capital of France is Paris.", "Cats like to sleep."))
         try:
-            scores = self._transport.start(self._scores(*probe, patient=False)).result()
+            scores = event_loop.start(self._scores(*probe, patient=False)).result()
         except RequestFailed as failure:
             raise self._transport.failed(failure) from failure
         # Some give probabilities, some what is before the sigmoid; scores of the two texts tell which.
         self._gives_logits = not all(0 <= score <= 1 for score in scores)
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
-        """Pairs of a query and a part of the text, which all have the same cost."""
+        """Pairs of a query and a part of the text."""
         return [
-            [self._window((query[:_QUERY], part), len(part)) for part in _parts(text)]
+            [Window((query[:_QUERY], part), (len(query[:_QUERY]) + len(part)) // TOKEN + 1) for part in _parts(text)]
             for query, text in (pair if isinstance(pair, tuple) else ("", pair) for pair in texts)
         ]
 
@@ -125,7 +122,7 @@ class EndpointRanking(_Batches):
 
             found = await self._halving([batch[place].tokens[1] for place in of_query], send)
             for place, score in zip(of_query, found, strict=True):
-                outputs[place] = score if isinstance(score, EndpointFailed) else self._logit(score)
+                outputs[place] = score if isinstance(score, Error) else self._logit(score)
         return outputs
 
     async def _scores(self, query: str, texts: Sequence[str], *, patient: bool = True) -> list[Any]:

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pg_llm.errors import InvalidModel
 from pg_llm.models.endpoint import choice, json_schema, json_text
 from pg_llm.models.endpoint.engine import TOKEN, Endpoint
-from pg_llm.models.endpoint.transport import RequestFailed
-from pg_llm.models.engine import Message, Sampling, Text, Window
+from pg_llm.models.endpoint.transport import RequestFailed, tokens_used
+from pg_llm.models.engine import Message, Sampling, Text, Window, Written
 from pg_llm.models.spec import ModelSpec
 
 # Characters of a text that go into a prompt; some 2,000 tokens of English.
@@ -41,12 +40,31 @@ class _Choice:
     answers: Sequence[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What came: the text, all of its choice, and the tokens of prompt and answer."""
+
+    text: str
+    choice: dict[str, Any]
+    tokens_in: int
+    tokens_out: int
+
+    @property
+    def was_cut(self) -> bool:
+        """Whether it ends where max_tokens were spent."""
+        return self.choice.get("finish_reason") == "length"
+
+    def written(self, text: str | None = None, before: _Answer | None = None) -> Written:
+        """The text, or the part of it that counts, with the tokens of an answer before it too."""
+        tokens_in, tokens_out = (before.tokens_in, before.tokens_out) if before else (0, 0)
+        return Written(text or self.text, self.tokens_in + tokens_in, self.tokens_out + tokens_out)
+
+
 class EndpointGeneration(Endpoint):
     """A language model that writes and chooses; likelihoods of texts that are given it does not tell."""
 
     task = "generation"
-    # A request is a batch: each window costs 1.
-    batch_tokens = 1
+    batch_tokens = batch_windows = 1
 
     def __init__(self, spec: ModelSpec) -> None:
         super().__init__(spec)
@@ -65,18 +83,11 @@ class EndpointGeneration(Endpoint):
 
     def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Window:
         """One request."""
-        return Window(_Completion(list(messages), sampling), 1)
+        return Window(_Completion(list(messages), sampling), _tokens(messages))
 
     def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
         """One request for a letter, and where no probabilities come with it one for JSON."""
-        return Window(_Choice(list(messages), list(answers)), 1)
-
-    def likelihood(self, before: str, continuations: Sequence[str]) -> Window:
-        """Raises InvalidModel."""
-        raise InvalidModel(
-            "an endpoint writes texts, but cannot judge spelling",
-            hint="Name a generation model whose files are on the server, or use llm_clean(value, 'damage only').",
-        )
+        return Window(_Choice(list(messages), list(answers)), _tokens(messages))
 
     async def _outputs(self, batch: Sequence[Window]) -> Sequence[Any]:
         """For a prompt a text, None for JSON that was cut off; for a question logarithms of probabilities."""
@@ -87,16 +98,14 @@ class EndpointGeneration(Endpoint):
             if isinstance(asked, _Choice):
                 return await self._choose(asked)
             if asked.sampling.schema is None:
-                text, first = await self._complete(asked.messages, asked.sampling)
-                return text or self._failure(_empty(first))
+                answer = await self._complete(asked.messages, asked.sampling)
+                return answer.written() if answer.text else self._failure(_empty(answer))
             return await self._write_json(asked)
         except RequestFailed as failure:
             return self._failure(failure)
 
-    async def _complete(
-        self, messages: Sequence[Message], sampling: Sampling, **more: Any
-    ) -> tuple[str, dict[str, Any]]:
-        """The text of an answer, and all that came with it; `more` are further fields of the request."""
+    async def _complete(self, messages: Sequence[Message], sampling: Sampling, **more: Any) -> _Answer:
+        """The answer to a request; `more` are further fields of it."""
         body = {
             "messages": messages,
             self._limit: sampling.max_tokens,
@@ -104,8 +113,8 @@ class EndpointGeneration(Endpoint):
             "seed": sampling.seed,
             **more,
         }
-        size = sum(len(message["content"]) for message in messages) / TOKEN + sampling.max_tokens
-        answer = await self._transport.post("chat/completions", body, size)
+        tokens_in = _tokens(messages)
+        answer = await self._transport.post("chat/completions", body, tokens_in + sampling.max_tokens)
         choices = answer.get("choices") if isinstance(answer, dict) else None
         if not isinstance(choices, list) or not choices:
             other = f"JSON of another kind ({self._transport.show(json.dumps(answer))})"
@@ -115,9 +124,16 @@ class EndpointGeneration(Endpoint):
         if not isinstance(message, dict):
             raise self._unusable("a choice without a message")
         if isinstance(refusal := message.get("refusal"), str) and refusal:
-            raise RequestFailed(f"the model refuses: {self._transport.show(refusal)}")
+            raise RequestFailed(f"the model refuses: {self._transport.show(refusal)}", of_text=True)
         content = message.get("content")
-        return _THOUGHT.sub("", content).strip() if isinstance(content, str) else "", first
+        # What PostgreSQL's texts cannot hold.
+        text = content.replace("\0", "").encode("utf-8", "replace").decode() if isinstance(content, str) else ""
+        return _Answer(
+            _THOUGHT.sub("", text).strip(),
+            first,
+            int(tokens_used(answer, "prompt_tokens", tokens_in)),
+            int(tokens_used(answer, "completion_tokens", len(text) // TOKEN + 1)),
+        )
 
     def _unusable(self, what: str) -> RequestFailed:
         return self._transport.unusable(what, "a chat completion")
@@ -126,27 +142,30 @@ class EndpointGeneration(Endpoint):
         """JSON that follows the schema; None where it was cut off. What breaks the schema is asked for once more."""
         schema = asked.sampling.schema
         messages = list(asked.messages)
+        before: _Answer | None = None
         for _ in range(2):
-            text, first = await self._complete_json(messages, asked.sampling)
-            problems = []
+            answer = await self._complete_json(messages, asked.sampling)
+            text, problems = answer.text, []
             for written, value in json_text.candidates(text):
                 problem = json_schema.problem(schema, value)
                 if problem is None:
-                    return written
+                    return answer.written(written, before)
                 problems.append(problem)
-            if first.get("finish_reason") == "length":
+            if answer.was_cut:
                 return None
             if not text:
-                raise _empty(first)
+                raise _empty(answer)
+            before = answer
             wrong = problems[0] if problems else "it is no JSON"
             said = {"role": "user", "content": f"That cannot be used: {wrong}."}
             messages = [*messages, {"role": "assistant", "content": text}, *_with_schema([said], schema)]
         raise RequestFailed(
             f"JSON that follows a schema was asked for, and twice something else came ({wrong}):"
-            f" {self._transport.show(text)}"
+            f" {self._transport.show(text)}",
+            of_text=True,
         )
 
-    async def _complete_json(self, messages: Sequence[Message], sampling: Sampling) -> tuple[str, dict[str, Any]]:
+    async def _complete_json(self, messages: Sequence[Message], sampling: Sampling) -> _Answer:
         while True:
             way = self._way
             try:
@@ -165,7 +184,7 @@ class EndpointGeneration(Endpoint):
         options = choice.Options(asked.answers)
         if self._gives_probabilities and options.marks:
             try:
-                text, first = await self._complete(
+                answer = await self._complete(
                     options.listed(asked.messages),
                     Sampling(choice.MAX_TOKENS),
                     logprobs=True,
@@ -176,27 +195,33 @@ class EndpointGeneration(Endpoint):
                     raise
                 self._gives_probabilities = False
             else:
-                found = options.log_probabilities(first.get("logprobs"))
+                found = options.log_probabilities(answer.choice.get("logprobs"))
                 if found is not None:
                     return found
-                self._gives_probabilities = bool(first.get("logprobs"))
-                if (chosen := options.read(text)) is not None:
+                self._gives_probabilities = bool(answer.choice.get("logprobs"))
+                if (chosen := options.read(answer.text)) is not None:
                     return options.chosen(chosen)
         sampling = Sampling(_MAX_CHOICE, schema=options.schema)
         written = await self._write_json(_Completion(options.named(asked.messages), sampling))
         if written is None:
-            raise RequestFailed("it chose none of the answers")
+            raise RequestFailed("it chose none of the answers", of_text=True)
         return options.chosen(json.loads(written)["answer"])
 
 
-def _empty(first: dict[str, Any]) -> RequestFailed:
+def _tokens(messages: Sequence[Message]) -> int:
+    """About how many tokens a conversation has."""
+    return sum(len(message["content"]) for message in messages) // TOKEN + 1
+
+
+def _empty(answer: _Answer) -> RequestFailed:
     """The failure of an answer without a text."""
-    if first.get("finish_reason") == "length":
+    if answer.was_cut:
         return RequestFailed(
             "it answered with an empty text, as max_tokens was spent before the answer began",
+            of_text=True,
             hint="Raise max_tokens: a model that thinks before it answers needs hundreds.",
         )
-    return RequestFailed("it answered with an empty text, not with a chat completion")
+    return RequestFailed("it answered with an empty text, not with a chat completion", of_text=True)
 
 
 def _with_schema(messages: Sequence[Message], schema: Any) -> list[Message]:

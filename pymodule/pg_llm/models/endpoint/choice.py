@@ -63,9 +63,13 @@ class Options:
         """Those of the answers, by the tokens that could have come first; None where none of them is an answer's."""
         try:
             tokens = [token for token in logprobs["content"] if token["token"].strip(_AROUND)]
-            likely = {token["token"]: float(token["logprob"]) for token in tokens[0].get("top_logprobs") or tokens[:1]}
-        except (LookupError, TypeError, ValueError, AttributeError):
+            told = [
+                (token["token"], min(float(token["logprob"]), 0.0))
+                for token in tokens[0].get("top_logprobs") or tokens[:1]
+            ]
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
             return None
+        likely = {token: value for token, value in told if isinstance(token, str) and math.isfinite(value)}
         found = np.full(len(self._answers), -math.inf)
         for token, log_probability in likely.items():
             if (number := self.read(token)) is not None:

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Any
 
 from pg_llm.errors import Error
+from pg_llm.models import event_loop
 from pg_llm.models.endpoint.transport import RequestFailed, Transport
 from pg_llm.models.engine import Window
 from pg_llm.models.spec import ModelSpec
@@ -28,11 +29,11 @@ class Endpoint:
         self.details: dict[str, Any] = {}
 
     def submit(self, batch: Sequence[Window]) -> Future[Sequence[Any]]:
-        """Start the requests of a batch; the outputs may be EndpointFailed. Cancelling the future ends a request."""
-        return self._transport.start(self._outputs(batch))
+        """Start the requests of a batch; the outputs may be Errors. Cancelling the future ends a request."""
+        return event_loop.start(self._outputs(batch))
 
     def forward(self, batch: Sequence[Window]) -> Sequence[Any]:
-        """The outputs of a batch. Raises EndpointFailed."""
+        """The outputs of a batch. Raises the Error of one that failed."""
         outputs = self.submit(batch).result()
         for output in outputs:
             if isinstance(output, Error):

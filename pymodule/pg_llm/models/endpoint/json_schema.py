@@ -1,35 +1,26 @@
 """Whether a JSON value, with numbers as Decimal, follows a JSON Schema (draft 2020-12).
 
 Checked are the keywords below. `format`, `pattern`, whose expression could take forever, and what is rare are left to
-whoever wrote the value.
+whoever wrote the value; so is the rest where a schema, or what refers to itself in it, takes too many checks.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from decimal import Decimal
 from typing import Any
 
-# Schemas inside schemas, or references, that are followed.
-_MAX_DEPTH = 64
+# Schemas inside schemas that are followed, and checks of a value against one of them, some microseconds each.
+_MAX_DEPTH, _MAX_CHECKS = 64, 50_000
 
 
-def problem(schema: Any, value: Any, root: Any = None, place: str = "the value", depth: int = 0) -> str | None:
+def problem(schema: Any, value: Any) -> str | None:
     """What keeps a value from following the schema, in words; None for one that does."""
-    root = schema if root is None else root
-    if schema is True or schema == {} or depth > _MAX_DEPTH:
-        return None
-    if not isinstance(schema, dict):
-        return f"{place} is not allowed" if schema is False else None
-    if "$ref" in schema and (referred := _referred(root, schema["$ref"])) is not None:
-        found = problem(referred, value, root, place, depth + 1)
-        if found:
-            return found
-    for check in (_types, _choices, _sizes, _combinations, _members, _items):
-        if found := check(schema, value, root, place, depth):
-            return found
-    return None
+    try:
+        return _Check(schema).problem(schema, value, "the value", 0)
+    except RecursionError:
+        return "the value is nested too deeply"
 
 
 _TYPES: dict[str, Callable[[Any], bool]] = {
@@ -41,37 +32,6 @@ _TYPES: dict[str, Callable[[Any], bool]] = {
     "number": lambda value: isinstance(value, Decimal),
     "integer": lambda value: isinstance(value, Decimal) and value == value.to_integral_value(),
 }
-
-
-def _types(schema: Any, value: Any, root: Any, place: str, depth: int) -> str | None:
-    types = schema.get("type", [])
-    types = types if isinstance(types, list) else [types]
-    known = [name for name in types if isinstance(name, str) and name in _TYPES]
-    if known and not any(_TYPES[name](value) for name in known):
-        return f"{place} is not of type {' or '.join(known)}"
-    return None
-
-
-def _choices(schema: Any, value: Any, root: Any, place: str, depth: int) -> str | None:
-    choices = schema.get("enum", [schema["const"]] if "const" in schema else None)
-    if isinstance(choices, list) and not any(_same(value, choice) for choice in choices):
-        return f"{place} is none of {json.dumps(choices, ensure_ascii=False)[:200]}"
-    return None
-
-
-def _same(value: Any, choice: Any) -> bool:
-    """Equality of JSON values, in which true is not 1."""
-    if isinstance(value, bool) or isinstance(choice, bool):
-        return value is choice
-    if isinstance(value, list) and isinstance(choice, list):
-        return len(value) == len(choice) and all(map(_same, value, choice))
-    if isinstance(value, dict) and isinstance(choice, dict):
-        return value.keys() == choice.keys() and all(_same(value[name], choice[name]) for name in value)
-    if isinstance(choice, float):
-        return isinstance(value, Decimal) and value == Decimal(repr(choice))
-    return bool(value == choice)
-
-
 # Each with how much of it a value has, whether that is right, and the words for it.
 _SIZES: tuple[tuple[str, type, Callable[[Any], Any], Callable[[Any, Any], bool], str], ...] = (
     ("minLength", str, len, lambda size, limit: size >= limit, "is shorter than"),
@@ -87,71 +47,118 @@ _SIZES: tuple[tuple[str, type, Callable[[Any], Any], Callable[[Any, Any], bool],
 )
 
 
-def _sizes(schema: Any, value: Any, root: Any, place: str, depth: int) -> str | None:
+class _Check:
+    """A check of one value; `root` is the schema that references are looked up in."""
+
+    def __init__(self, root: Any) -> None:
+        self._root = root
+        self._left = _MAX_CHECKS
+
+    def problem(self, schema: Any, value: Any, place: str, depth: int) -> str | None:
+        """What is wrong with the value at this place."""
+        self._left -= 1
+        if self._left < 0 or depth > _MAX_DEPTH or not isinstance(schema, dict):
+            return f"{place} is not allowed" if schema is False else None
+        referred = self._referred(schema["$ref"]) if "$ref" in schema else None
+        return (
+            (self.problem(referred, value, place, depth + 1) if referred is not None else None)
+            or _of_type(schema, value, place)
+            or _of_choices(schema, value, place)
+            or _of_size(schema, value, place)
+            or self._of_combinations(schema, value, place, depth + 1)
+            or self._of_members(schema, value, depth + 1, place)
+            or self._of_items(schema, value, depth + 1, place)
+        )
+
+    def _of_combinations(self, schema: Any, value: Any, place: str, depth: int) -> str | None:
+        def problems(name: str) -> list[str | None]:
+            return [self.problem(each, value, place, depth) for each in _list(schema, name)]
+
+        if found := next(filter(None, problems("allOf")), None):
+            return found
+        if (found_any := problems("anyOf")) and all(found_any):
+            return found_any[0]
+        if (found_one := problems("oneOf")) and found_one.count(None) != 1:
+            return next(filter(None, found_one), f"{place} fits several of what it may be one of")
+        if "not" in schema and self.problem(schema["not"], value, place, depth) is None:
+            return f"{place} is what it must not be"
+        return None
+
+    def _of_members(self, schema: Any, value: Any, depth: int, place: str) -> str | None:
+        if not isinstance(value, dict):
+            return None
+        for name in _list(schema, "required"):
+            if isinstance(name, str) and name not in value:
+                return f'{place} has no "{name}"'
+        properties = schema.get("properties")
+        properties = properties if isinstance(properties, dict) else {}
+        others = schema.get("additionalProperties", True) if "patternProperties" not in schema else True
+        for name, item in value.items():
+            if name not in properties and others is False:
+                return f'{place} has "{name}", which is not among its properties'
+            if found := self.problem(properties.get(name, others), item, f'"{name}"', depth):
+                return found
+        return None
+
+    def _of_items(self, schema: Any, value: Any, depth: int, place: str) -> str | None:
+        if not isinstance(value, list):
+            return None
+        first, others = _list(schema, "prefixItems"), schema.get("items", True)
+        for number, item in enumerate(value):
+            of_item = first[number] if number < len(first) else others
+            if found := self.problem(of_item, item, f"item {number + 1} of {place}", depth):
+                return found
+        return None
+
+    def _referred(self, reference: Any) -> Any:
+        """The part of the schema that a local reference names; None for any other."""
+        if not isinstance(reference, str) or not reference.startswith("#"):
+            return None
+        found = self._root
+        for name in reference.lstrip("#").split("/")[1:]:
+            found = found.get(name.replace("~1", "/").replace("~0", "~")) if isinstance(found, dict) else None
+        return found
+
+
+def _of_type(schema: Any, value: Any, place: str) -> str | None:
+    types = _list(schema, "type") or [schema.get("type")]
+    known = [name for name in types if isinstance(name, str) and name in _TYPES]
+    if known and not any(_TYPES[name](value) for name in known):
+        return f"{place} is not of type {' or '.join(known)}"
+    return None
+
+
+def _of_choices(schema: Any, value: Any, place: str) -> str | None:
+    choices = schema.get("enum", [schema["const"]] if "const" in schema else None)
+    if isinstance(choices, list) and _comparable(value) not in map(_comparable, choices):
+        return f"{place} is none of {json.dumps(choices, ensure_ascii=False)[:200]}"
+    return None
+
+
+def _of_size(schema: Any, value: Any, place: str) -> str | None:
     for name, kind, size, is_right, words in _SIZES:
         limit = schema.get(name)
         is_number = isinstance(limit, int | float) and not isinstance(limit, bool)
         if is_number and isinstance(value, kind) and not is_right(size(value), Decimal(repr(limit))):
             return f"{place} {words} {limit}"
     items = value if schema.get("uniqueItems") is True and isinstance(value, list) else []
-    if any(_same(item, other) for number, item in enumerate(items) for other in items[:number]):
+    if len(set(map(_comparable, items))) < len(items):
         return f"{place} has an item twice"
     return None
 
 
-def _combinations(schema: Any, value: Any, root: Any, place: str, depth: int) -> str | None:
-    def problems(name: str) -> list[str | None]:
-        alternatives = schema.get(name)
-        alternatives = alternatives if isinstance(alternatives, list) else []
-        return [problem(each, value, root, place, depth + 1) for each in alternatives]
-
-    if found := next(filter(None, problems("allOf")), None):
-        return found
-    if (found_any := problems("anyOf")) and all(found_any):
-        return found_any[0]
-    if (found_one := problems("oneOf")) and found_one.count(None) != 1:
-        return next(filter(None, found_one), f"{place} fits several of what it may be one of")
-    if "not" in schema and problem(schema["not"], value, root, place, depth + 1) is None:
-        return f"{place} is what it must not be"
-    return None
+def _comparable(value: Any) -> Hashable:
+    """Equal for equal JSON values: 1 and 1.0, but not 1 and true."""
+    if isinstance(value, list):
+        return tuple(map(_comparable, value))
+    if isinstance(value, dict):
+        return frozenset((name, _comparable(item)) for name, item in value.items())
+    if isinstance(value, bool):
+        return ("boolean", value)
+    return Decimal(repr(value)) if isinstance(value, int | float) else value
 
 
-def _members(schema: Any, value: Any, root: Any, place: str, depth: int) -> str | None:
-    if not isinstance(value, dict):
-        return None
-    required = schema.get("required")
-    for name in required if isinstance(required, list) else ():
-        if name not in value:
-            return f'{place} has no "{name}"'
-    properties = schema.get("properties")
-    properties = properties if isinstance(properties, dict) else {}
-    others = schema.get("additionalProperties", True) if "patternProperties" not in schema else True
-    for name, item in value.items():
-        if name not in properties and others is False:
-            return f'{place} has "{name}", which is not among its properties'
-        if found := problem(properties.get(name, others), item, root, f'"{name}"', depth + 1):
-            return found
-    return None
-
-
-def _items(schema: Any, value: Any, root: Any, place: str, depth: int) -> str | None:
-    if not isinstance(value, list):
-        return None
-    first = schema.get("prefixItems")
-    first = first if isinstance(first, list) else []
-    others = schema.get("items", True)
-    for number, item in enumerate(value):
-        of_item = first[number] if number < len(first) else others
-        if found := problem(of_item, item, root, f"item {number + 1} of {place}", depth + 1):
-            return found
-    return None
-
-
-def _referred(root: Any, reference: Any) -> Any:
-    """The part of the schema that a local reference names; None for any other."""
-    if not isinstance(reference, str) or not reference.startswith("#"):
-        return None
-    found = root
-    for name in reference.lstrip("#").split("/")[1:]:
-        found = found.get(name.replace("~1", "/").replace("~0", "~")) if isinstance(found, dict) else None
-    return found
+def _list(schema: Any, name: str) -> list[Any]:
+    """A keyword's list; empty where it has none."""
+    found = schema.get(name)
+    return found if isinstance(found, list) else []

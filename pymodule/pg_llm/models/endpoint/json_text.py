@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
-_FENCE = re.compile(r"```[a-zA-Z]*\s*\n(.*?)```", re.DOTALL)
+_FENCE = re.compile(r"```[a-zA-Z]*+[ \t\r]*+\n(.*?)```", re.DOTALL)
 # Places where JSON could begin that are tried.
 _MAX_PLACES = 50
 _BRACKET = re.compile(r"[{\[]")
@@ -19,7 +19,7 @@ def candidates(text: str) -> Iterator[tuple[str, Any]]:
     for written in (text, *(fence[1] for fence in _FENCE.finditer(text))):
         try:
             yield written.strip(), _DECODER.decode(written.strip())
-        except (ValueError, RecursionError):
+        except (ValueError, ArithmeticError, RecursionError):
             continue
     start = 0
     for _ in range(_MAX_PLACES):
@@ -29,7 +29,7 @@ def candidates(text: str) -> Iterator[tuple[str, Any]]:
         try:
             value, start = _DECODER.raw_decode(text, place.start())
             yield text[place.start() : start], value
-        except (ValueError, RecursionError):
+        except (ValueError, ArithmeticError, RecursionError):
             start = place.end()
 
 

@@ -9,20 +9,17 @@ import json
 import logging
 import random
 import re
-import signal
 import ssl
-import threading
 import time
 import weakref
-from collections.abc import Coroutine
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from typing import Any
 
 import certifi
 import httpx
 
 from pg_llm import settings
-from pg_llm.errors import EndpointFailed
+from pg_llm.errors import EndpointFailed, Error, TextRefused
+from pg_llm.models import event_loop
 from pg_llm.models.endpoint.address import Address, Key, is_loopback
 from pg_llm.models.endpoint.rate_limit import RateLimit
 from pg_llm.models.spec import ModelSpec
@@ -35,10 +32,13 @@ _CONNECT_TIMEOUT = 10.0
 _FIRST_DELAY, _MAX_DELAY = 0.5, 8.0
 # Seconds that an endpoint may ask to wait. An answer that takes too long is asked for once more only: each may cost.
 _MAX_WAIT, _MAX_TIMEOUTS = 60.0, 2
+# Failures one after the other, at least, that are no longer taken for those of texts.
+_MAX_FAILURES = 8
 # 408 and 409 as in OpenAI's own client; what else cannot be helped is no fault of a text.
 _RETRIED, _OF_ALL, _OF_KEY = (408, 409, 429), (402, 404, 405, 410, 501), (401, 403)
 _MAX_SHOWN = 300
-_R = TypeVar("_R")
+# More than any model reads or writes at a time.
+_MAX_TOKENS = 100_000_000
 
 # A line for each request would fill the host's log.
 for _name in ("httpx", "httpcore"):
@@ -48,14 +48,23 @@ for _name in ("httpx", "httpcore"):
 class RequestFailed(Exception):
     """A request without an answer that can be used.
 
-    `status` and `text` are of the answer, if there is one; `of_all` tells that no other request would fare better.
+    `status` and `text` are of the answer, if there is one. `of_all` tells that no other request would fare better, and
+    `of_text` that it is this text which another try would not help.
     """
 
     def __init__(
-        self, what: str, *, of_all: bool = False, status: int = 0, text: str = "", hint: str | None = None
+        self,
+        what: str,
+        *,
+        of_all: bool = False,
+        of_text: bool = False,
+        status: int = 0,
+        text: str = "",
+        hint: str | None = None,
     ) -> None:
         super().__init__(what)
         self.of_all = of_all
+        self.of_text = of_text
         self.status = status
         self.text = text
         self.hint = hint
@@ -91,22 +100,20 @@ class Transport:
         # Requests that failed one after the other, with no success between them.
         self._failures = 0
 
-    def start(self, work: Coroutine[Any, Any, _R]) -> Future[_R]:
-        """Run a coroutine that posts in the thread of all endpoints; cancelling the future ends its request."""
-        return asyncio.run_coroutine_threadsafe(work, _loop())
-
-    def failed(self, failure: RequestFailed) -> EndpointFailed:
+    def failed(self, failure: RequestFailed) -> Error:
         """The error that callers see."""
+        message = f"the endpoint {self._shown_address} failed: {failure}"
+        if failure.of_text:
+            return TextRefused(message, hint=failure.hint)
         key = f" The key is read from {self._key.place}." if self._key.place else ""
-        hint = failure.hint or f"Check that it runs and serves this model.{key}"
-        return EndpointFailed(f"the endpoint {self._shown_address} failed: {failure}", hint=hint)
+        return EndpointFailed(message, hint=failure.hint or f"Check that it runs and serves this model.{key}")
 
     async def post(self, resource: str, body: dict[str, Any], tokens: float, *, patient: bool = True) -> Any:
         """The JSON that the endpoint answers with; `tokens` is about how many it will count. Raises RequestFailed.
 
-        Who is not patient tries once more only.
+        Who is not patient tries once more only, and not after a timeout.
         """
-        retries = self._retries if patient else min(self._retries, 1)
+        retries, most_timeouts = (self._retries, _MAX_TIMEOUTS) if patient else (min(self._retries, 1), 1)
         url = self._address.resource(resource)
         fields = {"model": self._address.model, **body, **self._extra}
         content = json.dumps({name: value for name, value in fields.items() if value is not None}).encode("ascii")
@@ -119,14 +126,12 @@ class Transport:
                 answer = await self._try(url, content)
             except _Transient as error:
                 timeouts += isinstance(error.__cause__, TimeoutError)
-                if tries > retries or timeouts >= _MAX_TIMEOUTS:
+                if tries > retries or timeouts >= most_timeouts:
                     raise self._given_up(error.failure, tries) from error
                 await self._back_off(error, tries)
                 continue
             self._failures = 0
-            if isinstance(answer, dict) and isinstance(answer.get("usage"), dict):
-                counted = answer["usage"].get("total_tokens")
-                use.amount = counted if isinstance(counted, int) else use.amount
+            use.amount = tokens_used(answer, "total_tokens", use.amount)
             return answer
 
     def unusable(self, what: str, wanted: str) -> RequestFailed:
@@ -136,7 +141,8 @@ class Transport:
     def show(self, text: str) -> str:
         """The beginning of a text from the endpoint, without the key, in one line."""
         key = self._key.read()
-        hidden = text.replace(key, "…") if key else text
+        beginning = text[: 10 * _MAX_SHOWN]
+        hidden = beginning.replace(key, "…") if key else beginning
         return re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", " ", hidden).strip()[:_MAX_SHOWN]
 
     @property
@@ -149,7 +155,7 @@ class Transport:
                 response, text = await self._exchange(url, content)
         except TimeoutError as error:
             raise _Transient(RequestFailed(f"no whole answer came within {self._timeout} seconds")) from error
-        except httpx.TimeoutException as error:
+        except httpx.ConnectTimeout as error:
             raise _Transient(RequestFailed("it does not take connections", of_all=True)) from error
         except httpx.ConnectError as error:
             failure = RequestFailed(f"no connection: {error}", of_all=True)
@@ -177,6 +183,7 @@ class Transport:
                 if len(received) > self._max_response:
                     raise RequestFailed(
                         f"its answer is larger than {self._max_response} bytes",
+                        of_text=True,
                         hint="The option max_response of the model says how large it may be.",
                     )
         return response, received.decode("utf-8", "replace")
@@ -199,12 +206,13 @@ class Transport:
         )
         if status in _RETRIED or (response.is_server_error and status not in _OF_ALL):
             raise _Transient(failure, _retry_after(response))
+        failure.of_text = not failure.of_all
         raise failure
 
     def _given_up(self, failure: RequestFailed, tries: int) -> RequestFailed:
         """The failure after the last try; where requests fail one after the other, the texts are not what is wrong."""
         self._failures += 1
-        of_all = failure.of_all or self._failures >= self.concurrency
+        of_all = failure.of_all or self._failures >= max(self.concurrency, _MAX_FAILURES)
         if of_all:
             self._failures = 0
         what = f"{failure} (tried {tries} times)" if tries > 1 else str(failure)
@@ -224,7 +232,8 @@ class Transport:
     def _connections(self) -> httpx.AsyncClient:
         if self._client is None:
             self._client = httpx.AsyncClient(
-                http2=True,
+                # Not HTTP/2: httpcore resets no stream that is cancelled, and the endpoint would go on with it.
+                http2=False,
                 verify=_certificates(),
                 # A proxy is of no use to reach this machine.
                 trust_env=not is_loopback(self._address.base.host),
@@ -235,6 +244,13 @@ class Transport:
             )
             weakref.finalize(self, _close, self._client).atexit = False
         return self._client
+
+
+def tokens_used(answer: Any, name: str, estimated: float) -> float:
+    """What an answer says of the tokens that it took, or the estimate where it says nothing that can be so."""
+    usage = answer.get("usage") if isinstance(answer, dict) else None
+    counted = usage.get(name) if isinstance(usage, dict) else None
+    return counted if isinstance(counted, int) and 0 <= counted <= _MAX_TOKENS else estimated
 
 
 def _kind(response: httpx.Response, text: str) -> str:
@@ -267,23 +283,5 @@ def _certificates() -> ssl.SSLContext:
     return context
 
 
-_starting = threading.Lock()
-_running: list[asyncio.AbstractEventLoop] = []
-
-
-def _loop() -> asyncio.AbstractEventLoop:
-    """The event loop of all endpoints, in a thread that takes no signals: in a backend they are PostgreSQL's."""
-    with _starting:
-        if not _running:
-            loop = asyncio.new_event_loop()
-            before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-            try:
-                threading.Thread(target=loop.run_forever, name="endpoints", daemon=True).start()
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            _running.append(loop)
-        return _running[0]
-
-
 def _close(client: httpx.AsyncClient) -> None:
-    asyncio.run_coroutine_threadsafe(client.aclose(), _loop())
+    event_loop.start(client.aclose())

@@ -22,14 +22,19 @@ from pg_llm.runtime.training import dataset
 from pg_llm.runtime.training.report import LineReport, send
 
 # Trainers of other topics, by method or task: a module with `run(job, rows, folder, report) -> metrics`.
-TRAINERS = {"recommender": "pg_llm.recommend.host.training", "graph": "pg_llm.graph.host.training"}
+TRAINERS = {
+    "recommender": "pg_llm.recommend.host.training",
+    "graph": "pg_llm.graph.host.training",
+    "static": "pg_llm.training.host.distillation",
+}
 LABELLED = "pg_llm.training.host.trainer"
+# Of a long training, so that what others do goes first.
+_NICENESS = 10
 
 
 def main() -> int:
     """Command line of a training."""
     parent_death.die_with(os.getppid())
-    os.nice(10)
     os.environ.update(HF_HUB_OFFLINE="1", TQDM_DISABLE="1", TOKENIZERS_PARALLELISM="false")
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
@@ -46,6 +51,8 @@ def _train(folder: Path, job: dict[str, Any]) -> dict[str, Any]:
     trainer = importlib.import_module(TRAINERS.get(job["method"], TRAINERS.get(job["task"], LABELLED)))
     started = time.monotonic()
     examples = dataset.read(folder / "rows.jsonl")
+    if not dataset.is_short(job, len(examples)):
+        os.nice(_NICENESS)
     if job["method"] == "suspects":
         return {"suspects": trainer.suspects(job, examples, LineReport())}
     model_folder = folder / "model"

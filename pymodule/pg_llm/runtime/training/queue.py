@@ -1,4 +1,4 @@
-"""Queue of the model host's trainings: one at a time, each in a process of its own, with progress reports."""
+"""Queue of the model host's trainings: one long and one short at a time, each in a process of its own, with reports."""
 
 from __future__ import annotations
 
@@ -6,20 +6,31 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from pg_llm.protocol import Message
-from pg_llm.runtime.training import process
+from pg_llm.runtime.training import dataset, process
 
 Session = int
 InThread = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 
+@dataclass(slots=True)
+class _Lane:
+    """Trainings that have their turns one after the other: which runs, and which wait."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    running: Message | None = None
+    waiting: dict[Session, Message] = field(default_factory=dict)
+
+
 class TrainingQueue:
     """Trains for one session after the other, as each training takes all processors that it gets.
 
+    Short trainings have turns of their own, so that none waits for a long one.
     `reports` receives what each session's training is doing, `logs` is a folder for TensorBoard, `in_thread` runs what
     would block the event loop.
     """
@@ -28,9 +39,7 @@ class TrainingQueue:
         self._reports = reports
         self._in_thread = in_thread
         self._logs = logs
-        self._turn = asyncio.Lock()
-        self._running: Message | None = None
-        self._waiting: dict[Session, Message] = {}
+        self._short, self._long = _Lane(), _Lane()
         self._rows: defaultdict[Session, list[str]] = defaultdict(list)
         self._folders: defaultdict[Session, list[Path]] = defaultdict(list)
 
@@ -43,23 +52,24 @@ class TrainingQueue:
 
         Its rows are those that were added before, or `rows` of a caller that sends them with the job.
         """
-        self._waiting[session] = fields
-        self._report_waiting()
+        texts = self._rows.pop(session, None) or [json.dumps(row) for row in rows]
+        lane = self._short if dataset.is_short(job, len(texts)) else self._long
+        lane.waiting[session] = fields
+        self._report_waiting(lane)
         try:
-            async with self._turn:
-                self._waiting.pop(session, None)
-                self._running = fields
-                self._report_waiting()
-                texts = self._rows.pop(session, None) or [json.dumps(row) for row in rows]
+            async with lane.turn:
+                lane.waiting.pop(session, None)
+                lane.running = fields
+                self._report_waiting(lane)
                 folder = await self._prepare(job, texts)
                 self._folders[session].append(folder)
                 return await self._run(session, folder, fields)
         finally:
-            if self._running is fields:
-                self._running = None
-            self._waiting.pop(session, None)
+            if lane.running is fields:
+                lane.running = None
+            lane.waiting.pop(session, None)
             self._reports.pop(session, None)
-            self._report_waiting()
+            self._report_waiting(lane)
 
     def release(self, session: Session) -> None:
         """Remove the folders of the session's trainings."""
@@ -70,9 +80,9 @@ class TrainingQueue:
         """Drop rows that no training has used."""
         self._rows.pop(session, None)
 
-    def _report_waiting(self) -> None:
-        for session, fields in self._waiting.items():
-            detail = _blocked_by(self._running, fields) if self._running else {}
+    def _report_waiting(self, lane: _Lane) -> None:
+        for session, fields in lane.waiting.items():
+            detail = _blocked_by(lane.running, fields) if lane.running else {}
             self._reports[session] = {**fields, "phase": "waiting", "done": 0, "total": 1, "detail": detail}
 
     async def _prepare(self, job: Message, rows: list[str]) -> Path:

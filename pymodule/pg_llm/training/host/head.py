@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
 from pg_llm.models.engine import Engine
 from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
+from pg_llm.training.host import logistic
 from pg_llm.training.metrics import ClassificationMetrics
-
-# Inverse strengths of the regularisation, chosen by cross-validated log loss, which calibrates probabilities.
-_STRENGTHS = (0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
 
 
 class Head:
-    """One linear layer: weights of shape (labels, dimensions) and a bias for each label."""
+    """One linear layer: weights of shape (labels, dimensions) and a bias for each label.
 
-    def __init__(self, labels: Sequence[str], multi_label: bool, weights: Any, bias: Any) -> None:
+    `strength` is the inverse strength of the regularisation that it was fitted with.
+    """
+
+    def __init__(self, labels: Sequence[str], multi_label: bool, weights: Any, bias: Any, strength: float) -> None:
         self.labels = list(labels)
         self.multi_label = multi_label
+        self.strength = strength
         self._weights = weights
         self._bias = bias
 
@@ -55,7 +54,7 @@ class Head:
         """Weights as safetensors, the rest as JSON."""
         from safetensors.numpy import save_file
 
-        # safetensors writes memory as it lies, and scikit-learn may lay the weights out by columns.
+        # safetensors writes memory as it lies.
         tensors = {
             name: np.ascontiguousarray(values, dtype=np.float32)
             for name, values in (("weights", self._weights), ("bias", self._bias))
@@ -85,30 +84,16 @@ def embed(model: Engine, texts: Sequence[str], report: Report) -> Any:
     return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
 
 
-def fit(vectors: Any, examples: Sequence[Example], multi_label: bool, seed: int, *, search: bool = True) -> Head:
-    """The head fitted to the examples; `search` chooses the regularisation by cross-validation."""
-    if not multi_label:
-        truths = np.asarray([example.truth for example in examples])
-        model = _regression(vectors, truths, seed, search)
-        weights, bias = model.coef_, model.intercept_
-        if len(model.classes_) == 2:
-            # scikit-learn gives two labels one row; half the difference each makes it two rows, as for more labels.
-            weights, bias = np.vstack([-weights, weights]) / 2, np.concatenate([-bias, bias]) / 2
-        return Head([str(label) for label in model.classes_], False, weights, bias)
-    labels = sorted({label for example in examples for label in example.truth})
-    rows = [
-        _regression(vectors, np.asarray([label in example.truth for example in examples]), seed) for label in labels
-    ]
-    return Head(labels, True, np.vstack([row.coef_ for row in rows]), np.concatenate([row.intercept_ for row in rows]))
-
-
-def _regression(vectors: Any, truths: Any, seed: int, search: bool = True) -> Any:
-    rarest = int(np.unique(truths, return_counts=True)[1].min())
-    model = LogisticRegression(C=10.0, max_iter=2000)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if rarest < 2 or not search:
-            return model.fit(vectors, truths)
-        folds = StratifiedKFold(min(5, rarest), shuffle=True, random_state=seed)
-        grid_search = GridSearchCV(model, {"C": _STRENGTHS}, scoring="neg_log_loss", cv=folds)
-        return grid_search.fit(vectors, truths).best_estimator_
+def fit(vectors: Any, examples: Sequence[Example], multi_label: bool, seed: int, strength: float | None = None) -> Head:
+    """The head fitted to the examples, with that inverse strength of the regularisation or the best one."""
+    truths = [example.truth if multi_label else [example.truth] for example in examples]
+    labels = sorted({label for truth in truths for label in truth})
+    column = {label: number for number, label in enumerate(labels)}
+    targets = np.zeros((len(examples), len(labels)))
+    for row, truth in enumerate(truths):
+        targets[row, [column[label] for label in truth]] = 1
+    if strength is None:
+        groups = targets.argmax(axis=1) * (not multi_label)
+        strength = logistic.best_strength(vectors, targets, multi_label, groups, seed)
+    table = logistic.fit(vectors, targets, multi_label, strength)
+    return Head(labels, multi_label, table[:-1].T, table[-1], strength)

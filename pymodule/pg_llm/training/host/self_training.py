@@ -25,13 +25,15 @@ def train(
     """
     seed = options["seed"]
     learner = head.fit(*training, False, seed)
-    scores = [learner.evaluate(*validation).summary()["macro_f1"]]
+    summaries = [learner.evaluate(*validation).summary()]
+    scores = [summaries[0]["macro_f1"]]
     best: Part = (np.empty((0, unlabelled.shape[1])), [])
     for number in range(1, options["rounds"] + 1):
         report("self-training", number - 1, options["rounds"])
         pseudo_labelled = _pseudo_label(learner, unlabelled, options["threshold"])
         learner = head.fit(*_concatenate(training, pseudo_labelled), False, seed)
-        scores.append(learner.evaluate(*validation).summary()["macro_f1"])
+        summaries.append(learner.evaluate(*validation).summary())
+        scores.append(summaries[-1]["macro_f1"])
         if scores[-1] > max(scores[:-1]):
             best = pseudo_labelled
         elif not pseudo_labelled[1] or scores[-1] < max(scores):
@@ -39,7 +41,7 @@ def train(
     report("self-training", options["rounds"], options["rounds"])
     final = head.fit(*_concatenate(_concatenate(training, validation), best), False, seed)
     metrics = {
-        "macro_f1": max(scores),
+        **summaries[scores.index(max(scores))],
         "supervised_macro_f1": scores[0],
         "rounds": scores,
         "added_rows": len(best[1]),

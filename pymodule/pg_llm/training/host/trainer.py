@@ -14,6 +14,9 @@ from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
 from pg_llm.training.host import entity_pair_examples
 
+# With so many rows or fewer a transformer is trained again on all of them. Of so few the best epoch is found by luck.
+_REFITTED_ROWS = 1000
+
 
 def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) -> dict[str, Any]:
     """Train and save the model to the folder; returns the metrics on the validation rows."""
@@ -27,7 +30,7 @@ def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) 
             json.dumps(argument_types, ensure_ascii=False, sort_keys=True), encoding="utf-8"
         )
         job, training, validation = entity_pair_examples.to_classification(job, training, validation)
-    if job["method"] == "head":
+    if job["method"] == "head" and job["task"] != "entities":
         metrics = _train_head(job, training, validation, folder, report)
     elif job["method"] == "self_train":
         unlabelled = [row for row in rows if row.truth is None]
@@ -40,7 +43,7 @@ def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) 
 def _train_head(
     job: dict[str, Any], training: list[Example], validation: list[Example], folder: Path, report: Report
 ) -> dict[str, Any]:
-    from pg_llm.training.host import head
+    from pg_llm.training.host import head, logistic
 
     multi_label, seed = job["task"] == "tag", job["options"]["seed"]
     examples = training + validation
@@ -48,12 +51,12 @@ def _train_head(
     vectors = _pair_vectors(job, examples, report) if of_pairs else text_vectors(job, examples, report)
     report("fitting", 0, 2)
     # On thousands of word features a search for the regularisation would take minutes.
-    search = not of_pairs
-    trial = head.fit(vectors[: len(training)], training, multi_label, seed, search=search)
+    strength = logistic.DEFAULT_STRENGTH if of_pairs else None
+    trial = head.fit(vectors[: len(training)], training, multi_label, seed, strength)
     metrics = trial.evaluate(vectors[len(training) :], validation, job.get("negative_label"))
     report("fitting", 1, 2)
     # Evaluated on rows it did not see; the head that is kept is fitted to all of them.
-    head.fit(vectors, examples, multi_label, seed, search=search).save(folder)
+    head.fit(vectors, examples, multi_label, seed, trial.strength).save(folder)
     report("fitting", 2, 2)
     return metrics.summary()
 
@@ -104,6 +107,11 @@ def suspects(job: dict[str, Any], examples: list[Example], report: Report) -> li
 
 def text_vectors(job: dict[str, Any], examples: list[Example], report: Report) -> Any:
     """The embeddings of the texts by the base model of the job: an array of rows x dimensions."""
+    if all(example.vector is not None for example in examples):
+        import numpy as np
+        import orjson
+
+        return np.asarray([orjson.loads(str(example.vector)) for example in examples])
     from pg_llm.models import loading
     from pg_llm.training.host import head
 
@@ -114,6 +122,7 @@ def text_vectors(job: dict[str, Any], examples: list[Example], report: Report) -
 def _fine_tune(
     job: dict[str, Any], training: list[Example], validation: list[Example], folder: Path, report: Report
 ) -> dict[str, Any]:
+    from pg_llm.training.host import schedule, token_head
     from pg_llm.training.host.transformer import Transformer
 
     report("loading", 0, 1)
@@ -125,8 +134,17 @@ def _fine_tune(
     else:
         labels = sorted({entity[0] for example in examples for entity in example.truth})
     base = source.folder(ModelSpec.from_wire(job["base"]))
-    model = Transformer(base, job["task"], labels, job["options"], job.get("negative_label"))
-    metrics = model.train(training, validation, job["method"], folder.parent / "checkpoints", report)
+    model = Transformer(base, job["task"], labels, {"max_tokens": 0, **job["options"]}, job.get("negative_label"))
+    if job["method"] == "head":
+        metrics = token_head.train(model, training, validation, report)
+        model.save(folder)
+        return metrics
+    plan = schedule.of(job["task"], job["method"], len(training), job["options"])
+    scratch = folder.parent / "checkpoints"
+    metrics = model.train(training, validation, job["method"], plan, scratch, report)
+    if len(examples) <= _REFITTED_ROWS:
+        # Measured on rows that it did not see; in the model that is kept none of the few is spared.
+        model.refit(examples, job["method"], plan, scratch, report)
     model.save(folder)
     return metrics
 

@@ -27,20 +27,14 @@ from pg_llm.classify.host import bio_tags
 from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Window
 from pg_llm.models.network import longest_input, tokenization
+from pg_llm.models.spec import IOB2
 from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
+from pg_llm.training.host.schedule import Schedule
 from pg_llm.training.metrics import ClassificationMetrics
 
 # The label that the loss of PyTorch leaves out.
 _IGNORED = -100
-_LEARNING_RATES = {
-    ("classify", "finetune"): 5e-5,
-    ("tag", "finetune"): 5e-5,
-    ("entities", "finetune"): 2e-4,
-    ("classify", "lora"): 1e-3,
-    ("tag", "lora"): 1e-3,
-    ("entities", "lora"): 2e-3,
-}
 
 
 class Transformer:
@@ -53,13 +47,59 @@ class Transformer:
         # Stands for no label, and is not counted in the metrics.
         self._negative_label = negative_label
         self._options = options
+        self._base = _weights_folder(base)
         self.labels = bio_tags.tags(labels) if task == "entities" else list(labels)
-        torch.manual_seed(options["seed"])
-        folder = _weights_folder(base)
-        self._tokenizer = AutoTokenizer.from_pretrained(str(folder), trust_remote_code=False, local_files_only=True)
-        model_class = AutoModelForTokenClassification if task == "entities" else AutoModelForSequenceClassification
-        self._model = model_class.from_pretrained(
-            str(folder),
+        self._tokenizer = AutoTokenizer.from_pretrained(str(self._base), trust_remote_code=False, local_files_only=True)
+        self._model = self._untrained()
+        if not self._tokenizer.is_fast:
+            raise InvalidInput("the base model has no fast tokenizer", hint="Choose another base model.")
+        max_tokens = min(options["max_tokens"] or 512, longest_input(self._tokenizer, self._model.config))
+        self._tokenizer.model_max_length = max_tokens
+        self._tokens = tokenization(self._tokenizer, max_tokens)
+
+    def train(
+        self,
+        training: list[Example],
+        validation: list[Example],
+        method: str,
+        schedule: Schedule,
+        scratch: Path,
+        report: Report,
+    ) -> dict[str, Any]:
+        """The best epoch's metrics on the validation rows; its weights are restored (early stopping)."""
+        items = self.windows(validation)
+        measuring = {
+            "eval_dataset": items,
+            "compute_metrics": lambda predicted: self._metrics(validation, items, predicted.predictions),
+        }
+        trainer = self._fit(training, method, schedule, scratch, report, measuring)
+        evaluations = [entry for entry in trainer.state.log_history if "eval_score" in entry]
+        # Of equals the last: where nothing was learnt yet, longer is better.
+        best = max(evaluations, key=lambda entry: (entry["eval_score"], entry["epoch"]))
+        epochs = [
+            {"epoch": entry["epoch"], "loss": entry["eval_loss"], "score": entry["eval_score"]} for entry in evaluations
+        ]
+        names = ("micro_f1", "macro_f1", "weighted_f1", "baseline_f1")
+        return {**{name: best[f"eval_{name}"] for name in names}, "best_epoch": best["epoch"], "epochs": epochs}
+
+    def refit(self, examples: list[Example], method: str, schedule: Schedule, scratch: Path, report: Report) -> None:
+        """Train anew on all examples, to the end of the schedule and without measuring."""
+        self._model = self._untrained()
+        self._fit(examples, method, schedule, scratch, report, {})
+
+    def save(self, folder: Path) -> None:
+        """Configuration, tokenizer and safetensors."""
+        self._model.save_pretrained(folder)
+        self._tokenizer.save_pretrained(folder)
+
+    def _untrained(self) -> Any:
+        """The base model with a new layer, the same one every time."""
+        torch.manual_seed(self._options["seed"])
+        model_class = (
+            AutoModelForTokenClassification if self._task == "entities" else AutoModelForSequenceClassification
+        )
+        model = model_class.from_pretrained(
+            str(self._base),
             trust_remote_code=False,
             local_files_only=True,
             use_safetensors=True,
@@ -68,70 +108,62 @@ class Transformer:
             dtype=torch.float32,
             id2label=dict(enumerate(self.labels)),
             label2id={label: row for row, label in enumerate(self.labels)},
-            problem_type="multi_label_classification" if task == "tag" else None,
+            problem_type="multi_label_classification" if self._task == "tag" else None,
         )
-        if not self._tokenizer.is_fast:
-            raise InvalidInput("the base model has no fast tokenizer", hint="Choose another base model.")
-        max_tokens = min(options["max_tokens"] or 512, longest_input(self._tokenizer, self._model.config))
-        self._tokenizer.model_max_length = max_tokens
-        self._tokens = tokenization(self._tokenizer, max_tokens)
+        if self._task == "entities":
+            model.config.tag_scheme = IOB2
+        return model
 
-    def train(
-        self, training: list[Example], validation: list[Example], method: str, scratch: Path, report: Report
-    ) -> dict[str, Any]:
-        """The best epoch's metrics on the validation rows; its weights are restored (early stopping)."""
-        options = self._options
+    def _fit(
+        self,
+        examples: list[Example],
+        method: str,
+        schedule: Schedule,
+        scratch: Path,
+        report: Report,
+        measuring: dict[str, Any],
+    ) -> Trainer:
+        """Train; where the epochs are measured, stop early and restore the weights of the best."""
         if method == "lora":
             self._add_adapters()
-        validation_items = self._items(validation)
-        learning_rate = options["learning_rate"] or _LEARNING_RATES[(self._task, method)]
-        steps = math.ceil(len(training) / options["batch_size"])
+        steps = schedule.epochs * math.ceil(len(examples) / schedule.batch_size)
+        each_epoch = "epoch" if measuring else "no"
+        callbacks = [EarlyStoppingCallback(schedule.patience)] if measuring else []
         trainer = Trainer(
             model=self._model,
             args=TrainingArguments(
                 output_dir=str(scratch),
-                seed=options["seed"],
-                num_train_epochs=options["epochs"],
-                learning_rate=learning_rate,
-                per_device_train_batch_size=options["batch_size"],
+                seed=self._options["seed"],
+                num_train_epochs=schedule.epochs,
+                learning_rate=schedule.learning_rate,
+                per_device_train_batch_size=schedule.batch_size,
                 per_device_eval_batch_size=32,
-                warmup_steps=int(options["warmup"] * steps * options["epochs"]),
-                weight_decay=options["weight_decay"],
-                eval_strategy="epoch",
-                save_strategy="epoch",
+                warmup_steps=int(self._options["warmup"] * steps),
+                weight_decay=self._options["weight_decay"],
+                bf16=_has_bfloat16(),
+                use_cpu=not torch.cuda.is_available(),
+                eval_strategy=each_epoch,
+                save_strategy=each_epoch,
                 save_total_limit=1,
                 save_only_model=True,
-                load_best_model_at_end=True,
+                load_best_model_at_end=bool(measuring),
                 metric_for_best_model="score",
-                logging_steps=5,
                 greater_is_better=True,
+                logging_steps=5,
                 disable_tqdm=True,
                 dataloader_pin_memory=False,
                 label_names=["labels"],
                 report_to=["tensorboard"] if os.environ.get("TENSORBOARD_LOGGING_DIR") else [],
             ),
-            train_dataset=self._items(training),
-            eval_dataset=validation_items,
+            train_dataset=self.windows(examples),
             data_collator=self._collator(),
-            compute_metrics=lambda predicted: self._metrics(validation, validation_items, predicted.predictions),
-            callbacks=[EarlyStoppingCallback(options["patience"]), _ProgressCallback(report)],
+            callbacks=[*callbacks, _ProgressCallback(report)],
+            **measuring,
         )
         _silence(trainer)
         trainer.train()
-        evaluations = [entry for entry in trainer.state.log_history if "eval_score" in entry]
-        best = max(evaluations, key=lambda entry: entry["eval_score"])
-        if method == "lora":
-            self._model = trainer.model.merge_and_unload()
-        epochs = [
-            {"epoch": entry["epoch"], "loss": entry["eval_loss"], "score": entry["eval_score"]} for entry in evaluations
-        ]
-        names = ("micro_f1", "macro_f1", "weighted_f1")
-        return {**{name: best[f"eval_{name}"] for name in names}, "best_epoch": best["epoch"], "epochs": epochs}
-
-    def save(self, folder: Path) -> None:
-        """Configuration, tokenizer and safetensors."""
-        self._model.save_pretrained(folder)
-        self._tokenizer.save_pretrained(folder)
+        self._model = trainer.model.merge_and_unload() if method == "lora" else trainer.model
+        return trainer
 
     def _add_adapters(self) -> None:
         from peft import LoraConfig, TaskType, get_peft_model
@@ -148,7 +180,43 @@ class Transformer:
         )
         self._model = get_peft_model(self._model, config)
 
-    def _items(self, examples: Sequence[Example]) -> list[dict[str, Any]]:
+    def read_words(self, examples: Sequence[Example], report: Report) -> tuple[dict[int, list[Any]], list[Any]]:
+        """What the untrained encoder makes of the words after each of its layers, and their tags, window by window.
+
+        Raises InvalidInput for a model that has more than a linear layer on them.
+        """
+        if not isinstance(getattr(self._model, "classifier", None), torch.nn.Linear) or hasattr(self._model, "head"):
+            raise InvalidInput("the base model takes no head for entities", hint="Use the method finetune or lora.")
+        encoder = self._model.base_model.eval()
+        items = self.windows(examples)
+        states: dict[int, list[Any]] = {}
+        for done, item in enumerate(items):
+            report("reading", done, len(items))
+            mask = np.asarray(item["labels"]) != _IGNORED
+            inputs = {name: torch.tensor([item[name]]) for name in item if name != "labels"}
+            with torch.inference_mode():
+                _, *layers = encoder(**inputs, output_hidden_states=True).hidden_states
+            for depth, layer in enumerate(layers, 1):
+                if depth == len(layers) or self._stack() is not None:
+                    states.setdefault(depth, []).append(layer[0].numpy()[mask])
+        return states, [np.asarray([tag for tag in item["labels"] if tag != _IGNORED], dtype=int) for item in items]
+
+    def cut(self, depth: int, weights: Any, bias: Any) -> None:
+        """Leave the layers after that depth out, and tag words by a linear layer."""
+        stack = self._stack()
+        if stack is not None:
+            del stack[depth:]
+            self._model.config.num_hidden_layers = depth
+        with torch.no_grad():
+            self._model.classifier.weight.copy_(torch.from_numpy(weights.T))
+            self._model.classifier.bias.copy_(torch.from_numpy(bias))
+
+    def _stack(self) -> Any:
+        """The layers of the encoder, where it is known how to leave some out."""
+        return getattr(getattr(self._model.base_model, "encoder", None), "layer", None)
+
+    def windows(self, examples: Sequence[Example]) -> list[dict[str, Any]]:
+        """The inputs and targets of the examples; of a text for entities each window, of another the first."""
         items = []
         for example, windows in zip(examples, self._tokens.encode([item.text for item in examples], 0), strict=True):
             for window in windows if self._task == "entities" else windows[:1]:
@@ -174,15 +242,15 @@ class Transformer:
         return DataCollatorWithPadding(self._tokenizer)
 
     def _metrics(self, validation: list[Example], items: list[dict[str, Any]], logits: Any) -> dict[str, float]:
-        metrics = ClassificationMetrics()
         if self._task == "entities":
-            for row, item in zip(logits, items, strict=True):
-                mask = np.asarray(item["labels"]) != _IGNORED
-                words = [(number, number + 1) for number in range(int(mask.sum()))]
-                predicted_tags = [self.labels[best] for best in row[: len(mask)][mask].argmax(axis=-1)]
-                true_tags = [self.labels[number] for number in np.asarray(item["labels"])[mask]]
-                metrics.add(bio_tags.decode(true_tags, words), bio_tags.decode(predicted_tags, words))
+            targets = [np.asarray(item["labels"]) for item in items]
+            masks = [target != _IGNORED for target in targets]
+            metrics = self.span_metrics(
+                [target[mask] for target, mask in zip(targets, masks, strict=True)],
+                [row[: len(mask)][mask] for row, mask in zip(logits, masks, strict=True)],
+            )
         else:
+            metrics = ClassificationMetrics()
             for example, row in zip(validation, logits, strict=True):
                 truth = [example.truth] if self._task == "classify" else example.truth
                 best = [row.argmax()] if self._task == "classify" else np.flatnonzero(row > 0)
@@ -193,6 +261,18 @@ class Transformer:
         summary = metrics.summary()
         by_label = self._task == "classify" and self._negative_label is None
         return {**summary, "score": summary["macro_f1" if by_label else "micro_f1"]}
+
+    def span_metrics(self, targets: Sequence[Any], logits: Sequence[Any]) -> ClassificationMetrics:
+        """The metrics of entities, from the tags of the words of each window and the logits of these."""
+        metrics = ClassificationMetrics()
+        for of_window, scores in zip(targets, logits, strict=True):
+            words = [(number, number + 1) for number in range(len(of_window))]
+            tags = [
+                [self.labels[number] for number in path]
+                for path in (of_window, bio_tags.most_probable(scores, self.labels))
+            ]
+            metrics.add(*(bio_tags.decode(of_side, words) for of_side in tags))
+        return metrics
 
 
 class _ProgressCallback(TrainerCallback):  # type: ignore[misc]  # the library has no types
@@ -210,6 +290,14 @@ class _ProgressCallback(TrainerCallback):  # type: ignore[misc]  # the library h
         if self._loss is not None:
             detail["loss"] = round(self._loss, 4)
         self._report("training", state.global_step, state.max_steps, **detail)
+
+
+def _has_bfloat16() -> bool:
+    """Whether this processor multiplies bfloat16 itself, which halves the time of a training at the least."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    capabilities = torch.cpu.get_capabilities()
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def _silence(trainer: Trainer) -> None:

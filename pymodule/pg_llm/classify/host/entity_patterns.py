@@ -1,0 +1,102 @@
+"""Entities that a pattern and a check tell for certain: e-mail, web and IP addresses, phone, account and card numbers.
+
+The result is as that of `entities`, with score 1. Option `kinds`: which of the patterns, each with the label to give.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from pg_llm.models.engine import Engine
+from pg_llm.tasks import Steps, WorkItem, passages, stepwise
+
+Span = tuple[int, int]
+
+# Lengths are bounded, so that no pattern takes more than time in proportion to the text.
+_EMAIL = re.compile(
+    r"(?<![\w.+%-])[\w+%-]{1,64}(?:\.[\w+%-]{1,64}){0,8}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w-])"
+)
+_URL = re.compile(r"(?<!\w)(?:(?:https?|ftp)://|www\.)[^\s<>\"\u201c\u201d\u3002\uff0c]{3,2000}", re.IGNORECASE)
+_URL_END = re.compile(r"[.,;:!?'\u2019]+$")
+_IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
+_CARD = re.compile(r"(?<![\w.-])(?<!\d )\d(?:[ -]?\d){12,18}(?![\w-])")
+_IP = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7})(?![\w:]|\.\d)")
+
+
+def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
+    """One work item per text."""
+    return [stepwise(_find(text, options["kinds"])) for text in inputs]
+
+
+def _find(text: str, labels: dict[str, str]) -> Steps:
+    written = []
+    for first, last in passages.ranges(text):
+        found = {span: label for kind, label in labels.items() for span in _FINDERS[kind](text[first:last])}
+        end = 0
+        # A longer match takes precedence: an address of a page may hold one of mail.
+        for start, stop in sorted(found, key=lambda span: (span[0], -span[1])):
+            if start >= end:
+                written.append([found[start, stop], start + first, stop + first, 1.0])
+                end = stop
+        yield ()
+    return json.dumps(written, ensure_ascii=False)
+
+
+def _emails(text: str) -> Iterator[Span]:
+    return (match.span() for match in _EMAIL.finditer(text))
+
+
+def _urls(text: str) -> Iterator[Span]:
+    for match in _URL.finditer(text):
+        url = _URL_END.sub("", match[0])
+        # A bracket that was opened before the address does not belong to it.
+        while url.endswith((")", "]", "}")) and url.count(url[-1]) > url.count("([{"[")]}".index(url[-1])]):
+            url = _URL_END.sub("", url[:-1])
+        yield match.start(), match.start() + len(url)
+
+
+def _phones(text: str) -> Iterator[Span]:
+    import phonenumbers
+
+    # Without a country only numbers that begin with + or 00 are certain.
+    return ((match.start, match.end) for match in phonenumbers.PhoneNumberMatcher(text, None))
+
+
+def _ibans(text: str) -> Iterator[Span]:
+    for match in _IBAN.finditer(text):
+        code = match[0].replace(" ", "")
+        digits = "".join(str(int(character, 36)) for character in code[4:] + code[:4])
+        if 15 <= len(code) <= 34 and int(digits) % 97 == 1:
+            yield match.span()
+
+
+def _cards(text: str) -> Iterator[Span]:
+    for match in _CARD.finditer(text):
+        digits = [int(character) for character in match[0] if character.isdigit()]
+        doubled = [digit if place % 2 else sum(divmod(2 * digit, 10)) for place, digit in enumerate(digits[::-1], 1)]
+        if len(set(digits)) > 1 and sum(doubled) % 10 == 0:
+            yield match.span()
+
+
+def _addresses(text: str) -> Iterator[Span]:
+    for match in _IP.finditer(text):
+        try:
+            ipaddress.ip_address(match[0])
+        except ValueError:
+            continue
+        if match[0] != "::":
+            yield match.span()
+
+
+_FINDERS: dict[str, Callable[[str], Iterator[Span]]] = {
+    "email": _emails,
+    "url": _urls,
+    "phone": _phones,
+    "iban": _ibans,
+    "card": _cards,
+    "ip": _addresses,
+}

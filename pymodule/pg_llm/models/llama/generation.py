@@ -1,0 +1,166 @@
+"""Language models in GGUF: texts, choices among answers, and likelihoods."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pg_llm.errors import Error
+from pg_llm.models import gguf, grammars
+from pg_llm.models.engine import Message, Sampling, Text, Window
+from pg_llm.models.llama import choice
+from pg_llm.models.llama.process import Llama, Settings
+from pg_llm.models.spec import ModelSpec
+
+# Texts that are worked on at a time, of all sessions: with few and with more threads. Each keeps a context.
+_SLOTS, _MORE_SLOTS, _FEW_THREADS = 2, 4, 4
+# Tokens of a prompt and its answer together, unless the option says more.
+_CONTEXT = 4096
+# Prompt tokens that are computed together.
+_BATCH = 512
+# Bytes of weights from which one more thread gains time when a token is written; a prompt is read with all of them.
+_BYTES_PER_THREAD = 64 << 20
+# Tokens to which a text is truncated for a prompt, and characters of a long one.
+_MAX_TEXT_TOKENS, _LONGEST_TOKEN = 1000, 64
+# llama.cpp takes this seed for none.
+_NO_SEED = 0xFFFFFFFF
+_LLGUIDANCE = "%llguidance {}\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Completion:
+    """A text that is asked for."""
+
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """Answers whose probabilities are asked for."""
+
+    messages: Sequence[Message]
+    answers: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Continuation:
+    """Continuations of a text whose likelihoods are asked for."""
+
+    before: str
+    continuations: Sequence[str]
+
+
+class LlamaGeneration:
+    """A language model that writes, chooses and judges; `submit` takes single windows, as llama.cpp batches itself."""
+
+    task = "generation"
+    engine = "llama.cpp"
+    device = "cpu"
+    # Each window costs 1.
+    batch_tokens = 1
+
+    def __init__(self, spec: ModelSpec, folder: Path, threads: int) -> None:
+        files = gguf.files(folder)
+        header = gguf.read_header(files[0])
+        context = min(header.context, spec.options.get("context", _CONTEXT))
+        size = sum(file.stat().st_size for file in files)
+        threads = threads or os.cpu_count() or 1
+        slots = spec.options.get("concurrency", _SLOTS if threads <= _FEW_THREADS else _MORE_SLOTS)
+        settings = Settings(
+            file=str(files[0].resolve()),
+            context=context,
+            slots=slots,
+            batch=min(_BATCH, context),
+            threads=max(1, min(threads, size // _BYTES_PER_THREAD)),
+            batch_threads=threads,
+        )
+        self._llama = Llama(settings)
+        self.concurrency = slots
+        self.bytes = size + slots * context * header.bytes_per_token
+        self.details: dict[str, Any] = {"context": context}
+
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
+        """Prompts whose answers have one token."""
+        return [[self.prompt([{"role": "user", "content": str(text)}], Sampling(1))] for text in texts]
+
+    def truncate(self, text: str) -> str:
+        """The text up to the limit for a prompt."""
+        # A token has a byte at least.
+        if len(text.encode("utf-8", "replace")) <= _MAX_TEXT_TOKENS:
+            return text
+        return self._llama.start(self._truncated(text[: _MAX_TEXT_TOKENS * _LONGEST_TOKEN])).result()
+
+    def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Window:
+        """The input for generating the next turn of a conversation. Raises InvalidInput for a schema of no use."""
+        body: dict[str, Any] = {
+            "messages": list(messages),
+            "max_tokens": sampling.max_tokens,
+            "temperature": sampling.temperature,
+            "seed": sampling.seed % _NO_SEED,
+            # A model that thinks first would spend its tokens on that.
+            "chat_template_kwargs": {"enable_thinking": False},
+        }
+        if (grammar := grammars.of(sampling)) is not None:
+            body["grammar"] = _LLGUIDANCE + grammar
+        return Window(_Completion(body), 1)
+
+    def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
+        """The input for choosing among answers to a conversation."""
+        return Window(_Choice(list(messages), list(answers)), 1)
+
+    def likelihood(self, before: str, continuations: Sequence[str]) -> Window:
+        """The input for scoring continuations of a text that is no conversation."""
+        return Window(_Continuation(before, list(continuations)), 1)
+
+    def submit(self, batch: Sequence[Window]) -> Future[Sequence[Any]]:
+        """Start a batch; an output may be an Error. Cancelling the future ends what llama.cpp does for it."""
+        return self._llama.start(self._outputs([window.tokens for window in batch]))
+
+    def forward(self, batch: Sequence[Window]) -> Sequence[Any]:
+        """The outputs of a batch, text by text."""
+        outputs = self.submit(batch).result()
+        for output in outputs:
+            if isinstance(output, Error):
+                raise output
+        return outputs
+
+    async def _outputs(self, batch: Sequence[Any]) -> Sequence[Any]:
+        return [await self._output(asked) for asked in batch]
+
+    async def _output(self, asked: Any) -> Any:
+        try:
+            match asked:
+                case _Completion():
+                    return await self._complete(asked)
+                case _Choice():
+                    return await choice.log_probabilities(self._llama, asked.messages, asked.answers)
+                case _Continuation():
+                    return await self._likelihoods(asked)
+        except Error as error:
+            return error
+
+    async def _complete(self, asked: _Completion) -> str | None:
+        """The text; None for one that its grammar leaves incomplete."""
+        events = await self._llama.stream("/v1/chat/completions", asked.body)
+        choices = [event["choices"][0] for event in events if event.get("choices")]
+        text = "".join(one["delta"].get("content") or "" for one in choices)
+        complete = any(one["finish_reason"] == "stop" for one in choices)
+        return text.strip() if complete or "grammar" not in asked.body else None
+
+    async def _likelihoods(self, asked: _Continuation) -> Any:
+        # In byte-pair encodings a space belongs to the token of the word after it.
+        before = asked.before.rstrip()
+        space = asked.before[len(before) :]
+        return await choice.likelihoods(self._llama, "\n" + before, [space + text for text in asked.continuations])
+
+    async def _truncated(self, text: str) -> str:
+        tokens = await self._llama.tokens(text)
+        if len(tokens) <= _MAX_TEXT_TOKENS:
+            return text
+        answer = await self._llama.look_up("/detokenize", {"tokens": tokens[:_MAX_TEXT_TOKENS]})
+        # The last token may end within a character.
+        return str(answer["content"]).rstrip("\ufffd")

@@ -1,0 +1,293 @@
+"""The child process that runs a model, and requests to it.
+
+After a crash the process is started again, and each text that it worked on is tried once more, alone: the text that the
+crash comes from then fails, and no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import weakref
+from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import Future
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from pg_llm import errors
+from pg_llm.errors import Error, InvalidInput, InvalidModel
+from pg_llm.installation import PACKAGE, installation
+from pg_llm.models import event_loop
+
+log = logging.getLogger(__name__)
+_R = TypeVar("_R")
+# Threads that wait for each other sleep at once: beside one busy core two that spin wrote 4 tokens a second, two that
+# sleep 34.
+_OPENMP = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "100"}
+# A text may take as long as its caller waits. llama.cpp closes connections that were idle for 5 seconds.
+_NEVER = httpx.Timeout(None)
+_CONNECTIONS = httpx.Limits(keepalive_expiry=1)
+_EVENT = "data: "
+# Seconds that a process may take to exit after a crash.
+_EXIT_TIMEOUT = 2.0
+# Texts whose tokens are kept, and characters of each.
+_MAX_KEPT = 200
+# Characters that are shown of what llama.cpp writes.
+_MAX_SHOWN = 1000
+# A line for each request would fill the host's log.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What llama.cpp is started with: it works on as many texts as it has slots, each of `context` tokens at most."""
+
+    file: str
+    context: int
+    slots: int
+    batch: int
+    threads: int
+    batch_threads: int
+    embedding: bool = False
+
+
+class _Lost(Exception):
+    """The process ended before it answered."""
+
+
+class Llama:
+    """llama.cpp with one model, in a process of its own; it ends with this object."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._room = _Room(settings.slots)
+        self._known_tokens: dict[str, list[int]] = {}
+        # Of this process, which is the only one that the socket's folder lets in.
+        self._folder = tempfile.mkdtemp(prefix="pg_llm-")
+        self._socket = os.path.join(self._folder, "llama.sock")
+        self._log = Path(self._folder, "log")
+        self._starting = threading.Lock()
+        self._children: list[subprocess.Popen[bytes]] = []
+        self._clients: list[httpx.AsyncClient] = []
+        weakref.finalize(self, _end, self._children, self._clients, self._folder)
+        self._start()
+
+    def start(self, work: Coroutine[Any, Any, _R]) -> Future[_R]:
+        """Run a coroutine that calls this process; cancelling the future ends what llama.cpp does for it."""
+        return event_loop.start(work)
+
+    async def post(self, resource: str, body: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a request that needs a slot for a moment.
+
+        Raises InvalidInput for what llama.cpp refuses, and Error where it crashed twice.
+        """
+        return await self._twice(lambda: self._post(resource, body), 1)
+
+    async def stream(self, resource: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+        """As `post`, for a long request: all parts of the answer. llama.cpp stops when nobody reads any further."""
+        streamed = {**body, "stream": True, "return_progress": True}
+        return await self._twice(lambda: self._stream(resource, streamed), 1)
+
+    async def look_up(self, resource: str, body: dict[str, Any]) -> dict[str, Any]:
+        """As `post`, for a request that needs no slot, as the model itself has nothing to do."""
+        return await self._twice(lambda: self._post(resource, body), 0)
+
+    async def tokens(self, text: str) -> list[int]:
+        """The tokens of a text; those of short ones, such as labels, are kept."""
+        if (known := self._known_tokens.get(text)) is not None:
+            return known
+        found: list[int] = (await self.look_up("/tokenize", {"content": text, "parse_special": False}))["tokens"]
+        if len(text) <= _MAX_KEPT:
+            if len(self._known_tokens) == _MAX_KEPT:
+                self._known_tokens.clear()
+            self._known_tokens[text] = found
+        return found
+
+    async def end_token(self) -> int:
+        """The token that ends a turn of a conversation."""
+        with _lost():
+            properties = (await (await self._client()).get("/props")).json()
+        body = {"content": properties["eos_token"], "parse_special": True}
+        return int((await self.look_up("/tokenize", body))["tokens"][0])
+
+    async def _twice(self, send: Callable[[], Coroutine[Any, Any, _R]], slots: int) -> _R:
+        try:
+            async with self._room.reserved(slots):
+                return await send()
+        except _Lost:
+            await asyncio.to_thread(self._bury)
+        # Alone, so that a text that makes it crash again takes no other along.
+        async with self._room.reserved(self.settings.slots if slots else 0):
+            try:
+                return await send()
+            except _Lost as error:
+                raise Error(
+                    "llama.cpp crashed twice while it read this text",
+                    hint="The log of the model host says more. Shorten the text, or use another file of the model.",
+                ) from error
+
+    def too_long(self, tokens: int | None = None) -> InvalidInput:
+        """The error for a prompt that exceeds the context."""
+        has = f"{tokens} tokens" if tokens else "too many tokens"
+        return InvalidInput(
+            f"the prompt has {has}, and the model reads {self.settings.context} with its answer",
+            hint="left(text, 4000) shortens a text; the option context of the model lets it read more.",
+        )
+
+    async def _post(self, resource: str, body: dict[str, Any]) -> dict[str, Any]:
+        with _lost():
+            response = await (await self._client()).post(resource, content=_encoded(body))
+        if response.is_error:
+            raise self._refused(response.content)
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    async def _stream(self, resource: str, body: dict[str, Any]) -> list[dict[str, Any]]:
+        events = []
+        client = await self._client()
+        with _lost():
+            async with client.stream("POST", resource, content=_encoded(body)) as response:
+                if response.is_error:
+                    raise self._refused(await response.aread())
+                async for line in response.aiter_lines():
+                    if line.startswith(_EVENT) and not line.endswith("[DONE]"):
+                        event = json.loads(line.removeprefix(_EVENT))
+                        if "error" in event:
+                            raise self._refused(json.dumps(event))
+                        events.append(event)
+        return events
+
+    def _refused(self, content: bytes | str) -> Exception:
+        try:
+            error = json.loads(content)["error"]
+            kind, message = error["type"], str(error["message"])
+        except (ValueError, LookupError, TypeError):
+            kind, message = "", str(content)[:_MAX_SHOWN]
+        if kind == "exceed_context_size_error":
+            return self.too_long(error.get("n_prompt_tokens"))
+        if kind == "invalid_request_error":
+            return InvalidInput(f"llama.cpp refuses the request: {message[:_MAX_SHOWN]}")
+        return errors.resource_error(message) or Error(f"llama.cpp failed: {message[:_MAX_SHOWN]}")
+
+    async def _client(self) -> httpx.AsyncClient:
+        if not self._is_running():
+            await asyncio.to_thread(self._start)
+        if not self._clients:
+            transport = httpx.AsyncHTTPTransport(uds=self._socket, limits=_CONNECTIONS)
+            self._clients.append(httpx.AsyncClient(transport=transport, base_url="http://llama", timeout=_NEVER))
+        return self._clients[0]
+
+    def _bury(self) -> None:
+        """Wait until a process that has crashed is gone: its connections end before it does."""
+        for child in list(self._children):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                status = child.wait(_EXIT_TIMEOUT)
+                written = " ".join(self._log.read_text("utf-8", "replace")[-_MAX_SHOWN:].split())
+                log.warning("llama.cpp ended with status %d: %s", status, written)
+
+    def _is_running(self) -> bool:
+        return bool(self._children) and self._children[-1].poll() is None
+
+    def _start(self) -> None:
+        """Start the process unless it runs. Raises InvalidModel, OutOfMemory."""
+        with self._starting:
+            if self._is_running():
+                return
+            for child in self._children:
+                _kill(child)
+            self._children[:] = [_child({**asdict(self.settings), "socket": self._socket}, self._log)]
+
+
+class _Room:
+    """Slots that are free; requests get theirs in the order in which they came."""
+
+    def __init__(self, slots: int) -> None:
+        self._free = slots
+        self._turn = asyncio.Lock()
+        self._freed = asyncio.Event()
+
+    @contextlib.asynccontextmanager
+    async def reserved(self, slots: int) -> AsyncIterator[None]:
+        if slots:
+            async with self._turn:
+                while self._free < slots:
+                    self._freed.clear()
+                    await self._freed.wait()
+                self._free -= slots
+        try:
+            yield
+        finally:
+            self._free += slots
+            self._freed.set()
+
+
+@contextlib.contextmanager
+def _lost() -> Any:
+    try:
+        yield
+    except httpx.TransportError as error:
+        raise _Lost from error
+
+
+def _encoded(body: dict[str, Any]) -> bytes:
+    # llama.cpp reads no lone surrogates.
+    return json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+
+
+def _child(settings: dict[str, Any], log_file: Path) -> subprocess.Popen[bytes]:
+    Path(settings["socket"]).unlink(missing_ok=True)
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "PYTHON"))}
+    # A session of its own, as cancelling a query signals the backend's process group.
+    with log_file.open("wb") as written:
+        child = subprocess.Popen(
+            [installation().python, "-m", "pg_llm.models.llama.server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=written,
+            env={**_OPENMP, **inherited, "PYTHONPATH": str(PACKAGE.parent)},
+            start_new_session=True,
+        )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    with child.stdout:
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.write(json.dumps(settings).encode() + b"\n")
+            child.stdin.flush()
+        line = child.stdout.readline()
+    answer = json.loads(line) if line else {"error": f"the process ended with status {child.wait()}"}
+    if "error" not in answer:
+        return child
+    _kill(child)
+    raise errors.resource_error(answer["error"]) or InvalidModel(
+        f'llama.cpp cannot load "{settings["file"]}": {answer["error"]}',
+        hint="The file may be damaged, or of an architecture that this llama.cpp does not know.",
+    )
+
+
+def _kill(child: subprocess.Popen[bytes]) -> None:
+    child.kill()
+    child.wait()
+    if child.stdin is not None:
+        with contextlib.suppress(BrokenPipeError):
+            child.stdin.close()
+
+
+def _end(children: list[subprocess.Popen[bytes]], clients: list[httpx.AsyncClient], folder: str) -> None:
+    for child in children:
+        _kill(child)
+    for client in clients:
+        if not sys.is_finalizing():
+            event_loop.start(client.aclose())
+    shutil.rmtree(folder, ignore_errors=True)

