@@ -13,11 +13,11 @@ from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.quoting import quote_ident
 from pg_llm.database.select import READ_ONLY
 from pg_llm.database.timeout import TimedOut, time_limit
-from pg_llm.errors import ConcurrentChange, InsufficientPrivilege, InvalidInput
+from pg_llm.errors import ConcurrentChange, Error, InsufficientPrivilege, InvalidInput
 from pg_llm.optimize import plan as planner
 from pg_llm.optimize import simulation
 from pg_llm.optimize.plan import Statement
-from pg_llm.optimize.simulation import Kind, Requests, Simulation
+from pg_llm.optimize.simulation import Kind, Outcome, Requests, Simulation
 from pg_llm.runtime import client
 from pg_llm.runtime.client import Cost
 
@@ -48,10 +48,11 @@ _RELATIONS = f"""
            {sandbox.FOREIGN_TYPE} AS strange
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1::oid
 """
-# No parallel workers: what stands in for the models is known to this process only.
+# No parallel workers: what stands in for the models is known to this process only. A text that fails is one of many.
 _SETTINGS = """
     SELECT pg_catalog.set_config('max_parallel_workers_per_gather', '0', true),
-           pg_catalog.set_config('jit', 'off', true)
+           pg_catalog.set_config('jit', 'off', true), pg_catalog.set_config('llm.on_error', 'null', true),
+           pg_catalog.set_config('client_min_messages', 'error', true)
 """
 
 
@@ -149,7 +150,7 @@ class _Estimator:
     def __init__(self, statement: Statement, sample: Sample | None) -> None:
         self._statement = statement
         self._sample = sample
-        self._answers: dict[Kind, dict[int, str]] = {}
+        self._answers: dict[Kind, dict[int, Outcome]] = {}
         self._costs: dict[Kind, Cost] = {}
 
     def estimates(self) -> list[Estimate]:
@@ -241,7 +242,7 @@ class _Estimator:
         if kind in self._costs:
             return
         until = time.monotonic() + _ASKING
-        answers: dict[int, str] = {}
+        answers: dict[int, Outcome] = {}
         costs: list[Cost] = []
         for portion in requests.portions():
             results, cost = simulation.ask(portion.values())
@@ -249,6 +250,8 @@ class _Estimator:
             costs.append(cost)
             if time.monotonic() > until:
                 break
+        if all(isinstance(answer, Error) for answer in answers.values()):
+            raise next(answer for answer in answers.values() if isinstance(answer, Error))
         self._answers[kind] = answers
         tokens, seconds, money = (sum(each) / len(answers) for each in zip(*costs, strict=True))
         self._costs[kind] = Cost(tokens, seconds, money)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pg_llm.database.models import Model
@@ -21,6 +21,8 @@ from pg_llm.runtime.result_cache import ResultCache
 
 # Model, task and digest of the options; the digest is empty once a task has been asked with many options.
 Kind = tuple[str, str, str]
+# What a model makes of a text.
+Outcome = str | Error
 # Distinct texts of a kind that are kept, and those of them that the model is asked.
 _KEPT, _ASKED = 128, 32
 # Texts of one request where the statement itself sends many: of the first, which may take long, and of others.
@@ -45,7 +47,7 @@ class Question:
     options: Message
 
 
-def ask(questions: Iterable[Question]) -> tuple[list[str], Cost]:
+def ask(questions: Iterable[Question]) -> tuple[list[Outcome], Cost]:
     """The model's answers to texts with the same options, in one request, and what they cost."""
     first, *others = questions
     return first.model.measure(first.task, [first.text, *(other.text for other in others)], first.options)
@@ -110,7 +112,7 @@ class Requests:
 class Simulation:
     """Stands in for all models; `answers` has what was answered by kind and hash of the text."""
 
-    def __init__(self, answers: dict[Kind, dict[int, str]]) -> None:
+    def __init__(self, answers: Mapping[Kind, Mapping[int, Outcome]]) -> None:
         self._answers = answers
         self._lists = {kind: list(known.values()) for kind, known in answers.items()}
         self._scopes: dict[tuple[str, str], set[str]] = {}
@@ -118,8 +120,8 @@ class Simulation:
         self.requests: dict[Kind, Requests] = {}
         self.unasked: tuple[Kind, int, Question] | None = None
 
-    def answer(self, model: Model, task: str, inputs: Sequence[str], options: Message) -> list[str]:
-        """A result per input. Raises Unasked."""
+    def answer(self, model: Model, task: str, inputs: Sequence[str], options: Message) -> list[Outcome]:
+        """A result, or an error, per input. Raises Unasked."""
         if task in _WITHOUT_COST:
             return model.measure(task, inputs, options)[0]
         scope = result_cache.scope(task, options)
@@ -133,14 +135,15 @@ class Simulation:
         if len(inputs) <= client.MAX_CACHED_TEXTS:
             known = self._remembered.get_many(model.name, scope, results)
             missing = [text for text in results if text not in known]
-            self._remembered.put_many(model.name, scope, {text: results[text] for text in missing})
+            given = {text: result for text in missing if isinstance(result := results[text], str)}
+            self._remembered.put_many(model.name, scope, given)
         requests = self.requests.setdefault(kind, Requests())
         requests.calls += sum(1 for _ in client.chunks(missing))
         requests.batched |= len(inputs) > client.MAX_CACHED_TEXTS
         numbers = {question.text: number for number, question in questions.items()}
         for text in inputs:
             number = numbers[text]
-            requests.add(number, questions[number], result_cache.size(text, results[text]))
+            requests.add(number, questions[number], result_cache.size(text, str(results[text])))
         return [results[text] for text in inputs]
 
     def _kind(self, model: str, task: str, scope: str) -> Kind:
@@ -150,7 +153,7 @@ class Simulation:
         scopes.add(scope)
         return (model, task, scope)
 
-    def _answer(self, kind: Kind, number: int) -> str:
+    def _answer(self, kind: Kind, number: int) -> Outcome:
         known = self._answers[kind].get(number)
         return self._lists[kind][number % len(self._lists[kind])] if known is None else known
 
