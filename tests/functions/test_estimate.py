@@ -116,7 +116,8 @@ def test_every_way_to_a_model_is_estimated(shop: psycopg.Connection) -> None:
         rows = shop.execute("SELECT task, distinct_texts FROM llm_estimate(%s)", (query,)).fetchall()
         assert rows == [expected], query
     assert shop.execute("SELECT * FROM llm_estimate('SELECT count(*) FROM product')").fetchall() == []
-    assert shop.execute("SELECT * FROM llm_estimate(NULL)").fetchall() == []
+    for query in ("SELECT", None):
+        assert shop.execute("SELECT * FROM llm_estimate(%s)", (query,)).fetchall() == []
 
 
 def test_money_is_by_the_price_of_the_model(shop: psycopg.Connection) -> None:
@@ -132,7 +133,6 @@ def test_money_is_by_the_price_of_the_model(shop: psycopg.Connection) -> None:
 REFUSED = {
     "": ("22023", "sql is empty"),
     " \n": ("22023", "sql is empty"),
-    "SELECT": ("22023", None),
     "SELECT llm_embed(nothing) FROM product": ("42703", "nothing"),
     "SELECT * FROM missing": ("42P01", "missing"),
     "SELECT 1; SELECT 2": ("22023", "2 statements"),
@@ -203,6 +203,7 @@ def attacker(shop: psycopg.Connection) -> Iterator[None]:
 @pytest.mark.parametrize(
     "query",
     [
+        "SELECT llm_embed(public.bait('x'))",
         "SELECT llm_embed(bait(review)) FROM product",
         "SELECT llm_embed(body) FROM bait_view",
         "SELECT llm_embed(body) FROM bait_table",

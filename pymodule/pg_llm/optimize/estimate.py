@@ -33,13 +33,14 @@ _STABLE = 1.1
 _HINT = "Estimate a part of it, as with a condition that leaves fewer rows."
 # Functions that are volatile and change nothing.
 _HARMLESS = ["random", "random_normal", "clock_timestamp", "timeofday", "gen_random_uuid"]
+# Functions that are volatile, or of an owner whom role $5 does not trust.
 _FUNCTIONS = """
     SELECT p.oid::regprocedure::text AS name, p.provolatile = 'v' AS volatile, o.rolname::text AS owner
     FROM unnest($1::text[], $2::text[]) AS f (schema, name) JOIN pg_proc AS p ON p.proname = f.name
     JOIN pg_namespace AS n ON n.oid = p.pronamespace JOIN pg_roles AS o ON o.oid = p.proowner
     WHERE (n.nspname = f.schema OR f.schema IS NULL AND n.nspname = ANY ($3::text[])) AND (
         p.provolatile = 'v' AND NOT (n.nspname = 'pg_catalog' AND p.proname = ANY ($4::text[]))
-        OR NOT o.rolsuper AND NOT pg_has_role(o.oid, 'USAGE')
+        OR NOT pg_has_role(o.oid, $5::oid, 'USAGE')
     )
     ORDER BY volatile DESC, name LIMIT 1
 """
@@ -89,8 +90,8 @@ def estimate(db: Connection, sql: str) -> list[Estimate]:
 
 def _check_functions(db: Connection, names: Sequence[Sequence[str]], schemas: Sequence[str]) -> None:
     """Raise an error for a function that may change something, or is that of a role that the caller does not trust."""
-    values = ([schema for schema, _ in names], [name for _, name in names], list(schemas), _HARMLESS)
-    for row in db.rows(_FUNCTIONS, ("text[]",) * 4, values):
+    values = ([schema for schema, _ in names], [name for _, name in names], list(schemas), _HARMLESS, db.current_role())
+    for row in db.rows(_FUNCTIONS, (*("text[]",) * 4, "int8"), values):
         if row["volatile"]:
             raise InvalidInput(
                 f"query calls {row['name']}, which is VOLATILE: it is not run for an estimate",
