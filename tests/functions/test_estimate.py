@@ -26,7 +26,7 @@ QUERIES = {
     ),
     "a batch": (
         "SELECT count(*) FROM llm_embed_batch((SELECT array_agg(review) FROM (SELECT review FROM product"
-        " UNION ALL SELECT review FROM product WHERE id < 1000) AS r))"
+        " UNION ALL SELECT review FROM product WHERE id < 300) AS r))"
     ),
 }
 
@@ -193,6 +193,7 @@ def attacker(shop: psycopg.Connection) -> Iterator[None]:
     shop.execute("CREATE TYPE bait_type AS (body text)")
     shop.execute("CREATE TABLE bait_typed (body bait_type)")
     shop.execute("INSERT INTO bait_table VALUES ('x')")
+    shop.execute("CREATE DOMAIN bait_domain AS text CHECK (bait(VALUE) IS NULL)")
     shop.execute("RESET ROLE")
     yield
     shop.execute("DROP OWNED BY attacker CASCADE")
@@ -209,6 +210,7 @@ def attacker(shop: psycopg.Connection) -> Iterator[None]:
         "SELECT llm_embed(body) FROM bait_table",
         "WITH bait_view AS (SELECT * FROM bait_view) SELECT llm_embed(body) FROM bait_view",
         "SELECT llm_embed(body::text) FROM bait_typed",
+        "SELECT llm_embed('x'::bait_domain)",
         "SELECT llm_embed('x') WHERE EXISTS (SELECT FROM public.bait_view)",
     ],
 )
@@ -225,6 +227,21 @@ def test_an_estimate_runs_no_code_of_others(shop: psycopg.Connection, connect: C
     finally:
         shop.execute("DROP OWNED BY victim")
         shop.execute("DROP ROLE victim")
+
+
+@pytest.mark.usefixtures("attacker")
+def test_an_estimate_uses_no_operator_of_others(shop: psycopg.Connection) -> None:
+    query = "SELECT llm_embed(category) FROM product WHERE category::varchar = 'category 1'::varchar"
+    assert estimated(shop, query)[1] == 1
+    shop.execute("SET ROLE attacker")
+    shop.execute("CREATE FUNCTION same(varchar, varchar) RETURNS bool STABLE RETURN public.bait($1) IS NULL")
+    shop.execute("CREATE OPERATOR = (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = same)")
+    shop.execute("RESET ROLE")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="operator"):
+        estimated(shop, query)
+    shop.execute("SET search_path = pg_catalog")
+    query = "SELECT public.llm_embed(category) FROM public.product WHERE category = 'category 1'"
+    assert shop.execute("SELECT distinct_texts FROM public.llm_estimate(%s)", (query,)).fetchall() == [(1,)]
 
 
 @pytest.mark.parametrize("engine", ["shared", "backend"])

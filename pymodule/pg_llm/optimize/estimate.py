@@ -44,6 +44,24 @@ _FUNCTIONS = """
     )
     ORDER BY volatile DESC, name LIMIT 1
 """
+# Operators and types of owners whom role $5 does not trust; an operator on such a type needs a value of it.
+_OTHERS = """
+    SELECT format('operator %s', o.oid::regoperator) AS name, pg_get_userbyid(o.oprowner)::text AS owner
+    FROM unnest($1::text[], $2::text[]) AS f (schema, name) JOIN pg_operator AS o ON o.oprname = f.name
+    JOIN pg_namespace AS n ON n.oid = o.oprnamespace
+    WHERE (n.nspname = f.schema OR f.schema IS NULL AND n.nspname = ANY ($3::text[]))
+    AND NOT pg_has_role(o.oprowner, $5::oid, 'USAGE') AND NOT EXISTS (
+        SELECT FROM pg_type AS t
+        WHERE t.oid IN (o.oprleft, o.oprright) AND NOT pg_has_role(t.typowner, $5::oid, 'USAGE')
+    )
+    UNION ALL
+    SELECT format('type %s', t.oid::regtype), pg_get_userbyid(t.typowner)::text
+    FROM unnest($1::text[], $4::text[]) AS f (schema, name) JOIN pg_type AS t ON t.typname = f.name
+    JOIN pg_namespace AS n ON n.oid = t.typnamespace
+    WHERE (n.nspname = f.schema OR f.schema IS NULL AND n.nspname = ANY ($3::text[]))
+    AND NOT pg_has_role(t.typowner, $5::oid, 'USAGE')
+    LIMIT 1
+"""
 _RELATIONS = f"""
     SELECT c.oid::int8 AS oid, format('%I.%I', n.nspname, c.relname) AS name, c.relkind IN ('r', 'p', 'm') AS is_table,
            {sandbox.FOREIGN_TYPE} AS strange
@@ -83,6 +101,7 @@ def estimate(db: Connection, sql: str) -> list[Estimate]:
         whole, *references = planner.analyze(db, "references", [sql])[0]
         statement = Statement(db, whole["statement"], path)
         _check_functions(db, [each["function"] for each in references if "function" in each], schemas)
+        _check_others(db, references, schemas)
         tables = [each for each in references if "relation" in each]
         estimator = _Estimator(statement, _largest(statement, tables, _checked_relations(statement, tables)))
         return estimator.estimates()
@@ -97,10 +116,29 @@ def _check_functions(db: Connection, names: Sequence[Sequence[str]], schemas: Se
                 f"query calls {row['name']}, which is VOLATILE: it is not run for an estimate",
                 hint="Estimate the SELECT inside it, or declare it STABLE if it changes nothing.",
             )
-        raise InsufficientPrivilege(
-            f"query calls {row['name']} of role {row['owner']}, which would run with your rights",
-            hint="Leave it out, or have its owner ask.",
-        )
+        raise _foreign(f"function {row['name']}", row["owner"])
+
+
+def _check_others(db: Connection, references: Sequence[dict[str, Any]], schemas: Sequence[str]) -> None:
+    """Raise an error for an operator or type of a role that the caller does not trust."""
+    named = [(each.get("operator"), each.get("type")) for each in references]
+    names = [(operator or type_, operator, type_) for operator, type_ in named if operator or type_]
+    values = (
+        [either[0] for either, _, _ in names if either],
+        [operator[1] if operator else None for _, operator, _ in names],
+        list(schemas),
+        [type_[1] if type_ else None for _, _, type_ in names],
+        db.current_role(),
+    )
+    for row in db.rows(_OTHERS, (*("text[]",) * 4, "int8"), values):
+        raise _foreign(row["name"], row["owner"])
+
+
+def _foreign(name: str, owner: str) -> InsufficientPrivilege:
+    return InsufficientPrivilege(
+        f"query uses {name} of role {owner}, whose code would run with your rights",
+        hint="Leave it out, take its schema off the search path, or have its owner ask.",
+    )
 
 
 def _checked_relations(statement: Statement, tables: Sequence[dict[str, Any]]) -> list[dict[str, Any] | None]:

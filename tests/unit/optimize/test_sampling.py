@@ -50,7 +50,18 @@ def test_only_one_reference_is_sampled() -> None:
 def test_the_statement_stands_alone_and_functions_are_named() -> None:
     whole, *others = sampling.references("/* é */ SELECT s.\"F\"('ü') || g(h(1)) ; -- ;")
     assert whole == {"statement": "/* é */ SELECT s.\"F\"('ü') || g(h(1)) "}
-    assert [each["function"] for each in others] == [[None, "g"], [None, "h"], ["s", "F"]]
+    assert [each["function"] for each in others if "function" in each] == [[None, "g"], [None, "h"], ["s", "F"]]
+    named = sampling.references(
+        "SELECT a::s.t, 1 OPERATOR(s.+) 2, 3 !== ANY (SELECT ARRAY[b]::u[]) FROM f(1) AS f(c v)"
+    )
+    assert [each["operator"] for each in named if "operator" in each] == [
+        [None, "!=="],
+        [None, "<="],
+        [None, "="],
+        [None, ">="],
+        ["s", "+"],
+    ]
+    assert [each["type"] for each in named if "type" in each] == [["s", "t"], [None, "u"], [None, "v"]]
     assert sampling.references("SELECT 1 -- end")[0] == {"statement": "SELECT 1 -- end"}
 
 
