@@ -13,7 +13,7 @@ TEXTS = """
     CREATE TABLE product (id int PRIMARY KEY, category text, review text);
     INSERT INTO product
     SELECT n, 'category ' || n % 37, concat_ws(' ', 'Review', n, 'of the', n % 97, repeat('quite good and ', n % 23))
-    FROM generate_series(1, 3000) AS n;
+    FROM generate_series(1, 1200) AS n;
     CREATE TABLE sale (id int PRIMARY KEY, product int NOT NULL, amount int);
     INSERT INTO sale SELECT n, (n * 7919) % 200 + 1, n % 10 FROM generate_series(1, 2000) AS n;
     ANALYZE product, sale;
@@ -95,7 +95,7 @@ def test_conditions_on_answers_hold_as_often_as_they_do(shop: psycopg.Connection
     )
     rows = shop.execute("SELECT task, distinct_texts FROM llm_estimate(%s)", (query,)).fetchall()
     actual = shop.execute(f"SELECT count(*) FROM ({query}) AS q").fetchone()
-    assert rows[0] == ("classification", 3000)
+    assert rows[0] == ("classification", 1200)
     assert actual
     assert 0.6 * actual[0] <= rows[1][1] <= 1.4 * actual[0], (rows, actual)
 
@@ -162,7 +162,7 @@ def test_what_cannot_be_estimated_is_an_error(shop: psycopg.Connection, query: s
     assert part is None or part in str(caught.value)
     # Models answer again.
     assert shop.execute("SELECT llm_embed('good') <=> llm_embed('very good') < llm_embed('good') <=> llm_embed('tea')")
-    assert shop.execute("SELECT count(*) FROM product").fetchone() == (3000,)
+    assert shop.execute("SELECT count(*) FROM product").fetchone() == (1200,)
 
 
 def test_what_takes_too_long_without_models_is_an_error(shop: psycopg.Connection) -> None:
