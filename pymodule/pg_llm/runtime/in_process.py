@@ -15,7 +15,7 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pg_llm import interrupts, settings
+from pg_llm import interrupts, protocol, settings
 from pg_llm.errors import Error, HostUnavailable
 from pg_llm.installation import OPENMP_ENV, installation
 from pg_llm.protocol import Message
@@ -44,10 +44,7 @@ def answer(request: Message, poll: Callable[[], object]) -> Any:
         case "measure":
             spent = Spent()
             results = _run(request, spec, poll, spent)
-            for result in results:
-                if isinstance(result, Error):
-                    raise result
-            return {"results": results, "cost": spent.cost(spec.options)}
+            return {**protocol.answered(results, True), "cost": spent.cost(spec.options)}
         case "load":
             return loading.describe(_model(spec, poll))
         case "unload":

@@ -185,13 +185,10 @@ class Server:
                 raise Error(f'the model host does not know the request "{unknown}"')
 
     async def _measure(self, session: Session, message: Message) -> Message:
-        """The result of each text, and what they have cost. Raises the first text's error."""
+        """The result of each text, or its error, and what they have cost."""
         spent = Spent()
         results = await self._run(session, message, spent)
-        for result in results:
-            if isinstance(result, Error):
-                raise result
-        return {"results": results, "cost": spent.cost(message["model"]["options"])}
+        return {**protocol.answered(results, True), "cost": spent.cost(message["model"]["options"])}
 
     async def _run(self, session: Session, message: Message, measured: Spent | None = None) -> list[str | Error]:
         """The result of each text, or its error; what was computed is kept for the next request even if this fails.
