@@ -6,7 +6,7 @@ import heapq
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pg_llm.ask.grammar import lexicon, linking
 from pg_llm.ask.grammar.building import steps
@@ -42,8 +42,14 @@ class ParsedQuery:
 def candidates(
     question: str, schema: Schema, values: Sequence[ValueMatch], similar: NameMatcher | None = None
 ) -> tuple[list[ParsedQuery], list[str], LinkedQuestion]:
-    """The cheapest queries first, the reasons why other interpretations failed, and the linked question."""
-    linked = linking.link(question, schema, values, similar)
+    """The queries of a question that is not linked yet, as `interpret` gives them."""
+    return interpret(linking.link(question, schema, values, similar), schema)
+
+
+def interpret(linked: LinkedQuestion, schema: Schema) -> tuple[list[ParsedQuery], list[str], LinkedQuestion]:
+    """The cheapest queries first, the reasons why other interpretations failed, and the question as they read it."""
+    # The passes narrow down what mentions refer to.
+    linked = replace(linked, mentions=[replace(mention, refs=[*mention.refs]) for mention in linked.mentions])
     for index, mention in enumerate(linked.mentions):
         if mention.kind == "value":
             mention.refs = _ranked_value_columns(mention, _owner_tables(linked, index))
