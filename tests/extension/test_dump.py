@@ -58,9 +58,8 @@ def source(db: psycopg.Connection, role: str) -> psycopg.Connection:
     db.execute("SELECT llm_teach('What floats?', 'SELECT body FROM note WHERE id = 2')")
     db.execute("CALL llm_catalog_refresh()")
     db.execute("SET llm.ask_log = on; SELECT ask('How many jottings are there?'); RESET llm.ask_log")
-    db.execute(
-        "INSERT INTO llm.ask_calibration (model, source, samples, agreeing, asked, \"right\") VALUES ('m', 'd', 3, 3, 5, 4)"
-    )
+    columns = 'model, source, samples, agreeing, asked, "right"'
+    db.execute(f"INSERT INTO llm.ask_calibration ({columns}) VALUES ('m', 'd', 3, 3, 5, 4)")
     assert all(db.execute(query).fetchall() for query in ASKING)
     return db
 
