@@ -138,12 +138,16 @@ def _run(request: Message, spec: ModelSpec, poll: Callable[[], object], measured
 
     def read(windows: Sequence[Window]) -> Sequence[Any]:
         started = time.monotonic()
-        if is_concurrent(model):
-            outputs = batching.forward_concurrently(model, windows, poll, _SLICE)
-        else:
-            outputs = batching.forward(forward, windows, model.batch_tokens, poll)
-        spent.seconds += time.monotonic() - started
-        spent.count(zip(windows, outputs, strict=True))
+        # Of a cancelled call it is not known what the model had read: it pays for all of these.
+        outputs: Sequence[Any] = [None] * len(windows)
+        try:
+            if is_concurrent(model):
+                outputs = batching.forward_concurrently(model, windows, poll, _SLICE)
+            else:
+                outputs = batching.forward(forward, windows, model.batch_tokens, poll)
+        finally:
+            spent.seconds += time.monotonic() - started
+            spent.count(zip(windows, outputs, strict=True))
         return outputs
 
     if account and distinct:
