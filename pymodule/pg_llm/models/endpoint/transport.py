@@ -271,7 +271,7 @@ def _retry_after(response: httpx.Response) -> float | None:
         return float(written)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(written).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
