@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 import pytest
-from database import value
 from faulty_endpoint import FaultyEndpoint, Reply, chat
 from psycopg import errors
 

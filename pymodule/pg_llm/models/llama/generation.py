@@ -15,6 +15,7 @@ from pg_llm.models.engine import Message, Sampling, Text, Window
 from pg_llm.models.llama import choice
 from pg_llm.models.llama.process import Llama, Settings
 from pg_llm.models.spec import ModelSpec
+from pg_llm.models.special_tokens import SpecialTokens
 
 # Texts that are worked on at a time, of all sessions: with few and with more threads. Each keeps a context.
 _SLOTS, _MORE_SLOTS, _FEW_THREADS = 2, 4, 4
@@ -78,6 +79,7 @@ class LlamaGeneration:
             threads=max(1, min(threads, size // _BYTES_PER_THREAD)),
             batch_threads=threads,
         )
+        self._special_tokens = SpecialTokens(gguf.special_tokens(gguf.files(folder)[0]))
         self._llama = Llama(settings)
         self.concurrency = slots
         self.bytes = size + slots * context * header.bytes_per_token
@@ -97,7 +99,7 @@ class LlamaGeneration:
     def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Window:
         """The input for generating the next turn of a conversation. Raises InvalidInput for a schema of no use."""
         body: dict[str, Any] = {
-            "messages": list(messages),
+            "messages": self._special_tokens.broken(messages),
             "max_tokens": sampling.max_tokens,
             "temperature": sampling.temperature,
             "seed": sampling.seed % _NO_SEED,
@@ -110,7 +112,7 @@ class LlamaGeneration:
 
     def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
         """The input for choosing among answers to a conversation."""
-        return Window(_Choice(list(messages), list(answers)), 1)
+        return Window(_Choice(self._special_tokens.broken(messages), list(answers)), 1)
 
     def likelihood(self, before: str, continuations: Sequence[str]) -> Window:
         """The input for scoring continuations of a text that is no conversation."""
