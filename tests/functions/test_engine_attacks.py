@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from database import value
 from faulty_endpoint import FaultyEndpoint, Reply, chat
 from psycopg import errors
 
@@ -64,6 +65,14 @@ def test_who_cancels_pays_for_what_the_model_has_begun(
     spender.execute(PATIENCE)
     with pytest.raises(errors.ConfigurationLimitExceeded):
         spender.execute("SELECT llm_generate('b', 'remote')")
+
+
+@ENGINES
+def test_labels_and_examples_are_paid_for(db: psycopg.Connection, spender: psycopg.Connection, engine: str) -> None:
+    spender.execute("SELECT set_config('llm.engine', %s, false)", (engine,))
+    labels = [f"{engine} {number} " + "word " * 50 for number in range(20)]
+    spender.execute("SELECT llm_classify('a', %s, model => 'all-minilm-l6-v2')", (labels,))
+    assert value(db, "SELECT tokens_in FROM llm_usage WHERE role = 'spender'") > 20 * 50
 
 
 def wait_for(look: Callable[[], Any]) -> Any:

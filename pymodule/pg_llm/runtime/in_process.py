@@ -119,7 +119,7 @@ def release() -> None:
 def _run(request: Message, spec: ModelSpec, poll: Callable[[], object], measured: Spent | None = None) -> list[Any]:
     """The result of each text, or its error; as in the host, `measured` sums up the cost of all of them."""
     from pg_llm.models.engine import is_concurrent
-    from pg_llm.tasks import batching
+    from pg_llm.tasks import batching, worker_process
 
     task, inputs, options = request["task"], request["inputs"], request["options"]
     model = _model(spec, poll)
@@ -152,9 +152,11 @@ def _run(request: Message, spec: ModelSpec, poll: Callable[[], object], measured
 
     if account and distinct:
         _ledger().check(account)
+    worker_process.caller.spent = spent
     try:
         results.update(zip(distinct, _results(task, model, distinct, options, read, poll), strict=False))
     finally:
+        worker_process.caller.spent = None
         if account:
             _ledger().add(account, spec.name, spent, spent.money(spec.options))
     failures = [result for result in results.values() if isinstance(result, Exception)]

@@ -242,7 +242,7 @@ class Server:
         weight = task.weight(model, options) if hasattr(task, "weight") else 1
         results: list[tasks.Outcome] = []
         for portion in tasks.portions(inputs, weight):
-            prepared = await self._in_thread(threads, functools.partial(task.prepare, model, portion, options))
+            prepared = await self._in_thread(threads, functools.partial(task.prepare, model, portion, options), spent)
             items: list[tasks.Outcome] = list(prepared)
             # Long texts are read in steps, between which other sessions have their turn.
             while unfinished := [place for place, item in enumerate(items) if isinstance(item, tasks.WorkItem)]:
@@ -253,7 +253,9 @@ class Server:
                 finishing = tasks.finish(works, outputs)
                 finished: list[tasks.Outcome] = []
                 while len(finished) < len(works):
-                    finished += await self._in_thread(threads, functools.partial(tasks.take_for, finishing, _SLICE))
+                    finished += await self._in_thread(
+                        threads, functools.partial(tasks.take_for, finishing, _SLICE), spent
+                    )
                 for place, item in zip(unfinished, finished, strict=True):
                     items[place] = item
             results += items
@@ -302,11 +304,11 @@ class Server:
         else:
             self._progress[session] = message["report"]
 
-    async def _in_thread(self, threads: ThreadPoolExecutor, call: Callable[[], _T]) -> _T:
+    async def _in_thread(self, threads: ThreadPoolExecutor, call: Callable[[], _T], spent: Spent | None = None) -> _T:
         gone = threading.Event()
 
         def run() -> _T:
-            worker_process.caller.gone = gone
+            worker_process.caller.gone, worker_process.caller.spent = gone, spent
             return call()
 
         try:
