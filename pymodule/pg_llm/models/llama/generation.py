@@ -137,13 +137,21 @@ class LlamaGeneration:
         try:
             match asked:
                 case _Completion():
+                    self._check_length(*(message["content"] for message in asked.body["messages"]))
                     return await self._complete(asked)
                 case _Choice():
+                    self._check_length(*(message["content"] for message in asked.messages))
                     return await choice.log_probabilities(self._llama, asked.messages, asked.answers)
                 case _Continuation():
+                    self._check_length(asked.before)
                     return await self._likelihoods(asked)
         except Error as error:
             return error
+
+    def _check_length(self, *texts: str) -> None:
+        """Raise InvalidInput for what is too long however it is tokenized: tokenizing it would take long."""
+        if sum(map(len, texts)) > self._llama.settings.context * _LONGEST_TOKEN:
+            raise self._llama.too_long()
 
     async def _complete(self, asked: _Completion) -> str | None:
         """The text; None for one that its grammar leaves incomplete."""
