@@ -75,6 +75,21 @@ def test_labels_and_examples_are_paid_for(db: psycopg.Connection, spender: psyco
     assert value(db, "SELECT tokens_in FROM llm_usage WHERE role = 'spender'") > 20 * 50
 
 
+@ENGINES
+def test_a_budget_ends_a_statement_that_is_under_way(
+    db: psycopg.Connection, endpoint: FaultyEndpoint, spender: psycopg.Connection, engine: str
+) -> None:
+    db.execute("SELECT llm_set_budget('spender', 'day', tokens => 1)")
+    spender.execute("SELECT set_config('llm.engine', %s, false)", (engine,))
+    # One request in four portions.
+    with pytest.raises(errors.ConfigurationLimitExceeded):
+        spender.execute(
+            "SELECT count(*) FROM llm_generate_batch((SELECT array_agg(n || repeat(' word', 4000))"
+            " FROM generate_series(1, 50) AS n), 'remote')"
+        )
+    assert 0 < len(endpoint.requests) < 20
+
+
 def wait_for(look: Callable[[], Any]) -> Any:
     until = time.monotonic() + 30
     while not (found := look()) and time.monotonic() < until:

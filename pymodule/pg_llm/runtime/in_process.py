@@ -136,7 +136,15 @@ def _run(request: Message, spec: ModelSpec, poll: Callable[[], object], measured
     spent = measured or Spent()
     spent.texts, spent.cache_hits = len(inputs), len(inputs) - len(distinct)
 
+    def check() -> None:
+        if account:
+            _ledger().check(account)
+
     def read(windows: Sequence[Window]) -> Sequence[Any]:
+        try:
+            check()
+        except Error as error:
+            return [batching.BatchFailed(error)] * len(windows)
         started = time.monotonic()
         # Of a cancelled call it is not known what the model had read: it pays for all of these.
         outputs: Sequence[Any] = [None] * len(windows)
@@ -150,15 +158,14 @@ def _run(request: Message, spec: ModelSpec, poll: Callable[[], object], measured
             spent.count(zip(windows, outputs, strict=True))
         return outputs
 
-    if account and distinct:
-        _ledger().check(account)
+    if distinct:
+        check()
     worker_process.caller.spent = spent
     try:
-        results.update(zip(distinct, _results(task, model, distinct, options, read, poll), strict=False))
+        with _ledger().charged(account, spec.name, spec.options, spent) if account else contextlib.nullcontext():
+            results.update(zip(distinct, _results(task, model, distinct, options, read, poll), strict=False))
     finally:
         worker_process.caller.spent = None
-        if account:
-            _ledger().add(account, spec.name, spent, spent.money(spec.options))
     failures = [result for result in results.values() if isinstance(result, Exception)]
     if failures:
         # Another call pays only for the others.

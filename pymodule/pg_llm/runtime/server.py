@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar, cast
 
@@ -212,17 +213,19 @@ class Server:
             counts.rows += len(inputs)
             counts.memo_hits += len(inputs) - len(missing)
         account = Account.from_wire(message["account"]) if spec and message.get("account") else None
-        if account and missing:
-            self._ledger.check(account)
+
+        def check() -> None:
+            if account:
+                self._ledger.check(account)
+
+        if missing:
+            check()
         spent = measured or Spent()
         spent.texts, spent.cache_hits = len(inputs), len(inputs) - len(missing)
         outcomes: list[tasks.Outcome] = []
-        try:
+        with self._ledger.charged(account, spec.name, spec.options, spent) if spec and account else nullcontext():
             if missing:
-                outcomes = await self._compute(session, spec, message["task"], missing, options, spent)
-        finally:
-            if spec and account:
-                self._ledger.add(account, spec.name, spent, spent.money(spec.options))
+                outcomes = await self._compute(session, spec, message["task"], missing, options, spent, check)
         computed = dict(zip(missing, outcomes, strict=False))
         kept = {text: outcome for text, outcome in computed.items() if isinstance(outcome, str)}
         self._results.put_many(key, scope, kept)
@@ -233,9 +236,19 @@ class Server:
         return [results[text] for text in inputs]
 
     async def _compute(
-        self, session: Session, spec: ModelSpec | None, name: str, inputs: list[str], options: Message, spent: Spent
+        self,
+        session: Session,
+        spec: ModelSpec | None,
+        name: str,
+        inputs: list[str],
+        options: Message,
+        spent: Spent,
+        check: Callable[[], None],
     ) -> list[tasks.Outcome]:
-        """What becomes of the inputs, in order, up to the portion in which the request failed as a whole."""
+        """What becomes of the inputs, in order, up to the portion in which the request failed as a whole.
+
+        `check` raises an Error where no more may be spent.
+        """
         task = tasks.find(name)
         model = await self._model(spec) if spec else None
         threads = self._threads if spec else self._libraries
@@ -249,7 +262,13 @@ class Server:
                 works = [cast(tasks.WorkItem, items[place]) for place in unfinished]
                 outputs: Sequence[Any] = ()
                 if spec and model:
-                    outputs = await self._queue(spec, model).submit(session, tasks.windows(works), spent)
+                    windows = tasks.windows(works)
+                    try:
+                        check()
+                    except Error as error:
+                        outputs = [BatchFailed(error)] * len(windows)
+                    else:
+                        outputs = await self._queue(spec, model).submit(session, windows, spent)
                 finishing = tasks.finish(works, outputs)
                 finished: list[tasks.Outcome] = []
                 while len(finished) < len(works):
