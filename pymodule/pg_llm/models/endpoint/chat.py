@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Sequence
@@ -146,18 +147,16 @@ class EndpointGeneration(Endpoint):
         before: _Answer | None = None
         for _ in range(2):
             answer = await self._complete_json(messages, asked.sampling)
-            text, problems = answer.text, []
-            for written, value in json_text.candidates(text):
-                problem = json_schema.problem(schema, value)
-                if problem is None:
-                    return answer.written(written, before)
-                problems.append(problem)
+            text = answer.text
+            # A schema and an answer that are made for it take seconds, in which others' requests go on.
+            written, wrong = await asyncio.to_thread(_following, schema, text)
+            if written is not None:
+                return answer.written(written, before)
             if answer.was_cut:
                 return None
             if not text:
                 raise _empty(answer)
             before = answer
-            wrong = problems[0] if problems else "it is no JSON"
             said = {"role": "user", "content": f"That cannot be used: {wrong}."}
             messages = [*messages, {"role": "assistant", "content": text}, *_with_schema([said], schema)]
         raise RequestFailed(
@@ -207,6 +206,17 @@ class EndpointGeneration(Endpoint):
         if written is None:
             raise RequestFailed("it chose none of the answers", of_text=True)
         return options.chosen(json.loads(written)["answer"])
+
+
+def _following(schema: Any, text: str) -> tuple[str | None, str]:
+    """The JSON in a text that follows the schema, or what is wrong with the first."""
+    problems = []
+    for written, value in json_text.candidates(text):
+        problem = json_schema.problem(schema, value)
+        if problem is None:
+            return written, ""
+        problems.append(problem)
+    return None, problems[0] if problems else "it is no JSON"
 
 
 def _tokens(messages: Sequence[Message]) -> int:

@@ -74,7 +74,7 @@ class Options:
             tokens = [token for token in logprobs["content"] if token["token"].strip(_AROUND)]
             told = [
                 (token["token"], min(float(token["logprob"]), 0.0))
-                for token in tokens[0].get("top_logprobs") or tokens[:1]
+                for token in (tokens[0].get("top_logprobs") or tokens[:1])[:MAX_PROBABILITIES]
             ]
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
             return None
