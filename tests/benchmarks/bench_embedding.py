@@ -1,7 +1,11 @@
-"""Embeddings beside a PL/Python function that loads the model in its own backend, and beside sentence-transformers."""
+"""Embeddings beside a PL/Python function that loads the model in its own backend, and beside sentence-transformers.
+
+Speed in fp32, in the default's precision and with static embeddings, and how well each finds on Cranfield.
+"""
 
 from __future__ import annotations
 
+import json
 import statistics
 import threading
 import time
@@ -9,7 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cranfield
+import numpy as np
 import psycopg
+from pg_llm import settings
 from pg_llm.installation import installation
 from workbench.bench import compared
 from workbench.cluster import Cluster
@@ -17,6 +24,8 @@ from workbench.cluster import Cluster
 COMMAND = "./run bench embedding"
 TEXTS = 500
 REPEATS = 3
+# Static embeddings of so few texts would take no time that could be measured.
+TIMES = 20
 CONNECTIONS = 8
 # Of each connection, where all work at once.
 SHARE = 25
@@ -48,16 +57,20 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
         texts = [f"{number}: {text}" for number, (text,) in enumerate(db.execute(described, (TEXTS,)).fetchall())]
         db.execute("SELECT naive_embed('warm')")
         plain = _plain(folder)
+        _distil(db)
         rates = [
             (
                 _rate(db, "naive", texts, n),
                 _rate(db, "row", texts, n + REPEATS),
                 _rate(db, "batch", texts, n),
+                _rate(db, "fp32", texts, n),
+                _rate(db, "static", texts * TIMES, n),
                 plain(texts),
             )
             for n in range(REPEATS)
         ]
-        naive_rate, row_rate, batch_rate, plain_rate = _medians(rates)
+        naive_rate, row_rate, batch_rate, fp32_rate, static_rate, plain_rate = _medians(rates)
+        found = _quality(db, folder)
         warm = [
             (
                 _timed(lambda n=n: db.execute("SELECT naive_embed(%s)", (f"warm {n}",))),
@@ -69,6 +82,7 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
     together = _together(cluster, "naive_embed", texts), _together(cluster, "llm_embed", texts)
     (naive_all_mb, naive_all_rate), (ours_all_mb, ours_all_rate) = together
     naive, alone = "model in the backend", "sentence-transformers in a Python process"
+    default = settings.default("llm.embedding_model")
     many = f"{CONNECTIONS} connections at once"
     return [
         compared(COMMAND, "first call of a new connection", naive, naive_ms, ours_ms, "ms", False),
@@ -76,7 +90,14 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
         compared(COMMAND, "one more text, same connection", naive, naive_warm * 1000, ours_warm * 1000, "ms", False),
         compared(COMMAND, f"{TEXTS} texts, llm_embed row by row", naive, naive_rate, row_rate, "rows/s", True),
         compared(COMMAND, f"{TEXTS} texts, llm_embed_batch", naive, naive_rate, batch_rate, "rows/s", True),
-        compared(COMMAND, f"{TEXTS} texts, llm_embed_batch", alone, plain_rate, batch_rate, "rows/s", True),
+        compared(COMMAND, f"{TEXTS} texts, llm_embed_batch ({default})", alone, plain_rate, batch_rate, "rows/s", True),
+        compared(COMMAND, f"{TEXTS} texts, llm_embed_batch in fp32", alone, plain_rate, fp32_rate, "rows/s", True),
+        compared(COMMAND, f"{TEXTS * TIMES} texts, static", alone, plain_rate, static_rate, "rows/s", True),
+        compared(COMMAND, f"{TEXTS} texts, row by row", "llm_embed_batch", batch_rate, row_rate, "rows/s", True),
+        *(
+            compared(COMMAND, f"nDCG@10 on Cranfield, {name}", alone, found["peer"], found[name], "", True, digits=3)
+            for name in dict.fromkeys((default, settings.ENCODER, "static", "static-fitted"))
+        ),
         compared(COMMAND, f"{many}: backends and host (PSS)", naive, naive_all_mb, ours_all_mb, "MB", False),
         compared(COMMAND, f"{many}: llm_embed row by row", naive, naive_all_rate, ours_all_rate, "rows/s", True),
     ]
@@ -105,13 +126,46 @@ def _pss(pid: int) -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
+def _distil(db: psycopg.Connection) -> None:
+    """Static embeddings of the default model, alone and fitted to Cranfield's abstracts (not to its queries)."""
+    db.execute("CREATE TABLE abstract (id int PRIMARY KEY, body text)")
+    with db.cursor() as cursor, cursor.copy("COPY abstract FROM STDIN") as copy:
+        for row in cranfield.documents():
+            copy.write_row(row)
+    db.execute("SELECT llm_distill('static')")
+    db.execute("SELECT llm_distill('static-fitted', vocabulary_query => 'SELECT body FROM abstract')")
+
+
+def _quality(db: psycopg.Connection, folder: str) -> dict[str, float]:
+    """nDCG@10 on Cranfield of each model, and of sentence-transformers."""
+    from sentence_transformers import SentenceTransformer
+
+    peer = SentenceTransformer(folder, device="cpu")
+    numbers, documents = zip(*cranfield.documents(), strict=True)
+    queries, relevant = zip(*cranfield.queries(), strict=True)
+
+    def ours(model: str) -> Callable[[list[str]], Any]:
+        embed = "SELECT embedding::text FROM llm_embed_batch(%s, %s) ORDER BY ordinality"
+        return lambda texts: np.array([json.loads(row[0]) for row in db.execute(embed, (texts, model))])
+
+    def ndcg(embed: Callable[[list[str]], Any]) -> float:
+        scores = embed(list(queries)) @ embed(list(documents)).T
+        ranked = ([numbers[place] for place in np.argsort(-row)[:10]] for row in scores)
+        return statistics.mean(cranfield.ndcg(best, wanted) for best, wanted in zip(ranked, relevant, strict=True))
+
+    names = dict.fromkeys((settings.default("llm.embedding_model"), settings.ENCODER, "static", "static-fitted"))
+    return {"peer": ndcg(peer.encode)} | {name: ndcg(ours(name)) for name in names}
+
+
 def _rate(db: psycopg.Connection, how: str, texts: list[str], repeat: int) -> float:
     # Other texts every time: the memo is not what is measured.
-    fresh = [f"{repeat} {text}" for text in texts]
+    fresh = [f"{repeat} {place} {text}" for place, text in enumerate(texts)]
     query = {
         "naive": "SELECT count(naive_embed(t)) FROM unnest(%s::text[]) AS t",
         "row": "SELECT count(llm_embed(t)) FROM unnest(%s::text[]) AS t",
         "batch": "SELECT count(embedding) FROM llm_embed_batch(%s)",
+        "fp32": f"SELECT count(embedding) FROM llm_embed_batch(%s, '{settings.ENCODER}')",
+        "static": "SELECT count(embedding) FROM llm_embed_batch(%s, 'static')",
     }[how]
     return len(texts) / _timed(lambda: db.execute(query, (fresh,)))
 

@@ -16,5 +16,4 @@ def llm_rank(
     listed = arguments.texts(inputs)
     if query is None:
         return [(position, None) for position, _ in enumerate(listed, 1)]
-    scores = reranking.rerank(db, query, [text for text in listed if text is not None], model)
-    return list(arguments.zip_with_nulls(listed, scores))
+    return list(enumerate(reranking.rank(db, query, listed, model), 1))

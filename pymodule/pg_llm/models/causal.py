@@ -16,6 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 from pg_llm.errors import InvalidInput
 from pg_llm.models import grammars
 from pg_llm.models.engine import Message, Sampling, Text, Window, Written
+from pg_llm.models.special_tokens import SpecialTokens
 
 # Continuations that are scored at once, each with a copy of the prompt's key-value cache.
 _MAX_CONTINUATIONS = 64
@@ -170,8 +171,9 @@ class CausalModel:
         least = sum(len(message["content"]) for message in messages) // self._longest_token
         if least > self._window:
             raise self._too_long(f"{least} or more")
+        messages = SpecialTokens(self._tokenizer.all_special_tokens).broken(messages)
         if self._tokenizer.chat_template:
-            text = self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+            text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         else:
             text = "\n".join(message["content"] for message in messages) + "\n"
         tokens: list[int] = self._tokenizer(text, add_special_tokens=not self._tokenizer.chat_template)["input_ids"]

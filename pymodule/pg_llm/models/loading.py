@@ -69,7 +69,7 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
             model = _graph(spec, folder)
         elif spec.base:
             model = _head(spec, ModelSpec.from_wire(spec.base), folder, get)
-        elif (folder / "head.json").exists():
+        elif (folder / "head.json").exists() and not (spec.task == "embedding" and (folder / "modules.json").exists()):
             raise InvalidModel(
                 f'model "{spec.name}" is a head, and the registry does not say of which model',
                 hint="Train it here with llm_fit(): a head is not registered from files.",
@@ -140,13 +140,14 @@ def weight(spec: ModelSpec) -> int:
     # Mapped as they are.
     if quantised := gguf.files(folder):
         return sum(file.stat().st_size for file in quantised)
-    size = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
-    return size // (4 if spec.options.get("precision") == "int8" else 1)
+    # In int8 too: a table of tokens' vectors, the most of a small encoder, stays as it is.
+    return sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
 
 
 def _has_choice_of_precision(spec: ModelSpec, folder: Path) -> bool:
     """Whether it is an encoder that onnxruntime runs."""
-    return spec.task == "embedding" and not source.is_static(folder) and _is_run_by_onnx(spec)
+    is_network = any(folder.rglob("*.safetensors")) and not source.is_static(folder)
+    return spec.task == "embedding" and is_network and _is_run_by_onnx(spec)
 
 
 def _best_precision(spec: ModelSpec, folder: Path) -> str:
@@ -246,10 +247,10 @@ def _transformer(spec: ModelSpec, folder: Path, digest: str, threads: int) -> En
         from pg_llm.models.torch import TorchModel
 
         return TorchModel(folder, task, device, threads)
+    from pg_llm.models import onnx
     from pg_llm.models.export import ensure_exported
-    from pg_llm.models.onnx import OnnxModel
 
-    return OnnxModel(ensure_exported(folder, digest, task, spec.options.get("precision", "fp32")), threads)
+    return onnx.load(ensure_exported(folder, digest, task, spec.options.get("precision", "fp32")), threads)
 
 
 def _is_run_by_onnx(spec: ModelSpec) -> bool:

@@ -7,8 +7,9 @@ vector depend on the texts beside it, by a cosine of 0.985 for the default model
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,26 +33,34 @@ _LEAST: Final = 1e-5
 
 def quantize(folder: Path) -> None:
     """Replace model.onnx of an export: products with constant matrices are computed in int8, all else as before."""
-    file = folder / "model.onnx"
+    file, calibration = folder / "model.onnx", folder / "calibration.onnx"
+    batches = _random_batches(OnnxModel(folder, threads=0))
     graph = _Graph(onnx.load(file))
-    ranges = _activation_ranges(graph, OnnxModel(folder, threads=0))
+    names = list(graph.products)
+    # As a file, since a large model is in memory often enough.
+    with graph.showing(names) as model:
+        onnx.save(model, calibration)
+    ranges = _activation_ranges(calibration, names, batches)
+    calibration.unlink()
     onnx.save(graph.quantized(ranges), file)
 
 
-def _random_texts(model: OnnxModel) -> list[str]:
+def _random_batches(model: OnnxModel) -> list[dict[str, Any]]:
+    """Inputs of the network for texts of random tokens."""
     random, tokenizer = np.random.default_rng(0), model.tokenizer
     size = tokenizer.get_vocab_size()
-    return [tokenizer.decode(random.integers(0, size, length).tolist()) for length in _LENGTHS for _ in range(_EACH)]
+    batches = []
+    for length in _LENGTHS:
+        texts = [tokenizer.decode(random.integers(0, size, length).tolist()) for _ in range(_EACH)]
+        batches.append(model.padded([windows[0] for windows in model.encode(texts)]))
+    return batches
 
 
-def _activation_ranges(graph: _Graph, model: OnnxModel) -> dict[str, Any]:
+def _activation_ranges(file: Path, names: list[str], batches: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The least and largest value, 0 included, of each column of the activations that meet a constant matrix."""
-    names = list(graph.products)
-    session = onnxruntime.InferenceSession(graph.with_outputs(names), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
     ranges: dict[str, Any] = {}
-    windows = [windows[0] for windows in model.encode(_random_texts(model))]
-    for start in range(0, len(windows), _EACH):
-        batch = model.padded(windows[start : start + _EACH])
+    for batch in batches:
         read = batch["attention_mask"].astype(bool)
         for name, values in zip(names, session.run(names, batch), strict=True):
             # An activation of one vector per text, as in a pooler, has no padding.
@@ -75,15 +84,16 @@ class _Graph:
             if node.op_type == "MatMul" and node.input[1] in self._constants:
                 self.products[node.input[0]].append(node)
 
-    def with_outputs(self, names: Sequence[str]) -> bytes:
-        """The network serialized, with these activations among its outputs."""
-        copy = onnx.ModelProto()
-        copy.CopyFrom(self._model)
-        known = {output.name for output in copy.graph.output}
-        copy.graph.output.extend(
+    @contextlib.contextmanager
+    def showing(self, names: Sequence[str]) -> Iterator[Any]:
+        """The network with these activations among its outputs, for as long as the block runs."""
+        outputs = self._model.graph.output
+        count, known = len(outputs), {output.name for output in outputs}
+        outputs.extend(
             helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in names if name not in known
         )
-        return bytes(copy.SerializeToString())
+        yield self._model
+        del outputs[count:]
 
     def quantized(self, ranges: dict[str, Any]) -> Any:
         """The network with each product in int8; the activations' scales follow from their ranges."""

@@ -10,6 +10,12 @@ from pg_llm.database.connection import Connection
 MODELS = ("ranking", "generation", "embedding")
 
 
+def rank(db: Connection, query: str, texts: Sequence[str | None], model: str | None) -> list[float | None]:
+    """As `rerank`, for texts of a caller: None for NULL, and where `llm.on_error` says so for one that fails."""
+    scores = models.find(db, model, "ranking", MODELS).run_rows("ranking", texts, query=query)
+    return [None if score is None else float(score) for score in scores]
+
+
 def rerank(db: Connection, query: str, passages: Sequence[str], model: str | None) -> list[float]:
     """The relevance of each passage to the query, higher is better; None is the model of `llm.ranking_model`.
 

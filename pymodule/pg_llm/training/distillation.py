@@ -40,7 +40,7 @@ def distill(
     job = {"task": "embed", "method": method, "options": options}
     with search_path.pinned(db):
         session = progress.session_fields(db, "llm_distill", "embed", name)
-        with training_runs.stream_training(db, session, job, start, [(text, None) for text in texts]) as result:
+        with training_runs.stream_training(db, session, job, start, [(text, "") for text in texts]) as result:
             model_files.store(db, Path(result["folder"]), result["digest"])
         registry.register(db, name, "embedding", f"database:{result['digest']}", None, {})
         training_runs.record(db, name, job, start, result, len(texts), _digest(texts))

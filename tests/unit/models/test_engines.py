@@ -178,7 +178,7 @@ def test_what_a_library_raises_is_told_as_what_it_is(
     ("files", "options", "weight"),
     [
         ({"a.safetensors": 100, "sub/b.safetensors": 60}, {}, 160),
-        ({"a.safetensors": 100}, {"precision": "int8"}, 25),
+        ({"a.safetensors": 100}, {"precision": "int8"}, 100),
         ({"a.gguf": 10, "mmproj-a.gguf": 5, "a.safetensors": 7}, {}, 10),
     ],
 )

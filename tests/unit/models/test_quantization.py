@@ -45,8 +45,7 @@ def network() -> Any:
 
 
 def run(model: Any, names: list[str], values: Any) -> list[Any]:
-    serialized = model if isinstance(model, bytes) else model.SerializeToString()
-    session = onnxruntime.InferenceSession(serialized, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     return list(session.run(names, {"input": values}))
 
 
@@ -62,7 +61,8 @@ def quantized(monkeypatch: pytest.MonkeyPatch, vnni: bool) -> Any:
     graph = _Graph(network())
     names = list(graph.products)
     assert names == ["input", "d"]
-    seen = run(graph.with_outputs(names), names, np.concatenate([inputs(8, 0), inputs(8, 9) * 1.2]))
+    with graph.showing(names) as model:
+        seen = run(model, names, np.concatenate([inputs(8, 0), inputs(8, 9) * 1.2]))
     ranges = {name: (value.min(axis=(0, 1)), value.max(axis=(0, 1))) for name, value in zip(names, seen, strict=True)}
     return graph.quantized(ranges)
 

@@ -72,6 +72,14 @@ def test_a_language_model_is_asked_yes_or_no() -> None:
     assert model.read[0].startswith("Text: yes it is\nQuery: q\n")
 
 
+def test_of_a_text_that_no_prompt_holds_the_most_relevant_part_counts() -> None:
+    model = Judge()
+    model.truncate = lambda text: text[:40]  # type: ignore[method-assign]
+    assert scores(model, "q", "no. " * 50 + "yes. " + "no. " * 50) == pytest.approx([sigmoid(2)])
+    assert len(model.read) > 10
+    assert all(len(text) < 200 for text in model.read)
+
+
 def test_an_embedding_model_compares_vectors_with_its_prompts() -> None:
     model = EchoEngine()
     expected = np.dot(vector("red rose"), vector("a red rose"))

@@ -70,7 +70,7 @@ def encoder(monkeypatch: pytest.MonkeyPatch) -> Encoder:
 
 def texts(count: int) -> list[Example]:
     random = np.random.default_rng(5)
-    return [Example(" ".join(f"word{number}" for number in random.integers(0, WORDS, 6)), None) for _ in range(count)]
+    return [Example(" ".join(f"word{number}" for number in random.integers(0, WORDS, 6)), "") for _ in range(count)]
 
 
 def run(folder: Path, rows: list[Example]) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def test_texts_bring_the_vectors_nearer_to_the_encoder(encoder: Encoder, tmp_pat
 
 def test_too_few_texts_are_said(encoder: Encoder, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="yields 30 sentences, too few to fit 63 vectors") as caught:
-        run(tmp_path, [*texts(30), Example("", None), Example("short", None)])
+        run(tmp_path, [*texts(30), Example("", ""), Example("short", "")])
     assert "200 at least" in (caught.value.hint or "")
 
 

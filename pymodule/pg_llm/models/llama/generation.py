@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from pg_llm.errors import Error
-from pg_llm.models import grammars
+from pg_llm.models import gguf, grammars
 from pg_llm.models.engine import Message, Sampling, Text, Window, Written
 from pg_llm.models.llama import choice
 from pg_llm.models.llama.process import Llama
 from pg_llm.models.llama.settings import choose
 from pg_llm.models.spec import ModelSpec
+from pg_llm.models.special_tokens import SpecialTokens
 
 # Tokens to which a text is truncated for a prompt, and characters of a long one.
 _MAX_TEXT_TOKENS, _LONGEST_TOKEN = 1000, 64
@@ -58,6 +59,7 @@ class LlamaGeneration:
 
     def __init__(self, spec: ModelSpec, folder: Path, threads: int) -> None:
         settings = choose(spec, folder, threads)
+        self._special_tokens = SpecialTokens(gguf.special_tokens(gguf.files(folder)[0]))
         self._llama = Llama(settings)
         self.concurrency = settings.slots
         self.bytes = settings.bytes
@@ -77,7 +79,7 @@ class LlamaGeneration:
     def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Window:
         """The input for generating the next turn of a conversation. Raises InvalidInput for a schema of no use."""
         body: dict[str, Any] = {
-            "messages": list(messages),
+            "messages": self._special_tokens.broken(messages),
             "max_tokens": sampling.max_tokens,
             "temperature": sampling.temperature,
             "seed": sampling.seed % _NO_SEED,
@@ -91,7 +93,8 @@ class LlamaGeneration:
 
     def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
         """The input for choosing among answers to a conversation."""
-        return Window(_Choice(list(messages), list(answers)), _tokens(*(message["content"] for message in messages)))
+        cost = _tokens(*(message["content"] for message in messages))
+        return Window(_Choice(self._special_tokens.broken(messages), list(answers)), cost)
 
     def likelihood(self, before: str, continuations: Sequence[str]) -> Window:
         """The input for scoring continuations of a text that is no conversation."""
@@ -116,13 +119,21 @@ class LlamaGeneration:
         try:
             match asked:
                 case _Completion():
+                    self._check_length(*(message["content"] for message in asked.body["messages"]))
                     return await self._complete(asked)
                 case _Choice():
+                    self._check_length(*(message["content"] for message in asked.messages))
                     return await choice.log_probabilities(self._llama, asked.messages, asked.answers)
                 case _Continuation():
+                    self._check_length(asked.before)
                     return await self._likelihoods(asked)
         except Error as error:
             return error
+
+    def _check_length(self, *texts: str) -> None:
+        """Raise InvalidInput for what is too long however it is tokenized: tokenizing it would take long."""
+        if sum(map(len, texts)) > self._llama.settings.context * _LONGEST_TOKEN:
+            raise self._llama.too_long()
 
     async def _complete(self, asked: _Completion) -> str | None:
         """The text; None for one that its grammar leaves incomplete."""

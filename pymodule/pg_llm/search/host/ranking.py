@@ -1,8 +1,8 @@
 """The task `ranking`: how relevant each text is to a query.
 
-Options: `query`. A cross-encoder reads query and text together (Nogueira and Cho 2019), and of a long text the window
-that is most relevant counts; a language model is asked whether the text answers the query, and the likelihoods of yes
-and no are compared (Zhuang and others 2023); an embedding model compares the vectors of both.
+Options: `query`. A cross-encoder reads query and text together (Nogueira and Cho 2019), and a language model chooses
+whether the text answers the query, yes or no (Zhuang and others 2023); of a long text the part that is most relevant
+counts. An embedding model compares the vectors of both.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any, cast
 
 import numpy as np
 
-from pg_llm.models.engine import EmbeddingEngine, Engine, LikelihoodEngine, Message
-from pg_llm.tasks import WorkItem, batching, passages, probability, stepwise
+from pg_llm.models.engine import ChoiceEngine, EmbeddingEngine, Engine, Message
+from pg_llm.tasks import Steps, WorkItem, batching, passages, probability, stepwise
 from pg_llm.tasks.model_scoped_cache import ModelScopedCache
 
 _QUESTION = "Does the text answer the query? Answer Yes or No."
@@ -26,7 +26,7 @@ _queries = ModelScopedCache()
 
 def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
     """The result is a number: a probability, or for an embedding model the cosine similarity."""
-    method = {"embedding": _by_vectors, "generation": _by_likelihood}.get(model.task, _by_pairs)
+    method = {"embedding": _by_vectors, "generation": _by_choice}.get(model.task, _by_pairs)
     return method(model, inputs, options["query"])
 
 
@@ -34,7 +34,7 @@ def _by_pairs(model: Engine, inputs: Sequence[str], query: str) -> list[WorkItem
     return [stepwise(_most_relevant_window(model, query, text)) for text in inputs]
 
 
-def _most_relevant_window(model: Engine, query: str, text: str) -> Any:
+def _most_relevant_window(model: Engine, query: str, text: str) -> Steps:
     best = -np.inf
     for start, end in passages.ranges(text):
         logits = yield model.encode([(query, text[start:end])])[0]
@@ -42,19 +42,20 @@ def _most_relevant_window(model: Engine, query: str, text: str) -> Any:
     return str(float(probability.sigmoid(best)))
 
 
-def _by_likelihood(model: Engine, inputs: Sequence[str], query: str) -> list[WorkItem]:
-    causal = cast(LikelihoodEngine, model)
-
-    def messages(text: str) -> list[Message]:
-        content = f"Text: {causal.truncate(text)}\nQuery: {query[:_QUERY_CHARACTERS]}\n{_QUESTION}"
-        return [{"role": "user", "content": content}]
-
-    return [WorkItem([causal.question(messages(text), _ANSWERS)], _probability_of_yes) for text in inputs]
+def _by_choice(model: Engine, inputs: Sequence[str], query: str) -> list[WorkItem]:
+    return [stepwise(_most_relevant_part(cast(ChoiceEngine, model), query, text)) for text in inputs]
 
 
-def _probability_of_yes(outputs: Sequence[Any]) -> str:
-    yes, no = outputs[0]
-    return str(float(probability.sigmoid(yes - no)))
+def _most_relevant_part(model: ChoiceEngine, query: str, text: str) -> Steps:
+    best = 0.0
+    for parts in passages.prompt_parts(model, text):
+        answers = yield [model.question(_question(query, text[start:end]), _ANSWERS) for start, end in parts]
+        best = max(best, *(float(probability.sigmoid(yes - no)) for yes, no in answers))
+    return str(best)
+
+
+def _question(query: str, text: str) -> list[Message]:
+    return [{"role": "user", "content": f"Text: {text}\nQuery: {query[:_QUERY_CHARACTERS]}\n{_QUESTION}"}]
 
 
 def _by_vectors(model: Engine, inputs: Sequence[str], query: str) -> list[WorkItem]:
