@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 import generation_peers
 import psycopg
+from hosts import children, host_pid
 from workbench.bench import compared
 from workbench.cluster import Cluster
 
@@ -90,9 +92,9 @@ def rows(cluster: Cluster) -> list[dict[str, Any]]:
     for peer in peers.values():
         peer.close()
     size = file.stat().st_size / (1 << 20)
-    weights, whole = _memory(str(file.resolve()))
+    weights, whole = _memory(db, str(file.resolve()))
     found.append(compared(COMMAND, "memory of the weights", "the file", size, weights, "MB", False))
-    found.append(compared(COMMAND, "memory of the model's process (PSS)", "the file", size, whole, "MB", False))
+    found.append(compared(COMMAND, "memory of the model's process (RSS)", "the file", size, whole, "MB", False))
     found.append(_prefix(db))
     for connection in connections:
         connection.close()
@@ -134,19 +136,13 @@ def _prefix(db: psycopg.Connection) -> dict[str, Any]:
     )
 
 
-def _memory(file: str) -> tuple[float, float]:
+def _memory(db: psycopg.Connection, file: str) -> tuple[float, float]:
     """Megabytes of the file that are mapped into the model's process, and all that it takes."""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            is_ours = "pg_llm.models.llama.server" in (process / "cmdline").read_text()
-            parts = (process / "smaps").read_text().splitlines() if is_ours else []
-        except OSError:
-            continue
-        if any(line.endswith(file) for line in parts) and os.stat(process).st_uid != os.getuid():
-            mapped, inside = 0, False
-            for line in parts:
-                inside = line.endswith(file) if "-" in line.partition(" ")[0] else inside
-                mapped += int(line.split()[1]) if inside and line.startswith("Rss:") else 0
-            whole = sum(int(line.split()[1]) for line in parts if line.startswith("Pss:"))
-            return mapped / 1024, whole / 1024
-    raise AssertionError("no process has the model's file")
+    (model,) = children(host_pid(db), "pg_llm.models.llama.server")
+    lines = Path(f"/proc/{model}/smaps").read_text(encoding="utf-8").splitlines()
+    mapped, inside = 0, False
+    for line in lines:
+        # The first line of each mapping ends with its file.
+        inside = line.endswith(file) if re.match(r"[0-9a-f]+-", line) else inside
+        mapped += int(line.split()[1]) if inside and line.startswith("Rss:") else 0
+    return mapped / 1024, sum(int(line.split()[1]) for line in lines if line.startswith("Rss:")) / 1024
