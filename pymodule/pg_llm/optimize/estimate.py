@@ -38,7 +38,7 @@ _FUNCTIONS = """
     JOIN pg_namespace AS n ON n.oid = p.pronamespace JOIN pg_roles AS o ON o.oid = p.proowner
     WHERE (n.nspname = f.schema OR f.schema IS NULL AND n.nspname = ANY ($3::text[])) AND (
         p.provolatile = 'v' AND NOT (n.nspname = 'pg_catalog' AND p.proname = ANY ($4::text[]))
-        OR NOT o.rolsuper AND NOT pg_has_role(o.oid, 'USAGE')
+        OR NOT pg_has_role(o.oid, current_user::regrole, 'USAGE')
     )
     ORDER BY volatile DESC, name LIMIT 1
 """
