@@ -90,6 +90,19 @@ def test_a_budget_ends_a_statement_that_is_under_way(
     assert 0 < len(endpoint.requests) < 20
 
 
+def test_an_estimate_runs_no_function_of_others_as_a_superuser(
+    db: psycopg.Connection, spender: psycopg.Connection
+) -> None:
+    db.execute("GRANT CREATE ON SCHEMA public TO spender")
+    spender.execute("CREATE FUNCTION taken(text) RETURNS text STABLE LANGUAGE sql AS 'SELECT current_user::text'")
+    with pytest.raises(errors.InsufficientPrivilege, match="taken"):
+        db.execute("SELECT llm_estimate('SELECT llm_embed(taken(''a''))')")
+    assert spender.execute("SELECT tokens >= 0 FROM llm_estimate('SELECT llm_embed(taken(''a''))')").fetchone() == (
+        True,
+    )
+    db.execute("DROP OWNED BY spender CASCADE")
+
+
 def wait_for(look: Callable[[], Any]) -> Any:
     until = time.monotonic() + 30
     while not (found := look()) and time.monotonic() < until:
