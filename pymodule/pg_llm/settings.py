@@ -65,6 +65,15 @@ SETTINGS = {
             "session",
             "how sure an answer must be, from 0 to 1; `ask` says nothing below it",
         ),
+        Setting(
+            "llm.ask_samples",
+            "3",
+            "session",
+            "how often a model writes the query that answers a question; results that agree make it surer",
+        ),
+        Setting(
+            "llm.ask_sample_rows", "3", "session", "rows of each table that a model which writes queries sees; 0 for none"
+        ),
         Setting("llm.ask_log", "off", "session", "`on` keeps your questions with their SQL in `llm.ask_log`"),
         Setting(
             "llm.on_error",

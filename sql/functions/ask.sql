@@ -22,3 +22,11 @@ CREATE FUNCTION ask_feedback(id uuid, correct boolean, sql text DEFAULT NULL) RE
 LANGUAGE plpython3u VOLATILE
 AS $$ from pg_llm.functions import ask; return ask.ask_feedback(id, correct, sql) $$;
 COMMENT ON FUNCTION ask_feedback IS 'Say whether a question of your llm.ask_log was answered rightly, or by which SQL it is; this teaches.';
+
+-- Without SET search_path: the taught SQL is looked up as the caller sees it.
+CREATE FUNCTION llm_calibrate_ask(model text DEFAULT NULL) RETURNS TABLE (
+    agreeing int, asked int, "right" int, confidence double precision
+)
+LANGUAGE plpython3u VOLATILE COST 100000 ROWS 4
+AS $$ from pg_llm.functions import ask; return ask.llm_calibrate_ask(model) $$;
+COMMENT ON FUNCTION llm_calibrate_ask IS 'Measure on your taught questions how often a model answers rightly; ask is as sure of it from then on.';

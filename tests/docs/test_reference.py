@@ -48,6 +48,7 @@ TABLES = {
     "llm.all_description",
     "llm.all_taught",
     "llm.all_ask",
+    "llm.all_ask_calibration",
     "llm.all_semantic_index",
     "llm.all_work",
     "llm.all_worker",

@@ -31,6 +31,7 @@ ASKING = (
     'SELECT target::text, "column", model, content, embedding::text, usename FROM llm.all_catalog ORDER BY 1, 2',
     "SELECT question, sql, model, embedding::text, taught_at, usename FROM llm.all_taught",
     "SELECT * FROM llm.all_ask",
+    "SELECT * FROM llm.all_ask_calibration",
 )
 KITTEN = "SELECT s.key, s.score FROM semantic_search('kitten', '{}', mode => '{}') s"
 
@@ -57,6 +58,8 @@ def source(db: psycopg.Connection, role: str) -> psycopg.Connection:
     db.execute("SELECT llm_teach('What floats?', 'SELECT body FROM note WHERE id = 2')")
     db.execute("CALL llm_catalog_refresh()")
     db.execute("SET llm.ask_log = on; SELECT ask('How many jottings are there?'); RESET llm.ask_log")
+    columns = 'model, source, samples, agreeing, asked, "right"'
+    db.execute(f"INSERT INTO llm.ask_calibration ({columns}) VALUES ('m', 'd', 3, 3, 5, 4)")
     assert all(db.execute(query).fetchall() for query in ASKING)
     return db
 

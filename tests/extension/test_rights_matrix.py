@@ -97,6 +97,7 @@ llm_sql('How many notes are there?', '{shop.note}')                     ok      
 ask_feedback('{question}', false)                                       42704     ok    42704   42704 42501
 CALL llm_catalog_refresh()                                              ok        ok    ok      ok    42501
 llm_describe('shop.note', 'jottings')                                   ok        ok    ok      42704 42501
+llm_calibrate_ask()                                                     22023     22023 22023   22023 42501
 llm_teach('How many?', 'SELECT count(*) FROM shop.note')                ok        ok    ok      22023 42501
 graph_create('other')                                                   ok        ok    ok      ok    42501
 CALL graph_add('g', 'shop.note', '{body}', sync => 'manual')            42501     ok    42501   42501 42501
@@ -147,6 +148,7 @@ RELATIONS = """
                                plain  the database's owner
 llm.ai_column                  r      r
 llm.all_ask                    -      ra
+llm.all_ask_calibration        -      ra
 llm.all_catalog                -      ra
 llm.all_change                 -      ra
 llm.all_cleaning               -      ra
@@ -167,6 +169,7 @@ llm.all_semantic_index         -      ra
 llm.all_taught                 -      ra
 llm.all_work                   -      ra
 llm.all_worker                 -      -
+llm.ask_calibration            rawd   rawd
 llm.ask_log                    rawd   rawd
 llm.catalog                    rawd   rawd
 llm.change                     rawd   rawd

@@ -306,7 +306,7 @@ def test_columns_and_tables_without_right_do_not_exist(tenants: psycopg.Connecti
 
 
 def test_each_role_sees_its_own_catalogue_teaching_and_log(tenants: psycopg.Connection) -> None:
-    for view in ("catalog", "description", "taught", "ask_log"):
+    for view in ("catalog", "description", "taught", "ask_log", "ask_calibration"):
         assert value(tenants, f"SELECT count(*) FROM llm.{view}") == 0
         with pytest.raises(errors.InsufficientPrivilege):
             tenants.execute(f"SELECT * FROM llm.all_{'ask' if view == 'ask_log' else view}")

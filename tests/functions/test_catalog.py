@@ -169,7 +169,8 @@ def test_teaching_takes_sql_that_may_be_run(ward: psycopg.Connection) -> None:
 def test_what_a_role_keeps_goes_into_dumps_and_stays_its_own(ward: psycopg.Connection, role: str) -> None:
     query = """
         SELECT count(*) FROM unnest((SELECT extconfig FROM pg_extension WHERE extname = 'pg_llm')) AS t (oid)
-        WHERE t.oid::regclass::text IN ('llm.all_catalog', 'llm.all_description', 'llm.all_taught', 'llm.all_ask')
+        WHERE t.oid::regclass::text IN ('llm.all_catalog', 'llm.all_description', 'llm.all_taught', 'llm.all_ask',
+            'llm.all_ask_calibration')
     """
     assert value(ward, query) == 4
     ward.execute("SELECT llm_describe('ward', 'mine')")

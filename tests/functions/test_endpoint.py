@@ -216,9 +216,9 @@ def test_classifying_by_an_endpoint(db: psycopg.Connection, faulty: FaultyEndpoi
     def behaviour(request: Request) -> Reply:
         if "logprobs" not in request.body:
             return echo(request)
-        letter = "B" if "broke" in request.prompt else "A"
-        top = [{"token": letter, "logprob": -0.1}, {"token": "AB".replace(letter, ""), "logprob": -2.4}]
-        return Reply(chat(letter, logprobs={"content": [{**top[0], "top_logprobs": top}]}))
+        names = ["compl", " praise"] if "broke" in request.prompt else ["praise", "complaint"]
+        top = [{"token": name, "logprob": value} for name, value in zip(names, (-0.1, -2.4), strict=True)]
+        return Reply(chat(names[0], logprobs={"content": [{**top[0], "top_logprobs": top}]}))
 
     faulty.behaviour = behaviour
     rows = db.execute("SELECT label FROM llm_classify_batch('{I love it,It broke}', '{praise,complaint}', 'big')")

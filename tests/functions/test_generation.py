@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import http.server
 import json
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +12,7 @@ from typing import Any, ClassVar
 import psycopg
 import pytest
 from database import value
+from hosts import children, host_pid
 from psycopg import errors
 
 CAT = {
@@ -238,6 +241,19 @@ def test_writing_stops_between_tokens(db: psycopg.Connection) -> None:
     assert value(db, "SELECT llm_generate('What is the capital of Spain?', max_tokens => 12)")
     assert value(db, "SELECT sum(queue) FROM llm_status()") == 0
     assert waited < 30
+
+
+def test_a_crash_while_a_text_is_written_is_not_seen(db: psycopg.Connection) -> None:
+    value(db, "SELECT llm_generate('warm', max_tokens => 1)")
+    host = host_pid(db)
+    (lost,) = children(host, "pg_llm.models.llama.server")
+    killer = threading.Timer(0.5, os.kill, (lost, signal.SIGKILL))
+    killer.start()
+    assert value(db, "SELECT llm_generate('Write a story of a kettle.', max_tokens => 100)")
+    killer.join()
+    assert value(db, "SELECT llm_generate('Write a story of two kettles.', max_tokens => 2)")
+    assert children(host, "pg_llm.models.llama.server") != [lost]
+    assert host_pid(db) == host
 
 
 class Endpoint(http.server.BaseHTTPRequestHandler):

@@ -175,6 +175,21 @@ def test_a_head_finds_entities(politics: psycopg.Connection) -> None:
     assert value(politics, "SELECT base FROM llm.model WHERE name = 'names'") is None
 
 
+@pytest.mark.torch
+def test_a_contrastive_head_learns_from_few_rows(politics: psycopg.Connection, cluster: Cluster) -> None:
+    few = "SELECT left(text, 90), topic FROM sentence WHERE part = 'train' AND id % 9 = 0"
+    told = value(politics, "SELECT llm_fit('topic', 'classify', %s, method => 'contrastive')", few)
+    assert told["method"] == "contrastive"
+    f1 = "SELECT f1 FROM llm_evaluate('topic', %s) WHERE label = 'macro avg'"
+    assert value(politics, f1, HELD_OUT) > 0.6
+    # Encoder and head are one model's files, and go together.
+    (digest,) = politics.execute("SELECT DISTINCT digest FROM llm.model_file").fetchone()
+    assert value(politics, "SELECT base ->> 'digest' FROM llm.model WHERE name = 'topic'") == digest
+    politics.execute("SELECT llm_drop_model('topic')")
+    assert value(politics, "SELECT count(*) FROM llm.model_file") == 0
+    assert not (cluster.data / "pg_llm" / "models" / digest).exists()
+
+
 @pytest.mark.parametrize("method", ["finetune", "lora"])
 def test_fine_tuning_labels(politics: psycopg.Connection, method: str) -> None:
     query = TOPIC

@@ -21,6 +21,7 @@ from pg_llm.errors import Error, InvalidInput, InvalidModel
 from pg_llm.generate.host import extraction
 from pg_llm.models import loading, source
 from pg_llm.models.engine import Sampling
+from pg_llm.models.llama import process
 from pg_llm.models.llama.generation import LlamaGeneration
 from pg_llm.models.spec import ModelSpec
 
@@ -76,8 +77,12 @@ def test_the_same_prompt_gives_the_same_text(model: LlamaGeneration) -> None:
 
 
 def test_a_text_ends_after_its_tokens(model: LlamaGeneration) -> None:
-    (text,) = model.forward([model.prompt(STORY, Sampling(3))])
+    window = model.prompt(STORY, Sampling(3))
+    (text,) = model.forward([window])
     assert 1 <= len(text.split()) <= 3
+    assert text.tokens_out == 3
+    # The template's own are counted, and only estimated before.
+    assert text.tokens_in > window.cost > 5
 
 
 def test_json_follows_its_schema_without_white_space(model: LlamaGeneration) -> None:
@@ -176,6 +181,7 @@ def test_a_shared_prefix_is_read_once_by_each_slot(model: LlamaGeneration) -> No
         return [model.prompt(messages, Sampling(1)).tokens]
 
     async def tokens(body: dict[str, Any]) -> int:
+        del body["stream_options"]
         answer = await model._llama.post("/v1/chat/completions", body)
         return int(answer["timings"]["prompt_n"])
 
@@ -228,13 +234,21 @@ def test_a_second_crash_is_told(model: LlamaGeneration) -> None:
     assert isinstance(model.forward([model.prompt(asked("Hello"), Sampling(3))])[0], str)
 
 
+def test_a_process_that_stands_still_is_replaced(model: LlamaGeneration, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_PATIENCE", 3.0)
+    lost = child(model)
+    os.kill(lost, signal.SIGSTOP)
+    assert isinstance(model.forward([model.prompt(asked("Hello"), Sampling(3))])[0], str)
+    assert child(model) != lost
+
+
 def test_it_ends_with_the_model() -> None:
     model = LlamaGeneration(SPEC, source.folder(SPEC), 1)
-    process, folder = model._llama._children[-1], model._llama._folder
+    running, folder = model._llama._children[-1], model._llama._folder
     assert Path(folder).stat().st_mode & 0o777 == 0o700
     del model
     gc.collect()
-    assert process.poll() is not None
+    assert running.poll() is not None
     assert not Path(folder).exists()
 
 

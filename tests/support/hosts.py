@@ -36,3 +36,14 @@ def gone(pid: int) -> bool:
 def resident(pid: int) -> int:
     """Bytes of memory that a process holds."""
     return int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def children(pid: int, module: str) -> list[int]:
+    """The processes that a process has started with this Python module."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            is_child = f"\nPPid:\t{pid}\n" in (process / "status").read_text()
+            if is_child and module in (process / "cmdline").read_text():
+                found.append(int(process.name))
+    return found

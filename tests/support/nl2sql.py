@@ -21,6 +21,8 @@ FOLDER = DATA / "nl2sql"
 OWN = Path(__file__).parent / "questions"
 SEEN = ("broker", "college", "dealer", "wallet", "shop_zh", "school_zh")
 HELD = ("flights", "papers", "reviews", "skin", "hospital_zh")
+# A day and its midnight are the same.
+_MIDNIGHT = re.compile(r"(?<=\d{4}-\d\d-\d\d) 00:00:00(?:\+00:00)?$")
 _BRACES = re.compile(r"\{([^{}]+)\}")
 
 
@@ -66,7 +68,7 @@ def expanded(gold: str) -> Iterator[str]:
         for size in range(1, len(columns) + 1):
             for chosen in itertools.combinations(columns, size):
                 names = ", ".join(chosen)
-                yield alternative.replace(match[0], names).replace("{}", names)
+                yield from expanded(alternative.replace(match[0], names).replace("{}", names))
 
 
 def rows(db: psycopg.Connection, sql: str) -> list[tuple[Any, ...]]:
@@ -99,4 +101,4 @@ def _plain(value: Any) -> str:
         return str(value)
     if isinstance(value, int | float | Decimal):
         return f"{float(value):.6g}"
-    return str(value)
+    return _MIDNIGHT.sub("", str(value))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from pg_llm import settings
-from pg_llm.ask import candidates, context, taught_examples, verbalization, voting
+from pg_llm.ask import calibration, candidates, context, taught_examples, verbalization, voting
 from pg_llm.ask.voting import Outcome
 from pg_llm.charts.specification import specification
-from pg_llm.database import models, sandbox, search_path
+from pg_llm.database import sandbox, search_path
 from pg_llm.database.connection import Connection
 from pg_llm.errors import InvalidInput, NoAnswer, UndefinedQuestion
 
@@ -96,9 +96,8 @@ def _answer_and_log(
     db: Connection, question: str, tables: list[int] | None, model: str | None, path: list[str]
 ) -> tuple[Outcome, bool]:
     """The outcome, and whether its confidence reaches llm.ask_threshold."""
-    threshold = settings.share("llm.ask_threshold", db.setting("llm.ask_threshold"))
     outcome = _best_outcome(db, question, tables, model, path)
-    confident = outcome.result is not None and outcome.confidence >= threshold
+    confident = outcome.result is not None and outcome.confidence >= _threshold(db)
     if settings.switch("llm.ask_log", db.setting("llm.ask_log")):
         db.rows(
             "INSERT INTO llm.ask_log (question, sql, confidence, reason) VALUES ($1, $2, $3, $4)",
@@ -108,12 +107,18 @@ def _answer_and_log(
     return outcome, confident
 
 
+def _threshold(db: Connection) -> float:
+    return settings.share("llm.ask_threshold", db.setting("llm.ask_threshold"))
+
+
 def _best_outcome(
     db: Connection, question: str, tables: list[int] | None, model: str | None, path: list[str]
 ) -> Outcome:
     """Gather what is known, propose candidates, and settle on one; without one the outcome says why."""
-    writer = models.find(db, model, "generation") if model is not None else None
-    gathered = context.gather(db, question, tables, path)
+    threshold = _threshold(db)
+    writer = calibration.find_writer(db, model)
+    row_count = calibration.sample_row_count(db) if writer is not None else 0
+    gathered, scope = context.gather(db, question, tables, path, row_count)
     if not gathered.schema.tables and not gathered.examples:
-        return voting.no_outcome(gathered)
-    return voting.settle(db, gathered, candidates.propose(gathered, writer))
+        return voting.no_outcome(scope)
+    return voting.settle(db, gathered, scope, candidates.propose(gathered, writer), writer, threshold)

@@ -1,79 +1,100 @@
-"""Propose candidate queries: from taught questions, from the grammar, and from a generation model."""
+"""The second stage: propose candidate queries by taught questions, the grammar, and a generation model."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from pg_llm.ask import name_embeddings, prompt, taught_examples
+from pg_llm.ask import prompt, taught_examples
 from pg_llm.ask.context import Context
 from pg_llm.ask.grammar import synthesis
 from pg_llm.ask.mention import LinkedQuestion
 from pg_llm.ask.taught_examples import Example
-from pg_llm.database.models import Model
+from pg_llm.ask.writer import Conversation, Writer
 from pg_llm.database.sandbox import ValidatedQuery
 from pg_llm.database.select import Result
+from pg_llm.errors import Error
 
-# Scores of taught SQL, unchanged and adapted, and of generated SQL.
-_SAME_SCORE, _ADAPTED_SCORE, _GENERATED_SCORE = 0.99, 0.9, 0.45
-_TEMPERATURES = (0.0, 0.6)
-_MOST_TOKENS = 160
+# Scores of taught SQL, unchanged and adapted.
+_SAME_SCORE, _ADAPTED_SCORE = 0.99, 0.9
+_MIDNIGHT = re.compile(r"(\d{4}-\d\d-\d\d)T00:00:00(?:[+-]00:00)?")
 
 
 @dataclass(slots=True)
 class Candidate:
-    """A candidate query, its score from 0 to 1 before it is run, and what running it gave."""
+    """A candidate query, and what running it gave.
+
+    `source` is taught, grammar or model. `score`, from 0 to 1, is how well a query of the first two fits; one that a
+    model wrote has the `votes` of as many samples, and the `conversation` that it came of.
+    """
 
     sql: str
-    score: float
     source: str
+    score: float = 0.0
+    votes: int = 0
+    conversation: Conversation = field(default_factory=list)
     validated: ValidatedQuery | None = None
     result: Result | None = None
     failure: str = ""
 
     def fingerprint(self) -> str | None:
-        """A key that is equal for equal results, whatever the order of rows."""
+        """A key that is equal for equal results, whatever the order of rows and columns."""
         if self.result is None:
             return None
-        return json.dumps(sorted(json.dumps(row, sort_keys=True, default=str) for row in self.result.rows))
+        return json.dumps(sorted(sorted(map(_comparable, row)) for row in self.result.rows))
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The candidates, the linked question, and the reasons why interpretations of it have no query."""
+    """The candidates, the question as the grammar read it, why readings have no query, and what failed meanwhile."""
 
     candidates: Sequence[Candidate]
     linked: LinkedQuestion
-    reasons: Sequence[str]
+    reasons: Sequence[str] = ()
+    note: str = ""
 
 
-def propose(context: Context, writer: Model | None) -> Proposal:
-    """Candidates from every source; `writer` is a generation model."""
-    similar = name_embeddings.NameEmbeddings(context.schema, context.embedder)
-    queries, reasons, linked = synthesis.candidates(context.question, context.schema, context.values, similar)
+def propose(context: Context, writer: Writer | None) -> Proposal:
+    """Candidates from every source; a model that fails is noted, and the others go on without it."""
+    queries, reasons, linked = synthesis.interpret(context.linked, context.schema)
     taught = (_taught_candidate(context.question, example) for example in context.examples)
     proposed = [candidate for candidate in taught if candidate is not None]
-    proposed += [Candidate(query.sql, query.score, "grammar") for query in queries]
+    proposed += [Candidate(query.sql, "grammar", query.score) for query in queries]
+    note = ""
     if writer is not None:
-        proposed += _generated_candidates(context, writer)
-    return Proposal(proposed, linked, reasons)
+        try:
+            proposed += written(context, writer)
+        except Error as error:
+            note = failure_note(writer, error)
+    return Proposal(proposed, linked, reasons, note)
+
+
+def written(context: Context, writer: Writer) -> list[Candidate]:
+    """What a model writes, equal samples once."""
+    conversation = [{"role": "user", "content": prompt.build_prompt(context)}]
+    samples = writer.write(conversation, context.schema.names()) if context.schema.tables else []
+    return [Candidate(sql, "model", votes=votes, conversation=conversation) for sql, votes in Counter(samples).items()]
+
+
+def failure_note(writer: Writer, error: Error) -> str:
+    """What to say of a model that failed."""
+    return f'the model "{writer.model.name}" wrote nothing: {error.message}'
 
 
 def _taught_candidate(question: str, example: Example) -> Candidate | None:
     text = " ".join(question.split())
     if example.similarity == 1 or text.lower() == example.question.lower():
-        return Candidate(example.sql, _SAME_SCORE, "taught")
+        return Candidate(example.sql, "taught", _SAME_SCORE)
     adapted = taught_examples.adapt_sql(text, example.question, example.sql)
-    return None if adapted is None else Candidate(adapted, _ADAPTED_SCORE, "taught")
+    return None if adapted is None else Candidate(adapted, "taught", _ADAPTED_SCORE)
 
 
-def _generated_candidates(context: Context, writer: Model) -> list[Candidate]:
-    """SQL that a generation model writes, at several temperatures."""
-    examples = [(example.question, example.sql) for example in context.examples]
-    text = prompt.build_prompt(context.question, context.schema, context.values, examples)
-    names = [name for table in context.schema.tables for name in (table.sql, *(column.sql for column in table.columns))]
-    options = {"max_tokens": _MOST_TOKENS, "temperatures": _TEMPERATURES, "names": names}
-    written = map(prompt.first_statement, json.loads(writer.run("sql_writing", [text], **options)[0]))
-    scored = ((sql, _GENERATED_SCORE - 0.02 * number) for number, sql in enumerate(written))
-    return [Candidate(sql, score, "model") for sql, score in scored if sql is not None]
+def _comparable(value: Any) -> str:
+    """A value as text, equal for numbers that differ by rounding in the last digits, and for a day and its midnight."""
+    if isinstance(value, float):
+        return f"{value:.10g}"
+    return _MIDNIGHT.sub(r"\1", json.dumps(value, sort_keys=True, default=str))

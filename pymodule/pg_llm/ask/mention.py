@@ -73,3 +73,5 @@ class LinkedQuestion:
     chinese: bool
     # The unlinked words that are verbs.
     verbs: frozenset[str] = frozenset()
+    # Whole values of the rows whose words were taken for fillers.
+    passed: Sequence[ValueMatch] = ()

@@ -3,53 +3,110 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from pg_llm.ask.mention import ValueMatch
+from pg_llm.ask.context import Context
+from pg_llm.ask.sample_rows import Row
 from pg_llm.ask.schema import Schema
 
-_MOST_COLUMNS = 200
+# A schema with more columns is cut down to the tables that the question is linked to.
+_MOST_COLUMNS = 150
 _LONGEST_PHRASE = 120
+_MOST_VALUES = 20
+# The similarity from which a name of the question links a table to it.
+_LEAST_SCORE = 0.6
 _BLOCK = re.compile(r"```(?:sql|postgresql|postgres)?\s*(.*?)(?:```|$)", re.S | re.I)
 _SELECT = re.compile(r"\b(?:SELECT|WITH)\b.*", re.S | re.I)
+# As far as a semicolon outside of quotes.
+_STATEMENT = re.compile(r"""(?:'[^']*+'|"[^"]*+"|[^;])*+""")
+_DIALECT = """\
+Rules:
+- PostgreSQL; one SELECT, which may begin with WITH. Use only the tables and columns above, and write values of text as
+  the rows have them.
+- Show what is asked for and nothing else; for rows without a question about a column, the column that names them.
+- Divide numbers as 1.0 * a / nullif(b, 0). Sort descending with NULLS LAST. Today is {today}."""
 
 
-def build_prompt(question: str, schema: Schema, values: Sequence[ValueMatch], taught: Sequence[tuple[str, str]]) -> str:
-    """The schema as CREATE TABLE statements, examples, values that the question names, and the question."""
-    lines = ["You write one PostgreSQL SELECT statement that answers a question about these tables.", ""]
-    lines += _table_lines(schema)
-    conditions = sorted(
-        {f"{schema.tables[v.ref[0]].sql}.{schema.column(v.ref).sql} = '{v.value}'" for v in values if v.whole}
-    )
+def build_prompt(context: Context) -> str:
+    """The linked tables with comments and sample rows, values that the question names, taught examples, the dialect."""
+    schema = context.schema
+    shown = _linked_tables(context)
+    lines = ["Write the PostgreSQL query that answers a question about these tables.", ""]
+    for index in shown:
+        lines += [_table_definition(schema, index), *_sample_lines(context.rows.get(index, ()))]
+    lines += _key_lines(schema, set(shown))
+    conditions = {
+        f"{schema.tables[value.ref[0]].sql}.{schema.column(value.ref).sql} = {_literal(value.value)}": None
+        for value in context.values
+        if value.whole and value.ref[0] in shown
+    }
     if conditions:
-        lines += ["", "Values that the question names:", *conditions[:20]]
-    for example, sql in taught:
-        lines += ["", f"Question: {example}", f"SQL: {sql}"]
-    lines += ["", f"Question: {question}", "Answer with the SQL only, using the names above."]
+        lines += ["", "Values that the question may name:", *list(conditions)[:_MOST_VALUES]]
+    lines += ["", _DIALECT.format(today=context.today)]
+    for example in context.examples:
+        lines += ["", f"Question: {example.question}", f"SQL: {example.sql}"]
+    lines += ["", f"Question: {context.question}", "Write only the SQL."]
     return "\n".join(lines)
 
 
-def _table_lines(schema: Schema) -> list[str]:
-    lines = []
+def _linked_tables(context: Context) -> list[int]:
+    """All tables, or of a large schema those that the question names and those between them, as far as there is room.
+
+    Without any name the first tables, which were ranked before.
+    """
+    schema = context.schema
+    everything = range(len(schema.tables))
+    if sum(len(table.columns) for table in schema.tables) <= _MOST_COLUMNS:
+        return list(everything)
+    named = {
+        ref[0]: None
+        for mention in context.linked.mentions
+        for ref, score in [*mention.refs, *((value.ref, value.confidence) for value in mention.value_matches)]
+        if score >= _LEAST_SCORE
+    }
+    tree = schema.join_tree(list(named)) if named else None
+    between = {index: None for edge in (tree[0] if tree else ()) for index in (edge.source, edge.target)}
+    shown: list[int] = []
     columns = 0
-    for table in schema.tables:
-        if columns > _MOST_COLUMNS:
+    for index in {**named, **between} or everything:
+        columns += len(schema.tables[index].columns)
+        if columns > _MOST_COLUMNS and shown:
             break
-        definitions = []
-        for column in table.columns:
-            columns += 1
-            comment = f" /* {_comment_text(column.phrases[0])} */" if column.phrases else ""
-            definitions.append(f"{column.sql} {column.type}{comment}")
-        comment = f" -- {_comment_text(table.phrases[0])}" if table.phrases else ""
-        lines.append(f"CREATE TABLE {table.sql} ({', '.join(definitions)});{comment}")
+        shown.append(index)
+    return sorted(shown)
+
+
+def _table_definition(schema: Schema, index: int) -> str:
+    table = schema.tables[index]
+    definitions = []
+    for column in table.columns:
+        comment = f" /* {_comment_text(column.phrases[0])} */" if column.phrases else ""
+        definitions.append(f"  {column.sql} {column.type}{comment}")
+    if table.key:
+        definitions.append(f"  PRIMARY KEY ({', '.join(table.columns[column].sql for column in table.key)})")
+    comment = f" -- {_comment_text(table.phrases[0])}" if table.phrases else ""
+    body = ",\n".join(definitions)
+    return f"CREATE TABLE {table.sql} (\n{body}\n);{comment}"
+
+
+def _sample_lines(rows: Sequence[Row]) -> Iterator[str]:
+    for row in rows:
+        values = ", ".join(f"{name} = {_comment_text(_literal(value))}" for name, value in row.items())
+        yield f"-- row: {values}"
+
+
+def _key_lines(schema: Schema, shown: set[int]) -> Iterator[str]:
     for edge in schema.edges:
-        if edge.many_to_one:
+        if edge.many_to_one and {edge.source, edge.target} <= shown:
             one, other = schema.tables[edge.source], schema.tables[edge.target]
             pairs = " AND ".join(
                 f"{one.sql}.{one.columns[a].sql} = {other.sql}.{other.columns[b].sql}" for a, b in edge.columns
             )
-            lines.append(f"-- {pairs}")
-    return lines
+            yield f"-- foreign key: {pairs}"
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _comment_text(text: str) -> str:
@@ -63,4 +120,5 @@ def first_statement(written: str) -> str | None:
     statement = _SELECT.search(block[1] if block else written)
     if statement is None:
         return None
-    return statement[0].split(";")[0].strip() or None
+    ended = _STATEMENT.match(statement[0])
+    return (ended[0] if ended else statement[0]).strip() or None

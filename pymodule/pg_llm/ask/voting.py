@@ -1,37 +1,37 @@
-"""Validate and run candidate queries, vote by their results, and raise confidence where independent sources agree.
+"""The third stage: run the candidates, let a model mend what fails, and settle on a result by vote.
 
-Agreement of independently made answers is self-consistency (Wang et al. 2022), here of queries by their results.
+Votes are for results, not for texts: self-consistency (Wang et al. 2022).
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-from pg_llm.ask import schema_reader
-from pg_llm.ask.candidates import Candidate, Proposal
-from pg_llm.ask.context import Context
+from pg_llm.ask import correction, coverage, execution
+from pg_llm.ask.candidates import Candidate, Proposal, failure_note
+from pg_llm.ask.context import Context, Scope
 from pg_llm.ask.mention import LinkedQuestion
 from pg_llm.ask.schema import Schema
-from pg_llm.database import sandbox, table_access
+from pg_llm.ask.writer import Writer
 from pg_llm.database.connection import Connection
-from pg_llm.database.sandbox import Refused, ValidatedQuery
 from pg_llm.database.select import Result
+from pg_llm.errors import Error
 
-# How many queries of the grammar are run, and the total time of all as a multiple of the limit for one.
+# How many queries of the grammar are run.
 _MOST_RUN = 6
-_TOTAL_TIME = 2.0
-# The score of a result that generated SQL shares with another source, and the weight of an empty result.
-_AGREEMENT_SCORE = 0.85
+# The weight of an empty result of the grammar.
 _EMPTY_WEIGHT = 0.55
 _HIGHEST_CONFIDENCE = 0.99
 # Above this confidence alternatives are no reason for doubt.
 _CONFIDENT = 0.75
 # How fast less likely candidates stop counting as disagreement; of two equally likely ones neither is confident.
 _DISAGREEMENT_EXPONENT = 12
+# The share of right answers among those that the grammar is sure of, on databases that nobody had looked at.
+_GRAMMAR_RELIABILITY = 0.53
+# The weight of a model's query that does not read what the question states, or no table at all.
+_UNREAD_WEIGHT = 0.5
 
 
 @dataclass(slots=True)
@@ -47,129 +47,160 @@ class Outcome:
     alternatives: list[dict[str, Any]] = field(default_factory=list)
 
 
-def no_outcome(context: Context) -> Outcome:
+@dataclass(slots=True)
+class Group:
+    """Candidates with the same result; `own` is the confidence of taught SQL and the grammar, `model` a model's."""
+
+    members: list[Candidate]
+    own: float = 0.0
+    model: float = 0.0
+    votes: int = 0
+    unread: list[str] = field(default_factory=list)
+
+    @property
+    def confidence(self) -> float:
+        """That of the surer source: as both read the same names, their errors are not independent."""
+        return max(0.0, min(_HIGHEST_CONFIDENCE, max(self.own, self.model)))
+
+    @property
+    def best(self) -> Candidate:
+        """The member to show: taught, else of the source that is surer."""
+        of_model = self.model > self.own
+        return max(
+            self.members,
+            key=lambda member: (
+                member.source == "taught",
+                (member.source == "model") == of_model,
+                member.score,
+                member.votes,
+            ),
+        )
+
+    def holds(self, source: str) -> bool:
+        """Whether a member is of this source."""
+        return any(member.source == source for member in self.members)
+
+
+def no_outcome(scope: Scope) -> Outcome:
     """The outcome of a question that there are no tables for."""
     nothing = "there is no table that you may read and that the question may be about"
-    return Outcome(None, 0.0, None, "", _join_reasons(nothing, context.selection.exclusion_note), False)
+    return Outcome(None, 0.0, None, "", _join_reasons(nothing, scope.selection.exclusion_note), False)
 
 
-def settle(db: Connection, context: Context, proposal: Proposal) -> Outcome:
-    """Run the candidates and choose the best one; the tables that were excluded are a reason for doubt."""
+def settle(
+    db: Connection, context: Context, scope: Scope, proposal: Proposal, writer: Writer | None, threshold: float
+) -> Outcome:
+    """Run the candidates and choose the best one; excluded tables and a model that failed are always told."""
     tried = _most_likely(proposal.candidates)
-    _validate_and_run(db, tried, context)
-    outcome = _vote(tried, proposal, context.schema)
-    note = context.selection.exclusion_note
-    outcome.explanation = _join_reasons(outcome.explanation, note)
-    outcome.doubt = _join_reasons(outcome.doubt, note)
+    execution.run(db, tried, scope)
+    notes = [scope.selection.exclusion_note, proposal.note]
+    if writer is not None:
+        try:
+            tried = correction.correct(db, tried, scope, writer, context.schema.names())
+        except Error as error:
+            notes.append(failure_note(writer, error))
+    outcome = _vote(tried, proposal, context.schema, writer, threshold)
+    outcome.explanation = _join_reasons(outcome.explanation, *notes)
+    outcome.doubt = _join_reasons(outcome.doubt, *notes)
     return outcome
 
 
 def _join_reasons(*reasons: str) -> str:
-    return "; ".join(filter(None, reasons))
+    return "; ".join(dict.fromkeys(filter(None, reasons)))
 
 
 def _most_likely(candidates: Iterable[Candidate]) -> list[Candidate]:
     """Candidates in order of their scores, those of the grammar last and not all of them."""
-    ordered = sorted(candidates, key=lambda candidate: -candidate.score)
+    ordered = sorted(candidates, key=lambda candidate: (-candidate.score, -candidate.votes))
     of_grammar = [candidate for candidate in ordered if candidate.source == "grammar"]
     return [candidate for candidate in ordered if candidate.source != "grammar"] + of_grammar[:_MOST_RUN]
 
 
-def _validate_and_run(db: Connection, candidates: Sequence[Candidate], context: Context) -> None:
-    """Run the candidates in order; duplicates share one result, and those that may not be run have a failure."""
-    limits = sandbox.limits(db)
-    deadline = time.monotonic() + _TOTAL_TIME * limits.seconds
-    first_of: dict[str, Candidate] = {}
-    checked = sandbox.check(db, [candidate.sql for candidate in candidates], context.path)
-    for candidate, query in zip(candidates, checked, strict=True):
-        if isinstance(query, Refused):
-            candidate.failure = str(query)
-            continue
-        candidate.failure = _forbidden(db, query, context)
-        if candidate.failure:
-            continue
-        candidate.validated = query
-        same = first_of.setdefault(query.qualified, candidate)
-        if same is not candidate:
-            candidate.result, candidate.failure = same.result, same.failure
-        elif time.monotonic() > deadline:
-            candidate.failure = "other readings took all the time"
-        else:
-            _run(db, candidate, query, limits, context.selection.role)
-
-
-def _forbidden(db: Connection, query: ValidatedQuery, context: Context) -> str:
-    """Why a query may not be run; empty if it may.
-
-    If no tables were named, other tables may be read unless they run code that the caller cannot trust.
-    """
-    if context.tables is not None:
-        inside = set(query.relations) <= set(context.tables)
-        return "" if inside else "the SQL reads other tables than those named"
-    others = [oid for oid in query.relations if oid not in context.selection.oids]
-    return schema_reader.exclusion_note(db, schema_reader.untrusted(db, others))
-
-
-def _run(db: Connection, candidate: Candidate, query: ValidatedQuery, limits: sandbox.QueryLimits, role: int) -> None:
-    try:
-        candidate.result = table_access.as_role(db, role, partial(sandbox.run, db, query, limits))
-    except Refused as refused:
-        candidate.failure = str(refused)
-
-
-def _vote(tried: Sequence[Candidate], proposal: Proposal, schema: Schema) -> Outcome:
-    """Group candidates by their results, and choose the best one of the best group."""
+def _vote(
+    tried: Sequence[Candidate], proposal: Proposal, schema: Schema, writer: Writer | None, threshold: float
+) -> Outcome:
+    """Choose the surest group of candidates with the same result."""
     linked = proposal.linked
     doubt = _explain_doubt(linked, proposal.reasons, tried)
-    successful = [candidate for candidate in tried if candidate.result is not None and candidate.validated is not None]
-    if not successful:
+    groups = group_results(tried, linked, schema, writer)
+    if not groups:
         valid = (candidate.validated.sql for candidate in tried if candidate.validated is not None)
         return Outcome(next(valid, None), 0.0, None, "", doubt, linked.chinese)
-    groups: dict[str | None, list[Candidate]] = {}
-    for candidate in successful:
-        groups.setdefault(candidate.fingerprint(), []).append(candidate)
-    ranked = sorted(
-        ((_confidence(group, successful), group) for group in groups.values()),
-        key=lambda pair: -_group_rank(pair[1], pair[0]),
-    )
-    confidence, group = ranked[0]
-    confidence = _clamp(confidence)
-    best = max(group, key=lambda candidate: (candidate.source == "taught", candidate.score))
+    _weigh_conflict(groups, threshold)
+    chosen, *others = sorted(groups, key=_rank, reverse=True)
+    best = chosen.best
     assert best.result is not None
     assert best.validated is not None
-    alternatives = [_alternative(members, other_confidence) for other_confidence, members in ranked[1:]]
-    if alternatives and confidence < _CONFIDENT:
+    if chosen.unread:
+        doubt = _join_reasons(doubt, f"the model's query does not read: {', '.join(chosen.unread)}")
+    alternatives = [_alternative(group) for group in others]
+    if alternatives and chosen.confidence < _CONFIDENT:
         doubt = _join_reasons(doubt, f"it may also mean: {alternatives[0]['sql']}")
     if not best.result.rows:
         doubt = _join_reasons(doubt, "no rows match that reading")
     return Outcome(
         best.validated.sql,
-        round(confidence, 3),
+        round(chosen.confidence, 3),
         best.result,
-        _explain(linked, schema, best, len(group), len(successful)),
+        _explain(linked, schema, chosen, sum(len(group.members) for group in groups), writer),
         doubt or "no reading is sure enough",
         linked.chinese,
         alternatives,
     )
 
 
-def _alternative(group: Sequence[Candidate], confidence: float) -> dict[str, Any]:
-    best = max(group, key=lambda candidate: candidate.score)
-    assert best.validated is not None
-    return {"sql": best.validated.sql, "confidence": round(_clamp(confidence), 3)}
+def group_results(
+    tried: Sequence[Candidate], linked: LinkedQuestion, schema: Schema, writer: Writer | None
+) -> list[Group]:
+    """Candidates that ran, grouped by their results, with the confidences of each source by itself."""
+    successful = [candidate for candidate in tried if candidate.result is not None and candidate.validated is not None]
+    by_result: dict[str | None, Group] = {}
+    for candidate in successful:
+        by_result.setdefault(candidate.fingerprint(), Group([])).members.append(candidate)
+    own = [candidate for candidate in successful if candidate.source != "model"]
+    for group in by_result.values():
+        mine = [member for member in group.members if member.source != "model"]
+        if mine:
+            group.own = _own_confidence(mine, own)
+        written = [member for member in group.members if member.source == "model"]
+        if written and writer is not None:
+            group.votes = sum(member.votes for member in written)
+            group.model = writer.reliability.confidence(group.votes, writer.samples)
+            group.unread = min((_unread(member, linked, schema) for member in written), key=len)
+            group.model *= _UNREAD_WEIGHT if group.unread else 1.0
+    return list(by_result.values())
 
 
-def _clamp(confidence: float) -> float:
-    return max(0.0, min(_HIGHEST_CONFIDENCE, confidence))
+def _unread(candidate: Candidate, linked: LinkedQuestion, schema: Schema) -> list[str]:
+    """What the question states and the query does not read; all of it where it reads no table."""
+    if candidate.validated is not None and not candidate.validated.relations:
+        return [linked.question]
+    return coverage.unread_words(linked, schema, candidate.sql)
 
 
-def _group_rank(group: Sequence[Candidate], confidence: float) -> float:
-    """The score of the best member; agreement only breaks ties, as it raises confidence, not likelihood."""
-    return max(candidate.score for candidate in group) * _result_weight(group) + 0.1 * confidence
+def _weigh_conflict(groups: Sequence[Group], threshold: float) -> None:
+    """Where the grammar and most of a model's samples are sure of different results, at most one of them is right.
+
+    The posterior of each, given that they differ, by Bayes' rule on errors that are independent.
+    """
+    model = max(groups, key=lambda group: group.model)
+    rival = max(groups, key=lambda group: group.own)
+    if rival is model or model.votes < 2 or model.unread or rival.own < threshold or rival.holds("taught"):
+        return
+    p, r = model.model, _GRAMMAR_RELIABILITY
+    model.model = max(model.own, p * (1 - r) / (p * (1 - r) + 1 - p))
+    # Relative to what the grammar's reliability is without a model.
+    rival.own *= (1 - p) / (r * (1 - p) + 1 - r)
 
 
-def _result_weight(group: Sequence[Candidate]) -> float:
-    return _EMPTY_WEIGHT if all(map(_is_empty, group)) else 1.0
+def _rank(group: Group) -> tuple[bool, float]:
+    """Taught SQL first, as a person said that it is right; then by confidence."""
+    return group.holds("taught"), group.confidence
+
+
+def _alternative(group: Group) -> dict[str, Any]:
+    assert group.best.validated is not None
+    return {"sql": group.best.validated.sql, "confidence": round(group.confidence, 3)}
 
 
 def _is_empty(candidate: Candidate) -> bool:
@@ -180,27 +211,22 @@ def _is_empty(candidate: Candidate) -> bool:
     return not rows or all(value is None for row in rows for value in row) or rows == [[0]]
 
 
-def _confidence(group: Sequence[Candidate], successful: Sequence[Candidate]) -> float:
+def _own_confidence(group: Sequence[Candidate], successful: Sequence[Candidate]) -> float:
     """The score of the group's best member, reduced by candidates of similar score that disagree."""
     score = max(candidate.score for candidate in group)
-    sources = {candidate.source for candidate in group}
-    if "model" in sources and len(sources) > 1:
-        score = max(score, _AGREEMENT_SCORE)
-    elif sources == {"model"}:
-        score = min(0.7, score + 0.1 * (len(group) - 1))
     agreeing = _weight(group, score) or 1.0
     disagreeing = _weight([candidate for candidate in successful if candidate not in group], score)
-    share = agreeing / (agreeing + disagreeing) if "taught" not in sources else 1.0
-    return score * share * _result_weight(group)
+    share = 1.0 if any(candidate.source == "taught" for candidate in group) else agreeing / (agreeing + disagreeing)
+    return score * share * (_EMPTY_WEIGHT if all(map(_is_empty, group)) else 1.0)
 
 
 def _weight(candidates: Iterable[Candidate], score: float) -> float:
     """The total weight of votes; it falls steeply below the score, so that unlikely candidates hardly count."""
-    likely = (candidate.score / score for candidate in candidates if candidate.source != "model")
-    return sum(ratio**_DISAGREEMENT_EXPONENT for ratio in likely)
+    return sum((candidate.score / score) ** _DISAGREEMENT_EXPONENT for candidate in candidates)
 
 
-def _explain(linked: LinkedQuestion, schema: Schema, best: Candidate, agree: int, total: int) -> str:
+def _explain(linked: LinkedQuestion, schema: Schema, chosen: Group, total: int, writer: Writer | None) -> str:
+    best = chosen.best
     if best.source == "taught":
         return "as taught by llm_teach()"
     mappings = []
@@ -211,8 +237,12 @@ def _explain(linked: LinkedQuestion, schema: Schema, best: Candidate, agree: int
             column = "" if ref[1] < 0 else schema.column(ref).sql
             if (column or table) in best.sql:
                 mappings.append(f"“{mention.normalized}” read as {table}{'.' if column else ''}{column}")
-    agreement = f"{agree} of {total} queries tried agree" if total > 1 else ""
-    source = "written by the model" if best.source == "model" else ""
+    agreement = f"{len(chosen.members)} of {total} queries tried agree" if total > 1 else ""
+    source = ""
+    if chosen.votes and writer is not None:
+        known = "measured" if writer.reliability.measured else "assumed, llm_calibrate_ask() measures it"
+        said = f'{chosen.votes} of {writer.samples} samples of the model "{writer.model.name}"'
+        source = f"{said} agree on this result (confidence {known})"
     return _join_reasons(source, *dict.fromkeys(mappings), agreement)
 
 
@@ -223,4 +253,7 @@ def _explain_doubt(linked: LinkedQuestion, reasons: Sequence[str], tried: Sequen
     if all(candidate.result is None for candidate in tried):
         parts += reasons[:2]
         parts += list(dict.fromkeys(candidate.failure for candidate in tried if candidate.failure))[:2]
+    written = [candidate for candidate in tried if candidate.source == "model"]
+    if written and all(candidate.result is None for candidate in written):
+        parts.append(f"what the model wrote was not run: {written[0].failure}")
     return "; ".join(parts)

@@ -125,11 +125,12 @@ class Classifier:
 
         `variant` is the wording of the question, from 0.
         """
-        rows = [None if text is None or is_blank(text) else text for text in inputs]
+        blank = [text is not None and is_blank(text) for text in inputs]
+        rows = [None if unseen else text for text, unseen in zip(inputs, blank, strict=True)]
         results = self._model.run_rows("classification", rows, **self._options, variant=variant)
         return [
-            json.loads(result) if result is not None else {} if text is not None and is_blank(text) else None
-            for text, result in zip(inputs, results, strict=True)
+            {} if unseen else None if result is None else json.loads(result)
+            for unseen, result in zip(blank, results, strict=True)
         ]
 
     def score_sets(
@@ -166,7 +167,7 @@ def choice(scores: Scores) -> Choice:
 
 def is_blank(text: str) -> bool:
     """Whether nothing of a text can be seen: spaces, controls and marks without width."""
-    return all(unicodedata.category(character) in _INVISIBLE for character in text)
+    return all(unicodedata.category(character) in _INVISIBLE for character in text.strip())
 
 
 def majority_labels(ballots: Sequence[Scores], threshold: float) -> list[str]:

@@ -15,8 +15,8 @@ from pg_llm.runtime import client
 from pg_llm.runtime.client import Cost
 
 _R = TypeVar("_R")
-# Answers a task in place of a model: model, task, inputs and options to a result per input.
-Answer = Callable[["Model", str, Sequence[str], Message], list[str]]
+# Answers a task in place of a model: model, task, inputs and options to a result or its Error per input.
+Answer = Callable[["Model", str, Sequence[str], Message], list[Any]]
 
 # Recordings that are under way: the digest of each model that was run, by its name.
 _recordings: list[dict[str, str | None]] = []
@@ -93,8 +93,8 @@ class Model:
         poll, account = self._db.poll, self._account
         return with_files(self._db, lambda: client.run(self.engine, task, self.wire, inputs, options, poll, account))
 
-    def measure(self, task: str, inputs: Sequence[str], options: Message) -> tuple[list[str], Cost]:
-        """The results of a task for a few inputs, and what they cost; nothing that is remembered is used."""
+    def measure(self, task: str, inputs: Sequence[str], options: Message) -> tuple[list[Any], Cost]:
+        """The results of a task, or their Errors, for a few inputs, and what they cost where nothing is remembered."""
         poll, account = self._db.poll, self._account
         return with_files(
             self._db, lambda: client.measure(self.engine, task, self.wire, inputs, options, poll, account)

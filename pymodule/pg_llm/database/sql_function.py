@@ -91,7 +91,8 @@ def _reported(error: BaseException) -> BaseException:
 
 
 def _failure(message: str, sqlstate: str, detail: str | None, hint: str | None) -> _PgLlmError:
-    failure = _PgLlmError(message)
+    # Once, where one function of ours has called another.
+    failure = _PgLlmError(message.removeprefix(f"{_PgLlmError.__name__}: "))
     fields = {"sqlstate": sqlstate, "detail": detail, "hint": hint}
     # PL/Python reads each of these and trips over one that is missing.
     others = ("query", "position", "schema_name", "table_name", "column_name", "datatype_name", "constraint_name")

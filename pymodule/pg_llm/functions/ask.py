@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pg_llm import arguments
-from pg_llm.ask import answering
+from pg_llm.ask import answering, calibration
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
 from pg_llm.errors import InvalidInput
@@ -36,6 +36,12 @@ def ask_feedback(db: Connection, id: str | None, correct: bool | None, sql: str 
     """Say whether a question of your llm.ask_log was answered rightly, or by which SQL it is; this teaches."""
     is_right = arguments.required("correct", correct)
     answering.record_feedback(db, arguments.required("id", id), is_right, sql)
+
+
+@sql_function
+def llm_calibrate_ask(db: Connection, model: str | None) -> list[dict[str, Any]]:
+    """Measure on your taught questions how often a model answers rightly; ask is as sure of it from then on."""
+    return calibration.calibrate(db, model)
 
 
 def _question(question: str | None) -> str:

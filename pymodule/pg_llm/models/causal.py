@@ -15,7 +15,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 from pg_llm.errors import InvalidInput
 from pg_llm.models import grammars
-from pg_llm.models.engine import Message, Sampling, Text, Window
+from pg_llm.models.engine import Message, Sampling, Text, Window, Written
+from pg_llm.models.special_tokens import SpecialTokens
 
 # Continuations that are scored at once, each with a copy of the prompt's key-value cache.
 _MAX_CONTINUATIONS = 64
@@ -142,8 +143,11 @@ class CausalModel:
             has_ended = has_ended or text.mask.is_stopped
         if not has_ended and len(text.tokens) < text.longest:
             return window
-        written: str = self._tokenizer.decode(text.tokens[text.prompt :], skip_special_tokens=True)
-        return written.strip() if text.mask is None or text.mask.is_complete else None
+        if text.mask is not None and not text.mask.is_complete:
+            return None
+        written = text.tokens[text.prompt :]
+        decoded: str = self._tokenizer.decode(written, skip_special_tokens=True)
+        return Written(decoded.strip(), text.prompt, len(written))
 
     @cached_property
     def _grammar_tokenizer(self) -> Any:
@@ -167,8 +171,9 @@ class CausalModel:
         least = sum(len(message["content"]) for message in messages) // self._longest_token
         if least > self._window:
             raise self._too_long(f"{least} or more")
+        messages = SpecialTokens(self._tokenizer.all_special_tokens).broken(messages)
         if self._tokenizer.chat_template:
-            text = self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+            text = self._tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
         else:
             text = "\n".join(message["content"] for message in messages) + "\n"
         tokens: list[int] = self._tokenizer(text, add_special_tokens=not self._tokenizer.chat_template)["input_ids"]

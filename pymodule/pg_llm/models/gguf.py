@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,7 +16,13 @@ _MAGIC = b"GGUF"
 # Types of metadata values that are numbers, in struct's notation; then those of a text and of an array.
 _NUMBERS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 _TEXT, _ARRAY = 8, 9
-_MAX_TEXT = 1 << 20
+# Bytes of a text, and items of a list; vocabularies have some hundred thousand.
+_MAX_TEXT, _MAX_ITEMS = 1 << 20, 1 << 22
+# Tokens, and their kinds.
+_VOCABULARY = ("tokenizer.ggml.tokens", "tokenizer.ggml.token_type")
+# Kinds of tokens that are no text: control tokens, and what a model's author added, which may be white space too.
+_CONTROL, _ADDED = 3, 4
+_BRACKETED = re.compile(r"[<\[].*[>\]]", re.DOTALL)
 # Bytes of a key's or a value's number in the cache, which is 16-bit floating point.
 _CACHED = 2
 
@@ -40,10 +48,26 @@ def files(folder: Path) -> list[Path]:
 
 def read_header(file: Path) -> Header:
     """The header of a file. Raises InvalidModel for one that is not GGUF."""
+    with _reading(file) as stream:
+        return _header(_architecture(stream))
+
+
+def special_tokens(file: Path) -> list[str]:
+    """The tokens of a file that are no text, such as those between the turns of a conversation."""
+    with _reading(file) as stream:
+        found: dict[str, list[Any]] = {}
+        metadata = _metadata(stream, lambda _: len(found) == len(_VOCABULARY))
+        found.update((key, value) for key, value in metadata if key in _VOCABULARY)
+        kinds = zip(*(found.get(key, []) for key in _VOCABULARY), strict=False)
+        return [token for token, kind in kinds if kind == _CONTROL or (kind == _ADDED and _BRACKETED.fullmatch(token))]
+
+
+@contextlib.contextmanager
+def _reading(file: Path) -> Iterator[BinaryIO]:
     try:
         with file.open("rb") as stream:
-            return _header(_architecture(stream))
-    except (struct.error, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
+            yield stream
+    except (struct.error, KeyError, TypeError, ValueError, ArithmeticError, RecursionError) as error:
         raise InvalidModel(f'"{file}" is no GGUF file that can be read: {error}') from error
 
 
@@ -60,21 +84,33 @@ def _header(metadata: dict[str, Any]) -> Header:
     most = max(heads) if isinstance(heads, Sequence) else int(heads)
     size = number("embedding_length", 0) // max(most, 1)
     of_head = number("attention.key_length", size) + number("attention.value_length", size)
-    return Header(architecture, number("context_length", 2048), total * of_head * _CACHED)
+    header = Header(architecture, number("context_length", 2048), total * of_head * _CACHED)
+    # llama.cpp takes a context of 0 for as much as there is, and what is less than nothing would free memory of others.
+    if header.context < 1 or header.bytes_per_token < 0:
+        raise ValueError(f"a context of {header.context} tokens, {header.bytes_per_token} bytes for each")
+    return header
 
 
 def _architecture(stream: BinaryIO) -> dict[str, Any]:
     """The metadata before the vocabulary, which comes last and is long."""
+    metadata: dict[str, Any] = {}
+
+    def is_known(key: str) -> bool:
+        return key.startswith("tokenizer.") and f"{metadata.get('general.architecture')}.context_length" in metadata
+
+    metadata.update(_metadata(stream, is_known))
+    return metadata
+
+
+def _metadata(stream: BinaryIO, is_enough: Callable[[str], bool]) -> Iterator[tuple[str, Any]]:
+    """Keys and values, up to a key that tells that those before it are enough."""
     magic, version, _, count = struct.unpack("<4sIQQ", stream.read(24))
     if magic != _MAGIC or version < 2:
         raise ValueError(f"it begins with {magic!r}, version {version}")
-    metadata: dict[str, Any] = {}
     for _ in range(count):
-        key = _text(stream)
-        if key.startswith("tokenizer.") and f"{metadata.get('general.architecture')}.context_length" in metadata:
-            break
-        metadata[key] = _value(stream, *_unpack(stream, "I"))
-    return metadata
+        if is_enough(key := _text(stream)):
+            return
+        yield key, _value(stream, *_unpack(stream, "I"))
 
 
 def _value(stream: BinaryIO, kind: int) -> Any:
@@ -82,6 +118,8 @@ def _value(stream: BinaryIO, kind: int) -> Any:
         return _text(stream)
     if kind == _ARRAY:
         of, count = _unpack(stream, "IQ")
+        if count > _MAX_ITEMS:
+            raise ValueError(f"a list of {count} items")
         return [_value(stream, of) for _ in range(count)]
     return _unpack(stream, _NUMBERS[kind])[0]
 

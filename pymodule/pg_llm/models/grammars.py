@@ -11,16 +11,29 @@ import numpy as np
 from llguidance import LLMatcher
 
 from pg_llm.errors import InvalidInput
+from pg_llm.models import grammar_check
 from pg_llm.models.engine import Sampling
+
+# What users write, which may be a bomb; the grammars for single texts are our own, and hold parts of it.
+_problem = functools.lru_cache(maxsize=64)(grammar_check.problem)
 
 
 def of(sampling: Sampling) -> str | None:
     """The grammar that a text follows, if it follows one. Raises InvalidInput for one that cannot be used."""
     if sampling.grammar is None and sampling.schema is None:
         return None
-    grammar = sampling.grammar if sampling.grammar is not None else f"start: {json_rule(sampling.schema)}"
-    _check(grammar)
-    return grammar
+    of_schema = f"start: {json_rule(sampling.schema)}"
+    # llama.cpp would write without a grammar that cannot be used, and say nothing.
+    problem = _problem(of_schema) if sampling.schema is not None else None
+    if sampling.grammar is not None and problem != grammar_check.TOO_MUCH:
+        problem = LLMatcher.validate_grammar(sampling.grammar)
+    if problem:
+        raise InvalidInput(
+            "the schema cannot be used",
+            detail=problem[:1000],
+            hint="""Write schema => '{"type": "object", "properties": {"name": {"type": "string"}}}'.""",
+        )
+    return of_schema if sampling.grammar is None else sampling.grammar
 
 
 def json_rule(schema: Any) -> str:
@@ -28,17 +41,6 @@ def json_rule(schema: Any) -> str:
     # Without white space: a small model that may write spaces sometimes never stops.
     compact = {**schema, "x-guidance": {"whitespace_flexible": False}} if isinstance(schema, dict) else schema
     return f"%json {json.dumps(compact)}"
-
-
-@functools.lru_cache(maxsize=64)
-def _check(grammar: str) -> None:
-    # llama.cpp would write without it, and say nothing.
-    if problem := LLMatcher.validate_grammar(grammar):
-        raise InvalidInput(
-            "the schema cannot be used",
-            detail=problem[:1000],
-            hint="""Write schema => '{"type": "object", "properties": {"name": {"type": "string"}}}'.""",
-        )
 
 
 class TokenMask:

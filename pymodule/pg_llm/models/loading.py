@@ -69,7 +69,7 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
             model = _graph(spec, folder)
         elif spec.base:
             model = _head(spec, ModelSpec.from_wire(spec.base), folder, get)
-        elif (folder / "head.json").exists():
+        elif (folder / "head.json").exists() and not (spec.task == "embedding" and (folder / "modules.json").exists()):
             raise InvalidModel(
                 f'model "{spec.name}" is a head, and the registry does not say of which model',
                 hint="Train it here with llm_fit(): a head is not registered from files.",
@@ -82,6 +82,12 @@ def load(spec: ModelSpec, threads: int, get: Get) -> Engine:
             model = _lexer(spec, folder, threads)
         elif spec.task == "generation":
             model = _causal(spec, folder, threads)
+        elif gguf.files(folder):
+            raise InvalidModel(
+                f"a GGUF file cannot do {spec.task} here",
+                hint="Register it with the task generation. Encoders are read from safetensors; one in GGUF can be"
+                " served by llama.cpp as an endpoint.",
+            )
         else:
             model = _transformer(spec, folder, digest, threads)
     if spec.task == "relations":

@@ -29,20 +29,9 @@ class StaticModel:
     batch_tokens = 1 << 16
 
     def __init__(self, folder: Path) -> None:
-        tensors = load_file(folder / "model.safetensors")
-        try:
-            table = tensors["embeddings"].astype(np.float32)
-        except KeyError as error:
-            raise InvalidModel(
-                "the file model.safetensors has no embeddings", hint="Train or copy it again."
-            ) from error
-        # A published model may share vectors among tokens, and keep the weights of tokens apart.
-        if "mapping" in tensors:
-            table = table[tensors["mapping"]]
-        if "weights" in tensors:
-            table *= tensors["weights"].astype(np.float32)[:, None]
-        self._table = table
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        tokens = 1 + max(self._tokenizer.get_vocab().values(), default=0)
+        self._table = table = _table(load_file(folder / "model.safetensors"), tokens)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(MAX_TOKENS)
         self._unknown = unknown_token(self._tokenizer)
@@ -70,6 +59,29 @@ class StaticModel:
     def _window(self, ids: list[int]) -> Window:
         known = [number for number in ids if number != self._unknown] if self._unknown in ids else ids
         return Window(known, max(1, len(known)))
+
+
+def _table(tensors: dict[str, Any], tokens: int) -> Any:
+    """The vector of each token, float32. Raises InvalidModel for a file that does not fit the tokenizer."""
+    vectors = tensors.get("embeddings", np.empty(0))
+    if vectors.ndim != 2:
+        raise InvalidModel("the file model.safetensors has no embeddings", hint="Train or copy it again.")
+    # A published model may share vectors among tokens, and keep the weights of tokens apart.
+    mapping = tensors.get("mapping", np.arange(len(vectors)))
+    weights = tensors.get("weights", np.ones(len(mapping)))
+    # A few bytes of a mapping could stand for all memory.
+    fits = tokens <= len(mapping) == len(weights) and len(mapping) <= max(2 * tokens, len(vectors))
+    if not fits or mapping.min(initial=0) < 0 or mapping.max(initial=0) >= len(vectors):
+        raise InvalidModel(
+            f"the file model.safetensors has vectors for {len(mapping)} tokens, and the tokenizer has {tokens}",
+            hint="Train or copy both again.",
+        )
+    table = vectors.astype(np.float32)
+    if "mapping" in tensors:
+        table = table[mapping]
+    if "weights" in tensors:
+        table *= weights.astype(np.float32)[:, None]
+    return table
 
 
 def unknown_token(tokenizer: Tokenizer) -> int | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pg_llm.database import foreign_code, models, relation_names, sandbox, search_path
@@ -12,11 +13,11 @@ from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.quoting import quote_ident
 from pg_llm.database.select import READ_ONLY
 from pg_llm.database.timeout import TimedOut, time_limit
-from pg_llm.errors import ConcurrentChange, InsufficientPrivilege, InvalidInput
+from pg_llm.errors import ConcurrentChange, Error, InsufficientPrivilege, InvalidInput
 from pg_llm.optimize import plan as planner
 from pg_llm.optimize import simulation
 from pg_llm.optimize.plan import Statement
-from pg_llm.optimize.simulation import Kind, Question, Requests, Simulation
+from pg_llm.optimize.simulation import Kind, Outcome, Requests, Simulation
 from pg_llm.runtime import client
 from pg_llm.runtime.client import Cost
 
@@ -25,32 +26,52 @@ _WHOLE, _SAMPLED, _ASKING = 5.0, 20.0, 5.0
 # Rows of the largest table that are read: more where they lead to too few texts.
 _SAMPLE_ROWS = (10_000, 100_000)
 _LEAST_TEXTS = 100
-# Texts of one request where the statement itself sends many.
-_BATCH = 16
 # Twice the rows lead to so many times as many texts, in proportion or not at all.
 _PROPORTIONAL = (1.6, 2.5)
+# A larger sample is taken where half of it leads to an estimate that is so many times lower.
+_STABLE = 1.1
 _HINT = "Estimate a part of it, as with a condition that leaves fewer rows."
 # Functions that are volatile and change nothing.
 _HARMLESS = ["random", "random_normal", "clock_timestamp", "timeofday", "gen_random_uuid"]
+# Functions that are volatile, or of an owner whom role $5 does not trust.
 _FUNCTIONS = """
     SELECT p.oid::regprocedure::text AS name, p.provolatile = 'v' AS volatile, o.rolname::text AS owner
     FROM unnest($1::text[], $2::text[]) AS f (schema, name) JOIN pg_proc AS p ON p.proname = f.name
     JOIN pg_namespace AS n ON n.oid = p.pronamespace JOIN pg_roles AS o ON o.oid = p.proowner
     WHERE (n.nspname = f.schema OR f.schema IS NULL AND n.nspname = ANY ($3::text[])) AND (
         p.provolatile = 'v' AND NOT (n.nspname = 'pg_catalog' AND p.proname = ANY ($4::text[]))
-        OR NOT o.rolsuper AND NOT pg_has_role(o.oid, 'USAGE')
+        OR NOT pg_has_role(o.oid, $5::oid, 'USAGE')
     )
     ORDER BY volatile DESC, name LIMIT 1
+"""
+# Operators and types of owners whom role $5 does not trust; an operator on such a type needs a value of it.
+_OTHERS = """
+    SELECT format('operator %s', o.oid::regoperator) AS name, pg_get_userbyid(o.oprowner)::text AS owner
+    FROM unnest($1::text[], $2::text[]) AS f (schema, name) JOIN pg_operator AS o ON o.oprname = f.name
+    JOIN pg_namespace AS n ON n.oid = o.oprnamespace
+    WHERE (n.nspname = f.schema OR f.schema IS NULL AND n.nspname = ANY ($3::text[]))
+    AND NOT pg_has_role(o.oprowner, $5::oid, 'USAGE') AND NOT EXISTS (
+        SELECT FROM pg_type AS t
+        WHERE t.oid IN (o.oprleft, o.oprright) AND NOT pg_has_role(t.typowner, $5::oid, 'USAGE')
+    )
+    UNION ALL
+    SELECT format('type %s', t.oid::regtype), pg_get_userbyid(t.typowner)::text
+    FROM unnest($1::text[], $4::text[]) AS f (schema, name) JOIN pg_type AS t ON t.typname = f.name
+    JOIN pg_namespace AS n ON n.oid = t.typnamespace
+    WHERE (n.nspname = f.schema OR f.schema IS NULL AND n.nspname = ANY ($3::text[]))
+    AND NOT pg_has_role(t.typowner, $5::oid, 'USAGE')
+    LIMIT 1
 """
 _RELATIONS = f"""
     SELECT c.oid::int8 AS oid, format('%I.%I', n.nspname, c.relname) AS name, c.relkind IN ('r', 'p', 'm') AS is_table,
            {sandbox.FOREIGN_TYPE} AS strange
     FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE c.oid = $1::oid
 """
-# No parallel workers: what stands in for the models is known to this process only.
+# No parallel workers: what stands in for the models is known to this process only. A text that fails is one of many.
 _SETTINGS = """
     SELECT pg_catalog.set_config('max_parallel_workers_per_gather', '0', true),
-           pg_catalog.set_config('jit', 'off', true)
+           pg_catalog.set_config('jit', 'off', true), pg_catalog.set_config('llm.on_error', 'null', true),
+           pg_catalog.set_config('client_min_messages', 'error', true)
 """
 
 
@@ -80,6 +101,7 @@ def estimate(db: Connection, sql: str) -> list[Estimate]:
         whole, *references = planner.analyze(db, "references", [sql])[0]
         statement = Statement(db, whole["statement"], path)
         _check_functions(db, [each["function"] for each in references if "function" in each], schemas)
+        _check_others(db, references, schemas)
         tables = [each for each in references if "relation" in each]
         estimator = _Estimator(statement, _largest(statement, tables, _checked_relations(statement, tables)))
         return estimator.estimates()
@@ -87,17 +109,36 @@ def estimate(db: Connection, sql: str) -> list[Estimate]:
 
 def _check_functions(db: Connection, names: Sequence[Sequence[str]], schemas: Sequence[str]) -> None:
     """Raise an error for a function that may change something, or is that of a role that the caller does not trust."""
-    values = ([schema for schema, _ in names], [name for _, name in names], list(schemas), _HARMLESS)
-    for row in db.rows(_FUNCTIONS, ("text[]",) * 4, values):
+    values = ([schema for schema, _ in names], [name for _, name in names], list(schemas), _HARMLESS, db.current_role())
+    for row in db.rows(_FUNCTIONS, (*("text[]",) * 4, "int8"), values):
         if row["volatile"]:
             raise InvalidInput(
                 f"query calls {row['name']}, which is VOLATILE: it is not run for an estimate",
                 hint="Estimate the SELECT inside it, or declare it STABLE if it changes nothing.",
             )
-        raise InsufficientPrivilege(
-            f"query calls {row['name']} of role {row['owner']}, which would run with your rights",
-            hint="Leave it out, or have its owner ask.",
-        )
+        raise _foreign(f"function {row['name']}", row["owner"])
+
+
+def _check_others(db: Connection, references: Sequence[dict[str, Any]], schemas: Sequence[str]) -> None:
+    """Raise an error for an operator or type of a role that the caller does not trust."""
+    named = [(each.get("operator"), each.get("type")) for each in references]
+    names = [(operator or type_, operator, type_) for operator, type_ in named if operator or type_]
+    values = (
+        [either[0] for either, _, _ in names if either],
+        [operator[1] if operator else None for _, operator, _ in names],
+        list(schemas),
+        [type_[1] if type_ else None for _, _, type_ in names],
+        db.current_role(),
+    )
+    for row in db.rows(_OTHERS, (*("text[]",) * 4, "int8"), values):
+        raise _foreign(row["name"], row["owner"])
+
+
+def _foreign(name: str, owner: str) -> InsufficientPrivilege:
+    return InsufficientPrivilege(
+        f"query uses {name} of role {owner}, whose code would run with your rights",
+        hint="Leave it out, take its schema off the search path, or have its owner ask.",
+    )
 
 
 def _checked_relations(statement: Statement, tables: Sequence[dict[str, Any]]) -> list[dict[str, Any] | None]:
@@ -148,7 +189,7 @@ class _Estimator:
     def __init__(self, statement: Statement, sample: Sample | None) -> None:
         self._statement = statement
         self._sample = sample
-        self._answers: dict[Kind, dict[int, str]] = {}
+        self._answers: dict[Kind, dict[int, Outcome]] = {}
         self._costs: dict[Kind, Cost] = {}
 
     def estimates(self) -> list[Estimate]:
@@ -175,16 +216,21 @@ class _Estimator:
                     f"query takes longer than {_WHOLE:g} seconds even without its models, and has no table to sample",
                     hint=_HINT,
                 ) from None
-        try:
+        found: list[tuple[Kind, Requests, float]] = []
+        with contextlib.suppress(TimedOut):
             for rows in _SAMPLE_ROWS:
                 percent = min(100.0, 100 * rows / max(self._sample.rows, 1.0))
                 requests = self._run_with_answers(self._sample.sql, percent, _SAMPLED)
                 half = self._run(self._sample.sql, percent / 2, _SAMPLED)
-                shares = {kind: _share(each, half.get(kind, Requests()), percent) for kind, each in requests.items()}
-                if requests and all(shares.values()):
-                    return [(kind, each, shares[kind] or 1.0) for kind, each in requests.items()]
-        except TimedOut:
-            pass
+                pairs = {kind: (each, half.get(kind, Requests())) for kind, each in requests.items()}
+                shares = {kind: _share(*pair, percent) for kind, pair in pairs.items()}
+                if not shares or None in shares.values():
+                    continue
+                found = [(kind, each, shares[kind] or 1.0) for kind, each in requests.items()]
+                if all(_is_stable(*pairs[kind], share) for kind, _, share in found):
+                    break
+        if found:
+            return found
         raise InvalidInput(
             f"query takes longer than {_WHOLE:g} seconds even without its models, and what it asks them does not grow"
             " in proportion with its largest table, or too little of it is in a sample",
@@ -231,34 +277,23 @@ class _Estimator:
                 db.query_unprepared(query, ("float8",), (percent,))
 
     def _ask_sample(self, kind: Kind, requests: Requests) -> None:
-        """Ask the model a random sample of the texts, for as long as it may take."""
+        """Ask the model a sample of the texts, one portion at least, for as long as it may take."""
         if kind in self._costs:
             return
         until = time.monotonic() + _ASKING
-        answers: dict[int, str] = {}
+        answers: dict[int, Outcome] = {}
         costs: list[Cost] = []
-        for numbers, questions in _portions(requests):
-            results, cost = simulation.ask(questions)
-            answers.update(zip(numbers, results, strict=True))
+        for portion in requests.portions():
+            results, cost = simulation.ask(portion.values())
+            answers.update(zip(portion, results, strict=True))
             costs.append(cost)
             if time.monotonic() > until:
                 break
+        if all(isinstance(answer, Error) for answer in answers.values()):
+            raise next(answer for answer in answers.values() if isinstance(answer, Error))
         self._answers[kind] = answers
         tokens, seconds, money = (sum(each) / len(answers) for each in zip(*costs, strict=True))
         self._costs[kind] = Cost(tokens, seconds, money)
-
-
-def _portions(requests: Requests) -> Iterator[tuple[list[int], list[Question]]]:
-    """The sample in random order, in requests as the statement makes them, each with the same options."""
-    portion: list[tuple[int, Question]] = []
-    for number, question in sorted(requests.sample.items(), key=lambda item: item[0]):
-        is_full = len(portion) == (_BATCH if requests.batched else 1)
-        if portion and (is_full or portion[0][1].options != question.options):
-            yield [each for each, _ in portion], [each for _, each in portion]
-            portion = []
-        portion.append((number, question))
-    if portion:
-        yield [each for each, _ in portion], [each for _, each in portion]
 
 
 def _share(requests: Requests, half: Requests, percent: float) -> float | None:
@@ -272,11 +307,21 @@ def _share(requests: Requests, half: Requests, percent: float) -> float | None:
     return None
 
 
+def _is_stable(requests: Requests, half: Requests, share: float) -> bool:
+    """Whether half the sample leads to nearly as many distinct texts of all."""
+    return share == 1 or _distinct(requests, share) <= _STABLE * _distinct(half, share / 2)
+
+
 def _distinct(requests: Requests, share: float) -> float:
-    """Distinct texts of all, by the estimator Duj1 of Haas and Stokes (1998), as ANALYZE does it."""
-    seen, total = len(requests.texts), requests.total
-    once = sum(count == 1 for count in requests.texts.values())
-    return total * seen / (total - once + once * share) if total else 0.0
+    """Distinct texts of all, by those that a sample without replacement holds once and twice (Chao and Lin 2012).
+
+    It is a lower bound where some texts are far more frequent than others.
+    """
+    seen = len(requests.texts)
+    times = Counter(requests.texts.values())
+    if share == 1 or not times[1]:
+        return seen
+    return seen + times[1] ** 2 / (2 * times[2] + times[1] * share / (1 - share))
 
 
 def _calls(requests: Requests, distinct: float, share: float) -> float:

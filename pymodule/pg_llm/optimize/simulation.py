@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import heapq
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pg_llm.database.models import Model
@@ -21,8 +21,12 @@ from pg_llm.runtime.result_cache import ResultCache
 
 # Model, task and digest of the options; the digest is empty once a task has been asked with many options.
 Kind = tuple[str, str, str]
-# Texts of a kind that the model is asked at most.
-SAMPLE = 64
+# What a model makes of a text.
+Outcome = str | Error
+# Distinct texts of a kind that are kept, and those of them that the model is asked.
+_KEPT, _ASKED = 128, 32
+# Texts of one request where the statement itself sends many: of the first, which may take long, and of others.
+_FIRST_BATCH, _BATCH = 4, 16
 # Options of a task that are told apart; beyond, as where a query is an option, all have the same answers.
 _MOST_OPTIONS = 8
 # Tasks that use a model's tokenizer only, and whose results must fit the text.
@@ -43,10 +47,10 @@ class Question:
     options: Message
 
 
-def ask(questions: Sequence[Question]) -> tuple[list[str], Cost]:
+def ask(questions: Iterable[Question]) -> tuple[list[Outcome], Cost]:
     """The model's answers to texts with the same options, in one request, and what they cost."""
-    first = questions[0]
-    return first.model.measure(first.task, [question.text for question in questions], first.options)
+    first, *others = questions
+    return first.model.measure(first.task, [first.text, *(other.text for other in others)], first.options)
 
 
 @dataclass(slots=True)
@@ -76,7 +80,7 @@ class Requests:
         if self.texts[number] > 1:
             return
         self.bytes += size
-        if len(self._least) < SAMPLE:
+        if len(self._least) < _KEPT:
             heapq.heappush(self._least, -number)
         elif number < -self._least[0]:
             del self.sample[-heapq.heapreplace(self._least, -number)]
@@ -84,11 +88,31 @@ class Requests:
             return
         self.sample[number] = question
 
+    def portions(self) -> Iterator[dict[int, Question]]:
+        """Texts to ask the model, evenly spaced by length, in requests as the statement makes them.
+
+        Those that come first are evenly spaced too (van der Corput's sequence), as there may be no time for all.
+        """
+        by_length = sorted(self.sample.items(), key=lambda item: (len(item[1].text), item[0]))
+        count = min(_ASKED, len(by_length))
+        spaced = [by_length[(2 * place + 1) * len(by_length) // (2 * count)] for place in range(count)]
+        turns = sorted(range(count), key=lambda place: f"{(place + count // 2) % count:032b}"[::-1])
+        portion: dict[int, Question] = {}
+        size = _FIRST_BATCH
+        for number, question in (spaced[place] for place in turns):
+            is_full = len(portion) == (size if self.batched else 1)
+            if portion and (is_full or next(iter(portion.values())).options != question.options):
+                yield portion
+                portion, size = {}, _BATCH
+            portion[number] = question
+        if portion:
+            yield portion
+
 
 class Simulation:
     """Stands in for all models; `answers` has what was answered by kind and hash of the text."""
 
-    def __init__(self, answers: dict[Kind, dict[int, str]]) -> None:
+    def __init__(self, answers: Mapping[Kind, Mapping[int, Outcome]]) -> None:
         self._answers = answers
         self._lists = {kind: list(known.values()) for kind, known in answers.items()}
         self._scopes: dict[tuple[str, str], set[str]] = {}
@@ -96,8 +120,8 @@ class Simulation:
         self.requests: dict[Kind, Requests] = {}
         self.unasked: tuple[Kind, int, Question] | None = None
 
-    def answer(self, model: Model, task: str, inputs: Sequence[str], options: Message) -> list[str]:
-        """A result per input. Raises Unasked."""
+    def answer(self, model: Model, task: str, inputs: Sequence[str], options: Message) -> list[Outcome]:
+        """A result, or an error, per input. Raises Unasked."""
         if task in _WITHOUT_COST:
             return model.measure(task, inputs, options)[0]
         scope = result_cache.scope(task, options)
@@ -111,14 +135,15 @@ class Simulation:
         if len(inputs) <= client.MAX_CACHED_TEXTS:
             known = self._remembered.get_many(model.name, scope, results)
             missing = [text for text in results if text not in known]
-            self._remembered.put_many(model.name, scope, {text: results[text] for text in missing})
+            given = {text: result for text in missing if isinstance(result := results[text], str)}
+            self._remembered.put_many(model.name, scope, given)
         requests = self.requests.setdefault(kind, Requests())
         requests.calls += sum(1 for _ in client.chunks(missing))
         requests.batched |= len(inputs) > client.MAX_CACHED_TEXTS
         numbers = {question.text: number for number, question in questions.items()}
         for text in inputs:
             number = numbers[text]
-            requests.add(number, questions[number], result_cache.size(text, results[text]))
+            requests.add(number, questions[number], result_cache.size(text, str(results[text])))
         return [results[text] for text in inputs]
 
     def _kind(self, model: str, task: str, scope: str) -> Kind:
@@ -128,7 +153,7 @@ class Simulation:
         scopes.add(scope)
         return (model, task, scope)
 
-    def _answer(self, kind: Kind, number: int) -> str:
+    def _answer(self, kind: Kind, number: int) -> Outcome:
         known = self._answers[kind].get(number)
         return self._lists[kind][number % len(self._lists[kind])] if known is None else known
 

@@ -185,12 +185,12 @@ def _compute(engine: str, request: Message, inputs: Sequence[str], poll: Poll) -
 
 def measure(
     engine: str, task: str, model: Message, inputs: Sequence[str], options: Message, poll: Poll, account: Message
-) -> tuple[list[str], Cost]:
-    """As `run`, with what it costs where nothing is remembered. Raises the error of the first input that failed."""
+) -> tuple[list[Any], Cost]:
+    """As `run`, with what it costs where nothing is remembered."""
     request = {"op": "measure", "task": task, "model": model, "options": options, "account": account}
     measured = ask(engine, [{**request, "inputs": chunk} for chunk in chunks(inputs)], poll)
     sums = (sum(each["cost"][place] for each in measured) for place in range(len(Cost._fields)))
-    return [result for each in measured for result in each["results"]], Cost(*sums)
+    return [result for each in measured for result in protocol.results(each)], Cost(*sums)
 
 
 def ask(engine: str, requests: Sequence[Message], poll: Poll) -> list[Any]:

@@ -15,7 +15,7 @@ from concurrent.futures import Future, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pg_llm import interrupts, settings
+from pg_llm import interrupts, protocol, settings
 from pg_llm.errors import Error, HostUnavailable
 from pg_llm.installation import OPENMP_ENV, installation
 from pg_llm.protocol import Message
@@ -44,10 +44,7 @@ def answer(request: Message, poll: Callable[[], object]) -> Any:
         case "measure":
             spent = Spent()
             results = _run(request, spec, poll, spent)
-            for result in results:
-                if isinstance(result, Error):
-                    raise result
-            return {"results": results, "cost": spent.cost(spec.options)}
+            return {**protocol.answered(results, True), "cost": spent.cost(spec.options)}
         case "load":
             return loading.describe(_model(spec, poll))
         case "unload":
@@ -119,7 +116,7 @@ def release() -> None:
 def _run(request: Message, spec: ModelSpec, poll: Callable[[], object], measured: Spent | None = None) -> list[Any]:
     """The result of each text, or its error; as in the host, `measured` sums up the cost of all of them."""
     from pg_llm.models.engine import is_concurrent
-    from pg_llm.tasks import batching
+    from pg_llm.tasks import batching, worker_process
 
     task, inputs, options = request["task"], request["inputs"], request["options"]
     model = _model(spec, poll)
@@ -136,23 +133,36 @@ def _run(request: Message, spec: ModelSpec, poll: Callable[[], object], measured
     spent = measured or Spent()
     spent.texts, spent.cache_hits = len(inputs), len(inputs) - len(distinct)
 
+    def check() -> None:
+        if account:
+            _ledger().check(account)
+
     def read(windows: Sequence[Window]) -> Sequence[Any]:
+        try:
+            check()
+        except Error as error:
+            return [batching.BatchFailed(error)] * len(windows)
         started = time.monotonic()
-        if is_concurrent(model):
-            outputs = batching.forward_concurrently(model, windows, poll, _SLICE)
-        else:
-            outputs = batching.forward(forward, windows, model.batch_tokens, poll)
-        spent.seconds += time.monotonic() - started
-        spent.count(zip(windows, outputs, strict=True))
+        # Of a cancelled call it is not known what the model had read: it pays for all of these.
+        outputs: Sequence[Any] = [None] * len(windows)
+        try:
+            if is_concurrent(model):
+                outputs = batching.forward_concurrently(model, windows, poll, _SLICE)
+            else:
+                outputs = batching.forward(forward, windows, model.batch_tokens, poll)
+        finally:
+            spent.seconds += time.monotonic() - started
+            spent.count(zip(windows, outputs, strict=True))
         return outputs
 
-    if account and distinct:
-        _ledger().check(account)
+    if distinct:
+        check()
+    worker_process.caller.spent = spent
     try:
-        results.update(zip(distinct, _results(task, model, distinct, options, read, poll), strict=False))
+        with _ledger().charged(account, spec.name, spec.options, spent) if account else contextlib.nullcontext():
+            results.update(zip(distinct, _results(task, model, distinct, options, read, poll), strict=False))
     finally:
-        if account:
-            _ledger().add(account, spec.name, spent, spent.money(spec.options))
+        worker_process.caller.spent = None
     failures = [result for result in results.values() if isinstance(result, Exception)]
     if failures:
         # Another call pays only for the others.

@@ -14,7 +14,7 @@ import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pg_llm.models.engine import Engine, Window, is_concurrent
@@ -36,6 +36,13 @@ class _Job:
     missing: int
     done: asyncio.Future[list[Any]]
     seconds: float = 0.0
+    # Positions of windows that the model has been given, and for those it works on when and for which share of it.
+    begun: set[int] = field(default_factory=set)
+    running: dict[int, tuple[float, float]] = field(default_factory=dict)
+
+    def seconds_until(self, now: float) -> float:
+        """Time in which the model has worked on it, batches that are not ready included."""
+        return self.seconds + sum((now - started) * share for started, share in self.running.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +95,8 @@ class ModelQueue:
             return await job.done
         finally:
             if spent is not None:
-                spent.seconds += job.seconds
-                spent.count(each for each in zip(windows, job.results, strict=True) if each[1] is not _NOT_THERE)
+                spent.seconds += job.seconds_until(time.monotonic())
+                spent.count((windows[position], job.results[position]) for position in job.begun)
 
     def cancel(self, session: Session) -> None:
         """Drop the session's waiting windows, and end batches that nobody else waits for."""
@@ -131,6 +138,11 @@ class ModelQueue:
 
     async def _run(self, batch: list[_Item]) -> None:
         started = time.monotonic()
+        total = sum(item.window.cost for item in batch) or 1
+        for item in batch:
+            item.job.begun.add(item.position)
+            # Each text has its share of the batch.
+            item.job.running[item.position] = (started, item.window.cost / total)
         try:
             results = await asyncio.wrap_future(self._submit([item.window for item in batch]))
         except asyncio.CancelledError:
@@ -141,11 +153,10 @@ class ModelQueue:
         else:
             self._finish(batch, results)
         finally:
-            # Each text has its share of the batch.
             seconds = time.monotonic() - started
-            total = sum(item.window.cost for item in batch) or 1
             for item in batch:
-                item.job.seconds += seconds * item.window.cost / total
+                _, share = item.job.running.pop(item.position)
+                item.job.seconds += seconds * share
 
     def _finish(self, batch: list[_Item], results: Sequence[Any]) -> None:
         unfinished: dict[Session, list[_Item]] = {}

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, TypeVar, cast
 
@@ -185,13 +186,10 @@ class Server:
                 raise Error(f'the model host does not know the request "{unknown}"')
 
     async def _measure(self, session: Session, message: Message) -> Message:
-        """The result of each text, and what they have cost. Raises the first text's error."""
+        """The result of each text, or its error, and what they have cost."""
         spent = Spent()
         results = await self._run(session, message, spent)
-        for result in results:
-            if isinstance(result, Error):
-                raise result
-        return {"results": results, "cost": spent.cost(message["model"]["options"])}
+        return {**protocol.answered(results, True), "cost": spent.cost(message["model"]["options"])}
 
     async def _run(self, session: Session, message: Message, measured: Spent | None = None) -> list[str | Error]:
         """The result of each text, or its error; what was computed is kept for the next request even if this fails.
@@ -212,17 +210,19 @@ class Server:
             counts.rows += len(inputs)
             counts.memo_hits += len(inputs) - len(missing)
         account = Account.from_wire(message["account"]) if spec and message.get("account") else None
-        if account and missing:
-            self._ledger.check(account)
+
+        def check() -> None:
+            if account:
+                self._ledger.check(account)
+
+        if missing:
+            check()
         spent = measured or Spent()
         spent.texts, spent.cache_hits = len(inputs), len(inputs) - len(missing)
         outcomes: list[tasks.Outcome] = []
-        try:
+        with self._ledger.charged(account, spec.name, spec.options, spent) if spec and account else nullcontext():
             if missing:
-                outcomes = await self._compute(session, spec, message["task"], missing, options, spent)
-        finally:
-            if spec and account:
-                self._ledger.add(account, spec.name, spent, spent.money(spec.options))
+                outcomes = await self._compute(session, spec, message["task"], missing, options, spent, check)
         computed = dict(zip(missing, outcomes, strict=False))
         kept = {text: outcome for text, outcome in computed.items() if isinstance(outcome, str)}
         self._results.put_many(key, scope, kept)
@@ -233,27 +233,45 @@ class Server:
         return [results[text] for text in inputs]
 
     async def _compute(
-        self, session: Session, spec: ModelSpec | None, name: str, inputs: list[str], options: Message, spent: Spent
+        self,
+        session: Session,
+        spec: ModelSpec | None,
+        name: str,
+        inputs: list[str],
+        options: Message,
+        spent: Spent,
+        check: Callable[[], None],
     ) -> list[tasks.Outcome]:
-        """What becomes of the inputs, in order, up to the portion in which the request failed as a whole."""
+        """What becomes of the inputs, in order, up to the portion in which the request failed as a whole.
+
+        `check` raises an Error where no more may be spent.
+        """
         task = tasks.find(name)
         model = await self._model(spec) if spec else None
         threads = self._threads if spec else self._libraries
         weight = task.weight(model, options) if hasattr(task, "weight") else 1
         results: list[tasks.Outcome] = []
         for portion in tasks.portions(inputs, weight):
-            prepared = await self._in_thread(threads, functools.partial(task.prepare, model, portion, options))
+            prepared = await self._in_thread(threads, functools.partial(task.prepare, model, portion, options), spent)
             items: list[tasks.Outcome] = list(prepared)
             # Long texts are read in steps, between which other sessions have their turn.
             while unfinished := [place for place, item in enumerate(items) if isinstance(item, tasks.WorkItem)]:
                 works = [cast(tasks.WorkItem, items[place]) for place in unfinished]
                 outputs: Sequence[Any] = ()
                 if spec and model:
-                    outputs = await self._queue(spec, model).submit(session, tasks.windows(works), spent)
+                    windows = tasks.windows(works)
+                    try:
+                        check()
+                    except Error as error:
+                        outputs = [BatchFailed(error)] * len(windows)
+                    else:
+                        outputs = await self._queue(spec, model).submit(session, windows, spent)
                 finishing = tasks.finish(works, outputs)
                 finished: list[tasks.Outcome] = []
                 while len(finished) < len(works):
-                    finished += await self._in_thread(threads, functools.partial(tasks.take_for, finishing, _SLICE))
+                    finished += await self._in_thread(
+                        threads, functools.partial(tasks.take_for, finishing, _SLICE), spent
+                    )
                 for place, item in zip(unfinished, finished, strict=True):
                     items[place] = item
             results += items
@@ -302,11 +320,11 @@ class Server:
         else:
             self._progress[session] = message["report"]
 
-    async def _in_thread(self, threads: ThreadPoolExecutor, call: Callable[[], _T]) -> _T:
+    async def _in_thread(self, threads: ThreadPoolExecutor, call: Callable[[], _T], spent: Spent | None = None) -> _T:
         gone = threading.Event()
 
         def run() -> _T:
-            worker_process.caller.gone = gone
+            worker_process.caller.gone, worker_process.caller.spent = gone, spent
             return call()
 
         try:

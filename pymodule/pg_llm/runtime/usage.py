@@ -58,6 +58,11 @@ class Account:
     role: str
     budgets: tuple[tuple[str, str, float], ...] = ()
 
+    @property
+    def owner(self) -> tuple[int, str]:
+        """Database and role."""
+        return self.database, self.role
+
     @classmethod
     def from_wire(cls, wire: Message) -> Account:
         """The account in a request."""
@@ -97,6 +102,18 @@ class Ledger:
     def __init__(self, path: Path = FILE) -> None:
         self._path = path
         self._opened: sqlite3.Connection | None = None
+        # Of requests that are under way: whose they are, and what they have cost so far.
+        self._under_way: dict[int, tuple[tuple[int, str], Spent, Message]] = {}
+
+    @contextlib.contextmanager
+    def charged(self, account: Account, model: str, options: Message, spent: Spent) -> Iterator[None]:
+        """While the block runs, budgets count what is added to `spent`; it is noted at the end, however that comes."""
+        self._under_way[id(spent)] = (account.owner, spent, options)
+        try:
+            yield
+        finally:
+            del self._under_way[id(spent)]
+            self.add(account, model, spent, spent.money(options))
 
     def add(self, account: Account, model: str, spent: Spent, money: float) -> None:
         """Note what a request has cost. An error of the file fails only roles that have a budget."""
@@ -116,13 +133,15 @@ class Ledger:
                 ) from error
 
     def check(self, account: Account) -> None:
-        """Raise BudgetExceeded if a budget of the account is used up."""
+        """Raise BudgetExceeded if a budget of the account is used up, by requests that are under way too."""
         now = datetime.now(UTC)
+        costs = [spent.cost(options) for owner, spent, options in self._under_way.values() if owner == account.owner]
         for per, unit, amount in account.budgets:
             begin, end = period(per, now)
             with self._connection() as connection:
                 (sums,) = connection.execute(_SPENT, (account.database, account.role, _hour_of(begin)))
-            if sums[UNITS.index(unit)] >= amount:
+            place = UNITS.index(unit)
+            if sums[place] + sum(cost[place] for cost in costs) >= amount:
                 raise BudgetExceeded(
                     f'role "{account.role}" has used up its budget of {amount:g} {unit} per {per}',
                     hint=f"The next {per} begins at {end:%Y-%m-%d %H:%M} UTC; an administrator of the models can raise"

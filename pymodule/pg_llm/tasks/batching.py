@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
@@ -103,15 +104,22 @@ def _first_batch(windows: Sequence[Window], waiting: list[int], budget: Budget) 
 
 
 def embed(model: Engine, texts: Sequence[str]) -> Any:
-    """The unit vectors of the texts' first windows, float32 of shape (len(texts), dimensions)."""
+    """The unit vectors of the texts' first windows, float32 of shape (len(texts), dimensions); the caller pays."""
     import numpy as np
 
     windows = passages.first_windows(model, texts)
-    if is_concurrent(model):
-        # It may take long, and then nobody may wait for it any more.
-        outputs = forward_concurrently(model, windows, worker_process.check_caller, _SLICE)
-    else:
-        outputs = forward(model.forward, windows, model.batch_tokens, lambda: None)
+    started = time.monotonic()
+    outputs: list[Any] = [None] * len(windows)
+    try:
+        if is_concurrent(model):
+            # It may take long, and then nobody may wait for it any more.
+            outputs = forward_concurrently(model, windows, worker_process.check_caller, _SLICE)
+        else:
+            outputs = forward(model.forward, windows, model.batch_tokens, worker_process.check_caller)
+    finally:
+        if (spent := worker_process.caller.spent) is not None:
+            spent.seconds += time.monotonic() - started
+            spent.count(zip(windows, outputs, strict=True))
     for output in outputs:
         if isinstance(output, Exception):
             raise output.error if isinstance(output, BatchFailed) else output

@@ -36,9 +36,10 @@ class Abandoned(Exception):
 
 
 class _Caller(threading.local):
-    """The caller that this thread works for: the event is set when it has gone."""
+    """The caller that this thread works for: the event is set when it has gone, and `spent` sums up what it costs."""
 
     gone: threading.Event | None = None
+    spent: Any = None
 
 
 caller = _Caller()

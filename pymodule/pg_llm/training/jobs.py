@@ -117,8 +117,10 @@ def _train_and_register(
     examples = _embedded(db, session, base, rows) if job.reads_vectors else rows
     with training_runs.stream_training(db, session, job.to_wire(), base, examples) as result:
         model_files.store(db, Path(result["folder"]), result["digest"])
-    reads_with = base.wire if job.builds_on_base else None
     stored = f"database:{result['digest']}"
+    # A contrastive head lies beside its own encoder.
+    own = {"source": stored, "digest": result["digest"], "task": "embedding", "revision": None, "options": {}}
+    reads_with = base.wire if job.builds_on_base else {**base.wire, **own} if job.method == "contrastive" else None
     registry.register(db, name, _MODEL_TASKS[job.task], stored, None, options or {}, reads_with)
     _warn_of_baseline(db, name, result["metrics"])
     training_runs.record(db, name, job.to_wire(), base, result, len(rows), _rows_digest(rows))

@@ -11,7 +11,7 @@ from pg_llm.options import Option
 
 # The first method of each task is its default.
 METHODS = {
-    "classify": ("head", "finetune", "lora"),
+    "classify": ("head", "finetune", "lora", "contrastive"),
     "tag": ("head", "finetune", "lora"),
     "entities": ("finetune", "lora", "head"),
     "relations": ("head", "finetune", "lora"),
@@ -22,11 +22,15 @@ _GRADIENT = ("finetune", "lora")
 
 OPTIONS = {
     "validation": Option(
-        ("head", "self_train", *_GRADIENT), 0.2, 0.01, 0.9, "share of the rows that is kept back to measure on"
+        ("head", "self_train", "contrastive", *_GRADIENT),
+        0.2,
+        0.01,
+        0.9,
+        "share of the rows kept back to measure on",
     ),
     "threshold": Option(("self_train",), 0.9, 0.5, 1, "probability from which an answer counts as a label"),
     "rounds": Option(("self_train",), 5, 1, 100, "rounds of answering and learning at most"),
-    "seed": Option(("head", "self_train", *_GRADIENT), 0, 0, 2**31, "start of the random numbers"),
+    "seed": Option(("head", "self_train", "contrastive", *_GRADIENT), 0, 0, 2**31, "start of the random numbers"),
     "epochs": Option(_GRADIENT, 0, 0, 1000, "passes over the rows at most; 0 chooses by their number"),
     "patience": Option(_GRADIENT, 0, 0, 1000, "epochs without gain before it stops; 0 is a third of them"),
     "learning_rate": Option(_GRADIENT, 0.0, 0, 1, "peak of AdamW's step; 0 chooses by method and task"),

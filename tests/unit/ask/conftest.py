@@ -108,6 +108,9 @@ class LibraryConnection(FakeConnection):
         self.answer("format_type(b.oid, -1) AS name", self._types)
         self.answer("SELECT line, total FROM", self._lines)
         self.answer("INSERT INTO llm.ask_log")
+        self.answer("SELECT current_date::text AS today", [{"today": "2026-11-29"}])
+        self.answer("AS t LIMIT 3", lambda call: [{"0": "1", "1": "Ada"}] if "public.writer" in call.query else [])
+        self.answer("FROM llm.ask_calibration")
         self.describe_as("", [("answer", 23)])
 
     def _foreign_keys(self, call: Call) -> list[dict[str, Any]]:

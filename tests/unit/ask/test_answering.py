@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
-from echo import EchoHost, registered
 from fake_connection import Call, FakeConnection
 from pg_llm.ask import answering, taught_examples
 from pg_llm.errors import InsufficientPrivilege, InvalidInput, NoAnswer, UndefinedQuestion
@@ -145,34 +143,6 @@ def test_a_taught_question_is_adapted_to_another_value(library: Any) -> None:
 def test_a_taught_question_that_is_far_is_not_used(library: Any) -> None:
     taught(library, "Something else", "SELECT 1", 0.2)
     assert answering.suggest_sql(library, BOOKS, None, None)["sql"] == "SELECT count(*) FROM book"
-
-
-def test_a_model_that_agrees_makes_an_answer_surer(library: Any, host: EchoHost) -> None:
-    library.answer("LEFT JOIN llm.model AS m", lambda call: [registered(task=_task(call))])
-    host.answers["sql_writing"] = lambda inputs, options: [json.dumps(["SELECT count(bid) FROM book", ""])]
-    library.results["count(bid)"] = [[8]]
-    disagreeing = answering.suggest_sql(library, BOOKS, None, "writer")
-    assert {"sql": "SELECT count(bid) FROM book"}.items() <= disagreeing["alternatives"][0].items()
-    library.results["count(bid)"] = [[7]]
-    agreeing = answering.suggest_sql(library, BOOKS, None, "writer")
-    assert agreeing["alternatives"] == []
-    assert agreeing["confidence"] >= disagreeing["confidence"]
-    (request, _) = [request for request in host.requests if request.task == "sql_writing"]
-    assert "CREATE TABLE book" in request.inputs[0]
-    assert {"book", "pages"} <= set(request.options["names"])
-
-
-def _task(call: Call) -> str:
-    return "generation" if "writer" in call.values else "embedding"
-
-
-def test_what_a_model_writes_is_checked(library: Any, host: EchoHost) -> None:
-    library.answer("LEFT JOIN llm.model AS m", lambda call: [registered(task=_task(call))])
-    host.answers["sql_writing"] = lambda inputs, options: [json.dumps(["SELECT pg_sleep(9)", "SELECT * FROM secret"])]
-    row = answering.suggest_sql(library, "zorg", None, "writer")
-    assert row["sql"] is None
-    assert "pg_sleep" in row["explanation"]
-    assert not library.asked("EXPLAIN")
 
 
 def test_feedback_teaches(library: Any) -> None:

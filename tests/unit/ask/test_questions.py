@@ -110,11 +110,6 @@ def named(question: str) -> list[ValueMatch]:
             "SELECT 1.0 * count(*) FILTER (WHERE country = 'Spain') / nullif(count(*) FILTER (WHERE country "
             "= 'France'), 0) AS ratio FROM guest",
         ),
-        (
-            "Average number of stays per guest",
-            "SELECT 1.0 * count(*) / nullif(count(DISTINCT guest.guest_id), 0) AS ratio FROM stay JOIN "
-            "guest ON stay.guest_id = guest.guest_id",
-        ),
         ("What is the average number of nights per stay?", "SELECT avg(nights) FROM stay"),
         (
             "The total and average price of stays",

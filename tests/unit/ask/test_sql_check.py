@@ -139,5 +139,7 @@ def test_a_name_may_be_a_with_query_or_a_table() -> None:
 def test_sql_is_written_at_each_temperature_within_a_grammar() -> None:
     model = EchoEngine("generation")
     options = {"names": ["book", 'a"b'], "temperatures": (0.0, 0.6), "max_tokens": 9}
-    (written,) = run(sql_writing.prepare(model, ["Question: x\nSELECT 1"], options), model)  # type: ignore[arg-type]
+    (written,) = run(
+        sql_writing.prepare(model, [json.dumps([{"role": "user", "content": "Question: x\nSELECT 1"}])], options), model
+    )  # type: ignore[arg-type]
     assert json.loads(written) == ["SELECT 1", "SELECT 1"]

@@ -8,7 +8,7 @@ import pytest
 from echo import EchoHost, registered
 from fake_connection import FakeConnection
 from pg_llm.database import models
-from pg_llm.errors import EndpointFailed, InvalidInput
+from pg_llm.errors import BudgetExceeded, EndpointFailed, InvalidInput
 from pg_llm.functions import embedding, generation
 from pg_llm.protocol import Message
 
@@ -71,3 +71,40 @@ def test_texts_that_are_no_rows_fail_together(db: FakeConnection) -> None:
         models.find(db, None, "embedding").run("embedding", ["a", "bad"])
     with pytest.raises(EndpointFailed, match="^HTTP 500"):
         models.run_without_model(db, "embedding", ["bad"])
+
+
+def test_another_answers_in_place_of_models_while_the_block_runs(db: FakeConnection) -> None:
+    def answer(model: models.Model, task: str, inputs: Any, options: Message) -> list[Any]:
+        return [f"{model.name} {task} {text}" for text in inputs]
+
+    with models.answered_by(db, answer):
+        assert embedding.llm_embed.__wrapped__(db, "a", None) == "echo embedding a"
+        assert write(db, ["b", None]) == [(1, "echo generation b"), (2, None)]
+    assert embedding.llm_embed.__wrapped__(db, "a", None) == "A"
+    with pytest.raises(EndpointFailed), models.answered_by(db, lambda *_: [EndpointFailed("bad")]):
+        embedding.llm_embed.__wrapped__(db, "a", None)
+    assert embedding.llm_embed.__wrapped__(db, "a", None) == "A"
+
+
+def test_it_does_not_answer_in_the_next_statement(db: FakeConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    with models.answered_by(db, lambda *_: ["fake"]):
+        monkeypatch.setattr(FakeConnection, "moment", lambda self: (1, 2, 10))
+        assert embedding.llm_embed.__wrapped__(db, "a", None) == "A"
+
+
+def test_texts_of_one_statement_are_limited(db: FakeConnection, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = [(1, 101, 10)]
+    monkeypatch.setattr(FakeConnection, "moment", lambda self: moments[-1])
+    db.answer("LEFT JOIN llm.model AS m", lambda call: [registered(task=call.values[1][4:-6], most="3")])
+    write(db, ["a", None, "b"])
+    with pytest.raises(BudgetExceeded, match="more than 3 texts"):
+        write(db, ["c", "d"])
+    # A call that was refused asked nothing, and one that another transaction of the statement makes counts.
+    moments.append((2, 101, 10))
+    embedding.llm_embed.__wrapped__(db, "a", None)
+    with pytest.raises(BudgetExceeded):
+        embedding.llm_embed.__wrapped__(db, "a", None)
+    # Another statement; a worker's are not told apart from their transactions.
+    for moment in ((2, 102, 10), (3, 0, 10), (4, 0, 10)):
+        moments.append(moment)
+        write(db, ["a", "b", "c"])

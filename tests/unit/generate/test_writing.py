@@ -40,11 +40,15 @@ def says(change: Callable[[str], str]) -> Answer:
     return lambda guideline, text: json.dumps({"answer": change(text)})
 
 
+def tells(change: Callable[[str], str]) -> Answer:
+    return lambda guideline, text: change(text)
+
+
 SUMMARY = {"instruction": None, "max_words": None}
 
 
 def test_a_short_text_is_summarized_at_once() -> None:
-    model = Writer(says(lambda text: f" sum of {len(text)} "))
+    model = Writer(tells(lambda text: f" sum of {len(text)} "))
     assert run(summarization.prepare(model, ["a text"], SUMMARY), model) == ["sum of 6"]
     wish = {"instruction": "Only what it costs.", "max_words": 9}
     run(summarization.prepare(model, ["a text"], wish), model)
@@ -55,21 +59,31 @@ def test_a_short_text_is_summarized_at_once() -> None:
 
 def test_all_of_a_long_text_is_summarized() -> None:
     text = "".join(f"Sentence number {number} stands here. " for number in range(400))
-    model = Writer(says(lambda part: part[:20].strip()), window=600)
+    model = Writer(tells(lambda part: part[:20].strip()), window=600)
     (summary,) = run(summarization.prepare(model, [text], SUMMARY), model)
     first = [part for guideline, part in model.asked if "part of a longer one" in guideline]
     assert "".join(first).startswith(text)
     assert all(len(part) <= 600 for _, part in model.asked)
     assert summary == "Sentence number 0 st"
     # What a model does not shorten would never end.
-    endless = Writer(says(lambda part: part), window=100)
+    endless = Writer(tells(lambda part: part), window=100)
     with pytest.raises(TextUnfinished, match="no shorter than the text"):
         run(summarization.prepare(endless, ["word\n" * 50], SUMMARY), endless)
 
 
+def test_a_summary_ends_with_a_sentence() -> None:
+    for written, summary in (("One. Two! Thr", "One. Two!"), ("no end", "no end"), ("它很好。真的", "它很好。")):
+        model = Writer(tells(lambda text, written=written: written))  # type: ignore[misc]
+        assert run(summarization.prepare(model, ["x"], SUMMARY), model) == [summary]
+    for nothing in ("", "  ", None):
+        model = Writer(lambda guideline, text, nothing=nothing: nothing)  # type: ignore[misc]
+        with pytest.raises(TextUnfinished, match="answered with nothing"):
+            run(summarization.prepare(model, ["x"], SUMMARY), model)
+
+
 def test_a_summary_has_no_more_words_than_asked() -> None:
     long = "One two three. Four five. Six seven eight nine."
-    model = Writer(says(lambda text: long))
+    model = Writer(tells(lambda text: long))
     for most, expected in ((3, "One two three."), (6, "One two three. Four five."), (9, long), (2, "One two…")):
         assert run(summarization.prepare(model, ["x"], SUMMARY | {"max_words": most}), model) == [expected]
     assert summarization.count_words("它很好。 It's well-known") == 5
@@ -79,12 +93,8 @@ def test_a_summary_has_no_more_words_than_asked() -> None:
 @pytest.mark.parametrize("answer", [None, '{"answer": ""}', '{"answer": "  "}', '{"answer": null}', "{}"])
 def test_what_is_not_finished_is_an_error(answer: str | None) -> None:
     model = Writer(lambda guideline, text: answer)
-    for task, options in (
-        (summarization, SUMMARY),
-        (rewriting, {"instruction": "Translate.", "keep": False}),
-    ):
-        with pytest.raises(TextUnfinished, match="did not finish"):
-            run(task.prepare(model, ["a text"], options), model)
+    with pytest.raises(TextUnfinished, match="did not finish"):
+        run(rewriting.prepare(model, ["a text"], {"instruction": "Translate.", "keep": False}), model)
 
 
 def test_a_text_is_rewritten_part_by_part_with_its_spaces() -> None:

@@ -93,6 +93,11 @@ def test_texts_are_written_each_by_a_request(server: FaultyEndpoint) -> None:
         "seed": 3,
     }
     assert "Authorization" not in first.headers
+    server.behaviour = lambda request: Reply(chat("a!"), headers={"Set-Cookie": "session=1", "Retry-After": "1" * 400})
+    assert ask(model, ["c", "d"]) == ["a!", "a!"]
+    server.behaviour = lambda request: Reply(chat(f"{request.prompt}!"))
+    assert ask(model, ["e"]) == ["e!"]
+    assert "Cookie" not in server.requests[-1].headers
     assert model.truncate("x" * 9000) == "x" * 8000
     server.behaviour = lambda request: Reply(chat("a\0\ud800b"))
     assert model.forward(model.encode(["c"])[0]) == ["a?b"]
@@ -236,6 +241,11 @@ def test_a_server_that_fails_everybody_is_given_up(server: FaultyEndpoint) -> No
     server.behaviour = lambda request: Reply(ERROR, 500)
     outputs = ask(EndpointGeneration(spec(server, retries=1, concurrency=4)), [f"p{n}" for n in range(100)])
     assert isinstance(outputs[-1], batching.BatchFailed)
+    assert len(server.requests) < 40
+    # JSON of another kind is no better.
+    server.behaviour = lambda request: Reply({"data": []})
+    server.requests.clear()
+    assert isinstance(ask(EndpointGeneration(spec(server)), [f"q{n}" for n in range(100)])[-1], batching.BatchFailed)
     assert len(server.requests) < 40
     # The count begins anew.
     server.behaviour = on("bad", Reply(ERROR, 500))
@@ -402,22 +412,34 @@ def choose(model: EndpointGeneration, answers: Sequence[str], messages: Any = SK
     return model.forward([model.question(messages, answers)])[0]
 
 
-def test_an_answer_is_chosen_by_the_probabilities_of_its_letter_and_its_name(server: FaultyEndpoint) -> None:
-    likely = (("A", -1.0), (" Blue", -2.0), ("B", -3.0), ("the", -4.0), ("gr", -5.0))
-    server.behaviour = lambda request: Reply(chat("A", logprobs=logprobs(*likely)))
+def test_an_answer_is_chosen_by_the_probability_of_how_it_begins(server: FaultyEndpoint) -> None:
+    likely = ((" Blue", -1.0), ("BL", -2.0), ("Red", -3.0), ("The", -3.5), ("g", -4.0), ("bluish", -5))
+    server.behaviour = lambda request: Reply(chat("Blue", logprobs=logprobs(*likely)))
     model = EndpointGeneration(spec(server))
-    found = choose(model, ["blue", "red", "green", "grey", "Bluegrass"])
-    # "Blue" may begin two of them, "gr" too; of what is not told it is only known that it is less probable.
-    assert found == pytest.approx([-1, -3, -5, -5, -5])
-    server.behaviour = lambda request: Reply(chat("A", logprobs=logprobs(("A", math.log(0.75)))))
-    assert np.exp(choose(model, ["blue", "red"])) == pytest.approx([0.75, 0.25])
-    server.behaviour = lambda request: Reply(chat("A", logprobs=logprobs(*likely)))
-    request = server.requests[0]
-    assert request.prompt == (
-        "What colour is the sky?\nA. blue\nB. red\nC. green\nD. grey\nE. Bluegrass\nAnswer with the letter only."
-    )
+    found = choose(model, ["blue", "red", "green"])
+    # One letter says too little. Of what is not told it is only known that it is less probable.
+    assert found == pytest.approx([math.log(math.exp(-1) + math.exp(-2)), -3, -5])
+    (request,) = server.requests
+    assert request.prompt == "What colour is the sky?\nAnswer with one of these: blue, red, green."
     assert (request.body["logprobs"], request.body["top_logprobs"], request.body["temperature"]) == (True, 20, 0)
-    assert choose(model, ["blue", "red", "green"])[0] == pytest.approx(math.log(math.exp(-1) + math.exp(-2)))
+    server.behaviour = lambda request: Reply(chat("b", logprobs=logprobs(("blue", math.log(0.75)))))
+    assert np.exp(choose(model, ["blue", "red"])) == pytest.approx([0.75, 0.25])
+    server.behaviour = lambda request: Reply(chat("\u84dd", logprobs=logprobs(("\u84dd", -0.5), ("\u7ea2", -1))))
+    assert choose(model, ["\u84dd\u8272", "\u7ea2\u8272"]) == pytest.approx([-0.5, -1])
+    server.behaviour = lambda request: Reply(chat("B", logprobs=logprobs(("B", -0.5), ("A", -1))))
+    assert choose(model, ["A", "B"]) == pytest.approx([-1, -0.5])
+
+
+def test_answers_that_begin_alike_have_letters(server: FaultyEndpoint) -> None:
+    likely = (("A", -1.0), (" Green", -2.0), ("B", -3.0), ("the", -4.0), ("gr", -5.0))
+    server.behaviour = lambda request: Reply(chat("A", logprobs=logprobs(*likely)))
+    example = [{"role": "user", "content": "Grass?"}, {"role": "assistant", "content": "green"}]
+    found = choose(EndpointGeneration(spec(server)), ["green", "grey", "red"], [*example, *SKY])
+    assert found == pytest.approx([math.log(math.exp(-1) + math.exp(-2)), -3, -5])
+    first, answer, question = server.requests[0].body["messages"]
+    assert first["content"] == "Grass?\nA. green\nB. grey\nC. red\nAnswer with the letter only."
+    assert answer == {"role": "assistant", "content": "A"}
+    assert question["content"].startswith("What colour is the sky?\nA. green\n")
 
 
 @pytest.mark.parametrize(
@@ -434,27 +456,17 @@ def test_an_answer_is_chosen_by_the_probabilities_of_its_letter_and_its_name(ser
     ],
 )
 def test_probabilities_that_are_none(server: FaultyEndpoint, odd: Any) -> None:
-    server.behaviour = lambda request: Reply(chat("A", logprobs=odd))
+    server.behaviour = lambda request: Reply(chat("blue", logprobs=odd))
     assert choose(EndpointGeneration(spec(server)), ["blue", "red"]).tolist() == [0, -7]
 
 
 def test_probabilities_beyond_one(server: FaultyEndpoint) -> None:
-    server.behaviour = lambda request: Reply(chat("A", logprobs=logprobs(("A", 1e308), ("B", -1e308))))
+    server.behaviour = lambda request: Reply(chat("A", logprobs=logprobs(("blue", 1e308), ("red", -1e308))))
     assert choose(EndpointGeneration(spec(server)), ["blue", "red"]).argmax() == 0
 
 
-def test_answers_of_examples_are_letters_too(server: FaultyEndpoint) -> None:
-    server.behaviour = lambda request: Reply(chat("B", logprobs=logprobs(("B", -0.1))))
-    example = [{"role": "user", "content": "Grass?"}, {"role": "assistant", "content": "green"}]
-    assert choose(EndpointGeneration(spec(server)), ["blue", "green"], [*example, *SKY]).argmax() == 1
-    roles = [(each["role"], each["content"].splitlines()[0]) for each in server.requests[0].body["messages"]]
-    assert roles == [("user", "Grass?"), ("assistant", "B"), ("user", "What colour is the sky?")]
-    choose(EndpointGeneration(spec(server)), ["A", "B"])
-    assert server.requests[-1].prompt == "What colour is the sky?"
-
-
-@pytest.mark.parametrize("text", ["B", " b. ", "B. red", "red", "Red.", "re"])
-def test_without_probabilities_the_letter_or_name_is_read(server: FaultyEndpoint, text: str) -> None:
+@pytest.mark.parametrize("text", ["red", " Red.", "re", '"red"'])
+def test_without_probabilities_the_answer_is_read(server: FaultyEndpoint, text: str) -> None:
     server.behaviour = lambda request: Reply(chat(text) if "logprobs" in request.body else chat('{"answer": "red"}'))
     model = EndpointGeneration(spec(server))
     assert choose(model, ["blue", "red"]).tolist() == [-7, 0]

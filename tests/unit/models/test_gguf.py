@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from pathlib import Path
 from typing import Any
@@ -65,6 +66,12 @@ def test_layers_may_differ_and_heads_have_a_size_of_their_own(tmp_path: Path) ->
         header({}),
         header({"general.architecture": "llama"}, more=1) + struct.pack("<Q", 1 << 60),
         header({"general.architecture": "llama"}, more=1) + text("a key") + struct.pack("<I", 99),
+        # Lists in lists, a list that is longer than memory, numbers that are none, and a context of nothing.
+        header({"general.architecture": "llama"}, more=1) + text("a key") + struct.pack("<IIQ", 9, 9, 1) * 9999,
+        header({"general.architecture": "llama"}, more=1) + text("a key") + struct.pack("<IIQ", 9, 0, 1 << 40),
+        header(LLAMA, more=1) + text("llama.context_length") + struct.pack("<If", 6, math.inf),
+        header({**LLAMA, "llama.context_length": 0}),
+        header(LLAMA, more=1) + text("llama.attention.key_length") + struct.pack("<Ii", 5, -1_000_000),
     ],
 )
 def test_what_is_no_header_is_refused(tmp_path: Path, content: bytes) -> None:

@@ -55,6 +55,22 @@ def test_shared_vectors_and_weights_of_a_published_model(tmp_path: Path) -> None
     np.testing.assert_allclose(embed(model, "red", "blue red"), [[0, 1], [3 / 10**0.5, 1 / 10**0.5]], atol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "tensors",
+    [
+        {"embeddings": TABLE[:4]},
+        {"embeddings": TABLE[0]},
+        {"mapping": np.array([0, 2, 1, 3, 5])},
+        {"mapping": np.array([0, 2, 1, 3, -1])},
+        {"mapping": np.zeros(1000, dtype=np.int8)},
+        {"weights": np.ones(4, dtype=np.float32)},
+    ],
+)
+def test_vectors_that_do_not_fit_the_tokenizer_are_refused(tmp_path: Path, tensors: dict[str, Any]) -> None:
+    with pytest.raises(InvalidModel, match="model.safetensors"):
+        StaticModel(save(tmp_path, **tensors))
+
+
 def test_a_long_text_has_windows(tmp_path: Path) -> None:
     model = StaticModel(save(tmp_path))
     (windows,) = model.encode(["red " * MAX_TOKENS + "blue"])

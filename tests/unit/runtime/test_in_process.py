@@ -259,3 +259,14 @@ def test_an_engine_elsewhere_gets_several_batches_and_a_cancelled_query_ends_the
     with pytest.raises(InvalidInput, match="cancelled"):
         embed(["stays 1", "stays 2"], poll=poll)
     assert [future.cancelled() for future in engine.started[3:]] == [True, True]
+
+
+def test_what_is_measured_is_not_remembered_from_before(model: EchoEngine) -> None:
+    embed(["two words"])
+    spec = ModelSpec("m", "embedding", "path:/m", digest="d", options={"price_in": 500_000})
+    request = {"op": "measure", "task": "embedding", "model": spec.to_wire(), "options": {"role": "query"}}
+    measured = in_process.answer({**request, "inputs": ["two words", "one", "one"]}, lambda: None)
+    assert len(measured["result"]) == 3
+    assert measured["cost"][0] == 3
+    assert measured["cost"][2] == 1.5
+    assert sorted(model.read) == ["one", "two words", "two words"]

@@ -325,8 +325,41 @@ def test_what_a_request_costs_is_noted_and_a_spent_budget_refuses_the_next() -> 
         assert "4 tokens per day" in error["message"]
         # What the host remembers costs nothing.
         await host.ask("run", **request, inputs=["one"])
+        assert (await host.refused("measure", **request, inputs=["one"]))["class"] == "BudgetExceeded"
         # Whoever has no budget goes on.
         await host.ask("run", **{**request, "account": {**account, "budgets": []}}, inputs=["again"])
         await host.ask("run", **{**request, "account": {**account, "role": "eve"}}, inputs=["more"])
+
+    served(scenario)
+
+
+def test_what_is_measured_is_not_remembered_from_before_but_for_later() -> None:
+    account = {"database": 5, "role": "bob", "budgets": []}
+    model = {**MODEL, "options": {"price_in": 500_000}}
+    request = {"task": "embedding", "model": model, "options": {"role": "document"}, "account": account}
+
+    async def scenario(host: Host) -> None:
+        (known,) = await host.ask("run", **request, inputs=["two words"])
+        for inputs, tokens in ((["two words"], 2), (["two words", "one", "one"], 3)):
+            measured = await host.ask("measure", **request, inputs=inputs)
+            assert measured["result"][0] == known
+            assert len(measured["result"]) == len(inputs)
+            assert measured["cost"][0] == tokens
+            assert measured["cost"][1] > 0
+            assert measured["cost"][2] == tokens / 2
+        await host.ask("run", **request, inputs=["one"])
+        ((_, _, _, *sums),) = host.ledger.rows(5)
+        # What is measured is paid for, and the last call was remembered.
+        assert sums[:4] == [4, 6, 2, 7]
+
+    served(scenario)
+
+
+def test_a_text_that_fails_is_measured_with_the_others() -> None:
+    async def scenario(host: Host) -> None:
+        host.engines["generation"] = Picky("generation")
+        measured = await host.ask("measure", **WRITING, inputs=["a", "bad", "c"])
+        assert measured["result"] == ["A", "", "C"]
+        assert [(position, error["message"]) for position, error in measured["errors"]] == [(1, "bad text")]
 
     served(scenario)

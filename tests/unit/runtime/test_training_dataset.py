@@ -22,8 +22,11 @@ def test_every_label_is_on_both_sides() -> None:
     assert len(validation) == 11
 
 
-@given(st.lists(st.lists(st.sampled_from("abcdef"), max_size=3, unique=True), min_size=5, max_size=80))
-def test_rows_of_several_labels_are_split_as_they_should_be(truths: list[list[str]]) -> None:
+_LABELS = st.lists(st.sampled_from("abcdef"), max_size=3, unique=True) | st.none()
+
+
+@given(st.lists(_LABELS, min_size=5, max_size=80))
+def test_rows_of_several_labels_or_none_are_split_as_they_should_be(truths: list[list[str] | None]) -> None:
     examples = [Example(str(number), truth) for number, truth in enumerate(truths)]
     training, validation = split(examples, 0.2)
     assert sorted(e.text for e in training + validation) == sorted(e.text for e in examples)

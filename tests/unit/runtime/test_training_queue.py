@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pg_llm import file_locks
 from pg_llm.errors import Error, InvalidInput
 from pg_llm.protocol import Message
-from pg_llm.runtime.training import process
+from pg_llm.runtime.training import checkpoints, process
 from pg_llm.runtime.training.queue import TrainingQueue
 
 # Reports once, waits for a file beside its folder, and gives as result how many rows it got.
@@ -208,6 +209,56 @@ def test_the_folder_of_a_killed_process_is_removed_by_the_next(data: Path) -> No
     assert (folder.exists(), abandoned.exists()) == (True, False)
     process.remove(folder)
     assert not folder.exists()
+
+
+def left_by_a_killed_process(data: Path, checkpoint: str, *files: str, row: str = "[1]") -> Path:
+    folder = data / "abandoned"
+    (folder / "checkpoints" / checkpoint).mkdir(parents=True)
+    for name in files:
+        (folder / "checkpoints" / checkpoint / name).touch()
+    (folder / "job.json").write_text('{"a": 1}')
+    (folder / "rows.jsonl").write_text(f"{row}\n")
+    (folder / "model").mkdir()
+    return folder
+
+
+WHOLE = ("optimizer.pt", "scheduler.pt", "trainer_state.json")
+
+
+def test_the_same_training_goes_on_from_its_checkpoint(data: Path) -> None:
+    folder = left_by_a_killed_process(data, "checkpoint-20", *WHOLE)
+    # A host that starts leaves it alone.
+    process.remove_abandoned()
+    assert process.prepare({"a": 1}, ["[1]"]) == folder
+    assert [file.name for file in data.iterdir()] == ["abandoned"]
+    assert checkpoints.last(folder / "checkpoints") == folder / "checkpoints" / "checkpoint-20"
+    assert not (folder / "model").exists()
+    # It is nobody else's meanwhile.
+    with pytest.raises(BlockingIOError):
+        file_locks.acquire(folder / "lock")
+    process.remove(folder)
+    assert list(data.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("files", "row"), [(WHOLE, "[2]"), (WHOLE[:2], "[1]"), ((), "[1]")], ids=["other rows", "half written", "none"]
+)
+def test_another_training_begins_anew(data: Path, files: tuple[str, ...], row: str) -> None:
+    left_by_a_killed_process(data, "checkpoint-20", *files, row=row)
+    folder = process.prepare({"a": 1}, ["[1]"])
+    assert list(data.iterdir()) == [folder]
+    assert not (folder / "checkpoints").exists()
+    process.remove(folder)
+
+
+def test_the_last_whole_checkpoint_counts(tmp_path: Path) -> None:
+    for number, files in ((9, WHOLE), (10, WHOLE), (11, WHOLE[:1])):
+        folder = tmp_path / f"checkpoint-{number}"
+        folder.mkdir()
+        for name in files:
+            (folder / name).touch()
+    assert checkpoints.last(tmp_path) == tmp_path / "checkpoint-10"
+    assert checkpoints.last(tmp_path / "nowhere") is None
 
 
 def test_what_ended_a_training_is_told(tmp_path: Path) -> None:

@@ -167,6 +167,13 @@ def test_a_model_that_learnt_nothing_is_told(
     assert f"on the 20 rows kept back is {score:.2f}, and {says}" in warning
 
 
+def test_a_contrastive_head_reads_with_the_encoder_beside_it(db: FakeConnection, trainer: Trainer) -> None:
+    fit(db, method="contrastive")
+    own = json.loads(db.asked("INSERT INTO llm.model (name")[0].values[8])
+    assert (own["task"], own["source"], own["digest"]) == ("embedding", f"database:{'d' * 64}", "d" * 64)
+    assert trainer.rows == ROWS
+
+
 def test_a_relations_model_keeps_its_recogniser(db: FakeConnection, trainer: Trainer) -> None:
     relation = {"subject_type": "PER", "object_type": "PER", "predicate": "knows"}
     marked = relation | {"subject_start": 1, "subject_end": 2, "object_start": 3, "object_end": 4}

@@ -12,6 +12,7 @@ from pg_llm.ask.schema import Ref, Schema
 
 _PREPOSITIONS = {"in", "at", "on", "to", "from", "for", "with", "by", "per"}
 _LEAST_SIMILARITY = 0.5
+_LONGEST_FILLER = 3
 # Weights of matches by meaning beside matches by name; a clear best match, as the same word in another language, has
 # the higher one.
 _SIMILAR_WEIGHT, _CLEAR_MATCH_WEIGHT = 0.8, 0.97
@@ -51,7 +52,23 @@ def link(
     verbs = frozenset(tokens[index].text for index in unlinked if _is_verb(tokens, index))
     in_chinese = [token.chinese for token in tokens if token.kind == "word"]
     mostly = any(in_chinese) and 2 * sum(in_chinese) >= len(in_chinese)
-    return LinkedQuestion(question, tokens, mentions, _unlinked_words(tokens, mentions, unlinked), mostly, verbs)
+    passed = _passed_values(tokens, mentions, values)
+    return LinkedQuestion(
+        question, tokens, mentions, _unlinked_words(tokens, mentions, unlinked), mostly, verbs, passed
+    )
+
+
+def _passed_values(
+    tokens: Sequence[Token], mentions: Sequence[Mention], values: Sequence[ValueMatch]
+) -> list[ValueMatch]:
+    """Whole values of the rows in words that no mention covers, without short ones such as no and in."""
+    covered = _covered_indexes(mentions)
+    free = [token for index, token in enumerate(tokens) if index not in covered and len(token.text) > _LONGEST_FILLER]
+    return [
+        value
+        for value in values
+        if value.whole and any(token.start <= value.start and value.end <= token.end for token in free)
+    ]
 
 
 def _non_overlapping(proposals: Iterable[tuple[Mention, float]], tokens: Sequence[Token]) -> list[Mention]:

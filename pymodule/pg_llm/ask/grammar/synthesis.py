@@ -6,9 +6,10 @@ import heapq
 import itertools
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pg_llm.ask.grammar import lexicon, linking
+from pg_llm.ask.grammar.accounting import Account
 from pg_llm.ask.grammar.building import steps
 from pg_llm.ask.grammar.building.draft import VERB_PENALTY, Impossible, ambiguity_cost
 from pg_llm.ask.grammar.query import Query, SqlWriter
@@ -18,6 +19,8 @@ from pg_llm.ask.schema import Ref, Schema
 
 _MOST_INTERPRETATIONS = 150
 _FALLBACK_COST = 0.3
+# The cost of a word that is not accounted for: below the threshold by itself.
+_UNACCOUNTED_COST = 0.7
 _MOST_CANDIDATES = 6
 _MOST_PER_MENTION = 4
 # The weight of a value in a table other than the one that is named beside it.
@@ -26,12 +29,13 @@ _OTHER_TABLE_WEIGHT = 0.8
 
 @dataclass(frozen=True, slots=True)
 class ParsedQuery:
-    """A query with its SQL, its cost (lower is better) and the linked question that it was built from."""
+    """A query with its SQL, its cost (lower is better), the linked question, and what its mentions were taken for."""
 
     sql: str
     query: Query
     cost: float
     linked: LinkedQuestion
+    interpretation: dict[int, Ref]
 
     @property
     def score(self) -> float:
@@ -42,8 +46,14 @@ class ParsedQuery:
 def candidates(
     question: str, schema: Schema, values: Sequence[ValueMatch], similar: NameMatcher | None = None
 ) -> tuple[list[ParsedQuery], list[str], LinkedQuestion]:
-    """The cheapest queries first, the reasons why other interpretations failed, and the linked question."""
-    linked = linking.link(question, schema, values, similar)
+    """The queries of a question that is not linked yet, as `interpret` gives them."""
+    return interpret(linking.link(question, schema, values, similar), schema)
+
+
+def interpret(linked: LinkedQuestion, schema: Schema) -> tuple[list[ParsedQuery], list[str], LinkedQuestion]:
+    """The cheapest queries first, the reasons why other interpretations failed, and the question as they read it."""
+    # The passes narrow down what mentions refer to.
+    linked = replace(linked, mentions=[replace(mention, refs=[*mention.refs]) for mention in linked.mentions])
     for index, mention in enumerate(linked.mentions):
         if mention.kind == "value":
             mention.refs = _ranked_value_columns(mention, _owner_tables(linked, index))
@@ -68,11 +78,21 @@ def candidates(
         if sql is None:
             reasons["the tables cannot be joined"] = None
             continue
+        cost += _accounting_cost(schema, query, writer, linked, interpretation)
         cost = ambiguity + cost + extra_cost
         if sql not in queries or queries[sql].cost > cost:
-            queries[sql] = ParsedQuery(sql, query, cost, linked)
+            queries[sql] = ParsedQuery(sql, query, cost, linked, interpretation)
     ranked = sorted(queries.values(), key=lambda candidate: candidate.cost)
     return ranked[:_MOST_CANDIDATES], list(reasons), linked
+
+
+def _accounting_cost(
+    schema: Schema, query: Query, writer: SqlWriter, linked: LinkedQuestion, interpretation: dict[int, Ref]
+) -> float:
+    """The cost of words that nothing in the query comes from, and of what in it comes from no word."""
+    joins = writer.join_edges(query)
+    account = Account(schema, query, joins[0] if joins else ())
+    return _UNACCOUNTED_COST * len([*account.unaccounted(linked, interpretation), *account.unasked(linked)])
 
 
 def _owner_tables(linked: LinkedQuestion, index: int) -> set[int]:

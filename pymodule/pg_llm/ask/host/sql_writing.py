@@ -1,7 +1,7 @@
 """Constrained decoding of SQL: a generation model can only write keywords and names that exist.
 
-Options: `names` of tables and columns, quoted as in SQL; `temperatures`, one sample each; `max_tokens` as in
-generation.
+An input is a conversation, a JSON list of messages with `role` and `content`. Options: `names` of tables and columns,
+quoted as in SQL; `temperatures`, one sample each; `max_tokens` as in generation.
 """
 
 from __future__ import annotations
@@ -45,10 +45,10 @@ def prepare(model: Engine, inputs: Sequence[str], options: dict[str, Any]) -> li
     ]
     return [
         WorkItem(
-            [writer.prompt([{"role": "user", "content": prompt}], sampling) for sampling in samplings],
+            [writer.prompt(json.loads(conversation), sampling) for sampling in samplings],
             lambda outputs: json.dumps([written or "" for written in outputs]),
         )
-        for prompt in inputs
+        for conversation in inputs
     ]
 
 

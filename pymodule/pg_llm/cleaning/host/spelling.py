@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from pg_llm.cleaning.host import spelling_rewriting
 from pg_llm.models.dictionary import english
-from pg_llm.models.engine import Engine, GenerationEngine, gives_likelihoods
+from pg_llm.models.engine import Engine, GenerationEngine, LikelihoodEngine, gives_likelihoods
 from pg_llm.tasks import Steps, WorkItem, passages, stepwise
-
-if TYPE_CHECKING:
-    from pg_llm.models.causal import CausalModel
 
 # Natural language has at least so many words, and this share of them in the dictionary.
 _MIN_WORDS = 4
 _MIN_KNOWN_SHARE = 0.6
 # Length of a suspect word: the candidates grow in number and in length with it.
 _MIN_LENGTH, _MAX_LENGTH = 4, 40
-# Suspects per text, candidates per suspect, characters of context on both sides.
+# Suspects per text, candidates per suspect, characters of context on both sides. With 12 after the word, at half the
+# cost, random misspellings were corrected as well, and those that people often make ("goverment") were not.
 _MAX_SUSPECTS = 20
 _MAX_CANDIDATES = 8
 _CONTEXT_BEFORE, _CONTEXT_AFTER = 200, 60
@@ -40,10 +38,10 @@ def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]
     """One corrected text per input; without a model `yes` for a text with suspects, else the empty text."""
     if model is not None and not gives_likelihoods(model):
         return [stepwise(spelling_rewriting.correct(cast(GenerationEngine, model), text)) for text in inputs]
-    return [stepwise(_correct_in_steps(cast("CausalModel | None", model), text)) for text in inputs]
+    return [stepwise(_correct_in_steps(model, text)) for text in inputs]
 
 
-def _correct_in_steps(model: CausalModel | None, text: str) -> Steps:
+def _correct_in_steps(model: LikelihoodEngine | None, text: str) -> Steps:
     suspects: list[Suspect] = []
     for first, last in passages.ranges(text):
         in_passage = find_suspects(text[first:last])

@@ -1,6 +1,7 @@
 """Summaries: of a long text first one of each part that a prompt holds, then one of these (map and reduce).
 
-Options: `instruction`, what the summary should tell, or null; `max_words`, its length at most, or null.
+Options: `instruction`, what the summary should tell, or null; `max_words`, its length at most, or null. Of a model that
+does not come to an end the sentences are taken that it has finished.
 """
 
 from __future__ import annotations
@@ -10,8 +11,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from pg_llm.errors import TextUnfinished
-from pg_llm.generate.host import answers
-from pg_llm.models.engine import Engine, GenerationEngine
+from pg_llm.models.engine import Engine, GenerationEngine, Sampling, Window
 from pg_llm.tasks import Steps, WorkItem, passages, stepwise
 
 _PROMPT = "Summarize the text that the user sends, in its language{length}.{wish} Tell only what the text tells."
@@ -39,9 +39,9 @@ def _summarize(model: GenerationEngine, text: str, options: dict[str, Any]) -> S
     while model.truncate(text) != text:
         summaries: list[str] = []
         for ranges in passages.prompt_parts(model, text):
-            outputs = yield [answers.ask(model, part, text[a:b], _tokens(_PART_WORDS)) for a, b in ranges]
+            outputs = yield [_ask(model, part, text[a:b], _PART_WORDS) for a, b in ranges]
             # A model that does not keep to a length is held to it, so that every round is shorter than the one before.
-            summaries += [shortened(answers.read(output), _PART_WORDS) for output in outputs]
+            summaries += [shortened(_read(output), _PART_WORDS) for output in outputs]
         joined = "\n".join(summaries)
         if len(joined) >= len(text):
             raise TextUnfinished(
@@ -49,16 +49,26 @@ def _summarize(model: GenerationEngine, text: str, options: dict[str, Any]) -> S
                 hint="A model with a longer window, or a larger one, may do.",
             )
         text = joined
-    (output,) = yield [answers.ask(model, last, text, _tokens(max_words or _USUAL_WORDS))]
-    summary = answers.read(output)
+    (output,) = yield [_ask(model, last, text, max_words or _USUAL_WORDS)]
+    summary = _read(output)
     if max_words and count_words(summary) > max_words:
-        (output,) = yield [answers.ask(model, last, summary, _tokens(max_words))]
-        summary = shortened(answers.read(output), max_words)
+        (output,) = yield [_ask(model, last, summary, max_words)]
+        summary = shortened(_read(output), max_words)
     return summary
 
 
-def _tokens(words: int) -> int:
-    return words * _TOKENS_PER_WORD + _EXTRA_TOKENS
+def _ask(model: GenerationEngine, instruction: str, text: str, words: int) -> Window:
+    messages = [{"role": "system", "content": instruction}, {"role": "user", "content": text}]
+    return model.prompt(messages, Sampling(words * _TOKENS_PER_WORD + _EXTRA_TOKENS))
+
+
+def _read(output: str | None) -> str:
+    """The sentences that were finished; all of a text without a sentence's end."""
+    text = (output or "").strip()
+    if not text:
+        raise TextUnfinished("the model answered with nothing", hint="A larger model may do.")
+    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    return text[: ends[-1]] if ends else text
 
 
 def count_words(text: str) -> int:

@@ -83,6 +83,7 @@ class EndpointEmbedding(_Batches):
             raise self._transport.unusable(what, f"the {self.details['dimensions']} that it had")
         if not np.isfinite(vectors).all():
             raise self._transport.unusable("a number that is not finite", "vectors")
+        self._transport.worked()
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         return list(vectors / np.where(lengths == 0, 1, lengths))
 
@@ -137,6 +138,7 @@ class EndpointRanking(_Batches):
             raise self._transport.unusable("JSON of another kind", "scores") from None
         if indexes != list(range(len(texts))) or not all(map(math.isfinite, scores)):
             raise self._transport.unusable(f"{len(scores)} scores for {len(texts)} texts", "one number for each")
+        self._transport.worked()
         return scores
 
     def _logit(self, score: float) -> Any:

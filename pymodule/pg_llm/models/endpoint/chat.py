@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Sequence
@@ -86,7 +87,7 @@ class EndpointGeneration(Endpoint):
         return Window(_Completion(list(messages), sampling), _tokens(messages))
 
     def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
-        """One request for a letter, and where no probabilities come with it one for JSON."""
+        """One request for the first token, and where no probabilities come with it one for JSON."""
         return Window(_Choice(list(messages), list(answers)), _tokens(messages))
 
     async def _outputs(self, batch: Sequence[Window]) -> Sequence[Any]:
@@ -128,6 +129,7 @@ class EndpointGeneration(Endpoint):
         content = message.get("content")
         # What PostgreSQL's texts cannot hold.
         text = content.replace("\0", "").encode("utf-8", "replace").decode() if isinstance(content, str) else ""
+        self._transport.worked()
         return _Answer(
             _THOUGHT.sub("", text).strip(),
             first,
@@ -145,18 +147,16 @@ class EndpointGeneration(Endpoint):
         before: _Answer | None = None
         for _ in range(2):
             answer = await self._complete_json(messages, asked.sampling)
-            text, problems = answer.text, []
-            for written, value in json_text.candidates(text):
-                problem = json_schema.problem(schema, value)
-                if problem is None:
-                    return answer.written(written, before)
-                problems.append(problem)
+            text = answer.text
+            # A schema and an answer that are made for it take seconds, in which others' requests go on.
+            written, wrong = await asyncio.to_thread(_following, schema, text)
+            if written is not None:
+                return answer.written(written, before)
             if answer.was_cut:
                 return None
             if not text:
                 raise _empty(answer)
             before = answer
-            wrong = problems[0] if problems else "it is no JSON"
             said = {"role": "user", "content": f"That cannot be used: {wrong}."}
             messages = [*messages, {"role": "assistant", "content": text}, *_with_schema([said], schema)]
         raise RequestFailed(
@@ -182,7 +182,7 @@ class EndpointGeneration(Endpoint):
 
     async def _choose(self, asked: _Choice) -> Any:
         options = choice.Options(asked.answers)
-        if self._gives_probabilities and options.marks:
+        if self._gives_probabilities and options.are_few:
             try:
                 answer = await self._complete(
                     options.listed(asked.messages),
@@ -206,6 +206,17 @@ class EndpointGeneration(Endpoint):
         if written is None:
             raise RequestFailed("it chose none of the answers", of_text=True)
         return options.chosen(json.loads(written)["answer"])
+
+
+def _following(schema: Any, text: str) -> tuple[str | None, str]:
+    """The JSON in a text that follows the schema, or what is wrong with the first."""
+    problems = []
+    for written, value in json_text.candidates(text):
+        problem = json_schema.problem(schema, value)
+        if problem is None:
+            return written, ""
+        problems.append(problem)
+    return None, problems[0] if problems else "it is no JSON"
 
 
 def _tokens(messages: Sequence[Message]) -> int:

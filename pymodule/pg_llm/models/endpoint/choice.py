@@ -1,6 +1,8 @@
-"""A choice among answers: lettered, as in tests of knowledge (Hendrycks and others 2021), or by their names in JSON.
+"""A choice among answers: by the probability of what the first token of each would be, or by their names in JSON.
 
-The probability of an answer is that of its letter, or of the beginning of its name, as the first token.
+Answers that begin alike get letters, as in tests of knowledge (Hendrycks and others 2021). The others need none: small
+models do not bind letters to answers (Robinson and others 2023), and large ones prefer some letters (Zheng and others
+2024).
 """
 
 from __future__ import annotations
@@ -14,10 +16,12 @@ import numpy as np
 
 from pg_llm.models.engine import Message
 
-# As many as OpenAI tells of a token; more answers than these have no letters.
+# As many as OpenAI tells of a token: more answers than these are chosen from in JSON.
 MAX_PROBABILITIES = 20
-# The letter may come after white space or a quote.
+# The answer may come after white space or a quote.
 MAX_TOKENS = 4
+# Characters by which the first tokens of answers differ.
+_BEGINNING = 3
 # The logarithm of what an answer gets that was not chosen, where an endpoint tells no probabilities.
 _NOT_CHOSEN = -7.0
 _LEAST = 1e-6
@@ -29,10 +33,13 @@ class Options:
 
     def __init__(self, answers: Sequence[str]) -> None:
         self._answers = list(answers)
-        # Answers that are letters already have no others beside them.
-        self._are_letters = all(len(answer) == 1 and answer in ascii_uppercase for answer in answers)
-        letters = self._answers if self._are_letters else ascii_uppercase
-        self.marks = list(letters[: len(answers)]) if len(answers) <= MAX_PROBABILITIES else []
+        beginnings = {answer[:_BEGINNING].casefold() for answer in answers}
+        self._letters = "" if len(beginnings) == len(answers) else ascii_uppercase[: len(answers)]
+
+    @property
+    def are_few(self) -> bool:
+        """Whether an endpoint may tell the probability of each."""
+        return len(self._answers) <= MAX_PROBABILITIES
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -41,11 +48,13 @@ class Options:
         return {"type": "object", "properties": named, "required": ["answer"], "additionalProperties": False}
 
     def listed(self, messages: Sequence[Message]) -> list[Message]:
-        """The conversation with letters for answers, in questions that were answered before too."""
-        if self._are_letters:
-            return list(messages)
-        lines = "\n".join(f"{mark}. {answer}" for mark, answer in zip(self.marks, self._answers, strict=True))
-        letters = {answer: mark for mark, answer in zip(self.marks, self._answers, strict=True)}
+        """The conversation with the answers listed; with letters, in questions that were answered before too."""
+        if not self._letters:
+            *before, question = messages
+            names = ", ".join(self._answers)
+            return [*before, question | {"content": f"{question['content']}\nAnswer with one of these: {names}."}]
+        lines = "\n".join(f"{letter}. {answer}" for letter, answer in zip(self._letters, self._answers, strict=True))
+        letters = dict(zip(self._answers, self._letters, strict=True))
         return [
             {"role": "user", "content": f"{message['content']}\n{lines}\nAnswer with the letter only."}
             if message["role"] == "user"
@@ -65,7 +74,7 @@ class Options:
             tokens = [token for token in logprobs["content"] if token["token"].strip(_AROUND)]
             told = [
                 (token["token"], min(float(token["logprob"]), 0.0))
-                for token in tokens[0].get("top_logprobs") or tokens[:1]
+                for token in (tokens[0].get("top_logprobs") or tokens[:1])[:MAX_PROBABILITIES]
             ]
         except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
             return None
@@ -83,8 +92,10 @@ class Options:
     def read(self, text: str) -> int | None:
         """The number of the answer that a text is the letter, the name or the beginning of the name of."""
         bare = text.strip(_AROUND)
-        if bare in self.marks:
-            return self.marks.index(bare)
+        if len(bare) == 1 and bare in self._letters:
+            return self._letters.index(bare)
+        if bare in self._answers:
+            return self._answers.index(bare)
         # One letter of a name is too little, one Chinese character is not.
         if not bare or (len(bare) == 1 and bare.isascii()):
             return None

@@ -12,6 +12,7 @@ import re
 import ssl
 import time
 import weakref
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import certifi
@@ -97,7 +98,7 @@ class Transport:
         self.concurrency: int = options.get("concurrency", _CONCURRENCY)
         self._client: httpx.AsyncClient | None = None
         self._resume_at = 0.0
-        # Requests that failed one after the other, with no success between them.
+        # Requests that failed one after the other, with none between them that worked.
         self._failures = 0
 
     def failed(self, failure: RequestFailed) -> Error:
@@ -130,9 +131,12 @@ class Transport:
                     raise self._given_up(error.failure, tries) from error
                 await self._back_off(error, tries)
                 continue
-            self._failures = 0
             use.amount = tokens_used(answer, "total_tokens", use.amount)
             return answer
+
+    def worked(self) -> None:
+        """Note that an answer could be used."""
+        self._failures = 0
 
     def unusable(self, what: str, wanted: str) -> RequestFailed:
         """The failure of a request whose answer is JSON, and not what was asked for."""
@@ -235,6 +239,7 @@ class Transport:
                 # Not HTTP/2: httpcore resets no stream that is cancelled, and the endpoint would go on with it.
                 http2=False,
                 verify=_certificates(),
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
                 # A proxy is of no use to reach this machine.
                 trust_env=not is_loopback(self._address.base.host),
                 timeout=httpx.Timeout(self._timeout, connect=min(_CONNECT_TIMEOUT, self._timeout), pool=None),
@@ -271,7 +276,7 @@ def _retry_after(response: httpx.Response) -> float | None:
         return float(written)
     try:
         return max(0.0, email.utils.parsedate_to_datetime(written).timestamp() - time.time())
-    except ValueError:
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

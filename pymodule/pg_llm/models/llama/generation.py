@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -11,21 +10,17 @@ from typing import Any
 
 from pg_llm.errors import Error
 from pg_llm.models import gguf, grammars
-from pg_llm.models.engine import Message, Sampling, Text, Window
+from pg_llm.models.engine import Message, Sampling, Text, Window, Written
 from pg_llm.models.llama import choice
-from pg_llm.models.llama.process import Llama, Settings
+from pg_llm.models.llama.process import Llama
+from pg_llm.models.llama.settings import choose
 from pg_llm.models.spec import ModelSpec
+from pg_llm.models.special_tokens import SpecialTokens
 
-# Texts that are worked on at a time, of all sessions: with few and with more threads. Each keeps a context.
-_SLOTS, _MORE_SLOTS, _FEW_THREADS = 2, 4, 4
-# Tokens of a prompt and its answer together, unless the option says more.
-_CONTEXT = 4096
-# Prompt tokens that are computed together.
-_BATCH = 512
-# Bytes of weights from which one more thread gains time when a token is written; a prompt is read with all of them.
-_BYTES_PER_THREAD = 64 << 20
 # Tokens to which a text is truncated for a prompt, and characters of a long one.
 _MAX_TEXT_TOKENS, _LONGEST_TOKEN = 1000, 64
+# Characters of a token, roughly and for European languages.
+_TOKEN = 4
 # llama.cpp takes this seed for none.
 _NO_SEED = 0xFFFFFFFF
 _LLGUIDANCE = "%llguidance {}\n"
@@ -60,28 +55,15 @@ class LlamaGeneration:
     task = "generation"
     engine = "llama.cpp"
     device = "cpu"
-    # Each window costs 1.
-    batch_tokens = 1
+    batch_tokens = batch_windows = 1
 
     def __init__(self, spec: ModelSpec, folder: Path, threads: int) -> None:
-        files = gguf.files(folder)
-        header = gguf.read_header(files[0])
-        context = min(header.context, spec.options.get("context", _CONTEXT))
-        size = sum(file.stat().st_size for file in files)
-        threads = threads or os.cpu_count() or 1
-        slots = spec.options.get("concurrency", _SLOTS if threads <= _FEW_THREADS else _MORE_SLOTS)
-        settings = Settings(
-            file=str(files[0].resolve()),
-            context=context,
-            slots=slots,
-            batch=min(_BATCH, context),
-            threads=max(1, min(threads, size // _BYTES_PER_THREAD)),
-            batch_threads=threads,
-        )
+        settings = choose(spec, folder, threads)
+        self._special_tokens = SpecialTokens(gguf.special_tokens(gguf.files(folder)[0]))
         self._llama = Llama(settings)
-        self.concurrency = slots
-        self.bytes = size + slots * context * header.bytes_per_token
-        self.details: dict[str, Any] = {"context": context}
+        self.concurrency = settings.slots
+        self.bytes = settings.bytes
+        self.details: dict[str, Any] = {"context": settings.context}
 
     def encode(self, texts: Sequence[Text], overlap: int = 0) -> list[list[Window]]:
         """Prompts whose answers have one token."""
@@ -97,24 +79,26 @@ class LlamaGeneration:
     def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Window:
         """The input for generating the next turn of a conversation. Raises InvalidInput for a schema of no use."""
         body: dict[str, Any] = {
-            "messages": list(messages),
+            "messages": self._special_tokens.broken(messages),
             "max_tokens": sampling.max_tokens,
             "temperature": sampling.temperature,
             "seed": sampling.seed % _NO_SEED,
+            "stream_options": {"include_usage": True},
             # A model that thinks first would spend its tokens on that.
             "chat_template_kwargs": {"enable_thinking": False},
         }
         if (grammar := grammars.of(sampling)) is not None:
             body["grammar"] = _LLGUIDANCE + grammar
-        return Window(_Completion(body), 1)
+        return Window(_Completion(body), _tokens(*(message["content"] for message in messages)))
 
     def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
         """The input for choosing among answers to a conversation."""
-        return Window(_Choice(list(messages), list(answers)), 1)
+        cost = _tokens(*(message["content"] for message in messages))
+        return Window(_Choice(self._special_tokens.broken(messages), list(answers)), cost)
 
     def likelihood(self, before: str, continuations: Sequence[str]) -> Window:
         """The input for scoring continuations of a text that is no conversation."""
-        return Window(_Continuation(before, list(continuations)), 1)
+        return Window(_Continuation(before, list(continuations)), _tokens(before, *continuations))
 
     def submit(self, batch: Sequence[Window]) -> Future[Sequence[Any]]:
         """Start a batch; an output may be an Error. Cancelling the future ends what llama.cpp does for it."""
@@ -135,21 +119,32 @@ class LlamaGeneration:
         try:
             match asked:
                 case _Completion():
+                    self._check_length(*(message["content"] for message in asked.body["messages"]))
                     return await self._complete(asked)
                 case _Choice():
+                    self._check_length(*(message["content"] for message in asked.messages))
                     return await choice.log_probabilities(self._llama, asked.messages, asked.answers)
                 case _Continuation():
+                    self._check_length(asked.before)
                     return await self._likelihoods(asked)
         except Error as error:
             return error
+
+    def _check_length(self, *texts: str) -> None:
+        """Raise InvalidInput for what is too long however it is tokenized: tokenizing it would take long."""
+        if sum(map(len, texts)) > self._llama.settings.context * _LONGEST_TOKEN:
+            raise self._llama.too_long()
 
     async def _complete(self, asked: _Completion) -> str | None:
         """The text; None for one that its grammar leaves incomplete."""
         events = await self._llama.stream("/v1/chat/completions", asked.body)
         choices = [event["choices"][0] for event in events if event.get("choices")]
-        text = "".join(one["delta"].get("content") or "" for one in choices)
-        complete = any(one["finish_reason"] == "stop" for one in choices)
-        return text.strip() if complete or "grammar" not in asked.body else None
+        text = "".join(one["delta"].get("content") or "" for one in choices).strip()
+        is_complete = any(one["finish_reason"] == "stop" for one in choices)
+        if "grammar" in asked.body and not is_complete:
+            return None
+        used = next(event["usage"] for event in reversed(events) if event.get("usage"))
+        return Written(text, used["prompt_tokens"], used["completion_tokens"])
 
     async def _likelihoods(self, asked: _Continuation) -> Any:
         # In byte-pair encodings a space belongs to the token of the word after it.
@@ -164,3 +159,8 @@ class LlamaGeneration:
         answer = await self._llama.look_up("/detokenize", {"tokens": tokens[:_MAX_TEXT_TOKENS]})
         # The last token may end within a character.
         return str(answer["content"]).rstrip("\ufffd")
+
+
+def _tokens(*texts: str) -> int:
+    """About how many tokens texts have."""
+    return sum(map(len, texts)) // _TOKEN + 1

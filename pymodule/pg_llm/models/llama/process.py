@@ -19,7 +19,7 @@ import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import Future
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,6 +29,7 @@ from pg_llm import errors
 from pg_llm.errors import Error, InvalidInput, InvalidModel
 from pg_llm.installation import PACKAGE, installation
 from pg_llm.models import event_loop
+from pg_llm.models.llama.settings import Settings
 
 log = logging.getLogger(__name__)
 _R = TypeVar("_R")
@@ -39,6 +40,10 @@ _OPENMP = {"OMP_WAIT_POLICY": "passive", "GOMP_SPINCOUNT": "100"}
 _NEVER = httpx.Timeout(None)
 _CONNECTIONS = httpx.Limits(keepalive_expiry=1)
 _EVENT = "data: "
+# Seconds after which a process that has worked for less than so many of them stands still: two threads of an OpenMP
+# team were seen to wait for each other for ever.
+_PATIENCE, _LEAST_WORK = 15.0, 0.05
+_TICK = 1 / os.sysconf("SC_CLK_TCK")
 # Seconds that a process may take to exit after a crash.
 _EXIT_TIMEOUT = 2.0
 # Texts whose tokens are kept, and characters of each.
@@ -48,19 +53,6 @@ _MAX_SHOWN = 1000
 # A line for each request would fill the host's log.
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What llama.cpp is started with: it works on as many texts as it has slots, each of `context` tokens at most."""
-
-    file: str
-    context: int
-    slots: int
-    batch: int
-    threads: int
-    batch_threads: int
-    embedding: bool = False
 
 
 class _Lost(Exception):
@@ -125,18 +117,32 @@ class Llama:
     async def _twice(self, send: Callable[[], Coroutine[Any, Any, _R]], slots: int) -> _R:
         try:
             async with self._room.reserved(slots):
-                return await send()
+                return await self._watched(send())
         except _Lost:
             await asyncio.to_thread(self._bury)
         # Alone, so that a text that makes it crash again takes no other along.
         async with self._room.reserved(self.settings.slots if slots else 0):
             try:
-                return await send()
+                return await self._watched(send())
             except _Lost as error:
                 raise Error(
                     "llama.cpp crashed twice while it read this text",
                     hint="The log of the model host says more. Shorten the text, or use another file of the model.",
                 ) from error
+
+    async def _watched(self, work: Coroutine[Any, Any, _R]) -> _R:
+        """What the coroutine gives. A process that stands still meanwhile is killed, which is a crash like others."""
+        task = asyncio.ensure_future(work)
+        try:
+            while True:
+                child, before = self._children[-1], _processor_time(self._children[-1])
+                if (await asyncio.wait((task,), timeout=_PATIENCE))[0]:
+                    return task.result()
+                if child.poll() is None and _processor_time(child) - before < _LEAST_WORK:
+                    log.warning("llama.cpp stood still for %d seconds", _PATIENCE)
+                    child.kill()
+        finally:
+            task.cancel()
 
     def too_long(self, tokens: int | None = None) -> InvalidInput:
         """The error for a prompt that exceeds the context."""
@@ -274,6 +280,15 @@ def _child(settings: dict[str, Any], log_file: Path) -> subprocess.Popen[bytes]:
         f'llama.cpp cannot load "{settings["file"]}": {answer["error"]}',
         hint="The file may be damaged, or of an architecture that this llama.cpp does not know.",
     )
+
+
+def _processor_time(child: subprocess.Popen[bytes]) -> float:
+    """Seconds of all its threads together; none for one that has ended."""
+    try:
+        fields = Path(f"/proc/{child.pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) * _TICK
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:

@@ -13,48 +13,53 @@ import signal
 import sys
 from typing import Any
 
+from pg_llm.models.llama.settings import Settings
+
 
 def main() -> None:
     """Serve until the parent has gone."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # An interrupt from the terminal is for the parent.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    settings = json.loads(sys.stdin.readline())
+    started_with = json.loads(sys.stdin.readline())
+    socket = started_with.pop("socket")
     try:
-        server = _server(settings)
+        import xllamacpp
+
+        server = xllamacpp.Server(parameters(Settings(**started_with), socket))
         answer = {"address": server.listening_address}
     except Exception as error:  # noqa: BLE001 - reported to the parent
         answer = {"error": f"{type(error).__name__}: {error}"}
     print(json.dumps(answer), flush=True)
     sys.stdin.read()
-    shutil.rmtree(os.path.dirname(settings["socket"]), ignore_errors=True)
+    shutil.rmtree(os.path.dirname(socket), ignore_errors=True)
     # At once, in the middle of a text too.
     os._exit(0)
 
 
-def _server(settings: dict[str, Any]) -> Any:
-    import xllamacpp as llama
+def parameters(settings: Settings, host: str) -> Any:
+    """What llama.cpp is started with; a host that ends in .sock is a Unix socket."""
+    import xllamacpp
 
-    parameters = llama.CommonParams()
-    parameters.model.path = settings["file"]
-    parameters.hostnames = [settings["socket"]]
-    parameters.n_ctx, parameters.n_parallel = settings["context"] * settings["slots"], settings["slots"]
-    parameters.n_batch = parameters.n_ubatch = settings["batch"]
+    chosen = xllamacpp.CommonParams()
+    chosen.model.path = settings.file
+    chosen.hostnames = [host]
+    chosen.n_ctx, chosen.n_parallel = settings.context * settings.slots, settings.slots
+    chosen.n_batch = chosen.n_ubatch = settings.batch
     # With keys and values of its own, and with flash attention, a text comes out the same whatever is beside it.
-    parameters.kv_unified = False
-    parameters.flash_attn_type = llama.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED
-    parameters.cpuparams.n_threads = settings["threads"]
-    parameters.cpuparams_batch.n_threads = settings["batch_threads"]
-    parameters.embedding = settings["embedding"]
+    chosen.kv_unified = False
+    chosen.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED
+    chosen.cpuparams.n_threads = chosen.cpuparams_batch.n_threads = settings.threads
+    chosen.embedding = settings.embedding
     # Keys and values of earlier prompts stay in their slots, and nowhere else: the copies would be as large again.
-    parameters.cache_ram_mib = 0
-    parameters.warmup = parameters.ui = parameters.fit_params = False
-    parameters.enable_reasoning = 0
+    chosen.cache_ram_mib = 0
+    chosen.warmup = chosen.ui = chosen.fit_params = False
+    chosen.enable_reasoning = 0
     # What the model writes is a text, even if it looks like a call of a tool.
-    parameters.force_pure_content_parser = True
+    chosen.force_pure_content_parser = True
     # Refused requests are told to who sent them.
-    parameters.verbosity = 0
-    return llama.Server(parameters)
+    chosen.verbosity = 0
+    return chosen
 
 
 if __name__ == "__main__":

@@ -7,9 +7,14 @@ from typing import Any
 
 from pg_llm.optimize.host import sql_tree
 
+# Operators of BETWEEN, CASE, USING and the like.
+_IMPLIED = {("operator", ("=",)), ("operator", (">=",)), ("operator", ("<=",))}
+
 
 def references(text: str) -> list[dict[str, Any]]:
-    """The `statement` by itself, then each `relation` and each `function` that it names, as [schema or None, name].
+    """The `statement` by itself, then what it names: each `relation`, `function`, `operator` and `type`.
+
+    A name is [schema or None, name].
 
     A relation may be a query in WITH. Beside a table that may be sampled stands the statement with TABLESAMPLE for this
     reference, whose parameter $1 is the share of rows in percent.
@@ -27,10 +32,18 @@ def references(text: str) -> list[dict[str, Any]]:
         }
         for number, table in enumerate(tables)
     ]
-    calls = [node.funcname for node in sql_tree.nodes(tree) if isinstance(node, ast.FuncCall)]
-    names = {tuple(part.sval for part in name[-2:]) for name in calls}
-    functions = [{"function": [None, *name][-2:]} for name in sorted(names)]
-    return [{"statement": sql_tree.statement(text)}, *relations, *functions]
+    others = {
+        (kind, tuple(part.sval for part in name[-2:]))
+        for node in sql_tree.nodes(tree)
+        for kind, name in (
+            ("function", getattr(node, "funcname", None)),
+            ("operator", node.name if isinstance(node, ast.A_Expr) else getattr(node, "operName", None)),
+            ("type", node.names if isinstance(node, ast.TypeName) else None),
+        )
+        if name
+    }
+    named_otherwise = [{kind: [None, *name][-2:]} for kind, name in sorted(others | _IMPLIED)]
+    return [{"statement": sql_tree.statement(text)}, *relations, *named_otherwise]
 
 
 def _queries_named(tree: Any) -> set[str]:

@@ -72,7 +72,7 @@ def split(examples: Sequence[Example], share: float) -> tuple[list[Example], lis
 
 
 def _labels(truth: Any) -> set[str]:
-    """The labels of a text, of its entities, or of its relations."""
+    """The labels of a text, of its entities, or of its relations; none of a text without ground truth."""
     if isinstance(truth, str):
         return {truth}
-    return {item if isinstance(item, str) else item[0] for item in truth} - {None}
+    return {item if isinstance(item, str) else item[0] for item in truth or ()} - {None}

@@ -18,6 +18,7 @@ from pg_llm import file_locks, interrupts, protocol
 from pg_llm.errors import Error, from_wire, resource_error
 from pg_llm.installation import OPENMP_ENV, PACKAGE, installation
 from pg_llm.protocol import Message
+from pg_llm.runtime.training import checkpoints
 
 log = logging.getLogger("pg_llm.runtime")
 
@@ -30,10 +31,13 @@ _locks: dict[Path, int] = {}
 
 
 def prepare(job: dict[str, Any], rows: Iterable[str]) -> Path:
-    """A new folder for one training, with the job and the JSON of each row; `remove` deletes it."""
+    """A folder for one training, with the job and the JSON of each row; `remove` deletes it.
+
+    It is the folder of the same training, with its checkpoints, if that was killed with its host.
+    """
     FOLDER.mkdir(parents=True, exist_ok=True, mode=0o700)
     with interrupts.deferred(), file_locks.exclusive(_LOCK):
-        _remove_abandoned()
+        abandoned = _acquire_abandoned()
         folder = Path(tempfile.mkdtemp(dir=FOLDER)).absolute()
         # Locked for as long as this process lives, so that the folder of a killed process is recognised.
         _locks[folder] = file_locks.acquire(folder / "lock")
@@ -41,27 +45,47 @@ def prepare(job: dict[str, Any], rows: Iterable[str]) -> Path:
         (folder / "job.json").write_text(json.dumps(job), encoding="utf-8")
         with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
             file.writelines(f"{row}\n" for row in rows)
+        resumed = next((old for old in abandoned if checkpoints.may_resume(old, folder)), None)
     except BaseException:
         remove(folder)
+        _remove_all(abandoned)
         raise
-    return folder
+    with interrupts.deferred():
+        if resumed is not None:
+            _locks[resumed] = abandoned.pop(resumed)
+            checkpoints.discard_result(resumed)
+            remove(folder)
+        _remove_all(abandoned)
+    return resumed or folder
 
 
 def remove_abandoned() -> None:
-    """Remove the training folders of processes that were killed."""
+    """Remove the training folders of processes that were killed, but for those that may be resumed."""
     if FOLDER.is_dir():
         with file_locks.exclusive(_LOCK):
-            _remove_abandoned()
+            abandoned = _acquire_abandoned()
+            kept = [folder for folder in abandoned if checkpoints.is_resumable(folder)]
+            for folder in kept:
+                os.close(abandoned.pop(folder))
+            _remove_all(abandoned)
 
 
-def _remove_abandoned() -> None:
-    for folder in FOLDER.iterdir():
+def _acquire_abandoned() -> dict[Path, int]:
+    """The folders whose processes were killed, and the descriptors of their locks."""
+    abandoned = {}
+    for folder in sorted(FOLDER.iterdir()):
         if folder.is_dir():
             try:
-                os.close(file_locks.acquire(folder / "lock"))
+                abandoned[folder.absolute()] = file_locks.acquire(folder / "lock")
             except BlockingIOError:
                 continue
-            shutil.rmtree(folder, ignore_errors=True)
+    return abandoned
+
+
+def _remove_all(abandoned: dict[Path, int]) -> None:
+    for folder, lock in abandoned.items():
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
 
 
 def command(folder: Path) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 from pg_llm.errors import Error
 from pg_llm.models import source
 from pg_llm.models.spec import ModelSpec
-from pg_llm.runtime.training import dataset
+from pg_llm.runtime.training import checkpoints, dataset
 from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
 from pg_llm.training.host import entity_pair_examples
@@ -32,6 +32,8 @@ def run(job: dict[str, Any], rows: list[Example], folder: Path, report: Report) 
         job, training, validation = entity_pair_examples.to_classification(job, training, validation)
     if job["method"] == "head" and job["task"] != "entities":
         metrics = _train_head(job, training, validation, folder, report)
+    elif job["method"] == "contrastive":
+        metrics = _train_contrastive(job, training, validation, folder, report)
     elif job["method"] == "self_train":
         unlabelled = [row for row in rows if row.truth is None]
         metrics = _self_train(job, training, validation, unlabelled, folder, report)
@@ -58,6 +60,25 @@ def _train_head(
     # Evaluated on rows it did not see; the head that is kept is fitted to all of them.
     head.fit(vectors, examples, multi_label, seed, trial.strength).save(folder)
     report("fitting", 2, 2)
+    return metrics.summary()
+
+
+def _train_contrastive(
+    job: dict[str, Any], training: list[Example], validation: list[Example], folder: Path, report: Report
+) -> dict[str, Any]:
+    """A head, and beside it the encoder that was trained for its labels."""
+    from pg_llm.training.host import contrastive, head
+
+    base, seed = source.folder(ModelSpec.from_wire(job["base"])), job["options"]["seed"]
+    examples = training + validation
+    encoder = contrastive.tune(base, training, seed, report)
+    vectors = contrastive.vectors(encoder, examples)
+    trial = head.fit(vectors[: len(training)], training, False, seed)
+    metrics = trial.evaluate(vectors[len(training) :], validation)
+    # Measured on rows that it did not see; the model that is kept has learnt from all.
+    encoder = contrastive.tune(base, examples, seed, report)
+    head.fit(contrastive.vectors(encoder, examples), examples, False, seed, trial.strength).save(folder)
+    encoder.save(str(folder), create_model_card=False)
     return metrics.summary()
 
 
@@ -140,7 +161,7 @@ def _fine_tune(
         model.save(folder)
         return metrics
     plan = schedule.of(job["task"], job["method"], len(training), job["options"])
-    scratch = folder.parent / "checkpoints"
+    scratch = folder.parent / checkpoints.FOLDER
     metrics = model.train(training, validation, job["method"], plan, scratch, report)
     if len(examples) <= _REFITTED_ROWS:
         # Measured on rows that it did not see; in the model that is kept none of the few is spared.

@@ -28,13 +28,17 @@ from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Window
 from pg_llm.models.network import longest_input, tokenization
 from pg_llm.models.spec import IOB2
+from pg_llm.runtime.training import checkpoints
 from pg_llm.runtime.training.dataset import Example
 from pg_llm.runtime.training.report import Report
+from pg_llm.training.host import bfloat16
 from pg_llm.training.host.schedule import Schedule
 from pg_llm.training.metrics import ClassificationMetrics
 
 # The label that the loss of PyTorch leaves out.
 _IGNORED = -100
+# A training of fewer rows is done again as fast as it would be resumed.
+_RESUMED_ROWS = 1000
 
 
 class Transformer:
@@ -140,12 +144,12 @@ class Transformer:
                 per_device_eval_batch_size=32,
                 warmup_steps=int(self._options["warmup"] * steps),
                 weight_decay=self._options["weight_decay"],
-                bf16=_has_bfloat16(),
+                bf16=bfloat16.is_native(),
                 use_cpu=not torch.cuda.is_available(),
                 eval_strategy=each_epoch,
                 save_strategy=each_epoch,
                 save_total_limit=1,
-                save_only_model=True,
+                save_only_model=len(examples) < _RESUMED_ROWS,
                 load_best_model_at_end=bool(measuring),
                 metric_for_best_model="score",
                 greater_is_better=True,
@@ -161,7 +165,8 @@ class Transformer:
             **measuring,
         )
         _silence(trainer)
-        trainer.train()
+        checkpoint = checkpoints.last(scratch) if measuring else None
+        trainer.train(resume_from_checkpoint=checkpoint and str(checkpoint))
         self._model = trainer.model.merge_and_unload() if method == "lora" else trainer.model
         return trainer
 
@@ -290,14 +295,6 @@ class _ProgressCallback(TrainerCallback):  # type: ignore[misc]  # the library h
         if self._loss is not None:
             detail["loss"] = round(self._loss, 4)
         self._report("training", state.global_step, state.max_steps, **detail)
-
-
-def _has_bfloat16() -> bool:
-    """Whether this processor multiplies bfloat16 itself, which halves the time of a training at the least."""
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    capabilities = torch.cpu.get_capabilities()
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
 
 
 def _silence(trainer: Trainer) -> None:

@@ -1,0 +1,63 @@
+"""Coverage: whether a query reads what its question states, so that a query for some other question is noticed."""
+
+from __future__ import annotations
+
+import re
+
+from pg_llm.ask.mention import LinkedQuestion, Mention
+from pg_llm.ask.schema import Schema
+
+# The score from which a word names a table or column beyond doubt.
+_CERTAIN = 0.95
+# The share of such names that a query may do without: joins reach tables by other columns.
+_MOST_UNREAD_NAMES = 0.5
+
+
+def unread_words(linked: LinkedQuestion, schema: Schema, sql: str) -> list[str]:
+    """The words that state a value, number or year which the query has nothing for; names, where most are missing."""
+    text = sql.lower()
+    numbers = {float(number) for number in re.findall(r"(?<![\w.])\d+(?:\.\d+)?", text)}
+    names = [mention for mention in linked.mentions if mention.kind == "element" and mention.score >= _CERTAIN]
+    missing = [mention for mention in names if not _reads_name(mention, linked, schema, text)]
+    unread = missing if len(missing) > _MOST_UNREAD_NAMES * len(names) else []
+    unread += [
+        mention
+        for mention in linked.mentions
+        if (mention.kind == "value" and not _reads_value(mention, linked, schema, text))
+        or (mention.kind == "number" and not _reads_number(mention, linked, numbers))
+        or (mention.kind in ("year", "period", "date") and not _reads_year(mention, text))
+    ]
+    return [" ".join(token.text for token in linked.tokens[mention.start : mention.end]) for mention in unread]
+
+
+def _reads_name(mention: Mention, linked: LinkedQuestion, schema: Schema, text: str) -> bool:
+    """True if the query holds one of the tables and columns that the words may name, or the words themselves."""
+    names = [schema.tables[ref[0]].name if ref[1] < 0 else schema.column(ref).name for ref, _ in mention.refs]
+    spoken = (token.text.lower().rstrip("s") for token in linked.tokens[mention.start : mention.end])
+    return any(name.lower() in text for name in names) or all(word in text for word in spoken)
+
+
+def _reads_value(mention: Mention, linked: LinkedQuestion, schema: Schema, text: str) -> bool:
+    """True if the query holds the value or its column, or compares rows of its table with another text, as a code."""
+    spoken = [token.text.lower() for token in linked.tokens[mention.start : mention.end]]
+    if mention.normalized.lower() in text or all(word in text for word in spoken):
+        return True
+    for match in mention.value_matches:
+        table = schema.tables[match.ref[0]].name.lower()
+        if schema.column(match.ref).name.lower() in text or (table in text and "'" in text):
+            return True
+    return False
+
+
+def _reads_number(mention: Mention, linked: LinkedQuestion, numbers: set[float]) -> bool:
+    """True if the query holds the number: at least 3 is also more than 2, 20 % is .2, and one is often a pronoun."""
+    number = mention.number
+    if linked.tokens[mention.start].text.lower() == "one":
+        return True
+    return bool({number, number - 1, number + 1, number / 100, 1 - number / 100} & numbers)
+
+
+def _reads_year(mention: Mention, text: str) -> bool:
+    """True if the query holds the years, or the next ones, before which they end."""
+    years = re.findall(r"(?:19|20)\d\d", mention.normalized)
+    return all(year in text or str(int(year) + 1) in text for year in years)

@@ -1,0 +1,41 @@
+"""A generation model that writes queries: samples of one prompt, and corrections of queries that fail."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pg_llm.ask import prompt
+from pg_llm.ask.reliability import Reliability
+from pg_llm.database.models import Model
+
+# The first sample is the likeliest query, the others show how sure the model is of it.
+_TEMPERATURE = 0.7
+_MOST_TOKENS = 512
+
+Conversation = list[dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A generation model, how often it is sampled, and how reliable its queries are."""
+
+    model: Model
+    samples: int
+    reliability: Reliability
+
+    def write(self, conversation: Conversation, names: Sequence[str]) -> list[str]:
+        """The queries of all samples, without those that hold no SELECT."""
+        return [sql for sql in self._run([conversation], names, self.samples)[0] if sql is not None]
+
+    def correct(self, conversations: Sequence[Conversation], names: Sequence[str]) -> list[str | None]:
+        """One query for each conversation, whose last message says what is wrong with the last query."""
+        return [written[0] for written in self._run(conversations, names, 1)]
+
+    def _run(self, conversations: Sequence[Conversation], names: Sequence[str], samples: int) -> list[list[str | None]]:
+        temperatures = [0.0, *[_TEMPERATURE] * (samples - 1)]
+        texts = [json.dumps(conversation) for conversation in conversations]
+        options = {"max_tokens": _MOST_TOKENS, "temperatures": temperatures, "names": list(names)}
+        outputs = self.model.run("sql_writing", texts, **options)
+        return [[prompt.first_statement(text) for text in json.loads(output)] for output in outputs]
