@@ -59,6 +59,12 @@ class Account:
                 return bool(self._query.order or self._query.distinct_on) or aggregates or bool(self._words & {*spoken})
             case "not" | "except":
                 return any(condition.op.lower() in _NEGATIVE for condition in self._conditions)
+            case "both":
+                exists = [condition for condition in self._query.where if condition.op == "exists"]
+                values = sum(each.kind == "value" for each in linked.mentions)
+                return bool(self._query.having) or len(exists) > 1 or values < 2
+            case "surname":
+                return any(condition.op.endswith("like") for condition in self._conditions)
             case "cmp":
                 return bool(self._conditions)
             case "agg":

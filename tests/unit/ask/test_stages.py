@@ -1,0 +1,78 @@
+"""The second stage from a file: what was gathered is a plain value, and proposing needs nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+from pg_llm.ask import candidates
+from pg_llm.ask.context import Context
+from pg_llm.ask.grammar import linking
+from pg_llm.ask.mention import ValueMatch
+from pg_llm.ask.reliability import Reliability
+from pg_llm.ask.schema import Schema, SchemaColumn, SchemaTable
+from pg_llm.ask.taught_examples import Example
+from pg_llm.ask.writer import Conversation, Writer
+from pg_llm.errors import EndpointFailed
+
+
+def gathered() -> Context:
+    saved: dict[str, Any] = json.loads(Path(__file__).with_name("shop.json").read_text(encoding="utf-8"))
+    question = saved["question"]
+    tables = [
+        SchemaTable(
+            number, name, name, [SchemaColumn(column, column, kind, kind) for column, kind in columns.items()], key=[0]
+        )
+        for number, (name, columns) in enumerate(saved["tables"].items())
+    ]
+    starts = [(each, question.index(each["value"])) for each in saved["values"]]
+    values = [
+        ValueMatch(tuple(each["ref"]), each["value"], start, start + len(each["value"]), True) for each, start in starts
+    ]
+    schema = Schema(tables)
+    examples = [Example(**example) for example in saved["examples"]]
+    rows = {int(table): rows for table, rows in saved["rows"].items()}
+    return Context(question, saved["today"], schema, linking.link(question, schema, values), values, examples, rows)
+
+
+class Scripted(Writer):
+    """A writer without a model."""
+
+    def write(self, conversation: Conversation, names: Any) -> list[str]:
+        if self.samples == 1:
+            raise EndpointFailed("gone")
+        return ["SELECT 1", "SELECT 2", "SELECT 1"]
+
+
+def writer(samples: int) -> Writer:
+    return Scripted(cast(Any, SimpleNamespace(name="m")), samples, Reliability())
+
+
+def test_every_proposer_proposes() -> None:
+    proposal = candidates.propose(gathered(), writer(3))
+    by_source: dict[str, list[Any]] = {}
+    for candidate in proposal.candidates:
+        by_source.setdefault(candidate.source, []).append(candidate)
+    assert "WHERE customer.city = 'Ulm'" in by_source["grammar"][0].sql
+    # Two literals of the taught SQL may be meant, so that it is not adapted.
+    assert "taught" not in by_source
+    assert [(each.sql, each.votes) for each in by_source["model"]] == [("SELECT 1", 2), ("SELECT 2", 1)]
+    assert proposal.note == ""
+
+
+def test_proposing_changes_nothing_that_was_gathered() -> None:
+    context = gathered()
+    first, second = (candidates.propose(context, None) for _ in range(2))
+    assert [each.sql for each in first.candidates] == [each.sql for each in second.candidates]
+    assert [mention.refs for mention in context.linked.mentions] == [
+        mention.refs for mention in gathered().linked.mentions
+    ]
+
+
+def test_a_proposer_that_fails_leaves_the_others() -> None:
+    proposal = candidates.propose(gathered(), writer(1))
+    assert [each.source for each in proposal.candidates if each.source != "grammar"] == []
+    assert proposal.candidates
+    assert proposal.note == 'the model "m" wrote nothing: gone'
