@@ -172,7 +172,7 @@ def test_what_a_role_keeps_goes_into_dumps_and_stays_its_own(ward: psycopg.Conne
         WHERE t.oid::regclass::text IN ('llm.all_catalog', 'llm.all_description', 'llm.all_taught', 'llm.all_ask',
             'llm.all_ask_calibration')
     """
-    assert value(ward, query) == 4
+    assert value(ward, query) == 5
     ward.execute("SELECT llm_describe('ward', 'mine')")
     ward.execute(f"GRANT SELECT ON ward TO {role}; SET ROLE {role}")
     ward.execute("SELECT llm_describe('ward', 'theirs')")

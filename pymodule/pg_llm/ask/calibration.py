@@ -20,6 +20,7 @@ from pg_llm.errors import InvalidInput
 # Fewer questions say next to nothing.
 _LEAST_TAUGHT = 5
 _MOST_SAMPLES = 20
+_MOST_ROWS = 100
 
 
 def find_writer(db: Connection, name: str | None) -> Writer | None:
@@ -106,7 +107,10 @@ def _ask_without_example(
 
 def sample_row_count(db: Connection) -> int:
     """How many rows of each table a model sees."""
-    return settings.count("llm.ask_sample_rows", db.setting("llm.ask_sample_rows"))
+    count = settings.count("llm.ask_sample_rows", db.setting("llm.ask_sample_rows"))
+    if count > _MOST_ROWS:
+        raise InvalidInput(f"llm.ask_sample_rows must be at most {_MOST_ROWS}", hint="3 show what a table holds.")
+    return count
 
 
 def _store(db: Connection, writer: Writer, counts: dict[int, list[int]]) -> None:
@@ -115,7 +119,9 @@ def _store(db: Connection, writer: Writer, counts: dict[int, list[int]]) -> None
     db.rows(
         'INSERT INTO llm.ask_calibration (model, source, samples, agreeing, asked, "right")'
         " SELECT $1, $2, $3, c.agreeing, c.asked, c.good"
-        " FROM unnest($4::int[], $5::int[], $6::int[]) AS c (agreeing, asked, good)",
+        " FROM unnest($4::int[], $5::int[], $6::int[]) AS c (agreeing, asked, good)"
+        " ON CONFLICT (usename, model, samples, agreeing) DO UPDATE"
+        ' SET source = excluded.source, asked = excluded.asked, "right" = excluded."right"',
         ("text", "text", "int", "int[]", "int[]", "int[]"),
         (
             writer.model.name,

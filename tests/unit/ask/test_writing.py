@@ -174,6 +174,9 @@ def test_the_prompt_shows_rows_unless_that_is_turned_off(library: Any, writes: A
     conversations = writes("SELECT avg(pages) FROM book")
     answering.answer(library, ODD, None, "writer")
     assert "-- row: wid = '1', name = 'Ada'" in conversations[0][0]["content"]
+    library.settings["llm.ask_sample_rows"] = "101"
+    with pytest.raises(InvalidInput, match="at most 100"):
+        answering.answer(library, ODD, None, "writer")
     library.settings["llm.ask_sample_rows"] = "0"
     answering.answer(library, ODD, None, "writer")
     assert "-- row:" not in conversations[1][0]["content"]

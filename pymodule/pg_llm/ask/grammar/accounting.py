@@ -7,12 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from pg_llm.ask.grammar import lexicon
 from pg_llm.ask.grammar.query import Condition, Expr, Query
 from pg_llm.ask.mention import LinkedQuestion, Mention
 from pg_llm.ask.schema import Edge, Ref, Schema
 
 # Operators of conditions that keep rows without something.
 _NEGATIVE = ("<>", "not exists", "not in", "not like", "null", "false", "not ilike", "is null", "not between")
+# Words that skip rows of an order, and that continue an earlier question.
+_ORDINALS = {"second", "third", "fourth", "fifth", "2nd", "3rd", "4th", "5th"}
+_FOLLOWS_UP = {"and", "or", "but"}
 # The score from which a verb names a table: ordered, of orders.
 _CERTAIN = 0.8
 # How many tokens may stand between a noun and its time.
@@ -39,9 +43,19 @@ class Account:
 
     def unaccounted(self, linked: LinkedQuestion, interpretation: Mapping[int, Ref]) -> list[str]:
         """The words that no part of the query comes from, also those that name values and were taken for fillers."""
-        mentions = [mention for mention in linked.mentions if not self._accounts(mention, linked, interpretation)]
-        passed = [value.value for value in linked.passed if value.ref[0] in self._tables]
-        return [*(mention.normalized for mention in mentions), *passed]
+        missing = [
+            mention.normalized for mention in linked.mentions if not self._accounts(mention, linked, interpretation)
+        ]
+        missing += [
+            value.value
+            for value in linked.passed
+            if value.ref[0] in self._tables and value.value.lower() not in self._values
+        ]
+        words = [token.text.lower() for token in linked.tokens]
+        covered = {index for mention in linked.mentions for index in range(mention.start, mention.end)}
+        if not self._query.offset:
+            missing += [word for index, word in enumerate(words) if word in _ORDINALS and index not in covered]
+        return missing + [word for word in words[:1] if word in _FOLLOWS_UP]
 
     def _accounts(self, mention: Mention, linked: LinkedQuestion, interpretation: Mapping[int, Ref]) -> bool:
         spoken = [token.text.lower() for token in linked.tokens[mention.start : mention.end]]
@@ -50,6 +64,8 @@ class Account:
                 return self._accounts_element(mention, interpretation.get(mention.start))
             case "value":
                 texts = {mention.normalized.lower(), *(match.value.lower() for match in mention.value_matches)}
+                if self._is_marker(mention, linked) or not self._holds_variants(mention):
+                    return False
                 held = [value.strip("% ") for value in self._values]
                 return any(text in held for text in texts) or " ".join(spoken) in held or self._splits_by(mention)
             case "number":
@@ -70,10 +86,31 @@ class Account:
             case "agg":
                 found = any(expr.function == mention.normalized for expr in self._exprs)
                 found = found or any(condition.op.endswith(mention.normalized) for condition in self._conditions)
-                return found or mention.normalized == "sum" or bool(self._words & {*spoken})
+                optional = mention.normalized == "sum" and spoken != ["how", "much"]
+                return found or optional or bool(self._words & {*spoken})
             case "year" | "period" | "date":
                 return self._accounts_time(mention, linked, interpretation)
         return True
+
+    def _is_marker(self, mention: Mention, linked: LinkedQuestion) -> bool:
+        """True for a value that is one of the grammar's own words, as average, without quotes."""
+        tokens = linked.tokens[mention.start : mention.end]
+        phrase = tuple(token.stem for token in tokens)
+        return phrase in lexicon.ENGLISH_MARKERS and all(token.kind == "word" for token in tokens)
+
+    def _holds_variants(self, mention: Mention) -> bool:
+        """True if all values of a column that differ from the one named in case only are asked for."""
+        compared = {
+            (condition.expr.ref, value)
+            for condition in self._conditions
+            if condition.expr is not None and condition.op in ("=", "in")
+            for value in condition.values
+        }
+        return all(
+            (match.ref, match.value) in compared
+            for match in mention.value_matches
+            if match.whole and any(ref == match.ref and _alike(value, match.value) for ref, value in compared)
+        )
 
     def _accounts_element(self, mention: Mention, ref: Ref | None) -> bool:
         if ref is None or (mention.role and not (mention.names_table and mention.score >= _CERTAIN)):
@@ -137,6 +174,10 @@ class Account:
             sides = [len(operand.filters) for operand in expr.operands]
             if expr.kind == "ratio" and min(sides, default=0) and len(set(sides)) > 1:
                 unasked.append("ratio")
+        rows = any(expr.function == "count" and expr.ref is None for expr in self._exprs)
+        columns = (column for table in self._tables for column in self._schema.tables[table].columns)
+        if rows and any(column.kind == "number" and column.words == ("count",) for column in columns):
+            unasked.append("count of rows that hold counts")
         if self._query.limit == 1 and "order" in kinds and "number" not in kinds:
             unasked.append("limit")
         return unasked
@@ -145,6 +186,10 @@ class Account:
         column = self._schema.column(ref)
         references = any(edge.source == ref[0] and ref[1] in dict(edge.columns) for edge in self._schema.edges)
         return column.kind == "number" and not (column.is_key or column.unique or references)
+
+
+def _alike(one: str | float, other: str) -> bool:
+    return isinstance(one, str) and one.lower() == other.lower()
 
 
 def _plain(value: str | float) -> str:

@@ -61,8 +61,11 @@ def link(
 def _passed_values(
     tokens: Sequence[Token], mentions: Sequence[Mention], values: Sequence[ValueMatch]
 ) -> list[ValueMatch]:
-    """Whole values of the rows in words that no mention covers, without short ones such as no and in."""
-    covered = _covered_indexes(mentions)
+    """Whole values of the rows in words that are fillers or names, as of a comment that lists values.
+
+    Not in short words such as no and in.
+    """
+    covered = _covered_indexes(mention for mention in mentions if not _takes_words(mention))
     free = [token for index, token in enumerate(tokens) if index not in covered and len(token.text) > _LONGEST_FILLER]
     return [
         value
@@ -82,6 +85,11 @@ def _non_overlapping(proposals: Iterable[tuple[Mention, float]], tokens: Sequenc
             chosen.append(mention)
     kept = [candidate for candidate in chosen if not _lone_letter(candidate, chosen, tokens)]
     return sorted(kept, key=lambda mention: mention.start)
+
+
+def _takes_words(mention: Mention) -> bool:
+    """True for a name of one word that may itself be a value."""
+    return mention.kind == "element" and mention.end == mention.start + 1 and mention.names_column
 
 
 def _covered_indexes(chosen: Iterable[Mention]) -> set[int]:
