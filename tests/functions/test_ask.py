@@ -298,6 +298,7 @@ def multilingual() -> Iterator[Path]:
         yield Path(made)
 
 
+@pytest.mark.slow
 def test_a_multilingual_model_stands_in_for_chinese_comments(db: psycopg.Connection, multilingual: Path) -> None:
     db.execute(re.sub("COMMENT ON .*;", "", HOSPITAL))
     assert value(db, "SELECT answer FROM ask('患者A的疾病是什么？')") is None

@@ -271,7 +271,7 @@ def test_semantic_search_by_both(call: Call, note: psycopg.Connection) -> None:
     note.execute("INSERT INTO note VALUES (8, 'a rocket in orbit')")
     assert value(note, "SELECT count(*) FROM embedding WHERE id = 8") == 1
     query = [("text", "spacecraft"), ("regclass", "note"), ("int", 3), ("text", "hybrid")]
-    options = [("jsonb", None), ("text", None), ("text", "row"), ("real", None), ("text", None)]
+    options = [("jsonb", None), ("text", None), ("text", "row"), ("float8", None), ("text", None), ("int8", 50)]
     rows = call("semantic_search", "semantic_search", *query, *options)
     assert {json.loads(str(row[0]).replace("'", '"'))["id"] for row in rows} == {3, 5, 8}
     call("semantic_index", "semantic_drop", ("regclass", "note"), ("text", "embedding"))
@@ -288,7 +288,16 @@ def test_a_failed_index_leaves_nothing_by_either(call: Call, note: psycopg.Conne
 def test_labels_by_both(call: Call) -> None:
     labels = ("text[]", ["animals", "taxes", "space"])
     inputs = ("text[]", ["cats and dogs", None, "a flight to the moon"])
-    rows = call("classification", "llm_classify_batch", inputs, labels, ("text", None), ("jsonb", None))
+    rows = call(
+        "classification",
+        "llm_classify_batch",
+        inputs,
+        labels,
+        ("text", None),
+        ("jsonb", None),
+        ("text", None),
+        ("bool", False),
+    )
     assert [row[:2] for row in rows] == [(1, "animals"), (2, None), (3, "space")]
 
 

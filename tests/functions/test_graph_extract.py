@@ -283,7 +283,7 @@ QUERY = "SELECT text, relations FROM deed"
 FIT = "SELECT llm_fit('deeds', 'relations', %s, NULL, %s, %s)"
 
 
-@pytest.mark.parametrize("method", ["head", "finetune"])
+@pytest.mark.parametrize("method", ["head", pytest.param("finetune", marks=pytest.mark.slow)])
 def test_a_model_learns_relations(related: psycopg.Connection, method: str) -> None:
     options = json.dumps({"epochs": 4, "learning_rate": 0.0005} if method == "finetune" else {})
     measured = value(related, FIT, QUERY, method, options)

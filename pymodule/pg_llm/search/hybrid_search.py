@@ -12,6 +12,7 @@ Ingber 2023), which finds more than reciprocal rank fusion did on both halves of
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from ctypes import c_float
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -64,6 +65,11 @@ class Request:
     rerank: str | None = None
     rerank_k: int = 0
 
+    @property
+    def least(self) -> float | None:
+        """The least score, as scores come out."""
+        return None if self.min_score is None else _shown(self.min_score)
+
 
 def search(
     db: Connection, query: str | None, target: str, name: str | None, mode: str, request: Request
@@ -90,11 +96,11 @@ def _widened(request: Request) -> Request:
 def _reranked(db: Connection, query: str, results: Sequence[Result], request: Request) -> list[Result]:
     scores = reranking.rerank(db, query, [passage for _, _, _, passage, *_ in results], request.rerank)
     ranked = sorted(zip(scores, results, strict=True), key=lambda pair: -pair[0])
-    minimum = request.min_score
+    minimum = request.least
     return [
         (key, score, row, passage, start, end)
         for score, (key, _, row, passage, start, end) in ranked[: request.limit]
-        if minimum is None or score >= minimum
+        if minimum is None or _shown(score) >= minimum
     ]
 
 
@@ -224,6 +230,11 @@ class _TextRanking(_Ranking):
         return _hits(self._rows(query, types, values))
 
 
+def _shown(score: float) -> float:
+    """A score as it comes out, of type real: what was seen may be asked for again as the least."""
+    return c_float(score).value
+
+
 def _shares(ranking: Sequence[Hit]) -> list[float]:
     """The scores from 0 to 1, the best; of distances, which are minus them, the farthest is 0."""
     scores = [hit.score for hit in ranking]
@@ -283,12 +294,12 @@ class _Search:
 
     def _is_all(self, rankings: Sequence[_Ranking], hits: Sequence[Sequence[Hit]], size: int) -> bool:
         """Whether a larger pool could give nothing more: all rows with the terms were found, or all of enough score."""
-        minimum = self._request.min_score
+        minimum = self._request.least
         if len(rankings) > 1:
             return False
         if isinstance(rankings[0], _TextRanking) and len(hits[0]) < size:
             return True
-        return minimum is not None and bool(hits[0]) and hits[0][-1].score < minimum
+        return minimum is not None and bool(hits[0]) and _shown(hits[0][-1].score) < minimum
 
     def _are_few(self, hits: Sequence[Sequence[Hit]], passing: Sequence[Sequence[Hit]]) -> bool:
         """Whether it is quicker to look at all rows that pass than at the best of all, judged by those that were found.
@@ -317,8 +328,8 @@ class _Search:
         if self._request.group_by == "row":
             rankings = [_best_of_rows(hits) for hits in rankings]
         hits = self._fused(rankings) if fuse else rankings[0]
-        minimum = self._request.min_score
-        hits = [hit for hit in hits if minimum is None or hit.score >= minimum]
+        minimum = self._request.least
+        hits = [hit for hit in hits if minimum is None or _shown(hit.score) >= minimum]
         found: list[Result] = []
         limit = self._request.limit
         while hits and len(found) < limit:

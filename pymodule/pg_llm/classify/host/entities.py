@@ -29,8 +29,8 @@ _PERSONS = ("PERSON", "PER")
 # What stands between two persons, or after one: words of more than three small letters (shorter ones, as in Ludwig van
 # Beethoven, belong to names), a genitive, or punctuation.
 _BETWEEN_PERSONS = re.compile(
-    r"\s+(?:[^\W\dA-Z_]{4,}|and|or|['\u2019]s?)(?:\s+(?:[^\W\dA-Z_]+|['\u2019]s?))*(?!\S)\s*"
-    r"|['\u2019]s(?!\w)\s*|\s*[,;:()\u2013]\s*"
+    r"(?<!\s)\s++(?:[^\W\dA-Z_]{4,}|and|or|['\u2019]s?)(?:\s++(?:[^\W\dA-Z_]++|['\u2019]s?))*(?!\S)\s*+"
+    r"|['\u2019]s(?!\w)\s*+|(?<!\s)\s*+[,;:()\u2013]\s*+"
 )
 _ARTICLE = re.compile(r"(?:the|an?)\s+(?=\S)")
 

@@ -21,7 +21,7 @@ _EMAIL = re.compile(
     r"(?<![\w.+%-])[\w+%-]{1,64}(?:\.[\w+%-]{1,64}){0,8}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w-])"
 )
 _URL = re.compile(r"(?<!\w)(?:(?:https?|ftp)://|www\.)[^\s<>\"\u201c\u201d\u3002\uff0c]{3,2000}", re.IGNORECASE)
-_URL_END = re.compile(r"[.,;:!?'\u2019]+$")
+_URL_END = ".,;:!?'\u2019"
 _IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
 _CARD = re.compile(r"(?<![\w.-])(?<!\d )\d(?:[ -]?\d){12,18}(?![\w-])")
 _IP = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7})(?![\w:]|\.\d)")
@@ -52,10 +52,10 @@ def _emails(text: str) -> Iterator[Span]:
 
 def _urls(text: str) -> Iterator[Span]:
     for match in _URL.finditer(text):
-        url = _URL_END.sub("", match[0])
+        url = match[0].rstrip(_URL_END)
         # A bracket that was opened before the address does not belong to it.
         while url.endswith((")", "]", "}")) and url.count(url[-1]) > url.count("([{"[")]}".index(url[-1])]):
-            url = _URL_END.sub("", url[:-1])
+            url = url[:-1].rstrip(_URL_END)
         yield match.start(), match.start() + len(url)
 
 

@@ -190,10 +190,12 @@ class Llama:
     async def _client(self) -> httpx.AsyncClient:
         if not self._is_running():
             await asyncio.to_thread(self._start)
-        if not self._clients:
+        clients = self._clients[:]
+        if not clients:
             transport = httpx.AsyncHTTPTransport(uds=self._socket, limits=_CONNECTIONS)
-            self._clients.append(httpx.AsyncClient(transport=transport, base_url="http://llama", timeout=_NEVER))
-        return self._clients[0]
+            clients = [httpx.AsyncClient(transport=transport, base_url="http://llama", timeout=_NEVER)]
+            self._clients[:] = clients
+        return clients[0]
 
     def _bury(self) -> None:
         """Wait until a process that has crashed is gone: its connections end before it does."""
@@ -214,6 +216,8 @@ class Llama:
             for child in self._children:
                 _kill(child)
             self._children[:] = [_child({**asdict(self.settings), "socket": self._socket}, self._log)]
+            # Connections to the process before would each be lost once more.
+            self._clients.clear()
 
 
 class _Room:
