@@ -49,6 +49,7 @@ def test_a_schema_that_takes_all_time_or_memory_is_refused(db: psycopg.Connectio
         db.execute("SELECT llm_generate_json('a', %s)", (json.dumps(schema),))
 
 
+@pytest.mark.slow
 @ENGINES
 def test_who_cancels_pays_for_what_the_model_has_begun(
     db: psycopg.Connection, endpoint: FaultyEndpoint, spender: psycopg.Connection, engine: str

@@ -119,6 +119,7 @@ def _check(found: Any, text: str) -> None:
     assert found["tone"] in ("friendly", "formal", None)
 
 
+@pytest.mark.slow
 def test_relations(db: psycopg.Connection, model: str) -> None:
     query = "SELECT subject, object, start_pos, end_pos, predicate FROM graph_extract(%s, NULL, %s, %s)"
     types = json.dumps({"wrote_to": {}, "lived_in": {}})

@@ -341,9 +341,8 @@ def test_a_gguf_file_that_is_none(db: psycopg.Connection, folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     (folder / "broken.gguf").write_bytes(b"GGUF" + bytes(100))
     (folder / "broken.gguf").chmod(0o644)
-    with pytest.raises(errors.InvalidParameterValue, match="is no GGUF file that can be read") as caught:
+    with pytest.raises(errors.InvalidParameterValue, match="is no GGUF file that can be read"):
         db.execute("SELECT llm_register_model('broken', 'generation', %s)", (f"path:{folder}",))
-    assert "safetensors" in caught.value.diag.message_hint
 
 
 @pytest.mark.slow

@@ -143,6 +143,7 @@ def test_a_new_item_is_known_by_its_text(fitted: psycopg.Connection) -> None:
     assert "100" not in items(fitted, "recommend('3', 100)")
 
 
+@pytest.mark.slow
 def test_items_without_events_stand_where_their_text_puts_them(db: psycopg.Connection) -> None:
     shop(db)
     db.execute("""

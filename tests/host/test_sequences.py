@@ -78,6 +78,7 @@ def test_large_gradients_are_clipped(few: None) -> None:
     assert float(torch.stack(norms).norm()) == pytest.approx(1.0, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_many_items_are_learnt_too(few: None) -> None:
     made, known = network(), torch.ones(ITEMS)
     optimizer = Optimizer(made, 0.02)
