@@ -8,7 +8,7 @@ from pg_llm import settings
 from pg_llm.ask import calibration, candidates, context, taught_examples, verbalization, voting
 from pg_llm.ask.voting import Outcome
 from pg_llm.charts.specification import specification
-from pg_llm.database import sandbox, search_path
+from pg_llm.database import query_text, sandbox, search_path
 from pg_llm.database.connection import Connection
 from pg_llm.errors import InvalidInput, NoAnswer, UndefinedQuestion
 
@@ -45,7 +45,9 @@ def answer(db: Connection, question: str, tables: list[str] | None, model: str |
         return row | {
             "answer": verbalization.verbalize(question, names, result.rows, result.truncated, outcome.chinese),
             "rows": result.objects(),
-            "chart": specification(result.columns, result.rows, None, question),
+            "chart": specification(
+                result.columns, result.rows, None, question, ordered=query_text.is_ordered(outcome.sql or "")
+            ),
             "reason": outcome.explanation,
         }
 
