@@ -56,7 +56,7 @@ def order_of(counts: Counts, found: Readings, locale: str | None = None) -> tupl
                 shown[order] += counts[value]
     if not shown:
         if open_values and locale is not None:
-            return _order_of_locale(locale), False
+            return dates.order_of(locale), False
         order = _common_order(found)
         return (None if open_values else order), bool(open_values)
     (best, most), *others = shown.most_common()
@@ -69,13 +69,6 @@ def order_of(counts: Counts, found: Readings, locale: str | None = None) -> tupl
 def _common_order(found: Readings) -> Order | None:
     orders = {each[0].order for each in found.values()}
     return orders.pop() if len(orders) == 1 else None
-
-
-def _order_of_locale(locale: str) -> Order:
-    from pg_llm.cleaning.host.types.locales import find
-
-    pattern = str(find(locale).date_formats["short"].pattern).lower()
-    return "".join(sorted("dmy", key=pattern.find)).upper()  # type: ignore[return-value]
 
 
 def form_of(counts: Counts, found: Readings, order: Order | None) -> tuple[str | None, str | None]:

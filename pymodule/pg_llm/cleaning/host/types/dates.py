@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Literal
 
-from pg_llm.cleaning.host.types import month_names, times_of_day
+from pg_llm.cleaning.host.types import locales, month_names, times_of_day
 from pg_llm.cleaning.host.types.characters import plain
 
 Order = Literal["DMY", "MDY", "YMD"]
@@ -80,6 +80,17 @@ def readings(text: str, locale: str | None = None) -> list[Date]:
     return [replace(each, time=moment) for each in _days(rest, locale)]
 
 
+def order_of(locale: str) -> Order | None:
+    """The order of a date's parts in a locale, by CLDR; a language without a territory may have several."""
+    found = locales.find(locale)
+    # English is month first in one country and day first in others.
+    if found.language == "en" and found.territory is None:
+        return None
+    pattern = str(found.date_formats["short"].pattern).lower()
+    order = "".join(sorted("dmy", key=pattern.find)).upper()
+    return next((each for each in ORDERS if each == order), None)
+
+
 def of_serial(text: str) -> Date | None:
     """The day of a spreadsheet's serial number: 44197 is 2021-01-01."""
     match = re.fullmatch(r"(\d{5})(?:\.(\d+))?", text.strip())
@@ -109,6 +120,9 @@ def _numeric(match: re.Match[str]) -> Iterator[Date]:
         candidates: list[tuple[Order, str, str, str]] = [("YMD", first, second, third)]
     else:
         candidates = [("DMY", third, second, first), ("MDY", third, first, second), ("YMD", first, second, third)]
+        # 03/04/30 is no day of 2003 only because 30 may be either century's.
+        if _is_of_either_century(third) and any(_day("2000", *each[2:]) for each in candidates[:2]):
+            return
     for order, year, month, day in candidates:
         if len(year) in (2, 4) and max(len(month), len(day)) <= 2 and (found := _day(year, month, day)):
             directives = {"Y": _year_form(year), "M": _number_form(month, "m"), "D": _number_form(day, "d")}
@@ -212,10 +226,14 @@ def _named(text: str, found: date, name: str, order: str, year: str, day: str, l
     return Date(found, order=order, form=form, language=language)  # type: ignore[arg-type]
 
 
+def _is_of_either_century(year: str) -> bool:
+    return len(year) == 2 and _LAST_OF_2000 < int(year) < _FIRST_OF_1900
+
+
 def _day(year: str, month: str, day: str) -> date | None:
     number = int(year)
     if len(year) == 2:
-        if _LAST_OF_2000 < number < _FIRST_OF_1900:
+        if _is_of_either_century(year):
             return None
         number += 2000 if number <= _LAST_OF_2000 else 1900
     elif number < 1000:

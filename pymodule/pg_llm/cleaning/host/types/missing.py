@@ -38,3 +38,8 @@ def kind(text: str) -> str | None:
     if not word or len(word) > 30:
         return None
     return "sure" if word in _SURE else "sign" if word in _SIGNS else "word" if word in _LIKELY else None
+
+
+def stands_alone(text: str) -> bool:
+    """Whether a value means that there is none whatever its column holds; not so NA, which is Namibia, too."""
+    return (kind(text) is not None and plain(text).casefold() != "na") or not text.strip()

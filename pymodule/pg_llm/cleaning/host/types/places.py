@@ -115,6 +115,12 @@ def in_words(text: str) -> str | None:
     return codes.pop() if len(codes) == 1 else None
 
 
+def language_in_words(text: str) -> str | None:
+    """The one language that an instruction names, other than in a code."""
+    found = {language(word) for word in re.findall(r"[^\W\d_]{5,}", text)} - {None}
+    return found.pop() if len(found) == 1 else None
+
+
 @cache
 def states(country_code: str) -> Mapping[str, str]:
     """The ISO 3166-2 codes of a country's subdivisions, without the country's, by folded name and code."""
