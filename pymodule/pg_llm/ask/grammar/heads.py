@@ -114,7 +114,11 @@ class Head:
             raise Misfit("measures of several tables")
         form = Form(first.table)
         for key in self._keys:
-            self._group(form, key)
+            if key.ref == (form.main, -1) and first.function == "avg":
+                # The average per order is one of orders.
+                form.named |= key.words
+            else:
+                self._group(form, key)
         form.select += terms
         for order in self._orders:
             if order.meaning[0] == "top" and not self._keys:
@@ -206,9 +210,11 @@ class Head:
         entity = self._schema.names_row(first) or self._schema.column(first).unique
         aggregates = [node.aggregate for node in [*self._conditions, *([order] if order else [])] if node.aggregate]
         if len(columns) == 1 and not entity and aggregates:
-            form = Form(aggregates[0].table, terms, group=terms)
+            form = Form(aggregates[0].table, terms, group=list(terms))
         else:
-            distinct = len({node.ref[0] for node in columns}) == 1 and not entity and not order
+            of_one_row = any(self._schema.names_row(node.ref) for node in self._conditions if node.ref[1] >= 0)
+            several = len({node.ref[0] for node in columns}) > 1
+            distinct = not (several or entity or order or of_one_row)
             form = Form(first[0], terms, distinct=distinct)
         self._sort(form, order)
         return form

@@ -8,7 +8,7 @@ from pg_llm.ask import words
 _ENGLISH = """
 count: how many, number of, the number of, count of, the count of, count, total number of, the total number of,
   quantity of
-agg sum: total, total of, the total, sum of, sum, how much, total amount of, in total, combined
+agg sum: total, total of, the total, sum of, sum, how much, in total, combined
 agg avg: average, mean, average of, on average, avg, the average of
 agg median: median
 agg max: maximum, max

@@ -21,7 +21,7 @@ def key(clause: Clause, index: int) -> bool:
     if node.meaning == ("by",) and (_is_agent(clause, index) or clause.at(index + 1, "condition")):
         return clause.drop(index)
     place = index + 2 if clause.at(index + 1, "distinct") else index + 1
-    operand = clause.at(place, "column", "table", "measure")
+    operand = clause.at(place, "column", "table", *(["measure"] if node.meaning == ("by",) else []))
     if operand is None:
         raise Misfit("a group by nothing")
     if operand.kind == "table":

@@ -97,7 +97,8 @@ def _count(clause: Clause, index: int) -> bool:
         columns = clause.schema.tables[table].columns
         if any(column.kind == "number" and column.words == ("count",) for column in columns):
             raise Misfit("rows that hold counts themselves")
-    elif clause.is_numeric(operand) and clause.column(operand).is_measure and not distinct:
+    elif clause.is_numeric(operand) and clause.column(operand).words[-1:] != ("year",) and not distinct:
+        # A column of numbers holds how many there are.
         clause.plausibility *= 0.85
         term = Aggregate("sum", table, Column(operand.ref))
     elif not clause.schema.names_row(operand.ref) and not clause.column(operand).unique:

@@ -63,7 +63,16 @@ def _operand(clause: Clause, place: int, what: str) -> Term | None:
         return Aggregate("count", node.ref[0]) if what == "most" else None
     if node.kind == "measure":
         return node.terms[0]
-    return Column(node.ref) if clause.is_numeric(node) and what != "top" else None
+    if not clause.is_numeric(node) or what == "top":
+        return None
+    total = clause.tokens[node.start].text.lower() == "total" and node.end > node.start + 1
+    named = {other.ref for other in clause.nodes if other.kind == "table"}
+    # The highest total amount of anything but the rows themselves is one of sums.
+    return (
+        Aggregate("sum", node.ref[0], Column(node.ref))
+        if total and (node.ref[0], -1) not in named
+        else Column(node.ref)
+    )
 
 
 def _put_order(clause: Clause, first: int, last: int, node: Node, term: Term) -> bool:

@@ -47,7 +47,9 @@ def _years(ref: Ref, said: Period) -> Condition:
     if any(day is not None and (day.month, day.day) != (1, 1) for day in (said.begin, said.end)):
         raise Misfit("a part of a year where only years are kept")
     if said.begin and said.end:
-        return Condition("between", Column(ref), (float(said.begin.year), float(said.end.year - 1)))
+        first, last = float(said.begin.year), float(said.end.year - 1)
+        one = Condition("in", Column(ref), (first,))
+        return one if first == last else Condition("between", Column(ref), (first, last))
     if said.begin:
         return Condition(">=", Column(ref), (float(said.begin.year),))
     assert said.end is not None
