@@ -113,6 +113,9 @@ class Head:
         if any(not isinstance(term, Aggregate) or term.table != first.table for term in terms):
             raise Misfit("measures of several tables")
         form = Form(first.table)
+        totals = [node for node in self._measures if node.text.lower().startswith("total")]
+        if first.function == "avg" and totals and any(key.ref[1] < 0 for key in self._keys):
+            raise Misfit("an average of totals")
         for key in self._keys:
             if key.ref == (form.main, -1) and first.function == "avg":
                 # The average per order is one of orders.
@@ -149,6 +152,12 @@ class Head:
                 self._group(form, key)
             function = "max" if orders[0].descending else "min"
             form.select.append(Aggregate(function, term.table, term, words=orders[0].words))
+            return form
+        if isinstance(term, Aggregate) and not rest and len(keys) == 1 and isinstance(keys[0].term, Bucket):
+            # Which month had the most orders.
+            form = Form(term.table)
+            self._group(form, keys[0])
+            self._sort(form, orders[0])
             return form
         if orders or len(rest) != 1 or rest[0].kind != "table" or len(keys) != 1:
             raise Misfit("groups without a measure")
@@ -199,9 +208,23 @@ class Head:
         self._explicit = bool(columns) and (bool(ahead) or chinese)
         form.select = [] if self._explicit else shown_columns(self._schema, form.main)
         form.select += [Column(node.ref, node.words) for node in columns]
+        if not columns and self._is_verb(target):
+            raise Misfit("what is asked for has no name")
+        others = [node for node in tables if node is not target]
+        for node in others:
+            if {"their", "its"} & set(self._words_before(node)):
+                if repeats(self._schema, form.main, node.ref[0]):
+                    raise Misfit("rows beside each row")
+                form.select += shown_columns(self._schema, node.ref[0])
         self._sort(form, order)
-        self._mention(form, [node for node in tables if node is not target])
+        self._mention(form, others)
         return form
+
+    def _is_verb(self, target: Node) -> bool:
+        """True where the name of a table is the verb of the question, as in: what did Ada order."""
+        last = self._clause.tokens[target.end - 1]
+        asked = {token.text.lower() for token in self._clause.tokens[: target.start]}
+        return last.text.lower() == last.stem and bool(asked & {"did", "does", "do"}) and not last.chinese
 
     def _columns(self, columns: Sequence[Node], order: Node | None) -> Form:
         """Columns without the name of their table: the capacity of Pilates; which cities have …."""
@@ -256,8 +279,12 @@ class Head:
 
     def _is_added(self, node: Node) -> bool:
         """True for a column that is to be shown too: with their cities, and the price."""
+        return bool(set(self._words_before(node)) & _ADDING)
+
+    def _words_before(self, node: Node) -> list[str]:
+        """The words between a node and the one before it."""
         start = max((one.end for one in self._spans if one.end <= node.start), default=0)
-        return bool({token.text.lower() for token in self._clause.tokens[start : node.start]} & _ADDING)
+        return [token.text.lower() for token in self._clause.tokens[start : node.start]]
 
     def _mention(self, form: Form, nodes: Sequence[Node]) -> None:
         """Tables that are named besides: their rows are related to those that are asked for."""

@@ -11,7 +11,7 @@ from pg_llm.ask.linking.operators import GLUE
 from pg_llm.ask.schema import Ref, Schema, SchemaColumn
 
 # Words of a column's name that say nothing about what it holds.
-_GENERIC = frozenset("id name date time at on is has code number key no value type timestamp".split())
+_GENERIC = frozenset("id name date time at on is be has code number key no value type timestamp".split())
 _CHINESE_GENERIC = ("名称", "名字", "姓名", "编号", "日期", "时间", "信息", "表", "数据", "名")
 _SEPARATORS = re.compile(r"[,;/|(){}\[\]:.=、\uff0c\uff1b\uff1a。\uff08\uff09]|\s-\s")
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -89,8 +89,9 @@ class NameIndex:
         self._add(ref, name, 1.0)
         if own and own != name:
             self._add(ref, own, _OWN)
-        self._add(ref, (*table, *(own or name)), 1.0)
-        self._add(ref, (*table[-1:], *(own or name)), 1.0)
+        if column.kind != "bool":
+            self._add(ref, (*table, *(own or name)), 1.0)
+            self._add(ref, (*table[-1:], *(own or name)), 1.0)
         if core and core != name and not column.is_key and core != table:
             self._add(ref, core, _CORE)
         if len(name) > 1 and not column.is_key:

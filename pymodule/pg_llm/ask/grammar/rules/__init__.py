@@ -13,6 +13,7 @@ RULES = (
     values.boolean,
     comparisons.average,
     comparisons.bound,
+    values.column_of_table,
     measures.measure,
     comparisons.equality,
     order.number_of_rows,

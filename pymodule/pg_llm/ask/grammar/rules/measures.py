@@ -110,7 +110,8 @@ def _fold(clause: Clause, index: int, term: Term, *others: int) -> bool:
     """Put a measure in the place of an operator and take its operands out, which may stand apart."""
     places = sorted({index, *others})
     words = NO_WORDS.union(*(clause.nodes[place].words for place in places))
-    node = Node("measure", 0, 0, words, (term.table, -1) if isinstance(term, Aggregate) else NO_REF, terms=[term])
+    said = next((node.text for place in others if (node := clause.nodes[place]).kind == "column"), "")
+    node = Node("measure", 0, 0, words, (term.table, -1) if isinstance(term, Aggregate) else NO_REF, said, terms=[term])
     if places == list(range(places[0], places[-1] + 1)):
         clause.put(places[0], places[-1], node)
     else:
