@@ -19,7 +19,7 @@ from pg_llm.ask import (
 from pg_llm.ask.follow_up import Previous
 from pg_llm.ask.voting import Outcome
 from pg_llm.charts.specification import specification
-from pg_llm.database import models, sandbox, search_path
+from pg_llm.database import models, query_text, sandbox, search_path
 from pg_llm.database.connection import Connection
 from pg_llm.errors import InvalidInput, NoAnswer, UndefinedQuestion
 
@@ -73,7 +73,9 @@ def answer(
         return row | {
             "answer": verbalization.verbalize(outcome.question, names, result.rows, result.truncated, outcome.chinese),
             "rows": result.objects(),
-            "chart": specification(result.columns, result.rows, None, outcome.question),
+            "chart": specification(
+                result.columns, result.rows, None, outcome.question, ordered=query_text.is_ordered(outcome.sql or "")
+            ),
             "reason": explanation.join(outcome.explanation, _told_alternatives(outcome) if explain else ""),
             "clarify": None,
         }
