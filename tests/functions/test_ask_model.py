@@ -64,8 +64,8 @@ def test_a_wrong_query_is_mended_and_agreement_answers(shop: psycopg.Connection,
     assert "3 of 3 samples" in row["reason"]
     prompts = [request.prompt for request in endpoint.requests]
     assert any('column "weight" does not exist' in prompt for prompt in prompts)
-    assert "grams integer /* weight after baking */" in prompts[0]
-    assert "-- row: loaf_id = '1', name = 'Rye', grams = '900'" in prompts[0]
+    assert "name text, -- 'Rye', 'Spelt', 'Malt'" in prompts[0]
+    assert "grams integer, -- weight after baking; 900, 500, 700" in prompts[0]
 
 
 @pytest.mark.parametrize("names", [["reviews"], ["shop_zh"]])
