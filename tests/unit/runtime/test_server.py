@@ -89,6 +89,7 @@ class Host:
         with contextlib.suppress(OSError):
             await self.writer.wait_closed()
         await asyncio.wait_for(self._other_side.wait_closed(), 20)
+        self.ledger.close()
 
 
 def served(scenario: Callable[[Host], Awaitable[None]], **options: Any) -> Host:
