@@ -1,4 +1,4 @@
-"""The table that is cleaned: its cleanable columns, its rows as a column store, and writing to it.
+"""The table that is cleaned: its cleanable columns, its rows in memory, and writing to it.
 
 Queries count on a pinned search path, except `write`: the table's triggers run under the caller's.
 """
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from pg_llm.cleaning.column_store import ColumnStore, Value
+from pg_llm.cleaning.encoded_table import EncodedTable, Value
 from pg_llm.database import catalog, table_access
 from pg_llm.database.column_types import ColumnType
 from pg_llm.database.connection import Connection, DatabaseError, Row
@@ -98,25 +98,12 @@ def find(db: Connection, name: str) -> TargetTable:
     return TargetTable(table, columns, [row["condition"] for row in checks])
 
 
-def read(db: Connection, target: TargetTable) -> tuple[list[str], ColumnStore]:
-    """The keys of all rows that the caller sees, as JSON, and the rows as a column store."""
+def read(db: Connection, target: TargetTable) -> EncodedTable:
+    """All rows that the caller sees."""
     values = "".join(f", {target.table.text(column.name)} AS c{n}" for n, column in enumerate(target.columns))
     query = f"SELECT {target.table.key_object}::text AS k{values} FROM {target.table.relation} AS t"
-    keys, columns = table_access.on_table(db, target.table.oid, lambda: _read_columns(db, query, len(target.columns)))
-    return keys, ColumnStore([column.name for column in target.columns], columns, poll=db.poll)
-
-
-def _read_columns(db: Connection, query: str, width: int) -> tuple[list[str], list[list[Value]]]:
-    keys: list[str] = []
-    columns: list[list[Value]] = [[] for _ in range(width)]
-    # One copy of each value, as most of them recur.
-    pool: dict[Value, Value] = {}
-    for row in db.stream(query):
-        keys.append(row["k"])
-        for number, column in enumerate(columns):
-            value = row[f"c{number}"]
-            column.append(pool.setdefault(value, value))
-    return keys, columns
+    names = [column.name for column in target.columns]
+    return table_access.on_table(db, target.table.oid, lambda: EncodedTable.read(names, db.batches(query)))
 
 
 def existing_keys(db: Connection, target: TargetTable, keys: Sequence[str]) -> set[str]:

@@ -18,6 +18,7 @@ from pg_llm.tasks import passages
 
 TASKS = {
     "answering": "pg_llm.search.host.answering",
+    "catalog_text": "pg_llm.ask.host.catalog_text",
     "chart": "pg_llm.charts.host.rendering",
     "chunking": "pg_llm.search.host.chunking",
     "classification": "pg_llm.classify.host.classification",
@@ -43,6 +44,7 @@ TASKS = {
     "spans": "pg_llm.generate.host.spans",
     "sql_check": "pg_llm.ask.host.sql_check",
     "sql_writing": "pg_llm.ask.host.sql_writing",
+    "table_analysis": "pg_llm.cleaning.host.analysis",
     "summarization": "pg_llm.generate.host.summarization",
     "support": "pg_llm.search.host.support",
     "text_vectors": "pg_llm.training.host.text_vectors",

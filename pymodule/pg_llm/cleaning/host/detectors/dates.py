@@ -7,8 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from pg_llm.cleaning.interruptible import Poll, interruptible
-
 # Day and month may come in either order, and a year of two digits lacks its century.
 _FORMATS = (
     *"""
@@ -48,17 +46,15 @@ def readings(value: str) -> dict[str, datetime]:
     return days
 
 
-def repairs(counts: Mapping[str, int], poll: Poll) -> dict[str, tuple[str, float, str]]:
+def repairs(counts: Mapping[str, int]) -> dict[str, tuple[str, float, str]]:
     """Unambiguous dates in a minority format, each with the dominant format's form, confidence and reason."""
-    readings_of = {value: readings(value) for value in interruptible(counts, poll)}
-    dominant = _dominant_format(counts, readings_of.items(), poll)
+    readings_of = {value: readings(value) for value in counts}
+    dominant = _dominant_format(counts, readings_of.items())
     if dominant is None:
         return {}
-    padded = any(
-        re.search(r"(?<!\d)0\d(?!\d)", value) for value in interruptible(counts, poll) if dominant in readings_of[value]
-    )
+    padded = any(re.search(r"(?<!\d)0\d(?!\d)", value) for value in counts if dominant in readings_of[value])
     repaired = {}
-    for value, formats in interruptible(readings_of.items(), poll):
+    for value, formats in readings_of.items():
         days = set(formats.values())
         if dominant not in formats and len(days) == 1 and not any("%y" in name for name in formats):
             new = _format(days.pop(), dominant, padded)
@@ -67,13 +63,11 @@ def repairs(counts: Mapping[str, int], poll: Poll) -> dict[str, tuple[str, float
     return repaired
 
 
-def _dominant_format(
-    counts: Mapping[str, int], readings_of: Iterable[tuple[str, dict[str, datetime]]], poll: Poll
-) -> str | None:
+def _dominant_format(counts: Mapping[str, int], readings_of: Iterable[tuple[str, dict[str, datetime]]]) -> str | None:
     """The one format that most of the values fit; None if another one fits as many, or it fits all."""
     frequency: Counter[str] = Counter()
     total = 0
-    for value, formats in interruptible(readings_of, poll):
+    for value, formats in readings_of:
         total += counts[value]
         for name in formats:
             frequency[name] += counts[value]

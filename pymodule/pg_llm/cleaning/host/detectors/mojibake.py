@@ -6,7 +6,7 @@ import html
 import re
 from collections.abc import Iterator
 
-from pg_llm.cleaning.column_store import ColumnStore, Finding
+from pg_llm.cleaning.host.table import Finding, Repair, Table
 
 DETECTOR = "damage"
 _CONFIDENCE = 0.98
@@ -20,17 +20,15 @@ _ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{2,6}|#x[0-9a-fA-F]{2,6});")
 _HTML = re.compile(r"(?i)<[a-z/!]|://|&(?:lt|gt|quot|apos|#0*(?:34|39|60|62)|#x0*(?:22|27|3c|3e));")
 
 
-def detect(table: ColumnStore) -> Iterator[Finding]:
+def detect(table: Table) -> Iterator[Finding]:
     """Values that decoding them correctly changes."""
-    for column, counts in enumerate(table.counts):
-        repairs: dict[str, str] = {}
-        for value in table.interruptible(counts):
-            if len(value) <= _MAX_LENGTH and not value.isdecimal() and (new := repair(value)) != value:
-                repairs[value] = new
-        if repairs:
-            for row, old in enumerate(table.interruptible(table.columns[column])):
-                if old in repairs:
-                    yield Finding((row, column), repairs[old], _CONFIDENCE, DETECTOR, "mixed-up encodings or entities")
+    for position, column in enumerate(table.columns):
+        repairs = {
+            value: Repair(new, _CONFIDENCE, "mixed-up encodings or entities")
+            for value in column.counts
+            if len(value) <= _MAX_LENGTH and not value.isdecimal() and (new := repair(value)) != value
+        }
+        yield from table.findings(position, repairs, DETECTOR)
 
 
 def repair(value: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 
-from pg_llm.cleaning.detectors.distance import digits_allow_misspelling, edit_distance
+from pg_llm.cleaning.host.detectors.similarity import digits_allow_misspelling, edit_distance
 
 # So many of the texts that share a segment are compared.
 _MAX_PER_SEGMENT = 50

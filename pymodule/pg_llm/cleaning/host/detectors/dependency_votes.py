@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pg_llm.cleaning.column_store import ColumnStore, Finding, Value, is_quantity
-from pg_llm.cleaning.detectors.dependencies import Dependency
-from pg_llm.cleaning.detectors.distance import edit_distance, is_misspelling, is_similar
-from pg_llm.cleaning.detectors.systematic_deviations import drop_systematic_deviations
+import numpy as np
+
+from pg_llm.cleaning.host.detectors.dependencies import Dependency
+from pg_llm.cleaning.host.detectors.pair_counts import PairCounts
+from pg_llm.cleaning.host.detectors.similarity import edit_distance, is_misspelling, is_similar
+from pg_llm.cleaning.host.detectors.systematic_deviations import drop_systematic_deviations
+from pg_llm.cleaning.host.table import Finding, Table, is_quantity
 
 DETECTOR = "dependency"
 # Evidence of determining columns overlaps: together they count as this many independent ones.
@@ -39,8 +42,8 @@ _MAX_LENGTH = 20
 _ONE_MISSPELLING = 0.05
 
 
-def detect(table: ColumnStore, dependencies: Sequence[Dependency]) -> Iterator[Finding]:
-    """One finding for each cell where another value is more probable than its own."""
+def detect(table: Table, dependencies: Sequence[Dependency]) -> Iterator[Finding]:
+    """Cells where another value is more probable than their own; equal rows are decided alike."""
     by_right: defaultdict[int, list[Dependency]] = defaultdict(list)
     for dependency in dependencies:
         if dependency.informedness >= _MIN_INFORMEDNESS:
@@ -56,29 +59,34 @@ def detect(table: ColumnStore, dependencies: Sequence[Dependency]) -> Iterator[F
 class _ColumnVote:
     """The votes on the cells of one column."""
 
-    def __init__(self, table: ColumnStore, right: int, dependencies: Sequence[Dependency]) -> None:
-        self._table = table
+    def __init__(self, table: Table, right: int, dependencies: Sequence[Dependency]) -> None:
         self._right = right
         self._dependencies = dependencies
-        self._counts = table.counts[right]
-        self._total = table.filled_count(right)
-        self._groups: dict[tuple[int, str], _Group | None] = {}
+        self._column = table.columns[right]
+        self._lefts = [table.columns[dependency.left] for dependency in dependencies]
+        self._counts = self._column.counts
+        self._total = self._column.filled
+        self._row_count = table.row_count
+        self._pairs = [PairCounts(left, self._column) for left in self._lefts]
+        self._groups: dict[tuple[int, int], _Group | None] = {}
         self._error_rate = min(0.5, max(0.005, 1 - dependencies[0].accuracy))
 
     def findings(self) -> list[Finding]:
-        """One for each cell that should hold another value."""
-        decisions: dict[tuple[Value, ...], _Decision | None] = {}
+        """Those of the cells that should hold another value."""
+        # A value that no other one outnumbers in any of its groups stands.
+        contested = np.flatnonzero(np.logical_or.reduce([pairs.outvoted() for pairs in self._pairs]))
+        rows_of: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
+        codes = [column.codes[contested].tolist() for column in (self._column, *self._lefts)]
+        for row, key in zip(contested.tolist(), zip(*codes, strict=True), strict=True):
+            rows_of[key].append(row)
         findings = []
-        for row, value in enumerate(self._table.interruptible(self._table.columns[self._right])):
-            lefts = tuple(self._table.columns[dependency.left][row] for dependency in self._dependencies)
-            # Equal rows have equal decisions.
-            key = (value, *lefts)
-            if key not in decisions:
-                decisions[key] = self._decide(value or "", lefts)
-            if (decision := decisions[key]) is not None:
+        for (code, *lefts), rows in rows_of.items():
+            decision = self._decide(self._column.values[code - 1] if code else "", lefts)
+            if decision is not None:
                 findings.append(
                     Finding(
-                        (row, self._right),
+                        self._right,
+                        np.array(rows),
                         decision.new,
                         decision.confidence,
                         DETECTOR,
@@ -88,70 +96,71 @@ class _ColumnVote:
                 )
         return findings
 
-    def _decide(self, value: str, lefts: Sequence[Value]) -> _Decision | None:
+    def _decide(self, value: str, lefts: Sequence[int]) -> _Decision | None:
         votes = []
-        for dependency, left in zip(self._dependencies, lefts, strict=True):
-            group = self._group(dependency, left) if left else None
+        for place, (dependency, left) in enumerate(zip(self._dependencies, lefts, strict=True)):
+            group = self._group(place, left) if left else None
             others = group.size - bool(value) if group else 0
             if group and others:
-                votes.append(_Vote(dependency, str(left), group, others))
+                votes.append(_Vote(dependency, self._lefts[place].values[left - 1], group, others))
         if not votes:
             return None
         scores = {candidate: self._score(candidate, value, votes) for candidate in _candidates(votes, value)}
         new = max(scores, key=lambda candidate: (scores[candidate], candidate))
-        strongest = max(votes, key=lambda vote: vote.group.counts[new])
+        strongest = max(votes, key=lambda vote: vote.group.counts.get(new, 0))
         # Between two rows that differ a vote decides nothing.
         min_rows = 2 if is_similar(value, new) or strongest.dependency.declared else _MIN_ROWS
-        if new == value or strongest.group.counts[new] < min_rows:
+        if new == value or strongest.group.counts.get(new, 0) < min_rows:
             return None
         probability = 1 / sum(math.exp(score - scores[new]) for score in scores.values())
         confidence = self._confidence(probability, value, new, strongest.dependency)
         if not confidence:
             return None
-        left = f"{self._table.names[strongest.dependency.left]} = {strongest.left!r}"
+        determinant = self._lefts[self._dependencies.index(strongest.dependency)]
+        left_is = f"{determinant.name} = {strongest.left!r}"
         return _Decision(
             new,
             confidence,
-            f"{strongest.group.counts[new]} of {strongest.group.size} rows with {left} have {new!r}",
+            f"{strongest.group.counts.get(new, 0)} of {strongest.group.size} rows with {left_is} have {new!r}",
             (strongest.dependency.left, strongest.left),
         )
 
-    def _group(self, dependency: Dependency, left: str) -> _Group | None:
-        # Cached, since large groups are looked up for each of their rows.
-        key = (dependency.left, left)
-        if key not in self._groups:
-            counts = dependency.groups.get(left)
-            candidates = [value for value, _ in counts.most_common(_MAX_CANDIDATES)] if counts else []
-            self._groups[key] = _Group(counts, counts.total(), candidates) if counts else None
-        return self._groups[key]
+    def _group(self, place: int, left: int) -> _Group | None:
+        # Cached, since large groups are looked up for each of their values.
+        if (place, left) not in self._groups:
+            by_code = self._pairs[place].group(left)
+            counts = {self._column.values[code - 1]: count for code, count in by_code.items()}
+            candidates = list(counts)[:_MAX_CANDIDATES]
+            self._groups[place, left] = _Group(counts, sum(counts.values()), candidates) if counts else None
+        return self._groups[place, left]
 
     def _confidence(self, probability: float, value: str, new: str, dependency: Dependency) -> float:
         """The vote's probability, discounted unless something beside the vote speaks against the value."""
         if dependency.declared:
             return min(probability, _MAX_PROBABILITY)
         # A value that is no number, in a column of numbers, is wrong however often it occurs.
-        out_of_place = self._table.quantities[self._right] and is_quantity(new) and not is_quantity(value)
+        out_of_place = self._column.quantities and is_quantity(new) and not is_quantity(value)
         half = min(len(new) // 2, _MAX_LENGTH)
         if is_misspelling(value, new, self._counts) or (
             value and out_of_place and edit_distance(value, new, half) <= half
         ):
             return probability * (1 - (1 - dependency.reliability) * (1 - _LOOKS_MISSPELT))
         # One number in place of another is no misspelling, and numbers that recur are often just the usual ones.
-        if self._table.quantities[self._right] or (is_quantity(value) and is_quantity(new)):
+        if self._column.quantities or (is_quantity(value) and is_quantity(new)):
             return 0.0
         if value:
-            sound = self._counts[value] > 1
+            sound = self._counts.get(value, 0) > 1
             return min(probability * dependency.reliability, _SOUND_ELSEWHERE if sound else _ONLY_HERE)
         # The more often a column is empty, the likelier it is empty for a reason.
-        return probability * dependency.reliability * self._total / self._table.row_count
+        return probability * dependency.reliability * self._total / self._row_count
 
     def _score(self, candidate: str, value: str, votes: Sequence[_Vote]) -> float:
         """The log-likelihood that the candidate is the true value of a cell that holds `value`."""
         unchanged = candidate == value
-        elsewhere = max(self._counts[candidate] - unchanged, 0.1) / self._total
+        elsewhere = max(self._counts.get(candidate, 0) - unchanged, 0.1) / self._total
         score = 0.0
         for vote in votes:
-            share = (vote.group.counts[candidate] - unchanged) / (vote.others + 0.5)
+            share = (vote.group.counts.get(candidate, 0) - unchanged) / (vote.others + 0.5)
             trust = min(1 - _EXCEPTIONS * (1 - vote.dependency.accuracy), _MAX_PROBABILITY)
             score += math.log(trust * share + (1 - trust) * elsewhere + 1e-9)
         score *= min(1.0, _INDEPENDENT / len(votes))
@@ -159,7 +168,7 @@ class _ColumnVote:
             return score + math.log(1 - self._error_rate)
         if not value:
             return score
-        swapped = (1 - _MISSPELT) * max(self._counts[value] - 1, 0.5) / self._total
+        swapped = (1 - _MISSPELT) * max(self._counts.get(value, 0) - 1, 0.5) / self._total
         misspelt = _MISSPELT * _ONE_MISSPELLING if is_similar(value, candidate) else 0.0
         return score + math.log(self._error_rate * (misspelt + swapped))
 
@@ -174,7 +183,7 @@ class _Vote:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    counts: Counter[str]
+    counts: Mapping[str, int]
     size: int
     candidates: Sequence[str]
 

@@ -11,11 +11,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
-from pg_llm.cleaning.column_store import ColumnStore, Finding
-from pg_llm.cleaning.detectors.distance import is_similar
-from pg_llm.cleaning.detectors.edit_distance_index import EditDistanceIndex
-from pg_llm.cleaning.detectors.systematic_deviations import drop_systematic_deviations
-from pg_llm.cleaning.interruptible import Poll, interruptible
+from pg_llm.cleaning.host.detectors.edit_distance_index import EditDistanceIndex
+from pg_llm.cleaning.host.detectors.similarity import is_similar
+from pg_llm.cleaning.host.detectors.systematic_deviations import drop_systematic_deviations
+from pg_llm.cleaning.host.table import Finding, Repair, Table
 
 DETECTOR = "typo"
 # A frequent spelling is at least so many times as common as a rare one, and occurs at least so often.
@@ -37,32 +36,33 @@ _MAX_TEXT_LENGTH = 1000
 _WORDS = re.compile(r"[^\W_]+|[\W_]+")
 
 
-def detect(table: ColumnStore) -> Iterator[Finding]:
+def detect(table: Table) -> Iterator[Finding]:
     """Misspelt values, and misspelt words inside values; numbers and codes of digits are left out."""
-    for column, counts in enumerate(table.counts):
-        table.poll()
-        if counts and not table.quantities[column]:
-            yield from drop_systematic_deviations(table, column, list(_detect_in_column(table, column, counts)))
+    for position, column in enumerate(table.columns):
+        if column.counts and not column.quantities:
+            findings = table.findings(position, _repairs(column.counts), DETECTOR)
+            yield from drop_systematic_deviations(table, position, findings)
 
 
-def _detect_in_column(table: ColumnStore, column: int, counts: Counter[str]) -> Iterator[Finding]:
-    values = find_misspellings(counts, _most_edits_of_value, table.poll)
-    words = _misspelt_words(counts, table.poll)
-    if not values.corrections and not words.corrections:
-        return
-    for row, value in enumerate(table.interruptible(table.columns[column])):
-        if not value or len(value) > _MAX_TEXT_LENGTH:
+def _repairs(counts: Mapping[str, int]) -> dict[str, Repair]:
+    values = find_misspellings(counts, _most_edits_of_value)
+    words = _misspelt_words(counts)
+    repairs = {}
+    for value, new in values.corrections.items():
+        reason = f"{new!r} occurs {counts[new]} times, {value!r} {counts[value]}"
+        repairs[value] = Repair(new, values.probability, reason)
+    for value in counts if words.corrections else ():
+        if value in repairs or len(value) > _MAX_TEXT_LENGTH:
             continue
-        if value in values.corrections:
-            new = values.corrections[value]
-            reason = f"{new!r} occurs {counts[new]} times, {value!r} {counts[value]}"
-            yield Finding((row, column), new, values.probability, DETECTOR, reason)
-        elif (new := _correct_words(value, words.corrections)) != value:
-            changed = [(old, words.corrections[old]) for old in _WORDS.findall(value) if old in words.corrections]
-            reason = ", ".join(f"{word!r} occurs often, {old!r} hardly" for old, word in changed)
+        parts = _WORDS.findall(value)
+        changed = [part for part in parts if part in words.corrections]
+        if changed:
+            new = "".join(words.corrections.get(part, part) for part in parts)
+            reason = ", ".join(f"{words.corrections[part]!r} occurs often, {part!r} hardly" for part in changed)
             # If the repaired value occurs in the column, that confirms it; otherwise other words may be wrong, too.
             confidence = words.probability ** len(changed) * (1.0 if new in counts else _UNKNOWN)
-            yield Finding((row, column), new, confidence, DETECTOR, reason)
+            repairs[value] = Repair(new, confidence, reason)
+    return repairs
 
 
 def _differ_by_spelling(old: str, new: str) -> bool:
@@ -86,14 +86,14 @@ class Misspellings:
 _NONE = Misspellings({}, 0.0)
 
 
-def _misspelt_words(counts: Counter[str], poll: Poll) -> Misspellings:
+def _misspelt_words(counts: Mapping[str, int]) -> Misspellings:
     occurrences: Counter[str] = Counter()
-    for value, count in interruptible(counts.items(), poll):
+    for value, count in counts.items():
         # A word that a value repeats counts once.
         for word in set(_WORDS.findall(value[:_MAX_TEXT_LENGTH])):
             if word[0].isalnum() and not word.isdecimal():
                 occurrences[word] += count
-    return find_misspellings(occurrences, _most_edits_of_word, poll)
+    return find_misspellings(occurrences, _most_edits_of_word)
 
 
 def _most_edits_of_value(value: str) -> int:
@@ -104,32 +104,24 @@ def _most_edits_of_word(word: str) -> int:
     return 0 if len(word) < _MIN_WORD_LENGTH else 1 if len(word) < 9 else 2
 
 
-def _correct_words(value: str, corrections: Mapping[str, str]) -> str:
-    return "".join(corrections.get(word, word) for word in _WORDS.findall(value)) if corrections else value
-
-
-def find_misspellings(counts: Counter[str], most: Callable[[str], int], poll: Poll) -> Misspellings:
+def find_misspellings(counts: Mapping[str, int], most: Callable[[str], int]) -> Misspellings:
     """The misspellings among the keys; `most` gives the largest edit distance for a text, 0 for none."""
-    short = {value: count for value, count in interruptible(counts.items(), poll) if len(value) <= _MAX_LENGTH}
-    common = {value: count for value, count in interruptible(short.items(), poll) if count >= _MIN_COMMON}
+    short = {value: count for value, count in counts.items() if len(value) <= _MAX_LENGTH}
+    common = {value: count for value, count in short.items() if count >= _MIN_COMMON}
     highest = max(common.values(), default=0)
     # A difference of case or space is a difference of format.
-    folded = {_fold(value) for value in interruptible(common, poll)}
-    rare = [
-        value
-        for value, count in interruptible(short.items(), poll)
-        if _RATIO * count <= highest and _fold(value) not in folded
-    ]
+    folded = {_fold(value) for value in common}
+    rare = [value for value, count in short.items() if _RATIO * count <= highest and _fold(value) not in folded]
     if not common or not rare:
         return _NONE
-    index = EditDistanceIndex(interruptible(common, poll), most)
+    index = EditDistanceIndex(common, most)
     sample = rare[:: len(rare) // _SAMPLE + 1]
-    corrections = _nearest(sample, index, short, poll)
-    probability = _probability(corrections, sample, index, poll)
+    corrections = _nearest(sample, index, short)
+    probability = _probability(corrections, sample, index)
     if probability < _MIN_PROBABILITY:
         return _NONE
     if len(sample) < len(rare):
-        corrections = _nearest(rare, index, short, poll)
+        corrections = _nearest(rare, index, short)
     return Misspellings(corrections, probability)
 
 
@@ -137,13 +129,10 @@ def _fold(value: str) -> str:
     return " ".join(value.casefold().split())
 
 
-def _nearest(
-    values: Collection[str], index: EditDistanceIndex, counts: Mapping[str, int], poll: Poll
-) -> dict[str, str]:
+def _nearest(values: Collection[str], index: EditDistanceIndex, counts: Mapping[str, int]) -> dict[str, str]:
     """The nearest frequent value of each; none where two are as near and about as frequent."""
     nearest = {}
     for value in values:
-        poll()
         candidates = sorted(
             (distance, -counts[other], other)
             for other, distance in index.neighbors(value)
@@ -158,7 +147,7 @@ def _nearest(
     return nearest
 
 
-def _probability(corrections: Mapping[str, str], rare: Collection[str], index: EditDistanceIndex, poll: Poll) -> float:
+def _probability(corrections: Mapping[str, str], rare: Collection[str], index: EditDistanceIndex) -> float:
     """One minus the false discovery rate: sound values, too, are sometimes near a frequent one."""
     if not corrections:
         return 0.0
@@ -166,7 +155,6 @@ def _probability(corrections: Mapping[str, str], rare: Collection[str], index: E
     sample = index.texts[:: len(index.texts) // _SAMPLE + 1]
     close = 0
     for value in sample:
-        poll()
         close += any(index.neighbors(value))
     chance = (close + _PRIOR) / (len(sample) + 1)
     expected = (sound + 1) * chance / (1 - chance) if chance < 1 else float(len(corrections))

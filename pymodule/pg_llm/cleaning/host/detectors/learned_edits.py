@@ -7,10 +7,10 @@ how, and which literals to put between them.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from pg_llm.cleaning.column_store import ColumnStore, Finding
-from pg_llm.cleaning.detectors.value_patterns import Shape, shape, tokens
+from pg_llm.cleaning.host.detectors.value_patterns import Shape, shape, tokens
+from pg_llm.cleaning.host.table import Column, Finding, Repair, Table
 
 DETECTOR = "learnt edit"
 # A single correction tells nothing about other cells.
@@ -62,39 +62,41 @@ def apply_edit(value: str, edit: Edit) -> str:
     return "".join(step if isinstance(step, str) else _CHANGES[step[1]](old_tokens[step[0]]) for step in edit[1])
 
 
-def detect(table: ColumnStore) -> Iterator[Finding]:
+def detect(table: Table) -> Iterator[Finding]:
     """Cells that edits learnt in their column change, as confident as its marked cells and corrections agree."""
     pairs_by_column: defaultdict[int, Counter[Pair]] = defaultdict(Counter)
-    for (row, column), truth in table.interruptible(table.marks.items()):
-        old = table.columns[column][row]
+    for (row, column), truth in table.marks.items():
+        old = table.columns[column].value(row)
         if old and truth and max(len(old), len(truth)) <= _MAX_LENGTH:
             pairs_by_column[column][old, truth] += 1
-    for column, old, new in table.interruptible(table.corrections):
+    for column, old, new in table.corrections:
         if max(len(old), len(new)) <= _MAX_LENGTH:
             pairs_by_column[column][old, new] += 1
     for column, pairs in pairs_by_column.items():
-        yield from _detect_in_column(table, column, pairs)
+        yield from table.findings(column, _repairs(table.columns[column], pairs), DETECTOR)
 
 
-def _detect_in_column(table: ColumnStore, column: int, pairs: Counter[Pair]) -> Iterator[Finding]:
-    replacements = _replacements(pairs, table.counts[column])
-    edits_by_shape = _learn_edits(table, pairs)
+def _repairs(column: Column, pairs: Counter[Pair]) -> dict[str, Repair]:
+    replacements = _replacements(pairs, column.counts)
+    edits_by_shape = _learn_edits(pairs)
     right = {old for old, new in pairs if old == new}
-    for row, value in enumerate(table.interruptible(table.columns[column])):
-        if not value or value in right or len(value) > _MAX_LENGTH or (row, column) in table.marks:
+    repairs = {}
+    for value in column.counts:
+        if value in right or len(value) > _MAX_LENGTH:
             continue
         if value in replacements:
             new, confidence = replacements[value]
-            yield Finding((row, column), new, confidence, DETECTOR, f"{value!r} was corrected so elsewhere")
+            repairs[value] = Repair(new, confidence, f"{value!r} was corrected so elsewhere")
             continue
         for edit, confidence, example in edits_by_shape.get(shape(value), ()) if edits_by_shape else ():
             new = apply_edit(value, edit)
             if new != value:
-                reason = f"as {example[0]!r} became {example[1]!r}"
-                yield Finding((row, column), new, confidence, DETECTOR, reason)
+                # The last of several is the most confident.
+                repairs[value] = Repair(new, confidence, f"as {example[0]!r} became {example[1]!r}")
+    return repairs
 
 
-def _replacements(pairs: Counter[Pair], counts: Counter[str]) -> dict[str, tuple[str, float]]:
+def _replacements(pairs: Counter[Pair], counts: Mapping[str, int]) -> dict[str, tuple[str, float]]:
     """Whole values that were corrected alike more than once; a frequent one may be right in its other cells."""
     total: Counter[str] = Counter()
     for (old, _), count in pairs.items():
@@ -105,22 +107,22 @@ def _replacements(pairs: Counter[Pair], counts: Counter[str]) -> dict[str, tuple
         if old != new
         and count >= _MIN_EXAMPLES
         and _confidence(count, total[old] - count) >= _MIN_CONFIDENCE
-        and (shape(old) != shape(new) or _RATIO * counts[old] <= counts[new])
+        and (shape(old) != shape(new) or _RATIO * counts.get(old, 0) <= counts.get(new, 0))
     }
 
 
-def _learn_edits(table: ColumnStore, pairs: Counter[Pair]) -> dict[Shape, list[tuple[Edit, float, Pair]]]:
+def _learn_edits(pairs: Counter[Pair]) -> dict[Shape, list[tuple[Edit, float, Pair]]]:
     """Edits that several values were corrected by, with confidence and example, by shape, the most confident last."""
     examples_by_edit: defaultdict[Edit, list[Pair]] = defaultdict(list)
     pairs_by_shape: defaultdict[Shape, list[Pair]] = defaultdict(list)
-    for old, new in table.interruptible(pairs):
+    for old, new in pairs:
         pairs_by_shape[shape(old)].append((old, new))
         if old != new:
             examples_by_edit[derive_edit(old, new)].append((old, new))
     edits_by_shape: defaultdict[Shape, list[tuple[Edit, float, Pair]]] = defaultdict(list)
     for edit, examples in examples_by_edit.items():
         if len(examples) >= _MIN_EXAMPLES:
-            against = sum(apply_edit(old, edit) != new for old, new in table.interruptible(pairs_by_shape[edit[0]]))
+            against = sum(apply_edit(old, edit) != new for old, new in pairs_by_shape[edit[0]])
             confidence = _confidence(len(examples), against)
             if confidence >= _MIN_CONFIDENCE:
                 edits_by_shape[edit[0]].append((edit, confidence, examples[0]))

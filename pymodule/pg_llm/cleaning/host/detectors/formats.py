@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
-from pg_llm.cleaning.column_store import ColumnStore, Finding, parse_number
-from pg_llm.cleaning.detectors import dates
-from pg_llm.cleaning.detectors.value_patterns import Shape, shape, tokens
-from pg_llm.cleaning.interruptible import Poll, interruptible
+from pg_llm.cleaning.host.detectors import dates
+from pg_llm.cleaning.host.detectors.value_patterns import Shape, shape, tokens
+from pg_llm.cleaning.host.table import Finding, Repair, Table, parse_number
 
 DETECTOR = "format"
 _MIN_COUNT = 3
@@ -30,43 +29,37 @@ _MAX_LENGTH = 200
 Repairs = dict[str, tuple[str, float, str]]
 
 
-def detect(table: ColumnStore) -> Iterator[Finding]:
+def detect(table: Table) -> Iterator[Finding]:
     """Values in a minority format, each with the form that the rest of the column has."""
-    for column, counts in enumerate(table.counts):
-        short = {value: count for value, count in table.interruptible(counts.items()) if len(value) <= _MAX_LENGTH}
-        if all(parse_number(value) is not None for value in table.interruptible(short)):
-            # Also saves the time for the largest columns.
-            continue
-        repairs = _find_repairs(short, table.poll)
-        if not repairs:
-            continue
-        for row, value in enumerate(table.interruptible(table.columns[column])):
-            if value and value in repairs:
-                new, confidence, reason = repairs[value]
-                yield Finding((row, column), new, confidence, DETECTOR, reason)
+    for position, column in enumerate(table.columns):
+        short = {value: count for value, count in column.counts.items() if len(value) <= _MAX_LENGTH}
+        # Also saves the time for the largest columns.
+        if any(parse_number(value) is None for value in short):
+            repairs = {value: Repair(*repair) for value, repair in _find_repairs(short).items()}
+            yield from table.findings(position, repairs, DETECTOR)
 
 
-def _find_repairs(counts: Mapping[str, int], poll: Poll) -> Repairs:
+def _find_repairs(counts: Mapping[str, int]) -> Repairs:
     by_shape: defaultdict[Shape, list[str]] = defaultdict(list)
-    for value in interruptible(counts, poll):
+    for value in counts:
         by_shape[shape(value)].append(value)
     frequency: Counter[Shape] = Counter()
-    for shape_, values in interruptible(by_shape.items(), poll):
-        frequency[shape_] = sum(counts[value] for value in interruptible(values, poll))
+    for shape_, values in by_shape.items():
+        frequency[shape_] = sum(counts[value] for value in values)
     return (
-        _case_and_space(counts, poll)
-        | _affixes(counts, by_shape, frequency, poll)
-        | _separators(counts, by_shape, frequency, poll)
-        | dates.repairs(counts, poll)
+        _case_and_space(counts)
+        | _affixes(counts, by_shape, frequency)
+        | _separators(counts, by_shape, frequency)
+        | dates.repairs(counts)
     )
 
 
-def _case_and_space(counts: Mapping[str, int], poll: Poll) -> Repairs:
+def _case_and_space(counts: Mapping[str, int]) -> Repairs:
     """Values that equal a frequent one but for case and space, and values with superfluous space."""
     first: dict[str, str] = {}
     groups: dict[str, list[str]] = {}
     untidy: list[str] = []
-    for value in interruptible(counts, poll):
+    for value in counts:
         tidy = _collapse_spaces(value)
         if tidy != value:
             untidy.append(value)
@@ -74,7 +67,7 @@ def _case_and_space(counts: Mapping[str, int], poll: Poll) -> Repairs:
         if first.setdefault(folded, value) is not value:
             groups.setdefault(folded, [first[folded]]).append(value)
     repairs: Repairs = {}
-    for group in interruptible(groups.values(), poll):
+    for group in groups.values():
         best = max(group, key=lambda value: (counts[value], value))
         for value in group:
             if value != best and counts[best] >= max(_MIN_COUNT, _RATIO * counts[value]):
@@ -83,7 +76,7 @@ def _case_and_space(counts: Mapping[str, int], poll: Poll) -> Repairs:
                 repairs[value] = (best, 0.6 if may_differ else 0.97, f"{best!r} occurs {counts[best]} times")
     if len(untidy) >= _MAX_MINORITY_SHARE * len(counts):
         return repairs
-    for value in interruptible(untidy, poll):
+    for value in untidy:
         # Inner spaces of a recurring value are how this column writes it.
         tidy = _collapse_spaces(value) if counts[value] < _MIN_COUNT else value.strip(" \t")
         if tidy != value and tidy.casefold() not in groups:
@@ -96,9 +89,7 @@ def _collapse_spaces(value: str) -> str:
     return "\n".join(" ".join(line.split()) for line in value.split("\n"))
 
 
-def _affixes(
-    counts: Mapping[str, int], by_shape: Mapping[Shape, list[str]], frequency: Counter[Shape], poll: Poll
-) -> Repairs:
+def _affixes(counts: Mapping[str, int], by_shape: Mapping[Shape, list[str]], frequency: Counter[Shape]) -> Repairs:
     """Values with a prefix or suffix (a unit) without which they have the dominant shape and mostly occur already."""
     dominant, most = frequency.most_common(1)[0]
     total = frequency.total()
@@ -112,26 +103,24 @@ def _affixes(
         start = next((start for start in range(extra + 1) if shape_[start : start + width] == dominant), None)
         if extra <= 0 or start is None or frequency[shape_] > _MAX_MINORITY_SHARE * total:
             continue
-        for value in interruptible(values, poll):
+        for value in values:
             parts = tokens(value)
             affix = ("".join(parts[:start]), "".join(parts[start + width :]))
             if not any(c.isdigit() or c in "+-" for c in "".join(affix)):
                 cores_by_affix[affix][value] = "".join(parts[start : start + width])
     repairs: Repairs = {}
     for affix, cores in cores_by_affix.items():
-        known = sum(core in counts for core in interruptible(cores.values(), poll))
+        known = sum(core in counts for core in cores.values())
         least = _MIN_KNOWN_SHARE_OF_SIGNS if set("".join(affix)) <= _SIGNS | {" "} else _MIN_KNOWN_SHARE
         if len(cores) >= _MIN_COUNT and known >= least * len(cores):
             removed = " and ".join(repr(part) for part in affix if part)
-            for value, core in interruptible(cores.items(), poll):
+            for value, core in cores.items():
                 confidence = 0.57 + 0.4 * known / len(cores)
                 repairs[value] = (core, confidence, f"without {removed} it is as most others are")
     return repairs
 
 
-def _separators(
-    counts: Mapping[str, int], by_shape: Mapping[Shape, list[str]], frequency: Counter[Shape], poll: Poll
-) -> Repairs:
+def _separators(counts: Mapping[str, int], by_shape: Mapping[Shape, list[str]], frequency: Counter[Shape]) -> Repairs:
     """Grouped numbers with other separators than most of the column: 555.123.4567 for 555-123-4567."""
     dominant, most = frequency.most_common(1)[0]
     total = frequency.total()
@@ -139,7 +128,7 @@ def _separators(
     if dominant.count("9") < 3 or most < _MIN_DOMINANT_SHARE * total:
         return {}
     lengths: Counter[tuple[int, ...]] = Counter()
-    for value in interruptible(by_shape[dominant], poll):
+    for value in by_shape[dominant]:
         lengths[_digit_lengths(value)] += counts[value]
     dominant_lengths, most_lengths = lengths.most_common(1)[0]
     # Groups of varying length, such as days and months, may be in another order.
@@ -157,7 +146,7 @@ def _separators(
         )
         if not differs or not are_signs or not _MIN_COUNT <= frequency[shape_] <= _MAX_MINORITY_SHARE * total:
             continue
-        for value in interruptible(values, poll):
+        for value in values:
             if _digit_lengths(value) == dominant_lengths and not dates.is_date(value):
                 parts = tokens(value)
                 for position in differs:
