@@ -31,6 +31,12 @@ if [ -n "$missing" ]; then
     . "$ROOT/extension/setup/places.sh"
 fi
 
+# Not part of a server: llama.cpp is built with GCC's OpenMP, whose library only a compiler would bring along.
+if ! "$PYTHON" -c 'import ctypes; ctypes.CDLL("libgomp.so.1")' 2>/dev/null; then
+    working "System packages: installing libgomp1, for language models"
+    system_packages libgomp1
+fi
+
 [ "$PG_MAJOR" -ge 15 ] || fail "PostgreSQL 15 or newer is needed; $PG_CONFIG is version $PG_MAJOR"
 "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     fail "PL/Python here is built with $PYTHON; 3.11 or newer is needed"

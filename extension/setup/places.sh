@@ -25,15 +25,18 @@ apt_install() {
         install --no-install-recommends "$@" >"$log" 2>&1 || { cat "$log" >&2; fail "apt-get could not install $*"; }
     rm -f "$log"
 }
+system_packages() {
+    command -v apt-get >/dev/null || fail "missing here, and there is no apt-get to install it: $*"
+    as_root apt-get -qq update
+    apt_install "$@"
+}
 # Asks the distribution for packages of the server that is here, or is to come.
 server_packages() {
-    command -v apt-get >/dev/null || fail "missing here, and there is no apt-get to install it: $*"
     case ${PG_BIN:-/usr/lib/postgresql/} in
     /usr/lib/postgresql/*) ;;
     *) fail "missing for the PostgreSQL of $PG_CONFIG (what Debian calls $*); add it to that installation" ;;
     esac
-    as_root apt-get -qq update
-    apt_install "$@"
+    system_packages "$@"
 }
 # Numbers of the processes that run from an installation: model hosts, trainings.
 processes() {

@@ -186,7 +186,15 @@ class BudgetExceeded(Error):
 
 
 class EndpointFailed(Error):
+    """`to_others` is the message without the endpoint's words, which may repeat the texts that it was sent."""
+
     sqlstate = "58030"
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, detail: str | None = None, to_others: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint, detail=detail)
+        self.to_others = message if to_others is None else to_others
 
 
 class TextUnfinished(Error):
@@ -228,6 +236,18 @@ def from_exception(error: BaseException, *, hint: str | None = None) -> Error:
     """The error that the caller sees for an unexpected exception; `hint` is for a defect."""
     message = f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}"
     return resource_error(message) or Error(message, hint=hint)
+
+
+def to_others(error: Exception) -> Error:
+    """What is told of an error to sessions whose texts it may not be about: nothing that may repeat a text."""
+    if isinstance(error, EndpointFailed):
+        return EndpointFailed(error.to_others, hint=error.hint)
+    if isinstance(error, Error):
+        return error
+    hint = "See pg_llm/host.log in the data directory."
+    return resource_error(f"{type(error).__name__}: {error}") or Error(
+        f"the model failed with {type(error).__name__} for texts of several sessions at once", hint=hint
+    )
 
 
 def to_wire(error: Error) -> dict[str, Any]:

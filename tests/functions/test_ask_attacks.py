@@ -264,11 +264,15 @@ def tenants(db: psycopg.Connection, role: str) -> Iterator[psycopg.Connection]:
     db.execute("RESET ROLE")
 
 
+# All but the id in the log, which is never the same.
+SAID = "answer, sql, rows, confidence, chart, reason, readings, assumptions, clarify"
+
+
 def said(db: psycopg.Connection, question: str) -> str:
     """All that a question gives away."""
     return repr(
         [
-            db.execute("SELECT * FROM ask(%s)", (question,)).fetchall(),
+            db.execute(f"SELECT {SAID} FROM ask(%s)", (question,)).fetchall(),
             db.execute("SELECT * FROM llm_sql(%s)", (question,)).fetchall(),
         ]
     )

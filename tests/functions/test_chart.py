@@ -134,6 +134,8 @@ def test_a_syntax_error_has_a_hint(db: psycopg.Connection) -> None:
         "TABLE sale",
         "WITH c AS (SELECT city FROM sale) SELECT * FROM c -- end",
         "SELECT city, 1 FROM sale;  ",
+        "SELECT city, 1 FROM sale; -- done",
+        "-- all of them\nSELECT city, ';' AS a FROM sale; ; /* that is /* all */ */",
         "(SELECT city, amount FROM sale) UNION SELECT 'x', 1",
         "SELECT 1 /* ; */",
     ],
@@ -197,8 +199,8 @@ def test_numbers_that_cannot_be_drawn(db: psycopg.Connection, expression: str) -
     query = f"SELECT * FROM (VALUES ('a', {expression}), ('b', 2)) AS v (name, n)"
     spec = chart(db, query)
     assert [row["value"] for row in spec["data"]["values"]] == [2]
-    assert spec["title"]["subtitle"] == "NULL, NaN, ∞: 1"
-    assert "∞: 1" in value(db, "SELECT llm_chart_svg(%s)", query)
+    assert spec["title"]["subtitle"] == "NULL, NaN, Infinity: 1"
+    assert "Infinity: 1" in value(db, "SELECT llm_chart_svg(%s)", query)
 
 
 @pytest.mark.parametrize(
@@ -236,6 +238,46 @@ def test_times_are_those_that_the_session_sees(db: psycopg.Connection) -> None:
         assert spec["encoding"]["x"]["scale"] == {"type": "utc"}
     dates = "SELECT * FROM (VALUES (date '2024-07-01', 1), ('0044-03-15 BC', 2), ('-infinity', 3)) AS v (d, n)"
     assert chart(db, dates)["data"]["values"] == [{"x": "2024-07-01", "value": 1}]
+
+
+def test_the_hour_that_comes_twice_is_two_hours(db: psycopg.Connection) -> None:
+    db.execute("SET TimeZone = 'Europe/Berlin'")
+    hours = "generate_series(timestamptz '2026-10-24 22:00+00', '2026-10-25 03:00+00', '1 hour') AS t"
+    spec = chart(db, f"SELECT t, 1 AS n FROM {hours}")
+    assert [row["value"] for row in spec["data"]["values"]] == [1] * 6
+    assert value(db, "SELECT llm_chart_svg(%s)", f"SELECT t, 1 AS n FROM {hours}").count(">02:00<") == 2
+    # A day of 25 hours is still a day.
+    days = chart(db, f"SELECT date_trunc('day', t) AS day, count(*) FROM {hours} GROUP BY 1")
+    assert days["data"]["values"] == [{"x": "2026-10-25", "value": 6}]
+
+
+def test_the_order_of_the_query_is_that_of_the_bars(sales: psycopg.Connection) -> None:
+    assert chart(sales, BY_CITY)["encoding"]["x"]["sort"] == ["Oslo", "Rome", "上海"]
+    assert chart(sales, BY_CITY.partition("ORDER")[0])["encoding"]["x"]["sort"] == ["Oslo", "上海", "Rome"]
+    months = "SELECT to_char(sold_at, 'FMMonth') AS month, count(*) AS n FROM sale GROUP BY 1"
+    assert chart(sales, months)["encoding"]["x"]["sort"] == ["January", "February", "March"]
+
+
+def test_titles_are_the_comments_of_columns(sales: psycopg.Connection, role: str) -> None:
+    sales.execute("CREATE VIEW shown AS SELECT city AS place, amount FROM sale; COMMENT ON COLUMN sale.amount IS 'Net'")
+    sales.execute("COMMENT ON COLUMN shown.place IS 'Place of the sale'; COMMENT ON COLUMN shown.amount IS 'Gross'")
+    spec = chart(sales, "SELECT place, sum(amount) AS amount FROM shown GROUP BY place")
+    assert (spec["encoding"]["x"]["title"], spec["encoding"]["y"]["title"]) == ("Place of the sale", "Gross")
+    assert chart(sales, 'SELECT "city", amount FROM public."sale"')["encoding"]["y"]["title"] == "Σ Net"
+    # Two comments for one name are none.
+    both = "SELECT place, s.amount FROM shown AS v JOIN sale AS s ON v.place = s.city"
+    assert chart(sales, both)["encoding"]["y"]["title"] == "Σ amount"
+    for query in ('SELECT 1 AS amount, "a.b"."c.d"."e".f FROM sale', "SELECT 1 AS amount, pg_catalog.nowhere.x.y"):
+        with pytest.raises(psycopg.Error):
+            chart(sales, query)
+    assert chart(sales, 'SELECT 1 AS amount, 2 AS """a.b" FROM sale LIMIT 2')["data"]["values"]
+
+
+def test_a_list_of_names_is_no_chart(sales: psycopg.Connection) -> None:
+    with pytest.raises(errors.InvalidParameterValue, match="nothing to draw") as caught:
+        chart(sales, "SELECT DISTINCT city FROM sale")
+    assert "count(*)" in str(caught.value.diag.message_hint)
+    assert chart(sales, "SELECT DISTINCT city FROM sale", "bar")["mark"]["type"] == "bar"
 
 
 def test_names_of_columns_of_every_kind(db: psycopg.Connection) -> None:
@@ -279,9 +321,8 @@ def test_cancel_and_timeout_reach_the_query(db: psycopg.Connection) -> None:
 
 
 def test_a_chart_of_what_a_model_says(db: psycopg.Connection) -> None:
-    query = (
-        "SELECT llm_classify(t, '{food,sport}') AS topic FROM unnest('{bread and cheese,a football match}'::text[]) t"
-    )
+    texts = "'{bread and cheese,a football match,soup and bread}'::text[]"
+    query = f"SELECT llm_classify(t, '{{food,sport}}') AS topic FROM unnest({texts}) t"
     assert {row["x"] for row in chart(db, query)["data"]["values"]} == {"food", "sport"}
 
 

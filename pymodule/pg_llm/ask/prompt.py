@@ -23,7 +23,8 @@ _DIALECT = """\
 Rules:
 - PostgreSQL; one SELECT, which may begin with WITH. Use only the tables and columns above, and write values of text as
   the rows have them.
-- Show what is asked for and nothing else; for rows without a question about a column, the column that names them.
+- Show what is asked for and nothing else; for rows without a question about a column, the column that names them, or
+  their key.
 - Divide numbers as 1.0 * a / nullif(b, 0). Sort descending with NULLS LAST. Today is {today}."""
 
 
@@ -40,11 +41,17 @@ def build_prompt(context: Context) -> str:
         for value in context.values
         if value.whole and value.ref[0] in shown
     }
+    defined = [metric for metric in schema.metrics if {metric.table, *(ref[0] for ref in metric.refs)} <= set(shown)]
+    if defined:
+        lines += ["", "Words that are computed so:"]
+        lines += [f"{_comment_text(', '.join(metric.phrases))} = {metric.sql}" for metric in defined]
     if conditions:
         lines += ["", "Values that the question may name:", *list(conditions)[:_MOST_VALUES]]
     lines += ["", _DIALECT.format(today=context.today)]
     for example in context.examples:
         lines += ["", f"Question: {example.question}", f"SQL: {example.sql}"]
+    if context.before is not None:
+        lines += ["", f"Question before: {context.before.question}", f"SQL: {context.before.sql or 'none'}"]
     lines += ["", f"Question: {context.question}", "Write only the SQL."]
     return "\n".join(lines)
 

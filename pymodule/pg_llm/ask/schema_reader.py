@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pg_llm.ask import metrics
 from pg_llm.ask.grammar import chinese, lexicon, words
 from pg_llm.ask.schema import DECLARED_COST, Edge, Schema, SchemaColumn, SchemaTable
 from pg_llm.database import foreign_code, relation_names, sandbox, table_access
@@ -251,9 +252,16 @@ def _candidate_tables(db: Connection, question: str, model: Model | None) -> lis
     unnamed = model is not None and all(row["score"] < _NAME_SCORE for row in chosen)
     if model is not None and unnamed and db.rows("SELECT FROM llm.catalog LIMIT 1"):
         chosen = _rank_tables(db, weights, model.run("embedding", [question[:2000]])[0], model.name)
+    chosen += _metric_tables(db, question, {row["oid"] for row in chosen})
     if not chosen:
         return []
     return [*chosen, *db.rows(_NEIGHBOR_TABLES, ("bigint[]",), ([row["oid"] for row in chosen],))]
+
+
+def _metric_tables(db: Connection, question: str, chosen: set[int]) -> list[dict[str, Any]]:
+    """The tables of metrics that the question names, without those chosen already."""
+    oids = [oid for oid in metrics.named_tables(db, question) if oid not in chosen]
+    return db.rows(f"{_READABLE_TABLES} AND c.oid = ANY($1::bigint[]::oid[])", ("bigint[]",), (oids,)) if oids else []
 
 
 def _rank_tables(db: Connection, weights: dict[str, float], vector: str | None, model: str) -> list[dict[str, Any]]:

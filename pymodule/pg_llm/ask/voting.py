@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pg_llm.ask import correction, coverage, execution
+from pg_llm.ask import correction, coverage, execution, explanation
 from pg_llm.ask.candidates import Candidate, Proposal, failure_note
 from pg_llm.ask.context import Context, Scope
 from pg_llm.ask.mention import LinkedQuestion
@@ -36,7 +36,11 @@ _UNREAD_WEIGHT = 0.5
 
 @dataclass(slots=True)
 class Outcome:
-    """The query chosen for a question, its result, confidence and explanation, and the reasons for doubt."""
+    """The query chosen for a question, its result, confidence and explanation, and the reasons for doubt.
+
+    `question` is the whole one that a follow-up stands for; `readings` are its phrases with their meanings, `choices`
+    the readings to choose from where it is not certain which is meant.
+    """
 
     sql: str | None
     confidence: float
@@ -45,6 +49,10 @@ class Outcome:
     doubt: str
     chinese: bool
     alternatives: list[dict[str, Any]] = field(default_factory=list)
+    question: str = ""
+    readings: list[tuple[str, str]] = field(default_factory=list)
+    assumptions: list[str] = field(default_factory=list)
+    choices: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -81,10 +89,11 @@ class Group:
         return any(member.source == source for member in self.members)
 
 
-def no_outcome(scope: Scope) -> Outcome:
+def no_outcome(question: str, scope: Scope) -> Outcome:
     """The outcome of a question that there are no tables for."""
     nothing = "there is no table that you may read and that the question may be about"
-    return Outcome(None, 0.0, None, "", _join_reasons(nothing, scope.selection.exclusion_note), False)
+    doubt = explanation.join(nothing, scope.selection.exclusion_note)
+    return Outcome(None, 0.0, None, "", doubt, False, question=question)
 
 
 def settle(
@@ -100,13 +109,10 @@ def settle(
         except Error as error:
             notes.append(failure_note(writer, error))
     outcome = _vote(tried, proposal, context.schema, writer, threshold)
-    outcome.explanation = _join_reasons(outcome.explanation, *notes)
-    outcome.doubt = _join_reasons(outcome.doubt, *notes)
+    outcome.explanation = explanation.join(outcome.explanation, *notes)
+    outcome.doubt = explanation.join(outcome.doubt, *notes)
+    outcome.question = context.question if context.before is None else f"{context.before.question} {context.question}"
     return outcome
-
-
-def _join_reasons(*reasons: str) -> str:
-    return "; ".join(dict.fromkeys(filter(None, reasons)))
 
 
 def _most_likely(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -121,7 +127,7 @@ def _vote(
 ) -> Outcome:
     """Choose the surest group of candidates with the same result."""
     linked = proposal.linked
-    doubt = _explain_doubt(linked, proposal.reasons, tried)
+    doubt = explanation.doubt(linked, proposal.reasons, tried)
     groups = group_results(tried, linked, schema, writer)
     if not groups:
         valid = (candidate.validated.sql for candidate in tried if candidate.validated is not None)
@@ -132,20 +138,25 @@ def _vote(
     assert best.result is not None
     assert best.validated is not None
     if chosen.unread:
-        doubt = _join_reasons(doubt, f"the model's query does not read: {', '.join(chosen.unread)}")
+        doubt = explanation.join(doubt, f"the model's query does not read: {', '.join(chosen.unread)}")
+    read = explanation.readings(best, linked, schema)
+    rivals = [group.best for group in others if group.own > 0 or group.votes > 1]
     alternatives = [_alternative(group) for group in others]
     if alternatives and chosen.confidence < _CONFIDENT:
-        doubt = _join_reasons(doubt, f"it may also mean: {alternatives[0]['sql']}")
+        doubt = explanation.join(doubt, f"it may also mean: {alternatives[0]['sql']}")
     if not best.result.rows:
-        doubt = _join_reasons(doubt, "no rows match that reading")
+        doubt = explanation.join(doubt, "no rows match that reading")
     return Outcome(
         best.validated.sql,
         round(chosen.confidence, 3),
         best.result,
-        _explain(linked, schema, chosen, sum(len(group.members) for group in groups), writer),
+        _explain(best, chosen, sum(len(group.members) for group in groups), writer, read),
         doubt or "no reading is sure enough",
         linked.chinese,
         alternatives,
+        readings=read,
+        assumptions=explanation.assumptions(best, linked, schema),
+        choices=explanation.choices([best, *rivals], linked, schema),
     )
 
 
@@ -225,35 +236,13 @@ def _weight(candidates: Iterable[Candidate], score: float) -> float:
     return sum((candidate.score / score) ** _DISAGREEMENT_EXPONENT for candidate in candidates)
 
 
-def _explain(linked: LinkedQuestion, schema: Schema, chosen: Group, total: int, writer: Writer | None) -> str:
-    best = chosen.best
+def _explain(best: Candidate, chosen: Group, total: int, writer: Writer | None, read: Sequence[tuple[str, str]]) -> str:
     if best.source == "taught":
-        return "as taught by llm_teach()"
-    mappings = []
-    for mention in linked.mentions:
-        if mention.kind == "element" and mention.refs:
-            ref = mention.refs[0][0]
-            table = schema.tables[ref[0]].sql
-            column = "" if ref[1] < 0 else schema.column(ref).sql
-            if (column or table) in best.sql:
-                mappings.append(f"“{mention.normalized}” read as {table}{'.' if column else ''}{column}")
+        return "as chosen" if best.interpretation is not None else "as taught by llm_teach()"
     agreement = f"{len(chosen.members)} of {total} queries tried agree" if total > 1 else ""
     source = ""
     if chosen.votes and writer is not None:
         known = "measured" if writer.reliability.measured else "assumed, llm_calibrate_ask() measures it"
         said = f'{chosen.votes} of {writer.samples} samples of the model "{writer.model.name}"'
         source = f"{said} agree on this result (confidence {known})"
-    return _join_reasons(source, *dict.fromkeys(mappings), agreement)
-
-
-def _explain_doubt(linked: LinkedQuestion, reasons: Sequence[str], tried: Sequence[Candidate]) -> str:
-    parts = []
-    if linked.unlinked:
-        parts.append("not understood: " + ", ".join(dict.fromkeys(linked.unlinked)))
-    if all(candidate.result is None for candidate in tried):
-        parts += reasons[:2]
-        parts += list(dict.fromkeys(candidate.failure for candidate in tried if candidate.failure))[:2]
-    written = [candidate for candidate in tried if candidate.source == "model"]
-    if written and all(candidate.result is None for candidate in written):
-        parts.append(f"what the model wrote was not run: {written[0].failure}")
-    return "; ".join(parts)
+    return explanation.join(source, *(f"“{phrase}” read as {meaning}" for phrase, meaning in read), agreement)

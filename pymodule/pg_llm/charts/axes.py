@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 from typing import Any
 
-from pg_llm.charts import aggregation
+from pg_llm.charts import times
 from pg_llm.charts.aggregation import Points
 from pg_llm.charts.chart_data import ChartColumn
 
@@ -13,10 +14,12 @@ Spec = dict[str, Any]
 
 # Up to that many positions each get a tick.
 MOST_TICKS = 12
+# So many times as large, a measure has an axis of its own.
+_OTHER_SCALE = 10
 
 
 def x_axis(x: ChartColumn, points: Points, unit: str | None) -> Spec:
-    """The x axis of times, numbers or categories."""
+    """The x axis of times, numbers or categories, which stay in the order of the points."""
     if x.role == "time":
         return time_axis(x, unit)
     if x.role == "number":
@@ -36,17 +39,19 @@ def time_axis(x: ChartColumn, unit: str | None) -> Spec:
     if unit:
         axis["timeUnit"] = unit
     moments = sorted({value for value in x.values if value is not None})
-    axis["axis"] = {"format": aggregation.time_format(moments)}
+    written = times.time_format(moments)
+    axis["axis"] = {"format": written}
+    if x.clock_changes:
+        axis["axis"] = {"labelExpr": times.label_expression(written, x.clock_changes)}
     if len(moments) <= MOST_TICKS and not unit:
-        axis["axis"]["values"] = [aggregation.milliseconds(moment) for moment in moments]
+        axis["axis"]["values"] = [times.milliseconds(moment) for moment in moments]
     return axis
 
 
 def value_axis(points: Points, options: Spec) -> Spec:
     """The encoding of the points' values, as length, height, angle or colour."""
-    axis = number_axis([point.value for point in points.points])
-    if points.value == "count":
-        axis |= integer_ticks(max((point.value for point in points.points), default=0.0))
+    begin = [0] if options.get("scale", {}).get("zero", True) else []
+    axis = number_axis([*begin, *(point.value for point in points.points)])
     return {
         "field": "value",
         "type": "quantitative",
@@ -56,6 +61,31 @@ def value_axis(points: Points, options: Spec) -> Spec:
     }
 
 
+def begins_at_zero(points: Points) -> bool:
+    """Whether an axis of positions, which may begin anywhere, begins at zero: for counts, and where that is near."""
+    values = [point.value for point in points.points] or [0.0]
+    largest = max(abs(value) for value in values)
+    return points.are_counts or min(values) <= 0 <= max(values) or max(values) - min(values) >= largest / 2
+
+
+def two_scales(points: Points) -> tuple[list[str], list[str]] | None:
+    """The measures for a left and a right axis, where one of them is ten times as large as the next; else None."""
+    sizes: dict[str, float] = dict.fromkeys(points.series_names, 0.0)
+    for point in points.points:
+        sizes[str(point.series)] = max(sizes[str(point.series)], abs(point.value))
+    ranked = sorted(filter(sizes.__getitem__, sizes), key=sizes.__getitem__)
+    if len(ranked) < 2:
+        return None
+    larger, smaller = max(pairwise(reversed(ranked)), key=lambda pair: sizes[pair[0]] / sizes[pair[1]])
+    if sizes[larger] < _OTHER_SCALE * sizes[smaller]:
+        return None
+    groups = (
+        [name for name in sizes if sizes[name] >= sizes[larger]],
+        [name for name in sizes if sizes[name] < sizes[larger]],
+    )
+    return groups if points.series_names[0] in groups[0] else groups[::-1]
+
+
 def quantitative_axis(field: str, column: ChartColumn, rows: list[Spec]) -> Spec:
     """A numeric axis that need not begin at zero."""
     axis = number_axis([row[field] for row in rows])
@@ -63,18 +93,17 @@ def quantitative_axis(field: str, column: ChartColumn, rows: list[Spec]) -> Spec
 
 
 def number_axis(values: list[Any]) -> Spec:
-    """The number format of an axis; very large and very small numbers are abbreviated."""
-    largest = max((abs(value) for value in values), default=0.0)
+    """The number format of an axis, which abbreviates the very large and very small; few integers each get a tick."""
+    least, most = min(values, default=0.0), max(values, default=0.0)
+    largest = max(abs(least), abs(most))
     if largest >= 1e15 or 0 < largest < 1e-4:
         return {"format": ".3~e"}
     # Abbreviated labels must still differ.
-    span = max(values, default=0.0) - min(values, default=0.0)
-    return {"labelExpr": "format(datum.value, '~s')"} if largest >= 1e5 and span >= largest / 100 else {}
-
-
-def integer_ticks(largest: float) -> Spec:
-    """Integer ticks for small counts."""
-    return {"values": list(range(int(largest) + 1)), "format": "d"} if largest <= MOST_TICKS else {}
+    if largest >= 1e5 and most - least >= largest / 100:
+        return {"labelExpr": "format(datum.value, '~s')"}
+    if most - least <= MOST_TICKS and all(float(value).is_integer() for value in values):
+        return {"values": list(range(int(least), int(most) + 1)), "format": "d"}
+    return {}
 
 
 def format_number(value: Any) -> str:

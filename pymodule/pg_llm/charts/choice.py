@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pg_llm.charts import ordering
 from pg_llm.charts.chart_data import ChartData
 from pg_llm.errors import InvalidInput
 
@@ -19,10 +20,15 @@ KINDS = {
 # Up to that many numbers of a single row are shown as text.
 MOST_NUMBERS = 4
 _MOST_GROUPED_ROWS = 50
+# More steps of a scale, or days of a calendar, are a line.
+_MOST_STEPS = 50
 
 
-def choose_kind(table: ChartData, kind: str | None) -> str:
-    """The requested kind, or the default for these columns. Raises InvalidInput if the kind cannot show them."""
+def choose_kind(table: ChartData, kind: str | None) -> str | None:
+    """The requested kind, or the default for these columns, None where nothing is to be seen in them.
+
+    Raises InvalidInput if the kind cannot show them.
+    """
     if kind is None:
         return _default_kind(table)
     if kind not in KINDS:
@@ -36,21 +42,36 @@ def choose_kind(table: ChartData, kind: str | None) -> str:
     return kind
 
 
-def _default_kind(table: ChartData) -> str:
+def _default_kind(table: ChartData) -> str | None:
     times, numbers, categories = (table.with_role(role) for role in ("time", "number", "category"))
     if times:
         return "line" if numbers or categories else "bar"
     if categories:
-        if not numbers:
-            return "heatmap" if len(categories) > 1 and not _is_key(table) else "bar"
-        if len(categories) > 1 and not _is_key(table):
-            return "heatmap" if _too_many_bars(table) else "bar"
-        return "scatter" if len(numbers) > 1 and table.row_count > _MOST_GROUPED_ROWS else "bar"
+        return _kind_of_categories(table)
     if table.row_count == 1:
         return "number" if len(numbers) <= MOST_NUMBERS else "bar"
     if len(numbers) == 1:
         return "histogram"
-    return "line" if numbers[0].are_years else "scatter"
+    if numbers[0].are_years:
+        return "line"
+    if numbers[0].are_steps:
+        return "bar" if table.row_count <= _MOST_STEPS else "line"
+    return "scatter"
+
+
+def _kind_of_categories(table: ChartData) -> str | None:
+    numbers, categories = table.with_role("number"), table.with_role("category")
+    if not numbers:
+        # Names that are there once each are a list, and counting them shows nothing.
+        return None if _is_key(table) else "heatmap" if len(categories) > 1 else "bar"
+    if len(numbers) > 1 and numbers[0].are_years:
+        return "line"
+    if len(categories) > 1 and not _is_key(table):
+        return "heatmap" if _too_many_bars(table) else "bar"
+    if len(numbers) > 1 and table.row_count > _MOST_GROUPED_ROWS:
+        return "scatter"
+    labels = set(categories[0].values)
+    return "line" if len(labels) > _MOST_STEPS and ordering.natural(list(labels)) else "bar"
 
 
 def _supports(table: ChartData, kind: str) -> bool:
@@ -76,7 +97,7 @@ def _supports(table: ChartData, kind: str) -> bool:
 
 def _is_key(table: ChartData) -> bool:
     """True if the first category identifies the rows: further categories only describe the same thing."""
-    return len(set(table.with_role("category")[0].values)) == table.row_count > 1
+    return len(set(table.with_role("category")[0].values)) == table.row_count
 
 
 def _too_many_bars(table: ChartData) -> bool:

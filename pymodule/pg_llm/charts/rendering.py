@@ -7,8 +7,9 @@ import json
 from typing import Any
 
 from pg_llm.charts.specification import specification
-from pg_llm.database import models, search_path, select
+from pg_llm.database import column_comments, models, query_text, search_path, select
 from pg_llm.database.connection import Connection
+from pg_llm.errors import InvalidInput
 
 _MOST_ROWS = 10000
 
@@ -21,7 +22,17 @@ def specify(db: Connection, query: str, kind: str | None, title: str | None, wid
             f"the query has more than {_MOST_ROWS} rows, or very many columns; the chart shows the first",
             hint="Let the query group or sample them.",
         )
-    return specification(result.columns, result.rows, kind, title, width, height, result.truncated)
+    spec = specification(
+        *(result.columns, result.rows, kind, title, width, height, result.truncated),
+        ordered=query_text.is_ordered(query),
+        titles=column_comments.of(db, query),
+    )
+    if spec is None:
+        raise InvalidInput(
+            "the query has nothing to draw: it gives names, each of them once, and no number",
+            hint="Let it count or measure something: SELECT city, count(*) FROM customer GROUP BY city.",
+        )
+    return spec
 
 
 def svg(db: Connection, query: str, kind: str | None, title: str | None, width: int, height: int) -> str:

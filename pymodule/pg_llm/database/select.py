@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pg_llm.database import column_types, search_path
+from pg_llm.database import column_types, query_text, search_path
 from pg_llm.database.column_types import ColumnType
 from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.errors import InvalidInput
@@ -56,10 +56,10 @@ def columns(db: Connection, query: str) -> list[tuple[str, ColumnType]]:
 def read(db: Connection, query: str, limit: int) -> Result:
     """The first rows of a query. Raises InvalidInput if the text is not a query.
 
-    Numbers are int, float or Decimal; an interval is its seconds; a time is ISO 8601 without zone, in the session's
-    time zone; all else is text.
+    Numbers are int, float or Decimal; an interval is its seconds; a time is ISO 8601, in the session's time zone and,
+    for a type with time zone, with its offset; all else is text.
     """
-    text = query.strip().rstrip(";").rstrip()
+    text = query_text.without_end(query)
     if not text:
         raise InvalidInput("query is empty", hint=_HINT)
     try:
@@ -103,7 +103,8 @@ def _readable_value(column: str, column_type: ColumnType) -> str:
         return f"EXTRACT(epoch FROM {column})::pg_catalog.float8"
     if kind == "date" or kind.startswith("timestamp "):
         local = f"{column}::pg_catalog.timestamp"
-        written = f"pg_catalog.to_char({local}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US')"
+        value, offset = (column, "TZH:TZM") if kind == "timestamp with time zone" else (local, "")
+        written = f"pg_catalog.to_char({value}, 'YYYY-MM-DD\"T\"HH24:MI:SS.US{offset}')"
         # Only years with four digits are valid in ISO 8601.
         least, most = (f"pg_catalog.make_timestamp({year}, 1, 1, 0, 0, 0)" for year in (1, 10000))
         ordered = f"{local} OPERATOR(pg_catalog.>=) {least} AND {local} OPERATOR(pg_catalog.<) {most}"

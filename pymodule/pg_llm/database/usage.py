@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -49,5 +50,6 @@ def read(db: Connection) -> list[dict[str, Any]]:
         FROM pg_database AS d WHERE d.datname = current_database()
     """
     (caller,) = db.rows(query)
-    rows = [dict(zip(_COLUMNS, row, strict=True)) for row in Ledger().rows(caller["database"])]
+    with contextlib.closing(Ledger()) as ledger:
+        rows = [dict(zip(_COLUMNS, row, strict=True)) for row in ledger.rows(caller["database"])]
     return [row for row in rows if caller["all"] or row["role"] in caller["roles"]]

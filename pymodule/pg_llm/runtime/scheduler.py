@@ -10,6 +10,7 @@ several batches at a time; one whose sessions have all gone is ended.
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
@@ -17,11 +18,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
+from pg_llm import errors
 from pg_llm.models.engine import Engine, Window, is_concurrent
 from pg_llm.runtime.usage import Spent
 from pg_llm.tasks import batching
 from pg_llm.tasks.batching import BatchFailed, Budget
 
+log = logging.getLogger(__name__)
 Session = int
 # Stands for an output that is not there yet.
 _NOT_THERE = object()
@@ -176,6 +179,9 @@ class ModelQueue:
             self._waiting.setdefault(session, deque()).extendleft(reversed(items))
 
     def _fail(self, batch: list[_Item], error: Exception) -> None:
+        if len({item.session for item in batch}) > 1:
+            log.error("a batch of several sessions failed", exc_info=error)
+            error = errors.to_others(error)
         jobs = {id(item.job): item.job for item in batch}
         for session in list(self._waiting):
             remaining = deque(item for item in self._waiting[session] if id(item.job) not in jobs)

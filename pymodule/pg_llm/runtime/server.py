@@ -20,7 +20,7 @@ from typing import Any, TypeVar, cast
 from pg_llm import protocol, tasks
 from pg_llm.errors import Error, from_exception, to_wire
 from pg_llm.installation import build
-from pg_llm.models import loading
+from pg_llm.models import loading, source
 from pg_llm.models.engine import Engine
 from pg_llm.models.model_cache import ModelCache
 from pg_llm.models.spec import ModelSpec
@@ -42,6 +42,8 @@ _UCRED = struct.Struct("3i")
 _SLICE = 0.05
 # Bytes that are read at once of texts that are discarded.
 _DISCARDED = 1 << 20
+# Endpoints and downloads that are waited for at a time.
+_MOST_REMOTE = 64
 
 
 @dataclass(slots=True)
@@ -74,6 +76,8 @@ class Server:
         # Slices of a model's work are short; loading and tasks without a model take longer and have other threads.
         self._threads = ThreadPoolExecutor(4)
         self._loaders = ThreadPoolExecutor(4)
+        # Endpoints that do not answer, and downloads, hold up nothing but each other: their threads only wait.
+        self._remote = ThreadPoolExecutor(_MOST_REMOTE)
         self._libraries = ThreadPoolExecutor(4)
         # Each waits for a process that takes one processor, perhaps for minutes.
         self._waiting = ThreadPoolExecutor(max(2, (os.cpu_count() or 2) // 2))
@@ -165,7 +169,7 @@ class Server:
                 return self._cache.drop(ModelSpec.from_wire(message["model"]))
             case "resolve":
                 unresolved = ModelSpec.from_wire(message["model"])
-                spec = await self._in_thread(self._loaders, lambda: loading.resolve(unresolved))
+                spec = await self._in_thread(self._remote, lambda: loading.resolve(unresolved))
                 return {**spec.to_wire(), **loading.describe(await self._model(spec))}
             case "work":
                 return [await self._workers.call(session, message)]
@@ -291,7 +295,8 @@ class Server:
         if self._cache.peek(spec) is not None:
             return self._cache.get(spec)
         if spec.key not in self._loading:
-            loading = asyncio.ensure_future(self._in_thread(self._loaders, lambda: self._cache.get(spec)))
+            threads = self._remote if source.is_endpoint(spec.source) else self._loaders
+            loading = asyncio.ensure_future(self._in_thread(threads, lambda: self._cache.get(spec)))
             self._loading[spec.key] = loading
             loading.add_done_callback(lambda _: self._loading.pop(spec.key))
         return await asyncio.shield(self._loading[spec.key])

@@ -105,6 +105,12 @@ class Ledger:
         # Of requests that are under way: whose they are, and what they have cost so far.
         self._under_way: dict[int, tuple[tuple[int, str], Spent, Message]] = {}
 
+    def close(self) -> None:
+        """Close the file; another call opens it again."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
     @contextlib.contextmanager
     def charged(self, account: Account, model: str, options: Message, spent: Spent) -> Iterator[None]:
         """While the block runs, budgets count what is added to `spent`; it is noted at the end, however that comes."""
@@ -186,9 +192,7 @@ class Ledger:
 
     def _put_aside(self, error: Exception) -> None:
         log.error("%s is damaged, and begun anew: %s", self._path, error)
-        if self._opened is not None:
-            self._opened.close()
-            self._opened = None
+        self.close()
         self._path.replace(self._path.with_suffix(".damaged"))
         for suffix in ("-wal", "-shm"):
             Path(f"{self._path}{suffix}").unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from pg_llm.ask.host import sql_check, sql_writing
 
 
 def said(text: str, view: bool = False) -> dict[str, object]:
-    (work,) = sql_check.prepare(None, [text], {"view": view})
+    (work,) = sql_check.prepare(None, [text], {"purpose": "view" if view else "query"})
     found: dict[str, object] = json.loads(work.finish(()))
     return found
 
@@ -83,7 +83,7 @@ def test_a_grammar_holds_names_with_any_signs() -> None:
 
 def checked(sql: str, view: bool = False) -> dict[str, object]:
     """As the worker process checks it."""
-    result: dict[str, object] = json.loads(sql_check.run_in_worker(sql, view))
+    result: dict[str, object] = json.loads(sql_check.run_in_worker(sql, "view" if view else "query"))
     return result
 
 

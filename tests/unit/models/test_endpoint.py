@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pytest
 from faulty_endpoint import Behaviour, FaultyEndpoint, Reply, Request, chat, echo
-from pg_llm.errors import EndpointFailed, Error, InvalidModel, TextRefused
+from pg_llm.errors import EndpointFailed, Error, InvalidModel, TextRefused, to_others
 from pg_llm.models import event_loop, loading
 from pg_llm.models.endpoint import address, transport
 from pg_llm.models.endpoint.batches import EndpointEmbedding, EndpointRanking
@@ -214,8 +214,8 @@ def test_a_text_that_fails_fails_alone(
         (Reply(b"model 'big' not found", 404), "HTTP 404: model 'big' not found", 1),
         (Reply(b"", 302, {"Location": "http://127.0.0.1:1/"}), "HTTP 302, a redirect, which is not followed", 1),
         (Reply(b"", 307, {"Location": "/v1/chat/completions"}), "HTTP 307, a redirect, which is not followed", 1),
-        (Reply(ERROR, 429, {"Retry-After": "86400"}), "(it asks to wait 86400 seconds)", 1),
-        (Reply(ERROR, 429, {"Retry-After": "Fri, 31 Dec 2100 23:59:59 GMT"}), "(it asks to wait ", 1),
+        (Reply(ERROR, 429, {"Retry-After": "86400"}), "HTTP 429, and it asks to wait 86400 seconds: ", 1),
+        (Reply(ERROR, 429, {"Retry-After": "Fri, 31 Dec 2100 23:59:59 GMT"}), "and it asks to wait ", 1),
         (Reply(gzip.compress(b"{}"), headers={"Content-Encoding": "gzip"}), "it sent a compressed answer", 1),
     ],
 )
@@ -235,6 +235,21 @@ def test_what_is_no_fault_of_a_text_fails_all(
     assert server.requests[0].headers["Authorization"] == "Bearer sk-secret"
     if reply.status in (401, 403):
         assert "$KEY_OF_THE_TEST in the server's environment" in str(error.hint)
+
+
+def test_what_an_endpoint_says_of_a_text_is_not_told_to_others(server: FaultyEndpoint) -> None:
+    """It may repeat the text, and a batch may hold those of several sessions."""
+    model = EndpointEmbedding(spec(server, "embedding", retries=1))
+    server.behaviour = lambda request: Reply(b"cannot embed: " + json.dumps(request.body["input"]).encode(), 500)
+    texts = [f"a secret of {name}" for name in ("Ann", "Bob")] * 8
+    windows = [window for (window,) in model.encode(texts)]
+    with pytest.raises(EndpointFailed, match="HTTP 500: cannot embed") as caught:
+        model.submit(windows).result()
+    assert "secret" in caught.value.message
+    told = to_others(caught.value)
+    assert told.message == f"the endpoint {server.source().partition('#')[0]} failed: HTTP 500 (tried 2 times)"
+    assert isinstance(told, EndpointFailed)
+    assert told.hint == caught.value.hint
 
 
 def test_a_server_that_fails_everybody_is_given_up(server: FaultyEndpoint) -> None:

@@ -286,3 +286,14 @@ def test_an_engine_elsewhere_that_cannot_even_start_fails_its_job() -> None:
         assert isinstance(failed.error, ZeroDivisionError)
 
     _wait(work())
+
+
+def test_an_error_of_several_sessions_repeats_no_text() -> None:
+    async def work(sessions: int) -> list[str]:
+        engine = Engine("a0")
+        queue = ModelQueue.of(engine, lambda: engine)
+        outputs = await asyncio.gather(*(queue.submit(n, _units("ab"[n], [4])) for n in range(sessions)))
+        return [str(output) for (output,) in outputs]
+
+    assert _wait(work(1)) == ["cannot run a0"]
+    assert _wait(work(2)) == ["the model failed with ValueError for texts of several sessions at once"] * 2

@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import tempfile
+import threading
 import types
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -88,6 +89,7 @@ class Host:
         with contextlib.suppress(OSError):
             await self.writer.wait_closed()
         await asyncio.wait_for(self._other_side.wait_closed(), 20)
+        self.ledger.close()
 
 
 def served(scenario: Callable[[Host], Awaitable[None]], **options: Any) -> Host:
@@ -238,6 +240,37 @@ def test_a_model_is_resolved_and_described(monkeypatch: pytest.MonkeyPatch) -> N
     async def scenario(host: Host) -> None:
         found = await host.ask("resolve", model={**MODEL, "digest": None})
         assert (found["digest"], found["engine"], found["name"]) == ("new", "echo", "m")
+
+    served(scenario)
+
+
+def test_endpoints_that_do_not_answer_hold_up_no_other_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    echo = EchoEngine()
+
+    def load(spec: ModelSpec) -> Any:
+        assert not spec.source.startswith("http") or answered.wait(20)
+        return echo
+
+    def resolve(spec: ModelSpec) -> ModelSpec:
+        assert not spec.source.startswith("hf") or answered.wait(20)
+        return spec
+
+    monkeypatch.setattr(loading, "resolve", resolve)
+
+    async def scenario(host: Host) -> None:
+        monkeypatch.setattr(host.cache, "_load", load)
+        for place in range(6):
+            spec = ModelSpec(f"slow{place}", "embedding", f"http://localhost:{place + 1}/v1#m", digest=str(place))
+            await host.send("load", model=spec.to_wire())
+            await host.send("resolve", model=ModelSpec("h", "embedding", f"hf:a/b{place}", digest=str(place)).to_wire())
+        try:
+            await host.send("run", task="embedding", model=MODEL, inputs=["a"], options={"role": "document"})
+            assert "error" not in await asyncio.wait_for(host.receive(), 10)
+        finally:
+            answered.set()
+        for _ in range(12):
+            assert "error" not in await asyncio.wait_for(host.receive(), 20)
 
     served(scenario)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -20,11 +22,17 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "pg_llm" / "usage.sqlite"
 
 
-def test_sums_by_role_model_and_day(path: Path) -> None:
-    ledger = Ledger(path)
+@pytest.fixture
+def ledger(path: Path) -> Iterator[Ledger]:
+    with contextlib.closing(Ledger(path)) as opened:
+        yield opened
+
+
+def test_sums_by_role_model_and_day(ledger: Ledger, path: Path) -> None:
     ledger.add(BOB, "m", Spent(1, 3, 1, 10, 2, 0.5), 0.25)
     # Another process.
-    Ledger(path).add(BOB, "m", Spent(1, 1, 0, 5, 1, 0.25), 0.5)
+    with contextlib.closing(Ledger(path)) as other:
+        other.add(BOB, "m", Spent(1, 1, 0, 5, 1, 0.25), 0.5)
     ledger.add(Account(5, "eve"), "n", Spent(), 0.0)
     ledger.add(Account(6, "bob"), "m", Spent(), 0.0)
     today = datetime.now(UTC).date()
@@ -37,8 +45,7 @@ def test_sums_by_role_model_and_day(path: Path) -> None:
 
 @pytest.mark.parametrize(("unit", "spent"), [("tokens", 12), ("seconds", 0.5), ("money", 0.25)])
 @pytest.mark.parametrize("per", usage.PERIODS)
-def test_a_budget_is_used_up_once_as_much_was_spent(path: Path, per: str, unit: str, spent: float) -> None:
-    ledger = Ledger(path)
+def test_a_budget_is_used_up_once_as_much_was_spent(ledger: Ledger, per: str, unit: str, spent: float) -> None:
     exact, more = (Account(5, "bob", ((per, unit, amount),)) for amount in (spent, spent + 0.1))
     ledger.check(exact)
     ledger.add(exact, "m", Spent(tokens_in=10, tokens_out=2, seconds=0.5), 0.25)
@@ -52,16 +59,17 @@ def test_a_budget_is_used_up_once_as_much_was_spent(path: Path, per: str, unit: 
     assert f"The next {per} begins at" in str(caught.value.hint)
 
 
-def test_a_budget_of_nothing_allows_nothing(path: Path) -> None:
+def test_a_budget_of_nothing_allows_nothing(ledger: Ledger) -> None:
     with pytest.raises(BudgetExceeded):
-        Ledger(path).check(Account(5, "bob", (("day", "tokens", 0.0),)))
+        ledger.check(Account(5, "bob", (("day", "tokens", 0.0),)))
 
 
-def test_what_was_spent_in_the_period_before_does_not_count(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ledger = Ledger(path)
+def test_what_was_spent_in_the_period_before_does_not_count(
+    ledger: Ledger, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ledger.add(BOB, "m", Spent(tokens_in=10), 0.0)
     earlier = int((datetime.now(UTC) - timedelta(days=40)).timestamp()) // 3600
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("UPDATE usage SET hour = ?", (earlier,))
     for per in usage.PERIODS:
         ledger.check(Account(5, "bob", ((per, "tokens", 10),)))
@@ -83,20 +91,20 @@ def test_tokens_are_the_engines_or_the_windows(path: Path) -> None:
     assert spent.money({}) == 0
 
 
-def test_a_damaged_file_is_put_aside(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_damaged_file_is_put_aside(ledger: Ledger, path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path.parent.mkdir()
     path.write_bytes(b"no database at all" * 100)
-    ledger = Ledger(path)
     ledger.add(BOB, "m", Spent(), 0.0)
     assert len(ledger.rows(5)) == 1
     assert path.with_suffix(".damaged").exists()
     assert "is damaged" in caplog.text
 
 
-def test_what_cannot_be_noted_fails_those_who_have_a_budget(path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    ledger = Ledger(path)
+def test_what_cannot_be_noted_fails_those_who_have_a_budget(
+    ledger: Ledger, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     ledger.rows(5)
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("ALTER TABLE usage RENAME TO other")
     ledger.add(BOB, "m", Spent(), 0.0)
     assert "cannot be noted" in caplog.text

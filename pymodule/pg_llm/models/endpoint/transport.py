@@ -49,8 +49,9 @@ for _name in ("httpx", "httpcore"):
 class RequestFailed(Exception):
     """A request without an answer that can be used.
 
-    `status` and `text` are of the answer, if there is one. `of_all` tells that no other request would fare better, and
-    `of_text` that it is this text which another try would not help.
+    `status` and `text` are of the answer, if there is one, whose words `quote` repeats: they may hold what was sent.
+    `of_all` tells that no other request would fare better, and `of_text` that it is this text which another try would
+    not help.
     """
 
     def __init__(
@@ -61,9 +62,15 @@ class RequestFailed(Exception):
         of_text: bool = False,
         status: int = 0,
         text: str = "",
+        quote: str = "",
+        tries: int = 1,
         hint: str | None = None,
     ) -> None:
-        super().__init__(what)
+        tried = f" (tried {tries} times)" if tries > 1 else ""
+        super().__init__(f"{what}: {quote}{tried}" if quote else what + tried)
+        self.what = what
+        self.quote = quote
+        self.unquoted = what + tried
         self.of_all = of_all
         self.of_text = of_text
         self.status = status
@@ -103,11 +110,12 @@ class Transport:
 
     def failed(self, failure: RequestFailed) -> Error:
         """The error that callers see."""
-        message = f"the endpoint {self._shown_address} failed: {failure}"
+        message = f"the endpoint {self._shown_address} failed: "
         if failure.of_text:
-            return TextRefused(message, hint=failure.hint)
+            return TextRefused(f"{message}{failure}", hint=failure.hint)
         key = f" The key is read from {self._key.place}." if self._key.place else ""
-        return EndpointFailed(message, hint=failure.hint or f"Check that it runs and serves this model.{key}")
+        hint = failure.hint or f"Check that it runs and serves this model.{key}"
+        return EndpointFailed(f"{message}{failure}", hint=hint, to_others=message + failure.unquoted)
 
     async def post(self, resource: str, body: dict[str, Any], tokens: float, *, patient: bool = True) -> Any:
         """The JSON that the endpoint answers with; `tokens` is about how many it will count. Raises RequestFailed.
@@ -205,8 +213,9 @@ class Transport:
         # What is said about a key may repeat it.
         if status in _OF_KEY:
             raise RequestFailed(f"HTTP {status}, it refuses the key", of_all=True, status=status)
+        beginning = text[: 10 * _MAX_SHOWN]
         failure = RequestFailed(
-            f"HTTP {status}: {self.show(text)}", of_all=status in _OF_ALL, status=status, text=text[: 10 * _MAX_SHOWN]
+            f"HTTP {status}", of_all=status in _OF_ALL, status=status, text=beginning, quote=self.show(text)
         )
         if status in _RETRIED or (response.is_server_error and status not in _OF_ALL):
             raise _Transient(failure, _retry_after(response))
@@ -219,15 +228,23 @@ class Transport:
         of_all = failure.of_all or self._failures >= max(self.concurrency, _MAX_FAILURES)
         if of_all:
             self._failures = 0
-        what = f"{failure} (tried {tries} times)" if tries > 1 else str(failure)
-        return RequestFailed(what, of_all=of_all, status=failure.status, text=failure.text, hint=failure.hint)
+        return RequestFailed(
+            failure.what,
+            of_all=of_all,
+            status=failure.status,
+            text=failure.text,
+            quote=failure.quote,
+            tries=tries,
+            hint=failure.hint,
+        )
 
     async def _back_off(self, error: _Transient, tries: int) -> None:
         delay = min(_MAX_DELAY, _FIRST_DELAY * 2.0 ** (tries - 1)) * random.uniform(0.5, 1)  # noqa: S311 - no secret
         if error.wait is not None:
             if error.wait > _MAX_WAIT:
-                what = f"{error.failure} (it asks to wait {error.wait:.0f} seconds)"
-                raise self._given_up(RequestFailed(what, of_all=True, status=error.failure.status), tries) from error
+                what = f"{error.failure.what}, and it asks to wait {error.wait:.0f} seconds"
+                failure = RequestFailed(what, of_all=True, status=error.failure.status, quote=error.failure.quote)
+                raise self._given_up(failure, tries) from error
             # All requests wait, not only this one.
             self._resume_at = max(self._resume_at, time.monotonic() + error.wait)
             delay = max(delay, error.wait)

@@ -26,7 +26,7 @@ from typing import Any, TypeVar
 import httpx
 
 from pg_llm import errors
-from pg_llm.errors import Error, InvalidInput, InvalidModel
+from pg_llm.errors import Error, InvalidInput, InvalidModel, MissingPackage
 from pg_llm.installation import PACKAGE, installation
 from pg_llm.models import event_loop
 from pg_llm.models.llama.settings import Settings
@@ -280,6 +280,11 @@ def _child(settings: dict[str, Any], log_file: Path) -> subprocess.Popen[bytes]:
     if "error" not in answer:
         return child
     _kill(child)
+    if "missing" in answer:
+        raise MissingPackage(
+            f"llama.cpp, which GGUF files need, cannot be loaded: {answer['error']}",
+            hint="./run setup installs the Python package xllamacpp and the system's library libgomp, which it needs.",
+        )
     raise errors.resource_error(answer["error"]) or InvalidModel(
         f'llama.cpp cannot load "{settings["file"]}": {answer["error"]}',
         hint="The file may be damaged, or of an architecture that this llama.cpp does not know.",

@@ -28,6 +28,8 @@ def main() -> None:
 
         server = xllamacpp.Server(parameters(Settings(**started_with), socket))
         answer = {"address": server.listening_address}
+    except ImportError as error:
+        answer = {"error": str(error), "missing": "xllamacpp"}
     except Exception as error:  # noqa: BLE001 - reported to the parent
         answer = {"error": f"{type(error).__name__}: {error}"}
     print(json.dumps(answer), flush=True)
