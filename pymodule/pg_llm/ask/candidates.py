@@ -90,7 +90,7 @@ def propose(context: Context, writer: Writer | None) -> Proposal:
 def written(context: Context, writer: Writer) -> list[Candidate]:
     """What a model writes, equal samples once."""
     conversation = [{"role": "user", "content": prompt.build_prompt(context)}]
-    samples = writer.write(conversation, context.schema.names()) if context.schema.tables else []
+    samples = writer.write(conversation) if context.schema.tables else []
     return [Candidate(sql, "model", votes=votes, conversation=conversation) for sql, votes in Counter(samples).items()]
 
 

@@ -10,7 +10,6 @@ from pg_llm.ask.grammar import linking
 from pg_llm.ask.schema import Metric, Schema, SchemaColumn, SchemaTable
 from pg_llm.errors import InvalidInput
 
-
 # The table of that name in the library.
 BOOK = 16402
 
