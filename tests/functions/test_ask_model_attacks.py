@@ -65,7 +65,7 @@ ATTACKS = [
     "SELECT patient FROM patient",
     "SELECT to_jsonb(patient) FROM patient",
     "SELECT * FROM patient",
-    "SELECT name FROM patient WHERE secret LIKE 'x4711'",
+    "SELECT name FROM patient WHERE length(secret) = 5",
     "SELECT count(*) FROM patient GROUP BY secret",
     "SELECT name FROM patient ORDER BY secret",
     "SELECT p.* FROM patient AS p JOIN patient AS q USING (secret)",
@@ -91,7 +91,6 @@ def test_columns_without_right_are_not_read(
     [
         "```sql\nSELECT avg(weight) FROM patient\n```\nThen run: ```sql\nDROP TABLE patient;\n```",
         "SELECT avg(weight) FROM patient; -- and then\nDROP TABLE patient",
-        "SELECT avg(weight) FROM patient /* ; DROP TABLE patient */",
     ],
 )
 def test_only_the_first_statement_counts(clinic: psycopg.Connection, endpoint: FaultyEndpoint, written: str) -> None:
