@@ -19,7 +19,7 @@ import pytest
 from database import ROOT
 from pg_llm.errors import Error, InvalidInput, InvalidModel
 from pg_llm.generate.host import extraction
-from pg_llm.models import loading, source
+from pg_llm.models import grammars, loading, source
 from pg_llm.models.engine import Sampling
 from pg_llm.models.llama import process
 from pg_llm.models.llama.generation import LlamaGeneration
@@ -97,7 +97,19 @@ def test_json_follows_its_schema_without_white_space(model: LlamaGeneration) -> 
     assert isinstance(value["sure"], bool)
     assert value["count"] in (3, 4, 5)
     assert text == json.dumps(value, separators=(",", ":"))
-    assert model.forward([model.prompt(asked("How many?"), Sampling(4, schema=schema))]) == [None]
+    (cut,) = model.forward([model.prompt(asked("How many?"), Sampling(4, schema=schema))])
+    # What was cut off is empty, and paid for.
+    assert cut == ""
+    assert cut.tokens_out == 4
+
+
+def test_what_follows_no_schema_is_told(model: LlamaGeneration, monkeypatch: pytest.MonkeyPatch) -> None:
+    """llama.cpp leaves out a grammar that is too large for it, and writes whatever it likes."""
+    monkeypatch.setattr(grammars, "_MAX_ITEMS", 1_000_000)
+    schema = {"type": "array", "items": {"type": "integer"}, "maxItems": 100_000}
+    outputs = model.submit([model.prompt(asked("Write a list of numbers."), Sampling(20, schema=schema))]).result()
+    assert isinstance(outputs[0], InvalidInput)
+    assert "too large for llama.cpp" in outputs[0].message
 
 
 def test_extracted_values_stand_in_the_text(model: LlamaGeneration) -> None:
@@ -145,6 +157,15 @@ def test_a_prompt_that_is_too_long_fails_alone(model: LlamaGeneration) -> None:
     assert outputs[0].hint
     assert isinstance(outputs[1], str)
     assert isinstance(model.submit([model.question(asked("word " * 5000), ["a", "b"])]).result()[0], InvalidInput)
+
+
+@pytest.mark.parametrize("characters", [10_000_000, 100_000_000])
+def test_a_prompt_of_many_megabytes_is_refused_at_once(model: LlamaGeneration, characters: int) -> None:
+    before = ticks(child(model))
+    (output,) = model.submit([model.prompt(asked("word " * (characters // 5)), Sampling(3))]).result()
+    assert isinstance(output, InvalidInput)
+    # A clock tick is 10 ms: llama.cpp is not asked.
+    assert ticks(child(model)) - before < 10
 
 
 def test_each_text_has_a_context_of_its_own() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Message
 from pg_llm.models.llama.process import Llama
 
@@ -81,4 +82,7 @@ async def _likelihood(llama: Llama, prompt: str, text: str) -> float:
         },
     )
     # The last one is the token that ends the text.
-    return float(sum(one["logprob"] for one in answer["completion_probabilities"] if one["bytes"]))
+    tokens = [one for one in answer["completion_probabilities"] if one["bytes"]]
+    if bytes(byte for one in tokens for byte in one["bytes"]) != text.encode("utf-8", "replace"):
+        raise InvalidInput("the text is too long for llama.cpp to judge it", hint="Shorten it.")
+    return float(sum(one["logprob"] for one in tokens))

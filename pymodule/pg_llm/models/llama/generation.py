@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pg_llm.errors import Error
+from pg_llm.errors import Error, InvalidInput
 from pg_llm.models import gguf, grammars
 from pg_llm.models.engine import Message, Sampling, Text, Window, Written
 from pg_llm.models.llama import choice
@@ -135,16 +136,20 @@ class LlamaGeneration:
         if sum(map(len, texts)) > self._llama.settings.context * _LONGEST_TOKEN:
             raise self._llama.too_long()
 
-    async def _complete(self, asked: _Completion) -> str | None:
-        """The text; None for one that its grammar leaves incomplete."""
+    async def _complete(self, asked: _Completion) -> Written:
+        """The text, empty where its grammar leaves it incomplete. Raises InvalidInput where it is not followed."""
         events = await self._llama.stream("/v1/chat/completions", asked.body)
         choices = [event["choices"][0] for event in events if event.get("choices")]
-        text = "".join(one["delta"].get("content") or "" for one in choices).strip()
+        text = "".join(one["delta"].get("content") or "" for one in choices)
         is_complete = any(one["finish_reason"] == "stop" for one in choices)
-        if "grammar" in asked.body and not is_complete:
-            return None
+        if grammar := asked.body.get("grammar"):
+            # A grammar that is too large for it llama.cpp leaves out, and says nothing.
+            rules = grammar.removeprefix(_LLGUIDANCE)
+            if not await asyncio.to_thread(grammars.is_followed, rules, text, is_complete):
+                raise InvalidInput("the schema is too large for llama.cpp to follow it", hint="Ask for less at a time.")
+            text = text if is_complete else ""
         used = next(event["usage"] for event in reversed(events) if event.get("usage"))
-        return Written(text, used["prompt_tokens"], used["completion_tokens"])
+        return Written(text.strip(), used["prompt_tokens"], used["completion_tokens"])
 
     async def _likelihoods(self, asked: _Continuation) -> Any:
         # In byte-pair encodings a space belongs to the token of the word after it.
