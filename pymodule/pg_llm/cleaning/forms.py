@@ -44,6 +44,11 @@ _PATTERNS = {
 }
 
 
+def makes_null(instruction: str) -> bool:
+    """Whether the empty text stands for NULL in what the instruction makes of values."""
+    return find(instruction) == "missing"
+
+
 def find(instruction: str) -> str | None:
     """The form that an instruction names; None if it names none, so that only a model may understand it."""
     words = re.sub(r"[\W_]+", " ", instruction.casefold()).strip()

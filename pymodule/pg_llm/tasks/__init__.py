@@ -38,6 +38,7 @@ TASKS = {
     "ranking": "pg_llm.search.host.ranking",
     "recommendation": "pg_llm.recommend.host.ranking",
     "relations": "pg_llm.graph.host.relations",
+    "semantic_types": "pg_llm.cleaning.host.semantic_types",
     "spelling": "pg_llm.cleaning.host.spelling",
     "rewriting": "pg_llm.generate.host.rewriting",
     "spans": "pg_llm.generate.host.spans",
@@ -47,6 +48,7 @@ TASKS = {
     "summarization": "pg_llm.generate.host.summarization",
     "support": "pg_llm.search.host.support",
     "text_vectors": "pg_llm.training.host.text_vectors",
+    "value_parsing": "pg_llm.cleaning.host.value_parsing",
 }
 # Characters of inputs that are prepared together.
 _PORTION = 1 << 18

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 from pg_llm.cleaning.host.types import (
@@ -19,9 +18,8 @@ from pg_llm.cleaning.host.types import (
 )
 from pg_llm.cleaning.host.types.characters import folded, plain
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, Poll
+from pg_llm.cleaning.value_sample import sample
 
-# Distinct values that are looked at: the most frequent ones, and others evenly spread.
-_MAX_FREQUENT, _MAX_OTHERS = 1000, 4000
 # Share of the cells that fit a type.
 _MIN_SHARE = 0.9
 # A type that is told by a checksum alone needs so many distinct values.
@@ -45,18 +43,6 @@ def infer(counts: Counts, locale: str | None = None, poll: Poll = lambda: None) 
         if found is not None and found.share >= _MIN_SHARE:
             return found
     return word_columns.infer(known)
-
-
-def sample(counts: Counts) -> Counter[str]:
-    """At most 5,000 of the values that are not blank, with their counts."""
-    filled = Counter({value: count for value, count in counts.items() if value.strip()})
-    if len(filled) <= _MAX_FREQUENT + _MAX_OTHERS:
-        return filled
-    chosen = Counter(dict(filled.most_common(_MAX_FREQUENT)))
-    others = [value for value in filled if value not in chosen]
-    step = len(others) / _MAX_OTHERS
-    chosen.update({others[int(number * step)]: filled[others[int(number * step)]] for number in range(_MAX_OTHERS)})
-    return chosen
 
 
 def share(counts: Counts, fits: Callable[[str], object]) -> float:

@@ -30,21 +30,21 @@ def title(text: str) -> str:
     words = list(_WORD.finditer(text))
     pieces, end = [], 0
     for number, match in enumerate(words):
-        is_last = number == len(words) - 1 > 0
-        pieces += [text[end : match.start()], _word(match[0], is_mixed, number == 0, is_last)]
+        pieces += [text[end : match.start()], _word(match[0], is_mixed, number, len(words))]
         end = match.end()
     return "".join(pieces) + text[end:]
 
 
-def _word(word: str, is_mixed: bool, is_first: bool, is_last: bool) -> str:
+def _word(word: str, is_mixed: bool, number: int, count: int) -> str:
     lower = word.lower()
     if is_mixed and (_has_capital_inside(word) or (word[0].isupper() and lower in _PARTICLES)):
         return word
-    if lower in _PARTICLES and not is_first:
+    if lower in _PARTICLES and number > 0:
         return lower
-    if is_last and _NUMERAL.fullmatch(word):
+    if number == count - 1 > 0 and _NUMERAL.fullmatch(word):
         return word.upper()
-    if _is_acronym(word, is_mixed):
+    # Among capitals alone, a word that English lacks is a name as often as not.
+    if (is_mixed or count == 1) and _is_acronym(word, is_mixed):
         return word
     if match := _ONE_LETTER.match(lower):
         return match[1].upper() + match[2] + match[3].upper() + lower[3:]

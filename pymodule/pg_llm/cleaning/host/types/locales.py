@@ -9,6 +9,7 @@ from functools import cache
 from babel import Locale, UnknownLocaleError
 
 from pg_llm.cleaning.host.types.characters import folded
+from pg_llm.errors import InvalidInput
 
 # The languages whose names of months, countries and currencies are known without being told the language.
 LANGUAGES = """
@@ -25,6 +26,17 @@ def find(name: str) -> Locale:
         return Locale.parse(code)
     except (UnknownLocaleError, ValueError, TypeError) as error:
         raise ValueError(f"unknown locale: {name[:50]}") from error
+
+
+def checked(name: str | None) -> str | None:
+    """The same name. Raises InvalidInput for an unknown locale."""
+    if name is not None:
+        try:
+            find(name)
+        except ValueError as error:
+            hint = "A locale is a language, with a territory if need be: de, en_US, pt-BR."
+            raise InvalidInput(str(error), hint=hint) from error
+    return name
 
 
 def meanings(names_of: Callable[[Locale], Iterable[tuple[str, str]]]) -> Mapping[str, frozenset[str]]:

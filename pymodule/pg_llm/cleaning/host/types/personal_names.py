@@ -11,7 +11,7 @@ _TITLES = (
     r"|(?:h\. ?c|med|phil|rer\. ?nat|jur)\."
 )
 _LEADING = re.compile(rf"(?:(?:{_TITLES})\s*)+(?=[^\W\d_])")
-_TRAILING = re.compile(r",? +(?:PhD|Ph\.D\.?|MD|M\.D\.?|MBA|MSc|M\.Sc\.?|BSc|B\.Sc\.?|Esq\.?|DDS|JD)$")
+_TRAILING = re.compile(r",? (?:PhD|Ph\.D\.?|MD|M\.D\.?|MBA|MSc|M\.Sc\.?|BSc|B\.Sc\.?|Esq\.?|DDS|JD)$")
 
 
 def without_title(text: str) -> str | None:

@@ -8,18 +8,19 @@ from datetime import time, timedelta, timezone, tzinfo
 # Abbreviations that mean one zone (those of RFC 2822 without CST, which is China's too); IST and BST are several.
 _HOURS = {"Z": 0, "UTC": 0, "GMT": 0, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "MSK": 3, "JST": 9, "EST": -5,
           "EDT": -4, "CDT": -5, "MDT": -6, "PST": -8, "PDT": -7}  # fmt: skip
+_BEFORE = r"(?:^|(?<=\d)T|[, ]|\bat |\bum )"
+_HALF = r" ?(?P<half>[ap])\.?m\.?"
 _TIME = re.compile(
-    r"(?P<before>.*?)(?:^|[T, ]|\bat |\bum )\s*(?P<hour>\d{1,2})(?:[:h.](?P<minute>\d{2})(?:[:.](?P<second>\d{2})"
-    r"(?:[.,](?P<fraction>\d{1,9}))?)?)(?: ?(?P<half>[ap])\.?m\.?)?(?: Uhr)?"
-    r"(?: ?(?P<zone>[A-Z]{1,4}|(?:UTC|GMT)?[+-]\d{2}(?::?\d{2})?))?",
+    _BEFORE + r"(?P<hour>\d{1,2})[:h.](?P<minute>\d{2})(?:[:.](?P<second>\d{2})(?:[.,](?P<fraction>\d{1,9}))?)?"
+    rf"(?:{_HALF})?(?: Uhr)?(?: ?(?P<zone>[A-Z]{{1,4}}|(?:UTC|GMT)?[+-]\d{{2}}(?::?\d{{2}})?))?$",
     re.IGNORECASE,
 )
-_HOUR = re.compile(r"(?P<before>.*?)(?:^|[, ]|\bat )(?P<hour>\d{1,2}) ?(?P<half>[ap])\.?m\.?", re.IGNORECASE)
+_HOUR = re.compile(rf"(?:^|[, ]|\bat )(?P<hour>\d{{1,2}}){_HALF}$", re.IGNORECASE)
 
 
 def split(text: str) -> tuple[str, time | None] | None:
     """What stands before the time of day, and the time; None for a text that ends in a time there is none of."""
-    match = _TIME.fullmatch(text) or _HOUR.fullmatch(text)
+    match = _TIME.search(text) or _HOUR.search(text)
     # 3.4.21 is no time, nor is 10.30 after a date in points.
     if match is None or (":" not in text and "h" not in text.lower() and not match["half"]):
         return text, None
@@ -37,7 +38,7 @@ def split(text: str) -> tuple[str, time | None] | None:
         moment = time(hour, int(parts.get("minute") or 0), int(parts.get("second") or 0), microsecond, zone)
     except ValueError:
         return None
-    return parts["before"].rstrip(", "), moment
+    return text[: match.start()].rstrip(", "), moment
 
 
 def _zone(name: str) -> tzinfo | None:

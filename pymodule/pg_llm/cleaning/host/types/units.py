@@ -63,8 +63,9 @@ def _read() -> dict[str, Unit]:
 
 
 _UNITS = _read()
-_SUFFIX = re.compile(r"(?P<amount>.*[\d½¼¾]-?)(?P<space> ?)(?P<unit>[^\d\s.,'()+-][^\d\s.,']*(?: [^\W\d]+)?[23]?)\.?")
-_PREFIX = re.compile(r"(?P<unit>[^\W\d]+|%)(?P<space> )(?P<amount>-?\d[\d., ']*)")
+# Square and cubic metres have a digit themselves.
+_WITH_DIGIT = re.compile(r"[ck]?m[23]\.?$")
+_PREFIX = re.compile(r"(?P<unit>[^\W\d]+|%) (?P<amount>-?\d[\d., ']*)")
 
 
 def find(name: str) -> Unit | None:
@@ -80,10 +81,12 @@ def find(name: str) -> Unit | None:
 
 def split(text: str) -> tuple[str, str | None]:
     """The number's text without the unit after it (or before it), and the unit's symbol; None without a known one."""
-    for pattern in (_SUFFIX, _PREFIX):
-        match = pattern.fullmatch(text)
-        if match and (unit := find(match["unit"])):
-            return match["amount"].strip(), unit.symbol
+    end = match.start() if (match := _WITH_DIGIT.search(text)) else len(text)
+    last = max((place for place in range(end) if text[place].isnumeric()), default=-1)
+    if last >= 0 and (unit := find(text[last + 1 :].strip())):
+        return text[: last + 1].strip(), unit.symbol
+    if (match := _PREFIX.fullmatch(text)) and (unit := find(match["unit"])):
+        return match["amount"].strip(), unit.symbol
     return text, None
 
 

@@ -20,11 +20,11 @@ _MAX_CATEGORY_SHARE = 0.1
 _MIN_TEXT_LENGTH, _MIN_TEXT_WORDS = 40, 6
 _MAX_CODE_LENGTH = 30
 _RUN = re.compile(r"(\[A-Z\]|\[a-z\]|\\d)\1*")
-_ADDRESS = re.compile(
-    r"(?i)\d.*\b(?:st|street|ave|avenue|rd|road|blvd|boulevard|ln|lane|dr|drive|way|ct|court|pl|place|sq|square|hwy"
+_STREET = re.compile(
+    r"(?i)\b(?:st|street|ave|avenue|rd|road|blvd|boulevard|ln|lane|dr|drive|way|ct|court|pl|place|sq|square|hwy"
     r"|rue|chemin|quai|calle|carrer|avenida|av|rua|via|viale|piazza|plaza|ulica|ul)\b|"
-    r"(?i:stra(?:ß|ss)e|str\.|weg|gasse|platz|allee|straat|laan|gatan|vägen|gade|vej|veien|katu)\s*\d|"
-    r"(?:丁目|番地|路\d+号|街\d+号)|(?i:улица|ул\.|проспект|пр-т).*\d"
+    r"(?i:stra(?:ß|ss)e|str\.|weg|gasse|platz|allee|straat|laan|gatan|vägen|gade|vej|veien|katu) ?\d|"
+    r"(?:丁目|番地|路\d+号|街\d+号)|(?i:улица|ул\.|проспект|пр-т)"
 )
 _TITLE = re.compile(r"(?:Dr|Prof|Mr|Mrs|Ms|Miss|Herr|Frau|M|Mme|Mlle|Sr|Sra|Sir|Dame|Rev|Ing)\.?,? [A-ZÀ-Þ]")
 _SURNAME_FIRST = re.compile(r"[^\W\d_][\w'’ -]+, [^\W\d_][\w'’. -]+")
@@ -46,7 +46,7 @@ def infer(counts: Counts) -> ColumnType:
         return found
     length = sum(len(value) * count for value, count in counts.items()) / total
     words = sum(len(value.split()) * count for value, count in counts.items()) / total
-    if (fitting := share(_ADDRESS.search)) >= 0.7 and length < 2 * _MIN_TEXT_LENGTH:
+    if (fitting := share(_is_address)) >= 0.7 and length < 2 * _MIN_TEXT_LENGTH:
         return ColumnType("address", fitting)
     if words < _MIN_TEXT_WORDS and len(counts) > 2:
         if (fitting := share(has_legal_form)) >= _MIN_LEGAL_FORM:
@@ -75,6 +75,10 @@ def has_legal_form(name: str) -> bool:
     last = words[-1].strip(",()").casefold().replace(".", "")
     # Endings of one or two letters in lower case are words, or parts of names.
     return last in forms and (len(last) > 2 or words[-1][0].isupper())
+
+
+def _is_address(text: str) -> bool:
+    return any(map(str.isdecimal, text)) and bool(_STREET.search(text))
 
 
 def _is_person(name: str) -> bool:
