@@ -22,6 +22,7 @@ from pg_llm.cleaning.host.detectors import (
     truth_discovery,
 )
 from pg_llm.cleaning.host.table import Column, Finding, Table, Value, encode
+from pg_llm.cleaning.host.types import inference
 
 MIN_CONFIDENCE = 0.5
 
@@ -179,25 +180,6 @@ def test_outliers_are_reported_without_a_repair() -> None:
 def test_dates_that_may_mean_two_days_are_left_alone() -> None:
     dates: list[Value] = [f"2024-03-{day:02}" for day in range(1, 29)]
     assert proposed(table(day=[*dates, "25 Mar 2024", "03/04/2024"])) == {(28, 0): "2024-03-25"}
-
-
-@pytest.mark.parametrize(
-    ("values", "kind"),
-    [
-        (["1", "-2"], "integer"),
-        (["1.5", "2"], "number"),
-        (["yes", "no"], "boolean"),
-        (["a@b.c"], "email"),
-        (["https://x.y"], "url"),
-        (["7:30", "8:15 p.m."], "time"),
-        (["2024-01-02"], "date"),
-        ([], None),
-        (["red", "blue"] * 30, "category"),
-        ([f"person {chr(97 + n)}" for n in range(20)], "name"),
-    ],
-)
-def test_what_a_column_looks_like(values: list[Value], kind: str | None) -> None:
-    assert profile.semantic_type(table(a=values).columns[0].counts) == kind
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -446,7 +428,7 @@ def test_many_numbers_take_no_long_time(distinct: int) -> None:
 
 @pytest.mark.parametrize(
     "look",
-    [profile.semantic_type, profile.patterns, lambda counts: ensemble.detect(table(a=list(counts) * 3))],
+    [inference.infer, profile.patterns, lambda counts: ensemble.detect(table(a=list(counts) * 3))],
 )
 def test_long_values_take_no_long_time(look: Callable[[Counter[str]], object]) -> None:
     hostile = [

@@ -220,9 +220,9 @@ def _named(text: str, found: date, name: str, order: str, year: str, day: str, l
     language = locale if locale in known else next(iter(known), None)
     if language is None or len(re.findall(r"[^\W\d_]+", text)) != 1:
         return Date(found, order=order)  # type: ignore[arg-type]
-    directive = "%B" if known[language][1] == "wide" else "%b"
-    directives = {name: directive, day: _number_form(day, "d"), year: _year_form(year)}
-    form = re.sub(r"\d+|[^\W\d_]+", lambda match: directives.get(match[0], match[0]), text)
+    parts = {"D": _number_form(day, "d"), "M": "%B" if known[language][1] == "wide" else "%b", "Y": _year_form(year)}
+    remaining = iter(order)
+    form = re.sub(r"\d+|[^\W\d_]+", lambda match: parts[next(remaining)], text)
     return Date(found, order=order, form=form, language=language)  # type: ignore[arg-type]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 
 from babel import Locale
 
@@ -45,7 +45,7 @@ def written(number: int, language: str, width: str) -> str:
     return str(locales.find(language).months["format"][width][number])
 
 
-@cache
+@lru_cache(1000)
 def languages(name: str) -> Mapping[str, tuple[int, str]]:
     """The languages that have a month of that name, in the order of LANGUAGES: its number and the name's width."""
     key = folded(name)
