@@ -32,9 +32,11 @@ DESCRIPTIONS = {
     "coordinates": "geographic coordinates",
     "organization": "the name of a company, office or other organisation",
     "location": "a city, region or country",
+    "date": "a calendar date",
+    "age": "the age of a person",
 }
 # Found only where they are asked for: they do not tell who somebody is.
-OPTIONAL = ("organization", "location")
+OPTIONAL = ("organization", "location", "date", "age")
 DEFAULT = tuple(kind for kind in DESCRIPTIONS if kind not in OPTIONAL)
 
 # What models of entities call them.

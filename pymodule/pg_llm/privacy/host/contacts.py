@@ -37,6 +37,11 @@ _RECORD = words(
     " patientennummer, patienten-nr, krankenakte, aktennummer, dossier médical, dossier medical, dossier patient,"
     " historia clínica, historia clinica, expediente médico, cartella clinica, cartella n, 病历号, 病历, 住院号, 门诊号"
 )
+_AGE = re.compile(
+    r"(?<=aged )\d{1,3}(?!\w)|(?<=im Alter von )\d{1,3}|(?<=âgé de )\d{1,3}|(?<=âgée de )\d{1,3}|(?<=年龄)\d{1,3}"
+    r"|(?<![\w.])\d{1,3}(?=[- ]years?[- ](?:old|of age)| Jahre alt|-jährig| ans(?!\w)| años(?!\w)| anni(?!\w)|岁)",
+    re.IGNORECASE,
+)
 _PAIR = r"[-+]?\d{1,3}\.\d{3,12}°?(?: ?[NnSs])?"
 _COORDINATES = re.compile(
     rf"(?<![\w.]){_PAIR}(?:\s?[,;/]\s?|\s){_PAIR.replace('NnSs', 'EeWwOo')}(?![\w.]\d)"
@@ -45,6 +50,8 @@ _COORDINATES = re.compile(
 
 RECOGNIZERS = (
     Recognizer("date_of_birth", "date_of_birth", re.compile(rf"(?<![\d\w])(?:{DATE})(?!\d)", re.IGNORECASE), 0, 0.9, _BIRTH),
+    Recognizer("date", "date", re.compile(rf"(?<![\d\w])(?:{DATE})(?!\d)", re.IGNORECASE), 0.7),
+    Recognizer("age", "age", _AGE, 0.8),
     Recognizer("medical_record", "medical_record", number(r"(?=[A-Z-]{0,6}\d)[A-Z0-9](?:[A-Z0-9/-]{2,16}[A-Z0-9])"), 0, 0.85, _RECORD),
     Recognizer(
         "mac", "mac", number(r"[0-9A-Fa-f]{2}(?P<by>[:-])(?:[0-9A-Fa-f]{2}(?P=by)){4}[0-9A-Fa-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}"), 0.95
