@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from pg_llm import arguments
 from pg_llm.database import models
 from pg_llm.database.connection import Connection
 from pg_llm.errors import InvalidInput
-from pg_llm.privacy import finding, keys, kinds
+from pg_llm.privacy import finding, json_texts, keys, kinds
 
 METHODS = ("label", "mask", "remove", "generalize", "hash", "pseudonym", "fake", "shift")
 _WITH_KEY = ("hash", "pseudonym", "fake", "shift")
-# Levels of a JSON value that are walked through.
-_DEEPEST = 500
 
 
 class Redactor:
@@ -52,50 +50,27 @@ class Redactor:
         redacted = models.run_without_model(self._db, "redaction", work, **self._options)
         return [text for _, text in arguments.zip_with_nulls(inputs, redacted)]
 
-    def json(self, value: Any) -> Any:
-        """The JSON value with its texts redacted; what a key is called speaks for what stands under it."""
-        found = list(_texts(value, "", 0))
-        redacted = iter(self.texts([text for _, text in found], [name for name, _ in found]))
-        return _replaced(value, redacted)
+    def json(self, given: str) -> str:
+        """The JSON with its texts redacted; what a key is called speaks for what stands under it."""
+        texts = list(json_texts.find(given))
+        redacted = self.texts([each.text for each in texts], [each.key.replace("_", " ") for each in texts])
+        return json_texts.replace(given, texts, redacted)
 
 
-def _texts(value: Any, name: str, depth: int) -> Iterator[tuple[str, str]]:
-    """Every text in a JSON value with the key that it stands under."""
-    if depth > _DEEPEST:
-        raise InvalidInput(f"input is nested more than {_DEEPEST} levels deep")
-    if isinstance(value, str):
-        yield name, value
-    elif isinstance(value, list):
-        for each in value:
-            yield from _texts(each, name, depth + 1)
-    elif isinstance(value, dict):
-        for key, each in value.items():
-            yield from _texts(each, key, depth + 1)
-
-
-def _replaced(value: Any, texts: Iterator[str | None]) -> Any:
-    if isinstance(value, str):
-        return next(texts)
-    if isinstance(value, list):
-        return [_replaced(each, texts) for each in value]
-    if isinstance(value, dict):
-        return {key: _replaced(each, texts) for key, each in value.items()}
-    return value
-
-
-def pseudonymize(db: Connection, value: str, kind: str, key: str | None, subject: str | None) -> str:
+def pseudonymize(db: Connection, value: str | None, kind: str, key: str | None, subject: str | None) -> str | None:
     """The pseudonym of a value as a whole: digits for digits, a shifted day for a day, a token for all else."""
     options = _value_options(db, kind, key, subject, "write")
+    if not value:
+        return value
     (result,) = models.run_without_model(db, "pseudonym", [value], reverse=False, **options)
     return str(result)
 
 
-def reveal(db: Connection, text: str, key: str | None, kind: str | None, subject: str | None) -> str:
+def reveal(db: Connection, text: str | None, key: str | None, kind: str | None, subject: str | None) -> str | None:
     """The text with its pseudonyms replaced by what they stand for, or the value that one stands for; it is logged."""
-    if kind is None:
-        options: dict[str, Any] = {"key": keys.find(db, key, "reveal"), "kind": None, "subject": None}
-    else:
-        options = _value_options(db, kind, key, subject, "reveal")
+    options = _value_options(db, kind, key, subject, "reveal")
+    if not text:
+        return text
     (result,) = models.run_without_model(db, "pseudonym", [text], reverse=True, **options)
     role = db.rows("SELECT current_user::text AS role, session_user::text AS login")[0]
     db.log(
@@ -105,6 +80,7 @@ def reveal(db: Connection, text: str, key: str | None, kind: str | None, subject
     return str(result)
 
 
-def _value_options(db: Connection, kind: str, key: str | None, subject: str | None, use: str) -> dict[str, Any]:
-    arguments.choice("kind of personal data", kind, kinds.DESCRIPTIONS)
+def _value_options(db: Connection, kind: str | None, key: str | None, subject: str | None, use: str) -> dict[str, Any]:
+    if kind is not None:
+        arguments.choice("kind of personal data", kind, kinds.DESCRIPTIONS)
     return {"key": keys.find(db, key, use), "kind": kind, "subject": subject}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 import string
+import threading
 from functools import cache
 from typing import Any
 
@@ -12,6 +13,8 @@ from pg_llm.privacy.host import dates
 
 _LOCALES = {"en": "en_US", "de": "de_DE", "fr": "fr_FR", "es": "es_ES", "it": "it_IT", "zh": "zh_CN"}
 _HAN = re.compile(r"[\u4e00-\u9fff]")
+# A generator has one seed at a time.
+_seeding = threading.Lock()
 # Days by which a date of birth is moved at most.
 _MOST_DAYS = 3650
 
@@ -19,7 +22,12 @@ _MOST_DAYS = 3650
 def fake(kind: str, value: str, seed: bytes, language: str | None) -> str:
     """A value of the kind that follows from the seed alone."""
     faker = _faker(language or ("zh" if _HAN.search(value) else "en"))
-    faker.seed_instance(int.from_bytes(seed, "big"))
+    with _seeding:
+        faker.seed_instance(int.from_bytes(seed, "big"))
+        return _made(faker, kind, value, seed)
+
+
+def _made(faker: Any, kind: str, value: str, seed: bytes) -> str:
     if kind == "person":
         return str(faker.name() if _HAN.search(value) else f"{faker.first_name()} {faker.last_name()}")
     if kind == "address":

@@ -37,9 +37,9 @@ class Pseudonyms:
         self._ff1 = FF1(key.derive("digits", 32), radix=10)
 
     def token(self, kind: str, value: str) -> str:
-        """The token of a value of a kind."""
+        """The token of a value of a kind, which is not empty."""
         # Lone surrogates are no text that PostgreSQL has, and yet no reason to stop.
-        sealed = self._siv.encrypt(value.encode("utf-8", "surrogatepass") or b"\0", [kind.encode()])
+        sealed = self._siv.encrypt(value.encode("utf-8", "surrogatepass"), [kind.encode()])
         return f"[{kind}:{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}]"
 
     def reveal_tokens(self, text: str) -> str:
@@ -87,7 +87,7 @@ class Pseudonyms:
             value = self._siv.decrypt(sealed, [kind.encode()])
         except (InvalidTag, ValueError, binascii.Error):
             return otherwise
-        return "" if value == b"\0" else value.decode("utf-8", "surrogatepass")
+        return value.decode("utf-8", "surrogatepass")
 
     @staticmethod
     def _with_digits(value: str, digits: str) -> str:
