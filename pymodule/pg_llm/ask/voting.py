@@ -186,7 +186,7 @@ def _doubts(candidate: Candidate, linked: LinkedQuestion, schema: Schema) -> lis
     if candidate.validated is not None and not candidate.validated.relations:
         return ["reads no table"]
     unread = coverage.unread_words(linked, schema, candidate.sql) + operations.missing(linked.question, candidate.sql)
-    added = operations.unasked(linked, candidate.sql)
+    added = operations.unasked(linked, candidate.sql) + coverage.unasked_groups(linked, schema, candidate.sql)
     said = (("does not read", unread), ("adds what nothing asks for", added))
     return [f"{what}: {', '.join(words)}" for what, words in said if words]
 
