@@ -31,20 +31,20 @@ Rules:
 
 
 def build_prompt(context: Context) -> str:
-    """The tables that the question is linked to, with comments and sample rows; others by the names of their columns.
+    """All tables by the names of their columns, the dialect, and then what the question is linked to.
 
-    After them the dialect, metrics, values that the question names, and taught examples.
+    That are tables with comments and sample rows, metrics, values that the question names, and taught examples. What
+    is the same for each question about the tables comes first, so that an engine need not read it again.
     """
     schema = context.schema
     linked = _linked_tables(context)
-    others = _other_tables(schema, linked)
-    shown = {*linked, *others}
-    lines = ["Write the PostgreSQL query that answers a question about these tables.", ""]
+    known = list(dict.fromkeys([*_within(schema, range(len(schema.tables))), *linked]))
+    lines = ["Write the PostgreSQL query that answers a question about these tables:"]
+    lines += [_short_definition(schema, index) for index in known]
+    lines += ["", _DIALECT.format(today=context.today), "", "The question may be about these:"]
     lines += [_table_definition(schema, index, context.rows.get(index, ())) for index in linked]
     lines += _key_lines(schema, set(linked))
-    if others:
-        lines += ["", "Other tables:", *(_short_definition(schema, index) for index in others)]
-    lines += ["", _DIALECT.format(today=context.today)]
+    shown = set(known)
     conditions = {
         f"{schema.tables[value.ref[0]].sql}.{schema.column(value.ref).sql} = {_literal(value.value)}": None
         for value in context.values
@@ -79,10 +79,6 @@ def _linked_tables(context: Context) -> list[int]:
     tree = schema.join_tree(list(named)) if named else None
     between = {index: None for edge in (tree[0] if tree else ()) for index in (edge.source, edge.target)}
     return sorted(_within(schema, {**named, **between} or range(len(schema.tables))))
-
-
-def _other_tables(schema: Schema, linked: Sequence[int]) -> list[int]:
-    return list(_within(schema, (index for index in range(len(schema.tables)) if index not in linked)))
 
 
 def _within(schema: Schema, tables: Iterable[int]) -> Iterator[int]:

@@ -105,7 +105,7 @@ def settle(
     notes = [scope.selection.exclusion_note, proposal.note]
     if writer is not None:
         try:
-            tried = correction.correct(db, tried, scope, writer)
+            tried = correction.correct(db, tried, scope, writer, context.schema)
         except Error as error:
             notes.append(failure_note(writer, error))
     outcome = _vote(tried, proposal, context.schema, writer, threshold)
