@@ -98,7 +98,11 @@ def test_a_model_that_does_not_generate_is_refused(db: FakeConnection, cleaner: 
 
 
 def test_nulls_keep_their_place(db: FakeConnection, cleaner: EchoHost) -> None:
-    assert faces.llm_clean_batch.__wrapped__(db, [None, " a ", None], None, None, None) == [(1, None), (2, "a"), (3, None)]
+    assert faces.llm_clean_batch.__wrapped__(db, [None, " a ", None], None, None, None) == [
+        (1, None),
+        (2, "a"),
+        (3, None),
+    ]
     assert faces.llm_clean_batch.__wrapped__(db, None, None, None, None) == []
     assert faces.llm_clean.__wrapped__(db, None, None, None, None) is None
     assert faces.llm_clean.__wrapped__(db, " a ", None, None, None) == "a"

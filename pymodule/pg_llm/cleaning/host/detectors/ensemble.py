@@ -20,7 +20,7 @@ from pg_llm.cleaning.host.detectors import (
     dependency_votes,
     disguised_missing,
     formats,
-    learned_edits,
+    learned_programs,
     mojibake,
     outliers,
     truth_discovery,
@@ -78,7 +78,7 @@ class Ensemble:
         votes = ("votes", *declared, *sorted(settled))
         found += self._keep(votes, lambda: list(dependency_votes.detect(table, unsettled)))
         others = [finding for detector in _BY_NAME for finding in self._findings(detector)]
-        others += learned_edits.detect(table)
+        others += learned_programs.detect(table)
         found += [finding for finding in others if finding.column not in settled]
         return _combine_by_column(table, found)
 

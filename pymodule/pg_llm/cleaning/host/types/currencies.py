@@ -58,7 +58,6 @@ def split(text: str) -> tuple[str, str | None]:
     return text.strip(), None if found is None else code(found) or found
 
 
-@cache
 def code(text: str) -> str | None:
     """The ISO 4217 code of a sign, a code or a currency's name in some language; None if several have it."""
     import pycountry

@@ -31,8 +31,12 @@ _EAST_ASIAN = re.compile(
 )
 _CHINESE_DIGITS = "〇一二三四五六七八九"
 _PARTS = re.compile(r"\d+|[^\W\d_]+(?:[\u0300-\u036f\u0900-\u0dff\u0e00-\u0e7f]|[^\W\d_])*|[^\w\s]|_")
+# "Year" after the date in Bulgarian.
+_ERA_MARK = re.compile(r"(?<=\d) ?г\.?$")
+# Vietnamese months are numbers: 4 tháng 3, 2021.
+_NUMBERED_MONTH = re.compile(r"(?:ngày )?(\d{1,2}) (?:tháng|thg) (\d{1,2}),? (?:năm )?(\d{4})")
 # Words and signs between the parts of a date.
-_PARTICLES = frozenset("of the de del do da di d den le el al ng ngay thang nam г ".split())
+_PARTICLES = frozenset("of the de del do da di d den le el al ng ngày năm г р ж թ gada m ta ค ศ ที่".split())
 _ORDINALS = frozenset("st nd rd th er º ª º".split())
 
 
@@ -102,8 +106,18 @@ def of_serial(text: str) -> Date | None:
 
 
 def _days(text: str, locale: str | None) -> Iterator[Date]:
+    text, weekdays = month_names.split_weekday(text)
+    for found in _days_without_weekday(_ERA_MARK.sub("", text), locale):
+        if weekdays is None or found.day.weekday() in weekdays:
+            yield found if weekdays is None else replace(found, form=None)
+
+
+def _days_without_weekday(text: str, locale: str | None) -> Iterator[Date]:
     if match := _NUMERIC.fullmatch(text):
         yield from _numeric(match)
+    elif match := _NUMBERED_MONTH.fullmatch(text):
+        if day := _day(match[3], match[2], match[1]):
+            yield Date(day, order="DMY")
     elif match := _COMPACT.fullmatch(text):
         if (day := _day(match[1], match[2], match[3])) and 1900 <= day.year < 2100:
             yield Date(day, order="YMD", form="%Y%m%d")
@@ -179,19 +193,16 @@ def _with_name(text: str, locale: str | None) -> Iterator[Date]:
     numbers: list[str] = []
     name = None
     named_at = -1
-    weekdays: frozenset[int] | None = None
     for part in _PARTS.findall(text):
         lower = part.lower()
         if part.isdecimal():
             numbers.append(part)
-        elif part in ".,-/'" or lower in _PARTICLES or (numbers and lower in _ORDINALS):
+        elif part in ".,،-/'" or lower in _PARTICLES or (numbers and lower in _ORDINALS):
             continue
         elif month := month_names.month(part, locale):
             if name is not None:
                 return
             name, named_at, number = part, len(numbers), month
-        elif (meant := month_names.weekday(part)) and weekdays is None:
-            weekdays = meant
         else:
             return
     if name is None or len(numbers) != 2 or max(map(len, numbers)) > 4 or len(numbers[0]) == len(numbers[1]) == 4:
@@ -210,7 +221,7 @@ def _with_name(text: str, locale: str | None) -> Iterator[Date]:
     if len(year) == 4 and int(year) > 2400 and re.search("[\u0e00-\u0e7f]", name):
         year = str(int(year) - _BUDDHIST)
     found = _day(year, str(number), day)
-    if found and (weekdays is None or found.weekday() in weekdays):
+    if found:
         yield _named(text, found, name, order, year, day, locale)
 
 
@@ -220,9 +231,9 @@ def _named(text: str, found: date, name: str, order: str, year: str, day: str, l
     language = locale if locale in known else next(iter(known), None)
     if language is None or len(re.findall(r"[^\W\d_]+", text)) != 1:
         return Date(found, order=order)  # type: ignore[arg-type]
-    directive = "%B" if known[language][1] == "wide" else "%b"
-    directives = {name: directive, day: _number_form(day, "d"), year: _year_form(year)}
-    form = re.sub(r"\d+|[^\W\d_]+", lambda match: directives.get(match[0], match[0]), text)
+    parts = {"D": _number_form(day, "d"), "M": "%B" if known[language][1] == "wide" else "%b", "Y": _year_form(year)}
+    remaining = iter(order)
+    form = re.sub(r"\d+|[^\W\d_]+", lambda match: parts[next(remaining)], text)
     return Date(found, order=order, form=form, language=language)  # type: ignore[arg-type]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
+from functools import lru_cache
 
 from babel import Locale, UnknownLocaleError
 
@@ -18,7 +18,7 @@ LANGUAGES = """
 """.split()
 
 
-@cache
+@lru_cache(1000)
 def find(name: str) -> Locale:
     """The locale of a name such as `de`, `de_DE`, `de-DE` or `de_DE.UTF-8`. Raises ValueError for an unknown one."""
     code = name.partition(".")[0].partition("@")[0].strip().replace("-", "_")

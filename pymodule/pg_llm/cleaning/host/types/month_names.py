@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 
 from babel import Locale
 
@@ -15,6 +16,14 @@ _WIDTHS = ("wide", "abbreviated")
 _CONTEXTS = ("format", "stand-alone")
 # Abbreviations that are written and that CLDR lacks.
 _OTHERS = {"sept": 9, "mrz": 3, "maerz": 3, "okt": 10, "dez": 12, "juillet": 7, "july": 7}
+# A weekday's name may have several words; those of East Asia stand at the end, in brackets or not.
+_BEFORE = re.compile(r"^(?P<name>[^\d,،.]{2,30}?)(?:[.,،] ?| )(?=\d|[^\W\d_]+\.? \d)")
+_AFTER = re.compile(r"[,،]? (?P<name>[^\d,،]{2,30})$")
+_EAST_ASIAN = re.compile(
+    r" ?\(?(?:星期|礼拜|週|周|(?=[月火水木金土日]曜|.요일|[月火水木金土日]\)))"
+    r"(?P<day>[一二三四五六日天月火水木金土월화수목금토일])(?:曜日?|요일)?\)?$"
+)
+_EAST_ASIAN_DAYS = ("一二三四五六日", "月火水木金土日", "월화수목금토일", "______天")
 # First day and last day of each era; the first year of an era is its year 1.
 ERAS = {
     "明治": (date(1868, 1, 25), date(1912, 7, 29)),
@@ -27,16 +36,27 @@ ERAS = {
 
 def month(name: str, locale: str | None = None) -> int | None:
     """The month of a name in that locale's language, or in the only language's that has it; None where they differ."""
-    key = folded(name)
+    # Hebrew writes "in" together with the month.
+    key = folded(name.removeprefix("ב"))
     if locale is not None and (found := _months(locales.find(locale).language).get(key)):
         return found
     meant = _all_months().get(key, frozenset())
     return int(next(iter(meant))) if len(meant) == 1 else _OTHERS.get(key)
 
 
-def weekday(name: str) -> frozenset[int]:
-    """The weekdays, Monday being 0, that a name means in some language."""
-    return frozenset(int(each) for each in _all_weekdays().get(folded(name), ()))
+def split_weekday(text: str) -> tuple[str, frozenset[int] | None]:
+    """A date without the weekday before or after it, and the weekdays, Monday being 0, that this may mean."""
+    if match := _EAST_ASIAN.search(text):
+        day = next(names.find(match["day"]) for names in _EAST_ASIAN_DAYS if match["day"] in names)
+        return text[: match.start()], frozenset((day,))
+    for pattern in (_BEFORE, _AFTER):
+        match = pattern.search(text)
+        # Mar is Tuesday in Spanish, and March in English.
+        if not match or folded(match["name"]) in _all_months():
+            continue
+        if meant := _all_weekdays().get(folded(match["name"])):
+            return text[: match.start()] + text[match.end() :], frozenset(map(int, meant))
+    return text, None
 
 
 @cache
@@ -45,7 +65,7 @@ def written(number: int, language: str, width: str) -> str:
     return str(locales.find(language).months["format"][width][number])
 
 
-@cache
+@lru_cache(1000)
 def languages(name: str) -> Mapping[str, tuple[int, str]]:
     """The languages that have a month of that name, in the order of LANGUAGES: its number and the name's width."""
     key = folded(name)

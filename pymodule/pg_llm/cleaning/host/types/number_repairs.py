@@ -46,8 +46,10 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     unit = next((number.unit for value, number in chosen.items() if _writing(value) == writing), None)
     currency = next((number.currency for value, number in chosen.items() if _writing(value) == writing), None)
     for value, number in chosen.items():
-        open_value = len(found[value]) > 1 and (column.decimal_mark is None or is_mixed)
-        if open_value or (number.currency and currency and number.currency != currency) or number.is_scaled:
+        is_open = len(found[value]) > 1 and (column.decimal_mark is None or is_mixed)
+        is_of_another = number.currency and currency and number.currency != currency
+        # 1e-05 is as good as .00001, and 3k may be rounded.
+        if is_open or is_of_another or number.is_scaled or re.search(r"\d[eE]", value):
             continue
         amount = _in_unit(number, unit)
         if amount is None:
@@ -109,6 +111,9 @@ def _write(value: Decimal, mark: str | None, group_mark: str | None, writing: Wr
         is_grouped = False
     if is_grouped and group_mark:
         whole = f"{int(whole):,}".replace(",", group_mark)
+    if whole == "0" and match[0][0] in ".,":
+        # Some write .5, which is no error.
+        whole = ""
     digits = f"{whole}{mark or '.'}{decimals}" if decimals else whole
     if _writing(old) == writing and plain(old).strip("-+() ") == digits:
         return old

@@ -9,7 +9,6 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import cache
 
 from pg_llm.cleaning.host.types import currencies, units
 from pg_llm.cleaning.host.types.characters import plain
@@ -134,7 +133,6 @@ def _bare(text: str) -> list[tuple[Decimal, Mark, Mark]]:
     return found
 
 
-@cache
 def locale_marks(locale: str) -> tuple[str, str]:
     """The decimal mark of a locale and the marks by which it groups, by CLDR. Raises ValueError for an unknown one."""
     from pg_llm.cleaning.host.types.locales import find

@@ -46,11 +46,26 @@ def region_of(values: Iterable[str]) -> str | None:
     if not sample:
         return None
     fitting: Counter[str] = Counter()
+    grouped: Counter[str] = Counter()
     for region in _REGIONS:
-        fitting[region] = sum(parse(value, region) is not None for value in sample)
-    (best, most), (_, second) = fitting.most_common(2)
-    enough = most >= _MIN_SHARE * len(sample)
-    return best if enough and second <= _MAX_RIVAL_SHARE * most else None
+        for value in sample:
+            if parse(value, region) is not None:
+                fitting[region] += 1
+                grouped[region] += _is_grouped_as_in(value, region)
+    regions = [region for region in _REGIONS if fitting[region] >= _MIN_SHARE * len(sample)]
+    # Where the digits fit several numbering plans, the groups of digits tell.
+    for told in (fitting, grouped):
+        best = max(regions, key=lambda region: told[region], default=None)
+        if best is None or told[best] < _MAX_RIVAL_SHARE * len(sample):
+            continue
+        if all(told[each] <= _MAX_RIVAL_SHARE * told[best] for each in _REGIONS if each != best):
+            return best
+    return None
+
+
+def _is_grouped_as_in(value: str, region: str) -> bool:
+    number = phonenumbers.parse(value, region)
+    return plain(value) == phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.NATIONAL)
 
 
 def national(number: str, region: str | None) -> tuple[str, str] | None:

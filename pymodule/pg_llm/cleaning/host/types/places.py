@@ -25,7 +25,6 @@ _OTHER_NAMES = {
 _SHARED_NAMES = frozenset("congo|kongo|korea|america|amerika|micronesia|virgin islands|saint martin".split("|"))
 
 
-@cache
 def country(text: str) -> str | None:
     """The ISO 3166 code of a country's name in some language, or of its code of two or three letters."""
     import pycountry
@@ -76,7 +75,6 @@ def _countries() -> Mapping[str, frozenset[str]]:
     return locales.meanings(names)
 
 
-@cache
 def language(text: str) -> str | None:
     """The ISO 639 code, of two letters where it has one, of a language's code or name in some language."""
     import pycountry
@@ -86,16 +84,20 @@ def language(text: str) -> str | None:
         code = text.lower()
         found = pycountry.languages.get(alpha_2=code) if len(code) == 2 else pycountry.languages.get(alpha_3=code)
         return None if found is None else str(getattr(found, "alpha_2", code))
-    meant = {code for code in _languages().get(folded(text), ()) if pycountry.languages.get(alpha_2=code)}
-    if len(meant) == 1:
-        return meant.pop()
-    found = next((each for each in pycountry.languages if each.name.casefold() == text.casefold()), None)
-    return None if found is None else str(getattr(found, "alpha_2", found.alpha_3))
+    meant = _languages().get(folded(text), frozenset())
+    return next(iter(meant)) if len(meant) == 1 else None
 
 
 @cache
 def _languages() -> Mapping[str, frozenset[str]]:
-    return locales.meanings(lambda locale: ((code, name) for code, name in locale.languages.items() if len(code) == 2))
+    """Codes by name: of the languages with a code of two letters in many languages, of all others in English."""
+    import pycountry
+
+    codes = {found.alpha_2 for found in pycountry.languages if hasattr(found, "alpha_2")}
+    found = dict(locales.meanings(lambda locale: ((c, name) for c, name in locale.languages.items() if c in codes)))
+    for each in pycountry.languages:
+        found.setdefault(folded(each.name), frozenset((getattr(each, "alpha_2", each.alpha_3),)))
+    return found
 
 
 def in_words(text: str) -> str | None:

@@ -36,7 +36,7 @@ def infer(counts: Counts) -> ColumnType:
     total = sum(counts.values())
 
     def share(fits: Callable[[str], object]) -> float:
-        return sum(count for value, count in counts.items() if len(value) <= 200 and fits(value)) / total
+        return sum(count for value, count in counts.items() if fits(value)) / total
 
     postal = share(codes.postcode_country)
     if postal >= _MIN_SHARE and len(counts) > 2:
@@ -98,7 +98,8 @@ def _code(counts: Counts, total: int) -> ColumnType | None:
         looks_like_code = len(value) <= _MAX_CODE_LENGTH and (
             any(map(str.isdecimal, value)) or (value.isupper() and len(value) <= 5)
         )
-        if looks_like_code and not re.search(r"\s", value.strip()) and value.isascii():
+        words = " " in value and not re.fullmatch("[A-Z0-9-]+ [A-Z0-9-]+", value)
+        if looks_like_code and not words and value.isascii() and value.isprintable():
             found[pattern(value)] += count
     common = found.most_common(_MAX_PATTERNS)
     covered = sum(count for _, count in common)
