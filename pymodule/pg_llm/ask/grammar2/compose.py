@@ -59,7 +59,10 @@ def _quotient(sequence: Sequence_, place: int) -> Form:
         raise Misfit("a ratio of nothing")
     middle = next((n for n in between if sequence.tokens[n].text.lower() == "to"), between[0])
     sides = []
-    for nodes in ([one for one in sequence.nodes[1:] if one.end <= middle], [one for one in sequence.nodes if one.start > middle]):
+    for nodes in (
+        [one for one in sequence.nodes[1:] if one.end <= middle],
+        [one for one in sequence.nodes if one.start > middle],
+    ):
         tokens = sequence.tokens[:middle] if not sides else sequence.tokens
         sides.append(_number(_clause(Sequence_(nodes, tokens, sequence.schema))))
     top, bottom = sides
@@ -91,7 +94,9 @@ def _taken(sequence: Sequence_, kind: str) -> list[Node]:
 
 def _boundary(sequence: Sequence_, ratio: Node) -> int | None:
     """The place of the word that separates a share's base from its part: share of orders in 2025 that were returned."""
-    first = next((node for node in sequence.nodes if node.start >= ratio.end and node.kind in ("table", "column")), None)
+    first = next(
+        (node for node in sequence.nodes if node.start >= ratio.end and node.kind in ("table", "column")), None
+    )
     if first is None:
         return None
     words = [(n, token.text.lower()) for n, token in enumerate(sequence.tokens) if n >= first.end]
@@ -133,7 +138,9 @@ def add_requests(form: Form, requests: Sequence_) -> None:
 def _known(form: Form, node: Node) -> None:
     """A measure that the answer has, or is ordered by, already."""
     for term in node.terms:
-        if form.order and (term == form.order[0] or (isinstance(form.order[0], Related) and term == form.order[0].aggregate)):
+        if form.order and (
+            term == form.order[0] or (isinstance(form.order[0], Related) and term == form.order[0].aggregate)
+        ):
             if form.order[0] not in form.select:
                 form.select.append(form.order[0])
         elif term not in form.select:
@@ -224,7 +231,9 @@ class _Composer:
         self._mention(form, rest[1:])
         return form
 
-    def _measured(self, measures: Sequence[Node], keys: Sequence[Node], orders: Sequence[Node], rest: Sequence[Node]) -> Form:
+    def _measured(
+        self, measures: Sequence[Node], keys: Sequence[Node], orders: Sequence[Node], rest: Sequence[Node]
+    ) -> Form:
         """How many, how much, on average; for each key, in an order by it."""
         terms = [term for node in measures for term in node.terms]
         columns = [node for node in rest if node.kind == "column"]
@@ -232,7 +241,9 @@ class _Composer:
         first = terms[0]
         if isinstance(first, Aggregate) and isinstance(first.argument, Related):
             return self._average_count(first, keys, orders, rest)
-        if not isinstance(first, Aggregate) or any(isinstance(term, Aggregate) and term.table != first.table for term in terms):
+        if not isinstance(first, Aggregate) or any(
+            isinstance(term, Aggregate) and term.table != first.table for term in terms
+        ):
             raise Misfit("measures of several tables")
         if columns:
             raise Misfit("a column beside a measure")
@@ -250,7 +261,9 @@ class _Composer:
         self._mention(form, tables)
         return form
 
-    def _average_count(self, term: Aggregate, keys: Sequence[Node], orders: Sequence[Node], rest: Sequence[Node]) -> Form:
+    def _average_count(
+        self, term: Aggregate, keys: Sequence[Node], orders: Sequence[Node], rest: Sequence[Node]
+    ) -> Form:
         """The average number of rows per row of another table; rows without any count as 0."""
         assert isinstance(term.argument, Related)
         if len(keys) == 1 and not rest and not orders and isinstance(keys[0].terms[0], Column):
@@ -297,7 +310,12 @@ class _Composer:
             return
         table = key.ref[0]
         edge = self._schema.reference_edge(form.main, table)
-        if edge is not None and len(terms) == 1 and isinstance(terms[0], Column) and [b for _, b in edge.columns] == [terms[0].ref[1]]:
+        if (
+            edge is not None
+            and len(terms) == 1
+            and isinstance(terms[0], Column)
+            and [b for _, b in edge.columns] == [terms[0].ref[1]]
+        ):
             # The rows themselves hold what names the group.
             local = Column((form.main, edge.columns[0][0]), key.words)
             form.select.append(local)
@@ -349,7 +367,9 @@ class _Composer:
         first = columns[0]
         entity = self._schema.names_row(first.ref) or self._schema.column(first.ref).unique
         term = order.terms[0] if order and order.terms else None
-        grouped = [node.condition for node in conditions if node.condition and isinstance(node.condition.term, Aggregate)]
+        grouped = [
+            node.condition for node in conditions if node.condition and isinstance(node.condition.term, Aggregate)
+        ]
         if len(columns) == 1 and not entity and (isinstance(term, Aggregate) or grouped):
             table = term.table if isinstance(term, Aggregate) else grouped[0].term.table  # type: ignore[union-attr]
             form = Form(table, list(form.select), group=list(form.select))
@@ -450,7 +470,9 @@ class _Composer:
             if node.condition is None or _aggregate(node):
                 continue
             table = node.condition.term.ref[0] if isinstance(node.condition.term, Column) else form.main
-            parts[table if table in parts else self._nearest(form.main, table, node.start, places)].append(node.condition)
+            parts[table if table in parts else self._nearest(form.main, table, node.start, places)].append(
+                node.condition
+            )
         for table, start in sorted(places.items(), key=lambda pair: -pair[1]):
             before = {other: place for other, place in places.items() if place < start}
             parent = self._nearest(form.main, table, start, before)

@@ -156,4 +156,14 @@ def attribute_columns(schema: Schema, table: int, names: Collection[str]) -> lis
     return []
 
 
-__all__ = ["NO_WORDS", "Misfit", "Node", "Sequence_", "attribute_columns", "column_term", "nodes_of", "shown_columns", "with_words"]
+__all__ = [
+    "NO_WORDS",
+    "Misfit",
+    "Node",
+    "Sequence_",
+    "attribute_columns",
+    "column_term",
+    "nodes_of",
+    "shown_columns",
+    "with_words",
+]

@@ -129,7 +129,9 @@ list detail information data database located locate live based base work appear
 single overall altogether list show carry following follow existing offer serve run put bring own
 """
 # Verbs that ask for an answer, where they begin a sentence or follow a pronoun.
-_REQUESTS = "show list give find display return get tell name see want need know like identify provide report compute calculate"
+_REQUESTS = (
+    "show list give find display return get tell name see want need know like identify provide report compute calculate"
+)
 _CHINESE_GLUE = """
 的 了 过 着 吗 呢 吧 啊 在 中 里 有 是 为 由 被 对 给 把 将 我 我们 请问 请 列出 显示 查询 给出 找出 告诉我 查找 什么 哪些 哪 哪个 哪位 哪家 谁 何
 有哪些 是谁 是什么 是多少 和 与 及 以及 并 且 的人 所有 全部 一共 共有 其中 属于 来自 位于 个 名 位 条 件 家 张 种 次 人? 叫什么 名单 列表

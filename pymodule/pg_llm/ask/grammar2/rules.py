@@ -55,7 +55,9 @@ class Rules:
         else:
             escaped = str(values[0]).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
             condition = Condition("like", Column(node.ref), (f"%{escaped}%",), words=node.words)
-        self.sequence.nodes[index] = Node("condition", node.start, node.end, node.words, node.ref, node.text, condition=condition)
+        self.sequence.nodes[index] = Node(
+            "condition", node.start, node.end, node.words, node.ref, node.text, condition=condition
+        )
         return True
 
     def _alternatives(self, index: int) -> bool:
@@ -89,7 +91,16 @@ class Rules:
             if column.ref != value.ref or len(sequence.gap(index)) > 3 or _in_list(sequence.gap(index)):
                 continue
             words = column.words | value.words
-            node = Node("condition", 0, 0, words, value.ref, value.text, value.meaning, condition=replace(value.condition, words=words))
+            node = Node(
+                "condition",
+                0,
+                0,
+                words,
+                value.ref,
+                value.text,
+                value.meaning,
+                condition=replace(value.condition, words=words),
+            )
             sequence.replace(index, index + 1, node)
             return True
         return False
@@ -99,7 +110,9 @@ class Rules:
         if node is None or self.sequence.column(node).kind != "bool" or self.sequence.at(index - 1, "group"):
             return False
         condition = Condition("true", Column(node.ref), negated=node.meaning == ("not",), words=node.words)
-        self.sequence.nodes[index] = Node("condition", node.start, node.end, node.words, node.ref, node.text, condition=condition)
+        self.sequence.nodes[index] = Node(
+            "condition", node.start, node.end, node.words, node.ref, node.text, condition=condition
+        )
         return True
 
     # --- comparisons --------------------------------------------------------------------------------------------
@@ -148,7 +161,11 @@ class Rules:
             if len(gap) <= 2 and not _in_list(gap):
                 words = column.words | number.words
                 condition = Condition("in", Column(column.ref), (number.number,), words=words)
-                sequence.replace(min(place, index), max(place, index), Node("condition", 0, 0, words, column.ref, condition=condition))
+                sequence.replace(
+                    min(place, index),
+                    max(place, index),
+                    Node("condition", 0, 0, words, column.ref, condition=condition),
+                )
                 return True
         return False
 
@@ -163,7 +180,11 @@ class Rules:
         before, behind = sequence.at(index - 1, "column", "measure"), sequence.at(index + 1, "column", "table")
         if len(bound.meaning) > 1:
             return self._compare_attribute(index, bound)
-        if before is not None and (before.kind == "measure" or sequence.is_numeric(before)) and not _in_list(sequence.gap(index - 1)):
+        if (
+            before is not None
+            and (before.kind == "measure" or sequence.is_numeric(before))
+            and not _in_list(sequence.gap(index - 1))
+        ):
             term: Term = before.terms[0] if before.kind == "measure" else Column(before.ref)
             self._put(index - 1, index, _comparison(bound, term))
         elif behind is not None and sequence.is_numeric(behind):
@@ -227,7 +248,15 @@ class Rules:
         total = sequence.at(index, "column")
         if total is not None and self._is_total(total) and not sequence.at(index - 1, "sup", "agg"):
             term: Term = Aggregate("sum", total.ref[0], column_term(total))
-            sequence.nodes[index] = Node("measure", total.start, total.end, total.words, total.ref, total.text, terms=[with_words(term, total.words)])
+            sequence.nodes[index] = Node(
+                "measure",
+                total.start,
+                total.end,
+                total.words,
+                total.ref,
+                total.text,
+                terms=[with_words(term, total.words)],
+            )
             return True
         node = sequence.at(index, "count", "agg", "metric")
         if node is None:
@@ -289,7 +318,10 @@ class Rules:
         operand = sequence.nodes[place]
         words = node.words | operand.words | (distinct.words if distinct else frozenset())
         if operand.kind == "table":
-            if any(column.kind == "number" and column.words == ("count",) for column in self.schema.tables[operand.ref[0]].columns):
+            if any(
+                column.kind == "number" and column.words == ("count",)
+                for column in self.schema.tables[operand.ref[0]].columns
+            ):
                 raise Misfit("rows that hold counts themselves")
             term: Term = Aggregate("count", operand.ref[0], words=words)
         elif sequence.is_numeric(operand) and sequence.column(operand).is_measure and not distinct:
@@ -411,7 +443,11 @@ class Rules:
         self.sequence.replace(first, last, made)
         made.terms = [with_words(term, made.words)]
         behind = self.sequence.at(first + 1, "sup") if node.limit is None else None
-        if behind is not None and behind.text.lower() == "first" and not self.sequence.gap(self.sequence.nodes.index(made)):
+        if (
+            behind is not None
+            and behind.text.lower() == "first"
+            and not self.sequence.gap(self.sequence.nodes.index(made))
+        ):
             made.meaning = ("sort",)
             made.words |= behind.words
             made.terms = [with_words(term, made.words)]
@@ -431,12 +467,26 @@ class Rules:
                 other.terms = [with_words(other.terms[0], other.words)]
                 sequence.remove(index)
                 return True
-            by = next((n for n in range(index + 1, len(sequence.nodes)) if sequence.nodes[n].kind == "key" and sequence.nodes[n].meaning == ("by",)), None)
+            by = next(
+                (
+                    n
+                    for n in range(index + 1, len(sequence.nodes))
+                    if sequence.nodes[n].kind == "key" and sequence.nodes[n].meaning == ("by",)
+                ),
+                None,
+            )
             if by is None:
                 raise Misfit("a number of rows without an order")
             key = sequence.nodes[by]
             term = key.terms[0]
-            made = replace(key, kind="order", meaning=("top", "by"), descending=node.meaning[0] == "desc", limit=node.limit, words=key.words | node.words)
+            made = replace(
+                key,
+                kind="order",
+                meaning=("top", "by"),
+                descending=node.meaning[0] == "desc",
+                limit=node.limit,
+                words=key.words | node.words,
+            )
             made.terms = [with_words(term, made.words)]
             sequence.nodes[by] = made
             sequence.remove(index)
@@ -446,7 +496,12 @@ class Rules:
             made = replace(node, kind="order", meaning=("sort",), descending=node.meaning == ("desc",), terms=[])
             sequence.nodes[index] = replace(made, text="direction")
             return True
-        if node is not None and (before := sequence.at(index - 1, "order")) and before.terms and before.meaning == ("sort",):
+        if (
+            node is not None
+            and (before := sequence.at(index - 1, "order"))
+            and before.terms
+            and before.meaning == ("sort",)
+        ):
             before.descending = node.meaning == ("desc",)
             sequence.replace(index - 1, index, before)
             before.terms = [with_words(before.terms[0], before.words)]
@@ -458,7 +513,14 @@ class Rules:
                 raise Misfit("an order by nothing")
             direction = sequence.at(index + 2, "direction")
             term = operand.terms[0] if operand.terms else column_term(operand)
-            made = Node("order", 0, 0, frozenset(), meaning=("sort",), descending=bool(direction and direction.meaning == ("desc",)))
+            made = Node(
+                "order",
+                0,
+                0,
+                frozenset(),
+                meaning=("sort",),
+                descending=bool(direction and direction.meaning == ("desc",)),
+            )
             sequence.replace(index, index + 2 if direction else index + 1, made)
             made.terms = [with_words(term, made.words)]
             return True
@@ -503,7 +565,12 @@ class Rules:
         sequence.replace(index, last, made)
         made.terms = [with_words(terms[0], made.words), *terms[1:]]
         second = sequence.at(index + 1, "column")
-        if second is not None and set(sequence.gap(index)) <= {"and", "和", "及"} and sequence.gap(index) and operand.kind == "column":
+        if (
+            second is not None
+            and set(sequence.gap(index)) <= {"and", "和", "及"}
+            and sequence.gap(index)
+            and operand.kind == "column"
+        ):
             sequence.replace(index, index + 1, made)
             made.terms.append(column_term(second))
         return True
@@ -543,7 +610,11 @@ class Rules:
             elif begin is not None and end is not None:
                 condition = Condition("between", Column(ref), (begin, end - 1))
             else:
-                condition = Condition(">=", Column(ref), (begin,)) if begin is not None else Condition("<", Column(ref), (end or 0.0,))
+                condition = (
+                    Condition(">=", Column(ref), (begin,))
+                    if begin is not None
+                    else Condition("<", Column(ref), (end or 0.0,))
+                )
         elif period.begin and period.end:
             condition = Condition("period", Column(ref), (period.begin, period.end))
         else:

@@ -90,11 +90,17 @@ class SqlWriter:
 
     def grouped(self, main: int, related: Sequence[Condition]) -> Iterator[Condition]:
         """Conditions on rows that lie on one way from the main table are about one row; the nearest table leads."""
-        rest = sorted(related, key=lambda condition: (len(self._tree([main, *condition.reads()])), condition.op != "exists"))
+        rest = sorted(
+            related, key=lambda condition: (len(self._tree([main, *condition.reads()])), condition.op != "exists")
+        )
         while rest:
             first = rest[0]
             lead = next(first.reads())
-            group = [one for one in rest if any(lead in (edge.source, edge.target) for edge in self._tree([main, *one.reads()]))]
+            group = [
+                one
+                for one in rest
+                if any(lead in (edge.source, edge.target) for edge in self._tree([main, *one.reads()]))
+            ]
             rest = [one for one in rest if one not in group]
             tables = dict.fromkeys([lead, *(table for one in group if one.op == "exists" for table in one.tables)])
             inner = [part for one in group for part in (one.inner if one.op == "exists" else (one,))]
@@ -132,7 +138,9 @@ class _Scope:
                 column = self._column(ref)
                 if self._schema.column(ref).kind == "number":
                     return column
-                return f"extract(year FROM {column})::int" if unit == "year" else f"date_trunc('{unit}', {column})::date"
+                return (
+                    f"extract(year FROM {column})::int" if unit == "year" else f"date_trunc('{unit}', {column})::date"
+                )
             case Aggregate():
                 return self._aggregate(term)
             case Related():

@@ -11,8 +11,18 @@ Day = datetime.date
 _MONTHS = "january february march april may june july august september october november december".split()
 _MONTH = "|".join(f"{name}|{name[:3]}\\.?" if name != "may" else name for name in _MONTHS) + "|sept"
 _UNITS = {"day": 0, "week": 0, "month": 1, "quarter": 3, "year": 12}
-_CHINESE_UNITS = {"天": "day", "日": "day", "周": "week", "星期": "week", "月": "month", "季度": "quarter", "年": "year"}
-_NUMBERS = {word: n for n, word in enumerate("one two three four five six seven eight nine ten eleven twelve".split(), 1)}
+_CHINESE_UNITS = {
+    "天": "day",
+    "日": "day",
+    "周": "week",
+    "星期": "week",
+    "月": "month",
+    "季度": "quarter",
+    "年": "year",
+}
+_NUMBERS = {
+    word: n for n, word in enumerate("one two three four five six seven eight nine ten eleven twelve".split(), 1)
+}
 _ORDINALS = {"first": 1, "1st": 1, "second": 2, "2nd": 2, "third": 3, "3rd": 3, "fourth": 4, "4th": 4}
 _HAN = {"一": 1, "二": 2, "三": 3, "四": 4, "上": 1, "下": 2}
 
@@ -195,7 +205,9 @@ def _han(text: str, today: Day) -> tuple[Day, Day]:
 
 
 def _han_this(text: str, today: Day) -> tuple[Day, Day]:
-    unit = next(unit for word, unit in reversed(_CHINESE_UNITS.items()) if word in text or (word == "天" and "天" in text))
+    unit = next(
+        unit for word, unit in reversed(_CHINESE_UNITS.items()) if word in text or (word == "天" and "天" in text)
+    )
     shift = -2 if text[0] == "前" else -1 if text[0] in "去上昨" else 0
     return _unit_around(unit, today, shift)
 
@@ -227,11 +239,15 @@ _READERS: dict[str, Callable[[str, Day], tuple[Day, Day]]] = {
 }
 _SPAN = re.compile(r"\s*(?:and|to|until|till|through|-|\u2013|到|至)\s*(?:the\s+)?(?:end\s+of\s+)?", re.I)
 _OPENING = re.compile(r"\b(?:between|from)\s+(?:the\s+)?$|[从在]$", re.I)
-_SINCE = re.compile(r"\b(?:since|starting (?:in|from|on)|on or after|from)\s+(?:the\s+)?(?:(?:start|beginning)\s+of\s+)?$|自$", re.I)
+_SINCE = re.compile(
+    r"\b(?:since|starting (?:in|from|on)|on or after|from)\s+(?:the\s+)?(?:(?:start|beginning)\s+of\s+)?$|自$", re.I
+)
 _AFTER = re.compile(r"\b(?:after|later than)\s+(?:the\s+)?$", re.I)
 _BEFORE = re.compile(r"\b(?:before|prior to|earlier than)\s+(?:the\s+)?$", re.I)
 _UNTIL = re.compile(r"\b(?:until|till|through|up to|by the end of)\s+(?:the\s+)?$", re.I)
-_BEHIND = re.compile(r"\s*(?:(?P<since>or later|onwards?|and later|以来|起)|(?P<after>之后|以后)|(?P<before>之前|以前))", re.I)
+_BEHIND = re.compile(
+    r"\s*(?:(?P<since>or later|onwards?|and later|以来|起)|(?P<after>之后|以后)|(?P<before>之前|以前))", re.I
+)
 
 
 def _joined(question: str, found: list[Period]) -> Iterator[Period]:
@@ -259,7 +275,12 @@ def _directed(question: str, period: Period) -> Period:
     if period.closed:
         return Period(begin, end, opening.start() if opening else start, stop, period.relative, True)
     behind = _BEHIND.match(question, stop)
-    for pattern, sides in ((_SINCE, (begin, None)), (_AFTER, (end, None)), (_BEFORE, (None, begin)), (_UNTIL, (None, end))):
+    for pattern, sides in (
+        (_SINCE, (begin, None)),
+        (_AFTER, (end, None)),
+        (_BEFORE, (None, begin)),
+        (_UNTIL, (None, end)),
+    ):
         match = pattern.search(question, 0, start)
         if match:
             onwards = behind is not None and behind.lastgroup == "since" and sides == (begin, None)
