@@ -76,8 +76,6 @@ def test_a_question_has_rows_and_a_sentence(
         ("How many Canadian guests are there?", "country = 'CA'"),
         ("How many guests live in the US?", "country = 'US'"),
         ("How many guests have cancelled?", "status = 'cancel'"),
-        ("How many guests with a proton address are there?", "email ILIKE '%proton%'"),
-        ("How many guests have the last name ross?", "name ILIKE '% ross'"),
         ("How many guests with level B are there?", "level = 'B'"),
     ],
 )
@@ -249,7 +247,7 @@ def test_chinese_is_answered_in_chinese(db: psycopg.Connection, question: str, a
     ("question", "sql"),
     [
         ("患者王芳的疾病是什么？", """SELECT "疾病" FROM "患者" WHERE "姓名" = '王芳'"""),
-        ("王芳的年龄和疾病是什么？", """SELECT "年龄", "疾病" FROM "患者" WHERE "姓名" = '王芳'"""),
+        ("王芳的年龄和疾病是什么？", """SELECT DISTINCT "年龄", "疾病" FROM "患者" WHERE "姓名" = '王芳'"""),
         ("列出所有患者的姓名和疾病", 'SELECT "姓名", "疾病" FROM "患者"'),
         ("年龄大于40的患者有哪些？", """SELECT "姓名" FROM "患者" WHERE "年龄" > 40"""),
         (

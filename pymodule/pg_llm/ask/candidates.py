@@ -76,19 +76,20 @@ def propose(context: Context, writer: Writer | None) -> Proposal:
         return Proposal([Candidate(chosen.sql, "taught", _SAME_SCORE, interpretation=chosen)], context.linked)
     reasons: Sequence[str] = ("it is no whole question: say it with the question before in one",)
     proposed: list[Candidate] = []
-    linked = context.linked
     if context.before is None:
-        queries, reasons, linked = synthesis.interpret(context.linked, context.schema)
+        reading = synthesis.interpret(context.linked, context.schema)
+        reasons = reading.reasons
         taught = (_taught_candidate(context.question, example) for example in context.examples)
         proposed = [candidate for candidate in taught if candidate is not None]
-        proposed += [Candidate(query.sql, "grammar", query.score) for query in queries]
+        proposed += [Candidate(one.sql, "grammar", one.score, interpretation=one) for one in reading.interpretations]
     note = ""
     if writer is not None:
         try:
             proposed += written(context, writer)
         except Error as error:
             note = failure_note(writer, error)
-    return Proposal(proposed, linked, reasons, note, context.before.question if context.before is not None else "")
+    before = "" if context.before is None else context.before.question
+    return Proposal(proposed, context.linked, reasons, note, before)
 
 
 def written(context: Context, writer: Writer) -> list[Candidate]:

@@ -8,8 +8,8 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from pg_llm.ask.grammar import name_prefixes, words
-from pg_llm.ask.grammar.join_graph import Edge, JoinGraph
+from pg_llm.ask import name_prefixes, words
+from pg_llm.ask.join_graph import Edge, JoinGraph
 from pg_llm.ask.schema_elements import (
     CHINESE_KEY_ENDINGS,
     KEY_WORDS,
