@@ -63,7 +63,7 @@ def test_a_wrong_query_is_mended_and_agreement_answers(shop: psycopg.Connection,
     assert row["sql"] == "SELECT avg(grams) FROM loaf"
     assert "3 of 3 samples" in row["reason"]
     prompts = [request.prompt for request in endpoint.requests]
-    assert any('column "weight" does not exist' in prompt for prompt in prompts)
+    assert any('column "weight" does not exist. No table has a column weight.' in prompt for prompt in prompts)
     assert "name text, -- 'Rye', 'Spelt', 'Malt'" in prompts[0]
     assert "grams integer, -- weight after baking; 900, 500, 700" in prompts[0]
 

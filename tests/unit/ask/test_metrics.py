@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from pg_llm.ask import coverage, metrics
-from pg_llm.ask.grammar import linking
+from pg_llm.ask.linking.question import link
 from pg_llm.ask.schema import Metric, Schema, SchemaColumn, SchemaTable
 from pg_llm.errors import InvalidInput
 
@@ -56,7 +56,7 @@ def test_a_question_names_a_metric(question: str, named: str | None) -> None:
 def test_a_query_must_read_the_metric_that_is_named() -> None:
     tables = schema()
     tables.metrics = [Metric("length", ("length", "size"), 0, "sum(book.pages)", ((0, 1),))]
-    linked = linking.link("What is the size per shelf?", tables, [])
+    linked = link("What is the size per shelf?", tables, [], "2026-11-29")
     assert "size" in coverage.unread_words(linked, tables, "SELECT count(*) FROM book, shelf")
     assert "size" not in coverage.unread_words(linked, tables, "SELECT sum(b.pages) FROM book b, shelf")
 

@@ -51,4 +51,4 @@ def test_operations_that_are_missing(question: str, sql: str, missing: list[str]
     ],
 )
 def test_what_nobody_asked_for(question: str, sql: str, unasked: list[str]) -> None:
-    assert operations.unasked(LinkedQuestion(question, [], [], [], False), sql) == unasked
+    assert operations.unasked(LinkedQuestion(question, [], [], [], [], False), sql) == unasked
