@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
-from pg_llm.cleaning.host.types import number_columns, units
-from pg_llm.cleaning.host.types.characters import plain
+from pg_llm.cleaning.host.types import number_columns
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
-from pg_llm.cleaning.host.types.numbers import Number
+from pg_llm.values.host import units
+from pg_llm.values.host.characters import plain
+from pg_llm.values.host.numbers import Number
 
 NUMERIC = frozenset("integer decimal money percent quantity".split())
 _DIGITS = re.compile(r"\d(?:.*\d)?|[.,]\d+")
