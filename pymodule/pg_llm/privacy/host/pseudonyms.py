@@ -21,7 +21,7 @@ from pg_llm.privacy.host.keys import Key
 
 # Fewer digits have too few pseudonyms: draft revision 1 of SP 800-38G asks for a million.
 _LEAST_DIGITS, _MOST_DIGITS = 6, 60
-_TOKEN = re.compile(rf"\[({'|'.join((*kinds.DESCRIPTIONS,))}):([A-Za-z0-9_-]{{24,}})\]")
+_TOKEN = re.compile(rf"\[({'|'.join((*kinds.DESCRIPTIONS,))}):([A-Za-z0-9_-]{{22,}})\]")
 # Nothing but ASCII digits and what stands between them.
 _NUMBER = re.compile(r"[0-9+() ./-]+")
 # Days by which a person's dates are shifted at most.
