@@ -6,11 +6,15 @@ LANGUAGE plpython3u VOLATILE COST 100000 ROWS 1 TRANSFORM FOR TYPE jsonb
 AS $$ from pg_llm.functions import ask; return ask.llm_sql(question, tables, model) $$;
 COMMENT ON FUNCTION llm_sql IS 'The SELECT that answers a question about your tables, how sure it is, and what else the question may mean.';
 
-CREATE FUNCTION ask(question text, tables regclass[] DEFAULT NULL, model text DEFAULT NULL) RETURNS TABLE (
-    answer text, sql text, "rows" jsonb, confidence real, chart jsonb, reason text
+CREATE FUNCTION ask(
+    question text, tables regclass[] DEFAULT NULL, model text DEFAULT NULL, after uuid DEFAULT NULL,
+    explain boolean DEFAULT false
+) RETURNS TABLE (
+    answer text, sql text, "rows" jsonb, confidence real, chart jsonb, reason text, readings jsonb, assumptions text[],
+    clarify jsonb, id uuid
 )
 LANGUAGE plpython3u VOLATILE COST 100000 ROWS 1 TRANSFORM FOR TYPE jsonb
-AS $$ from pg_llm.functions import ask; return ask.ask(question, tables, model) $$;
+AS $$ from pg_llm.functions import ask; return ask.ask(question, tables, model, after, explain) $$;
 COMMENT ON FUNCTION ask IS 'The answer to a question about your tables, SQL, rows, chart; below llm.ask_threshold only why there is none.';
 
 CREATE FUNCTION ask_rows(question text, tables regclass[] DEFAULT NULL, model text DEFAULT NULL) RETURNS SETOF jsonb

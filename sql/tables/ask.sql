@@ -7,10 +7,12 @@ CREATE TABLE llm.all_ask (
     confidence pg_catalog.float4 NOT NULL,
     reason pg_catalog.text NOT NULL,
     correct pg_catalog.bool,
-    asked_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+    asked_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    clarify pg_catalog.jsonb
 );
 COMMENT ON TABLE llm.all_ask IS 'The questions of all roles that keep them, for dumps';
 COMMENT ON COLUMN llm.all_ask.correct IS 'What ask_feedback() said';
+COMMENT ON COLUMN llm.all_ask.clarify IS 'The readings to choose from';
 SELECT pg_catalog.pg_extension_config_dump('llm.all_ask', '');
 
 CREATE TABLE llm.all_ask_calibration (

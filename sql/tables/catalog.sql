@@ -33,7 +33,19 @@ CREATE TABLE llm.all_taught (
 );
 COMMENT ON TABLE llm.all_taught IS 'The taught questions of all roles, for dumps';
 
+CREATE TABLE llm.all_metric (
+    usename pg_catalog.name NOT NULL DEFAULT CURRENT_USER,
+    name pg_catalog.text NOT NULL,
+    target pg_catalog.regclass NOT NULL,
+    expression pg_catalog.text NOT NULL,
+    synonyms pg_catalog.text[] NOT NULL DEFAULT '{}',
+    PRIMARY KEY (usename, name)
+);
+COMMENT ON TABLE llm.all_metric IS 'The metrics of all roles, for dumps';
+COMMENT ON COLUMN llm.all_metric.expression IS 'An aggregate, which is checked anew whenever a question is asked';
+
 -- Without those of tables that a restored database has not by then, such as temporary ones: one name would fail them all.
 SELECT pg_catalog.pg_extension_config_dump('llm.all_catalog', 'WHERE target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t'')');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_description', 'WHERE target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t'')');
 SELECT pg_catalog.pg_extension_config_dump('llm.all_taught', '');
+SELECT pg_catalog.pg_extension_config_dump('llm.all_metric', 'WHERE target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t'')');

@@ -1,5 +1,5 @@
 CREATE VIEW llm.ask_log WITH (security_barrier) AS
-SELECT a.id, a.usename, a.question, a.sql, a.confidence, a.reason, a.correct, a.asked_at
+SELECT a.id, a.usename, a.question, a.sql, a.confidence, a.reason, a.correct, a.asked_at, a.clarify
 FROM llm.all_ask AS a
 WHERE a.usename OPERATOR(pg_catalog.=) CURRENT_USER
 WITH CHECK OPTION;

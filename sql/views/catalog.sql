@@ -18,3 +18,10 @@ FROM llm.all_taught AS t
 WHERE t.usename OPERATOR(pg_catalog.=) CURRENT_USER
 WITH CHECK OPTION;
 COMMENT ON VIEW llm.taught IS 'The questions that you taught with their SQL';
+
+CREATE VIEW llm.metric WITH (security_barrier) AS
+SELECT m.usename, m.name, m.target, m.expression, m.synonyms
+FROM llm.all_metric AS m
+WHERE m.usename OPERATOR(pg_catalog.=) CURRENT_USER
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.metric IS 'What you said with llm_define_metric() that words of questions are computed by';

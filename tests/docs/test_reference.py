@@ -47,6 +47,7 @@ TABLES = {
     "llm.all_catalog",
     "llm.all_description",
     "llm.all_taught",
+    "llm.all_metric",
     "llm.all_ask",
     "llm.all_ask_calibration",
     "llm.all_semantic_index",

@@ -30,6 +30,7 @@ ASKING = (
     'SELECT target::text, "column", description, usename FROM llm.all_description ORDER BY 1, 2',
     'SELECT target::text, "column", model, content, embedding::text, usename FROM llm.all_catalog ORDER BY 1, 2',
     "SELECT question, sql, model, embedding::text, taught_at, usename FROM llm.all_taught",
+    "SELECT name, target::text, expression, synonyms, usename FROM llm.all_metric",
     "SELECT * FROM llm.all_ask",
     "SELECT * FROM llm.all_ask_calibration",
 )
@@ -56,6 +57,7 @@ def source(db: psycopg.Connection, role: str) -> psycopg.Connection:
     db.execute("SELECT llm_describe('note', 'jottings')")
     db.execute("""SELECT llm_describe('part."Büro Text"', 'devices')""")
     db.execute("SELECT llm_teach('What floats?', 'SELECT body FROM note WHERE id = 2')")
+    db.execute("SELECT llm_define_metric('devices', 'count(\"Büro Text\")', 'part', '{tools}')")
     db.execute("CALL llm_catalog_refresh()")
     db.execute("SET llm.ask_log = on; SELECT ask('How many jottings are there?'); RESET llm.ask_log")
     columns = 'model, source, samples, agreeing, asked, "right"'

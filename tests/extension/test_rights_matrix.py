@@ -35,6 +35,11 @@ llm_tag_scores_batch('{a}', '{b,c}')                                    ok      
 llm_tag_votes('a', '{b,c}')                                             ok        ok    ok      ok    42501
 llm_clean('a  b')                                                       ok        ok    ok      ok    42501
 llm_clean_batch('{a}')                                                  ok        ok    ok      ok    42501
+llm_parse_number('1.5')                                                 ok        ok    ok      ok    42501
+llm_parse_date('2024-03-05')                                            ok        ok    ok      ok    42501
+llm_parse_phone('+49 30 901820')                                        ok        ok    ok      ok    42501
+llm_parse_address('1 Main Street, Springfield, IL 62701')               ok        ok    ok      ok    42501
+llm_semantic_type('{1,2}')                                              ok        ok    ok      ok    42501
 llm_entities('Ann')                                                     ok        ok    ok      ok    42501
 llm_entities_batch('{Ann}')                                             ok        ok    ok      ok    42501
 llm_generate('a', max_tokens => 1)                                      ok        ok    ok      ok    42501
@@ -109,6 +114,9 @@ CALL llm_catalog_refresh()                                              ok      
 llm_describe('shop.note', 'jottings')                                   ok        ok    ok      42704 42501
 llm_calibrate_ask()                                                     22023     22023 22023   22023 42501
 llm_teach('How many?', 'SELECT count(*) FROM shop.note')                ok        ok    ok      22023 42501
+llm_define_metric('notes', 'count(*)', 'shop.note')                     ok        ok    ok      42704 42501
+llm_catalog_export()                                                    ok        ok    ok      ok    42501
+llm_catalog_import('tables: [{name: shop.note, description: a}]')       ok        ok    ok      42704 42501
 graph_create('other')                                                   ok        ok    ok      ok    42501
 CALL graph_add('g', 'shop.note', '{body}', sync => 'manual')            42501     ok    42501   42501 42501
 CALL graph_add_columns('g', 'shop.note', '{"subject": "kind"}')         42501     ok    42501   42501 42501
@@ -175,6 +183,7 @@ llm.all_graph_row              -      ra
 llm.all_graph_source           -      ra
 llm.all_mark                   -      ra
 llm.all_merge                  -      ra
+llm.all_metric                 -      ra
 llm.all_relation               -      ra
 llm.all_semantic_index         -      ra
 llm.all_taught                 -      ra
@@ -197,6 +206,7 @@ llm.graph_model_file           r      r
 llm.graph_source               r      r
 llm.mark                       rawd   rawd
 llm.merge                      r      r
+llm.metric                     rawd   rawd
 llm.model                      r      r
 llm.model_file                 -      ra
 llm.own_entity                 r      r

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from pg_llm import settings
-from pg_llm.ask import calibration, candidates, context, taught_examples, verbalization, voting
+from pg_llm.ask import (
+    calibration,
+    candidates,
+    context,
+    explanation,
+    follow_up,
+    taught_examples,
+    verbalization,
+    voting,
+)
+from pg_llm.ask.follow_up import Previous
 from pg_llm.ask.voting import Outcome
 from pg_llm.charts.specification import specification
-from pg_llm.database import query_text, sandbox, search_path
+from pg_llm.database import models, query_text, sandbox, search_path
 from pg_llm.database.connection import Connection
 from pg_llm.errors import InvalidInput, NoAnswer, UndefinedQuestion
 
@@ -26,37 +37,65 @@ def suggest_sql(db: Connection, question: str, tables: list[str] | None, model: 
     }
 
 
-def answer(db: Connection, question: str, tables: list[str] | None, model: str | None) -> dict[str, Any]:
-    """The result of a question with a sentence and a chart; without them if the confidence is below the threshold."""
+def answer(
+    db: Connection,
+    question: str,
+    tables: list[str] | None,
+    model: str | None,
+    after: str | None = None,
+    explain: bool = False,
+) -> dict[str, Any]:
+    """The result of a question with a sentence, a chart, and how it was read; `after` is the question that it follows.
+
+    Without them if the confidence is below the threshold, where the readings may be to choose from. `explain` lays the
+    SQL out and tells what else was tried.
+    """
     path, oids = sandbox.search_path(db), _table_oids(db, tables)
     with search_path.pinned(db):
-        outcome, confident = _answer_and_log(db, question, oids, model, path)
+        before = None if after is None else follow_up.previous(db, after)
+        outcome, confident, logged = _answer_and_log(db, question, oids, model, path, before)
         row: dict[str, Any] = {
             "answer": None,
-            "sql": outcome.sql,
+            "sql": _laid_out(db, outcome.sql) if explain and outcome.sql else outcome.sql,
             "rows": None,
             "confidence": outcome.confidence,
             "chart": None,
+            "reason": explanation.join(outcome.doubt, _told_alternatives(outcome) if explain else ""),
+            "readings": [{"phrase": phrase, "meaning": meaning} for phrase, meaning in outcome.readings],
+            "assumptions": outcome.assumptions,
+            "clarify": outcome.choices or None,
+            "id": logged,
         }
         if not confident or outcome.result is None:
-            return row | {"reason": outcome.doubt}
+            return row
         result = outcome.result
         names = [name for name, _ in result.columns]
         return row | {
-            "answer": verbalization.verbalize(question, names, result.rows, result.truncated, outcome.chinese),
+            "answer": verbalization.verbalize(outcome.question, names, result.rows, result.truncated, outcome.chinese),
             "rows": result.objects(),
             "chart": specification(
-                result.columns, result.rows, None, question, ordered=query_text.is_ordered(outcome.sql or "")
+                result.columns, result.rows, None, outcome.question, ordered=query_text.is_ordered(outcome.sql or "")
             ),
-            "reason": outcome.explanation,
+            "reason": explanation.join(outcome.explanation, _told_alternatives(outcome) if explain else ""),
+            "clarify": None,
         }
+
+
+def _laid_out(db: Connection, sql: str) -> str:
+    """The query with a line for each clause."""
+    laid_out: dict[str, str] = json.loads(models.run_without_model(db, "sql_check", [sql], purpose="layout")[0])
+    return laid_out.get("sql", sql)
+
+
+def _told_alternatives(outcome: Outcome) -> str:
+    return explanation.join(*(f"also tried ({each['confidence']}): {each['sql']}" for each in outcome.alternatives))
 
 
 def answer_rows(db: Connection, question: str, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
     """The result of a question. Raises NoAnswer if the confidence is below the threshold."""
     path, oids = sandbox.search_path(db), _table_oids(db, tables)
     with search_path.pinned(db):
-        outcome, confident = _answer_and_log(db, question, oids, model, path)
+        outcome, confident, _ = _answer_and_log(db, question, oids, model, path)
         if not confident or outcome.result is None:
             raise NoAnswer(f"no answer: {outcome.doubt}")
         return outcome.result.objects()
@@ -95,18 +134,27 @@ def _table_oids(db: Connection, tables: list[str] | None) -> list[int] | None:
 
 
 def _answer_and_log(
-    db: Connection, question: str, tables: list[int] | None, model: str | None, path: list[str]
-) -> tuple[Outcome, bool]:
-    """The outcome, and whether its confidence reaches llm.ask_threshold."""
-    outcome = _best_outcome(db, question, tables, model, path)
+    db: Connection,
+    question: str,
+    tables: list[int] | None,
+    model: str | None,
+    path: list[str],
+    before: Previous | None = None,
+) -> tuple[Outcome, bool, str | None]:
+    """The outcome, whether its confidence reaches llm.ask_threshold, and its id in the log, if there is one."""
+    outcome = _best_outcome(db, question, tables, model, path, before)
     confident = outcome.result is not None and outcome.confidence >= _threshold(db)
-    if settings.switch("llm.ask_log", db.setting("llm.ask_log")):
-        db.rows(
-            "INSERT INTO llm.ask_log (question, sql, confidence, reason) VALUES ($1, $2, $3, $4)",
-            ("text", "text", "float4", "text"),
-            (question, outcome.sql, outcome.confidence, outcome.explanation if confident else outcome.doubt),
-        )
-    return outcome, confident
+    if not settings.switch("llm.ask_log", db.setting("llm.ask_log")):
+        return outcome, confident, None
+    reason = outcome.explanation if confident else outcome.doubt
+    choices = None if confident or not outcome.choices else json.dumps(outcome.choices)
+    logged = db.rows(
+        "INSERT INTO llm.ask_log (question, sql, confidence, reason, clarify) VALUES ($1, $2, $3, $4, $5::jsonb)"
+        " RETURNING id::text AS id",
+        ("text", "text", "float4", "text", "text"),
+        (outcome.question, outcome.sql, outcome.confidence, reason, choices),
+    )
+    return outcome, confident, str(logged[0]["id"])
 
 
 def _threshold(db: Connection) -> float:
@@ -114,13 +162,18 @@ def _threshold(db: Connection) -> float:
 
 
 def _best_outcome(
-    db: Connection, question: str, tables: list[int] | None, model: str | None, path: list[str]
+    db: Connection,
+    question: str,
+    tables: list[int] | None,
+    model: str | None,
+    path: list[str],
+    before: Previous | None = None,
 ) -> Outcome:
     """Gather what is known, propose candidates, and settle on one; without one the outcome says why."""
     threshold = _threshold(db)
     writer = calibration.find_writer(db, model)
     row_count = calibration.sample_row_count(db) if writer is not None else 0
-    gathered, scope = context.gather(db, question, tables, path, row_count)
+    gathered, scope = context.gather(db, question, tables, path, row_count, before)
     if not gathered.schema.tables and not gathered.examples:
-        return voting.no_outcome(scope)
+        return voting.no_outcome(question, scope)
     return voting.settle(db, gathered, scope, candidates.propose(gathered, writer), writer, threshold)

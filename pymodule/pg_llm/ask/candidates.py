@@ -7,11 +7,13 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from pg_llm.ask import prompt, taught_examples
 from pg_llm.ask.context import Context
 from pg_llm.ask.grammar import synthesis
+from pg_llm.ask.grammar.interpretation import Interpretation
 from pg_llm.ask.mention import LinkedQuestion
 from pg_llm.ask.taught_examples import Example
 from pg_llm.ask.writer import Conversation, Writer
@@ -29,7 +31,8 @@ class Candidate:
     """A candidate query, and what running it gave.
 
     `source` is taught, grammar or model. `score`, from 0 to 1, is how well a query of the first two fits; one that a
-    model wrote has the `votes` of as many samples, and the `conversation` that it came of.
+    model wrote has the `votes` of as many samples, and the `conversation` that it came of; one of the grammar its
+    `interpretation`.
     """
 
     sql: str
@@ -40,6 +43,7 @@ class Candidate:
     validated: ValidatedQuery | None = None
     result: Result | None = None
     failure: str = ""
+    interpretation: Interpretation | None = None
 
     def fingerprint(self) -> str | None:
         """A key that is equal for equal results, whatever the order of rows and columns."""
@@ -59,11 +63,21 @@ class Proposal:
 
 
 def propose(context: Context, writer: Writer | None) -> Proposal:
-    """Candidates from every source; a model that fails is noted, and the others go on without it."""
-    queries, reasons, linked = synthesis.interpret(context.linked, context.schema)
-    taught = (_taught_candidate(context.question, example) for example in context.examples)
-    proposed = [candidate for candidate in taught if candidate is not None]
-    proposed += [Candidate(query.sql, "grammar", query.score) for query in queries]
+    """Candidates from every source; a model that fails is noted, and the others go on without it.
+
+    A choice between readings is a taught query; a follow-up that is no whole question is left to the model.
+    """
+    if context.chosen is not None:
+        chosen = Interpretation(context.chosen, _SAME_SCORE, (), ("the reading that was chosen",))
+        return Proposal([Candidate(chosen.sql, "taught", _SAME_SCORE, interpretation=chosen)], context.linked)
+    reasons: Sequence[str] = ("it is no whole question: say it with the question before in one",)
+    proposed: list[Candidate] = []
+    linked = context.linked
+    if context.before is None:
+        queries, reasons, linked = synthesis.interpret(context.linked, context.schema)
+        taught = (_taught_candidate(context.question, example) for example in context.examples)
+        proposed = [candidate for candidate in taught if candidate is not None]
+        proposed += [Candidate(query.sql, "grammar", query.score) for query in queries]
     note = ""
     if writer is not None:
         try:
@@ -76,7 +90,7 @@ def propose(context: Context, writer: Writer | None) -> Proposal:
 def written(context: Context, writer: Writer) -> list[Candidate]:
     """What a model writes, equal samples once."""
     conversation = [{"role": "user", "content": prompt.build_prompt(context)}]
-    samples = writer.write(conversation, context.schema.names()) if context.schema.tables else []
+    samples = writer.write(conversation) if context.schema.tables else []
     return [Candidate(sql, "model", votes=votes, conversation=conversation) for sql, votes in Counter(samples).items()]
 
 
@@ -95,6 +109,6 @@ def _taught_candidate(question: str, example: Example) -> Candidate | None:
 
 def _comparable(value: Any) -> str:
     """A value as text, equal for numbers that differ by rounding in the last digits, and for a day and its midnight."""
-    if isinstance(value, float):
+    if isinstance(value, float | Decimal):
         return f"{value:.10g}"
     return _MIDNIGHT.sub(r"\1", json.dumps(value, sort_keys=True, default=str))

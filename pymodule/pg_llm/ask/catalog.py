@@ -14,6 +14,7 @@ from pg_llm.database.sandbox import OF_ITS_OWN, READABLE
 from pg_llm.errors import InvalidInput, UndefinedObject
 
 _LONGEST_ENTRY = 4000
+_LONGEST_DESCRIPTION = 4000
 _BATCH = 256
 # The readable tables and columns with their comments and the caller's descriptions.
 _CONTENTS = f"""
@@ -122,18 +123,25 @@ def describe(db: Connection, object: str, text: str | None) -> None:
     """Store the caller's description of a table or column, or drop it."""
     path = sandbox.search_path(db)
     with search_path.pinned(db):
-        target, column = _resolve_object(db, object, path)
-        query = 'DELETE FROM llm.description WHERE target = $1::bigint::oid AND "column" = $2::name'
-        db.rows(query, ("bigint", "text"), (target, column))
-        if text is not None:
-            db.rows(
-                'INSERT INTO llm.description (target, "column", description) VALUES ($1::oid::regclass, $2::name, $3)',
-                ("bigint", "text", "text"),
-                (target, column, text),
-            )
+        store_description(db, object, text, path)
 
 
-def _resolve_object(db: Connection, name: str, path: Sequence[str]) -> tuple[int, str]:
+def store_description(db: Connection, object: str, text: str | None, path: Sequence[str]) -> None:
+    """Store or drop a description, under a pinned search path. Raises InvalidInput, UndefinedObject."""
+    if text is not None and not 0 < len(text) <= _LONGEST_DESCRIPTION:
+        raise InvalidInput(f"a description has 1 to {_LONGEST_DESCRIPTION} characters", hint="NULL takes it back.")
+    target, column = resolve_object(db, object, path)
+    query = 'DELETE FROM llm.description WHERE target = $1::bigint::oid AND "column" = $2::name'
+    db.rows(query, ("bigint", "text"), (target, column))
+    if text is not None:
+        db.rows(
+            'INSERT INTO llm.description (target, "column", description) VALUES ($1::oid::regclass, $2::name, $3)',
+            ("bigint", "text", "text"),
+            (target, column, text),
+        )
+
+
+def resolve_object(db: Connection, name: str, path: Sequence[str]) -> tuple[int, str]:
     """The oid of the table, and the column or an empty text, that a name refers to. Raises UndefinedObject."""
     try:
         with db.savepoint():

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pg_llm.ask import name_embeddings, sample_rows, schema_reader, taught_examples, value_lookup
+from pg_llm.ask import follow_up, metrics, name_embeddings, sample_rows, schema_reader, taught_examples, value_lookup
+from pg_llm.ask.follow_up import Previous
 from pg_llm.ask.grammar import linking
 from pg_llm.ask.mention import LinkedQuestion, ValueMatch
 from pg_llm.ask.sample_rows import Row
@@ -27,7 +28,10 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """All that candidates are proposed from, a plain value; `rows` are samples by the index of their table."""
+    """All that candidates are proposed from, a plain value; `rows` are samples by the index of their table.
+
+    `before` is there for a follow-up that is no whole question, `chosen` for one that names a choice by its number.
+    """
 
     question: str
     today: str
@@ -36,18 +40,39 @@ class Context:
     values: Sequence[ValueMatch]
     examples: Sequence[Example]
     rows: Mapping[int, Sequence[Row]]
+    before: Previous | None = None
+    chosen: str | None = None
 
 
 def gather(
-    db: Connection, question: str, tables: Sequence[int] | None, path: Sequence[str], row_count: int
+    db: Connection,
+    question: str,
+    tables: Sequence[int] | None,
+    path: Sequence[str],
+    row_count: int,
+    before: Previous | None = None,
 ) -> tuple[Context, Scope]:
-    """Read the context from the database with the caller's rights; so many sample rows of each table."""
+    """Read the context from the database with the caller's rights; so many sample rows of each table.
+
+    A follow-up is completed by the question before it where it is certain how.
+    """
     embedder = models.find(db, None, "embedding")
-    selection = schema_reader.select_tables(db, question, tables, embedder)
+    asked = question if before is None else f"{before.question} {question}"
+    selection = schema_reader.select_tables(db, asked, tables, embedder)
     schema = schema_reader.read_schema(db, selection, path)
+    schema.metrics = metrics.read(db, schema)
+    chosen = None if before is None else follow_up.chosen(question, before)
+    if before is not None and chosen is None:
+        whole = follow_up.complete(
+            question, before.question, lambda text: value_lookup.find_values(text, schema, selection.lookup(db))
+        )
+        question, before = (question, before) if whole is None else (whole, None)
+    elif before is not None:
+        question, before = before.question, None
     examples = taught_examples.similar(db, question, embedder)
     values = value_lookup.find_values(question, schema, selection.lookup(db)) if schema.tables or examples else []
     linked = linking.link(question, schema, values, name_embeddings.NameEmbeddings(schema, embedder))
     rows = sample_rows.read(schema, selection.lookup(db), row_count) if row_count else {}
     today = db.rows("SELECT current_date::text AS today")[0]["today"]
-    return Context(question, today, schema, linked, values, examples, rows), Scope(tables, path, selection)
+    gathered = Context(question, today, schema, linked, values, examples, rows, before, chosen)
+    return gathered, Scope(tables, path, selection)

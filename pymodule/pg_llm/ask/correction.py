@@ -20,7 +20,7 @@ _NOTHING_FOUND = (
 
 
 def correct(
-    db: Connection, candidates: Sequence[Candidate], scope: Scope, writer: Writer, names: Sequence[str]
+    db: Connection, candidates: Sequence[Candidate], scope: Scope, writer: Writer
 ) -> list[Candidate]:
     """The candidates after at most three rounds of feedback on those that the model wrote."""
     settled: list[Candidate] = [candidate for candidate in candidates if candidate.source != "model"]
@@ -29,7 +29,7 @@ def correct(
         wrong = [candidate for candidate in open_ if _problem(candidate)]
         settled += [candidate for candidate in open_ if not _problem(candidate)]
         conversations = [_with_feedback(candidate) for candidate in wrong]
-        corrected = writer.correct(conversations, names) if wrong else []
+        corrected = writer.correct(conversations) if wrong else []
         open_ = []
         for before, conversation, sql in zip(wrong, conversations, corrected, strict=True):
             if sql is None or sql == before.sql:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
+from pg_llm.ask import metrics
 from pg_llm.ask.mention import LinkedQuestion, Mention
 from pg_llm.ask.schema import Schema
 
@@ -27,7 +29,16 @@ def unread_words(linked: LinkedQuestion, schema: Schema, sql: str) -> list[str]:
         or (mention.kind == "number" and not _reads_number(mention, linked, numbers))
         or (mention.kind in ("year", "period", "date") and not _reads_year(mention, text))
     ]
-    return [" ".join(token.text for token in linked.tokens[mention.start : mention.end]) for mention in unread]
+    said = [" ".join(token.text for token in linked.tokens[mention.start : mention.end]) for mention in unread]
+    return said + [phrase for phrase in _named_metrics(linked, schema, text) if phrase not in said]
+
+
+def _named_metrics(linked: LinkedQuestion, schema: Schema, text: str) -> Iterator[str]:
+    """The names of metrics in the question whose columns the query lacks."""
+    for metric in schema.metrics:
+        phrase = metrics.named_in(metric.phrases, linked.question)
+        if phrase is not None and not all(schema.column(ref).name.lower() in text for ref in metric.refs):
+            yield phrase
 
 
 def _reads_name(mention: Mention, linked: LinkedQuestion, schema: Schema, text: str) -> bool:

@@ -10,7 +10,15 @@ from dataclasses import replace
 
 from pg_llm.ask.grammar import name_prefixes, words
 from pg_llm.ask.grammar.join_graph import Edge, JoinGraph
-from pg_llm.ask.schema_elements import CHINESE_KEY_ENDINGS, KEY_WORDS, Ref, SchemaColumn, SchemaTable, name_words
+from pg_llm.ask.schema_elements import (
+    CHINESE_KEY_ENDINGS,
+    KEY_WORDS,
+    Metric,
+    Ref,
+    SchemaColumn,
+    SchemaTable,
+    name_words,
+)
 
 _PERSONAL_NAME_WORDS = {"first", "last", "middle", "full", "given", "family", "nick", "display"}
 _PERSON_WORDS = frozenset(
@@ -26,7 +34,7 @@ _GENERIC_NAMES = frozenset(
 )
 _NAME_WORDS = ("name", "title", "label", "subject", "word", "description", "code")
 _CHINESE_NAME_ENDINGS = ("名", "名称", "名字", "标题", "题目")
-__all__ = ["DECLARED_COST", "Edge", "Ref", "Schema", "SchemaColumn", "SchemaTable"]
+__all__ = ["DECLARED_COST", "Edge", "Metric", "Ref", "Schema", "SchemaColumn", "SchemaTable"]
 # Words in the names of keys that point to an origin, and to a destination.
 _DIRECTIONS = {
     "from": ("source", "src", "origin", "departure", "start", "sender"),
@@ -50,6 +58,8 @@ class Schema:
 
     def __init__(self, tables: Sequence[SchemaTable], declared: Iterable[Edge] = ()) -> None:
         self.tables = list(tables)
+        # What the caller defined over these tables.
+        self.metrics: Sequence[Metric] = ()
         self._prefix = self._split_names()
         self.edges = list(declared)
         for table in self.tables:
@@ -111,10 +121,6 @@ class Schema:
     def column(self, ref: Ref) -> SchemaColumn:
         """The column with these indexes."""
         return self.tables[ref[0]].columns[ref[1]]
-
-    def names(self) -> list[str]:
-        """The names of all tables and columns as SQL writes them."""
-        return [name for table in self.tables for name in (table.sql, *(column.sql for column in table.columns))]
 
     def column_refs(self) -> Iterable[Ref]:
         """The indexes of all columns."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pg_llm.ask.grammar import words
@@ -69,6 +70,9 @@ class SchemaTable:
     phrases: list[str] = field(default_factory=list)
     key: list[int] = field(default_factory=list)
     row_count: float = 0.0
+    # The owner, and whether the caller trusts what this role writes on its tables.
+    owner: str = ""
+    trusted: bool = True
     # The words of the name without the prefix that all tables share.
     words: tuple[str, ...] = field(init=False)
 
@@ -79,6 +83,21 @@ class SchemaTable:
     def is_link(self) -> bool:
         """True for a link table, which only relates rows of other tables."""
         return len(self.columns) > 1 and all(column.is_key for column in self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A measure that has a name: `phrases` are the name and its synonyms, `table` is what it sums up the rows of.
+
+    `sql` is an aggregate that writes each column with its table. Of `refs`, the columns that it reads, some may lie in
+    other tables, which are joined along foreign keys.
+    """
+
+    name: str
+    phrases: Sequence[str]
+    table: int
+    sql: str
+    refs: Sequence[Ref] = ()
 
 
 def name_words(name: str) -> tuple[str, ...]:

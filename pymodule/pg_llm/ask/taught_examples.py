@@ -40,24 +40,44 @@ def teach(db: Connection, question: str, sql: str | None) -> None:
 
 def store(db: Connection, question: str, sql: str | None, path: Sequence[str]) -> None:
     """Store a question with its SQL, or forget it. Raises InvalidInput for SQL that the sandbox refuses."""
+    if sql is not None:
+        store_all(db, [(question, sql)], path)
+    else:
+        _forget_question(db, _normalized(question))
+
+
+def store_all(db: Connection, examples: Sequence[tuple[str, str]], path: Sequence[str]) -> None:
+    """Store questions with their SQL. Raises InvalidInput for SQL that the sandbox refuses."""
+    if not examples:
+        return
+    texts = [_normalized(question) for question, _ in examples]
+    checked = sandbox.check(db, [sql for _, sql in examples], path)
+    model = models.find(db, None, "embedding")
+    vector = schema_of(db, "vector")
+    refused = next((query for query in checked if isinstance(query, sandbox.Refused)), None)
+    if refused is not None:
+        raise InvalidInput(
+            str(refused), hint="One SELECT on tables that you may read, with PostgreSQL's own functions."
+        )
+    for text, query, embedding in zip(texts, checked, model.run("embedding", texts), strict=True):
+        assert isinstance(query, sandbox.ValidatedQuery)
+        _forget_question(db, text)
+        db.rows(
+            f"INSERT INTO llm.taught (question, sql, model, embedding) VALUES ($1, $2, $3, $4::{vector}.vector)",
+            ("text",) * 4,
+            (text, query.qualified.strip(), model.name, embedding),
+        )
+
+
+def _normalized(question: str) -> str:
     text = " ".join(question.split())
     if not 0 < len(text) <= _LONGEST_QUESTION:
         raise InvalidInput(f"a question has 1 to {_LONGEST_QUESTION} characters")
-    db.rows("DELETE FROM llm.taught WHERE question = $1", ("text",), (text,))
-    if sql is None:
-        return
-    checked = sandbox.check(db, [sql], path)[0]
-    if isinstance(checked, sandbox.Refused):
-        raise InvalidInput(
-            str(checked), hint="One SELECT on tables that you may read, with PostgreSQL's own functions."
-        )
-    model = models.find(db, None, "embedding")
-    vector = schema_of(db, "vector")
-    db.rows(
-        f"INSERT INTO llm.taught (question, sql, model, embedding) VALUES ($1, $2, $3, $4::{vector}.vector)",
-        ("text",) * 4,
-        (text, checked.qualified.strip(), model.name, model.run("embedding", [text])[0]),
-    )
+    return text
+
+
+def _forget_question(db: Connection, question: str) -> None:
+    db.rows("DELETE FROM llm.taught WHERE question = $1", ("text",), (question,))
 
 
 def forget(db: Connection, question: str, sql: str | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 _MOST_SHOWN = 10
@@ -46,14 +47,14 @@ def verbalize(
 
 
 def format_value(value: Any) -> str:
-    """A value formatted for reading."""
+    """A value formatted for reading; a number keeps its digits."""
     if value is None:
         return "—"
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, float):
-        rounded = round(value, 2) if abs(value) >= 1 else float(f"{value:.3g}")
-        return f"{rounded:g}" if abs(rounded) < 1e6 else f"{rounded:.2f}".rstrip("0").rstrip(".")
+    if isinstance(value, Decimal):
+        text = f"{value:f}"
+        return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
     if isinstance(value, dict | list):
         import json
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pg_llm.ask import correction, coverage, execution
+from pg_llm.ask import correction, coverage, execution, explanation, operations
 from pg_llm.ask.candidates import Candidate, Proposal, failure_note
 from pg_llm.ask.context import Context, Scope
 from pg_llm.ask.mention import LinkedQuestion
@@ -30,13 +30,17 @@ _CONFIDENT = 0.75
 _DISAGREEMENT_EXPONENT = 12
 # The share of right answers among those that the grammar is sure of, on databases that nobody had looked at.
 _GRAMMAR_RELIABILITY = 0.53
-# The weight of a model's query that does not read what the question states, or no table at all.
-_UNREAD_WEIGHT = 0.5
+# How much likelier a right query of a model's is to be doubted by its words than a wrong one, at the most.
+_DOUBT_RATIO = 0.15
 
 
 @dataclass(slots=True)
 class Outcome:
-    """The query chosen for a question, its result, confidence and explanation, and the reasons for doubt."""
+    """The query chosen for a question, its result, confidence and explanation, and the reasons for doubt.
+
+    `question` is the whole one that a follow-up stands for; `readings` are its phrases with their meanings, `choices`
+    the readings to choose from where it is not certain which is meant.
+    """
 
     sql: str | None
     confidence: float
@@ -45,6 +49,10 @@ class Outcome:
     doubt: str
     chinese: bool
     alternatives: list[dict[str, Any]] = field(default_factory=list)
+    question: str = ""
+    readings: list[tuple[str, str]] = field(default_factory=list)
+    assumptions: list[str] = field(default_factory=list)
+    choices: list[dict[str, Any]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -55,7 +63,7 @@ class Group:
     own: float = 0.0
     model: float = 0.0
     votes: int = 0
-    unread: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
     @property
     def confidence(self) -> float:
@@ -81,10 +89,11 @@ class Group:
         return any(member.source == source for member in self.members)
 
 
-def no_outcome(scope: Scope) -> Outcome:
+def no_outcome(question: str, scope: Scope) -> Outcome:
     """The outcome of a question that there are no tables for."""
     nothing = "there is no table that you may read and that the question may be about"
-    return Outcome(None, 0.0, None, "", _join_reasons(nothing, scope.selection.exclusion_note), False)
+    doubt = explanation.join(nothing, scope.selection.exclusion_note)
+    return Outcome(None, 0.0, None, "", doubt, False, question=question)
 
 
 def settle(
@@ -96,17 +105,14 @@ def settle(
     notes = [scope.selection.exclusion_note, proposal.note]
     if writer is not None:
         try:
-            tried = correction.correct(db, tried, scope, writer, context.schema.names())
+            tried = correction.correct(db, tried, scope, writer)
         except Error as error:
             notes.append(failure_note(writer, error))
     outcome = _vote(tried, proposal, context.schema, writer, threshold)
-    outcome.explanation = _join_reasons(outcome.explanation, *notes)
-    outcome.doubt = _join_reasons(outcome.doubt, *notes)
+    outcome.explanation = explanation.join(outcome.explanation, *notes)
+    outcome.doubt = explanation.join(outcome.doubt, *notes)
+    outcome.question = context.question if context.before is None else f"{context.before.question} {context.question}"
     return outcome
-
-
-def _join_reasons(*reasons: str) -> str:
-    return "; ".join(dict.fromkeys(filter(None, reasons)))
 
 
 def _most_likely(candidates: Iterable[Candidate]) -> list[Candidate]:
@@ -121,7 +127,7 @@ def _vote(
 ) -> Outcome:
     """Choose the surest group of candidates with the same result."""
     linked = proposal.linked
-    doubt = _explain_doubt(linked, proposal.reasons, tried)
+    doubt = explanation.doubt(linked, proposal.reasons, tried)
     groups = group_results(tried, linked, schema, writer)
     if not groups:
         valid = (candidate.validated.sql for candidate in tried if candidate.validated is not None)
@@ -131,21 +137,25 @@ def _vote(
     best = chosen.best
     assert best.result is not None
     assert best.validated is not None
-    if chosen.unread:
-        doubt = _join_reasons(doubt, f"the model's query does not read: {', '.join(chosen.unread)}")
+    doubt = explanation.join(doubt, *(f"the model's query {each}" for each in chosen.doubts))
+    read = explanation.readings(best, linked, schema)
+    rivals = [group.best for group in others if group.own > 0 or group.votes > 1]
     alternatives = [_alternative(group) for group in others]
     if alternatives and chosen.confidence < _CONFIDENT:
-        doubt = _join_reasons(doubt, f"it may also mean: {alternatives[0]['sql']}")
+        doubt = explanation.join(doubt, f"it may also mean: {alternatives[0]['sql']}")
     if not best.result.rows:
-        doubt = _join_reasons(doubt, "no rows match that reading")
+        doubt = explanation.join(doubt, "no rows match that reading")
     return Outcome(
         best.validated.sql,
         round(chosen.confidence, 3),
         best.result,
-        _explain(linked, schema, chosen, sum(len(group.members) for group in groups), writer),
+        _explain(best, chosen, sum(len(group.members) for group in groups), writer, read),
         doubt or "no reading is sure enough",
         linked.chinese,
         alternatives,
+        readings=read,
+        assumptions=explanation.assumptions(best, linked, schema),
+        choices=explanation.choices([best, *rivals], linked, schema),
     )
 
 
@@ -166,16 +176,24 @@ def group_results(
         if written and writer is not None:
             group.votes = sum(member.votes for member in written)
             group.model = writer.reliability.confidence(group.votes, writer.samples)
-            group.unread = min((_unread(member, linked, schema) for member in written), key=len)
-            group.model *= _UNREAD_WEIGHT if group.unread else 1.0
+            group.doubts = min((_doubts(member, linked, schema) for member in written), key=len)
+            group.model = _doubted(group.model) if group.doubts else group.model
     return list(by_result.values())
 
 
-def _unread(candidate: Candidate, linked: LinkedQuestion, schema: Schema) -> list[str]:
-    """What the question states and the query does not read; all of it where it reads no table."""
+def _doubts(candidate: Candidate, linked: LinkedQuestion, schema: Schema) -> list[str]:
+    """What the question states and the query does not read, and what it adds; a query without a table reads nothing."""
     if candidate.validated is not None and not candidate.validated.relations:
-        return [linked.question]
-    return coverage.unread_words(linked, schema, candidate.sql)
+        return ["reads no table"]
+    unread = coverage.unread_words(linked, schema, candidate.sql) + operations.missing(linked.question, candidate.sql)
+    added = operations.unasked(linked, candidate.sql)
+    said = (("does not read", unread), ("adds what nothing asks for", added))
+    return [f"{what}: {', '.join(words)}" for what, words in said if words]
+
+
+def _doubted(confidence: float) -> float:
+    """The confidence in a query whose words are in doubt, by Bayes' rule."""
+    return confidence * _DOUBT_RATIO / (confidence * _DOUBT_RATIO + 1 - confidence)
 
 
 def _weigh_conflict(groups: Sequence[Group], threshold: float) -> None:
@@ -185,7 +203,7 @@ def _weigh_conflict(groups: Sequence[Group], threshold: float) -> None:
     """
     model = max(groups, key=lambda group: group.model)
     rival = max(groups, key=lambda group: group.own)
-    if rival is model or model.votes < 2 or model.unread or rival.own < threshold or rival.holds("taught"):
+    if rival is model or model.votes < 2 or model.doubts or rival.own < threshold or rival.holds("taught"):
         return
     p, r = model.model, _GRAMMAR_RELIABILITY
     model.model = max(model.own, p * (1 - r) / (p * (1 - r) + 1 - p))
@@ -225,35 +243,13 @@ def _weight(candidates: Iterable[Candidate], score: float) -> float:
     return sum((candidate.score / score) ** _DISAGREEMENT_EXPONENT for candidate in candidates)
 
 
-def _explain(linked: LinkedQuestion, schema: Schema, chosen: Group, total: int, writer: Writer | None) -> str:
-    best = chosen.best
+def _explain(best: Candidate, chosen: Group, total: int, writer: Writer | None, read: Sequence[tuple[str, str]]) -> str:
     if best.source == "taught":
-        return "as taught by llm_teach()"
-    mappings = []
-    for mention in linked.mentions:
-        if mention.kind == "element" and mention.refs:
-            ref = mention.refs[0][0]
-            table = schema.tables[ref[0]].sql
-            column = "" if ref[1] < 0 else schema.column(ref).sql
-            if (column or table) in best.sql:
-                mappings.append(f"“{mention.normalized}” read as {table}{'.' if column else ''}{column}")
+        return "as chosen" if best.interpretation is not None else "as taught by llm_teach()"
     agreement = f"{len(chosen.members)} of {total} queries tried agree" if total > 1 else ""
     source = ""
     if chosen.votes and writer is not None:
         known = "measured" if writer.reliability.measured else "assumed, llm_calibrate_ask() measures it"
         said = f'{chosen.votes} of {writer.samples} samples of the model "{writer.model.name}"'
         source = f"{said} agree on this result (confidence {known})"
-    return _join_reasons(source, *dict.fromkeys(mappings), agreement)
-
-
-def _explain_doubt(linked: LinkedQuestion, reasons: Sequence[str], tried: Sequence[Candidate]) -> str:
-    parts = []
-    if linked.unlinked:
-        parts.append("not understood: " + ", ".join(dict.fromkeys(linked.unlinked)))
-    if all(candidate.result is None for candidate in tried):
-        parts += reasons[:2]
-        parts += list(dict.fromkeys(candidate.failure for candidate in tried if candidate.failure))[:2]
-    written = [candidate for candidate in tried if candidate.source == "model"]
-    if written and all(candidate.result is None for candidate in written):
-        parts.append(f"what the model wrote was not run: {written[0].failure}")
-    return "; ".join(parts)
+    return explanation.join(source, *(f"“{phrase}” read as {meaning}" for phrase, meaning in read), agreement)

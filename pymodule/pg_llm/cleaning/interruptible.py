@@ -8,17 +8,14 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from heapq import merge
 from itertools import islice
-from time import monotonic
 from typing import TypeVar
 
 _T = TypeVar("_T")
 Poll = Callable[[], object]
 _CHUNK = 10_000
-# Items, and seconds, between two polls.
+# Items between two polls.
 _ITEMS = 32
-_SECONDS = 0.02
 
 
 def chunks(items: Iterable[_T], size: int = _CHUNK) -> Iterator[list[_T]]:
@@ -34,28 +31,6 @@ def interruptible(items: Iterable[_T], poll: Poll) -> Iterator[_T]:
         if number % _ITEMS == _ITEMS - 1:
             poll()
         yield item
-
-
-def throttled(poll: Poll) -> Poll:
-    """A poll that skips calls which follow the last one too soon."""
-    last = 0.0
-
-    def throttled_poll() -> None:
-        nonlocal last
-        if monotonic() >= last + _SECONDS:
-            poll()
-            last = monotonic()
-
-    return throttled_poll
-
-
-def sort_interruptibly(numbers: Iterable[float], poll: Poll) -> Iterator[float]:
-    """The numbers in ascending order, by merge sort of chunks: one call of sorted() could not be interrupted."""
-    runs = []
-    for chunk in chunks(numbers):
-        poll()
-        runs.append(sorted(chunk))
-    return interruptible(merge(*runs), poll)
 
 
 @contextmanager

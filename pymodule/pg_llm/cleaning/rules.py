@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from pg_llm.cleaning import target_table
-from pg_llm.cleaning.column_store import Cell, ColumnStore, Finding, Value
-from pg_llm.cleaning.detectors.distance import edit_distance
-from pg_llm.cleaning.interruptible import Poll, chunks, interruptible, throttled
-from pg_llm.cleaning.target_table import TargetTable
+from pg_llm.cleaning.analysis import Analysis, Finding, Violation
+from pg_llm.cleaning.distance import edit_distance
+from pg_llm.cleaning.interruptible import Poll, chunks, interruptible
+from pg_llm.cleaning.target_table import TargetTable, Value
 from pg_llm.database import column_types, relation_names, table_access
 from pg_llm.database.connection import Connection
 from pg_llm.database.quoting import quote_ident
@@ -126,28 +127,24 @@ def _violating_values(db: Connection, rule: ValueRule, values: Sequence[str]) ->
     return {row["v"] for row in rows}
 
 
-def detect(db: Connection, rules: Rules, keys: Sequence[str], table: ColumnStore) -> Iterator[Finding]:
+def detect(db: Connection, rules: Rules, table: Analysis) -> Iterator[Violation]:
     """Cells that violate a rule; where allowed values are listed, the nearest one is the repair."""
     for rule in rules.value_rules:
         # One array of all values of a large table takes long to make, and that cannot be interrupted.
-        violating = {
-            value for chunk in chunks(table.counts[rule.position]) for value in _violating_values(db, rule, chunk)
-        }
-        nearest = {value: _nearest(value, rule.allowed, table.poll) for value in violating} if rule.allowed else {}
-        for row, value in enumerate(table.interruptible(table.columns[rule.position])):
-            if value and value in violating:
-                new = nearest.get(value)
+        for chunk in chunks(table.values(rule.position)):
+            for value in sorted(_violating_values(db, rule, chunk)):
+                new = _nearest(value, rule.allowed, db.poll) if rule.allowed else None
                 confidence = _NEAREST_CONFIDENCE if new else None
-                yield Finding((row, rule.position), new, confidence, DETECTOR, f"{value!r} breaks a rule")
+                yield Violation(rule.position, value, new, confidence, f"{value!r} breaks a rule")
     for position, condition in rules.checks:
-        violating = {
+        keys = {
             key
-            for chunk in chunks(keys)
+            for chunk in chunks(table.keys)
             for key in target_table.violating_keys(db, rules.target, condition, {key: {} for key in chunk})
         }
-        for row, key in enumerate(table.interruptible(keys)):
-            if key in violating:
-                yield Finding((row, position), None, None, DETECTOR, f"the row breaks {condition}")
+        rows = [row for row, key in enumerate(table.keys) if key in keys] if keys else []
+        if rows:
+            yield Violation(position, rows, None, None, f"the row breaks {condition}")
 
 
 def _nearest(value: str, allowed: Sequence[str], poll: Poll) -> str | None:
@@ -161,28 +158,41 @@ def _nearest(value: str, allowed: Sequence[str], poll: Poll) -> str | None:
     return near[0][1] if near and (len(near) == 1 or near[0][0] < near[1][0]) else None
 
 
-def forbidden_repairs(db: Connection, rules: Rules, keys: Sequence[str], findings: dict[Cell, Finding]) -> set[Cell]:
-    """The cells whose repair the column's type, a rule, or a CHECK constraint of the table does not allow."""
-    cells_by_value: dict[int, dict[Value, list[Cell]]] = {}
-    for cell, finding in interruptible(findings.items(), throttled(db.poll)):
-        if finding.confidence is not None:
-            cells_by_value.setdefault(cell[1], {}).setdefault(finding.new, []).append(cell)
-    forbidden: set[Cell] = set()
-    for position, cells in cells_by_value.items():
-        invalid = target_table.invalid_values(db, rules.target, rules.target.columns[position], list(cells))
-        valid = [value for value in cells if value is not None and value not in invalid]
-        for rule in rules.value_rules:
-            if rule.position == position:
-                invalid |= {value for chunk in chunks(valid) for value in _violating_values(db, rule, chunk)}
-        forbidden.update(cell for value in invalid for cell in cells.get(value, ()))
-    patches: dict[str, dict[str, Value]] = {}
-    for cell, finding in interruptible(findings.items(), throttled(db.poll)):
-        if finding.confidence is not None and cell not in forbidden:
-            patches.setdefault(keys[cell[0]], {})[rules.target.columns[cell[1]].name] = finding.new
+def forbidden_repairs(
+    db: Connection, rules: Rules, keys: Sequence[str], findings: Sequence[Finding]
+) -> set[tuple[int, int]]:
+    """The cells, row and column, whose repair the column's type, a rule, or a CHECK constraint does not allow."""
+    repairs = [finding for finding in findings if finding.confidence is not None]
+    invalid = {
+        position: _invalid_values(
+            db, rules, position, {finding.new for finding in repairs if finding.column == position}
+        )
+        for position in {finding.column for finding in repairs}
+    }
+    forbidden = {
+        (row, finding.column) for finding in repairs if finding.new in invalid[finding.column] for row in finding.rows
+    }
+    conditions = [*rules.target.checks, *(condition for _, condition in rules.checks)]
+    if not conditions:
+        return forbidden
+    patches: defaultdict[int, dict[str, Value]] = defaultdict(dict)
+    for finding in repairs:
+        if finding.new not in invalid[finding.column]:
+            for row in finding.rows:
+                patches[row][rules.target.columns[finding.column].name] = finding.new
     violating: set[str] = set()
-    if patches:
-        for condition in [*rules.target.checks, *(condition for _, condition in rules.checks)]:
-            for chunk in chunks(patches.items()):
-                violating |= target_table.violating_keys(db, rules.target, condition, dict(chunk))
-    forbidden.update(cell for cell in findings if keys[cell[0]] in violating)
-    return forbidden
+    for condition in conditions:
+        for chunk in chunks(patches.items()):
+            by_key = {keys[row]: patch for row, patch in chunk}
+            violating |= target_table.violating_keys(db, rules.target, condition, by_key)
+    return forbidden | {(row, finding.column) for finding in repairs for row in finding.rows if keys[row] in violating}
+
+
+def _invalid_values(db: Connection, rules: Rules, position: int, values: set[Value]) -> set[Value]:
+    """Those of the values that the column's type, its NOT NULL, or a rule rejects."""
+    invalid = target_table.invalid_values(db, rules.target, rules.target.columns[position], list(values))
+    valid = [value for value in values if value is not None and value not in invalid]
+    for rule in rules.value_rules:
+        if rule.position == position:
+            invalid |= {value for chunk in chunks(valid) for value in _violating_values(db, rule, chunk)}
+    return invalid

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pg_llm import arguments
 from pg_llm.cleaning import rules as integrity_rules
 from pg_llm.cleaning import target_table
-from pg_llm.cleaning.column_store import Cell, ColumnStore, Finding, Value
-from pg_llm.cleaning.detectors import ensemble
-from pg_llm.cleaning.interruptible import chunks, garbage_collection_paused, interruptible, throttled
+from pg_llm.cleaning.analysis import Analysis, Cell, Finding, Knowledge
+from pg_llm.cleaning.interruptible import chunks, garbage_collection_paused
 from pg_llm.cleaning.rules import Rules
-from pg_llm.cleaning.target_table import TargetTable
+from pg_llm.cleaning.target_table import TargetTable, Value
 from pg_llm.database import progress
 from pg_llm.database.connection import Connection
 from pg_llm.errors import InvalidInput, UndefinedRun
 
+# A repair that is less probable is not proposed; the cell is still reported.
+MIN_CONFIDENCE = 0.5
 # Changes that one INSERT stores.
 _BATCH = 5000
 _LABELS_HINT = """Write labels => '[{"key": {"id": 1}, "column": "city", "value": "Oslo"}]'; value is the right one."""
@@ -136,37 +137,37 @@ def _store_mark(db: Connection, run_id: str, key: str, column: str, value: Value
 
 
 def _examine(db: Connection, run: Run, rules: Rules, command: str, propose: bool) -> int:
-    """Run all detectors on the table and store what they find; returns how many repairs are proposed."""
+    """Let all detectors look at the table and store what they find; returns how many repairs are proposed."""
     with progress.reporting(db, command, run.target.table.relation, run.id) as report, garbage_collection_paused():
         report("reading", 0, 0)
-        keys, table = target_table.read(db, run.target)
-        table.marks = _load_marks(db, run, keys)
-        table.corrections = _load_corrections(db, run)
+        table = Analysis(db, run.target)
 
         def step(detector: str) -> None:
-            report(detector, 0, table.row_count)
+            report(detector, 0, len(table.keys))
 
         step(integrity_rules.DETECTOR)
-        violations = list(integrity_rules.detect(db, rules, keys, table))
-        findings = ensemble.detect(table, step, rules.dependencies, violations)
+        violations = list(integrity_rules.detect(db, rules, table))
+        marks, corrections = _load_marks(db, run, table.keys), _load_corrections(db, run)
+        found = table.find(step, Knowledge(marks, corrections, rules.dependencies, violations))
         writable = {
             position
             for position, column in enumerate(run.target.columns)
             if column.name in run.columns and not column.fixed
         }
-        findings = {cell: finding for cell, finding in table.interruptible(findings.items()) if cell[1] in writable}
-        report("writing", 0, len(findings))
-        forbidden = integrity_rules.forbidden_repairs(db, rules, keys, findings) if propose else set()
-        return _store_findings(db, run, keys, table, findings, forbidden, propose)
+        findings = [finding for finding in found if finding.column in writable]
+        report("writing", 0, sum(len(finding.rows) for finding in findings))
+        forbidden = integrity_rules.forbidden_repairs(db, rules, table.keys, findings) if propose else set()
+        return _store_findings(db, run, table.keys, findings, forbidden, propose)
 
 
 def _load_marks(db: Connection, run: Run, keys: Sequence[str]) -> dict[Cell, Value]:
-    rows = {key: row for row, key in enumerate(interruptible(keys, throttled(db.poll)))}
     marks = db.rows(
         'SELECT key::text AS key, "column"::text AS "column", value FROM llm.mark WHERE run = $1::uuid',
         ("text",),
         (run.id,),
     )
+    marked = {mark["key"] for mark in marks}
+    rows = {key: row for row, key in enumerate(keys) if key in marked} if marked else {}
     return {
         (rows[mark["key"]], run.target.position(mark["column"])): mark["value"] for mark in marks if mark["key"] in rows
     }
@@ -194,31 +195,13 @@ def _store_findings(
     db: Connection,
     run: Run,
     keys: Sequence[str],
-    table: ColumnStore,
-    findings: dict[Cell, Finding],
+    findings: Sequence[Finding],
     forbidden: set[Cell],
     propose: bool,
 ) -> int:
     """Replace the open changes of a run; a repair is stored if it is probable enough and not forbidden."""
     db.rows("DELETE FROM llm.change WHERE run = $1::uuid AND state IN ('found', 'proposed')", ("text",), (run.id,))
-    changes = []
-    for cell, finding in table.interruptible(findings.items()):
-        confidence = finding.confidence if propose and cell not in forbidden else None
-        row, position = cell
-        change = {
-            "key": json.loads(keys[row]),
-            "column": run.target.columns[position].name,
-            "old": table.columns[position][row],
-            "detector": finding.detector,
-            "reason": finding.reason,
-            "state": "found",
-        }
-        if confidence is not None and confidence >= ensemble.MIN_CONFIDENCE:
-            change |= {"state": "proposed", "new": finding.new, "confidence": confidence}
-            if finding.determinant:
-                column, value = finding.determinant
-                change["given"] = {run.target.columns[column].name: value}
-        changes.append(change)
+    changes = (change for finding in findings for change in _changes(run, keys, finding, forbidden, propose))
     for chunk in chunks(changes, _BATCH):
         db.rows(
             """
@@ -233,3 +216,24 @@ def _store_findings(
         )
     proposed = "SELECT count(*) AS n FROM llm.change WHERE run = $1::uuid AND state = 'proposed'"
     return int(db.rows(proposed, ("text",), (run.id,))[0]["n"])
+
+
+def _changes(
+    run: Run, keys: Sequence[str], finding: Finding, forbidden: set[Cell], propose: bool
+) -> Iterator[dict[str, Any]]:
+    """A row of llm.change for each cell of a finding."""
+    found = {
+        "column": run.target.columns[finding.column].name,
+        "old": finding.old,
+        "detector": finding.detector,
+        "reason": finding.reason,
+    }
+    repair: dict[str, Any] = {}
+    if propose and finding.confidence is not None and finding.confidence >= MIN_CONFIDENCE:
+        repair = {"state": "proposed", "new": finding.new, "confidence": finding.confidence}
+        if finding.determinant:
+            place, value = finding.determinant
+            repair["given"] = {run.target.columns[place].name: value}
+    for row in finding.rows:
+        cell = {"key": json.loads(keys[row]), "state": "found"}
+        yield found | cell | (repair if (row, finding.column) not in forbidden else {})

@@ -7,8 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from pg_llm.cleaning.column_store import ColumnStore, Value
-from pg_llm.cleaning.target_table import TargetTable
+from pg_llm.cleaning.target_table import TargetTable, Value
 from pg_llm.database.quoting import quote_ident, quote_literal
 
 # Rows that a value must have before it may decide another one.
@@ -21,22 +20,26 @@ _Change = dict[str, Any]
 
 
 def update_statement(
-    relation: str, target: TargetTable, keys: Sequence[str], table: ColumnStore, changes: Sequence[_Change]
+    relation: str,
+    target: TargetTable,
+    keys: Sequence[str],
+    after: Sequence[Sequence[Value]],
+    changes: Sequence[_Change],
 ) -> str:
-    """The UPDATE for a relation; `table` is the content after the changes.
+    """The UPDATE for a relation; `after` are the columns after the changes.
 
     Changes that follow from no values of their row are only counted, in a comment.
     """
-    rows = {key: row for row, key in enumerate(table.interruptible(keys))}
+    rows = {key: row for row, key in enumerate(keys)}
     changes_by_column: defaultdict[int, dict[int, _Change]] = defaultdict(dict)
-    before = [list(table.interruptible(column)) for column in table.columns]
-    for change in table.interruptible(changes):
+    before = [list(column) for column in after]
+    for change in changes:
         if change["key"] in rows:
             row, position = rows[change["key"]], target.position(change["column"])
             changes_by_column[position][row] = change
             before[position][row] = change["old"]
     cases = {
-        position: _generalise(target, before, table, position, changed)
+        position: _generalise(target, before, after, position, changed)
         for position, changed in sorted(changes_by_column.items())
     }
     uncovered = len(changes) - sum(covered for _, covered in cases.values())
@@ -59,7 +62,7 @@ def update_statement(
 def _generalise(
     target: TargetTable,
     before: Sequence[Sequence[Value]],
-    after: ColumnStore,
+    after: Sequence[Sequence[Value]],
     position: int,
     changed: dict[int, _Change],
 ) -> tuple[dict[_Condition, Value], int]:
@@ -78,7 +81,7 @@ def _generalise(
             break
         deciding = _deciding_values(before, after, context[0], position) if context else set()
         candidates: dict[_Condition, Value] = {}
-        for row in after.interruptible(uncovered):
+        for row in uncovered:
             determinant = json.loads(changed[row]["given"] or "{}")
             positions = [target.position(name) for name in determinant] if context is None else context
             if context and before[context[0]][row] not in deciding:
@@ -90,7 +93,7 @@ def _generalise(
         columns_used = {tuple(number for number, _ in condition) for condition in sound}
         uncovered -= {
             row
-            for row in after.interruptible(uncovered)
+            for row in uncovered
             for columns in columns_used
             if sound.get(_condition(before, row, columns), _ABSENT) == changed[row]["new"]
         }
@@ -98,14 +101,14 @@ def _generalise(
     return dict(sorted(rules.items(), key=lambda item: -len(item[0]))), len(changed) - len(uncovered)
 
 
-def _deciding_values(before: Sequence[Sequence[Value]], after: ColumnStore, left: int, right: int) -> set[Value]:
+def _deciding_values(
+    before: Sequence[Sequence[Value]], after: Sequence[Sequence[Value]], left: int, right: int
+) -> set[Value]:
     """The values of the left column that occur in enough rows, all with one value in the right column."""
     groups: defaultdict[Value, Counter[Value]] = defaultdict(Counter)
-    for value, new in after.interruptible(zip(before[left], after.columns[right], strict=True)):
+    for value, new in zip(before[left], after[right], strict=True):
         groups[value][new] += 1
-    return {
-        value for value, news in after.interruptible(groups.items()) if len(news) == 1 and news.total() >= _MIN_ROWS
-    }
+    return {value for value, news in groups.items() if len(news) == 1 and news.total() >= _MIN_ROWS}
 
 
 def _condition(before: Sequence[Sequence[Value]], row: int, positions: Sequence[int]) -> _Condition:
@@ -114,14 +117,14 @@ def _condition(before: Sequence[Sequence[Value]], row: int, positions: Sequence[
 
 def _drop_contradicted(
     before: Sequence[Sequence[Value]],
-    after: ColumnStore,
+    after: Sequence[Sequence[Value]],
     changed: dict[int, _Change],
     candidates: dict[_Condition, Value],
 ) -> dict[_Condition, Value]:
     """The conditions that hold for no row which was left unchanged, or was changed to another value."""
     sound = dict(candidates)
     for columns in {tuple(number for number, _ in condition) for condition in candidates}:
-        for row, values in enumerate(after.interruptible(zip(*(before[number] for number in columns), strict=True))):
+        for row, values in enumerate(zip(*(before[number] for number in columns), strict=True)):
             condition = tuple(zip(columns, values, strict=True))
             if condition in sound and (row not in changed or changed[row]["new"] != sound[condition]):
                 del sound[condition]

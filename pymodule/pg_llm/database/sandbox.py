@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from pg_llm import settings
@@ -182,7 +183,7 @@ def _resolve_relations(
 
 
 def _check_view(db: Connection, row: dict[str, Any], name: str, depth: int) -> None:
-    parsed = json.loads(models.run_without_model(db, "sql_check", [row["definition"]], view=True)[0])
+    parsed = json.loads(models.run_without_model(db, "sql_check", [row["definition"]], purpose="view")[0])
     if "refused" in parsed:
         raise Refused(f"the view {name} {parsed['refused']}")
     enumerations = """
@@ -222,7 +223,7 @@ def _check_cost(db: Connection, sql: str, limit: int) -> None:
 
 
 def _fetch(db: Connection, sql: str, limit: int) -> Result:
-    """The rows with JSON values."""
+    """The rows with JSON values, whose numbers have all their digits."""
     described = columns(db, sql)
     if not 0 < len(described) <= _MOST_COLUMNS:
         raise Refused(f"the query has {len(described)} columns, and 1 to {_MOST_COLUMNS} are read")
@@ -244,5 +245,5 @@ def _fetch(db: Connection, sql: str, limit: int) -> Result:
     )
     if lines and lines[-1]["total"] > _MOST_CHARACTERS:
         raise Refused(f"the result is longer than {_MOST_CHARACTERS} characters")
-    rows = [json.loads(row["line"]) for row in lines]
+    rows = [json.loads(row["line"], parse_float=Decimal) for row in lines]
     return Result([(name, column_type.name) for name, column_type in described], rows[:limit], len(rows) > limit)

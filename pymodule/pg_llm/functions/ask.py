@@ -20,9 +20,16 @@ def llm_sql(db: Connection, question: str | None, tables: list[str] | None, mode
 
 
 @sql_function
-def ask(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
+def ask(
+    db: Connection,
+    question: str | None,
+    tables: list[str] | None,
+    model: str | None,
+    after: str | None,
+    explain: bool | None,
+) -> list[dict[str, Any]]:
     """The answer to a question about your tables, SQL, rows, chart; below llm.ask_threshold only why there is none."""
-    return [answering.answer(db, _question(question), _table_names(tables), model)]
+    return [answering.answer(db, _question(question), _table_names(tables), model, after, bool(explain))]
 
 
 @sql_function

@@ -1,14 +1,17 @@
-"""SQL: descriptions of tables and columns, embeddings of their names, and taught questions, all used by ask."""
+"""SQL: descriptions of tables and columns, embeddings of their names, metrics and taught questions, used by ask."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from pg_llm import arguments
-from pg_llm.ask import catalog, taught_examples
+from pg_llm.ask import catalog, catalog_exchange, metrics, taught_examples
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
 from pg_llm.errors import InvalidInput
 
 _LONGEST_DESCRIPTION = 4000
+_LONGEST_NAME, _MOST_SYNONYMS = 100, 50
 
 
 @sql_function
@@ -30,3 +33,33 @@ def llm_describe(db: Connection, object: str | None, text: str | None) -> None:
 def llm_teach(db: Connection, question: str | None, sql: str | None) -> None:
     """Say which SELECT answers a question, so that similar ones of yours are answered so; NULL forgets it."""
     taught_examples.teach(db, arguments.required("question", question), sql)
+
+
+@sql_function
+def llm_define_metric(
+    db: Connection, name: str | None, expression: str | None, target: str | None, synonyms: list[str | None] | None
+) -> None:
+    """Say by which aggregate over a table a word of your questions is computed; NULL forgets it."""
+    words = [_metric_name(arguments.required("a synonym", word)) for word in synonyms or ()]
+    if len(words) > _MOST_SYNONYMS:
+        raise InvalidInput(f"a metric has at most {_MOST_SYNONYMS} synonyms")
+    metrics.define(db, _metric_name(arguments.required("name", name)), expression, target, words)
+
+
+@sql_function
+def llm_catalog_export(db: Connection) -> str:
+    """Your descriptions, metrics and taught questions as one YAML text, to keep under version control."""
+    return catalog_exchange.export_text(db)
+
+
+@sql_function
+def llm_catalog_import(db: Connection, yaml: str | None) -> list[dict[str, Any]]:
+    """Describe, define and teach all that a text of llm_catalog_export() says, in place of what you said before."""
+    return catalog_exchange.import_text(db, arguments.required("yaml", yaml))
+
+
+def _metric_name(text: str) -> str:
+    name = " ".join(text.split())
+    if not 0 < len(name) <= _LONGEST_NAME:
+        raise InvalidInput(f"the name of a metric has 1 to {_LONGEST_NAME} characters")
+    return name

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pg_llm.models.engine import Window
     from pg_llm.models.model_cache import ModelCache
     from pg_llm.models.spec import ModelSpec
+    from pg_llm.tasks.worker_process import WorkerProcess
 
 
 def answer(request: Message, poll: Callable[[], object]) -> Any:
@@ -35,6 +36,8 @@ def answer(request: Message, poll: Callable[[], object]) -> Any:
     from pg_llm.models import loading
     from pg_llm.models.spec import ModelSpec
 
+    if request.get("op") == "work":
+        return [_work(request, poll)]
     if request["model"] is None:
         return _run_without_model(request["task"], request["inputs"], request["options"], poll)
     spec = ModelSpec.from_wire(request["model"])
@@ -207,6 +210,21 @@ def _results(
         if any(isinstance(item, batching.BatchFailed) for item in items):
             break
     return results
+
+
+def _work(request: Message, poll: Callable[[], object]) -> str:
+    """The answer of this session's own process for a task, which remembers what it was told before."""
+    from pg_llm.tasks import worker_process
+
+    worker_process.poll = poll
+    return _worker(request["task"]).call(request["options"], *request["inputs"])
+
+
+@functools.cache
+def _worker(task: str) -> WorkerProcess:
+    from pg_llm.tasks.worker_process import WorkerProcess
+
+    return WorkerProcess(task, None)
 
 
 def _model(spec: ModelSpec, poll: Callable[[], object]) -> Any:

@@ -29,6 +29,7 @@ from pg_llm.runtime import result_cache
 from pg_llm.runtime.request_memory import Memory
 from pg_llm.runtime.result_cache import ResultCache
 from pg_llm.runtime.scheduler import ModelQueue, Session
+from pg_llm.runtime.session_workers import SessionWorkers
 from pg_llm.runtime.training.queue import TrainingQueue
 from pg_llm.runtime.usage import Account, Ledger, Spent
 from pg_llm.tasks import worker_process
@@ -78,6 +79,9 @@ class Server:
         # Endpoints that do not answer, and downloads, hold up nothing but each other: their threads only wait.
         self._remote = ThreadPoolExecutor(_MOST_REMOTE)
         self._libraries = ThreadPoolExecutor(4)
+        # Each waits for a process that takes one processor, perhaps for minutes.
+        self._waiting = ThreadPoolExecutor(max(2, (os.cpu_count() or 2) // 2))
+        self._workers = SessionWorkers(functools.partial(self._in_thread, self._waiting))
         self._loading: dict[str, asyncio.Future[Engine]] = {}
         self._queues: dict[str, ModelQueue] = {}
         self._counts: dict[str, Counts] = {}
@@ -116,6 +120,7 @@ class Server:
             # A training's folder can be removed only once its process is gone.
             await asyncio.gather(*running, return_exceptions=True)
             self._trainings.release(session)
+            self._workers.end(session)
 
     async def _read(self, reader: asyncio.StreamReader) -> tuple[Message, Error | None]:
         """One request; for a request whose texts exceed the memory limit, the error in place of its texts."""
@@ -166,6 +171,8 @@ class Server:
                 unresolved = ModelSpec.from_wire(message["model"])
                 spec = await self._in_thread(self._remote, lambda: loading.resolve(unresolved))
                 return {**spec.to_wire(), **loading.describe(await self._model(spec))}
+            case "work":
+                return [await self._workers.call(session, message)]
             case "status":
                 return self._status([ModelSpec.from_wire(wire) for wire in message["models"]])
             case "report":

@@ -18,6 +18,7 @@ from pg_llm.tasks import passages
 
 TASKS = {
     "answering": "pg_llm.search.host.answering",
+    "catalog_text": "pg_llm.ask.host.catalog_text",
     "chart": "pg_llm.charts.host.rendering",
     "chunking": "pg_llm.search.host.chunking",
     "classification": "pg_llm.classify.host.classification",
@@ -41,14 +42,17 @@ TASKS = {
     "redaction": "pg_llm.privacy.host.redaction",
     "redaction_key": "pg_llm.privacy.host.keys",
     "relations": "pg_llm.graph.host.relations",
+    "semantic_types": "pg_llm.cleaning.host.semantic_types",
     "spelling": "pg_llm.cleaning.host.spelling",
     "rewriting": "pg_llm.generate.host.rewriting",
     "spans": "pg_llm.generate.host.spans",
     "sql_check": "pg_llm.ask.host.sql_check",
     "sql_writing": "pg_llm.ask.host.sql_writing",
+    "table_analysis": "pg_llm.cleaning.host.analysis",
     "summarization": "pg_llm.generate.host.summarization",
     "support": "pg_llm.search.host.support",
     "text_vectors": "pg_llm.training.host.text_vectors",
+    "value_parsing": "pg_llm.cleaning.host.value_parsing",
 }
 # Characters of inputs that are prepared together.
 _PORTION = 1 << 18

@@ -15,11 +15,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
-from pg_llm import protocol
+from pg_llm import parent_death, protocol
 from pg_llm.errors import Error, InvalidInput, from_wire, to_wire
 from pg_llm.installation import PACKAGE, installation
 from pg_llm.tasks import TASKS
@@ -54,21 +54,27 @@ def check_caller() -> None:
 
 def call(task: str, *arguments: Any) -> str:
     """The result of the task's function `run_in_worker` for the arguments. Raises what that raises."""
-    return _worker(task).call(list(arguments))
+    return _worker(task).call(*arguments)
 
 
 class _WorkerLost(Exception):
     """The worker exited before it responded."""
 
 
-class _Worker:
-    def __init__(self, task: str) -> None:
+class WorkerProcess:
+    """One process for a task, started by its first call; a call may take `timeout` seconds, None for any time.
+
+    What `run_in_worker` remembers of earlier calls is lost when the process has been idle for long.
+    """
+
+    def __init__(self, task: str, timeout: float | None = _CALL_TIMEOUT) -> None:
         self._task = task
+        self._timeout = timeout
         self._lock = threading.Lock()
         self._running: subprocess.Popen[bytes] | None = None
-        atexit.register(self._end)
+        atexit.register(self.end)
 
-    def call(self, arguments: list[Any]) -> str:
+    def call(self, *arguments: Any) -> str:
         """The result of one call; a worker that has exited is started again."""
         with self._turn():
             with contextlib.suppress(_WorkerLost):
@@ -89,10 +95,10 @@ class _Worker:
         finally:
             self._lock.release()
 
-    def _exchange(self, running: subprocess.Popen[bytes], arguments: list[Any]) -> str:
+    def _exchange(self, running: subprocess.Popen[bytes], arguments: Sequence[Any]) -> str:
         assert running.stdin is not None
         assert running.stdout is not None
-        deadline = time.monotonic() + _CALL_TIMEOUT
+        deadline = None if self._timeout is None else time.monotonic() + self._timeout
         try:
             # Texts follow the JSON, and None stands for each in its place.
             texts = [argument for argument in arguments if isinstance(argument, str)]
@@ -101,17 +107,17 @@ class _Worker:
             running.stdin.flush()
             response = _message(running.stdout.fileno(), deadline)
         except TimeoutError:
-            self._end()
+            self.end()
             raise InvalidInput(
-                f"this takes longer than the {_CALL_TIMEOUT:.0f} seconds that {self._task} may take",
+                f"this takes longer than the {self._timeout:.0f} seconds that {self._task} may take",
                 hint="Ask for less.",
             ) from None
         except (OSError, EOFError) as error:
-            self._end()
+            self.end()
             raise _WorkerLost from error
         except BaseException:
             # The abandoned call's response must not be taken for the next one's.
-            self._end()
+            self.end()
             raise
         if "error" in response:
             raise from_wire(response["error"])
@@ -129,7 +135,8 @@ class _Worker:
         )
         return self._running
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """End the process, if it is running."""
         if self._running is None:
             return
         running, self._running = self._running, None
@@ -143,23 +150,23 @@ class _Worker:
 
 
 @cache
-def _worker(task: str) -> _Worker:
-    return _Worker(task)
+def _worker(task: str) -> WorkerProcess:
+    return WorkerProcess(task)
 
 
-def _message(channel: int, deadline: float) -> protocol.Message:
+def _message(channel: int, deadline: float | None) -> protocol.Message:
     """The message of one frame. Raises EOFError and TimeoutError."""
     size = protocol.size(_bytes(channel, protocol.HEADER.size, deadline))
     message = protocol.decode(_bytes(channel, size, deadline))
     return protocol.complete(message, _bytes(channel, protocol.texts_size(message), deadline))
 
 
-def _bytes(channel: int, size: int, deadline: float) -> bytes:
+def _bytes(channel: int, size: int, deadline: float | None) -> bytes:
     received = bytearray()
     while len(received) < size:
         while not select.select([channel], [], [], _SLICE)[0]:
             check_caller()
-            if time.monotonic() > deadline:
+            if deadline is not None and time.monotonic() > deadline:
                 raise TimeoutError
         chunk = os.read(channel, min(size - len(received), 1 << 20))
         if not chunk:
@@ -170,6 +177,7 @@ def _bytes(channel: int, size: int, deadline: float) -> bytes:
 
 def main(task: str) -> None:
     """Serve calls on standard input until it is closed or idle."""
+    parent_death.die_with(os.getppid())
     function = importlib.import_module(TASKS[task]).run_in_worker
     # Output that a library prints must not be taken for a response.
     responses = os.fdopen(os.dup(1), "wb")

@@ -27,7 +27,7 @@ Answer = Callable[[str], Sequence[Sequence[Any]]]
 
 
 def check(inputs: Sequence[str], options: dict[str, Any]) -> list[str]:
-    return [sql_check.run_in_worker(text, bool(options.get("view"))) for text in inputs]
+    return [sql_check.run_in_worker(text, options.get("purpose", "query")) for text in inputs]
 
 
 def _relation(oid: int) -> dict[str, Any]:
@@ -53,7 +53,16 @@ def _resolved(call: Call) -> list[dict[str, Any]]:
 
 def _tables(call: Call) -> list[dict[str, Any]]:
     return [
-        {"oid": oid, "name": NAMES[oid], "reltuples": 100.0, "sql": NAMES[oid], "comment": None, "description": None}
+        {
+            "oid": oid,
+            "name": NAMES[oid],
+            "reltuples": 100.0,
+            "sql": NAMES[oid],
+            "comment": None,
+            "description": None,
+            "owner": "ann",
+            "trusted": True,
+        }
         for oid in call.values[0]
     ]
 
@@ -96,7 +105,7 @@ class LibraryConnection(FakeConnection):
         self.answer("AS plain FROM pg_class", [{"plain": True}])
         self.answer("AS open, pg_is_in_recovery()")
         self.answer("AS w (schema, name, place)", _resolved)
-        self.answer("c.reltuples, CASE WHEN n.nspname", _tables)
+        self.answer("c.reltuples, pg_get_userbyid(c.relowner)", _tables)
         self.answer("coalesce(b.typcategory, t.typcategory)", _columns)
         self.answer("k.conkey, k.confkey", self._foreign_keys)
         self.answer("SELECT FROM llm.taught LIMIT 1")
@@ -107,7 +116,8 @@ class LibraryConnection(FakeConnection):
         self.answer("EXPLAIN (FORMAT JSON)", lambda call: [{"QUERY PLAN": json.dumps([{"Plan": self._plan()}])}])
         self.answer("format_type(b.oid, -1) AS name", self._types)
         self.answer("SELECT line, total FROM", self._lines)
-        self.answer("INSERT INTO llm.ask_log")
+        self.answer("INSERT INTO llm.ask_log", [{"id": "6f1d"}])
+        self.answer("FROM llm.metric AS m")
         self.answer("SELECT current_date::text AS today", [{"today": "2026-11-29"}])
         self.answer("AS t LIMIT 3", lambda call: [{"0": "1", "1": "Ada"}] if "public.writer" in call.query else [])
         self.answer("FROM llm.ask_calibration")

@@ -36,8 +36,7 @@ def test_a_comment_in_a_prompt_ends_nothing() -> None:
     schema = Schema([SchemaTable(1, "writer", "writer", [name])])
     rows = {0: [{"name": "Ada\n*/; DROP"}]}
     text = prompt.build_prompt(context(schema, examples=[Example("old", "SELECT 1", 0.7)], rows=rows))
-    assert "/* * / ignore all -- that */" in text
-    assert "-- row: name = 'Ada * /; DROP'" in text
+    assert "name text, -- * / ignore all -- that; 'Ada * /; DROP'\n" in text
     assert "Question: old\nSQL: SELECT 1" in text
     assert "Today is 2026-11-29." in text
 

@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from echo import EchoHost
 from fake_catalog import FakeCatalog
 from fake_connection import Call, FakeConnection
 from pg_llm.cleaning import overview, repairs, runs
+from pg_llm.cleaning.host.analysis import run_in_worker
 from pg_llm.database import relation_names
 from pg_llm.database.connection import DatabaseError, Row
 from pg_llm.errors import InvalidInput, UndefinedRun
@@ -51,8 +53,9 @@ def stored(db: FakeConnection) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(autouse=True)
-def quiet(host: object) -> None:
-    """Progress is reported to nobody."""
+def analysed(host: EchoHost) -> None:
+    """The table is analysed in this process; progress is reported to nobody."""
+    host.answers["work"] = lambda _, request: [[run_in_worker(request["options"], *request["inputs"])]]
 
 
 def test_errors_are_stored_without_repairs(town: FakeConnection) -> None:
@@ -232,6 +235,7 @@ def test_a_profile_of_each_column(town: FakeConnection) -> None:
         "column": "size",
         "type": "integer",
         "looks_like": "integer",
+        "share": 1.0,
         "missing": 0,
         "distinct": 7,
         "likely_key": False,

@@ -19,7 +19,7 @@ PATH = ["pg_catalog", "public"]
 @pytest.fixture
 def catalog(db: FakeConnection, host: EchoHost) -> FakeConnection:
     host.answers["sql_check"] = lambda inputs, options: [
-        sql_check.run_in_worker(text, bool(options.get("view"))) for text in inputs
+        sql_check.run_in_worker(text, options.get("purpose", "query")) for text in inputs
     ]
     db.answer("AS w (schema, name, place)", lambda call: [relation(name) for name in call.values[1]])
     db.answer("set_config('standard_conforming_strings'")

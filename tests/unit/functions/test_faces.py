@@ -67,13 +67,14 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("name", ["llm_sql", "ask", "ask_rows"])
 def test_questions_are_stripped_and_have_a_length(face: Any, called: Any, name: str) -> None:
-    assert face(f"ask.{name}", " How many? ", ["t"], None) in ("result", ["result"])
-    assert called == [("How many?", ["t"], None)]
+    rest: tuple[Any, ...] = (None, None) if name == "ask" else ()
+    assert face(f"ask.{name}", " How many? ", ["t"], None, *rest) in ("result", ["result"])
+    assert called == [("How many?", ["t"], None, *((None, False) if rest else ()))]
     for question, message in ((None, "must not be NULL"), (" ", "1 to 4000"), ("x" * 4001, "not 4001")):
         with pytest.raises(InvalidInput, match=message):
-            face(f"ask.{name}", question, None, None)
+            face(f"ask.{name}", question, None, None, *rest)
     with pytest.raises(InvalidInput, match="tables must not hold NULL"):
-        face(f"ask.{name}", "How many?", [None], None)
+        face(f"ask.{name}", "How many?", [None], None, *rest)
 
 
 def test_feedback_needs_a_question_and_a_verdict(face: Any, called: Any) -> None:

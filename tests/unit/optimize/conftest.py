@@ -56,6 +56,6 @@ def planner(host: EchoHost) -> PlanningConnection:
         analysis.run_in_worker(options["read"], text) for text in inputs
     ]
     host.answers["sql_check"] = lambda inputs, options: [
-        sql_check.run_in_worker(text, bool(options.get("view"))) for text in inputs
+        sql_check.run_in_worker(text, options.get("purpose", "query")) for text in inputs
     ]
     return PlanningConnection()

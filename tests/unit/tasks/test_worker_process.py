@@ -18,22 +18,22 @@ STATEMENT = ("condition", "(t.a = 1)")
 
 
 @pytest.fixture
-def parser() -> Iterator[worker_process._Worker]:
-    process = worker_process._Worker("optimization")
+def parser() -> Iterator[worker_process.WorkerProcess]:
+    process = worker_process.WorkerProcess("optimization")
     yield process
-    process._end()
+    process.end()
 
 
-def pid(process: worker_process._Worker) -> int:
+def pid(process: worker_process.WorkerProcess) -> int:
     assert process._running is not None
     return process._running.pid
 
 
-def test_one_process_answers_one_after_the_other(parser: worker_process._Worker) -> None:
-    assert '"column": "a"' in parser.call(list(STATEMENT))
+def test_one_process_answers_one_after_the_other(parser: worker_process.WorkerProcess) -> None:
+    assert '"column": "a"' in parser.call(*STATEMENT)
     first = pid(parser)
     found: list[str] = []
-    threads = [threading.Thread(target=lambda: found.append(parser.call(list(STATEMENT)))) for _ in range(8)]
+    threads = [threading.Thread(target=lambda: found.append(parser.call(*STATEMENT))) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -43,38 +43,38 @@ def test_one_process_answers_one_after_the_other(parser: worker_process._Worker)
     assert pid(parser) == first
 
 
-def test_an_error_comes_back_as_what_it_was(parser: worker_process._Worker) -> None:
+def test_an_error_comes_back_as_what_it_was(parser: worker_process.WorkerProcess) -> None:
     with pytest.raises(InvalidInput, match="syntax error at or near") as caught:
-        parser.call(["statement", "SELEC"])
+        parser.call("statement", "SELEC")
     assert caught.value.hint
     with pytest.raises(Error, match="internal error: KeyError"):
-        parser.call(["nothing", "x"])
-    assert parser.call(list(STATEMENT))
+        parser.call("nothing", "x")
+    assert parser.call(*STATEMENT)
 
 
-def test_a_process_that_was_killed_or_left_alone_is_started_anew(parser: worker_process._Worker) -> None:
-    parser.call(list(STATEMENT))
+def test_a_process_that_was_killed_or_left_alone_is_started_anew(parser: worker_process.WorkerProcess) -> None:
+    parser.call(*STATEMENT)
     first = pid(parser)
     os.kill(first, signal.SIGKILL)
-    assert parser.call(list(STATEMENT))
+    assert parser.call(*STATEMENT)
     assert pid(parser) != first
 
 
 def test_a_process_that_cannot_work_says_so() -> None:
-    process = worker_process._Worker("no_such_task")
+    process = worker_process.WorkerProcess("no_such_task")
     with pytest.raises(Error, match="the process for no_such_task ended at once"):
-        process.call([])
+        process.call()
 
 
-def test_work_has_an_end(parser: worker_process._Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    parser.call(list(STATEMENT))
+def test_work_has_an_end(parser: worker_process.WorkerProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    parser.call(*STATEMENT)
     first = pid(parser)
     os.kill(first, signal.SIGSTOP)
-    monkeypatch.setattr(worker_process, "_CALL_TIMEOUT", 0.2)
+    monkeypatch.setattr(parser, "_timeout", 0.2)
     with pytest.raises(InvalidInput, match="takes longer than"):
-        parser.call(list(STATEMENT))
+        parser.call(*STATEMENT)
     monkeypatch.undo()
-    assert parser.call(list(STATEMENT))
+    assert parser.call(*STATEMENT)
     assert pid(parser) != first
 
 
@@ -105,3 +105,14 @@ def test_the_one_that_asks_stays_free_while_a_chart_is_drawn() -> None:
         ticks.append(time.monotonic())
         time.sleep(0.005)
     assert len(ticks) > 20
+
+
+def test_a_process_of_a_session_may_take_its_time_and_remembers() -> None:
+    process = worker_process.WorkerProcess("table_analysis", None)
+    process.call({"do": "begin", "columns": ["a"]})
+    process.call({"do": "rows"}, "x\0\0\1")
+    assert '"missing": 2' in process.call({"do": "profile"})
+    process.end()
+    with pytest.raises(Error, match="the process that analysed the table has ended"):
+        process.call({"do": "profile"})
+    process.end()

@@ -1,13 +1,18 @@
 """An allow-list of SQL by its parse tree: statements, nodes, functions, types and operators not listed are refused.
 
-The result is JSON: `refused` with the reason, or `sql`, the single statement, and `relations`, each with `schema`,
-`name` and its offset `at`; for a view also the `types` of constants that are not on the list.
+Option `purpose` says what the text is and what is wanted of it. The result is JSON: `refused` with the reason, or
+
+- for a `query`, and for the definition of a `view` with qualified names: `sql`, the single statement, `relations`, each
+  with `schema`, `name` and its offset `at`, and for a view also the `types` of constants that are not on the list;
+- for an `expression`: `sql` without comments, and its `columns`, each with its `parts`, offset `at` and `length`;
+- for the `layout` of a query: `sql` with a line for each clause.
 """
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pg_llm.models.engine import Engine
@@ -15,6 +20,8 @@ from pg_llm.tasks import WorkItem, worker_process
 
 _LONGEST = 20_000
 _DEEPEST = 200
+# What makes a statement of an expression.
+_SELECT = "SELECT "
 # Immutable and stable functions of PostgreSQL that read only their arguments and cost little.
 FUNCTIONS = frozenset(
     """
@@ -63,21 +70,85 @@ class _Refused(Exception):
 
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
-    """One JSON text per SQL text; with option `view` the text is a view's definition with qualified names."""
-    view = bool(options.get("view"))
-    return [WorkItem((), lambda _, text=text: worker_process.call("sql_check", text, view)) for text in inputs]  # type: ignore[misc]
+    """One JSON text per SQL text."""
+    purpose = options.get("purpose", "query")
+    return [WorkItem((), lambda _, text=text: worker_process.call("sql_check", text, purpose)) for text in inputs]  # type: ignore[misc]
 
 
-def run_in_worker(text: str, view: bool) -> str:
+def run_in_worker(text: str, purpose: str = "query") -> str:
     """Check one text; in a child process, as the parser is PostgreSQL's own and its symbols would clash in a server."""
     try:
-        return json.dumps(check(text, view))
+        return json.dumps(_PURPOSES[purpose](text))
     except _Refused as refused:
         return json.dumps({"refused": str(refused)})
 
 
 def check(text: str, view: bool = False) -> dict[str, Any]:
     """The statement and its relations. Raises _Refused."""
+    statement = _parsed(text)
+    reader = _AstValidator(view)
+    tables = list(reader.relations(statement.stmt, frozenset(), 0))
+    start = statement.stmt_location or 0
+    body = text[start : start + statement.stmt_len if statement.stmt_len else None]
+    relations = [
+        {"schema": table.schemaname, "name": table.relname, "at": table.location - start}
+        for table in tables
+        if not table.catalogname
+    ]
+    if len(relations) != len(tables):
+        raise _Refused("names another database")
+    return {"sql": body, "relations": relations, "types": sorted(reader.types)}
+
+
+def _expression(text: str) -> dict[str, Any]:
+    """An expression over the columns of tables, as a column of a SELECT, and where its columns are."""
+    from pglast.stream import RawStream
+
+    value = _single_value(text)
+    # Once more, as the text without comments has other offsets.
+    written = RawStream()(value)
+    columns = []
+    for node in _nodes(_single_value(written)):
+        name = type(node).__name__
+        if name in ("SubLink", "WindowDef"):
+            raise _Refused("holds a query or a window of its own")
+        if name == "ColumnRef":
+            parts = [getattr(field, "sval", None) for field in node.fields]
+            if None in parts:
+                raise _Refused("names all columns at once")
+            columns.append({"parts": parts, "at": node.location - len(_SELECT), "length": len(RawStream()(node))})
+    return {"sql": written, "columns": columns}
+
+
+def _single_value(text: str) -> Any:
+    statement = _parsed(_SELECT + text).stmt
+    list(_AstValidator(False).relations(statement, frozenset(), 0))
+    used = {slot for slot in statement if getattr(statement, slot)} - {"limitOption", "op"}
+    if used != {"targetList"} or len(statement.targetList) != 1 or statement.targetList[0].name:
+        raise _Refused("is no single expression")
+    return statement.targetList[0].val
+
+
+def _nodes(node: Any) -> Iterator[Any]:
+    if isinstance(node, tuple | list):
+        for item in node:
+            yield from _nodes(item)
+    elif type(node).__module__ == "pglast.ast":
+        yield node
+        for slot in node:
+            yield from _nodes(getattr(node, slot))
+
+
+def _layout(text: str) -> dict[str, Any]:
+    """The statement with a line for each clause."""
+    from pglast.stream import IndentedStream
+
+    check(text)
+    return {"sql": IndentedStream(comma_at_eoln=True)(_parsed(text).stmt)}
+
+
+def _parsed(text: str) -> Any:
+    """The single statement of a text, which is a SELECT. Raises _Refused."""
     import pglast
     import pglast.parser
 
@@ -94,18 +165,7 @@ def check(text: str, view: bool = False) -> dict[str, Any]:
     statement = statements[0]
     if type(statement.stmt).__name__ != "SelectStmt":
         raise _Refused("is no SELECT")
-    reader = _AstValidator(view)
-    tables = list(reader.relations(statement.stmt, frozenset(), 0))
-    start = statement.stmt_location or 0
-    body = text[start : start + statement.stmt_len if statement.stmt_len else None]
-    relations = [
-        {"schema": table.schemaname, "name": table.relname, "at": table.location - start}
-        for table in tables
-        if not table.catalogname
-    ]
-    if len(relations) != len(tables):
-        raise _Refused("names another database")
-    return {"sql": body, "relations": relations, "types": sorted(reader.types)}
+    return statement
 
 
 class _AstValidator:
@@ -197,3 +257,11 @@ class _OperatorNode:
 
 def _accept(node: Any) -> None:
     """Nodes without a check of their own need none."""
+
+
+_PURPOSES: dict[str, Callable[[str], dict[str, Any]]] = {
+    "query": check,
+    "view": functools.partial(check, view=True),
+    "expression": _expression,
+    "layout": _layout,
+}

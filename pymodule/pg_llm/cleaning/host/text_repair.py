@@ -7,12 +7,16 @@ import unicodedata
 
 import ftfy
 
+from pg_llm.cleaning.host import encodings
+
 # Curly quotes and ligatures are an author's choice; widths are normalized below, as Chinese punctuation is full-width.
 _CONFIG = ftfy.TextFixerConfig(
     uncurl_quotes=False, fix_character_width=False, fix_latin_ligatures=False, normalization="NFC", explain=False
 )
-# ASCII without control characters, entities and tags has no damage.
-_PLAIN = re.compile(r"[\t\n -%'-;=-~]*+")
+# ASCII without control characters, entities, escapes and tags has no damage.
+_PLAIN = re.compile(r"[\t\n -$'-;=-\[\]-~]*+")
+_ESCAPED_TAG = re.compile(r"&(?:lt|#0*60|#x0*3[cC]);")
+_HALF_DECODED = re.compile("[\u0370-\u07ff][\u00c0-\u00ff]|[\u00c0-\u00ff][\u0370-\u07ff]")
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]")
 _SPACES = re.compile(r"[^\S\n]+")
 _LINES = re.compile(r" ?\n ?")
@@ -24,12 +28,20 @@ _EAST_ASIAN = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]
 
 def repair(text: str) -> str:
     """The text without damage; an undamaged text is unchanged."""
-    repaired = text if _PLAIN.fullmatch(text) else ftfy.fix_text(text, _CONFIG)
+    repaired = text if _PLAIN.fullmatch(text) else _decoded(encodings.redecode(text))
     repaired = _HALF_KANA.sub(_normalize, repaired)
     # In Chinese, Japanese and Korean texts full-width punctuation is right.
     repaired = (_FULL_LETTERS if _EAST_ASIAN.search(repaired) else _FULL_WIDTH).sub(_normalize, repaired)
     repaired = _SPACES.sub(" ", _INVISIBLE.sub("", repaired))
     return _LINES.sub("\n", repaired).strip()
+
+
+def _decoded(text: str) -> str:
+    # Escaped markup is meant to be seen.
+    config = _CONFIG._replace(unescape_html=False) if _ESCAPED_TAG.search(text) else _CONFIG
+    decoded = str(ftfy.fix_text(text, config))
+    # A word of two scripts shows that bytes were lost before.
+    return text if _HALF_DECODED.search(decoded) and not _HALF_DECODED.search(text) else decoded
 
 
 def _normalize(match: re.Match[str]) -> str:

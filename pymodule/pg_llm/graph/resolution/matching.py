@@ -10,8 +10,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 from itertools import product
 
-from pg_llm.cleaning.detectors import duplicates
-from pg_llm.cleaning.detectors.distance import edit_distance
+from pg_llm.cleaning import blocking
+from pg_llm.cleaning.distance import edit_distance
 from pg_llm.graph.resolution import attribute_evidence, clustering, name_similarity
 from pg_llm.graph.resolution.attribute_evidence import Agreement, AgreementWeights, RelationIndex, Triple
 from pg_llm.graph.resolution.name_similarity import NameCollection, NameComparison
@@ -142,7 +142,7 @@ class EntityMatcher:
             groups[self._standing[member.id]].append(member.id)
         pairs = {pair for pair in self._cosine if pair[0] in self._position and self._same_type(type_, pair)}
         order = list(groups)
-        for a, b in duplicates.candidate_pairs(self._blocking_columns(order, groups, index), self._poll):
+        for a, b in blocking.candidate_pairs(self._blocking_columns(order, groups, index), self._poll):
             one, other = (groups[order[position]][:_MAX_NAMES] for position in (a, b))
             pairs.update(_pair(*pair) for pair in product(one, other))
         pairs.update(self._acronyms(members))
@@ -187,7 +187,7 @@ class EntityMatcher:
                 by_initials[letters].append(member.id)
         for position, member in enumerate(members):
             if names[position].is_acronym:
-                for other in by_initials[names[position].joined][: duplicates.MAX_BLOCK_SIZE]:
+                for other in by_initials[names[position].joined][: blocking.MAX_BLOCK_SIZE]:
                     yield _pair(member.id, other)
 
     def _cluster(

@@ -15,7 +15,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pg_llm.cleaning.detectors.distance import edit_distance
+from pg_llm.cleaning.distance import edit_distance
 
 _MAX_CHARACTERS = 200
 _CACHE_SIZE = 100_000

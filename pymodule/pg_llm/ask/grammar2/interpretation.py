@@ -1,0 +1,158 @@
+"""Interpretations of a question: SQL with its score, and what each phrase was read as."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from pg_llm.ask.grammar2 import anchors as anchor_search
+from pg_llm.ask.grammar2 import operators
+from pg_llm.ask.grammar2.anchors import Anchor
+from pg_llm.ask.grammar2.compose import compose
+from pg_llm.ask.grammar2.cover import Cover, covers
+from pg_llm.ask.grammar2.form import Form
+from pg_llm.ask.grammar2.names import NameIndex
+from pg_llm.ask.grammar2.nodes import Misfit, Sequence_, nodes_of
+from pg_llm.ask.grammar2.sql import SqlWriter, Unwritable
+from pg_llm.ask.grammar2.tokens import Token, tokenize
+from pg_llm.ask.mention import NameMatcher, ValueMatch
+from pg_llm.ask.schema import Schema
+
+_HIGHEST_SCORE = 0.95
+_INTERROGATIVES = {"who", "what", "which", "whose", "whom", "how"}
+_MOST = 12
+# How much each unit of a join that the question does not name costs, and of a cover's cost beyond the cheapest.
+_JOIN_PENALTY, _COVER_PENALTY = 0.06, 0.04
+# Joins that cost less than this more are no reason to prefer another reading.
+_JOIN_MARGIN = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Interpretation:
+    """SQL for a question, how likely it is meant, and the meaning of each phrase in it."""
+
+    sql: str
+    score: float
+    readings: Sequence[tuple[str, str]]
+    assumptions: Sequence[str] = ()
+    choice: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The interpretations of a question, best first; where there are none, why."""
+
+    interpretations: Sequence[Interpretation]
+    reasons: Sequence[str]
+    unlinked: Sequence[str]
+    chinese: bool
+    tokens: Sequence[Token] = ()
+    anchors: Sequence[Anchor] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    sql: str
+    score: float
+    joins: float
+    cover: Cover
+    form: Form
+
+    @property
+    def signature(self) -> object:
+        """The kinds of what each span is read as, and how surely."""
+        return tuple((anchor.kind, anchor.start, anchor.end, round(anchor.score, 2)) for anchor in self.cover.anchors)
+
+
+def interpret(
+    question: str, schema: Schema, values: Sequence[ValueMatch], today: str, similar: NameMatcher | None = None
+) -> Reading:
+    """All interpretations in which every content word is accounted for."""
+    tokens = tokenize(question)
+    found = anchor_search.find_anchors(question, tokens, schema, NameIndex(schema), values, today)
+    first = next(covers(tokens, found), Cover((), 0.0, ()))
+    unknown = [n for n in first.uncovered if tokens[n].stem not in operators.RELATIONS]
+    missing = anchor_search.by_meaning(tokens, unknown, similar)
+    if missing:
+        found += missing
+        first = next(covers(tokens, found), first)
+    chinese = 2 * sum(token.chinese for token in tokens) > len(tokens)
+    writer = SqlWriter(schema)
+    found_by_sql: dict[str, _Found] = {}
+    reasons: dict[str, None] = {}
+    for cover in covers(tokens, found):
+        try:
+            form = compose(Sequence_(nodes_of(cover.anchors), tokens, schema))
+            left = [n for n in unaccounted(tokens, cover, form) if not _relates(n, tokens, cover, schema)]
+            if left:
+                reasons["not understood: " + ", ".join(tokens[n].text for n in left)] = None
+                continue
+            sql, joins = writer.write(form)
+        except (Misfit, Unwritable) as reason:
+            reasons[str(reason)] = None
+            continue
+        score = _HIGHEST_SCORE * _certainty(cover) * form.plausibility
+        score *= math.exp(-_JOIN_PENALTY * joins - _COVER_PENALTY * cover.cost)
+        if sql not in found_by_sql or found_by_sql[sql].score < score:
+            found_by_sql[sql] = _Found(sql, score, joins, cover, form)
+    ordered = sorted(_nearest(found_by_sql.values()), key=lambda one: -one.score)[:_MOST]
+    unlinked = [tokens[n].text for n in first.uncovered]
+    return Reading(_interpretations(ordered, schema), list(reasons), unlinked, chinese, tokens, first.anchors)
+
+
+def unaccounted(tokens: Sequence[Token], cover: Cover, form: Form) -> list[int]:
+    """The indexes of content words that no part of the form comes of."""
+    content = [anchor for anchor in cover.anchors if anchor.kind not in ("glue", "support")]
+    last = max((anchor.start for anchor in content), default=0)
+    empty = {n for anchor in cover.anchors if anchor not in content for n in anchor.words}
+    # A second interrogative asks for something: who of "and who wrote it" is no empty word.
+    empty -= {n for n in empty if n > last and tokens[n].text.lower() in _INTERROGATIVES and n > 1}
+    return [n for n in range(len(tokens)) if n not in form.words() and n not in empty]
+
+
+def _relates(place: int, tokens: Sequence[Token], cover: Cover, schema: Schema) -> bool:
+    """True for a verb that says no more than that rows of two tables, named on either side of it, are related."""
+    if tokens[place].stem not in operators.RELATIONS:
+        return False
+    tables = [anchor.ref[0] for anchor in cover.anchors if anchor.ref is not None]
+    before = [anchor.ref[0] for anchor in cover.anchors if anchor.ref is not None and anchor.end <= place]
+    return bool(before) or len(set(tables)) > 1
+
+
+def _certainty(cover: Cover) -> float:
+    """The score of the least certain name or value."""
+    return min((anchor.score for anchor in cover.anchors), default=1.0)
+
+
+def _readings(cover: Cover, schema: Schema) -> list[tuple[str, str]]:
+    return [(anchor.text, meaning) for anchor in cover.anchors if (meaning := _meaning(anchor, schema))]
+
+
+def _meaning(anchor: Anchor, schema: Schema) -> str:
+    if anchor.kind == "glue" or anchor.kind == "support":
+        return ""
+    if anchor.ref is None:
+        return anchor.kind if anchor.kind in ("count", "ratio") else " ".join(anchor.meaning)
+    table = schema.tables[anchor.ref[0]].sql
+    name = table if anchor.ref[1] < 0 else f"{table}.{schema.column(anchor.ref).sql}"
+    return f"{name} = '{anchor.text}'" if anchor.kind == "value" else name
+
+
+def _nearest(found: Collection[_Found]) -> list[_Found]:
+    """Those that no other one beats which reads the same words as surely and needs fewer joins."""
+    least: dict[object, float] = {}
+    for one in found:
+        least[one.signature] = min(one.joins, least.get(one.signature, one.joins))
+    return [one for one in found if one.joins <= least[one.signature] + _JOIN_MARGIN]
+
+
+def _interpretations(ordered: Sequence[_Found], schema: Schema) -> list[Interpretation]:
+    """The interpretations, each with the one anchor by which it differs from the best."""
+    made = []
+    for one in ordered:
+        different = [anchor for anchor in one.cover.anchors if anchor not in ordered[0].cover.anchors]
+        choice = (different[0].text, _meaning(different[0], schema)) if len(different) == 1 else None
+        readings, assumptions = _readings(one.cover, schema), tuple(one.form.assumptions)
+        made.append(Interpretation(one.sql, round(one.score, 3), readings, assumptions, choice))
+    return made

@@ -1,0 +1,151 @@
+"""The task `table_analysis`: a process of the session's own reads a table and finds its errors.
+
+Each message says in `do` what it is: the table (`begin`, `rows`), a step of the search (`detect`, `combine`, `part`),
+or a question (`detectors`, `values`, `profile`, `duplicates`). What was found of a table is kept until another one
+comes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from pg_llm.cleaning.host import profile
+from pg_llm.cleaning.host.detectors import duplicates
+from pg_llm.cleaning.host.detectors.ensemble import DETECTORS, Ensemble
+from pg_llm.cleaning.host.table import Column, Finding, Rows, Table, encode
+from pg_llm.errors import Error
+
+# Stands for NULL among the texts of a column.
+_NULL = "\1"
+# Findings in one part of the answer.
+_PART = 20_000
+
+
+class _Session:
+    """The table that is being read, and what is known of the last one that was read to its end."""
+
+    def __init__(self) -> None:
+        self._names: list[str] = []
+        # For each column its texts, as they came.
+        self._texts: list[list[str]] = []
+        self._hash = hashlib.sha256()
+        self._begun = self._complete = False
+        self._digest = b""
+        self._ensemble: Ensemble | None = None
+        self._parts: list[str] = []
+
+    def begin(self, names: list[str]) -> None:
+        """A table with these columns follows."""
+        self._names = names
+        self._texts = [[] for _ in names]
+        self._hash = hashlib.sha256(json.dumps(names).encode())
+        self._begun, self._complete = True, False
+
+    def add_rows(self, texts: Sequence[str]) -> None:
+        """The next rows: the texts of each column."""
+        for place, text in enumerate(texts):
+            self._texts[place].append(text)
+            self._hash.update(text.encode("utf-8", "surrogatepass") + b"\0")
+
+    def ensemble(self) -> Ensemble:
+        """The detectors on the table. Raises Error if the process has lost it."""
+        if not self._begun:
+            raise Error("the process that analysed the table has ended", hint="Call the function again.")
+        if not self._complete:
+            digest = self._hash.digest()
+            if digest != self._digest:
+                self._ensemble = None
+                self._ensemble = Ensemble(Table([self._column(place) for place in range(len(self._names))]))
+                self._digest = digest
+            self._texts = []
+            self._complete = True
+        assert self._ensemble is not None
+        return self._ensemble
+
+    def _column(self, place: int) -> Column:
+        # One column after the other, as each needs a dictionary of its values while it is read.
+        texts, self._texts[place] = self._texts[place], []
+        values = (None if value == _NULL else value for text in texts for value in text.split("\0"))
+        return Column(self._names[place], *encode(values))
+
+    def combine(self, knowledge: dict[str, Any]) -> int:
+        """Search with marks, corrections and violated rules; the number of parts that the findings come in."""
+        ensemble = self.ensemble()
+        ensemble.table.marks = {(row, column): value for row, column, value in knowledge["marks"]}
+        ensemble.table.corrections = [(column, old, new) for column, old, new in knowledge["corrections"]]
+        violations = [
+            Finding(column, _rows(ensemble.table.columns[column], cells), new, confidence, "rule", reason)
+            for column, cells, new, confidence, reason in knowledge["violations"]
+        ]
+        declared = [(left, right) for left, right in knowledge["declared"]]
+        findings = ensemble.combine(declared, violations)
+        self._parts = [
+            _written(ensemble.table, findings[start : start + _PART]) for start in range(0, len(findings), _PART)
+        ]
+        return len(self._parts)
+
+    def take_part(self, number: int) -> str:
+        """One part of the findings."""
+        return self._parts[number]
+
+
+def _rows(column: Column, cells: str | list[int]) -> Rows:
+    return column.rows_with(cells) if isinstance(cells, str) else np.array(cells)
+
+
+def _written(table: Table, findings: Sequence[Finding]) -> str:
+    heads = [
+        [
+            each.column,
+            table.columns[each.column].original(int(each.rows[0])),
+            each.new,
+            each.confidence,
+            each.detector,
+            each.reason,
+            each.determinant,
+            len(each.rows),
+        ]
+        for each in findings
+    ]
+    rows = np.concatenate([each.rows for each in findings]).astype(np.int32)
+    return f"{json.dumps(heads)}\0{base64.b64encode(rows.tobytes()).decode()}"
+
+
+_session = _Session()
+
+
+def run_in_worker(options: dict[str, Any], *texts: str) -> str:
+    """The answer to one message: empty, or JSON."""
+    match options["do"]:
+        case "begin":
+            _session.begin(options["columns"])
+        case "rows":
+            _session.add_rows(texts)
+        case "values":
+            return json.dumps(list(_session.ensemble().table.columns[options["column"]].counts))
+        case "detectors":
+            return json.dumps(DETECTORS)
+        case "detect":
+            declared = [(left, right) for left, right in options["declared"]]
+            _session.ensemble().detect(options["detector"], declared)
+        case "combine":
+            return str(_session.combine(json.loads(texts[0])))
+        case "part":
+            return _session.take_part(options["part"])
+        case "profile":
+            return json.dumps(profile.of_table(_session.ensemble().table))
+        case "duplicates":
+            return json.dumps(list(_pairs(_session.ensemble().table, options["threshold"])))
+    return ""
+
+
+def _pairs(table: Table, threshold: float) -> Iterator[tuple[int, int, float, Sequence[int]]]:
+    found = duplicates.find_duplicates(table, threshold)
+    for pair in sorted(found, key=lambda pair: -pair.score):
+        yield pair.first, pair.second, pair.score, pair.differs

@@ -1,0 +1,83 @@
+"""Codes and phone numbers in another pattern than their column's: other signs, case, lost zeros."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+from pg_llm.cleaning.host.types import phones
+from pg_llm.cleaning.host.types.characters import plain
+from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
+
+_MIN_DOMINANT_SHARE = 0.6
+_MIN_COUNT = 5
+_SURE, _LIKELY = 0.97, 0.9
+_SIGNS = re.compile(r"[ .()/_-]")
+
+
+def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
+    """Values that hold the letters and digits of the column's one pattern, with its signs."""
+    patterns: Counter[str] = Counter()
+    for value, count in counts.items():
+        patterns[_shape(value)] += count
+    dominant, most = patterns.most_common(1)[0]
+    if most < max(_MIN_COUNT, _MIN_DOMINANT_SHARE * patterns.total()) or not re.search("9", dominant):
+        return
+    kind = "phone" if column.name == "phone" else "variant"
+    step = f"{column.name}s are written as {dominant}"
+    zeros = _has_lost_zeros(counts, dominant)
+    for value in counts:
+        if _shape(value) == dominant:
+            continue
+        if (new := _filled(plain(value), dominant, column)) is not None and new != value:
+            yield ValueRepair(value, new, _SURE, kind, step, f"most others are written {dominant}")
+        elif zeros and value.isdecimal() and len(value) < len(dominant):
+            reason = "most others have zeros before them"
+            yield ValueRepair(value, value.zfill(len(dominant)), _LIKELY, "variant", "zeros before codes", reason)
+
+
+def _shape(value: str) -> str:
+    """The value with each digit as 9, capital as A and small letter as a."""
+    return re.sub("[a-z]", "a", re.sub("[A-Z]", "A", re.sub(r"\d", "9", value)))
+
+
+def _filled(value: str, dominant: str, column: ColumnType) -> str | None:
+    """The value's letters and digits in the dominant shape; None where their number or kind is another."""
+    kept = _SIGNS.sub("", value)
+    slots = re.sub("[^9Aa]", "", dominant)
+    if column.name == "phone":
+        kept = _national(value, kept, slots, dominant, column.region)
+    if len(kept) != len(slots) or not kept.isascii() or not kept.isalnum():
+        return None
+    # Letters tell nothing of their case: ab-12 is AB-12 where all others have capitals.
+    if any((slot == "9") != c.isdecimal() for slot, c in zip(slots, kept, strict=True)):
+        return None
+    characters = iter(kept)
+    return "".join(_as(next(characters), slot) if slot in "9Aa" else slot for slot in dominant)
+
+
+def _as(character: str, slot: str) -> str:
+    return character.upper() if slot == "A" else character.lower() if slot == "a" else character
+
+
+def _national(value: str, kept: str, slots: str, dominant: str, region: str | None) -> str:
+    """The digits of a phone number as the dominant shape counts them: with country code, trunk zero, or neither."""
+    kept = kept.lstrip("+")
+    if len(kept) == len(slots) and value.startswith("+") == dominant.startswith("+"):
+        return kept
+    if (number := phones.parse(value, region)) is None:
+        return ""
+    if dominant.startswith("+"):
+        return number[1:]
+    national = phones.national(number, region)
+    if national is None:
+        return ""
+    return next((each for each in national if len(each) == len(slots)), "")
+
+
+def _has_lost_zeros(counts: Counts, dominant: str) -> bool:
+    """Whether the codes are digits of one length, and some begin with the zero that spreadsheets take away."""
+    if not re.fullmatch("9{3,}", dominant):
+        return False
+    return any(value.startswith("0") for value in counts if len(value) == len(dominant))

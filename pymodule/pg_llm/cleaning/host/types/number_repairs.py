@@ -1,0 +1,122 @@
+"""Numbers that are written otherwise than their column: other marks, units and currencies around them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import NamedTuple
+
+from pg_llm.cleaning.host.types import number_columns, units
+from pg_llm.cleaning.host.types.characters import plain
+from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
+from pg_llm.cleaning.host.types.numbers import Number
+
+NUMERIC = frozenset("integer decimal money percent quantity".split())
+_DIGITS = re.compile(r"\d(?:.*\d)?|[.,]\d+")
+# The column's own writing has at least this share.
+_MIN_DOMINANT_SHARE = 0.6
+_MIN_COUNT = 5
+_SURE, _LIKELY = 0.97, 0.9
+_THOUSAND = 1000
+
+
+class Writing(NamedTuple):
+    """What stands before and after a number's digits."""
+
+    before: str
+    after: str
+
+
+def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
+    """Values in another writing than the column's, in that of the column; converted where the unit is another."""
+    found = number_columns.readings(counts)
+    chosen = {value: number_columns.chosen(each, column.decimal_mark) for value, each in found.items()}
+    written: Counter[Writing] = Counter()
+    for value in found:
+        written[_writing(value)] += counts[value]
+    if not written:
+        return
+    writing, most = written.most_common(1)[0]
+    if most < _MIN_DOMINANT_SHARE * written.total() or most < _MIN_COUNT:
+        return
+    group_mark = _group_mark(counts, chosen)
+    is_mixed = _is_mixed(found, column.decimal_mark)
+    unit = next((number.unit for value, number in chosen.items() if _writing(value) == writing), None)
+    currency = next((number.currency for value, number in chosen.items() if _writing(value) == writing), None)
+    for value, number in chosen.items():
+        is_open = len(found[value]) > 1 and (column.decimal_mark is None or is_mixed)
+        is_of_another = number.currency and currency and number.currency != currency
+        # 1e-05 is as good as .00001, and 3k may be rounded.
+        if is_open or is_of_another or number.is_scaled or re.search(r"\d[eE]", value):
+            continue
+        amount = _in_unit(number, unit)
+        if amount is None:
+            continue
+        new = _write(amount, column.decimal_mark, group_mark, writing, value)
+        if new != value:
+            is_converted = bool(unit and number.unit and number.unit != unit)
+            confidence = _LIKELY if is_converted or (unit and not number.unit) else _SURE
+            kind = "unit" if is_converted or number.unit != unit else "number"
+            example = f"{writing.before}1{column.decimal_mark or ''}{'5' if column.decimal_mark else ''}{writing.after}"
+            step = f"units become {unit}" if is_converted else f"numbers are written as {example}"
+            yield ValueRepair(value, new, confidence, kind, step, "most other numbers are written so")
+
+
+def _writing(value: str) -> Writing:
+    """The text around the digits, a sign left out."""
+    match = _DIGITS.search(value)
+    if match is None:
+        return Writing("", "")
+    before, after = value[: match.start()].lstrip(), value[match.end() :].rstrip()
+    return Writing(re.sub(r"[-+\u2212(]", "", before), re.sub(r"[-)]$", "", after))
+
+
+def _group_mark(counts: Counts, chosen: dict[str, Number]) -> str | None:
+    """The mark by which most numbers above a thousand are grouped."""
+    marks: Counter[str] = Counter()
+    for value, number in chosen.items():
+        if abs(number.value) >= _THOUSAND:
+            marks[number.group_mark or ""] += counts[value]
+    return marks.most_common(1)[0][0] or None if marks else None
+
+
+def _is_mixed(found: number_columns.Readings, mark: str | None) -> bool:
+    """Whether some value shows another decimal mark than the column's, so that 1,234 may mean either."""
+    return any(
+        len(each) == 1
+        and (each[0].decimal_mark not in (None, mark) or (mark is not None and each[0].group_mark == mark))
+        for each in found.values()
+    )
+
+
+def _in_unit(number: Number, unit: str | None) -> Decimal | None:
+    """The value in the column's unit; None where it cannot be said."""
+    if number.unit == unit or number.unit is None or unit is None:
+        # A percent sign that the others lack may stand for a hundredth.
+        return None if number.unit == "%" and unit is None else number.value
+    ours, wanted = units.find(number.unit), units.find(unit)
+    return None if ours is None or wanted is None else units.convert(number.value, ours, wanted)
+
+
+def _write(value: Decimal, mark: str | None, group_mark: str | None, writing: Writing, old: str) -> str:
+    match = _DIGITS.search(old)
+    assert match is not None
+    sign = "-" if value < 0 else ""
+    whole, _, decimals = format(abs(value), "f").partition(".")
+    is_grouped = group_mark is not None and abs(value) >= _THOUSAND
+    # What is not grouped among grouped numbers stays so: a year, a number below ten thousand.
+    if is_grouped and not re.search(r"[.,' ]", plain(match[0])[: -len(decimals) or None][:-1]):
+        is_grouped = False
+    if is_grouped and group_mark:
+        whole = f"{int(whole):,}".replace(",", group_mark)
+    if whole == "0" and match[0][0] in ".,":
+        # Some write .5, which is no error.
+        whole = ""
+    digits = f"{whole}{mark or '.'}{decimals}" if decimals else whole
+    if _writing(old) == writing and plain(old).strip("-+() ") == digits:
+        return old
+    bracketed = old.strip().startswith("(")
+    text = f"{writing.before}{digits}{writing.after}"
+    return f"({text})" if bracketed and value < 0 else sign + text

@@ -1,0 +1,101 @@
+"""Words of one meaning in several writings: truth values, countries, states, currencies, addresses of mail."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+
+from pg_llm.cleaning.host.types import booleans, contacts, currencies, places
+from pg_llm.cleaning.host.types.characters import folded
+from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
+
+_SURE, _LIKELY = 0.97, 0.9
+_MIN_COUNT = 5
+_MIN_DOMINANT_SHARE = 0.6
+
+
+def _state_code(text: str) -> str | None:
+    return places.states("US").get(folded(text))
+
+
+# What a value means, by type, and the forms that a column may write it in.
+_MEANINGS: dict[str, Callable[[str], str | None]] = {
+    "country": places.country,
+    "state": _state_code,
+    "currency": currencies.code,
+}
+
+
+def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
+    """Values that mean what others mean that are written in the column's form."""
+    if column.name == "boolean":
+        yield from _truth_values(counts)
+    elif column.name in ("email", "url"):
+        yield from _addresses(counts, column.name)
+    elif column.name in _MEANINGS:
+        yield from _variants(counts, column.name, _MEANINGS[column.name])
+
+
+def _truth_values(counts: Counts) -> Iterator[ValueRepair]:
+    """Each truth value in the word that most cells have for it, if yes and no are one pair (true and false)."""
+    words: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
+    for value, count in counts.items():
+        if (truth := booleans.parse(value)) is not None:
+            words[truth][value] += count
+    for each in words.values():
+        if not each:
+            return
+        best, most = each.most_common(1)[0]
+        if most < max(_MIN_COUNT, _MIN_DOMINANT_SHARE * each.total()):
+            return
+    for each in words.values():
+        best = each.most_common(1)[0][0]
+        for value in each:
+            if value != best:
+                yield ValueRepair(value, best, _SURE, "boolean", "one word for yes and one for no", "the same answer")
+
+
+def _addresses(counts: Counts, kind: str) -> Iterator[ValueRepair]:
+    parse, is_right = (contacts.email, contacts.is_email) if kind == "email" else (contacts.url, contacts.is_url)
+    for value in counts:
+        new = parse(value)
+        # Case alone is no error of an address.
+        if new is not None and new.casefold() != value.casefold():
+            confidence = _LIKELY if is_right(value) else _SURE
+            yield ValueRepair(value, new, confidence, kind, f"slips in {kind} addresses", "not an address as it is")
+
+
+def _variants(counts: Counts, name: str, meaning: Callable[[str], str | None]) -> Iterator[ValueRepair]:
+    """Values of the column's minority forms, in the writing that its other cells have for the same meaning."""
+    by_meaning: dict[str, Counter[str]] = {}
+    forms: Counter[str] = Counter()
+    for value, count in counts.items():
+        if (code := meaning(value)) is not None:
+            by_meaning.setdefault(code, Counter())[value] += count
+            forms[_form(value, code)] += count
+    if not forms:
+        return
+    form, most = forms.most_common(1)[0]
+    if most < max(_MIN_COUNT, _MIN_DOMINANT_SHARE * forms.total()):
+        return
+    for code, values in by_meaning.items():
+        fitting = Counter({value: count for value, count in values.items() if _form(value, code) == form})
+        best = fitting.most_common(1)[0][0] if fitting else _written(name, code, form)
+        for value, count in values.items():
+            if best is None or value == best or (_form(value, code) == form and count * 5 > values[best]):
+                continue
+            step = f"one writing of each {name}"
+            yield ValueRepair(value, best, _SURE if fitting else _LIKELY, "variant", step, f"{best!r} is the same")
+
+
+def _form(value: str, code: str) -> str:
+    text = value.strip()
+    if len(text) <= 3 and text.isascii() and text.isalpha():
+        return f"code of {len(text)}"
+    return "name" if any(map(str.isalpha, text)) else "sign"
+
+
+def _written(name: str, code: str, form: str) -> str | None:
+    if name == "country" and form.startswith("code"):
+        return places.country_form(code, "alpha_2" if form.endswith("2") else "alpha_3")
+    return code if form.startswith("code") else None
