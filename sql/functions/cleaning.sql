@@ -1,5 +1,5 @@
 CREATE FUNCTION llm_profile(target regclass) RETURNS TABLE (
-    "column" text, type text, looks_like text, missing bigint, "distinct" bigint, likely_key boolean,
+    "column" text, type text, looks_like text, share real, missing bigint, "distinct" bigint, likely_key boolean,
     patterns jsonb, outliers bigint, determined_by text[]
 )
 LANGUAGE plpython3u STABLE ROWS 20 SET search_path = pg_catalog, pg_temp

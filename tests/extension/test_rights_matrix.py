@@ -35,6 +35,11 @@ llm_tag_scores_batch('{a}', '{b,c}')                                    ok      
 llm_tag_votes('a', '{b,c}')                                             ok        ok    ok      ok    42501
 llm_clean('a  b')                                                       ok        ok    ok      ok    42501
 llm_clean_batch('{a}')                                                  ok        ok    ok      ok    42501
+llm_parse_number('1.5')                                                 ok        ok    ok      ok    42501
+llm_parse_date('2024-03-05')                                            ok        ok    ok      ok    42501
+llm_parse_phone('+49 30 901820')                                        ok        ok    ok      ok    42501
+llm_parse_address('1 Main Street, Springfield, IL 62701')               ok        ok    ok      ok    42501
+llm_semantic_type('{1,2}')                                              ok        ok    ok      ok    42501
 llm_entities('Ann')                                                     ok        ok    ok      ok    42501
 llm_entities_batch('{Ann}')                                             ok        ok    ok      ok    42501
 llm_generate('a', max_tokens => 1)                                      ok        ok    ok      ok    42501

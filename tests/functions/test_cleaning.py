@@ -372,12 +372,12 @@ def test_empty_and_single_rows(db: psycopg.Connection) -> None:
 def test_profile(shop: psycopg.Connection) -> None:
     rows = {row[0]: row for row in shop.execute("SELECT * FROM llm_profile('shop')")}
     assert list(rows) == ["id", "town", "region", "status", "size"]
-    _, kind, looks, missing, distinct, key, patterns, *_ = rows["id"]
-    assert (kind, looks, missing, distinct, key) == ("integer", "integer", 0, 400, True)
+    _, kind, looks, share, missing, distinct, key, patterns, *_ = rows["id"]
+    assert (kind, looks, share, missing, distinct, key) == ("integer", "integer", 1, 0, 400, True)
     assert patterns == {"9": 400}
-    assert rows["region"][8] == ["town"]
-    assert rows["region"][3] == 1
-    assert rows["size"][7] == 0
+    assert rows["region"][9] == ["town"]
+    assert rows["region"][4] == 1
+    assert rows["size"][8] == 0
     shop.execute("UPDATE shop SET size = 999999 WHERE id = 9")
     assert value(shop, "SELECT outliers FROM llm_profile('shop') WHERE \"column\" = 'size'") == 1
 

@@ -54,12 +54,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The candidates, the question as the grammar read it, why readings have no query, and what failed meanwhile."""
+    """The candidates, the question as the grammar read it, why readings have no query, and what failed meanwhile.
+
+    `before` is the question that a follow-up is about as well, where it is no whole one itself.
+    """
 
     candidates: Sequence[Candidate]
     linked: LinkedQuestion
     reasons: Sequence[str] = ()
     note: str = ""
+    before: str = ""
 
 
 def propose(context: Context, writer: Writer | None) -> Proposal:
@@ -84,13 +88,14 @@ def propose(context: Context, writer: Writer | None) -> Proposal:
             proposed += written(context, writer)
         except Error as error:
             note = failure_note(writer, error)
-    return Proposal(proposed, context.linked, reasons, note)
+    before = "" if context.before is None else context.before.question
+    return Proposal(proposed, context.linked, reasons, note, before)
 
 
 def written(context: Context, writer: Writer) -> list[Candidate]:
     """What a model writes, equal samples once."""
     conversation = [{"role": "user", "content": prompt.build_prompt(context)}]
-    samples = writer.write(conversation, context.schema.names()) if context.schema.tables else []
+    samples = writer.write(conversation) if context.schema.tables else []
     return [Candidate(sql, "model", votes=votes, conversation=conversation) for sql, votes in Counter(samples).items()]
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from pg_llm.ask.context import Context
 from pg_llm.ask.sample_rows import Row
 from pg_llm.ask.schema import Schema
 
-# A schema with more columns is cut down to the tables that the question is linked to.
+# How many columns of tables are shown.
 _MOST_COLUMNS = 150
 _LONGEST_PHRASE = 120
 _MOST_VALUES = 20
@@ -23,31 +23,39 @@ _DIALECT = """\
 Rules:
 - PostgreSQL; one SELECT, which may begin with WITH. Use only the tables and columns above, and write values of text as
   the rows have them.
+- Write each column with the full name of its table, without aliases of tables. Join a table only where a column of it
+  is needed.
 - Show what is asked for and nothing else; for rows without a question about a column, the column that names them, or
   their key.
 - Divide numbers as 1.0 * a / nullif(b, 0). Sort descending with NULLS LAST. Today is {today}."""
 
 
 def build_prompt(context: Context) -> str:
-    """The linked tables with comments and sample rows, values that the question names, taught examples, the dialect."""
+    """All tables by the names of their columns, the dialect, and then what the question is linked to.
+
+    That are tables with comments and sample rows, metrics, values that the question names, and taught examples. What
+    is the same for each question about the tables comes first, so that an engine need not read it again.
+    """
     schema = context.schema
-    shown = _linked_tables(context)
-    lines = ["Write the PostgreSQL query that answers a question about these tables.", ""]
-    for index in shown:
-        lines += [_table_definition(schema, index), *_sample_lines(context.rows.get(index, ()))]
-    lines += _key_lines(schema, set(shown))
+    linked = _linked_tables(context)
+    known = list(dict.fromkeys([*_within(schema, range(len(schema.tables))), *linked]))
+    lines = ["Write the PostgreSQL query that answers a question about these tables:"]
+    lines += [_short_definition(schema, index) for index in known]
+    lines += ["", _DIALECT.format(today=context.today), "", "The question may be about these:"]
+    lines += [_table_definition(schema, index, context.rows.get(index, ())) for index in linked]
+    lines += _key_lines(schema, set(linked))
+    shown = set(known)
     conditions = {
         f"{schema.tables[value.ref[0]].sql}.{schema.column(value.ref).sql} = {_literal(value.value)}": None
         for value in context.values
         if value.whole and value.ref[0] in shown
     }
-    defined = [metric for metric in schema.metrics if {metric.table, *(ref[0] for ref in metric.refs)} <= set(shown)]
+    defined = [metric for metric in schema.metrics if {metric.table, *(ref[0] for ref in metric.refs)} <= shown]
     if defined:
         lines += ["", "Words that are computed so:"]
         lines += [f"{_comment_text(', '.join(metric.phrases))} = {metric.sql}" for metric in defined]
     if conditions:
         lines += ["", "Values that the question may name:", *list(conditions)[:_MOST_VALUES]]
-    lines += ["", _DIALECT.format(today=context.today)]
     for example in context.examples:
         lines += ["", f"Question: {example.question}", f"SQL: {example.sql}"]
     if context.before is not None:
@@ -57,14 +65,11 @@ def build_prompt(context: Context) -> str:
 
 
 def _linked_tables(context: Context) -> list[int]:
-    """All tables, or of a large schema those that the question names and those between them, as far as there is room.
+    """The tables that the question names and those between them, as far as there is room; without any name the first.
 
-    Without any name the first tables, which were ranked before.
+    The tables were ranked before.
     """
     schema = context.schema
-    everything = range(len(schema.tables))
-    if sum(len(table.columns) for table in schema.tables) <= _MOST_COLUMNS:
-        return list(everything)
     named = {
         ref[0]: None
         for mention in context.linked.mentions
@@ -73,33 +78,35 @@ def _linked_tables(context: Context) -> list[int]:
     }
     tree = schema.join_tree(list(named)) if named else None
     between = {index: None for edge in (tree[0] if tree else ()) for index in (edge.source, edge.target)}
-    shown: list[int] = []
+    return sorted(_within(schema, {**named, **between} or range(len(schema.tables))))
+
+
+def _within(schema: Schema, tables: Iterable[int]) -> Iterator[int]:
+    """The first tables that have no more columns than there is room for, one at least."""
     columns = 0
-    for index in {**named, **between} or everything:
+    for number, index in enumerate(tables):
         columns += len(schema.tables[index].columns)
-        if columns > _MOST_COLUMNS and shown:
-            break
-        shown.append(index)
-    return sorted(shown)
+        if columns > _MOST_COLUMNS and number:
+            return
+        yield index
 
 
-def _table_definition(schema: Schema, index: int) -> str:
+def _short_definition(schema: Schema, index: int) -> str:
     table = schema.tables[index]
-    definitions = []
-    for column in table.columns:
-        comment = f" /* {_comment_text(column.phrases[0])} */" if column.phrases else ""
-        definitions.append(f"  {column.sql} {column.type}{comment}")
-    if table.key:
-        definitions.append(f"  PRIMARY KEY ({', '.join(table.columns[column].sql for column in table.key)})")
-    comment = f" -- {_comment_text(table.phrases[0])}" if table.phrases else ""
-    body = ",\n".join(definitions)
-    return f"CREATE TABLE {table.sql} (\n{body}\n);{comment}"
+    return f"{table.sql}({', '.join(column.sql for column in table.columns)})"
 
 
-def _sample_lines(rows: Sequence[Row]) -> Iterator[str]:
-    for row in rows:
-        values = ", ".join(f"{name} = {_comment_text(_literal(value))}" for name, value in row.items())
-        yield f"-- row: {values}"
+def _table_definition(schema: Schema, index: int, rows: Sequence[Row]) -> str:
+    """The table with its comments, and beside each column what the sample rows hold in it."""
+    table = schema.tables[index]
+    lines = [f"CREATE TABLE {table.sql} (" + (f" -- {_comment_text(table.phrases[0])}" if table.phrases else "")]
+    for place, column in enumerate(table.columns):
+        key = " PRIMARY KEY" if table.key == [place] and not table.is_link else ""
+        values = dict.fromkeys(row[column.sql] for row in rows if column.sql in row)
+        shown = [value if column.kind == "number" else _literal(value) for value in values]
+        remarks = [_comment_text(text) for text in (*column.phrases[:1], ", ".join(shown)) if text]
+        lines.append(f"  {column.sql} {column.type}{key}," + (f" -- {'; '.join(remarks)}" if remarks else ""))
+    return "\n".join([*lines, ");"])
 
 
 def _key_lines(schema: Schema, shown: set[int]) -> Iterator[str]:

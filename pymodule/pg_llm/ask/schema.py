@@ -123,10 +123,6 @@ class Schema:
         """The column with these indexes."""
         return self.tables[ref[0]].columns[ref[1]]
 
-    def names(self) -> list[str]:
-        """The names of all tables and columns as SQL writes them."""
-        return [name for table in self.tables for name in (table.sql, *(column.sql for column in table.columns))]
-
     def column_refs(self) -> Iterable[Ref]:
         """The indexes of all columns."""
         return ((t, c) for t, table in enumerate(self.tables) for c in range(len(table.columns)))

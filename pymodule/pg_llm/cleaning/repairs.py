@@ -53,8 +53,8 @@ def as_update(db: Connection, run_id: str | None, table_name: str | None) -> str
         (run.id,),
     )
     with garbage_collection_paused():
-        content = target_table.read(db, run.target)
-        return update_script.update_statement(table.relation, run.target, content, changes)
+        keys, columns = target_table.content(db, run.target)
+        return update_script.update_statement(table.relation, run.target, keys, columns, changes)
 
 
 def _changes(db: Connection, run_id: str, column: Column, state: str, min_confidence: float) -> list[Row]:

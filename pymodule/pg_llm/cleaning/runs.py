@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from pg_llm import arguments
-from pg_llm.cleaning import analysis, target_table
 from pg_llm.cleaning import rules as integrity_rules
-from pg_llm.cleaning.analysis import Cell
-from pg_llm.cleaning.encoded_table import EncodedTable, Finding, Value
+from pg_llm.cleaning import target_table
+from pg_llm.cleaning.analysis import Analysis, Cell, Finding, Knowledge
 from pg_llm.cleaning.interruptible import chunks, garbage_collection_paused
 from pg_llm.cleaning.rules import Rules
-from pg_llm.cleaning.target_table import TargetTable
+from pg_llm.cleaning.target_table import TargetTable, Value
 from pg_llm.database import progress
 from pg_llm.database.connection import Connection
 from pg_llm.errors import InvalidInput, UndefinedRun
@@ -141,15 +140,15 @@ def _examine(db: Connection, run: Run, rules: Rules, command: str, propose: bool
     """Let all detectors look at the table and store what they find; returns how many repairs are proposed."""
     with progress.reporting(db, command, run.target.table.relation, run.id) as report, garbage_collection_paused():
         report("reading", 0, 0)
-        table = target_table.read(db, run.target)
+        table = Analysis(db, run.target)
 
         def step(detector: str) -> None:
-            report(detector, 0, table.row_count)
+            report(detector, 0, len(table.keys))
 
         step(integrity_rules.DETECTOR)
         violations = list(integrity_rules.detect(db, rules, table))
         marks, corrections = _load_marks(db, run, table.keys), _load_corrections(db, run)
-        found = analysis.find(db, table, step, marks, corrections, rules.dependencies, violations)
+        found = table.find(step, Knowledge(marks, corrections, rules.dependencies, violations))
         writable = {
             position
             for position, column in enumerate(run.target.columns)
@@ -157,8 +156,8 @@ def _examine(db: Connection, run: Run, rules: Rules, command: str, propose: bool
         }
         findings = [finding for finding in found if finding.column in writable]
         report("writing", 0, sum(len(finding.rows) for finding in findings))
-        forbidden = integrity_rules.forbidden_repairs(db, rules, table, findings) if propose else set()
-        return _store_findings(db, run, table, findings, forbidden, propose)
+        forbidden = integrity_rules.forbidden_repairs(db, rules, table.keys, findings) if propose else set()
+        return _store_findings(db, run, table.keys, findings, forbidden, propose)
 
 
 def _load_marks(db: Connection, run: Run, keys: Sequence[str]) -> dict[Cell, Value]:
@@ -195,14 +194,14 @@ def _load_corrections(db: Connection, run: Run) -> list[tuple[int, str, str]]:
 def _store_findings(
     db: Connection,
     run: Run,
-    table: EncodedTable,
+    keys: Sequence[str],
     findings: Sequence[Finding],
     forbidden: set[Cell],
     propose: bool,
 ) -> int:
     """Replace the open changes of a run; a repair is stored if it is probable enough and not forbidden."""
     db.rows("DELETE FROM llm.change WHERE run = $1::uuid AND state IN ('found', 'proposed')", ("text",), (run.id,))
-    changes = (change for finding in findings for change in _changes(run, table, finding, forbidden, propose))
+    changes = (change for finding in findings for change in _changes(run, keys, finding, forbidden, propose))
     for chunk in chunks(changes, _BATCH):
         db.rows(
             """
@@ -220,17 +219,21 @@ def _store_findings(
 
 
 def _changes(
-    run: Run, table: EncodedTable, finding: Finding, forbidden: set[Cell], propose: bool
+    run: Run, keys: Sequence[str], finding: Finding, forbidden: set[Cell], propose: bool
 ) -> Iterator[dict[str, Any]]:
     """A row of llm.change for each cell of a finding."""
-    column = table.columns[finding.column]
-    found = {"column": column.name, "detector": finding.detector, "reason": finding.reason}
+    found = {
+        "column": run.target.columns[finding.column].name,
+        "old": finding.old,
+        "detector": finding.detector,
+        "reason": finding.reason,
+    }
     repair: dict[str, Any] = {}
     if propose and finding.confidence is not None and finding.confidence >= MIN_CONFIDENCE:
         repair = {"state": "proposed", "new": finding.new, "confidence": finding.confidence}
         if finding.determinant:
             place, value = finding.determinant
-            repair["given"] = {table.columns[place].name: value}
+            repair["given"] = {run.target.columns[place].name: value}
     for row in finding.rows:
-        cell = {"key": json.loads(table.keys[row]), "old": column.value(row), "state": "found"}
+        cell = {"key": json.loads(keys[row]), "state": "found"}
         yield found | cell | (repair if (row, finding.column) not in forbidden else {})

@@ -7,8 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from pg_llm.cleaning.encoded_table import EncodedTable, Value
-from pg_llm.cleaning.target_table import TargetTable
+from pg_llm.cleaning.target_table import TargetTable, Value
 from pg_llm.database.quoting import quote_ident, quote_literal
 
 # Rows that a value must have before it may decide another one.
@@ -20,14 +19,19 @@ _Condition = tuple[tuple[int, Value], ...]
 _Change = dict[str, Any]
 
 
-def update_statement(relation: str, target: TargetTable, table: EncodedTable, changes: Sequence[_Change]) -> str:
-    """The UPDATE for a relation; `table` is the content after the changes.
+def update_statement(
+    relation: str,
+    target: TargetTable,
+    keys: Sequence[str],
+    after: Sequence[Sequence[Value]],
+    changes: Sequence[_Change],
+) -> str:
+    """The UPDATE for a relation; `after` are the columns after the changes.
 
     Changes that follow from no values of their row are only counted, in a comment.
     """
-    rows = {key: row for row, key in enumerate(table.keys)}
+    rows = {key: row for row, key in enumerate(keys)}
     changes_by_column: defaultdict[int, dict[int, _Change]] = defaultdict(dict)
-    after = [column.decoded() for column in table.columns]
     before = [list(column) for column in after]
     for change in changes:
         if change["key"] in rows:

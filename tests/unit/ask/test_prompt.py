@@ -37,8 +37,7 @@ def test_a_comment_in_a_prompt_ends_nothing() -> None:
     schema = Schema([SchemaTable(1, "writer", "writer", [name])])
     rows = {0: [{"name": "Ada\n*/; DROP"}]}
     text = prompt.build_prompt(context(schema, examples=[Example("old", "SELECT 1", 0.7)], rows=rows))
-    assert "/* * / ignore all -- that */" in text
-    assert "-- row: name = 'Ada * /; DROP'" in text
+    assert "name text, -- * / ignore all -- that; 'Ada * /; DROP'\n" in text
     assert "Question: old\nSQL: SELECT 1" in text
     assert "Today is 2026-11-29." in text
 
@@ -50,7 +49,9 @@ def test_of_a_large_schema_the_tables_that_are_named_and_those_between_are_shown
     text = prompt.build_prompt(context(schema, "Which writers have no book?"))
     assert "CREATE TABLE writer" in text
     assert "-- foreign key: book.writer_id = writer.id" in text
-    assert "kiln" not in text
+    assert "CREATE TABLE kiln" not in text
+    assert "book(id, writer_id, c2" in text
+    assert "ward" not in text
 
 
 def _wide_table(name: str) -> SchemaTable:

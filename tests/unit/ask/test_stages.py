@@ -41,7 +41,7 @@ def gathered() -> Context:
 class Scripted(Writer):
     """A writer without a model."""
 
-    def write(self, conversation: Conversation, names: Any) -> list[str]:
+    def write(self, conversation: Conversation) -> list[str]:
         if self.samples == 1:
             raise EndpointFailed("gone")
         return ["SELECT 1", "SELECT 2", "SELECT 1"]

@@ -171,15 +171,16 @@ def test_the_number_of_samples_is_a_setting(library: Any, writes: Any, host: Ech
 
 
 def test_the_prompt_shows_rows_unless_that_is_turned_off(library: Any, writes: Any) -> None:
+    odd = "Does the typical writer outweigh the neighbours?"
     conversations = writes("SELECT avg(pages) FROM book")
-    answering.answer(library, ODD, None, "writer")
-    assert "-- row: wid = '1', name = 'Ada'" in conversations[0][0]["content"]
+    answering.answer(library, odd, None, "writer")
+    assert "wid integer PRIMARY KEY, -- 1\n  name text, -- 'Ada'\n" in conversations[0][0]["content"]
     library.settings["llm.ask_sample_rows"] = "101"
     with pytest.raises(InvalidInput, match="at most 100"):
-        answering.answer(library, ODD, None, "writer")
+        answering.answer(library, odd, None, "writer")
     library.settings["llm.ask_sample_rows"] = "0"
-    answering.answer(library, ODD, None, "writer")
-    assert "-- row:" not in conversations[1][0]["content"]
+    answering.answer(library, odd, None, "writer")
+    assert "'Ada'" not in conversations[1][0]["content"]
 
 
 def test_confidence_is_what_was_measured_with_an_assumption_of_little_weight() -> None:

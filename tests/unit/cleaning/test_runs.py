@@ -235,6 +235,7 @@ def test_a_profile_of_each_column(town: FakeConnection) -> None:
         "column": "size",
         "type": "integer",
         "looks_like": "integer",
+        "share": 1.0,
         "missing": 0,
         "distinct": 7,
         "likely_key": False,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +66,8 @@ class Column:
         empty = next((code for code, value in enumerate(values, 1) if not value), None)
         absent = codes[(codes == 0) | (codes == empty)] if empty else codes[:0]
         self.missing: Value = "" if len(absent) and absent[0] else None
+        # As `codes`, with NULL and the empty text told apart.
+        self.kinds = codes
         self.codes: Codes = np.where(codes == empty, 0, codes).astype(np.int32) if empty else codes
         self.occurrences = np.bincount(self.codes, minlength=len(values) + 1)
 
@@ -115,6 +119,11 @@ class Column:
         code = self.codes[row]
         return self.values[code - 1] if code else ""
 
+    def original(self, row: int) -> Value:
+        """What the row holds, NULL and the empty text told apart."""
+        code = self.kinds[row]
+        return self.values[code - 1] if code else None
+
 
 @dataclass(slots=True)
 class Table:
@@ -139,9 +148,11 @@ class Table:
 
 def encode(values: Iterable[Value]) -> tuple[list[str], Codes]:
     """The distinct values of a column and the code of each row; 0 stands for NULL."""
-    codes: dict[str, int] = {}
-    encoded = [0 if value is None else codes.setdefault(value, len(codes) + 1) for value in values]
-    return list(codes), np.array(encoded, dtype=np.int32)
+    codes: defaultdict[Value, int] = defaultdict(count(1).__next__)
+    codes[None] = 0
+    encoded = np.fromiter((codes[value] for value in values), dtype=np.int32)
+    del codes[None]
+    return [value for value in codes if value is not None], encoded
 
 
 def is_quantity(value: str) -> bool:

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from pg_llm.cleaning.host.detectors import (
     dependency_votes,
     disguised_missing,
     formats,
-    learned_edits,
+    learned_programs,
     mojibake,
     outliers,
     truth_discovery,
@@ -77,7 +78,7 @@ class Ensemble:
         votes = ("votes", *declared, *sorted(settled))
         found += self._keep(votes, lambda: list(dependency_votes.detect(table, unsettled)))
         others = [finding for detector in _BY_NAME for finding in self._findings(detector)]
-        others += learned_edits.detect(table)
+        others += learned_programs.detect(table)
         found += [finding for finding in others if finding.column not in settled]
         return _combine_by_column(table, found)
 
@@ -112,7 +113,7 @@ def _combine_by_column(table: Table, findings: Sequence[Finding]) -> list[Findin
 
 
 def _combine_column(table: Table, column: int, findings: Sequence[Finding]) -> Iterator[Finding]:
-    """One finding for all cells on which the same findings lie; cells with a mark are left out."""
+    """One finding for all cells that hold the same and on which the same findings lie, but for cells with a mark."""
     marked = [row for row, position in table.marks if position == column]
     rows = np.concatenate([finding.rows for finding in findings])
     places = np.repeat(np.arange(len(findings)), [len(finding.rows) for finding in findings])
@@ -121,15 +122,16 @@ def _combine_column(table: Table, column: int, findings: Sequence[Finding]) -> I
     order = np.lexsort((places, rows))
     rows, places = rows[order], places[order]
     cells, starts = np.unique(rows, return_index=True)
-    rows_of: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-    for row, on_cell in zip(cells.tolist(), _slices(places.tolist(), starts.tolist()), strict=True):
-        rows_of[on_cell].append(row)
-    for on_cell, alike in rows_of.items():
+    held = table.columns[column].kinds[cells].tolist()
+    rows_of: defaultdict[tuple[int, tuple[int, ...]], list[int]] = defaultdict(list)
+    for row, value, on_cell in zip(cells.tolist(), held, _slices(places.tolist(), starts.tolist()), strict=True):
+        rows_of[value, on_cell].append(row)
+    for (_, on_cell), alike in rows_of.items():
         yield _combine([findings[place] for place in on_cell]).on(np.array(alike))
 
 
 def _slices(items: list[int], starts: list[int]) -> Iterator[tuple[int, ...]]:
-    for start, end in zip(starts, [*starts[1:], len(items)], strict=True):
+    for start, end in pairwise([*starts, len(items)]):
         yield tuple(items[start:end])
 
 

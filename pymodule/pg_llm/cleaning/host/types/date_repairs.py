@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 
-from pg_llm.cleaning.host.types import date_columns, dates
+from pg_llm.cleaning.host.types import date_columns
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
+from pg_llm.values.host import dates
 
 # Days by which programs say that there is none.
 _SENTINELS = frozenset(
@@ -27,7 +28,8 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
         step = f"dates are written as {_shown(column.form)}"
         for value in counts:
             new = _in_form(value, column)
-            if new is not None and new != value:
+            # AUG is Aug.
+            if new is not None and new.casefold() != value.casefold():
                 two_digits = re.search(r"(?<!\d)\d{2}(?!\d)(?!.*\d{4})", value) and not re.search(r"\d{4}", value)
                 confidence = _LIKELY if two_digits and "%Y" in column.form else _SURE
                 yield ValueRepair(value, new, confidence, "date", step, "most other dates are written so")

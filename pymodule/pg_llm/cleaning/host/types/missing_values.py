@@ -41,6 +41,8 @@ def _confidence(value: str, kind: str, column: ColumnType, others: list[str]) ->
         return _LIKELY if kind == "sign" and column.name not in ("date", "timestamp") else _SURE
     if kind == "sign":
         return _LIKELY
+    if column.name == "code" and re.fullmatch(column.pattern or "", value):
+        return None
     if value.strip().casefold() not in _SHARED:
         # A category of its own, where few others are.
         return _UNSURE if column.name == "category" else _LIKELY
