@@ -38,7 +38,7 @@ class Head:
         if other is not None:
             raise Misfit(f"left over: {other.text or other.kind}")
         ratios, keys, orders, measures = self._ratios, self._keys, self._orders, self._measures
-        if len(orders) > 1 or len(ratios) > 1 or (ratios and (keys or orders or measures)):
+        if len(orders) > 1 or len(ratios) > 1 or (ratios and (orders or measures)):
             raise Misfit("two heads")
         if len(keys) > 1 and any(key.ref[1] < 0 and not isinstance(key.term, Bucket) for key in keys):
             raise Misfit("a number per row and per group")
@@ -48,6 +48,8 @@ class Head:
             form = self._listed()
             for node in measures:
                 show_known(form, node)
+        elif measures and not keys and self._rest and self._are_compared():
+            form = self._listed()
         elif measures:
             form = self._measured()
         elif keys:
@@ -58,7 +60,21 @@ class Head:
             mentions = [node for node in self._rest if node.kind == "table"]
             attach(self._schema, form, mentions, self._conditions, orders)
         self._finish(form)
+        if measures and not ratios and self._are_compared():
+            self._show_compared(form)
         return form
+
+    def _are_compared(self) -> bool:
+        """True where the measures are those of conditions: customers with more than 3 orders, and how many each."""
+        compared = [node.aggregate for node in self._conditions if node.aggregate]
+        return all(node.aggregate in compared for node in self._measures)
+
+    def _show_compared(self, form: Form) -> None:
+        for node in self._measures:
+            terms = [condition.term for condition in (*form.where, *form.having)]
+            for term in terms:
+                if term is not None and node.aggregate in (term, term.aggregate if isinstance(term, Related) else None):
+                    form.select.append(with_words(term, node.words))
 
     def _finish(self, form: Form) -> None:
         for node in self._asked:
@@ -98,7 +114,10 @@ class Head:
             )
         counted = Aggregate("count", table, words=rest[0].words)
         share = Share(counted, tuple(inner), int(ratio.meaning[0]), ratio.words)
-        form = Form(table, [share], [node.condition for node in base if node.condition])
+        form = Form(table, where=[node.condition for node in base if node.condition])
+        for key in self._keys:
+            self._group(form, key)
+        form.select.append(share)
         self._mention(form, rest[1:])
         return form
 

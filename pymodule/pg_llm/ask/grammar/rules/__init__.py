@@ -14,6 +14,7 @@ RULES = (
     comparisons.average,
     comparisons.bound,
     values.column_of_table,
+    comparisons.counted,
     measures.measure,
     comparisons.equality,
     order.number_of_rows,

@@ -89,7 +89,7 @@ def _count(clause: Clause, index: int) -> bool:
     distinct = clause.at(index + 1, "distinct")
     place = clause.operand(index, "table", "column")
     if place is None:
-        raise Misfit("a count of nothing")
+        return _again(clause, index)
     operand = clause.nodes[place]
     table = operand.ref[0]
     term = Aggregate("count", table)
@@ -104,6 +104,15 @@ def _count(clause: Clause, index: int) -> bool:
     elif not clause.schema.names_row(operand.ref) and not clause.column(operand).unique:
         term = Aggregate("count", table, Column(operand.ref), distinct=True)
     return _fold(clause, index, term, place, *([index + 1] if distinct else []))
+
+
+def _again(clause: Clause, index: int) -> bool:
+    """How many, said of rows that a condition counts."""
+    counted = (node.aggregate for node in clause.nodes[:index] if node.kind == "condition" and node.aggregate)
+    term = next(counted, None)
+    if term is None:
+        raise Misfit("a count of nothing")
+    return _fold(clause, index, term)
 
 
 def _fold(clause: Clause, index: int, term: Term, *others: int) -> bool:
