@@ -96,7 +96,7 @@ def test_values_go_by_other_names(db: psycopg.Connection, question: str, conditi
 
 def test_groups_come_with_a_chart_and_a_row_each(bakery: psycopg.Connection) -> None:
     answer, rows, chart = bakery.execute(
-        "SELECT answer, rows, chart FROM ask('How many loaves did each baker bake?')"
+        "SELECT answer, rows, chart FROM ask('How many loaves did each baker make?')"
     ).fetchone()
     assert sorted((row["name"], row["sum_loaves"]) for row in rows) == [("Ada", 180), ("Ben", 220), ("Cleo", 150)]
     assert chart["mark"]["type"] == "bar"
