@@ -153,11 +153,10 @@ class NameIndex:
 
 
 def root(stem: str) -> str:
-    """The word without an ending that makes nouns of verbs: payment is pay, booking book."""
-    for ending in _ENDINGS:
-        if stem.endswith(ending) and len(stem) - len(ending) >= _SHORTEST_ROOT:
-            return stem.removesuffix(ending).rstrip("e")
-    return stem.rstrip("e") if len(stem) > _SHORTEST_ROOT else stem
+    """The word without an ending that makes nouns of verbs: payment is pay, booking book, writer writ as write is."""
+    ending = next((end for end in _ENDINGS if stem.endswith(end) and len(stem) - len(end) >= _SHORTEST_ROOT), "")
+    base = stem.removesuffix(ending)
+    return base.rstrip("e") if len(base.rstrip("e")) > _SHORTEST_ROOT else base
 
 
 def _likeness(stem: str, word: str) -> float:
