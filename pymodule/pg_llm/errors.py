@@ -73,16 +73,6 @@ class DuplicateModel(Error):
     default_hint = "Choose another name, or call llm_drop_model() first."
 
 
-class UndefinedKey(Error):
-    sqlstate = "42704"
-    default_hint = "SELECT name FROM llm.redaction_key shows the keys; llm_register_key() adds one."
-
-
-class DuplicateKey(Error):
-    sqlstate = "42710"
-    default_hint = "Choose another name, or call llm_drop_key() first."
-
-
 class InvalidModel(Error):
     sqlstate = "22023"
 
@@ -102,6 +92,16 @@ class ModelFilesMissing(Error):
 class ModelInUse(Error):
     sqlstate = "2BP01"
     default_hint = "CALL semantic_drop() for those tables first."
+
+
+class UndefinedKey(Error):
+    sqlstate = "42704"
+    default_hint = "SELECT name FROM llm.redaction_key shows the keys; llm_register_key() adds one."
+
+
+class DuplicateKey(Error):
+    sqlstate = "42710"
+    default_hint = "Choose another name, or call llm_drop_key() first."
 
 
 class UndefinedRun(Error):

@@ -79,7 +79,11 @@ class Values:
 
     def _pattern(self, pattern: str) -> str:
         """`#` is a digit, `?` a letter, `%` a digit that is not 0."""
-        makers = {"#": lambda: self._digits(1), "?": lambda: self._letters(1), "%": lambda: self._letters(1, "123456789")}
+        makers = {
+            "#": lambda: self._digits(1),
+            "?": lambda: self._letters(1),
+            "%": lambda: self._letters(1, "123456789"),
+        }
         return "".join(makers[sign]() if sign in makers else sign for sign in pattern)
 
     def person(self) -> str:
@@ -120,7 +124,11 @@ class Values:
         language = self._country.replace("uk", "en")
         month = months[language].split()[day.month - 1]
         numbers = {"en": f"{day:%m/%d/%Y}", "uk": f"{day:%d/%m/%Y}", "de": f"{day:%d.%m.%Y}"}
-        words = {"en": f"{month} {day.day}, {day.year}", "de": f"{day.day}. {month} {day.year}", "es": f"{day.day} de {month} de {day.year}"}
+        words = {
+            "en": f"{month} {day.day}, {day.year}",
+            "de": f"{day.day}. {month} {day.year}",
+            "es": f"{day.day} de {month} de {day.year}",
+        }
         return self._random.choice(
             (numbers.get(self._country, f"{day:%d/%m/%Y}"), words.get(self._country, f"{day.day} {month} {day.year}"))
         )
@@ -144,12 +152,21 @@ class Values:
     def national_id(self) -> str:
         if self._country == "de":
             # Alphabet of the identity card.
-            return "L" + self._letters(1, "CFGHJKLMNPRTVWXYZ") + self._letters(6, "CFGHJKLMNPRTVWXYZ0123456789") + self._digits(1)
+            return (
+                "L"
+                + self._letters(1, "CFGHJKLMNPRTVWXYZ")
+                + self._letters(6, "CFGHJKLMNPRTVWXYZ0123456789")
+                + self._digits(1)
+            )
         if self._country == "es":
             return self._random.choice((self._fake.nif, self._fake.nie))()
         if self._country == "fr":
             raw = self._fake.ssn().replace(" ", "")
-            return raw if self._random.random() < 0.5 else f"{raw[0]} {raw[1:3]} {raw[3:5]} {raw[5:7]} {raw[7:10]} {raw[10:13]} {raw[13:]}"
+            return (
+                raw
+                if self._random.random() < 0.5
+                else f"{raw[0]} {raw[1:3]} {raw[3:5]} {raw[5:7]} {raw[7:10]} {raw[10:13]} {raw[13:]}"
+            )
         if self._country == "uk":
             raw = self._fake.ssn().replace(" ", "")
             return raw if self._random.random() < 0.5 else f"{raw[:2]} {raw[2:4]} {raw[4:6]} {raw[6:8]} {raw[8:]}"
@@ -184,7 +201,9 @@ class Values:
 
     def _with_luhn(self, digits: str) -> str:
         for last in string.digits:
-            total = sum(sum(divmod(2 * int(d), 10)) if place % 2 else int(d) for place, d in enumerate((digits + last)[::-1]))
+            total = sum(
+                sum(divmod(2 * int(d), 10)) if place % 2 else int(d) for place, d in enumerate((digits + last)[::-1])
+            )
             if total % 10 == 0:
                 return digits + last
         raise AssertionError
@@ -193,12 +212,20 @@ class Values:
         return self._fake.ipv4_public() if self._random.random() < 0.7 else self._fake.ipv6()
 
     def mac(self) -> str:
-        return self._fake.mac_address() if self._random.random() < 0.6 else self._fake.mac_address().replace(":", "-").upper()
+        return (
+            self._fake.mac_address()
+            if self._random.random() < 0.6
+            else self._fake.mac_address().replace(":", "-").upper()
+        )
 
     def url(self) -> str:
         token = self._letters(32, string.ascii_letters + string.digits)
         host = self._fake.domain_name()
-        forms = (f"https://{host}/reset?token={token}", f"https://{host}/invite/{token}", f"https://user:{token[:12]}@{host}/files")
+        forms = (
+            f"https://{host}/reset?token={token}",
+            f"https://{host}/invite/{token}",
+            f"https://user:{token[:12]}@{host}/files",
+        )
         return self._random.choice(forms)
 
     def api_key(self) -> str:
@@ -219,11 +246,26 @@ class Values:
         return self._pattern(self._random.choice(("########", "MR-######", "??######", "######-##")))
 
     def license_plate(self) -> str:
-        forms = {"en": ("???-####", "#???###", "??? ####"), "uk": ("??%# ???", "??%#???"), "de": ("B-?? %###", "M-? ###", "HH ?? %##")}
-        forms |= {"fr": ("??-###-??",), "es": ("#### ???",), "it": ("??###??", "?? ### ??"), "zh": ("京A#####", "沪B#?###", "粤B?####")}
+        forms = {
+            "en": ("???-####", "#???###", "??? ####"),
+            "uk": ("??%# ???", "??%#???"),
+            "de": ("B-?? %###", "M-? ###", "HH ?? %##"),
+        }
+        forms |= {
+            "fr": ("??-###-??",),
+            "es": ("#### ???",),
+            "it": ("??###??", "?? ### ??"),
+            "zh": ("京A#####", "沪B#?###", "粤B?####"),
+        }
         plain = self._pattern(self._random.choice(forms[self._country]))
         # Letters that no plate has.
-        return re.sub("[IOQUÑ]", "B", plain) if self._country in ("fr", "it", "zh", "uk") else re.sub("[AEIOUQ]", "K", plain) if self._country == "es" else plain
+        return (
+            re.sub("[IOQUÑ]", "B", plain)
+            if self._country in ("fr", "it", "zh", "uk")
+            else re.sub("[AEIOUQ]", "K", plain)
+            if self._country == "es"
+            else plain
+        )
 
     def coordinates(self) -> str:
         north, east = self._random.uniform(-60, 70), self._random.uniform(-170, 170)

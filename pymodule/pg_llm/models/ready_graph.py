@@ -74,7 +74,7 @@ def _expand(model: Any) -> None:
 
 
 def _floats(packed: Any, scales: Any, rows: int, columns: int) -> Any:
-    """The matrix of shape (columns, rows): two numbers a byte, the low one first, less eight, times the block's scale."""
+    """The matrix of shape (columns, rows): two numbers a byte, the low one first, less eight, times a block's scale."""
     import numpy as np
 
     numbers = np.stack([packed & 15, packed >> 4], axis=-1).reshape(rows, -1, packed.shape[-1] * 2)

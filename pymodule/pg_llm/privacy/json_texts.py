@@ -24,15 +24,15 @@ def find(given: str) -> Iterator[Text]:
     """The texts in JSON that is valid, in order; keys are none of them."""
     key, outer = "", []
     for match in _TOKEN.finditer(given):
-        token = match[0]
-        if token in "{[":
+        part = match[0]
+        if part in "{[":
             outer.append(key)
-        elif token in "}]":
+        elif part in "}]":
             key = outer.pop()
         elif match["key"]:
-            key = json.loads(token[: match.start("key") - match.start()])
+            key = json.loads(part[: match.start("key") - match.start()])
         else:
-            yield Text(*match.span(), key, json.loads(token))
+            yield Text(*match.span(), key, json.loads(part))
 
 
 def replace(given: str, texts: Sequence[Text], by: Sequence[str | None]) -> str:

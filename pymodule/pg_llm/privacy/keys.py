@@ -48,7 +48,9 @@ def register(
     """Read the key once and note its place, fingerprint and roles; returns the fingerprint."""
     _administer(db)
     if not _NAME.fullmatch(name):
-        raise InvalidInput(f'not the name of a key: "{name}"', hint="Use letters, digits, '.', '_' and '-', at most 63.")
+        raise InvalidInput(
+            f'not the name of a key: "{name}"', hint="Use letters, digits, '.', '_' and '-', at most 63."
+        )
     if not _SOURCE.fullmatch(source):
         raise InvalidInput(
             f'not the place of a key: "{source}"',

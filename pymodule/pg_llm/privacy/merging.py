@@ -65,10 +65,10 @@ def _joined(text: str, run: Sequence[Entity], model: str) -> Iterable[Found]:
 
 
 def blanked(text: str, found: Iterable[Found]) -> str:
-    """The text with spaces in place of what patterns are sure of: no model reads it, and it misleads none."""
+    """The text with dashes in place of what patterns are sure of: no model reads it, and it misleads none."""
     for _, start, end, score, _ in found:
         if score >= _SURE:
-            text = text[:start] + " " * (end - start) + text[end:]
+            text = text[:start] + "-" * (end - start) + text[end:]
     return text
 
 

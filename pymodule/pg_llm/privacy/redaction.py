@@ -44,9 +44,7 @@ class Redactor:
         """The texts with what is personal in them replaced; None for NULL."""
         given = [text for text in inputs if text is not None]
         found = finding.find(self._db, given, self._kinds, self._language, self._model, contexts)
-        work = [
-            json.dumps([text, [each[:3] for each in of_text]]) for text, of_text in zip(given, found, strict=True)
-        ]
+        work = [json.dumps([text, [each[:3] for each in of_text]]) for text, of_text in zip(given, found, strict=True)]
         redacted = models.run_without_model(self._db, "redaction", work, **self._options)
         return [text for _, text in arguments.zip_with_nulls(inputs, redacted)]
 

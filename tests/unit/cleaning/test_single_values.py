@@ -9,7 +9,7 @@ import pytest
 from echo import run
 from pg_llm.cleaning import forms
 from pg_llm.cleaning.host import encodings, markup, text_repair, values
-from pg_llm.cleaning.host.types import dates, numbers
+from pg_llm.values.host import dates, numbers
 
 BY_INSTRUCTION: dict[str, dict[str, str | None]] = json.loads(
     Path(__file__).with_name("single_values.json").read_text(encoding="utf-8")

@@ -7,33 +7,58 @@ from collections.abc import Iterator
 
 from pg_llm.privacy.host.recognizers import Found
 
+
+def _any(listed: str) -> str:
+    return f"(?:{'|'.join(map(re.escape, listed.split()))})"
+
+
 _NAME = r"[A-ZÀ-ÖØ-Þ][\w'\u2019.-]{0,30}"
-_SMALL = r"(?:d[aeiu]|de[ils]|della|delle|degli|dei|du|des|la|las|le|les|los|el|l'|d'|von|van|der|den|zum|zur|am|im|y|e|of|the|in|sur|et)"
-_STREET_NAME = rf"(?:(?:{_SMALL}\s?){{0,3}}{_NAME}(?:[ -](?:{_SMALL}\s?){{0,3}}{_NAME}){{0,4}})"
-_HOUSE = r"\d{1,5}(?: ?[a-zA-Z](?!\w))?(?:[-/]\d{1,4}[a-zA-Z]?)?(?: ?(?:bis|ter))?"
-_ENGLISH = (
-    r"(?:Street|St|Road|Rd|Avenue|Ave|Lane|Ln|Drive|Dr|Boulevard|Blvd|Court|Ct|Place|Pl|Square|Sq|Terrace|Way|Close|"
-    r"Crescent|Highway|Hwy|Parkway|Pkwy|Trail|Alley|Row|Walk|Gardens|Grove|Hill|Mews|Circle|Cir|Loop|Path|Pike|Ridge|"
-    r"Run|View|Crossing|Bridge|Turnpike|Plaza|Green|Park|Rise|Vale|Wharf|Yard)\.?"
+# Small words in names of streets and towns.
+_SMALL = _any(
+    "da de di du del dei des della delle degli la las le les los el l' d' von van der den zum zur am im y e of"
 )
-_SPANISH = r"(?:Calle|C/|Cl\.|Avenida|Avda\.?|Av\.|Plaza|Pza\.|Paseo|P\u00ba|Camino|Carretera|Ctra\.|Ronda|Rambla|Alameda|Traves\u00eda|Glorieta|Callej\u00f3n|Pasaje|Cuesta|Ca\u00f1ada|Urbanizaci\u00f3n|Pasadizo|Vial|Acceso|Vereda|V\u00eda)"
-_ITALIAN = r"(?:Via|V\.le|Viale|Piazza|P\.za|Piazzale|Piazzetta|Corso|C\.so|Vicolo|Largo|Strada|Contrada|Borgo|Salita|Lungomare|Lungarno|Lungotevere|Rotonda|Calata|Canale|Stretto|Incrocio)"
-_FRENCH = r"(?:rue|avenue|av\.|boulevard|bd|chemin|place|impasse|all\u00e9e|quai|route|cours|square|passage|sentier|faubourg|ruelle)"
-_GERMAN = r"(?:[A-ZÄÖÜ][\wäöüß.-]{1,30}(?:stra(?:ß|ss)e|str\.|weg|platz|allee|gasse|ring|damm|ufer|steig|graben|markt|hof|berg)|(?:[A-ZÄÖÜ][\wäöüß-]{1,20}[ -]){1,3}(?:Stra(?:ß|ss)e|Str\.|Weg|Platz|Allee|Gasse|Ring|Damm|Ufer))"
-_UNIT = r"(?:Apt|Apartment|Appartamento|Suite|Ste|Unit|Flat|Studio|Floor|Piso|Puerta|Escalera|Bajo|Int\.?|Interno|Scala|Etage|App|Wohnung|Whg|b\u00e2t(?:iment)?|appt|Box|Bloque)\.? ?(?:n[°º.] ?)?[A-Z0-9]{1,5}"
+_STREET_NAME = rf"(?:(?:{_SMALL}\s?){{0,3}}{_NAME}(?:[ -](?:{_SMALL}\s?){{0,3}}{_NAME}){{0,4}})"
+_TOWN = rf"{_NAME}(?:[ -](?:{_SMALL} ?)?{_NAME}){{0,3}}"
+_HOUSE = r"\d{1,5}(?: ?[a-zA-Z](?!\w))?(?:[-/]\d{1,4}[a-zA-Z]?)?(?: ?(?:bis|ter))?"
+_ENGLISH = _any(
+    "Street St Road Rd Avenue Ave Lane Ln Drive Dr Boulevard Blvd Court Ct Place Pl Square Sq Terrace Way Close"
+    " Crescent Highway Hwy Parkway Pkwy Trail Alley Row Walk Gardens Grove Hill Mews Circle Cir Loop Path Pike Ridge"
+    " Run View Crossing Bridge Turnpike Plaza Green Park Rise Vale Wharf Yard"
+)
+_SPANISH = _any(
+    "Calle C/ Cl. Avenida Avda Avda. Av. Plaza Pza. Paseo Camino Carretera Ctra. Ronda Rambla Alameda Travesía Glorieta"
+    " Callejón Pasaje Cuesta Cañada Urbanización Pasadizo Vial Acceso Vereda Vía"
+)
+_ITALIAN = _any(
+    "Via Viale V.le Piazza P.za Piazzale Piazzetta Corso C.so Vicolo Largo Strada Contrada Borgo Salita Lungomare"
+    " Lungarno Lungotevere Rotonda Calata Canale Stretto Incrocio"
+)
+_FRENCH = _any(
+    "rue avenue av. boulevard bd chemin place impasse allée quai route cours square passage sentier faubourg ruelle"
+)
+_GERMAN = (
+    rf"(?:[A-ZÄÖÜ][\wäöüß.-]{{1,30}}"
+    rf"{_any('straße strasse str. weg platz allee gasse ring damm ufer steig graben markt hof berg')}"
+    rf"|(?:[A-ZÄÖÜ][\wäöüß-]{{1,20}}[ -]){{1,3}}{_any('Straße Strasse Str. Weg Platz Allee Gasse Ring Damm Ufer')})"
+)
+_UNIT = (
+    _any(
+        "Apt Apartment Appartamento Suite Ste Unit Flat Studio Floor Piso Piano Puerta Escalera Bajo Int Interno Scala"
+        " Etage App Wohnung Whg bât bâtiment appt Box Bloque"
+    )
+    + r"\.? ?(?:n[°º.] ?)?[A-Z0-9]{1,5}"
+)
 # What follows a street: unit, postcode, region in brackets or capitals, and town.
 _PART = (
-    rf"(?:{_UNIT}|{_HOUSE}(?![\w.]*\d{{3}})|(?:[A-Z]-)?\d{{4,5}}(?:-\d{{4}})?(?: {_NAME}(?:[ -](?:{_SMALL} ?)?{_NAME}){{0,3}})?"
+    rf"(?:{_UNIT}|{_HOUSE}(?![\w.]*\d{{3}})|(?:[A-Z]-)?\d{{4,5}}(?:-\d{{4}})?(?: {_TOWN})?"
     rf"|[A-Z]{{1,2}}\d[A-Z0-9]? ?\d[A-Z]{{2}}|[A-Z]{{2}} \d{{5}}(?:-\d{{4}})?"
-    rf"|(?!Tel|Fax|E-?[Mm]ail|Phone|Mobil|Handy){_NAME}(?:[ -](?:{_SMALL} ?)?{_NAME}){{0,3}}(?: [A-Z]{{2}})?(?: \d{{5}}(?:-\d{{4}})?)?)"
-    rf"(?: ?\([A-Z]{{2}}\))?"
+    rf"|(?!Tel|Fax|E-?[Mm]ail|Phone|Mobil|Handy){_TOWN}(?: [A-Z]{{2}})?(?: \d{{5}}(?:-\d{{4}})?)?)(?: ?\([A-Z]{{2}}\))?"
 )
-_TAIL = rf"(?:(?:,\s?|\s){_PART}){{0,6}}"
 _ADDRESS = re.compile(
-    rf"(?<!\w)(?:{_HOUSE},? (?:{_NAME} ){{1,4}}?{_ENGLISH}(?!\w)"
+    rf"(?<!\w)(?:{_HOUSE},? (?:{_NAME} ){{1,4}}?{_ENGLISH}\.?(?!\w)"
     rf"|{_HOUSE},? {_FRENCH} {_STREET_NAME}"
     rf"|(?:{_SPANISH}|{_ITALIAN}) {_STREET_NAME},? (?:n[°º.] ?)?{_HOUSE}"
-    rf"|{_GERMAN} {_HOUSE})(?!\w){_TAIL}"
+    rf"|{_GERMAN} {_HOUSE})(?!\w)(?:(?:,\s?|\s){_PART}){{0,6}}"
 )
 _CHINESE = re.compile(
     r"(?:[\u4e00-\u9fff]{2,8}?(?:省|自治区|特别行政区))?(?:[\u4e00-\u9fff]{2,6}?(?:市|自治州|盟))?"

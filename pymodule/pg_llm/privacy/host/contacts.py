@@ -23,7 +23,7 @@ _MONTH = (
     r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|jän|mär|mai|okt|dez|janv|fév|avr|juin|juil|aoû|août|déc"
     r"|ene|abr|ago|dic|gen|mag|giu|lug|set|ott)[a-zäéûç]{0,9}\.?"
 )
-DATE = (
+_DATE_FORMS = (
     rf"\d{{1,2}}[./-]\d{{1,2}}[./-](?:19|20)?\d{{2}}|(?:19|20)\d{{2}}[-/.]\d{{1,2}}[-/.]\d{{1,2}}"
     rf"|\d{{1,2}}(?:st|nd|rd|th|er|º)?\.?(?: de| of)? {_MONTH},?(?: de[l]?)? (?:19|20)\d{{2}}"
     rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? (?:19|20)\d{{2}}|(?:19|20)\d{{2}} ?年 ?\d{{1,2}} ?月 ?\d{{1,2}} ?[日号]"
@@ -43,20 +43,31 @@ _AGE = re.compile(
     re.IGNORECASE,
 )
 _PAIR = r"[-+]?\d{1,3}\.\d{3,12}°?(?: ?[NnSs])?"
+_MINUTES = r"° ?\d{1,2}[′'] ?(?:\d{1,2}(?:\.\d+)?[″\"])? ?"  # noqa: RUF001 - minutes and seconds
 _COORDINATES = re.compile(
     rf"(?<![\w.]){_PAIR}(?:\s?[,;/]\s?|\s){_PAIR.replace('NnSs', 'EeWwOo')}(?![\w.]\d)"
-    r"|\d{1,2}° ?\d{1,2}[′'] ?(?:\d{1,2}(?:\.\d+)?[″\"])? ?[NS],? ?\d{1,3}° ?\d{1,2}[′'] ?(?:\d{1,2}(?:\.\d+)?[″\"])? ?[EWO]"
+    rf"|\d{{1,2}}{_MINUTES}[NS],? ?\d{{1,3}}{_MINUTES}[EWO]"
 )
 
+_DATE = re.compile(rf"(?<![A-Za-z0-9])(?:{_DATE_FORMS})(?!\d)", re.IGNORECASE)
+_MAC = r"[0-9A-Fa-f]{2}(?P<by>[:-])(?:[0-9A-Fa-f]{2}(?P=by)){4}[0-9A-Fa-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}"
+
 RECOGNIZERS = (
-    Recognizer("date_of_birth", "date_of_birth", re.compile(rf"(?<![\d\w])(?:{DATE})(?!\d)", re.IGNORECASE), 0, 0.9, _BIRTH),
-    Recognizer("date", "date", re.compile(rf"(?<![\d\w])(?:{DATE})(?!\d)", re.IGNORECASE), 0.7),
+    Recognizer("date_of_birth", "date_of_birth", _DATE, 0, 0.9, _BIRTH),
+    Recognizer("date", "date", _DATE, 0.7),
     Recognizer("age", "age", _AGE, 0.8),
-    Recognizer("medical_record", "medical_record", number(r"(?=[A-Z-]{0,6}\d)[A-Z0-9](?:[A-Z0-9/-]{2,16}[A-Z0-9])"), 0, 0.85, _RECORD),
     Recognizer(
-        "mac", "mac", number(r"[0-9A-Fa-f]{2}(?P<by>[:-])(?:[0-9A-Fa-f]{2}(?P=by)){4}[0-9A-Fa-f]{2}|(?:[0-9a-f]{4}\.){2}[0-9a-f]{4}"), 0.95
+        "medical_record",
+        "medical_record",
+        number(r"(?=[A-Z-]{0,6}\d)[A-Z0-9](?:[A-Z0-9/-]{2,16}[A-Z0-9])"),
+        0,
+        0.85,
+        _RECORD,
     ),
-)  # fmt: skip
+    Recognizer("mac", "mac", number(_MAC), 0.95),
+)
+
+
 def phones(text: str, languages: Sequence[str]) -> Iterator[Found]:
     """Phone numbers: those with a country's code, and valid ones of the languages' countries."""
     if sum(map(str.isdigit, text)) < _LEAST_DIGITS:

@@ -9,7 +9,7 @@ from pg_llm.privacy.host.recognizers import Recognizer, number, words
 
 _IDENTITY = words(
     "identity, id card, id no, id number, identification, national id, ausweis, personalausweis, carte d'identit, cni,"
-    " carta d'identit, carta di identit, documento, dni, nie, nif, ssn, social security, social sec, national insurance,"
+    " carta d'identit, carta di identit, documento, dni, nie, nif, ssn, social security, national insurance,"
     " ni number, nino, sécurité sociale, securite sociale, nir, insee, sozialversicherung, rentenversicherung, svnr,"
     " versicherungsnummer, codice fiscale, cod. fisc, c.f., 身份证, 证件号"
 )
@@ -22,6 +22,15 @@ _PLATE = words(
     "plate, number plate, licence plate, license plate, registration, vehicle, car, van, truck, kennzeichen, wagen,"
     " auto, fahrzeug, pkw, nummernschild, immatricul, plaque, voiture, véhicule, vehicule, matrícula, matricula, coche,"
     " vehículo, targa, targat, macchina, veicolo, 车牌, 号牌, driver of, parked"
+)
+# Words that no other number stands beside, for plates of no form that is known.
+_PLATE_SAID = words(
+    "plate, number plate, licence plate, license plate, kennzeichen, immatricul, matrícula, matricula, targa, targat,"
+    " driver of"
+)
+_ANY_PLATE = (
+    r"(?=[A-Z0-9 -]{0,8}\d)(?=[\d -]{0,6}[A-Z])[A-Z0-9]{2,4}[ -][A-Z0-9]{2,5}"
+    r"|(?=[A-Z]{0,4}\d)(?=\d{0,4}[A-Z])[A-Z0-9]{5,8}"
 )
 _HEALTH = words("nhs, health service, patient, hospital, gp, medical")
 _LICENCE = words(
@@ -48,7 +57,12 @@ RECOGNIZERS = (
         _IDENTITY,
     ),
     Recognizer(
-        "de_identity_card", "national_id", number(r"(?=[A-Z0-9]{0,9}\d)[CFGHJ-NPRTV-Z][CFGHJ-NPRTV-Z0-9]{8}\d?D?"), 0, 0.9, words("ausweis, personalausweis, identity card, id card")
+        "de_identity_card",
+        "national_id",
+        number(r"(?=[A-Z0-9]{0,9}\d)[CFGHJ-NPRTV-Z][CFGHJ-NPRTV-Z0-9]{8}\d?D?"),
+        0,
+        0.9,
+        words("ausweis, personalausweis, identity card, id card"),
     ),
     Recognizer(
         "de_insurance",
@@ -104,7 +118,7 @@ RECOGNIZERS = (
         _IDENTITY,
         check_digits.resident_identity,
     ),
-    Recognizer("driving_licence", "national_id", number(r"(?=[A-Z0-9]*\d{3})[A-Z0-9]{8,18}"), 0, 0.7, _LICENCE),
+    Recognizer("driving_licence", "national_id", number(r"(?=(?:[A-Z]*\d){3})[A-Z0-9]{8,18}"), 0, 0.7, _LICENCE),
     # Tax.
     Recognizer("us_itin", "tax_id", number(r"9\d{2}-(?:5\d|6[0-5]|7\d|8[0-8]|9[0-24-9])-\d{4}"), 0.8, 0.95, _TAX),
     Recognizer("us_ein", "tax_id", number(r"\d{2}-\d{7}"), 0, 0.8, _TAX),
@@ -123,9 +137,7 @@ RECOGNIZERS = (
     Recognizer(
         "fr_tax", "tax_id", number(r"[0-3]\d ?\d{2} ?\d{3} ?\d{3} ?\d{3}"), 0, 0.9, _TAX, check_digits.french_tax
     ),
-    Recognizer(
-        "es_nif", "tax_id", number(r"(?:\d{8}|[XYZ]\d{7})-?[A-Z]"), 0, 0.98, words("nif"), check_digits.spanish
-    ),
+    Recognizer("es_nif", "tax_id", number(r"(?:\d{8}|[XYZ]\d{7})-?[A-Z]"), 0, 0.98, words("nif"), check_digits.spanish),
     Recognizer(
         "es_cif",
         "tax_id",
@@ -135,10 +147,12 @@ RECOGNIZERS = (
         _TAX,
         check_digits.spanish_company,
     ),
-    Recognizer("it_partita_iva", "tax_id", number(r"(?:IT ?)?\d{11}"), 0, 0.95, _TAX, lambda it: check_digits.luhn(it[-11:])),
+    Recognizer(
+        "it_partita_iva", "tax_id", number(r"(?:IT ?)?\d{11}"), 0, 0.95, _TAX, lambda it: check_digits.luhn(it[-11:])
+    ),
     Recognizer("tax_number", "tax_id", number(r"[A-Z]{0,3}\d[\d ./-]{6,14}\d[A-Z]?"), 0, 0.6, _TAX),
     # Passports.
-    Recognizer("passport", "passport", number(r"(?=[A-Z0-9]*\d{3})[A-Z0-9]{7,9}"), 0, 0.95, _PASSPORT),
+    Recognizer("passport", "passport", number(r"(?=(?:[A-Z]*\d){3})[A-Z0-9]{7,9}"), 0, 0.95, _PASSPORT),
     Recognizer("cn_passport", "passport", number(r"(?:E[A-HJ-NP-Z]?|G|D|S|P|H)\d{7,8}"), 0, 0.97, _PASSPORT),
     # Health.
     Recognizer(
@@ -169,12 +183,5 @@ RECOGNIZERS = (
         re.compile(rf"[{_PROVINCES}][A-HJ-Z][·\- ]?[A-HJ-NP-Z0-9]{{4,5}}[A-HJ-NP-Z0-9挂学警港澳](?![A-Za-z0-9])"),
         0.95,
     ),
-    Recognizer(
-        "plate",
-        "license_plate",
-        number(r"(?=[A-Z0-9 -]{0,8}\d)(?=[\d -]{0,6}[A-Z])[A-Z0-9]{2,4}[ -][A-Z0-9]{2,5}|(?=[A-Z]{0,4}\d)(?=\d{0,4}[A-Z])[A-Z0-9]{5,8}"),
-        0,
-        0.6,
-        words("plate, number plate, licence plate, license plate, kennzeichen, immatricul, matrícula, matricula, targa, targat, driver of"),
-    ),
+    Recognizer("plate", "license_plate", number(_ANY_PLATE), 0, 0.6, _PLATE_SAID),
 )

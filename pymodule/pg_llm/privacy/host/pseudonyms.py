@@ -21,7 +21,7 @@ from pg_llm.privacy.host.keys import Key
 
 # Fewer digits have too few pseudonyms: draft revision 1 of SP 800-38G asks for a million.
 _LEAST_DIGITS, _MOST_DIGITS = 6, 60
-_TOKEN = re.compile(rf"\[({'|'.join((*kinds.DESCRIPTIONS,))}):([A-Za-z0-9_-]{{24,}})\]")
+_TOKEN = re.compile(rf"\[({'|'.join((*kinds.DESCRIPTIONS,))}):([A-Za-z0-9_-]{{22,}})\]")
 # Nothing but ASCII digits and what stands between them.
 _NUMBER = re.compile(r"[0-9+() ./-]+")
 # Days by which a person's dates are shifted at most.
@@ -48,8 +48,9 @@ class Pseudonyms:
 
     def write(self, kind: str, value: str, subject: str | None) -> str:
         """The pseudonym of a whole value."""
-        if kind in dates.KINDS and subject is not None and (shifted := self.shifted(value, subject)):
-            return shifted
+        if kind in dates.KINDS:
+            # Digits that stayed digits could not be told from a day that was shifted.
+            return (subject is not None and self.shifted(value, subject)) or self.token(kind, value)
         if _is_number(value):
             return self._with_digits(value, self._ff1.encrypt(_digits(value), tweak=kind.encode()))
         return self.token(kind, value)
@@ -61,9 +62,9 @@ class Pseudonyms:
             if match[1] != kind or not value:
                 raise InvalidInput("this is no pseudonym of that kind under this key")
             return value
-        if kind in dates.KINDS and subject is not None:
-            if shifted := dates.shift(pseudonym, -self.days(subject)):
-                return shifted
+        if kind in dates.KINDS:
+            if subject is not None and (moved := dates.shift(pseudonym, -self.days(subject))):
+                return moved
         elif _is_number(pseudonym):
             return self._with_digits(pseudonym, self._ff1.decrypt(_digits(pseudonym), tweak=kind.encode()))
         raise InvalidInput(

@@ -53,9 +53,7 @@ def _replacement(options: dict[str, Any]) -> Replacement:
     if method == "fake":
         return lambda kind, value: fakes.fake(kind, value, key.mac("fake", kind, value), options["language"])
     if method == "shift":
-        return lambda kind, value: (
-            (kind in dates.KINDS and pseudonyms.shifted(value, subject)) or label(kind, value)
-        )
+        return lambda kind, value: (kind in dates.KINDS and pseudonyms.shifted(value, subject)) or label(kind, value)
     return pseudonyms.token
 
 

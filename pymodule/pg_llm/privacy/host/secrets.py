@@ -18,7 +18,9 @@ _ISSUED = re.compile(
     r"|AIza[\w-]{35}|ya29\.[\w-]{20,200}|hf_[A-Za-z0-9]{30,40}|npm_[A-Za-z0-9]{36}|pypi-[\w-]{50,250}"
     r"|SG\.[\w-]{22}\.[\w-]{43}|eyJ[\w-]{10,2000}\.[\w-]{10,4000}\.[\w-]{10,1000})(?![A-Za-z0-9_-])"
 )
-_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[A-Za-z0-9+/=\s]{20,8000}-----END [A-Z ]{0,20}KEY-----")
+_PRIVATE_KEY = re.compile(
+    r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[A-Za-z0-9+/=\s]{20,8000}-----END [A-Z ]{0,20}KEY-----"
+)
 _RANDOM = re.compile(r"(?<![\w+/=-])[\w+/-]{16,200}={0,2}(?![\w+/=-])")
 _KEY_WORDS = words(
     "api key, api-key, api_key, apikey, api token, api-token, api_token, access key, access_key, access token,"
@@ -32,7 +34,9 @@ _PASSWORD = re.compile(
     r"|(?:密码|口令)\s{0,3}(?:是|为|[:=：])\s{0,3})[\"'«“]?(?P<value>[^\s\"'<>«»“”，。；、]{4,64})",  # noqa: RUF001
     re.IGNORECASE,
 )
-_CREDENTIALS = re.compile(r"(?:token|key|secret|sig|signature|auth|code|password|pwd|session|sid|otp|reset|jwt|email)", re.IGNORECASE)
+_CREDENTIALS = re.compile(
+    r"(?:token|key|secret|sig|signature|auth|code|password|pwd|session|sid|otp|reset|jwt|email)", re.IGNORECASE
+)
 
 
 def keys(text: str) -> Iterator[Found]:
@@ -47,7 +51,7 @@ def keys(text: str) -> Iterator[Found]:
 def passwords(text: str) -> Iterator[Found]:
     """What follows a word for password and an equals sign, a colon or a verb."""
     for match in _PASSWORD.finditer(text):
-        value = match["value"].rstrip(".,;:!?)]}" if not match["value"].endswith("!!") else ".,;:)]}")
+        value = match["value"].rstrip(".,;:)]}")
         # A word of small letters goes on with the sentence: the password is wrong.
         if len(value) >= 4 and not (value.isalpha() and (value.islower() or value.istitle())):
             yield "password", match.start("value"), match.start("value") + len(value), 0.9, "password"

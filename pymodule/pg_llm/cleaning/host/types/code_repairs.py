@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from pg_llm.cleaning.host.types import phones
-from pg_llm.cleaning.host.types.characters import plain
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
+from pg_llm.values.host import phones
+from pg_llm.values.host.characters import plain
 
 _MIN_DOMINANT_SHARE = 0.6
 _MIN_COUNT = 5

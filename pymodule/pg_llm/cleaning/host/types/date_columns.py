@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from pg_llm.cleaning.host.types import dates
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts
-from pg_llm.cleaning.host.types.dates import Date, Order
+from pg_llm.values.host import dates
+from pg_llm.values.host.dates import Date, Order
 
 # Share of the cells that are dates, and of the dates that fit one order.
 _MIN_SHARE = 0.9
@@ -104,7 +104,7 @@ def _same_but_padding(bare: str, form: str) -> bool:
 
 
 def _times(counts: Counts, total: int) -> ColumnType | None:
-    from pg_llm.cleaning.host.types import times_of_day
+    from pg_llm.values.host import times_of_day
 
     fitting = sum(count for value, count in counts.items() if _is_time(times_of_day.split(value.strip())))
     return ColumnType("time", fitting / total) if fitting >= _MIN_SHARE * total else None

@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 
-from pg_llm.cleaning.host.types import date_columns, dates
+from pg_llm.cleaning.host.types import date_columns
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
+from pg_llm.values.host import dates
 
 # Days by which programs say that there is none.
 _SENTINELS = frozenset(

@@ -5,21 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from pg_llm.cleaning.host.types import (
-    booleans,
-    codes,
-    contacts,
-    currencies,
-    date_columns,
-    missing,
-    number_columns,
-    phones,
-    places,
-    word_columns,
-)
-from pg_llm.cleaning.host.types.characters import folded, plain
+from pg_llm.cleaning.host.types import date_columns, missing, number_columns, word_columns
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts
 from pg_llm.cleaning.value_sample import sample
+from pg_llm.values.host import booleans, codes, contacts, currencies, phones, places
+from pg_llm.values.host.characters import folded, plain
 
 # Share of the cells that fit a type.
 _MIN_SHARE = 0.9

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from pg_llm.cleaning.host.types import numbers
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts
-from pg_llm.cleaning.host.types.numbers import Number
+from pg_llm.values.host import numbers
+from pg_llm.values.host.numbers import Number
 
 _MIN_SHARE = 0.9
 # Of the values that show a decimal mark, at most this share may show another one.

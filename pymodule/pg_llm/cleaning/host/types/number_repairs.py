@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import NamedTuple
 
-from pg_llm.cleaning.host.types import number_columns, units
-from pg_llm.cleaning.host.types.characters import plain
+from pg_llm.cleaning.host.types import number_columns
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
-from pg_llm.cleaning.host.types.numbers import Number
+from pg_llm.values.host import units
+from pg_llm.values.host.characters import plain
+from pg_llm.values.host.numbers import Number
 
 NUMERIC = frozenset("integer decimal money percent quantity".split())
 _DIGITS = re.compile(r"\d(?:.*\d)?|[.,]\d+")
@@ -42,24 +43,26 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     if most < _MIN_DOMINANT_SHARE * written.total() or most < _MIN_COUNT:
         return
     group_mark = _group_mark(counts, chosen)
+    mark = column.decimal_mark or _most_frequent_mark(counts, found)
     is_mixed = _is_mixed(found, column.decimal_mark)
     unit = next((number.unit for value, number in chosen.items() if _writing(value) == writing), None)
     currency = next((number.currency for value, number in chosen.items() if _writing(value) == writing), None)
     for value, number in chosen.items():
         is_open = len(found[value]) > 1 and (column.decimal_mark is None or is_mixed)
         is_of_another = number.currency and currency and number.currency != currency
+        has_no_mark = number.decimal_mark is not None and mark is None
         # 1e-05 is as good as .00001, and 3k may be rounded.
-        if is_open or is_of_another or number.is_scaled or re.search(r"\d[eE]", value):
+        if is_open or has_no_mark or is_of_another or number.is_scaled or re.search(r"\d[eE]", value):
             continue
         amount = _in_unit(number, unit)
         if amount is None:
             continue
-        new = _write(amount, column.decimal_mark, group_mark, writing, value)
+        new = _write(amount, mark, group_mark, writing, value)
         if new != value:
             is_converted = bool(unit and number.unit and number.unit != unit)
             confidence = _LIKELY if is_converted or (unit and not number.unit) else _SURE
             kind = "unit" if is_converted or number.unit != unit else "number"
-            example = f"{writing.before}1{column.decimal_mark or ''}{'5' if column.decimal_mark else ''}{writing.after}"
+            example = f"{writing.before}1{f'{mark}5' if mark else ''}{writing.after}"
             step = f"units become {unit}" if is_converted else f"numbers are written as {example}"
             yield ValueRepair(value, new, confidence, kind, step, "most other numbers are written so")
 
@@ -80,6 +83,16 @@ def _group_mark(counts: Counts, chosen: dict[str, Number]) -> str | None:
         if abs(number.value) >= _THOUSAND:
             marks[number.group_mark or ""] += counts[value]
     return marks.most_common(1)[0][0] or None if marks else None
+
+
+def _most_frequent_mark(counts: Counts, found: number_columns.Readings) -> str | None:
+    """The decimal mark that most numbers with one show."""
+    marks: Counter[str] = Counter()
+    for value, each in found.items():
+        if len(each) == 1 and each[0].decimal_mark:
+            marks[each[0].decimal_mark] += counts[value]
+    mark, most = next(iter(marks.most_common(1)), (None, 0))
+    return mark if most >= _MIN_DOMINANT_SHARE * marks.total() else None
 
 
 def _is_mixed(found: number_columns.Readings, mark: str | None) -> bool:

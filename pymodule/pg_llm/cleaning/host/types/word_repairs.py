@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from pg_llm.cleaning.host.types import booleans, contacts, currencies, places
-from pg_llm.cleaning.host.types.characters import folded
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
+from pg_llm.values.host import booleans, contacts, currencies, places
+from pg_llm.values.host.characters import folded
 
 _SURE, _LIKELY = 0.97, 0.9
 _MIN_COUNT = 5

@@ -9,8 +9,8 @@ from functools import cache, lru_cache
 
 from babel import Locale
 
-from pg_llm.cleaning.host.types import locales
-from pg_llm.cleaning.host.types.characters import folded
+from pg_llm.values.host import locales
+from pg_llm.values.host.characters import folded
 
 _WIDTHS = ("wide", "abbreviated")
 _CONTEXTS = ("format", "stand-alone")

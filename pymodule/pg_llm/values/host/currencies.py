@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from pg_llm.cleaning.host.types import locales
-from pg_llm.cleaning.host.types.characters import folded, plain
+from pg_llm.values.host import locales
+from pg_llm.values.host.characters import folded, plain
 
 # Signs that one currency has; `$`, `¥` and `kr` are several countries'.
 SIGNS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from pg_llm.cleaning.host.types.characters import plain
+from pg_llm.values.host.characters import plain
 
 _MAX_LENGTH = 254
 _DOMAIN = r"(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_]{2,24}"

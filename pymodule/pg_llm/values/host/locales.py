@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from babel import Locale, UnknownLocaleError
 
-from pg_llm.cleaning.host.types.characters import folded
 from pg_llm.errors import InvalidInput
+from pg_llm.values.host.characters import folded
 
 # The languages whose names of months, countries and currencies are known without being told the language.
 LANGUAGES = """

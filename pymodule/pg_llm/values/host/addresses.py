@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from pg_llm.cleaning.host.types import codes, places
-from pg_llm.cleaning.host.types.characters import plain
+from pg_llm.values.host import codes, places
+from pg_llm.values.host.characters import plain
 
 _MAX_LENGTH = 300
 _NUMBER = r"\d{1,5}(?: ?[A-Za-z](?![A-Za-z]))?(?:[-/]\d{1,5}[A-Za-z]?)?"

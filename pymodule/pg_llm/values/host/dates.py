@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Literal
 
-from pg_llm.cleaning.host.types import locales, month_names, times_of_day
-from pg_llm.cleaning.host.types.characters import plain
+from pg_llm.values.host import locales, month_names, times_of_day
+from pg_llm.values.host.characters import plain
 
 Order = Literal["DMY", "MDY", "YMD"]
 ORDERS: tuple[Order, ...] = ("DMY", "MDY", "YMD")

@@ -10,8 +10,8 @@ import unicodedata
 from dataclasses import dataclass
 from decimal import Decimal
 
-from pg_llm.cleaning.host.types import currencies, units
-from pg_llm.cleaning.host.types.characters import plain
+from pg_llm.values.host import currencies, units
+from pg_llm.values.host.characters import plain
 
 # A longer text is no number.
 _MAX_LENGTH = 60
@@ -135,7 +135,7 @@ def _bare(text: str) -> list[tuple[Decimal, Mark, Mark]]:
 
 def locale_marks(locale: str) -> tuple[str, str]:
     """The decimal mark of a locale and the marks by which it groups, by CLDR. Raises ValueError for an unknown one."""
-    from pg_llm.cleaning.host.types.locales import find
+    from pg_llm.values.host.locales import find
 
     symbols = find(locale).number_symbols
     symbols = symbols.get("latn", symbols)

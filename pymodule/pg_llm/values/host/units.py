@@ -6,7 +6,7 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
-from pg_llm.cleaning.host.types.characters import plain
+from pg_llm.values.host.characters import plain
 
 
 class Unit(NamedTuple):

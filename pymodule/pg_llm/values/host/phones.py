@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import phonenumbers
 
-from pg_llm.cleaning.host.types.characters import plain
+from pg_llm.values.host.characters import plain
 
 # Letters are dialled on some keypads only, and an extension is lost in E.164.
 _PHONE = re.compile(r"(?:tel[:.]?|phone:?|fon:?)? ?(?=(?:\D*\d){5,15}\D*$)[+(]?[\d(][\d ()./-]*\d", re.IGNORECASE)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pg_llm.cleaning.host.types.characters import plain
+from pg_llm.values.host.characters import plain
 
 # Words that are yes in one language and no in another (Greek `ne` has other letters) are left out.
 _TRUE = frozenset(

@@ -8,8 +8,8 @@ from functools import cache
 
 from babel import Locale
 
-from pg_llm.cleaning.host.types import locales
-from pg_llm.cleaning.host.types.characters import folded, plain
+from pg_llm.values.host import locales
+from pg_llm.values.host.characters import folded, plain
 
 # What people write and neither ISO 3166 nor CLDR has.
 _OTHER_NAMES = {
