@@ -126,7 +126,7 @@ def test_llm_sql_explains_and_tells_what_else_may_be_meant(bakery: psycopg.Conne
     assert confidence < 0.7
     assert {each["sql"] for each in alternatives} & {"SELECT name FROM baker", "SELECT name FROM bread"}
     explanation = value(bakery, "SELECT explanation FROM llm_sql('What is the average price of bread?')")
-    assert "“price” read as bread.price" in explanation
+    assert "“price of bread” read as bread.price" in explanation
 
 
 def test_only_the_tables_that_are_named_are_read(bakery: psycopg.Connection) -> None:
@@ -247,7 +247,7 @@ def test_chinese_is_answered_in_chinese(db: psycopg.Connection, question: str, a
     ("question", "sql"),
     [
         ("患者王芳的疾病是什么？", """SELECT "疾病" FROM "患者" WHERE "姓名" = '王芳'"""),
-        ("王芳的年龄和疾病是什么？", """SELECT DISTINCT "年龄", "疾病" FROM "患者" WHERE "姓名" = '王芳'"""),
+        ("王芳的年龄和疾病是什么？", """SELECT "年龄", "疾病" FROM "患者" WHERE "姓名" = '王芳'"""),
         ("列出所有患者的姓名和疾病", 'SELECT "姓名", "疾病" FROM "患者"'),
         ("年龄大于40的患者有哪些？", """SELECT "姓名" FROM "患者" WHERE "年龄" > 40"""),
         (

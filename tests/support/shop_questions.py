@@ -109,7 +109,7 @@ FORMS = {
             "价格超过50的商品有哪些",
         ],
         "SELECT name FROM products WHERE price BETWEEN 10 AND 20": ["Products with a price between 10 and 20"],
-        "SELECT DISTINCT price FROM products WHERE name = 'Lamp'": ["What is the price of Lamp?"],
+        "SELECT price FROM products WHERE name = 'Lamp'": ["What is the price of Lamp?"],
     },
     "top": {
         "SELECT name FROM products ORDER BY price DESC NULLS LAST FETCH FIRST 1 ROWS WITH TIES": [

@@ -96,7 +96,9 @@ def split_compound(word: str, known: Collection[str]) -> tuple[str, ...]:
         return (word,)
     for middle in range(len(word) - 2, 1, -1):
         parts = (word[:middle], word[middle:])
-        if parts[1] in ABBREVIATED_ENDINGS or all(is_known_word(part) or part in known for part in parts):
+        if (parts[1] in ABBREVIATED_ENDINGS and len(parts[0]) > 2) or all(
+            is_known_word(part) or part in known for part in parts
+        ):
             return tuple(stem for part in parts for stem in split_name(part))
     return (word,)
 

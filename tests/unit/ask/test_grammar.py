@@ -52,4 +52,5 @@ def test_a_metric_means_one_thing_in_every_form() -> None:
 def test_readings_say_what_each_phrase_became() -> None:
     best = shop.read("How many orders were returned last month?")[0]
     assert ("returned", "orders.status = 'returned'") in best.readings
+    assert ("most expensive", "products.price") in shop.read("What is the most expensive product?")[0].readings
     assert list(best.assumptions) == ["last month is 2026-10-01 to 2026-10-31"]

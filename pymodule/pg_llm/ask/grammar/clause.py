@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 
-from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Column, Condition, Literal, Related, Term, Words
+from pg_llm.ask.grammar.logical_form import (
+    NO_WORDS,
+    Aggregate,
+    Bucket,
+    Column,
+    Condition,
+    Literal,
+    Related,
+    Term,
+    Words,
+)
 from pg_llm.ask.linking.tokenizer import Token
 from pg_llm.ask.mention import Anchor
 from pg_llm.ask.schema import Ref, Schema
@@ -49,6 +59,23 @@ class Node:
         term = self.condition.term if self.condition else self.term
         term = term.aggregate if isinstance(term, Related) else term
         return term if isinstance(term, Aggregate) else None
+
+    def tables(self) -> list[int]:
+        """The tables that it is about."""
+        if self.kind in ("table", "column"):
+            return [self.ref[0]]
+        found = list(self.condition.tables) if self.condition else []
+        for term in [*self.terms, self.condition.term if self.condition else None]:
+            match term:
+                case Aggregate(argument=Related(aggregate=inner)):
+                    found.append(inner.table)
+                case Aggregate(table=table):
+                    found.append(table)
+                case Column(ref=ref) | Bucket(ref=ref) if self.condition is None:
+                    found.append(ref[0])
+                case _:
+                    pass
+        return found
 
     def own_words(self) -> None:
         """Give the node's words to its first term and to its condition."""

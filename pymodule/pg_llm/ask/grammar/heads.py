@@ -38,7 +38,7 @@ class Head:
         if other is not None:
             raise Misfit(f"left over: {other.text or other.kind}")
         ratios, keys, orders, measures = self._ratios, self._keys, self._orders, self._measures
-        if len(orders) > 1 or len(ratios) > 1 or (ratios and (keys or orders or measures)):
+        if len(orders) > 1 or len(ratios) > 1 or (ratios and (orders or measures)):
             raise Misfit("two heads")
         if len(keys) > 1 and any(key.ref[1] < 0 and not isinstance(key.term, Bucket) for key in keys):
             raise Misfit("a number per row and per group")
@@ -48,6 +48,8 @@ class Head:
             form = self._listed()
             for node in measures:
                 show_known(form, node)
+        elif measures and not keys and self._rest and self._are_compared():
+            form = self._listed()
         elif measures:
             form = self._measured()
         elif keys:
@@ -58,7 +60,21 @@ class Head:
             mentions = [node for node in self._rest if node.kind == "table"]
             attach(self._schema, form, mentions, self._conditions, orders)
         self._finish(form)
+        if measures and not ratios and self._are_compared():
+            self._show_compared(form)
         return form
+
+    def _are_compared(self) -> bool:
+        """True where the measures are those of conditions: customers with more than 3 orders, and how many each."""
+        compared = [node.aggregate for node in self._conditions if node.aggregate]
+        return all(node.aggregate in compared for node in self._measures)
+
+    def _show_compared(self, form: Form) -> None:
+        for node in self._measures:
+            terms = [condition.term for condition in (*form.where, *form.having)]
+            for term in terms:
+                if term is not None and node.aggregate in (term, term.aggregate if isinstance(term, Related) else None):
+                    form.select.append(with_words(term, node.words))
 
     def _finish(self, form: Form) -> None:
         for node in self._asked:
@@ -98,7 +114,10 @@ class Head:
             )
         counted = Aggregate("count", table, words=rest[0].words)
         share = Share(counted, tuple(inner), int(ratio.meaning[0]), ratio.words)
-        form = Form(table, [share], [node.condition for node in base if node.condition])
+        form = Form(table, where=[node.condition for node in base if node.condition])
+        for key in self._keys:
+            self._group(form, key)
+        form.select.append(share)
         self._mention(form, rest[1:])
         return form
 
@@ -113,8 +132,15 @@ class Head:
         if any(not isinstance(term, Aggregate) or term.table != first.table for term in terms):
             raise Misfit("measures of several tables")
         form = Form(first.table)
+        totals = [node for node in self._measures if node.text.lower().startswith("total")]
+        if first.function == "avg" and totals and any(key.ref[1] < 0 for key in self._keys):
+            raise Misfit("an average of totals")
         for key in self._keys:
-            self._group(form, key)
+            if key.ref == (form.main, -1) and first.function == "avg":
+                # The average per order is one of orders.
+                form.named |= key.words
+            else:
+                self._group(form, key)
         form.select += terms
         for order in self._orders:
             if order.meaning[0] == "top" and not self._keys:
@@ -145,6 +171,12 @@ class Head:
                 self._group(form, key)
             function = "max" if orders[0].descending else "min"
             form.select.append(Aggregate(function, term.table, term, words=orders[0].words))
+            return form
+        if isinstance(term, Aggregate) and not rest and len(keys) == 1 and isinstance(keys[0].term, Bucket):
+            # Which month had the most orders.
+            form = Form(term.table)
+            self._group(form, keys[0])
+            self._sort(form, orders[0])
             return form
         if orders or len(rest) != 1 or rest[0].kind != "table" or len(keys) != 1:
             raise Misfit("groups without a measure")
@@ -195,9 +227,23 @@ class Head:
         self._explicit = bool(columns) and (bool(ahead) or chinese)
         form.select = [] if self._explicit else shown_columns(self._schema, form.main)
         form.select += [Column(node.ref, node.words) for node in columns]
+        if not columns and self._is_verb(target):
+            raise Misfit("what is asked for has no name")
+        others = [node for node in tables if node is not target]
+        for node in others:
+            if {"their", "its"} & set(self._words_before(node)):
+                if repeats(self._schema, form.main, node.ref[0]):
+                    raise Misfit("rows beside each row")
+                form.select += shown_columns(self._schema, node.ref[0])
         self._sort(form, order)
-        self._mention(form, [node for node in tables if node is not target])
+        self._mention(form, others)
         return form
+
+    def _is_verb(self, target: Node) -> bool:
+        """True where the name of a table is the verb of the question, as in: what did Ada order."""
+        last = self._clause.tokens[target.end - 1]
+        asked = {token.text.lower() for token in self._clause.tokens[: target.start]}
+        return last.text.lower() == last.stem and bool(asked & {"did", "does", "do"}) and not last.chinese
 
     def _columns(self, columns: Sequence[Node], order: Node | None) -> Form:
         """Columns without the name of their table: the capacity of Pilates; which cities have …."""
@@ -206,9 +252,11 @@ class Head:
         entity = self._schema.names_row(first) or self._schema.column(first).unique
         aggregates = [node.aggregate for node in [*self._conditions, *([order] if order else [])] if node.aggregate]
         if len(columns) == 1 and not entity and aggregates:
-            form = Form(aggregates[0].table, terms, group=terms)
+            form = Form(aggregates[0].table, terms, group=list(terms))
         else:
-            distinct = len({node.ref[0] for node in columns}) == 1 and not entity and not order
+            of_one_row = any(self._schema.names_row(node.ref) for node in self._conditions if node.ref[1] >= 0)
+            several = len({node.ref[0] for node in columns}) > 1
+            distinct = not (several or entity or order or of_one_row)
             form = Form(first[0], terms, distinct=distinct)
         self._sort(form, order)
         return form
@@ -250,8 +298,12 @@ class Head:
 
     def _is_added(self, node: Node) -> bool:
         """True for a column that is to be shown too: with their cities, and the price."""
+        return bool(set(self._words_before(node)) & _ADDING)
+
+    def _words_before(self, node: Node) -> list[str]:
+        """The words between a node and the one before it."""
         start = max((one.end for one in self._spans if one.end <= node.start), default=0)
-        return bool({token.text.lower() for token in self._clause.tokens[start : node.start]} & _ADDING)
+        return [token.text.lower() for token in self._clause.tokens[start : node.start]]
 
     def _mention(self, form: Form, nodes: Sequence[Node]) -> None:
         """Tables that are named besides: their rows are related to those that are asked for."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pg_llm.ask.grammar.clause import Misfit
 from pg_llm.ask.grammar.composition import compose
 from pg_llm.ask.grammar.interpretation import Interpretation
-from pg_llm.ask.grammar.logical_form import Form
+from pg_llm.ask.grammar.logical_form import Column, Form
 from pg_llm.ask.grammar.sql_writer import SqlWriter, Unwritable
 from pg_llm.ask.linking import operators
 from pg_llm.ask.linking.cover import Cover, covers
@@ -59,7 +59,8 @@ def interpret(linked: LinkedQuestion, schema: Schema) -> Reading:
             form = compose(cover.anchors, tokens, schema)
             left = [n for n in unaccounted(tokens, cover, form) if not _relates(n, tokens, cover, schema)]
             if left:
-                reasons["not understood: " + ", ".join(tokens[n].text for n in left)] = None
+                if not {tokens[n].text for n in left} <= set(linked.unlinked):
+                    reasons["not understood: " + ", ".join(tokens[n].text for n in left)] = None
                 continue
             sql, joins = writer.write(form)
         except (Misfit, Unwritable) as reason:
@@ -97,19 +98,24 @@ def _certainty(cover: Cover) -> float:
     return min((anchor.score for anchor in cover.anchors), default=1.0)
 
 
-def _readings(cover: Cover, schema: Schema) -> list[tuple[str, str]]:
-    return [(anchor.text, meaning) for anchor in cover.anchors if (meaning := _meaning(anchor, schema))]
+def _readings(cover: Cover, form: Form, schema: Schema) -> list[tuple[str, str]]:
+    """What names, values and adjectives of the question were read as."""
+    found = ((anchor.text, _meaning(anchor, form, schema)) for anchor in cover.anchors if not anchor.is_empty)
+    return [(phrase, meaning) for phrase, meaning in found if meaning]
 
 
-def _meaning(anchor: Anchor, schema: Schema) -> str:
-    if anchor.is_empty:
-        return ""
+def _meaning(anchor: Anchor, form: Form, schema: Schema) -> str:
     if anchor.kind == "metric":
         return schema.metrics[int(anchor.number)].sql
-    if anchor.ref is None:
-        return anchor.kind if anchor.kind in ("count", "ratio") else " ".join(anchor.meaning)
-    table = schema.tables[anchor.ref[0]].sql
-    name = table if anchor.ref[1] < 0 else f"{table}.{schema.column(anchor.ref).sql}"
+    ref = anchor.ref
+    if ref is None and anchor.meaning[1:] and anchor.meaning[1] in operators.ATTRIBUTES:
+        said = [(part.words, part.term) for part in form.where]
+        said += [(form.order[0].words, form.order[0])] if form.order else []
+        ref = next((term.ref for held, term in said if isinstance(term, Column) and anchor.words <= held), None)
+    if ref is None:
+        return ""
+    table = schema.tables[ref[0]].sql
+    name = table if ref[1] < 0 else f"{table}.{schema.column(ref).sql}"
     return f"{name} = '{anchor.text}'" if anchor.kind == "value" else name
 
 
@@ -126,7 +132,7 @@ def _interpretations(ordered: Sequence[_Found], schema: Schema) -> list[Interpre
     made = []
     for one in ordered:
         different = [anchor for anchor in one.cover.anchors if anchor not in ordered[0].cover.anchors]
-        choice = (different[0].text, _meaning(different[0], schema)) if len(different) == 1 else None
-        readings, assumptions = _readings(one.cover, schema), tuple(one.form.assumptions)
+        choice = (different[0].text, _meaning(different[0], one.form, schema)) if len(different) == 1 else None
+        readings, assumptions = _readings(one.cover, one.form, schema), tuple(one.form.assumptions)
         made.append(Interpretation(one.sql, round(one.score, 3), readings, assumptions, choice))
     return made

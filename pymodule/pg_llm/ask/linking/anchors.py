@@ -53,6 +53,8 @@ def _names(tokens: Sequence[Token], index: NameIndex, schema: Schema) -> Iterato
         if len(stems) == 1 and stems[0] in operators.GLUE and stems[0] != "name":
             continue
         for ref, score in index.match(sorted(set(stems))).items():
+            if [token.stem for token in part[:2]] == ["number", "of"] and not _holds_number(schema, ref):
+                continue
             plural = len(stems) > 1 and part[0].text.lower() == f"{part[0].stem}s"
             if plural and ref[1] >= 0 and part[0].stem in schema.tables[ref[0]].words:
                 # A plural before a column is a subject before its verb: products cost.
@@ -68,6 +70,14 @@ def _names(tokens: Sequence[Token], index: NameIndex, schema: Schema) -> Iterato
         text = "".join(token.text for token in tokens[start:end])
         for ref, score in index.chinese.get(text, {}).items():
             yield Anchor("table" if ref[1] < 0 else "column", start, end, score, ref, text)
+
+
+def _holds_number(schema: Schema, ref: Ref) -> bool:
+    """True for a column that may hold how many there are of something: citation_num, but not order_number."""
+    if ref[1] < 0:
+        return False
+    column = schema.column(ref)
+    return column.kind == "number" and not column.unique and ref[1] not in schema.tables[ref[0]].key
 
 
 def _without_negation(stem: str) -> str:
@@ -144,6 +154,8 @@ def _operators(tokens: Sequence[Token]) -> Iterator[Anchor]:
         found = operators.OPERATORS.get(key, ())
         if not found and len(key) > 1 and "the" in key and key[0] != "the" and key[-1] != "the":
             found = operators.OPERATORS.get(tuple(stem for stem in key if stem != "the"), ())
+        if part[0].text.lower() == "orders":
+            continue
         for kind, meaning in found:
             yield Anchor(kind, start, end, meaning=meaning, text=_text(part))
         if key in operators.CHINESE_GLUE:

@@ -8,14 +8,15 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
+from pg_llm.ask import words
 from pg_llm.ask.linking.tokenizer import Token
 from pg_llm.ask.mention import Anchor
 
 # What a word without an anchor costs; an anchor costs one and more the less sure it is, a word without content little.
 _UNCOVERED = 10.0
 _UNSURE = 4.0
-# A value as sure as that is never a word without content.
-_SURE_VALUE = 0.85
+# A name or value as sure as that is never a word without content.
+_SURE = 0.9
 _GLUE, _SUPPORT, _OPERATOR = 0.3, 1.6, 0.25
 # Options of one span are kept as far as this from the best, and so many assignments are tried.
 _MARGIN = 2.0
@@ -61,10 +62,16 @@ def _options(found: Sequence[Anchor], named: Collection[int]) -> list[Anchor]:
     """The options of a span in order: the surest first, of those the ones in tables that the question names."""
     if any(anchor.ref is None and anchor.kind != "glue" for anchor in found):
         found = [anchor for anchor in found if anchor.kind != "glue"]
-    if any(anchor.kind == "value" and anchor.whole and anchor.score >= _SURE_VALUE for anchor in found):
-        found = [anchor for anchor in found if anchor.kind not in ("glue", "support")]
+    if any(_is_sure(anchor) for anchor in found):
+        found = [anchor for anchor in found if not anchor.is_empty]
     ordered = sorted(found, key=lambda anchor: (cost(anchor), anchor.ref is not None and anchor.ref[0] not in named))
     return [anchor for anchor in ordered if cost(anchor) <= cost(ordered[0]) + _MARGIN][:_MOST_OPTIONS]
+
+
+def _is_sure(anchor: Anchor) -> bool:
+    """True for a value, or a name that is no verb in the question: placed is no place."""
+    verb = anchor.kind != "value" and words.is_verb_form(anchor.text.lower())
+    return anchor.ref is not None and anchor.whole and anchor.score >= _SURE and not verb
 
 
 def _assignments(lists: Sequence[Sequence[Anchor]]) -> Iterator[tuple[float, tuple[Anchor, ...]]]:

@@ -7,13 +7,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from pg_llm.ask import words
+from pg_llm.ask.linking.operators import GLUE
 from pg_llm.ask.schema import Ref, Schema, SchemaColumn
 
 # Words of a column's name that say nothing about what it holds.
-_GENERIC = frozenset("id name date time at on is has code number key no value type timestamp".split())
+_GENERIC = frozenset("id name date time at on is be has code number key no value type timestamp".split())
 _CHINESE_GENERIC = ("名称", "名字", "姓名", "编号", "日期", "时间", "信息", "表", "数据", "名")
 _SEPARATORS = re.compile(r"[,;/|(){}\[\]:.=、\uff0c\uff1b\uff1a。\uff08\uff09]|\s-\s")
 _HAN = re.compile(r"[\u3400-\u9fff]")
+# What follows in a comment is no part of its head.
+_PREPOSITION = re.compile(r"\b(?:of|in|for|at|when|where|that|which|as|by|from|with|on|to|per)\b", re.I)
 _ENDINGS = ("ment", "ation", "ion", "er", "or", "ing", "ance", "al", "ed")
 _SHORTEST_ROOT = 3
 _LONGEST_COMMENT = 3
@@ -74,8 +77,9 @@ class NameIndex:
     def _is_reference(self, schema: Schema, ref: Ref) -> bool:
         """True for a key of another table: its words mean that table."""
         column = schema.column(ref)
-        return column.is_key and any(
-            edge.source == ref[0] and edge.many_to_one and edge.columns[0][0] == ref[1] for edge in schema.edges
+        return (column.is_key or column.kind == "number") and any(
+            edge.source == ref[0] and edge.many_to_one and [ref[1]] == [a for a, _ in edge.columns]
+            for edge in schema.edges
         )
 
     def _add_column(self, ref: Ref, column: SchemaColumn, table: tuple[str, ...], noun: str) -> None:
@@ -85,8 +89,9 @@ class NameIndex:
         self._add(ref, name, 1.0)
         if own and own != name:
             self._add(ref, own, _OWN)
-        self._add(ref, (*table, *(own or name)), 1.0)
-        self._add(ref, (*table[-1:], *(own or name)), 1.0)
+        if column.kind != "bool":
+            self._add(ref, (*table, *(own or name)), 1.0)
+            self._add(ref, (*table[-1:], *(own or name)), 1.0)
         if core and core != name and not column.is_key and core != table:
             self._add(ref, core, _CORE)
         if len(name) > 1 and not column.is_key:
@@ -104,17 +109,23 @@ class NameIndex:
             self._phrases[key][ref] = max(score, self._phrases[key].get(ref, 0.0))
 
     def _add_comment(self, ref: Ref, phrases: Iterable[str], noun: str) -> None:
-        """The parts of a comment that are short enough to be names; the first part is the surest."""
+        """The first part of a comment, and its head before a preposition, where they are short enough to be names."""
         for phrase in phrases:
-            for place, part in enumerate(_SEPARATORS.split(phrase)):
-                score = _COMMENT if place == 0 else _CORE
-                if _HAN.search(part):
-                    if ref[1] < 0 or place == 0:
-                        self._add_chinese(ref, part.strip(), score, noun)
-                    continue
-                name = tuple(words.stem(word) for word in re.findall(r"[^\W_]+", part))
-                if 0 < len(name) <= _LONGEST_COMMENT and place == 0:
-                    self._add(ref, name, score)
+            part, *others = _SEPARATORS.split(phrase)
+            if _HAN.search(phrase):
+                for each in [part, *(others if ref[1] < 0 else ())]:
+                    self._add_chinese(ref, each.strip(), _COMMENT, noun)
+                continue
+            for said in (part, _PREPOSITION.split(part)[0]):
+                found = [words.stem(word) for word in re.findall(r"[^\W_]+", said.lower())]
+                name = tuple(word for word in found if word not in GLUE)
+                if 0 < len(name) <= _LONGEST_COMMENT:
+                    core = tuple(word for word in name if word not in _GENERIC)
+                    self._add(ref, name, _COMMENT)
+                    if core != name:
+                        self._add(ref, core, _COMMENT * _CORE)
+                    if len(name) > 1 and name[-1] not in _GENERIC:
+                        self._add(ref, name[-1:], _COMMENT * _LAST)
 
     def _add_chinese(self, ref: Ref, name: str, score: float, noun: str) -> None:
         """A Chinese name, also without the table's noun before it and without a generic ending."""

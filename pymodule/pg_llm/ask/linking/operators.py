@@ -8,7 +8,7 @@ from pg_llm.ask import words
 _ENGLISH = """
 count: how many, number of, the number of, count of, the count of, count, total number of, the total number of,
   quantity of
-agg sum: total, total of, the total, sum of, sum, how much, total amount of, in total, combined
+agg sum: total, total of, the total, sum of, sum, how much, in total, combined
 agg avg: average, mean, average of, on average, avg, the average of
 agg median: median
 agg max: maximum, max
@@ -20,6 +20,8 @@ sup desc top: top
 sup asc: lowest, smallest
 sup asc top: bottom
 sup desc big: biggest, largest
+sup desc common: most common, most frequent, most popular
+sup asc common: least common, least frequent, least popular
 sup desc rating: best
 sup asc rating: worst
 sup desc price: most expensive, priciest, costliest
@@ -35,7 +37,8 @@ sup desc date: latest, newest, most recent, most recently
 sup asc date: earliest, first
 sup desc age: oldest
 sup asc age: youngest
-cmp >: >, more than, over, above, greater than, higher than, larger than, exceed, exceeding, in excess of, bigger than
+cmp >: >, more than, over, above, greater than, higher than, larger than, exceed, exceeding, in excess of, bigger
+  than
 cmp >=: >=, at least, no less than, not less than, no fewer than, minimum of, a minimum of
 cmp <: <, less than, fewer than, under, below, lower than, smaller than
 cmp <=: at most, no more than, not more than, up to, maximum of, a maximum of
@@ -59,12 +62,14 @@ between: between
 group each: per, each, every, for each, for every, in each, in every, of each, by each, at each, across, across
   each, broken down by, grouped by, group by, break down by, split by, for each of the
 group by: by
-unit year: yearly, annually, annual, by year, per year, each year, every year, in each year, for each year, over the
-  year
-unit quarter: quarterly, by quarter, per quarter, each quarter, every quarter, in each quarter, for each quarter
-unit month: monthly, by month, per month, each month, every month, in each month, for each month, month by month
-unit week: weekly, by week, per week, each week, every week, for each week
-unit day: daily, by day, per day, each day, every day, for each day
+unit year: which year, what year, in which year, yearly, annually, annual, by year, per year, each year, every year,
+  in each year, for each year, over the year
+unit quarter: which quarter, what quarter, in which quarter, quarterly, by quarter, per quarter, each quarter, every
+  quarter, in each quarter, for each quarter
+unit month: which month, what month, in which month, monthly, by month, per month, each month, every month, in each
+  month, for each month, month by month
+unit week: which week, weekly, by week, per week, each week, every week, for each week
+unit day: which day, what day, on which day, daily, by day, per day, each day, every day, for each day
 order: order by, sort by, rank by, in order of, order the result by, order result by, sort the result by
 direction desc: descending order, in decreasing order, order from highest to lowest, sorted from highest to lowest,
   order from largest to smallest, descending, in descending order, from highest to lowest, highest first, desc
@@ -110,11 +115,11 @@ cmp =: 等于
 above >=: 以上,及以上
 above <=: 以下,及以下,以内
 group each: 每个,每位,每名,每家,每种,每类,每一个,每,各个,各,按照,按,不同,分别
-unit year: 每年,各年,按年,逐年
-unit month: 每月,每个月,各月,按月,逐月
-unit quarter: 每季度,按季度,各季度
-unit week: 每周,按周
-unit day: 每天,每日,按天,按日
+unit year: which year, what year, in which year, 哪一年,哪年,每年,各年,按年,逐年
+unit month: which month, what month, in which month, 哪个月,每月,每个月,各月,按月,逐月
+unit quarter: which quarter, what quarter, in which quarter, 每季度,按季度,各季度
+unit week: which week, 每周,按周
+unit day: which day, what day, on which day, 哪一天,哪天,每天,每日,按天,按日
 order: 排序,排列
 direction desc: 降序,从高到低,从大到小,从多到少
 direction asc: 升序,从低到高,从小到大,从少到多
@@ -130,7 +135,7 @@ _GLUE = """
 a an the of in on at to for from with into onto via through during within among this that these those their its it his
 her he she they them there here all any some as than is be have do can could will would should may might must been and
 also then such which who whom whose what how me us i we our my you your please so out up down about if
-whether ones one just only? anything something anyone somebody everyone everything
+whether ones one just only? either anything something anyone somebody everyone everything
 s ' and/or respectively together along let
 """
 # Verbs and nouns that carry no meaning of their own beside a name; a value of the rows comes before them.

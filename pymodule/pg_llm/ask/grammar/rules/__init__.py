@@ -13,6 +13,8 @@ RULES = (
     values.boolean,
     comparisons.average,
     comparisons.bound,
+    values.column_of_table,
+    comparisons.counted,
     measures.measure,
     comparisons.equality,
     order.number_of_rows,

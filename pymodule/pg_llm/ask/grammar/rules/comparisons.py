@@ -98,11 +98,21 @@ def attribute(clause: Clause, index: int, name: str) -> Ref:
     """The one column that an adjective is about, in the nearest table that is named."""
     behind, before = range(index + 1, len(clause.nodes)), reversed(range(index))
     for place in [*before, *behind] if clause.chinese else [*behind, *before]:
-        node = clause.nodes[place]
-        if node.kind in ("table", "column"):
-            found = attribute_columns(clause.schema, node.ref[0], operators.ATTRIBUTES[name])
+        for table in clause.nodes[place].tables():
+            found = attribute_columns(clause.schema, table, operators.ATTRIBUTES[name])
             if len(found) > 1:
                 raise Misfit("several columns that may be meant")
             if found:
                 return found[0]
     raise Misfit("nothing that may be compared")
+
+
+def counted(clause: Clause, index: int) -> bool:
+    """A number of related rows, before what is counted is taken for a measure."""
+    node, behind = clause.at(index, "bound"), clause.at(index + 1, "table")
+    if node is None or behind is None or len(node.meaning) > 1:
+        return False
+    before = clause.at(index - 1, "column", "count")
+    if before is not None and not LISTING & set(clause.gap(index - 1)):
+        return False
+    return clause.put_condition(index, index + 1, _comparison(node, Aggregate("count", behind.ref[0])))

@@ -89,7 +89,7 @@ def _count(clause: Clause, index: int) -> bool:
     distinct = clause.at(index + 1, "distinct")
     place = clause.operand(index, "table", "column")
     if place is None:
-        raise Misfit("a count of nothing")
+        return _again(clause, index)
     operand = clause.nodes[place]
     table = operand.ref[0]
     term = Aggregate("count", table)
@@ -97,7 +97,8 @@ def _count(clause: Clause, index: int) -> bool:
         columns = clause.schema.tables[table].columns
         if any(column.kind == "number" and column.words == ("count",) for column in columns):
             raise Misfit("rows that hold counts themselves")
-    elif clause.is_numeric(operand) and clause.column(operand).is_measure and not distinct:
+    elif clause.is_numeric(operand) and clause.column(operand).words[-1:] != ("year",) and not distinct:
+        # A column of numbers holds how many there are.
         clause.plausibility *= 0.85
         term = Aggregate("sum", table, Column(operand.ref))
     elif not clause.schema.names_row(operand.ref) and not clause.column(operand).unique:
@@ -105,11 +106,21 @@ def _count(clause: Clause, index: int) -> bool:
     return _fold(clause, index, term, place, *([index + 1] if distinct else []))
 
 
+def _again(clause: Clause, index: int) -> bool:
+    """How many, said of rows that a condition counts."""
+    counted = (node.aggregate for node in clause.nodes[:index] if node.kind == "condition" and node.aggregate)
+    term = next(counted, None)
+    if term is None:
+        raise Misfit("a count of nothing")
+    return _fold(clause, index, term)
+
+
 def _fold(clause: Clause, index: int, term: Term, *others: int) -> bool:
     """Put a measure in the place of an operator and take its operands out, which may stand apart."""
     places = sorted({index, *others})
     words = NO_WORDS.union(*(clause.nodes[place].words for place in places))
-    node = Node("measure", 0, 0, words, (term.table, -1) if isinstance(term, Aggregate) else NO_REF, terms=[term])
+    said = next((node.text for place in others if (node := clause.nodes[place]).kind == "column"), "")
+    node = Node("measure", 0, 0, words, (term.table, -1) if isinstance(term, Aggregate) else NO_REF, said, terms=[term])
     if places == list(range(places[0], places[-1] + 1)):
         clause.put(places[0], places[-1], node)
     else:

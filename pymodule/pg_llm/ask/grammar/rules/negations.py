@@ -30,9 +30,10 @@ def negation(clause: Clause, index: int) -> bool:
 
 
 def _without_value(clause: Clause, index: int, node: Node, following: Node) -> bool:
-    """A column without a value; a date that a verb names, of other rows, stands for those: never used."""
+    """A column without a value; a date, or a name, of other rows stands for those: never used."""
     first = next((other for other in clause.nodes if other.kind == "table"), None)
-    if clause.is_date(following) and first is not None and first.ref[0] != following.ref[0]:
+    of_rows = clause.is_date(following) or clause.schema.names_row(following.ref)
+    if of_rows and first is not None and first.ref[0] != following.ref[0]:
         clause.nodes[index + 1] = replace(following, kind="table", ref=(following.ref[0], -1))
         return _without_rows(clause, index, _scope(clause, index))
     if node.kind == "except" or not clause.column(following).nullable:

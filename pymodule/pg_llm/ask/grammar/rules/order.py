@@ -40,6 +40,8 @@ def superlative(clause: Clause, index: int) -> bool:
         term = _operand(clause, operand_place, what)
         if term is not None:
             return _put_order(clause, min(operand_place, index), max(operand_place, index), node, term)
+    if what == "common":
+        return _most_common(clause, index, node)
     if node.limit is not None and (what == "top" or ordered_by):
         clause.nodes[index] = replace(node, kind="first")
         return True
@@ -63,7 +65,25 @@ def _operand(clause: Clause, place: int, what: str) -> Term | None:
         return Aggregate("count", node.ref[0]) if what == "most" else None
     if node.kind == "measure":
         return node.terms[0]
-    return Column(node.ref) if clause.is_numeric(node) and what != "top" else None
+    if not clause.is_numeric(node) or what == "top":
+        return None
+    total = clause.tokens[node.start].text.lower() == "total" and node.end > node.start + 1
+    tables = {other.ref for other in clause.nodes if other.kind == "table"}
+    # The highest total amount of anything but the rows themselves is one of sums.
+    return (
+        Aggregate("sum", node.ref[0], Column(node.ref))
+        if total and (node.ref[0], -1) not in tables
+        else Column(node.ref)
+    )
+
+
+def _most_common(clause: Clause, index: int, node: Node) -> bool:
+    """The value that most rows have, of the column that is named nearest."""
+    columns = [(abs(place - index), other) for place, other in enumerate(clause.nodes) if other.kind == "column"]
+    if not columns:
+        raise Misfit("the most common of nothing")
+    column = min(columns, key=lambda pair: pair[0])[1]
+    return _put_order(clause, index, index, node, Aggregate("count", column.ref[0]))
 
 
 def _put_order(clause: Clause, first: int, last: int, node: Node, term: Term) -> bool:

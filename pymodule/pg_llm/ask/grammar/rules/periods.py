@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import datetime
 
-from pg_llm.ask.grammar.clause import Clause, Misfit, Node
-from pg_llm.ask.grammar.logical_form import Aggregate, Bucket, Column, Condition, Related
+from pg_llm.ask.grammar.clause import Clause, Misfit
+from pg_llm.ask.grammar.logical_form import Bucket, Column, Condition
 from pg_llm.ask.linking.times import Period
 from pg_llm.ask.schema import Ref
 
@@ -47,7 +47,9 @@ def _years(ref: Ref, said: Period) -> Condition:
     if any(day is not None and (day.month, day.day) != (1, 1) for day in (said.begin, said.end)):
         raise Misfit("a part of a year where only years are kept")
     if said.begin and said.end:
-        return Condition("between", Column(ref), (float(said.begin.year), float(said.end.year - 1)))
+        first, last = float(said.begin.year), float(said.end.year - 1)
+        one = Condition("in", Column(ref), (first,))
+        return one if first == last else Condition("between", Column(ref), (first, last))
     if said.begin:
         return Condition(">=", Column(ref), (float(said.begin.year),))
     assert said.end is not None
@@ -60,7 +62,7 @@ def date_column(clause: Clause, index: int) -> Ref:
     if buckets:
         return buckets[0].ref
     for place in [*reversed(range(index)), *range(index + 1, len(clause.nodes))]:
-        for table in _tables(clause.nodes[place]):
+        for table in clause.nodes[place].tables():
             found = _date_of(clause, table)
             if found is not None:
                 return found
@@ -84,21 +86,3 @@ def _date_of(clause: Clause, table: int) -> Ref | None:
     if len(ranked) > 1 and ranked[0][0] == 2:
         clause.plausibility *= 0.8
     return ranked[0][1]
-
-
-def _tables(node: Node) -> list[int]:
-    """The tables that a node is about."""
-    if node.kind in ("table", "column"):
-        return [node.ref[0]]
-    found = []
-    for term in [*node.terms, node.condition.term if node.condition else None]:
-        match term:
-            case Aggregate(argument=Related(aggregate=inner)):
-                found.append(inner.table)
-            case Aggregate(table=table):
-                found.append(table)
-            case Column(ref=ref) | Bucket(ref=ref) if node.condition is None:
-                found.append(ref[0])
-            case _:
-                pass
-    return found + list(node.condition.tables if node.condition else ())

@@ -63,3 +63,15 @@ def boolean(clause: Clause, index: int) -> bool:
         return False
     condition = Condition("true", Column(node.ref), negated=node.meaning == ("not",))
     return clause.put_condition(index, index, condition, node.ref)
+
+
+def column_of_table(clause: Clause, index: int) -> bool:
+    """A table's name before a column of it: the order amount."""
+    table, column = clause.at(index, "table"), clause.at(index + 1, "column")
+    if table is None or column is None or table.ref[0] != column.ref[0] or clause.gap(index):
+        return False
+    last = clause.tokens[table.end - 1]
+    if last.is_genitive or last.text.lower() != last.stem:
+        return False
+    clause.put(index, index + 1, replace(column))
+    return True
