@@ -99,7 +99,9 @@ def test_a_locale_decides_what_a_column_leaves_open(db: psycopg.Connection) -> N
 def test_many_and_long_values_are_sampled(db: psycopg.Connection) -> None:
     many = "(SELECT array_agg(n::text || ' kg') FROM generate_series(1, 100000) AS n)"
     assert db.execute(f"SELECT type, unit FROM llm_semantic_type({many})").fetchone() == ("quantity", "kg")
-    assert value(db, "SELECT type FROM llm_semantic_type(ARRAY[repeat('1', 10000000), repeat('x', 10000000)])") == "text"
+    assert (
+        value(db, "SELECT type FROM llm_semantic_type(ARRAY[repeat('1', 10000000), repeat('x', 10000000)])") == "text"
+    )
 
 
 @pytest.mark.parametrize(

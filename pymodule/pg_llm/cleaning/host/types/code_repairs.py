@@ -46,6 +46,13 @@ def _filled(value: str, dominant: str, column: ColumnType) -> str | None:
     """The value's letters and digits in the dominant shape; None where their number or kind is another."""
     kept = _SIGNS.sub("", value)
     slots = re.sub("[^9Aa]", "", dominant)
+    if (
+        column.name != "phone"
+        and _groups(value) != _groups(dominant)
+        and min(len(_groups(value)), len(_groups(dominant))) > 1
+    ):
+        # 160-15 is no 16-015.
+        return None
     if column.name == "phone":
         kept = _national(value, kept, slots, dominant, column.region)
     if len(kept) != len(slots) or not kept.isascii() or not kept.isalnum():
@@ -55,6 +62,11 @@ def _filled(value: str, dominant: str, column: ColumnType) -> str | None:
         return None
     characters = iter(kept)
     return "".join(_as(next(characters), slot) if slot in "9Aa" else slot for slot in dominant)
+
+
+def _groups(value: str) -> list[int]:
+    """The lengths of the parts between signs."""
+    return [len(part) for part in _SIGNS.split(value)]
 
 
 def _as(character: str, slot: str) -> str:
