@@ -28,8 +28,9 @@ def detect(table: Table) -> Iterator[Finding]:
         short = {value: count for value, count in column.counts.items() if len(value) <= _MAX_LENGTH}
         # Also saves the time for the largest columns.
         if any(parse_number(value) is None or value != value.strip() for value in short):
-            yield from table.findings(position, _variants(short), "case")
-            yield from table.findings(position, _spaces(short), DETECTOR)
+            variants = _variants(short)
+            yield from table.findings(position, variants, "case")
+            yield from table.findings(position, _spaces(short, variants), DETECTOR)
 
 
 def _variants(counts: Mapping[str, int]) -> dict[str, Repair]:
@@ -48,12 +49,12 @@ def _variants(counts: Mapping[str, int]) -> dict[str, Repair]:
     return repairs
 
 
-def _spaces(counts: Mapping[str, int]) -> dict[str, Repair]:
-    """Values with superfluous space, where few have it."""
+def _spaces(counts: Mapping[str, int], variants: Mapping[str, Repair]) -> dict[str, Repair]:
+    """Values with superfluous space, where few have it; `variants` have a better repair."""
     tidy = {value: new for value in counts if (new := _tidy(value, counts)) != value and new}
     if len(tidy) >= _MAX_SHARE * len(counts):
         return {}
-    return {value: Repair(new, 0.98, "superfluous space") for value, new in tidy.items()}
+    return {value: Repair(new, 0.98, "superfluous space") for value, new in tidy.items() if value not in variants}
 
 
 def _tidy(value: str, counts: Mapping[str, int] | None = None) -> str:
