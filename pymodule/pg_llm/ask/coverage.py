@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 from pg_llm.ask import metrics
 from pg_llm.ask.mention import LinkedQuestion, Mention
-from pg_llm.ask.schema import Schema, SchemaTable
+from pg_llm.ask.schema import Schema, SchemaColumn, SchemaTable
 
 # The score from which a word names a table or column beyond doubt.
 _CERTAIN = 0.95
 # The score from which a word may name one.
 _NAMED = 0.6
+_CHINESE_PAIR = re.compile(r"[\u3400-\u9fff]{2}")
 _GROUP_BY = re.compile(r"\bgroup by\s+(.*?)(?:\border by\b|\bhaving\b|\blimit\b|\)|$)", re.I | re.S)
 # The share of such names that a query may do without: joins reach tables by other columns.
 _MOST_UNREAD_NAMES = 0.5
@@ -52,7 +53,9 @@ def unasked_groups(linked: LinkedQuestion, schema: Schema, sql: str) -> list[str
         column.name.lower()
         for table, each in enumerate(schema.tables)
         for place, column in enumerate(each.columns)
-        if (table, place) in refs or (table in {ref[0] for ref in refs} and _names_rows(each, place))
+        if (table, place) in refs
+        or (table in {ref[0] for ref in refs} and _names_rows(each, place))
+        or _is_said(column, linked.question.lower())
     }
     unasked = []
     for columns in _GROUP_BY.findall(sql):
@@ -61,6 +64,15 @@ def unasked_groups(linked: LinkedQuestion, schema: Schema, sql: str) -> list[str
         if plain and not asked & {name.lower() for name in plain}:
             unasked.append(f"GROUP BY {', '.join(plain)}")
     return unasked
+
+
+def _is_said(column: SchemaColumn, question: str) -> bool:
+    """True if the question has a word of the column's name, comment or description; of Chinese, two characters."""
+    text = " ".join((*column.words, *column.phrases)).lower()
+    pairs = (text[start : start + 2] for start in range(len(text) - 1))
+    return any(len(word) > 2 and word in question for word in re.findall(r"[a-z]+", text)) or any(
+        pair in question for pair in pairs if _CHINESE_PAIR.fullmatch(pair)
+    )
 
 
 def _names_rows(table: SchemaTable, place: int) -> bool:

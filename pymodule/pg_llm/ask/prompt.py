@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from pg_llm.ask.context import Context
 from pg_llm.ask.sample_rows import Row
 from pg_llm.ask.schema import Schema
 
-# How many columns of tables are shown.
+# A schema with more columns is cut down to the tables that the question is linked to.
 _MOST_COLUMNS = 150
 _LONGEST_PHRASE = 120
 _MOST_VALUES = 20
@@ -23,34 +23,26 @@ _DIALECT = """\
 Rules:
 - PostgreSQL; one SELECT, which may begin with WITH. Use only the tables and columns above, and write values of text as
   the rows have them.
-- Write each column with the full name of its table, without aliases of tables. Join a table only where a column of it
-  is needed.
 - Show what is asked for and nothing else; for rows without a question about a column, the column that names them, or
   their key.
 - Divide numbers as 1.0 * a / nullif(b, 0). Sort descending with NULLS LAST. Today is {today}."""
 
 
 def build_prompt(context: Context) -> str:
-    """All tables by the names of their columns, the dialect, and then what the question is linked to.
-
-    That are tables with comments and sample rows, metrics, values that the question names, and taught examples. What
-    is the same for each question about the tables comes first, so that an engine need not read it again.
-    """
+    """The linked tables with comments and sample rows, the dialect, values that the question names, taught examples."""
     schema = context.schema
-    linked = _linked_tables(context)
-    known = list(dict.fromkeys([*_within(schema, range(len(schema.tables))), *linked]))
-    lines = ["Write the PostgreSQL query that answers a question about these tables:"]
-    lines += [_short_definition(schema, index) for index in known]
-    lines += ["", _DIALECT.format(today=context.today), "", "The question may be about these:"]
-    lines += [_table_definition(schema, index, context.rows.get(index, ())) for index in linked]
-    lines += _key_lines(schema, set(linked))
-    shown = set(known)
+    shown = _linked_tables(context)
+    lines = ["Write the PostgreSQL query that answers a question about these tables.", ""]
+    lines += [_table_definition(schema, index, context.rows.get(index, ())) for index in shown]
+    lines += _key_lines(schema, set(shown))
+    # Up to here all questions about the same tables are told the same, which an engine need not read again.
+    lines += ["", _DIALECT.format(today=context.today)]
     conditions = {
         f"{schema.tables[value.ref[0]].sql}.{schema.column(value.ref).sql} = {_literal(value.value)}": None
         for value in context.values
         if value.whole and value.ref[0] in shown
     }
-    defined = [metric for metric in schema.metrics if {metric.table, *(ref[0] for ref in metric.refs)} <= shown]
+    defined = [metric for metric in schema.metrics if {metric.table, *(ref[0] for ref in metric.refs)} <= set(shown)]
     if defined:
         lines += ["", "Words that are computed so:"]
         lines += [f"{_comment_text(', '.join(metric.phrases))} = {metric.sql}" for metric in defined]
@@ -65,11 +57,14 @@ def build_prompt(context: Context) -> str:
 
 
 def _linked_tables(context: Context) -> list[int]:
-    """The tables that the question names and those between them, as far as there is room; without any name the first.
+    """All tables, or of a large schema those that the question names and those between them, as far as there is room.
 
-    The tables were ranked before.
+    Without any name the first tables, which were ranked before.
     """
     schema = context.schema
+    everything = range(len(schema.tables))
+    if sum(len(table.columns) for table in schema.tables) <= _MOST_COLUMNS:
+        return list(everything)
     named = {
         ref[0]: None
         for mention in context.linked.mentions
@@ -78,22 +73,14 @@ def _linked_tables(context: Context) -> list[int]:
     }
     tree = schema.join_tree(list(named)) if named else None
     between = {index: None for edge in (tree[0] if tree else ()) for index in (edge.source, edge.target)}
-    return sorted(_within(schema, {**named, **between} or range(len(schema.tables))))
-
-
-def _within(schema: Schema, tables: Iterable[int]) -> Iterator[int]:
-    """The first tables that have no more columns than there is room for, one at least."""
+    shown: list[int] = []
     columns = 0
-    for number, index in enumerate(tables):
+    for index in {**named, **between} or everything:
         columns += len(schema.tables[index].columns)
-        if columns > _MOST_COLUMNS and number:
-            return
-        yield index
-
-
-def _short_definition(schema: Schema, index: int) -> str:
-    table = schema.tables[index]
-    return f"{table.sql}({', '.join(column.sql for column in table.columns)})"
+        if columns > _MOST_COLUMNS and shown:
+            break
+        shown.append(index)
+    return sorted(shown)
 
 
 def _table_definition(schema: Schema, index: int, rows: Sequence[Row]) -> str:
