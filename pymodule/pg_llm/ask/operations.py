@@ -67,6 +67,13 @@ def missing(question: str, sql: str) -> list[str]:
     return [match[0] for match, done in found if match and match[0].lower() not in text and not done.search(text)]
 
 
+def done(question: str, sql: str) -> list[tuple[str, str]]:
+    """The words that ask for an operation, with what the query does for them, as in SQL."""
+    text = sql.lower()
+    found = ((asked.search(question), operation.search(text)) for asked, operation in _OPERATIONS)
+    return [(word[0], made[0].rstrip(" (")) for word, made in found if word and made and made[0]]
+
+
 def unasked(linked: LinkedQuestion, sql: str, before: str = "") -> list[str]:
     """What the query does and no word asks for: an average, a limit, a count, and values to compare with.
 
