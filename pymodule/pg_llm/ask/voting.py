@@ -21,8 +21,6 @@ from pg_llm.errors import Error
 
 # How many queries of the grammar are run.
 _MOST_RUN = 6
-# The weight of an empty result of the grammar.
-_EMPTY_WEIGHT = 0.55
 _HIGHEST_CONFIDENCE = 0.99
 # Above this confidence alternatives are no reason for doubt.
 _CONFIDENT = 0.75
@@ -225,21 +223,13 @@ def _alternative(group: Group) -> dict[str, Any]:
     return {"sql": group.best.validated.sql, "confidence": round(group.confidence, 3)}
 
 
-def _is_empty(candidate: Candidate) -> bool:
-    """True if there are no rows, or no values in them; a taught query may well have an empty result."""
-    if candidate.source == "taught":
-        return False
-    rows = candidate.result.rows if candidate.result else []
-    return not rows or all(value is None for row in rows for value in row) or rows == [[0]]
-
-
 def _own_confidence(group: Sequence[Candidate], successful: Sequence[Candidate]) -> float:
     """The score of the group's best member, reduced by candidates of similar score that disagree."""
     score = max(candidate.score for candidate in group)
     agreeing = _weight(group, score) or 1.0
     disagreeing = _weight([candidate for candidate in successful if candidate not in group], score)
     share = 1.0 if any(candidate.source == "taught" for candidate in group) else agreeing / (agreeing + disagreeing)
-    return score * share * (_EMPTY_WEIGHT if all(map(_is_empty, group)) else 1.0)
+    return score * share
 
 
 def _weight(candidates: Iterable[Candidate], score: float) -> float:
