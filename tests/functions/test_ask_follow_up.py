@@ -126,3 +126,14 @@ def test_none_and_0_are_answers(shop: psycopg.Connection) -> None:
     none = ask(shop, "Which customers have a balance above 100?")
     assert (none["rows"], none["answer"]) == ([], "Nothing in the tables matches.")
     assert ask(shop, "How many customers have a balance above 100?")["rows"] == [{"count": 0}]
+
+
+def test_a_doubt_is_asked_back_and_the_choice_is_answered(shop: psycopg.Connection) -> None:
+    shop.execute("ALTER TABLE customer ADD birthplace text; UPDATE customer SET birthplace = 'France' WHERE id < 3")
+    doubtful = ask(shop, "Which customers are from France?")
+    assert doubtful["rows"] is None
+    assert [(each["phrase"], each["meaning"]) for each in doubtful["clarify"]] == [
+        ("France", "customer.country = 'France'"),
+        ("France", "customer.birthplace = 'France'"),
+    ]
+    assert ask(shop, "2", doubtful["id"])["rows"] == [{"name": "Ann"}, {"name": "Bob"}]

@@ -14,7 +14,6 @@ from pg_llm.database.connection import Connection
 from pg_llm.errors import DuplicateKey, InsufficientPrivilege, InvalidInput, UndefinedKey
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,62}")
-_SOURCE = re.compile(r"(?:file:[A-Za-z0-9_][A-Za-z0-9._-]{0,99}|env:[A-Z_][A-Z0-9_]{0,99})")
 _FIND = """
     SELECT k.source, k.fingerprint, s.rolsuper OR EXISTS (
         SELECT FROM unnest(CASE $2 WHEN 'reveal' THEN k.revealers ELSE k.writers END) AS r (name)
@@ -50,12 +49,6 @@ def register(
     if not _NAME.fullmatch(name):
         raise InvalidInput(
             f'not the name of a key: "{name}"', hint="Use letters, digits, '.', '_' and '-', at most 63."
-        )
-    if not _SOURCE.fullmatch(source):
-        raise InvalidInput(
-            f'not the place of a key: "{source}"',
-            hint="Write file:NAME for a file in pg_llm/keys of the data directory, or env:NAME for the server's"
-            " environment.",
         )
     for role in (*writers, *revealers):
         if role != "public" and not db.rows("SELECT FROM pg_roles WHERE rolname = $1", ("text",), (role,)):

@@ -11,7 +11,7 @@ from pg_llm import arguments
 from pg_llm.database import catalog, models, table_access
 from pg_llm.database.catalog import Table
 from pg_llm.database.connection import Connection
-from pg_llm.errors import InvalidInput
+from pg_llm.errors import InsufficientPrivilege, InvalidInput
 from pg_llm.privacy import finding, kinds
 
 _MOST_ROWS = 100_000
@@ -29,6 +29,7 @@ _READABLE = """
     AND (t.typcategory IN ('S', 'N', 'D', 'I', 'A') OR t.oid IN ('json'::regtype, 'jsonb'::regtype, 'xml'::regtype))
     ORDER BY a.attnum
 """
+_MAY_READ = "SELECT has_any_column_privilege($1::oid, 'SELECT') AS allowed"
 _TABLES = """
     SELECT c.oid::int8 AS oid FROM pg_class AS c
     WHERE c.relnamespace = $1 AND c.relkind IN ('r', 'p', 'm', 'f') AND NOT c.relispartition
@@ -60,6 +61,8 @@ def _table(
     table = catalog.relation(db, name, key=())
     columns = [row["name"] for row in db.rows(_READABLE, ("int8",), (table.oid,))]
     if not columns:
+        if named and not db.rows(_MAY_READ, ("int8",), (table.oid,))[0]["allowed"]:
+            raise InsufficientPrivilege(f"permission denied for table {table.relation}")
         return
     query = _query(db, table, columns, sample)
     if named:

@@ -77,6 +77,8 @@ def test_columns_of_one_writing_have_no_errors(values: list[str]) -> None:
     [
         (PRICES, {"$12.50": "12.50", "12,50": "12.50", "n/a": None, "-": None, "#REF!": None, "k.A.": None}),
         (WEIGHTS, {"15kg": "15 kg", "12000 g": "12 kg", "(leer)": None}),
+        (["0.056", "0.25", "1.5"] * 9, {"0.055999999999999994": "0.056", "0.30000000000000004": "0.3"}),
+        (["Boston", "Bergen", "New York"] * 9, {'"Boston"': "Boston", "Bergen.": "Bergen", "New_York": "New York"}),
         (EUROS, {"1,234.50 €": "1.234,50 €", "€ 33,10": "33,10 €"}),
         (DAYS, {"3 March 2021": "03/03/2021", "2021-05-06": "06/05/2021", "44197": "01/01/2021", "00/00/0000": None}),
         (CODES, {"ab1234": "AB-1234", "AB 2222": "AB-2222"}),
@@ -100,6 +102,8 @@ def test_errors_by_kind(right: list[str], wrong: dict[str, str | None]) -> None:
         (["Smith", "Null", "Nan", "None", "Miller", "Jones"] * 9, ["Null", "None", "Nan"]),
         (["NA", "DE", "FR", "ZA"] * 9, ["NA"]),
         (PRICES, ["1.5M", "1e-05", "12 apples"]),
+        (WEIGHTS, ["3"]),
+        (["16-015", "12-001", "15-222"] * 9, ["160-15"]),
         (DAYS, ["31/04/2021", "May 2021", "3-5 May 2021"]),
         ([day for day in DAYS if int(day[:2]) <= 12], ["2021-05-06"]),
         (["$1.50", "$2.25", "$3.75"] * 9, ["€ 4.50"]),

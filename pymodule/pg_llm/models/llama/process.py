@@ -13,6 +13,7 @@ import logging
 import os
 import select
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -51,8 +52,11 @@ _RENDERING = 20.0
 # Seconds of the processor for loading, and bytes of weights for which there is one more.
 _LOADING, _BYTES_PER_SECOND = 20.0, 20 << 20
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
-# Seconds that a process may take to exit after a crash.
-_EXIT_TIMEOUT = 2.0
+# Seconds after which a process that answers nothing is taken for one that is ending, and in which it has to end.
+_EXIT_TIMEOUT, _BURIAL = 2.0, 30.0
+# Times that a request without a slot is lost.
+_MAX_LOST = 4
+_WELL = b"HTTP/1.1 200"
 # Texts whose tokens are kept, and characters of each.
 _MAX_KEPT = 200
 # Characters that are shown of what llama.cpp writes.
@@ -156,13 +160,18 @@ class Llama:
         return int((await self.look_up("/tokenize", body))["tokens"][0])
 
     async def _twice(self, send: Callable[[], Coroutine[Any, Any, _R]], slots: int) -> _R:
-        try:
-            async with self._room.reserved(slots):
-                return await self._watched(send())
-        except _Lost:
-            await asyncio.to_thread(self._bury)
+        # A request without a slot may be lost to crashes that come from others' texts.
+        for _ in range(1 if slots else _MAX_LOST):
+            try:
+                async with self._room.reserved(slots):
+                    return await self._watched(send())
+            except _Lost:
+                await asyncio.to_thread(self._bury)
         # Alone, so that a text that makes it crash again takes no other along.
         async with self._room.reserved(self.settings.slots if slots else 0):
+            # With no connection of before, which a process that has ended may have left behind.
+            await asyncio.to_thread(self._start)
+            self._clients.clear()
             try:
                 return await self._watched(send())
             except _Lost as error:
@@ -239,12 +248,25 @@ class Llama:
         return clients[0]
 
     def _bury(self) -> None:
-        """Wait until a process that has crashed is gone: its connections end before it does."""
+        """Wait until a process that has crashed is gone: its connections end before it does, on a busy machine long."""
         for child in list(self._children):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                status = child.wait(_EXIT_TIMEOUT)
+            until = time.monotonic() + _BURIAL
+            while child.poll() is None and not self._answers():
+                if time.monotonic() > until:
+                    child.kill()
+                time.sleep(0.1)
+            if child.poll() is not None:
                 written = " ".join(self._log.read_text("utf-8", "replace")[-_MAX_SHOWN:].split())
-                log.warning("llama.cpp ended with status %d: %s", status, written)
+                log.warning("llama.cpp ended with status %d: %s", child.returncode, written)
+
+    def _answers(self) -> bool:
+        """Whether the process is well: it closes connections that were idle, too."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(_EXIT_TIMEOUT)
+            probe.connect(self._socket)
+            probe.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+            return probe.recv(len(_WELL)) == _WELL
+        return False
 
     def _is_running(self) -> bool:
         return bool(self._children) and self._children[-1].poll() is None
@@ -256,9 +278,9 @@ class Llama:
                 return
             for child in self._children:
                 _kill(child)
-            self._children[:] = [_child({**asdict(self.settings), "socket": self._socket}, self._log)]
-            # Connections to the process before would each be lost once more.
+            # Before it runs: connections to the process before would each be lost once more.
             self._clients.clear()
+            self._children[:] = [_child({**asdict(self.settings), "socket": self._socket}, self._log)]
 
 
 class _Room:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from pg_llm.tasks import WorkItem
 
 # Relative to the data directory, where only the server's own user writes.
 _KEYS = Path(FOLDER, "keys")
+_SOURCE = re.compile(r"(?:file:[A-Za-z0-9_][A-Za-z0-9._-]{0,99}|env:[A-Z_][A-Z0-9_]{0,99})")
 _LEAST, _MOST = 32, 4096
 
 
@@ -68,6 +70,12 @@ class Key:
 
 
 def _read(source: str) -> bytes:
+    if not _SOURCE.fullmatch(source):
+        raise InvalidInput(
+            f'not the place of a key: "{source}"',
+            hint="Write file:NAME for a file in pg_llm/keys of the data directory, or env:NAME for the server's"
+            " environment.",
+        )
     kind, _, name = source.partition(":")
     if kind == "env":
         return os.environ.get(name, "").encode()

@@ -16,15 +16,16 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pg_llm.cleaning.host.detectors import (
+    affixes,
+    case_and_space,
     dependencies,
     dependency_votes,
-    disguised_missing,
-    formats,
+    encoding,
     learned_programs,
-    mojibake,
     outliers,
     truth_discovery,
     typos,
+    writings,
 )
 from pg_llm.cleaning.host.table import Finding, Rows, Table, is_quantity
 
@@ -38,7 +39,7 @@ _MAX_CONFIDENCE = 0.99
 _PRIOR_RIGHT = 3
 
 
-_BY_NAME = {module.DETECTOR: module for module in (mojibake, typos, formats, disguised_missing, outliers)}
+_BY_NAME = {module.DETECTOR: module for module in (encoding, case_and_space, typos, writings, affixes, outliers)}
 # In the order in which they run.
 DETECTORS = [dependency_votes.DETECTOR, *_BY_NAME]
 

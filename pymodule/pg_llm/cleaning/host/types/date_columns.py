@@ -23,13 +23,15 @@ def infer(counts: Counts, locale: str | None = None) -> ColumnType | None:
     found = readings(counts, locale)
     total = sum(counts.values())
     dated = sum(counts[value] for value in found)
-    if dated < _MIN_SHARE * total:
+    # Among dates, a spreadsheet's serial numbers are dates as well.
+    serials = sum(counts[value] for value in counts if dates.of_serial(value)) if 2 * dated >= total else 0
+    if dated + serials < _MIN_SHARE * total:
         return _times(counts, total)
     order, ambiguous = order_of(counts, found, locale)
     timed = sum(counts[value] for value, each in found.items() if each[0].time is not None)
     form, language = form_of(counts, found, order)
     name = "timestamp" if timed > _TIME_SHARE * dated else "date"
-    return ColumnType(name, dated / total, order=order, form=form, language=language, ambiguous=ambiguous)
+    return ColumnType(name, (dated + serials) / total, order=order, form=form, language=language, ambiguous=ambiguous)
 
 
 def readings(counts: Counts, locale: str | None = None) -> Readings:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ _MIN_DOMINANT_SHARE = 0.6
 _MIN_COUNT = 5
 _SURE, _LIKELY = 0.97, 0.9
 _THOUSAND = 1000
+# Decimals of a number that arithmetic has left its error in, and the digits that it is true to.
+_FLOAT_DECIMALS, _FLOAT_DIGITS = 13, 12
 
 
 class Writing(NamedTuple):
@@ -54,13 +57,14 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
         # 1e-05 is as good as .00001, and 3k may be rounded.
         if is_open or has_no_mark or is_of_another or number.is_scaled or re.search(r"\d[eE]", value):
             continue
-        amount = _in_unit(number, unit)
-        if amount is None:
+        amount = _in_unit(_without_float_error(number), unit)
+        if amount is None or (unit is not None and number.unit is None):
+            # Whether the unit is left out or the number is another one, nothing tells.
             continue
         new = _write(amount, mark, group_mark, writing, value)
         if new != value:
             is_converted = bool(unit and number.unit and number.unit != unit)
-            confidence = _LIKELY if is_converted or (unit and not number.unit) else _SURE
+            confidence = _LIKELY if is_converted else _SURE
             kind = "unit" if is_converted or number.unit != unit else "number"
             example = f"{writing.before}1{f'{mark}5' if mark else ''}{writing.after}"
             step = f"units become {unit}" if is_converted else f"numbers are written as {example}"
@@ -102,6 +106,20 @@ def _is_mixed(found: number_columns.Readings, mark: str | None) -> bool:
         and (each[0].decimal_mark not in (None, mark) or (mark is not None and each[0].group_mark == mark))
         for each in found.values()
     )
+
+
+def _without_float_error(number: Number) -> Number:
+    """The number as it was before arithmetic of 53 bits: 0.056 for 0.055999999999999994."""
+    digits = number.value.as_tuple()
+    if not isinstance(digits.exponent, int) or digits.exponent > -_FLOAT_DECIMALS:
+        return number
+    rounded = Decimal(f"{float(number.value):.{_FLOAT_DIGITS}g}")
+    is_short = -_exponent(rounded) <= _FLOAT_DECIMALS // 2
+    return replace(number, value=rounded) if is_short else number
+
+
+def _exponent(value: Decimal) -> int:
+    return int(value.normalize().as_tuple().exponent)
 
 
 def _in_unit(number: Number, unit: str | None) -> Decimal | None:
