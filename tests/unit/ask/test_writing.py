@@ -117,7 +117,7 @@ def test_a_model_that_fails_is_told_and_the_rest_answers(library: Any, writes: A
 def test_of_two_that_are_sure_of_different_results_neither_may_be(library: Any, writes: Any) -> None:
     library.results = {"pages > 3": [[5]]}
     alone = answering.suggest_sql(library, BOOKS, None, None)["confidence"]
-    writes(*["SELECT count(*) FROM book WHERE pages > 3"] * 2, "SELECT count(*) FROM book")
+    writes("SELECT count(*) FROM book WHERE pages > 3")
     row = answering.answer(library, BOOKS, None, "writer")
     assert row["confidence"] < 0.6 < alone
     assert row["rows"] is None
