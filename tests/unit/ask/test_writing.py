@@ -123,6 +123,21 @@ def test_of_two_that_are_sure_of_different_results_neither_may_be(library: Any, 
     assert row["rows"] is None
 
 
+def test_of_two_results_an_empty_one_is_likelier_wrong(library: Any, writes: Any) -> None:
+    library.results = {"pages > 3": [[5]], "count(*)": [[0]]}
+    assert answering.answer(library, BOOKS, None, None)["rows"] == [{"answer": 0}]
+    writes("SELECT count(*) FROM book WHERE pages > 3")
+    assert answering.answer(library, BOOKS, None, "writer")["rows"] == [{"answer": 5}]
+
+
+def test_a_column_more_is_no_other_result(library: Any, writes: Any) -> None:
+    library.describe_as("bid, title", [("bid", 23), ("title", 25)])
+    library.results = {"bid, title": [[7, "x"]]}
+    alone = answering.suggest_sql(library, BOOKS, None, None)["confidence"]
+    writes("SELECT bid, title FROM book")
+    assert answering.suggest_sql(library, BOOKS, None, "writer")["confidence"] == alone
+
+
 @pytest.mark.parametrize("agrees", [True, False])
 def test_a_model_known_to_be_wrong_raises_nothing(library: Any, writes: Any, agrees: bool) -> None:
     doubted = "Which writer has the fewest books?"
