@@ -213,5 +213,3 @@ RELATIONS = frozenset(
     flow traverse fly ship order book rent borrow join employ assign cover post log lie
 """.split()
 )
-# Units that a number may have where the column says no other.
-UNITS = {"dollar", "euro", "usd", "eur", "pound", "percent", "%", "$", "€", "£", "unit", "point", "元", "岁"}
