@@ -67,16 +67,18 @@ def missing(question: str, sql: str) -> list[str]:
     return [match[0] for match, done in found if match and match[0].lower() not in text and not done.search(text)]
 
 
-def unasked(linked: LinkedQuestion, sql: str) -> list[str]:
-    """What the query does and no word asks for: an average, a limit, a count, and values to compare with."""
-    question, text = linked.question, sql.lower()
+def unasked(linked: LinkedQuestion, sql: str, before: str = "") -> list[str]:
+    """What the query does and no word asks for: an average, a limit, a count, and values to compare with.
+
+    The words of the question before count too.
+    """
+    question, text = f"{before} {linked.question}", sql.lower()
     does = (("avg", _MEAN, _ASKS_MEAN), ("limit", _LIMIT, _ASKS_LIMIT), ("count", _COUNTED, _ASKS_COUNT))
     found = [name for name, done, asked in does if done.search(text) and not asked.search(question)]
-    return found + list(_unasked_values(linked, sql))
+    return found + list(_unasked_values(question.lower(), linked, sql))
 
 
-def _unasked_values(linked: LinkedQuestion, sql: str) -> Iterator[str]:
-    question = linked.question.lower()
+def _unasked_values(question: str, linked: LinkedQuestion, sql: str) -> Iterator[str]:
     words = _WORD.findall(question)
     linked_values = {match.value.lower() for mention in linked.mentions for match in mention.value_matches}
     for literal in dict.fromkeys(_LITERAL.findall(sql)):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pg_llm.ask.grammar import words
+from pg_llm.ask import words
 
 # A column as the indexes of its table and of itself.
 Ref = tuple[int, int]

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pg_llm.ask import metrics, strangers
-from pg_llm.ask.grammar import chinese, lexicon, words
+from pg_llm.ask import metrics, strangers, words
+from pg_llm.ask.linking import operators
 from pg_llm.ask.schema import DECLARED_COST, Edge, Schema, SchemaColumn, SchemaTable
 from pg_llm.database import foreign_code, relation_names, sandbox, table_access
 from pg_llm.database.connection import CANCELLED, Connection, DatabaseError, Row
@@ -280,21 +280,19 @@ def _rank_tables(db: Connection, weights: dict[str, float], vector: str | None, 
 
 
 def _weighted_words(question: str) -> dict[str, float]:
-    """Words that names of tables and columns may contain, with weights: synonyms and abbreviations weigh less."""
+    """Words that names of tables and columns may contain, with weights: abbreviations weigh less."""
     weights: dict[str, float] = {}
     for word in re.findall(r"[^\W_]+", question[:4000]):
-        if chinese.contains_chinese(word):
+        if words.contains_chinese(word):
             for start in range(len(word) - 1):
-                if word[start : start + 2] not in chinese.MARKERS:
+                if tuple(word[start : start + 2]) not in operators.OPERATORS:
                     weights[word[start : start + 2]] = 1.0
             continue
         stem = words.stem(word)
-        if len(stem) >= 3 and not lexicon.is_stopword(word):
-            for synonym in (
-                *words.synonyms(stem),
-                *(short for short in words.likely_abbreviations(stem) if len(short) >= 3),
-            ):
-                weights.setdefault(_without_y(synonym), 0.5)
+        if len(stem) >= 3 and not operators.is_empty(word):
+            for short in words.likely_abbreviations(stem):
+                if len(short) >= 3:
+                    weights.setdefault(_without_y(short), 0.5)
             weights[_without_y(stem)] = 1.0
     return dict(sorted(weights.items(), key=lambda pair: -pair[1])[:60])
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
-from pg_llm.ask.grammar import words
+from pg_llm.ask import words
 from pg_llm.ask.schema_elements import SchemaColumn, SchemaTable, name_words
 
 _R = TypeVar("_R", bound=Mapping[str, Any])

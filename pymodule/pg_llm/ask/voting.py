@@ -105,7 +105,7 @@ def settle(
     notes = [scope.selection.exclusion_note, proposal.note]
     if writer is not None:
         try:
-            tried = correction.correct(db, tried, scope, writer, context.schema.names())
+            tried = correction.correct(db, tried, scope, writer, context.schema)
         except Error as error:
             notes.append(failure_note(writer, error))
     outcome = _vote(tried, proposal, context.schema, writer, threshold)
@@ -128,7 +128,7 @@ def _vote(
     """Choose the surest group of candidates with the same result."""
     linked = proposal.linked
     doubt = explanation.doubt(linked, proposal.reasons, tried)
-    groups = group_results(tried, linked, schema, writer)
+    groups = group_results(tried, linked, schema, writer, proposal.before)
     if not groups:
         valid = (candidate.validated.sql for candidate in tried if candidate.validated is not None)
         return Outcome(next(valid, None), 0.0, None, "", doubt, linked.chinese)
@@ -160,9 +160,12 @@ def _vote(
 
 
 def group_results(
-    tried: Sequence[Candidate], linked: LinkedQuestion, schema: Schema, writer: Writer | None
+    tried: Sequence[Candidate], linked: LinkedQuestion, schema: Schema, writer: Writer | None, before: str = ""
 ) -> list[Group]:
-    """Candidates that ran, grouped by their results, with the confidences of each source by itself."""
+    """Candidates that ran, grouped by their results, with the confidences of each source by itself.
+
+    `before` is the question that a follow-up is about as well.
+    """
     successful = [candidate for candidate in tried if candidate.result is not None and candidate.validated is not None]
     by_result: dict[str | None, Group] = {}
     for candidate in successful:
@@ -176,17 +179,18 @@ def group_results(
         if written and writer is not None:
             group.votes = sum(member.votes for member in written)
             group.model = writer.reliability.confidence(group.votes, writer.samples)
-            group.doubts = min((_doubts(member, linked, schema) for member in written), key=len)
+            group.doubts = min((_doubts(member, linked, schema, before) for member in written), key=len)
             group.model = _doubted(group.model) if group.doubts else group.model
     return list(by_result.values())
 
 
-def _doubts(candidate: Candidate, linked: LinkedQuestion, schema: Schema) -> list[str]:
+def _doubts(candidate: Candidate, linked: LinkedQuestion, schema: Schema, before: str) -> list[str]:
     """What the question states and the query does not read, and what it adds; a query without a table reads nothing."""
     if candidate.validated is not None and not candidate.validated.relations:
         return ["reads no table"]
     unread = coverage.unread_words(linked, schema, candidate.sql) + operations.missing(linked.question, candidate.sql)
-    added = operations.unasked(linked, candidate.sql)
+    added = operations.unasked(linked, candidate.sql, before)
+    added += [] if before else coverage.unasked_groups(linked, schema, candidate.sql)
     said = (("does not read", unread), ("adds what nothing asks for", added))
     return [f"{what}: {', '.join(words)}" for what, words in said if words]
 

@@ -66,7 +66,7 @@ def test_errors_are_stored_without_repairs(town: FakeConnection) -> None:
     changes = stored(town)
     assert [(change["key"], change["column"], change["old"]) for change in changes] == [({"id": 80}, "name", "OSLO")]
     assert changes[0]["state"] == "found"
-    assert changes[0]["detector"] == "format"
+    assert changes[0]["detector"] == "case"
     assert "new" not in changes[0]
 
 

@@ -25,8 +25,7 @@ _LEAST = -100.0
 
 async def log_probabilities(llama: Llama, messages: Sequence[Message], answers: Sequence[str]) -> Any:
     """The logarithms of the answers' probabilities, shape (answers,)."""
-    body = {"messages": messages, "chat_template_kwargs": {"enable_thinking": False}}
-    prompt = (await llama.look_up("/apply-template", body))["prompt"]
+    prompt = await llama.prompt(messages)
     paths = [tuple(await llama.tokens(answer)) for answer in answers]
     found = np.zeros(len(answers))
     branches = [(0, list(range(len(answers))))]

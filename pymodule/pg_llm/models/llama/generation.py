@@ -29,8 +29,9 @@ _LLGUIDANCE = "%llguidance {}\n"
 
 @dataclass(frozen=True, slots=True)
 class _Completion:
-    """A text that is asked for."""
+    """A text that is asked for; `body` is the request for it, without its prompt."""
 
+    messages: Sequence[Message]
     body: dict[str, Any]
 
 
@@ -80,17 +81,14 @@ class LlamaGeneration:
     def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Window:
         """The input for generating the next turn of a conversation. Raises InvalidInput for a schema of no use."""
         body: dict[str, Any] = {
-            "messages": self._special_tokens.broken(messages),
-            "max_tokens": sampling.max_tokens,
+            "n_predict": sampling.max_tokens,
             "temperature": sampling.temperature,
             "seed": sampling.seed % _NO_SEED,
-            "stream_options": {"include_usage": True},
-            # A model that thinks first would spend its tokens on that.
-            "chat_template_kwargs": {"enable_thinking": False},
         }
         if (grammar := grammars.of(sampling)) is not None:
             body["grammar"] = _LLGUIDANCE + grammar
-        return Window(_Completion(body), _tokens(*(message["content"] for message in messages)))
+        cost = _tokens(*(message["content"] for message in messages))
+        return Window(_Completion(self._special_tokens.broken(messages), body), cost)
 
     def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
         """The input for choosing among answers to a conversation."""
@@ -120,7 +118,7 @@ class LlamaGeneration:
         try:
             match asked:
                 case _Completion():
-                    self._check_length(*(message["content"] for message in asked.body["messages"]))
+                    self._check_length(*(message["content"] for message in asked.messages))
                     return await self._complete(asked)
                 case _Choice():
                     self._check_length(*(message["content"] for message in asked.messages))
@@ -138,18 +136,17 @@ class LlamaGeneration:
 
     async def _complete(self, asked: _Completion) -> Written:
         """The text, empty where its grammar leaves it incomplete. Raises InvalidInput where it is not followed."""
-        events = await self._llama.stream("/v1/chat/completions", asked.body)
-        choices = [event["choices"][0] for event in events if event.get("choices")]
-        text = "".join(one["delta"].get("content") or "" for one in choices)
-        is_complete = any(one["finish_reason"] == "stop" for one in choices)
+        prompt = await self._llama.prompt(asked.messages)
+        events = await self._llama.stream("/completion", {**asked.body, "prompt": prompt})
+        text, last = "".join(event["content"] for event in events), events[-1]
+        is_complete = last.get("stop_type") == "eos"
         if grammar := asked.body.get("grammar"):
             # A grammar that is too large for it llama.cpp leaves out, and says nothing.
             rules = grammar.removeprefix(_LLGUIDANCE)
             if not await asyncio.to_thread(grammars.is_followed, rules, text, is_complete):
                 raise InvalidInput("the schema is too large for llama.cpp to follow it", hint="Ask for less at a time.")
             text = text if is_complete else ""
-        used = next(event["usage"] for event in reversed(events) if event.get("usage"))
-        return Written(text.strip(), used["prompt_tokens"], used["completion_tokens"])
+        return Written(text.strip(), last["tokens_evaluated"], last["tokens_predicted"])
 
     async def _likelihoods(self, asked: _Continuation) -> Any:
         # In byte-pair encodings a space belongs to the token of the word after it.

@@ -16,15 +16,16 @@ from typing import Any, TypeVar
 import numpy as np
 
 from pg_llm.cleaning.host.detectors import (
+    affixes,
+    case_and_space,
     dependencies,
     dependency_votes,
-    disguised_missing,
-    formats,
-    learned_edits,
-    mojibake,
+    encoding,
+    learned_programs,
     outliers,
     truth_discovery,
     typos,
+    writings,
 )
 from pg_llm.cleaning.host.table import Finding, Rows, Table, is_quantity
 
@@ -38,7 +39,7 @@ _MAX_CONFIDENCE = 0.99
 _PRIOR_RIGHT = 3
 
 
-_BY_NAME = {module.DETECTOR: module for module in (mojibake, typos, formats, disguised_missing, outliers)}
+_BY_NAME = {module.DETECTOR: module for module in (encoding, case_and_space, typos, writings, affixes, outliers)}
 # In the order in which they run.
 DETECTORS = [dependency_votes.DETECTOR, *_BY_NAME]
 
@@ -78,7 +79,7 @@ class Ensemble:
         votes = ("votes", *declared, *sorted(settled))
         found += self._keep(votes, lambda: list(dependency_votes.detect(table, unsettled)))
         others = [finding for detector in _BY_NAME for finding in self._findings(detector)]
-        others += learned_edits.detect(table)
+        others += learned_programs.detect(table)
         found += [finding for finding in others if finding.column not in settled]
         return _combine_by_column(table, found)
 

@@ -25,7 +25,7 @@ _LIKELY = frozenset(
     word.strip()
     for word in """
     na|none|null|nil|nan|unknown|unk|undefined|missing|tbd|tba|tbc|unbekannt|fehlt|inconnu|inconnue|desconocido|ninguno
-    desconhecido|sconosciuto|nessuno|nieznany|brak|неизвестно|unspecified|not set|unset|empty|blank|leer|vide|vacío
+    desconhecido|sconosciuto|nessuno|nieznany|brak|неизвестно|unspecified|not set|unset|blank|leer|vide|vacío
     無|无|なし|aucun|aucune|none given|not given
 """.replace("\n", "|").split("|")
 )
