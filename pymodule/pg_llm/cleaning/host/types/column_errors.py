@@ -32,6 +32,7 @@ def _all(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     present = {value: count for value, count in counts.items() if value not in missing}
     yield from sign_repairs.repairs(present, column)
     if column.name in number_repairs.NUMERIC:
+        yield from number_repairs.sentinels(present)
         yield from number_repairs.repairs(present, column)
     elif column.name in ("date", "timestamp"):
         yield from date_repairs.repairs(present, column)

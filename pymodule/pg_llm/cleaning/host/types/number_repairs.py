@@ -20,6 +20,7 @@ _DIGITS = re.compile(r"\d(?:.*\d)?|[.,]\d+")
 # The column's own writing has at least this share.
 _MIN_DOMINANT_SHARE = 0.6
 _MIN_COUNT = 5
+_MIN_SENTINELS = 3
 _SURE, _LIKELY = 0.97, 0.9
 _THOUSAND = 1000
 # Decimals of a number that arithmetic has left its error in, and the digits that it is true to.
@@ -79,6 +80,16 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
             example = f"{writing.before}1{f'{mark}5' if mark else ''}{writing.after}"
             step = f"units become {unit}" if is_converted else f"numbers are written as {example}"
             yield ValueRepair(value, new, confidence, kind, step, "most other numbers are written so")
+
+
+def sentinels(counts: Counts) -> Iterator[ValueRepair]:
+    """-999 and its like among numbers that are none of them negative."""
+    found = number_columns.readings(counts)
+    nines = [value for value in found if re.fullmatch("-9{2,6}", value)]
+    others = [each[0].value for value, each in found.items() if value not in nines]
+    if len(nines) == 1 and len(others) >= _MIN_COUNT and min(others) >= 0 and counts[nines[0]] >= _MIN_SENTINELS:
+        reason = "no other number is negative, and programs write nines where there is none"
+        yield ValueRepair(nines[0], None, _LIKELY, "missing", "numbers that stand for none become NULL", reason)
 
 
 def _writing(value: str) -> Writing:

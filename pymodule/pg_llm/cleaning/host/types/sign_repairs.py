@@ -31,10 +31,12 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     total = shapes.total()
     for value, count in counts.items():
         bare = value.strip(" .\"'\u201c\u201d\u201e").replace("_", " ")
-        if bare == value.strip() or len(bare) < _MIN_LENGTH:
+        if column.name in _NUMERIC:
+            # Spreadsheets write '5 for a number that is a text. What else stands around one is looked at elsewhere.
+            if not numbers.readings(value) and (quoted := value.strip(" \"'")) != value and numbers.readings(quoted):
+                yield ValueRepair(value, quoted, _SURE, "number", _STEP, "others are numbers")
             continue
-        # Of a number, what stands around it is looked at elsewhere.
-        if column.name in _NUMERIC and numbers.readings(value):
+        if bare == value.strip() or len(bare) < _MIN_LENGTH:
             continue
         is_known = counts.get(bare, 0) >= max(2, _MIN_RATIO * count)
         is_shaped = shapes[_shape(bare)] >= _MIN_COMMON * total and shapes[_shape(value)] < _MAX_RARE * total
