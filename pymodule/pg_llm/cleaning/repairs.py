@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pg_llm.cleaning import runs, target_table, update_script
+from pg_llm.cleaning import runs, step_script, target_table, update_script
 from pg_llm.cleaning.interruptible import garbage_collection_paused
 from pg_llm.cleaning.target_table import Column, TargetTable
 from pg_llm.database import search_path
@@ -63,14 +63,16 @@ def as_update(db: Connection, run_id: str | None, table_name: str | None) -> str
     run = runs.find(db, run_id)
     table = run.target.table if table_name is None else target_table.find(db, table_name).table
     changes = db.rows(
-        'SELECT key::text AS key, "column"::text AS "column", old, new, given::text AS given FROM llm.change'
+        'SELECT key::text AS key, "column"::text AS "column", old, new, given::text AS given, step FROM llm.change'
         " WHERE run = $1::uuid AND state = 'applied' ORDER BY key",
         ("text",),
         (run.id,),
     )
     with garbage_collection_paused():
         keys, columns = target_table.content(db, run.target)
-        return update_script.update_statement(table.relation, run.target, keys, columns, changes)
+        made = step_script.find(db, run.id, run.target, columns, changes)
+        single = [change for change in changes if change["step"] not in made]
+        return update_script.update_statement(table.relation, run.target, keys, columns, single, list(made.values()))
 
 
 def _proposed(db: Connection, run_id: str, column: Column, min_confidence: float, choice: Choice) -> list[Row]:

@@ -217,7 +217,8 @@ def test_other_errors_end_the_work(applied: FakeConnection, state: str) -> None:
 
 def test_old_values_are_restored(applied: FakeConnection) -> None:
     applied.answer("RETURNING c.key::pg_catalog.text", [{"key": key(1), "stored": "old 1"}])
-    applied.answer("AS key FROM llm.change WHERE run = $1::uuid AND state = 'applied'", [{"key": key(2)}, {"key": key(3)}])
+    left = [{"key": key(2)}, {"key": key(3)}]
+    applied.answer("AS key FROM llm.change WHERE run = $1::uuid AND state = 'applied'", left)
     applied.answer("JOIN unnest($1::jsonb[]) AS k (key)", [{"k": key(2)}])
     assert repairs.roll_back(applied, RUN) == {"restored": 1, "edited": 1, "gone": 1}
     read = applied.asked("AS before")[0]
@@ -227,8 +228,9 @@ def test_old_values_are_restored(applied: FakeConnection) -> None:
 
 
 def test_applied_repairs_become_an_update(town: FakeConnection) -> None:
-    change = {"key": key(80), "column": "name", "old": "Osloo", "new": "OSLO", "given": None}
-    town.answer("given::text AS given FROM llm.change", [change])
+    change = {"key": key(80), "column": "name", "old": "Osloo", "new": "OSLO", "given": None, "step": None}
+    town.answer("given::text AS given, step FROM llm.change", [change])
+    town.answer("FROM llm.step WHERE run = $1::uuid AND expression", [])
     script = repairs.as_update(town, RUN, None)
     assert script.startswith("UPDATE public.town SET\n    name = CASE\n")
     assert "WHEN name = 'Osloo' THEN 'OSLO'" in script

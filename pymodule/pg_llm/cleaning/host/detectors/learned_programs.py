@@ -68,14 +68,17 @@ def _repairs(column: Column, pairs: Counter[Pair]) -> dict[str, Repair]:
     for value in column.counts:
         if value in settled or len(value) > _MAX_LENGTH:
             continue
-        if value in replacements:
-            new, confidence = replacements[value]
-            step = Step(f"{'NULL' if new is None else repr(new)} for {value!r}")
-            new = column.missing if new is None else new
-            repairs[value] = Repair(new, confidence, f"{value!r} was corrected so elsewhere", step)
-        elif learned and (repair := _apply(learned, value)):
+        repair = _apply(learned, value)
+        if value in replacements and (repair is None or repair.new != replacements[value][0]):
+            repair = _replacement(column, value, *replacements[value])
+        if repair is not None:
             repairs[value] = repair
     return repairs
+
+
+def _replacement(column: Column, value: str, new: Value, confidence: float) -> Repair:
+    step = Step(f"{'NULL' if new is None else repr(new)} for {value!r}")
+    return Repair(column.missing if new is None else new, confidence, f"{value!r} was corrected so elsewhere", step)
 
 
 def _apply(learned: Sequence[_Learned], value: str) -> Repair | None:
