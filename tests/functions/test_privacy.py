@@ -180,7 +180,7 @@ def test_texts_are_revealed_with_their_key_and_no_other(keyed: psycopg.Connectio
         "SELECT array_agg(redacted ORDER BY ordinality) FROM llm_redact_batch(%s, method => 'pseudonym', key => 'shop')"
     )
     pseudonymous = value(keyed, query, texts)
-    assert "Anna" not in "".join(pseudonymous)
+    assert not {"Anna", "anna@", "4111"} & set("".join(pseudonymous).split())
     for text, hidden in zip(texts, pseudonymous, strict=True):
         assert value(keyed, "SELECT llm_reveal(%s, 'shop')", hidden) == text
         assert value(keyed, "SELECT llm_reveal(%s, 'other')", hidden) == hidden
