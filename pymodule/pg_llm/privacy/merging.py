@@ -73,8 +73,8 @@ def _joined(text: str, run: Sequence[Entity], model: str) -> Iterable[Found]:
 def blanked(text: str, found: Iterable[Found]) -> str:
     """The text with noughts in place of what patterns are sure of: no model reads it.
 
-    On the sentences of the benchmark that were chosen on, persons are found best beside noughts: F2 0.981, beside dashes
-    0.975, beside what was there 0.966.
+    On the part `dev` of the benchmark persons are found best beside noughts: F2 0.981, beside dashes 0.975, beside what
+    was there 0.966.
     """
     for _, start, end, score, _ in found:
         if score >= _SURE:
