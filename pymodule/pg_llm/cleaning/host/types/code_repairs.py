@@ -66,7 +66,7 @@ def _filled(value: str, dominant: str, column: ColumnType) -> str | None:
 
 def _groups(value: str) -> list[int]:
     """The lengths of the parts between signs."""
-    return [len(part) for part in _SIGNS.split(value)]
+    return [len(part) for part in _SIGNS.split(value) if part]
 
 
 def _as(character: str, slot: str) -> str:
