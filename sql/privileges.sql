@@ -30,3 +30,5 @@ GRANT SELECT ON llm.ai_column, @extschema@.llm_staleness TO PUBLIC;
 GRANT SELECT ON llm.budget TO PUBLIC;
 GRANT SELECT, INSERT ON llm.budget TO pg_database_owner;
 GRANT SELECT ON @extschema@.llm_usage TO PUBLIC;
+-- Where a key lies is no secret; the key itself is in no table.
+GRANT SELECT ON llm.redaction_key TO PUBLIC;

@@ -64,6 +64,18 @@ llm_drop_model('lac')                                                   ok      
 llm_fit('x', 'classify', '{rows}')                                      ok        42501 42501   42501 42501
 llm_self_train('x', '{rows}', 'SELECT $$a$$')                           ok        42501 42501   42501 42501
 llm_distill('x')                                                        ok        42501 42501   42501 42501
+llm_find_personal('Ann')                                                ok        ok    ok      ok    42501
+llm_find_personal_batch('{Ann}')                                        ok        ok    ok      ok    42501
+llm_scan_personal('shop.note')                                          ok        ok    ok      42501 42501
+llm_redact('Ann')                                                       ok        ok    ok      ok    42501
+llm_redact_batch('{Ann}')                                               ok        ok    ok      ok    42501
+llm_redact_json('"Ann"')                                                ok        ok    ok      ok    42501
+llm_redact_row('Ann'::text)                                             ok        ok    ok      ok    42501
+llm_pseudonymize('a', 'person', 'none')                                 42704     42704 42704   42704 42501
+llm_reveal('a', 'none')                                                 42704     42704 42704   42704 42501
+llm_register_key('x', 'env:NOT_SET')                                    22023     42501 42501   42501 42501
+llm_drop_key('x')                                                       42704     42501 42501   42501 42501
+k_anonymity('shop.note', '{kind}')                                      ok        ok    ok      42501 42501
 llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok        ok    ok      42501 42501
 llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
 llm_promote('topic', 'topic', '{rows}')                                 22023     42501 42501   42501 42501
@@ -225,6 +237,7 @@ llm.own_merge                  r      r
 llm.own_relation               r      r
 llm.readable_graph_source      r      r
 llm.recommender                r      r
+llm.redaction_key              r      r
 llm.relation                   r      r
 llm.relation_end               -      -
 llm.run                        r      r

@@ -76,8 +76,6 @@ def test_a_question_has_rows_and_a_sentence(
         ("How many Canadian guests are there?", "country = 'CA'"),
         ("How many guests live in the US?", "country = 'US'"),
         ("How many guests have cancelled?", "status = 'cancel'"),
-        ("How many guests with a proton address are there?", "email ILIKE '%proton%'"),
-        ("How many guests have the last name ross?", "name ILIKE '% ross'"),
         ("How many guests with level B are there?", "level = 'B'"),
     ],
 )
@@ -128,7 +126,7 @@ def test_llm_sql_explains_and_tells_what_else_may_be_meant(bakery: psycopg.Conne
     assert confidence < 0.7
     assert {each["sql"] for each in alternatives} & {"SELECT name FROM baker", "SELECT name FROM bread"}
     explanation = value(bakery, "SELECT explanation FROM llm_sql('What is the average price of bread?')")
-    assert "“price” read as bread.price" in explanation
+    assert "“price of bread” read as bread.price" in explanation
 
 
 def test_only_the_tables_that_are_named_are_read(bakery: psycopg.Connection) -> None:

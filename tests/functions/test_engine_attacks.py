@@ -24,6 +24,7 @@ BOMBS = {
         "items": {"type": "array", "items": {"type": "string"}, "maxItems": 1_000_000},
         "maxItems": 1_000_000,
     },
+    "a large list": {"type": "array", "items": {"type": "integer"}, "maxItems": 1_000_000},
 }
 
 

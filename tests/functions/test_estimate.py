@@ -183,6 +183,7 @@ def test_what_takes_too_long_without_models_is_an_error(shop: psycopg.Connection
 def attacker(shop: psycopg.Connection) -> Iterator[None]:
     """A role whose functions, view and policy note who has run them."""
     shop.execute("CREATE ROLE attacker LOGIN")
+    shop.execute("GRANT SELECT ON product TO attacker")
     shop.execute("GRANT CREATE ON SCHEMA public TO attacker")
     shop.execute("SET ROLE attacker")
     shop.execute("CREATE FUNCTION bait(text) RETURNS text STABLE AS $$ BEGIN RAISE 'baited'; END $$ LANGUAGE plpgsql")
@@ -194,6 +195,7 @@ def attacker(shop: psycopg.Connection) -> Iterator[None]:
     shop.execute("CREATE TABLE bait_typed (body bait_type)")
     shop.execute("INSERT INTO bait_table VALUES ('x')")
     shop.execute("CREATE DOMAIN bait_domain AS text CHECK (bait(VALUE) IS NULL)")
+    shop.execute("CREATE FUNCTION lure(product) RETURNS text STABLE RETURN bait('x')")
     shop.execute("RESET ROLE")
     yield
     shop.execute("DROP OWNED BY attacker CASCADE")
@@ -212,11 +214,16 @@ def attacker(shop: psycopg.Connection) -> Iterator[None]:
         "SELECT llm_embed(body::text) FROM bait_typed",
         "SELECT llm_embed('x'::bait_domain)",
         "SELECT llm_embed('x') WHERE EXISTS (SELECT FROM public.bait_view)",
+        "SELECT llm_embed(p.lure) FROM public.product AS p",
+        "SELECT llm_embed((p).lure) FROM public.product AS p",
+        "SELECT llm_embed(llm_chart('SELECT bait(''x''), 1')::text)",
+        "SELECT llm_embed((jsonb_populate_record(NULL::record, '{}'))::text)",
+        "SELECT llm_embed(textin('x'))",
     ],
 )
 def test_an_estimate_runs_no_code_of_others(shop: psycopg.Connection, connect: Connect, query: str) -> None:
     shop.execute("CREATE ROLE victim LOGIN")
-    shop.execute("GRANT SELECT ON bait_view, bait_table, bait_typed TO victim")
+    shop.execute("GRANT SELECT ON bait_view, bait_table, bait_typed, product TO victim")
     try:
         for user in ("postgres", "victim"):
             # A superuser is not subject to the policy, so that it would not run.
@@ -230,12 +237,16 @@ def test_an_estimate_runs_no_code_of_others(shop: psycopg.Connection, connect: C
 
 
 @pytest.mark.usefixtures("attacker")
-def test_an_estimate_uses_no_operator_of_others(shop: psycopg.Connection) -> None:
-    query = "SELECT llm_embed(category) FROM product WHERE category::varchar = 'category 1'::varchar"
+@pytest.mark.parametrize(
+    ("operator", "condition"),
+    [("=", "= 'category 1'::varchar"), (">", "NOT BETWEEN '0'::varchar AND 'category 8'::varchar")],
+)
+def test_an_estimate_uses_no_operator_of_others(shop: psycopg.Connection, operator: str, condition: str) -> None:
+    query = f"SELECT llm_embed(category) FROM product WHERE category::varchar {condition}"
     assert estimated(shop, query)[1] == 1
     shop.execute("SET ROLE attacker")
     shop.execute("CREATE FUNCTION same(varchar, varchar) RETURNS bool STABLE RETURN public.bait($1) IS NULL")
-    shop.execute("CREATE OPERATOR = (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = same)")
+    shop.execute(f"CREATE OPERATOR {operator} (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = same)")
     shop.execute("RESET ROLE")
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="operator"):
         estimated(shop, query)

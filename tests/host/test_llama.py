@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import json
 import os
 import signal
@@ -19,8 +20,8 @@ import pytest
 from database import ROOT
 from pg_llm.errors import Error, InvalidInput, InvalidModel
 from pg_llm.generate.host import extraction
-from pg_llm.models import loading, source
-from pg_llm.models.engine import Sampling
+from pg_llm.models import grammars, loading, source
+from pg_llm.models.engine import Sampling, Written
 from pg_llm.models.llama import process
 from pg_llm.models.llama.generation import LlamaGeneration
 from pg_llm.models.spec import ModelSpec
@@ -97,7 +98,19 @@ def test_json_follows_its_schema_without_white_space(model: LlamaGeneration) -> 
     assert isinstance(value["sure"], bool)
     assert value["count"] in (3, 4, 5)
     assert text == json.dumps(value, separators=(",", ":"))
-    assert model.forward([model.prompt(asked("How many?"), Sampling(4, schema=schema))]) == [None]
+    (cut,) = model.forward([model.prompt(asked("How many?"), Sampling(4, schema=schema))])
+    # What was cut off is empty, and paid for.
+    assert cut == ""
+    assert cut.tokens_out == 4
+
+
+def test_what_follows_no_schema_is_told(model: LlamaGeneration, monkeypatch: pytest.MonkeyPatch) -> None:
+    """llama.cpp leaves out a grammar that is too large for it, and writes whatever it likes."""
+    monkeypatch.setattr(grammars, "_MAX_ITEMS", 1_000_000)
+    schema = {"type": "array", "items": {"type": "integer"}, "maxItems": 100_000}
+    outputs = model.submit([model.prompt(asked("Write a list of numbers."), Sampling(20, schema=schema))]).result()
+    assert isinstance(outputs[0], InvalidInput)
+    assert "too large for llama.cpp" in outputs[0].message
 
 
 def test_extracted_values_stand_in_the_text(model: LlamaGeneration) -> None:
@@ -147,6 +160,15 @@ def test_a_prompt_that_is_too_long_fails_alone(model: LlamaGeneration) -> None:
     assert isinstance(model.submit([model.question(asked("word " * 5000), ["a", "b"])]).result()[0], InvalidInput)
 
 
+@pytest.mark.parametrize("characters", [10_000_000, 100_000_000])
+def test_a_prompt_of_many_megabytes_is_refused_at_once(model: LlamaGeneration, characters: int) -> None:
+    before = ticks(child(model))
+    (output,) = model.submit([model.prompt(asked("word " * (characters // 5)), Sampling(3))]).result()
+    assert isinstance(output, InvalidInput)
+    # A clock tick is 10 ms: llama.cpp is not asked.
+    assert ticks(child(model)) - before < 10
+
+
 def test_each_text_has_a_context_of_its_own() -> None:
     small = LlamaGeneration(replace(SPEC, options={"context": 256}), source.folder(SPEC), 1)
     windows = [small.prompt(asked(f"{number} " + "word " * 200), Sampling(3)) for number in range(6)]
@@ -180,12 +202,12 @@ def test_a_shared_prefix_is_read_once_by_each_slot(model: LlamaGeneration) -> No
         messages = [{"role": "system", "content": rules}, {"role": "user", "content": f"Question {number}?"}]
         return [model.prompt(messages, Sampling(1)).tokens]
 
-    async def tokens(body: dict[str, Any]) -> int:
-        del body["stream_options"]
-        answer = await model._llama.post("/v1/chat/completions", body)
+    async def tokens(asked: Any) -> int:
+        prompt = await model._llama.prompt(asked.messages)
+        answer = await model._llama.post("/completion", {**asked.body, "prompt": prompt})
         return int(answer["timings"]["prompt_n"])
 
-    for future in [model._llama.start(tokens(prompts(number)[0].body)) for number in range(30)]:
+    for future in [model._llama.start(tokens(prompts(number)[0])) for number in range(30)]:
         read += future.result()
     prompt = len(model._llama.start(model._llama.tokens(rules)).result())
     assert prompt > 400
@@ -214,7 +236,7 @@ def test_a_crash_takes_no_text_along(model: LlamaGeneration) -> None:
     before = ticks(lost)
     wait_until(lambda: ticks(lost) > before + 5)
     os.kill(lost, signal.SIGSEGV)
-    assert all(isinstance(future.result()[0], str) for future in futures)
+    assert [type(future.result()[0]) for future in futures] == [Written] * 6
     assert child(model) != lost
 
 
@@ -240,6 +262,65 @@ def test_a_process_that_stands_still_is_replaced(model: LlamaGeneration, monkeyp
     os.kill(lost, signal.SIGSTOP)
     assert isinstance(model.forward([model.prompt(asked("Hello"), Sampling(3))])[0], str)
     assert child(model) != lost
+
+
+def test_a_process_that_gets_no_processor_does_not_stand_still(
+    model: LlamaGeneration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a machine that is busy otherwise it waits, and is no crash."""
+    monkeypatch.setattr(process, "_PATIENCE", 0.5)
+    monkeypatch.setattr(process, "_processor_time", lambda child: 0.0)
+    waited = itertools.count()
+    monkeypatch.setattr(process, "_activity", lambda child: float(next(waited)))
+    before = child(model)
+    assert isinstance(model.forward([model.prompt(STORY, Sampling(60))])[0], str)
+    assert child(model) == before
+
+
+def with_template(folder: Path, template: str) -> Path:
+    """A folder with the model under another chat template."""
+    (file,) = source.folder(SPEC).glob("*.gguf")
+    content = file.read_bytes()
+    start = content.index(b"tokenizer.chat_template") + len(b"tokenizer.chat_template") + 12
+    length = int.from_bytes(content[start - 8 : start], "little")
+    (folder / "m.gguf").write_bytes(
+        content[:start] + template.encode().ljust(length)[:length] + content[start + length :]
+    )
+    return folder
+
+
+ENDLESS = "{% for each in range(99999) %}" * 3 + "{% endfor %}" * 3
+
+
+def test_a_template_without_end_is_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_LOADING", 2.0)
+    monkeypatch.setattr(process, "_BYTES_PER_SECOND", 1 << 40)
+    with pytest.raises(InvalidModel, match="comes to no end"):
+        LlamaGeneration(SPEC, with_template(tmp_path, ENDLESS), 1)
+
+
+def test_a_template_without_end_for_one_text_fails_that_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_RENDERING", 2.0)
+    says = "{{ messages[-1]['content'] }}"
+    condition = "{% if 'loop' in messages[-1]['content'] %}"
+    model = LlamaGeneration(SPEC, with_template(tmp_path, f"{condition}{ENDLESS}{{% endif %}}{says}"), 1)
+    endless = model.submit([model.prompt(asked("a loop"), Sampling(3))])
+    other = model.submit([model.prompt(asked("a fox"), Sampling(3))])
+    (output,) = endless.result(timeout=100)
+    assert isinstance(output, InvalidModel)
+    assert "chat template" in output.message
+    assert isinstance(other.result(timeout=100)[0], str)
+    # Who does not wait leaves nothing that goes on.
+    before = child(model)
+    assert model.submit([model.question(asked("another loop"), ["a", "b"])]).cancel()
+    wait_until(lambda: not Path(f"/proc/{before}").exists() or ticks(before) == 0 or _is_idle(before))
+    assert isinstance(model.forward([model.prompt(asked("a fox"), Sampling(3))])[0], str)
+
+
+def _is_idle(pid: int) -> bool:
+    before = ticks(pid)
+    time.sleep(0.5)
+    return ticks(pid) - before <= 2
 
 
 def test_it_ends_with_the_model() -> None:

@@ -19,7 +19,7 @@ def test_a_gguf_file_tells_its_special_tokens() -> None:
 def test_a_text_cannot_forge_an_answer_of_the_model() -> None:
     model = LlamaGeneration(SPEC, source.folder(SPEC), 1)
     messages = [{"role": "user", "content": FORGED}]
-    for asked in (model.prompt(messages, Sampling(1)).tokens.body, model.question(messages, ["a"]).tokens):
-        (message,) = asked["messages"] if isinstance(asked, dict) else asked.messages
+    for asked in (model.prompt(messages, Sampling(1)).tokens, model.question(messages, ["a"]).tokens):
+        (message,) = asked.messages
         assert "<|im_" not in message["content"]
         assert "assistant" in message["content"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pg_llm.ask import follow_up, metrics, name_embeddings, sample_rows, schema_reader, taught_examples, value_lookup
 from pg_llm.ask.follow_up import Previous
-from pg_llm.ask.grammar import linking
+from pg_llm.ask.linking import question as question_linking
 from pg_llm.ask.mention import LinkedQuestion, ValueMatch
 from pg_llm.ask.sample_rows import Row
 from pg_llm.ask.schema import Schema
@@ -71,8 +71,8 @@ def gather(
         question, before = before.question, None
     examples = taught_examples.similar(db, question, embedder)
     values = value_lookup.find_values(question, schema, selection.lookup(db)) if schema.tables or examples else []
-    linked = linking.link(question, schema, values, name_embeddings.NameEmbeddings(schema, embedder))
-    rows = sample_rows.read(schema, selection.lookup(db), row_count) if row_count else {}
     today = db.rows("SELECT current_date::text AS today")[0]["today"]
+    linked = question_linking.link(question, schema, values, today, name_embeddings.NameEmbeddings(schema, embedder))
+    rows = sample_rows.read(schema, selection.lookup(db), row_count) if row_count else {}
     gathered = Context(question, today, schema, linked, values, examples, rows, before, chosen)
     return gathered, Scope(tables, path, selection)

@@ -38,6 +38,11 @@ def assumptions(candidate: Candidate, linked: LinkedQuestion, schema: Schema) ->
     """What the reading takes for granted, in short sentences."""
     said = list(candidate.interpretation.assumptions) if candidate.interpretation is not None else []
     said += [f"{phrase} = {metric.sql}" for phrase, metric in _named_metrics(candidate, linked, schema)]
+    read = candidate.validated.relations if candidate.validated is not None else []
+    # Where all are strangers' none of them stands out.
+    if any(table.trusted for table in schema.tables):
+        strangers = (table for table in schema.tables if table.oid in read and not table.trusted)
+        said += [f'{table.sql} is a table of "{table.owner}"' for table in strangers]
     return list(dict.fromkeys(said))
 
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pg_llm.ask.grammar import chinese, lexicon, name_linking, place_names, word_forms
+from pg_llm.ask import place_names, word_forms, words
 from pg_llm.ask.mention import ValueMatch
 from pg_llm.ask.schema import Schema, SchemaColumn, SchemaTable
 from pg_llm.ask.schema_reader import ValueLookup, sample_rows
@@ -20,6 +20,15 @@ _PLACE_CONFIDENCE, _FORM_CONFIDENCE, _LOWERCASE_CONFIDENCE = 0.97, 0.9, 0.9
 # A column holds codes of places if this share of its values are codes.
 _LEAST_CODE_SHARE = 0.5
 
+# Abbreviated values, with patterns of what questions say instead.
+_SHORT_VALUES = {
+    "m": r"\b(?:male|men|man)s?\b|男(?:性|的)?",
+    "f": r"\b(?:female|women|woman)s?\b|女(?:性|的)?",
+    "male": r"\bm[ae]n\b|男(?:性|的)?",
+    "female": r"\bwom[ae]n\b|女(?:性|的)?",
+    "男": r"\b(?:male|men)s?\b",
+    "女": r"\b(?:female|women)s?\b",
+}
 TextColumns = Sequence[tuple[int, SchemaColumn]]
 
 
@@ -29,7 +38,7 @@ def find_values(question: str, schema: Schema, lookup: ValueLookup) -> list[Valu
     capital = _capitalized_words(text)
     plain = [
         span
-        for span in word_forms.value_word_spans(text, name_linking.NameIndex(schema).similar_words)
+        for span in word_forms.value_word_spans(text, _name_words(schema).__contains__)
         if text[slice(*span)].lower() not in capital
     ]
     matches: list[ValueMatch] = []
@@ -39,6 +48,12 @@ def find_values(question: str, schema: Schema, lookup: ValueLookup) -> list[Valu
             matches += _match_values(lookup, text, capital, index, table, text_columns)
             matches += _match_lowercase_words(lookup, text, plain, index, table, text_columns) if plain else ()
     return matches
+
+
+def _name_words(schema: Schema) -> frozenset[str]:
+    """The words of all names."""
+    named = [name for table in schema.tables for name in (table.words, *(column.words for column in table.columns))]
+    return frozenset(word for name in named for word in name)
 
 
 def _capitalized_words(question: str) -> list[str]:
@@ -83,7 +98,7 @@ def _match_values(
         for match in (match for text in spellings for match in re.finditer(re.escape(text), lower)):
             if _is_whole_word(lower, *match.span()):
                 yield ValueMatch(ref, row["value"], *match.span(), row["whole"])
-        for short in (_completed_pattern(value), lexicon.SHORT_VALUES.get(value, "(?!)")):
+        for short in (_completed_pattern(value), _SHORT_VALUES.get(value, "(?!)")):
             for match in re.finditer(short, lower):
                 yield ValueMatch(ref, row["value"], *match.span(), whole=True)
         for kind, codes, start, end in found_places:
@@ -104,7 +119,7 @@ def _candidate_values(
     texts: TextColumns,
 ) -> list[dict[str, Any]]:
     """Values of a table that the lower-case question may name; `whole` is true for those that it contains entirely."""
-    short = [value for value, pattern in lexicon.SHORT_VALUES.items() if re.search(pattern, question)]
+    short = [value for value, pattern in _SHORT_VALUES.items() if re.search(pattern, question)]
     return lookup.rows(
         f"""
         SELECT DISTINCT c.place, c.value, strpos($1, lower(c.value)) > 0 AS whole
@@ -194,9 +209,7 @@ def _match_lowercase_words(
 
 def _starts_at_word(part: str, value: str) -> bool:
     """True if the value has this part at the start of a word; Chinese text has no word boundaries."""
-    return (
-        part in value if chinese.contains_chinese(part) else re.search(rf"(?<!\w){re.escape(part)}", value) is not None
-    )
+    return part in value if words.contains_chinese(part) else re.search(rf"(?<!\w){re.escape(part)}", value) is not None
 
 
 def _is_whole_word(text: str, start: int, end: int) -> bool:
@@ -205,7 +218,7 @@ def _is_whole_word(text: str, start: int, end: int) -> bool:
     rest = text[end : end + 2]
 
     def inside(a: str, b: str) -> bool:
-        return a.isalnum() and b.isalnum() and not (chinese.contains_chinese(a) or chinese.contains_chinese(b))
+        return a.isalnum() and b.isalnum() and not (words.contains_chinese(a) or words.contains_chinese(b))
 
     plural = rest.startswith("s") and not text[end + 1 : end + 2].isalnum()
     return not (before and inside(before, text[start])) and (not (after and inside(text[end - 1], after)) or plural)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pg_llm.ask import correction, coverage, execution, explanation
+from pg_llm.ask import correction, coverage, execution, explanation, operations
 from pg_llm.ask.candidates import Candidate, Proposal, failure_note
 from pg_llm.ask.context import Context, Scope
 from pg_llm.ask.mention import LinkedQuestion
@@ -30,8 +30,8 @@ _CONFIDENT = 0.75
 _DISAGREEMENT_EXPONENT = 12
 # The share of right answers among those that the grammar is sure of, on databases that nobody had looked at.
 _GRAMMAR_RELIABILITY = 0.53
-# The weight of a model's query that does not read what the question states, or no table at all.
-_UNREAD_WEIGHT = 0.5
+# How much likelier a right query of a model's is to be doubted by its words than a wrong one, at the most.
+_DOUBT_RATIO = 0.15
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class Group:
     own: float = 0.0
     model: float = 0.0
     votes: int = 0
-    unread: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
     @property
     def confidence(self) -> float:
@@ -105,7 +105,7 @@ def settle(
     notes = [scope.selection.exclusion_note, proposal.note]
     if writer is not None:
         try:
-            tried = correction.correct(db, tried, scope, writer, context.schema.names())
+            tried = correction.correct(db, tried, scope, writer, context.schema)
         except Error as error:
             notes.append(failure_note(writer, error))
     outcome = _vote(tried, proposal, context.schema, writer, threshold)
@@ -128,7 +128,7 @@ def _vote(
     """Choose the surest group of candidates with the same result."""
     linked = proposal.linked
     doubt = explanation.doubt(linked, proposal.reasons, tried)
-    groups = group_results(tried, linked, schema, writer)
+    groups = group_results(tried, linked, schema, writer, proposal.before)
     if not groups:
         valid = (candidate.validated.sql for candidate in tried if candidate.validated is not None)
         return Outcome(next(valid, None), 0.0, None, "", doubt, linked.chinese)
@@ -137,8 +137,7 @@ def _vote(
     best = chosen.best
     assert best.result is not None
     assert best.validated is not None
-    if chosen.unread:
-        doubt = explanation.join(doubt, f"the model's query does not read: {', '.join(chosen.unread)}")
+    doubt = explanation.join(doubt, *(f"the model's query {each}" for each in chosen.doubts))
     read = explanation.readings(best, linked, schema)
     rivals = [group.best for group in others if group.own > 0 or group.votes > 1]
     alternatives = [_alternative(group) for group in others]
@@ -161,9 +160,12 @@ def _vote(
 
 
 def group_results(
-    tried: Sequence[Candidate], linked: LinkedQuestion, schema: Schema, writer: Writer | None
+    tried: Sequence[Candidate], linked: LinkedQuestion, schema: Schema, writer: Writer | None, before: str = ""
 ) -> list[Group]:
-    """Candidates that ran, grouped by their results, with the confidences of each source by itself."""
+    """Candidates that ran, grouped by their results, with the confidences of each source by itself.
+
+    `before` is the question that a follow-up is about as well.
+    """
     successful = [candidate for candidate in tried if candidate.result is not None and candidate.validated is not None]
     by_result: dict[str | None, Group] = {}
     for candidate in successful:
@@ -177,16 +179,25 @@ def group_results(
         if written and writer is not None:
             group.votes = sum(member.votes for member in written)
             group.model = writer.reliability.confidence(group.votes, writer.samples)
-            group.unread = min((_unread(member, linked, schema) for member in written), key=len)
-            group.model *= _UNREAD_WEIGHT if group.unread else 1.0
+            group.doubts = min((_doubts(member, linked, schema, before) for member in written), key=len)
+            group.model = _doubted(group.model) if group.doubts else group.model
     return list(by_result.values())
 
 
-def _unread(candidate: Candidate, linked: LinkedQuestion, schema: Schema) -> list[str]:
-    """What the question states and the query does not read; all of it where it reads no table."""
+def _doubts(candidate: Candidate, linked: LinkedQuestion, schema: Schema, before: str) -> list[str]:
+    """What the question states and the query does not read, and what it adds; a query without a table reads nothing."""
     if candidate.validated is not None and not candidate.validated.relations:
-        return [linked.question]
-    return coverage.unread_words(linked, schema, candidate.sql)
+        return ["reads no table"]
+    unread = coverage.unread_words(linked, schema, candidate.sql) + operations.missing(linked.question, candidate.sql)
+    added = operations.unasked(linked, candidate.sql, before)
+    added += [] if before else coverage.unasked_groups(linked, schema, candidate.sql)
+    said = (("does not read", unread), ("adds what nothing asks for", added))
+    return [f"{what}: {', '.join(words)}" for what, words in said if words]
+
+
+def _doubted(confidence: float) -> float:
+    """The confidence in a query whose words are in doubt, by Bayes' rule."""
+    return confidence * _DOUBT_RATIO / (confidence * _DOUBT_RATIO + 1 - confidence)
 
 
 def _weigh_conflict(groups: Sequence[Group], threshold: float) -> None:
@@ -196,7 +207,7 @@ def _weigh_conflict(groups: Sequence[Group], threshold: float) -> None:
     """
     model = max(groups, key=lambda group: group.model)
     rival = max(groups, key=lambda group: group.own)
-    if rival is model or model.votes < 2 or model.unread or rival.own < threshold or rival.holds("taught"):
+    if rival is model or model.votes < 2 or model.doubts or rival.own < threshold or rival.holds("taught"):
         return
     p, r = model.model, _GRAMMAR_RELIABILITY
     model.model = max(model.own, p * (1 - r) / (p * (1 - r) + 1 - p))

@@ -106,7 +106,7 @@ class CausalModel:
     def forward(self, batch: Sequence[Window]) -> Any:
         """For each prompt its text, for each question the log-likelihoods of its answers, shape (answers,).
 
-        None stands for a text that its grammar leaves incomplete, the window itself for a text that is unfinished.
+        A text that its grammar leaves incomplete is empty; the window itself stands for a text that is unfinished.
         """
         with torch.inference_mode():
             return [
@@ -114,7 +114,7 @@ class CausalModel:
                 for window in batch
             ]
 
-    def _continue(self, window: Window) -> Window | str | None:
+    def _continue(self, window: Window) -> Window | Written:
         text: _Text = window.tokens
         how = text.sampling
         drawn = {"do_sample": True, "temperature": how.temperature, "top_k": 0} if how.temperature else {}
@@ -143,10 +143,9 @@ class CausalModel:
             has_ended = has_ended or text.mask.is_stopped
         if not has_ended and len(text.tokens) < text.longest:
             return window
-        if text.mask is not None and not text.mask.is_complete:
-            return None
         written = text.tokens[text.prompt :]
-        decoded: str = self._tokenizer.decode(written, skip_special_tokens=True)
+        is_complete = text.mask is None or text.mask.is_complete
+        decoded: str = self._tokenizer.decode(written, skip_special_tokens=True) if is_complete else ""
         return Written(decoded.strip(), text.prompt, len(written))
 
     @cached_property

@@ -33,16 +33,25 @@ _STABLE = 1.1
 _HINT = "Estimate a part of it, as with a condition that leaves fewer rows."
 # Functions that are volatile and change nothing.
 _HARMLESS = ["random", "random_normal", "clock_timestamp", "timeofday", "gen_random_uuid"]
-# Functions that are volatile, or of an owner whom role $5 does not trust.
+# Functions that are volatile, of an owner whom role $5 does not trust, or that run a text as a query, or take one for
+# the name of a type. Attributes are functions of a row alone.
 _FUNCTIONS = """
-    SELECT p.oid::regprocedure::text AS name, p.provolatile = 'v' AS volatile, o.rolname::text AS owner
-    FROM unnest($1::text[], $2::text[]) AS f (schema, name) JOIN pg_proc AS p ON p.proname = f.name
-    JOIN pg_namespace AS n ON n.oid = p.pronamespace JOIN pg_roles AS o ON o.oid = p.proowner
-    WHERE (n.nspname = f.schema OR f.schema IS NULL AND n.nspname = ANY ($3::text[])) AND (
-        p.provolatile = 'v' AND NOT (n.nspname = 'pg_catalog' AND p.proname = ANY ($4::text[]))
-        OR NOT pg_has_role(o.oid, $5::oid, 'USAGE')
+    SELECT p.oid::regprocedure::text AS name, p.provolatile = 'v' AS volatile, o.rolname::text AS owner,
+           pg_has_role(o.oid, $6::oid, 'USAGE') AS trusted
+    FROM unnest($1::text[], $2::text[], $3::bool[]) AS f (schema, name, attribute)
+    JOIN pg_proc AS p ON p.proname = f.name JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    JOIN pg_roles AS o ON o.oid = p.proowner
+    WHERE (n.nspname = f.schema OR f.schema IS NULL AND n.nspname = ANY ($4::text[])) AND (
+        p.provolatile = 'v' AND NOT (n.nspname = 'pg_catalog' AND p.proname = ANY ($5::text[]))
+        OR NOT pg_has_role(o.oid, $6::oid, 'USAGE') OR 'cstring'::regtype = ANY (p.proargtypes)
+        OR n.nspname = 'pg_catalog' AND p.proname ~ '_to_xml|populate_record|^ts_(stat|rewrite)$|^pg_input_'
+        OR p.proname ~ '^llm_(chart|chart_svg|chart_png|evaluate|optimize|suspect_labels)$'
+    ) AND NOT (
+        f.attribute AND (n.nspname = 'pg_catalog' OR NOT EXISTS (
+            SELECT FROM pg_type AS t WHERE t.oid = p.proargtypes[0] AND t.typtype IN ('c', 'p')
+        ))
     )
-    ORDER BY volatile DESC, name LIMIT 1
+    ORDER BY volatile DESC, trusted, name LIMIT 1
 """
 # Operators and types of owners whom role $5 does not trust; an operator on such a type needs a value of it.
 _OTHERS = """
@@ -100,21 +109,30 @@ def estimate(db: Connection, sql: str) -> list[Estimate]:
     with search_path.pinned(db), planner.standard_strings(db):
         whole, *references = planner.analyze(db, "references", [sql])[0]
         statement = Statement(db, whole["statement"], path)
-        _check_functions(db, [each["function"] for each in references if "function" in each], schemas)
+        _check_functions(db, references, schemas)
         _check_others(db, references, schemas)
         tables = [each for each in references if "relation" in each]
         estimator = _Estimator(statement, _largest(statement, tables, _checked_relations(statement, tables)))
         return estimator.estimates()
 
 
-def _check_functions(db: Connection, names: Sequence[Sequence[str]], schemas: Sequence[str]) -> None:
-    """Raise an error for a function that may change something, or is that of a role that the caller does not trust."""
-    values = ([schema for schema, _ in names], [name for _, name in names], list(schemas), _HARMLESS, db.current_role())
-    for row in db.rows(_FUNCTIONS, (*("text[]",) * 4, "int8"), values):
+def _check_functions(db: Connection, references: Sequence[dict[str, Any]], schemas: Sequence[str]) -> None:
+    """Raise an error for a function that may change something or run code that is not the caller's."""
+    names: list[tuple[Any, ...]] = [
+        (*each[kind], kind == "attribute") for each in references for kind in ("function", "attribute") if kind in each
+    ]
+    columns = [[name[place] for name in names] for place in range(3)]
+    types = ("text[]", "text[]", "bool[]", "text[]", "text[]", "int8")
+    for row in db.rows(_FUNCTIONS, types, (*columns, list(schemas), _HARMLESS, db.current_role())):
         if row["volatile"]:
             raise InvalidInput(
                 f"query calls {row['name']}, which is VOLATILE: it is not run for an estimate",
                 hint="Estimate the SELECT inside it, or declare it STABLE if it changes nothing.",
+            )
+        if row["trusted"]:
+            raise InsufficientPrivilege(
+                f"query calls {row['name']}, which runs what a text says: it is not run for an estimate",
+                hint="Estimate that text by itself.",
             )
         raise _foreign(f"function {row['name']}", row["owner"])
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from pg_llm.ask.grammar import (
+from pg_llm.ask import (
     name_prefixes,
     words,
 )

@@ -386,9 +386,11 @@ def test_what_breaks_the_schema_is_asked_for_once_more(server: FaultyEndpoint, t
     assert f"twice something else came ({wrong}): {text}" in message(failed)
 
 
-def test_json_that_was_cut_off_is_none(server: FaultyEndpoint) -> None:
-    assert write_json(server, Reply(chat('{"name": ', "length"))) is None
-    assert write_json(server, Reply(chat("", "length"))) is None
+def test_json_that_was_cut_off_is_empty_and_counted(server: FaultyEndpoint) -> None:
+    for text in ('{"name": ', ""):
+        cut = write_json(server, Reply(chat(text, "length")))
+        assert cut == ""
+        assert (cut.tokens_in, cut.tokens_out) == (6, 4)
     assert "an empty text" in message(write_json(server, Reply(chat(""))))
     long = json.dumps({"name": "1" * 5000, "colour": "red"})
     assert write_json(server, Reply(chat(long, "length"))) == long

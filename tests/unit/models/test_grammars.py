@@ -30,3 +30,36 @@ def test_json_is_written_without_white_space(schema: Any) -> None:
 def test_a_schema_of_no_use_is_told(schema: Any) -> None:
     with pytest.raises(InvalidInput, match="schema cannot be used"):
         grammars.of(Sampling(5, schema=schema))
+
+
+@pytest.mark.parametrize("name", ["minItems", "maxItems"])
+def test_lists_that_are_counted_have_a_limit(name: str) -> None:
+    """llama.cpp works on a larger number for seconds, and then writes whatever it likes."""
+    within = {"type": "object", "properties": {"a": {"type": "array", "items": {"type": "integer"}, name: 10_000}}}
+    assert grammars.of(Sampling(5, schema=within))
+    beyond = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "integer"}, name: 10_001}]}
+    with pytest.raises(InvalidInput, match=f"{name} 10001") as caught:
+        grammars.of(Sampling(5, schema=beyond))
+    assert "no room" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_complete", "followed"),
+    [
+        ('{"a":1}', True, True),
+        ('{"a":', True, False),
+        ('{"a":', False, True),
+        ("Here is a list", True, False),
+        ("Here is a list", False, False),
+        ('{"a":1} and more', True, False),
+        ("", True, False),
+        ("", False, True),
+        ('{"b":"上海"}', True, True),
+        ('{"b":"上\ufffd', False, True),
+    ],
+)
+def test_a_text_follows_its_grammar_or_not(text: str, is_complete: bool, followed: bool) -> None:
+    properties = {"a": {"type": "integer"}, "b": {"type": "string"}}
+    grammar = grammars.of(Sampling(5, schema={"type": "object", "properties": properties}))
+    assert grammar is not None
+    assert grammars.is_followed(grammar, text, is_complete) is followed

@@ -56,8 +56,10 @@ def test_the_statement_stands_alone_and_functions_are_named() -> None:
     )
     assert [each["operator"] for each in named if "operator" in each] == [
         [None, "!=="],
+        [None, "<"],
         [None, "<="],
         [None, "="],
+        [None, ">"],
         [None, ">="],
         ["s", "+"],
     ]
@@ -73,3 +75,8 @@ def test_what_is_no_single_select_is_refused(sql: str) -> None:
         return
     with pytest.raises(InvalidInput):
         sampling.references(sql)
+
+
+def test_fields_of_rows_are_named_as_they_may_be_functions() -> None:
+    named = sampling.references("SELECT a, t.b, s.t.c, (t).d, (f(1)).e, x[1], t.* FROM t ORDER BY t.g")
+    assert sorted(each["attribute"][1] for each in named if "attribute" in each) == ["b", "c", "d", "e", "g"]

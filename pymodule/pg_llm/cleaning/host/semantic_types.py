@@ -6,9 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from pg_llm.cleaning.host.types import inference, locales
+from pg_llm.cleaning.host.types import inference
 from pg_llm.models.engine import Engine
 from pg_llm.tasks import WorkItem
+from pg_llm.values.host import locales
 
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:

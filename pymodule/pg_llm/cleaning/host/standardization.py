@@ -7,21 +7,21 @@ from collections.abc import Callable
 
 from pg_llm.cleaning import forms
 from pg_llm.cleaning.host import markup
-from pg_llm.cleaning.host.types import (
+from pg_llm.cleaning.host.types import missing
+from pg_llm.values.host import (
     addresses,
     booleans,
     contacts,
     currencies,
     dates,
     letter_case,
-    missing,
     numbers,
     personal_names,
     phones,
     places,
     units,
 )
-from pg_llm.cleaning.host.types.characters import folded
+from pg_llm.values.host.characters import folded
 
 Convert = Callable[[str], str | None]
 

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pg_llm.cleaning.host.types import addresses, dates, locales, numbers, phones
 from pg_llm.models.engine import Engine
 from pg_llm.tasks import WorkItem
+from pg_llm.values.host import addresses, dates, locales, numbers, phones
 
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from pg_llm.cleaning.host import standardization, text_repair
-from pg_llm.cleaning.host.types import locales
 from pg_llm.models.engine import Engine
 from pg_llm.tasks import WorkItem
+from pg_llm.values.host import locales
 
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:

@@ -68,7 +68,7 @@ def work(
     def complete(outputs: Sequence[Any]) -> str:
         # Checked again, as an endpoint follows the schema but not the grammar of the text.
         written = outputs[0]
-        return finish(written and grounded_grammar.grounded(schema, grounded_grammar.parse(written), text))
+        return finish(grounded_grammar.grounded(schema, grounded_grammar.parse(written), text) if written else None)
 
     return WorkItem([generator.prompt(messages, sampling)], complete)
 

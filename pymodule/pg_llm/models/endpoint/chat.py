@@ -58,7 +58,7 @@ class _Answer:
     def written(self, text: str | None = None, before: _Answer | None = None) -> Written:
         """The text, or the part of it that counts, with the tokens of an answer before it too."""
         tokens_in, tokens_out = (before.tokens_in, before.tokens_out) if before else (0, 0)
-        return Written(text or self.text, self.tokens_in + tokens_in, self.tokens_out + tokens_out)
+        return Written(self.text if text is None else text, self.tokens_in + tokens_in, self.tokens_out + tokens_out)
 
 
 class EndpointGeneration(Endpoint):
@@ -91,7 +91,7 @@ class EndpointGeneration(Endpoint):
         return Window(_Choice(list(messages), list(answers)), _tokens(messages))
 
     async def _outputs(self, batch: Sequence[Window]) -> Sequence[Any]:
-        """For a prompt a text, None for JSON that was cut off; for a question logarithms of probabilities."""
+        """For a prompt a text, empty for JSON that was cut off; for a question logarithms of probabilities."""
         return [await self._output(item.tokens) for item in batch]
 
     async def _output(self, asked: _Completion | _Choice) -> Any:
@@ -140,8 +140,8 @@ class EndpointGeneration(Endpoint):
     def _unusable(self, what: str) -> RequestFailed:
         return self._transport.unusable(what, "a chat completion")
 
-    async def _write_json(self, asked: _Completion) -> str | None:
-        """JSON that follows the schema; None where it was cut off. What breaks the schema is asked for once more."""
+    async def _write_json(self, asked: _Completion) -> Written:
+        """JSON that follows the schema, empty where it was cut off. What breaks the schema is asked for once more."""
         schema = asked.sampling.schema
         messages = list(asked.messages)
         before: _Answer | None = None
@@ -153,7 +153,7 @@ class EndpointGeneration(Endpoint):
             if written is not None:
                 return answer.written(written, before)
             if answer.was_cut:
-                return None
+                return answer.written("", before)
             if not text:
                 raise _empty(answer)
             before = answer
@@ -203,7 +203,7 @@ class EndpointGeneration(Endpoint):
                     return options.chosen(chosen)
         sampling = Sampling(_MAX_CHOICE, schema=options.schema)
         written = await self._write_json(_Completion(options.named(asked.messages), sampling))
-        if written is None:
+        if not written:
             raise RequestFailed("it chose none of the answers", of_text=True)
         return options.chosen(json.loads(written)["answer"])
 

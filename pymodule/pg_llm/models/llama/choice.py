@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Message
 from pg_llm.models.llama.process import Llama
 
@@ -24,8 +25,7 @@ _LEAST = -100.0
 
 async def log_probabilities(llama: Llama, messages: Sequence[Message], answers: Sequence[str]) -> Any:
     """The logarithms of the answers' probabilities, shape (answers,)."""
-    body = {"messages": messages, "chat_template_kwargs": {"enable_thinking": False}}
-    prompt = (await llama.look_up("/apply-template", body))["prompt"]
+    prompt = await llama.prompt(messages)
     paths = [tuple(await llama.tokens(answer)) for answer in answers]
     found = np.zeros(len(answers))
     branches = [(0, list(range(len(answers))))]
@@ -81,4 +81,7 @@ async def _likelihood(llama: Llama, prompt: str, text: str) -> float:
         },
     )
     # The last one is the token that ends the text.
-    return float(sum(one["logprob"] for one in answer["completion_probabilities"] if one["bytes"]))
+    tokens = [one for one in answer["completion_probabilities"] if one["bytes"]]
+    if bytes(byte for one in tokens for byte in one["bytes"]) != text.encode("utf-8", "replace"):
+        raise InvalidInput("the text is too long for llama.cpp to judge it", hint="Shorten it.")
+    return float(sum(one["logprob"] for one in tokens))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pg_llm.errors import Error
+from pg_llm.errors import Error, InvalidInput
 from pg_llm.models import gguf, grammars
 from pg_llm.models.engine import Message, Sampling, Text, Window, Written
 from pg_llm.models.llama import choice
@@ -28,8 +29,9 @@ _LLGUIDANCE = "%llguidance {}\n"
 
 @dataclass(frozen=True, slots=True)
 class _Completion:
-    """A text that is asked for."""
+    """A text that is asked for; `body` is the request for it, without its prompt."""
 
+    messages: Sequence[Message]
     body: dict[str, Any]
 
 
@@ -79,17 +81,14 @@ class LlamaGeneration:
     def prompt(self, messages: Sequence[Message], sampling: Sampling) -> Window:
         """The input for generating the next turn of a conversation. Raises InvalidInput for a schema of no use."""
         body: dict[str, Any] = {
-            "messages": self._special_tokens.broken(messages),
-            "max_tokens": sampling.max_tokens,
+            "n_predict": sampling.max_tokens,
             "temperature": sampling.temperature,
             "seed": sampling.seed % _NO_SEED,
-            "stream_options": {"include_usage": True},
-            # A model that thinks first would spend its tokens on that.
-            "chat_template_kwargs": {"enable_thinking": False},
         }
         if (grammar := grammars.of(sampling)) is not None:
             body["grammar"] = _LLGUIDANCE + grammar
-        return Window(_Completion(body), _tokens(*(message["content"] for message in messages)))
+        cost = _tokens(*(message["content"] for message in messages))
+        return Window(_Completion(self._special_tokens.broken(messages), body), cost)
 
     def question(self, messages: Sequence[Message], answers: Sequence[str]) -> Window:
         """The input for choosing among answers to a conversation."""
@@ -119,7 +118,7 @@ class LlamaGeneration:
         try:
             match asked:
                 case _Completion():
-                    self._check_length(*(message["content"] for message in asked.body["messages"]))
+                    self._check_length(*(message["content"] for message in asked.messages))
                     return await self._complete(asked)
                 case _Choice():
                     self._check_length(*(message["content"] for message in asked.messages))
@@ -135,16 +134,19 @@ class LlamaGeneration:
         if sum(map(len, texts)) > self._llama.settings.context * _LONGEST_TOKEN:
             raise self._llama.too_long()
 
-    async def _complete(self, asked: _Completion) -> str | None:
-        """The text; None for one that its grammar leaves incomplete."""
-        events = await self._llama.stream("/v1/chat/completions", asked.body)
-        choices = [event["choices"][0] for event in events if event.get("choices")]
-        text = "".join(one["delta"].get("content") or "" for one in choices).strip()
-        is_complete = any(one["finish_reason"] == "stop" for one in choices)
-        if "grammar" in asked.body and not is_complete:
-            return None
-        used = next(event["usage"] for event in reversed(events) if event.get("usage"))
-        return Written(text, used["prompt_tokens"], used["completion_tokens"])
+    async def _complete(self, asked: _Completion) -> Written:
+        """The text, empty where its grammar leaves it incomplete. Raises InvalidInput where it is not followed."""
+        prompt = await self._llama.prompt(asked.messages)
+        events = await self._llama.stream("/completion", {**asked.body, "prompt": prompt})
+        text, last = "".join(event["content"] for event in events), events[-1]
+        is_complete = last.get("stop_type") == "eos"
+        if grammar := asked.body.get("grammar"):
+            # A grammar that is too large for it llama.cpp leaves out, and says nothing.
+            rules = grammar.removeprefix(_LLGUIDANCE)
+            if not await asyncio.to_thread(grammars.is_followed, rules, text, is_complete):
+                raise InvalidInput("the schema is too large for llama.cpp to follow it", hint="Ask for less at a time.")
+            text = text if is_complete else ""
+        return Written(text.strip(), last["tokens_evaluated"], last["tokens_predicted"])
 
     async def _likelihoods(self, asked: _Continuation) -> Any:
         # In byte-pair encodings a space belongs to the token of the word after it.

@@ -11,13 +11,16 @@ import contextlib
 import json
 import logging
 import os
+import select
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import weakref
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +32,7 @@ from pg_llm import errors
 from pg_llm.errors import Error, InvalidInput, InvalidModel, MissingPackage
 from pg_llm.installation import PACKAGE, installation
 from pg_llm.models import event_loop
+from pg_llm.models.engine import Message
 from pg_llm.models.llama.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -43,9 +47,16 @@ _EVENT = "data: "
 # Seconds after which a process that has worked for less than so many of them stands still: two threads of an OpenMP
 # team were seen to wait for each other for ever.
 _PATIENCE, _LEAST_WORK = 15.0, 0.05
+# Seconds of waiting for the text of a chat template, of which the process has worked for half: it takes milliseconds.
+_RENDERING = 20.0
+# Seconds of the processor for loading, and bytes of weights for which there is one more.
+_LOADING, _BYTES_PER_SECOND = 20.0, 20 << 20
 _TICK = 1 / os.sysconf("SC_CLK_TCK")
-# Seconds that a process may take to exit after a crash.
-_EXIT_TIMEOUT = 2.0
+# Seconds after which a process that answers nothing is taken for one that is ending, and in which it has to end.
+_EXIT_TIMEOUT, _BURIAL = 2.0, 30.0
+# Times that a request without a slot is lost.
+_MAX_LOST = 4
+_WELL = b"HTTP/1.1 200"
 # Texts whose tokens are kept, and characters of each.
 _MAX_KEPT = 200
 # Characters that are shown of what llama.cpp writes.
@@ -66,6 +77,7 @@ class Llama:
         self.settings = settings
         self._room = _Room(settings.slots)
         self._known_tokens: dict[str, list[int]] = {}
+        self._renderings: set[asyncio.Task[dict[str, Any]]] = set()
         # Of this process, which is the only one that the socket's folder lets in.
         self._folder = tempfile.mkdtemp(prefix="pg_llm-")
         self._socket = os.path.join(self._folder, "llama.sock")
@@ -96,6 +108,39 @@ class Llama:
         """As `post`, for a request that needs no slot, as the model itself has nothing to do."""
         return await self._twice(lambda: self._post(resource, body), 0)
 
+    async def prompt(self, messages: Sequence[Message]) -> str:
+        """The text that the model's template makes of a conversation.
+
+        Raises InvalidModel where that comes to no end: a template is a program, of whoever made the file.
+        """
+        # A model that thinks first would spend its tokens on that.
+        body = {"messages": messages, "chat_template_kwargs": {"enable_thinking": False}}
+        return str((await self._twice(lambda: self._rendered(body), 0))["prompt"])
+
+    async def _rendered(self, body: dict[str, Any]) -> dict[str, Any]:
+        # Where nobody waits any more llama.cpp goes on, and so does the watch.
+        rendering = asyncio.ensure_future(self._in_time(self._post("/apply-template", body)))
+        self._renderings.add(rendering)
+        rendering.add_done_callback(self._renderings.discard)
+        rendering.add_done_callback(lambda done: done.cancelled() or done.exception())
+        return await asyncio.shield(rendering)
+
+    async def _in_time(self, work: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+        """What the coroutine gives. Raises InvalidModel, and kills the process, where that takes too long."""
+        task = asyncio.ensure_future(work)
+        child, until = self._children[-1], time.monotonic() + _RENDERING
+        before = _processor_time(child)
+        while not (await asyncio.wait((task,), timeout=_RENDERING / 20))[0]:
+            # A process that gets no processor is not what is wrong.
+            if time.monotonic() > until and _processor_time(child) - before > _RENDERING / 2:
+                child.kill()
+                task.cancel()
+                raise InvalidModel(
+                    f'the chat template of "{self.settings.file}" comes to no end',
+                    hint="It is a program in the file: use another file of this model.",
+                )
+        return task.result()
+
     async def tokens(self, text: str) -> list[int]:
         """The tokens of a text; those of short ones, such as labels, are kept."""
         if (known := self._known_tokens.get(text)) is not None:
@@ -115,13 +160,18 @@ class Llama:
         return int((await self.look_up("/tokenize", body))["tokens"][0])
 
     async def _twice(self, send: Callable[[], Coroutine[Any, Any, _R]], slots: int) -> _R:
-        try:
-            async with self._room.reserved(slots):
-                return await self._watched(send())
-        except _Lost:
-            await asyncio.to_thread(self._bury)
+        # A request without a slot may be lost to crashes that come from others' texts.
+        for _ in range(1 if slots else _MAX_LOST):
+            try:
+                async with self._room.reserved(slots):
+                    return await self._watched(send())
+            except _Lost:
+                await asyncio.to_thread(self._bury)
         # Alone, so that a text that makes it crash again takes no other along.
         async with self._room.reserved(self.settings.slots if slots else 0):
+            # With no connection of before, which a process that has ended may have left behind.
+            await asyncio.to_thread(self._start)
+            self._clients.clear()
             try:
                 return await self._watched(send())
             except _Lost as error:
@@ -135,10 +185,10 @@ class Llama:
         task = asyncio.ensure_future(work)
         try:
             while True:
-                child, before = self._children[-1], _processor_time(self._children[-1])
+                child, before = self._children[-1], _activity(self._children[-1])
                 if (await asyncio.wait((task,), timeout=_PATIENCE))[0]:
                     return task.result()
-                if child.poll() is None and _processor_time(child) - before < _LEAST_WORK:
+                if child.poll() is None and _activity(child) - before < _LEAST_WORK:
                     log.warning("llama.cpp stood still for %d seconds", _PATIENCE)
                     child.kill()
         finally:
@@ -198,12 +248,25 @@ class Llama:
         return clients[0]
 
     def _bury(self) -> None:
-        """Wait until a process that has crashed is gone: its connections end before it does."""
+        """Wait until a process that has crashed is gone: its connections end before it does, on a busy machine long."""
         for child in list(self._children):
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                status = child.wait(_EXIT_TIMEOUT)
+            until = time.monotonic() + _BURIAL
+            while child.poll() is None and not self._answers():
+                if time.monotonic() > until:
+                    child.kill()
+                time.sleep(0.1)
+            if child.poll() is not None:
                 written = " ".join(self._log.read_text("utf-8", "replace")[-_MAX_SHOWN:].split())
-                log.warning("llama.cpp ended with status %d: %s", status, written)
+                log.warning("llama.cpp ended with status %d: %s", child.returncode, written)
+
+    def _answers(self) -> bool:
+        """Whether the process is well: it closes connections that were idle, too."""
+        with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(_EXIT_TIMEOUT)
+            probe.connect(self._socket)
+            probe.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+            return probe.recv(len(_WELL)) == _WELL
+        return False
 
     def _is_running(self) -> bool:
         return bool(self._children) and self._children[-1].poll() is None
@@ -215,9 +278,9 @@ class Llama:
                 return
             for child in self._children:
                 _kill(child)
-            self._children[:] = [_child({**asdict(self.settings), "socket": self._socket}, self._log)]
-            # Connections to the process before would each be lost once more.
+            # Before it runs: connections to the process before would each be lost once more.
             self._clients.clear()
+            self._children[:] = [_child({**asdict(self.settings), "socket": self._socket}, self._log)]
 
 
 class _Room:
@@ -275,7 +338,7 @@ def _child(settings: dict[str, Any], log_file: Path) -> subprocess.Popen[bytes]:
         with contextlib.suppress(BrokenPipeError):
             child.stdin.write(json.dumps(settings).encode() + b"\n")
             child.stdin.flush()
-        line = child.stdout.readline()
+        line = child.stdout.readline() if _has_loaded(child, child.stdout, settings["file"]) else b""
     answer = json.loads(line) if line else {"error": f"the process ended with status {child.wait()}"}
     if "error" not in answer:
         return child
@@ -291,6 +354,19 @@ def _child(settings: dict[str, Any], log_file: Path) -> subprocess.Popen[bytes]:
     )
 
 
+def _has_loaded(child: subprocess.Popen[bytes], output: Any, file: str) -> bool:
+    """Wait until a process says that it has loaded its model, or ends. Raises InvalidModel where it does neither."""
+    limit = _LOADING + os.path.getsize(file) / _BYTES_PER_SECOND if os.path.exists(file) else _LOADING
+    while not select.select([output], [], [], 1.0)[0]:
+        if _processor_time(child) > limit:
+            _kill(child)
+            raise InvalidModel(
+                f'llama.cpp has worked on loading "{file}" for {limit:.0f} seconds, and comes to no end',
+                hint="Its chat template, which is a program, may have no end: use another file of this model.",
+            )
+    return True
+
+
 def _processor_time(child: subprocess.Popen[bytes]) -> float:
     """Seconds of all its threads together; none for one that has ended."""
     try:
@@ -298,6 +374,19 @@ def _processor_time(child: subprocess.Popen[bytes]) -> float:
     except (FileNotFoundError, ProcessLookupError):
         return 0.0
     return (int(fields[11]) + int(fields[12])) * _TICK
+
+
+def _activity(child: subprocess.Popen[bytes]) -> float:
+    """Seconds in which its threads have worked, or waited for a processor; each read of memory from a disk is one more.
+
+    On a slow machine these pass too.
+    """
+    seconds = _processor_time(child)
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        seconds += int(Path(f"/proc/{child.pid}/stat").read_text("utf-8").rpartition(")")[2].split()[9])
+        for thread in Path(f"/proc/{child.pid}/task").iterdir():
+            seconds += int((thread / "schedstat").read_text("utf-8").split()[1]) / 1e9
+    return seconds
 
 
 def _kill(child: subprocess.Popen[bytes]) -> None:

@@ -8,13 +8,13 @@ from typing import Any
 from pg_llm.optimize.host import sql_tree
 
 # Operators of BETWEEN, CASE, USING and the like.
-_IMPLIED = {("operator", ("=",)), ("operator", (">=",)), ("operator", ("<=",))}
+_IMPLIED = {("operator", (sign,)) for sign in ("=", "<", "<=", ">", ">=")}
 
 
 def references(text: str) -> list[dict[str, Any]]:
-    """The `statement` by itself, then what it names: each `relation`, `function`, `operator` and `type`.
+    """The `statement` by itself, then what it names: each `relation`, `function`, `operator`, `type` and `attribute`.
 
-    A name is [schema or None, name].
+    A name is [schema or None, name]. An attribute is a field of a row, or a function of the row.
 
     A relation may be a query in WITH. Beside a table that may be sampled stands the statement with TABLESAMPLE for this
     reference, whose parameter $1 is the share of rows in percent.
@@ -39,11 +39,22 @@ def references(text: str) -> list[dict[str, Any]]:
             ("function", getattr(node, "funcname", None)),
             ("operator", node.name if isinstance(node, ast.A_Expr) else getattr(node, "operName", None)),
             ("type", node.names if isinstance(node, ast.TypeName) else None),
+            ("attribute", _attribute(node)),
         )
         if name
     }
     named_otherwise = [{kind: [None, *name][-2:]} for kind, name in sorted(others | _IMPLIED)]
     return [{"statement": sql_tree.statement(text)}, *relations, *named_otherwise]
+
+
+def _attribute(node: Any) -> Any:
+    """The field that a node selects from a row: `t.field` or `(t).field`."""
+    from pglast import ast
+
+    parts: tuple[Any, ...] = getattr(node, "indirection", None) or ()
+    if isinstance(node, ast.ColumnRef):
+        parts = node.fields[1:]
+    return parts[-1:] if parts and isinstance(parts[-1], ast.String) else None
 
 
 def _queries_named(tree: Any) -> set[str]:

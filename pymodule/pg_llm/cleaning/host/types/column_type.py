@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pg_llm.cleaning.host.types.dates import Order
+from pg_llm.values.host.dates import Order
 
 Counts = Mapping[str, int]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pg_llm.cleaning.host.types.characters import plain
+from pg_llm.values.host.characters import plain
 
 # No table holds these as values; spreadsheets write the errors, in their users' languages.
 _SURE = frozenset(

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cache
 
-from pg_llm.cleaning.host.types import codes
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts
+from pg_llm.values.host import codes
 
 _MIN_SHARE = 0.9
 # Share of a column's names that have a legal form (GmbH, Ltd) or a title (Dr.), where the others may go without.
