@@ -21,7 +21,7 @@ _HIGHEST_SCORE = 0.95
 _INTERROGATIVES = {"who", "what", "which", "whose", "whom", "how"}
 _MOST = 12
 # How much each unit of a join that the question does not name costs, and of a cover's cost beyond the cheapest.
-_JOIN_PENALTY, _COVER_PENALTY = 0.06, 0.04
+_JOIN_PENALTY, _COVER_PENALTY = 0.06, 0.12
 # Joins that cost less than this more are no reason to prefer another reading.
 _JOIN_MARGIN = 0.5
 
