@@ -112,6 +112,7 @@ def settle(
     outcome = _vote(tried, proposal, context.schema, writer, threshold)
     outcome.explanation = explanation.join(outcome.explanation, *notes)
     outcome.doubt = explanation.join(outcome.doubt, *notes)
+    outcome.assumptions = [*context.assumptions, *outcome.assumptions]
     outcome.question = context.question if context.before is None else f"{context.before.question} {context.question}"
     return outcome
 
