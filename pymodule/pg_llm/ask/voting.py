@@ -5,7 +5,6 @@ Votes are for results, not for texts: self-consistency (Wang et al. 2022).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -230,15 +229,19 @@ def _is_empty(candidate: Candidate) -> bool:
 
 
 def _may_be_same_rows(one: Candidate, other: Candidate) -> bool:
-    """True if one shows the rows of the other with some columns more, or as many distinct rows by other columns."""
+    """True if both may show the same rows by other columns: one column is equal, or rows are as many and distinct."""
     if one.result is None or other.result is None or len(one.result.rows) != len(other.result.rows):
         return False
-    first, second = ([Counter(map(comparable, row)) for row in rows] for rows in (one.result.rows, other.result.rows))
-    pairs = list(zip(first, second, strict=True))
-    if any(len(a) != len(b) for a, b in pairs) and all(a <= b or b <= a for a, b in pairs):
-        return bool(pairs)
-    distinct = all(len({frozenset(row.items()) for row in rows}) == len(rows) for rows in (first, second))
-    return len(pairs) > 1 and distinct and not any(a & b for a, b in pairs)
+    columns, others = (
+        [tuple(sorted(map(comparable, column))) for column in zip(*rows, strict=True)]
+        for rows in (one.result.rows, other.result.rows)
+    )
+    several = len(one.result.rows) > 1
+    if set(columns) & set(others):
+        return several or len(columns) != len(others)
+    return several and all(
+        len({tuple(map(comparable, row)) for row in rows}) == len(rows) for rows in (one.result.rows, other.result.rows)
+    )
 
 
 def _rank(group: Group) -> tuple[bool, float]:
