@@ -56,7 +56,7 @@ def stem(word: str) -> str:
         if word.endswith(ending) and len(word) > len(ending) + 1:
             return word[: -len(ending)] + other
     if word.endswith("s") and word[-2] not in "sui":
-        return word[:-1]
+        return stem(word[:-1]) if word.endswith("ings") else word[:-1]
     for ending in ("ing", "ed"):
         base = word.removesuffix(ending)
         if base != word and len(base) >= 3 and re.search("[aeiouy]", base):

@@ -22,6 +22,9 @@ _IN_ADDRESS = re.compile(r"[\s,;./#()\u2013-]{0,4}(?:\w{1,12}[.:]?[\s,]{1,2})?")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 # A given name alone takes the capitalised word behind it along.
 _SURNAME = re.compile(r"[ -][^\W\d_a-zà-ÿ][^\W\d_'\u2019]+(?:[-'\u2019][^\W\d_]+)?")
+# And a surname the one before it.
+_GIVEN_NAME = re.compile(r"(?<![^\W\d_])[^\W\d_a-zà-ÿ][^\W\d_]+[ -]\Z")
+_LONGEST_NAME = 30
 _STREETS, _TOWNS = ("STREET_NAME", "SECONDARY_ADDRESS"), ("CITY", "STATE")
 
 
@@ -57,6 +60,9 @@ def _joined(text: str, run: Sequence[Entity], model: str) -> Iterable[Found]:
         kind = "address" if towns and "ZIP_CODE" in labels else "location" if towns else ""
     if kind == "person" and labels[-1] == "GIVEN_NAME" and (surname := _SURNAME.match(text, end)):
         end = surname.end()
+    if kind == "person" and "GIVEN_NAME" not in labels and "SURNAME" in labels:
+        before = _GIVEN_NAME.search(text, max(0, start - _LONGEST_NAME), start)
+        start = before.start() if before else start
     if kind == "person" and text[start:end].islower() and not re.search(r"\s", text[start:end]):
         kind = ""
     if kind:
@@ -65,10 +71,14 @@ def _joined(text: str, run: Sequence[Entity], model: str) -> Iterable[Found]:
 
 
 def blanked(text: str, found: Iterable[Found]) -> str:
-    """The text with dashes in place of what patterns are sure of: no model reads it, and it misleads none."""
+    """The text with noughts in place of what patterns are sure of: no model reads it.
+
+    On the part `dev` of the benchmark persons are found best beside noughts: F2 0.981, beside dashes 0.975, beside what
+    was there 0.966.
+    """
     for _, start, end, score, _ in found:
         if score >= _SURE:
-            text = text[:start] + "-" * (end - start) + text[end:]
+            text = text[:start] + "0" * (end - start) + text[end:]
     return text
 
 

@@ -81,6 +81,11 @@ def test_columns_of_one_writing_have_no_errors(values: list[str]) -> None:
         (["Boston", "Bergen", "New York"] * 9, {'"Boston"': "Boston", "Bergen.": "Bergen", "New_York": "New York"}),
         (EUROS, {"1,234.50 €": "1.234,50 €", "€ 33,10": "33,10 €"}),
         (DAYS, {"3 March 2021": "03/03/2021", "2021-05-06": "06/05/2021", "44197": "01/01/2021", "00/00/0000": None}),
+        (
+            [f"2021-03-{n:02}" for n in range(1, 30)],
+            {"2021-03-05 00:00:00": "2021-03-05", '"2021-04-01"': "2021-04-01"},
+        ),
+        (PRICES, {"'12.50": "12.50", "1O.5O": "10.50"}),
         (CODES, {"ab1234": "AB-1234", "AB 2222": "AB-2222"}),
         (ZIPS, {"1234": "01234"}),
         (["yes"] * 20 + ["no"] * 30, {"Y": "yes", "N": "no", "TRUE": "yes"}),
@@ -114,6 +119,11 @@ def test_errors_by_kind(right: list[str], wrong: dict[str, str | None]) -> None:
 )
 def test_doubtful_values_stay(right: list[str], doubtful: list[str]) -> None:
     assert repairs([*right, *doubtful]) == {}
+
+
+def test_nines_among_numbers_that_are_not_negative() -> None:
+    assert repairs([*PRICES, *["-999"] * 5]) == {"-999": None}
+    assert repairs([*PRICES, "-3.50", *["-999"] * 5]) == {}
 
 
 def test_days_that_stand_for_none_are_suspects() -> None:

@@ -43,5 +43,5 @@ def test_the_surest_stays_then_the_longest() -> None:
 
 
 def test_no_model_is_shown_what_patterns_are_sure_of() -> None:
-    assert merging.blanked("call 555 now", [("phone", 5, 8, 0.95, "p")]) == "call --- now"
+    assert merging.blanked("call 555 now", [("phone", 5, 8, 0.95, "p")]) == "call 000 now"
     assert merging.blanked("call 555 now", [("phone", 5, 8, 0.6, "p")]) == "call 555 now"

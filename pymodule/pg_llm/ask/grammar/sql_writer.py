@@ -30,7 +30,9 @@ class SqlWriter:
             bottom, other = self.write(form.divisor)
             return f"SELECT 1.0 * ({top}) / nullif(({bottom}), 0) AS ratio", cost + other
         self._mentioned = set(form.mentioned) or {form.main}
-        self._charged = 0.0 if form.main in self._mentioned else 1.0
+        shown_refs = [term.ref for term in form.select if isinstance(term, Column) and term.words]
+        foreign = [ref for ref in shown_refs if ref[0] not in self._mentioned]
+        self._charged = float(len(foreign)) if form.main in self._mentioned else 1.0 + len(foreign)
         shown = [*form.select, *form.group, *([form.order[0]] if form.order else ())]
         tables = list(dict.fromkeys([form.main, *(table for term in shown for table in _tables(term))]))
         edges = self._tree(tables)

@@ -142,7 +142,7 @@ s ' and/or respectively together along let
 _SUPPORT = """
 make place take get give receive belong come go hold contain include exist happen occur use has record entry row
 list detail information data database located locate live based base work appear associate associated available called
-single overall altogether list show carry following follow existing offer serve run put bring own
+single overall altogether list show carry following follow existing offer serve bring own
 """
 # Verbs that ask for an answer, where they begin a sentence or follow a pronoun.
 _REQUESTS = (

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pg_llm.cleaning.host.detectors.edit_distance_index import EditDistanceIndex
 from pg_llm.cleaning.host.detectors.similarity import is_similar
 from pg_llm.cleaning.host.detectors.systematic_deviations import drop_systematic_deviations
-from pg_llm.cleaning.host.table import Finding, Repair, Table
+from pg_llm.cleaning.host.table import Finding, Repair, Step, Table
 
 DETECTOR = "typo"
+_STEP = Step("rare misspellings as the frequent spelling")
 # A frequent spelling is at least so many times as common as a rare one, and occurs at least so often.
 _RATIO = 20
 _MIN_COMMON = 10
@@ -50,7 +51,7 @@ def _repairs(counts: Mapping[str, int]) -> dict[str, Repair]:
     repairs = {}
     for value, new in values.corrections.items():
         reason = f"{new!r} occurs {counts[new]} times, {value!r} {counts[value]}"
-        repairs[value] = Repair(new, values.probability, reason)
+        repairs[value] = Repair(new, values.probability, reason, _STEP)
     for value in counts if words.corrections else ():
         if value in repairs or len(value) > _MAX_TEXT_LENGTH:
             continue
@@ -61,7 +62,7 @@ def _repairs(counts: Mapping[str, int]) -> dict[str, Repair]:
             reason = ", ".join(f"{words.corrections[part]!r} occurs often, {part!r} hardly" for part in changed)
             # If the repaired value occurs in the column, that confirms it; otherwise other words may be wrong, too.
             confidence = words.probability ** len(changed) * (1.0 if new in counts else _UNKNOWN)
-            repairs[value] = Repair(new, confidence, reason)
+            repairs[value] = Repair(new, confidence, reason, _STEP)
     return repairs
 
 

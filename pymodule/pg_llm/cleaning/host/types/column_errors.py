@@ -10,6 +10,7 @@ from pg_llm.cleaning.host.types import (
     inference,
     missing_values,
     number_repairs,
+    sign_repairs,
     word_repairs,
 )
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
@@ -29,7 +30,9 @@ def _all(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     missing = {repair.old: repair for repair in missing_values.repairs(counts, column)}
     yield from missing.values()
     present = {value: count for value, count in counts.items() if value not in missing}
+    yield from sign_repairs.repairs(present, column)
     if column.name in number_repairs.NUMERIC:
+        yield from number_repairs.sentinels(present)
         yield from number_repairs.repairs(present, column)
     elif column.name in ("date", "timestamp"):
         yield from date_repairs.repairs(present, column)

@@ -16,6 +16,8 @@ _MIN_SHARE = 0.9
 # A type that is told by a checksum alone needs so many distinct values.
 _MIN_CHECKED = 3
 _MAX_LENGTH = 200
+# Shorter numbers are dialled within a town, and look like many other codes.
+_MIN_PHONE_DIGITS = 7
 
 
 def infer(counts: Counts, locale: str | None = None) -> ColumnType:
@@ -75,7 +77,8 @@ def _contacts(counts: Counts, _: str | None) -> ColumnType | None:
 def _phones(counts: Counts, locale: str | None) -> ColumnType | None:
     # Digits alone are numbers or codes, unless a trunk or country code leads them.
     marked = share(counts, lambda value: not plain(value).isdecimal() or value.startswith("0"))
-    if marked < 1 - _MIN_SHARE / 2:
+    long = share(counts, lambda value: sum(map(str.isdecimal, value)) >= _MIN_PHONE_DIGITS)
+    if min(marked, long) < _MIN_SHARE:
         return None
     international = [value for value in counts if phones.parse(value) is not None]
     national = [value for value in counts if value not in set(international)]

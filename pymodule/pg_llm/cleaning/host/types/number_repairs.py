@@ -20,10 +20,12 @@ _DIGITS = re.compile(r"\d(?:.*\d)?|[.,]\d+")
 # The column's own writing has at least this share.
 _MIN_DOMINANT_SHARE = 0.6
 _MIN_COUNT = 5
+_MIN_SENTINELS = 3
 _SURE, _LIKELY = 0.97, 0.9
 _THOUSAND = 1000
 # Decimals of a number that arithmetic has left its error in, and the digits that it is true to.
 _FLOAT_DECIMALS, _FLOAT_DIGITS = 13, 12
+_MAX_NOISY = 0.5
 
 
 class Writing(NamedTuple):
@@ -50,6 +52,13 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     is_mixed = _is_mixed(found, column.decimal_mark)
     unit = next((number.unit for value, number in chosen.items() if _writing(value) == writing), None)
     currency = next((number.currency for value, number in chosen.items() if _writing(value) == writing), None)
+    # By arithmetic of 53 bits, 0.056 becomes 0.055999999999999994.
+    noisy = {value for value, number in chosen.items() if _has_float_error(number.value)}
+    is_noise_rare = sum(counts[value] for value in noisy) < _MAX_NOISY * written.total()
+    decimals = min((-_exponent(number.value) for value, number in chosen.items() if value not in noisy), default=0)
+    for value in counts:
+        if value not in found and (digits := number_columns.retyped(value)):
+            yield ValueRepair(value, digits, _LIKELY, "number", "letters that look like digits", "others are numbers")
     for value, number in chosen.items():
         is_open = len(found[value]) > 1 and (column.decimal_mark is None or is_mixed)
         is_of_another = number.currency and currency and number.currency != currency
@@ -57,18 +66,30 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
         # 1e-05 is as good as .00001, and 3k may be rounded.
         if is_open or has_no_mark or is_of_another or number.is_scaled or re.search(r"\d[eE]", value):
             continue
-        amount = _in_unit(_without_float_error(number), unit)
+        if is_noise_rare and value in noisy:
+            number = replace(number, value=_padded(_rounded(number.value), decimals))
+        amount = _in_unit(number, unit)
         if amount is None or (unit is not None and number.unit is None):
             # Whether the unit is left out or the number is another one, nothing tells.
             continue
         new = _write(amount, mark, group_mark, writing, value)
         if new != value:
             is_converted = bool(unit and number.unit and number.unit != unit)
-            confidence = _LIKELY if is_converted else _SURE
+            confidence = _LIKELY if is_converted or value in noisy else _SURE
             kind = "unit" if is_converted or number.unit != unit else "number"
             example = f"{writing.before}1{f'{mark}5' if mark else ''}{writing.after}"
             step = f"units become {unit}" if is_converted else f"numbers are written as {example}"
             yield ValueRepair(value, new, confidence, kind, step, "most other numbers are written so")
+
+
+def sentinels(counts: Counts) -> Iterator[ValueRepair]:
+    """-999 and its like among numbers that are none of them negative."""
+    found = number_columns.readings(counts)
+    nines = [value for value in found if re.fullmatch("-9{2,6}", value)]
+    others = [each[0].value for value, each in found.items() if value not in nines]
+    if len(nines) == 1 and len(others) >= _MIN_COUNT and min(others) >= 0 and counts[nines[0]] >= _MIN_SENTINELS:
+        reason = "no other number is negative, and programs write nines where there is none"
+        yield ValueRepair(nines[0], None, _LIKELY, "missing", "numbers that stand for none become NULL", reason)
 
 
 def _writing(value: str) -> Writing:
@@ -108,18 +129,23 @@ def _is_mixed(found: number_columns.Readings, mark: str | None) -> bool:
     )
 
 
-def _without_float_error(number: Number) -> Number:
-    """The number as it was before arithmetic of 53 bits: 0.056 for 0.055999999999999994."""
-    digits = number.value.as_tuple()
-    if not isinstance(digits.exponent, int) or digits.exponent > -_FLOAT_DECIMALS:
-        return number
-    rounded = Decimal(f"{float(number.value):.{_FLOAT_DIGITS}g}")
-    is_short = -_exponent(rounded) <= _FLOAT_DECIMALS // 2
-    return replace(number, value=rounded) if is_short else number
+def _has_float_error(value: Decimal) -> bool:
+    """Whether it has more decimals than anybody writes, and few of them but for an error at its end."""
+    return -_exponent(value) >= _FLOAT_DECIMALS and -_exponent(_rounded(value).normalize()) <= _FLOAT_DECIMALS // 2
+
+
+def _rounded(value: Decimal) -> Decimal:
+    return Decimal(f"{float(value):.{_FLOAT_DIGITS}g}")
 
 
 def _exponent(value: Decimal) -> int:
-    return int(value.normalize().as_tuple().exponent)
+    exponent = value.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0
+
+
+def _padded(value: Decimal, decimals: int) -> Decimal:
+    """The value with so many decimals at least."""
+    return value.quantize(Decimal(1).scaleb(-decimals)) if -_exponent(value) < decimals else value
 
 
 def _in_unit(number: Number, unit: str | None) -> Decimal | None:

@@ -13,8 +13,6 @@ from pg_llm.values.host.characters import folded
 _SURE, _LIKELY = 0.97, 0.9
 _MIN_COUNT = 5
 _MIN_DOMINANT_SHARE = 0.6
-# Letters of a word, and how often a form without signs must be more frequent.
-_MIN_LETTERS, _MIN_RATIO = 3, 2
 
 
 def _state_code(text: str) -> str | None:
@@ -37,8 +35,6 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
         yield from _addresses(counts, column.name)
     elif column.name in _MEANINGS:
         yield from _variants(counts, column.name, _MEANINGS[column.name])
-    if column.name in ("name", "category", "person", "company", "country", "state"):
-        yield from _signs(counts)
 
 
 def _truth_values(counts: Counts) -> Iterator[ValueRepair]:
@@ -68,15 +64,6 @@ def _addresses(counts: Counts, kind: str) -> Iterator[ValueRepair]:
         if new is not None and new.casefold() != value.casefold():
             confidence = _LIKELY if is_right(value) else _SURE
             yield ValueRepair(value, new, confidence, kind, f"slips in {kind} addresses", "not an address as it is")
-
-
-def _signs(counts: Counts) -> Iterator[ValueRepair]:
-    """Values that equal a frequent one but for quotation marks around it, a full stop, or _ for a space."""
-    for value, count in counts.items():
-        bare = value.strip(" .\"'\u201c\u201d\u201e").replace("_", " ")
-        if bare != value and len(bare) >= _MIN_LETTERS and counts.get(bare, 0) >= max(2, _MIN_RATIO * count):
-            reason = f"{bare!r} occurs {counts[bare]} times"
-            yield ValueRepair(value, bare, _SURE, "variant", "signs around words are taken off", reason)
 
 
 def _variants(counts: Counts, name: str, meaning: Callable[[str], str | None]) -> Iterator[ValueRepair]:
