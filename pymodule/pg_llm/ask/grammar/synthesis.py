@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pg_llm.ask.grammar.clause import Misfit
 from pg_llm.ask.grammar.composition import compose
 from pg_llm.ask.grammar.interpretation import Interpretation
+from pg_llm.ask.grammar.joins import Unwritable
 from pg_llm.ask.grammar.logical_form import Column, Form
-from pg_llm.ask.grammar.sql_writer import SqlWriter, Unwritable
+from pg_llm.ask.grammar.sql_writer import SqlWriter
 from pg_llm.ask.linking import operators
 from pg_llm.ask.linking.cover import Cover, covers
 from pg_llm.ask.linking.tokenizer import Token
