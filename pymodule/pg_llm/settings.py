@@ -32,6 +32,7 @@ SETTINGS = {
         ),
         Setting("llm.embedding_model", ENCODER, "session", "the embedding model used when none is named"),
         Setting("llm.entities_model", "en-core-web-sm", "session", "the model that finds entities when none is named"),
+        Setting("llm.personal_model", "rampart", "session", "the model that finds names and addresses of persons"),
         Setting(
             "llm.classification_model",
             ENCODER,

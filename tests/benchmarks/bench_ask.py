@@ -1,27 +1,28 @@
 """Questions with known SQL: how many are answered rightly, wrongly, not at all; and what many tables cost.
 
-Two results are the same where they have the same rows in whatever order, of columns too. Each proposer is asked alone:
-the grammar, and a perfect model, an endpoint on loopback that writes the right SQL, which shows how far models are
-heard; PERFECT=0 leaves it out. With QWEN=FOLDER, where the GGUF file of Qwen2.5-Coder-0.5B-Instruct lies, also that
-model, and beside it prompted plainly with the tables: an hour on two cores. All of these questions were looked at while
-the grammar was made: they are a development set, and others fare worse.
+Two results are the same where they have the same rows in whatever order, of columns too. Proposers are asked alone and
+together: the grammar, and models behind an endpoint on loopback that are perfect, or wrong in two ways, which shows how
+far models are heard; MODELS=0 leaves them out. With QWEN=FOLDER, where the GGUF file of Qwen2.5-Coder-0.5B-Instruct
+lies, half of the public questions are asked: that model too, and beside it prompted plainly with the tables; an hour on
+two cores. All of these questions were looked at while the grammar was made: a development set, and others fare worse.
 """
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import re
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+import ask_proposers
+import ask_scores
 import psycopg
+from ask_proposers import Answer, Proposer
+from ask_scores import Answered
 from database import install, value
-from faulty_endpoint import FaultyEndpoint, Reply, Request, chat
-from nl2sql import FOLDER, HELD, SEEN, Question, expanded, load, own_questions, questions, right
+from nl2sql import FOLDER, HELD, SEEN, Question, load, own_questions, questions, right
 from workbench.bench import compared, shown
 from workbench.cluster import Cluster
 
@@ -30,14 +31,6 @@ PLAIN = "Qwen2.5-Coder-0.5B, plain prompt"
 NOBODY = "guessing that there are no rows"
 # What a question may cost for a model that is prompted plainly.
 MOST_TOKENS = 160
-
-PERFECT = "a perfect model"
-# The thresholds of the risk-coverage curve.
-THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
-
-# The SQL, whether it was answered, and the confidence in it.
-Answer = tuple[str | None, bool, float]
-Way = Callable[[psycopg.Connection, Question], Answer]
 
 
 def rows(cluster: Cluster) -> list[dict[str, Any]]:
@@ -60,10 +53,11 @@ def _own(cluster: Cluster) -> Iterator[dict[str, Any]]:
     for kind, names in (("first", SEEN), ("second", HELD)):
         asked = own_questions(names)
         databases = _databases(cluster, asked)
-        empty = _counted(databases, asked, _nothing)
-        with _perfect(databases, asked) as ways:
-            for name, way in ways.items():
-                yield from _shares(f"own {kind} group, {name}", NOBODY, empty, _counted(databases, asked, way))
+        empty = _answered(databases, asked, _nothing)
+        with ask_proposers.running(databases, asked) as proposers:
+            for name, proposer in proposers.items():
+                found = _answered(databases, asked, proposer)
+                yield from _shares(f"own {kind} group, {name}", NOBODY, empty, found)
 
 
 def _public(cluster: Cluster) -> Iterator[dict[str, Any]]:
@@ -71,81 +65,57 @@ def _public(cluster: Cluster) -> Iterator[dict[str, Any]]:
     databases = _databases(cluster, asked)
     for db in databases.values() if "QWEN" in os.environ else ():
         db.execute("SELECT llm_register_model('qwen', 'generation', 'path:' || %s)", (os.environ["QWEN"],))
-    empty = _counted(databases, asked, _nothing)
-    peer, peer_counts = NOBODY, empty
-    with _perfect(databases, asked) as ways:
+    peer, others = NOBODY, _answered(databases, asked, _nothing)
+    with ask_proposers.running(databases, asked) as proposers:
         if "QWEN" in os.environ:
-            ways["Qwen2.5-Coder-0.5B"] = _ours("qwen")
-            peer, peer_counts = PLAIN, _counted(databases, asked, _plain)
-        for name, way in ways.items():
-            yield from _shares(name, peer, peer_counts, _counted(databases, asked, way))
+            # Its prompt was written with the questions at even places before our eyes, and not those at odd ones.
+            asked = asked[1::2]
+            proposers["Qwen2.5-Coder-0.5B"] = ask_proposers.ask("qwen")
+            peer, others = PLAIN, _answered(databases, asked, _plain)
+        for name, proposer in proposers.items():
+            yield from _shares(name, peer, others, _answered(databases, asked, proposer))
 
 
-@contextlib.contextmanager
-def _perfect(databases: dict[str, psycopg.Connection], asked: Sequence[Question]) -> Iterator[dict[str, Way]]:
-    """The grammar alone, and with a model that always writes the first SQL that is right."""
-    ways = {"grammar alone": _ours(None)}
-    if os.environ.get("PERFECT") == "0":
-        yield ways
-        return
-    gold = {question.text.strip(): next(expanded(question.gold)) for question in asked}
-
-    def behaviour(request: Request) -> Reply:
-        question = re.findall(r"Question: (.*)", str(request.body["messages"][0]["content"]))[-1]
-        return Reply(chat(gold[question.strip()]))
-
-    with FaultyEndpoint().running() as endpoint:
-        endpoint.behaviour = behaviour
-        for db in databases.values():
-            db.execute("SELECT llm_register_model('perfect', 'generation', %s)", (endpoint.source(),))
-        yield {**ways, PERFECT: _ours("perfect")}
-
-
-def _shares(name: str, peer: str, peer_counts: Counter[str], found: Counter[str]) -> Iterator[dict[str, Any]]:
-    total = sum(found[kind] for kind in ("right", "wrong", "nothing"))
-    for kind, what, better in (
-        ("right", "answered rightly", True),
-        ("wrong", "answered wrongly, sure enough to answer", False),
-        ("nothing", "not answered", False),
-        ("unsure", "right, but not sure enough to be answered", False),
-    ):
-        share, other = found[kind] / total, peer_counts[kind] / total
-        yield compared(COMMAND, f"ask, {total} questions, {name}: {what}", peer, other, share, "share", better, 3)
-    for threshold in THRESHOLDS:
-        covered, wrong = found[f"above {threshold}"], found[f"wrong above {threshold}"]
-        others, other_wrong = peer_counts[f"above {threshold}"], peer_counts[f"wrong above {threshold}"]
-        for what, other, share, better in (
-            ("coverage", others / total, covered / total, True),
-            ("risk", other_wrong / max(others, 1), wrong / max(covered, 1), False),
-        ):
+def _shares(name: str, peer: str, others: Sequence[Answered], found: Sequence[Answered]) -> Iterator[dict[str, Any]]:
+    """Shares of all questions and of each kind, the risk-coverage curve, calibration and time."""
+    measures = (
+        ("answered rightly", ask_scores.right, True),
+        ("answered wrongly, sure enough to answer", ask_scores.wrong, False),
+        ("not answered", ask_scores.silent, False),
+        ("right, but not sure enough to be answered", ask_scores.unsure, False),
+        ("expected calibration error", ask_scores.calibration_error, False),
+    )
+    for what, measure, better in measures:
+        what = f"ask, {len(found)} questions, {name}: {what}"
+        yield compared(COMMAND, what, peer, measure(others), measure(found), "share", better, 3)
+    peers = ask_scores.by_kind(others)
+    for kind, answers in ask_scores.by_kind(found).items():
+        for what, measure, better in measures[:2]:
+            what = f"ask, {name}, {len(answers)} of the kind {kind}: {what}"
+            yield compared(COMMAND, what, peer, measure(peers[kind]), measure(answers), "share", better, 3)
+    for threshold in ask_scores.THRESHOLDS:
+        for what, at, better in (("coverage", ask_scores.coverage, True), ("risk", ask_scores.risk, False)):
             what = f"ask, {name}: {what} at a threshold of {threshold}"
-            yield compared(COMMAND, what, peer, other, share, "share", better, 3)
-    seconds = found["milliseconds"] / total / 1000
-    other = peer_counts["milliseconds"] / total / 1000
-    yield compared(COMMAND, f"ask, {name}: a question", peer, other, seconds, "s", False, 3)
+            yield compared(COMMAND, what, peer, at(others, threshold), at(found, threshold), "share", better, 3)
+    taken, other = ask_scores.seconds(found), ask_scores.seconds(others)
+    yield compared(COMMAND, f"ask, {name}: a question", peer, other, taken, "s", False, 3)
 
 
 def _nothing(db: psycopg.Connection, question: Question) -> Answer:
     return "SELECT 1 WHERE false", True, 1.0
 
 
-def _counted(
-    databases: dict[str, psycopg.Connection],
-    asked: Sequence[Question],
-    way: Way,
-) -> Counter[str]:
-    found: Counter[str] = Counter()
+def _answered(
+    databases: dict[str, psycopg.Connection], asked: Sequence[Question], proposer: Proposer
+) -> list[Answered]:
+    found = []
     for question in asked:
         db = databases[question.database]
         started = time.monotonic()
-        sql, sure, confidence = way(db, question)
-        found["milliseconds"] += int(1000 * (time.monotonic() - started))
+        sql, sure, confidence = proposer(db, question)
+        seconds = time.monotonic() - started
         good = sql is not None and _right(db, question.gold, sql)
-        found["right" if sure and good else "wrong" if sure else "nothing"] += 1
-        found["unsure"] += good and not sure
-        for threshold in THRESHOLDS if sql is not None else ():
-            found[f"above {threshold}"] += confidence >= threshold
-            found[f"wrong above {threshold}"] += confidence >= threshold and not good
+        found.append(Answered(question, sure, None if sql is None else confidence, good, seconds))
     return found
 
 
@@ -154,14 +124,6 @@ def _right(db: psycopg.Connection, gold: str, sql: str) -> bool:
         return right(db, gold, sql)
     except psycopg.Error:
         return False
-
-
-def _ours(model: str | None) -> Way:
-    def answer(db: psycopg.Connection, question: Question) -> Answer:
-        query = "SELECT sql, answer IS NOT NULL, confidence FROM ask(%s, model => %s)"
-        return db.execute(query, (question.text, model)).fetchone() or (None, False, 0.0)
-
-    return answer
 
 
 def _plain(db: psycopg.Connection, question: Question) -> Answer:

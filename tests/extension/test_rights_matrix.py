@@ -35,6 +35,11 @@ llm_tag_scores_batch('{a}', '{b,c}')                                    ok      
 llm_tag_votes('a', '{b,c}')                                             ok        ok    ok      ok    42501
 llm_clean('a  b')                                                       ok        ok    ok      ok    42501
 llm_clean_batch('{a}')                                                  ok        ok    ok      ok    42501
+llm_parse_number('1.5')                                                 ok        ok    ok      ok    42501
+llm_parse_date('2024-03-05')                                            ok        ok    ok      ok    42501
+llm_parse_phone('+49 30 901820')                                        ok        ok    ok      ok    42501
+llm_parse_address('1 Main Street, Springfield, IL 62701')               ok        ok    ok      ok    42501
+llm_semantic_type('{1,2}')                                              ok        ok    ok      ok    42501
 llm_entities('Ann')                                                     ok        ok    ok      ok    42501
 llm_entities_batch('{Ann}')                                             ok        ok    ok      ok    42501
 llm_generate('a', max_tokens => 1)                                      ok        ok    ok      ok    42501
@@ -59,6 +64,18 @@ llm_drop_model('lac')                                                   ok      
 llm_fit('x', 'classify', '{rows}')                                      ok        42501 42501   42501 42501
 llm_self_train('x', '{rows}', 'SELECT $$a$$')                           ok        42501 42501   42501 42501
 llm_distill('x')                                                        ok        42501 42501   42501 42501
+llm_find_personal('Ann')                                                ok        ok    ok      ok    42501
+llm_find_personal_batch('{Ann}')                                        ok        ok    ok      ok    42501
+llm_scan_personal('shop.note')                                          ok        ok    ok      42501 42501
+llm_redact('Ann')                                                       ok        ok    ok      ok    42501
+llm_redact_batch('{Ann}')                                               ok        ok    ok      ok    42501
+llm_redact_json('"Ann"')                                                ok        ok    ok      ok    42501
+llm_redact_row('Ann'::text)                                             ok        ok    ok      ok    42501
+llm_pseudonymize('a', 'person', 'none')                                 42704     42704 42704   42704 42501
+llm_reveal('a', 'none')                                                 42704     42704 42704   42704 42501
+llm_register_key('x', 'env:NOT_SET')                                    22023     42501 42501   42501 42501
+llm_drop_key('x')                                                       42704     42501 42501   42501 42501
+k_anonymity('shop.note', '{kind}')                                      ok        ok    ok      42501 42501
 llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok        ok    ok      42501 42501
 llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
 llm_promote('topic', 'topic', '{rows}')                                 22023     42501 42501   42501 42501
@@ -76,6 +93,9 @@ llm_find_errors('shop.note')                                            ok      
 llm_propose_repairs('{run}')                                            42704     ok    42704   42704 42501
 llm_mark('{run}', '{"id": 1}', 'kind', 'a')                             42704     ok    42704   42704 42501
 llm_review('{run}')                                                     42704     ok    42704   42704 42501
+llm_steps('{run}')                                                      42704     ok    42704   42704 42501
+llm_accept('{run}', "column" => 'kind')                                 42704     ok    42704   42704 42501
+llm_refuse('{run}', "column" => 'kind')                                 42704     ok    42704   42704 42501
 llm_apply('{run}')                                                      42704     ok    42704   42704 42501
 llm_rollback('{run}')                                                   42704     ok    42704   42704 42501
 llm_rules('{run}')                                                      42704     ok    42704   42704 42501
@@ -181,6 +201,7 @@ llm.all_merge                  -      ra
 llm.all_metric                 -      ra
 llm.all_relation               -      ra
 llm.all_semantic_index         -      ra
+llm.all_step                   -      ra
 llm.all_taught                 -      ra
 llm.all_work                   -      ra
 llm.all_worker                 -      -
@@ -216,12 +237,14 @@ llm.own_merge                  r      r
 llm.own_relation               r      r
 llm.readable_graph_source      r      r
 llm.recommender                r      r
+llm.redaction_key              r      r
 llm.relation                   r      r
 llm.relation_end               -      -
 llm.run                        r      r
 llm.seen_alias                 -      -
 llm.seen_evidence              -      -
 llm.semantic_index             r      r
+llm.step                       rawd   rawd
 llm.taught                     rawd   rawd
 llm_failed_work                r      r
 llm_models                     r      r

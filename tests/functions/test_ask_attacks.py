@@ -9,75 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 from database import value
+from hostile_sql import REFUSED
 from psycopg import errors
 
 Connect = Callable[..., psycopg.Connection]
-
-# What the checker must refuse, with a part of what it says.
-REFUSED = [
-    ("DELETE FROM patient", "no SELECT"),
-    ("UPDATE patient SET name = 'x'", "no SELECT"),
-    ("INSERT INTO patient VALUES (9, 'Z', 'x')", "no SELECT"),
-    ("TRUNCATE patient", "no SELECT"),
-    ("DROP TABLE patient", "no SELECT"),
-    ("CREATE TABLE stolen AS SELECT * FROM patient", "no SELECT"),
-    ("SELECT * INTO stolen FROM patient", "INTO"),
-    ("SELECT * FROM patient FOR UPDATE", "FOR UPDATE"),
-    ("SELECT * FROM patient FOR SHARE", "FOR SHARE"),
-    ("WITH gone AS (DELETE FROM patient RETURNING *) SELECT * FROM gone", "changes data"),
-    ("WITH new AS (INSERT INTO patient VALUES (9, 'Z') RETURNING id) SELECT id FROM new", "changes data"),
-    ("SELECT 1; DELETE FROM patient", "2 statements"),
-    ("SELECT 1; COMMIT; DROP TABLE patient", "3 statements"),
-    ("COPY patient TO '/tmp/stolen'", "no SELECT"),
-    ("COPY patient TO PROGRAM 'id'", "no SELECT"),
-    ("DO $$ BEGIN DELETE FROM patient; END $$", "no SELECT"),
-    ("CALL llm_catalog_refresh()", "no SELECT"),
-    ("EXPLAIN ANALYZE DELETE FROM patient", "no SELECT"),
-    ("SET ROLE postgres", "no SELECT"),
-    ("SET TRANSACTION READ WRITE", "no SELECT"),
-    ("PREPARE p AS DELETE FROM patient", "no SELECT"),
-    ("SELECT pg_read_file('/etc/passwd')", "pg_read_file"),
-    ("SELECT pg_catalog.pg_read_file('/etc/passwd')", "pg_read_file"),
-    ("SELECT pg_ls_dir('.')", "pg_ls_dir"),
-    ("SELECT lo_import('/etc/passwd')", "lo_import"),
-    ("SELECT lo_export(1, '/tmp/x')", "lo_export"),
-    ("SELECT pg_sleep(100)", "pg_sleep"),
-    ("SELECT set_config('search_path', 'evil', false)", "set_config"),
-    ("SELECT current_setting('data_directory')", "current_setting"),
-    ("SELECT current_user", "who is asking"),
-    ("SELECT * FROM dblink('dbname=postgres', 'DROP TABLE patient') AS t (x text)", "RangeFunction"),
-    ("SELECT dblink_exec('dbname=postgres', 'DROP TABLE patient')", "dblink_exec"),
-    ("SELECT query_to_xml('DELETE FROM patient', true, true, '')", "query_to_xml"),
-    ("SELECT table_to_xml('patient', true, true, '')", "table_to_xml"),
-    ("SELECT database_to_xml(true, true, '')", "database_to_xml"),
-    ("SELECT pg_terminate_backend(pg_backend_pid())", "pg_terminate_backend"),
-    ("SELECT pg_reload_conf()", "pg_reload_conf"),
-    ("SELECT pg_advisory_lock(1)", "pg_advisory_lock"),
-    ("SELECT nextval('counter')", "nextval"),
-    ("SELECT txid_current()", "txid_current"),
-    ("SELECT count(*) FROM generate_series(1, 10000000000)", "RangeFunction"),
-    ("SELECT generate_series(1, 10000000000)", "generate_series"),
-    ("SELECT repeat('x', 1000000000)", "repeat"),
-    ("SELECT public.evil()", "public.evil"),
-    ("SELECT evil()", "evil()"),
-    ("SELECT 1 OPERATOR(public.<->) 2", "operator"),
-    ("SELECT 'evil'::regproc", "regproc"),
-    ("SELECT 'patient'::regclass", "regclass"),
-    ("SELECT 'x'::public.mood", "type of somebody's own"),
-    ("SELECT '<a/>'::xml", "xml"),
-    ("SELECT rolpassword FROM pg_catalog.pg_authid", "no table pg_catalog.pg_authid"),
-    ("SELECT passwd FROM pg_shadow", "no table pg_shadow"),
-    ("SELECT query FROM pg_stat_activity", "no table pg_stat_activity"),
-    ("SELECT * FROM information_schema.tables", "no table information_schema.tables"),
-    ("SELECT * FROM llm.all_taught", "no table llm.all_taught"),
-    ("SELECT * FROM postgres.public.patient", "another database"),
-    ("SELECT llm_generate('hello')", "llm_generate"),
-    ("SELECT ask('how many patients')", "ask"),
-    ("SELECT 1 FROM patient TABLESAMPLE system (1)", "RangeTableSample"),
-    ("SELECT $1", "ParamRef"),
-    ("SELECT E'\\x00'", "cannot be parsed"),
-    ("not sql at all", "cannot be parsed"),
-]
 
 
 @pytest.fixture

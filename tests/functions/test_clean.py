@@ -55,7 +55,8 @@ FORMS = [
     ("ISO date, day first", "2024-3-4 10:00", "2024-03-04"),
     ("ISO date", "02/08/22", "02/08/22"),
     ("ISO date", "3/25/45", "3/25/45"),
-    ("ISO date, day first", "02/08/22", "02/08/22"),
+    ("ISO date, day first", "02/08/22", "2022-08-02"),
+    ("ISO date, day first", "02/08/36", "02/08/36"),
     ("ISO date", "00.00.0000", "00.00.0000"),
     ("ISO date", "March 2024", "March 2024"),
     ("ISO date", "tomorrow", "tomorrow"),
@@ -121,6 +122,7 @@ def test_an_instruction_that_says_nothing_is_an_error(db: psycopg.Connection, in
 SPELT = [
     ("The goverment will anounce the decision on Monday.", "The government will announce the decision on Monday."),
     ("Please recieve our apologies for the delay.", "Please receive our apologies for the delay."),
+    ("They recomend this resturant to everyone.", "They recommend this restaurant to everyone."),
 ]
 LEFT = [
     "goverment",

@@ -170,3 +170,22 @@ def test_a_text_about_what_one_may_not_read(shop: psycopg.Connection, role: str,
         ):
             with pytest.raises(errors.UndefinedObject, match="that you may read"):
                 other.execute("SELECT * FROM llm_catalog_import(%s)", (text,))
+
+
+@pytest.mark.parametrize(
+    ("question", "rows"),
+    [
+        ("What is the revenue?", [40]),
+        ("Show the turnover in Ulm", [30]),
+        ("Revenue per city", [30]),
+        ("Revenue in February 2026", [30]),
+    ],
+)
+def test_a_question_is_answered_by_a_metric(shop: psycopg.Connection, question: str, rows: list[object]) -> None:
+    shop.execute("SELECT llm_define_metric('revenue', 'sum(quantity * product.price)', 'sale', '{turnover}')")
+    answered, assumptions, reason = shop.execute(
+        "SELECT rows, assumptions, reason FROM ask(%s)", (question,)
+    ).fetchone() or (None, None, None)
+    assert answered is not None, reason
+    assert [row.get("sum") for row in answered if "city" not in row or row["city"] == "Ulm"] == rows
+    assert any("= sum(sale.quantity * product.price)" in each for each in assumptions)

@@ -126,8 +126,8 @@ def test_it_ends_when_it_is_told(note: psycopg.Connection, start: Start) -> None
         announced(note, 0)
         note.execute("TRUNCATE note; CALL llm_work()")
     absent = start("host=/nowhere")
-    time.sleep(1)
-    assert "trying again" in ended(absent, signal.SIGTERM)
+    wait_to_hear(absent, "trying again")
+    ended(absent, signal.SIGTERM)
 
 
 def revive(cluster: Cluster) -> None:
@@ -139,6 +139,14 @@ def revive(cluster: Cluster) -> None:
         except ClusterError:
             assert time.monotonic() < deadline
             time.sleep(0.2)
+
+
+def wait_to_hear(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if text in line:
+            return
+    pytest.fail(f"it ended without saying {text}")
 
 
 def ended(process: subprocess.Popen[str], sign: signal.Signals) -> str:
@@ -216,10 +224,10 @@ def unused_port() -> int:
 def test_without_the_extension_it_waits_for_it(cluster: Cluster, db: psycopg.Connection, start: Start) -> None:
     db.execute("DROP EXTENSION pg_llm CASCADE")
     worker = start(db.info.dsn)
-    time.sleep(1)
+    wait_to_hear(worker, "has no extension pg_llm; trying again")
     db.execute("CREATE EXTENSION pg_llm")
     announced(db)
-    assert "has no extension pg_llm; trying again" in ended(worker, signal.SIGTERM)
+    ended(worker, signal.SIGTERM)
 
 
 def test_a_two_phase_commit_is_not_in_its_way(note: psycopg.Connection, start: Start) -> None:

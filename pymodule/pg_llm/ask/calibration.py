@@ -97,7 +97,7 @@ def _ask_without_example(
         return None
     written = candidates.written(gathered, writer)
     execution.run(db, written, scope)
-    written = correction.correct(db, written, scope, writer, gathered.schema.names())
+    written = correction.correct(db, written, scope, writer, gathered.schema)
     groups = voting.group_results(written, gathered.linked, gathered.schema, writer)
     if not groups:
         return 0, False

@@ -49,17 +49,21 @@ class Candidate:
         """A key that is equal for equal results, whatever the order of rows and columns."""
         if self.result is None:
             return None
-        return json.dumps(sorted(sorted(map(_comparable, row)) for row in self.result.rows))
+        return json.dumps(sorted(sorted(map(comparable, row)) for row in self.result.rows))
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The candidates, the question as the grammar read it, why readings have no query, and what failed meanwhile."""
+    """The candidates, the question as the grammar read it, why readings have no query, and what failed meanwhile.
+
+    `before` is the question that a follow-up is about as well, where it is no whole one itself.
+    """
 
     candidates: Sequence[Candidate]
     linked: LinkedQuestion
     reasons: Sequence[str] = ()
     note: str = ""
+    before: str = ""
 
 
 def propose(context: Context, writer: Writer | None) -> Proposal:
@@ -72,25 +76,26 @@ def propose(context: Context, writer: Writer | None) -> Proposal:
         return Proposal([Candidate(chosen.sql, "taught", _SAME_SCORE, interpretation=chosen)], context.linked)
     reasons: Sequence[str] = ("it is no whole question: say it with the question before in one",)
     proposed: list[Candidate] = []
-    linked = context.linked
     if context.before is None:
-        queries, reasons, linked = synthesis.interpret(context.linked, context.schema)
+        reading = synthesis.interpret(context.linked, context.schema)
+        reasons = reading.reasons
         taught = (_taught_candidate(context.question, example) for example in context.examples)
         proposed = [candidate for candidate in taught if candidate is not None]
-        proposed += [Candidate(query.sql, "grammar", query.score) for query in queries]
+        proposed += [Candidate(one.sql, "grammar", one.score, interpretation=one) for one in reading.interpretations]
     note = ""
     if writer is not None:
         try:
             proposed += written(context, writer)
         except Error as error:
             note = failure_note(writer, error)
-    return Proposal(proposed, linked, reasons, note)
+    before = "" if context.before is None else context.before.question
+    return Proposal(proposed, context.linked, reasons, note, before)
 
 
 def written(context: Context, writer: Writer) -> list[Candidate]:
     """What a model writes, equal samples once."""
     conversation = [{"role": "user", "content": prompt.build_prompt(context)}]
-    samples = writer.write(conversation, context.schema.names()) if context.schema.tables else []
+    samples = writer.write(conversation) if context.schema.tables else []
     return [Candidate(sql, "model", votes=votes, conversation=conversation) for sql, votes in Counter(samples).items()]
 
 
@@ -107,7 +112,7 @@ def _taught_candidate(question: str, example: Example) -> Candidate | None:
     return None if adapted is None else Candidate(adapted, "taught", _ADAPTED_SCORE)
 
 
-def _comparable(value: Any) -> str:
+def comparable(value: Any) -> str:
     """A value as text, equal for numbers that differ by rounding in the last digits, and for a day and its midnight."""
     if isinstance(value, float | Decimal):
         return f"{value:.10g}"

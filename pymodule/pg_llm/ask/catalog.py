@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pg_llm.ask.grammar import words
+from pg_llm.ask import words
 from pg_llm.database import models, progress, sandbox, search_path, transaction
 from pg_llm.database.catalog import schema_of
 from pg_llm.database.connection import Connection, DatabaseError

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pg_llm.ask import follow_up, metrics, name_embeddings, sample_rows, schema_reader, taught_examples, value_lookup
 from pg_llm.ask.follow_up import Previous
-from pg_llm.ask.grammar import linking
+from pg_llm.ask.linking import question as question_linking
 from pg_llm.ask.mention import LinkedQuestion, ValueMatch
 from pg_llm.ask.sample_rows import Row
 from pg_llm.ask.schema import Schema
@@ -30,7 +30,8 @@ class Scope:
 class Context:
     """All that candidates are proposed from, a plain value; `rows` are samples by the index of their table.
 
-    `before` is there for a follow-up that is no whole question, `chosen` for one that names a choice by its number.
+    `before` is there for a follow-up that is no whole question, `chosen` for one that names a choice by its number;
+    `assumptions` say how others were completed.
     """
 
     question: str
@@ -42,6 +43,7 @@ class Context:
     rows: Mapping[int, Sequence[Row]]
     before: Previous | None = None
     chosen: str | None = None
+    assumptions: Sequence[str] = ()
 
 
 def gather(
@@ -61,18 +63,22 @@ def gather(
     selection = schema_reader.select_tables(db, asked, tables, embedder)
     schema = schema_reader.read_schema(db, selection, path)
     schema.metrics = metrics.read(db, schema)
+    assumptions: Sequence[str] = ()
     chosen = None if before is None else follow_up.chosen(question, before)
     if before is not None and chosen is None:
         whole = follow_up.complete(
             question, before.question, lambda text: value_lookup.find_values(text, schema, selection.lookup(db))
         )
-        question, before = (question, before) if whole is None else (whole, None)
+        if whole is not None:
+            question, before, assumptions = whole, None, (f"the question is: {whole}",)
+        elif follow_up.stands_alone(question):
+            before, assumptions = None, ("it is a question by itself",)
     elif before is not None:
         question, before = before.question, None
     examples = taught_examples.similar(db, question, embedder)
     values = value_lookup.find_values(question, schema, selection.lookup(db)) if schema.tables or examples else []
-    linked = linking.link(question, schema, values, name_embeddings.NameEmbeddings(schema, embedder))
-    rows = sample_rows.read(schema, selection.lookup(db), row_count) if row_count else {}
     today = db.rows("SELECT current_date::text AS today")[0]["today"]
-    gathered = Context(question, today, schema, linked, values, examples, rows, before, chosen)
+    linked = question_linking.link(question, schema, values, today, name_embeddings.NameEmbeddings(schema, embedder))
+    rows = sample_rows.read(schema, selection.lookup(db), row_count) if row_count else {}
+    gathered = Context(question, today, schema, linked, values, examples, rows, before, chosen, assumptions)
     return gathered, Scope(tables, path, selection)

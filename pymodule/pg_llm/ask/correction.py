@@ -5,22 +5,25 @@ Self-debugging (Chen et al. 2023).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from pg_llm.ask import execution
 from pg_llm.ask.candidates import Candidate
 from pg_llm.ask.context import Scope
+from pg_llm.ask.schema import Schema
 from pg_llm.ask.writer import Conversation, Writer
 from pg_llm.database.connection import Connection
 
 _MOST_ROUNDS = 3
+_MISSING_COLUMN = re.compile(r"column (\S+) does not exist")
 _NOTHING_FOUND = (
     "no row matches it. Compare its conditions with the values and rows above; if it is right nevertheless, repeat it"
 )
 
 
 def correct(
-    db: Connection, candidates: Sequence[Candidate], scope: Scope, writer: Writer, names: Sequence[str]
+    db: Connection, candidates: Sequence[Candidate], scope: Scope, writer: Writer, schema: Schema
 ) -> list[Candidate]:
     """The candidates after at most three rounds of feedback on those that the model wrote."""
     settled: list[Candidate] = [candidate for candidate in candidates if candidate.source != "model"]
@@ -28,8 +31,8 @@ def correct(
     for _ in range(_MOST_ROUNDS):
         wrong = [candidate for candidate in open_ if _problem(candidate)]
         settled += [candidate for candidate in open_ if not _problem(candidate)]
-        conversations = [_with_feedback(candidate) for candidate in wrong]
-        corrected = writer.correct(conversations, names) if wrong else []
+        conversations = [_with_feedback(candidate, schema) for candidate in wrong]
+        corrected = writer.correct(conversations) if wrong else []
         open_ = []
         for before, conversation, sql in zip(wrong, conversations, corrected, strict=True):
             if sql is None or sql == before.sql:
@@ -42,12 +45,23 @@ def correct(
     return settled + open_
 
 
-def _with_feedback(candidate: Candidate) -> Conversation:
+def _with_feedback(candidate: Candidate, schema: Schema) -> Conversation:
+    problem = f"That query cannot be the answer: {_problem(candidate)}.{_where_it_is(candidate.failure, schema)}"
     return [
         *candidate.conversation,
         {"role": "assistant", "content": candidate.sql},
-        {"role": "user", "content": f"That query cannot be the answer: {_problem(candidate)}.\nWrite only the SQL."},
+        {"role": "user", "content": f"{problem}\nWrite only the SQL."},
     ]
+
+
+def _where_it_is(failure: str, schema: Schema) -> str:
+    """Which tables have the column that a query looked for in the wrong one, or in a table that it did not join."""
+    missing = _MISSING_COLUMN.search(failure)
+    if missing is None:
+        return ""
+    name = missing[1].rpartition(".")[2].strip('"')
+    tables = [table.sql for table in schema.tables if any(column.name == name for column in table.columns)]
+    return f" {name} is a column of: {', '.join(tables)}." if tables else f" No table has a column {name}."
 
 
 def _problem(candidate: Candidate) -> str:

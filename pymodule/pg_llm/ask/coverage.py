@@ -7,10 +7,15 @@ from collections.abc import Iterator
 
 from pg_llm.ask import metrics
 from pg_llm.ask.mention import LinkedQuestion, Mention
-from pg_llm.ask.schema import Schema
+from pg_llm.ask.schema import Schema, SchemaColumn, SchemaTable
 
 # The score from which a word names a table or column beyond doubt.
 _CERTAIN = 0.95
+# The score from which a word may name one.
+_NAMED = 0.6
+_CHINESE_PAIR = re.compile(r"[\u3400-\u9fff]{2}")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_GROUP_BY = re.compile(r"\bgroup by\s+(.*?)(?:\border by\b|\bhaving\b|\blimit\b|\)|$)", re.I | re.S)
 # The share of such names that a query may do without: joins reach tables by other columns.
 _MOST_UNREAD_NAMES = 0.5
 
@@ -41,6 +46,41 @@ def _named_metrics(linked: LinkedQuestion, schema: Schema, text: str) -> Iterato
             yield phrase
 
 
+def unasked_groups(linked: LinkedQuestion, schema: Schema, sql: str) -> list[str]:
+    """What the query groups by although no word names it: neither a column nor the rows of its table."""
+    refs = {ref for mention in linked.mentions for ref, score in mention.refs if score >= _NAMED}
+    refs |= {match.ref for mention in linked.mentions for match in mention.value_matches}
+    asked = {
+        column.name.lower()
+        for table, each in enumerate(schema.tables)
+        for place, column in enumerate(each.columns)
+        if (table, place) in refs
+        or (table in {ref[0] for ref in refs} and _names_rows(each, place))
+        or _is_said(column, linked.question.lower())
+    }
+    unasked = []
+    for columns in _GROUP_BY.findall(sql):
+        names = [re.sub(r".*\.", "", name).strip('" ;\n') for name in columns.split(",")]
+        plain = [name for name in names if re.fullmatch(r"\D[^()]*", name)]
+        if plain and not asked & {name.lower() for name in plain}:
+            unasked.append(f"GROUP BY {', '.join(plain)}")
+    return unasked
+
+
+def _is_said(column: SchemaColumn, question: str) -> bool:
+    """True if the question has a word of the column's name, comment or description; of Chinese, two characters."""
+    text = " ".join((*column.words, *column.phrases)).lower()
+    pairs = (text[start : start + 2] for start in range(len(text) - 1))
+    return any(len(word) > 2 and word in question for word in re.findall(r"[a-z]+", text)) or any(
+        pair in question for pair in pairs if _CHINESE_PAIR.fullmatch(pair)
+    )
+
+
+def _names_rows(table: SchemaTable, place: int) -> bool:
+    column = table.columns[place]
+    return place in table.key or column.is_key or column.unique or column.words[-1:] in (("name",), ("title",))
+
+
 def _reads_name(mention: Mention, linked: LinkedQuestion, schema: Schema, text: str) -> bool:
     """True if the query holds one of the tables and columns that the words may name, or the words themselves."""
     names = [schema.tables[ref[0]].name if ref[1] < 0 else schema.column(ref).name for ref, _ in mention.refs]
@@ -53,6 +93,9 @@ def _reads_value(mention: Mention, linked: LinkedQuestion, schema: Schema, text:
     spoken = [token.text.lower() for token in linked.tokens[mention.start : mention.end]]
     if mention.normalized.lower() in text or all(word in text for word in spoken):
         return True
+    years = _YEAR.findall(mention.normalized)
+    if years and all(year in text for year in years):
+        return True
     for match in mention.value_matches:
         table = schema.tables[match.ref[0]].name.lower()
         if schema.column(match.ref).name.lower() in text or (table in text and "'" in text):
@@ -61,14 +104,18 @@ def _reads_value(mention: Mention, linked: LinkedQuestion, schema: Schema, text:
 
 
 def _reads_number(mention: Mention, linked: LinkedQuestion, numbers: set[float]) -> bool:
-    """True if the query holds the number: at least 3 is also more than 2, 20 % is .2, and one is often a pronoun."""
+    """True if the query holds the number: at least 3 is also more than 2, 20 % is .2.
+
+    One is often a pronoun, and two-factor no number.
+    """
     number = mention.number
-    if linked.tokens[mention.start].text.lower() == "one":
+    word = linked.tokens[mention.start].text.lower()
+    if word in ("one", "一") or (word.isalpha() and f"{word}-" in linked.question.lower()):
         return True
     return bool({number, number - 1, number + 1, number / 100, 1 - number / 100} & numbers)
 
 
 def _reads_year(mention: Mention, text: str) -> bool:
     """True if the query holds the years, or the next ones, before which they end."""
-    years = re.findall(r"(?:19|20)\d\d", mention.normalized)
+    years = _YEAR.findall(mention.normalized)
     return all(year in text or str(int(year) + 1) in text for year in years)

@@ -1,11 +1,12 @@
-"""Mentions (schema linking): which tokens of a question name a column, a table, a value, a number or an operator."""
+"""Schema linking: what each span of a question may name: a table, column, value, metric, number, time or operator."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from pg_llm.ask.grammar.tokenizer import Token
+from pg_llm.ask.linking.times import Period
+from pg_llm.ask.linking.tokenizer import Token
 from pg_llm.ask.schema import Ref
 
 # Phrases to columns (or tables, whose column is -1) of similar meaning, each with its similarity (SimilarityScale).
@@ -24,12 +25,41 @@ class ValueMatch:
     confidence: float = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """One reading of a span of tokens: `kind` is table, column, value, metric, number, period, glue or an operator's.
+
+    `ref` is a column, or a table, whose column is -1. `meaning` depends on the kind.
+    """
+
+    kind: str
+    start: int
+    end: int
+    score: float = 1.0
+    ref: Ref | None = None
+    text: str = ""
+    values: tuple[str, ...] = ()
+    whole: bool = True
+    number: float = 0.0
+    period: Period | None = None
+    meaning: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> frozenset[int]:
+        """The indexes of its tokens."""
+        return frozenset(range(self.start, self.end))
+
+    @property
+    def is_empty(self) -> bool:
+        """True for words without content."""
+        return self.kind in ("glue", "support")
+
+
 @dataclass(slots=True)
 class Mention:
-    """A span of tokens and what it names: an element (table or column), a value, a number, a time or a marker.
+    """A span of tokens and what it most likely names: an element (table or column), a value, a number or a period.
 
-    `normalized` depends on the kind: the words of an element, the text of a value, a time in ISO 8601, and for a marker
-    its operator, function or direction.
+    `normalized` are the words of an element, the text of a value, the first and the last day of a period.
     """
 
     kind: str
@@ -40,38 +70,20 @@ class Mention:
     refs: list[tuple[Ref, float]] = field(default_factory=list)
     value_matches: list[ValueMatch] = field(default_factory=list)
     number: float = 0.0
-    role: str = ""
 
     @property
     def score(self) -> float:
         """The score of the best candidate."""
         return self.refs[0][1] if self.refs else 1.0
 
-    @property
-    def names_table(self) -> bool:
-        """True if the best candidate is a table."""
-        return bool(self.refs) and self.refs[0][0][1] < 0
-
-    @property
-    def names_column(self) -> bool:
-        """True if the best candidate is a column."""
-        return bool(self.refs) and self.refs[0][0][1] >= 0
-
-    def whole_value(self, ref: Ref) -> str | None:
-        """The value of this column that the mention names entirely, if there is one."""
-        return next((value.value for value in self.value_matches if value.ref == ref and value.whole), None)
-
 
 @dataclass(frozen=True, slots=True)
 class LinkedQuestion:
-    """A question with its mentions in order, and the words that nothing was found for."""
+    """A question with all anchors, the mentions of its likeliest segmentation, and the words that remain."""
 
     question: str
-    tokens: list[Token]
-    mentions: list[Mention]
-    unlinked: list[str]
+    tokens: Sequence[Token]
+    anchors: Sequence[Anchor]
+    mentions: Sequence[Mention]
+    unlinked: Sequence[str]
     chinese: bool
-    # The unlinked words that are verbs.
-    verbs: frozenset[str] = frozenset()
-    # Whole values of the rows whose words were taken for fillers.
-    passed: Sequence[ValueMatch] = ()

@@ -6,8 +6,8 @@ import functools
 import json
 from collections.abc import Sequence
 
-from pg_llm.ask.grammar.similarity_scale import SimilarityScale
 from pg_llm.ask.schema import Ref, Schema
+from pg_llm.ask.similarity_scale import SimilarityScale
 from pg_llm.database.models import Model
 from pg_llm.vectors import inner_product
 

@@ -29,13 +29,14 @@ Rules:
 
 
 def build_prompt(context: Context) -> str:
-    """The linked tables with comments and sample rows, values that the question names, taught examples, the dialect."""
+    """The linked tables with comments and sample rows, the dialect, values that the question names, taught examples."""
     schema = context.schema
     shown = _linked_tables(context)
     lines = ["Write the PostgreSQL query that answers a question about these tables.", ""]
-    for index in shown:
-        lines += [_table_definition(schema, index), *_sample_lines(context.rows.get(index, ()))]
+    lines += [_table_definition(schema, index, context.rows.get(index, ())) for index in shown]
     lines += _key_lines(schema, set(shown))
+    # Up to here all questions about the same tables are told the same, which an engine need not read again.
+    lines += ["", _DIALECT.format(today=context.today)]
     conditions = {
         f"{schema.tables[value.ref[0]].sql}.{schema.column(value.ref).sql} = {_literal(value.value)}": None
         for value in context.values
@@ -47,7 +48,6 @@ def build_prompt(context: Context) -> str:
         lines += [f"{_comment_text(', '.join(metric.phrases))} = {metric.sql}" for metric in defined]
     if conditions:
         lines += ["", "Values that the question may name:", *list(conditions)[:_MOST_VALUES]]
-    lines += ["", _DIALECT.format(today=context.today)]
     for example in context.examples:
         lines += ["", f"Question: {example.question}", f"SQL: {example.sql}"]
     if context.before is not None:
@@ -83,23 +83,17 @@ def _linked_tables(context: Context) -> list[int]:
     return sorted(shown)
 
 
-def _table_definition(schema: Schema, index: int) -> str:
+def _table_definition(schema: Schema, index: int, rows: Sequence[Row]) -> str:
+    """The table with its comments, and beside each column what the sample rows hold in it."""
     table = schema.tables[index]
-    definitions = []
-    for column in table.columns:
-        comment = f" /* {_comment_text(column.phrases[0])} */" if column.phrases else ""
-        definitions.append(f"  {column.sql} {column.type}{comment}")
-    if table.key:
-        definitions.append(f"  PRIMARY KEY ({', '.join(table.columns[column].sql for column in table.key)})")
-    comment = f" -- {_comment_text(table.phrases[0])}" if table.phrases else ""
-    body = ",\n".join(definitions)
-    return f"CREATE TABLE {table.sql} (\n{body}\n);{comment}"
-
-
-def _sample_lines(rows: Sequence[Row]) -> Iterator[str]:
-    for row in rows:
-        values = ", ".join(f"{name} = {_comment_text(_literal(value))}" for name, value in row.items())
-        yield f"-- row: {values}"
+    lines = [f"CREATE TABLE {table.sql} (" + (f" -- {_comment_text(table.phrases[0])}" if table.phrases else "")]
+    for place, column in enumerate(table.columns):
+        key = " PRIMARY KEY" if table.key == [place] and not table.is_link else ""
+        values = dict.fromkeys(row[column.sql] for row in rows if column.sql in row)
+        shown = [value if column.kind == "number" else _literal(value) for value in values]
+        remarks = [_comment_text(text) for text in (*column.phrases[:1], ", ".join(shown)) if text]
+        lines.append(f"  {column.sql} {column.type}{key}," + (f" -- {'; '.join(remarks)}" if remarks else ""))
+    return "\n".join([*lines, ");"])
 
 
 def _key_lines(schema: Schema, shown: set[int]) -> Iterator[str]:

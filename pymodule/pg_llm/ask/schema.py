@@ -8,8 +8,8 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
-from pg_llm.ask.grammar import name_prefixes, words
-from pg_llm.ask.grammar.join_graph import Edge, JoinGraph
+from pg_llm.ask import name_prefixes, words
+from pg_llm.ask.join_graph import Edge, JoinGraph
 from pg_llm.ask.schema_elements import (
     CHINESE_KEY_ENDINGS,
     KEY_WORDS,
@@ -40,6 +40,7 @@ _DIRECTIONS = {
     "from": ("source", "src", "origin", "departure", "start", "sender"),
     "to": ("destination", "dest", "arrival", "target", "end", "receiver", "recipient"),
 }
+_LONGEST_COMMENT = 3
 # How much cheaper an edge becomes whose role the question mentions.
 _MENTION_DISCOUNT = 0.3
 # Columns of categories do not name rows.
@@ -122,10 +123,6 @@ class Schema:
         """The column with these indexes."""
         return self.tables[ref[0]].columns[ref[1]]
 
-    def names(self) -> list[str]:
-        """The names of all tables and columns as SQL writes them."""
-        return [name for table in self.tables for name in (table.sql, *(column.sql for column in table.columns))]
-
     def column_refs(self) -> Iterable[Ref]:
         """The indexes of all columns."""
         return ((t, c) for t, table in enumerate(self.tables) for c in range(len(table.columns)))
@@ -136,7 +133,7 @@ class Schema:
         own = set(self.tables[table].words)
         best: tuple[float, int] | None = None
         for index, column in enumerate(columns):
-            name = column.words
+            name = _naming_words(column)
             if column.kind != "text" or not name or name[-1] in _CATEGORY_WORDS or self._is_reference(table, index):
                 continue
             if column.name.endswith(_CHINESE_CATEGORY_ENDINGS):
@@ -171,7 +168,7 @@ class Schema:
 
     def names_row(self, ref: Ref) -> bool:
         """True if the column names the row itself (invoice.number), not a related entity (invoice.supplier_name)."""
-        name = set(self.column(ref).words)
+        name = set(_naming_words(self.column(ref)))
         return ref[1] in (self.display_column(ref[0]), *self.display_columns(ref[0])) and (
             self.column(ref).unique
             or not name - {*self.tables[ref[0]].words, *_NAME_WORDS, *_PERSONAL_NAME_WORDS, "number"}
@@ -180,8 +177,8 @@ class Schema:
     def display_columns(self, table: int) -> list[int]:
         """Like `display_column`, but with first and last name of a person."""
         columns = self.tables[table].columns
-        first = [n for n, column in enumerate(columns) if column.words[-2:] == ("first", "name")]
-        last = [n for n, column in enumerate(columns) if column.words[-2:] == ("last", "name")]
+        first = [n for n, column in enumerate(columns) if _naming_words(column)[-2:] == ("first", "name")]
+        last = [n for n, column in enumerate(columns) if _naming_words(column)[-2:] == ("last", "name")]
         if first and last:
             return [first[0], last[0]]
         name_column = self.display_column(table)
@@ -311,6 +308,17 @@ class Schema:
                     edges.append(Edge(source, target, ((a, b),), _INFERRED_COST, True))
         singles = [edge for edge in edges if edge.many_to_one]
         return (singles or edges)[:2]
+
+
+def _naming_words(column: SchemaColumn) -> tuple[str, ...]:
+    """The words of a column's name, or of a short comment that says better that it names rows."""
+    own = set(column.words) & set(_NAME_WORDS)
+    for phrase in column.phrases:
+        said = tuple(words.stem(word) for word in re.findall(r"[a-z]+", re.split(r"[,;:(.]", phrase.lower())[0]))
+        head = said[: said.index("of")] if "of" in said else said
+        if set(head[-1:]) & {"name", "title"} and len(head) <= _LONGEST_COMMENT and (len(head) > 1 or not own):
+            return head
+    return column.words
 
 
 def _stem_matches_role(stem: str, role: str) -> bool:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pg_llm.ask.grammar import words
+from pg_llm.ask import words
 
 # A column as the indexes of its table and of itself.
 Ref = tuple[int, int]
@@ -70,6 +70,9 @@ class SchemaTable:
     phrases: list[str] = field(default_factory=list)
     key: list[int] = field(default_factory=list)
     row_count: float = 0.0
+    # The owner, and whether the caller trusts what this role writes on its tables.
+    owner: str = ""
+    trusted: bool = True
     # The words of the name without the prefix that all tables share.
     words: tuple[str, ...] = field(init=False)
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pg_llm.ask import metrics
-from pg_llm.ask.grammar import chinese, lexicon, words
+from pg_llm.ask import metrics, strangers, words
+from pg_llm.ask.linking import operators
 from pg_llm.ask.schema import DECLARED_COST, Edge, Schema, SchemaColumn, SchemaTable
 from pg_llm.database import foreign_code, relation_names, sandbox, table_access
 from pg_llm.database.connection import CANCELLED, Connection, DatabaseError, Row
@@ -70,8 +70,9 @@ _RANKED_TABLES = f"""
     ORDER BY coalesce(s.score, 0) + 4 * coalesce(m.score, 0) DESC, r.oid
     LIMIT {_MOST_CHOSEN}
 """
-_TABLES = """
-    SELECT c.oid::bigint AS oid, c.relname::text AS name, c.reltuples,
+_TABLES = f"""
+    SELECT c.oid::bigint AS oid, c.relname::text AS name, c.reltuples, pg_get_userbyid(c.relowner)::text AS owner,
+           {strangers.TRUSTED} AS trusted,
            CASE WHEN n.nspname = (
                SELECT v.schema FROM unnest($2::text[]) WITH ORDINALITY AS v (schema, place)
                JOIN pg_namespace AS s ON s.nspname = v.schema
@@ -168,11 +169,15 @@ class ValueLookup:
 
 @dataclass(frozen=True, slots=True)
 class TableSelection:
-    """The tables that a question may be about, the role they are read as, and a note on excluded ones."""
+    """The tables that a question may be about, the role they are read as, and a note on excluded ones.
+
+    `named` is true where the caller named them.
+    """
 
     oids: list[int]
     role: int
     exclusion_note: str
+    named: bool = False
 
     def lookup(self, db: Connection) -> ValueLookup:
         """A lookup whose time begins now."""
@@ -186,7 +191,7 @@ def select_tables(db: Connection, question: str, tables: Sequence[int] | None, m
     """
     if tables is not None:
         rows = _without_unsafe_views(db, _named_tables(db, tables), named=True)
-        return TableSelection([row["oid"] for row in rows], table_access.role_for(db, tables), "")
+        return TableSelection([row["oid"] for row in rows], table_access.role_for(db, tables), "", named=True)
     rows = _candidate_tables(db, question, model)
     code = untrusted(db, [row["oid"] for row in rows])
     safe = _without_unsafe_views(db, [row for row in rows if row["oid"] not in code], named=False)
@@ -275,21 +280,19 @@ def _rank_tables(db: Connection, weights: dict[str, float], vector: str | None, 
 
 
 def _weighted_words(question: str) -> dict[str, float]:
-    """Words that names of tables and columns may contain, with weights: synonyms and abbreviations weigh less."""
+    """Words that names of tables and columns may contain, with weights: abbreviations weigh less."""
     weights: dict[str, float] = {}
     for word in re.findall(r"[^\W_]+", question[:4000]):
-        if chinese.contains_chinese(word):
+        if words.contains_chinese(word):
             for start in range(len(word) - 1):
-                if word[start : start + 2] not in chinese.MARKERS:
+                if tuple(word[start : start + 2]) not in operators.OPERATORS:
                     weights[word[start : start + 2]] = 1.0
             continue
         stem = words.stem(word)
-        if len(stem) >= 3 and not lexicon.is_stopword(word):
-            for synonym in (
-                *words.synonyms(stem),
-                *(short for short in words.likely_abbreviations(stem) if len(short) >= 3),
-            ):
-                weights.setdefault(_without_y(synonym), 0.5)
+        if len(stem) >= 3 and not operators.is_empty(word):
+            for short in words.likely_abbreviations(stem):
+                if len(short) >= 3:
+                    weights.setdefault(_without_y(short), 0.5)
             weights[_without_y(stem)] = 1.0
     return dict(sorted(weights.items(), key=lambda pair: -pair[1])[:60])
 
@@ -317,14 +320,16 @@ def read_schema(db: Connection, selection: TableSelection, path: Sequence[str]) 
     oids = selection.oids
     tables: dict[int, SchemaTable] = {}
     places: dict[int, int] = {}
-    for row in db.rows(_TABLES, ("bigint[]", "text[]"), (list(oids), list(path))):
+    rows = db.rows(_TABLES, ("bigint[]", "text[]"), (list(oids), list(path)))
+    for row in rows if selection.named else strangers.without_imitations(rows):
         places[row["oid"]] = len(tables)
-        tables[row["oid"]] = SchemaTable(
+        table = tables[row["oid"]] = SchemaTable(
             row["oid"], row["name"], row["sql"], [], _phrases(row), row_count=row["reltuples"]
         )
+        table.owner, table.trusted = row["owner"], row["trusted"] or selection.named
     numbers: dict[tuple[int, int], int] = {}
     keys: dict[int, dict[int, int]] = {}
-    for row in db.rows(_COLUMNS, ("bigint[]",), (list(oids),)):
+    for row in db.rows(_COLUMNS, ("bigint[]",), (list(tables),)):
         table = tables[row["oid"]]
         if len(table.columns) >= _MOST_COLUMNS:
             continue
@@ -348,7 +353,7 @@ def read_schema(db: Connection, selection: TableSelection, path: Sequence[str]) 
     for oid, columns in keys.items():
         tables[oid].key = [column for _, column in sorted(columns.items())]
     edges = []
-    for row in db.rows(_FOREIGN_KEYS, ("bigint[]",), (list(oids),)):
+    for row in db.rows(_FOREIGN_KEYS, ("bigint[]",), (list(tables),)):
         pairs = [
             (numbers.get((row["one"], a)), numbers.get((row["other"], b)))
             for a, b in zip(row["conkey"], row["confkey"], strict=True)
@@ -356,6 +361,7 @@ def read_schema(db: Connection, selection: TableSelection, path: Sequence[str]) 
         if all(a is not None and b is not None for a, b in pairs):
             edges.append(Edge(places[row["one"]], places[row["other"]], tuple(pairs), DECLARED_COST, True))  # type: ignore[arg-type]
     ordered = list(tables.values())
+    strangers.silence(ordered)
     _find_unique_columns(db, ordered, selection.lookup(db))
     return Schema(ordered, edges)
 

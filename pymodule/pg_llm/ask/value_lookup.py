@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pg_llm.ask.grammar import chinese, lexicon, name_linking, place_names, word_forms
+from pg_llm.ask import place_names, word_forms, words
 from pg_llm.ask.mention import ValueMatch
 from pg_llm.ask.schema import Schema, SchemaColumn, SchemaTable
 from pg_llm.ask.schema_reader import ValueLookup, sample_rows
@@ -27,17 +27,11 @@ def find_values(question: str, schema: Schema, lookup: ValueLookup) -> list[Valu
     """The values that the question names entirely, by another name, or by one of their words."""
     text = question[:2000]
     capital = _capitalized_words(text)
-    plain = [
-        span
-        for span in word_forms.value_word_spans(text, name_linking.NameIndex(schema).similar_words)
-        if text[slice(*span)].lower() not in capital
-    ]
     matches: list[ValueMatch] = []
     for index, table in enumerate(schema.tables):
         text_columns = [(n, column) for n, column in enumerate(table.columns) if column.kind == "text"]
         if text_columns:
             matches += _match_values(lookup, text, capital, index, table, text_columns)
-            matches += _match_lowercase_words(lookup, text, plain, index, table, text_columns) if plain else ()
     return matches
 
 
@@ -83,9 +77,8 @@ def _match_values(
         for match in (match for text in spellings for match in re.finditer(re.escape(text), lower)):
             if _is_whole_word(lower, *match.span()):
                 yield ValueMatch(ref, row["value"], *match.span(), row["whole"])
-        for short in (_completed_pattern(value), lexicon.SHORT_VALUES.get(value, "(?!)")):
-            for match in re.finditer(short, lower):
-                yield ValueMatch(ref, row["value"], *match.span(), whole=True)
+        for match in re.finditer(_completed_pattern(value), lower):
+            yield ValueMatch(ref, row["value"], *match.span(), whole=True)
         for kind, codes, start, end in found_places:
             if value in codes and value != lower[start:end] and (len(value) > 3 or kind in kinds.get(row["place"], ())):
                 yield ValueMatch(ref, row["value"], start, end, True, _PLACE_CONFIDENCE)
@@ -104,7 +97,6 @@ def _candidate_values(
     texts: TextColumns,
 ) -> list[dict[str, Any]]:
     """Values of a table that the lower-case question may name; `whole` is true for those that it contains entirely."""
-    short = [value for value, pattern in lexicon.SHORT_VALUES.items() if re.search(pattern, question)]
     return lookup.rows(
         f"""
         SELECT DISTINCT c.place, c.value, strpos($1, lower(c.value)) > 0 AS whole
@@ -124,7 +116,7 @@ def _candidate_values(
         """,
         table.oid,
         ("text", "text[]", "text[]", "text[]"),
-        (question, list(capitalized), [*short, *place_codes], list(bases)),
+        (question, list(capitalized), list(place_codes), list(bases)),
     )
 
 
@@ -162,41 +154,9 @@ def _place_kinds(lookup: ValueLookup, table: SchemaTable, texts: TextColumns) ->
     return kinds_by_column
 
 
-def _match_lowercase_words(
-    lookup: ValueLookup,
-    question: str,
-    spans: Sequence[tuple[int, int]],
-    index: int,
-    table: SchemaTable,
-    texts: TextColumns,
-) -> Iterable[ValueMatch]:
-    """Values of which the question contains one word, or several adjacent words, in lower case."""
-    lower = question.lower()
-    rows = lookup.rows(
-        f"""
-        SELECT c.place, p.part, (array_agg(DISTINCT lower(c.value)))[1:{_MOST_VALUES}] AS held
-        FROM {_value_rows(texts)} JOIN unnest($1::text[]) AS p (part) ON strpos(lower(c.value), p.part) > 0
-        WHERE length(c.value) <= {_LONGEST_VALUE} GROUP BY c.place, p.part
-        """,
-        table.oid,
-        ("text[]",),
-        (sorted({lower[slice(*span)] for span in spans}),),
-    )
-    for row in rows:
-        word = re.compile(rf"(?<!\w){re.escape(row['part'])}(?!\w)")
-        values = [value for value in row["held"] if word.search(value) and value != row["part"]]
-        for span in spans if values else ():
-            if lower[slice(*span)] == row["part"]:
-                start, end = word_forms.longest_match(question, *span, values)
-                confidence = 1.0 if " " in question[start:end] else _LOWERCASE_CONFIDENCE
-                yield ValueMatch((index, row["place"]), question[start:end], start, end, False, confidence)
-
-
 def _starts_at_word(part: str, value: str) -> bool:
     """True if the value has this part at the start of a word; Chinese text has no word boundaries."""
-    return (
-        part in value if chinese.contains_chinese(part) else re.search(rf"(?<!\w){re.escape(part)}", value) is not None
-    )
+    return part in value if words.contains_chinese(part) else re.search(rf"(?<!\w){re.escape(part)}", value) is not None
 
 
 def _is_whole_word(text: str, start: int, end: int) -> bool:
@@ -205,7 +165,7 @@ def _is_whole_word(text: str, start: int, end: int) -> bool:
     rest = text[end : end + 2]
 
     def inside(a: str, b: str) -> bool:
-        return a.isalnum() and b.isalnum() and not (chinese.contains_chinese(a) or chinese.contains_chinese(b))
+        return a.isalnum() and b.isalnum() and not (words.contains_chinese(a) or words.contains_chinese(b))
 
     plural = rest.startswith("s") and not text[end + 1 : end + 2].isalnum()
     return not (before and inside(before, text[start])) and (not (after and inside(text[end - 1], after)) or plural)

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pg_llm.ask import correction, coverage, execution, explanation
-from pg_llm.ask.candidates import Candidate, Proposal, failure_note
+from pg_llm.ask import correction, coverage, execution, explanation, operations
+from pg_llm.ask.candidates import Candidate, Proposal, comparable, failure_note
 from pg_llm.ask.context import Context, Scope
 from pg_llm.ask.mention import LinkedQuestion
 from pg_llm.ask.schema import Schema
@@ -21,17 +21,17 @@ from pg_llm.errors import Error
 
 # How many queries of the grammar are run.
 _MOST_RUN = 6
-# The weight of an empty result of the grammar.
-_EMPTY_WEIGHT = 0.55
 _HIGHEST_CONFIDENCE = 0.99
 # Above this confidence alternatives are no reason for doubt.
 _CONFIDENT = 0.75
 # How fast less likely candidates stop counting as disagreement; of two equally likely ones neither is confident.
 _DISAGREEMENT_EXPONENT = 12
-# The share of right answers among those that the grammar is sure of, on databases that nobody had looked at.
-_GRAMMAR_RELIABILITY = 0.53
-# The weight of a model's query that does not read what the question states, or no table at all.
-_UNREAD_WEIGHT = 0.5
+# The weight of an empty result of the grammar where a model has rows.
+_EMPTY_WEIGHT = 0.55
+# The share of right answers among those that the grammar is sure of: less than on the questions it was made with (.97).
+_GRAMMAR_RELIABILITY = 0.8
+# How much likelier a right query of a model's is to be doubted by its words than a wrong one, at the most.
+_DOUBT_RATIO = 0.15
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class Group:
     own: float = 0.0
     model: float = 0.0
     votes: int = 0
-    unread: list[str] = field(default_factory=list)
+    doubts: list[str] = field(default_factory=list)
 
     @property
     def confidence(self) -> float:
@@ -105,12 +105,13 @@ def settle(
     notes = [scope.selection.exclusion_note, proposal.note]
     if writer is not None:
         try:
-            tried = correction.correct(db, tried, scope, writer, context.schema.names())
+            tried = correction.correct(db, tried, scope, writer, context.schema)
         except Error as error:
             notes.append(failure_note(writer, error))
     outcome = _vote(tried, proposal, context.schema, writer, threshold)
     outcome.explanation = explanation.join(outcome.explanation, *notes)
     outcome.doubt = explanation.join(outcome.doubt, *notes)
+    outcome.assumptions = [*context.assumptions, *outcome.assumptions]
     outcome.question = context.question if context.before is None else f"{context.before.question} {context.question}"
     return outcome
 
@@ -128,7 +129,7 @@ def _vote(
     """Choose the surest group of candidates with the same result."""
     linked = proposal.linked
     doubt = explanation.doubt(linked, proposal.reasons, tried)
-    groups = group_results(tried, linked, schema, writer)
+    groups = group_results(tried, linked, schema, writer, proposal.before)
     if not groups:
         valid = (candidate.validated.sql for candidate in tried if candidate.validated is not None)
         return Outcome(next(valid, None), 0.0, None, "", doubt, linked.chinese)
@@ -137,8 +138,7 @@ def _vote(
     best = chosen.best
     assert best.result is not None
     assert best.validated is not None
-    if chosen.unread:
-        doubt = explanation.join(doubt, f"the model's query does not read: {', '.join(chosen.unread)}")
+    doubt = explanation.join(doubt, *(f"the model's query {each}" for each in chosen.doubts))
     read = explanation.readings(best, linked, schema)
     rivals = [group.best for group in others if group.own > 0 or group.votes > 1]
     alternatives = [_alternative(group) for group in others]
@@ -161,9 +161,12 @@ def _vote(
 
 
 def group_results(
-    tried: Sequence[Candidate], linked: LinkedQuestion, schema: Schema, writer: Writer | None
+    tried: Sequence[Candidate], linked: LinkedQuestion, schema: Schema, writer: Writer | None, before: str = ""
 ) -> list[Group]:
-    """Candidates that ran, grouped by their results, with the confidences of each source by itself."""
+    """Candidates that ran, grouped by their results, with the confidences of each source by itself.
+
+    `before` is the question that a follow-up is about as well.
+    """
     successful = [candidate for candidate in tried if candidate.result is not None and candidate.validated is not None]
     by_result: dict[str | None, Group] = {}
     for candidate in successful:
@@ -177,31 +180,68 @@ def group_results(
         if written and writer is not None:
             group.votes = sum(member.votes for member in written)
             group.model = writer.reliability.confidence(group.votes, writer.samples)
-            group.unread = min((_unread(member, linked, schema) for member in written), key=len)
-            group.model *= _UNREAD_WEIGHT if group.unread else 1.0
+            group.doubts = min((_doubts(member, linked, schema, before) for member in written), key=len)
+            group.model = _doubted(group.model) if group.doubts else group.model
     return list(by_result.values())
 
 
-def _unread(candidate: Candidate, linked: LinkedQuestion, schema: Schema) -> list[str]:
-    """What the question states and the query does not read; all of it where it reads no table."""
+def _doubts(candidate: Candidate, linked: LinkedQuestion, schema: Schema, before: str) -> list[str]:
+    """What the question states and the query does not read, and what it adds; a query without a table reads nothing."""
     if candidate.validated is not None and not candidate.validated.relations:
-        return [linked.question]
-    return coverage.unread_words(linked, schema, candidate.sql)
+        return ["reads no table"]
+    unread = coverage.unread_words(linked, schema, candidate.sql) + operations.missing(linked.question, candidate.sql)
+    added = operations.unasked(linked, candidate.sql, before)
+    added += [] if before else coverage.unasked_groups(linked, schema, candidate.sql)
+    said = (("does not read", unread), ("adds what nothing asks for", added))
+    return [f"{what}: {', '.join(words)}" for what, words in said if words]
+
+
+def _doubted(confidence: float) -> float:
+    """The confidence in a query whose words are in doubt, by Bayes' rule."""
+    return confidence * _DOUBT_RATIO / (confidence * _DOUBT_RATIO + 1 - confidence)
 
 
 def _weigh_conflict(groups: Sequence[Group], threshold: float) -> None:
     """Where the grammar and most of a model's samples are sure of different results, at most one of them is right.
 
-    The posterior of each, given that they differ, by Bayes' rule on errors that are independent.
+    The posterior of each, given that they differ, by Bayes' rule on errors that are independent. Rows that are
+    shown by other columns are no other result, and of an empty result and another one the empty one is likelier wrong.
     """
     model = max(groups, key=lambda group: group.model)
     rival = max(groups, key=lambda group: group.own)
-    if rival is model or model.votes < 2 or model.unread or rival.own < threshold or rival.holds("taught"):
+    if rival is model or model.votes < 2 or model.doubts or rival.own < threshold or rival.holds("taught"):
+        return
+    if _may_be_same_rows(rival.best, model.best):
+        return
+    if _is_empty(rival.best) and not _is_empty(model.best):
+        rival.own *= _EMPTY_WEIGHT
         return
     p, r = model.model, _GRAMMAR_RELIABILITY
     model.model = max(model.own, p * (1 - r) / (p * (1 - r) + 1 - p))
     # Relative to what the grammar's reliability is without a model.
     rival.own *= (1 - p) / (r * (1 - p) + 1 - r)
+
+
+def _is_empty(candidate: Candidate) -> bool:
+    """True if there are no rows, no values in them, or a single 0."""
+    rows = candidate.result.rows if candidate.result else []
+    return not rows or all(value is None for row in rows for value in row) or rows == [[0]]
+
+
+def _may_be_same_rows(one: Candidate, other: Candidate) -> bool:
+    """True if both may show the same rows by other columns: one column is equal, or rows are as many and distinct."""
+    if one.result is None or other.result is None or len(one.result.rows) != len(other.result.rows):
+        return False
+    columns, others = (
+        [tuple(sorted(map(comparable, column))) for column in zip(*rows, strict=True)]
+        for rows in (one.result.rows, other.result.rows)
+    )
+    several = len(one.result.rows) > 1
+    if set(columns) & set(others):
+        return several or len(columns) != len(others)
+    return several and all(
+        len({tuple(map(comparable, row)) for row in rows}) == len(rows) for rows in (one.result.rows, other.result.rows)
+    )
 
 
 def _rank(group: Group) -> tuple[bool, float]:
@@ -214,21 +254,13 @@ def _alternative(group: Group) -> dict[str, Any]:
     return {"sql": group.best.validated.sql, "confidence": round(group.confidence, 3)}
 
 
-def _is_empty(candidate: Candidate) -> bool:
-    """True if there are no rows, or no values in them; a taught query may well have an empty result."""
-    if candidate.source == "taught":
-        return False
-    rows = candidate.result.rows if candidate.result else []
-    return not rows or all(value is None for row in rows for value in row) or rows == [[0]]
-
-
 def _own_confidence(group: Sequence[Candidate], successful: Sequence[Candidate]) -> float:
     """The score of the group's best member, reduced by candidates of similar score that disagree."""
     score = max(candidate.score for candidate in group)
     agreeing = _weight(group, score) or 1.0
     disagreeing = _weight([candidate for candidate in successful if candidate not in group], score)
     share = 1.0 if any(candidate.source == "taught" for candidate in group) else agreeing / (agreeing + disagreeing)
-    return score * share * (_EMPTY_WEIGHT if all(map(_is_empty, group)) else 1.0)
+    return score * share
 
 
 def _weight(candidates: Iterable[Candidate], score: float) -> float:

@@ -25,17 +25,16 @@ class Writer:
     samples: int
     reliability: Reliability
 
-    def write(self, conversation: Conversation, names: Sequence[str]) -> list[str]:
+    def write(self, conversation: Conversation) -> list[str]:
         """The queries of all samples, without those that hold no SELECT."""
-        return [sql for sql in self._run([conversation], names, self.samples)[0] if sql is not None]
+        return [sql for sql in self._run([conversation], self.samples)[0] if sql is not None]
 
-    def correct(self, conversations: Sequence[Conversation], names: Sequence[str]) -> list[str | None]:
+    def correct(self, conversations: Sequence[Conversation]) -> list[str | None]:
         """One query for each conversation, whose last message says what is wrong with the last query."""
-        return [written[0] for written in self._run(conversations, names, 1)]
+        return [written[0] for written in self._run(conversations, 1)]
 
-    def _run(self, conversations: Sequence[Conversation], names: Sequence[str], samples: int) -> list[list[str | None]]:
+    def _run(self, conversations: Sequence[Conversation], samples: int) -> list[list[str | None]]:
         temperatures = [0.0, *[_TEMPERATURE] * (samples - 1)]
         texts = [json.dumps(conversation) for conversation in conversations]
-        options = {"max_tokens": _MOST_TOKENS, "temperatures": temperatures, "names": list(names)}
-        outputs = self.model.run("sql_writing", texts, **options)
+        outputs = self.model.run("sql_writing", texts, max_tokens=_MOST_TOKENS, temperatures=temperatures)
         return [[prompt.first_statement(text) for text in json.loads(output)] for output in outputs]

@@ -1,4 +1,4 @@
-"""The analysis of a table, as the process at the model host does it: columns go there, findings come back."""
+"""The analysis of a table by the process at the model host: its rows go there, findings come back."""
 
 from __future__ import annotations
 
@@ -6,74 +6,128 @@ import base64
 import json
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from pg_llm.cleaning.encoded_table import EncodedColumn, EncodedTable, Finding, Value
+from pg_llm.cleaning import target_table
+from pg_llm.cleaning.target_table import TargetTable, Value
 from pg_llm.database import analyses
-from pg_llm.database.connection import Connection
+from pg_llm.database.connection import Connection, Row
 
 _TASK = "table_analysis"
-# Characters of values, and rows, that go in one message.
-_CHARACTERS = 1 << 22
-_ROWS = 1 << 20
+# Stands for NULL among the texts of a column, which a NUL divides: PostgreSQL's texts hold none.
+_NULL = "\1"
 
 # Row and column, both from 0.
 Cell = tuple[int, int]
 
 
-def send(db: Connection, table: EncodedTable) -> None:
-    """Give the process a table; what it knows of an equal one it keeps."""
-    analyses.ask(db, _TASK, {"do": "begin", "columns": [column.name for column in table.columns]})
-    for place, column in enumerate(table.columns):
-        analyses.tell(db, _TASK, list(_messages(place, column)))
+class Step(NamedTuple):
+    """The transformation of a column that a repair belongs to, in words and, where it has any, in SQL on {c}."""
+
+    description: str
+    condition: str
+    expression: str
 
 
-def _messages(place: int, column: EncodedColumn) -> Iterator[analyses.Message]:
-    part: list[str] = []
-    characters = 0
-    for value in column.values:
-        part.append(value)
-        characters += len(value) + 1
-        if characters > _CHARACTERS:
-            yield {"do": "values", "column": place, "count": len(part)}, ["\0".join(part)]
-            part, characters = [], 0
-    yield {"do": "values", "column": place, "count": len(part)}, ["\0".join(part)]
-    for start in range(0, len(column.codes), _ROWS):
-        yield {"do": "codes", "column": place}, [base64.b64encode(column.codes[start : start + _ROWS]).decode()]
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Cells of a column that hold `old` and look wrong alike.
 
-
-def find(
-    db: Connection,
-    table: EncodedTable,
-    step: Callable[[str], object],
-    marks: Mapping[Cell, Value],
-    corrections: Sequence[tuple[int, str, str]],
-    declared: Sequence[tuple[int, int]],
-    violations: Sequence[Finding],
-) -> list[Finding]:
-    """The findings of all detectors on a table, combined with the violations of rules; each cell is in one of them.
-
-    `step` is called with the name of each detector as it begins.
+    `new` is their repair, unless `confidence` is None: then none is known. `determinant` is the column (and its value
+    in these rows) that the repair follows from.
     """
-    send(db, table)
-    for detector in json.loads(analyses.ask(db, _TASK, {"do": "detectors"})):
-        step(detector)
-        analyses.ask(db, _TASK, {"do": "detect", "detector": detector, "declared": declared})
-    step("combining")
-    knowledge = {
-        "marks": [[*cell, value] for cell, value in marks.items()],
-        "corrections": corrections,
-        "declared": declared,
-        "violations": [[*_fields(finding), list(finding.rows)] for finding in violations],
-    }
-    parts = int(analyses.ask(db, _TASK, {"do": "combine"}, json.dumps(knowledge)))
-    return [
-        finding for part in range(parts) for finding in _read(analyses.ask(db, _TASK, {"do": "part", "part": part}))
-    ]
+
+    column: int
+    rows: Sequence[int]
+    old: Value
+    new: Value
+    confidence: float | None
+    detector: str
+    reason: str
+    determinant: tuple[int, str] | None = None
+    step: Step | None = None
 
 
-def _fields(finding: Finding) -> list[Any]:
-    return [finding.column, finding.new, finding.confidence, finding.detector, finding.reason, finding.determinant]
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A rule that cells of a column violate: all with a value, or some rows; `new` is the repair if known."""
+
+    column: int
+    cells: str | Sequence[int]
+    new: Value
+    confidence: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What people know of a table.
+
+    `marks` are cells with their true value, `corrections` earlier ones as (column, old, new), `declared` functional
+    dependencies (determinant, dependent), `violations` of rules.
+    """
+
+    marks: Mapping[Cell, Value]
+    corrections: Sequence[tuple[int, str, str]]
+    declared: Sequence[tuple[int, int]]
+    violations: Sequence[Violation]
+
+
+class Analysis:
+    """The table as the process has it; `keys` are those of its rows, as JSON, in the order in which it counts them."""
+
+    def __init__(self, db: Connection, target: TargetTable, columns: Sequence[int] | None = None) -> None:
+        """Read the table, or some of its columns; what the process knows of an equal one it keeps."""
+        self._db = db
+        self.keys: list[str] = []
+        chosen = range(len(target.columns)) if columns is None else columns
+        self._ask({"do": "begin", "columns": [target.columns[place].name for place in chosen]})
+
+        def take(rows: Sequence[Row]) -> None:
+            self.keys += [row["k"] for row in rows]
+            texts = ("\0".join([_NULL if row[f"c{n}"] is None else row[f"c{n}"] for row in rows]) for n in chosen)
+            self._ask({"do": "rows"}, *texts)
+
+        target_table.read(db, target, take)
+
+    def values(self, column: int) -> list[str]:
+        """The distinct values of a column, without missing ones."""
+        values: list[str] = json.loads(self._ask({"do": "values", "column": column}))
+        return values
+
+    def find(self, step: Callable[[str], object], knowledge: Knowledge) -> list[Finding]:
+        """The findings of all detectors, combined with what is known; each cell is in one of them.
+
+        `step` is called with the name of each detector as it begins.
+        """
+        for detector in json.loads(self._ask({"do": "detectors"})):
+            step(detector)
+            self._ask({"do": "detect", "detector": detector, "declared": knowledge.declared})
+        step("combining")
+        known = {
+            "marks": [[*cell, value] for cell, value in knowledge.marks.items()],
+            "corrections": knowledge.corrections,
+            "declared": knowledge.declared,
+            "violations": [
+                [each.column, each.cells, each.new, each.confidence, each.reason] for each in knowledge.violations
+            ],
+        }
+        parts = int(self._ask({"do": "combine"}, json.dumps(known)))
+        return [each for part in range(parts) for each in _read(self._ask({"do": "part", "part": part}))]
+
+    def profile(self) -> list[dict[str, Any]]:
+        """What each column holds."""
+        profiles: list[dict[str, Any]] = json.loads(self._ask({"do": "profile"}))
+        return profiles
+
+    def duplicates(self, threshold: float) -> list[tuple[int, int, float, list[int]]]:
+        """Pairs of rows that are at least that similar, the most alike first, with the columns in which they differ."""
+        pairs = json.loads(self._ask({"do": "duplicates", "threshold": threshold}))
+        return [(first, second, score, differs) for first, second, score, differs in pairs]
+
+    def _ask(self, options: dict[str, Any], *texts: str) -> str:
+        return analyses.ask(self._db, _TASK, options, *texts)
 
 
 def _read(text: str) -> Iterator[Finding]:
@@ -82,21 +136,8 @@ def _read(text: str) -> Iterator[Finding]:
     rows = array("i")
     rows.frombytes(base64.b64decode(encoded))
     start = 0
-    for column, new, confidence, detector, reason, determinant, size in json.loads(head):
+    for column, old, new, confidence, detector, reason, determinant, step, size in json.loads(head):
         given = (determinant[0], determinant[1]) if determinant else None
-        yield Finding(column, rows[start : start + size], new, confidence, detector, reason, given)
+        made = Step(*step) if step else None
+        yield Finding(column, rows[start : start + size], old, new, confidence, detector, reason, given, made)
         start += size
-
-
-def profile(db: Connection, table: EncodedTable) -> list[dict[str, Any]]:
-    """What each column of a table holds."""
-    send(db, table)
-    profiles: list[dict[str, Any]] = json.loads(analyses.ask(db, _TASK, {"do": "profile"}))
-    return profiles
-
-
-def duplicates(db: Connection, table: EncodedTable, threshold: float) -> list[tuple[int, int, float, list[int]]]:
-    """Pairs of rows that are at least that similar, the most alike first, with the columns in which they differ."""
-    send(db, table)
-    pairs = json.loads(analyses.ask(db, _TASK, {"do": "duplicates", "threshold": threshold}))
-    return [(first, second, score, differs) for first, second, score, differs in pairs]

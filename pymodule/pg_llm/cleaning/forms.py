@@ -12,7 +12,7 @@ EXAMPLES = (
 ).split("|")
 
 # Before the name of a part: an instruction that says more about it is for a model.
-_ONLY = r"(?:(?:only|just|the|extract|get|keep|return|give|a|an|as|to|in|its) )*"
+_ONLY = r"(?:(?:only|just|the|extract|get|keep|return|give|convert|parse|it|a|an|as|to|in|into|its) )*"
 _WITHOUT = r"(?:without|strip|remove|drop|no|less)\b.*"
 
 # The first form whose pattern is found is meant.
@@ -36,12 +36,17 @@ _PATTERNS = {
     "unit": rf"^{_WITHOUT}\bunits?$",
     "unit alone": rf"^{_ONLY}units?( of measure(ment)?)?$",
     "quantity": rf"^{_ONLY}(?:numbers?|amounts?|values?|quantity|quantities|convert(?:ed)?) (?:in|to|into) \S+$",
-    "number": r"\bnumbers?\b|\bnumeric\b",
+    "number": rf"^{_ONLY}(?:(?:plain|decimal) )?numbers?\b|\bnumeric\b",
     "boolean": r"\bboolean\b|\btrue or false\b|\byes or no\b",
     "email": r"\be ?mails?\b",
     "lower case": r"\blower ?case\b",
     "upper case": r"\bupper ?case\b",
 }
+
+
+def makes_null(instruction: str) -> bool:
+    """Whether the empty text stands for NULL in what the instruction makes of values."""
+    return find(instruction) == "missing"
 
 
 def find(instruction: str) -> str | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pg_llm.cleaning import analysis, target_table
-from pg_llm.cleaning.encoded_table import EncodedTable
+from pg_llm.cleaning import target_table
+from pg_llm.cleaning.analysis import Analysis
 from pg_llm.cleaning.interruptible import garbage_collection_paused
 from pg_llm.database import progress
 from pg_llm.database.connection import Connection
@@ -16,9 +16,9 @@ def profiles(db: Connection, table_name: str) -> list[dict[str, Any]]:
     target = target_table.find(db, table_name)
     with progress.reporting(db, "llm_profile", target.table.relation, "") as report, garbage_collection_paused():
         report("reading", 0, 0)
-        table = target_table.read(db, target)
-        report("analysing", 0, table.row_count)
-        profiled = analysis.profile(db, table)
+        table = Analysis(db, target)
+        report("analysing", 0, len(table.keys))
+        profiled = table.profile()
     return [
         {"column": column.name, "type": column.type, **profile}
         for column, profile in zip(target.columns, profiled, strict=True)
@@ -32,10 +32,9 @@ def duplicates(db: Connection, table_name: str, columns: list[str] | None, thres
     positions = [target.position(name) for name in names]
     with progress.reporting(db, "llm_duplicates", target.table.relation, "") as report, garbage_collection_paused():
         report("reading", 0, 0)
-        table = target_table.read(db, target)
-        compared = EncodedTable([table.columns[position] for position in positions], table.keys)
-        report("comparing", 0, compared.row_count)
-        pairs = analysis.duplicates(db, compared, threshold)
+        table = Analysis(db, target, positions)
+        report("comparing", 0, len(table.keys))
+        pairs = table.duplicates(threshold)
     return [
         {
             "key_a": table.keys[first],

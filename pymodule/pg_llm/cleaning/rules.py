@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any
 
 from pg_llm.cleaning import target_table
+from pg_llm.cleaning.analysis import Analysis, Finding, Violation
 from pg_llm.cleaning.distance import edit_distance
-from pg_llm.cleaning.encoded_table import EncodedTable, Finding, Value
 from pg_llm.cleaning.interruptible import Poll, chunks, interruptible
-from pg_llm.cleaning.target_table import TargetTable
+from pg_llm.cleaning.target_table import TargetTable, Value
 from pg_llm.database import column_types, relation_names, table_access
 from pg_llm.database.connection import Connection
 from pg_llm.database.quoting import quote_ident
@@ -127,28 +127,24 @@ def _violating_values(db: Connection, rule: ValueRule, values: Sequence[str]) ->
     return {row["v"] for row in rows}
 
 
-def detect(db: Connection, rules: Rules, table: EncodedTable) -> Iterator[Finding]:
+def detect(db: Connection, rules: Rules, table: Analysis) -> Iterator[Violation]:
     """Cells that violate a rule; where allowed values are listed, the nearest one is the repair."""
     for rule in rules.value_rules:
-        column = table.columns[rule.position]
         # One array of all values of a large table takes long to make, and that cannot be interrupted.
-        violating = {value for chunk in chunks(column.values) for value in _violating_values(db, rule, chunk) if value}
-        rows: defaultdict[str, list[int]] = defaultdict(list)
-        for row, value in column.rows_with(violating):
-            rows[value].append(row)
-        for value, places in rows.items():
-            new = _nearest(value, rule.allowed, db.poll) if rule.allowed else None
-            confidence = _NEAREST_CONFIDENCE if new else None
-            yield Finding(rule.position, places, new, confidence, DETECTOR, f"{value!r} breaks a rule")
+        for chunk in chunks(table.values(rule.position)):
+            for value in sorted(_violating_values(db, rule, chunk)):
+                new = _nearest(value, rule.allowed, db.poll) if rule.allowed else None
+                confidence = _NEAREST_CONFIDENCE if new else None
+                yield Violation(rule.position, value, new, confidence, f"{value!r} breaks a rule")
     for position, condition in rules.checks:
         keys = {
             key
             for chunk in chunks(table.keys)
             for key in target_table.violating_keys(db, rules.target, condition, {key: {} for key in chunk})
         }
-        places = [row for row, key in enumerate(table.keys) if key in keys]
-        if places:
-            yield Finding(position, places, None, None, DETECTOR, f"the row breaks {condition}")
+        rows = [row for row, key in enumerate(table.keys) if key in keys] if keys else []
+        if rows:
+            yield Violation(position, rows, None, None, f"the row breaks {condition}")
 
 
 def _nearest(value: str, allowed: Sequence[str], poll: Poll) -> str | None:
@@ -163,7 +159,7 @@ def _nearest(value: str, allowed: Sequence[str], poll: Poll) -> str | None:
 
 
 def forbidden_repairs(
-    db: Connection, rules: Rules, table: EncodedTable, findings: Sequence[Finding]
+    db: Connection, rules: Rules, keys: Sequence[str], findings: Sequence[Finding]
 ) -> set[tuple[int, int]]:
     """The cells, row and column, whose repair the column's type, a rule, or a CHECK constraint does not allow."""
     repairs = [finding for finding in findings if finding.confidence is not None]
@@ -187,11 +183,9 @@ def forbidden_repairs(
     violating: set[str] = set()
     for condition in conditions:
         for chunk in chunks(patches.items()):
-            by_key = {table.keys[row]: patch for row, patch in chunk}
+            by_key = {keys[row]: patch for row, patch in chunk}
             violating |= target_table.violating_keys(db, rules.target, condition, by_key)
-    return forbidden | {
-        (row, finding.column) for finding in repairs for row in finding.rows if table.keys[row] in violating
-    }
+    return forbidden | {(row, finding.column) for finding in repairs for row in finding.rows if keys[row] in violating}
 
 
 def _invalid_values(db: Connection, rules: Rules, position: int, values: set[Value]) -> set[Value]:

@@ -1,4 +1,4 @@
-"""The table that is cleaned: its cleanable columns, its rows in memory, and writing to it.
+"""The table that is cleaned: its cleanable columns, its rows, and writing to it.
 
 Queries count on a pinned search path, except `write`: the table's triggers run under the caller's.
 """
@@ -6,11 +6,10 @@ Queries count on a pinned search path, except `write`: the table's triggers run 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from pg_llm.cleaning.encoded_table import EncodedTable, Value
 from pg_llm.database import catalog, table_access
 from pg_llm.database.column_types import ColumnType
 from pg_llm.database.connection import Connection, DatabaseError, Row
@@ -21,6 +20,8 @@ from pg_llm.errors import InvalidInput
 _CATEGORIES = "SNDBETI"
 # SQLSTATE classes of values that a type or constraint rejects.
 _DATA_ERRORS = ("22", "23")
+
+Value = str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +99,32 @@ def find(db: Connection, name: str) -> TargetTable:
     return TargetTable(table, columns, [row["condition"] for row in checks])
 
 
-def read(db: Connection, target: TargetTable) -> EncodedTable:
-    """All rows that the caller sees."""
+def read(db: Connection, target: TargetTable, take: Callable[[Sequence[Row]], object]) -> None:
+    """Give all rows that the caller sees to `take`, in batches: the key as JSON in `k`, the columns in `c0`, `c1` …."""
     values = "".join(f", {target.table.text(column.name)} AS c{n}" for n, column in enumerate(target.columns))
     query = f"SELECT {target.table.key_object}::text AS k{values} FROM {target.table.relation} AS t"
-    names = [column.name for column in target.columns]
-    return table_access.on_table(db, target.table.oid, lambda: EncodedTable.read(names, db.batches(query)))
+
+    def work() -> None:
+        for rows in db.batches(query):
+            take(rows)
+
+    table_access.on_table(db, target.table.oid, work)
+
+
+def content(db: Connection, target: TargetTable) -> tuple[list[str], list[list[Value]]]:
+    """The keys of all rows that the caller sees, and the columns."""
+    keys: list[str] = []
+    columns: list[list[Value]] = [[] for _ in target.columns]
+    # One copy of each value, as most of them recur.
+    pool: dict[Value, Value] = {}
+
+    def take(rows: Sequence[Row]) -> None:
+        keys.extend([row["k"] for row in rows])
+        for number, column in enumerate(columns):
+            column.extend([pool.setdefault(row[f"c{number}"], row[f"c{number}"]) for row in rows])
+
+    read(db, target, take)
+    return keys, columns
 
 
 def existing_keys(db: Connection, target: TargetTable, keys: Sequence[str]) -> set[str]:

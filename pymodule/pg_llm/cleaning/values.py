@@ -18,18 +18,26 @@ _MAX_TOKENS = 256
 _SENTENCE = re.compile(r"(?<![^\W\d_])(?:[^\W\d_]++[\W\d_]++){3}[^\W\d_]")
 
 
-def clean(db: Connection, inputs: Sequence[str | None], instruction: str | None, model: str | None) -> list[str | None]:
+def clean(
+    db: Connection,
+    inputs: Sequence[str | None],
+    instruction: str | None,
+    model: str | None,
+    locale: str | None = None,
+) -> list[str | None]:
     """The texts repaired and spell-corrected, or in the form that the instruction asks for; None for NULL.
 
-    A model is used only where libraries do not suffice.
+    A model is used only where libraries do not suffice. `locale` says how numbers and dates are written.
     """
     if model is not None:
         models.find(db, model, "generation")
     if instruction is not None and not forms.find(instruction):
         return _follow_instruction(db, inputs, instruction, model)
     texts = [text for text in inputs if text is not None]
-    repaired = models.run_without_model(db, "cleaning", texts, instruction=instruction)
+    repaired = models.run_without_model(db, "cleaning", texts, instruction=instruction, locale=locale or None)
     rows = [text for _, text in arguments.zip_with_nulls(inputs, repaired)]
+    if instruction is not None and forms.makes_null(instruction):
+        return [text or None for text in rows]
     return _correct_spelling(db, rows, model) if instruction is None else rows
 
 

@@ -9,14 +9,16 @@ from pg_llm.database.sql_function import sql_function
 
 
 @sql_function
-def llm_clean(db: Connection, input: str | None, instruction: str | None, model: str | None) -> str | None:
+def llm_clean(
+    db: Connection, input: str | None, instruction: str | None, model: str | None, locale: str | None
+) -> str | None:
     """A text without damage and misspellings, or in the form that the instruction asks for; NULL for NULL."""
-    return values.clean(db, [input], instruction, model)[0]
+    return values.clean(db, [input], instruction, model, locale)[0]
 
 
 @sql_function
 def llm_clean_batch(
-    db: Connection, inputs: list[str | None] | None, instruction: str | None, model: str | None
+    db: Connection, inputs: list[str | None] | None, instruction: str | None, model: str | None, locale: str | None
 ) -> list[tuple[int, str | None]]:
     """Each text cleaned as llm_clean() does, with its position from 1; NULL for NULL."""
-    return list(enumerate(values.clean(db, arguments.texts(inputs), instruction, model), 1))
+    return list(enumerate(values.clean(db, arguments.texts(inputs), instruction, model, locale), 1))

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from pg_llm import errors, file_locks, parent_death
 from pg_llm.errors import Error, InvalidModel, OutOfMemory
 from pg_llm.installation import installation
-from pg_llm.models import bert, manifest, source
+from pg_llm.models import bert, manifest, ready_graph, source
 from pg_llm.models.spec import ModelSpec
 
 if TYPE_CHECKING:
@@ -129,6 +129,11 @@ def _target(cache: Path, digest: str, task: str, precision: str) -> Path:
 def _write(folder: Path, scratch: Path, task: str, precision: str) -> None:
     if task in ("embedding", "ranking") and bert.is_supported(folder, task):
         bert.write(folder, scratch, task)
+        if precision == "int8":
+            _quantize(scratch)
+        return
+    if graph := ready_graph.find(folder, task):
+        ready_graph.write(folder, graph, scratch)
         if precision == "int8":
             _quantize(scratch)
         return

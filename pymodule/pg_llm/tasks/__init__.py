@@ -35,9 +35,14 @@ TASKS = {
     "likeness": "pg_llm.classify.host.label_similarity",
     "optimization": "pg_llm.optimize.host.analysis",
     "parsing": "pg_llm.search.host.parsing",
+    "personal_patterns": "pg_llm.privacy.host.patterns",
+    "pseudonym": "pg_llm.privacy.host.revealing",
     "ranking": "pg_llm.search.host.ranking",
     "recommendation": "pg_llm.recommend.host.ranking",
+    "redaction": "pg_llm.privacy.host.redaction",
+    "redaction_key": "pg_llm.privacy.host.keys",
     "relations": "pg_llm.graph.host.relations",
+    "semantic_types": "pg_llm.cleaning.host.semantic_types",
     "spelling": "pg_llm.cleaning.host.spelling",
     "rewriting": "pg_llm.generate.host.rewriting",
     "spans": "pg_llm.generate.host.spans",
@@ -47,6 +52,7 @@ TASKS = {
     "summarization": "pg_llm.generate.host.summarization",
     "support": "pg_llm.search.host.support",
     "text_vectors": "pg_llm.training.host.text_vectors",
+    "value_parsing": "pg_llm.cleaning.host.value_parsing",
 }
 # Characters of inputs that are prepared together.
 _PORTION = 1 << 18

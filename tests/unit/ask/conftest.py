@@ -53,7 +53,16 @@ def _resolved(call: Call) -> list[dict[str, Any]]:
 
 def _tables(call: Call) -> list[dict[str, Any]]:
     return [
-        {"oid": oid, "name": NAMES[oid], "reltuples": 100.0, "sql": NAMES[oid], "comment": None, "description": None}
+        {
+            "oid": oid,
+            "name": NAMES[oid],
+            "reltuples": 100.0,
+            "sql": NAMES[oid],
+            "comment": None,
+            "description": None,
+            "owner": "ann",
+            "trusted": True,
+        }
         for oid in call.values[0]
     ]
 
@@ -96,7 +105,7 @@ class LibraryConnection(FakeConnection):
         self.answer("AS plain FROM pg_class", [{"plain": True}])
         self.answer("AS open, pg_is_in_recovery()")
         self.answer("AS w (schema, name, place)", _resolved)
-        self.answer("c.reltuples, CASE WHEN n.nspname", _tables)
+        self.answer("c.reltuples, pg_get_userbyid(c.relowner)", _tables)
         self.answer("coalesce(b.typcategory, t.typcategory)", _columns)
         self.answer("k.conkey, k.confkey", self._foreign_keys)
         self.answer("SELECT FROM llm.taught LIMIT 1")

@@ -21,7 +21,10 @@ def test_a_count_is_answered_and_logged(library: Any) -> None:
     (logged,) = library.asked("INSERT INTO llm.ask_log")
     assert logged.values == (BOOKS, row["sql"], row["confidence"], row["reason"], None)
     assert row["id"] == "6f1d"
-    assert row["readings"] == [{"phrase": "books", "meaning": "book"}]
+    assert row["readings"] == [
+        {"phrase": "How many", "meaning": "count"},
+        {"phrase": "books", "meaning": "book"},
+    ]
 
 
 def test_tables_are_qualified_when_a_query_is_run(library: Any) -> None:
@@ -80,7 +83,7 @@ def test_words_that_are_not_understood_are_told(library: Any) -> None:
 
 def test_without_tables_there_is_no_answer(library: Any) -> None:
     library.answer("relation FROM pg_class AS c JOIN pg_namespace AS n")
-    library.answer("c.reltuples, CASE WHEN n.nspname")
+    library.answer("c.reltuples, pg_get_userbyid(c.relowner)")
     row = answering.suggest_sql(library, BOOKS, None, None)
     assert row["sql"] is None
     assert "there is no table that you may read" in row["explanation"]

@@ -4,10 +4,10 @@ import math
 from collections.abc import Sequence
 
 import pytest
-from pg_llm.ask.grammar import (
+from pg_llm.ask import (
     similarity_scale,
 )
-from pg_llm.ask.grammar.similarity_scale import Embed
+from pg_llm.ask.similarity_scale import Embed
 from pg_llm.vectors import inner_product
 
 

@@ -73,14 +73,6 @@ def test_a_view_may_have_constants_of_its_own_types() -> None:
     assert "refused" in said("SELECT 'good'::public.mood FROM public.t")
 
 
-def test_a_grammar_holds_names_with_any_signs() -> None:
-    from llguidance import LLMatcher
-
-    names = ["patient", '"Unit Price"', 'public."a|b (c)*"', '"line\nbreak"', "姓名"]
-    assert LLMatcher.validate_grammar(sql_writing.grammar(names)) == ""
-    assert LLMatcher.validate_grammar(sql_writing.grammar([])) == ""
-
-
 def checked(sql: str, view: bool = False) -> dict[str, object]:
     """As the worker process checks it."""
     result: dict[str, object] = json.loads(sql_check.run_in_worker(sql, "view" if view else "query"))
@@ -136,10 +128,39 @@ def test_a_name_may_be_a_with_query_or_a_table() -> None:
     assert [(each["schema"], each["name"]) for each in result["relations"]] == [(None, "b"), ("s", "a")]  # type: ignore[attr-defined]
 
 
-def test_sql_is_written_at_each_temperature_within_a_grammar() -> None:
+def test_sql_is_written_at_each_temperature() -> None:
     model = EchoEngine("generation")
-    options = {"names": ["book", 'a"b'], "temperatures": (0.0, 0.6), "max_tokens": 9}
+    options = {"temperatures": (0.0, 0.6), "max_tokens": 9}
     (written,) = run(
         sql_writing.prepare(model, [json.dumps([{"role": "user", "content": "Question: x\nSELECT 1"}])], options), model
     )  # type: ignore[arg-type]
     assert json.loads(written) == ["SELECT 1", "SELECT 1"]
+
+
+@pytest.mark.parametrize(
+    ("expression", "sql", "columns"),
+    [
+        ("sum(a) -- all", "sum(a)", [["a"]]),
+        ('sum(t.a * "B c")::int', 'CAST(sum(t.a * "B c") AS integer)', [["t", "a"], ["B c"]]),
+        ("count(*)", "count(*)", []),
+    ],
+)
+def test_an_expression_has_columns_and_no_comment(expression: str, sql: str, columns: list[list[str]]) -> None:
+    found = json.loads(sql_check.run_in_worker(expression, "expression"))
+    assert found["sql"] == sql
+    assert [each["parts"] for each in found["columns"]] == columns
+    places = [sql[each["at"] : each["at"] + each["length"]] for each in found["columns"]]
+    assert [place.replace('"', "") for place in places] == [".".join(parts) for parts in columns]
+
+
+@pytest.mark.parametrize(
+    "text", ["a, b", "1 FROM t", "(SELECT 1)", "sum(a) OVER ()", "*", "t.*", "a AS b", "1; SELECT 2", ""]
+)
+def test_what_is_no_single_expression_is_refused(text: str) -> None:
+    assert "refused" in json.loads(sql_check.run_in_worker(text, "expression"))
+
+
+def test_a_layout_has_a_line_for_each_clause() -> None:
+    laid_out = json.loads(sql_check.run_in_worker("select a from t where b = 1 order by 1", "layout"))
+    assert laid_out["sql"] == "SELECT a\nFROM t\nWHERE b = 1\nORDER BY 1"
+    assert "refused" in json.loads(sql_check.run_in_worker("DELETE FROM t", "layout"))

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from pg_llm.ask import candidates
 from pg_llm.ask.context import Context
-from pg_llm.ask.grammar import linking
+from pg_llm.ask.linking import question as question_linking
 from pg_llm.ask.mention import ValueMatch
 from pg_llm.ask.reliability import Reliability
 from pg_llm.ask.schema import Schema, SchemaColumn, SchemaTable
@@ -34,13 +34,14 @@ def gathered() -> Context:
     schema = Schema(tables)
     examples = [Example(**example) for example in saved["examples"]]
     rows = {int(table): rows for table, rows in saved["rows"].items()}
-    return Context(question, saved["today"], schema, linking.link(question, schema, values), values, examples, rows)
+    linked = question_linking.link(question, schema, values, saved["today"])
+    return Context(question, saved["today"], schema, linked, values, examples, rows)
 
 
 class Scripted(Writer):
     """A writer without a model."""
 
-    def write(self, conversation: Conversation, names: Any) -> list[str]:
+    def write(self, conversation: Conversation) -> list[str]:
         if self.samples == 1:
             raise EndpointFailed("gone")
         return ["SELECT 1", "SELECT 2", "SELECT 1"]

@@ -117,22 +117,37 @@ def test_a_model_that_fails_is_told_and_the_rest_answers(library: Any, writes: A
 def test_of_two_that_are_sure_of_different_results_neither_may_be(library: Any, writes: Any) -> None:
     library.results = {"pages > 3": [[5]]}
     alone = answering.suggest_sql(library, BOOKS, None, None)["confidence"]
-    writes(*["SELECT count(*) FROM book WHERE pages > 3"] * 2, "SELECT count(*) FROM book")
+    writes("SELECT count(*) FROM book WHERE pages > 3")
     row = answering.answer(library, BOOKS, None, "writer")
     assert row["confidence"] < 0.6 < alone
     assert row["rows"] is None
 
 
+def test_of_two_results_an_empty_one_is_likelier_wrong(library: Any, writes: Any) -> None:
+    library.results = {"pages > 3": [[5]], "count(*)": [[0]]}
+    assert answering.answer(library, BOOKS, None, None)["rows"] == [{"answer": 0}]
+    writes("SELECT count(*) FROM book WHERE pages > 3")
+    assert answering.answer(library, BOOKS, None, "writer")["rows"] == [{"answer": 5}]
+
+
+def test_a_column_more_is_no_other_result(library: Any, writes: Any) -> None:
+    library.describe_as("bid, title", [("bid", 23), ("title", 25)])
+    library.results = {"bid, title": [[7, "x"]]}
+    alone = answering.suggest_sql(library, BOOKS, None, None)["confidence"]
+    writes("SELECT bid, title FROM book")
+    assert answering.suggest_sql(library, BOOKS, None, "writer")["confidence"] == alone
+
+
 @pytest.mark.parametrize("agrees", [True, False])
 def test_a_model_known_to_be_wrong_raises_nothing(library: Any, writes: Any, agrees: bool) -> None:
-    doubted = "How many purple books are there?"
-    alone = answering.suggest_sql(library, doubted, None, None)["confidence"]
+    doubted = "Which writer has the fewest books?"
+    alone = answering.suggest_sql(library, doubted, None, None)
+    assert 0 < alone["confidence"] < 0.6
     library.answer("FROM llm.ask_calibration", [{"agreeing": 3, "asked": 30, "right": 0}])
     library.results = {"pages > 3": [[5]]}
-    writes("SELECT count(*) FROM book" + ("" if agrees else " WHERE pages > 3"))
+    writes(alone["sql"] if agrees else "SELECT count(*) FROM book WHERE pages > 3")
     row = answering.suggest_sql(library, doubted, None, "writer")
-    assert row["sql"] == "SELECT count(*) FROM book"
-    assert row["confidence"] == alone
+    assert (row["sql"], row["confidence"]) == (alone["sql"], alone["confidence"])
 
 
 def test_a_query_that_reads_nothing_of_the_question_is_not_believed(library: Any, writes: Any) -> None:
@@ -171,15 +186,16 @@ def test_the_number_of_samples_is_a_setting(library: Any, writes: Any, host: Ech
 
 
 def test_the_prompt_shows_rows_unless_that_is_turned_off(library: Any, writes: Any) -> None:
+    odd = "Does the typical writer outweigh the neighbours?"
     conversations = writes("SELECT avg(pages) FROM book")
-    answering.answer(library, ODD, None, "writer")
-    assert "-- row: wid = '1', name = 'Ada'" in conversations[0][0]["content"]
+    answering.answer(library, odd, None, "writer")
+    assert "wid integer PRIMARY KEY, -- 1\n  name text, -- 'Ada'\n" in conversations[0][0]["content"]
     library.settings["llm.ask_sample_rows"] = "101"
     with pytest.raises(InvalidInput, match="at most 100"):
-        answering.answer(library, ODD, None, "writer")
+        answering.answer(library, odd, None, "writer")
     library.settings["llm.ask_sample_rows"] = "0"
-    answering.answer(library, ODD, None, "writer")
-    assert "-- row:" not in conversations[1][0]["content"]
+    answering.answer(library, odd, None, "writer")
+    assert "'Ada'" not in conversations[1][0]["content"]
 
 
 def test_confidence_is_what_was_measured_with_an_assumption_of_little_weight() -> None:

@@ -5,7 +5,6 @@ import gc
 from hypothesis import given
 from hypothesis import strategies as st
 from pg_llm.cleaning import interruptible
-from pg_llm.cleaning.encoded_table import EncodedColumn
 from pg_llm.cleaning.host.table import Column, Table, encode, is_quantity, parse_number
 
 
@@ -50,13 +49,6 @@ def test_a_column_counts() -> None:
     assert (b.filled, b.distinct, b.is_key, b.quantities) == (4, 3, False, False)
     assert b.rows_with("x").tolist() == [0, 1]
     assert [a.value(row) for row in range(4)] == ["1", "2", "", ""]
+    assert [a.original(row) for row in range(4)] == ["1", "2", None, ""]
     assert Column("c", *encode(["", None, "x"])).missing == ""
     assert Table([]).row_count == 0
-
-
-def test_a_column_in_memory_gives_back_what_it_was_given() -> None:
-    values = ["x", None, "y", "", "x"]
-    column = EncodedColumn("a", values)
-    assert column.decoded() == values
-    assert column.values == ["x", "y", ""]
-    assert list(column.rows_with(["x"])) == [(0, "x"), (4, "x")]

@@ -3,14 +3,15 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from fake_catalog import FakeCatalog
 from fake_connection import Call, FakeConnection
 from pg_llm.cleaning import rules, target_table
-from pg_llm.cleaning.encoded_table import EncodedColumn, EncodedTable, Finding, Value
-from pg_llm.cleaning.target_table import TargetTable
+from pg_llm.cleaning.analysis import Finding, Violation
+from pg_llm.cleaning.target_table import TargetTable, Value
 from pg_llm.database.connection import DatabaseError, Row
 from pg_llm.errors import InvalidInput
 
@@ -33,18 +34,28 @@ def by_regex(call: Call) -> list[Row]:
     return [{"v": value} for value in call.values[0] if not re.search(call.values[1], value)]
 
 
-def store(**columns: list[Value]) -> EncodedTable:
-    keys = [f'{{"id": {n}}}' for n in range(len(columns["id"]))]
-    return EncodedTable([EncodedColumn(*column) for column in columns.items()], keys)
+@dataclass
+class Content:
+    """A table as its analysis has it."""
+
+    keys: list[str]
+    columns: list[list[Value]]
+
+    def values(self, column: int) -> list[str]:
+        return [value for value in dict.fromkeys(self.columns[column]) if value]
 
 
-def by_cell(findings: Iterable[Finding]) -> dict[tuple[int, int], Finding]:
-    return {(row, finding.column): finding for finding in findings for row in finding.rows}
-
-
-def people(zips: list[Value], states: list[Value]) -> EncodedTable:
+def people(zips: list[Value], states: list[Value], ages: list[Value] | None = None) -> Any:
     rows = len(zips)
-    return store(id=[str(n) for n in range(rows)], zip=zips, state=states, age=["1"] * rows, mood=["ok"] * rows)
+    columns = [[str(n) for n in range(rows)], zips, states, ages or ["1"] * rows, ["ok"] * rows]
+    return Content([f'{{"id": {n}}}' for n in range(rows)], columns)
+
+
+def found(violations: Iterable[Violation]) -> dict[tuple[int, Any], tuple[Value, float | None]]:
+    return {
+        (each.column, each.cells if isinstance(each.cells, str) else tuple(each.cells)): (each.new, each.confidence)
+        for each in violations
+    }
 
 
 def test_a_column_is_described(target: TargetTable) -> None:
@@ -93,19 +104,16 @@ def test_violations_are_found(db: FakeConnection, target: TargetTable) -> None:
     parsed = rules.parse(db, target, [*given, {"dependency": "zip->state"}])
     assert parsed.dependencies == [(1, 2)]
     table = people(["12345", "1234", None], ["al", "all", "xyz"])
-    findings = by_cell(rules.detect(db, parsed, table))
-    assert findings.keys() == {(1, 1), (1, 2), (2, 2)}
-    assert findings[1, 1].confidence is None
     # The one allowed value that is near; to none of two that are as far.
-    assert (findings[1, 2].new, findings[1, 2].confidence) == ("al", 0.8)
-    assert findings[2, 2].new is None
+    violations = {(1, "1234"): (None, None), (2, "all"): ("al", 0.8), (2, "xyz"): (None, None)}
+    assert found(rules.detect(db, parsed, table)) == violations
 
 
 def test_the_nearest_value_is_not_guessed(db: FakeConnection, target: TargetTable) -> None:
     parsed = rules.parse(db, target, [{"column": "state", "values": ["cat", "cut", "horse"]}])
     table = people(["1"] * 3, ["cot", "horze", "h" * 300])
-    findings = {cell: each.new for cell, each in by_cell(rules.detect(db, parsed, table)).items()}
-    assert findings == {(0, 2): None, (1, 2): "horse", (2, 2): None}
+    new = {value: repair for (_, value), (repair, _) in found(rules.detect(db, parsed, table)).items()}
+    assert new == {"cot": None, "horze": "horse", "h" * 300: None}
 
 
 def test_bounds_are_compared_as_the_column_s_type(db: FakeConnection, target: TargetTable) -> None:
@@ -113,21 +121,19 @@ def test_bounds_are_compared_as_the_column_s_type(db: FakeConnection, target: Ta
     db.answer("v::integer <= $2::integer", lambda call: [{"v": v} for v in call.values[0] if int(v) > 120])
     parsed = rules.parse(db, target, [{"column": "age", "min": 0, "max": 120}])
     assert [rule.parameter for rule in parsed.value_rules] == ["0", "120"]
-    table = store(id=["1"], zip=[""], state=["al"], age=["999"], mood=["ok"])
-    assert by_cell(rules.detect(db, parsed, table)).keys() == {(0, 3)}
+    assert found(rules.detect(db, parsed, people([""], ["al"], ["999"]))).keys() == {(3, "999")}
 
 
 def test_rows_that_break_a_check(db: FakeConnection, target: TargetTable) -> None:
     parsed = rules.parse(db, target, [{"column": "age", "check": "age > 0"}])
     db.answer("WHERE NOT (SELECT (age > 0)", [{"k": '{"id": 1}'}])
     table = people(["1"] * 2, ["al"] * 2)
-    findings = by_cell(rules.detect(db, parsed, table))
-    assert [(cell, each.new, each.confidence) for cell, each in findings.items()] == [((1, 3), None, None)]
+    assert found(rules.detect(db, parsed, table)) == {(3, (1,)): (None, None)}
     assert json.loads(db.calls[-1].values[0]) == [{"k": {"id": 0}, "p": {}}, {"k": {"id": 1}, "p": {}}]
 
 
 def finding(cell: tuple[int, int], new: Value) -> Finding:
-    return Finding(cell[1], [cell[0]], new, 0.9, "typo", "")
+    return Finding(cell[1], [cell[0]], "old", new, 0.9, "typo", "")
 
 
 def test_repairs_that_are_forbidden(db: FakeConnection, target: TargetTable) -> None:
@@ -151,9 +157,9 @@ def test_repairs_that_are_forbidden(db: FakeConnection, target: TargetTable) -> 
         finding((2, 2), None),
         finding((3, 3), "7"),
         finding((5, 3), "999"),
-        Finding(3, [4], None, None, "outlier", ""),
+        Finding(3, [4], "old", None, None, "outlier", ""),
     ]
-    assert rules.forbidden_repairs(db, parsed, table, findings) == {(0, 1), (2, 3), (2, 2), (5, 3)}
+    assert rules.forbidden_repairs(db, parsed, table.keys, findings) == {(0, 1), (2, 3), (2, 2), (5, 3)}
     patched = json.loads(db.asked("WHERE NOT (SELECT (age < 200)")[-1].values[0])
     assert {"k": {"id": 1}, "p": {"zip": "123"}, "p zip": "123"} in patched
 

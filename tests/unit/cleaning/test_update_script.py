@@ -7,8 +7,7 @@ import pytest
 from fake_catalog import FakeCatalog
 from fake_connection import FakeConnection
 from pg_llm.cleaning import target_table, update_script
-from pg_llm.cleaning.encoded_table import EncodedColumn, EncodedTable, Value
-from pg_llm.cleaning.target_table import TargetTable
+from pg_llm.cleaning.target_table import TargetTable, Value
 
 
 @pytest.fixture
@@ -25,9 +24,8 @@ def change(row: int, column: str, old: Value, new: Value, **determinant: str) ->
 def statement(target: TargetTable, columns: dict[str, list[Value]], *changes: dict[str, Any]) -> str:
     rows = len(columns["zip"])
     ids: list[Value] = [str(row) for row in range(rows)]
-    content = {"id": ids, **{name: columns[name] for name in ("zip", "city", "n")}}
-    table = EncodedTable([EncodedColumn(*column) for column in content.items()], [str(row) for row in range(rows)])
-    return update_script.update_statement("public.t", target, table, changes)
+    after = [ids, *(columns[name] for name in ("zip", "city", "n"))]
+    return update_script.update_statement("public.t", target, [str(row) for row in range(rows)], after, changes)
 
 
 def content(**columns: list[Value]) -> dict[str, list[Value]]:

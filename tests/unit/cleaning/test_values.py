@@ -78,7 +78,7 @@ def test_only_doubtful_sentences_are_read_by_a_model(db: FakeConnection, cleaner
 def test_a_library_s_form_needs_no_model(db: FakeConnection, cleaner: EchoHost) -> None:
     values.clean(db, ["x"], "upper case", None)
     assert [(each.task, each.model, each.options) for each in cleaner.requests] == [
-        ("cleaning", None, {"instruction": "upper case"})
+        ("cleaning", None, {"instruction": "upper case", "locale": None})
     ]
 
 
@@ -98,10 +98,14 @@ def test_a_model_that_does_not_generate_is_refused(db: FakeConnection, cleaner: 
 
 
 def test_nulls_keep_their_place(db: FakeConnection, cleaner: EchoHost) -> None:
-    assert faces.llm_clean_batch.__wrapped__(db, [None, " a ", None], None, None) == [(1, None), (2, "a"), (3, None)]
-    assert faces.llm_clean_batch.__wrapped__(db, None, None, None) == []
-    assert faces.llm_clean.__wrapped__(db, None, None, None) is None
-    assert faces.llm_clean.__wrapped__(db, " a ", None, None) == "a"
+    assert faces.llm_clean_batch.__wrapped__(db, [None, " a ", None], None, None, None) == [
+        (1, None),
+        (2, "a"),
+        (3, None),
+    ]
+    assert faces.llm_clean_batch.__wrapped__(db, None, None, None, None) == []
+    assert faces.llm_clean.__wrapped__(db, None, None, None, None) is None
+    assert faces.llm_clean.__wrapped__(db, " a ", None, None, None) == "a"
 
 
 @pytest.mark.parametrize(
@@ -168,9 +172,9 @@ def test_damage_is_repaired(text: str, repaired: str) -> None:
 
 
 def test_what_no_form_fits_stays() -> None:
-    works = host_values.prepare(None, [" 25.03.2024 ", " soon "], {"instruction": "ISO date"})
+    works = host_values.prepare(None, [" 25.03.2024 ", " soon "], {"instruction": "ISO date", "locale": None})
     assert run(works, None) == ["2024-03-25", " soon "]
-    assert run(host_values.prepare(None, [" soon "], {"instruction": None}), None) == ["soon"]
+    assert run(host_values.prepare(None, [" soon "], {"instruction": None, "locale": None}), None) == ["soon"]
 
 
 def test_suspects_are_rare_words_in_sentences() -> None:

@@ -1,147 +1,139 @@
-"""Semantic parsing: enumerate interpretations of a question best first and build a query from each."""
+"""Interpretations of a question: SQL with its score, and what each phrase was read as."""
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
-from pg_llm.ask.grammar import lexicon, linking
-from pg_llm.ask.grammar.accounting import Account
-from pg_llm.ask.grammar.building import steps
-from pg_llm.ask.grammar.building.draft import VERB_PENALTY, Impossible, ambiguity_cost
-from pg_llm.ask.grammar.query import Query, SqlWriter
-from pg_llm.ask.grammar.reading import parser
-from pg_llm.ask.mention import LinkedQuestion, Mention, NameMatcher, ValueMatch
-from pg_llm.ask.schema import Ref, Schema
+from pg_llm.ask.grammar.clause import Misfit
+from pg_llm.ask.grammar.composition import compose
+from pg_llm.ask.grammar.interpretation import Interpretation
+from pg_llm.ask.grammar.joins import Unwritable
+from pg_llm.ask.grammar.logical_form import Column, Form
+from pg_llm.ask.grammar.sql_writer import SqlWriter
+from pg_llm.ask.linking import operators
+from pg_llm.ask.linking.cover import Cover, covers
+from pg_llm.ask.linking.tokenizer import Token
+from pg_llm.ask.mention import Anchor, LinkedQuestion
+from pg_llm.ask.schema import Schema
 
-_MOST_INTERPRETATIONS = 150
-_FALLBACK_COST = 0.3
-# The cost of a word that is not accounted for: below the threshold by itself.
-_UNACCOUNTED_COST = 0.7
-_MOST_CANDIDATES = 6
-_MOST_PER_MENTION = 4
-# The weight of a value in a table other than the one that is named beside it.
-_OTHER_TABLE_WEIGHT = 0.8
+_HIGHEST_SCORE = 0.95
+_INTERROGATIVES = {"who", "what", "which", "whose", "whom", "how"}
+_MOST = 12
+# How much each unit of a join that the question does not name costs, and of a cover's cost beyond the cheapest.
+_JOIN_PENALTY, _COVER_PENALTY = 0.06, 0.12
+# Joins that cost less than this more are no reason to prefer another reading.
+_JOIN_MARGIN = 0.5
 
 
 @dataclass(frozen=True, slots=True)
-class ParsedQuery:
-    """A query with its SQL, its cost (lower is better), the linked question, and what its mentions were taken for."""
+class Reading:
+    """The interpretations of a question, best first; where there are none, why."""
 
+    interpretations: Sequence[Interpretation]
+    reasons: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
     sql: str
-    query: Query
-    cost: float
-    linked: LinkedQuestion
-    interpretation: dict[int, Ref]
+    score: float
+    joins: float
+    cover: Cover
+    form: Form
 
     @property
-    def score(self) -> float:
-        """How well the query fits the question, from 0 to 1."""
-        return math.exp(-self.cost)
+    def signature(self) -> object:
+        """The kinds of what each span is read as, and how surely."""
+        return tuple((anchor.kind, anchor.start, anchor.end, round(anchor.score, 2)) for anchor in self.cover.anchors)
 
 
-def candidates(
-    question: str, schema: Schema, values: Sequence[ValueMatch], similar: NameMatcher | None = None
-) -> tuple[list[ParsedQuery], list[str], LinkedQuestion]:
-    """The queries of a question that is not linked yet, as `interpret` gives them."""
-    return interpret(linking.link(question, schema, values, similar), schema)
-
-
-def interpret(linked: LinkedQuestion, schema: Schema) -> tuple[list[ParsedQuery], list[str], LinkedQuestion]:
-    """The cheapest queries first, the reasons why other interpretations failed, and the question as they read it."""
-    # The passes narrow down what mentions refer to.
-    linked = replace(linked, mentions=[replace(mention, refs=[*mention.refs]) for mention in linked.mentions])
-    for index, mention in enumerate(linked.mentions):
-        if mention.kind == "value":
-            mention.refs = _ranked_value_columns(mention, _owner_tables(linked, index))
-    parsed = parser.parse(linked)
-    schema = schema.with_question_stems({token.stem for token in linked.tokens})
+def interpret(linked: LinkedQuestion, schema: Schema) -> Reading:
+    """All interpretations in which every content word is accounted for."""
+    tokens = linked.tokens
     writer = SqlWriter(schema)
-    queries: dict[str, ParsedQuery] = {}
+    found_by_sql: dict[str, _Found] = {}
     reasons: dict[str, None] = {}
-    least: float | None = None
-    extra_cost = 0.0
-    for ambiguity, interpretation in itertools.islice(_interpretations(linked.mentions), _MOST_INTERPRETATIONS):
+    for cover in covers(tokens, linked.anchors):
         try:
-            query, cost = steps.build(schema, parsed, interpretation)
-        except Impossible as impossible:
-            reasons[str(impossible)] = None
-            if least is None:
-                # The best interpretation cannot be expressed; all others become less likely.
-                least, extra_cost = ambiguity, _FALLBACK_COST
+            form = compose(cover.anchors, tokens, schema)
+            left = [n for n in unaccounted(tokens, cover, form) if not _relates(n, tokens, cover, schema)]
+            if left:
+                if not {tokens[n].text for n in left} <= set(linked.unlinked):
+                    reasons["not understood: " + ", ".join(tokens[n].text for n in left)] = None
+                continue
+            sql, joins = writer.write(form)
+        except (Misfit, Unwritable) as reason:
+            reasons[str(reason)] = None
             continue
-        least = ambiguity if least is None else least
-        sql = writer.sql(query)
-        if sql is None:
-            reasons["the tables cannot be joined"] = None
-            continue
-        cost += _accounting_cost(schema, query, writer, linked, interpretation)
-        cost = ambiguity + cost + extra_cost
-        if sql not in queries or queries[sql].cost > cost:
-            queries[sql] = ParsedQuery(sql, query, cost, linked, interpretation)
-    ranked = sorted(queries.values(), key=lambda candidate: candidate.cost)
-    return ranked[:_MOST_CANDIDATES], list(reasons), linked
+        score = _HIGHEST_SCORE * _certainty(cover) * form.plausibility
+        score *= math.exp(-_JOIN_PENALTY * joins - _COVER_PENALTY * cover.cost)
+        if sql not in found_by_sql or found_by_sql[sql].score < score:
+            found_by_sql[sql] = _Found(sql, score, joins, cover, form)
+    ordered = sorted(_nearest(found_by_sql.values()), key=lambda one: -one.score)[:_MOST]
+    return Reading(_interpretations(ordered, schema), list(reasons))
 
 
-def _accounting_cost(
-    schema: Schema, query: Query, writer: SqlWriter, linked: LinkedQuestion, interpretation: dict[int, Ref]
-) -> float:
-    """The cost of words that nothing in the query comes from, and of what in it comes from no word."""
-    joins = writer.join_edges(query)
-    account = Account(schema, query, joins[0] if joins else ())
-    return _UNACCOUNTED_COST * len([*account.unaccounted(linked, interpretation), *account.unasked(linked)])
+def unaccounted(tokens: Sequence[Token], cover: Cover, form: Form) -> list[int]:
+    """The indexes of content words that no part of the form comes of."""
+    content = [anchor for anchor in cover.anchors if not anchor.is_empty]
+    last = max((anchor.start for anchor in content), default=0)
+    empty = {n for anchor in cover.anchors if anchor not in content for n in anchor.words}
+    # A second interrogative asks for something: who of "and who wrote it" is no empty word.
+    empty -= {n for n in empty if n > last and tokens[n].text.lower() in _INTERROGATIVES and n > 1}
+    return [n for n in range(len(tokens)) if n not in form.words() and n not in empty]
 
 
-def _owner_tables(linked: LinkedQuestion, index: int) -> set[int]:
-    """Tables named right before a value, whose rows it describes: customers from Bonn, users who live in Ulm."""
-    before = linked.mentions[index - 1] if index else None
-    if before is None or before.kind != "element" or before.role:
-        return set()
-    passed = linked.tokens[before.end : linked.mentions[index].start]
-    if not 0 < len(passed) <= 4 or any(token.kind != "word" or token.stem not in lexicon.STOPWORDS for token in passed):
-        return set()
-    if {"and", "or"} & {token.stem for token in passed}:
-        return set()
-    return {ref[0] for ref, score in before.refs if ref[1] < 0 and score >= before.score - 0.05}
+def _relates(place: int, tokens: Sequence[Token], cover: Cover, schema: Schema) -> bool:
+    """True for a verb that says no more than that rows of two tables, named on either side of it, are related."""
+    if tokens[place].stem not in operators.RELATIONS:
+        return False
+    tables = [anchor.ref[0] for anchor in cover.anchors if anchor.ref is not None]
+    before = [anchor.ref[0] for anchor in cover.anchors if anchor.ref is not None and anchor.end <= place]
+    return bool(before) or len(set(tables)) > 1
 
 
-def _ranked_value_columns(mention: Mention, owners: set[int]) -> list[tuple[Ref, float]]:
-    refs: dict[Ref, float] = {}
-    for value in mention.value_matches:
-        refs[value.ref] = max(refs.get(value.ref, 0.0), value.confidence * (1.0 if value.whole else 0.85))
-    if any(ref[0] in owners for ref in refs):
-        refs = {ref: score * (1.0 if ref[0] in owners else _OTHER_TABLE_WEIGHT) for ref, score in refs.items()}
-    return sorted(refs.items(), key=lambda pair: -pair[1])
+def _certainty(cover: Cover) -> float:
+    """The score of the least certain name or value."""
+    return min((anchor.score for anchor in cover.anchors), default=1.0)
 
 
-def _interpretations(mentions: Sequence[Mention]) -> Iterator[tuple[float, dict[int, Ref]]]:
-    """Assignments of one candidate to each mention, in order of total ambiguity cost (uniform-cost search)."""
-    ambiguous = [mention for mention in mentions if mention.refs]
-    lists = [mention.refs[: 1 if mention.role == "verb" else _MOST_PER_MENTION] for mention in ambiguous]
-    first = tuple(0 for _ in lists)
+def _readings(cover: Cover, form: Form, schema: Schema) -> list[tuple[str, str]]:
+    """What names, values and adjectives of the question were read as."""
+    found = ((anchor.text, _meaning(anchor, form, schema)) for anchor in cover.anchors if not anchor.is_empty)
+    return [(phrase, meaning) for phrase, meaning in found if meaning]
 
-    def cost(indexes: tuple[int, ...]) -> float:
-        # A repeated word adds its cost once.
-        costs: dict[tuple[str, Ref], float] = {}
-        for mention, options, index in zip(ambiguous, lists, indexes, strict=True):
-            ref = options[index][0]
-            costs[mention.normalized.lower(), ref] = (
-                VERB_PENALTY if mention.role == "done" else ambiguity_cost(mention, ref)
-            )
-        return sum(costs.values())
 
-    queue = [(cost(first), first)]
-    seen = {first}
-    while queue:
-        costs, indexes = heapq.heappop(queue)
-        chosen = zip(ambiguous, lists, indexes, strict=True)
-        yield costs, {mention.start: options[index][0] for mention, options, index in chosen}
-        for n, index in enumerate(indexes):
-            if index + 1 < len(lists[n]):
-                following = (*indexes[:n], index + 1, *indexes[n + 1 :])
-                if following not in seen:
-                    seen.add(following)
-                    heapq.heappush(queue, (cost(following), following))
+def _meaning(anchor: Anchor, form: Form, schema: Schema) -> str:
+    if anchor.kind == "metric":
+        return schema.metrics[int(anchor.number)].sql
+    ref = anchor.ref
+    if ref is None and anchor.meaning[1:] and anchor.meaning[1] in operators.ATTRIBUTES:
+        said = [(part.words, part.term) for part in form.where]
+        said += [(form.order[0].words, form.order[0])] if form.order else []
+        ref = next((term.ref for held, term in said if isinstance(term, Column) and anchor.words <= held), None)
+    if ref is None:
+        return ""
+    table = schema.tables[ref[0]].sql
+    name = table if ref[1] < 0 else f"{table}.{schema.column(ref).sql}"
+    return f"{name} = '{anchor.text}'" if anchor.kind == "value" else name
+
+
+def _nearest(found: Collection[_Found]) -> list[_Found]:
+    """Those that no other one beats which reads the same words as surely and needs fewer joins."""
+    least: dict[object, float] = {}
+    for one in found:
+        least[one.signature] = min(one.joins, least.get(one.signature, one.joins))
+    return [one for one in found if one.joins <= least[one.signature] + _JOIN_MARGIN]
+
+
+def _interpretations(ordered: Sequence[_Found], schema: Schema) -> list[Interpretation]:
+    """The interpretations, each with the one anchor by which it differs from the best."""
+    made = []
+    for one in ordered:
+        different = [anchor for anchor in one.cover.anchors if anchor not in ordered[0].cover.anchors]
+        choice = (different[0].text, _meaning(different[0], one.form, schema)) if len(different) == 1 else None
+        readings, assumptions = _readings(one.cover, one.form, schema), tuple(one.form.assumptions)
+        made.append(Interpretation(one.sql, round(one.score, 3), readings, assumptions, choice))
+    return made

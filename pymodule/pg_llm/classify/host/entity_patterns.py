@@ -16,15 +16,20 @@ from pg_llm.tasks import Steps, WorkItem, passages, stepwise
 
 Span = tuple[int, int]
 
+# Letters, digits and the underscore; Chinese and Japanese put no space between them and what is looked for.
+_W = r"[^\W\u3040-\u9fff]"
 # Lengths are bounded, so that no pattern takes more than time in proportion to the text.
 _EMAIL = re.compile(
-    r"(?<![\w.+%-])[\w+%-]{1,64}(?:\.[\w+%-]{1,64}){0,8}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w-])"
+    rf"(?<!{_W})(?<![.+%-])(?:{_W}|[+%-]){{1,64}}(?:\.(?:{_W}|[+%-]){{1,64}}){{0,8}}"
+    rf"@(?:[^\W_](?:(?:{_W}|-){{0,61}}[^\W_])?\.){{1,8}}[^\W\d_\u3040-\u9fff]{{2,24}}(?!{_W}|-)"
 )
-_URL = re.compile(r"(?<!\w)(?:(?:https?|ftp)://|www\.)[^\s<>\"\u201c\u201d\u3002\uff0c]{3,2000}", re.IGNORECASE)
+_URL = re.compile(rf"(?<!{_W})(?:(?:https?|ftp)://|www\.)[^\s<>\"\u201c\u201d\u3002\uff0c]{{3,2000}}", re.IGNORECASE)
 _URL_END = ".,;:!?'\u2019"
-_IBAN = re.compile(r"(?<!\w)[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?!\w)")
-_CARD = re.compile(r"(?<![\w.-])(?<!\d )\d(?:[ -]?\d){12,18}(?![\w-])")
-_IP = re.compile(r"(?<![\w.:])(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F]{0,4}(?::[0-9a-fA-F]{0,4}){2,7})(?![\w:]|\.\d)")
+_IBAN = re.compile(rf"(?<!{_W})[A-Z]{{2}}\d{{2}}(?: ?[A-Z0-9]{{4}}){{2,7}}(?: ?[A-Z0-9]{{1,3}})?(?!{_W})")
+_CARD = re.compile(rf"(?<!{_W})(?<![.-])(?<!\d )\d(?:[ -]?\d){{12,18}}(?!{_W}|-)")
+_IP = re.compile(
+    rf"(?<!{_W})(?<![.:])(?:\d{{1,3}}(?:\.\d{{1,3}}){{3}}|[0-9a-fA-F]{{0,4}}(?::[0-9a-fA-F]{{0,4}}){{2,7}})(?!{_W}|:|\.\d)"
+)
 
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
@@ -46,11 +51,13 @@ def _find(text: str, labels: dict[str, str]) -> Steps:
     return json.dumps(written, ensure_ascii=False)
 
 
-def _emails(text: str) -> Iterator[Span]:
+def emails(text: str) -> Iterator[Span]:
+    """Addresses of e-mail."""
     return (match.span() for match in _EMAIL.finditer(text))
 
 
-def _urls(text: str) -> Iterator[Span]:
+def urls(text: str) -> Iterator[Span]:
+    """Addresses of pages, without the punctuation after them."""
     for match in _URL.finditer(text):
         url = match[0].rstrip(_URL_END)
         # A bracket that was opened before the address does not belong to it.
@@ -59,14 +66,16 @@ def _urls(text: str) -> Iterator[Span]:
         yield match.start(), match.start() + len(url)
 
 
-def _phones(text: str) -> Iterator[Span]:
+def phones(text: str) -> Iterator[Span]:
+    """Phone numbers with the code of their country."""
     import phonenumbers
 
     # Without a country only numbers that begin with + or 00 are certain.
     return ((match.start, match.end) for match in phonenumbers.PhoneNumberMatcher(text, None))
 
 
-def _ibans(text: str) -> Iterator[Span]:
+def ibans(text: str) -> Iterator[Span]:
+    """Numbers of accounts with right check digits."""
     for match in _IBAN.finditer(text):
         code = match[0].replace(" ", "")
         digits = "".join(str(int(character, 36)) for character in code[4:] + code[:4])
@@ -74,7 +83,8 @@ def _ibans(text: str) -> Iterator[Span]:
             yield match.span()
 
 
-def _cards(text: str) -> Iterator[Span]:
+def cards(text: str) -> Iterator[Span]:
+    """Numbers of cards, by Luhn's check."""
     for match in _CARD.finditer(text):
         digits = [int(character) for character in match[0] if character.isdigit()]
         doubled = [digit if place % 2 else sum(divmod(2 * digit, 10)) for place, digit in enumerate(digits[::-1], 1)]
@@ -82,7 +92,8 @@ def _cards(text: str) -> Iterator[Span]:
             yield match.span()
 
 
-def _addresses(text: str) -> Iterator[Span]:
+def ip_addresses(text: str) -> Iterator[Span]:
+    """Addresses of IPv4 and IPv6."""
     for match in _IP.finditer(text):
         try:
             ipaddress.ip_address(match[0])
@@ -93,10 +104,10 @@ def _addresses(text: str) -> Iterator[Span]:
 
 
 _FINDERS: dict[str, Callable[[str], Iterator[Span]]] = {
-    "email": _emails,
-    "url": _urls,
-    "phone": _phones,
-    "iban": _ibans,
-    "card": _cards,
-    "ip": _addresses,
+    "email": emails,
+    "url": urls,
+    "phone": phones,
+    "iban": ibans,
+    "card": cards,
+    "ip": ip_addresses,
 }

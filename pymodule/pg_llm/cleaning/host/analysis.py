@@ -1,8 +1,8 @@
-"""The task `table_analysis`: a process of the session's own reads a table column by column and finds its errors.
+"""The task `table_analysis`: a process of the session's own reads a table and finds its errors.
 
-Each message says in `do` what it is: the table (`begin`, `values`, `codes`), a step of the search (`detect`,
-`combine`, `part`), or a question (`detectors`, `profile`, `duplicates`). What was found of a table is kept until
-another one comes.
+Each message says in `do` what it is: the table (`begin`, `rows`), a step of the search (`detect`, `combine`, `part`),
+or a question (`detectors`, `values`, `profile`, `duplicates`). What was found of a table is kept until another one
+comes.
 """
 
 from __future__ import annotations
@@ -18,9 +18,12 @@ import numpy as np
 from pg_llm.cleaning.host import profile
 from pg_llm.cleaning.host.detectors import duplicates
 from pg_llm.cleaning.host.detectors.ensemble import DETECTORS, Ensemble
-from pg_llm.cleaning.host.table import Column, Finding, Table
+from pg_llm.cleaning.host.table import Column, Finding, Rows, Step, Table, encode
 from pg_llm.errors import Error
 
+# Stands for NULL among the texts of a column.
+_NULL = "\1"
+_ALLOWED = Step("the nearest value that a rule allows")
 # Findings in one part of the answer.
 _PART = 20_000
 
@@ -30,8 +33,8 @@ class _Session:
 
     def __init__(self) -> None:
         self._names: list[str] = []
-        self._values: list[list[str]] = []
-        self._codes: list[list[bytes]] = []
+        # For each column its texts, as they came.
+        self._texts: list[list[str]] = []
         self._hash = hashlib.sha256()
         self._begun = self._complete = False
         self._digest = b""
@@ -41,20 +44,15 @@ class _Session:
     def begin(self, names: list[str]) -> None:
         """A table with these columns follows."""
         self._names = names
-        self._values = [[] for _ in names]
-        self._codes = [[] for _ in names]
+        self._texts = [[] for _ in names]
         self._hash = hashlib.sha256(json.dumps(names).encode())
         self._begun, self._complete = True, False
 
-    def add_values(self, column: int, count: int, text: str) -> None:
-        """The next values of a column."""
-        self._hash.update(text.encode("utf-8", "surrogatepass") + b"\0")
-        self._values[column] += text.split("\0") if count else []
-
-    def add_codes(self, column: int, text: str) -> None:
-        """The next rows of a column."""
-        self._hash.update(text.encode())
-        self._codes[column].append(base64.b64decode(text))
+    def add_rows(self, texts: Sequence[str]) -> None:
+        """The next rows: the texts of each column."""
+        for place, text in enumerate(texts):
+            self._texts[place].append(text)
+            self._hash.update(text.encode("utf-8", "surrogatepass") + b"\0")
 
     def ensemble(self) -> Ensemble:
         """The detectors on the table. Raises Error if the process has lost it."""
@@ -63,16 +61,19 @@ class _Session:
         if not self._complete:
             digest = self._hash.digest()
             if digest != self._digest:
+                self._ensemble = None
                 self._ensemble = Ensemble(Table([self._column(place) for place in range(len(self._names))]))
                 self._digest = digest
-            self._values, self._codes = [], []
+            self._texts = []
             self._complete = True
         assert self._ensemble is not None
         return self._ensemble
 
     def _column(self, place: int) -> Column:
-        codes = np.frombuffer(b"".join(self._codes[place]), dtype=np.int32)
-        return Column(self._names[place], self._values[place], codes)
+        # One column after the other, as each needs a dictionary of its values while it is read.
+        texts, self._texts[place] = self._texts[place], []
+        values = (None if value == _NULL else value for text in texts for value in text.split("\0"))
+        return Column(self._names[place], *encode(values))
 
     def combine(self, knowledge: dict[str, Any]) -> int:
         """Search with marks, corrections and violated rules; the number of parts that the findings come in."""
@@ -80,12 +81,16 @@ class _Session:
         ensemble.table.marks = {(row, column): value for row, column, value in knowledge["marks"]}
         ensemble.table.corrections = [(column, old, new) for column, old, new in knowledge["corrections"]]
         violations = [
-            Finding(column, np.array(rows), new, confidence, detector, reason)
-            for column, new, confidence, detector, reason, _, rows in knowledge["violations"]
+            Finding(
+                column, _rows(ensemble.table.columns[column], cells), new, confidence, "rule", reason, step=_ALLOWED
+            )
+            for column, cells, new, confidence, reason in knowledge["violations"]
         ]
         declared = [(left, right) for left, right in knowledge["declared"]]
         findings = ensemble.combine(declared, violations)
-        self._parts = [_written(findings[start : start + _PART]) for start in range(0, len(findings), _PART)]
+        self._parts = [
+            _written(ensemble.table, findings[start : start + _PART]) for start in range(0, len(findings), _PART)
+        ]
         return len(self._parts)
 
     def take_part(self, number: int) -> str:
@@ -93,9 +98,23 @@ class _Session:
         return self._parts[number]
 
 
-def _written(findings: Sequence[Finding]) -> str:
+def _rows(column: Column, cells: str | list[int]) -> Rows:
+    return column.rows_with(cells) if isinstance(cells, str) else np.array(cells)
+
+
+def _written(table: Table, findings: Sequence[Finding]) -> str:
     heads = [
-        [each.column, each.new, each.confidence, each.detector, each.reason, each.determinant, len(each.rows)]
+        [
+            each.column,
+            table.columns[each.column].original(int(each.rows[0])),
+            each.new,
+            each.confidence,
+            each.detector,
+            each.reason,
+            each.determinant,
+            each.step and [each.step.description, each.step.condition, each.step.expression],
+            len(each.rows),
+        ]
         for each in findings
     ]
     rows = np.concatenate([each.rows for each in findings]).astype(np.int32)
@@ -110,10 +129,10 @@ def run_in_worker(options: dict[str, Any], *texts: str) -> str:
     match options["do"]:
         case "begin":
             _session.begin(options["columns"])
+        case "rows":
+            _session.add_rows(texts)
         case "values":
-            _session.add_values(options["column"], options["count"], texts[0])
-        case "codes":
-            _session.add_codes(options["column"], texts[0])
+            return json.dumps(list(_session.ensemble().table.columns[options["column"]].counts))
         case "detectors":
             return json.dumps(DETECTORS)
         case "detect":

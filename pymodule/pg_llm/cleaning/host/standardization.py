@@ -7,22 +7,21 @@ from collections.abc import Callable
 
 from pg_llm.cleaning import forms
 from pg_llm.cleaning.host import markup
-from pg_llm.cleaning.host.types import (
+from pg_llm.cleaning.host.types import missing
+from pg_llm.values.host import (
     addresses,
     booleans,
     contacts,
     currencies,
     dates,
     letter_case,
-    locales,
-    missing,
     numbers,
     personal_names,
     phones,
     places,
     units,
 )
-from pg_llm.cleaning.host.types.characters import folded
+from pg_llm.values.host.characters import folded
 
 Convert = Callable[[str], str | None]
 
@@ -34,13 +33,10 @@ _ANY_LENGTH = ("damage", "plain text", "lower case", "upper case", "title case")
 def converter(instruction: str, locale: str | None = None) -> Convert:
     """The conversion to the form that an instruction names; it gives None for a value that it cannot convert.
 
-    `locale` says how numbers and dates are written, and whose phone numbers lack a country code. Raises ValueError for
-    an unknown one.
+    `locale` says how numbers and dates are written, and whose phone numbers lack a country code.
     """
     form = forms.find(instruction)
     assert form is not None
-    if locale is not None:
-        locales.find(locale)
     convert = _CONVERTERS[form](instruction, locale)
     if form in _ANY_LENGTH:
         return convert
@@ -89,19 +85,23 @@ def _country_as(field: str) -> Convert:
 
 def _without_unit(_: str, __: str | None) -> Convert:
     def convert(text: str) -> str | None:
-        match = re.fullmatch(r"[$€£¥]?\s*([+-]?\d[\d.,]*\d|[+-]?\d)\s*[^\d\s.,:;()'\"#/+-][^\d]*", text)
-        match = match or re.fullmatch(r"(?:[$€£¥]|[^\W\d_]{1,4}(?=\s))\s*([+-]?\d[\d.,]*\d|[+-]?\d)", text)
-        return match and match[1]
+        match = re.match(r"(?P<before>[$€£¥]|[^\W\d_]{1,4}(?=\s))?\s*+(?P<amount>[+-]?(?:\d[\d.,]*\d|\d))", text)
+        rest = text[match.end() :].lstrip() if match else ""
+        # Signs after it make a part of something else of the number: 5'11", 7-Eleven, 10:30.
+        if match is None or (rest and re.search(r"\d|^[.,:;()'\"#/+-]", rest)) or not (rest or match["before"]):
+            return None
+        return None if rest and match["before"] and match["before"].isalpha() else match["amount"]
 
     return convert
 
 
 def _unit_alone(_: str, __: str | None) -> Convert:
     def convert(text: str) -> str | None:
-        match = re.fullmatch(
-            r"[+-]?\d[\d., ']*?\s*([^\W\d]\S*|[%°‰€$£]\S*)|([^\W\d_]+|[€$£%])\s*[+-]?\d[\d., ']*", text
-        )
-        return match and (match[1] or match[2])
+        if amount := re.match(r"[+-]?\d[\d., ']*+", text):
+            unit = re.fullmatch(r"(?:[^\W\d]|[%°‰€$£])\S*", text[amount.end() :])
+            return unit and unit[0]
+        match = re.fullmatch(r"([^\W\d_]++|[€$£%])\s*+[+-]?\d[\d., ']*+", text)
+        return match and match[1]
 
     return convert
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import count
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +26,18 @@ Codes = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """The transformation of a column that a repair belongs to, in words.
+
+    `condition` and `expression` are the same in SQL on the column {c}, empty where it has no SQL.
+    """
+
+    description: str
+    condition: str = ""
+    expression: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Cells of a column that look wrong alike; `new` is their repair, unless `confidence` is None: then none is known.
 
@@ -37,6 +51,7 @@ class Finding:
     detector: str
     reason: str
     determinant: tuple[int, str] | None = None
+    step: Step | None = None
 
     def on(self, rows: Rows) -> Finding:
         """The same of other rows."""
@@ -50,6 +65,7 @@ class Repair:
     new: Value
     confidence: float | None
     reason: str
+    step: Step | None = None
 
 
 class Column:
@@ -64,6 +80,8 @@ class Column:
         empty = next((code for code, value in enumerate(values, 1) if not value), None)
         absent = codes[(codes == 0) | (codes == empty)] if empty else codes[:0]
         self.missing: Value = "" if len(absent) and absent[0] else None
+        # As `codes`, with NULL and the empty text told apart.
+        self.kinds = codes
         self.codes: Codes = np.where(codes == empty, 0, codes).astype(np.int32) if empty else codes
         self.occurrences = np.bincount(self.codes, minlength=len(values) + 1)
 
@@ -115,6 +133,11 @@ class Column:
         code = self.codes[row]
         return self.values[code - 1] if code else ""
 
+    def original(self, row: int) -> Value:
+        """What the row holds, NULL and the empty text told apart."""
+        code = self.kinds[row]
+        return self.values[code - 1] if code else None
+
 
 @dataclass(slots=True)
 class Table:
@@ -132,16 +155,26 @@ class Table:
     def findings(self, column: int, repairs: Mapping[str, Repair], detector: str) -> list[Finding]:
         """A finding for each value of a column that has a repair."""
         return [
-            Finding(column, self.columns[column].rows_with(value), each.new, each.confidence, detector, each.reason)
+            Finding(
+                column,
+                self.columns[column].rows_with(value),
+                each.new,
+                each.confidence,
+                detector,
+                each.reason,
+                step=each.step,
+            )
             for value, each in repairs.items()
         ]
 
 
 def encode(values: Iterable[Value]) -> tuple[list[str], Codes]:
     """The distinct values of a column and the code of each row; 0 stands for NULL."""
-    codes: dict[str, int] = {}
-    encoded = [0 if value is None else codes.setdefault(value, len(codes) + 1) for value in values]
-    return list(codes), np.array(encoded, dtype=np.int32)
+    codes: defaultdict[Value, int] = defaultdict(count(1).__next__)
+    codes[None] = 0
+    encoded = np.fromiter((codes[value] for value in values), dtype=np.int32)
+    del codes[None]
+    return [value for value in codes if value is not None], encoded
 
 
 def is_quantity(value: str) -> bool:

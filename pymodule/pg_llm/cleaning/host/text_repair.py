@@ -28,7 +28,7 @@ _EAST_ASIAN = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]
 
 def repair(text: str) -> str:
     """The text without damage; an undamaged text is unchanged."""
-    repaired = text if _PLAIN.fullmatch(text) else _decoded(encodings.redecode(text))
+    repaired = text if _PLAIN.fullmatch(text) else decode(text)
     repaired = _HALF_KANA.sub(_normalize, repaired)
     # In Chinese, Japanese and Korean texts full-width punctuation is right.
     repaired = (_FULL_LETTERS if _EAST_ASIAN.search(repaired) else _FULL_WIDTH).sub(_normalize, repaired)
@@ -36,7 +36,9 @@ def repair(text: str) -> str:
     return _LINES.sub("\n", repaired).strip()
 
 
-def _decoded(text: str) -> str:
+def decode(text: str) -> str:
+    """The text in its right encoding, without escapes and entities."""
+    text = encodings.redecode(text)
     # Escaped markup is meant to be seen.
     config = _CONFIG._replace(unescape_html=False) if _ESCAPED_TAG.search(text) else _CONFIG
     decoded = str(ftfy.fix_text(text, config))

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from pg_llm.cleaning.host import standardization, text_repair
-from pg_llm.errors import InvalidInput
 from pg_llm.models.engine import Engine
 from pg_llm.tasks import WorkItem
+from pg_llm.values.host import locales
 
 
 def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]) -> list[WorkItem]:
@@ -16,13 +16,8 @@ def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]
 
     Option `locale` says how numbers and dates are written. A value that stands for none becomes the empty text.
     """
-    instruction, locale = options["instruction"], options.get("locale")
-    try:
-        convert = standardization.converter(instruction, locale) if instruction is not None else None
-    except ValueError as error:
-        raise InvalidInput(
-            str(error), hint="A locale is a language, and a territory if need be: de, en_US, pt-BR."
-        ) from error
+    instruction, locale = options["instruction"], locales.checked(options["locale"])
+    convert = None if instruction is None else standardization.converter(instruction, locale)
 
     def clean(text: str) -> str:
         repaired = text_repair.repair(text)

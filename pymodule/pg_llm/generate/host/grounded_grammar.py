@@ -10,10 +10,10 @@ import re
 from typing import Any
 
 from pg_llm.models import grammars
+from pg_llm.values.host import numbers_in_text
 
 # Words of a text, each with the space before it: a value begins and ends with one of them.
 _CHUNK = re.compile(r"\s*(?:\w+|[^\w\s])")
-_NUMBER = re.compile(r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?")
 _MAX_ITEMS = 20
 # Longer runs of digits are no numbers.
 _MAX_NUMBER_LENGTH = 300
@@ -101,11 +101,9 @@ def _limit(schema: Any, name: str, default: float) -> float:
 def _numbers(schema: Any, text: str) -> list[str]:
     """The numbers in the text that the schema allows, in JSON's notation and each once."""
     numbers: dict[str, None] = {}
-    for written in _NUMBER.findall(text):
-        digits = written.replace(",", "").lstrip("+")
-        if len(digits) > _MAX_NUMBER_LENGTH:
-            continue
-        number = float(digits) if "." in digits else int(digits)
+    for value in numbers_in_text.find(text):
+        # 12.50 and 2.0 are no integers, however they are written.
+        number = int(value) if value.as_tuple().exponent == 0 else float(value)
         if _grounded_type(schema) == "integer" and isinstance(number, float):
             continue
         if _limit(schema, "minimum", number) <= number <= _limit(schema, "maximum", number):

@@ -13,6 +13,7 @@ import signal
 import sys
 from typing import Any
 
+from pg_llm import parent_death
 from pg_llm.models.llama.settings import Settings
 
 
@@ -23,6 +24,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     started_with = json.loads(sys.stdin.readline())
     socket = started_with.pop("socket")
+    # A file may keep llama.cpp busy for ever while it is loaded, and Python waits for that.
+    parent_death.die_once_closed(sys.stdin.fileno())
     try:
         import xllamacpp
 
@@ -33,6 +36,7 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - reported to the parent
         answer = {"error": f"{type(error).__name__}: {error}"}
     print(json.dumps(answer), flush=True)
+    parent_death.read_on(sys.stdin.fileno())
     sys.stdin.read()
     shutil.rmtree(os.path.dirname(socket), ignore_errors=True)
     # At once, in the middle of a text too.

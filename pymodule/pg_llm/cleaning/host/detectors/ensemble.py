@@ -10,34 +10,37 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
 
 from pg_llm.cleaning.host.detectors import (
+    affixes,
+    case_and_space,
     dependencies,
     dependency_votes,
-    disguised_missing,
-    formats,
-    learned_edits,
-    mojibake,
+    encoding,
+    learned_programs,
     outliers,
     truth_discovery,
     typos,
+    writings,
 )
-from pg_llm.cleaning.host.table import Finding, Rows, Table, is_quantity
+from pg_llm.cleaning.host.table import Finding, Rows, Step, Table, is_quantity
 
 _T = TypeVar("_T")
 MARK = "mark"
 _MIN_LIFT = 0.3
 # A repair that is less probable is not proposed; the cell is still reported.
 MIN_CONFIDENCE = 0.5
+_MARKED = Step("cells as they were marked")
 _MAX_CONFIDENCE = 0.99
 # Right answers that every detector starts with.
 _PRIOR_RIGHT = 3
 
 
-_BY_NAME = {module.DETECTOR: module for module in (mojibake, typos, formats, disguised_missing, outliers)}
+_BY_NAME = {module.DETECTOR: module for module in (encoding, case_and_space, typos, writings, affixes, outliers)}
 # In the order in which they run.
 DETECTORS = [dependency_votes.DETECTOR, *_BY_NAME]
 
@@ -77,7 +80,7 @@ class Ensemble:
         votes = ("votes", *declared, *sorted(settled))
         found += self._keep(votes, lambda: list(dependency_votes.detect(table, unsettled)))
         others = [finding for detector in _BY_NAME for finding in self._findings(detector)]
-        others += learned_edits.detect(table)
+        others += learned_programs.detect(table)
         found += [finding for finding in others if finding.column not in settled]
         return _combine_by_column(table, found)
 
@@ -112,7 +115,7 @@ def _combine_by_column(table: Table, findings: Sequence[Finding]) -> list[Findin
 
 
 def _combine_column(table: Table, column: int, findings: Sequence[Finding]) -> Iterator[Finding]:
-    """One finding for all cells on which the same findings lie; cells with a mark are left out."""
+    """One finding for all cells that hold the same and on which the same findings lie, but for cells with a mark."""
     marked = [row for row, position in table.marks if position == column]
     rows = np.concatenate([finding.rows for finding in findings])
     places = np.repeat(np.arange(len(findings)), [len(finding.rows) for finding in findings])
@@ -121,22 +124,23 @@ def _combine_column(table: Table, column: int, findings: Sequence[Finding]) -> I
     order = np.lexsort((places, rows))
     rows, places = rows[order], places[order]
     cells, starts = np.unique(rows, return_index=True)
-    rows_of: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-    for row, on_cell in zip(cells.tolist(), _slices(places.tolist(), starts.tolist()), strict=True):
-        rows_of[on_cell].append(row)
-    for on_cell, alike in rows_of.items():
+    held = table.columns[column].kinds[cells].tolist()
+    rows_of: defaultdict[tuple[int, tuple[int, ...]], list[int]] = defaultdict(list)
+    for row, value, on_cell in zip(cells.tolist(), held, _slices(places.tolist(), starts.tolist()), strict=True):
+        rows_of[value, on_cell].append(row)
+    for (_, on_cell), alike in rows_of.items():
         yield _combine([findings[place] for place in on_cell]).on(np.array(alike))
 
 
 def _slices(items: list[int], starts: list[int]) -> Iterator[tuple[int, ...]]:
-    for start, end in zip(starts, [*starts[1:], len(items)], strict=True):
+    for start, end in pairwise([*starts, len(items)]):
         yield tuple(items[start:end])
 
 
 def _contradicted_by_marks(table: Table) -> Iterator[Finding]:
     for (row, position), truth in table.marks.items():
         if table.columns[position].value(row) != (truth or ""):
-            yield Finding(position, np.array([row]), truth, 1.0, MARK, "marked")
+            yield Finding(position, np.array([row]), truth, 1.0, MARK, "marked", step=_MARKED)
 
 
 def _combine(findings: Sequence[Finding]) -> Finding:

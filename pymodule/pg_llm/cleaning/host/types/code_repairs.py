@@ -6,9 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 
-from pg_llm.cleaning.host.types import phones
-from pg_llm.cleaning.host.types.characters import plain
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
+from pg_llm.values.host import phones
+from pg_llm.values.host.characters import plain
 
 _MIN_DOMINANT_SHARE = 0.6
 _MIN_COUNT = 5
@@ -48,6 +48,9 @@ def _filled(value: str, dominant: str, column: ColumnType) -> str | None:
     slots = re.sub("[^9Aa]", "", dominant)
     if column.name == "phone":
         kept = _national(value, kept, slots, dominant, column.region)
+    elif re.search(_SIGNS, value) and _runs(value) != _runs(dominant):
+        # 160-15 is not 16-015.
+        return None
     if len(kept) != len(slots) or not kept.isascii() or not kept.isalnum():
         return None
     # Letters tell nothing of their case: ab-12 is AB-12 where all others have capitals.
@@ -55,6 +58,11 @@ def _filled(value: str, dominant: str, column: ColumnType) -> str | None:
         return None
     characters = iter(kept)
     return "".join(_as(next(characters), slot) if slot in "9Aa" else slot for slot in dominant)
+
+
+def _runs(value: str) -> list[int]:
+    """The lengths of the parts between signs."""
+    return [len(part) for part in _SIGNS.split(value) if part]
 
 
 def _as(character: str, slot: str) -> str:

@@ -10,27 +10,29 @@ from pg_llm.cleaning.host.types import (
     inference,
     missing_values,
     number_repairs,
+    sign_repairs,
     word_repairs,
 )
-from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, Poll, ValueRepair
+from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
 
 
-def column_errors(counts: Counts, column: ColumnType | None = None, poll: Poll = lambda: None) -> list[ValueRepair]:
+def column_errors(counts: Counts, column: ColumnType | None = None) -> list[ValueRepair]:
     """At most one repair or suspicion per value, the surest first; none for a value written as the others are."""
-    column = column or inference.infer(counts, poll=poll)
+    column = column or inference.infer(counts)
     found: dict[str, ValueRepair] = {}
-    for repair in _all(counts, column, poll):
+    for repair in _all(counts, column):
         if repair.old not in found or repair.confidence > found[repair.old].confidence:
             found[repair.old] = repair
     return sorted(found.values(), key=lambda repair: -repair.confidence)
 
 
-def _all(counts: Counts, column: ColumnType, poll: Poll) -> Iterator[ValueRepair]:
+def _all(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     missing = {repair.old: repair for repair in missing_values.repairs(counts, column)}
     yield from missing.values()
     present = {value: count for value, count in counts.items() if value not in missing}
-    poll()
+    yield from sign_repairs.repairs(present, column)
     if column.name in number_repairs.NUMERIC:
+        yield from number_repairs.sentinels(present)
         yield from number_repairs.repairs(present, column)
     elif column.name in ("date", "timestamp"):
         yield from date_repairs.repairs(present, column)

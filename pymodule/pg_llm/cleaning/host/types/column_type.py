@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pg_llm.cleaning.host.types.dates import Order
+from pg_llm.values.host.dates import Order
 
-Poll = Callable[[], None]
 Counts = Mapping[str, int]
 
 

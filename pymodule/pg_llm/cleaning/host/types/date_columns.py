@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 
-from pg_llm.cleaning.host.types import dates
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts
-from pg_llm.cleaning.host.types.dates import Date, Order
+from pg_llm.values.host import dates
+from pg_llm.values.host.dates import Date, Order
 
 # Share of the cells that are dates, and of the dates that fit one order.
 _MIN_SHARE = 0.9
@@ -23,13 +23,15 @@ def infer(counts: Counts, locale: str | None = None) -> ColumnType | None:
     found = readings(counts, locale)
     total = sum(counts.values())
     dated = sum(counts[value] for value in found)
-    if dated < _MIN_SHARE * total:
+    # Among dates, a spreadsheet's serial numbers are dates as well.
+    serials = sum(counts[value] for value in counts if dates.of_serial(value)) if 2 * dated >= total else 0
+    if dated + serials < _MIN_SHARE * total:
         return _times(counts, total)
     order, ambiguous = order_of(counts, found, locale)
     timed = sum(counts[value] for value, each in found.items() if each[0].time is not None)
     form, language = form_of(counts, found, order)
     name = "timestamp" if timed > _TIME_SHARE * dated else "date"
-    return ColumnType(name, dated / total, order=order, form=form, language=language, ambiguous=ambiguous)
+    return ColumnType(name, (dated + serials) / total, order=order, form=form, language=language, ambiguous=ambiguous)
 
 
 def readings(counts: Counts, locale: str | None = None) -> Readings:
@@ -104,7 +106,7 @@ def _same_but_padding(bare: str, form: str) -> bool:
 
 
 def _times(counts: Counts, total: int) -> ColumnType | None:
-    from pg_llm.cleaning.host.types import times_of_day
+    from pg_llm.values.host import times_of_day
 
     fitting = sum(count for value, count in counts.items() if _is_time(times_of_day.split(value.strip())))
     return ColumnType("time", fitting / total) if fitting >= _MIN_SHARE * total else None

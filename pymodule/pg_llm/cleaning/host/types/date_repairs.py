@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from datetime import date
+from dataclasses import replace
+from datetime import date, time
 
-from pg_llm.cleaning.host.types import date_columns, dates
+from pg_llm.cleaning.host.types import date_columns
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
+from pg_llm.values.host import dates
 
 # Days by which programs say that there is none.
 _SENTINELS = frozenset(
     (date(1900, 1, 1), date(1899, 12, 30), date(1899, 12, 31), date(1969, 12, 31), date(1970, 1, 1), date(9999, 12, 31))
 )
 _SURE, _LIKELY = 0.97, 0.9
+_MIDNIGHT = time()
 _MIN_COUNT = 5
 # Years that all but this share of the column's days lie between.
 _MAX_OUTSIDE = 0.02
@@ -27,7 +30,8 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
         step = f"dates are written as {_shown(column.form)}"
         for value in counts:
             new = _in_form(value, column)
-            if new is not None and new != value:
+            # AUG is Aug.
+            if new is not None and new.casefold() != value.casefold():
                 two_digits = re.search(r"(?<!\d)\d{2}(?!\d)(?!.*\d{4})", value) and not re.search(r"\d{4}", value)
                 confidence = _LIKELY if two_digits and "%Y" in column.form else _SURE
                 yield ValueRepair(value, new, confidence, "date", step, "most other dates are written so")
@@ -39,14 +43,18 @@ def _in_form(value: str, column: ColumnType) -> str | None:
     if any(_is_in_form(each, column) for each in dates.readings(value, column.language)):
         return None
     read = dates.read(value, column.order, column.language) or dates.of_serial(value)
-    return None if read is None else dates.write(read, column.form, column.language)
+    if read is None:
+        return None
+    # Programs write midnight for a day without a time.
+    day = replace(read, time=None) if column.name == "date" and read.time == _MIDNIGHT else read
+    return dates.write(day, column.form, column.language)
 
 
 def _is_in_form(reading: dates.Date, column: ColumnType) -> bool:
     """Whether a reading is in the column's form, with or without zeros before its numbers."""
     assert column.form is not None
     if reading.time is not None:
-        return True
+        return reading.time != _MIDNIGHT
     bare = column.form.replace("%-", "%").replace("%B", "%b")
     fits = (reading.form or "").replace("%-", "%").replace("%B", "%b") == bare
     return fits and ("%-" in column.form or "%-" not in (reading.form or ""))

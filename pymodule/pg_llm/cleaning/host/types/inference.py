@@ -5,63 +5,49 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from pg_llm.cleaning.host.types import (
-    booleans,
-    codes,
-    contacts,
-    currencies,
-    date_columns,
-    missing,
-    number_columns,
-    phones,
-    places,
-    word_columns,
-)
-from pg_llm.cleaning.host.types.characters import folded, plain
-from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, Poll
+from pg_llm.cleaning.host.types import date_columns, missing, number_columns, word_columns
+from pg_llm.cleaning.host.types.column_type import ColumnType, Counts
+from pg_llm.cleaning.value_sample import sample
+from pg_llm.values.host import booleans, codes, contacts, currencies, phones, places
+from pg_llm.values.host.characters import folded, plain
 
-# Distinct values that are looked at: the most frequent ones, and others evenly spread.
-_MAX_FREQUENT, _MAX_OTHERS = 1000, 4000
 # Share of the cells that fit a type.
 _MIN_SHARE = 0.9
 # A type that is told by a checksum alone needs so many distinct values.
 _MIN_CHECKED = 3
 _MAX_LENGTH = 200
+# Shorter numbers are dialled within a town, and look like many other codes.
+_MIN_PHONE_DIGITS = 7
 
 
-def infer(counts: Counts, locale: str | None = None, poll: Poll = lambda: None) -> ColumnType:
+def infer(counts: Counts, locale: str | None = None) -> ColumnType:
     """The type that at least 90 % of the values have; the name is empty for a column without values.
 
     `locale` decides between readings that the column leaves open.
     """
-    values = sample(counts)
+    values = _shortened(sample(counts))
     present = {value: count for value, count in values.items() if missing.kind(value) not in ("sure", "sign")}
     known = {value: count for value, count in present.items() if missing.kind(value) is None} or present
     if not known:
         return ColumnType("")
     for find in (_booleans, _checked, _contacts, date_columns.infer, _phones, number_columns.infer, _places):
-        poll()
         found = find(known, locale)
         if found is not None and found.share >= _MIN_SHARE:
             return found
     return word_columns.infer(known)
 
 
-def sample(counts: Counts) -> Counter[str]:
-    """At most 5,000 of the values that are not blank, with their counts."""
-    filled = Counter({value: count for value, count in counts.items() if value.strip()})
-    if len(filled) <= _MAX_FREQUENT + _MAX_OTHERS:
-        return filled
-    chosen = Counter(dict(filled.most_common(_MAX_FREQUENT)))
-    others = [value for value in filled if value not in chosen]
-    step = len(others) / _MAX_OTHERS
-    chosen.update({others[int(number * step)]: filled[others[int(number * step)]] for number in range(_MAX_OTHERS)})
-    return chosen
+def _shortened(counts: Counts) -> Counts:
+    """The same with long values cut: they are texts."""
+    shortened: Counter[str] = Counter()
+    for value, count in counts.items():
+        shortened[value[:_MAX_LENGTH]] += count
+    return shortened
 
 
 def share(counts: Counts, fits: Callable[[str], object]) -> float:
     """The share of the cells whose value fits."""
-    fitting = sum(count for value, count in counts.items() if len(value) <= _MAX_LENGTH and fits(value))
+    fitting = sum(count for value, count in counts.items() if len(value) < _MAX_LENGTH and fits(value))
     return fitting / sum(counts.values())
 
 
@@ -91,7 +77,8 @@ def _contacts(counts: Counts, _: str | None) -> ColumnType | None:
 def _phones(counts: Counts, locale: str | None) -> ColumnType | None:
     # Digits alone are numbers or codes, unless a trunk or country code leads them.
     marked = share(counts, lambda value: not plain(value).isdecimal() or value.startswith("0"))
-    if marked < 1 - _MIN_SHARE / 2:
+    long = share(counts, lambda value: sum(map(str.isdecimal, value)) >= _MIN_PHONE_DIGITS)
+    if min(marked, long) < _MIN_SHARE:
         return None
     international = [value for value in counts if phones.parse(value) is not None]
     national = [value for value in counts if value not in set(international)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pg_llm.cleaning.host.types.characters import plain
+from pg_llm.values.host.characters import plain
 
 # No table holds these as values; spreadsheets write the errors, in their users' languages.
 _SURE = frozenset(
@@ -25,11 +25,11 @@ _LIKELY = frozenset(
     word.strip()
     for word in """
     na|none|null|nil|nan|unknown|unk|undefined|missing|tbd|tba|tbc|unbekannt|fehlt|inconnu|inconnue|desconocido|ninguno
-    desconhecido|sconosciuto|nessuno|nieznany|brak|неизвестно|unspecified|not set|unset|empty|blank|leer|vide|vacío
-    xxx|無|无|なし|aucun|aucune|none given|not given
+    desconhecido|sconosciuto|nessuno|nieznany|brak|неизвестно|unspecified|not set|unset|blank|leer|vide|vacío
+    無|无|なし|aucun|aucune|none given|not given
 """.replace("\n", "|").split("|")
 )
-_SIGNS = frozenset("- -- --- ? ?? ??? . .. ... … / _ .- -.-".split())
+_SIGNS = frozenset("- -- --- ? ?? ??? . .. ... … .- -.-".split())
 
 
 def kind(text: str) -> str | None:

@@ -17,16 +17,16 @@ _WORDLESS = frozenset(
 _SHARED = frozenset("na null none nil nan".split())
 # A sign may mean zero among numbers.
 _SURE, _LIKELY, _UNSURE = 0.97, 0.9, 0.8
-# If more of a column's cells hold one of these, it is an answer.
+# If more of a column's cells hold a word that may mean something else, it is an answer.
 _MAX_SHARE = 0.5
 
 
 def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     """Values that stand for a missing one, to become NULL."""
     kinds = {value: kind for value in counts if len(value) <= 40 and (kind := missing.kind(value))}
-    total = sum(counts.values())
-    if not kinds or sum(counts[value] for value in kinds) > _MAX_SHARE * total:
-        return
+    doubtful = sum(counts[value] for value, kind in kinds.items() if kind != "sure")
+    if doubtful > _MAX_SHARE * sum(counts.values()):
+        kinds = {value: kind for value, kind in kinds.items() if kind == "sure"}
     others = [value for value in counts if value not in kinds and re.search(r"[^\W\d_]", value)]
     for value, kind in kinds.items():
         confidence = _confidence(value, kind, column, others)
@@ -41,6 +41,8 @@ def _confidence(value: str, kind: str, column: ColumnType, others: list[str]) ->
         return _LIKELY if kind == "sign" and column.name not in ("date", "timestamp") else _SURE
     if kind == "sign":
         return _LIKELY
+    if column.name == "code" and re.fullmatch(column.pattern or "", value):
+        return None
     if value.strip().casefold() not in _SHARED:
         # A category of its own, where few others are.
         return _UNSURE if column.name == "category" else _LIKELY

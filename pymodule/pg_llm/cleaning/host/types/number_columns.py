@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 
-from pg_llm.cleaning.host.types import numbers
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts
-from pg_llm.cleaning.host.types.numbers import Number
+from pg_llm.values.host import numbers
+from pg_llm.values.host.numbers import Number
 
 _MIN_SHARE = 0.9
 # Of the values that show a decimal mark, at most this share may show another one.
 _MAX_CONTRARY = 0.05
 # A unit or currency that so many of the numbers carry is the column's.
 _UNIT_SHARE = 0.5
+_LOOK_ALIKE = str.maketrans("OolI", "0011")
+_MAX_LENGTH = 30
 # So many different numbers below a thousand tell what a mark in the larger ones is.
 _MIN_SMALL = 3
 
@@ -25,7 +28,9 @@ def infer(counts: Counts, locale: str | None = None) -> ColumnType | None:
     found = readings(counts)
     total = sum(counts.values())
     numeric = sum(counts[value] for value in found)
-    if numeric < _MIN_SHARE * total or any(_is_padded(value) for value in counts):
+    # Among numbers, 1O0 is one as well.
+    mistyped = sum(counts[value] for value in counts if value not in found and retyped(value))
+    if 2 * numeric < total or numeric + mistyped < _MIN_SHARE * total or any(_is_padded(value) for value in counts):
         return None
     mark, ambiguous = decimal_mark_of(counts, found, locale)
     with_unit: Counter[str] = Counter()
@@ -36,7 +41,7 @@ def infer(counts: Counts, locale: str | None = None) -> ColumnType | None:
         with_unit[number.unit or ""] += counts[value]
         with_currency[number.currency or ""] += counts[value]
         decimals += counts[value] if number.decimal_mark else 0
-    share = numeric / total
+    share = (numeric + mistyped) / total
     if numeric - with_currency[""] > _UNIT_SHARE * numeric:
         return ColumnType("money", share, mark, unit=_most(with_currency), ambiguous=ambiguous)
     if numeric - with_unit[""] > _UNIT_SHARE * numeric:
@@ -87,6 +92,14 @@ def _mark_by_small_numbers(found: Readings) -> str | None:
     if len(marks) != 1 or len(bare) < _MIN_SMALL or any(abs(value) >= 1000 for value in bare):
         return None
     return {",": ".", ".": ","}.get(marks.pop())
+
+
+def retyped(value: str) -> str | None:
+    """A number in which letters stand for the digits that they look like, with those; None for another value."""
+    if len(value) > _MAX_LENGTH or not re.search(r"\d", value) or not re.fullmatch(r"[\dOolI.,+-]+", value):
+        return None
+    digits = value.translate(_LOOK_ALIKE)
+    return digits if digits != value and numbers.readings(digits) else None
 
 
 def _is_padded(value: str) -> bool:

@@ -5,21 +5,27 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
-from pg_llm.cleaning.host.types import number_columns, units
-from pg_llm.cleaning.host.types.characters import plain
+from pg_llm.cleaning.host.types import number_columns
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
-from pg_llm.cleaning.host.types.numbers import Number
+from pg_llm.values.host import units
+from pg_llm.values.host.characters import plain
+from pg_llm.values.host.numbers import Number
 
 NUMERIC = frozenset("integer decimal money percent quantity".split())
 _DIGITS = re.compile(r"\d(?:.*\d)?|[.,]\d+")
 # The column's own writing has at least this share.
 _MIN_DOMINANT_SHARE = 0.6
 _MIN_COUNT = 5
+_MIN_SENTINELS = 3
 _SURE, _LIKELY = 0.97, 0.9
 _THOUSAND = 1000
+# Decimals of a number that arithmetic has left its error in, and the digits that it is true to.
+_FLOAT_DECIMALS, _FLOAT_DIGITS = 13, 12
+_MAX_NOISY = 0.5
 
 
 class Writing(NamedTuple):
@@ -42,24 +48,48 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     if most < _MIN_DOMINANT_SHARE * written.total() or most < _MIN_COUNT:
         return
     group_mark = _group_mark(counts, chosen)
+    mark = column.decimal_mark or _most_frequent_mark(counts, found)
     is_mixed = _is_mixed(found, column.decimal_mark)
     unit = next((number.unit for value, number in chosen.items() if _writing(value) == writing), None)
     currency = next((number.currency for value, number in chosen.items() if _writing(value) == writing), None)
+    # By arithmetic of 53 bits, 0.056 becomes 0.055999999999999994.
+    noisy = {value for value, number in chosen.items() if _has_float_error(number.value)}
+    is_noise_rare = sum(counts[value] for value in noisy) < _MAX_NOISY * written.total()
+    decimals = min((-_exponent(number.value) for value, number in chosen.items() if value not in noisy), default=0)
+    for value in counts:
+        if value not in found and (digits := number_columns.retyped(value)):
+            yield ValueRepair(value, digits, _LIKELY, "number", "letters that look like digits", "others are numbers")
     for value, number in chosen.items():
-        open_value = len(found[value]) > 1 and (column.decimal_mark is None or is_mixed)
-        if open_value or (number.currency and currency and number.currency != currency) or number.is_scaled:
+        is_open = len(found[value]) > 1 and (column.decimal_mark is None or is_mixed)
+        is_of_another = number.currency and currency and number.currency != currency
+        has_no_mark = number.decimal_mark is not None and mark is None
+        # 1e-05 is as good as .00001, and 3k may be rounded.
+        if is_open or has_no_mark or is_of_another or number.is_scaled or re.search(r"\d[eE]", value):
             continue
+        if is_noise_rare and value in noisy:
+            number = replace(number, value=_padded(_rounded(number.value), decimals))
         amount = _in_unit(number, unit)
-        if amount is None:
+        if amount is None or (unit is not None and number.unit is None):
+            # Whether the unit is left out or the number is another one, nothing tells.
             continue
-        new = _write(amount, column.decimal_mark, group_mark, writing, value)
+        new = _write(amount, mark, group_mark, writing, value)
         if new != value:
             is_converted = bool(unit and number.unit and number.unit != unit)
-            confidence = _LIKELY if is_converted or (unit and not number.unit) else _SURE
+            confidence = _LIKELY if is_converted or value in noisy else _SURE
             kind = "unit" if is_converted or number.unit != unit else "number"
-            example = f"{writing.before}1{column.decimal_mark or ''}{'5' if column.decimal_mark else ''}{writing.after}"
+            example = f"{writing.before}1{f'{mark}5' if mark else ''}{writing.after}"
             step = f"units become {unit}" if is_converted else f"numbers are written as {example}"
             yield ValueRepair(value, new, confidence, kind, step, "most other numbers are written so")
+
+
+def sentinels(counts: Counts) -> Iterator[ValueRepair]:
+    """-999 and its like among numbers that are none of them negative."""
+    found = number_columns.readings(counts)
+    nines = [value for value in found if re.fullmatch("-9{2,6}", value)]
+    others = [each[0].value for value, each in found.items() if value not in nines]
+    if len(nines) == 1 and len(others) >= _MIN_COUNT and min(others) >= 0 and counts[nines[0]] >= _MIN_SENTINELS:
+        reason = "no other number is negative, and programs write nines where there is none"
+        yield ValueRepair(nines[0], None, _LIKELY, "missing", "numbers that stand for none become NULL", reason)
 
 
 def _writing(value: str) -> Writing:
@@ -80,6 +110,16 @@ def _group_mark(counts: Counts, chosen: dict[str, Number]) -> str | None:
     return marks.most_common(1)[0][0] or None if marks else None
 
 
+def _most_frequent_mark(counts: Counts, found: number_columns.Readings) -> str | None:
+    """The decimal mark that most numbers with one show."""
+    marks: Counter[str] = Counter()
+    for value, each in found.items():
+        if len(each) == 1 and each[0].decimal_mark:
+            marks[each[0].decimal_mark] += counts[value]
+    mark, most = next(iter(marks.most_common(1)), (None, 0))
+    return mark if most >= _MIN_DOMINANT_SHARE * marks.total() else None
+
+
 def _is_mixed(found: number_columns.Readings, mark: str | None) -> bool:
     """Whether some value shows another decimal mark than the column's, so that 1,234 may mean either."""
     return any(
@@ -87,6 +127,25 @@ def _is_mixed(found: number_columns.Readings, mark: str | None) -> bool:
         and (each[0].decimal_mark not in (None, mark) or (mark is not None and each[0].group_mark == mark))
         for each in found.values()
     )
+
+
+def _has_float_error(value: Decimal) -> bool:
+    """Whether it has more decimals than anybody writes, and few of them but for an error at its end."""
+    return -_exponent(value) >= _FLOAT_DECIMALS and -_exponent(_rounded(value).normalize()) <= _FLOAT_DECIMALS // 2
+
+
+def _rounded(value: Decimal) -> Decimal:
+    return Decimal(f"{float(value):.{_FLOAT_DIGITS}g}")
+
+
+def _exponent(value: Decimal) -> int:
+    exponent = value.as_tuple().exponent
+    return exponent if isinstance(exponent, int) else 0
+
+
+def _padded(value: Decimal, decimals: int) -> Decimal:
+    """The value with so many decimals at least."""
+    return value.quantize(Decimal(1).scaleb(-decimals)) if -_exponent(value) < decimals else value
 
 
 def _in_unit(number: Number, unit: str | None) -> Decimal | None:
@@ -109,6 +168,9 @@ def _write(value: Decimal, mark: str | None, group_mark: str | None, writing: Wr
         is_grouped = False
     if is_grouped and group_mark:
         whole = f"{int(whole):,}".replace(",", group_mark)
+    if whole == "0" and match[0][0] in ".,":
+        # Some write .5, which is no error.
+        whole = ""
     digits = f"{whole}{mark or '.'}{decimals}" if decimals else whole
     if _writing(old) == writing and plain(old).strip("-+() ") == digits:
         return old

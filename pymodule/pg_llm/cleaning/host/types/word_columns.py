@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Callable
 from functools import cache
 
-from pg_llm.cleaning.host.types import codes
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts
+from pg_llm.values.host import codes
 
 _MIN_SHARE = 0.9
 # Share of a column's names that have a legal form (GmbH, Ltd) or a title (Dr.), where the others may go without.
@@ -20,11 +20,11 @@ _MAX_CATEGORY_SHARE = 0.1
 _MIN_TEXT_LENGTH, _MIN_TEXT_WORDS = 40, 6
 _MAX_CODE_LENGTH = 30
 _RUN = re.compile(r"(\[A-Z\]|\[a-z\]|\\d)\1*")
-_ADDRESS = re.compile(
-    r"(?i)\d.*\b(?:st|street|ave|avenue|rd|road|blvd|boulevard|ln|lane|dr|drive|way|ct|court|pl|place|sq|square|hwy"
+_STREET = re.compile(
+    r"(?i)\b(?:st|street|ave|avenue|rd|road|blvd|boulevard|ln|lane|dr|drive|way|ct|court|pl|place|sq|square|hwy"
     r"|rue|chemin|quai|calle|carrer|avenida|av|rua|via|viale|piazza|plaza|ulica|ul)\b|"
-    r"(?i:stra(?:ß|ss)e|str\.|weg|gasse|platz|allee|straat|laan|gatan|vägen|gade|vej|veien|katu)\s*\d|"
-    r"(?:丁目|番地|路\d+号|街\d+号)|(?i:улица|ул\.|проспект|пр-т).*\d"
+    r"(?i:stra(?:ß|ss)e|str\.|weg|gasse|platz|allee|straat|laan|gatan|vägen|gade|vej|veien|katu) ?\d|"
+    r"(?:丁目|番地|路\d+号|街\d+号)|(?i:улица|ул\.|проспект|пр-т)"
 )
 _TITLE = re.compile(r"(?:Dr|Prof|Mr|Mrs|Ms|Miss|Herr|Frau|M|Mme|Mlle|Sr|Sra|Sir|Dame|Rev|Ing)\.?,? [A-ZÀ-Þ]")
 _SURNAME_FIRST = re.compile(r"[^\W\d_][\w'’ -]+, [^\W\d_][\w'’. -]+")
@@ -36,7 +36,7 @@ def infer(counts: Counts) -> ColumnType:
     total = sum(counts.values())
 
     def share(fits: Callable[[str], object]) -> float:
-        return sum(count for value, count in counts.items() if len(value) <= 200 and fits(value)) / total
+        return sum(count for value, count in counts.items() if fits(value)) / total
 
     postal = share(codes.postcode_country)
     if postal >= _MIN_SHARE and len(counts) > 2:
@@ -46,7 +46,7 @@ def infer(counts: Counts) -> ColumnType:
         return found
     length = sum(len(value) * count for value, count in counts.items()) / total
     words = sum(len(value.split()) * count for value, count in counts.items()) / total
-    if (fitting := share(_ADDRESS.search)) >= 0.7 and length < 2 * _MIN_TEXT_LENGTH:
+    if (fitting := share(_is_address)) >= 0.7 and length < 2 * _MIN_TEXT_LENGTH:
         return ColumnType("address", fitting)
     if words < _MIN_TEXT_WORDS and len(counts) > 2:
         if (fitting := share(has_legal_form)) >= _MIN_LEGAL_FORM:
@@ -77,6 +77,10 @@ def has_legal_form(name: str) -> bool:
     return last in forms and (len(last) > 2 or words[-1][0].isupper())
 
 
+def _is_address(text: str) -> bool:
+    return any(map(str.isdecimal, text)) and bool(_STREET.search(text))
+
+
 def _is_person(name: str) -> bool:
     words = re.findall(r"[^\W\d_][\w'’.-]*", name)
     capitals = sum(word[0].isupper() or not word[0].islower() for word in words)
@@ -94,7 +98,8 @@ def _code(counts: Counts, total: int) -> ColumnType | None:
         looks_like_code = len(value) <= _MAX_CODE_LENGTH and (
             any(map(str.isdecimal, value)) or (value.isupper() and len(value) <= 5)
         )
-        if looks_like_code and not re.search(r"\s", value.strip()) and value.isascii():
+        words = " " in value and not re.fullmatch("[A-Z0-9-]+ [A-Z0-9-]+", value)
+        if looks_like_code and not words and value.isascii() and value.isprintable():
             found[pattern(value)] += count
     common = found.most_common(_MAX_PATTERNS)
     covered = sum(count for _, count in common)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
-from pg_llm.cleaning.host.types import booleans, contacts, currencies, places
-from pg_llm.cleaning.host.types.characters import folded
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
+from pg_llm.values.host import booleans, contacts, currencies, places
+from pg_llm.values.host.characters import folded
 
 _SURE, _LIKELY = 0.97, 0.9
 _MIN_COUNT = 5
@@ -92,7 +93,8 @@ def _form(value: str, code: str) -> str:
     text = value.strip()
     if len(text) <= 3 and text.isascii() and text.isalpha():
         return f"code of {len(text)}"
-    return "name" if any(map(str.isalpha, text)) else "sign"
+    # Quotation marks and the like are none of the column's forms.
+    return "name" if re.fullmatch(r"[^\W\d_][\w .,'()&-]*", text) else "other"
 
 
 def _written(name: str, code: str, form: str) -> str | None:

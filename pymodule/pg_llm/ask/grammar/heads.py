@@ -1,0 +1,328 @@
+"""From the rewritten nodes of a clause to its logical form, by what the clause asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from pg_llm.ask.grammar.attachment import attach, related, repeats
+from pg_llm.ask.grammar.clause import Clause, Misfit, Node, shown_columns, with_words
+from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Bucket, Column, Condition, Form, Related, Share, Term
+
+_PERSON_WORDS = {"who", "whom", "whose", "谁"}
+# Words before a column that is to be shown too.
+_ADDING = {"with", "and", "their", "its", ",", "including", "plus", "show", "give", "include", "together"}
+_PLACES = {"city", "country", "state", "address", "location", "region", "place", "street"}
+
+
+class Head:
+    """The form of one clause; `boundary` is the place of the word between the base of a share and its part."""
+
+    def __init__(self, clause: Clause, ratios: Sequence[Node], boundary: int | None) -> None:
+        self._clause, self._schema = clause, clause.schema
+        self._spans = list(clause.nodes)
+        self._conditions = clause.take("condition")
+        self._keys = clause.take("key")
+        self._orders = clause.take("order", "sort")
+        self._measures = clause.take("measure")
+        self._distinct = clause.take("distinct")
+        self._asked = clause.take("when", "where")
+        self._ratios, self._boundary = ratios, boundary
+        self._rest = list(clause.nodes)
+        # Whether the question says which columns it wants.
+        self._explicit = False
+
+    def form(self) -> Form:
+        """The form of all nodes. Raises Misfit where one is left over."""
+        other = next((node for node in self._rest if node.kind not in ("table", "column")), None)
+        if other is not None:
+            raise Misfit(f"left over: {other.text or other.kind}")
+        ratios, keys, orders, measures = self._ratios, self._keys, self._orders, self._measures
+        if len(orders) > 1 or len(ratios) > 1 or (ratios and (orders or measures)):
+            raise Misfit("two heads")
+        if len(keys) > 1 and any(key.ref[1] < 0 and not isinstance(key.term, Bucket) for key in keys):
+            raise Misfit("a number per row and per group")
+        if ratios:
+            form = self._share(ratios[0])
+        elif measures and orders and not keys and self._rest and orders[0].meaning[0] == "top":
+            form = self._listed()
+            for node in measures:
+                show_known(form, node)
+        elif measures and not keys and self._rest and self._are_compared():
+            form = self._listed()
+        elif measures:
+            form = self._measured()
+        elif keys:
+            form = self._counted()
+        else:
+            form = self._listed()
+        if not ratios:
+            mentions = [node for node in self._rest if node.kind == "table"]
+            attach(self._schema, form, mentions, self._conditions, orders)
+        self._finish(form)
+        if measures and not ratios and self._are_compared():
+            self._show_compared(form)
+        return form
+
+    def _are_compared(self) -> bool:
+        """True where the measures are those of conditions: customers with more than 3 orders, and how many each."""
+        compared = [node.aggregate for node in self._conditions if node.aggregate]
+        return all(node.aggregate in compared for node in self._measures)
+
+    def _show_compared(self, form: Form) -> None:
+        for node in self._measures:
+            terms = [condition.term for condition in (*form.where, *form.having)]
+            for term in terms:
+                if term is not None and node.aggregate in (term, term.aggregate if isinstance(term, Related) else None):
+                    form.select.append(with_words(term, node.words))
+
+    def _finish(self, form: Form) -> None:
+        for node in self._asked:
+            columns = [self._schema.column(term.ref) for term in form.select if isinstance(term, Column)]
+            if not any(
+                column.kind == "date" if node.kind == "when" else _PLACES & set(column.words) for column in columns
+            ):
+                raise Misfit(f"{node.kind} is not answered")
+            form.named |= node.words
+        if self._distinct:
+            if form.group or not all(isinstance(term, Column) for term in form.select):
+                raise Misfit("different what")
+            form.distinct = True
+            form.named = form.named.union(*(node.words for node in self._distinct))
+
+    def _share(self, ratio: Node) -> Form:
+        """What share of rows fulfils a condition."""
+        rest, conditions = self._rest, self._conditions
+        if not rest or rest[0].kind != "table":
+            raise Misfit("a share of nothing")
+        table = rest[0].ref[0]
+        if not conditions and len(rest) == 2 and rest[1].kind == "table":
+            exists = Condition("exists", tables=(rest[1].ref[0],), words=rest[1].words)
+            conditions, rest = [replace(rest[1], condition=exists)], rest[:1]
+        if not conditions:
+            raise Misfit("a share of nothing")
+        first = rest[0].start if self._boundary is None else self._boundary
+        part = [node for node in conditions if node.start >= first]
+        base = [node for node in conditions if node.start < first]
+        if not part:
+            part, base = base, part
+        inner = []
+        for node in part:
+            assert node.condition is not None
+            inner.append(
+                replace(node.condition, term=related(table, node.aggregate)) if node.aggregate else node.condition
+            )
+        counted = Aggregate("count", table, words=rest[0].words)
+        share = Share(counted, tuple(inner), int(ratio.meaning[0]), ratio.words)
+        form = Form(table, where=[node.condition for node in base if node.condition])
+        for key in self._keys:
+            self._group(form, key)
+        form.select.append(share)
+        self._mention(form, rest[1:])
+        return form
+
+    def _measured(self) -> Form:
+        """How many, how much, on average; for each key, in an order by it."""
+        terms = [term for node in self._measures for term in node.terms]
+        first = terms[0]
+        if isinstance(first, Aggregate) and isinstance(first.argument, Related):
+            return self._average_count(first)
+        if not isinstance(first, Aggregate):
+            raise Misfit("a measure of what is none")
+        if any(not isinstance(term, Aggregate) or term.table != first.table for term in terms):
+            raise Misfit("measures of several tables")
+        form = Form(first.table)
+        totals = [node for node in self._measures if node.text.lower().startswith("total")]
+        if first.function == "avg" and totals and any(key.ref[1] < 0 for key in self._keys):
+            raise Misfit("an average of totals")
+        for key in self._keys:
+            if key.ref == (form.main, -1) and first.function == "avg":
+                # The average per order is one of orders.
+                form.named |= key.words
+            else:
+                self._group(form, key)
+        form.select += terms
+        for order in self._orders:
+            if order.meaning[0] == "top" and not self._keys:
+                raise Misfit("the first of one row")
+            form.order = (order.term or form.select[0], order.descending)
+            form.limit = (order.limit or 1) if order.meaning[0] == "top" else None
+            form.ties = order.limit is None and form.limit is not None
+            form.named |= order.words
+        self._mention(form, self._rest)
+        return form
+
+    def _average_count(self, term: Aggregate) -> Form:
+        """The average number of rows per row of another table; rows without any count as 0."""
+        owners = [*self._keys, *self._rest]
+        if len(owners) != 1 or self._orders or owners[0].ref[1] >= 0 or isinstance(owners[0].term, Bucket):
+            raise Misfit("an average number without its unit")
+        owner = owners[0].ref[0]
+        assumption = f"rows of {self._schema.tables[owner].name} without any count as 0"
+        return Form(owner, [replace(term, table=owner)], named=owners[0].words, assumptions=[assumption])
+
+    def _counted(self) -> Form:
+        """Rows per key: tickets per channel; the highest salary per department."""
+        keys, orders, rest = self._keys, self._orders, self._rest
+        term = orders[0].term if len(orders) == 1 else None
+        if isinstance(term, Column) and orders[0].meaning[0] == "top" and orders[0].limit is None and not rest:
+            form = Form(term.table)
+            for key in keys:
+                self._group(form, key)
+            function = "max" if orders[0].descending else "min"
+            form.select.append(Aggregate(function, term.table, term, words=orders[0].words))
+            return form
+        if isinstance(term, Aggregate) and not rest and len(keys) == 1 and isinstance(keys[0].term, Bucket):
+            # Which month had the most orders.
+            form = Form(term.table)
+            self._group(form, keys[0])
+            self._sort(form, orders[0])
+            return form
+        if orders or len(rest) != 1 or rest[0].kind != "table" or len(keys) != 1:
+            raise Misfit("groups without a measure")
+        form = Form(rest[0].ref[0], plausibility=0.9 if keys[0].meaning == ("each",) else 0.8)
+        self._group(form, keys[0])
+        form.select.append(Aggregate("count", form.main, words=rest[0].words))
+        form.assumptions.append(f"the number of rows of {self._schema.tables[form.main].name}")
+        return form
+
+    def _group(self, form: Form, key: Node) -> None:
+        """Group by a key: for rows of a table by their key too, as two rows may have one name."""
+        terms = list(key.terms)
+        if any(isinstance(term, Aggregate | Related) for term in terms):
+            raise Misfit("a group by a measure")
+        identity: list[Term] = []
+        if key.ref[1] < 0 and not isinstance(terms[0], Bucket):
+            table = key.ref[0]
+            edge = self._schema.reference_edge(form.main, table)
+            named = terms[0].ref[1] if len(terms) == 1 and isinstance(terms[0], Column) else None
+            if edge is not None and [b for _, b in edge.columns] == [named]:
+                # The rows themselves hold what names the group.
+                terms = [Column((form.main, edge.columns[0][0]), key.words)]
+            else:
+                identity = [Column((table, column)) for column in self._schema.identity_columns(table)]
+        form.select += terms
+        form.group += [*identity, *terms]
+
+    def _listed(self) -> Form:
+        """Rows, or columns of them, in an order."""
+        order = self._orders[0] if self._orders else None
+        tables = [node for node in self._rest if node.kind == "table"]
+        columns = [node for node in self._rest if node.kind == "column"]
+        if not tables and not columns:
+            return self._extreme(order)
+        if not tables:
+            return self._columns(columns, order)
+        chinese = self._clause.chinese
+        target = tables[-1] if chinese else tables[0]
+        form = Form(target.ref[0], named=target.words)
+        owner = self._clause.tokens[target.end - 1].is_genitive
+        ahead = [node for node in columns if owner or node.start < target.start]
+        if ahead and len({node.ref[0] for node in ahead}) == 1 and not chinese:
+            form.main = ahead[0].ref[0]
+        if not chinese and not all(node in ahead or self._is_added(node) for node in columns):
+            raise Misfit("a column that nothing is done with")
+        if ahead and len(ahead) < len(columns) and not chinese:
+            raise Misfit("columns on both sides of what has them")
+        self._explicit = bool(columns) and (bool(ahead) or chinese)
+        form.select = [] if self._explicit else shown_columns(self._schema, form.main)
+        form.select += [Column(node.ref, node.words) for node in columns]
+        if not columns and self._is_verb(target):
+            raise Misfit("what is asked for has no name")
+        others = [node for node in tables if node is not target]
+        for node in others:
+            if {"their", "its"} & set(self._words_before(node)):
+                if repeats(self._schema, form.main, node.ref[0]):
+                    raise Misfit("rows beside each row")
+                form.select += shown_columns(self._schema, node.ref[0])
+        self._sort(form, order)
+        self._mention(form, others)
+        return form
+
+    def _is_verb(self, target: Node) -> bool:
+        """True where the name of a table is the verb of the question, as in: what did Ada order."""
+        last = self._clause.tokens[target.end - 1]
+        asked = {token.text.lower() for token in self._clause.tokens[: target.start]}
+        return last.text.lower() == last.stem and bool(asked & {"did", "does", "do"}) and not last.chinese
+
+    def _columns(self, columns: Sequence[Node], order: Node | None) -> Form:
+        """Columns without the name of their table: the capacity of Pilates; which cities have …."""
+        terms: list[Term] = [Column(node.ref, node.words) for node in columns]
+        first = columns[0].ref
+        entity = self._schema.names_row(first) or self._schema.column(first).unique
+        aggregates = [node.aggregate for node in [*self._conditions, *([order] if order else [])] if node.aggregate]
+        if len(columns) == 1 and not entity and aggregates:
+            form = Form(aggregates[0].table, terms, group=list(terms))
+        else:
+            of_one_row = any(
+                Column(node.ref) in shown_columns(self._schema, node.ref[0])
+                for node in self._conditions
+                if node.ref[1] >= 0
+            )
+            several = len({node.ref[0] for node in columns}) > 1
+            distinct = not (several or entity or order or of_one_row)
+            form = Form(first[0], terms, distinct=distinct)
+        self._sort(form, order)
+        return form
+
+    def _extreme(self, order: Node | None) -> Form:
+        """The highest salary; who has the highest salary."""
+        term = order.term if order else None
+        if order is None or not isinstance(term, Column):
+            raise Misfit("nothing to show")
+        if {token.text.lower() for token in self._clause.tokens} & _PERSON_WORDS:
+            form = Form(term.table, shown_columns(self._schema, term.table), plausibility=0.95)
+            self._sort(form, order)
+            return form
+        if order.meaning[0] != "top" or order.limit is not None:
+            raise Misfit("an order of nothing")
+        function = "max" if order.descending else "min"
+        return Form(term.table, [Aggregate(function, term.table, Column(term.ref), words=order.words)])
+
+    def _sort(self, form: Form, order: Node | None) -> None:
+        if order is None:
+            return
+        term = order.term or form.select[0]
+        if isinstance(term, Aggregate) and not form.group:
+            term = replace(related(form.main, replace(term, words=NO_WORDS)), words=term.words)
+        elif isinstance(term, Column) and not form.group and repeats(self._schema, form.main, term.table):
+            # Top customers by amount have the largest sum; the customer with the highest amount has a row with it.
+            summed = order.meaning == ("top", "by") and self._schema.column(term.ref).is_measure
+            function = "sum" if summed else "max" if order.descending else "min"
+            term = Related(Aggregate(function, term.table, term), words=term.words)
+            form.plausibility *= 0.85 if summed else 1.0
+        form.order = (with_words(term, order.words), order.descending)
+        form.distinct = False
+        if order.meaning[0] == "top":
+            form.limit, form.ties = order.limit or 1, order.limit is None
+            if order.limit is not None and form.order[0] not in form.select and not self._explicit:
+                form.select.append(form.order[0])
+            if isinstance(term, Related) and term.aggregate.function == "count" and not order.descending:
+                form.plausibility *= 0.6
+
+    def _is_added(self, node: Node) -> bool:
+        """True for a column that is to be shown too: with their cities, and the price."""
+        return bool(set(self._words_before(node)) & _ADDING)
+
+    def _words_before(self, node: Node) -> list[str]:
+        """The words between a node and the one before it."""
+        start = max((one.end for one in self._spans if one.end <= node.start), default=0)
+        return [token.text.lower() for token in self._clause.tokens[start : node.start]]
+
+    def _mention(self, form: Form, nodes: Sequence[Node]) -> None:
+        """Tables that are named besides: their rows are related to those that are asked for."""
+        if any(node.kind != "table" for node in nodes):
+            raise Misfit("a column that nothing is done with")
+        form.named = form.named.union(*(node.words for node in nodes))
+
+
+def show_known(form: Form, node: Node) -> None:
+    """Show a measure that the answer is ordered by, or has already. Raises Misfit for any other."""
+    for term in node.terms:
+        order = form.order[0] if form.order else None
+        if order is not None and term in (order, order.aggregate if isinstance(order, Related) else None):
+            if order not in form.select:
+                form.select.append(order)
+        elif term not in form.select:
+            raise Misfit("a second measure")
+    form.named |= node.words

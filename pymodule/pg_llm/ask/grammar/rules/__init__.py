@@ -1,0 +1,34 @@
+"""The composition rules: each rewrites neighbouring nodes of a clause to what they mean together."""
+
+from __future__ import annotations
+
+from pg_llm.ask.grammar.clause import Clause
+from pg_llm.ask.grammar.rules import comparisons, groups, measures, negations, order, periods, values
+
+RULES = (
+    values.both,
+    values.value,
+    values.alternatives,
+    values.column_of_value,
+    values.boolean,
+    comparisons.average,
+    comparisons.bound,
+    values.column_of_table,
+    comparisons.counted,
+    measures.measure,
+    comparisons.equality,
+    order.number_of_rows,
+    comparisons.compare,
+    order.superlative,
+    groups.key,
+    periods.period,
+    negations.negation,
+    periods.event,
+    order.ranking,
+)
+
+
+def apply(clause: Clause) -> None:
+    """Rewrite the nodes as far as rules apply. Raises Misfit."""
+    for rule in RULES:
+        clause.each(rule)

@@ -1,0 +1,118 @@
+"""Comparisons with numbers and averages."""
+
+from __future__ import annotations
+
+from pg_llm.ask.grammar.clause import LISTING, NO_REF, Clause, Misfit, Node, attribute_columns
+from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Column, Condition, Term
+from pg_llm.ask.linking import operators
+from pg_llm.ask.schema import Ref
+
+
+def average(clause: Clause, index: int) -> bool:
+    """More than the average [price]."""
+    compared, function = clause.at(index, "cmp"), clause.at(index + 1, "agg")
+    if compared is None or function is None or function.meaning != ("avg",):
+        return False
+    column = clause.at(index + 2, "column")
+    node = Node("average", 0, 0, NO_WORDS, column.ref if column else NO_REF, meaning=compared.meaning)
+    clause.put(index, index + 2 if column else index + 1, node)
+    return True
+
+
+def bound(clause: Clause, index: int) -> bool:
+    """An operator with its number or two."""
+    numbers = [node.number for place in (index, index + 1, index + 2) if (node := clause.at(place, "number"))]
+    if clause.at(index, "between") and len(numbers) == 2:
+        meaning: tuple[str, ...] = ("between",)
+        last = index + 2
+    elif clause.at(index, "cmp") and clause.at(index + 1, "number"):
+        meaning, numbers, last = clause.nodes[index].meaning, numbers[:1], index + 1
+    elif clause.at(index, "number") and clause.at(index + 1, "above"):
+        meaning, numbers, last = clause.nodes[index + 1].meaning, numbers[:1], index + 1
+    else:
+        return False
+    clause.put(index, last, Node("bound", 0, 0, NO_WORDS, meaning=meaning, values=tuple(numbers)))
+    return True
+
+
+def equality(clause: Clause, index: int) -> bool:
+    """A number beside its column: rating 5, 3 bedrooms."""
+    number = clause.at(index, "number")
+    if number is None or clause.at(index - 1, "sup") or clause.at(index + 1, "sup"):
+        return False
+    for place in (index - 1, index + 1):
+        column = clause.at(place, "column")
+        if column is None or clause.column(column).kind != "number":
+            continue
+        first, last = sorted((place, index))
+        gap = clause.gap(first)
+        if len(gap) <= 2 and not LISTING & set(gap):
+            return clause.put_condition(first, last, Condition("in", Column(column.ref), (number.number,)), column.ref)
+    return False
+
+
+def compare(clause: Clause, index: int) -> bool:
+    """A bound with what it bounds: the column or measure before it, the column or table behind it."""
+    node = clause.at(index, "bound", "average")
+    if node is None:
+        return False
+    if node.kind == "average":
+        return _with_average(clause, index, node)
+    if len(node.meaning) > 1:
+        ref = attribute(clause, index, node.meaning[1])
+        if clause.schema.column(ref).kind != "number":
+            raise Misfit("a number is compared with a date")
+        return clause.put_condition(index, index, _comparison(node, Column(ref)))
+    before, behind = clause.at(index - 1, "column", "measure"), clause.at(index + 1, "column", "table")
+    counted = clause.at(index + 2, "table") if clause.at(index + 1, "distinct") else None
+    if before is not None and not LISTING & set(clause.gap(index - 1)):
+        if before.kind == "measure":
+            return clause.put_condition(index - 1, index, _comparison(node, before.terms[0]))
+        if clause.is_numeric(before):
+            return clause.put_condition(index - 1, index, _comparison(node, Column(before.ref)))
+    if behind is not None and clause.is_numeric(behind):
+        return clause.put_condition(index, index + 1, _comparison(node, Column(behind.ref)))
+    if behind is not None and behind.kind == "table":
+        return clause.put_condition(index, index + 1, _comparison(node, Aggregate("count", behind.ref[0])))
+    if counted is not None:
+        return clause.put_condition(index, index + 2, _comparison(node, Aggregate("count", counted.ref[0])))
+    raise Misfit("a number is compared with nothing")
+
+
+def _with_average(clause: Clause, index: int, node: Node) -> bool:
+    before, ref, first = clause.at(index - 1, "column"), node.ref, index
+    if before is not None and clause.is_numeric(before) and ref in (before.ref, NO_REF):
+        ref, first = before.ref, index - 1
+    if ref == NO_REF:
+        ref = attribute(clause, index, node.meaning[1] if len(node.meaning) > 1 else "price")
+    if clause.schema.column(ref).kind != "number":
+        raise Misfit("an average of no numbers")
+    return clause.put_condition(first, index, Condition("average", Column(ref), (node.meaning[0],)))
+
+
+def _comparison(node: Node, term: Term) -> Condition:
+    return Condition("in" if node.meaning[0] == "=" else node.meaning[0], term, node.values)
+
+
+def attribute(clause: Clause, index: int, name: str) -> Ref:
+    """The one column that an adjective is about, in the nearest table that is named."""
+    behind, before = range(index + 1, len(clause.nodes)), reversed(range(index))
+    for place in [*before, *behind] if clause.chinese else [*behind, *before]:
+        for table in clause.nodes[place].tables():
+            found = attribute_columns(clause.schema, table, operators.ATTRIBUTES[name])
+            if len(found) > 1:
+                raise Misfit("several columns that may be meant")
+            if found:
+                return found[0]
+    raise Misfit("nothing that may be compared")
+
+
+def counted(clause: Clause, index: int) -> bool:
+    """A number of related rows, before what is counted is taken for a measure."""
+    node, behind = clause.at(index, "bound"), clause.at(index + 1, "table")
+    if node is None or behind is None or len(node.meaning) > 1:
+        return False
+    before = clause.at(index - 1, "column", "count")
+    if before is not None and not LISTING & set(clause.gap(index - 1)):
+        return False
+    return clause.put_condition(index, index + 1, _comparison(node, Aggregate("count", behind.ref[0])))

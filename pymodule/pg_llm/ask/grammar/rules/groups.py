@@ -1,0 +1,57 @@
+"""What rows are grouped by: per region, by month, for each customer."""
+
+from __future__ import annotations
+
+from pg_llm.ask import words
+from pg_llm.ask.grammar.clause import Clause, Misfit, Node, shown_columns
+from pg_llm.ask.grammar.logical_form import NO_WORDS, Bucket, Column
+from pg_llm.ask.grammar.rules.periods import date_column
+
+# Words that say that a number is one of each row.
+_OF_EACH = {"each", "of each", "for each"}
+# Participles before `by` that do not make what follows an agent.
+_GROUPING = {"order", "sort", "group", "rank", "split", "break"}
+
+
+def key(clause: Clause, index: int) -> bool:
+    """An operator of grouping with its column, table, measure or unit of time."""
+    node = clause.at(index, "group", "unit")
+    if node is None:
+        return False
+    if node.kind == "unit":
+        return _unit(clause, index, node.meaning[0])
+    if node.meaning == ("by",) and (_is_agent(clause, index) or clause.at(index + 1, "condition")):
+        return clause.drop(index)
+    place = index + 2 if clause.at(index + 1, "distinct") else index + 1
+    operand = clause.at(place, "column", "table", *(["measure"] if node.meaning == ("by",) else []))
+    if operand is None and node.text.lower() in _OF_EACH and place == len(clause.nodes):
+        return clause.drop(index)
+    if operand is None:
+        raise Misfit("a group by nothing")
+    if operand.kind == "table":
+        terms = shown_columns(clause.schema, operand.ref[0])
+    else:
+        terms = list(operand.terms) or [Column(operand.ref)]
+    made = clause.put(index, place, Node("key", 0, 0, NO_WORDS, operand.ref, meaning=node.meaning, terms=terms))
+    second, gap = clause.at(index + 1, "column"), clause.gap(index)
+    if second is not None and operand.kind == "column" and gap and set(gap) <= {"and", "和", "及"}:
+        made.terms.append(Column(second.ref, second.words))
+        clause.put(index, index + 1, made)
+    return True
+
+
+def _unit(clause: Clause, index: int, unit: str) -> bool:
+    beside = next((place for place in (index - 1, index + 1) if clause.may_date(place)), None)
+    ref = date_column(clause, index) if beside is None else clause.nodes[beside].ref
+    if clause.schema.column(ref).kind == "number" and unit != "year":
+        raise Misfit("a part of a year where only years are kept")
+    first, last = sorted((index, index if beside is None else beside))
+    clause.put(first, last, Node("key", 0, 0, NO_WORDS, ref, meaning=("each",), terms=[Bucket(ref, unit)]))
+    return True
+
+
+def _is_agent(clause: Clause, index: int) -> bool:
+    """True for the agent of a passive verb: written by, received by."""
+    start = clause.nodes[index].start
+    before = clause.tokens[start - 1].text.lower() if start else ""
+    return words.is_verb_form(before) and words.stem(before) not in _GROUPING

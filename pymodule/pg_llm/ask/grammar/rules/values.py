@@ -1,0 +1,77 @@
+"""Values of the rows and Boolean columns as conditions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from pg_llm.ask.grammar.clause import LISTING, Clause, Misfit
+from pg_llm.ask.grammar.logical_form import Column, Condition
+
+_LONGEST_GAP = 3
+
+
+def both(clause: Clause, index: int) -> bool:
+    """Both names: stresses `and`. Both values would have to be in different rows."""
+    if clause.at(index, "both") is None:
+        return False
+    if clause.at(index + 1, "table", "column") is None:
+        raise Misfit("two values of one column at once")
+    return clause.drop(index)
+
+
+def value(clause: Clause, index: int) -> bool:
+    """A value, in each of its spellings, or a part of one."""
+    node = clause.at(index, "value")
+    if node is None or node.anchor is None:
+        return False
+    values = node.anchor.values
+    condition = Condition("in", Column(node.ref), values)
+    if not node.anchor.whole:
+        escaped = values[0].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        condition = Condition("like", Column(node.ref), (f"%{escaped}%",))
+    return clause.put_condition(index, index, condition, node.ref)
+
+
+def alternatives(clause: Clause, index: int) -> bool:
+    """Values of one column with `or`, `and` or a comma between them."""
+    last = index + 2 if clause.at(index + 1, "or") else index + 1
+    first, second = (node.condition if (node := clause.at(place, "condition")) else None for place in (index, last))
+    if first is None or second is None or (first.op, second.op) != ("in", "in") or first.term != second.term:
+        return False
+    if last == index + 1 and not set(clause.gap(index)) & (LISTING | {"&", "或", "/"}):
+        return False
+    values = tuple(dict.fromkeys((*first.values, *second.values)))
+    return clause.put_condition(index, last, replace(first, values=values), clause.nodes[index].ref)
+
+
+def column_of_value(clause: Clause, index: int) -> bool:
+    """A column beside a value of it: status pending, the EMEA region, 优先级为urgent."""
+    for place, other in ((index, index + 1), (index + 1, index)):
+        column, node = clause.at(place, "column"), clause.at(other, "condition")
+        if column is None or node is None or node.condition is None or node.condition.op not in ("in", "like"):
+            continue
+        gap = clause.gap(index)
+        if column.ref == node.ref and len(gap) <= _LONGEST_GAP and not LISTING & set(gap):
+            return clause.put_condition(index, index + 1, node.condition, node.ref)
+    return False
+
+
+def boolean(clause: Clause, index: int) -> bool:
+    """A Boolean column, unless rows are grouped by it."""
+    node = clause.at(index, "column")
+    if node is None or clause.column(node).kind != "bool" or clause.at(index - 1, "group"):
+        return False
+    condition = Condition("true", Column(node.ref), negated=node.meaning == ("not",))
+    return clause.put_condition(index, index, condition, node.ref)
+
+
+def column_of_table(clause: Clause, index: int) -> bool:
+    """A table's name before a column of it: the order amount."""
+    table, column = clause.at(index, "table"), clause.at(index + 1, "column")
+    if table is None or column is None or table.ref[0] != column.ref[0] or clause.gap(index):
+        return False
+    last = clause.tokens[table.end - 1]
+    if last.is_genitive or last.text.lower() != last.stem:
+        return False
+    clause.put(index, index + 1, replace(column))
+    return True

@@ -1,0 +1,1 @@
+"""What of this topic runs where the models are."""

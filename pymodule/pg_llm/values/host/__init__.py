@@ -1,0 +1,1 @@
+"""Parsers of values, where the libraries of languages and countries are."""

@@ -1,0 +1,54 @@
+"""Whether a query does what the question's words ask for, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from pg_llm.ask import operations
+from pg_llm.ask.mention import LinkedQuestion
+
+COUNT, LIST = "SELECT count(*) FROM t", "SELECT name FROM t"
+
+
+@pytest.mark.parametrize(
+    ("question", "sql", "missing"),
+    [
+        ("What is the average price?", COUNT, ["average"]),
+        ("What is the average price?", "SELECT avg(price) FROM t", []),
+        ("What is the average price?", "SELECT average_price FROM t", []),
+        ("Which customers have never ordered?", LIST, ["never"]),
+        ("Which customers have never ordered?", LIST + " WHERE NOT EXISTS (SELECT 1 FROM o)", []),
+        ("Which is the cheapest?", LIST, ["cheapest"]),
+        ("Which is the cheapest?", LIST + " ORDER BY price LIMIT 1", []),
+        ("with at least four orders", LIST, []),
+        ("What share of orders is open?", COUNT, ["share"]),
+        ("How many per city?", COUNT, ["per"]),
+        ("Show the phone number of Ann", LIST, []),
+        ("平均价格是多少？", COUNT, ["平均"]),
+        ("从来没下过单的客户有哪些？", LIST, ["从来"]),
+        ("有多少个客户？", COUNT, []),
+    ],
+)
+def test_operations_that_are_missing(question: str, sql: str, missing: list[str]) -> None:
+    assert operations.missing(question, sql) == missing
+
+
+@pytest.mark.parametrize(
+    ("question", "sql", "unasked"),
+    [
+        ("Which customers are there?", LIST + " WHERE country = 'Canada'", ["'Canada'"]),
+        ("Which Canadian customers are there?", LIST + " WHERE country = 'Canada'", []),
+        ("Which customers are from the US?", LIST + " WHERE country = 'US'", []),
+        ("Which shares of Apple?", LIST + " WHERE symbol = 'AAPL'", []),
+        ("Which orders of 2023?", LIST + " WHERE day >= '2023-01-01' AND day < '2024-01-01'", []),
+        ("Which orders of 2021?", LIST + " WHERE day >= '2023-01-01'", ["'2023-01-01'"]),
+        ("Which orders of last month?", LIST + " WHERE day >= '2023-01-01'", []),
+        ("Orders by month", "SELECT to_char(day, 'YYYY-MM'), sum(n) FROM t GROUP BY 1", []),
+        ("Which customers are there?", "SELECT avg(age) FROM t", ["avg"]),
+        ("Which customers are there?", LIST + " LIMIT 3", ["limit"]),
+        ("Which customers are there?", COUNT, ["count"]),
+        ("北京的客户", LIST + " WHERE city = '北京市'", []),
+        ("所有客户", LIST + " WHERE city = '上海'", ["'上海'"]),
+    ],
+)
+def test_what_nobody_asked_for(question: str, sql: str, unasked: list[str]) -> None:
+    assert operations.unasked(LinkedQuestion(question, [], [], [], [], False), sql) == unasked

@@ -1,0 +1,131 @@
+"""Columns: their semantic types, and errors by kind from their distinct values alone."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable
+
+import pytest
+from pg_llm.cleaning.host.types.column_errors import column_errors
+from pg_llm.cleaning.host.types.column_type import ColumnType
+from pg_llm.cleaning.host.types.inference import infer
+
+RANDOM = random.Random(3)
+PRICES = [f"{RANDOM.uniform(1, 99):.2f}" for _ in range(190)]
+DAYS = [f"{RANDOM.randint(1, 28):02}/{RANDOM.randint(1, 12):02}/{RANDOM.randint(1990, 2022)}" for _ in range(100)]
+WEIGHTS = [f"{RANDOM.randint(1, 99)} kg" for _ in range(100)]
+CODES = [f"AB-{RANDOM.randint(1000, 9999)}" for _ in range(60)]
+ZIPS = [f"{RANDOM.randint(1, 99999):05}" for _ in range(200)]
+EUROS = [f"{n}.{100 + n},50 €" for n in range(1, 60)]
+
+
+def repairs(values: Iterable[str]) -> dict[str, str | None]:
+    return {each.old: each.new for each in column_errors(Counter(values)) if not each.suspect}
+
+
+@pytest.mark.parametrize(
+    ("values", "fields"),
+    [
+        (PRICES, {"name": "decimal", "decimal_mark": "."}),
+        (EUROS, {"name": "money", "decimal_mark": ",", "unit": "EUR"}),
+        (WEIGHTS, {"name": "quantity", "unit": "kg"}),
+        (["12,5 %", "3 %", "99,1 %"], {"name": "percent", "decimal_mark": ","}),
+        (DAYS, {"name": "date", "order": "DMY", "form": "%d/%m/%Y"}),
+        (["03/04/2021", "05/06/2020"], {"name": "date", "order": None, "ambiguous": True}),
+        (["1.234", "5.678"], {"name": "integer", "ambiguous": True}),
+        (["1.234", "56.789", "7", "12", "345"], {"name": "integer", "decimal_mark": ",", "ambiguous": False}),
+        (["5 janvier 2021", "6 février 2020"], {"name": "date", "language": "fr"}),
+        (["2021-03-05T10:00:00Z", "2021-03-06 11:30"], {"name": "timestamp"}),
+        (["7:30", "8:15 p.m."], {"name": "time"}),
+        (["+49 30 901820", "+44 20 7946 0958"], {"name": "phone"}),
+        (["01 42 68 53 00", "04 91 13 89 00", "06 12 34 56 78"], {"name": "phone", "region": "FR"}),
+        (["a@example.com", "b@example.org"], {"name": "email"}),
+        (["https://x.org/a", "www.y.org"], {"name": "url"}),
+        (["DE89 3704 0044 0532 0130 00", "GB82WEST12345698765432", "FR1420041010050500013M02606"], {"name": "iban"}),
+        (["SW1A 2AA", "M1 1AE", "EC1A 1BB"], {"name": "postcode", "region": "GB"}),
+        (ZIPS, {"name": "code", "pattern": r"\d{5}"}),
+        (CODES, {"name": "code", "pattern": r"[A-Z]{2}\-\d{4}"}),
+        (["Deutschland", "France", "UK", "日本"], {"name": "country"}),
+        (["NA", "DE", "FR", "ZA"], {"name": "country"}),
+        (["NY", "CA", "TX", "OR"], {"name": "state"}),
+        (["EUR", "USD", "CHF"], {"name": "currency"}),
+        (["en", "de", "fr", "ja"], {"name": "language"}),
+        (["yes", "no"], {"name": "boolean"}),
+        (["Dr. Anna Lind", "Bob Marley", "Lee, Ann"], {"name": "person"}),
+        (["Acme GmbH", "Foo Ltd", "Google"], {"name": "company"}),
+        (["12 Main Street", "3 Oak Ave", "7 Park Road"], {"name": "address"}),
+        (["red", "blue"] * 30, {"name": "category"}),
+        ([f"person {chr(97 + n)}" for n in range(20)], {"name": "name"}),
+        (["n/a", "-"], {"name": ""}),
+        ([], {"name": ""}),
+    ],
+)
+def test_types_of_columns(values: list[str], fields: dict[str, object]) -> None:
+    found = infer(Counter(values))
+    assert {name: getattr(found, name) for name in fields} == fields
+    assert ColumnType.from_dict(found.to_dict()) == found
+
+
+@pytest.mark.parametrize("values", [PRICES, DAYS, WEIGHTS, CODES, ZIPS, EUROS, ["1.234", "5.678"] * 9])
+def test_columns_of_one_writing_have_no_errors(values: list[str]) -> None:
+    assert column_errors(Counter(values)) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        (PRICES, {"$12.50": "12.50", "12,50": "12.50", "n/a": None, "-": None, "#REF!": None, "k.A.": None}),
+        (WEIGHTS, {"15kg": "15 kg", "12000 g": "12 kg", "(leer)": None}),
+        (["0.056", "0.25", "1.5"] * 9, {"0.055999999999999994": "0.056", "0.30000000000000004": "0.3"}),
+        (["Boston", "Bergen", "New York"] * 9, {'"Boston"': "Boston", "Bergen.": "Bergen", "New_York": "New York"}),
+        (EUROS, {"1,234.50 €": "1.234,50 €", "€ 33,10": "33,10 €"}),
+        (DAYS, {"3 March 2021": "03/03/2021", "2021-05-06": "06/05/2021", "44197": "01/01/2021", "00/00/0000": None}),
+        (
+            [f"2021-03-{n:02}" for n in range(1, 30)],
+            {"2021-03-05 00:00:00": "2021-03-05", '"2021-04-01"': "2021-04-01"},
+        ),
+        (PRICES, {"'12.50": "12.50", "1O.5O": "10.50"}),
+        (CODES, {"ab1234": "AB-1234", "AB 2222": "AB-2222"}),
+        (ZIPS, {"1234": "01234"}),
+        (["yes"] * 20 + ["no"] * 30, {"Y": "yes", "N": "no", "TRUE": "yes"}),
+        (["DE", "FR", "US"] * 10, {"Germany": "DE", "Italia": "IT", "k.A.": None}),
+        (["NY", "CA", "TX"] * 10, {"California": "CA", "texas": "TX"}),
+        ([f"a{n}@example.org" for n in range(60)], {"b(at)x.com": "b@x.com", "b@x,com": "b@x.com"}),
+        ([f"(212) 55{n:02}-1{n:03}".replace("(212) 55", "(212) 5") for n in range(60)], {}),
+        (["Boston", "Bergen", "New York"] * 60, {"unknown": None, "N/A": None, "null": None}),
+    ],
+)
+def test_errors_by_kind(right: list[str], wrong: dict[str, str | None]) -> None:
+    assert repairs([*right, *wrong]) == wrong
+
+
+@pytest.mark.parametrize(
+    ("right", "doubtful"),
+    [
+        # What may be right, or may be two things, stays.
+        (["Smith", "Null", "Nan", "None", "Miller", "Jones"] * 9, ["Null", "None", "Nan"]),
+        (["NA", "DE", "FR", "ZA"] * 9, ["NA"]),
+        (PRICES, ["1.5M", "1e-05", "12 apples"]),
+        (WEIGHTS, ["3"]),
+        (["16-015", "12-001", "15-222"] * 9, ["160-15"]),
+        (DAYS, ["31/04/2021", "May 2021", "3-5 May 2021"]),
+        ([day for day in DAYS if int(day[:2]) <= 12], ["2021-05-06"]),
+        (["$1.50", "$2.25", "$3.75"] * 9, ["€ 4.50"]),
+        (["12.5", "3.75", "4,5", "6,25"] * 9, ["1,234"]),
+        (["Austria", "Australia", "Niger", "Nigeria"] * 9, []),
+        (["yes"] * 10 + ["ja"] * 10 + ["no"] * 20, ["ja"]),
+    ],
+)
+def test_doubtful_values_stay(right: list[str], doubtful: list[str]) -> None:
+    assert repairs([*right, *doubtful]) == {}
+
+
+def test_nines_among_numbers_that_are_not_negative() -> None:
+    assert repairs([*PRICES, *["-999"] * 5]) == {"-999": None}
+    assert repairs([*PRICES, "-3.50", *["-999"] * 5]) == {}
+
+
+def test_days_that_stand_for_none_are_suspects() -> None:
+    (found,) = [each for each in column_errors(Counter([*DAYS, "01/01/1900"])) if each.suspect]
+    assert (found.old, found.new, found.kind) == ("01/01/1900", None, "range")
