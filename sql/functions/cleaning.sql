@@ -37,12 +37,35 @@ LANGUAGE plpython3u STABLE ROWS 10 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import cleaning; return cleaning.llm_review(run, k) $$;
 COMMENT ON FUNCTION llm_review IS 'The cells that are worth marking next: those that decide most others and are least sure.';
 
--- Without SET search_path, so that the table's triggers run as they do for any other UPDATE.
-CREATE FUNCTION llm_apply(run uuid, min_confidence double precision DEFAULT 0.95) RETURNS TABLE (
-    applied bigint, changed_meanwhile bigint, refused bigint
+CREATE FUNCTION llm_steps(run uuid) RETURNS TABLE (
+    step bigint, "column" text, detector text, description text, cells bigint, "values" bigint, confidence real,
+    states jsonb, examples jsonb
 )
+LANGUAGE plpython3u STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_steps(run) $$;
+COMMENT ON FUNCTION llm_steps IS 'The repairs of a run as steps of a recipe, one transformation per column and kind, with counts and examples.';
+
+CREATE FUNCTION llm_accept(
+    run uuid, step bigint DEFAULT NULL, "column" text DEFAULT NULL, detector text DEFAULT NULL, key jsonb DEFAULT NULL
+) RETURNS bigint
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_accept(run, step, column, detector, key) $$;
+COMMENT ON FUNCTION llm_accept IS 'Accept repairs of a run by step, column, detector or row: llm_apply writes them whatever their confidence.';
+
+CREATE FUNCTION llm_refuse(
+    run uuid, step bigint DEFAULT NULL, "column" text DEFAULT NULL, detector text DEFAULT NULL, key jsonb DEFAULT NULL
+) RETURNS bigint
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_refuse(run, step, column, detector, key) $$;
+COMMENT ON FUNCTION llm_refuse IS 'Refuse repairs of a run by step, column, detector or row: they are not applied, nor proposed again.';
+
+-- Without SET search_path, so that the table's triggers run as they do for any other UPDATE.
+CREATE FUNCTION llm_apply(
+    run uuid, min_confidence double precision DEFAULT 0.95, step bigint DEFAULT NULL, "column" text DEFAULT NULL,
+    detector text DEFAULT NULL
+) RETURNS TABLE (applied bigint, changed_meanwhile bigint, refused bigint)
 LANGUAGE plpython3u VOLATILE ROWS 1
-AS $$ from pg_llm.functions import cleaning; return cleaning.llm_apply(run, min_confidence) $$;
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_apply(run, min_confidence, step, column, detector) $$;
 COMMENT ON FUNCTION llm_apply IS 'Write the proposed repairs of a run into the table, where its cells still hold what was found.';
 
 CREATE FUNCTION llm_rollback(run uuid) RETURNS TABLE (restored bigint, edited bigint, gone bigint)

@@ -132,7 +132,7 @@ def test_a_dump_restores_everything(
 
 
 def test_runs_on_passing_tables_do_not_spoil_a_dump(cluster: Cluster, source: psycopg.Connection, empty: str) -> None:
-    source.execute("CREATE TEMP TABLE passing (id int PRIMARY KEY, body text)")
+    source.execute("CREATE TEMP TABLE passing (id int PRIMARY KEY, body text); INSERT INTO passing VALUES (1)")
     source.execute(
         'SELECT llm_find_errors(\'passing\', labels => \'[{"key": {"id": 1}, "column": "body", "value": "x"}]\')'
     )

@@ -46,6 +46,7 @@ def test_a_follow_up_puts_another_value_in(shop: psycopg.Connection) -> None:
     assert first["rows"] == [{"count": 2}]
     second = ask(shop, "And from Austria?", first["id"])
     assert second["rows"] == [{"count": 1}]
+    assert second["assumptions"] == ["the question is: How many customers are from Austria?"]
     third = ask(shop, "France?", second["id"])
     assert third["rows"] == [{"count": 1}]
     logged = shop.execute("SELECT question FROM llm.ask_log ORDER BY asked_at").fetchall()
@@ -59,6 +60,8 @@ def test_what_is_no_certain_follow_up_is_not_answered_alone(shop: psycopg.Connec
     row = ask(shop, "And their average balance?", first["id"])
     assert row["rows"] is None
     assert "no whole question" in row["reason"]
+    other = ask(shop, "How many customers are there?", first["id"])
+    assert (other["rows"], other["assumptions"]) == ([{"count": 4}], ["it is a question by itself"])
 
 
 def test_a_model_is_shown_the_question_before(shop: psycopg.Connection, endpoint: FaultyEndpoint) -> None:
@@ -106,6 +109,7 @@ def test_the_question_before_must_be_ones_own(shop: psycopg.Connection, role: st
 def test_how_a_question_was_read(shop: psycopg.Connection) -> None:
     row = ask(shop, "How many customers are from Germany?")
     readings = {each["phrase"]: each["meaning"] for each in row["readings"]}
+    assert readings["How many"] == "count"
     assert readings["customers"] == "customer"
     assert readings["Germany"] == "customer.country = 'Germany'"
     assert row["clarify"] is None
@@ -119,3 +123,20 @@ def test_numbers_keep_their_digits(shop: psycopg.Connection) -> None:
     assert value(shop, "SELECT rows::text FROM ask('What is the balance of Ann?')") == (
         '[{"balance": 0.1234567890123456789}]'
     )
+
+
+def test_none_and_0_are_answers(shop: psycopg.Connection) -> None:
+    none = ask(shop, "Which customers have a balance above 100?")
+    assert (none["rows"], none["answer"]) == ([], "Nothing in the tables matches.")
+    assert ask(shop, "How many customers have a balance above 100?")["rows"] == [{"count": 0}]
+
+
+def test_a_doubt_is_asked_back_and_the_choice_is_answered(shop: psycopg.Connection) -> None:
+    shop.execute("ALTER TABLE customer ADD birthplace text; UPDATE customer SET birthplace = 'France' WHERE id < 3")
+    doubtful = ask(shop, "Which customers are from France?")
+    assert doubtful["rows"] is None
+    assert [(each["phrase"], each["meaning"]) for each in doubtful["clarify"]] == [
+        ("France", "customer.country = 'France'"),
+        ("France", "customer.birthplace = 'France'"),
+    ]
+    assert ask(shop, "2", doubtful["id"])["rows"] == [{"name": "Ann"}, {"name": "Bob"}]

@@ -29,6 +29,14 @@ SHOP = """
         body text
     );
     CREATE TABLE checkins (place text, day text, count int);
+    COMMENT ON TABLE customers IS '客户';
+    COMMENT ON TABLE products IS '商品';
+    COMMENT ON TABLE orders IS '订单';
+    COMMENT ON COLUMN customers.country IS '国家';
+    COMMENT ON COLUMN products.category IS '类别';
+    COMMENT ON COLUMN products.price IS '价格';
+    COMMENT ON COLUMN orders.channel IS '渠道';
+    COMMENT ON COLUMN orders.order_date IS '下单日期';
     INSERT INTO customers VALUES (1, 'Anna', 'Germany', 'Berlin', '2024-03-01'),
         (2, 'Bert', 'Germany', 'Ulm', '2025-05-01'),
         (3, 'Cleo', 'Austria', 'Wien', '2026-01-05'), (4, 'Dora', 'Austria', 'Graz', '2026-02-05'),
@@ -75,14 +83,21 @@ KINDS = [
     ("How many orders came through the app?", count("channel = 'app'")),
     ("How many phone orders are there?", count("channel = 'phone'")),
     ("Number of orders by phone?", count("channel = 'phone'")),
+    ("How many returned orders do we have?", count("status = 'returned'")),
+    ("What percentage of orders were returned?", "SELECT 100.0 * count(*) / 14 FROM orders WHERE status = 'returned'"),
+    ("有多少returned的订单？", count("status = 'returned'")),
+    ("渠道为phone的订单有多少？", count("channel = 'phone'")),
     # Q2: the date of another table.
     ("How many customers ordered in 2026?", ORDERED),
     ("How many customers placed an order in 2026?", ORDERED),
+    ("2026年的订单有多少？", count("order_date >= '2026-01-01'")),
+    ("How many orders were placed in 2025?", count("order_date < '2026-01-01'")),
     ("Which customers did not order in 2026?", IDLE.format("o.order_date >= '2026-01-01'")),
     ("Which customers have no orders in 2025?", IDLE.format("o.order_date < '2026-01-01'")),
     # Q3: values that differ in case.
     ("How many delivered orders are there?", count("lower(status) = 'delivered'")),
     ("How many orders were delivered?", count("lower(status) = 'delivered'")),
+    ("有多少delivered的订单？", count("lower(status) = 'delivered'")),
     # Q4: the wrong thing shown.
     (
         "Show all pending orders of customers from Germany",
@@ -93,6 +108,8 @@ KINDS = [
         "Which products cost less than the average?",
         "SELECT name FROM products WHERE price < (SELECT avg(price) FROM products)",
     ),
+    ("价格低于50的商品有哪些？", "SELECT name FROM products WHERE price < 50"),
+    ("List the products that cost more than 50", "SELECT name FROM products WHERE price > 50"),
     (
         "Which orders took the longest to ship?",
         "SELECT order_id FROM orders WHERE shipped_at - order_date = (SELECT max(shipped_at - order_date) FROM orders)",
@@ -112,6 +129,8 @@ KINDS = [
     ),
     ("What is the refund rate?", "SELECT 1.0 * count(*) FILTER (WHERE status = 'returned') / count(*) FROM orders"),
     ("profit in 2026", "SELECT NULL"),
+    ("Total amount by channel", "SELECT channel, sum(total_amount) FROM orders GROUP BY 1"),
+    ("各类别的平均价格是多少？", "SELECT category, avg(price) FROM products GROUP BY 1"),
     (
         "今年的销售额是多少？",
         "SELECT sum(total_amount) FROM orders WHERE order_date >= date_trunc('year', current_date)",
@@ -120,6 +139,8 @@ KINDS = [
     # Q6: groups without rows.
     ("What is the average number of orders per customer?", "SELECT 1.0 * (SELECT count(*) FROM orders) / 5"),
     ("average number of orders per customer", "SELECT 1.0 * (SELECT count(*) FROM orders) / 5"),
+    ("How many orders does a customer have on average?", "SELECT 1.0 * (SELECT count(*) FROM orders) / 5"),
+    ("没有订单的客户有哪些？", IDLE.format("true")),
     # Q7: what is beyond the grammar.
     ("Which are the top 2 products per category by price?", "SELECT name FROM products"),
     ("Order growth month over month", "SELECT NULL"),
@@ -136,6 +157,9 @@ KINDS = [
     # Q11: superlatives.
     ("What is the second largest order amount?", "SELECT 260"),
     ("Which product has the second highest price?", "SELECT name FROM products WHERE price = 90"),
+    ("Which products have the lowest price?", "SELECT name FROM products WHERE price = 15"),
+    ("价格最高的商品是哪个？", "SELECT name FROM products WHERE price = 200"),
+    ("Which customers have more than 4 orders?", "SELECT name FROM customers WHERE customer_id IN (2, 3)"),
     # Q12: durations.
     ("How many days did order 5 take to ship?", "SELECT shipped_at - order_date FROM orders WHERE order_id = 5"),
 ]
@@ -153,4 +177,4 @@ def test_of_all_kinds_some_are_answered(shop: psycopg.Connection) -> None:
     answers = [shop.execute("SELECT answer FROM ask(%s)", (question,)).fetchone() for question, _ in KINDS]
     answered = [question for (question, _), row in zip(KINDS, answers, strict=True) if row and row[0] is not None]
     print(f"{len(answered)} of {len(KINDS)}: {answered}")
-    assert len(answered) >= 5
+    assert len(answered) >= 30

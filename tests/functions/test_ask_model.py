@@ -118,8 +118,8 @@ def test_an_endpoint_that_is_gone_is_told_and_the_grammar_answers(
     shop: psycopg.Connection, endpoint: FaultyEndpoint
 ) -> None:
     endpoint.behaviour = lambda request: Reply(b"no such model", 404)
-    row = ask(shop, "How many loaves are there?")
-    assert row["rows"] == [{"count": 3}]
+    row = ask(shop, "What are the grams of Rye?")
+    assert row["rows"] == [{"grams": 900}]
     assert 'the model "big" wrote nothing' in row["reason"]
     assert "HTTP 404" in row["reason"]
 

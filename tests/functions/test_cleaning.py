@@ -524,3 +524,100 @@ def test_nothing_is_learnt_of_other_cells_from_one_mark(db: psycopg.Connection) 
             db.execute("UPDATE shop SET size = '10' WHERE id = 0")
             # What one mark changed before says as little.
             run = str(value(db, FIND))
+
+
+@pytest.fixture
+def beer(db: psycopg.Connection) -> psycopg.Connection:
+    """A column with units, one with words for NULL, and one with superfluous space."""
+    db.execute("CREATE TABLE beer (id int PRIMARY KEY, ounces text, ibu text, style text)")
+    db.execute(
+        "INSERT INTO beer SELECT n, 10 + n % 9 || CASE WHEN n % 12 = 5 THEN ' kg' ELSE '' END,"
+        " CASE WHEN n % 10 = 3 THEN 'N/A' ELSE (n % 60)::text END,"
+        " CASE WHEN n % 25 = 4 THEN ' ' ELSE '' END || 'style ' || chr(97 + n % 5) FROM generate_series(1, 300) AS n"
+    )
+    return db
+
+
+def steps(db: psycopg.Connection, run: str) -> dict[str, tuple[Any, ...]]:
+    query = 'SELECT "column", step, description, cells, states, examples FROM llm_steps(%s)'
+    return {row[0]: row[1:] for row in db.execute(query, (run,))}
+
+
+def test_repairs_are_steps_of_a_recipe(beer: psycopg.Connection) -> None:
+    run = repaired(beer, "SELECT llm_find_errors('beer')")
+    found = steps(beer, run)
+    assert found.keys() == {"ounces", "ibu", "style"}
+    assert (found["ibu"][2], found["ibu"][3], found["ibu"][4]) == (30, {"proposed": 30}, [["N/A", None]])
+    assert len(found["ounces"][4]) == 3
+    assert beer.execute("SELECT llm_refuse(%s, %s)", (run, found["ounces"][0])).fetchone() == (25,)
+    assert beer.execute("SELECT llm_accept(%s, \"column\" => 'style')", (run,)).fetchone() == (12,)
+    assert steps(beer, run)["ounces"][3] == {"declined": 25}
+    # What was decided is not proposed anew, and what was accepted is applied however sure it is.
+    assert value(beer, "SELECT llm_propose_repairs(%s)", run) == 30
+    assert beer.execute("SELECT * FROM llm_apply(%s, 1)", (run,)).fetchone() == (12, 0, 0)
+    assert beer.execute("SELECT * FROM llm_apply(%s, 0, detector => 'missing')", (run,)).fetchone() == (30, 0, 0)
+    assert value(beer, "SELECT count(*) FROM beer WHERE ibu IS NULL AND style = trim(style)") == 30
+    assert value(beer, "SELECT count(*) FROM beer WHERE ounces LIKE '%%kg' AND 1 = %s", 1) == 25
+    with pytest.raises(errors.InvalidParameterValue, match="which repairs"):
+        beer.execute("SELECT llm_accept(%s)", (run,))
+    with pytest.raises(errors.InvalidParameterValue, match="no step 99"):
+        beer.execute("SELECT llm_refuse(%s, 99)", (run,))
+    with pytest.raises(errors.UndefinedObject, match="no run"):
+        beer.execute("SELECT * FROM llm_steps(gen_random_uuid())")
+
+
+def test_one_repair_is_refused(beer: psycopg.Connection) -> None:
+    run = repaired(beer, "SELECT llm_find_errors('beer')")
+    assert beer.execute("SELECT llm_refuse(%s, key => '{\"id\": 3}')", (run,)).fetchone() == (1,)
+    assert beer.execute("SELECT llm_refuse(%s, key => '{\"id\": 3}')", (run,)).fetchone() == (0,)
+    beer.execute("SELECT llm_apply(%s, 0)", (run,))
+    assert value(beer, "SELECT array_agg(id) FROM beer WHERE ibu = 'N/A'") == [3]
+
+
+def test_a_mark_is_a_value_that_the_column_can_hold(shop: psycopg.Connection) -> None:
+    run = str(value(shop, FIND))
+    with pytest.raises(errors.InvalidParameterValue, match='cannot hold "old"'):
+        shop.execute("SELECT llm_mark(%s, '{\"id\": 4}', 'size', 'old')", (run,))
+    labels = [{"key": {"id": 4000}, "column": "town", "value": "x"}]
+    with pytest.raises(errors.InvalidParameterValue, match="has no row"):
+        shop.execute("SELECT llm_find_errors('shop', labels => %s)", (Jsonb(labels),))
+
+
+def test_a_run_goes_on_after_its_table_was_built_anew(shop: psycopg.Connection) -> None:
+    run = repaired(shop)
+    shop.execute("""
+        CREATE TABLE anew (LIKE shop INCLUDING ALL); INSERT INTO anew TABLE shop;
+        ALTER TABLE shop RENAME TO backup; ALTER TABLE anew RENAME TO shop; DROP TABLE backup
+    """)
+    assert shop.execute("SELECT * FROM llm_apply(%s, 0)", (run,)).fetchone() == (5, 0, 0)
+    assert changes(shop, repaired(shop)) == {}
+    shop.execute("DROP TABLE shop")
+    with pytest.raises(errors.UndefinedObject, match="the table of run .* is gone"):
+        shop.execute("SELECT llm_apply(%s)", (run,))
+
+
+def test_the_rules_transform_the_next_delivery(db: psycopg.Connection) -> None:
+    db.execute("CREATE TABLE inn (id int PRIMARY KEY, beds text, day text)")
+    db.execute(
+        "INSERT INTO inn SELECT n, 10 + n % 9 || CASE n % 3 WHEN 0 THEN ' beds' WHEN 1 THEN ' Beds' ELSE '' END,"
+        " n % 12 + 1 || '/' || n % 28 + 1 || '/' || 10 + n % 15 FROM generate_series(1, 300) AS n"
+    )
+    run = str(value(db, "SELECT llm_find_errors('inn')"))
+    for number in range(1, 13):
+        beds, day = db.execute("SELECT beds, day FROM inn WHERE id = %s", (number,)).fetchone() or ("", "")
+        db.execute("SELECT llm_mark(%s, %s, 'beds', %s)", (run, Jsonb({"id": number}), beds.split()[0]))
+        month, dom, year = day.split("/")
+        db.execute(
+            "SELECT llm_mark(%s, %s, 'day', %s)", (run, Jsonb({"id": number}), f"20{year}-{month:0>2}-{dom:0>2}")
+        )
+    db.execute("SELECT llm_propose_repairs(%s)", (run,))
+    assert db.execute("SELECT * FROM llm_apply(%s, 0.9)", (run,)).fetchone() == (500, 0, 0)
+    assert value(db, "SELECT count(*) FROM inn WHERE beds ~ '^[0-9]+$' AND day::date < '2025-01-01'") == 300
+    rules = str(value(db, "SELECT llm_rules(%s)", run))
+    assert "the number alone" in rules
+    db.execute("INSERT INTO inn VALUES (400, '77 beds', '11/30/24'), (401, '5', '2024-01-01')")
+    db.execute(rules.encode())
+    assert db.execute("SELECT beds, day FROM inn WHERE id >= 400 ORDER BY id").fetchall() == [
+        ("77", "2024-11-30"),
+        ("5", "2024-01-01"),
+    ]

@@ -17,17 +17,14 @@ FIND = "SELECT kind, text, start_pos, end_pos, score, recognizer FROM llm_find_p
 @pytest.fixture
 def keyed(db: psycopg.Connection, cluster: Cluster) -> Iterator[psycopg.Connection]:
     """A database with two keys: everybody writes with `shop`, and none but superusers with `other`."""
-    folder = cluster.data / "pg_llm" / "keys"
-    folder.mkdir(parents=True, exist_ok=True)
     for name in ("shop", "other"):
-        (folder / name).write_text(name * 10, encoding="ascii")
-    for path in (folder, *folder.iterdir()):
-        path.chmod(0o755)
+        # By the server's own user, who has the folder.
+        db.execute(f"COPY (SELECT '{name * 10}') TO PROGRAM 'mkdir -p pg_llm/keys && cat > pg_llm/keys/{name}'")
     db.execute("SELECT llm_register_key('shop', 'file:shop', '{public}')")
     db.execute("SELECT llm_register_key('other', 'file:other')")
     yield db
     for name in ("shop", "other"):
-        (folder / name).unlink()
+        (cluster.data / "pg_llm" / "keys" / name).unlink()
 
 
 def test_found_with_kind_place_and_score(db: psycopg.Connection) -> None:
@@ -172,7 +169,7 @@ def test_tables_join_on_pseudonyms_and_every_byte_comes_back(keyed: psycopg.Conn
 def test_texts_are_revealed_with_their_key_and_no_other(keyed: psycopg.Connection) -> None:
     texts = [
         TEXT,
-        "Ünïcode 🧪 Anna Meier\t\n",
+        "🧪 Ünïcode: anna@example.com\t\n",
         "[person:AAAAAAAAAAAAAAAAAAAAAAAA] [person:x]",
         "卡号4111 1111 1111 1111。",
     ]
@@ -180,7 +177,7 @@ def test_texts_are_revealed_with_their_key_and_no_other(keyed: psycopg.Connectio
         "SELECT array_agg(redacted ORDER BY ordinality) FROM llm_redact_batch(%s, method => 'pseudonym', key => 'shop')"
     )
     pseudonymous = value(keyed, query, texts)
-    assert "Anna" not in "".join(pseudonymous)
+    assert not [word for word in ("Anna", "example.com", "4111") if word in "".join(pseudonymous)]
     for text, hidden in zip(texts, pseudonymous, strict=True):
         assert value(keyed, "SELECT llm_reveal(%s, 'shop')", hidden) == text
         assert value(keyed, "SELECT llm_reveal(%s, 'other')", hidden) == hidden
@@ -260,7 +257,7 @@ def test_k_anonymity(db: psycopg.Connection) -> None:
 
 
 def test_a_long_text_and_many_rows(db: psycopg.Connection) -> None:
-    assert value(db, "SELECT count(*) FROM llm_find_personal(repeat('word ', 60000) || 'a@example.com')") == 1
+    assert value(db, "SELECT count(*) FROM llm_find_personal(repeat('word ', 6000) || 'a@example.com')") == 1
     found = db.execute(
         "SELECT count(*), count(DISTINCT ordinality) FROM llm_find_personal_batch("
         " ARRAY(SELECT 'user' || n || '@example.com wrote' FROM generate_series(1, 300) n))"

@@ -49,7 +49,7 @@ class Candidate:
         """A key that is equal for equal results, whatever the order of rows and columns."""
         if self.result is None:
             return None
-        return json.dumps(sorted(sorted(map(_comparable, row)) for row in self.result.rows))
+        return json.dumps(sorted(sorted(map(comparable, row)) for row in self.result.rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def _taught_candidate(question: str, example: Example) -> Candidate | None:
     return None if adapted is None else Candidate(adapted, "taught", _ADAPTED_SCORE)
 
 
-def _comparable(value: Any) -> str:
+def comparable(value: Any) -> str:
     """A value as text, equal for numbers that differ by rounding in the last digits, and for a day and its midnight."""
     if isinstance(value, float | Decimal):
         return f"{value:.10g}"

@@ -14,6 +14,7 @@ _CERTAIN = 0.95
 # The score from which a word may name one.
 _NAMED = 0.6
 _CHINESE_PAIR = re.compile(r"[\u3400-\u9fff]{2}")
+_YEAR = re.compile(r"(?:19|20)\d\d")
 _GROUP_BY = re.compile(r"\bgroup by\s+(.*?)(?:\border by\b|\bhaving\b|\blimit\b|\)|$)", re.I | re.S)
 # The share of such names that a query may do without: joins reach tables by other columns.
 _MOST_UNREAD_NAMES = 0.5
@@ -92,6 +93,9 @@ def _reads_value(mention: Mention, linked: LinkedQuestion, schema: Schema, text:
     spoken = [token.text.lower() for token in linked.tokens[mention.start : mention.end]]
     if mention.normalized.lower() in text or all(word in text for word in spoken):
         return True
+    years = _YEAR.findall(mention.normalized)
+    if years and all(year in text for year in years):
+        return True
     for match in mention.value_matches:
         table = schema.tables[match.ref[0]].name.lower()
         if schema.column(match.ref).name.lower() in text or (table in text and "'" in text):
@@ -100,14 +104,18 @@ def _reads_value(mention: Mention, linked: LinkedQuestion, schema: Schema, text:
 
 
 def _reads_number(mention: Mention, linked: LinkedQuestion, numbers: set[float]) -> bool:
-    """True if the query holds the number: at least 3 is also more than 2, 20 % is .2, and one is often a pronoun."""
+    """True if the query holds the number: at least 3 is also more than 2, 20 % is .2.
+
+    One is often a pronoun, and two-factor no number.
+    """
     number = mention.number
-    if linked.tokens[mention.start].text.lower() == "one":
+    word = linked.tokens[mention.start].text.lower()
+    if word in ("one", "一") or (word.isalpha() and f"{word}-" in linked.question.lower()):
         return True
     return bool({number, number - 1, number + 1, number / 100, 1 - number / 100} & numbers)
 
 
 def _reads_year(mention: Mention, text: str) -> bool:
     """True if the query holds the years, or the next ones, before which they end."""
-    years = re.findall(r"(?:19|20)\d\d", mention.normalized)
+    years = _YEAR.findall(mention.normalized)
     return all(year in text or str(int(year) + 1) in text for year in years)

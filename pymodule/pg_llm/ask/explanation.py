@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pg_llm.ask import metrics
+from pg_llm.ask import metrics, operations
 from pg_llm.ask.candidates import Candidate
 from pg_llm.ask.mention import LinkedQuestion, Mention
 from pg_llm.ask.schema import Schema
@@ -23,20 +24,40 @@ def join(*reasons: str) -> str:
 
 
 def readings(candidate: Candidate, linked: LinkedQuestion, schema: Schema) -> list[Reading]:
-    """Which phrases of the question became what: as the grammar says, else the names and values that the SQL holds."""
+    """Which phrases of the question became what, in its order: names and values, operations, and periods."""
     if candidate.interpretation is not None:
-        return list(candidate.interpretation.readings)
-    found = {phrase: metric.sql for phrase, metric in _named_metrics(candidate, linked, schema)}
-    for mention in linked.mentions:
-        meaning = _meaning(mention, schema, candidate.sql)
-        if meaning:
-            found.setdefault(_phrase(mention, linked), meaning)
-    return list(found.items())
+        found = dict(candidate.interpretation.readings)
+    else:
+        found = {phrase: metric.sql for phrase, metric in _named_metrics(candidate, linked, schema)}
+        for mention in linked.mentions:
+            meaning = _meaning(mention, schema, candidate.sql)
+            if meaning:
+                found.setdefault(_phrase(mention, linked), meaning)
+    for phrase, meaning in (*operations.done(linked.question, candidate.sql), *_periods(candidate, linked)):
+        found.setdefault(phrase, meaning)
+    question = linked.question.lower()
+    return sorted(found.items(), key=lambda pair: question.find(pair[0].lower()))
+
+
+def _periods(candidate: Candidate, linked: LinkedQuestion) -> Iterator[Reading]:
+    """The periods whose first or last day the SQL compares with."""
+    for anchor in linked.anchors:
+        if anchor.kind == "period" and anchor.period is not None:
+            first, after = anchor.period.begin, anchor.period.end
+            if any(day is not None and day.isoformat() in candidate.sql for day in (first, after)):
+                last = None if after is None else after - datetime.timedelta(days=1)
+                yield anchor.text, " ".join(f"{word} {day}" for word, day in (("from", first), ("to", last)) if day)
 
 
 def assumptions(candidate: Candidate, linked: LinkedQuestion, schema: Schema) -> list[str]:
     """What the reading takes for granted, in short sentences."""
     said = list(candidate.interpretation.assumptions) if candidate.interpretation is not None else []
+    said += [
+        f"{anchor.text} = {meaning}"
+        for anchor in linked.anchors
+        for phrase, meaning in _periods(candidate, linked)
+        if anchor.period is not None and anchor.period.relative and anchor.text == phrase
+    ]
     said += [f"{phrase} = {metric.sql}" for phrase, metric in _named_metrics(candidate, linked, schema)]
     read = candidate.validated.relations if candidate.validated is not None else []
     # Where all are strangers' none of them stands out.

@@ -18,7 +18,10 @@ from pg_llm.errors import InvalidInput, UndefinedQuestion
 _INVALID_TEXT = "22P02"
 # What opens an elliptical question, and what ends one.
 _OPENING = re.compile(
-    r"(?:(?:and|but|now|then|so|only|just|same|what about|how about)\b[\s,]*|那么|那|换成|改成)+",
+    r"(?:(?:and|but|now|then|so|ok|please|only|just|(?:the )?same(?: thing)?|what about|how about"
+    r"|(?:break|split) (?:it|that|this|them|these|those)(?: down| up)?|show (?:me )?(?:it|that|this|them)"
+    r"|the|those)\b[\s,]*"
+    r"|那么|那|换成|改成|只看|只要|看看|如果是)+",
     re.I,
 )
 _ENDING = " \t\n?\uff1f.。!\uff01呢吗"
@@ -38,6 +41,19 @@ _GROUP = re.compile(
     r"|按[\u3400-\u9fff]{1,8}",
     re.I,
 )
+# What asks for a part of what was counted before.
+_AMONG = re.compile(
+    r"how many (?:of )?(?:them|those|these)(?: are| were| come| came)? ((?:from|in|with) .+)|其中(.+?)的?有多少.?", re.I
+)
+_HOW_MANY = re.compile(r"how many\b|.*多少", re.I)
+# How whole questions begin, and the words that refer to what was said before.
+_WHOLE = re.compile(
+    r"(?:how|what|which|who|whose|when|where|list|show|give|count|find)\b.{12}|.{3,}(?:多少|哪|什么|几|谁)", re.I
+)
+_REFERENCE = re.compile(
+    r"\b(?:them|their|they|those|these|that|this|its?|his|her|same|also|else)\b|其中|它|他|她|这|那", re.I
+)
+_CHINESE = re.compile(r"[\u3400-\u9fff]")
 _TOP = re.compile(r"(?:\b(?:top|first|best|last)\s+)(\d{1,4})\b|前(\d{1,4})", re.I)
 
 FindValues = Callable[[str], Sequence[ValueMatch]]
@@ -84,10 +100,15 @@ def complete(question: str, before: str, find_values: FindValues) -> str | None:
     """The whole question that an elliptical one stands for; None if it is not certain which."""
     text = " ".join(question.split())
     opening = _OPENING.match(text)
-    body = re.sub(r"\s+ones?$", "", text[opening.end() if opening else 0 :].strip(_ENDING))
+    body = re.sub(r"\s+(?:ones?|only|instead|please)$|的$", "", text[opening.end() if opening else 0 :].strip(_ENDING))
+    among = _AMONG.fullmatch(body)
+    if among is not None and _HOW_MANY.match(before.strip()):
+        # A part of what was counted is counted with one more condition.
+        body = among[1] or among[2]
     preposition = _PREPOSITION.match(body)
     rest = body[preposition.end() :] if preposition else body
     whole = before.strip().rstrip(_ENDING)
+    chinese = _CHINESE.search(whole) is not None
     if not rest:
         return None
     for pattern, spoken in ((_PERIOD, rest), (_GROUP, body), (_TOP, body)):
@@ -95,9 +116,15 @@ def complete(question: str, before: str, find_values: FindValues) -> str | None:
             there = list(pattern.finditer(whole))
             if len(there) == 1:
                 return whole[: there[0].start()] + spoken + whole[there[0].end() :] + "?"
-            added = f"in {rest}" if rest[0].isdigit() and not preposition else body
+            added = f"in {rest}" if rest[0].isdigit() and not preposition and not chinese else body
             return None if there or pattern is _TOP else _added(whole, added)
-    return _with_value(whole, rest, body if preposition else None, find_values)
+    return _with_value(whole, rest, body if preposition or chinese else None, find_values)
+
+
+def stands_alone(question: str) -> bool:
+    """True for a whole question that refers to nothing before it."""
+    text = " ".join(question.split())
+    return _WHOLE.match(text) is not None and _REFERENCE.search(text) is None
 
 
 def _with_value(whole: str, rest: str, added: str | None, find_values: FindValues) -> str | None:
@@ -117,5 +144,5 @@ def _inside(span: tuple[int, int], other: tuple[int, int]) -> bool:
 
 
 def _added(whole: str, added: str) -> str | None:
-    """A condition at the end; a Chinese sentence has no place for one there."""
-    return None if re.search(r"[\u3400-\u9fff]", whole) else f"{whole} {added}?"
+    """A condition at the end, of a Chinese sentence at its beginning."""
+    return f"{added}{whole}?" if _CHINESE.search(whole) else f"{whole} {added}?"

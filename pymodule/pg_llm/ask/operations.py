@@ -37,6 +37,7 @@ _OPERATIONS = (
     (_SUM, re.compile(r"sum\s*\(|count\s*\(")),
     (_EACH, re.compile(r"group by|partition|distinct|join|order by|^(?!.*\b(?:sum|count|avg|min|max)\s*\()", re.S)),
 )
+_GROUPED = re.compile(r"group by|partition by")
 # What SQL does that no word may ask for.
 _MEAN = re.compile(r"\bavg\s*\(")
 _LIMIT = re.compile(r"\blimit\s+\d+\s*;?\s*$")
@@ -65,6 +66,14 @@ def missing(question: str, sql: str) -> list[str]:
     text = sql.lower()
     found = ((asked.search(question), done) for asked, done in _OPERATIONS)
     return [match[0] for match, done in found if match and match[0].lower() not in text and not done.search(text)]
+
+
+def done(question: str, sql: str) -> list[tuple[str, str]]:
+    """The words that ask for an operation, with what the query does for them, as in SQL."""
+    text = sql.lower()
+    told = ((asked, _GROUPED if asked is _EACH else operation) for asked, operation in _OPERATIONS)
+    found = ((asked.search(question), operation.search(text)) for asked, operation in told)
+    return [(word[0], made[0].rstrip(" (")) for word, made in found if word and made and made[0]]
 
 
 def unasked(linked: LinkedQuestion, sql: str, before: str = "") -> list[str]:

@@ -20,15 +20,6 @@ _PLACE_CONFIDENCE, _FORM_CONFIDENCE, _LOWERCASE_CONFIDENCE = 0.97, 0.9, 0.9
 # A column holds codes of places if this share of its values are codes.
 _LEAST_CODE_SHARE = 0.5
 
-# Abbreviated values, with patterns of what questions say instead.
-_SHORT_VALUES = {
-    "m": r"\b(?:male|men|man)s?\b|男(?:性|的)?",
-    "f": r"\b(?:female|women|woman)s?\b|女(?:性|的)?",
-    "male": r"\bm[ae]n\b|男(?:性|的)?",
-    "female": r"\bwom[ae]n\b|女(?:性|的)?",
-    "男": r"\b(?:male|men)s?\b",
-    "女": r"\b(?:female|women)s?\b",
-}
 TextColumns = Sequence[tuple[int, SchemaColumn]]
 
 
@@ -36,24 +27,12 @@ def find_values(question: str, schema: Schema, lookup: ValueLookup) -> list[Valu
     """The values that the question names entirely, by another name, or by one of their words."""
     text = question[:2000]
     capital = _capitalized_words(text)
-    plain = [
-        span
-        for span in word_forms.value_word_spans(text, _name_words(schema).__contains__)
-        if text[slice(*span)].lower() not in capital
-    ]
     matches: list[ValueMatch] = []
     for index, table in enumerate(schema.tables):
         text_columns = [(n, column) for n, column in enumerate(table.columns) if column.kind == "text"]
         if text_columns:
             matches += _match_values(lookup, text, capital, index, table, text_columns)
-            matches += _match_lowercase_words(lookup, text, plain, index, table, text_columns) if plain else ()
     return matches
-
-
-def _name_words(schema: Schema) -> frozenset[str]:
-    """The words of all names."""
-    named = [name for table in schema.tables for name in (table.words, *(column.words for column in table.columns))]
-    return frozenset(word for name in named for word in name)
 
 
 def _capitalized_words(question: str) -> list[str]:
@@ -98,9 +77,8 @@ def _match_values(
         for match in (match for text in spellings for match in re.finditer(re.escape(text), lower)):
             if _is_whole_word(lower, *match.span()):
                 yield ValueMatch(ref, row["value"], *match.span(), row["whole"])
-        for short in (_completed_pattern(value), _SHORT_VALUES.get(value, "(?!)")):
-            for match in re.finditer(short, lower):
-                yield ValueMatch(ref, row["value"], *match.span(), whole=True)
+        for match in re.finditer(_completed_pattern(value), lower):
+            yield ValueMatch(ref, row["value"], *match.span(), whole=True)
         for kind, codes, start, end in found_places:
             if value in codes and value != lower[start:end] and (len(value) > 3 or kind in kinds.get(row["place"], ())):
                 yield ValueMatch(ref, row["value"], start, end, True, _PLACE_CONFIDENCE)
@@ -119,7 +97,6 @@ def _candidate_values(
     texts: TextColumns,
 ) -> list[dict[str, Any]]:
     """Values of a table that the lower-case question may name; `whole` is true for those that it contains entirely."""
-    short = [value for value, pattern in _SHORT_VALUES.items() if re.search(pattern, question)]
     return lookup.rows(
         f"""
         SELECT DISTINCT c.place, c.value, strpos($1, lower(c.value)) > 0 AS whole
@@ -139,7 +116,7 @@ def _candidate_values(
         """,
         table.oid,
         ("text", "text[]", "text[]", "text[]"),
-        (question, list(capitalized), [*short, *place_codes], list(bases)),
+        (question, list(capitalized), list(place_codes), list(bases)),
     )
 
 
@@ -175,36 +152,6 @@ def _place_kinds(lookup: ValueLookup, table: SchemaTable, texts: TextColumns) ->
             named = kinds & set(table.columns[row["place"]].words)
             kinds_by_column[row["place"]] = named or kinds
     return kinds_by_column
-
-
-def _match_lowercase_words(
-    lookup: ValueLookup,
-    question: str,
-    spans: Sequence[tuple[int, int]],
-    index: int,
-    table: SchemaTable,
-    texts: TextColumns,
-) -> Iterable[ValueMatch]:
-    """Values of which the question contains one word, or several adjacent words, in lower case."""
-    lower = question.lower()
-    rows = lookup.rows(
-        f"""
-        SELECT c.place, p.part, (array_agg(DISTINCT lower(c.value)))[1:{_MOST_VALUES}] AS held
-        FROM {_value_rows(texts)} JOIN unnest($1::text[]) AS p (part) ON strpos(lower(c.value), p.part) > 0
-        WHERE length(c.value) <= {_LONGEST_VALUE} GROUP BY c.place, p.part
-        """,
-        table.oid,
-        ("text[]",),
-        (sorted({lower[slice(*span)] for span in spans}),),
-    )
-    for row in rows:
-        word = re.compile(rf"(?<!\w){re.escape(row['part'])}(?!\w)")
-        values = [value for value in row["held"] if word.search(value) and value != row["part"]]
-        for span in spans if values else ():
-            if lower[slice(*span)] == row["part"]:
-                start, end = word_forms.longest_match(question, *span, values)
-                confidence = 1.0 if " " in question[start:end] else _LOWERCASE_CONFIDENCE
-                yield ValueMatch((index, row["place"]), question[start:end], start, end, False, confidence)
 
 
 def _starts_at_word(part: str, value: str) -> bool:

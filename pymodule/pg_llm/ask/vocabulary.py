@@ -33,26 +33,5 @@ KNOWN_WORDS = frozenset(
         *(word for said in ABBREVIATIONS.values() for word in said.split()),
     }
 )
-# Further short words that abbreviate no other word.
-SHORT_WORDS = frozenset(
-    """
-    act ad age aid aim air am an and are area arm art as ask at back bad bag ban band bank bar base bat bath be bed
-    bet bid big bill bin bit boat body bond book box boy bug bus but buy by call camp can cap car card care case
-    cash cast cell cent chat city club coat cold cook cost crew crop cup cut data day deal death debt deck desk diet
-    do dog door draw drug due each egg end eye face fact fair fall fan farm fast fat fee film fine fire firm fish
-    fit flat fly food foot for form free fuel full fun fund gain game gap gas gate gift girl go goal gold good grade
-    ground hall hand hat he head heat her hill him hit home hot i id idea if in inn is it item job join key kid kind
-    king kit lab lake land lane law lead left let lid lie life light line link list load loan long lot love low mail
-    main male man many map mark mass me meal men mile milk mind mine mode moon my need net new news night node note
-    of off oil old on open or order out own pack page paid pain pair pan park part pass path pay pen per pet pick
-    pie pin pipe plan plane plant plate play plot plus poem pool poor port post press pub pump race rain rank rate
-    raw read real red rent rest rice ride ring risk road rock role roof room root rose row rule run safe sale salt
-    sea seat self sell set sex she shop show side sign sin site size skin sky slot snow so soil son song star stay
-    step stop store sun tag take tale talk tank tap task tax tea team tell ten test text than that the then they
-    thing this tie till time tip to toe ton tone tool top tour town toy trade train tree trip try tub turn two type
-    unit up us use van view vote wage walk wall war was water way we wed well wet who win wind wine wire with wood
-    word work year yes you zip zone
-""".split()
-)
 # Abbreviations that no English word ends with.
 ABBREVIATED_ENDINGS = {"dt", "nm", "cd", "qty", "amt", "cnt", "pct", "nbr", "addr", "desc"}

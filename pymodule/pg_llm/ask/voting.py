@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pg_llm.ask import correction, coverage, execution, explanation, operations
-from pg_llm.ask.candidates import Candidate, Proposal, failure_note
+from pg_llm.ask.candidates import Candidate, Proposal, comparable, failure_note
 from pg_llm.ask.context import Context, Scope
 from pg_llm.ask.mention import LinkedQuestion
 from pg_llm.ask.schema import Schema
@@ -21,15 +21,15 @@ from pg_llm.errors import Error
 
 # How many queries of the grammar are run.
 _MOST_RUN = 6
-# The weight of an empty result of the grammar.
-_EMPTY_WEIGHT = 0.55
 _HIGHEST_CONFIDENCE = 0.99
 # Above this confidence alternatives are no reason for doubt.
 _CONFIDENT = 0.75
 # How fast less likely candidates stop counting as disagreement; of two equally likely ones neither is confident.
 _DISAGREEMENT_EXPONENT = 12
-# The share of right answers among those that the grammar is sure of, on databases that nobody had looked at.
-_GRAMMAR_RELIABILITY = 0.53
+# The weight of an empty result of the grammar where a model has rows.
+_EMPTY_WEIGHT = 0.55
+# The share of right answers among those that the grammar is sure of: less than on the questions it was made with (.97).
+_GRAMMAR_RELIABILITY = 0.8
 # How much likelier a right query of a model's is to be doubted by its words than a wrong one, at the most.
 _DOUBT_RATIO = 0.15
 
@@ -111,6 +111,7 @@ def settle(
     outcome = _vote(tried, proposal, context.schema, writer, threshold)
     outcome.explanation = explanation.join(outcome.explanation, *notes)
     outcome.doubt = explanation.join(outcome.doubt, *notes)
+    outcome.assumptions = [*context.assumptions, *outcome.assumptions]
     outcome.question = context.question if context.before is None else f"{context.before.question} {context.question}"
     return outcome
 
@@ -203,16 +204,44 @@ def _doubted(confidence: float) -> float:
 def _weigh_conflict(groups: Sequence[Group], threshold: float) -> None:
     """Where the grammar and most of a model's samples are sure of different results, at most one of them is right.
 
-    The posterior of each, given that they differ, by Bayes' rule on errors that are independent.
+    The posterior of each, given that they differ, by Bayes' rule on errors that are independent. Rows that are
+    shown by other columns are no other result, and of an empty result and another one the empty one is likelier wrong.
     """
     model = max(groups, key=lambda group: group.model)
     rival = max(groups, key=lambda group: group.own)
     if rival is model or model.votes < 2 or model.doubts or rival.own < threshold or rival.holds("taught"):
         return
+    if _may_be_same_rows(rival.best, model.best):
+        return
+    if _is_empty(rival.best) and not _is_empty(model.best):
+        rival.own *= _EMPTY_WEIGHT
+        return
     p, r = model.model, _GRAMMAR_RELIABILITY
     model.model = max(model.own, p * (1 - r) / (p * (1 - r) + 1 - p))
     # Relative to what the grammar's reliability is without a model.
     rival.own *= (1 - p) / (r * (1 - p) + 1 - r)
+
+
+def _is_empty(candidate: Candidate) -> bool:
+    """True if there are no rows, no values in them, or a single 0."""
+    rows = candidate.result.rows if candidate.result else []
+    return not rows or all(value is None for row in rows for value in row) or rows == [[0]]
+
+
+def _may_be_same_rows(one: Candidate, other: Candidate) -> bool:
+    """True if both may show the same rows by other columns: one column is equal, or rows are as many and distinct."""
+    if one.result is None or other.result is None or len(one.result.rows) != len(other.result.rows):
+        return False
+    columns, others = (
+        [tuple(sorted(map(comparable, column))) for column in zip(*rows, strict=True)]
+        for rows in (one.result.rows, other.result.rows)
+    )
+    several = len(one.result.rows) > 1
+    if set(columns) & set(others):
+        return several or len(columns) != len(others)
+    return several and all(
+        len({tuple(map(comparable, row)) for row in rows}) == len(rows) for rows in (one.result.rows, other.result.rows)
+    )
 
 
 def _rank(group: Group) -> tuple[bool, float]:
@@ -225,21 +254,13 @@ def _alternative(group: Group) -> dict[str, Any]:
     return {"sql": group.best.validated.sql, "confidence": round(group.confidence, 3)}
 
 
-def _is_empty(candidate: Candidate) -> bool:
-    """True if there are no rows, or no values in them; a taught query may well have an empty result."""
-    if candidate.source == "taught":
-        return False
-    rows = candidate.result.rows if candidate.result else []
-    return not rows or all(value is None for row in rows for value in row) or rows == [[0]]
-
-
 def _own_confidence(group: Sequence[Candidate], successful: Sequence[Candidate]) -> float:
     """The score of the group's best member, reduced by candidates of similar score that disagree."""
     score = max(candidate.score for candidate in group)
     agreeing = _weight(group, score) or 1.0
     disagreeing = _weight([candidate for candidate in successful if candidate not in group], score)
     share = 1.0 if any(candidate.source == "taught" for candidate in group) else agreeing / (agreeing + disagreeing)
-    return score * share * (_EMPTY_WEIGHT if all(map(_is_empty, group)) else 1.0)
+    return score * share
 
 
 def _weight(candidates: Iterable[Candidate], score: float) -> float:

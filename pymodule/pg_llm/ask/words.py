@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable
 from functools import lru_cache
 
-from pg_llm.ask.vocabulary import ABBREVIATED_ENDINGS, ABBREVIATIONS, KNOWN_WORDS, SHORT_WORDS
+from pg_llm.ask.vocabulary import ABBREVIATED_ENDINGS, ABBREVIATIONS, KNOWN_WORDS
 
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+|[^\W\d_a-zA-Z]+")
@@ -21,7 +21,7 @@ _IRREGULAR = dict(
     am:be bought:buy sold:sell wrote:write written:write made:make paid:pay spent:spend given:give gave:give
     took:take taken:take held:hold won:win lost:lose taught:teach built:build sent:send born:birth began:begin
     got:get analyses:analysis statuses:status buses:bus movies:movie cookies:cookie came:come went:go gone:go
-    theses:thesis lives:life shelves:shelf
+    theses:thesis lives:life shelves:shelf loaves:loaf halves:half knives:knife
 """.split()
 )
 # Irregular past forms.
@@ -56,7 +56,7 @@ def stem(word: str) -> str:
         if word.endswith(ending) and len(word) > len(ending) + 1:
             return word[: -len(ending)] + other
     if word.endswith("s") and word[-2] not in "sui":
-        return word[:-1]
+        return stem(word[:-1]) if word.endswith("ings") else word[:-1]
     for ending in ("ing", "ed"):
         base = word.removesuffix(ending)
         if base != word and len(base) >= 3 and re.search("[aeiouy]", base):
@@ -103,11 +103,6 @@ def split_compound(word: str, known: Collection[str]) -> tuple[str, ...]:
     return (word,)
 
 
-def is_full_word(word: str) -> bool:
-    """True for complete words, which abbreviate no other."""
-    return word in SHORT_WORDS or word in KNOWN_WORDS
-
-
 def is_known_word(word: str) -> bool:
     """True for common words of database names and their common abbreviations."""
     return word in ABBREVIATIONS or stem(word) in KNOWN_WORDS
@@ -120,7 +115,7 @@ def abbreviation_score(short: str, word: str) -> float:
     An abbreviation is a prefix that ends before a vowel (trans|action) or is long enough (stu|dent), or the first
     letter with most of the consonants (shr for share).
     """
-    if not 1 < len(short) < len(word) or short[0] != word[0] or is_full_word(short):
+    if not 1 < len(short) < len(word) or short[0] != word[0] or short in KNOWN_WORDS:
         return 0.0
     if word.startswith(short):
         share = len(short) / len(word)
@@ -155,7 +150,7 @@ def word_similarity(a: str, b: str) -> float:
     if a in KNOWN_WORDS and b in KNOWN_WORDS:
         return 0.0
     # A final s may be a plural or part of the abbreviation.
-    forms = () if is_full_word(b) else (b, f"{b}s", b.removesuffix("s"))
+    forms = () if b in KNOWN_WORDS else (b, f"{b}s", b.removesuffix("s"))
     kept = max((abbreviation_score(form, a) for form in forms), default=0.0)
     return max(
         _prefix_similarity(a, b),

@@ -7,7 +7,7 @@ import json
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from pg_llm.cleaning import target_table
 from pg_llm.cleaning.target_table import TargetTable, Value
@@ -20,6 +20,14 @@ _NULL = "\1"
 
 # Row and column, both from 0.
 Cell = tuple[int, int]
+
+
+class Step(NamedTuple):
+    """The transformation of a column that a repair belongs to, in words and, where it has any, in SQL on {c}."""
+
+    description: str
+    condition: str
+    expression: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +46,7 @@ class Finding:
     detector: str
     reason: str
     determinant: tuple[int, str] | None = None
+    step: Step | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +136,8 @@ def _read(text: str) -> Iterator[Finding]:
     rows = array("i")
     rows.frombytes(base64.b64decode(encoded))
     start = 0
-    for column, old, new, confidence, detector, reason, determinant, size in json.loads(head):
+    for column, old, new, confidence, detector, reason, determinant, step, size in json.loads(head):
         given = (determinant[0], determinant[1]) if determinant else None
-        yield Finding(column, rows[start : start + size], old, new, confidence, detector, reason, given)
+        made = Step(*step) if step else None
+        yield Finding(column, rows[start : start + size], old, new, confidence, detector, reason, given, made)
         start += size

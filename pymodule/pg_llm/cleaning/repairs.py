@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pg_llm.cleaning import runs, target_table, update_script
+from dataclasses import dataclass
+
+from pg_llm.cleaning import runs, step_script, target_table, update_script
 from pg_llm.cleaning.interruptible import garbage_collection_paused
 from pg_llm.cleaning.target_table import Column, TargetTable
 from pg_llm.database import search_path
@@ -12,14 +14,28 @@ from pg_llm.database.connection import Connection, DatabaseError, Row
 _REFUSALS = ("22", "23", "P0")
 
 
-def apply(db: Connection, run_id: str | None, min_confidence: float) -> dict[str, int]:
-    """Write the proposed repairs of a run; counts of cells applied, changed meanwhile and refused by the table."""
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Some of a run's repairs: of one step, column or detector, None for any."""
+
+    step: int | None = None
+    column: str | None = None
+    detector: str | None = None
+
+
+def apply(db: Connection, run_id: str | None, min_confidence: float, choice: Choice) -> dict[str, int]:
+    """Write the repairs of a run that were accepted, or proposed with at least that confidence.
+
+    Returns counts of cells applied, changed meanwhile and refused by the table.
+    """
     with search_path.pinned(db):
         run = runs.find(db, run_id)
+        if choice.column is not None:
+            run.target.position(choice.column)
     proposed = applied = refused = 0
     for column in run.target.columns:
-        if not column.fixed:
-            changes = _changes(db, run.id, column, "proposed", min_confidence)
+        if not column.fixed and choice.column in (None, column.name):
+            changes = _proposed(db, run.id, column, min_confidence, choice)
             written, failed = _write_column(db, run.target, column, run.id, changes, "applied")
             proposed, applied, refused = proposed + len(changes), applied + written, refused + failed
     return {"applied": applied, "changed_meanwhile": proposed - applied - refused, "refused": refused}
@@ -32,7 +48,7 @@ def roll_back(db: Connection, run_id: str | None) -> dict[str, int]:
     restored = 0
     for column in run.target.columns:
         if not column.fixed:
-            changes = _changes(db, run.id, column, "applied", 0.0)
+            changes = _applied(db, run.id, column)
             restored += _write_column(db, run.target, column, run.id, changes, "restored")[0]
     with search_path.pinned(db):
         query = "SELECT key::text AS key FROM llm.change WHERE run = $1::uuid AND state = 'applied'"
@@ -47,25 +63,40 @@ def as_update(db: Connection, run_id: str | None, table_name: str | None) -> str
     run = runs.find(db, run_id)
     table = run.target.table if table_name is None else target_table.find(db, table_name).table
     changes = db.rows(
-        'SELECT key::text AS key, "column"::text AS "column", old, new, given::text AS given FROM llm.change'
+        'SELECT key::text AS key, "column"::text AS "column", old, new, given::text AS given, step FROM llm.change'
         " WHERE run = $1::uuid AND state = 'applied' ORDER BY key",
         ("text",),
         (run.id,),
     )
     with garbage_collection_paused():
         keys, columns = target_table.content(db, run.target)
-        return update_script.update_statement(table.relation, run.target, keys, columns, changes)
+        made = step_script.find(db, run.id, run.target, columns, changes)
+        single = [change for change in changes if change["step"] not in made]
+        return update_script.update_statement(table.relation, run.target, keys, columns, single, list(made.values()))
 
 
-def _changes(db: Connection, run_id: str, column: Column, state: str, min_confidence: float) -> list[Row]:
-    """The changes of a column in a state: `key`, the value to replace (`before`) and its replacement (`after`)."""
-    before, after = ("old", "new") if state == "proposed" else ("new", "old")
-    query = (
-        f"SELECT key::text AS key, {before} AS before, {after} AS after FROM llm.change"
-        ' WHERE run = $1::uuid AND "column" = $2::name AND state = $3 AND confidence >= $4 ORDER BY key'
-    )
+def _proposed(db: Connection, run_id: str, column: Column, min_confidence: float, choice: Choice) -> list[Row]:
+    """The changes of a column that are to be written: `key`, the value to replace (`before`), the new one (`after`)."""
+    query = """
+        SELECT key::text AS key, old AS before, new AS after FROM llm.change
+        WHERE run = $1::uuid AND "column" = $2::name
+        AND (state = 'accepted' OR state = 'proposed' AND confidence >= $3)
+        AND ($4::bigint IS NULL OR step = $4) AND ($5::text IS NULL OR detector = $5)
+        ORDER BY key
+    """
     with search_path.pinned(db):
-        return db.rows(query, ("text", "text", "text", "float4"), (run_id, column.name, state, min_confidence))
+        types = ("text", "text", "float4", "bigint", "text")
+        return db.rows(query, types, (run_id, column.name, min_confidence, choice.step, choice.detector))
+
+
+def _applied(db: Connection, run_id: str, column: Column) -> list[Row]:
+    """The changes of a column that were written: what is there now is `before`, what was is `after`."""
+    query = """
+        SELECT key::text AS key, new AS before, old AS after FROM llm.change
+        WHERE run = $1::uuid AND "column" = $2::name AND state = 'applied' ORDER BY key
+    """
+    with search_path.pinned(db):
+        return db.rows(query, ("text", "text"), (run_id, column.name))
 
 
 def _write_column(

@@ -9,7 +9,7 @@ from typing import Any
 
 from pg_llm import arguments
 from pg_llm.cleaning import rules as integrity_rules
-from pg_llm.cleaning import target_table
+from pg_llm.cleaning import steps, target_table
 from pg_llm.cleaning.analysis import Analysis, Cell, Finding, Knowledge
 from pg_llm.cleaning.interruptible import chunks, garbage_collection_paused
 from pg_llm.cleaning.rules import Rules
@@ -38,14 +38,21 @@ class Run:
 def find(db: Connection, run_id: str | None) -> Run:
     """The caller's run of that id. Raises UndefinedRun."""
     rows = db.rows(
-        "SELECT id::text AS id, target::oid::bigint AS target, columns, rules::text AS rules"
-        " FROM llm.cleaning WHERE id = $1::uuid",
+        """
+        SELECT r.id::text AS id, r.columns, r.rules::text AS rules, CASE
+            WHEN EXISTS (SELECT FROM pg_class AS c WHERE c.oid = r.target) THEN r.target::oid::bigint
+            ELSE to_regclass(r.relation)::oid::bigint
+        END AS target
+        FROM llm.cleaning AS r WHERE r.id = $1::uuid
+        """,
         ("text",),
         (arguments.required("run", run_id),),
     )
     if not rows:
         raise UndefinedRun(f"there is no run {run_id} of yours")
     row = rows[0]
+    if row["target"] is None:
+        raise UndefinedRun(f"the table of run {run_id} is gone")
     return Run(row["id"], target_table.find(db, str(row["target"])), row["columns"], row["rules"])
 
 
@@ -57,8 +64,10 @@ def find_errors(db: Connection, table_name: str, columns: list[str] | None, rule
     given = arguments.plain_json(rules)
     parsed = integrity_rules.parse(db, target, given)
     marks = _parse_labels(target, labels)
+    _check_marks(db, target, marks)
     row = db.rows(
-        "INSERT INTO llm.cleaning (target, columns, rules) VALUES ($1::oid::regclass, $2, $3::jsonb) RETURNING id",
+        "INSERT INTO llm.cleaning (target, columns, rules, relation)"
+        " VALUES ($1::oid::regclass, $2, $3::jsonb, $1::oid::regclass::text) RETURNING id",
         ("bigint", "text[]", "text"),
         (target.table.oid, chosen, json.dumps(given)),
     )[0]
@@ -82,10 +91,7 @@ def mark(db: Connection, run_id: str | None, key: str | None, column: str | None
     column = arguments.required("column", column)
     run.target.position(column)
     key = arguments.required("key", key)
-    if not target_table.existing_keys(db, run.target, [key]):
-        table = run.target.table
-        names = ", ".join(f'"{name}": …' for name in table.key)
-        raise InvalidInput(f"{table.relation} has no row {key}", hint=f"A key is {{{names}}}, as llm.change has it.")
+    _check_marks(db, run.target, [(key, column, value)])
     _store_mark(db, run.id, key, column, value)
 
 
@@ -125,6 +131,30 @@ def _parse_labels(target: TargetTable, labels: Any) -> list[tuple[str, str, Valu
         target.position(str(label["column"]))
         marks.append((json.dumps(label["key"]), str(label["column"]), label["value"]))
     return marks
+
+
+def _check_marks(db: Connection, target: TargetTable, marks: Sequence[tuple[str, str, Value]]) -> None:
+    """Raise InvalidInput for a mark of a row that is not there, or with a value that its column cannot hold."""
+    wanted = list({key for key, _, _ in marks})
+    existing = {_sorted(key) for key in target_table.existing_keys(db, target, wanted)} if wanted else set()
+    for key in wanted:
+        if _sorted(key) not in existing:
+            table = target.table
+            names = ", ".join(f'"{name}": …' for name in table.key)
+            hint = f"A key is {{{names}}}, as llm.change has it."
+            raise InvalidInput(f"{table.relation} has no row {key}", hint=hint)
+    for name in dict.fromkeys(column for _, column, _ in marks):
+        column = target.columns[target.position(name)]
+        values = list(dict.fromkeys(value for _, of, value in marks if of == name))
+        invalid = target_table.invalid_values(db, target, column, values) & set(values)
+        if invalid:
+            value = min(invalid, key=lambda each: each or "")
+            shown = "NULL" if value is None else f'"{value[:100]}"'
+            raise InvalidInput(f"{name} cannot hold {shown}", hint=f"It is of type {column.type}.")
+
+
+def _sorted(key: str) -> str:
+    return json.dumps(json.loads(key), sort_keys=True)
 
 
 def _store_mark(db: Connection, run_id: str, key: str, column: str, value: Value) -> None:
@@ -179,13 +209,14 @@ def _load_corrections(db: Connection, run: Run) -> list[tuple[int, str, str]]:
         """
         SELECT DISTINCT h."column"::text AS "column", h.old, h.new, h.key
         FROM llm.change AS h JOIN llm.cleaning AS r ON r.id = h.run
-        WHERE r.target = $1::oid AND h.state = 'applied' AND h.given IS NULL AND h.old <> '' AND h.new <> ''
+        WHERE (r.target = $1::oid OR r.relation = $3) AND h.state = 'applied' AND h.given IS NULL
+        AND h.old <> '' AND h.new <> ''
         AND NOT EXISTS (
             SELECT FROM llm.mark AS m WHERE m.run = $2::uuid AND m.key = h.key AND m."column" = h."column"
         )
         """,
-        ("bigint", "text"),
-        (run.target.table.oid, run.id),
+        ("bigint", "text", "text"),
+        (run.target.table.oid, run.id, run.target.table.relation),
     )
     positions = {column.name: position for position, column in enumerate(run.target.columns)}
     return [(positions[row["column"]], row["old"], row["new"]) for row in applied if row["column"] in positions]
@@ -201,14 +232,16 @@ def _store_findings(
 ) -> int:
     """Replace the open changes of a run; a repair is stored if it is probable enough and not forbidden."""
     db.rows("DELETE FROM llm.change WHERE run = $1::uuid AND state IN ('found', 'proposed')", ("text",), (run.id,))
-    changes = (change for finding in findings for change in _changes(run, keys, finding, forbidden, propose))
+    proposals = [each for each in findings if propose and (each.confidence or 0.0) >= MIN_CONFIDENCE]
+    numbers = steps.store(db, run.id, [column.name for column in run.target.columns], proposals) if proposals else {}
+    changes = (change for finding in findings for change in _changes(run, keys, finding, forbidden, propose, numbers))
     for chunk in chunks(changes, _BATCH):
         db.rows(
             """
-            INSERT INTO llm.change (run, key, "column", old, new, confidence, state, detector, reason, given)
+            INSERT INTO llm.change (run, key, "column", old, new, confidence, state, detector, reason, given, step)
             SELECT $1::uuid, c.* FROM jsonb_to_recordset($2::jsonb) AS c (
                 key jsonb, "column" name, old text, new text, confidence float4, state text, detector text,
-                reason text, given jsonb
+                reason text, given jsonb, step bigint
             ) ON CONFLICT (run, key, "column") DO NOTHING
             """,
             ("text", "text"),
@@ -219,11 +252,12 @@ def _store_findings(
 
 
 def _changes(
-    run: Run, keys: Sequence[str], finding: Finding, forbidden: set[Cell], propose: bool
+    run: Run, keys: Sequence[str], finding: Finding, forbidden: set[Cell], propose: bool, numbers: dict[steps.Name, int]
 ) -> Iterator[dict[str, Any]]:
     """A row of llm.change for each cell of a finding."""
+    name = run.target.columns[finding.column].name
     found = {
-        "column": run.target.columns[finding.column].name,
+        "column": name,
         "old": finding.old,
         "detector": finding.detector,
         "reason": finding.reason,
@@ -231,6 +265,8 @@ def _changes(
     repair: dict[str, Any] = {}
     if propose and finding.confidence is not None and finding.confidence >= MIN_CONFIDENCE:
         repair = {"state": "proposed", "new": finding.new, "confidence": finding.confidence}
+        if finding.step is not None:
+            repair["step"] = numbers[name, finding.detector, finding.step.description]
         if finding.determinant:
             place, value = finding.determinant
             repair["given"] = {run.target.columns[place].name: value}

@@ -7,6 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from pg_llm.cleaning.step_script import Transformation
 from pg_llm.cleaning.target_table import TargetTable, Value
 from pg_llm.database.quoting import quote_ident, quote_literal
 
@@ -25,8 +26,9 @@ def update_statement(
     keys: Sequence[str],
     after: Sequence[Sequence[Value]],
     changes: Sequence[_Change],
+    transformations: Sequence[Transformation] = (),
 ) -> str:
-    """The UPDATE for a relation; `after` are the columns after the changes.
+    """The UPDATE for a relation: transformations, and further changes; `after` are the columns after all of them.
 
     Changes that follow from no values of their row are only counted, in a comment.
     """
@@ -38,25 +40,30 @@ def update_statement(
             row, position = rows[change["key"]], target.position(change["column"])
             changes_by_column[position][row] = change
             before[position][row] = change["old"]
-    cases = {
-        position: _generalise(target, before, after, position, changed)
-        for position, changed in sorted(changes_by_column.items())
-    }
-    uncovered = len(changes) - sum(covered for _, covered in cases.values())
-    note = f"-- Repairs of single rows, from which no rule follows: {uncovered}\n" if uncovered else ""
-    sets, wheres = [], []
-    for position, (rules, _) in cases.items():
+    whens: defaultdict[int, list[str]] = defaultdict(list)
+    wheres = []
+    for each in transformations:
+        comment = " ".join(each.description.split())
+        whens[each.position] += [f"-- {comment}", f"WHEN {each.condition} THEN {each.expression}"]
+        wheres.append(each.condition)
+    uncovered = len(changes)
+    for position, changed in sorted(changes_by_column.items()):
+        rules, covered = _generalise(target, before, after, position, changed)
+        uncovered -= covered
+        for condition, new in rules.items():
+            then = _literal(new, target.columns[position].type)
+            whens[position].append(f"WHEN {_condition_sql(target, condition)} THEN {then}")
         if rules:
-            name = quote_ident(target.columns[position].name)
-            whens = "\n".join(
-                f"        WHEN {_condition_sql(target, condition)} THEN {_literal(new, target.columns[position].type)}"
-                for condition, new in rules.items()
-            )
-            sets.append(f"    {name} = CASE\n{whens}\n        ELSE {name}\n    END")
             wheres.append(_membership_sql(target, position, {condition[-1][1] for condition in rules}))
-    if not sets:
+    note = f"-- Repairs of single rows, from which no rule follows: {uncovered}\n" if uncovered else ""
+    if not whens:
         return f"{note}-- There is nothing to do."
+    sets = [_case(quote_ident(target.columns[position].name), lines) for position, lines in sorted(whens.items())]
     return f"{note}UPDATE {relation} SET\n" + ",\n".join(sets) + "\nWHERE " + "\n   OR ".join(wheres) + ";"
+
+
+def _case(name: str, lines: Sequence[str]) -> str:
+    return "\n".join([f"    {name} = CASE", *(f"        {line}" for line in lines), f"        ELSE {name}", "    END"])
 
 
 def _generalise(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pg_llm import arguments
-from pg_llm.cleaning import overview, repairs, runs
+from pg_llm.cleaning import overview, repairs, runs, steps
 from pg_llm.database.connection import Connection
 from pg_llm.database.sql_function import sql_function
 from pg_llm.errors import InvalidInput
@@ -53,9 +53,39 @@ def llm_review(db: Connection, run: str | None, k: int | None) -> list[dict[str,
 
 
 @sql_function
-def llm_apply(db: Connection, run: str | None, min_confidence: float | None) -> list[dict[str, Any]]:
+def llm_steps(db: Connection, run: str | None) -> list[dict[str, Any]]:
+    """The repairs of a run as steps of a recipe, one transformation per column and kind, with counts and examples."""
+    return steps.overview(db, runs.find(db, run).id)
+
+
+@sql_function
+def llm_accept(
+    db: Connection, run: str | None, step: int | None, column: str | None, detector: str | None, key: str | None
+) -> int:
+    """Accept repairs of a run by step, column, detector or row: llm_apply writes them whatever their confidence."""
+    return steps.decide(db, runs.find(db, run).id, step, column, detector, key, accepted=True)
+
+
+@sql_function
+def llm_refuse(
+    db: Connection, run: str | None, step: int | None, column: str | None, detector: str | None, key: str | None
+) -> int:
+    """Refuse repairs of a run by step, column, detector or row: they are not applied, nor proposed again."""
+    return steps.decide(db, runs.find(db, run).id, step, column, detector, key, accepted=False)
+
+
+@sql_function
+def llm_apply(
+    db: Connection,
+    run: str | None,
+    min_confidence: float | None,
+    step: int | None,
+    column: str | None,
+    detector: str | None,
+) -> list[dict[str, Any]]:
     """Write the proposed repairs of a run into the table, where its cells still hold what was found."""
-    return [repairs.apply(db, run, 0.0 if min_confidence is None else min_confidence)]
+    least = 0.0 if min_confidence is None else min_confidence
+    return [repairs.apply(db, run, least, repairs.Choice(step, column, detector))]
 
 
 @sql_function

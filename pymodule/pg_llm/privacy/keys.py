@@ -6,6 +6,7 @@ A key lies in a file or the environment of the server; the table has its name, i
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,7 +54,8 @@ def register(
     for role in (*writers, *revealers):
         if role != "public" and not db.rows("SELECT FROM pg_roles WHERE rolname = $1", ("text",), (role,)):
             raise InvalidInput(f'role "{role}" does not exist')
-    (fingerprint,) = models.run_without_model(db, "redaction_key", [source])
+    # Results are remembered by what was asked, and another key may lie there by now.
+    (fingerprint,) = models.run_without_model(db, "redaction_key", [source], nonce=secrets.token_hex(8))
     added = db.rows(
         "INSERT INTO llm.redaction_key (name, source, fingerprint, writers, revealers) VALUES ($1, $2, $3, $4, $5)"
         " ON CONFLICT (name) DO NOTHING RETURNING name",

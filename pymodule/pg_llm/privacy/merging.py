@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bisect
 import re
 from collections.abc import Collection, Iterable, Sequence
 
@@ -22,6 +23,9 @@ _IN_ADDRESS = re.compile(r"[\s,;./#()\u2013-]{0,4}(?:\w{1,12}[.:]?[\s,]{1,2})?")
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 # A given name alone takes the capitalised word behind it along.
 _SURNAME = re.compile(r"[ -][^\W\d_a-zà-ÿ][^\W\d_'\u2019]+(?:[-'\u2019][^\W\d_]+)?")
+# And a surname the one before it.
+_GIVEN_NAME = re.compile(r"(?<![^\W\d_])[^\W\d_a-zà-ÿ][^\W\d_]+[ -]\Z")
+_LONGEST_NAME = 30
 _STREETS, _TOWNS = ("STREET_NAME", "SECONDARY_ADDRESS"), ("CITY", "STATE")
 
 
@@ -57,6 +61,9 @@ def _joined(text: str, run: Sequence[Entity], model: str) -> Iterable[Found]:
         kind = "address" if towns and "ZIP_CODE" in labels else "location" if towns else ""
     if kind == "person" and labels[-1] == "GIVEN_NAME" and (surname := _SURNAME.match(text, end)):
         end = surname.end()
+    if kind == "person" and "GIVEN_NAME" not in labels and "SURNAME" in labels:
+        before = _GIVEN_NAME.search(text, max(0, start - _LONGEST_NAME), start)
+        start = before.start() if before else start
     if kind == "person" and text[start:end].islower() and not re.search(r"\s", text[start:end]):
         kind = ""
     if kind:
@@ -65,11 +72,16 @@ def _joined(text: str, run: Sequence[Entity], model: str) -> Iterable[Found]:
 
 
 def blanked(text: str, found: Iterable[Found]) -> str:
-    """The text with dashes in place of what patterns are sure of: no model reads it, and it misleads none."""
+    """The text with noughts in place of what patterns are sure of: no model reads it.
+
+    On the part `dev` of the benchmark persons are found best beside noughts: F2 0.981, beside dashes 0.975, beside what
+    was there 0.966.
+    """
+    characters = list(text)
     for _, start, end, score, _ in found:
         if score >= _SURE:
-            text = text[:start] + "-" * (end - start) + text[end:]
-    return text
+            characters[start:end] = "0" * (end - start)
+    return "".join(characters)
 
 
 def without_overlaps(text: str, found: Iterable[Found], wanted: Collection[str], least: float) -> list[Found]:
@@ -79,13 +91,16 @@ def without_overlaps(text: str, found: Iterable[Found], wanted: Collection[str],
     """
     taken: list[Found] = []
     for each in sorted(found, key=lambda each: (-each[3], each[1] - each[2], each[1])):
-        if each[3] >= least and not any(_overlap(each, other) for other in taken):
-            taken.append(each)
-    return [each for each in _addresses_joined(text, sorted(taken, key=lambda each: each[1])) if each[0] in wanted]
+        # Those taken are in order and apart, so that only the two beside it can overlap.
+        place = bisect.bisect_right(taken, each[1], key=_start)
+        is_free = (not place or taken[place - 1][2] <= each[1]) and (place == len(taken) or each[2] <= taken[place][1])
+        if each[3] >= least and is_free:
+            taken.insert(place, each)
+    return [each for each in _addresses_joined(text, taken) if each[0] in wanted]
 
 
-def _overlap(one: Found, other: Found) -> bool:
-    return one[1] < other[2] and other[1] < one[2]
+def _start(found: Found) -> int:
+    return found[1]
 
 
 def _addresses_joined(text: str, found: Sequence[Found]) -> list[Found]:

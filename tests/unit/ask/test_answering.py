@@ -21,7 +21,10 @@ def test_a_count_is_answered_and_logged(library: Any) -> None:
     (logged,) = library.asked("INSERT INTO llm.ask_log")
     assert logged.values == (BOOKS, row["sql"], row["confidence"], row["reason"], None)
     assert row["id"] == "6f1d"
-    assert row["readings"] == [{"phrase": "books", "meaning": "book"}]
+    assert row["readings"] == [
+        {"phrase": "How many", "meaning": "count"},
+        {"phrase": "books", "meaning": "book"},
+    ]
 
 
 def test_tables_are_qualified_when_a_query_is_run(library: Any) -> None:

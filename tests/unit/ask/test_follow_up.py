@@ -45,19 +45,50 @@ def values(text: str) -> Sequence[ValueMatch]:
         ("top 5?", "Top 3 customers by revenue", "top 5 customers by revenue?"),
         ("那上海呢？", "北京有多少客户？", "上海有多少客户?"),
         ("2023年呢", "2024年有多少订单？", "2023年有多少订单?"),
+        ("Break it down by month", "Revenue in 2024", "Revenue in 2024 by month?"),
+        ("the same for Austria", "Customers of Germany", "Customers of Austria?"),
+        ("Only the pending ones", "How many returned orders?", "How many pending orders?"),
+        ("and the last quarter?", "Revenue in 2024", "Revenue in last quarter?"),
+        ("那上海呢？", "有多少客户？", "上海有多少客户?"),
+        ("只看2023年的", "北京有多少客户？", "2023年北京有多少客户?"),
+        ("按月呢？", "2023年的销售额是多少？", "按月2023年的销售额是多少?"),
+        (
+            "How many of them are from Austria?",
+            "How many customers are there?",
+            "How many customers are there from Austria?",
+        ),
+        ("其中上海的有多少？", "有多少客户？", "上海有多少客户?"),
+        ("How many of them are from Austria?", "Which customers are there?", None),
         # What is not certain.
         ("And the average age?", "How many patients?", None),
         ("Austria", "How many customers are there?", None),
         ("And in Austria?", "Customers of Germany and of Germany", None),
         ("top 5", "How many customers?", None),
         ("in 2025", "Orders in 2023 or 2024", None),
-        ("按月", "北京有多少客户？", None),
         ("And?", "How many customers?", None),
         ("", "How many customers?", None),
     ],
 )
 def test_an_ellipsis_is_completed(question: str, before: str, whole: str | None) -> None:
     assert follow_up.complete(question, before, values) == whole
+
+
+@pytest.mark.parametrize(
+    ("question", "alone"),
+    [
+        ("How many products are there?", True),
+        ("What is the average age of patients?", True),
+        ("有多少客户？", False),
+        ("北京有多少客户？", True),
+        ("How many of them are new?", False),
+        ("And how many products are there?", False),
+        ("What about it?", False),
+        ("the average age", False),
+        ("其中有多少是新的？", False),
+    ],
+)
+def test_a_whole_question_refers_to_nothing_before(question: str, alone: bool) -> None:
+    assert follow_up.stands_alone(question) is alone
 
 
 def test_a_number_chooses() -> None:

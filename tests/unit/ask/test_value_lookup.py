@@ -96,13 +96,6 @@ def test_a_chinese_state_is_named_without_already() -> None:
     assert find("未取消的订单有多少", (2, "已取消")) == []
 
 
-def test_words_in_small_letters_are_extended_as_far_as_a_value_goes() -> None:
-    question = "show people with deep learning skills"
-    matches = [match for match in find(question, (3, "Deep learning systems")) if not match.whole]
-    assert {named(question, match) for match in matches} == {"deep learning"}
-    assert {match.confidence for match in matches} == {1.0}
-
-
 @pytest.mark.parametrize("value", ["x" * 3, "Bonn"])
 def test_values_that_are_not_named_are_not_matched(value: str) -> None:
     assert find("How many are there?", (0, value)) == []

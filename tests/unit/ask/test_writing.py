@@ -117,10 +117,25 @@ def test_a_model_that_fails_is_told_and_the_rest_answers(library: Any, writes: A
 def test_of_two_that_are_sure_of_different_results_neither_may_be(library: Any, writes: Any) -> None:
     library.results = {"pages > 3": [[5]]}
     alone = answering.suggest_sql(library, BOOKS, None, None)["confidence"]
-    writes(*["SELECT count(*) FROM book WHERE pages > 3"] * 2, "SELECT count(*) FROM book")
+    writes("SELECT count(*) FROM book WHERE pages > 3")
     row = answering.answer(library, BOOKS, None, "writer")
     assert row["confidence"] < 0.6 < alone
     assert row["rows"] is None
+
+
+def test_of_two_results_an_empty_one_is_likelier_wrong(library: Any, writes: Any) -> None:
+    library.results = {"pages > 3": [[5]], "count(*)": [[0]]}
+    assert answering.answer(library, BOOKS, None, None)["rows"] == [{"answer": 0}]
+    writes("SELECT count(*) FROM book WHERE pages > 3")
+    assert answering.answer(library, BOOKS, None, "writer")["rows"] == [{"answer": 5}]
+
+
+def test_a_column_more_is_no_other_result(library: Any, writes: Any) -> None:
+    library.describe_as("bid, title", [("bid", 23), ("title", 25)])
+    library.results = {"bid, title": [[7, "x"]]}
+    alone = answering.suggest_sql(library, BOOKS, None, None)["confidence"]
+    writes("SELECT bid, title FROM book")
+    assert answering.suggest_sql(library, BOOKS, None, "writer")["confidence"] == alone
 
 
 @pytest.mark.parametrize("agrees", [True, False])

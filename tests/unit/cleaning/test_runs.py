@@ -11,6 +11,7 @@ from fake_catalog import FakeCatalog
 from fake_connection import Call, FakeConnection
 from pg_llm.cleaning import overview, repairs, runs
 from pg_llm.cleaning.host.analysis import run_in_worker
+from pg_llm.cleaning.repairs import Choice
 from pg_llm.database import relation_names
 from pg_llm.database.connection import DatabaseError, Row
 from pg_llm.errors import InvalidInput, UndefinedRun
@@ -36,14 +37,23 @@ def town(db: FakeConnection) -> FakeConnection:
     db.answer("AS c0", content)
     db.answer("INSERT INTO llm.cleaning", [{"id": RUN}])
     row = {"id": RUN, "target": 20000, "columns": ["name", "size"], "rules": "[]"}
-    db.answer("FROM llm.cleaning WHERE id = $1::uuid", lambda call: [row] if call.values[0] == RUN else [])
+    db.answer("FROM llm.cleaning AS r WHERE r.id = $1::uuid", lambda call: [row] if call.values[0] == RUN else [])
     db.answer('SELECT key::text AS key, "column"::text AS "column", value FROM llm.mark', [])
     db.answer('SELECT DISTINCT h."column"::text', [])
+    db.answer("JOIN unnest($1::jsonb[]) AS k (key)", lambda call: [{"k": k} for k in call.values[0] if k != key(900)])
+    db.answer("INSERT INTO llm.step", [])
+    db.answer('SELECT step, "column"::text', lambda _: numbered(db))
     db.answer("DELETE FROM llm.change", [])
     db.answer("INSERT INTO llm.change", [])
     db.answer("INSERT INTO llm.mark", [])
     db.answer("SELECT count(*) AS n FROM llm.change", [{"n": 1}])
     return db
+
+
+def numbered(db: FakeConnection) -> list[Row]:
+    """The steps that were stored, with numbers."""
+    steps = [step for call in db.asked("INSERT INTO llm.step") for step in json.loads(call.values[1])]
+    return [{"step": number, **step} for number, step in enumerate(steps, 1)]
 
 
 def stored(db: FakeConnection) -> list[dict[str, Any]]:
@@ -76,6 +86,8 @@ def test_repairs_are_proposed(town: FakeConnection) -> None:
     assert change["state"] == "proposed"
     assert change["new"] == "Oslo"
     assert change["confidence"] >= 0.9
+    assert change["step"] == 1
+    assert numbered(town)[0]["description"] == "one writing of values that differ by case and space"
     # What was found before is replaced, what was applied stays.
     assert "state IN ('found', 'proposed')" in town.asked("DELETE FROM llm.change")[0].query
 
@@ -94,7 +106,7 @@ def test_a_marked_cell_is_repaired_as_marked(town: FakeConnection) -> None:
 
 def test_a_repair_that_a_constraint_forbids_is_not_proposed(town: FakeConnection) -> None:
     row = {"id": RUN, "target": 20000, "columns": ["name"], "rules": '[{"column": "name", "check": "size > 0"}]'}
-    town.answer("FROM llm.cleaning WHERE id = $1::uuid", [row])
+    town.answer("FROM llm.cleaning AS r WHERE r.id = $1::uuid", [row])
 
     def violating(call: Call) -> list[Row]:
         return [{"k": record["k"]} for record in json.loads(call.values[0]) if record["p"]]
@@ -130,7 +142,6 @@ def test_columns_and_tables_that_are_not_there(town: FakeConnection) -> None:
 
 
 def test_a_mark_is_of_a_cell_that_exists(town: FakeConnection) -> None:
-    town.answer("JOIN unnest($1::jsonb[]) AS k (key)", lambda call: [{"k": k} for k in call.values[0] if k == key(1)])
     runs.mark(town, RUN, key(1), "name", None)
     assert town.asked("INSERT INTO llm.mark")[-1].values == (RUN, key(1), "name", None)
     with pytest.raises(InvalidInput, match="has no row") as raised:
@@ -167,12 +178,12 @@ def applied(town: FakeConnection) -> FakeConnection:
 
 
 def test_changes_are_written_at_once(applied: FakeConnection) -> None:
-    assert repairs.apply(applied, RUN, 0.7) == {"applied": 2, "changed_meanwhile": 0, "refused": 0}
+    assert repairs.apply(applied, RUN, 0.7, Choice()) == {"applied": 2, "changed_meanwhile": 0, "refused": 0}
     (written,) = applied.asked("UPDATE public.town AS t SET name")
     assert written.values == ([key(1), key(2)], ["old 1", "old 2"], ["new 1", "new 2"])
     # Under the caller's search path no name is looked up.
     assert "OPERATOR(pg_catalog.=)" in written.query
-    assert applied.asked("AS before")[0].values == (RUN, "name", "proposed", 0.7)
+    assert applied.asked("AS before")[0].values == (RUN, "name", 0.7, None, None)
     (recorded,) = applied.asked("UPDATE llm.change AS c SET state = $5")
     assert recorded.values == (RUN, "name", [key(1), key(2)], ["NEW 1", "NEW 2"], "applied")
     assert applied.settings["search_path"] == "public"
@@ -180,7 +191,7 @@ def test_changes_are_written_at_once(applied: FakeConnection) -> None:
 
 def test_a_cell_that_changed_is_left_alone(applied: FakeConnection) -> None:
     applied.answer("RETURNING c.key::pg_catalog.text", [{"key": key(1), "stored": "new 1"}])
-    assert repairs.apply(applied, RUN, 0.0) == {"applied": 1, "changed_meanwhile": 1, "refused": 0}
+    assert repairs.apply(applied, RUN, 0.0, Choice()) == {"applied": 1, "changed_meanwhile": 1, "refused": 0}
 
 
 def test_what_the_table_refuses_is_noted(applied: FakeConnection) -> None:
@@ -190,7 +201,7 @@ def test_what_the_table_refuses_is_noted(applied: FakeConnection) -> None:
         return [{"key": key(1), "stored": "new 1"}]
 
     applied.answer("RETURNING c.key::pg_catalog.text", write)
-    assert repairs.apply(applied, RUN, 0.0) == {"applied": 1, "changed_meanwhile": 0, "refused": 1}
+    assert repairs.apply(applied, RUN, 0.0, Choice()) == {"applied": 1, "changed_meanwhile": 0, "refused": 1}
     (noted,) = applied.asked("reason = reason || '; refused: '")
     assert noted.values == (RUN, "name", key(2), "value too long", "refused")
     assert applied.rollbacks == 2
@@ -200,24 +211,26 @@ def test_what_the_table_refuses_is_noted(applied: FakeConnection) -> None:
 def test_other_errors_end_the_work(applied: FakeConnection, state: str) -> None:
     applied.fail("RETURNING c.key::pg_catalog.text", DatabaseError("no", state))
     with pytest.raises(DatabaseError):
-        repairs.apply(applied, RUN, 0.0)
+        repairs.apply(applied, RUN, 0.0, Choice())
     assert not applied.asked("refused:")
 
 
 def test_old_values_are_restored(applied: FakeConnection) -> None:
     applied.answer("RETURNING c.key::pg_catalog.text", [{"key": key(1), "stored": "old 1"}])
-    applied.answer("state = 'applied'", [{"key": key(2)}, {"key": key(3)}])
+    left = [{"key": key(2)}, {"key": key(3)}]
+    applied.answer("AS key FROM llm.change WHERE run = $1::uuid AND state = 'applied'", left)
     applied.answer("JOIN unnest($1::jsonb[]) AS k (key)", [{"k": key(2)}])
     assert repairs.roll_back(applied, RUN) == {"restored": 1, "edited": 1, "gone": 1}
     read = applied.asked("AS before")[0]
     assert "new AS before, old AS after" in read.query
-    assert read.values == (RUN, "name", "applied", 0.0)
+    assert read.values == (RUN, "name")
     assert "new = c.new" in applied.asked("UPDATE llm.change AS c SET state = $5")[0].query
 
 
 def test_applied_repairs_become_an_update(town: FakeConnection) -> None:
-    change = {"key": key(80), "column": "name", "old": "Osloo", "new": "OSLO", "given": None}
-    town.answer("given::text AS given FROM llm.change", [change])
+    change = {"key": key(80), "column": "name", "old": "Osloo", "new": "OSLO", "given": None, "step": None}
+    town.answer("given::text AS given, step FROM llm.change", [change])
+    town.answer("FROM llm.step WHERE run = $1::uuid AND expression", [])
     script = repairs.as_update(town, RUN, None)
     assert script.startswith("UPDATE public.town SET\n    name = CASE\n")
     assert "WHEN name = 'Osloo' THEN 'OSLO'" in script
@@ -261,7 +274,8 @@ def test_rows_that_are_nearly_the_same(town: FakeConnection) -> None:
 
 
 def test_faces_pass_on(applied: FakeConnection) -> None:
-    assert faces.llm_apply.__wrapped__(applied, RUN, None) == [{"applied": 2, "changed_meanwhile": 0, "refused": 0}]
+    done = {"applied": 2, "changed_meanwhile": 0, "refused": 0}
+    assert faces.llm_apply.__wrapped__(applied, RUN, None, None, None, None) == [done]
     assert faces.llm_find_errors.__wrapped__(applied, "town", None, None, None) == RUN
     assert faces.llm_propose_repairs.__wrapped__(applied, RUN) == 1
     assert [each["column"] for each in faces.llm_profile.__wrapped__(applied, "town")] == ["id", "name", "size", "note"]

@@ -41,6 +41,10 @@ FOUND = [
     ("address", "Hauptstraße 5, 80331 München", "Hauptstraße 5, 80331 München"),
     ("address", "12 rue de la Paix, 75002 Paris", "12 rue de la Paix, 75002 Paris"),
     ("address", "住在北京市朝阳区建国路88号。", "北京市朝阳区建国路88号"),
+    ("api_key", "密钥ghp_0123456789abcdefghijABCDEFGHIJ012345被误传", "ghp_0123456789abcdefghijABCDEFGHIJ012345"),
+    ("api_key", "密钥9f86d081884c7d659a2feaa0c55ad015被误传", "9f86d081884c7d659a2feaa0c55ad015"),
+    ("coordinates", "坐标是48.85837, 2.29448。", "48.85837, 2.29448"),
+    ("age", "今年47岁", "47"),
     ("age", "She is 47 years old", "47"),
     ("date", "on 2026-03-01", "2026-03-01"),
 ]

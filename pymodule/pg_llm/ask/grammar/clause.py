@@ -161,6 +161,10 @@ class Clause:
                     break
         return None
 
+    def asks(self, kind: str) -> bool:
+        """True if there is a node of a kind, as when."""
+        return any(node.kind == kind for node in self.nodes)
+
     def is_numeric(self, node: Node) -> bool:
         """True for a column of numbers that can be compared and summed."""
         return node.kind == "column" and self.column(node).kind == "number" and not self.column(node).is_key

@@ -254,7 +254,11 @@ class Head:
         if len(columns) == 1 and not entity and aggregates:
             form = Form(aggregates[0].table, terms, group=list(terms))
         else:
-            of_one_row = any(self._schema.names_row(node.ref) for node in self._conditions if node.ref[1] >= 0)
+            of_one_row = any(
+                Column(node.ref) in shown_columns(self._schema, node.ref[0])
+                for node in self._conditions
+                if node.ref[1] >= 0
+            )
             several = len({node.ref[0] for node in columns}) > 1
             distinct = not (several or entity or order or of_one_row)
             form = Form(first[0], terms, distinct=distinct)

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pg_llm.ask.grammar.clause import Misfit
 from pg_llm.ask.grammar.composition import compose
 from pg_llm.ask.grammar.interpretation import Interpretation
+from pg_llm.ask.grammar.joins import Unwritable
 from pg_llm.ask.grammar.logical_form import Column, Form
-from pg_llm.ask.grammar.sql_writer import SqlWriter, Unwritable
+from pg_llm.ask.grammar.sql_writer import SqlWriter
 from pg_llm.ask.linking import operators
 from pg_llm.ask.linking.cover import Cover, covers
 from pg_llm.ask.linking.tokenizer import Token
@@ -21,7 +22,7 @@ _HIGHEST_SCORE = 0.95
 _INTERROGATIVES = {"who", "what", "which", "whose", "whom", "how"}
 _MOST = 12
 # How much each unit of a join that the question does not name costs, and of a cover's cost beyond the cheapest.
-_JOIN_PENALTY, _COVER_PENALTY = 0.06, 0.04
+_JOIN_PENALTY, _COVER_PENALTY = 0.06, 0.12
 # Joins that cost less than this more are no reason to prefer another reading.
 _JOIN_MARGIN = 0.5
 

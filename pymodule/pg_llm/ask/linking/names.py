@@ -48,9 +48,11 @@ class NameIndex:
                     if word not in table.columns[shown].words:
                         self._add((t, shown), (word,), 0.8)
                         self._add((t, shown), (*table.words, word), 0.85)
-        self._by_size: dict[int, list[tuple[tuple[str, ...], dict[Ref, float]]]] = defaultdict(list)
-        for phrase, refs in self._phrases.items():
-            self._by_size[len(phrase)].append((phrase, refs))
+        # Phrases by their number of words and each of them.
+        self._by_word: dict[tuple[int, str], list[tuple[str, ...]]] = defaultdict(list)
+        for phrase in self._phrases:
+            for word in phrase:
+                self._by_word[len(phrase), word].append(phrase)
         self._vocabulary = {word for phrase in self._phrases for word in phrase}
         self._similar: dict[str, dict[str, float]] = {}
 
@@ -60,11 +62,11 @@ class NameIndex:
             return {}
         found: dict[Ref, float] = {}
         similar = [self.similar(stem) for stem in stems]
-        for phrase, refs in self._by_size[len(stems)] if all(similar) else ():
+        rarest = min(similar, key=len)
+        for phrase in {phrase for word in rarest for phrase in self._by_word.get((len(stems), word), ())}:
             likeness = _assignment(phrase, similar)
-            if likeness:
-                for ref, score in refs.items():
-                    found[ref] = max(found.get(ref, 0.0), score * likeness)
+            for ref, score in self._phrases[phrase].items() if likeness else ():
+                found[ref] = max(found.get(ref, 0.0), score * likeness)
         return found
 
     def similar(self, stem: str) -> dict[str, float]:
@@ -153,11 +155,10 @@ class NameIndex:
 
 
 def root(stem: str) -> str:
-    """The word without an ending that makes nouns of verbs: payment is pay, booking book."""
-    for ending in _ENDINGS:
-        if stem.endswith(ending) and len(stem) - len(ending) >= _SHORTEST_ROOT:
-            return stem.removesuffix(ending).rstrip("e")
-    return stem.rstrip("e") if len(stem) > _SHORTEST_ROOT else stem
+    """The word without an ending that makes nouns of verbs: payment is pay, booking book, writer writ as write is."""
+    ending = next((end for end in _ENDINGS if stem.endswith(end) and len(stem) - len(end) >= _SHORTEST_ROOT), "")
+    base = stem.removesuffix(ending)
+    return base.rstrip("e") if len(base.rstrip("e")) > _SHORTEST_ROOT else base
 
 
 def _likeness(stem: str, word: str) -> float:

@@ -142,7 +142,7 @@ s ' and/or respectively together along let
 _SUPPORT = """
 make place take get give receive belong come go hold contain include exist happen occur use has record entry row
 list detail information data database located locate live based base work appear associate associated available called
-single overall altogether list show carry following follow existing offer serve run put bring own
+single overall altogether list show carry following follow existing offer serve bring own
 """
 # Verbs that ask for an answer, where they begin a sentence or follow a pronoun.
 _REQUESTS = (
@@ -213,5 +213,3 @@ RELATIONS = frozenset(
     flow traverse fly ship order book rent borrow join employ assign cover post log lie
 """.split()
 )
-# Units that a number may have where the column says no other.
-UNITS = {"dollar", "euro", "usd", "eur", "pound", "percent", "%", "$", "€", "£", "unit", "point", "元", "岁"}

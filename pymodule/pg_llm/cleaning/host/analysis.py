@@ -18,11 +18,12 @@ import numpy as np
 from pg_llm.cleaning.host import profile
 from pg_llm.cleaning.host.detectors import duplicates
 from pg_llm.cleaning.host.detectors.ensemble import DETECTORS, Ensemble
-from pg_llm.cleaning.host.table import Column, Finding, Rows, Table, encode
+from pg_llm.cleaning.host.table import Column, Finding, Rows, Step, Table, encode
 from pg_llm.errors import Error
 
 # Stands for NULL among the texts of a column.
 _NULL = "\1"
+_ALLOWED = Step("the nearest value that a rule allows")
 # Findings in one part of the answer.
 _PART = 20_000
 
@@ -80,7 +81,9 @@ class _Session:
         ensemble.table.marks = {(row, column): value for row, column, value in knowledge["marks"]}
         ensemble.table.corrections = [(column, old, new) for column, old, new in knowledge["corrections"]]
         violations = [
-            Finding(column, _rows(ensemble.table.columns[column], cells), new, confidence, "rule", reason)
+            Finding(
+                column, _rows(ensemble.table.columns[column], cells), new, confidence, "rule", reason, step=_ALLOWED
+            )
             for column, cells, new, confidence, reason in knowledge["violations"]
         ]
         declared = [(left, right) for left, right in knowledge["declared"]]
@@ -109,6 +112,7 @@ def _written(table: Table, findings: Sequence[Finding]) -> str:
             each.detector,
             each.reason,
             each.determinant,
+            each.step and [each.step.description, each.step.condition, each.step.expression],
             len(each.rows),
         ]
         for each in findings

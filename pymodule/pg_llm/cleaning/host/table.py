@@ -26,6 +26,18 @@ Codes = NDArray[np.int32]
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """The transformation of a column that a repair belongs to, in words.
+
+    `condition` and `expression` are the same in SQL on the column {c}, empty where it has no SQL.
+    """
+
+    description: str
+    condition: str = ""
+    expression: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Cells of a column that look wrong alike; `new` is their repair, unless `confidence` is None: then none is known.
 
@@ -39,6 +51,7 @@ class Finding:
     detector: str
     reason: str
     determinant: tuple[int, str] | None = None
+    step: Step | None = None
 
     def on(self, rows: Rows) -> Finding:
         """The same of other rows."""
@@ -52,6 +65,7 @@ class Repair:
     new: Value
     confidence: float | None
     reason: str
+    step: Step | None = None
 
 
 class Column:
@@ -141,7 +155,15 @@ class Table:
     def findings(self, column: int, repairs: Mapping[str, Repair], detector: str) -> list[Finding]:
         """A finding for each value of a column that has a repair."""
         return [
-            Finding(column, self.columns[column].rows_with(value), each.new, each.confidence, detector, each.reason)
+            Finding(
+                column,
+                self.columns[column].rows_with(value),
+                each.new,
+                each.confidence,
+                detector,
+                each.reason,
+                step=each.step,
+            )
             for value, each in repairs.items()
         ]
 

@@ -39,13 +39,13 @@ _RECORD = words(
 )
 _AGE = re.compile(
     r"(?<=aged )\d{1,3}(?!\w)|(?<=im Alter von )\d{1,3}|(?<=âgé de )\d{1,3}|(?<=âgée de )\d{1,3}|(?<=年龄)\d{1,3}"
-    r"|(?<![\w.])\d{1,3}(?=[- ]years?[- ](?:old|of age)| Jahre alt|-jährig| ans(?!\w)| años(?!\w)| anni(?!\w)|岁)",
+    r"|(?<![A-Za-z0-9.])\d{1,3}(?=[- ]years?[- ](?:old|of age)| Jahre alt|-jährig| (?:ans|años|anni)(?!\w)|岁)",
     re.IGNORECASE,
 )
 _PAIR = r"[-+]?\d{1,3}\.\d{3,12}°?(?: ?[NnSs])?"
 _MINUTES = r"° ?\d{1,2}[′'] ?(?:\d{1,2}(?:\.\d+)?[″\"])? ?"  # noqa: RUF001 - minutes and seconds
 _COORDINATES = re.compile(
-    rf"(?<![\w.]){_PAIR}(?:\s?[,;/]\s?|\s){_PAIR.replace('NnSs', 'EeWwOo')}(?![\w.]\d)"
+    rf"(?<![A-Za-z0-9.]){_PAIR}(?:\s?[,;/]\s?|\s){_PAIR.replace('NnSs', 'EeWwOo')}(?![A-Za-z0-9.]\d)"
     rf"|\d{{1,2}}{_MINUTES}[NS],? ?\d{{1,3}}{_MINUTES}[EWO]"
 )
 

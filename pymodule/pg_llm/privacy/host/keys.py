@@ -1,7 +1,7 @@
 """The key of pseudonyms: read from a file or the environment of the server, and never sent anywhere.
 
-As a task it gives for the place of a key its fingerprint, which tells it from others and nothing about it. Each use has
-a key of its own that is derived from it (HKDF, RFC 5869).
+As a task it gives for the place of a key its fingerprint, which tells it from others and nothing about it; option
+`nonce` makes every call one of its own. Each use has a key that is derived from it (HKDF, RFC 5869).
 """
 
 from __future__ import annotations

@@ -16,12 +16,13 @@ _ISSUED = re.compile(
     r"(?<![A-Za-z0-9_-])(?:sk-[A-Za-z0-9_-]{16,200}|[spr]k_(?:live|test)_[A-Za-z0-9]{16,99}|gh[pousr]_[A-Za-z0-9]{30,99}"
     r"|github_pat_\w{30,99}|glpat-[\w-]{20,64}|xox[abposr]-[A-Za-z0-9-]{10,99}|A(?:KIA|SIA)[A-Z0-9]{16}"
     r"|AIza[\w-]{35}|ya29\.[\w-]{20,200}|hf_[A-Za-z0-9]{30,40}|npm_[A-Za-z0-9]{36}|pypi-[\w-]{50,250}"
-    r"|SG\.[\w-]{22}\.[\w-]{43}|eyJ[\w-]{10,2000}\.[\w-]{10,4000}\.[\w-]{10,1000})(?![A-Za-z0-9_-])"
+    r"|SG\.[\w-]{22}\.[\w-]{43}|eyJ[\w-]{10,2000}\.[\w-]{10,4000}\.[\w-]{10,1000})(?![A-Za-z0-9_-])",
+    re.ASCII,
 )
 _PRIVATE_KEY = re.compile(
     r"-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----[A-Za-z0-9+/=\s]{20,8000}-----END [A-Z ]{0,20}KEY-----"
 )
-_RANDOM = re.compile(r"(?<![\w+/=-])[\w+/-]{16,200}={0,2}(?![\w+/=-])")
+_RANDOM = re.compile(r"(?<![A-Za-z0-9_+/=-])[A-Za-z0-9_+/-]{16,200}={0,2}(?![A-Za-z0-9_+/=-])")
 _KEY_WORDS = words(
     "api key, api-key, api_key, apikey, api token, api-token, api_token, access key, access_key, access token,"
     " access_token, auth token, auth_token, bearer, client secret, client_secret, secret, token, key, clé, clave,"

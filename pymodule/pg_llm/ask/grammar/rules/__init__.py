@@ -23,6 +23,7 @@ RULES = (
     groups.key,
     periods.period,
     negations.negation,
+    periods.event,
     order.ranking,
 )
 

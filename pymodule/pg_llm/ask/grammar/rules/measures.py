@@ -77,8 +77,9 @@ def _function(clause: Clause, index: int, function: str) -> bool:
         places.append(counted)
         term = Aggregate("count", clause.nodes[counted].ref[0])
         term = term if function == "sum" else Aggregate("avg", -1, Related(term))
-    elif operand.kind == "table" and function == "sum" and place == index + 1 and not clause.gap(index):
-        clause.plausibility *= 0.9
+    elif operand.kind == "table" and clause.nodes[index].text.lower() == "total" and not clause.gap(index):
+        if any(column.is_measure for column in clause.schema.tables[operand.ref[0]].columns):
+            raise Misfit("a total of rows or of what they hold")
         term = Aggregate("count", operand.ref[0])
     else:
         raise Misfit(f"{function} of what is no number")

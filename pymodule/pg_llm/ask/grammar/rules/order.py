@@ -36,7 +36,8 @@ def superlative(clause: Clause, index: int) -> bool:
     what = node.meaning[1] if len(node.meaning) > 1 else ""
     ordered_by = any(later.kind == "group" and later.meaning == ("by",) for later in clause.nodes[index:])
     place = index - 1 if clause.chinese and what != "top" else index + 1
-    for operand_place in (place, index + 1) if clause.chinese else (place,):
+    other = index + 1 if clause.chinese else index - 1 if what == "date" else place
+    for operand_place in (place, other):
         term = _operand(clause, operand_place, what)
         if term is not None:
             return _put_order(clause, min(operand_place, index), max(operand_place, index), node, term)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 
+from pg_llm.ask import words
 from pg_llm.ask.grammar.clause import Clause, Misfit
 from pg_llm.ask.grammar.logical_form import Bucket, Column, Condition
 from pg_llm.ask.linking.times import Period
@@ -31,6 +32,18 @@ def period(clause: Clause, index: int) -> bool:
         clause.assumptions.append(f"{node.text} is {said.begin} to {said.end - datetime.timedelta(days=1)}")
     by_year = clause.schema.column(ref).kind == "number"
     return clause.put_condition(first, last, _years(ref, said) if by_year else _days(ref, said))
+
+
+def event(clause: Clause, index: int) -> bool:
+    """A date that a verb names, of rows to which that happened: orders that were shipped."""
+    node = clause.at(index, "column")
+    if node is None or not clause.is_date(node) or node.end > node.start + 1 or clause.asks("when"):
+        return False
+    text = clause.tokens[node.start].text.lower()
+    said = [token.text.lower() for token in clause.tokens[: node.start]]
+    if not words.is_verb_form(text) and not (text == clause.tokens[node.start].stem and "did" in said):
+        return False
+    return clause.put_condition(index, index, Condition("null", Column(node.ref), negated=True), node.ref)
 
 
 def _days(ref: Ref, said: Period) -> Condition:

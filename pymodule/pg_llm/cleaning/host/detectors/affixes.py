@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
+from pg_llm.cleaning.host.detectors import programs
 from pg_llm.cleaning.host.detectors.value_patterns import Shape, shape, tokens
-from pg_llm.cleaning.host.table import Finding, Repair, Table, parse_number
+from pg_llm.cleaning.host.table import Finding, Repair, Step, Table, parse_number
 
 DETECTOR = "unit"
 _MIN_COUNT = 3
@@ -53,7 +54,9 @@ def _repairs(counts: Mapping[str, int]) -> dict[str, Repair]:
             confidence = 0.57 + 0.4 * known / len(cores)
             removed = " and ".join(repr(part) for part in affix if part)
             reason = f"without {removed} it is as most others are"
-            repairs |= {value: Repair(core, confidence, reason) for value, core in cores.items()}
+            program = programs.strip(*affix)
+            step = Step(program.description, program.condition, program.expression)
+            repairs |= {value: Repair(core, confidence, reason, step) for value, core in cores.items()}
     return repairs
 
 

@@ -6,9 +6,13 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from pg_llm.cleaning.host.table import Finding, Repair, Table, parse_number
+from pg_llm.cleaning.host.table import Finding, Repair, Step, Table, parse_number
+
+_TIDY = r"regexp_replace(btrim({c}, E' \\t\\u00a0'), '[^\S\r\n]+', ' ', 'g')"
 
 DETECTOR = "space"
+_CASE = Step("one writing of values that differ by case and space")
+_SPACE = Step("without superfluous space", "{c} <> " + _TIDY, _TIDY)
 _MIN_COUNT = 3
 # A spelling is right if it is so many times as frequent as others that differ by case and space only.
 _RATIO = 5
@@ -45,7 +49,9 @@ def _variants(counts: Mapping[str, int]) -> dict[str, Repair]:
             if value != best and counts[best] >= max(_MIN_COUNT, _RATIO * counts[value]):
                 is_code = sum(c.isalpha() for c in value) <= _CODE_LETTERS
                 may_differ = is_code and _tidy(value) != _tidy(best)
-                repairs[value] = Repair(best, 0.6 if may_differ else 0.97, f"{best!r} occurs {counts[best]} times")
+                repairs[value] = Repair(
+                    best, 0.6 if may_differ else 0.97, f"{best!r} occurs {counts[best]} times", _CASE
+                )
     return repairs
 
 
@@ -54,7 +60,9 @@ def _spaces(counts: Mapping[str, int], variants: Mapping[str, Repair]) -> dict[s
     tidy = {value: new for value in counts if (new := _tidy(value, counts)) != value and new}
     if len(tidy) >= _MAX_SHARE * len(counts):
         return {}
-    return {value: Repair(new, 0.98, "superfluous space") for value, new in tidy.items() if value not in variants}
+    return {
+        value: Repair(new, 0.98, "superfluous space", _SPACE) for value, new in tidy.items() if value not in variants
+    }
 
 
 def _tidy(value: str, counts: Mapping[str, int] | None = None) -> str:

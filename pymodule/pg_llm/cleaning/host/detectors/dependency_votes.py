@@ -13,7 +13,7 @@ from pg_llm.cleaning.host.detectors.dependencies import Dependency
 from pg_llm.cleaning.host.detectors.pair_counts import PairCounts
 from pg_llm.cleaning.host.detectors.similarity import edit_distance, is_misspelling, is_similar
 from pg_llm.cleaning.host.detectors.systematic_deviations import drop_systematic_deviations
-from pg_llm.cleaning.host.table import Finding, Table, is_quantity
+from pg_llm.cleaning.host.table import Finding, Step, Table, is_quantity
 
 DETECTOR = "dependency"
 # Evidence of determining columns overlaps: together they count as this many independent ones.
@@ -67,6 +67,7 @@ class _ColumnVote:
         self._counts = self._column.counts
         self._total = self._column.filled
         self._row_count = table.row_count
+        self._names = [column.name for column in table.columns]
         self._pairs = [PairCounts(left, self._column) for left in self._lefts]
         self._groups: dict[tuple[int, int], _Group | None] = {}
         self._error_rate = min(0.5, max(0.005, 1 - dependencies[0].accuracy))
@@ -92,6 +93,7 @@ class _ColumnVote:
                         DETECTOR,
                         decision.reason,
                         decision.determinant,
+                        Step(f"as most rows with the same {self._names[decision.determinant[0]]}"),
                     )
                 )
         return findings

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 
 from pg_llm.cleaning.host import text_repair
-from pg_llm.cleaning.host.table import Finding, Repair, Table
+from pg_llm.cleaning.host.table import Finding, Repair, Step, Table
 
 DETECTOR = "encoding"
+_STEP = Step("texts in their right encoding")
 _CONFIDENCE = 0.98
 _MAX_LENGTH = 2000
 # Markup is HTML itself, escaped markup must stay escaped, and addresses have ampersands of their own.
@@ -20,7 +21,7 @@ def detect(table: Table) -> Iterator[Finding]:
     """Values that decoding them correctly changes, as llm_clean does; other damage is left to other detectors."""
     for position, column in enumerate(table.columns):
         repairs = {
-            value: Repair(new, _CONFIDENCE, "mixed-up encodings or entities")
+            value: Repair(new, _CONFIDENCE, "mixed-up encodings or entities", _STEP)
             for value in column.counts
             if len(value) <= _MAX_LENGTH and _DAMAGE.search(value) and (new := _decoded(value)) != value
         }

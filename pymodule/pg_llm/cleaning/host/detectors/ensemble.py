@@ -27,13 +27,14 @@ from pg_llm.cleaning.host.detectors import (
     typos,
     writings,
 )
-from pg_llm.cleaning.host.table import Finding, Rows, Table, is_quantity
+from pg_llm.cleaning.host.table import Finding, Rows, Step, Table, is_quantity
 
 _T = TypeVar("_T")
 MARK = "mark"
 _MIN_LIFT = 0.3
 # A repair that is less probable is not proposed; the cell is still reported.
 MIN_CONFIDENCE = 0.5
+_MARKED = Step("cells as they were marked")
 _MAX_CONFIDENCE = 0.99
 # Right answers that every detector starts with.
 _PRIOR_RIGHT = 3
@@ -139,7 +140,7 @@ def _slices(items: list[int], starts: list[int]) -> Iterator[tuple[int, ...]]:
 def _contradicted_by_marks(table: Table) -> Iterator[Finding]:
     for (row, position), truth in table.marks.items():
         if table.columns[position].value(row) != (truth or ""):
-            yield Finding(position, np.array([row]), truth, 1.0, MARK, "marked")
+            yield Finding(position, np.array([row]), truth, 1.0, MARK, "marked", step=_MARKED)
 
 
 def _combine(findings: Sequence[Finding]) -> Finding:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pg_llm.cleaning.host.detectors import programs, token_edits
 from pg_llm.cleaning.host.detectors.programs import Program
 from pg_llm.cleaning.host.detectors.value_patterns import shape
-from pg_llm.cleaning.host.table import Column, Finding, Repair, Table, Value, parse_number
+from pg_llm.cleaning.host.table import Column, Finding, Repair, Step, Table, Value, parse_number
 from pg_llm.cleaning.host.types import missing
 
 DETECTOR = "learnt"
@@ -68,14 +68,17 @@ def _repairs(column: Column, pairs: Counter[Pair]) -> dict[str, Repair]:
     for value in column.counts:
         if value in settled or len(value) > _MAX_LENGTH:
             continue
-        if value in replacements:
-            new, confidence = replacements[value]
-            repairs[value] = Repair(
-                column.missing if new is None else new, confidence, f"{value!r} was corrected so elsewhere"
-            )
-        elif learned and (repair := _apply(learned, value)):
+        repair = _apply(learned, value)
+        if value in replacements and (repair is None or repair.new != replacements[value][0]):
+            repair = _replacement(column, value, *replacements[value])
+        if repair is not None:
             repairs[value] = repair
     return repairs
+
+
+def _replacement(column: Column, value: str, new: Value, confidence: float) -> Repair:
+    step = Step(f"{'NULL' if new is None else repr(new)} for {value!r}")
+    return Repair(column.missing if new is None else new, confidence, f"{value!r} was corrected so elsewhere", step)
 
 
 def _apply(learned: Sequence[_Learned], value: str) -> Repair | None:
@@ -85,7 +88,8 @@ def _apply(learned: Sequence[_Learned], value: str) -> Repair | None:
         if new is not None and new != value and new.strip():
             confidence = each.confidence * (1.0 if shape(value) in each.shapes else _UNSEEN_SHAPE)
             reason = f"as {each.example[0]!r} became {each.example[1]!r}"
-            return Repair(new, confidence, reason) if confidence >= _MIN_CONFIDENCE else None
+            step = Step(each.program.description, each.program.condition, each.program.expression)
+            return Repair(new, confidence, reason, step) if confidence >= _MIN_CONFIDENCE else None
     return None
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pg_llm.cleaning.host.detectors.dependencies import Dependency
-from pg_llm.cleaning.host.table import Finding, Table
+from pg_llm.cleaning.host.table import Finding, Step, Table
 
 DETECTOR = "source"
 _MIN_LIFT = 0.3
@@ -83,6 +83,7 @@ def detect(table: Table, panel: SourcePanel) -> Iterator[Finding]:
     if not estimate.sources_differ():
         return
     entities, source = table.columns[panel.entity], table.columns[panel.source]
+    step = Step(f"as the most reliable values of {source.name} have it")
     for reports in estimate.reports:
         column = table.columns[reports.attribute]
         truth, probability = reports.most_probable()
@@ -93,7 +94,7 @@ def detect(table: Table, panel: SourcePanel) -> Iterator[Finding]:
             new, name = reports.texts[truth[entity] - 1], entities.values[entity - 1]
             reason = f"the most reliable values of {source.name} have {new!r} for {entities.name} = {name!r}"
             confidence = estimate.confidence(reports, float(probability[entity]))
-            yield Finding(reports.attribute, rows, new, confidence, DETECTOR, reason, (panel.entity, name))
+            yield Finding(reports.attribute, rows, new, confidence, DETECTOR, reason, (panel.entity, name), step)
 
 
 def _sums(places: NDArray[np.int32], weights: Floats, size: int) -> Floats:

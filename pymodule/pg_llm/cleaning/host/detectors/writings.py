@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pg_llm.cleaning.host.table import Finding, Repair, Table
+from pg_llm.cleaning.host.table import Finding, Repair, Step, Table
 from pg_llm.cleaning.host.types.column_errors import column_errors
 
 DETECTOR = "writing"
@@ -22,5 +22,6 @@ def detect(table: Table) -> Iterator[Finding]:
                 # What a bare number is in, the others do not tell.
                 continue
             new = column.missing if each.new is None else each.new
-            repair = Repair(new, None if each.suspect else each.confidence, each.reason)
+            confidence = None if each.suspect else each.confidence
+            repair = Repair(new, confidence, each.reason, Step(each.step))
             yield from table.findings(position, {each.old: repair}, each.kind)
