@@ -60,6 +60,8 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
         if value not in found and (digits := number_columns.retyped(value)):
             yield ValueRepair(value, digits, _LIKELY, "number", "letters that look like digits", "others are numbers")
     for value, number in chosen.items():
+        if _is_right(value, number, mark, writing) and group_mark is None and value not in noisy:
+            continue
         is_open = len(found[value]) > 1 and (column.decimal_mark is None or is_mixed)
         is_of_another = number.currency and currency and number.currency != currency
         has_no_mark = number.decimal_mark is not None and mark is None
@@ -94,7 +96,7 @@ def sentinels(counts: Counts) -> Iterator[ValueRepair]:
 
 def _writing(value: str) -> Writing:
     """The text around the digits, a sign left out."""
-    match = _DIGITS.search(value)
+    match = None if value.isdecimal() else _DIGITS.search(value)
     if match is None:
         return Writing("", "")
     before, after = value[: match.start()].lstrip(), value[match.end() :].rstrip()
@@ -127,6 +129,12 @@ def _is_mixed(found: number_columns.Readings, mark: str | None) -> bool:
         and (each[0].decimal_mark not in (None, mark) or (mark is not None and each[0].group_mark == mark))
         for each in found.values()
     )
+
+
+def _is_right(value: str, number: Number, mark: str | None, writing: Writing) -> bool:
+    """Whether digits with nothing around them are what the column has."""
+    is_bare = writing == ("", "") and value.replace(".", "", 1).isdecimal()
+    return is_bare and number.decimal_mark in (None, mark) and number.group_mark is None
 
 
 def _has_float_error(value: Decimal) -> bool:
