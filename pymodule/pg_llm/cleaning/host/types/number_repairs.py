@@ -14,6 +14,7 @@ from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepa
 from pg_llm.values.host import units
 from pg_llm.values.host.characters import plain
 from pg_llm.values.host.numbers import Number
+from pg_llm.values.host.units import Unit
 
 NUMERIC = frozenset("integer decimal money percent quantity".split())
 _DIGITS = re.compile(r"\d(?:.*\d)?|[.,]\d+")
@@ -35,8 +36,11 @@ class Writing(NamedTuple):
     after: str
 
 
-def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
-    """Values in another writing than the column's, in that of the column; converted where the unit is another."""
+def repairs(counts: Counts, column: ColumnType, named: Unit | None = None) -> Iterator[ValueRepair]:
+    """Values in another writing than the column's, in that of the column; converted where the unit is another.
+
+    `named` is the unit that the column's name tells.
+    """
     found = number_columns.readings(counts)
     chosen = {value: number_columns.chosen(each, column.decimal_mark) for value, each in found.items()}
     written: Counter[Writing] = Counter()
@@ -52,6 +56,8 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     is_mixed = _is_mixed(found, column.decimal_mark)
     unit = next((number.unit for value, number in chosen.items() if _writing(value) == writing), None)
     currency = next((number.currency for value, number in chosen.items() if _writing(value) == writing), None)
+    foreign = {number.unit for number in chosen.values()} - {None, unit}
+    bare = [number.value for number in chosen.values() if number.unit is None]
     # By arithmetic of 53 bits, 0.056 becomes 0.055999999999999994.
     noisy = {value for value, number in chosen.items() if _has_float_error(number.value)}
     is_noise_rare = sum(counts[value] for value in noisy) < _MAX_NOISY * written.total()
@@ -70,17 +76,21 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
             continue
         if is_noise_rare and value in noisy:
             number = replace(number, value=_padded(_rounded(number.value), decimals))
-        amount = _in_unit(number, unit)
-        if amount is None or (unit is not None and number.unit is None):
+        wanted = unit or (named.symbol if named and number.unit else None)
+        amount = _in_unit(number, wanted)
+        if amount is None or (wanted is not None and number.unit is None):
             # Whether the unit is left out or the number is another one, nothing tells.
+            continue
+        if wanted is None and number.unit and (len(foreign) > 1 or not min(bare) <= amount <= max(bare)):
+            # Bare numbers are in one unit, and this one seems to be in another.
             continue
         new = _write(amount, mark, group_mark, writing, value)
         if new != value:
-            is_converted = bool(unit and number.unit and number.unit != unit)
+            is_converted = bool(wanted and number.unit and number.unit != wanted)
             confidence = _LIKELY if is_converted or value in noisy else _SURE
             kind = "unit" if is_converted or number.unit != unit else "number"
             example = f"{writing.before}1{f'{mark}5' if mark else ''}{writing.after}"
-            step = f"units become {unit}" if is_converted else f"numbers are written as {example}"
+            step = f"units become {wanted}" if is_converted else f"numbers are written as {example}"
             yield ValueRepair(value, new, confidence, kind, step, "most other numbers are written so")
 
 
