@@ -19,7 +19,7 @@ from pg_llm.cleaning.host import profile
 from pg_llm.cleaning.host.detectors import duplicates
 from pg_llm.cleaning.host.detectors.ensemble import DETECTORS, Ensemble
 from pg_llm.cleaning.host.table import Column, Finding, Rows, Step, Table, encode
-from pg_llm.errors import Error
+from pg_llm.errors import AnalysisLost
 
 # Stands for NULL among the texts of a column.
 _NULL = "\1"
@@ -57,7 +57,7 @@ class _Session:
     def ensemble(self) -> Ensemble:
         """The detectors on the table. Raises Error if the process has lost it."""
         if not self._begun:
-            raise Error("the process that analysed the table has ended", hint="Call the function again.")
+            raise AnalysisLost("the process that analysed the table has ended")
         if not self._complete:
             digest = self._hash.digest()
             if digest != self._digest:
