@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pg_llm.cleaning.target_table import TargetTable, Value
+from pg_llm.database import models
 from pg_llm.database.connection import Connection, DatabaseError
 from pg_llm.database.quoting import quote_ident
 
+# Stands for the column where a step is checked.
+_NAME = "c"
 _TEXTS = ("text", "character varying")
 
 
@@ -43,16 +47,35 @@ def find(
         if step["step"] in used and target.columns[position].type.startswith(_TEXTS):
             pairs = {change["old"]: change["new"] for change in changes if change["step"] == step["step"]}
             pairs |= {value: value for value in set(content[position]) if value not in pairs}
-            if _makes(db, step["condition"], step["expression"], pairs):
+            parts = _parts(db, step)
+            if parts and _makes(db, *(part.format(c="t.v") for part in parts), pairs):
                 name = quote_ident(step["column"])
-                parts = (step[part].format(c=name) for part in ("condition", "expression"))
-                found[step["step"]] = Transformation(position, step["description"], *parts)
+                found[step["step"]] = Transformation(
+                    position, step["description"], *(part.format(c=name) for part in parts)
+                )
     return found
+
+
+def _parts(db: Connection, step: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The condition and expression as templates; None where they are more than expressions over the column.
+
+    They come from a table into which a restored dump, and so the database's owner, wrote what it liked.
+    """
+    parts = step["condition"], step["expression"]
+    try:
+        written = [part.format(c=_NAME) for part in parts]
+    except (ValueError, LookupError, AttributeError):
+        return None
+    checked = [json.loads(each) for each in models.run_without_model(db, "sql_check", written, purpose="expression")]
+    is_plain = all(
+        "refused" not in each and all(column["parts"] == [_NAME] for column in each["columns"]) for each in checked
+    )
+    return parts if is_plain and not any(comment in each for each in written for comment in ("--", "/*")) else None
 
 
 def _makes(db: Connection, condition: str, expression: str, pairs: dict[Value, Value]) -> bool:
     """Whether the SQL makes of each key its value."""
-    made = f"CASE WHEN {condition.format(c='t.v')} THEN {expression.format(c='t.v')} ELSE t.v END"
+    made = f"CASE WHEN {condition} THEN {expression} ELSE t.v END"
     given = "unnest($1::text[], $2::text[]) AS t (v, new)"
     query = f"SELECT count(*) AS wrong FROM {given} WHERE {made} IS DISTINCT FROM t.new"
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -73,7 +74,9 @@ def reveal(db: Connection, text: str | None, key: str | None, kind: str | None, 
     options = _value_options(db, kind, key, subject, "reveal")
     if not text:
         return text
-    (result,) = models.run_without_model(db, "pseudonym", [text], reverse=True, **options)
+    # Results are remembered by what was asked: what a key that is gone by now once revealed is not to be had again.
+    nonce = secrets.token_hex(8)
+    (result,) = models.run_without_model(db, "pseudonym", [text], reverse=True, nonce=nonce, **options)
     role = db.rows("SELECT current_user::text AS role, session_user::text AS login")[0]
     db.log(
         f"pg_llm: key {json.dumps(options['key']['name'])} was used to reveal {'a text' if kind is None else kind}"

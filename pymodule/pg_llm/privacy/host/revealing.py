@@ -1,4 +1,5 @@
-"""Pseudonyms of whole values, and what pseudonyms stand for. Options: `key`, `kind`, `subject`, and `reverse`.
+"""Pseudonyms of whole values, and what pseudonyms stand for. Options: `key`, `kind`, `subject`, `reverse`, and `nonce`,
+which makes a call one of its own.
 
 With `kind` an input is a value or its pseudonym, without it is a text with tokens, to be read back.
 """

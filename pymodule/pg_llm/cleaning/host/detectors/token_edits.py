@@ -42,7 +42,7 @@ _IN_SQL = {
     "upper": "upper({t})",
     "title": "initcap({t})",
     "number": "coalesce(nullif(ltrim({t}, '0'), ''), '0')",
-    "padded": "lpad({t}, greatest(2, length({t})), '0')",
+    "padded": "right('0' || {t}, greatest(2, length({t})))",
     "short year": "right({t}, 2)",
     "long year": "to_char(to_date({t}, 'YY'), 'YYYY')",
 }

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import psycopg
+import pytest
+from database import value
+
+
+@pytest.mark.parametrize(
+    ("condition", "expression"),
+    [
+        ("{c} <> ''", "set_config('test.ran', {c}, false)"),
+        ("(SELECT count(*) > 0 FROM pg_authid) AND {c} <> ''", "left({c}, 2)"),
+        ("{c} <> '' -- ", "left({c}, 2)"),
+        ("{c} <> ''", "left({c}, 2) ELSE NULL END, note = CASE WHEN true THEN 'x'"),
+        ("{c.__class__}", "{x}"),
+        ("{", "left({c}, 2)"),
+        ("", "left(note, 2)"),
+    ],
+)
+def test_a_stored_step_that_is_no_plain_expression_is_not_run(
+    db: psycopg.Connection, condition: str, expression: str
+) -> None:
+    db.execute("""
+        CREATE TABLE inn (id int PRIMARY KEY, beds text, note text); INSERT INTO inn VALUES (1, '12', ''), (2, '9', '');
+        INSERT INTO llm.cleaning (target, columns, rules, relation) VALUES ('inn', '{beds}', '[]', 'inn')
+    """)
+    run = value(db, "SELECT id::text FROM llm.cleaning")
+    db.execute(
+        "INSERT INTO llm.step VALUES (%s, 1, 'beds', 'unit', E'two\\nsigns', %s, %s)", (run, condition, expression)
+    )
+    db.execute(
+        "INSERT INTO llm.change (run, key, \"column\", old, new, confidence, state, detector, reason, step)"
+        " VALUES (%s, '{\"id\": 1}', 'beds', '12 beds', '12', 1, 'applied', 'unit', '', 1)",
+        (run,),
+    )
+    rules = value(db, "SELECT llm_rules(%s)", run)
+    assert rules == "UPDATE public.inn SET\n    beds = CASE\n        WHEN beds = '12 beds' THEN '12'\n" + (
+        "        ELSE beds\n    END\nWHERE beds IN ('12 beds');"
+    )
+    assert not value(db, "SELECT current_setting('test.ran', true)")
