@@ -224,7 +224,7 @@ def test_data_alone_keeps_its_vectors(cluster: Cluster, source: psycopg.Connecti
         data = run(cluster, "pg_dump", "--data-only", "--disable-triggers", dbname)
         run(cluster, "psql", "-qX", "-v", "ON_ERROR_STOP=1", "-d", empty, stdin=data)
         assert restored.execute(CONTENTS).fetchall() == source.execute(CONTENTS).fetchall()
-        assert value(restored, "SELECT count(*) FROM llm.model") == 6
+        assert value(restored, "SELECT count(*) FROM llm.model") == 7
 
 
 def test_the_owner_of_a_database_dumps_and_restores_it(

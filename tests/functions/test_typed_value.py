@@ -15,6 +15,7 @@ PARSED = [
     ("llm_parse_number('1,234', 'en')", Decimal("1234")),
     ("llm_parse_number('1,234', locale => 'de_DE')", Decimal("1.234")),
     ("llm_parse_number('1.2M')", Decimal("1200000")),
+    ("llm_parse_number('1e30K')", Decimal(10) ** 33),
     ("llm_parse_number('NaN')", None),
     ("llm_parse_number('')", None),
     ("llm_parse_number(NULL)", None),

@@ -14,6 +14,8 @@ from pg_llm.privacy import finding, json_texts, keys, kinds
 
 METHODS = ("label", "mask", "remove", "generalize", "hash", "pseudonym", "fake", "shift")
 _WITH_KEY = ("hash", "pseudonym", "fake", "shift")
+# Characters of a key that are read beside each text under it: a long one before many texts would fill the memory.
+_LONGEST_KEY = 100
 
 
 class Redactor:
@@ -51,7 +53,9 @@ class Redactor:
     def json(self, given: str) -> str:
         """The JSON with its texts redacted; what a key is called speaks for what stands under it."""
         texts = list(json_texts.find(given))
-        redacted = self.texts([each.text for each in texts], [each.key.replace("_", " ") for each in texts])
+        redacted = self.texts(
+            [each.text for each in texts], [each.key[:_LONGEST_KEY].replace("_", " ") for each in texts]
+        )
         return json_texts.replace(given, texts, redacted)
 
 

@@ -40,3 +40,8 @@ def test_social_security_numbers_that_are_given_to_nobody(number: str) -> None:
 def test_a_french_tax_number() -> None:
     assert check_digits.french_tax("3023217600" + f"{3023217600 % 511:03}")
     assert not check_digits.french_tax("3023217600" + f"{(3023217600 + 1) % 511:03}")
+
+
+@pytest.mark.parametrize("letter", ["\u0130", "\u212a", "\u017f", "\u0131"])
+def test_a_letter_that_is_one_of_these_in_another_case_only(letter: str) -> None:
+    assert not check_digits.codice_fiscale(f"R{letter}SMRA85T10A562S")

@@ -42,6 +42,27 @@ def test_the_surest_stays_then_the_longest() -> None:
     assert merging.without_overlaps("x" * 40, found[:2], ["phone"], 0.5) == []
 
 
+@pytest.mark.parametrize(
+    "text", ["", " ", "One.", "Dr. Lee came. She left early today! 他来了。我走了。\n\nEnd", "no end\nat all " * 50]
+)
+def test_sentences_are_the_whole_text(text: str) -> None:
+    places = merging.sentences(text)
+    assert "".join(text[start:end] for start, end in places) == text
+    assert all(end - start >= 20 for start, end in places[:-1])
+
+
 def test_no_model_is_shown_what_patterns_are_sure_of() -> None:
     assert merging.blanked("call 555 now", [("phone", 5, 8, 0.95, "p")]) == "call 000 now"
     assert merging.blanked("call 555 now", [("phone", 5, 8, 0.6, "p")]) == "call 555 now"
+
+
+def test_many_of_them_take_no_time_in_the_square_of_their_number() -> None:
+    found = [("email", start, start + 8, 0.99, "email") for start in range(0, 500_000, 10)]
+    text = "a@b.com, " * 56_000
+    assert merging.without_overlaps(text, found, ["email"], 0.3) == found
+    assert merging.blanked(text, found).count("0") == 400_000
+
+
+def test_of_those_that_overlap_in_a_chain_every_other_stays() -> None:
+    found = [("ip", start, start + 12, 0.9 - start / 1000, "a") for start in range(0, 100, 10)]
+    assert [each[1] for each in merging.without_overlaps("x" * 200, found, ["ip"], 0.3)] == [0, 20, 40, 60, 80]

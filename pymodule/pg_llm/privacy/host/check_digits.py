@@ -92,6 +92,9 @@ def spanish_company(number: str) -> bool:
 
 def codice_fiscale(code: str) -> bool:
     """Italy: a letter for the rest of a division by 26."""
+    # Some letters of other alphabets are one of these in another case.
+    if not code.isascii():
+        return False
     code = code.upper()
     total = sum(
         int(each, 36) - 10 * each.isalpha() if place % 2 else _ODD[each] for place, each in enumerate(code[:15])

@@ -50,8 +50,8 @@ class Number:
     @property
     def text(self) -> str:
         """The value in digits with a decimal point, without exponent."""
-        value = self.value.to_integral_value() if self.is_scaled and self.value % 1 == 0 else self.value
-        return format(value, "f")
+        whole = self.value.to_integral_value()
+        return format(whole if self.is_scaled and self.value == whole else self.value, "f")
 
 
 def parse(text: str, locale: str | None = None) -> Number | None:
