@@ -5,6 +5,7 @@ Votes are for results, not for texts: self-consistency (Wang et al. 2022).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,8 +27,10 @@ _HIGHEST_CONFIDENCE = 0.99
 _CONFIDENT = 0.75
 # How fast less likely candidates stop counting as disagreement; of two equally likely ones neither is confident.
 _DISAGREEMENT_EXPONENT = 12
-# The weight of an empty result of the grammar where a model has rows.
+# The weight of an empty result of the grammar where a model has rows, or where it comes of a part of a value or of a
+# count of related rows: both may be of the wrong table.
 _EMPTY_WEIGHT = 0.55
+_RISKY_CONDITION = re.compile(r"ilike '%|\(select (?:count|sum)\b", re.I)
 # The share of right answers among those that the grammar is sure of: less than on the questions it was made with (.97).
 _GRAMMAR_RELIABILITY = 0.8
 # How much likelier a right query of a model's is to be doubted by its words than a wrong one, at the most.
@@ -260,7 +263,8 @@ def _own_confidence(group: Sequence[Candidate], successful: Sequence[Candidate])
     agreeing = _weight(group, score) or 1.0
     disagreeing = _weight([candidate for candidate in successful if candidate not in group], score)
     share = 1.0 if any(candidate.source == "taught" for candidate in group) else agreeing / (agreeing + disagreeing)
-    return score * share
+    risky = (each.source == "grammar" and _is_empty(each) and _RISKY_CONDITION.search(each.sql) for each in group)
+    return score * share * (_EMPTY_WEIGHT if all(risky) else 1.0)
 
 
 def _weight(candidates: Iterable[Candidate], score: float) -> float:
