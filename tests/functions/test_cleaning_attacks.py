@@ -15,6 +15,7 @@ from database import value
         ("{c.__class__}", "{x}"),
         ("{", "left({c}, 2)"),
         ("", "left(note, 2)"),
+        ("{c} <> ''", "unnest(ARRAY[{c}, {c}])"),
     ],
 )
 def test_a_stored_step_that_is_no_plain_expression_is_not_run(
@@ -29,7 +30,7 @@ def test_a_stored_step_that_is_no_plain_expression_is_not_run(
         "INSERT INTO llm.step VALUES (%s, 1, 'beds', 'unit', E'two\\nsigns', %s, %s)", (run, condition, expression)
     )
     db.execute(
-        "INSERT INTO llm.change (run, key, \"column\", old, new, confidence, state, detector, reason, step)"
+        'INSERT INTO llm.change (run, key, "column", old, new, confidence, state, detector, reason, step)'
         " VALUES (%s, '{\"id\": 1}', 'beds', '12 beds', '12', 1, 'applied', 'unit', '', 1)",
         (run,),
     )

@@ -54,7 +54,9 @@ class Redactor:
     def json(self, given: str) -> str:
         """The JSON with its texts redacted; what a key is called speaks for what stands under it."""
         texts = list(json_texts.find(given))
-        redacted = self.texts([each.text for each in texts], [each.key[:_LONGEST_KEY].replace("_", " ") for each in texts])
+        redacted = self.texts(
+            [each.text for each in texts], [each.key[:_LONGEST_KEY].replace("_", " ") for each in texts]
+        )
         return json_texts.replace(given, texts, redacted)
 
 
