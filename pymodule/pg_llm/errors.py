@@ -33,7 +33,8 @@ Error                      XX000  a defect in pg_llm itself
 ├── EndpointFailed         58030  a remote endpoint that did not answer as it should
 ├── TextUnfinished         22000  a text that a language model did not come to an end with
 ├── TextRefused            22000  a text that an endpoint refused, or answered with nothing that can be used
-└── HostUnavailable        58000  the model host cannot be started or reached
+├── HostUnavailable        58000  the model host cannot be started or reached
+└── AnalysisLost           58000  the process that analysed a table ended twice while it did
 """
 
 from __future__ import annotations
@@ -223,6 +224,11 @@ class TextRefused(Error):
 class HostUnavailable(Error):
     sqlstate = "58000"
     default_hint = "The file pg_llm/host.log in the data directory says more."
+
+
+class AnalysisLost(Error):
+    sqlstate = "58000"
+    default_hint = "Call the function again. If memory ran out, give it fewer columns."
 
 
 # The words of Python, torch, onnxruntime, C++ and the C library.

@@ -4,9 +4,9 @@ CREATE TABLE llm.all_cleaning (
     target pg_catalog.regclass NOT NULL,
     columns pg_catalog.text[] NOT NULL,
     rules pg_catalog.jsonb NOT NULL,
-    relation pg_catalog.text,
     usename pg_catalog.name NOT NULL DEFAULT CURRENT_USER,
-    started_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp()
+    started_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(),
+    relation pg_catalog.text
 );
 COMMENT ON TABLE llm.all_cleaning IS 'The searches for errors of all roles, for dumps';
 COMMENT ON COLUMN llm.all_cleaning.relation IS 'The name of the table, by which it is found again after it was built anew';

@@ -74,7 +74,7 @@ def _alarms(db: psycopg.Connection, presidio: Presidio) -> Iterator[dict[str, An
     """Texts that tell of nobody private: persons of CrossNER politics and authors are public, and counted apart."""
     sources = {
         "CrossNER politics": [text for text, _ in politics("test")],
-        "Cranfield": [text for _, text in documents()][:300],
+        "Cranfield": [text for _, text in documents()][:150],
     }
     for name, texts in sources.items():
         thousands = sum(len(text.split()) for text in texts) / 1000

@@ -33,6 +33,7 @@ TABLES = {
     "llm.recommender",
     "llm.all_cleaning",
     "llm.all_mark",
+    "llm.all_step",
     "llm.all_change",
     "llm.all_graph",
     "llm.all_graph_source",

@@ -93,6 +93,9 @@ llm_find_errors('shop.note')                                            ok      
 llm_propose_repairs('{run}')                                            42704     ok    42704   42704 42501
 llm_mark('{run}', '{"id": 1}', 'kind', 'a')                             42704     ok    42704   42704 42501
 llm_review('{run}')                                                     42704     ok    42704   42704 42501
+llm_steps('{run}')                                                      42704     ok    42704   42704 42501
+llm_accept('{run}', "column" => 'kind')                                 42704     ok    42704   42704 42501
+llm_refuse('{run}', "column" => 'kind')                                 42704     ok    42704   42704 42501
 llm_apply('{run}')                                                      42704     ok    42704   42704 42501
 llm_rollback('{run}')                                                   42704     ok    42704   42704 42501
 llm_rules('{run}')                                                      42704     ok    42704   42704 42501
@@ -198,6 +201,7 @@ llm.all_merge                  -      ra
 llm.all_metric                 -      ra
 llm.all_relation               -      ra
 llm.all_semantic_index         -      ra
+llm.all_step                   -      ra
 llm.all_taught                 -      ra
 llm.all_work                   -      ra
 llm.all_worker                 -      -
@@ -240,6 +244,7 @@ llm.run                        r      r
 llm.seen_alias                 -      -
 llm.seen_evidence              -      -
 llm.semantic_index             r      r
+llm.step                       rawd   rawd
 llm.taught                     rawd   rawd
 llm_failed_work                r      r
 llm_models                     r      r

@@ -252,7 +252,8 @@ def test_chinese_is_answered_in_chinese(db: psycopg.Connection, question: str, a
         ("年龄大于40的患者有哪些？", """SELECT "姓名" FROM "患者" WHERE "年龄" > 40"""),
         (
             "平均年龄最大的科室是哪个？",
-            """SELECT "科室" FROM "患者" GROUP BY "科室" ORDER BY avg("年龄") DESC NULLS LAST FETCH FIRST 1 ROWS WITH TIES""",
+            'SELECT "科室" FROM "患者" GROUP BY "科室" ORDER BY avg("年龄") DESC NULLS LAST'
+            " FETCH FIRST 1 ROWS WITH TIES",
         ),
         ("每个科室有多少患者？", 'SELECT "科室", count(*) AS count FROM "患者" GROUP BY "科室"'),
         ("患者王芳的血型是什么？", None),

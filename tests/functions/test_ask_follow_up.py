@@ -46,6 +46,7 @@ def test_a_follow_up_puts_another_value_in(shop: psycopg.Connection) -> None:
     assert first["rows"] == [{"count": 2}]
     second = ask(shop, "And from Austria?", first["id"])
     assert second["rows"] == [{"count": 1}]
+    assert second["assumptions"] == ["the question is: How many customers are from Austria?"]
     third = ask(shop, "France?", second["id"])
     assert third["rows"] == [{"count": 1}]
     logged = shop.execute("SELECT question FROM llm.ask_log ORDER BY asked_at").fetchall()
@@ -59,6 +60,8 @@ def test_what_is_no_certain_follow_up_is_not_answered_alone(shop: psycopg.Connec
     row = ask(shop, "And their average balance?", first["id"])
     assert row["rows"] is None
     assert "no whole question" in row["reason"]
+    other = ask(shop, "How many customers are there?", first["id"])
+    assert (other["rows"], other["assumptions"]) == ([{"count": 4}], ["it is a question by itself"])
 
 
 def test_a_model_is_shown_the_question_before(shop: psycopg.Connection, endpoint: FaultyEndpoint) -> None:

@@ -122,6 +122,7 @@ def test_an_instruction_that_says_nothing_is_an_error(db: psycopg.Connection, in
 SPELT = [
     ("The goverment will anounce the decision on Monday.", "The government will announce the decision on Monday."),
     ("Please recieve our apologies for the delay.", "Please receive our apologies for the delay."),
+    ("They recomend this resturant to everyone.", "They recommend this restaurant to everyone."),
 ]
 LEFT = [
     "goverment",

@@ -151,6 +151,37 @@ def test_any_text_is_answered(model: LlamaGeneration, content: str) -> None:
     assert found.shape == (2,)
 
 
+def test_the_memory_of_a_context_is_there_once_a_text_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_FIRST_CONTEXT", 256)
+    model = LlamaGeneration(SPEC, source.folder(SPEC), 1)
+    begun = child(model)
+    assert _private(begun) < 100
+    short, long = asked("Tell me of a fox."), asked("word " * 300)
+    assert model.forward([model.prompt(short, Sampling(3))])
+    futures = [model.submit([model.prompt(prompt, Sampling(3))]) for prompt in (long, short, long, short)]
+    assert [type(future.result()[0]) for future in futures] == [Written] * 4
+    assert child(model) != begun
+    assert _private(child(model)) > 180
+    (found,) = model.forward([model.question(long, ["a", "b"])])
+    assert found.shape == (2,)
+
+
+def test_a_text_that_grows_out_of_the_first_context_is_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "_FIRST_CONTEXT", 256)
+    model = LlamaGeneration(SPEC, source.folder(SPEC), 1)
+    window = model.prompt(asked("word " * 190), Sampling(60))
+    window.tokens.body["ignore_eos"] = True
+    (text,) = model.forward([window])
+    assert text.tokens_out == 60
+    assert text.tokens_in < 256 < text.tokens_in + 60
+
+
+def _private(pid: int) -> int:
+    """Megabytes of a process that are not those of files."""
+    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("RssAnon"))
+    return int(line.split()[1]) >> 10
+
+
 def test_a_prompt_that_is_too_long_fails_alone(model: LlamaGeneration) -> None:
     long = model.prompt(asked("word " * 100_000), Sampling(3))
     outputs = model.submit([long, model.prompt(asked("Hello"), Sampling(3))]).result()

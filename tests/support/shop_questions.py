@@ -108,7 +108,10 @@ FORMS = {
             "products with a price of more than 50",
             "价格超过50的商品有哪些",
         ],
-        "SELECT name FROM products WHERE price BETWEEN 10 AND 20": ["Products with a price between 10 and 20"],
+        "SELECT name FROM products WHERE price BETWEEN 10 AND 20": [
+            "Products with a price between 10 and 20",
+            "价格在10到20之间的商品有哪些",
+        ],
         "SELECT price FROM products WHERE name = 'Lamp'": ["What is the price of Lamp?"],
     },
     "top": {
@@ -140,7 +143,7 @@ FORMS = {
         f" ON {OF_CUSTOMER} GROUP BY customers.customer_id, customers.name": ["Total amount per customer"],
     },
     "period": {
-        f"{COUNT} WHERE {IN_2025}": ["How many orders were there in 2025?", "2025年有多少订单"],
+        f"{COUNT} WHERE {IN_2025}": ["How many orders were there in 2025?", "2025年有多少订单", "2025年的订单数量"],
         f"SELECT date_trunc('month', order_date)::date AS month, count(*) AS count FROM orders WHERE {IN_2025}"
         " GROUP BY date_trunc('month', order_date)::date ORDER BY date_trunc('month', order_date)::date": [
             "Number of orders per month in 2025",
@@ -188,6 +191,7 @@ FORMS = {
         "SELECT avg((SELECT count(*) FROM orders WHERE orders.customer_id = customers.customer_id)) FROM customers": [
             "What is the average number of orders per customer?",
             "How many orders does a customer have on average?",
+            "平均每个客户有多少订单？",
         ],
     },
 }  # fmt: skip

@@ -115,5 +115,5 @@ def _taught_candidate(question: str, example: Example) -> Candidate | None:
 def comparable(value: Any) -> str:
     """A value as text, equal for numbers that differ by rounding in the last digits, and for a day and its midnight."""
     if isinstance(value, float | Decimal):
-        return f"{value:.10g}"
+        return f"{float(value):.10g}"
     return _MIDNIGHT.sub(r"\1", json.dumps(value, sort_keys=True, default=str))

@@ -30,7 +30,8 @@ class Scope:
 class Context:
     """All that candidates are proposed from, a plain value; `rows` are samples by the index of their table.
 
-    `before` is there for a follow-up that is no whole question, `chosen` for one that names a choice by its number.
+    `before` is there for a follow-up that is no whole question, `chosen` for one that names a choice by its number;
+    `assumptions` say how others were completed.
     """
 
     question: str
@@ -42,6 +43,7 @@ class Context:
     rows: Mapping[int, Sequence[Row]]
     before: Previous | None = None
     chosen: str | None = None
+    assumptions: Sequence[str] = ()
 
 
 def gather(
@@ -61,12 +63,16 @@ def gather(
     selection = schema_reader.select_tables(db, asked, tables, embedder)
     schema = schema_reader.read_schema(db, selection, path)
     schema.metrics = metrics.read(db, schema)
+    assumptions: Sequence[str] = ()
     chosen = None if before is None else follow_up.chosen(question, before)
     if before is not None and chosen is None:
         whole = follow_up.complete(
             question, before.question, lambda text: value_lookup.find_values(text, schema, selection.lookup(db))
         )
-        question, before = (question, before) if whole is None else (whole, None)
+        if whole is not None:
+            question, before, assumptions = whole, None, (f"the question is: {whole}",)
+        elif follow_up.stands_alone(question):
+            before, assumptions = None, ("it is a question by itself",)
     elif before is not None:
         question, before = before.question, None
     examples = taught_examples.similar(db, question, embedder)
@@ -74,5 +80,5 @@ def gather(
     today = db.rows("SELECT current_date::text AS today")[0]["today"]
     linked = question_linking.link(question, schema, values, today, name_embeddings.NameEmbeddings(schema, embedder))
     rows = sample_rows.read(schema, selection.lookup(db), row_count) if row_count else {}
-    gathered = Context(question, today, schema, linked, values, examples, rows, before, chosen)
+    gathered = Context(question, today, schema, linked, values, examples, rows, before, chosen, assumptions)
     return gathered, Scope(tables, path, selection)

@@ -46,6 +46,13 @@ _AMONG = re.compile(
     r"how many (?:of )?(?:them|those|these)(?: are| were| come| came)? ((?:from|in|with) .+)|其中(.+?)的?有多少.?", re.I
 )
 _HOW_MANY = re.compile(r"how many\b|.*多少", re.I)
+# How whole questions begin, and the words that refer to what was said before.
+_WHOLE = re.compile(
+    r"(?:how|what|which|who|whose|when|where|list|show|give|count|find)\b.{12}|.{3,}(?:多少|哪|什么|几|谁)", re.I
+)
+_REFERENCE = re.compile(
+    r"\b(?:them|their|they|those|these|that|this|its?|his|her|same|also|else)\b|其中|它|他|她|这|那", re.I
+)
 _CHINESE = re.compile(r"[\u3400-\u9fff]")
 _TOP = re.compile(r"(?:\b(?:top|first|best|last)\s+)(\d{1,4})\b|前(\d{1,4})", re.I)
 
@@ -112,6 +119,12 @@ def complete(question: str, before: str, find_values: FindValues) -> str | None:
             added = f"in {rest}" if rest[0].isdigit() and not preposition and not chinese else body
             return None if there or pattern is _TOP else _added(whole, added)
     return _with_value(whole, rest, body if preposition or chinese else None, find_values)
+
+
+def stands_alone(question: str) -> bool:
+    """True for a whole question that refers to nothing before it."""
+    text = " ".join(question.split())
+    return _WHOLE.match(text) is not None and _REFERENCE.search(text) is None
 
 
 def _with_value(whole: str, rest: str, added: str | None, find_values: FindValues) -> str | None:

@@ -5,7 +5,7 @@ Votes are for results, not for texts: self-consistency (Wang et al. 2022).
 
 from __future__ import annotations
 
-from collections import Counter
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,8 +27,10 @@ _HIGHEST_CONFIDENCE = 0.99
 _CONFIDENT = 0.75
 # How fast less likely candidates stop counting as disagreement; of two equally likely ones neither is confident.
 _DISAGREEMENT_EXPONENT = 12
-# The weight of an empty result of the grammar where a model has rows.
+# The weight of an empty result of the grammar where a model has rows, or where it comes of a part of a value or of a
+# count of related rows: both may be of the wrong table.
 _EMPTY_WEIGHT = 0.55
+_RISKY_CONDITION = re.compile(r"ilike '%|\(select (?:count|sum)\b", re.I)
 # The share of right answers among those that the grammar is sure of: less than on the questions it was made with (.97).
 _GRAMMAR_RELIABILITY = 0.8
 # How much likelier a right query of a model's is to be doubted by its words than a wrong one, at the most.
@@ -112,6 +114,7 @@ def settle(
     outcome = _vote(tried, proposal, context.schema, writer, threshold)
     outcome.explanation = explanation.join(outcome.explanation, *notes)
     outcome.doubt = explanation.join(outcome.doubt, *notes)
+    outcome.assumptions = [*context.assumptions, *outcome.assumptions]
     outcome.question = context.question if context.before is None else f"{context.before.question} {context.question}"
     return outcome
 
@@ -204,14 +207,14 @@ def _doubted(confidence: float) -> float:
 def _weigh_conflict(groups: Sequence[Group], threshold: float) -> None:
     """Where the grammar and most of a model's samples are sure of different results, at most one of them is right.
 
-    The posterior of each, given that they differ, by Bayes' rule on errors that are independent. A result with some
-    columns more is not another one, and of an empty result and another one the empty one is likelier wrong.
+    The posterior of each, given that they differ, by Bayes' rule on errors that are independent. Rows that are
+    shown by other columns are no other result, and of an empty result and another one the empty one is likelier wrong.
     """
     model = max(groups, key=lambda group: group.model)
     rival = max(groups, key=lambda group: group.own)
     if rival is model or model.votes < 2 or model.doubts or rival.own < threshold or rival.holds("taught"):
         return
-    if _shows_more(rival.best, model.best) or _shows_more(model.best, rival.best):
+    if _may_be_same_rows(rival.best, model.best):
         return
     if _is_empty(rival.best) and not _is_empty(model.best):
         rival.own *= _EMPTY_WEIGHT
@@ -228,14 +231,19 @@ def _is_empty(candidate: Candidate) -> bool:
     return not rows or all(value is None for row in rows for value in row) or rows == [[0]]
 
 
-def _shows_more(wide: Candidate, narrow: Candidate) -> bool:
-    """True if each row of the one holds the values of the same row of the other, and more."""
-    if wide.result is None or narrow.result is None or len(wide.result.rows) != len(narrow.result.rows):
+def _may_be_same_rows(one: Candidate, other: Candidate) -> bool:
+    """True if both may show the same rows by other columns: one column is equal, or rows are as many and distinct."""
+    if one.result is None or other.result is None or len(one.result.rows) != len(other.result.rows):
         return False
-    pairs = zip(wide.result.rows, narrow.result.rows, strict=True)
-    return bool(wide.result.rows) and all(
-        len(more) > len(less) and not Counter(map(comparable, less)) - Counter(map(comparable, more))
-        for more, less in pairs
+    columns, others = (
+        [tuple(sorted(map(comparable, column))) for column in zip(*rows, strict=True)]
+        for rows in (one.result.rows, other.result.rows)
+    )
+    several = len(one.result.rows) > 1
+    if set(columns) & set(others):
+        return several or len(columns) != len(others)
+    return several and all(
+        len({tuple(map(comparable, row)) for row in rows}) == len(rows) for rows in (one.result.rows, other.result.rows)
     )
 
 
@@ -255,7 +263,8 @@ def _own_confidence(group: Sequence[Candidate], successful: Sequence[Candidate])
     agreeing = _weight(group, score) or 1.0
     disagreeing = _weight([candidate for candidate in successful if candidate not in group], score)
     share = 1.0 if any(candidate.source == "taught" for candidate in group) else agreeing / (agreeing + disagreeing)
-    return score * share
+    risky = (each.source == "grammar" and _is_empty(each) and _RISKY_CONDITION.search(each.sql) for each in group)
+    return score * share * (_EMPTY_WEIGHT if all(risky) else 1.0)
 
 
 def _weight(candidates: Iterable[Candidate], score: float) -> float:

@@ -21,7 +21,7 @@ _IRREGULAR = dict(
     am:be bought:buy sold:sell wrote:write written:write made:make paid:pay spent:spend given:give gave:give
     took:take taken:take held:hold won:win lost:lose taught:teach built:build sent:send born:birth began:begin
     got:get analyses:analysis statuses:status buses:bus movies:movie cookies:cookie came:come went:go gone:go
-    theses:thesis lives:life shelves:shelf
+    theses:thesis lives:life shelves:shelf loaves:loaf halves:half knives:knife
 """.split()
 )
 # Irregular past forms.

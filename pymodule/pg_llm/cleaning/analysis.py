@@ -7,13 +7,15 @@ import json
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from pg_llm.cleaning import target_table
 from pg_llm.cleaning.target_table import TargetTable, Value
 from pg_llm.database import analyses
 from pg_llm.database.connection import Connection, Row
+from pg_llm.errors import AnalysisLost
 
+_R = TypeVar("_R")
 _TASK = "table_analysis"
 # Stands for NULL among the texts of a column, which a NUL divides: PostgreSQL's texts hold none.
 _NULL = "\1"
@@ -128,6 +130,16 @@ class Analysis:
 
     def _ask(self, options: dict[str, Any], *texts: str) -> str:
         return analyses.ask(self._db, _TASK, options, *texts)
+
+
+def of_table(
+    db: Connection, target: TargetTable, use: Callable[[Analysis], _R], columns: Sequence[int] | None = None
+) -> _R:
+    """The result of `use` on the analysis of a table, begun anew once if the process or its host ends meanwhile."""
+    try:
+        return use(Analysis(db, target, columns))
+    except AnalysisLost:
+        return use(Analysis(db, target, columns))
 
 
 def _read(text: str) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pg_llm.cleaning import target_table
+from pg_llm.cleaning import analysis, target_table
 from pg_llm.cleaning.analysis import Analysis
 from pg_llm.cleaning.interruptible import garbage_collection_paused
 from pg_llm.database import progress
@@ -16,9 +16,7 @@ def profiles(db: Connection, table_name: str) -> list[dict[str, Any]]:
     target = target_table.find(db, table_name)
     with progress.reporting(db, "llm_profile", target.table.relation, "") as report, garbage_collection_paused():
         report("reading", 0, 0)
-        table = Analysis(db, target)
-        report("analysing", 0, len(table.keys))
-        profiled = table.profile()
+        profiled = analysis.of_table(db, target, Analysis.profile)
     return [
         {"column": column.name, "type": column.type, **profile}
         for column, profile in zip(target.columns, profiled, strict=True)
@@ -32,13 +30,16 @@ def duplicates(db: Connection, table_name: str, columns: list[str] | None, thres
     positions = [target.position(name) for name in names]
     with progress.reporting(db, "llm_duplicates", target.table.relation, "") as report, garbage_collection_paused():
         report("reading", 0, 0)
-        table = Analysis(db, target, positions)
-        report("comparing", 0, len(table.keys))
-        pairs = table.duplicates(threshold)
+
+        def compare(table: Analysis) -> tuple[list[str], list[tuple[int, int, float, list[int]]]]:
+            report("comparing", 0, len(table.keys))
+            return table.keys, table.duplicates(threshold)
+
+        keys, pairs = analysis.of_table(db, target, compare, positions)
     return [
         {
-            "key_a": table.keys[first],
-            "key_b": table.keys[second],
+            "key_a": keys[first],
+            "key_b": keys[second],
             "score": score,
             "differs": [names[position] for position in differs],
         }

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pg_llm import arguments
+from pg_llm.cleaning import analysis, steps, target_table
 from pg_llm.cleaning import rules as integrity_rules
-from pg_llm.cleaning import steps, target_table
 from pg_llm.cleaning.analysis import Analysis, Cell, Finding, Knowledge
 from pg_llm.cleaning.interruptible import chunks, garbage_collection_paused
 from pg_llm.cleaning.rules import Rules
@@ -169,16 +169,18 @@ def _store_mark(db: Connection, run_id: str, key: str, column: str, value: Value
 def _examine(db: Connection, run: Run, rules: Rules, command: str, propose: bool) -> int:
     """Let all detectors look at the table and store what they find; returns how many repairs are proposed."""
     with progress.reporting(db, command, run.target.table.relation, run.id) as report, garbage_collection_paused():
+
+        def find(table: Analysis) -> tuple[list[str], list[Finding]]:
+            def step(detector: str) -> None:
+                report(detector, 0, len(table.keys))
+
+            step(integrity_rules.DETECTOR)
+            violations = list(integrity_rules.detect(db, rules, table))
+            marks, corrections = _load_marks(db, run, table.keys), _load_corrections(db, run)
+            return table.keys, table.find(step, Knowledge(marks, corrections, rules.dependencies, violations))
+
         report("reading", 0, 0)
-        table = Analysis(db, run.target)
-
-        def step(detector: str) -> None:
-            report(detector, 0, len(table.keys))
-
-        step(integrity_rules.DETECTOR)
-        violations = list(integrity_rules.detect(db, rules, table))
-        marks, corrections = _load_marks(db, run, table.keys), _load_corrections(db, run)
-        found = table.find(step, Knowledge(marks, corrections, rules.dependencies, violations))
+        keys, found = analysis.of_table(db, run.target, find)
         writable = {
             position
             for position, column in enumerate(run.target.columns)
@@ -186,8 +188,8 @@ def _examine(db: Connection, run: Run, rules: Rules, command: str, propose: bool
         }
         findings = [finding for finding in found if finding.column in writable]
         report("writing", 0, sum(len(finding.rows) for finding in findings))
-        forbidden = integrity_rules.forbidden_repairs(db, rules, table.keys, findings) if propose else set()
-        return _store_findings(db, run, table.keys, findings, forbidden, propose)
+        forbidden = integrity_rules.forbidden_repairs(db, rules, keys, findings) if propose else set()
+        return _store_findings(db, run, keys, findings, forbidden, propose)
 
 
 def _load_marks(db: Connection, run: Run, keys: Sequence[str]) -> dict[Cell, Value]:

@@ -10,8 +10,9 @@ from typing import Any
 from pg_llm.classify import entities
 from pg_llm.database import models
 from pg_llm.database.connection import Connection
+from pg_llm.database.models import Model
 from pg_llm.privacy import kinds, merging
-from pg_llm.privacy.merging import Found
+from pg_llm.privacy.merging import Entity, Found
 
 MODELS = ("entities", "generation")
 # What is less sure than this is not reported. Chosen on the templates `dev` of the benchmark.
@@ -75,7 +76,7 @@ def _by_models(
         labels = [(kind, kinds.DESCRIPTIONS[kind]) for kind in wanted]
         _add(found, range(len(texts)), shown, entities.find(db, chosen, shown, labels), chosen.name)
         return found
-    _add(found, range(len(texts)), shown, entities.find(db, chosen, shown, None), chosen.name)
+    _add(found, range(len(texts)), shown, _entities(db, chosen, shown), chosen.name)
     if model is not None:
         return found
     # What the default model tells of Chinese is wrong more often than right.
@@ -88,7 +89,17 @@ def _by_models(
     for name, numbers in ((_CHINESE, chinese), (_PLACES, others)):
         if numbers:
             parts = [shown[number] for number in numbers]
-            _add(found, numbers, parts, entities.find(db, models.find(db, name), parts, None), name, name == _PLACES)
+            _add(found, numbers, parts, _entities(db, models.find(db, name), parts), name, name == _PLACES)
+    return found
+
+
+def _entities(db: Connection, model: Model, texts: Sequence[str]) -> list[list[Entity]]:
+    """The entities of each text, whose sentences are read one by one."""
+    places = [(number, *place) for number, text in enumerate(texts) for place in merging.sentences(text)]
+    found: list[list[Entity]] = [[] for _ in texts]
+    parts = [texts[number][start:end] for number, start, end in places]
+    for (number, start, _), of_part in zip(places, entities.find(db, model, parts, None), strict=True):
+        found[number].extend((label, start + first, start + last, score) for label, first, last, score in of_part)
     return found
 
 

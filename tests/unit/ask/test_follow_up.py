@@ -73,6 +73,24 @@ def test_an_ellipsis_is_completed(question: str, before: str, whole: str | None)
     assert follow_up.complete(question, before, values) == whole
 
 
+@pytest.mark.parametrize(
+    ("question", "alone"),
+    [
+        ("How many products are there?", True),
+        ("What is the average age of patients?", True),
+        ("有多少客户？", False),
+        ("北京有多少客户？", True),
+        ("How many of them are new?", False),
+        ("And how many products are there?", False),
+        ("What about it?", False),
+        ("the average age", False),
+        ("其中有多少是新的？", False),
+    ],
+)
+def test_a_whole_question_refers_to_nothing_before(question: str, alone: bool) -> None:
+    assert follow_up.stands_alone(question) is alone
+
+
 def test_a_number_chooses() -> None:
     before = Previous("Who?", None, ("SELECT 1", "SELECT 2"))
     assert [follow_up.chosen(text, before) for text in ("1", " 2. ", "3", "0", "1 2", "one")] == [

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
 from pg_llm.ask import candidates
+from pg_llm.ask.candidates import Candidate
 from pg_llm.ask.context import Context
 from pg_llm.ask.linking import question as question_linking
 from pg_llm.ask.mention import ValueMatch
@@ -15,6 +17,7 @@ from pg_llm.ask.reliability import Reliability
 from pg_llm.ask.schema import Schema, SchemaColumn, SchemaTable
 from pg_llm.ask.taught_examples import Example
 from pg_llm.ask.writer import Conversation, Writer
+from pg_llm.database.select import Result
 from pg_llm.errors import EndpointFailed
 
 
@@ -77,3 +80,9 @@ def test_a_proposer_that_fails_leaves_the_others() -> None:
     assert [each.source for each in proposal.candidates if each.source != "grammar"] == []
     assert proposal.candidates
     assert proposal.note == 'the model "m" wrote nothing: gone'
+
+
+def test_equal_numbers_have_one_fingerprint_whatever_their_type() -> None:
+    results = [[[Decimal("1.500")], [Decimal("2.000000")]], [[2], [1.5]], [[2.0], [Decimal("1.5")]]]
+    prints = {Candidate("", "model", result=Result([("a", "numeric")], rows, False)).fingerprint() for rows in results}
+    assert len(prints) == 1

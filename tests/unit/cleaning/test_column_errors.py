@@ -129,3 +129,28 @@ def test_nines_among_numbers_that_are_not_negative() -> None:
 def test_days_that_stand_for_none_are_suspects() -> None:
     (found,) = [each for each in column_errors(Counter([*DAYS, "01/01/1900"])) if each.suspect]
     assert (found.old, found.new, found.kind) == ("01/01/1900", None, "range")
+
+
+LENGTHS = {str(n): 2 for n in range(20, 90)}
+
+
+@pytest.mark.parametrize(
+    ("name", "odd", "right"),
+    [
+        ("length_cm", "0,45 m", "45"),
+        ("length (cm)", "450 mm", "45"),
+        ("length_cm", "45 cm", "45"),
+        ("length_cm", "4 kg", None),
+        # Without a name that tells the unit, a number among the others is as good as theirs.
+        ("length", "45 cm", "45"),
+        ("length", "450 mm", None),
+        ("length", "0.45 m", None),
+    ],
+)
+def test_a_unit_that_is_not_the_columns_is_converted_or_stays(name: str, odd: str, right: str | None) -> None:
+    found = {each.old: each.new for each in column_errors({**LENGTHS, odd: 1}, name=name)}
+    assert found.get(odd) == right
+
+
+def test_units_of_several_kinds_among_bare_numbers_stay() -> None:
+    assert column_errors({**LENGTHS, "45 cm": 1, "45 mm": 1}, name="size") == []

@@ -42,6 +42,15 @@ def test_the_surest_stays_then_the_longest() -> None:
     assert merging.without_overlaps("x" * 40, found[:2], ["phone"], 0.5) == []
 
 
+@pytest.mark.parametrize(
+    "text", ["", " ", "One.", "Dr. Lee came. She left early today! 他来了。我走了。\n\nEnd", "no end\nat all " * 50]
+)
+def test_sentences_are_the_whole_text(text: str) -> None:
+    places = merging.sentences(text)
+    assert "".join(text[start:end] for start, end in places) == text
+    assert all(end - start >= 20 for start, end in places[:-1])
+
+
 def test_no_model_is_shown_what_patterns_are_sure_of() -> None:
     assert merging.blanked("call 555 now", [("phone", 5, 8, 0.95, "p")]) == "call 000 now"
     assert merging.blanked("call 555 now", [("phone", 5, 8, 0.6, "p")]) == "call 555 now"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pg_llm.ask.grammar.clause import Misfit, Node
-from pg_llm.ask.grammar.logical_form import Aggregate, Column, Condition, Form, Related
+from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Column, Condition, Form, Related
 from pg_llm.ask.schema import Schema
 
 
@@ -26,6 +26,7 @@ def attach(
     places = {node.ref[0]: node.start for node in reversed(mentions)}
     places |= {table: node.start for table, node in counted.items()}
     places.pop(form.main, None)
+    named = {table: NO_WORDS.union(*(node.words for node in mentions if node.ref[0] == table)) for table in places}
     parts: dict[int, list[Condition]] = {table: [] for table in [form.main, *places]}
     for node in conditions:
         if node.condition is not None and node.aggregate is None:
@@ -38,11 +39,15 @@ def attach(
         before = {other: place for other, place in places.items() if place < start}
         parent = _nearest(schema, form.main, table, start, before)
         if table in counted:
+            form.named |= named[table]
             _restrict_count(form, counted[table], table, tuple(parts[table]))
         elif repeats(schema, parent, table):
-            parts[parent].append(Condition("exists", tables=(table,), inner=tuple(parts[table])))
+            inner = tuple(parts[table])
+            parts[parent].append(Condition("exists", tables=(table,), inner=inner, words=named[table]))
         else:
-            parts[parent] += parts[table] or _referenced(schema, parent, table)
+            lifted = parts[table] or _referenced(schema, parent, table)
+            form.named |= NO_WORDS if lifted else named[table]
+            parts[parent] += [replace(condition, words=condition.words | named[table]) for condition in lifted]
     form.where += parts[form.main]
     for node in conditions:
         if node.condition is not None and node.aggregate and node.aggregate.table == form.main:

@@ -313,7 +313,7 @@ class Head:
         """Tables that are named besides: their rows are related to those that are asked for."""
         if any(node.kind != "table" for node in nodes):
             raise Misfit("a column that nothing is done with")
-        form.named = form.named.union(*(node.words for node in nodes))
+        form.named = form.named.union(*(node.words for node in nodes if node.ref[0] == form.main or self._ratios))
 
 
 def show_known(form: Form, node: Node) -> None:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pg_llm.ask.grammar.clause import Misfit
 from pg_llm.ask.grammar.composition import compose
 from pg_llm.ask.grammar.interpretation import Interpretation
+from pg_llm.ask.grammar.joins import Unwritable
 from pg_llm.ask.grammar.logical_form import Column, Form
-from pg_llm.ask.grammar.sql_writer import SqlWriter, Unwritable
+from pg_llm.ask.grammar.sql_writer import SqlWriter
 from pg_llm.ask.linking import operators
 from pg_llm.ask.linking.cover import Cover, covers
 from pg_llm.ask.linking.tokenizer import Token
@@ -86,7 +87,7 @@ def unaccounted(tokens: Sequence[Token], cover: Cover, form: Form) -> list[int]:
 
 def _relates(place: int, tokens: Sequence[Token], cover: Cover, schema: Schema) -> bool:
     """True for a verb that says no more than that rows of two tables, named on either side of it, are related."""
-    if tokens[place].stem not in operators.RELATIONS:
+    if place not in cover.uncovered or tokens[place].stem not in operators.RELATIONS:
         return False
     tables = [anchor.ref[0] for anchor in cover.anchors if anchor.ref is not None]
     before = [anchor.ref[0] for anchor in cover.anchors if anchor.ref is not None and anchor.end <= place]

@@ -19,6 +19,8 @@ _LEAST_SCORE = 0.4
 _ASKING = {"i", "we", "you", "please", "to", "and", "can", "could", "would", "me", "then", "d"}
 # Names by meaning alone: what they are worth beside names by their words, and from which similarity on.
 _MEANING_WEIGHT, _LEAST_MEANING = 0.85, 0.62
+# Words that no name begins or ends with.
+_NO_ENDS = operators.GLUE - {"name"}
 # Words inside of a name that are no part of it.
 _INSIDE = {"of", "the", "a", "and"}
 # What a part of a value is worth, beside a whole one.
@@ -45,7 +47,7 @@ def find_anchors(
 def _names(tokens: Sequence[Token], index: NameIndex, schema: Schema) -> Iterator[Anchor]:
     for start, end in spans(len(tokens), _LONGEST_NAME + 2):
         part = tokens[start:end]
-        if any(token.kind != "word" for token in part) or {part[0].text.lower(), part[-1].text.lower()} & {"of", "the"}:
+        if any(token.kind != "word" for token in part) or {part[0].stem, part[-1].stem} & _NO_ENDS:
             continue
         stems = [token.stem for token in part if token.text not in _INSIDE]
         if not 0 < len(stems) <= _LONGEST_NAME or (len(stems) == 1 and end - start > 1):

@@ -17,6 +17,7 @@ _UNCOVERED = 10.0
 _UNSURE = 4.0
 # A name or value as sure as that is never a word without content.
 _SURE = 0.9
+_NAMES = ("table", "column")
 _GLUE, _SUPPORT, _OPERATOR = 0.3, 1.6, 0.25
 # Options of one span are kept as far as this from the best, and so many assignments are tried.
 _MARGIN = 2.0
@@ -64,6 +65,9 @@ def _options(found: Sequence[Anchor], named: Collection[int]) -> list[Anchor]:
         found = [anchor for anchor in found if anchor.kind != "glue"]
     if any(_is_sure(anchor) for anchor in found):
         found = [anchor for anchor in found if not anchor.is_empty]
+    if any(anchor.kind in _NAMES and anchor.score == 1.0 for anchor in found):
+        # Beside a whole name a part of another one is not meant.
+        found = [anchor for anchor in found if anchor.kind not in _NAMES or anchor.score >= _SURE]
     ordered = sorted(found, key=lambda anchor: (cost(anchor), anchor.ref is not None and anchor.ref[0] not in named))
     return [anchor for anchor in ordered if cost(anchor) <= cost(ordered[0]) + _MARGIN][:_MOST_OPTIONS]
 

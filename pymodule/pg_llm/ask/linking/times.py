@@ -163,10 +163,10 @@ def _ago(text: str, today: Day) -> tuple[Day, Day]:
 
 
 def _past(count: int, unit: str, today: Day) -> tuple[Day, Day]:
-    """Whole days up to today: the last 30 days, the last 3 months counted from this day of the month."""
+    """From so long ago up to today, both days included, as current_date - interval '30 days' has it."""
     tomorrow = today + datetime.timedelta(days=1)
     if not _UNITS[unit]:
-        return tomorrow - datetime.timedelta(days=count * (7 if unit == "week" else 1)), tomorrow
+        return today - datetime.timedelta(days=count * (7 if unit == "week" else 1)), tomorrow
     first = add_months(today, -count * _UNITS[unit])
     last = add_months(first, 1) - datetime.timedelta(days=1)
     return first.replace(day=min(today.day, last.day)), tomorrow

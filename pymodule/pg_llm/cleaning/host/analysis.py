@@ -19,7 +19,7 @@ from pg_llm.cleaning.host import profile
 from pg_llm.cleaning.host.detectors import duplicates
 from pg_llm.cleaning.host.detectors.ensemble import DETECTORS, Ensemble
 from pg_llm.cleaning.host.table import Column, Finding, Rows, Step, Table, encode
-from pg_llm.errors import Error
+from pg_llm.errors import AnalysisLost
 
 # Stands for NULL among the texts of a column.
 _NULL = "\1"
@@ -71,7 +71,7 @@ class _Session:
 
     def _check_begun(self) -> None:
         if not self._begun:
-            raise Error("the process that analysed the table has ended", hint="Call the function again.")
+            raise AnalysisLost("the process that analysed the table has ended")
 
     def _column(self, place: int) -> Column:
         # One column after the other, as each needs a dictionary of its values while it is read.

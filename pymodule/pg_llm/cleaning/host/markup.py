@@ -38,10 +38,10 @@ class _Reader(HTMLParser):
             self.pieces.append(re.sub(r"\s+", " ", data))
 
 
-def plain_text(text: str) -> str | None:
-    """The text without tags and entities, one line for each paragraph; None for a text that has none."""
+def plain_text(text: str) -> str:
+    """The text without tags and entities, one line for each paragraph; itself where it has none."""
     if not _TAG.search(text):
-        return None
+        return text
     if "<" not in text:
         return re.sub(r"[^\S\n]+", " ", html.unescape(text)).strip()
     reader = _Reader()

@@ -20,6 +20,7 @@ _MIN_WORDS = 4
 _MIN_KNOWN_SHARE = 0.6
 # Length of a suspect word: the candidates grow in number and in length with it.
 _MIN_LENGTH, _MAX_LENGTH = 4, 40
+_MIN_SLIP_LENGTH = 7
 # Suspects per text, candidates per suspect, characters of context on both sides. With 12 after the word, at half the
 # cost, random misspellings were corrected as well, and those that people often make ("goverment") were not.
 _MAX_SUSPECTS = 20
@@ -81,12 +82,16 @@ def find_suspects(text: str) -> list[Suspect]:
         return []
     dictionary = english()
     known = [word.casefold() in dictionary for _, _, word in words]
-    if all(known) or sum(known) / len(words) < _MIN_KNOWN_SHARE:
+    if all(known):
+        return []
+    # Unknown words side by side are a name, or another language, unless each is one slip from a common word.
+    familiar = [each or _is_slip(word) for each, (_, _, word) in zip(known, words, strict=True)]
+    if sum(familiar) / len(words) < _MIN_KNOWN_SHARE:
         return []
     suspects: list[Suspect] = []
     for position, (start, end, word) in enumerate(words):
-        # Unknown words side by side are a name, or another language.
-        if known[position] or not all(known[max(0, position - 1) : position] + known[position + 1 : position + 2]):
+        neighbours = familiar[max(0, position - 1) : position] + familiar[position + 1 : position + 2]
+        if known[position] or not all(neighbours):
             continue
         # Names begin with a capital; codes and addresses touch digits and signs.
         adjacent = text[max(0, start - 1) : start] + text[end : end + 1]
@@ -99,3 +104,12 @@ def find_suspects(text: str) -> list[Suspect]:
         if candidates:
             suspects.append((start, end, candidates[:_MAX_CANDIDATES]))
     return suspects
+
+
+def _is_slip(word: str) -> bool:
+    """Whether a long word of small letters is one edit from a common one."""
+    if not (_MIN_SLIP_LENGTH <= len(word) <= _MAX_LENGTH and word.isascii() and word.islower()):
+        return False
+    dictionary = english()
+    near = dictionary.known(dictionary.edit_distance_1(word))
+    return any(dictionary.word_usage_frequency(other) >= _COMMON for other in near)

@@ -42,8 +42,9 @@ def decode(text: str) -> str:
     # Escaped markup is meant to be seen.
     config = _CONFIG._replace(unescape_html=False) if _ESCAPED_TAG.search(text) else _CONFIG
     decoded = str(ftfy.fix_text(text, config))
-    # A word of two scripts shows that bytes were lost before.
-    return text if _HALF_DECODED.search(decoded) and not _HALF_DECODED.search(text) else decoded
+    # A word of two scripts, or a quotation mark that stays in pieces, shows that bytes were lost before.
+    is_half = "\u00e2\u20ac" in decoded or (_HALF_DECODED.search(decoded) and not _HALF_DECODED.search(text))
+    return text if is_half else decoded
 
 
 def _normalize(match: re.Match[str]) -> str:

@@ -55,7 +55,7 @@ async def _next(llama: Llama, prompt: Sequence[Any], tokens: Sequence[int]) -> d
             "logit_bias": [[token, _ALLOWED] for token in tokens],
             "n_probs": len(tokens),
             "post_sampling_probs": True,
-            "response_fields": ["completion_probabilities"],
+            "response_fields": ["completion_probabilities", "tokens_evaluated", "tokens_predicted"],
         },
     )
     shown = answer["completion_probabilities"][0]["top_probs"]
@@ -77,7 +77,7 @@ async def _likelihood(llama: Llama, prompt: str, text: str) -> float:
             "temperature": 0.0,
             "grammar": f"%llguidance {{}}\nstart: {json.dumps(text, ensure_ascii=False)}",
             "n_probs": 1,
-            "response_fields": ["completion_probabilities"],
+            "response_fields": ["completion_probabilities", "tokens_evaluated", "tokens_predicted"],
         },
     )
     # The last one is the token that ends the text.

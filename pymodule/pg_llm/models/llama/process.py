@@ -59,6 +59,8 @@ _MAX_LOST = 4
 _WELL = b"HTTP/1.1 200"
 # Texts whose tokens are kept, and characters of each.
 _MAX_KEPT = 200
+# Tokens of a prompt and its answer with which the process begins.
+_FIRST_CONTEXT = 1024
 # Characters that are shown of what llama.cpp writes.
 _MAX_SHOWN = 1000
 # A line for each request would fill the host's log.
@@ -70,11 +72,17 @@ class _Lost(Exception):
     """The process ended before it answered."""
 
 
+class _ContextExhausted(Exception):
+    """The text is longer than the context that the process was started with, and not than that of the model."""
+
+
 class Llama:
     """llama.cpp with one model, in a process of its own; it ends with this object."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        # Keys and values of a whole context are twice the memory of a small model: they are there once a text needs it.
+        self._context = min(_FIRST_CONTEXT, settings.context)
         self._room = _Room(settings.slots)
         self._known_tokens: dict[str, list[int]] = {}
         self._renderings: set[asyncio.Task[dict[str, Any]]] = set()
@@ -160,6 +168,14 @@ class Llama:
         return int((await self.look_up("/tokenize", body))["tokens"][0])
 
     async def _twice(self, send: Callable[[], Coroutine[Any, Any, _R]], slots: int) -> _R:
+        try:
+            return await self._despite_crashes(send, slots)
+        except _ContextExhausted:
+            async with self._room.reserved(self.settings.slots):
+                await asyncio.to_thread(self._extend)
+            return await self._despite_crashes(send, slots)
+
+    async def _despite_crashes(self, send: Callable[[], Coroutine[Any, Any, _R]], slots: int) -> _R:
         # A request without a slot may be lost to crashes that come from others' texts.
         for _ in range(1 if slots else _MAX_LOST):
             try:
@@ -208,6 +224,7 @@ class Llama:
         if response.is_error:
             raise self._refused(response.content)
         answer: dict[str, Any] = response.json()
+        self._check_context(answer)
         return answer
 
     async def _stream(self, resource: str, body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -223,7 +240,14 @@ class Llama:
                         if "error" in event:
                             raise self._refused(json.dumps(event))
                         events.append(event)
+        self._check_context(events[-1])
         return events
+
+    def _check_context(self, answer: dict[str, Any]) -> None:
+        """Raise _ContextExhausted for a text that had to end as there was no more room."""
+        used = answer.get("tokens_evaluated", 0) + answer.get("tokens_predicted", 0)
+        if self._context <= used and self._context < self.settings.context:
+            raise _ContextExhausted
 
     def _refused(self, content: bytes | str) -> Exception:
         try:
@@ -232,6 +256,8 @@ class Llama:
         except (ValueError, LookupError, TypeError):
             kind, message = "", str(content)[:_MAX_SHOWN]
         if kind == "exceed_context_size_error":
+            if self._context < min(self.settings.context, error.get("n_prompt_tokens") or 0):
+                return _ContextExhausted()
             return self.too_long(error.get("n_prompt_tokens"))
         if kind == "invalid_request_error":
             return InvalidInput(f"llama.cpp refuses the request: {message[:_MAX_SHOWN]}")
@@ -271,6 +297,14 @@ class Llama:
     def _is_running(self) -> bool:
         return bool(self._children) and self._children[-1].poll() is None
 
+    def _extend(self) -> None:
+        """Start the process anew with all of the context, unless it has that."""
+        if self._context < self.settings.context:
+            self._context = self.settings.context
+            for child in self._children:
+                _kill(child)
+            self._start()
+
     def _start(self) -> None:
         """Start the process unless it runs. Raises InvalidModel, OutOfMemory."""
         with self._starting:
@@ -280,7 +314,9 @@ class Llama:
                 _kill(child)
             # Before it runs: connections to the process before would each be lost once more.
             self._clients.clear()
-            self._children[:] = [_child({**asdict(self.settings), "socket": self._socket}, self._log)]
+            self._children[:] = [
+                _child({**asdict(self.settings), "context": self._context, "socket": self._socket}, self._log)
+            ]
 
 
 class _Room:

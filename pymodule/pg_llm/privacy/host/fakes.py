@@ -31,7 +31,7 @@ def _made(faker: Any, kind: str, value: str, seed: bytes) -> str:
     if kind == "person":
         return str(faker.name() if _HAN.search(value) else f"{faker.first_name()} {faker.last_name()}")
     if kind == "address":
-        return re.sub(r"\s*\n\s*", ", ", str(faker.address()))
+        return ", ".join(line.strip() for line in str(faker.address()).splitlines())
     if kind in ("email", "organization", "location", "ip", "url"):
         makers: dict[str, Any] = {
             "email": faker.safe_email,

@@ -20,7 +20,7 @@ SIGNS = {
 }  # fmt: skip
 # Signs of more than one currency: amounts are freed of them, and no code is given.
 _SHARED = ("$", "¥", "kr", "Kr", "USD$", "TL", "Rs", "R")
-_EURO_WORDS = {"euro": "EUR", "euros": "EUR", "eur": "EUR"}
+_WORDS = {"euro": "EUR", "euros": "EUR", "yen": "JPY", "yuan": "CNY", "renminbi": "CNY"}
 # "dollar" and "pound" alone are several countries' currencies.
 _SHARED_NAMES = frozenset("dollar dollars pound pounds peso pesos franc francs krone krona dinar rupee crown".split())
 
@@ -70,8 +70,8 @@ def code(text: str) -> str | None:
     name = folded(text)
     if name in _SHARED_NAMES:
         return None
-    if name in _EURO_WORDS:
-        return _EURO_WORDS[name]
+    if name in _WORDS:
+        return _WORDS[name]
     found = _names().get(name, frozenset())
     return next(iter(found)) if len(found) == 1 else None
 

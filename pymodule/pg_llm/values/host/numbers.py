@@ -17,6 +17,8 @@ from pg_llm.values.host.characters import plain
 _MAX_LENGTH = 60
 _CORE = re.compile(r"\d[\d.,' ]*\d|\d|[.,]\d+")
 _EXPONENT = re.compile(r"\d(?:\.\d+)?[eE][+-]?\d{1,2}")
+# Three decimals may be a group.
+_PLAIN = re.compile(r"-?(?:0|[1-9]\d*)(?:\.(?:\d{1,2}|\d{4,}))?", re.ASCII)
 _GROUPS = re.compile(r"[1-9]\d{0,2}(?:(?P<mark>[., '])\d{3})(?:(?P=mark)\d{3})*")
 # India groups by hundreds above the thousands.
 _INDIAN_GROUPS = re.compile(r"[1-9]\d?(?:,\d{2})+,\d{3}")
@@ -67,6 +69,9 @@ def readings(text: str) -> list[Number]:
     """All numbers that a text may be: none, one, or two where a mark may group or begin the decimals."""
     if len(text) > _MAX_LENGTH:
         return []
+    if _PLAIN.fullmatch(text):
+        # Most numbers are written so.
+        return [Number(Decimal(text), "." if "." in text else None)]
     text = plain(text)
     sign = 1
     if match := re.fullmatch(r"\((.*)\)", text):

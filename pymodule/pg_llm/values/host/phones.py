@@ -40,6 +40,15 @@ def parse(text: str, region: str | None = None) -> str | None:
     return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
 
 
+def are_national(values: Iterable[str]) -> bool:
+    """Whether nearly all of these begin with a trunk zero, are grouped, and are valid numbers of some region."""
+    sample = list(values)[:_SAMPLE]
+    least = _MIN_SHARE * len(sample)
+    if not sample or sum(value.lstrip("(").startswith("0") and not value.isdecimal() for value in sample) < least:
+        return False
+    return any(sum(parse(value, region) is not None for value in sample) >= least for region in _REGIONS)
+
+
 def region_of(values: Iterable[str]) -> str | None:
     """The one region in which nearly all of these are valid numbers; None where several fit, or none does."""
     sample = list(values)[:_SAMPLE]

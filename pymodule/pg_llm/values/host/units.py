@@ -79,6 +79,12 @@ def find(name: str) -> Unit | None:
     return same.pop() if len(same) == 1 and len(name) > 1 else None
 
 
+def in_name(name: str) -> Unit | None:
+    """The unit that a column's name ends with, as in weight_kg or Length (cm); None without one."""
+    *others, last = re.split(r"[\W_]+", name.rstrip(")]"))
+    return find(last) if others else None
+
+
 def split(text: str) -> tuple[str, str | None]:
     """The number's text without the unit after it (or before it), and the unit's symbol; None without a known one."""
     end = match.start() if (match := _WITH_DIGIT.search(text)) else len(text)

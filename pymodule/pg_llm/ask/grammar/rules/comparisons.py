@@ -25,6 +25,8 @@ def bound(clause: Clause, index: int) -> bool:
     if clause.at(index, "between") and len(numbers) == 2:
         meaning: tuple[str, ...] = ("between",)
         last = index + 2
+    elif clause.at(index, "number") and clause.at(index + 1, "range") and len(numbers) == 2:
+        meaning, last = ("between",), index + 2
     elif clause.at(index, "cmp") and clause.at(index + 1, "number"):
         meaning, numbers, last = clause.nodes[index].meaning, numbers[:1], index + 1
     elif clause.at(index, "number") and clause.at(index + 1, "above"):

@@ -63,6 +63,9 @@ def _metric(clause: Clause, place: int) -> Aggregate:
 
 def _function(clause: Clause, index: int, function: str) -> bool:
     place = clause.operand(index, "column", "count", "table")
+    if place is None and function == "avg" and clause.at(index + 1, "group"):
+        # 平均每个客户有多少订单: the count stands behind the rows that have it.
+        place = next((n for n in range(index, len(clause.nodes)) if clause.nodes[n].kind == "count"), None)
     if place is None:
         raise Misfit(f"{function} of nothing")
     operand, places = clause.nodes[place], [place]

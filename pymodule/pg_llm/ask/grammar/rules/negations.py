@@ -57,4 +57,9 @@ def _without_rows(clause: Clause, index: int, places: list[int]) -> bool:
     nodes = [clause.nodes[place] for place in places]
     tables = tuple(dict.fromkeys(node.ref[0] for node in nodes if node.kind == "table"))
     inner = tuple(node.condition for node in nodes if node.condition is not None)
-    return clause.put_condition(index, places[-1], Condition("exists", negated=True, tables=tables, inner=inner))
+    clause.put_condition(index, places[-1], Condition("exists", negated=True, tables=tables, inner=inner))
+    made = clause.nodes[index]
+    assert made.condition is not None
+    own = made.words.difference(*(condition.words for condition in inner))
+    made.condition = replace(made.condition, words=own)
+    return True

@@ -42,9 +42,9 @@ class EditDistanceIndex:
                     if start + shift < 0:
                         continue
                     for other in self._by_segment.get((length, number, text[start + shift : end + shift]), ()):
-                        if other not in seen and digits_allow_misspelling(text, other):
+                        if other not in seen:
                             distance = edit_distance(text, other, most)
-                            if distance <= most:
+                            if distance <= most and digits_allow_misspelling(text, other):
                                 yield other, distance
                         seen.add(other)
 

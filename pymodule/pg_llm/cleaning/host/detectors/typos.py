@@ -18,9 +18,10 @@ from pg_llm.cleaning.host.table import Finding, Repair, Step, Table
 
 DETECTOR = "typo"
 _STEP = Step("rare misspellings as the frequent spelling")
-# A frequent spelling is at least so many times as common as a rare one, and occurs at least so often.
-_RATIO = 20
-_MIN_COMMON = 10
+# A frequent spelling is at least so many times as common as a rare one, and occurs at least so often. What is not found
+# so is looked for among less frequent ones, whose neighbors are more often sound.
+_TRUST = {20: 1.0, 8: 0.9}
+_MIN_COMMON = {20: 10, 8: 8}
 # A tie between two frequent spellings is broken if one is so many times as common.
 _TIE_RATIO = 10
 # Shorter words have too many neighbors that are words themselves.
@@ -46,12 +47,19 @@ def detect(table: Table) -> Iterator[Finding]:
 
 
 def _repairs(counts: Mapping[str, int]) -> dict[str, Repair]:
-    values = find_misspellings(counts, _most_edits_of_value)
-    words = _misspelt_words(counts)
+    repairs: dict[str, Repair] = {}
+    for ratio, trust in _TRUST.items():
+        repairs = _repairs_at(counts, ratio, trust) | repairs
+    return repairs
+
+
+def _repairs_at(counts: Mapping[str, int], ratio: int, trust: float) -> dict[str, Repair]:
+    values = find_misspellings(counts, _most_edits_of_value, ratio)
+    words = _misspelt_words(counts, ratio)
     repairs = {}
     for value, new in values.corrections.items():
         reason = f"{new!r} occurs {counts[new]} times, {value!r} {counts[value]}"
-        repairs[value] = Repair(new, values.probability, reason, _STEP)
+        repairs[value] = Repair(new, values.probability * trust, reason, _STEP)
     for value in counts if words.corrections else ():
         if value in repairs or len(value) > _MAX_TEXT_LENGTH:
             continue
@@ -59,9 +67,11 @@ def _repairs(counts: Mapping[str, int]) -> dict[str, Repair]:
         changed = [part for part in parts if part in words.corrections]
         if changed:
             new = "".join(words.corrections.get(part, part) for part in parts)
+            if trust < 1 and new not in counts:
+                continue
             reason = ", ".join(f"{words.corrections[part]!r} occurs often, {part!r} hardly" for part in changed)
             # If the repaired value occurs in the column, that confirms it; otherwise other words may be wrong, too.
-            confidence = words.probability ** len(changed) * (1.0 if new in counts else _UNKNOWN)
+            confidence = trust * words.probability ** len(changed) * (1.0 if new in counts else _UNKNOWN)
             repairs[value] = Repair(new, confidence, reason, _STEP)
     return repairs
 
@@ -87,14 +97,14 @@ class Misspellings:
 _NONE = Misspellings({}, 0.0)
 
 
-def _misspelt_words(counts: Mapping[str, int]) -> Misspellings:
+def _misspelt_words(counts: Mapping[str, int], ratio: int) -> Misspellings:
     occurrences: Counter[str] = Counter()
     for value, count in counts.items():
         # A word that a value repeats counts once.
         for word in set(_WORDS.findall(value[:_MAX_TEXT_LENGTH])):
             if word[0].isalnum() and not word.isdecimal():
                 occurrences[word] += count
-    return find_misspellings(occurrences, _most_edits_of_word)
+    return find_misspellings(occurrences, _most_edits_of_word, ratio)
 
 
 def _most_edits_of_value(value: str) -> int:
@@ -105,24 +115,27 @@ def _most_edits_of_word(word: str) -> int:
     return 0 if len(word) < _MIN_WORD_LENGTH else 1 if len(word) < 9 else 2
 
 
-def find_misspellings(counts: Mapping[str, int], most: Callable[[str], int]) -> Misspellings:
-    """The misspellings among the keys; `most` gives the largest edit distance for a text, 0 for none."""
+def find_misspellings(counts: Mapping[str, int], most: Callable[[str], int], ratio: int) -> Misspellings:
+    """The misspellings among the keys; `most` gives the largest edit distance for a text, 0 for none.
+
+    A right spelling is at least `ratio` times as frequent.
+    """
     short = {value: count for value, count in counts.items() if len(value) <= _MAX_LENGTH}
-    common = {value: count for value, count in short.items() if count >= _MIN_COMMON}
+    common = {value: count for value, count in short.items() if count >= _MIN_COMMON[ratio]}
     highest = max(common.values(), default=0)
     # A difference of case or space is a difference of format.
     folded = {_fold(value) for value in common}
-    rare = [value for value, count in short.items() if _RATIO * count <= highest and _fold(value) not in folded]
+    rare = [value for value, count in short.items() if ratio * count <= highest and _fold(value) not in folded]
     if not common or not rare:
         return _NONE
     index = EditDistanceIndex(common, most)
     sample = rare[:: len(rare) // _SAMPLE + 1]
-    corrections = _nearest(sample, index, short)
+    corrections = _nearest(sample, index, short, ratio)
     probability = _probability(corrections, sample, index)
     if probability < _MIN_PROBABILITY:
         return _NONE
     if len(sample) < len(rare):
-        corrections = _nearest(rare, index, short)
+        corrections = _nearest(rare, index, short, ratio)
     return Misspellings(corrections, probability)
 
 
@@ -130,14 +143,16 @@ def _fold(value: str) -> str:
     return " ".join(value.casefold().split())
 
 
-def _nearest(values: Collection[str], index: EditDistanceIndex, counts: Mapping[str, int]) -> dict[str, str]:
+def _nearest(
+    values: Collection[str], index: EditDistanceIndex, counts: Mapping[str, int], ratio: int
+) -> dict[str, str]:
     """The nearest frequent value of each; none where two are as near and about as frequent."""
     nearest = {}
     for value in values:
         candidates = sorted(
             (distance, -counts[other], other)
             for other, distance in index.neighbors(value)
-            if counts[other] >= _RATIO * counts[value] and _differ_by_spelling(value, other)
+            if counts[other] >= ratio * counts[value] and _differ_by_spelling(value, other)
         )
         if candidates and (
             len(candidates) == 1

@@ -17,7 +17,7 @@ def detect(table: Table) -> Iterator[Finding]:
     """The errors by kind that the column's values show among themselves; the kind takes the detector's place."""
     for position, column in enumerate(table.columns):
         short = {value: count for value, count in column.counts.items() if len(value) <= _MAX_LENGTH}
-        for each in column_errors(short):
+        for each in column_errors(short, name=column.name):
             if each.new is not None and each.kind in _ADDING and each.old in each.new:
                 # What a bare number is in, the others do not tell.
                 continue

@@ -14,26 +14,30 @@ from pg_llm.cleaning.host.types import (
     word_repairs,
 )
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
+from pg_llm.values.host import units
 
 
-def column_errors(counts: Counts, column: ColumnType | None = None) -> list[ValueRepair]:
-    """At most one repair or suspicion per value, the surest first; none for a value written as the others are."""
+def column_errors(counts: Counts, column: ColumnType | None = None, name: str = "") -> list[ValueRepair]:
+    """At most one repair or suspicion per value, the surest first; none for a value written as the others are.
+
+    The column's name may tell the unit of its numbers.
+    """
     column = column or inference.infer(counts)
     found: dict[str, ValueRepair] = {}
-    for repair in _all(counts, column):
+    for repair in _all(counts, column, name):
         if repair.old not in found or repair.confidence > found[repair.old].confidence:
             found[repair.old] = repair
     return sorted(found.values(), key=lambda repair: -repair.confidence)
 
 
-def _all(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
+def _all(counts: Counts, column: ColumnType, name: str) -> Iterator[ValueRepair]:
     missing = {repair.old: repair for repair in missing_values.repairs(counts, column)}
     yield from missing.values()
     present = {value: count for value, count in counts.items() if value not in missing}
     yield from sign_repairs.repairs(present, column)
     if column.name in number_repairs.NUMERIC:
         yield from number_repairs.sentinels(present)
-        yield from number_repairs.repairs(present, column)
+        yield from number_repairs.repairs(present, column, units.in_name(name))
     elif column.name in ("date", "timestamp"):
         yield from date_repairs.repairs(present, column)
     elif column.name in ("phone", "code", "postcode"):

@@ -86,6 +86,9 @@ def _phones(counts: Counts, locale: str | None) -> ColumnType | None:
     if len(national) > (1 - _MIN_SHARE) * len(counts):
         region = places.in_words(locale) if locale else None
         region = region or phones.region_of(national)
+        if region is None and not international and phones.are_national(national):
+            # Several numbering plans have them.
+            return ColumnType("phone", marked, ambiguous=True)
     fitting = share(counts, lambda value: phones.parse(value, region) is not None)
     return ColumnType("phone", fitting, region=region) if fitting >= _MIN_SHARE else None
 

@@ -14,6 +14,7 @@ from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepa
 from pg_llm.values.host import units
 from pg_llm.values.host.characters import plain
 from pg_llm.values.host.numbers import Number
+from pg_llm.values.host.units import Unit
 
 NUMERIC = frozenset("integer decimal money percent quantity".split())
 _DIGITS = re.compile(r"\d(?:.*\d)?|[.,]\d+")
@@ -35,8 +36,11 @@ class Writing(NamedTuple):
     after: str
 
 
-def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
-    """Values in another writing than the column's, in that of the column; converted where the unit is another."""
+def repairs(counts: Counts, column: ColumnType, named: Unit | None = None) -> Iterator[ValueRepair]:
+    """Values in another writing than the column's, in that of the column; converted where the unit is another.
+
+    `named` is the unit that the column's name tells.
+    """
     found = number_columns.readings(counts)
     chosen = {value: number_columns.chosen(each, column.decimal_mark) for value, each in found.items()}
     written: Counter[Writing] = Counter()
@@ -52,6 +56,8 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     is_mixed = _is_mixed(found, column.decimal_mark)
     unit = next((number.unit for value, number in chosen.items() if _writing(value) == writing), None)
     currency = next((number.currency for value, number in chosen.items() if _writing(value) == writing), None)
+    foreign = {number.unit for number in chosen.values()} - {None, unit}
+    bare = [number.value for number in chosen.values() if number.unit is None]
     # By arithmetic of 53 bits, 0.056 becomes 0.055999999999999994.
     noisy = {value for value, number in chosen.items() if _has_float_error(number.value)}
     is_noise_rare = sum(counts[value] for value in noisy) < _MAX_NOISY * written.total()
@@ -60,6 +66,8 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
         if value not in found and (digits := number_columns.retyped(value)):
             yield ValueRepair(value, digits, _LIKELY, "number", "letters that look like digits", "others are numbers")
     for value, number in chosen.items():
+        if _is_right(value, number, mark, writing) and group_mark is None and value not in noisy:
+            continue
         is_open = len(found[value]) > 1 and (column.decimal_mark is None or is_mixed)
         is_of_another = number.currency and currency and number.currency != currency
         has_no_mark = number.decimal_mark is not None and mark is None
@@ -68,17 +76,21 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
             continue
         if is_noise_rare and value in noisy:
             number = replace(number, value=_padded(_rounded(number.value), decimals))
-        amount = _in_unit(number, unit)
-        if amount is None or (unit is not None and number.unit is None):
+        wanted = unit or (named.symbol if named and number.unit else None)
+        amount = _in_unit(number, wanted)
+        if amount is None or (wanted is not None and number.unit is None):
             # Whether the unit is left out or the number is another one, nothing tells.
+            continue
+        if wanted is None and number.unit and (len(foreign) > 1 or not min(bare) <= amount <= max(bare)):
+            # Bare numbers are in one unit, and this one seems to be in another.
             continue
         new = _write(amount, mark, group_mark, writing, value)
         if new != value:
-            is_converted = bool(unit and number.unit and number.unit != unit)
+            is_converted = bool(wanted and number.unit and number.unit != wanted)
             confidence = _LIKELY if is_converted or value in noisy else _SURE
             kind = "unit" if is_converted or number.unit != unit else "number"
             example = f"{writing.before}1{f'{mark}5' if mark else ''}{writing.after}"
-            step = f"units become {unit}" if is_converted else f"numbers are written as {example}"
+            step = f"units become {wanted}" if is_converted else f"numbers are written as {example}"
             yield ValueRepair(value, new, confidence, kind, step, "most other numbers are written so")
 
 
@@ -94,7 +106,7 @@ def sentinels(counts: Counts) -> Iterator[ValueRepair]:
 
 def _writing(value: str) -> Writing:
     """The text around the digits, a sign left out."""
-    match = _DIGITS.search(value)
+    match = None if value.isdecimal() else _DIGITS.search(value)
     if match is None:
         return Writing("", "")
     before, after = value[: match.start()].lstrip(), value[match.end() :].rstrip()
@@ -127,6 +139,12 @@ def _is_mixed(found: number_columns.Readings, mark: str | None) -> bool:
         and (each[0].decimal_mark not in (None, mark) or (mark is not None and each[0].group_mark == mark))
         for each in found.values()
     )
+
+
+def _is_right(value: str, number: Number, mark: str | None, writing: Writing) -> bool:
+    """Whether digits with nothing around them are what the column has."""
+    is_bare = writing == ("", "") and value.replace(".", "", 1).isdecimal()
+    return is_bare and number.decimal_mark in (None, mark) and number.group_mark is None
 
 
 def _has_float_error(value: Decimal) -> bool:

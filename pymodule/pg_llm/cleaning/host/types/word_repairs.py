@@ -60,8 +60,8 @@ def _addresses(counts: Counts, kind: str) -> Iterator[ValueRepair]:
     parse, is_right = (contacts.email, contacts.is_email) if kind == "email" else (contacts.url, contacts.is_url)
     for value in counts:
         new = parse(value)
-        # Case alone is no error of an address.
-        if new is not None and new.casefold() != value.casefold():
+        # Neither case alone nor a scheme that is left out is an error.
+        if new is not None and not (kind == "url" and is_right(value)) and new.casefold() != value.casefold():
             confidence = _LIKELY if is_right(value) else _SURE
             yield ValueRepair(value, new, confidence, kind, f"slips in {kind} addresses", "not an address as it is")
 

@@ -1,0 +1,66 @@
+"""Joins of a query: the cheapest tree over its tables, what it costs, and which conditions it may reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from pg_llm.ask.grammar.logical_form import Condition, Form
+from pg_llm.ask.schema import Edge, Schema
+
+
+class Unwritable(Exception):
+    """The form has no SQL that would mean it: tables are not connected, or a join would repeat what is summed."""
+
+
+class Joins:
+    """The joins of one query; those to tables that the question does not mention are charged."""
+
+    def __init__(self, schema: Schema, mentioned: set[int]) -> None:
+        self.schema = schema
+        self.charged = 0.0
+        self._free = mentioned | {n for n, table in enumerate(schema.tables) if table.is_link}
+
+    def charge(self, edges: Sequence[Edge]) -> None:
+        """Add the cost of joins to tables that the question does not name."""
+        self.charged += sum(edge.cost for edge in edges if not {edge.source, edge.target} <= self._free)
+
+    def tree(self, tables: Sequence[int]) -> list[Edge]:
+        """The joins of these tables, leading away from the first. Raises Unwritable."""
+        tree = self.schema.join_tree(list(dict.fromkeys(tables)))
+        if tree is None:
+            raise Unwritable("the tables are not connected")
+        if self.schema.has_parallel_edge(tree[0]):
+            raise Unwritable("two keys connect the tables, and the question does not say which is meant")
+        return tree[0]
+
+    def split(self, form: Form, tables: Sequence[int]) -> tuple[list[Condition], list[Condition]]:
+        """The conditions that a join may reach without repeating rows, and those of related rows for EXISTS."""
+        plain: list[Condition] = []
+        related: list[Condition] = []
+        for condition in form.where:
+            reads = list(condition.reads())
+            if (condition.op == "exists" and condition.negated) or set(reads) <= set(tables):
+                plain.append(condition)
+            elif self.schema.fans_out(self.tree([form.main, *reads]), form.main):
+                related.append(condition)
+            elif condition.op != "exists":
+                plain.append(condition)
+        return plain, list(self.grouped(form.main, related))
+
+    def grouped(self, main: int, related: Sequence[Condition]) -> Iterator[Condition]:
+        """Conditions on rows that lie on one way from the main table are about one row; the nearest table leads."""
+        rest = sorted(
+            related, key=lambda condition: (len(self.tree([main, *condition.reads()])), condition.op != "exists")
+        )
+        while rest:
+            first = rest[0]
+            lead = next(first.reads())
+            group = [
+                one
+                for one in rest
+                if any(lead in (edge.source, edge.target) for edge in self.tree([main, *one.reads()]))
+            ]
+            rest = [one for one in rest if one not in group]
+            tables = dict.fromkeys([lead, *(table for one in group if one.op == "exists" for table in one.tables)])
+            inner = [part for one in group for part in (one.inner if one.op == "exists" else (one,))]
+            yield Condition("exists", tables=tuple(tables), inner=tuple(inner))
