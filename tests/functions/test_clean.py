@@ -174,7 +174,8 @@ ATTACKS = [
 def test_a_free_instruction_never_invents(db: psycopg.Connection) -> None:
     neighbours = ["12 Main Street, Springfield", "Maria Keller"]
     query = """
-        SELECT cleaned FROM llm_clean_batch(%s, 'only the name of the town', 'smollm2-135m-instruct') ORDER BY ordinality
+        SELECT cleaned FROM llm_clean_batch(%s, 'only the name of the town', 'smollm2-135m-instruct')
+        ORDER BY ordinality
     """
     alone = [row[0] for row in db.execute(query, (neighbours,))]
     texts = [*neighbours, *ATTACKS, "", "x " * 20_000]

@@ -15,6 +15,7 @@ from database import value
         ("{c.__class__}", "{x}"),
         ("{", "left({c}, 2)"),
         ("", "left(note, 2)"),
+        ("{c} <> ''", "unnest(ARRAY[{c}, {c}])"),
     ],
 )
 def test_a_stored_step_that_is_no_plain_expression_is_not_run(

@@ -58,6 +58,7 @@ def test_a_metric_is_defined_replaced_and_forgotten(shop: psycopg.Connection) ->
         ("sum(quantity) FROM product", "no single expression"),
         ("(SELECT count(*) FROM product)", "query or a window"),
         ("sum(quantity) OVER ()", "query or a window"),
+        ("unnest(array_agg(quantity))", "several rows"),
         ("pg_sleep(9)", "pg_sleep"),
         ("count(vault.code)", "there is no table vault"),
         ("1; DROP TABLE sale", "2 statements"),

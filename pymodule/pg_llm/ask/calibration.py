@@ -26,7 +26,7 @@ _MOST_ROWS = 100
 def find_writer(db: Connection, name: str | None) -> Writer | None:
     """The named model, or that of llm.generation_model where somebody set it to another than the small default one."""
     model = models.find_chosen(db, name, "generation")
-    return model and _writer(db, model)
+    return _writer(db, model) if model else None
 
 
 def _writer(db: Connection, model: Model) -> Writer:

@@ -48,11 +48,10 @@ def find(
             pairs = {change["old"]: change["new"] for change in changes if change["step"] == step["step"]}
             pairs |= {value: value for value in set(content[position]) if value not in pairs}
             parts = _parts(db, step)
-            if parts and _makes(db, *(part.format(c="t.v") for part in parts), pairs):
+            if parts and _makes(db, parts[0].format(c="t.v"), parts[1].format(c="t.v"), pairs):
                 name = quote_ident(step["column"])
-                found[step["step"]] = Transformation(
-                    position, step["description"], *(part.format(c=name) for part in parts)
-                )
+                condition, expression = parts[0].format(c=name), parts[1].format(c=name)
+                found[step["step"]] = Transformation(position, step["description"], condition, expression)
     return found
 
 

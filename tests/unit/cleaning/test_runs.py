@@ -10,11 +10,12 @@ from echo import EchoHost
 from fake_catalog import FakeCatalog
 from fake_connection import Call, FakeConnection
 from pg_llm.cleaning import overview, repairs, runs
+from pg_llm.cleaning.host import analysis
 from pg_llm.cleaning.host.analysis import run_in_worker
 from pg_llm.cleaning.repairs import Choice
 from pg_llm.database import relation_names
 from pg_llm.database.connection import DatabaseError, Row
-from pg_llm.errors import InvalidInput, UndefinedRun
+from pg_llm.errors import Error, InvalidInput, UndefinedRun
 from pg_llm.functions import cleaning as faces
 
 RUN = "c0ffee00-0000-0000-0000-000000000000"
@@ -282,3 +283,10 @@ def test_faces_pass_on(applied: FakeConnection) -> None:
     for face in (faces.llm_profile, faces.llm_find_errors, faces.llm_duplicates):
         with pytest.raises(InvalidInput, match="target must not be NULL"):
             face.__wrapped__(applied, None, *(None,) * (face.__wrapped__.__code__.co_argcount - 2))
+
+
+@pytest.mark.parametrize("options", [{"do": "rows"}, {"do": "part", "part": 0}, {"do": "profile"}])
+def test_a_process_that_was_lost_on_the_way_says_so(monkeypatch: pytest.MonkeyPatch, options: dict[str, Any]) -> None:
+    monkeypatch.setattr(analysis, "_session", analysis._Session())
+    with pytest.raises(Error, match="the process that analysed the table has ended"):
+        run_in_worker(options, "a")

@@ -113,6 +113,8 @@ def _expression(text: str) -> dict[str, Any]:
         name = type(node).__name__
         if name in ("SubLink", "WindowDef"):
             raise _Refused("holds a query or a window of its own")
+        if name == "FuncCall" and node.funcname[-1].sval == "unnest":
+            raise _Refused("gives several rows")
         if name == "ColumnRef":
             parts = [getattr(field, "sval", None) for field in node.fields]
             if None in parts:

@@ -50,14 +50,14 @@ class _Session:
 
     def add_rows(self, texts: Sequence[str]) -> None:
         """The next rows: the texts of each column."""
+        self._check_begun()
         for place, text in enumerate(texts):
             self._texts[place].append(text)
             self._hash.update(text.encode("utf-8", "surrogatepass") + b"\0")
 
     def ensemble(self) -> Ensemble:
         """The detectors on the table. Raises Error if the process has lost it."""
-        if not self._begun:
-            raise AnalysisLost("the process that analysed the table has ended")
+        self._check_begun()
         if not self._complete:
             digest = self._hash.digest()
             if digest != self._digest:
@@ -68,6 +68,10 @@ class _Session:
             self._complete = True
         assert self._ensemble is not None
         return self._ensemble
+
+    def _check_begun(self) -> None:
+        if not self._begun:
+            raise AnalysisLost("the process that analysed the table has ended")
 
     def _column(self, place: int) -> Column:
         # One column after the other, as each needs a dictionary of its values while it is read.
@@ -94,7 +98,8 @@ class _Session:
         return len(self._parts)
 
     def take_part(self, number: int) -> str:
-        """One part of the findings."""
+        """One part of the findings. Raises Error if the process has lost them."""
+        self._check_begun()
         return self._parts[number]
 
 
