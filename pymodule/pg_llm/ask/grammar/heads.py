@@ -12,6 +12,7 @@ from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Bucket, Column,
 _PERSON_WORDS = {"who", "whom", "whose", "谁"}
 # Words before a column that is to be shown too.
 _ADDING = {"with", "and", "their", "its", ",", "including", "plus", "show", "give", "include", "together"}
+_BESIDE = {"and", "with", "plus", ",", "including"}
 _PLACES = {"city", "country", "state", "address", "location", "region", "place", "street"}
 
 
@@ -42,6 +43,8 @@ class Head:
             raise Misfit("two heads")
         if len(keys) > 1 and any(key.ref[1] < 0 and not isinstance(key.term, Bucket) for key in keys):
             raise Misfit("a number per row and per group")
+        if measures and not keys and not orders and not self._are_compared():
+            keys = self._keys = self._owners(measures[0])
         if ratios:
             form = self._share(ratios[0])
         elif measures and orders and not keys and self._rest and orders[0].meaning[0] == "top":
@@ -63,6 +66,17 @@ class Head:
         if measures and not ratios and self._are_compared():
             self._show_compared(form)
         return form
+
+    def _owners(self, measure: Node) -> list[Node]:
+        """What a measure is shown beside: the doctors and their number of patients, cities with the average price."""
+        node = self._rest[0] if len(self._rest) == 1 else None
+        if node is None or node.end > measure.start or not _BESIDE & set(self._words_before(measure)):
+            return []
+        self._rest = []
+        terms = shown_columns(self._schema, node.ref[0]) if node.kind == "table" else [Column(node.ref)]
+        made = replace(node, kind="key", meaning=("each",), terms=terms)
+        made.own_words()
+        return [made]
 
     def _are_compared(self) -> bool:
         """True where the measures are those of conditions: customers with more than 3 orders, and how many each."""

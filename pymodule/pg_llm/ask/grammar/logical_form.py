@@ -81,7 +81,10 @@ Term: TypeAlias = "Column | Bucket | Aggregate | Related | Share"
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A comparison of a term with values; `exists` looks for rows of `tables` that are related and fulfil `inner`."""
+    """A comparison of a term with values or another column of its row.
+
+    `exists` looks for rows of `tables` that are related and fulfil `inner`.
+    """
 
     op: str
     term: Term | None = None
@@ -89,6 +92,7 @@ class Condition:
     negated: bool = False
     tables: tuple[int, ...] = ()
     inner: tuple[Condition, ...] = ()
+    other: Column | None = None
     words: Words = field(default=NO_WORDS, compare=False)
 
     def reads(self) -> Iterator[int]:

@@ -79,7 +79,7 @@ class Scope:
             return self.exists(condition)
         assert condition.term is not None
         left = self.term(condition.term)
-        values = [literal(value) for value in condition.values]
+        values = [self.term(condition.other)] if condition.other else list(map(literal, condition.values))
         negation = "NOT " if condition.negated else ""
         match condition.op:
             case "null":

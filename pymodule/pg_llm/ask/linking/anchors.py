@@ -7,6 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from pg_llm.ask import words
 from pg_llm.ask.linking import operators, times
 from pg_llm.ask.linking.names import NameIndex, spans
 from pg_llm.ask.linking.tokenizer import Token
@@ -15,6 +16,8 @@ from pg_llm.ask.schema import Ref, Schema
 
 _LONGEST_NAME, _LONGEST_HAN = 4, 10
 _LEAST_SCORE = 0.4
+# How sure both of two names must be that share a word.
+_SHARED = 0.9
 # Words that a request may follow.
 _ASKING = {"i", "we", "you", "please", "to", "and", "can", "could", "would", "me", "then", "d"}
 # Names by meaning alone: what they are worth beside names by their words, and from which similarity on.
@@ -36,6 +39,8 @@ def find_anchors(
     index = NameIndex(schema)
     found = [*_names(tokens, index, schema), *_values(tokens, values), *_numbers(tokens), *_operators(tokens)]
     found += _metrics(question, tokens, schema)
+    shared = list(_shared_nouns(tokens, index))
+    found = [anchor for anchor in found if not any(one.words >= anchor.words for one in shared)] + shared
     for period in times.find_periods(question, datetime.date.fromisoformat(today)):
         inside = [n for n, token in enumerate(tokens) if token.start < period.stop and token.end > period.start]
         found.append(
@@ -65,13 +70,26 @@ def _names(tokens: Sequence[Token], index: NameIndex, schema: Schema) -> Iterato
                 yield Anchor("table" if ref[1] < 0 else "column", start, end, score, ref, _text(part))
         negated = _without_negation(stems[0]) if len(stems) == 1 else ""
         if negated:
-            for ref, score in index.match([negated]).items():
-                if ref[1] >= 0 and schema.column(ref).kind == "bool":
+            for ref, score in index.match([words.stem(negated)]).items():
+                column = schema.column(ref) if ref[1] >= 0 else None
+                if column and (column.kind == "bool" or (column.kind == "date" and column.nullable)):
                     yield Anchor("column", start, end, score, ref, _text(part), meaning=("not",))
     for start, end in spans(len(tokens), _LONGEST_HAN):
         text = "".join(token.text for token in tokens[start:end])
         for ref, score in index.chinese.get(text, {}).items():
             yield Anchor("table" if ref[1] < 0 else "column", start, end, score, ref, text)
+
+
+def _shared_nouns(tokens: Sequence[Token], index: NameIndex) -> Iterator[Anchor]:
+    """The first of two names that share their last word: first of first and last names."""
+    for n in range(len(tokens) - 3):
+        one, joined, other, noun = tokens[n : n + 4]
+        if joined.text.lower() not in ("and", "or") or {one.kind, other.kind, noun.kind} != {"word"}:
+            continue
+        tables = {ref[0] for ref, score in index.match(sorted({other.stem, noun.stem})).items() if score >= _SHARED}
+        for ref, score in index.match(sorted({one.stem, noun.stem})).items():
+            if ref[1] >= 0 and ref[0] in tables and score >= _SHARED:
+                yield Anchor("column", n, n + 1, score, ref, one.text)
 
 
 def _holds_number(schema: Schema, ref: Ref) -> bool:
@@ -133,6 +151,8 @@ def _values(tokens: Sequence[Token], values: Sequence[ValueMatch]) -> Iterator[A
 
 def _numbers(tokens: Sequence[Token]) -> Iterator[Anchor]:
     for n, token in enumerate(tokens):
+        if token.text.lower() in operators.ORDINALS:
+            yield Anchor("ordinal", n, n + 1, number=operators.ORDINALS[token.text.lower()])
         number = _number(token)
         if number is None:
             continue
@@ -140,6 +160,8 @@ def _numbers(tokens: Sequence[Token]) -> Iterator[Anchor]:
         factor = operators.MULTIPLIERS.get(following)
         if factor and (len(following) > 1 or tokens[n + 1].chinese or tokens[n + 1].start == token.end):
             yield Anchor("number", n, n + 2, number=number * factor)
+        if following in ("st", "nd", "rd", "th"):
+            yield Anchor("ordinal", n, n + 2, number=number)
         yield Anchor("number", n, n + 1, number=number)
 
 

@@ -14,6 +14,8 @@ from pg_llm.ask.schema import Ref, Schema, SchemaColumn
 _GENERIC = frozenset("id name date time at on is be has code number key no value type timestamp".split())
 _CHINESE_GENERIC = ("名称", "名字", "姓名", "编号", "日期", "时间", "信息", "表", "数据", "名")
 _SEPARATORS = re.compile(r"[,;/|(){}\[\]:.=、\uff0c\uff1b\uff1a。\uff08\uff09]|\s-\s")
+# Nouns that may follow such a name and add nothing.
+_FOLLOWING = {"email": "address", "mail": "address", "phone": "number", "telephone": "number", "zip": "code"}
 _HAN = re.compile(r"[\u3400-\u9fff]")
 # What follows in a comment is no part of its head.
 _PREPOSITION = re.compile(r"\b(?:of|in|for|at|when|where|that|which|as|by|from|with|on|to|per)\b", re.I)
@@ -96,6 +98,10 @@ class NameIndex:
             self._add(ref, (*table[-1:], *(own or name)), 1.0)
         if core and core != name and not column.is_key and core != table:
             self._add(ref, core, _CORE)
+        if column.kind == "date" and core and "date" not in name:
+            self._add(ref, (*core, "date"), _OWN)
+        if name[-1] in _FOLLOWING:
+            self._add(ref, (*name, _FOLLOWING[name[-1]]), _OWN)
         if len(name) > 1 and not column.is_key:
             self._add(ref, name[-1:], _LAST if name[-1] not in _GENERIC else _OTHER)
             for word in name[:-1]:

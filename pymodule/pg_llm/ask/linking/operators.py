@@ -49,6 +49,8 @@ cmp > pay: earn more than, earn over, earn above
 cmp < pay: earn less than, earn under, earn below
 sup desc pay: highest paid, best paid
 sup asc pay: lowest paid
+cmp > date: after, later than
+cmp < date: before, earlier than, prior to
 cmp > long: longer than
 cmp < long: shorter than
 cmp > tall: taller than
@@ -75,7 +77,7 @@ direction desc: descending order, in decreasing order, order from highest to low
   order from largest to smallest, descending, in descending order, from highest to lowest, highest first, desc
 direction asc: order alphabetically, sorted alphabetically, in alphabetical order, ascending order, ascending, in
   ascending order, from lowest to highest, lowest first, alphabetically, asc
-not: no, not, without, without any, never, have no, do not have, do not have any, not any, lack, not yet, with no,
+not: no, no longer, not, without, without any, never, have no, do not have, do not have any, not any, lack, not yet, with no,
   have not, none
 except: except, except for, excluding, exclude, other than, apart from
 ratio 100: percentage of, percent of, percentage, percent, what percentage of, what percent of
@@ -203,6 +205,10 @@ NUMBER_WORDS = {
     word: number
     for number, word in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
 } | {"twenty": 20, "fifty": 50, "hundred": 100}
+ORDINALS = {
+    word: number
+    for number, word in enumerate("first second third fourth fifth sixth seventh eighth ninth tenth".split(), 1)
+}
 CHINESE_DIGITS = {digit: number for number, digit in enumerate("零一二三四五六七八九十")} | {"两": 2}
 MULTIPLIERS = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "billion": 1e9, "万": 1e4, "亿": 1e8, "千": 1e3}
 # Verbs that say no more than that rows of two tables are related, where they stand beside both.

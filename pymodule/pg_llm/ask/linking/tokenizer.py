@@ -11,7 +11,7 @@ _TOKEN = re.compile(
     r"""(?P<quoted>"[^"]{1,200}"|\u201c[^\u201d]{1,200}\u201d|\u300c[^\u300d]{1,200}\u300d|(?<!\w)'[^']{1,200}'(?!\w))
     |(?P<number>\d+(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?=(?:st|nd|rd|th|[kKmM%])?(?![a-zA-Z\d]))
     |(?P<character>[\u3400-\u9fff])
-    |(?P<word>(?:[^\W_\u3400-\u9fff]|['\u2019&_](?=\w)|(?<=s)['\u2019])+)
+    |(?P<word>(?:(?<![\w-])[a-zA-Z]-(?=[a-zA-Z]{2}))?(?:[^\W_\u3400-\u9fff]|['\u2019&_](?=\w)|(?<=s)['\u2019])+)
     |(?P<punct>[^\s\w]|_)""",
     re.X,
 )
@@ -30,11 +30,8 @@ class Token:
     start: int
     end: int
     kind: str
-
-    @property
-    def is_genitive(self) -> bool:
-        """True for a word whose genitive ending was cut off."""
-        return self.end - self.start > len(self.text) and self.kind == "word"
+    # Whether its genitive ending was cut off.
+    is_genitive: bool = False
 
     @property
     def chinese(self) -> bool:
@@ -59,8 +56,9 @@ def tokenize(question: str) -> list[Token]:
 
 
 def _word_tokens(text: str, start: int) -> list[Token]:
-    """One token, or two where a contraction hides `not`; a genitive ending is no token."""
+    """One token, or two where a contraction hides `not`; a genitive ending is no token, and e-mail is email."""
     end = start + len(text)
+    text = text.replace("-", "")
     negated = _NEGATED.fullmatch(text)
     if negated:
         helper = _HELPERS.get(negated[1].lower(), negated[1])
@@ -68,4 +66,4 @@ def _word_tokens(text: str, start: int) -> list[Token]:
         return [Token(helper, words.stem(helper), start, middle, "word"), Token("not", "not", middle, end, "word")]
     genitive = _GENITIVE.fullmatch(text)
     text = genitive[1] if genitive else text
-    return [Token(text, words.stem(text), start, end, "word")]
+    return [Token(text, words.stem(text), start, end, "word", genitive is not None)]

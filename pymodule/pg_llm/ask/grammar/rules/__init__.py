@@ -13,6 +13,7 @@ RULES = (
     values.boolean,
     comparisons.average,
     comparisons.bound,
+    comparisons.columns,
     values.column_of_table,
     comparisons.counted,
     measures.measure,

@@ -38,11 +38,11 @@ def bound(clause: Clause, index: int) -> bool:
 
 
 def equality(clause: Clause, index: int) -> bool:
-    """A number beside its column: rating 5, 3 bedrooms."""
-    number = clause.at(index, "number")
+    """A number beside its column: rating 5, 3 bedrooms, the second floor."""
+    number = clause.at(index, "number", "ordinal")
     if number is None or clause.at(index - 1, "sup") or clause.at(index + 1, "sup"):
         return False
-    for place in (index - 1, index + 1):
+    for place in (index - 1, index + 1) if number.kind == "number" else (index + 1,):
         column = clause.at(place, "column")
         if column is None or clause.column(column).kind != "number":
             continue
@@ -107,6 +107,19 @@ def attribute(clause: Clause, index: int, name: str) -> Ref:
             if found:
                 return found[0]
     raise Misfit("nothing that may be compared")
+
+
+def columns(clause: Clause, index: int) -> bool:
+    """Two columns of a row: paid after their due date, a price below the cost."""
+    node, one, other = clause.at(index, "cmp"), clause.at(index - 1, "column"), clause.at(index + 1, "column")
+    if node is None or one is None or other is None or one.ref[0] != other.ref[0] or one.ref == other.ref:
+        return False
+    dates = node.meaning[1:] == ("date",) and clause.is_date(one) and clause.is_date(other)
+    numbers = len(node.meaning) == 1 and clause.is_numeric(one) and clause.is_numeric(other)
+    if not (dates or numbers) or LISTING & {*clause.gap(index - 1), *clause.gap(index)}:
+        return False
+    made = Condition(node.meaning[0], Column(one.ref), other=Column(other.ref))
+    return clause.put_condition(index - 1, index + 1, made, one.ref)
 
 
 def counted(clause: Clause, index: int) -> bool:

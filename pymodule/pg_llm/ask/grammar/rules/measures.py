@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pg_llm.ask.grammar.clause import NO_REF, Clause, Misfit, Node
+from pg_llm.ask.grammar.clause import LISTING, NO_REF, Clause, Misfit, Node
 from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Column, Related, Term
 
 # Words behind a sum that say again that it is one.
@@ -92,7 +92,7 @@ def _function(clause: Clause, index: int, function: str) -> bool:
 def _count(clause: Clause, index: int) -> bool:
     distinct = clause.at(index + 1, "distinct")
     place = clause.operand(index, "table", "column")
-    if place is None:
+    if place is None or (place < index and LISTING & set(clause.gap(index - 1))):
         return _again(clause, index)
     operand = clause.nodes[place]
     table = operand.ref[0]
@@ -111,9 +111,15 @@ def _count(clause: Clause, index: int) -> bool:
 
 
 def _again(clause: Clause, index: int) -> bool:
-    """How many, said of rows that a condition counts."""
-    counted = (node.aggregate for node in clause.nodes[:index] if node.kind == "condition" and node.aggregate)
-    term = next(counted, None)
+    """How many, said of rows that a condition or a superlative counts."""
+    before = range(index)
+    counted = [node.aggregate for node in clause.nodes[:index] if node.kind == "condition" and node.aggregate]
+    counted += [
+        Aggregate("count", node.ref[0])
+        for place in before
+        if (node := clause.at(place, "table")) and (sup := clause.at(place - 1, "sup")) and sup.meaning[1:] == ("most",)
+    ]
+    term = next(iter(counted), None)
     if term is None:
         raise Misfit("a count of nothing")
     return _fold(clause, index, term)

@@ -34,7 +34,6 @@ def superlative(clause: Clause, index: int) -> bool:
     if node is None:
         return False
     what = node.meaning[1] if len(node.meaning) > 1 else ""
-    ordered_by = any(later.kind == "group" and later.meaning == ("by",) for later in clause.nodes[index:])
     place = index - 1 if clause.chinese and what != "top" else index + 1
     other = index + 1 if clause.chinese else index - 1 if what == "date" else place
     for operand_place in (place, other):
@@ -43,7 +42,7 @@ def superlative(clause: Clause, index: int) -> bool:
             return _put_order(clause, min(operand_place, index), max(operand_place, index), node, term)
     if what == "common":
         return _most_common(clause, index, node)
-    if node.limit is not None and (what == "top" or ordered_by):
+    if (node.limit is not None and what == "top") or _is_ordered_by(clause, index, what):
         clause.nodes[index] = replace(node, kind="first")
         return True
     if what not in operators.ATTRIBUTES:
@@ -52,6 +51,16 @@ def superlative(clause: Clause, index: int) -> bool:
     if what == "age" and clause.schema.column(ref).kind == "date":
         node = replace(node, meaning=("asc" if node.meaning[0] == "desc" else "desc", what))
     return _put_order(clause, index, index, node, Column(ref))
+
+
+def _is_ordered_by(clause: Clause, index: int, what: str) -> bool:
+    """True where a number to order by follows: the most expensive rooms by price; not the cheapest room by city."""
+    by = (place for place in range(index, len(clause.nodes)) if (node := clause.at(place, "group")) and node.text == "by")
+    operand = clause.at(next(by, len(clause.nodes)) + 1, "column", "measure")
+    if operand is None or what in ("most", "age"):
+        return False
+    named = what not in operators.ATTRIBUTES or set(operators.ATTRIBUTES[what]) & set(operand.text.lower().split())
+    return operand.kind == "measure" or (clause.is_numeric(operand) and bool(named))
 
 
 def _operand(clause: Clause, place: int, what: str) -> Term | None:

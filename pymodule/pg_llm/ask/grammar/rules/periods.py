@@ -39,6 +39,8 @@ def event(clause: Clause, index: int) -> bool:
     node = clause.at(index, "column")
     if node is None or not clause.is_date(node) or node.end > node.start + 1 or clause.asks("when"):
         return False
+    if node.meaning == ("not",):
+        return clause.put_condition(index, index, Condition("null", Column(node.ref)), node.ref)
     text = clause.tokens[node.start].text.lower()
     said = [token.text.lower() for token in clause.tokens[: node.start]]
     if not words.is_verb_form(text) and not (text == clause.tokens[node.start].stem and "did" in said):
