@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pg_llm.ask.grammar import rules
-from pg_llm.ask.grammar.clause import Clause, Misfit, Node, nodes_of
-from pg_llm.ask.grammar.heads import Head, show_known
-from pg_llm.ask.grammar.logical_form import Aggregate, Column, Form, Term
+from pg_llm.ask.grammar.clause import Clause, Misfit, Node, nodes_of, shown_columns, with_words
+from pg_llm.ask.grammar.heads import Head, first_term, round_to, show_known
+from pg_llm.ask.grammar.logical_form import Aggregate, Column, Form, Related, Share, Term
 from pg_llm.ask.linking.tokenizer import Token
 from pg_llm.ask.mention import Anchor
 from pg_llm.ask.schema import Schema
@@ -76,7 +77,7 @@ def _quotient(nodes: list[Node], place: int, tokens: Sequence[Token], schema: Sc
 
 def _number(form: Form) -> Form:
     """The form if it has one value; of rows their number."""
-    if form.group or form.order or len(form.select) != 1 or form.having:
+    if form.group or form.order or len(form.select) != 1 or form.having or form.digits is not None:
         raise Misfit("a ratio of several values")
     column = form.select[0]
     if isinstance(column, Column) and column.words:
@@ -92,6 +93,7 @@ def _add_requests(form: Form, clause: Clause) -> None:
     """What a second sentence asks to show, and in which order: Show the name and the number, largest first."""
     rules.apply(clause)
     form.named |= clause.dropped
+    schema = clause.schema
     shown = [term.ref for term in form.select if isinstance(term, Column)]
     columns: list[Term] = []
     for node in clause.nodes:
@@ -101,17 +103,46 @@ def _add_requests(form: Form, clause: Clause) -> None:
         elif node.kind == "column" and (node.ref in shown or (known and not form.group)):
             form.named |= node.words
             columns.append(Column(node.ref, node.words))
+        elif node.kind == "label":
+            columns += [with_words(term, node.words) for term in shown_columns(schema, form.main)]
+            form.named |= node.words
         elif node.kind == "measure":
             show_known(form, node)
+        elif node.kind == "digits":
+            round_to(form, node)
+        elif node.kind == "ratio" and isinstance(form.select[-1], Share):
+            form.select[-1] = replace(form.select[-1], scale=int(node.meaning[0]))
+            form.named |= node.words
+        elif node.kind == "echo":
+            _show_count(form, node)
         elif node.kind in ("order", "sort") and not form.order:
             if isinstance(node.term, Aggregate):
                 show_known(form, node)
-            form.order = (node.term or form.select[0], node.descending)
+            form.order = (node.term or first_term(schema, form, node), node.descending)
             form.named |= node.words
         else:
             raise Misfit("a second question")
-    new = [column for column in columns if isinstance(column, Column) and column.ref not in shown]
-    if new and not form.group:
-        adds = _INCLUDING & {token.text.lower() for token in clause.tokens}
-        form.select = [*form.select, *new] if adds or len(new) < len(columns) else columns
-        form.distinct = False
+    _show_columns(form, columns, bool(_INCLUDING & {token.text.lower() for token in clause.tokens}))
+
+
+def _show_count(form: Form, node: Node) -> None:
+    """The number that the answer is ordered by, or has already."""
+    terms = [*form.select, *([form.order[0]] if form.order else ())]
+    aggregates = [(term, term.aggregate if isinstance(term, Related) else term) for term in terms]
+    counts = [term for term, inner in aggregates if isinstance(inner, Aggregate) and inner.function == "count"]
+    if not counts:
+        raise Misfit("a number of nothing")
+    form.named |= node.words
+    if counts[0] not in form.select:
+        form.select.append(counts[0])
+
+
+def _show_columns(form: Form, columns: list[Term], adds: bool) -> None:
+    """Show these columns instead of the ones that are shown, or beside them; numbers are kept."""
+    shown = [term for term in form.select if isinstance(term, Column)]
+    new = [column for column in columns if column not in shown]
+    if adds and not form.group:
+        form.select = [*form.select, *new]
+    elif columns and not (new and form.group):
+        form.select = [*dict.fromkeys(columns), *(term for term in form.select if term not in shown)]
+    form.distinct &= not new

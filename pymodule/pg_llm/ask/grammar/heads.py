@@ -8,6 +8,7 @@ from dataclasses import replace
 from pg_llm.ask.grammar.attachment import attach, related, repeats
 from pg_llm.ask.grammar.clause import Clause, Misfit, Node, shown_columns, with_words
 from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Bucket, Column, Condition, Form, Related, Share, Term
+from pg_llm.ask.schema import Schema
 
 _PERSON_WORDS = {"who", "whom", "whose", "谁"}
 # Words before a column that is to be shown too.
@@ -28,6 +29,7 @@ class Head:
         self._measures = clause.take("measure")
         self._distinct = clause.take("distinct")
         self._asked = clause.take("when", "where")
+        self._digits = clause.take("digits")
         self._ratios, self._boundary = ratios, boundary
         self._rest = list(clause.nodes)
         # Whether the question says which columns it wants.
@@ -39,6 +41,9 @@ class Head:
         if other is not None:
             raise Misfit(f"left over: {other.text or other.kind}")
         ratios, keys, orders, measures = self._ratios, self._keys, self._orders, self._measures
+        if len(ratios) == 2 and ratios[1].meaning == ("100",):
+            # A share in percent.
+            ratios = self._ratios = [replace(ratios[1], words=ratios[0].words | ratios[1].words)]
         if len(orders) > 1 or len(ratios) > 1 or (ratios and (orders or measures)):
             raise Misfit("two heads")
         if len(keys) > 1 and any(key.ref[1] < 0 and not isinstance(key.term, Bucket) for key in keys):
@@ -73,7 +78,7 @@ class Head:
         if node is None or node.end > measure.start or not _BESIDE & set(self._words_before(measure)):
             return []
         self._rest = []
-        terms = shown_columns(self._schema, node.ref[0]) if node.kind == "table" else [Column(node.ref)]
+        terms: list[Term] = [Column(node.ref)] if node.kind == "column" else shown_columns(self._schema, node.ref[0])
         made = replace(node, kind="key", meaning=("each",), terms=terms)
         made.own_words()
         return [made]
@@ -91,6 +96,8 @@ class Head:
                     form.select.append(with_words(term, node.words))
 
     def _finish(self, form: Form) -> None:
+        for node in self._digits:
+            round_to(form, node)
         for node in self._asked:
             columns = [self._schema.column(term.ref) for term in form.select if isinstance(term, Column)]
             if not any(
@@ -159,7 +166,7 @@ class Head:
         for order in self._orders:
             if order.meaning[0] == "top" and not self._keys:
                 raise Misfit("the first of one row")
-            form.order = (order.term or form.select[0], order.descending)
+            form.order = (order.term or first_term(self._schema, form, order), order.descending)
             form.limit = (order.limit or 1) if order.meaning[0] == "top" else None
             form.ties = order.limit is None and form.limit is not None
             form.named |= order.words
@@ -296,7 +303,7 @@ class Head:
     def _sort(self, form: Form, order: Node | None) -> None:
         if order is None:
             return
-        term = order.term or form.select[0]
+        term = order.term or first_term(self._schema, form, order)
         if isinstance(term, Aggregate) and not form.group:
             term = replace(related(form.main, replace(term, words=NO_WORDS)), words=term.words)
         elif isinstance(term, Column) and not form.group and repeats(self._schema, form.main, term.table):
@@ -328,6 +335,20 @@ class Head:
         if any(node.kind != "table" for node in nodes):
             raise Misfit("a column that nothing is done with")
         form.named = form.named.union(*(node.words for node in nodes if node.ref[0] == form.main or self._ratios))
+
+
+def round_to(form: Form, node: Node) -> None:
+    """Round what is calculated. Raises Misfit where nothing is."""
+    if all(isinstance(term, Column | Bucket) for term in form.select) or node.number != int(node.number):
+        raise Misfit("nothing that may be rounded")
+    form.digits = int(node.number)
+    form.named |= node.words
+
+
+def first_term(schema: Schema, form: Form, order: Node) -> Term:
+    """What an order goes by that names nothing: the last number that is shown, but the first column by letters."""
+    numbers = [t for t in form.select if not isinstance(t, Column | Bucket) or schema.column(t.ref).kind == "number"]
+    return numbers[-1] if numbers and "alphabet" not in order.text else form.select[0]
 
 
 def show_known(form: Form, node: Node) -> None:

@@ -118,6 +118,8 @@ class Form:
     limit: int | None = None
     ties: bool = False
     distinct: bool = False
+    # The decimals to which what is calculated is rounded.
+    digits: int | None = None
     mentioned: frozenset[int] = frozenset()
     # The form whose only value divides that of this one.
     divisor: Form | None = None

@@ -51,9 +51,11 @@ class Scope:
             case Share():
                 return self._share(term)
 
-    def selected(self, term: Term, several: bool) -> str:
-        """A term in the SELECT list, with a name where it would have none."""
+    def selected(self, term: Term, several: bool, digits: int | None = None) -> str:
+        """A term in the SELECT list, with a name where it would have none; what is calculated is rounded."""
         text = self.term(term)
+        if digits is not None and not isinstance(term, Column | Bucket):
+            text = f"round(({text})::numeric, {digits})"
         match term:
             case Bucket(unit=unit):
                 return f"{text} AS {unit}" if text.endswith((")::date", ")::int")) else text

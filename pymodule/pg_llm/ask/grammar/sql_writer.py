@@ -40,7 +40,8 @@ class SqlWriter:
         conditions = [scope.condition(condition) for condition in plain]
         conditions += [scope.exists(condition) for condition in semi]
         text = f"SELECT {'DISTINCT ' if form.distinct else ''}"
-        text += ", ".join(scope.selected(term, len(form.select) > 1) for term in form.select) + f" FROM {source}"
+        text += ", ".join(scope.selected(term, len(form.select) > 1, form.digits) for term in form.select)
+        text += f" FROM {source}"
         if conditions:
             text += " WHERE " + " AND ".join(conditions)
         if form.group:

@@ -18,6 +18,7 @@ _UNSURE = 4.0
 # A name or value as sure as that is never a word without content.
 _SURE = 0.9
 _NAMES = ("table", "column")
+_LIKE_NAMES = ("number", "period", "label", "echo")
 _GLUE, _SUPPORT, _OPERATOR = 0.3, 1.6, 0.25
 # Options of one span are kept as far as this from the best, and so many assignments are tried.
 _MARGIN = 2.0
@@ -39,7 +40,7 @@ def cost(anchor: Anchor) -> float:
         return _GLUE * math.sqrt(anchor.end - anchor.start)
     if anchor.kind == "support":
         return _SUPPORT
-    if anchor.ref is None and anchor.kind not in ("number", "period"):
+    if anchor.ref is None and anchor.kind not in _LIKE_NAMES:
         return _OPERATOR
     return 1.0 + _UNSURE * (1.0 - anchor.score)
 

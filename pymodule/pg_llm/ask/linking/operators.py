@@ -74,16 +74,21 @@ unit week: which week, weekly, by week, per week, each week, every week, for eac
 unit day: which day, what day, on which day, daily, by day, per day, each day, every day, for each day
 order: order by, sort by, rank by, in order of, order the result by, order result by, sort the result by
 direction desc: descending order, in decreasing order, order from highest to lowest, sorted from highest to lowest,
-  order from largest to smallest, descending, in descending order, from highest to lowest, highest first, desc
+  order from largest to smallest, descending, in descending order, from highest to lowest, highest first, desc,
+  highest number first, largest number first, largest first, biggest first
 direction asc: order alphabetically, sorted alphabetically, in alphabetical order, ascending order, ascending, in
-  ascending order, from lowest to highest, lowest first, alphabetically, asc
-not: no, no longer, not, without, without any, never, have no, do not have, do not have any, not any, lack, not yet, with no,
-  have not, none
+  ascending order, from lowest to highest, lowest first, alphabetically, asc, lowest number first, smallest first
+not: no, not, without, without any, never, have no, do not have, do not have any, not any, lack, not yet, with no,
+  have not, none, no longer
 except: except, except for, excluding, exclude, other than, apart from
 ratio 100: percentage of, percent of, percentage, percent, what percentage of, what percent of
 ratio 1: share of, proportion of, fraction of, what share, what proportion, what fraction
 quotient: ratio of, the ratio of, ratio
 distinct: different, distinct, unique
+label: name, full name
+echo: number, count
+round: round, round to
+decimal: decimal, decimal place, digit
 or: or
 both: both
 when: when

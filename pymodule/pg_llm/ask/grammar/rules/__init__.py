@@ -6,6 +6,8 @@ from pg_llm.ask.grammar.clause import Clause
 from pg_llm.ask.grammar.rules import comparisons, groups, measures, negations, order, periods, values
 
 RULES = (
+    values.label,
+    measures.rounding,
     values.both,
     values.value,
     values.alternatives,
@@ -20,6 +22,7 @@ RULES = (
     comparisons.equality,
     order.number_of_rows,
     comparisons.compare,
+    order.largest_first,
     order.superlative,
     groups.key,
     periods.period,

@@ -33,6 +33,15 @@ def measure(clause: Clause, index: int) -> bool:
     return _function(clause, index, node.meaning[0])
 
 
+def rounding(clause: Clause, index: int) -> bool:
+    """Rounded to one decimal."""
+    number = clause.at(index + 1, "number")
+    if clause.at(index, "round") is None or number is None or clause.at(index + 2, "decimal") is None:
+        return False
+    clause.put(index, index + 2, Node("digits", 0, 0, NO_WORDS, number=number.number))
+    return True
+
+
 def _counted_before(clause: Clause, index: int) -> Node | None:
     """The rows that are counted before a function of their number: how many orders does a customer have on average."""
     counts = (node for node in clause.nodes[:index] if node.kind == "measure" and node.aggregate)
@@ -107,6 +116,8 @@ def _count(clause: Clause, index: int) -> bool:
         term = Aggregate("sum", table, Column(operand.ref))
     elif not clause.schema.names_row(operand.ref) and not clause.column(operand).unique:
         term = Aggregate("count", table, Column(operand.ref), distinct=True)
+        # The F grades are rows rather than grades.
+        clause.plausibility *= 0.8 if not distinct and clause.at(place - 1, "condition") else 1.0
     return _fold(clause, index, term, place, *([index + 1] if distinct else []))
 
 

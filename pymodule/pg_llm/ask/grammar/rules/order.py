@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pg_llm.ask.grammar.clause import Clause, Misfit, Node
+from pg_llm.ask.grammar.clause import NO_REF, Clause, Misfit, Node
 from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Column, Term
 from pg_llm.ask.grammar.rules.comparisons import attribute
 from pg_llm.ask.linking import operators
@@ -53,10 +53,23 @@ def superlative(clause: Clause, index: int) -> bool:
     return _put_order(clause, index, index, node, Column(ref))
 
 
+def largest_first(clause: Clause, index: int) -> bool:
+    """Of groups the largest ones first: patients per city, largest city first."""
+    node, named, first = clause.at(index, "sup"), clause.at(index + 1, "column", "table"), clause.at(index + 2, "sup")
+    if node is None or named is None or first is None or first.text.lower() != "first":
+        return False
+    groups = [clause.nodes[place + 1] for place in range(index) if clause.at(place, "group")]
+    if not any(group.ref == named.ref for group in groups) or node.meaning[1:] not in ((), ("big",)):
+        return False
+    made = Node("sort", 0, 0, NO_WORDS, meaning=("sort",), descending=node.meaning[0] == "desc")
+    clause.put(index, index + 2, made)
+    return True
+
+
 def _is_ordered_by(clause: Clause, index: int, what: str) -> bool:
     """True where a number to order by follows: the most expensive rooms by price; not the cheapest room by city."""
-    by = (place for place in range(index, len(clause.nodes)) if (node := clause.at(place, "group")) and node.text == "by")
-    operand = clause.at(next(by, len(clause.nodes)) + 1, "column", "measure")
+    by = next((place for place, node in enumerate(clause.nodes) if place > index and node.text == "by"), index)
+    operand = clause.at(by + 1, "column", "measure") if by > index else None
     if operand is None or what in ("most", "age"):
         return False
     named = what not in operators.ATTRIBUTES or set(operators.ATTRIBUTES[what]) & set(operand.text.lower().split())
@@ -124,7 +137,7 @@ def ranking(clause: Clause, index: int) -> bool:
             clause.put(index - 1, index, replace(before, descending=descending))
         else:
             # Without a term, by the first column; the meaning tells it from an order that still waits for its term.
-            clause.put(index, index, Node("sort", 0, 0, NO_WORDS, meaning=("sort",), descending=descending))
+            clause.put(index, index, Node("sort", 0, 0, NO_WORDS, NO_REF, node.text, ("sort",), descending=descending))
         return True
     operand = clause.at(index + 1, "column", "measure")
     if operand is None:

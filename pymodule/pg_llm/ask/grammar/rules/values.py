@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pg_llm.ask.grammar.clause import LISTING, Clause, Misfit
+from pg_llm.ask.grammar.clause import LISTING, Clause, Misfit, shown_columns
 from pg_llm.ask.grammar.logical_form import Column, Condition
 
 _LONGEST_GAP = 3
@@ -17,6 +17,23 @@ def both(clause: Clause, index: int) -> bool:
     if clause.at(index + 1, "table", "column") is None:
         raise Misfit("two values of one column at once")
     return clause.drop(index)
+
+
+def label(clause: Clause, index: int) -> bool:
+    """The names of persons: all columns that name a row of the table beside, where there are several."""
+    node = clause.at(index, "label")
+    if node is None:
+        return False
+    before = clause.at(index - 1, "table")
+    ahead = (other for other in clause.nodes[index:] if other.kind == "table")
+    table = before if before and not clause.gap(index - 1) else next(ahead, before)
+    if table is None:
+        return False
+    shown = [term for term in shown_columns(clause.schema, table.ref[0]) if isinstance(term, Column)]
+    if len(shown) < 2:
+        raise Misfit("a name of one column")
+    clause.nodes[index : index + 1] = [replace(node, kind="column", ref=term.ref) for term in shown]
+    return True
 
 
 def value(clause: Clause, index: int) -> bool:
