@@ -8,7 +8,7 @@ from dataclasses import replace
 from pg_llm.ask.grammar import rules
 from pg_llm.ask.grammar.clause import Clause, Misfit, Node, nodes_of, shown_columns, with_words
 from pg_llm.ask.grammar.heads import Head, first_term, round_to, show_known
-from pg_llm.ask.grammar.logical_form import Aggregate, Column, Form, Related, Share, Term
+from pg_llm.ask.grammar.logical_form import Aggregate, Column, Form, Share, Term
 from pg_llm.ask.linking.tokenizer import Token
 from pg_llm.ask.mention import Anchor
 from pg_llm.ask.schema import Schema
@@ -106,15 +106,13 @@ def _add_requests(form: Form, clause: Clause) -> None:
         elif node.kind == "label":
             columns += [with_words(term, node.words) for term in shown_columns(schema, form.main)]
             form.named |= node.words
-        elif node.kind == "measure":
+        elif node.kind in ("measure", "echo"):
             show_known(form, node)
         elif node.kind == "digits":
             round_to(form, node)
         elif node.kind == "ratio" and isinstance(form.select[-1], Share):
             form.select[-1] = replace(form.select[-1], scale=int(node.meaning[0]))
             form.named |= node.words
-        elif node.kind == "echo":
-            _show_count(form, node)
         elif node.kind in ("order", "sort") and not form.order:
             if isinstance(node.term, Aggregate):
                 show_known(form, node)
@@ -123,18 +121,6 @@ def _add_requests(form: Form, clause: Clause) -> None:
         else:
             raise Misfit("a second question")
     _show_columns(form, columns, bool(_INCLUDING & {token.text.lower() for token in clause.tokens}))
-
-
-def _show_count(form: Form, node: Node) -> None:
-    """The number that the answer is ordered by, or has already."""
-    terms = [*form.select, *([form.order[0]] if form.order else ())]
-    aggregates = [(term, term.aggregate if isinstance(term, Related) else term) for term in terms]
-    counts = [term for term, inner in aggregates if isinstance(inner, Aggregate) and inner.function == "count"]
-    if not counts:
-        raise Misfit("a number of nothing")
-    form.named |= node.words
-    if counts[0] not in form.select:
-        form.select.append(counts[0])
 
 
 def _show_columns(form: Form, columns: list[Term], adds: bool) -> None:

@@ -248,8 +248,6 @@ class Head:
         self._explicit = bool(columns) and (bool(ahead) or chinese)
         form.select = [] if self._explicit else shown_columns(self._schema, form.main)
         form.select += [Column(node.ref, node.words) for node in columns]
-        if not columns and self._is_verb(target):
-            raise Misfit("what is asked for has no name")
         others = [node for node in tables if node is not target]
         for node in others:
             if {"their", "its"} & set(self._words_before(node)):
@@ -259,12 +257,6 @@ class Head:
         self._sort(form, order)
         self._mention(form, others)
         return form
-
-    def _is_verb(self, target: Node) -> bool:
-        """True where the name of a table is the verb of the question, as in: what did Ada order."""
-        last = self._clause.tokens[target.end - 1]
-        asked = {token.text.lower() for token in self._clause.tokens[: target.start]}
-        return last.text.lower() == last.stem and bool(asked & {"did", "does", "do"}) and not last.chinese
 
     def _columns(self, columns: Sequence[Node], order: Node | None) -> Form:
         """Columns without the name of their table: the capacity of Pilates; which cities have …."""
@@ -352,9 +344,11 @@ def first_term(schema: Schema, form: Form, order: Node) -> Term:
 
 
 def show_known(form: Form, node: Node) -> None:
-    """Show a measure that the answer is ordered by, or has already. Raises Misfit for any other."""
-    for term in node.terms:
-        order = form.order[0] if form.order else None
+    """Show a measure that the answer is ordered by, or has already; without a name it is this one. Raises Misfit."""
+    order = form.order[0] if form.order else None
+    for term in node.terms or [order or form.select[-1]]:
+        if isinstance(term, Column | Bucket):
+            raise Misfit("a number of nothing")
         if order is not None and term in (order, order.aggregate if isinstance(order, Related) else None):
             if order not in form.select:
                 form.select.append(order)

@@ -6,7 +6,6 @@ import math
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
-from pg_llm.ask import words
 from pg_llm.ask.grammar.clause import Misfit
 from pg_llm.ask.grammar.composition import compose
 from pg_llm.ask.grammar.interpretation import Interpretation
@@ -87,14 +86,7 @@ def unaccounted(tokens: Sequence[Token], cover: Cover, form: Form) -> list[int]:
 
 
 def _relates(place: int, tokens: Sequence[Token], cover: Cover, schema: Schema) -> bool:
-    """True for a verb that says no more than that rows of two tables, named on either side of it, are related.
-
-    So does one with as before a value: recorded as.
-    """
-    if place in cover.uncovered and words.is_verb_form(tokens[place].text.lower()):
-        following = next((anchor for anchor in cover.anchors if anchor.start > place and not anchor.is_empty), None)
-        if tokens[place + 1 : place + 2] and tokens[place + 1].text.lower() == "as" and following is not None:
-            return following.kind == "value"
+    """True for a verb that says no more than that rows of two tables, named on either side of it, are related."""
     if place not in cover.uncovered or tokens[place].stem not in operators.RELATIONS:
         return False
     tables = [anchor.ref[0] for anchor in cover.anchors if anchor.ref is not None]

@@ -181,7 +181,8 @@ def _operators(tokens: Sequence[Token]) -> Iterator[Anchor]:
         if part[0].text.lower() == "orders":
             continue
         for kind, meaning in found:
-            if kind == "label" and _begins(tokens, start) and not _is_noun(tokens, end):
+            if kind == "label" and _begins(tokens, start) and tokens[end:] and tokens[end].text not in ("of", "and"):
+                # Name the rooms: a verb.
                 continue
             yield Anchor(kind, start, end, meaning=meaning, text=_text(part))
         if key in operators.CHINESE_GLUE:
@@ -198,11 +199,6 @@ def _operators(tokens: Sequence[Token]) -> Iterator[Anchor]:
             yield Anchor("glue", n, n + 1, text=token.text.lower())
         elif token.stem in operators.SUPPORT:
             yield Anchor("support", n, n + 1, text=token.text.lower())
-
-
-def _is_noun(tokens: Sequence[Token], end: int) -> bool:
-    """True where what ends here is no verb: name of, name and, but not: name the."""
-    return end == len(tokens) or tokens[end].text.lower() in ("of", "and", ",") or tokens[end - 1].text.endswith("s")
 
 
 def _begins(tokens: Sequence[Token], place: int) -> bool:

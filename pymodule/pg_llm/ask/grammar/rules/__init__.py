@@ -16,7 +16,6 @@ RULES = (
     comparisons.average,
     comparisons.bound,
     comparisons.columns,
-    values.column_of_table,
     comparisons.counted,
     measures.measure,
     comparisons.equality,

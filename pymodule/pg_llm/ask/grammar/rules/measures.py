@@ -123,11 +123,10 @@ def _count(clause: Clause, index: int) -> bool:
 
 def _again(clause: Clause, index: int) -> bool:
     """How many, said of rows that a condition or a superlative counts."""
-    before = range(index)
     counted = [node.aggregate for node in clause.nodes[:index] if node.kind == "condition" and node.aggregate]
     counted += [
         Aggregate("count", node.ref[0])
-        for place in before
+        for place in range(index)
         if (node := clause.at(place, "table")) and (sup := clause.at(place - 1, "sup")) and sup.meaning[1:] == ("most",)
     ]
     term = next(iter(counted), None)

@@ -24,9 +24,10 @@ def label(clause: Clause, index: int) -> bool:
     node = clause.at(index, "label")
     if node is None:
         return False
-    before = clause.at(index - 1, "table")
-    ahead = (other for other in clause.nodes[index:] if other.kind == "table")
-    table = before if before and not clause.gap(index - 1) else next(ahead, before)
+    table = next((other for other in clause.nodes[index:] if other.kind == "table"), None)
+    if clause.at(index - 1, "table") and not clause.gap(index - 1):
+        table = node = clause.put(index - 1, index, replace(clause.nodes[index - 1], words=node.words))
+        index -= 1
     if table is None:
         return False
     shown = [term for term in shown_columns(clause.schema, table.ref[0]) if isinstance(term, Column)]
@@ -80,15 +81,3 @@ def boolean(clause: Clause, index: int) -> bool:
         return False
     condition = Condition("true", Column(node.ref), negated=node.meaning == ("not",))
     return clause.put_condition(index, index, condition, node.ref)
-
-
-def column_of_table(clause: Clause, index: int) -> bool:
-    """A table's name before a column of it: the order amount."""
-    table, column = clause.at(index, "table"), clause.at(index + 1, "column")
-    if table is None or column is None or table.ref[0] != column.ref[0] or clause.gap(index):
-        return False
-    last = clause.tokens[table.end - 1]
-    if last.is_genitive or last.text.lower() != last.stem:
-        return False
-    clause.put(index, index + 1, replace(column))
-    return True
