@@ -74,10 +74,14 @@ class Head:
 
     def _owners(self, measure: Node) -> list[Node]:
         """What a measure is shown beside: the doctors and their number of patients, cities with the average price."""
-        node = self._rest[0] if len(self._rest) == 1 else None
-        if node is None or node.end > measure.start or not _BESIDE & set(self._words_before(measure)):
+        if any(node.start > measure.start and "and" in self._words_before(node) for node in self._rest):
+            raise Misfit("a second measure")
+        ahead = [node for node in self._rest if node.end <= measure.start]
+        if not ahead or not _BESIDE & set(self._words_before(measure)):
             return []
-        self._rest = []
+        if len(self._rest) > 1 or any(node.aggregate for node in self._conditions):
+            raise Misfit("a number beside several things")
+        node, self._rest = ahead[0], []
         terms: list[Term] = [Column(node.ref)] if node.kind == "column" else shown_columns(self._schema, node.ref[0])
         made = replace(node, kind="key", meaning=("each",), terms=terms)
         made.own_words()

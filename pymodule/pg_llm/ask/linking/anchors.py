@@ -18,6 +18,8 @@ _LONGEST_NAME, _LONGEST_HAN = 4, 10
 _LEAST_SCORE = 0.4
 # How sure both of two names must be that share a word.
 _SHARED = 0.9
+# Words between a verb and its object.
+_DETERMINERS = {"the", "all", "every", "each", "any", "those", "our", "me"}
 # Words that a request may follow.
 _ASKING = {"i", "we", "you", "please", "to", "and", "can", "could", "would", "me", "then", "d"}
 # Names by meaning alone: what they are worth beside names by their words, and from which similarity on.
@@ -53,6 +55,8 @@ def _names(tokens: Sequence[Token], index: NameIndex, schema: Schema) -> Iterato
     for start, end in spans(len(tokens), _LONGEST_NAME + 2):
         part = tokens[start:end]
         if any(token.kind != "word" for token in part) or {part[0].stem, part[-1].stem} & _NO_ENDS:
+            continue
+        if part[0].stem in operators.REQUESTS and _is_verb(tokens, start):
             continue
         stems = [token.stem for token in part if token.text not in _INSIDE]
         if not 0 < len(stems) <= _LONGEST_NAME or (len(stems) == 1 and end - start > 1):
@@ -181,8 +185,7 @@ def _operators(tokens: Sequence[Token]) -> Iterator[Anchor]:
         if part[0].text.lower() == "orders":
             continue
         for kind, meaning in found:
-            if kind == "label" and _begins(tokens, start) and tokens[end:] and tokens[end].text not in ("of", "and"):
-                # Name the rooms: a verb.
+            if kind == "label" and _is_verb(tokens, start):
                 continue
             yield Anchor(kind, start, end, meaning=meaning, text=_text(part))
         if key in operators.CHINESE_GLUE:
@@ -199,6 +202,11 @@ def _operators(tokens: Sequence[Token]) -> Iterator[Anchor]:
             yield Anchor("glue", n, n + 1, text=token.text.lower())
         elif token.stem in operators.SUPPORT:
             yield Anchor("support", n, n + 1, text=token.text.lower())
+
+
+def _is_verb(tokens: Sequence[Token], place: int) -> bool:
+    """True for the verb of a request that may be a noun too: name the rooms, but not: name of the room."""
+    return _begins(tokens, place) and tokens[place + 1 : place + 2] != [] and tokens[place + 1].text in _DETERMINERS
 
 
 def _begins(tokens: Sequence[Token], place: int) -> bool:
