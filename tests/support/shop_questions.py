@@ -89,7 +89,14 @@ BY_CATEGORY = "SELECT category, avg(price) AS avg_price FROM products GROUP BY c
 FORMS = {
     "list": {
         "SELECT name FROM customers": ["List all customers", "Show me the customers", "有哪些客户"],
-        "SELECT name, email FROM customers": ["Names and emails of the customers", "the customers' names and emails"],
+        "SELECT name, email FROM customers": [
+            "Names and emails of the customers",
+            "the customers' names and emails",
+            "Name and e-mail address of all customers",
+        ],
+        "SELECT name, city FROM customers WHERE NOT is_active ORDER BY signup_date": [
+            "Which customers are no longer active? Name and city please, earliest signup date first.",
+        ],
         "SELECT order_id FROM orders WHERE status = 'pending'": [
             "Show all pending orders",
             "状态为pending的订单有哪些",
@@ -130,6 +137,11 @@ FORMS = {
             "the 5 customers with the most orders",
         ],
         "SELECT max(price) FROM products": ["What is the highest price?"],
+        f"SELECT name, {PER_CUSTOMER} AS count FROM customers WHERE EXISTS (SELECT FROM orders WHERE {OF_CUSTOMER})"
+        f" ORDER BY {PER_CUSTOMER} DESC NULLS LAST FETCH FIRST 1 ROWS WITH TIES": [
+            "Which customer has the most orders, and how many?",
+            "Which customer has the most orders? Show the name and the number.",
+        ],
     },
     "group": {
         BY_CATEGORY: ["Average price by category", "What is the average price per category?", "各类别的平均价格"],
@@ -138,6 +150,15 @@ FORMS = {
             "How many orders are there for each channel?",
             "Orders per channel",
             "每个渠道有多少订单",
+        ],
+        "SELECT channel, count(*) AS count FROM orders GROUP BY channel ORDER BY count(*) DESC NULLS LAST": [
+            "Number of orders per channel, largest channel first",
+            "How many orders are there per channel? Highest number first.",
+        ],
+        f"SELECT customers.name, count(*) AS count FROM orders JOIN customers ON {OF_CUSTOMER}"
+        " GROUP BY customers.customer_id, customers.name": ["Customers and the number of their orders"],
+        "SELECT category, round((avg(price))::numeric, 2) AS avg_price FROM products GROUP BY category": [
+            "Average price per category, rounded to 2 decimals",
         ],
         "SELECT customers.name, sum(orders.total_amount) AS sum_total_amount FROM orders JOIN customers"
         f" ON {OF_CUSTOMER} GROUP BY customers.customer_id, customers.name": ["Total amount per customer"],
@@ -166,10 +187,14 @@ FORMS = {
             "Which customers have more than 3 orders?",
             "customers with more than three orders",
         ],
+        f"SELECT name, {PER_CUSTOMER} AS count FROM customers WHERE {PER_CUSTOMER} > 3": [
+            "Customers with more than 3 orders and how many they have",
+        ],
     },
     "ratio": {
         "SELECT 100.0 * count(*) FILTER (WHERE status = 'returned') / nullif(count(*), 0) AS percent FROM orders": [
             "What percentage of orders were returned?",
+            "What share of orders were returned? In percent please.",
         ],
         "SELECT 1.0 * count(*) FILTER (WHERE channel = 'web') / nullif(count(*), 0) AS share FROM orders": [
             "What share of orders came through the web?",
@@ -179,7 +204,7 @@ FORMS = {
     },
     "negation": {
         IDLE: ["Which customers have no orders?", "customers without orders", "没有订单的客户有哪些"],
-        "SELECT count(*) FROM customers WHERE email IS NULL": ["How many customers have no email?"],
+        "SELECT count(*) FROM customers WHERE email IS NULL": ["How many customers have no email?", "Count of customers without an e-mail"],
         "SELECT count(*) FROM customers WHERE NOT is_active": [
             "How many customers are not active?", "inactive customers: how many?"],
         f"{COUNT} WHERE status <> 'pending'": ["How many orders are not pending?"],

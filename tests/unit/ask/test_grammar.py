@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import shop_questions as shop
-from pg_llm.ask.schema import Metric
+from pg_llm.ask.schema import Metric, SchemaColumn
 from shop_questions import FORMS, IN_2025
 
 
@@ -28,6 +28,13 @@ def test_a_form_is_read_in_several_wordings(question: str, sql: str) -> None:
         "When did Ada complain?",
         "And in Bonn?",
         "Show the top products",
+        "What is the second most expensive product?",
+        "Cheapest product by category",
+        "Number of customers and products",
+        "Customers and products with the number of orders",
+        "Customers with more than 3 orders, and how many products?",
+        "Count of customers with and without e-mail",
+        "Which product is the most expensive? Show the number.",
         "average order",
         "Delete all orders",
         "",
@@ -37,6 +44,32 @@ def test_a_form_is_read_in_several_wordings(question: str, sql: str) -> None:
 )
 def test_what_is_not_accounted_for_is_not_read(question: str) -> None:
     assert shop.sql(question) is None
+
+
+@pytest.mark.parametrize(
+    ("question", "condition"),
+    [
+        ("How many orders were paid after their due date?", "paid_date > due_date"),
+        ("How many orders are unpaid?", "paid_date IS NULL"),
+        ("How many orders of the second round are there?", "round = 2"),
+    ],
+)
+def test_conditions_on_dates_and_ordinals(question: str, condition: str) -> None:
+    market = shop.schema()
+    market.tables[2].columns += [
+        SchemaColumn(f"{name}_date", f"{name}_date", "date", "date") for name in ("due", "paid")
+    ]
+    market.tables[2].columns.append(SchemaColumn("round", "round", "integer", "number"))
+    assert shop.read(question, market)[0].sql == f"SELECT count(*) FROM orders WHERE {condition}"
+
+
+def test_words_before_one_noun_are_two_names() -> None:
+    market = shop.schema()
+    market.tables[0].columns[1:2] = [
+        SchemaColumn(f"{name}_name", f"{name}_name", "text", "text") for name in ("first", "last")
+    ]
+    for question in ("first and last names of the customers", "Names of the customers"):
+        assert shop.read(question, market)[0].sql == "SELECT first_name, last_name FROM customers"
 
 
 def test_a_metric_means_one_thing_in_every_form() -> None:

@@ -48,7 +48,7 @@ class Head:
             raise Misfit("two heads")
         if len(keys) > 1 and any(key.ref[1] < 0 and not isinstance(key.term, Bucket) for key in keys):
             raise Misfit("a number per row and per group")
-        if measures and not keys and not orders and not self._are_compared():
+        if measures and not keys and not self._are_compared() and all(order.kind == "sort" for order in orders):
             keys = self._keys = self._owners(measures[0])
         if ratios:
             form = self._share(ratios[0])
@@ -252,7 +252,7 @@ class Head:
         self._explicit = bool(columns) and (bool(ahead) or chinese)
         form.select = [] if self._explicit else shown_columns(self._schema, form.main)
         form.select += [Column(node.ref, node.words) for node in columns]
-        others = [node for node in tables if node is not target]
+        others = [node for node in tables if node is not target or node.ref[0] != form.main]
         for node in others:
             if {"their", "its"} & set(self._words_before(node)):
                 if repeats(self._schema, form.main, node.ref[0]):

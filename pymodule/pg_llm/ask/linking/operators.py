@@ -85,6 +85,7 @@ ratio 100: percentage of, percent of, percentage, percent, what percentage of, w
 ratio 1: share of, proportion of, fraction of, what share, what proportion, what fraction
 quotient: ratio of, the ratio of, ratio
 distinct: different, distinct, unique
+contrast: with and without, with or without
 label: name, full name
 echo: number, count
 round: round, round to

@@ -20,7 +20,7 @@ def both(clause: Clause, index: int) -> bool:
 
 
 def label(clause: Clause, index: int) -> bool:
-    """The names of persons: all columns that name a row of the table beside, where there are several."""
+    """Names: all columns that name a row of the table that is named beside, first and last names too."""
     node = clause.at(index, "label")
     if node is None:
         return False
@@ -31,8 +31,6 @@ def label(clause: Clause, index: int) -> bool:
     if table is None:
         return False
     shown = [term for term in shown_columns(clause.schema, table.ref[0]) if isinstance(term, Column)]
-    if len(shown) < 2:
-        raise Misfit("a name of one column")
     clause.nodes[index : index + 1] = [replace(node, kind="column", ref=term.ref) for term in shown]
     return True
 
