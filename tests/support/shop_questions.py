@@ -204,7 +204,8 @@ FORMS = {
     },
     "negation": {
         IDLE: ["Which customers have no orders?", "customers without orders", "没有订单的客户有哪些"],
-        "SELECT count(*) FROM customers WHERE email IS NULL": ["How many customers have no email?", "Count of customers without an e-mail"],
+        "SELECT count(*) FROM customers WHERE email IS NULL": [
+            "How many customers have no email?", "Count of customers without an e-mail"],
         "SELECT count(*) FROM customers WHERE NOT is_active": [
             "How many customers are not active?", "inactive customers: how many?"],
         f"{COUNT} WHERE status <> 'pending'": ["How many orders are not pending?"],

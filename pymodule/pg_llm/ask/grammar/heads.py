@@ -13,7 +13,6 @@ from pg_llm.ask.schema import Schema
 _PERSON_WORDS = {"who", "whom", "whose", "谁"}
 # Words before a column that is to be shown too.
 _ADDING = {"with", "and", "their", "its", ",", "including", "plus", "show", "give", "include", "together"}
-_BESIDE = {"and", "with", "plus", ",", "including"}
 _PLACES = {"city", "country", "state", "address", "location", "region", "place", "street"}
 
 
@@ -77,7 +76,7 @@ class Head:
         if any(node.start > measure.start and "and" in self._words_before(node) for node in self._rest):
             raise Misfit("a second measure")
         ahead = [node for node in self._rest if node.end <= measure.start]
-        if not ahead or not _BESIDE & set(self._words_before(measure)):
+        if not ahead or not _ADDING & set(self._words_before(measure)):
             return []
         if len(self._rest) > 1 or any(node.aggregate for node in self._conditions):
             raise Misfit("a number beside several things")

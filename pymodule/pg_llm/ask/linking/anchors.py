@@ -16,8 +16,6 @@ from pg_llm.ask.schema import Ref, Schema
 
 _LONGEST_NAME, _LONGEST_HAN = 4, 10
 _LEAST_SCORE = 0.4
-# How sure both of two names must be that share a word.
-_SHARED = 0.9
 # Words between a verb and its object.
 _DETERMINERS = {"the", "all", "every", "each", "any", "those", "our", "me"}
 # Words that a request may follow.
@@ -41,8 +39,6 @@ def find_anchors(
     index = NameIndex(schema)
     found = [*_names(tokens, index, schema), *_values(tokens, values), *_numbers(tokens), *_operators(tokens)]
     found += _metrics(question, tokens, schema)
-    shared = list(_shared_nouns(tokens, index))
-    found = [anchor for anchor in found if not any(one.words >= anchor.words for one in shared)] + shared
     for period in times.find_periods(question, datetime.date.fromisoformat(today)):
         inside = [n for n, token in enumerate(tokens) if token.start < period.stop and token.end > period.start]
         found.append(
@@ -66,10 +62,6 @@ def _names(tokens: Sequence[Token], index: NameIndex, schema: Schema) -> Iterato
         for ref, score in index.match(sorted(set(stems))).items():
             if [token.stem for token in part[:2]] == ["number", "of"] and not _holds_number(schema, ref):
                 continue
-            plural = len(stems) > 1 and part[0].text.lower() == f"{part[0].stem}s"
-            if plural and ref[1] >= 0 and part[0].stem in schema.tables[ref[0]].words:
-                # A plural before a column is a subject before its verb: products cost.
-                continue
             if score >= _LEAST_SCORE:
                 yield Anchor("table" if ref[1] < 0 else "column", start, end, score, ref, _text(part))
         negated = _without_negation(stems[0]) if len(stems) == 1 else ""
@@ -82,18 +74,6 @@ def _names(tokens: Sequence[Token], index: NameIndex, schema: Schema) -> Iterato
         text = "".join(token.text for token in tokens[start:end])
         for ref, score in index.chinese.get(text, {}).items():
             yield Anchor("table" if ref[1] < 0 else "column", start, end, score, ref, text)
-
-
-def _shared_nouns(tokens: Sequence[Token], index: NameIndex) -> Iterator[Anchor]:
-    """The first of two names that share their last word: first of first and last names."""
-    for n in range(len(tokens) - 3):
-        one, joined, other, noun = tokens[n : n + 4]
-        if joined.text.lower() not in ("and", "or") or {one.kind, other.kind, noun.kind} != {"word"}:
-            continue
-        tables = {ref[0] for ref, score in index.match(sorted({other.stem, noun.stem})).items() if score >= _SHARED}
-        for ref, score in index.match(sorted({one.stem, noun.stem})).items():
-            if ref[1] >= 0 and ref[0] in tables and score >= _SHARED:
-                yield Anchor("column", n, n + 1, score, ref, one.text)
 
 
 def _holds_number(schema: Schema, ref: Ref) -> bool:
@@ -182,7 +162,9 @@ def _operators(tokens: Sequence[Token]) -> Iterator[Anchor]:
         found = operators.OPERATORS.get(key, ())
         if not found and len(key) > 1 and "the" in key and key[0] != "the" and key[-1] != "the":
             found = operators.OPERATORS.get(tuple(stem for stem in key if stem != "the"), ())
-        if part[0].text.lower() == "orders":
+        if part[0].text.lower() == "orders" or (
+            key == ("first",) and [token.text for token in tokens[end:][:1]] == ["and"]
+        ):
             continue
         for kind, meaning in found:
             if kind == "label" and _is_verb(tokens, start):

@@ -86,7 +86,7 @@ ratio 1: share of, proportion of, fraction of, what share, what proportion, what
 quotient: ratio of, the ratio of, ratio
 distinct: different, distinct, unique
 contrast: with and without, with or without
-label: name, full name
+label: name, full name, first and last name, first name and last name
 echo: number, count
 round: round, round to
 decimal: decimal, decimal place, digit
@@ -211,10 +211,8 @@ NUMBER_WORDS = {
     word: number
     for number, word in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split())
 } | {"twenty": 20, "fifty": 50, "hundred": 100}
-ORDINALS = {
-    word: number
-    for number, word in enumerate("first second third fourth fifth sixth seventh eighth ninth tenth".split(), 1)
-}
+_ORDINALS = "first second third fourth fifth sixth seventh eighth ninth tenth".split()
+ORDINALS = {word: number for number, word in enumerate(_ORDINALS, 1)}
 CHINESE_DIGITS = {digit: number for number, digit in enumerate("零一二三四五六七八九十")} | {"两": 2}
 MULTIPLIERS = {"k": 1e3, "thousand": 1e3, "m": 1e6, "million": 1e6, "billion": 1e9, "万": 1e4, "亿": 1e8, "千": 1e3}
 # Verbs that say no more than that rows of two tables are related, where they stand beside both.
