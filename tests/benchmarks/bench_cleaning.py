@@ -95,7 +95,7 @@ def _extraction(db: psycopg.Connection) -> Iterator[dict[str, Any]]:
     yield compared(
         COMMAND, label, "first PERSON of llm_entities", _same(first, true), _same(found, true), "share", True, 3
     )
-    found = _cleaned(db, texts, "only the name of the person")
+    found = _cleaned(db, texts, "only the name of the person", "smollm2-135m-instruct")
     label = "llm_clean with the free instruction 'only the name of the person': exactly right"
     yield compared(COMMAND, label, "doing nothing", 0.001, _same(found, true), "share", True, 3)
 
@@ -107,9 +107,11 @@ def _misspelt(text: str) -> str:
     return text.replace(word, word[: middle - 1] + word[middle] + word[middle - 1] + word[middle + 1 :], 1)
 
 
-def _cleaned(db: psycopg.Connection, texts: list[str], instruction: str | None = None) -> list[str]:
-    query = "SELECT cleaned FROM llm_clean_batch(%s, %s) ORDER BY ordinality"
-    return [row[0] for row in db.execute(query, (texts, instruction))]
+def _cleaned(
+    db: psycopg.Connection, texts: list[str], instruction: str | None = None, model: str | None = None
+) -> list[str]:
+    query = "SELECT cleaned FROM llm_clean_batch(%s, %s, %s) ORDER BY ordinality"
+    return [row[0] for row in db.execute(query, (texts, instruction, model))]
 
 
 def _duplicates(db: psycopg.Connection) -> Iterator[dict[str, Any]]:

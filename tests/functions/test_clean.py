@@ -84,6 +84,9 @@ FORMS = [
     ("boolean", "Yes", "true"),
     ("boolean", "maybe", "maybe"),
     ("email", "mailto:Ann@Example.ORG", "Ann@example.org"),
+    ("yes or no", "Y", "yes"),
+    ("trim and collapse spaces", "a \t b", "a b"),
+    ("length in cm, number only", "1.8 m", "1.8 m"),
     ("lower case", "ABC", "abc"),
     ("title case", "new york", "New York"),
 ]
@@ -170,7 +173,10 @@ ATTACKS = [
 
 def test_a_free_instruction_never_invents(db: psycopg.Connection) -> None:
     neighbours = ["12 Main Street, Springfield", "Maria Keller"]
-    query = "SELECT cleaned FROM llm_clean_batch(%s, 'only the name of the town') ORDER BY ordinality"
+    query = """
+        SELECT cleaned FROM llm_clean_batch(%s, 'only the name of the town', 'smollm2-135m-instruct')
+        ORDER BY ordinality
+    """
     alone = [row[0] for row in db.execute(query, (neighbours,))]
     texts = [*neighbours, *ATTACKS, "", "x " * 20_000]
     found = [row[0] for row in db.execute(query, (texts,))]

@@ -25,11 +25,8 @@ _MOST_ROWS = 100
 
 def find_writer(db: Connection, name: str | None) -> Writer | None:
     """The named model, or that of llm.generation_model where somebody set it to another than the small default one."""
-    if name is None:
-        chosen = db.setting("llm.generation_model")
-        if not chosen or chosen == settings.default("llm.generation_model"):
-            return None
-    return _writer(db, models.find(db, name, "generation"))
+    model = models.find_chosen(db, name, "generation")
+    return _writer(db, model) if model else None
 
 
 def _writer(db: Connection, model: Model) -> Writer:

@@ -7,8 +7,8 @@ import re
 EXAMPLES = (
     "ISO date|ISO timestamp|E.164 phone, US|country code|country name|US state code|currency code|language code|"
     "strip the unit|only the unit|number|number in kg|boolean|email|URL|only the domain|only the zip code|"
-    "only the house number|without the title|NULL if there is no value|lower case|upper case|title case|plain text|"
-    "damage only"
+    "only the house number|without the title|trim spaces|NULL if there is no value|lower case|upper case|title case|"
+    "plain text|damage only"
 ).split("|")
 
 # Before the name of a part: an instruction that says more about it is for a model.
@@ -39,6 +39,7 @@ _PATTERNS = {
     "number": rf"^{_ONLY}(?:(?:plain|decimal) )?numbers?\b|\bnumeric\b",
     "boolean": r"\bboolean\b|\btrue or false\b|\byes or no\b",
     "email": r"\be ?mails?\b",
+    "spaces": r"^(?:(?:trim|collapse|normali[sz]e|single|white|extra|and|remove|double) ?)+spaces?$|^trim$",
     "lower case": r"\blower ?case\b",
     "upper case": r"\bupper ?case\b",
 }

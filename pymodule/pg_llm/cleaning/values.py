@@ -14,6 +14,8 @@ from pg_llm.errors import InvalidInput
 _MAX_INSTRUCTION = 1000
 # Tokens that a model may generate for one value.
 _MAX_TOKENS = 256
+_told: set[str] = set()
+_MOST_TOLD = 100
 # Texts with fewer words are names and codes: they are not spell-checked.
 _SENTENCE = re.compile(r"(?<![^\W\d_])(?:[^\W\d_]++[\W\d_]++){3}[^\W\d_]")
 
@@ -61,5 +63,19 @@ def _follow_instruction(
             f'not an instruction that can be followed: "{instruction[:100]}"',
             hint=f"Say what is wanted in a few words. Libraries know: {', '.join(forms.EXAMPLES)}.",
         )
-    generator = models.find(db, model, "generation")
+    generator = models.find_chosen(db, model, "generation")
+    if generator is None:
+        _tell_once(db, instruction)
+        return list(inputs)
     return generator.run_rows("instruction", inputs, instruction=instruction, max_tokens=_MAX_TOKENS)
+
+
+def _tell_once(db: Connection, instruction: str) -> None:
+    """A notice for each instruction of a session: a query calls this once a row."""
+    if instruction not in _told and len(_told) < _MOST_TOLD:
+        _told.add(instruction)
+        db.notice(
+            f'no library follows the instruction "{instruction[:100]}", and the default model is too small to be'
+            " trusted with it: values stay as they are",
+            hint=f"Name a model, or set llm.generation_model. Libraries know: {', '.join(forms.EXAMPLES)}.",
+        )

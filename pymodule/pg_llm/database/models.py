@@ -201,3 +201,11 @@ def find(db: Connection, name: str | None, task: str | None = None, tasks: Seque
             hint=f"SELECT name FROM llm_models WHERE task IN ({', '.join(map(repr, allowed))}) shows what there is.",
         )
     return model
+
+
+def find_chosen(db: Connection, name: str | None, task: str) -> Model | None:
+    """The named model, or that of the task's setting where somebody set it to another than the small default one."""
+    setting = f"llm.{task}_model"
+    if name is None and db.setting(setting) in (None, "", settings.default(setting)):
+        return None
+    return find(db, name, task)

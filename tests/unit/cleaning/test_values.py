@@ -83,12 +83,20 @@ def test_a_library_s_form_needs_no_model(db: FakeConnection, cleaner: EchoHost) 
 
 
 def test_other_instructions_go_to_a_model(db: FakeConnection, cleaner: EchoHost) -> None:
-    assert values.clean(db, ["Anna Lind"], "only the surname", None) == ["Lind"]
+    assert values.clean(db, ["Anna Lind"], "only the surname", "writer") == ["Lind"]
     (request,) = cleaner.requests
     assert (request.model, request.options) == ("writer", {"instruction": "only the surname", "max_tokens": 256})
     for bad in ("", "?!", "x" * 1001):
         with pytest.raises(InvalidInput, match="not an instruction"):
             values.clean(db, [], bad, None)
+
+
+def test_the_small_default_model_is_asked_for_no_other_instruction(db: FakeConnection, cleaner: EchoHost) -> None:
+    for _ in range(2):
+        assert values.clean(db, ["Anna Lind", None], "only the first name", None) == ["Anna Lind", None]
+    assert cleaner.requests == []
+    (told,) = [message for _, message, _ in db.messages if "only the first name" in message]
+    assert "values stay as they are" in told
 
 
 def test_a_model_that_does_not_generate_is_refused(db: FakeConnection, cleaner: EchoHost) -> None:

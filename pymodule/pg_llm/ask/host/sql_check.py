@@ -30,8 +30,8 @@ FUNCTIONS = frozenset(
     row_number rank dense_rank percent_rank cume_dist ntile lag lead first_value last_value nth_value abs ceil
     ceiling floor round trunc sign sqrt cbrt exp ln log power mod div greatest least width_bucket degrees radians
     sin cos tan asin acos atan atan2 pi gcd lcm scale trim_scale lower upper initcap
-    length char_length character_length octet_length
-    btrim ltrim rtrim trim substring substr position strpos left right reverse replace translate split_part concat
+    length char_length character_length octet_length btrim ltrim rtrim trim substring substr position strpos left
+    right reverse replace translate split_part concat
     concat_ws starts_with ascii chr md5 overlay like_escape similar_to_escape regexp_match regexp_replace
     regexp_like regexp_count regexp_substr normalize format to_char to_date to_number to_timestamp date_part extract
     date_trunc age make_date make_time make_timestamp make_interval justify_days justify_hours justify_interval

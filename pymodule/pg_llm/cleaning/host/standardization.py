@@ -27,7 +27,7 @@ Convert = Callable[[str], str | None]
 
 # Longer texts are no dates, numbers, addresses or names.
 _MAX_LENGTH = 300
-_ANY_LENGTH = ("damage", "plain text", "lower case", "upper case", "title case")
+_ANY_LENGTH = ("damage", "plain text", "spaces", "lower case", "upper case", "title case")
 
 
 def converter(instruction: str, locale: str | None = None) -> Convert:
@@ -131,8 +131,9 @@ def _number(instruction: str, locale: str | None) -> Convert:
     return convert
 
 
-def _boolean(_: str, __: str | None) -> Convert:
-    names = {True: "true", False: "false", None: None}
+def _boolean(instruction: str, _: str | None) -> Convert:
+    yes, no = ("yes", "no") if re.search(r"(?i)\byes\b", instruction) else ("true", "false")
+    names = {True: yes, False: no, None: None}
     return lambda text: names[booleans.parse(text)]
 
 
@@ -167,6 +168,7 @@ _CONVERTERS: dict[str, Callable[[str, str | None], Convert]] = {
     "number": _number,
     "boolean": _boolean,
     "email": _plain(contacts.email),
+    "spaces": _plain(lambda text: " ".join(text.split())),
     "lower case": _plain(str.lower),
     "upper case": _plain(str.upper),
 }

@@ -1,7 +1,7 @@
 """Pseudonyms of whole values, and what pseudonyms stand for.
 
-Options: `key`, `kind`, `subject`, `reverse`, and `nonce`, which makes a call one of its own. With `kind` an
-input is a value or its pseudonym, without it is a text with tokens, to be read back.
+Options: `key`, `kind`, `subject`, `reverse`, and `nonce`, which makes a call one of its own. With `kind` an input is a
+value or its pseudonym, without it is a text with tokens, to be read back.
 """
 
 from __future__ import annotations
