@@ -61,6 +61,9 @@ def _parts(db: Connection, step: Mapping[str, Any]) -> tuple[str, str] | None:
     They come from a table into which a restored dump, and so the database's owner, wrote what it liked.
     """
     parts = step["condition"], step["expression"]
+    # Otherwise what is checked, and what was meant, is not what runs.
+    if db.setting("standard_conforming_strings") == "off":
+        return None
     try:
         written = [part.format(c=_NAME) for part in parts]
     except (ValueError, LookupError, AttributeError):

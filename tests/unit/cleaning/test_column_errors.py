@@ -87,7 +87,8 @@ def test_columns_of_one_writing_have_no_errors(values: list[str]) -> None:
         ),
         (PRICES, {"'12.50": "12.50", "1O.5O": "10.50"}),
         (CODES, {"ab1234": "AB-1234", "AB 2222": "AB-2222"}),
-        (ZIPS, {"1234": "01234"}),
+        ([*ZIPS, "01234"], {"1234": "01234"}),
+        (ZIPS, {}),
         (["yes"] * 20 + ["no"] * 30, {"Y": "yes", "N": "no", "TRUE": "yes"}),
         (["DE", "FR", "US"] * 10, {"Germany": "DE", "Italia": "IT", "k.A.": None}),
         (["NY", "CA", "TX"] * 10, {"California": "CA", "texas": "TX"}),
@@ -153,4 +154,11 @@ def test_a_unit_that_is_not_the_columns_is_converted_or_stays(name: str, odd: st
 
 
 def test_units_of_several_kinds_among_bare_numbers_stay() -> None:
-    assert column_errors({**LENGTHS, "45 cm": 1, "45 mm": 1}, name="size") == []
+    found = column_errors({**LENGTHS, "45 cm": 1, "45 mm": 1}, name="size")
+    assert {(each.old, each.new, each.suspect) for each in found} == {("45 cm", None, True), ("45 mm", None, True)}
+
+
+def test_a_short_code_gets_the_zero_that_it_has_elsewhere() -> None:
+    codes = {f"{n:05}": 3 for n in range(1000, 60_000, 1111)}
+    found = {each.old: (each.new, each.suspect) for each in column_errors({**codes, "2111": 1, "8010": 9})}
+    assert found == {"2111": ("02111", False), "8010": (None, True)}

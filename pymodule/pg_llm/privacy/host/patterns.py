@@ -15,6 +15,9 @@ from pg_llm.privacy.host import addresses, contacts, official_numbers, secrets
 from pg_llm.privacy.host.recognizers import Found
 from pg_llm.tasks import Steps, WorkItem, passages, stepwise
 
+# Characters that are read at once: others wait meanwhile, and phone numbers of nine countries in nothing but digits and
+# slashes take a tenth of a millisecond a character.
+_LONGEST = 5_000
 _RECOGNIZERS = (*official_numbers.RECOGNIZERS, *contacts.RECOGNIZERS)
 
 
@@ -25,7 +28,7 @@ def prepare(model: Engine | None, inputs: Sequence[str], options: dict[str, Any]
 
 def _steps(text: str, kinds: Sequence[str], languages: Sequence[str]) -> Steps:
     written = []
-    for first, last in passages.ranges(text):
+    for first, last in passages.ranges(text, _LONGEST):
         for kind, start, end, score, name in find(text[first:last], kinds, languages):
             written.append(json.dumps([kind, start + first, end + first, score, name]))
         yield ()

@@ -33,8 +33,13 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
         if (new := _filled(plain(value), dominant, column)) is not None and new != value:
             yield ValueRepair(value, new, _SURE, kind, step, f"most others are written {dominant}")
         elif zeros and value.isdecimal() and len(value) < len(dominant):
-            reason = "most others have zeros before them"
-            yield ValueRepair(value, value.zfill(len(dominant)), _LIKELY, "variant", "zeros before codes", reason)
+            padded = value.zfill(len(dominant))
+            # A code that never has the zero may be another country's.
+            is_known = padded in counts
+            reason = f"{padded} occurs too" if is_known else "most others have more digits"
+            yield ValueRepair(
+                value, padded if is_known else None, _LIKELY, "variant", "zeros before codes", reason, not is_known
+            )
 
 
 def _shape(value: str) -> str:

@@ -82,7 +82,8 @@ def repairs(counts: Counts, column: ColumnType, named: Unit | None = None) -> It
             # Whether the unit is left out or the number is another one, nothing tells.
             continue
         if wanted is None and number.unit and (len(foreign) > 1 or not min(bare) <= amount <= max(bare)):
-            # Bare numbers are in one unit, and this one seems to be in another.
+            reason = "bare numbers are in one unit, and this one seems to be in another"
+            yield ValueRepair(value, None, _LIKELY, "unit", f"numbers in {number.unit}", reason, suspect=True)
             continue
         new = _write(amount, mark, group_mark, writing, value)
         if new != value:
