@@ -31,6 +31,7 @@ def test_a_form_is_read_in_several_wordings(question: str, sql: str) -> None:
         "What is the second most expensive product?",
         "Cheapest product by category",
         "Number of customers and products",
+        "Which customer has the most orders, and with which products?",
         "Customers and products with the number of orders",
         "Customers with more than 3 orders, and how many products?",
         "Count of customers with and without e-mail",

@@ -81,7 +81,8 @@ def unaccounted(tokens: Sequence[Token], cover: Cover, form: Form) -> list[int]:
     last = max((anchor.start for anchor in content), default=0)
     empty = {n for anchor in cover.anchors if anchor not in content for n in anchor.words}
     # A second interrogative asks for something: who of "and who wrote it" is no empty word.
-    empty -= {n for n in empty if n > last and tokens[n].text.lower() in _INTERROGATIVES and n > 1}
+    asked = {n for n in empty if n > 1 and tokens[n].text.lower() in _INTERROGATIVES}
+    empty -= {n for n in asked if n > last or (tokens[n - 2].text, tokens[n].text) == ("and", "which")}
     return [n for n in range(len(tokens)) if n not in form.words() and n not in empty]
 
 
