@@ -54,7 +54,7 @@ def use(db: psycopg.Connection, functions: str = "public") -> None:
     assert db.execute(filtered).fetchall() == [({"id": 1},)]
     db.execute(f"CALL {functions}.semantic_refresh('data.note')")
     assert value(db, f"SELECT {functions}.llm_similarity('cat', 'kitten')") > 0.5
-    assert len(db.execute(f"SELECT name FROM {functions}.llm_models").fetchall()) == 5
+    assert len(db.execute(f"SELECT name FROM {functions}.llm_models").fetchall()) == 6
     assert db.execute(f"SELECT * FROM {functions}.llm_progress").fetchall() == []
     path = "SELECT pg_catalog.current_setting('search_path')"
     before = value(db, path)

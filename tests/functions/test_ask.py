@@ -386,6 +386,7 @@ def test_among_many_tables_the_right_ones_are_found(bakery: psycopg.Connection) 
     assert value(bakery, "SELECT sql FROM ask(%s)", question) == "SELECT avg(dscnt) FROM bk_subscr"
 
 
+@pytest.mark.slow
 def test_a_model_that_writes_is_held_to_what_exists(bakery: psycopg.Connection) -> None:
     sql, confidence, _, alternatives = bakery.execute(
         "SELECT * FROM llm_sql('How many bakers are there?', model => 'smollm2-135m-instruct')"

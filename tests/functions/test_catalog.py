@@ -102,7 +102,7 @@ def test_a_refresh_reports_progress_commits_and_can_be_cancelled(db: psycopg.Con
 def test_a_description_makes_a_column_known(ward: psycopg.Connection) -> None:
     question = "What is the average number of beds?"
     assert value(ward, "SELECT answer FROM ask(%s)", question) is None
-    ward.execute("SELECT llm_describe('ward.sgr', 'beds')")
+    ward.execute("SELECT llm_describe('ward.sgr', 'number of beds')")
     assert value(ward, "SELECT rows FROM ask(%s)", question) == [{"avg": 21.25}]
     ward.execute("SELECT llm_describe('ward.sgr', NULL)")
     assert value(ward, "SELECT answer FROM ask(%s)", question) is None

@@ -206,6 +206,7 @@ def test_only_a_language_model_reads_an_instruction(db: psycopg.Connection) -> N
     assert value(db, "SELECT llm_classify('x', '{a,b}', instruction => ' ')") in ("a", "b")
 
 
+@pytest.mark.slow
 def test_a_causal_model_answers_by_likelihood(db: psycopg.Connection) -> None:
     call = "SELECT llm_tag_scores(%s, %s, model => 'smollm2-135m-instruct')"
     labels = ["sport: football and the like", "a drain that is blocked", "cooking"]

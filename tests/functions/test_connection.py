@@ -309,7 +309,7 @@ def test_cleaning_by_both(call: Call, note: psycopg.Connection) -> None:
     given = [("regclass", "note"), ("text[]", ["town"]), ("jsonb", None), ("jsonb", None)]
     ((run,),) = call("cleaning", "llm_find_errors", *given)
     assert call("cleaning", "llm_propose_repairs", ("uuid", run)) == [(1,)]
-    call("cleaning", "llm_apply", ("uuid", run), ("real", 0.5))
+    call("cleaning", "llm_apply", ("uuid", run), ("real", 0.5), ("bigint", None), ("text", None), ("text", None))
     assert value(note, "SELECT town FROM note WHERE id = 70") == "Oslo"
     call("cleaning", "llm_rollback", ("uuid", run))
     assert value(note, "SELECT town FROM note WHERE id = 70") == "Oslo  "

@@ -30,6 +30,7 @@ def base(db: psycopg.Connection, folder: Path) -> psycopg.Connection:
     return db
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("engine", ["shared", "backend"])
 def test_a_static_model_is_made_and_used_like_any_other(base: psycopg.Connection, engine: str) -> None:
     base.execute(f"SET llm.engine = '{engine}'")

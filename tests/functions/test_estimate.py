@@ -71,6 +71,7 @@ def test_estimates_are_within_30_percent(shop: psycopg.Connection, connect: Conn
         assert 0.7 * right <= figure <= 1.3 * right, (figures, actual)
 
 
+@pytest.mark.slow
 def test_a_large_table_is_sampled(db: psycopg.Connection) -> None:
     # Each text comes ten times, and half the rows are asked about; a constant is not asked more often for them.
     db.execute(

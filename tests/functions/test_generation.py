@@ -181,6 +181,7 @@ HOSTILE = [
 ]
 
 
+@pytest.mark.slow
 def test_extraction_from_hostile_texts(db: psycopg.Connection) -> None:
     rows = db.execute("SELECT * FROM llm_extract_batch(%s, %s)", ([*HOSTILE, None], schema(ORDER))).fetchall()
     assert rows[-1] == (len(HOSTILE) + 1, None)

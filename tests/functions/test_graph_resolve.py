@@ -497,6 +497,7 @@ def test_writers_wait_for_a_merge_and_see_it(firms: psycopg.Connection, connect:
     )
 
 
+@pytest.mark.slow
 def test_a_large_type_is_searched_by_an_index(db: psycopg.Connection) -> None:
     """Made-up words, of which twenty stand a second time with a letter less."""
     words = "initcap(translate(left(md5({0}::text), 9), '0123456789', 'ghijklmnop'))"

@@ -109,6 +109,7 @@ def test_a_frozen_host_is_replaced_once_by_those_who_wait(hasty: Cluster) -> Non
         assert hosts(hasty.data) == [host_pid(sessions[0])] != [pid]
 
 
+@pytest.mark.slow
 def test_a_host_that_freezes_again_is_an_error(hasty: Cluster) -> None:
     ended, path = threading.Event(), hasty.data / protocol.SOCKET
     frozen = set()

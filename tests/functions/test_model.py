@@ -218,7 +218,7 @@ def test_the_registry_takes_rights(db: psycopg.Connection, role: str) -> None:
     assert value(db, "SELECT vector_dims(llm_embed('x', 'mine'))") == 384
     assert value(db, "SELECT llm_unload_model('mine')")
     db.execute("SELECT llm_drop_model('other'), llm_drop_model('mine')")
-    assert value(db, "SELECT count(*) FROM llm_models") == 5
+    assert value(db, "SELECT count(*) FROM llm_models") == 6
 
 
 def test_a_model_in_use_stays(db: psycopg.Connection) -> None:
@@ -299,7 +299,7 @@ def test_an_endpoint_that_fails_says_how(db: psycopg.Connection, endpoint: str) 
         with pytest.raises(errors.InvalidParameterValue) as refused:
             register(db, "nobody", address)
         assert "https://" in refused.value.diag.message_hint
-    assert value(db, "SELECT count(*) FROM llm_models") == 5
+    assert value(db, "SELECT count(*) FROM llm_models") == 6
 
 
 def test_an_endpoint_that_went_away_and_came_back(db: psycopg.Connection) -> None:

@@ -186,6 +186,7 @@ def test_where_all_items_have_events_none_is_fresh(fitted: psycopg.Connection) -
     assert value(fitted, "SELECT count(*) FROM recommender_shop WHERE fresh") == 0
 
 
+@pytest.mark.slow
 def test_a_large_catalogue_is_searched_as_far_as_it_takes(db: psycopg.Connection) -> None:
     shop(db)
     db.execute("INSERT INTO product SELECT n, 'cup number ' || n, 'cup', n % 7 FROM generate_series(100, 3000) AS n")

@@ -434,6 +434,7 @@ def test_a_training_ends_with_its_session(politics: psycopg.Connection, cluster:
     assert nothing_is_left(politics, cluster)
 
 
+@pytest.mark.slow
 @pytest.mark.torch
 def test_a_training_survives_the_host(politics: psycopg.Connection, cluster: Cluster, training: Callable) -> None:
     _, (raised, pid) = training("shared")

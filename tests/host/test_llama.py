@@ -200,6 +200,7 @@ def test_a_prompt_of_many_megabytes_is_refused_at_once(model: LlamaGeneration, c
     assert ticks(child(model)) - before < 10
 
 
+@pytest.mark.slow
 def test_each_text_has_a_context_of_its_own() -> None:
     small = LlamaGeneration(replace(SPEC, options={"context": 256}), source.folder(SPEC), 1)
     windows = [small.prompt(asked(f"{number} " + "word " * 200), Sampling(3)) for number in range(6)]

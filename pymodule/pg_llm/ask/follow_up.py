@@ -91,7 +91,7 @@ def previous(db: Connection, id: str) -> Previous:
 
 def chosen(question: str, before: Previous) -> str | None:
     """The SQL of the choice that a bare number names; None for anything else."""
-    match = re.fullmatch(r"\s*([1-9])\s*[.)]?\s*", question)
+    match = re.fullmatch(r"\s*+([1-9])\s*+[.)]?+\s*+", question)
     place = int(match[1]) - 1 if match else -1
     return before.choices[place] if 0 <= place < len(before.choices) else None
 
@@ -100,7 +100,9 @@ def complete(question: str, before: str, find_values: FindValues) -> str | None:
     """The whole question that an elliptical one stands for; None if it is not certain which."""
     text = " ".join(question.split())
     opening = _OPENING.match(text)
-    body = re.sub(r"\s+(?:ones?|only|instead|please)$|的$", "", text[opening.end() if opening else 0 :].strip(_ENDING))
+    body = re.sub(
+        r"(?<!\s)\s++(?:ones?|only|instead|please)$|的$", "", text[opening.end() if opening else 0 :].strip(_ENDING)
+    )
     among = _AMONG.fullmatch(body)
     if among is not None and _HOW_MANY.match(before.strip()):
         # A part of what was counted is counted with one more condition.

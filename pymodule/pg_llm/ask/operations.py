@@ -40,7 +40,7 @@ _OPERATIONS = (
 _GROUPED = re.compile(r"group by|partition by")
 # What SQL does that no word may ask for.
 _MEAN = re.compile(r"\bavg\s*\(")
-_LIMIT = re.compile(r"\blimit\s+\d+\s*;?\s*$")
+_LIMIT = re.compile(r"\blimit\s++\d++\s*+;?+\s*+$")
 _COUNTED = re.compile(r"count\s*\(\s*(?:distinct\s+)?[\w.*]+\s*\)\s*(?:as \w+\s*)?(?:,|from)")
 _ASKS_MEAN = re.compile(rf"{_AVERAGE.pattern}|{_SHARE.pattern}|typical|usual|均", re.I)
 _ASKS_LIMIT = re.compile(

@@ -130,14 +130,14 @@ def _part(year: int, number: int, months: int) -> tuple[Day, Day]:
 
 def _days(text: str, today: Day) -> tuple[Day, Day]:
     """Days of which only the last has its year."""
-    first, last = re.split(rf"\s*{_TO}\s*(?=[a-z])", text, maxsplit=1)
+    first, last = re.split(rf"(?<!\s)\s*+{_TO}\s*+(?=[a-z])", text, maxsplit=1)
     end = _named_day(last, today)[1]
     return _named_day(f"{first} {last[-4:]}", today)[0], end
 
 
 def _months(text: str, today: Day) -> tuple[Day, Day]:
     """Months of which only the last has its year."""
-    first, last = re.split(rf"\s*{_TO}\s*(?=[a-z])", text, maxsplit=1)
+    first, last = re.split(rf"(?<!\s)\s*+{_TO}\s*+(?=[a-z])", text, maxsplit=1)
     return _month(f"{first} {last[-4:]}", today)[0], _month(last, today)[1]
 
 

@@ -13,8 +13,9 @@ from pg_llm.models.spec import ModelSpec
 _SLOTS, _MORE_SLOTS, _FEW_THREADS = 2, 4, 4
 # Tokens of a prompt and its answer together, unless the option says more.
 _CONTEXT = 4096
-# Prompt tokens that are computed together: with 512 it takes 14 MB more, and no less time.
-_BATCH = 64
+# Prompt tokens that are computed together. Fewer would take less memory (64: 14 MB), but where a prompt is cut then
+# depends on what its slot has read before, and a text came out otherwise by that.
+_BATCH = 512
 # Bytes of weights for which one more thread is taken: threads of a small model would wait for each other mostly, and
 # beside other work two of them were no faster than one.
 _BYTES_PER_THREAD = 64 << 20
