@@ -71,7 +71,7 @@ else
     "$PYTHON" -m venv "$target"
 fi
 if wants host; then
-    working "Python packages: onnxruntime, llama.cpp, spaCy and their like into $target (about 470 MB to download, 1.2 GB on disk; a minute or two)"
+    working "Python packages: onnxruntime, llama.cpp, spaCy and their like into $target (about 500 MB to download, 1.3 GB on disk; a minute or two)"
 fi
 if wants training; then
     working "Python packages: torch and what trains into $target (about 330 MB to download, 1.2 GB on disk; two to four minutes)"
