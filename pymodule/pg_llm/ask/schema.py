@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import re
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
 
 from pg_llm.ask import name_prefixes, words
 from pg_llm.ask.join_graph import Edge, JoinGraph
 from pg_llm.ask.schema_elements import (
     CHINESE_KEY_ENDINGS,
-    KEY_WORDS,
     Metric,
     Ref,
     SchemaColumn,
@@ -21,12 +18,6 @@ from pg_llm.ask.schema_elements import (
 )
 
 _PERSONAL_NAME_WORDS = {"first", "last", "middle", "full", "given", "family", "nick", "display"}
-_PERSON_WORDS = frozenset(
-    """
-    person user member customer client employee staff worker teacher professor student author writer doctor patient
-    player driver guest manager buyer owner actor singer
-""".split()
-)
 _GENERIC_NAMES = frozenset(
     """
     id name title description comment status type date year month value note url homepage key code number uuid
@@ -35,14 +26,7 @@ _GENERIC_NAMES = frozenset(
 _NAME_WORDS = ("name", "title", "label", "subject", "word", "description", "code")
 _CHINESE_NAME_ENDINGS = ("名", "名称", "名字", "标题", "题目")
 __all__ = ["DECLARED_COST", "Edge", "Metric", "Ref", "Schema", "SchemaColumn", "SchemaTable"]
-# Words in the names of keys that point to an origin, and to a destination.
-_DIRECTIONS = {
-    "from": ("source", "src", "origin", "departure", "start", "sender"),
-    "to": ("destination", "dest", "arrival", "target", "end", "receiver", "recipient"),
-}
 _LONGEST_COMMENT = 3
-# How much cheaper an edge becomes whose role the question mentions.
-_MENTION_DISCOUNT = 0.3
 # Columns of categories do not name rows.
 _CHINESE_CATEGORY_ENDINGS = ("状态", "类型", "类别", "种类", "性别", "等级", "级别", "方式", *CHINESE_KEY_ENDINGS)
 _CATEGORY_WORDS = frozenset(
@@ -123,10 +107,6 @@ class Schema:
         """The column with these indexes."""
         return self.tables[ref[0]].columns[ref[1]]
 
-    def column_refs(self) -> Iterable[Ref]:
-        """The indexes of all columns."""
-        return ((t, c) for t, table in enumerate(self.tables) for c in range(len(table.columns)))
-
     def display_column(self, table: int) -> int | None:
         """The column that names a row, as a person would: name, title, label; None if there is none."""
         columns = self.tables[table].columns
@@ -154,16 +134,6 @@ class Schema:
         return not own and any(
             edge.source == table and edge.many_to_one and (index,) == tuple(a for a, _ in edge.columns)
             for edge in self.edges
-        )
-
-    def has_persons(self, table: int) -> bool:
-        """True if the rows are persons, judged by the table's name or by columns that only persons have."""
-        schema_table = self.tables[table]
-        columns = {word for column in schema_table.columns for word in column.words}
-        return (
-            bool(set(schema_table.words[-1:]) & _PERSON_WORDS)
-            or bool(columns & {"birth", "gender", "sex"})
-            or ({"first", "last", "name"} <= columns)
         )
 
     def names_row(self, ref: Ref) -> bool:
@@ -197,18 +167,6 @@ class Schema:
         edges = [edge for edge in self.edges if edge.source == source and edge.target == target and edge.many_to_one]
         return min(edges, default=None, key=lambda edge: edge.cost)
 
-    def with_question_stems(self, stems: Collection[str]) -> Schema:
-        """A copy in which, of parallel edges between two tables, those are cheaper whose role the question mentions."""
-        schema = copy.copy(self)
-        schema.edges = [
-            replace(edge, cost=edge.cost - _MENTION_DISCOUNT)
-            if self._parallel_edges(edge) and self._is_mentioned(edge, stems)
-            else edge
-            for edge in self.edges
-        ]
-        schema._join_graph = JoinGraph(schema.edges)
-        return schema
-
     def _parallel_edges(self, edge: Edge) -> list[Edge]:
         """Other edges between the same two tables."""
         return [
@@ -216,21 +174,6 @@ class Schema:
             for other in self.edges
             if {other.source, other.target} == {edge.source, edge.target} and other != edge
         ]
-
-    def _is_mentioned(self, edge: Edge, stems: Collection[str]) -> bool:
-        stems = {*stems, *(word for stem in stems for word in _DIRECTIONS.get(stem, ()))}
-        return any(_stem_matches_role(stem, role) for role in self._roles(edge) for stem in stems)
-
-    def _roles(self, edge: Edge) -> set[str]:
-        """Words of a key's name beyond the names of the tables that it connects."""
-        table_words = {*KEY_WORDS, *self.tables[edge.target].words, *self.tables[edge.source].words}
-        return {word for a, _ in edge.columns for word in self.column((edge.source, a)).words} - table_words
-
-    def disambiguates_edge(self, edges: Iterable[Edge], stem: str) -> bool:
-        """True if a word of the question tells one of these edges from a parallel one."""
-        return any(
-            _stem_matches_role(stem, role) for edge in edges if self._parallel_edges(edge) for role in self._roles(edge)
-        )
 
     def has_parallel_edge(self, edges: Iterable[Edge]) -> bool:
         """True if a parallel edge would cost the same as one of these."""
@@ -319,10 +262,6 @@ def _naming_words(column: SchemaColumn) -> tuple[str, ...]:
         if set(head[-1:]) & {"name", "title"} and len(head) <= _LONGEST_COMMENT and (len(head) > 1 or not own):
             return head
     return column.words
-
-
-def _stem_matches_role(stem: str, role: str) -> bool:
-    return words.word_similarity(role, stem) >= 0.7 or (len(role) > 2 and stem.startswith(role))
 
 
 def _without_shortcuts(edges: Sequence[Edge]) -> list[Edge]:

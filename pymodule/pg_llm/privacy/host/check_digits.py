@@ -60,12 +60,6 @@ def german_insurance(number: str) -> bool:
     return sum(map(int, "".join(map(str, products)))) % 10 == int(number[11])
 
 
-def german_document(number: str) -> bool:
-    """Germany, identity card and passport of ten places: ICAO 9303, weights 7, 3 and 1."""
-    total = sum(int(each, 36) * (7, 3, 1)[place % 3] for place, each in enumerate(number[:9]))
-    return total % 10 == int(number[9])
-
-
 def french_insurance(number: str) -> bool:
     """France, NIR: 97 less the rest of a division by 97; Corsica's departments count as 19 and 18."""
     digits = number.upper().replace("2A", "19").replace("2B", "18")
