@@ -860,6 +860,11 @@ AS $$ from pg_llm.functions import cleaning; return cleaning.llm_refuse(run, ste
 
 COMMENT ON FUNCTION llm_refuse IS 'Refuse repairs of a run by step, column, detector or row: they are not applied, nor proposed again.';
 
+CREATE FUNCTION llm_mask(target regclass, policy jsonb, roles text[] DEFAULT '{}', name text DEFAULT NULL) RETURNS text
+LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import privacy; return privacy.llm_mask(target, policy, roles, name) $$;
+COMMENT ON FUNCTION llm_mask IS 'Make a view of a table that shows columns in plain to members of some roles, and masked to all others; returns its name.';
+
 -- Rights.
 REVOKE ALL ON llm.model_file, llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity,
 llm.own_entity_embedding, llm.own_relation, llm.own_evidence, llm.own_merge, llm.own_graph_model, llm.own_graph_model_file
