@@ -45,7 +45,7 @@ class Head:
             ratios = self._ratios = [replace(ratios[1], words=ratios[0].words | ratios[1].words)]
         if len(orders) > 1 or len(ratios) > 1 or (ratios and (orders or measures)):
             raise Misfit("two heads")
-        if len(keys) > 1 and any(key.ref[1] < 0 and not isinstance(key.term, Bucket) for key in keys):
+        if len(keys) > 1 and any(key.ref[1] < 0 and not self._is_listed(key) for key in keys):
             raise Misfit("a number per row and per group")
         if measures and not keys and not self._are_compared() and all(order.kind == "sort" for order in orders):
             keys = self._keys = self._owners(measures[0])
@@ -85,6 +85,12 @@ class Head:
         made = replace(node, kind="key", meaning=("each",), terms=terms)
         made.own_words()
         return [made]
+
+    def _is_listed(self, key: Node) -> bool:
+        """True for a group of time, or one with `and` between it and another group: per hotel and title."""
+        beside = [one for one in self._keys if one.start == key.end + 1 or one.end + 1 == key.start]
+        joined = (self._clause.tokens[min(key.end, one.end)].text.lower() for one in beside)
+        return isinstance(key.term, Bucket) or "and" in joined
 
     def _are_compared(self) -> bool:
         """True where the measures are those of conditions: customers with more than 3 orders, and how many each."""

@@ -90,9 +90,11 @@ def _relates(place: int, tokens: Sequence[Token], cover: Cover, schema: Schema) 
     """True for a verb that says no more than that rows of two tables, named on either side of it, are related."""
     if place not in cover.uncovered or tokens[place].stem not in operators.RELATIONS:
         return False
-    tables = [anchor.ref[0] for anchor in cover.anchors if anchor.ref is not None]
-    before = [anchor.ref[0] for anchor in cover.anchors if anchor.ref is not None and anchor.end <= place]
-    return bool(before) or len(set(tables)) > 1
+    named = [anchor for anchor in cover.anchors if anchor.ref is not None]
+    if all(anchor.kind == "value" for anchor in named):
+        # How many electronics we sold is no number of products.
+        return False
+    return any(anchor.end <= place for anchor in named) or len({anchor.ref[0] for anchor in named if anchor.ref}) > 1
 
 
 def _certainty(cover: Cover) -> float:

@@ -194,6 +194,7 @@ def is_empty(word: str) -> bool:
 
 
 LONGEST = max(map(len, OPERATORS))
+UNITS = ("year", "quarter", "month", "week", "day")
 # Words in the names of columns that an adjective is about.
 ATTRIBUTES = {
     "price": ("price", "cost", "fee", "amount", "rate", "价格", "单价"),

@@ -13,6 +13,7 @@ RULES = (
     values.alternatives,
     values.column_of_value,
     values.boolean,
+    values.noun,
     comparisons.average,
     comparisons.bound,
     comparisons.columns,

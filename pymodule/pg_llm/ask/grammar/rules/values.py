@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pg_llm.ask.grammar.clause import LISTING, Clause, Misfit, shown_columns
-from pg_llm.ask.grammar.logical_form import Column, Condition
+from pg_llm.ask.grammar.clause import LISTING, Clause, Misfit, Node, shown_columns
+from pg_llm.ask.grammar.logical_form import NO_WORDS, Column, Condition
+from pg_llm.ask.schema import Ref
 
 _LONGEST_GAP = 3
 
@@ -70,6 +71,29 @@ def column_of_value(clause: Clause, index: int) -> bool:
         if column.ref == node.ref and len(gap) <= _LONGEST_GAP and not LISTING & set(gap):
             return clause.put_condition(index, index + 1, node.condition, node.ref)
     return False
+
+
+def noun(clause: Clause, index: int) -> bool:
+    """A value in the plural that stands for its rows where none are named: how many no-shows, robots in Leeds."""
+    node = clause.at(index, "condition")
+    if node is None or node.condition is None or node.condition.op != "in":
+        return False
+    last = clause.tokens[node.end - 1]
+    if not last.text.lower().endswith("s") or last.text.lower() == last.stem:
+        return False
+    if any(other.kind in ("table", "metric") for other in clause.nodes) or not _is_category(clause, node.ref):
+        return False
+    counted = clause.at(index - 1, "count") and not clause.gap(index - 1)
+    if not counted and any(other.kind in ("column", "count", "agg", "sup", "group") for other in clause.nodes):
+        return False
+    clause.nodes.insert(index + 1, Node("table", node.end, node.end, NO_WORDS, (node.ref[0], -1)))
+    return True
+
+
+def _is_category(clause: Clause, ref: Ref) -> bool:
+    """True for a column of kinds of rows, rather than of names or places of theirs."""
+    column = clause.schema.column(ref)
+    return column.kind == "text" and not column.unique and not clause.schema.names_row(ref)
 
 
 def boolean(clause: Clause, index: int) -> bool:
