@@ -11,6 +11,7 @@ from pg_llm.cleaning.host.types import (
     missing_values,
     number_repairs,
     sign_repairs,
+    time_repairs,
     word_repairs,
 )
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
@@ -40,6 +41,8 @@ def _all(counts: Counts, column: ColumnType, name: str) -> Iterator[ValueRepair]
         yield from number_repairs.repairs(present, column, units.in_name(name))
     elif column.name in ("date", "timestamp"):
         yield from date_repairs.repairs(present, column)
+    elif column.name == "time":
+        yield from time_repairs.repairs(present)
     elif column.name in ("phone", "code", "postcode"):
         yield from code_repairs.repairs(present, column)
     else:
