@@ -9,6 +9,7 @@ from pg_llm.cleaning.host.types import (
     date_repairs,
     inference,
     missing_values,
+    name_repairs,
     number_repairs,
     sign_repairs,
     time_repairs,
@@ -47,3 +48,5 @@ def _all(counts: Counts, column: ColumnType, name: str) -> Iterator[ValueRepair]
         yield from code_repairs.repairs(present, column)
     else:
         yield from word_repairs.repairs(present, column)
+    if column.name in name_repairs.TYPES:
+        yield from name_repairs.repairs(present, column)
