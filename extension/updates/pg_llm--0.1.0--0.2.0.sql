@@ -865,6 +865,23 @@ LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import privacy; return privacy.llm_mask(target, policy, roles, name) $$;
 COMMENT ON FUNCTION llm_mask IS 'Make a view of a table that shows columns in plain to members of some roles, and masked to all others; returns its name.';
 
+DROP FUNCTION llm_sql;
+-- Without SET search_path: tables are looked up, and written into the SQL, as the caller sees them.
+CREATE FUNCTION llm_sql(
+    question text, tables regclass[] DEFAULT NULL, model text DEFAULT NULL, after uuid DEFAULT NULL
+) RETURNS TABLE (sql text, confidence real, explanation text, alternatives jsonb)
+LANGUAGE plpython3u VOLATILE COST 100000 ROWS 1 TRANSFORM FOR TYPE jsonb
+AS $$ from pg_llm.functions import ask; return ask.llm_sql(question, tables, model, after) $$;
+COMMENT ON FUNCTION llm_sql IS 'The SELECT that answers a question about your tables, how sure it is, and what else the question may mean.';
+
+DROP FUNCTION ask_rows;
+CREATE FUNCTION ask_rows(
+    question text, tables regclass[] DEFAULT NULL, model text DEFAULT NULL, after uuid DEFAULT NULL
+) RETURNS SETOF jsonb
+LANGUAGE plpython3u VOLATILE COST 100000 ROWS 100 TRANSFORM FOR TYPE jsonb
+AS $$ from pg_llm.functions import ask; return ask.ask_rows(question, tables, model, after) $$;
+COMMENT ON FUNCTION ask_rows IS 'The rows that answer a question about your tables, one object each; an error where none are sure enough.';
+
 -- Rights.
 REVOKE ALL ON llm.model_file, llm.own_graph, llm.own_graph_source, llm.own_graph_row, llm.own_entity,
 llm.own_entity_embedding, llm.own_relation, llm.own_evidence, llm.own_merge, llm.own_graph_model, llm.own_graph_model_file
