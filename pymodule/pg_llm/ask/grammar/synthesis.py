@@ -56,6 +56,10 @@ def interpret(linked: LinkedQuestion, schema: Schema) -> Reading:
     found_by_sql: dict[str, _Found] = {}
     reasons: dict[str, None] = {}
     for cover in covers(tokens, linked.anchors):
+        split = _split_value(cover, linked.anchors, tokens)
+        if split:
+            reasons[f"it may be a value: {split}"] = None
+            continue
         try:
             form = compose(cover.anchors, tokens, schema)
             left = [n for n in unaccounted(tokens, cover, form) if not _relates(n, tokens, cover, schema)]
@@ -73,6 +77,17 @@ def interpret(linked: LinkedQuestion, schema: Schema) -> Reading:
             found_by_sql[sql] = _Found(sql, score, joins, cover, form)
     ordered = sorted(_nearest(found_by_sql.values()), key=lambda one: -one.score)[:_MOST]
     return Reading(_interpretations(ordered, schema), list(reasons))
+
+
+def _split_value(cover: Cover, anchors: Sequence[Anchor], tokens: Sequence[Token]) -> str:
+    """A value of several words that a cover reads as something else in pieces: room service as rooms with services."""
+    for value in anchors:
+        words = [n for n in range(value.start, value.end) if tokens[n].kind != "punct"]
+        if value.kind == "value" and value.whole and len(words) > 1:
+            inside = any(one.start <= value.start and value.end <= one.end for one in cover.anchors)
+            if not inside and not any(one.kind == "value" and one.words & value.words for one in cover.anchors):
+                return value.text
+    return ""
 
 
 def unaccounted(tokens: Sequence[Token], cover: Cover, form: Form) -> list[int]:

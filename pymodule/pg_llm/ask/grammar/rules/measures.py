@@ -97,9 +97,19 @@ def _function(clause: Clause, index: int, function: str) -> bool:
         if any(column.is_measure for column in clause.schema.tables[operand.ref[0]].columns):
             raise Misfit("a total of rows or of what they hold")
         term = Aggregate("count", operand.ref[0])
+    elif operand.kind == "table" and clause.nodes[index].text.lower() == "how much":
+        term = Aggregate("sum", operand.ref[0], _only_measure(clause, operand.ref[0]))
     else:
         raise Misfit(f"{function} of what is no number")
     return _fold(clause, index, term, *places)
+
+
+def _only_measure(clause: Clause, table: int) -> Column:
+    """The only number that the rows of a table hold: how much was paid."""
+    columns = [n for n, column in enumerate(clause.schema.tables[table].columns) if column.is_measure]
+    if len(columns) != 1:
+        raise Misfit("how much of what")
+    return Column((table, columns[0]))
 
 
 def _count(clause: Clause, index: int) -> bool:

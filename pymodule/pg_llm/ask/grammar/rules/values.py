@@ -9,6 +9,10 @@ from pg_llm.ask.grammar.logical_form import NO_WORDS, Column, Condition
 from pg_llm.ask.schema import Ref
 
 _LONGEST_GAP = 3
+# The last words of columns that say what their rows are: a value in the plural may stand for those.
+_KINDS = frozenset(
+    "type kind category class status role position title qualification profession occupation species gender".split()
+)
 
 
 def both(clause: Clause, index: int) -> bool:
@@ -81,9 +85,11 @@ def noun(clause: Clause, index: int) -> bool:
     last = clause.tokens[node.end - 1]
     if not last.text.lower().endswith("s") or last.text.lower() == last.stem:
         return False
-    if any(other.kind in ("table", "metric") for other in clause.nodes) or not _is_category(clause, node.ref):
-        return False
     counted = clause.at(index - 1, "count") and not clause.gap(index - 1)
+    behind = clause.at(index + 1, "table", "column") and not clause.gap(index)
+    tables = {other.ref[0] for other in clause.nodes if other.kind == "table"}
+    if not _is_category(clause, node.ref) or node.ref[0] in tables or behind or (tables and not counted):
+        return False
     if not counted and any(other.kind in ("column", "count", "agg", "sup", "group") for other in clause.nodes):
         return False
     clause.nodes.insert(index + 1, Node("table", node.end, node.end, NO_WORDS, (node.ref[0], -1)))
@@ -91,9 +97,8 @@ def noun(clause: Clause, index: int) -> bool:
 
 
 def _is_category(clause: Clause, ref: Ref) -> bool:
-    """True for a column of kinds of rows, rather than of names or places of theirs."""
-    column = clause.schema.column(ref)
-    return column.kind == "text" and not column.unique and not clause.schema.names_row(ref)
+    """True for a column that says what its rows are, rather than what they are called or came by."""
+    return bool(_KINDS & set(clause.schema.column(ref).words[-1:])) and not clause.schema.names_row(ref)
 
 
 def boolean(clause: Clause, index: int) -> bool:
