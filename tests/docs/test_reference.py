@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 from pages import MANUAL, PAGES, README, text
-from pg_llm import errors, settings
 from pg_llm.graph import options as graph
 from pg_llm.models import spec
 from pg_llm.recommend import options as recommend
 from pg_llm.training import options as training
+
+from pg_llm import errors, settings
 
 OBJECTS = """
     SELECT CASE n.nspname WHEN 'llm' THEN 'llm.' ELSE '' END || coalesce(p.proname, c.relname),
@@ -35,6 +36,7 @@ TABLES = {
     "llm.all_mark",
     "llm.all_step",
     "llm.all_change",
+    "llm.all_rule",
     "llm.all_graph",
     "llm.all_graph_source",
     "llm.all_graph_row",
