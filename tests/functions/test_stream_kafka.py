@@ -97,7 +97,9 @@ def test_a_replay_and_a_moment(db: psycopg.Connection, broker: str, start: Start
     wait_for(db, "SELECT count(*) = 150 FROM event")
     db.execute("TRUNCATE event; SELECT stream_seek('replay', 'replay/0', 90)")
     wait_for(db, "SELECT count(*) = 60 FROM event")
-    db.execute("SELECT stream_pause('replay'); TRUNCATE event; SELECT stream_seek('replay', at => %s)", (moment,))
+    db.execute("SELECT stream_pause('replay')")
+    db.execute("TRUNCATE event")
+    db.execute("SELECT stream_seek('replay', at => %s)", (moment,))
     db.execute("SELECT stream_resume('replay')")
     wait_for(db, "SELECT count(*) = 50 FROM event")
 
@@ -129,9 +131,9 @@ def test_a_topic_that_was_made_again_stops_the_partition_until_somebody_says_whe
     wait_for(db, "SELECT count(*) = 10 FROM event")
     # As if the topic had been made again meanwhile, with fewer records.
     db.execute("SELECT stream_seek('again', 'again/0', 500)")
-    wait_for(db, "SELECT error LIKE '%offset 500 of again/0 is not there, which has 0 to 10%' FROM stream_stats")
+    wait_for(db, "SELECT error LIKE '%offset 500 of again/0 is not there%' FROM stream_stats")
     db.execute("SELECT stream_seek('again', 'again/0', 8)")
-    wait_for(db, "SELECT count(*) = 12 AND min(error) IS NULL FROM event, stream_stats")
+    wait_for(db, "SELECT (SELECT count(*) = 12 FROM event) AND min(error) IS NULL FROM stream_stats")
     create(db, broker, "missing", "missing_event")
     wait_for(db, "SELECT bool_or(error ~ 'topic is not there|brokers do not answer') FROM stream_stats", 60)
 
@@ -162,6 +164,11 @@ def test_librdkafkas_own_cluster_of_brokers(db: psycopg.Connection, start: Start
         wait_for(db, "SELECT count(*) = 4000 FROM event")
         assert value(db, "SELECT count(DISTINCT id) FROM event") == 4000
         assert value(db, "SELECT count(*) FROM stream_stats") == 4
+        # One partition that lacks an offset holds up no other.
+        db.execute("SELECT stream_seek('mocked', 'mocked/2', 5000)")
+        wait_for(db, "SELECT count(*) = 1 FROM stream_stats WHERE error LIKE 'offset 5000 of mocked/2 is not there%'")
+        kafka.produce(servers, "mocked", events(4001, 4002, 4))
+        wait_for(db, "SELECT count(*) = 4001 FROM event")
 
 
 def revive(cluster: Cluster) -> None:
@@ -199,7 +206,7 @@ def test_killed_at_random_every_event_is_counted_once(start: Start) -> None:
             db.execute("SELECT stream_window('per_minute', 'once', 'tumbling', '1 min')")
             db.execute(
                 "SELECT stream_window('per_session', 'once', 'session', '20 s', group_by => '{body}',"
-                " aggregates => '{\"rows\": \"count(*)\", \"ids\": \"sum(id)\"}')"
+                ' aggregates => \'{"rows": "count(*)", "ids": "sum(id)"}\')'
             )
         workers = [start(cluster.dsn()) for _ in range(2)]
         # Events come as long as there are losses.

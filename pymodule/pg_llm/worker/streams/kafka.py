@@ -41,6 +41,7 @@ def connection(source: dict[str, Any]) -> dict[str, Any]:
 class Kafka(Source):
     def __init__(self, source: dict[str, Any]) -> None:
         self._source = source
+        self._positions: dict[str, int] = {}
         self._pattern = re.compile(source["pattern"]) if "pattern" in source else None
         try:
             self._consumer = confluent_kafka.Consumer(connection(source) | _CONSUMER)
@@ -72,15 +73,7 @@ class Kafka(Source):
         return high if self._source.get("start") == "latest" else low
 
     def assign(self, positions: dict[str, int]) -> None:
-        for partition, position in positions.items():
-            low, high = self._range(partition)
-            # Also one that is ahead of the end, as after a topic was made again: the broker might not say so.
-            if not low <= position <= high:
-                raise OutOfRange(
-                    partition,
-                    f"offset {position} of {partition} is not there, which has {low} to {high}:"
-                    " stream_seek() says where to go on",
-                )
+        self._positions = dict(positions)
         self._consumer.assign([_place(partition, position) for partition, position in positions.items()])
 
     def read(self, limit: int, seconds: float) -> list[Record]:
@@ -94,6 +87,7 @@ class Kafka(Source):
             partition = f"{message.topic()}/{message.partition()}"
             payload: Any = message.value()
             records.append(Record(partition, int(message.offset() or 0), payload, text, message.timestamp()[1]))
+            self._positions[partition] = records[-1].position + 1
         return records
 
     def ends(self) -> dict[str, int]:
@@ -103,23 +97,26 @@ class Kafka(Source):
             _, high = self._consumer.get_watermark_offsets(place, cached=True)
             if high >= 0:
                 known[f"{place.topic}/{place.partition}"] = high
+        for partition, end in known.items():
+            # Not every broker says so.
+            if self._positions.get(partition, 0) > end:
+                raise OutOfRange(partition, _out_of_range(partition, self._positions[partition], end))
         return known
 
     def close(self) -> None:
         self._consumer.close()
 
-    def _range(self, partition: str) -> tuple[int, int]:
-        try:
-            return self._consumer.get_watermark_offsets(_place(partition), timeout=_PATIENCE)
-        except KafkaException as error:
-            raise SourceFailed(f"{partition} cannot be read: {error.args[0].str()}") from None
-
     def _raise(self, error: KafkaError, partition: str) -> None:
         if error.code() in _NO_OFFSET:
-            raise OutOfRange(partition, f"an offset of {partition} is not there: {error.str()}")
+            raise OutOfRange(partition, _out_of_range(partition, self._positions.get(partition, 0), None))
         if error.code() in _GONE:
             raise SourceFailed(f"the topic is not there: {error.str()}")
         # All else librdkafka tries again by itself.
+
+
+def _out_of_range(partition: str, position: int, end: int | None) -> str:
+    has = f", which ends at {end}" if end is not None else ""
+    return f"offset {position} of {partition} is not there{has}: stream_seek() says where to go on"
 
 
 def _place(partition: str, offset: int = 0) -> TopicPartition:

@@ -7,6 +7,7 @@ import logging
 import random
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import psycopg
@@ -37,7 +38,9 @@ class Reader(threading.Thread):
         self._number: int = definition["id"]
         # Offset and token of each partition that is held.
         self._held: dict[str, tuple[int, int]] = {}
-        self._told: str | None = None
+        # Those of all partitions that the database gave it, also of ones that cannot be read.
+        self._tokens: dict[str, int] = {}
+        self._is_well = False
 
     def end(self) -> None:
         """Ask it to end; what was not written is read by somebody else."""
@@ -55,7 +58,7 @@ class Reader(threading.Thread):
                     try:
                         self._read(connection)
                     except SourceFailed as failed:
-                        self._report(connection, getattr(failed, "partition", None), str(failed))
+                        self._report(connection, None, str(failed))
                         raise
             except (SourceFailed, psycopg.Error) as error:
                 if time.monotonic() - began > _LONGEST:
@@ -66,7 +69,7 @@ class Reader(threading.Thread):
                 delay = min(_LONGEST, delay * 2)
 
     def _read(self, connection: psycopg.Connection[Any]) -> None:
-        self._held = {}
+        self._held, self._tokens, self._is_well = {}, {}, False
         source = opening.opened(self.definition, self._dsn)
         try:
             if isinstance(source, opening.Pump):
@@ -84,10 +87,19 @@ class Reader(threading.Thread):
                 if not self._held:
                     self._ending.wait(_LEASE)
                     continue
-                records = source.read(size - len(batch.records), min(_SLICE, wait) or 0.001)
+                try:
+                    records = source.read(size - len(batch.records), min(_SLICE, wait) or 0.001)
+                    ends = source.ends()
+                except OutOfRange as error:
+                    # The other partitions go on, from where the database has them.
+                    self._report(connection, error.partition, str(error))
+                    self._held.pop(error.partition, None)
+                    source.assign({partition: position for partition, (position, _) in self._held.items()})
+                    batch = Batch(most) if most else Batch()
+                    continue
                 batch.add([record for record in records if record.partition in self._held])
                 if batch.is_due(size, wait):
-                    if not self._write(connection, source, batch):
+                    if not self._write(connection, source, batch, ends):
                         return
                     batch = Batch(most) if most else Batch()
         finally:
@@ -100,8 +112,9 @@ class Reader(threading.Thread):
             (self._number, source.partitions()),
         ).fetchall()
         tokens = {partition: token for partition, _, _, token in rows}
-        if tokens == {partition: token for partition, (_, token) in self._held.items()}:
+        if tokens == self._tokens:
             return False
+        self._tokens = tokens
         held = {}
         for partition, position, at, token in rows:
             if position is None:
@@ -110,21 +123,19 @@ class Reader(threading.Thread):
                 if connection.execute("SELECT llm.stream_position(%s, %s, %s, %s)", given).fetchone() != (True,):
                     continue
             held[partition] = (position, token)
-        try:
-            source.assign({partition: position for partition, (position, _) in held.items()})
-        except OutOfRange as error:
-            # The others go on.
-            self._report(connection, error.partition, str(error))
-            held.pop(error.partition, None)
-            source.assign({partition: position for partition, (position, _) in held.items()})
+        source.assign({partition: position for partition, (position, _) in held.items()})
         self._held = held
-        if self._told is not None:
+        if not self._is_well:
+            # Whatever this worker, or one before it, said of the source.
             self._report(connection, None, None)
+            self._is_well = True
         return True
 
-    def _write(self, connection: psycopg.Connection[Any], source: Source, batch: Batch) -> bool:
+    def _write(
+        self, connection: psycopg.Connection[Any], source: Source, batch: Batch, ends: Mapping[str, int]
+    ) -> bool:
         """Write a batch; False if the stream is not to go on."""
-        arguments, after = batch.arguments(self._held, source.ends())
+        arguments, after = batch.arguments(self._held, ends)
         row = connection.execute(_WRITE, (self._number, *arguments)).fetchone()
         if row is None or row[0] < 0:
             return False
@@ -134,8 +145,6 @@ class Reader(threading.Thread):
         return True
 
     def _report(self, connection: psycopg.Connection[Any], partition: str | None, error: str | None) -> None:
-        if partition is None:
-            self._told = error
         connection.execute("SELECT llm.stream_report(%s, %s, %s, false)", (self._number, partition, error))
 
 
