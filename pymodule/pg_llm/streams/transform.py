@@ -137,7 +137,7 @@ def _marks(stream: Stream) -> str:
         SELECT pg_catalog.jsonb_object_agg(p.place, pg_catalog.jsonb_build_array(p.latest, p.late))::pg_catalog.text
         FROM (
             SELECT b.stream_place AS place, EXTRACT(epoch FROM pg_catalog.max({at}) FILTER (
-                       WHERE {at} OPERATOR(pg_catalog.<=) {soon} AND pg_catalog.isfinite({at})
+                       WHERE {at} OPERATOR(pg_catalog.<=) ({soon}) AND pg_catalog.isfinite({at})
                    ))::pg_catalog.float8 AS latest,
                    pg_catalog.count(*) FILTER (WHERE {at} OPERATOR(pg_catalog.<) $9) AS late
             FROM stream_record AS b GROUP BY b.stream_place
