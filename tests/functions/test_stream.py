@@ -10,62 +10,9 @@ import psycopg
 import pytest
 from database import value
 from psycopg import errors
+from streams import KAFKA, Reader, create, payments
 
 Connect = Callable[..., psycopg.Connection]
-KAFKA = '{"kind": "kafka", "servers": "127.0.0.1:9", "topic": "payment"}'
-COLUMNS = '["id bigint", "amount numeric", "sent_at timestamptz"]'
-
-
-class Reader:
-    """What a worker does with the database, by hand: leases, and batches of one partition."""
-
-    def __init__(self, db: psycopg.Connection, stream: str, partition: str = "payment/0") -> None:
-        self.db, self.partition = db, partition
-        self.number = value(db, "SELECT id FROM llm.stream_assignments() WHERE name = %s", stream)
-        self.token = self.position = -1
-
-    def lease(self) -> None:
-        rows = self.db.execute(
-            "SELECT position, token FROM llm.stream_lease(%s, %s)", (self.number, [self.partition])
-        ).fetchall()
-        assert len(rows) == 1
-        self.position, self.token = rows[0]
-        if self.position is None:
-            self.position = 0
-            assert value(
-                self.db,
-                "SELECT llm.stream_position(%s, %s, %s, 0)",
-                self.number,
-                self.partition,
-                self.token,
-            )
-
-    def write(self, payloads: list[str | None]) -> int:
-        if self.token < 0:
-            self.lease()
-        end = self.position + len(payloads)
-        claim = {"partition": self.partition, "token": self.token, "start": self.position, "end": end, "last": end}
-        count = len(payloads)
-        records = (payloads, [0] * count, list(range(self.position, end)), [1e12] * count, ["k"] * count)
-        done = value(
-            self.db,
-            "SELECT llm.stream_write(%s, %s, %s, %s, %s, %s, %s, '[]')",
-            self.number,
-            *map(json.dumps, ([claim], *records)),
-        )
-        if done >= 0:
-            self.position = end
-        return int(done)
-
-
-def payments(*rows: tuple[Any, ...]) -> list[str]:
-    return [json.dumps({"id": id, "amount": amount, "sent_at": at}) for id, amount, at in rows]
-
-
-def create(db: psycopg.Connection, name: str = "payments", target: str = "payment", **options: Any) -> None:
-    given = {"source": KAFKA, "columns": COLUMNS} | options
-    arguments = ", ".join(f"{option} => %s" for option in given)
-    db.execute(f"SELECT stream_create(%s, target => %s, {arguments})", (name, target, *given.values()))
 
 
 def test_records_are_written_with_their_offset(db: psycopg.Connection) -> None:

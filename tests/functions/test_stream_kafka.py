@@ -248,7 +248,8 @@ def test_killed_at_random_every_event_is_counted_once(start: Start) -> None:
                             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                             " WHERE application_name = 'pg_llm worker' AND random() < 0.7"
                         )
-        print(happened)
+        print(happened, proxy.connections)
+        assert proxy.connections > 2
         with psycopg.connect(cluster.dsn(), autocommit=True) as db:
             wait_for(db, f"SELECT count(*) >= {count} FROM event", 120)
             time.sleep(1)
