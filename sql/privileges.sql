@@ -5,9 +5,9 @@ GRANT SELECT, UPDATE ON SEQUENCE llm.all_semantic_index_id_seq TO pg_database_ow
 -- What a model was trained on shows in its files.
 GRANT SELECT, INSERT ON llm.model_file TO pg_database_owner;
 -- For dumps and restores by a database's owner; everybody else has the views, each role its own rows.
-GRANT SELECT, INSERT ON llm.all_cleaning, llm.all_mark, llm.all_step, llm.all_change, llm.all_catalog, llm.all_description,
+GRANT SELECT, INSERT ON llm.all_cleaning, llm.all_mark, llm.all_step, llm.all_change, llm.all_rule, llm.all_catalog, llm.all_description,
     llm.all_taught, llm.all_metric, llm.all_ask, llm.all_ask_calibration TO pg_database_owner;
-GRANT SELECT, INSERT, UPDATE, DELETE ON llm.cleaning, llm.mark, llm.step, llm.change, llm.catalog, llm.description,
+GRANT SELECT, INSERT, UPDATE, DELETE ON llm.cleaning, llm.mark, llm.step, llm.change, llm.rule, llm.catalog, llm.description,
     llm.taught, llm.metric, llm.ask_log, llm.ask_calibration TO PUBLIC;
 GRANT SELECT, UPDATE ON SEQUENCE llm.all_graph_id_seq, llm.all_graph_source_id_seq, llm.all_graph_row_id_seq, llm.all_entity_id_seq,
 llm.all_relation_id_seq TO pg_database_owner;

@@ -146,6 +146,10 @@ class UndefinedObject(Error):
     default_hint = "Write table, schema.table, table.column or schema.table.column."
 
 
+class DuplicateObject(Error):
+    sqlstate = "42710"
+
+
 class UndefinedQuestion(Error):
     sqlstate = "42704"
     default_hint = "SELECT id, question FROM llm.ask_log shows yours; SET llm.ask_log = on keeps them."

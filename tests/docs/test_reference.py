@@ -35,6 +35,7 @@ TABLES = {
     "llm.all_mark",
     "llm.all_step",
     "llm.all_change",
+    "llm.all_rule",
     "llm.all_graph",
     "llm.all_graph_source",
     "llm.all_graph_row",

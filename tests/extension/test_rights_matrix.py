@@ -76,6 +76,7 @@ llm_reveal('a', 'none')                                                 42704   
 llm_register_key('x', 'env:NOT_SET')                                    22023     42501 42501   42501 42501
 llm_drop_key('x')                                                       42704     42501 42501   42501 42501
 k_anonymity('shop.note', '{kind}')                                      ok        ok    ok      42501 42501
+llm_mask('shop.note', '{"kind": "null"}')                               ok        ok    42501   42501 42501
 llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok        ok    ok      42501 42501
 llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
 llm_promote('topic', 'topic', '{rows}')                                 22023     42501 42501   42501 42501
@@ -99,6 +100,11 @@ llm_refuse('{run}', "column" => 'kind')                                 42704   
 llm_apply('{run}')                                                      42704     ok    42704   42704 42501
 llm_rollback('{run}')                                                   42704     ok    42704   42704 42501
 llm_rules('{run}')                                                      42704     ok    42704   42704 42501
+llm_guard('shop.note', '{run}', 'preview')                              42704     ok    42704   42704 42501
+llm_drop_guard('shop.note')                                             ok        ok    42501   42501 42501
+llm_define_rule('shop.note', 'filled', 'kind IS NOT NULL')              ok        ok    ok      42501 42501
+llm_drop_rule('shop.note', 'none')                                      42704     42704 42704   42704 42501
+llm_check('shop.note')                                                  ok        ok    ok      ok    42501
 CALL semantic_index('shop.note', '{kind}', name => 'other')             ok        ok    42501   42501 42501
 CALL semantic_refresh('shop.note')                                      ok        ok    42501   42501 42501
 CALL semantic_drop('shop.note')                                         ok        ok    42501   42501 42501
@@ -200,6 +206,7 @@ llm.all_mark                   -      ra
 llm.all_merge                  -      ra
 llm.all_metric                 -      ra
 llm.all_relation               -      ra
+llm.all_rule                   -      ra
 llm.all_semantic_index         -      ra
 llm.all_step                   -      ra
 llm.all_taught                 -      ra
@@ -240,6 +247,7 @@ llm.recommender                r      r
 llm.redaction_key              r      r
 llm.relation                   r      r
 llm.relation_end               -      -
+llm.rule                       rawd   rawd
 llm.run                        r      r
 llm.seen_alias                 -      -
 llm.seen_evidence              -      -
