@@ -26,16 +26,16 @@ Connect = Callable[..., psycopg.Connection]
 CARDS = '["id bigint", "card text", "amount numeric", "country text", "merchant text", "at timestamptz"]'
 # The manual's example.
 FRAUD = """
-    SELECT stream_window('card_10_min', 'cards', 'hopping', '10 min', slide => '5 min', group_by => '{card}',
+    CALL stream_window('card_10_min', 'cards', 'hopping', '10 min', slide => '5 min', group_by => '{card}',
         aggregates => '{"payments": "count(*)", "tiny": "sum(is_tiny)"}');
-    SELECT stream_window('card_hour', 'cards', 'hopping', '1 hour', slide => '15 min', group_by => '{card}',
+    CALL stream_window('card_hour', 'cards', 'hopping', '1 hour', slide => '15 min', group_by => '{card}',
         aggregates => '{"one": "min(country)", "other": "max(country)"}');
-    SELECT stream_alert('unusual amount', 'cards', 'score > 4.3 AND amount > 300',
+    CALL stream_alert('unusual amount', 'cards', 'score > 4.3 AND amount > 300',
         dedupe => 'card', cooldown => '1 hour',
         score => '{"method": "robust_z", "value": "magnitude", "group": ["card"]}');
-    SELECT stream_alert('many payments', 'card_10_min', 'payments >= 6', dedupe => 'card', cooldown => '1 hour');
-    SELECT stream_alert('tiny payments', 'card_10_min', 'tiny >= 3', dedupe => 'card', cooldown => '1 hour');
-    SELECT stream_alert('two countries', 'card_hour', 'one <> other', dedupe => 'card', cooldown => '1 hour')
+    CALL stream_alert('many payments', 'card_10_min', 'payments >= 6', dedupe => 'card', cooldown => '1 hour');
+    CALL stream_alert('tiny payments', 'card_10_min', 'tiny >= 3', dedupe => 'card', cooldown => '1 hour');
+    CALL stream_alert('two countries', 'card_hour', 'one <> other', dedupe => 'card', cooldown => '1 hour')
 """
 
 
@@ -83,12 +83,10 @@ def test_planted_frauds_are_found(db: psycopg.Connection) -> None:
 
 def test_an_alarm_is_raised_once_with_its_evidence(db: psycopg.Connection, connect: Connect) -> None:
     create(db, key=["id"], event_time="sent_at")
-    db.execute("SELECT stream_alert('large', 'payments', 'amount > 100')")
+    db.execute("CALL stream_alert('large', 'payments', 'amount > 100')")
+    db.execute("CALL stream_alert('told', 'payments', 'amount > 100', action => 'notify', \"to\" => 'large payments')")
     db.execute(
-        "SELECT stream_alert('told', 'payments', 'amount > 100', action => 'notify', \"to\" => 'large payments')"
-    )
-    db.execute(
-        "SELECT stream_alert('per day', 'payments', 'amount > 100', dedupe => 'sent_at::date', cooldown => '1 hour')"
+        "CALL stream_alert('per day', 'payments', 'amount > 100', dedupe => 'sent_at::date', cooldown => '1 hour')"
     )
     listener = connect()
     listener.execute('LISTEN "large payments"')
@@ -110,14 +108,14 @@ def test_an_alarm_is_raised_once_with_its_evidence(db: psycopg.Connection, conne
     assert all(done for *_, done in found)
     told = [json.loads(note.payload) for note in listener.notifies(timeout=2, stop_after=3)]
     assert [note["evidence"]["amount"] for note in told] == [500, 300, 400]
-    db.execute("SELECT stream_drop('large')")
+    db.execute("CALL stream_drop('large')")
     assert value(db, "SELECT count(*) FROM stream_alarm WHERE alert = 'large'") == 0
 
 
 def test_a_window_raises_an_alarm_once(db: psycopg.Connection) -> None:
     create(db, event_time="sent_at")
-    db.execute("SELECT stream_window('busy', 'payments', 'tumbling', '1 hour')")
-    db.execute("SELECT stream_alert('many', 'busy', 'rows >= 2')")
+    db.execute("CALL stream_window('busy', 'payments', 'tumbling', '1 hour')")
+    db.execute("CALL stream_alert('many', 'busy', 'rows >= 2')")
     reader = Reader(db, "payments")
     for n in range(4):
         reader.write(payments((n, 1, "2026-01-01T00:10:00Z")))
@@ -127,7 +125,7 @@ def test_a_window_raises_an_alarm_once(db: psycopg.Connection) -> None:
 def test_ewma_and_hostile_numbers(db: psycopg.Connection) -> None:
     create(db, event_time="sent_at", columns='["id bigint", "amount float8", "sent_at timestamptz"]')
     score = {"method": "ewma", "value": "amount", "alpha": 0.2, "least": 5}
-    db.execute("SELECT stream_alert('jump', 'payments', 'abs(score) > 5', score => %s)", (json.dumps(score),))
+    db.execute("CALL stream_alert('jump', 'payments', 'abs(score) > 5', score => %s)", (json.dumps(score),))
     reader = Reader(db, "payments")
     steady = [(n, 10 + n % 3, None) for n in range(30)]
     reader.write(payments(*steady, (99, 60, None), (100, None, None)))
@@ -150,14 +148,14 @@ def test_what_cannot_be_an_alert(db: psycopg.Connection, role: str) -> None:
     ):
         if match:
             with pytest.raises(errors.InvalidParameterValue, match=match):
-                db.execute(f"SELECT stream_alert({arguments})")
-    db.execute("SELECT stream_alert('a', 'payments', 'true')")
+                db.execute(f"CALL stream_alert({arguments})")
+    db.execute("CALL stream_alert('a', 'payments', 'true')")
     with pytest.raises(errors.DuplicateObject):
-        db.execute("SELECT stream_alert('a', 'payments', 'true')")
+        db.execute("CALL stream_alert('a', 'payments', 'true')")
     db.execute(f"SET ROLE {role}")
-    for call in ("stream_alert('b', 'payments', 'true')", "stream_drop('a')"):
+    for call in ("CALL stream_alert('b', 'payments', 'true')", "CALL stream_drop('a')"):
         with pytest.raises(errors.UndefinedObject):
-            db.execute(f"SELECT {call}")
+            db.execute(call)
     assert db.execute("SELECT * FROM stream_alarm").fetchall() == []
     assert db.execute("SELECT * FROM llm.stream_alarms(10)").fetchall() == []
     for relation in ("llm.all_stream_alert", "llm.all_stream_alarm", "llm.stream_score", "llm.all_stream_window"):
@@ -199,9 +197,9 @@ def test_alarms_go_to_webhooks_and_topics(db: psycopg.Connection, hook: str) -> 
         kafka.create_topic(broker, "payment", 1)
         source = json.dumps({"kind": "kafka", "servers": broker, "topic": "payment"})
         create(db, source=source, max_delay="10 ms")
-        db.execute("SELECT stream_alert('h', 'payments', 'amount > 1', action => 'webhook', \"to\" => 'OPS')")
-        db.execute("SELECT stream_alert('n', 'payments', 'amount > 1', action => 'webhook', \"to\" => 'NOWHERE')")
-        db.execute("SELECT stream_alert('k', 'payments', 'amount > 1', action => 'kafka', \"to\" => 'alarms')")
+        db.execute("CALL stream_alert('h', 'payments', 'amount > 1', action => 'webhook', \"to\" => 'OPS')")
+        db.execute("CALL stream_alert('n', 'payments', 'amount > 1', action => 'webhook', \"to\" => 'NOWHERE')")
+        db.execute("CALL stream_alert('k', 'payments', 'amount > 1', action => 'kafka', \"to\" => 'alarms')")
         kafka.produce(broker, "payment", [(0, row.encode()) for row in payments((1, 5, None), (2, 0, None))])
         command = [sys.executable, "-m", "pg_llm.worker", "--dsn", db.info.dsn]
         environment = dict(os.environ) | {"PG_LLM_WEBHOOK_OPS": hook}

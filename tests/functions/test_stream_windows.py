@@ -124,7 +124,7 @@ def test_windows_are_what_a_query_over_all_rows_gives(db: psycopg.Connection, ke
     db.execute("SET timezone = 'Europe/Berlin'")
     create(db, columns=EVENTS, event_time="sent_at", key=["id"] if keyed else None)
     for name, definition in WINDOWS.items():
-        db.execute(f"SELECT stream_window('{name}', 'payments', {definition})")
+        db.execute(f"CALL stream_window('{name}', 'payments', {definition})")
     readers = [Reader(db, "payments", f"payment/{n}") for n in range(2)]
     for reader in readers:
         reader.lease_among([one.partition for one in readers])
@@ -140,8 +140,8 @@ def test_windows_are_what_a_query_over_all_rows_gives(db: psycopg.Connection, ke
     check(db)
     # Windows that are defined later are filled from what there is.
     for name, definition in WINDOWS.items():
-        db.execute(f"SELECT stream_drop('{name}')")
-        db.execute(f"SELECT stream_window('{name}', 'payments', {definition})")
+        db.execute(f"CALL stream_drop('{name}')")
+        db.execute(f"CALL stream_window('{name}', 'payments', {definition})")
     check(db)
 
 
@@ -151,9 +151,9 @@ def at(minute: float) -> str:
 
 def test_late_rows(db: psycopg.Connection) -> None:
     create(db, columns=EVENTS, event_time="sent_at")
-    db.execute("SELECT stream_window('w', 'payments', 'tumbling', '5 min', lateness => '10 min')")
-    db.execute("SELECT stream_window('v', 'payments', 'tumbling', '5 min', lateness => '0')")
-    db.execute("SELECT stream_window('s', 'payments', 'session', '5 min', lateness => '10 min')")
+    db.execute("CALL stream_window('w', 'payments', 'tumbling', '5 min', lateness => '10 min')")
+    db.execute("CALL stream_window('v', 'payments', 'tumbling', '5 min', lateness => '0')")
+    db.execute("CALL stream_window('s', 'payments', 'session', '5 min', lateness => '10 min')")
     reader = Reader(db, "payments")
 
     def write(*minutes: float) -> None:
@@ -174,7 +174,7 @@ def test_late_rows(db: psycopg.Connection) -> None:
 
 def test_a_clock_that_is_wrong_makes_nothing_late(db: psycopg.Connection) -> None:
     create(db, columns=EVENTS, event_time="sent_at")
-    db.execute("SELECT stream_window('w', 'payments', 'tumbling', '5 min', lateness => '0')")
+    db.execute("CALL stream_window('w', 'payments', 'tumbling', '5 min', lateness => '0')")
     reader = Reader(db, "payments")
     reader.write(
         [json.dumps({"sent_at": "2999-01-01"}), json.dumps({"sent_at": "infinity"}), json.dumps({"sent_at": at(0)})]
@@ -187,7 +187,7 @@ def test_a_clock_that_is_wrong_makes_nothing_late(db: psycopg.Connection) -> Non
 
 def test_the_watermark_is_that_of_the_slowest_partition(db: psycopg.Connection) -> None:
     create(db, columns=EVENTS, event_time="sent_at")
-    db.execute("SELECT stream_window('w', 'payments', 'tumbling', '5 min', lateness => '0')")
+    db.execute("CALL stream_window('w', 'payments', 'tumbling', '5 min', lateness => '0')")
     readers = [Reader(db, "payments", f"payment/{n}") for n in range(2)]
     for reader in readers:
         reader.lease_among([one.partition for one in readers])
@@ -217,17 +217,17 @@ def test_what_cannot_be_windows(db: psycopg.Connection, role: str) -> None:
         ("'w', 'payments', 'tumbling', '1 min', aggregates => '{\"a\": \"sum(x); DROP\"}'", "not an aggregate"),
     ):
         with pytest.raises(errors.InvalidParameterValue, match=match):
-            db.execute(f"SELECT stream_window({arguments})")
+            db.execute(f"CALL stream_window({arguments})")
     with pytest.raises(errors.DuplicateObject):
-        db.execute("SELECT stream_window('payments', 'payments', 'tumbling', '5 min')")
+        db.execute("CALL stream_window('payments', 'payments', 'tumbling', '5 min')")
     with pytest.raises(errors.DuplicateObject):
-        db.execute("SELECT stream_window('payment', 'payments', 'tumbling', '5 min')")
-    db.execute("SELECT stream_window('w', 'payments', 'tumbling', '5 min')")
+        db.execute("CALL stream_window('payment', 'payments', 'tumbling', '5 min')")
+    db.execute("CALL stream_window('w', 'payments', 'tumbling', '5 min')")
     db.execute(f"SET ROLE {role}")
-    for call in ("stream_window('v', 'payments', 'tumbling', '5 min')", "stream_drop('w')"):
+    for call in ("CALL stream_window('v', 'payments', 'tumbling', '5 min')", "CALL stream_drop('w')"):
         with pytest.raises(errors.UndefinedObject):
-            db.execute(f"SELECT {call}")
+            db.execute(call)
     with pytest.raises(errors.InsufficientPrivilege):
         db.execute("SELECT * FROM w")
-    db.execute("RESET ROLE; SELECT stream_drop('payments')")
+    db.execute("RESET ROLE; CALL stream_drop('payments')")
     assert value(db, "SELECT to_regclass('w') IS NULL")

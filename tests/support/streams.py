@@ -66,4 +66,4 @@ def payments(*rows: tuple[Any, ...]) -> list[str]:
 def create(db: psycopg.Connection, name: str = "payments", target: str = "payment", **options: Any) -> None:
     given = {"source": KAFKA, "columns": COLUMNS} | options
     arguments = ", ".join(f"{option} => %s" for option in given)
-    db.execute(f"SELECT stream_create(%s, target => %s, {arguments})", (name, target, *given.values()))
+    db.execute(f"CALL stream_create(%s, target => %s, {arguments})", (name, target, *given.values()))
