@@ -57,7 +57,7 @@ def create(db: psycopg.Connection, servers: str, topic: str, target: str = "even
     given = {"columns": '["id bigint", "body text"]', "max_delay": "50 ms"} | options
     arguments = ", ".join(f"{option} => %s" for option in given)
     db.execute(
-        f"SELECT stream_create(%s, source => %s, target => %s, {arguments})",
+        f"CALL stream_create(%s, source => %s, target => %s, {arguments})",
         (topic, json.dumps(source), target, *given.values()),
     )
 
@@ -97,10 +97,10 @@ def test_a_replay_and_a_moment(db: psycopg.Connection, broker: str, start: Start
     wait_for(db, "SELECT count(*) = 150 FROM event")
     db.execute("TRUNCATE event; SELECT stream_seek('replay', 'replay/0', 90)")
     wait_for(db, "SELECT count(*) = 60 FROM event")
-    db.execute("SELECT stream_pause('replay')")
+    db.execute("CALL stream_pause('replay')")
     db.execute("TRUNCATE event")
     db.execute("SELECT stream_seek('replay', at => %s)", (moment,))
-    db.execute("SELECT stream_resume('replay')")
+    db.execute("CALL stream_resume('replay')")
     wait_for(db, "SELECT count(*) = 50 FROM event")
 
 
@@ -145,7 +145,7 @@ def test_settings_are_named_and_lie_in_the_workers_environment(
     kafka.produce(broker, "secret", events(0, 10, 1))
     source = json.dumps({"kind": "kafka", "security": "PROD", "topic": "secret"})
     db.execute(
-        "SELECT stream_create('secret', %s, 'event', '[\"id bigint\"]', max_delay => '10 ms')",
+        "CALL stream_create('secret', %s, 'event', '[\"id bigint\"]', max_delay => '10 ms')",
         (source,),
     )
     ignorant = start(db.info.dsn)
@@ -203,9 +203,9 @@ def test_killed_at_random_every_event_is_counted_once(start: Start) -> None:
                 event_time="at",
                 max_batch=300,
             )
-            db.execute("SELECT stream_window('per_minute', 'once', 'tumbling', '1 min')")
+            db.execute("CALL stream_window('per_minute', 'once', 'tumbling', '1 min')")
             db.execute(
-                "SELECT stream_window('per_session', 'once', 'session', '20 s', group_by => '{body}',"
+                "CALL stream_window('per_session', 'once', 'session', '20 s', group_by => '{body}',"
                 ' aggregates => \'{"rows": "count(*)", "ids": "sum(id)"}\')'
             )
         workers = [start(cluster.dsn()) for _ in range(2)]
@@ -248,7 +248,8 @@ def test_killed_at_random_every_event_is_counted_once(start: Start) -> None:
                             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                             " WHERE application_name = 'pg_llm worker' AND random() < 0.7"
                         )
-        print(happened)
+        print(happened, proxy.connections)
+        assert proxy.connections > 2
         with psycopg.connect(cluster.dsn(), autocommit=True) as db:
             wait_for(db, f"SELECT count(*) >= {count} FROM event", 120)
             time.sleep(1)

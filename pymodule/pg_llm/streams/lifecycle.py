@@ -150,7 +150,7 @@ def seek(db: Connection, name: str, partition: str | None, position: int | None,
 
 
 def drop(db: Connection, stream: Stream) -> None:
-    """Forget a stream; its target stays."""
+    """Forget a stream with its windows; its target stays."""
     if stream.source["kind"] == "table":
         table_source.unfollow(db, stream.id)
     _delete(db, stream.id)
