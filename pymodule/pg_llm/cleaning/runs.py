@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pg_llm import arguments
-from pg_llm.cleaning import analysis, steps, target_table
+from pg_llm.cleaning import analysis, kept_rules, steps, target_table
 from pg_llm.cleaning import rules as integrity_rules
 from pg_llm.cleaning.analysis import Analysis, Cell, Finding, Knowledge
 from pg_llm.cleaning.interruptible import chunks, garbage_collection_paused
@@ -175,7 +175,7 @@ def _examine(db: Connection, run: Run, rules: Rules, command: str, propose: bool
                 report(detector, 0, len(table.keys))
 
             step(integrity_rules.DETECTOR)
-            violations = list(integrity_rules.detect(db, rules, table))
+            violations = [*integrity_rules.detect(db, rules, table), *kept_rules.violations(db, run.target, table)]
             marks, corrections = _load_marks(db, run, table.keys), _load_corrections(db, run)
             return table.keys, table.find(step, Knowledge(marks, corrections, rules.dependencies, violations))
 
@@ -188,7 +188,10 @@ def _examine(db: Connection, run: Run, rules: Rules, command: str, propose: bool
         }
         findings = [finding for finding in found if finding.column in writable]
         report("writing", 0, sum(len(finding.rows) for finding in findings))
-        forbidden = integrity_rules.forbidden_repairs(db, rules, keys, findings) if propose else set()
+        forbidden: set[Cell] = set()
+        if propose:
+            conditions = kept_rules.conditions(db, run.target.table)
+            forbidden = integrity_rules.forbidden_repairs(db, rules, keys, findings, conditions)
         return _store_findings(db, run, keys, findings, forbidden, propose)
 
 
