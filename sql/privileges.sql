@@ -32,3 +32,9 @@ GRANT SELECT, INSERT ON llm.budget TO pg_database_owner;
 GRANT SELECT ON @extschema@.llm_usage TO PUBLIC;
 -- Where a key lies is no secret; the key itself is in no table.
 GRANT SELECT ON llm.redaction_key TO PUBLIC;
+-- Streams: transforms and records, for dumps; each role has the views of its own.
+GRANT SELECT, INSERT ON llm.all_stream, llm.stream_offset, llm.all_stream_dead_letter, llm.stream_change, llm.all_stream_window,
+    llm.all_stream_alert, llm.stream_score, llm.all_stream_alarm TO pg_database_owner;
+GRANT SELECT, UPDATE ON SEQUENCE llm.all_stream_id_seq, llm.all_stream_dead_letter_id_seq, llm.stream_change_id_seq,
+    llm.all_stream_window_id_seq, llm.all_stream_alert_id_seq, llm.all_stream_alarm_id_seq TO pg_database_owner;
+GRANT SELECT ON @extschema@.stream_stats, @extschema@.stream_dead_letter, @extschema@.stream_alarm TO PUBLIC;

@@ -8,12 +8,11 @@ from typing import Any, NamedTuple
 import psycopg
 import pytest
 from pages import MANUAL, PAGES, README, text
+from pg_llm import errors, settings
 from pg_llm.graph import options as graph
 from pg_llm.models import spec
 from pg_llm.recommend import options as recommend
 from pg_llm.training import options as training
-
-from pg_llm import errors, settings
 
 OBJECTS = """
     SELECT CASE n.nspname WHEN 'llm' THEN 'llm.' ELSE '' END || coalesce(p.proname, c.relname),

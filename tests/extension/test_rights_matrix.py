@@ -76,6 +76,7 @@ llm_reveal('a', 'none')                                                 42704   
 llm_register_key('x', 'env:NOT_SET')                                    22023     42501 42501   42501 42501
 llm_drop_key('x')                                                       42704     42501 42501   42501 42501
 k_anonymity('shop.note', '{kind}')                                      ok        ok    ok      42501 42501
+llm_mask('shop.note', '{"kind": "null"}')                               ok        ok    42501   42501 42501
 llm_suspect_labels('SELECT id, body, kind FROM shop.note')              ok        ok    ok      42501 42501
 llm_evaluate('topic', '{rows}')                                         ok        ok    ok      42501 42501
 llm_promote('topic', 'topic', '{rows}')                                 22023     42501 42501   42501 42501

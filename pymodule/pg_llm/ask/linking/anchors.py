@@ -20,6 +20,8 @@ _LEAST_SCORE = 0.4
 _DETERMINERS = {"the", "all", "every", "each", "any", "those", "our", "me"}
 # Words that a request may follow.
 _ASKING = {"i", "we", "you", "please", "to", "and", "can", "could", "would", "me", "then", "d"}
+# Verbs before the verb of a question.
+_AUXILIARIES = {"do", "does", "did"}
 # Names by meaning alone: what they are worth beside names by their words, and from which similarity on.
 _MEANING_WEIGHT, _LEAST_MEANING = 0.85, 0.62
 # Words that no name begins or ends with.
@@ -62,7 +64,7 @@ def _names(tokens: Sequence[Token], index: NameIndex, schema: Schema) -> Iterato
         for ref, score in index.match(sorted(set(stems))).items():
             if [token.stem for token in part[:2]] == ["number", "of"] and not _holds_number(schema, ref):
                 continue
-            if score >= _LEAST_SCORE:
+            if score >= _LEAST_SCORE and not _ends_with_table(part, schema, ref):
                 yield Anchor("table" if ref[1] < 0 else "column", start, end, score, ref, _text(part))
         negated = _without_negation(stems[0]) if len(stems) == 1 else ""
         if negated:
@@ -74,6 +76,14 @@ def _names(tokens: Sequence[Token], index: NameIndex, schema: Schema) -> Iterato
         text = "".join(token.text for token in tokens[start:end])
         for ref, score in index.chinese.get(text, {}).items():
             yield Anchor("table" if ref[1] < 0 else "column", start, end, score, ref, text)
+
+
+def _ends_with_table(part: Sequence[Token], schema: Schema, ref: Ref) -> bool:
+    """True for a column with the noun of its rows behind it: star hotels are hotels, hotel stars are stars."""
+    noun = schema.tables[ref[0]].words[-1]
+    if ref[1] < 0 or len(part) < 2 or part[-1].stem != noun:
+        return False
+    return noun not in schema.column(ref).words and not any(token.text in _INSIDE for token in part)
 
 
 def _holds_number(schema: Schema, ref: Ref) -> bool:
@@ -169,9 +179,17 @@ def _operators(tokens: Sequence[Token]) -> Iterator[Anchor]:
         for kind, meaning in found:
             if kind == "label" and _is_verb(tokens, start):
                 continue
+            if (kind, meaning) == ("attribute", ("price",)) and not _AUXILIARIES & {
+                token.text.lower() for token in tokens[:start]
+            }:
+                # The cost is a noun here.
+                continue
             yield Anchor(kind, start, end, meaning=meaning, text=_text(part))
         if key in operators.CHINESE_GLUE:
             yield Anchor("glue", start, end, text="".join(token.text for token in part))
+    for n, token in enumerate(tokens[1:], 1):
+        if token.stem in operators.UNITS and tokens[n - 1].text.lower() in ("and", ","):
+            yield Anchor("unit", n, n + 1, meaning=(token.stem,), text=token.text)
     for n, token in enumerate(tokens):
         if n and token.text.isupper() and token.text != "I" and tokens[n - 1].kind != "punct":
             continue
@@ -196,7 +214,7 @@ def _begins(tokens: Sequence[Token], place: int) -> bool:
     before = tokens[place - 1] if place else None
     if tokens[place].text.lower() != tokens[place].stem:
         return False
-    return before is None or before.kind == "punct" or before.text.lower() in _ASKING
+    return before is None or (before.kind == "punct" and before.text != "-") or before.text.lower() in _ASKING
 
 
 def by_meaning(tokens: Sequence[Token], unknown: Sequence[int], similar: NameMatcher) -> Iterator[Anchor]:

@@ -18,8 +18,6 @@ from pg_llm.models.llama.settings import choose
 from pg_llm.models.spec import ModelSpec
 from pg_llm.models.special_tokens import SpecialTokens
 
-# Characters of a prompt that is read anew in a fraction of a second.
-_SHORT_PROMPT = 400
 # Tokens to which a text is truncated for a prompt, and characters of a long one.
 _MAX_TEXT_TOKENS, _LONGEST_TOKEN = 1000, 64
 # Characters of a token, roughly and for European languages.
@@ -139,10 +137,7 @@ class LlamaGeneration:
     async def _complete(self, asked: _Completion) -> Written:
         """The text, empty where its grammar leaves it incomplete. Raises InvalidInput where it is not followed."""
         prompt = await self._llama.prompt(asked.messages)
-        # What is left of a prompt that begins as an earlier one is computed in other pieces, and comes out otherwise
-        # where two tokens are nearly as likely: only long prompts gain by it.
-        body = {**asked.body, "prompt": prompt, "cache_prompt": len(prompt) > _SHORT_PROMPT}
-        events = await self._llama.stream("/completion", body)
+        events = await self._llama.stream("/completion", {**asked.body, "prompt": prompt})
         text, last = "".join(event["content"] for event in events), events[-1]
         is_complete = last.get("stop_type") == "eos"
         if grammar := asked.body.get("grammar"):

@@ -13,9 +13,12 @@ from pg_llm.models.spec import ModelSpec
 _SLOTS, _MORE_SLOTS, _FEW_THREADS = 2, 4, 4
 # Tokens of a prompt and its answer together, unless the option says more.
 _CONTEXT = 4096
-# Prompt tokens that are computed together. Fewer would take less memory (64: 14 MB), but where a prompt is cut then
-# depends on what its slot has read before, and a text came out otherwise by that.
-_BATCH = 512
+# Prompt tokens that are computed together. More would take more memory (512: 14 MB).
+_BATCH = 64
+# Types of keys and of values. Where both are 16-bit floating point, llama.cpp computes attention in ways that depend on
+# how many tokens are read together, and on what stands beside them, so that a text would come out otherwise after texts
+# that begin as it does. 8 bits take half the memory, too.
+_QUANTIZED, _UNQUANTIZED = ("Q8_0", "Q8_0"), ("F16", "BF16")
 # Bytes of weights for which one more thread is taken: threads of a small model would wait for each other mostly, and
 # beside other work two of them were no faster than one.
 _BYTES_PER_THREAD = 64 << 20
@@ -31,6 +34,7 @@ class Settings:
     slots: int
     batch: int
     threads: int
+    cache_types: tuple[str, str] = _QUANTIZED
     embedding: bool = False
 
 
@@ -49,4 +53,5 @@ def choose(spec: ModelSpec, folder: Path, threads: int) -> Settings:
         slots=slots,
         batch=min(_BATCH, context),
         threads=max(1, min(threads, size // _BYTES_PER_THREAD)),
+        cache_types=_QUANTIZED if header.has_blocks else _UNQUANTIZED,
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 
 from pg_llm.ask import words
-from pg_llm.ask.grammar.clause import Clause, Misfit
-from pg_llm.ask.grammar.logical_form import Bucket, Column, Condition
+from pg_llm.ask.grammar.clause import Clause, Misfit, Node
+from pg_llm.ask.grammar.logical_form import NO_WORDS, Bucket, Column, Condition
+from pg_llm.ask.linking import times
 from pg_llm.ask.linking.times import Period
 from pg_llm.ask.schema import Ref
 
@@ -30,8 +31,71 @@ def period(clause: Clause, index: int) -> bool:
         ref = clause.nodes[beside].ref
     if said.relative and said.begin and said.end:
         clause.assumptions.append(f"{node.text} is {said.begin} to {said.end - datetime.timedelta(days=1)}")
+    if any(
+        other.condition and other.condition.op == "period" and other.condition.term == Column(ref)
+        for other in clause.nodes
+    ):
+        raise Misfit("two periods of one date")
     by_year = clause.schema.column(ref).kind == "number"
     return clause.put_condition(first, last, _years(ref, said) if by_year else _days(ref, said))
+
+
+def compared(clause: Clause, index: int) -> bool:
+    """Two periods side by side, which rows are grouped by: compare 2024 and 2025."""
+    node, versus = clause.at(index, "period"), clause.at(index + 1, "versus")
+    last = index + (2 if versus else 1)
+    if node is None or clause.at(last, "period") is None or not clause.asks("versus") or clause.asks("growth"):
+        return False
+    spans = [_span(one) for one in (node, clause.nodes[last])]
+    units = {times.unit_of(begin, end) for begin, end in spans}
+    unit = units.pop()
+    if units or unit is None or spans[0] == spans[1]:
+        raise Misfit("periods that cannot be compared")
+    ref = date_column(clause, index)
+    by_year = clause.schema.column(ref).kind == "number"
+    if by_year and unit != "year":
+        raise Misfit("a part of a year where only years are kept")
+    values = tuple(float(begin.year) if unit == "year" else begin for begin, _ in sorted(spans))
+    bucket = Bucket(ref, unit)
+    made = clause.put(index, last, Node("key", 0, 0, NO_WORDS, ref, meaning=("each",), terms=[bucket]))
+    made.words = made.words.union(*(one.words for one in clause.take("versus")))
+    made.own_words()
+    place = clause.nodes.index(made)
+    clause.nodes.insert(
+        place, Node("condition", made.start, made.start, NO_WORDS, ref, condition=Condition("in", bucket, values))
+    )
+    return True
+
+
+def growth(clause: Clause, index: int) -> bool:
+    """By how much percent a number grew from one period to another."""
+    node = clause.at(index, "growth")
+    if node is None:
+        return False
+    places = [place for place, one in enumerate(clause.nodes) if one.kind == "period"]
+    spans = sorted(_span(clause.nodes[place]) for place in places)
+    if len(spans) == 1 and times.unit_of(*spans[0]) is None:
+        # From 2024 to 2025.
+        ((begin, end),) = spans
+        first, last = times.add_months(begin, 12), times.add_months(end, -12)
+        spans = [(begin, first), (last, end)] if begin.month == end.month == 1 and first <= last else []
+    if len(spans) != 2 or times.unit_of(*spans[0]) is None or times.unit_of(*spans[0]) != times.unit_of(*spans[1]):
+        raise Misfit("a growth without its two periods")
+    ref = date_column(clause, places[0])
+    if clause.schema.column(ref).kind == "number":
+        raise Misfit("a growth where only years are kept")
+    old, new = (Condition("period", Column(ref), span) for span in spans)
+    node.condition, node.inner = new, old
+    node.words = node.words.union(*(one.words for one in clause.take("period", "versus")))
+    node.kind = "grown"
+    return True
+
+
+def _span(node: Node) -> tuple[datetime.date, datetime.date]:
+    said = node.anchor.period if node.anchor else None
+    if said is None or said.begin is None or said.end is None:
+        raise Misfit("an open period is compared")
+    return said.begin, said.end
 
 
 def event(clause: Clause, index: int) -> bool:
@@ -76,7 +140,9 @@ def date_column(clause: Clause, index: int) -> Ref:
     buckets = [term for node in clause.nodes for term in node.terms if isinstance(term, Bucket)]
     if buckets:
         return buckets[0].ref
-    for place in [*reversed(range(index)), *range(index + 1, len(clause.nodes))]:
+    places = [*reversed(range(index)), *range(index + 1, len(clause.nodes))]
+    # Groups come last: orders per customer in 2025 are orders of that year.
+    for place in sorted(places, key=lambda place: clause.nodes[place].kind == "key"):
         for table in clause.nodes[place].tables():
             found = _date_of(clause, table)
             if found is not None:

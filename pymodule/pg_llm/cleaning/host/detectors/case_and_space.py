@@ -70,7 +70,7 @@ def _tidy(value: str, counts: Mapping[str, int] | None = None) -> str:
 
     With counts, spaces inside a value stay if it is long or recurs: then they are how it is written.
     """
-    text = value.strip(" \t\xa0")
+    text = value.strip(" \t\xa0").replace("\xa0", " ")
     if counts is not None and (len(text) > _MAX_INNER_LENGTH or counts[value] >= _MIN_COUNT):
         return text
     return _SPACES.sub(" ", text)

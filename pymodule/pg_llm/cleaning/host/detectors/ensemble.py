@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -23,6 +23,7 @@ from pg_llm.cleaning.host.detectors import (
     encoding,
     learned_programs,
     outliers,
+    standardized,
     truth_discovery,
     typos,
     writings,
@@ -40,9 +41,13 @@ _MAX_CONFIDENCE = 0.99
 _PRIOR_RIGHT = 3
 
 
-_BY_NAME = {module.DETECTOR: module for module in (encoding, case_and_space, typos, writings, affixes, outliers)}
+# What tells a value's right writing from the column's values alone.
+_OF_WRITING = (encoding, case_and_space, writings, affixes)
+_BY_NAME = {module.DETECTOR: module for module in (*_OF_WRITING, typos, outliers)}
 # In the order in which they run.
-DETECTORS = [dependency_votes.DETECTOR, *_BY_NAME]
+DETECTORS = [*_BY_NAME, dependency_votes.DETECTOR]
+# Two columns that contradict each other are both reported, unless one repair is so much more probable.
+_MIN_LEAD = 0.2
 
 Declared = Sequence[tuple[int, int]]
 
@@ -78,21 +83,28 @@ class Ensemble:
         found += [finding for finding in by_sources if finding.column in settled]
         unsettled = [dependency for dependency in discovered if dependency.right not in settled]
         votes = ("votes", *declared, *sorted(settled))
-        found += self._keep(votes, lambda: list(dependency_votes.detect(table, unsettled)))
+        found += self._keep(votes, lambda: list(dependency_votes.detect(self._standardized, unsettled)))
         others = [finding for detector in _BY_NAME for finding in self._findings(detector)]
         others += learned_programs.detect(table)
         found += [finding for finding in others if finding.column not in settled]
-        return _combine_by_column(table, found)
+        return _without_contradictions(_combine_by_column(table, found))
+
+    @cached_property
+    def _standardized(self) -> Table:
+        findings = [finding for module in _OF_WRITING for finding in self._findings(module.DETECTOR)]
+        return standardized.standardized(self.table, findings)
 
     def _dependencies(self, declared: Declared) -> list[dependencies.Dependency]:
         # Voting on numbers misleads: their spelling tells nothing, and one that recurs is often just the usual one.
-        columns = enumerate(self.table.columns)
+        columns = enumerate(self._standardized.columns)
         spelled = [position for position, column in columns if not all(map(is_quantity, column.counts))]
-        discover = partial(dependencies.discover, self.table, _MIN_LIFT, declared, spelled)
+        discover = partial(dependencies.discover, self._standardized, _MIN_LIFT, declared, spelled)
         return self._keep(("dependencies", *declared), discover)
 
     def _findings(self, detector: str) -> list[Finding]:
-        return self._keep((detector,), lambda: list(_BY_NAME[detector].detect(self.table)))
+        # A misspelling is looked for among values that are written alike.
+        table = self._standardized if detector == typos.DETECTOR else self.table
+        return self._keep((detector,), lambda: list(_BY_NAME[detector].detect(table)))
 
     def _keep(self, key: tuple[object, ...], compute: Callable[[], list[_T]]) -> list[_T]:
         if key not in self._kept:
@@ -112,6 +124,37 @@ def _combine_by_column(table: Table, findings: Sequence[Finding]) -> list[Findin
         by_column[finding.column].append(_weighted(finding, precision))
     combined = [each for column, found in by_column.items() for each in _combine_column(table, column, found)]
     return combined + list(_contradicted_by_marks(table))
+
+
+def _without_contradictions(findings: list[Finding]) -> list[Finding]:
+    """Where two columns of a row each say that the other is wrong, both cells are reported and neither is repaired."""
+    by_columns: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    for place, finding in enumerate(findings):
+        if finding.determinant is not None and finding.confidence is not None:
+            by_columns[finding.column, finding.determinant[0]].append(place)
+    unsure: defaultdict[int, list[int]] = defaultdict(list)
+    for (column, determinant), places in by_columns.items():
+        mirrored = by_columns.get((determinant, column), [])
+        if column > determinant or not mirrored:
+            continue
+        at: dict[int, int] = {row: place for place in mirrored for row in findings[place].rows.tolist()}
+        for place in places:
+            for row in findings[place].rows.tolist():
+                if row in at:
+                    ours, theirs = findings[place].confidence or 0, findings[at[row]].confidence or 0
+                    if ours < theirs + _MIN_LEAD:
+                        unsure[place].append(row)
+                    if theirs < ours + _MIN_LEAD:
+                        unsure[at[row]].append(row)
+    kept = []
+    for place, finding in enumerate(findings):
+        if place in unsure:
+            is_unsure = np.isin(finding.rows, unsure[place])
+            kept.append(replace(finding, confidence=None).on(finding.rows[is_unsure]))
+            finding = finding.on(finding.rows[~is_unsure])
+        if len(finding.rows):
+            kept.append(finding)
+    return kept
 
 
 def _combine_column(table: Table, column: int, findings: Sequence[Finding]) -> Iterator[Finding]:

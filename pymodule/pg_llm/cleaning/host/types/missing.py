@@ -11,7 +11,7 @@ SURE = frozenset(
     n/a|n.a.|n. a.|n/d|n.d.|#n/a|#nv|#null!|#ref!|#value!|#div/0!|#name?|#num!|#bezug!|#wert!|#zahl!|#name|#¡valor!
     #¡ref!|#¡div/0!|#n/d|#valeur!|#nom?|#valore!|#rif!|#verw!|#waarde!|#н/д|#знач!|#ссылка!|#getting_data|#spill!|#calc!
     (null)|<null>|[null]|\\n|<na>|<none>|(none)|(blank)|(blanks)|(empty)|<empty>|(leer)|(vide)|(vacío)|(vuoto)|(leeg)
-    (unknown)|<unknown>|[unknown]|k.a.|k. a.|k.a|s/d|s.d.|s/n|b.d.|н/д|н.д.|нет данных|keine angabe
+    (unknown)|<unknown>|[unknown]|k.a.|k. a.|k.a|s/d|s.d.|s/n|s/o|b.d.|н/д|н.д.|нет данных|keine angabe
     keine angaben|nicht verfügbar|nicht bekannt|not available|not applicable|not known|not specified|not provided
     no data|no value|no answer|missing value|data missing|non renseigné|non disponible|non communiqué|sans objet
     sin datos|sin dato|no disponible|no aplica|sin información|não informado|não disponível|sem dados|sem informação
