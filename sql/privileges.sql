@@ -32,3 +32,6 @@ GRANT SELECT, INSERT ON llm.budget TO pg_database_owner;
 GRANT SELECT ON @extschema@.llm_usage TO PUBLIC;
 -- Where a key lies is no secret; the key itself is in no table.
 GRANT SELECT ON llm.redaction_key TO PUBLIC;
+-- Merges of duplicates: for dumps; everybody else has the views, each role its own rows.
+GRANT SELECT, INSERT ON llm.all_record_merge, llm.all_merged_row, llm.all_repointed_row TO pg_database_owner;
+GRANT SELECT, INSERT, UPDATE, DELETE ON llm.record_merge, llm.merged_row, llm.repointed_row TO PUBLIC;

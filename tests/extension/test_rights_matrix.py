@@ -89,6 +89,9 @@ recommend_batch('{1}', 1)                                               ok      
 similar_items('1', 1)                                                   ok        ok    ok      42501 42501
 llm_profile('shop.note')                                                ok        ok    ok      42501 42501
 llm_duplicates('shop.note')                                             ok        ok    ok      42501 42501
+llm_golden('shop.note')                                                 ok        ok    ok      42501 42501
+llm_merge('shop.note', clusters => '[]')                                ok        ok    ok      42501 42501
+llm_unmerge('{run}')                                                    42704     42704 42704   42704 42501
 llm_find_errors('shop.note')                                            ok        ok    ok      42501 42501
 llm_propose_repairs('{run}')                                            42704     ok    42704   42704 42501
 llm_mark('{run}', '{"id": 1}', 'kind', 'a')                             42704     ok    42704   42704 42501
@@ -198,8 +201,11 @@ llm.all_graph_row              -      ra
 llm.all_graph_source           -      ra
 llm.all_mark                   -      ra
 llm.all_merge                  -      ra
+llm.all_merged_row             -      ra
 llm.all_metric                 -      ra
+llm.all_record_merge           -      ra
 llm.all_relation               -      ra
+llm.all_repointed_row          -      ra
 llm.all_semantic_index         -      ra
 llm.all_step                   -      ra
 llm.all_taught                 -      ra
@@ -222,6 +228,7 @@ llm.graph_model_file           r      r
 llm.graph_source               r      r
 llm.mark                       rawd   rawd
 llm.merge                      r      r
+llm.merged_row                 rawd   rawd
 llm.metric                     rawd   rawd
 llm.model                      r      r
 llm.model_file                 -      ra
@@ -237,9 +244,11 @@ llm.own_merge                  r      r
 llm.own_relation               r      r
 llm.readable_graph_source      r      r
 llm.recommender                r      r
+llm.record_merge               rawd   rawd
 llm.redaction_key              r      r
 llm.relation                   r      r
 llm.relation_end               -      -
+llm.repointed_row              rawd   rawd
 llm.run                        r      r
 llm.seen_alias                 -      -
 llm.seen_evidence              -      -
