@@ -26,3 +26,17 @@ CREATE FUNCTION llm_unmerge(run uuid) RETURNS TABLE (restored bigint, edited big
 LANGUAGE plpython3u VOLATILE ROWS 1
 AS $$ from pg_llm.functions import duplicates; return duplicates.llm_unmerge(run) $$;
 COMMENT ON FUNCTION llm_unmerge IS 'Put the rows and foreign keys back that llm_merge removed and changed; edited and deleted ones are counted.';
+
+CREATE FUNCTION llm_match(
+    input text, reference regclass, "column" text, k bigint DEFAULT 1, threshold double precision DEFAULT 0.5
+) RETURNS TABLE (key jsonb, value text, score real)
+LANGUAGE plpython3u STABLE ROWS 1 COST 10000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import duplicates; return duplicates.llm_match(input, reference, column, k, threshold) $$;
+COMMENT ON FUNCTION llm_match IS 'The values of a reference table that a text means, with the keys of their rows; none where it is not sure.';
+
+CREATE FUNCTION llm_match_batch(
+    inputs text[], reference regclass, "column" text, k bigint DEFAULT 1, threshold double precision DEFAULT 0.5
+) RETURNS TABLE (ordinality bigint, key jsonb, value text, score real)
+LANGUAGE plpython3u STABLE ROWS 100 COST 10000 SET search_path = pg_catalog, pg_temp
+AS $$ from pg_llm.functions import duplicates; return duplicates.llm_match_batch(inputs, reference, column, k, threshold) $$;
+COMMENT ON FUNCTION llm_match_batch IS 'As llm_match for many texts, in one call; ordinality says which text a row is about.';

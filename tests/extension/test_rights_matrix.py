@@ -92,6 +92,8 @@ llm_duplicates('shop.note')                                             ok      
 llm_golden('shop.note')                                                 ok        ok    ok      42501 42501
 llm_merge('shop.note', clusters => '[]')                                ok        ok    ok      42501 42501
 llm_unmerge('{run}')                                                    42704     42704 42704   42704 42501
+llm_match('a', 'shop.note', 'kind')                                     ok        ok    ok      42501 42501
+llm_match_batch('{a}', 'shop.note', 'kind')                             ok        ok    ok      42501 42501
 llm_find_errors('shop.note')                                            ok        ok    ok      42501 42501
 llm_propose_repairs('{run}')                                            42704     ok    42704   42704 42501
 llm_mark('{run}', '{"id": 1}', 'kind', 'a')                             42704     ok    42704   42704 42501

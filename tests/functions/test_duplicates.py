@@ -195,3 +195,30 @@ def test_another_owners_trigger_never_runs_with_the_callers_rights(people: psyco
     people.execute("RESET ROLE")
     merged(people)
     assert people.execute("SELECT person, ran_as FROM trap").fetchall() == [(1, role)]
+
+
+def test_texts_are_matched_with_a_reference_table(db: psycopg.Connection, role: str) -> None:
+    db.execute("CREATE TABLE city (code text PRIMARY KEY, name text)")
+    db.execute("INSERT INTO city SELECT 'c' || n, 'City' || md5(n::text) FROM generate_series(1, 200) AS n")
+    db.execute(
+        "INSERT INTO city VALUES ('OSL', 'Oslo'), ('BGO', 'Bergen'), ('GRU', 'São Paulo'), ('x', NULL), ('y', '')"
+    )
+    query = "SELECT key, value FROM llm_match(%s, 'city', 'name')"
+    assert db.execute(query, ("sao paulo",)).fetchall() == [({"code": "GRU"}, "São Paulo")]
+    assert db.execute(query, ("Reykjavik",)).fetchall() == db.execute(query, (None,)).fetchall() == []
+    batch = "SELECT ordinality, value FROM llm_match_batch(%s, 'city', 'name') ORDER BY 1"
+    assert db.execute(batch, (["Bergn", None, "", "nowhere", "OSLO"],)).fetchall() == [(1, "Bergen"), (5, "Oslo")]
+    db.execute("UPDATE city SET name = 'Reykjavík' WHERE code = 'OSL'")
+    assert db.execute(query, ("Reykjavik",)).fetchall() == [({"code": "OSL"}, "Reykjavík")]
+    assert db.execute("SELECT FROM llm_match('Bergenn', 'city', 'name', k => 3, threshold => 0)").rowcount == 3
+    for call, message in (
+        ("'a', 'city', 'nmae'", "no column"),
+        ("'a', 'city', NULL", "must not be NULL"),
+        ("'a', 'city', 'name', 0", "k must"),
+        ("'a', 'city', 'name', 1, 2", "threshold"),
+    ):
+        with pytest.raises(errors.InvalidParameterValue, match=message):
+            db.execute(f"SELECT llm_match({call})")
+    db.execute(f"SET ROLE {role}")
+    with pytest.raises(errors.InsufficientPrivilege):
+        db.execute(query, ("Oslo",))
