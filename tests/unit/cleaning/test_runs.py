@@ -9,6 +9,7 @@ import pytest
 from echo import EchoHost
 from fake_catalog import FakeCatalog
 from fake_connection import Call, FakeConnection
+from pg_llm.ask.host import sql_check
 from pg_llm.cleaning import overview, repairs, runs
 from pg_llm.cleaning.host import analysis
 from pg_llm.cleaning.host.analysis import run_in_worker
@@ -40,8 +41,11 @@ def town(db: FakeConnection) -> FakeConnection:
     row = {"id": RUN, "target": 20000, "columns": ["name", "size"], "rules": "[]"}
     db.answer("FROM llm.cleaning AS r WHERE r.id = $1::uuid", lambda call: [row] if call.values[0] == RUN else [])
     db.answer('SELECT key::text AS key, "column"::text AS "column", value FROM llm.mark', [])
+    db.answer('SELECT key::text AS key, "column"::text AS "column", new, state FROM llm.change', [])
     db.answer('SELECT DISTINCT h."column"::text', [])
     db.answer("JOIN unnest($1::jsonb[]) AS k (key)", lambda call: [{"k": k} for k in call.values[0] if k != key(900)])
+    db.answer("FROM llm.rule AS r", [])
+    db.answer("set_config('llm.guard', $1, true)", [{"set_config": ""}])
     db.answer("INSERT INTO llm.step", [])
     db.answer('SELECT step, "column"::text', lambda _: numbered(db))
     db.answer("DELETE FROM llm.change", [])
@@ -66,6 +70,9 @@ def stored(db: FakeConnection) -> list[dict[str, Any]]:
 @pytest.fixture(autouse=True)
 def analysed(host: EchoHost) -> None:
     """The table is analysed in this process; progress is reported to nobody."""
+    host.answers["sql_check"] = lambda inputs, options: [
+        sql_check.run_in_worker(text, options["purpose"]) for text in inputs
+    ]
     host.answers["work"] = lambda _, request: [[run_in_worker(request["options"], *request["inputs"])]]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable
 
@@ -16,8 +17,11 @@ _MIN_SHARE = 0.9
 # A type that is told by a checksum alone needs so many distinct values.
 _MIN_CHECKED = 3
 _MAX_LENGTH = 200
+# Writings of yes and no in one column at most; the usual ones have this share.
+_MAX_ANSWERS, _MIN_ANSWER = 24, 0.1
 # Shorter numbers are dialled within a town, and look like many other codes.
 _MIN_PHONE_DIGITS = 7
+_FRACTION = re.compile(r"\d*\.\d+")
 
 
 def infer(counts: Counts, locale: str | None = None) -> ColumnType:
@@ -53,9 +57,11 @@ def share(counts: Counts, fits: Callable[[str], object]) -> float:
 
 def _booleans(counts: Counts, _: str | None) -> ColumnType | None:
     truths = {booleans.parse(value) for value in counts}
-    if len(counts) > 8 or len(truths - {None}) < 2:
+    common = [value for value, count in counts.items() if count >= _MIN_ANSWER * sum(counts.values())]
+    if len(counts) > _MAX_ANSWERS or len(common) > 4 or len(truths - {None}) < 2:
         return None
-    return ColumnType("boolean", share(counts, lambda value: booleans.parse(value) is not None))
+    fitting = share(counts, lambda value: booleans.parse_in_list(value) is not None)
+    return ColumnType("boolean", fitting) if any(booleans.parse(value) is not None for value in common) else None
 
 
 def _checked(counts: Counts, _: str | None) -> ColumnType | None:
@@ -78,7 +84,8 @@ def _phones(counts: Counts, locale: str | None) -> ColumnType | None:
     # Digits alone are numbers or codes, unless a trunk or country code leads them.
     marked = share(counts, lambda value: not plain(value).isdecimal() or value.startswith("0"))
     long = share(counts, lambda value: sum(map(str.isdecimal, value)) >= _MIN_PHONE_DIGITS)
-    if min(marked, long) < _MIN_SHARE:
+    fractions = share(counts, lambda value: _FRACTION.fullmatch(value))
+    if min(marked, long) < _MIN_SHARE or fractions > 1 - _MIN_SHARE:
         return None
     international = [value for value in counts if phones.parse(value) is not None]
     national = [value for value in counts if value not in set(international)]

@@ -1,0 +1,124 @@
+"""Kafka as a source, by confluent-kafka: partitions are assigned, never subscribed to; offsets lie in the database."""
+
+# ruff: noqa: D102 - what the methods do is said once, in source.py
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import confluent_kafka
+from confluent_kafka import KafkaError, KafkaException, TopicPartition
+
+from pg_llm.worker.streams.source import OutOfRange, Record, Source, SourceFailed, settings
+
+# Bounded memory, whatever waits; no commits, no group that a rebalance could take partitions by.
+_CONSUMER = {
+    "group.id": "pg_llm",
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "enable.partition.eof": False,
+    "queued.max.messages.kbytes": 16384,
+    "max.poll.interval.ms": 86_400_000,
+    "fetch.wait.max.ms": 100,
+    "topic.metadata.refresh.interval.ms": 10_000,
+    "reconnect.backoff.max.ms": 2000,
+    "client.id": "pg_llm",
+    "log_level": 0,
+}
+_PATIENCE = 5.0
+_GONE = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION)
+_NO_OFFSET = (KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE)
+
+
+def connection(source: dict[str, Any]) -> dict[str, Any]:
+    """What librdkafka needs to reach the brokers of a source. Raises SourceFailed."""
+    if "security" in source:
+        return settings("KAFKA", source["security"])
+    return {"bootstrap.servers": source["servers"]}
+
+
+class Kafka(Source):
+    def __init__(self, source: dict[str, Any]) -> None:
+        self._source = source
+        self._positions: dict[str, int] = {}
+        self._pattern = re.compile(source["pattern"]) if "pattern" in source else None
+        try:
+            self._consumer = confluent_kafka.Consumer(connection(source) | _CONSUMER)
+        except KafkaException as error:
+            raise SourceFailed(f"the brokers' settings cannot be used: {error.args[0].str()}") from None
+
+    def partitions(self) -> list[str]:
+        try:
+            found = self._consumer.list_topics(self._source.get("topic"), timeout=_PATIENCE).topics
+        except KafkaException as error:
+            raise SourceFailed(f"the brokers do not answer: {error.args[0].str()}") from None
+        names = []
+        for name, topic in found.items():
+            if self._pattern is not None and (name.startswith("__") or not self._pattern.fullmatch(name)):
+                continue
+            names += [f"{name}/{number}" for number in topic.partitions]
+        if not names:
+            raise SourceFailed("the topic is not there")
+        return names
+
+    def start(self, partition: str, at: float | None) -> int:
+        try:
+            low, high = self._consumer.get_watermark_offsets(_place(partition), timeout=_PATIENCE)
+            if at is not None:
+                (found,) = self._consumer.offsets_for_times([_place(partition, int(at * 1000))], timeout=_PATIENCE)
+                return found.offset if found.offset >= 0 else high
+        except KafkaException as error:
+            raise SourceFailed(f"no offset for {partition}: {error.args[0].str()}") from None
+        return high if self._source.get("start") == "latest" else low
+
+    def assign(self, positions: dict[str, int]) -> None:
+        self._positions = dict(positions)
+        self._consumer.assign([_place(partition, position) for partition, position in positions.items()])
+
+    def read(self, limit: int, seconds: float) -> list[Record]:
+        records = []
+        for message in self._consumer.consume(limit, timeout=seconds):
+            if error := message.error():
+                self._raise(error, f"{message.topic()}/{message.partition()}")
+                continue
+            key = message.key()
+            text = key.decode("utf-8", "replace").replace("\0", "\ufffd") if isinstance(key, bytes) else key
+            partition = f"{message.topic()}/{message.partition()}"
+            payload: Any = message.value()
+            records.append(Record(partition, int(message.offset() or 0), payload, text, message.timestamp()[1]))
+            self._positions[partition] = records[-1].position + 1
+        return records
+
+    def ends(self) -> dict[str, int]:
+        # As the last fetches told, without asking.
+        known = {}
+        for place in self._consumer.assignment():
+            _, high = self._consumer.get_watermark_offsets(place, cached=True)
+            if high >= 0:
+                known[f"{place.topic}/{place.partition}"] = high
+        for partition, end in known.items():
+            # Not every broker says so.
+            if self._positions.get(partition, 0) > end:
+                raise OutOfRange(partition, _out_of_range(partition, self._positions[partition], end))
+        return known
+
+    def close(self) -> None:
+        self._consumer.close()
+
+    def _raise(self, error: KafkaError, partition: str) -> None:
+        if error.code() in _NO_OFFSET:
+            raise OutOfRange(partition, _out_of_range(partition, self._positions.get(partition, 0), None))
+        if error.code() in _GONE:
+            raise SourceFailed(f"the topic is not there: {error.str()}")
+        # All else librdkafka tries again by itself.
+
+
+def _out_of_range(partition: str, position: int, end: int | None) -> str:
+    has = f", which ends at {end}" if end is not None else ""
+    return f"offset {position} of {partition} is not there{has}: stream_seek() says where to go on"
+
+
+def _place(partition: str, offset: int = 0) -> TopicPartition:
+    topic, _, number = partition.rpartition("/")
+    return TopicPartition(topic, int(number), offset)
