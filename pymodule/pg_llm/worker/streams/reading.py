@@ -61,6 +61,10 @@ class Reader(threading.Thread):
                     except SourceFailed as failed:
                         self._report(connection, None, str(failed))
                         raise
+                    except psycopg.DatabaseError as error:
+                        if not connection.closed and not isinstance(error, errors.SerializationFailure):
+                            self._report(connection, None, error.diag.message_primary or str(error))
+                        raise
             except (SourceFailed, psycopg.Error) as error:
                 if time.monotonic() - began > _LONGEST:
                     delay = _SHORTEST
