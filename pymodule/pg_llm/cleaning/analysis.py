@@ -67,13 +67,14 @@ class Knowledge:
     """What people know of a table.
 
     `marks` are cells with their true value, `corrections` earlier ones as (column, old, new), `declared` functional
-    dependencies (determinant, dependent), `violations` of rules.
+    dependencies (determinant, dependent), `violations` of rules, `decisions` repairs that were accepted, or refused.
     """
 
     marks: Mapping[Cell, Value]
     corrections: Sequence[tuple[int, str, str]]
     declared: Sequence[tuple[int, int]]
     violations: Sequence[Violation]
+    decisions: Sequence[tuple[Cell, Value, bool]] = ()
 
 
 class Analysis:
@@ -111,6 +112,7 @@ class Analysis:
             "marks": [[*cell, value] for cell, value in knowledge.marks.items()],
             "corrections": knowledge.corrections,
             "declared": knowledge.declared,
+            "decisions": [[*cell, new, accepted] for cell, new, accepted in knowledge.decisions],
             "violations": [
                 [each.column, each.cells, each.new, each.confidence, each.reason] for each in knowledge.violations
             ],

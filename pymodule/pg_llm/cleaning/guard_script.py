@@ -75,9 +75,11 @@ def _is_one_of(target: TargetTable, position: int, values: Sequence[Value], cell
 def trigger_body(recipe: Recipe, name: str, checks: Sequence[str], enforced: Sequence[tuple[str, str]]) -> str:
     """The function's body: each column by itself, so that one whose rules fail, or are gone, stays as it was written.
 
+    Rules by another column come first, while that is as it was written.
+
     `checks` are CHECK constraints that the cleaned row may not break, `enforced` names and conditions of rules.
     """
-    blocks = [block for dependent in (False, True) for block in _assignments(recipe, dependent)]
+    blocks = [block for dependent in (True, False) for block in _assignments(recipe, dependent)]
     lines = [
         "#variable_conflict use_column",
         "DECLARE",
@@ -160,11 +162,11 @@ def _warning(indent: int, what: str) -> list[str]:
 
 def view_query(recipe: Recipe) -> str:
     """The query of a view: the table with its columns, cleaned."""
-    inner = _columns(recipe, "t", False)
+    inner = _columns(recipe, "t", True)
     source = f"{recipe.target.table.relation} AS t"
     if not any(condition.column is not None for rules in recipe.rules.values() for condition in rules):
-        return f"SELECT {inner}\nFROM {source}"
-    return f"SELECT {_columns(recipe, 's', True)}\nFROM (SELECT {inner}\nFROM {source}) AS s"
+        return f"SELECT {_columns(recipe, 't', False)}\nFROM {source}"
+    return f"SELECT {_columns(recipe, 's', False)}\nFROM (SELECT {inner}\nFROM {source}) AS s"
 
 
 def _columns(recipe: Recipe, row: str, dependent: bool) -> str:

@@ -86,12 +86,16 @@ def check(db: Connection, target: str) -> list[dict[str, Any]]:
 
 def of_table(db: Connection, table: Table) -> list[KeptRule]:
     """The caller's rules on a table."""
-    rows = db.rows(_STORED, ("text",), (table.relation,))
-    definitions = [(row["name"], row["severity"], json.loads(row["definition"])) for row in rows]
-    return [
-        KeptRule(name, severity, definition, constraints.build(db, table, definition))
-        for name, severity, definition in definitions
-    ]
+    return [_read(db, table, row) for row in db.rows(_STORED, ("text",), (table.relation,))]
+
+
+def _read(db: Connection, table: Table, row: Mapping[str, Any]) -> KeptRule:
+    definition = json.loads(row["definition"])
+    try:
+        return KeptRule(row["name"], row["severity"], definition, constraints.build(db, table, definition))
+    except InvalidInput as error:
+        hint = f"llm_drop_rule() it, or define it anew. {error.hint}"
+        raise InvalidInput(f'the rule "{row["name"]}" cannot be checked any more: {error}', hint=hint) from error
 
 
 def violations(db: Connection, target: TargetTable, table: Analysis) -> Iterator[Violation]:

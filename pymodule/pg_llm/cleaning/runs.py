@@ -177,7 +177,9 @@ def _examine(db: Connection, run: Run, rules: Rules, command: str, propose: bool
             step(integrity_rules.DETECTOR)
             violations = [*integrity_rules.detect(db, rules, table), *kept_rules.violations(db, run.target, table)]
             marks, corrections = _load_marks(db, run, table.keys), _load_corrections(db, run)
-            return table.keys, table.find(step, Knowledge(marks, corrections, rules.dependencies, violations))
+            decisions = _load_decisions(db, run, table.keys)
+            knowledge = Knowledge(marks, corrections, rules.dependencies, violations, decisions)
+            return table.keys, table.find(step, knowledge)
 
         report("reading", 0, 0)
         keys, found = analysis.of_table(db, run.target, find)
@@ -206,6 +208,24 @@ def _load_marks(db: Connection, run: Run, keys: Sequence[str]) -> dict[Cell, Val
     return {
         (rows[mark["key"]], run.target.position(mark["column"])): mark["value"] for mark in marks if mark["key"] in rows
     }
+
+
+def _load_decisions(db: Connection, run: Run, keys: Sequence[str]) -> list[tuple[Cell, Value, bool]]:
+    """Repairs that were accepted, True, or refused, with the cell and its new value."""
+    decided = db.rows(
+        'SELECT key::text AS key, "column"::text AS "column", new, state FROM llm.change'
+        " WHERE run = $1::uuid AND state IN ('accepted', 'declined')",
+        ("text",),
+        (run.id,),
+    )
+    wanted = {change["key"] for change in decided}
+    rows = {key: row for row, key in enumerate(keys) if key in wanted} if wanted else {}
+    places = {column.name: place for place, column in enumerate(run.target.columns)}
+    return [
+        ((rows[change["key"]], places[change["column"]]), change["new"], change["state"] == "accepted")
+        for change in decided
+        if change["key"] in rows and change["column"] in places
+    ]
 
 
 def _load_corrections(db: Connection, run: Run) -> list[tuple[int, str, str]]:

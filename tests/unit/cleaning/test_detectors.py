@@ -437,3 +437,18 @@ def test_long_values_take_no_long_time(look: Callable[[Counter[str]], object]) -
     started = time.thread_time()
     look(Counter(hostile))
     assert time.thread_time() - started < 10
+
+
+def test_a_refusal_counts_against_its_detector() -> None:
+    of = table(size=texts([f"{10 + n % 9} kg" if n % 10 == 3 else 10 + n % 9 for n in range(100)]))
+
+    def confidence(decisions: dict[int, bool], new: str | None = None) -> float:
+        of.decisions = {((row, 0), new or before[row, 0].new): accepted for row, accepted in decisions.items()}
+        return by_cell(ensemble.detect(of))[23, 0].confidence or 0
+
+    before = by_cell(ensemble.detect(of))
+    first, second, mostly = confidence({3: False}), confidence({3: False, 13: False}), confidence({3: False, 13: True})
+    assert 0.95 <= (before[23, 0].confidence or 0) > mostly > first > second
+    assert second < 0.7
+    # What was refused was another value; what was accepted alone changes nothing.
+    assert confidence({3: False}, "other") == confidence({3: True}) == before[23, 0].confidence

@@ -41,6 +41,7 @@ def town(db: FakeConnection) -> FakeConnection:
     row = {"id": RUN, "target": 20000, "columns": ["name", "size"], "rules": "[]"}
     db.answer("FROM llm.cleaning AS r WHERE r.id = $1::uuid", lambda call: [row] if call.values[0] == RUN else [])
     db.answer('SELECT key::text AS key, "column"::text AS "column", value FROM llm.mark', [])
+    db.answer('SELECT key::text AS key, "column"::text AS "column", new, state FROM llm.change', [])
     db.answer('SELECT DISTINCT h."column"::text', [])
     db.answer("JOIN unnest($1::jsonb[]) AS k (key)", lambda call: [{"k": k} for k in call.values[0] if k != key(900)])
     db.answer("FROM llm.rule AS r", [])

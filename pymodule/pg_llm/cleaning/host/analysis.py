@@ -84,6 +84,9 @@ class _Session:
         ensemble = self.ensemble()
         ensemble.table.marks = {(row, column): value for row, column, value in knowledge["marks"]}
         ensemble.table.corrections = [(column, old, new) for column, old, new in knowledge["corrections"]]
+        ensemble.table.decisions = {
+            ((row, column), new): accepted for row, column, new, accepted in knowledge["decisions"]
+        }
         violations = [
             Finding(
                 column, _rows(ensemble.table.columns[column], cells), new, confidence, "rule", reason, step=_ALLOWED

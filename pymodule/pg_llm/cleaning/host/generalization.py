@@ -24,6 +24,8 @@ Pairs = Sequence[tuple[str, str]]
 _MIN_EXAMPLES = 2
 _MOST_EXAMPLES = 500
 _MAX_LENGTH = 100
+# Spaces around a word for no value.
+_MARGIN = 10
 _MOST_SHAPES = 20
 _MOST_WORDS = 12
 _MOST_CANDIDATES = 4
@@ -72,14 +74,19 @@ def _words(pairs: Sequence[tuple[str, str | None]]) -> Iterator[dict[str, str]]:
         words |= missing.SURE
     listed = ", ".join(map(literal, sorted(words)))
     is_null = any(new is None for _, new in pairs)
-    yield _program(f"lower({_TIDY}) IN ({listed})", "NULL" if is_null else "''")
+    longest = max(map(len, words)) + _MARGIN
+    yield _program(f"length({{c}}) <= {longest} AND lower({_TIDY}) IN ({listed})", "NULL" if is_null else "''")
 
 
 def _canonical(pairs: Pairs) -> Iterator[dict[str, str]]:
     """One writing for a value in any case and with any spaces."""
     news = {" ".join(new.lower().split()): new for old, new in pairs if old.lower().split() == new.lower().split()}
-    for folded, new in news.items():
-        yield _program(f"lower({_TIDY}) = {literal(folded)} AND {{c}} <> {literal(new)}", literal(new))
+    if news:
+        ready = ", ".join(map(literal, news.values()))
+        folded = ", ".join(map(literal, news))
+        whens = " ".join(f"WHEN {literal(old)} THEN {literal(new)}" for old, new in news.items())
+        # Most values are written so, and need no more than a comparison.
+        yield _program(f"{{c}} NOT IN ({ready}) AND lower({_TIDY}) IN ({folded})", f"CASE lower({_TIDY}) {whens} END")
 
 
 def _replacements(pairs: Pairs) -> Iterator[dict[str, str]]:
@@ -113,7 +120,7 @@ def _common_programs(pairs: Pairs, detector: str) -> Iterator[tuple[str, str]]:
             return
         examples = made[best]
         if written := _written_as(examples, detector):
-            yield f"({best.condition}) AND {{c}} ~ {literal(written)}", best.expression
+            yield f"{{c}} ~ {literal(written)} AND ({best.condition})", best.expression
         left = {old: new for old, new in left.items() if old not in set(examples)}
 
 
@@ -166,18 +173,19 @@ def _valid_day(pairs: Pairs, description: str, expression: str) -> str:
 def _days(form: str) -> str:
     """A regular expression for the days in a form, which is shown by 5 March 2021."""
     leap = "(?:0[48]|[2468][048]|[13579][26])"
+    any_year = (r"\d{4}", r"\d{2}")
     kinds = [
-        (r"\d\d", "0[13578]|1[02]", r"0[1-9]|[12]\d|3[01]"),
-        (r"\d\d", "0[469]|11", r"0[1-9]|[12]\d|30"),
-        (r"\d\d", "02", r"0[1-9]|1\d|2[0-8]"),
-        (f"{leap}|00", "02", "29"),
+        (*any_year, "0[13578]|1[02]", r"0[1-9]|[12]\d|3[01]"),
+        (*any_year, "0[469]|11", r"0[1-9]|[12]\d|30"),
+        (*any_year, "02", r"0[1-9]|1\d|2[0-8]"),
+        (rf"\d\d{leap}|(?:[02468][048]|[13579][26])00", f"{leap}|00", "02", "29"),
     ]
     return "|".join(_in_form(form, *kind) for kind in kinds)
 
 
-def _in_form(form: str, year: str, month: str, day: str) -> str:
+def _in_form(form: str, long_year: str, year: str, month: str, day: str) -> str:
     words = {
-        "2021": rf"\d\d(?:{year})",
+        "2021": f"(?:{long_year})",
         "21": f"(?:{year})",
         "03": f"(?:{month})",
         "05": f"(?:{day})",
