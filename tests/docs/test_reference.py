@@ -156,7 +156,7 @@ def objects(db: psycopg.Connection) -> dict[str, Described]:
 
 def short(signature: str) -> str:
     """A signature with types and defaults as people write them."""
-    bare = re.sub(r"::[a-z]+( precision)?(\[\])?", "", signature)
+    bare = re.sub(r"::[a-z]+( precision| with time zone)?(\[\])?", "", signature)
     return re.sub(r"\binteger\b", "int", bare).replace("timestamp with time zone", "timestamptz")
 
 

@@ -42,6 +42,7 @@ class Kafka(Source):
     def __init__(self, source: dict[str, Any]) -> None:
         self._source = source
         self._positions: dict[str, int] = {}
+        self._names: dict[tuple[str | None, int | None], str] = {}
         self._pattern = re.compile(source["pattern"]) if "pattern" in source else None
         try:
             self._consumer = confluent_kafka.Consumer(connection(source) | _CONSUMER)
@@ -78,16 +79,20 @@ class Kafka(Source):
 
     def read(self, limit: int, seconds: float) -> list[Record]:
         records = []
+        names = self._names
         for message in self._consumer.consume(limit, timeout=seconds):
+            place = message.topic(), message.partition()
+            partition = names.get(place) or names.setdefault(place, f"{place[0]}/{place[1]}")
             if error := message.error():
-                self._raise(error, f"{message.topic()}/{message.partition()}")
+                self._raise(error, partition)
                 continue
-            key = message.key()
-            text = key.decode("utf-8", "replace").replace("\0", "\ufffd") if isinstance(key, bytes) else key
-            partition = f"{message.topic()}/{message.partition()}"
+            key: Any = message.key()
+            if isinstance(key, bytes):
+                key = key.decode("utf-8", "replace").replace("\0", "\ufffd")
             payload: Any = message.value()
-            records.append(Record(partition, int(message.offset() or 0), payload, text, message.timestamp()[1]))
-            self._positions[partition] = records[-1].position + 1
+            offset: Any = message.offset()
+            records.append(Record(partition, offset, payload, key, message.timestamp()[1]))
+            self._positions[partition] = offset + 1
         return records
 
     def ends(self) -> dict[str, int]:
