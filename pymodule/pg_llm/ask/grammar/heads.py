@@ -327,6 +327,10 @@ class Head:
                 if repeats(self._schema, form.main, node.ref[0]):
                     raise Misfit("rows beside each row")
                 form.select += shown_columns(self._schema, node.ref[0])
+        alone = columns[0].ref if len(columns) == 1 and chinese and order is None else NO_REF
+        if alone != NO_REF and "".join(token.text for token in self._clause.tokens).find("哪些") >= 0:
+            # Which values there are, each once.
+            form.distinct = not self._schema.names_row(alone) and not self._schema.column(alone).unique
         self._sort(form, order)
         self._mention(form, others)
         return form
