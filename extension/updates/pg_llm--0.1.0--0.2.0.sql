@@ -913,29 +913,29 @@ COMMENT ON FUNCTION llm_check IS 'How many rows of a table break each of your ru
 
 -- Without SET search_path, so that target and transform mean what they mean to the caller; the rest is pinned inside.
 -- jsonb without TRANSFORM: it passes through as text.
-CREATE FUNCTION stream_create(
+CREATE PROCEDURE stream_create(
     name text, source jsonb, target text, columns jsonb DEFAULT NULL, transform text DEFAULT NULL,
     key text[] DEFAULT NULL, event_time text DEFAULT NULL, on_error text DEFAULT 'dead_letter',
     max_batch int DEFAULT 5000, max_delay interval DEFAULT '500 ms'
-) RETURNS void
-LANGUAGE plpython3u VOLATILE
+)
+LANGUAGE plpython3u
 AS $$ from pg_llm.functions import streams; return streams.stream_create(name, source, target, columns, transform, key, event_time, on_error, max_batch, max_delay) $$;
-COMMENT ON FUNCTION stream_create IS 'Read records from a source into a table, each exactly once, through a SELECT over each batch.';
+COMMENT ON PROCEDURE stream_create IS 'Read records from a source into a table, each exactly once, through a SELECT over each batch.';
 
-CREATE FUNCTION stream_drop(name text) RETURNS void
-LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+CREATE PROCEDURE stream_drop(name text)
+LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import streams; return streams.stream_drop(name) $$;
-COMMENT ON FUNCTION stream_drop IS 'Forget a stream with its offsets, dead letters, windows and alerts, or one window or alert; the target stays.';
+COMMENT ON PROCEDURE stream_drop IS 'Forget a stream with its offsets, dead letters, windows and alerts, or one window or alert; the target stays.';
 
-CREATE FUNCTION stream_pause(name text) RETURNS void
-LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+CREATE PROCEDURE stream_pause(name text)
+LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import streams; return streams.stream_pause(name) $$;
-COMMENT ON FUNCTION stream_pause IS 'Let a stream rest after the batch that is being written.';
+COMMENT ON PROCEDURE stream_pause IS 'Let a stream rest after the batch that is being written.';
 
-CREATE FUNCTION stream_resume(name text) RETURNS void
-LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+CREATE PROCEDURE stream_resume(name text)
+LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import streams; return streams.stream_resume(name) $$;
-COMMENT ON FUNCTION stream_resume IS 'Let a stream that was paused, or that an error has stopped, go on where it was.';
+COMMENT ON PROCEDURE stream_resume IS 'Let a stream that was paused, or that an error has stopped, go on where it was.';
 
 CREATE FUNCTION stream_seek(
     name text, partition text DEFAULT NULL, "offset" bigint DEFAULT NULL, at timestamptz DEFAULT NULL
@@ -954,22 +954,22 @@ LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import streams; return streams.stream_run(name, max_rows) $$;
 COMMENT ON FUNCTION stream_run IS 'Take what waits for a stream whose source is a table, without a worker; returns how many changes were taken.';
 
-CREATE FUNCTION stream_window(
+CREATE PROCEDURE stream_window(
     name text, stream text, kind text, size interval, slide interval DEFAULT NULL, lateness interval DEFAULT NULL,
     group_by text[] DEFAULT '{}', aggregates jsonb DEFAULT '{"rows": "count(*)"}'
-) RETURNS void
-LANGUAGE plpython3u VOLATILE SET search_path = pg_catalog, pg_temp
+)
+LANGUAGE plpython3u SET search_path = pg_catalog, pg_temp
 AS $$ from pg_llm.functions import streams; return streams.stream_window(name, stream, kind, size, slide, lateness, group_by, aggregates) $$;
-COMMENT ON FUNCTION stream_window IS 'Keep aggregates of a stream by windows of event time, in a table of that name beside its target.';
+COMMENT ON PROCEDURE stream_window IS 'Keep aggregates of a stream by windows of event time, in a table of that name beside its target.';
 
 -- Without SET search_path, so that the condition means what it means to the caller.
-CREATE FUNCTION stream_alert(
+CREATE PROCEDURE stream_alert(
     name text, source text, condition text, action text DEFAULT 'table', "to" text DEFAULT NULL,
     dedupe text DEFAULT NULL, cooldown interval DEFAULT NULL, score jsonb DEFAULT NULL
-) RETURNS void
-LANGUAGE plpython3u VOLATILE
+)
+LANGUAGE plpython3u
 AS $$ from pg_llm.functions import streams; return streams.stream_alert(name, source, condition, action, to, dedupe, cooldown, score) $$;
-COMMENT ON FUNCTION stream_alert IS 'Raise an alarm, with the row as evidence, where a condition holds for a row of a stream or for a window.';
+COMMENT ON PROCEDURE stream_alert IS 'Raise an alarm, with the row as evidence, where a condition holds for a row of a stream or for a window.';
 
 CREATE FUNCTION llm.stream_alarms(max_rows int) RETURNS TABLE (
     id bigint, name text, action jsonb, source jsonb, evidence jsonb, at text
@@ -1684,16 +1684,20 @@ COMMENT ON FUNCTION llm.announce_worker IS 'Make the session one that is told of
 
 -- A trigger may be renamed while the statement runs that fires it; by its name another one is found then, and what that one
 -- calls its transition tables is whatever the writer calls so. Triggers cannot be dropped or replaced meanwhile, so the one
--- that fired is among those of the table.
+-- that fired is among those of the table. Not in SQL, where each call would plan it.
 CREATE FUNCTION llm.is_trigger_as_fired(relation oid, trigger name, event text, function regprocedure) RETURNS bool
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET plan_cache_mode = force_generic_plan
 AS $$
-SELECT g.tgtype & e.bit <> 0 AND (age(g.xmin) > age(pg_current_xact_id()::xid) OR NOT EXISTS (
-    SELECT FROM pg_trigger AS o WHERE o.tgrelid = g.tgrelid AND o.tgfoid = g.tgfoid
-    AND o.tgtype & (e.bit | 1) = e.bit AND (o.tgnewtable, o.tgoldtable) IS DISTINCT FROM (g.tgnewtable, g.tgoldtable)
-))
-FROM pg_trigger AS g JOIN (VALUES ('INSERT', 4), ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) AS e (name, bit)
-ON e.name = event WHERE g.tgrelid = relation AND g.tgname = trigger AND g.tgfoid = function
+BEGIN
+    RETURN (
+        SELECT g.tgtype & e.bit <> 0 AND (age(g.xmin) > age(pg_current_xact_id()::xid) OR NOT EXISTS (
+            SELECT FROM pg_trigger AS o WHERE o.tgrelid = g.tgrelid AND o.tgfoid = g.tgfoid
+            AND o.tgtype & (e.bit | 1) = e.bit AND (o.tgnewtable, o.tgoldtable) IS DISTINCT FROM (g.tgnewtable, g.tgoldtable)
+        ))
+        FROM pg_trigger AS g JOIN (VALUES ('INSERT', 4), ('DELETE', 8), ('UPDATE', 16), ('TRUNCATE', 32)) AS e (name, bit)
+        ON e.name = event WHERE g.tgrelid = relation AND g.tgname = trigger AND g.tgfoid = function
+    );
+END
 $$;
 COMMENT ON FUNCTION llm.is_trigger_as_fired IS 'Whether the statement trigger that is found by its name has the transition tables of the one that fires';
 

@@ -10,62 +10,9 @@ import psycopg
 import pytest
 from database import value
 from psycopg import errors
+from streams import KAFKA, Reader, create, payments
 
 Connect = Callable[..., psycopg.Connection]
-KAFKA = '{"kind": "kafka", "servers": "127.0.0.1:9", "topic": "payment"}'
-COLUMNS = '["id bigint", "amount numeric", "sent_at timestamptz"]'
-
-
-class Reader:
-    """What a worker does with the database, by hand: leases, and batches of one partition."""
-
-    def __init__(self, db: psycopg.Connection, stream: str, partition: str = "payment/0") -> None:
-        self.db, self.partition = db, partition
-        self.number = value(db, "SELECT id FROM llm.stream_assignments() WHERE name = %s", stream)
-        self.token = self.position = -1
-
-    def lease(self) -> None:
-        rows = self.db.execute(
-            "SELECT position, token FROM llm.stream_lease(%s, %s)", (self.number, [self.partition])
-        ).fetchall()
-        assert len(rows) == 1
-        self.position, self.token = rows[0]
-        if self.position is None:
-            self.position = 0
-            assert value(
-                self.db,
-                "SELECT llm.stream_position(%s, %s, %s, 0)",
-                self.number,
-                self.partition,
-                self.token,
-            )
-
-    def write(self, payloads: list[str | None]) -> int:
-        if self.token < 0:
-            self.lease()
-        end = self.position + len(payloads)
-        claim = {"partition": self.partition, "token": self.token, "start": self.position, "end": end, "last": end}
-        count = len(payloads)
-        records = (payloads, [0] * count, list(range(self.position, end)), [1e12] * count, ["k"] * count)
-        done = value(
-            self.db,
-            "SELECT llm.stream_write(%s, %s, %s, %s, %s, %s, %s, '[]')",
-            self.number,
-            *map(json.dumps, ([claim], *records)),
-        )
-        if done >= 0:
-            self.position = end
-        return int(done)
-
-
-def payments(*rows: tuple[Any, ...]) -> list[str]:
-    return [json.dumps({"id": id, "amount": amount, "sent_at": at}) for id, amount, at in rows]
-
-
-def create(db: psycopg.Connection, name: str = "payments", target: str = "payment", **options: Any) -> None:
-    given = {"source": KAFKA, "columns": COLUMNS} | options
-    arguments = ", ".join(f"{option} => %s" for option in given)
-    db.execute(f"SELECT stream_create(%s, target => %s, {arguments})", (name, target, *given.values()))
 
 
 def test_records_are_written_with_their_offset(db: psycopg.Connection) -> None:
@@ -114,7 +61,7 @@ def test_skip_and_stop(db: psycopg.Connection) -> None:
     assert "record 3 of payment/0" in error
     assert value(db, "SELECT count(*) FROM payment") == 1
     assert reader.write(['{"id": 2}']) == -1
-    db.execute("SELECT stream_resume('payments')")
+    db.execute("CALL stream_resume('payments')")
     assert reader.write(['{"id": 2}']) == 1
 
 
@@ -252,7 +199,7 @@ def test_a_table_as_source(db: psycopg.Connection) -> None:
         (2, "C", "update"),
         (1, "A", "delete"),
     ]
-    db.execute("SELECT stream_drop('tickets')")
+    db.execute("CALL stream_drop('tickets')")
     assert value(db, "SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'stream%'") == 0
     assert value(db, "SELECT count(*) FROM llm.stream_change") == 0
 
@@ -269,14 +216,14 @@ def test_seek_pause_and_drop(db: psycopg.Connection) -> None:
     for wrong in ("'payments'", "'payments', 'other', 1", "'payments', NULL, -1", "'payments', NULL, 1, now()"):
         with pytest.raises(errors.InvalidParameterValue):
             db.execute(f"SELECT stream_seek({wrong})")
-    db.execute("SELECT stream_pause('payments')")
+    db.execute("CALL stream_pause('payments')")
     assert reader.write(payments((3, 1, None))) == -1
     assert db.execute("SELECT * FROM llm.stream_assignments()").fetchall() == []
-    db.execute("SELECT stream_drop('payments')")
+    db.execute("CALL stream_drop('payments')")
     assert value(db, "SELECT count(*) FROM llm.stream_offset") == 0
     assert value(db, "SELECT count(*) FROM payment") == 2
     with pytest.raises(errors.UndefinedObject):
-        db.execute("SELECT stream_drop('payments')")
+        db.execute("CALL stream_drop('payments')")
 
 
 def test_a_transform_that_broke_stops_the_stream(db: psycopg.Connection) -> None:
@@ -314,24 +261,24 @@ def test_a_stream_runs_as_its_owner_and_is_seen_by_nobody_else(
     theirs.execute(
         "CREATE OR REPLACE FUNCTION steal() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RESET ROLE; RETURN 1; END $$"
     )
-    db.execute("SELECT stream_resume('theirs')")
+    db.execute("CALL stream_resume('theirs')")
     reader.write(payments((1, 1, None)))
     assert value(db, "SELECT count(*) FROM mine WHERE who <> 'reader'") == 0
     # Others' streams are not there for them.
     assert {row[0] for row in theirs.execute("SELECT name FROM stream_stats").fetchall()} == {"theirs"}
     number = value(db, "SELECT id FROM llm.all_stream WHERE name = 'payments'")
     for call in (
-        "stream_drop('payments')",
-        "stream_pause('payments')",
-        "stream_resume('payments')",
-        "stream_seek('payments', NULL, 0)",
-        "stream_retry('payments')",
-        f"llm.stream_lease({number}, '{{payment/0}}')",
-        f"llm.stream_report({number}, NULL, 'x', true)",
-        f"llm.stream_write({number}, '[]', '[]', '[]', '[]', '[]', '[]', '[]')",
+        "CALL stream_drop('payments')",
+        "CALL stream_pause('payments')",
+        "CALL stream_resume('payments')",
+        "SELECT stream_seek('payments', NULL, 0)",
+        "SELECT stream_retry('payments')",
+        f"SELECT llm.stream_lease({number}, '{{payment/0}}')",
+        f"SELECT llm.stream_report({number}, NULL, 'x', true)",
+        f"SELECT llm.stream_write({number}, '[]', '[]', '[]', '[]', '[]', '[]', '[]')",
     ):
         with pytest.raises(errors.UndefinedObject):
-            theirs.execute(f"SELECT {call}")
+            theirs.execute(call)
     with pytest.raises(errors.DuplicateObject):
         create(theirs, "payments", "other")
     with pytest.raises(errors.InsufficientPrivilege):

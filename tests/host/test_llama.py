@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 import pytest
 from database import ROOT
-from pg_llm.errors import Error, InvalidInput, InvalidModel
+from pg_llm.errors import Error, InvalidInput, InvalidModel, OutOfMemory
 from pg_llm.generate.host import extraction
 from pg_llm.models import grammars, loading, source
 from pg_llm.models.engine import Sampling, Written
-from pg_llm.models.llama import generation, process, settings
+from pg_llm.models.llama import generation, process, processes, settings
 from pg_llm.models.llama.generation import LlamaGeneration
 from pg_llm.models.spec import ModelSpec
 
@@ -51,7 +51,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
 
 
 def child(model: LlamaGeneration) -> int:
-    return model._llama._children[-1].pid
+    return model._processes.first._children[-1].pid
 
 
 def ticks(pid: int) -> int:
@@ -229,7 +229,7 @@ def test_a_text_is_the_same_whatever_its_slot_read_before(
 
     async def probabilities(prompt: str) -> tuple[Any, int]:
         body = {"prompt": prompt, "n_predict": 2, "temperature": 0.0, "n_probs": 5}
-        answer = await model._llama.post("/completion", body)
+        answer = await model._processes.first.post("/completion", body)
         shown = [
             [(each["id"], each["logprob"]) for each in one["top_logprobs"]]
             for one in answer["completion_probabilities"]
@@ -237,12 +237,12 @@ def test_a_text_is_the_same_whatever_its_slot_read_before(
         return shown, answer["timings"]["prompt_n"]
 
     def read(prompt: str) -> tuple[Any, int]:
-        return model._llama.start(probabilities(prompt)).result()
+        return model._processes.first.start(probabilities(prompt)).result()
 
     text = " ".join(words)
     first, tokens = read(text)
     # More of them than are computed together.
-    assert tokens > 2 * model._llama.settings.batch
+    assert tokens > 2 * model._processes.first.settings.batch
     for shared in (3, 40, 90, len(words) - 1):
         for slot in range(model.concurrency):
             read(" ".join([*words[:shared], f"Slot {slot}."]))
@@ -250,10 +250,42 @@ def test_a_text_is_the_same_whatever_its_slot_read_before(
         assert again == first
         assert computed < tokens or shared == 3
     texts = [" ".join([*words[:shared], "And then?"]) for shared in (5, 50, 80)]
-    futures = [model._llama.start(probabilities(each)) for each in (*texts, text, *texts, text)]
+    futures = [model._processes.first.start(probabilities(each)) for each in (*texts, text, *texts, text)]
     found = [future.result()[0] for future in futures]
     assert found[3] == found[7] == first
     assert found[:3] == found[4:7]
+
+
+def test_more_texts_than_one_process_works_on_start_another() -> None:
+    many = LlamaGeneration(SPEC, source.folder(SPEC), 2)
+    assert many.concurrency == 4
+    running = many._processes._running
+    prompts = [asked(f"Tell me of a {animal}.") for animal in ("fox", "dog", "cat", "cow", "hen", "bee")]
+    alone = [many.forward([many.prompt(prompt, Sampling(12))])[0] for prompt in prompts]
+    assert len(running) == 1
+    for _ in range(2):
+        futures = [many.submit([many.prompt(prompt, Sampling(12))]) for prompt in prompts]
+        assert [future.result()[0] for future in futures] == alone
+        wait_until(lambda: len(running) == 2)
+    first, second = (llama._children[-1].pid for llama in running)
+    assert first != second
+    before = ticks(second)
+    futures = [many.submit([many.prompt(STORY, Sampling(12, 0.9, seed))]) for seed in range(4)]
+    assert all(future.result() for future in futures)
+    assert ticks(second) > before
+    assert len(running) == 2
+
+
+def test_a_process_that_cannot_be_started_beside_the_first_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    many = LlamaGeneration(SPEC, source.folder(SPEC), 2)
+
+    def fails(settings: object) -> None:
+        raise OutOfMemory("no memory is left")
+
+    monkeypatch.setattr(processes, "Llama", fails)
+    futures = [many.submit([many.prompt(STORY, Sampling(3, 0.9, seed))]) for seed in range(8)]
+    assert [type(future.result()[0]) for future in futures] == [Written] * 8
+    assert len(many._processes._running) == 1
 
 
 def test_texts_are_cut_at_a_token(model: LlamaGeneration) -> None:
@@ -273,13 +305,13 @@ def test_a_shared_prefix_is_read_once_by_each_slot(model: LlamaGeneration) -> No
         return [model.prompt(messages, Sampling(1)).tokens]
 
     async def tokens(asked: Any) -> int:
-        prompt = await model._llama.prompt(asked.messages)
-        answer = await model._llama.post("/completion", {**asked.body, "prompt": prompt})
+        prompt = await model._processes.first.prompt(asked.messages)
+        answer = await model._processes.first.post("/completion", {**asked.body, "prompt": prompt})
         return int(answer["timings"]["prompt_n"])
 
-    for future in [model._llama.start(tokens(prompts(number)[0])) for number in range(30)]:
+    for future in [model._processes.first.start(tokens(prompts(number)[0])) for number in range(30)]:
         read += future.result()
-    prompt = len(model._llama.start(model._llama.tokens(rules)).result())
+    prompt = len(model._processes.first.start(model._processes.first.tokens(rules)).result())
     assert prompt > 400
     # Each of 30 prompts alone would be more than 400.
     assert read < (model.concurrency + 1) * prompt + 30 * 40
@@ -395,7 +427,7 @@ def _is_idle(pid: int) -> bool:
 
 def test_it_ends_with_the_model() -> None:
     model = LlamaGeneration(SPEC, source.folder(SPEC), 1)
-    running, folder = model._llama._children[-1], model._llama._folder
+    running, folder = model._processes.first._children[-1], model._processes.first._folder
     assert Path(folder).stat().st_mode & 0o777 == 0o700
     del model
     gc.collect()
@@ -413,7 +445,7 @@ def test_it_ends_with_a_killed_host() -> None:
         f"spec = ModelSpec('m', 'generation', '{SPEC.source}')\n"
         "model = LlamaGeneration(spec, source.folder(spec), 1)\n"
         "model.submit([model.prompt([{'role': 'user', 'content': 'Write'}], Sampling(3000))])\n"
-        "print(model._llama._children[-1].pid, model._llama._folder, flush=True)\n"
+        "print(model._processes.first._children[-1].pid, model._processes.first._folder, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT / "pymodule")}

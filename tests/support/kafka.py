@@ -99,6 +99,7 @@ class Proxy:
         self.port = int(self._server.getsockname()[1])
         self.address = f"127.0.0.1:{self.port}"
         self._pairs: list[socket.socket] = []
+        self.connections = 0
         self._port = int(broker.rpartition(":")[2])
 
     def __enter__(self) -> Proxy:
@@ -126,6 +127,7 @@ class Proxy:
             except OSError:
                 return
             self._pairs += [client, behind]
+            self.connections += 1
             threading.Thread(target=self._pass, args=(client, behind, False), daemon=True).start()
             threading.Thread(target=self._pass, args=(behind, client, True), daemon=True).start()
 

@@ -329,7 +329,7 @@ def _(value: str, at: Context) -> str:
 
 @kind("boolean: another word", "boolean")
 def _(value: str, at: Context) -> str:
-    yes = value.lower() in ("yes", "true", "ja", "1", "y")
+    yes = value.lower() in ("yes", "true", "ja", "oui")
     return at.chance.choice(["Y", "TRUE", "x", "wahr"] if yes else ["N", "FALSE", "falsch"])
 
 
@@ -539,9 +539,9 @@ def _(value: str, at: Context) -> str:
 @kind("phone: another writing", "phone")
 def _(value: str, at: Context) -> str:
     digits = re.sub(r"\D", "", value)
-    if value.startswith("+49"):
-        rest = value[3:].strip()
-        return at.chance.choice(["0049 {}", "0049{}", "+49 (0) {}", "0{}"]).format(rest)
+    if value.startswith("+"):
+        country, _, rest = value[1:].partition(" ")
+        return at.chance.choice(["00{0} {1}", "00{0}{1}", "+{0} (0) {1}", "0{1}"]).format(country, rest)
     last = digits[-10:]
     forms = ["({}) {}-{}", "{}.{}.{}", "+1 {} {} {}", "1-{}-{}-{}", "{}{}{}"]
     return at.chance.choice(forms).format(last[:3], last[3:6], last[6:])

@@ -72,7 +72,8 @@ def _match_values(
     found_places = list(place_names.find_places(question))
     place_codes = {code for _, codes, _, _ in found_places for code in codes}
     bases = word_forms.base_forms(question)
-    rows = _candidate_values(lookup, lower, capitalized, place_codes, bases, table, texts)
+    nominals = word_forms.nominal_bases(question)
+    rows = _candidate_values(lookup, lower, capitalized, place_codes, {**bases, **nominals}, table, texts)
     kinds = _place_kinds(lookup, table, texts) if any(row["value"].lower() in place_codes for row in rows) else {}
     for row in rows:
         value, ref = row["value"].lower(), (index, row["place"])
@@ -89,6 +90,8 @@ def _match_values(
         for span in bases.get(word_forms.base_form(value), ()):
             if value != lower[slice(*span)]:
                 yield ValueMatch(ref, row["value"], *span, True, _FORM_CONFIDENCE)
+        for span in nominals.get(word_forms.participle_base(value), ()):
+            yield ValueMatch(ref, row["value"], *span, True, _FORM_CONFIDENCE)
 
 
 def _candidate_values(

@@ -18,14 +18,6 @@ def llm_profile(db: Connection, target: str | None) -> list[dict[str, Any]]:
 
 
 @sql_function
-def llm_duplicates(
-    db: Connection, target: str | None, columns: list[str] | None, threshold: float | None
-) -> list[dict[str, Any]]:
-    """Pairs of rows of a table that are nearly the same, the most alike first, with the columns that differ."""
-    return overview.duplicates(db, arguments.required("target", target), columns, arguments.threshold(threshold))
-
-
-@sql_function
 def llm_find_errors(db: Connection, target: str | None, columns: list[str] | None, rules: Any, labels: Any) -> str:
     """Find the cells of a table that look wrong and write them to llm.change; returns the run."""
     target = arguments.required("target", target)

@@ -18,7 +18,7 @@ from pg_llm.streams.definition import Stream
 _OF_STREAM = """
     SELECT a.id, a.name, a."window", a.condition, a.action::text AS action, a.dedupe, a.cooldown::text AS cooldown,
            a.score::text AS score, a.settings::text AS settings,
-           coalesce(format('%I.%I', v.nspname, b.relname), format('%I.%I', n.nspname, c.relname)) AS relation,
+           format('%I.%I', coalesce(v.nspname, n.nspname), coalesce(b.relname, c.relname)) AS relation,
            w.group_by
     FROM llm.all_stream_alert AS a JOIN llm.all_stream AS s ON s.id = a.stream
     JOIN pg_class AS c ON c.oid = s.target JOIN pg_namespace AS n ON n.oid = c.relnamespace

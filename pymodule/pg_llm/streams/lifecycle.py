@@ -34,9 +34,13 @@ _INSERT = """
         on_error = excluded.on_error, max_batch = excluded.max_batch, max_delay = excluded.max_delay,
         settings = excluded.settings, usename = excluded.usename, error = NULL,
         state = CASE all_stream.state WHEN 'stopped' THEN 'running' ELSE all_stream.state END
-    RETURNING id
+    WHERE all_stream.id = $13 RETURNING id
 """
-_INSERT_TYPES = (*("text", "text", "int8", "text", "text"), "text[]", *("text", "text", "int4", "int4", "text", "int8"))
+_INSERT_TYPES = (
+    *("text", "text", "int8", "text", "text"),
+    "text[]",
+    *("text", "text", "int4", "int4", "text", "int8", "int4"),
+)
 _TYPES = """
     SELECT CASE t.oid WHEN 'unknown'::regtype THEN 'text' ELSE format_type(t.oid, NULL) END AS name
     FROM unnest($1) WITH ORDINALITY AS n (oid, place) JOIN pg_type AS t ON t.oid = n.oid::oid ORDER BY n.place
@@ -107,7 +111,7 @@ def create(
         if read["kind"] == "table" and stream.target == read["oid"]:
             raise InvalidInput("a table cannot be the target of its own stream")
         _check_writing(db, stream, output)
-        number = _insert(db, stream)
+        number = _insert(db, stream, before)
         if before is not None:
             table_source.unfollow(db, before)
         if read["kind"] == "table":
@@ -150,7 +154,7 @@ def seek(db: Connection, name: str, partition: str | None, position: int | None,
 
 
 def drop(db: Connection, stream: Stream) -> None:
-    """Forget a stream; its target stays."""
+    """Forget a stream with its windows; its target stays."""
     if stream.source["kind"] == "table":
         table_source.unfollow(db, stream.id)
     _delete(db, stream.id)
@@ -308,13 +312,17 @@ def _taken(db: Connection, name: str) -> list[Row]:
 
 
 @as_extension_owner
-def _insert(db: Connection, stream: Stream) -> int:
+def _insert(db: Connection, stream: Stream, before: int | None) -> int:
     values = (
         *(stream.name, json.dumps(stream.source), stream.target, json.dumps(stream.columns), stream.transform),
         *(stream.key, stream.event_time, stream.on_error, stream.max_batch, stream.max_delay),
-        *(json.dumps(stream.settings), stream.owner),
+        *(json.dumps(stream.settings), stream.owner, before),
     )
-    return int(db.rows(_INSERT, _INSERT_TYPES, values)[0]["id"])
+    rows = db.rows(_INSERT, _INSERT_TYPES, values)
+    if not rows:
+        # Somebody else's, made since it was looked for.
+        raise DuplicateStream(f'there is already a stream "{stream.name}"')
+    return int(rows[0]["id"])
 
 
 @as_extension_owner

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pg_llm.database.connection import Connection
-from pg_llm.streams import alerting, definition, lifecycle, windowing
+from pg_llm.streams import alerting, definition, lifecycle, windowing, windows
 
 
 def drop(db: Connection, name: str) -> None:
@@ -13,4 +13,7 @@ def drop(db: Connection, name: str) -> None:
     elif row := windowing.find(db, name):
         windowing.drop(db, row)
     else:
-        lifecycle.drop(db, definition.find(db, name))
+        stream = definition.find(db, name)
+        for window in windows.of_stream(db, stream):
+            windowing.drop(db, {"own": True, "stream": stream.id, "relation": window.relation, "id": window.id})
+        lifecycle.drop(db, stream)

@@ -13,13 +13,13 @@ from pg_llm.cleaning import distance
 from pg_llm.cleaning.host import profile
 from pg_llm.cleaning.host.detectors import (
     dependencies,
-    duplicates,
     ensemble,
     outliers,
     similarity,
     token_edits,
     truth_discovery,
 )
+from pg_llm.cleaning.host.linkage.linkage import Linkage
 from pg_llm.cleaning.host.table import Column, Finding, Table, Value, encode
 from pg_llm.cleaning.host.types import inference
 
@@ -408,7 +408,7 @@ def test_time_grows_with_the_rows() -> None:
         started = time.thread_time()
         ensemble.detect(of)
         profile.of_table(of)
-        list(duplicates.find_duplicates(of, 0.9))
+        list(Linkage(of.columns, 0.9).steps())
         seconds.append(time.thread_time() - started)
     assert seconds[1] < 8 * seconds[0] + 1
 

@@ -283,26 +283,13 @@ def test_a_profile_of_each_column(town: FakeConnection) -> None:
     assert json.loads(profiles["name"]["patterns"]) == {"a": 81}
 
 
-def test_rows_that_are_nearly_the_same(town: FakeConnection) -> None:
-    rows = [("1", "Anna Lind", "1990-01-01"), ("2", "Ana Lind", "1990-01-01"), ("3", "Bo Berg", "1970-05-05")]
-    rows += [(str(n), f"{chr(97 + n)}x Person{n}", f"19{10 + n}-01-02") for n in range(4, 20)]
-    FakeCatalog(town).add("public.person", {"id": "integer", "name": "text", "born": "text"})
-    town.answer("AS c0", [{"k": key(int(n)), "c0": n, "c1": name, "c2": born} for n, name, born in rows])
-    (pair,) = overview.duplicates(town, "person", None, 0.8)
-    assert (pair["key_a"], pair["key_b"]) == (key(1), key(2))
-    assert pair["differs"] == ["name"]
-    assert 0.8 <= pair["score"] < 1
-    with pytest.raises(InvalidInput, match="threshold must lie between 0 and 1"):
-        faces.llm_duplicates.__wrapped__(town, "person", None, 1.5)
-
-
 def test_faces_pass_on(applied: FakeConnection) -> None:
     done = {"applied": 2, "changed_meanwhile": 0, "refused": 0}
     assert faces.llm_apply.__wrapped__(applied, RUN, None, None, None, None) == [done]
     assert faces.llm_find_errors.__wrapped__(applied, "town", None, None, None) == RUN
     assert faces.llm_propose_repairs.__wrapped__(applied, RUN) == 1
     assert [each["column"] for each in faces.llm_profile.__wrapped__(applied, "town")] == ["id", "name", "size", "note"]
-    for face in (faces.llm_profile, faces.llm_find_errors, faces.llm_duplicates):
+    for face in (faces.llm_profile, faces.llm_find_errors):
         with pytest.raises(InvalidInput, match="target must not be NULL"):
             face.__wrapped__(applied, None, *(None,) * (face.__wrapped__.__code__.co_argcount - 2))
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pg_llm.ask.grammar import rules
 from pg_llm.ask.grammar.clause import Clause, Misfit, Node, nodes_of, shown_columns, with_words
 from pg_llm.ask.grammar.heads import Head, first_term, round_to, show_known
-from pg_llm.ask.grammar.logical_form import Aggregate, Column, Form, Share, Term
+from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Column, Form, Share, Term
 from pg_llm.ask.linking.tokenizer import Token
 from pg_llm.ask.mention import Anchor
 from pg_llm.ask.schema import Schema
@@ -39,6 +39,13 @@ def _clause(nodes: list[Node], tokens: Sequence[Token], schema: Schema) -> Form:
     mentioned = frozenset(node.ref[0] for node in nodes if node.kind == "table")
     ratios = clause.take("ratio")
     boundary = _boundary(clause, ratios[0]) if ratios else None
+    rated = next(
+        (node for node in clause.nodes if ratios and node.kind == "value" and node.end == ratios[0].start), None
+    )
+    if rated is not None and not mentioned:
+        # The cancellation rate is that of the rows which may be cancelled.
+        clause.nodes.append(Node("table", ratios[0].end, ratios[0].end, NO_WORDS, (rated.ref[0], -1)))
+        clause.nodes.sort(key=lambda node: (node.start, node.end))
     rules.apply(clause)
     form = Head(clause, ratios, boundary).form()
     form.mentioned = mentioned

@@ -182,8 +182,9 @@ class Head:
         if not conditions:
             raise Misfit("a share of nothing")
         first = rest[0].start if self._boundary is None else self._boundary
-        part = [node for node in conditions if node.start >= first]
-        base = [node for node in conditions if node.start < first]
+        rate = [node for node in conditions if node.end == ratio.start]
+        part = rate or [node for node in conditions if node.start >= first]
+        base = [node for node in conditions if node not in part]
         if not part:
             part, base = base, part
         inner = []

@@ -77,10 +77,14 @@ class _ContextExhausted(Exception):
 
 
 class Llama:
-    """llama.cpp with one model, in a process of its own; it ends with this object."""
+    """llama.cpp with one model, in a process of its own; it ends with this object.
+
+    `running` is how many texts it works on or keeps waiting.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.running = 0
         # Keys and values of a whole context are twice the memory of a small model: they are there once a text needs it.
         self._context = min(_FIRST_CONTEXT, settings.context)
         self._room = _Room(settings.slots)

@@ -9,7 +9,7 @@ from pathlib import Path
 from pg_llm.models import gguf
 from pg_llm.models.spec import ModelSpec
 
-# Texts that are worked on at a time, of all sessions: with few and with more threads. Each keeps a context.
+# Texts that a process works on at a time: with few and with more threads. Each keeps a context.
 _SLOTS, _MORE_SLOTS, _FEW_THREADS = 2, 4, 4
 # Tokens of a prompt and its answer together, unless the option says more.
 _CONTEXT = 4096
@@ -22,11 +22,13 @@ _QUANTIZED, _UNQUANTIZED = ("Q8_0", "Q8_0"), ("F16", "BF16")
 # Bytes of weights for which one more thread is taken: threads of a small model would wait for each other mostly, and
 # beside other work two of them were no faster than one.
 _BYTES_PER_THREAD = 64 << 20
+# Processes of a small model, each of which takes threads of its own and maps the same weights.
+_MOST_PROCESSES = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """llama.cpp works on as many texts as it has slots, each of `context` tokens at most; `bytes` is what it takes."""
+    """A process works on as many texts as it has slots, each of `context` tokens at most; `bytes` is what all take."""
 
     file: str
     bytes: int
@@ -34,6 +36,7 @@ class Settings:
     slots: int
     batch: int
     threads: int
+    processes: int = 1
     cache_types: tuple[str, str] = _QUANTIZED
     embedding: bool = False
 
@@ -45,13 +48,19 @@ def choose(spec: ModelSpec, folder: Path, threads: int) -> Settings:
     size = sum(file.stat().st_size for file in files)
     threads = threads or os.cpu_count() or 1
     context = min(header.context, spec.options.get("context", _CONTEXT))
-    slots = spec.options.get("concurrency", _SLOTS if threads <= _FEW_THREADS else _MORE_SLOTS)
+    of_process = max(1, min(threads, size // _BYTES_PER_THREAD))
+    processes = min(threads // of_process, _MOST_PROCESSES)
+    slots = _SLOTS if threads <= _FEW_THREADS else _MORE_SLOTS
+    if wanted := spec.options.get("concurrency"):
+        processes = min(processes, wanted)
+        slots = -(-wanted // processes)
     return Settings(
         file=str(files[0].resolve()),
-        bytes=size + slots * context * header.bytes_per_token,
+        bytes=size + processes * slots * context * header.bytes_per_token,
         context=context,
         slots=slots,
         batch=min(_BATCH, context),
-        threads=max(1, min(threads, size // _BYTES_PER_THREAD)),
+        threads=of_process,
+        processes=processes,
         cache_types=_QUANTIZED if header.has_blocks else _UNQUANTIZED,
     )

@@ -7,7 +7,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from pg_llm.streams import sources
 from pg_llm.streams.dead_letters import DeadLetter
 from pg_llm.streams.formats import Undecodable, text_of
 from pg_llm.streams.lease import Claim
@@ -20,7 +19,7 @@ MOST_BYTES = 16_000_000
 class Batch:
     """Records of the partitions that are held, each from the offset on that the database has."""
 
-    def __init__(self, max_bytes: int = sources.MAX_BYTES) -> None:
+    def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
         self.records: list[Record] = []
         self.bytes = 0

@@ -6,6 +6,7 @@ from pg_llm.ask.grammar.clause import Clause
 from pg_llm.ask.grammar.rules import comparisons, groups, measures, negations, order, periods, values
 
 RULES = (
+    values.affix,
     values.label,
     measures.rounding,
     values.both,

@@ -6,11 +6,12 @@ import datetime
 
 from pg_llm.ask import words
 from pg_llm.ask.grammar.clause import Clause, Misfit, Node
-from pg_llm.ask.grammar.logical_form import NO_WORDS, Bucket, Column, Condition
+from pg_llm.ask.grammar.logical_form import NO_WORDS, Bucket, Column, Condition, Words
 from pg_llm.ask.linking import times
 from pg_llm.ask.linking.times import Period
 from pg_llm.ask.schema import Ref
 
+_Span = tuple[datetime.date, datetime.date]
 _LONGEST_GAP = 2
 # Words in the name of a date that says when rows came to be.
 _CREATION = {"create", "created", "creation"}
@@ -56,14 +57,14 @@ def compared(clause: Clause, index: int) -> bool:
     if by_year and unit != "year":
         raise Misfit("a part of a year where only years are kept")
     values = tuple(float(begin.year) if unit == "year" else begin for begin, _ in sorted(spans))
-    bucket = Bucket(ref, unit)
-    made = clause.put(index, last, Node("key", 0, 0, NO_WORDS, ref, meaning=("each",), terms=[bucket]))
-    made.words = made.words.union(*(one.words for one in clause.take("versus")))
-    made.own_words()
-    place = clause.nodes.index(made)
-    clause.nodes.insert(
-        place, Node("condition", made.start, made.start, NO_WORDS, ref, condition=Condition("in", bucket, values))
+    said = node.words | clause.nodes[last].words
+    words_of_it = NO_WORDS.union(*(one.words for one in clause.nodes if one.kind == "versus"))
+    condition = Condition("in", Bucket(ref, unit), values, words=said)
+    clause.nodes[index] = Node("condition", node.start, node.end, said, ref, condition=condition)
+    clause.nodes[last] = Node(
+        "key", node.end, node.end, words_of_it, ref, meaning=("each",), terms=[Bucket(ref, unit, words_of_it)]
     )
+    clause.take("versus")
     return True
 
 
@@ -73,25 +74,36 @@ def growth(clause: Clause, index: int) -> bool:
     if node is None:
         return False
     places = [place for place, one in enumerate(clause.nodes) if one.kind == "period"]
-    spans = sorted(_span(clause.nodes[place]) for place in places)
-    if len(spans) == 1 and times.unit_of(*spans[0]) is None:
-        # From 2024 to 2025.
-        ((begin, end),) = spans
-        first, last = times.add_months(begin, 12), times.add_months(end, -12)
-        spans = [(begin, first), (last, end)] if begin.month == end.month == 1 and first <= last else []
-    if len(spans) != 2 or times.unit_of(*spans[0]) is None or times.unit_of(*spans[0]) != times.unit_of(*spans[1]):
+    said = [(_span(clause.nodes[place]), clause.nodes[place].words) for place in places]
+    if len(said) == 1 and times.unit_of(*said[0][0]) is None:
+        said = _ends(*said[0])
+    units = {times.unit_of(*span) for span, _ in said}
+    if len(said) != 2 or len(units) != 1 or None in units:
         raise Misfit("a growth without its two periods")
     ref = date_column(clause, places[0])
     if clause.schema.column(ref).kind == "number":
         raise Misfit("a growth where only years are kept")
-    old, new = (Condition("period", Column(ref), span) for span in spans)
+    old, new = (
+        Condition("period", Column(ref), span, words=held) for span, held in sorted(said, key=lambda one: one[0])
+    )
     node.condition, node.inner = new, old
-    node.words = node.words.union(*(one.words for one in clause.take("period", "versus")))
+    clause.take("period")
+    node.words = node.words.union(*(one.words for one in clause.take("versus")))
     node.kind = "grown"
     return True
 
 
-def _span(node: Node) -> tuple[datetime.date, datetime.date]:
+def _ends(span: _Span, held: Words) -> list[tuple[_Span, Words]]:
+    """The first and the last year of a span, each with its words: from 2024 | to 2025."""
+    (begin, end), middle = span, sorted(held)[len(held) // 2]
+    first, last = times.add_months(begin, 12), times.add_months(end, -12)
+    if begin.month != 1 or end.month != 1 or first > last:
+        return []
+    early = frozenset(word for word in held if word < middle)
+    return [((begin, first), early), ((last, end), held - early)]
+
+
+def _span(node: Node) -> _Span:
     said = node.anchor.period if node.anchor else None
     if said is None or said.begin is None or said.end is None:
         raise Misfit("an open period is compared")
@@ -141,8 +153,11 @@ def date_column(clause: Clause, index: int) -> Ref:
     if buckets:
         return buckets[0].ref
     places = [*reversed(range(index)), *range(index + 1, len(clause.nodes))]
-    # Groups come last: orders per customer in 2025 are orders of that year.
-    for place in sorted(places, key=lambda place: clause.nodes[place].kind == "key"):
+    # Groups come last, orders per customer in 2025 are orders of that year; what others are ranked by is no group.
+    ranked = any(node.kind in ("sup", "first", "order") for node in clause.nodes)
+    groups = [place for place in places if clause.nodes[place].kind == "key"]
+    groups = [place for place in groups if not ranked or clause.nodes[place].meaning != ("by",)]
+    for place in sorted(places, key=lambda place: place in groups):
         for table in clause.nodes[place].tables():
             found = _date_of(clause, table)
             if found is not None:

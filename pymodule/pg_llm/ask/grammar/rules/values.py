@@ -48,9 +48,32 @@ def value(clause: Clause, index: int) -> bool:
     values = node.anchor.values
     condition = Condition("in", Column(node.ref), values)
     if not node.anchor.whole:
-        escaped = values[0].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        condition = Condition("like", Column(node.ref), (f"%{escaped}%",))
+        condition = Condition("like", Column(node.ref), (f"%{_escaped(values[0])}%",))
     return clause.put_condition(index, index, condition, node.ref)
+
+
+def affix(clause: Clause, index: int) -> bool:
+    """A text by its beginning or end: names that start with J."""
+    node, before = clause.at(index, "affix"), clause.at(index - 1, "column", "label")
+    if node is None:
+        return False
+    table = next((other for other in clause.nodes if other.kind == "table"), None)
+    shown = shown_columns(clause.schema, table.ref[0]) if table is not None else []
+    if before is not None and before.kind == "column":
+        ref = before.ref
+    elif before is not None and len(shown) == 1 and isinstance(shown[0], Column):
+        ref = shown[0].ref
+    else:
+        raise Misfit("a beginning of what")
+    if clause.schema.column(ref).kind != "text":
+        raise Misfit("a beginning of no text")
+    text = _escaped(node.text)
+    pattern = f"{text}%" if node.meaning == ("start",) else f"%{text}"
+    return clause.put_condition(index - 1, index, Condition("like", Column(ref), (pattern,)), ref)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def alternatives(clause: Clause, index: int) -> bool:

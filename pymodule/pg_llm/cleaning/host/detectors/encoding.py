@@ -55,17 +55,28 @@ def _decoded(value: str) -> str:
 
 
 def _known(value: str, counts: Mapping[str, int]) -> str | None:
-    """The more frequent value of the column that this one is in another encoding of the West."""
-    if value.isascii():
+    """The value of the column that this one is in another encoding of the West, if its letters are likelier."""
+    if not (odd := _odd_letters(value)):
         return None
     for read_as, written_in in _CONFUSED:
         try:
             new = value.encode(read_as).decode(written_in)
         except UnicodeError:
             continue
-        if new != value and counts.get(new, 0) > counts[value]:
+        if new in counts and _odd_letters(new) < odd:
             return new
     return None
+
+
+def _odd_letters(value: str) -> int:
+    """How many of its characters beyond ASCII are no letters of a word: signs, ligatures, capitals inside."""
+    return sum(
+        unicodedata.category(character) not in ("Ll", "Lu", "Lo")
+        or unicodedata.normalize("NFKC", character) != character
+        or (character.isupper() and value[place - 1 : place].islower())
+        for place, character in enumerate(value)
+        if not character.isascii()
+    )
 
 
 def _without_odd_characters(value: str) -> str:

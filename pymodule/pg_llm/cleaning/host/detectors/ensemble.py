@@ -21,6 +21,7 @@ from pg_llm.cleaning.host.detectors import (
     dependencies,
     dependency_votes,
     encoding,
+    key_collision,
     learned_programs,
     outliers,
     standardized,
@@ -43,7 +44,7 @@ _PRIOR_RIGHT = 3
 
 # What tells a value's right writing from the column's values alone.
 _OF_WRITING = (encoding, case_and_space, writings, affixes)
-_BY_NAME = {module.DETECTOR: module for module in (*_OF_WRITING, typos, outliers)}
+_BY_NAME = {module.DETECTOR: module for module in (*_OF_WRITING, key_collision, typos, outliers)}
 # In the order in which they run.
 DETECTORS = [*_BY_NAME, dependency_votes.DETECTOR]
 # Two columns that contradict each other are both reported, unless one repair is so much more probable.
@@ -92,7 +93,9 @@ class Ensemble:
     @cached_property
     def _standardized(self) -> Table:
         findings = [finding for module in _OF_WRITING for finding in self._findings(module.DETECTOR)]
-        return standardized.standardized(self.table, findings)
+        written_alike = standardized.standardized(self.table, findings)
+        variants = self._keep((key_collision.DETECTOR,), lambda: list(key_collision.detect(written_alike)))
+        return standardized.standardized(written_alike, variants)
 
     def _dependencies(self, declared: Declared) -> list[dependencies.Dependency]:
         # Voting on numbers misleads: their spelling tells nothing, and one that recurs is often just the usual one.
@@ -102,7 +105,9 @@ class Ensemble:
         return self._keep(("dependencies", *declared), discover)
 
     def _findings(self, detector: str) -> list[Finding]:
-        # A misspelling is looked for among values that are written alike.
+        if detector == key_collision.DETECTOR:
+            # They are looked for on the way to values that are written alike, as misspellings are among them.
+            _ = self._standardized
         table = self._standardized if detector == typos.DETECTOR else self.table
         return self._keep((detector,), lambda: list(_BY_NAME[detector].detect(table)))
 

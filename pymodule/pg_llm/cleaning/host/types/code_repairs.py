@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
-from pg_llm.values.host import phones
+from pg_llm.values.host import codes, phones
 from pg_llm.values.host.characters import plain
 
 _MIN_DOMINANT_SHARE = 0.6
@@ -61,6 +61,28 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
                 reason,
                 not is_lost,
             )
+
+
+def of_checked(counts: Counts, name: str) -> Iterator[ValueRepair]:
+    """Codes with check digits in the grouping that most have; those whose check digits are wrong are suspects."""
+    is_right = codes.CHECKED[name]
+    grouped = sum(count for value, count in counts.items() if value != codes.compact(value))
+    total = sum(counts.values())
+    for value in counts:
+        text = plain(value)
+        if not is_right(text.upper()):
+            reason = "its check digits are wrong"
+            yield ValueRepair(value, None, _LIKELY, "variant", "codes with wrong digits", reason, suspect=True)
+            continue
+        compact = codes.compact(text).upper()
+        if grouped < (1 - _MIN_DOMINANT_SHARE) * total:
+            new = compact
+        elif grouped > _MIN_DOMINANT_SHARE * total and name == "iban":
+            new = " ".join(re.findall(".{1,4}", compact))
+        else:
+            continue
+        if new != value:
+            yield ValueRepair(value, new, _SURE, "variant", "codes as most are written", "the same code")
 
 
 def _shape(value: str) -> str:

@@ -44,6 +44,8 @@ def _all(counts: Counts, column: ColumnType, name: str) -> Iterator[ValueRepair]
         yield from date_repairs.repairs(present, column)
     elif column.name == "time":
         yield from time_repairs.repairs(present)
+    elif column.name in ("iban", "isbn", "card"):
+        yield from code_repairs.of_checked(present, column.name)
     elif column.name in ("phone", "code", "postcode"):
         yield from code_repairs.repairs(present, column)
     else:

@@ -17,6 +17,7 @@ _MIN_SHARE = 0.9
 # A type that is told by a checksum alone needs so many distinct values.
 _MIN_CHECKED = 3
 _MAX_LENGTH = 200
+_FEW = 100
 # Writings of yes and no in one column at most; the usual ones have this share.
 _MAX_ANSWERS, _MIN_ANSWER = 24, 0.1
 # Shorter numbers are dialled within a town, and look like many other codes.
@@ -102,7 +103,12 @@ def _phones(counts: Counts, locale: str | None) -> ColumnType | None:
 
 def _places(counts: Counts, _: str | None) -> ColumnType | None:
     """Countries, currencies, languages, states: codes of two letters may be several, and case tells them apart."""
-    shares = {name: share(counts, fits) for name, fits in _PLACES.items()}
+    # A few values tell that a column has none of these.
+    few = {value: counts[value] for value in list(counts)[:: len(counts) // _FEW + 1]}
+    likely = {name: fits for name, fits in _PLACES.items() if share(few, fits) >= _MIN_SHARE / 2}
+    shares = {name: share(counts, fits) for name, fits in likely.items()}
+    if not shares:
+        return None
     best = max(shares, key=lambda name: shares[name])
     return ColumnType(best, shares[best]) if shares[best] >= _MIN_SHARE else None
 

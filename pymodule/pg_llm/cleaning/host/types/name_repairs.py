@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
-from pg_llm.values.host import letter_case
-from pg_llm.values.host.characters import folded
+from pg_llm.values.host import letter_case, personal_names
 
 TYPES = frozenset("name category person company country state".split())
 _SURE, _LIKELY, _UNSURE = 0.97, 0.9, 0.75
@@ -17,6 +15,8 @@ _MIN_COUNT = 10
 # If more of the cells have a sign, a case or an order, it is one of the column's own.
 _MAX_SHARE = 0.15
 _RECURRING = 3
+# Share of a column's names whose first word is that of another, which makes it one of people.
+_MIN_GIVEN = 0.3
 # Longer values are texts.
 _MAX_LENGTH = 80
 _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u201e": "\u201c", "\u2018": "\u2019", "\u00ab": "\u00bb"}
@@ -33,10 +33,6 @@ _ALIKE = str.maketrans(
     "ABESIJKMHOPCTXYaeopcyxijsdABEZHIKMNOPTYXo",
 )
 _OTHER_SCRIPT = re.compile("[\u0370-\u04ff\u0500-\u052f]")
-_UMLAUTS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "ß": "ss", "å": "aa", "ø": "oe", "æ": "ae"})
-# A frequent writing is so many times as common as a variant of it.
-_RATIO, _MIN_FREQUENT = 3, 4
-_MIN_KEY = 4
 
 
 def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
@@ -45,7 +41,7 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
     short = {value: count for value, count in counts.items() if len(value) <= _MAX_LENGTH}
     if total < _MIN_COUNT or 2 * sum(short.values()) < total:
         return
-    for find in (_letters, _breaks, _quotes, _tails, _points, _order, _case):
+    for find in (_letters, _breaks, _quotes, _tails, _points, _titles, _order, _case):
         # What recurs, and never occurs otherwise, is a writing of its own.
         found = {
             value: each
@@ -54,7 +50,6 @@ def repairs(counts: Counts, column: ColumnType) -> Iterator[ValueRepair]:
         }
         if sum(counts[value] for value in found) <= _MAX_SHARE * total:
             yield from found.values()
-    yield from _variants(short)
 
 
 Found = Iterator[tuple[str, ValueRepair]]
@@ -112,11 +107,25 @@ def _order(counts: Counts, column: ColumnType) -> Found:
         if value not in turned and len(words) > 1:
             given[words[0]] += 1
             family[words[-1]] += 1
+    # Given names recur more than family names do.
+    recurring = sum(number for number in given.values() if number > 1)
+    are_people = recurring > _MIN_GIVEN * given.total() and len(given) < len(family)
+    step = "given name first"
     for value, match in turned.items():
         first, last = match[2], match[1]
-        if given[first] > 1 and given[first] > family[first] and given[last] <= family[last] + 1:
-            step, reason = "given name first", f"{given[first]} others begin with {first!r}"
-            yield value, ValueRepair(value, f"{first} {last}", _LIKELY, "variant", step, reason)
+        new = f"{first} {last}"
+        if new in counts or (given[first] > 1 and given[first] > family[first] and given[last] <= family[last] + 1):
+            reason = f"{new!r} occurs too" if new in counts else f"{given[first]} others begin with {first!r}"
+            yield value, ValueRepair(value, new, _LIKELY, "variant", step, reason)
+        elif are_people and given[last] <= family[last]:
+            yield value, ValueRepair(value, new, _UNSURE, "variant", step, "others begin with the given name")
+
+
+def _titles(counts: Counts, column: ColumnType) -> Found:
+    """A title before a name that the column has without it."""
+    for value in counts if column.name in ("person", "name") else ():
+        if (bare := personal_names.without_title(value)) is not None and counts.get(bare, 0) >= counts[value]:
+            yield value, ValueRepair(value, bare, _UNSURE, "variant", "names without titles", f"{bare!r} occurs too")
 
 
 def _case(counts: Counts, column: ColumnType) -> Found:
@@ -154,37 +163,3 @@ def _case(counts: Counts, column: ColumnType) -> Found:
             confidence = _UNSURE if unknown else _LIKELY
             reason = "most others have capitals and small letters"
             yield value, ValueRepair(value, new, confidence, "case", _CASE, reason)
-
-
-def _variants(counts: Counts) -> Iterator[ValueRepair]:
-    """Values that equal a frequent one but for signs, space, accents and case (key collision, as in OpenRefine)."""
-    by_key: defaultdict[str, list[str]] = defaultdict(list)
-    for value in counts:
-        for key in {_key(value), _key(value.lower().translate(_UMLAUTS))}:
-            if len(key) >= _MIN_KEY:
-                by_key[key].append(value)
-    for group in by_key.values():
-        best = max(group, key=lambda value: (counts[value], value))
-        for value in group:
-            rare = _RATIO * counts[value] <= counts[best] and counts[best] >= _MIN_FREQUENT
-            if value != best and rare and _numbers(value) == _numbers(best) and _may_differ(value, best):
-                confidence = _LIKELY if _letters_of(value) == _letters_of(best) else _UNSURE
-                step = "one writing of values that differ by signs and accents"
-                yield ValueRepair(value, best, confidence, "variant", step, f"{best!r} occurs {counts[best]} times")
-
-
-def _key(value: str) -> str:
-    return folded(value).replace(" ", "")
-
-
-def _numbers(value: str) -> list[str]:
-    return re.findall(r"\d+", value)
-
-
-def _may_differ(value: str, best: str) -> bool:
-    """Whether the difference is more than case and space, which another detector compares."""
-    return " ".join(value.casefold().split()) != " ".join(best.casefold().split())
-
-
-def _letters_of(value: str) -> str:
-    return "".join(c for c in unicodedata.normalize("NFC", value).casefold() if c.isalpha())

@@ -24,6 +24,8 @@ _MIN_COUNT = 5
 _MIN_SENTINELS = 3
 # Share of a column's numbers that makes their decimals or their minus the usual one.
 _MIN_USUAL = 0.8
+# If more of the numbers lack the unit of the others, it is not left out by mistake.
+_MAX_BARE = 0.15
 _EXPONENT = re.compile(r"\d[eE][+-]?\d")
 _SURE, _LIKELY, _UNSURE = 0.97, 0.9, 0.75
 _THOUSAND = 1000
@@ -73,7 +75,14 @@ def repairs(counts: Counts, column: ColumnType, named: Unit | None = None) -> It
         yield ValueRepair(value, new, _LIKELY, "number", "signs that look like digits", "others are numbers")
     negative = _negative_style(counts, chosen)
     are_full = _have_all_digits(exponents)
+    bare_found = _without_unit(counts, chosen, column)
+    for value in bare_found:
+        new = _write(chosen[value].value, mark, group_mark, writing, value)
+        step = f"numbers are written as {writing.before}1{writing.after}"
+        yield ValueRepair(value, new, _UNSURE, "unit", step, "all others have it, and are as large")
     for value, number in chosen.items():
+        if value in bare_found:
+            continue
         is_whole = column.name == "integer" and number.decimal_mark is not None and _is_whole(number.value)
         if is_whole:
             number = replace(number, value=number.value.to_integral_value(), decimal_mark=None)
@@ -106,7 +115,8 @@ def repairs(counts: Counts, column: ColumnType, named: Unit | None = None) -> It
             number = replace(number, value=_padded(_rounded(number.value), decimals))
         wanted = unit or (named.symbol if named and number.unit else None)
         amount = _in_unit(number, wanted)
-        if amount is None or (wanted is not None and number.unit is None):
+        is_bare = (wanted is not None and number.unit is None) or (currency is not None and number.currency is None)
+        if amount is None or is_bare:
             # Whether the unit is left out or the number is another one, nothing tells.
             continue
         if wanted is None and number.unit and (len(foreign) > 1 or not min(bare) <= amount <= max(bare)):
@@ -135,6 +145,26 @@ def sentinels(counts: Counts) -> Iterator[ValueRepair]:
         for value in marks:
             confidence = _UNSURE if value == "-1" else _LIKELY
             yield ValueRepair(value, None, confidence, "missing", "numbers that stand for none become NULL", reason)
+
+
+def _without_unit(counts: Counts, chosen: dict[str, Number], column: ColumnType) -> set[str]:
+    """The bare numbers of a column where all others have one unit or currency, if they are few and as large."""
+    if column.name not in ("money", "percent", "quantity") or column.ambiguous:
+        return set()
+    bare = {value for value, number in chosen.items() if number.unit is None and number.currency is None}
+    marked = {value: number for value, number in chosen.items() if value not in bare}
+    kinds: Counter[tuple[str | None, str | None]] = Counter()
+    for value, number in marked.items():
+        kinds[number.unit, number.currency] += counts[value]
+    cells = sum(counts[value] for value in bare)
+    if not cells or cells > _MAX_BARE * sum(counts[value] for value in chosen):
+        return set()
+    usual, most = kinds.most_common(1)[0]
+    if most < (1 - _MAX_BARE / 2) * kinds.total():
+        return set()
+    sizes = sorted(number.value for number in marked.values() if (number.unit, number.currency) == usual)
+    low, high = sizes[len(sizes) // 50], sizes[-1 - len(sizes) // 50]
+    return {value for value in bare if low <= chosen[value].value <= high}
 
 
 def _decimals(counts: Counts, chosen: dict[str, Number]) -> int:

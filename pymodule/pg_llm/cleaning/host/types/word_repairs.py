@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from rapidfuzz.distance import OSA
+
 from pg_llm.cleaning.host.types.column_type import ColumnType, Counts, ValueRepair
 from pg_llm.values.host import booleans, contacts, currencies, places
 from pg_llm.values.host.characters import folded
@@ -15,6 +17,8 @@ _MIN_COUNT = 5
 _MIN_DOMINANT_SHARE = 0.6
 # Share of the addresses in small letters, and of those with one scheme, that makes the others exceptions.
 _MIN_SMALL, _MIN_SCHEME = 0.9, 0.75
+# How often a host must occur, and how much more often than another, to be what that one should be.
+_MIN_HOST, _HOST_RATIO, _MIN_HOST_LENGTH = 20, 20, 8
 
 
 def _state_code(text: str) -> str | None:
@@ -65,7 +69,13 @@ def _addresses(counts: Counts, kind: str) -> Iterator[ValueRepair]:
     is_small = small >= _MIN_SMALL * sum(counts.values())
     scheme, most = _most_frequent_scheme(counts)
     is_one_scheme = most >= _MIN_SCHEME * sum(counts.values())
+    hosts = _misspelt_hosts(counts) if kind == "email" else {}
     for value in counts:
+        local, _, host = value.strip().rpartition("@")
+        if host in hosts:
+            reason = f"{hosts[host]!r} is frequent"
+            yield ValueRepair(value, f"{local}@{hosts[host]}", _LIKELY, kind, "hosts of mail misspelt", reason)
+            continue
         if kind == "email":
             new = parse(value) or parse(contacts.without_at_in_words(value))
             if new is not None and is_small and value.isupper():
@@ -81,6 +91,21 @@ def _addresses(counts: Counts, kind: str) -> Iterator[ValueRepair]:
         elif not (kind == "url" and is_right(value)):
             confidence = _LIKELY if is_right(value) or contacts.lacks_scheme(value, new) else _SURE
             yield ValueRepair(value, new, confidence, kind, step, "not an address as it is")
+
+
+def _misspelt_hosts(counts: Counts) -> dict[str, str]:
+    """Rare hosts one slip away from a frequent one, which they should be."""
+    hosts: Counter[str] = Counter()
+    for value, count in counts.items():
+        if contacts.is_email(value.strip()):
+            hosts[value.strip().rpartition("@")[2]] += count
+    frequent = [host for host, count in hosts.items() if count >= _MIN_HOST and len(host) >= _MIN_HOST_LENGTH]
+    found = {}
+    for host, count in hosts.items():
+        near = [each for each in frequent if each != host and OSA.distance(host, each, score_cutoff=1) <= 1]
+        if len(near) == 1 and count * _HOST_RATIO <= hosts[near[0]]:
+            found[host] = near[0]
+    return found
 
 
 def _most_frequent_scheme(counts: Counts) -> tuple[str | None, int]:
