@@ -24,6 +24,7 @@ from pg_llm.cleaning.host.detectors import (
     encoding,
     key_collision,
     learned_programs,
+    neighbour_values,
     outliers,
     standardized,
     truth_discovery,
@@ -88,6 +89,7 @@ class Ensemble:
         found += self._keep(votes, lambda: list(dependency_votes.detect(self._standardized, unsettled)))
         others = [finding for detector in _BY_NAME for finding in self._findings(detector)]
         others += learned_programs.detect(table)
+        others += neighbour_values.detect(table)
         found += [finding for finding in others if finding.column not in settled]
         return _without_contradictions(_combine_by_column(table, found))
 
