@@ -7,14 +7,19 @@ from __future__ import annotations
 
 import functools
 import json
+import logging
+import threading
 import urllib.error
 import urllib.request
 from typing import Any
 
 import psycopg
 
+from pg_llm.worker.session import connected
 from pg_llm.worker.streams.source import SourceFailed, setting
 
+_log = logging.getLogger(__name__)
+_POLL, _AFTER_A_LOSS = 1.0, 5.0
 _AT_ONCE = 100
 _PATIENCE = 5.0
 
@@ -22,6 +27,26 @@ _PATIENCE = 5.0
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, *args: Any, **kwargs: Any) -> None:
         return None
+
+
+class Delivery(threading.Thread):
+    """Looks every second what waits; by itself, as receivers may be slow to answer."""
+
+    def __init__(self, dsn: str, ending: threading.Event) -> None:
+        super().__init__(name="alarms", daemon=True)
+        self._dsn, self._ending = dsn, ending
+
+    def run(self) -> None:
+        """Until the end, through losses of the connection."""
+        while not self._ending.is_set():
+            try:
+                with connected(self._dsn) as connection:
+                    while not self._ending.is_set():
+                        deliver(connection)
+                        self._ending.wait(_POLL)
+            except psycopg.Error as error:
+                _log.debug("%s", error)
+                self._ending.wait(_AFTER_A_LOSS)
 
 
 def deliver(connection: psycopg.Connection[Any]) -> None:

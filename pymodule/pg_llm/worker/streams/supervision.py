@@ -1,4 +1,4 @@
-"""A thread for each stream that the worker's role may run, as long as it is to run; and one that delivers alarms."""
+"""A thread for each stream that the worker's role may run, as long as it is to run, and one that delivers alarms."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import psycopg
 from psycopg.rows import dict_row
 
 from pg_llm.worker.session import connected
-from pg_llm.worker.streams import delivery, reading
+from pg_llm.worker.streams import reading
+from pg_llm.worker.streams.delivery import Delivery
 from pg_llm.worker.streams.reading import Reader
 
 _log = logging.getLogger(__name__)
@@ -35,12 +36,12 @@ class Supervisor(threading.Thread):
     def run(self) -> None:
         """Until the end, through losses of the connection, in which the readers go on by themselves."""
         delay = _FIRST
+        Delivery(self._dsn, self._ending).start()
         while not self._ending.is_set():
             try:
                 with connected(self._dsn) as connection:
                     while not self._ending.is_set():
                         self._look(connection)
-                        delivery.deliver(connection)
                         delay = _FIRST
                         self._ending.wait(self._poll)
             except psycopg.Error as error:
