@@ -122,7 +122,7 @@ def test_two_columns_that_contradict_each_other_are_reported_and_not_repaired() 
     teams = [("A", "Alfa"), ("B", "Beta"), ("C", "Gamma"), ("D", "Delta")] * 25
     rows = [*teams, ("A", "Beta")]
     findings = ensemble.detect(
-        Table([Column(name, *encode(values)) for name, values in zip("ab", zip(*rows), strict=True)])
+        Table([Column(name, *encode(values)) for name, values in zip("ab", zip(*rows, strict=True), strict=True)])
     )
     found = [(int(row), each.column, each.confidence) for each in findings for row in each.rows]
     assert sorted(found) == [(100, 0, None), (100, 1, None)]
