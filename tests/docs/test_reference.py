@@ -35,6 +35,10 @@ TABLES = {
     "llm.all_mark",
     "llm.all_step",
     "llm.all_change",
+    "llm.all_record_merge",
+    "llm.all_merged_row",
+    "llm.all_repointed_row",
+    "llm.all_rule",
     "llm.all_graph",
     "llm.all_graph_source",
     "llm.all_graph_row",
@@ -55,6 +59,15 @@ TABLES = {
     "llm.all_work",
     "llm.all_worker",
     "llm.all_column",
+    "llm.all_stream",
+    "llm.stream_offset",
+    "llm.stream_consumer",
+    "llm.stream_change",
+    "llm.stream_score",
+    "llm.all_stream_dead_letter",
+    "llm.all_stream_window",
+    "llm.all_stream_alert",
+    "llm.all_stream_alarm",
 }
 # Views that others are made from, and those that the functions write to.
 PARTS = {
@@ -104,6 +117,14 @@ INTERNAL = {
     "llm.follow_column",
     "llm.column_author",
     "llm.staleness_report",
+    "llm.stream_assignments",
+    "llm.stream_lease",
+    "llm.stream_position",
+    "llm.stream_report",
+    "llm.stream_write",
+    "llm.stream_alarms",
+    "llm.stream_delivered",
+    "llm.follow_stream",
     "llm.usage_report",
 }
 # Roles of the examples.
@@ -135,7 +156,7 @@ def objects(db: psycopg.Connection) -> dict[str, Described]:
 
 def short(signature: str) -> str:
     """A signature with types and defaults as people write them."""
-    bare = re.sub(r"::[a-z]+( precision)?(\[\])?", "", signature)
+    bare = re.sub(r"::[a-z]+( precision| with time zone)?(\[\])?", "", signature)
     return re.sub(r"\binteger\b", "int", bare).replace("timestamp with time zone", "timestamptz")
 
 

@@ -55,6 +55,16 @@ def test_a_follow_up_puts_another_value_in(shop: psycopg.Connection) -> None:
     ]
 
 
+def test_rows_and_sql_follow_a_question_too(shop: psycopg.Connection) -> None:
+    first = ask(shop, "How many customers are from Germany?")
+    assert value(shop, "SELECT ask_rows('And from Austria?', after => %s)", first["id"]) == {"count": 1}
+    sql = value(shop, "SELECT sql FROM llm_sql('And from Austria?', after => %s)", first["id"])
+    assert sql == "SELECT count(*) FROM customer WHERE country = 'Austria'"
+    for call in ("ask_rows", "llm_sql"):
+        with pytest.raises(errors.UndefinedObject):
+            shop.execute(f"SELECT * FROM {call}('And from Austria?', after => gen_random_uuid())")
+
+
 def test_what_is_no_certain_follow_up_is_not_answered_alone(shop: psycopg.Connection) -> None:
     first = ask(shop, "How many customers are from Germany?")
     row = ask(shop, "And their average balance?", first["id"])

@@ -142,7 +142,53 @@ KINDS = [
     ("How many orders does a customer have on average?", "SELECT 1.0 * (SELECT count(*) FROM orders) / 5"),
     ("没有订单的客户有哪些？", IDLE.format("true")),
     # Q7: what is beyond the grammar.
-    ("Which are the top 2 products per category by price?", "SELECT name FROM products"),
+    ("Which are the top 2 products per category by price?", "SELECT {category, name, price} FROM products"),
+    (
+        "The 2 most expensive orders of each customer from Austria",
+        "SELECT name, order_id, total_amount FROM (SELECT c.name, o.order_id, o.total_amount, rank() OVER"
+        " (PARTITION BY c.customer_id ORDER BY o.total_amount DESC) FROM orders o JOIN customers c USING (customer_id)"
+        " WHERE c.country = 'Austria') AS r WHERE rank <= 2",
+    ),
+    (
+        "Compare the number of orders in 2025 and 2026",
+        "SELECT extract(year FROM order_date) AS y, count(*) FROM orders WHERE order_date < '2027-01-01' GROUP BY 1",
+    ),
+    (
+        "Growth of orders from 2025 to 2026 in percent",
+        "SELECT 100.0 * count(*) FILTER (WHERE order_date BETWEEN '2026-01-01' AND '2026-12-31')"
+        " / count(*) FILTER (WHERE order_date < '2026-01-01') - 100 FROM orders",
+    ),
+    ("How many orders were there in 2025 and 2026?", "SELECT count(*) FROM orders WHERE order_date < '2027-01-01'"),
+    (
+        "Return rate by channel",
+        "SELECT channel, 1.0 * count(*) FILTER (WHERE status = 'returned') / count(*) FROM orders GROUP BY 1",
+    ),
+    ("How many cancellations were there?", count("status = 'cancelled'")),
+    (
+        "Number of orders per channel and customer",
+        "SELECT channel, name, count(*) FROM orders JOIN customers USING (customer_id) GROUP BY 1, customer_id, 2",
+    ),
+    ("oldest customer", "SELECT NULL"),
+    (
+        "Who ordered in 2026?",
+        "SELECT DISTINCT name FROM orders JOIN customers USING (customer_id) WHERE order_date BETWEEN '2026-01-01'"
+        " AND '2026-12-31'",
+    ),
+    ("How many webs do we have?", "SELECT NULL"),
+    (
+        "average number of orders per customer in 2026",
+        "SELECT 1.0 * (SELECT count(*) FROM orders WHERE order_date BETWEEN '2026-01-01' AND '2026-12-31') / 5",
+    ),
+    (
+        "Which customer has the most cancelled orders?",
+        "SELECT name FROM customers JOIN orders USING (customer_id) WHERE status = 'cancelled' GROUP BY customer_id, 1"
+        " HAVING count(*) = (SELECT max(n) FROM (SELECT count(*) AS n FROM orders WHERE status = 'cancelled'"
+        " GROUP BY customer_id) AS c)",
+    ),
+    ("list products by price", "SELECT name FROM products"),
+    ("评分的平均值是多少？", "SELECT avg(rating) FROM reviews"),
+    ("customer orders", "SELECT {order_id, order_date, status, total_amount} FROM orders"),
+    ("customers whose name starts with the letter A", "SELECT name FROM customers WHERE name LIKE 'A%'"),
     ("Order growth month over month", "SELECT NULL"),
     ("How many customers live in Berln?", "SELECT 1"),
     ("And in Austria?", "SELECT NULL"),

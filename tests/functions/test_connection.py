@@ -328,7 +328,14 @@ def test_graphs_by_both(call: Call, note: psycopg.Connection) -> None:
 
 
 def test_questions_and_charts_by_both(call: Call, note: psycopg.Connection) -> None:
-    rows = call("ask", "ask_rows", ("text", "How many notes are there?"), ("regclass[]", ["note"]), ("text", None))
+    rows = call(
+        "ask",
+        "ask_rows",
+        ("text", "How many notes are there?"),
+        ("regclass[]", ["note"]),
+        ("text", None),
+        ("uuid", None),
+    )
     assert "7" in json.dumps(rows, default=str)
     rows = call(
         "chart",

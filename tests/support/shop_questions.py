@@ -86,6 +86,17 @@ PER_CUSTOMER = f"(SELECT count(*) FROM orders WHERE {OF_CUSTOMER})"
 IN_2025 = "order_date >= '2025-01-01' AND order_date < '2026-01-01'"
 IDLE = f"SELECT name FROM customers WHERE NOT EXISTS (SELECT FROM orders WHERE {OF_CUSTOMER})"
 BY_CATEGORY = "SELECT category, avg(price) AS avg_price FROM products GROUP BY category"
+IN_2024 = "order_date >= '2024-01-01' AND order_date < '2025-01-01'"
+_FIRST = (
+    "SELECT c1 AS category, c2 AS products_name, c3 AS price FROM (SELECT category AS c1, name AS c2, price AS c3,"
+    " rank() OVER (PARTITION BY category ORDER BY price DESC NULLS LAST) AS place FROM products WHERE price IS NOT"
+    " NULL) AS ranked WHERE place <= 3 ORDER BY c1, place"
+)
+_CHEAPEST = (
+    "SELECT c1 AS category, c2 AS products_name FROM (SELECT category AS c1, name AS c2, rank() OVER (PARTITION BY"
+    " category ORDER BY price) AS place FROM products WHERE price IS NOT NULL) AS ranked WHERE place <= 1"
+    " ORDER BY c1, place"
+)
 FORMS = {
     "list": {
         "SELECT name FROM customers": ["List all customers", "Show me the customers", "有哪些客户"],
@@ -177,6 +188,35 @@ FORMS = {
             "How many customers ordered in 2025?",
             "How many customers placed an order in 2025?",
         ],
+    },
+    "periods side by side": {
+        "SELECT extract(year FROM order_date)::int AS year, count(*) AS count FROM orders WHERE extract(year FROM"
+        " order_date)::int IN (2024, 2025) GROUP BY extract(year FROM order_date)::int"
+        " ORDER BY extract(year FROM order_date)::int": [
+            "Compare the number of orders in 2024 and 2025",
+            "How many orders were there in 2025 compared to 2024?",
+            "orders 2024 vs 2025",
+        ],
+        f"SELECT 100.0 * (count(*) FILTER (WHERE {IN_2025}) - count(*) FILTER (WHERE {IN_2024}))"
+        f" / nullif(count(*) FILTER (WHERE {IN_2024}), 0) AS percent FROM orders": [
+            "Growth of orders from 2024 to 2025 in percent",
+            "By how many percent did orders grow from 2024 to 2025?",
+        ],
+    },
+    "several groups": {
+        "SELECT channel, status, count(*) AS count FROM orders GROUP BY channel, status": [
+            "Number of orders per channel and status",
+        ],
+        "SELECT orders.channel, customers.name, count(*) AS count FROM orders JOIN customers"
+        f" ON {OF_CUSTOMER} GROUP BY orders.channel, customers.customer_id, customers.name": [
+            "How many orders are there per channel and customer?",
+        ],
+        "SELECT channel, extract(year FROM order_date)::int AS year, count(*) AS count FROM orders"
+        " GROUP BY channel, extract(year FROM order_date)::int": ["Number of orders by channel and year"],
+    },
+    "first of each group": {
+        _FIRST: ["top 3 products by price per category", "The three most expensive products of each category"],
+        _CHEAPEST: ["Cheapest product by category"],
     },
     "comparison": {
         "SELECT name FROM products WHERE price < (SELECT avg(price) FROM products)": [

@@ -24,11 +24,13 @@ from pg_llm.database.connection import Connection
 from pg_llm.errors import InvalidInput, NoAnswer, UndefinedQuestion
 
 
-def suggest_sql(db: Connection, question: str, tables: list[str] | None, model: str | None) -> dict[str, Any]:
+def suggest_sql(
+    db: Connection, question: str, tables: list[str] | None, model: str | None, after: str | None = None
+) -> dict[str, Any]:
     """The best SELECT for a question without its result, with its confidence and alternatives."""
     path, oids = sandbox.search_path(db), _table_oids(db, tables)
     with search_path.pinned(db):
-        outcome = _best_outcome(db, question, oids, model, path)
+        outcome = _best_outcome(db, question, oids, model, path, _previous(db, after))
     return {
         "sql": outcome.sql,
         "confidence": outcome.confidence,
@@ -52,8 +54,7 @@ def answer(
     """
     path, oids = sandbox.search_path(db), _table_oids(db, tables)
     with search_path.pinned(db):
-        before = None if after is None else follow_up.previous(db, after)
-        outcome, confident, logged = _answer_and_log(db, question, oids, model, path, before)
+        outcome, confident, logged = _answer_and_log(db, question, oids, model, path, _previous(db, after))
         row: dict[str, Any] = {
             "answer": None,
             "sql": _laid_out(db, outcome.sql) if explain and outcome.sql else outcome.sql,
@@ -91,11 +92,13 @@ def _told_alternatives(outcome: Outcome) -> str:
     return explanation.join(*(f"also tried ({each['confidence']}): {each['sql']}" for each in outcome.alternatives))
 
 
-def answer_rows(db: Connection, question: str, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
+def answer_rows(
+    db: Connection, question: str, tables: list[str] | None, model: str | None, after: str | None = None
+) -> list[dict[str, Any]]:
     """The result of a question. Raises NoAnswer if the confidence is below the threshold."""
     path, oids = sandbox.search_path(db), _table_oids(db, tables)
     with search_path.pinned(db):
-        outcome, confident, _ = _answer_and_log(db, question, oids, model, path)
+        outcome, confident, _ = _answer_and_log(db, question, oids, model, path, _previous(db, after))
         if not confident or outcome.result is None:
             raise NoAnswer(f"no answer: {outcome.doubt}")
         return outcome.result.objects()
@@ -120,6 +123,10 @@ def record_feedback(db: Connection, id: str, correct: bool, sql: str | None) -> 
             raise InvalidInput("that question had no SQL", hint="Give the right one: sql => 'SELECT …'.")
         else:
             taught_examples.forget(db, question, answered)
+
+
+def _previous(db: Connection, after: str | None) -> Previous | None:
+    return None if after is None else follow_up.previous(db, after)
 
 
 def _table_oids(db: Connection, tables: list[str] | None) -> list[int] | None:

@@ -21,6 +21,9 @@ _PLACE_CONFIDENCE, _FORM_CONFIDENCE, _LOWERCASE_CONFIDENCE = 0.97, 0.9, 0.9
 _LEAST_CODE_SHARE = 0.5
 
 TextColumns = Sequence[tuple[int, SchemaColumn]]
+# What separates the words of a value as no_show; people write no-show, or no show.
+_SEPARATORS = "_-"
+_SPACED = str.maketrans(_SEPARATORS, " " * len(_SEPARATORS))
 
 
 def find_values(question: str, schema: Schema, lookup: ValueLookup) -> list[ValueMatch]:
@@ -69,12 +72,14 @@ def _match_values(
     found_places = list(place_names.find_places(question))
     place_codes = {code for _, codes, _, _ in found_places for code in codes}
     bases = word_forms.base_forms(question)
-    rows = _candidate_values(lookup, lower, capitalized, place_codes, bases, table, texts)
+    nominals = word_forms.nominal_bases(question)
+    rows = _candidate_values(lookup, lower, capitalized, place_codes, {**bases, **nominals}, table, texts)
     kinds = _place_kinds(lookup, table, texts) if any(row["value"].lower() in place_codes for row in rows) else {}
     for row in rows:
         value, ref = row["value"].lower(), (index, row["place"])
         spellings = [value] if row["whole"] else [part for part in capitalized if _starts_at_word(part, value)]
-        for match in (match for text in spellings for match in re.finditer(re.escape(text), lower)):
+        spaced = (text.translate(_SPACED) for text in spellings)
+        for match in (match for text in spaced for match in re.finditer(re.escape(text), lower.translate(_SPACED))):
             if _is_whole_word(lower, *match.span()):
                 yield ValueMatch(ref, row["value"], *match.span(), row["whole"])
         for match in re.finditer(_completed_pattern(value), lower):
@@ -85,6 +90,8 @@ def _match_values(
         for span in bases.get(word_forms.base_form(value), ()):
             if value != lower[slice(*span)]:
                 yield ValueMatch(ref, row["value"], *span, True, _FORM_CONFIDENCE)
+        for span in nominals.get(word_forms.participle_base(value), ()):
+            yield ValueMatch(ref, row["value"], *span, True, _FORM_CONFIDENCE)
 
 
 def _candidate_values(
@@ -99,10 +106,10 @@ def _candidate_values(
     """Values of a table that the lower-case question may name; `whole` is true for those that it contains entirely."""
     return lookup.rows(
         f"""
-        SELECT DISTINCT c.place, c.value, strpos($1, lower(c.value)) > 0 AS whole
+        SELECT DISTINCT c.place, c.value, strpos($5, translate(lower(c.value), '{_SEPARATORS}', $6)) > 0 AS whole
         FROM {_value_rows(texts)}
         WHERE c.value <> '' AND length(c.value) <= {_LONGEST_VALUE} AND (
-            strpos($1, lower(c.value)) > 0 OR lower(c.value) = ANY($3)
+            strpos($5, translate(lower(c.value), '{_SEPARATORS}', $6)) > 0 OR lower(c.value) = ANY($3)
             OR c.value LIKE '已__%' AND strpos($1, substr(lower(c.value), 2)) > 0
             OR cardinality($2) > 0 AND EXISTS (
                 SELECT FROM unnest($2) AS p (part) WHERE strpos(lower(c.value), p.part) > 0
@@ -115,8 +122,15 @@ def _candidate_values(
         ORDER BY whole DESC, c.place, c.value LIMIT {_MOST_VALUES}
         """,
         table.oid,
-        ("text", "text[]", "text[]", "text[]"),
-        (question, list(capitalized), list(place_codes), list(bases)),
+        ("text", "text[]", "text[]", "text[]", "text", "text"),
+        (
+            question,
+            list(capitalized),
+            list(place_codes),
+            list(bases),
+            question.translate(_SPACED),
+            " " * len(_SEPARATORS),
+        ),
     )
 
 

@@ -14,9 +14,11 @@ _LONGEST_QUESTION = 4000
 
 
 @sql_function
-def llm_sql(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
+def llm_sql(
+    db: Connection, question: str | None, tables: list[str] | None, model: str | None, after: str | None
+) -> list[dict[str, Any]]:
     """The SELECT that answers a question about your tables, how sure it is, and what else the question may mean."""
-    return [answering.suggest_sql(db, _question(question), _table_names(tables), model)]
+    return [answering.suggest_sql(db, _question(question), _table_names(tables), model, after)]
 
 
 @sql_function
@@ -33,9 +35,11 @@ def ask(
 
 
 @sql_function
-def ask_rows(db: Connection, question: str | None, tables: list[str] | None, model: str | None) -> list[dict[str, Any]]:
+def ask_rows(
+    db: Connection, question: str | None, tables: list[str] | None, model: str | None, after: str | None
+) -> list[dict[str, Any]]:
     """The rows that answer a question about your tables, one object each; an error where none are sure enough."""
-    return answering.answer_rows(db, _question(question), _table_names(tables), model)
+    return answering.answer_rows(db, _question(question), _table_names(tables), model, after)
 
 
 @sql_function

@@ -24,7 +24,8 @@ _FIND = """
 """
 # Roles by number, so that whoever takes the name of a dropped one has not its rights; everybody is number 0.
 _ROLES = """ARRAY(
-    SELECT coalesce(p.oid, 0)::regrole FROM unnest({names}::text[]) AS r (name) LEFT JOIN pg_roles AS p ON p.rolname = r.name
+    SELECT coalesce(p.oid, 0)::regrole
+    FROM unnest({names}::text[]) AS r (name) LEFT JOIN pg_roles AS p ON p.rolname = r.name
 )"""
 _REGISTER = f"""
     INSERT INTO llm.redaction_key (name, source, fingerprint, writers, revealers)

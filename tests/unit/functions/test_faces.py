@@ -67,9 +67,9 @@ def called(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("name", ["llm_sql", "ask", "ask_rows"])
 def test_questions_are_stripped_and_have_a_length(face: Any, called: Any, name: str) -> None:
-    rest: tuple[Any, ...] = (None, None) if name == "ask" else ()
+    rest: tuple[Any, ...] = (None, None) if name == "ask" else (None,)
     assert face(f"ask.{name}", " How many? ", ["t"], None, *rest) in ("result", ["result"])
-    assert called == [("How many?", ["t"], None, *((None, False) if rest else ()))]
+    assert called == [("How many?", ["t"], None, None, *((False,) if name == "ask" else ()))]
     for question, message in ((None, "must not be NULL"), (" ", "1 to 4000"), ("x" * 4001, "not 4001")):
         with pytest.raises(InvalidInput, match=message):
             face(f"ask.{name}", question, None, None, *rest)

@@ -43,6 +43,8 @@ class Node:
     number: float = 0.0
     terms: list[Term] = field(default_factory=list)
     condition: Condition | None = None
+    # What a growth is measured from.
+    inner: Condition | None = None
     values: tuple[Literal, ...] = ()
     descending: bool = False
     limit: int | None = None

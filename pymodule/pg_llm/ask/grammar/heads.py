@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from pg_llm.ask import words
 from pg_llm.ask.grammar.attachment import attach, related, repeats
-from pg_llm.ask.grammar.clause import Clause, Misfit, Node, shown_columns, with_words
+from pg_llm.ask.grammar.clause import NO_REF, Clause, Misfit, Node, shown_columns, with_words
 from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Bucket, Column, Condition, Form, Related, Share, Term
 from pg_llm.ask.schema import Schema
 
@@ -29,6 +30,7 @@ class Head:
         self._distinct = clause.take("distinct")
         self._asked = clause.take("when", "where")
         self._digits = clause.take("digits")
+        self._growths = clause.take("grown")
         self._ratios, self._boundary = ratios, boundary
         self._rest = list(clause.nodes)
         # Whether the question says which columns it wants.
@@ -43,13 +45,17 @@ class Head:
         if len(ratios) == 2 and ratios[1].meaning == ("100",):
             # A share in percent.
             ratios = self._ratios = [replace(ratios[1], words=ratios[0].words | ratios[1].words)]
-        if len(orders) > 1 or len(ratios) > 1 or (ratios and (orders or measures)):
+        if self._growths:
+            ratios, self._growths[0].words = [], self._growths[0].words.union(*(one.words for one in ratios))
+        if len(orders) > 1 or len(ratios) > 1 or (ratios and (orders or measures)) or len(self._growths) > 1:
             raise Misfit("two heads")
-        if len(keys) > 1 and any(key.ref[1] < 0 and not isinstance(key.term, Bucket) for key in keys):
+        if len(keys) > 1 and any(key.ref[1] < 0 and not self._is_listed(key) for key in keys):
             raise Misfit("a number per row and per group")
         if measures and not keys and not self._are_compared() and all(order.kind == "sort" for order in orders):
             keys = self._keys = self._owners(measures[0])
-        if ratios:
+        if self._growths:
+            form = self._growth(self._growths[0])
+        elif ratios:
             form = self._share(ratios[0])
         elif measures and orders and not keys and self._rest and orders[0].meaning[0] == "top":
             form = self._listed()
@@ -59,6 +65,8 @@ class Head:
             form = self._listed()
         elif measures:
             form = self._measured()
+        elif keys and orders and orders[0].meaning[0] == "top" and any(node.kind == "table" for node in self._rest):
+            form = self._first_of_each()
         elif keys:
             form = self._counted()
         else:
@@ -85,6 +93,12 @@ class Head:
         made = replace(node, kind="key", meaning=("each",), terms=terms)
         made.own_words()
         return [made]
+
+    def _is_listed(self, key: Node) -> bool:
+        """True for a group of time, or one with `and` between it and another group: per hotel and title."""
+        beside = [one for one in self._keys if one.start == key.end + 1 or one.end + 1 == key.start]
+        joined = (self._clause.tokens[min(key.end, one.end)].text.lower() for one in beside)
+        return isinstance(key.term, Bucket) or "and" in joined
 
     def _are_compared(self) -> bool:
         """True where the measures are those of conditions: customers with more than 3 orders, and how many each."""
@@ -114,6 +128,48 @@ class Head:
             form.distinct = True
             form.named = form.named.union(*(node.words for node in self._distinct))
 
+    def _growth(self, node: Node) -> Form:
+        """By how much percent a number is larger in one period than in another."""
+        tables = [one for one in self._rest if one.kind == "table"]
+        terms = [term for one in self._measures for term in one.terms]
+        if not terms and len(self._rest) == len(tables) == 1:
+            terms, self._rest = [Aggregate("count", tables[0].ref[0], words=tables[0].words)], []
+        if (
+            len(terms) != 1
+            or not isinstance(terms[0], Aggregate)
+            or isinstance(terms[0].argument, Related)
+            or self._orders
+        ):
+            raise Misfit("a growth of nothing")
+        assert node.condition is not None
+        assert node.inner is not None
+        term = terms[0]
+        share = Share(replace(term), (node.condition,), 100, node.words, (node.inner,), growth=True)
+        form = Form(term.table, assumptions=["the growth is in percent"])
+        for key in self._keys:
+            self._group(form, key)
+        form.select.append(share)
+        self._mention(form, self._rest)
+        return form
+
+    def _first_of_each(self) -> Form:
+        """The first rows of each group: the two best paid employees per hotel."""
+        key, order = self._keys[0], self._orders[0]
+        if len(self._keys) > 1 or isinstance(key.term, Aggregate | Related):
+            raise Misfit("the first of several groups")
+        form = self._listed()
+        if form.order is None or form.distinct or repeats(self._schema, form.main, key.ref[0]):
+            raise Misfit("a row in several groups")
+        of_other = not isinstance(form.order[0], Column) or form.order[0].table != form.main
+        if of_other and (isinstance(form.order[0], Column) or isinstance(key.term, Bucket)):
+            raise Misfit("an order of other rows")
+        group = Form(form.main)
+        self._group(group, key)
+        form.partition = group.group
+        form.select = [*group.select, *(term for term in form.select if term not in group.select)]
+        form.limit = order.limit or 1
+        return form
+
     def _share(self, ratio: Node) -> Form:
         """What share of rows fulfils a condition."""
         rest, conditions = self._rest, self._conditions
@@ -126,8 +182,9 @@ class Head:
         if not conditions:
             raise Misfit("a share of nothing")
         first = rest[0].start if self._boundary is None else self._boundary
-        part = [node for node in conditions if node.start >= first]
-        base = [node for node in conditions if node.start < first]
+        rate = [node for node in conditions if node.end == ratio.start]
+        part = rate or [node for node in conditions if node.start >= first]
+        base = [node for node in conditions if node not in part]
         if not part:
             part, base = base, part
         inner = []
@@ -160,6 +217,8 @@ class Head:
         if first.function == "avg" and totals and any(key.ref[1] < 0 for key in self._keys):
             raise Misfit("an average of totals")
         for key in self._keys:
+            if key.ref[1] < 0 and key is not self._keys[0] and repeats(self._schema, form.main, key.ref[0]):
+                raise Misfit("a number in several groups")
             if key.ref == (form.main, -1) and first.function == "avg":
                 # The average per order is one of orders.
                 form.named |= key.words
@@ -202,10 +261,15 @@ class Head:
             self._group(form, keys[0])
             self._sort(form, orders[0])
             return form
-        if orders or len(rest) != 1 or rest[0].kind != "table" or len(keys) != 1:
+        if orders or len(rest) != 1 or rest[0].kind != "table":
             raise Misfit("groups without a measure")
+        by = [term.ref for key in keys if key.meaning == ("by",) for term in key.terms if isinstance(term, Column)]
+        if any(self._schema.column(ref).is_measure for ref in by):
+            # Employees by salary may be in that order.
+            raise Misfit("a group by a number")
         form = Form(rest[0].ref[0], plausibility=0.9 if keys[0].meaning == ("each",) else 0.8)
-        self._group(form, keys[0])
+        for key in keys:
+            self._group(form, key)
         form.select.append(Aggregate("count", form.main, words=rest[0].words))
         form.assumptions.append(f"the number of rows of {self._schema.tables[form.main].name}")
         return form
@@ -234,11 +298,17 @@ class Head:
         tables = [node for node in self._rest if node.kind == "table"]
         columns = [node for node in self._rest if node.kind == "column"]
         if not tables and not columns:
-            return self._extreme(order)
+            return self._extreme(order) if order else self._persons()
         if not tables:
             return self._columns(columns, order)
         chinese = self._clause.chinese
         target = tables[-1] if chinese else tables[0]
+        for behind in () if chinese else tables[1:]:
+            # Of nouns side by side the last one is the head: customer orders are orders.
+            target = behind if behind.start == target.end else target
+        said = target.text.lower()
+        if words.is_verb_form(said) and {token.text.lower() for token in self._clause.tokens} & _PERSON_WORDS:
+            raise Misfit("a verb is nobody")
         form = Form(target.ref[0], named=target.words)
         owner = self._clause.tokens[target.end - 1].is_genitive
         ahead = [node for node in columns if owner or node.start < target.start]
@@ -257,6 +327,10 @@ class Head:
                 if repeats(self._schema, form.main, node.ref[0]):
                     raise Misfit("rows beside each row")
                 form.select += shown_columns(self._schema, node.ref[0])
+        alone = columns[0].ref if len(columns) == 1 and chinese and order is None else NO_REF
+        if alone != NO_REF and "".join(token.text for token in self._clause.tokens).find("哪些") >= 0:
+            # Which values there are, each once.
+            form.distinct = not self._schema.names_row(alone) and not self._schema.column(alone).unique
         self._sort(form, order)
         self._mention(form, others)
         return form
@@ -281,12 +355,24 @@ class Head:
         self._sort(form, order)
         return form
 
+    def _persons(self) -> Form:
+        """Who earns more than 4000."""
+        tables = {table for node in self._conditions if node.condition for table in node.condition.reads()}
+        asked = {token.text.lower() for token in self._clause.tokens} & _PERSON_WORDS
+        if len(tables) != 1 or not asked or any(node.aggregate for node in self._conditions):
+            raise Misfit("nothing to show")
+        (table,) = tables
+        shown = shown_columns(self._schema, table)
+        if not all(isinstance(term, Column) and self._schema.names_row(term.ref) for term in shown):
+            raise Misfit("nobody to show")
+        return Form(table, shown, plausibility=0.9)
+
     def _extreme(self, order: Node | None) -> Form:
         """The highest salary; who has the highest salary."""
         term = order.term if order else None
         if order is None or not isinstance(term, Column):
             raise Misfit("nothing to show")
-        if {token.text.lower() for token in self._clause.tokens} & _PERSON_WORDS:
+        if order.ref != NO_REF or {token.text.lower() for token in self._clause.tokens} & _PERSON_WORDS:
             form = Form(term.table, shown_columns(self._schema, term.table), plausibility=0.95)
             self._sort(form, order)
             return form

@@ -74,6 +74,8 @@ class Share:
     words: Words = field(default=NO_WORDS, compare=False)
     # The rows compared with; none stands for all rows.
     base: tuple[Condition, ...] = ()
+    # Whether it is how much more the part is than the rest.
+    growth: bool = False
 
 
 Term: TypeAlias = "Column | Bucket | Aggregate | Related | Share"
@@ -123,6 +125,8 @@ class Form:
     mentioned: frozenset[int] = frozenset()
     # The form whose only value divides that of this one.
     divisor: Form | None = None
+    # Of each group only the first `limit` rows by the order.
+    partition: list[Term] = field(default_factory=list)
     named: Words = NO_WORDS
     assumptions: list[str] = field(default_factory=list)
     # How plausible the reading is apart from its names, from 0 to 1.
@@ -131,7 +135,7 @@ class Form:
     def words(self) -> Words:
         """The words of the question that some part of the form comes of."""
         found = self.named | (self.divisor.words() if self.divisor else NO_WORDS)
-        for part in (*self.select, *self.group, *([self.order[0]] if self.order else ())):
+        for part in (*self.select, *self.group, *self.partition, *([self.order[0]] if self.order else ())):
             found |= _words_of(part)
         return found.union(*map(_words_of_condition, (*self.where, *self.having)))
 

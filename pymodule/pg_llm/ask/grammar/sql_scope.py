@@ -68,6 +68,15 @@ class Scope:
             case _:
                 return text
 
+    def label(self, term: Term) -> str:
+        """A name for a term: that of its table and column, as names of rows are alike."""
+        if isinstance(term, Column):
+            column = self._schema.column(term.ref)
+            alone = len(column.words) > 1 or column.name.lower() not in ("name", "title")
+            label = column.name if alone else f"{self._schema.tables[term.table].name}_{column.name}"
+            return label if label.isidentifier() and label.isascii() and label.islower() else column.sql
+        return self._alias(term.aggregate) if isinstance(term, Related) else "value"
+
     def _alias(self, aggregate: Aggregate) -> str:
         """A name for a column of an aggregate: sum_amount."""
         argument = aggregate.argument
@@ -180,6 +189,7 @@ class Scope:
         part = f"{whole} FILTER (WHERE {' AND '.join(map(self._filter, term.conditions))})"
         if term.base:
             whole = f"{whole} FILTER (WHERE {' AND '.join(map(self._filter, term.base))})"
+        part = f"({part} - {whole})" if term.growth else part
         return f"{term.scale}.0 * {part} / nullif({whole}, 0)"
 
     def _filter(self, condition: Condition) -> str:

@@ -56,6 +56,10 @@ def interpret(linked: LinkedQuestion, schema: Schema) -> Reading:
     found_by_sql: dict[str, _Found] = {}
     reasons: dict[str, None] = {}
     for cover in covers(tokens, linked.anchors):
+        split = _split_value(cover, linked.anchors, tokens)
+        if split:
+            reasons[f"it may be a value: {split}"] = None
+            continue
         try:
             form = compose(cover.anchors, tokens, schema)
             left = [n for n in unaccounted(tokens, cover, form) if not _relates(n, tokens, cover, schema)]
@@ -75,6 +79,17 @@ def interpret(linked: LinkedQuestion, schema: Schema) -> Reading:
     return Reading(_interpretations(ordered, schema), list(reasons))
 
 
+def _split_value(cover: Cover, anchors: Sequence[Anchor], tokens: Sequence[Token]) -> str:
+    """A value of several words that a cover reads as something else in pieces: room service as rooms with services."""
+    for value in anchors:
+        words = [n for n in range(value.start, value.end) if tokens[n].kind != "punct"]
+        if value.kind == "value" and value.whole and len(words) > 1:
+            inside = any(one.start <= value.start and value.end <= one.end for one in cover.anchors)
+            if not inside and not any(one.kind == "value" and one.words & value.words for one in cover.anchors):
+                return value.text
+    return ""
+
+
 def unaccounted(tokens: Sequence[Token], cover: Cover, form: Form) -> list[int]:
     """The indexes of content words that no part of the form comes of."""
     content = [anchor for anchor in cover.anchors if not anchor.is_empty]
@@ -90,9 +105,11 @@ def _relates(place: int, tokens: Sequence[Token], cover: Cover, schema: Schema) 
     """True for a verb that says no more than that rows of two tables, named on either side of it, are related."""
     if place not in cover.uncovered or tokens[place].stem not in operators.RELATIONS:
         return False
-    tables = [anchor.ref[0] for anchor in cover.anchors if anchor.ref is not None]
-    before = [anchor.ref[0] for anchor in cover.anchors if anchor.ref is not None and anchor.end <= place]
-    return bool(before) or len(set(tables)) > 1
+    named = [anchor for anchor in cover.anchors if anchor.ref is not None]
+    if all(anchor.kind == "value" for anchor in named):
+        # How many electronics we sold is no number of products.
+        return False
+    return any(anchor.end <= place for anchor in named) or len({anchor.ref[0] for anchor in named if anchor.ref}) > 1
 
 
 def _certainty(cover: Cover) -> float:

@@ -20,12 +20,19 @@ _LEAST_SCORE = 0.4
 _DETERMINERS = {"the", "all", "every", "each", "any", "those", "our", "me"}
 # Words that a request may follow.
 _ASKING = {"i", "we", "you", "please", "to", "and", "can", "could", "would", "me", "then", "d"}
+_AFFIXES = {"start": "start", "begin": "start", "end": "end"}
+# Verbs before the verb of a question.
+_AUXILIARIES = {"do", "does", "did"}
 # Names by meaning alone: what they are worth beside names by their words, and from which similarity on.
 _MEANING_WEIGHT, _LEAST_MEANING = 0.85, 0.62
+# The similarity, and the distance to the next name, from which a name is meant without doubt, and what it is worth.
+_CLEAR_MEANING, _CLEAR_MARGIN, _CLEAR_SCORE = 0.7, 0.12, 0.8
 # Words that no name begins or ends with.
 _NO_ENDS = operators.GLUE - {"name"}
 # Words inside of a name that are no part of it.
 _INSIDE = {"of", "the", "a", "and"}
+# What a name is worth by a part of it, at the most.
+_PART_OF_NAME = 0.85
 # What a part of a value is worth, beside a whole one.
 _PART_WEIGHT = 0.8
 # What a value is worth whose text is an operator, such as average.
@@ -39,6 +46,7 @@ def find_anchors(
     index = NameIndex(schema)
     found = [*_names(tokens, index, schema), *_values(tokens, values), *_numbers(tokens), *_operators(tokens)]
     found += _metrics(question, tokens, schema)
+    found += [*_rates(tokens, found), *_affixes(tokens)]
     for period in times.find_periods(question, datetime.date.fromisoformat(today)):
         inside = [n for n, token in enumerate(tokens) if token.start < period.stop and token.end > period.start]
         found.append(
@@ -62,7 +70,7 @@ def _names(tokens: Sequence[Token], index: NameIndex, schema: Schema) -> Iterato
         for ref, score in index.match(sorted(set(stems))).items():
             if [token.stem for token in part[:2]] == ["number", "of"] and not _holds_number(schema, ref):
                 continue
-            if score >= _LEAST_SCORE:
+            if score >= _LEAST_SCORE and not _ends_with_table(part, schema, ref):
                 yield Anchor("table" if ref[1] < 0 else "column", start, end, score, ref, _text(part))
         negated = _without_negation(stems[0]) if len(stems) == 1 else ""
         if negated:
@@ -74,6 +82,14 @@ def _names(tokens: Sequence[Token], index: NameIndex, schema: Schema) -> Iterato
         text = "".join(token.text for token in tokens[start:end])
         for ref, score in index.chinese.get(text, {}).items():
             yield Anchor("table" if ref[1] < 0 else "column", start, end, score, ref, text)
+
+
+def _ends_with_table(part: Sequence[Token], schema: Schema, ref: Ref) -> bool:
+    """True for a column with the noun of its rows behind it: star hotels are hotels, hotel stars are stars."""
+    noun = schema.tables[ref[0]].words[-1]
+    if ref[1] < 0 or len(part) < 2 or part[-1].stem != noun:
+        return False
+    return noun not in schema.column(ref).words and not any(token.text in _INSIDE for token in part)
 
 
 def _holds_number(schema: Schema, ref: Ref) -> bool:
@@ -133,6 +149,29 @@ def _values(tokens: Sequence[Token], values: Sequence[ValueMatch]) -> Iterator[A
         yield Anchor("value", start, end, score, ref, kept[0], kept, whole)
 
 
+def _rates(tokens: Sequence[Token], found: Sequence[Anchor]) -> Iterator[Anchor]:
+    """The rate behind a value is the share of rows that have it: cancellation rate; unless a name holds the word."""
+    whole = (anchor for anchor in found if anchor.kind in ("table", "column") and anchor.score > _PART_OF_NAME)
+    named = {n for anchor in whole for n in anchor.words}
+    values = {anchor.end for anchor in found if anchor.kind == "value" and anchor.whole}
+    for n, token in enumerate(tokens):
+        if token.stem == "rate" and n in values and n not in named:
+            yield Anchor("ratio", n, n + 1, meaning=("1",), text=token.text)
+
+
+def _affixes(tokens: Sequence[Token]) -> Iterator[Anchor]:
+    """How a text begins or ends: starts with the letter J, ending in "berg"."""
+    for n, token in enumerate(tokens):
+        rest = n + 2
+        if token.stem not in _AFFIXES or n + 1 >= len(tokens) or tokens[n + 1].text.lower() not in ("with", "in"):
+            continue
+        while rest < len(tokens) and tokens[rest].text in ("the", "a", "an", "letter", "word", "string"):
+            rest += 1
+        said = tokens[rest] if rest < len(tokens) else None
+        if said and (said.kind == "quoted" or (len(said.text) == 1 and said.text.isupper())):
+            yield Anchor("affix", n, rest + 1, text=said.text, meaning=(_AFFIXES[token.stem],))
+
+
 def _numbers(tokens: Sequence[Token]) -> Iterator[Anchor]:
     for n, token in enumerate(tokens):
         if token.text.lower() in operators.ORDINALS:
@@ -169,9 +208,17 @@ def _operators(tokens: Sequence[Token]) -> Iterator[Anchor]:
         for kind, meaning in found:
             if kind == "label" and _is_verb(tokens, start):
                 continue
+            if (kind, meaning) == ("attribute", ("price",)) and not _AUXILIARIES & {
+                token.text.lower() for token in tokens[:start]
+            }:
+                # The cost is a noun here.
+                continue
             yield Anchor(kind, start, end, meaning=meaning, text=_text(part))
         if key in operators.CHINESE_GLUE:
             yield Anchor("glue", start, end, text="".join(token.text for token in part))
+    for n, token in enumerate(tokens[1:], 1):
+        if token.stem in operators.UNITS and tokens[n - 1].text.lower() in ("and", ","):
+            yield Anchor("unit", n, n + 1, meaning=(token.stem,), text=token.text)
     for n, token in enumerate(tokens):
         if n and token.text.isupper() and token.text != "I" and tokens[n - 1].kind != "punct":
             continue
@@ -196,7 +243,7 @@ def _begins(tokens: Sequence[Token], place: int) -> bool:
     before = tokens[place - 1] if place else None
     if tokens[place].text.lower() != tokens[place].stem:
         return False
-    return before is None or before.kind == "punct" or before.text.lower() in _ASKING
+    return before is None or (before.kind == "punct" and before.text != "-") or before.text.lower() in _ASKING
 
 
 def by_meaning(tokens: Sequence[Token], unknown: Sequence[int], similar: NameMatcher) -> Iterator[Anchor]:
@@ -208,7 +255,11 @@ def by_meaning(tokens: Sequence[Token], unknown: Sequence[int], similar: NameMat
     chosen = [(start, end, "".join(token.text for token in tokens[start:end]).lower()) for start, end in found]
     chosen = [(start, end, text) for start, end, text in chosen if tokens[start].chinese or len(text) > 2]
     for (start, end, text), matches in zip(chosen, similar([text for _, _, text in chosen]), strict=True):
+        best = matches[0][1] if matches else 0.0
+        others = [nearness for _, nearness in matches if nearness < best]
+        clear = best >= _CLEAR_MEANING and best - max(others, default=0.0) >= _CLEAR_MARGIN
         for ref, nearness in matches:
             if nearness >= _LEAST_MEANING:
                 kind, score = "table" if ref[1] < 0 else "column", _MEANING_WEIGHT * min(1.0, nearness)
+                score = max(score, _CLEAR_SCORE) if clear and nearness == best else score
                 yield Anchor(kind, start, end, score, ref, text)

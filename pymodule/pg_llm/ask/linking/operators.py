@@ -81,10 +81,16 @@ direction asc: order alphabetically, sorted alphabetically, in alphabetical orde
 not: no, not, without, without any, never, have no, do not have, do not have any, not any, lack, not yet, with no,
   have not, none, no longer
 except: except, except for, excluding, exclude, other than, apart from
-ratio 100: percentage of, percent of, percentage, percent, what percentage of, what percent of
+ratio 100: percentage of, percent of, percentage, percent, what percentage of, what percent of,
+  how many percent, by how many percent, by what percentage, by what percent
 ratio 1: share of, proportion of, fraction of, what share, what proportion, what fraction
 quotient: ratio of, the ratio of, ratio
 distinct: different, distinct, unique
+versus: compare, comparison of, compared to, compared with, versus, vs, against
+growth: growth, growth rate, growth of, growth in, grow, increase, increase in, percentage change, change in percent
+attribute pay: earn
+attribute price: cost
+attribute heavy: weigh
 contrast: with and without, with or without
 label: name, full name, first and last name, first name and last name
 echo: number, count
@@ -194,6 +200,7 @@ def is_empty(word: str) -> bool:
 
 
 LONGEST = max(map(len, OPERATORS))
+UNITS = ("year", "quarter", "month", "week", "day")
 # Words in the names of columns that an adjective is about.
 ATTRIBUTES = {
     "price": ("price", "cost", "fee", "amount", "rate", "价格", "单价"),
@@ -205,6 +212,7 @@ ATTRIBUTES = {
     "date": ("date", "time", "year", "at", "on", "日期", "时间"),
     "age": ("age", "birth", "年龄", "生日"),
     "rating": ("rating", "score", "star", "评分"),
+    "founded": ("open", "build", "found", "establish", "construct", "install", "manufacture", "launch"),
     "big": ("size", "area", "population", "capacity", "面积", "人口"),
 }
 NUMBER_WORDS = {

@@ -6,6 +6,7 @@ from pg_llm.ask.grammar.clause import Clause
 from pg_llm.ask.grammar.rules import comparisons, groups, measures, negations, order, periods, values
 
 RULES = (
+    values.affix,
     values.label,
     measures.rounding,
     values.both,
@@ -13,6 +14,8 @@ RULES = (
     values.alternatives,
     values.column_of_value,
     values.boolean,
+    values.noun,
+    comparisons.verb,
     comparisons.average,
     comparisons.bound,
     comparisons.columns,
@@ -24,6 +27,8 @@ RULES = (
     order.largest_first,
     order.superlative,
     groups.key,
+    periods.growth,
+    periods.compared,
     periods.period,
     negations.negation,
     periods.event,

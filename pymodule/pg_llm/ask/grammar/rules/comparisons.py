@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pg_llm.ask.grammar.clause import LISTING, NO_REF, Clause, Misfit, Node, attribute_columns
 from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Column, Condition, Term
 from pg_llm.ask.linking import operators
@@ -106,7 +108,34 @@ def attribute(clause: Clause, index: int, name: str) -> Ref:
                 raise Misfit("several columns that may be meant")
             if found:
                 return found[0]
+    if not any(node.tables() for node in clause.nodes):
+        # Where no rows are named those of the conditions are meant, else the only ones that have it.
+        held = {node.ref[0] for node in clause.nodes if node.kind == "condition" and node.ref[0] >= 0}
+        everywhere = [
+            ref
+            for table in held or range(len(clause.schema.tables))
+            for ref in attribute_columns(clause.schema, table, operators.ATTRIBUTES[name])
+        ]
+        if len(everywhere) == 1:
+            return everywhere[0]
     raise Misfit("nothing that may be compared")
+
+
+def verb(clause: Clause, index: int) -> bool:
+    """A verb for a column: what they earn is their salary."""
+    node = clause.at(index, "attribute")
+    if node is None:
+        return False
+    ref = attribute(clause, index, node.meaning[0])
+    clause.nodes[index] = replace(node, kind="column", ref=ref, meaning=("verb",))
+    asked = next((place for place in range(index) if clause.nodes[place].text.lower() == "how much"), None)
+    if asked is not None:
+        averaged = any(one.kind == "agg" and one.meaning == ("avg",) for one in clause.nodes)
+        named = any(one.kind == "condition" and clause.schema.names_row(one.ref) for one in clause.nodes)
+        if not averaged and not named:
+            raise Misfit("how much each or all")
+        clause.drop(asked)
+    return True
 
 
 def columns(clause: Clause, index: int) -> bool:

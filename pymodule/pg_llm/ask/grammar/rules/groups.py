@@ -19,7 +19,7 @@ def key(clause: Clause, index: int) -> bool:
     if node is None:
         return False
     if node.kind == "unit":
-        return _unit(clause, index, node.meaning[0])
+        return _further(clause, index, _unit(clause, index, node.meaning[0]))
     if node.meaning == ("by",) and (_is_agent(clause, index) or clause.at(index + 1, "condition")):
         return clause.drop(index)
     place = index + 2 if clause.at(index + 1, "distinct") else index + 1
@@ -33,25 +33,47 @@ def key(clause: Clause, index: int) -> bool:
     else:
         terms = list(operand.terms) or [Column(operand.ref)]
     made = clause.put(index, place, Node("key", 0, 0, NO_WORDS, operand.ref, meaning=node.meaning, terms=terms))
-    second, gap = clause.at(index + 1, "column"), clause.gap(index)
-    if second is not None and operand.kind == "column" and gap and set(gap) <= {"and", "和", "及"}:
-        made.terms.append(Column(second.ref, second.words))
-        clause.put(index, index + 1, made)
+    return _further(clause, index, made)
+
+
+def _further(clause: Clause, index: int, made: Node) -> bool:
+    """Further columns, units of time and tables behind `and`: per method and year. Always true."""
+    while (second := clause.at(index + 1, "column", "table", "unit")) and _are_listed(clause, index):
+        if second.kind == "unit":
+            _unit(clause, index + 1, second.meaning[0], alone=True)
+        elif second.kind == "table":
+            terms = shown_columns(clause.schema, second.ref[0])
+            clause.put(index + 1, index + 1, Node("key", 0, 0, NO_WORDS, second.ref, meaning=("each",), terms=terms))
+        elif made.ref[1] < 0:
+            clause.put(
+                index + 1,
+                index + 1,
+                Node("key", 0, 0, NO_WORDS, second.ref, meaning=("each",), terms=[Column(second.ref)]),
+            )
+        else:
+            made.terms.append(Column(second.ref, second.words))
+            made = clause.put(index, index + 1, made)
+            continue
+        made, index = clause.nodes[index + 1], index + 1
     return True
 
 
-def _unit(clause: Clause, index: int, unit: str) -> bool:
-    beside = next((place for place in (index - 1, index + 1) if clause.may_date(place)), None)
+def _are_listed(clause: Clause, index: int) -> bool:
+    gap = clause.gap(index)
+    return bool(gap) and set(gap) <= {"and", "和", "及", ",", "each", "by", "per", "the"}
+
+
+def _unit(clause: Clause, index: int, unit: str, alone: bool = False) -> Node:
+    beside = None if alone else next((place for place in (index - 1, index + 1) if clause.may_date(place)), None)
     ref = date_column(clause, index) if beside is None else clause.nodes[beside].ref
     if clause.schema.column(ref).kind == "number" and unit != "year":
         raise Misfit("a part of a year where only years are kept")
     first, last = sorted((index, index if beside is None else beside))
-    clause.put(first, last, Node("key", 0, 0, NO_WORDS, ref, meaning=("each",), terms=[Bucket(ref, unit)]))
-    return True
+    return clause.put(first, last, Node("key", 0, 0, NO_WORDS, ref, meaning=("each",), terms=[Bucket(ref, unit)]))
 
 
 def _is_agent(clause: Clause, index: int) -> bool:
     """True for the agent of a passive verb: written by, received by."""
     start = clause.nodes[index].start
     before = clause.tokens[start - 1].text.lower() if start else ""
-    return words.is_verb_form(before) and words.stem(before) not in _GROUPING
+    return words.is_verb_form(before) and not before.endswith("ing") and words.stem(before) not in _GROUPING

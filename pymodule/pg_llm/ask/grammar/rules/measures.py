@@ -77,6 +77,10 @@ def _function(clause: Clause, index: int, function: str) -> bool:
         place = next((n for n in range(index, len(clause.nodes)) if clause.nodes[n].kind == "count"), None)
     if place is None:
         raise Misfit(f"{function} of nothing")
+    behind = clause.at(place + 1, "column")
+    if clause.nodes[place].kind == "table" and behind and behind.ref[0] == clause.nodes[place].ref[0]:
+        # The average booking price is one of a column.
+        place += 0 if clause.gap(place) else 1
     operand, places = clause.nodes[place], [place]
     numeric = clause.is_numeric(operand) or (clause.is_date(operand) and function in ("min", "max"))
     term: Term
@@ -93,9 +97,19 @@ def _function(clause: Clause, index: int, function: str) -> bool:
         if any(column.is_measure for column in clause.schema.tables[operand.ref[0]].columns):
             raise Misfit("a total of rows or of what they hold")
         term = Aggregate("count", operand.ref[0])
+    elif operand.kind == "table" and clause.nodes[index].text.lower() == "how much":
+        term = Aggregate("sum", operand.ref[0], _only_measure(clause, operand.ref[0]))
     else:
         raise Misfit(f"{function} of what is no number")
     return _fold(clause, index, term, *places)
+
+
+def _only_measure(clause: Clause, table: int) -> Column:
+    """The only number that the rows of a table hold: how much was paid."""
+    columns = [n for n, column in enumerate(clause.schema.tables[table].columns) if column.is_measure]
+    if len(columns) != 1:
+        raise Misfit("how much of what")
+    return Column((table, columns[0]))
 
 
 def _count(clause: Clause, index: int) -> bool:
@@ -110,6 +124,8 @@ def _count(clause: Clause, index: int) -> bool:
         columns = clause.schema.tables[table].columns
         if any(column.kind == "number" and column.words == ("count",) for column in columns):
             raise Misfit("rows that hold counts themselves")
+    elif clause.at(place + 1, "table") and not clause.gap(place):
+        raise Misfit("a word before what is counted")
     elif clause.is_numeric(operand) and clause.column(operand).words[-1:] != ("year",) and not distinct:
         # A column of numbers holds how many there are.
         clause.plausibility *= 0.85

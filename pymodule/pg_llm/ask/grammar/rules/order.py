@@ -8,6 +8,7 @@ from pg_llm.ask.grammar.clause import NO_REF, Clause, Misfit, Node
 from pg_llm.ask.grammar.logical_form import NO_WORDS, Aggregate, Column, Term
 from pg_llm.ask.grammar.rules.comparisons import attribute
 from pg_llm.ask.linking import operators
+from pg_llm.ask.schema import Ref
 
 _MOST_ROWS = 1000
 
@@ -34,8 +35,16 @@ def superlative(clause: Clause, index: int) -> bool:
     if node is None:
         return False
     what = node.meaning[1] if len(node.meaning) > 1 else ""
+    counted = clause.at(index + 2, "table")
+    if what == "most" and counted and (restricting := clause.at(index + 1, "condition")):
+        # Most cancelled orders: of the orders that were cancelled.
+        if restricting.ref[0] != counted.ref[0]:
+            raise Misfit("most of other rows")
+        clause.nodes[index], clause.nodes[index + 1] = restricting, node
+        index += 1
     place = index - 1 if clause.chinese and what != "top" else index + 1
-    other = index + 1 if clause.chinese else index - 1 if what == "date" else place
+    behind_verb = (before := clause.at(index - 1, "column")) is not None and before.meaning == ("verb",)
+    other = index + 1 if clause.chinese else index - 1 if what == "date" or behind_verb else place
     for operand_place in (place, other):
         term = _operand(clause, operand_place, what)
         if term is not None:
@@ -47,10 +56,21 @@ def superlative(clause: Clause, index: int) -> bool:
         return True
     if what not in operators.ATTRIBUTES:
         raise Misfit("a superlative of nothing")
-    ref = attribute(clause, index, what)
+    ref = _aged(clause, index) if what == "age" else attribute(clause, index, what)
     if what == "age" and clause.schema.column(ref).kind == "date":
         node = replace(node, meaning=("asc" if node.meaning[0] == "desc" else "desc", what))
-    return _put_order(clause, index, index, node, Column(ref))
+    _put_order(clause, index, index, node, Column(ref))
+    # An adjective is about rows: the highest paid chef is no salary.
+    clause.nodes[index].ref = (ref[0], -1)
+    return True
+
+
+def _aged(clause: Clause, index: int) -> Ref:
+    """The age, or the birthday; of what was built, opened or founded that date."""
+    try:
+        return attribute(clause, index, "age")
+    except Misfit:
+        return attribute(clause, index, "founded")
 
 
 def largest_first(clause: Clause, index: int) -> bool:
@@ -174,6 +194,9 @@ def _ordered_first(clause: Clause, index: int, node: Node) -> bool:
             raise Misfit("two numbers of rows")
         if by:
             other.kind, other.meaning, other.descending = "order", ("top", "by"), node.meaning[0] == "desc"
+            if other.ref[1] < 0 and not isinstance(other.term, Aggregate):
+                # Top 5 customers by orders have the most.
+                other.terms = [Aggregate("count", other.ref[0])]
         other.limit, other.words = node.limit, other.words | node.words
         other.own_words()
         clause.remove(index)

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pg_llm.ask.grammar.clause import LISTING, Clause, Misfit, shown_columns
-from pg_llm.ask.grammar.logical_form import Column, Condition
+from pg_llm.ask.grammar.clause import LISTING, Clause, Misfit, Node, shown_columns
+from pg_llm.ask.grammar.logical_form import NO_WORDS, Column, Condition
+from pg_llm.ask.schema import Ref
 
 _LONGEST_GAP = 3
+# The last words of columns that say what their rows are: a value in the plural may stand for those.
+_KINDS = frozenset(
+    "type kind category class status role position title qualification profession occupation species gender".split()
+)
 
 
 def both(clause: Clause, index: int) -> bool:
@@ -43,9 +48,32 @@ def value(clause: Clause, index: int) -> bool:
     values = node.anchor.values
     condition = Condition("in", Column(node.ref), values)
     if not node.anchor.whole:
-        escaped = values[0].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        condition = Condition("like", Column(node.ref), (f"%{escaped}%",))
+        condition = Condition("like", Column(node.ref), (f"%{_escaped(values[0])}%",))
     return clause.put_condition(index, index, condition, node.ref)
+
+
+def affix(clause: Clause, index: int) -> bool:
+    """A text by its beginning or end: names that start with J."""
+    node, before = clause.at(index, "affix"), clause.at(index - 1, "column", "label")
+    if node is None:
+        return False
+    table = next((other for other in clause.nodes if other.kind == "table"), None)
+    shown = shown_columns(clause.schema, table.ref[0]) if table is not None else []
+    if before is not None and before.kind == "column":
+        ref = before.ref
+    elif before is not None and len(shown) == 1 and isinstance(shown[0], Column):
+        ref = shown[0].ref
+    else:
+        raise Misfit("a beginning of what")
+    if clause.schema.column(ref).kind != "text":
+        raise Misfit("a beginning of no text")
+    text = _escaped(node.text)
+    pattern = f"{text}%" if node.meaning == ("start",) else f"%{text}"
+    return clause.put_condition(index - 1, index, Condition("like", Column(ref), (pattern,)), ref)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def alternatives(clause: Clause, index: int) -> bool:
@@ -70,6 +98,30 @@ def column_of_value(clause: Clause, index: int) -> bool:
         if column.ref == node.ref and len(gap) <= _LONGEST_GAP and not LISTING & set(gap):
             return clause.put_condition(index, index + 1, node.condition, node.ref)
     return False
+
+
+def noun(clause: Clause, index: int) -> bool:
+    """A value in the plural that stands for its rows where none are named: how many no-shows, robots in Leeds."""
+    node = clause.at(index, "condition")
+    if node is None or node.condition is None or node.condition.op != "in":
+        return False
+    last = clause.tokens[node.end - 1]
+    if not last.text.lower().endswith("s") or last.text.lower() == last.stem:
+        return False
+    counted = clause.at(index - 1, "count") and not clause.gap(index - 1)
+    behind = clause.at(index + 1, "table", "column") and not clause.gap(index)
+    tables = {other.ref[0] for other in clause.nodes if other.kind == "table"}
+    if not _is_category(clause, node.ref) or node.ref[0] in tables or behind or (tables and not counted):
+        return False
+    if not counted and any(other.kind in ("column", "count", "agg", "sup", "group") for other in clause.nodes):
+        return False
+    clause.nodes.insert(index + 1, Node("table", node.end, node.end, NO_WORDS, (node.ref[0], -1)))
+    return True
+
+
+def _is_category(clause: Clause, ref: Ref) -> bool:
+    """True for a column that says what its rows are, rather than what they are called or came by."""
+    return bool(_KINDS & set(clause.schema.column(ref).words[-1:])) and not clause.schema.names_row(ref)
 
 
 def boolean(clause: Clause, index: int) -> bool:

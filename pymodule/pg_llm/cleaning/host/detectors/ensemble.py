@@ -24,13 +24,14 @@ from pg_llm.cleaning.host.detectors import (
     encoding,
     key_collision,
     learned_programs,
+    neighbour_values,
     outliers,
     standardized,
     truth_discovery,
     typos,
     writings,
 )
-from pg_llm.cleaning.host.table import Finding, Rows, Step, Table, is_quantity
+from pg_llm.cleaning.host.table import Finding, Rows, Step, Table, Value, is_quantity
 
 _T = TypeVar("_T")
 MARK = "mark"
@@ -88,6 +89,7 @@ class Ensemble:
         found += self._keep(votes, lambda: list(dependency_votes.detect(self._standardized, unsettled)))
         others = [finding for detector in _BY_NAME for finding in self._findings(detector)]
         others += learned_programs.detect(table)
+        others += neighbour_values.detect(table)
         found += [finding for finding in others if finding.column not in settled]
         return _without_contradictions(_combine_by_column(table, found))
 
@@ -218,13 +220,20 @@ Precision = dict[tuple[int, str], float]
 
 
 def _precision(table: Table, findings: Sequence[Finding]) -> Precision:
-    """How often each detector is right in a column, by the marked cells, smoothed by `_PRIOR_RIGHT`."""
+    """How often each detector is right in a column, by marks and decisions, smoothed by `_PRIOR_RIGHT`."""
     answers: defaultdict[tuple[int, str], list[bool]] = defaultdict(list)
+    decided: defaultdict[tuple[int, Value], dict[int, bool]] = defaultdict(dict)
+    for ((row, column), new), accepted in table.decisions.items():
+        decided[column, new][row] = accepted
     marks: defaultdict[int, dict[int, str]] = defaultdict(dict)
     for (row, column), truth in table.marks.items():
         marks[column][row] = truth or ""
     marked_rows: dict[int, Rows] = {column: np.array(sorted(rows)) for column, rows in marks.items()}
     for finding in findings:
+        of_cells = decided.get((finding.column, finding.new)) if finding.confidence is not None else None
+        if of_cells:
+            rows = np.intersect1d(finding.rows, np.fromiter(of_cells, dtype=np.int64)).tolist()
+            answers[finding.column, finding.detector] += [of_cells[row] for row in rows]
         if finding.column in marks and finding.confidence is not None:
             for row in np.intersect1d(finding.rows, marked_rows[finding.column]).tolist():
                 answers[finding.column, finding.detector].append(marks[finding.column][row] == (finding.new or ""))

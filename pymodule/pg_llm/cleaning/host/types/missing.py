@@ -5,7 +5,7 @@ from __future__ import annotations
 from pg_llm.values.host.characters import plain
 
 # No table holds these as values; spreadsheets write the errors, in their users' languages.
-_SURE = frozenset(
+SURE = frozenset(
     word.strip()
     for word in """
     n/a|n.a.|n. a.|n/d|n.d.|#n/a|#nv|#null!|#ref!|#value!|#div/0!|#name?|#num!|#bezug!|#wert!|#zahl!|#name|#¡valor!
@@ -19,6 +19,7 @@ _SURE = frozenset(
     ikke oplyst|ei tietoa|veri yok|bilinmiyor|データなし|不明|該当なし|未記入|未知|暂无|暫無|无数据|없음|해당 없음
     0000-00-00|00.00.0000|00/00/0000|0000-00-00 00:00:00|1900-01-00
 """.replace("\n", "|").split("|")
+    if word.strip()
 )
 # These may also be a name, a code, an answer or a title.
 _LIKELY = frozenset(
@@ -37,7 +38,7 @@ def kind(text: str) -> str | None:
     word = " ".join(plain(text).casefold().split())
     if not word or len(word) > 30:
         return None
-    return "sure" if word in _SURE else "sign" if word in _SIGNS else "word" if word in _LIKELY else None
+    return "sure" if word in SURE else "sign" if word in _SIGNS else "word" if word in _LIKELY else None
 
 
 def stands_alone(text: str) -> bool:
